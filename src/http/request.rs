@@ -1,0 +1,140 @@
+//! A request's head: what every decision is made from. The body stays with the platform.
+
+use super::headers::Headers;
+
+/// The head of a request as it arrived.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The URL, split but not decoded.
+    pub url: RequestUrl,
+    /// The header fields.
+    pub headers: Headers,
+}
+
+/// A request method (RFC 9110 section 9). Compared exactly: methods are case-sensitive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// `GET`
+    Get,
+    /// `HEAD`
+    Head,
+    /// `POST`
+    Post,
+    /// `OPTIONS`
+    Options,
+    /// Any other, as it was written.
+    Other(Box<str>),
+}
+
+impl Method {
+    /// The method of that name.
+    pub fn new(name: &str) -> Self {
+        match name {
+            "GET" => Self::Get,
+            "HEAD" => Self::Head,
+            "POST" => Self::Post,
+            "OPTIONS" => Self::Options,
+            other => Self::Other(other.into()),
+        }
+    }
+
+    /// Its name.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Options => "OPTIONS",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+/// A request's URL, split into the parts that decisions need and otherwise byte for byte as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestUrl {
+    /// Whether the scheme is `https`.
+    pub secure: bool,
+    /// Host in lower case, with `:port` where the URL has one.
+    pub authority: String,
+    /// Path, percent-encoded as it came; begins with `/`.
+    pub path: String,
+    /// Query without its `?`, percent-encoded as it came; `None` where the URL has no `?`.
+    pub query: Option<String>,
+}
+
+impl RequestUrl {
+    /// Splits an absolute `http` or `https` URL. A fragment, which no client sends, is dropped.
+    /// `None` for anything else.
+    pub fn parse(url: &str) -> Option<Self> {
+        let (secure, rest) = match url.split_once("://")? {
+            ("https", rest) => (true, rest),
+            ("http", rest) => (false, rest),
+            _ => return None,
+        };
+        let rest = rest.split('#').next().unwrap_or_default();
+        let (before_query, query) = match rest.split_once('?') {
+            Some((before, query)) => (before, Some(query.to_owned())),
+            None => (rest, None),
+        };
+        let (authority, path) = match before_query.find('/') {
+            Some(slash) => before_query.split_at(slash),
+            None => (before_query, "/"),
+        };
+        // Credentials never reach a server in a URL; what claims to have them is not a request's URL.
+        if authority.is_empty() || authority.contains('@') {
+            return None;
+        }
+        Some(Self { secure, authority: authority.to_ascii_lowercase(), path: path.to_owned(), query })
+    }
+
+    /// `https://app.example.com`, without a trailing slash.
+    pub fn origin(&self) -> String {
+        format!("{}://{}", if self.secure { "https" } else { "http" }, self.authority)
+    }
+
+    /// The host without its port; an IPv6 address keeps its brackets.
+    pub fn host(&self) -> &str {
+        match self.authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+            _ => &self.authority,
+        }
+    }
+
+    /// Path and query as they came, for a return address.
+    pub fn path_and_query(&self) -> String {
+        match &self.query {
+            Some(query) => format!("{}?{query}", self.path),
+            None => self.path.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_split_and_not_decoded() {
+        let url = RequestUrl::parse("https://App.example.com:8443/a%2Fb/?x=%20&y?#z").unwrap();
+        assert!(url.secure);
+        assert_eq!(url.authority, "app.example.com:8443");
+        assert_eq!(url.host(), "app.example.com");
+        assert_eq!(url.path, "/a%2Fb/");
+        assert_eq!(url.query.as_deref(), Some("x=%20&y?"));
+        assert_eq!(url.origin(), "https://app.example.com:8443");
+        assert_eq!(url.path_and_query(), "/a%2Fb/?x=%20&y?");
+
+        let bare = RequestUrl::parse("http://[::1]").unwrap();
+        assert_eq!((bare.host(), bare.path.as_str(), &bare.query), ("[::1]", "/", &None));
+    }
+
+    #[test]
+    fn what_is_no_request_url_is_refused() {
+        for url in ["", "/a", "ftp://a/", "https://", "https:///a", "https://u@a/", "javascript:1"] {
+            assert_eq!(RequestUrl::parse(url), None, "{url}");
+        }
+    }
+}
