@@ -1,5 +1,10 @@
 //! HTTP as the flows see it: plain data, no platform's objects.
 
+pub mod cookie;
+pub mod form;
 pub mod headers;
+pub mod origin;
+pub(crate) mod percent;
 pub mod request;
 pub mod response;
+pub mod return_to;

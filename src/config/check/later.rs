@@ -1,0 +1,49 @@
+//! What the configuration has names for and this version does not do. Taking such a key and doing nothing
+//! could leave a door open that its operator thinks shut. A line goes when its feature comes.
+
+use crate::config::error::{Place, Problems};
+use crate::config::raw::RawAuth;
+
+/// Refuses what cannot be done yet. (A provider's type is refused where it is checked.)
+pub(super) fn refuse(raw: &RawAuth, problems: &mut Problems) {
+    let root = Place::root();
+    let (session, refresh) = (root.key("session"), root.key("refresh"));
+    let mut refuse = |is_there: bool, place: Place, sentence: &str| {
+        if is_there {
+            problems.refuse(&place, format!("this version cannot do that yet: {sentence}"));
+        }
+    };
+
+    let is = |text: &Option<String>, what: &str| text.as_deref() == Some(what);
+    refuse(
+        is(&raw.dialect, "next-auth-v4"),
+        root.key("dialect"),
+        "next-auth 4's cookies are read, but only \"authjs-v5\" is written",
+    );
+    refuse(raw.login_url.is_some(), root.key("login_url"), "every host signs people in itself; leave it out");
+    refuse(
+        raw.session.updatable.is_some(),
+        session.key("updatable"),
+        "a client cannot change its session; leave it out",
+    );
+    refuse(
+        is(&raw.refresh.lease, "durable-object"),
+        refresh.key("lease"),
+        "leases are kept in KV; write \"kv\" or \"none\"",
+    );
+
+    for (i, provider) in &raw.providers {
+        let place = root.key("providers").index(*i);
+        refuse(
+            provider.allow.is_some(),
+            place.key("allow"),
+            "everybody whom the provider signs in may sign in; leave it out",
+        );
+    }
+    for (i, rule) in &raw.rules {
+        let place = root.key("rules").index(*i);
+        for (key, is_there) in [("has", rule.has.is_some()), ("missing", rule.missing.is_some())] {
+            refuse(is_there, place.key(key), "a rule looks at path, host and method only");
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Who signs people in.
+
+use super::Env;
+use super::secrets::{self, variable};
+use crate::config::error::{Place, Problems, quoted, suggestion};
+use crate::config::raw::{RawProvider, Scalar, Strings};
+use crate::config::{ClientAuthMethod, OidcProvider, Provider};
+use crate::http::origin::endpoint;
+use crate::providers::{PRESETS, Preset, PresetIssuer, preset};
+use crate::secret::Secret;
+
+const LONGEST_ID: usize = 64;
+
+/// Parameters of the authorization request that Vestibule sets itself, or that would change what comes back
+/// into something it does not read.
+const OWN_PARAMS: [&str; 11] = [
+    "client_id",
+    "redirect_uri",
+    "response_type",
+    "response_mode",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "request",
+    "request_uri",
+];
+
+pub(super) fn providers(
+    raw: &[(usize, RawProvider)],
+    env: Env<'_>,
+    problems: &mut Problems,
+) -> Vec<Provider> {
+    let place = Place::root().key("providers");
+    let mut providers: Vec<Provider> = Vec::new();
+    for (i, raw) in raw {
+        let place = place.index(*i);
+        let Some(id) = id(raw, &place, problems) else { continue };
+        if let Some(twin) = providers.iter().find(|other| variable_prefix(&other.id) == variable_prefix(id)) {
+            let problem = if twin.id == id {
+                format!("there is a provider {id:?} already")
+            } else {
+                format!("{id:?} and {:?} would read the same secrets", twin.id)
+            };
+            problems.refuse(&place.key("id"), problem);
+            continue;
+        }
+        providers.extend(provider(id, raw, &place, env, problems));
+    }
+    if raw.is_empty() && !problems.concern(&place) {
+        problems.refuse_and_mend(
+            &place,
+            "nobody can sign in without one",
+            "add for example `[[vars.AUTH.providers]]`, `id = \"okta\"`",
+        );
+    }
+    providers
+}
+
+fn id<'a>(raw: &'a RawProvider, place: &Place, problems: &mut Problems) -> Option<&'a str> {
+    let Some(id) = raw.id.as_deref() else {
+        let problem = "missing: a preset's name, or one of your own beside an issuer";
+        problems.refuse(&place.key("id"), problem);
+        return None;
+    };
+    let is_good = id.len() <= LONGEST_ID
+        && id.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && id.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
+    if !is_good {
+        let problem = format!("{} is part of URLs and of secrets' names", quoted(id));
+        let mend = "use at most 64 of a-z, 0-9, \"-\" and \"_\", with a letter or digit first";
+        problems.refuse_and_mend(&place.key("id"), problem, mend);
+    }
+    is_good.then_some(id)
+}
+
+/// `AUTH_ACME_EU` for `acme-eu`.
+fn variable_prefix(id: &str) -> String {
+    format!("AUTH_{}", id.replace('-', "_").to_ascii_uppercase())
+}
+
+fn provider(
+    id: &str,
+    raw: &RawProvider,
+    place: &Place,
+    env: Env<'_>,
+    problems: &mut Problems,
+) -> Option<Provider> {
+    if !is_oidc(raw, place, problems) {
+        return None;
+    }
+    let preset = preset(id);
+    let method = auth_method(raw, place, problems);
+    let name = raw.name.as_deref().or(preset.map(|preset| preset.name)).unwrap_or(id);
+    if name.trim().is_empty() || name.len() > 100 || name.contains(char::is_control) {
+        problems.refuse(&place.key("name"), "the sign-in page shows it: write 1 to 100 characters");
+    }
+    let prefix = variable_prefix(id);
+    if raw.client_secret.is_some() {
+        problems.refuse_and_mend(
+            &place.key("client_secret"),
+            secrets::IN_A_FILE,
+            format!(
+                "remove it, change it at the provider, and set it with `wrangler secret put {prefix}_SECRET`"
+            ),
+        );
+    }
+    let issuer = issuer(id, raw, preset, place, env, problems);
+    let client_id = client_id(raw, &prefix, place, env, problems);
+    let client_secret = match method {
+        Some(ClientAuthMethod::None) => Some(None),
+        _ => client_secret(&prefix, place, env, problems).map(Some),
+    };
+    let scope = scope(raw.scope.as_ref(), preset, &place.key("scope"), problems);
+    let authorization_params = authorization_params(raw, &place.key("authorization_params"), problems);
+    Some(Provider {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        oidc: OidcProvider {
+            issuer: issuer?,
+            client_id: client_id?,
+            client_secret: client_secret?,
+            token_endpoint_auth_method: method,
+            scope: scope?,
+            authorization_params,
+        },
+    })
+}
+
+/// Whether this is an OpenID Connect provider and has no other kind's keys; otherwise a problem is noted.
+fn is_oidc(raw: &RawProvider, place: &Place, problems: &mut Problems) -> bool {
+    const TYPES: [(&str, Option<&str>); 4] = [
+        ("oidc", None),
+        ("oauth2", Some("providers without OpenID Connect")),
+        // Auth.js's word for it.
+        ("oauth", Some("providers without OpenID Connect")),
+        ("credentials", Some("an API of one's own that takes a password")),
+    ];
+    if let Some(kind) = raw.kind.as_deref() {
+        let place = place.key("type");
+        match problems.chosen(&place, kind, &TYPES) {
+            Some(None) => {}
+            Some(Some(what)) => {
+                let problem =
+                    format!("this version cannot do that yet: {what}; only \"oidc\" can be written");
+                problems.refuse(&place, problem);
+                return false;
+            }
+            None => return false,
+        }
+    }
+    let foreign = [
+        ("authorization", &raw.authorization, "oauth2"),
+        ("token", &raw.token, "oauth2"),
+        ("userinfo", &raw.userinfo, "oauth2"),
+        ("fields", &raw.fields, "credentials"),
+        ("login", &raw.login, "credentials"),
+        ("profile", &raw.profile, "credentials"),
+        ("user", &raw.user, "credentials"),
+        ("refresh", &raw.refresh, "credentials"),
+    ];
+    for (key, _, kind) in foreign.iter().filter(|(_, value, _)| value.is_some()) {
+        let problem = format!("belongs to type = \"{kind}\"; an OpenID Connect provider tells that itself");
+        problems.refuse(&place.key(key), problem);
+    }
+    true
+}
+
+/// OpenID Connect Discovery 1.0 section 3: `https`, no query, no fragment; kept byte for byte, because it is
+/// compared as a string.
+fn issuer(
+    id: &str,
+    raw: &RawProvider,
+    preset: Option<&Preset>,
+    place: &Place,
+    env: Env<'_>,
+    problems: &mut Problems,
+) -> Option<String> {
+    let variable_name = format!("{}_ISSUER", variable_prefix(id));
+    let (place, issuer) = match (&raw.issuer, variable(env, &variable_name)) {
+        (Some(issuer), _) => (place.key("issuer"), issuer.clone()),
+        (None, Some(issuer)) => (Place::env(&variable_name), issuer),
+        (None, None) => match preset.map(|preset| preset.issuer) {
+            Some(PresetIssuer::Shared(issuer)) => return Some(issuer.to_owned()),
+            Some(PresetIssuer::PerTenant(example)) => {
+                problems.refuse_and_mend(
+                    &place.key("issuer"),
+                    format!("missing: every customer of {id:?} has one"),
+                    format!("write it like \"{example}\", here or in {variable_name}"),
+                );
+                return None;
+            }
+            None => {
+                let presets: Vec<&str> = PRESETS.iter().map(|preset| preset.id).collect();
+                problems.refuse_and_mend(
+                    &place.key("id"),
+                    format!("no preset, and no issuer is given ({})", suggestion(id, &presets)),
+                    "a provider that is no preset needs its issuer",
+                );
+                return None;
+            }
+        },
+    };
+    let url = problems.parsed(&place, &issuer, endpoint(&issuer))?;
+    if url.query().is_some() {
+        problems.refuse(&place, format!("{}: an issuer has no query (?...)", quoted(&issuer)));
+        return None;
+    }
+    Some(issuer)
+}
+
+fn client_id(
+    raw: &RawProvider,
+    prefix: &str,
+    place: &Place,
+    env: Env<'_>,
+    problems: &mut Problems,
+) -> Option<String> {
+    let name = format!("{prefix}_ID");
+    let (at, client_id) = match &raw.client_id {
+        Some(client_id) => (place.key("client_id"), Some(client_id.clone())),
+        None => (Place::env(&name), variable(env, &name)),
+    };
+    let Some(client_id) = client_id else {
+        problems.refuse_and_mend(
+            &at,
+            "missing: the client id that the provider gave to this site",
+            format!("set it with `wrangler secret put {name}`, or write {}", place.key("client_id")),
+        );
+        return None;
+    };
+    is_credential(&client_id, &at, problems).then_some(client_id)
+}
+
+fn client_secret(prefix: &str, place: &Place, env: Env<'_>, problems: &mut Problems) -> Option<Secret> {
+    let name = format!("{prefix}_SECRET");
+    let at = Place::env(&name);
+    let Some(secret) = variable(env, &name) else {
+        problems.refuse_and_mend(
+            &at,
+            "missing: the client secret that the provider gave to this site",
+            format!(
+                "set it with `wrangler secret put {name}`; a public client has none and says so: \
+                 token_endpoint_auth_method = \"none\" in {place}"
+            ),
+        );
+        return None;
+    };
+    is_credential(&secret, &at, problems).then(|| Secret::new(secret))
+}
+
+/// RFC 6749 appendix A.1 and A.2: visible ASCII and spaces. What a paste adds, a line's end, is found here
+/// and not in the provider's `invalid_client`.
+fn is_credential(text: &str, place: &Place, problems: &mut Problems) -> bool {
+    let is_good = text.trim() == text && !text.is_empty() && text.bytes().all(|b| matches!(b, b' '..=b'~'));
+    if !is_good {
+        let problem = "has white space around it, or characters that none of its kind has";
+        problems.refuse_and_mend(place, problem, "set it again, without a line's end");
+    }
+    is_good
+}
+
+fn auth_method(raw: &RawProvider, place: &Place, problems: &mut Problems) -> Option<ClientAuthMethod> {
+    const METHODS: [(&str, ClientAuthMethod); 3] = [
+        ("client_secret_basic", ClientAuthMethod::Basic),
+        ("client_secret_post", ClientAuthMethod::Post),
+        ("none", ClientAuthMethod::None),
+    ];
+    let text = raw.token_endpoint_auth_method.as_deref()?;
+    problems.chosen(&place.key("token_endpoint_auth_method"), text, &METHODS)
+}
+
+fn scope(
+    raw: Option<&Strings>,
+    preset: Option<&Preset>,
+    place: &Place,
+    problems: &mut Problems,
+) -> Option<String> {
+    let Some(raw) = raw else {
+        return Some(preset.map_or("openid profile email", |preset| preset.scope).to_owned());
+    };
+    let mut scopes: Vec<&str> = Vec::new();
+    for (place, text) in raw.iter(place) {
+        // RFC 6749 section 3.3.
+        let is_scope = |b: u8| matches!(b, b'!' | b'#'..=b'[' | b']'..=b'~');
+        for scope in text.split(' ').filter(|scope| !scope.is_empty()) {
+            if !scope.bytes().all(is_scope) {
+                problems.refuse(&place, format!("{} is no scope", quoted(scope)));
+                return None;
+            }
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+        }
+    }
+    if !scopes.contains(&"openid") {
+        let mend = format!("write {:?}", format!("openid {}", scopes.join(" ")).trim_end());
+        problems.refuse_and_mend(place, "\"openid\" is missing, without which there is no ID token", mend);
+        return None;
+    }
+    Some(scopes.join(" "))
+}
+
+fn authorization_params(raw: &RawProvider, place: &Place, problems: &mut Problems) -> Vec<(String, String)> {
+    let mut params = Vec::new();
+    for (name, Scalar(value)) in raw.authorization_params.iter().flatten() {
+        if OWN_PARAMS.contains(&name.as_str()) {
+            let mend = if name == "scope" { "write scope beside id" } else { "leave it out" };
+            problems.refuse_and_mend(&place.key(name), "Vestibule sets this parameter itself", mend);
+        } else if name.is_empty() || name.contains(|c: char| c.is_control() || c.is_whitespace()) {
+            problems.refuse(&place.key(name), "a parameter's name has no white space");
+        } else {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            params.push((name.clone(), value));
+        }
+    }
+    params
+}

@@ -1,0 +1,45 @@
+//! What comes from `wrangler secret put`, and what must.
+
+use super::Env;
+use crate::config::error::{Place, Problems};
+use crate::config::raw::RawAuth;
+use crate::secret::Secret;
+
+/// In the order of Auth.js: the first that is there seals, all open.
+const SESSION_SECRETS: [&str; 4] = ["AUTH_SECRET_3", "AUTH_SECRET_2", "AUTH_SECRET_1", "AUTH_SECRET"];
+
+/// Sixteen characters of base64 hold 96 random bits at most; fewer come into reach of guessing.
+const SHORTEST_SECRET: usize = 16;
+
+/// Why a secret is refused among the variables.
+pub(super) const IN_A_FILE: &str =
+    "a secret does not belong into a file that is committed, nor into variables that the dashboard shows";
+
+/// The secrets that seal sessions, newest first.
+pub(super) fn session_secrets(raw: &RawAuth, env: Env<'_>, problems: &mut Problems) -> Vec<Secret> {
+    if raw.secret.is_some() {
+        problems.refuse_and_mend(
+            &Place::root().key("secret"),
+            IN_A_FILE,
+            "remove it, make a new one with `openssl rand -base64 33` and set it with `wrangler secret put AUTH_SECRET`",
+        );
+    }
+    let mut secrets = Vec::new();
+    for name in SESSION_SECRETS {
+        let Some(secret) = variable(env, name) else { continue };
+        if secret.chars().count() < SHORTEST_SECRET {
+            problems.refuse_and_mend(
+                &Place::env(name),
+                format!("shorter than {SHORTEST_SECRET} characters"),
+                "make one with `openssl rand -base64 33`",
+            );
+        }
+        secrets.push(Secret::new(secret));
+    }
+    secrets
+}
+
+/// A variable's value; an empty one is none.
+pub(super) fn variable(env: Env<'_>, name: &str) -> Option<String> {
+    env(name).filter(|value| !value.is_empty())
+}

@@ -1,0 +1,267 @@
+//! Paths into data: where in a provider's answer or in a session a value stands.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+/// A dotted path such as `profile.realm_access.roles`. A number indexes an array (`errors.0.code`); a name
+/// with dots in it, as of a namespaced claim, stands in double quotes (`profile."https://example.com/roles"`).
+/// The first name, the root, is looked up in an object; a root alone is the whole of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataPath {
+    root: String,
+    rest: Vec<String>,
+}
+
+/// A path that the configuration can reasonably hold; deeper data is looked up by nobody.
+const MAX_SEGMENTS: usize = 16;
+
+impl DataPath {
+    /// Parses a path. Nothing is trimmed or repaired.
+    pub fn parse(text: &str) -> Result<Self, DataPathError> {
+        let mut segments = Segments { rest: text, at: 0 };
+        let root = segments.next_segment()?;
+        let mut rest = Vec::new();
+        while segments.another()? {
+            if rest.len() + 1 == MAX_SEGMENTS {
+                return Err(DataPathError::TooDeep);
+            }
+            rest.push(segments.next_segment()?);
+        }
+        Ok(Self { root, rest })
+    }
+
+    /// The first name.
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+
+    /// The names behind the root; empty where the path is the whole of it.
+    pub fn rest(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.rest.iter().map(String::as_str)
+    }
+
+    /// Whether this path leads to `other` or to something inside it.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.root == other.root && self.rest.starts_with(&other.rest)
+    }
+
+    /// The value at this path, `None` where there is none. A value of `null` is one.
+    pub fn lookup<'a>(&self, data: &'a Map<String, Value>) -> Option<&'a Value> {
+        self.rest.iter().try_fold(data.get(&self.root)?, |value, name| match value {
+            Value::Object(object) => object.get(name),
+            Value::Array(items) => items.get(index(name)?),
+            _ => None,
+        })
+    }
+
+    /// Puts `value` at this path. Objects on the way are made where there are none, in place of any other
+    /// value that stands there; a number is a name like any other.
+    pub fn place(&self, data: &mut Map<String, Value>, value: Value) {
+        let mut slot = data.entry(self.root.clone()).or_insert(Value::Null);
+        for name in &self.rest {
+            if !slot.is_object() {
+                *slot = Value::Object(Map::new());
+            }
+            let Value::Object(object) = slot else { return };
+            slot = object.entry(name.clone()).or_insert(Value::Null);
+        }
+        *slot = value;
+    }
+}
+
+/// As it is written in a configuration: parsing it again gives the same path.
+impl fmt::Display for DataPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, name) in std::iter::once(&self.root).chain(&self.rest).enumerate() {
+            if i > 0 {
+                f.write_str(".")?;
+            }
+            if name.contains(is_special) {
+                write!(f, "\"{name}\"")?;
+            } else {
+                f.write_str(name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a text is no path; positions count characters from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum DataPathError {
+    /// A name is missing: before, between or behind the dots.
+    #[error("a name is missing at {0}")]
+    MissingName(usize),
+    /// A character that no plain name has.
+    #[error("unexpected {character:?} at {at}")]
+    Character {
+        /// The character.
+        character: char,
+        /// Where it stands.
+        at: usize,
+    },
+    /// A quote without its partner.
+    #[error("unclosed quote at {0}")]
+    UnclosedQuote(usize),
+    /// More than 16 names.
+    #[error("more than 16 names deep")]
+    TooDeep,
+}
+
+struct Segments<'a> {
+    rest: &'a str,
+    at: usize,
+}
+
+impl Segments<'_> {
+    /// Steps over the dot between two segments; false at the end of the text.
+    fn another(&mut self) -> Result<bool, DataPathError> {
+        match self.rest.chars().next() {
+            None => Ok(false),
+            Some('.') => {
+                self.advance(1, 1);
+                Ok(true)
+            }
+            Some(character) => Err(DataPathError::Character { character, at: self.at }),
+        }
+    }
+
+    fn next_segment(&mut self) -> Result<String, DataPathError> {
+        let start = self.at;
+        let name = if let Some(quoted) = self.rest.strip_prefix('"') {
+            let (name, _) = quoted.split_once('"').ok_or(DataPathError::UnclosedQuote(start))?;
+            let name = name.to_owned();
+            self.advance(name.len() + 2, name.chars().count() + 2);
+            name
+        } else {
+            let end = self.rest.find('.').unwrap_or(self.rest.len());
+            let name = self.rest.get(..end).unwrap_or_default().to_owned();
+            if let Some((before, character)) = name.chars().enumerate().find(|(_, c)| is_special(*c)) {
+                return Err(DataPathError::Character { character, at: start + before });
+            }
+            self.advance(end, name.chars().count());
+            name
+        };
+        if name.is_empty() { Err(DataPathError::MissingName(start)) } else { Ok(name) }
+    }
+
+    fn advance(&mut self, bytes: usize, characters: usize) {
+        self.rest = self.rest.get(bytes..).unwrap_or_default();
+        self.at += characters;
+    }
+}
+
+/// What a plain name cannot hold: what separates, what other notations for paths use, what nobody sees.
+fn is_special(c: char) -> bool {
+    matches!(c, '.' | '"' | '\'' | '[' | ']' | '{' | '}' | '$' | '*') || c.is_whitespace() || c.is_control()
+}
+
+/// `0`, `17`; what `usize::from_str` takes beyond that (`+1`) is a name.
+fn index(name: &str) -> Option<usize> {
+    name.bytes().all(|b| b.is_ascii_digit()).then(|| name.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn map(value: Value) -> Map<String, Value> {
+        match value {
+            Value::Object(map) => map,
+            other => panic!("{other} is no object"),
+        }
+    }
+
+    #[test]
+    fn a_path_leads_through_objects_and_arrays() {
+        let data = map(json!({
+            "profile": { "email": "a@b.c", "roles": ["x", { "code": 7 }], "none": null, "0": "zero",
+                         "https://example.com/roles": ["admin"] },
+            "flag": true,
+        }));
+        for (path, found) in [
+            ("profile.email", Some(json!("a@b.c"))),
+            ("profile.roles.0", Some(json!("x"))),
+            ("profile.roles.1.code", Some(json!(7))),
+            ("profile.0", Some(json!("zero"))),
+            ("profile.none", Some(json!(null))),
+            ("profile.\"https://example.com/roles\".0", Some(json!("admin"))),
+            ("flag", Some(json!(true))),
+            ("profile.roles", Some(json!(["x", { "code": 7 }]))),
+            ("profile.roles.2", None),
+            ("profile.roles.+1", None),
+            ("profile.roles.length", None),
+            ("profile.roles.99999999999999999999", None),
+            ("profile.none.x", None),
+            ("flag.x", None),
+            ("Profile", None),
+        ] {
+            assert_eq!(DataPath::parse(path).unwrap().lookup(&data), found.as_ref(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_path_is_refused_with_its_place() {
+        for (text, error) in [
+            ("", DataPathError::MissingName(0)),
+            (".a", DataPathError::MissingName(0)),
+            ("a..b", DataPathError::MissingName(2)),
+            ("ä.b.", DataPathError::MissingName(4)),
+            ("a.\"\"", DataPathError::MissingName(2)),
+            ("a b", DataPathError::Character { character: ' ', at: 1 }),
+            ("ä.b[0]", DataPathError::Character { character: '[', at: 3 }),
+            ("{a}", DataPathError::Character { character: '{', at: 0 }),
+            ("a.\"b\"c", DataPathError::Character { character: 'c', at: 5 }),
+            ("a.b\"c\"", DataPathError::Character { character: '"', at: 3 }),
+            ("a.\"b.c", DataPathError::UnclosedQuote(2)),
+            ("a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a", DataPathError::TooDeep),
+        ] {
+            assert_eq!(DataPath::parse(text), Err(error), "{text}");
+        }
+        assert!(DataPath::parse("a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a").is_ok());
+    }
+
+    #[test]
+    fn a_value_is_placed_and_objects_on_the_way_are_made() {
+        let mut data = map(json!({ "user": { "name": "N" }, "flat": 1 }));
+        for (path, value) in [
+            ("user.roles", json!(["a"])),
+            ("new.deep.er", json!(2)),
+            ("flat.x", json!(3)),
+            ("top", json!(4)),
+            ("user.name", json!("M")),
+        ] {
+            let path = DataPath::parse(path).unwrap();
+            path.place(&mut data, value.clone());
+            assert_eq!(path.lookup(&data), Some(&value));
+        }
+        assert_eq!(
+            Value::Object(data),
+            json!({ "user": { "name": "M", "roles": ["a"] }, "new": { "deep": { "er": 2 } }, "flat": { "x": 3 },
+                    "top": 4 })
+        );
+    }
+
+    #[test]
+    fn a_path_is_within_itself_and_its_beginnings_only() {
+        let path = |text| DataPath::parse(text).unwrap();
+        assert!(path("user.roles").is_within(&path("user")));
+        assert!(path("user").is_within(&path("user")));
+        assert!(!path("user").is_within(&path("user.roles")));
+        assert!(!path("users.roles").is_within(&path("user")));
+    }
+
+    proptest! {
+        #[test]
+        fn what_parses_is_written_back_the_same(text in "[a-zäß0-9.\" {]{0,24}") {
+            if let Ok(path) = DataPath::parse(&text) {
+                prop_assert_eq!(DataPath::parse(&path.to_string()), Ok(path));
+            }
+        }
+    }
+}

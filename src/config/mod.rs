@@ -1,0 +1,212 @@
+//! The configuration: `raw` is what `wrangler.toml` says, [`Config`] is what was checked. Only the checked
+//! one reaches a flow, so a flow never asks whether a value makes sense.
+
+mod check;
+pub mod data;
+pub mod error;
+mod raw;
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::config::data::DataPath;
+use crate::config::error::{ConfigErrors, Place, Problems};
+use crate::config::raw::RawAuth;
+use crate::guard::rules::RuleSet;
+use crate::http::origin::{CookieDomain, HostPattern, Origin};
+use crate::jose::kdf::Keyring;
+use crate::secret::Secret;
+
+/// A configuration in which nothing is wrong.
+#[derive(Debug)]
+pub struct Config {
+    /// Where the auth routes live: begins with `/`, no trailing slash, e.g. `/auth`.
+    pub base_path: String,
+    /// Which of Auth.js's wire formats is written.
+    pub dialect: Dialect,
+    /// What holds where no rule matches.
+    pub default_access: DefaultAccess,
+    /// The host that signs people in for all others.
+    pub login_url: Option<Origin>,
+    /// Hosts that a return address may name, beside the request's own and the cookie domain's.
+    pub trusted_hosts: Vec<HostPattern>,
+    /// The domain whose subdomains share the session.
+    pub cookie_domain: Option<CookieDomain>,
+    /// How long sessions live and what of them is shown.
+    pub session: SessionConfig,
+    /// What sign-in puts into the sealed session: claim's name, where from.
+    pub claims: Vec<(String, DataPath)>,
+    /// Who signs people in, in the order of the sign-in page.
+    pub providers: Vec<Provider>,
+    /// Who may go where.
+    pub rules: RuleSet,
+    /// Where requests go; the zone's origin where none matches.
+    pub upstreams: Vec<Upstream>,
+    /// Pages of one's own in place of ours.
+    pub pages: Pages,
+    /// The secrets that seal sessions, newest first, and the keys made from them.
+    pub keys: Keyring,
+}
+
+impl Config {
+    /// Checks a whole configuration: `auth` is `[vars.AUTH]` as wrangler hands it over, an object or a string
+    /// with one in it, `null` where there is none; `env` gives secrets and variables by name.
+    ///
+    /// As much as can be is found wrong at once, in the order of the configuration. No error quotes a secret.
+    pub fn load(auth: Value, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
+        let mut problems = Problems::default();
+        match object(auth) {
+            Ok(auth) => {
+                let raw = RawAuth::read(&auth, &mut problems);
+                check::check(&raw, env, problems)
+            }
+            Err((problem, mend)) => Err(problems.ending_with(&Place::root(), &problem, mend)),
+        }
+    }
+}
+
+/// The table, or what is wrong and the mend. A CI that sets variables from outside sets strings.
+fn object(auth: Value) -> Result<Map<String, Value>, (String, &'static str)> {
+    const MEND: &str =
+        "add to wrangler.toml: `[vars.AUTH]`, `base_path = \"/auth\"`, `providers = [{ id = \"okta\" }]`";
+    match auth {
+        Value::Object(table) => Ok(table),
+        Value::Null => Err(("there is no configuration".to_owned(), MEND)),
+        Value::String(json) => match serde_json::from_str(&json) {
+            Ok(Value::Object(table)) => Ok(table),
+            Ok(_) => Err(("a string must hold a JSON object".to_owned(), MEND)),
+            // serde_json's message would quote; line and column say enough.
+            Err(why) => {
+                let at = format!(
+                    "a string must hold a JSON object: broken at line {}, column {}",
+                    why.line(),
+                    why.column()
+                );
+                Err((at, "write a [vars.AUTH] table in wrangler.toml instead"))
+            }
+        },
+        _ => Err(("expected a table".to_owned(), MEND)),
+    }
+}
+
+/// Auth.js's wire format. Both are read, one is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Auth.js 5: `authjs.` cookies, A256CBC-HS512.
+    AuthJsV5,
+    /// next-auth 4: `next-auth.` cookies, A256GCM.
+    NextAuthV4,
+}
+
+/// What holds for a path that no rule names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultAccess {
+    /// Only who is signed in may pass.
+    SignedIn,
+    /// Everybody may pass.
+    Public,
+}
+
+/// How long a session lives and what of it is shown.
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// It ends this long after it was last renewed. Default 30 days, as in Auth.js.
+    pub max_age: Duration,
+    /// It is renewed when this much time has passed since it last was. Default one day, as in Auth.js.
+    pub update_age: Duration,
+    /// It ends this long after sign-in, renewed or not.
+    pub absolute_max_age: Option<Duration>,
+    /// What `GET /session` shows beside name, e-mail and image: where it goes, where in the sealed
+    /// session it comes from.
+    pub expose: Vec<(DataPath, DataPath)>,
+}
+
+/// Somebody who can say who a person is.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// `[a-z0-9_-]+`, unique; part of URLs and of secrets' names.
+    pub id: String,
+    /// As the sign-in page writes it.
+    pub name: String,
+    /// How it is talked to.
+    pub oidc: OidcProvider,
+}
+
+/// An OpenID Connect provider.
+#[derive(Clone, Debug)]
+pub struct OidcProvider {
+    /// Its issuer identifier (OpenID Connect Discovery 1.0 section 3), byte for byte as configured: it is
+    /// compared as a string. `https`, or `http` on loopback.
+    pub issuer: String,
+    /// `client_id`.
+    pub client_id: String,
+    /// `client_secret`; none for a public client.
+    pub client_secret: Option<Secret>,
+    /// How the client authenticates at the token endpoint, where the configuration says; otherwise
+    /// what the provider supports decides.
+    pub token_endpoint_auth_method: Option<ClientAuthMethod>,
+    /// Scopes, separated by spaces; holds `openid`.
+    pub scope: String,
+    /// Further parameters of the authorization request, never one that Vestibule sets itself.
+    pub authorization_params: Vec<(String, String)>,
+}
+
+/// How a client authenticates at the token endpoint (OpenID Connect Core 1.0 section 9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuthMethod {
+    /// `client_secret_basic`
+    Basic,
+    /// `client_secret_post`
+    Post,
+    /// `none`: a public client, with PKCE alone.
+    None,
+}
+
+/// Where the requests of one host go, and with what.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Which hosts; `None` is every host.
+    pub host: Option<HostPattern>,
+    /// Where to.
+    pub target: Target,
+    /// `Authorization: Bearer` from this place in the session.
+    pub authorization: Option<DataPath>,
+    /// Header's name in lower case, and the place in the session whose value it carries.
+    pub headers: Vec<(String, DataPath)>,
+    /// Whether the upstream gets the sealed session cookie.
+    pub forward_session: bool,
+}
+
+impl Upstream {
+    /// Whether anything of the session goes to it.
+    pub fn wants_session(&self) -> bool {
+        self.authorization.is_some() || !self.headers.is_empty()
+    }
+}
+
+/// Where a request is sent on to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The zone's own origin: the same URL.
+    Origin,
+    /// A service binding, or a static assets binding, of that name: the same URL.
+    Binding(String),
+    /// Another origin: `https`, or `http` on loopback; path and query stay. It has no path of its own.
+    Url(Url),
+}
+
+/// Pages of the app's own: paths or URLs, checked to be safe to redirect to.
+#[derive(Clone, Debug, Default)]
+pub struct Pages {
+    /// In place of the sign-in page.
+    pub sign_in: Option<String>,
+    /// In place of the sign-out page.
+    pub sign_out: Option<String>,
+    /// In place of the error page.
+    pub error: Option<String>,
+}
+
+#[cfg(test)]
+mod tests;

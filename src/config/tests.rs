@@ -1,0 +1,393 @@
+//! Whole configurations: what loads and as what, what is refused and with which words.
+
+mod refused;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::guard::matcher::Pattern;
+use crate::guard::path::CanonicalPath;
+use crate::guard::rules::{Decided, Deny};
+use crate::http::request::Method;
+
+/// What is set beside the configuration where a test says nothing else.
+const SECRETS: [(&str, &str); 4] = [
+    ("AUTH_SECRET", "the-session-secret-of-the-tests"),
+    ("AUTH_OKTA_ID", "client-of-okta"),
+    ("AUTH_OKTA_SECRET", "clientsecret-of-okta"),
+    ("AUTH_OKTA_ISSUER", "https://okta.example/oauth2/default"),
+];
+
+/// Loads `auth` with [`SECRETS`] and `env`, an object whose strings set and whose nulls unset a variable.
+fn load(auth: Value, env: &Value) -> Result<Config, ConfigErrors> {
+    Config::load(auth, &|name| match env.get(name) {
+        Some(value) => value.as_str().map(str::to_owned),
+        None => SECRETS.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()),
+    })
+}
+
+/// The same with the provider `okta` where `auth` names none.
+fn load_with_okta(mut auth: Value, env: &Value) -> Result<Config, ConfigErrors> {
+    if let Some(table) = auth.as_object_mut() {
+        table.entry("providers").or_insert(json!([{ "id": "okta" }]));
+    }
+    load(auth, env)
+}
+
+fn parsed(json: &str) -> Value {
+    serde_json::from_str(json).unwrap()
+}
+
+/// What the design document shows, without what this version refuses.
+fn design() -> Value {
+    json!({
+        "base_path": "/auth",
+        "dialect": "authjs-v5",
+        "default_access": "signed-in",
+        "trusted_hosts": ["*.example.com"],
+        "cookies": { "domain": "example.com" },
+        "session": {
+            "max_age": "30d",
+            "update_age": "1d",
+            "absolute_max_age": "90d",
+            "expose": { "access_token": "access_token", "user.roles": "roles" },
+        },
+        "claims": { "roles": "profile.realm_access.roles" },
+        "providers": [
+            { "id": "okta", "scope": "openid profile email offline_access" },
+            { "id": "acme", "type": "oidc", "name": "Acme", "issuer": "https://login.acme.example" },
+        ],
+        "refresh": { "lease": "kv", "leeway": "60s" },
+        "rules": [
+            { "match": ["/", "/about", "/_next/:path*"], "access": "public" },
+            { "match": "/admin/:path*", "require": { "roles": ["admin"] }, "deny": "forbidden" },
+        ],
+        "upstreams": [{
+            "host": "app.example.com",
+            "to": "service:APP",
+            "authorization": "access_token",
+            "headers": { "X-User-Email": "email", "X-User-Roles": "roles" },
+        }],
+        "pages": { "sign_in": "/login" },
+    })
+}
+
+fn acme() -> Value {
+    json!({ "AUTH_ACME_ID": "client-of-acme", "AUTH_ACME_SECRET": "clientsecret-of-acme" })
+}
+
+fn path(text: &str) -> DataPath {
+    DataPath::parse(text).unwrap()
+}
+
+fn decided<'a>(config: &'a Config, path: &str) -> Decided<'a> {
+    config.rules.decide("app.example.com", &Method::Get, &CanonicalPath::new(path).unwrap())
+}
+
+#[test]
+fn the_design_documents_example_loads_as_it_reads() {
+    let config = load(design(), &acme()).unwrap();
+    assert_eq!(config.base_path, "/auth");
+    assert_eq!(config.dialect, Dialect::AuthJsV5);
+    assert_eq!(config.default_access, DefaultAccess::SignedIn);
+    assert!(config.trusted_hosts.iter().any(|host| host.matches("app.example.com")));
+    assert!(config.cookie_domain.is_some_and(|domain| domain.covers("app.example.com")));
+
+    let day = Duration::from_hours(24);
+    assert_eq!((config.session.max_age, config.session.update_age), (day * 30, day));
+    assert_eq!(config.session.absolute_max_age, Some(day * 90));
+    let exposed = [(path("access_token"), path("access_token")), (path("user.roles"), path("roles"))];
+    assert_eq!(config.session.expose, exposed);
+    assert_eq!(config.claims, [("roles".to_owned(), path("profile.realm_access.roles"))]);
+
+    let [okta, acme] = config.providers.as_slice() else { panic!("two providers") };
+    assert_eq!((okta.id.as_str(), okta.name.as_str()), ("okta", "Okta"));
+    assert_eq!(okta.oidc.issuer, "https://okta.example/oauth2/default");
+    assert_eq!(okta.oidc.client_id, "client-of-okta");
+    assert!(okta.oidc.client_secret.as_ref().is_some_and(|secret| secret.matches("clientsecret-of-okta")));
+    assert_eq!(okta.oidc.scope, "openid profile email offline_access");
+    assert_eq!((acme.id.as_str(), acme.name.as_str()), ("acme", "Acme"));
+    assert_eq!(acme.oidc.issuer, "https://login.acme.example");
+    assert_eq!(acme.oidc.scope, "openid profile email");
+    assert_eq!(acme.oidc.token_endpoint_auth_method, None);
+
+    let [upstream] = config.upstreams.as_slice() else { panic!("one upstream") };
+    assert!(upstream.host.as_ref().is_some_and(|host| host.matches("app.example.com")));
+    assert_eq!(upstream.target, Target::Binding("APP".to_owned()));
+    assert_eq!(upstream.authorization, Some(path("access_token")));
+    let headers = [("x-user-email".to_owned(), path("email")), ("x-user-roles".to_owned(), path("roles"))];
+    assert_eq!(upstream.headers, headers);
+    assert!(!upstream.forward_session);
+
+    assert_eq!(config.pages.sign_in.as_deref(), Some("/login"));
+    assert_eq!(config.keys.secrets().count(), 1);
+}
+
+#[test]
+fn rules_are_in_force_as_written_and_the_sign_in_page_is_open_without_one() {
+    let config = load(design(), &acme()).unwrap();
+    for path in ["/", "/about", "/_next/static/x.js", "/login"] {
+        assert!(decided(&config, path).is_public(), "{path}");
+    }
+    let claims = |claims: Value| claims.as_object().cloned().unwrap();
+    let (nobody, admin) = (claims(json!({})), claims(json!({ "roles": ["user", "admin"] })));
+    let account = decided(&config, "/account");
+    assert!(!account.is_public() && account.admits(&nobody));
+    let users = decided(&config, "/admin/users");
+    assert!(!users.is_public() && users.admits(&admin) && !users.admits(&nobody));
+    assert_eq!((users.rule, users.deny), (Some(1), Deny::Forbidden));
+}
+
+#[test]
+fn a_provider_alone_is_a_configuration_and_everything_else_has_a_default() {
+    let config = load(
+        json!({ "providers": [{ "id": "google" }] }),
+        &json!({
+            "AUTH_GOOGLE_ID": "g", "AUTH_GOOGLE_SECRET": "s"
+        }),
+    )
+    .unwrap();
+    assert_eq!((config.base_path.as_str(), config.dialect), ("/auth", Dialect::AuthJsV5));
+    // What nobody thought of is shut.
+    assert!(!decided(&config, "/").is_public());
+    assert_eq!(config.session.max_age, Duration::from_hours(30 * 24));
+    assert_eq!(config.session.update_age, Duration::from_hours(24));
+    assert_eq!(config.session.absolute_max_age, None);
+    assert_eq!(config.providers.first().map(|p| p.oidc.issuer.as_str()), Some("https://accounts.google.com"));
+    assert!(config.upstreams.is_empty() && config.trusted_hosts.is_empty() && config.claims.is_empty());
+}
+
+#[test]
+fn a_json_string_is_a_configuration_too() {
+    let auth = Value::String(design().to_string());
+    assert_eq!(load(auth, &acme()).unwrap().providers.len(), 2);
+}
+
+#[test]
+fn a_public_client_needs_no_secret_and_an_issuer_stays_byte_for_byte() {
+    let auth = json!({ "providers": [{
+        "id": "acme-eu",
+        "issuer": "https://Login.Acme.example:443/a%2fb/",
+        "client_id": "public",
+        "scope": ["openid", "openid  email"],
+        "token_endpoint_auth_method": "none",
+        "authorization_params": { "audience": "https://api.example.com", "max_age": 60, "x": true },
+    }] });
+    let config = load(auth, &json!({ "AUTH_ACME_EU_SECRET": "left over" })).unwrap();
+    let provider = config.providers.first().unwrap();
+    assert_eq!(provider.name, "acme-eu");
+    assert_eq!(provider.oidc.issuer, "https://Login.Acme.example:443/a%2fb/");
+    assert_eq!(provider.oidc.scope, "openid email");
+    assert_eq!(provider.oidc.token_endpoint_auth_method, Some(ClientAuthMethod::None));
+    assert!(provider.oidc.client_secret.is_none());
+    let params = [("audience", "https://api.example.com"), ("max_age", "60"), ("x", "true")];
+    assert_eq!(provider.oidc.authorization_params, params.map(|(k, v)| (k.to_owned(), v.to_owned())));
+}
+
+#[test]
+fn the_variables_of_an_id_with_dashes_have_underscores_and_a_written_value_goes_before_a_variable() {
+    let auth = json!({ "providers": [
+        { "id": "acme-eu" },
+        { "id": "acme-us", "issuer": "https://us.acme.example", "client_id": "written" },
+    ] });
+    let config = load(auth, &json!({
+        "AUTH_ACME_EU_ID": "eu", "AUTH_ACME_EU_SECRET": "s", "AUTH_ACME_EU_ISSUER": "https://eu.acme.example",
+        "AUTH_ACME_US_ID": "us", "AUTH_ACME_US_SECRET": "s", "AUTH_ACME_US_ISSUER": "https://other.example",
+    }))
+    .unwrap();
+    let found: Vec<_> =
+        config.providers.iter().map(|p| (p.oidc.client_id.as_str(), p.oidc.issuer.as_str())).collect();
+    assert_eq!(found, [("eu", "https://eu.acme.example"), ("written", "https://us.acme.example")]);
+}
+
+#[test]
+fn the_newest_session_secret_comes_first() {
+    let env =
+        json!({ "AUTH_SECRET_1": "the-first-newer-secret", "AUTH_SECRET_3": "the-newest-of-the-secrets" });
+    let config = load_with_okta(json!({}), &env).unwrap();
+    let secrets: Vec<&str> = config.keys.secrets().map(Secret::expose).collect();
+    assert_eq!(
+        secrets,
+        ["the-newest-of-the-secrets", "the-first-newer-secret", "the-session-secret-of-the-tests"]
+    );
+}
+
+#[test]
+fn a_short_session_is_renewed_before_it_ends() {
+    let config = load_with_okta(json!({ "session": { "max_age": 3600 } }), &json!({})).unwrap();
+    assert_eq!(config.session.update_age, Duration::from_hours(1));
+}
+
+#[test]
+fn upstreams_are_tried_in_order_and_may_be_of_every_kind() {
+    let auth = json!({ "upstreams": [
+        { "host": "a.example.com", "to": "assets:SITE_1", "forward_session": true },
+        { "host": "*.example.com", "to": "http://localhost:3000" },
+        { "host": "a.b.example.com:8443", "to": "https://origin.example" },
+        { "to": "origin" },
+    ] });
+    let config = load_with_okta(auth, &json!({})).unwrap();
+    let targets: Vec<_> = config.upstreams.iter().map(|upstream| upstream.target.clone()).collect();
+    assert_eq!(
+        targets,
+        [
+            Target::Binding("SITE_1".to_owned()),
+            Target::Url(Url::parse("http://localhost:3000").unwrap()),
+            Target::Url(Url::parse("https://origin.example").unwrap()),
+            Target::Origin,
+        ]
+    );
+    assert!(config.upstreams.first().is_some_and(|upstream| upstream.forward_session));
+}
+
+#[test]
+fn a_narrower_or_wider_rule_behind_another_is_no_mistake() {
+    let auth = json!({ "rules": [
+        { "match": "/a", "methods": ["GET", "POST"], "access": "public" },
+        { "match": "/a", "methods": ["DELETE", "GET"], "access": "signed-in" },
+        { "match": "/a", "host": "b.example", "access": "public" },
+        { "match": "/a", "host": "c.example", "access": "public" },
+        { "match": ["/a", "/b"], "access": "signed-in" },
+        { "match": "/:path*", "access": "public" },
+    ] });
+    assert!(load_with_okta(auth, &json!({})).is_ok());
+}
+
+#[test]
+fn pages_may_be_urls_of_hosts_that_belong_to_the_site() {
+    for (page, site) in [
+        ("https://www.example.com/login?from=app", json!({ "trusted_hosts": "*.example.com" })),
+        ("https://example.com", json!({ "cookies": { "domain": "example.com" } })),
+        ("http://localhost:3000/login", json!({})),
+        ("/login?from=app", json!({})),
+        ("/", json!({})),
+    ] {
+        let mut auth = site;
+        auth["pages"] = json!({ "sign_in": page, "error": page, "sign_out": page });
+        let config = load_with_okta(auth, &json!({})).unwrap_or_else(|why| panic!("{page}: {why}"));
+        assert_eq!(config.pages.sign_in.as_deref(), Some(page));
+    }
+}
+
+#[test]
+fn every_mistake_is_told_with_its_place_and_mend() {
+    for (auth, env, lines) in refused::REFUSED {
+        let errors = load_with_okta(parsed(auth), &parsed(env)).expect_err(auth);
+        let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(told, *lines, "{auth} {env}");
+        assert_eq!(errors.to_string(), told.join("\n"));
+    }
+}
+
+#[test]
+fn a_wrong_pattern_is_told_with_its_place_and_the_matchers_reason() {
+    let rules = json!({ "rules": [
+        { "match": "/", "access": "public" },
+        { "match": "/admin/(", "access": "signed-in" },
+        { "match": ["/a", "/b("], "access": "signed-in" },
+    ] });
+    let why = |pattern| Pattern::parse(pattern).unwrap_err();
+    assert_eq!(
+        load_with_okta(rules, &json!({})).unwrap_err().to_string(),
+        format!(
+            "AUTH.rules[1].match: \"/admin/(\": {}\nAUTH.rules[2].match[1]: \"/b(\": {}",
+            why("/admin/("),
+            why("/b(")
+        )
+    );
+}
+
+#[test]
+fn no_secret_is_ever_told() {
+    for (auth, env, _) in refused::REFUSED {
+        let errors = load_with_okta(parsed(auth), &parsed(env)).expect_err(auth).to_string();
+        for secret in ["hunter2", "clientsecret", "the-session-secret", "fifteen-chars"] {
+            assert!(!errors.contains(secret), "{errors}");
+        }
+    }
+    let loaded = format!("{:?}", load(design(), &acme()).unwrap());
+    assert!(!loaded.contains("clientsecret") && !loaded.contains("the-session-secret"), "{loaded}");
+}
+
+#[test]
+fn a_secret_in_the_place_of_any_section_is_not_told() {
+    let keys = design().as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    for key in
+        keys.iter().filter(|key| design()[key.as_str()].is_object() || design()[key.as_str()].is_array())
+    {
+        let mut auth = design();
+        auth[key.as_str()] = json!("hunter2hunter2");
+        // A host pattern is a string where `trusted_hosts` is one, and quoted as such.
+        if key != "trusted_hosts" {
+            assert!(!load(auth, &acme()).unwrap_err().to_string().contains("hunter2"), "{key}");
+        }
+    }
+}
+
+#[test]
+fn server_side_request_forgery_by_discovery_finds_no_issuer_that_is_not_https() {
+    for issuer in
+        ["http://169.254.169.254/latest", "http://10.0.0.1", "file:///etc/passwd", "ftp://a.example"]
+    {
+        let auth = json!({ "providers": [{ "id": "okta", "issuer": issuer }] });
+        assert!(load(auth, &json!({})).is_err(), "{issuer}");
+    }
+}
+
+#[test]
+fn header_smuggling_finds_no_header_that_is_set_in_two_spellings() {
+    for (a, b) in [("X-User", "x_user"), ("X_A-B", "x-a_b"), ("X-USER", "x-user")] {
+        let auth = json!({ "upstreams": [{ "to": "origin", "headers": { a: "sub", b: "sub" } }] });
+        assert!(load_with_okta(auth, &json!({})).is_err(), "{a} {b}");
+    }
+}
+
+/// JSON that looks like a configuration more often than chance would have it.
+fn any_configuration() -> impl Strategy<Value = Value> {
+    let key = prop_oneof![
+        "(base_path|dialect|default_access|login_url|trusted_hosts|cookies|session|claims|providers|refresh)",
+        "(rules|upstreams|pages|domain|max_age|update_age|expose|id|type|name|issuer|scope|match|access|deny)",
+        "(methods|host|require|to|headers|authorization|sign_in|error|client_id|authorization_params|lease)",
+        any::<String>(),
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "(okta|public|signed-in|origin|service:A|/auth|/:a*|https://a.example/|30d|openid|[a-z./:*({\"@?#-]{0,12})"
+            .prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 64, 8, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::btree_map(key.clone(), inner, 0..8)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_configuration_breaks_the_reader_and_each_error_is_one_line(auth in any_configuration()) {
+        if let Err(errors) = load_with_okta(auth, &json!({})) {
+            prop_assert!(errors.iter().next().is_some());
+            for error in errors.iter() {
+                prop_assert!(!error.to_string().contains('\n'), "{}", error);
+            }
+        }
+    }
+
+    #[test]
+    fn no_section_of_a_good_configuration_can_be_replaced_to_break_the_reader(
+        section in 0_usize..13, value in any_configuration()
+    ) {
+        let mut auth = design();
+        if let Some(slot) = auth.as_object_mut().unwrap().values_mut().nth(section) {
+            *slot = value;
+        }
+        let _ = load(auth, &acme());
+    }
+}

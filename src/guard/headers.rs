@@ -1,0 +1,402 @@
+//! The header fields that an upstream gets.
+//!
+//! An upstream believes what Vestibule says about a user, so nobody else may say it: a client's own copy
+//! of such a field is taken away on every path, in every spelling. Names are compared as servers that
+//! make variables of them do: any character that is no letter or digit is the same as `-`, so
+//! `X_User_Email` is `X-User-Email`.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use crate::http::cookie;
+use crate::http::headers::Headers;
+use crate::http::request::Request;
+
+/// Fields by which some servers choose another path, host, scheme or client than the request has, or by
+/// which a framework tells itself what it has done already. Nobody outside has a right to them.
+const REFUSED: [&str; 10] = [
+    // RFC 7239; what it would say is said with X-Forwarded-*.
+    "forwarded",
+    "x-real-ip",
+    // IIS, Symfony, Zend and others take the path from these.
+    "x-original-url",
+    "x-original-uri",
+    "x-original-host",
+    "x-rewrite-url",
+    // Vercel's routing, believed by Next.js in some modes.
+    "x-matched-path",
+    "x-now-route-matches",
+    // For proxies, so for us and not for what is behind (RFC 9110 section 11.7).
+    "proxy-authorization",
+    // The same smuggled into a CGI environment ("httpoxy").
+    "proxy",
+];
+
+/// The same by their beginnings: proxies' words about the request, and Next.js's words to itself, with
+/// which a client could say that the middleware has run already (CVE-2025-29927).
+const REFUSED_PREFIXES: [&str; 3] = ["x-forwarded-", "x-middleware-", "x-invoke-"];
+
+/// Next.js's own client sends it, and nothing trusts it.
+const CLIENT_PREFETCH: &str = "x-middleware-prefetch";
+
+/// Fields with which a request claims to have another method.
+const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
+/// Fields for the connection to us, not for the one behind (RFC 9110 section 7.6.1).
+const HOP_BY_HOP: [&str; 7] =
+    ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
+
+/// The names that some upstream of the configuration sets; no client may use them on any path.
+#[derive(Clone, Debug, Default)]
+pub struct GuardedNames(BTreeSet<String>);
+
+impl GuardedNames {
+    /// From the names of all upstreams' `headers`. `Authorization` is not among them: it is guarded where
+    /// an upstream sets it ([`Outgoing::sets_authorization`]), and the client's own elsewhere.
+    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(names.into_iter().map(spelling).collect())
+    }
+}
+
+/// What is forwarded of a request's header fields, and what is added.
+pub struct Outgoing<'a> {
+    /// Names that only Vestibule sets, on any path.
+    pub guarded: &'a GuardedNames,
+    /// Whether this upstream gets `Authorization` from the session. The client's own is taken away then,
+    /// also where the session has nothing to put in its place.
+    pub sets_authorization: bool,
+    /// Whether this upstream gets the sealed session. Our other cookies it never gets.
+    pub forward_session: bool,
+    /// Whether some rule is for some methods only
+    /// ([`RuleSet::distinguishes_methods`](crate::guard::rules::RuleSet::distinguishes_methods)): what
+    /// claims another method than the request has is taken away then.
+    pub methods_matter: bool,
+    /// Names and values to set. A value with control characters, which no field may have (RFC 9110 section
+    /// 5.5), is left out. Other characters outside ASCII stay: they go out as UTF-8.
+    pub set: &'a [(String, String)],
+}
+
+impl Outgoing<'_> {
+    /// The fields to forward for `request`.
+    pub fn headers(&self, request: &Request) -> Headers {
+        let incoming = &request.headers;
+        let named_by_connection: BTreeSet<String> = incoming
+            .get_all("connection")
+            .flat_map(|value| value.split(','))
+            .map(|name| name.trim().to_ascii_lowercase())
+            // The connection's client does not get to take away what the edge says.
+            .filter(|name| name != "host" && !name.starts_with("cf-"))
+            .collect();
+
+        let mut headers = Headers::new();
+        for (name, value) in incoming.iter() {
+            if named_by_connection.contains(name) || self.is_refused(name) {
+                continue;
+            }
+            if name != "cookie" {
+                headers.append(name, value);
+            } else if let Some(left) = cookie::without(value, |name| self.keeps_back(name)) {
+                headers.append("cookie", left);
+            }
+        }
+        if incoming.get("upgrade").is_some_and(|value| value.trim().eq_ignore_ascii_case("websocket")) {
+            headers.set("upgrade", "websocket");
+        }
+        set_forwarding_headers(&mut headers, request);
+        for (name, value) in self.set {
+            if !value.contains(char::is_control) {
+                headers.set(name, value.as_str());
+            }
+        }
+        headers
+    }
+
+    fn is_refused(&self, name: &str) -> bool {
+        let spelled = spelling(name);
+        let spelled = spelled.as_str();
+        HOP_BY_HOP.contains(&spelled)
+            || REFUSED.contains(&spelled)
+            || (REFUSED_PREFIXES.iter().any(|prefix| spelled.starts_with(prefix)) && name != CLIENT_PREFETCH)
+            // What the edge says comes in its own spelling.
+            || (spelled.starts_with("cf-") && spelled != name)
+            || (self.sets_authorization && spelled == "authorization")
+            || (self.methods_matter && METHOD_OVERRIDES.contains(&spelled))
+            || self.guarded.0.contains(spelled)
+    }
+
+    fn keeps_back(&self, cookie_name: &str) -> bool {
+        cookie::is_ours(cookie_name) && !(self.forward_session && cookie::is_session(cookie_name))
+    }
+}
+
+/// A claim as a field's value: text as it is, numbers and booleans as JSON writes them, a list with commas
+/// between. `None` where there is nothing to say: `null`, an object, an empty text or list.
+///
+/// A list's values that are no scalars, or that have a comma in them and would become two values, are left
+/// out.
+pub fn field_value(claim: &Value) -> Option<String> {
+    let text = match claim {
+        Value::Array(values) => {
+            let texts =
+                values.iter().filter_map(scalar).filter(|text| !text.is_empty() && !text.contains(','));
+            texts.collect::<Vec<_>>().join(",")
+        }
+        value => scalar(value)?,
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// `X-Forwarded-*` from the request itself. The client's address is what Cloudflare says it is; where
+/// nobody says it, nothing is said.
+fn set_forwarding_headers(headers: &mut Headers, request: &Request) {
+    headers.set("x-forwarded-host", request.url.authority.as_str());
+    headers.set("x-forwarded-proto", if request.url.secure { "https" } else { "http" });
+    let mut addresses = request.headers.get_all("cf-connecting-ip");
+    if let (Some(address), None) = (addresses.next(), addresses.next())
+        && address.parse::<IpAddr>().is_ok()
+    {
+        headers.set("x-forwarded-for", address);
+        headers.set("x-real-ip", address);
+    }
+}
+
+/// A name as a server that makes a variable of it sees it: lower case, and every character that is no
+/// letter or digit a `-`.
+fn spelling(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::http::request::{Method, RequestUrl};
+
+    fn request(fields: &[(&str, &str)]) -> Request {
+        Request {
+            method: Method::Get,
+            url: RequestUrl::parse("https://app.example.com/x").unwrap(),
+            headers: fields.iter().copied().collect(),
+        }
+    }
+
+    fn guarded() -> GuardedNames {
+        GuardedNames::new(["x-user-email", "X-User-Roles"])
+    }
+
+    /// What goes out, without the two fields that always do.
+    fn forwarded(
+        fields: &[(&str, &str)],
+        change: impl FnOnce(&mut Outgoing<'_>),
+        set: &[(&str, &str)],
+    ) -> Vec<(String, String)> {
+        let set: Vec<_> = set.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let guarded = guarded();
+        let mut outgoing = Outgoing {
+            guarded: &guarded,
+            sets_authorization: false,
+            forward_session: false,
+            methods_matter: false,
+            set: &set,
+        };
+        change(&mut outgoing);
+        let headers = outgoing.headers(&request(fields));
+        assert_eq!(headers.get_all("x-forwarded-host").collect::<Vec<_>>(), ["app.example.com"]);
+        assert_eq!(headers.get_all("x-forwarded-proto").collect::<Vec<_>>(), ["https"]);
+        headers
+            .iter()
+            .filter(|(name, _)| *name != "x-forwarded-host" && *name != "x-forwarded-proto")
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    fn names(fields: Vec<(String, String)>) -> Vec<String> {
+        fields.into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn ordinary_fields_pass_in_their_order() {
+        let fields = [
+            ("host", "app.example.com"),
+            ("accept", "text/html"),
+            ("authorization", "Basic x"),
+            ("x-user-emails", "1"),
+            ("x-nextjs-data", "1"),
+            ("x-middleware-prefetch", "1"),
+            ("x-http-method-override", "PATCH"),
+            ("cf-ray", "1"),
+            ("accept", "*/*"),
+        ];
+        let out = forwarded(&fields, |_| (), &[]);
+        let expected: Vec<_> = fields.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn header_smuggling_a_client_s_copy_of_our_fields_goes_in_every_spelling() {
+        for name in [
+            "x-user-email",
+            "X-User-Email",
+            "X_User_Email",
+            "x-user_email",
+            "X.User.Email",
+            "x_user-roles",
+            "x-user-roles",
+        ] {
+            assert_eq!(forwarded(&[(name, "evil")], |_| (), &[]), [], "{name}");
+            let out = forwarded(&[(name, "evil"), (name, "evil")], |_| (), &[("x-user-email", "good")]);
+            assert_eq!(out, [("x-user-email".to_owned(), "good".to_owned())], "{name}");
+        }
+    }
+
+    #[test]
+    fn header_smuggling_connection_does_not_name_our_fields_away() {
+        let fields = [
+            ("connection", "X-User-Email, close, x-custom, cf-connecting-ip, host, x-forwarded-for"),
+            ("keep-alive", "1"),
+            ("x-custom", "1"),
+            ("host", "h"),
+            ("cf-connecting-ip", "192.0.2.1"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+        ];
+        let out = forwarded(&fields, |_| (), &[("x-user-email", "good")]);
+        assert_eq!(names(out), ["host", "cf-connecting-ip", "x-forwarded-for", "x-real-ip", "x-user-email"]);
+    }
+
+    #[test]
+    fn trusted_forwarding_headers_are_made_from_the_request_and_never_the_client_s() {
+        for name in [
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "x-forwarded-proto",
+            "x_forwarded_host",
+            "x-forwarded-uri",
+            "x-forwarded-prefix",
+            "x-forwarded-user",
+            "forwarded",
+            "x-real-ip",
+            "x-original-url",
+            "x-rewrite-url",
+            "X_Original_URL",
+            "proxy-authorization",
+            "proxy",
+            "cf_connecting_ip",
+            "CF.Connecting_IP",
+        ] {
+            assert_eq!(forwarded(&[(name, "evil")], |_| (), &[]), [], "{name}");
+        }
+        for address in ["192.0.2.1", "2001:db8::1"] {
+            let out = forwarded(&[("x-forwarded-for", "evil"), ("cf-connecting-ip", address)], |_| (), &[]);
+            assert_eq!(
+                out.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect::<Vec<_>>(),
+                [("cf-connecting-ip", address), ("x-forwarded-for", address), ("x-real-ip", address)]
+            );
+        }
+        let twice = [("cf-connecting-ip", "192.0.2.1"), ("cf-connecting-ip", "192.0.2.2")];
+        assert_eq!(names(forwarded(&twice, |_| (), &[])), ["cf-connecting-ip", "cf-connecting-ip"]);
+        assert_eq!(names(forwarded(&[("cf-connecting-ip", "1, 2")], |_| (), &[])), ["cf-connecting-ip"]);
+    }
+
+    #[test]
+    fn a_framework_s_words_to_itself_do_not_come_from_outside() {
+        for name in [
+            "x-middleware-subrequest",
+            "X-Middleware-Subrequest",
+            "x_middleware_subrequest",
+            "x-middleware-rewrite",
+            "x-middleware-next",
+            "x-middleware-set-cookie",
+            "x-middleware-override-headers",
+            "x-middleware-request-cookie",
+            "x-middleware-subrequest-id",
+            "x_middleware_prefetch",
+            "x-invoke-path",
+            "x-invoke-status",
+            "x-matched-path",
+        ] {
+            assert_eq!(forwarded(&[(name, "1")], |_| (), &[]), [], "{name}");
+        }
+    }
+
+    #[test]
+    fn authorization_is_the_client_s_only_where_the_upstream_has_none_of_ours() {
+        let own = [("authorization", "Bearer evil"), ("Authorization", "Basic evil")];
+        assert_eq!(forwarded(&own, |_| (), &[]).len(), 2);
+        assert_eq!(forwarded(&own, |o| o.sets_authorization = true, &[]), []);
+        let out = forwarded(&own, |o| o.sets_authorization = true, &[("authorization", "Bearer good")]);
+        assert_eq!(out, [("authorization".to_owned(), "Bearer good".to_owned())]);
+    }
+
+    #[test]
+    fn another_method_is_claimed_in_vain_where_rules_look_at_methods() {
+        for name in ["x-http-method-override", "X-HTTP-Method", "x_method_override"] {
+            assert_eq!(forwarded(&[(name, "DELETE")], |o| o.methods_matter = true, &[]), [], "{name}");
+            assert_eq!(forwarded(&[(name, "DELETE")], |_| (), &[]).len(), 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn our_cookies_stay_with_us_and_the_session_goes_only_where_it_is_wanted() {
+        let all = "a=1; __Secure-authjs.session-token.0=x; __Host-authjs.csrf-token=y; next-auth.session-token=z; b=2";
+        for (forward_session, left) in [
+            (false, Some("a=1; b=2")),
+            (true, Some("a=1; __Secure-authjs.session-token.0=x; next-auth.session-token=z; b=2")),
+        ] {
+            let out = forwarded(&[("cookie", all)], |o| o.forward_session = forward_session, &[]);
+            assert_eq!(out.first().map(|(_, value)| value.as_str()), left);
+        }
+        assert_eq!(forwarded(&[("cookie", "authjs.state=1")], |_| (), &[]), []);
+        let out =
+            forwarded(&[("cookie", "a=1"), ("cookie", "authjs.state=1"), ("cookie", "b=2")], |_| (), &[]);
+        assert_eq!(names(out), ["cookie", "cookie"]);
+    }
+
+    #[test]
+    fn a_websocket_s_upgrade_passes_and_no_other() {
+        let fields = [("connection", "Upgrade"), ("upgrade", "WebSocket"), ("sec-websocket-key", "k")];
+        assert_eq!(names(forwarded(&fields, |_| (), &[])), ["sec-websocket-key", "upgrade"]);
+        assert_eq!(forwarded(&[("connection", "Upgrade"), ("upgrade", "h2c")], |_| (), &[]), []);
+    }
+
+    #[test]
+    fn a_value_that_would_be_several_fields_is_not_set() {
+        for value in ["a\r\nx-user-roles: admin", "a\nb", "a\0", "a\u{85}b"] {
+            assert_eq!(
+                forwarded(&[("x-user-email", "evil")], |_| (), &[("x-user-email", value)]),
+                [],
+                "{value:?}"
+            );
+        }
+        assert_eq!(forwarded(&[], |_| (), &[("x-user-email", "Zoë")]).len(), 1);
+    }
+
+    #[test]
+    fn claims_become_values_of_fields() {
+        for (claim, value) in [
+            (json!("a,b"), Some("a,b")),
+            (json!(""), None),
+            (json!(7), Some("7")),
+            (json!(true), Some("true")),
+            (json!(null), None),
+            (json!({"a": 1}), None),
+            (json!(["a", 1, false]), Some("a,1,false")),
+            (json!(["a,admin", "b", "", null, ["c"]]), Some("b")),
+            (json!([]), None),
+        ] {
+            assert_eq!(field_value(&claim).as_deref(), value, "{claim}");
+        }
+    }
+}

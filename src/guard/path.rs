@@ -1,0 +1,350 @@
+//! The one path that is both matched and forwarded.
+//!
+//! Servers disagree about what a path means, and a guard that reads it differently from the server behind
+//! it guards nothing. So a path is
+//! - **refused** where some server would find other segments in it than are written there: `//`, dot
+//!   segments, backslashes, encoded slashes, broken percent-encoding, bytes that are no UTF-8, controls;
+//! - **read in several ways** where some servers cut it or decode it again, but the whole is ordinary
+//!   text too: `;` (parameters of a segment), an encoded `#` or `?`, double encoding. Every reading is
+//!   matched, and the strictest access holds ([`RuleSet::decide`](crate::guard::rules::RuleSet::decide));
+//! - **forwarded byte for byte** as it came.
+//!
+//! Next.js serves one page under several paths: `/_next/data/BUILD/admin.json`, `/admin.rsc` and
+//! `/admin.segments/….segment.rsc` are what `/admin` shows. These are readings too.
+
+use thiserror::Error;
+
+use crate::http::percent;
+
+/// Longer paths are refused: Cloudflare takes URLs of up to 16 KiB.
+const MAX_LENGTH: usize = 16 * 1024;
+
+/// A path that every server reads as it was matched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CanonicalPath {
+    raw: String,
+    /// The path as it is written is the first.
+    readings: Vec<Vec<String>>,
+}
+
+impl CanonicalPath {
+    /// Checks a path as it came: percent-encoded, without query.
+    pub fn new(raw: &str) -> Result<Self, PathRefused> {
+        if raw.len() > MAX_LENGTH {
+            return Err(PathRefused::TooLong);
+        }
+        if let Some(byte) = raw.bytes().find(|&byte| !is_path_byte(byte)) {
+            return Err(if byte == b'\\' { PathRefused::Backslash } else { PathRefused::RawCharacter });
+        }
+        let inner = raw.strip_prefix('/').ok_or(PathRefused::Relative)?;
+        let mut written = Vec::new();
+        // A slash at the end makes no segment.
+        if !inner.is_empty() {
+            for segment in inner.strip_suffix('/').unwrap_or(inner).split('/') {
+                written.push(percent::decode(segment).ok_or(PathRefused::Encoding)?);
+            }
+        }
+        let mut readings = vec![written];
+        for alternative in ALTERNATIVES {
+            let others: Vec<_> = readings.iter().filter_map(|reading| alternative(reading)).collect();
+            readings.extend(others);
+        }
+        readings.iter().flatten().try_for_each(|segment| check_segment(segment))?;
+        Ok(Self { raw: raw.to_owned(), readings })
+    }
+
+    /// The path byte for byte as it came.
+    pub fn as_forwarded(&self) -> &str {
+        &self.raw
+    }
+
+    /// The decoded segments as they are written; none for `/`. A slash at the end makes no difference.
+    pub fn segments(&self) -> &[String] {
+        self.readings.first().map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The segments in every way that a server may read them; as they are written first. At most 32.
+    pub fn readings(&self) -> impl Iterator<Item = &[String]> {
+        self.readings.iter().map(Vec::as_slice)
+    }
+}
+
+/// Why a path is refused with 400.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum PathRefused {
+    /// It is longer than 16 KiB.
+    #[error("the path is longer than {MAX_LENGTH} bytes")]
+    TooLong,
+    /// It does not begin with a slash.
+    #[error("the path does not begin with a slash")]
+    Relative,
+    /// A character that has to be percent-encoded (RFC 3986 section 3.3) is not.
+    #[error("the path has a character in it that must be percent-encoded")]
+    RawCharacter,
+    /// A `%` without two hexadecimal digits, or bytes that are no UTF-8.
+    #[error("the path has broken percent-encoding")]
+    Encoding,
+    /// `//`, or a segment of which only parameters are there.
+    #[error("the path has an empty segment")]
+    EmptySegment,
+    /// `.` or `..`, encoded or not.
+    #[error("the path has a dot segment")]
+    DotSegment,
+    /// A slash that is encoded, once or twice.
+    #[error("the path has an encoded slash")]
+    EncodedSlash,
+    /// A backslash, encoded or not.
+    #[error("the path has a backslash")]
+    Backslash,
+    /// An encoded control character, NUL among them.
+    #[error("the path has a control character")]
+    Control,
+}
+
+/// The bytes of a path that no URL parser changes: RFC 3986's, and `[`, `]` and `|`, which browsers send.
+fn is_path_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"/%-._~!$&'()*+,;=:@[]|".contains(&byte)
+}
+
+fn check_segment(segment: &str) -> Result<(), PathRefused> {
+    if segment.is_empty() {
+        return Err(PathRefused::EmptySegment);
+    }
+    if segment == "." || segment == ".." {
+        return Err(PathRefused::DotSegment);
+    }
+    match segment.chars().find(|&c| c == '/' || c == '\\' || c.is_control()) {
+        None => Ok(()),
+        Some('/') => Err(PathRefused::EncodedSlash),
+        Some('\\') => Err(PathRefused::Backslash),
+        Some(_) => Err(PathRefused::Control),
+    }
+}
+
+/// How else a server may read segments: `None` where it makes no difference. Each is tried on the results
+/// of those before it.
+type Alternative = fn(&[String]) -> Option<Vec<String>>;
+
+const ALTERNATIVES: [Alternative; 5] =
+    [decoded_again, without_parameters, cut_at_delimiter, next_data_page, next_component_page];
+
+/// A proxy in between has decoded once already.
+fn decoded_again(segments: &[String]) -> Option<Vec<String>> {
+    if !segments.iter().any(|segment| segment.contains('%')) {
+        return None;
+    }
+    // A segment that does not decode again is the same to everybody.
+    let decode = |segment: &String| percent::decode(segment).unwrap_or_else(|| segment.clone());
+    let decoded: Vec<_> = segments.iter().map(decode).collect();
+    (decoded != segments).then_some(decoded)
+}
+
+/// Java's servlet containers drop `;` and what follows in a segment.
+fn without_parameters(segments: &[String]) -> Option<Vec<String>> {
+    if !segments.iter().any(|segment| segment.contains(';')) {
+        return None;
+    }
+    let cut = |segment: &String| segment.split(';').next().unwrap_or_default().to_owned();
+    Some(segments.iter().map(cut).collect())
+}
+
+/// Who decodes before splitting the URL finds a fragment or query in the path.
+fn cut_at_delimiter(segments: &[String]) -> Option<Vec<String>> {
+    let (at, segment) = segments.iter().enumerate().find(|(_, segment)| segment.contains(['#', '?']))?;
+    let kept = segment.split(['#', '?']).next().unwrap_or_default();
+    let before = segments.iter().take(at).cloned();
+    Some(before.chain((!kept.is_empty()).then(|| kept.to_owned())).collect())
+}
+
+/// `/_next/data/BUILD/admin.json` is the data of `/admin`; a base path may stand before it.
+fn next_data_page(segments: &[String]) -> Option<Vec<String>> {
+    let at = segments.windows(2).position(|pair| pair == ["_next", "data"])?;
+    let page = segments.get(at + 3..).filter(|page| !page.is_empty())?;
+    let mut found: Vec<_> = segments.iter().take(at).chain(page).cloned().collect();
+    if let Some(last) = found.pop() {
+        let name = last.strip_suffix(".json").unwrap_or(&last);
+        if !(page.len() == 1 && name == "index") {
+            found.push(name.to_owned());
+        }
+    }
+    Some(found)
+}
+
+/// `/admin.rsc`, `/admin.prefetch.rsc` and `/admin.segments/….segment.rsc` are the server components of
+/// `/admin`; `/index.rsc` those of `/`.
+fn next_component_page(segments: &[String]) -> Option<Vec<String>> {
+    let last = segments.last()?.strip_suffix(".rsc")?;
+    let (at, name) = if last.ends_with(".segment") {
+        let ends =
+            |(at, segment): (usize, &'_ String)| Some((at, segment.strip_suffix(".segments")?.to_owned()));
+        segments.iter().enumerate().find_map(ends)?
+    } else {
+        (segments.len() - 1, last.strip_suffix(".prefetch").unwrap_or(last).to_owned())
+    };
+    let before = segments.iter().take(at).cloned();
+    Some(before.chain((!(at == 0 && name == "index")).then_some(name)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use url::Url;
+
+    use super::*;
+
+    fn readings(raw: &str) -> Vec<String> {
+        let path = CanonicalPath::new(raw).unwrap_or_else(|error| panic!("{raw}: {error}"));
+        path.readings().map(|segments| format!("/{}", segments.join("/"))).collect()
+    }
+
+    #[test]
+    fn ordinary_paths_are_decoded_for_matching_and_forwarded_as_they_came() {
+        for (raw, segments) in [
+            ("/", &[][..]),
+            ("/a", &["a"]),
+            ("/a/", &["a"]),
+            ("/a/b.c/", &["a", "b.c"]),
+            ("/%61dmin", &["admin"]),
+            ("/a%20b/%C3%A9", &["a b", "é"]),
+            ("/@a:b+c,d~e!f'g(h)i*j$k&l=m|[n]", &["@a:b+c,d~e!f'g(h)i*j$k&l=m|[n]"]),
+            ("/100%25", &["100%"]),
+            ("/100%25zz", &["100%zz"]),
+            ("/...", &["..."]),
+            ("/.well-known/x", &[".well-known", "x"]),
+            ("/a%2Eb", &["a.b"]),
+            ("/%40%3A%2B", &["@:+"]),
+            ("/%22%3C%7B%5E%60", &["\"<{^`"]),
+        ] {
+            let path = CanonicalPath::new(raw).unwrap();
+            assert_eq!(path.segments(), segments, "{raw}");
+            assert_eq!(path.as_forwarded(), raw);
+            assert_eq!(path.readings().count(), 1, "{raw}");
+        }
+    }
+
+    #[test]
+    fn path_confusion_what_servers_take_apart_differently_is_refused() {
+        use PathRefused::{
+            Backslash, Control, DotSegment, EmptySegment, EncodedSlash, Encoding, RawCharacter, Relative,
+        };
+        for (raw, error) in [
+            ("", Relative),
+            ("admin", Relative),
+            ("*", Relative),
+            ("//", EmptySegment),
+            ("//admin", EmptySegment),
+            ("/a//b", EmptySegment),
+            ("/a//", EmptySegment),
+            ("/.", DotSegment),
+            ("/..", DotSegment),
+            ("/a/./b", DotSegment),
+            ("/public/../admin", DotSegment),
+            ("/public/../", DotSegment),
+            ("/public/%2e%2e/admin", DotSegment),
+            ("/public/.%2E/admin", DotSegment),
+            ("/public/%2e/admin", DotSegment),
+            ("/public/%252e%252e/admin", DotSegment),
+            ("/public/.%252e/admin", DotSegment),
+            ("/public/..;/admin", DotSegment),
+            ("/public/..;a=b/admin", DotSegment),
+            ("/public/%2e%2e%3b/admin", DotSegment),
+            ("/public/.%2e%253b/admin", DotSegment),
+            ("/public/..%23/admin", DotSegment),
+            ("/;/admin", EmptySegment),
+            ("/;a=b", EmptySegment),
+            ("/public%2fadmin", EncodedSlash),
+            ("/public%2Fadmin", EncodedSlash),
+            ("/public%252fadmin", EncodedSlash),
+            ("/public\\admin", Backslash),
+            ("/public%5cadmin", Backslash),
+            ("/public%255Cadmin", Backslash),
+            ("/a%00", Control),
+            ("/a%2500", Control),
+            ("/a%0d%0ab", Control),
+            ("/a%7f", Control),
+            ("/a%C2%85", Control),
+            ("/a%", Encoding),
+            ("/a%4", Encoding),
+            ("/a%zz", Encoding),
+            ("/a%u002f", Encoding),
+            ("/a%ff", Encoding),
+            ("/a%c0%af", Encoding),
+            ("/a%ed%a0%80", Encoding),
+            ("/a b", RawCharacter),
+            ("/a\t", RawCharacter),
+            ("/a\0", RawCharacter),
+            ("/a#b", RawCharacter),
+            ("/a?b", RawCharacter),
+            ("/é", RawCharacter),
+            ("/a\"", RawCharacter),
+            ("/<a>", RawCharacter),
+            ("/{a}", RawCharacter),
+        ] {
+            assert_eq!(CanonicalPath::new(raw), Err(error), "{raw:?}");
+        }
+        assert_eq!(CanonicalPath::new(&format!("/{}", "a".repeat(MAX_LENGTH))), Err(PathRefused::TooLong));
+    }
+
+    #[test]
+    fn path_confusion_what_some_servers_cut_or_decode_again_has_several_readings() {
+        for (raw, expected) in [
+            ("/admin;x=1/b", &["/admin;x=1/b", "/admin/b"][..]),
+            ("/admin%3Bx", &["/admin;x", "/admin"]),
+            ("/admin%23.css", &["/admin#.css", "/admin"]),
+            ("/admin/%23/b", &["/admin/#/b", "/admin"]),
+            ("/admin%3f/b", &["/admin?/b", "/admin"]),
+            ("/%2561dmin", &["/%61dmin", "/admin"]),
+            ("/a%252eb", &["/a%2eb", "/a.b"]),
+            ("/%2561;b%2523c", &["/%61;b%23c", "/a;b#c", "/%61", "/a", "/a;b"]),
+            ("/_next/data/BUILD/admin/x.json", &["/_next/data/BUILD/admin/x.json", "/admin/x"]),
+            ("/_next/data/BUILD/admin", &["/_next/data/BUILD/admin", "/admin"]),
+            ("/_next/data/BUILD/index.json", &["/_next/data/BUILD/index.json", "/"]),
+            ("/docs/_next/data/BUILD/admin.json", &["/docs/_next/data/BUILD/admin.json", "/docs/admin"]),
+            ("/_next/data/BUILD", &["/_next/data/BUILD"]),
+            ("/_next/static/x.js", &["/_next/static/x.js"]),
+            ("/a/admin.rsc", &["/a/admin.rsc", "/a/admin"]),
+            ("/admin.prefetch.rsc", &["/admin.prefetch.rsc", "/admin"]),
+            ("/index.rsc", &["/index.rsc", "/"]),
+            ("/a/admin.segments/_tree.segment.rsc", &["/a/admin.segments/_tree.segment.rsc", "/a/admin"]),
+        ] {
+            let found = readings(raw);
+            for reading in expected {
+                assert!(found.iter().any(|r| r == reading), "{raw}: {reading} is not in {found:?}");
+            }
+            assert_eq!(found.first().map(String::as_str), expected.first().copied(), "{raw}");
+        }
+    }
+
+    #[test]
+    fn work_bombs_the_number_of_readings_is_bounded() {
+        let raw = format!("/_next/data/B/{}%2561;x%23y.rsc", "a%2541;b%23/".repeat(1000));
+        assert!(readings(&raw).len() <= 32);
+    }
+
+    proptest! {
+        #[test]
+        fn an_accepted_path_survives_a_url_parser_and_means_the_same_after_it(
+            raw in "(/|%2[fFeE35]|%3[bBfF]|%5[cC]|%25|%00|%C3%A9|%ff|%[0-9a-fA-F]{2}|[a-z.;]|[!-~]|\\PC){0,12}"
+        ) {
+            let raw = format!("/{raw}");
+            let Ok(path) = CanonicalPath::new(&raw) else { return Ok(()) };
+            prop_assert_eq!(path.as_forwarded(), &raw);
+            let url = Url::parse(&format!("http://x{raw}")).unwrap();
+            prop_assert_eq!(url.path(), &raw);
+            prop_assert_eq!((url.query(), url.fragment(), url.host_str()), (None, None, Some("x")));
+
+            // Encoded anew, the segments are a path with the same segments.
+            let keep = |byte: u8| byte.is_ascii_alphanumeric();
+            let encoded: Vec<_> = path.segments().iter().map(|segment| percent::encode(segment, keep)).collect();
+            let again = CanonicalPath::new(&format!("/{}", encoded.join("/")));
+            let again = again.unwrap();
+            prop_assert_eq!(again.segments(), path.segments());
+
+            // No reading has a segment that could move, split or vanish.
+            for segment in path.readings().flatten() {
+                prop_assert!(!segment.is_empty() && segment != "." && segment != "..");
+                prop_assert!(!segment.contains(['/', '\\']) && !segment.contains(char::is_control));
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Parameters: of a query, an urlencoded body, or a flat JSON object.
+
+use std::fmt;
+
+use serde::Deserializer as _;
+use serde::de::{MapAccess, Visitor};
+use serde_json::Value;
+use thiserror::Error;
+use url::form_urlencoded;
+
+/// More parameters than this are not looked at. No flow of ours has more than some twenty.
+const MAX_PARAMS: usize = 200;
+
+/// Names and values, in the order they came.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Params(Vec<(String, String)>);
+
+impl Params {
+    /// Parses a query, without its `?`, or the body of a form (`application/x-www-form-urlencoded`, URL
+    /// Standard section 5.1). It never fails: a `%` that encodes nothing is itself, and bytes that are no
+    /// UTF-8 become U+FFFD.
+    pub fn from_urlencoded(text: &[u8]) -> Self {
+        let pairs = form_urlencoded::parse(text).take(MAX_PARAMS);
+        Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+    }
+
+    /// Parses a JSON object. Numbers and booleans become text; `null`, lists and objects are left out. A
+    /// key given twice is there twice.
+    pub fn from_json(text: &[u8]) -> Result<Self, NotAnObject> {
+        let mut json = serde_json::Deserializer::from_slice(text);
+        let params = json.deserialize_map(FlatObject).map_err(|_| NotAnObject)?;
+        json.end().map_err(|_| NotAnObject)?;
+        Ok(params)
+    }
+
+    /// The value of a parameter that may be given at most once (RFC 6749 section 3.1).
+    pub fn one(&self, name: &str) -> Result<Option<&str>, Duplicate> {
+        let mut values = self.0.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_str());
+        match (values.next(), values.next()) {
+            (_, Some(_)) => Err(Duplicate(name.to_owned())),
+            (value, None) => Ok(value),
+        }
+    }
+
+    /// Every name and value.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+/// The names only: values are codes and passwords.
+impl fmt::Debug for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// A parameter that may be given once was given several times.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the parameter \"{0}\" is given more than once")]
+pub struct Duplicate(pub String);
+
+/// A body that should be a JSON object is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the body is not a JSON object")]
+pub struct NotAnObject;
+
+/// Keeps keys given twice, which a map would swallow.
+struct FlatObject;
+
+impl<'de> Visitor<'de> for FlatObject {
+    type Value = Params;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Params, A::Error> {
+        let mut params = Vec::new();
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            let value = match value {
+                Value::String(text) => text,
+                Value::Number(number) => number.to_string(),
+                Value::Bool(flag) => flag.to_string(),
+                Value::Null | Value::Array(_) | Value::Object(_) => continue,
+            };
+            if params.len() < MAX_PARAMS {
+                params.push((name, value));
+            }
+        }
+        Ok(Params(params))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn forms_and_queries_are_decoded() {
+        let params = Params::from_urlencoded(b"a=1&b=x+y%26z&c&=d&e=%C3%A9&a%20b=%2B");
+        for (name, value) in [
+            ("a", Some("1")),
+            ("b", Some("x y&z")),
+            ("c", Some("")),
+            ("e", Some("é")),
+            ("a b", Some("+")),
+            ("f", None),
+        ] {
+            assert_eq!(params.one(name), Ok(value), "{name}");
+        }
+    }
+
+    #[test]
+    fn crash_by_input_broken_percent_encoding_is_read_somehow() {
+        let params = Params::from_urlencoded(b"a=%&b=%zz&c=%ff&d=%c3");
+        assert_eq!(params.one("a"), Ok(Some("%")));
+        assert_eq!(params.one("b"), Ok(Some("%zz")));
+        assert_eq!(params.one("c"), Ok(Some("\u{fffd}")));
+    }
+
+    #[test]
+    fn a_parameter_given_twice_is_an_error_however_it_is_spelled() {
+        for text in ["state=1&state=2", "state=1&state=1", "state=&%73tate=", "state&state"] {
+            let params = Params::from_urlencoded(text.as_bytes());
+            assert_eq!(params.one("state"), Err(Duplicate("state".into())), "{text}");
+        }
+        let json = Params::from_json(br#"{"state":"1","state":"2"}"#).unwrap();
+        assert_eq!(json.one("state"), Err(Duplicate("state".into())));
+    }
+
+    #[test]
+    fn json_objects_are_flat() {
+        let params =
+            Params::from_json(br#"{"s":"a","n":1.5,"b":true,"z":null,"o":{"s":1},"l":[1]}"#).unwrap();
+        let all: Vec<_> = params.iter().collect();
+        assert_eq!(all, [("s", "a"), ("n", "1.5"), ("b", "true")]);
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_refused() {
+        let deep = "[".repeat(100_000);
+        for text in ["", "null", "[]", "\"a\"", "{", "{}x", "{\"a\":}", "{\"a\":\"\\ud800\"}", &deep] {
+            assert_eq!(Params::from_json(text.as_bytes()), Err(NotAnObject), "{text:.10}");
+        }
+    }
+
+    #[test]
+    fn work_bombs_only_the_first_parameters_are_kept() {
+        assert_eq!(Params::from_urlencoded("a=1&".repeat(100_000).as_bytes()).iter().count(), MAX_PARAMS);
+        let json: Vec<_> = (0..10_000).map(|n| format!("\"k{n}\":1")).collect();
+        let params = Params::from_json(format!("{{{}}}", json.join(",")).as_bytes()).unwrap();
+        assert_eq!(params.iter().count(), MAX_PARAMS);
+    }
+
+    #[test]
+    fn a_debug_print_shows_no_password() {
+        assert_eq!(format!("{:?}", Params::from_urlencoded(b"password=hunter2")), "[\"password\"]");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Params::from_json(&bytes);
+            let params = Params::from_urlencoded(&bytes);
+            for (name, _) in params.iter() {
+                prop_assert!(params.one(name) != Ok(None));
+            }
+        }
+    }
+}

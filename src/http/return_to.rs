@@ -1,0 +1,346 @@
+//! Return addresses: where a browser may be sent after signing in or out.
+//!
+//! A candidate comes from a query, a form or a cookie, so anybody may have written it. It is accepted as
+//! - `/…`: a path on the request's own origin; what browsers read as `//host` is not one;
+//! - `https://…` of the own origin, a trusted host, or a host that the cookie domain covers;
+//! - `http://…` of the own origin, or of such a host while the own origin is `http` too.
+//!
+//! Everything else is nothing: the caller goes on with [`ReturnPolicy::default`]. What is accepted is
+//! emitted as the URL parser writes it, so no browser can read it differently from what was checked.
+
+use std::fmt;
+
+use url::Url;
+
+use crate::http::origin::{CookieDomain, HostPattern, Origin};
+
+/// Longer candidates are refused: they would not fit into a cookie.
+const MAX_LENGTH: usize = 4096;
+
+/// An absolute URL to which a browser may be sent. Only [`ReturnPolicy`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedUrl(String);
+
+impl TrustedUrl {
+    /// The URL: ASCII without spaces and controls, fit for a `Location`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TrustedUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a request's return address is checked against.
+#[derive(Clone, Copy, Debug)]
+pub struct ReturnPolicy<'a> {
+    /// The origin that the request came to.
+    pub own_origin: &'a Origin,
+    /// Hosts that a return address may name.
+    pub trusted_hosts: &'a [HostPattern],
+    /// The domain that shares the session: its hosts are trusted too.
+    pub cookie_domain: Option<&'a CookieDomain>,
+}
+
+impl ReturnPolicy<'_> {
+    /// Checks a candidate. `None` where it must not be followed.
+    pub fn resolve(&self, candidate: &str) -> Option<TrustedUrl> {
+        // Browsers drop tabs and newlines, trim spaces, and read `\` as `/`: who sends these means harm.
+        let crooked = |c: char| c.is_control() || c == '\\';
+        if candidate.len() > MAX_LENGTH || candidate.contains(crooked) || candidate.trim() != candidate {
+            return None;
+        }
+        if candidate.starts_with('/') {
+            return self.resolve_path(candidate);
+        }
+        let after_scheme = strip_scheme(candidate)?;
+        let url = Url::parse(candidate).ok()?;
+        // It also refuses credentials, so `https://app.example.com@evil` ends here.
+        let origin = Origin::of(&url).ok()?;
+        if !self.trusts(&origin) {
+            return None;
+        }
+        // Auth.js keeps a bare origin bare, where the parser adds a slash.
+        let bare = !after_scheme.contains(['/', '?', '#']);
+        Some(TrustedUrl(if bare { origin.as_str().to_owned() } else { url.into() }))
+    }
+
+    /// The own origin, without a slash, as Auth.js writes it.
+    pub fn default(&self) -> TrustedUrl {
+        TrustedUrl(self.own_origin.as_str().to_owned())
+    }
+
+    /// What [`resolve`](Self::resolve) makes of the candidate, or the default.
+    pub fn resolve_or_default(&self, candidate: &str) -> TrustedUrl {
+        self.resolve(candidate).unwrap_or_else(|| self.default())
+    }
+
+    fn resolve_path(&self, path: &str) -> Option<TrustedUrl> {
+        if path.starts_with("//") {
+            return None;
+        }
+        let url = Url::parse(self.own_origin.as_str()).ok()?.join(path).ok()?;
+        // `/..//evil` has become `//evil`, another host for whoever takes the path alone.
+        let stays = Origin::of(&url).is_ok_and(|origin| origin == *self.own_origin);
+        (stays && !url.path().starts_with("//")).then(|| TrustedUrl(url.into()))
+    }
+
+    fn trusts(&self, origin: &Origin) -> bool {
+        if origin == self.own_origin {
+            return true;
+        }
+        // A pattern with a port has to see the port even where it is the scheme's default.
+        let authority = if origin.authority() == origin.host() {
+            format!("{}:{}", origin.host(), if origin.secure() { 443 } else { 80 })
+        } else {
+            origin.authority().to_owned()
+        };
+        // A host with a dot behind it is the same host, but its cookies are others.
+        (origin.secure() || !self.own_origin.secure())
+            && !origin.host().ends_with('.')
+            && (self.trusted_hosts.iter().any(|pattern| pattern.matches(&authority))
+                || self.cookie_domain.is_some_and(|domain| domain.covers(origin.host())))
+    }
+}
+
+/// What follows `https://` or `http://` and is a host: `https:host`, `https:/host` and `https:///host`,
+/// which browsers mend, are refused.
+fn strip_scheme(candidate: &str) -> Option<&str> {
+    let (scheme, rest) = candidate.split_once("://")?;
+    let http = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
+    (http && !rest.is_empty() && !rest.starts_with(['/', '?', '#'])).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Site {
+        own: Origin,
+        trusted: Vec<HostPattern>,
+        domain: Option<CookieDomain>,
+    }
+
+    impl Site {
+        fn new(own: &str) -> Self {
+            Self {
+                own: Origin::parse(own).unwrap(),
+                trusted: ["*.trusted.example", "partner.example:8443"]
+                    .iter()
+                    .map(|pattern| HostPattern::parse(pattern).unwrap())
+                    .collect(),
+                domain: Some(CookieDomain::parse("example.com").unwrap()),
+            }
+        }
+
+        fn resolve(&self, candidate: &str) -> Option<String> {
+            self.policy().resolve(candidate).map(|url| url.as_str().to_owned())
+        }
+
+        fn policy(&self) -> ReturnPolicy<'_> {
+            ReturnPolicy {
+                own_origin: &self.own,
+                trusted_hosts: &self.trusted,
+                cookie_domain: self.domain.as_ref(),
+            }
+        }
+    }
+
+    #[test]
+    fn good_return_addresses_come_out_absolute() {
+        let site = Site::new("https://app.example.com");
+        for (candidate, resolved) in [
+            ("/", "https://app.example.com/"),
+            ("/d?x=1&y=%2F#z", "https://app.example.com/d?x=1&y=%2F#z"),
+            ("/a b/é", "https://app.example.com/a%20b/%C3%A9"),
+            ("/a/../b", "https://app.example.com/b"),
+            ("/?next=//evil.example", "https://app.example.com/?next=//evil.example"),
+            ("/a//b", "https://app.example.com/a//b"),
+            ("/%2f%2fevil.example", "https://app.example.com/%2f%2fevil.example"),
+            ("/https://evil.example", "https://app.example.com/https://evil.example"),
+            ("/@evil.example", "https://app.example.com/@evil.example"),
+            ("https://app.example.com", "https://app.example.com"),
+            ("https://app.example.com/", "https://app.example.com/"),
+            ("HTTPS://APP.example.com:443", "https://app.example.com"),
+            ("https://app.example.com?x", "https://app.example.com/?x"),
+            ("https://app.example.com//evil.example", "https://app.example.com//evil.example"),
+            ("https://%61pp.example.com/x", "https://app.example.com/x"),
+            ("https://example.com/x", "https://example.com/x"),
+            ("https://other.example.com:8443/x", "https://other.example.com:8443/x"),
+            ("https://a.b.trusted.example/x", "https://a.b.trusted.example/x"),
+            ("https://partner.example:8443", "https://partner.example:8443"),
+        ] {
+            assert_eq!(site.resolve(candidate).as_deref(), Some(resolved), "{candidate}");
+        }
+        assert_eq!(site.policy().default().as_str(), "https://app.example.com");
+        assert_eq!(site.policy().resolve_or_default("//evil").as_str(), "https://app.example.com");
+    }
+
+    const CROOKED: &[&str] = &[
+        "",
+        " ",
+        "foo",
+        "./foo",
+        "../foo",
+        "?x",
+        "#x",
+        ".",
+        "..",
+        ".//evil.example",
+        "@evil.example",
+        "//evil.example",
+        "///evil.example",
+        "////evil.example",
+        "//app.example.com",
+        "//",
+        "/\\evil.example",
+        "\\/evil.example",
+        "\\\\evil.example",
+        "/\\/evil.example",
+        "\\evil.example",
+        "/\t/evil.example",
+        "/\n/evil.example",
+        "/\r\n/evil.example",
+        "\t//evil.example",
+        "/\u{0}/evil.example",
+        " //evil.example",
+        " https://evil.example",
+        "\u{1}https://app.example.com",
+        "/ok\u{85}",
+        "/ok\r\nSet-Cookie: a=b",
+        "/ok ",
+        " /ok",
+        "\u{a0}/ok",
+        "\u{feff}//evil.example",
+        "/..//evil.example",
+        "/.//evil.example",
+        "/a/..//evil.example",
+        "/%2e%2e//evil.example",
+        "/%2e//evil.example",
+        "/a/../..//evil.example",
+        "/./%2E/..//evil.example",
+        "https:evil.example",
+        "https:/evil.example",
+        "https:///evil.example",
+        "https:\\\\evil.example",
+        "http:\\\\evil.example",
+        "https:app.example.com",
+        "https:/app.example.com",
+        "https:///app.example.com",
+        "https://\\evil.example",
+        "https://app.example.com\\@evil.example",
+        "https://app.example.com\\.evil.example",
+        "javascript:alert(1)",
+        "JavaScript://app.example.com/%0aalert(1)",
+        "java\nscript:alert(1)",
+        "data:text/html,x",
+        "vbscript:x",
+        "blob:https://app.example.com/x",
+        "file:///x",
+        "ftp://app.example.com",
+        "ws://app.example.com",
+        "view-source:https://app.example.com",
+        "about:blank",
+        "intent://app.example.com",
+        "https://evil.example",
+        "https://evil.example/app.example.com",
+        "https://evil.example?app.example.com",
+        "https://evil.example#app.example.com",
+        "https://evil.example#@app.example.com",
+        "https://app.example.com@evil.example",
+        "https://app.example.com:443@evil.example",
+        "https://app.example.com%40evil.example",
+        "https://u:p@app.example.com",
+        "https://@app.example.com@evil.example",
+        "https://u@app.example.com/",
+        "https://app.example.com.evil.example",
+        "https://evil-example.com",
+        "https://evilexample.com",
+        "https://example.com.evil",
+        "https://app.example.comevil",
+        "https://trusted.example",
+        "https://xtrusted.example",
+        "https://app.example.com\u{3002}evil.example",
+        "https://app\u{ff0e}example.com",
+        "https://ａpp.example.com",
+        "https://evil.example\u{ff0f}.example.com",
+        "https://app.example.com\u{2024}evil",
+        "https://exämple.com",
+        "https://evil.example%2f.example.com",
+        "https://evil.example%00.example.com",
+        "https://evil.example%5c.example.com",
+        "https://evil.example%23.example.com",
+        "https://evil.example%3f.example.com",
+        "https://[::1].example.com",
+        "https://",
+        "https://:443",
+        "https://app.example.com:99999",
+        "https://app.example.com:x",
+        "https://[",
+        "http://app.example.com",
+        "http://app.example.com/x",
+        "http://a.trusted.example",
+        "https://partner.example",
+        "https://partner.example:443",
+        "https://app.example.com./",
+        "%2f%2fevil.example",
+        "%68ttps://evil.example",
+        "https%3a//evil.example",
+        "https://%zz.example.com",
+    ];
+
+    #[test]
+    fn open_redirect_through_the_return_address_is_refused_in_every_spelling() {
+        let site = Site::new("https://app.example.com");
+        for candidate in CROOKED {
+            assert_eq!(site.resolve(candidate), None, "{candidate:?}");
+        }
+        assert_eq!(site.resolve(&format!("/{}", "a".repeat(MAX_LENGTH))), None);
+        assert!(site.resolve(&format!("/{}", "a".repeat(MAX_LENGTH - 1))).is_some());
+    }
+
+    #[test]
+    fn in_development_plain_http_may_return_to_plain_http() {
+        let site = Site::new("http://localhost:3000");
+        for (candidate, resolved) in [
+            ("/x", Some("http://localhost:3000/x")),
+            ("http://localhost:3000", Some("http://localhost:3000")),
+            ("http://localhost:3001", None),
+            ("https://localhost:3000", None),
+            ("http://a.trusted.example/", Some("http://a.trusted.example/")),
+            ("https://a.trusted.example/", Some("https://a.trusted.example/")),
+        ] {
+            assert_eq!(site.resolve(candidate).as_deref(), resolved, "{candidate}");
+        }
+    }
+
+    proptest! {
+        /// Whatever is accepted is, read once more by a browser's rules, an origin that is trusted.
+        #[test]
+        fn an_accepted_address_leads_to_a_trusted_origin(
+            candidate in "(/|//|\\\\|https?:|HTTPS://|https://|javascript:)?(/|//|\\\\|@|\\.\\.|%2e|evil\\.example|app\\.example\\.com|example\\.com|trusted\\.example|x\\.|:443|:8443|[#?@:/\\\\.\t\n ;é%]|\\PC){0,6}"
+        ) {
+            let site = Site::new("https://app.example.com");
+            if let Some(emitted) = site.resolve(&candidate) {
+                prop_assert!(emitted.bytes().all(|b| (0x21..0x7f).contains(&b)), "{}", emitted);
+                let url = Url::parse(&emitted).unwrap();
+                let base = Url::parse("https://evil.example/").unwrap();
+                prop_assert_eq!(&base.join(&emitted).unwrap(), &url);
+                let host = url.host_str().unwrap();
+                prop_assert_eq!(url.scheme(), "https");
+                prop_assert!(
+                    host == "example.com" || host.ends_with(".example.com") || host.ends_with(".trusted.example"),
+                    "{}", emitted
+                );
+                prop_assert_eq!((url.username(), url.password()), ("", None));
+                // What was emitted is accepted again, and unchanged.
+                prop_assert_eq!(site.resolve(&emitted), Some(emitted.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! base64url without padding, as every part of a JOSE object is written (RFC 7515 section 2).
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use thiserror::Error;
+
+/// `bytes` as text.
+pub fn encode(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The bytes that `text` writes.
+///
+/// Only the one canonical spelling of them is taken: padding, whitespace, another alphabet or stray bits at
+/// the end are refused, so that two different tokens never hold the same bytes.
+pub fn decode(text: &str) -> Result<Vec<u8>, NotBase64Url> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| NotBase64Url)
+}
+
+/// Text that is not base64url without padding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not base64url without padding (RFC 7515 section 2)")]
+pub struct NotBase64Url;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_example_of_rfc_7515_appendix_c_is_written_and_read() {
+        assert_eq!(encode(&[3, 236, 255, 224, 193]), "A-z_4ME");
+        assert_eq!(decode("A-z_4ME").unwrap(), [3, 236, 255, 224, 193]);
+        assert_eq!(decode(""), Ok(vec![]));
+    }
+
+    #[test]
+    fn every_other_spelling_is_refused() {
+        for text in
+            ["A", "AB=", "AA==", "AB", "AAB", "A-z_4ME=", "A+z/4ME", "A-z_ 4ME", "A-z_4ME\n", "é", "A-z_4Mé"]
+        {
+            assert_eq!(decode(text), Err(NotBase64Url), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(bytes: Vec<u8>) {
+            prop_assert_eq!(decode(&encode(&bytes)), Ok(bytes));
+        }
+
+        #[test]
+        fn what_is_read_has_one_spelling(text in "[A-Za-z0-9_=+/-]{0,12}") {
+            if let Ok(bytes) = decode(&text) {
+                prop_assert_eq!(encode(&bytes), text);
+            }
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! JSON Web Encryption (RFC 7516), the little of it that a sealed cookie needs: compact serialization, direct
+//! encryption (`alg: dir`), A256CBC-HS512 and A256GCM.
+//!
+//! Reading goes in two steps, because the header says which key is meant: [`SealedJwe::parse`] checks everything
+//! that needs no key, [`SealedJwe::open`] authenticates and decrypts.
+
+mod content;
+
+use serde::Deserialize;
+use thiserror::Error;
+
+pub use content::{ContentEncryption, ContentKey};
+
+use super::base64url;
+
+/// A longer token is refused before anything is decoded. Sixteen cookies of the largest size that browsers
+/// keep hold less; the default header limits of servers end far below.
+pub const MAX_TOKEN: usize = 64 * 1024;
+
+/// A longer protected header, as written, is refused. Auth.js's have 63 and 192 characters.
+const MAX_HEADER: usize = 1024;
+
+/// Seals `plaintext` under `key`, naming it `kid` where one is given (RFC 7516 section 5.1).
+///
+/// `random` fills the initialization vector. `kid` must be free of what JSON escapes: a thumbprint is.
+pub fn seal(
+    key: &ContentKey,
+    kid: Option<&str>,
+    plaintext: &[u8],
+    random: &mut dyn FnMut(&mut [u8]),
+) -> String {
+    let enc = key.encryption().name();
+    let header = match kid {
+        Some(kid) => format!(r#"{{"alg":"dir","enc":"{enc}","kid":"{kid}"}}"#),
+        None => format!(r#"{{"alg":"dir","enc":"{enc}"}}"#),
+    };
+    let header = base64url::encode(header.as_bytes());
+    let mut iv = vec![0; key.encryption().iv_length()];
+    random(&mut iv);
+    let (ciphertext, tag) = key.encrypt(&iv, header.as_bytes(), plaintext);
+    format!(
+        "{header}..{}.{}.{}",
+        base64url::encode(&iv),
+        base64url::encode(&ciphertext),
+        base64url::encode(&tag)
+    )
+}
+
+/// A token of which everything is checked that needs no key, and nothing is proven.
+#[derive(Debug)]
+pub struct SealedJwe<'a> {
+    encryption: ContentEncryption,
+    kid: Option<String>,
+    protected: &'a str,
+    iv: Vec<u8>,
+    ciphertext: Vec<u8>,
+    tag: Vec<u8>,
+}
+
+impl<'a> SealedJwe<'a> {
+    /// Reads a compact serialization (RFC 7516 section 5.2, steps 1 to 10).
+    ///
+    /// Refused are every `alg` but `dir`, every `enc` but the two, `zip` (a small token must not become a
+    /// large one), any `crit`, and whatever is longer than it can need to be.
+    pub fn parse(token: &'a str) -> Result<Self, JweError> {
+        if token.len() > MAX_TOKEN {
+            return Err(JweError::TokenTooLong);
+        }
+        let mut parts = token.split('.');
+        let (Some(protected), Some(encrypted_key), Some(iv), Some(ciphertext), Some(tag), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(JweError::NotCompact);
+        };
+        let Header { encryption, kid } = Header::parse(protected)?;
+        // Section 5.2 step 10: there is no key to be wrapped.
+        if !encrypted_key.is_empty() {
+            return Err(JweError::EncryptedKey);
+        }
+        let iv = base64url::decode(iv).map_err(|_| JweError::Encoding("initialization vector"))?;
+        let tag = base64url::decode(tag).map_err(|_| JweError::Encoding("authentication tag"))?;
+        if iv.len() != encryption.iv_length() {
+            return Err(JweError::InitializationVector);
+        }
+        // Compared whole: a short tag must not be a weak one.
+        if tag.len() != encryption.tag_length() {
+            return Err(JweError::TagLength);
+        }
+        let ciphertext = base64url::decode(ciphertext).map_err(|_| JweError::Encoding("ciphertext"))?;
+        Ok(Self { encryption, kid, protected, iv, ciphertext, tag })
+    }
+
+    /// `enc`.
+    pub fn encryption(&self) -> ContentEncryption {
+        self.encryption
+    }
+
+    /// `kid`: what the token says of its key, proven by nothing but its opening.
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// Authenticates and decrypts (RFC 7516 section 5.2, steps 14 to 16).
+    pub fn open(&self, key: &ContentKey) -> Result<Vec<u8>, JweError> {
+        if key.encryption() != self.encryption {
+            return Err(JweError::Unauthentic);
+        }
+        key.decrypt(&self.iv, self.protected.as_bytes(), &self.ciphertext, &self.tag)
+            .ok_or(JweError::Unauthentic)
+    }
+}
+
+/// Why a token did not open. The blame is always its bearer's, or a secret was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum JweError {
+    /// Longer than [`MAX_TOKEN`].
+    #[error("the token has more than {MAX_TOKEN} characters")]
+    TokenTooLong,
+    /// Not five parts.
+    #[error("the token is no compact JWE: it has not five parts (RFC 7516 section 7.1)")]
+    NotCompact,
+    /// That part is not base64url.
+    #[error("the token's {0} is not base64url without padding")]
+    Encoding(&'static str),
+    /// The protected header is too long.
+    #[error("the token's protected header has more than {MAX_HEADER} characters")]
+    HeaderTooLong,
+    /// The protected header is not a JSON object with `alg` and `enc`, each once and a string.
+    #[error("the token's protected header is no JSON object with the strings alg and enc, each once")]
+    Header,
+    /// `alg` is not `dir`.
+    #[error("the token's alg is not dir")]
+    Algorithm,
+    /// `enc` is neither of the two.
+    #[error("the token's enc is neither A256CBC-HS512 nor A256GCM")]
+    Encryption,
+    /// `zip` is there.
+    #[error("the token has the header parameter zip: compressed tokens are not opened")]
+    Compressed,
+    /// `crit` is there.
+    #[error("the token has the header parameter crit: no extension is understood")]
+    Critical,
+    /// With `dir` there is no encrypted key.
+    #[error("the token has an encrypted key, which direct encryption does not")]
+    EncryptedKey,
+    /// The initialization vector has not the length that `enc` prescribes.
+    #[error("the token's initialization vector has the wrong length for its enc")]
+    InitializationVector,
+    /// The authentication tag has not the length that `enc` prescribes.
+    #[error("the token's authentication tag has the wrong length for its enc")]
+    TagLength,
+    /// Sealed with another key, for another purpose, or altered.
+    #[error("the token was altered, or sealed with another secret or for another cookie")]
+    Unauthentic,
+}
+
+struct Header {
+    encryption: ContentEncryption,
+    kid: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RawHeader {
+    alg: String,
+    enc: String,
+    #[serde(default, deserialize_with = "super::string")]
+    kid: Option<String>,
+    #[serde(default, deserialize_with = "super::present")]
+    zip: bool,
+    #[serde(default, deserialize_with = "super::present")]
+    crit: bool,
+}
+
+impl Header {
+    fn parse(protected: &str) -> Result<Self, JweError> {
+        if protected.len() > MAX_HEADER {
+            return Err(JweError::HeaderTooLong);
+        }
+        let bytes = base64url::decode(protected).map_err(|_| JweError::Encoding("protected header"))?;
+        // A sequence would do for serde's structs, but a header is an object.
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            return Err(JweError::Header);
+        }
+        let raw: RawHeader = serde_json::from_slice(&bytes).map_err(|_| JweError::Header)?;
+        if raw.crit {
+            return Err(JweError::Critical);
+        }
+        if raw.zip {
+            return Err(JweError::Compressed);
+        }
+        if raw.alg != "dir" {
+            return Err(JweError::Algorithm);
+        }
+        let encryption = ContentEncryption::from_name(&raw.enc).ok_or(JweError::Encryption)?;
+        Ok(Self { encryption, kid: raw.kid })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    fn gcm() -> ContentKey {
+        ContentKey::A256Gcm(Zeroizing::new([7; 32]))
+    }
+
+    fn cbc() -> ContentKey {
+        ContentKey::A256CbcHs512(Zeroizing::new(std::array::from_fn(|n| u8::try_from(n).unwrap())))
+    }
+
+    fn sealed(key: &ContentKey, plaintext: &[u8]) -> String {
+        seal(key, Some("k1"), plaintext, &mut |bytes| bytes.fill(9))
+    }
+
+    /// A token with that header, well formed otherwise.
+    fn with_header(header: &str) -> String {
+        format!("{}..{}.AA.{}", base64url::encode(header.as_bytes()), "A".repeat(16), "A".repeat(22))
+    }
+
+    fn opened(token: &str, key: &ContentKey) -> Result<Vec<u8>, JweError> {
+        SealedJwe::parse(token)?.open(key)
+    }
+
+    #[test]
+    fn content_encryption_gives_the_published_ciphertexts() {
+        let vectors: Value =
+            serde_json::from_str(include_str!("../../tests/vectors/content-encryption.json")).unwrap();
+        let vectors = vectors.as_array().unwrap();
+        assert_eq!(vectors.len(), 2);
+        for vector in vectors {
+            let text = |name: &str| vector[name].as_str().unwrap();
+            let bytes = |name: &str| base64url::decode(text(name)).unwrap();
+            let key = match text("enc") {
+                "A256CBC-HS512" => ContentKey::A256CbcHs512(Zeroizing::new(bytes("key").try_into().unwrap())),
+                _ => ContentKey::A256Gcm(Zeroizing::new(bytes("key").try_into().unwrap())),
+            };
+            let (aad, plaintext) = (text("aad").as_bytes(), text("plaintext").as_bytes());
+            let made = key.encrypt(&bytes("iv"), aad, plaintext);
+            assert_eq!(made, (bytes("ciphertext"), bytes("tag")), "{}", text("source"));
+            let read = key.decrypt(&bytes("iv"), aad, &made.0, &made.1).unwrap();
+            assert_eq!(read, plaintext, "{}", text("source"));
+            let other = key.decrypt(&bytes("iv"), b"other", &made.0, &made.1);
+            assert_eq!(other, None, "{}", text("source"));
+        }
+    }
+
+    #[test]
+    fn the_header_is_written_as_authjs_writes_it() {
+        for (key, kid, header) in [
+            (cbc(), Some("k1"), r#"{"alg":"dir","enc":"A256CBC-HS512","kid":"k1"}"#),
+            (gcm(), None, r#"{"alg":"dir","enc":"A256GCM"}"#),
+        ] {
+            let token = seal(&key, kid, b"", &mut |bytes| bytes.fill(0));
+            let written = base64url::decode(token.split('.').next().unwrap()).unwrap();
+            assert_eq!(String::from_utf8(written).unwrap(), header);
+            assert_eq!(SealedJwe::parse(&token).unwrap().kid(), kid);
+        }
+    }
+
+    #[test]
+    fn algorithm_and_key_confusion_is_refused_in_the_header() {
+        for (header, error) in [
+            (r#"{"alg":"none","enc":"A256GCM"}"#, JweError::Algorithm),
+            (r#"{"alg":"Dir","enc":"A256GCM"}"#, JweError::Algorithm),
+            (r#"{"alg":"RSA-OAEP","enc":"A256GCM"}"#, JweError::Algorithm),
+            (r#"{"alg":"A256KW","enc":"A256GCM"}"#, JweError::Algorithm),
+            (r#"{"alg":"ECDH-ES","enc":"A256GCM"}"#, JweError::Algorithm),
+            (r#"{"alg":"dir","enc":"A128GCM"}"#, JweError::Encryption),
+            (r#"{"alg":"dir","enc":"A128CBC-HS256"}"#, JweError::Encryption),
+            (r#"{"alg":"dir","enc":""}"#, JweError::Encryption),
+            (r#"{"alg":"dir","enc":"A256GCM","crit":["exp"]}"#, JweError::Critical),
+            (r#"{"alg":"dir","enc":"A256GCM","crit":[]}"#, JweError::Critical),
+            (r#"{"alg":"dir","enc":"A256GCM","crit":null}"#, JweError::Critical),
+            (r#"{"enc":"A256GCM"}"#, JweError::Header),
+            (r#"{"alg":"dir"}"#, JweError::Header),
+            (r#"{"alg":["dir"],"enc":"A256GCM"}"#, JweError::Header),
+            (r#"{"alg":"none","alg":"dir","enc":"A256GCM"}"#, JweError::Header),
+            (r#"{"alg":"dir","enc":"A256GCM","kid":null}"#, JweError::Header),
+            (r#"{"alg":"dir","enc":"A256GCM","kid":1}"#, JweError::Header),
+            (r#"{"alg":"dir","enc":"A256GCM"}{}"#, JweError::Header),
+            (r#"["dir","A256GCM"]"#, JweError::Header),
+            ("", JweError::Header),
+            ("null", JweError::Header),
+        ] {
+            assert_eq!(SealedJwe::parse(&with_header(header)).unwrap_err(), error, "{header}");
+        }
+        assert_eq!(opened(&sealed(&cbc(), b"a"), &gcm()), Err(JweError::Unauthentic));
+    }
+
+    #[test]
+    fn decompression_and_work_bombs_are_refused_before_any_work() {
+        let long = format!("{}.", "A".repeat(MAX_TOKEN));
+        assert_eq!(SealedJwe::parse(&long).unwrap_err(), JweError::TokenTooLong);
+        let dots = ".".repeat(MAX_TOKEN);
+        assert_eq!(SealedJwe::parse(&dots).unwrap_err(), JweError::NotCompact);
+        for header in [
+            r#"{"alg":"dir","enc":"A256GCM","zip":"DEF"}"#,
+            r#"{"alg":"dir","enc":"A256GCM","zip":null}"#,
+            r#"{"zip":"DEF","alg":"PBES2-HS512+A256KW","p2c":2147483647,"enc":"A256GCM"}"#,
+        ] {
+            assert_eq!(SealedJwe::parse(&with_header(header)).unwrap_err(), JweError::Compressed, "{header}");
+        }
+        let count = r#"{"alg":"PBES2-HS512+A256KW","p2c":2147483647,"p2s":"AAAA","enc":"A256GCM"}"#;
+        assert_eq!(SealedJwe::parse(&with_header(count)).unwrap_err(), JweError::Algorithm);
+        let large = format!(r#"{{"alg":"dir","enc":"A256GCM","x":"{}"}}"#, "a".repeat(MAX_HEADER));
+        assert_eq!(SealedJwe::parse(&with_header(&large)).unwrap_err(), JweError::HeaderTooLong);
+        let deep = format!(r#"{{"alg":"dir","enc":"A256GCM","x":{}"#, "[".repeat(700));
+        assert_eq!(SealedJwe::parse(&with_header(&deep)).unwrap_err(), JweError::Header);
+    }
+
+    #[test]
+    fn parts_of_the_wrong_shape_are_refused() {
+        let token = sealed(&cbc(), b"a");
+        let parts: Vec<&str> = token.split('.').collect();
+        let swapped = |at: usize, part: &str| {
+            let mut parts = parts.clone();
+            parts[at] = part;
+            opened(&parts.join("."), &cbc()).unwrap_err()
+        };
+        assert_eq!(swapped(0, "e30="), JweError::Encoding("protected header"));
+        assert_eq!(swapped(1, "AA"), JweError::EncryptedKey);
+        assert_eq!(swapped(2, ""), JweError::InitializationVector);
+        assert_eq!(swapped(2, "AAAA"), JweError::InitializationVector);
+        assert_eq!(swapped(2, "A"), JweError::Encoding("initialization vector"));
+        assert_eq!(swapped(3, "!"), JweError::Encoding("ciphertext"));
+        assert_eq!(swapped(3, ""), JweError::Unauthentic);
+        assert_eq!(swapped(4, ""), JweError::TagLength);
+        assert_eq!(swapped(4, &parts[4][..4]), JweError::TagLength);
+        assert_eq!(swapped(4, "*"), JweError::Encoding("authentication tag"));
+        for token in ["", ".", "...", "a.b.c", &token[..token.rfind('.').unwrap()], &format!("{token}.")] {
+            assert_eq!(opened(token, &cbc()).unwrap_err(), JweError::NotCompact, "{token}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sealed_opens(plaintext: Vec<u8>, iv: [u8; 16]) {
+            for key in [cbc(), gcm()] {
+                let token = seal(&key, None, &plaintext, &mut |bytes| bytes.copy_from_slice(&iv[..bytes.len()]));
+                prop_assert_eq!(opened(&token, &key), Ok(plaintext.clone()));
+            }
+        }
+
+        #[test]
+        fn no_flipped_bit_opens(plaintext in prop::collection::vec(any::<u8>(), 0..64), at: prop::sample::Index, bit in 0..7) {
+            for key in [cbc(), gcm()] {
+                let mut bytes = sealed(&key, &plaintext).into_bytes();
+                let at = at.index(bytes.len());
+                bytes[at] ^= 1u8 << bit;
+                prop_assert!(opened(&String::from_utf8(bytes).unwrap(), &key).is_err());
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text: String, parts in prop::collection::vec("[A-Za-z0-9_-]{0,24}", 0..7)) {
+            prop_assert!(opened(&text, &gcm()).is_err());
+            prop_assert!(opened(&parts.join("."), &cbc()).is_err());
+        }
+
+        #[test]
+        fn no_part_behind_a_good_header_makes_it_panic(
+            iv in "[A-Za-z0-9_-]{0,24}", ciphertext in "[A-Za-z0-9_-]{0,80}", tag in "[A-Za-z0-9_-]{0,44}",
+        ) {
+            for key in [cbc(), gcm()] {
+                let token = sealed(&key, b"");
+                let header = token.split('.').next().unwrap();
+                let altered = format!("{header}..{iv}.{ciphertext}.{tag}");
+                prop_assert!(opened(&altered, &key).is_err());
+            }
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! JSON Web Signature (RFC 7515), compact serialization, as ID tokens come: only checked, never made.
+//!
+//! Keys come from the provider's [`JwkSet`] alone; `jwk`, `jku`, `x5u` and `x5c` in a header are not even
+//! read. What a key may check comes from the key; the header's `alg` only picks among that.
+
+use jwt_compact::AlgorithmSignature as _;
+use jwt_compact::alg::{Ed25519, Es256};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::base64url;
+use super::jwk::{Jwk, JwkSet, Material};
+use crate::platform::{KeyError, Platform};
+
+/// A longer token is refused before anything is decoded.
+pub const MAX_TOKEN: usize = 64 * 1024;
+
+/// A longer header, as written, is refused. One with a chain of certificates, which is not read, has some
+/// thousand characters.
+const MAX_HEADER: usize = 16 * 1024;
+
+/// So many keys are tried on one signature: checking it is the most expensive thing that a token can ask for.
+const MAX_CANDIDATES: usize = 5;
+
+/// A signature algorithm for public keys: `alg` (RFC 7518 section 3.1, RFC 8037 section 3.1).
+///
+/// `none` and the symmetric `HS256`, `HS384`, `HS512` are none of them, so no configuration can accept them
+/// where a public key is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    Rs512,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
+    /// RSASSA-PSS with SHA-384.
+    Ps384,
+    /// RSASSA-PSS with SHA-512.
+    Ps512,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// ECDSA on P-384 with SHA-384.
+    Es384,
+    /// EdDSA on Ed25519.
+    EdDsa,
+}
+
+impl Algorithm {
+    /// Every one.
+    pub const ALL: [Self; 9] = [
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::EdDsa,
+    ];
+
+    /// The value of `alg`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
+    /// The algorithm of that name; `None` for every other.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+}
+
+/// A token that was taken apart, and of which nothing is proven.
+#[derive(Debug)]
+pub struct UnverifiedJws<'a> {
+    algorithm: Algorithm,
+    kid: Option<String>,
+    signing_input: &'a str,
+    payload: &'a str,
+    signature: Vec<u8>,
+}
+
+impl<'a> UnverifiedJws<'a> {
+    /// Reads a compact serialization (RFC 7515 section 5.2, steps 1 to 7).
+    pub fn parse(token: &'a str) -> Result<Self, JwsError> {
+        if token.len() > MAX_TOKEN {
+            return Err(JwsError::TokenTooLong);
+        }
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(JwsError::NotCompact)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(JwsError::NotCompact)?;
+        if payload.contains('.') {
+            return Err(JwsError::NotCompact);
+        }
+        let header = Header::parse(header)?;
+        let signature = base64url::decode(signature).map_err(|_| JwsError::Encoding("signature"))?;
+        if signature.is_empty() {
+            return Err(JwsError::Unsigned);
+        }
+        Ok(Self { algorithm: header.algorithm, kid: header.kid, signing_input, payload, signature })
+    }
+
+    /// `kid`: which key the token says it was signed with.
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+}
+
+/// Claims that one of the provider's keys signed. Only [`verify`] makes them.
+#[derive(Clone, Debug)]
+pub struct VerifiedPayload {
+    claims: Map<String, Value>,
+    algorithm: Algorithm,
+}
+
+impl VerifiedPayload {
+    /// The claims (RFC 7519 section 4), of which nothing is checked but the signature.
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+
+    /// The same, taken out.
+    pub fn into_claims(self) -> Map<String, Value> {
+        self.claims
+    }
+
+    /// The algorithm of the signature: the hash of `at_hash` and `c_hash` is its hash.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+}
+
+/// Checks a token's signature (RFC 7515 section 5.2, step 8) with the keys of `keys` that may check `accepted`
+/// algorithms, and reads its claims.
+///
+/// A token with a `kid` is checked with the keys of that name only; one without it with every key that fits
+/// its algorithm, which may be five at most. [`JwsError::UnknownKey`] says that the set may be outdated.
+pub async fn verify<P: Platform>(
+    platform: &P,
+    jws: &UnverifiedJws<'_>,
+    keys: &JwkSet,
+    accepted: &[Algorithm],
+) -> Result<VerifiedPayload, JwsError> {
+    let mut unusable = None;
+    for key in candidates(jws, keys, accepted)? {
+        match check(platform, jws, key).await {
+            Ok(true) => return Ok(VerifiedPayload { claims: claims(jws)?, algorithm: jws.algorithm }),
+            Ok(false) => {}
+            Err(error) => unusable = Some(error),
+        }
+    }
+    Err(unusable.map_or(JwsError::Signature, JwsError::Key))
+}
+
+/// The keys that may have made the signature: each may check the token's algorithm, which is accepted.
+fn candidates<'k>(
+    jws: &UnverifiedJws<'_>,
+    keys: &'k JwkSet,
+    accepted: &[Algorithm],
+) -> Result<Vec<&'k Jwk>, JwsError> {
+    if !accepted.contains(&jws.algorithm) {
+        return Err(JwsError::NotAccepted(jws.algorithm.name()));
+    }
+    let named: Vec<&Jwk> = keys.keys().filter(|key| jws.kid.is_none() || key.kid() == jws.kid()).collect();
+    let fitting: Vec<&Jwk> =
+        named.iter().copied().filter(|key| key.algorithms().contains(&jws.algorithm)).collect();
+    match (fitting.len(), named.len()) {
+        (1..=MAX_CANDIDATES, _) => Ok(fitting),
+        (0, 1..) if jws.kid.is_some() => Err(JwsError::KeyMismatch(jws.algorithm.name())),
+        (0, _) => Err(JwsError::UnknownKey),
+        (n, _) => Err(JwsError::TooManyCandidates(n)),
+    }
+}
+
+/// ES256 and EdDSA here, which needs no round trip; the others by the platform.
+async fn check<P: Platform>(platform: &P, jws: &UnverifiedJws<'_>, key: &Jwk) -> Result<bool, KeyError> {
+    let message = jws.signing_input.as_bytes();
+    match (jws.algorithm, key.material()) {
+        (Algorithm::Es256, Material::P256 { key, .. }) => {
+            Ok(check_with(&Es256, key, message, &jws.signature))
+        }
+        (Algorithm::EdDsa, Material::Ed25519 { key, .. }) => {
+            Ok(check_with(&Ed25519, key, message, &jws.signature))
+        }
+        (Algorithm::Es384, Material::P384 { .. })
+        | (
+            Algorithm::Rs256
+            | Algorithm::Rs384
+            | Algorithm::Rs512
+            | Algorithm::Ps256
+            | Algorithm::Ps384
+            | Algorithm::Ps512,
+            Material::Rsa { .. },
+        ) => platform.verify_signature(jws.algorithm, key, message, &jws.signature).await,
+        // `Jwk::algorithms` lets no other pair come here.
+        _ => Ok(false),
+    }
+}
+
+fn check_with<A: jwt_compact::Algorithm>(
+    algorithm: &A,
+    key: &A::VerifyingKey,
+    message: &[u8],
+    signature: &[u8],
+) -> bool {
+    // The length comes first: jwt-compact's parsers take it for granted.
+    A::Signature::LENGTH.is_none_or(|length| length.get() == signature.len())
+        && A::Signature::try_from_slice(signature)
+            .is_ok_and(|signature| algorithm.verify_signature(&signature, key, message))
+}
+
+fn claims(jws: &UnverifiedJws<'_>) -> Result<Map<String, Value>, JwsError> {
+    let payload = base64url::decode(jws.payload).map_err(|_| JwsError::Encoding("payload"))?;
+    serde_json::from_slice(&payload).map_err(|_| JwsError::Payload)
+}
+
+/// Why a token's signature was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum JwsError {
+    /// Longer than [`MAX_TOKEN`].
+    #[error("the token has more than {MAX_TOKEN} characters")]
+    TokenTooLong,
+    /// Not three parts.
+    #[error("the token is no compact JWS: it has not three parts (RFC 7515 section 7.1)")]
+    NotCompact,
+    /// That part is not base64url.
+    #[error("the token's {0} is not base64url without padding")]
+    Encoding(&'static str),
+    /// The header is too long.
+    #[error("the token's header has more than {MAX_HEADER} characters")]
+    HeaderTooLong,
+    /// The header is not a JSON object with a string `alg`, and `kid`, if any, a string.
+    #[error("the token's header is no JSON object with the string alg, once, and at most one string kid")]
+    Header,
+    /// `crit` or `b64` is there.
+    #[error("the token's header has {0}: no extension is understood")]
+    Critical(&'static str),
+    /// `alg` is none of [`Algorithm`]: `none`, a symmetric one, or unknown.
+    #[error("the token's alg is none of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA")]
+    Algorithm,
+    /// There is no signature.
+    #[error("the token is not signed")]
+    Unsigned,
+    /// The algorithm is not one that the caller accepts.
+    #[error("the token is signed with {0}, which is not accepted from this provider")]
+    NotAccepted(&'static str),
+    /// No key of the set is the token's. The set may be outdated: fetch it again.
+    #[error("no key in the provider's JWK Set is the one that the token names")]
+    UnknownKey,
+    /// The key that the token names may not check its algorithm.
+    #[error("the key that the token names is not for {0}")]
+    KeyMismatch(&'static str),
+    /// The token leaves open which of many keys is meant.
+    #[error("{0} keys of the provider's JWK Set may be the token's; {MAX_CANDIDATES} are tried at most")]
+    TooManyCandidates(usize),
+    /// The signature is wrong.
+    #[error("the token's signature is wrong")]
+    Signature,
+    /// The platform cannot use the provider's key.
+    #[error("the provider's key cannot be used: {0}")]
+    Key(#[source] KeyError),
+    /// The signature is right, and the payload no JSON object.
+    #[error("the token's payload is no JSON object")]
+    Payload,
+}
+
+struct Header {
+    algorithm: Algorithm,
+    kid: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RawHeader {
+    alg: String,
+    #[serde(default, deserialize_with = "super::string")]
+    kid: Option<String>,
+    #[serde(default, deserialize_with = "super::present")]
+    crit: bool,
+    #[serde(default, deserialize_with = "super::present")]
+    b64: bool,
+}
+
+impl Header {
+    fn parse(header: &str) -> Result<Self, JwsError> {
+        if header.len() > MAX_HEADER {
+            return Err(JwsError::HeaderTooLong);
+        }
+        let bytes = base64url::decode(header).map_err(|_| JwsError::Encoding("header"))?;
+        // A sequence would do for serde's structs, but a header is an object.
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            return Err(JwsError::Header);
+        }
+        let raw: RawHeader = serde_json::from_slice(&bytes).map_err(|_| JwsError::Header)?;
+        if raw.crit {
+            return Err(JwsError::Critical("crit"));
+        }
+        // RFC 7797: without `crit` it is not to be understood, and still changes what is signed for some.
+        if raw.b64 {
+            return Err(JwsError::Critical("b64"));
+        }
+        let algorithm = Algorithm::from_name(&raw.alg).ok_or(JwsError::Algorithm)?;
+        Ok(Self { algorithm, kid: raw.kid })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn token(header: &str) -> String {
+        format!("{}.e30.AAAA", base64url::encode(header.as_bytes()))
+    }
+
+    #[test]
+    fn algorithm_and_key_confusion_is_refused_in_the_header() {
+        for (header, error) in [
+            (r#"{"alg":"none"}"#, JwsError::Algorithm),
+            (r#"{"alg":"None"}"#, JwsError::Algorithm),
+            (r#"{"alg":"HS256"}"#, JwsError::Algorithm),
+            (r#"{"alg":"HS512"}"#, JwsError::Algorithm),
+            (r#"{"alg":"ES256K"}"#, JwsError::Algorithm),
+            (r#"{"alg":"rs256"}"#, JwsError::Algorithm),
+            (r#"{"alg":""}"#, JwsError::Algorithm),
+            (r#"{"alg":"dir","enc":"A256GCM"}"#, JwsError::Algorithm),
+            (r#"{"typ":"JWT"}"#, JwsError::Header),
+            (r#"{"alg":null}"#, JwsError::Header),
+            (r#"{"alg":["RS256"]}"#, JwsError::Header),
+            (r#"{"alg":"HS256","alg":"RS256"}"#, JwsError::Header),
+            (r#"{"alg":"RS256","kid":null}"#, JwsError::Header),
+            (r#"{"alg":"RS256","kid":"a","kid":"b"}"#, JwsError::Header),
+            (r#"{"alg":"RS256","crit":["b64"],"b64":false}"#, JwsError::Critical("crit")),
+            (r#"{"alg":"RS256","crit":null}"#, JwsError::Critical("crit")),
+            (r#"{"alg":"RS256","b64":true}"#, JwsError::Critical("b64")),
+            (r#"["RS256"]"#, JwsError::Header),
+            ("", JwsError::Header),
+        ] {
+            assert_eq!(UnverifiedJws::parse(&token(header)).unwrap_err(), error, "{header}");
+        }
+        let known = token(r#" {"jwk":{},"alg":"RS256","jku":"https://evil.example","kid":"a"}"#);
+        assert_eq!(UnverifiedJws::parse(&known).unwrap().kid(), Some("a"));
+    }
+
+    #[test]
+    fn decompression_and_work_bombs_are_refused_before_any_work() {
+        let long = "A".repeat(MAX_TOKEN + 1);
+        assert_eq!(UnverifiedJws::parse(&long).unwrap_err(), JwsError::TokenTooLong);
+        let header = token(&format!(r#"{{"alg":"RS256","x":"{}"}}"#, "a".repeat(MAX_HEADER)));
+        assert_eq!(UnverifiedJws::parse(&header).unwrap_err(), JwsError::HeaderTooLong);
+        let deep = token(&format!(r#"{{"alg":"RS256","x":{}"#, "[".repeat(10_000)));
+        assert_eq!(UnverifiedJws::parse(&deep).unwrap_err(), JwsError::Header);
+    }
+
+    #[test]
+    fn parts_of_the_wrong_shape_are_refused() {
+        let header = base64url::encode(br#"{"alg":"ES256"}"#);
+        for (token, error) in [
+            (String::new(), JwsError::NotCompact),
+            (header.clone(), JwsError::NotCompact),
+            (format!("{header}.e30"), JwsError::NotCompact),
+            (format!("{header}.e30.AAAA.AAAA"), JwsError::NotCompact),
+            (format!("{header}.e30."), JwsError::Unsigned),
+            (format!("{header}.e30.A"), JwsError::Encoding("signature")),
+            (format!("{header}=.e30.AAAA"), JwsError::Encoding("header")),
+        ] {
+            assert_eq!(UnverifiedJws::parse(&token).unwrap_err(), error, "{token}");
+        }
+    }
+
+    #[test]
+    fn names_and_algorithms_are_one_to_one() {
+        for algorithm in Algorithm::ALL {
+            assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text: String, parts in prop::collection::vec("[A-Za-z0-9_-]{0,24}", 0..5)) {
+            prop_assert!(UnverifiedJws::parse(&text).is_err());
+            prop_assert!(UnverifiedJws::parse(&parts.join(".")).is_err());
+        }
+    }
+}

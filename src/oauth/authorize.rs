@@ -1,0 +1,544 @@
+//! The authorization request and its response (RFC 6749 sections 4.1.1 and 4.1.2, OpenID Connect Core 1.0
+//! section 3.1.2).
+
+use std::time::Duration;
+
+use thiserror::Error;
+use url::{Url, form_urlencoded};
+
+use crate::http::form::{Duplicate, Params};
+use crate::oauth::discovery::ProviderMetadata;
+use crate::oauth::exchange::{ErrorResponse, excerpt};
+use crate::oauth::pkce;
+use crate::secret::{Secret, constant_time_eq};
+
+/// Parameters of the authorization request that only Vestibule sets. `request` and `request_uri` are among
+/// them because they would replace all others (OpenID Connect Core 1.0 section 6).
+pub const RESERVED: [&str; 10] = [
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "request",
+    "request_uri",
+];
+
+/// Query parameters of `POST /signin/:provider` that go into the authorization request: those of OpenID
+/// Connect Core 1.0 section 3.1.2.1 that concern how a person is met, and providers' own of that kind.
+/// `id_token_hint` is not among them: a token does not belong into URLs that are logged.
+const PASSED_ON: [&str; 17] = [
+    "login_hint",
+    "prompt",
+    "ui_locales",
+    "claims_locales",
+    "acr_values",
+    "max_age",
+    "display",
+    // Auth0, and others after it.
+    "screen_hint",
+    "connection",
+    "organization",
+    "invitation",
+    // Google, Microsoft, Keycloak, Okta, Cognito: which identity provider behind the provider.
+    "hd",
+    "domain_hint",
+    "kc_idp_hint",
+    "idp",
+    "identity_provider",
+    "idp_identifier",
+];
+
+/// An e-mail address has at most 254 bytes; `acr_values` and `ui_locales` are lists of short names.
+const PASSED_ON_LIMIT: usize = 512;
+
+/// RFC 6749 section 4.1.2 leaves the length of a code open; encrypted ones have about 2 kB.
+const CODE_LIMIT: usize = 4096;
+
+/// What an authorization request says (RFC 6749 section 4.1.1, OpenID Connect Core 1.0 section 3.1.2.1,
+/// RFC 7636 section 4.3).
+#[derive(Debug)]
+pub struct AuthorizationRequest<'a> {
+    /// The provider's `authorization_endpoint`; its own query is kept (RFC 6749 section 3.1).
+    pub endpoint: &'a Url,
+    /// `client_id`
+    pub client_id: &'a str,
+    /// `redirect_uri`, as the token request will repeat it.
+    pub redirect_uri: &'a str,
+    /// Further parameters, from [`parameters`]. Any that is [`RESERVED`] is left out.
+    pub parameters: &'a [(String, String)],
+    /// `scope`; holds `openid`.
+    pub scope: &'a str,
+    /// What `code_challenge` is made from.
+    pub verifier: &'a pkce::Verifier,
+    /// `state`, bound to this browser by its transaction (RFC 6749 section 10.12).
+    pub state: &'a Secret,
+    /// `nonce`, which the id_token has to carry.
+    pub nonce: &'a Secret,
+}
+
+impl AuthorizationRequest<'_> {
+    /// The URL to send the browser to. No parameter is in it twice (RFC 6749 section 3.1).
+    pub fn url(&self) -> String {
+        let kept = self.endpoint.query().unwrap_or_default().split('&').filter(|pair| {
+            form_urlencoded::parse(pair.as_bytes()).next().is_some_and(|(name, _)| !self.sets(&name))
+        });
+        let kept = kept.collect::<Vec<_>>().join("&");
+        // Auth.js's order, with `state` and `nonce` last.
+        let mut query = form_urlencoded::Serializer::new(kept);
+        query.append_pair("response_type", "code");
+        query.append_pair("client_id", self.client_id);
+        query.append_pair("redirect_uri", self.redirect_uri);
+        query.extend_pairs(self.parameters.iter().filter(|(name, _)| !RESERVED.contains(&name.as_str())));
+        query.append_pair("code_challenge", &self.verifier.challenge());
+        query.append_pair("code_challenge_method", pkce::CHALLENGE_METHOD);
+        query.append_pair("scope", self.scope);
+        query.append_pair("state", self.state.expose());
+        query.append_pair("nonce", self.nonce.expose());
+        let mut url = self.endpoint.clone();
+        url.set_query(Some(&query.finish()));
+        url.into()
+    }
+
+    fn sets(&self, name: &str) -> bool {
+        RESERVED.contains(&name) || self.parameters.iter().any(|(set, _)| set == name)
+    }
+}
+
+/// The further parameters of an authorization request: the `configured` ones, and those of the sign-in
+/// request's `query` that are on the list of what is passed on. As in Auth.js the query's value takes the
+/// place of a configured one, except that the smaller `max_age` wins: of all of them, only that one is
+/// enforced afterwards, and a client must not be able to ask for less. Values without content are left out
+/// (RFC 6749 section 3.1).
+pub fn parameters(
+    configured: &[(String, String)],
+    query: &Params,
+) -> Result<Vec<(String, String)>, ParameterRefused> {
+    let mut merged = configured.to_vec();
+    for (name, _) in query.iter() {
+        let Some(&name) = PASSED_ON.iter().find(|&&listed| listed == name) else { continue };
+        let Some(value) = query.one(name)?.filter(|value| !value.is_empty()) else { continue };
+        if value.len() > PASSED_ON_LIMIT {
+            return Err(ParameterRefused::TooLong(name));
+        }
+        if name == "max_age" && parse_max_age(value).is_none() {
+            return Err(ParameterRefused::MaxAge);
+        }
+        match merged.iter_mut().find(|(set, _)| set == name) {
+            Some((_, set)) if name == "max_age" && parse_max_age(set) <= parse_max_age(value) => {}
+            Some((_, set)) => value.clone_into(set),
+            None => merged.push((name.to_owned(), value.to_owned())),
+        }
+    }
+    Ok(merged)
+}
+
+/// Why a sign-in request's parameters are not passed on. The client is to blame.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ParameterRefused {
+    /// One is there twice.
+    #[error(transparent)]
+    Duplicate(#[from] Duplicate),
+    /// A value has more than 512 bytes.
+    #[error("the parameter {0:?} is longer than {PASSED_ON_LIMIT} bytes")]
+    TooLong(&'static str),
+    /// `max_age` is no number.
+    #[error("the parameter \"max_age\" is not a whole number of seconds")]
+    MaxAge,
+}
+
+/// The `max_age` among the parameters of an authorization request: the id_token then has to say when the
+/// person last proved who they are (OpenID Connect Core 1.0 section 3.1.2.1).
+pub fn max_age(parameters: &[(String, String)]) -> Option<Duration> {
+    let (_, value) = parameters.iter().find(|(name, _)| name == "max_age")?;
+    // What is configured but no number asks for the strictest.
+    Some(parse_max_age(value).unwrap_or(Duration::ZERO))
+}
+
+fn parse_max_age(value: &str) -> Option<Duration> {
+    let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    // More than 136 years, or more digits than a number has, is no limit worth the name.
+    digits.then(|| Duration::from_secs(value.parse::<u32>().unwrap_or(u32::MAX).into()))
+}
+
+/// An authorization code (RFC 6749 section 4.1.2) from a response that was checked.
+#[derive(Debug)]
+pub struct AuthorizationCode(Secret);
+
+impl AuthorizationCode {
+    /// The code, for the token request.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+
+    #[cfg(test)]
+    pub(super) fn for_tests(code: &str) -> Self {
+        Self(Secret::new(code))
+    }
+}
+
+/// Checks an authorization response (RFC 6749 sections 4.1.2 and 4.1.2.1), from the query, or the form
+/// where it was posted, and yields its code.
+///
+/// `state` is the one of the transaction that this browser holds, and `metadata` the provider's that the
+/// transaction was begun with. In this order: no parameter may be there twice (RFC 6749 section 3.1);
+/// `state` must be the transaction's, because a response that is not ours has nothing to tell us, not even
+/// an error (RFC 6749 section 10.12); `iss` must be the provider's (RFC 9207 section 2.4), which stops a
+/// mix-up (RFC 9700 section 4.4) also for error responses; only then are error and code believed.
+pub fn parse_response(
+    params: &Params,
+    state: &Secret,
+    metadata: &ProviderMetadata,
+) -> Result<AuthorizationCode, ResponseRefused> {
+    let code = params.one("code")?;
+    let given_state = params.one("state")?;
+    let issuer = params.one("iss")?;
+    let error = params.one("error")?;
+    let description = params.one("error_description")?;
+    params.one("error_uri")?;
+    let of_other_flows = [
+        ("response", params.one("response")?),
+        ("id_token", params.one("id_token")?),
+        ("access_token", params.one("access_token")?),
+    ];
+
+    let given_state = given_state.ok_or(ResponseRefused::StateMissing)?;
+    if state.is_empty() || !constant_time_eq(state.expose().as_bytes(), given_state.as_bytes()) {
+        return Err(ResponseRefused::StateMismatch);
+    }
+    match issuer {
+        Some(issuer) if issuer == metadata.issuer() => {}
+        Some(issuer) => {
+            return Err(ResponseRefused::IssuerMismatch {
+                expected: metadata.issuer().to_owned(),
+                found: excerpt(issuer, 200),
+            });
+        }
+        None if metadata.authorization_response_iss_parameter_supported() => {
+            return Err(ResponseRefused::IssuerMissing);
+        }
+        None => {}
+    }
+    if let Some(error) = error {
+        return Err(ResponseRefused::Error(ErrorResponse::new(error, description)));
+    }
+    if let Some((name, _)) = of_other_flows.iter().find(|(_, value)| value.is_some()) {
+        return Err(ResponseRefused::OtherFlow(name));
+    }
+    match code {
+        None | Some("") => Err(ResponseRefused::CodeMissing),
+        Some(code) if code.len() > CODE_LIMIT => Err(ResponseRefused::CodeTooLong),
+        Some(code) => Ok(AuthorizationCode(Secret::new(code))),
+    }
+}
+
+/// Why an authorization response is not believed, or what error it brings.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ResponseRefused {
+    /// A parameter is there twice.
+    #[error("authorization response: {0}")]
+    Duplicate(#[from] Duplicate),
+    /// `state` is absent: the response belongs to no transaction.
+    #[error("authorization response: \"state\" is missing")]
+    StateMissing,
+    /// `state` is another transaction's, or made up.
+    #[error("authorization response: \"state\" is not the one of this sign-in")]
+    StateMismatch,
+    /// `iss` is absent, although the provider says that it always sends it.
+    #[error("authorization response: \"iss\" is missing, and the provider's metadata says that it is sent")]
+    IssuerMissing,
+    /// `iss` names another provider than the one that was asked.
+    #[error("authorization response: \"iss\" is {found:?}, but {expected:?} was asked")]
+    IssuerMismatch {
+        /// The provider that was asked.
+        expected: String,
+        /// The one that is named.
+        found: String,
+    },
+    /// The provider, or the person there, said no.
+    #[error("authorization response: the provider answered with the error {0}")]
+    Error(ErrorResponse),
+    /// A response of the implicit or hybrid flow, or a signed one (JARM), none of which was asked for.
+    #[error("authorization response: {0:?} is there, although it was not asked for")]
+    OtherFlow(&'static str),
+    /// Neither code nor error.
+    #[error("authorization response: \"code\" is missing")]
+    CodeMissing,
+    /// The code has more than 4096 bytes.
+    #[error("authorization response: \"code\" is longer than {CODE_LIMIT} bytes")]
+    CodeTooLong,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::oauth::testing::metadata;
+
+    const STATE: &str = "af0ifjsldkj";
+
+    fn url_of(endpoint: &str, parameters: &[(&str, &str)]) -> String {
+        let parameters: Vec<_> = parameters.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        AuthorizationRequest {
+            endpoint: &Url::parse(endpoint).unwrap(),
+            client_id: "gid",
+            redirect_uri: "https://app.example.com/auth/callback/google",
+            parameters: &parameters,
+            scope: "openid profile email",
+            verifier: &pkce::Verifier::restore("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").unwrap(),
+            state: &Secret::new("s t&a=te"),
+            nonce: &Secret::new("n~é"),
+        }
+        .url()
+    }
+
+    fn params(query: &str) -> Params {
+        Params::from_urlencoded(query.as_bytes())
+    }
+
+    fn read(query: &str) -> Result<String, ResponseRefused> {
+        parse_response(&params(query), &Secret::new(STATE), &metadata(false))
+            .map(|code| code.expose().to_owned())
+    }
+
+    #[test]
+    fn the_url_is_auth_js_url_followed_by_state_and_nonce() {
+        assert_eq!(
+            url_of(
+                "https://accounts.google.com/o/oauth2/v2/auth",
+                &[("login_hint", "a"), ("prompt", "consent")]
+            ),
+            "https://accounts.google.com/o/oauth2/v2/auth?response_type=code&client_id=gid\
+             &redirect_uri=https%3A%2F%2Fapp.example.com%2Fauth%2Fcallback%2Fgoogle&login_hint=a&prompt=consent\
+             &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256\
+             &scope=openid+profile+email&state=s+t%26a%3Dte&nonce=n%7E%C3%A9"
+        );
+    }
+
+    #[test]
+    fn an_endpoints_own_query_is_kept_byte_for_byte() {
+        let url = url_of("https://idp.example/authorize?tenant=a%2fb&p=B2C_1 x&flag", &[]);
+        assert!(
+            url.starts_with(
+                "https://idp.example/authorize?tenant=a%2fb&p=B2C_1%20x&flag&response_type=code&client_id=gid&"
+            ),
+            "{url}"
+        );
+        assert!(
+            url_of("https://idp.example/authorize?", &[]).starts_with("https://idp.example/authorize?resp")
+        );
+        assert!(
+            url_of("https://idp.example/authorize?&&", &[]).starts_with("https://idp.example/authorize?resp")
+        );
+    }
+
+    #[test]
+    fn no_parameter_is_in_the_url_twice() {
+        let url = url_of(
+            "https://idp.example/authorize?client%5fid=other&prompt=none&state=x&a=1",
+            &[
+                ("prompt", "login"),
+                ("state", "evil"),
+                ("redirect_uri", "https://evil.example"),
+                ("request_uri", "https://evil.example"),
+                ("request", "x"),
+                ("nonce", "x"),
+                ("scope", "admin"),
+            ],
+        );
+        let parsed = Url::parse(&url).unwrap();
+        let mut names: Vec<_> = parsed.query_pairs().map(|(name, _)| name.into_owned()).collect();
+        assert!(url.contains("?a=1&response_type=code&") && url.contains("&prompt=login&"), "{url}");
+        assert!(!url.contains("evil") && !url.contains("other") && !url.contains("request="), "{url}");
+        names.sort();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count, "{url}");
+    }
+
+    #[test]
+    fn only_listed_parameters_of_a_sign_in_request_are_passed_on() {
+        let query = "redirect_uri=https%3A%2F%2Fevil.example&scope=admin&state=x&nonce=x&client_id=x&request=x\
+                     &response_mode=form_post&claims=%7B%7D&id_token_hint=x&code_challenge_method=plain&other=1\
+                     &ui_locales=de+en&prompt=login&hd=&login_hint=a%40example.com";
+        let configured =
+            [("audience".to_owned(), "api".to_owned()), ("prompt".to_owned(), "consent".to_owned())];
+        let merged = parameters(&configured, &params(query)).unwrap();
+        let merged: Vec<_> = merged.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        assert_eq!(
+            merged,
+            [
+                ("audience", "api"),
+                ("prompt", "login"),
+                ("ui_locales", "de en"),
+                ("login_hint", "a@example.com")
+            ]
+        );
+    }
+
+    #[test]
+    fn a_parameter_that_is_given_twice_or_too_long_is_refused() {
+        let refused = |query: &str| parameters(&[], &params(query)).unwrap_err();
+        assert!(matches!(refused("prompt=login&prompt=none"), ParameterRefused::Duplicate(_)));
+        assert_eq!(
+            refused(&format!("login_hint={}", "a".repeat(513))),
+            ParameterRefused::TooLong("login_hint")
+        );
+        for value in ["-1", "1.5", "x", "+1", "%201", "1e3"] {
+            assert_eq!(refused(&format!("max_age={}", value.replace('+', "%2B"))), ParameterRefused::MaxAge);
+        }
+        assert!(parameters(&[], &params("other=1&other=2")).is_ok());
+    }
+
+    #[test]
+    fn the_smaller_max_age_wins() {
+        for (configured, query, wins) in [
+            (Some("300"), "max_age=99999", Some(300)),
+            (Some("300"), "max_age=60", Some(60)),
+            (Some("300"), "max_age=0", Some(0)),
+            (Some("300"), "", Some(300)),
+            (None, "max_age=99999999999999999999999999", Some(u64::from(u32::MAX))),
+            (None, "max_age=10", Some(10)),
+            (None, "max_age=", None),
+            (None, "", None),
+        ] {
+            let configured: Vec<_> =
+                configured.map(|v| ("max_age".to_owned(), v.to_owned())).into_iter().collect();
+            let merged = parameters(&configured, &params(query)).unwrap();
+            assert_eq!(max_age(&merged), wins.map(Duration::from_secs), "{query}");
+        }
+        assert_eq!(max_age(&[("max_age".to_owned(), "soon".to_owned())]), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_good_response_yields_its_code() {
+        assert_eq!(read("code=SplxlOBeZQQYbYS6WxSbIA&state=af0ifjsldkj").unwrap(), "SplxlOBeZQQYbYS6WxSbIA");
+        assert_eq!(
+            read("iss=https%3A%2F%2Fidp.example&session_state=x&state=af0ifjsldkj&code=4%2F0A%2Bb").unwrap(),
+            "4/0A+b"
+        );
+        let longest = "c".repeat(4096);
+        assert_eq!(read(&format!("code={longest}&state={STATE}")).unwrap(), longest);
+    }
+
+    #[test]
+    fn provider_mix_up_and_skipped_checks_every_bad_response_is_refused_for_its_own_reason() {
+        let mismatch = |found: &str| ResponseRefused::IssuerMismatch {
+            expected: "https://idp.example".to_owned(),
+            found: found.to_owned(),
+        };
+        let long = format!("state={STATE}&code={}", "c".repeat(4097));
+        for (query, reason) in [
+            ("", ResponseRefused::StateMissing),
+            ("code=c", ResponseRefused::StateMissing),
+            ("error=access_denied", ResponseRefused::StateMissing),
+            ("code=c&state=", ResponseRefused::StateMismatch),
+            ("code=c&state=af0ifjsldk", ResponseRefused::StateMismatch),
+            ("code=c&state=af0ifjsldkjj", ResponseRefused::StateMismatch),
+            ("code=c&state=AF0IFJSLDKJ", ResponseRefused::StateMismatch),
+            ("code=c&state=af0ifjsldkj%00", ResponseRefused::StateMismatch),
+            ("error=access_denied&state=other", ResponseRefused::StateMismatch),
+            ("error=access_denied&state=other&iss=https://evil.example", ResponseRefused::StateMismatch),
+            ("code=c&state=af0ifjsldkj&iss=https://evil.example", mismatch("https://evil.example")),
+            ("code=c&state=af0ifjsldkj&iss=https://idp.example/", mismatch("https://idp.example/")),
+            ("code=c&state=af0ifjsldkj&iss=https://IDP.example", mismatch("https://IDP.example")),
+            ("code=c&state=af0ifjsldkj&iss=", mismatch("")),
+            ("error=x&state=af0ifjsldkj&iss=https://evil.example", mismatch("https://evil.example")),
+            ("state=af0ifjsldkj", ResponseRefused::CodeMissing),
+            ("state=af0ifjsldkj&code=", ResponseRefused::CodeMissing),
+            (&long, ResponseRefused::CodeTooLong),
+            ("state=af0ifjsldkj&code=c&id_token=x", ResponseRefused::OtherFlow("id_token")),
+            ("state=af0ifjsldkj&access_token=x", ResponseRefused::OtherFlow("access_token")),
+            ("state=af0ifjsldkj&code=c&response=x", ResponseRefused::OtherFlow("response")),
+        ] {
+            assert_eq!(read(query), Err(reason), "{query}");
+        }
+    }
+
+    #[test]
+    fn provider_mix_up_and_skipped_checks_a_parameter_that_comes_twice_is_refused() {
+        for name in [
+            "code",
+            "state",
+            "iss",
+            "error",
+            "error_description",
+            "error_uri",
+            "response",
+            "id_token",
+            "access_token",
+        ] {
+            for (first, second) in [("a", "a"), ("a", "b"), ("", "")] {
+                let query = format!("{name}={first}&state={STATE}&code=c&{name}={second}");
+                assert!(matches!(read(&query), Err(ResponseRefused::Duplicate(_))), "{query}");
+            }
+        }
+        assert!(read(&format!("code=c&state={STATE}&other=1&other=2")).is_ok());
+    }
+
+    #[test]
+    fn provider_mix_up_and_skipped_checks_iss_is_required_where_the_provider_says_so() {
+        let strict = metadata(true);
+        let read = |query: &str| parse_response(&params(query), &Secret::new(STATE), &strict).map(|_| ());
+        assert_eq!(read("code=c&state=af0ifjsldkj"), Err(ResponseRefused::IssuerMissing));
+        assert_eq!(read("error=access_denied&state=af0ifjsldkj"), Err(ResponseRefused::IssuerMissing));
+        assert_eq!(read("code=c&state=af0ifjsldkj&iss=https://idp.example"), Ok(()));
+    }
+
+    #[test]
+    fn provider_mix_up_and_skipped_checks_an_empty_expected_state_matches_nothing() {
+        let refused = parse_response(&params("code=c&state="), &Secret::default(), &metadata(false));
+        assert_eq!(refused.unwrap_err(), ResponseRefused::StateMismatch);
+    }
+
+    #[test]
+    fn an_error_of_this_transaction_is_told_with_its_description() {
+        let Err(ResponseRefused::Error(error)) = read(
+            "error=access_denied&error_description=no%0Alevel%3Dfatal&error_uri=https://x&code=c&state=af0ifjsldkj",
+        ) else {
+            panic!("an error response is an error")
+        };
+        assert!(error.is_access_denied() && !error.is_temporary());
+        assert_eq!(error.description.as_deref(), Some("no\u{fffd}level=fatal"));
+        let Err(ResponseRefused::Error(error)) = read("error=temporarily_unavailable&state=af0ifjsldkj")
+        else {
+            panic!("an error response is an error")
+        };
+        assert!(error.is_temporary());
+        assert!(matches!(read("error=&state=af0ifjsldkj&code=c"), Err(ResponseRefused::Error(_))));
+    }
+
+    #[test]
+    fn neither_code_nor_state_is_printed() {
+        let code =
+            parse_response(&params("code=hush&state=af0ifjsldkj"), &Secret::new(STATE), &metadata(false));
+        assert!(!format!("{code:?}").contains("hush"));
+        let refused = read("code=hush&state=quiet").unwrap_err();
+        assert!(!format!("{refused} {refused:?}").contains("quiet"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_response_makes_the_parser_panic(query in "[a-z=&%+0-9]{0,60}|.{0,60}") {
+            let _ = read(&query);
+            let _ = read(&format!("state={STATE}&{query}"));
+            let _ = parameters(&[], &params(&query));
+        }
+
+        #[test]
+        fn no_other_state_is_accepted(state in "[a-zA-Z0-9_-]{1,43}") {
+            prop_assume!(state != STATE);
+            prop_assert_eq!(read(&format!("code=c&state={state}")), Err(ResponseRefused::StateMismatch));
+        }
+
+        #[test]
+        fn every_parameter_survives_the_url(name in "[a-z]{11,13}", value in ".{0,20}") {
+            let url = Url::parse(&url_of("https://idp.example/a", &[(&name, &value)])).unwrap();
+            prop_assert!(url.query_pairs().any(|(n, v)| n == name && v == value));
+        }
+    }
+}

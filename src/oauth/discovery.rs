@@ -1,0 +1,542 @@
+//! What a provider says about itself (OpenID Connect Discovery 1.0 section 4).
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+use url::{Host, Url};
+
+use crate::http::origin::{EndpointError, endpoint};
+use crate::jose::jws::Algorithm;
+use crate::oauth::exchange::{self, AnswerError, excerpt};
+use crate::platform::{FetchRequest, FetchResponse};
+
+/// A person waits, and so does every request behind the same fetch; a healthy provider serves this static
+/// document in well under a second, a cold one in a few.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest documents in the field have about 10 kB.
+const LIMIT: usize = 128 * 1024;
+/// Longer URLs are not reliably carried by servers on the way.
+const URL_LIMIT: usize = 2048;
+/// Longer lists than any registry holds are cut, so that what is kept of a document stays small.
+const LIST_LIMIT: usize = 64;
+/// The longest registered name in any of the lists has about 30 characters.
+const LIST_ITEM_LIMIT: usize = 64;
+
+/// The request for the metadata of `issuer` (OpenID Connect Discovery 1.0 section 4.1), which the
+/// configuration has checked to be an `https` URL.
+pub fn request(issuer: &str) -> FetchRequest {
+    let base = issuer.strip_suffix('/').unwrap_or(issuer);
+    exchange::get(&format!("{base}/.well-known/openid-configuration"), TIMEOUT, LIMIT)
+}
+
+/// Reads the metadata of `issuer` (OpenID Connect Discovery 1.0 sections 4.2 and 4.3).
+///
+/// The document must name `issuer` byte for byte, or one provider could speak for another. Every endpoint
+/// must be `https`, or `http` on loopback, and may be an IP address or `localhost` only where the issuer is
+/// one itself: a provider does not choose which machines of ours are asked.
+pub fn parse(issuer: &str, response: &FetchResponse) -> Result<ProviderMetadata, DiscoveryError> {
+    let document = Document(exchange::successful_object(response)?);
+    let found = document.text("issuer")?.ok_or(DiscoveryError::Missing("issuer"))?;
+    if found != issuer {
+        return Err(DiscoveryError::IssuerMismatch {
+            configured: excerpt(issuer, URL_LIMIT),
+            found: excerpt(found, URL_LIMIT),
+        });
+    }
+    let issuer_url =
+        endpoint(issuer).map_err(|cause| DiscoveryError::Endpoint { member: "issuer", cause })?;
+    let near = is_address_or_localhost(&issuer_url);
+    let optional = |member| document.endpoint(member, near);
+    let required = |member| optional(member)?.ok_or(DiscoveryError::Missing(member));
+    Ok(ProviderMetadata {
+        issuer: issuer.to_owned(),
+        authorization_endpoint: required("authorization_endpoint")?,
+        token_endpoint: required("token_endpoint")?,
+        jwks_uri: required("jwks_uri")?,
+        userinfo_endpoint: optional("userinfo_endpoint")?,
+        end_session_endpoint: optional("end_session_endpoint")?,
+        token_endpoint_auth_methods_supported: document.list("token_endpoint_auth_methods_supported")?,
+        id_token_signing_alg_values_supported: document.list("id_token_signing_alg_values_supported")?,
+        code_challenge_methods_supported: document.list("code_challenge_methods_supported")?,
+        authorization_response_iss_parameter_supported: document
+            .flag("authorization_response_iss_parameter_supported")?,
+    })
+}
+
+/// What was read of a provider's metadata (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2).
+/// Only [`parse`] makes one, so its issuer and endpoints have been checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderMetadata {
+    issuer: String,
+    authorization_endpoint: Url,
+    token_endpoint: Url,
+    jwks_uri: Url,
+    userinfo_endpoint: Option<Url>,
+    end_session_endpoint: Option<Url>,
+    token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    id_token_signing_alg_values_supported: Option<Vec<String>>,
+    code_challenge_methods_supported: Option<Vec<String>>,
+    authorization_response_iss_parameter_supported: bool,
+}
+
+impl ProviderMetadata {
+    /// `issuer`, byte for byte as configured.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// `authorization_endpoint`; may have a query.
+    pub fn authorization_endpoint(&self) -> &Url {
+        &self.authorization_endpoint
+    }
+
+    /// `token_endpoint`
+    pub fn token_endpoint(&self) -> &Url {
+        &self.token_endpoint
+    }
+
+    /// `jwks_uri`
+    pub fn jwks_uri(&self) -> &Url {
+        &self.jwks_uri
+    }
+
+    /// `userinfo_endpoint`
+    pub fn userinfo_endpoint(&self) -> Option<&Url> {
+        self.userinfo_endpoint.as_ref()
+    }
+
+    /// `end_session_endpoint` (OpenID Connect RP-Initiated Logout 1.0 section 2.1).
+    pub fn end_session_endpoint(&self) -> Option<&Url> {
+        self.end_session_endpoint.as_ref()
+    }
+
+    /// `token_endpoint_auth_methods_supported`. Absent, it means `client_secret_basic` (OpenID Connect
+    /// Discovery 1.0 section 3).
+    pub fn token_endpoint_auth_methods_supported(&self) -> &[String] {
+        self.token_endpoint_auth_methods_supported.as_deref().unwrap_or_default()
+    }
+
+    /// The algorithms of `id_token_signing_alg_values_supported` that are verified here: what an id_token
+    /// may be signed with. Where the provider lists none, RS256, which all must support (OpenID Connect
+    /// Discovery 1.0 section 3). Empty where it supports only others, and no id_token of it can be verified.
+    pub fn id_token_algorithms(&self) -> Vec<Algorithm> {
+        match &self.id_token_signing_alg_values_supported {
+            None => vec![Algorithm::Rs256],
+            Some(names) => names.iter().filter_map(|name| Algorithm::from_name(name)).collect(),
+        }
+    }
+
+    /// Whether the provider says that it knows PKCE by S256 (RFC 8414 section 2); `None` where it says
+    /// nothing. The challenge is sent in any case: who does not know it ignores it (RFC 6749 section 3.1).
+    pub fn supports_pkce(&self) -> Option<bool> {
+        let methods = self.code_challenge_methods_supported.as_ref()?;
+        Some(methods.iter().any(|method| method == crate::oauth::pkce::CHALLENGE_METHOD))
+    }
+
+    /// `authorization_response_iss_parameter_supported` (RFC 9207 section 3): an authorization response
+    /// without `iss` is then not this provider's.
+    pub fn authorization_response_iss_parameter_supported(&self) -> bool {
+        self.authorization_response_iss_parameter_supported
+    }
+}
+
+/// Why a provider's metadata cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum DiscoveryError {
+    /// There is no document in the answer.
+    #[error("discovery: {0}")]
+    Answer(#[from] AnswerError),
+    /// The document is another issuer's. Most often the configuration is to blame.
+    #[error("{}", mismatch(.configured, .found))]
+    IssuerMismatch {
+        /// The issuer as configured.
+        configured: String,
+        /// The issuer as the document names it.
+        found: String,
+    },
+    /// A required member is not there.
+    #[error("discovery: the provider's document lacks {0:?}")]
+    Missing(&'static str),
+    /// A member is not of the type that it must have, or far too long.
+    #[error("discovery: {0:?} in the provider's document is not what it must be ({1})")]
+    Malformed(&'static str, &'static str),
+    /// A member is not a URL to talk to.
+    #[error("discovery: {member:?} in the provider's document is refused: {cause}")]
+    Endpoint {
+        /// The member's name.
+        member: &'static str,
+        /// What is wrong with it.
+        cause: EndpointError,
+    },
+    /// An endpoint is an IP address or `localhost`, and the issuer is not.
+    #[error(
+        "discovery: {member:?} in the provider's document points at {host}: an IP address or localhost is \
+         accepted only where the issuer is one itself"
+    )]
+    InnerHost {
+        /// The member's name.
+        member: &'static str,
+        /// Where it points.
+        host: String,
+    },
+}
+
+impl DiscoveryError {
+    /// Whether the same request may succeed later.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Answer(answer) if answer.is_temporary())
+    }
+}
+
+fn mismatch(configured: &str, found: &str) -> String {
+    let mend = if configured.strip_suffix('/') == Some(found) {
+        format!("the configured one has a slash too many at its end: set issuer = {found:?}")
+    } else if found.strip_suffix('/') == Some(configured) {
+        format!("the configured one lacks the slash at its end: set issuer = {found:?}")
+    } else {
+        "they must be equal, byte for byte".to_owned()
+    };
+    format!("discovery: the provider calls itself {found:?}, the configured issuer is {configured:?}; {mend}")
+}
+
+fn is_address_or_localhost(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) | None => true,
+    }
+}
+
+struct Document(Map<String, Value>);
+
+impl Document {
+    /// A member, absent also where it is `null`, as several providers write it.
+    fn member(&self, name: &'static str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    fn text(&self, name: &'static str) -> Result<Option<&str>, DiscoveryError> {
+        let Some(value) = self.member(name) else { return Ok(None) };
+        let text = value.as_str().ok_or(DiscoveryError::Malformed(name, "a string"))?;
+        if text.len() > URL_LIMIT {
+            return Err(DiscoveryError::Malformed(name, "at most 2048 bytes"));
+        }
+        Ok(Some(text))
+    }
+
+    fn endpoint(&self, member: &'static str, near: bool) -> Result<Option<Url>, DiscoveryError> {
+        let Some(text) = self.text(member)? else { return Ok(None) };
+        let url = endpoint(text).map_err(|cause| DiscoveryError::Endpoint { member, cause })?;
+        if !near && is_address_or_localhost(&url) {
+            let host = url.host_str().unwrap_or_default().to_owned();
+            return Err(DiscoveryError::InnerHost { member, host });
+        }
+        Ok(Some(url))
+    }
+
+    fn list(&self, name: &'static str) -> Result<Option<Vec<String>>, DiscoveryError> {
+        let Some(value) = self.member(name) else { return Ok(None) };
+        let items = value.as_array().ok_or(DiscoveryError::Malformed(name, "a list of strings"))?;
+        let known = items.iter().filter_map(Value::as_str).filter(|item| item.len() <= LIST_ITEM_LIMIT);
+        Ok(Some(known.take(LIST_LIMIT).map(str::to_owned).collect()))
+    }
+
+    fn flag(&self, name: &'static str) -> Result<bool, DiscoveryError> {
+        self.member(name)
+            .map_or(Some(false), Value::as_bool)
+            .ok_or(DiscoveryError::Malformed(name, "true or false"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::oauth::testing::{any_json, json_response, response};
+
+    const ISSUER: &str = "https://idp.example";
+
+    fn document() -> Value {
+        json!({
+            "issuer": ISSUER,
+            "authorization_endpoint": "https://idp.example/authorize?tenant=a",
+            "token_endpoint": "https://idp.example/token",
+            "jwks_uri": "https://keys.idp.example/jwks",
+            "userinfo_endpoint": "https://idp.example/me",
+            "end_session_endpoint": "https://idp.example/logout",
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
+            "id_token_signing_alg_values_supported": ["none", "HS256", "ES256", "RS256"],
+            "code_challenge_methods_supported": ["plain", "S256"],
+            "authorization_response_iss_parameter_supported": true,
+            "scopes_supported": ["openid"],
+        })
+    }
+
+    fn with(member: &str, value: Value) -> Value {
+        let mut document = document();
+        document[member] = value;
+        document
+    }
+
+    fn refused(document: &Value) -> DiscoveryError {
+        parse(ISSUER, &json_response(200, document)).unwrap_err()
+    }
+
+    #[test]
+    fn the_request_goes_below_the_issuers_path() {
+        for (issuer, url) in [
+            ("https://idp.example", "https://idp.example/.well-known/openid-configuration"),
+            ("https://idp.example/", "https://idp.example/.well-known/openid-configuration"),
+            ("https://idp.example/a/b", "https://idp.example/a/b/.well-known/openid-configuration"),
+            ("https://idp.example/a/", "https://idp.example/a/.well-known/openid-configuration"),
+        ] {
+            assert_eq!(request(issuer).url, url);
+        }
+    }
+
+    #[test]
+    fn a_whole_document_is_read() {
+        let metadata = parse(ISSUER, &json_response(200, &document())).unwrap();
+        assert_eq!(metadata.issuer(), ISSUER);
+        assert_eq!(metadata.authorization_endpoint().as_str(), "https://idp.example/authorize?tenant=a");
+        assert_eq!(metadata.token_endpoint().as_str(), "https://idp.example/token");
+        assert_eq!(metadata.jwks_uri().as_str(), "https://keys.idp.example/jwks");
+        assert_eq!(metadata.userinfo_endpoint().unwrap().as_str(), "https://idp.example/me");
+        assert_eq!(metadata.end_session_endpoint().unwrap().as_str(), "https://idp.example/logout");
+        assert_eq!(
+            metadata.token_endpoint_auth_methods_supported(),
+            ["client_secret_post", "private_key_jwt"]
+        );
+        assert_eq!(metadata.id_token_algorithms(), [Algorithm::Es256, Algorithm::Rs256]);
+        assert_eq!(metadata.supports_pkce(), Some(true));
+        assert!(metadata.authorization_response_iss_parameter_supported());
+    }
+
+    #[test]
+    fn what_is_optional_may_be_absent_or_null() {
+        const OPTIONAL: [&str; 6] = [
+            "userinfo_endpoint",
+            "end_session_endpoint",
+            "token_endpoint_auth_methods_supported",
+            "id_token_signing_alg_values_supported",
+            "code_challenge_methods_supported",
+            "authorization_response_iss_parameter_supported",
+        ];
+        let mut absent = document();
+        let mut null = document();
+        for member in OPTIONAL {
+            absent.as_object_mut().unwrap().remove(member);
+            null[member] = Value::Null;
+        }
+        for document in [absent, null] {
+            let metadata = parse(ISSUER, &json_response(200, &document)).unwrap();
+            assert_eq!(metadata.userinfo_endpoint(), None);
+            assert_eq!(metadata.end_session_endpoint(), None);
+            assert!(metadata.token_endpoint_auth_methods_supported().is_empty());
+            assert_eq!(metadata.id_token_algorithms(), [Algorithm::Rs256]);
+            assert_eq!(metadata.supports_pkce(), None);
+            assert!(!metadata.authorization_response_iss_parameter_supported());
+        }
+    }
+
+    #[test]
+    fn what_is_required_may_be_neither_absent_nor_null_nor_of_another_type() {
+        for member in ["issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"] {
+            let mut absent = document();
+            absent.as_object_mut().unwrap().remove(member);
+            assert_eq!(refused(&absent), DiscoveryError::Missing(member));
+            assert_eq!(refused(&with(member, Value::Null)), DiscoveryError::Missing(member));
+            for wrong in [json!(1), json!(true), json!([ISSUER]), json!({})] {
+                assert_eq!(refused(&with(member, wrong)), DiscoveryError::Malformed(member, "a string"));
+            }
+            let long = json!(format!("https://idp.example/{}", "a".repeat(2048)));
+            assert_eq!(refused(&with(member, long)), DiscoveryError::Malformed(member, "at most 2048 bytes"));
+        }
+    }
+
+    #[test]
+    fn a_list_or_flag_of_another_type_is_refused() {
+        for (member, wrong) in [
+            ("token_endpoint_auth_methods_supported", json!("client_secret_basic")),
+            ("id_token_signing_alg_values_supported", json!({})),
+            ("code_challenge_methods_supported", json!("S256")),
+            ("authorization_response_iss_parameter_supported", json!("true")),
+            ("authorization_response_iss_parameter_supported", json!(1)),
+        ] {
+            let error = refused(&with(member, wrong));
+            assert!(matches!(error, DiscoveryError::Malformed(named, _) if named == member), "{error}");
+        }
+    }
+
+    #[test]
+    fn lists_are_cut_to_a_bounded_size() {
+        let mut items = vec![json!("x".repeat(65)), json!(1), json!(null)];
+        items.extend((0..1000).map(|n| json!(format!("m{n}"))));
+        let metadata =
+            parse(ISSUER, &json_response(200, &with("token_endpoint_auth_methods_supported", json!(items))))
+                .unwrap();
+        let kept = metadata.token_endpoint_auth_methods_supported();
+        assert_eq!((kept.len(), kept[0].as_str()), (64, "m0"));
+    }
+
+    #[test]
+    fn a_provider_without_a_usable_algorithm_leaves_none() {
+        let document = with("id_token_signing_alg_values_supported", json!(["none", "HS256", "ES256K"]));
+        let metadata = parse(ISSUER, &json_response(200, &document)).unwrap();
+        assert!(metadata.id_token_algorithms().is_empty());
+    }
+
+    #[test]
+    fn provider_mix_up_and_skipped_checks_an_issuer_that_differs_by_one_byte_is_refused() {
+        for found in [
+            "https://idp.example/",
+            "https://IDP.example",
+            "https://idp.example:443",
+            "http://idp.example",
+            "https://idp.example.",
+            "https://evil.example",
+            "https://idp.example/tenant",
+            " https://idp.example",
+            "https://idp.example\u{0}",
+            "",
+        ] {
+            let error = refused(&with("issuer", json!(found)));
+            assert!(matches!(error, DiscoveryError::IssuerMismatch { .. }), "{found}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_mismatch_by_a_trailing_slash_says_what_to_write() {
+        assert_eq!(
+            refused(&with("issuer", json!("https://idp.example/"))).to_string(),
+            "discovery: the provider calls itself \"https://idp.example/\", the configured issuer is \
+             \"https://idp.example\"; the configured one lacks the slash at its end: \
+             set issuer = \"https://idp.example/\""
+        );
+        let error = parse("https://idp.example/", &json_response(200, &document())).unwrap_err();
+        assert!(error.to_string().ends_with(
+            "the configured one has a slash too many at its end: set issuer = \"https://idp.example\""
+        ));
+        let error = refused(&with("issuer", json!("https://other.example")));
+        assert!(error.to_string().ends_with("they must be equal, byte for byte"));
+    }
+
+    #[test]
+    fn server_side_request_forgery_by_discovery_endpoints_are_https() {
+        for member in [
+            "authorization_endpoint",
+            "token_endpoint",
+            "jwks_uri",
+            "userinfo_endpoint",
+            "end_session_endpoint",
+        ] {
+            for url in [
+                "http://idp.example/x",
+                "http://169.254.169.254/latest/meta-data/",
+                "file:///etc/passwd",
+                "ftp://idp.example/x",
+                "gopher://idp.example/x",
+                "javascript:alert(1)",
+                "data:application/json,{}",
+                "//idp.example/x",
+                "/token",
+                "",
+                "https://",
+                "https:///x",
+                "https://user:password@idp.example/x",
+                "https://idp.example/x#fragment",
+            ] {
+                let error = refused(&with(member, json!(url)));
+                assert!(
+                    matches!(error, DiscoveryError::Endpoint { member: named, .. } if named == member),
+                    "{member} {url}: {error}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn server_side_request_forgery_by_discovery_a_public_issuer_points_at_no_inner_host() {
+        for host in [
+            "localhost",
+            "localhost:8443",
+            "idp.localhost",
+            "LOCALHOST",
+            "localhost.",
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0x7f.0.0.1",
+            "0177.0.0.1",
+            "0.0.0.0",
+            "10.0.0.1",
+            "192.168.0.1",
+            "169.254.169.254",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "[fd00::1]",
+            "[fe80::1]",
+        ] {
+            for scheme in ["https", "http"] {
+                let url = format!("{scheme}://{host}/token");
+                let error = refused(&with("token_endpoint", json!(url)));
+                assert!(
+                    matches!(error, DiscoveryError::InnerHost { .. } | DiscoveryError::Endpoint { .. }),
+                    "{url}: {error}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_issuer_on_this_machine_may_have_its_endpoints_there() {
+        let issuer = "http://localhost:3000";
+        let document = json!({
+            "issuer": issuer,
+            "authorization_endpoint": "http://localhost:3000/auth",
+            "token_endpoint": "http://127.0.0.1:3000/token",
+            "jwks_uri": "http://[::1]:3000/jwks",
+        });
+        let metadata = parse(issuer, &json_response(200, &document)).unwrap();
+        assert_eq!(metadata.token_endpoint().as_str(), "http://127.0.0.1:3000/token");
+        let remote = with("issuer", json!("http://idp.example"));
+        assert!(parse("http://idp.example", &json_response(200, &remote)).is_err());
+    }
+
+    #[test]
+    fn server_side_request_forgery_by_discovery_redirects_are_not_followed() {
+        let mut redirect = response(302, "application/json", &document().to_string());
+        redirect.headers.set("location", "http://169.254.169.254/");
+        let error = parse(ISSUER, &redirect).unwrap_err();
+        assert_eq!(error, DiscoveryError::Answer(AnswerError::Redirect(302)));
+        assert!(!error.is_temporary());
+    }
+
+    #[test]
+    fn only_a_provider_that_is_out_of_order_is_worth_another_attempt() {
+        for (status, temporary) in [(500, true), (503, true), (429, true), (404, false), (403, false)] {
+            let error = parse(ISSUER, &json_response(status, &document())).unwrap_err();
+            assert_eq!(error.is_temporary(), temporary, "{status}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_document_makes_the_parser_panic(value in any_json(), member in 0_usize..11) {
+            let _ = parse(ISSUER, &json_response(200, &value));
+            let name = document().as_object().unwrap().keys().nth(member).unwrap().clone();
+            let _ = parse(ISSUER, &json_response(200, &with(&name, value)));
+        }
+
+        #[test]
+        fn whatever_parses_has_the_configured_issuer(issuer in "https://[a-z]{1,8}\\.example/?") {
+            let parsed = parse(ISSUER, &json_response(200, &with("issuer", json!(issuer))));
+            prop_assert_eq!(parsed.is_ok(), issuer == ISSUER);
+        }
+    }
+}

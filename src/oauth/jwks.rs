@@ -1,0 +1,100 @@
+//! The provider's keys (OpenID Connect Discovery 1.0 section 3 `jwks_uri`, RFC 7517 section 5).
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::jose::jwk::{JwkSet, JwkSetError};
+use crate::oauth::discovery::ProviderMetadata;
+use crate::oauth::exchange::{self, AnswerError};
+use crate::platform::{FetchRequest, FetchResponse};
+
+/// As for the discovery document: a static file, and a person waits for it.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Key sets with certificate chains (`x5c`) of a dozen keys have about 40 kB.
+const LIMIT: usize = 256 * 1024;
+
+/// The request for the provider's key set.
+pub fn request(metadata: &ProviderMetadata) -> FetchRequest {
+    exchange::get(metadata.jwks_uri().as_str(), TIMEOUT, LIMIT)
+}
+
+/// Reads the provider's key set (RFC 7517 section 5). Keys that cannot verify a signature are skipped.
+pub fn parse(response: &FetchResponse) -> Result<JwkSet, JwksError> {
+    exchange::check_status(response.status)?;
+    Ok(JwkSet::parse(exchange::json(response)?)?)
+}
+
+/// Why a provider's key set cannot be used. The provider is to blame.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum JwksError {
+    /// There is no JSON in the answer.
+    #[error("key set: {0}")]
+    Answer(#[from] AnswerError),
+    /// The JSON is no key set.
+    #[error("key set: {0}")]
+    Set(#[from] JwkSetError),
+}
+
+impl JwksError {
+    /// Whether the same request may succeed later.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Answer(answer) if answer.is_temporary())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::oauth::testing::{any_json, json_response, metadata, response};
+
+    #[test]
+    fn the_request_goes_where_the_metadata_says() {
+        let request = request(&metadata(false));
+        assert_eq!(request.url, "https://idp.example/jwks");
+        assert_eq!(request.headers.get("accept"), Some("application/json"));
+    }
+
+    #[test]
+    fn keys_are_read_from_either_media_type_and_useless_ones_skipped() {
+        let set = json!({"keys": [
+            {"kty": "oct", "k": "AAAA"},
+            // RFC 8037 appendix A.2.
+            {"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+            {"kty": "RSA", "use": "enc", "n": "AQAB", "e": "AQAB"},
+            7,
+        ]});
+        for media_type in ["application/json", "application/jwk-set+json; charset=utf-8"] {
+            let keys = parse(&response(200, media_type, &set.to_string())).unwrap();
+            assert_eq!(keys.keys().map(|key| key.kid()).collect::<Vec<_>>(), [Some("a")]);
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_set_is_refused() {
+        for body in [json!({}), json!({"keys": null}), json!({"keys": {}}), json!({"keys": 1}), json!(null)] {
+            assert!(matches!(parse(&json_response(200, &body)), Err(JwksError::Set(_))), "{body}");
+        }
+        let empty = "{\"keys\":[]}";
+        for (status, media_type, error, temporary) in [
+            (503, "application/json", AnswerError::Unavailable(503), true),
+            (404, "application/json", AnswerError::Status(404), false),
+            (301, "application/json", AnswerError::Redirect(301), false),
+            (200, "text/html", AnswerError::MediaType("text/html".to_owned()), false),
+        ] {
+            let refused = parse(&response(status, media_type, empty)).unwrap_err();
+            assert_eq!((refused.is_temporary(), refused), (temporary, JwksError::Answer(error)));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_makes_the_parser_panic(body in any_json()) {
+            let _ = parse(&json_response(200, &body));
+            let _ = parse(&json_response(200, &json!({"keys": [body]})));
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What the tests of this module share.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::oauth::discovery::{self, ProviderMetadata};
+use crate::platform::FetchResponse;
+
+/// An answer.
+pub(super) fn response(status: u16, content_type: &str, body: &str) -> FetchResponse {
+    FetchResponse {
+        status,
+        headers: [("content-type", content_type)].into_iter().collect(),
+        body: body.as_bytes().to_vec(),
+    }
+}
+
+/// An answer in JSON.
+pub(super) fn json_response(status: u16, body: &Value) -> FetchResponse {
+    response(status, "application/json; charset=utf-8", &body.to_string())
+}
+
+/// The metadata of `https://idp.example`, which says or does not say that it sends `iss`.
+pub(super) fn metadata(iss_supported: bool) -> ProviderMetadata {
+    let document = json!({
+        "issuer": "https://idp.example",
+        "authorization_endpoint": "https://idp.example/authorize",
+        "token_endpoint": "https://idp.example/token",
+        "jwks_uri": "https://idp.example/jwks",
+        "authorization_response_iss_parameter_supported": iss_supported,
+    });
+    discovery::parse("https://idp.example", &json_response(200, &document)).unwrap()
+}
+
+/// Any JSON value, with the member names and values that parsers look for mixed in.
+pub(super) fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(|f| serde_json::Number::from_f64(f).map_or(Value::Null, Value::Number)),
+        ".{0,12}".prop_map(Value::from),
+        prop_oneof![Just("https://idp.example"), Just("bearer"), Just("client"), Just("EC"), Just("1e999")]
+            .prop_map(Value::from),
+    ];
+    let name = prop_oneof![
+        ".{0,6}",
+        prop_oneof![
+            Just("issuer"),
+            Just("keys"),
+            Just("kty"),
+            Just("error"),
+            Just("access_token"),
+            Just("token_type"),
+            Just("expires_in"),
+            Just("sub"),
+            Just("aud"),
+            Just("exp"),
+            Just("iat")
+        ]
+        .prop_map(str::to_owned),
+    ];
+    leaf.prop_recursive(3, 32, 6, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            proptest::collection::vec((name.clone(), inner), 0..6)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}

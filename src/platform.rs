@@ -1,0 +1,156 @@
+//! Everything Vestibule does to the world, in one trait: the clock, the dice, the network, the log.
+//!
+//! A flow is a function of its request, the configuration and what a [`Platform`] answers, so a test with
+//! a scripted platform is deterministic, and another runtime costs one implementation.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::config::Target;
+use crate::http::headers::Headers;
+use crate::http::request::{Method, Request};
+use crate::jose::jwk::Jwk;
+use crate::jose::jws::Algorithm;
+use crate::time::Timestamp;
+
+/// The runtime around a request. Futures need not be `Send`: a Worker's isolate has one thread.
+#[allow(async_fn_in_trait, reason = "no executor of ours moves these futures between threads")]
+pub trait Platform {
+    /// An incoming request's body, not read yet.
+    type Body;
+    /// An upstream's response, its body not read yet.
+    type Upstreamed;
+
+    /// The time.
+    fn now(&self) -> Timestamp;
+
+    /// Fills `bytes` from a cryptographically secure source.
+    fn fill_random(&self, bytes: &mut [u8]);
+
+    /// Writes one line to the operator's log.
+    fn log(&self, level: Level, event: &Value);
+
+    /// Reads a whole body of at most `limit` bytes.
+    async fn read_body(&self, body: Self::Body, limit: usize) -> Result<Vec<u8>, BodyError>;
+
+    /// Asks a provider. Redirects are not followed, the response is read whole.
+    async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError>;
+
+    /// Checks a signature whose algorithm has no implementation in Rust here (RSA, P-384).
+    /// `Ok(false)` where the signature is wrong, an error where the key cannot be used.
+    async fn verify_signature(
+        &self,
+        algorithm: Algorithm,
+        key: &Jwk,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, KeyError>;
+
+    /// Sends a request on, its body streamed, and hands back the response, its body streamed. Redirects
+    /// are not followed: they are the browser's.
+    async fn forward(
+        &self,
+        target: &Target,
+        request: Request,
+        body: Self::Body,
+    ) -> Result<Self::Upstreamed, ForwardError>;
+}
+
+/// How much a log line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Somebody sent something wrong; no action is needed.
+    Info,
+    /// Something outside failed; it may need a look.
+    Warn,
+    /// It will not work until somebody acts.
+    Error,
+}
+
+/// A request to a provider.
+pub struct FetchRequest {
+    /// The method.
+    pub method: Method,
+    /// Absolute URL, checked to be `https` (`http` on loopback).
+    pub url: String,
+    /// Header fields.
+    pub headers: Headers,
+    /// Body; empty for GET.
+    pub body: Vec<u8>,
+    /// The response has to be there, whole, within this time.
+    pub timeout: Duration,
+    /// The response's body may have this many bytes.
+    pub limit: usize,
+}
+
+/// A provider's answer, read whole.
+#[derive(Clone)]
+pub struct FetchResponse {
+    /// Status code.
+    pub status: u16,
+    /// Header fields.
+    pub headers: Headers,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+impl fmt::Debug for FetchRequest {
+    /// Without header fields and body: they hold the client's secret, codes and tokens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FetchRequest")
+            .field("method", &self.method)
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for FetchResponse {
+    /// Without header fields and body: they hold tokens and claims.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FetchResponse").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// Why a provider gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum FetchError {
+    /// It took too long.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    /// Its answer is larger than allowed.
+    #[error("the answer is larger than {0} bytes")]
+    TooLarge(usize),
+    /// No connection, or it broke; the platform's own words.
+    #[error("connection failed: {0}")]
+    Connection(String),
+}
+
+/// Why a request's body could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum BodyError {
+    /// It is larger than allowed.
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
+    /// The client stopped sending.
+    #[error("the body ended early")]
+    Incomplete,
+}
+
+/// Why a request could not be forwarded.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ForwardError {
+    /// The configuration names a binding that the Worker does not have.
+    #[error("there is no binding named {0}")]
+    NoBinding(String),
+    /// The upstream gave no answer; the platform's own words.
+    #[error("the upstream gave no answer: {0}")]
+    Unreachable(String),
+}
+
+/// A key that cannot be used for what it is asked for; the platform's own words.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the key cannot be used: {0}")]
+pub struct KeyError(pub String);

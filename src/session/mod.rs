@@ -1,0 +1,7 @@
+//! Sealed things: the session, the sign-in transaction, the csrf token, and how they lie in cookies.
+
+pub mod chunk;
+pub mod claims;
+pub mod cookie;
+pub mod seal;
+pub mod transaction;

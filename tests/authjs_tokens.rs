@@ -1,0 +1,192 @@
+//! Tokens to and fro between Vestibule and Auth.js's own code, run by node: what either side seals, the
+//! other opens.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "these are tests"
+)]
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value, json};
+use vestibule::config::Dialect;
+use vestibule::jose::kdf::Keyring;
+use vestibule::secret::Secret;
+use vestibule::session::seal::{open, seal};
+use vestibule::time::Timestamp;
+
+const SECRET: &str = "my-32-char-or-longer-shared-secret!!";
+const MAX_AGE: u64 = 3600;
+
+/// Each dialect, and salts that its cookies have.
+const SALTS: [(Dialect, &str, &[&str]); 2] = [
+    (
+        Dialect::AuthJsV5,
+        "v5",
+        &[
+            "authjs.session-token",
+            "__Secure-authjs.session-token",
+            "__Host-authjs.transaction.okta",
+            "encodedState",
+        ],
+    ),
+    (Dialect::NextAuthV4, "v4", &["", "next-auth.state", "__Secure-next-auth.pkce.code_verifier"]),
+];
+
+/// Runs Auth.js's side of all the jobs in one process.
+fn authjs(jobs: &[Value]) -> Vec<Value> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let installed = root.join("node_modules/.bin/node");
+    let node = if installed.exists() { installed } else { "node".into() };
+    let mut process = Command::new(node)
+        .arg(root.join("tests/support/authjs_tokens.mjs"))
+        .current_dir(root)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("node, of the npm packages or on the PATH");
+    process.stdin.take().unwrap().write_all(Value::from(jobs).to_string().as_bytes()).unwrap();
+    let output = process.wait_with_output().unwrap();
+    assert!(output.status.success(), "Auth.js's side failed; are the npm packages installed (`npm ci`)?");
+    let results: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(results.len(), jobs.len());
+    results
+}
+
+/// Auth.js has no other clock than this one.
+#[allow(clippy::disallowed_methods, reason = "natively the clock works")]
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Timestamp::from_millis(since.as_millis().try_into().unwrap())
+}
+
+fn keyring(secrets: &[&str]) -> Keyring {
+    Keyring::new(secrets.iter().copied().map(Secret::new).collect()).unwrap()
+}
+
+/// Not random, but never twice the same.
+fn dice() -> impl FnMut(&mut [u8]) {
+    let mut state = 1u64;
+    move |bytes| {
+        for byte in bytes {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *byte = state.to_be_bytes()[0];
+        }
+    }
+}
+
+/// Claims of many sizes, around the block's and the chunks' among them, and of every kind of value.
+fn payloads() -> Vec<Map<String, Value>> {
+    let mut payloads = vec![
+        json!({}),
+        json!({ "name": "Ada Lovelace", "email": "ada@example.com", "picture": null, "sub": "u1" }),
+        json!({ "name": "Jürgen Žižka 山田 🦀\u{200f}\u{0}\n\"\\</script>", "ключ": "é✓" }),
+        json!({ "n": 1.5, "negative": -0.25, "large": 9_007_199_254_740_991_u64, "small": 1e-7, "zero": 0 }),
+        json!({ "list": [1, [2, [3, {}]], null, true], "profile": { "realm_access": { "roles": ["a", "b"] } } }),
+        json!({ "iat": 1, "exp": 2, "jti": "replaced" }),
+    ];
+    payloads.extend((0..34).map(|size| json!({ "x": "a".repeat(size) })));
+    payloads.extend(
+        [2_600, 2_700, 2_800, 5_000, 12_000, 30_000].map(|size| json!({ "access_token": "t".repeat(size) })),
+    );
+    payloads.extend([1_000, 4_000].map(|size| json!({ "name": "é🦀".repeat(size) })));
+    payloads.into_iter().map(|payload| payload.as_object().unwrap().clone()).collect()
+}
+
+/// The claims less those that sealing sets, which have to be there.
+fn less_set(claims: &Value) -> Map<String, Value> {
+    let mut claims = claims.as_object().unwrap_or_else(|| panic!("no claims: {claims}")).clone();
+    let (iat, exp) = (claims.remove("iat").unwrap(), claims.remove("exp").unwrap());
+    assert_eq!(exp.as_u64().unwrap() - iat.as_u64().unwrap(), MAX_AGE);
+    let jti = claims.remove("jti").unwrap();
+    assert_eq!(jti.as_str().unwrap().len(), 36);
+    claims
+}
+
+/// The claims less those that sealing replaces.
+fn less_replaced(claims: &Map<String, Value>) -> Map<String, Value> {
+    claims.clone().into_iter().filter(|(name, _)| !["iat", "exp", "jti"].contains(&name.as_str())).collect()
+}
+
+/// Every payload for every salt of every dialect.
+fn cases() -> impl Iterator<Item = (Dialect, &'static str, &'static str, Map<String, Value>)> {
+    SALTS.into_iter().flat_map(|(dialect, version, salts)| {
+        salts.iter().flat_map(move |salt| {
+            payloads().into_iter().map(move |payload| (dialect, version, *salt, payload))
+        })
+    })
+}
+
+#[test]
+fn what_vestibule_seals_authjs_opens() {
+    let keys = keyring(&[SECRET, "an older secret"]);
+    let mut dice = dice();
+    let (mut jobs, mut expected) = (Vec::new(), Vec::new());
+    for (dialect, version, salt, claims) in cases() {
+        let lifetime = Duration::from_secs(MAX_AGE);
+        let token = seal(&keys, dialect, salt, &claims, lifetime, now(), &mut dice);
+        let secret = if dialect == Dialect::AuthJsV5 { json!(["newer", SECRET]) } else { json!(SECRET) };
+        jobs.push(
+            json!({ "job": format!("{version} decode"), "token": token, "secret": secret, "salt": salt }),
+        );
+        expected.push(less_replaced(&claims));
+    }
+    for (n, (result, expected)) in authjs(&jobs).iter().zip(&expected).enumerate() {
+        assert!(result["error"].is_null(), "{n}: {result}");
+        assert_eq!(&less_set(&result["ok"]), expected, "{n}");
+    }
+}
+
+#[test]
+fn what_authjs_seals_vestibule_opens() {
+    let cases: Vec<_> = cases().collect();
+    let jobs: Vec<_> = cases
+        .iter()
+        .map(|(_, version, salt, claims)| {
+            json!({ "job": format!("{version} encode"), "claims": claims, "secret": SECRET, "salt": salt, "maxAge": MAX_AGE })
+        })
+        .collect();
+    let keys = keyring(&["a newer secret", SECRET]);
+    for (result, (dialect, _, salt, claims)) in authjs(&jobs).iter().zip(&cases) {
+        let token = result["ok"].as_str().unwrap_or_else(|| panic!("{result}"));
+        let opened = open(&keys, *dialect, salt, token, now()).unwrap();
+        assert_eq!(less_set(&Value::Object(opened)), less_replaced(claims));
+    }
+}
+
+#[test]
+fn authjs_writes_the_same_header() {
+    let jobs = SALTS.map(|(_, version, salts)| {
+        json!({ "job": format!("{version} encode"), "claims": {}, "secret": SECRET, "salt": salts[0], "maxAge": 1 })
+    });
+    for (result, (dialect, _, salts)) in authjs(&jobs).iter().zip(SALTS) {
+        let theirs = result["ok"].as_str().unwrap();
+        let ours =
+            seal(&keyring(&[SECRET]), dialect, salts[0], &Map::new(), Duration::ZERO, now(), &mut dice());
+        assert_eq!(ours.split('.').next(), theirs.split('.').next());
+    }
+}
+
+#[test]
+fn session_confusion_neither_side_opens_what_was_sealed_for_something_else() {
+    let keys = keyring(&[SECRET]);
+    let mut jobs = Vec::new();
+    for (dialect, version, salts) in SALTS {
+        for (salt, other) in salts.iter().zip(salts.iter().cycle().skip(1)) {
+            let token = seal(&keys, dialect, salt, &Map::new(), Duration::from_mins(1), now(), &mut dice());
+            assert!(open(&keys, dialect, other, &token, now()).is_err());
+            let job = format!("{version} decode");
+            jobs.push(json!({ "job": job, "token": token, "secret": SECRET, "salt": other }));
+            jobs.push(json!({ "job": job, "token": token, "secret": "another secret", "salt": salt }));
+        }
+    }
+    for result in authjs(&jobs) {
+        assert!(result["error"].is_string(), "{result}");
+    }
+}
