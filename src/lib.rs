@@ -1,12 +1,59 @@
-//! Vestibule: Auth.js for the edge, in Rust.
+//! Vestibule: Auth.js for the edge. One Cloudflare Worker in front of every host of a site signs people in,
+//! guards paths and forwards what may pass, with the access token where it is needed.
+//!
+//! # The flows
+//!
+//! Every request enters at [`Vestibule::handle`] and takes one of three paths; each can be read top to
+//! bottom:
+//!
+//! - **Protect**: `handle` → `flow/protect` → [`guard`] (which rule, who may) → [`session`] (who is it) →
+//!   `flow/forward`, or a redirect, or a refusal.
+//! - **Sign in**: `flow/sign_in` (authorization request, sealed transaction) → the provider →
+//!   `flow/callback` (transaction → code → tokens → ID token → session).
+//! - **Session**: `flow/session` (open, renew when due, show).
+//!
+//! Pure functions decide: [`oauth`] builds requests and reads responses, [`jose`] seals and opens, [`guard`]
+//! matches. Whatever touches the world goes through [`platform::Platform`]; the one for Cloudflare Workers
+//! is in `worker`, and nothing outside of it knows JavaScript.
+//!
+//! # As a library
+//!
+//! Without the feature `entry` the crate exports no Worker of its own; a Worker's `#[event(fetch)]` calls
+//! `vestibule::worker::fetch`.
 
 pub mod config;
+pub mod error;
+mod flow;
 pub mod guard;
+mod handle;
 pub mod http;
 pub mod jose;
 pub mod oauth;
 pub mod platform;
 pub mod providers;
+pub mod reply;
 pub mod secret;
 pub mod session;
 pub mod time;
+
+use crate::config::Config;
+use crate::flow::provider::ProviderCache;
+use crate::guard::headers::GuardedNames;
+
+/// A checked configuration, and what an isolate learns while it serves: build it once, use it for every
+/// request.
+pub struct Vestibule {
+    config: Config,
+    /// The header fields that some upstream is told something with.
+    guarded: GuardedNames,
+    providers: ProviderCache,
+}
+
+impl Vestibule {
+    /// Ready to serve.
+    pub fn new(config: Config) -> Self {
+        let named = config.upstreams.iter().flat_map(|upstream| &upstream.headers);
+        let guarded = GuardedNames::new(named.map(|(name, _)| name.as_str()));
+        Self { config, guarded, providers: ProviderCache::default() }
+    }
+}

@@ -3,5 +3,6 @@
 pub mod chunk;
 pub mod claims;
 pub mod cookie;
+pub mod csrf;
 pub mod seal;
 pub mod transaction;

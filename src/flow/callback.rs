@@ -1,0 +1,226 @@
+//! `/callback/:provider`: the browser comes back from the provider, and the session begins.
+//!
+//! The order of the checks is the order of trust: first that this browser began this sign-in with this
+//! provider ([`Transaction`]), then that the response is the provider's answer to it
+//! ([`authorize::parse_response`]), then what the provider says over the back channel ([`token`], and the
+//! [`VerifiedIdToken`]); only then is there a person to make a session for.
+
+use serde_json::{Map, Value, json};
+
+use crate::config::Provider;
+use crate::error::{ClientError, Error};
+use crate::flow::{Exchange, provider, sign_in, with_cookies};
+use crate::http::cookie::SetCookie;
+use crate::http::form::Params;
+use crate::http::response::Response;
+use crate::jose::base64url;
+use crate::oauth::authorize::{self, AuthorizationCode};
+use crate::oauth::discovery::ProviderMetadata;
+use crate::oauth::id_token::{self, VerifiedIdToken};
+use crate::oauth::token::{self, Client, ClientAuthentication, TokenResponse};
+use crate::oauth::userinfo;
+use crate::platform::{Level, Platform};
+use crate::session::claims::Session;
+use crate::session::transaction::Transaction;
+
+/// Finishes a sign-in. `params` are the authorization response's: the query, or the body of a form post.
+pub(crate) async fn callback<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider_id: &str,
+    params: &Params,
+) -> Result<Response, Error> {
+    let Some(provider) = exchange.provider(provider_id) else {
+        return Err(ClientError::UnsupportedAction("the callback names no configured provider").into());
+    };
+    let state = params.one("state").map_err(ClientError::from)?;
+    let transaction = Transaction::open(
+        state,
+        &provider.id,
+        &exchange.cookies,
+        &exchange.config().keys,
+        &exchange.names,
+        exchange.now,
+    )
+    .map_err(ClientError::from)?;
+
+    let finished = SetCookie::expired(transaction.cookie_name(&exchange.names));
+    // An attempt that failed keeps its cookie: where the reason passes, the same callback may still succeed.
+    let response = finish(exchange, provider, &transaction, params).await?;
+    Ok(with_cookies(response, [finished]))
+}
+
+async fn finish<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider: &Provider,
+    transaction: &Transaction,
+    params: &Params,
+) -> Result<Response, Error> {
+    let metadata = provider::metadata(exchange, provider).await?;
+    let code = authorize::parse_response(params, &transaction.state, &metadata)
+        .map_err(|cause| provider::blame(provider, cause))?;
+    let tokens = exchange_code(exchange, provider, &metadata, transaction, &code).await?;
+    let id_token = verify_id_token(exchange, provider, &metadata, transaction, &tokens).await?;
+    let profile = profile(exchange, provider, &metadata, &tokens, &id_token).await?;
+
+    let session = new_session(exchange, provider, &tokens, &id_token, profile);
+    let cookies = exchange
+        .session_cookies(&session)
+        .map_err(|too_large| Error::Configuration(too_large.to_string()))?;
+    Ok(with_cookies(Response::redirect(&transaction.return_to), cookies))
+}
+
+/// The code for tokens (OpenID Connect Core 1.0 section 3.1.3).
+async fn exchange_code<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider: &Provider,
+    metadata: &ProviderMetadata,
+    transaction: &Transaction,
+    code: &AuthorizationCode,
+) -> Result<TokenResponse, Error> {
+    let redirect_uri = sign_in::redirect_uri(exchange, &provider.id);
+    let oidc = &provider.oidc;
+    let authentication = ClientAuthentication::choose(
+        oidc.token_endpoint_auth_method,
+        oidc.client_secret.as_ref(),
+        metadata.token_endpoint_auth_methods_supported(),
+    );
+    let client = Client { id: &oidc.client_id, authentication };
+    let request =
+        token::code_request(metadata.token_endpoint(), &client, code, &redirect_uri, &transaction.verifier);
+    let response = provider::ask(exchange, provider, "token", request).await?;
+    token::parse(&response).map_err(|cause| provider::blame(provider, cause))
+}
+
+/// The ID token, signature and claims (OpenID Connect Core 1.0 section 3.1.3.7).
+async fn verify_id_token<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider: &Provider,
+    metadata: &ProviderMetadata,
+    transaction: &Transaction,
+    tokens: &TokenResponse,
+) -> Result<VerifiedIdToken, Error> {
+    let id_token = tokens.require_id_token().map_err(|cause| provider::blame(provider, cause))?;
+    let payload = provider::verify_signature(exchange, provider, metadata, id_token.expose()).await?;
+    let expected = id_token::Expected {
+        issuer: metadata.issuer(),
+        client_id: &provider.oidc.client_id,
+        nonce: &transaction.nonce,
+        access_token: &tokens.access_token,
+        max_age: transaction.max_age,
+    };
+    id_token::verify(payload, &expected, exchange.now).map_err(|cause| provider::blame(provider, cause))
+}
+
+/// What the provider says about the person: the ID token's claims, and the userinfo endpoint's where those
+/// lack something that is asked for.
+async fn profile<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider: &Provider,
+    metadata: &ProviderMetadata,
+    tokens: &TokenResponse,
+    id_token: &VerifiedIdToken,
+) -> Result<Map<String, Value>, Error> {
+    let mut profile = id_token.claims().clone();
+    let endpoint = match metadata.userinfo_endpoint() {
+        Some(endpoint) if lacks_something(exchange, provider, &profile) => endpoint,
+        _ => return Ok(profile),
+    };
+    let request = userinfo::request(endpoint, &tokens.access_token);
+    let response = provider::ask(exchange, provider, "userinfo", request).await?;
+    let claims = userinfo::parse(&response, id_token).map_err(|cause| provider::blame(provider, cause))?;
+    profile.extend(claims);
+    Ok(profile)
+}
+
+/// Whether the ID token leaves open what a scope promises (OpenID Connect Core 1.0 section 5.4) or a
+/// configured claim wants.
+fn lacks_something<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider: &Provider,
+    id_token: &Map<String, Value>,
+) -> bool {
+    let promised = [("profile", "name"), ("email", "email")];
+    let scopes = || provider.oidc.scope.split_ascii_whitespace();
+    let scope_open =
+        promised.iter().any(|(scope, claim)| scopes().any(|s| s == *scope) && !id_token.contains_key(*claim));
+    let roots = Map::from_iter([("profile".to_owned(), Value::Object(id_token.clone()))]);
+    let claim_open = exchange
+        .config()
+        .claims
+        .iter()
+        .any(|(_, from)| from.root() == "profile" && from.lookup(&roots).is_none());
+    scope_open || claim_open
+}
+
+/// A session of its own: nothing of an earlier one survives in it.
+fn new_session<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider: &Provider,
+    tokens: &TokenResponse,
+    id_token: &VerifiedIdToken,
+    profile: Map<String, Value>,
+) -> Session {
+    let first = |names: &[&str]| names.iter().find_map(|name| profile.get(*name)).cloned();
+    let name = first(&["name", "nickname", "preferred_username"]).unwrap_or(Value::Null);
+    let email = first(&["email"]).unwrap_or(Value::Null);
+    let picture = first(&["picture"]).unwrap_or(Value::Null);
+    let expires_at = tokens.expires_in.map(|lifetime| exchange.now.plus(lifetime).seconds());
+
+    let mut account = tokens.raw.clone();
+    account.insert("provider".to_owned(), json!(provider.id));
+    account.insert("type".to_owned(), json!("oidc"));
+    account.insert("providerAccountId".to_owned(), json!(id_token.subject()));
+    account.insert("expires_at".to_owned(), json!(expires_at));
+    let roots = Map::from_iter([
+        (
+            "user".to_owned(),
+            json!({ "id": id_token.subject(), "name": name, "email": email, "image": picture }),
+        ),
+        ("account".to_owned(), Value::Object(account)),
+        ("id_token".to_owned(), Value::Object(id_token.claims().clone())),
+        ("access_token".to_owned(), jwt_payload(tokens.access_token.expose())),
+        ("profile".to_owned(), Value::Object(profile)),
+    ]);
+
+    let mut claims = Map::new();
+    claims.insert("name".to_owned(), name);
+    claims.insert("email".to_owned(), email);
+    claims.insert("picture".to_owned(), picture);
+    for (claim, from) in &exchange.config().claims {
+        match from.lookup(&roots) {
+            Some(value) => {
+                claims.insert(claim.clone(), value.clone());
+            }
+            None => exchange.log(
+                Level::Info,
+                "claim_absent",
+                &format!("provider {} gave nothing at {from} for claim {claim}", provider.id),
+            ),
+        }
+    }
+    claims.insert("sub".to_owned(), json!(id_token.subject()));
+    claims.insert("provider".to_owned(), json!(provider.id));
+    claims.insert("sid".to_owned(), json!(random_id(exchange.platform)));
+    claims.insert("auth_time".to_owned(), json!(exchange.now.seconds()));
+    claims.insert("access_token".to_owned(), json!(tokens.access_token.expose()));
+    if let Some(refresh_token) = &tokens.refresh_token {
+        claims.insert("refresh_token".to_owned(), json!(refresh_token.expose()));
+    }
+    if let Some(expires_at) = expires_at {
+        claims.insert("expires_at".to_owned(), json!(expires_at));
+    }
+    Session::new(claims)
+}
+
+/// The payload of an access token that is a JWT, `null` of any other. It came from the provider over TLS;
+/// its signature is the API's business.
+fn jwt_payload(token: &str) -> Value {
+    let payload = token.split('.').nth(1).and_then(|payload| base64url::decode(payload).ok());
+    payload.and_then(|payload| serde_json::from_slice(&payload).ok()).unwrap_or(Value::Null)
+}
+
+fn random_id<P: Platform>(platform: &P) -> String {
+    let mut bytes = [0; 16];
+    platform.fill_random(&mut bytes);
+    base64url::encode(&bytes)
+}

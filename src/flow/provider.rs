@@ -1,0 +1,167 @@
+//! What is known of the providers, kept for the life of the isolate: their metadata and their keys.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::config::Provider;
+use crate::error::{Error, ProviderError};
+use crate::flow::Exchange;
+use crate::jose::jwk::JwkSet;
+use crate::jose::jws::{self, JwsError, UnverifiedJws, VerifiedPayload};
+use crate::oauth::discovery::{self, ProviderMetadata};
+use crate::oauth::jwks;
+use crate::platform::{FetchRequest, FetchResponse, Level, Platform};
+use crate::time::Timestamp;
+
+/// How long metadata and keys are taken as they are. Providers ask for hours to a day; an hour bounds how
+/// long a key that the provider withdrew is still believed.
+const FRESH: Duration = Duration::from_hours(1);
+
+/// How long they serve beyond that while the provider does not answer. A provider's short absence should
+/// not keep people from coming back from its login page.
+const STALE: Duration = Duration::from_hours(24);
+
+/// How often a key that is not in the set may make us ask for the set again: anybody can send a token with
+/// an invented `kid`, and each must not cost a request to the provider.
+const UNKNOWN_KEY_THROTTLE: Duration = Duration::from_mins(1);
+
+/// One isolate's knowledge of the providers. Plain data: nothing of one request's is kept for another.
+#[derive(Default)]
+pub(crate) struct ProviderCache(RefCell<BTreeMap<String, Known>>);
+
+#[derive(Default)]
+struct Known {
+    metadata: Option<Fetched<ProviderMetadata>>,
+    keys: Option<Fetched<JwkSet>>,
+}
+
+struct Fetched<T> {
+    value: Rc<T>,
+    at: Timestamp,
+}
+
+impl<T> Fetched<T> {
+    fn within(&self, age: Duration, now: Timestamp) -> Option<Rc<T>> {
+        (now < self.at.plus(age)).then(|| Rc::clone(&self.value))
+    }
+}
+
+/// The provider's metadata, asked for at most once an hour.
+pub(crate) async fn metadata<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider: &Provider,
+) -> Result<Rc<ProviderMetadata>, Error> {
+    let issuer = &provider.oidc.issuer;
+    let document = Document {
+        name: "discovery",
+        request: discovery::request(issuer),
+        parse: |response: &FetchResponse| Ok(discovery::parse(issuer, response)?),
+        slot: |known| &mut known.metadata,
+    };
+    current(exchange, provider, FRESH, document).await
+}
+
+/// Verifies an ID token's signature with the provider's keys, asking for them again, within bounds, where
+/// the token names one that is not known yet.
+pub(crate) async fn verify_signature<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider: &Provider,
+    metadata: &ProviderMetadata,
+    token: &str,
+) -> Result<VerifiedPayload, Error> {
+    let refused = |cause: JwsError| blame(provider, cause);
+    let jws = UnverifiedJws::parse(token).map_err(refused)?;
+    let accepted = metadata.id_token_algorithms();
+    let known = keys(exchange, provider, metadata, FRESH).await?;
+    match jws::verify(exchange.platform, &jws, &known, &accepted).await {
+        // A token that names no key may be of one that is not known yet, too.
+        Err(error) if error == JwsError::UnknownKey || jws.kid().is_none() => {
+            let newer = keys(exchange, provider, metadata, UNKNOWN_KEY_THROTTLE).await?;
+            jws::verify(exchange.platform, &jws, &newer, &accepted).await.map_err(refused)
+        }
+        verified => verified.map_err(refused),
+    }
+}
+
+/// The provider's keys, not older than `age` unless it gives no newer ones.
+async fn keys<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider: &Provider,
+    metadata: &ProviderMetadata,
+    age: Duration,
+) -> Result<Rc<JwkSet>, Error> {
+    let document = Document {
+        name: "jwks",
+        request: jwks::request(metadata),
+        parse: |response: &FetchResponse| Ok(jwks::parse(response)?),
+        slot: |known| &mut known.keys,
+    };
+    current(exchange, provider, age, document).await
+}
+
+/// Something a provider publishes: how to ask for it, how to read it, where it is kept.
+struct Document<T, F> {
+    name: &'static str,
+    request: FetchRequest,
+    parse: F,
+    slot: fn(&mut Known) -> &mut Option<Fetched<T>>,
+}
+
+/// What is kept of a document if it is younger than `age`, otherwise the document itself, otherwise, while
+/// the provider does not give it, what was kept for up to [`STALE`].
+async fn current<P: Platform, T>(
+    exchange: &Exchange<'_, P>,
+    provider: &Provider,
+    age: Duration,
+    document: Document<T, impl Fn(&FetchResponse) -> Result<T, ProviderError>>,
+) -> Result<Rc<T>, Error> {
+    let cache = &exchange.vestibule.providers;
+    let kept = |age| cache.with(provider, |known| (document.slot)(known).as_ref()?.within(age, exchange.now));
+    if let Some(value) = kept(age) {
+        return Ok(value);
+    }
+    let asked = ask(exchange, provider, document.name, document.request).await;
+    let fetched =
+        asked.and_then(|response| (document.parse)(&response).map_err(|cause| blame(provider, cause)));
+    match fetched {
+        Ok(value) => {
+            let value = Rc::new(value);
+            let fetched = Fetched { value: Rc::clone(&value), at: exchange.now };
+            cache.with(provider, |known| *(document.slot)(known) = Some(fetched));
+            Ok(value)
+        }
+        Err(error) => {
+            let message = error.to_string();
+            let value = kept(STALE).ok_or(error)?;
+            exchange.log(Level::Warn, "provider_document_kept", &message);
+            Ok(value)
+        }
+    }
+}
+
+/// Sends a request to one of the provider's endpoints.
+pub(crate) async fn ask<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider: &Provider,
+    endpoint: &'static str,
+    request: FetchRequest,
+) -> Result<FetchResponse, Error> {
+    exchange
+        .platform
+        .fetch(request)
+        .await
+        .map_err(|cause| blame(provider, ProviderError::Unreachable { endpoint, cause }))
+}
+
+/// The error that says it was this provider's fault.
+pub(crate) fn blame(provider: &Provider, cause: impl Into<ProviderError>) -> Error {
+    Error::Provider { provider: provider.id.clone(), cause: cause.into() }
+}
+
+impl ProviderCache {
+    fn with<T>(&self, provider: &Provider, act: impl FnOnce(&mut Known) -> T) -> T {
+        act(self.0.borrow_mut().entry(provider.id.clone()).or_default())
+    }
+}

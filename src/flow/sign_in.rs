@@ -1,0 +1,56 @@
+//! `POST /signin/:provider`: the browser is sent to the provider, with a transaction that only it can
+//! bring back.
+
+use crate::error::{ClientError, Error};
+use crate::flow::{Exchange, Visit, provider, with_cookies};
+use crate::http::cookie::SetCookie;
+use crate::http::form::Params;
+use crate::http::response::Response;
+use crate::oauth::authorize::{self, AuthorizationRequest};
+use crate::platform::Platform;
+use crate::session::transaction::{self, Transaction};
+
+/// Begins a sign-in: authorization request and transaction cookie. An unknown provider, or none, is the
+/// sign-in page.
+pub(crate) async fn sign_in<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider_id: Option<&str>,
+    query: &Params,
+    form: &Params,
+) -> Result<Response, Error> {
+    let visit = Visit::new(exchange, query, Some(form))?;
+    visit.csrf.verify(form.one("csrfToken").map_err(ClientError::from)?)?;
+    let Some(provider) = provider_id.and_then(|id| exchange.provider(id)) else {
+        return Ok(with_cookies(Response::redirect(exchange.route("signin")), visit.cookies));
+    };
+
+    let metadata = provider::metadata(exchange, provider).await?;
+    let parameters =
+        authorize::parameters(&provider.oidc.authorization_params, query).map_err(ClientError::from)?;
+    let random = &mut |bytes: &mut [u8]| exchange.platform.fill_random(bytes);
+    let max_age = authorize::max_age(&parameters);
+    let transaction = Transaction::begin(&provider.id, &visit.return_to, max_age, exchange.now, random);
+    let request = AuthorizationRequest {
+        endpoint: metadata.authorization_endpoint(),
+        client_id: &provider.oidc.client_id,
+        redirect_uri: &redirect_uri(exchange, &provider.id),
+        parameters: &parameters,
+        scope: &provider.oidc.scope,
+        verifier: &transaction.verifier,
+        state: &transaction.state,
+        nonce: &transaction.nonce,
+    };
+
+    let config = exchange.config();
+    let names = &exchange.names;
+    let surplus = transaction::surplus(&exchange.cookies, names);
+    let sealed = transaction.seal(&config.keys, names, exchange.now, random);
+    let begun = SetCookie::new(transaction.cookie_name(names), &sealed).max_age(transaction::LIFETIME);
+    let expired = surplus.iter().map(SetCookie::expired);
+    Ok(with_cookies(with_cookies(Response::redirect(request.url()), visit.cookies), expired.chain([begun])))
+}
+
+/// `redirect_uri`: our callback for that provider, on the host that was asked.
+pub(crate) fn redirect_uri<P: Platform>(exchange: &Exchange<'_, P>, provider_id: &str) -> String {
+    exchange.route(&format!("callback/{provider_id}"))
+}

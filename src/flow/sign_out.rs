@@ -1,0 +1,21 @@
+//! `POST /signout`: the session ends in this browser.
+
+use crate::error::ClientError;
+use crate::flow::{Exchange, Visit, with_cookies};
+use crate::http::form::Params;
+use crate::http::response::Response;
+use crate::platform::Platform;
+use crate::session::cookie;
+
+/// Erases the session and sends the browser to the return address.
+pub(crate) fn sign_out<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    query: &Params,
+    form: &Params,
+) -> Result<Response, ClientError> {
+    let visit = Visit::new(exchange, query, Some(form))?;
+    visit.csrf.verify(form.one("csrfToken")?)?;
+    let erased = cookie::erase(exchange.config(), &exchange.names, &exchange.cookies);
+    let redirect = Response::redirect(visit.return_to.as_str());
+    Ok(with_cookies(with_cookies(redirect, visit.cookies), erased))
+}

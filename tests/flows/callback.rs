@@ -1,0 +1,301 @@
+//! `flow/callback`: back from the provider, and everything that can be wrong about that.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::world::{APP, AuthorizationRequest, Browser, World, environment, settings};
+
+type Bend = fn(&AuthorizationRequest, String) -> String;
+
+const SESSION: &str = "__Secure-authjs.session-token";
+const ERROR: &str = "https://app.example.com/auth/error?error=Configuration";
+
+#[test]
+fn a_person_who_comes_back_is_signed_in_and_where_they_wanted_to_be() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    let answer = browser.sign_in(&world, "alice", "/dashboard?tab=1&x=%2F");
+    assert_eq!((answer.status, answer.location()), (302, "https://app.example.com/dashboard?tab=1&x=%2F"));
+    assert!(browser.cookie(SESSION).is_some());
+    assert!(!browser.cookie_names().iter().any(|name| name.contains("transaction")));
+    assert_eq!(
+        browser.session(&world),
+        json!({
+            "user": { "name": "alice", "email": "alice@example.com", "image": null, "roles": ["admin", "user"] },
+            "access_token": "access-alice",
+            "expires": "2026-12-21T19:40:00.000Z",
+        })
+    );
+}
+
+#[test]
+fn a_response_that_sets_the_session_is_never_cached() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    let answer = browser.sign_in(&world, "bob", "/");
+    assert_eq!(answer.headers.get("cache-control"), Some("private, no-store"));
+    let cookie = answer.headers.get_all("set-cookie").find(|cookie| cookie.starts_with(SESSION)).unwrap();
+    assert!(
+        cookie.ends_with("; Path=/; Expires=Mon, 21 Dec 2026 19:40:00 GMT; HttpOnly; Secure; SameSite=Lax"),
+        "{cookie}"
+    );
+}
+
+#[test]
+fn a_callback_works_once() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    let request = browser.begin(&world, "/");
+    let callback = world.provider.authorize(&request, "bob");
+    browser.open(&world, &callback);
+    let session = browser.cookie(SESSION).unwrap().to_owned();
+    assert_eq!(browser.open(&world, &callback).location(), ERROR);
+    assert_eq!(browser.cookie(SESSION), Some(session.as_str()), "what was good stays");
+}
+
+#[test]
+fn login_csrf_missing_browser_binding_a_callback_of_another_browser_is_refused() {
+    let (world, mut attacker, mut victim) = (World::new(), Browser::new(), Browser::new());
+    let request = attacker.begin(&world, "/");
+    let callback = world.provider.authorize(&request, "mallory");
+    assert_eq!(victim.open(&world, &callback).location(), ERROR);
+    assert_eq!(victim.cookie(SESSION), None);
+    assert!(world.log_text().contains("this browser has no open sign-in for the callback"));
+}
+
+#[test]
+fn provider_mix_up_a_response_of_another_issuer_is_refused() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    for (from, to) in [
+        ("&iss=https%3A%2F%2Fidp.example", "&iss=https%3A%2F%2Fother.example"),
+        ("&iss=https%3A%2F%2Fidp.example", ""),
+    ] {
+        let request = browser.begin(&world, "/");
+        let callback = world.provider.authorize(&request, "bob").replace(from, to);
+        assert_eq!(browser.open(&world, &callback).location(), ERROR, "{callback}");
+    }
+    assert_eq!(world.fetches("https://idp.example/token"), 0, "the code goes to nobody");
+}
+
+#[test]
+fn provider_mix_up_a_transaction_serves_its_own_provider_only() {
+    let mut with_two = settings();
+    with_two["providers"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({ "id": "other", "type": "oidc", "name": "Other", "issuer": "https://idp.example" }));
+    let world = World::in_environment(with_two, &|name| match name {
+        "AUTH_OTHER_ID" => Some("vestibule".to_owned()),
+        "AUTH_OTHER_SECRET" => Some("other-secret".to_owned()),
+        other => environment(other),
+    });
+    let mut browser = Browser::new();
+    let request = browser.begin(&world, "/");
+    let callback = world.provider.authorize(&request, "bob").replace("/callback/acme", "/callback/other");
+    assert_eq!(browser.open(&world, &callback).location(), ERROR);
+    assert!(world.log_text().contains("the callback is for provider other, the sign-in was begun with acme"));
+}
+
+#[test]
+fn skipped_checks_a_response_with_a_bent_parameter_is_refused() {
+    let world = World::new();
+    let bends: [(&str, Bend); 7] = [
+        ("no state", |request, url| url.replace(&format!("&state={}", request.params["state"]), "")),
+        ("another state", |request, url| url.replace(&request.params["state"], &"x".repeat(59))),
+        ("the state's identifier alone", |request, url| {
+            url.replace(&request.params["state"], &request.params["state"][..16])
+        }),
+        ("a state too many", |request, url| format!("{url}&state={}", request.params["state"])),
+        ("a code too many", |_, url| format!("{url}&code=again")),
+        ("no code", |_, url| url.replace("code=code-", "kode=code-")),
+        ("an issuer too many", |_, url| format!("{url}&iss=https%3A%2F%2Fidp.example")),
+    ];
+    for (name, bend) in bends {
+        let mut browser = Browser::new();
+        let request = browser.begin(&world, "/");
+        let callback = bend(&request, world.provider.authorize(&request, "bob"));
+        let answer = browser.open(&world, &callback);
+        assert!(answer.status == 400 || answer.location() == ERROR, "{name}: {answer:?}");
+        assert_eq!(browser.cookie(SESSION), None, "{name}");
+    }
+    assert_eq!(world.fetches("https://idp.example/token"), 0);
+}
+
+#[test]
+fn a_person_who_says_no_at_the_provider_sees_the_sign_in_page_again() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    let request = browser.begin(&world, "/");
+    let callback = format!(
+        "{APP}/auth/callback/acme?error=access_denied&error_description=%3Cb%3Eno&state={}&iss=https%3A%2F%2Fidp.example",
+        request.params["state"]
+    );
+    let answer = browser.open(&world, &callback);
+    assert_eq!(answer.location(), format!("{APP}/auth/signin?error=OAuthCallbackError"));
+    assert!(world.log_text().contains("access_denied"));
+    let page = browser.open(&world, answer.location());
+    assert_eq!(page.status, 200);
+    assert!(!page.body.contains("<b>no"), "the provider's words are for the log alone");
+}
+
+#[test]
+fn an_id_token_that_is_wrong_in_one_thing_signs_nobody_in() {
+    type Lie = fn(&mut serde_json::Value);
+    let lies: [(&str, &str, Lie); 13] = [
+        ("another issuer", "id_token", |t| t["iss"] = json!("https://evil.example")),
+        ("an issuer with a slash", "id_token", |t| t["iss"] = json!("https://idp.example/")),
+        ("another audience", "id_token", |t| t["aud"] = json!("another-client")),
+        ("audiences without azp", "id_token", |t| t["aud"] = json!(["vestibule", "another-client"])),
+        ("another authorized party", "id_token", |t| t["azp"] = json!("another-client")),
+        ("another nonce", "id_token", |t| t["nonce"] = json!("another")),
+        ("no nonce", "id_token", |t| {
+            t.as_object_mut().unwrap().remove("nonce");
+        }),
+        ("expired", "id_token", |t| t["exp"] = json!(t["iat"].as_u64().unwrap() - 120)),
+        ("no expiry", "id_token", |t| {
+            t.as_object_mut().unwrap().remove("exp");
+        }),
+        ("from the future", "id_token", |t| t["iat"] = json!(t["iat"].as_u64().unwrap() + 3600)),
+        ("no subject", "id_token", |t| {
+            t.as_object_mut().unwrap().remove("sub");
+        }),
+        ("another access token's hash", "id_token", |t| t["at_hash"] = json!("AAAAAAAAAAAAAAAAAAAAAA")),
+        ("no ID token", "token", |t| {
+            t.as_object_mut().unwrap().remove("id_token");
+        }),
+    ];
+    for (name, place, lie) in lies {
+        let (world, mut browser) = (World::new(), Browser::new());
+        world.provider.lies_at(place, lie);
+        let answer = browser.sign_in(&world, "bob", "/");
+        assert_eq!(answer.location(), ERROR, "{name}");
+        assert_eq!(browser.cookie(SESSION), None, "{name}");
+        assert!(world.log_text().contains("\"blame\":\"provider\""), "{name}: {}", world.log_text());
+    }
+}
+
+#[test]
+fn algorithm_and_key_confusion_the_token_does_not_choose_how_it_is_verified() {
+    for header in [
+        json!({ "alg": "none", "kid": "key-1" }),
+        json!({ "alg": "HS256", "kid": "key-1" }),
+        json!({ "alg": "RS256", "kid": "key-1" }),
+        json!({ "alg": "ES384", "kid": "key-1" }),
+        json!({ "alg": "ES256", "kid": "another" }),
+        json!({ "alg": "ES256", "kid": "key-1", "crit": ["b64"], "b64": false }),
+    ] {
+        let (world, mut browser) = (World::new(), Browser::new());
+        let bent = header.clone();
+        world.provider.lies_at("id_token_header", move |h| *h = bent.clone());
+        assert_eq!(browser.sign_in(&world, "bob", "/").location(), ERROR, "{header}");
+    }
+}
+
+#[test]
+fn a_key_that_the_provider_rotated_to_is_found_and_invented_ones_do_not_make_us_ask_again() {
+    let jwks = "https://idp.example/jwks";
+    let (world, mut browser) = (World::new(), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    assert_eq!(world.fetches(jwks), 1);
+    world.pass(Duration::from_secs(61));
+    world.provider.rotates_its_key_to("key-2");
+    assert_eq!(browser.sign_in(&world, "bob", "/").location(), format!("{APP}/"));
+    assert_eq!(world.fetches(jwks), 2);
+    world.provider.lies_at("id_token_header", |h| h["kid"] = json!("invented"));
+    for _ in 0..5 {
+        assert_eq!(browser.sign_in(&world, "bob", "/").location(), ERROR);
+    }
+    assert_eq!(world.fetches(jwks), 2, "asked again within a minute");
+}
+
+#[test]
+fn userinfo_about_somebody_else_signs_nobody_in() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    world.provider.lies_at("userinfo", |u| u["sub"] = json!("alice-1"));
+    assert_eq!(browser.sign_in(&world, "bob", "/").location(), ERROR);
+    assert_eq!(browser.cookie(SESSION), None);
+}
+
+#[test]
+fn userinfo_is_asked_only_where_the_id_token_lacks_something() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    world.provider.lies_at("id_token", |t| {
+        t["name"] = json!("Bob");
+        t["email"] = json!("bob@example.com");
+        t["roles"] = json!(["user"]);
+    });
+    browser.sign_in(&world, "bob", "/");
+    assert_eq!(world.fetches("https://idp.example/userinfo"), 0);
+    assert_eq!(browser.session(&world)["user"]["name"], "Bob");
+}
+
+#[test]
+fn stale_claims_a_new_sign_in_replaces_everything_of_the_old() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    browser.sign_in(&world, "alice", "/");
+    world.provider.lies_at("userinfo", |u| {
+        u.as_object_mut().unwrap().remove("roles");
+    });
+    browser.sign_in(&world, "bob", "/");
+    let session = browser.session(&world);
+    assert_eq!(session["user"], json!({ "name": "bob", "email": "bob@example.com", "image": null }));
+    assert_eq!(session["access_token"], "access-bob");
+    assert!(world.log_text().contains("gave nothing at profile.roles for claim roles"));
+}
+
+#[test]
+fn a_provider_that_fails_for_a_moment_loses_neither_the_attempt_nor_the_session_before() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    let before = browser.cookie(SESSION).unwrap().to_owned();
+    let request = browser.begin(&world, "/again");
+    let callback = world.provider.authorize(&request, "alice");
+    world.provider.goes_down("token");
+    assert_eq!(browser.open(&world, &callback).location(), ERROR);
+    assert_eq!(browser.cookie(SESSION), Some(before.as_str()));
+    world.provider.comes_back();
+    assert_eq!(browser.open(&world, &callback).location(), format!("{APP}/again"));
+}
+
+#[test]
+fn a_provider_that_answers_garbage_is_the_error_page() {
+    for (place, status, media_type, body) in [
+        ("token", 200, "text/html", "<h1>Sign in to the wifi</h1>"),
+        ("token", 200, "application/json", "{"),
+        ("token", 200, "application/json", "[]"),
+        ("token", 200, "application/json", "{\"access_token\":1}"),
+        ("token", 500, "application/json", "{}"),
+        ("token", 302, "text/plain", ""),
+        ("jwks", 200, "application/json", "{\"keys\":{}}"),
+        ("jwks", 404, "text/plain", "no"),
+        ("userinfo", 200, "application/json", "null"),
+        ("userinfo", 200, "application/jwt", "a.b.c"),
+        ("userinfo", 401, "text/plain", ""),
+    ] {
+        let (world, mut browser) = (World::new(), Browser::new());
+        world.provider.answers_raw(place, status, media_type, body.as_bytes());
+        let answer = browser.sign_in(&world, "bob", "/");
+        assert_eq!(answer.location(), ERROR, "{place} {status} {body}");
+        assert!(world.log_text().contains("provider acme"), "{place} {status} {body}: {}", world.log_text());
+    }
+}
+
+#[test]
+fn no_token_reaches_the_log() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    browser.sign_in(&world, "alice", "/");
+    world.provider.lies_at("id_token", |t| t["aud"] = json!("another"));
+    browser.sign_in(&world, "alice", "/");
+    world.provider.answers_raw("token", 400, "application/json", b"{\"error\":\"invalid_client\"}");
+    browser.sign_in(&world, "alice", "/");
+    let log = world.log_text();
+    assert!(!log.is_empty());
+    for secret in ["access-alice", "refresh-alice", "acme-secret", "code-1", "code-2", crate::world::SECRET] {
+        assert!(!log.contains(secret), "{secret} in {log}");
+    }
+}
+
+#[test]
+fn a_session_too_large_for_cookies_is_an_error_that_says_so() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    world.provider.lies_at("userinfo", |u| u["roles"] = json!(vec!["x".repeat(100); 600]));
+    assert_eq!(browser.sign_in(&world, "bob", "/").location(), ERROR);
+    assert!(world.log_text().contains("put fewer or smaller claims into it"));
+}

@@ -1,0 +1,21 @@
+//! The flows, from a request to its answer, in a world without a network: one file per flow.
+
+#![allow(unreachable_pub, reason = "a test has no API: pub is for its other files")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is wrong"
+)]
+
+#[path = "../support/signature.rs"]
+mod signature;
+
+mod callback;
+mod protect;
+mod provider;
+mod session;
+mod sign_in;
+mod sign_out;
+mod world;

@@ -1,0 +1,171 @@
+//! `flow/session`: what the page learns, and how long it lasts.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::world::{APP, Browser, World, settings};
+
+const SESSION: &str = "__Secure-authjs.session-token";
+const DAY: Duration = Duration::from_hours(24);
+
+#[test]
+fn nobody_has_no_session() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    assert_eq!(browser.session(&world), Value::Null);
+}
+
+#[test]
+fn the_answer_is_never_cached() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    for _ in 0..2 {
+        let answer = browser.fetch(&world, &format!("{APP}/auth/session"));
+        let header = |name| answer.headers.get_all(name).collect::<Vec<_>>();
+        assert_eq!(header("cache-control"), ["private, no-cache, no-store"]);
+        assert_eq!((header("expires"), header("pragma")), (vec!["0"], vec!["no-cache"]));
+        assert_eq!(header("content-type"), ["application/json"]);
+        browser.sign_in(&world, "bob", "/");
+    }
+}
+
+#[test]
+fn the_cookie_is_written_again_only_when_a_day_has_passed() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    let first = browser.cookie(SESSION).unwrap().to_owned();
+    world.pass(DAY.checked_sub(Duration::from_secs(1)).unwrap());
+    browser.session(&world);
+    assert_eq!(browser.cookie(SESSION), Some(first.as_str()));
+    world.pass(Duration::from_secs(1));
+    browser.session(&world);
+    assert_ne!(browser.cookie(SESSION), Some(first.as_str()));
+}
+
+#[test]
+fn a_visit_a_day_keeps_a_session_alive_and_thirty_days_away_end_it() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    for _ in 0..60 {
+        world.pass(DAY);
+        assert_eq!(browser.session(&world)["user"]["name"], "bob");
+    }
+    world.pass(DAY * 30 + Duration::from_secs(16));
+    assert_eq!(browser.session(&world), Value::Null);
+    assert_eq!(browser.cookie(SESSION), None, "what does not open is cleared away");
+}
+
+#[test]
+fn the_absolute_age_ends_a_session_however_often_it_is_renewed() {
+    let mut short = settings();
+    short["session"]["absolute_max_age"] = json!("3d");
+    let (world, mut browser) = (World::with(short), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    for _ in 0..2 {
+        world.pass(DAY);
+        assert_eq!(browser.session(&world)["user"]["name"], "bob");
+    }
+    world.pass(DAY);
+    assert_eq!(browser.session(&world), Value::Null);
+}
+
+#[test]
+fn a_large_session_is_cut_into_cookies_and_a_small_one_after_it_clears_them() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    world.provider.lies_at("userinfo", |u| u["roles"] = json!(vec!["x".repeat(100); 60]));
+    browser.sign_in(&world, "bob", "/");
+    assert!(browser.cookie(&format!("{SESSION}.1")).is_some() && browser.cookie(SESSION).is_none());
+    assert_eq!(browser.session(&world)["user"]["roles"].as_array().unwrap().len(), 60);
+
+    world.provider.lies_at("userinfo", |u| u["roles"] = json!(["user"]));
+    browser.sign_in(&world, "bob", "/");
+    let names: Vec<&str> =
+        browser.cookie_names().into_iter().filter(|name| name.starts_with(SESSION)).collect();
+    assert_eq!(names, [SESSION]);
+    assert_eq!(browser.session(&world)["user"]["roles"], json!(["user"]));
+}
+
+#[test]
+fn session_confusion_no_other_sealed_thing_is_a_session() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    browser.begin(&world, "/");
+    let transaction =
+        browser.cookie_names().iter().find(|name| name.contains("transaction")).unwrap().to_string();
+    let sealed = browser.cookie(&transaction).unwrap().to_owned();
+    let mut forger = Browser::new();
+    forger.plant(SESSION, &sealed);
+    assert_eq!(forger.session(&world), Value::Null);
+    let answer = forger.open(&world, &format!("{APP}/dashboard"));
+    assert!(answer.forwarded.is_none() && answer.status == 302);
+}
+
+#[test]
+fn crash_by_input_whatever_the_cookie_holds_is_nobody() {
+    let world = World::new();
+    for junk in [
+        "",
+        "%",
+        "%zz",
+        "a.b.c.d.e",
+        "....",
+        &"x".repeat(100_000),
+        "\u{fffd}",
+        "eyJhbGciOiJkaXIifQ....",
+        "null",
+    ] {
+        let mut browser = Browser::new();
+        browser.plant(SESSION, junk);
+        browser.plant("__Host-authjs.csrf-token", junk);
+        browser.plant("__Secure-authjs.callback-url", junk);
+        assert_eq!(browser.session(&world), Value::Null, "{}", &junk[..junk.len().min(20)]);
+    }
+}
+
+#[test]
+fn a_session_of_an_older_secret_stays_good() {
+    let with_old = |new: &'static str, old: Option<&'static str>| {
+        World::in_environment(settings(), &move |name| match name {
+            "AUTH_SECRET_1" => old.map(|_| new.to_owned()),
+            "AUTH_SECRET" => Some(old.unwrap_or(new).to_owned()),
+            other => crate::world::environment(other),
+        })
+    };
+    let old_secret = "the secret of last year, long enough";
+    let mut browser = Browser::new();
+    browser.sign_in(&with_old(old_secret, None), "bob", "/");
+    let rotated = with_old("the secret of this year, long enough", Some(old_secret));
+    assert_eq!(browser.session(&rotated)["user"]["name"], "bob");
+    rotated.pass(DAY);
+    browser.session(&rotated);
+    let only_new = with_old("the secret of this year, long enough", None);
+    assert_eq!(browser.session(&only_new)["user"]["name"], "bob", "renewed with the new secret");
+}
+
+#[test]
+fn the_session_is_shared_by_the_subdomains_of_the_cookie_domain() {
+    let mut shared = settings();
+    shared["cookies"] = json!({ "domain": "example.com" });
+    let (world, mut browser) = (World::with(shared), Browser::new());
+    let answer = browser.sign_in(&world, "bob", "https://shop.example.com/cart");
+    assert_eq!(answer.location(), "https://shop.example.com/cart", "a subdomain is a good return address");
+    for cookie in answer.headers.get_all("set-cookie") {
+        let is_session = cookie.starts_with(SESSION);
+        assert_eq!(cookie.contains("; Domain=example.com"), is_session, "{cookie}");
+    }
+    let session = browser.fetch(&world, "https://shop.example.com/auth/session");
+    assert!(session.body.contains("bob@example.com"));
+}
+
+#[test]
+fn an_update_needs_the_csrf_token() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    let url = format!("{APP}/auth/session");
+    let json = [("content-type", "application/json")];
+    let answer = browser.send(&world, "POST", &url, &json, b"{\"data\":{}}");
+    assert_eq!((answer.status, answer.body.as_str()), (400, "null"));
+    let csrf = browser.csrf(&world);
+    let body = json!({ "csrfToken": csrf, "data": { "name": "Mallory", "roles": ["admin"] } }).to_string();
+    let answer = browser.send(&world, "POST", &url, &json, body.as_bytes());
+    let session: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!((answer.status, &session["user"]["name"]), (200, &json!("bob")));
+}

@@ -1,0 +1,340 @@
+//! A world in a bottle: a scripted [`Platform`] with a clock that stands still and dice that count, an
+//! OpenID provider behind its `fetch`, an upstream behind its `forward`, and a browser with a cookie jar.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use vestibule::Vestibule;
+use vestibule::config::{Config, Target};
+use vestibule::http::form::Params;
+use vestibule::http::headers::Headers;
+use vestibule::http::request::{Method, Request, RequestUrl};
+use vestibule::jose::jwk::Jwk;
+use vestibule::jose::jws::Algorithm;
+use vestibule::platform::{
+    BodyError, FetchError, FetchRequest, FetchResponse, ForwardError, KeyError, Level, Platform,
+};
+use vestibule::reply::Reply;
+use vestibule::time::Timestamp;
+
+use crate::provider::Provider;
+
+pub const SECRET: &str = "my-32-char-or-longer-shared-secret!!";
+pub const APP: &str = "https://app.example.com";
+
+/// Everything around Vestibule, and Vestibule itself.
+pub struct World {
+    pub vestibule: Vestibule,
+    pub provider: Provider,
+    clock: Cell<u64>,
+    dice: Cell<u64>,
+    log: RefCell<Vec<(Level, Value)>>,
+    forwarded: RefCell<Vec<Forwarded>>,
+    fetched: RefCell<Vec<String>>,
+}
+
+/// A request that reached the upstream.
+#[derive(Clone, Debug)]
+pub struct Forwarded {
+    pub target: Target,
+    pub request: Request,
+    pub body: Vec<u8>,
+}
+
+/// What the browser got.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Headers,
+    pub body: String,
+    /// The request as the upstream saw it, where it got that far.
+    pub forwarded: Option<Forwarded>,
+}
+
+/// The configuration that tests begin from.
+pub fn settings() -> Value {
+    json!({
+        "providers": [{ "id": "acme", "type": "oidc", "name": "Acme", "issuer": "https://idp.example" }],
+        "claims": { "roles": "profile.roles" },
+        "session": { "expose": { "access_token": "access_token", "user.roles": "roles" } },
+        "rules": [
+            { "match": ["/", "/about", "/static/:path*"], "access": "public" },
+            { "match": "/admin/:path*", "require": { "roles": ["admin"] } },
+        ],
+        "upstreams": [{
+            "to": "https://upstream.example",
+            "authorization": "access_token",
+            "headers": { "X-User-Email": "email", "X-User-Roles": "roles" },
+        }],
+    })
+}
+
+/// The environment that goes with it.
+pub fn environment(name: &str) -> Option<String> {
+    let value = match name {
+        "AUTH_SECRET" => SECRET,
+        "AUTH_ACME_ID" => "vestibule",
+        "AUTH_ACME_SECRET" => "acme-secret",
+        _ => return None,
+    };
+    Some(value.to_owned())
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::with(settings())
+    }
+
+    pub fn with(settings: Value) -> Self {
+        Self::in_environment(settings, &environment)
+    }
+
+    pub fn in_environment(settings: Value, environment: &dyn Fn(&str) -> Option<String>) -> Self {
+        let config = Config::load(settings, environment).unwrap_or_else(|errors| panic!("{errors}"));
+        Self {
+            vestibule: Vestibule::new(config),
+            provider: Provider::new(),
+            clock: Cell::new(1_795_290_000_000),
+            dice: Cell::new(0),
+            log: RefCell::default(),
+            forwarded: RefCell::default(),
+            fetched: RefCell::default(),
+        }
+    }
+
+    pub fn pass(&self, time: Duration) {
+        self.clock.set(self.clock.get() + u64::try_from(time.as_millis()).unwrap());
+    }
+
+    /// All log lines so far, as text.
+    pub fn log_text(&self) -> String {
+        let lines: Vec<String> =
+            self.log.borrow().iter().map(|(level, event)| format!("{level:?} {event}")).collect();
+        lines.join("\n")
+    }
+
+    /// How often that URL was asked.
+    pub fn fetches(&self, url: &str) -> usize {
+        self.fetched.borrow().iter().filter(|fetched| *fetched == url).count()
+    }
+
+    pub fn send(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let request = Request {
+            method: Method::new(method),
+            url: RequestUrl::parse(url).expect("a request's URL"),
+            headers: headers.iter().map(|(name, value)| (*name, *value)).collect(),
+        };
+        let already = self.forwarded.borrow().len();
+        let reply = now_or_never(self.vestibule.handle(self, request, body.to_vec()));
+        let forwarded = self.forwarded.borrow().get(already).cloned();
+        match reply {
+            Reply::Own(response) => {
+                Answer { status: response.status, headers: response.headers, body: response.body, forwarded }
+            }
+            Reply::Forwarded { response: (), cookies } => {
+                let headers = cookies.iter().map(|cookie| ("set-cookie", cookie.to_string())).collect();
+                Answer { status: 200, headers, body: "from the upstream".to_owned(), forwarded }
+            }
+        }
+    }
+}
+
+impl Platform for World {
+    type Body = Vec<u8>;
+    type Upstreamed = ();
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.clock.get())
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        for byte in bytes {
+            let next = self.dice.get() + 1;
+            self.dice.set(next);
+            // Spread over all values, the same in every run.
+            *byte = u8::try_from((next.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) & 0xff).unwrap();
+        }
+    }
+
+    fn log(&self, level: Level, event: &Value) {
+        self.log.borrow_mut().push((level, event.clone()));
+    }
+
+    async fn read_body(&self, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, BodyError> {
+        if body.len() > limit { Err(BodyError::TooLarge(limit)) } else { Ok(body) }
+    }
+
+    async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
+        self.fetched.borrow_mut().push(request.url.clone());
+        let answer = self.provider.answer(&request, self.now())?;
+        if answer.body.len() > request.limit {
+            return Err(FetchError::TooLarge(request.limit));
+        }
+        Ok(answer)
+    }
+
+    async fn verify_signature(
+        &self,
+        algorithm: Algorithm,
+        key: &Jwk,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, KeyError> {
+        crate::signature::verify(algorithm, key, message, signature)
+    }
+
+    async fn forward(&self, target: &Target, request: Request, body: Vec<u8>) -> Result<(), ForwardError> {
+        if self.provider.is_down("upstream") {
+            return Err(ForwardError::Unreachable("connection refused".to_owned()));
+        }
+        self.forwarded.borrow_mut().push(Forwarded { target: target.clone(), request, body });
+        Ok(())
+    }
+}
+
+/// A browser with one tab.
+#[derive(Clone, Default)]
+pub struct Browser {
+    jar: BTreeMap<String, String>,
+}
+
+impl Browser {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        self.jar.get(name).map(String::as_str)
+    }
+
+    pub fn cookie_names(&self) -> Vec<&str> {
+        self.jar.keys().map(String::as_str).collect()
+    }
+
+    pub fn plant(&mut self, name: &str, value: &str) {
+        self.jar.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// A person opens a page.
+    pub fn open(&mut self, world: &World, url: &str) -> Answer {
+        self.send(world, "GET", url, &[("sec-fetch-mode", "navigate"), ("accept", "text/html")], b"")
+    }
+
+    /// A script asks for data.
+    pub fn fetch(&mut self, world: &World, url: &str) -> Answer {
+        self.send(world, "GET", url, &[("sec-fetch-mode", "cors"), ("accept", "application/json")], b"")
+    }
+
+    /// A form is sent.
+    pub fn post(&mut self, world: &World, url: &str, fields: &[(&str, &str)]) -> Answer {
+        self.post_with(world, url, fields, &[])
+    }
+
+    pub fn post_with(
+        &mut self,
+        world: &World,
+        url: &str,
+        fields: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let form: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let mut all =
+            vec![("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-mode", "navigate")];
+        all.extend_from_slice(headers);
+        self.send(world, "POST", url, &all, form.as_bytes())
+    }
+
+    pub fn send(
+        &mut self,
+        world: &World,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let cookies: Vec<String> = self.jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies = cookies.join("; ");
+        let mut all = headers.to_vec();
+        if !cookies.is_empty() {
+            all.push(("cookie", &cookies));
+        }
+        let answer = world.send(method, url, &all, body);
+        for cookie in answer.headers.get_all("set-cookie") {
+            let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
+            let (name, value) = pair.split_once('=').expect("name=value");
+            if attributes.contains("Max-Age=0") {
+                self.jar.remove(name);
+            } else {
+                self.jar.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        answer
+    }
+
+    /// The csrf token of this browser.
+    pub fn csrf(&mut self, world: &World) -> String {
+        let answer = self.fetch(world, &format!("{APP}/auth/csrf"));
+        let json: Value = serde_json::from_str(&answer.body).unwrap();
+        json["csrfToken"].as_str().unwrap().to_owned()
+    }
+
+    /// Goes as far as the provider: the authorization request.
+    pub fn begin(&mut self, world: &World, return_to: &str) -> AuthorizationRequest {
+        let csrf = self.csrf(world);
+        let answer = self.post(
+            world,
+            &format!("{APP}/auth/signin/acme"),
+            &[("csrfToken", &csrf), ("callbackUrl", return_to)],
+        );
+        AuthorizationRequest::read(answer.location())
+    }
+
+    /// Signs in as `user`, and gives what the browser got at the end.
+    pub fn sign_in(&mut self, world: &World, user: &str, return_to: &str) -> Answer {
+        let request = self.begin(world, return_to);
+        let callback = world.provider.authorize(&request, user);
+        self.open(world, &callback)
+    }
+
+    pub fn session(&mut self, world: &World) -> Value {
+        let answer = self.fetch(world, &format!("{APP}/auth/session"));
+        assert_eq!(answer.status, 200);
+        serde_json::from_str(&answer.body).unwrap()
+    }
+}
+
+impl Answer {
+    pub fn location(&self) -> &str {
+        self.headers.get("location").unwrap_or_else(|| panic!("no redirect: {self:?}"))
+    }
+}
+
+/// What the browser brings to the provider.
+#[derive(Clone, Debug)]
+pub struct AuthorizationRequest {
+    pub endpoint: String,
+    pub params: BTreeMap<String, String>,
+}
+
+impl AuthorizationRequest {
+    pub fn read(location: &str) -> Self {
+        let (endpoint, query) = location.split_once('?').expect("parameters");
+        let params = Params::from_urlencoded(query.as_bytes())
+            .iter()
+            .map(|(n, v)| (n.to_owned(), v.to_owned()))
+            .collect();
+        Self { endpoint: endpoint.to_owned(), params }
+    }
+}
+
+/// Nothing in this world waits, so every future is done at its first poll.
+fn now_or_never<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("a flow waits for something that no platform call gives"),
+    }
+}
