@@ -35,6 +35,8 @@ pub mod reply;
 pub mod secret;
 pub mod session;
 pub mod time;
+#[cfg(target_arch = "wasm32")]
+pub mod worker;
 
 use crate::config::Config;
 use crate::flow::provider::ProviderCache;

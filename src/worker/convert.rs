@@ -1,0 +1,85 @@
+//! JavaScript's requests and responses to ours and back.
+
+use worker::js_sys::{Array, Uint8Array};
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::web_sys;
+
+use crate::http::headers::Headers;
+use crate::http::request::{Method, Request, RequestUrl};
+use crate::http::response::Response;
+use crate::reply::Reply;
+
+/// The head of a request. `None` where its URL is none, which the runtime does not let through.
+pub(super) fn head(request: &web_sys::Request) -> Option<Request> {
+    Some(Request {
+        method: Method::new(&request.method()),
+        url: RequestUrl::parse(&request.url())?,
+        headers: headers(&request.headers()),
+    })
+}
+
+/// All fields in two calls and one string: `Array.from(headers).join("\n")` writes each pair as
+/// `name,value`. A name has no comma and a value no line break, so it can be read back.
+pub(super) fn headers(headers: &web_sys::Headers) -> Headers {
+    let all = String::from(Array::from(headers).join("\n"));
+    all.split('\n').filter_map(|field| field.split_once(',')).collect()
+}
+
+/// Our header fields as JavaScript's.
+pub(super) fn to_js(headers: &Headers) -> Result<web_sys::Headers, JsValue> {
+    let all = web_sys::Headers::new()?;
+    for (name, value) in headers.iter() {
+        all.append(name, value)?;
+    }
+    Ok(all)
+}
+
+/// What a flow answered.
+pub(super) fn reply(reply: Reply<web_sys::Response>) -> worker::Result<web_sys::Response> {
+    match reply {
+        Reply::Own(response) => own(&response),
+        Reply::Forwarded { response, cookies } if cookies.is_empty() => Ok(response),
+        Reply::Forwarded { response, cookies } => {
+            let init: &web_sys::ResponseInit = response.unchecked_ref();
+            let changed =
+                web_sys::Response::new_with_opt_readable_stream_and_init(response.body().as_ref(), init)?;
+            for cookie in cookies {
+                changed.headers().append("set-cookie", &cookie.to_string())?;
+            }
+            changed.headers().set("cache-control", "private, no-store")?;
+            Ok(changed)
+        }
+    }
+}
+
+fn own(response: &Response) -> worker::Result<web_sys::Response> {
+    let init = web_sys::ResponseInit::new();
+    init.set_status(response.status);
+    let headers = to_js(&response.headers)?;
+    init.set_headers(&headers);
+    let body = (!response.body.is_empty()).then_some(response.body.as_str());
+    Ok(web_sys::Response::new_with_opt_str_and_init(body, &init)?)
+}
+
+/// A short text.
+pub(super) fn plain(status: u16, text: &str) -> worker::Result<web_sys::Response> {
+    let response = crate::http::response::Response::empty(status)
+        .with("content-type", "text/plain; charset=utf-8")
+        .with("cache-control", "no-store")
+        .with_body(text);
+    own(&response)
+}
+
+/// A JavaScript exception in words.
+pub(super) fn words(error: &JsValue) -> String {
+    error
+        .dyn_ref::<worker::js_sys::Error>()
+        .map(|error| String::from(error.message()))
+        .or_else(|| error.as_string())
+        .unwrap_or_else(|| "an exception that does not say what".to_owned())
+}
+
+/// Bytes for JavaScript to keep.
+pub(super) fn bytes(bytes: &[u8]) -> Uint8Array {
+    Uint8Array::from(bytes)
+}

@@ -1,0 +1,192 @@
+//! [`Platform`] on Workers.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use worker::js_sys::{Date, Promise, Reflect, Uint8Array};
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::{Env, console_error, console_log, console_warn, web_sys};
+
+use crate::config::Target;
+use crate::http::request::{Method, Request, RequestUrl};
+use crate::jose::jwk::Jwk;
+use crate::jose::jws::Algorithm;
+use crate::platform::{
+    BodyError, FetchError, FetchRequest, FetchResponse, ForwardError, KeyError, Level, Platform,
+};
+use crate::time::Timestamp;
+use crate::worker::{convert, webcrypto};
+
+/// The runtime around one request.
+pub(super) struct Workers {
+    env: Env,
+}
+
+/// The incoming request, which holds the body.
+pub(super) struct Incoming(pub(super) web_sys::Request);
+
+impl Workers {
+    pub(super) fn new(env: Env) -> Self {
+        Self { env }
+    }
+}
+
+impl Platform for Workers {
+    type Body = Incoming;
+    type Upstreamed = web_sys::Response;
+
+    fn now(&self) -> Timestamp {
+        // `Date.now` is a whole, positive number of milliseconds.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and positive")]
+        Timestamp::from_millis(Date::now() as u64)
+    }
+
+    #[allow(clippy::expect_used, reason = "without randomness nothing may be made; the request must fail")]
+    fn fill_random(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("crypto.getRandomValues works inside a request");
+    }
+
+    fn log(&self, level: Level, event: &Value) {
+        match level {
+            Level::Info => console_log!("{event}"),
+            Level::Warn => console_warn!("{event}"),
+            Level::Error => console_error!("{event}"),
+        }
+    }
+
+    async fn read_body(&self, body: Incoming, limit: usize) -> Result<Vec<u8>, BodyError> {
+        let Some(stream) = body.0.body() else {
+            return Ok(Vec::new());
+        };
+        read_stream(stream, limit).await.map_err(|stopped| match stopped {
+            Stopped::TooLarge => BodyError::TooLarge(limit),
+            Stopped::Failed(_) => BodyError::Incomplete,
+        })
+    }
+
+    async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
+        let FetchRequest { timeout, limit, .. } = request;
+        let failed = |error: JsValue| fetch_error(&error, timeout);
+        let init = init(&request.method, &request.headers).map_err(failed)?;
+        if !request.body.is_empty() {
+            init.set_body(&convert::bytes(&request.body));
+        }
+        // It also ends the reading of the body.
+        let millis = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+        init.set_signal(Some(&web_sys::AbortSignal::timeout_with_u32(millis)));
+        let response =
+            respond(global().fetch_with_str_and_init(&request.url, &init)).await.map_err(failed)?;
+        let body = match response.body() {
+            None => Vec::new(),
+            Some(stream) => read_stream(stream, limit).await.map_err(|stopped| match stopped {
+                Stopped::TooLarge => FetchError::TooLarge(limit),
+                Stopped::Failed(error) => failed(error),
+            })?,
+        };
+        Ok(FetchResponse { status: response.status(), headers: convert::headers(&response.headers()), body })
+    }
+
+    async fn verify_signature(
+        &self,
+        algorithm: Algorithm,
+        key: &Jwk,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, KeyError> {
+        webcrypto::verify(algorithm, key, message, signature).await.map_err(|e| KeyError(convert::words(&e)))
+    }
+
+    async fn forward(
+        &self,
+        target: &Target,
+        request: Request,
+        body: Incoming,
+    ) -> Result<web_sys::Response, ForwardError> {
+        let failed = |error: JsValue| ForwardError::Unreachable(convert::words(&error));
+        let init = init(&request.method, &request.headers).map_err(failed)?;
+        if let Some(stream) = body.0.body() {
+            init.set_body(&stream);
+        }
+        let request =
+            web_sys::Request::new_with_str_and_init(&url(target, &request.url), &init).map_err(failed)?;
+        match target {
+            Target::Origin | Target::Url(_) => {
+                respond(global().fetch_with_request(&request)).await.map_err(failed)
+            }
+            Target::Binding(name) => {
+                let binding = self.binding(name)?;
+                let promise = binding.fetch(&request).map_err(failed)?;
+                respond(promise).await.map_err(failed)
+            }
+        }
+    }
+}
+
+impl Workers {
+    fn binding(&self, name: &str) -> Result<worker::worker_sys::Fetcher, ForwardError> {
+        let binding = Reflect::get(&self.env, &JsValue::from_str(name)).ok();
+        binding
+            .filter(JsValue::is_object)
+            .map(JsCast::unchecked_into)
+            .ok_or_else(|| ForwardError::NoBinding(name.to_owned()))
+    }
+}
+
+/// The request's URL at its target.
+fn url(target: &Target, url: &RequestUrl) -> String {
+    match target {
+        Target::Origin | Target::Binding(_) => format!("{}{}", url.origin(), url.path_and_query()),
+        Target::Url(other) => format!("{}{}", other.origin().ascii_serialization(), url.path_and_query()),
+    }
+}
+
+fn init(method: &Method, headers: &crate::http::headers::Headers) -> Result<web_sys::RequestInit, JsValue> {
+    let init = web_sys::RequestInit::new();
+    init.set_method(method.as_str());
+    let headers = convert::to_js(headers)?;
+    init.set_headers(&headers);
+    init.set_redirect(web_sys::RequestRedirect::Manual);
+    Ok(init)
+}
+
+fn global() -> web_sys::WorkerGlobalScope {
+    worker::js_sys::global().unchecked_into()
+}
+
+async fn respond(promise: Promise) -> Result<web_sys::Response, JsValue> {
+    JsFuture::from(promise).await.map(JsCast::unchecked_into)
+}
+
+enum Stopped {
+    TooLarge,
+    Failed(JsValue),
+}
+
+/// Reads a stream to its end, or until it is larger than `limit` bytes.
+async fn read_stream(stream: web_sys::ReadableStream, limit: usize) -> Result<Vec<u8>, Stopped> {
+    let reader: web_sys::ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
+    let mut bytes = Vec::new();
+    loop {
+        let read = JsFuture::from(reader.read()).await.map_err(Stopped::Failed)?;
+        let field = |name: &str| Reflect::get(&read, &JsValue::from_str(name)).map_err(Stopped::Failed);
+        if field("done")?.is_truthy() {
+            return Ok(bytes);
+        }
+        let chunk: Uint8Array = field("value")?.unchecked_into();
+        if bytes.len() + chunk.length() as usize > limit {
+            // Whoever sends has no more to say that we would hear.
+            let _ = reader.cancel();
+            return Err(Stopped::TooLarge);
+        }
+        bytes.extend(chunk.to_vec());
+    }
+}
+
+fn fetch_error(error: &JsValue, timeout: Duration) -> FetchError {
+    let name = Reflect::get(error, &JsValue::from_str("name")).ok().and_then(|name| name.as_string());
+    match name.as_deref() {
+        Some("TimeoutError" | "AbortError") => FetchError::Timeout(timeout),
+        _ => FetchError::Connection(convert::words(error)),
+    }
+}
