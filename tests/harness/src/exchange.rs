@@ -1,0 +1,269 @@
+//! What a handler in the test is given, and what it may answer.
+
+use std::{
+    fmt,
+    io::{self, Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::Value;
+use sha1::{Digest as _, Sha1};
+
+use crate::wire::{self, Fields};
+
+/// A request that the Worker (or the test's client) sent to a fake host or a service binding.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The method, as sent.
+    pub method: String,
+    /// `https` or `http`: the scheme of the URL that was fetched.
+    pub scheme: String,
+    /// The `Host` header: the URL's host, with its port where that is not the scheme's own.
+    pub host: String,
+    /// Path and query exactly as they were sent.
+    pub target: String,
+    /// All header fields in their order, names as sent; the harness's own are removed.
+    pub headers: Vec<(String, String)>,
+    /// The whole body, chunks joined.
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    /// The target up to its `?`.
+    pub fn path(&self) -> &str {
+        self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path)
+    }
+
+    /// The absolute URL that was fetched.
+    pub fn url(&self) -> String {
+        format!("{}://{}{}", self.scheme, self.host, self.target)
+    }
+
+    /// The decoded value of the first query parameter of this name.
+    pub fn query(&self, name: &str) -> Option<String> {
+        let (_, query) = self.target.split_once('?')?;
+        lookup(query.as_bytes(), name)
+    }
+
+    /// The first header of this name, in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        wire::field(&self.headers, name)
+    }
+
+    /// Every header of this name, in any case, in order.
+    pub fn header_all(&self, name: &str) -> Vec<&str> {
+        let same = |(n, _): &&(String, String)| n.eq_ignore_ascii_case(name);
+        self.headers.iter().filter(same).map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The value of a cookie in the `Cookie` header, undecoded.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let pairs = self.header("cookie")?.split(';').filter_map(|pair| pair.trim().split_once('='));
+        pairs.into_iter().find(|(n, _)| *n == name).map(|(_, value)| value)
+    }
+
+    /// The body as text; bytes that are not UTF-8 become U+FFFD.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// When it is not JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{} {}: {error} in {:?}", self.method, self.url(), self.text()))
+    }
+
+    /// The decoded value of the first parameter of this name in an urlencoded body.
+    pub fn form(&self, name: &str) -> Option<String> {
+        lookup(&self.body, name)
+    }
+}
+
+fn lookup(encoded: &[u8], name: &str) -> Option<String> {
+    url::form_urlencoded::parse(encoded).find(|(n, _)| n == name).map(|(_, value)| value.into_owned())
+}
+
+type StreamFn = Box<dyn FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send>;
+type TakeoverFn = Box<dyn FnOnce(&mut Connection) + Send>;
+
+pub(crate) enum Payload {
+    Whole(Vec<u8>),
+    Stream(StreamFn),
+    Takeover(TakeoverFn),
+}
+
+/// What a handler answers.
+pub struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: Fields,
+    pub(crate) payload: Payload,
+    pub(crate) delay: Duration,
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Response {
+    /// An empty response of this status.
+    pub fn status(status: u16) -> Self {
+        Self::of(status, Payload::Whole(Vec::new()))
+    }
+
+    /// 200 with a body of type `text/plain`.
+    pub fn text(body: impl Into<String>) -> Self {
+        Self::bytes(body.into()).header("content-type", "text/plain;charset=utf-8")
+    }
+
+    /// 200 with a body of type `text/html`.
+    pub fn html(body: impl Into<String>) -> Self {
+        Self::bytes(body.into()).header("content-type", "text/html;charset=utf-8")
+    }
+
+    /// 200 with a JSON body.
+    pub fn json(value: &Value) -> Self {
+        Self::bytes(value.to_string()).header("content-type", "application/json")
+    }
+
+    /// 200 with a body of no declared type.
+    pub fn bytes(body: impl Into<Vec<u8>>) -> Self {
+        Self::of(200, Payload::Whole(body.into()))
+    }
+
+    /// 302 to `location`.
+    pub fn redirect(location: impl Into<String>) -> Self {
+        Self::status(302).header("location", location)
+    }
+
+    /// 200 with a chunked body that `write` produces; each write reaches the peer at once. Where `write` fails, the
+    /// connection is closed within the body.
+    pub fn stream(write: impl FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send + 'static) -> Self {
+        Self::of(200, Payload::Stream(Box::new(write)))
+    }
+
+    /// These bytes instead of an HTTP response, then the connection is closed.
+    pub fn raw(bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        Self::takeover(move |connection| {
+            connection.write_all(&bytes).ok();
+        })
+    }
+
+    /// Nothing: the connection is closed.
+    pub fn close() -> Self {
+        Self::raw(Vec::new())
+    }
+
+    /// No answer, until the peer gives up or the harness is dropped.
+    pub fn hang() -> Self {
+        Self::takeover(Connection::wait_for_close)
+    }
+
+    /// The handler takes the connection after the request: for WebSockets, and for all that is not HTTP. It is closed
+    /// when `run` returns.
+    pub fn takeover(run: impl FnOnce(&mut Connection) + Send + 'static) -> Self {
+        Self::of(0, Payload::Takeover(Box::new(run)))
+    }
+
+    /// Accepts a WebSocket (RFC 6455, 4.2.2); `run` then reads and writes frames, and closes it by returning.
+    pub fn websocket(request: &Request, run: impl FnOnce(&mut Connection) + Send + 'static) -> Self {
+        let key = request.header("sec-websocket-key").unwrap_or_default();
+        let digest = Sha1::digest(format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
+        let accept = BASE64_STANDARD.encode(digest);
+        Self::takeover(move |connection| {
+            let head = format!(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Accept: {accept}\r\n\r\n"
+            );
+            if connection.write_all(head.as_bytes()).is_ok() {
+                run(connection);
+            }
+        })
+    }
+
+    /// With this status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// With one more header field; earlier ones of the same name stay.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sent only after this time.
+    #[must_use]
+    pub fn delay(mut self, by: Duration) -> Self {
+        self.delay = by;
+        self
+    }
+
+    fn of(status: u16, payload: Payload) -> Self {
+        Self { status, headers: Vec::new(), payload, delay: Duration::ZERO }
+    }
+}
+
+/// Writes the chunks of a [streamed](Response::stream) body.
+pub struct BodyWriter<'a> {
+    pub(crate) to: &'a mut TcpStream,
+}
+
+impl Write for BodyWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !bytes.is_empty() {
+            let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
+            chunk.extend_from_slice(bytes);
+            chunk.extend_from_slice(b"\r\n");
+            self.to.write_all(&chunk)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+/// The bare connection of a [takeover](Response::takeover): the bytes after the request, and what is written to it.
+pub struct Connection {
+    pub(crate) from: io::BufReader<TcpStream>,
+    pub(crate) to: TcpStream,
+}
+
+impl Connection {
+    /// Blocks until the peer closes.
+    pub fn wait_for_close(&mut self) {
+        let mut sink = [0; 1024];
+        while matches!(self.from.read(&mut sink), Ok(got) if got > 0) {}
+    }
+}
+
+impl Read for Connection {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.from.read(into)
+    }
+}
+
+impl Write for Connection {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.to.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}

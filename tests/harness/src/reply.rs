@@ -1,0 +1,123 @@
+//! What the client got.
+
+use std::{
+    io::{self, BufReader, Read},
+    net::TcpStream,
+};
+
+use serde_json::Value;
+
+use crate::wire::{self, Body};
+
+/// A complete response.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    /// All header fields in their order.
+    pub headers: Vec<(String, String)>,
+    /// The body, chunks joined.
+    pub body: Vec<u8>,
+    /// The URL that answered: after redirects were followed, the last.
+    pub url: String,
+    /// The redirects that led here, in order; empty unless they were followed.
+    pub redirects: Vec<Reply>,
+}
+
+impl Reply {
+    /// The first header of this name, in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        wire::field(&self.headers, name)
+    }
+
+    /// Every header of this name, in any case, in order.
+    pub fn header_all(&self, name: &str) -> Vec<&str> {
+        let same = |(n, _): &&(String, String)| n.eq_ignore_ascii_case(name);
+        self.headers.iter().filter(same).map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The `Set-Cookie` headers, in order.
+    pub fn set_cookies(&self) -> Vec<&str> {
+        self.header_all("set-cookie")
+    }
+
+    /// The whole `Set-Cookie` header that sets this name; the last, where several do.
+    pub fn set_cookie(&self, name: &str) -> Option<&str> {
+        let sets = |header: &&str| header.split_once('=').is_some_and(|(n, _)| n == name);
+        self.set_cookies().into_iter().rev().find(sets)
+    }
+
+    /// The `Location` header.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn location(&self) -> &str {
+        self.header("location").unwrap_or_else(|| panic!("no Location in {self:?}"))
+    }
+
+    /// The decoded value of the first query parameter of this name in `Location`.
+    pub fn location_query(&self, name: &str) -> Option<String> {
+        let (_, query) = self.location().split_once('?')?;
+        let query = query.split('#').next().unwrap_or_default();
+        url::form_urlencoded::parse(query.as_bytes())
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.into_owned())
+    }
+
+    /// The body as text; bytes that are not UTF-8 become U+FFFD.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// When it is not JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error} in {} {}: {}", self.status, self.url, self.text()))
+    }
+
+    /// Itself, where the status is this.
+    ///
+    /// # Panics
+    /// When it is not; the panic shows the whole reply.
+    #[expect(
+        clippy::must_use_candidate,
+        clippy::return_self_not_must_use,
+        reason = "often the last word of a statement"
+    )]
+    pub fn expect_status(self, status: u16) -> Self {
+        assert!(
+            self.status == status,
+            "expected {status}, got {} from {}\n{:#?}\n{}",
+            self.status,
+            self.url,
+            self.headers,
+            self.text()
+        );
+        self
+    }
+}
+
+/// A response whose body is still to come: reads as it arrives.
+pub struct StreamingReply {
+    /// The status code.
+    pub status: u16,
+    /// All header fields in their order.
+    pub headers: Vec<(String, String)>,
+    pub(crate) body: Body<BufReader<TcpStream>>,
+}
+
+impl StreamingReply {
+    /// The first header of this name, in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        wire::field(&self.headers, name)
+    }
+}
+
+impl Read for StreamingReply {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.body.read(into)
+    }
+}

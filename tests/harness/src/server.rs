@@ -1,0 +1,207 @@
+//! The one HTTP/1.1 server behind everything the Worker can reach: a thread for each connection.
+
+use std::{
+    io::{self, BufReader, Read, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use crate::{
+    SCHEME_HEADER,
+    exchange::{BodyWriter, Connection, Payload, Request, Response},
+    kv_protocol,
+    net::{Destination, Net, Route, Upstream},
+    wire::{self, Body, Framing, RequestHead},
+};
+
+/// By which the runtime says on whose behalf it connects: `service:NAME` or `kv:NAME`; absent for global `fetch`.
+pub(crate) const ROUTE_HEADER: &str = "x-harness-route";
+
+/// The running server; it stops accepting when dropped.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    stop: Arc<AtomicBool>,
+}
+
+impl Server {
+    pub(crate) fn start(net: Arc<Net>) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let address = listener.local_addr()?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                if stopped.load(Ordering::SeqCst) {
+                    return;
+                }
+                if let Ok(stream) = stream {
+                    let net = Arc::clone(&net);
+                    // A broken connection is the runtime's business: it shows there as a failed fetch.
+                    thread::spawn(move || serve(&net, stream).ok());
+                }
+            }
+        });
+        Ok(Self { address, stop })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        TcpStream::connect(self.address).ok();
+    }
+}
+
+fn serve(net: &Net, stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut from = BufReader::new(stream.try_clone()?);
+    let mut to = stream;
+    while let Some(head) = wire::read_request_head(&mut from)? {
+        if wire::field(&head.fields, "expect").is_some_and(|v| v.eq_ignore_ascii_case("100-continue")) {
+            to.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        let route = wire::field(&head.fields, ROUTE_HEADER).unwrap_or_default().to_owned();
+        let request = read_request(head, &mut from)?;
+        let response = match route.split_once(':') {
+            Some(("kv", name)) => kv_protocol::answer(net.kv.get(name), &request),
+            Some(("service", name)) => match answer(net, Route::Service(name.to_owned()), &request) {
+                Answer::Response(response) => response,
+                Answer::Forward(address) => return forward(address, &request, from, to),
+            },
+            _ => match answer(net, Route::Internet, &request) {
+                Answer::Response(response) => response,
+                Answer::Forward(address) => return forward(address, &request, from, to),
+            },
+        };
+        thread::sleep(response.delay);
+        match response.payload {
+            Payload::Takeover(run) => {
+                let mut connection = Connection { from, to };
+                run(&mut connection);
+                return connection.to.shutdown(Shutdown::Both);
+            }
+            Payload::Whole(body) => {
+                let no_body = response.status == 204 || response.status == 304;
+                let mut fields = response.headers;
+                if !no_body && wire::field(&fields, "content-length").is_none() {
+                    fields.push(("content-length".to_owned(), body.len().to_string()));
+                }
+                let mut whole = Vec::with_capacity(body.len() + 512);
+                wire::write_head(&mut whole, &status_line(response.status), &fields)?;
+                if request.method != "HEAD" && !no_body {
+                    whole.extend_from_slice(&body);
+                }
+                to.write_all(&whole)?;
+            }
+            Payload::Stream(write) => {
+                let mut fields = response.headers;
+                fields.push(("transfer-encoding".to_owned(), "chunked".to_owned()));
+                wire::write_head(&mut to, &status_line(response.status), &fields)?;
+                if request.method != "HEAD" {
+                    write(&mut BodyWriter { to: &mut to })?;
+                    to.write_all(b"0\r\n\r\n")?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+enum Answer {
+    Response(Response),
+    Forward(SocketAddr),
+}
+
+fn answer(net: &Net, route: Route, request: &Request) -> Answer {
+    let destination = net.destination(&route, request);
+    net.record(route, request.clone());
+    match destination {
+        Destination::Loopback(address) | Destination::Upstream(Upstream::Address(address)) => {
+            Answer::Forward(address)
+        }
+        Destination::Upstream(Upstream::Handler(handler)) => {
+            let outcome = catch_unwind(AssertUnwindSafe(|| handler(request)));
+            Answer::Response(outcome.unwrap_or_else(|panic| {
+                let what = panic_text(panic.as_ref());
+                net.record_panic(format!("{} {}: {what}", request.method, request.url()));
+                Response::text(format!("the test's handler panicked: {what}")).with_status(500)
+            }))
+        }
+        Destination::Unknown(why) => {
+            net.record_unknown(request.clone());
+            let text = format!("test harness: {why} ({} {})", request.method, request.url());
+            Answer::Response(Response::text(text).with_status(502))
+        }
+    }
+}
+
+/// Passes a request on to a real server and its answer back byte for byte; both ways when it is an upgrade.
+fn forward(
+    address: SocketAddr,
+    request: &Request,
+    mut from: BufReader<TcpStream>,
+    mut to: TcpStream,
+) -> io::Result<()> {
+    let Ok(mut upstream) = TcpStream::connect(address) else {
+        let body = format!("test harness: nothing listens on {address}");
+        let fields = [("content-length".to_owned(), body.len().to_string())];
+        wire::write_head(&mut to, &status_line(502), &fields)?;
+        return to.write_all(body.as_bytes());
+    };
+    upstream.set_nodelay(true)?;
+    let upgrade = request.header("upgrade").is_some();
+    let mut fields = request.headers.clone();
+    fields.retain(|(name, _)| {
+        !name.eq_ignore_ascii_case("transfer-encoding") && !name.eq_ignore_ascii_case("content-length")
+    });
+    if !upgrade {
+        fields.retain(|(name, _)| !name.eq_ignore_ascii_case("connection"));
+        fields.push(("connection".to_owned(), "close".to_owned()));
+    }
+    if !request.body.is_empty() || request.header("content-length").is_some() {
+        fields.push(("content-length".to_owned(), request.body.len().to_string()));
+    }
+    wire::write_head(&mut upstream, &format!("{} {} HTTP/1.1", request.method, request.target), &fields)?;
+    upstream.write_all(&request.body)?;
+    if upgrade {
+        let mut outward = upstream.try_clone()?;
+        thread::spawn(move || {
+            io::copy(&mut from, &mut outward).ok();
+            outward.shutdown(Shutdown::Both).ok();
+        });
+    }
+    io::copy(&mut upstream, &mut to).ok();
+    to.shutdown(Shutdown::Both)
+}
+
+fn read_request(head: RequestHead, from: &mut BufReader<TcpStream>) -> io::Result<Request> {
+    let mut body = Vec::new();
+    Body::new(from, Framing::of_request(&head.fields)).read_to_end(&mut body)?;
+    let mut headers = head.fields;
+    let scheme = wire::field(&headers, SCHEME_HEADER).unwrap_or("http").to_owned();
+    let host = wire::field(&headers, "host").unwrap_or_default().to_owned();
+    headers.retain(|(n, _)| !n.eq_ignore_ascii_case(ROUTE_HEADER) && !n.eq_ignore_ascii_case(SCHEME_HEADER));
+    Ok(Request { method: head.method, scheme, host, target: head.target, headers, body })
+}
+
+fn status_line(status: u16) -> String {
+    let reason = match status {
+        200 => "OK",
+        302 => "Found",
+        404 => "Not Found",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        _ => "Status",
+    };
+    format!("HTTP/1.1 {status} {reason}")
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("(no text)")
+}
