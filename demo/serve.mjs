@@ -1,0 +1,60 @@
+// What the demo's two servers share: they answer on loopback only, and end with the program that started them.
+import { createServer } from "node:http";
+
+/** Serves `handler` at http://localhost:`port`, over IPv4 and, where the machine has it, IPv6. */
+export async function serve(name, port, handler) {
+  await listen(name, port, "127.0.0.1", handler);
+  await listen(name, port, "::1", handler).catch((error) => {
+    if (!["EADDRNOTAVAIL", "EAFNOSUPPORT"].includes(error.code)) throw error;
+  });
+  console.log(`${name} listens on http://localhost:${port}`);
+  endWithParent();
+}
+
+/** The port from the first argument, the environment, or else the demo's own. */
+export function port(variable, otherwise) {
+  const value = Number(process.argv[2] ?? process.env[variable] ?? otherwise);
+  if (Number.isInteger(value) && value > 0 && value < 65536) return value;
+  console.error(`the port is the first argument or ${variable}, a number from 1 to 65535`);
+  process.exit(2);
+}
+
+/** Text, safe in HTML's text and in quoted attributes. */
+export function escape(text) {
+  const entities = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+  return String(text).replace(/[&<>"']/g, (character) => entities[character]);
+}
+
+/** A request's body, refused with an error when it is longer than `limit` bytes. */
+export async function body(request, limit) {
+  const chunks = [];
+  let length = 0;
+  for await (const chunk of request) {
+    length += chunk.length;
+    if (length > limit) throw Object.assign(new Error("the body is too long"), { status: 413 });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function listen(name, port, host, handler) {
+  return new Promise((resolve, reject) => {
+    const server = createServer((request, response) => {
+      Promise.resolve(handler(request, response)).catch((error) => {
+        console.error(`${name}: ${request.method} ${request.url}:`, error);
+        if (!response.headersSent) response.writeHead(error.status ?? 500, { "content-type": "text/plain" });
+        response.end(error.status ? error.message : "internal error");
+      });
+    });
+    server.once("error", reject);
+    server.listen({ port, host, ipv6Only: host.includes(":") }, resolve);
+  });
+}
+
+// Standard input ends when the starter does, however it dies. A terminal is no sign of that.
+function endWithParent() {
+  const end = () => process.exit(0);
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, end);
+  if (process.stdin.isTTY) return;
+  process.stdin.on("end", end).on("close", end).on("error", end).resume();
+}

@@ -1,0 +1,50 @@
+//! The JavaScript between the runtime and the WebAssembly, by wasm-bindgen as a library.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use toml::{Table, Value};
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::project::Project;
+
+/// Refuses two versions of wasm-bindgen, the crate's and this program's, before cargo spends minutes:
+/// what the one writes into the WebAssembly, only the same version of the other reads.
+pub(super) fn check_version(project: &Project) -> Result<()> {
+    let lock = fs::read_to_string(project.path("Cargo.lock")).context("cannot read Cargo.lock")?;
+    let lock: Table = lock.parse().context("cannot read Cargo.lock")?;
+    let crates = locked(&lock, "wasm-bindgen");
+    let generator = locked(&lock, "wasm-bindgen-cli-support");
+    ensure!(
+        crates == generator && crates.is_some(),
+        "wasm-bindgen is {} in Cargo.lock, but xtask/Cargo.toml has wasm-bindgen-cli-support {}: \
+         the two must be the same version",
+        crates.unwrap_or("missing"),
+        generator.unwrap_or("missing"),
+    );
+    Ok(())
+}
+
+/// Writes `index.js`, `index_bg.wasm` and the crates' own snippets of JavaScript into `staging`.
+pub(super) fn generate(wasm: &Path, staging: &Path) -> Result<()> {
+    let mut bindgen = Bindgen::new();
+    bindgen.input_path(wasm).out_name("index").typescript(false);
+    // `__wbg_reset_state` and the abort handler are how the shim starts afresh after a panic.
+    bindgen.reset_state_function(true).force_enable_abort_handler(true);
+    bindgen.module(true)?.generate(staging).context("wasm-bindgen refused the WebAssembly")?;
+
+    // Workers import WebAssembly as a compiled module already; neither they nor esbuild know the keyword of
+    // the source phase.
+    let script = staging.join("index.js");
+    let text = fs::read_to_string(&script).context("wasm-bindgen wrote no index.js")?;
+    fs::write(&script, text.replace("import source ", "import ")).context("cannot rewrite index.js")
+}
+
+/// The version of a package in a parsed Cargo.lock.
+fn locked<'lock>(lock: &'lock Table, name: &str) -> Option<&'lock str> {
+    let packages = lock.get("package")?.as_array()?;
+    let package =
+        packages.iter().find(|package| package.get("name").and_then(Value::as_str) == Some(name))?;
+    package.get("version")?.as_str()
+}

@@ -1,0 +1,115 @@
+//! `cargo xtask build`: from the crate to the two files that `wrangler deploy` uploads.
+//!
+//! cargo compiles the crate to WebAssembly, wasm-bindgen (linked into this program) writes the JavaScript
+//! it needs, binaryen's wasm-opt makes it small, and esbuild joins the JavaScript with `shim.js` into one
+//! module. What follows cargo is skipped when its input is the same as last time.
+
+mod bindings;
+mod compile;
+mod shim;
+mod size;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::project::Project;
+use crate::step::{run_quietly, step};
+use crate::tools;
+
+/// The Worker's JavaScript, the file that wrangler.toml names as `main`.
+const SCRIPT: &str = "index.js";
+/// The Worker's WebAssembly, which the script imports under this name.
+const MODULE: &str = "index_bg.wasm";
+
+/// What wasm-opt is told. The features are those that rustc and wasm-bindgen (exceptions: its abort handler)
+/// use here and the Workers runtime has; it refuses code that uses others.
+const OPTIMIZE: &[&str] = &[
+    "-Oz",
+    "--enable-bulk-memory",
+    "--enable-bulk-memory-opt",
+    "--enable-call-indirect-overlong",
+    "--enable-exception-handling",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+    "--enable-simd",
+];
+
+/// The steps after cargo themselves: where they change, their output does.
+const STEPS: [&str; 4] =
+    [include_str!("mod.rs"), include_str!("bindings.rs"), include_str!("shim.rs"), shim::TEMPLATE];
+
+/// Builds the Worker into `build/`.
+pub(crate) fn build(project: &Project) -> Result<()> {
+    tools::ensure_target(project)?;
+    tools::ensure_npm(project)?;
+    bindings::check_version(project)?;
+    let wasm = step("compile the Worker", || compile::compile(project))?;
+
+    let output = project.path("build");
+    let stamp = output.join(".inputs");
+    let inputs = inputs(project, &wasm)?;
+    let up_to_date = fs::read_to_string(&stamp).is_ok_and(|last| last == inputs)
+        && [SCRIPT, MODULE].iter().all(|name| output.join(name).is_file());
+    if !up_to_date {
+        step("bundle the Worker", || bundle(project, &wasm, &output))?;
+        fs::write(&stamp, inputs).with_context(|| format!("cannot write {}", stamp.display()))?;
+    }
+    size::report(&output)
+}
+
+/// Everything that the bundle depends on, as one hash.
+fn inputs(project: &Project, wasm: &Path) -> Result<String> {
+    let wasm = fs::read(wasm).with_context(|| format!("cannot read {}", wasm.display()))?;
+    let tools = fs::read(project.path("package-lock.json")).context("cannot read package-lock.json")?;
+    let steps = STEPS.map(str::as_bytes);
+    Ok(tools::fingerprint(steps.into_iter().chain([wasm.as_slice(), tools.as_slice()])))
+}
+
+/// Writes `build/`. The work is done beside it and moved there when all of it went well, so that a running
+/// `wrangler dev` never sees half a Worker.
+fn bundle(project: &Project, wasm: &Path, output: &Path) -> Result<()> {
+    let staging = project.path("build/.staging");
+    let _ = fs::remove_dir_all(&staging);
+    fs::create_dir_all(&staging).with_context(|| format!("cannot create {}", staging.display()))?;
+
+    bindings::generate(wasm, &staging)?;
+    shim::write(&staging)?;
+    optimize(project, &staging)?;
+    join(project, &staging)?;
+
+    for (from, to) in [("bundle.js", SCRIPT), (MODULE, MODULE)] {
+        fs::rename(staging.join(from), output.join(to))
+            .with_context(|| format!("cannot write build/{to}"))?;
+    }
+    fs::remove_dir_all(&staging).context("cannot remove build/.staging")
+}
+
+/// wasm-opt, in place.
+fn optimize(project: &Project, staging: &Path) -> Result<()> {
+    let module = staging.join(MODULE);
+    let smaller = staging.join("smaller.wasm");
+    let mut command = project.command(tools::node(project)?);
+    command.arg("node_modules/binaryen/bin/wasm-opt").args(OPTIMIZE);
+    command.args([module.as_os_str(), OsStr::new("-o"), smaller.as_os_str()]);
+    run_quietly(&mut command)?;
+    fs::rename(&smaller, &module).context("cannot replace the WebAssembly by wasm-opt's")
+}
+
+/// esbuild: the shim, the bindings and the snippets of crates become one minified module. The WebAssembly
+/// and the runtime's own modules stay imports.
+fn join(project: &Project, staging: &Path) -> Result<PathBuf> {
+    let bundle = staging.join("bundle.js");
+    let mut command = project.command(project.path("node_modules/esbuild/bin/esbuild"));
+    command.arg(staging.join("shim.js"));
+    command.args(["--bundle", "--format=esm", "--minify", "--target=es2024", "--log-level=warning"]);
+    command.args(["--external:*.wasm", "--external:cloudflare:*"]);
+    command.arg(format!("--outfile={}", bundle.display()));
+    run_quietly(&mut command)?;
+    Ok(bundle)
+}

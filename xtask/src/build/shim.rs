@@ -1,0 +1,106 @@
+//! `shim.js` with what wasm-bindgen has exported filled in.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+
+/// The shim without its handlers and Durable Objects.
+pub(super) const TEMPLATE: &str = include_str!("shim.js");
+
+/// Events that the runtime calls with one argument, while the Rust handler takes it with the environment and
+/// the context.
+const EVENTS: &[&str] = &["fetch", "scheduled", "queue", "email", "tail"];
+
+/// What wasm-bindgen and the `worker` crate export beside the library's handlers and Durable Objects.
+const INTERNAL: &[&str] =
+    &["__wbg_reset_state", "__worker_init_state", "ContainerStartupOptions", "MinifyConfig", "R2Range"];
+
+/// Writes `shim.js` beside wasm-bindgen's `index.js`.
+pub(super) fn write(staging: &Path) -> Result<()> {
+    let bindings = fs::read_to_string(staging.join("index.js")).context("wasm-bindgen wrote no index.js")?;
+    let exports = Exports::of(&bindings);
+    ensure!(
+        exports.functions.contains(&"fetch"),
+        "the library exports no fetch handler: is #[event(fetch)] behind the feature `entry`?"
+    );
+    fs::write(staging.join("shim.js"), exports.shim()).context("cannot write shim.js")
+}
+
+/// What the library hands to the runtime.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Exports<'text> {
+    functions: Vec<&'text str>,
+    classes: Vec<&'text str>,
+}
+
+impl<'text> Exports<'text> {
+    /// Reads the top-level exports of wasm-bindgen's module, one declaration a line.
+    fn of(bindings: &'text str) -> Exports<'text> {
+        let mut exports = Exports::default();
+        for line in bindings.lines() {
+            let Some(declaration) = line.strip_prefix("export ") else { continue };
+            let declaration = declaration.strip_prefix("async ").unwrap_or(declaration);
+            if let Some(function) = declaration.strip_prefix("function ") {
+                exports.functions.extend(name_before(function, '('));
+            } else if let Some(class) = declaration.strip_prefix("class ") {
+                exports.classes.extend(name_before(class, '{'));
+            } else if let Some((_, renamed)) = declaration.split_once(" as ") {
+                exports.functions.extend(name_before(renamed, '}'));
+            }
+        }
+        for names in [&mut exports.functions, &mut exports.classes] {
+            names.retain(|name| !INTERNAL.contains(name));
+        }
+        exports
+    }
+
+    fn shim(&self) -> String {
+        let mut shim = String::from(TEMPLATE);
+        for function in &self.functions {
+            let call = if EVENTS.contains(function) { "handle" } else { "method" };
+            let _ = writeln!(shim, "{call}({function:?}, bindings.{function});");
+        }
+        for class in &self.classes {
+            let _ = writeln!(shim, "export const {class} = recovering(bindings.{class});");
+        }
+        shim
+    }
+}
+
+fn name_before(text: &str, end: char) -> Option<&str> {
+    text.split_once(end).map(|(name, _)| name.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handlers_and_durable_objects_are_told_apart_from_what_is_internal() {
+        let bindings = "import source x from './index_bg.wasm';\n\
+            export class Lease {\n\
+            export class R2Range {\n\
+            \x20   export_me() {}\n\
+            export function fetch(request, env, ctx) {\n\
+            export async function scheduled(event, env, ctx) {\n\
+            export function __worker_init_state() {\n\
+            export { __wbg_reset_state as __wbg_reset_state };\n\
+            export { ping_ as ping };\n\
+            function hidden() {\n";
+        let exports = Exports::of(bindings);
+        assert_eq!(
+            exports,
+            Exports { functions: vec!["fetch", "scheduled", "ping"], classes: vec!["Lease"] }
+        );
+        let shim = exports.shim();
+        for line in [
+            "handle(\"fetch\", bindings.fetch);",
+            "method(\"ping\", bindings.ping);",
+            "export const Lease = recovering(bindings.Lease);",
+        ] {
+            assert!(shim.lines().any(|found| found == line), "{line} in\n{shim}");
+        }
+    }
+}

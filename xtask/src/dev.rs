@@ -1,0 +1,136 @@
+//! `cargo xtask dev`: the whole of it on this machine, ready to click through.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, bail, ensure};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::build;
+use crate::project::Project;
+use crate::stack::{Ports, Stack, Storage, fetch};
+use crate::step::step;
+use crate::time::Stopwatch;
+
+/// What was asked for on the command line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    ports: Ports,
+    once: bool,
+}
+
+impl Options {
+    /// Reads `[--once] [--port N] [--provider-port N] [--app-port N]`.
+    pub(crate) fn parse(arguments: &[&str]) -> Result<Options> {
+        let mut options = Options { ports: Ports::USUAL, once: false };
+        let mut arguments = arguments.iter();
+        while let Some(&argument) = arguments.next() {
+            let port = match argument {
+                "--once" => {
+                    options.once = true;
+                    continue;
+                }
+                "--port" => &mut options.ports.worker,
+                "--provider-port" => &mut options.ports.provider,
+                "--app-port" => &mut options.ports.app,
+                other => bail!("`cargo xtask dev` knows no `{other}`"),
+            };
+            let number =
+                arguments.next().and_then(|number| number.parse().ok()).filter(|&number| number != 0);
+            *port = number.with_context(|| format!("`{argument}` takes a number from 1 to 65535"))?;
+        }
+        Ok(options)
+    }
+}
+
+/// Builds, starts everything, says where to go, and runs until Ctrl-C.
+pub(crate) fn dev(project: &Project, options: &Options) -> Result<()> {
+    let watch = Stopwatch::start();
+    options.ports.check_free()?;
+    build::build(project)?;
+
+    let interrupted = interruption()?;
+    let is_interrupted = || interrupted.load(Ordering::Relaxed);
+    let mut stack = match Stack::start(project, options.ports, &Storage::Kept, &is_interrupted) {
+        Err(_) if is_interrupted() => return Ok(()),
+        started => started?,
+    };
+    if options.once {
+        step("ask the Worker for a public and a protected page", || check(&stack))?;
+        stack.stop();
+        println!("all of it works ({watch}); everything is stopped");
+        return Ok(());
+    }
+    println!("{}", where_to_go(&stack, watch));
+    stack.watch(&is_interrupted)?;
+    println!("\nstopping …");
+    stack.stop();
+    Ok(())
+}
+
+/// Whether Ctrl-C or a wish to end has come in. A second one ends this program at once, and the children with
+/// it, whose standard input closes.
+fn interruption() -> Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))?;
+        signal_hook::flag::register(signal, Arc::clone(&flag))?;
+    }
+    Ok(flag)
+}
+
+fn check(stack: &Stack) -> Result<()> {
+    let home = fetch(&format!("{}/", stack.url()))?;
+    ensure!(home.status == 200, "the home page, which is public, was answered with {home:?}");
+    let dashboard = fetch(&format!("{}/dashboard", stack.url()))?;
+    let to_sign_in = dashboard.location.as_deref().is_some_and(|location| location.contains("/signin"));
+    ensure!(
+        dashboard.status == 302 && to_sign_in,
+        "the dashboard, which is protected, was answered with {dashboard:?}, not with a redirect to sign in"
+    );
+    Ok(())
+}
+
+fn where_to_go(stack: &Stack, watch: Stopwatch) -> String {
+    let url = stack.url();
+    let users = if stack.has_provider {
+        "  Sign in as  alice@example.com, password alice (role admin)\n  \
+         or          bob@example.com, password bob (role user)\n"
+    } else {
+        ""
+    };
+    format!(
+        "\n  Ready after {watch}:  {url}\n\n{users}\n  \
+         {url}/            public\n  \
+         {url}/dashboard   asks to sign in\n  \
+         {url}/admin       wants the role admin\n  \
+         {url}/api/echo    what the application receives\n\n  \
+         A change in src/ or wrangler.toml is taken up while this runs. Ctrl-C stops all of it.\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_taken_from_their_flags() {
+        let options = Options::parse(&["--app-port", "3", "--once", "--port", "1"]).unwrap();
+        assert_eq!(options, Options { ports: Ports { worker: 1, app: 3, ..Ports::USUAL }, once: true });
+        assert_eq!(Options::parse(&[]).unwrap(), Options { ports: Ports::USUAL, once: false });
+    }
+
+    #[test]
+    fn what_is_no_port_or_no_flag_is_named() {
+        for (arguments, named) in [
+            (&["--port"][..], "--port"),
+            (&["--port", "0"], "--port"),
+            (&["--app-port", "65536"], "--app-port"),
+            (&["--provider-port", "x"], "--provider-port"),
+            (&["--ports"], "--ports"),
+        ] {
+            let message = Options::parse(arguments).unwrap_err().to_string();
+            assert!(message.contains(named), "{message}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What a developer and CI do in this repository, as `cargo xtask COMMAND`.
+
+mod browser;
+mod build;
+mod dev;
+mod project;
+mod stack;
+mod step;
+mod test;
+mod time;
+mod tools;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::project::Project;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  build          the Worker as `wrangler deploy` ships it: build/index.js and build/index_bg.wasm
+  dev            the Worker, a provider and an application at http://localhost:8787, until Ctrl-C
+    --once           start all of it, ask it for two pages, and stop
+    --port N, --provider-port N, --app-port N
+  test           everything that has to hold: format, clippy, documentation, build, tests, browser
+    --quick          all but the browser
+  browser        a walk through the demo in a browser alone, with pictures in target/screenshots/
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<()> {
+    let project = Project::find()?;
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["build"] => build::build(&project),
+        ["dev", options @ ..] => dev::dev(&project, &dev::Options::parse(options)?),
+        ["test", options @ ..] => test::test(&project, test::Options::parse(options)?),
+        ["browser"] => browser::browser(&project),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        [other, ..] => bail!("there is no command `{other}`\n\n{USAGE}"),
+    }
+}

@@ -1,0 +1,82 @@
+//! A process that ends when its standard input does, its output shown line by line under its name.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::process::{self, Command, ExitStatus, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::POLL;
+use crate::step::show;
+use crate::time::Stopwatch;
+
+/// How long a process may take to end before it is killed.
+const END_LIMIT: Duration = Duration::from_secs(8);
+
+/// A running process.
+#[derive(Debug)]
+pub(super) struct Child {
+    /// What its lines are marked with.
+    pub(super) name: &'static str,
+    process: process::Child,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Child {
+    /// Starts it. Its input is a pipe that closes when this program ends, in whatever way; its process group is
+    /// its own, so that Ctrl-C reaches this program alone, which then ends its children in order.
+    pub(super) fn start(name: &'static str, mut command: Command) -> Result<Child> {
+        command.process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process =
+            command.spawn().with_context(|| format!("cannot start the {name}: `{}`", show(&command)))?;
+        let mut readers = Vec::new();
+        readers.extend(process.stdout.take().map(|pipe| print_lines(name, pipe)));
+        readers.extend(process.stderr.take().map(|pipe| print_lines(name, pipe)));
+        Ok(Child { name, process, readers })
+    }
+
+    /// How it ended, when it has.
+    pub(super) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        let status = self.process.try_wait().with_context(|| format!("cannot wait for the {}", self.name))?;
+        if status.is_some() {
+            self.join_readers();
+        }
+        Ok(status)
+    }
+
+    /// Closes its input, waits until it has ended, and kills it where that takes too long.
+    pub(super) fn end(mut self) {
+        drop(self.process.stdin.take());
+        let watch = Stopwatch::start();
+        while matches!(self.process.try_wait(), Ok(None)) {
+            if watch.elapsed() > END_LIMIT {
+                eprintln!("the {} does not end: it is killed", self.name);
+                let _ = self.process.kill();
+                let _ = self.process.wait();
+            }
+            thread::sleep(POLL / 4);
+        }
+        self.join_readers();
+    }
+
+    fn join_readers(&mut self) {
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
+    }
+}
+
+fn print_lines(name: &'static str, pipe: impl Read + Send + 'static) -> JoinHandle<()> {
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line);
+            // wrangler marks the empty lines of what it runs, too.
+            if !matches!(line.trim(), "" | "[custom build]") {
+                println!("{name:>8} │ {}", line.trim_end());
+            }
+        }
+    })
+}

@@ -1,0 +1,89 @@
+//! Three ports: the demo's usual ones, others that were asked for, or any that are free.
+
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+
+use anyhow::{Context, Result, bail};
+
+/// The ports of the three servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ports {
+    /// The Worker's.
+    pub(crate) worker: u16,
+    /// The provider's.
+    pub(crate) provider: u16,
+    /// The application's.
+    pub(crate) app: u16,
+}
+
+impl Ports {
+    /// Those that wrangler.toml and demo/ name.
+    pub(crate) const USUAL: Ports = Ports { worker: 8787, provider: 9400, app: 9401 };
+
+    /// Three ports that are free now.
+    pub(crate) fn free() -> Result<Ports> {
+        // All three are held at once, so that no two are the same.
+        let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("this machine has no free port");
+        let held = [bind()?, bind()?, bind()?];
+        let [worker, provider, app] =
+            held.each_ref().map(|listener| listener.local_addr().map(|at| at.port()));
+        Ok(Ports { worker: worker?, provider: provider?, app: app? })
+    }
+
+    /// Fails, with what to do about it, where something else listens already.
+    pub(crate) fn check_free(self) -> Result<()> {
+        let flags = [(self.worker, "--port"), (self.provider, "--provider-port"), (self.app, "--app-port")];
+        for (index, (port, flag)) in flags.into_iter().enumerate() {
+            if flags.iter().take(index).any(|(other, _)| *other == port) {
+                bail!("port {port} is wanted twice: the Worker, the provider and the app need one each");
+            }
+            if is_taken(port) {
+                bail!("port {port} is taken: stop what uses it, or choose another with `{flag} NUMBER`");
+            }
+        }
+        Ok(())
+    }
+
+    /// The Worker's origin.
+    pub(crate) fn worker_url(self) -> String {
+        format!("http://localhost:{}", self.worker)
+    }
+
+    /// The provider's issuer.
+    pub(crate) fn provider_url(self) -> String {
+        format!("http://localhost:{}", self.provider)
+    }
+
+    /// The application's origin.
+    pub(crate) fn app_url(self) -> String {
+        format!("http://localhost:{}", self.app)
+    }
+}
+
+fn is_taken(port: u16) -> bool {
+    let taken = |result: std::io::Result<TcpListener>| {
+        result.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
+    };
+    taken(TcpListener::bind((Ipv4Addr::LOCALHOST, port)))
+        || taken(TcpListener::bind((Ipv6Addr::LOCALHOST, port)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_is_taken_is_named_with_the_flag_that_changes_it() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let taken = listener.local_addr().unwrap().port();
+        let ports = Ports { provider: taken, ..Ports::free().unwrap() };
+        let message = ports.check_free().unwrap_err().to_string();
+        assert!(message.contains(&taken.to_string()) && message.contains("--provider-port"), "{message}");
+    }
+
+    #[test]
+    fn one_port_for_two_servers_is_refused() {
+        let ports = Ports::free().unwrap();
+        let message = Ports { app: ports.worker, ..ports }.check_free().unwrap_err().to_string();
+        assert!(message.contains("wanted twice"), "{message}");
+    }
+}

@@ -1,0 +1,78 @@
+//! `cargo xtask test`: everything that has to hold before a change lands.
+
+use anyhow::{Result, bail};
+
+use crate::browser;
+use crate::build;
+use crate::project::Project;
+use crate::step::{run, step};
+use crate::time::Stopwatch;
+use crate::tools::{self, TARGET};
+
+/// What was asked for on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    quick: bool,
+}
+
+impl Options {
+    /// Reads `[--quick]`.
+    pub(crate) fn parse(arguments: &[&str]) -> Result<Options> {
+        match arguments {
+            [] => Ok(Options { quick: false }),
+            ["--quick"] => Ok(Options { quick: true }),
+            [other, ..] => bail!("`cargo xtask test` knows no `{other}`"),
+        }
+    }
+}
+
+/// Runs all of it, and stops at the first step that fails.
+pub(crate) fn test(project: &Project, options: Options) -> Result<()> {
+    let watch = Stopwatch::start();
+    tools::ensure_components(project)?;
+    tools::ensure_target(project)?;
+    tools::ensure_npm(project)?;
+    let chromium = if options.quick { None } else { Some(tools::ensure_chromium(project)?) };
+
+    let cargo = |arguments: &[&str]| run(project.cargo().args(arguments));
+    step("format", || cargo(&["fmt", "--all", "--check"]))?;
+    step("clippy, native", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    step("clippy, wasm32", || {
+        cargo(&[
+            "clippy",
+            "--package",
+            "vestibule",
+            "--features",
+            "entry",
+            "--target",
+            TARGET,
+            "--",
+            "-D",
+            "warnings",
+        ])
+    })?;
+    step("documentation", || {
+        run(project.cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+    })?;
+    // Before the tests: those in the real runtime start what was built.
+    step("build", || build::build(project))?;
+    step("tests", || cargo(&["test", "--workspace"]))?;
+    let Some(chromium) = chromium else {
+        println!("\npassed in {watch}: format, clippy, documentation, build, tests; not run: the browser");
+        return Ok(());
+    };
+    step("browser", || browser::walk(project, &chromium))?;
+    println!("\npassed in {watch}: format, clippy, documentation, build, tests, browser");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_flag_does_not_run_everything() {
+        assert_eq!(Options::parse(&["--quick"]).unwrap(), Options { quick: true });
+        assert!(Options::parse(&["--quik"]).unwrap_err().to_string().contains("--quik"));
+    }
+}

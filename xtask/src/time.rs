@@ -1,0 +1,31 @@
+//! The clock of a developer's machine.
+#![allow(clippy::disallowed_methods, reason = "the ban is for code that runs on wasm32; this never does")]
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// Measures from when it was started.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts measuring.
+    pub(crate) fn start() -> Stopwatch {
+        Stopwatch(Instant::now())
+    }
+
+    /// The time since the start.
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+impl fmt::Display for Stopwatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let elapsed = self.elapsed();
+        match elapsed.as_secs() {
+            0..60 => write!(f, "{:.1} s", elapsed.as_secs_f32()),
+            seconds => write!(f, "{} min {:02} s", seconds / 60, seconds % 60),
+        }
+    }
+}

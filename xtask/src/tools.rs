@@ -1,0 +1,144 @@
+//! The tools that the build, the tests and `dev` need beside Rust itself, installed where they are missing.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+
+use crate::project::Project;
+use crate::step::{run_quietly, step};
+
+/// What Workers are compiled to.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+
+/// The oldest Node.js that wrangler runs on.
+const NODE_MINIMUM: (u32, u32) = (22, 12);
+
+/// Adds the wasm32 target to the toolchain in use.
+pub(crate) fn ensure_target(project: &Project) -> Result<()> {
+    let mut command = project.command("rustc");
+    command.args(["--print", "target-libdir", "--target", TARGET]);
+    if run_quietly(&mut command).is_ok_and(|directory| PathBuf::from(directory.trim()).is_dir()) {
+        return Ok(());
+    }
+    step(&format!("rustup target add {TARGET}"), || {
+        run_quietly(project.command("rustup").args(["target", "add", TARGET])).map(drop)
+    })
+}
+
+/// Installs what package-lock.json names, unless node_modules/ already holds exactly that.
+pub(crate) fn ensure_npm(project: &Project) -> Result<()> {
+    let lock = fs::read(project.path("package-lock.json")).context("cannot read package-lock.json")?;
+    let wanted = fingerprint([lock.as_slice()]);
+    let stamp = project.path("node_modules/.installed");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    step("npm ci (about 500 MB in node_modules/, once)", || {
+        run_quietly(project.command("npm").args(["ci", "--no-audit", "--no-fund", "--no-progress"]))
+            .context("npm comes with Node.js 20 or newer, https://nodejs.org")?;
+        fs::write(&stamp, &wanted).with_context(|| format!("cannot write {}", stamp.display()))
+    })
+}
+
+/// Adds rustfmt and clippy to the toolchain in use.
+pub(crate) fn ensure_components(project: &Project) -> Result<()> {
+    for (component, command) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        if run_quietly(project.cargo().args([command, "--version"])).is_err() {
+            step(&format!("rustup component add {component}"), || {
+                run_quietly(project.command("rustup").args(["component", "add", component])).map(drop)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// A Chromium for the browser test: the machine's, or on Debian and Ubuntu an installed one.
+pub(crate) fn ensure_chromium(project: &Project) -> Result<PathBuf> {
+    if let Some(chromium) = chromium() {
+        return Ok(chromium);
+    }
+    let installed = step("apt-get install chromium", || {
+        let id = run_quietly(Command::new("id").arg("-u"))?;
+        for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", "chromium"]] {
+            let mut command = project.command(if id.trim() == "0" { "apt-get" } else { "sudo" });
+            if id.trim() != "0" {
+                command.args(["--non-interactive", "apt-get"]);
+            }
+            run_quietly(command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))?;
+        }
+        Ok(())
+    });
+    installed.context(
+        "install Chromium or Chrome, name it in CHROMIUM where it is not on PATH, \
+         or leave the browser out with `cargo xtask test --quick`",
+    )?;
+    chromium().context("Chromium was installed, but is not on PATH")
+}
+
+fn chromium() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("CHROMIUM") {
+        return Some(named.into());
+    }
+    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    let path = std::env::var_os("PATH")?;
+    let on_path = std::env::split_paths(&path).flat_map(|directory| names.map(|name| directory.join(name)));
+    let on_mac = PathBuf::from("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome");
+    on_path.chain([on_mac]).find(|candidate| candidate.is_file())
+}
+
+/// A Node.js that wrangler accepts: the machine's, or else the one that npm has brought.
+pub(crate) fn node(project: &Project) -> Result<PathBuf> {
+    let from_npm = project.path("node_modules/node/bin/node");
+    for node in [PathBuf::from("node"), from_npm] {
+        let version = Command::new(&node).arg("--version").output();
+        let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+        if version.is_ok_and(|version| node_version(&version) >= Some(NODE_MINIMUM)) {
+            return Ok(node);
+        }
+    }
+    bail!("no Node.js {}.{} or newer, neither on PATH nor from npm", NODE_MINIMUM.0, NODE_MINIMUM.1)
+}
+
+/// A hash over several byte strings that tells them apart from any others.
+pub(crate) fn fingerprint<'a>(inputs: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hash = Sha256::new();
+    for input in inputs {
+        hash.update((input.len() as u64).to_le_bytes());
+        hash.update(input);
+    }
+    hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+}
+
+/// Major and minor of `v22.12.0`.
+fn node_version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.trim().strip_prefix('v')?.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_version_is_compared_by_its_numbers() {
+        let cases = [
+            ("v22.12.0\n", true),
+            ("v22.9.1", false),
+            ("v100.0.0", true),
+            ("v20.20.2", false),
+            ("", false),
+            ("22.12.0", false),
+        ];
+        for (text, accepted) in cases {
+            assert_eq!(node_version(text) >= Some(NODE_MINIMUM), accepted, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_depends_on_where_one_input_ends_and_the_next_begins() {
+        assert_ne!(fingerprint([b"ab".as_slice(), b"c"]), fingerprint([b"a".as_slice(), b"bc"]));
+    }
+}
