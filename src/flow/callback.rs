@@ -9,18 +9,17 @@ use serde_json::{Map, Value, json};
 
 use crate::config::Provider;
 use crate::error::{ClientError, Error};
+use crate::flow::establish::{self, Person};
 use crate::flow::{Exchange, provider, sign_in, with_cookies};
 use crate::http::cookie::SetCookie;
 use crate::http::form::Params;
 use crate::http::response::Response;
-use crate::jose::base64url;
 use crate::oauth::authorize::{self, AuthorizationCode};
 use crate::oauth::discovery::ProviderMetadata;
 use crate::oauth::id_token::{self, VerifiedIdToken};
 use crate::oauth::token::{self, Client, ClientAuthentication, TokenResponse};
 use crate::oauth::userinfo;
-use crate::platform::{Level, Platform};
-use crate::session::claims::Session;
+use crate::platform::Platform;
 use crate::session::transaction::Transaction;
 
 /// Finishes a sign-in. `params` are the authorization response's: the query, or the body of a form post.
@@ -62,10 +61,8 @@ async fn finish<P: Platform>(
     let id_token = verify_id_token(exchange, provider, &metadata, transaction, &tokens).await?;
     let profile = profile(exchange, provider, &metadata, &tokens, &id_token).await?;
 
-    let session = new_session(exchange, provider, &tokens, &id_token, profile);
-    let cookies = exchange
-        .session_cookies(&session)
-        .map_err(|too_large| Error::Configuration(too_large.to_string()))?;
+    let person = person(exchange, provider, tokens, &id_token, profile);
+    let cookies = establish::establish(exchange, person)?;
     Ok(with_cookies(Response::redirect(&transaction.return_to), cookies))
 }
 
@@ -152,75 +149,27 @@ fn lacks_something<P: Platform>(
     scope_open || claim_open
 }
 
-/// A session of its own: nothing of an earlier one survives in it.
-fn new_session<P: Platform>(
+/// Whom the provider signed in, with OpenID Connect's standard claims (OpenID Connect Core 1.0 section 5.1)
+/// for name, e-mail and image.
+fn person<'a, P: Platform>(
     exchange: &Exchange<'_, P>,
-    provider: &Provider,
-    tokens: &TokenResponse,
+    provider: &'a Provider,
+    tokens: TokenResponse,
     id_token: &VerifiedIdToken,
     profile: Map<String, Value>,
-) -> Session {
+) -> Person<'a> {
     let first = |names: &[&str]| names.iter().find_map(|name| profile.get(*name)).cloned();
-    let name = first(&["name", "nickname", "preferred_username"]).unwrap_or(Value::Null);
-    let email = first(&["email"]).unwrap_or(Value::Null);
-    let picture = first(&["picture"]).unwrap_or(Value::Null);
-    let expires_at = tokens.expires_in.map(|lifetime| exchange.now.plus(lifetime).seconds());
-
-    let mut account = tokens.raw.clone();
-    account.insert("provider".to_owned(), json!(provider.id));
-    account.insert("type".to_owned(), json!("oidc"));
-    account.insert("providerAccountId".to_owned(), json!(id_token.subject()));
-    account.insert("expires_at".to_owned(), json!(expires_at));
-    let roots = Map::from_iter([
-        (
-            "user".to_owned(),
-            json!({ "id": id_token.subject(), "name": name, "email": email, "image": picture }),
-        ),
-        ("account".to_owned(), Value::Object(account)),
-        ("id_token".to_owned(), Value::Object(id_token.claims().clone())),
-        ("access_token".to_owned(), jwt_payload(tokens.access_token.expose())),
-        ("profile".to_owned(), Value::Object(profile)),
-    ]);
-
-    let mut claims = Map::new();
-    claims.insert("name".to_owned(), name);
-    claims.insert("email".to_owned(), email);
-    claims.insert("picture".to_owned(), picture);
-    for (claim, from) in &exchange.config().claims {
-        match from.lookup(&roots) {
-            Some(value) => {
-                claims.insert(claim.clone(), value.clone());
-            }
-            None => exchange.log(
-                Level::Info,
-                "claim_absent",
-                &format!("provider {} gave nothing at {from} for claim {claim}", provider.id),
-            ),
-        }
+    Person {
+        provider,
+        kind: "oidc",
+        subject: id_token.subject().to_owned(),
+        name: first(&["name", "nickname", "preferred_username"]),
+        email: first(&["email"]),
+        image: first(&["picture"]),
+        expires_at: tokens.expires_in.map(|lifetime| exchange.now.plus(lifetime)),
+        access_token: Some(tokens.access_token),
+        refresh_token: tokens.refresh_token,
+        account: tokens.raw,
+        sources: vec![("profile", Value::Object(profile)), ("id_token", json!(id_token.claims()))],
     }
-    claims.insert("sub".to_owned(), json!(id_token.subject()));
-    claims.insert("provider".to_owned(), json!(provider.id));
-    claims.insert("sid".to_owned(), json!(random_id(exchange.platform)));
-    claims.insert("auth_time".to_owned(), json!(exchange.now.seconds()));
-    claims.insert("access_token".to_owned(), json!(tokens.access_token.expose()));
-    if let Some(refresh_token) = &tokens.refresh_token {
-        claims.insert("refresh_token".to_owned(), json!(refresh_token.expose()));
-    }
-    if let Some(expires_at) = expires_at {
-        claims.insert("expires_at".to_owned(), json!(expires_at));
-    }
-    Session::new(claims)
-}
-
-/// The payload of an access token that is a JWT, `null` of any other. It came from the provider over TLS;
-/// its signature is the API's business.
-fn jwt_payload(token: &str) -> Value {
-    let payload = token.split('.').nth(1).and_then(|payload| base64url::decode(payload).ok());
-    payload.and_then(|payload| serde_json::from_slice(&payload).ok()).unwrap_or(Value::Null)
-}
-
-fn random_id<P: Platform>(platform: &P) -> String {
-    let mut bytes = [0; 16];
-    platform.fill_random(&mut bytes);
-    base64url::encode(&bytes)
 }

@@ -2,6 +2,7 @@
 //! the auth routes.
 
 pub(crate) mod callback;
+pub(crate) mod establish;
 pub(crate) mod forward;
 pub(crate) mod pages;
 pub(crate) mod protect;
