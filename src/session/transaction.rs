@@ -183,7 +183,7 @@ impl Transaction {
     }
 }
 
-/// The attempts' cookies that must go, oldest first, so that with one more there are [`MOST_OPEN`].
+/// The attempts' cookies that must go, oldest first, so that with one more there are five.
 pub fn surplus(cookies: &Cookies, names: &CookieNames) -> Vec<String> {
     let prefix = names.transaction_prefix();
     let mut open: Vec<&str> =

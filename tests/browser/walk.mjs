@@ -128,6 +128,7 @@ async function cancelledVisit(page, check) {
     await signInButton(page).click();
     await page.getByRole("button", { name: "Cancel" }).click();
     await page.waitForURL((url) => url.origin === URL_ROOT && url.searchParams.has("error"));
+    await page.getByRole("alert").filter({ hasText: "cancelled" }).waitFor();
     await pictures(page, "cancelled");
     assert.equal(await (await page.request.get(`${URL_ROOT}/auth/session`)).json(), null);
   });

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::build;
+use crate::build::{self, Effort};
 use crate::project::Project;
 use crate::stack::{Ports, Stack, Storage};
 use crate::step::{run, step};
@@ -12,7 +12,7 @@ use crate::tools;
 
 /// `cargo xtask browser`: builds the Worker and walks.
 pub(crate) fn browser(project: &Project) -> Result<()> {
-    build::build(project)?;
+    build::build(project, Effort::Optimized)?;
     let chromium = tools::ensure_chromium(project)?;
     step("browser", || walk(project, &chromium))
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result, bail, ensure};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::build;
+use crate::build::{self, Effort};
 use crate::project::Project;
 use crate::stack::{Ports, Stack, Storage, fetch};
 use crate::step::step;
@@ -47,7 +47,7 @@ impl Options {
 pub(crate) fn dev(project: &Project, options: &Options) -> Result<()> {
     let watch = Stopwatch::start();
     options.ports.check_free()?;
-    build::build(project)?;
+    build::build(project, Effort::Fast)?;
 
     let interrupted = interruption()?;
     let is_interrupted = || interrupted.load(Ordering::Relaxed);

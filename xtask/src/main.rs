@@ -43,7 +43,7 @@ fn run(arguments: &[String]) -> Result<()> {
     let project = Project::find()?;
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["build"] => build::build(&project),
+        ["build"] => build::build(&project, build::Effort::from_environment()),
         ["dev", options @ ..] => dev::dev(&project, &dev::Options::parse(options)?),
         ["test", options @ ..] => test::test(&project, test::Options::parse(options)?),
         ["browser"] => browser::browser(&project),

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::build;
 use crate::project::Project;
 use crate::step::step;
 use crate::time::Stopwatch;
@@ -147,6 +148,7 @@ fn worker(project: &Project, node: &Path, config: &Path, ports: Ports, storage: 
         command.arg("--env-file").arg(own);
     }
     command.env("WRANGLER_SEND_METRICS", "false").env("CLOUDFLARE_CF_FETCH_ENABLED", "false");
+    command.env(build::FAST, "1");
     command
 }
 
