@@ -48,6 +48,9 @@ pub enum ClientError {
     /// The route exists, but cannot do that.
     #[error("{0}")]
     UnsupportedAction(&'static str),
+    /// Whom the provider signed in is not allowed to sign in here.
+    #[error("this person is not allowed to sign in")]
+    AccessDenied,
     /// The csrf token is missing, or not the one in the cookie.
     #[error("the csrf token is missing or is not the one in the cookie")]
     MissingCsrf,
@@ -63,6 +66,9 @@ pub enum ClientError {
     /// The body is not what its `Content-Type` says.
     #[error("the body is not the JSON that its content-type says it is")]
     MalformedBody,
+    /// The page wants to put more into its session than cookies hold.
+    #[error("the update makes the session larger than cookies hold")]
+    UpdateTooLarge,
     /// The callback belongs to no sign-in that this browser began.
     #[error(transparent)]
     Transaction(#[from] TransactionError),
@@ -97,6 +103,9 @@ pub enum ProviderError {
     /// Its ID token is not to be believed.
     #[error(transparent)]
     IdToken(#[from] IdTokenError),
+    /// What it says of the person is not what the app's hooks are made for.
+    #[error("the profile has not the shape that the hooks want: {0}")]
+    Profile(serde_json::Error),
     /// Its userinfo response is wrong.
     #[error(transparent)]
     Userinfo(#[from] UserinfoError),
@@ -116,6 +125,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Client(ClientError::MissingCsrf) => "MissingCSRF",
+            Self::Client(ClientError::AccessDenied) => "AccessDenied",
             Self::Provider { cause: ProviderError::Authorization(ResponseRefused::Error(_)), .. } => {
                 "OAuthCallbackError"
             }
@@ -125,7 +135,10 @@ impl Error {
 
     /// Which page shows it.
     pub fn page(&self) -> ErrorPage {
-        if self.code() == "Configuration" { ErrorPage::Error } else { ErrorPage::SignIn }
+        match self.code() {
+            "Configuration" | "AccessDenied" => ErrorPage::Error,
+            _ => ErrorPage::SignIn,
+        }
     }
 
     /// Whether the request is broken beyond a page: it is answered with 400 and no redirect.
@@ -138,6 +151,7 @@ impl Error {
                     | ClientError::Parameter(_)
                     | ClientError::Body(_)
                     | ClientError::MalformedBody
+                    | ClientError::UpdateTooLarge
             )
         )
     }

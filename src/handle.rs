@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::Vestibule;
 use crate::error::{ClientError, Error, ErrorPage};
+use crate::flow::session::Update;
 use crate::flow::{Exchange, callback, pages, protect, session, sign_in, sign_out, with_parameters};
 use crate::guard::path::CanonicalPath;
 use crate::http::form::Params;
@@ -74,13 +75,13 @@ async fn act<P: Platform>(
     match (&request.method, route) {
         (Method::Get, ["csrf"]) => pages::csrf(exchange, &query),
         (Method::Get, ["providers"]) => Ok(pages::providers(exchange)),
-        (Method::Get, ["session"]) => Ok(session::show(exchange, &query)?),
+        (Method::Get, ["session"]) => session::show(exchange, &query),
         (Method::Get, ["signin"]) => pages::sign_in(exchange, &query),
         (Method::Get, ["signout"]) => pages::sign_out(exchange, &query),
         (Method::Get, ["error"]) => pages::error(exchange, &query),
         (Method::Get, ["callback", provider]) => callback::callback(exchange, provider, &query).await,
         (Method::Post, ["session"]) => {
-            Ok(session::update(exchange, &query, &read_form(exchange, body).await?)?)
+            session::update(exchange, &query, read_update(exchange, body).await?).await
         }
         (Method::Post, ["signin"]) => {
             sign_in::sign_in(exchange, None, &query, &read_form(exchange, body).await?).await
@@ -110,9 +111,7 @@ async fn act<P: Platform>(
 
 /// A POST's body: a form, or the flat JSON object that scripts send. A body of another type says nothing.
 async fn read_form<P: Platform>(exchange: &Exchange<'_, P>, body: P::Body) -> Result<Params, ClientError> {
-    let content_type = exchange.request.headers.get("content-type").unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let is_json = match media_type.as_str() {
+    let is_json = match media_type(exchange.request).as_str() {
         "application/json" => true,
         "application/x-www-form-urlencoded" => false,
         _ => return Ok(Params::default()),
@@ -122,6 +121,21 @@ async fn read_form<P: Platform>(exchange: &Exchange<'_, P>, body: P::Body) -> Re
         return Params::from_json(&bytes).map_err(|_| ClientError::MalformedBody);
     }
     Ok(Params::from_urlencoded(&bytes))
+}
+
+/// The body of an update: a JSON object whose data may nest. Anything else updates nothing.
+async fn read_update<P: Platform>(exchange: &Exchange<'_, P>, body: P::Body) -> Result<Update, ClientError> {
+    if media_type(exchange.request) != "application/json" {
+        return Ok(Update::default());
+    }
+    let bytes = exchange.platform.read_body(body, BODY_LIMIT).await?;
+    serde_json::from_slice(&bytes).map_err(|_| ClientError::MalformedBody)
+}
+
+/// The media type of the body, without parameters, in lower case (RFC 9110 section 8.3.1).
+fn media_type(request: &Request) -> String {
+    let content_type = request.headers.get("content-type").unwrap_or_default();
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// The answer to a request that could not be served: a page that names the error's code.

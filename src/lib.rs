@@ -19,13 +19,14 @@
 //! # As a library
 //!
 //! Without the feature `entry` the crate exports no Worker of its own; a Worker's `#[event(fetch)]` calls
-//! `vestibule::worker::fetch`.
+//! `vestibule::worker::fetch`, or `vestibule::worker::fetch_with_hooks` with [`hooks::Hooks`] of its own.
 
 pub mod config;
 pub mod error;
 mod flow;
 pub mod guard;
 mod handle;
+pub mod hooks;
 pub mod http;
 pub mod jose;
 pub mod oauth;
@@ -41,6 +42,7 @@ pub mod worker;
 use crate::config::Config;
 use crate::flow::provider::ProviderCache;
 use crate::guard::headers::GuardedNames;
+use crate::hooks::{Configured, ErasedHooks, Hooks};
 
 /// A checked configuration, and what an isolate learns while it serves: build it once, use it for every
 /// request.
@@ -49,13 +51,19 @@ pub struct Vestibule {
     /// The header fields that some upstream is told something with.
     guarded: GuardedNames,
     providers: ProviderCache,
+    hooks: Box<dyn ErasedHooks>,
 }
 
 impl Vestibule {
-    /// Ready to serve.
+    /// Ready to serve as the configuration says.
     pub fn new(config: Config) -> Self {
+        Self::with_hooks(config, Configured)
+    }
+
+    /// Ready to serve as the configuration and an app's own hooks say.
+    pub fn with_hooks(config: Config, hooks: impl Hooks + 'static) -> Self {
         let named = config.upstreams.iter().flat_map(|upstream| &upstream.headers);
         let guarded = GuardedNames::new(named.map(|(name, _)| name.as_str()));
-        Self { config, guarded, providers: ProviderCache::default() }
+        Self { config, guarded, providers: ProviderCache::default(), hooks: Box::new(hooks) }
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn check(raw: &RawAuth, env: Env<'_>, mut problems: Problems) -> Resu
     session::refresh(&raw.refresh, &root.key("refresh"), found);
     let mut rules = rules::rules(&raw.rules, found);
     let upstreams = upstreams::upstreams(&raw.upstreams, found);
+    session::refuse_updatable(&session, &rules, &upstreams, found);
 
     let site = pages::Site {
         base_path: &base_path,

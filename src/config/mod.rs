@@ -14,7 +14,7 @@ use url::Url;
 use crate::config::data::DataPath;
 use crate::config::error::{ConfigErrors, Place, Problems};
 use crate::config::raw::RawAuth;
-use crate::guard::rules::RuleSet;
+use crate::guard::rules::{ClaimRequirement, RuleSet};
 use crate::http::origin::{CookieDomain, HostPattern, Origin};
 use crate::jose::kdf::Keyring;
 use crate::secret::Secret;
@@ -121,6 +121,8 @@ pub struct SessionConfig {
     /// What `GET /session` shows beside name, e-mail and image: where it goes, where in the sealed
     /// session it comes from.
     pub expose: Vec<(DataPath, DataPath)>,
+    /// The claims that a page may change (`update()` of Auth.js's client).
+    pub updatable: Vec<String>,
 }
 
 /// Somebody who can say who a person is.
@@ -130,6 +132,9 @@ pub struct Provider {
     pub id: String,
     /// As the sign-in page writes it.
     pub name: String,
+    /// Who of those whom it vouches for may sign in: all of these. Roots as for claims; `user` has the
+    /// claims of the configuration, too.
+    pub allow: Vec<ClaimRequirement>,
     /// How it is talked to.
     pub oidc: OidcProvider,
 }

@@ -50,7 +50,7 @@ pub(super) struct RawSession {
     pub(super) update_age: Option<Span>,
     pub(super) absolute_max_age: Option<Span>,
     pub(super) expose: Option<BTreeMap<String, String>>,
-    pub(super) updatable: Option<IgnoredAny>,
+    pub(super) updatable: Option<Strings>,
 }
 
 /// `[[vars.AUTH.providers]]`
@@ -67,7 +67,7 @@ pub(super) struct RawProvider {
     pub(super) scope: Option<Strings>,
     pub(super) token_endpoint_auth_method: Option<String>,
     pub(super) authorization_params: Option<BTreeMap<String, Scalar>>,
-    pub(super) allow: Option<IgnoredAny>,
+    pub(super) allow: Option<BTreeMap<String, Scalars>>,
     pub(super) authorization: Option<IgnoredAny>,
     pub(super) token: Option<IgnoredAny>,
     pub(super) userinfo: Option<IgnoredAny>,

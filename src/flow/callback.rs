@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::Provider;
 use crate::error::{ClientError, Error};
-use crate::flow::establish::{self, Person};
+use crate::flow::establish::{self, Established, Person};
 use crate::flow::{Exchange, provider, sign_in, with_cookies};
 use crate::http::cookie::SetCookie;
 use crate::http::form::Params;
@@ -62,8 +62,10 @@ async fn finish<P: Platform>(
     let profile = profile(exchange, provider, &metadata, &tokens, &id_token).await?;
 
     let person = person(exchange, provider, tokens, &id_token, profile);
-    let cookies = establish::establish(exchange, person)?;
-    Ok(with_cookies(Response::redirect(&transaction.return_to), cookies))
+    Ok(match establish::establish(exchange, person).await? {
+        Established::Session(cookies) => with_cookies(Response::redirect(&transaction.return_to), cookies),
+        Established::Elsewhere(address) => Response::redirect(address.as_str()),
+    })
 }
 
 /// The code for tokens (OpenID Connect Core 1.0 section 3.1.3).

@@ -3,9 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::Provider;
-use crate::error::Error;
-use crate::flow::Exchange;
+use crate::error::{ClientError, Error, ProviderError};
+use crate::flow::{Exchange, provider};
+use crate::hooks::{Admission, Event, SignIn, TokenOccasion};
 use crate::http::cookie::SetCookie;
+use crate::http::return_to::TrustedUrl;
 use crate::jose::base64url;
 use crate::platform::{Level, Platform};
 use crate::secret::Secret;
@@ -33,58 +35,131 @@ pub(crate) struct Person<'a> {
     pub(crate) sources: Vec<(&'static str, Value)>,
 }
 
-/// Makes the session, with the configured claims in it, and the cookies that hold it.
-pub(crate) fn establish<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    person: Person<'_>,
-) -> Result<Vec<SetCookie>, Error> {
-    let session = session(exchange, person);
-    exchange.session_cookies(&session).map_err(|too_large| Error::Configuration(too_large.to_string()))
+/// What signing in came to.
+pub(crate) enum Established {
+    /// A session: the cookies that hold it.
+    Session(Vec<SetCookie>),
+    /// None yet: a hook sends the browser there first.
+    Elsewhere(TrustedUrl),
 }
 
-fn session<P: Platform>(exchange: &Exchange<'_, P>, person: Person<'_>) -> Session {
+/// Makes the session of somebody who may have one: the configured claims first, then `allow`, then the
+/// hooks, which see all that is known.
+pub(crate) async fn establish<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    person: Person<'_>,
+) -> Result<Established, Error> {
     let provider = person.provider;
-    let expires_at = person.expires_at.map(Timestamp::seconds);
+    let known = Known::of(exchange, &person);
+    if !provider.allow.iter().all(|requirement| requirement.is_met(&known.roots)) {
+        return Err(ClientError::AccessDenied.into());
+    }
+    let Known { roots, configured } = known;
+    let of = |root: &str| roots.get(root).and_then(Value::as_object);
+    let (none, no_profile) = (Map::new(), Value::Null);
+    let attempt = || SignIn {
+        provider: &provider.id,
+        user: of("user").unwrap_or(&none),
+        account: of("account").unwrap_or(&none),
+        profile: roots.get("profile").unwrap_or(&no_profile),
+    };
+    let hooks = &exchange.vestibule.hooks;
+    let misshapen = |cause| provider::blame(provider, ProviderError::Profile(cause));
+    match hooks.sign_in(attempt()).await.map_err(misshapen)? {
+        Admission::Granted => {}
+        Admission::Denied => return Err(ClientError::AccessDenied.into()),
+        Admission::Redirect(to) => {
+            return Ok(Established::Elsewhere(exchange.return_policy().resolve_or_default(&to)));
+        }
+    }
+
+    let mut claims = claims(exchange, person, configured);
+    hooks.token(&mut claims, TokenOccasion::SignIn(attempt())).await.map_err(misshapen)?;
+    let session = Session::new(claims);
+    let cookies = exchange
+        .session_cookies(&session)
+        .map_err(|too_large| Error::Configuration(too_large.to_string()))?;
+    hooks.event(&Event::SignedIn { provider: &provider.id, session: &session });
+    Ok(Established::Session(cookies))
+}
+
+/// All that is known of a person, by the roots of the configuration's paths, and the claims that the
+/// configuration makes of it.
+struct Known {
+    roots: Map<String, Value>,
+    configured: Vec<(String, Value)>,
+}
+
+impl Known {
+    fn of<P: Platform>(exchange: &Exchange<'_, P>, person: &Person<'_>) -> Self {
+        let mut user = Map::new();
+        for (name, value) in [
+            ("id", json!(person.subject)),
+            ("name", json!(person.name)),
+            ("email", json!(person.email)),
+            ("image", json!(person.image)),
+        ] {
+            user.insert(name.to_owned(), value);
+        }
+        let mut account = person.account.clone();
+        for (name, value) in [
+            ("provider", json!(person.provider.id)),
+            ("type", json!(person.kind)),
+            ("providerAccountId", json!(person.subject)),
+            ("expires_at", json!(person.expires_at.map(Timestamp::seconds))),
+        ] {
+            account.insert(name.to_owned(), value);
+        }
+        let access_token = person.access_token.as_ref().map(|token| jwt_payload(token.expose()));
+        let mut roots = Map::new();
+        roots.insert("account".to_owned(), Value::Object(account));
+        roots.insert("access_token".to_owned(), json!(access_token));
+        roots.insert("user".to_owned(), Value::Object(user.clone()));
+        roots.extend(person.sources.iter().map(|(root, value)| ((*root).to_owned(), value.clone())));
+
+        let mut configured = Vec::new();
+        for (claim, from) in &exchange.config().claims {
+            if let Some(value) = from.lookup(&roots) {
+                configured.push((claim.clone(), value.clone()));
+            } else {
+                let provider = &person.provider.id;
+                let message = format!("provider {provider} gave nothing at {from} for claim {claim}");
+                exchange.log(Level::Info, "claim_absent", &message);
+            }
+        }
+        // A claim is something about the user, too: `allow = { "user.roles" = … }`.
+        for (claim, value) in &configured {
+            user.entry(claim).or_insert_with(|| value.clone());
+        }
+        roots.insert("user".to_owned(), Value::Object(user));
+        Self { roots, configured }
+    }
+}
+
+/// The claims to seal. Nothing of an earlier session is among them.
+fn claims<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    person: Person<'_>,
+    configured: Vec<(String, Value)>,
+) -> Map<String, Value> {
     let mut claims = Map::new();
     claims.insert("name".to_owned(), json!(person.name));
     claims.insert("email".to_owned(), json!(person.email));
     claims.insert("picture".to_owned(), json!(person.image));
-
-    let access_token = person.access_token.as_ref().map(|token| jwt_payload(token.expose()));
-    let user = json!({
-        "id": person.subject, "name": person.name, "email": person.email, "image": person.image,
-    });
-    let mut account = person.account;
-    account.insert("provider".to_owned(), json!(provider.id));
-    account.insert("type".to_owned(), json!(person.kind));
-    account.insert("providerAccountId".to_owned(), json!(person.subject));
-    account.insert("expires_at".to_owned(), json!(expires_at));
-    let standing =
-        [("user", user), ("account", Value::Object(account)), ("access_token", json!(access_token))];
-    let roots: Map<String, Value> =
-        standing.into_iter().chain(person.sources).map(|(root, value)| (root.to_owned(), value)).collect();
-    for (claim, from) in &exchange.config().claims {
-        if let Some(value) = from.lookup(&roots) {
-            claims.insert(claim.clone(), value.clone());
-        } else {
-            let message = format!("provider {} gave nothing at {from} for claim {claim}", provider.id);
-            exchange.log(Level::Info, "claim_absent", &message);
-        }
-    }
-
+    claims.extend(configured);
     let mut set = |claim: &str, value: Option<Value>| {
         if let Some(value) = value {
             claims.insert(claim.to_owned(), value);
         }
     };
     set("sub", Some(json!(person.subject)));
-    set("provider", Some(json!(provider.id)));
+    set("provider", Some(json!(person.provider.id)));
     set("sid", Some(json!(random_id(exchange.platform))));
     set("auth_time", Some(json!(exchange.now.seconds())));
     set("access_token", person.access_token.map(|token| json!(token.expose())));
     set("refresh_token", person.refresh_token.map(|token| json!(token.expose())));
-    set("expires_at", expires_at.map(|at| json!(at)));
-    Session::new(claims)
+    set("expires_at", person.expires_at.map(|at| json!(at.seconds())));
+    claims
 }
 
 /// The payload of an access token that is a JWT, `null` of any other. It came from the provider over TLS;

@@ -93,6 +93,16 @@ impl<'a, P: Platform> Exchange<'a, P> {
         })
     }
 
+    /// Where this request's browser may be sent.
+    pub(crate) fn return_policy(&self) -> ReturnPolicy<'_> {
+        let config = self.config();
+        ReturnPolicy {
+            own_origin: &self.origin,
+            trusted_hosts: &config.trusted_hosts,
+            cookie_domain: config.cookie_domain.as_ref(),
+        }
+    }
+
     pub(crate) fn log(&self, level: Level, event: &str, message: &str) {
         self.platform.log(level, &serde_json::json!({ "event": event, "message": message }));
     }
@@ -121,11 +131,7 @@ impl Visit {
         let csrf = Csrf::of(exchange.cookies.get(names.csrf()), &config.keys, &mut |bytes| {
             exchange.platform.fill_random(bytes);
         });
-        let policy = ReturnPolicy {
-            own_origin: &exchange.origin,
-            trusted_hosts: &config.trusted_hosts,
-            cookie_domain: config.cookie_domain.as_ref(),
-        };
+        let policy = exchange.return_policy();
         let in_cookie = exchange.cookies.get(names.callback_url());
         let asked = match form {
             Some(form) => form.one("callbackUrl")?,
@@ -136,7 +142,7 @@ impl Visit {
             None => query.one("callbackUrl")?,
         };
         let wanted = asked.filter(|asked| !asked.is_empty()).or(in_cookie).unwrap_or_default();
-        let return_to = policy.resolve_or_default(wanted);
+        let return_to = exchange.vestibule.hooks.redirect(wanted, &policy);
 
         let mut cookies = Vec::new();
         if let Some(value) = csrf.new_cookie(&config.keys) {

@@ -2,13 +2,16 @@
 
 use serde_json::json;
 
+use crate::config::Upstream;
 use crate::flow::{Exchange, forward, pages, with_parameters};
 use crate::guard::path::CanonicalPath;
 use crate::guard::rules::Deny;
+use crate::hooks::Decision;
 use crate::http::request::{Method, Request};
 use crate::http::response::Response;
 use crate::platform::{Level, Platform};
 use crate::reply::Reply;
+use crate::session::claims::Session;
 use crate::session::cookie::Presented;
 
 /// Forwards the request, or says why not.
@@ -26,34 +29,50 @@ pub(crate) async fn protect<P: Platform>(
 
     let decided = exchange.config().rules.decide(&request.url.authority, &request.method, path);
     let is_public = decided.is_public();
-    if is_public && !forward::upstream(exchange).is_some_and(super::super::config::Upstream::wants_session) {
-        return forward::forward(exchange, path, body, None, Vec::new()).await;
-    }
+    let hooks = &exchange.vestibule.hooks;
+    let is_asked_for = !is_public
+        || hooks.session_on_public_paths()
+        || forward::upstream(exchange).is_some_and(Upstream::wants_session);
+    let session = if is_asked_for { session(exchange) } else { None };
 
-    match exchange.session() {
-        Presented::Good(session) if decided.admits(session.claims()) => {
+    let by_rule = match &session {
+        _ if is_public => Decision::Pass,
+        Some(session) if decided.admits(session.claims()) => Decision::Pass,
+        _ => match decided.deny {
+            // Signed in without the claims: to sign in again would lead back here.
+            Deny::SignIn if session.is_some() => Decision::Forbidden,
+            Deny::SignIn => Decision::SignIn,
+            Deny::Forbidden => Decision::Forbidden,
+            Deny::NotFound => Decision::NotFound,
+        },
+    };
+    match hooks.authorized(request, session.as_ref(), by_rule) {
+        Decision::Pass => {
             // On a public path nothing is renewed: its responses may be for caches.
-            let renewed = if is_public { Vec::new() } else { exchange.renewal_cookies(&session) };
-            forward::forward(exchange, path, body, Some(&session), renewed).await
+            let due = session.as_ref().filter(|_| !is_public);
+            let renewed = due.map(|session| exchange.renewal_cookies(session)).unwrap_or_default();
+            forward::forward(exchange, path, body, session.as_ref(), renewed).await
         }
-        _ if is_public => forward::forward(exchange, path, body, None, Vec::new()).await,
-        Presented::Good(_) => Reply::Own(lacking_claims(exchange, decided.deny)),
-        Presented::Nothing => Reply::Own(signed_out(exchange, decided.deny)),
+        Decision::SignIn => Reply::Own(to_sign_in(exchange)),
+        Decision::Forbidden => Reply::Own(forbidden(exchange)),
+        Decision::NotFound => Reply::Own(not_found()),
+    }
+}
+
+fn session<P: Platform>(exchange: &Exchange<'_, P>) -> Option<Session> {
+    match exchange.session() {
+        Presented::Good(session) => Some(session),
+        Presented::Nothing => None,
         Presented::Refused(reason) => {
             exchange.log(Level::Info, "session_refused", &reason);
-            Reply::Own(signed_out(exchange, decided.deny))
+            None
         }
     }
 }
 
-/// The answer to somebody who is not signed in.
-fn signed_out<P: Platform>(exchange: &Exchange<'_, P>, deny: Deny) -> Response {
+/// The way to sign in: a redirect for a person, 401 with the address for a script.
+fn to_sign_in<P: Platform>(exchange: &Exchange<'_, P>) -> Response {
     let request = exchange.request;
-    match deny {
-        Deny::Forbidden => return forbidden(exchange),
-        Deny::NotFound => return not_found(),
-        Deny::SignIn => {}
-    }
     let return_to = format!("{}{}", request.url.origin(), request.url.path_and_query());
     let sign_in = sign_in_url(exchange, &return_to);
     if is_navigation(request) {
@@ -62,15 +81,6 @@ fn signed_out<P: Platform>(exchange: &Exchange<'_, P>, deny: Deny) -> Response {
     Response::json(401, &json!({ "error": "unauthorized", "signInUrl": sign_in }))
         .with("www-authenticate", "Bearer")
         .with("cache-control", "private, no-store")
-}
-
-/// The answer to somebody who is signed in, but not as somebody who may. Never the sign-in page: it would
-/// send them back here.
-fn lacking_claims<P: Platform>(exchange: &Exchange<'_, P>, deny: Deny) -> Response {
-    match deny {
-        Deny::NotFound => not_found(),
-        Deny::SignIn | Deny::Forbidden => forbidden(exchange),
-    }
 }
 
 fn forbidden<P: Platform>(exchange: &Exchange<'_, P>) -> Response {

@@ -1,10 +1,11 @@
-//! `GET /session`: what the page may know of the session. `POST /session`: the same, for a client that
-//! asks for an update.
+//! `GET /session`: what the page may know of the session. `POST /session`: the page changes what it may.
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::error::ClientError;
+use crate::error::{ClientError, Error};
 use crate::flow::{Exchange, Visit, with_cookies};
+use crate::hooks::{DefaultSession, TokenOccasion};
 use crate::http::form::Params;
 use crate::http::response::Response;
 use crate::platform::{Level, Platform};
@@ -12,39 +13,81 @@ use crate::session::claims::Session;
 use crate::session::cookie::{self, Presented};
 
 /// Answers the session, or `null`.
-pub(crate) fn show<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> Result<Response, ClientError> {
+pub(crate) fn show<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> Result<Response, Error> {
     let visit = Visit::new(exchange, query, None)?;
-    Ok(with_cookies(answer(exchange).uncached(), visit.cookies))
-}
-
-/// Answers the session to a client that proves to be a page of this site.
-pub(crate) fn update<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    query: &Params,
-    form: &Params,
-) -> Result<Response, ClientError> {
-    let visit = Visit::new(exchange, query, Some(form))?;
-    visit.csrf.verify(form.one("csrfToken")?)?;
-    Ok(with_cookies(answer(exchange), visit.cookies))
-}
-
-fn answer<P: Platform>(exchange: &Exchange<'_, P>) -> Response {
-    match exchange.session() {
+    let answer = match exchange.session() {
         Presented::Good(session) => {
-            let shown = Response::json(200, &view(exchange, &session));
+            let shown = Response::json(200, &view(exchange, &session)?);
             with_cookies(shown, exchange.renewal_cookies(&session))
         }
-        Presented::Nothing => Response::json(200, &Value::Null),
-        Presented::Refused(reason) => {
-            exchange.log(Level::Info, "session_refused", &reason);
-            let erased = cookie::erase(exchange.config(), &exchange.names, &exchange.cookies);
-            with_cookies(Response::json(200, &Value::Null), erased)
-        }
-    }
+        other => nobody(exchange, other),
+    };
+    Ok(with_cookies(answer.uncached(), visit.cookies))
 }
 
-/// What the page sees: name, e-mail and image, until when, and what `session.expose` adds.
-fn view<P: Platform>(exchange: &Exchange<'_, P>, session: &Session) -> Value {
+/// The body of an update, as Auth.js's client sends it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Update {
+    #[serde(rename = "csrfToken")]
+    csrf_token: Option<Value>,
+    data: Value,
+}
+
+/// Changes the claims that `session.updatable` names to what a page of this site sends, and answers the
+/// session as it is then.
+pub(crate) async fn update<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    query: &Params,
+    update: Update,
+) -> Result<Response, Error> {
+    let visit = Visit::new(exchange, query, None)?;
+    visit.csrf.verify(update.csrf_token.as_ref().and_then(Value::as_str))?;
+    let answer = match exchange.session() {
+        Presented::Good(session) => {
+            let session = updated(exchange, &session, &update.data).await?;
+            let cookies = exchange.session_cookies(&session).map_err(|_| ClientError::UpdateTooLarge)?;
+            with_cookies(Response::json(200, &view(exchange, &session)?), cookies)
+        }
+        other => nobody(exchange, other),
+    };
+    Ok(with_cookies(answer, visit.cookies))
+}
+
+async fn updated<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    session: &Session,
+    data: &Value,
+) -> Result<Session, Error> {
+    let mut claims = session.claims().clone();
+    for claim in &exchange.config().session.updatable {
+        // The page knows the session as it is shown to it: below `user`, and the picture as the image.
+        let (sealed, shown) = match claim.as_str() {
+            "picture" | "image" => ("picture", "image"),
+            other => (other, other),
+        };
+        if let Some(value) = data.get(shown).or_else(|| data.get("user")?.get(shown)) {
+            claims.insert(sealed.to_owned(), value.clone());
+        }
+    }
+    let hooks = &exchange.vestibule.hooks;
+    hooks.token(&mut claims, TokenOccasion::Update(data)).await.map_err(|cause| misshapen(&cause))?;
+    Ok(Session::new(claims))
+}
+
+/// Nobody is signed in; what only looks like a session is cleared away.
+fn nobody<P: Platform>(exchange: &Exchange<'_, P>, presented: Presented) -> Response {
+    let answer = Response::json(200, &Value::Null);
+    let Presented::Refused(reason) = presented else {
+        return answer;
+    };
+    exchange.log(Level::Info, "session_refused", &reason);
+    with_cookies(answer, cookie::erase(exchange.config(), &exchange.names, &exchange.cookies))
+}
+
+/// What the page sees: name, e-mail and image, until when, what `session.expose` adds, and what the hooks
+/// make of it.
+fn view<P: Platform>(exchange: &Exchange<'_, P>, session: &Session) -> Result<Value, Error> {
     let config = exchange.config();
     let mut user = Map::new();
     for (shown, value) in [("name", session.name()), ("email", session.email()), ("image", session.picture())]
@@ -61,5 +104,9 @@ fn view<P: Platform>(exchange: &Exchange<'_, P>, session: &Session) -> Value {
             to.place(&mut view, value.clone());
         }
     }
-    Value::Object(view)
+    exchange.vestibule.hooks.session(session, DefaultSession(view)).map_err(|cause| misshapen(&cause))
+}
+
+fn misshapen(cause: &serde_json::Error) -> Error {
+    Error::Configuration(format!("a hook's session cannot be written as JSON: {cause}"))
 }

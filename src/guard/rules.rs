@@ -209,7 +209,8 @@ impl Access {
 }
 
 impl ClaimRequirement {
-    fn is_met(&self, claims: &Map<String, Value>) -> bool {
+    /// Whether the claims have what is asked.
+    pub fn is_met(&self, claims: &Map<String, Value>) -> bool {
         let has = |value: &Value| self.any_of.iter().any(|wanted| is_same(value, wanted));
         match self.claim.lookup(claims) {
             Some(Value::Array(values)) => values.iter().any(has),

@@ -15,6 +15,7 @@ use worker::{Context, Env, console_error, web_sys};
 use crate::Vestibule;
 use crate::config::Config;
 use crate::config::error::ConfigErrors;
+use crate::hooks::{Configured, Hooks};
 use crate::worker::platform::{Incoming, Workers};
 
 thread_local! {
@@ -22,16 +23,30 @@ thread_local! {
     static VESTIBULE: OnceCell<Result<Rc<Vestibule>, ConfigErrors>> = const { OnceCell::new() };
 }
 
-/// The Worker's `fetch` handler: what an `#[event(fetch)]` of one's own calls.
+/// The Worker's `fetch` handler, by configuration alone.
 ///
 /// # Errors
 /// Where the platform refuses to make a response at all, which it does for no input that a client can send.
 pub async fn fetch(
     request: web_sys::Request,
     env: Env,
-    _context: Context,
+    context: Context,
 ) -> worker::Result<web_sys::Response> {
-    let vestibule = match configured(&env) {
+    fetch_with_hooks(request, env, context, || Configured).await
+}
+
+/// The Worker's `fetch` handler with hooks of the app's own: what its `#[event(fetch)]` calls. `hooks` is
+/// called once in an isolate's life, so a Worker has one kind of hooks.
+///
+/// # Errors
+/// As [`fetch`].
+pub async fn fetch_with_hooks<H: Hooks + 'static>(
+    request: web_sys::Request,
+    env: Env,
+    _context: Context,
+    hooks: impl FnOnce() -> H,
+) -> worker::Result<web_sys::Response> {
+    let vestibule = match configured(&env, hooks) {
         Ok(vestibule) => vestibule,
         Err(errors) => {
             for error in errors.iter() {
@@ -51,7 +66,10 @@ pub async fn fetch(
     convert::reply(reply)
 }
 
-fn configured(env: &Env) -> Result<Rc<Vestibule>, ConfigErrors> {
+fn configured<H: Hooks + 'static>(
+    env: &Env,
+    hooks: impl FnOnce() -> H,
+) -> Result<Rc<Vestibule>, ConfigErrors> {
     VESTIBULE.with(|vestibule| {
         vestibule
             .get_or_init(|| {
@@ -60,7 +78,7 @@ fn configured(env: &Env) -> Result<Rc<Vestibule>, ConfigErrors> {
                     .and_then(|text| serde_json::from_str(&String::from(text)).ok())
                     .unwrap_or_default();
                 let text = |name: &str| variable(env, name).and_then(|value| value.as_string());
-                Config::load(auth, &text).map(|config| Rc::new(Vestibule::new(config)))
+                Config::load(auth, &text).map(|config| Rc::new(Vestibule::with_hooks(config, hooks())))
             })
             .clone()
     })

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vestibule::Vestibule;
 use vestibule::config::{Config, Target};
+use vestibule::hooks::{Configured, Hooks};
 use vestibule::http::form::Params;
 use vestibule::http::headers::Headers;
 use vestibule::http::request::{Method, Request, RequestUrl};
@@ -93,10 +94,22 @@ impl World {
         Self::in_environment(settings, &environment)
     }
 
+    pub fn with_hooks(settings: Value, hooks: impl Hooks + 'static) -> Self {
+        Self::of(settings, &environment, hooks)
+    }
+
     pub fn in_environment(settings: Value, environment: &dyn Fn(&str) -> Option<String>) -> Self {
+        Self::of(settings, environment, Configured)
+    }
+
+    fn of(
+        settings: Value,
+        environment: &dyn Fn(&str) -> Option<String>,
+        hooks: impl Hooks + 'static,
+    ) -> Self {
         let config = Config::load(settings, environment).unwrap_or_else(|errors| panic!("{errors}"));
         Self {
-            vestibule: Vestibule::new(config),
+            vestibule: Vestibule::with_hooks(config, hooks),
             provider: Provider::new(),
             clock: Cell::new(1_795_290_000_000),
             dice: Cell::new(0),

@@ -7,7 +7,7 @@ use crate::config::raw::RawAuth;
 /// Refuses what cannot be done yet. (A provider's type is refused where it is checked.)
 pub(super) fn refuse(raw: &RawAuth, problems: &mut Problems) {
     let root = Place::root();
-    let (session, refresh) = (root.key("session"), root.key("refresh"));
+    let refresh = root.key("refresh");
     let mut refuse = |is_there: bool, place: Place, sentence: &str| {
         if is_there {
             problems.refuse(&place, format!("this version cannot do that yet: {sentence}"));
@@ -22,24 +22,11 @@ pub(super) fn refuse(raw: &RawAuth, problems: &mut Problems) {
     );
     refuse(raw.login_url.is_some(), root.key("login_url"), "every host signs people in itself; leave it out");
     refuse(
-        raw.session.updatable.is_some(),
-        session.key("updatable"),
-        "a client cannot change its session; leave it out",
-    );
-    refuse(
         is(&raw.refresh.lease, "durable-object"),
         refresh.key("lease"),
         "leases are kept in KV; write \"kv\" or \"none\"",
     );
 
-    for (i, provider) in &raw.providers {
-        let place = root.key("providers").index(*i);
-        refuse(
-            provider.allow.is_some(),
-            place.key("allow"),
-            "everybody whom the provider signs in may sign in; leave it out",
-        );
-    }
     for (i, rule) in &raw.rules {
         let place = root.key("rules").index(*i);
         for (key, is_there) in [("has", rule.has.is_some()), ("missing", rule.missing.is_some())] {

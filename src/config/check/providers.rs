@@ -1,10 +1,13 @@
 //! Who signs people in.
 
 use super::Env;
+use super::rules::requirements;
 use super::secrets::{self, variable};
+use super::session::CLAIM_ROOTS;
 use crate::config::error::{Place, Problems, quoted, suggestion};
 use crate::config::raw::{RawProvider, Scalar, Strings};
 use crate::config::{ClientAuthMethod, OidcProvider, Provider};
+use crate::guard::rules::ClaimRequirement;
 use crate::http::origin::endpoint;
 use crate::providers::{PRESETS, Preset, PresetIssuer, preset};
 use crate::secret::Secret;
@@ -114,9 +117,11 @@ fn provider(
     };
     let scope = scope(raw.scope.as_ref(), preset, &place.key("scope"), problems);
     let authorization_params = authorization_params(raw, &place.key("authorization_params"), problems);
+    let allow = allow(raw, &place.key("allow"), problems);
     Some(Provider {
         id: id.to_owned(),
         name: name.to_owned(),
+        allow,
         oidc: OidcProvider {
             issuer: issuer?,
             client_id: client_id?,
@@ -126,6 +131,24 @@ fn provider(
             authorization_params,
         },
     })
+}
+
+/// Who may sign in: requirements on what is known of a person.
+fn allow(raw: &RawProvider, place: &Place, problems: &mut Problems) -> Vec<ClaimRequirement> {
+    let Some(allow) = &raw.allow else { return Vec::new() };
+    if allow.is_empty() {
+        problems.refuse_and_mend(place, "asks for nothing", "leave it out to let everybody sign in");
+    }
+    let requirements = requirements(allow, place, problems);
+    for requirement in &requirements {
+        let root = requirement.claim.root();
+        if !CLAIM_ROOTS.contains(&root) {
+            let hint = suggestion(root, &CLAIM_ROOTS);
+            let problem = format!("{} begins with no data that sign-in has; {hint}", quoted(root));
+            problems.refuse(&place.key(&requirement.claim.to_string()), problem);
+        }
+    }
+    requirements
 }
 
 /// Whether this is an OpenID Connect provider and has no other kind's keys; otherwise a problem is noted.

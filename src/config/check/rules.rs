@@ -1,10 +1,12 @@
 //! Who may go where.
 
+use std::collections::BTreeMap;
+
 use super::site::ACCESS;
 use crate::config::DefaultAccess;
 use crate::config::data::DataPath;
 use crate::config::error::{Place, Problems, quoted};
-use crate::config::raw::RawRule;
+use crate::config::raw::{RawRule, Scalars};
 use crate::guard::matcher::Pattern;
 use crate::guard::rules::{Access, ClaimRequirement, Deny, Rule};
 use crate::http::origin::HostPattern;
@@ -96,19 +98,28 @@ fn access(raw: &RawRule, place: &Place, problems: &mut Problems) -> Option<Acces
             if require.is_empty() {
                 problems.refuse_and_mend(&place, "requires nothing", "write access = \"signed-in\" instead");
             }
-            let mut requirements = Vec::new();
-            for (claim, values) in require {
-                let place = place.key(claim);
-                if values.0.is_empty() {
-                    problems.refuse(&place, "no value at all: nobody could ever pass");
-                }
-                let claim = problems.parsed(&place, claim, DataPath::parse(claim));
-                let any_of = values.0.clone();
-                requirements.extend(claim.map(|claim| ClaimRequirement { claim, any_of }));
-            }
-            Some(Access::Claims(requirements))
+            Some(Access::Claims(requirements(require, &place, problems)))
         }
     }
+}
+
+/// What is asked of claims: one of the values of each.
+pub(super) fn requirements(
+    raw: &BTreeMap<String, Scalars>,
+    place: &Place,
+    problems: &mut Problems,
+) -> Vec<ClaimRequirement> {
+    let mut requirements = Vec::new();
+    for (claim, values) in raw {
+        let place = place.key(claim);
+        if values.0.is_empty() {
+            problems.refuse(&place, "no value at all: nobody could ever pass");
+        }
+        let claim = problems.parsed(&place, claim, DataPath::parse(claim));
+        let any_of = values.0.clone();
+        requirements.extend(claim.map(|claim| ClaimRequirement { claim, any_of }));
+    }
+    requirements
 }
 
 fn deny(raw: &RawRule, place: &Place, problems: &mut Problems) -> Deny {

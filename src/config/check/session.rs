@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::config::SessionConfig;
 use crate::config::data::DataPath;
 use crate::config::error::{Place, Problems, quoted, suggestion};
 use crate::config::raw::{RawRefresh, RawSession, Span};
+use crate::config::{SessionConfig, Upstream};
+use crate::guard::rules::{Access, Rule};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -34,7 +35,7 @@ const RESERVED_CLAIMS: [(&[&str], &str); 3] = [
 
 /// What sign-in has data from: the token response, userinfo and ID token together, the mapped user, the ID
 /// token's claims, the access token's where it is a JWT, the answer of an API of one's own.
-const CLAIM_ROOTS: [&str; 6] = ["account", "profile", "user", "id_token", "access_token", "login"];
+pub(super) const CLAIM_ROOTS: [&str; 6] = ["account", "profile", "user", "id_token", "access_token", "login"];
 
 pub(super) fn session(raw: &RawSession, place: &Place, problems: &mut Problems) -> SessionConfig {
     let mut span = |key, span: Option<Span>, bounds| {
@@ -57,6 +58,41 @@ pub(super) fn session(raw: &RawSession, place: &Place, problems: &mut Problems) 
         update_age: update_age.unwrap_or(UPDATE_AGE.min(max_age)),
         absolute_max_age,
         expose: expose(raw, &place.key("expose"), problems),
+        updatable: updatable(raw, &place.key("updatable"), problems),
+    }
+}
+
+/// The claims that a page may change. Anybody who is signed in can send any value for them.
+fn updatable(raw: &RawSession, place: &Place, problems: &mut Problems) -> Vec<String> {
+    let mut claims = Vec::new();
+    for (place, name) in raw.updatable.iter().flat_map(|names| names.iter(place)) {
+        claim_name(name, &place, problems);
+        claims.push(name.to_owned());
+    }
+    claims
+}
+
+/// Refuses what a page could change to get what it was not given: claims that rules or upstreams go by.
+pub(super) fn refuse_updatable(
+    session: &SessionConfig,
+    rules: &[Rule],
+    upstreams: &[Upstream],
+    problems: &mut Problems,
+) {
+    let place = Place::root().key("session").key("updatable");
+    let required = rules.iter().flat_map(|rule| match &rule.access {
+        Access::Claims(requirements) => requirements.as_slice(),
+        Access::Public | Access::SignedIn => &[],
+    });
+    let told = upstreams
+        .iter()
+        .flat_map(|upstream| upstream.headers.iter().map(|(_, from)| from).chain(&upstream.authorization));
+    let decisive: Vec<&str> =
+        required.map(|requirement| requirement.claim.root()).chain(told.map(DataPath::root)).collect();
+    for name in session.updatable.iter().filter(|name| decisive.contains(&name.as_str())) {
+        let problem =
+            format!("a rule or an upstream goes by {name:?}, and everybody could give it to themselves");
+        problems.refuse_and_mend(&place, problem, "take it off the list");
     }
 }
 
@@ -105,17 +141,22 @@ pub(super) fn claims(
     let mut claims = Vec::new();
     for (name, source) in raw {
         let place = place.key(name);
-        if DataPath::parse(name).is_ok_and(|path| path.rest().len() == 0 && path.root() == name) {
-            if let Some((_, why)) = RESERVED_CLAIMS.iter().find(|(names, _)| names.contains(&name.as_str())) {
-                problems.refuse_and_mend(&place, format!("a reserved name: {why}"), "choose another");
-            }
-        } else {
-            problems.refuse(&place, "a claim's name has no dots, quotes, brackets or white space");
-        }
+        claim_name(name, &place, problems);
         let source = claim_source(source, &place, problems);
         claims.extend(source.map(|source| (name.clone(), source)));
     }
     claims
+}
+
+/// Sees that a claim may have that name.
+fn claim_name(name: &str, place: &Place, problems: &mut Problems) {
+    if DataPath::parse(name).is_ok_and(|path| path.rest().len() == 0 && path.root() == name) {
+        if let Some((_, why)) = RESERVED_CLAIMS.iter().find(|(names, _)| names.contains(&name)) {
+            problems.refuse_and_mend(place, format!("a reserved name: {why}"), "choose another");
+        }
+    } else {
+        problems.refuse(place, "a claim's name has no dots, quotes, brackets or white space");
+    }
 }
 
 fn claim_source(text: &str, place: &Place, problems: &mut Problems) -> Option<DataPath> {

@@ -230,10 +230,21 @@ pub(super) const REFUSED: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
-        r#"{"session": {"updatable": ["name"]}}"#,
+        r#"{"session": {"updatable": ["theme", "exp", "user.name"]}}"#,
         "{}",
         &[
-            "AUTH.session.updatable: this version cannot do that yet: a client cannot change its session; leave it out",
+            "AUTH.session.updatable[1]: a reserved name: it is set when the session is sealed; choose another",
+            "AUTH.session.updatable[2]: a claim's name has no dots, quotes, brackets or white space",
+        ],
+    ),
+    (
+        r#"{"session": {"updatable": ["roles", "email", "theme"]},
+            "rules": [{"match": "/admin", "require": {"roles": "admin"}}],
+            "upstreams": [{"to": "origin", "headers": {"X-Email": "email"}}]}"#,
+        "{}",
+        &[
+            r#"AUTH.session.updatable: a rule or an upstream goes by "roles", and everybody could give it to themselves; take it off the list"#,
+            r#"AUTH.session.updatable: a rule or an upstream goes by "email", and everybody could give it to themselves; take it off the list"#,
         ],
     ),
     (
@@ -545,8 +556,19 @@ pub(super) const REFUSED: &[(&str, &str, &[&str])] = &[
     (
         r#"{"providers": [{"id": "okta", "allow": ["a@b.c"]}]}"#,
         "{}",
+        &["AUTH.providers[0].allow: expected a table, got an array"],
+    ),
+    (
+        r#"{"providers": [{"id": "okta", "allow": {}}]}"#,
+        "{}",
+        &["AUTH.providers[0].allow: asks for nothing; leave it out to let everybody sign in"],
+    ),
+    (
+        r#"{"providers": [{"id": "okta", "allow": {"usr.roles": "admin", "profile.ok": []}}]}"#,
+        "{}",
         &[
-            "AUTH.providers[0].allow: this version cannot do that yet: everybody whom the provider signs in may sign in; leave it out",
+            r#"AUTH.providers[0].allow."profile.ok": no value at all: nobody could ever pass"#,
+            r#"AUTH.providers[0].allow."usr.roles": "usr" begins with no data that sign-in has; did you mean "user"?"#,
         ],
     ),
     // rules
