@@ -6,6 +6,7 @@ use crate::flow::Exchange;
 use crate::guard::headers::{self, Outgoing};
 use crate::guard::path::CanonicalPath;
 use crate::http::cookie::SetCookie;
+use crate::http::request::Method;
 use crate::http::response::Response;
 use crate::platform::{ForwardError, Level, Platform};
 use crate::reply::Reply;
@@ -36,7 +37,9 @@ pub(crate) async fn forward<P: Platform>(
         guarded: &exchange.vestibule.guarded,
         sets_authorization: upstream.is_some_and(|upstream| upstream.authorization.is_some()),
         forward_session: upstream.is_some_and(|upstream| upstream.forward_session),
-        methods_matter: exchange.config().rules.distinguishes_methods(),
+        // A preflight passes unguarded because it does nothing: it must not become another method behind us.
+        methods_matter: exchange.request.method == Method::Options
+            || exchange.config().rules.distinguishes_methods(),
         set: &identity(upstream, session),
     };
     request.headers = outgoing.headers(exchange.request);
