@@ -3,7 +3,8 @@
 //
 //   node demo/provider.mjs [PORT]
 //
-// DEMO_PROVIDER_PORT     the port (9400); it listens on loopback only
+// DEMO_PROVIDER_PORT     the port (9400; 0 is one that is free); it listens on loopback only
+// DEMO_ISSUER            its own name (http://localhost:PORT), another where a proxy stands in front of it
 // DEMO_BASE_URLS         where Vestibule is, separated by commas (http://localhost:8787)
 // DEMO_BASE_PATH         its base_path there (/auth)
 // DEMO_CLIENTS           clients as JSON, in oidc-provider's terms, instead of the one that the above describe
@@ -20,7 +21,7 @@ import { body, escape, port, serve } from "./serve.mjs";
 process.loadEnvFile(fileURLToPath(new URL("dev.vars", import.meta.url)));
 
 const PORT = port("DEMO_PROVIDER_PORT", 9400);
-const ISSUER = `http://localhost:${PORT}`;
+const ISSUER = process.env.DEMO_ISSUER ?? `http://localhost:${PORT}`;
 const SCOPE = "openid profile email offline_access";
 
 const USERS = new Map([
@@ -58,8 +59,13 @@ const provider = new Provider(ISSUER, {
   },
 });
 
+// The proxy speaks https and says nothing of it: every URL of the provider begins with its issuer's scheme.
+provider.proxy = true;
+const PROTOCOL = new URL(ISSUER).protocol.slice(0, -1);
+
 const answer = provider.callback();
 await serve("provider", PORT, (request, response) => {
+  request.headers["x-forwarded-proto"] = PROTOCOL;
   const { pathname } = new URL(request.url, ISSUER);
   if (pathname === "/__stats") return sendStats(response);
   if (pathname.startsWith("/interaction/")) return interact(request, response);

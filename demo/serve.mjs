@@ -1,9 +1,9 @@
 // What the demo's two servers share: they answer on loopback only, and end with the program that started them.
 import { createServer } from "node:http";
 
-/** Serves `handler` at http://localhost:`port`, over IPv4 and, where the machine has it, IPv6. */
-export async function serve(name, port, handler) {
-  await listen(name, port, "127.0.0.1", handler);
+/** Serves `handler` at http://localhost:`wanted`, over IPv4 and, where the machine has it, IPv6. */
+export async function serve(name, wanted, handler) {
+  const port = await listen(name, wanted, "127.0.0.1", handler);
   await listen(name, port, "::1", handler).catch((error) => {
     if (!["EADDRNOTAVAIL", "EAFNOSUPPORT"].includes(error.code)) throw error;
   });
@@ -11,11 +11,11 @@ export async function serve(name, port, handler) {
   endWithParent();
 }
 
-/** The port from the first argument, the environment, or else the demo's own. */
+/** The port from the first argument, the environment, or else the demo's own; 0 is one that is free. */
 export function port(variable, otherwise) {
   const value = Number(process.argv[2] ?? process.env[variable] ?? otherwise);
-  if (Number.isInteger(value) && value > 0 && value < 65536) return value;
-  console.error(`the port is the first argument or ${variable}, a number from 1 to 65535`);
+  if (Number.isInteger(value) && value >= 0 && value < 65536) return value;
+  console.error(`the port is the first argument or ${variable}, a number from 0 to 65535`);
   process.exit(2);
 }
 
@@ -47,7 +47,7 @@ function listen(name, port, host, handler) {
       });
     });
     server.once("error", reject);
-    server.listen({ port, host, ipv6Only: host.includes(":") }, resolve);
+    server.listen({ port, host, ipv6Only: host.includes(":") }, () => resolve(server.address().port));
   });
 }
 
