@@ -84,7 +84,8 @@ impl RequestUrl {
             None => (before_query, "/"),
         };
         // Credentials never reach a server in a URL; what claims to have them is not a request's URL.
-        if authority.is_empty() || authority.contains('@') {
+        // A request for `*` would have it at the end of its host.
+        if authority.is_empty() || !authority.bytes().all(is_authority_byte) {
             return None;
         }
         Some(Self { secure, authority: authority.to_ascii_lowercase(), path: path.to_owned(), query })
@@ -112,6 +113,11 @@ impl RequestUrl {
     }
 }
 
+/// The bytes of a host, as it arrives, and of its port. Not `%`: no host of a site is encoded.
+fn is_authority_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,7 +139,17 @@ mod tests {
 
     #[test]
     fn what_is_no_request_url_is_refused() {
-        for url in ["", "/a", "ftp://a/", "https://", "https:///a", "https://u@a/", "javascript:1"] {
+        for url in [
+            "",
+            "/a",
+            "ftp://a/",
+            "https://",
+            "https:///a",
+            "https://u@a/",
+            "https://a*",
+            "https://a,b/",
+            "javascript:1",
+        ] {
             assert_eq!(RequestUrl::parse(url), None, "{url}");
         }
     }

@@ -1,9 +1,11 @@
 //! JavaScript's requests and responses to ours and back.
 
+use serde_json::json;
 use worker::js_sys::{Array, Uint8Array};
 use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::web_sys;
+use worker::{console_warn, web_sys};
 
+use crate::http::cookie::SetCookie;
 use crate::http::headers::Headers;
 use crate::http::request::{Method, Request, RequestUrl};
 use crate::http::response::Response;
@@ -40,16 +42,25 @@ pub(super) fn reply(reply: Reply<web_sys::Response>) -> worker::Result<web_sys::
         Reply::Own(response) => own(&response),
         Reply::Forwarded { response, cookies } if cookies.is_empty() => Ok(response),
         Reply::Forwarded { response, cookies } => {
-            let init: &web_sys::ResponseInit = response.unchecked_ref();
-            let changed =
-                web_sys::Response::new_with_opt_readable_stream_and_init(response.body().as_ref(), init)?;
-            for cookie in cookies {
-                changed.headers().append("set-cookie", &cookie.to_string())?;
-            }
-            changed.headers().set("cache-control", "private, no-store")?;
-            Ok(changed)
+            Ok(with_cookies(&response, &cookies).unwrap_or_else(|error| {
+                // A status beyond 599 is one that the runtime passes on and cannot make. The session is renewed
+                // with the next response.
+                console_warn!("{}", json!({ "event": "session_not_renewed", "message": words(&error) }));
+                response
+            }))
         }
     }
+}
+
+/// The upstream's response as one that may be changed: status, body and fields are its own.
+fn with_cookies(response: &web_sys::Response, cookies: &[SetCookie]) -> Result<web_sys::Response, JsValue> {
+    let init: &web_sys::ResponseInit = response.unchecked_ref();
+    let changed = web_sys::Response::new_with_opt_readable_stream_and_init(response.body().as_ref(), init)?;
+    for cookie in cookies {
+        changed.headers().append("set-cookie", &cookie.to_string())?;
+    }
+    changed.headers().set("cache-control", "private, no-store")?;
+    Ok(changed)
 }
 
 fn own(response: &Response) -> worker::Result<web_sys::Response> {
