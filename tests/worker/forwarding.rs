@@ -1,0 +1,364 @@
+//! What goes on to the application, and what comes back from it: nothing but what Vestibule is there for changes.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use miniflare_test_harness::{Client, Request, Response, SCHEME_HEADER};
+use serde_json::{Value, json};
+
+use crate::world::{APP, World, begin, echo, email, settings, settings_with};
+
+/// Every request renews the session.
+fn always_renewed() -> Value {
+    settings_with(&json!({ "session": { "update_age": "0s" } }))
+}
+
+/// `settings` with another upstream.
+fn to(target: &str) -> Value {
+    let mut settings = settings();
+    settings["upstreams"][0]["to"] = json!(target);
+    settings
+}
+
+#[test]
+fn the_application_gets_the_token_and_the_claims() {
+    let world = World::new();
+    let browser = world.signed_in("alice");
+    let token = crate::world::session(&browser, APP)["access_token"].as_str().unwrap().to_owned();
+    browser.get(&format!("{APP}/dashboard?tab=1")).send().expect_status(200);
+    let got = world.requests_to_service("APP").pop().unwrap();
+    assert_eq!(got.url(), format!("{APP}/dashboard?tab=1"));
+    assert_eq!(got.header_all("authorization"), [format!("Bearer {token}")]);
+    assert_eq!(got.header_all("x-user-email"), ["alice@example.com"]);
+    assert_eq!(got.header_all("x-user-roles"), ["admin,user"]);
+    assert_eq!(got.header_all("x-forwarded-host"), ["app.example.com"]);
+    assert_eq!(got.header_all("x-forwarded-proto"), ["https"]);
+    assert_eq!(got.header("cookie"), None);
+}
+
+#[test]
+fn claims_outside_ascii_arrive_as_utf_8() {
+    let world = World::new();
+    let browser = world.signed_in("zoe");
+    browser.get(&format!("{APP}/dashboard")).send().expect_status(200);
+    let got = world.requests_to_service("APP").pop().unwrap();
+    assert_eq!(got.header_all("x-user-name"), ["Zoë 李 🦀"]);
+}
+
+#[test]
+fn every_kind_of_upstream_is_reached() {
+    let world = World::with(to("assets:SITE"), |builder| builder.service("SITE", echo));
+    world.signed_in("alice").get(&format!("{APP}/a")).send().expect_status(200);
+    assert_eq!(world.requests_to_service("SITE").pop().unwrap().url(), "https://app.example.com/a");
+
+    let world = World::with(to("https://upstream.example"), |builder| builder.host("upstream.example", echo));
+    world.signed_in("alice").get(&format!("{APP}/a?b")).send().expect_status(200);
+    let got = world.requests_to("upstream.example").pop().unwrap();
+    assert_eq!((got.url().as_str(), got.host.as_str()), ("https://upstream.example/a?b", "upstream.example"));
+    assert_eq!(got.header_all("x-forwarded-host"), ["app.example.com"]);
+    assert_eq!(got.header_all("x-user-email"), ["alice@example.com"]);
+
+    let world = World::with(to("origin"), |builder| builder.origin("app.example.com", echo));
+    world.signed_in("alice").get(&format!("{APP}/a")).send().expect_status(200);
+    let got = world.requests_to("app.example.com").pop().unwrap();
+    assert_eq!(got.url(), "https://app.example.com/a");
+    assert_eq!(got.header_all("x-user-email"), ["alice@example.com"]);
+}
+
+#[test]
+fn each_host_has_its_own_upstream() {
+    let mut settings = settings();
+    settings["upstreams"] = json!([
+        { "host": "api.example.com", "to": "service:API", "headers": { "X-Api-User": "email" } },
+        { "to": "service:APP" },
+    ]);
+    let world = World::with(settings, |builder| builder.service("API", echo).service("APP", echo));
+    let browser = world.client();
+    for host in ["api", "www"] {
+        let page = begin(&browser, &format!("https://{host}.example.com"), "alice", "/x").follow().send();
+        assert_eq!((page.status, page.url), (200, format!("https://{host}.example.com/x")));
+    }
+    // What one upstream is told, no client tells another.
+    let lie = browser.get("https://www.example.com/x").header("x-api-user", "evil").send().expect_status(200);
+    assert!(!lie.text().contains("evil"), "{}", lie.text());
+    let api = world.requests_to_service("API");
+    assert_eq!((api.len(), api[0].header("x-api-user")), (1, Some("alice@example.com")));
+    assert_eq!(world.requests_to_service("APP").len(), 2);
+}
+
+#[test]
+fn methods_pass_with_their_bodies() {
+    let world = World::new();
+    let browser = world.signed_in("alice");
+    for (method, body) in [
+        ("GET", ""),
+        ("HEAD", ""),
+        ("POST", "a=1"),
+        ("PUT", "\0\u{1f980}"),
+        ("PATCH", "x"),
+        ("DELETE", "x"),
+        ("OPTIONS", ""),
+        ("PROPFIND", "x"),
+    ] {
+        let request = browser.request(method, &format!("{APP}/x")).body("text/x-test; a=b", body);
+        request.send().expect_status(200);
+        let got = world.requests_to_service("APP").pop().unwrap();
+        assert_eq!((got.method.as_str(), got.text().as_str()), (method, body));
+        assert_eq!(got.header_all("content-type"), ["text/x-test; a=b"], "{method}");
+    }
+}
+
+#[test]
+fn paths_and_queries_arrive_byte_for_byte() {
+    let world = World::new();
+    let browser = world.signed_in("alice");
+    for target in [
+        "/%C3%A9",
+        "/a%20b/",
+        "/%41%7e~",
+        "/[|]@:!$&'()*+,=-._~",
+        "/a;v=1",
+        "/a%3Fb",
+        "/a%23b",
+        "/100%25",
+        "/a?",
+        "/a?b=%27%00%0D&&=+%20",
+        "/a?x=%E9&y=%zz",
+        "/a??x=/../b//c",
+        "/a?return=https://other.example/%2e%2e",
+        "/a?[x]={}|^`\\!$()*,;:@",
+    ] {
+        browser.get(&format!("{APP}{target}")).send().expect_status(200);
+        assert_eq!(world.requests_to_service("APP").pop().unwrap().target, target);
+    }
+    // The one exception: the runtime writes a URL as browsers do (URL Standard, special-query percent-encode set).
+    browser.get(&format!("{APP}/it's?it's")).send().expect_status(200);
+    assert_eq!(world.requests_to_service("APP").pop().unwrap().target, "/it's?it%27s");
+}
+
+#[test]
+fn responses_come_back_as_they_are_renewed_or_not() {
+    for (case, settings) in [("as it is", settings()), ("renewed", always_renewed())] {
+        let renewed = case == "renewed";
+        let world = World::with(settings, |builder| builder.service("APP", application));
+        let browser = world.signed_in("alice");
+        let before = |path: &str| browser.get(&format!("{APP}{path}")).navigation();
+        for (path, status, body) in [
+            ("/text", 203, "text"),
+            ("/empty", 200, ""),
+            ("/204", 204, ""),
+            ("/205", 205, ""),
+            ("/304", 304, ""),
+            ("/404", 404, "not here"),
+            ("/503", 503, "later"),
+            ("/599", 599, "odd"),
+            ("/early-hints", 200, "hi"),
+        ] {
+            let reply = before(path).send();
+            assert_eq!((reply.status, reply.text().as_str()), (status, body), "{path} {case}");
+            assert_eq!(reply.header("x-mine"), Some("kept"), "{path} {case}");
+            assert_eq!(reply.header("etag"), Some("\"1\""), "{path} {case}");
+            let control = if renewed { "private, no-store" } else { "public, max-age=60" };
+            assert_eq!(reply.header_all("cache-control"), [control], "{path} {case}");
+            let own: Vec<_> = reply.set_cookies().into_iter().filter(|c| !c.contains("authjs")).collect();
+            assert_eq!(own, ["a=1; Path=/", "b=2; Expires=Thu, 01 Jan 2099 00:00:00 GMT"], "{path} {case}");
+            assert_eq!(reply.set_cookie("__Secure-authjs.session-token").is_some(), renewed, "{path} {case}");
+            let head = browser.request("HEAD", &format!("{APP}{path}")).send();
+            assert_eq!((head.status, head.body.len()), (status, 0), "HEAD {path} {case}");
+            assert_eq!(head.header("content-length"), reply.header("content-length"), "HEAD {path} {case}");
+        }
+
+        for status in [301, 302, 303, 307, 308] {
+            let reply = before(&format!("/redirect?{status}")).send();
+            assert_eq!((reply.status, reply.location()), (status, "https://other.example/x"), "{case}");
+        }
+
+        let zipped = before("/gzip").header("accept-encoding", "gzip").send().expect_status(200);
+        assert_eq!((zipped.header("content-encoding"), &zipped.body[..]), (Some("gzip"), GZIP), "{case}");
+
+        let odd = before("/999").send();
+        assert_eq!((odd.status, odd.text().as_str()), (999, "very odd"), "{case}");
+        if renewed {
+            world.logs().wait_for("session_not_renewed", Duration::from_secs(5));
+        }
+        assert_eq!(email(&browser), "alice@example.com", "{case}");
+    }
+}
+
+/// `hello`
+const GZIP: &[u8] = &[
+    0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 7, 0, 0x86, 0xa6, 0x10, 0x36, 5, 0, 0,
+    0,
+];
+
+fn application(request: &Request) -> Response {
+    let answer = match request.path() {
+        "/text" => Response::text("text").with_status(203),
+        "/404" => Response::text("not here").with_status(404),
+        "/503" => Response::text("later").with_status(503),
+        "/599" => Response::text("odd").with_status(599),
+        "/999" => Response::text("very odd").with_status(999),
+        "/gzip" => Response::bytes(GZIP).header("content-encoding", "gzip"),
+        "/redirect" => {
+            let (_, status) = request.target.split_once('?').unwrap();
+            Response::redirect("https://other.example/x").with_status(status.parse().unwrap())
+        }
+        "/early-hints" => {
+            let rest = if request.method == "HEAD" { "" } else { "hi" };
+            return Response::raw(format!(
+                "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\
+                 x-mine: kept\r\netag: \"1\"\r\ncache-control: public, max-age=60\r\nset-cookie: a=1; Path=/\r\n\
+                 set-cookie: b=2; Expires=Thu, 01 Jan 2099 00:00:00 GMT\r\n\r\n{rest}"
+            ));
+        }
+        path => Response::status(path[1..].parse().unwrap_or(200)),
+    };
+    answer
+        .header("x-mine", "kept")
+        .header("etag", "\"1\"")
+        .header("cache-control", "public, max-age=60")
+        .header("set-cookie", "a=1; Path=/")
+        .header("set-cookie", "b=2; Expires=Thu, 01 Jan 2099 00:00:00 GMT")
+}
+
+#[test]
+fn header_smuggling_what_only_vestibule_says_a_client_does_not() {
+    let world = World::new();
+    let browser = world.signed_in("bob");
+    browser.set_cookie(APP, "mine=1; Path=/");
+    for signed_in in [true, false] {
+        let mut request = browser.get(&format!("{APP}{}", if signed_in { "/dashboard" } else { "/about" }));
+        if !signed_in {
+            request = request.header("cookie", "mine=1");
+        }
+        for (name, value) in [
+            ("X-User-Email", "evil"),
+            ("x_user_email", "evil"),
+            ("X.User_Roles", "evil"),
+            ("Authorization", "Bearer evil"),
+            ("Connection", "x-user-email, authorization, close"),
+            ("X-Middleware-Subrequest", "evil"),
+            ("x_middleware_subrequest", "evil"),
+            ("X-Forwarded-Host", "evil"),
+            ("X-Forwarded-Uri", "/evil"),
+            ("X-Original-URL", "/evil"),
+            ("X-Rewrite-URL", "/evil"),
+            ("Forwarded", "host=evil"),
+            ("X-Plain", "kept"),
+        ] {
+            request = request.header(name, value);
+        }
+        request.send().expect_status(200);
+        let got = world.requests_to_service("APP").pop().unwrap();
+        let evil: Vec<_> = got.headers.iter().filter(|(_, value)| value.contains("evil")).collect();
+        assert!(evil.is_empty(), "{evil:?}");
+        assert_eq!(got.header("x-plain"), Some("kept"));
+        assert_eq!(got.header("cookie"), Some("mine=1"));
+        assert_eq!(got.header("x-user-email"), signed_in.then_some("bob@example.com"));
+    }
+}
+
+#[test]
+fn header_bytes_outside_ascii_pass() {
+    let world = World::new();
+    let browser = world.signed_in("alice");
+    for bytes in [&b"caf\xe9"[..], "café".as_bytes(), b"\x80\xff", b"a\tb"] {
+        let cookie = [cookie_of(&browser).as_bytes(), b"; mine=", bytes].concat();
+        let head = format!("GET /x HTTP/1.1\r\nHost: app.example.com\r\n{SCHEME_HEADER}: https\r\nCookie: ");
+        let request =
+            [head.as_bytes(), &cookie, b"\r\nX-Odd: ", bytes, b"\r\nConnection: close\r\n\r\n"].concat();
+        let reply = browser.raw(&request, Duration::from_secs(5));
+        assert_eq!(reply.statuses(), [200], "{bytes:?}");
+        let got = world.requests_to_service("APP").pop().unwrap();
+        // What is UTF-8 arrives as it is; the runtime reads other bytes as U+FFFD before a Worker sees them.
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        assert_eq!(got.header("x-odd"), Some(text.as_str()));
+        assert_eq!(got.header("cookie"), Some(format!("mine={text}").as_str()));
+    }
+}
+
+#[test]
+fn a_websocket_is_for_those_who_are_signed_in() {
+    for settings in [settings(), always_renewed()] {
+        let world = World::with(settings, |builder| {
+            builder.service("APP", |request| {
+                if request.header("upgrade").is_none() {
+                    return Response::text("page");
+                }
+                Response::websocket(request, |connection| {
+                    let mut frame = [0; 8];
+                    connection.read_exact(&mut frame).unwrap();
+                    // The mask is zero, so the payload is as it was sent.
+                    connection.write_all(&[0x81, 2, frame[6], frame[7]]).unwrap();
+                    connection.wait_for_close();
+                })
+            })
+        });
+        let browser = world.signed_in("alice");
+        for (cookie, status) in [("", "401"), (cookie_of(&browser).as_str(), "101")] {
+            let mut socket = world.connect();
+            socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            let request = format!(
+                "GET /socket HTTP/1.1\r\nHost: app.example.com\r\n{SCHEME_HEADER}: https\r\nUpgrade: websocket\r\n\
+                 Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                 Sec-WebSocket-Version: 13\r\nSec-Fetch-Mode: websocket\r\nAccept: text/html\r\nCookie: {cookie}\r\n\r\n"
+            );
+            socket.write_all(request.as_bytes()).unwrap();
+            let head = head(&mut socket);
+            assert_eq!(head.split(' ').nth(1), Some(status), "{head}");
+            if status == "101" {
+                socket.write_all(&[0x81, 0x82, 0, 0, 0, 0, b'h', b'i']).unwrap();
+                let mut frame = [0; 4];
+                socket.read_exact(&mut frame).unwrap();
+                assert_eq!(&frame, &[0x81, 2, b'h', b'i']);
+            }
+        }
+        let got = world.requests_to_service("APP").pop().unwrap();
+        assert_eq!(got.header("x-user-email"), Some("alice@example.com"));
+    }
+}
+
+#[test]
+fn an_upstream_that_fails_is_a_502_and_nobody_is_signed_out() {
+    let world = World::with(always_renewed(), |builder| {
+        builder.service("APP", |request| match request.path() {
+            "/close" => Response::close(),
+            "/garbage" => Response::raw("no response\r\n\r\n"),
+            _ => Response::text("fine"),
+        })
+    });
+    let browser = world.signed_in("alice");
+    for path in ["/close", "/garbage"] {
+        let reply = browser.get(&format!("{APP}{path}")).send().expect_status(502);
+        assert_eq!(reply.json(), json!({ "error": "upstream_unavailable" }));
+        assert_eq!(reply.set_cookies(), [""; 0]);
+    }
+    world.logs().wait_for("forward_failed", Duration::from_secs(5));
+    assert_eq!(email(&browser), "alice@example.com");
+}
+
+#[test]
+fn a_binding_that_is_not_there_is_a_500_that_the_log_explains() {
+    let world = World::with(to("service:FORGOTTEN"), |builder| builder);
+    let reply = world.client().get(&format!("{APP}/about")).send().expect_status(500);
+    assert_eq!(reply.json(), json!({ "error": "upstream_unavailable" }));
+    let line = world.logs().wait_for("FORGOTTEN", Duration::from_secs(5));
+    assert_eq!(line.level, "error");
+}
+
+/// The `Cookie` header that this browser would send.
+fn cookie_of(browser: &Client) -> String {
+    let pairs = browser.cookies(APP).into_iter().map(|(name, value)| format!("{name}={value}"));
+    pairs.collect::<Vec<_>>().join("; ")
+}
+
+/// A response's head, read byte by byte so that nothing behind it is taken.
+fn head(from: &mut impl Read) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        from.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
+}

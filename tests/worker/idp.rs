@@ -1,0 +1,235 @@
+//! An OpenID provider that a test has in its hand: honest, until it is told to lie, to fail or to vanish.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use miniflare_test_harness::{Request, Response};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::signer::{self, Signing};
+
+pub const HOST: &str = "idp.example";
+pub const ISSUER: &str = "https://idp.example";
+pub const CLIENT_ID: &str = "vestibule";
+pub const CLIENT_SECRET: &str = "a-client-secret-that-no-log-may-hold";
+
+type Bend = Arc<dyn Fn(&mut Value) + Send + Sync>;
+type Answer = Arc<dyn Fn(&Request) -> Response + Send + Sync>;
+
+/// The provider.
+pub struct Idp(Mutex<State>);
+
+struct State {
+    begun: BTreeMap<String, Begun>,
+    /// Counts what is handed out, so that everything handed out is another.
+    count: usize,
+    /// Everything that must stay between provider, Worker and browser.
+    confidential: Vec<String>,
+    signing: Signing,
+    published: Vec<&'static str>,
+    bends: BTreeMap<&'static str, Bend>,
+    answers: BTreeMap<&'static str, Answer>,
+}
+
+/// An authorization request that was granted.
+struct Begun {
+    user: String,
+    params: BTreeMap<String, String>,
+}
+
+impl Idp {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(State {
+            begun: BTreeMap::new(),
+            count: 0,
+            confidential: vec![CLIENT_SECRET.to_owned()],
+            signing: Signing::honest("P-256", "ES256"),
+            published: vec!["P-256"],
+            bends: BTreeMap::new(),
+            answers: BTreeMap::new(),
+        })))
+    }
+
+    /// From now on tokens are signed so, and these keys are published.
+    pub fn sign_with(&self, signing: Signing, published: &[&'static str]) {
+        let mut state = self.state();
+        state.signing = signing;
+        state.published = published.to_vec();
+    }
+
+    /// Changes an answer of `discovery`, `jwks`, `token`, `userinfo`, the claims of an `id_token`, or as text the
+    /// signed `id_token_text`.
+    pub fn bend(&self, place: &'static str, bend: impl Fn(&mut Value) + Send + Sync + 'static) {
+        self.state().bends.insert(place, Arc::new(bend));
+    }
+
+    /// Answers `discovery`, `jwks`, `token` or `userinfo` in the provider's place.
+    pub fn replace(
+        &self,
+        place: &'static str,
+        answer: impl Fn(&Request) -> Response + Send + Sync + 'static,
+    ) {
+        self.state().answers.insert(place, Arc::new(answer));
+    }
+
+    /// Honest again.
+    pub fn mend(&self) {
+        let mut state = self.state();
+        state.bends.clear();
+        state.answers.clear();
+    }
+
+    /// Everything so far that no log may hold.
+    pub fn confidential(&self) -> Vec<String> {
+        self.state().confidential.clone()
+    }
+
+    pub fn answer(&self, request: &Request) -> Response {
+        let place = match request.path() {
+            "/.well-known/openid-configuration" => "discovery",
+            "/authorize" => return self.authorize(request),
+            "/token" => "token",
+            "/jwks" => "jwks",
+            "/userinfo" => "userinfo",
+            _ => return Response::status(404),
+        };
+        let replaced = self.state().answers.get(place).cloned();
+        if let Some(answer) = replaced {
+            return answer(request);
+        }
+        let (status, mut answer) = match place {
+            "discovery" => (200, discovery()),
+            "jwks" => {
+                let names = self.state().published.clone();
+                (200, json!({ "keys": names.into_iter().map(signer::public_key).collect::<Vec<_>>() }))
+            }
+            "token" => self.token(request),
+            _ => userinfo(request),
+        };
+        self.bent(place, &mut answer);
+        Response::json(&answer).with_status(status)
+    }
+
+    /// Grants at once, to the user that `login_hint` names.
+    fn authorize(&self, request: &Request) -> Response {
+        let url = Url::parse(&request.url()).expect("a URL");
+        let params: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
+        assert_eq!(params["response_type"], "code");
+        assert_eq!(params["client_id"], CLIENT_ID);
+        assert_eq!(params["code_challenge_method"], "S256");
+        let mut back = Url::parse(&params["redirect_uri"]).expect("a URL");
+        let mut state = self.state();
+        state.count += 1;
+        let code = format!("code-number-{}", state.count);
+        back.query_pairs_mut()
+            .append_pair("code", &code)
+            .append_pair("state", &params["state"])
+            .append_pair("iss", ISSUER);
+        let user = params.get("login_hint").cloned().unwrap_or_else(|| "alice".to_owned());
+        let confidential = [code.clone(), params["state"].clone(), params["nonce"].clone()];
+        state.confidential.extend(confidential);
+        state.begun.insert(code, Begun { user, params });
+        Response::redirect(back)
+    }
+
+    fn token(&self, request: &Request) -> (u16, Value) {
+        let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("{CLIENT_ID}:{CLIENT_SECRET}")));
+        if request.header("authorization") != Some(&basic) {
+            return (401, json!({ "error": "invalid_client" }));
+        }
+        let field = |name| request.form(name).unwrap_or_default();
+        let verifier = field("code_verifier");
+        let mut state = self.state();
+        state.confidential.push(verifier.clone());
+        let Some(Begun { user, params }) = state.begun.remove(&field("code")) else {
+            return (400, json!({ "error": "invalid_grant" }));
+        };
+        assert_eq!(field("redirect_uri"), params["redirect_uri"]);
+        assert_eq!(BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)), params["code_challenge"]);
+        state.count += 1;
+        let (count, signing) = (state.count, state.signing.clone());
+        drop(state);
+
+        let mut claims = json!({
+            "iss": ISSUER,
+            "sub": format!("{user}-1"),
+            "aud": CLIENT_ID,
+            "iat": now(),
+            "exp": now() + 300,
+            "nonce": params["nonce"],
+        });
+        self.bent("id_token", &mut claims);
+        let mut id_token = json!(signing.sign(&claims));
+        self.bent("id_token_text", &mut id_token);
+        let access_token = format!("access-token-of-{user}-{count}");
+        let refresh_token = format!("refresh-token-of-{user}-{count}");
+        let confidential =
+            [&access_token, &refresh_token, id_token.as_str().expect("text")].map(str::to_owned);
+        self.state().confidential.extend(confidential);
+        let answer = json!({
+            "access_token": access_token,
+            "refresh_token": refresh_token,
+            "id_token": id_token,
+            "token_type": "Bearer",
+            "expires_in": 3600,
+        });
+        (200, answer)
+    }
+
+    fn bent(&self, place: &str, value: &mut Value) {
+        let bend = self.state().bends.get(place).cloned();
+        if let Some(bend) = bend {
+            bend(value);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The user's name and roles: nobody but alice is an admin.
+pub fn user(login: &str) -> Value {
+    let name = match login {
+        "zoe" => "Zoë 李 🦀",
+        other => other,
+    };
+    let roles = if login == "alice" { json!(["admin", "user"]) } else { json!(["user"]) };
+    json!({ "name": name, "email": format!("{login}@example.com"), "roles": roles })
+}
+
+fn userinfo(request: &Request) -> (u16, Value) {
+    let token = request.header("authorization").unwrap_or_default();
+    let Some((login, _)) =
+        token.strip_prefix("Bearer access-token-of-").and_then(|rest| rest.rsplit_once('-'))
+    else {
+        return (401, json!({ "error": "invalid_token" }));
+    };
+    let mut answer = user(login);
+    answer["sub"] = json!(format!("{login}-1"));
+    (200, answer)
+}
+
+fn discovery() -> Value {
+    json!({
+        "issuer": ISSUER,
+        "authorization_endpoint": format!("{ISSUER}/authorize"),
+        "token_endpoint": format!("{ISSUER}/token"),
+        "userinfo_endpoint": format!("{ISSUER}/userinfo"),
+        "jwks_uri": format!("{ISSUER}/jwks"),
+        "id_token_signing_alg_values_supported":
+            ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+    })
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs()
+}

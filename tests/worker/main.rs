@@ -1,0 +1,27 @@
+//! The built Worker in the real runtime: real HTTP, real cryptography of the platform, a real OpenID provider.
+//! One file per subject. It starts what `cargo xtask build` made, which `cargo xtask test` does first.
+
+#![allow(unreachable_pub, reason = "a test has no API: pub is for its other files")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is wrong, and runs where std's clock works"
+)]
+
+mod idp;
+mod node;
+mod signer;
+mod world;
+
+mod bad_input;
+mod concurrency;
+mod configuration;
+mod forwarding;
+mod hostile_provider;
+mod parity;
+mod signatures;
+mod streaming;
+mod whole_way;

@@ -1,0 +1,77 @@
+//! Node.js beside a test: a script that runs as long as the test wants it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// A running script. It ends when its standard input closes, which it does when this is dropped or the test
+/// process dies.
+pub struct Script {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Script {
+    /// Starts a script of this repository.
+    pub fn start(path: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(node())
+            .arg(root().join(path))
+            .args(arguments)
+            .envs(environment.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{path}: {error}"));
+        let input = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().expect("it is piped"));
+        Self { child, input, output }
+    }
+
+    /// Writes a line to it.
+    pub fn say(&mut self, line: &str) {
+        let input = self.input.as_mut().expect("open until the drop");
+        writeln!(input, "{line}").expect("the script reads");
+    }
+
+    /// The next line that it writes.
+    pub fn hear(&mut self) -> String {
+        let mut line = String::new();
+        let read = self.output.read_line(&mut line).expect("the script writes UTF-8");
+        assert!(read > 0, "the script has ended: see its words above");
+        line.truncate(line.trim_end().len());
+        line
+    }
+
+    /// Reads on, so that the script never waits for a reader.
+    pub fn ignore_output(mut self) -> Running {
+        let output = self.output;
+        std::thread::spawn(move || std::io::copy(&mut { output }, &mut std::io::sink()));
+        Running { _input: self.input.take(), child: self.child }
+    }
+}
+
+/// A script that nobody listens to. Dropping it ends it.
+pub struct Running {
+    _input: Option<ChildStdin>,
+    child: Child,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// The repository's root.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn node() -> PathBuf {
+    let node =
+        std::env::var_os("NODE_BIN").map_or_else(|| root().join("node_modules/.bin/node"), PathBuf::from);
+    assert!(node.exists(), "there is no {}: run `npm ci` first", node.display());
+    node
+}

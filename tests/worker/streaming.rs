@@ -1,0 +1,129 @@
+//! Bodies pass while they are being made: nothing is collected, in neither direction.
+
+use std::io::{Read, Write};
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
+
+use miniflare_test_harness::{Response, SCHEME_HEADER};
+use serde_json::{Value, json};
+
+use crate::world::{APP, World, begin, email, settings, settings_with};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const LARGE: usize = 20 * 1024 * 1024;
+
+/// Tells of the first piece of a body as soon as it has it, and then counts the rest.
+const COUNTING_APPLICATION: &str = r#"
+export default {
+  async fetch(request) {
+    const reader = request.body.getReader();
+    const first = await reader.read();
+    await fetch("https://signal.example/", { method: "POST", body: first.value });
+    let length = first.value.length;
+    for (let next = await reader.read(); !next.done; next = await reader.read()) length += next.value.length;
+    return new Response(String(length));
+  },
+};
+"#;
+
+/// Once with sessions that are left alone, once with a new cookie on every response.
+fn both() -> [Value; 2] {
+    [settings(), settings_with(&json!({ "session": { "update_age": "0s" } }))]
+}
+
+#[test]
+fn the_application_has_the_first_piece_while_the_client_still_sends() {
+    for settings in both() {
+        let world = World::with(settings, |builder| {
+            builder
+                .service_worker("APP", COUNTING_APPLICATION)
+                .host("signal.example", |_| Response::status(204))
+        });
+        let cookie = signed_in_without_a_page(&world);
+
+        let mut connection = world.connect();
+        connection.set_read_timeout(Some(PATIENCE)).unwrap();
+        let head = format!(
+            "POST /upload HTTP/1.1\r\nHost: app.example.com\r\n{SCHEME_HEADER}: https\r\nCookie: {cookie}\r\n\
+             Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nfirst\r\n"
+        );
+        connection.write_all(head.as_bytes()).unwrap();
+        let seen = world.wait_for_requests("signal.example", 1, PATIENCE);
+        assert_eq!(seen[0].text(), "first");
+        connection.write_all(b"6\r\nsecond\r\n0\r\n\r\n").unwrap();
+        let mut reply = String::new();
+        connection.read_to_string(&mut reply).unwrap();
+        assert!(reply.starts_with("HTTP/1.1 200 ") && reply.ends_with("11"), "{reply}");
+    }
+}
+
+#[test]
+fn the_client_has_the_first_piece_while_the_application_still_sends() {
+    for settings in both() {
+        let (go_on, wait) = mpsc::channel::<()>();
+        let wait = Mutex::new(Some(wait));
+        let world = World::with(settings, move |builder| {
+            builder.service("APP", move |request| {
+                if request.path() != "/download" {
+                    return Response::text("page");
+                }
+                let wait = wait.lock().unwrap().take().expect("one download");
+                Response::stream(move |body| {
+                    body.write_all(b"first")?;
+                    wait.recv_timeout(PATIENCE).expect("the client has the first piece");
+                    body.write_all(b"second")
+                })
+            })
+        });
+        let browser = world.signed_in("alice");
+        let mut reply = browser.get(&format!("{APP}/download")).stream().unwrap();
+        let mut first = [0; 5];
+        reply.read_exact(&mut first).unwrap();
+        assert_eq!(&first, b"first");
+        go_on.send(()).unwrap();
+        let mut rest = String::new();
+        reply.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "second");
+    }
+}
+
+#[test]
+fn large_bodies_pass_both_ways() {
+    for settings in both() {
+        let world = World::with(settings, |builder| {
+            builder.service("APP", |request| Response::bytes(request.body.clone()))
+        });
+        let browser = world.signed_in("alice");
+        let body: Vec<u8> = (0..LARGE).map(|at| u8::try_from(at * 31 % 251).unwrap()).collect();
+        let reply = browser
+            .post(&format!("{APP}/x"))
+            .body("application/octet-stream", body.clone())
+            .send()
+            .expect_status(200);
+        assert!(reply.body == body, "{} bytes came back of {LARGE}", reply.body.len());
+    }
+}
+
+#[test]
+fn a_download_that_breaks_off_does_not_look_complete() {
+    let world = World::with(settings(), |builder| {
+        builder.service("APP", |request| match request.path() {
+            "/download" => Response::raw("HTTP/1.1 200 OK\r\ncontent-length: 200\r\n\r\nhalf of it"),
+            _ => Response::text("page"),
+        })
+    });
+    let browser = world.signed_in("alice");
+    let mut reply = browser.get(&format!("{APP}/download")).stream().unwrap();
+    let mut body = Vec::new();
+    reply.read_to_end(&mut body).unwrap_err();
+    assert_eq!(email(&browser), "alice@example.com");
+}
+
+/// The cookies of somebody who signed in, where the application has no page to come back to.
+fn signed_in_without_a_page(world: &World) -> String {
+    let browser = world.client();
+    let back = begin(&browser, APP, "alice", "/auth/session").follow().send();
+    assert_eq!(back.json()["user"]["email"], "alice@example.com");
+    let pairs = browser.cookies(APP).into_iter().map(|(name, value)| format!("{name}={value}"));
+    pairs.collect::<Vec<_>>().join("; ")
+}
