@@ -9,7 +9,7 @@ use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Env, console_error, console_log, console_warn, web_sys};
 
 use crate::config::Target;
-use crate::http::request::{Method, Request, RequestUrl};
+use crate::http::request::{Request, RequestUrl};
 use crate::jose::jwk::Jwk;
 use crate::jose::jws::Algorithm;
 use crate::platform::{
@@ -68,7 +68,8 @@ impl Platform for Workers {
     async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
         let FetchRequest { timeout, limit, .. } = request;
         let failed = |error: JsValue| fetch_error(&error, timeout);
-        let init = init(&request.method, &request.headers).map_err(failed)?;
+        let init = init(&request.headers).map_err(failed)?;
+        init.set_method(request.method.as_str());
         if !request.body.is_empty() {
             init.set_body(&convert::bytes(&request.body));
         }
@@ -104,12 +105,13 @@ impl Platform for Workers {
         body: Incoming,
     ) -> Result<web_sys::Response, ForwardError> {
         let failed = |error: JsValue| ForwardError::Unreachable(convert::words(&error));
-        let init = init(&request.method, &request.headers).map_err(failed)?;
-        if let Some(stream) = body.0.body() {
-            init.set_body(&stream);
-        }
-        let request =
-            web_sys::Request::new_with_str_and_init(&url(target, &request.url), &init).map_err(failed)?;
+        // The incoming request at its target: with its method and its body, which a GET may have too (a
+        // request that is made from parts may not), and with what the edge knows of the client (`cf`).
+        let incoming: &web_sys::RequestInit = body.0.unchecked_ref();
+        let moved =
+            web_sys::Request::new_with_str_and_init(&url(target, &request.url), incoming).map_err(failed)?;
+        let init = init(&request.headers).map_err(failed)?;
+        let request = web_sys::Request::new_with_request_and_init(&moved, &init).map_err(failed)?;
         match target {
             Target::Origin | Target::Url(_) => {
                 respond(global().fetch_with_request(&request)).await.map_err(failed)
@@ -141,9 +143,8 @@ fn url(target: &Target, url: &RequestUrl) -> String {
     }
 }
 
-fn init(method: &Method, headers: &crate::http::headers::Headers) -> Result<web_sys::RequestInit, JsValue> {
+fn init(headers: &crate::http::headers::Headers) -> Result<web_sys::RequestInit, JsValue> {
     let init = web_sys::RequestInit::new();
-    init.set_method(method.as_str());
     let headers = convert::to_js(headers)?;
     init.set_headers(&headers);
     init.set_redirect(web_sys::RequestRedirect::Manual);

@@ -109,6 +109,29 @@ fn methods_pass_with_their_bodies() {
 }
 
 #[test]
+fn a_get_may_say_that_it_has_a_body_and_have_one() {
+    let world = World::new();
+    let browser = world.signed_in("alice");
+    for (method, body) in [("GET", ""), ("HEAD", ""), ("GET", "{\"query\":1}")] {
+        let length = body.len().to_string();
+        let request = browser.request(method, &format!("{APP}/search")).body("application/json", body);
+        let request = if body.is_empty() { request.header("content-length", &length) } else { request };
+        request.send().expect_status(200);
+        let got = world.requests_to_service("APP").pop().unwrap();
+        assert_eq!((got.method.as_str(), got.text().as_str()), (method, body));
+    }
+}
+
+#[test]
+fn another_worker_behind_it_knows_what_the_edge_knows() {
+    let application = "export default { fetch: (request) => Response.json(request.cf) };";
+    let world = World::with(settings(), |builder| builder.service_worker("APP", application));
+    let known = json!({ "country": "AQ", "colo": "MCM" });
+    let reply = world.client().get(&format!("{APP}/about")).cf(&known).send().expect_status(200);
+    assert_eq!(reply.json(), known);
+}
+
+#[test]
 fn paths_and_queries_arrive_byte_for_byte() {
     let world = World::new();
     let browser = world.signed_in("alice");
