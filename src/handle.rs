@@ -1,11 +1,12 @@
 //! From a request to its flow: the one dispatcher.
 
-use serde_json::Value;
-
 use crate::Vestibule;
-use crate::error::{ClientError, Error, ErrorPage};
+use crate::config::Dialect;
+use crate::error::{ClientError, Error};
 use crate::flow::session::Update;
-use crate::flow::{Exchange, callback, pages, protect, session, sign_in, sign_out, with_parameters};
+use crate::flow::{
+    Exchange, Input, answer, callback, client_log, pages, protect, session, sign_in, sign_out,
+};
 use crate::guard::path::CanonicalPath;
 use crate::http::form::Params;
 use crate::http::request::{Method, Request};
@@ -39,7 +40,10 @@ impl Vestibule {
         };
         match route(&path, &self.config.base_path) {
             Some(route) => Reply::Own(auth(&exchange, &route, body).await),
-            None => protect::protect(&exchange, &path, body).await,
+            None => match sign_in_of_v4_client(&exchange, &path) {
+                Some(redirect) => Reply::Own(redirect),
+                None => protect::protect(&exchange, &path, body).await,
+            },
         }
     }
 }
@@ -56,56 +60,76 @@ fn route<'a>(path: &'a CanonicalPath, base_path: &str) -> Option<Vec<&'a str>> {
 
 /// Runs an auth route, and turns what went wrong into the answer that Auth.js gives.
 async fn auth<P: Platform>(exchange: &Exchange<'_, P>, route: &[&str], body: P::Body) -> Response {
-    match act(exchange, route, body).await {
-        Ok(response) => as_client_wants(exchange, response),
+    let mut input = Input::of_query(exchange.request);
+    match act(exchange, route, body, &mut input).await {
+        Ok(response) => answer::as_client_wants(exchange, &input, response),
         Err(error) => {
             exchange.platform.log(error.level(), &error.log());
-            failure(exchange, route, &error)
+            answer::failure(exchange, route, &input, &error)
         }
     }
 }
 
+/// Finds the flow. What it reads of the body goes into `input`, also where the flow then fails.
 async fn act<P: Platform>(
     exchange: &Exchange<'_, P>,
     route: &[&str],
     body: P::Body,
+    input: &mut Input,
 ) -> Result<Response, Error> {
-    let request = exchange.request;
-    let query = Params::from_urlencoded(request.url.query.as_deref().unwrap_or_default().as_bytes());
-    match (&request.method, route) {
-        (Method::Get, ["csrf"]) => pages::csrf(exchange, &query),
+    let is_v4 = exchange.config().dialect == Dialect::NextAuthV4;
+    match (&exchange.request.method, route) {
+        (Method::Get, ["csrf"]) => pages::csrf(exchange, &input.query),
         (Method::Get, ["providers"]) => Ok(pages::providers(exchange)),
-        (Method::Get, ["session"]) => session::show(exchange, &query),
-        (Method::Get, ["signin"]) => pages::sign_in(exchange, &query),
-        (Method::Get, ["signout"]) => pages::sign_out(exchange, &query),
-        (Method::Get, ["error"]) => pages::error(exchange, &query),
-        (Method::Get, ["callback", provider]) => callback::callback(exchange, provider, &query).await,
+        (Method::Get, ["session"]) => session::show(exchange, &input.query),
+        (Method::Get, ["signin"]) => pages::sign_in(exchange, &input.query),
+        // next-auth 4 reads the provider there as an error, of which its page knows nothing to say.
+        (Method::Get, ["signin", _]) if is_v4 => pages::sign_in(exchange, &input.query),
+        (Method::Get, ["signout"]) => pages::sign_out(exchange, &input.query),
+        (Method::Get, ["error"]) => pages::error(exchange, &input.query),
+        (Method::Get, ["callback", provider]) => callback::callback(exchange, provider, &input.query).await,
         (Method::Post, ["session"]) => {
-            session::update(exchange, &query, read_update(exchange, body).await?).await
+            session::update(exchange, &input.query, read_update(exchange, body).await?).await
         }
         (Method::Post, ["signin"]) => {
-            sign_in::sign_in(exchange, None, &query, &read_form(exchange, body).await?).await
+            let (query, form) = input.with(read_form(exchange, body).await?);
+            sign_in::sign_in(exchange, None, query, form).await
         }
         (Method::Post, ["signin", provider]) => {
-            sign_in::sign_in(exchange, Some(provider), &query, &read_form(exchange, body).await?).await
+            let (query, form) = input.with(read_form(exchange, body).await?);
+            sign_in::sign_in(exchange, Some(provider), query, form).await
         }
         (Method::Post, ["signout"]) => {
-            Ok(sign_out::sign_out(exchange, &query, &read_form(exchange, body).await?)?)
+            let (query, form) = input.with(read_form(exchange, body).await?);
+            Ok(sign_out::sign_out(exchange, query, form)?)
         }
+        (Method::Post, ["_log"]) if is_v4 => Ok(client_log::client_log(exchange, body).await),
+        _ => Err(unsupported(exchange.request, route).into()),
+    }
+}
+
+/// Why a request asks for nothing that there is.
+fn unsupported(request: &Request, route: &[&str]) -> ClientError {
+    match (&request.method, route) {
         (Method::Get, ["signin", _]) => {
-            Err(ClientError::UnsupportedAction("a sign-in with a provider begins with POST").into())
+            ClientError::UnsupportedAction("a sign-in with a provider begins with POST")
         }
         (Method::Get | Method::Post, ["callback"]) => {
-            Err(ClientError::UnsupportedAction("the callback names no provider").into())
+            ClientError::UnsupportedAction("the callback names no provider")
+        }
+        (Method::Get | Method::Post, ["verify-request"]) => {
+            ClientError::UnsupportedAction("there is no sign-in by e-mail")
+        }
+        (Method::Get | Method::Post, ["webauthn-options"] | ["webauthn-options", _]) => {
+            ClientError::UnsupportedAction("there is no sign-in with a passkey")
         }
         (Method::Post, ["csrf" | "providers" | "error"] | ["callback", _]) => {
-            Err(ClientError::UnsupportedAction("this auth route does not answer POST").into())
+            ClientError::UnsupportedAction("this auth route does not answer POST")
         }
-        _ => Err(ClientError::UnknownAction {
+        _ => ClientError::UnknownAction {
             method: request.method.as_str().to_owned(),
             path: request.url.path.clone(),
-        }
-        .into()),
+        },
     }
 }
 
@@ -138,43 +162,15 @@ fn media_type(request: &Request) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// The answer to a request that could not be served: a page that names the error's code.
-fn failure<P: Platform>(exchange: &Exchange<'_, P>, route: &[&str], error: &Error) -> Response {
-    if error.is_bad_request() {
-        return bad_request();
-    }
-    // For scripts only: there is nobody to show a page to.
-    if exchange.request.method == Method::Post && route == ["session"] {
-        return Response::json(400, &Value::Null);
-    }
-    let pages = &exchange.config().pages;
-    let (own, route) = match error.page() {
-        ErrorPage::SignIn => (&pages.sign_in, "signin"),
-        ErrorPage::Error => (&pages.error, "error"),
-    };
-    let page = own.as_ref().map_or_else(|| exchange.route(route), |page| pages::absolute(exchange, page));
-    let url = with_parameters(&page, &[("error", error.code())]);
-    if wants_json(exchange.request) {
-        return Response::json(200, &serde_json::json!({ "url": url }));
-    }
-    Response::redirect(url)
+/// next-auth 4's `useSession({ required: true })` goes there whatever the base path is.
+fn sign_in_of_v4_client<P: Platform>(exchange: &Exchange<'_, P>, path: &CanonicalPath) -> Option<Response> {
+    let is_it = exchange.config().dialect == Dialect::NextAuthV4
+        && exchange.request.method == Method::Get
+        && path.segments() == ["api", "auth", "signin"];
+    let query = exchange.request.url.query.as_deref().map_or(String::new(), |query| format!("?{query}"));
+    is_it.then(|| Response::redirect(format!("{}{query}", exchange.route("signin"))))
 }
 
 fn bad_request() -> Response {
     Response::json(400, &"Bad request.")
-}
-
-/// Auth.js's client sends a header when it wants to know where a redirect goes instead of following it.
-fn as_client_wants<P: Platform>(exchange: &Exchange<'_, P>, mut response: Response) -> Response {
-    let Some(location) = response.headers.get("location").filter(|_| wants_json(exchange.request)) else {
-        return response;
-    };
-    let body = Response::json(200, &serde_json::json!({ "url": location }));
-    response.status = body.status;
-    response.body = body.body;
-    response.with("content-type", "application/json")
-}
-
-fn wants_json(request: &Request) -> bool {
-    request.headers.contains("x-auth-return-redirect")
 }

@@ -100,6 +100,26 @@ pub enum Dialect {
     NextAuthV4,
 }
 
+impl Dialect {
+    /// The one that is read only.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::AuthJsV5 => Self::NextAuthV4,
+            Self::NextAuthV4 => Self::AuthJsV5,
+        }
+    }
+
+    /// What an OpenID Connect provider is called in `GET /providers` and in an account: next-auth 4 has one
+    /// word for all of OAuth.
+    pub fn oidc(self) -> &'static str {
+        match self {
+            Self::AuthJsV5 => "oidc",
+            Self::NextAuthV4 => "oauth",
+        }
+    }
+}
+
 /// What holds for a path that no rule names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefaultAccess {

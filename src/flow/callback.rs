@@ -163,7 +163,7 @@ fn person<'a, P: Platform>(
     let first = |names: &[&str]| names.iter().find_map(|name| profile.get(*name)).cloned();
     Person {
         provider,
-        kind: "oidc",
+        kind: exchange.config().dialect.oidc(),
         subject: id_token.subject().to_owned(),
         name: first(&["name", "nickname", "preferred_username"]),
         email: first(&["email"]),

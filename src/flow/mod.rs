@@ -1,7 +1,9 @@
 //! One file per flow, its effects in reading order. [`protect`] is what every page passes; the others are
 //! the auth routes.
 
+pub(crate) mod answer;
 pub(crate) mod callback;
+pub(crate) mod client_log;
 pub(crate) mod establish;
 pub(crate) mod forward;
 pub(crate) mod pages;
@@ -75,13 +77,17 @@ impl<'a, P: Platform> Exchange<'a, P> {
 
     /// The cookies that put `session` into the browser.
     pub(crate) fn session_cookies(&self, session: &Session) -> Result<Vec<SetCookie>, TooLarge> {
+        let session = match self.config().session.absolute_max_age {
+            Some(_) => &session.clone().with_sign_in_time(),
+            None => session,
+        };
         cookie::write(self.config(), &self.names, &self.cookies, session, self.now, &mut |bytes| {
             self.platform.fill_random(bytes);
         })
     }
 
-    /// The cookies that renew `session` where `update_age` has passed since it was last sealed; none
-    /// otherwise, so that a late response does not overwrite a newer cookie.
+    /// The cookies that renew `session` where `update_age` has passed since it was last sealed, or where it was
+    /// sealed in the other dialect; none otherwise, so that a late response does not overwrite a newer cookie.
     pub(crate) fn renewal_cookies(&self, session: &Session) -> Vec<SetCookie> {
         if !session.is_due(self.config().session.update_age, self.now) {
             return Vec::new();
@@ -105,6 +111,26 @@ impl<'a, P: Platform> Exchange<'a, P> {
 
     pub(crate) fn log(&self, level: Level, event: &str, message: &str) {
         self.platform.log(level, &serde_json::json!({ "event": event, "message": message }));
+    }
+}
+
+/// What a request to an auth route says beside its path.
+pub(crate) struct Input {
+    pub(crate) query: Params,
+    /// A POST's body; nothing of any other request.
+    pub(crate) form: Params,
+}
+
+impl Input {
+    pub(crate) fn of_query(request: &Request) -> Self {
+        let query = request.url.query.as_deref().unwrap_or_default();
+        Self { query: Params::from_urlencoded(query.as_bytes()), form: Params::default() }
+    }
+
+    /// Keeps the body, and gives both.
+    pub(crate) fn with(&mut self, form: Params) -> (&Params, &Params) {
+        self.form = form;
+        (&self.query, &self.form)
     }
 }
 

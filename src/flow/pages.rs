@@ -7,11 +7,26 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::config::Dialect;
 use crate::error::{ClientError, Error};
 use crate::flow::{Exchange, Visit, with_cookies, with_parameters};
 use crate::http::form::Params;
 use crate::http::response::Response;
 use crate::platform::Platform;
+
+/// Codes that next-auth 4's error page leaves to the sign-in page.
+const SIGN_IN_ERRORS_V4: [&str; 10] = [
+    "Signin",
+    "OAuthSignin",
+    "OAuthCallback",
+    "OAuthCreateAccount",
+    "EmailCreateAccount",
+    "Callback",
+    "OAuthAccountNotLinked",
+    "EmailSignin",
+    "CredentialsSignin",
+    "SessionRequired",
+];
 
 const STYLE: &str = include_str!("pages.css");
 
@@ -61,12 +76,18 @@ pub(crate) fn sign_out<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) 
 pub(crate) fn error<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> Result<Response, Error> {
     let visit = Visit::new(exchange, query, None)?;
     let code = query.one("error").map_err(ClientError::from)?;
+    if exchange.config().dialect == Dialect::NextAuthV4
+        && let Some(code) = code.filter(|code| SIGN_IN_ERRORS_V4.contains(code))
+    {
+        let location = with_parameters(&exchange.route("signin"), &[("error", code)]);
+        return Ok(with_cookies(Response::redirect(location), visit.cookies));
+    }
     if let Some(page) = &exchange.config().pages.error {
         // Auth.js writes the word where there is no error.
         let location = with_parameters(page, &[("error", code.unwrap_or("undefined"))]);
         return Ok(with_cookies(Response::redirect(location), visit.cookies));
     }
-    let (status, title, text) = match code {
+    let (status, title, text) = match code.map(|code| canonical(exchange.config().dialect, code)) {
         Some("Configuration") => (
             500,
             "Something is wrong on our side",
@@ -88,6 +109,13 @@ pub(crate) fn error<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> 
     Ok(with_cookies(page(exchange, status, title, &body), visit.cookies))
 }
 
+/// next-auth 4 does not mind how a code is capitalized.
+fn canonical(dialect: Dialect, code: &str) -> &str {
+    let known = ["Configuration", "AccessDenied", "Verification"];
+    let same = |known: &&str| dialect == Dialect::NextAuthV4 && known.eq_ignore_ascii_case(code);
+    known.into_iter().find(same).unwrap_or(code)
+}
+
 /// What somebody sees who is signed in, but not as somebody who may go where they wanted to.
 pub(crate) fn forbidden<P: Platform>(exchange: &Exchange<'_, P>) -> Response {
     let body = html! {
@@ -104,7 +132,7 @@ pub(crate) fn providers<P: Platform>(exchange: &Exchange<'_, P>) -> Response {
         json!({
             "id": id,
             "name": name,
-            "type": "oidc",
+            "type": exchange.config().dialect.oidc(),
             "signinUrl": exchange.route(&format!("signin/{id}")),
             "callbackUrl": exchange.route(&format!("callback/{id}")),
         })
@@ -136,7 +164,7 @@ fn hidden(visit: &Visit) -> Markup {
 /// Auth.js's codes in words. An unknown one, which anybody can put into a link, says nothing of its own.
 fn sign_in_error(code: &str) -> &'static str {
     match code {
-        "OAuthCallbackError" | "OAuthSignin" | "Signin" | "Callback" => {
+        "OAuthCallbackError" | "OAuthCallback" | "OAuthSignin" | "Signin" | "Callback" => {
             "The sign-in was cancelled or refused. Please try again, or with a different account."
         }
         "OAuthAccountNotLinked" => {

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::config::Dialect;
 use crate::error::{ClientError, Error};
 use crate::flow::{Exchange, Visit, with_cookies};
 use crate::hooks::{DefaultSession, TokenOccasion};
@@ -12,7 +13,7 @@ use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
 use crate::session::cookie::{self, Presented};
 
-/// Answers the session, or `null`.
+/// Answers the session, or that there is none.
 pub(crate) fn show<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> Result<Response, Error> {
     let visit = Visit::new(exchange, query, None)?;
     let answer = match exchange.session() {
@@ -77,7 +78,11 @@ async fn updated<P: Platform>(
 
 /// Nobody is signed in; what only looks like a session is cleared away.
 fn nobody<P: Platform>(exchange: &Exchange<'_, P>, presented: Presented) -> Response {
-    let answer = Response::json(200, &Value::Null);
+    let answer = match exchange.config().dialect {
+        Dialect::AuthJsV5 => Response::json(200, &Value::Null),
+        // The client of v5 takes `{}` for somebody signed in, that of v4 cannot read `null`.
+        Dialect::NextAuthV4 => Response::json(200, &json!({})),
+    };
     let Presented::Refused(reason) = presented else {
         return answer;
     };

@@ -152,6 +152,7 @@ impl fmt::Debug for SetCookie {
 #[derive(Clone, Debug)]
 pub struct CookieNames {
     session: String,
+    other_session: String,
     callback_url: String,
     csrf: String,
     transaction_prefix: String,
@@ -160,13 +161,15 @@ pub struct CookieNames {
 impl CookieNames {
     /// The names as `dialect` writes them; `secure` where the app's own origin is `https`.
     pub fn new(dialect: Dialect, secure: bool) -> Self {
-        let base = match dialect {
+        let base_of = |dialect| match dialect {
             Dialect::AuthJsV5 => "authjs.",
             Dialect::NextAuthV4 => "next-auth.",
         };
+        let (base, other) = (base_of(dialect), base_of(dialect.other()));
         let (shared, host_bound) = if secure { ("__Secure-", "__Host-") } else { ("", "") };
         Self {
             session: format!("{shared}{base}session-token"),
+            other_session: format!("{shared}{other}session-token"),
             callback_url: format!("{shared}{base}callback-url"),
             csrf: format!("{host_bound}{base}csrf-token"),
             transaction_prefix: format!("{host_bound}{base}transaction."),
@@ -176,6 +179,11 @@ impl CookieNames {
     /// The session; its chunks have `.0`, `.1`, … behind this name.
     pub fn session(&self) -> &str {
         &self.session
+    }
+
+    /// The session as the other dialect writes it: of before the dialect was changed, or of Auth.js itself.
+    pub fn other_session(&self) -> &str {
+        &self.other_session
     }
 
     /// The return address.

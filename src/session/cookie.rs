@@ -1,4 +1,7 @@
 //! The session's cookie in a request and in a response: found, opened, renewed, erased.
+//!
+//! Both dialects are read and one is written, so that changing the dialect, or coming from Auth.js itself, signs
+//! nobody out.
 
 use crate::config::{Config, Dialect};
 use crate::http::cookie::{CookieNames, Cookies, SetCookie};
@@ -29,13 +32,24 @@ pub struct TooLarge {
     pub length: usize,
 }
 
-/// Finds and opens the session in `cookies`.
+/// Finds and opens the session in `cookies`: our dialect's, or where there is no good one the other's.
 pub fn read(config: &Config, names: &CookieNames, cookies: &Cookies, now: Timestamp) -> Presented {
-    let Some(found) = chunk::join(cookies, names.session()) else {
+    let own = open(config, config.dialect, names.session(), cookies, now);
+    if matches!(own, Presented::Good(_)) {
+        return own;
+    }
+    match (own, open(config, config.dialect.other(), names.other_session(), cookies, now)) {
+        (_, Presented::Good(session)) => Presented::Good(session.in_other_dialect()),
+        (Presented::Nothing, other) => other,
+        (own, _) => own,
+    }
+}
+
+fn open(config: &Config, dialect: Dialect, name: &str, cookies: &Cookies, now: Timestamp) -> Presented {
+    let Some(found) = chunk::join(cookies, name) else {
         return Presented::Nothing;
     };
-    let salt = salt(config.dialect, names);
-    let claims = match seal::open(&config.keys, config.dialect, salt, &found.value, now) {
+    let claims = match seal::open(&config.keys, dialect, salt(dialect, name), &found.value, now) {
         Ok(claims) => claims,
         Err(error) => return Presented::Refused(error.to_string()),
     };
@@ -58,37 +72,48 @@ pub fn write(
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Result<Vec<SetCookie>, TooLarge> {
     let lifetime = config.session.max_age;
-    let salt = salt(config.dialect, names);
+    let salt = salt(config.dialect, names.session());
     let sealed = seal::seal(&config.keys, config.dialect, salt, session.claims(), lifetime, now, random);
     if !chunk::fits(&sealed, config.dialect) {
         return Err(TooLarge { length: sealed.len() });
     }
     let chunks = chunk::split(names.session(), &sealed, config.dialect);
-    let stale = chunk::stale(cookies, names.session(), &chunks);
     let domain = config.cookie_domain.as_ref();
     let fresh = chunks
         .iter()
         .map(|(name, value)| SetCookie::new(name, value).domain(domain).expires(now.plus(lifetime)));
-    Ok(expired(config, &stale).chain(fresh).collect())
+    Ok(expired(config, names, cookies, &chunks).into_iter().chain(fresh).collect())
 }
 
 /// The cookies that remove every trace of a session from the browser.
 pub fn erase(config: &Config, names: &CookieNames, cookies: &Cookies) -> Vec<SetCookie> {
-    let present = chunk::stale(cookies, names.session(), &[]);
-    let shared = expired(config, &present);
-    // A cookie of before `cookies.domain` was set belongs to this host alone and would outlive the other.
-    let host_only = present.iter().filter(|_| config.cookie_domain.is_some()).map(SetCookie::expired);
+    expired(config, names, cookies, &[])
+}
+
+/// Takes away every session cookie that the request brought, in either dialect, but for those that `written`
+/// replaces.
+fn expired(
+    config: &Config,
+    names: &CookieNames,
+    cookies: &Cookies,
+    written: &[(String, String)],
+) -> Vec<SetCookie> {
+    let present = |but| {
+        let names = [names.session(), names.other_session()];
+        names.into_iter().flat_map(move |name| chunk::stale(cookies, name, but))
+    };
+    let domain = config.cookie_domain.as_ref();
+    let shared = present(written).map(|name| SetCookie::expired(name).domain(domain));
+    // A cookie of before `cookies.domain` was set, Auth.js's own for one, belongs to this host alone. It would
+    // outlive the shared one of the same name, and browsers send it first.
+    let host_only = present(&[]).filter(|_| domain.is_some()).map(SetCookie::expired);
     shared.chain(host_only).collect()
 }
 
 /// What the session's key is derived with: v5 gives every cookie a key of its own, v4 the session none.
-fn salt(dialect: Dialect, names: &CookieNames) -> &str {
+fn salt(dialect: Dialect, name: &str) -> &str {
     match dialect {
-        Dialect::AuthJsV5 => names.session(),
+        Dialect::AuthJsV5 => name,
         Dialect::NextAuthV4 => "",
     }
-}
-
-fn expired<'a>(config: &'a Config, stale: &'a [String]) -> impl Iterator<Item = SetCookie> {
-    stale.iter().map(|name| SetCookie::expired(name).domain(config.cookie_domain.as_ref()))
 }

@@ -13,6 +13,7 @@
 mod signature;
 
 mod callback;
+mod dialect;
 mod hooks;
 mod protect;
 mod provider;

@@ -15,11 +15,6 @@ pub(super) fn refuse(raw: &RawAuth, problems: &mut Problems) {
     };
 
     let is = |text: &Option<String>, what: &str| text.as_deref() == Some(what);
-    refuse(
-        is(&raw.dialect, "next-auth-v4"),
-        root.key("dialect"),
-        "next-auth 4's cookies are read, but only \"authjs-v5\" is written",
-    );
     refuse(raw.login_url.is_some(), root.key("login_url"), "every host signs people in itself; leave it out");
     refuse(
         is(&raw.refresh.lease, "durable-object"),

@@ -117,13 +117,6 @@ pub(super) const REFUSED: &[(&str, &str, &[&str])] = &[
         &[r#"AUTH.dialect: "v5" is not known; known here: authjs-v5, next-auth-v4"#],
     ),
     (
-        r#"{"dialect": "next-auth-v4"}"#,
-        "{}",
-        &[
-            r#"AUTH.dialect: this version cannot do that yet: next-auth 4's cookies are read, but only "authjs-v5" is written"#,
-        ],
-    ),
-    (
         r#"{"default_access": "privat"}"#,
         "{}",
         &[r#"AUTH.default_access: "privat" is not known; known here: signed-in, public"#],
