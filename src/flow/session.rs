@@ -83,10 +83,10 @@ fn nobody<P: Platform>(exchange: &Exchange<'_, P>, presented: Presented) -> Resp
         // The client of v5 takes `{}` for somebody signed in, that of v4 cannot read `null`.
         Dialect::NextAuthV4 => Response::json(200, &json!({})),
     };
-    let Presented::Refused(reason) = presented else {
-        return answer;
-    };
-    exchange.log(Level::Info, "session_refused", &reason);
+    if let Presented::Refused(reason) = presented {
+        exchange.log(Level::Info, "session_refused", &reason);
+    }
+    // Also where nothing was read there may be cookies: chunks whose first one is lost.
     with_cookies(answer, cookie::erase(exchange.config(), &exchange.names, &exchange.cookies))
 }
 

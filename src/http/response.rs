@@ -49,9 +49,12 @@ impl Response {
 
     /// The same, never to be cached: what `/session` and `/csrf` answer with.
     #[must_use]
-    pub fn uncached(self) -> Self {
-        self.with("cache-control", "private, no-cache, no-store")
-            .with("expires", "0")
-            .with("pragma", "no-cache")
+    pub fn uncached(mut self) -> Self {
+        for (name, value) in
+            [("cache-control", "private, no-cache, no-store"), ("expires", "0"), ("pragma", "no-cache")]
+        {
+            self.headers.set(name, value);
+        }
+        self
     }
 }

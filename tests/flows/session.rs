@@ -25,6 +25,8 @@ fn the_answer_is_never_cached() {
         assert_eq!((header("expires"), header("pragma")), (vec!["0"], vec!["no-cache"]));
         assert_eq!(header("content-type"), ["application/json"]);
         browser.sign_in(&world, "bob", "/");
+        // So that the next answer renews it.
+        world.pass(DAY);
     }
 }
 
@@ -66,6 +68,14 @@ fn the_absolute_age_ends_a_session_however_often_it_is_renewed() {
     }
     world.pass(DAY);
     assert_eq!(browser.session(&world), Value::Null);
+}
+
+#[test]
+fn chunks_that_lost_the_first_one_are_cleared_away() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    browser.plant(&format!("{SESSION}.1"), "the rest");
+    assert_eq!(browser.session(&world), Value::Null);
+    assert_eq!(browser.cookie(&format!("{SESSION}.1")), None);
 }
 
 #[test]
