@@ -1,0 +1,578 @@
+//! What both sides are asked.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use url::form_urlencoded;
+use vestibule::config::Dialect;
+
+use crate::site::{DAY, FOREIGN_SECRET, SECRET, Site, TOKEN, ada};
+
+/// A story of one browser.
+pub struct Case {
+    pub name: String,
+    /// Whether the site has pages of its own for signing in and out and for errors.
+    pub has_pages: bool,
+    /// What the browser has already, as it would send it.
+    pub cookies: Vec<(String, String)>,
+    pub steps: Vec<Step>,
+}
+
+/// One request. `{csrf}`, `{state}` and `{code:USER}` are filled in by the browser.
+pub struct Step {
+    pub method: String,
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Option<String>,
+}
+
+/// All cases of this site.
+pub fn cases(site: Site) -> Vec<Case> {
+    let mut list = List { site, cases: Vec::new() };
+    csrf_and_providers(&mut list);
+    session(&mut list);
+    session_confusion(&mut list);
+    update(&mut list);
+    pages(&mut list);
+    return_addresses(&mut list);
+    sign_in(&mut list);
+    bodies(&mut list);
+    callback(&mut list);
+    stories(&mut list);
+    sign_out(&mut list);
+    errors(&mut list);
+    client_log(&mut list);
+    routes(&mut list);
+    list.cases
+}
+
+fn csrf_and_providers(list: &mut List) {
+    let site = list.site;
+    let csrf = site.names().csrf().to_owned();
+    list.case("csrf").get("/csrf");
+    list.case("csrf: known browser").has_csrf().get("/csrf");
+    list.case("csrf: cookie of another secret").has([site.csrf_of(FOREIGN_SECRET)]).get("/csrf");
+    for broken in ["", "x", "%7C", "a%7Cb", "%", "%zz", TOKEN] {
+        list.case(&format!("csrf: broken cookie {broken:.8}"))
+            .has([(csrf.clone(), broken.to_owned())])
+            .get("/csrf");
+    }
+    let bare = site.csrf().1.replace("%7C", "|");
+    list.case("csrf: cookie with a bare bar").has([(csrf, bare)]).get("/csrf");
+    list.case("csrf with a return address").get("/csrf?callbackUrl=/x");
+    list.case("providers").get("/providers");
+    list.case("providers: known browser").has_csrf().get("/providers");
+}
+
+fn session(list: &mut List) {
+    let site = list.site;
+    let name = site.names().session().to_owned();
+    list.case("session: nobody").get("/session");
+    list.case("session: good").has(site.session(&ada())).get("/session");
+    list.case("session: good, known browser").has_csrf().has(site.session(&ada())).get("/session");
+    for (what, claims) in [
+        ("no name", json!({ "email": "ada@example.com", "sub": "1" })),
+        ("nulls", json!({ "name": null, "email": null, "picture": null, "sub": "1" })),
+        ("no claims", json!({})),
+        ("other types", json!({ "name": 1, "email": ["a"], "picture": { "a": true } })),
+        ("more claims", json!({ "name": "Ada", "sub": "1", "roles": ["a"], "access_token": "t", "n": 1.5 })),
+        ("no ASCII", json!({ "name": "Jürgen Žižka 山田 🦀", "email": "é@example.com" })),
+    ] {
+        list.case(&format!("session: {what}")).has(site.session(&claims)).get("/session");
+    }
+    for (what, secret, ago) in [
+        ("of yesterday", SECRET, DAY + Duration::from_hours(1)),
+        ("nearly over", SECRET, DAY * 29 + Duration::from_hours(23)),
+        ("over", SECRET, DAY * 31),
+        ("of another secret", FOREIGN_SECRET, Duration::ZERO),
+    ] {
+        let sealed = site.sealed(&ada(), secret, ago);
+        list.case(&format!("session {what}")).has(site.session_of(&sealed)).get("/session");
+    }
+    let mut ahead = ada();
+    ahead["nbf"] = json!(4_000_000_000_u64);
+    list.case("session of the future").has(site.session(&ahead)).get("/session");
+    for junk in ["", "junk", "a.b.c.d.e", "....", "%", "%zz", "null", "eyJhbGciOiJkaXIifQ...."] {
+        list.case(&format!("session: {junk:?}")).has([(name.clone(), junk.to_owned())]).get("/session");
+    }
+    let altered = site.sealed(&ada(), SECRET, Duration::ZERO).replace("..", ".x.");
+    list.case("session: altered").has([(name, altered)]).get("/session");
+    list.case("session with a return address").has(site.session(&ada())).get("/session?callbackUrl=/x");
+}
+
+fn session_confusion(list: &mut List) {
+    let site = list.site;
+    let name = site.names().session().to_owned();
+    let mut large = ada();
+    large["roles"] = json!(vec!["x".repeat(100); 60]);
+    let chunks = site.session(&large);
+    list.case("session in chunks").has(chunks.clone()).get("/session");
+    list.case("session in chunks, in another order").has(chunks.iter().rev().cloned()).get("/session");
+    list.case("session in chunks, one lost").has(chunks.iter().skip(1).cloned()).get("/session");
+    list.case("session in chunks, the last lost").has(chunks.iter().take(1).cloned()).get("/session");
+    list.case("session in one chunk")
+        .has(site.session(&ada()).into_iter().map(|(name, value)| (format!("{name}.0"), value)))
+        .get("/session");
+    list.case("session whole and in chunks").has(site.session(&ada())).has(chunks).get("/session");
+    list.case("session beside a cookie that begins like it")
+        .has(site.session(&ada()))
+        .has([(format!("{name}-legacy"), "x".to_owned())])
+        .get("/session");
+    list.case("session under a name that begins like it")
+        .has(site.session(&ada()).into_iter().map(|(name, value)| (format!("{name}X"), value)))
+        .get("/session");
+    let insecure = Site { secure: !site.secure, ..site };
+    list.case("session of the other scheme").has(insecure.session(&ada())).get("/session");
+    let renamed = insecure.session(&ada()).into_iter().map(|(_, value)| (name.clone(), value));
+    list.case("session of the other scheme, renamed").has(renamed).get("/session");
+    let other = Site { dialect: site.dialect.other(), ..site };
+    list.case("session of the other dialect").has(other.session(&ada())).get("/session");
+    list.case("session of both dialects")
+        .has(site.session(&ada()))
+        .has(other.session(&ada()))
+        .get("/session");
+    let renamed = other.session(&ada()).into_iter().map(|(_, value)| (name.clone(), value));
+    list.case("session of the other dialect, renamed").has(renamed).get("/session");
+}
+
+fn update(list: &mut List) {
+    let site = list.site;
+    let data = json!({ "csrfToken": "{csrf}", "data": { "name": "Mallory", "roles": ["admin"] } });
+    list.case("update").has_csrf().has(site.session(&ada())).post_json("/session", &data);
+    list.case("update: form")
+        .has_csrf()
+        .has(site.session(&ada()))
+        .post("/session", &[("csrfToken", "{csrf}")]);
+    list.case("update: nobody").has_csrf().post_json("/session", &data);
+    list.case("update: no token")
+        .has_csrf()
+        .has(site.session(&ada()))
+        .post_json("/session", &json!({ "data": {} }));
+    list.case("update: no cookie").has(site.session(&ada())).post("/session", &[("csrfToken", TOKEN)]);
+    list.case("update: wrong token")
+        .has_csrf()
+        .has(site.session(&ada()))
+        .post("/session", &[("csrfToken", "00")]);
+    list.case("update: broken JSON").has_csrf().has(site.session(&ada())).send(
+        "POST",
+        "/session",
+        &[("content-type", "application/json")],
+        Some("{"),
+    );
+    list.case("update: junk session")
+        .has_csrf()
+        .has([(site.names().session().to_owned(), "junk".to_owned())])
+        .post("/session", &[("csrfToken", "{csrf}")]);
+}
+
+fn pages(list: &mut List) {
+    for (name, path) in [("sign in", "/signin"), ("sign out", "/signout"), ("error", "/error")] {
+        list.case(&format!("page: {name}")).get(path);
+        list.case(&format!("page: {name}, known browser")).has_csrf().get(path);
+        list.case(&format!("page: {name}, own")).own_pages().get(path);
+        list.case(&format!("page: {name}, own, with more"))
+            .own_pages()
+            .get(&format!("{path}?callbackUrl=/x%3Fa%3Db%20c%26d&error=OAuthAccountNotLinked&other=1"));
+    }
+    list.case("page: sign in with an error").get("/signin?error=CredentialsSignin&callbackUrl=/x");
+    list.case("page: sign in with an unknown error").get("/signin?error=%3Cscript%3E");
+    list.case("page: sign in with a provider").get("/signin/acme");
+    list.case("page: sign in with an unknown provider").get("/signin/nobody");
+}
+
+/// The kinds of return address that there are, good and crooked.
+const ADDRESSES: &[&str] = &[
+    "/",
+    "/x",
+    "/x?a=b&c=d#e",
+    "/a/../b",
+    "/a%2Fb",
+    "/ä ö",
+    "https://app.example.com",
+    "https://app.example.com/",
+    "https://app.example.com/x?y",
+    "https://app.example.com:443/x",
+    "HTTPS://APP.EXAMPLE.COM/x",
+    "http://app.example.com/x",
+    "https://app.example.com:8443/x",
+    "https://evil.example",
+    "https://evil.example/x",
+    "https://app.example.com@evil.example/",
+    "https://u:p@app.example.com/",
+    "https://app.example.com.evil.example/",
+    "//evil.example",
+    "///evil.example",
+    "/\\evil.example",
+    "\\\\evil.example",
+    "/\t/evil.example",
+    "/..//evil.example",
+    "foo",
+    "?x",
+    "#x",
+    "javascript:alert(1)",
+    "JavaScript://app.example.com/%0aalert(1)",
+    "data:text/html,x",
+    "ftp://app.example.com/",
+    "https:/app.example.com/x",
+    "https:app.example.com/x",
+    "https://",
+    "https://[",
+    " /x",
+    "/x\r\nSet-Cookie: a=b",
+    "",
+];
+
+fn return_addresses(list: &mut List) {
+    let name = list.site.names().callback_url().to_owned();
+    for address in ADDRESSES {
+        let encoded: String = form_urlencoded::byte_serialize(address.as_bytes()).collect();
+        let encoded = encoded.replace('+', "%20");
+        list.case(&format!("return address in the query: {address:?}"))
+            .get(&format!("/csrf?callbackUrl={encoded}"));
+        list.case(&format!("return address in the cookie: {address:?}"))
+            .has([(name.clone(), encoded.clone())])
+            .get("/csrf");
+        list.case(&format!("return address in the form: {address:?}"))
+            .has_csrf()
+            .post("/signout", &[("csrfToken", "{csrf}"), ("callbackUrl", address)]);
+    }
+    list.case("return address: form before query before cookie")
+        .has_csrf()
+        .has([(name.clone(), "https%3A%2F%2Fapp.example.com%2Fcookie".to_owned())])
+        .post("/signout?callbackUrl=/query", &[("csrfToken", "{csrf}"), ("callbackUrl", "/form")])
+        .post("/signout?callbackUrl=/query", &[("csrfToken", "{csrf}")])
+        .post("/signout", &[("csrfToken", "{csrf}")]);
+    list.case("return address twice").get("/csrf?callbackUrl=/a&callbackUrl=/b");
+    list.case("return address in the cookie, broken encoding").has([(name, "%zz".to_owned())]).get("/csrf");
+}
+
+fn sign_in(list: &mut List) {
+    let site = list.site;
+    for path in ["/signin/acme", "/signin", "/signin/nobody"] {
+        list.case(&format!("sign in at {path}"))
+            .has_csrf()
+            .post(path, &[("csrfToken", "{csrf}"), ("callbackUrl", "/dashboard")]);
+        list.case(&format!("sign in at {path}, no token"))
+            .has_csrf()
+            .post(path, &[("callbackUrl", "/dashboard")]);
+        list.case(&format!("sign in at {path}, no cookie")).post(path, &[("csrfToken", TOKEN)]);
+    }
+    list.case("sign in, wrong token").has_csrf().post("/signin/acme", &[("csrfToken", "00")]);
+    list.case("sign in, token in capitals")
+        .has_csrf()
+        .post("/signin/acme", &[("csrfToken", &TOKEN.to_ascii_uppercase())]);
+    list.case("sign in, token in the query").has_csrf().post("/signin/acme?csrfToken={csrf}", &[]);
+    list.case("sign in, token of another site")
+        .has([site.csrf_of(FOREIGN_SECRET)])
+        .post("/signin/acme", &[("csrfToken", TOKEN)]);
+    list.case("sign in, no token, own pages").own_pages().has_csrf().post("/signin/acme", &[]);
+    for (what, query) in [
+        ("harmless parameters", "prompt=login&login_hint=ada%40example.com&ui_locales=de"),
+        ("parameters that are ours", "redirect_uri=https%3A%2F%2Fevil.example&state=x&client_id=y&nonce=z"),
+        ("another scope", "scope=all"),
+        ("an unknown parameter", "tracking=1"),
+    ] {
+        list.case(&format!("sign in with {what}"))
+            .has_csrf()
+            .post(&format!("/signin/acme?{query}"), &[("csrfToken", "{csrf}")]);
+    }
+    for (what, headers, json) in [
+        ("v5's client", &[("x-auth-return-redirect", "1")][..], "false"),
+        ("v4's client", &[], "true"),
+        ("both clients at once", &[("x-auth-return-redirect", "1")], "true"),
+        ("a client that wants no JSON", &[], "false"),
+    ] {
+        for (outcome, path, token) in [
+            ("sign in", "/signin/acme", "{csrf}"),
+            ("sign in, no token,", "/signin/acme", ""),
+            ("sign out", "/signout", "{csrf}"),
+        ] {
+            let form = [("csrfToken", token), ("json", json), ("callbackUrl", "/x")];
+            list.case(&format!("{outcome} by {what}")).has_csrf().post_with(path, &form, headers);
+        }
+    }
+    list.case("session by v5's client").send("GET", "/session", &[("x-auth-return-redirect", "1")], None);
+    list.case("sign-in page by v5's client").own_pages().send(
+        "GET",
+        "/signin",
+        &[("x-auth-return-redirect", "1")],
+        None,
+    );
+}
+
+fn bodies(list: &mut List) {
+    let form = "csrfToken={csrf}";
+    let json = r#"{"csrfToken":"{csrf}","callbackUrl":"/x"}"#;
+    let form_type = "application/x-www-form-urlencoded";
+    for (what, content_type, body) in [
+        ("JSON", "application/json", json),
+        ("JSON with a charset", "application/json; charset=utf-8", json),
+        ("a form with a charset", "application/x-www-form-urlencoded;charset=UTF-8", form),
+        ("JSON that calls itself a form", form_type, json),
+        ("a form that calls itself JSON", "application/json", form),
+        ("broken JSON", "application/json", "{"),
+        ("a JSON string", "application/json", "\"x\""),
+        ("JSON null", "application/json", "null"),
+        ("a JSON list", "application/json", "[]"),
+        ("a JSON token that is no string", "application/json", r#"{"csrfToken":{"a":1}}"#),
+        ("plain text", "text/plain", form),
+        ("JSON in plain text", "text/plain;application/json", json),
+        ("no media type", "", form),
+        ("an empty form", form_type, ""),
+        ("broken percent-encoding", form_type, "csrfToken={csrf}&callbackUrl=%zz&%"),
+        ("a token given twice", form_type, "csrfToken={csrf}&csrfToken={csrf}"),
+        ("another token behind", form_type, "csrfToken={csrf}&csrfToken=x"),
+    ] {
+        let headers = [("content-type", content_type)];
+        let headers = if content_type.is_empty() { &[][..] } else { &headers[..] };
+        list.case(&format!("body: {what}")).has_csrf().send("POST", "/signout", headers, Some(body));
+    }
+}
+
+fn callback(list: &mut List) {
+    for (what, query) in [
+        ("nothing", ""),
+        ("a code alone", "?code=1"),
+        ("a code and a state", "?code=1&state=x"),
+        ("an error alone", "?error=access_denied"),
+        ("an error with words", "?error=access_denied&error_description=%3Cb%3Eno"),
+        ("an error and a state", "?error=server_error&state=x"),
+    ] {
+        list.case(&format!("callback with {what}")).get(&format!("/callback/acme{query}"));
+        list.case(&format!("callback with {what}, own pages"))
+            .own_pages()
+            .get(&format!("/callback/acme{query}"));
+    }
+    list.case("callback of an unknown provider").get("/callback/nobody?code=1");
+    list.case("callback of no provider").get("/callback?code=1");
+    list.case("callback by POST").post("/callback/acme", &[("code", "1"), ("state", "x")]);
+    list.case("callback by POST with an error").post("/callback/acme?error=access_denied", &[]);
+    list.case("callback of an unknown provider by POST").post("/callback/nobody", &[("code", "1")]);
+}
+
+fn stories(list: &mut List) {
+    let form = [("csrfToken", "{csrf}"), ("callbackUrl", "/dashboard?tab=1")];
+    let begun = |list: &mut List, name: &str| {
+        let story = list.case(&format!("story: {name}"));
+        story.get("/csrf").post("/signin/acme", &form);
+    };
+    for (name, callback) in [
+        ("signed in", "?code={code:ada}&state={state}"),
+        (
+            "signed in, the provider names itself",
+            "?code={code:ada}&state={state}&iss=https%3A%2F%2Fidp.example",
+        ),
+        ("another provider names itself", "?code={code:ada}&state={state}&iss=https%3A%2F%2Fevil.example"),
+        ("another state", "?code={code:ada}&state={state}x"),
+        ("no state", "?code={code:ada}"),
+        ("a code that is none", "?code=junk&state={state}"),
+        ("no code", "?state={state}"),
+        ("cancelled", "?error=access_denied&state={state}"),
+        ("the provider failed", "?error=server_error&error_description=later&state={state}"),
+        ("two states", "?code={code:ada}&state={state}&state={state}"),
+    ] {
+        begun(list, name);
+        list.last().get(&format!("/callback/acme{callback}")).get("/session");
+    }
+    begun(list, "the callback by POST");
+    list.last().post("/callback/acme?code={code:ada}&state={state}", &[]);
+    begun(list, "the callback twice");
+    list.last()
+        .get("/callback/acme?code={code:ada}&state={state}")
+        .get("/callback/acme?code={code:ada}&state={state}");
+    begun(list, "in, update and out");
+    list.last()
+        .get("/callback/acme?code={code:ada}&state={state}")
+        .post_json("/session", &json!({ "csrfToken": "{csrf}", "data": {} }))
+        .get("/signout")
+        .post("/signout", &[("csrfToken", "{csrf}"), ("callbackUrl", "/bye")])
+        .get("/session");
+    begun(list, "in as somebody else");
+    list.last()
+        .get("/callback/acme?code={code:ada}&state={state}")
+        .post("/signin/acme", &form)
+        .get("/callback/acme?code={code:grace}&state={state}")
+        .get("/session");
+}
+
+fn sign_out(list: &mut List) {
+    let site = list.site;
+    let form = [("csrfToken", "{csrf}")];
+    let mut large = ada();
+    large["roles"] = json!(vec!["x".repeat(100); 60]);
+    list.case("sign out").has_csrf().has(site.session(&ada())).post("/signout", &form);
+    list.case("sign out: nobody").has_csrf().post("/signout", &form);
+    list.case("sign out: chunks").has_csrf().has(site.session(&large)).post("/signout", &form);
+    list.case("sign out: no token").has_csrf().has(site.session(&ada())).post("/signout", &[]);
+    list.case("sign out: wrong token")
+        .has_csrf()
+        .has(site.session(&ada()))
+        .post("/signout", &[("csrfToken", "x")]);
+    list.case("sign out: no cookie").has(site.session(&ada())).post("/signout", &[("csrfToken", TOKEN)]);
+    list.case("sign out: own page").own_pages().has_csrf().has(site.session(&ada())).post("/signout", &form);
+    list.case("sign out: no token, own page").own_pages().has_csrf().post("/signout", &[]);
+    list.case("sign out: a session that is none")
+        .has_csrf()
+        .has([(site.names().session().to_owned(), "junk".to_owned())])
+        .post("/signout", &form);
+    let other = Site { dialect: site.dialect.other(), ..site };
+    list.case("sign out: session of the other dialect")
+        .has_csrf()
+        .has(other.session(&ada()))
+        .post("/signout", &form);
+    list.case("sign out by GET").has_csrf().has(site.session(&ada())).get("/signout?csrfToken={csrf}");
+}
+
+fn errors(list: &mut List) {
+    for code in [
+        "Configuration",
+        "configuration",
+        "AccessDenied",
+        "accessdenied",
+        "Verification",
+        "Default",
+        "Signin",
+        "OAuthSignin",
+        "OAuthCallback",
+        "OAuthCallbackError",
+        "OAuthCreateAccount",
+        "EmailCreateAccount",
+        "Callback",
+        "OAuthAccountNotLinked",
+        "EmailSignin",
+        "CredentialsSignin",
+        "SessionRequired",
+        "MissingCSRF",
+        "%3Cb%3E",
+        "",
+    ] {
+        list.case(&format!("error page: {code:?}")).get(&format!("/error?error={code}"));
+        list.case(&format!("error page: {code:?}, own")).own_pages().get(&format!("/error?error={code}"));
+    }
+    list.case("error page: two errors").get("/error?error=AccessDenied&error=Configuration");
+    list.case("error page: a code in the path").get("/error/AccessDenied");
+}
+
+fn client_log(list: &mut List) {
+    let form = [("level", "error"), ("code", "CLIENT_FETCH_ERROR"), ("message", "x")];
+    list.case("log").post("/_log", &form);
+    list.case("log: known browser").has_csrf().post("/_log", &form);
+    list.case("log: nothing").post("/_log", &[]);
+    list.case("log: an unknown level").post("/_log", &[("level", "toString"), ("code", "x")]);
+    list.case("log: JSON").post_json("/_log", &json!({ "level": "error", "code": "x" }));
+    list.case("log: plain text").send("POST", "/_log", &[("content-type", "text/plain")], Some("x"));
+    list.case("log by GET").get("/_log");
+}
+
+fn routes(list: &mut List) {
+    for path in [
+        "/nope",
+        "/nope/acme",
+        "/SESSION",
+        "/%73ession",
+        "/session/",
+        "/csrf/x",
+        "/session/x",
+        "/providers/x/y",
+    ] {
+        list.case(&format!("route {path}")).get(path);
+    }
+    for method in ["PUT", "DELETE", "PATCH", "OPTIONS"] {
+        for path in ["/session", "/signin", "/nope"] {
+            list.case(&format!("{method} {path}")).send(method, path, &[], None);
+        }
+    }
+    for path in ["/csrf", "/providers", "/error", "/verify-request", "/nope"] {
+        list.case(&format!("POST {path}")).has_csrf().post(path, &[("csrfToken", "{csrf}")]);
+    }
+    list.case("HEAD /session").send("HEAD", "/session", &[], None);
+    list.case("verify-request").get("/verify-request?provider=email&type=email");
+    list.case("webauthn-options").get("/webauthn-options/acme");
+    list.case("webauthn-options by POST").post("/webauthn-options/acme", &[]);
+    if list.site.dialect == Dialect::AuthJsV5 {
+        // Next.js itself keeps this one from next-auth 4.
+        list.case("a path that begins like the base path").absolute("/authcsrf");
+    }
+}
+
+/// The cases as they are written down.
+struct List {
+    site: Site,
+    cases: Vec<Case>,
+}
+
+impl List {
+    fn case(&mut self, name: &str) -> Writer<'_> {
+        let name = if self.site.secure { name.to_owned() } else { format!("{name} (http)") };
+        self.cases.push(Case { name, has_pages: false, cookies: Vec::new(), steps: Vec::new() });
+        self.last()
+    }
+
+    /// To go on with the last case.
+    fn last(&mut self) -> Writer<'_> {
+        Writer { site: self.site, case: self.cases.last_mut().expect("a case") }
+    }
+}
+
+struct Writer<'a> {
+    site: Site,
+    case: &'a mut Case,
+}
+
+impl Writer<'_> {
+    fn own_pages(self) -> Self {
+        self.case.has_pages = true;
+        self
+    }
+
+    fn has(self, cookies: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.case.cookies.extend(cookies);
+        self
+    }
+
+    fn has_csrf(self) -> Self {
+        let cookie = self.site.csrf();
+        self.has([cookie])
+    }
+
+    fn get(self, path: &str) -> Self {
+        self.send("GET", path, &[], None)
+    }
+
+    fn post(self, path: &str, form: &[(&str, &str)]) -> Self {
+        self.post_with(path, form, &[])
+    }
+
+    fn post_with(self, path: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> Self {
+        // What the browser fills in stays as it is.
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let body = body.replace("%7Bcsrf%7D", "{csrf}");
+        let mut all = vec![("content-type", "application/x-www-form-urlencoded")];
+        all.extend_from_slice(headers);
+        self.send("POST", path, &all, Some(&body))
+    }
+
+    fn post_json(self, path: &str, body: &Value) -> Self {
+        self.send("POST", path, &[("content-type", "application/json")], Some(&body.to_string()))
+    }
+
+    fn send(self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Self {
+        let url = format!("{}{}{path}", self.site.origin(), self.site.base_path());
+        self.step(method, url, headers, body)
+    }
+
+    fn absolute(self, path: &str) -> Self {
+        let url = format!("{}{path}", self.site.origin());
+        self.step("GET", url, &[], None)
+    }
+
+    fn step(self, method: &str, url: String, headers: &[(&str, &str)], body: Option<&str>) -> Self {
+        self.case.steps.push(Step {
+            method: method.to_owned(),
+            url,
+            headers: headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+            body: body.map(str::to_owned),
+        });
+        self
+    }
+}

@@ -1,0 +1,222 @@
+//! The differences that are meant, each with its reason.
+
+use serde_json::Value;
+use vestibule::config::Dialect;
+
+use crate::Difference;
+
+/// A difference that is meant.
+pub struct Deliberate {
+    pub title: &'static str,
+    pub reason: &'static str,
+    /// Whether it explains this difference.
+    pub explains: fn(&Difference<'_>) -> bool,
+}
+
+/// The first entry that explains a difference counts.
+pub const DELIBERATE: &[Deliberate] = &[
+    Deliberate {
+        title: "One sealed cookie for each attempt to sign in",
+        reason: "Auth.js keeps `state`, the PKCE verifier and the `nonce` in three cookies that a second tab overwrites. \
+                 Vestibule keeps all of an attempt in one (`transaction.ID`), bound to the host.",
+        explains: |d| {
+            let checks =
+                ["pkce.code_verifier", "state", "nonce"].iter().any(|check| d.aspect.ends_with(check));
+            d.aspect.starts_with("cookie ") && (checks || d.aspect.ends_with("transaction.ID"))
+        },
+    },
+    Deliberate {
+        title: "No cache keeps a response that sets a cookie",
+        reason: "`Cache-Control: private, no-store` is on every response that sets a cookie and on every page, so that \
+                 nobody gets another person's cookie out of a cache.",
+        explains: |d| {
+            d.aspect == "cache-control" && d.theirs.is_none() && d.ours == Some("private, no-store")
+        },
+    },
+    Deliberate {
+        title: "A session is written again once a day",
+        reason: "Auth.js writes the session's cookie at every `GET /session`; a late response then overwrites a newer \
+                 cookie. Vestibule writes it when `session.update_age` has passed.",
+        explains: |d| {
+            d.sent.url.split('?').next().is_some_and(|url| url.ends_with("/session"))
+                && d.concerns_session()
+                && d.ours.is_none()
+                && d.all.0.get("body") == d.all.1.get("body")
+                && d.all.1.get("body").is_some_and(|body| body.contains("\"user\""))
+        },
+    },
+    Deliberate {
+        title: "Only the session's own cookies are the session",
+        reason: "Auth.js takes every cookie whose name begins like the session's for a part of it, so that a cookie which \
+                 somebody else has set can end a session. Vestibule reads `NAME`, or else `NAME.0` to `NAME.N`.",
+        explains: |d| {
+            d.is_case(&[
+                "session whole and in chunks",
+                "session beside a cookie that",
+                "session under a name",
+            ])
+        },
+    },
+    Deliberate {
+        title: "A session of the other dialect is read",
+        reason: "So that changing from one version of Auth.js to the other signs nobody out: a session in the other \
+                 dialect's cookie is good, is written in the configured dialect, and ends with it.",
+        explains: |d| d.is_case(&["session of the other dialect", "sign out: session of the other dialect"]),
+    },
+    Deliberate {
+        title: "A parameter that is given twice is refused",
+        reason: "Which of two values counts differs from program to program (RFC 6749 section 3.1 forbids it). The answer \
+                 is 400; Auth.js takes the last, or fails.",
+        explains: |d| {
+            d.is_case(&[
+                "return address twice",
+                "body: a token given twice",
+                "body: another token behind",
+                "story: two states",
+                "error page: two errors",
+            ])
+        },
+    },
+    Deliberate {
+        title: "A return address that is none is the default",
+        reason: "Where Auth.js answers 500 to a `callbackUrl` that is neither a path nor an http address, in a link or in \
+                 a cookie that stays broken, Vestibule goes on with the site's own address.",
+        explains: |d| {
+            let fails = d.all.0.get("status").is_some_and(|status| status == "500")
+                || d.all.0.get("location").is_some_and(|to| to.contains("error=Configuration"));
+            d.is_case(&["return address in the", "body: broken percent-encoding"]) && fails
+        },
+    },
+    Deliberate {
+        title: "A return address that can be read in two ways is the default",
+        reason: "`//host`, backslashes, control characters, `https:/host`, credentials: browsers and servers do not agree \
+                 where these lead, and open redirects are made of them.",
+        explains: |d| {
+            let default = |ours: &str| ours.split(';').next() == Some(d.site.origin());
+            d.is_case(&["return address in the"])
+                && d.concerns_return_address()
+                && d.ours.is_some_and(default)
+        },
+    },
+    Deliberate {
+        title: "A return address is written as a browser reads it",
+        reason: "What was checked is what is sent: dot segments resolved, the scheme's own port left out, everything else \
+                 percent-encoded. Auth.js hands on the text as it came.",
+        explains: |d| {
+            d.is_case(&["return address in the", "page: "])
+                && d.concerns_return_address()
+                && d.ours.is_some_and(|ours| ours.contains(d.site.origin()))
+        },
+    },
+    Deliberate {
+        title: "A JSON body is an object, and says that it is JSON",
+        reason: "Any other JSON is answered 400 `\"Bad request.\"`; a body is read as JSON only where its media type is \
+                 JSON. Auth.js looks for the word in the header, and reads `null` as an empty form.",
+        explains: |d| {
+            d.is_case(&[
+                "body: a JSON string",
+                "body: JSON null",
+                "body: a JSON list",
+                "body: JSON in plain text",
+            ]) || d.all.0.get("body").is_some_and(|body| body == "Invalid JSON")
+        },
+    },
+    Deliberate {
+        title: "Either client is understood in either dialect",
+        reason: "`X-Auth-Return-Redirect` and `json=true` both get the address as JSON, so that the dialect and the app's \
+                 `next-auth/react` need not change on the same day.",
+        explains: |d| {
+            let other = match d.site.dialect {
+                Dialect::AuthJsV5 => &["by v4's client"][..],
+                Dialect::NextAuthV4 => &["by v5's client", "by both clients"],
+            };
+            other.iter().any(|client| d.case.name.contains(client))
+        },
+    },
+    Deliberate {
+        title: "An unknown provider is the sign-in page",
+        reason: "The page that the form came from is old. Auth.js 5 shows the page that tells of a broken configuration, \
+                 next-auth 4 says that the csrf token is missing.",
+        explains: |d| {
+            d.is_case(&["sign in at /signin/nobody", "sign in at /signin"])
+                && (d.aspect == "location" || d.aspect.ends_with("callback-url"))
+        },
+    },
+    Deliberate {
+        title: "Only harmless parameters go on to the provider",
+        reason: "Auth.js sends every parameter of `POST /signin/ID` on, `redirect_uri`, `client_id` and `scope` among \
+                 them. Vestibule sends those that concern the person alone (`prompt`, `login_hint`, `ui_locales`, …).",
+        explains: |d| d.is_case(&["sign in with"]) && d.aspect == "location",
+    },
+    Deliberate {
+        title: "A new session says more",
+        reason: "Beside what Auth.js puts into it there are `sid`, `provider`, `auth_time` and the provider's tokens; `sub` \
+                 is the provider's subject, where Auth.js 5 invents one at each sign-in.",
+        explains: |d| d.aspect == "session" && says_more(d),
+    },
+    Deliberate {
+        title: "The callback is a GET",
+        reason: "Auth.js takes the query of a POST too. No provider sends one unless it is asked to \
+                 (`response_mode=form_post`).",
+        explains: |d| d.is_case(&["callback by POST", "story: the callback by POST"]),
+    },
+    Deliberate {
+        title: "An error that belongs to no sign-in is not taken for the provider's",
+        reason: "Anybody can make a link with `?error=…`. Without the `state` of a sign-in that this browser began it is \
+                 one more callback that belongs to nothing (`OAuthCallback`), whatever it says (next-auth 4: `Callback`).",
+        explains: |d| d.is_case(&["callback with an error"]) && d.aspect == "location",
+    },
+    Deliberate {
+        title: "There is no sign-in by e-mail",
+        reason: "So no page says that an e-mail is on its way.",
+        explains: |d| d.is_case(&["verify-request"]),
+    },
+    Deliberate {
+        title: "A path is an auth route's or it is not",
+        reason: "The route is decided on the same canonical path as the rules: `/%73ession` is `/session`, `/authcsrf` is a \
+                 page of the site, and nothing may follow a route that takes nothing.",
+        explains: |d| {
+            d.is_case(&[
+                "route /%73ession",
+                "route /csrf/x",
+                "route /session/x",
+                "route /providers/x/y",
+                "error page: a code in the path",
+                "a path that begins like the base path",
+            ])
+        },
+    },
+    Deliberate {
+        title: "A session cookie that holds nothing is taken away",
+        reason: "Auth.js leaves an empty one in the browser, and Next.js hides one that does not decode from next-auth 4.",
+        explains: |d| {
+            d.is_case(&["session: \"\"", "session: \"%"])
+                && d.ours.is_some_and(|ours| ours.starts_with("expired"))
+        },
+    },
+];
+
+impl Difference<'_> {
+    /// Whether the case's name begins like one of these.
+    fn is_case(&self, beginnings: &[&str]) -> bool {
+        beginnings.iter().any(|beginning| self.case.name.starts_with(beginning))
+    }
+
+    fn concerns_session(&self) -> bool {
+        self.aspect == "session"
+            || self.aspect.starts_with(&format!("cookie {}", self.site.names().session()))
+    }
+
+    fn concerns_return_address(&self) -> bool {
+        self.aspect == "location" || self.aspect == format!("cookie {}", self.site.names().callback_url())
+    }
+}
+
+/// Whether our session has all claims of theirs, and some more.
+fn says_more(d: &Difference<'_>) -> bool {
+    let claims = |text: Option<&str>| serde_json::from_str::<Value>(text?).ok();
+    let (Some(Value::Object(theirs)), Some(ours)) = (claims(d.theirs), claims(d.ours)) else { return false };
+    let is_subject = |claim: &str| d.site.dialect == Dialect::AuthJsV5 && claim == "sub";
+    theirs.iter().all(|(claim, value)| is_subject(claim) || ours.get(claim) == Some(value))
+        && ["sid", "provider", "auth_time", "access_token"].iter().all(|claim| ours.get(*claim).is_some())
+}

@@ -1,0 +1,232 @@
+// The real Auth.js, to be compared with: a request as one line of JSON on stdin, its answer as one line on stdout.
+// `authjs-v5` is @auth/core's `Auth()`, which next-auth 5 hands every request to; `next-auth-v4` is next-auth 4's
+// handler, called as Next.js calls an API route. The first line on stdout is the port of the provider that both
+// of them, and Vestibule, sign people in with.
+import { createHash } from "node:crypto"
+import { createServer } from "node:http"
+import { createInterface } from "node:readline"
+import { Auth, customFetch } from "@auth/core"
+import { SignJWT, exportJWK, generateKeyPair } from "jose"
+import nextAuth from "next-auth-v4/next"
+
+const ISSUER = "https://idp.example"
+const CLIENT = { clientId: "vestibule", clientSecret: "acme-secret" }
+const CHECKS = ["pkce", "state", "nonce"]
+const SECRET = process.env.JUDGE_SECRET
+
+// ---- the provider ----
+
+const { publicKey, privateKey } = await generateKeyPair("ES256")
+const jwk = { ...(await exportJWK(publicKey)), kid: "key-1", use: "sig", alg: "ES256" }
+const metadata = {
+  issuer: ISSUER,
+  authorization_endpoint: `${ISSUER}/authorize`,
+  token_endpoint: `${ISSUER}/token`,
+  userinfo_endpoint: `${ISSUER}/userinfo`,
+  jwks_uri: `${ISSUER}/jwks`,
+  response_types_supported: ["code"],
+  subject_types_supported: ["public"],
+  id_token_signing_alg_values_supported: ["ES256"],
+  token_endpoint_auth_methods_supported: ["client_secret_basic"],
+  code_challenge_methods_supported: ["S256"],
+}
+
+// A code says itself what it is good for, so that the provider remembers nothing.
+async function token(form) {
+  let code
+  try {
+    code = JSON.parse(Buffer.from(form.get("code"), "base64url"))
+  } catch {
+    return [400, { error: "invalid_grant" }]
+  }
+  const challenge = createHash("sha256").update(form.get("code_verifier") ?? "").digest("base64url")
+  if (challenge !== code.challenge) return [400, { error: "invalid_grant" }]
+  const person = { name: code.user, email: `${code.user}@example.com`, picture: `https://img.example/${code.user}` }
+  const idToken = await new SignJWT({ ...person, nonce: code.nonce })
+    .setProtectedHeader({ alg: "ES256", kid: "key-1" })
+    .setIssuer(ISSUER)
+    .setSubject(`${code.user}-1`)
+    .setAudience(CLIENT.clientId)
+    .setIssuedAt()
+    .setExpirationTime("5m")
+    .sign(privateKey)
+  const tokens = { access_token: `access-${code.user}`, token_type: "Bearer", expires_in: 3600, id_token: idToken }
+  return [200, tokens]
+}
+
+async function provide(path, body) {
+  if (path === "/.well-known/openid-configuration") return [200, metadata]
+  if (path === "/jwks") return [200, { keys: [jwk] }]
+  if (path === "/token") return token(new URLSearchParams(body))
+  return [404, {}]
+}
+
+const server = createServer(async (request, response) => {
+  let body = ""
+  for await (const chunk of request) body += chunk
+  const [status, answer] = await provide(new URL(request.url, ISSUER).pathname, body)
+  response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(answer))
+})
+await new Promise((ready) => server.listen(0, "127.0.0.1", ready))
+const here = `http://127.0.0.1:${server.address().port}`
+
+// ---- version 5 ----
+
+const silent = { error() {}, warn() {}, debug() {} }
+const PAGES = { signIn: "/login", signOut: "/bye", error: "/oops" }
+
+const v5Config = (pages) => ({
+  basePath: "/auth",
+  secret: SECRET,
+  trustHost: true,
+  logger: silent,
+  ...(pages && { pages: PAGES }),
+  providers: [
+    {
+      id: "acme",
+      name: "Acme",
+      type: "oidc",
+      issuer: ISSUER,
+      checks: CHECKS,
+      ...CLIENT,
+      [customFetch]: (url, init) => fetch(String(url).replace(ISSUER, here), init),
+    },
+  ],
+})
+
+async function v5({ method, url, headers, body, pages }) {
+  const request = new Request(url, { method, headers, body: body ?? undefined })
+  const response = await Auth(request, v5Config(pages))
+  return { status: response.status, headers: [...response.headers], body: await response.text() }
+}
+
+// ---- version 4 ----
+
+const v4Options = (pages) => ({
+  secret: SECRET,
+  logger: silent,
+  ...(pages && { pages: PAGES }),
+  providers: [
+    {
+      id: "acme",
+      name: "Acme",
+      type: "oauth",
+      issuer: ISSUER,
+      idToken: true,
+      checks: CHECKS,
+      client: { id_token_signed_response_alg: "ES256" },
+      authorization: { url: metadata.authorization_endpoint, params: { scope: "openid profile email" } },
+      token: `${here}/token`,
+      jwks_endpoint: `${here}/jwks`,
+      profile: (profile) => ({ id: profile.sub, name: profile.name, email: profile.email, image: profile.picture }),
+      ...CLIENT,
+    },
+  ],
+})
+
+// What Next.js makes of a body before an API route sees it; `undefined` where it answers 400 itself.
+function parsedBody(headers, body) {
+  const type = new Headers(headers).get("content-type")?.split(";")[0].trim()
+  if (type === "application/json") {
+    try {
+      return body ? JSON.parse(body) : {}
+    } catch {
+      return undefined
+    }
+  }
+  if (type === "application/x-www-form-urlencoded") return listed(new URLSearchParams(body ?? ""))
+  return body ?? ""
+}
+
+function listed(parameters) {
+  const object = {}
+  for (const name of new Set(parameters.keys())) {
+    const values = parameters.getAll(name)
+    object[name] = values.length > 1 ? values : values[0]
+  }
+  return object
+}
+
+function cookies(headers) {
+  const field = new Headers(headers).get("cookie") ?? ""
+  const parsed = {}
+  for (const pair of field.split(/; */)) {
+    const at = pair.indexOf("=")
+    if (at < 0) continue
+    const name = pair.slice(0, at)
+    if (name in parsed) continue
+    try {
+      parsed[name] = decodeURIComponent(pair.slice(at + 1))
+    } catch {
+      // Next.js leaves out what does not decode.
+    }
+  }
+  return parsed
+}
+
+class V4Response {
+  statusCode = 200
+  fields = {}
+  body = ""
+  status(code) {
+    this.statusCode = code
+    return this
+  }
+  getHeader(name) {
+    return this.fields[name.toLowerCase()]
+  }
+  setHeader(name, value) {
+    this.fields[name.toLowerCase()] = value
+    return this
+  }
+  json(value) {
+    return this.setHeader("content-type", "application/json; charset=utf-8").end(JSON.stringify(value))
+  }
+  send(value) {
+    if (value === undefined) return this.end()
+    const isText = typeof value === "string"
+    if (!this.getHeader("content-type")) this.setHeader("content-type", isText ? "text/plain" : "application/json")
+    return this.end(isText ? value : JSON.stringify(value))
+  }
+  end(body = "") {
+    this.body = body
+    return this
+  }
+}
+
+async function v4({ method, url, headers, body, pages }) {
+  const { origin, pathname, searchParams } = new URL(url)
+  const parsed = parsedBody(headers, body)
+  if (parsed === undefined) return { status: 400, headers: [], body: "Invalid JSON" }
+  process.env.NEXTAUTH_URL = `${origin}/api/auth`
+  const nextauth = pathname.replace(/^\/api\/auth\/?/, "").split("/").filter(Boolean).map(decodeURIComponent)
+  const request = {
+    method,
+    headers: Object.fromEntries(new Headers(headers)),
+    cookies: cookies(headers),
+    query: { ...listed(searchParams), nextauth },
+    body: parsed,
+  }
+  const response = new V4Response()
+  await nextAuth.default(v4Options(pages))(request, response)
+  const fields = Object.entries(response.fields)
+  const pairs = fields.flatMap(([name, value]) => [value].flat().map((one) => [name, String(one)]))
+  return { status: response.statusCode, headers: pairs, body: response.body }
+}
+
+// ---- the judge ----
+
+const judges = { "authjs-v5": v5, "next-auth-v4": v4 }
+process.stdout.write(`${server.address().port}\n`)
+for await (const line of createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line)
+  let answer
+  try {
+    answer = await judges[request.dialect](request)
+  } catch (error) {
+    // Nobody catches it there either: the server around it answers.
+    answer = { status: 500, headers: [], body: "Internal Server Error", thrown: String(error) }
+  }
+  process.stdout.write(`${JSON.stringify(answer)}\n`)
+}
+server.close()

@@ -1,0 +1,159 @@
+//! Vestibule beside the real Auth.js: the built Worker and Auth.js's own code get the same requests, and every
+//! difference between their answers is one that `deliberate.rs` explains. `docs/authjs-differences.md` is written
+//! by this test (`UPDATE_DOCS=1`), which fails where the file is out of date.
+
+#![allow(unreachable_pub, reason = "a test has no API: pub is for its other files")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is wrong"
+)]
+
+mod aspects;
+mod cases;
+mod deliberate;
+mod exchange;
+mod judge;
+mod report;
+mod site;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use miniflare_test_harness::{Client, Harness, Response};
+use serde_json::{Value, json};
+use vestibule::config::Dialect;
+
+use crate::aspects::{Aspects, aspects};
+use crate::cases::{Case, cases};
+use crate::exchange::{Answer, Browser, Sent};
+use crate::judge::Judge;
+use crate::report::Report;
+use crate::site::{SECRET, Site};
+
+/// One aspect of one answer in which the two sides differ.
+pub struct Difference<'a> {
+    /// Which dialect, on which scheme.
+    pub site: Site,
+    /// The story that it is part of.
+    pub case: &'a Case,
+    /// The request, as Vestibule got it.
+    pub sent: &'a Sent,
+    /// The aspect's name.
+    pub aspect: &'a str,
+    /// This aspect of Auth.js's answer.
+    pub theirs: Option<&'a str>,
+    /// This aspect of Vestibule's.
+    pub ours: Option<&'a str>,
+    /// All of their answer, and all of ours.
+    pub all: (&'a Aspects, &'a Aspects),
+}
+
+#[test]
+fn vestibule_answers_as_authjs_does_but_where_it_says_otherwise() {
+    let mut judge = Judge::start();
+    let mut report = Report::default();
+    for dialect in [Dialect::AuthJsV5, Dialect::NextAuthV4] {
+        let secure = Site { dialect, secure: true };
+        let workers = [false, true].map(|has_pages| worker(secure, has_pages, &judge));
+        for site in [secure, Site { secure: false, ..secure }] {
+            let mut names = BTreeSet::new();
+            for case in cases(site).into_iter().filter(|case| site.secure || is_worth_http(&case.name)) {
+                assert!(names.insert(case.name.clone()), "two cases are called {}", case.name);
+                let client = workers[usize::from(case.has_pages)].client();
+                compare(site, &case, &client, &mut judge, &mut report);
+            }
+        }
+        for worker in &workers {
+            worker.assert_no_unknown_requests();
+        }
+    }
+    report.finish(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/authjs-differences.md"));
+}
+
+/// On `http` the cookies have other names; one case of each kind shows it.
+fn is_worth_http(name: &str) -> bool {
+    ["csrf (http)", "session: good (http)", "session in chunks (http)", "story: signed in (http)"]
+        .contains(&name)
+        || name.starts_with("story: in, update")
+}
+
+/// Plays the case on both sides, and reports what differs.
+fn compare(site: Site, case: &Case, client: &Client, judge: &mut Judge, report: &mut Report) {
+    let (mut their_browser, mut our_browser) = (Browser::new(site, case), Browser::new(site, case));
+    for step in &case.steps {
+        let their_sent = their_browser.prepare(step);
+        let sent = our_browser.prepare(step);
+        let theirs = judge.ask(site, case.has_pages, &their_sent);
+        let ours = ask(client, &sent);
+        their_browser.receive(&theirs);
+        our_browser.receive(&ours);
+
+        let mut all = (aspects(site, &theirs), aspects(site, &ours));
+        if sent.method == "HEAD" {
+            // The server around Auth.js takes the body away, as the Worker's runtime does.
+            all.0.remove("body");
+            all.1.remove("body");
+        }
+        let names: BTreeSet<&String> = all.0.keys().chain(all.1.keys()).collect();
+        report.exchanges += 1;
+        for aspect in names {
+            let (theirs, ours) = (all.0.get(aspect), all.1.get(aspect));
+            if theirs != ours {
+                report.add(&Difference {
+                    site,
+                    case,
+                    sent: &sent,
+                    aspect,
+                    theirs: theirs.map(String::as_str),
+                    ours: ours.map(String::as_str),
+                    all: (&all.0, &all.1),
+                });
+            }
+        }
+    }
+    report.cases += 1;
+}
+
+/// What Vestibule answers.
+fn ask(client: &Client, sent: &Sent) -> Answer {
+    let mut request = client.request(&sent.method, &sent.url).without_cookies();
+    for (name, value) in &sent.headers {
+        request = request.header(name, value);
+    }
+    if let Some(body) = &sent.body {
+        request = request.body("", body.as_bytes());
+    }
+    let reply = request.send();
+    let body = reply.text();
+    Answer { status: reply.status, headers: reply.headers, body }
+}
+
+/// The built Worker, configured as the judge is.
+fn worker(site: Site, has_pages: bool, judge: &Judge) -> Harness {
+    let pages = if has_pages {
+        json!({ "sign_in": "/login", "sign_out": "/bye", "error": "/oops" })
+    } else {
+        Value::Null
+    };
+    let mut auth = json!({
+        "base_path": site.base_path(),
+        "dialect": site.dialect_name(),
+        "providers": [{ "id": "acme", "type": "oidc", "name": "Acme", "issuer": "https://idp.example" }],
+    });
+    if has_pages {
+        auth["pages"] = pages;
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Harness::from_wrangler(root.join("wrangler.toml"))
+        .var("AUTH", auth)
+        .secret("AUTH_SECRET", SECRET)
+        .secret("AUTH_ACME_ID", "vestibule")
+        .secret("AUTH_ACME_SECRET", "acme-secret")
+        .host_at("idp.example", judge.provider)
+        .origin("app.example.com", |_| Response::text("the site"))
+        .start()
+        .unwrap_or_else(|error| panic!("{error}\nis the Worker built (`cargo xtask build`)?"))
+}

@@ -1,0 +1,97 @@
+//! What differs, by the entry of the list that explains it, as a test's verdict and as a document.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::Path;
+use std::{env, fs};
+
+use crate::Difference;
+use crate::deliberate::DELIBERATE;
+
+/// All differences.
+#[derive(Default)]
+pub struct Report {
+    pub cases: usize,
+    pub exchanges: usize,
+    /// By the entry's title: dialect and case.
+    explained: BTreeMap<&'static str, BTreeSet<(&'static str, String)>>,
+    unexplained: Vec<String>,
+}
+
+impl Report {
+    pub fn add(&mut self, difference: &Difference<'_>) {
+        let entry = DELIBERATE.iter().find(|entry| (entry.explains)(difference));
+        let dialect = difference.site.dialect_name();
+        if let Some(entry) = entry {
+            self.explained.entry(entry.title).or_default().insert((dialect, difference.case.name.clone()));
+            return;
+        }
+        self.unexplained.push(format!(
+            "{dialect}: {}\n    {} {}\n    {}\n      theirs: {}\n      ours:   {}",
+            difference.case.name,
+            difference.sent.method,
+            difference.sent.url,
+            difference.aspect,
+            difference.theirs.unwrap_or("(none)"),
+            difference.ours.unwrap_or("(none)"),
+        ));
+    }
+
+    /// Fails where something is unexplained, an entry explains nothing, or the document is out of date.
+    pub fn finish(&self, document: &Path) {
+        println!("{} cases, {} requests to each side", self.cases, self.exchanges);
+        assert!(
+            self.unexplained.is_empty(),
+            "{} differences that nothing explains:\n{}",
+            self.unexplained.len(),
+            self.unexplained.join("\n")
+        );
+        let unused: Vec<&str> = DELIBERATE
+            .iter()
+            .map(|entry| entry.title)
+            .filter(|title| !self.explained.contains_key(title))
+            .collect();
+        assert!(unused.is_empty(), "these entries explain no difference: {unused:?}");
+        let text = self.document();
+        if env::var_os("UPDATE_DOCS").is_some() {
+            fs::create_dir_all(document.parent().expect("a folder")).expect("the folder can be made");
+            fs::write(document, text).expect("the document can be written");
+            return;
+        }
+        assert!(
+            fs::read_to_string(document).is_ok_and(|written| written == text),
+            "{} is out of date: run this test with UPDATE_DOCS=1",
+            document.display()
+        );
+    }
+
+    fn document(&self) -> String {
+        let mut text = format!(
+            "# Where Vestibule answers otherwise than Auth.js\n\n\
+             Written by `tests/authjs`, do not edit. The test plays {} cases, {} requests, against the built Worker and\n\
+             against Auth.js's own code (`@auth/core` 0.41.3, which is next-auth 5's; `next-auth` 4.24.15), and\n\
+             compares status, headers, cookies with their attributes, opened sessions and bodies. Every difference is\n\
+             one of these; an answer that differs in any other way fails the test.\n",
+            self.cases, self.exchanges
+        );
+        for entry in DELIBERATE {
+            let _ = write!(text, "\n## {}\n\n{}\n", entry.title, entry.reason);
+            for dialect in ["authjs-v5", "next-auth-v4"] {
+                let cases: Vec<String> = self.explained[entry.title]
+                    .iter()
+                    .filter(|(of, _)| *of == dialect)
+                    .map(|(_, case)| format!("`{}`", case.replace('`', "'")))
+                    .collect();
+                if !cases.is_empty() {
+                    let _ = write!(
+                        text,
+                        "\n<details><summary>{dialect}: {}</summary>\n\n{}\n\n</details>\n",
+                        cases.len(),
+                        cases.join(", ")
+                    );
+                }
+            }
+        }
+        text
+    }
+}
