@@ -162,7 +162,7 @@ fn update(list: &mut List) {
     list.case("update: junk session")
         .has_csrf()
         .has([(site.names().session().to_owned(), "junk".to_owned())])
-        .post("/session", &[("csrfToken", "{csrf}")]);
+        .post_json("/session", &data);
 }
 
 fn pages(list: &mut List) {

@@ -122,6 +122,12 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
+        title: "An update is JSON",
+        reason: "Both clients send `POST /session` as JSON, which a page of another site cannot send unless the browser \
+                 asks first. Auth.js takes a form as well.",
+        explains: |d| d.is_case(&["update: form"]),
+    },
+    Deliberate {
         title: "Either client is understood in either dialect",
         reason: "`X-Auth-Return-Redirect` and `json=true` both get the address as JSON, so that the dialect and the app's \
                  `next-auth/react` need not change on the same day.",
