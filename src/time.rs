@@ -1,5 +1,7 @@
 //! Points in time, as the platform's clock tells them, and the two ways HTTP and Auth.js write them.
 
+mod parse;
+
 use std::time::Duration;
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.

@@ -1,9 +1,13 @@
 //! Paths into data: where in a provider's answer or in a session a value stands.
 
+mod template;
+
 use std::fmt;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
+
+pub use template::{Template, scalar_text};
 
 /// A dotted path such as `profile.realm_access.roles`. A number indexes an array (`errors.0.code`); a name
 /// with dots in it, as of a namespaced claim, stands in double quotes (`profile."https://example.com/roles"`).
@@ -49,7 +53,12 @@ impl DataPath {
 
     /// The value at this path, `None` where there is none. A value of `null` is one.
     pub fn lookup<'a>(&self, data: &'a Map<String, Value>) -> Option<&'a Value> {
-        self.rest.iter().try_fold(data.get(&self.root)?, |value, name| match value {
+        self.within(data.get(&self.root)?)
+    }
+
+    /// The value at this path where `root` is what its root stands for.
+    pub fn within<'a>(&self, root: &'a Value) -> Option<&'a Value> {
+        self.rest.iter().try_fold(root, |value, name| match value {
             Value::Object(object) => object.get(name),
             Value::Array(items) => items.get(index(name)?),
             _ => None,

@@ -1,0 +1,176 @@
+//! Texts with places for values: `{profile.firstName} {profile.lastName}`.
+
+use serde_json::Value;
+
+use super::DataPath;
+
+/// A text in which `{known.path}` stands for a value.
+///
+/// Every other brace is itself, because GraphQL queries are full of them: `{ email }`, with its spaces, is
+/// never a path, and `{viewer}` is one only where `viewer` is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template(Vec<Part>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Path(DataPath),
+}
+
+impl Template {
+    /// Parses a template. `known` says which paths stand for something. The second of the pair is what looks
+    /// like such a path and is not known, in the order of the text.
+    pub fn parse(text: &str, known: impl Fn(&DataPath) -> bool) -> (Self, Vec<DataPath>) {
+        let mut parts = Vec::new();
+        let mut unknown = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once('{') {
+            literal.push_str(before);
+            let path =
+                behind.split_once('}').and_then(|(path, rest)| Some((DataPath::parse(path).ok()?, rest)));
+            match path {
+                Some((path, behind)) if known(&path) => {
+                    if !literal.is_empty() {
+                        parts.push(Part::Text(std::mem::take(&mut literal)));
+                    }
+                    parts.push(Part::Path(path));
+                    rest = behind;
+                }
+                path => {
+                    unknown.extend(path.map(|(path, _)| path));
+                    literal.push('{');
+                    rest = behind;
+                }
+            }
+        }
+        literal.push_str(rest);
+        if !literal.is_empty() {
+            parts.push(Part::Text(literal));
+        }
+        (Self(parts), unknown)
+    }
+
+    /// The paths in it.
+    pub fn paths(&self) -> impl Iterator<Item = &DataPath> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Path(path) => Some(path),
+            Part::Text(_) => None,
+        })
+    }
+
+    /// The text with the values that `find` has. What is not there, and what is no text, number or boolean,
+    /// leaves nothing.
+    pub fn text(&self, find: &dyn Fn(&DataPath) -> Option<Value>) -> String {
+        let mut text = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Text(literal) => text.push_str(literal),
+                Part::Path(path) => {
+                    text.push_str(&find(path).as_ref().and_then(scalar_text).unwrap_or_default());
+                }
+            }
+        }
+        text
+    }
+
+    /// The value for a place in JSON: where the template is one path and nothing else, what stands there, of
+    /// whatever type, and `None` where nothing does; otherwise the text.
+    pub fn value(&self, find: &dyn Fn(&DataPath) -> Option<Value>) -> Option<Value> {
+        match self.0.as_slice() {
+            [Part::Path(path)] => find(path),
+            _ => Some(Value::String(self.text(find))),
+        }
+    }
+}
+
+/// A text, number or boolean as text.
+pub fn scalar_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Map, json};
+
+    use super::*;
+
+    fn data() -> Map<String, Value> {
+        let data = json!({
+            "email": "a@b.c",
+            "password": "{email}\"}{",
+            "profile": { "first": "Ada", "age": 36, "list": [1], "none": null },
+        });
+        data.as_object().cloned().unwrap()
+    }
+
+    fn template(text: &str) -> Template {
+        Template::parse(text, |path| ["email", "password", "profile"].contains(&path.root())).0
+    }
+
+    fn render(text: &str) -> String {
+        template(text).text(&|path| path.lookup(&data()).cloned())
+    }
+
+    #[test]
+    fn known_paths_are_replaced_and_every_other_brace_stays() {
+        for (text, rendered) in [
+            ("", ""),
+            ("{email}", "a@b.c"),
+            ("x{email}y{email}", "xa@b.cya@b.c"),
+            ("{profile.first} {profile.last}", "Ada "),
+            ("{profile.age}/{profile.list.0}", "36/1"),
+            ("{profile.none}{profile.list}{profile}", ""),
+            ("{{email}}", "{a@b.c}"),
+            ("{ email }", "{ email }"),
+            ("{emial}", "{emial}"),
+            ("{email", "{email"),
+            ("email}", "email}"),
+            ("{}{", "{}{"),
+            ("{a{email}", "{aa@b.c"),
+            ("query($e:String!){user(email:$e){id}}", "query($e:String!){user(email:$e){id}}"),
+            ("query { me { email } }", "query { me { email } }"),
+            // What was put in is not looked at again.
+            ("{password}", "{email}\"}{"),
+        ] {
+            assert_eq!(render(text), rendered, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_alone_keeps_its_type() {
+        for (text, value) in [
+            ("{profile.age}", Some(json!(36))),
+            ("{profile.list}", Some(json!([1]))),
+            ("{profile.none}", Some(json!(null))),
+            ("{profile.absent}", None),
+            (" {profile.age}", Some(json!(" 36"))),
+            ("x{profile.absent}", Some(json!("x"))),
+            ("", Some(json!(""))),
+        ] {
+            assert_eq!(template(text).value(&|path| path.lookup(&data()).cloned()), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_looks_like_a_path_and_is_none_is_told() {
+        let (_, unknown) =
+            Template::parse("{a.b} { c } {d} {{e}} {f[g]} {$i} {h j} {k", |path| path.root() == "d");
+        let unknown: Vec<String> = unknown.iter().map(ToString::to_string).collect();
+        assert_eq!(unknown, ["a.b", "e"]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_without_known_paths_is_itself(text in "[a-z{}. \"]{0,40}") {
+            let (template, _) = Template::parse(&text, |_| false);
+            prop_assert_eq!(template.text(&|_| Some(json!("x"))), text);
+        }
+    }
+}
