@@ -4,6 +4,9 @@
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use crate::api::ApiError;
+use crate::api::form::FormRefused;
+use crate::api::login::{DEFAULT_CODE, Refused};
 use crate::http::form::Duplicate;
 use crate::jose::jws::JwsError;
 use crate::oauth::authorize::{ParameterRefused, ResponseRefused};
@@ -72,6 +75,28 @@ pub enum ClientError {
     /// The callback belongs to no sign-in that this browser began.
     #[error(transparent)]
     Transaction(#[from] TransactionError),
+    /// What was filled in signs nobody in.
+    #[error("provider {provider}: {cause}")]
+    Credentials {
+        /// The provider's id in the configuration.
+        provider: String,
+        /// Why not.
+        cause: CredentialsRefused,
+    },
+}
+
+/// Why what was filled in signs nobody in.
+#[derive(Debug, Error)]
+pub enum CredentialsRefused {
+    /// The API was not asked.
+    #[error(transparent)]
+    Form(#[from] FormRefused),
+    /// The API was not asked: what was filled in would have to go into a header field, and cannot.
+    #[error("{0}")]
+    Unfit(ApiError),
+    /// The API said no.
+    #[error(transparent)]
+    Api(#[from] Refused),
 }
 
 /// What a provider did.
@@ -109,6 +134,9 @@ pub enum ProviderError {
     /// Its userinfo response is wrong.
     #[error(transparent)]
     Userinfo(#[from] UserinfoError),
+    /// An API of one's own gave an answer that is none.
+    #[error(transparent)]
+    Api(#[from] ApiError),
 }
 
 /// Where a browser is sent to read about an error.
@@ -129,8 +157,22 @@ impl Error {
             Self::Provider { cause: ProviderError::Authorization(ResponseRefused::Error(_)), .. } => {
                 "OAuthCallbackError"
             }
+            Self::Client(ClientError::Credentials { .. }) => "CredentialsSignin",
             _ => "Configuration",
         }
+    }
+
+    /// What the page that shows the error is told: `error`, and `code` where the code has a second part.
+    pub fn parameters(&self) -> Vec<(&'static str, &str)> {
+        let mut parameters = vec![("error", self.code())];
+        if let Self::Client(ClientError::Credentials { cause, .. }) = self {
+            let code = match cause {
+                CredentialsRefused::Api(refused) => &refused.code,
+                CredentialsRefused::Form(_) | CredentialsRefused::Unfit(_) => DEFAULT_CODE,
+            };
+            parameters.push(("code", code));
+        }
+        parameters
     }
 
     /// Which page shows it.

@@ -5,7 +5,7 @@ use crate::config::Dialect;
 use crate::error::{ClientError, Error};
 use crate::flow::session::Update;
 use crate::flow::{
-    Exchange, Input, answer, callback, client_log, pages, protect, session, sign_in, sign_out,
+    Exchange, Input, answer, callback, client_log, credentials, pages, protect, session, sign_in, sign_out,
 };
 use crate::guard::path::CanonicalPath;
 use crate::http::form::Params;
@@ -103,6 +103,10 @@ async fn act<P: Platform>(
             let (query, form) = input.with(read_form(exchange, body).await?);
             Ok(sign_out::sign_out(exchange, query, form)?)
         }
+        (Method::Post, ["callback", provider]) => {
+            let (query, form) = input.with(read_form(exchange, body).await?);
+            credentials::sign_in(exchange, provider, query, form).await
+        }
         (Method::Post, ["_log"]) if is_v4 => Ok(client_log::client_log(exchange, body).await),
         _ => Err(unsupported(exchange.request, route).into()),
     }
@@ -123,7 +127,7 @@ fn unsupported(request: &Request, route: &[&str]) -> ClientError {
         (Method::Get | Method::Post, ["webauthn-options"] | ["webauthn-options", _]) => {
             ClientError::UnsupportedAction("there is no sign-in with a passkey")
         }
-        (Method::Post, ["csrf" | "providers" | "error"] | ["callback", _]) => {
+        (Method::Post, ["csrf" | "providers" | "error"]) => {
             ClientError::UnsupportedAction("this auth route does not answer POST")
         }
         _ => ClientError::UnknownAction {

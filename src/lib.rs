@@ -21,6 +21,7 @@
 //! Without the feature `entry` the crate exports no Worker of its own; a Worker's `#[event(fetch)]` calls
 //! `vestibule::worker::fetch`, or `vestibule::worker::fetch_with_hooks` with [`hooks::Hooks`] of its own.
 
+pub mod api;
 pub mod config;
 pub mod error;
 mod flow;

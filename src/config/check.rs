@@ -33,6 +33,7 @@ pub(super) fn check(raw: &RawAuth, env: Env<'_>, mut problems: Problems) -> Resu
     let session = session::session(&raw.session, &root.key("session"), found);
     let claims = session::claims(&raw.claims, &root.key("claims"), found);
     let providers = providers::providers(&raw.providers, env, found);
+    providers::refuse_refresh_tokens(&claims, &providers, found);
     session::refresh(&raw.refresh, &root.key("refresh"), found);
     let mut rules = rules::rules(&raw.rules, found);
     let upstreams = upstreams::upstreams(&raw.upstreams, found);

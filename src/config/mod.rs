@@ -2,6 +2,7 @@
 //! one reaches a flow, so a flow never asks whether a value makes sense.
 
 mod check;
+pub mod credentials;
 pub mod data;
 pub mod error;
 mod raw;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::config::credentials::CredentialsProvider;
 use crate::config::data::DataPath;
 use crate::config::error::{ConfigErrors, Place, Problems};
 use crate::config::raw::RawAuth;
@@ -109,15 +111,6 @@ impl Dialect {
             Self::NextAuthV4 => Self::AuthJsV5,
         }
     }
-
-    /// What an OpenID Connect provider is called in `GET /providers` and in an account: next-auth 4 has one
-    /// word for all of OAuth.
-    pub fn oidc(self) -> &'static str {
-        match self {
-            Self::AuthJsV5 => "oidc",
-            Self::NextAuthV4 => "oauth",
-        }
-    }
 }
 
 /// What holds for a path that no rule names.
@@ -155,8 +148,29 @@ pub struct Provider {
     /// Who of those whom it vouches for may sign in: all of these. Roots as for claims; `user` has the
     /// claims of the configuration, too.
     pub allow: Vec<ClaimRequirement>,
-    /// How it is talked to.
-    pub oidc: OidcProvider,
+    /// What it is, and how it is talked to.
+    pub kind: ProviderKind,
+}
+
+/// The kinds of providers.
+#[derive(Clone, Debug)]
+pub enum ProviderKind {
+    /// An OpenID Connect provider.
+    Oidc(OidcProvider),
+    /// An API of one's own that takes a password and issues tokens.
+    Credentials(Box<CredentialsProvider>),
+}
+
+impl ProviderKind {
+    /// In Auth.js's words: what `GET /providers` and a session's account say. next-auth 4 has one word for all
+    /// of OAuth.
+    pub fn name(&self, dialect: Dialect) -> &'static str {
+        match (self, dialect) {
+            (Self::Oidc(_), Dialect::AuthJsV5) => "oidc",
+            (Self::Oidc(_), Dialect::NextAuthV4) => "oauth",
+            (Self::Credentials(_), _) => "credentials",
+        }
+    }
 }
 
 /// An OpenID Connect provider.

@@ -3,6 +3,7 @@
 //! Keys of features to come are known here too, so that a misspelled one gets its hint; `check` refuses what
 //! this version cannot do.
 
+mod credentials;
 mod shape;
 mod value;
 
@@ -13,6 +14,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 
 use super::error::{Place, Problems};
+pub(super) use credentials::{RawApiRefresh, RawField, RawLogin, RawProfile, RawUser};
 use shape::read;
 pub(super) use value::{Scalar, Scalars, Span, Strings};
 
@@ -71,11 +73,11 @@ pub(super) struct RawProvider {
     pub(super) authorization: Option<IgnoredAny>,
     pub(super) token: Option<IgnoredAny>,
     pub(super) userinfo: Option<IgnoredAny>,
-    pub(super) fields: Option<IgnoredAny>,
-    pub(super) login: Option<IgnoredAny>,
-    pub(super) profile: Option<IgnoredAny>,
-    pub(super) user: Option<IgnoredAny>,
-    pub(super) refresh: Option<IgnoredAny>,
+    pub(super) fields: Option<Vec<RawField>>,
+    pub(super) login: Option<RawLogin>,
+    pub(super) profile: Option<RawProfile>,
+    pub(super) user: Option<RawUser>,
+    pub(super) refresh: Option<RawApiRefresh>,
 }
 
 /// `[vars.AUTH.refresh]`

@@ -1,5 +1,6 @@
 //! Whole configurations: what loads and as what, what is refused and with which words.
 
+mod credentials;
 mod refused;
 
 use proptest::prelude::*;
@@ -77,6 +78,13 @@ fn acme() -> Value {
     json!({ "AUTH_ACME_ID": "client-of-acme", "AUTH_ACME_SECRET": "clientsecret-of-acme" })
 }
 
+fn oidc(provider: &Provider) -> &OidcProvider {
+    match &provider.kind {
+        ProviderKind::Oidc(oidc) => oidc,
+        ProviderKind::Credentials(_) => panic!("{} is no OpenID Connect provider", provider.id),
+    }
+}
+
 fn path(text: &str) -> DataPath {
     DataPath::parse(text).unwrap()
 }
@@ -103,14 +111,14 @@ fn the_design_documents_example_loads_as_it_reads() {
 
     let [okta, acme] = config.providers.as_slice() else { panic!("two providers") };
     assert_eq!((okta.id.as_str(), okta.name.as_str()), ("okta", "Okta"));
-    assert_eq!(okta.oidc.issuer, "https://okta.example/oauth2/default");
-    assert_eq!(okta.oidc.client_id, "client-of-okta");
-    assert!(okta.oidc.client_secret.as_ref().is_some_and(|secret| secret.matches("clientsecret-of-okta")));
-    assert_eq!(okta.oidc.scope, "openid profile email offline_access");
+    assert_eq!(oidc(okta).issuer, "https://okta.example/oauth2/default");
+    assert_eq!(oidc(okta).client_id, "client-of-okta");
+    assert!(oidc(okta).client_secret.as_ref().is_some_and(|secret| secret.matches("clientsecret-of-okta")));
+    assert_eq!(oidc(okta).scope, "openid profile email offline_access");
     assert_eq!((acme.id.as_str(), acme.name.as_str()), ("acme", "Acme"));
-    assert_eq!(acme.oidc.issuer, "https://login.acme.example");
-    assert_eq!(acme.oidc.scope, "openid profile email");
-    assert_eq!(acme.oidc.token_endpoint_auth_method, None);
+    assert_eq!(oidc(acme).issuer, "https://login.acme.example");
+    assert_eq!(oidc(acme).scope, "openid profile email");
+    assert_eq!(oidc(acme).token_endpoint_auth_method, None);
 
     let [upstream] = config.upstreams.as_slice() else { panic!("one upstream") };
     assert!(upstream.host.as_ref().is_some_and(|host| host.matches("app.example.com")));
@@ -154,7 +162,10 @@ fn a_provider_alone_is_a_configuration_and_everything_else_has_a_default() {
     assert_eq!(config.session.max_age, Duration::from_hours(30 * 24));
     assert_eq!(config.session.update_age, Duration::from_hours(24));
     assert_eq!(config.session.absolute_max_age, None);
-    assert_eq!(config.providers.first().map(|p| p.oidc.issuer.as_str()), Some("https://accounts.google.com"));
+    assert_eq!(
+        config.providers.first().map(|p| oidc(p).issuer.as_str()),
+        Some("https://accounts.google.com")
+    );
     assert!(config.upstreams.is_empty() && config.trusted_hosts.is_empty() && config.claims.is_empty());
 }
 
@@ -177,12 +188,12 @@ fn a_public_client_needs_no_secret_and_an_issuer_stays_byte_for_byte() {
     let config = load(auth, &json!({ "AUTH_ACME_EU_SECRET": "left over" })).unwrap();
     let provider = config.providers.first().unwrap();
     assert_eq!(provider.name, "acme-eu");
-    assert_eq!(provider.oidc.issuer, "https://Login.Acme.example:443/a%2fb/");
-    assert_eq!(provider.oidc.scope, "openid email");
-    assert_eq!(provider.oidc.token_endpoint_auth_method, Some(ClientAuthMethod::None));
-    assert!(provider.oidc.client_secret.is_none());
+    assert_eq!(oidc(provider).issuer, "https://Login.Acme.example:443/a%2fb/");
+    assert_eq!(oidc(provider).scope, "openid email");
+    assert_eq!(oidc(provider).token_endpoint_auth_method, Some(ClientAuthMethod::None));
+    assert!(oidc(provider).client_secret.is_none());
     let params = [("audience", "https://api.example.com"), ("max_age", "60"), ("x", "true")];
-    assert_eq!(provider.oidc.authorization_params, params.map(|(k, v)| (k.to_owned(), v.to_owned())));
+    assert_eq!(oidc(provider).authorization_params, params.map(|(k, v)| (k.to_owned(), v.to_owned())));
 }
 
 #[test]
@@ -197,7 +208,7 @@ fn the_variables_of_an_id_with_dashes_have_underscores_and_a_written_value_goes_
     }))
     .unwrap();
     let found: Vec<_> =
-        config.providers.iter().map(|p| (p.oidc.client_id.as_str(), p.oidc.issuer.as_str())).collect();
+        config.providers.iter().map(|p| (oidc(p).client_id.as_str(), oidc(p).issuer.as_str())).collect();
     assert_eq!(found, [("eu", "https://eu.acme.example"), ("written", "https://us.acme.example")]);
 }
 

@@ -42,7 +42,7 @@ fn failure_v5<P: Platform>(
         ErrorPage::Error => (&pages.error, "error"),
     };
     let page = own.as_ref().map_or_else(|| exchange.route(route), |page| pages::absolute(exchange, page));
-    let url = with_parameters(&page, &[("error", error.code())]);
+    let url = with_parameters(&page, &error.parameters());
     match Wants::of(exchange, input) {
         Wants::Redirect => Response::redirect(url),
         Wants::HeaderJson | Wants::BodyJson => Response::json(200, &json!({ "url": url })),
@@ -76,10 +76,28 @@ fn failure_v4<P: Platform>(
         (Error::Client(ClientError::MissingCsrf), _) => {
             with_parameters(&exchange.route("signin"), &[("csrf", "true")])
         }
+        (Error::Client(ClientError::Credentials { provider, .. }), _) => {
+            let parameters = [("error", error.code()), ("provider", provider.as_str())];
+            with_parameters(&exchange.route("error"), &parameters)
+        }
+        (_, route) if is_login(exchange, route) => {
+            with_parameters(&exchange.route("error"), &[("error", error.code())])
+        }
         // The error page sends whoever may try again on to the sign-in page.
         _ => with_parameters(&exchange.route("error"), &[("error", code_v4(route, error))]),
     };
-    as_client_wants(exchange, input, with_cookies(Response::redirect(url), cookies))
+    let mut answer = as_client_wants(exchange, input, with_cookies(Response::redirect(url), cookies));
+    // Its client tells by the status whether somebody who gave their credentials is signed in.
+    let is_missing_csrf = matches!(error, Error::Client(ClientError::MissingCsrf));
+    if is_login(exchange, route) && !is_missing_csrf && answer.status == 200 {
+        answer.status = 401;
+    }
+    answer
+}
+
+/// Whether the request brings credentials: a provider's own callback is a GET.
+fn is_login<P: Platform>(exchange: &Exchange<'_, P>, route: &[&str]) -> bool {
+    exchange.request.method == Method::Post && matches!(route, ["callback", _])
 }
 
 /// next-auth 4's codes say where it went wrong rather than what.

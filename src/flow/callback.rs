@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config::Provider;
+use crate::config::{OidcProvider, Provider, ProviderKind};
 use crate::error::{ClientError, Error};
 use crate::flow::establish::{self, Established, Person};
 use crate::flow::{Exchange, provider, sign_in, with_cookies};
@@ -31,6 +31,9 @@ pub(crate) async fn callback<P: Platform>(
     let Some(provider) = exchange.provider(provider_id) else {
         return Err(ClientError::UnsupportedAction("the callback names no configured provider").into());
     };
+    let ProviderKind::Oidc(oidc) = &provider.kind else {
+        return Err(ClientError::UnsupportedAction("nobody comes back from this kind of provider").into());
+    };
     let state = params.one("state").map_err(ClientError::from)?;
     let transaction = Transaction::open(
         state,
@@ -44,22 +47,23 @@ pub(crate) async fn callback<P: Platform>(
 
     let finished = SetCookie::expired(transaction.cookie_name(&exchange.names));
     // An attempt that failed keeps its cookie: where the reason passes, the same callback may still succeed.
-    let response = finish(exchange, provider, &transaction, params).await?;
+    let response = finish(exchange, provider, oidc, &transaction, params).await?;
     Ok(with_cookies(response, [finished]))
 }
 
 async fn finish<P: Platform>(
     exchange: &Exchange<'_, P>,
     provider: &Provider,
+    oidc: &OidcProvider,
     transaction: &Transaction,
     params: &Params,
 ) -> Result<Response, Error> {
-    let metadata = provider::metadata(exchange, provider).await?;
+    let metadata = provider::metadata(exchange, provider, oidc).await?;
     let code = authorize::parse_response(params, &transaction.state, &metadata)
         .map_err(|cause| provider::blame(provider, cause))?;
-    let tokens = exchange_code(exchange, provider, &metadata, transaction, &code).await?;
-    let id_token = verify_id_token(exchange, provider, &metadata, transaction, &tokens).await?;
-    let profile = profile(exchange, provider, &metadata, &tokens, &id_token).await?;
+    let tokens = exchange_code(exchange, provider, oidc, &metadata, transaction, &code).await?;
+    let id_token = verify_id_token(exchange, provider, oidc, &metadata, transaction, &tokens).await?;
+    let profile = profile(exchange, provider, oidc, &metadata, &tokens, &id_token).await?;
 
     let person = person(exchange, provider, tokens, &id_token, profile);
     Ok(match establish::establish(exchange, person).await? {
@@ -72,12 +76,12 @@ async fn finish<P: Platform>(
 async fn exchange_code<P: Platform>(
     exchange: &Exchange<'_, P>,
     provider: &Provider,
+    oidc: &OidcProvider,
     metadata: &ProviderMetadata,
     transaction: &Transaction,
     code: &AuthorizationCode,
 ) -> Result<TokenResponse, Error> {
     let redirect_uri = sign_in::redirect_uri(exchange, &provider.id);
-    let oidc = &provider.oidc;
     let authentication = ClientAuthentication::choose(
         oidc.token_endpoint_auth_method,
         oidc.client_secret.as_ref(),
@@ -94,6 +98,7 @@ async fn exchange_code<P: Platform>(
 async fn verify_id_token<P: Platform>(
     exchange: &Exchange<'_, P>,
     provider: &Provider,
+    oidc: &OidcProvider,
     metadata: &ProviderMetadata,
     transaction: &Transaction,
     tokens: &TokenResponse,
@@ -102,7 +107,7 @@ async fn verify_id_token<P: Platform>(
     let payload = provider::verify_signature(exchange, provider, metadata, id_token.expose()).await?;
     let expected = id_token::Expected {
         issuer: metadata.issuer(),
-        client_id: &provider.oidc.client_id,
+        client_id: &oidc.client_id,
         nonce: &transaction.nonce,
         access_token: &tokens.access_token,
         max_age: transaction.max_age,
@@ -115,13 +120,14 @@ async fn verify_id_token<P: Platform>(
 async fn profile<P: Platform>(
     exchange: &Exchange<'_, P>,
     provider: &Provider,
+    oidc: &OidcProvider,
     metadata: &ProviderMetadata,
     tokens: &TokenResponse,
     id_token: &VerifiedIdToken,
 ) -> Result<Map<String, Value>, Error> {
     let mut profile = id_token.claims().clone();
     let endpoint = match metadata.userinfo_endpoint() {
-        Some(endpoint) if lacks_something(exchange, provider, &profile) => endpoint,
+        Some(endpoint) if lacks_something(exchange, oidc, &profile) => endpoint,
         _ => return Ok(profile),
     };
     let request = userinfo::request(endpoint, &tokens.access_token);
@@ -135,11 +141,11 @@ async fn profile<P: Platform>(
 /// configured claim wants.
 fn lacks_something<P: Platform>(
     exchange: &Exchange<'_, P>,
-    provider: &Provider,
+    oidc: &OidcProvider,
     id_token: &Map<String, Value>,
 ) -> bool {
     let promised = [("profile", "name"), ("email", "email")];
-    let scopes = || provider.oidc.scope.split_ascii_whitespace();
+    let scopes = || oidc.scope.split_ascii_whitespace();
     let scope_open =
         promised.iter().any(|(scope, claim)| scopes().any(|s| s == *scope) && !id_token.contains_key(*claim));
     let roots = Map::from_iter([("profile".to_owned(), Value::Object(id_token.clone()))]);
@@ -163,7 +169,6 @@ fn person<'a, P: Platform>(
     let first = |names: &[&str]| names.iter().find_map(|name| profile.get(*name)).cloned();
     Person {
         provider,
-        kind: exchange.config().dialect.oidc(),
         subject: id_token.subject().to_owned(),
         name: first(&["name", "nickname", "preferred_username"]),
         email: first(&["email"]),
@@ -171,6 +176,7 @@ fn person<'a, P: Platform>(
         expires_at: tokens.expires_in.map(|lifetime| exchange.now.plus(lifetime)),
         access_token: Some(tokens.access_token),
         refresh_token: tokens.refresh_token,
+        kept: Vec::new(),
         account: tokens.raw,
         sources: vec![("profile", Value::Object(profile)), ("id_token", json!(id_token.claims()))],
     }

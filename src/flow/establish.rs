@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::api::jwt_payload;
 use crate::config::Provider;
 use crate::error::{ClientError, Error, ProviderError};
 use crate::flow::{Exchange, provider};
@@ -18,8 +19,6 @@ use crate::time::Timestamp;
 pub(crate) struct Person<'a> {
     /// Through whom.
     pub(crate) provider: &'a Provider,
-    /// The kind of provider, in Auth.js's words.
-    pub(crate) kind: &'static str,
     /// As the provider identifies them.
     pub(crate) subject: String,
     pub(crate) name: Option<Value>,
@@ -29,6 +28,8 @@ pub(crate) struct Person<'a> {
     pub(crate) refresh_token: Option<Secret>,
     /// When the access token ends, where that is known.
     pub(crate) expires_at: Option<Timestamp>,
+    /// What else the session keeps for its refreshes: names that `claims` cannot have.
+    pub(crate) kept: Vec<(&'static str, Value)>,
     /// The token response, as the provider gave it.
     pub(crate) account: Map<String, Value>,
     /// What else `claims` may be taken from, by its root.
@@ -104,7 +105,7 @@ impl Known {
         let mut account = person.account.clone();
         for (name, value) in [
             ("provider", json!(person.provider.id)),
-            ("type", json!(person.kind)),
+            ("type", json!(person.provider.kind.name(exchange.config().dialect))),
             ("providerAccountId", json!(person.subject)),
             ("expires_at", json!(person.expires_at.map(Timestamp::seconds))),
         ] {
@@ -159,14 +160,10 @@ fn claims<P: Platform>(
     set("access_token", person.access_token.map(|token| json!(token.expose())));
     set("refresh_token", person.refresh_token.map(|token| json!(token.expose())));
     set("expires_at", person.expires_at.map(|at| json!(at.seconds())));
+    for (claim, value) in person.kept {
+        set(claim, Some(value));
+    }
     claims
-}
-
-/// The payload of an access token that is a JWT, `null` of any other. It came from the provider over TLS;
-/// its signature is the API's business.
-fn jwt_payload(token: &str) -> Value {
-    let payload = token.split('.').nth(1).and_then(|payload| base64url::decode(payload).ok());
-    payload.and_then(|payload| serde_json::from_slice(&payload).ok()).unwrap_or(Value::Null)
 }
 
 fn random_id<P: Platform>(platform: &P) -> String {

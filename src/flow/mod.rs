@@ -4,6 +4,7 @@
 pub(crate) mod answer;
 pub(crate) mod callback;
 pub(crate) mod client_log;
+pub(crate) mod credentials;
 pub(crate) mod establish;
 pub(crate) mod forward;
 pub(crate) mod pages;

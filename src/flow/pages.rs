@@ -7,7 +7,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::config::Dialect;
+use crate::config::credentials::Field;
+use crate::config::{Dialect, Provider, ProviderKind};
 use crate::error::{ClientError, Error};
 use crate::flow::{Exchange, Visit, with_cookies, with_parameters};
 use crate::http::form::Params;
@@ -46,9 +47,20 @@ pub(crate) fn sign_in<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -
             p.alert role="alert" { (sign_in_error(error)) }
         }
         @for provider in &config.providers {
-            form method="post" action=(exchange.route(&format!("signin/{}", provider.id))) {
-                (hidden(&visit))
-                button type="submit" { "Sign in with " (provider.name) }
+            @match &provider.kind {
+                ProviderKind::Oidc(_) => {
+                    form method="post" action=(exchange.route(&format!("signin/{}", provider.id))) {
+                        (hidden(&visit))
+                        button type="submit" { "Sign in with " (provider.name) }
+                    }
+                }
+                ProviderKind::Credentials(credentials) => {
+                    form method="post" action=(exchange.route(&format!("callback/{}", provider.id))) {
+                        (hidden(&visit))
+                        (inputs(&provider.id, &credentials.fields))
+                        button type="submit" { "Sign in with " (provider.name) }
+                    }
+                }
             }
         }
     };
@@ -128,17 +140,18 @@ pub(crate) fn forbidden<P: Platform>(exchange: &Exchange<'_, P>) -> Response {
 
 /// `GET /providers`: what Auth.js's client asks before it signs in.
 pub(crate) fn providers<P: Platform>(exchange: &Exchange<'_, P>) -> Response {
-    let describe = |id: &str, name: &str| {
+    let describe = |provider: &Provider| {
+        let id = &provider.id;
         json!({
             "id": id,
-            "name": name,
-            "type": exchange.config().dialect.oidc(),
+            "name": provider.name,
+            "type": provider.kind.name(exchange.config().dialect),
             "signinUrl": exchange.route(&format!("signin/{id}")),
             "callbackUrl": exchange.route(&format!("callback/{id}")),
         })
     };
     let all: Map<String, Value> =
-        exchange.config().providers.iter().map(|p| (p.id.clone(), describe(&p.id, &p.name))).collect();
+        exchange.config().providers.iter().map(|p| (p.id.clone(), describe(p))).collect();
     Response::json(200, &all)
 }
 
@@ -152,6 +165,18 @@ pub(crate) fn csrf<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> R
 /// A page of the configuration's, a path or a URL, as a URL.
 pub(crate) fn absolute<P: Platform>(exchange: &Exchange<'_, P>, page: &str) -> String {
     if page.starts_with('/') { format!("{}{page}", exchange.request.url.origin()) } else { page.to_owned() }
+}
+
+/// What an API of one's own asks for. Several providers may be on one page, so the ids begin with theirs.
+fn inputs(provider_id: &str, fields: &[Field]) -> Markup {
+    html! {
+        @for field in fields {
+            @let id = format!("{provider_id}-{}", field.name);
+            label for=(id) { (field.label) }
+            input id=(id) name=(field.name) type=(field.kind) placeholder=[field.placeholder.as_deref()]
+                autocomplete=[field.autocomplete.as_deref()] required[field.required];
+        }
+    }
 }
 
 fn hidden(visit: &Visit) -> Markup {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::Provider;
+use crate::config::{OidcProvider, Provider};
 use crate::error::{Error, ProviderError};
 use crate::flow::Exchange;
 use crate::jose::jwk::JwkSet;
@@ -52,8 +52,9 @@ impl<T> Fetched<T> {
 pub(crate) async fn metadata<P: Platform>(
     exchange: &Exchange<'_, P>,
     provider: &Provider,
+    oidc: &OidcProvider,
 ) -> Result<Rc<ProviderMetadata>, Error> {
-    let issuer = &provider.oidc.issuer;
+    let issuer = &oidc.issuer;
     let document = Document {
         name: "discovery",
         request: discovery::request(issuer),

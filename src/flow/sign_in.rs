@@ -1,6 +1,7 @@
 //! `POST /signin/:provider`: the browser is sent to the provider, with a transaction that only it can
 //! bring back.
 
+use crate::config::ProviderKind;
 use crate::error::{ClientError, Error};
 use crate::flow::{Exchange, Visit, provider, with_cookies};
 use crate::http::cookie::SetCookie;
@@ -10,8 +11,8 @@ use crate::oauth::authorize::{self, AuthorizationRequest};
 use crate::platform::Platform;
 use crate::session::transaction::{self, Transaction};
 
-/// Begins a sign-in: authorization request and transaction cookie. An unknown provider, or none, is the
-/// sign-in page.
+/// Begins a sign-in: authorization request and transaction cookie. An unknown provider, none, or one that
+/// people do not go to is the sign-in page.
 pub(crate) async fn sign_in<P: Platform>(
     exchange: &Exchange<'_, P>,
     provider_id: Option<&str>,
@@ -20,22 +21,24 @@ pub(crate) async fn sign_in<P: Platform>(
 ) -> Result<Response, Error> {
     let visit = Visit::new(exchange, query, Some(form))?;
     visit.csrf.verify(form.one("csrfToken").map_err(ClientError::from)?)?;
-    let Some(provider) = provider_id.and_then(|id| exchange.provider(id)) else {
+    let provider = provider_id.and_then(|id| exchange.provider(id));
+    // An API of one's own has its form on that page.
+    let Some((provider, ProviderKind::Oidc(oidc))) = provider.map(|provider| (provider, &provider.kind))
+    else {
         return Ok(with_cookies(Response::redirect(exchange.route("signin")), visit.cookies));
     };
 
-    let metadata = provider::metadata(exchange, provider).await?;
-    let parameters =
-        authorize::parameters(&provider.oidc.authorization_params, query).map_err(ClientError::from)?;
+    let metadata = provider::metadata(exchange, provider, oidc).await?;
+    let parameters = authorize::parameters(&oidc.authorization_params, query).map_err(ClientError::from)?;
     let random = &mut |bytes: &mut [u8]| exchange.platform.fill_random(bytes);
     let max_age = authorize::max_age(&parameters);
     let transaction = Transaction::begin(&provider.id, &visit.return_to, max_age, exchange.now, random);
     let request = AuthorizationRequest {
         endpoint: metadata.authorization_endpoint(),
-        client_id: &provider.oidc.client_id,
+        client_id: &oidc.client_id,
         redirect_uri: &redirect_uri(exchange, &provider.id),
         parameters: &parameters,
-        scope: &provider.oidc.scope,
+        scope: &oidc.scope,
         verifier: &transaction.verifier,
         state: &transaction.state,
         nonce: &transaction.nonce,

@@ -111,7 +111,7 @@ pub(super) fn post_form(url: &Url, body: String, timeout: Duration, limit: usize
 }
 
 /// Providers' firewalls refuse requests without a user agent, and their operators like to know who asks.
-fn common_headers() -> Headers {
+pub(crate) fn common_headers() -> Headers {
     [("accept", "application/json"), ("user-agent", concat!("Vestibule/", env!("CARGO_PKG_VERSION")))]
         .into_iter()
         .collect()
@@ -145,7 +145,7 @@ pub(super) fn object(response: &FetchResponse) -> Result<Map<String, Value>, Ans
 /// The body of an answer that says it is JSON: its media type is `application/json`, or one with the suffix
 /// `+json` (RFC 6839 section 3.1), whatever its parameters. A page that merely happens to be JSON was not
 /// meant as an answer.
-pub(super) fn json(response: &FetchResponse) -> Result<&[u8], AnswerError> {
+pub(crate) fn json(response: &FetchResponse) -> Result<&[u8], AnswerError> {
     /// More of a wrong media type helps nobody.
     const MEDIA_TYPE_LIMIT: usize = 100;
     let content_type = response.headers.get("content-type").ok_or(AnswerError::NoMediaType)?;

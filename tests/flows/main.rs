@@ -12,7 +12,9 @@
 #[path = "../support/signature.rs"]
 mod signature;
 
+mod api;
 mod callback;
+mod credentials;
 mod dialect;
 mod hooks;
 mod protect;

@@ -22,6 +22,7 @@ use vestibule::platform::{
 use vestibule::reply::Reply;
 use vestibule::time::Timestamp;
 
+use crate::api::{self, Api};
 use crate::provider::Provider;
 
 pub const SECRET: &str = "my-32-char-or-longer-shared-secret!!";
@@ -31,6 +32,7 @@ pub const APP: &str = "https://app.example.com";
 pub struct World {
     pub vestibule: Vestibule,
     pub provider: Provider,
+    pub api: Api,
     clock: Cell<u64>,
     dice: Cell<u64>,
     log: RefCell<Vec<(Level, Value)>>,
@@ -111,6 +113,7 @@ impl World {
         Self {
             vestibule: Vestibule::with_hooks(config, hooks),
             provider: Provider::new(),
+            api: Api::new(),
             clock: Cell::new(1_795_290_000_000),
             dice: Cell::new(0),
             log: RefCell::default(),
@@ -183,7 +186,10 @@ impl Platform for World {
 
     async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
         self.fetched.borrow_mut().push(request.url.clone());
-        let answer = self.provider.answer(&request, self.now())?;
+        let answer = match request.url.strip_prefix(api::ORIGIN) {
+            Some(path) => self.api.answer(path, &request, self.now())?,
+            None => self.provider.answer(&request, self.now())?,
+        };
         if answer.body.len() > request.limit {
             return Err(FetchError::TooLarge(request.limit));
         }

@@ -1,12 +1,16 @@
 //! Who signs people in.
 
+mod credentials;
+
+pub(super) use credentials::refuse_refresh_tokens;
+
 use super::Env;
 use super::rules::requirements;
 use super::secrets::{self, variable};
 use super::session::CLAIM_ROOTS;
 use crate::config::error::{Place, Problems, quoted, suggestion};
 use crate::config::raw::{RawProvider, Scalar, Strings};
-use crate::config::{ClientAuthMethod, OidcProvider, Provider};
+use crate::config::{ClientAuthMethod, OidcProvider, Provider, ProviderKind};
 use crate::guard::rules::ClaimRequirement;
 use crate::http::origin::endpoint;
 use crate::providers::{PRESETS, Preset, PresetIssuer, preset};
@@ -90,15 +94,41 @@ fn provider(
     env: Env<'_>,
     problems: &mut Problems,
 ) -> Option<Provider> {
-    if !is_oidc(raw, place, problems) {
-        return None;
+    let kind = kind(raw, place, problems)?;
+    refuse_foreign_keys(kind, raw, place, problems);
+    let preset = preset(id).filter(|_| kind == Kind::Oidc);
+    // Auth.js's name for the only provider of that type that most sites have.
+    let usual = if kind == Kind::Credentials && id == "credentials" { "Credentials" } else { id };
+    let name = raw.name.as_deref().or(preset.map(|preset| preset.name)).unwrap_or(usual);
+    is_shown(name, &place.key("name"), problems);
+    let allow = allow(raw, &place.key("allow"), problems);
+    let kind = match kind {
+        Kind::Oidc => ProviderKind::Oidc(oidc(id, raw, preset, place, env, problems)?),
+        Kind::Credentials => {
+            ProviderKind::Credentials(Box::new(credentials::credentials(raw, place, problems)?))
+        }
+    };
+    Some(Provider { id: id.to_owned(), name: name.to_owned(), allow, kind })
+}
+
+/// Whether a text is one that the sign-in page can show.
+fn is_shown(text: &str, place: &Place, problems: &mut Problems) -> bool {
+    let is_good = !text.trim().is_empty() && text.len() <= 100 && !text.contains(char::is_control);
+    if !is_good {
+        problems.refuse(place, "the sign-in page shows it: write 1 to 100 characters");
     }
-    let preset = preset(id);
+    is_good
+}
+
+fn oidc(
+    id: &str,
+    raw: &RawProvider,
+    preset: Option<&Preset>,
+    place: &Place,
+    env: Env<'_>,
+    problems: &mut Problems,
+) -> Option<OidcProvider> {
     let method = auth_method(raw, place, problems);
-    let name = raw.name.as_deref().or(preset.map(|preset| preset.name)).unwrap_or(id);
-    if name.trim().is_empty() || name.len() > 100 || name.contains(char::is_control) {
-        problems.refuse(&place.key("name"), "the sign-in page shows it: write 1 to 100 characters");
-    }
     let prefix = variable_prefix(id);
     if raw.client_secret.is_some() {
         problems.refuse_and_mend(
@@ -117,19 +147,13 @@ fn provider(
     };
     let scope = scope(raw.scope.as_ref(), preset, &place.key("scope"), problems);
     let authorization_params = authorization_params(raw, &place.key("authorization_params"), problems);
-    let allow = allow(raw, &place.key("allow"), problems);
-    Some(Provider {
-        id: id.to_owned(),
-        name: name.to_owned(),
-        allow,
-        oidc: OidcProvider {
-            issuer: issuer?,
-            client_id: client_id?,
-            client_secret: client_secret?,
-            token_endpoint_auth_method: method,
-            scope: scope?,
-            authorization_params,
-        },
+    Some(OidcProvider {
+        issuer: issuer?,
+        client_id: client_id?,
+        client_secret: client_secret?,
+        token_endpoint_auth_method: method,
+        scope: scope?,
+        authorization_params,
     })
 }
 
@@ -151,43 +175,56 @@ fn allow(raw: &RawProvider, place: &Place, problems: &mut Problems) -> Vec<Claim
     requirements
 }
 
-/// Whether this is an OpenID Connect provider and has no other kind's keys; otherwise a problem is noted.
-fn is_oidc(raw: &RawProvider, place: &Place, problems: &mut Problems) -> bool {
-    const TYPES: [(&str, Option<&str>); 4] = [
-        ("oidc", None),
-        ("oauth2", Some("providers without OpenID Connect")),
+/// The kinds that can be written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Oidc,
+    Credentials,
+}
+
+fn kind(raw: &RawProvider, place: &Place, problems: &mut Problems) -> Option<Kind> {
+    const TYPES: [(&str, Option<Kind>); 4] = [
+        ("oidc", Some(Kind::Oidc)),
+        ("credentials", Some(Kind::Credentials)),
+        ("oauth2", None),
         // Auth.js's word for it.
-        ("oauth", Some("providers without OpenID Connect")),
-        ("credentials", Some("an API of one's own that takes a password")),
+        ("oauth", None),
     ];
-    if let Some(kind) = raw.kind.as_deref() {
-        let place = place.key("type");
-        match problems.chosen(&place, kind, &TYPES) {
-            Some(None) => {}
-            Some(Some(what)) => {
-                let problem =
-                    format!("this version cannot do that yet: {what}; only \"oidc\" can be written");
-                problems.refuse(&place, problem);
-                return false;
-            }
-            None => return false,
-        }
+    let Some(text) = raw.kind.as_deref() else { return Some(Kind::Oidc) };
+    let place = place.key("type");
+    let kind = problems.chosen(&place, text, &TYPES)?;
+    if kind.is_none() {
+        let problem = "this version cannot do that yet: providers without OpenID Connect; only \"oidc\" and \
+                       \"credentials\" can be written";
+        problems.refuse(&place, problem);
     }
-    let foreign = [
-        ("authorization", &raw.authorization, "oauth2"),
-        ("token", &raw.token, "oauth2"),
-        ("userinfo", &raw.userinfo, "oauth2"),
-        ("fields", &raw.fields, "credentials"),
-        ("login", &raw.login, "credentials"),
-        ("profile", &raw.profile, "credentials"),
-        ("user", &raw.user, "credentials"),
-        ("refresh", &raw.refresh, "credentials"),
+    kind
+}
+
+fn refuse_foreign_keys(kind: Kind, raw: &RawProvider, place: &Place, problems: &mut Problems) {
+    let keys = [
+        ("issuer", raw.issuer.is_some(), "oidc"),
+        ("client_id", raw.client_id.is_some(), "oidc"),
+        ("client_secret", raw.client_secret.is_some(), "oidc"),
+        ("scope", raw.scope.is_some(), "oidc"),
+        ("token_endpoint_auth_method", raw.token_endpoint_auth_method.is_some(), "oidc"),
+        ("authorization_params", raw.authorization_params.is_some(), "oidc"),
+        ("authorization", raw.authorization.is_some(), "oauth2"),
+        ("token", raw.token.is_some(), "oauth2"),
+        ("userinfo", raw.userinfo.is_some(), "oauth2"),
+        ("fields", raw.fields.is_some(), "credentials"),
+        ("login", raw.login.is_some(), "credentials"),
+        ("profile", raw.profile.is_some(), "credentials"),
+        ("user", raw.user.is_some(), "credentials"),
+        ("refresh", raw.refresh.is_some(), "credentials"),
     ];
-    for (key, _, kind) in foreign.iter().filter(|(_, value, _)| value.is_some()) {
-        let problem = format!("belongs to type = \"{kind}\"; an OpenID Connect provider tells that itself");
-        problems.refuse(&place.key(key), problem);
+    let (own, why) = match kind {
+        Kind::Oidc => ("oidc", "an OpenID Connect provider tells that itself"),
+        Kind::Credentials => ("credentials", "an API of one's own has no such thing"),
+    };
+    for (key, _, kind) in keys.iter().filter(|(_, is_there, kind)| *is_there && *kind != own) {
+        problems.refuse(&place.key(key), format!("belongs to type = \"{kind}\"; {why}"));
     }
-    true
 }
 
 /// OpenID Connect Discovery 1.0 section 3: `https`, no query, no fragment; kept byte for byte, because it is

@@ -30,7 +30,10 @@ const RESERVED_CLAIMS: [(&[&str], &str); 3] = [
         &["sub", "sid", "provider", "auth_time", "generation", "error"],
         "it says whose session this is and how it stands",
     ),
-    (&["access_token", "refresh_token", "expires_at"], "it holds the provider's tokens"),
+    (
+        &["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies"],
+        "it holds the provider's tokens",
+    ),
 ];
 
 /// What sign-in has data from: the token response, userinfo and ID token together, the mapped user, the ID
@@ -123,7 +126,7 @@ fn expose(raw: &RawSession, place: &Place, problems: &mut Problems) -> Vec<(Data
 /// A place in the sealed session that something is read from: for a page's script, for an upstream's header.
 pub(super) fn session_source(text: &str, place: &Place, problems: &mut Problems) -> Option<DataPath> {
     let path = problems.parsed(place, text, DataPath::parse(text))?;
-    if path.root() == "refresh_token" {
+    if matches!(path.root(), "refresh_token" | "api_cookies") {
         problems.refuse(
             place,
             "a refresh token stays in the sealed session: whoever holds it can be this user for months, and using it ends the session here",

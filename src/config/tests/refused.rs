@@ -471,21 +471,14 @@ pub(super) const REFUSED: &[(&str, &str, &[&str])] = &[
         r#"{"providers": [{"id": "github", "type": "oauth"}]}"#,
         "{}",
         &[
-            r#"AUTH.providers[0].type: this version cannot do that yet: providers without OpenID Connect; only "oidc" can be written"#,
+            r#"AUTH.providers[0].type: this version cannot do that yet: providers without OpenID Connect; only "oidc" and "credentials" can be written"#,
         ],
     ),
     (
         r#"{"providers": [{"id": "x", "type": "oauth2", "authorization": "https://x.example", "token": {}, "userinfo": {}}]}"#,
         "{}",
         &[
-            r#"AUTH.providers[0].type: this version cannot do that yet: providers without OpenID Connect; only "oidc" can be written"#,
-        ],
-    ),
-    (
-        r#"{"providers": [{"id": "credentials", "type": "credentials", "fields": []}]}"#,
-        "{}",
-        &[
-            r#"AUTH.providers[0].type: this version cannot do that yet: an API of one's own that takes a password; only "oidc" can be written"#,
+            r#"AUTH.providers[0].type: this version cannot do that yet: providers without OpenID Connect; only "oidc" and "credentials" can be written"#,
         ],
     ),
     (

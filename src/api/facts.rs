@@ -1,0 +1,143 @@
+//! What the API's answers say, under the roots that paths begin with.
+
+use std::fmt;
+
+use serde_json::Value;
+use url::Url;
+
+use super::ApiError;
+use super::jar::Jar;
+use crate::config::credentials::Source;
+use crate::config::data::{DataPath, scalar_text};
+use crate::http::headers::Headers;
+use crate::jose::base64url;
+use crate::oauth::exchange::{self, AnswerError};
+use crate::platform::FetchResponse;
+use crate::secret::Secret;
+use crate::time::Timestamp;
+
+/// Everything that the answers of one sign-in say.
+#[derive(Default)]
+pub struct Facts {
+    /// The body of the login's answer: `body`, and `login` in the claims.
+    pub login: Value,
+    /// The body of the profile's answer: `profile`.
+    pub profile: Value,
+    /// The payload of an access token that is a JWT: `access_token`.
+    access_token_payload: Value,
+    /// The access token itself.
+    access_token: Option<Secret>,
+    /// The header fields of the login's answer: `header`.
+    headers: Headers,
+    /// `cookie`
+    pub jar: Jar,
+}
+
+impl Facts {
+    /// What the answer to the login says so far.
+    pub(super) fn of_login(url: &Url, response: &FetchResponse, body: Value, now: Timestamp) -> Self {
+        let mut jar = Jar::default();
+        jar.store(url, &response.headers, now);
+        Self { login: body, headers: response.headers.clone(), jar, ..Self::default() }
+    }
+
+    /// Takes note of the access token.
+    pub fn hold(&mut self, access_token: &Secret) {
+        self.access_token_payload = jwt_payload(access_token.expose());
+        self.access_token = Some(access_token.clone());
+    }
+
+    /// Reads the answer to the request for the profile.
+    pub fn profile_answered(
+        &mut self,
+        url: &Url,
+        response: &FetchResponse,
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
+        let refused = |cause| ApiError::Answer { endpoint: "profile", cause };
+        if !(200..=299).contains(&response.status) {
+            return Err(refused(unsuccessful(response.status)));
+        }
+        self.profile = json(response).map_err(refused)?;
+        self.jar.store(url, &response.headers, now);
+        Ok(())
+    }
+
+    /// The value at `path`.
+    pub fn find(&self, path: &DataPath) -> Option<Value> {
+        let name = || path.rest().next();
+        match path.root() {
+            "body" | "login" => path.within(&self.login).cloned(),
+            "profile" => path.within(&self.profile).cloned(),
+            "access_token" => path.within(&self.access_token_payload).cloned(),
+            "cookie" => Some(Value::from(self.jar.find(name()?)?.value.expose())),
+            "header" => Some(Value::from(self.headers.get(&name()?.to_ascii_lowercase())?)),
+            _ => None,
+        }
+    }
+
+    /// The value at `path` for a request, where `access_token` alone is the token itself.
+    pub fn find_for_request(&self, path: &DataPath) -> Option<Value> {
+        if path.root() == "access_token" && path.rest().len() == 0 {
+            return Some(Value::from(self.access_token.as_ref()?.expose()));
+        }
+        self.find(path)
+    }
+
+    /// What tells one person from another. A template of which a part is missing gives nothing: people who
+    /// lack the same part would be one.
+    pub fn identifier(&self, source: &Source) -> Option<String> {
+        let is_there =
+            |path| self.find(path).as_ref().and_then(scalar_text).is_some_and(|text| !text.is_empty());
+        match source {
+            Source::Text(template) if !template.paths().all(is_there) => None,
+            source => self.text(source),
+        }
+    }
+
+    /// What `source` gives: text, or a number as text; nothing where it is empty. A template may lack a part,
+    /// but not all of them.
+    pub fn text(&self, source: &Source) -> Option<String> {
+        let text = match source {
+            Source::Text(template)
+                if template.paths().all(|path| self.find(path).is_none_or(|v| v.is_null())) =>
+            {
+                return None;
+            }
+            Source::Path(path) => {
+                self.find(path).filter(|value| !value.is_boolean()).as_ref().and_then(scalar_text)?
+            }
+            Source::Text(template) => template.text(&|path| self.find(path)),
+        };
+        let text = text.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+}
+
+impl fmt::Debug for Facts {
+    /// Nothing: all of it is somebody's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Facts").finish_non_exhaustive()
+    }
+}
+
+/// The payload of a token that is a JWT, `null` of any other. It came from its issuer over TLS; its
+/// signature is the business of whoever it is for.
+pub fn jwt_payload(token: &str) -> Value {
+    let payload = token.split('.').nth(1).and_then(|payload| base64url::decode(payload).ok());
+    payload.and_then(|payload| serde_json::from_slice(&payload).ok()).unwrap_or(Value::Null)
+}
+
+/// The JSON of an answer, of any type.
+pub(super) fn json(response: &FetchResponse) -> Result<Value, AnswerError> {
+    serde_json::from_slice(exchange::json(response)?).map_err(|_| AnswerError::NotJson)
+}
+
+/// What a status says that is no success.
+pub(super) fn unsuccessful(status: u16) -> AnswerError {
+    match status {
+        408 | 425 | 429 | 500..=599 => AnswerError::Unavailable(status),
+        300..=399 => AnswerError::Redirect(status),
+        _ => AnswerError::Status(status),
+    }
+}

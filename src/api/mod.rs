@@ -1,0 +1,50 @@
+//! An API of one's own that signs people in: requests built from templates, answers read by paths. Pure, in
+//! pairs, as [`oauth`](crate::oauth) is for providers that follow a standard.
+//!
+//! | request | answer |
+//! |---|---|
+//! | [`request::build`] with what was filled in ([`form`]) | [`login::parse`], then [`login::tokens`] |
+//! | [`request::build`] with the token | [`Facts::profile_answered`] |
+
+mod facts;
+pub mod form;
+pub mod jar;
+pub mod login;
+pub mod request;
+
+pub use facts::{Facts, jwt_payload};
+
+use thiserror::Error;
+
+use crate::config::data::DataPath;
+use crate::oauth::exchange::AnswerError;
+
+/// What the API did wrong. Nothing here quotes an answer: it could hold a token.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ApiError {
+    /// Its answer is none that can be read.
+    #[error("{endpoint}: {cause}")]
+    Answer {
+        /// To which request.
+        endpoint: &'static str,
+        /// What is wrong with it.
+        cause: AnswerError,
+    },
+    /// There is no access token where the configuration says.
+    #[error("login: the answer has no access token at {0}")]
+    NoAccessToken(DataPath),
+    /// A token has characters that a header field cannot carry.
+    #[error("login: what stands at {0} is no token: it has characters that no header field carries")]
+    UnfitToken(DataPath),
+    /// A header field's template gave something that is none.
+    #[error("{endpoint}: what the header field {name} should say has characters that none carries")]
+    UnfitHeader {
+        /// In which request.
+        endpoint: &'static str,
+        /// Which field.
+        name: String,
+    },
+    /// Nothing says who signed in.
+    #[error("the answers have no text or number for user.id")]
+    NoUserId,
+}
