@@ -54,7 +54,7 @@ pub(crate) async fn protect<P: Platform>(
             forward::forward(exchange, path, body, session.as_ref(), renewed).await
         }
         Decision::SignIn => Reply::Own(to_sign_in(exchange)),
-        Decision::Forbidden => Reply::Own(forbidden(exchange)),
+        Decision::Forbidden => Reply::Own(forbidden(exchange, session.as_ref())),
         Decision::NotFound => Reply::Own(not_found()),
     }
 }
@@ -73,8 +73,7 @@ fn session<P: Platform>(exchange: &Exchange<'_, P>) -> Option<Session> {
 /// The way to sign in: a redirect for a person, 401 with the address for a script.
 fn to_sign_in<P: Platform>(exchange: &Exchange<'_, P>) -> Response {
     let request = exchange.request;
-    let return_to = format!("{}{}", request.url.origin(), request.url.path_and_query());
-    let sign_in = sign_in_url(exchange, &return_to);
+    let sign_in = sign_in_url(exchange);
     if is_navigation(request) {
         return Response::redirect(sign_in).with("cache-control", "private, no-store");
     }
@@ -83,25 +82,26 @@ fn to_sign_in<P: Platform>(exchange: &Exchange<'_, P>) -> Response {
         .with("cache-control", "private, no-store")
 }
 
-fn forbidden<P: Platform>(exchange: &Exchange<'_, P>) -> Response {
-    let answer = if is_navigation(exchange.request) {
-        pages::forbidden(exchange)
-    } else {
-        Response::json(403, &json!({ "error": "forbidden" }))
-    };
-    answer.with("cache-control", "private, no-store")
+fn forbidden<P: Platform>(exchange: &Exchange<'_, P>, session: Option<&Session>) -> Response {
+    if is_navigation(exchange.request) {
+        return pages::forbidden(exchange, session);
+    }
+    Response::json(403, &json!({ "error": "forbidden" })).with("cache-control", "private, no-store")
 }
 
 fn not_found() -> Response {
     Response::json(404, &json!({ "error": "not_found" })).with("cache-control", "private, no-store")
 }
 
-fn sign_in_url<P: Platform>(exchange: &Exchange<'_, P>, return_to: &str) -> String {
+/// The sign-in page, from which one comes back to what was asked for.
+pub(super) fn sign_in_url<P: Platform>(exchange: &Exchange<'_, P>) -> String {
+    let url = &exchange.request.url;
+    let return_to = format!("{}{}", url.origin(), url.path_and_query());
     let page = match &exchange.config().pages.sign_in {
         Some(page) => pages::absolute(exchange, page),
         None => exchange.route("signin"),
     };
-    with_parameters(&page, &[("callbackUrl", return_to)])
+    with_parameters(&page, &[("callbackUrl", &return_to)])
 }
 
 /// Whether a person waits for a page: a redirect reaches them. A script's request would follow it and get

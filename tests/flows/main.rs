@@ -17,6 +17,7 @@ mod callback;
 mod credentials;
 mod dialect;
 mod hooks;
+mod pages;
 mod protect;
 mod provider;
 mod session;

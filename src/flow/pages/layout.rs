@@ -1,0 +1,100 @@
+//! What every page has in common: the document around its content, the style, and the headers that allow
+//! nothing else.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest, Sha256};
+
+use crate::flow::Exchange;
+use crate::http::response::Response;
+use crate::platform::Platform;
+
+const STYLE: &str = include_str!("style.css");
+
+/// A page without what all of them have around it. The title is also its heading.
+pub(super) struct Page<'a> {
+    pub(super) status: u16,
+    pub(super) title: &'a str,
+    pub(super) icon: Icon,
+    pub(super) content: Markup,
+    /// Style rules of this page alone. They are written into the page as they are: nothing that came with
+    /// a request may be in them.
+    pub(super) rules: String,
+}
+
+/// The picture above the heading, for those who see it.
+#[derive(Clone, Copy)]
+pub(super) enum Icon {
+    Enter,
+    Leave,
+    Lock,
+    Trouble,
+}
+
+impl Page<'_> {
+    /// The page as the answer to a request.
+    pub(super) fn respond<P: Platform>(self, exchange: &Exchange<'_, P>) -> Response {
+        let url = &exchange.request.url;
+        let style = format!("{STYLE}{}", self.rules);
+        // A form may go to us, and by our redirect on to any provider: browsers apply `form-action` to both.
+        let form_action = if url.secure { "'self' https:" } else { "'self' https: http:" };
+        let policy = format!(
+            "default-src 'none'; style-src 'sha256-{}'; form-action {form_action}; \
+             base-uri 'none'; frame-ancestors 'none'",
+            STANDARD.encode(Sha256::digest(&style))
+        );
+        Response::empty(self.status)
+            .with("content-type", "text/html; charset=utf-8")
+            .with("content-security-policy", policy)
+            .with("x-frame-options", "DENY")
+            .with("x-content-type-options", "nosniff")
+            .with("referrer-policy", "same-origin")
+            .with("cache-control", "private, no-store")
+            .with_body(self.document(&url.authority, &style).into_string())
+    }
+
+    fn document(&self, host: &str, style: &str) -> Markup {
+        html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    meta name="robots" content="noindex";
+                    title { (self.title) " · " (host) }
+                    style { (PreEscaped(style)) }
+                }
+                body {
+                    main {
+                        svg class=(self.icon.class()) viewBox="0 0 24 24" aria-hidden="true" {
+                            path d=(self.icon.path()) {}
+                        }
+                        h1 { (self.title) }
+                        (self.content)
+                    }
+                    footer { (host) }
+                }
+            }
+        }
+    }
+}
+
+impl Icon {
+    fn class(self) -> &'static str {
+        match self {
+            Self::Enter | Self::Leave => "icon",
+            Self::Lock | Self::Trouble => "icon bad",
+        }
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Enter => "M14 4h5v16h-5M4 12h11m-4-4 4 4-4 4",
+            Self::Leave => "M10 4H5v16h5M9 12h11m-4-4 4 4-4 4",
+            Self::Lock => "M6 11h12v9H6zM8.5 11V7.5a3.5 3.5 0 0 1 7 0V11",
+            Self::Trouble => "M12 3a9 9 0 1 0 .01 0M12 7.5V13m0 3v.5",
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! `GET /signin`: every provider, and what went wrong before.
+
+use std::fmt::Write;
+
+use maud::{Markup, html};
+use url::Url;
+
+use super::hidden;
+use super::layout::{Icon, Page};
+use crate::config::Provider;
+use crate::error::{ClientError, Error};
+use crate::flow::{Exchange, Visit, with_cookies, with_parameters};
+use crate::http::form::Params;
+use crate::http::response::Response;
+use crate::platform::Platform;
+use crate::providers::preset;
+
+/// Shows the providers, or sends the browser to the page that the configuration names.
+pub(crate) fn sign_in<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> Result<Response, Error> {
+    let visit = Visit::new(exchange, query, None)?;
+    let error = query.one("error").map_err(ClientError::from)?;
+    let code = query.one("code").map_err(ClientError::from)?;
+    let config = exchange.config();
+    if let Some(page) = &config.pages.sign_in {
+        let mut parameters = vec![("callbackUrl", visit.return_to.as_str())];
+        parameters.extend(error.map(|error| ("error", error)));
+        return Ok(with_cookies(Response::redirect(with_parameters(page, &parameters)), visit.cookies));
+    }
+    let content = html! {
+        @if let Some(host) = other_host(exchange, &visit) {
+            p.lead { "to continue to " strong { (host) } }
+        }
+        @if let Some(error) = error {
+            p.alert role="alert" { (in_words(error, code)) }
+        }
+        @for provider in &config.providers {
+            form method="post" action=(exchange.route(&format!("signin/{}", provider.id))) {
+                (hidden(visit.csrf.token(), visit.return_to.as_str()))
+                (button(provider, config.providers.len() == 1))
+            }
+        }
+    };
+    let rules = brand_rules(&config.providers);
+    let page = Page { status: 200, title: "Sign in", icon: Icon::Enter, content, rules };
+    Ok(with_cookies(page.respond(exchange), visit.cookies))
+}
+
+/// Auth.js's codes in words. An unknown one, which anybody can put into a link, says nothing of its own; so
+/// does an unknown `code`, with which a sign-in by password says more.
+pub(super) fn in_words(error: &str, code: Option<&str>) -> &'static str {
+    match error {
+        "OAuthCallbackError" | "OAuthCallback" | "OAuthSignin" | "Signin" | "Callback" => {
+            "The sign-in was cancelled or refused. Please try again, or with a different account."
+        }
+        "OAuthAccountNotLinked" => {
+            "To confirm that it is you, sign in with the same account that you used originally."
+        }
+        "AccessDenied" => "You do not have permission to sign in.",
+        "CredentialsSignin" => refusal_in_words(code.unwrap_or_default()),
+        "SessionRequired" => "Please sign in to see this page.",
+        "RefreshTokenError" => "Your session has ended. Please sign in again.",
+        "MissingCSRF" => "The page was open for too long, or cookies are blocked. Please try again.",
+        _ => "Signing in did not work. Please try again.",
+    }
+}
+
+/// What sign-in APIs commonly answer, however they spell it: `account_locked`, `ACCOUNT-LOCKED`.
+fn refusal_in_words(code: &str) -> &'static str {
+    match code.to_ascii_lowercase().replace('-', "_").as_str() {
+        "locked" | "account_locked" | "disabled" | "account_disabled" => {
+            "This account is locked. Please contact the people who run this site."
+        }
+        "expired" | "password_expired" | "credentials_expired" => {
+            "Your password has expired. Please set a new one, then sign in again."
+        }
+        "unverified" | "email_not_verified" | "email_unverified" => {
+            "Please confirm your e-mail address first, with the link that was sent to you."
+        }
+        "otp_required" | "mfa_required" => "Please enter your one-time code as well.",
+        "otp_invalid" | "invalid_otp" | "mfa_invalid" => {
+            "The one-time code is wrong or too old. Please enter a new one."
+        }
+        "rate_limited" | "too_many_attempts" | "too_many_requests" => {
+            "Too many attempts. Please wait a few minutes, then try again."
+        }
+        _ => "Sign-in failed. Check that the details you gave are correct.",
+    }
+}
+
+/// Where the person goes from here, if that is not the host whose page this is.
+fn other_host<P: Platform>(exchange: &Exchange<'_, P>, visit: &Visit) -> Option<String> {
+    let return_to = Url::parse(visit.return_to.as_str()).ok()?;
+    let host = return_to.host_str()?;
+    (host != exchange.request.url.host()).then(|| host.to_owned())
+}
+
+/// The only way to sign in has a button that stands out.
+fn button(provider: &Provider, is_only: bool) -> Markup {
+    let brand = preset(&provider.id).map(|preset| format!(" {}", class_of(preset.id)));
+    html! {
+        button type="submit" class={ "provider" @if is_only { " only" } (brand.unwrap_or_default()) } {
+            @if let Some(initial) = provider.name.trim_start().chars().next() {
+                span.badge aria-hidden="true" { (initial) }
+            }
+            span { "Sign in with " bdi { (provider.name) } }
+        }
+    }
+}
+
+/// The colours of those that are presets. They come from the table of presets alone.
+fn brand_rules(providers: &[Provider]) -> String {
+    let presets = providers.iter().filter_map(|provider| preset(&provider.id));
+    presets.fold(String::new(), |mut rules, preset| {
+        let (class, brand) = (class_of(preset.id), preset.brand);
+        // Writing to a String does not fail.
+        let _ = write!(rules, ".{class}{{--brand:{};--on-brand:{}}}", brand.background, brand.text);
+        rules
+    })
+}
+
+fn class_of(preset_id: &str) -> String {
+    format!("is-{preset_id}")
+}
