@@ -23,9 +23,9 @@ cargo xtask COMMAND
   dev            the Worker, a provider and an application at http://localhost:8787, until Ctrl-C
     --once           start all of it, ask it for two pages, and stop
     --port N, --provider-port N, --app-port N
-  test           everything that has to hold: format, clippy, documentation, build, tests, browser
+  test           everything that has to hold: format, clippy, documentation, build, tests, browser, pages
     --quick          all but the browser
-  browser        a walk through the demo in a browser alone, with pictures in target/screenshots/
+  browser        those of a browser alone: a walk through the demo, a look at every page; pictures in target/screenshots/
 ";
 
 fn main() -> ExitCode {

@@ -62,7 +62,8 @@ pub(crate) fn test(project: &Project, options: Options) -> Result<()> {
         return Ok(());
     };
     step("browser", || browser::walk(project, &chromium))?;
-    println!("\npassed in {watch}: format, clippy, documentation, build, tests, browser");
+    step("pages", || browser::look(project, &chromium))?;
+    println!("\npassed in {watch}: format, clippy, documentation, build, tests, browser, pages");
     Ok(())
 }
 

@@ -1,0 +1,170 @@
+// Looks at every page of Vestibule's own as people with all kinds of eyes, hands and screens do. The pages were
+// written by tests/flows/pages.rs, with their headers; `cargo xtask test` has them written and runs this.
+//
+// PAGES_FILE         the pages
+// PAGES_CHROMIUM     the browser's executable
+// PAGES_SCREENSHOTS  the directory for pictures of every page
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+import { HtmlValidate } from "html-validate";
+import { chromium } from "playwright-core";
+
+const { PAGES_FILE: FILE, PAGES_CHROMIUM: executablePath, PAGES_SCREENSHOTS: PICTURES } = process.env;
+assert.ok(FILE && executablePath && PICTURES, "start this by `cargo xtask test`, or set its three variables");
+mkdirSync(PICTURES, { recursive: true });
+
+const PAGES = JSON.parse(readFileSync(FILE, "utf8"));
+const ORIGIN = "https://app.example.com";
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const SCREENS = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
+// WCAG 2.2's criterion 1.4.10; it is also what 1280 px are at a zoom of 400 %.
+const NARROW = 320;
+// What people with weak eyes set their text to: 1.4.4.
+const LARGE_TEXT = "200%";
+
+const validator = new HtmlValidate({ extends: ["html-validate:recommended", "html-validate:a11y"] });
+
+const browser = await chromium.launch({
+  executablePath,
+  headless: true,
+  args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+});
+let passed = 0;
+const failures = [];
+for (const shown of PAGES) {
+  const { name } = shown;
+  await check(`${name}: valid HTML`, () => valid(shown));
+  await visit(shown, async (page) => {
+    // Playwright evaluates past the page's policy, which would let no script in.
+    await page.evaluate(AXE);
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      for (const [screen, size] of Object.entries(SCREENS)) {
+        await page.setViewportSize(size);
+        await picture(page, `${name}-${screen}-${colorScheme}`);
+        await check(`${name}, ${screen}, ${colorScheme}: no finding of axe's`, () => accessible(page));
+      }
+    }
+    for (const width of [NARROW, ...Object.values(SCREENS).map(({ width }) => width)]) {
+      await page.setViewportSize({ width, height: 600 });
+      await check(`${name}: fits ${width} px`, () => fits(page));
+      await check(`${name}: text of ${LARGE_TEXT} fits ${width} px`, () => largeText(page));
+    }
+    await check(`${name}: nothing moves for those who do not want it`, () => still(page));
+    await check(`${name}: every control is reached by keyboard, in order, and shows it`, () => keyboard(page));
+    await page.emulateMedia({ colorScheme: "light", forcedColors: "active" });
+    await picture(page, `${name}-forced-colors`);
+  });
+}
+await browser.close();
+for (const { what, error } of failures) console.log(`  FAILED: ${what}\n    ${String(error.message).replaceAll("\n", "\n    ")}`);
+console.log(`pages: ${passed} passed, ${failures.length} failed`);
+process.exitCode = failures.length ? 1 : 0;
+
+async function valid({ body }) {
+  const report = await validator.validateString(body);
+  const found = report.results.flatMap(({ messages }) => messages);
+  assert.deepEqual(found.map(({ ruleId, message, selector }) => `${ruleId}: ${message} (${selector})`), []);
+}
+
+// Opens the page as the Worker would have answered it: with its status and its headers, so that its own
+// policy decides what of it works.
+async function visit(shown, act) {
+  const page = await browser.newPage();
+  const complaints = [];
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) complaints.push(message.text());
+  });
+  const asked = [];
+  await page.route("**/*", (route) => {
+    asked.push(route.request().url());
+    return route.fulfill({ status: shown.status, headers: Object.fromEntries(shown.headers), body: shown.body });
+  });
+  await page.goto(`${ORIGIN}/page`);
+  await act(page);
+  await check(`${shown.name}: the browser does not complain, and asks for nothing else`, () => {
+    assert.deepEqual(complaints, []);
+    assert.deepEqual(asked.filter((url) => url !== `${ORIGIN}/favicon.ico`), [`${ORIGIN}/page`]);
+  });
+  await page.close();
+}
+
+async function picture(page, name) {
+  await page.screenshot({ path: join(PICTURES, `page-${name}.png`), fullPage: true });
+}
+
+async function fits(page) {
+  const [content, screen] = await page.evaluate(() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    return [scrollWidth, clientWidth];
+  });
+  assert.ok(content <= screen, `${content} px wide on a screen of ${screen} px`);
+  const cut = await page.evaluate(() =>
+    [...document.querySelectorAll("main *:not(svg, svg *)")]
+      .filter((element) => element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== "inline")
+      .map((element) => element.outerHTML),
+  );
+  assert.deepEqual(cut, [], "these are wider than the room they have");
+}
+
+async function accessible(page) {
+  const { violations, incomplete } = await page.evaluate(() =>
+    globalThis.axe.run({ resultTypes: ["violations", "incomplete"] }),
+  );
+  const found = [...violations, ...incomplete].flatMap(({ id, nodes }) =>
+    nodes.map(({ html, any, all, none }) => `${id}: ${html}: ${[...any, ...all, ...none].map(({ message }) => message)}`),
+  );
+  assert.deepEqual(found, []);
+}
+
+async function largeText(page) {
+  await page.evaluate((size) => (document.documentElement.style.fontSize = size), LARGE_TEXT);
+  await fits(page);
+  await page.evaluate(() => (document.documentElement.style.fontSize = ""));
+}
+
+async function still(page) {
+  const moving = await page.evaluate(() =>
+    [...document.querySelectorAll("*")]
+      .filter((element) => {
+        const { animationName, transitionDuration } = getComputedStyle(element);
+        return animationName !== "none" || transitionDuration !== "0s";
+      })
+      .map((element) => element.outerHTML),
+  );
+  assert.deepEqual(moving, []);
+}
+
+async function keyboard(page) {
+  const wanted = await page.evaluate(() =>
+    [...document.querySelectorAll("a[href], button, input:not([type=hidden])")].map((element) => element.outerHTML),
+  );
+  assert.ok(wanted.length > 0, "a page that leads nowhere");
+  const reached = [];
+  for (const _ of wanted) {
+    await page.keyboard.press("Tab");
+    const focus = await page.evaluate(() => {
+      const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+      const { width, height } = document.activeElement.getBoundingClientRect();
+      return { html: document.activeElement.outerHTML, outline: `${outlineStyle} ${outlineWidth}`, width, height };
+    });
+    assert.equal(focus.outline, "solid 3px", `${focus.html} shows no focus`);
+    // WCAG 2.2's 2.5.5, for fingers.
+    assert.ok(focus.width >= 44 && focus.height >= 44, `${focus.html} is ${focus.width} by ${focus.height} px`);
+    reached.push(focus.html);
+  }
+  assert.deepEqual(reached, wanted);
+}
+
+async function check(what, run) {
+  try {
+    await run();
+    passed++;
+  } catch (error) {
+    failures.push({ what, error });
+  }
+}
