@@ -2,6 +2,7 @@
 //! for beside them.
 
 mod account;
+mod credentials;
 mod error;
 mod forbidden;
 mod layout;

@@ -644,7 +644,7 @@ fn the_provider_is_listed_and_has_its_form() {
         r#"name="password" type="password""#,
         r#"autocomplete="current-password""#,
         r#"autocomplete="one-time-code""#,
-        ">One-time code</label>",
+        ">One-time code<",
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }

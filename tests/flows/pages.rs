@@ -204,6 +204,42 @@ fn each_provider_has_its_form_and_a_preset_its_colours() {
 }
 
 #[test]
+fn an_api_of_ones_own_has_its_fields_in_a_form_that_goes_to_its_callback() {
+    let (world, mut browser) = (World::with(with_form()), Browser::new());
+    let answer = browser.open(&world, &url("signin", &[]));
+    assert_eq!(fields(&answer.body, "/auth/callback/shop").len(), 2);
+    for field in [
+        "<label for=\"shop-email\">email</label><input id=\"shop-email\" name=\"email\" type=\"email\" \
+         autocomplete=\"username\" required>",
+        "<label for=\"shop-password\">Password</label><input id=\"shop-password\" name=\"password\" \
+         type=\"password\" placeholder=\"&quot;&gt;&lt;b&gt;\" autocomplete=\"current-password\" required>",
+        "<label for=\"shop-otp\">&lt;b&gt;Code&lt;/b&gt;<span class=\"soft\"> (optional)</span></label>\
+         <input id=\"shop-otp\" name=\"otp\" type=\"text\" autocomplete=\"one-time-code\">",
+    ] {
+        assert!(answer.body.contains(field), "{field}: {}", answer.body);
+    }
+    assert!(!answer.body.contains("<b>"));
+    assert_eq!(answer.body.matches("<p class=\"or\">or</p>").count(), 2, "{}", answer.body);
+    assert!(answer.body.contains("<button type=\"submit\">Sign in</button>"));
+
+    let mut by_name = only_form();
+    by_name["providers"][0]["fields"][0] = json!({ "name": "user" });
+    let answer = browser.open(&World::with(by_name), &url("signin", &[]));
+    let field = "name=\"user\" type=\"text\" autocomplete=\"username\" autocapitalize=\"none\" required>";
+    assert!(answer.body.contains(field), "{}", answer.body);
+}
+
+#[test]
+fn what_was_wrong_with_the_fields_is_said_with_them() {
+    let (world, mut browser) = (World::with(with_form()), Browser::new());
+    for (error, described) in [("CredentialsSignin", 3), ("OAuthCallbackError", 0)] {
+        let answer = browser.open(&world, &url("signin", &[("error", error)]));
+        assert_eq!(answer.body.matches("aria-describedby=\"said\"").count(), described, "{error}");
+        assert_eq!(answer.body.matches("id=\"said\"").count(), 1, "{error}");
+    }
+}
+
+#[test]
 fn the_sign_in_page_says_where_one_goes_on_another_host() {
     let mut shared = settings();
     shared["trusted_hosts"] = json!(["*.example.com"]);
@@ -325,6 +361,10 @@ fn every_page() -> Vec<(&'static str, Answer)> {
         [("callbackUrl", "https://a-rather-long-name-of-a-host.shop.example.com/"), ("error", "Signin")];
     pages.push(("sign-in-many", Browser::new().open(&all_presets(), &url("signin", &elsewhere))));
 
+    let refused = [("error", "CredentialsSignin"), ("code", "otp_invalid")];
+    pages.push(("sign-in-form", Browser::new().open(&World::with(only_form()), &url("signin", &refused))));
+    pages.push(("sign-in-form-too", Browser::new().open(&World::with(with_form()), &url("signin", &[]))));
+
     let (world, mut bob) = (World::new(), Browser::new());
     bob.sign_in(&world, "bob", "/");
     pages.push(("sign-out", bob.open(&world, &url("signout", &[]))));
@@ -357,6 +397,30 @@ fn all_presets() -> World {
 fn any_secrets(name: &str) -> Option<String> {
     let is_asked_for = name.ends_with("_ID") || name.ends_with("_SECRET");
     environment(name).or_else(|| is_asked_for.then(|| "x".to_owned()))
+}
+
+fn only_form() -> Value {
+    json!({ "providers": [{
+        "id": "shop",
+        "type": "credentials",
+        "fields": [
+            { "name": "email", "type": "email" },
+            { "name": "password", "label": "Password", "type": "password", "placeholder": "\"><b>" },
+            { "name": "otp", "label": "<b>Code</b>", "autocomplete": "one-time-code", "required": false },
+        ],
+        "login": { "url": "https://api.example/login", "access_token": "body.token" },
+        "user": { "id": "body.id" },
+    }] })
+}
+
+/// The form between two other ways to sign in.
+fn with_form() -> Value {
+    let mut settings = settings();
+    let form = only_form()["providers"][0].clone();
+    let after = json!({ "id": "other", "issuer": "https://idp.example", "client_id": "x",
+                        "token_endpoint_auth_method": "none" });
+    settings["providers"].as_array_mut().unwrap().extend([form, after]);
+    settings
 }
 
 fn named(name: &str) -> Value {

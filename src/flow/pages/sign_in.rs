@@ -5,15 +5,18 @@ use std::fmt::Write;
 use maud::{Markup, html};
 use url::Url;
 
-use super::hidden;
 use super::layout::{Icon, Page};
-use crate::config::Provider;
+use super::{credentials, hidden};
+use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, Error};
 use crate::flow::{Exchange, Visit, with_cookies, with_parameters};
 use crate::http::form::Params;
 use crate::http::response::Response;
 use crate::platform::Platform;
 use crate::providers::preset;
+
+/// The id of what went wrong.
+const SAID: &str = "said";
 
 /// Shows the providers, or sends the browser to the page that the configuration names.
 pub(crate) fn sign_in<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> Result<Response, Error> {
@@ -31,18 +34,48 @@ pub(crate) fn sign_in<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -
             p.lead { "to continue to " strong { (host) } }
         }
         @if let Some(error) = error {
-            p.alert role="alert" { (in_words(error, code)) }
+            p.alert id=(SAID) role="alert" { (in_words(error, code)) }
         }
-        @for provider in &config.providers {
-            form method="post" action=(exchange.route(&format!("signin/{}", provider.id))) {
-                (hidden(visit.csrf.token(), visit.return_to.as_str()))
-                (button(provider, config.providers.len() == 1))
+        @for (i, provider) in config.providers.iter().enumerate() {
+            @if i > 0 && (is_form(provider) || config.providers.get(i - 1).is_some_and(is_form)) {
+                p.or { "or" }
             }
+            (way_in(exchange, provider, &visit, error))
         }
     };
     let rules = brand_rules(&config.providers);
     let page = Page { status: 200, title: "Sign in", icon: Icon::Enter, content, rules };
     Ok(with_cookies(page.respond(exchange), visit.cookies))
+}
+
+/// One provider: a button that leads there, or the fields that an API of one's own asks for.
+fn way_in<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider: &Provider,
+    visit: &Visit,
+    error: Option<&str>,
+) -> Markup {
+    let providers = &exchange.config().providers;
+    let (route, content) = match &provider.kind {
+        ProviderKind::Credentials(credentials) => {
+            // With one form on the page there is nothing to tell it from.
+            let is_only = providers.iter().filter(|provider| is_form(provider)).count() == 1;
+            let label = html! { "Sign in" @if !is_only { " with " bdi { (provider.name) } } };
+            let said = error.filter(|error| *error == "CredentialsSignin").map(|_| SAID);
+            ("callback", credentials::inputs(&provider.id, credentials, &label, said))
+        }
+        ProviderKind::Oidc(_) => ("signin", button(provider, providers.len() == 1)),
+    };
+    html! {
+        form method="post" action=(exchange.route(&format!("{route}/{}", provider.id))) {
+            (hidden(visit.csrf.token(), visit.return_to.as_str()))
+            (content)
+        }
+    }
+}
+
+fn is_form(provider: &Provider) -> bool {
+    matches!(provider.kind, ProviderKind::Credentials(_))
 }
 
 /// Auth.js's codes in words. An unknown one, which anybody can put into a link, says nothing of its own; so
