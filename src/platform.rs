@@ -142,8 +142,8 @@ pub enum BodyError {
 /// Why a request could not be forwarded.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ForwardError {
-    /// The configuration names a binding that the Worker does not have.
-    #[error("there is no binding named {0}")]
+    /// The configuration names a binding that the Worker does not have, or that takes no requests.
+    #[error("there is no service or assets binding named {0}")]
     NoBinding(String),
     /// The upstream gave no answer; the platform's own words.
     #[error("the upstream gave no answer: {0}")]

@@ -12,13 +12,17 @@ use crate::http::response::Response;
 use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
 use crate::session::cookie::{self, Presented};
+use crate::time::Timestamp;
 
 /// Answers the session, or that there is none.
 pub(crate) fn show<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> Result<Response, Error> {
     let visit = Visit::new(exchange, query, None)?;
     let answer = match exchange.session() {
         Presented::Good(session) => {
-            let shown = Response::json(200, &view(exchange, &session)?);
+            let is_due = session.is_due(exchange.config().session.update_age, exchange.now);
+            let kept = session.expires_at().filter(|_| !is_due);
+            let expires = kept.unwrap_or_else(|| end_if_sealed_now(exchange, &session));
+            let shown = Response::json(200, &view(exchange, &session, expires)?);
             with_cookies(shown, exchange.renewal_cookies(&session))
         }
         other => nobody(exchange, other),
@@ -48,7 +52,8 @@ pub(crate) async fn update<P: Platform>(
         Presented::Good(session) => {
             let session = updated(exchange, &session, &update.data).await?;
             let cookies = exchange.session_cookies(&session).map_err(|_| ClientError::UpdateTooLarge)?;
-            with_cookies(Response::json(200, &view(exchange, &session)?), cookies)
+            let expires = end_if_sealed_now(exchange, &session);
+            with_cookies(Response::json(200, &view(exchange, &session, expires)?), cookies)
         }
         other => nobody(exchange, other),
     };
@@ -92,7 +97,11 @@ fn nobody<P: Platform>(exchange: &Exchange<'_, P>, presented: Presented) -> Resp
 
 /// What the page sees: name, e-mail and image, until when, what `session.expose` adds, and what the hooks
 /// make of it.
-fn view<P: Platform>(exchange: &Exchange<'_, P>, session: &Session) -> Result<Value, Error> {
+fn view<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    session: &Session,
+    expires: Timestamp,
+) -> Result<Value, Error> {
     let config = exchange.config();
     let mut user = Map::new();
     for (shown, value) in [("name", session.name()), ("email", session.email()), ("image", session.picture())]
@@ -101,15 +110,20 @@ fn view<P: Platform>(exchange: &Exchange<'_, P>, session: &Session) -> Result<Va
             user.insert(shown.to_owned(), value.clone());
         }
     }
-    let expires = exchange.now.plus(config.session.max_age).to_rfc3339();
-    let mut view =
-        Map::from_iter([("user".to_owned(), Value::Object(user)), ("expires".to_owned(), json!(expires))]);
+    let mut view = Map::from_iter([
+        ("user".to_owned(), Value::Object(user)),
+        ("expires".to_owned(), json!(expires.to_rfc3339())),
+    ]);
     for (to, from) in &config.session.expose {
         if let Some(value) = from.lookup(session.claims()) {
             to.place(&mut view, value.clone());
         }
     }
     exchange.vestibule.hooks.session(session, DefaultSession(view)).map_err(|cause| misshapen(&cause))
+}
+
+fn end_if_sealed_now<P: Platform>(exchange: &Exchange<'_, P>, session: &Session) -> Timestamp {
+    exchange.now.plus(cookie::lifetime(exchange.config(), session, exchange.now))
 }
 
 fn misshapen(cause: &serde_json::Error) -> Error {

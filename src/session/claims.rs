@@ -75,6 +75,11 @@ impl Session {
         signed_in.or_else(|| self.issued_at())
     }
 
+    /// When the session ends unless it is renewed (`exp`).
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.claims.get("exp")?.as_u64().map(Timestamp::from_seconds)
+    }
+
     /// Whether the cookie is due for a new one: `update_age` has passed since it was sealed, or it is in the
     /// other dialect.
     pub fn is_due(&self, update_age: Duration, now: Timestamp) -> bool {

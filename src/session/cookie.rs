@@ -3,6 +3,8 @@
 //! Both dialects are read and one is written, so that changing the dialect, or coming from Auth.js itself, signs
 //! nobody out.
 
+use std::time::Duration;
+
 use crate::config::{Config, Dialect};
 use crate::http::cookie::{CookieNames, Cookies, SetCookie};
 use crate::session::claims::Session;
@@ -71,7 +73,7 @@ pub fn write(
     now: Timestamp,
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Result<Vec<SetCookie>, TooLarge> {
-    let lifetime = config.session.max_age;
+    let lifetime = lifetime(config, session, now);
     let salt = salt(config.dialect, names.session());
     let sealed = seal::seal(&config.keys, config.dialect, salt, session.claims(), lifetime, now, random);
     if !chunk::fits(&sealed, config.dialect) {
@@ -88,6 +90,13 @@ pub fn write(
 /// The cookies that remove every trace of a session from the browser.
 pub fn erase(config: &Config, names: &CookieNames, cookies: &Cookies) -> Vec<SetCookie> {
     expired(config, names, cookies, &[])
+}
+
+/// How long a session lasts that is sealed now: `max_age`, but not beyond `absolute_max_age`.
+pub fn lifetime(config: &Config, session: &Session, now: Timestamp) -> Duration {
+    let end = config.session.absolute_max_age.zip(session.signed_in_at());
+    let left = end.map(|(most, signed_in)| signed_in.plus(most).since(now));
+    left.map_or(config.session.max_age, |left| left.min(config.session.max_age))
 }
 
 /// Takes away every session cookie that the request brought, in either dialect, but for those that `written`

@@ -129,7 +129,10 @@ impl Workers {
     fn binding(&self, name: &str) -> Result<worker::worker_sys::Fetcher, ForwardError> {
         let binding = Reflect::get(&self.env, &JsValue::from_str(name)).ok();
         binding
-            .filter(JsValue::is_object)
+            .filter(|binding| {
+                let fetch = Reflect::get(binding, &JsValue::from_str("fetch"));
+                fetch.is_ok_and(|fetch| fetch.is_function())
+            })
             .map(JsCast::unchecked_into)
             .ok_or_else(|| ForwardError::NoBinding(name.to_owned()))
     }

@@ -64,10 +64,24 @@ fn the_absolute_age_ends_a_session_however_often_it_is_renewed() {
     browser.sign_in(&world, "bob", "/");
     for _ in 0..2 {
         world.pass(DAY);
-        assert_eq!(browser.session(&world)["user"]["name"], "bob");
+        let session = browser.session(&world);
+        assert_eq!(
+            (&session["user"]["name"], &session["expires"]),
+            (&json!("bob"), &json!("2026-11-24T19:40:00.000Z"))
+        );
     }
     world.pass(DAY);
     assert_eq!(browser.session(&world), Value::Null);
+}
+
+#[test]
+fn expires_says_when_the_session_ends_as_it_is() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    world.pass(DAY / 2);
+    assert_eq!(browser.session(&world)["expires"], "2026-12-21T19:40:00.000Z", "not renewed yet");
+    world.pass(DAY / 2);
+    assert_eq!(browser.session(&world)["expires"], "2026-12-22T19:40:00.000Z", "renewed");
 }
 
 #[test]
