@@ -73,6 +73,40 @@ fn vestibule_answers_as_authjs_does_but_where_it_says_otherwise() {
     report.finish(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/authjs-differences.md"));
 }
 
+/// A session goes from Auth.js to Vestibule on the day of a migration, and back when it is called off.
+#[test]
+fn either_side_goes_on_with_the_session_of_the_other() {
+    let mut judge = Judge::start();
+    for dialect in [Dialect::AuthJsV5, Dialect::NextAuthV4] {
+        let site = Site { dialect, secure: true };
+        let worker = worker(site, false, &judge);
+        let client = worker.client();
+        let all = cases(site);
+        let signed_in =
+            all.iter().find(|case| case.name == "story: signed in").expect("the story of signing in");
+        let (mut their_browser, mut our_browser) =
+            (Browser::new(site, signed_in), Browser::new(site, signed_in));
+        for step in &signed_in.steps {
+            let theirs = judge.ask(site, false, &their_browser.prepare(step));
+            their_browser.receive(&theirs);
+            let ours = ask(&client, &our_browser.prepare(step));
+            our_browser.receive(&ours);
+        }
+        let session = signed_in.steps.last().expect("it ends with the session");
+        for turn in ["first", "after it was written by the other side"] {
+            let theirs = judge.ask(site, false, &our_browser.prepare(session));
+            let ours = ask(&client, &their_browser.prepare(session));
+            let user = |answer: &Answer| serde_json::from_str::<Value>(&answer.body).unwrap()["user"].take();
+            let ada =
+                json!({ "name": "ada", "email": "ada@example.com", "image": "https://img.example/ada" });
+            assert_eq!(user(&theirs), ada, "{dialect:?}, {turn}: Auth.js with a session of Vestibule's");
+            assert_eq!(user(&ours), ada, "{dialect:?}, {turn}: Vestibule with a session of Auth.js's");
+            our_browser.receive(&theirs);
+            their_browser.receive(&ours);
+        }
+    }
+}
+
 /// On `http` the cookies have other names; one case of each kind shows it.
 fn is_worth_http(name: &str) -> bool {
     ["csrf (http)", "session: good (http)", "session in chunks (http)", "story: signed in (http)"]
