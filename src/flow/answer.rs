@@ -37,15 +37,16 @@ fn failure_v5<P: Platform>(
         return Response::json(400, &Value::Null);
     }
     let pages = &exchange.config().pages;
-    let (own, route) = match error.page() {
+    let (own, default) = match error.page() {
         ErrorPage::SignIn => (&pages.sign_in, "signin"),
         ErrorPage::Error => (&pages.error, "error"),
     };
-    let page = own.as_ref().map_or_else(|| exchange.route(route), |page| pages::absolute(exchange, page));
+    let page = own.as_ref().map_or_else(|| exchange.route(default), |page| pages::absolute(exchange, page));
     let url = with_parameters(&page, &error.parameters());
     match Wants::of(exchange, input) {
         Wants::Redirect => Response::redirect(url),
-        Wants::HeaderJson | Wants::BodyJson => Response::json(200, &json!({ "url": url })),
+        Wants::HeaderJson => Response::json(200, &json!({ "url": url })),
+        Wants::BodyJson => Response::json(status_v4(exchange, route, error), &json!({ "url": url })),
     }
 }
 
@@ -87,12 +88,21 @@ fn failure_v4<P: Platform>(
         _ => with_parameters(&exchange.route("error"), &[("error", code_v4(route, error))]),
     };
     let mut answer = as_client_wants(exchange, input, with_cookies(Response::redirect(url), cookies));
-    // Its client tells by the status whether somebody who gave their credentials is signed in.
-    let is_missing_csrf = matches!(error, Error::Client(ClientError::MissingCsrf));
-    if is_login(exchange, route) && !is_missing_csrf && answer.status == 200 {
-        answer.status = 401;
+    if Wants::of(exchange, input) == Wants::BodyJson {
+        answer.status = status_v4(exchange, route, error);
     }
     answer
+}
+
+/// The status by which the client of v4 knows whether somebody who gave their credentials is signed in. All else
+/// it learns from the address.
+fn status_v4<P: Platform>(exchange: &Exchange<'_, P>, route: &[&str], error: &Error) -> u16 {
+    match error {
+        Error::Client(ClientError::MissingCsrf) => 200,
+        Error::Client(ClientError::AccessDenied) if is_login(exchange, route) => 403,
+        _ if is_login(exchange, route) => 401,
+        _ => 200,
+    }
 }
 
 /// Whether the request brings credentials: a provider's own callback is a GET.

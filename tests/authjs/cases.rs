@@ -39,6 +39,7 @@ pub fn cases(site: Site) -> Vec<Case> {
     bodies(&mut list);
     callback(&mut list);
     stories(&mut list);
+    credentials(&mut list);
     sign_out(&mut list);
     errors(&mut list);
     client_log(&mut list);
@@ -393,6 +394,60 @@ fn stories(list: &mut List) {
         .post("/signin/acme", &form)
         .get("/callback/acme?code={code:grace}&state={state}")
         .get("/session");
+}
+
+fn credentials(list: &mut List) {
+    let site = list.site;
+    let path = "/callback/credentials";
+    let clients = [
+        ("a form", &[][..], ""),
+        ("v5's client", &[("x-auth-return-redirect", "1")], ""),
+        ("v4's client", &[], "true"),
+    ];
+    for (client, headers, json) in clients {
+        for (what, password, token) in [
+            ("the right password", "right", "{csrf}"),
+            ("a wrong password", "wrong", "{csrf}"),
+            ("no password", "", "{csrf}"),
+            ("a locked account", "too late", "{csrf}"),
+            ("an API that is down", "boom", "{csrf}"),
+            ("no token", "right", ""),
+        ] {
+            let form = [
+                ("csrfToken", token),
+                ("email", "ada@example.com"),
+                ("password", password),
+                ("callbackUrl", "/dashboard"),
+                ("json", json),
+            ];
+            list.case(&format!("credentials: {what} by {client}"))
+                .has_csrf()
+                .post_with(path, &form, headers)
+                .get("/session");
+            list.case(&format!("credentials: {what} by {client}, own pages"))
+                .own_pages()
+                .has_csrf()
+                .post_with(path, &form, headers);
+        }
+    }
+    let filled = [("csrfToken", "{csrf}"), ("email", "ada@example.com"), ("password", "right")];
+    list.case("credentials: JSON")
+        .has_csrf()
+        .post_json(path, &json!({ "csrfToken": "{csrf}", "email": "ada@example.com", "password": "right" }));
+    list.case("credentials: nothing filled in").has_csrf().post(path, &[("csrfToken", "{csrf}")]);
+    list.case("credentials: no return address").has_csrf().post(path, &filled);
+    list.case("credentials: with parameters, as the client sends them")
+        .has_csrf()
+        .post(&format!("{path}?"), &filled);
+    let mut large = json!({ "name": "Grace", "sub": "2" });
+    large["roles"] = json!(vec!["x".repeat(100); 60]);
+    list.case("credentials: in place of a large session")
+        .has_csrf()
+        .has(site.session(&large))
+        .post(path, &filled);
+    list.case("credentials by GET").get("/callback/credentials?email=a&password=right");
+    list.case("credentials: begun like a provider").has_csrf().post("/signin/credentials", &filled);
+    list.case("credentials: begun like a provider, no token").has_csrf().post("/signin/credentials", &[]);
 }
 
 fn sign_out(list: &mut List) {

@@ -173,6 +173,21 @@ pub const DELIBERATE: &[Deliberate] = &[
         explains: |d| d.is_case(&["callback with an error"]) && d.aspect == "location",
     },
     Deliberate {
+        title: "No text of an error goes into an address",
+        reason: "next-auth 4 shows everybody the message of whatever `authorize` throws. Vestibule says \
+                 `CredentialsSignin` where the API said no, `Configuration` where it gave no answer, and logs the rest.",
+        explains: |d| {
+            d.site.dialect == Dialect::NextAuthV4
+                && d.is_case(&["credentials: a locked account", "credentials: an API that is down"])
+                && (d.aspect == "location" || d.aspect == "body")
+        },
+    },
+    Deliberate {
+        title: "Credentials are not in an address",
+        reason: "A GET with them is no route: 400, where next-auth 4 answers 500.",
+        explains: |d| d.site.dialect == Dialect::NextAuthV4 && d.is_case(&["credentials by GET"]),
+    },
+    Deliberate {
         title: "There is no sign-in by e-mail",
         reason: "So no page says that an e-mail is on its way.",
         explains: |d| d.is_case(&["verify-request"]),

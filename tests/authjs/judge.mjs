@@ -6,6 +6,7 @@ import { createHash } from "node:crypto"
 import { createServer } from "node:http"
 import { createInterface } from "node:readline"
 import { Auth, customFetch } from "@auth/core"
+import { CredentialsSignin } from "@auth/core/errors"
 import { SignJWT, exportJWK, generateKeyPair } from "jose"
 import nextAuth from "next-auth-v4/next"
 
@@ -54,10 +55,30 @@ async function token(form) {
   return [200, tokens]
 }
 
+// An API of one's own that knows everybody by the password "right".
+function login({ email, password }) {
+  if (password === "boom") return [500, {}]
+  if (password === "too late") return [403, { error: "locked" }]
+  if (password !== "right") return [401, {}]
+  const user = { id: "7", name: "Ada", email, image: "https://img.example/ada" }
+  return [200, { accessToken: "access-ada", user }]
+}
+
+// The same for Auth.js, as an app would ask that API in `authorize`.
+const authorize = (Refusal) => (filled) => {
+  const [status, answer] = login(filled)
+  if (answer.error) throw new Refusal(answer.error)
+  if (status === 500) throw new Error("the API is down")
+  return answer.user ?? null
+}
+
+const FIELDS = { email: { label: "Email", type: "email" }, password: { label: "Password", type: "password" } }
+
 async function provide(path, body) {
   if (path === "/.well-known/openid-configuration") return [200, metadata]
   if (path === "/jwks") return [200, { keys: [jwk] }]
   if (path === "/token") return token(new URLSearchParams(body))
+  if (path === "/login") return login(JSON.parse(body))
   return [404, {}]
 }
 
@@ -75,6 +96,13 @@ const here = `http://127.0.0.1:${server.address().port}`
 const silent = { error() {}, warn() {}, debug() {} }
 const PAGES = { signIn: "/login", signOut: "/bye", error: "/oops" }
 
+class Refused extends CredentialsSignin {
+  constructor(code) {
+    super()
+    this.code = code
+  }
+}
+
 const v5Config = (pages) => ({
   basePath: "/auth",
   secret: SECRET,
@@ -90,6 +118,13 @@ const v5Config = (pages) => ({
       checks: CHECKS,
       ...CLIENT,
       [customFetch]: (url, init) => fetch(String(url).replace(ISSUER, here), init),
+    },
+    {
+      id: "credentials",
+      name: "Credentials",
+      type: "credentials",
+      credentials: FIELDS,
+      authorize: authorize(Refused),
     },
   ],
 })
@@ -120,6 +155,13 @@ const v4Options = (pages) => ({
       jwks_endpoint: `${here}/jwks`,
       profile: (profile) => ({ id: profile.sub, name: profile.name, email: profile.email, image: profile.picture }),
       ...CLIENT,
+    },
+    {
+      id: "credentials",
+      name: "Credentials",
+      type: "credentials",
+      credentials: FIELDS,
+      authorize: authorize(Error),
     },
   ],
 })

@@ -175,7 +175,26 @@ fn worker(site: Site, has_pages: bool, judge: &Judge) -> Harness {
     let mut auth = json!({
         "base_path": site.base_path(),
         "dialect": site.dialect_name(),
-        "providers": [{ "id": "acme", "type": "oidc", "name": "Acme", "issuer": "https://idp.example" }],
+        "providers": [
+            { "id": "acme", "type": "oidc", "name": "Acme", "issuer": "https://idp.example" },
+            {
+                "id": "credentials",
+                "type": "credentials",
+                "fields": [{ "name": "email", "type": "email" }, { "name": "password", "type": "password" }],
+                "login": {
+                    "url": "https://api.example.com/login",
+                    "body": { "email": "{email}", "password": "{password}" },
+                    "access_token": "body.accessToken",
+                    "error": "body.error",
+                },
+                "user": {
+                    "id": "login.user.id",
+                    "name": "login.user.name",
+                    "email": "login.user.email",
+                    "image": "login.user.image",
+                },
+            },
+        ],
     });
     if has_pages {
         auth["pages"] = pages;
@@ -187,6 +206,7 @@ fn worker(site: Site, has_pages: bool, judge: &Judge) -> Harness {
         .secret("AUTH_ACME_ID", "vestibule")
         .secret("AUTH_ACME_SECRET", "acme-secret")
         .host_at("idp.example", judge.provider)
+        .host_at("api.example.com", judge.provider)
         .origin("app.example.com", |_| Response::text("the site"))
         .start()
         .unwrap_or_else(|error| panic!("{error}\nis the Worker built (`cargo xtask build`)?"))

@@ -685,3 +685,30 @@ fn people_who_lack_a_part_of_the_identifier_are_not_one_person() {
         }
     }
 }
+
+#[test]
+fn the_client_of_next_auth_4_knows_a_refusal_by_its_status() {
+    for (dialect, refused) in [
+        ("authjs-v5", refused("invalid_credentials")),
+        (
+            "next-auth-v4",
+            "https://app.example.com/auth/error?error=CredentialsSignin&provider=credentials".to_owned(),
+        ),
+    ] {
+        let mut settings = json_api();
+        settings["dialect"] = json!(dialect);
+        let (world, mut browser) = (World::with(settings), Browser::new());
+        let mut sign_in = |password| {
+            let fields = [("email", EMAIL), ("password", password), ("json", "true")];
+            let answer = sign_in(&world, &mut browser, &fields);
+            let body: Value = serde_json::from_str(&answer.body).unwrap();
+            (answer.status, body["url"].as_str().unwrap().to_owned(), answer.headers.contains("location"))
+        };
+        assert_eq!(sign_in("wrong"), (401, refused, false), "{dialect}");
+        assert_eq!(
+            sign_in(PASSWORD),
+            (200, "https://app.example.com/dashboard".to_owned(), false),
+            "{dialect}"
+        );
+    }
+}
