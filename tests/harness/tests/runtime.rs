@@ -116,7 +116,12 @@ fn a_real_server_is_reached_by_port_and_behind_a_name() {
             let host =
                 head.lines().find(|l| l.to_lowercase().starts_with("host:")).unwrap_or_default().to_owned();
             let mut to = stream;
-            write!(to, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{host}", host.len()).unwrap();
+            write!(
+                to,
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{host}",
+                host.len()
+            )
+            .unwrap();
         }
     });
     let world = worker().host_at("real.example", address).start().unwrap();
