@@ -144,9 +144,10 @@ fn claims<P: Platform>(
     configured: Vec<(String, Value)>,
 ) -> Map<String, Value> {
     let mut claims = Map::new();
-    claims.insert("name".to_owned(), json!(person.name));
-    claims.insert("email".to_owned(), json!(person.email));
-    claims.insert("picture".to_owned(), json!(person.image));
+    // What nobody has said is absent, as in Auth.js, and not null.
+    for (claim, value) in [("name", person.name), ("email", person.email), ("picture", person.image)] {
+        claims.extend(value.map(|value| (claim.to_owned(), value)));
+    }
     claims.extend(configured);
     let mut set = |claim: &str, value: Option<Value>| {
         if let Some(value) = value {
