@@ -1,48 +1,20 @@
 // Walks through the demo as a person does, in a real browser. `cargo xtask test` starts the demo and runs this.
-//
-// WALK_URL          where the Worker is
-// WALK_CHROMIUM     the browser's executable
-// WALK_SCREENSHOTS  the directory for pictures of every page
+// It needs the variables of visits.mjs.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 
-import { chromium } from "playwright-core";
+import { DESKTOP, make, picture, ROOT, see, signInAtProvider } from "./visits.mjs";
 
-const { WALK_URL: URL_ROOT, WALK_CHROMIUM: executablePath, WALK_SCREENSHOTS: PICTURES } = process.env;
-assert.ok(URL_ROOT && executablePath && PICTURES, "start this by `cargo xtask test`, or set its three variables");
-mkdirSync(PICTURES, { recursive: true });
-
-const DESKTOP = { width: 1280, height: 800 };
 const PHONE = { width: 390, height: 844 };
-const PATIENCE = 15_000;
 
-const browser = await chromium.launch({
-  executablePath,
-  headless: true,
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
-
-let passed = 0;
-let failed = 0;
-await visit("bob, who is no admin", {}, bobsVisit);
-await visit("alice, who is an admin, without scripts", { javaScriptEnabled: false }, alicesVisit);
-await visit("somebody who changes their mind", {}, cancelledVisit);
-await browser.close();
-console.log(`browser: ${passed} passed, ${failed} failed`);
-process.exitCode = failed ? 1 : 0;
+await make("browser", [
+  ["bob, who is no admin", bobsVisit],
+  ["alice, who is an admin, without scripts", alicesVisit, { javaScriptEnabled: false }],
+  ["somebody who changes their mind", cancelledVisit],
+]);
 
 async function bobsVisit(page, check) {
   await check("the home page is public", async () => {
-    const response = await page.goto(`${URL_ROOT}/`);
+    const response = await page.goto(`${ROOT}/`);
     assert.equal(response.status(), 200);
     await see(page, "h1", "Home");
     await see(page, "#user", "No user");
@@ -50,14 +22,14 @@ async function bobsVisit(page, check) {
   });
   await check("the dashboard asks to sign in, and every look of that page fits its screen", async () => {
     await page.getByRole("link", { name: "Dashboard" }).click();
-    await page.waitForURL(`${URL_ROOT}/auth/signin**`);
+    await page.waitForURL(`${ROOT}/auth/signin**`);
     await signInButton(page).waitFor();
     await pictures(page, "sign-in");
   });
   await check("signing in at the provider leads back to the dashboard", async () => {
     await signInButton(page).click();
     await signInAtProvider(page, "bob@example.com", "bob");
-    await page.waitForURL(`${URL_ROOT}/dashboard`);
+    await page.waitForURL(`${ROOT}/dashboard`);
     await see(page, "h1", "Dashboard");
     await see(page, "#user", "bob@example.com");
     await see(page, "#user", "roles: user");
@@ -69,45 +41,45 @@ async function bobsVisit(page, check) {
     await picture(page, "dashboard");
   });
   await check("the application does not get the session cookie", async () => {
-    const { headers } = await (await page.request.get(`${URL_ROOT}/api/echo`)).json();
+    const { headers } = await (await page.request.get(`${ROOT}/api/echo`)).json();
     assert.ok(!/authjs|next-auth/.test(headers.cookie ?? ""), `cookie: ${headers.cookie}`);
     assert.equal(headers["x-user-email"], "bob@example.com");
   });
   await check("the session endpoint shows what wrangler.toml exposes", async () => {
-    const session = await (await page.request.get(`${URL_ROOT}/auth/session`)).json();
+    const session = await (await page.request.get(`${ROOT}/auth/session`)).json();
     assert.equal(session.user.email, "bob@example.com");
     assert.deepEqual(session.user.roles, ["user"]);
     assert.equal(typeof session.access_token, "string");
     assert.ok(Date.parse(session.expires) > 0, `expires: ${session.expires}`);
   });
   await check("the admin page is refused, not sent to sign in", async () => {
-    const response = await page.goto(`${URL_ROOT}/admin`);
+    const response = await page.goto(`${ROOT}/admin`);
     assert.equal(response.status(), 403);
-    assert.equal(page.url(), `${URL_ROOT}/admin`);
+    assert.equal(page.url(), `${ROOT}/admin`);
     assert.ok(!(await page.textContent("body")).includes("Only people whose roles"), "the admin page is shown");
     await pictures(page, "forbidden");
   });
   await check("signing out asks once, and ends the session", async () => {
-    await page.goto(`${URL_ROOT}/auth/signout`);
+    await page.goto(`${ROOT}/auth/signout`);
     await pictures(page, "sign-out");
     await confirmSignOut(page);
-    await page.goto(`${URL_ROOT}/`);
+    await page.goto(`${ROOT}/`);
     await see(page, "#user", "No user");
-    assert.equal(await (await page.request.get(`${URL_ROOT}/auth/session`)).json(), null);
+    assert.equal(await (await page.request.get(`${ROOT}/auth/session`)).json(), null);
   });
   await check("the dashboard asks to sign in again", async () => {
-    await page.goto(`${URL_ROOT}/dashboard`);
-    await page.waitForURL(`${URL_ROOT}/auth/signin**`);
+    await page.goto(`${ROOT}/dashboard`);
+    await page.waitForURL(`${ROOT}/auth/signin**`);
     await signInButton(page).waitFor();
   });
 }
 
 async function alicesVisit(page, check) {
   await check("a protected page leads through the sign-in back to itself, with its query", async () => {
-    await page.goto(`${URL_ROOT}/admin?tab=users`);
+    await page.goto(`${ROOT}/admin?tab=users`);
     await signInButton(page).click();
     await signInAtProvider(page, "alice@example.com", "alice");
-    await page.waitForURL(`${URL_ROOT}/admin?tab=users`);
+    await page.waitForURL(`${ROOT}/admin?tab=users`);
     await see(page, "h1", "Admin");
     await see(page, "#user", "alice@example.com");
     await see(page, "#user", "admin");
@@ -115,22 +87,22 @@ async function alicesVisit(page, check) {
   });
   await check("signing out works without scripts too", async () => {
     await page.getByRole("link", { name: "Sign out" }).click();
-    await page.waitForURL(`${URL_ROOT}/auth/signout**`);
+    await page.waitForURL(`${ROOT}/auth/signout**`);
     await confirmSignOut(page);
-    await page.goto(`${URL_ROOT}/dashboard`);
+    await page.goto(`${ROOT}/dashboard`);
     await signInButton(page).waitFor();
   });
 }
 
 async function cancelledVisit(page, check) {
   await check("a sign-in that was cancelled at the provider says so and signs nobody in", async () => {
-    await page.goto(`${URL_ROOT}/dashboard`);
+    await page.goto(`${ROOT}/dashboard`);
     await signInButton(page).click();
     await page.getByRole("button", { name: "Cancel" }).click();
-    await page.waitForURL((url) => url.origin === URL_ROOT && url.searchParams.has("error"));
+    await page.waitForURL((url) => url.origin === ROOT && url.searchParams.has("error"));
     await page.getByRole("alert").filter({ hasText: "cancelled" }).waitFor();
     await pictures(page, "cancelled");
-    assert.equal(await (await page.request.get(`${URL_ROOT}/auth/session`)).json(), null);
+    assert.equal(await (await page.request.get(`${ROOT}/auth/session`)).json(), null);
   });
 }
 
@@ -138,25 +110,10 @@ function signInButton(page) {
   return page.locator('form[action*="/auth/signin/demo"]').getByRole("button");
 }
 
-async function signInAtProvider(page, email, password) {
-  await page.getByLabel("Email").fill(email);
-  await page.getByLabel("Password").fill(password);
-  await picture(page, "provider");
-  await page.getByRole("button", { name: "Sign in" }).click();
-}
-
 // Waits until the answer has come: going elsewhere at once would cut the request off.
 async function confirmSignOut(page) {
   await page.locator("form").getByRole("button").click();
-  await page.waitForURL((url) => url.origin === URL_ROOT && url.pathname !== "/auth/signout");
-}
-
-async function see(page, selector, text) {
-  await page.locator(selector, { hasText: text }).first().waitFor();
-}
-
-async function picture(page, name) {
-  await page.screenshot({ path: join(PICTURES, `${name}.png`), fullPage: true });
+  await page.waitForURL((url) => url.origin === ROOT && url.pathname !== "/auth/signout");
 }
 
 // One of Vestibule's own pages: on a desktop and a phone, light and dark, and nowhere wider than the screen.
@@ -175,37 +132,4 @@ async function pictures(page, name) {
   }
   await page.emulateMedia({ colorScheme: "light" });
   await page.setViewportSize(DESKTOP);
-}
-
-// A visit is a browser with no cookies. Its checks build on each other: after one that fails the rest is skipped.
-async function visit(name, options, walk) {
-  console.log(`${name}:`);
-  const context = await browser.newContext({ viewport: DESKTOP, ...options });
-  context.setDefaultTimeout(PATIENCE);
-  const page = await context.newPage();
-  const complaints = [];
-  page.on("pageerror", (error) => complaints.push(error.message));
-  page.on("console", (message) => {
-    // What a page's own status was, the checks look at; anything else is a fault of the page, e.g. of its CSP.
-    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) complaints.push(message.text());
-  });
-  const check = async (what, run) => {
-    await run().catch((error) => {
-      throw Object.assign(error, { what });
-    });
-    assert.deepEqual(complaints, [], `the browser complains after: ${what}`);
-    console.log(`  ok: ${what}`);
-    passed++;
-  };
-  try {
-    await walk(page, check);
-  } catch (error) {
-    failed++;
-    const file = `failed-${failed}`;
-    await picture(page, file).catch(() => {});
-    console.log(`  FAILED: ${error.what ?? ""}\n    ${String(error.message).replaceAll("\n", "\n    ")}`);
-    console.log(`    at ${page.url()}; picture: ${join(PICTURES, `${file}.png`)}`);
-    console.log(`    the page says: ${(await page.textContent("body").catch(() => "")).replace(/\s+/g, " ").slice(0, 500)}`);
-  }
-  await context.close();
 }

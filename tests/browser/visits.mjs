@@ -1,0 +1,110 @@
+// What the scripts beside this one share: a browser, visits to a site in it, and how they are reported.
+//
+// WALK_URL          where the Worker is
+// WALK_CHROMIUM     the browser's executable
+// WALK_SCREENSHOTS  the directory for pictures of pages
+// WALK_APP_URL      where the application behind the Worker is
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+
+import { chromium } from "playwright-core";
+
+const { WALK_URL, WALK_CHROMIUM: executablePath, WALK_SCREENSHOTS: PICTURES } = process.env;
+assert.ok(WALK_URL && executablePath && PICTURES, "start this by `cargo xtask test`, or set its three variables");
+mkdirSync(PICTURES, { recursive: true });
+
+const PATIENCE = 15_000;
+
+export const DESKTOP = { width: 1280, height: 800 };
+
+/** The Worker's origin. */
+export const ROOT = WALK_URL;
+
+/** The application's own. */
+export const APP = process.env.WALK_APP_URL;
+
+/**
+ * Makes `visits`, `[who, async (page, check, tab) => …, playwright's options]`, each in a browser with no cookies. The
+ * checks of a visit build on each other: after one that fails the rest of them is skipped. `tab()` opens another tab
+ * of the same browser. Every complaint of a page in the browser's console fails the check that it comes up in.
+ */
+export async function make(name, visits) {
+  const browser = await chromium.launch({
+    executablePath,
+    headless: true,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+  const tally = { passed: 0, failed: 0 };
+  for (const [who, visit, options] of visits) {
+    console.log(`${name}, ${who}:`);
+    await one(browser, options, visit, tally, `failed-${name.replace(/\W+/g, "-")}`);
+  }
+  await browser.close();
+  console.log(`${name}: ${tally.passed} passed, ${tally.failed} failed`);
+  process.exitCode = tally.failed ? 1 : 0;
+}
+
+async function one(browser, options, visit, tally, failure) {
+  const context = await browser.newContext({ viewport: DESKTOP, ...options });
+  context.setDefaultTimeout(PATIENCE);
+  const complaints = [];
+  const tab = async () => {
+    const page = await context.newPage();
+    page.on("pageerror", (error) => complaints.push(error.message));
+    page.on("console", (message) => {
+      // What a page's own status was, the checks look at; anything else is a fault of the page's or of ours.
+      const isStatus = message.text().startsWith("Failed to load resource");
+      if (["error", "warning"].includes(message.type()) && !isStatus) complaints.push(message.text());
+    });
+    return page;
+  };
+  const check = async (what, run) => {
+    await run().catch((error) => {
+      throw Object.assign(error, { what });
+    });
+    assert.deepEqual(complaints, [], `the browser complains after: ${what}`);
+    console.log(`  ok: ${what}`);
+    tally.passed++;
+  };
+  const page = await tab();
+  try {
+    await visit(page, check, tab);
+  } catch (error) {
+    const file = `${failure}-${++tally.failed}`;
+    await picture(page, file).catch(() => {});
+    const text = (await page.textContent("body").catch(() => "")).replace(/\s+/g, " ").slice(0, 800);
+    console.log(`  FAILED: ${error.what ?? ""}\n    ${String(error.message).replaceAll("\n", "\n    ")}`);
+    console.log(`    at ${page.url()}; picture: ${join(PICTURES, `${file}.png`)}`);
+    console.log(`    the page says: ${text}`);
+    if (complaints.length) console.log(`    the browser complains: ${complaints.join("\n    ")}`);
+  }
+  await context.close();
+}
+
+/** Waits until an element shows this text. */
+export async function see(page, selector, text) {
+  await page.locator(selector, { hasText: text }).first().waitFor();
+}
+
+/** A picture of the whole page, for people. */
+export async function picture(page, name) {
+  await page.screenshot({ path: join(PICTURES, `${name}.png`), fullPage: true });
+}
+
+/** Fills in the demo provider's form. */
+export async function signInAtProvider(page, email, password) {
+  await page.waitForURL("**/interaction/**"); // The page that one comes from may have such fields, too.
+  await page.getByLabel("Email").fill(email);
+  await page.getByLabel("Password").fill(password);
+  await picture(page, "provider");
+  await page.getByRole("button", { name: "Sign in" }).click();
+}
