@@ -1,4 +1,4 @@
-// The demo's OpenID Connect provider: the real protocol, by oidc-provider, with two users and everything in
+// The demo's OpenID Connect provider: the real protocol, by oidc-provider, with three users and everything in
 // memory. For development and tests on this machine.
 //
 //   node demo/provider.mjs [PORT]
@@ -24,14 +24,16 @@ const PORT = port("DEMO_PROVIDER_PORT", 9400);
 const ISSUER = process.env.DEMO_ISSUER ?? `http://localhost:${PORT}`;
 const SCOPE = "openid profile email offline_access";
 
+// Carol is in so many groups that her session is larger than one cookie.
 const USERS = new Map([
-  ["alice@example.com", { password: "alice", id: "user-1", name: "Alice Example", roles: ["admin", "user"] }],
-  ["bob@example.com", { password: "bob", id: "user-2", name: "Bob Example", roles: ["user"] }],
+  ["alice@example.com", { password: "alice", id: "user-1", name: "Alice Example", roles: ["admin", "user"], groups: ["board"] }],
+  ["bob@example.com", { password: "bob", id: "user-2", name: "Bob Example", roles: ["user"], groups: ["sales"] }],
+  ["carol@example.com", { password: "carol", id: "user-3", name: "Carol Example", roles: ["user"], groups: manyGroups() }],
 ]);
 
 const provider = new Provider(ISSUER, {
   clients: process.env.DEMO_CLIENTS ? JSON.parse(process.env.DEMO_CLIENTS) : [client()],
-  claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name", "roles"] },
+  claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name", "roles", "groups"] },
   conformIdTokenClaims: false, // the ID token has the claims of the scopes too, as most providers do
   cookies: { keys: [randomBytes(32).toString("base64url")] },
   expiresWithSession: () => false,
@@ -91,10 +93,14 @@ function signingKey(type, options, algorithm) {
 }
 
 function account(id) {
-  for (const [email, { id: accountId, name, roles }] of USERS) {
+  for (const [email, { id: accountId, name, roles, groups }] of USERS) {
     if (accountId !== id) continue;
-    return { accountId, claims: () => ({ sub: id, name, email, email_verified: true, roles }) };
+    return { accountId, claims: () => ({ sub: id, name, email, email_verified: true, roles, groups }) };
   }
+}
+
+function manyGroups() {
+  return Array.from({ length: 200 }, (_, index) => `project-${index + 1}-members`);
 }
 
 // Whatever the client asks for is granted: nobody is asked twice in a demo.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::build::{self, Effort};
 use crate::project::Project;
-use crate::stack::{Ports, Stack, Storage};
+use crate::stack::{Ports, Scene, Stack, Storage};
 use crate::step::{run, run_quietly, step};
 use crate::tools;
 
@@ -26,7 +26,7 @@ const SCREENSHOTS: &str = "target/screenshots";
 /// target/screenshots/.
 pub(crate) fn walk(project: &Project, chromium: &Path) -> Result<()> {
     let ports = Ports::free()?;
-    let stack = Stack::start(project, ports, &Storage::fresh(project, ports)?, &|| false)?;
+    let stack = Stack::start(project, Scene::Demo, ports, &Storage::fresh(project, ports)?, &|| false)?;
     let mut command = project.command(tools::node(project)?);
     command.arg("tests/browser/walk.mjs");
     command.env("WALK_URL", stack.url()).env("WALK_CHROMIUM", chromium);

@@ -8,26 +8,34 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::build::{self, Effort};
 use crate::project::Project;
-use crate::stack::{Ports, Stack, Storage, fetch};
+use crate::stack::{NEXT_JS, Ports, Scene, Stack, Storage, fetch};
 use crate::step::step;
 use crate::time::Stopwatch;
+use crate::tools;
 
 /// What was asked for on the command line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {
+    scene: Scene,
     ports: Ports,
     once: bool,
 }
 
 impl Options {
-    /// Reads `[--once] [--port N] [--provider-port N] [--app-port N]`.
+    /// Reads `[--once] [--example nextjs] [--port N] [--provider-port N] [--app-port N]`.
     pub(crate) fn parse(arguments: &[&str]) -> Result<Options> {
-        let mut options = Options { ports: Ports::USUAL, once: false };
+        let mut options = Options { scene: Scene::Demo, ports: Ports::USUAL, once: false };
         let mut arguments = arguments.iter();
         while let Some(&argument) = arguments.next() {
             let port = match argument {
                 "--once" => {
                     options.once = true;
+                    continue;
+                }
+                "--example" => {
+                    let name = arguments.next();
+                    ensure!(name == Some(&"nextjs"), "`--example` takes the name of an example: nextjs");
+                    options.scene = Scene::NextJsDev;
                     continue;
                 }
                 "--port" => &mut options.ports.worker,
@@ -48,20 +56,24 @@ pub(crate) fn dev(project: &Project, options: &Options) -> Result<()> {
     let watch = Stopwatch::start();
     options.ports.check_free()?;
     build::build(project, Effort::Fast)?;
+    if options.scene == Scene::NextJsDev {
+        tools::ensure_npm_of_example(project, NEXT_JS)?;
+    }
 
     let interrupted = interruption()?;
     let is_interrupted = || interrupted.load(Ordering::Relaxed);
-    let mut stack = match Stack::start(project, options.ports, &Storage::Kept, &is_interrupted) {
+    let mut stack = match Stack::start(project, options.scene, options.ports, &Storage::Kept, &is_interrupted)
+    {
         Err(_) if is_interrupted() => return Ok(()),
         started => started?,
     };
     if options.once {
-        step("ask the Worker for a public and a protected page", || check(&stack))?;
+        step("ask the Worker for a public and a protected page", || check(&stack, options.scene))?;
         stack.stop();
         println!("all of it works ({watch}); everything is stopped");
         return Ok(());
     }
-    println!("{}", where_to_go(&stack, watch));
+    println!("{}", where_to_go(&stack, options.scene, watch));
     stack.watch(&is_interrupted)?;
     println!("\nstopping …");
     stack.stop();
@@ -79,19 +91,20 @@ fn interruption() -> Result<Arc<AtomicBool>> {
     Ok(flag)
 }
 
-fn check(stack: &Stack) -> Result<()> {
+fn check(stack: &Stack, scene: Scene) -> Result<()> {
     let home = fetch(&format!("{}/", stack.url()))?;
     ensure!(home.status == 200, "the home page, which is public, was answered with {home:?}");
-    let dashboard = fetch(&format!("{}/dashboard", stack.url()))?;
-    let to_sign_in = dashboard.location.as_deref().is_some_and(|location| location.contains("/signin"));
+    let path = scene.protected();
+    let page = fetch(&format!("{}{path}", stack.url()))?;
+    let to_sign_in = page.location.as_deref().is_some_and(|location| location.contains("/signin"));
     ensure!(
-        dashboard.status == 302 && to_sign_in,
-        "the dashboard, which is protected, was answered with {dashboard:?}, not with a redirect to sign in"
+        page.status == 302 && to_sign_in,
+        "{path}, which is protected, was answered with {page:?}, not with a redirect to sign in"
     );
     Ok(())
 }
 
-fn where_to_go(stack: &Stack, watch: Stopwatch) -> String {
+fn where_to_go(stack: &Stack, scene: Scene, watch: Stopwatch) -> String {
     let url = stack.url();
     let users = if stack.has_provider {
         "  Sign in as  alice@example.com, password alice (role admin)\n  \
@@ -99,12 +112,11 @@ fn where_to_go(stack: &Stack, watch: Stopwatch) -> String {
     } else {
         ""
     };
+    let line = |(path, what): &(&str, &str)| format!("  {url}{path:<12} {what}");
+    let pages: Vec<String> = scene.pages().iter().map(line).collect();
+    let pages = pages.join("\n");
     format!(
-        "\n  Ready after {watch}:  {url}\n\n{users}\n  \
-         {url}/            public\n  \
-         {url}/dashboard   asks to sign in\n  \
-         {url}/admin       wants the role admin\n  \
-         {url}/api/echo    what the application receives\n\n  \
+        "\n  Ready after {watch}:  {url}\n\n{users}\n{pages}\n\n  \
          A change in src/ or wrangler.toml is taken up while this runs. Ctrl-C stops all of it.\n"
     )
 }
@@ -116,8 +128,12 @@ mod tests {
     #[test]
     fn ports_are_taken_from_their_flags() {
         let options = Options::parse(&["--app-port", "3", "--once", "--port", "1"]).unwrap();
-        assert_eq!(options, Options { ports: Ports { worker: 1, app: 3, ..Ports::USUAL }, once: true });
-        assert_eq!(Options::parse(&[]).unwrap(), Options { ports: Ports::USUAL, once: false });
+        let ports = Ports { worker: 1, app: 3, ..Ports::USUAL };
+        assert_eq!(options, Options { scene: Scene::Demo, ports, once: true });
+        assert_eq!(
+            Options::parse(&[]).unwrap(),
+            Options { scene: Scene::Demo, ports: Ports::USUAL, once: false }
+        );
     }
 
     #[test]
@@ -128,6 +144,8 @@ mod tests {
             (&["--app-port", "65536"], "--app-port"),
             (&["--provider-port", "x"], "--provider-port"),
             (&["--ports"], "--ports"),
+            (&["--example", "remix"], "--example"),
+            (&["--example"], "--example"),
         ] {
             let message = Options::parse(arguments).unwrap_err().to_string();
             assert!(message.contains(named), "{message}");

@@ -1,5 +1,6 @@
 //! What a developer and CI do in this repository, as `cargo xtask COMMAND`.
 
+mod apps;
 mod browser;
 mod build;
 mod dev;
@@ -22,10 +23,13 @@ cargo xtask COMMAND
   build          the Worker as `wrangler deploy` ships it: build/index.js and build/index_bg.wasm
   dev            the Worker, a provider and an application at http://localhost:8787, until Ctrl-C
     --once           start all of it, ask it for two pages, and stop
+    --example nextjs the application in examples/nextjs instead of the demo's
     --port N, --provider-port N, --app-port N
-  test           everything that has to hold: format, clippy, documentation, build, tests, browser, pages
-    --quick          all but the browser
+  test           everything that has to hold: format, clippy, documentation, build, tests, browser, pages, applications
+    --quick          all but what needs a browser
   browser        those of a browser alone: a walk through the demo, a look at every page; pictures in target/screenshots/
+  apps           applications written for Auth.js alone, in a browser: next-auth's client, the Next.js example
+    react | nextjs   one of them
 ";
 
 fn main() -> ExitCode {
@@ -46,6 +50,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["build"] => build::build(&project, build::Effort::from_environment()),
         ["dev", options @ ..] => dev::dev(&project, &dev::Options::parse(options)?),
         ["test", options @ ..] => test::test(&project, test::Options::parse(options)?),
+        ["apps", options @ ..] => apps::apps(&project, apps::Options::parse(options)?),
         ["browser"] => browser::browser(&project),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

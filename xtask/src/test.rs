@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 
+use crate::apps;
 use crate::browser;
 use crate::build::{self, Effort};
 use crate::project::Project;
@@ -63,7 +64,10 @@ pub(crate) fn test(project: &Project, options: Options) -> Result<()> {
     };
     step("browser", || browser::walk(project, &chromium))?;
     step("pages", || browser::look(project, &chromium))?;
-    println!("\npassed in {watch}: format, clippy, documentation, build, tests, browser, pages");
+    apps::all(project, &chromium)?;
+    println!(
+        "\npassed in {watch}: format, clippy, documentation, build, tests, browser, pages, applications"
+    );
     Ok(())
 }
 

@@ -30,15 +30,27 @@ pub(crate) fn ensure_target(project: &Project) -> Result<()> {
 
 /// Installs what package-lock.json names, unless node_modules/ already holds exactly that.
 pub(crate) fn ensure_npm(project: &Project) -> Result<()> {
-    let lock = fs::read(project.path("package-lock.json")).context("cannot read package-lock.json")?;
+    install(project, "", "npm ci (about 500 MB in node_modules/, once)")
+}
+
+/// The same for an example, whose packages nothing else needs.
+pub(crate) fn ensure_npm_of_example(project: &Project, directory: &str) -> Result<()> {
+    install(project, directory, &format!("npm ci in {directory}, once"))
+}
+
+fn install(project: &Project, directory: &str, name: &str) -> Result<()> {
+    let directory = project.path(directory);
+    let lock = fs::read(directory.join("package-lock.json"))
+        .with_context(|| format!("cannot read package-lock.json in {}", directory.display()))?;
     let wanted = fingerprint([lock.as_slice()]);
-    let stamp = project.path("node_modules/.installed");
+    let stamp = directory.join("node_modules/.installed");
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    step("npm ci (about 500 MB in node_modules/, once)", || {
-        run_quietly(project.command("npm").args(["ci", "--no-audit", "--no-fund", "--no-progress"]))
-            .context("npm comes with Node.js 20 or newer, https://nodejs.org")?;
+    step(name, || {
+        let mut command = project.command("npm");
+        command.args(["ci", "--no-audit", "--no-fund", "--no-progress"]).current_dir(&directory);
+        run_quietly(&mut command).context("npm comes with Node.js 20 or newer, https://nodejs.org")?;
         fs::write(&stamp, &wanted).with_context(|| format!("cannot write {}", stamp.display()))
     })
 }

@@ -1,8 +1,9 @@
-//! The demo, running: provider, application, and the Worker in front of both.
+//! A scene, running: provider, application, and the Worker in front of both.
 
 mod child;
 mod http;
 mod ports;
+mod scene;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use crate::tools;
 use child::Child;
 pub(crate) use http::fetch;
 pub(crate) use ports::Ports;
+pub(crate) use scene::{Client, NEXT_JS, Scene};
 use settings::Settings;
 
 /// How long each of the three may take until it answers.
@@ -38,16 +40,17 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// Starts what the configuration in wrangler.toml needs, and waits until all of it answers. The Worker has
-    /// to be in `build/`. `interrupted` is asked now and then, and ends the waiting.
+    /// Starts what the scene's configuration needs, and waits until all of it answers. The Worker has to be in
+    /// `build/`. `interrupted` is asked now and then, and ends the waiting.
     pub(crate) fn start(
         project: &Project,
+        scene: Scene,
         ports: Ports,
         storage: &Storage,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<Stack> {
         let node = tools::node(project)?;
-        let settings = Settings::read(project)?;
+        let settings = Settings::read(project, scene.config())?;
         let mut stack = Stack { children: Vec::new(), ports, has_provider: settings.has_provider() };
 
         if settings.has_provider() {
@@ -58,14 +61,11 @@ impl Stack {
             stack.launch("provider", command, &ready, interrupted)?;
         }
         if settings.has_app() {
-            let mut command = project.command(&node);
-            command.arg("demo/app.mjs").arg(ports.app.to_string());
-            command.env("DEMO_API", format!("{}/me", ports.provider_url()));
-            command.env("DEMO_BASE_PATH", settings.base_path());
+            let command = scene.app(project, &node, ports, settings.base_path());
             stack.launch("app", command, &ports.app_url(), interrupted)?;
         }
 
-        let config = settings.write_for(project, ports, storage.rebuilds())?;
+        let config = settings.write_for(project, scene.config(), ports, storage.rebuilds())?;
         let command = worker(project, &node, &config, ports, storage);
         let ready = format!("{}/", stack.url());
         stack.launch("worker", command, &ready, interrupted)?;
@@ -133,8 +133,7 @@ impl Stack {
 
 /// `wrangler dev`, under the supervision that ends it with this program.
 fn worker(project: &Project, node: &Path, config: &Path, ports: Ports, storage: &Storage) -> Command {
-    let mut command = project.command(node);
-    command.arg("xtask/src/stack/supervise.mjs").arg(node);
+    let mut command = supervised(project, node);
     command.args(["node_modules/wrangler/bin/wrangler.js", "dev", "--local", "--config"]).arg(config);
     command.args(["--ip", "localhost", "--port", &ports.worker.to_string()]);
     command.arg("--persist-to").arg(storage.directory(project));
@@ -149,6 +148,13 @@ fn worker(project: &Project, node: &Path, config: &Path, ports: Ports, storage: 
     }
     command.env("WRANGLER_SEND_METRICS", "false").env("CLOUDFLARE_CF_FETCH_ENABLED", "false");
     command.env(build::FAST, "1");
+    command
+}
+
+/// A Node.js program under the supervision that ends it with this program, arguments to follow.
+fn supervised(project: &Project, node: &Path) -> Command {
+    let mut command = project.command(node);
+    command.arg(project.path("xtask/src/stack/supervise.mjs")).arg(node);
     command
 }
 

@@ -1,4 +1,5 @@
-//! wrangler.toml, as far as the demo is concerned: what it needs, and the same with other ports.
+//! The Worker's configuration, as far as what runs around it is concerned: what it needs, and the same with
+//! other ports.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,17 +10,18 @@ use serde_json::{Value, json};
 use super::Ports;
 use crate::project::Project;
 
-const FILE: &str = "wrangler.toml";
+/// The configuration in the root, which wrangler reads as it is.
+pub(super) const ROOT: &str = "wrangler.toml";
 
 /// The configuration, as JSON: wrangler reads either.
 #[derive(Debug)]
 pub(super) struct Settings(Value);
 
 impl Settings {
-    /// Reads wrangler.toml.
-    pub(super) fn read(project: &Project) -> Result<Settings> {
-        let text = fs::read_to_string(project.path(FILE)).with_context(|| format!("cannot read {FILE}"))?;
-        Settings::parse(&text).with_context(|| format!("{FILE} is no TOML"))
+    /// Reads a configuration below the root.
+    pub(super) fn read(project: &Project, file: &str) -> Result<Settings> {
+        let text = fs::read_to_string(project.path(file)).with_context(|| format!("cannot read {file}"))?;
+        Settings::parse(&text).with_context(|| format!("{file} is no TOML"))
     }
 
     fn parse(text: &str) -> Result<Settings> {
@@ -41,11 +43,17 @@ impl Settings {
         self.0.pointer("/vars/AUTH/base_path").and_then(Value::as_str).unwrap_or("/auth")
     }
 
-    /// The path of a configuration for these ports: wrangler.toml itself where they are the usual ones and the
-    /// Worker is rebuilt when its source changes, as the file says; else a generated one.
-    pub(super) fn write_for(self, project: &Project, ports: Ports, rebuilds: bool) -> Result<PathBuf> {
-        if ports == Ports::USUAL && rebuilds {
-            return Ok(project.path(FILE));
+    /// The path of a configuration for these ports: the one in the root itself where they are the usual ones and
+    /// the Worker is rebuilt when its source changes, as the file says; else a generated one.
+    pub(super) fn write_for(
+        self,
+        project: &Project,
+        file: &str,
+        ports: Ports,
+        rebuilds: bool,
+    ) -> Result<PathBuf> {
+        if file == ROOT && ports == Ports::USUAL && rebuilds {
+            return Ok(project.path(ROOT));
         }
         let directory = project.path(&format!(".wrangler/xtask/{}", ports.worker));
         fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
@@ -59,17 +67,9 @@ impl Settings {
 
     /// The same configuration, for a file three directories below the root.
     fn moved_to(mut self, ports: Ports, rebuilds: bool, root: &str) -> Value {
-        for (list, key, usual, moved) in [
-            ("providers", "issuer", Ports::USUAL.provider_url(), ports.provider_url()),
-            ("upstreams", "to", Ports::USUAL.app_url(), ports.app_url()),
-        ] {
-            for item in self.list_mut(list) {
-                if text(item, key) == Some(&usual)
-                    && let Some(place) = item.get_mut(key)
-                {
-                    *place = Value::from(moved.clone());
-                }
-            }
+        if let Some(auth) = self.0.pointer_mut("/vars/AUTH") {
+            move_urls(auth, &Ports::USUAL.provider_url(), &ports.provider_url());
+            move_urls(auth, &Ports::USUAL.app_url(), &ports.app_url());
         }
         let mut config = self.0;
         if let Some(config) = config.as_object_mut() {
@@ -93,10 +93,21 @@ impl Settings {
             .into_iter()
             .flatten()
     }
+}
 
-    fn list_mut(&mut self, name: &str) -> impl Iterator<Item = &mut Value> {
-        let auth = self.0.pointer_mut("/vars/AUTH").and_then(|auth| auth.get_mut(name));
-        auth.and_then(Value::as_array_mut).into_iter().flatten()
+/// Every URL at the origin `usual`, wherever it stands, is one at the origin `moved`.
+fn move_urls(value: &mut Value, usual: &str, moved: &str) {
+    match value {
+        Value::String(url) => {
+            if let Some(rest) =
+                url.strip_prefix(usual).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+            {
+                *url = format!("{moved}{rest}");
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| move_urls(item, usual, moved)),
+        Value::Object(members) => members.values_mut().for_each(|member| move_urls(member, usual, moved)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -132,6 +143,17 @@ mod tests {
         );
         original.as_object_mut().unwrap().remove("build");
         assert_eq!(moved.as_object().unwrap().len(), original.as_object().unwrap().len());
+    }
+
+    #[test]
+    fn an_api_that_the_application_answers_itself_moves_with_it() {
+        let text = "[[vars.AUTH.providers]]\n[vars.AUTH.providers.login]\nurl = 'http://localhost:9401/api/login'\n\
+             [vars.AUTH.providers.profile]\nurl = 'http://localhost:94011/me'\n";
+        let moved =
+            Settings::parse(text).unwrap().moved_to(Ports { worker: 1, provider: 2, app: 3 }, false, "/");
+        let url = |of: &str| moved.pointer(&format!("/vars/AUTH/providers/0/{of}/url"));
+        assert_eq!(url("login"), Some(&json!("http://localhost:3/api/login")));
+        assert_eq!(url("profile"), Some(&json!("http://localhost:94011/me")));
     }
 
     #[test]

@@ -1,0 +1,23 @@
+import { auth } from "@/auth";
+import { Token } from "./token";
+
+// No check here: a request that comes this far is one of somebody who has signed in.
+export default async function AccountPage() {
+  const { user, expires } = await auth();
+  return (
+    <>
+      <h1>Account</h1>
+      <dl className="card" id="server">
+        <dt>Name</dt>
+        <dd>{user.name}</dd>
+        <dt>Email</dt>
+        <dd>{user.email}</dd>
+        <dt>Roles</dt>
+        <dd>{user.roles.join(", ")}</dd>
+        <dt>Signed in until</dt>
+        <dd>{new Date(expires).toUTCString()}</dd>
+      </dl>
+      <Token />
+    </>
+  );
+}

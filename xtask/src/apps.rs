@@ -1,0 +1,109 @@
+//! Applications written for Auth.js, behind the Worker, in a real browser: by the scripts in tests/browser/.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::build::{self, Effort};
+use crate::project::Project;
+use crate::stack::{Client, NEXT_JS, Ports, Scene, Stack, Storage};
+use crate::step::{run, run_quietly, step};
+use crate::tools;
+
+/// One step: what runs, and what is done with it.
+struct Visit {
+    name: &'static str,
+    scene: Scene,
+    script: &'static str,
+}
+
+const VISITS: [Visit; 3] = [
+    Visit { name: "next-auth/react 5", scene: Scene::React(Client::V5), script: "react.mjs" },
+    Visit { name: "next-auth/react 4", scene: Scene::React(Client::V4), script: "react.mjs" },
+    Visit { name: "Next.js", scene: Scene::NextJs, script: "nextjs.mjs" },
+];
+
+/// Which of them was asked for on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    only: Option<&'static str>,
+}
+
+impl Options {
+    /// Reads `[react | nextjs]`.
+    pub(crate) fn parse(arguments: &[&str]) -> Result<Options> {
+        let only = match arguments {
+            [] => return Ok(Options { only: None }),
+            ["react"] => "react.mjs",
+            ["nextjs"] => "nextjs.mjs",
+            [other, ..] => bail!("`cargo xtask apps` knows no `{other}`, only react and nextjs"),
+        };
+        Ok(Options { only: Some(only) })
+    }
+}
+
+/// `cargo xtask apps`: builds the Worker and goes there.
+pub(crate) fn apps(project: &Project, options: Options) -> Result<()> {
+    build::build(project, Effort::Optimized)?;
+    let chromium = tools::ensure_chromium(project)?;
+    let wanted = |visit: &&Visit| options.only.is_none_or(|only| visit.script == only);
+    VISITS.iter().filter(wanted).try_for_each(|visit| visit.make(project, &chromium))
+}
+
+/// All of them. The Worker has to be in `build/`.
+pub(crate) fn all(project: &Project, chromium: &Path) -> Result<()> {
+    VISITS.iter().try_for_each(|visit| visit.make(project, chromium))
+}
+
+impl Visit {
+    fn make(&self, project: &Project, chromium: &Path) -> Result<()> {
+        step(self.name, || {
+            if self.scene == Scene::NextJs {
+                build_next(project)?;
+            }
+            self.go(project, chromium)
+        })
+    }
+
+    /// Starts the scene on free ports, with storage of its own, and goes there. Pictures are left in
+    /// target/screenshots/.
+    fn go(&self, project: &Project, chromium: &Path) -> Result<()> {
+        let ports = Ports::free()?;
+        let stack = Stack::start(project, self.scene, ports, &Storage::fresh(project, ports)?, &|| false)?;
+        let mut command = project.command(tools::node(project)?);
+        command.arg(format!("tests/browser/{}", self.script));
+        command.env("WALK_URL", stack.url()).env("WALK_APP_URL", ports.app_url());
+        command.env("WALK_CHROMIUM", chromium);
+        command.env("WALK_SCREENSHOTS", project.path("target/screenshots"));
+        if let Scene::React(client) = self.scene {
+            command.env("REACT_CLIENT", client.package());
+        }
+        let result = run(&mut command);
+        stack.stop();
+        result
+    }
+}
+
+/// `next build`, which takes nothing from the network.
+fn build_next(project: &Project) -> Result<()> {
+    tools::ensure_npm_of_example(project, NEXT_JS)?;
+    step("next build", || {
+        let mut command = project.command(tools::node(project)?);
+        command.current_dir(project.path(NEXT_JS)).args(["node_modules/next/dist/bin/next", "build"]);
+        run_quietly(command.env("NEXT_TELEMETRY_DISABLED", "1")).map(drop)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_that_of_a_visit() {
+        for name in ["react", "nextjs"] {
+            let only = Options::parse(&[name]).unwrap().only.unwrap();
+            assert!(VISITS.iter().any(|visit| visit.script == only), "{name}");
+        }
+        assert!(Options::parse(&["next"]).unwrap_err().to_string().contains("`next`"));
+    }
+}

@@ -1,0 +1,108 @@
+//! What can run: the demo, or another application behind the Worker.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::{Ports, settings, supervised};
+use crate::project::Project;
+
+/// A configuration of the Worker, and the application behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scene {
+    /// wrangler.toml and demo/app.mjs.
+    Demo,
+    /// A page that signs in and out through next-auth's own client.
+    React(Client),
+    /// The Next.js application in examples/nextjs, as `next build` left it.
+    NextJs,
+    /// The same, rebuilt when its source changes.
+    NextJsDev,
+}
+
+/// A major version of next-auth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Client {
+    V4,
+    V5,
+}
+
+/// Where the Next.js application is.
+pub(crate) const NEXT_JS: &str = "examples/nextjs";
+
+impl Scene {
+    /// The Worker's configuration, below the root.
+    pub(super) fn config(self) -> &'static str {
+        match self {
+            Scene::Demo => settings::ROOT,
+            Scene::React(Client::V4) => "tests/browser/react/v4.toml",
+            Scene::React(Client::V5) => "tests/browser/react/v5.toml",
+            Scene::NextJs | Scene::NextJsDev => "examples/nextjs/wrangler.toml",
+        }
+    }
+
+    /// Pages to go to, and what is to be seen there.
+    pub(crate) fn pages(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Scene::Demo => &[
+                ("/", "public"),
+                ("/dashboard", "asks to sign in"),
+                ("/admin", "wants the role admin"),
+                ("/api/echo", "what the application receives"),
+            ],
+            Scene::NextJs | Scene::NextJsDev => &[
+                ("/", "public"),
+                ("/account", "asks to sign in, and shows auth(), useSession() and getToken()"),
+                ("/admin", "wants the role admin"),
+            ],
+            Scene::React(_) => &[("/", "public"), ("/required", "asks to sign in by script")],
+        }
+    }
+
+    /// A page that asks to sign in.
+    pub(crate) fn protected(self) -> &'static str {
+        match self {
+            Scene::Demo => "/dashboard",
+            Scene::NextJs | Scene::NextJsDev => "/account",
+            Scene::React(_) => "/required",
+        }
+    }
+
+    /// Starts the application.
+    pub(super) fn app(self, project: &Project, node: &Path, ports: Ports, base_path: &str) -> Command {
+        let port = ports.app.to_string();
+        match self {
+            Scene::Demo => {
+                let mut command = project.command(node);
+                command.args(["demo/app.mjs", &port]).env("DEMO_BASE_PATH", base_path);
+                command.env("DEMO_API", format!("{}/me", ports.provider_url()));
+                command
+            }
+            Scene::React(client) => {
+                let mut command = project.command(node);
+                command.args(["tests/browser/react/app.mjs", &port]).env("REACT_BASE_PATH", base_path);
+                command.env("REACT_CLIENT", client.package());
+                command
+            }
+            Scene::NextJs => next(project, node, &["start", "--hostname", "localhost", "--port", &port]),
+            Scene::NextJsDev => next(project, node, &["dev", "--hostname", "localhost", "--port", &port]),
+        }
+    }
+}
+
+impl Client {
+    /// What package.json calls it.
+    pub(crate) fn package(self) -> &'static str {
+        match self {
+            Client::V4 => "next-auth-v4",
+            Client::V5 => "next-auth",
+        }
+    }
+}
+
+/// Next.js, in its application's directory.
+fn next(project: &Project, node: &Path, arguments: &[&str]) -> Command {
+    let mut command = supervised(project, node);
+    command.current_dir(project.path(NEXT_JS)).arg("node_modules/next/dist/bin/next").args(arguments);
+    command.env("NEXT_TELEMETRY_DISABLED", "1");
+    command
+}
