@@ -3,7 +3,7 @@ import { Token } from "./token";
 
 // No check here: a request that comes this far is one of somebody who has signed in.
 export default async function AccountPage() {
-  const { user, expires } = await auth();
+  const { user } = await auth();
   return (
     <>
       <h1>Account</h1>
@@ -14,8 +14,6 @@ export default async function AccountPage() {
         <dd>{user.email}</dd>
         <dt>Roles</dt>
         <dd>{user.roles.join(", ")}</dd>
-        <dt>Signed in until</dt>
-        <dd>{new Date(expires).toUTCString()}</dd>
       </dl>
       <Token />
     </>
