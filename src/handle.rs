@@ -49,7 +49,7 @@ impl Vestibule {
 }
 
 /// What of the path is behind `base_path`: `["signin", "okta"]`. `None` for a path that is not below it.
-fn route<'a>(path: &'a CanonicalPath, base_path: &str) -> Option<Vec<&'a str>> {
+pub(crate) fn route<'a>(path: &'a CanonicalPath, base_path: &str) -> Option<Vec<&'a str>> {
     let mut segments = path.segments().iter();
     base_path
         .split('/')

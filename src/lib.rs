@@ -49,7 +49,7 @@ use crate::hooks::{Configured, ErasedHooks, Hooks};
 /// request.
 pub struct Vestibule {
     config: Config,
-    /// The header fields that some upstream is told something with.
+    /// The header fields that some upstream or rule sets.
     guarded: GuardedNames,
     providers: ProviderCache,
     hooks: Box<dyn ErasedHooks>,
@@ -63,8 +63,7 @@ impl Vestibule {
 
     /// Ready to serve as the configuration and an app's own hooks say.
     pub fn with_hooks(config: Config, hooks: impl Hooks + 'static) -> Self {
-        let named = config.upstreams.iter().flat_map(|upstream| &upstream.headers);
-        let guarded = GuardedNames::new(named.map(|(name, _)| name.as_str()));
+        let guarded = GuardedNames::of(&config);
         Self { config, guarded, providers: ProviderCache::default(), hooks: Box::new(hooks) }
     }
 }

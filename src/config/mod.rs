@@ -218,13 +218,6 @@ pub struct Upstream {
     pub forward_session: bool,
 }
 
-impl Upstream {
-    /// Whether anything of the session goes to it.
-    pub fn wants_session(&self) -> bool {
-        self.authorization.is_some() || !self.headers.is_empty()
-    }
-}
-
 /// Where a request is sent on to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {

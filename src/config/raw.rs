@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use super::error::{Place, Problems};
 pub(super) use credentials::{RawApiRefresh, RawField, RawLogin, RawProfile, RawUser};
 use shape::read;
-pub(super) use value::{Scalar, Scalars, Span, Strings};
+pub(super) use value::{Asked, Scalar, Span, Strings};
 
 /// `[vars.AUTH]`. Items of arrays keep their index: those that could not be read are left out.
 #[derive(Default)]
@@ -69,7 +69,7 @@ pub(super) struct RawProvider {
     pub(super) scope: Option<Strings>,
     pub(super) token_endpoint_auth_method: Option<String>,
     pub(super) authorization_params: Option<BTreeMap<String, Scalar>>,
-    pub(super) allow: Option<BTreeMap<String, Scalars>>,
+    pub(super) allow: Option<BTreeMap<String, Asked>>,
     pub(super) authorization: Option<IgnoredAny>,
     pub(super) token: Option<IgnoredAny>,
     pub(super) userinfo: Option<IgnoredAny>,
@@ -97,10 +97,24 @@ pub(super) struct RawRule {
     pub(super) host: Option<String>,
     pub(super) methods: Option<Strings>,
     pub(super) access: Option<String>,
-    pub(super) require: Option<BTreeMap<String, Scalars>>,
+    pub(super) require: Option<BTreeMap<String, Asked>>,
+    pub(super) email_domain: Option<Strings>,
     pub(super) deny: Option<String>,
-    pub(super) has: Option<IgnoredAny>,
-    pub(super) missing: Option<IgnoredAny>,
+    pub(super) has: Option<Vec<RawCondition>>,
+    pub(super) missing: Option<Vec<RawCondition>>,
+    pub(super) to: Option<String>,
+    pub(super) authorization: Option<String>,
+    pub(super) headers: Option<BTreeMap<String, String>>,
+}
+
+/// An item of a rule's `has` or `missing`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct RawCondition {
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+    pub(super) key: Option<String>,
+    pub(super) value: Option<String>,
 }
 
 /// `[[vars.AUTH.upstreams]]`

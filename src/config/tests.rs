@@ -10,7 +10,9 @@ use super::*;
 use crate::guard::matcher::Pattern;
 use crate::guard::path::CanonicalPath;
 use crate::guard::rules::{Decided, Deny};
-use crate::http::request::Method;
+use crate::hooks::Decision;
+use crate::http::headers::Headers;
+use crate::http::request::{Method, Request, RequestUrl};
 
 /// What is set beside the configuration where a test says nothing else.
 const SECRETS: [(&str, &str); 4] = [
@@ -90,7 +92,9 @@ fn path(text: &str) -> DataPath {
 }
 
 fn decided<'a>(config: &'a Config, path: &str) -> Decided<'a> {
-    config.rules.decide("app.example.com", &Method::Get, &CanonicalPath::new(path).unwrap())
+    let url = RequestUrl::parse(&format!("https://app.example.com{path}")).unwrap();
+    let request = Request { method: Method::Get, url, headers: Headers::new() };
+    config.rules.decide(&request, &CanonicalPath::new(path).unwrap())
 }
 
 #[test]
@@ -141,10 +145,12 @@ fn rules_are_in_force_as_written_and_the_sign_in_page_is_open_without_one() {
     let claims = |claims: Value| claims.as_object().cloned().unwrap();
     let (nobody, admin) = (claims(json!({})), claims(json!({ "roles": ["user", "admin"] })));
     let account = decided(&config, "/account");
-    assert!(!account.is_public() && account.admits(&nobody));
+    assert!(!account.is_public() && account.decision(Some(&nobody)) == Decision::Pass);
     let users = decided(&config, "/admin/users");
-    assert!(!users.is_public() && users.admits(&admin) && !users.admits(&nobody));
-    assert_eq!((users.rule, users.deny), (Some(1), Deny::Forbidden));
+    assert_eq!(users.decision(Some(&admin)), Decision::Pass);
+    assert_eq!(users.decision(Some(&nobody)), Decision::Forbidden);
+    let rule = users.rule().unwrap();
+    assert_eq!((rule.place.as_str(), rule.deny), ("AUTH.rules[1]", Deny::Forbidden));
 }
 
 #[test]

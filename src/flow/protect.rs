@@ -2,10 +2,9 @@
 
 use serde_json::json;
 
-use crate::config::Upstream;
 use crate::flow::{Exchange, forward, pages, with_parameters};
 use crate::guard::path::CanonicalPath;
-use crate::guard::rules::Deny;
+use crate::guard::route::Route;
 use crate::hooks::Decision;
 use crate::http::request::{Method, Request};
 use crate::http::response::Response;
@@ -21,37 +20,26 @@ pub(crate) async fn protect<P: Platform>(
     body: P::Body,
 ) -> Reply<P::Upstreamed> {
     let request = exchange.request;
-    if is_preflight(request) {
+    let decided = exchange.config().rules.decide(request, path);
+    let route = Route::new(exchange.config(), &request.url.authority, decided.rule());
+    if request.is_preflight() {
         // It carries no credentials and is answered by whoever knows the API's rules; the request that
         // follows is guarded.
-        return forward::forward(exchange, path, body, None, Vec::new()).await;
+        return forward::forward(exchange, path, route, body, None, Vec::new()).await;
     }
 
-    let decided = exchange.config().rules.decide(&request.url.authority, &request.method, path);
     let is_public = decided.is_public();
     let hooks = &exchange.vestibule.hooks;
-    let is_asked_for = !is_public
-        || hooks.session_on_public_paths()
-        || forward::upstream(exchange).is_some_and(Upstream::wants_session);
+    let is_asked_for = !is_public || hooks.session_on_public_paths() || route.wants_session();
     let session = if is_asked_for { session(exchange) } else { None };
 
-    let by_rule = match &session {
-        _ if is_public => Decision::Pass,
-        Some(session) if decided.admits(session.claims()) => Decision::Pass,
-        _ => match decided.deny {
-            // Signed in without the claims: to sign in again would lead back here.
-            Deny::SignIn if session.is_some() => Decision::Forbidden,
-            Deny::SignIn => Decision::SignIn,
-            Deny::Forbidden => Decision::Forbidden,
-            Deny::NotFound => Decision::NotFound,
-        },
-    };
-    match hooks.authorized(request, session.as_ref(), by_rule) {
+    let by_rules = decided.decision(session.as_ref().map(Session::claims));
+    match hooks.authorized(request, session.as_ref(), by_rules) {
         Decision::Pass => {
             // On a public path nothing is renewed: its responses may be for caches.
             let due = session.as_ref().filter(|_| !is_public);
             let renewed = due.map(|session| exchange.renewal_cookies(session)).unwrap_or_default();
-            forward::forward(exchange, path, body, session.as_ref(), renewed).await
+            forward::forward(exchange, path, route, body, session.as_ref(), renewed).await
         }
         Decision::SignIn => Reply::Own(to_sign_in(exchange)),
         Decision::Forbidden => Reply::Own(forbidden(exchange, session.as_ref())),
@@ -116,11 +104,4 @@ fn is_navigation(request: &Request) -> bool {
         Some(mode) => mode == "navigate",
         None => request.headers.get("accept").is_some_and(|accept| accept.contains("text/html")),
     }
-}
-
-/// A CORS preflight (Fetch standard section 4.8): `OPTIONS` with an origin and the method that is to come.
-fn is_preflight(request: &Request) -> bool {
-    request.method == Method::Options
-        && request.headers.contains("origin")
-        && request.headers.contains("access-control-request-method")
 }

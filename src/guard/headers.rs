@@ -53,10 +53,15 @@ const HOP_BY_HOP: [&str; 7] =
 pub struct GuardedNames(BTreeSet<String>);
 
 impl GuardedNames {
-    /// From the names of all upstreams' `headers`. `Authorization` is not among them: it is guarded where
+    /// From the names in all `headers`. `Authorization` is not among them: it is guarded where
     /// an upstream sets it ([`Outgoing::sets_authorization`]), and the client's own elsewhere.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         Self(names.into_iter().map(spelling).collect())
+    }
+
+    /// The names, in lower case, with `-` for whatever is no letter or digit.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
     }
 }
 

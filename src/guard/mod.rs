@@ -1,8 +1,15 @@
 //! What may pass, and as what: a request's path is made unambiguous ([`path`]), matched ([`matcher`])
-//! against the rules ([`rules`]), and what is forwarded is cleaned of what only Vestibule may say
-//! ([`headers`]).
+//! against the rules ([`rules`]), and what is forwarded ([`route`]) is cleaned of what only Vestibule may say
+//! ([`headers`]). [`explain()`] tells all of it for one request, without sending anything.
 
+pub mod conditions;
+pub mod explain;
 pub mod headers;
 pub mod matcher;
 pub mod path;
+mod regexp;
+pub mod requirements;
+pub mod route;
 pub mod rules;
+
+pub use explain::explain;

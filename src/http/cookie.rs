@@ -49,6 +49,17 @@ impl fmt::Debug for Cookies {
     }
 }
 
+/// The values of all cookies of that name, decoded like [`Cookies::get`]'s, however many there are.
+pub(crate) fn values<'a>(
+    fields: impl Iterator<Item = &'a str>,
+    name: &'a str,
+) -> impl Iterator<Item = String> {
+    fields.flat_map(|field| field.split(';')).filter_map(move |pair| {
+        let (this, value) = pair.split_once('=')?;
+        (this.trim_matches([' ', '\t']) == name).then(|| decode(value.trim_matches([' ', '\t'])))
+    })
+}
+
 /// The value of a `Cookie` field without the cookies whose name `drop` refuses; the others stay byte for
 /// byte. `None` when nothing is left.
 pub fn without(field: &str, drop: impl Fn(&str) -> bool) -> Option<String> {

@@ -13,6 +13,16 @@ pub struct Request {
     pub headers: Headers,
 }
 
+impl Request {
+    /// Whether it is a CORS preflight (Fetch standard section 4.8): `OPTIONS` with an origin and the method
+    /// that is to come.
+    pub fn is_preflight(&self) -> bool {
+        self.method == Method::Options
+            && self.headers.contains("origin")
+            && self.headers.contains("access-control-request-method")
+    }
+}
+
 /// A request method (RFC 9110 section 9). Compared exactly: methods are case-sensitive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Method {

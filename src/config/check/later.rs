@@ -21,11 +21,4 @@ pub(super) fn refuse(raw: &RawAuth, problems: &mut Problems) {
         refresh.key("lease"),
         "leases are kept in KV; write \"kv\" or \"none\"",
     );
-
-    for (i, rule) in &raw.rules {
-        let place = root.key("rules").index(*i);
-        for (key, is_there) in [("has", rule.has.is_some()), ("missing", rule.missing.is_some())] {
-            refuse(is_there, place.key(key), "a rule looks at path, host and method only");
-        }
-    }
 }

@@ -6,9 +6,10 @@ use crate::config::error::{Place, Problems, quoted};
 use crate::config::raw::RawPages;
 use crate::guard::matcher::Pattern;
 use crate::guard::path::CanonicalPath;
-use crate::guard::rules::{Access, Deny, Rule, RuleSet};
+use crate::guard::rules::{Access, Rule, RuleSet};
+use crate::http::headers::Headers;
 use crate::http::origin::{CookieDomain, HostPattern, Origin, endpoint, is_loopback};
-use crate::http::request::Method;
+use crate::http::request::{Method, Request, RequestUrl};
 
 /// What a page is judged by.
 pub(super) struct Site<'a> {
@@ -35,20 +36,16 @@ pub(super) fn pages(raw: &RawPages, site: &Site<'_>, problems: &mut Problems) ->
 /// The rules that open the sign-in and error pages to everybody. They come behind all others: what a rule of
 /// the configuration says about such a page holds.
 pub(super) fn public_rules(pages: &Pages) -> Vec<Rule> {
-    let open = |page| {
+    let open = |(key, page)| {
         let Page { authority, path } = Page::split(page);
-        Some(Rule {
-            patterns: vec![Pattern::parse(path).ok()?],
-            host: match authority {
-                Some(authority) => Some(HostPattern::parse(authority).ok()?),
-                None => None,
-            },
-            methods: None,
-            access: Access::Public,
-            deny: Deny::SignIn,
-        })
+        let place = Place::root().key("pages").key(key);
+        let mut rule = Rule::new(place.to_string(), vec![Pattern::parse(path).ok()?], Access::Public);
+        if let Some(authority) = authority {
+            rule.host = Some(HostPattern::parse(authority).ok()?);
+        }
+        Some(rule)
     };
-    must_be_open(pages).filter_map(|(_, page)| open(page)).collect()
+    must_be_open(pages).filter_map(open).collect()
 }
 
 /// Refuses a page that a rule guards: whoever is sent there would be sent there again, for ever.
@@ -62,7 +59,14 @@ pub(super) fn refuse_guarded(pages: &Pages, rules: &RuleSet, problems: &mut Prob
         // Plain paths are canonical.
         let Ok(canonical) = CanonicalPath::new(path) else { continue };
         // A path is on every host: rules for single hosts are not looked at.
-        let decided = rules.decide(authority.unwrap_or_default(), &Method::Get, &canonical);
+        let url = RequestUrl {
+            secure: true,
+            authority: authority.unwrap_or_default().to_owned(),
+            path: path.to_owned(),
+            query: None,
+        };
+        let request = Request { method: Method::Get, url, headers: Headers::new() };
+        let decided = rules.decide(&request, &canonical);
         if !decided.is_public() {
             problems.refuse_and_mend(
                 &Place::root().key("pages").key(key),

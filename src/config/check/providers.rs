@@ -5,7 +5,7 @@ mod credentials;
 pub(super) use credentials::refuse_refresh_tokens;
 
 use super::Env;
-use super::rules::requirements;
+use super::rules::claims;
 use super::secrets::{self, variable};
 use super::session::CLAIM_ROOTS;
 use crate::config::error::{Place, Problems, quoted, suggestion};
@@ -163,7 +163,7 @@ fn allow(raw: &RawProvider, place: &Place, problems: &mut Problems) -> Vec<Claim
     if allow.is_empty() {
         problems.refuse_and_mend(place, "asks for nothing", "leave it out to let everybody sign in");
     }
-    let requirements = requirements(allow, place, problems);
+    let requirements = claims(allow, place, problems);
     for requirement in &requirements {
         let root = requirement.claim.root();
         if !CLAIM_ROOTS.contains(&root) {

@@ -1,16 +1,17 @@
 //! Who may go where.
 
-use std::collections::BTreeMap;
+mod conditions;
+mod requirements;
 
-use super::site::ACCESS;
-use crate::config::DefaultAccess;
-use crate::config::data::DataPath;
+use super::session::session_source;
+use super::upstreams;
 use crate::config::error::{Place, Problems, quoted};
-use crate::config::raw::{RawRule, Scalars};
+use crate::config::raw::RawRule;
 use crate::guard::matcher::Pattern;
-use crate::guard::rules::{Access, ClaimRequirement, Deny, Rule};
+use crate::guard::rules::{Deny, Forwarding, Rule};
 use crate::http::origin::HostPattern;
 use crate::http::request::Method;
+pub(super) use requirements::claims;
 
 pub(super) fn rules(raw: &[(usize, RawRule)], problems: &mut Problems) -> Vec<Rule> {
     let place = Place::root().key("rules");
@@ -24,8 +25,11 @@ pub(super) fn rules(raw: &[(usize, RawRule)], problems: &mut Problems) -> Vec<Ru
             .as_deref()
             .map(|host| problems.parsed(&place.key("host"), host, HostPattern::parse(host)));
         let methods = methods(raw, &place, problems);
-        let access = access(raw, &place, problems);
+        let has = conditions::conditions(raw.has.as_deref(), &place.key("has"), problems);
+        let missing = conditions::conditions(raw.missing.as_deref(), &place.key("missing"), problems);
+        let access = requirements::access(raw, &place, problems);
         let deny = deny(raw, &place, problems);
+        let forwarding = forwarding(raw, &place, problems);
         // A rule of which a part could not be read is left out: the whole configuration is refused anyway.
         let (Some(host), Some(access)) = (host.map_or(Some(None), |host| host.map(Some)), access) else {
             continue;
@@ -34,7 +38,17 @@ pub(super) fn rules(raw: &[(usize, RawRule)], problems: &mut Problems) -> Vec<Ru
         let reach = Reach { index: *i, raw, host: host.clone(), methods: methods.clone() };
         refuse_shadowed(&reach, &earlier, &place, problems);
         earlier.push(reach);
-        rules.push(Rule { patterns, host, methods, access, deny });
+        rules.push(Rule {
+            place: place.to_string(),
+            patterns,
+            host,
+            methods,
+            has,
+            missing,
+            access,
+            deny,
+            forwarding,
+        });
     }
     rules
 }
@@ -71,57 +85,6 @@ fn methods(raw: &RawRule, place: &Place, problems: &mut Problems) -> Option<Vec<
     Some(texts.iter(&place).map(|(_, text)| Method::new(text)).collect())
 }
 
-fn access(raw: &RawRule, place: &Place, problems: &mut Problems) -> Option<Access> {
-    const HOW: &str = "write access = \"public\", access = \"signed-in\", or require = { claim = \"value\" }";
-    match (&raw.access, &raw.require) {
-        (None, None) => {
-            problems.refuse_and_mend(place, "says nothing about who may pass", HOW);
-            None
-        }
-        (Some(_), Some(_)) => {
-            let problem = "has both access and require";
-            problems.refuse_and_mend(
-                place,
-                problem,
-                "keep require alone: it means signed in, with these claims",
-            );
-            None
-        }
-        (Some(access), None) => {
-            problems.chosen(&place.key("access"), access, &ACCESS).map(|access| match access {
-                DefaultAccess::Public => Access::Public,
-                DefaultAccess::SignedIn => Access::SignedIn,
-            })
-        }
-        (None, Some(require)) => {
-            let place = place.key("require");
-            if require.is_empty() {
-                problems.refuse_and_mend(&place, "requires nothing", "write access = \"signed-in\" instead");
-            }
-            Some(Access::Claims(requirements(require, &place, problems)))
-        }
-    }
-}
-
-/// What is asked of claims: one of the values of each.
-pub(super) fn requirements(
-    raw: &BTreeMap<String, Scalars>,
-    place: &Place,
-    problems: &mut Problems,
-) -> Vec<ClaimRequirement> {
-    let mut requirements = Vec::new();
-    for (claim, values) in raw {
-        let place = place.key(claim);
-        if values.0.is_empty() {
-            problems.refuse(&place, "no value at all: nobody could ever pass");
-        }
-        let claim = problems.parsed(&place, claim, DataPath::parse(claim));
-        let any_of = values.0.clone();
-        requirements.extend(claim.map(|claim| ClaimRequirement { claim, any_of }));
-    }
-    requirements
-}
-
 fn deny(raw: &RawRule, place: &Place, problems: &mut Problems) -> Deny {
     const DENY: [(&str, Deny); 3] =
         [("sign-in", Deny::SignIn), ("forbidden", Deny::Forbidden), ("not-found", Deny::NotFound)];
@@ -131,6 +94,17 @@ fn deny(raw: &RawRule, place: &Place, problems: &mut Problems) -> Deny {
         problems.refuse_and_mend(&place, "a public path is denied to nobody", "leave it out");
     }
     problems.chosen(&place, text, &DENY).unwrap_or_default()
+}
+
+fn forwarding(raw: &RawRule, place: &Place, problems: &mut Problems) -> Forwarding {
+    let target = raw.to.as_deref();
+    let target = target.and_then(|text| upstreams::target(text, &place.key("to"), problems));
+    let authorization = raw.authorization.as_deref();
+    let authorization =
+        authorization.and_then(|text| session_source(text, &place.key("authorization"), problems));
+    let headers = raw.headers.as_ref();
+    let headers = headers.map(|headers| upstreams::headers(headers, &place.key("headers"), problems));
+    Forwarding { target, authorization, headers }
 }
 
 /// What a rule can apply to.
@@ -151,14 +125,18 @@ impl Reach<'_> {
             (Some(_), None) => false,
             (Some(mine), Some(theirs)) => theirs.iter().all(|method| mine.contains(method)),
         };
+        let any_request = self.raw.has.is_none() && self.raw.missing.is_none();
         let place = Place::root();
         let mut patterns = self.raw.patterns.iter().flat_map(|patterns| patterns.iter(&place));
-        host && methods && patterns.any(|(_, mine)| mine == pattern || is_everything(mine))
+        host && methods && any_request && patterns.any(|(_, mine)| mine == pattern || is_everything(mine))
     }
 }
 
-/// `/:path*`
+/// `/:path*`, `/(.*)`
 fn is_everything(pattern: &str) -> bool {
+    if pattern == "/(.*)" {
+        return true;
+    }
     let name = pattern.strip_prefix("/:").and_then(|rest| rest.strip_suffix('*'));
     name.is_some_and(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
 }

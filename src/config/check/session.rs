@@ -8,7 +8,7 @@ use crate::config::data::DataPath;
 use crate::config::error::{Place, Problems, quoted, suggestion};
 use crate::config::raw::{RawRefresh, RawSession, Span};
 use crate::config::{SessionConfig, Upstream};
-use crate::guard::rules::{Access, Rule};
+use crate::guard::rules::{Requirement, Rule};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -83,15 +83,14 @@ pub(super) fn refuse_updatable(
     problems: &mut Problems,
 ) {
     let place = Place::root().key("session").key("updatable");
-    let required = rules.iter().flat_map(|rule| match &rule.access {
-        Access::Claims(requirements) => requirements.as_slice(),
-        Access::Public | Access::SignedIn => &[],
-    });
+    let required = rules.iter().flat_map(|rule| rule.access.requirements()).flat_map(Requirement::roots);
     let told = upstreams
         .iter()
         .flat_map(|upstream| upstream.headers.iter().map(|(_, from)| from).chain(&upstream.authorization));
-    let decisive: Vec<&str> =
-        required.map(|requirement| requirement.claim.root()).chain(told.map(DataPath::root)).collect();
+    let told_by_rules = rules.iter().map(|rule| &rule.forwarding).flat_map(|forwarding| {
+        forwarding.headers.iter().flatten().map(|(_, from)| from).chain(&forwarding.authorization)
+    });
+    let decisive: Vec<&str> = required.chain(told.chain(told_by_rules).map(DataPath::root)).collect();
     for name in session.updatable.iter().filter(|name| decisive.contains(&name.as_str())) {
         let problem =
             format!("a rule or an upstream goes by {name:?}, and everybody could give it to themselves");

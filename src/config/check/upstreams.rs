@@ -56,7 +56,7 @@ pub(super) fn upstreams(raw: &[(usize, RawUpstream)], problems: &mut Problems) -
             refuse_shadowed(host.as_ref(), &earlier, &place, problems);
             earlier.push((*i, host.clone()));
         }
-        let target = target(raw, &place.key("to"), problems);
+        let target = upstream_target(raw, &place.key("to"), problems);
         let authorization = raw.authorization.as_deref();
         let authorization =
             authorization.and_then(|text| session_source(text, &place.key("authorization"), problems));
@@ -93,13 +93,18 @@ fn refuse_shadowed(
     }
 }
 
-fn target(raw: &RawUpstream, place: &Place, problems: &mut Problems) -> Option<Target> {
-    const HOW: &str =
-        "write \"origin\", \"service:BINDING\", \"assets:BINDING\" or \"https://app.example.com\"";
-    let Some(text) = raw.to.as_deref() else {
-        problems.refuse_and_mend(place, "missing: where the requests go", HOW);
-        return None;
-    };
+const TARGETS: &str =
+    "write \"origin\", \"service:BINDING\", \"assets:BINDING\" or \"https://app.example.com\"";
+
+fn upstream_target(raw: &RawUpstream, place: &Place, problems: &mut Problems) -> Option<Target> {
+    if raw.to.is_none() {
+        problems.refuse_and_mend(place, "missing: where the requests go", TARGETS);
+    }
+    target(raw.to.as_deref()?, place, problems)
+}
+
+/// Where requests go.
+pub(super) fn target(text: &str, place: &Place, problems: &mut Problems) -> Option<Target> {
     if text == "origin" {
         return Some(Target::Origin);
     }
@@ -113,7 +118,7 @@ fn target(raw: &RawUpstream, place: &Place, problems: &mut Problems) -> Option<T
         return is_name.then(|| Target::Binding(name.to_owned()));
     }
     if !text.contains("://") {
-        problems.refuse_and_mend(place, format!("{} is not known", quoted(text)), HOW);
+        problems.refuse_and_mend(place, format!("{} is not known", quoted(text)), TARGETS);
         return None;
     }
     let url = problems.parsed(place, text, endpoint(text))?;
@@ -125,7 +130,8 @@ fn target(raw: &RawUpstream, place: &Place, problems: &mut Problems) -> Option<T
     Some(Target::Url(url))
 }
 
-fn headers(
+/// Header fields, and the places in the session whose values they carry.
+pub(super) fn headers(
     raw: &BTreeMap<String, String>,
     place: &Place,
     problems: &mut Problems,
@@ -158,6 +164,6 @@ fn headers(
 }
 
 /// RFC 9110 section 5.6.2.
-fn is_token(name: &str) -> bool {
+pub(super) fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Unexpected, Visitor};
+use serde::Deserialize;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde_json::Value;
 
 use crate::config::error::{Place, quoted};
@@ -116,6 +118,71 @@ impl<'de> Deserialize<'de> for Scalar {
             value @ (Value::String(_) | Value::Number(_) | Value::Bool(_)) => Ok(Self(value)),
             other => Err(Error::invalid_type(unexpected(&other), &"a string, a number, true or false")),
         }
+    }
+}
+
+/// What is asked of a claim: one scalar, an array of them, or a table.
+#[derive(Clone, Debug)]
+pub(in crate::config) enum Asked {
+    AnyOf(Vec<Value>),
+    Table(AskedTable),
+}
+
+/// `{ not = … }`, `{ exists = … }`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(in crate::config) struct AskedTable {
+    pub(in crate::config) not: Option<Scalars>,
+    pub(in crate::config) exists: Option<bool>,
+}
+
+impl<'de> Deserialize<'de> for Asked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AskedVisitor;
+
+        impl AskedVisitor {
+            fn one<T>(value: impl Into<Value>) -> Result<Asked, T> {
+                Ok(Asked::AnyOf(vec![value.into()]))
+            }
+        }
+
+        impl<'de> Visitor<'de> for AskedVisitor {
+            type Value = Asked;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string, a number, true or false, an array of them, or { not = ... } or { exists = ... }")
+            }
+
+            fn visit_str<E: Error>(self, value: &str) -> Result<Asked, E> {
+                Self::one(value)
+            }
+
+            fn visit_bool<E: Error>(self, value: bool) -> Result<Asked, E> {
+                Self::one(value)
+            }
+
+            fn visit_u64<E: Error>(self, value: u64) -> Result<Asked, E> {
+                Self::one(value)
+            }
+
+            fn visit_i64<E: Error>(self, value: i64) -> Result<Asked, E> {
+                Self::one(value)
+            }
+
+            fn visit_f64<E: Error>(self, value: f64) -> Result<Asked, E> {
+                Self::one(value)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Asked, A::Error> {
+                Scalars::deserialize(SeqAccessDeserializer::new(items)).map(|values| Asked::AnyOf(values.0))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Asked, A::Error> {
+                AskedTable::deserialize(MapAccessDeserializer::new(table)).map(Asked::Table)
+            }
+        }
+
+        deserializer.deserialize_any(AskedVisitor)
     }
 }
 

@@ -592,7 +592,7 @@ pub(super) const REFUSED: &[(&str, &str, &[&str])] = &[
         r#"{"rules": [{"match": "/a", "access": "public", "require": {"a": 1}}]}"#,
         "{}",
         &[
-            "AUTH.rules[0]: has both access and require; keep require alone: it means signed in, with these claims",
+            "AUTH.rules[0]: has both access and require; keep require alone: it means signed in, with what it asks",
         ],
     ),
     (
@@ -616,9 +616,7 @@ pub(super) const REFUSED: &[(&str, &str, &[&str])] = &[
     (
         r#"{"rules": [{"match": "/a", "require": {"roles": {"any": 1}}}]}"#,
         "{}",
-        &[
-            "AUTH.rules[0].require.roles: expected a string, a number, true or false, or an array of them, got a table",
-        ],
+        &["AUTH.rules[0].require.roles.any: unknown key; known here: not, exists"],
     ),
     (
         r#"{"rules": [{"match": "/a", "require": "admin"}]}"#,
@@ -656,9 +654,70 @@ pub(super) const REFUSED: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
-        r#"{"rules": [{"match": "/a", "access": "public", "has": [{"type": "header", "key": "x"}]}]}"#,
+        r#"{"rules": [{"match": "/a", "access": "public", "has": [{"type": "headers"}, {"key": "x"}, {"type": "header"}, {"type": "cookie", "key": "a b"}, {"type": "query", "key": "q", "value": ""}], "missing": [{"type": "host", "key": "x"}, {"type": "header", "key": "x", "value": "a|b"}, {"type": "query", "key": "x", "value": "(a"}]}]}"#,
         "{}",
-        &["AUTH.rules[0].has: this version cannot do that yet: a rule looks at path, host and method only"],
+        &[
+            r#"AUTH.rules[0].has[0].type: "headers" is not known; did you mean "header"?"#,
+            r#"AUTH.rules[0].has[1]: says not where to look; write type = "header", "cookie", "query" or "host""#,
+            r#"AUTH.rules[0].has[2]: says not which; add key = "name""#,
+            r#"AUTH.rules[0].has[3].key: no header or cookie is named "a b""#,
+            "AUTH.rules[0].has[4].value: an empty value counts as none; leave it out for any value that is not empty",
+            "AUTH.rules[0].missing[0].key: a host has none; leave it out",
+            r#"AUTH.rules[0].missing[0]: every request has a host; add value = "app\\.example\\.com""#,
+            r#"AUTH.rules[0].missing[1].value: "a|b": alternatives belong in a group, like "(?:a|b)": JavaScript would look for the first at the beginning and for the last at the end only; at 0"#,
+            r#"AUTH.rules[0].missing[2].value: "(a": unclosed group at 0"#,
+        ],
+    ),
+    (
+        r#"{"rules": [{"match": "/a", "access": "public", "has": {"type": "header"}}, {"match": "/b", "access": "public", "has": [{"typ": "header"}]}]}"#,
+        "{}",
+        &[
+            "AUTH.rules[0].has: expected a sequence, got a table",
+            r#"AUTH.rules[1].has[0].typ: unknown key; did you mean "type"?"#,
+        ],
+    ),
+    (
+        r#"{"rules": [{"match": "/a", "require": {"a": {}, "b": {"not": []}, "c": {"exists": "yes"}}}]}"#,
+        "{}",
+        &[r#"AUTH.rules[0].require.c.exists: expected true or false, got a string"#],
+    ),
+    (
+        r#"{"rules": [{"match": "/a", "require": {"a": {}, "b": {"not": []}}}, {"match": "/b", "require": {"c": [["x"]]}}]}"#,
+        "{}",
+        &[
+            "AUTH.rules[1].require.c: expected a string, a number, true or false, or an array of them, got an array",
+            r#"AUTH.rules[0].require.a: asks for nothing; write { exists = true } or { not = "value" }"#,
+            "AUTH.rules[0].require.b.not: no value at all: everybody would pass",
+        ],
+    ),
+    (
+        r#"{"rules": [{"match": "/a", "access": "public", "email_domain": "a.example"}, {"match": "/b", "email_domain": []}, {"match": "/c", "email_domain": ["@a.example", "*.b.example", "münchen.example", "A.example"]}]}"#,
+        "{}",
+        &[
+            "AUTH.rules[0]: has both access and email_domain; keep email_domain alone: it means signed in, with what it asks",
+            "AUTH.rules[1].email_domain: no domain at all: nobody could ever pass",
+            r#"AUTH.rules[2].email_domain[0]: "@a.example" is no domain; write it like "example.com"; each subdomain is a domain of its own, and an international one is written "xn--...""#,
+            r#"AUTH.rules[2].email_domain[1]: "*.b.example" is no domain; write it like "example.com"; each subdomain is a domain of its own, and an international one is written "xn--...""#,
+            r#"AUTH.rules[2].email_domain[2]: "münchen.example" is no domain; write it like "example.com"; each subdomain is a domain of its own, and an international one is written "xn--...""#,
+        ],
+    ),
+    (
+        r#"{"session": {"updatable": ["team", "email", "tenant"]}, "rules": [{"match": "/a", "email_domain": "a.example"}, {"match": "/b", "access": "signed-in", "headers": {"X-Team": "team"}, "authorization": "tenant.token"}]}"#,
+        "{}",
+        &[
+            r#"AUTH.session.updatable: a rule or an upstream goes by "team", and everybody could give it to themselves; take it off the list"#,
+            r#"AUTH.session.updatable: a rule or an upstream goes by "email", and everybody could give it to themselves; take it off the list"#,
+            r#"AUTH.session.updatable: a rule or an upstream goes by "tenant", and everybody could give it to themselves; take it off the list"#,
+        ],
+    ),
+    (
+        r#"{"rules": [{"match": "/a", "access": "public", "to": "nowhere", "authorization": "refresh_token", "headers": {"cookie": "sub"}}]}"#,
+        "{}",
+        &[
+            r#"AUTH.rules[0].to: "nowhere" is not known; write "origin", "service:BINDING", "assets:BINDING" or "https://app.example.com""#,
+            "AUTH.rules[0].authorization: a refresh token stays in the sealed session: whoever holds it can be this user for months, and using it ends the session here",
+            r#"AUTH.rules[0].headers.cookie: this header tells about the request itself and cannot carry a value of the session; choose a name like "X-User-Email""#,
+        ],
     ),
     (
         r#"{"rules": [{"match": "/a", "access": "public", "missing": [], "path": "/a"}]}"#,

@@ -1,0 +1,283 @@
+//! Why a request passes or does not, told before it is sent: the same decisions as
+//! [`handle`](crate::Vestibule::handle) makes, by the same functions, with their reasons.
+//!
+//! It knows the configuration only: hooks of an app's own may decide otherwise.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::config::{Config, Target};
+use crate::guard::headers::GuardedNames;
+use crate::guard::matcher::Reading;
+use crate::guard::path::{CanonicalPath, PathRefused};
+use crate::guard::route::Route;
+use crate::guard::rules::{Decided, Matched, Objection, Verdict};
+use crate::handle;
+use crate::hooks::Decision;
+use crate::http::headers::Headers;
+use crate::http::request::{Method, Request};
+
+/// What becomes of `request` where the session has these claims; `None` is somebody who is signed out.
+pub fn explain<'a>(
+    config: &'a Config,
+    request: &Request,
+    claims: Option<&Map<String, Value>>,
+) -> Explanation<'a> {
+    let path = match CanonicalPath::new(&request.url.path) {
+        Ok(path) => path,
+        Err(refused) => return Explanation::Refused(refused),
+    };
+    if handle::route(&path, &config.base_path).is_some() {
+        return Explanation::AuthRoute;
+    }
+    let decided = config.rules.decide(request, &path);
+    let is_preflight = request.is_preflight();
+    let decision = if is_preflight { Decision::Pass } else { decided.decision(claims) };
+    let readings = path.readings().map(|segments| read(config, request, segments, claims)).collect();
+    // On a preflight nobody is known.
+    let passed = (decision == Decision::Pass)
+        .then(|| passed(config, request, &decided, claims.filter(|_| !is_preflight)));
+    Explanation::Decided(Box::new(Explained {
+        readings,
+        is_preflight,
+        decision,
+        by_navigation: matches!(request.method, Method::Get | Method::Head | Method::Post),
+        sign_in: config.pages.sign_in.clone().unwrap_or_else(|| format!("{}/signin", config.base_path)),
+        passed,
+    }))
+}
+
+/// What becomes of a request. Written out, it is for people.
+#[derive(Debug)]
+pub enum Explanation<'a> {
+    /// 400: servers read such a path differently.
+    Refused(PathRefused),
+    /// It is below `base_path`: Vestibule answers it itself.
+    AuthRoute,
+    /// The rules decide.
+    Decided(Box<Explained<'a>>),
+}
+
+/// What the rules say, and what follows.
+#[derive(Debug)]
+pub struct Explained<'a> {
+    /// Each way in which a server may read the path; as it is written first.
+    pub readings: Vec<ExplainedReading<'a>>,
+    /// A preflight passes, whatever the rules say.
+    pub is_preflight: bool,
+    /// What becomes of the request: the strictest of what the readings say.
+    pub decision: Decision,
+    /// Whether a browser navigates with this method.
+    by_navigation: bool,
+    sign_in: String,
+    /// What is forwarded, where it passes.
+    pub passed: Option<Passed<'a>>,
+}
+
+/// What is said about one reading of the path.
+#[derive(Debug)]
+pub struct ExplainedReading<'a> {
+    /// The path as it is read, decoded.
+    pub path: String,
+    /// Rules that match it and are for other requests, and why.
+    pub passed_over: Vec<(&'a str, String)>,
+    /// What holds.
+    pub verdict: Verdict<'a>,
+    /// What is asked of claims, whether it is met, and what the claims have.
+    pub requirements: Vec<(String, bool, String)>,
+    /// What becomes of the request by this reading alone.
+    pub decision: Decision,
+}
+
+/// What is forwarded.
+#[derive(Debug)]
+pub struct Passed<'a> {
+    /// Where to.
+    pub route: Route<'a>,
+    /// Header fields that say who it is.
+    pub set: Vec<(String, String)>,
+    /// Header fields of the request that do not go out as they came.
+    pub changed: Vec<String>,
+    /// Header fields that nobody but Vestibule sets, whichever request it is.
+    pub guarded: Vec<String>,
+}
+
+fn read<'a>(
+    config: &'a Config,
+    request: &Request,
+    segments: &[String],
+    claims: Option<&Map<String, Value>>,
+) -> ExplainedReading<'a> {
+    let verdict = config.rules.decide_reading(request, segments);
+    let requirements = verdict.access.requirements().iter();
+    let requirements = requirements.map(|requirement| match claims {
+        Some(claims) => (requirement.to_string(), requirement.is_met(claims), requirement.found(claims)),
+        None => (requirement.to_string(), false, "signed out".to_owned()),
+    });
+    ExplainedReading {
+        path: format!("/{}", segments.join("/")),
+        passed_over: passed_over(config, request, segments, verdict.matched),
+        requirements: requirements.collect(),
+        decision: verdict.decision(claims),
+        verdict,
+    }
+}
+
+/// Rules before the one that decides whose patterns match, too.
+fn passed_over<'a>(
+    config: &'a Config,
+    request: &Request,
+    segments: &[String],
+    matched: Option<Matched<'a>>,
+) -> Vec<(&'a str, String)> {
+    let before = matched.map_or(usize::MAX, |matched| matched.index);
+    let reading = Reading::new(segments);
+    let rules = config.rules.rules().iter().take(before);
+    let rules = rules.filter(|rule| rule.patterns.iter().any(|pattern| pattern.matches_reading(&reading)));
+    let why = |objection| match objection {
+        Objection::Host => "it is for another host".to_owned(),
+        Objection::Method => "it is for other methods".to_owned(),
+        Objection::Lacks(condition) => format!("the request has not: {condition}"),
+        Objection::Has(condition) => format!("the request has: {condition}"),
+    };
+    rules.filter_map(|rule| Some((rule.place.as_str(), why(rule.objection(request)?)))).collect()
+}
+
+fn passed<'a>(
+    config: &'a Config,
+    request: &Request,
+    decided: &Decided<'a>,
+    claims: Option<&Map<String, Value>>,
+) -> Passed<'a> {
+    let route = Route::new(config, &request.url.authority, decided.rule());
+    let guarded = GuardedNames::of(config);
+    let set = route.identity(claims);
+    let out = route.outgoing(config, &guarded, request, &set);
+    let values =
+        |headers: &Headers, name: &str| -> Vec<String> { headers.get_all(name).map(str::to_owned).collect() };
+    let mut changed: Vec<String> = Vec::new();
+    for (name, _) in request.headers.iter() {
+        if values(&request.headers, name) != values(&out, name) && !changed.iter().any(|known| known == name)
+        {
+            changed.push(name.to_owned());
+        }
+    }
+    let mut guarded: Vec<String> = guarded.names().map(str::to_owned).collect();
+    guarded.extend(route.authorization.map(|_| "authorization".to_owned()));
+    Passed { route, set, changed, guarded }
+}
+
+impl fmt::Display for Explanation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refused) => writeln!(f, "answer     400 to everybody: {refused}"),
+            Self::AuthRoute => writeln!(f, "answer     one of Vestibule's own pages, below base_path"),
+            Self::Decided(explained) => explained.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Explained<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.readings.len() > 1 {
+            let count = self.readings.len();
+            writeln!(
+                f,
+                "Servers read this path in {count} ways. All have to let it pass; the strictest refusal holds.\n"
+            )?;
+        }
+        for reading in &self.readings {
+            reading.fmt(f)?;
+        }
+        if self.is_preflight {
+            writeln!(f, "This is a CORS preflight: it carries nothing that says who it is, and passes.\n")?;
+        }
+        let (person, script) = match self.decision {
+            Decision::Pass => ("passes".to_owned(), "passes"),
+            Decision::SignIn => (format!("302 to {}, and back after signing in", self.sign_in), "401"),
+            Decision::Forbidden => ("403, with a page".to_owned(), "403"),
+            Decision::NotFound => ("404".to_owned(), "404"),
+        };
+        if self.by_navigation {
+            writeln!(f, "a person   {person}")?;
+        }
+        writeln!(f, "a script   {script}")?;
+        if let Some(passed) = &self.passed {
+            writeln!(f)?;
+            passed.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ExplainedReading<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "path       {}", self.path)?;
+        for (place, why) in &self.passed_over {
+            writeln!(f, "not        {place}: {why}")?;
+        }
+        match self.verdict.matched {
+            None => writeln!(f, "rule       none matches: AUTH.default_access holds")?,
+            Some(Matched { rule, pattern, .. }) => {
+                let pattern = rule.patterns.get(pattern).map(ToString::to_string).unwrap_or_default();
+                writeln!(f, "rule       {} {pattern}", rule.place)?;
+                for (word, conditions) in [("has", &rule.has), ("missing", &rule.missing)] {
+                    for condition in conditions {
+                        writeln!(f, "{word:<10} {condition}")?;
+                    }
+                }
+            }
+        }
+        if self.verdict.is_public() {
+            writeln!(f, "asks       nothing: it is public")?;
+        } else if self.requirements.is_empty() {
+            writeln!(f, "asks       to be signed in")?;
+        }
+        for (asked, is_met, found) in &self.requirements {
+            writeln!(f, "asks       {asked}: {}, it is {found}", if *is_met { "yes" } else { "no" })?;
+        }
+        let says = match self.decision {
+            Decision::Pass => "pass",
+            Decision::SignIn => "sign in first",
+            Decision::Forbidden => "forbidden",
+            Decision::NotFound => "not found",
+        };
+        writeln!(f, "so         {says}\n")
+    }
+}
+
+impl fmt::Display for Passed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = match self.route.target {
+            Target::Origin => "the zone's own origin".to_owned(),
+            Target::Binding(name) => format!("the binding {name}"),
+            Target::Url(url) => url.origin().ascii_serialization(),
+        };
+        writeln!(f, "goes to    {target}")?;
+        for (name, value) in &self.set {
+            // A token is nobody's to read over a shoulder.
+            let value = if name == "authorization" { "Bearer ..." } else { value };
+            writeln!(f, "sets       {name}: {value}")?;
+        }
+        let wanted = self.route.headers.iter().map(|(name, from)| (name.as_str(), from));
+        let wanted = wanted.chain(self.route.authorization.map(|from| ("authorization", from)));
+        for (name, from) in wanted.filter(|(name, _)| !self.set.iter().any(|(set, _)| set == name)) {
+            writeln!(f, "sets not   {name}: there is no {from} in the session")?;
+        }
+        if self.route.forward_session {
+            writeln!(f, "sets       cookie: the sealed session")?;
+        }
+        for name in &self.changed {
+            writeln!(f, "changes    {name}: not as the client sent it")?;
+        }
+        if !self.guarded.is_empty() {
+            writeln!(
+                f,
+                "guards     {}: a client's own never pass, in any spelling",
+                self.guarded.join(", ")
+            )?;
+        }
+        Ok(())
+    }
+}

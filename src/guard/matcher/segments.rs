@@ -1,0 +1,211 @@
+//! Plain patterns, matched segment by segment.
+
+use super::syntax::{Modifier, Token, Value};
+
+/// A pattern without expressions, braces and segments with several parameters.
+#[derive(Clone, Debug)]
+pub(super) struct Segments(Vec<Part>);
+
+/// What takes up segments.
+#[derive(Clone, Debug)]
+enum Part {
+    /// Exactly one.
+    One(Segment),
+    /// One or none: `:name?`.
+    Optional,
+    /// `min` or more: `:name*`, `:name+`.
+    Many { min: usize },
+}
+
+/// What one segment has to look like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Segment {
+    Literal(String),
+    /// A parameter of at least one character with text around it.
+    Parameter {
+        before: String,
+        after: String,
+    },
+}
+
+impl Segments {
+    /// `None` for a pattern that is not plain.
+    pub(super) fn new(tokens: &[Token]) -> Option<Self> {
+        let mut builder = Builder { parts: Vec::new(), open: None };
+        for token in tokens {
+            builder.take(token)?;
+        }
+        // A slash at the end makes no segment.
+        if builder.open != Some(Segment::Literal(String::new())) {
+            builder.close();
+        }
+        Some(Self(builder.parts))
+    }
+
+    /// Whether these decoded segments match.
+    pub(super) fn matches(&self, segments: &[String]) -> bool {
+        let (mut parts, mut segments) = (self.0.as_slice(), segments);
+        while let [Part::One(wanted), rest @ ..] = parts {
+            match segments {
+                [segment, others @ ..] if wanted.matches(segment) => (parts, segments) = (rest, others),
+                _ => return false,
+            }
+        }
+        match parts {
+            [] => segments.is_empty(),
+            [Part::Many { min }] => segments.len() >= *min,
+            _ => matches_any_way(parts, segments),
+        }
+    }
+
+    /// What the first segment is: `Some("")` where there is none, `None` where it may be any.
+    pub(super) fn first(&self) -> Option<&str> {
+        match self.0.first() {
+            None => Some(""),
+            Some(Part::One(Segment::Literal(text))) => Some(text),
+            Some(_) => None,
+        }
+    }
+}
+
+struct Builder {
+    parts: Vec<Part>,
+    /// The segment that further text belongs to.
+    open: Option<Segment>,
+}
+
+impl Builder {
+    fn take(&mut self, token: &Token) -> Option<()> {
+        let (prefix, modifier) = match token {
+            Token::Text(text) => return self.text(text),
+            Token::Parameter { prefix, value: Value::Segment { without: None }, suffix, modifier }
+                if suffix.is_empty() =>
+            {
+                (prefix.as_str(), *modifier)
+            }
+            Token::Parameter { .. } => return None,
+        };
+        let parameter = |before| Segment::Parameter { before, after: String::new() };
+        match (prefix, modifier, self.open.take()) {
+            ("/", Modifier::Once, open) => {
+                self.open = open;
+                self.close();
+                self.open = Some(parameter(String::new()));
+            }
+            ("/", _, open) => {
+                self.open = open;
+                self.close();
+                self.parts.push(match modifier {
+                    Modifier::Optional | Modifier::Once => Part::Optional,
+                    Modifier::Any => Part::Many { min: 0 },
+                    Modifier::Some => Part::Many { min: 1 },
+                });
+            }
+            ("", Modifier::Once, Some(Segment::Literal(before))) => self.open = Some(parameter(before)),
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn text(&mut self, text: &str) -> Option<()> {
+        let mut pieces = text.split('/');
+        let first = pieces.next().unwrap_or_default();
+        match &mut self.open {
+            Some(Segment::Literal(open) | Segment::Parameter { after: open, .. }) => open.push_str(first),
+            // Behind `/:name*`.
+            None if !first.is_empty() => return None,
+            None => {}
+        }
+        for piece in pieces {
+            self.close();
+            self.open = Some(Segment::Literal(piece.to_owned()));
+        }
+        Some(())
+    }
+
+    fn close(&mut self) {
+        self.parts.extend(self.open.take().map(Part::One));
+    }
+}
+
+impl Segment {
+    fn matches(&self, segment: &str) -> bool {
+        match self {
+            Self::Literal(text) => segment == text,
+            Self::Parameter { before, after } => segment
+                .strip_prefix(before.as_str())
+                .and_then(|rest| rest.strip_suffix(after.as_str()))
+                .is_some_and(|value| !value.is_empty()),
+        }
+    }
+}
+
+/// Follows all ways through the parts at once: the time is parts times segments, whatever they are.
+fn matches_any_way(parts: &[Part], segments: &[String]) -> bool {
+    let mut reached = vec![false; parts.len() + 1];
+    if let Some(start) = reached.first_mut() {
+        *start = true;
+    }
+    skip_what_may_be_absent(parts, &mut reached);
+    for segment in segments {
+        let mut next = vec![false; parts.len() + 1];
+        for (at, part) in parts.iter().enumerate().filter(|(at, _)| reached.get(*at) == Some(&true)) {
+            let (stays, passes) = match part {
+                Part::One(wanted) => (false, wanted.matches(segment)),
+                Part::Optional => (false, true),
+                Part::Many { .. } => (true, true),
+            };
+            for (state, on) in next.iter_mut().skip(at).zip([stays, passes]) {
+                *state |= on;
+            }
+        }
+        reached = next;
+        skip_what_may_be_absent(parts, &mut reached);
+    }
+    reached.last() == Some(&true)
+}
+
+fn skip_what_may_be_absent(parts: &[Part], reached: &mut [bool]) {
+    let mut before = false;
+    for (at, state) in reached.iter_mut().enumerate() {
+        *state |= before;
+        before = *state && matches!(parts.get(at), Some(Part::Optional | Part::Many { min: 0 }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::syntax;
+    use super::*;
+
+    /// Backtracks, so it is obviously right and slow.
+    fn matches_slowly(parts: &[Part], segments: &[String]) -> bool {
+        let Some((part, rest)) = parts.split_first() else { return segments.is_empty() };
+        match part {
+            Part::One(wanted) => segments
+                .split_first()
+                .is_some_and(|(segment, others)| wanted.matches(segment) && matches_slowly(rest, others)),
+            Part::Optional => {
+                matches_slowly(rest, segments)
+                    || segments.split_first().is_some_and(|(_, others)| matches_slowly(rest, others))
+            }
+            Part::Many { min } => {
+                (*min..=segments.len()).any(|taken| matches_slowly(rest, &segments[taken..]))
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn all_ways_at_once_is_the_same_as_one_after_the_other(
+            pattern in "(/(:x|:x\\*|:x\\+|:x\\?|a|b|a:x)){0,6}",
+            path in proptest::collection::vec("a|b|ab|c", 1..7),
+        ) {
+            let tokens = syntax::tokens(&format!("{pattern}/")).unwrap();
+            let segments = Segments::new(&tokens).unwrap();
+            prop_assert_eq!(segments.matches(&path), matches_slowly(&segments.0, &path));
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! Reads an expression (ECMA-262 section 22.2.1, without flags).
+
+use thiserror::Error;
+
+use super::{Node, Units};
+
+/// Groups within groups: more than this says nobody by hand.
+const MAX_DEPTH: usize = 32;
+
+/// More repetitions than this are refused; each is a copy of what is repeated.
+const MAX_COUNT: u32 = 1000;
+
+/// Whether `( … )` may be written: path-to-regexp has none inside a parameter's expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Groups {
+    Any,
+    NotCapturing,
+}
+
+/// Why an expression is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{problem} at {at}")]
+pub struct RegexpError {
+    /// What is wrong.
+    pub problem: RegexpProblem,
+    /// The character where it is wrong, counted from 0.
+    pub at: usize,
+}
+
+/// What can be wrong with an expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum RegexpProblem {
+    /// `(` without its partner.
+    #[error("unclosed group")]
+    UnclosedGroup,
+    /// `)` without its partner.
+    #[error("\")\" closes no group (write \"\\)\" for the character);")]
+    StrayParenthesis,
+    /// `[` without its partner.
+    #[error("unclosed \"[\" (write \"\\[\" for the character);")]
+    UnclosedClass,
+    /// `[]`
+    #[error("\"[]\" matches nothing at all;")]
+    EmptyClass,
+    /// `[z-a]`
+    #[error("a range has its ends in the wrong order;")]
+    Range,
+    /// `]`, `{` or `}` that mean nothing where they stand.
+    #[error("a bracket or brace that means nothing here (write a backslash before it for the character);")]
+    StrayBracket,
+    /// `*`, `+`, `?` or `{2}` behind nothing.
+    #[error("there is nothing to repeat")]
+    NothingToRepeat,
+    /// `(?:a?)*`
+    #[error("what is repeated without end may be empty: leave the outer or the inner repetition out;")]
+    RepeatsNothing,
+    /// `(?=a)*`, `^*`
+    #[error("a condition like \"^\", \"\\b\" or \"(?=…)\" cannot be repeated;")]
+    RepeatsCondition,
+    /// `a{3,2}`
+    #[error("at least more often than at most;")]
+    Count,
+    /// `(…)` where path-to-regexp takes none.
+    #[error("a group inside a group has to begin with \"?:\", like \"(?:a|b)\";")]
+    CapturingGroup,
+    /// `(?<=…)`, `(?<!…)`
+    #[error("a look behind is not supported: look ahead with \"(?=…)\" or \"(?!…)\" instead;")]
+    LookBehind,
+    /// `(?i:…)` and the like.
+    #[error("no such group: there are \"(?:…)\", \"(?=…)\", \"(?!…)\" and \"(?<name>…)\";")]
+    UnknownGroup,
+    /// A name that is none, or that another group has.
+    #[error("a group's name has letters, digits and \"_\", and is no other group's;")]
+    GroupName,
+    /// `\1`, `\k<name>`
+    #[error("a backreference is not supported: it cannot be matched in bounded time;")]
+    Backreference,
+    /// `\p`, `\cA`, `\u{61}` and the like.
+    #[error(
+        "no such escape: there are \\d \\D \\w \\W \\s \\S \\b \\B \\t \\n \\xHH \\uHHHH, and a backslash before anything but a letter or digit;"
+    )]
+    Escape,
+    /// A backslash at the end.
+    #[error("a backslash takes the meaning of the character behind it, and there is none;")]
+    TrailingBackslash,
+    /// An emoji or the like, which is two characters to JavaScript.
+    #[error("a character beyond U+FFFF is two to JavaScript: it can stand outside of expressions only;")]
+    BeyondBasic,
+    /// `a|b` where JavaScript would anchor only one end of each.
+    #[error(
+        "alternatives belong in a group, like \"(?:a|b)\": JavaScript would look for the first at the beginning and for the last at the end only;"
+    )]
+    BareAlternatives,
+    /// Too deep, or too large.
+    #[error("too large: matching it would take too much time;")]
+    TooLarge,
+}
+
+/// Reads the expression that is `chars[from..to]`; places are counted in `chars`.
+pub(crate) fn parse(chars: &[char], from: usize, to: usize, groups: Groups) -> Result<Node, RegexpError> {
+    let chars = chars.get(..to).unwrap_or(chars);
+    let mut parser = Parser { chars, at: from, depth: 0, groups, names: Vec::new() };
+    let node = parser.alternatives()?;
+    match parser.peek() {
+        None => Ok(node),
+        Some(_) => Err(parser.error(RegexpProblem::StrayParenthesis)),
+    }
+}
+
+struct Parser<'a> {
+    chars: &'a [char],
+    at: usize,
+    depth: usize,
+    groups: Groups,
+    names: Vec<String>,
+}
+
+/// What a class has in it, or an escape stands for.
+enum Atom {
+    One(u16),
+    Set(Units),
+}
+
+impl Parser<'_> {
+    fn alternatives(&mut self) -> Result<Node, RegexpError> {
+        if self.depth > MAX_DEPTH {
+            return Err(self.error(RegexpProblem::TooLarge));
+        }
+        let first = self.sequence()?;
+        if self.peek() != Some('|') {
+            return Ok(first);
+        }
+        let mut nodes = vec![first];
+        while self.eat('|') {
+            nodes.push(self.sequence()?);
+        }
+        Ok(Node::Any(nodes))
+    }
+
+    fn sequence(&mut self) -> Result<Node, RegexpError> {
+        let mut nodes = Vec::new();
+        while self.peek().is_some_and(|c| c != '|' && c != ')') {
+            nodes.push(self.term()?);
+        }
+        Ok(Node::All(nodes))
+    }
+
+    fn term(&mut self) -> Result<Node, RegexpError> {
+        let start = self.at;
+        let node = self.atom()?;
+        let quantifier_at = self.at;
+        let Some((min, max)) = self.quantifier()? else { return Ok(node) };
+        // Whether as much or as little as possible is taken first makes no difference to whether it matches.
+        self.eat('?');
+        let problem = match &node {
+            Node::Look { .. } | Node::Start | Node::End | Node::Boundary { .. } => {
+                RegexpProblem::RepeatsCondition
+            }
+            _ if max.is_none() && node.beginning().1 => RegexpProblem::RepeatsNothing,
+            _ if max.is_some_and(|max| max < min) => RegexpProblem::Count,
+            _ if min.max(max.unwrap_or(0)) > MAX_COUNT => RegexpProblem::TooLarge,
+            _ => return Ok(Node::Repeat { node: Box::new(node), min, max }),
+        };
+        let at = if problem == RegexpProblem::RepeatsNothing { start } else { quantifier_at };
+        Err(RegexpError { problem, at })
+    }
+
+    fn atom(&mut self) -> Result<Node, RegexpError> {
+        let start = self.at;
+        let problem = match self.next() {
+            Some('^') => return Ok(Node::Start),
+            Some('$') => return Ok(Node::End),
+            Some('.') => return Ok(Node::Unit(Units::dot())),
+            Some('(') => return self.group(start),
+            Some('[') => return self.class(start),
+            Some('\\') => {
+                return match self.peek() {
+                    Some(c @ ('b' | 'B')) => {
+                        self.at += 1;
+                        Ok(Node::Boundary { wanted: c == 'b' })
+                    }
+                    _ => Ok(Node::Unit(match self.escape(start)? {
+                        Atom::One(unit) => Units::one(unit),
+                        Atom::Set(units) => units,
+                    })),
+                };
+            }
+            Some('*' | '+' | '?') => RegexpProblem::NothingToRepeat,
+            Some('{' | '}' | ']') => RegexpProblem::StrayBracket,
+            Some(c) => return Ok(Node::Unit(Units::one(unit(c, start)?))),
+            None => RegexpProblem::UnclosedGroup,
+        };
+        Err(RegexpError { problem, at: start })
+    }
+
+    /// Behind `(`.
+    fn group(&mut self, start: usize) -> Result<Node, RegexpError> {
+        let error = |problem| RegexpError { problem, at: start };
+        let mut look = None;
+        if self.eat('?') {
+            match self.next() {
+                Some(':') => {}
+                Some('=') => look = Some(true),
+                Some('!') => look = Some(false),
+                Some('<') if matches!(self.peek(), Some('=' | '!')) => {
+                    return Err(error(RegexpProblem::LookBehind));
+                }
+                Some('<') => self.group_name(start)?,
+                _ => return Err(error(RegexpProblem::UnknownGroup)),
+            }
+        } else if self.groups == Groups::NotCapturing {
+            return Err(error(RegexpProblem::CapturingGroup));
+        }
+        self.depth += 1;
+        let inner = self.alternatives()?;
+        self.depth -= 1;
+        if !self.eat(')') {
+            return Err(error(RegexpProblem::UnclosedGroup));
+        }
+        Ok(match look {
+            None => inner,
+            Some(wanted) => Node::Look { ahead: Box::new(inner), wanted },
+        })
+    }
+
+    /// The name is no use here, but has to be one.
+    fn group_name(&mut self, start: usize) -> Result<(), RegexpError> {
+        let mut name = String::new();
+        while let Some(c) = self.next().filter(|&c| c != '>') {
+            name.push(c);
+        }
+        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !is_name || self.names.contains(&name) {
+            return Err(RegexpError { problem: RegexpProblem::GroupName, at: start });
+        }
+        self.names.push(name);
+        Ok(())
+    }
+
+    /// `*`, `+`, `?`, `{2}`, `{2,}`, `{2,3}`, if one is next.
+    fn quantifier(&mut self) -> Result<Option<(u32, Option<u32>)>, RegexpError> {
+        let found = match self.peek() {
+            Some('*') => (0, None),
+            Some('+') => (1, None),
+            Some('?') => (0, Some(1)),
+            Some('{') => return self.counts().map(Some),
+            _ => return Ok(None),
+        };
+        self.at += 1;
+        Ok(Some(found))
+    }
+
+    fn counts(&mut self) -> Result<(u32, Option<u32>), RegexpError> {
+        let stray = self.error(RegexpProblem::StrayBracket);
+        self.at += 1;
+        let min = self.number()?.ok_or(stray)?;
+        let max = if self.eat(',') { self.number()? } else { Some(min) };
+        if self.eat('}') { Ok((min, max)) } else { Err(stray) }
+    }
+
+    fn number(&mut self) -> Result<Option<u32>, RegexpError> {
+        let error = self.error(RegexpProblem::TooLarge);
+        let mut number = None;
+        while let Some(digit) = self.peek().and_then(|c| c.to_digit(10)) {
+            self.at += 1;
+            let next = number.unwrap_or(0_u32).checked_mul(10).and_then(|tens| tens.checked_add(digit));
+            number = Some(next.ok_or(error)?);
+        }
+        Ok(number)
+    }
+
+    /// Behind `[`.
+    fn class(&mut self, start: usize) -> Result<Node, RegexpError> {
+        let negated = self.eat('^');
+        let mut units = Units::none();
+        loop {
+            let at = self.at;
+            let atom = match self.next() {
+                None => return Err(RegexpError { problem: RegexpProblem::UnclosedClass, at: start }),
+                Some(']') => break,
+                Some(c) => self.class_atom(c, at)?,
+            };
+            let is_range = self.peek() == Some('-') && self.chars.get(self.at + 1).is_some_and(|&c| c != ']');
+            if !is_range {
+                units = units.or(&atom.into_units());
+                continue;
+            }
+            self.at += 1;
+            let end_at = self.at;
+            let Some(c) = self.next() else { continue };
+            units = match (atom, self.class_atom(c, end_at)?) {
+                (Atom::One(least), Atom::One(largest)) if least > largest => {
+                    return Err(RegexpError { problem: RegexpProblem::Range, at });
+                }
+                (Atom::One(least), Atom::One(largest)) => units.or(&Units::ranges([(least, largest)])),
+                // `[\w-.]` is no range: the three of them (ECMA-262 section B.1.2.8.1).
+                (from, to) => units.or(&from.into_units()).or(&Units::one(0x2d)).or(&to.into_units()),
+            };
+        }
+        if negated {
+            return Ok(Node::Unit(units.not()));
+        }
+        if units == Units::none() {
+            return Err(RegexpError { problem: RegexpProblem::EmptyClass, at: start });
+        }
+        Ok(Node::Unit(units))
+    }
+
+    fn class_atom(&mut self, c: char, at: usize) -> Result<Atom, RegexpError> {
+        if c == '\\' { self.escape(at) } else { unit(c, at).map(Atom::One) }
+    }
+
+    /// Behind a backslash at `start`.
+    fn escape(&mut self, start: usize) -> Result<Atom, RegexpError> {
+        let error = |problem| RegexpError { problem, at: start };
+        let one = match self.next().ok_or(error(RegexpProblem::TrailingBackslash))? {
+            'd' => return Ok(Atom::Set(Units::digits())),
+            'D' => return Ok(Atom::Set(Units::digits().not())),
+            'w' => return Ok(Atom::Set(Units::word())),
+            'W' => return Ok(Atom::Set(Units::word().not())),
+            's' => return Ok(Atom::Set(Units::white_space())),
+            'S' => return Ok(Atom::Set(Units::white_space().not())),
+            't' => 0x09,
+            'n' => 0x0a,
+            'v' => 0x0b,
+            'f' => 0x0c,
+            'r' => 0x0d,
+            'x' => self.hexadecimal(2).ok_or(error(RegexpProblem::Escape))?,
+            'u' => self.hexadecimal(4).ok_or(error(RegexpProblem::Escape))?,
+            '1'..='9' | 'k' => return Err(error(RegexpProblem::Backreference)),
+            c if c.is_ascii_alphanumeric() => return Err(error(RegexpProblem::Escape)),
+            c => unit(c, start)?,
+        };
+        Ok(Atom::One(one))
+    }
+
+    fn hexadecimal(&mut self, digits: usize) -> Option<u16> {
+        let text: String = self.chars.get(self.at..self.at + digits)?.iter().collect();
+        self.at += digits;
+        // `from_str_radix` takes a sign.
+        text.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u16::from_str_radix(&text, 16).ok())?
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.chars.get(self.at).copied()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let c = self.peek();
+        self.at += usize::from(c.is_some());
+        c
+    }
+
+    fn eat(&mut self, wanted: char) -> bool {
+        let is_next = self.peek() == Some(wanted);
+        self.at += usize::from(is_next);
+        is_next
+    }
+
+    fn error(&self, problem: RegexpProblem) -> RegexpError {
+        RegexpError { problem, at: self.at }
+    }
+}
+
+impl Atom {
+    fn into_units(self) -> Units {
+        match self {
+            Self::One(unit) => Units::one(unit),
+            Self::Set(units) => units,
+        }
+    }
+}
+
+fn unit(c: char, at: usize) -> Result<u16, RegexpError> {
+    u16::try_from(u32::from(c)).map_err(|_| RegexpError { problem: RegexpProblem::BeyondBasic, at })
+}

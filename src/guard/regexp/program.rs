@@ -1,0 +1,231 @@
+//! An expression as steps, and how they are followed.
+
+use super::{Node, Units};
+
+/// More steps than this are refused: the time to match a text is steps times the text's length.
+const MAX_STEPS: usize = 2048;
+
+/// An expression that is ready to be matched.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    /// Every step stands behind those that it asks at the same place of the text.
+    steps: Vec<Step>,
+    entry: usize,
+}
+
+/// The expression has more than 2048 steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooLarge;
+
+/// Whether the text, from some place to its end, is matched. Numbers are those of other steps.
+#[derive(Clone, Debug)]
+struct Step {
+    does: Does,
+    /// Whether it belongs to no lookahead: where none of these matches, nothing before can.
+    is_main: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Does {
+    /// The text ends here.
+    Accept,
+    /// A lookahead has found what it wants, whatever follows.
+    Found,
+    /// A unit of the set, and the rest from there.
+    Unit(Units, usize),
+    /// One of both.
+    Either(usize, usize),
+    /// The rest from `next`, where `ahead` matches, or does not.
+    Look {
+        ahead: usize,
+        wanted: bool,
+        next: usize,
+    },
+    Start(usize),
+    End(usize),
+    Boundary {
+        wanted: bool,
+        next: usize,
+    },
+}
+
+impl Program {
+    /// For texts that `node` matches from their beginning to their end.
+    pub(crate) fn new(node: &Node) -> Result<Self, TooLarge> {
+        let mut writer = Writer { steps: Vec::new(), lookaheads: 0 };
+        let accept = writer.push(Does::Accept)?;
+        let entry = writer.write(node, accept)?;
+        Ok(in_order(&writer.steps, entry))
+    }
+
+    /// Whether the whole text matches.
+    pub(crate) fn matches(&self, text: &[u16]) -> bool {
+        let mut here = vec![false; self.steps.len()];
+        let mut behind = vec![false; self.steps.len()];
+        for at in (0..=text.len()).rev() {
+            let unit = text.get(at).copied();
+            let mut is_alive = false;
+            for (number, step) in self.steps.iter().enumerate() {
+                let holds = |step: usize| here.get(step) == Some(&true);
+                let matches = match &step.does {
+                    Does::Accept => unit.is_none(),
+                    Does::Found => true,
+                    Does::Unit(units, next) => {
+                        behind.get(*next) == Some(&true) && unit.is_some_and(|unit| units.contains(unit))
+                    }
+                    Does::Either(a, b) => holds(*a) || holds(*b),
+                    Does::Look { ahead, wanted, next } => holds(*next) && holds(*ahead) == *wanted,
+                    Does::Start(next) => at == 0 && holds(*next),
+                    Does::End(next) => unit.is_none() && holds(*next),
+                    Does::Boundary { wanted, next } => holds(*next) && is_boundary(text, at) == *wanted,
+                };
+                is_alive |= matches && step.is_main;
+                if let Some(slot) = here.get_mut(number) {
+                    *slot = matches;
+                }
+            }
+            if !is_alive {
+                return false;
+            }
+            std::mem::swap(&mut here, &mut behind);
+        }
+        behind.get(self.entry) == Some(&true)
+    }
+}
+
+/// `\b` (ECMA-262 section 22.2.2.4).
+fn is_boundary(text: &[u16], at: usize) -> bool {
+    let is_word = |at: Option<usize>| {
+        at.and_then(|at| text.get(at))
+            .is_some_and(|&unit| u8::try_from(unit).is_ok_and(|b| b.is_ascii_alphanumeric() || b == b'_'))
+    };
+    is_word(at.checked_sub(1)) != is_word(Some(at))
+}
+
+struct Writer {
+    steps: Vec<Step>,
+    /// In how many lookaheads we are.
+    lookaheads: usize,
+}
+
+impl Writer {
+    fn push(&mut self, does: Does) -> Result<usize, TooLarge> {
+        if self.steps.len() == MAX_STEPS {
+            return Err(TooLarge);
+        }
+        self.steps.push(Step { does, is_main: self.lookaheads == 0 });
+        Ok(self.steps.len() - 1)
+    }
+
+    /// Writes `node`, behind which `next` follows; gives its first step.
+    fn write(&mut self, node: &Node, next: usize) -> Result<usize, TooLarge> {
+        match node {
+            Node::Unit(units) => self.push(Does::Unit(units.clone(), next)),
+            Node::All(nodes) => nodes.iter().rev().try_fold(next, |next, node| self.write(node, next)),
+            Node::Any(nodes) => {
+                let mut entry = None;
+                for node in nodes.iter().rev() {
+                    let this = self.write(node, next)?;
+                    entry = Some(match entry {
+                        None => this,
+                        Some(others) => self.push(Does::Either(this, others))?,
+                    });
+                }
+                Ok(entry.unwrap_or(next))
+            }
+            Node::Repeat { node, min, max } => self.repeat(node, *min, *max, next),
+            Node::Look { ahead, wanted } => {
+                self.lookaheads += 1;
+                let found = self.push(Does::Found)?;
+                let ahead = self.write(ahead, found)?;
+                self.lookaheads -= 1;
+                self.push(Does::Look { ahead, wanted: *wanted, next })
+            }
+            Node::Start => self.push(Does::Start(next)),
+            Node::End => self.push(Does::End(next)),
+            Node::Boundary { wanted } => self.push(Does::Boundary { wanted: *wanted, next }),
+        }
+    }
+
+    fn repeat(&mut self, node: &Node, min: u32, max: Option<u32>, exit: usize) -> Result<usize, TooLarge> {
+        let mut entry = exit;
+        let mut copies = min;
+        if let Some(max) = max {
+            for _ in min..max {
+                let body = self.write(node, entry)?;
+                entry = self.push(Does::Either(body, exit))?;
+            }
+        } else {
+            let again = self.push(Does::Either(exit, exit))?;
+            let body = self.write(node, again)?;
+            if let Some(step) = self.steps.get_mut(again) {
+                step.does = Does::Either(body, exit);
+            }
+            entry = if min == 0 { again } else { body };
+            copies = min.saturating_sub(1);
+        }
+        for _ in 0..copies {
+            entry = self.write(node, entry)?;
+        }
+        Ok(entry)
+    }
+}
+
+impl Does {
+    /// The steps that it asks at the same place of the text.
+    fn asks(&self) -> impl Iterator<Item = usize> {
+        let (a, b) = match *self {
+            Self::Accept | Self::Found | Self::Unit(..) => (None, None),
+            Self::Either(a, b) | Self::Look { ahead: a, next: b, .. } => (Some(a), Some(b)),
+            Self::Start(next) | Self::End(next) | Self::Boundary { next, .. } => (Some(next), None),
+        };
+        a.into_iter().chain(b)
+    }
+
+    fn renumbered(&self, to: impl Fn(usize) -> usize) -> Self {
+        match *self {
+            Self::Accept => Self::Accept,
+            Self::Found => Self::Found,
+            Self::Unit(ref units, next) => Self::Unit(units.clone(), to(next)),
+            Self::Either(a, b) => Self::Either(to(a), to(b)),
+            Self::Look { ahead, wanted, next } => Self::Look { ahead: to(ahead), wanted, next: to(next) },
+            Self::Start(next) => Self::Start(to(next)),
+            Self::End(next) => Self::End(to(next)),
+            Self::Boundary { wanted, next } => Self::Boundary { wanted, next: to(next) },
+        }
+    }
+}
+
+/// Puts every step behind those that it asks. There is such an order: what leads back, a repetition without
+/// end, is never empty, so it has come to another place of the text by then.
+fn in_order(steps: &[Step], entry: usize) -> Program {
+    let mut order = Vec::with_capacity(steps.len());
+    let mut seen = vec![false; steps.len()];
+    for start in 0..steps.len() {
+        visit(steps, start, &mut seen, &mut order);
+    }
+    let mut places = vec![0; steps.len()];
+    for (place, &step) in order.iter().enumerate() {
+        if let Some(slot) = places.get_mut(step) {
+            *slot = place;
+        }
+    }
+    let to = |step: usize| places.get(step).copied().unwrap_or_default();
+    let steps = order
+        .iter()
+        .filter_map(|&step| steps.get(step))
+        .map(|step| Step { does: step.does.renumbered(to), is_main: step.is_main })
+        .collect();
+    Program { steps, entry: to(entry) }
+}
+
+fn visit(steps: &[Step], at: usize, seen: &mut [bool], order: &mut Vec<usize>) {
+    let (Some(step), Some(seen_here)) = (steps.get(at), seen.get_mut(at)) else { return };
+    if std::mem::replace(seen_here, true) {
+        return;
+    }
+    for asked in step.does.asks() {
+        visit(steps, asked, seen, order);
+    }
+    order.push(at);
+}

@@ -1,0 +1,124 @@
+use super::*;
+
+fn parsed(text: &str) -> Result<Node, RegexpError> {
+    let chars: Vec<char> = text.chars().collect();
+    parse(&chars, 0, chars.len(), Groups::Any)
+}
+
+fn matches(expression: &str, text: &str) -> bool {
+    let node = parsed(expression).unwrap_or_else(|error| panic!("{expression}: {error}"));
+    Program::new(&node).unwrap().matches(&text.encode_utf16().collect::<Vec<_>>())
+}
+
+#[test]
+fn expressions_match_whole_texts_as_in_javascript() {
+    for (expression, yes, no) in [
+        ("", &[""][..], &["a"][..]),
+        ("abc", &["abc"], &["", "ab", "abcd", "xabc", "ABC"]),
+        ("a|bc|", &["a", "bc", ""], &["abc", "b"]),
+        ("(a|b)c", &["ac", "bc"], &["a", "c", "abc"]),
+        ("(?<x>a)(?:b)", &["ab"], &["a"]),
+        ("a*?b+?c??", &["b", "aabbc"], &["ac", "abcc"]),
+        ("a{2}", &["aa"], &["a", "aaa"]),
+        ("a{2,}", &["aa", "aaaa"], &["a"]),
+        ("a{0,2}b{0}", &["", "a", "aa"], &["aaa", "b"]),
+        ("(?:ab?){2,3}", &["aa", "abab", "aba", "aaab"], &["a", "bb", "aaaa"]),
+        (".", &["a", "é", " "], &["\n", "\u{2028}", "", "\u{1f600}"]),
+        ("..", &["\u{1f600}"], &[]),
+        ("[a-c_.]", &["b", "_", "."], &["d", "-", "ab"]),
+        ("[^a-c]", &["d", "\n", "-"], &["a", "", "dd"]),
+        ("[^]", &["\n"], &[""]),
+        ("[a-]", &["a", "-"], &["b"]),
+        ("[\\w-.]", &["a", "-", ".", "_"], &["/", " "]),
+        ("[+-\\d]", &["+", "-", "7"], &[",", "."]),
+        ("[\\]\\\\^]", &["]", "\\", "^"], &["["]),
+        ("\\d\\D\\w\\W\\s\\S", &["7a_- x", "0x0/\u{a0}\u{e9}"], &["aa_- x", "7a_-xx"]),
+        ("\\x41\\u00e9\\.\\/\\-", &["Aé./-"], &["Aéx/-"]),
+        ("^a$", &["a"], &["ab"]),
+        ("a^b|a$b", &[], &["ab"]),
+        ("(?=ab)a.*", &["ab", "abc"], &["ac", "a"]),
+        ("(?!ab)a.*", &["ac", "a"], &["ab", "abc"]),
+        ("(?:(?!xx).)+", &["x", "axbx"], &["xx", "axxb", ""]),
+        ("(?!(?!a).).*", &["", "ab"], &["b"]),
+        ("(?=.*\\d)(?=.*[a-z]).{3}", &["a1x", "1xx"], &["abc", "123", "a1"]),
+        ("a(?=b|$).*", &["a", "ab"], &["ac"]),
+        ("\\bab\\b.*", &["ab", "ab c", "ab-"], &["abc", "ab_"]),
+        ("a\\Bb.*", &["ab"], &["a"]),
+        ("(?:a|b(?=c)|c)*", &["", "abc", "bcbc", "aacc"], &["b", "ba"]),
+        ("(?:a+b)+", &["ab", "aabab"], &["a", "abb", ""]),
+    ] {
+        for text in yes {
+            assert!(matches(expression, text), "{expression} {text:?}");
+        }
+        for text in no {
+            assert!(!matches(expression, text), "{expression} {text:?}");
+        }
+    }
+}
+
+#[test]
+fn a_refused_expression_names_the_place() {
+    use RegexpProblem::{
+        Backreference, BeyondBasic, CapturingGroup, Count, EmptyClass, Escape, GroupName, LookBehind,
+        NothingToRepeat, Range, RepeatsCondition, RepeatsNothing, StrayBracket, StrayParenthesis, TooLarge,
+        TrailingBackslash, UnclosedClass, UnclosedGroup, UnknownGroup,
+    };
+    for (expression, problem, at) in [
+        ("a(b", UnclosedGroup, 1),
+        ("a)b", StrayParenthesis, 1),
+        ("a[b", UnclosedClass, 1),
+        ("a[b\\]", UnclosedClass, 1),
+        ("[]", EmptyClass, 0),
+        ("x[b-a]", Range, 2),
+        ("a{", StrayBracket, 1),
+        ("a{,2}", StrayBracket, 1),
+        ("{2}", StrayBracket, 0),
+        ("a]", StrayBracket, 1),
+        ("a}", StrayBracket, 1),
+        ("*a", NothingToRepeat, 0),
+        ("a**", NothingToRepeat, 2),
+        ("a+{2}", StrayBracket, 2),
+        ("x(a?)*", RepeatsNothing, 1),
+        ("(a|)+", RepeatsNothing, 0),
+        ("(?:(?=a))*", RepeatsNothing, 0),
+        ("(?=a)*", RepeatsCondition, 5),
+        ("\\b+", RepeatsCondition, 2),
+        ("a{3,2}", Count, 1),
+        ("a{1001}", TooLarge, 1),
+        ("(?<=a)b", LookBehind, 0),
+        ("(?<!a)b", LookBehind, 0),
+        ("(?i:a)", UnknownGroup, 0),
+        ("(?<1>a)", GroupName, 0),
+        ("(?<a>b)(?<a>c)", GroupName, 7),
+        ("(a)\\1", Backreference, 3),
+        ("\\k<a>", Backreference, 0),
+        ("\\p{L}", Escape, 0),
+        ("\\cA", Escape, 0),
+        ("\\xg1", Escape, 0),
+        ("\\u{61}", Escape, 0),
+        ("\\0", Escape, 0),
+        ("[\\b]", Escape, 1),
+        ("a\\", TrailingBackslash, 1),
+        ("[\u{1f600}]", BeyondBasic, 1),
+    ] {
+        assert_eq!(parsed(expression), Err(RegexpError { problem, at }), "{expression}");
+    }
+    let chars = ['(', 'a', ')'];
+    let error = parse(&chars, 0, 3, Groups::NotCapturing);
+    assert_eq!(error, Err(RegexpError { problem: CapturingGroup, at: 0 }));
+    let deep = format!("{}a{}", "(".repeat(100), ")".repeat(100));
+    assert_eq!(parsed(&deep).map_err(|error| error.problem), Err(TooLarge));
+    assert!(Program::new(&parsed("(?:(?:a{100}){100}){100}").unwrap()).is_err());
+}
+
+#[test]
+fn sets_of_units_are_joined_and_turned_around() {
+    let set = Units::ranges([(5, 9), (0, 1), (2, 3), (8, 12), (u16::MAX, u16::MAX)]);
+    assert_eq!(set, Units::ranges([(0, 3), (5, 12), (u16::MAX, u16::MAX)]));
+    assert_eq!(set.not(), Units::ranges([(4, 4), (13, u16::MAX - 1)]));
+    assert_eq!(set.not().not(), set);
+    assert_eq!(Units::none().not().not(), Units::none());
+    for unit in [0, 3, 4, 5, 12, 13, u16::MAX] {
+        assert_ne!(set.contains(unit), set.not().contains(unit), "{unit}");
+    }
+}

@@ -1,0 +1,306 @@
+//! What a rule asks of somebody's claims.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::config::data::DataPath;
+
+/// Who may pass.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// Everybody.
+    Public,
+    /// Who is signed in.
+    SignedIn,
+    /// Who is signed in and meets all of these.
+    Claims(Vec<Requirement>),
+}
+
+/// One thing that is asked.
+#[derive(Clone, Debug)]
+pub enum Requirement {
+    /// Something of one claim.
+    Claim(ClaimRequirement),
+    /// An e-mail address at one of these domains, which are in lower case. Where the session says whether
+    /// the address is verified, it has to be.
+    EmailDomain(Vec<String>),
+}
+
+/// What is asked of one claim of the session.
+#[derive(Clone, Debug)]
+pub struct ClaimRequirement {
+    /// Where in the session.
+    pub claim: DataPath,
+    /// What it has to be.
+    pub test: ClaimTest,
+}
+
+/// What a claim has to be. Values are strings, numbers or booleans; a claim that is a list has a value when
+/// one of its members is the value.
+#[derive(Clone, Debug)]
+pub enum ClaimTest {
+    /// It has one of these values.
+    AnyOf(Vec<Value>),
+    /// It has none of these values. A claim that is not there has none.
+    NoneOf(Vec<Value>),
+    /// It is there and not `null`; or, `false`, it is not.
+    Exists(bool),
+}
+
+impl Access {
+    /// Whether somebody who is signed in with these claims may pass.
+    pub fn admits(&self, claims: &Map<String, Value>) -> bool {
+        self.requirements().iter().all(|requirement| requirement.is_met(claims))
+    }
+
+    /// What is asked beyond being signed in.
+    pub fn requirements(&self) -> &[Requirement] {
+        match self {
+            Self::Public | Self::SignedIn => &[],
+            Self::Claims(requirements) => requirements,
+        }
+    }
+}
+
+impl Requirement {
+    /// Whether the claims have what is asked.
+    pub fn is_met(&self, claims: &Map<String, Value>) -> bool {
+        match self {
+            Self::Claim(requirement) => requirement.is_met(claims),
+            Self::EmailDomain(domains) => is_verified(claims) && is_at(claims.get("email"), domains),
+        }
+    }
+
+    /// The claims that decide, by their first names.
+    pub fn roots(&self) -> impl Iterator<Item = &str> {
+        let (claim, email): (_, &[&str]) = match self {
+            Self::Claim(requirement) => (Some(requirement.claim.root()), &[]),
+            Self::EmailDomain(_) => (None, &["email", "email_verified"]),
+        };
+        claim.into_iter().chain(email.iter().copied())
+    }
+
+    /// What the claims have where something is asked, as JSON; for who looks for the reason of a decision.
+    pub fn found(&self, claims: &Map<String, Value>) -> String {
+        let written = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
+        match self {
+            Self::Claim(requirement) => written(requirement.claim.lookup(claims)),
+            Self::EmailDomain(_) => match claims.get("email_verified") {
+                None => written(claims.get("email")),
+                Some(verified) => format!("{}, email_verified {verified}", written(claims.get("email"))),
+            },
+        }
+    }
+}
+
+impl ClaimRequirement {
+    /// Whether the claims have what is asked.
+    pub fn is_met(&self, claims: &Map<String, Value>) -> bool {
+        let claim = self.claim.lookup(claims);
+        match &self.test {
+            ClaimTest::AnyOf(wanted) => has_one_of(claim, wanted),
+            ClaimTest::NoneOf(unwanted) => !has_one_of(claim, unwanted),
+            ClaimTest::Exists(wanted) => claim.is_some_and(|value| !value.is_null()) == *wanted,
+        }
+    }
+}
+
+/// `roles is one of "admin", "owner"`
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Claim(ClaimRequirement { claim, test }) => match test {
+                ClaimTest::AnyOf(values) => write!(f, "{claim} is {}", one_of(values)),
+                ClaimTest::NoneOf(values) => write!(f, "{claim} is not {}", one_of(values)),
+                ClaimTest::Exists(true) => write!(f, "{claim} exists"),
+                ClaimTest::Exists(false) => write!(f, "{claim} does not exist"),
+            },
+            Self::EmailDomain(domains) => {
+                let domains: Vec<_> = domains.iter().map(|domain| Value::from(domain.as_str())).collect();
+                write!(f, "email is at {}", one_of(&domains))
+            }
+        }
+    }
+}
+
+fn one_of(values: &[Value]) -> String {
+    let listed = values.iter().map(Value::to_string).collect::<Vec<_>>().join(", ");
+    if values.len() == 1 { listed } else { format!("one of {listed}") }
+}
+
+fn has_one_of(claim: Option<&Value>, values: &[Value]) -> bool {
+    let has = |value: &Value| values.iter().any(|wanted| is_same(value, wanted));
+    match claim {
+        Some(Value::Array(members)) => members.iter().any(has),
+        Some(value) => has(value),
+        None => false,
+    }
+}
+
+/// Strings, numbers and booleans of the same type and value; `1` and `1.0` are the same number, `1` and
+/// `"1"` are not the same.
+fn is_same(claim: &Value, wanted: &Value) -> bool {
+    match (claim, wanted) {
+        (Value::String(a), Value::String(b)) => a == b,
+        (Value::Bool(a), Value::Bool(b)) => a == b,
+        // As floats only where one is: large integers would run together.
+        (Value::Number(a), Value::Number(b)) if a.is_f64() || b.is_f64() => a.as_f64() == b.as_f64(),
+        (Value::Number(a), Value::Number(b)) => a == b,
+        _ => false,
+    }
+}
+
+/// Not unless it is the boolean `true`, where the session has the claim (OpenID Connect Core 1.0 section
+/// 5.1): some providers let anybody claim any address.
+fn is_verified(claims: &Map<String, Value>) -> bool {
+    claims.get("email_verified").is_none_or(|verified| *verified == Value::Bool(true))
+}
+
+/// Whether `email` is one plain address at one of the domains, compared whole. What a mail server could read
+/// as another address, or as several, is none: quotes, comments, lists, and what is not ASCII.
+fn is_at(email: Option<&Value>, domains: &[String]) -> bool {
+    let Some((local, domain)) = email.and_then(Value::as_str).and_then(|email| email.split_once('@')) else {
+        return false;
+    };
+    let is_plain = |b: u8| {
+        b.is_ascii_graphic()
+            && !matches!(
+                b,
+                b'"' | b'(' | b')' | b',' | b':' | b';' | b'<' | b'>' | b'[' | b'\\' | b']' | b'@'
+            )
+    };
+    !local.is_empty()
+        && local.bytes().all(is_plain)
+        && domains.iter().any(|wanted| wanted.eq_ignore_ascii_case(domain))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn claims(value: Value) -> Map<String, Value> {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn of(claim: &str, test: ClaimTest) -> Requirement {
+        Requirement::Claim(ClaimRequirement { claim: DataPath::parse(claim).unwrap(), test })
+    }
+
+    fn list(values: Value) -> Vec<Value> {
+        serde_json::from_value(values).unwrap()
+    }
+
+    #[test]
+    fn claims_are_compared_by_type_and_value_and_a_list_by_one_of_its_values() {
+        let session = claims(json!({
+            "role": "admin", "roles": ["user", "admin", 7], "n": 1, "f": 1.0, "big": u64::MAX, "yes": true,
+            "o": {"role": "x"}, "nested": [["admin"]], "none": null, "empty": []
+        }));
+        for (claim, values, has) in [
+            ("role", json!(["admin"]), true),
+            ("role", json!(["x", "admin"]), true),
+            ("role", json!(["Admin"]), false),
+            ("role", json!(["adm"]), false),
+            ("role", json!([]), false),
+            ("roles", json!(["admin"]), true),
+            ("roles", json!([7]), true),
+            ("roles", json!(["7"]), false),
+            ("n", json!([1]), true),
+            ("n", json!([1.0]), true),
+            ("f", json!([1]), true),
+            ("n", json!(["1"]), false),
+            ("n", json!([true]), false),
+            ("big", json!([u64::MAX - 1]), false),
+            ("yes", json!([true]), true),
+            ("yes", json!(["true"]), false),
+            ("o.role", json!(["x"]), true),
+            ("o", json!([{"role": "x"}]), false),
+            ("nested", json!(["admin"]), false),
+            ("none", json!([null]), false),
+            ("empty", json!(["admin"]), false),
+            ("missing", json!(["admin"]), false),
+        ] {
+            let any = of(claim, ClaimTest::AnyOf(list(values.clone())));
+            let none = of(claim, ClaimTest::NoneOf(list(values.clone())));
+            assert_eq!(any.is_met(&session), has, "{claim} {values}");
+            assert_eq!(none.is_met(&session), !has, "{claim} {values}");
+        }
+        let both = Access::Claims(vec![
+            of("role", ClaimTest::AnyOf(list(json!(["admin"])))),
+            of("n", ClaimTest::AnyOf(list(json!([2])))),
+        ]);
+        assert!(!both.admits(&session), "several claims: all of them");
+        for (claim, exists) in [
+            ("role", true),
+            ("empty", true),
+            ("o.role", true),
+            ("none", false),
+            ("missing", false),
+            ("o.x", false),
+        ] {
+            assert_eq!(of(claim, ClaimTest::Exists(true)).is_met(&session), exists, "{claim}");
+            assert_eq!(of(claim, ClaimTest::Exists(false)).is_met(&session), !exists, "{claim}");
+        }
+    }
+
+    #[test]
+    fn e_mail_parsing_one_plain_address_whose_whole_domain_is_compared() {
+        let requirement = Requirement::EmailDomain(vec!["example.com".to_owned(), "example.org".to_owned()]);
+        for (session, met) in [
+            (json!({"email": "a@example.com"}), true),
+            (json!({"email": "a.b+c@Example.COM"}), true),
+            (json!({"email": "a@example.org", "email_verified": true}), true),
+            (json!({"email": "a@example.com", "email_verified": false}), false),
+            (json!({"email": "a@example.com", "email_verified": "true"}), false),
+            (json!({"email": "a@example.com", "email_verified": 1}), false),
+            (json!({"email": "a@example.com", "email_verified": null}), false),
+            (json!({"email": "a@evil.example"}), false),
+            (json!({"email": "a@example.com.evil.example"}), false),
+            (json!({"email": "a@evilexample.com"}), false),
+            (json!({"email": "a@sub.example.com"}), false),
+            (json!({"email": "a@example.com."}), false),
+            (json!({"email": "a@example.com "}), false),
+            (json!({"email": " a@example.com"}), false),
+            (json!({"email": "a@evil.example@example.com"}), false),
+            (json!({"email": "\"a@evil.example\"@example.com"}), false),
+            (json!({"email": "a,b@example.com"}), false),
+            (json!({"email": "a@evil.example,b@example.com"}), false),
+            (json!({"email": "A <a@example.com>"}), false),
+            (json!({"email": "a@evil.example\n@example.com"}), false),
+            (json!({"email": "a\u{ff20}evil.example@example.com"}), false),
+            (json!({"email": "a@ex\u{430}mple.com"}), false),
+            (json!({"email": "a@example.com\0"}), false),
+            (json!({"email": "@example.com"}), false),
+            (json!({"email": "example.com"}), false),
+            (json!({"email": ""}), false),
+            (json!({"email": ["a@example.com"]}), false),
+            (json!({"email": null}), false),
+            (json!({}), false),
+        ] {
+            assert_eq!(requirement.is_met(&claims(session.clone())), met, "{session}");
+        }
+    }
+
+    #[test]
+    fn a_requirement_says_what_it_asks_and_what_it_found() {
+        let session = claims(json!({"roles": ["user"], "email": "a@b.c", "email_verified": false}));
+        for (requirement, text, found) in [
+            (of("roles", ClaimTest::AnyOf(list(json!(["admin"])))), "roles is \"admin\"", "[\"user\"]"),
+            (of("o.x", ClaimTest::AnyOf(list(json!(["a", 1])))), "o.x is one of \"a\", 1", "nothing"),
+            (of("roles", ClaimTest::NoneOf(list(json!([true])))), "roles is not true", "[\"user\"]"),
+            (of("x", ClaimTest::Exists(true)), "x exists", "nothing"),
+            (of("x", ClaimTest::Exists(false)), "x does not exist", "nothing"),
+            (
+                Requirement::EmailDomain(vec!["b.d".to_owned()]),
+                "email is at \"b.d\"",
+                "\"a@b.c\", email_verified false",
+            ),
+        ] {
+            assert_eq!(requirement.to_string(), text);
+            assert_eq!(requirement.found(&session), found, "{text}");
+        }
+    }
+}

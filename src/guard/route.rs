@@ -1,0 +1,105 @@
+//! Where a request goes that may pass, and what of the session goes with it.
+
+use serde_json::{Map, Value};
+
+use crate::config::data::DataPath;
+use crate::config::{Config, Target, Upstream};
+use crate::guard::headers::{GuardedNames, Outgoing, field_value};
+use crate::guard::rules::Rule;
+use crate::http::headers::Headers;
+use crate::http::request::{Method, Request};
+
+/// Where a request goes, and with what.
+#[derive(Clone, Copy, Debug)]
+pub struct Route<'a> {
+    /// Where to.
+    pub target: &'a Target,
+    /// `Authorization: Bearer` from this place in the session.
+    pub authorization: Option<&'a DataPath>,
+    /// Header's name in lower case, and the place in the session whose value it carries.
+    pub headers: &'a [(String, DataPath)],
+    /// Whether the sealed session cookie goes with it.
+    pub forward_session: bool,
+}
+
+impl<'a> Route<'a> {
+    /// The route of a request to this host about which `rule` has decided: the first upstream for the host,
+    /// changed as the rule says. Where there is no upstream, the zone's own origin, with nothing added.
+    ///
+    /// A rule that names another server takes nothing over from the upstream: what one server may know of
+    /// people is not said to the other.
+    pub fn new(config: &'a Config, authority: &str, rule: Option<&'a Rule>) -> Self {
+        let mut upstreams = config.upstreams.iter();
+        let upstream =
+            upstreams.find(|upstream| upstream.host.as_ref().is_none_or(|host| host.matches(authority)));
+        let mut route = upstream.map_or(Self::to(&Target::Origin), Self::of);
+        let Some(rule) = rule else { return route };
+        if let Some(target) = &rule.forwarding.target {
+            route = Self::to(target);
+        }
+        if let Some(authorization) = &rule.forwarding.authorization {
+            route.authorization = Some(authorization);
+        }
+        if let Some(headers) = &rule.forwarding.headers {
+            route.headers = headers;
+        }
+        route
+    }
+
+    fn to(target: &'a Target) -> Self {
+        Self { target, authorization: None, headers: &[], forward_session: false }
+    }
+
+    fn of(upstream: &'a Upstream) -> Self {
+        Self {
+            target: &upstream.target,
+            authorization: upstream.authorization.as_ref(),
+            headers: &upstream.headers,
+            forward_session: upstream.forward_session,
+        }
+    }
+
+    /// Whether anything of the session goes with the request.
+    pub fn wants_session(&self) -> bool {
+        self.authorization.is_some() || !self.headers.is_empty()
+    }
+
+    /// What the request says about the person: header fields from the session's claims.
+    pub fn identity(&self, claims: Option<&Map<String, Value>>) -> Vec<(String, String)> {
+        let Some(claims) = claims else { return Vec::new() };
+        let text = |from: &DataPath| from.lookup(claims).and_then(field_value);
+        let bearer = self.authorization.and_then(text);
+        let bearer = bearer.map(|token| ("authorization".to_owned(), format!("Bearer {token}")));
+        let named = self.headers.iter().filter_map(|(name, from)| Some((name.clone(), text(from)?)));
+        bearer.into_iter().chain(named).collect()
+    }
+
+    /// The header fields that go out for `request`, with `identity` among them.
+    pub fn outgoing(
+        &self,
+        config: &Config,
+        guarded: &GuardedNames,
+        request: &Request,
+        identity: &[(String, String)],
+    ) -> Headers {
+        let outgoing = Outgoing {
+            guarded,
+            sets_authorization: self.authorization.is_some(),
+            forward_session: self.forward_session,
+            // A preflight passes unguarded because it does nothing: it must not become another method behind
+            // us.
+            methods_matter: request.method == Method::Options || config.rules.distinguishes_methods(),
+            set: identity,
+        };
+        outgoing.headers(request)
+    }
+}
+
+impl GuardedNames {
+    /// The names that some upstream or rule sets.
+    pub fn of(config: &Config) -> Self {
+        let upstreams = config.upstreams.iter().flat_map(|upstream| &upstream.headers);
+        let rules = config.rules.rules().iter().flat_map(|rule| rule.forwarding.headers.iter().flatten());
+        Self::new(upstreams.chain(rules).map(|(name, _)| name.as_str()))
+    }
+}
