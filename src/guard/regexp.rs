@@ -62,7 +62,6 @@ impl Node {
                 }
                 all
             }
-            Self::Repeat { max: Some(0), .. } => (Units::none(), true),
             Self::Repeat { node, min, .. } => {
                 let (units, may_be_empty) = node.beginning();
                 (units, may_be_empty || *min == 0)

@@ -226,7 +226,7 @@ pub struct Verdict<'a> {
     pub access: &'a Access,
 }
 
-impl<'a> Verdict<'a> {
+impl Verdict<'_> {
     /// Whether everybody may pass.
     pub fn is_public(&self) -> bool {
         matches!(self.access, Access::Public)

@@ -4,6 +4,7 @@ mod apps;
 mod browser;
 mod build;
 mod dev;
+mod explain;
 mod project;
 mod stack;
 mod step;
@@ -30,6 +31,10 @@ cargo xtask COMMAND
   browser        those of a browser alone: a walk through the demo, a look at every page; pictures in target/screenshots/
   apps           applications written for Auth.js alone, in a browser: next-auth's client, the Next.js example
     react | nextjs   one of them
+  explain METHOD URL
+                 what the rules of wrangler.toml say about a request, and why
+    --claims JSON    somebody who is signed in with these claims; otherwise signed out
+    --header 'NAME: VALUE', --config FILE
 ";
 
 fn main() -> ExitCode {
@@ -51,6 +56,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["dev", options @ ..] => dev::dev(&project, &dev::Options::parse(options)?),
         ["test", options @ ..] => test::test(&project, test::Options::parse(options)?),
         ["apps", options @ ..] => apps::apps(&project, apps::Options::parse(options)?),
+        ["explain", request @ ..] => explain::explain(&project, request),
         ["browser"] => browser::browser(&project),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -141,8 +141,8 @@ impl<'de> Deserialize<'de> for Asked {
         struct AskedVisitor;
 
         impl AskedVisitor {
-            fn one<T>(value: impl Into<Value>) -> Result<Asked, T> {
-                Ok(Asked::AnyOf(vec![value.into()]))
+            fn one(value: impl Into<Value>) -> Asked {
+                Asked::AnyOf(vec![value.into()])
             }
         }
 
@@ -154,23 +154,23 @@ impl<'de> Deserialize<'de> for Asked {
             }
 
             fn visit_str<E: Error>(self, value: &str) -> Result<Asked, E> {
-                Self::one(value)
+                Ok(Self::one(value))
             }
 
             fn visit_bool<E: Error>(self, value: bool) -> Result<Asked, E> {
-                Self::one(value)
+                Ok(Self::one(value))
             }
 
             fn visit_u64<E: Error>(self, value: u64) -> Result<Asked, E> {
-                Self::one(value)
+                Ok(Self::one(value))
             }
 
             fn visit_i64<E: Error>(self, value: i64) -> Result<Asked, E> {
-                Self::one(value)
+                Ok(Self::one(value))
             }
 
             fn visit_f64<E: Error>(self, value: f64) -> Result<Asked, E> {
-                Self::one(value)
+                Ok(Self::one(value))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Asked, A::Error> {

@@ -48,16 +48,17 @@ impl<'a> Reading<'a> {
 impl Expression {
     pub(super) fn new(tokens: &[Token]) -> Result<Self, TooLarge> {
         let mut nodes = Vec::new();
-        for token in tokens {
-            flatten(node(token), &mut nodes);
+        for (index, token) in tokens.iter().enumerate() {
+            match token {
+                // A slash at the end of a pattern never matters, like one at the end of a path.
+                Token::Text(text) if index + 1 == tokens.len() => {
+                    flatten(Node::text(text.strip_suffix('/').unwrap_or(text)), &mut nodes);
+                }
+                token => flatten(node(token), &mut nodes),
+            }
         }
-        // A slash at the end of a pattern never matters, like one at the end of a path. path-to-regexp's own
-        // that may be there is only there for `/`.
-        let slash = Node::Unit(Units::one(SLASH));
-        if nodes.len() > 1 && nodes.last() == Some(&slash) {
-            nodes.pop();
-        }
-        nodes.push(slash.optional());
+        // path-to-regexp's own: of the paths that come here it is for "/" alone.
+        nodes.push(Node::Unit(Units::one(SLASH)).optional());
         let (first, beginning) = first_segment(&nodes);
         Ok(Self { program: Program::new(&Node::All(nodes))?, first, beginning })
     }

@@ -137,6 +137,7 @@ impl Parser<'_> {
             Some('}') => self.at += 1,
             None => return Err(error(PatternProblem::UnclosedBrace, start)),
             Some('*' | '+' | '?') => return Err(error(PatternProblem::StrayModifier, self.at)),
+            Some(')') => return Err(error(PatternProblem::StrayParenthesis, self.at)),
             Some(_) => return Err(error(PatternProblem::InBraces, self.at)),
         }
         let modifier = self.modifier();

@@ -1,0 +1,291 @@
+//! Patterns by chance, and paths that come near to what they match.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::javascript::Job;
+
+/// Dice that fall the same for the same seed (splitmix64).
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % bound as u64).unwrap()
+    }
+
+    fn one_of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
+        choices[self.below(choices.len())]
+    }
+
+    fn one_in(&mut self, bound: usize) -> bool {
+        self.below(bound) == 0
+    }
+}
+
+/// A new one in every run; `VESTIBULE_TEST_SEED` repeats one.
+#[allow(clippy::disallowed_methods, reason = "a test on this machine has a clock")]
+pub fn seed() -> u64 {
+    let given = std::env::var("VESTIBULE_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let seed = given.unwrap_or_else(|| u64::try_from(clock()).unwrap());
+    println!("seed {seed}");
+    seed
+}
+
+/// A pattern with paths.
+pub fn pattern(dice: &mut Dice) -> Job {
+    if dice.one_in(5) {
+        let source = format!("/{}", soup(dice, SOUP));
+        let texts = (0..20).map(|_| any_path(dice)).collect();
+        return Job { kind: "pattern", source: without_slash(source), texts };
+    }
+    let mut source = String::new();
+    let mut examples = vec![String::new(); 12];
+    for piece in 0..=dice.below(4) {
+        let before = source.clone();
+        let Piece { text, samples } = any_piece(dice, piece == 0);
+        source.push_str(&text);
+        // Two parameters of a segment need text between them, mostly.
+        if before.ends_with(|c: char| c.is_ascii_alphanumeric()) && text.starts_with(':') && dice.one_in(2) {
+            source = format!("{before}-{text}");
+            examples.iter_mut().for_each(|example| example.push('-'));
+        }
+        for example in &mut examples {
+            let sample = &samples[dice.below(samples.len())];
+            example.push_str(sample);
+        }
+    }
+    let mut texts: Vec<String> = Vec::new();
+    for example in examples {
+        texts.push(mutated(dice, &example));
+        texts.push(example);
+    }
+    texts.extend((0..8).map(|_| any_path(dice)));
+    let texts = texts.into_iter().map(as_path).collect();
+    Job { kind: "pattern", source: without_slash(source), texts }
+}
+
+/// A value for `has` with texts.
+pub fn value(dice: &mut Dice) -> Job {
+    let (source, samples) = if dice.one_in(4) {
+        (soup(dice, REGEXP_SOUP), vec!["a".to_owned()])
+    } else {
+        let (mut source, mut samples) = expression(dice, 2);
+        if dice.one_in(2) {
+            source = format!("({source})");
+        }
+        samples.push(String::new());
+        (source, samples)
+    };
+    let mut texts = Vec::new();
+    for sample in samples.into_iter().take(10) {
+        texts.push(mutated(dice, &sample));
+        texts.push(sample);
+    }
+    texts.push(any_path(dice));
+    Job { kind: "value", source, texts }
+}
+
+/// A path as it is sent.
+pub fn encoded(path: &str) -> String {
+    path.chars()
+        .map(|c| {
+            if c == '/' || c.is_ascii_alphanumeric() || "-._~".contains(c) {
+                return c.to_string();
+            }
+            c.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect()
+        })
+        .collect()
+}
+
+struct Piece {
+    text: String,
+    samples: Vec<String>,
+}
+
+const TEXTS: [&str; 12] = ["a", "b", "ab", "api", "docs", "-", "--", ".", ".json", "_next", "é", "x-"];
+
+fn any_piece(dice: &mut Dice, is_first: bool) -> Piece {
+    let slash = if is_first || !dice.one_in(4) { "/" } else { "" };
+    let text = |text: &str| Piece { text: text.to_owned(), samples: vec![text.to_owned()] };
+    match dice.below(10) {
+        0..=2 => text(&format!("{slash}{}", dice.one_of(&TEXTS))),
+        3..=4 => parameter(dice, slash, None),
+        5..=7 => {
+            let (inner, samples) = expression(dice, 2);
+            parameter(dice, slash, Some((inner, samples)))
+        }
+        _ if is_first => text("/a"),
+        _ => braces(dice),
+    }
+}
+
+/// `/:name(…)*`
+fn parameter(dice: &mut Dice, slash: &str, inner: Option<(String, Vec<String>)>) -> Piece {
+    let name = if inner.is_some() && dice.one_in(2) { "" } else { dice.one_of(&[":a", ":b1", ":name"]) };
+    let modifier = dice.one_of(&["", "", "", "?", "*", "+"]);
+    let prefix = if slash.is_empty() { dice.one_of(&["", "-", "."]) } else { slash };
+    let (inner, values) = match inner {
+        Some((inner, values)) => (format!("({inner})"), values),
+        None => (String::new(), ["a", "b", "x-y", "7", "a.b", "é"].map(str::to_owned).to_vec()),
+    };
+    // Text that is no prefix does not belong to what is repeated.
+    let of_parameter = if prefix == "-" { "" } else { prefix };
+    let outside = if prefix == "-" { "-" } else { "" };
+    let samples = repeated(dice, of_parameter, &values, "", modifier);
+    let samples = samples.into_iter().map(|sample| format!("{outside}{sample}")).collect();
+    Piece { text: format!("{prefix}{name}{inner}{modifier}"), samples }
+}
+
+/// `{-:name(…)x}*`
+fn braces(dice: &mut Dice) -> Piece {
+    let prefix = dice.one_of(&["/", "-", "/v", "", "x", "."]);
+    let suffix = dice.one_of(&["", "", "-end", "x", "/y"]);
+    let modifier = dice.one_of(&["", "?", "*", "+"]);
+    let (inner, values) = match dice.below(3) {
+        0 => (String::new(), vec![String::new()]),
+        1 => (":p".to_owned(), ["a", "b", "x-y"].map(str::to_owned).to_vec()),
+        _ => {
+            let (inner, values) = expression(dice, 1);
+            (format!(":p({inner})"), values)
+        }
+    };
+    let samples = repeated(dice, prefix, &values, suffix, modifier);
+    Piece { text: format!("{{{prefix}{inner}{suffix}}}{modifier}"), samples }
+}
+
+fn repeated(dice: &mut Dice, prefix: &str, values: &[String], suffix: &str, modifier: &str) -> Vec<String> {
+    (0..6)
+        .map(|_| {
+            let count = match modifier {
+                "?" => dice.below(2),
+                "*" => dice.below(3),
+                "+" => 1 + dice.below(2),
+                _ => 1,
+            };
+            (0..count).map(|_| format!("{prefix}{}{suffix}", values[dice.below(values.len())])).collect()
+        })
+        .collect()
+}
+
+/// What may stand in parentheses, and texts that it is likely to match.
+fn expression(dice: &mut Dice, depth: usize) -> (String, Vec<String>) {
+    const WHOLE: [(&str, &[&str]); 13] = [
+        (
+            "(?!api|_next/static|_next/image|favicon.ico).*",
+            &["a", "api", "", "_next/static/x", "b/api", "favicon"],
+        ),
+        ("(?!.*\\.(?:png|css)$).*", &["a", "a.png", "a/b.css", "a.png/b", "a.css.b"]),
+        ("(?!api(?:/|$)|docs).*", &["apis", "api", "api/x", "docs", "x"]),
+        ("[^/]*(?=b)b", &["ab", "b", "aab"]),
+        (".*", &["", "a", "a/b", "x.png"]),
+        ("\\d+", &["1", "42", "007"]),
+        ("\\w{2,3}", &["ab", "a_1", "abcd"]),
+        ("en|de", &["en", "de"]),
+        ("[a-c_-]+", &["a-b", "c_", "abc"]),
+        ("[^.]+", &["a", "a-b", "a/b"]),
+        ("(?:a|ab)(?:c|bcd)?", &["a", "ab", "abcd", "ac"]),
+        ("\\bab?\\b.*", &["ab", "a-b", "abc"]),
+        ("(?:(?!-x)[^/])+", &["a", "a-b", "a-x"]),
+    ];
+    if depth == 0 || dice.one_in(2) {
+        let (text, samples) = WHOLE[dice.below(WHOLE.len())];
+        return (text.to_owned(), samples.iter().map(|sample| (*sample).to_owned()).collect());
+    }
+    let mut text = String::new();
+    let mut samples = vec![String::new(); 5];
+    for _ in 0..=dice.below(3) {
+        let (atom, matching): (String, Vec<String>) = match dice.below(10) {
+            0..=2 => {
+                let literal = dice.one_of(&["a", "b", "\\.", "-", "x", "é", "\\/"]);
+                (literal.to_owned(), vec![literal.trim_start_matches('\\').to_owned()])
+            }
+            3 => (".".to_owned(), ["a", "-", "7"].map(str::to_owned).to_vec()),
+            4 => ("\\d".to_owned(), ["0", "7"].map(str::to_owned).to_vec()),
+            5 => ("[ab\\d]".to_owned(), ["a", "7"].map(str::to_owned).to_vec()),
+            6 => {
+                let (inner, matching) = expression(dice, depth - 1);
+                (format!("(?:{inner})"), matching)
+            }
+            7 => {
+                let (inner, _) = expression(dice, depth - 1);
+                (format!("{}{inner})", dice.one_of(&["(?!", "(?="])), vec![String::new()])
+            }
+            8 => (dice.one_of(&["^", "$", "\\b", "\\B"]).to_owned(), vec![String::new()]),
+            _ => ("|".to_owned(), vec![String::new()]),
+        };
+        let quantifier = match atom.as_str() {
+            "|" | "^" | "$" | "\\b" | "\\B" => "",
+            look if look.starts_with("(?!") || look.starts_with("(?=") => "",
+            // A repetition inside of another would keep the engine that we ask busy for ages.
+            group if group.starts_with("(?:") => dice.one_of(&["", "?", "{2}"]),
+            _ => dice.one_of(&["", "", "", "*", "+", "?", "{2}", "{1,}", "{0,2}", "+?"]),
+        };
+        text.push_str(&atom);
+        text.push_str(quantifier);
+        for sample in &mut samples {
+            for _ in 0..if quantifier == "{2}" { 2 } else { 1 } {
+                sample.push_str(&matching[dice.below(matching.len())]);
+            }
+        }
+    }
+    (text, samples)
+}
+
+const SOUP: &[&str] = &[
+    "a", "b", "/", "/", ":x", ":y", "(", ")", "{", "}", "?", "*", "+", "\\", ".", "-", "(?:", "(?!", "[",
+    "]", "|", "\\d", "(.*)", "{a}", "^", "$", "1", "_", "é", "!", "=", "<",
+];
+
+const REGEXP_SOUP: &[&str] = &[
+    "a", "b", "(", ")", "(?:", "(?!", "(?=", "(?<n>", "(?<!", "[", "]", "^", "-", "{", "}", "{2}", "{1,2}",
+    "?", "*", "+", "\\", ".", "|", "\\d", "\\w", "\\b", "$", "1", "\\1", "\\x61", "\\u0062", ",", "é",
+];
+
+fn soup(dice: &mut Dice, pieces: &[&str]) -> String {
+    (0..dice.below(9)).map(|_| dice.one_of(pieces)).collect()
+}
+
+fn any_path(dice: &mut Dice) -> String {
+    let segments =
+        ["a", "b", "ab", "7", "42", "api", "x-y", "a.b", "a-1", "é", "_next", "static", "x.png", "en"];
+    let path: String = (0..dice.below(4)).map(|_| format!("/{}", dice.one_of(&segments))).collect();
+    as_path(path)
+}
+
+/// With one character taken away, put in, or changed.
+fn mutated(dice: &mut Dice, text: &str) -> String {
+    let mut chars: Vec<char> = text.chars().collect();
+    let at = dice.below(chars.len() + 1);
+    let new = ['a', 'b', '7', '-', '.', '/', 'é'][dice.below(7)];
+    match (dice.below(3), at < chars.len()) {
+        (0, true) => drop(chars.remove(at)),
+        (1, true) => chars[at] = new,
+        _ => chars.insert(at, new),
+    }
+    chars.into_iter().collect()
+}
+
+/// As the guard sees paths: a slash at the beginning, none at the end.
+fn as_path(text: String) -> String {
+    let text: String = text.chars().take(30).collect();
+    let text = text.trim_end_matches('/');
+    if text.starts_with('/') { text.to_owned() } else { format!("/{text}") }
+}
+
+/// A slash at the end of a pattern never matters here, and matters to path-to-regexp.
+fn without_slash(source: String) -> String {
+    let is_bare = |source: &str| source.ends_with('/') && source.len() > 1;
+    let mut source = source;
+    while is_bare(&source) {
+        source.pop();
+    }
+    source
+}
