@@ -278,3 +278,98 @@ fn an_upstream_that_gives_no_answer_is_502_and_the_session_stays() {
     world.provider.comes_back();
     assert_eq!(bob.open(&world, &format!("{APP}/dashboard")).status, 200);
 }
+
+#[test]
+fn rules_look_at_headers_cookies_and_parameters_and_others_still_apply() {
+    let mut rules = settings();
+    rules["rules"] = json!([
+        { "match": "/preview/:path*", "access": "public",
+          "has": [{ "type": "query", "key": "token", "value": "\\d+" }],
+          "missing": [{ "type": "cookie", "key": "no-preview" }, { "type": "header", "key": "X-Robot" }] },
+        { "match": "/((?!api).*)\\.(css|js)", "access": "public" },
+        { "match": "/user/:id(\\d+)", "require": { "roles": { "not": "admin" }, "email": { "exists": true } } },
+        { "match": "/staff", "email_domain": ["Example.com"] },
+    ]);
+    let (world, mut nobody) = (World::with(rules), Browser::new());
+    let mut status = |url: &str, headers: &[(&str, &str)]| {
+        nobody.send(&world, "GET", &format!("{APP}{url}"), headers, b"").status
+    };
+    assert_eq!(status("/preview/x?token=7", &[]), 200);
+    assert_eq!(status("/preview/x?token=x", &[]), 401);
+    assert_eq!(status("/preview/x", &[]), 401);
+    assert_eq!(status("/preview/x?token=7", &[("x-robot", "1")]), 401);
+    assert_eq!(status("/preview/x?token=7", &[("cookie", "a=1; no-preview=1")]), 401);
+    assert_eq!(status("/a/b.css", &[]), 200);
+    assert_eq!(status("/api/b.css", &[]), 401);
+    assert_eq!(status("/user/7", &[]), 401);
+
+    for (user, status) in [("alice", 403), ("bob", 200)] {
+        let mut browser = Browser::new();
+        browser.sign_in(&world, user, "/");
+        assert_eq!(browser.open(&world, &format!("{APP}/user/7")).status, status, "{user}");
+        assert_eq!(browser.open(&world, &format!("{APP}/staff")).status, 200, "{user}");
+    }
+}
+
+#[test]
+fn a_rule_can_send_its_requests_elsewhere_and_says_what_goes_with_them() {
+    let mut rules = settings();
+    rules["rules"] = json!([
+        { "match": "/api/:path*", "access": "signed-in", "to": "service:API" },
+        { "match": "/mail/:path*", "access": "signed-in", "to": "https://mail.example", "headers": { "X-Mail": "email" } },
+        { "match": "/plain", "access": "signed-in", "headers": {} },
+    ]);
+    let (world, mut alice) = (World::with(rules), Browser::new());
+    alice.sign_in(&world, "alice", "/");
+    let forged = [
+        ("x-mail", "root@example.com"),
+        ("X_Mail", "root@example.com"),
+        ("x-user-email", "root@example.com"),
+    ];
+    for (path, target, authorization, user, mail) in [
+        ("/api/x", Target::Binding("API".to_owned()), None, None, None),
+        (
+            "/mail",
+            Target::Url("https://mail.example".parse().unwrap()),
+            None,
+            None,
+            Some("alice@example.com"),
+        ),
+        (
+            "/plain",
+            Target::Url("https://upstream.example".parse().unwrap()),
+            Some("Bearer access-alice"),
+            None,
+            None,
+        ),
+        (
+            "/other",
+            Target::Url("https://upstream.example".parse().unwrap()),
+            Some("Bearer access-alice"),
+            Some("alice@example.com"),
+            None,
+        ),
+    ] {
+        let forwarded =
+            alice.send(&world, "GET", &format!("{APP}{path}"), &forged, b"").forwarded.expect(path);
+        assert_eq!(forwarded.target, target, "{path}");
+        let headers = &forwarded.request.headers;
+        assert_eq!(headers.get("authorization"), authorization, "{path}");
+        assert_eq!(headers.get("x-user-email"), user, "{path}");
+        assert_eq!(headers.get("x-mail"), mail, "{path}");
+        assert!(!headers.contains("x_mail"), "{path}");
+    }
+}
+
+#[test]
+fn work_bombs_a_huge_path_is_refused_before_any_work() {
+    let (world, mut nobody) = (World::new(), Browser::new());
+    for path in [
+        "/%2e%2e;".repeat(131_072),
+        "/".repeat(1 << 20),
+        format!("/_next/data/B/{}x", "a%2541;b%23/".repeat(1000)),
+    ] {
+        let answer = nobody.send(&world, "GET", &format!("{APP}{path}"), &NAVIGATION, b"");
+        assert_eq!(answer.status, 400);
+    }
+}

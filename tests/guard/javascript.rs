@@ -26,6 +26,9 @@ pub fn ask(jobs: &[Job]) -> Vec<Answer> {
     let installed = root.join("node_modules/.bin/node");
     let node = if installed.exists() { installed } else { "node".into() };
     let mut process = Command::new(node)
+        // V8's optimizer is wrong about some lookaheads inside of something optional: compiled to machine code,
+        // `^(?:\.((?=\d+)\d))?docs$` does not match ".0docs"; interpreted, it does.
+        .arg("--no-regexp-optimization")
         .arg("tests/guard/path_to_regexp.mjs")
         .current_dir(root)
         .stdin(Stdio::piped())
