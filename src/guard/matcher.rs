@@ -17,8 +17,8 @@
 //! pattern's: paths are compared without it, as in Next.js. A backslash takes a character's meaning away.
 //! Literal text may be percent-encoded; all of a pattern is compared with decoded segments.
 //!
-//! A plain pattern is matched segment by segment; one with expressions becomes a
-//! [`Program`](crate::guard::regexp::Program), whose time is bounded as well.
+//! A plain pattern is matched segment by segment; one with expressions becomes a program of `guard/regexp`,
+//! whose time is bounded as well.
 
 mod expression;
 mod segments;

@@ -55,7 +55,9 @@ pub fn pattern(dice: &mut Dice) -> Job {
         // Two parameters of a segment need text between them, mostly.
         if before.ends_with(|c: char| c.is_ascii_alphanumeric()) && text.starts_with(':') && dice.one_in(2) {
             source = format!("{before}-{text}");
-            examples.iter_mut().for_each(|example| example.push('-'));
+            for example in &mut examples {
+                example.push('-');
+            }
         }
         for example in &mut examples {
             let sample = &samples[dice.below(samples.len())];
@@ -68,7 +70,7 @@ pub fn pattern(dice: &mut Dice) -> Job {
         texts.push(example);
     }
     texts.extend((0..8).map(|_| any_path(dice)));
-    let texts = texts.into_iter().map(as_path).collect();
+    let texts = texts.iter().map(|text| as_path(text)).collect();
     Job { kind: "pattern", source: without_slash(source), texts }
 }
 
@@ -100,7 +102,7 @@ pub fn encoded(path: &str) -> String {
             if c == '/' || c.is_ascii_alphanumeric() || "-._~".contains(c) {
                 return c.to_string();
             }
-            c.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect()
+            c.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat()
         })
         .collect()
 }
@@ -170,7 +172,8 @@ fn repeated(dice: &mut Dice, prefix: &str, values: &[String], suffix: &str, modi
                 "+" => 1 + dice.below(2),
                 _ => 1,
             };
-            (0..count).map(|_| format!("{prefix}{}{suffix}", values[dice.below(values.len())])).collect()
+            let mut one = || format!("{prefix}{}{suffix}", values[dice.below(values.len())]);
+            (0..count).map(|_| one()).collect::<Vec<_>>().concat()
         })
         .collect()
 }
@@ -256,8 +259,8 @@ fn soup(dice: &mut Dice, pieces: &[&str]) -> String {
 fn any_path(dice: &mut Dice) -> String {
     let segments =
         ["a", "b", "ab", "7", "42", "api", "x-y", "a.b", "a-1", "é", "_next", "static", "x.png", "en"];
-    let path: String = (0..dice.below(4)).map(|_| format!("/{}", dice.one_of(&segments))).collect();
-    as_path(path)
+    let path: Vec<_> = (0..dice.below(4)).map(|_| dice.one_of(&segments)).collect();
+    as_path(&path.join("/"))
 }
 
 /// With one character taken away, put in, or changed.
@@ -274,7 +277,7 @@ fn mutated(dice: &mut Dice, text: &str) -> String {
 }
 
 /// As the guard sees paths: a slash at the beginning, none at the end.
-fn as_path(text: String) -> String {
+fn as_path(text: &str) -> String {
     let text: String = text.chars().take(30).collect();
     let text = text.trim_end_matches('/');
     if text.starts_with('/') { text.to_owned() } else { format!("/{text}") }

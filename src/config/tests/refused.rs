@@ -679,7 +679,7 @@ pub(super) const REFUSED: &[(&str, &str, &[&str])] = &[
     (
         r#"{"rules": [{"match": "/a", "require": {"a": {}, "b": {"not": []}, "c": {"exists": "yes"}}}]}"#,
         "{}",
-        &[r#"AUTH.rules[0].require.c.exists: expected true or false, got a string"#],
+        &["AUTH.rules[0].require.c.exists: expected true or false, got a string"],
     ),
     (
         r#"{"rules": [{"match": "/a", "require": {"a": {}, "b": {"not": []}}}, {"match": "/b", "require": {"c": [["x"]]}}]}"#,
