@@ -81,7 +81,8 @@ async fn act<P: Platform>(
     match (&exchange.request.method, route) {
         (Method::Get, ["csrf"]) => pages::csrf(exchange, &input.query),
         (Method::Get, ["providers"]) => Ok(pages::providers(exchange)),
-        (Method::Get, ["session"]) => session::show(exchange, &input.query),
+        (Method::Get, ["session"]) => session::show(exchange, &input.query).await,
+        (Method::Get, ["token"]) => session::token(exchange).await,
         (Method::Get, ["signin"]) => pages::sign_in(exchange, &input.query),
         // next-auth 4 reads the provider there as an error, of which its page knows nothing to say.
         (Method::Get, ["signin", _]) if is_v4 => pages::sign_in(exchange, &input.query),
@@ -101,7 +102,7 @@ async fn act<P: Platform>(
         }
         (Method::Post, ["signout"]) => {
             let (query, form) = input.with(read_form(exchange, body).await?);
-            Ok(sign_out::sign_out(exchange, query, form)?)
+            Ok(sign_out::sign_out(exchange, query, form).await?)
         }
         (Method::Post, ["callback", provider]) => {
             let (query, form) = input.with(read_form(exchange, body).await?);
@@ -127,7 +128,7 @@ fn unsupported(request: &Request, route: &[&str]) -> ClientError {
         (Method::Get | Method::Post, ["webauthn-options"] | ["webauthn-options", _]) => {
             ClientError::UnsupportedAction("there is no sign-in with a passkey")
         }
-        (Method::Post, ["csrf" | "providers" | "error"]) => {
+        (Method::Post, ["csrf" | "providers" | "error" | "token"]) => {
             ClientError::UnsupportedAction("this auth route does not answer POST")
         }
         _ => ClientError::UnknownAction {

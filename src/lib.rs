@@ -11,6 +11,7 @@
 //! - **Sign in**: `flow/sign_in` (authorization request, sealed transaction) → the provider →
 //!   `flow/callback` (transaction → code → tokens → ID token → session).
 //! - **Session**: `flow/session` (open, renew when due, show).
+//! - **Refresh**, on the way through protect and session: `flow/refresh` (due? → [`lease`] → grant → successor).
 //!
 //! Pure functions decide: [`oauth`] builds requests and reads responses, [`jose`] seals and opens, [`guard`]
 //! matches. Whatever touches the world goes through [`platform::Platform`]; the one for Cloudflare Workers
@@ -30,6 +31,7 @@ mod handle;
 pub mod hooks;
 pub mod http;
 pub mod jose;
+pub mod lease;
 pub mod oauth;
 pub mod platform;
 pub mod providers;
@@ -40,19 +42,26 @@ pub mod time;
 #[cfg(target_arch = "wasm32")]
 pub mod worker;
 
+use std::rc::Rc;
+
 use crate::config::Config;
 use crate::flow::provider::ProviderCache;
 use crate::guard::headers::GuardedNames;
 use crate::hooks::{Configured, ErasedHooks, Hooks};
+use crate::lease::flights::Flights;
 
 /// A checked configuration, and what an isolate learns while it serves: build it once, use it for every
 /// request.
+///
+/// Clones are the same: work that outlives its request holds one.
+#[derive(Clone)]
 pub struct Vestibule {
-    config: Config,
+    config: Rc<Config>,
     /// The header fields that some upstream or rule sets.
-    guarded: GuardedNames,
-    providers: ProviderCache,
-    hooks: Box<dyn ErasedHooks>,
+    guarded: Rc<GuardedNames>,
+    providers: Rc<ProviderCache>,
+    flights: Rc<Flights>,
+    hooks: Rc<dyn ErasedHooks>,
 }
 
 impl Vestibule {
@@ -64,6 +73,12 @@ impl Vestibule {
     /// Ready to serve as the configuration and an app's own hooks say.
     pub fn with_hooks(config: Config, hooks: impl Hooks + 'static) -> Self {
         let guarded = GuardedNames::of(&config);
-        Self { config, guarded, providers: ProviderCache::default(), hooks: Box::new(hooks) }
+        Self {
+            config: Rc::new(config),
+            guarded: Rc::new(guarded),
+            providers: Rc::default(),
+            flights: Rc::default(),
+            hooks: Rc::new(hooks),
+        }
     }
 }

@@ -17,8 +17,11 @@ use crate::jose::jws::Algorithm;
 use crate::time::Timestamp;
 
 /// The runtime around a request. Futures need not be `Send`: a Worker's isolate has one thread.
+///
+/// A clone is the same runtime around the same request, for work that has to end even where the request does
+/// not ([`Platform::to_the_end`]), so it is cheap and owns what it holds.
 #[allow(async_fn_in_trait, reason = "no executor of ours moves these futures between threads")]
-pub trait Platform {
+pub trait Platform: Clone + 'static {
     /// An incoming request's body, not read yet.
     type Body;
     /// An upstream's response, its body not read yet.
@@ -57,6 +60,26 @@ pub trait Platform {
         request: Request,
         body: Self::Body,
     ) -> Result<Self::Upstreamed, ForwardError>;
+
+    /// Waits.
+    async fn sleep(&self, time: Duration);
+
+    /// Does `job` to its end, also where the client of this request goes away meanwhile, and answers what it
+    /// came to. Where the request is cut off, the job goes on and nobody hears the answer.
+    async fn to_the_end<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T;
+
+    /// Where this runs. What is written to the store is seen at once in the same place, and later in others.
+    fn location(&self) -> String;
+
+    /// Reads from the shared store: eventually consistent, and what was not there may be remembered.
+    async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError>;
+
+    /// Writes to the shared store; the value is gone after `lifetime`, which is a minute or more.
+    async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError>;
+
+    /// Hands `call` to the one lease object of that name, which answers by
+    /// [`lease::object::serve`](crate::lease::object::serve).
+    async fn call_lease_object(&self, name: &str, call: &str) -> Result<String, StoreError>;
 }
 
 /// How much a log line matters.
@@ -148,6 +171,20 @@ pub enum ForwardError {
     /// The upstream gave no answer; the platform's own words.
     #[error("the upstream gave no answer: {0}")]
     Unreachable(String),
+}
+
+/// Why the shared store, or a lease object, did not do what it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum StoreError {
+    /// The Worker has no binding of that name.
+    #[error("there is no binding named {0}")]
+    NoBinding(&'static str),
+    /// The same key was written a moment ago.
+    #[error("the key was written a moment ago")]
+    Busy,
+    /// Anything else; the platform's own words.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// A key that cannot be used for what it is asked for; the platform's own words.

@@ -8,7 +8,9 @@ mod signature;
 
 use std::cell::Cell;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule::config::Target;
@@ -17,14 +19,14 @@ use vestibule::jose::base64url;
 use vestibule::jose::jwk::{Jwk, JwkSet};
 use vestibule::jose::jws::{Algorithm, JwsError, UnverifiedJws, VerifiedPayload, verify};
 use vestibule::platform::{
-    BodyError, FetchError, FetchRequest, FetchResponse, ForwardError, KeyError, Level, Platform,
+    BodyError, FetchError, FetchRequest, FetchResponse, ForwardError, KeyError, Level, Platform, StoreError,
 };
 use vestibule::time::Timestamp;
 
 /// A platform that checks signatures, counts how often, and does nothing else.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Signatures {
-    checked: Cell<usize>,
+    checked: Rc<Cell<usize>>,
 }
 
 impl Platform for Signatures {
@@ -64,6 +66,30 @@ impl Platform for Signatures {
 
     async fn forward(&self, _: &Target, _: Request, (): ()) -> Result<(), ForwardError> {
         unreachable!("nothing is forwarded")
+    }
+
+    async fn sleep(&self, _: Duration) {
+        unreachable!("nobody waits")
+    }
+
+    async fn to_the_end<T: 'static>(&self, _: impl Future<Output = T> + 'static) -> T {
+        unreachable!("nothing outlives its request")
+    }
+
+    fn location(&self) -> String {
+        unreachable!("a signature is the same everywhere")
+    }
+
+    async fn read_store(&self, _: &str) -> Result<Option<String>, StoreError> {
+        unreachable!("nothing is stored")
+    }
+
+    async fn write_store(&self, _: &str, _: &str, _: Duration) -> Result<(), StoreError> {
+        unreachable!("nothing is stored")
+    }
+
+    async fn call_lease_object(&self, _: &str, _: &str) -> Result<String, StoreError> {
+        unreachable!("there is no lease")
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn check(raw: &RawAuth, env: Env<'_>, mut problems: Problems) -> Resu
     let claims = session::claims(&raw.claims, &root.key("claims"), found);
     let providers = providers::providers(&raw.providers, env, found);
     providers::refuse_refresh_tokens(&claims, &providers, found);
-    session::refresh(&raw.refresh, &root.key("refresh"), found);
+    let refresh = session::refresh(&raw.refresh, &root.key("refresh"), found);
     let mut rules = rules::rules(&raw.rules, found);
     let upstreams = upstreams::upstreams(&raw.upstreams, found);
     session::refuse_updatable(&session, &rules, &upstreams, found);
@@ -65,6 +65,7 @@ pub(super) fn check(raw: &RawAuth, env: Env<'_>, mut problems: Problems) -> Resu
         trusted_hosts,
         cookie_domain,
         session,
+        refresh,
         claims,
         providers,
         rules,

@@ -6,6 +6,7 @@ pub mod credentials;
 pub mod data;
 pub mod error;
 mod raw;
+pub mod refresh;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::config::credentials::CredentialsProvider;
 use crate::config::data::DataPath;
 use crate::config::error::{ConfigErrors, Place, Problems};
 use crate::config::raw::RawAuth;
+use crate::config::refresh::RefreshConfig;
 use crate::guard::rules::{ClaimRequirement, RuleSet};
 use crate::http::origin::{CookieDomain, HostPattern, Origin};
 use crate::jose::kdf::Keyring;
@@ -38,6 +40,8 @@ pub struct Config {
     pub cookie_domain: Option<CookieDomain>,
     /// How long sessions live and what of them is shown.
     pub session: SessionConfig,
+    /// How access tokens are renewed.
+    pub refresh: RefreshConfig,
     /// What sign-in puts into the sealed session: claim's name, where from.
     pub claims: Vec<(String, DataPath)>,
     /// Who signs people in, in the order of the sign-in page.
@@ -190,6 +194,8 @@ pub struct OidcProvider {
     pub scope: String,
     /// Further parameters of the authorization request, never one that Vestibule sets itself.
     pub authorization_params: Vec<(String, String)>,
+    /// Whether a refresh token that is used twice ends the grant.
+    pub strict_rotation: bool,
 }
 
 /// How a client authenticates at the token endpoint (OpenID Connect Core 1.0 section 9).

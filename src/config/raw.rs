@@ -69,6 +69,7 @@ pub(super) struct RawProvider {
     pub(super) scope: Option<Strings>,
     pub(super) token_endpoint_auth_method: Option<String>,
     pub(super) authorization_params: Option<BTreeMap<String, Scalar>>,
+    pub(super) strict_rotation: Option<bool>,
     pub(super) allow: Option<BTreeMap<String, Asked>>,
     pub(super) authorization: Option<IgnoredAny>,
     pub(super) token: Option<IgnoredAny>,

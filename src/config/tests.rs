@@ -353,6 +353,75 @@ fn server_side_request_forgery_by_discovery_finds_no_issuer_that_is_not_https() 
 }
 
 #[test]
+fn what_renews_tokens_needs_its_binding_and_what_does_not_needs_none() {
+    let checked = |auth: Value, bound: &'static [&str]| {
+        load_with_okta(auth, &json!({})).unwrap().check_bindings(&|name| bound.contains(&name))
+    };
+    let uses = |lease: &str| {
+        json!({
+            "refresh": { "lease": lease },
+            "upstreams": [{ "to": "origin", "authorization": "access_token" }],
+        })
+    };
+    for (lease, bound, missing) in [
+        ("kv", &["AUTH_KV"][..], None),
+        ("kv", &["AUTH_LEASE"], Some("AUTH_KV")),
+        ("durable-object", &["AUTH_LEASE"], None),
+        ("durable-object", &["AUTH_KV"], Some("AUTH_LEASE")),
+        ("none", &[], None),
+    ] {
+        let refused = checked(uses(lease), bound).err().map(|errors| errors.to_string());
+        assert_eq!(refused.is_some(), missing.is_some(), "{lease}, {bound:?}: {refused:?}");
+        if let (Some(refused), Some(missing)) = (refused, missing) {
+            assert!(refused.starts_with("AUTH.refresh.lease: ") && refused.contains(missing), "{refused}");
+        }
+    }
+    for auth in [
+        json!({ "upstreams": [{ "to": "origin", "forward_session": true }] }),
+        json!({ "upstreams": [{ "to": "origin", "headers": { "X-Ends": "expires_at" } }] }),
+        json!({ "session": { "expose": { "token": "access_token" } } }),
+        json!({ "rules": [{ "match": "/api/:path*", "to": "origin", "authorization": "access_token" }] }),
+    ] {
+        assert!(checked(auth.clone(), &[]).is_err(), "{auth}");
+    }
+    assert!(
+        checked(json!({ "upstreams": [{ "to": "origin", "headers": { "X-E": "email" } }] }), &[]).is_ok()
+    );
+    assert!(checked(json!({}), &[]).is_ok());
+}
+
+#[test]
+fn a_strict_provider_behind_a_lease_that_is_not_is_said_once() {
+    let advice = |lease: &str, provider: Value| {
+        let auth = json!({
+            "providers": [provider],
+            "refresh": { "lease": lease },
+            "session": { "expose": { "token": "access_token" } },
+        });
+        let env = json!({
+            "AUTH_KEYCLOAK_ID": "a", "AUTH_KEYCLOAK_SECRET": "b",
+            "AUTH_KEYCLOAK_ISSUER": "https://sso.example/realms/a",
+            "AUTH_ACME_ID": "a", "AUTH_ACME_SECRET": "b", "AUTH_ACME_ISSUER": "https://acme.example",
+        });
+        load(auth, &env).unwrap().advice()
+    };
+    let said = advice("kv", json!({ "id": "keycloak" }));
+    assert!(
+        said.len() == 1 && said[0].contains("keycloak") && said[0].contains("durable-object"),
+        "{said:?}"
+    );
+    assert_eq!(advice("none", json!({ "id": "keycloak" })).len(), 1);
+    assert_eq!(advice("kv", json!({ "id": "acme", "strict_rotation": true })).len(), 1);
+    for (lease, provider) in [
+        ("durable-object", json!({ "id": "keycloak" })),
+        ("kv", json!({ "id": "keycloak", "strict_rotation": false })),
+        ("kv", json!({ "id": "acme" })),
+    ] {
+        assert_eq!(advice(lease, provider.clone()), Vec::<String>::new(), "{lease}, {provider}");
+    }
+}
+
+#[test]
 fn header_smuggling_finds_no_header_that_is_set_in_two_spellings() {
     for (a, b) in [("X-User", "x_user"), ("X_A-B", "x-a_b"), ("X-USER", "x-user")] {
         let auth = json!({ "upstreams": [{ "to": "origin", "headers": { a: "sub", b: "sub" } }] });

@@ -17,7 +17,7 @@ use crate::http::response::Response;
 use crate::oauth::authorize::{self, AuthorizationCode};
 use crate::oauth::discovery::ProviderMetadata;
 use crate::oauth::id_token::{self, VerifiedIdToken};
-use crate::oauth::token::{self, Client, ClientAuthentication, TokenResponse};
+use crate::oauth::token::{self, TokenResponse};
 use crate::oauth::userinfo;
 use crate::platform::Platform;
 use crate::session::transaction::Transaction;
@@ -82,12 +82,7 @@ async fn exchange_code<P: Platform>(
     code: &AuthorizationCode,
 ) -> Result<TokenResponse, Error> {
     let redirect_uri = sign_in::redirect_uri(exchange, &provider.id);
-    let authentication = ClientAuthentication::choose(
-        oidc.token_endpoint_auth_method,
-        oidc.client_secret.as_ref(),
-        metadata.token_endpoint_auth_methods_supported(),
-    );
-    let client = Client { id: &oidc.client_id, authentication };
+    let client = provider::client(oidc, metadata);
     let request =
         token::code_request(metadata.token_endpoint(), &client, code, &redirect_uri, &transaction.verifier);
     let response = provider::ask(exchange, provider, "token", request).await?;
@@ -173,7 +168,9 @@ fn person<'a, P: Platform>(
         name: first(&["name", "nickname", "preferred_username"]),
         email: first(&["email"]),
         image: first(&["picture"]),
-        expires_at: tokens.expires_in.map(|lifetime| exchange.now.plus(lifetime)),
+        // Where nobody says when the token ends and nothing can follow it, it is used until it does.
+        expires_at: (tokens.expires_in.is_some() || tokens.refresh_token.is_some())
+            .then(|| tokens.expires_at(exchange.now)),
         access_token: Some(tokens.access_token),
         refresh_token: tokens.refresh_token,
         kept: Vec::new(),

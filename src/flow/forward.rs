@@ -1,15 +1,18 @@
 //! A request that may pass goes on to its upstream, with what the upstream is to know of the person.
 
-use crate::flow::Exchange;
+use crate::flow::{Exchange, refresh, with_cookies};
 use crate::guard::path::CanonicalPath;
 use crate::guard::route::Route;
-use crate::http::cookie::SetCookie;
+use crate::http::cookie::{self, SetCookie};
+use crate::http::headers::Headers;
 use crate::http::response::Response;
 use crate::platform::{ForwardError, Level, Platform};
 use crate::reply::Reply;
 use crate::session::claims::Session;
 
-/// Sends the request on. `renewed` are cookies for the browser, added to the upstream's response.
+/// Sends the request on. `renewed` are cookies for the browser, added to the upstream's response unless the
+/// session ended, or went on elsewhere, while the upstream took its time; the upstream sees them as if the
+/// browser had them already.
 pub(crate) async fn forward<P: Platform>(
     exchange: &Exchange<'_, P>,
     path: &CanonicalPath,
@@ -23,8 +26,14 @@ pub(crate) async fn forward<P: Platform>(
     let identity = route.identity(session.map(Session::claims));
     request.headers =
         route.outgoing(exchange.config(), &exchange.vestibule.guarded, exchange.request, &identity);
+    if route.forward_session {
+        replace_cookies(&mut request.headers, &renewed);
+    }
     match exchange.platform.forward(route.target, request, body).await {
-        Ok(response) => Reply::Forwarded { response, cookies: renewed },
+        Ok(response) => {
+            let cookies = refresh::still_wanted(exchange, session, renewed).await;
+            Reply::Forwarded { response, cookies }
+        }
         Err(error) => {
             let level = match error {
                 ForwardError::NoBinding(_) => Level::Error,
@@ -33,7 +42,18 @@ pub(crate) async fn forward<P: Platform>(
             exchange.log(level, "forward_failed", &error.to_string());
             let status = if level == Level::Error { 500 } else { 502 };
             let answer = Response::json(status, &serde_json::json!({ "error": "upstream_unavailable" }));
-            Reply::Own(answer.with("cache-control", "no-store"))
+            let cookies = refresh::still_wanted(exchange, session, renewed).await;
+            Reply::Own(with_cookies(answer.with("cache-control", "private, no-store"), cookies))
         }
     }
+}
+
+/// Puts the renewed session's cookies in the place of those that came.
+fn replace_cookies(headers: &mut Headers, renewed: &[SetCookie]) {
+    if renewed.is_empty() {
+        return;
+    }
+    let others = headers.get_all("cookie").filter_map(|field| cookie::without(field, cookie::is_session));
+    let cookies: Vec<String> = others.chain(renewed.iter().filter_map(SetCookie::pair)).collect();
+    headers.set("cookie", cookies.join("; "));
 }

@@ -10,6 +10,7 @@ pub(crate) mod forward;
 pub(crate) mod pages;
 pub(crate) mod protect;
 pub(crate) mod provider;
+pub(crate) mod refresh;
 pub(crate) mod session;
 pub(crate) mod sign_in;
 pub(crate) mod sign_out;

@@ -1,8 +1,11 @@
 //! What every request passes that is not for an auth route: the first rule that matches says who may.
 
+use std::time::Duration;
+
 use serde_json::json;
 
-use crate::flow::{Exchange, forward, pages, with_parameters};
+use crate::flow::refresh::{self, NotReady, Ready};
+use crate::flow::{Exchange, forward, pages, with_cookies, with_parameters};
 use crate::guard::path::CanonicalPath;
 use crate::guard::route::Route;
 use crate::hooks::Decision;
@@ -10,7 +13,7 @@ use crate::http::request::{Method, Request};
 use crate::http::response::Response;
 use crate::platform::{Level, Platform};
 use crate::reply::Reply;
-use crate::session::claims::Session;
+use crate::session::claims::{GRANT_IS_GONE, Session};
 use crate::session::cookie::Presented;
 
 /// Forwards the request, or says why not.
@@ -33,22 +36,59 @@ pub(crate) async fn protect<P: Platform>(
     let is_asked_for = !is_public || hooks.session_on_public_paths() || route.wants_session();
     let session = if is_asked_for { session(exchange) } else { None };
 
-    let by_rules = decided.decision(session.as_ref().map(Session::claims));
-    match hooks.authorized(request, session.as_ref(), by_rules) {
-        Decision::Pass => {
-            // On a public path nothing is renewed: its responses may be for caches.
-            let due = session.as_ref().filter(|_| !is_public);
-            let renewed = due.map(|session| exchange.renewal_cookies(session)).unwrap_or_default();
-            forward::forward(exchange, path, route, body, session.as_ref(), renewed).await
+    let judge = |session: Option<&Session>| {
+        hooks.authorized(request, session, decided.decision(session.map(Session::claims)))
+    };
+    let mut decision = judge(session.as_ref());
+    let mut session = session;
+    let mut cookies = Vec::new();
+    // On a public path nothing is renewed: its responses may be for caches.
+    if decision == Decision::Pass
+        && !is_public
+        && let Some(good) = session.take()
+    {
+        match with_token(exchange, route, good).await {
+            Ok(ready) => (session, cookies) = (Some(ready.session), ready.cookies),
+            Err(NotReady::Unavailable(retry)) => return Reply::Own(no_token(retry)),
+            Err(NotReady::SignedOut) => decision = judge(None),
+            Err(NotReady::Ended(_, over)) => (decision, cookies) = (judge(None), over),
         }
-        Decision::SignIn => Reply::Own(to_sign_in(exchange)),
-        Decision::Forbidden => Reply::Own(forbidden(exchange, session.as_ref())),
-        Decision::NotFound => Reply::Own(not_found()),
     }
+    let refused = match decision {
+        Decision::Pass => {
+            return forward::forward(exchange, path, route, body, session.as_ref(), cookies).await;
+        }
+        Decision::SignIn => to_sign_in(exchange),
+        Decision::Forbidden => forbidden(exchange, session.as_ref()),
+        Decision::NotFound => not_found(),
+    };
+    Reply::Own(with_cookies(refused, cookies))
+}
+
+/// The session, with an access token that lives where the upstream gets one.
+async fn with_token<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    route: Route<'_>,
+    session: Session,
+) -> Result<Ready, NotReady> {
+    if route.wants_token() {
+        return refresh::ready(exchange, session).await;
+    }
+    let cookies = exchange.renewal_cookies(&session);
+    Ok(Ready { session, cookies })
+}
+
+/// The access token has ended, and the provider gives no other for now.
+pub(crate) fn no_token(retry: Duration) -> Response {
+    Response::json(503, &json!({ "error": "temporarily_unavailable" }))
+        .with("retry-after", retry.as_secs().max(1).to_string())
+        .with("cache-control", "private, no-store")
 }
 
 fn session<P: Platform>(exchange: &Exchange<'_, P>) -> Option<Session> {
     match exchange.session() {
+        // Its grant is gone: only a new sign-in helps.
+        Presented::Good(session) if session.error() == Some(GRANT_IS_GONE) => None,
         Presented::Good(session) => Some(session),
         Presented::Nothing => None,
         Presented::Refused(reason) => {

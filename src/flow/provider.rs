@@ -12,6 +12,7 @@ use crate::jose::jwk::JwkSet;
 use crate::jose::jws::{self, JwsError, UnverifiedJws, VerifiedPayload};
 use crate::oauth::discovery::{self, ProviderMetadata};
 use crate::oauth::jwks;
+use crate::oauth::token::{Client, ClientAuthentication};
 use crate::platform::{FetchRequest, FetchResponse, Level, Platform};
 use crate::time::Timestamp;
 
@@ -140,6 +141,16 @@ async fn current<P: Platform, T>(
             Ok(value)
         }
     }
+}
+
+/// As whom we speak to the provider's token endpoint.
+pub(crate) fn client<'a>(oidc: &'a OidcProvider, metadata: &ProviderMetadata) -> Client<'a> {
+    let authentication = ClientAuthentication::choose(
+        oidc.token_endpoint_auth_method,
+        oidc.client_secret.as_ref(),
+        metadata.token_endpoint_auth_methods_supported(),
+    );
+    Client { id: &oidc.client_id, authentication }
 }
 
 /// Sends a request to one of the provider's endpoints.

@@ -5,8 +5,10 @@ use serde_json::{Map, Value, json};
 
 use crate::config::Dialect;
 use crate::error::{ClientError, Error};
-use crate::flow::{Exchange, Visit, with_cookies};
+use crate::flow::refresh::{self, NotReady, Ready};
+use crate::flow::{Exchange, Visit, protect, with_cookies};
 use crate::hooks::{DefaultSession, TokenOccasion};
+use crate::http::cookie::SetCookie;
 use crate::http::form::Params;
 use crate::http::response::Response;
 use crate::platform::{Level, Platform};
@@ -15,19 +17,75 @@ use crate::session::cookie::{self, Presented};
 use crate::time::Timestamp;
 
 /// Answers the session, or that there is none.
-pub(crate) fn show<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> Result<Response, Error> {
+pub(crate) async fn show<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> Result<Response, Error> {
     let visit = Visit::new(exchange, query, None)?;
     let answer = match exchange.session() {
-        Presented::Good(session) => {
-            let is_due = session.is_due(exchange.config().session.update_age, exchange.now);
-            let kept = session.expires_at().filter(|_| !is_due);
-            let expires = kept.unwrap_or_else(|| end_if_sealed_now(exchange, &session));
-            let shown = Response::json(200, &view(exchange, &session, expires)?);
-            with_cookies(shown, exchange.renewal_cookies(&session))
-        }
+        Presented::Good(session) => match current(exchange, session).await {
+            Some((session, cookies)) => {
+                let is_due = session.is_due(exchange.config().session.update_age, exchange.now);
+                let kept = session.expires_at().filter(|_| !is_due && cookies.is_empty());
+                let expires = kept.unwrap_or_else(|| end_if_sealed_now(exchange, &session));
+                let shown = Response::json(200, &view(exchange, &session, expires)?);
+                with_cookies(shown, refresh::still_wanted(exchange, Some(&session), cookies).await)
+            }
+            None => nobody(exchange, Presented::Nothing),
+        },
         other => nobody(exchange, other),
     };
     Ok(with_cookies(answer.uncached(), visit.cookies))
+}
+
+/// The session as it stands, and the cookies that say so; `None` where it was signed out. Where a page may see
+/// the access token, it is one that lives, or none: a page that got no answer would think nobody signed in.
+async fn current<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    session: Session,
+) -> Option<(Session, Vec<SetCookie>)> {
+    if session.error().is_some() || !exchange.config().session.exposes_token() {
+        let cookies = exchange.renewal_cookies(&session);
+        return Some((session, cookies));
+    }
+    match refresh::ready(exchange, session.clone()).await {
+        Ok(ready) => Some((ready.session, ready.cookies)),
+        Err(NotReady::Ended(session, cookies)) => Some((session, cookies)),
+        Err(NotReady::SignedOut) => None,
+        Err(NotReady::Unavailable(_)) => Some((session.without_access_token(), Vec::new())),
+    }
+}
+
+/// `GET /token`: the access token for a script of the page, where `session.expose` shows it anyway.
+///
+/// A page of another site can neither read the answer nor make the request: `Sec-Fetch-Site` is the browser's
+/// word, and a header of one's own needs a preflight that nobody grants.
+pub(crate) async fn token<P: Platform>(exchange: &Exchange<'_, P>) -> Result<Response, Error> {
+    let headers = &exchange.request.headers;
+    if !exchange.config().session.expose.iter().any(|(_, from)| from.root() == "access_token") {
+        let message = "session.expose does not show the access token";
+        return Err(ClientError::UnsupportedAction(message).into());
+    }
+    if headers.get("sec-fetch-site") != Some("same-origin") || headers.get("x-vestibule-token") != Some("1") {
+        return Ok(Response::json(403, &json!({ "error": "forbidden" })).uncached());
+    }
+    let nobody = || Response::json(401, &json!({ "error": "unauthorized" }));
+    let (answer, cookies) = match exchange.session() {
+        Presented::Good(session) if session.error().is_none() => {
+            match refresh::ready(exchange, session).await {
+                Ok(Ready { session, cookies }) => {
+                    let token = json!({
+                        "access_token": session.access_token(),
+                        "expires_at": session.token_expires_at().map(Timestamp::seconds),
+                    });
+                    let cookies = refresh::still_wanted(exchange, Some(&session), cookies).await;
+                    (Response::json(200, &token), cookies)
+                }
+                Err(NotReady::Unavailable(retry)) => (protect::no_token(retry), Vec::new()),
+                Err(NotReady::Ended(_, cookies)) => (nobody(), cookies),
+                Err(NotReady::SignedOut) => (nobody(), Vec::new()),
+            }
+        }
+        _ => (nobody(), Vec::new()),
+    };
+    Ok(with_cookies(answer, cookies).uncached())
 }
 
 /// The body of an update, as Auth.js's client sends it.
@@ -50,6 +108,12 @@ pub(crate) async fn update<P: Platform>(
     visit.csrf.verify(update.csrf_token.as_ref().and_then(Value::as_str))?;
     let answer = match exchange.session() {
         Presented::Good(session) => {
+            // With the newest tokens, or this cookie would put older ones in their place.
+            let (session, _) = match current(exchange, session.clone()).await {
+                Some((newest, cookies)) if newest.access_token().is_some() => (newest, cookies),
+                Some(_) => (session, Vec::new()),
+                None => return Ok(with_cookies(nobody(exchange, Presented::Nothing), visit.cookies)),
+            };
             let session = updated(exchange, &session, &update.data).await?;
             let cookies = exchange.session_cookies(&session).map_err(|_| ClientError::UpdateTooLarge)?;
             let expires = end_if_sealed_now(exchange, &session);
@@ -114,6 +178,9 @@ fn view<P: Platform>(
         ("user".to_owned(), Value::Object(user)),
         ("expires".to_owned(), json!(expires.to_rfc3339())),
     ]);
+    if let Some(error) = session.error() {
+        view.insert("error".to_owned(), error.into());
+    }
     for (to, from) in &config.session.expose {
         if let Some(value) = from.lookup(session.claims()) {
             to.place(&mut view, value.clone());

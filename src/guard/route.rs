@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::config::data::DataPath;
+use crate::config::refresh::is_of_token;
 use crate::config::{Config, Target, Upstream};
 use crate::guard::headers::{GuardedNames, Outgoing, field_value};
 use crate::guard::rules::Rule;
@@ -62,6 +63,12 @@ impl<'a> Route<'a> {
     /// Whether anything of the session goes with the request.
     pub fn wants_session(&self) -> bool {
         self.authorization.is_some() || !self.headers.is_empty()
+    }
+
+    /// Whether the access token goes with it, in a field of its own or in the sealed session.
+    pub fn wants_token(&self) -> bool {
+        let named = self.headers.iter().map(|(_, from)| from);
+        self.forward_session || self.authorization.into_iter().chain(named).any(is_of_token)
     }
 
     /// What the request says about the person: header fields from the session's claims.

@@ -128,6 +128,11 @@ impl SetCookie {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// The cookie as its browser will send it back, `NAME=VALUE`; `None` where it takes one away.
+    pub fn pair(&self) -> Option<String> {
+        (!self.value.is_empty()).then(|| format!("{}={}", self.name, self.value))
+    }
 }
 
 /// The field's value.

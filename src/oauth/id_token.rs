@@ -46,6 +46,23 @@ pub fn verify(
     check(payload.into_claims(), algorithm, expected, now)
 }
 
+/// Checks the claims of an id_token that came with refreshed tokens (OpenID Connect Core 1.0 section 12.2):
+/// the same issuer, the same subject, still for us. It has no `nonce` of a sign-in to answer.
+pub fn verify_refreshed(
+    claims: &Map<String, Value>,
+    issuer: &str,
+    client_id: &str,
+    subject: &str,
+) -> Result<(), IdTokenError> {
+    check_issuer(claims.get("iss"), issuer).map_err(IdTokenError::Issuer)?;
+    let several = check_audience(claims.get("aud"), client_id).map_err(IdTokenError::Audience)?;
+    check_authorized_party(claims.get("azp"), several, client_id).map_err(IdTokenError::AuthorizedParty)?;
+    match text(claims.get("sub")).map_err(IdTokenError::Subject)? {
+        found if found == subject => Ok(()),
+        found => Err(IdTokenError::Subject(other(&Value::from(found), subject))),
+    }
+}
+
 /// The claims of an id_token whose signature and claims are both verified. Only [`verify`] makes one.
 #[derive(Clone)]
 pub struct VerifiedIdToken {

@@ -10,11 +10,13 @@ use thiserror::Error;
 use url::{Url, form_urlencoded};
 
 use crate::config::ClientAuthMethod;
+use crate::jose::base64url;
 use crate::oauth::authorize::AuthorizationCode;
 use crate::oauth::exchange::{self, AnswerError, ErrorResponse};
 use crate::oauth::pkce::Verifier;
 use crate::platform::{FetchRequest, FetchResponse};
 use crate::secret::Secret;
+use crate::time::Timestamp;
 
 /// A person, or a request to the app, waits. Longer than that and a refresh lease would run out as well.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -138,6 +140,27 @@ impl TokenResponse {
     /// The `id_token` that the answer to a sign-in must have (OpenID Connect Core 1.0 section 3.1.3.3).
     pub fn require_id_token(&self) -> Result<&Secret, TokenError> {
         self.id_token.as_ref().ok_or(TokenError::Member("id_token", "missing, although openid was asked for"))
+    }
+}
+
+/// What an access token is taken to live where the response does not say, or says nothing sensible: `expires_in`
+/// is missing, zero or negative, and the token is no JWT that says it. Long enough that nothing is refreshed
+/// in a loop, short enough that a token that ended unseen is soon replaced.
+pub const UNKNOWN_LIFETIME: Duration = Duration::from_mins(10);
+
+impl TokenResponse {
+    /// When the access token ends: by `expires_in` (RFC 6749 section 5.1), else by the `exp` of a token that is
+    /// a JWT, else after [`UNKNOWN_LIFETIME`].
+    pub fn expires_at(&self, now: Timestamp) -> Timestamp {
+        let of_jwt = || {
+            let payload = base64url::decode(self.access_token.expose().split('.').nth(1)?).ok()?;
+            let exp = serde_json::from_slice::<Map<String, Value>>(&payload).ok()?.get("exp")?.as_u64()?;
+            Some(Timestamp::from_seconds(exp)).filter(|exp| *exp > now)
+        };
+        match self.expires_in {
+            Some(lifetime) => now.plus(lifetime),
+            None => of_jwt().unwrap_or_else(|| now.plus(UNKNOWN_LIFETIME)),
+        }
     }
 }
 

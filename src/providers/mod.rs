@@ -19,6 +19,8 @@ pub struct Preset {
     pub scope: &'static str,
     /// The colours of its button.
     pub brand: Brand,
+    /// Whether it can end a grant whose refresh token is used twice, however soon.
+    pub strict_rotation: bool,
 }
 
 /// A preset's issuer identifier.
@@ -68,8 +70,9 @@ pub const PRESETS: &[Preset] = &[
     ),
     shared("gitlab", "GitLab", "https://gitlab.com", black_on(0xfc, 0x6d, 0x26)),
     shared("google", "Google", "https://accounts.google.com", white_on(0x1a, 0x73, 0xe8)),
-    per_tenant("keycloak", "Keycloak", "https://HOST/realms/REALM", white_on(0x2f, 0x72, 0xad)),
-    per_tenant("logto", "Logto", "https://TENANT.logto.app/oidc", white_on(0x5d, 0x34, 0xf2)),
+    // With "Revoke Refresh Token" and a reuse of 0.
+    strict(per_tenant("keycloak", "Keycloak", "https://HOST/realms/REALM", white_on(0x2f, 0x72, 0xad))),
+    strict(per_tenant("logto", "Logto", "https://TENANT.logto.app/oidc", white_on(0x5d, 0x34, 0xf2))),
     per_tenant("okta", "Okta", "https://TENANT.okta.com/oauth2/default", white_on(0x00, 0x00, 0x00)),
     per_tenant("zitadel", "ZITADEL", "https://INSTANCE.zitadel.cloud", white_on(0x54, 0x69, 0xd4)),
 ];
@@ -84,11 +87,11 @@ pub fn preset(id: &str) -> Option<&'static Preset> {
 const SCOPE: &str = "openid profile email";
 
 const fn shared(id: &'static str, name: &'static str, issuer: &'static str, brand: Brand) -> Preset {
-    Preset { id, name, issuer: PresetIssuer::Shared(issuer), scope: SCOPE, brand }
+    Preset { id, name, issuer: PresetIssuer::Shared(issuer), scope: SCOPE, brand, strict_rotation: false }
 }
 
 const fn per_tenant(id: &'static str, name: &'static str, example: &'static str, brand: Brand) -> Preset {
-    Preset { id, name, issuer: PresetIssuer::PerTenant(example), scope: SCOPE, brand }
+    Preset { id, name, issuer: PresetIssuer::PerTenant(example), scope: SCOPE, brand, strict_rotation: false }
 }
 
 const fn white_on(red: u8, green: u8, blue: u8) -> Brand {
@@ -97,6 +100,10 @@ const fn white_on(red: u8, green: u8, blue: u8) -> Brand {
 
 const fn black_on(red: u8, green: u8, blue: u8) -> Brand {
     Brand { background: Rgb(red, green, blue), text: Rgb(0x11, 0x11, 0x11) }
+}
+
+const fn strict(preset: Preset) -> Preset {
+    Preset { strict_rotation: true, ..preset }
 }
 
 #[cfg(test)]

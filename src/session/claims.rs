@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::lease::Successor;
+use crate::secret::Secret;
 use crate::time::Timestamp;
+
+/// What `error` says once the provider will give no more tokens: Auth.js's word for it.
+pub const GRANT_IS_GONE: &str = "RefreshTokenError";
 
 /// An opened session, or one about to be sealed.
 ///
@@ -78,6 +83,70 @@ impl Session {
     /// When the session ends unless it is renewed (`exp`).
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.claims.get("exp")?.as_u64().map(Timestamp::from_seconds)
+    }
+
+    /// The identifier of this sign-in (`sid`): another one has another.
+    pub fn sid(&self) -> Option<&str> {
+        self.text("sid")
+    }
+
+    /// The id of the provider that signed the person in.
+    pub fn provider(&self) -> Option<&str> {
+        self.text("provider")
+    }
+
+    /// How often the tokens were renewed since sign-in.
+    pub fn generation(&self) -> u64 {
+        self.claims.get("generation").and_then(Value::as_u64).unwrap_or(0)
+    }
+
+    /// What new tokens are asked for with.
+    pub fn refresh_token(&self) -> Option<Secret> {
+        self.text("refresh_token").filter(|token| !token.is_empty()).map(Secret::new)
+    }
+
+    /// The access token.
+    pub fn access_token(&self) -> Option<&str> {
+        self.text("access_token")
+    }
+
+    /// When the access token ends.
+    pub fn token_expires_at(&self) -> Option<Timestamp> {
+        self.claims.get("expires_at").and_then(Value::as_u64).map(Timestamp::from_seconds)
+    }
+
+    /// Why the session is over although it opens: [`GRANT_IS_GONE`].
+    pub fn error(&self) -> Option<&str> {
+        self.text("error")
+    }
+
+    /// The same session with the tokens that followed its own. What else it says stays as it is here: a page
+    /// may have changed it since.
+    #[must_use]
+    pub fn followed_by(&self, successor: &Successor, now: Timestamp) -> Self {
+        let mut claims = self.claims.clone();
+        claims.extend(successor.claims());
+        claims.insert("iat".to_owned(), now.seconds().into());
+        Self { claims, ..*self }
+    }
+
+    /// The same session after its grant is gone: without tokens, and saying so.
+    #[must_use]
+    pub fn without_grant(&self) -> Self {
+        let mut claims = self.claims.clone();
+        for token in ["access_token", "refresh_token", "expires_at"] {
+            claims.remove(token);
+        }
+        claims.insert("error".to_owned(), GRANT_IS_GONE.into());
+        Self { claims, ..*self }
+    }
+
+    /// The same session without the access token, which has ended.
+    #[must_use]
+    pub fn without_access_token(&self) -> Self {
+        let mut claims = self.claims.clone();
+        claims.remove("access_token");
+        Self { claims, ..*self }
     }
 
     /// Whether the cookie is due for a new one: `update_age` has passed since it was sealed, or it is in the

@@ -2,6 +2,7 @@
 //! folder that knows JavaScript.
 
 mod convert;
+mod lease;
 mod platform;
 mod webcrypto;
 
@@ -10,7 +11,9 @@ use std::rc::Rc;
 
 use worker::js_sys::{JSON, Reflect};
 use worker::wasm_bindgen::JsValue;
-use worker::{Context, Env, console_error, web_sys};
+use worker::{Context, Env, console_error, console_warn, web_sys};
+
+pub use crate::worker::lease::RefreshLease;
 
 use crate::Vestibule;
 use crate::config::Config;
@@ -43,7 +46,7 @@ pub async fn fetch(
 pub async fn fetch_with_hooks<H: Hooks + 'static>(
     request: web_sys::Request,
     env: Env,
-    _context: Context,
+    context: Context,
     hooks: impl FnOnce() -> H,
 ) -> worker::Result<web_sys::Response> {
     let vestibule = match configured(&env, hooks) {
@@ -61,7 +64,7 @@ pub async fn fetch_with_hooks<H: Hooks + 'static>(
     let Some(head) = convert::head(&request) else {
         return convert::plain(400, "Bad request.");
     };
-    let platform = Workers::new(env);
+    let platform = Workers::new(env, context, &request);
     let reply = vestibule.handle(&platform, head, Incoming(request)).await;
     convert::reply(reply)
 }
@@ -78,7 +81,12 @@ fn configured<H: Hooks + 'static>(
                     .and_then(|text| serde_json::from_str(&String::from(text)).ok())
                     .unwrap_or_default();
                 let text = |name: &str| variable(env, name).and_then(|value| value.as_string());
-                Config::load(auth, &text).map(|config| Rc::new(Vestibule::with_hooks(config, hooks())))
+                let is_bound = |name: &str| variable(env, name).is_some_and(|value| value.is_object());
+                let config = Config::load(auth, &text)?.check_bindings(&is_bound)?;
+                for advice in config.advice() {
+                    console_warn!("{advice}");
+                }
+                Ok(Rc::new(Vestibule::with_hooks(config, hooks())))
             })
             .clone()
     })

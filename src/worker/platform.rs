@@ -1,34 +1,45 @@
 //! [`Platform`] on Workers.
 
+use std::cell::RefCell;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::Value;
 use worker::js_sys::{Date, Promise, Reflect, Uint8Array};
+use worker::kv::{KvError, KvStore};
 use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::wasm_bindgen_futures::JsFuture;
-use worker::{Env, console_error, console_log, console_warn, web_sys};
+use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
+use worker::{Context, Delay, Env, console_error, console_log, console_warn, web_sys};
 
-use crate::config::Target;
+use crate::config::{Target, refresh};
 use crate::http::request::{Request, RequestUrl};
 use crate::jose::jwk::Jwk;
 use crate::jose::jws::Algorithm;
 use crate::platform::{
-    BodyError, FetchError, FetchRequest, FetchResponse, ForwardError, KeyError, Level, Platform,
+    BodyError, FetchError, FetchRequest, FetchResponse, ForwardError, KeyError, Level, Platform, StoreError,
 };
 use crate::time::Timestamp;
-use crate::worker::{convert, webcrypto};
+use crate::worker::{convert, lease, webcrypto};
 
 /// The runtime around one request.
+#[derive(Clone)]
 pub(super) struct Workers {
     env: Env,
+    context: Rc<Context>,
+    /// The airport code of the data centre, as `request.cf.colo` has it.
+    location: Rc<str>,
 }
 
 /// The incoming request, which holds the body.
 pub(super) struct Incoming(pub(super) web_sys::Request);
 
 impl Workers {
-    pub(super) fn new(env: Env) -> Self {
-        Self { env }
+    pub(super) fn new(env: Env, context: Context, request: &web_sys::Request) -> Self {
+        let member = |of: &JsValue, name: &str| Reflect::get(of, &JsValue::from_str(name)).ok();
+        let colo = member(request, "cf").filter(JsValue::is_object).and_then(|cf| member(&cf, "colo"));
+        let location = colo.and_then(|colo| colo.as_string()).unwrap_or_default();
+        Self { env, context: Rc::new(context), location: location.into() }
     }
 }
 
@@ -123,9 +134,73 @@ impl Platform for Workers {
             }
         }
     }
+
+    async fn sleep(&self, time: Duration) {
+        // A timer of zero is one turn of the event loop.
+        Delay::from(time).await;
+    }
+
+    async fn to_the_end<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T {
+        let slot = Rc::new(RefCell::new(None));
+        let filled = Rc::clone(&slot);
+        let done = future_to_promise(AssertUnwindSafe(async move {
+            let answer = job.await;
+            filled.replace(Some(answer));
+            Ok(JsValue::UNDEFINED)
+        }));
+        // What the runtime waits for, after the answer is sent or the client is gone.
+        let kept = done.clone();
+        self.context.wait_until(async move {
+            let _ = JsFuture::from(kept).await;
+        });
+        let _ = JsFuture::from(done).await;
+        match slot.take() {
+            Some(answer) => answer,
+            // The job failed to the point of an exception: so does the request.
+            None => std::future::pending().await,
+        }
+    }
+
+    fn location(&self) -> String {
+        self.location.to_string()
+    }
+
+    async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError> {
+        self.store()?.get(key).text().await.map_err(|error| store_error(&error))
+    }
+
+    async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
+        let put = self.store()?.put(key, value).map_err(|error| store_error(&error))?;
+        let put = put.expiration_ttl(lifetime.as_secs().max(SHORTEST_LIFE));
+        put.execute().await.map_err(|error| store_error(&error))
+    }
+
+    async fn call_lease_object(&self, name: &str, call: &str) -> Result<String, StoreError> {
+        let missing = |_| StoreError::NoBinding(refresh::LEASE_OBJECTS);
+        let failed = |error: worker::Error| StoreError::Failed(error.to_string());
+        let objects = self.env.durable_object(refresh::LEASE_OBJECTS).map_err(missing)?;
+        let object = objects.get_by_name(name).map_err(failed)?;
+        lease::ask(&object, call).await.map_err(failed)
+    }
+}
+
+/// Workers KV takes no shorter life, in seconds.
+const SHORTEST_LIFE: u64 = 60;
+
+fn store_error(error: &KvError) -> StoreError {
+    let words = match error {
+        KvError::JavaScript(thrown) => convert::words(thrown),
+        other => other.to_string(),
+    };
+    // The runtime says it in words only: "KV PUT failed: 429 Too Many Requests".
+    if words.contains("429") { StoreError::Busy } else { StoreError::Failed(words) }
 }
 
 impl Workers {
+    fn store(&self) -> Result<KvStore, StoreError> {
+        KvStore::from_this(&self.env, refresh::KV).map_err(|_| StoreError::NoBinding(refresh::KV))
+    }
+
     fn binding(&self, name: &str) -> Result<worker::worker_sys::Fetcher, ForwardError> {
         let binding = Reflect::get(&self.env, &JsValue::from_str(name)).ok();
         binding

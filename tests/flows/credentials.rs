@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vestibule::config::Dialect;
 use vestibule::jose::kdf::Keyring;
-use vestibule::platform::{FetchError, Platform};
+use vestibule::platform::FetchError;
 use vestibule::secret::Secret;
 use vestibule::session::seal;
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use vestibule::config::Dialect;
 use vestibule::jose::kdf::Keyring;
-use vestibule::platform::Platform;
 use vestibule::secret::Secret;
 use vestibule::session::seal;
 

@@ -9,8 +9,14 @@
     reason = "a test stops at the first thing that is wrong"
 )]
 
+#[path = "../support/clockwork.rs"]
+mod clockwork;
+#[path = "../support/rotation.rs"]
+mod rotation;
 #[path = "../support/signature.rs"]
 mod signature;
+#[path = "../support/store.rs"]
+mod store;
 
 mod api;
 mod callback;
@@ -20,6 +26,7 @@ mod hooks;
 mod pages;
 mod protect;
 mod provider;
+mod refresh;
 mod session;
 mod sign_in;
 mod sign_out;

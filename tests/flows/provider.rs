@@ -14,6 +14,7 @@ use vestibule::http::headers::Headers;
 use vestibule::platform::{FetchError, FetchRequest, FetchResponse};
 use vestibule::time::Timestamp;
 
+use crate::rotation::{Grants, Rotation};
 use crate::world::AuthorizationRequest;
 
 pub const ISSUER: &str = "https://idp.example";
@@ -29,6 +30,7 @@ pub struct Provider {
     down: RefCell<Vec<&'static str>>,
     raw: RefCell<BTreeMap<&'static str, FetchResponse>>,
     lies: RefCell<BTreeMap<&'static str, Lie>>,
+    pub grants: Grants,
 }
 
 impl Provider {
@@ -41,6 +43,7 @@ impl Provider {
             down: RefCell::default(),
             raw: RefCell::default(),
             lies: RefCell::default(),
+            grants: Grants::new(Rotation::Strict),
         }
     }
 
@@ -66,6 +69,19 @@ impl Provider {
     pub fn answers_raw(&self, place: &'static str, status: u16, media_type: &str, body: &[u8]) {
         let headers = [("content-type", media_type)].into_iter().collect();
         self.raw.borrow_mut().insert(place, FetchResponse { status, headers, body: body.to_vec() });
+    }
+
+    /// The same with a header field of that name.
+    pub fn answers_with(&self, place: &'static str, status: u16, field: (&str, &str), body: &Value) {
+        let headers = [("content-type", "application/json"), field].into_iter().collect();
+        let body = serde_json::to_vec(body).unwrap();
+        self.raw.borrow_mut().insert(place, FetchResponse { status, headers, body });
+    }
+
+    /// From now on everything answers as it should again.
+    pub fn answers_honestly(&self) {
+        self.raw.borrow_mut().clear();
+        self.lies.borrow_mut().clear();
     }
 
     /// Signs with another `kid` from now on; the key set follows.
@@ -121,6 +137,9 @@ impl Provider {
         }
         let params = Params::from_urlencoded(&request.body);
         let field = |name: &str| params.one(name).unwrap().unwrap_or_default().to_owned();
+        if field("grant_type") == "refresh_token" {
+            return self.refreshed(&field("refresh_token"), now);
+        }
         let Some((begun, user)) = self.codes.borrow_mut().remove(&field("code")) else {
             return (400, json!({ "error": "invalid_grant" }));
         };
@@ -142,10 +161,34 @@ impl Provider {
             "access_token": format!("access-{user}"),
             "token_type": "Bearer",
             "expires_in": 3600,
-            "refresh_token": format!("refresh-{user}"),
+            "refresh_token": self.grants.begin(&user),
             "id_token": self.sign(&claims),
             "scope": "openid profile email",
         });
+        (200, answer)
+    }
+
+    fn refreshed(&self, token: &str, now: Timestamp) -> (u16, Value) {
+        let Some((user, serial, next)) = self.grants.refresh(token, now.millis()) else {
+            return (400, json!({ "error": "invalid_grant" }));
+        };
+        let mut claims = json!({
+            "iss": ISSUER,
+            "sub": format!("{user}-1"),
+            "aud": "vestibule",
+            "iat": now.seconds(),
+            "exp": now.seconds() + 300,
+        });
+        self.bend("refreshed_id_token", &mut claims);
+        let mut answer = json!({
+            "access_token": format!("access-{user}~{serial}"),
+            "token_type": "Bearer",
+            "expires_in": 3600,
+            "id_token": self.sign(&claims),
+        });
+        if let Some(next) = next {
+            answer["refresh_token"] = json!(next);
+        }
         (200, answer)
     }
 

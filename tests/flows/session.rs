@@ -9,6 +9,13 @@ use crate::world::{APP, Browser, World, settings};
 const SESSION: &str = "__Secure-authjs.session-token";
 const DAY: Duration = Duration::from_hours(24);
 
+/// A page that sees no access token, so that nothing is refreshed for it.
+fn without_token() -> Value {
+    let mut settings = settings();
+    settings["session"]["expose"] = json!({});
+    settings
+}
+
 #[test]
 fn nobody_has_no_session() {
     let (world, mut browser) = (World::new(), Browser::new());
@@ -32,7 +39,7 @@ fn the_answer_is_never_cached() {
 
 #[test]
 fn the_cookie_is_written_again_only_when_a_day_has_passed() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (World::with(without_token()), Browser::new());
     browser.sign_in(&world, "bob", "/");
     let first = browser.cookie(SESSION).unwrap().to_owned();
     world.pass(DAY.checked_sub(Duration::from_secs(1)).unwrap());
@@ -76,7 +83,7 @@ fn the_absolute_age_ends_a_session_however_often_it_is_renewed() {
 
 #[test]
 fn expires_says_when_the_session_ends_as_it_is() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (World::with(without_token()), Browser::new());
     browser.sign_in(&world, "bob", "/");
     world.pass(DAY / 2);
     assert_eq!(browser.session(&world)["expires"], "2026-12-21T19:40:00.000Z", "not renewed yet");
@@ -147,7 +154,7 @@ fn crash_by_input_whatever_the_cookie_holds_is_nobody() {
 #[test]
 fn a_session_of_an_older_secret_stays_good() {
     let with_old = |new: &'static str, old: Option<&'static str>| {
-        World::in_environment(settings(), &move |name| match name {
+        World::in_environment(without_token(), &move |name| match name {
             "AUTH_SECRET_1" => old.map(|_| new.to_owned()),
             "AUTH_SECRET" => Some(old.unwrap_or(new).to_owned()),
             other => crate::world::environment(other),

@@ -3,8 +3,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::future::poll_fn;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -17,23 +20,43 @@ use vestibule::http::request::{Method, Request, RequestUrl};
 use vestibule::jose::jwk::Jwk;
 use vestibule::jose::jws::Algorithm;
 use vestibule::platform::{
-    BodyError, FetchError, FetchRequest, FetchResponse, ForwardError, KeyError, Level, Platform,
+    BodyError, FetchError, FetchRequest, FetchResponse, ForwardError, KeyError, Level, Platform, StoreError,
 };
 use vestibule::reply::Reply;
 use vestibule::time::Timestamp;
 
 use crate::api::{self, Api};
+use crate::clockwork::Clockwork;
 use crate::provider::Provider;
+use crate::store::Store;
 
 pub const SECRET: &str = "my-32-char-or-longer-shared-secret!!";
 pub const APP: &str = "https://app.example.com";
 
-/// Everything around Vestibule, and Vestibule itself.
+/// Everything around Vestibule, and Vestibule itself: one isolate.
 pub struct World {
     pub vestibule: Vestibule,
+    stage: Stage,
+}
+
+/// The platform of one location.
+#[derive(Clone)]
+pub struct Stage {
+    scene: Rc<Scene>,
+    location: String,
+}
+
+/// What all isolates share.
+pub struct Scene {
     pub provider: Provider,
     pub api: Api,
-    clock: Cell<u64>,
+    pub store: Rc<Store>,
+    pub clock: Rc<Clockwork>,
+    /// How long the token endpoint and the upstream take.
+    pub token_time: Cell<Duration>,
+    pub upstream_time: Cell<Duration>,
+    /// Whether the next work that should come to its end stops for ever, as when its isolate is cut off.
+    pub dies: Cell<bool>,
     dice: Cell<u64>,
     log: RefCell<Vec<(Level, Value)>>,
     forwarded: RefCell<Vec<Forwarded>>,
@@ -110,20 +133,34 @@ impl World {
         hooks: impl Hooks + 'static,
     ) -> Self {
         let config = Config::load(settings, environment).unwrap_or_else(|errors| panic!("{errors}"));
-        Self {
-            vestibule: Vestibule::with_hooks(config, hooks),
+        let clock = Clockwork::starting_at(1_795_290_000_000);
+        let store = Store::new(Rc::clone(&clock), 7);
+        let scene = Scene {
             provider: Provider::new(),
             api: Api::new(),
-            clock: Cell::new(1_795_290_000_000),
+            store,
+            clock,
+            token_time: Cell::default(),
+            upstream_time: Cell::default(),
+            dies: Cell::default(),
             dice: Cell::new(0),
             log: RefCell::default(),
             forwarded: RefCell::default(),
             fetched: RefCell::default(),
-        }
+        };
+        let stage = Stage { scene: Rc::new(scene), location: "here".to_owned() };
+        Self { vestibule: Vestibule::with_hooks(config, hooks), stage }
+    }
+
+    /// Another isolate around the same things, in that location.
+    pub fn isolate(&self, settings: Value, location: &str) -> Self {
+        let config = Config::load(settings, &environment).unwrap_or_else(|errors| panic!("{errors}"));
+        let stage = Stage { scene: Rc::clone(&self.stage.scene), location: location.to_owned() };
+        Self { vestibule: Vestibule::new(config), stage }
     }
 
     pub fn pass(&self, time: Duration) {
-        self.clock.set(self.clock.get() + u64::try_from(time.as_millis()).unwrap());
+        self.clock.pass(time);
     }
 
     /// All log lines so far, as text.
@@ -139,19 +176,45 @@ impl World {
     }
 
     pub fn send(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.clock.run(self.sent(method, url, headers, body))
+    }
+
+    /// Sends all of them at once; the answers, in their order.
+    pub fn all<'a>(
+        &self,
+        sent: impl IntoIterator<Item = Pin<Box<dyn Future<Output = Answer> + 'a>>>,
+    ) -> Vec<Answer> {
+        let mut sent: Vec<_> = sent.into_iter().map(|future| (future, None)).collect();
+        self.clock.run(poll_fn(|context| {
+            for (future, answer) in sent.iter_mut().filter(|(_, answer)| answer.is_none()) {
+                if let Poll::Ready(value) = future.as_mut().poll(context) {
+                    *answer = Some(value);
+                }
+            }
+            if sent.iter().any(|(_, answer)| answer.is_none()) {
+                return Poll::Pending;
+            }
+            Poll::Ready(sent.iter_mut().filter_map(|(_, answer)| answer.take()).collect())
+        }))
+    }
+
+    /// The answer to a request, in the clock's time.
+    pub async fn sent(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let request = Request {
             method: Method::new(method),
             url: RequestUrl::parse(url).expect("a request's URL"),
             headers: headers.iter().map(|(name, value)| (*name, *value)).collect(),
         };
-        let already = self.forwarded.borrow().len();
-        let reply = now_or_never(self.vestibule.handle(self, request, body.to_vec()));
-        let forwarded = self.forwarded.borrow().get(already).cloned();
+        let reply = self.vestibule.handle(&self.stage, request, body.to_vec()).await;
+        let forwarded = match &reply {
+            Reply::Forwarded { response, .. } => self.forwarded.borrow().get(*response).cloned(),
+            Reply::Own(_) => None,
+        };
         match reply {
             Reply::Own(response) => {
                 Answer { status: response.status, headers: response.headers, body: response.body, forwarded }
             }
-            Reply::Forwarded { response: (), cookies } => {
+            Reply::Forwarded { cookies, .. } => {
                 let headers = cookies.iter().map(|cookie| ("set-cookie", cookie.to_string())).collect();
                 Answer { status: 200, headers, body: "from the upstream".to_owned(), forwarded }
             }
@@ -159,21 +222,48 @@ impl World {
     }
 }
 
-impl Platform for World {
-    type Body = Vec<u8>;
-    type Upstreamed = ();
+impl Deref for World {
+    type Target = Scene;
 
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.clock.get())
+    fn deref(&self) -> &Scene {
+        &self.stage.scene
+    }
+}
+
+impl Deref for Stage {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        &self.scene
+    }
+}
+
+impl Scene {
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.clock.now())
     }
 
-    fn fill_random(&self, bytes: &mut [u8]) {
+    pub fn fill_random(&self, bytes: &mut [u8]) {
         for byte in bytes {
             let next = self.dice.get() + 1;
             self.dice.set(next);
             // Spread over all values, the same in every run.
             *byte = u8::try_from((next.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) & 0xff).unwrap();
         }
+    }
+}
+
+impl Platform for Stage {
+    type Body = Vec<u8>;
+    /// Which of the forwarded requests it answers.
+    type Upstreamed = usize;
+
+    fn now(&self) -> Timestamp {
+        self.scene.now()
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        self.scene.fill_random(bytes);
     }
 
     fn log(&self, level: Level, event: &Value) {
@@ -186,6 +276,9 @@ impl Platform for World {
 
     async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
         self.fetched.borrow_mut().push(request.url.clone());
+        if request.url.ends_with("/token") {
+            self.clock.sleep(self.token_time.get()).await;
+        }
         let answer = match request.url.strip_prefix(api::ORIGIN) {
             Some(path) => self.api.answer(path, &request, self.now())?,
             None => self.provider.answer(&request, self.now())?,
@@ -206,12 +299,42 @@ impl Platform for World {
         crate::signature::verify(algorithm, key, message, signature)
     }
 
-    async fn forward(&self, target: &Target, request: Request, body: Vec<u8>) -> Result<(), ForwardError> {
+    async fn forward(&self, target: &Target, request: Request, body: Vec<u8>) -> Result<usize, ForwardError> {
         if self.provider.is_down("upstream") {
             return Err(ForwardError::Unreachable("connection refused".to_owned()));
         }
+        let number = self.forwarded.borrow().len();
         self.forwarded.borrow_mut().push(Forwarded { target: target.clone(), request, body });
-        Ok(())
+        self.clock.sleep(self.upstream_time.get()).await;
+        Ok(number)
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.clock.sleep(time).await;
+    }
+
+    async fn to_the_end<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T {
+        if self.dies.take() {
+            std::mem::forget(Box::pin(job));
+            return std::future::pending().await;
+        }
+        self.clock.spawn(job).await
+    }
+
+    fn location(&self) -> String {
+        self.location.clone()
+    }
+
+    async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError> {
+        self.store.read(&self.location, key).await
+    }
+
+    async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
+        self.store.write(&self.location, key, value, lifetime).await
+    }
+
+    async fn call_lease_object(&self, name: &str, call: &str) -> Result<String, StoreError> {
+        self.store.call_object(name, call).await
     }
 }
 
@@ -275,13 +398,23 @@ impl Browser {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Answer {
-        let cookies: Vec<String> = self.jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let cookies = cookies.join("; ");
+        let cookies = self.cookie_header();
         let mut all = headers.to_vec();
         if !cookies.is_empty() {
             all.push(("cookie", &cookies));
         }
         let answer = world.send(method, url, &all, body);
+        self.take(&answer);
+        answer
+    }
+
+    pub fn cookie_header(&self) -> String {
+        let cookies: Vec<String> = self.jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        cookies.join("; ")
+    }
+
+    /// Takes an answer's cookies.
+    pub fn take(&mut self, answer: &Answer) {
         for cookie in answer.headers.get_all("set-cookie") {
             let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
             let (name, value) = pair.split_once('=').expect("name=value");
@@ -291,7 +424,6 @@ impl Browser {
                 self.jar.insert(name.to_owned(), value.to_owned());
             }
         }
-        answer
     }
 
     /// The csrf token of this browser.
@@ -347,13 +479,5 @@ impl AuthorizationRequest {
             .map(|(n, v)| (n.to_owned(), v.to_owned()))
             .collect();
         Self { endpoint: endpoint.to_owned(), params }
-    }
-}
-
-/// Nothing in this world waits, so every future is done at its first poll.
-fn now_or_never<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("a flow waits for something that no platform call gives"),
     }
 }

@@ -6,6 +6,7 @@ mod build;
 mod dev;
 mod explain;
 mod project;
+mod race;
 mod stack;
 mod step;
 mod test;
@@ -28,6 +29,9 @@ cargo xtask COMMAND
     --port N, --provider-port N, --app-port N
   test           everything that has to hold: format, clippy, documentation, build, tests, browser, pages, applications
     --quick          all but what needs a browser
+  race           what becomes of sessions when many requests want one refresh token: a simulation, and its table
+    --races N, --seed N
+    --write          puts the table into docs/refresh.md
   browser        those of a browser alone: a walk through the demo, a look at every page; pictures in target/screenshots/
   apps           applications written for Auth.js alone, in a browser: next-auth's client, the Next.js example
     react | nextjs   one of them
@@ -57,6 +61,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["test", options @ ..] => test::test(&project, test::Options::parse(options)?),
         ["apps", options @ ..] => apps::apps(&project, apps::Options::parse(options)?),
         ["explain", request @ ..] => explain::explain(&project, request),
+        ["race", options @ ..] => race::race(&project, race::Options::parse(options)?),
         ["browser"] => browser::browser(&project),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

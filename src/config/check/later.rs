@@ -7,18 +7,11 @@ use crate::config::raw::RawAuth;
 /// Refuses what cannot be done yet. (A provider's type is refused where it is checked.)
 pub(super) fn refuse(raw: &RawAuth, problems: &mut Problems) {
     let root = Place::root();
-    let refresh = root.key("refresh");
     let mut refuse = |is_there: bool, place: Place, sentence: &str| {
         if is_there {
             problems.refuse(&place, format!("this version cannot do that yet: {sentence}"));
         }
     };
 
-    let is = |text: &Option<String>, what: &str| text.as_deref() == Some(what);
     refuse(raw.login_url.is_some(), root.key("login_url"), "every host signs people in itself; leave it out");
-    refuse(
-        is(&raw.refresh.lease, "durable-object"),
-        refresh.key("lease"),
-        "leases are kept in KV; write \"kv\" or \"none\"",
-    );
 }

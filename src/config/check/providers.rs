@@ -154,6 +154,7 @@ fn oidc(
         token_endpoint_auth_method: method,
         scope: scope?,
         authorization_params,
+        strict_rotation: raw.strict_rotation.unwrap_or(preset.is_some_and(|preset| preset.strict_rotation)),
     })
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::config::data::DataPath;
 use crate::config::error::{Place, Problems, quoted, suggestion};
 use crate::config::raw::{RawRefresh, RawSession, Span};
+use crate::config::refresh::{LeaseKind, RefreshConfig};
 use crate::config::{SessionConfig, Upstream};
 use crate::guard::rules::{Requirement, Rule};
 
@@ -179,15 +180,16 @@ fn claim_source(text: &str, place: &Place, problems: &mut Problems) -> Option<Da
     Some(path)
 }
 
-/// Checks what is said about refreshing. Nothing in this version reads it.
-pub(super) fn refresh(raw: &RawRefresh, place: &Place, problems: &mut Problems) {
-    if let Some(lease) = &raw.lease {
-        let leases = [("kv", ()), ("durable-object", ()), ("none", ())];
-        problems.chosen(&place.key("lease"), lease, &leases);
-    }
-    if let Some(Span(leeway)) = raw.leeway {
-        in_bounds(leeway, Duration::ZERO..=LONGEST_LEEWAY, &place.key("leeway"), problems);
-    }
+/// How tokens are renewed.
+pub(super) fn refresh(raw: &RawRefresh, place: &Place, problems: &mut Problems) -> RefreshConfig {
+    const LEASES: [(&str, LeaseKind); 3] =
+        [("kv", LeaseKind::Kv), ("durable-object", LeaseKind::DurableObject), ("none", LeaseKind::None)];
+    let lease = raw.lease.as_ref().and_then(|lease| problems.chosen(&place.key("lease"), lease, &LEASES));
+    let leeway = raw
+        .leeway
+        .map(|Span(leeway)| leeway)
+        .filter(|leeway| in_bounds(*leeway, Duration::ZERO..=LONGEST_LEEWAY, &place.key("leeway"), problems));
+    RefreshConfig { lease: lease.unwrap_or(LeaseKind::Kv), leeway: leeway.unwrap_or(MINUTE) }
 }
 
 fn in_bounds(

@@ -331,13 +331,6 @@ pub(super) const REFUSED: &[(&str, &str, &[&str])] = &[
         &[r#"AUTH.claims.roles: "{profile.roles}": unexpected '{' at 0"#],
     ),
     (
-        r#"{"refresh": {"lease": "durable-object"}}"#,
-        "{}",
-        &[
-            r#"AUTH.refresh.lease: this version cannot do that yet: leases are kept in KV; write "kv" or "none""#,
-        ],
-    ),
-    (
         r#"{"refresh": {"lease": "redis"}}"#,
         "{}",
         &[r#"AUTH.refresh.lease: "redis" is not known; known here: kv, durable-object, none"#],

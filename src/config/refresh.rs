@@ -1,0 +1,116 @@
+//! How access tokens are renewed, and what that takes.
+
+use std::time::Duration;
+
+use super::data::DataPath;
+use super::error::{ConfigErrors, Place, Problems};
+use super::{Config, Provider, ProviderKind, SessionConfig};
+
+/// How access tokens are renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefreshConfig {
+    /// What keeps two requests from using one refresh token.
+    pub lease: LeaseKind,
+    /// How long before an access token's end it is renewed. Default a minute: longer than a page takes with all
+    /// its requests, little beside the hour that most tokens live.
+    pub leeway: Duration,
+}
+
+/// What keeps two requests, in different isolates, from using one refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseKind {
+    /// Nothing beyond the isolate.
+    None,
+    /// Workers KV: enough where the provider takes a used refresh token for some seconds more.
+    Kv,
+    /// A Durable Object for each session: a real lock.
+    DurableObject,
+}
+
+impl LeaseKind {
+    /// The binding that it needs.
+    pub fn binding(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Kv => Some(KV),
+            Self::DurableObject => Some(LEASE_OBJECTS),
+        }
+    }
+}
+
+/// The binding of the shared store.
+pub const KV: &str = "AUTH_KV";
+/// The binding of the lease objects.
+pub const LEASE_OBJECTS: &str = "AUTH_LEASE";
+
+impl Config {
+    /// Sees that the Worker has the bindings that this configuration needs. A Worker in which nothing uses
+    /// access tokens renews none and needs none.
+    pub fn check_bindings(self, is_bound: &dyn Fn(&str) -> bool) -> Result<Self, ConfigErrors> {
+        let Some(binding) = self.refresh.lease.binding().filter(|name| !is_bound(name)) else {
+            return Ok(self);
+        };
+        if !self.uses_tokens() {
+            return Ok(self);
+        }
+        let (problem, mend) = match self.refresh.lease {
+            LeaseKind::DurableObject => (
+                format!("\"durable-object\" needs a Durable Object bound as {binding}, and there is none"),
+                "add to wrangler.toml: `[[durable_objects.bindings]]`, `name = \"AUTH_LEASE\"`, \
+                 `class_name = \"RefreshLease\"`, and `[[migrations]]`, `tag = \"v1\"`, \
+                 `new_sqlite_classes = [\"RefreshLease\"]`",
+            ),
+            _ => (
+                format!("\"kv\" needs a KV namespace bound as {binding}, and there is none"),
+                "add to wrangler.toml: `[[kv_namespaces]]`, `binding = \"AUTH_KV\"`; or write \"none\" where no \
+                 provider here minds a refresh token that is used twice",
+            ),
+        };
+        let place = Place::root().key("refresh").key("lease");
+        Err(Problems::default().ending_with(&place, &problem, mend))
+    }
+
+    /// What is allowed and still worth knowing: said once, when the configuration is loaded.
+    pub fn advice(&self) -> Vec<String> {
+        let is_strict = |provider: &&Provider| match &provider.kind {
+            ProviderKind::Oidc(oidc) => oidc.strict_rotation,
+            ProviderKind::Credentials(_) => false,
+        };
+        let strict = self.providers.iter().filter(is_strict);
+        let names: Vec<&str> = strict.map(|provider| provider.id.as_str()).collect();
+        if self.refresh.lease == LeaseKind::DurableObject || names.is_empty() || !self.uses_tokens() {
+            return Vec::new();
+        }
+        vec![format!(
+            "AUTH.refresh.lease: {} ends a sign-in whose refresh token is used twice, and only a Durable Object \
+             keeps two locations from that: write lease = \"durable-object\" (docs/refresh.md)",
+            names.join(", "),
+        )]
+    }
+
+    /// Whether anything is done with access tokens at all.
+    fn uses_tokens(&self) -> bool {
+        let of_upstreams = self.upstreams.iter().flat_map(|upstream| {
+            upstream.authorization.iter().chain(upstream.headers.iter().map(|(_, from)| from))
+        });
+        let of_rules = self.rules.rules().iter().flat_map(|rule| {
+            let headers = rule.forwarding.headers.iter().flatten();
+            rule.forwarding.authorization.iter().chain(headers.map(|(_, from)| from))
+        });
+        self.session.exposes_token()
+            || self.upstreams.iter().any(|upstream| upstream.forward_session)
+            || of_upstreams.chain(of_rules).any(is_of_token)
+    }
+}
+
+impl SessionConfig {
+    /// Whether `GET /session` shows the access token, or when it ends.
+    pub fn exposes_token(&self) -> bool {
+        self.expose.iter().any(|(_, from)| is_of_token(from))
+    }
+}
+
+/// Whether that place in the session is the access token, or its end.
+pub(crate) fn is_of_token(from: &DataPath) -> bool {
+    matches!(from.root(), "access_token" | "expires_at")
+}

@@ -1,0 +1,124 @@
+//! The grant behind a refresh, whatever kind of provider gave it: tokens in, tokens or a reason out.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::config::{OidcProvider, Provider, ProviderKind};
+use crate::error::{Error, ProviderError};
+use crate::flow::{Exchange, provider};
+use crate::jose::base64url;
+use crate::oauth::discovery::ProviderMetadata;
+use crate::oauth::id_token;
+use crate::oauth::token::{self, TokenError};
+use crate::platform::{Level, Platform};
+use crate::secret::Secret;
+use crate::session::claims::Session;
+use crate::time::Timestamp;
+
+/// What a refresh gives.
+pub(super) struct Renewed {
+    pub(super) access_token: Secret,
+    /// The next one; the same where the provider gives no other (RFC 6749 section 6).
+    pub(super) refresh_token: Secret,
+    pub(super) expires_at: Timestamp,
+}
+
+/// Why there are no new tokens.
+pub(super) enum RenewError {
+    /// The refresh token is used up, expired or revoked.
+    Gone(String),
+    /// Not now: nothing is known of the refresh token. How long the provider wants to be left alone.
+    Unavailable(String, Option<Duration>),
+    /// The provider does not know this client, or not so: nobody's session is to blame.
+    Misconfigured(String),
+}
+
+/// Whether [`renew`] knows how to ask this kind of provider.
+pub(super) fn is_renewable(provider: &Provider) -> bool {
+    match provider.kind {
+        ProviderKind::Oidc(_) => true,
+        ProviderKind::Credentials(_) => false,
+    }
+}
+
+/// New tokens for a session's.
+pub(super) async fn renew<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider: &Provider,
+    session: &Session,
+) -> Result<Renewed, RenewError> {
+    match &provider.kind {
+        ProviderKind::Oidc(oidc) => renew_at_provider(exchange, provider, oidc, session).await,
+        ProviderKind::Credentials(_) => {
+            Err(RenewError::Misconfigured("an API of one's own is not asked for new tokens".to_owned()))
+        }
+    }
+}
+
+/// By the refresh token grant (RFC 6749 section 6, OpenID Connect Core 1.0 section 12).
+async fn renew_at_provider<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider: &Provider,
+    oidc: &OidcProvider,
+    session: &Session,
+) -> Result<Renewed, RenewError> {
+    let passing = |error: Error| RenewError::Unavailable(error.to_string(), None);
+    let refresh_token = session
+        .refresh_token()
+        .ok_or_else(|| RenewError::Gone("the session has no refresh token".to_owned()))?;
+    let metadata = provider::metadata(exchange, provider, oidc).await.map_err(passing)?;
+    let client = provider::client(oidc, &metadata);
+    let request = token::refresh_request(metadata.token_endpoint(), &client, &refresh_token);
+    let response = provider::ask(exchange, provider, "token", request).await.map_err(passing)?;
+    let tokens = token::parse(&response).map_err(|error| match error {
+        TokenError::InvalidGrant(_) => RenewError::Gone(error.to_string()),
+        TokenError::InvalidClient(_) => RenewError::Misconfigured(error.to_string()),
+        _ => RenewError::Unavailable(error.to_string(), retry_after(response.headers.get("retry-after"))),
+    })?;
+    if let Some(id_token) = &tokens.id_token {
+        let subject = session.subject().unwrap_or_default();
+        check_id_token(exchange, provider, oidc, &metadata, id_token, subject)
+            .await
+            .map_err(|error| RenewError::Unavailable(error.to_string(), None))?;
+    }
+    Ok(Renewed {
+        expires_at: tokens.expires_at(exchange.platform.now()),
+        access_token: tokens.access_token,
+        refresh_token: tokens.refresh_token.unwrap_or(refresh_token),
+    })
+}
+
+/// That the tokens are the same person's (OpenID Connect Core 1.0 section 12.2). While the provider's keys cannot
+/// be had the connection vouches for it (section 3.1.3.7): the old token is used up, and there is no second try.
+async fn check_id_token<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider: &Provider,
+    oidc: &OidcProvider,
+    metadata: &ProviderMetadata,
+    id_token: &Secret,
+    subject: &str,
+) -> Result<(), Error> {
+    let claims = match provider::verify_signature(exchange, provider, metadata, id_token.expose()).await {
+        Ok(payload) => payload.into_claims(),
+        Err(Error::Provider {
+            cause: ProviderError::Unreachable { .. } | ProviderError::Jwks(_), ..
+        }) => {
+            exchange.log(Level::Warn, "id_token_not_verified", "the provider's keys are not to be had");
+            unverified_claims(id_token.expose())
+        }
+        Err(error) => return Err(error),
+    };
+    id_token::verify_refreshed(&claims, metadata.issuer(), &oidc.client_id, subject)
+        .map_err(|cause| provider::blame(provider, cause))
+}
+
+fn unverified_claims(token: &str) -> Map<String, Value> {
+    let payload = token.split('.').nth(1).and_then(|payload| base64url::decode(payload).ok());
+    payload.and_then(|payload| serde_json::from_slice(&payload).ok()).unwrap_or_default()
+}
+
+/// `Retry-After` in seconds (RFC 9110 section 10.2.3); a date is left to our own patience.
+fn retry_after(value: Option<&str>) -> Option<Duration> {
+    value?.trim().parse().ok().map(Duration::from_secs)
+}

@@ -1,0 +1,232 @@
+//! A lease in a Durable Object: one object for each session, single-threaded, with a memory of its own. Strict:
+//! one refresh at a time, and whoever comes with older tokens gets the newest.
+//!
+//! [`serve`] is what such an object does, without its runtime; [`Object`] is how a request asks it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{HELD, Lease, Name, SIGNED_OUT, Successor, Taken, Theirs, in_time, retained, session_key};
+use crate::config::Config;
+use crate::platform::{Platform, StoreError};
+use crate::time::Timestamp;
+
+/// When a successor is first looked for after somebody else took the lease.
+const FIRST_LOOK: Duration = Duration::from_millis(100);
+
+/// What an object remembers.
+#[derive(Default, Serialize, Deserialize)]
+struct Record {
+    newest: Option<Newest>,
+    held: Option<Held>,
+    /// Milliseconds.
+    signed_out_until: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Newest {
+    generation: u64,
+    sealed: String,
+    /// Milliseconds.
+    until: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Held {
+    generation: u64,
+    owner: String,
+    /// Milliseconds.
+    until: u64,
+}
+
+/// What an object is asked. Times are milliseconds.
+#[derive(Serialize, Deserialize)]
+enum Call {
+    Take { generation: u64, owner: String, held_for: u64 },
+    Look { generation: u64 },
+    Leave { generation: u64, owner: String, sealed: String, kept_for: u64 },
+    GiveBack { owner: String },
+    SignOut { kept_for: u64 },
+    IsSignedOut,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Answer {
+    Yours,
+    Theirs { until: u64 },
+    Successor { sealed: String },
+    SignedOut,
+    Done,
+    Nothing,
+}
+
+/// What a lease object has done.
+#[derive(Debug)]
+pub struct Served {
+    /// What is answered.
+    pub answer: String,
+    /// What is to be remembered from now on, where that has changed, and until when.
+    pub remember: Option<(String, Timestamp)>,
+}
+
+/// Answers `call` by what was `remembered`. An object does this for one call after the other, and remembers
+/// before it answers.
+pub fn serve(remembered: Option<&str>, call: &str, now: Timestamp) -> Result<Served, serde_json::Error> {
+    let mut record: Record = remembered.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let (answer, changed) = record.answer(serde_json::from_str(call)?, now);
+    let remember = changed.then(|| -> Result<_, serde_json::Error> {
+        Ok((serde_json::to_string(&record)?, record.until(now)))
+    });
+    Ok(Served { answer: serde_json::to_string(&answer)?, remember: remember.transpose()? })
+}
+
+impl Record {
+    /// The answer, and whether anything has changed.
+    fn answer(&mut self, call: Call, now: Timestamp) -> (Answer, bool) {
+        let after = |millis: u64| now.plus(Duration::from_millis(millis)).millis();
+        let passed = |until: u64| until <= now.millis();
+        if self.newest.as_ref().is_some_and(|newest| passed(newest.until)) {
+            self.newest = None;
+        }
+        let is_signed_out = self.signed_out_until.is_some_and(|until| !passed(until));
+        match call {
+            Call::SignOut { kept_for } => {
+                *self = Self { signed_out_until: Some(after(kept_for)), ..Self::default() };
+                (Answer::Done, true)
+            }
+            Call::IsSignedOut if is_signed_out => (Answer::SignedOut, false),
+            Call::IsSignedOut => (Answer::Nothing, false),
+            Call::Take { .. } | Call::Look { .. } | Call::Leave { .. } if is_signed_out => {
+                (Answer::SignedOut, false)
+            }
+            Call::Take { generation, owner, held_for } => match self.after(generation) {
+                Some(sealed) => (Answer::Successor { sealed }, false),
+                None => match &self.held {
+                    Some(held)
+                        if !passed(held.until) && held.generation >= generation && held.owner != owner =>
+                    {
+                        (Answer::Theirs { until: held.until }, false)
+                    }
+                    _ => {
+                        self.held = Some(Held { generation, owner, until: after(held_for) });
+                        (Answer::Yours, true)
+                    }
+                },
+            },
+            Call::Look { generation } => match self.after(generation) {
+                Some(sealed) => (Answer::Successor { sealed }, false),
+                None => (Answer::Nothing, false),
+            },
+            Call::Leave { generation, owner, sealed, kept_for } => {
+                self.held = self.held.take().filter(|held| held.owner != owner);
+                if self.newest.as_ref().is_none_or(|newest| newest.generation < generation) {
+                    self.newest = Some(Newest { generation, sealed, until: after(kept_for) });
+                }
+                (Answer::Done, true)
+            }
+            Call::GiveBack { owner } => {
+                let is_theirs = self.held.as_ref().is_some_and(|held| held.owner == owner);
+                self.held = self.held.take().filter(|_| !is_theirs);
+                (Answer::Done, is_theirs)
+            }
+        }
+    }
+
+    /// The newest tokens, where they follow those of `generation`.
+    fn after(&self, generation: u64) -> Option<String> {
+        let newest = self.newest.as_ref().filter(|newest| newest.generation > generation)?;
+        Some(newest.sealed.clone())
+    }
+
+    /// When all of it can be forgotten.
+    fn until(&self, now: Timestamp) -> Timestamp {
+        let ends = [
+            self.newest.as_ref().map(|newest| newest.until),
+            self.held.as_ref().map(|held| held.until),
+            self.signed_out_until,
+        ];
+        ends.into_iter().flatten().max().map_or(now, Timestamp::from_millis)
+    }
+}
+
+pub(crate) struct Object<'a, P: Platform> {
+    pub(super) config: &'a Config,
+    pub(super) platform: &'a P,
+}
+
+impl<P: Platform> Lease for Object<'_, P> {
+    async fn take(&self, name: &Name, owner: &str) -> Result<Taken, StoreError> {
+        let held_for = millis(HELD);
+        let call = Call::Take { generation: name.generation, owner: owner.to_owned(), held_for };
+        match self.call(&name.sid, &call).await? {
+            Answer::Yours => Ok(Taken::Yours),
+            Answer::Theirs { until } => {
+                let look_at = Some(self.platform.now().plus(FIRST_LOOK));
+                Ok(Taken::Theirs(Theirs { until: Timestamp::from_millis(until), look_at }))
+            }
+            Answer::Successor { sealed } => {
+                self.open(&sealed, name).map(Taken::Successor).ok_or_else(|| unexpected("take"))
+            }
+            Answer::SignedOut => Ok(Taken::SignedOut),
+            Answer::Done | Answer::Nothing => Err(unexpected("take")),
+        }
+    }
+
+    async fn look(&self, name: &Name) -> Result<Option<Successor>, StoreError> {
+        match self.call(&name.sid, &Call::Look { generation: name.generation }).await? {
+            Answer::Successor { sealed } => Ok(self.open(&sealed, name)),
+            _ => Ok(None),
+        }
+    }
+
+    async fn look_again(&self, name: &Name) -> Result<Option<Successor>, StoreError> {
+        self.look(name).await
+    }
+
+    async fn leave(&self, name: &Name, owner: &str, successor: &Successor) -> Result<(), StoreError> {
+        let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
+        let sealed = successor.seal(name, self.config, self.platform.now(), random);
+        let kept_for = millis(retained(self.config));
+        let (generation, owner) = (successor.generation, owner.to_owned());
+        self.call(&name.sid, &Call::Leave { generation, owner, sealed, kept_for }).await.map(drop)
+    }
+
+    async fn give_back(&self, name: &Name, owner: &str) -> Result<(), StoreError> {
+        self.call(&name.sid, &Call::GiveBack { owner: owner.to_owned() }).await.map(drop)
+    }
+
+    async fn sign_out(&self, sid: &str) -> Result<(), StoreError> {
+        self.call(sid, &Call::SignOut { kept_for: millis(SIGNED_OUT) }).await.map(drop)
+    }
+
+    async fn is_signed_out(&self, sid: &str) -> Result<bool, StoreError> {
+        Ok(matches!(self.call(sid, &Call::IsSignedOut).await?, Answer::SignedOut))
+    }
+
+    fn is_certain(&self) -> bool {
+        true
+    }
+}
+
+impl<P: Platform> Object<'_, P> {
+    async fn call(&self, sid: &str, call: &Call) -> Result<Answer, StoreError> {
+        let broken = |error: serde_json::Error| StoreError::Failed(error.to_string());
+        let call = serde_json::to_string(call).map_err(broken)?;
+        let name = session_key(sid);
+        let answer = in_time(self.platform, self.platform.call_lease_object(&name, &call)).await?;
+        serde_json::from_str(&answer).map_err(broken)
+    }
+
+    fn open(&self, sealed: &str, name: &Name) -> Option<Successor> {
+        Successor::open(sealed, name, &self.config.keys, self.platform.now())
+    }
+}
+
+fn unexpected(call: &str) -> StoreError {
+    StoreError::Failed(format!("the lease object gave no usable answer to {call}"))
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

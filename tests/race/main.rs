@@ -1,0 +1,128 @@
+//! Races for a refresh token: the real code, and a simulated world around it.
+//!
+//! One race is one browser. Its access token is about to end, or has ended; it sends a burst of requests, which
+//! reach isolates that know nothing of each other, in one or several locations; some it gives up on. Then it waits
+//! for the next token to end and does it again. A session is lost where any answer says that nobody is signed in.
+//! Everything that is by chance comes from the seed: the same seed is the same race.
+//!
+//! `cargo test` runs a few hundred; `cargo xtask race` as many as are asked for, and prints the table.
+
+#![allow(unreachable_pub, reason = "a test has no API: pub is for its other files")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is wrong"
+)]
+
+#[path = "../support/clockwork.rs"]
+mod clockwork;
+#[path = "../support/rotation.rs"]
+mod rotation;
+#[path = "../support/store.rs"]
+mod store;
+
+mod browser;
+mod scene;
+mod table;
+
+use crate::browser::Outcome;
+use crate::rotation::Rotation;
+use crate::table::Row;
+
+/// What a race is run in.
+#[derive(Clone, Copy)]
+struct Setting {
+    lease: &'static str,
+    rotation: Rotation,
+    spread: Spread,
+    parallel: u64,
+    /// Whether Workers KV refuses a second write of a key within a second. It says so; nobody says that two at
+    /// the very same time are kept apart.
+    limits_writes: bool,
+}
+
+/// Where a browser's requests go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spread {
+    /// To one location, as nearly always.
+    One,
+    /// To one location, but one in twenty to another: somebody walks from Wi-Fi into a mobile network.
+    Stray,
+    /// To three locations evenly, which no browser does.
+    Even,
+}
+
+const LEASES: [&str; 3] = ["none", "kv", "durable-object"];
+const ROTATIONS: [Rotation; 3] = [Rotation::None, Rotation::Grace(10_000), Rotation::Strict];
+
+fn settings() -> Vec<Setting> {
+    let mut settings = Vec::new();
+    for lease in LEASES {
+        for rotation in ROTATIONS {
+            for spread in [Spread::One, Spread::Stray, Spread::Even] {
+                for parallel in [4, 16] {
+                    settings.push(Setting { lease, rotation, spread, parallel, limits_writes: true });
+                }
+            }
+            if lease == "kv" {
+                let (spread, parallel) = (Spread::One, 16);
+                settings.push(Setting { lease, rotation, spread, parallel, limits_writes: false });
+            }
+        }
+    }
+    settings
+}
+
+fn main() {
+    let options = Options::parse(std::env::args().skip(1));
+    let settings = settings();
+    let each = options.races.div_ceil(settings.len() as u64).max(1);
+    let rows: Vec<Row> = settings.iter().map(|setting| run(*setting, each, options.seed)).collect();
+    println!("{}", table::render(&rows, each, options.seed));
+    let broken: Vec<&Row> = rows.iter().filter(|row| !row.holds()).collect();
+    for row in &broken {
+        let seeds: Vec<String> = row.lost_seeds.iter().take(5).map(u64::to_string).collect();
+        println!("lost although it must not be: {}; seeds {}", row.name(), seeds.join(", "));
+    }
+    assert!(broken.is_empty(), "sessions were lost");
+}
+
+/// All races of one setting, shared among the machine's cores.
+fn run(setting: Setting, races: u64, seed: u64) -> Row {
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let outcomes: Vec<(u64, Outcome)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers)
+            .map(|worker| {
+                scope.spawn(move || {
+                    let mine = (seed..seed + races).filter(|seed| seed % workers == worker);
+                    mine.map(|seed| (seed, browser::race(setting, seed))).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    Row::of(setting, outcomes)
+}
+
+struct Options {
+    races: u64,
+    seed: u64,
+}
+
+impl Options {
+    /// `--races N --seed N`. Other words are the test runner's.
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Self {
+        let mut options = Self { races: 570, seed: 1 };
+        while let Some(argument) = arguments.next() {
+            let mut number = || arguments.next().and_then(|n| n.parse().ok()).expect("a number");
+            match argument.as_str() {
+                "--races" => options.races = number(),
+                "--seed" => options.seed = number(),
+                _ => {}
+            }
+        }
+        options
+    }
+}

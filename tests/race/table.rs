@@ -1,0 +1,112 @@
+//! What all races of one setting came to, as a line of a table.
+
+use std::fmt::Write as _;
+
+use crate::browser::Outcome;
+use crate::rotation::Rotation;
+use crate::{Setting, Spread};
+
+pub struct Row {
+    setting: Setting,
+    races: u64,
+    pub lost_seeds: Vec<u64>,
+    grants: u64,
+    refused: u64,
+    turned_away: u64,
+    p50: u32,
+    p99: u32,
+    reads: u64,
+    writes: u64,
+    calls: u64,
+}
+
+impl Row {
+    pub fn of(setting: Setting, outcomes: Vec<(u64, Outcome)>) -> Self {
+        let sum = |of: fn(&Outcome) -> u64| outcomes.iter().map(|(_, outcome)| of(outcome)).sum();
+        let mut added: Vec<u32> = outcomes.iter().flat_map(|(_, outcome)| outcome.added.clone()).collect();
+        added.sort_unstable();
+        let at = |percent: usize| added.get(added.len() * percent / 100).copied().unwrap_or(0);
+        let mut lost_seeds: Vec<u64> =
+            outcomes.iter().filter(|(_, outcome)| outcome.lost).map(|(seed, _)| *seed).collect();
+        lost_seeds.sort_unstable();
+        Self {
+            setting,
+            races: outcomes.len() as u64,
+            lost_seeds,
+            grants: sum(|outcome| u64::from(outcome.grants)),
+            refused: sum(|outcome| u64::from(outcome.refused)),
+            turned_away: sum(|outcome| u64::from(outcome.turned_away)),
+            p50: at(50),
+            p99: at(99),
+            reads: sum(|outcome| outcome.reads),
+            writes: sum(|outcome| outcome.writes),
+            calls: sum(|outcome| outcome.calls),
+        }
+    }
+
+    /// Whether what is promised for this setting held: nobody lost with KV where the provider has a grace of
+    /// ten seconds or does not rotate, nobody at all with a Durable Object.
+    pub fn holds(&self) -> bool {
+        let is_promised = match (self.setting.lease, self.setting.rotation) {
+            ("durable-object", _) | (_, Rotation::None) => true,
+            ("kv", Rotation::Grace(grace)) => grace >= 10_000,
+            _ => false,
+        };
+        !is_promised || self.lost_seeds.is_empty()
+    }
+
+    pub fn name(&self) -> String {
+        let Setting { lease, spread, parallel, limits_writes, .. } = self.setting;
+        let lease = if limits_writes { lease.to_owned() } else { format!("{lease}, write limit off") };
+        let locations = match spread {
+            Spread::One => "1",
+            Spread::Stray => "2, one in 20",
+            Spread::Even => "3, evenly",
+        };
+        format!("{lease} | {} | {locations} | {parallel}", rotation(self.setting.rotation))
+    }
+}
+
+fn rotation(rotation: Rotation) -> String {
+    match rotation {
+        Rotation::None => "no rotation".to_owned(),
+        Rotation::Grace(millis) => format!("grace {} s", millis / 1000),
+        Rotation::Strict => "strict".to_owned(),
+    }
+}
+
+/// The table, as Markdown.
+pub fn render(rows: &[Row], each: u64, seed: u64) -> String {
+    let races: u64 = rows.iter().map(|row| row.races).sum();
+    let mut text = format!(
+        "{races} races, {each} for each line, seeds {seed} to {}; each race has two refreshes.\n\n\
+         | lease | provider | locations | requests at once | lost sessions | grants a refresh | refused a refresh \
+         | 503 a race | added p50 | added p99 | KV reads | KV writes | object calls |\n\
+         |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+        seed + each - 1,
+    );
+    for row in rows {
+        let lost = row.lost_seeds.len() as u64;
+        let _ = writeln!(
+            text,
+            "| {} | {lost} ({} %) | {} | {} | {} | {} ms | {} ms | {} | {} | {} |",
+            row.name(),
+            hundredths(lost * 100, row.races),
+            hundredths(row.grants, row.races * 2),
+            hundredths(row.refused, row.races * 2),
+            hundredths(row.turned_away, row.races),
+            row.p50,
+            row.p99,
+            hundredths(row.reads, row.races * 2),
+            hundredths(row.writes, row.races * 2),
+            hundredths(row.calls, row.races * 2),
+        );
+    }
+    text
+}
+
+/// A quotient with two digits behind the point.
+fn hundredths(part: u64, whole: u64) -> String {
+    let hundredths = (part * 100 + whole / 2) / whole.max(1);
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}

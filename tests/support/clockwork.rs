@@ -1,0 +1,168 @@
+//! Time that passes when nobody has anything else to do: futures run until all of them wait, then the clock
+//! goes on to whoever waits shortest.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+type Task = Pin<Box<dyn Future<Output = ()>>>;
+
+/// A clock, and those who wait for it.
+pub struct Clockwork {
+    /// Microseconds.
+    now: Cell<u64>,
+    order: Cell<u64>,
+    timers: RefCell<BTreeMap<(u64, u64), Waker>>,
+    spawned: RefCell<Vec<Task>>,
+    own: Weak<Self>,
+}
+
+/// A future that was polled is polled again once it is woken.
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Clockwork {
+    pub fn starting_at(millis: u64) -> Rc<Self> {
+        Rc::new_cyclic(|own| Self {
+            now: Cell::new(millis * 1000),
+            order: Cell::new(0),
+            timers: RefCell::default(),
+            spawned: RefCell::default(),
+            own: own.clone(),
+        })
+    }
+
+    /// Milliseconds.
+    pub fn now(&self) -> u64 {
+        self.now.get() / 1000
+    }
+
+    pub fn pass(&self, time: Duration) {
+        self.now.set(self.now.get() + u64::try_from(time.as_micros()).unwrap());
+    }
+
+    /// Waits, in the clock's time.
+    pub fn sleep(&self, time: Duration) -> Sleep {
+        let clock = self.own.upgrade().expect("a clock that is asked is there");
+        let due = self.now.get() + u64::try_from(time.as_micros()).unwrap();
+        Sleep { clock, due, entry: None }
+    }
+
+    /// Does something beside all else; it is done when [`run`](Self::run) says that nothing is left.
+    pub fn spawn<T: 'static>(&self, work: impl Future<Output = T> + 'static) -> Answer<T> {
+        let answer = Answer(Rc::new(RefCell::new((None, None))));
+        let slot = Answer(Rc::clone(&answer.0));
+        self.spawned.borrow_mut().push(Box::pin(async move {
+            let value = work.await;
+            let mut slot = slot.0.borrow_mut();
+            slot.0 = Some(value);
+            if let Some(waker) = slot.1.take() {
+                waker.wake();
+            }
+        }));
+        answer
+    }
+
+    /// Runs `main`, and everything that was spawned, to the end.
+    pub fn run<T>(&self, main: impl Future<Output = T>) -> T {
+        let mut main = std::pin::pin!(main);
+        let mut answer = None;
+        let flag = |woken| Arc::new(Flag(AtomicBool::new(woken)));
+        let main_flag = flag(true);
+        let mut tasks: Vec<(Arc<Flag>, Option<Task>)> = Vec::new();
+        loop {
+            let mut moved = false;
+            if answer.is_none() && main_flag.0.swap(false, Ordering::Relaxed) {
+                moved = true;
+                let waker = Waker::from(Arc::clone(&main_flag));
+                if let Poll::Ready(value) = main.as_mut().poll(&mut Context::from_waker(&waker)) {
+                    answer = Some(value);
+                }
+            }
+            for (flag, slot) in &mut tasks {
+                let Some(task) = slot.as_mut() else { continue };
+                if flag.0.swap(false, Ordering::Relaxed) {
+                    moved = true;
+                    let waker = Waker::from(Arc::clone(flag));
+                    if task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+                        *slot = None;
+                    }
+                }
+            }
+            tasks.retain(|(_, task)| task.is_some());
+            let spawned = self.spawned.take();
+            moved |= !spawned.is_empty();
+            tasks.extend(spawned.into_iter().map(|task| (flag(true), Some(task))));
+            if moved {
+                continue;
+            }
+            if tasks.is_empty()
+                && let Some(answer) = answer.take()
+            {
+                return answer;
+            }
+            let ((due, _), waker) = self.timers.borrow_mut().pop_first().expect("somebody has a timer");
+            self.now.set(self.now.get().max(due));
+            waker.wake();
+        }
+    }
+}
+
+/// A wait. Dropped, it is no reason for the clock to go on.
+pub struct Sleep {
+    clock: Rc<Clockwork>,
+    due: u64,
+    entry: Option<(u64, u64)>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(entry) = self.entry.take() {
+            self.clock.timers.borrow_mut().remove(&entry);
+        }
+        if self.clock.now.get() >= self.due {
+            return Poll::Ready(());
+        }
+        let entry = (self.due, self.clock.order.get());
+        self.clock.order.set(entry.1 + 1);
+        self.clock.timers.borrow_mut().insert(entry, context.waker().clone());
+        self.entry = Some(entry);
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let Some(entry) = self.entry.take() {
+            self.clock.timers.borrow_mut().remove(&entry);
+        }
+    }
+}
+
+/// What something that was spawned comes to.
+pub struct Answer<T>(Rc<RefCell<(Option<T>, Option<Waker>)>>);
+
+impl<T> Future for Answer<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let mut slot = self.0.borrow_mut();
+        let value = slot.0.take();
+        if value.is_none() {
+            slot.1 = Some(context.waker().clone());
+        }
+        value.map_or(Poll::Pending, Poll::Ready)
+    }
+}

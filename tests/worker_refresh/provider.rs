@@ -1,0 +1,84 @@
+//! `demo/provider.mjs`: a real OpenID provider that rotates refresh tokens and revokes on reuse.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use miniflare_test_harness::{Client, Harness};
+use serde_json::Value;
+
+/// A provider with users, in a process of its own. It ends with this value, and with this process.
+pub struct Provider {
+    child: Child,
+    issuer: String,
+}
+
+impl Provider {
+    /// For a Worker at `base`.
+    pub fn start(base: &str) -> Self {
+        // The port was free a moment ago; whoever takes it now makes the start fail, not the test lie.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut child = Command::new(node())
+            .args([root().join("demo/provider.mjs").to_str().unwrap(), &port.to_string()])
+            .env("DEMO_BASE_URLS", base)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        assert!(line.contains("listens on"), "the provider said {line:?}");
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+        Self { child, issuer: format!("http://localhost:{port}") }
+    }
+
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// How often a refresh token was taken, and how often anything was refused.
+    pub fn refreshed(&self) -> (u64, u64) {
+        let nobody = Harness::from_module("export default { fetch() { return new Response() } }");
+        let world = nobody.start().unwrap();
+        let stats: Value = world.client().get(&format!("{}/__stats", self.issuer)).send().json();
+        (stats["refresh_token"].as_u64().unwrap(), stats["refused"].as_u64().unwrap())
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Signs bob in, through the provider's login page.
+pub fn sign_in(browser: &Client, app: &str) {
+    let csrf: Value = browser.get(&format!("{app}/auth/csrf")).send().json()["csrfToken"].clone();
+    let form = [("csrfToken", csrf.as_str().unwrap()), ("callbackUrl", "/api")];
+    let begun = browser.post(&format!("{app}/auth/signin/demo")).form(&form).send().expect_status(302);
+    let login = browser.get(begun.location()).send();
+    let login = origin(begun.location()) + login.location();
+    browser.get(&login).send().expect_status(200);
+    let who = [("email", "bob@example.com"), ("password", "bob")];
+    browser.post(&login).form(&who).follow().send().expect_status(200);
+}
+
+fn origin(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap();
+    format!("{scheme}://{}", rest.split('/').next().unwrap())
+}
+
+/// The repository's root.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn node() -> PathBuf {
+    let node =
+        std::env::var_os("NODE_BIN").map_or_else(|| root().join("node_modules/.bin/node"), PathBuf::from);
+    assert!(node.exists(), "there is no {}: run `npm ci` first", node.display());
+    node
+}
