@@ -42,7 +42,10 @@ pub(crate) async fn forward<P: Platform>(
             exchange.log(level, "forward_failed", &error.to_string());
             let status = if level == Level::Error { 500 } else { 502 };
             let answer = Response::json(status, &serde_json::json!({ "error": "upstream_unavailable" }));
-            let cookies = refresh::still_wanted(exchange, session, renewed).await;
+            // Only what would be lost: that the upstream does not answer is no reason for anything else.
+            let has_news = session.is_some_and(|session| refresh::has_new_tokens(exchange, session));
+            let news = if has_news { renewed } else { Vec::new() };
+            let cookies = refresh::still_wanted(exchange, session, news).await;
             Reply::Own(with_cookies(answer.with("cache-control", "private, no-store"), cookies))
         }
     }

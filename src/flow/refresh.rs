@@ -19,6 +19,7 @@ use crate::lease::flights::{Found, Outcome, Place};
 use crate::lease::{AnyLease, Lease, Name, Successor, Taken, Theirs};
 use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
+use crate::session::cookie::Presented;
 use crate::time::Timestamp;
 
 /// How long a request waits, all in all, that has no living token. Longer than the lease that it waits for, so
@@ -140,12 +141,21 @@ pub(crate) async fn still_wanted<P: Platform>(
     if cookies.is_empty() || flights.is_outdated(sid, session.generation()) || flights.is_signed_out(sid) {
         return Vec::new();
     }
-    let brought = exchange.session();
-    let is_new = !matches!(&brought, crate::session::cookie::Presented::Good(brought)
-        if brought.generation() == session.generation());
     let lease = AnyLease::new(exchange.config(), exchange.platform);
     // Where nobody can say, the sign-out that nobody knows of is the smaller risk than the token that is lost.
-    if is_new && lease.is_signed_out(sid).await.unwrap_or(false) { Vec::new() } else { cookies }
+    if has_new_tokens(exchange, session) && lease.is_signed_out(sid).await.unwrap_or(false) {
+        Vec::new()
+    } else {
+        cookies
+    }
+}
+
+/// Whether a session has other tokens than the browser sent.
+pub(crate) fn has_new_tokens<P: Platform>(exchange: &Exchange<'_, P>, session: &Session) -> bool {
+    match exchange.session() {
+        Presented::Good(sent) => sent.generation() != session.generation(),
+        Presented::Nothing | Presented::Refused(_) => false,
+    }
 }
 
 /// Remembers that a session ends here, so that no refresh under way brings it back.

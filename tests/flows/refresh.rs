@@ -549,3 +549,14 @@ fn point_9_a_page_gets_the_token_by_itself_where_it_may() {
     let hidden = world.isolate(hidden, "here");
     assert_ne!(browser.send(&hidden, "GET", &url, &own, b"").status, 200);
 }
+
+#[test]
+fn point_9_an_upstream_that_fails_takes_no_token_with_it() {
+    for lease in LEASES {
+        let (world, mut browser) = signed_in(lease, OVER);
+        world.provider.goes_down("upstream");
+        assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 502, "{lease}");
+        assert_eq!(browser.session(&world)["access_token"], "access-bob~1", "{lease}");
+        assert_eq!(given(&world), 1, "{lease}");
+    }
+}

@@ -103,7 +103,7 @@ fn run(setting: Setting, races: u64, seed: u64) -> Row {
             .collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
-    Row::of(setting, outcomes)
+    Row::of(setting, &outcomes)
 }
 
 struct Options {

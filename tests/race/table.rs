@@ -21,7 +21,7 @@ pub struct Row {
 }
 
 impl Row {
-    pub fn of(setting: Setting, outcomes: Vec<(u64, Outcome)>) -> Self {
+    pub fn of(setting: Setting, outcomes: &[(u64, Outcome)]) -> Self {
         let sum = |of: fn(&Outcome) -> u64| outcomes.iter().map(|(_, outcome)| of(outcome)).sum();
         let mut added: Vec<u32> = outcomes.iter().flat_map(|(_, outcome)| outcome.added.clone()).collect();
         added.sort_unstable();
