@@ -1,12 +1,12 @@
 //! Who of many requests may use a refresh token, and how the others get what it gave.
 //!
 //! A provider that rotates takes a refresh token once; a browser sends ten requests at once. Inside an isolate
-//! [`flights`] lets one of them go. Across isolates a [`Lease`] does, as well as what it is kept in can:
+//! `flights` lets one of them go. Across isolates a `Lease` does, as well as what it is kept in can:
 //!
-//! - [`Alone`] knows nothing beyond the isolate.
-//! - [`kv::Kv`] is advice: Workers KV has no compare-and-swap and is a minute late elsewhere. Losing the lease
+//! - `none` knows nothing beyond the isolate.
+//! - `kv` is advice: Workers KV has no compare-and-swap and is a minute late elsewhere. Losing the lease
 //!   is harmless where the provider takes a token for some seconds more.
-//! - [`object::Object`] is a lock: one Durable Object for each session.
+//! - [`object`] is a lock: one Durable Object for each session.
 //!
 //! Whoever wins leaves the tokens that followed, sealed, where whoever held the old ones finds them: the losers,
 //! and a browser that never got the answer and comes back days later.

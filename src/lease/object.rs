@@ -1,7 +1,7 @@
 //! A lease in a Durable Object: one object for each session, single-threaded, with a memory of its own. Strict:
 //! one refresh at a time, and whoever comes with older tokens gets the newest.
 //!
-//! [`serve`] is what such an object does, without its runtime; [`Object`] is how a request asks it.
+//! [`serve`] is what such an object does, without its runtime; `Object` is how a request asks it.
 
 use std::time::Duration;
 
