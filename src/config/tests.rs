@@ -380,7 +380,7 @@ fn what_renews_tokens_needs_its_binding_and_what_does_not_needs_none() {
         json!({ "upstreams": [{ "to": "origin", "forward_session": true }] }),
         json!({ "upstreams": [{ "to": "origin", "headers": { "X-Ends": "expires_at" } }] }),
         json!({ "session": { "expose": { "token": "access_token" } } }),
-        json!({ "rules": [{ "match": "/api/:path*", "to": "origin", "authorization": "access_token" }] }),
+        json!({ "rules": [{ "match": "/api/:path*", "access": "signed-in", "to": "origin", "authorization": "access_token" }] }),
     ] {
         assert!(checked(auth.clone(), &[]).is_err(), "{auth}");
     }
