@@ -11,6 +11,8 @@ use super::{Config, Provider, ProviderKind, SessionConfig};
 pub struct RefreshConfig {
     /// What keeps two requests from using one refresh token.
     pub lease: LeaseKind,
+    /// Whether the configuration names the lease; otherwise it is what the bindings allow.
+    pub lease_is_chosen: bool,
     /// How long before an access token's end it is renewed. Default a minute: longer than a page takes with all
     /// its requests, little beside the hour that most tokens live.
     pub leeway: Duration,
@@ -45,11 +47,15 @@ pub const LEASE_OBJECTS: &str = "AUTH_LEASE";
 
 impl Config {
     /// Sees that the Worker has the bindings that this configuration needs. A Worker in which nothing uses
-    /// access tokens renews none and needs none.
-    pub fn check_bindings(self, is_bound: &dyn Fn(&str) -> bool) -> Result<Self, ConfigErrors> {
+    /// access tokens renews none and needs none; where no lease is chosen, it is the best that is bound.
+    pub fn check_bindings(mut self, is_bound: &dyn Fn(&str) -> bool) -> Result<Self, ConfigErrors> {
         let Some(binding) = self.refresh.lease.binding().filter(|name| !is_bound(name)) else {
             return Ok(self);
         };
+        if !self.refresh.lease_is_chosen {
+            self.refresh.lease = LeaseKind::None;
+            return Ok(self);
+        }
         if !self.uses_tokens() {
             return Ok(self);
         }
@@ -78,14 +84,24 @@ impl Config {
         };
         let strict = self.providers.iter().filter(is_strict);
         let names: Vec<&str> = strict.map(|provider| provider.id.as_str()).collect();
-        if self.refresh.lease == LeaseKind::DurableObject || names.is_empty() || !self.uses_tokens() {
-            return Vec::new();
+        let mut advice = Vec::new();
+        if !self.uses_tokens() {
+            return advice;
         }
-        vec![format!(
-            "AUTH.refresh.lease: {} ends a sign-in whose refresh token is used twice, and only a Durable Object \
-             keeps two locations from that: write lease = \"durable-object\" (docs/refresh.md)",
-            names.join(", "),
-        )]
+        if self.refresh.lease == LeaseKind::None && !self.refresh.lease_is_chosen {
+            advice.push(format!(
+                "AUTH.refresh.lease: no KV namespace is bound as {KV}, so only the requests of one isolate are kept \
+                 from using a refresh token twice: add it, or write lease = \"none\" (docs/refresh.md)"
+            ));
+        }
+        if self.refresh.lease != LeaseKind::DurableObject && !names.is_empty() {
+            advice.push(format!(
+                "AUTH.refresh.lease: {} ends a sign-in whose refresh token is used twice, and only a Durable Object \
+                 keeps two locations from that: write lease = \"durable-object\" (docs/refresh.md)",
+                names.join(", "),
+            ));
+        }
+        advice
     }
 
     /// Whether anything is done with access tokens at all.

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::config::refresh::LeaseKind;
 use crate::guard::matcher::Pattern;
 use crate::guard::path::CanonicalPath;
 use crate::guard::rules::{Decided, Deny};
@@ -376,18 +377,24 @@ fn what_renews_tokens_needs_its_binding_and_what_does_not_needs_none() {
             assert!(refused.starts_with("AUTH.refresh.lease: ") && refused.contains(missing), "{refused}");
         }
     }
-    for auth in [
+    for mut auth in [
         json!({ "upstreams": [{ "to": "origin", "forward_session": true }] }),
         json!({ "upstreams": [{ "to": "origin", "headers": { "X-Ends": "expires_at" } }] }),
         json!({ "session": { "expose": { "token": "access_token" } } }),
         json!({ "rules": [{ "match": "/api/:path*", "access": "signed-in", "to": "origin", "authorization": "access_token" }] }),
     ] {
+        let by_itself = checked(auth.clone(), &[]).unwrap();
+        assert_eq!(by_itself.refresh.lease, LeaseKind::None, "{auth}");
+        assert!(by_itself.advice().iter().any(|advice| advice.contains("bound as AUTH_KV")), "{auth}");
+        let with_store = checked(auth.clone(), &["AUTH_KV"]).unwrap();
+        assert_eq!((with_store.refresh.lease, with_store.advice().len()), (LeaseKind::Kv, 0), "{auth}");
+        auth["refresh"] = json!({ "lease": "kv" });
         assert!(checked(auth.clone(), &[]).is_err(), "{auth}");
     }
-    assert!(
-        checked(json!({ "upstreams": [{ "to": "origin", "headers": { "X-E": "email" } }] }), &[]).is_ok()
-    );
-    assert!(checked(json!({}), &[]).is_ok());
+    for needs_none in [json!({ "upstreams": [{ "to": "origin", "headers": { "X-E": "email" } }] }), json!({})]
+    {
+        assert!(checked(needs_none, &[]).unwrap().advice().is_empty());
+    }
 }
 
 #[test]

@@ -189,7 +189,11 @@ pub(super) fn refresh(raw: &RawRefresh, place: &Place, problems: &mut Problems) 
         .leeway
         .map(|Span(leeway)| leeway)
         .filter(|leeway| in_bounds(*leeway, Duration::ZERO..=LONGEST_LEEWAY, &place.key("leeway"), problems));
-    RefreshConfig { lease: lease.unwrap_or(LeaseKind::Kv), leeway: leeway.unwrap_or(MINUTE) }
+    RefreshConfig {
+        lease: lease.unwrap_or(LeaseKind::Kv),
+        lease_is_chosen: lease.is_some(),
+        leeway: leeway.unwrap_or(MINUTE),
+    }
 }
 
 fn in_bounds(
