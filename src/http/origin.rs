@@ -6,6 +6,8 @@
 use thiserror::Error;
 use url::{Host, Url};
 
+use crate::http::percent;
+
 /// A scheme, host and port (RFC 6454) of `http` or `https`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -263,10 +265,17 @@ fn strict_url(text: &str) -> Result<Url, OriginError> {
     if !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("http") {
         return Err(OriginError::Scheme);
     }
-    if rest.is_empty() || rest.starts_with(['/', '?', '#']) {
+    if rest.is_empty() || rest.starts_with(['/', '?', '#']) || !has_plain_host(rest) {
         return Err(OriginError::NotAUrl);
     }
     Url::parse(text).map_err(|_| OriginError::NotAUrl)
+}
+
+/// Whether what follows a scheme begins with a host in ASCII, also once it is decoded. No other host can be a
+/// site's here, and the URL parser, which has no IDN tables, is not asked about one.
+pub(crate) fn has_plain_host(after_scheme: &str) -> bool {
+    let authority = after_scheme.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    percent::decode(authority).is_some_and(|host| host.bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
 /// `host:port` cut at the port; brackets of an IPv6 address are respected.

@@ -12,7 +12,7 @@ use std::fmt;
 
 use url::Url;
 
-use crate::http::origin::{CookieDomain, HostPattern, Origin};
+use crate::http::origin::{CookieDomain, HostPattern, Origin, has_plain_host};
 
 /// Longer candidates are refused: they would not fit into a cookie.
 const MAX_LENGTH: usize = 4096;
@@ -111,7 +111,7 @@ impl ReturnPolicy<'_> {
 fn strip_scheme(candidate: &str) -> Option<&str> {
     let (scheme, rest) = candidate.split_once("://")?;
     let http = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
-    (http && !rest.is_empty() && !rest.starts_with(['/', '?', '#'])).then_some(rest)
+    (http && !rest.is_empty() && !rest.starts_with(['/', '?', '#']) && has_plain_host(rest)).then_some(rest)
 }
 
 #[cfg(test)]
@@ -182,6 +182,8 @@ mod tests {
     }
 
     const CROOKED: &[&str] = &[
+        "HTTPS://A\u{10efc}",
+        "https://A%F0%90%BB%BC/",
         "",
         " ",
         "foo",
