@@ -15,6 +15,7 @@ pub(crate) mod flights;
 pub(crate) mod kv;
 pub mod object;
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -56,7 +57,7 @@ const SALT: &str = "vestibule.successor";
 pub(crate) struct Name {
     pub(crate) sid: String,
     pub(crate) generation: u64,
-    /// The refresh token's hash.
+    /// The refresh token's hash, or that of the cookies in which it is.
     token: [u8; 32],
 }
 
@@ -64,7 +65,15 @@ impl Name {
     /// Of the refresh that would renew `session`. `None` where nothing could: it has no refresh token, or is none of
     /// ours.
     pub(crate) fn of(session: &Session) -> Option<Self> {
-        let token = Sha256::digest(session.refresh_token()?.expose().as_bytes()).into();
+        let cookies = session.api_cookies();
+        let token = match session.refresh_token() {
+            Some(token) => Sha256::digest(token.expose().as_bytes()).into(),
+            None if cookies.is_empty() => return None,
+            None => {
+                let parts = cookies.iter().flat_map(|(name, value)| [name.as_str(), value.expose()]);
+                digest(parts.map(str::as_bytes))
+            }
+        };
         let sid = session.sid().filter(|sid| !sid.is_empty())?.to_owned();
         Some(Self { sid, generation: session.generation(), token })
     }
@@ -81,14 +90,18 @@ fn session_key(sid: &str) -> String {
     hash(&[b"vestibule session", sid.as_bytes()])
 }
 
-/// SHA-256 over the parts, each after its length, so that no two lists are the same bytes.
 fn hash(parts: &[&[u8]]) -> String {
+    base64url::encode(&digest(parts.iter().copied()))
+}
+
+/// SHA-256 over the parts, each after its length, so that no two lists are the same bytes.
+fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    base64url::encode(&hash.finalize())
+    hash.finalize().into()
 }
 
 /// The tokens that followed a session's own.
@@ -96,8 +109,13 @@ fn hash(parts: &[&[u8]]) -> String {
 pub struct Successor {
     pub(crate) generation: u64,
     pub(crate) access_token: Secret,
-    pub(crate) refresh_token: Secret,
+    /// `None` where it is in the API's cookies alone.
+    pub(crate) refresh_token: Option<Secret>,
     pub(crate) expires_at: Timestamp,
+    /// When the refresh token ends, where that is known.
+    pub(crate) refresh_expires_at: Option<Timestamp>,
+    /// The cookies that the next refresh will send to an API of one's own.
+    pub(crate) api_cookies: BTreeMap<String, Secret>,
 }
 
 impl Successor {
@@ -106,8 +124,17 @@ impl Successor {
         let mut claims = Map::new();
         claims.insert("generation".to_owned(), self.generation.into());
         claims.insert("access_token".to_owned(), self.access_token.expose().into());
-        claims.insert("refresh_token".to_owned(), self.refresh_token.expose().into());
+        if let Some(token) = &self.refresh_token {
+            claims.insert("refresh_token".to_owned(), token.expose().into());
+        }
         claims.insert("expires_at".to_owned(), self.expires_at.seconds().into());
+        if let Some(end) = self.refresh_expires_at {
+            claims.insert("refresh_expires_at".to_owned(), end.seconds().into());
+        }
+        if !self.api_cookies.is_empty() {
+            let cookies = self.api_cookies.iter().map(|(name, value)| (name.clone(), value.expose().into()));
+            claims.insert("api_cookies".to_owned(), Value::Object(cookies.collect()));
+        }
         claims
     }
 
@@ -131,8 +158,10 @@ impl Successor {
         let successor = Self {
             generation: session.generation(),
             access_token: Secret::new(session.access_token()?),
-            refresh_token: session.refresh_token()?,
+            refresh_token: session.refresh_token(),
             expires_at: session.token_expires_at()?,
+            refresh_expires_at: session.refresh_expires_at(),
+            api_cookies: session.api_cookies(),
         };
         (session.sid() == Some(name.sid.as_str()) && successor.generation > name.generation)
             .then_some(successor)

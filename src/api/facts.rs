@@ -34,8 +34,8 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// What the answer to the login says so far.
-    pub(super) fn of_login(url: &Url, response: &FetchResponse, body: Value, now: Timestamp) -> Self {
+    /// What the answer to the login, or to a refresh, says so far.
+    pub(super) fn of_answer(url: &Url, response: &FetchResponse, body: Value, now: Timestamp) -> Self {
         let mut jar = Jar::default();
         jar.store(url, &response.headers, now);
         Self { login: body, headers: response.headers.clone(), jar, ..Self::default() }

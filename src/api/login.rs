@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::ApiError;
 use super::facts::{Facts, json, jwt_payload, unsuccessful};
 use super::request::is_field_value;
-use crate::config::credentials::{Expiry, Login};
+use crate::config::credentials::{Expiry, Login, TokenPaths};
 use crate::config::data::{DataPath, scalar_text};
 use crate::platform::FetchResponse;
 use crate::secret::Secret;
@@ -30,7 +30,7 @@ pub fn parse(login: &Login, response: &FetchResponse, now: Timestamp) -> Result<
     let broken = |cause| LoginError::Broken(ApiError::Answer { endpoint: "login", cause });
     let body = json(response);
     let facts =
-        Facts::of_login(&login.request.url, response, body.as_ref().cloned().unwrap_or_default(), now);
+        Facts::of_answer(&login.request.url, response, body.as_ref().cloned().unwrap_or_default(), now);
     let stated = login.error.as_ref().and_then(|path| facts.find(path)).filter(says_something);
     let refused = |default: &str| {
         let own = stated.as_ref().and_then(scalar_text).filter(|code| is_code(code));
@@ -46,7 +46,7 @@ pub fn parse(login: &Login, response: &FetchResponse, now: Timestamp) -> Result<
         200..=299 => match body {
             Ok(_) => Ok(facts),
             // An API that puts its tokens into cookies or header fields may have nothing more to say.
-            Err(_) if login.access_token.root() != "body" => Ok(facts),
+            Err(_) if login.tokens.access_token.root() != "body" => Ok(facts),
             Err(cause) => Err(broken(cause)),
         },
         status => Err(broken(unsuccessful(status))),
@@ -66,30 +66,45 @@ pub struct Tokens {
     pub refresh_expires_at: Option<Timestamp>,
 }
 
-/// The tokens in the answers so far: a later answer may have set newer cookies.
-pub fn tokens(login: &Login, facts: &Facts, now: Timestamp) -> Result<Tokens, ApiError> {
-    let path = &login.access_token;
-    let access_token = token(facts, path)?.ok_or_else(|| ApiError::NoAccessToken(path.clone()))?;
-    let expires_at = end(facts, login.expires.as_ref(), path, &access_token, now);
-    let mut tokens = Tokens { access_token, expires_at, refresh_token: None, refresh_expires_at: None };
-    if let Some(path) = &login.refresh_token
-        && let Some(refresh_token) = token(facts, path)?
+/// The tokens in the answers so far: a later answer may have set newer cookies. `endpoint` is what errors call
+/// the request.
+pub fn tokens(
+    endpoint: &'static str,
+    paths: &TokenPaths,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<Tokens, ApiError> {
+    let token = |path: &DataPath| {
+        token(facts, path).map_err(|Unfit| ApiError::UnfitToken { endpoint, path: path.clone() })
+    };
+    let path = &paths.access_token;
+    let access_token =
+        token(path)?.ok_or_else(|| ApiError::NoAccessToken { endpoint, path: path.clone() })?;
+    let expires_at = end(facts, paths.expires.as_ref(), path, &access_token, now);
+    // The same refresh token may go on for longer: the answer says when it ends and not what it is.
+    let refresh_expires_at = stated(facts, paths.refresh_expires.as_ref(), now);
+    let mut tokens = Tokens { access_token, expires_at, refresh_token: None, refresh_expires_at };
+    if let Some(path) = &paths.refresh_token
+        && let Some(refresh_token) = token(path)?
     {
-        tokens.refresh_expires_at = end(facts, login.refresh_expires.as_ref(), path, &refresh_token, now);
+        tokens.refresh_expires_at = end(facts, paths.refresh_expires.as_ref(), path, &refresh_token, now);
         tokens.refresh_token = Some(refresh_token);
     }
     Ok(tokens)
 }
 
+/// What stands in a token's place has characters that no header field carries.
+struct Unfit;
+
 /// The token at `path`; without the word before it where it came as an `Authorization` field.
-fn token(facts: &Facts, path: &DataPath) -> Result<Option<Secret>, ApiError> {
+fn token(facts: &Facts, path: &DataPath) -> Result<Option<Secret>, Unfit> {
     let Some(Value::String(text)) = facts.find(path) else { return Ok(None) };
     let text = text.strip_prefix("Bearer ").unwrap_or(&text);
     if text.is_empty() {
         return Ok(None);
     }
     if !is_field_value(text) || text.contains([' ', '\t']) {
-        return Err(ApiError::UnfitToken(path.clone()));
+        return Err(Unfit);
     }
     Ok(Some(Secret::new(text)))
 }
@@ -97,22 +112,25 @@ fn token(facts: &Facts, path: &DataPath) -> Result<Option<Secret>, ApiError> {
 /// When a token ends: as the answer says; otherwise with its cookie or by its own `exp`, whichever is first.
 fn end(
     facts: &Facts,
-    stated: Option<&Expiry>,
+    expiry: Option<&Expiry>,
     path: &DataPath,
     token: &Secret,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let stated = match stated {
-        Some(Expiry::In(path)) => facts.find(path).as_ref().and_then(|value| lifetime(value, now)),
-        Some(Expiry::At(path)) => facts.find(path).as_ref().and_then(point),
-        None => None,
-    };
     let of_cookie = || match (path.root(), path.rest().next()) {
         ("cookie", Some(name)) => facts.jar.find(name)?.expires,
         _ => None,
     };
     let own = || jwt_payload(token.expose()).get("exp").and_then(point);
-    stated.or_else(|| of_cookie().into_iter().chain(own()).min())
+    stated(facts, expiry, now).or_else(|| of_cookie().into_iter().chain(own()).min())
+}
+
+/// When a token ends as the answer says.
+fn stated(facts: &Facts, expiry: Option<&Expiry>, now: Timestamp) -> Option<Timestamp> {
+    match expiry? {
+        Expiry::In(path) => lifetime(&facts.find(path)?, now),
+        Expiry::At(path) => point(&facts.find(path)?),
+    }
 }
 
 /// Seconds from now, as a number or a text with one; less than none is now.
@@ -140,7 +158,7 @@ fn whole(value: &Value) -> Option<i64> {
 }
 
 /// Whether what stands at the place of an error is one: many APIs always have the member, and leave it empty.
-fn says_something(value: &Value) -> bool {
+pub(super) fn says_something(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(flag) => *flag,

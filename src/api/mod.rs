@@ -5,11 +5,13 @@
 //! |---|---|
 //! | [`request::build`] with what was filled in ([`form`]) | [`login::parse`], then [`login::tokens`] |
 //! | [`request::build`] with the token | [`Facts::profile_answered`] |
+//! | [`refresh::request`] with what the session has | [`refresh::parse`], then [`login::tokens`] |
 
 mod facts;
 pub mod form;
 pub mod jar;
 pub mod login;
+pub mod refresh;
 pub mod request;
 
 pub use facts::{Facts, jwt_payload};
@@ -31,11 +33,21 @@ pub enum ApiError {
         cause: AnswerError,
     },
     /// There is no access token where the configuration says.
-    #[error("login: the answer has no access token at {0}")]
-    NoAccessToken(DataPath),
+    #[error("{endpoint}: the answer has no access token at {path}")]
+    NoAccessToken {
+        /// In the answer to which request.
+        endpoint: &'static str,
+        /// Where it should be.
+        path: DataPath,
+    },
     /// A token has characters that a header field cannot carry.
-    #[error("login: what stands at {0} is no token: it has characters that no header field carries")]
-    UnfitToken(DataPath),
+    #[error("{endpoint}: what stands at {path} is no token: it has characters that no header field carries")]
+    UnfitToken {
+        /// In the answer to which request.
+        endpoint: &'static str,
+        /// Where it stands.
+        path: DataPath,
+    },
     /// A header field's template gave something that is none.
     #[error("{endpoint}: what the header field {name} should say has characters that none carries")]
     UnfitHeader {

@@ -19,7 +19,26 @@ pub struct CredentialsProvider {
     pub profile: Option<ApiRequest>,
     /// Who that is.
     pub user: UserPaths,
-    /// Cookies of the API's, by name, that a refresh will send and the session therefore keeps.
+    /// How tokens are renewed, where the API does that.
+    pub refresh: Option<ApiRefresh>,
+    /// Whether a refresh token that is used twice ends the sign-in.
+    pub strict_rotation: bool,
+}
+
+/// The request for new tokens, and its answer. Its templates know `access_token`, `refresh_token` and `cookie`.
+#[derive(Clone, Debug)]
+pub struct ApiRefresh {
+    /// The request.
+    pub request: ApiRequest,
+    /// The cookies that go with it.
+    pub cookies: Vec<(String, Template)>,
+    /// Where its answer has what.
+    pub tokens: TokenPaths,
+    /// What is there when the API refuses.
+    pub error: Option<DataPath>,
+    /// Whether a template names the refresh token.
+    pub needs_refresh_token: bool,
+    /// Cookies of the API's, by name, that the templates name and the session therefore keeps.
     pub kept_cookies: Vec<String>,
 }
 
@@ -45,6 +64,15 @@ pub struct Field {
 pub struct Login {
     /// Its templates know the fields.
     pub request: ApiRequest,
+    /// Where its answer has what.
+    pub tokens: TokenPaths,
+    /// What is there when the API refuses.
+    pub error: Option<DataPath>,
+}
+
+/// Where an answer has the tokens.
+#[derive(Clone, Debug)]
+pub struct TokenPaths {
     /// The access token.
     pub access_token: DataPath,
     /// The refresh token.
@@ -53,8 +81,6 @@ pub struct Login {
     pub expires: Option<Expiry>,
     /// When the refresh token ends, where the answer says so beside it.
     pub refresh_expires: Option<Expiry>,
-    /// What is there when the API refuses.
-    pub error: Option<DataPath>,
 }
 
 /// How an answer says when a token ends.

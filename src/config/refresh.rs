@@ -80,7 +80,7 @@ impl Config {
     pub fn advice(&self) -> Vec<String> {
         let is_strict = |provider: &&Provider| match &provider.kind {
             ProviderKind::Oidc(oidc) => oidc.strict_rotation,
-            ProviderKind::Credentials(_) => false,
+            ProviderKind::Credentials(api) => api.refresh.is_some() && api.strict_rotation,
         };
         let strict = self.providers.iter().filter(is_strict);
         let names: Vec<&str> = strict.map(|provider| provider.id.as_str()).collect();

@@ -49,7 +49,7 @@ pub(crate) async fn sign_in<P: Platform>(
         tokens = self::tokens(exchange, provider, credentials, &mut facts)?;
     }
 
-    if let (Some(path), None) = (&credentials.login.refresh_token, &tokens.refresh_token) {
+    if let (Some(path), None) = (&credentials.login.tokens.refresh_token, &tokens.refresh_token) {
         let message = format!("provider {}: the answer has no refresh token at {path}", provider.id);
         exchange.log(Level::Warn, "refresh_token_absent", &message);
     }
@@ -94,8 +94,8 @@ fn tokens<P: Platform>(
     credentials: &CredentialsProvider,
     facts: &mut Facts,
 ) -> Result<Tokens, Error> {
-    let tokens =
-        login::tokens(&credentials.login, facts, exchange.now).map_err(|cause| blame(provider, cause))?;
+    let tokens = login::tokens("login", &credentials.login.tokens, facts, exchange.now)
+        .map_err(|cause| blame(provider, cause))?;
     facts.hold(&tokens.access_token);
     Ok(tokens)
 }
@@ -134,9 +134,8 @@ fn person<'a>(
     if let Some(at) = tokens.refresh_expires_at {
         kept.push(("refresh_expires_at", json!(at.seconds())));
     }
-    let cookies: Map<String, Value> = credentials
-        .kept_cookies
-        .iter()
+    let kept_cookies = credentials.refresh.iter().flat_map(|refresh| &refresh.kept_cookies);
+    let cookies: Map<String, Value> = kept_cookies
         .filter_map(|name| Some((name.clone(), json!(facts.jar.find(name)?.value.expose()))))
         .collect();
     if !cookies.is_empty() {
@@ -158,7 +157,7 @@ fn person<'a>(
 }
 
 /// Who is in front of the screen, as Cloudflare says: it sets the field itself, whatever the client sent.
-fn client_address<P: Platform>(exchange: &Exchange<'_, P>) -> Option<IpAddr> {
+pub(super) fn client_address<P: Platform>(exchange: &Exchange<'_, P>) -> Option<IpAddr> {
     exchange.request.headers.get("cf-connecting-ip")?.parse().ok()
 }
 

@@ -180,7 +180,7 @@ fn due<'a, P: Platform>(exchange: &Exchange<'a, P>, session: &Session) -> Option
         return None;
     }
     let provider = exchange.provider(session.provider()?)?;
-    if !grant::is_renewable(provider) {
+    if !grant::is_renewable(provider, session) {
         return None;
     }
     Some((provider, Name::of(session)?, now < expires_at))
@@ -364,6 +364,8 @@ impl<P: Platform> Flight<P> {
             access_token: renewed.access_token,
             refresh_token: renewed.refresh_token,
             expires_at: renewed.expires_at,
+            refresh_expires_at: renewed.refresh_expires_at,
+            api_cookies: renewed.api_cookies,
         };
         let owner = place.owner.clone();
         // The others here need not wait until it is written for those elsewhere.

@@ -1,5 +1,6 @@
 //! What a session says: the claims that were sealed into its cookie.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -105,6 +106,17 @@ impl Session {
         self.text("refresh_token").filter(|token| !token.is_empty()).map(Secret::new)
     }
 
+    /// When that ends, where it is known.
+    pub fn refresh_expires_at(&self) -> Option<Timestamp> {
+        self.claims.get("refresh_expires_at").and_then(Value::as_u64).map(Timestamp::from_seconds)
+    }
+
+    /// The cookies of an API of one's own that its refresh sends.
+    pub fn api_cookies(&self) -> BTreeMap<String, Secret> {
+        let cookies = self.claims.get("api_cookies").and_then(Value::as_object).into_iter().flatten();
+        cookies.filter_map(|(name, value)| Some((name.clone(), Secret::new(value.as_str()?)))).collect()
+    }
+
     /// The access token.
     pub fn access_token(&self) -> Option<&str> {
         self.text("access_token")
@@ -125,6 +137,8 @@ impl Session {
     #[must_use]
     pub fn followed_by(&self, successor: &Successor, now: Timestamp) -> Self {
         let mut claims = self.claims.clone();
+        // Of the old token; the next one's end may not be known.
+        claims.remove("refresh_expires_at");
         claims.extend(successor.claims());
         claims.insert("iat".to_owned(), now.seconds().into());
         Self { claims, ..*self }
@@ -134,7 +148,7 @@ impl Session {
     #[must_use]
     pub fn without_grant(&self) -> Self {
         let mut claims = self.claims.clone();
-        for token in ["access_token", "refresh_token", "expires_at"] {
+        for token in ["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies"] {
             claims.remove(token);
         }
         claims.insert("error".to_owned(), GRANT_IS_GONE.into());

@@ -22,6 +22,10 @@ pub struct Api {
     seen: RefCell<Vec<Seen>>,
     scripted: RefCell<BTreeMap<&'static str, Result<FetchResponse, FetchError>>>,
     rotation: Cell<u32>,
+    /// How many refreshes were granted. Only the newest refresh token is taken.
+    refreshes: Cell<u32>,
+    newest: RefCell<String>,
+    device: RefCell<String>,
 }
 
 /// A request as the API got it.
@@ -61,6 +65,21 @@ impl Api {
         self.scripted.borrow_mut().insert(path, Err(error));
     }
 
+    /// From now on `path` is as it should be again.
+    pub fn recovers(&self, path: &str) {
+        self.scripted.borrow_mut().remove(path);
+    }
+
+    /// The access token of the last refresh.
+    pub fn newest(&self) -> String {
+        self.newest.borrow().clone()
+    }
+
+    /// How many refreshes were granted.
+    pub fn refreshes(&self) -> u32 {
+        self.refreshes.get()
+    }
+
     /// Every request to `path` so far.
     pub fn asked(&self, path: &str) -> Vec<Seen> {
         self.seen.borrow().iter().filter(|seen| seen.path == path).cloned().collect()
@@ -94,6 +113,9 @@ impl Api {
             "/v2/login" => Self::one_token(&seen, now),
             "/auth/login" => self.cookies(&seen),
             "/users/me" => self.cookies_again(&seen),
+            "/refresh" => self.refreshed_tokens(&seen),
+            "/v2/refresh" => self.refreshed_token(&seen, now),
+            "/auth/refresh" => self.refreshed_cookies(&seen),
             other => panic!("asked {other}"),
         };
         let mut headers: Headers =
@@ -163,6 +185,7 @@ impl Api {
             return (422, vec![], json!({ "code": "locked" }));
         }
         let mut cookies = self.rotate();
+        self.device.replace("d%3A1".to_owned());
         cookies.push("device=d%3A1; Path=/auth; HttpOnly".to_owned());
         cookies.push("old=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT".to_owned());
         (204, cookies, Value::Null)
@@ -173,6 +196,52 @@ impl Api {
             return (401, vec![], json!({}));
         }
         (200, self.rotate(), json!({ "data": { "id": "c-1", "name": "Ada" } }))
+    }
+
+    /// Takes the newest refresh token and no other; the number of the next one.
+    fn grant(&self, token: Option<&str>, first: &str) -> Option<u32> {
+        let number = self.refreshes.get();
+        let live = if number == 0 { first.to_owned() } else { format!("{first}~{number}") };
+        (token == Some(&live)).then(|| {
+            self.refreshes.set(number + 1);
+            number + 1
+        })
+    }
+
+    fn refreshed_tokens(&self, seen: &Seen) -> (u16, Vec<String>, Value) {
+        let Some(n) = self.grant(seen.json()["refreshToken"].as_str(), "refresh-ada") else {
+            return (401, vec![], json!({ "error": "refresh_token_reused" }));
+        };
+        self.newest.replace(format!("access-ada~{n}"));
+        let answer = json!({
+            "accessToken": self.newest(), "refreshToken": format!("refresh-ada~{n}"), "expiresIn": 3600,
+        });
+        (200, vec![], answer)
+    }
+
+    fn refreshed_token(&self, seen: &Seen, now: Timestamp) -> (u16, Vec<String>, Value) {
+        let Some(n) = self.grant(seen.json()["variables"]["token"].as_str(), "refresh-v2") else {
+            return (200, vec![], json!({ "errors": [{ "code": "E_REUSED" }], "data": null }));
+        };
+        self.newest.replace(jwt(&json!({ "exp": now.seconds() + 900, "n": n, "user": { "uuid": "u-1" } })));
+        let renewed = json!({ "token": self.newest(), "next": format!("refresh-v2~{n}"),
+                              "refreshTokenExpires": now.millis() + 86_400_000 });
+        (200, vec![], json!({ "errors": [], "data": { "renewed": renewed } }))
+    }
+
+    fn refreshed_cookies(&self, seen: &Seen) -> (u16, Vec<String>, Value) {
+        let live =
+            format!("device={}; refresh_token=refresh-c-{}", self.device.borrow(), self.rotation.get());
+        if seen.headers.get("cookie") != Some(&live) {
+            return (403, vec![], json!({}));
+        }
+        self.refreshes.set(self.refreshes.get() + 1);
+        let mut cookies = self.rotate();
+        let n = self.rotation.get();
+        self.newest.replace(format!("access-c-{n}"));
+        self.device.replace(format!("d%3A{n}"));
+        cookies.push(format!("device=d%3A{n}; Path=/auth; HttpOnly"));
+        (204, cookies, Value::Null)
     }
 
     fn rotate(&self) -> Vec<String> {

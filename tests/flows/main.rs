@@ -19,6 +19,7 @@ mod signature;
 mod store;
 
 mod api;
+mod api_refresh;
 mod callback;
 mod credentials;
 mod dialect;

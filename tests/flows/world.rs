@@ -52,7 +52,7 @@ pub struct Scene {
     pub api: Api,
     pub store: Rc<Store>,
     pub clock: Rc<Clockwork>,
-    /// How long the token endpoint and the upstream take.
+    /// How long the token endpoint (or an API's refresh) and the upstream take.
     pub token_time: Cell<Duration>,
     pub upstream_time: Cell<Duration>,
     /// Whether the next work that should come to its end stops for ever, as when its isolate is cut off.
@@ -276,7 +276,7 @@ impl Platform for Stage {
 
     async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
         self.fetched.borrow_mut().push(request.url.clone());
-        if request.url.ends_with("/token") {
+        if request.url.ends_with("/token") || request.url.ends_with("/refresh") {
             self.clock.sleep(self.token_time.get()).await;
         }
         let answer = match request.url.strip_prefix(api::ORIGIN) {

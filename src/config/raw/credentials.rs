@@ -67,4 +67,11 @@ pub(in crate::config) struct RawApiRefresh {
     pub(in crate::config) headers: Option<BTreeMap<String, String>>,
     pub(in crate::config) body: Option<Value>,
     pub(in crate::config) cookies: Option<BTreeMap<String, String>>,
+    pub(in crate::config) access_token: Option<String>,
+    pub(in crate::config) refresh_token: Option<String>,
+    pub(in crate::config) expires_in: Option<String>,
+    pub(in crate::config) expires_at: Option<String>,
+    pub(in crate::config) refresh_expires_in: Option<String>,
+    pub(in crate::config) refresh_expires_at: Option<String>,
+    pub(in crate::config) error: Option<String>,
 }

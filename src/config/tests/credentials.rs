@@ -261,9 +261,28 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
-        "/refresh/access_token",
+        "/refresh/acces_token",
         r#""body.x""#,
-        &["refresh.access_token: unknown key; known here: url, method, content_type, headers, body, cookies"],
+        &[r#"refresh.acces_token: unknown key; did you mean "access_token"?"#],
+    ),
+    (
+        "/refresh/access_token",
+        r#""x""#,
+        &[r#"refresh.access_token: "x" begins with no part of an answer; known here: body, cookie, header"#],
+    ),
+    (
+        "/refresh/body",
+        r#"{"token": "{access_token}"}"#,
+        &[
+            "refresh: sends nothing that new tokens are given for; write {refresh_token} or {cookie.NAME} where it belongs in body, cookies or headers",
+        ],
+    ),
+    (
+        "/login/refresh_token",
+        "null",
+        &[
+            "refresh: sends the refresh token, and the login gives none; write login.refresh_token: where the answer has it",
+        ],
     ),
     // other types' keys
     (
@@ -314,10 +333,10 @@ fn the_design_documents_example_loads_as_it_reads() {
     assert_eq!(api.login.request.method, Method::Post);
     assert_eq!(api.login.request.url.as_str(), "https://api.example.com/sign-in");
     assert!(matches!(api.login.request.body, Some(ApiBody::Json(_))));
-    assert_eq!(api.login.access_token, path("body.accessToken"));
-    assert_eq!(api.login.refresh_token, Some(path("body.refreshToken")));
-    assert!(matches!(&api.login.expires, Some(Expiry::In(at)) if *at == path("body.expiresIn")));
-    assert!(api.login.refresh_expires.is_none());
+    assert_eq!(api.login.tokens.access_token, path("body.accessToken"));
+    assert_eq!(api.login.tokens.refresh_token, Some(path("body.refreshToken")));
+    assert!(matches!(&api.login.tokens.expires, Some(Expiry::In(at)) if *at == path("body.expiresIn")));
+    assert!(api.login.tokens.refresh_expires.is_none());
     assert_eq!(api.login.error, Some(path("body.error")));
     let profile = api.profile.unwrap();
     assert_eq!((profile.method, profile.url.as_str()), (Method::Get, "https://api.example.com/me"));
@@ -325,7 +344,10 @@ fn the_design_documents_example_loads_as_it_reads() {
     assert!(matches!(&api.user.id, Source::Path(id) if *id == path("profile.id")));
     assert!(matches!(&api.user.name, Some(Source::Text(name)) if name.paths().count() == 2));
     assert!(api.user.image.is_none());
-    assert!(api.kept_cookies.is_empty());
+    let refresh = api.refresh.unwrap();
+    assert!(refresh.needs_refresh_token && refresh.kept_cookies.is_empty());
+    assert_eq!(refresh.tokens.access_token, path("body.accessToken"));
+    assert_eq!(refresh.error, Some(path("body.error")));
 }
 
 #[test]
@@ -346,7 +368,7 @@ fn little_has_to_be_written() {
         .collect();
     assert_eq!(paths, ["pin", "user"], "every field under its own name");
     assert_eq!(api.fields[1].autocomplete.as_deref(), Some("one-time-code"));
-    assert!(api.profile.is_none() && api.login.refresh_token.is_none());
+    assert!(api.profile.is_none() && api.login.tokens.refresh_token.is_none());
 }
 
 #[test]
@@ -356,7 +378,38 @@ fn the_cookies_that_a_refresh_sends_are_known() {
         "headers": { "X-CSRF": "{cookie.csrf}" },
         "cookies": { "refresh_token": "{refresh_token}", "device": "{cookie.device}", "csrf": "{cookie.csrf}" },
     });
-    assert_eq!(checked(&api_with("/refresh", refresh)).1.kept_cookies, ["csrf", "device"]);
+    assert_eq!(checked(&api_with("/refresh", refresh)).1.refresh.unwrap().kept_cookies, ["csrf", "device"]);
+}
+
+#[test]
+fn a_refresh_may_have_its_tokens_elsewhere_than_the_login() {
+    let refresh = json!({
+        "url": "https://api.example.com/refresh",
+        "body": { "token": "{refresh_token}" },
+        "access_token": "body.data.token",
+        "expires_at": "body.data.end",
+        "error": "body.errors.0",
+    });
+    let refresh = checked(&api_with("/refresh", refresh)).1.refresh.unwrap();
+    assert_eq!(refresh.tokens.access_token, path("body.data.token"));
+    assert_eq!(refresh.tokens.refresh_token, Some(path("body.refreshToken")), "as the login");
+    assert!(matches!(&refresh.tokens.expires, Some(Expiry::At(at)) if *at == path("body.data.end")));
+    assert_eq!(refresh.error, Some(path("body.errors.0")));
+}
+
+#[test]
+fn a_strict_api_is_told_of_where_the_lease_is_not() {
+    let advice = |api: Value| {
+        let auth = json!({ "providers": [api], "session": { "expose": { "access_token": "access_token" } },
+                           "refresh": { "lease": "kv" } });
+        load(auth, &json!({})).unwrap().advice()
+    };
+    let strict = advice(api_with("/strict_rotation", json!(true)));
+    assert!(strict.len() == 1 && strict[0].contains("credentials ends a sign-in"), "{strict:?}");
+    assert!(advice(api()).is_empty());
+    let mut without = api_with("/strict_rotation", json!(true));
+    without.as_object_mut().unwrap().remove("refresh");
+    assert!(advice(without).is_empty());
 }
 
 #[test]

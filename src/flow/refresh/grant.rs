@@ -1,5 +1,8 @@
 //! The grant behind a refresh, whatever kind of provider gave it: tokens in, tokens or a reason out.
 
+mod api;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -20,8 +23,12 @@ use crate::time::Timestamp;
 pub(super) struct Renewed {
     pub(super) access_token: Secret,
     /// The next one; the same where the provider gives no other (RFC 6749 section 6).
-    pub(super) refresh_token: Secret,
+    /// `None` where it is in the API's cookies alone.
+    pub(super) refresh_token: Option<Secret>,
     pub(super) expires_at: Timestamp,
+    pub(super) refresh_expires_at: Option<Timestamp>,
+    /// The cookies that an API of one's own wants to see the next time.
+    pub(super) api_cookies: BTreeMap<String, Secret>,
 }
 
 /// Why there are no new tokens.
@@ -34,11 +41,13 @@ pub(super) enum RenewError {
     Misconfigured(String),
 }
 
-/// Whether [`renew`] knows how to ask this kind of provider.
-pub(super) fn is_renewable(provider: &Provider) -> bool {
-    match provider.kind {
-        ProviderKind::Oidc(_) => true,
-        ProviderKind::Credentials(_) => false,
+/// Whether [`renew`] knows how to ask this provider, and the session has what that takes.
+pub(super) fn is_renewable(provider: &Provider, session: &Session) -> bool {
+    match &provider.kind {
+        ProviderKind::Oidc(_) => session.refresh_token().is_some(),
+        ProviderKind::Credentials(api) => {
+            api.refresh.as_ref().is_some_and(|refresh| api::has_what_it_takes(refresh, session))
+        }
     }
 }
 
@@ -50,9 +59,10 @@ pub(super) async fn renew<P: Platform>(
 ) -> Result<Renewed, RenewError> {
     match &provider.kind {
         ProviderKind::Oidc(oidc) => renew_at_provider(exchange, provider, oidc, session).await,
-        ProviderKind::Credentials(_) => {
-            Err(RenewError::Misconfigured("an API of one's own is not asked for new tokens".to_owned()))
-        }
+        ProviderKind::Credentials(credentials) => match &credentials.refresh {
+            Some(refresh) => api::renew(exchange, provider, refresh, session).await,
+            None => Err(RenewError::Misconfigured("no refresh is configured".to_owned())),
+        },
     }
 }
 
@@ -85,7 +95,9 @@ async fn renew_at_provider<P: Platform>(
     Ok(Renewed {
         expires_at: tokens.expires_at(exchange.platform.now()),
         access_token: tokens.access_token,
-        refresh_token: tokens.refresh_token.unwrap_or(refresh_token),
+        refresh_token: Some(tokens.refresh_token.unwrap_or(refresh_token)),
+        refresh_expires_at: None,
+        api_cookies: BTreeMap::new(),
     })
 }
 

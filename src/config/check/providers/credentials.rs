@@ -1,18 +1,19 @@
 //! An API of one's own: its form, its requests, and the paths into its answers.
 
+mod refresh;
 mod request;
+mod tokens;
 
 use super::is_shown;
 use crate::config::Provider;
 use crate::config::ProviderKind;
-use crate::config::credentials::{CredentialsProvider, Expiry, Field, Login, Source, UserPaths};
+use crate::config::credentials::{CredentialsProvider, Field, Login, Source, TokenPaths, UserPaths};
 use crate::config::data::{DataPath, Template};
 use crate::config::error::{Place, Problems, quoted, suggestion};
 use crate::config::raw::{RawField, RawLogin, RawProvider, RawUser};
 use request::{GET_OR_POST, Known, POST_OR_PUT, RawRequest};
+use tokens::{RawTokens, answer_path, is_named};
 
-/// What a login's answer has.
-const LOGIN_ROOTS: [&str; 3] = ["body", "cookie", "header"];
 /// What both answers have together.
 const USER_ROOTS: [&str; 6] = ["profile", "login", "body", "access_token", "cookie", "header"];
 /// More is no login form.
@@ -42,7 +43,11 @@ pub(super) fn credentials(
         request::request(&raw, GET_OR_POST, &known, &place.key("profile"), problems)
     });
     let user = user(raw.user.as_ref(), profile.is_some(), &place.key("user"), problems);
-    let kept_cookies = kept_cookies(raw, &place.key("refresh"), problems);
+    let login_gives_one = raw.login.as_ref().is_some_and(|raw| raw.refresh_token.is_some());
+    let refresh = raw
+        .refresh
+        .as_ref()
+        .map(|raw| refresh::refresh(raw, login.as_ref(), login_gives_one, &place.key("refresh"), problems));
     Some(CredentialsProvider {
         fields,
         login: login?,
@@ -51,7 +56,11 @@ pub(super) fn credentials(
             None => None,
         },
         user: user?,
-        kept_cookies,
+        refresh: match refresh {
+            Some(checked) => Some(checked?),
+            None => None,
+        },
+        strict_rotation: raw.strict_rotation.unwrap_or(false),
     })
 }
 
@@ -63,7 +72,8 @@ pub(in crate::config::check) fn refuse_refresh_tokens(
 ) {
     for provider in providers {
         let ProviderKind::Credentials(credentials) = &provider.kind else { continue };
-        let Some(token) = credentials.login.refresh_token.as_ref().filter(|path| path.root() == "body")
+        let Some(token) =
+            credentials.login.tokens.refresh_token.as_ref().filter(|path| path.root() == "body")
         else {
             continue;
         };
@@ -182,16 +192,16 @@ fn login(raw: Option<&RawLogin>, fields: &[Field], place: &Place, problems: &mut
     };
     let request = request::request(&request, POST_OR_PUT, &Known::names(&names), place, problems);
 
-    let mut path = |text: &Option<String>, key: &str, roots: &[&str]| {
-        answer_path(text.as_deref()?, roots, &place.key(key), problems)
+    let raw_tokens = RawTokens {
+        access_token: raw.access_token.as_deref(),
+        refresh_token: raw.refresh_token.as_deref(),
+        expires_in: raw.expires_in.as_deref(),
+        expires_at: raw.expires_at.as_deref(),
+        refresh_expires_in: raw.refresh_expires_in.as_deref(),
+        refresh_expires_at: raw.refresh_expires_at.as_deref(),
     };
-    let access_token = path(&raw.access_token, "access_token", &LOGIN_ROOTS);
-    let refresh_token = path(&raw.refresh_token, "refresh_token", &LOGIN_ROOTS);
-    let expires_in = path(&raw.expires_in, "expires_in", &LOGIN_ROOTS);
-    let expires_at = path(&raw.expires_at, "expires_at", &LOGIN_ROOTS);
-    let refresh_expires_in = path(&raw.refresh_expires_in, "refresh_expires_in", &LOGIN_ROOTS);
-    let refresh_expires_at = path(&raw.refresh_expires_at, "refresh_expires_at", &LOGIN_ROOTS);
-    let error = path(&raw.error, "error", &["body", "header"]);
+    let tokens = tokens::tokens(&raw_tokens, place, problems);
+    let error = tokens::error(raw.error.as_deref(), place, problems);
     if raw.access_token.is_none() {
         problems.refuse_and_mend(
             &place.key("access_token"),
@@ -199,23 +209,13 @@ fn login(raw: Option<&RawLogin>, fields: &[Field], place: &Place, problems: &mut
             "write for example \"body.accessToken\" or \"cookie.access_token\"",
         );
     }
-    let mut expiry = |expires_in: Option<DataPath>, expires_at: Option<DataPath>, key: &str| {
-        if expires_in.is_some() && expires_at.is_some() {
-            let (one, other) = (format!("{key}_in"), format!("{key}_at"));
-            problems.refuse(&place.key(&one), format!("{other} says the same: write one of them"));
-        }
-        expires_in.map(Expiry::In).or(expires_at.map(Expiry::At))
+    let tokens = TokenPaths {
+        access_token: tokens.access_token?,
+        refresh_token: tokens.refresh_token,
+        expires: tokens.expires,
+        refresh_expires: tokens.refresh_expires,
     };
-    let expires = expiry(expires_in, expires_at, "expires");
-    let refresh_expires = expiry(refresh_expires_in, refresh_expires_at, "refresh_expires");
-    Some(Login {
-        request: request?,
-        access_token: access_token?,
-        refresh_token,
-        expires,
-        refresh_expires,
-        error,
-    })
+    Some(Login { request: request?, tokens, error })
 }
 
 /// A field that no template names is a slip of the pen in one of them.
@@ -278,57 +278,4 @@ fn source(text: &str, has_profile: bool, place: &Place, problems: &mut Problems)
         return None;
     }
     paths.iter().all(|path| is_named(path, place, problems)).then_some(source)
-}
-
-/// A path into an answer, which begins with one of `roots`.
-fn answer_path(text: &str, roots: &[&str], place: &Place, problems: &mut Problems) -> Option<DataPath> {
-    let path = problems.parsed(place, text, DataPath::parse(text))?;
-    if !roots.contains(&path.root()) {
-        let hint = suggestion(path.root(), roots);
-        problems.refuse(place, format!("{} begins with no part of an answer; {hint}", quoted(text)));
-        return None;
-    }
-    is_named(&path, place, problems).then_some(path)
-}
-
-/// Cookies and header fields have a name and nothing inside.
-fn is_named(path: &DataPath, place: &Place, problems: &mut Problems) -> bool {
-    let is_good = !matches!(path.root(), "cookie" | "header") || path.rest().len() == 1;
-    if !is_good {
-        let problem = format!("\"{path}\" is no {0}: write {0}.NAME", path.root());
-        problems.refuse(place, problem);
-    }
-    is_good
-}
-
-/// Checks how tokens are refreshed, which nothing in this version does, and gives the names of the cookies
-/// that will be needed for it: a session that is made today should not have to end for their lack.
-fn kept_cookies(raw: &RawProvider, place: &Place, problems: &mut Problems) -> Vec<String> {
-    let Some(raw) = &raw.refresh else { return Vec::new() };
-    let request = RawRequest {
-        url: raw.url.as_deref(),
-        method: raw.method.as_deref(),
-        content_type: raw.content_type.as_deref(),
-        headers: raw.headers.as_ref(),
-        body: raw.body.as_ref(),
-    };
-    let known = Known::for_refresh();
-    let request = request::request(&request, POST_OR_PUT, &known, place, problems);
-    let mut cookies = Vec::new();
-    for (name, text) in raw.cookies.iter().flatten() {
-        let place = place.key("cookies").key(name);
-        if !request::is_token(name) {
-            problems.refuse(&place, format!("{} is no cookie's name", quoted(name)));
-        }
-        cookies.extend(request::strict_template(text, &known, &place, problems));
-    }
-    let of_request = request.iter().flat_map(|request| request.templates().flat_map(Template::paths));
-    let mut names: Vec<String> = of_request
-        .chain(cookies.iter().flat_map(Template::paths))
-        .filter(|path| path.root() == "cookie")
-        .filter_map(|path| path.rest().next().map(str::to_owned))
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names
 }

@@ -1,0 +1,74 @@
+//! New tokens for old ones.
+
+use std::net::IpAddr;
+
+use serde_json::Value;
+use thiserror::Error;
+
+use super::facts::{Facts, json, unsuccessful};
+use super::login::says_something;
+use super::{ApiError, request};
+use crate::config::credentials::ApiRefresh;
+use crate::config::data::DataPath;
+use crate::platform::{FetchRequest, FetchResponse};
+use crate::time::Timestamp;
+
+/// What errors call this request.
+pub const ENDPOINT: &str = "refresh";
+
+/// Builds the request, with the values that `find` has. A cookie for which the session has nothing is left out.
+pub fn request(
+    refresh: &ApiRefresh,
+    client_address: Option<IpAddr>,
+    find: &dyn Fn(&DataPath) -> Option<Value>,
+) -> Result<FetchRequest, ApiError> {
+    let mut request = request::build(ENDPOINT, &refresh.request, client_address, find)?;
+    let there = refresh.cookies.iter().filter(|(_, value)| value.paths().all(|path| find(path).is_some()));
+    let pairs: Vec<String> = there.map(|(name, value)| format!("{name}={}", value.text(find))).collect();
+    // A semicolon would begin another cookie.
+    if pairs.iter().any(|pair| pair.contains(';') || !request::is_field_value(pair)) {
+        return Err(ApiError::UnfitHeader { endpoint: ENDPOINT, name: "cookie".to_owned() });
+    }
+    if !pairs.is_empty() {
+        request.headers.set("cookie", pairs.join("; "));
+    }
+    Ok(request)
+}
+
+/// Reads the answer, as far as saying whether it is a success.
+///
+/// A refusal is 400, 401 or 403, or any other answer below 500 in which something stands at `error`. Whoever is
+/// refused is signed out; so what may pass, 408, 425, 429 and everything from 500 on, never is one.
+pub fn parse(refresh: &ApiRefresh, response: &FetchResponse, now: Timestamp) -> Result<Facts, RefreshError> {
+    let broken = |cause| RefreshError::Broken(ApiError::Answer { endpoint: ENDPOINT, cause });
+    let body = json(response);
+    let url = &refresh.request.url;
+    let facts = Facts::of_answer(url, response, body.as_ref().cloned().unwrap_or_default(), now);
+    let is_stated =
+        || refresh.error.as_ref().and_then(|path| facts.find(path)).as_ref().is_some_and(says_something);
+    match response.status {
+        status @ (408 | 425 | 429) => Err(broken(unsuccessful(status))),
+        status @ (400 | 401 | 403) => Err(RefreshError::Refused { status }),
+        status @ (200..=299 | 404..=499) if is_stated() => Err(RefreshError::Refused { status }),
+        200..=299 => match body {
+            Ok(_) => Ok(facts),
+            Err(_) if refresh.tokens.access_token.root() != "body" => Ok(facts),
+            Err(cause) => Err(broken(cause)),
+        },
+        status => Err(broken(unsuccessful(status))),
+    }
+}
+
+/// Why a refresh gave nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RefreshError {
+    /// The API gives no more tokens for these.
+    #[error("the API refused the refresh with status {status}")]
+    Refused {
+        /// Its status.
+        status: u16,
+    },
+    /// The API does not work.
+    #[error(transparent)]
+    Broken(ApiError),
+}

@@ -1,0 +1,89 @@
+//! How an API of one's own renews its tokens, as it is written.
+
+use super::request::{self, Known, POST_OR_PUT, RawRequest};
+use super::tokens::{self, RawTokens};
+use crate::config::credentials::{ApiRefresh, Login, TokenPaths};
+use crate::config::data::{DataPath, Template};
+use crate::config::error::{Place, Problems, quoted};
+use crate::config::raw::RawApiRefresh;
+
+/// Checks the request and where its answer has what; what is not written is as in the answer to the login.
+/// `login_gives_one` says whether a place is written where that has a refresh token.
+pub(super) fn refresh(
+    raw: &RawApiRefresh,
+    login: Option<&Login>,
+    login_gives_one: bool,
+    place: &Place,
+    problems: &mut Problems,
+) -> Option<ApiRefresh> {
+    let raw_request = RawRequest {
+        url: raw.url.as_deref(),
+        method: raw.method.as_deref(),
+        content_type: raw.content_type.as_deref(),
+        headers: raw.headers.as_ref(),
+        body: raw.body.as_ref(),
+    };
+    let known = Known::for_refresh();
+    let request = request::request(&raw_request, POST_OR_PUT, &known, place, problems);
+    let cookies = cookies(raw, &known, place, problems);
+    let raw_tokens = RawTokens {
+        access_token: raw.access_token.as_deref(),
+        refresh_token: raw.refresh_token.as_deref(),
+        expires_in: raw.expires_in.as_deref(),
+        expires_at: raw.expires_at.as_deref(),
+        refresh_expires_in: raw.refresh_expires_in.as_deref(),
+        refresh_expires_at: raw.refresh_expires_at.as_deref(),
+    };
+    let written = tokens::tokens(&raw_tokens, place, problems);
+    let error = tokens::error(raw.error.as_deref(), place, problems);
+
+    let (request, cookies, login) = (request?, cookies?, login?);
+    let of_login = login.tokens.clone();
+    let tokens = TokenPaths {
+        access_token: written.access_token.unwrap_or(of_login.access_token),
+        refresh_token: written.refresh_token.or(of_login.refresh_token),
+        expires: written.expires.or(of_login.expires),
+        refresh_expires: written.refresh_expires.or(of_login.refresh_expires),
+    };
+    let templates = request.templates().chain(cookies.iter().map(|(_, template)| template));
+    let named: Vec<&DataPath> = templates.flat_map(Template::paths).collect();
+    let needs_refresh_token = named.iter().any(|path| path.root() == "refresh_token");
+    let mut kept_cookies: Vec<String> = named
+        .iter()
+        .filter(|path| path.root() == "cookie")
+        .filter_map(|path| path.rest().next().map(str::to_owned))
+        .collect();
+    kept_cookies.sort_unstable();
+    kept_cookies.dedup();
+    if !needs_refresh_token && kept_cookies.is_empty() {
+        let mend = "write {refresh_token} or {cookie.NAME} where it belongs in body, cookies or headers";
+        problems.refuse_and_mend(place, "sends nothing that new tokens are given for", mend);
+    }
+    if needs_refresh_token && !login_gives_one {
+        let mend = "write login.refresh_token: where the answer has it";
+        problems.refuse_and_mend(place, "sends the refresh token, and the login gives none", mend);
+    }
+    let error = error.or_else(|| login.error.clone());
+    Some(ApiRefresh { request, cookies, tokens, error, needs_refresh_token, kept_cookies })
+}
+
+fn cookies(
+    raw: &RawApiRefresh,
+    known: &Known<'_>,
+    place: &Place,
+    problems: &mut Problems,
+) -> Option<Vec<(String, Template)>> {
+    let mut cookies = Some(Vec::new());
+    for (name, text) in raw.cookies.iter().flatten() {
+        let place = place.key("cookies").key(name);
+        let is_name = request::is_token(name);
+        if !is_name {
+            problems.refuse(&place, format!("{} is no cookie's name", quoted(name)));
+        }
+        match request::strict_template(text, known, &place, problems).filter(|_| is_name) {
+            Some(template) => cookies.iter_mut().for_each(|all| all.push((name.clone(), template.clone()))),
+            None => cookies = None,
+        }
+    }
+    cookies
+}

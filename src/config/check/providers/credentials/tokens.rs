@@ -1,0 +1,81 @@
+//! Where an answer of the API's has its tokens, as it is written.
+
+use crate::config::credentials::Expiry;
+use crate::config::data::DataPath;
+use crate::config::error::{Place, Problems, quoted, suggestion};
+
+/// What an answer has.
+const ANSWER_ROOTS: [&str; 3] = ["body", "cookie", "header"];
+
+/// The keys, whichever section they are of.
+pub(super) struct RawTokens<'a> {
+    pub(super) access_token: Option<&'a str>,
+    pub(super) refresh_token: Option<&'a str>,
+    pub(super) expires_in: Option<&'a str>,
+    pub(super) expires_at: Option<&'a str>,
+    pub(super) refresh_expires_in: Option<&'a str>,
+    pub(super) refresh_expires_at: Option<&'a str>,
+}
+
+/// What of it is written, and good.
+pub(super) struct WrittenTokens {
+    pub(super) access_token: Option<DataPath>,
+    pub(super) refresh_token: Option<DataPath>,
+    pub(super) expires: Option<Expiry>,
+    pub(super) refresh_expires: Option<Expiry>,
+}
+
+pub(super) fn tokens(raw: &RawTokens<'_>, place: &Place, problems: &mut Problems) -> WrittenTokens {
+    let mut path =
+        |text: Option<&str>, key: &str| answer_path(text?, &ANSWER_ROOTS, &place.key(key), problems);
+    let access_token = path(raw.access_token, "access_token");
+    let refresh_token = path(raw.refresh_token, "refresh_token");
+    let expires_in = path(raw.expires_in, "expires_in");
+    let expires_at = path(raw.expires_at, "expires_at");
+    let refresh_expires_in = path(raw.refresh_expires_in, "refresh_expires_in");
+    let refresh_expires_at = path(raw.refresh_expires_at, "refresh_expires_at");
+    let mut expiry = |expires_in: Option<DataPath>, expires_at: Option<DataPath>, key: &str| {
+        if expires_in.is_some() && expires_at.is_some() {
+            let (one, other) = (format!("{key}_in"), format!("{key}_at"));
+            problems.refuse(&place.key(&one), format!("{other} says the same: write one of them"));
+        }
+        expires_in.map(Expiry::In).or(expires_at.map(Expiry::At))
+    };
+    WrittenTokens {
+        access_token,
+        refresh_token,
+        expires: expiry(expires_in, expires_at, "expires"),
+        refresh_expires: expiry(refresh_expires_in, refresh_expires_at, "refresh_expires"),
+    }
+}
+
+/// What is there when the API refuses.
+pub(super) fn error(text: Option<&str>, place: &Place, problems: &mut Problems) -> Option<DataPath> {
+    answer_path(text?, &["body", "header"], &place.key("error"), problems)
+}
+
+/// A path into an answer, which begins with one of `roots`.
+pub(super) fn answer_path(
+    text: &str,
+    roots: &[&str],
+    place: &Place,
+    problems: &mut Problems,
+) -> Option<DataPath> {
+    let path = problems.parsed(place, text, DataPath::parse(text))?;
+    if !roots.contains(&path.root()) {
+        let hint = suggestion(path.root(), roots);
+        problems.refuse(place, format!("{} begins with no part of an answer; {hint}", quoted(text)));
+        return None;
+    }
+    is_named(&path, place, problems).then_some(path)
+}
+
+/// Cookies and header fields have a name and nothing inside.
+pub(super) fn is_named(path: &DataPath, place: &Place, problems: &mut Problems) -> bool {
+    let is_good = !matches!(path.root(), "cookie" | "header") || path.rest().len() == 1;
+    if !is_good {
+        let problem = format!("\"{path}\" is no {0}: write {0}.NAME", path.root());
+        problems.refuse(place, problem);
+    }
+    is_good
+}
