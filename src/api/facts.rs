@@ -10,7 +10,7 @@ use super::jar::Jar;
 use crate::config::credentials::Source;
 use crate::config::data::{DataPath, scalar_text};
 use crate::http::headers::Headers;
-use crate::jose::base64url;
+use crate::jose::jws;
 use crate::oauth::exchange::{self, AnswerError};
 use crate::platform::FetchResponse;
 use crate::secret::Secret;
@@ -43,7 +43,7 @@ impl Facts {
 
     /// Takes note of the access token.
     pub fn hold(&mut self, access_token: &Secret) {
-        self.access_token_payload = jwt_payload(access_token.expose());
+        self.access_token_payload = jws::unproven_payload(access_token.expose());
         self.access_token = Some(access_token.clone());
     }
 
@@ -119,13 +119,6 @@ impl fmt::Debug for Facts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Facts").finish_non_exhaustive()
     }
-}
-
-/// The payload of a token that is a JWT, `null` of any other. It came from its issuer over TLS; its
-/// signature is the business of whoever it is for.
-pub fn jwt_payload(token: &str) -> Value {
-    let payload = token.split('.').nth(1).and_then(|payload| base64url::decode(payload).ok());
-    payload.and_then(|payload| serde_json::from_slice(&payload).ok()).unwrap_or(Value::Null)
 }
 
 /// The JSON of an answer, of any type.

@@ -6,10 +6,11 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::ApiError;
-use super::facts::{Facts, json, jwt_payload, unsuccessful};
+use super::facts::{Facts, json, unsuccessful};
 use super::request::is_field_value;
 use crate::config::credentials::{Expiry, Login, TokenPaths};
 use crate::config::data::{DataPath, scalar_text};
+use crate::jose::jws;
 use crate::platform::FetchResponse;
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -121,7 +122,7 @@ fn end(
         ("cookie", Some(name)) => facts.jar.find(name)?.expires,
         _ => None,
     };
-    let own = || jwt_payload(token.expose()).get("exp").and_then(point);
+    let own = || jws::unproven_payload(token.expose()).get("exp").and_then(point);
     stated(facts, expiry, now).or_else(|| of_cookie().into_iter().chain(own()).min())
 }
 

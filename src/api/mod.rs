@@ -14,7 +14,7 @@ pub mod login;
 pub mod refresh;
 pub mod request;
 
-pub use facts::{Facts, jwt_payload};
+pub use facts::Facts;
 
 use thiserror::Error;
 

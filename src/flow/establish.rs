@@ -2,14 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::api::jwt_payload;
 use crate::config::Provider;
 use crate::error::{ClientError, Error, ProviderError};
 use crate::flow::{Exchange, provider};
 use crate::hooks::{Admission, Event, SignIn, TokenOccasion};
 use crate::http::cookie::SetCookie;
 use crate::http::return_to::TrustedUrl;
-use crate::jose::base64url;
+use crate::jose::{base64url, jws};
 use crate::platform::{Level, Platform};
 use crate::secret::Secret;
 use crate::session::claims::Session;
@@ -111,7 +110,7 @@ impl Known {
         ] {
             account.insert(name.to_owned(), value);
         }
-        let access_token = person.access_token.as_ref().map(|token| jwt_payload(token.expose()));
+        let access_token = person.access_token.as_ref().map(|token| jws::unproven_payload(token.expose()));
         let mut roots = Map::new();
         roots.insert("account".to_owned(), Value::Object(account));
         roots.insert("access_token".to_owned(), json!(access_token));

@@ -109,9 +109,9 @@ pub(crate) async fn update<P: Platform>(
     let answer = match exchange.session() {
         Presented::Good(session) => {
             // With the newest tokens, or this cookie would put older ones in their place.
-            let (session, _) = match current(exchange, session.clone()).await {
-                Some((newest, cookies)) if newest.access_token().is_some() => (newest, cookies),
-                Some(_) => (session, Vec::new()),
+            let session = match current(exchange, session.clone()).await {
+                Some((newest, _)) if newest.access_token().is_some() => newest,
+                Some(_) => session,
                 None => return Ok(with_cookies(nobody(exchange, Presented::Nothing), visit.cookies)),
             };
             let session = updated(exchange, &session, &update.data).await?;

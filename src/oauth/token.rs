@@ -10,7 +10,7 @@ use thiserror::Error;
 use url::{Url, form_urlencoded};
 
 use crate::config::ClientAuthMethod;
-use crate::jose::base64url;
+use crate::jose::jws;
 use crate::oauth::authorize::AuthorizationCode;
 use crate::oauth::exchange::{self, AnswerError, ErrorResponse};
 use crate::oauth::pkce::Verifier;
@@ -153,8 +153,7 @@ impl TokenResponse {
     /// a JWT, else after [`UNKNOWN_LIFETIME`].
     pub fn expires_at(&self, now: Timestamp) -> Timestamp {
         let of_jwt = || {
-            let payload = base64url::decode(self.access_token.expose().split('.').nth(1)?).ok()?;
-            let exp = serde_json::from_slice::<Map<String, Value>>(&payload).ok()?.get("exp")?.as_u64()?;
+            let exp = jws::unproven_payload(self.access_token.expose()).get("exp")?.as_u64()?;
             Some(Timestamp::from_seconds(exp)).filter(|exp| *exp > now)
         };
         match self.expires_in {

@@ -13,26 +13,11 @@ use crate::config::raw::{RawProvider, Scalar, Strings};
 use crate::config::{ClientAuthMethod, OidcProvider, Provider, ProviderKind};
 use crate::guard::rules::ClaimRequirement;
 use crate::http::origin::endpoint;
+use crate::oauth::authorize;
 use crate::providers::{PRESETS, Preset, PresetIssuer, preset};
 use crate::secret::Secret;
 
 const LONGEST_ID: usize = 64;
-
-/// Parameters of the authorization request that Vestibule sets itself, or that would change what comes back
-/// into something it does not read.
-const OWN_PARAMS: [&str; 11] = [
-    "client_id",
-    "redirect_uri",
-    "response_type",
-    "response_mode",
-    "scope",
-    "state",
-    "nonce",
-    "code_challenge",
-    "code_challenge_method",
-    "request",
-    "request_uri",
-];
 
 pub(super) fn providers(
     raw: &[(usize, RawProvider)],
@@ -366,7 +351,8 @@ fn scope(
 fn authorization_params(raw: &RawProvider, place: &Place, problems: &mut Problems) -> Vec<(String, String)> {
     let mut params = Vec::new();
     for (name, Scalar(value)) in raw.authorization_params.iter().flatten() {
-        if OWN_PARAMS.contains(&name.as_str()) {
+        // Another response mode would change what comes back into something that is not read.
+        if authorize::RESERVED.contains(&name.as_str()) || name == "response_mode" {
             let mend = if name == "scope" { "write scope beside id" } else { "leave it out" };
             problems.refuse_and_mend(&place.key(name), "Vestibule sets this parameter itself", mend);
         } else if name.is_empty() || name.contains(|c: char| c.is_control() || c.is_whitespace()) {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::config::{OidcProvider, Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
 use crate::flow::{Exchange, provider};
-use crate::jose::base64url;
+use crate::jose::jws;
 use crate::oauth::discovery::ProviderMetadata;
 use crate::oauth::id_token;
 use crate::oauth::token::{self, TokenError};
@@ -117,17 +117,15 @@ async fn check_id_token<P: Platform>(
             cause: ProviderError::Unreachable { .. } | ProviderError::Jwks(_), ..
         }) => {
             exchange.log(Level::Warn, "id_token_not_verified", "the provider's keys are not to be had");
-            unverified_claims(id_token.expose())
+            match jws::unproven_payload(id_token.expose()) {
+                Value::Object(claims) => claims,
+                _ => Map::new(),
+            }
         }
         Err(error) => return Err(error),
     };
     id_token::verify_refreshed(&claims, metadata.issuer(), &oidc.client_id, subject)
         .map_err(|cause| provider::blame(provider, cause))
-}
-
-fn unverified_claims(token: &str) -> Map<String, Value> {
-    let payload = token.split('.').nth(1).and_then(|payload| base64url::decode(payload).ok());
-    payload.and_then(|payload| serde_json::from_slice(&payload).ok()).unwrap_or_default()
 }
 
 /// `Retry-After` in seconds (RFC 9110 section 10.2.3); a date is left to our own patience.
