@@ -19,7 +19,7 @@ use crate::jose::kdf::Keyring;
 type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Checks `raw`, of which `problems` holds what could not even be read.
-pub(super) fn check(raw: &RawAuth, env: Env<'_>, mut problems: Problems) -> Result<Config, ConfigErrors> {
+pub(super) fn check(raw: &RawAuth<'_>, env: Env<'_>, mut problems: Problems) -> Result<Config, ConfigErrors> {
     let root = Place::root();
     let found = &mut problems;
 
@@ -31,7 +31,7 @@ pub(super) fn check(raw: &RawAuth, env: Env<'_>, mut problems: Problems) -> Resu
     let trusted_hosts = site::trusted_hosts(raw, found);
     let cookie_domain = site::cookie_domain(raw, found);
     let session = session::session(&raw.session, &root.key("session"), found);
-    let claims = session::claims(&raw.claims, &root.key("claims"), found);
+    let claims = session::claims(raw.claims.as_deref().unwrap_or_default(), &root.key("claims"), found);
     let providers = providers::providers(&raw.providers, env, found);
     providers::refuse_refresh_tokens(&claims, &providers, found);
     let refresh = session::refresh(&raw.refresh, &root.key("refresh"), found);

@@ -114,6 +114,11 @@ impl Problems {
         self.refuse(place, format!("unknown key; {}", suggestion(key, known)));
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether anything was found wrong at `place` or inside it.
     pub(super) fn concern(&self, place: &Place) -> bool {
         self.0.iter().any(|problem| problem.place.is_within(place))

@@ -5,7 +5,7 @@ use crate::config::error::{Place, Problems};
 use crate::config::raw::RawAuth;
 
 /// Refuses what cannot be done yet. (A provider's type is refused where it is checked.)
-pub(super) fn refuse(raw: &RawAuth, problems: &mut Problems) {
+pub(super) fn refuse(raw: &RawAuth<'_>, problems: &mut Problems) {
     let root = Place::root();
     let mut refuse = |is_there: bool, place: Place, sentence: &str| {
         if is_there {

@@ -18,18 +18,18 @@ pub(super) struct Site<'a> {
     pub(super) cookie_domain: Option<&'a CookieDomain>,
 }
 
-pub(super) fn pages(raw: &RawPages, site: &Site<'_>, problems: &mut Problems) -> Pages {
+pub(super) fn pages(raw: &RawPages<'_>, site: &Site<'_>, problems: &mut Problems) -> Pages {
     let place = Place::root().key("pages");
-    let mut page = |key, text: &Option<String>| {
-        let text = text.as_deref()?;
+    let mut page = |key, text: Option<&str>| {
+        let text = text?;
         let good = site.check_page(text);
         good.map_err(|why| problems.refuse(&place.key(key), format!("{}: {why}", quoted(text)))).ok()?;
         Some(text.to_owned())
     };
     Pages {
-        sign_in: page("sign_in", &raw.sign_in),
-        sign_out: page("sign_out", &raw.sign_out),
-        error: page("error", &raw.error),
+        sign_in: page("sign_in", raw.sign_in),
+        sign_out: page("sign_out", raw.sign_out),
+        error: page("error", raw.error),
     }
 }
 

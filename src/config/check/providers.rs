@@ -9,7 +9,7 @@ use super::rules::claims;
 use super::secrets::{self, variable};
 use super::session::CLAIM_ROOTS;
 use crate::config::error::{Place, Problems, quoted, suggestion};
-use crate::config::raw::{RawProvider, Scalar, Strings};
+use crate::config::raw::{RawProvider, Strings};
 use crate::config::{ClientAuthMethod, OidcProvider, Provider, ProviderKind};
 use crate::guard::rules::ClaimRequirement;
 use crate::http::origin::endpoint;
@@ -20,7 +20,7 @@ use crate::secret::Secret;
 const LONGEST_ID: usize = 64;
 
 pub(super) fn providers(
-    raw: &[(usize, RawProvider)],
+    raw: &[(usize, RawProvider<'_>)],
     env: Env<'_>,
     problems: &mut Problems,
 ) -> Vec<Provider> {
@@ -50,8 +50,8 @@ pub(super) fn providers(
     providers
 }
 
-fn id<'a>(raw: &'a RawProvider, place: &Place, problems: &mut Problems) -> Option<&'a str> {
-    let Some(id) = raw.id.as_deref() else {
+fn id<'a>(raw: &RawProvider<'a>, place: &Place, problems: &mut Problems) -> Option<&'a str> {
+    let Some(id) = raw.id else {
         let problem = "missing: a preset's name, or one of your own beside an issuer";
         problems.refuse(&place.key("id"), problem);
         return None;
@@ -74,7 +74,7 @@ fn variable_prefix(id: &str) -> String {
 
 fn provider(
     id: &str,
-    raw: &RawProvider,
+    raw: &RawProvider<'_>,
     place: &Place,
     env: Env<'_>,
     problems: &mut Problems,
@@ -84,7 +84,7 @@ fn provider(
     let preset = preset(id).filter(|_| kind == Kind::Oidc);
     // Auth.js's name for the only provider of that type that most sites have.
     let usual = if kind == Kind::Credentials && id == "credentials" { "Credentials" } else { id };
-    let name = raw.name.as_deref().or(preset.map(|preset| preset.name)).unwrap_or(usual);
+    let name = raw.name.or(preset.map(|preset| preset.name)).unwrap_or(usual);
     is_shown(name, &place.key("name"), problems);
     let allow = allow(raw, &place.key("allow"), problems);
     let kind = match kind {
@@ -107,7 +107,7 @@ fn is_shown(text: &str, place: &Place, problems: &mut Problems) -> bool {
 
 fn oidc(
     id: &str,
-    raw: &RawProvider,
+    raw: &RawProvider<'_>,
     preset: Option<&Preset>,
     place: &Place,
     env: Env<'_>,
@@ -144,7 +144,7 @@ fn oidc(
 }
 
 /// Who may sign in: requirements on what is known of a person.
-fn allow(raw: &RawProvider, place: &Place, problems: &mut Problems) -> Vec<ClaimRequirement> {
+fn allow(raw: &RawProvider<'_>, place: &Place, problems: &mut Problems) -> Vec<ClaimRequirement> {
     let Some(allow) = &raw.allow else { return Vec::new() };
     if allow.is_empty() {
         problems.refuse_and_mend(place, "asks for nothing", "leave it out to let everybody sign in");
@@ -168,7 +168,7 @@ enum Kind {
     Credentials,
 }
 
-fn kind(raw: &RawProvider, place: &Place, problems: &mut Problems) -> Option<Kind> {
+fn kind(raw: &RawProvider<'_>, place: &Place, problems: &mut Problems) -> Option<Kind> {
     const TYPES: [(&str, Option<Kind>); 4] = [
         ("oidc", Some(Kind::Oidc)),
         ("credentials", Some(Kind::Credentials)),
@@ -176,7 +176,7 @@ fn kind(raw: &RawProvider, place: &Place, problems: &mut Problems) -> Option<Kin
         // Auth.js's word for it.
         ("oauth", None),
     ];
-    let Some(text) = raw.kind.as_deref() else { return Some(Kind::Oidc) };
+    let Some(text) = raw.kind else { return Some(Kind::Oidc) };
     let place = place.key("type");
     let kind = problems.chosen(&place, text, &TYPES)?;
     if kind.is_none() {
@@ -187,7 +187,7 @@ fn kind(raw: &RawProvider, place: &Place, problems: &mut Problems) -> Option<Kin
     kind
 }
 
-fn refuse_foreign_keys(kind: Kind, raw: &RawProvider, place: &Place, problems: &mut Problems) {
+fn refuse_foreign_keys(kind: Kind, raw: &RawProvider<'_>, place: &Place, problems: &mut Problems) {
     let keys = [
         ("issuer", raw.issuer.is_some(), "oidc"),
         ("client_id", raw.client_id.is_some(), "oidc"),
@@ -217,15 +217,15 @@ fn refuse_foreign_keys(kind: Kind, raw: &RawProvider, place: &Place, problems: &
 /// compared as a string.
 fn issuer(
     id: &str,
-    raw: &RawProvider,
+    raw: &RawProvider<'_>,
     preset: Option<&Preset>,
     place: &Place,
     env: Env<'_>,
     problems: &mut Problems,
 ) -> Option<String> {
     let variable_name = format!("{}_ISSUER", variable_prefix(id));
-    let (place, issuer) = match (&raw.issuer, variable(env, &variable_name)) {
-        (Some(issuer), _) => (place.key("issuer"), issuer.clone()),
+    let (place, issuer) = match (raw.issuer, variable(env, &variable_name)) {
+        (Some(issuer), _) => (place.key("issuer"), issuer.to_owned()),
         (None, Some(issuer)) => (Place::env(&variable_name), issuer),
         (None, None) => match preset.map(|preset| preset.issuer) {
             Some(PresetIssuer::Shared(issuer)) => return Some(issuer.to_owned()),
@@ -257,15 +257,15 @@ fn issuer(
 }
 
 fn client_id(
-    raw: &RawProvider,
+    raw: &RawProvider<'_>,
     prefix: &str,
     place: &Place,
     env: Env<'_>,
     problems: &mut Problems,
 ) -> Option<String> {
     let name = format!("{prefix}_ID");
-    let (at, client_id) = match &raw.client_id {
-        Some(client_id) => (place.key("client_id"), Some(client_id.clone())),
+    let (at, client_id) = match raw.client_id {
+        Some(client_id) => (place.key("client_id"), Some(client_id.to_owned())),
         None => (Place::env(&name), variable(env, &name)),
     };
     let Some(client_id) = client_id else {
@@ -307,18 +307,18 @@ fn is_credential(text: &str, place: &Place, problems: &mut Problems) -> bool {
     is_good
 }
 
-fn auth_method(raw: &RawProvider, place: &Place, problems: &mut Problems) -> Option<ClientAuthMethod> {
+fn auth_method(raw: &RawProvider<'_>, place: &Place, problems: &mut Problems) -> Option<ClientAuthMethod> {
     const METHODS: [(&str, ClientAuthMethod); 3] = [
         ("client_secret_basic", ClientAuthMethod::Basic),
         ("client_secret_post", ClientAuthMethod::Post),
         ("none", ClientAuthMethod::None),
     ];
-    let text = raw.token_endpoint_auth_method.as_deref()?;
+    let text = raw.token_endpoint_auth_method?;
     problems.chosen(&place.key("token_endpoint_auth_method"), text, &METHODS)
 }
 
 fn scope(
-    raw: Option<&Strings>,
+    raw: Option<&Strings<'_>>,
     preset: Option<&Preset>,
     place: &Place,
     problems: &mut Problems,
@@ -348,18 +348,22 @@ fn scope(
     Some(scopes.join(" "))
 }
 
-fn authorization_params(raw: &RawProvider, place: &Place, problems: &mut Problems) -> Vec<(String, String)> {
+fn authorization_params(
+    raw: &RawProvider<'_>,
+    place: &Place,
+    problems: &mut Problems,
+) -> Vec<(String, String)> {
     let mut params = Vec::new();
-    for (name, Scalar(value)) in raw.authorization_params.iter().flatten() {
+    for (name, value) in raw.authorization_params.iter().flatten() {
         // Another response mode would change what comes back into something that is not read.
-        if authorize::RESERVED.contains(&name.as_str()) || name == "response_mode" {
-            let mend = if name == "scope" { "write scope beside id" } else { "leave it out" };
+        if authorize::RESERVED.contains(name) || *name == "response_mode" {
+            let mend = if *name == "scope" { "write scope beside id" } else { "leave it out" };
             problems.refuse_and_mend(&place.key(name), "Vestibule sets this parameter itself", mend);
         } else if name.is_empty() || name.contains(|c: char| c.is_control() || c.is_whitespace()) {
             problems.refuse(&place.key(name), "a parameter's name has no white space");
         } else {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            params.push((name.clone(), value));
+            params.push(((*name).to_owned(), value));
         }
     }
     params

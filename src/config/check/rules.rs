@@ -13,17 +13,14 @@ use crate::http::origin::HostPattern;
 use crate::http::request::Method;
 pub(super) use requirements::claims;
 
-pub(super) fn rules(raw: &[(usize, RawRule)], problems: &mut Problems) -> Vec<Rule> {
+pub(super) fn rules(raw: &[(usize, RawRule<'_>)], problems: &mut Problems) -> Vec<Rule> {
     let place = Place::root().key("rules");
     let mut rules = Vec::new();
     let mut earlier: Vec<Reach<'_>> = Vec::new();
     for (i, raw) in raw {
         let place = place.index(*i);
         let patterns = patterns(raw, &place, problems);
-        let host = raw
-            .host
-            .as_deref()
-            .map(|host| problems.parsed(&place.key("host"), host, HostPattern::parse(host)));
+        let host = raw.host.map(|host| problems.parsed(&place.key("host"), host, HostPattern::parse(host)));
         let methods = methods(raw, &place, problems);
         let has = conditions::conditions(raw.has.as_deref(), &place.key("has"), problems);
         let missing = conditions::conditions(raw.missing.as_deref(), &place.key("missing"), problems);
@@ -53,7 +50,7 @@ pub(super) fn rules(raw: &[(usize, RawRule)], problems: &mut Problems) -> Vec<Ru
     rules
 }
 
-fn patterns(raw: &RawRule, place: &Place, problems: &mut Problems) -> Vec<Pattern> {
+fn patterns(raw: &RawRule<'_>, place: &Place, problems: &mut Problems) -> Vec<Pattern> {
     let place = place.key("match");
     let Some(texts) = raw.patterns.as_ref().filter(|texts| !texts.is_empty()) else {
         problems.refuse_and_mend(
@@ -67,7 +64,7 @@ fn patterns(raw: &RawRule, place: &Place, problems: &mut Problems) -> Vec<Patter
     texts.filter_map(|(place, text)| problems.parsed(&place, text, Pattern::parse(text))).collect()
 }
 
-fn methods(raw: &RawRule, place: &Place, problems: &mut Problems) -> Option<Vec<Method>> {
+fn methods(raw: &RawRule<'_>, place: &Place, problems: &mut Problems) -> Option<Vec<Method>> {
     let texts = raw.methods.as_ref()?;
     let place = place.key("methods");
     if texts.is_empty() {
@@ -85,24 +82,22 @@ fn methods(raw: &RawRule, place: &Place, problems: &mut Problems) -> Option<Vec<
     Some(texts.iter(&place).map(|(_, text)| Method::new(text)).collect())
 }
 
-fn deny(raw: &RawRule, place: &Place, problems: &mut Problems) -> Deny {
+fn deny(raw: &RawRule<'_>, place: &Place, problems: &mut Problems) -> Deny {
     const DENY: [(&str, Deny); 3] =
         [("sign-in", Deny::SignIn), ("forbidden", Deny::Forbidden), ("not-found", Deny::NotFound)];
-    let Some(text) = raw.deny.as_deref() else { return Deny::default() };
+    let Some(text) = raw.deny else { return Deny::default() };
     let place = place.key("deny");
-    if raw.access.as_deref() == Some("public") {
+    if raw.access == Some("public") {
         problems.refuse_and_mend(&place, "a public path is denied to nobody", "leave it out");
     }
     problems.chosen(&place, text, &DENY).unwrap_or_default()
 }
 
-fn forwarding(raw: &RawRule, place: &Place, problems: &mut Problems) -> Forwarding {
-    let target = raw.to.as_deref();
-    let target = target.and_then(|text| upstreams::target(text, &place.key("to"), problems));
-    let authorization = raw.authorization.as_deref();
+fn forwarding(raw: &RawRule<'_>, place: &Place, problems: &mut Problems) -> Forwarding {
+    let target = raw.to.and_then(|text| upstreams::target(text, &place.key("to"), problems));
     let authorization =
-        authorization.and_then(|text| session_source(text, &place.key("authorization"), problems));
-    let headers = raw.headers.as_ref();
+        raw.authorization.and_then(|text| session_source(text, &place.key("authorization"), problems));
+    let headers = raw.headers.as_deref();
     let headers = headers.map(|headers| upstreams::headers(headers, &place.key("headers"), problems));
     Forwarding { target, authorization, headers }
 }
@@ -110,7 +105,7 @@ fn forwarding(raw: &RawRule, place: &Place, problems: &mut Problems) -> Forwardi
 /// What a rule can apply to.
 struct Reach<'a> {
     index: usize,
-    raw: &'a RawRule,
+    raw: &'a RawRule<'a>,
     host: Option<HostPattern>,
     methods: Option<Vec<Method>>,
 }

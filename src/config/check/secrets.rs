@@ -16,7 +16,7 @@ pub(super) const IN_A_FILE: &str =
     "a secret does not belong into a file that is committed, nor into variables that the dashboard shows";
 
 /// The secrets that seal sessions, newest first.
-pub(super) fn session_secrets(raw: &RawAuth, env: Env<'_>, problems: &mut Problems) -> Vec<Secret> {
+pub(super) fn session_secrets(raw: &RawAuth<'_>, env: Env<'_>, problems: &mut Problems) -> Vec<Secret> {
     if raw.secret.is_some() {
         problems.refuse_and_mend(
             &Place::root().key("secret"),

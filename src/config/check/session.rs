@@ -1,12 +1,11 @@
 //! How long a session lives, what goes into it, what is shown of it.
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::config::data::DataPath;
 use crate::config::error::{Place, Problems, quoted, suggestion};
-use crate::config::raw::{RawRefresh, RawSession, Span};
+use crate::config::raw::{RawRefresh, RawSession};
 use crate::config::refresh::{LeaseKind, RefreshConfig};
 use crate::config::{SessionConfig, Upstream};
 use crate::guard::rules::{Requirement, Rule};
@@ -41,9 +40,9 @@ const RESERVED_CLAIMS: [(&[&str], &str); 3] = [
 /// token's claims, the access token's where it is a JWT, the answer of an API of one's own.
 pub(super) const CLAIM_ROOTS: [&str; 6] = ["account", "profile", "user", "id_token", "access_token", "login"];
 
-pub(super) fn session(raw: &RawSession, place: &Place, problems: &mut Problems) -> SessionConfig {
-    let mut span = |key, span: Option<Span>, bounds| {
-        let span = span?.0;
+pub(super) fn session(raw: &RawSession<'_>, place: &Place, problems: &mut Problems) -> SessionConfig {
+    let mut span = |key, span: Option<Duration>, bounds| {
+        let span = span?;
         in_bounds(span, bounds, &place.key(key), problems).then_some(span)
     };
     let max_age = span("max_age", raw.max_age, MINUTE..=LONGEST_COOKIE).unwrap_or(MAX_AGE);
@@ -67,7 +66,7 @@ pub(super) fn session(raw: &RawSession, place: &Place, problems: &mut Problems) 
 }
 
 /// The claims that a page may change. Anybody who is signed in can send any value for them.
-fn updatable(raw: &RawSession, place: &Place, problems: &mut Problems) -> Vec<String> {
+fn updatable(raw: &RawSession<'_>, place: &Place, problems: &mut Problems) -> Vec<String> {
     let mut claims = Vec::new();
     for (place, name) in raw.updatable.iter().flat_map(|names| names.iter(place)) {
         claim_name(name, &place, problems);
@@ -99,7 +98,7 @@ pub(super) fn refuse_updatable(
     }
 }
 
-fn expose(raw: &RawSession, place: &Place, problems: &mut Problems) -> Vec<(DataPath, DataPath)> {
+fn expose(raw: &RawSession<'_>, place: &Place, problems: &mut Problems) -> Vec<(DataPath, DataPath)> {
     let mut exposed: Vec<(DataPath, DataPath)> = Vec::new();
     for (to, from) in raw.expose.iter().flatten() {
         let place = place.key(to);
@@ -137,7 +136,7 @@ pub(super) fn session_source(text: &str, place: &Place, problems: &mut Problems)
 }
 
 pub(super) fn claims(
-    raw: &BTreeMap<String, String>,
+    raw: &[(&str, &str)],
     place: &Place,
     problems: &mut Problems,
 ) -> Vec<(String, DataPath)> {
@@ -146,7 +145,7 @@ pub(super) fn claims(
         let place = place.key(name);
         claim_name(name, &place, problems);
         let source = claim_source(source, &place, problems);
-        claims.extend(source.map(|source| (name.clone(), source)));
+        claims.extend(source.map(|source| ((*name).to_owned(), source)));
     }
     claims
 }
@@ -181,13 +180,12 @@ fn claim_source(text: &str, place: &Place, problems: &mut Problems) -> Option<Da
 }
 
 /// How tokens are renewed.
-pub(super) fn refresh(raw: &RawRefresh, place: &Place, problems: &mut Problems) -> RefreshConfig {
+pub(super) fn refresh(raw: &RawRefresh<'_>, place: &Place, problems: &mut Problems) -> RefreshConfig {
     const LEASES: [(&str, LeaseKind); 3] =
         [("kv", LeaseKind::Kv), ("durable-object", LeaseKind::DurableObject), ("none", LeaseKind::None)];
-    let lease = raw.lease.as_ref().and_then(|lease| problems.chosen(&place.key("lease"), lease, &LEASES));
+    let lease = raw.lease.and_then(|lease| problems.chosen(&place.key("lease"), lease, &LEASES));
     let leeway = raw
         .leeway
-        .map(|Span(leeway)| leeway)
         .filter(|leeway| in_bounds(*leeway, Duration::ZERO..=LONGEST_LEEWAY, &place.key("leeway"), problems));
     RefreshConfig {
         lease: lease.unwrap_or(LeaseKind::Kv),

@@ -12,8 +12,8 @@ pub(super) const ACCESS: [(&str, DefaultAccess); 2] =
 /// Auth.js 5's own default; next-auth's is `/api/auth`.
 const BASE_PATH: &str = "/auth";
 
-pub(super) fn base_path(raw: &RawAuth, problems: &mut Problems) -> String {
-    let text = raw.base_path.as_deref().unwrap_or(BASE_PATH);
+pub(super) fn base_path(raw: &RawAuth<'_>, problems: &mut Problems) -> String {
+    let text = raw.base_path.unwrap_or(BASE_PATH);
     let mut refuse = |why: &str, mend: &str| {
         problems.refuse_and_mend(&Place::root().key("base_path"), format!("{} {why}", quoted(text)), mend);
     };
@@ -39,33 +39,33 @@ pub(super) fn is_plain_path(path: &str) -> bool {
     path.starts_with('/') && !path.contains("//") && path.split('/').all(segment_is_plain)
 }
 
-pub(super) fn dialect(raw: &RawAuth, problems: &mut Problems) -> Dialect {
+pub(super) fn dialect(raw: &RawAuth<'_>, problems: &mut Problems) -> Dialect {
     const DIALECTS: [(&str, Dialect); 2] =
         [("authjs-v5", Dialect::AuthJsV5), ("next-auth-v4", Dialect::NextAuthV4)];
     let place = Place::root().key("dialect");
-    let dialect = raw.dialect.as_deref().and_then(|text| problems.chosen(&place, text, &DIALECTS));
+    let dialect = raw.dialect.and_then(|text| problems.chosen(&place, text, &DIALECTS));
     dialect.unwrap_or(Dialect::AuthJsV5)
 }
 
-pub(super) fn default_access(raw: &RawAuth, problems: &mut Problems) -> DefaultAccess {
+pub(super) fn default_access(raw: &RawAuth<'_>, problems: &mut Problems) -> DefaultAccess {
     let place = Place::root().key("default_access");
-    let access = raw.default_access.as_deref().and_then(|text| problems.chosen(&place, text, &ACCESS));
+    let access = raw.default_access.and_then(|text| problems.chosen(&place, text, &ACCESS));
     // What nobody thought of is shut.
     access.unwrap_or(DefaultAccess::SignedIn)
 }
 
-pub(super) fn login_url(raw: &RawAuth, problems: &mut Problems) -> Option<Origin> {
-    let text = raw.login_url.as_deref()?;
+pub(super) fn login_url(raw: &RawAuth<'_>, problems: &mut Problems) -> Option<Origin> {
+    let text = raw.login_url?;
     problems.parsed(&Place::root().key("login_url"), text, Origin::parse(text))
 }
 
-pub(super) fn trusted_hosts(raw: &RawAuth, problems: &mut Problems) -> Vec<HostPattern> {
+pub(super) fn trusted_hosts(raw: &RawAuth<'_>, problems: &mut Problems) -> Vec<HostPattern> {
     let place = Place::root().key("trusted_hosts");
     let hosts = raw.trusted_hosts.iter().flat_map(|hosts| hosts.iter(&place));
     hosts.filter_map(|(place, text)| problems.parsed(&place, text, HostPattern::parse(text))).collect()
 }
 
-pub(super) fn cookie_domain(raw: &RawAuth, problems: &mut Problems) -> Option<CookieDomain> {
-    let text = raw.cookies.domain.as_deref()?;
+pub(super) fn cookie_domain(raw: &RawAuth<'_>, problems: &mut Problems) -> Option<CookieDomain> {
+    let text = raw.cookies.domain?;
     problems.parsed(&Place::root().key("cookies").key("domain"), text, CookieDomain::parse(text))
 }

@@ -1,7 +1,5 @@
 //! Where requests go, and with what.
 
-use std::collections::BTreeMap;
-
 use super::session::session_source;
 use crate::config::data::DataPath;
 use crate::config::error::{Place, Problems, quoted};
@@ -42,13 +40,13 @@ const FORBIDDEN_HEADERS: [&str; 24] = [
 const FORBIDDEN_BEGINNINGS: [&str; 6] =
     ["cf-", "proxy-", "sec-", "access-control-", "x-forwarded-", "x-middleware-"];
 
-pub(super) fn upstreams(raw: &[(usize, RawUpstream)], problems: &mut Problems) -> Vec<Upstream> {
+pub(super) fn upstreams(raw: &[(usize, RawUpstream<'_>)], problems: &mut Problems) -> Vec<Upstream> {
     let place = Place::root().key("upstreams");
     let mut upstreams: Vec<Upstream> = Vec::new();
     let mut earlier: Vec<(usize, Option<HostPattern>)> = Vec::new();
     for (i, raw) in raw {
         let place = place.index(*i);
-        let host = match &raw.host {
+        let host = match raw.host {
             None => Some(None),
             Some(text) => problems.parsed(&place.key("host"), text, HostPattern::parse(text)).map(Some),
         };
@@ -57,11 +55,10 @@ pub(super) fn upstreams(raw: &[(usize, RawUpstream)], problems: &mut Problems) -
             earlier.push((*i, host.clone()));
         }
         let target = upstream_target(raw, &place.key("to"), problems);
-        let authorization = raw.authorization.as_deref();
         let authorization =
-            authorization.and_then(|text| session_source(text, &place.key("authorization"), problems));
+            raw.authorization.and_then(|text| session_source(text, &place.key("authorization"), problems));
         let headers =
-            raw.headers.as_ref().map(|headers| self::headers(headers, &place.key("headers"), problems));
+            raw.headers.as_deref().map(|headers| self::headers(headers, &place.key("headers"), problems));
         // One of which a part could not be read is left out: the whole configuration is refused anyway.
         if let (Some(host), Some(target)) = (host, target) {
             upstreams.push(Upstream {
@@ -96,11 +93,11 @@ fn refuse_shadowed(
 const TARGETS: &str =
     "write \"origin\", \"service:BINDING\", \"assets:BINDING\" or \"https://app.example.com\"";
 
-fn upstream_target(raw: &RawUpstream, place: &Place, problems: &mut Problems) -> Option<Target> {
+fn upstream_target(raw: &RawUpstream<'_>, place: &Place, problems: &mut Problems) -> Option<Target> {
     if raw.to.is_none() {
         problems.refuse_and_mend(place, "missing: where the requests go", TARGETS);
     }
-    target(raw.to.as_deref()?, place, problems)
+    target(raw.to?, place, problems)
 }
 
 /// Where requests go.
@@ -132,7 +129,7 @@ pub(super) fn target(text: &str, place: &Place, problems: &mut Problems) -> Opti
 
 /// Header fields, and the places in the session whose values they carry.
 pub(super) fn headers(
-    raw: &BTreeMap<String, String>,
+    raw: &[(&str, &str)],
     place: &Place,
     problems: &mut Problems,
 ) -> Vec<(String, DataPath)> {

@@ -1,77 +1,69 @@
 //! What `type = "credentials"` has beside the other types of providers.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
 use serde_json::Value;
 
-/// One of `fields`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table")]
-pub(in crate::config) struct RawField {
-    pub(in crate::config) name: Option<String>,
-    pub(in crate::config) label: Option<String>,
-    #[serde(rename = "type")]
-    pub(in crate::config) kind: Option<String>,
-    pub(in crate::config) placeholder: Option<String>,
-    pub(in crate::config) autocomplete: Option<String>,
-    pub(in crate::config) required: Option<bool>,
+use super::table::table;
+use super::value::{any, flag, text};
+
+table! {
+    /// One of `fields`.
+    RawField<'a> {
+        name: Option<&'a str> = key("name", text),
+        label: Option<&'a str> = key("label", text),
+        kind: Option<&'a str> = key("type", text),
+        placeholder: Option<&'a str> = key("placeholder", text),
+        autocomplete: Option<&'a str> = key("autocomplete", text),
+        required: Option<bool> = key("required", flag),
+    }
 }
 
-/// `login`
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table")]
-pub(in crate::config) struct RawLogin {
-    pub(in crate::config) url: Option<String>,
-    pub(in crate::config) method: Option<String>,
-    pub(in crate::config) content_type: Option<String>,
-    pub(in crate::config) headers: Option<BTreeMap<String, String>>,
-    pub(in crate::config) body: Option<Value>,
-    pub(in crate::config) access_token: Option<String>,
-    pub(in crate::config) refresh_token: Option<String>,
-    pub(in crate::config) expires_in: Option<String>,
-    pub(in crate::config) expires_at: Option<String>,
-    pub(in crate::config) refresh_expires_in: Option<String>,
-    pub(in crate::config) refresh_expires_at: Option<String>,
-    pub(in crate::config) error: Option<String>,
+table! {
+    /// A request to the API: `profile`, and a part of `login` and of `refresh`.
+    RawRequest<'a> {
+        url: Option<&'a str> = key("url", text),
+        method: Option<&'a str> = key("method", text),
+        content_type: Option<&'a str> = key("content_type", text),
+        headers: Option<Vec<(&'a str, &'a str)>> = names("headers", text),
+        body: Option<&'a Value> = key("body", any),
+    }
 }
 
-/// `profile`
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table")]
-pub(in crate::config) struct RawProfile {
-    pub(in crate::config) url: Option<String>,
-    pub(in crate::config) method: Option<String>,
-    pub(in crate::config) content_type: Option<String>,
-    pub(in crate::config) headers: Option<BTreeMap<String, String>>,
-    pub(in crate::config) body: Option<Value>,
+table! {
+    /// Where an answer has what.
+    RawAnswer<'a> {
+        access_token: Option<&'a str> = key("access_token", text),
+        refresh_token: Option<&'a str> = key("refresh_token", text),
+        expires_in: Option<&'a str> = key("expires_in", text),
+        expires_at: Option<&'a str> = key("expires_at", text),
+        refresh_expires_in: Option<&'a str> = key("refresh_expires_in", text),
+        refresh_expires_at: Option<&'a str> = key("refresh_expires_at", text),
+        error: Option<&'a str> = key("error", text),
+    }
 }
 
-/// `user`
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table")]
-pub(in crate::config) struct RawUser {
-    pub(in crate::config) id: Option<String>,
-    pub(in crate::config) name: Option<String>,
-    pub(in crate::config) email: Option<String>,
-    pub(in crate::config) image: Option<String>,
+table! {
+    /// `login`
+    RawLogin<'a> {
+        request: RawRequest<'a> = part(RawRequest::of),
+        answer: RawAnswer<'a> = part(RawAnswer::of),
+    }
 }
 
-/// `refresh`
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table")]
-pub(in crate::config) struct RawApiRefresh {
-    pub(in crate::config) url: Option<String>,
-    pub(in crate::config) method: Option<String>,
-    pub(in crate::config) content_type: Option<String>,
-    pub(in crate::config) headers: Option<BTreeMap<String, String>>,
-    pub(in crate::config) body: Option<Value>,
-    pub(in crate::config) cookies: Option<BTreeMap<String, String>>,
-    pub(in crate::config) access_token: Option<String>,
-    pub(in crate::config) refresh_token: Option<String>,
-    pub(in crate::config) expires_in: Option<String>,
-    pub(in crate::config) expires_at: Option<String>,
-    pub(in crate::config) refresh_expires_in: Option<String>,
-    pub(in crate::config) refresh_expires_at: Option<String>,
-    pub(in crate::config) error: Option<String>,
+table! {
+    /// `user`
+    RawUser<'a> {
+        id: Option<&'a str> = key("id", text),
+        name: Option<&'a str> = key("name", text),
+        email: Option<&'a str> = key("email", text),
+        image: Option<&'a str> = key("image", text),
+    }
+}
+
+table! {
+    /// `refresh`
+    RawApiRefresh<'a> {
+        request: RawRequest<'a> = part(RawRequest::of),
+        cookies: Option<Vec<(&'a str, &'a str)>> = names("cookies", text),
+        answer: RawAnswer<'a> = part(RawAnswer::of),
+    }
 }

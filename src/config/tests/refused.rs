@@ -718,6 +718,15 @@ pub(super) const REFUSED: &[(&str, &str, &[&str])] = &[
         &[r#"AUTH.rules[0].path: unknown key; did you mean "match"?"#],
     ),
     (
+        r#"{"rules": [{"match": ["/a", 1], "host": ["a.example"], "requires": {}, "access": "publik"}]}"#,
+        "{}",
+        &[
+            "AUTH.rules[0].match[1]: expected a string, got a number",
+            "AUTH.rules[0].host: expected a string, got an array",
+            r#"AUTH.rules[0].requires: unknown key; did you mean "require"?"#,
+        ],
+    ),
+    (
         r#"{"rules": [{"match": "/a", "acess": "public"}]}"#,
         "{}",
         &[r#"AUTH.rules[0].acess: unknown key; did you mean "access"?"#],

@@ -11,8 +11,8 @@ use crate::config::credentials::{CredentialsProvider, Field, Login, Source, Toke
 use crate::config::data::{DataPath, Template};
 use crate::config::error::{Place, Problems, quoted, suggestion};
 use crate::config::raw::{RawField, RawLogin, RawProvider, RawUser};
-use request::{GET_OR_POST, Known, POST_OR_PUT, RawRequest};
-use tokens::{RawTokens, answer_path, is_named};
+use request::{GET_OR_POST, Known, POST_OR_PUT};
+use tokens::{answer_path, is_named};
 
 /// What both answers have together.
 const USER_ROOTS: [&str; 6] = ["profile", "login", "body", "access_token", "cookie", "header"];
@@ -22,7 +22,7 @@ const MOST_FIELDS: usize = 20;
 const TAKEN_NAMES: [&str; 4] = ["csrfToken", "callbackUrl", "json", "redirect"];
 
 pub(super) fn credentials(
-    raw: &RawProvider,
+    raw: &RawProvider<'_>,
     place: &Place,
     problems: &mut Problems,
 ) -> Option<CredentialsProvider> {
@@ -32,18 +32,11 @@ pub(super) fn credentials(
         refuse_unsent(&fields, login, place, problems);
     }
     let profile = raw.profile.as_ref().map(|raw| {
-        let raw = RawRequest {
-            url: raw.url.as_deref(),
-            method: raw.method.as_deref(),
-            content_type: raw.content_type.as_deref(),
-            headers: raw.headers.as_ref(),
-            body: raw.body.as_ref(),
-        };
         let known = Known::roots(&["access_token", "login", "body", "cookie"]);
-        request::request(&raw, GET_OR_POST, &known, &place.key("profile"), problems)
+        request::request(raw, raw.body, GET_OR_POST, &known, &place.key("profile"), problems)
     });
     let user = user(raw.user.as_ref(), profile.is_some(), &place.key("user"), problems);
-    let login_gives_one = raw.login.as_ref().is_some_and(|raw| raw.refresh_token.is_some());
+    let login_gives_one = raw.login.as_ref().is_some_and(|raw| raw.answer.refresh_token.is_some());
     let refresh = raw
         .refresh
         .as_ref()
@@ -91,7 +84,7 @@ pub(in crate::config::check) fn refuse_refresh_tokens(
     }
 }
 
-fn fields(raw: Option<&[RawField]>, place: &Place, problems: &mut Problems) -> Vec<Field> {
+fn fields(raw: Option<&[RawField<'_>]>, place: &Place, problems: &mut Problems) -> Vec<Field> {
     let raw = raw.unwrap_or_default();
     if raw.is_empty() || raw.len() > MOST_FIELDS {
         let mend = "write for example `fields = [{ name = \"email\", type = \"email\" }, \
@@ -117,7 +110,7 @@ fn fields(raw: Option<&[RawField]>, place: &Place, problems: &mut Problems) -> V
     fields
 }
 
-fn field(raw: &RawField, place: &Place, problems: &mut Problems) -> Option<Field> {
+fn field(raw: &RawField<'_>, place: &Place, problems: &mut Problems) -> Option<Field> {
     const TYPES: [(&str, &str); 6] = [
         ("text", "text"),
         ("email", "email"),
@@ -126,7 +119,7 @@ fn field(raw: &RawField, place: &Place, problems: &mut Problems) -> Option<Field
         ("number", "number"),
         ("url", "url"),
     ];
-    let Some(name) = raw.name.as_deref() else {
+    let Some(name) = raw.name else {
         problems.refuse(&place.key("name"), "missing: what the form and the templates call it");
         return None;
     };
@@ -142,16 +135,16 @@ fn field(raw: &RawField, place: &Place, problems: &mut Problems) -> Option<Field
         problems.refuse(&place.key("name"), format!("{name:?} has a meaning of its own in every form"));
         return None;
     }
-    let kind = match raw.kind.as_deref() {
+    let kind = match raw.kind {
         None => "text",
         Some(kind) => problems.chosen(&place.key("type"), kind, &TYPES)?,
     };
-    let mut shown = |text: &Option<String>, key| {
-        text.as_ref().filter(|text| is_shown(text, &place.key(key), problems)).cloned()
+    let mut shown = |text: Option<&str>, key| {
+        text.filter(|text| is_shown(text, &place.key(key), problems)).map(str::to_owned)
     };
-    let label = shown(&raw.label, "label").unwrap_or_else(|| name.to_owned());
-    let placeholder = shown(&raw.placeholder, "placeholder");
-    let autocomplete = raw.autocomplete.as_deref().filter(|text| {
+    let label = shown(raw.label, "label").unwrap_or_else(|| name.to_owned());
+    let placeholder = shown(raw.placeholder, "placeholder");
+    let autocomplete = raw.autocomplete.filter(|text| {
         let is_good = !text.is_empty()
             && text.len() <= 64
             && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b' '));
@@ -173,7 +166,12 @@ fn field(raw: &RawField, place: &Place, problems: &mut Problems) -> Option<Field
     })
 }
 
-fn login(raw: Option<&RawLogin>, fields: &[Field], place: &Place, problems: &mut Problems) -> Option<Login> {
+fn login(
+    raw: Option<&RawLogin<'_>>,
+    fields: &[Field],
+    place: &Place,
+    problems: &mut Problems,
+) -> Option<Login> {
     let Some(raw) = raw else {
         let mend = "write its url, its body, and where its answer has the access_token";
         problems.refuse_and_mend(place, "missing: the request that signs in", mend);
@@ -182,27 +180,12 @@ fn login(raw: Option<&RawLogin>, fields: &[Field], place: &Place, problems: &mut
     let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
     // Nothing said: every field under its own name.
     let all = || names.iter().map(|name| ((*name).to_owned(), format!("{{{name}}}").into())).collect();
-    let body = raw.body.clone().unwrap_or_else(|| serde_json::Value::Object(all()));
-    let request = RawRequest {
-        url: raw.url.as_deref(),
-        method: raw.method.as_deref(),
-        content_type: raw.content_type.as_deref(),
-        headers: raw.headers.as_ref(),
-        body: Some(&body),
-    };
-    let request = request::request(&request, POST_OR_PUT, &Known::names(&names), place, problems);
-
-    let raw_tokens = RawTokens {
-        access_token: raw.access_token.as_deref(),
-        refresh_token: raw.refresh_token.as_deref(),
-        expires_in: raw.expires_in.as_deref(),
-        expires_at: raw.expires_at.as_deref(),
-        refresh_expires_in: raw.refresh_expires_in.as_deref(),
-        refresh_expires_at: raw.refresh_expires_at.as_deref(),
-    };
-    let tokens = tokens::tokens(&raw_tokens, place, problems);
-    let error = tokens::error(raw.error.as_deref(), place, problems);
-    if raw.access_token.is_none() {
+    let body = raw.request.body.cloned().unwrap_or_else(|| serde_json::Value::Object(all()));
+    let known = Known::names(&names);
+    let request = request::request(&raw.request, Some(&body), POST_OR_PUT, &known, place, problems);
+    let tokens = tokens::tokens(&raw.answer, place, problems);
+    let error = tokens::error(&raw.answer, place, problems);
+    if raw.answer.access_token.is_none() {
         problems.refuse_and_mend(
             &place.key("access_token"),
             "missing: where the answer has the access token",
@@ -229,7 +212,7 @@ fn refuse_unsent(fields: &[Field], login: &Login, place: &Place, problems: &mut 
 }
 
 fn user(
-    raw: Option<&RawUser>,
+    raw: Option<&RawUser<'_>>,
     has_profile: bool,
     place: &Place,
     problems: &mut Problems,
@@ -243,11 +226,10 @@ fn user(
             "write for example \"profile.id\" or \"access_token.sub\"",
         );
     }
-    let mut source =
-        |text: &Option<String>, key| source(text.as_deref()?, has_profile, &place.key(key), problems);
-    let id = source(&raw.id, "id");
+    let mut source = |text: Option<&str>, key| source(text?, has_profile, &place.key(key), problems);
+    let id = source(raw.id, "id");
     let (name, email, image) =
-        (source(&raw.name, "name"), source(&raw.email, "email"), source(&raw.image, "image"));
+        (source(raw.name, "name"), source(raw.email, "email"), source(raw.image, "image"));
     Some(UserPaths { id: id?, name, email, image })
 }
 

@@ -17,7 +17,7 @@ const KINDS: [(&str, Kind); 4] =
     [("header", Kind::Header), ("cookie", Kind::Cookie), ("query", Kind::Query), ("host", Kind::Host)];
 
 pub(super) fn conditions(
-    raw: Option<&[RawCondition]>,
+    raw: Option<&[RawCondition<'_>]>,
     place: &Place,
     problems: &mut Problems,
 ) -> Vec<Condition> {
@@ -25,14 +25,14 @@ pub(super) fn conditions(
     raw.filter_map(|(i, raw)| condition(raw, &place.index(i), problems)).collect()
 }
 
-fn condition(raw: &RawCondition, place: &Place, problems: &mut Problems) -> Option<Condition> {
+fn condition(raw: &RawCondition<'_>, place: &Place, problems: &mut Problems) -> Option<Condition> {
     const HOW: &str = "write type = \"header\", \"cookie\", \"query\" or \"host\"";
-    let Some(kind) = raw.kind.as_deref() else {
+    let Some(kind) = raw.kind else {
         problems.refuse_and_mend(place, "says not where to look", HOW);
         return None;
     };
     let kind = problems.chosen(&place.key("type"), kind, &KINDS)?;
-    let value = match raw.value.as_deref() {
+    let value = match raw.value {
         Some("") => {
             let mend = "leave it out for any value that is not empty";
             problems.refuse_and_mend(&place.key("value"), "an empty value counts as none", mend);
@@ -54,7 +54,7 @@ fn condition(raw: &RawCondition, place: &Place, problems: &mut Problems) -> Opti
         }
         Source::Host
     } else {
-        named(kind, raw.key.as_deref(), place, problems)?
+        named(kind, raw.key, place, problems)?
     };
     Some(Condition { source, value })
 }

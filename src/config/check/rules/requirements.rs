@@ -1,7 +1,5 @@
 //! What is asked of who wants to pass.
 
-use std::collections::BTreeMap;
-
 use crate::config::DefaultAccess;
 use crate::config::check::site::ACCESS;
 use crate::config::data::DataPath;
@@ -9,9 +7,9 @@ use crate::config::error::{Place, Problems, quoted};
 use crate::config::raw::{Asked, RawRule};
 use crate::guard::rules::{Access, ClaimRequirement, ClaimTest, Requirement};
 
-pub(super) fn access(raw: &RawRule, place: &Place, problems: &mut Problems) -> Option<Access> {
+pub(super) fn access(raw: &RawRule<'_>, place: &Place, problems: &mut Problems) -> Option<Access> {
     const HOW: &str = "write access = \"public\", access = \"signed-in\", or require = { claim = \"value\" }";
-    if let Some(access) = &raw.access {
+    if let Some(access) = raw.access {
         for (key, is_there) in
             [("require", raw.require.is_some()), ("email_domain", raw.email_domain.is_some())]
         {
@@ -45,7 +43,7 @@ pub(super) fn access(raw: &RawRule, place: &Place, problems: &mut Problems) -> O
 
 /// What is asked of claims.
 pub(in crate::config::check) fn claims(
-    raw: &BTreeMap<String, Asked>,
+    raw: &[(&str, Asked<'_>)],
     place: &Place,
     problems: &mut Problems,
 ) -> Vec<ClaimRequirement> {
@@ -61,27 +59,27 @@ pub(in crate::config::check) fn claims(
     requirements
 }
 
-fn tests(asked: &Asked, place: &Place, problems: &mut Problems) -> Vec<ClaimTest> {
+fn tests(asked: &Asked<'_>, place: &Place, problems: &mut Problems) -> Vec<ClaimTest> {
     let table = match asked {
         Asked::AnyOf(values) => {
             if values.is_empty() {
                 problems.refuse(place, "no value at all: nobody could ever pass");
             }
-            return vec![ClaimTest::AnyOf(values.clone())];
+            return vec![ClaimTest::AnyOf(values.to_vec())];
         }
         Asked::Table(table) => table,
     };
     if table.not.is_none() && table.exists.is_none() {
         problems.refuse_and_mend(place, "asks for nothing", "write { exists = true } or { not = \"value\" }");
     }
-    if table.not.as_ref().is_some_and(|values| values.0.is_empty()) {
+    if table.not.is_some_and(<[_]>::is_empty) {
         problems.refuse(&place.key("not"), "no value at all: everybody would pass");
     }
-    let none_of = table.not.as_ref().map(|values| ClaimTest::NoneOf(values.0.clone()));
+    let none_of = table.not.map(|values| ClaimTest::NoneOf(values.to_vec()));
     none_of.into_iter().chain(table.exists.map(ClaimTest::Exists)).collect()
 }
 
-fn email_domains(raw: &RawRule, place: &Place, problems: &mut Problems) -> Option<Requirement> {
+fn email_domains(raw: &RawRule<'_>, place: &Place, problems: &mut Problems) -> Option<Requirement> {
     let texts = raw.email_domain.as_ref()?;
     if texts.is_empty() {
         problems.refuse(place, "no domain at all: nobody could ever pass");

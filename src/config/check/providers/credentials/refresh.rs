@@ -1,7 +1,7 @@
 //! How an API of one's own renews its tokens, as it is written.
 
-use super::request::{self, Known, POST_OR_PUT, RawRequest};
-use super::tokens::{self, RawTokens};
+use super::request::{self, Known, POST_OR_PUT};
+use super::tokens;
 use crate::config::credentials::{ApiRefresh, Login, TokenPaths};
 use crate::config::data::{DataPath, Template};
 use crate::config::error::{Place, Problems, quoted};
@@ -10,32 +10,17 @@ use crate::config::raw::RawApiRefresh;
 /// Checks the request and where its answer has what; what is not written is as in the answer to the login.
 /// `login_gives_one` says whether a place is written where that has a refresh token.
 pub(super) fn refresh(
-    raw: &RawApiRefresh,
+    raw: &RawApiRefresh<'_>,
     login: Option<&Login>,
     login_gives_one: bool,
     place: &Place,
     problems: &mut Problems,
 ) -> Option<ApiRefresh> {
-    let raw_request = RawRequest {
-        url: raw.url.as_deref(),
-        method: raw.method.as_deref(),
-        content_type: raw.content_type.as_deref(),
-        headers: raw.headers.as_ref(),
-        body: raw.body.as_ref(),
-    };
     let known = Known::for_refresh();
-    let request = request::request(&raw_request, POST_OR_PUT, &known, place, problems);
+    let request = request::request(&raw.request, raw.request.body, POST_OR_PUT, &known, place, problems);
     let cookies = cookies(raw, &known, place, problems);
-    let raw_tokens = RawTokens {
-        access_token: raw.access_token.as_deref(),
-        refresh_token: raw.refresh_token.as_deref(),
-        expires_in: raw.expires_in.as_deref(),
-        expires_at: raw.expires_at.as_deref(),
-        refresh_expires_in: raw.refresh_expires_in.as_deref(),
-        refresh_expires_at: raw.refresh_expires_at.as_deref(),
-    };
-    let written = tokens::tokens(&raw_tokens, place, problems);
-    let error = tokens::error(raw.error.as_deref(), place, problems);
+    let written = tokens::tokens(&raw.answer, place, problems);
+    let error = tokens::error(&raw.answer, place, problems);
 
     let (request, cookies, login) = (request?, cookies?, login?);
     let of_login = login.tokens.clone();
@@ -68,12 +53,13 @@ pub(super) fn refresh(
 }
 
 fn cookies(
-    raw: &RawApiRefresh,
+    raw: &RawApiRefresh<'_>,
     known: &Known<'_>,
     place: &Place,
     problems: &mut Problems,
 ) -> Option<Vec<(String, Template)>> {
-    let mut cookies = Some(Vec::new());
+    let mut cookies = Vec::new();
+    let mut all_are_good = true;
     for (name, text) in raw.cookies.iter().flatten() {
         let place = place.key("cookies").key(name);
         let is_name = request::is_token(name);
@@ -81,9 +67,9 @@ fn cookies(
             problems.refuse(&place, format!("{} is no cookie's name", quoted(name)));
         }
         match request::strict_template(text, known, &place, problems).filter(|_| is_name) {
-            Some(template) => cookies.iter_mut().for_each(|all| all.push((name.clone(), template.clone()))),
-            None => cookies = None,
+            Some(template) => cookies.push(((*name).to_owned(), template)),
+            None => all_are_good = false,
         }
     }
-    cookies
+    all_are_good.then_some(cookies)
 }

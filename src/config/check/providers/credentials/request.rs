@@ -1,13 +1,12 @@
 //! A request to the API, as it is written.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use crate::api::request::is_field_value;
 use crate::config::credentials::{ApiBody, ApiRequest, BodyTemplate};
 use crate::config::data::{DataPath, Template};
 use crate::config::error::{Place, Problems, quoted, suggestion};
+use crate::config::raw::RawRequest;
 use crate::http::origin::endpoint;
 use crate::http::request::Method;
 
@@ -29,15 +28,6 @@ const OWN_HEADERS: [&str; 10] = [
     "upgrade",
     "x-forwarded-for",
 ];
-
-/// A request's keys, whichever section they are of.
-pub(super) struct RawRequest<'a> {
-    pub(super) url: Option<&'a str>,
-    pub(super) method: Option<&'a str>,
-    pub(super) content_type: Option<&'a str>,
-    pub(super) headers: Option<&'a BTreeMap<String, String>>,
-    pub(super) body: Option<&'a Value>,
-}
 
 /// What the templates of a request know.
 pub(super) struct Known<'a> {
@@ -68,9 +58,10 @@ impl<'a> Known<'a> {
     }
 }
 
-/// Checks a request. The first of `methods` is what is taken where none is written.
+/// Checks a request that has this body. The first of `methods` is what is taken where none is written.
 pub(super) fn request(
     raw: &RawRequest<'_>,
+    raw_body: Option<&Value>,
     methods: &[&str],
     known: &Known<'_>,
     place: &Place,
@@ -85,9 +76,9 @@ pub(super) fn request(
         Some(method) => problems.chosen(&place.key("method"), method, &choices),
         None => methods.first().copied(),
     };
-    let headers = headers(raw.headers, known, &place.key("headers"), problems);
-    let body = body(raw, known, place, problems);
-    if method == Some("GET") && raw.body.is_some() {
+    let headers = headers(raw.headers.as_deref(), known, &place.key("headers"), problems);
+    let body = body(raw.content_type, raw_body, known, place, problems);
+    if method == Some("GET") && raw_body.is_some() {
         let mend = "write method = \"POST\"";
         problems.refuse_and_mend(&place.key("body"), "a GET request has no body", mend);
     }
@@ -97,17 +88,18 @@ pub(super) fn request(
 /// The outer `None` where something is wrong.
 #[allow(clippy::option_option, reason = "wrong and absent are two things")]
 fn body(
-    raw: &RawRequest<'_>,
+    content_type: Option<&str>,
+    raw: Option<&Value>,
     known: &Known<'_>,
     place: &Place,
     problems: &mut Problems,
 ) -> Option<Option<ApiBody>> {
     const TYPES: [(&str, bool); 2] = [("json", true), ("form", false)];
-    let is_json = match raw.content_type {
+    let is_json = match content_type {
         Some(kind) => problems.chosen(&place.key("content_type"), kind, &TYPES)?,
         None => true,
     };
-    let Some(raw) = raw.body else { return Some(None) };
+    let Some(raw) = raw else { return Some(None) };
     let place = place.key("body");
     let body = template(raw, known, &place, problems);
     if is_json {
@@ -153,7 +145,7 @@ fn template(raw: &Value, known: &Known<'_>, place: &Place, problems: &mut Proble
 }
 
 fn headers(
-    raw: Option<&BTreeMap<String, String>>,
+    raw: Option<&[(&str, &str)]>,
     known: &Known<'_>,
     place: &Place,
     problems: &mut Problems,

@@ -3,19 +3,10 @@
 use crate::config::credentials::Expiry;
 use crate::config::data::DataPath;
 use crate::config::error::{Place, Problems, quoted, suggestion};
+use crate::config::raw::RawAnswer;
 
 /// What an answer has.
 const ANSWER_ROOTS: [&str; 3] = ["body", "cookie", "header"];
-
-/// The keys, whichever section they are of.
-pub(super) struct RawTokens<'a> {
-    pub(super) access_token: Option<&'a str>,
-    pub(super) refresh_token: Option<&'a str>,
-    pub(super) expires_in: Option<&'a str>,
-    pub(super) expires_at: Option<&'a str>,
-    pub(super) refresh_expires_in: Option<&'a str>,
-    pub(super) refresh_expires_at: Option<&'a str>,
-}
 
 /// What of it is written, and good.
 pub(super) struct WrittenTokens {
@@ -25,7 +16,7 @@ pub(super) struct WrittenTokens {
     pub(super) refresh_expires: Option<Expiry>,
 }
 
-pub(super) fn tokens(raw: &RawTokens<'_>, place: &Place, problems: &mut Problems) -> WrittenTokens {
+pub(super) fn tokens(raw: &RawAnswer<'_>, place: &Place, problems: &mut Problems) -> WrittenTokens {
     let mut path =
         |text: Option<&str>, key: &str| answer_path(text?, &ANSWER_ROOTS, &place.key(key), problems);
     let access_token = path(raw.access_token, "access_token");
@@ -50,8 +41,8 @@ pub(super) fn tokens(raw: &RawTokens<'_>, place: &Place, problems: &mut Problems
 }
 
 /// What is there when the API refuses.
-pub(super) fn error(text: Option<&str>, place: &Place, problems: &mut Problems) -> Option<DataPath> {
-    answer_path(text?, &["body", "header"], &place.key("error"), problems)
+pub(super) fn error(raw: &RawAnswer<'_>, place: &Place, problems: &mut Problems) -> Option<DataPath> {
+    answer_path(raw.error?, &["body", "header"], &place.key("error"), problems)
 }
 
 /// A path into an answer, which begins with one of `roots`.
