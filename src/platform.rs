@@ -14,6 +14,7 @@ use crate::http::headers::Headers;
 use crate::http::request::{Method, Request};
 use crate::jose::jwk::Jwk;
 use crate::jose::jws::Algorithm;
+use crate::jose::sign::PrivateKey;
 use crate::time::Timestamp;
 
 /// The runtime around a request. Futures need not be `Send`: a Worker's isolate has one thread.
@@ -51,6 +52,14 @@ pub trait Platform: Clone + 'static {
         message: &[u8],
         signature: &[u8],
     ) -> Result<bool, KeyError>;
+
+    /// Signs `message`: the bytes of a JWS signature (RFC 7518 section 3, RFC 8037 section 3.1), for ECDSA the two
+    /// numbers one behind the other. An error where the key is none, or not one for `algorithm`.
+    async fn sign(&self, key: &PrivateKey, algorithm: Algorithm, message: &[u8])
+    -> Result<Vec<u8>, KeyError>;
+
+    /// The public key that checks what `key` signs with `algorithm`.
+    async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError>;
 
     /// Sends a request on, its body streamed, and hands back the response, its body streamed. Redirects
     /// are not followed: they are the browser's.

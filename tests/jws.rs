@@ -18,9 +18,11 @@ use vestibule::http::request::Request;
 use vestibule::jose::base64url;
 use vestibule::jose::jwk::{Jwk, JwkSet};
 use vestibule::jose::jws::{Algorithm, JwsError, UnverifiedJws, VerifiedPayload, verify};
+use vestibule::jose::sign::{PrivateKey, sign};
 use vestibule::platform::{
     BodyError, FetchError, FetchRequest, FetchResponse, ForwardError, KeyError, Level, Platform, StoreError,
 };
+use vestibule::secret::Secret;
 use vestibule::time::Timestamp;
 
 /// A platform that checks signatures, counts how often, and does nothing else.
@@ -62,6 +64,19 @@ impl Platform for Signatures {
     ) -> Result<bool, KeyError> {
         self.checked.set(self.checked.get() + 1);
         signature::verify(algorithm, key, message, signature)
+    }
+
+    async fn sign(
+        &self,
+        key: &PrivateKey,
+        algorithm: Algorithm,
+        message: &[u8],
+    ) -> Result<Vec<u8>, KeyError> {
+        signature::sign(key, algorithm, message)
+    }
+
+    async fn public_key(&self, key: &PrivateKey, _: Algorithm) -> Result<Jwk, KeyError> {
+        signature::public_key(key)
     }
 
     async fn forward(&self, _: &Target, _: Request, (): ()) -> Result<(), ForwardError> {
@@ -314,4 +329,60 @@ fn a_key_that_the_platform_cannot_use_is_an_error_of_its_own() {
     let refused = check(&token, std::slice::from_ref(&off_curve), &Algorithm::ALL).unwrap_err();
     assert!(matches!(refused, JwsError::Key(_)), "{refused}");
     assert!(check(&token, &[off_curve, jwk], &Algorithm::ALL).is_ok());
+}
+
+/// The private keys of the tests, by name, as PEM and with their public half; node:crypto made them.
+fn private_keys() -> Vec<(String, PrivateKey, Value)> {
+    let keys: Value = serde_json::from_str(include_str!("vectors/private-keys.json")).unwrap();
+    let keys = keys.as_object().unwrap().iter();
+    keys.map(|(name, key)| {
+        let pem = Secret::new(key["pem"].as_str().unwrap());
+        (name.clone(), PrivateKey::from_pem(&pem).unwrap(), key["jwk"].clone())
+    })
+    .collect()
+}
+
+#[test]
+fn what_is_signed_here_verifies_in_every_algorithm() {
+    let platform = Signatures::default();
+    let mut used = Vec::new();
+    for (name, key, jwk) in private_keys() {
+        for &algorithm in key.algorithms() {
+            assert_eq!(run(platform.public_key(&key, algorithm)).unwrap().to_public_json(), jwk, "{name}");
+            let claims = json!({ "sub": "Zoë", "n": 7 });
+            let token = run(sign(&platform, &key, algorithm, "JWT", Some("k"), &claims)).unwrap();
+            let header = base64url::decode(token.split('.').next().unwrap()).unwrap();
+            let header: Value = serde_json::from_slice(&header).unwrap();
+            assert_eq!(header, json!({ "alg": algorithm.name(), "typ": "JWT", "kid": "k" }));
+            let checked = check(&token, &[with(jwk.clone(), "kid", "k")], &[algorithm]).unwrap();
+            assert_eq!(Value::Object(checked.into_claims()), claims, "{algorithm:?}");
+
+            let nameless = run(sign(&platform, &key, algorithm, "JWT", None, &claims)).unwrap();
+            assert_eq!(UnverifiedJws::parse(&nameless).unwrap().kid(), None);
+            used.push(algorithm);
+        }
+    }
+    assert!(Algorithm::ALL.iter().all(|algorithm| used.contains(algorithm)), "{used:?}");
+}
+
+/// The key of RFC 7515 appendix A.3.
+#[test]
+fn a_number_on_p_256_is_the_key_whose_public_half_is_published() {
+    let scalar = base64url::decode("jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI").unwrap();
+    let key = PrivateKey::p256(&scalar.try_into().unwrap());
+    let public = run(Signatures::default().public_key(&key, Algorithm::Es256)).unwrap();
+    let published = vectors().into_iter().find(|v| v.source == "RFC 7515 appendix A.3").unwrap();
+    let published = Jwk::parse(&published.jwk).unwrap().to_public_json();
+    assert_eq!(public.to_public_json(), published);
+}
+
+#[test]
+fn algorithm_and_key_confusion_a_key_signs_with_its_own_algorithms_only() {
+    let platform = Signatures::default();
+    for (name, key, _) in private_keys() {
+        for algorithm in Algorithm::ALL {
+            let fits = key.algorithms().contains(&algorithm);
+            assert_eq!(run(platform.sign(&key, algorithm, b"m")).is_ok(), fits, "{name} {algorithm:?}");
+        }
+    }
 }

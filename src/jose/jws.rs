@@ -1,4 +1,5 @@
-//! JSON Web Signature (RFC 7515), compact serialization, as ID tokens come: only checked, never made.
+//! JSON Web Signature (RFC 7515), compact serialization, as ID tokens come: only checked here, made in
+//! [`sign`](super::sign).
 //!
 //! Keys come from the provider's [`JwkSet`] alone; `jwk`, `jku`, `x5u` and `x5c` in a header are not even
 //! read. What a key may check comes from the key; the header's `alg` only picks among that.

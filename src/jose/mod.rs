@@ -1,5 +1,5 @@
 //! JOSE: bytes in, bytes out. [`jwe`] seals the session, [`jws`] checks what providers signed, [`jwk`] holds
-//! their keys, [`kdf`] makes ours from the secrets.
+//! their keys, [`kdf`] makes ours from the secrets, [`sign`] makes tokens that others check.
 //!
 //! Nothing here knows cookies, claims' meanings or the network. What is supported is what the two sides
 //! need and no more: direct encryption with two content encryptions, and nine asymmetric signature
@@ -10,6 +10,7 @@ pub mod jwe;
 pub mod jwk;
 pub mod jws;
 pub mod kdf;
+pub mod sign;
 
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 

@@ -16,6 +16,7 @@ use crate::config::{Target, refresh};
 use crate::http::request::{Request, RequestUrl};
 use crate::jose::jwk::Jwk;
 use crate::jose::jws::Algorithm;
+use crate::jose::sign::PrivateKey;
 use crate::platform::{
     BodyError, FetchError, FetchRequest, FetchResponse, ForwardError, KeyError, Level, Platform, StoreError,
 };
@@ -107,6 +108,21 @@ impl Platform for Workers {
         signature: &[u8],
     ) -> Result<bool, KeyError> {
         webcrypto::verify(algorithm, key, message, signature).await.map_err(|e| KeyError(convert::words(&e)))
+    }
+
+    async fn sign(
+        &self,
+        key: &PrivateKey,
+        algorithm: Algorithm,
+        message: &[u8],
+    ) -> Result<Vec<u8>, KeyError> {
+        webcrypto::sign(key, algorithm, message).await.map_err(|e| KeyError(convert::words(&e)))
+    }
+
+    async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
+        let exported = webcrypto::export(key, algorithm).await.map_err(|e| KeyError(convert::words(&e)))?;
+        let jwk = serde_json::from_str(&exported).map_err(|_| KeyError("it exports no JSON".to_owned()))?;
+        Jwk::parse(&jwk).map_err(|error| KeyError(error.to_string()))
     }
 
     async fn forward(

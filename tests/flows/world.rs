@@ -19,6 +19,7 @@ use vestibule::http::headers::Headers;
 use vestibule::http::request::{Method, Request, RequestUrl};
 use vestibule::jose::jwk::Jwk;
 use vestibule::jose::jws::Algorithm;
+use vestibule::jose::sign::PrivateKey;
 use vestibule::platform::{
     BodyError, FetchError, FetchRequest, FetchResponse, ForwardError, KeyError, Level, Platform, StoreError,
 };
@@ -297,6 +298,19 @@ impl Platform for Stage {
         signature: &[u8],
     ) -> Result<bool, KeyError> {
         crate::signature::verify(algorithm, key, message, signature)
+    }
+
+    async fn sign(
+        &self,
+        key: &PrivateKey,
+        algorithm: Algorithm,
+        message: &[u8],
+    ) -> Result<Vec<u8>, KeyError> {
+        crate::signature::sign(key, algorithm, message)
+    }
+
+    async fn public_key(&self, key: &PrivateKey, _: Algorithm) -> Result<Jwk, KeyError> {
+        crate::signature::public_key(key)
     }
 
     async fn forward(&self, target: &Target, request: Request, body: Vec<u8>) -> Result<usize, ForwardError> {

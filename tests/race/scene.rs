@@ -11,6 +11,7 @@ use vestibule::http::form::Params;
 use vestibule::http::request::Request;
 use vestibule::jose::jwk::Jwk;
 use vestibule::jose::jws::Algorithm;
+use vestibule::jose::sign::PrivateKey;
 use vestibule::platform::{
     BodyError, FetchError, FetchRequest, FetchResponse, ForwardError, KeyError, Level, Platform, StoreError,
 };
@@ -146,6 +147,14 @@ impl Platform for Stage {
 
     async fn verify_signature(&self, _: Algorithm, _: &Jwk, _: &[u8], _: &[u8]) -> Result<bool, KeyError> {
         unreachable!("there is no ID token here")
+    }
+
+    async fn sign(&self, _: &PrivateKey, _: Algorithm, _: &[u8]) -> Result<Vec<u8>, KeyError> {
+        unreachable!("nothing is signed here")
+    }
+
+    async fn public_key(&self, _: &PrivateKey, _: Algorithm) -> Result<Jwk, KeyError> {
+        unreachable!("nothing is signed here")
     }
 
     async fn forward(&self, _: &Target, _: Request, (): ()) -> Result<(), ForwardError> {
