@@ -43,8 +43,7 @@ pub trait Platform: Clone + 'static {
     /// Asks a provider. Redirects are not followed, the response is read whole.
     async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError>;
 
-    /// Checks a signature whose algorithm has no implementation in Rust here (RSA, P-384).
-    /// `Ok(false)` where the signature is wrong, an error where the key cannot be used.
+    /// Checks a signature. The key may check that algorithm. `Ok(false)` where the signature is wrong, an error where the key cannot be used.
     async fn verify_signature(
         &self,
         algorithm: Algorithm,

@@ -4,14 +4,12 @@
 //! Keys come from the provider's [`JwkSet`] alone; `jwk`, `jku`, `x5u` and `x5c` in a header are not even
 //! read. What a key may check comes from the key; the header's `alg` only picks among that.
 
-use jwt_compact::AlgorithmSignature as _;
-use jwt_compact::alg::{Ed25519, Es256};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::base64url;
-use super::jwk::{Jwk, JwkSet, Material};
+use super::jwk::{Jwk, JwkSet};
 use crate::platform::{KeyError, Platform};
 
 /// A longer token is refused before anything is decoded.
@@ -164,7 +162,8 @@ pub async fn verify<P: Platform>(
 ) -> Result<VerifiedPayload, JwsError> {
     let mut unusable = None;
     for key in candidates(jws, keys, accepted)? {
-        match check(platform, jws, key).await {
+        let message = jws.signing_input.as_bytes();
+        match platform.verify_signature(jws.algorithm, key, message, &jws.signature).await {
             Ok(true) => return Ok(VerifiedPayload { claims: claims(jws)?, algorithm: jws.algorithm }),
             Ok(false) => {}
             Err(error) => unusable = Some(error),
@@ -191,43 +190,6 @@ fn candidates<'k>(
         (0, _) => Err(JwsError::UnknownKey),
         (n, _) => Err(JwsError::TooManyCandidates(n)),
     }
-}
-
-/// ES256 and EdDSA here, which needs no round trip; the others by the platform.
-async fn check<P: Platform>(platform: &P, jws: &UnverifiedJws<'_>, key: &Jwk) -> Result<bool, KeyError> {
-    let message = jws.signing_input.as_bytes();
-    match (jws.algorithm, key.material()) {
-        (Algorithm::Es256, Material::P256 { key, .. }) => {
-            Ok(check_with(&Es256, key, message, &jws.signature))
-        }
-        (Algorithm::EdDsa, Material::Ed25519 { key, .. }) => {
-            Ok(check_with(&Ed25519, key, message, &jws.signature))
-        }
-        (Algorithm::Es384, Material::P384 { .. })
-        | (
-            Algorithm::Rs256
-            | Algorithm::Rs384
-            | Algorithm::Rs512
-            | Algorithm::Ps256
-            | Algorithm::Ps384
-            | Algorithm::Ps512,
-            Material::Rsa { .. },
-        ) => platform.verify_signature(jws.algorithm, key, message, &jws.signature).await,
-        // `Jwk::algorithms` lets no other pair come here.
-        _ => Ok(false),
-    }
-}
-
-fn check_with<A: jwt_compact::Algorithm>(
-    algorithm: &A,
-    key: &A::VerifyingKey,
-    message: &[u8],
-    signature: &[u8],
-) -> bool {
-    // The length comes first: jwt-compact's parsers take it for granted.
-    A::Signature::LENGTH.is_none_or(|length| length.get() == signature.len())
-        && A::Signature::try_from_slice(signature)
-            .is_ok_and(|signature| algorithm.verify_signature(&signature, key, message))
 }
 
 fn claims(jws: &UnverifiedJws<'_>) -> Result<Map<String, Value>, JwsError> {

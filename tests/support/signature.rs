@@ -3,7 +3,7 @@
 
 use jwt_compact::Algorithm as _;
 use jwt_compact::AlgorithmSignature as _;
-use jwt_compact::alg::{Rsa, RsaPrivateKey, RsaPublicKey, RsaSignature};
+use jwt_compact::alg::{Ed25519, Es256, Rsa, RsaPrivateKey};
 use jwt_compact::jwk::JsonWebKey;
 use p384::ecdsa::signature::{Signer, Verifier};
 use p384::pkcs8::DecodePrivateKey;
@@ -25,16 +25,25 @@ pub(crate) fn verify(
 ) -> Result<bool, KeyError> {
     match algorithm {
         Algorithm::Es384 => verify_es384(key, message, signature),
-        _ => verify_rsa(algorithm, key, message, signature),
+        Algorithm::Es256 => verify_with(&Es256, key, message, signature),
+        Algorithm::EdDsa => verify_with(&Ed25519, key, message, signature),
+        rsa => verify_with(&rsa.name().parse::<Rsa>().map_err(unusable)?, key, message, signature),
     }
 }
 
-fn verify_rsa(algorithm: Algorithm, key: &Jwk, message: &[u8], signature: &[u8]) -> Result<bool, KeyError> {
-    let algorithm: Rsa = algorithm.name().parse().map_err(unusable)?;
+fn verify_with<A>(algorithm: &A, key: &Jwk, message: &[u8], signature: &[u8]) -> Result<bool, KeyError>
+where
+    A: jwt_compact::Algorithm,
+    A::VerifyingKey: for<'a> TryFrom<&'a JsonWebKey<'a>, Error: std::fmt::Display>,
+{
     let jwk: JsonWebKey<'_> = serde_json::from_value(key.to_public_json()).map_err(unusable)?;
-    let key = RsaPublicKey::try_from(&jwk).map_err(unusable)?;
-    let signature = RsaSignature::try_from_slice(signature).map_err(unusable)?;
-    Ok(algorithm.verify_signature(&signature, &key, message))
+    let key = A::VerifyingKey::try_from(&jwk).map_err(unusable)?;
+    // The length comes first: jwt-compact's parsers take it for granted.
+    if A::Signature::LENGTH.is_some_and(|length| length.get() != signature.len()) {
+        return Ok(false);
+    }
+    Ok(A::Signature::try_from_slice(signature)
+        .is_ok_and(|signature| algorithm.verify_signature(&signature, &key, message)))
 }
 
 fn verify_es384(key: &Jwk, message: &[u8], signature: &[u8]) -> Result<bool, KeyError> {
