@@ -16,8 +16,6 @@ pub(crate) mod kv;
 pub mod object;
 
 use std::collections::BTreeMap;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -27,7 +25,7 @@ use crate::config::refresh::LeaseKind;
 use crate::config::{Config, Dialect};
 use crate::jose::base64url;
 use crate::jose::kdf::Keyring;
-use crate::platform::{Platform, StoreError};
+use crate::platform::{Platform, StoreError, within};
 use crate::secret::Secret;
 use crate::session::claims::Session;
 use crate::session::seal;
@@ -313,13 +311,6 @@ async fn in_time<P: Platform, T>(
     platform: &P,
     asked: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    let (mut asked, mut late) = (pin!(asked), pin!(platform.sleep(STORE_TIMEOUT)));
-    std::future::poll_fn(|context| {
-        if let Poll::Ready(answer) = asked.as_mut().poll(context) {
-            return Poll::Ready(answer);
-        }
-        let failed = || Err(StoreError::Failed(format!("no answer within {STORE_TIMEOUT:?}")));
-        late.as_mut().poll(context).map(|()| failed())
-    })
-    .await
+    let late = || Err(StoreError::Failed(format!("no answer within {STORE_TIMEOUT:?}")));
+    within(platform, STORE_TIMEOUT, asked).await.unwrap_or_else(late)
 }

@@ -4,6 +4,8 @@
 //! a scripted platform is deterministic, and another runtime costs one implementation.
 
 use std::fmt;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -88,6 +90,20 @@ pub trait Platform: Clone + 'static {
     /// Hands `call` to the one lease object of that name, which answers by
     /// [`lease::object::serve`](crate::lease::object::serve).
     async fn call_lease_object(&self, name: &str, call: &str) -> Result<String, StoreError>;
+}
+
+/// What `job` comes to, where it does so within `time`. Otherwise it is dropped.
+pub(crate) async fn within<P: Platform, T>(
+    platform: &P,
+    time: Duration,
+    job: impl Future<Output = T>,
+) -> Option<T> {
+    let (mut job, mut late) = (pin!(job), pin!(platform.sleep(time)));
+    std::future::poll_fn(|context| match job.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => late.as_mut().poll(context).map(|()| None),
+    })
+    .await
 }
 
 /// How much a log line matters.

@@ -48,10 +48,13 @@ pub(crate) async fn protect<P: Platform>(
         && let Some(good) = session.take()
     {
         match with_token(exchange, route, good).await {
-            Ok(ready) => (session, cookies) = (Some(ready.session), ready.cookies),
+            Ok(ready) => {
+                cookies = ready.cookies(exchange);
+                session = Some(ready.session);
+            }
             Err(NotReady::Unavailable(retry)) => return Reply::Own(no_token(retry)),
             Err(NotReady::SignedOut) => decision = judge(None),
-            Err(NotReady::Ended(_, over)) => (decision, cookies) = (judge(None), over),
+            Err(NotReady::Ended(over)) => (decision, cookies) = (judge(None), over.cookies(exchange)),
         }
     }
     let refused = match decision {
@@ -74,8 +77,7 @@ async fn with_token<P: Platform>(
     if route.wants_token() {
         return refresh::ready(exchange, session).await;
     }
-    let cookies = exchange.renewal_cookies(&session);
-    Ok(Ready { session, cookies })
+    Ok(Ready::as_sent(session))
 }
 
 /// The access token has ended, and the provider gives no other for now.

@@ -1,23 +1,23 @@
 //! The access token is about to end: one request gets a new one, and nobody is logged out over it.
 //!
 //! In this order: is it due, and does anything here need it ([`due`]); who of this isolate's requests goes
-//! ([`Flights`](crate::lease::flights::Flights)); who of all isolates' goes ([`Lease`]); the grant itself
+//! ([`Flights`](crate::lease::flights::Flights)); who of all isolates' goes ([`Flight`], [`Lease`]); the grant itself
 //! ([`grant`]); and what followed is left for those who come with the old tokens. Whatever goes wrong on the way
 //! for a passing reason leaves the session as it is.
 
+mod flight;
 mod grant;
 
 use std::time::Duration;
 
-use crate::Vestibule;
 use crate::config::Provider;
 use crate::flow::Exchange;
-use crate::flow::refresh::grant::{RenewError, Renewed};
+use crate::flow::refresh::flight::Flight;
 use crate::http::cookie::SetCookie;
 use crate::http::request::Request;
-use crate::lease::flights::{Found, Outcome, Place};
-use crate::lease::{AnyLease, Lease, Name, Successor, Taken, Theirs};
-use crate::platform::{Level, Platform};
+use crate::lease::flights::{Found, Outcome};
+use crate::lease::{AnyLease, Lease, Name};
+use crate::platform::{Level, Platform, within};
 use crate::session::claims::Session;
 use crate::session::cookie::Presented;
 use crate::time::Timestamp;
@@ -26,14 +26,11 @@ use crate::time::Timestamp;
 /// that it takes a dead owner's place.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long the one request waits for the refresh that has a living token, and could as well go on with it.
+const PATIENCE_WITH_A_TOKEN: Duration = Duration::from_secs(3);
+
 /// How often a request looks whether another one of its isolate is done.
 const POLL: Duration = Duration::from_millis(20);
-
-/// How long successors are looked for before the lease itself is looked at again: it may have come to nothing.
-const LOOKING: Duration = Duration::from_secs(2);
-
-/// The longest pause between two looks for another isolate's successor.
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// How many generations one request runs through: somebody comes back with a cookie of days ago whose
 /// successors nobody got either.
@@ -42,26 +39,56 @@ const MOST_HOPS: usize = 8;
 /// How long a provider or a store that failed is left alone where it does not say how long it wants to be.
 const BACKOFF: Duration = Duration::from_secs(5);
 
-/// How long at most, whatever it says: the people who wait have no other provider.
-const LONGEST_BACKOFF: Duration = Duration::from_mins(10);
-
-/// How long a wrong configuration is not tried again.
-const MISCONFIGURED_BACKOFF: Duration = Duration::from_mins(1);
-
-/// A session that can be used, with the cookies that bring it to the browser, if there is news.
+/// A session, and whether the browser is to hear of it.
 pub(crate) struct Ready {
     pub(crate) session: Session,
-    pub(crate) cookies: Vec<SetCookie>,
+    news: News,
+}
+
+/// What a session says that the browser's does not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum News {
+    /// Nothing: its cookie is renewed where it has become old.
+    None,
+    /// Nothing, and another request may be about to write a newer cookie.
+    Elsewhere,
+    /// Other tokens, or that there are none any more.
+    Here,
 }
 
 /// Why a session cannot be used.
 pub(crate) enum NotReady {
-    /// The provider gives no more tokens: it is over. The session that says so, and the cookies for it.
-    Ended(Session, Vec<SetCookie>),
+    /// The provider gives no more tokens: it is over. The session that says so.
+    Ended(Ready),
     /// It was signed out while this request was under way.
     SignedOut,
     /// The access token has ended and there is no other now; when to come back.
     Unavailable(Duration),
+}
+
+impl Ready {
+    /// As the browser sent it.
+    pub(crate) fn as_sent(session: Session) -> Self {
+        Self { session, news: News::None }
+    }
+
+    /// Whether the browser has not heard of it.
+    pub(crate) fn is_news(&self) -> bool {
+        self.news == News::Here
+    }
+
+    /// The cookies that bring it to the browser.
+    pub(crate) fn cookies<P: Platform>(&self, exchange: &Exchange<'_, P>) -> Vec<SetCookie> {
+        match self.news {
+            News::None => exchange.renewal_cookies(&self.session),
+            News::Elsewhere => Vec::new(),
+            News::Here => exchange.session_cookies(&self.session).unwrap_or_else(|too_large| {
+                // The browser keeps the old tokens, with which the new ones are found.
+                exchange.log(Level::Error, "session_not_renewed", &too_large.to_string());
+                Vec::new()
+            }),
+        }
+    }
 }
 
 /// The session with an access token that lives, where this request needs one.
@@ -70,61 +97,43 @@ pub(crate) async fn ready<P: Platform>(
     session: Session,
 ) -> Result<Ready, NotReady> {
     let Some((provider, mut name, mut is_alive)) = due(exchange, &session) else {
-        let cookies = exchange.renewal_cookies(&session);
-        return Ok(Ready { session, cookies });
+        return Ok(Ready::as_sent(session));
+    };
+    let as_it_is = |session, is_alive, news, retry| {
+        if is_alive { Ok(Ready { session, news }) } else { Err(NotReady::Unavailable(retry)) }
     };
     if is_prefetch(exchange.request) {
         // Nobody may ever look at its answer.
-        return as_it_is(session, is_alive, Duration::from_secs(1));
+        return as_it_is(session, is_alive, News::Elsewhere, Duration::from_secs(1));
     }
     let patience = exchange.platform.now().plus(PATIENCE);
-    let mut current = session;
-    let mut is_news = false;
+    let (mut session, mut news) = (session, News::Elsewhere);
     for _ in 0..MOST_HOPS {
         if exchange.vestibule.flights.is_signed_out(&name.sid) {
             return Err(NotReady::SignedOut);
         }
         let now = exchange.platform.now();
-        match outcome(exchange, provider, &current, &name, is_alive, patience).await {
+        match outcome(exchange, provider, &session, &name, is_alive, patience).await {
             Outcome::Renewed(successor) => {
-                current = current.followed_by(&successor, exchange.platform.now());
-                is_news = true;
+                session = session.followed_by(&successor, exchange.platform.now());
+                news = News::Here;
             }
             Outcome::Gone { is_certain } => {
-                let ended = current.without_grant();
                 // Where somebody elsewhere may have used the token, the browser may hold better already.
-                let cookies = is_certain.then(|| exchange.session_cookies(&ended).ok()).flatten();
-                return Err(NotReady::Ended(ended, cookies.unwrap_or_default()));
+                let news = if is_certain { News::Here } else { News::Elsewhere };
+                return Err(NotReady::Ended(Ready { session: session.without_grant(), news }));
             }
             Outcome::SignedOut => return Err(NotReady::SignedOut),
             Outcome::Unavailable { until } | Outcome::Elsewhere { until } => {
-                let retry = until.since(now).max(Duration::from_secs(1));
-                return match (is_alive, is_news) {
-                    (true, true) => Ok(with_news(exchange, current)),
-                    _ => as_it_is(current, is_alive, retry),
-                };
+                return as_it_is(session, is_alive, news, until.since(now).max(Duration::from_secs(1)));
             }
         }
-        match due(exchange, &current) {
+        match due(exchange, &session) {
             Some((_, next, alive)) => (name, is_alive) = (next, alive),
-            None => return Ok(with_news(exchange, current)),
+            None => return Ok(Ready { session, news }),
         }
     }
-    if is_alive { Ok(with_news(exchange, current)) } else { Err(NotReady::Unavailable(BACKOFF)) }
-}
-
-/// Goes on with what there is. No cookie is written: another request is about to write a newer one.
-fn as_it_is(session: Session, is_alive: bool, retry: Duration) -> Result<Ready, NotReady> {
-    if is_alive { Ok(Ready { session, cookies: Vec::new() }) } else { Err(NotReady::Unavailable(retry)) }
-}
-
-fn with_news<P: Platform>(exchange: &Exchange<'_, P>, session: Session) -> Ready {
-    let cookies = exchange.session_cookies(&session).unwrap_or_else(|too_large| {
-        // The browser keeps the old tokens, with which the new ones are found.
-        exchange.log(Level::Error, "session_not_renewed", &too_large.to_string());
-        Vec::new()
-    });
-    Ready { session, cookies }
+    as_it_is(session, is_alive, news, BACKOFF)
 }
 
 /// Of those cookies, the ones to send when the answer is there: none where the session was signed out
@@ -210,178 +219,19 @@ async fn outcome<P: Platform>(
                     is_alive,
                     patience,
                 };
-                return platform.to_the_end(flight.fly(place)).await;
+                let landed = platform.to_the_end(flight.fly(place));
+                if !is_alive {
+                    return landed.await;
+                }
+                // It flies on without this request.
+                let elsewhere = || Outcome::Elsewhere { until: platform.now().plus(Duration::from_secs(1)) };
+                return within(platform, PATIENCE_WITH_A_TOKEN, landed).await.unwrap_or_else(elsewhere);
             }
             Found::Flying if is_alive || platform.now() >= patience => {
                 return Outcome::Elsewhere { until: platform.now().plus(Duration::from_secs(1)) };
             }
             Found::Flying => platform.sleep(POLL).await,
         }
-    }
-}
-
-/// One isolate's attempt. It owns what it needs: the request that began it may end first.
-struct Flight<P: Platform> {
-    vestibule: Vestibule,
-    platform: P,
-    request: Request,
-    provider: String,
-    session: Session,
-    name: Name,
-    is_alive: bool,
-    patience: Timestamp,
-}
-
-impl<P: Platform> Flight<P> {
-    async fn fly(self, place: Place) -> Outcome {
-        let now = self.platform.now();
-        let Some(exchange) = Exchange::new(&self.vestibule, &self.platform, &self.request) else {
-            return Outcome::Unavailable { until: now.plus(BACKOFF) };
-        };
-        let Some(provider) = exchange.provider(&self.provider) else {
-            return Outcome::Unavailable { until: now.plus(BACKOFF) };
-        };
-        let lease = AnyLease::new(exchange.config(), exchange.platform);
-        match self.ask(&exchange, &lease, &place.owner).await {
-            Ok(()) => self.use_token(&exchange, &lease, provider, place).await,
-            Err(outcome) => {
-                place.land(outcome.clone(), self.platform.now());
-                outcome
-            }
-        }
-    }
-
-    /// Asks for the lease, and waits for whoever has it where there is no living token. An error is an outcome.
-    async fn ask(&self, exchange: &Exchange<'_, P>, lease: &impl Lease, owner: &str) -> Result<(), Outcome> {
-        let platform = &self.platform;
-        loop {
-            let theirs = match lease.take(&self.name, owner).await {
-                Ok(Taken::Yours) => return Ok(()),
-                Ok(Taken::Successor(successor)) => return Err(self.adopt(lease, successor).await),
-                Ok(Taken::SignedOut) => return Err(Outcome::SignedOut),
-                Ok(Taken::Theirs(theirs)) => theirs,
-                Err(error) => {
-                    exchange.log(Level::Warn, "lease_unavailable", &error.to_string());
-                    return Err(self.unavailable(BACKOFF));
-                }
-            };
-            if self.is_alive {
-                return Err(Outcome::Elsewhere { until: platform.now().plus(Duration::from_secs(1)) });
-            }
-            if let Some(successor) = self.wait(lease, theirs).await? {
-                return Err(self.adopt(lease, successor).await);
-            }
-            if platform.now() >= self.patience {
-                return Err(self.unavailable(BACKOFF));
-            }
-        }
-    }
-
-    /// Waits for somebody else's successor, for a while or until their lease ends.
-    async fn wait(&self, lease: &impl Lease, theirs: Theirs) -> Result<Option<Successor>, Outcome> {
-        let platform = &self.platform;
-        let Some(look_at) = theirs.look_at else {
-            return Err(self.unavailable(theirs.until.since(platform.now()).min(BACKOFF)));
-        };
-        platform.sleep(look_at.since(platform.now())).await;
-        let until = theirs.until.min(platform.now().plus(LOOKING)).min(self.patience);
-        let mut pause = POLL * 2;
-        loop {
-            match lease.look(&self.name).await {
-                Ok(Some(successor)) => return Ok(Some(successor)),
-                Ok(None) => {}
-                Err(_) => return Err(self.unavailable(BACKOFF)),
-            }
-            if platform.now() >= until {
-                return Ok(None);
-            }
-            platform.sleep(pause).await;
-            pause = (pause * 3 / 2).min(LONGEST_PAUSE);
-        }
-    }
-
-    /// Goes on with what somebody else got.
-    async fn adopt(&self, lease: &impl Lease, successor: Successor) -> Outcome {
-        match lease.is_signed_out(&self.name.sid).await {
-            Ok(true) => Outcome::SignedOut,
-            Ok(false) | Err(_) => Outcome::Renewed(successor),
-        }
-    }
-
-    /// Uses the refresh token, and leaves what followed.
-    async fn use_token(
-        &self,
-        exchange: &Exchange<'_, P>,
-        lease: &impl Lease,
-        provider: &Provider,
-        place: Place,
-    ) -> Outcome {
-        let outcome = match grant::renew(exchange, provider, &self.session).await {
-            Ok(renewed) => return self.leave(exchange, lease, renewed, place).await,
-            Err(RenewError::Gone(error)) => match lease.look_again(&self.name).await {
-                Ok(Some(successor)) => self.adopt(lease, successor).await,
-                Ok(None) => {
-                    self.log(exchange, Level::Info, "grant_gone", &error);
-                    Outcome::Gone { is_certain: lease.is_certain() || place.was_gone }
-                }
-                Err(_) => self.unavailable(BACKOFF),
-            },
-            Err(RenewError::Unavailable(error, retry_after)) => {
-                self.log(exchange, Level::Warn, "refresh_failed", &error);
-                self.unavailable(retry_after.unwrap_or(BACKOFF).clamp(BACKOFF, LONGEST_BACKOFF))
-            }
-            Err(RenewError::Misconfigured(error)) => {
-                self.log(exchange, Level::Error, "refresh_misconfigured", &error);
-                self.unavailable(MISCONFIGURED_BACKOFF)
-            }
-        };
-        if let Err(error) = lease.give_back(&self.name, &place.owner).await {
-            exchange.log(Level::Warn, "lease_not_given_back", &error.to_string());
-        }
-        place.land(outcome.clone(), self.platform.now());
-        outcome
-    }
-
-    async fn leave(
-        &self,
-        exchange: &Exchange<'_, P>,
-        lease: &impl Lease,
-        renewed: Renewed,
-        place: Place,
-    ) -> Outcome {
-        let sid = &self.name.sid;
-        let is_signed_out = self.vestibule.flights.is_signed_out(sid)
-            || lease.is_signed_out(sid).await.unwrap_or_else(|error| {
-                exchange.log(Level::Warn, "sign_out_unknown", &error.to_string());
-                false
-            });
-        if is_signed_out {
-            place.land(Outcome::SignedOut, self.platform.now());
-            return Outcome::SignedOut;
-        }
-        let successor = Successor {
-            generation: self.name.generation.saturating_add(1),
-            access_token: renewed.access_token,
-            refresh_token: renewed.refresh_token,
-            expires_at: renewed.expires_at,
-            refresh_expires_at: renewed.refresh_expires_at,
-            api_cookies: renewed.api_cookies,
-        };
-        let owner = place.owner.clone();
-        // The others here need not wait until it is written for those elsewhere.
-        place.land(Outcome::Renewed(successor.clone()), self.platform.now());
-        if let Err(error) = lease.leave(&self.name, &owner, &successor).await {
-            exchange.log(Level::Warn, "successor_not_left", &error.to_string());
-        }
-        Outcome::Renewed(successor)
-    }
-
-    fn unavailable(&self, after: Duration) -> Outcome {
-        Outcome::Unavailable { until: self.platform.now().plus(after) }
-    }
-
-    fn log(&self, exchange: &Exchange<'_, P>, level: Level, event: &str, message: &str) {
-        exchange.log(level, event, &format!("provider {}: {message}", self.provider));
     }
 }
 

@@ -20,37 +20,40 @@ use crate::time::Timestamp;
 pub(crate) async fn show<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> Result<Response, Error> {
     let visit = Visit::new(exchange, query, None)?;
     let answer = match exchange.session() {
-        Presented::Good(session) => match current(exchange, session).await {
-            Some((session, cookies)) => {
-                let is_due = session.is_due(exchange.config().session.update_age, exchange.now);
-                let kept = session.expires_at().filter(|_| !is_due && cookies.is_empty());
-                let expires = kept.unwrap_or_else(|| end_if_sealed_now(exchange, &session));
-                let shown = Response::json(200, &view(exchange, &session, expires)?);
-                with_cookies(shown, refresh::still_wanted(exchange, Some(&session), cookies).await)
+        Presented::Good(session) => match current(exchange, session.clone()).await {
+            Ok(ready) | Err(NotReady::Ended(ready)) => {
+                let cookies = ready.cookies(exchange);
+                shown(exchange, &ready.session, cookies).await?
             }
-            None => nobody(exchange, Presented::Nothing),
+            // A page that got no answer would think nobody signed in.
+            Err(NotReady::Unavailable(_)) => {
+                shown(exchange, &session.without_access_token(), Vec::new()).await?
+            }
+            Err(NotReady::SignedOut) => nobody(exchange, Presented::Nothing),
         },
         other => nobody(exchange, other),
     };
     Ok(with_cookies(answer.uncached(), visit.cookies))
 }
 
-/// The session as it stands, and the cookies that say so; `None` where it was signed out. Where a page may see
-/// the access token, it is one that lives, or none: a page that got no answer would think nobody signed in.
-async fn current<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    session: Session,
-) -> Option<(Session, Vec<SetCookie>)> {
+/// The session, with an access token that lives where a page may see it.
+async fn current<P: Platform>(exchange: &Exchange<'_, P>, session: Session) -> Result<Ready, NotReady> {
     if session.error().is_some() || !exchange.config().session.exposes_token() {
-        let cookies = exchange.renewal_cookies(&session);
-        return Some((session, cookies));
+        return Ok(Ready::as_sent(session));
     }
-    match refresh::ready(exchange, session.clone()).await {
-        Ok(ready) => Some((ready.session, ready.cookies)),
-        Err(NotReady::Ended(session, cookies)) => Some((session, cookies)),
-        Err(NotReady::SignedOut) => None,
-        Err(NotReady::Unavailable(_)) => Some((session.without_access_token(), Vec::new())),
-    }
+    refresh::ready(exchange, session).await
+}
+
+async fn shown<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    session: &Session,
+    cookies: Vec<SetCookie>,
+) -> Result<Response, Error> {
+    let is_due = session.is_due(exchange.config().session.update_age, exchange.now);
+    let kept = session.expires_at().filter(|_| !is_due && cookies.is_empty());
+    let expires = kept.unwrap_or_else(|| end_if_sealed_now(exchange, session));
+    let answer = Response::json(200, &view(exchange, session, expires)?);
+    Ok(with_cookies(answer, refresh::still_wanted(exchange, Some(session), cookies).await))
 }
 
 /// `GET /token`: the access token for a script of the page, where `session.expose` shows it anyway.
@@ -70,16 +73,17 @@ pub(crate) async fn token<P: Platform>(exchange: &Exchange<'_, P>) -> Result<Res
     let (answer, cookies) = match exchange.session() {
         Presented::Good(session) if session.error().is_none() => {
             match refresh::ready(exchange, session).await {
-                Ok(Ready { session, cookies }) => {
+                Ok(ready) => {
+                    let (session, cookies) = (&ready.session, ready.cookies(exchange));
                     let token = json!({
                         "access_token": session.access_token(),
                         "expires_at": session.token_expires_at().map(Timestamp::seconds),
                     });
-                    let cookies = refresh::still_wanted(exchange, Some(&session), cookies).await;
+                    let cookies = refresh::still_wanted(exchange, Some(session), cookies).await;
                     (Response::json(200, &token), cookies)
                 }
                 Err(NotReady::Unavailable(retry)) => (protect::no_token(retry), Vec::new()),
-                Err(NotReady::Ended(_, cookies)) => (nobody(), cookies),
+                Err(NotReady::Ended(over)) => (nobody(), over.cookies(exchange)),
                 Err(NotReady::SignedOut) => (nobody(), Vec::new()),
             }
         }
@@ -109,15 +113,20 @@ pub(crate) async fn update<P: Platform>(
     let answer = match exchange.session() {
         Presented::Good(session) => {
             // With the newest tokens, or this cookie would put older ones in their place.
-            let session = match current(exchange, session.clone()).await {
-                Some((newest, _)) if newest.access_token().is_some() => newest,
-                Some(_) => session,
-                None => return Ok(with_cookies(nobody(exchange, Presented::Nothing), visit.cookies)),
+            let (session, has_token) = match current(exchange, session.clone()).await {
+                Ok(ready) => (ready.session, true),
+                Err(NotReady::Ended(over)) if over.is_news() => (over.session, true),
+                Err(NotReady::Ended(_) | NotReady::Unavailable(_)) => (session, false),
+                Err(NotReady::SignedOut) => {
+                    return Ok(with_cookies(nobody(exchange, Presented::Nothing), visit.cookies));
+                }
             };
             let session = updated(exchange, &session, &update.data).await?;
             let cookies = exchange.session_cookies(&session).map_err(|_| ClientError::UpdateTooLarge)?;
             let expires = end_if_sealed_now(exchange, &session);
-            with_cookies(Response::json(200, &view(exchange, &session, expires)?), cookies)
+            // A token that has ended stays for its renewal, and is none for the page.
+            let seen = if has_token { session } else { session.without_access_token() };
+            with_cookies(Response::json(200, &view(exchange, &seen, expires)?), cookies)
         }
         other => nobody(exchange, other),
     };

@@ -132,6 +132,18 @@ impl Flights {
 }
 
 impl Place {
+    /// Whether nobody else has the place; if so it stays this request's for as long as a lease is held.
+    pub(crate) fn keep(&self, now: Timestamp) -> bool {
+        let mut known = self.flights.0.borrow_mut();
+        // A busy isolate may have had no room for it.
+        let is_held = !known.flights.contains_key(&self.name) || known.holds(&self.name, self.number);
+        if is_held {
+            let flight = Flight::Flying { place: self.number, deadline: now.plus(HELD) };
+            known.flights.insert(self.name.clone(), flight);
+        }
+        is_held
+    }
+
     /// Says what came of it. From someone whose place was taken meanwhile only good news count.
     pub(crate) fn land(self, outcome: Outcome, now: Timestamp) {
         let mut known = self.flights.0.borrow_mut();
@@ -177,11 +189,12 @@ impl Known {
     /// Forgets what is over, and, where that is not enough, what is over next.
     fn make_room(&mut self, now: Timestamp) {
         if self.flights.len() >= MOST {
+            // What is under way goes last: without its place a second request would go for the same tokens.
             let end = |flight: &Flight| match flight {
-                Flight::Flying { deadline, .. } => *deadline,
-                Flight::Landed { until, .. } => *until,
+                Flight::Flying { deadline, .. } => (true, *deadline),
+                Flight::Landed { until, .. } => (false, *until),
             };
-            self.flights.retain(|_, flight| now < end(flight));
+            self.flights.retain(|_, flight| now < end(flight).1);
             if self.flights.len() >= MOST {
                 let next = self.flights.iter().min_by_key(|(_, flight)| end(flight));
                 let next = next.map(|(name, _)| name.clone());
@@ -203,4 +216,39 @@ fn random<P: Platform>(platform: &P) -> String {
     let mut bytes = [0; 16];
     platform.fill_random(&mut bytes);
     base64url::encode(&bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::session::claims::Session;
+
+    #[test]
+    fn point_2_what_is_under_way_is_forgotten_last() {
+        let name = |number: usize| {
+            let claims = json!({ "sid": number.to_string(), "refresh_token": "r" });
+            Name::of(&Session::new(claims.as_object().unwrap().clone())).unwrap()
+        };
+        let now = Timestamp::from_seconds(1000);
+        let mut known = Known::default();
+        let flying = Flight::Flying { place: 1, deadline: now.plus(HELD) };
+        known.flights.insert(name(0), flying);
+        for number in 1..MOST + 50 {
+            known.make_room(now);
+            let outcome = Outcome::SignedOut;
+            known.flights.insert(name(number), Flight::Landed { outcome, until: now.plus(REMEMBERED) });
+        }
+        assert_eq!(known.flights.len(), MOST);
+        assert!(known.holds(&name(0), 1));
+        // Where nothing else is left, the oldest goes.
+        known.flights.retain(|_, flight| matches!(flight, Flight::Flying { .. }));
+        for number in 1..MOST + 50 {
+            known.make_room(now);
+            let deadline = now.plus(HELD + Duration::from_secs(1));
+            known.flights.insert(name(number), Flight::Flying { place: 2, deadline });
+        }
+        assert_eq!((known.flights.len(), known.holds(&name(0), 1)), (MOST, false));
+    }
 }

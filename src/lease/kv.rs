@@ -148,8 +148,11 @@ impl<'a, P: Platform> Kv<'a, P> {
     }
 
     async fn held(&self, key: &str) -> Result<Option<Held>, StoreError> {
-        // What cannot be read was written by another version: it counts as none.
-        Ok(self.read(key).await?.and_then(|text| serde_json::from_str(&text).ok()))
+        // What cannot be read was written by another version, and what ends so late by a clock that is wrong: it
+        // counts as none.
+        let held = self.read(key).await?.and_then(|text| serde_json::from_str::<Held>(&text).ok());
+        let latest = self.platform.now().plus(HELD + FAR);
+        Ok(held.filter(|held| held.until <= latest.millis()))
     }
 
     fn theirs(&self, held: &Held, now: Timestamp) -> Theirs {

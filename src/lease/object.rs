@@ -15,6 +15,9 @@ use crate::time::Timestamp;
 /// When a successor is first looked for after somebody else took the lease.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
 
+/// When a call that failed is made again.
+const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(500)];
+
 /// What an object remembers.
 #[derive(Default, Serialize, Deserialize)]
 struct Record {
@@ -79,6 +82,12 @@ pub fn serve(remembered: Option<&str>, call: &str, now: Timestamp) -> Result<Ser
         Ok((serde_json::to_string(&record)?, record.until(now)))
     });
     Ok(Served { answer: serde_json::to_string(&answer)?, remember: remember.transpose()? })
+}
+
+/// Until when what is `remembered` counts, where that lies ahead.
+pub fn ends_after(remembered: &str, now: Timestamp) -> Option<Timestamp> {
+    let record: Record = serde_json::from_str(remembered).ok()?;
+    Some(record.until(now)).filter(|until| *until > now)
 }
 
 impl Record {
@@ -165,8 +174,9 @@ impl<P: Platform> Lease for Object<'_, P> {
                 let look_at = Some(self.platform.now().plus(FIRST_LOOK));
                 Ok(Taken::Theirs(Theirs { until: Timestamp::from_millis(until), look_at }))
             }
+            // What cannot be opened was sealed with a secret that is gone: then the provider's word counts.
             Answer::Successor { sealed } => {
-                self.open(&sealed, name).map(Taken::Successor).ok_or_else(|| unexpected("take"))
+                Ok(self.open(&sealed, name).map_or(Taken::Yours, Taken::Successor))
             }
             Answer::SignedOut => Ok(Taken::SignedOut),
             Answer::Done | Answer::Nothing => Err(unexpected("take")),
@@ -213,9 +223,20 @@ impl<P: Platform> Object<'_, P> {
     async fn call(&self, sid: &str, call: &Call) -> Result<Answer, StoreError> {
         let broken = |error: serde_json::Error| StoreError::Failed(error.to_string());
         let call = serde_json::to_string(call).map_err(broken)?;
-        let name = session_key(sid);
-        let answer = in_time(self.platform, self.platform.call_lease_object(&name, &call)).await?;
+        let answer = in_time(self.platform, self.ask(&session_key(sid), &call)).await?;
         serde_json::from_str(&answer).map_err(broken)
+    }
+
+    /// Every call may come twice: it does no more than the first time. So one whose answer is lost, as when the
+    /// object moves or is overloaded, is made again.
+    async fn ask(&self, name: &str, call: &str) -> Result<String, StoreError> {
+        for pause in ASK_AGAIN {
+            match self.platform.call_lease_object(name, call).await {
+                Err(StoreError::Failed(_)) => self.platform.sleep(pause).await,
+                answered => return answered,
+            }
+        }
+        self.platform.call_lease_object(name, call).await
     }
 
     fn open(&self, sealed: &str, name: &Name) -> Option<Successor> {

@@ -48,7 +48,11 @@ pub struct Found {
     pub names: Vec<String>,
 }
 
-/// Reads the session called `name`: the cookie `NAME`, or else `NAME.0` and as many as follow without a gap.
+/// Reads the session called `name`: the cookie `NAME`, or else `NAME.0` and as many as follow without a gap, up to
+/// the first that is shorter than it.
+///
+/// All but the last are equally long. What follows a shorter one is left over from a longer session: two answers to
+/// one browser, of which the second did not know of the first one's cookies.
 ///
 /// Where both forms are there `NAME` is read, alone: it is whole by itself, while numbered cookies may be left
 /// over from several writings. Whoever writes a form expires the other in the same response, so both are
@@ -68,6 +72,10 @@ pub fn join(cookies: &Cookies, name: &str) -> Option<Found> {
         }
         found.value.push_str(value);
         found.names.push(chunk);
+        // The whole of so many as long as this one.
+        if found.value.len() > value.len() * found.names.len() {
+            break;
+        }
     }
     (!found.names.is_empty()).then_some(found)
 }
@@ -135,6 +143,8 @@ mod tests {
             ("S.0=b; S.1=c; S=a", Some("a"), &["S"]),
             ("S=; S.0=b", Some("b"), &["S.0"]),
             ("S.0=a; S.2=c", Some("a"), &["S.0"]),
+            ("S.0=aaa; S.1=bb; S.2=ccc", Some("aaabb"), &["S.0", "S.1"]),
+            ("S.0=aaa; S.1=bbb; S.2=c; S.3=d", Some("aaabbbc"), &["S.0", "S.1", "S.2"]),
             ("S.0=a; S.1=; S.2=c", Some("a"), &["S.0"]),
             ("S.0=a; S.01=b; S.1x=c; S.x=d; Sx=e; S.=f; S.1.0=g; S.-1=h", Some("a"), &["S.0"]),
             ("S.1=a", None, &[]),

@@ -43,9 +43,15 @@ impl DurableObject for RefreshLease {
         Response::ok(served.answer)
     }
 
-    /// Everything it knew is over.
+    /// Everything it knew is over; unless the alarm comes late, and something else was to be remembered since.
     async fn alarm(&self) -> worker::Result<Response> {
-        self.state.storage().delete_all().await?;
+        let storage = self.state.storage();
+        let remembered: Option<String> = storage.get(REMEMBERED).await?;
+        let now = Timestamp::from_millis(worker::Date::now().as_millis());
+        match remembered.and_then(|remembered| object::ends_after(&remembered, now)) {
+            Some(until) => storage.set_alarm(until.since(now) + Duration::from_secs(1)).await?,
+            None => storage.delete_all().await?,
+        }
         Response::ok("")
     }
 }
@@ -55,5 +61,9 @@ pub(super) async fn ask(object: &Stub, call: &str) -> worker::Result<String> {
     let mut init = RequestInit::new();
     init.with_method(worker::Method::Post).with_body(Some(JsValue::from_str(call)));
     let request = Request::new_with_init(ADDRESS, &init)?;
-    object.fetch_with_request(request).await?.text().await
+    let mut response = object.fetch_with_request(request).await?;
+    if response.status_code() != 200 {
+        return Err(worker::Error::from(format!("the lease object answered {}", response.status_code())));
+    }
+    response.text().await
 }

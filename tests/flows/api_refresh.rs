@@ -1,5 +1,5 @@
 //! `flow/refresh` with an API of one's own, in its three shapes. The API is strict: it takes the newest refresh
-//! token and no other.
+//! token and no other. Each test bears the number of the point in `docs/refresh.md`.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -106,7 +106,7 @@ fn fetch(world: &World, browser: &mut Browser) -> Answer {
 }
 
 #[test]
-fn one_request_asks_and_all_go_on_with_what_it_got() {
+fn point_2_3_and_4_one_request_asks_and_all_go_on_with_what_it_got() {
     for shape in Shape::all() {
         for lease in LEASES {
             let what = format!("{}, {lease}", shape.name);
@@ -151,7 +151,7 @@ fn one_request_asks_and_all_go_on_with_what_it_got() {
 }
 
 #[test]
-fn while_the_token_lives_the_others_go_on_with_it() {
+fn point_1_while_the_token_lives_the_others_go_on_with_it() {
     for shape in Shape::all() {
         for lease in LEASES {
             let (world, browser) = shape.signed_in(lease, shape.due());
@@ -165,7 +165,7 @@ fn while_the_token_lives_the_others_go_on_with_it() {
 }
 
 #[test]
-fn the_request_is_as_configured_and_what_the_api_gives_is_in_the_session() {
+fn point_9_the_request_is_as_configured_and_what_the_api_gives_is_in_the_session() {
     let shape = Shape::json();
     let (world, mut browser) = shape.signed_in("none", shape.over());
     let client = [("cf-connecting-ip", "203.0.113.9"), ("sec-fetch-mode", "cors")];
@@ -210,7 +210,7 @@ fn the_request_is_as_configured_and_what_the_api_gives_is_in_the_session() {
 }
 
 #[test]
-fn what_passes_ends_no_session() {
+fn point_6_what_passes_ends_no_session() {
     type Trouble = fn(&World);
     const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
     let troubles: [(Trouble, u64, &str); 10] = [
@@ -265,7 +265,7 @@ fn what_passes_ends_no_session() {
 }
 
 #[test]
-fn a_refusal_ends_the_session() {
+fn point_6_a_refusal_ends_the_session() {
     let error = json!({ "error": "gone" });
     for (status, body) in
         [(400, json!({})), (401, json!({})), (403, json!(null)), (404, error.clone()), (200, error)]
@@ -296,7 +296,7 @@ fn a_refusal_ends_the_session() {
 }
 
 #[test]
-fn a_refused_session_keeps_nothing_of_the_api() {
+fn point_6_a_refused_session_keeps_nothing_of_the_api() {
     for shape in [Shape::token(), Shape::cookies(), Shape::cookies_alone()] {
         let (world, mut browser) = shape.signed_in("durable-object", shape.over());
         world.api.answers_json(shape.path, 401, &json!({}));
@@ -310,7 +310,7 @@ fn a_refused_session_keeps_nothing_of_the_api() {
 }
 
 #[test]
-fn a_refresh_token_that_is_known_to_have_ended_is_not_sent() {
+fn point_6_a_refresh_token_that_is_known_to_have_ended_is_not_sent() {
     for lease in LEASES {
         let (world, mut browser) = Shape::token().signed_in(lease, Duration::from_secs(86_401));
         assert_eq!(fetch(&world, &mut browser).status, 401, "{lease}");
@@ -320,7 +320,7 @@ fn a_refresh_token_that_is_known_to_have_ended_is_not_sent() {
 }
 
 #[test]
-fn the_end_of_the_next_refresh_token_is_not_that_of_the_last_one() {
+fn point_8_the_end_of_the_next_refresh_token_is_not_that_of_the_last_one() {
     let shape = Shape::token();
     let (world, mut browser) = shape.signed_in("none", shape.over());
     let login_end = sealed(&world, &browser)["refresh_expires_at"].clone();
@@ -336,7 +336,7 @@ fn the_end_of_the_next_refresh_token_is_not_that_of_the_last_one() {
 }
 
 #[test]
-fn without_a_new_refresh_token_the_old_one_stays_and_no_lifetime_is_none() {
+fn point_8_without_a_new_refresh_token_the_old_one_stays_and_no_lifetime_is_none() {
     let shape = Shape::json();
     let (world, mut browser) = shape.signed_in("none", shape.over());
     world.api.answers_json("/refresh", 200, &json!({ "accessToken": "again", "expiresIn": 0 }));
@@ -353,7 +353,7 @@ fn without_a_new_refresh_token_the_old_one_stays_and_no_lifetime_is_none() {
 }
 
 #[test]
-fn a_cookie_that_the_session_lacks_is_not_sent_and_none_can_begin_another() {
+fn point_8_a_cookie_that_the_session_lacks_is_not_sent_and_none_can_begin_another() {
     let mut shape = Shape::json();
     shape.settings["providers"][0]["refresh"] = json!({
         "url": "https://api.example/refresh",
@@ -375,7 +375,7 @@ fn a_cookie_that_the_session_lacks_is_not_sent_and_none_can_begin_another() {
 }
 
 #[test]
-fn nothing_is_asked_where_nothing_can_be() {
+fn point_1_nothing_is_asked_where_nothing_can_be() {
     // No `[refresh]`, and no refresh token.
     let mut without = Shape::json();
     without.settings["providers"][0].as_object_mut().unwrap().remove("refresh");
@@ -389,4 +389,98 @@ fn nothing_is_asked_where_nothing_can_be() {
     world.pass(Duration::from_mins(5));
     assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("access-ada"));
     assert_eq!((world.api.count(), world.store.reads.get()), (2, 0));
+}
+
+#[test]
+fn point_5_a_late_answer_writes_no_older_generation() {
+    for shape in Shape::all() {
+        for lease in LEASES {
+            let mut settings = shape.with_lease(lease);
+            settings["session"]["update_age"] = json!("0s");
+            let (world, mut browser) = (World::with(settings), Browser::new());
+            sign_in_as_ada(&world, &mut browser);
+            world.pass(shape.life.saturating_sub(Duration::from_secs(62)));
+            world.upstream_time.set(Duration::from_secs(20));
+            let cookies = browser.cookie_header();
+            let answers = world.all([sent(&world, &cookies, 0), sent(&world, &cookies, 5000)]);
+            let what = format!("{}, {lease}", shape.name);
+            assert_ne!(bearer(&answers[0]), bearer(&answers[1]), "{what}");
+            assert!(!answers[0].headers.contains("set-cookie"), "{what}: the first answer came too late");
+            assert!(answers[1].headers.contains("set-cookie"), "{what}");
+        }
+    }
+}
+
+#[test]
+fn point_7_a_sign_out_during_a_refresh_stays_signed_out() {
+    for shape in Shape::all() {
+        for lease in LEASES {
+            let (world, mut browser) = shape.signed_in(lease, shape.over());
+            let csrf = browser.csrf(&world);
+            let cookies = browser.cookie_header();
+            let sign_out: Sent<'_> = Box::pin(async {
+                world.clock.sleep(Duration::from_millis(150)).await;
+                let form = format!("csrfToken={csrf}");
+                let headers =
+                    [("cookie", cookies.as_str()), ("content-type", "application/x-www-form-urlencoded")];
+                world.sent("POST", &format!("{APP}/auth/signout"), &headers, form.as_bytes()).await
+            });
+            let answers = world.all([sent(&world, &cookies, 0), sign_out]);
+            let what = format!("{}, {lease}", shape.name);
+            assert_eq!((answers[0].status, world.api.refreshes()), (401, 1), "{what}");
+            assert!(!answers[0].headers.contains("set-cookie"), "{what}");
+        }
+    }
+}
+
+#[test]
+fn point_8_a_refresh_token_that_comes_back_empty_is_none() {
+    let mut shape = Shape::json();
+    let answer = json!({ "accessToken": "again", "refreshToken": "", "expiresIn": 60 });
+    for token in [json!(""), Value::Null] {
+        let (world, mut browser) = shape.signed_in("none", shape.over());
+        let mut answer = answer.clone();
+        answer["refreshToken"] = token;
+        world.api.answers_json("/refresh", 200, &answer);
+        assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("again"));
+        assert_eq!(sealed(&world, &browser)["refresh_token"], "refresh-ada");
+    }
+    for (alone, emptied) in [(false, "refresh_token"), (true, "refresh_token"), (true, "device")] {
+        shape = if alone { Shape::cookies_alone() } else { Shape::cookies() };
+        let (world, mut browser) = shape.signed_in("none", shape.over());
+        let empty = format!("{emptied}=; Path=/");
+        let fields =
+            [("set-cookie", "access_token=again; Max-Age=900; Path=/"), ("set-cookie", empty.as_str())];
+        world.api.answers(shape.path, 204, &fields, "");
+        assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("again"));
+        world.pass(shape.over());
+        fetch(&world, &mut browser);
+        let asked = world.api.asked(shape.path);
+        assert_eq!(asked.len(), 2);
+        assert_eq!(asked[0].headers.get("cookie"), asked[1].headers.get("cookie"), "{alone}, {emptied}");
+    }
+}
+
+#[test]
+fn point_8_lifetimes_of_any_kind_make_no_loop() {
+    for expires_in in [
+        json!(-1),
+        json!("0"),
+        json!("soon"),
+        json!(1e300),
+        json!("1e9"),
+        json!(i64::MAX),
+        json!([60]),
+        json!({}),
+    ] {
+        let shape = Shape::json();
+        let (world, mut browser) = shape.signed_in("none", shape.over());
+        let answer = json!({ "accessToken": "again", "expiresIn": expires_in });
+        world.api.answers_json("/refresh", 200, &answer);
+        for _ in 0..20 {
+            assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("again"), "{expires_in}");
+            world.pass(Duration::from_secs(10));
+        }
+        assert_eq!(world.api.asked("/refresh").len(), 1, "{expires_in}");
+    }
 }

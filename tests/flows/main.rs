@@ -28,6 +28,7 @@ mod pages;
 mod protect;
 mod provider;
 mod refresh;
+mod refresh_trouble;
 mod session;
 mod sign_in;
 mod sign_out;

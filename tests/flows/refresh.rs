@@ -6,25 +6,26 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use vestibule::time::Timestamp;
 
 use crate::rotation::Rotation;
 use crate::world::{APP, Answer, Browser, World, settings};
 
 const SESSION: &str = "__Secure-authjs.session-token";
-const LEASES: [&str; 3] = ["none", "kv", "durable-object"];
-const SECOND: Duration = Duration::from_secs(1);
+pub const LEASES: [&str; 3] = ["none", "kv", "durable-object"];
+pub const SECOND: Duration = Duration::from_secs(1);
 /// What is left of the token when it is due, and when it is over.
-const DUE: Duration = Duration::from_secs(3600 - 30);
-const OVER: Duration = Duration::from_secs(3600 + 5);
+pub const DUE: Duration = Duration::from_secs(3600 - 30);
+pub const OVER: Duration = Duration::from_secs(3600 + 5);
 
-fn with_lease(lease: &str) -> Value {
+pub fn with_lease(lease: &str) -> Value {
     let mut settings = settings();
     settings["refresh"] = json!({ "lease": lease });
     settings
 }
 
 /// Somebody who signed in, so long ago.
-fn signed_in(lease: &str, ago: Duration) -> (World, Browser) {
+pub fn signed_in(lease: &str, ago: Duration) -> (World, Browser) {
     let (world, mut browser) = (World::with(with_lease(lease)), Browser::new());
     browser.sign_in(&world, "bob", "/");
     world.pass(ago);
@@ -32,10 +33,10 @@ fn signed_in(lease: &str, ago: Duration) -> (World, Browser) {
     (world, browser)
 }
 
-type Sent<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
+pub type Sent<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
 
 /// A script's request with those cookies.
-fn sent<'a>(world: &'a World, cookies: &'a str, after: Duration) -> Sent<'a> {
+pub fn sent<'a>(world: &'a World, cookies: &'a str, after: Duration) -> Sent<'a> {
     Box::pin(async move {
         world.clock.sleep(after).await;
         let headers = [("cookie", cookies), ("sec-fetch-mode", "cors")];
@@ -44,12 +45,12 @@ fn sent<'a>(world: &'a World, cookies: &'a str, after: Duration) -> Sent<'a> {
 }
 
 /// The bearer token that the upstream got.
-fn bearer(answer: &Answer) -> Option<&str> {
+pub fn bearer(answer: &Answer) -> Option<&str> {
     let forwarded = answer.forwarded.as_ref()?;
     forwarded.request.headers.get("authorization")?.strip_prefix("Bearer ")
 }
 
-fn given(world: &World) -> u32 {
+pub fn given(world: &World) -> u32 {
     world.provider.grants.given.get()
 }
 
@@ -118,7 +119,7 @@ fn point_2_a_dead_owners_place_is_taken_over_and_nobody_hangs() {
     for lease in LEASES {
         let (world, browser) = signed_in(lease, OVER);
         let cookies = browser.cookie_header();
-        world.dies.set(true);
+        world.dies_after.set(Some(Duration::ZERO));
         let mut dead = sent(&world, &cookies, Duration::ZERO);
         world.clock.run(async {
             let mut later = Box::pin(world.clock.sleep(Duration::from_millis(50)));
@@ -366,17 +367,38 @@ fn point_6_what_passes_ends_no_session() {
 
 #[test]
 fn point_6_retry_after_is_kept_to() {
-    let (world, mut browser) = signed_in("none", OVER);
-    world.provider.answers_with("token", 429, ("retry-after", "40"), &json!({ "error": "slow_down" }));
-    let token = "https://idp.example/token";
-    let before = world.fetches(token);
-    assert_eq!(browser.fetch(&world, &format!("{APP}/api")).headers.get("retry-after"), Some("40"));
-    world.pass(Duration::from_secs(38));
-    browser.fetch(&world, &format!("{APP}/api"));
-    assert_eq!(world.fetches(token) - before, 1);
-    world.pass(Duration::from_secs(3));
-    browser.fetch(&world, &format!("{APP}/api"));
-    assert_eq!(world.fetches(token) - before, 2);
+    // The world's clock stands at Sun, 22 Nov 2026 00:00:00 GMT before the sign-in.
+    let hour = Timestamp::from_millis(1_795_290_000_000).plus(OVER);
+    let (soon, long_ago) = (hour.plus(Duration::from_secs(40)), hour.minus(Duration::from_hours(9)));
+    for (value, seconds) in [
+        ("40".to_owned(), 40),
+        (soon.to_imf_fixdate(), 40),
+        (soon.to_imf_fixdate().replace("Sun, ", "Sunday, ").replace(" Nov ", "-Nov-"), 40),
+        (long_ago.to_imf_fixdate(), 5),
+        ("0".to_owned(), 5),
+        ("-40".to_owned(), 5),
+        ("1.5".to_owned(), 5),
+        ("soon".to_owned(), 5),
+        (String::new(), 5),
+        ("86400".to_owned(), 600),
+        ("99999999999999999999999".to_owned(), 600),
+        ("Fri, 31 Dec 9999 23:59:59 GMT".to_owned(), 600),
+    ] {
+        let (world, mut browser) = signed_in("none", OVER);
+        let field = ("retry-after", value.as_str());
+        world.provider.answers_with("token", 429, field, &json!({ "error": "slow_down" }));
+        let token = "https://idp.example/token";
+        let before = world.fetches(token);
+        let answer = browser.fetch(&world, &format!("{APP}/api"));
+        let told: u64 = answer.headers.get("retry-after").unwrap().parse().unwrap();
+        assert!((seconds - 1..=seconds).contains(&told), "{value:?}: {told}");
+        world.pass(Duration::from_secs(seconds - 2));
+        browser.fetch(&world, &format!("{APP}/api"));
+        assert_eq!(world.fetches(token) - before, 1, "{value:?}");
+        world.pass(Duration::from_secs(3));
+        browser.fetch(&world, &format!("{APP}/api"));
+        assert_eq!(world.fetches(token) - before, 2, "{value:?}");
+    }
 }
 
 #[test]

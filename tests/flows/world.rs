@@ -55,9 +55,11 @@ pub struct Scene {
     pub clock: Rc<Clockwork>,
     /// How long the token endpoint (or an API's refresh) and the upstream take.
     pub token_time: Cell<Duration>,
+    /// How long anything else takes that a provider publishes.
+    pub document_time: Cell<Duration>,
     pub upstream_time: Cell<Duration>,
-    /// Whether the next work that should come to its end stops for ever, as when its isolate is cut off.
-    pub dies: Cell<bool>,
+    /// After how long the next work that should come to its end stops for ever, as when its isolate is cut off.
+    pub dies_after: Cell<Option<Duration>>,
     dice: Cell<u64>,
     log: RefCell<Vec<(Level, Value)>>,
     forwarded: RefCell<Vec<Forwarded>>,
@@ -142,8 +144,9 @@ impl World {
             store,
             clock,
             token_time: Cell::default(),
+            document_time: Cell::default(),
             upstream_time: Cell::default(),
-            dies: Cell::default(),
+            dies_after: Cell::default(),
             dice: Cell::new(0),
             log: RefCell::default(),
             forwarded: RefCell::default(),
@@ -279,6 +282,8 @@ impl Platform for Stage {
         self.fetched.borrow_mut().push(request.url.clone());
         if request.url.ends_with("/token") || request.url.ends_with("/refresh") {
             self.clock.sleep(self.token_time.get()).await;
+        } else {
+            self.clock.sleep(self.document_time.get()).await;
         }
         let answer = match request.url.strip_prefix(api::ORIGIN) {
             Some(path) => self.api.answer(path, &request, self.now())?,
@@ -328,8 +333,18 @@ impl Platform for Stage {
     }
 
     async fn to_the_end<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T {
-        if self.dies.take() {
-            std::mem::forget(Box::pin(job));
+        if let Some(after) = self.dies_after.take() {
+            let (mut job, mut end) = (Some(Box::pin(job)), Box::pin(self.clock.sleep(after)));
+            let cut_off = poll_fn(move |context| {
+                let is_over = end.as_mut().poll(context).is_ready();
+                if is_over {
+                    // Nobody drops what an isolate that is cut off leaves behind.
+                    std::mem::forget(job.take());
+                }
+                let Some(job) = &mut job else { return Poll::Ready(()) };
+                job.as_mut().poll(context).map(drop)
+            });
+            self.clock.spawn(cut_off).await;
             return std::future::pending().await;
         }
         self.clock.spawn(job).await

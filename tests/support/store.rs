@@ -31,6 +31,10 @@ pub struct Store {
     /// Whether every operation fails, or never ends.
     pub is_down: Cell<bool>,
     pub hangs: Cell<bool>,
+    /// How many operations fail before anything is done, of those in whose name or call this stands.
+    pub fails: Cell<(&'static str, u32)>,
+    /// How many calls of objects fail after all is done.
+    pub loses_answers: Cell<u32>,
     /// Whether a second write of a key within a second is refused.
     pub limits_writes: Cell<bool>,
     /// How long a local read, a read from afar, a write and a call take, in milliseconds.
@@ -63,6 +67,8 @@ impl Store {
             calls: Cell::new(0),
             is_down: Cell::new(false),
             hangs: Cell::new(false),
+            fails: Cell::new(("", 0)),
+            loses_answers: Cell::new(0),
             limits_writes: Cell::new(true),
             latency: Cell::new([2, 30, 40, 40]),
         })
@@ -76,9 +82,31 @@ impl Store {
         written.chain(self.objects.borrow().values().cloned()).collect()
     }
 
+    /// What was kept is kept as if it were sealed with another secret.
+    #[allow(dead_code, reason = "for the one test of it")]
+    pub fn forgets_its_secret(&self) {
+        let spoil = |text: &mut String| *text = text.replace("eyJ", "eyK");
+        self.objects.borrow_mut().values_mut().for_each(spoil);
+        self.versions.borrow_mut().values_mut().flatten().for_each(|version| spoil(&mut version.value));
+        self.remembered.borrow_mut().clear();
+    }
+
+    /// Every lease that was written in KV ends so much later.
+    #[allow(dead_code, reason = "for the one test of it")]
+    pub fn leases_end_later(&self, by: u64) {
+        let leases = |key: &str| key.starts_with("lease/");
+        let mut versions = self.versions.borrow_mut();
+        for version in versions.iter_mut().filter(|(key, _)| leases(key)).flat_map(|(_, all)| all) {
+            let mut held: serde_json::Value = serde_json::from_str(&version.value).unwrap();
+            held["until"] = (held["until"].as_u64().unwrap() + by).into();
+            version.value = held.to_string();
+        }
+        self.remembered.borrow_mut().clear();
+    }
+
     pub async fn read(&self, location: &str, key: &str) -> Result<Option<String>, StoreError> {
         self.reads.set(self.reads.get() + 1);
-        self.answer_or_fail().await?;
+        self.answer_or_fail(&format!("read {key}")).await?;
         let place = (location.to_owned(), key.to_owned());
         let remembered = |now| {
             let remembered = self.remembered.borrow();
@@ -113,7 +141,7 @@ impl Store {
         lifetime: Duration,
     ) -> Result<(), StoreError> {
         assert!(lifetime >= Duration::from_mins(1), "KV refuses to keep {key} for {lifetime:?}");
-        self.answer_or_fail().await?;
+        self.answer_or_fail(&format!("write {key}")).await?;
         let [_, _, write, _] = self.latency.get();
         self.clock.sleep(Duration::from_millis(write)).await;
         let now = self.clock.now();
@@ -139,7 +167,7 @@ impl Store {
 
     pub async fn call_object(&self, name: &str, call: &str) -> Result<String, StoreError> {
         self.calls.set(self.calls.get() + 1);
-        self.answer_or_fail().await?;
+        self.answer_or_fail(call).await?;
         let [.., there_and_back] = self.latency.get();
         self.clock.sleep(Duration::from_millis(there_and_back / 2)).await;
         let answer = {
@@ -153,12 +181,21 @@ impl Store {
             served.answer
         };
         self.clock.sleep(Duration::from_millis(there_and_back / 2)).await;
+        if self.loses_answers.get() > 0 {
+            self.loses_answers.set(self.loses_answers.get() - 1);
+            return Err(StoreError::Failed("the object moved".to_owned()));
+        }
         Ok(answer)
     }
 
-    async fn answer_or_fail(&self) -> Result<(), StoreError> {
+    async fn answer_or_fail(&self, operation: &str) -> Result<(), StoreError> {
         if self.hangs.get() {
             std::future::pending::<()>().await;
+        }
+        let (part, count) = self.fails.get();
+        if count > 0 && operation.contains(part) {
+            self.fails.set((part, count - 1));
+            return Err(StoreError::Failed("the store stumbles".to_owned()));
         }
         if self.is_down.get() {
             return Err(StoreError::Failed("the store is down".to_owned()));

@@ -14,7 +14,7 @@ use crate::jose::jws;
 use crate::oauth::discovery::ProviderMetadata;
 use crate::oauth::id_token;
 use crate::oauth::token::{self, TokenError};
-use crate::platform::{Level, Platform};
+use crate::platform::{FetchResponse, Level, Platform, within};
 use crate::secret::Secret;
 use crate::session::claims::Session;
 use crate::time::Timestamp;
@@ -39,6 +39,16 @@ pub(super) enum RenewError {
     Unavailable(String, Option<Duration>),
     /// The provider does not know this client, or not so: nobody's session is to blame.
     Misconfigured(String),
+}
+
+/// How long the provider's keys may take. The token is used up by then, and others wait for what it gave.
+const KEYS: Duration = Duration::from_secs(2);
+
+/// Fetches what [`renew`] needs before it can ask. What goes wrong here goes wrong there again, and is told there.
+pub(super) async fn prepare<P: Platform>(exchange: &Exchange<'_, P>, provider: &Provider) {
+    if let ProviderKind::Oidc(oidc) = &provider.kind {
+        let _ = provider::metadata(exchange, provider, oidc).await;
+    }
 }
 
 /// Whether [`renew`] knows how to ask this provider, and the session has what that takes.
@@ -84,7 +94,7 @@ async fn renew_at_provider<P: Platform>(
     let tokens = token::parse(&response).map_err(|error| match error {
         TokenError::InvalidGrant(_) => RenewError::Gone(error.to_string()),
         TokenError::InvalidClient(_) => RenewError::Misconfigured(error.to_string()),
-        _ => RenewError::Unavailable(error.to_string(), retry_after(response.headers.get("retry-after"))),
+        _ => RenewError::Unavailable(error.to_string(), retry_after(&response, exchange.platform.now())),
     })?;
     if let Some(id_token) = &tokens.id_token {
         let subject = session.subject().unwrap_or_default();
@@ -111,24 +121,32 @@ async fn check_id_token<P: Platform>(
     id_token: &Secret,
     subject: &str,
 ) -> Result<(), Error> {
-    let claims = match provider::verify_signature(exchange, provider, metadata, id_token.expose()).await {
-        Ok(payload) => payload.into_claims(),
-        Err(Error::Provider {
-            cause: ProviderError::Unreachable { .. } | ProviderError::Jwks(_), ..
-        }) => {
+    let verified = provider::verify_signature(exchange, provider, metadata, id_token.expose());
+    let claims = match within(exchange.platform, KEYS, verified).await {
+        Some(Ok(payload)) => payload.into_claims(),
+        None
+        | Some(Err(Error::Provider {
+            cause: ProviderError::Unreachable { .. } | ProviderError::Jwks(_),
+            ..
+        })) => {
             exchange.log(Level::Warn, "id_token_not_verified", "the provider's keys are not to be had");
             match jws::unproven_payload(id_token.expose()) {
                 Value::Object(claims) => claims,
                 _ => Map::new(),
             }
         }
-        Err(error) => return Err(error),
+        Some(Err(error)) => return Err(error),
     };
     id_token::verify_refreshed(&claims, metadata.issuer(), &oidc.client_id, subject)
         .map_err(|cause| provider::blame(provider, cause))
 }
 
-/// `Retry-After` in seconds (RFC 9110 section 10.2.3); a date is left to our own patience.
-fn retry_after(value: Option<&str>) -> Option<Duration> {
-    value?.trim().parse().ok().map(Duration::from_secs)
+/// `Retry-After`, in seconds or as a date (RFC 9110 section 10.2.3).
+fn retry_after(response: &FetchResponse, now: Timestamp) -> Option<Duration> {
+    let value = response.headers.get("retry-after")?.trim();
+    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
+        // More than there are seconds is long enough.
+        return Some(value.parse().map_or(Duration::MAX, Duration::from_secs));
+    }
+    Timestamp::parse_cookie_date(value).map(|at| at.since(now))
 }

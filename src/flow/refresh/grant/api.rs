@@ -50,15 +50,17 @@ pub(super) async fn renew<P: Platform>(
         .map_err(|error| RenewError::Unavailable(error.to_string(), None))?;
 
     let now = exchange.platform.now();
-    let broken = |error: ApiError| {
-        RenewError::Unavailable(error.to_string(), retry_after(response.headers.get("retry-after")))
-    };
+    let broken = |error: ApiError| RenewError::Unavailable(error.to_string(), retry_after(&response, now));
     let facts = refresh::parse(refresh, &response, now).map_err(|error| match error {
         RefreshError::Refused { .. } => RenewError::Gone(error.to_string()),
         RefreshError::Broken(error) => broken(error),
     })?;
     let tokens = login::tokens(refresh::ENDPOINT, &refresh.tokens, &facts, now).map_err(broken)?;
-    let of_answer = |name: &String| Some((name.clone(), facts.jar.find(name)?.value.clone()));
+    // As of a token, an empty one is none.
+    let of_answer = |name: &String| {
+        let cookie = facts.jar.find(name).filter(|cookie| !cookie.value.expose().is_empty())?;
+        Some((name.clone(), cookie.value.clone()))
+    };
     let new: Vec<_> = refresh.kept_cookies.iter().filter_map(of_answer).collect();
     // What is known of the old one's end says nothing about the next one's.
     let is_rotated = tokens.refresh_token.is_some() || (!refresh.needs_refresh_token && !new.is_empty());

@@ -1,0 +1,360 @@
+//! `flow/refresh` where the world is at its worst: isolates that die, stores that stumble, clocks that are wrong,
+//! answers that make no sense. Each test bears the number of the point in `docs/refresh.md`.
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::refresh::{DUE, LEASES, OVER, SECOND, Sent, bearer, given, sent, signed_in, with_lease};
+use crate::rotation::Rotation;
+use crate::world::{APP, Browser, World};
+
+/// Sends a request whose isolate is cut off after so long. Nobody cleans up behind it.
+fn cut_off(world: &World, cookies: &str, after: Duration) {
+    world.dies_after.set(Some(after));
+    let mut dead = sent(world, cookies, Duration::ZERO);
+    world.clock.run(async {
+        let mut later = Box::pin(world.clock.sleep(after + SECOND / 10));
+        poll_fn(|context| {
+            assert!(dead.as_mut().poll(context).is_pending());
+            later.as_mut().poll(context)
+        })
+        .await;
+    });
+    std::mem::forget(dead);
+}
+
+/// The refreshes that were granted, and those that were refused.
+fn grants(world: &World) -> (u32, u32) {
+    (given(world), world.provider.grants.refused.get())
+}
+
+#[test]
+fn point_1_nobody_with_a_living_token_waits_for_a_slow_provider() {
+    for lease in LEASES {
+        let (world, browser) = signed_in(lease, DUE);
+        let cookies = browser.cookie_header();
+        world.token_time.set(SECOND * 9);
+        let begun = world.clock.now();
+        let first = async {
+            let answer = sent(&world, &cookies, Duration::ZERO).await;
+            (answer, world.clock.now() - begun)
+        };
+        // What was begun is ended, although nobody waits.
+        let (answer, took) = world.clock.run(first);
+        assert_eq!((answer.status, bearer(&answer)), (200, Some("access-bob")), "{lease}");
+        assert!(took < 4000, "{lease}: {took} ms");
+        assert!(!answer.headers.contains("set-cookie"), "{lease}");
+        let late = world.all([sent(&world, &cookies, SECOND)]);
+        assert_eq!(bearer(&late[0]), Some("access-bob~1"), "{lease}");
+        assert_eq!(grants(&world), (1, 0), "{lease}");
+    }
+}
+
+#[test]
+fn point_2_who_waits_for_another_isolates_lease_is_not_dead() {
+    for lease in ["kv", "durable-object"] {
+        let (world, browser) = signed_in(lease, OVER);
+        let cookies = browser.cookie_header();
+        // One isolate takes the lease, and never gets as far as the provider.
+        world.token_time.set(Duration::from_secs(3600));
+        let evicted = world.isolate(with_lease(lease), "here");
+        cut_off(&evicted, &cookies, Duration::from_millis(200));
+        assert_eq!(given(&world), 0, "{lease}");
+        // Another waits for that lease's end. Requests keep coming to it, also when the first has waited long.
+        world.token_time.set(Duration::from_secs(5));
+        let waiting = world.isolate(with_lease(lease), "here");
+        let times = [0, 14_900, 15_100, 15_300, 15_600, 16_500, 17_500].map(Duration::from_millis);
+        let answers = waiting.all(times.map(|after| sent(&waiting, &cookies, after)));
+        assert_eq!(grants(&world), (1, 0), "{lease}: one of them went");
+        for answer in &answers {
+            assert!(matches!(answer.status, 200 | 503), "{lease}: {}", answer.status);
+        }
+        let late = world.all([sent(&world, &cookies, SECOND)]);
+        assert_eq!((late[0].status, bearer(&late[0])), (200, Some("access-bob~1")), "{lease}");
+    }
+}
+
+#[test]
+fn point_3_a_provider_that_takes_ten_seconds_for_everything_gets_one_request() {
+    for lease in ["kv", "durable-object"] {
+        let (world, browser) = signed_in(lease, OVER);
+        let cookies = browser.cookie_header();
+        // Isolates that know nothing: metadata and keys take nine seconds each, and so does the grant.
+        world.document_time.set(Duration::from_secs(9));
+        world.token_time.set(Duration::from_secs(9));
+        let others: Vec<World> = (0..4).map(|_| world.isolate(with_lease(lease), "here")).collect();
+        let times = [0, 4_000, 16_000, 24_000].map(Duration::from_millis);
+        let answers = world.all(others.iter().zip(times).map(|(other, after)| sent(other, &cookies, after)));
+        assert_eq!(grants(&world), (1, 0), "{lease}");
+        assert_eq!(bearer(&answers[0]), Some("access-bob~1"), "{lease}");
+        for answer in &answers {
+            assert!(matches!(answer.status, 200 | 503), "{lease}: {}", answer.status);
+        }
+        let late = world.all([sent(&others[3], &cookies, SECOND)]);
+        assert_eq!((late[0].status, bearer(&late[0])), (200, Some("access-bob~1")), "{lease}");
+    }
+}
+
+#[test]
+fn point_3_a_store_that_stumbles_while_the_successor_is_left_loses_nothing() {
+    for (lease, part) in [("kv", "write next/"), ("durable-object", "Leave")] {
+        let (world, browser) = signed_in(lease, OVER);
+        let cookies = browser.cookie_header();
+        world.store.fails.set((part, 2));
+        let other = world.isolate(with_lease(lease), "here");
+        let both = [sent(&world, &cookies, Duration::ZERO), sent(&other, &cookies, SECOND / 8)];
+        let answers = world.all(both);
+        assert_eq!((grants(&world), world.store.fails.get().1), ((1, 0), 0), "{lease}");
+        for answer in &answers {
+            assert_eq!((answer.status, bearer(answer)), (200, Some("access-bob~1")), "{lease}");
+        }
+    }
+}
+
+#[test]
+fn point_3_a_lease_of_a_clock_that_is_wrong_holds_nobody_up() {
+    let (world, browser) = signed_in("kv", OVER);
+    let cookies = browser.cookie_header();
+    world.token_time.set(Duration::from_secs(3600));
+    cut_off(&world.isolate(with_lease("kv"), "here"), &cookies, Duration::from_millis(200));
+    world.store.leases_end_later(86_400_000);
+    world.token_time.set(Duration::from_millis(200));
+    let other = world.isolate(with_lease("kv"), "here");
+    let answers = world.all([sent(&other, &cookies, SECOND * 2)]);
+    assert_eq!((answers[0].status, bearer(&answers[0])), (200, Some("access-bob~1")));
+}
+
+#[test]
+fn point_4_an_object_that_moves_in_the_middle_of_a_call_is_asked_again() {
+    for lost in 1..=2 {
+        for before in [true, false] {
+            let (world, browser) = signed_in("durable-object", OVER);
+            let cookies = browser.cookie_header();
+            if before {
+                world.store.fails.set(("", lost));
+            } else {
+                world.store.loses_answers.set(lost);
+            }
+            let others: Vec<World> =
+                (0..3).map(|_| world.isolate(with_lease("durable-object"), "here")).collect();
+            let answers = world.all(others.iter().map(|other| sent(other, &cookies, Duration::ZERO)));
+            assert_eq!(grants(&world), (1, 0), "{lost} lost, {before}");
+            for answer in &answers {
+                assert_eq!((answer.status, bearer(answer)), (200, Some("access-bob~1")), "{lost}, {before}");
+            }
+        }
+    }
+}
+
+#[test]
+fn point_4_a_successor_of_a_secret_that_is_gone_leaves_the_word_to_the_provider() {
+    for (rotation, status) in [(Rotation::None, 200), (Rotation::Strict, 401)] {
+        let (world, mut browser) = signed_in("durable-object", OVER);
+        let before = browser.cookie_header();
+        browser.fetch(&world, &format!("{APP}/api"));
+        world.store.forgets_its_secret();
+        world.provider.grants.rotation.set(rotation);
+        let other = world.isolate(with_lease("durable-object"), "here");
+        let answers = world.all([sent(&other, &before, SECOND)]);
+        assert_eq!(answers[0].status, status, "an end or a token, and no 503 for a week");
+    }
+}
+
+#[test]
+fn point_6_answers_that_make_no_sense_end_no_session() {
+    let tokens = |change: fn(&mut Value)| {
+        let mut tokens = json!({
+            "access_token": "new", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "next",
+        });
+        change(&mut tokens);
+        tokens
+    };
+    let remove =
+        |name: &'static str| move |answer: &mut Value| drop(answer.as_object_mut().unwrap().remove(name));
+    let mut without_token = tokens(|_| {});
+    remove("access_token")(&mut without_token);
+    let mut without_type = tokens(|_| {});
+    remove("token_type")(&mut without_type);
+    for answer in [
+        without_token,
+        without_type,
+        tokens(|answer| answer["access_token"] = json!("")),
+        tokens(|answer| answer["access_token"] = json!(["new"])),
+        tokens(|answer| answer["access_token"] = json!("new\r\nx: y")),
+        tokens(|answer| answer["token_type"] = json!("DPoP")),
+        tokens(|answer| answer["token_type"] = json!("mac")),
+        tokens(|answer| answer["refresh_token"] = json!(7)),
+        tokens(|answer| answer["id_token"] = json!("not.a.token")),
+        tokens(|answer| answer["id_token"] = json!("eyJhbGciOiJub25lIn0.e30.")),
+        json!({ "error": "server_error" }),
+        json!({ "error": "temporarily_unavailable" }),
+        json!({ "error": 7 }),
+        json!({}),
+        json!([]),
+        json!(null),
+        json!("invalid_grant"),
+    ] {
+        for lease in LEASES {
+            let (world, mut browser) = signed_in(lease, DUE);
+            let body = serde_json::to_vec(&answer).unwrap();
+            world.provider.answers_raw("token", 200, "application/json", &body);
+            let living = browser.fetch(&world, &format!("{APP}/api"));
+            assert_eq!((living.status, bearer(&living)), (200, Some("access-bob")), "{lease}, {answer}");
+            world.pass(Duration::from_mins(2));
+            let ended = browser.fetch(&world, &format!("{APP}/api"));
+            assert_eq!(ended.status, 503, "{lease}, {answer}");
+            assert!(ended.headers.contains("retry-after"), "{lease}, {answer}");
+            assert_eq!(browser.session(&world)["user"]["name"], "bob", "{lease}, {answer}");
+
+            world.provider.answers_honestly();
+            world.pass(Duration::from_mins(2));
+            let well = browser.fetch(&world, &format!("{APP}/api"));
+            assert_eq!((well.status, bearer(&well)), (200, Some("access-bob~1")), "{lease}, {answer}");
+        }
+    }
+}
+
+#[test]
+fn point_6_an_update_of_the_session_while_the_provider_is_away_loses_nothing() {
+    for lease in LEASES {
+        let mut settings = with_lease(lease);
+        settings["session"]["updatable"] = json!(["name"]);
+        let (world, mut browser) = (World::with(settings), Browser::new());
+        browser.sign_in(&world, "bob", "/");
+        world.pass(OVER);
+        let update = |browser: &mut Browser, name: &str| {
+            let csrf = browser.csrf(&world);
+            let body = json!({ "csrfToken": csrf, "data": { "name": name } }).to_string();
+            let headers = [("content-type", "application/json"), ("sec-fetch-mode", "cors")];
+            let url = format!("{APP}/auth/session");
+            let answer = browser.send(&world, "POST", &url, &headers, body.as_bytes());
+            assert_eq!(answer.status, 200, "{lease}");
+            serde_json::from_str::<Value>(&answer.body).unwrap()
+        };
+        world.provider.goes_down("token");
+        let seen = update(&mut browser, "Robert");
+        assert_eq!(seen["user"]["name"], "Robert", "{lease}");
+        assert_eq!(seen["access_token"], Value::Null, "no dead token for a page: {lease}");
+        world.provider.comes_back();
+        world.pass(SECOND * 10);
+        let seen = update(&mut browser, "Rob");
+        assert_eq!((&seen["user"]["name"], &seen["access_token"]), (&json!("Rob"), &json!("access-bob~1")));
+        // The cookie has the newest tokens, and is written once.
+        let session = browser.session(&world);
+        assert_eq!(
+            (&session["user"]["name"], &session["access_token"]),
+            (&json!("Rob"), &json!("access-bob~1"))
+        );
+        world.provider.grants.revoke("bob");
+        world.pass(OVER);
+        let seen = update(&mut browser, "Bobby");
+        assert_eq!(seen["user"]["name"], "Bobby", "{lease}");
+        assert_eq!(seen["access_token"], Value::Null, "{lease}");
+    }
+}
+
+#[test]
+fn point_7_a_sign_out_on_another_host_of_the_same_cookie_stays() {
+    for lease in LEASES {
+        let mut settings = with_lease(lease);
+        settings["cookies"] = json!({ "domain": "example.com" });
+        settings["trusted_hosts"] = json!(["app.example.com", "shop.example.com"]);
+        let (world, mut browser) = (World::with(settings), Browser::new());
+        browser.sign_in(&world, "bob", "/");
+        world.pass(OVER);
+        world.token_time.set(Duration::from_millis(200));
+        let csrf = browser.csrf(&world);
+        let cookies = browser.cookie_header();
+        let sign_out: Sent<'_> = Box::pin(async {
+            world.clock.sleep(Duration::from_millis(150)).await;
+            let form = format!("csrfToken={csrf}");
+            let headers =
+                [("cookie", cookies.as_str()), ("content-type", "application/x-www-form-urlencoded")];
+            let url = "https://shop.example.com/auth/signout";
+            world.sent("POST", url, &headers, form.as_bytes()).await
+        });
+        let answers = world.all([sent(&world, &cookies, Duration::ZERO), sign_out]);
+        assert_eq!((answers[1].status, answers[0].status), (302, 401), "{lease}");
+        assert!(!answers[0].headers.contains("set-cookie"), "{lease}");
+    }
+}
+
+#[test]
+fn point_8_lifetimes_of_any_kind_are_read_or_have_a_floor() {
+    for (expires_in, is_renewed_soon) in [
+        (json!("3600"), false),
+        (json!(" 3600 "), false),
+        (json!(3600.9), false),
+        (json!(1e300), false),
+        (json!("1e400"), false),
+        (json!(u64::MAX), false),
+        (json!(0.5), true),
+        (json!("-1"), true),
+        (json!("NaN"), true),
+        (json!([3600]), true),
+        (json!(true), true),
+    ] {
+        let (world, mut browser) = signed_in("none", OVER);
+        let given_as = expires_in.clone();
+        world.provider.lies_at("token", move |answer| answer["expires_in"] = given_as.clone());
+        for _ in 0..20 {
+            assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 200, "{expires_in}");
+            world.pass(SECOND * 10);
+        }
+        assert_eq!(given(&world), 1, "{expires_in}");
+        world.pass(Duration::from_mins(10));
+        browser.fetch(&world, &format!("{APP}/api"));
+        assert_eq!(given(&world), if is_renewed_soon { 2 } else { 1 }, "{expires_in}");
+    }
+}
+
+#[test]
+fn point_8_a_refresh_token_that_comes_back_empty_is_none() {
+    for empty in [json!(""), Value::Null] {
+        let (world, mut browser) = signed_in("none", OVER);
+        world.provider.grants.rotation.set(Rotation::None);
+        let given_as = empty.clone();
+        world.provider.lies_at("token", move |answer| answer["refresh_token"] = given_as.clone());
+        for n in 1..=2 {
+            let answer = browser.fetch(&world, &format!("{APP}/api"));
+            assert_eq!(bearer(&answer), Some(format!("access-bob~{n}").as_str()), "{empty}");
+            world.pass(OVER);
+        }
+    }
+}
+
+#[test]
+fn point_9_a_session_of_several_cookies_is_renewed_whole() {
+    for lease in LEASES {
+        let (world, mut browser) = signed_in(lease, OVER);
+        // The new token makes three cookies of one, and the next one of three.
+        for (round, length) in [(1, 9000), (2, 10), (3, 5000)] {
+            world.provider.lies_at("token", move |answer| {
+                answer["access_token"] = json!(format!("{round}{}", "x".repeat(length)));
+            });
+            let answer = browser.fetch(&world, &format!("{APP}/api"));
+            assert_eq!(bearer(&answer).map(str::len), Some(length + 1), "{lease}, {round}");
+            let names = browser.cookie_names();
+            let cookies = names.iter().filter(|name| name.contains("session-token")).count();
+            assert_eq!(cookies > 1, length > 1000, "{lease}, {round}: {names:?}");
+            let shown = browser.session(&world)["access_token"].as_str().map(str::len);
+            assert_eq!(shown, Some(length + 1), "{lease}, {round}");
+            world.pass(OVER);
+        }
+    }
+}
+
+#[test]
+fn point_9_an_answer_that_did_not_know_of_more_cookies_breaks_no_session() {
+    let (world, mut browser) = signed_in("kv", OVER);
+    world.provider.lies_at("token", |answer| answer["access_token"] = json!("x".repeat(5000)));
+    let first = browser.fetch(&world, &format!("{APP}/api"));
+    let session = browser.session(&world)["user"].clone();
+    assert_eq!(session["name"], "bob", "{}", first.status);
+    // Left over from an answer that wrote one cookie more.
+    let last = browser.cookie_names().iter().filter(|name| name.contains("session-token")).count();
+    browser.plant(&format!("__Secure-authjs.session-token.{last}"), "left-over");
+    assert_eq!(browser.session(&world)["user"]["name"], "bob");
+}
