@@ -31,6 +31,7 @@ pub struct HarnessBuilder {
     source: Source,
     without: BTreeSet<String>,
     edits: Vec<Edit>,
+    isolates: Vec<String>,
     others: BTreeMap<String, WorkerSpec>,
     net: Net,
 }
@@ -54,7 +55,7 @@ impl HarnessBuilder {
 
     fn new(source: Source) -> Self {
         let (without, edits, others) = Default::default();
-        Self { source, without, edits, others, net: Net::default() }
+        Self { source, without, edits, isolates: vec![String::new()], others, net: Net::default() }
     }
 
     /// Another main module than the configuration's.
@@ -197,9 +198,21 @@ impl HarnessBuilder {
         self
     }
 
+    /// Runs the Worker once for each of these locations (`["FRA", "FRA", "IAD"]`), as isolates that share nothing but
+    /// their bindings: KV namespaces, Durable Objects, what they fetch. [`Client::at`](crate::Client::at) says which
+    /// one a browser reaches; a request there has its location as `request.cf.colo`.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn isolates(mut self, locations: &[&str]) -> Self {
+        assert!(!locations.is_empty(), "a Worker without isolates answers nobody");
+        self.isolates = locations.iter().map(|location| (*location).to_owned()).collect();
+        self
+    }
+
     /// Starts the runtime; returns when it accepts connections.
     pub fn start(self) -> Result<Harness, StartError> {
-        let Self { source, without, edits, others, mut net } = self;
+        let Self { source, without, edits, isolates, others, mut net } = self;
         let (mut spec, near) = match source {
             Source::Wrangler { config, main } => {
                 let spec = WorkerSpec::of_wrangler(&config, main.as_deref(), &without)?;
@@ -216,10 +229,11 @@ impl HarnessBuilder {
         let server = Server::start(Arc::clone(&net)).map_err(StartError::io("listening on 127.0.0.1"))?;
         let folder = private_folder()?;
         let logs = Logs::default();
-        let written = capnp::write(folder.path(), &spec, &others, server.address);
+        let written = capnp::write(folder.path(), &spec, &isolates, &others, server.address);
         written.map_err(StartError::io(format!("writing to {}", folder.path().display())))?;
-        let (process, port) = runtime::start(&binary, folder.path(), &logs)?;
-        Ok(Harness::new(net, server, logs, process, folder, port))
+        let (process, ports) = runtime::start(&binary, folder.path(), isolates.len(), &logs)?;
+        let isolates = ports.into_iter().zip(isolates).collect();
+        Ok(Harness::new(net, server, logs, process, folder, isolates))
     }
 
     fn bind_service(self, binding: &str, upstream: Upstream) -> Self {

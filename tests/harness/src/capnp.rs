@@ -1,6 +1,12 @@
 //! The runtime's configuration in Cap'n Proto text (schema: workerd's `workerd.capnp`).
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, io, net::SocketAddr, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs, io,
+    net::SocketAddr,
+    path::Path,
+};
 
 use serde_json::Value;
 
@@ -16,10 +22,12 @@ pub(crate) const CF_HEADER: &str = "x-harness-cf";
 /// Which the runtime does not have by itself: a fixed window for each key.
 const RATE_LIMIT: &str = include_str!("rate_limit.js");
 
-/// Writes `config.capnp` and the module files it embeds into `folder`. `others` are Workers behind service bindings.
+/// Writes `config.capnp` and the module files it embeds into `folder`. The Worker runs once for each of `isolates`,
+/// which are locations; `others` are Workers behind service bindings.
 pub(crate) fn write(
     folder: &Path,
     spec: &WorkerSpec,
+    isolates: &[String],
     others: &BTreeMap<String, WorkerSpec>,
     world: SocketAddr,
 ) -> io::Result<()> {
@@ -30,33 +38,58 @@ pub(crate) fn write(
             "(name = \"objects\", disk = (path = {}, writable = true))",
             text(&path_text(&folder.join("objects")))
         ),
-        worker(folder, "main", spec, others)?,
     ];
-    services.extend(
-        spec.kv.iter().map(|name| external(&format!("kv:{name}"), world, Some(&format!("kv:{name}")))),
-    );
+    let mut sockets = Vec::new();
+    for (number, location) in isolates.iter().enumerate() {
+        let isolate = Isolate { number, location };
+        services.push(worker(folder, &isolate.service(), spec, isolate, others)?);
+        sockets.push(format!(
+            "(name = \"{number}\", address = \"127.0.0.1:0\", service = {}, \
+             http = (forwardedProtoHeader = \"{SCHEME_HEADER}\", cfBlobHeader = \"{CF_HEADER}\"))",
+            text(&isolate.service())
+        ));
+    }
+    for location in isolates.iter().collect::<BTreeSet<_>>() {
+        let namespaces = spec.kv.iter().map(|name| format!("kv:{name}@{location}"));
+        services.extend(namespaces.map(|name| external(&name, world, Some(&name))));
+    }
     for name in spec.services.iter().filter(|name| !others.contains_key(*name)) {
         services.push(external(&format!("service:{name}"), world, Some(&format!("service:{name}"))));
     }
     for (name, other) in others {
-        services.push(worker(folder, &format!("service:{name}"), other, &BTreeMap::new())?);
+        let isolate = Isolate { number: 0, location: "" };
+        services.push(worker(folder, &format!("service:{name}"), other, isolate, &BTreeMap::new())?);
     }
     let config = format!(
         "using Workerd = import \"/workerd/workerd.capnp\";\n\
          const config :Workerd.Config = (\n  structuredLogging = true,\n  \
          extensions = [(modules = [(name = \"harness:rate-limit\", internal = true, esModule = {})])],\n  services = [\n    {}\n  ],\n  \
-         sockets = [(name = \"http\", address = \"127.0.0.1:0\", service = \"main\", \
-         http = (forwardedProtoHeader = \"{SCHEME_HEADER}\", cfBlobHeader = \"{CF_HEADER}\"))]\n);\n",
+         sockets = [{}]\n);\n",
         text(RATE_LIMIT),
-        services.join(",\n    ")
+        services.join(",\n    "),
+        sockets.join(", ")
     );
     fs::write(folder.join("config.capnp"), config)
+}
+
+/// One of several isolates of a Worker.
+#[derive(Clone, Copy)]
+struct Isolate<'a> {
+    number: usize,
+    location: &'a str,
+}
+
+impl Isolate<'_> {
+    fn service(self) -> String {
+        if self.number == 0 { "main".to_owned() } else { format!("main:{}", self.number) }
+    }
 }
 
 fn worker(
     folder: &Path,
     name: &str,
     spec: &WorkerSpec,
+    isolate: Isolate<'_>,
     others: &BTreeMap<String, WorkerSpec>,
 ) -> io::Result<String> {
     let mut modules = Vec::new();
@@ -79,9 +112,10 @@ fn worker(
         text(&spec.compatibility_date),
         flags.join(", "),
         modules.join(", "),
-        bindings(spec, others).join(", ")
+        bindings(spec, isolate, others).join(", ")
     );
-    if !spec.classes.is_empty() {
+    // The first isolate's objects are everybody's.
+    if !spec.classes.is_empty() && isolate.number == 0 {
         let classes = spec.classes.iter().map(|(class, sqlite)| {
             format!("(className = {0}, uniqueKey = {0}, enableSql = {sqlite})", text(class))
         });
@@ -97,7 +131,7 @@ fn worker(
     Ok(worker)
 }
 
-fn bindings(spec: &WorkerSpec, others: &BTreeMap<String, WorkerSpec>) -> Vec<String> {
+fn bindings(spec: &WorkerSpec, isolate: Isolate<'_>, others: &BTreeMap<String, WorkerSpec>) -> Vec<String> {
     let mut bindings = Vec::new();
     let mut bind = |name: &str, field: &str, value: String| {
         bindings.push(format!("(name = {}, {field} = {value})", text(name)));
@@ -112,7 +146,7 @@ fn bindings(spec: &WorkerSpec, others: &BTreeMap<String, WorkerSpec>) -> Vec<Str
         bind(name, "text", text(value));
     }
     for name in &spec.kv {
-        bind(name, "kvNamespace", text(&format!("kv:{name}")));
+        bind(name, "kvNamespace", text(&format!("kv:{name}@{}", isolate.location)));
     }
     for name in spec.services.iter().chain(others.keys().filter(|name| !spec.services.contains(*name))) {
         bind(name, "service", text(&format!("service:{name}")));
@@ -123,7 +157,11 @@ fn bindings(spec: &WorkerSpec, others: &BTreeMap<String, WorkerSpec>) -> Vec<Str
         bind(name, "wrapped", format!("(moduleName = \"harness:rate-limit\", innerBindings = [{inner}])"));
     }
     for (name, class) in &spec.durable_objects {
-        bind(name, "durableObjectNamespace", text(class));
+        let namespace = match isolate.number {
+            0 => text(class),
+            _ => format!("(className = {}, serviceName = \"main\")", text(class)),
+        };
+        bind(name, "durableObjectNamespace", namespace);
     }
     bindings
 }

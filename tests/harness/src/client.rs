@@ -18,10 +18,26 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) worker: SocketAddr,
+    /// Where that is; nowhere in particular where it is empty.
+    pub(crate) location: String,
+    isolates: Arc<[(SocketAddr, String)]>,
     /// The server behind fake hosts, where there is one.
     pub(crate) world: Option<(SocketAddr, Arc<Net>)>,
     /// Whether it understands [`SCHEME_HEADER`].
     pub(crate) tells_scheme: bool,
+}
+
+impl Target {
+    /// The first of these isolates.
+    pub(crate) fn new(
+        isolates: Arc<[(SocketAddr, String)]>,
+        world: Option<(SocketAddr, Arc<Net>)>,
+        tells_scheme: bool,
+    ) -> Self {
+        let nowhere = (SocketAddr::from(([127, 0, 0, 1], 0)), String::new());
+        let (worker, location) = isolates.first().cloned().unwrap_or(nowhere);
+        Self { worker, location, isolates, world, tells_scheme }
+    }
 }
 
 /// A client with a cookie jar. Clones share the jar; [`Harness::client`](crate::Harness::client) makes another browser.
@@ -51,6 +67,20 @@ impl Client {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// The same browser, whose requests reach that isolate
+    /// ([`HarnessBuilder::isolates`](crate::HarnessBuilder::isolates)) from now on.
+    ///
+    /// # Panics
+    /// When there are not so many.
+    #[must_use]
+    pub fn at(mut self, isolate: usize) -> Self {
+        let isolates = &self.target.isolates;
+        let found = isolates.get(isolate).cloned();
+        let found = found.unwrap_or_else(|| panic!("isolate {isolate} of {}", isolates.len()));
+        (self.target.worker, self.target.location) = found;
         self
     }
 

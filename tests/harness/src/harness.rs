@@ -59,10 +59,12 @@ impl Harness {
         logs: Logs,
         process: Guarded,
         folder: TempDir,
-        port: u16,
+        isolates: Vec<(u16, String)>,
     ) -> Self {
-        let worker = SocketAddr::from(([127, 0, 0, 1], port));
-        let target = Target { worker, world: Some((server.address, Arc::clone(&net))), tells_scheme: true };
+        let at = |(port, location)| (SocketAddr::from(([127, 0, 0, 1], port)), location);
+        let isolates: Arc<[_]> = isolates.into_iter().map(at).collect();
+        let world = Some((server.address, Arc::clone(&net)));
+        let target = Target::new(isolates, world, true);
         Self { process, _server: server, _folder: folder, net, logs, target }
     }
 

@@ -119,6 +119,25 @@ impl Kv {
         state.remembered.clear();
     }
 
+    /// From now on every location ([`HarnessBuilder::isolates`](crate::HarnessBuilder::isolates)) is by itself: it sees
+    /// what was written there at once, and nothing that is written elsewhere; and it remembers what it has read, a
+    /// miss included. The worst that the real one may do, for as long as the test likes.
+    pub fn part_locations(&self) {
+        self.state.lock().parted = true;
+    }
+
+    /// From now on every location sees everything.
+    pub fn join_locations(&self) {
+        self.state.change(|state| {
+            state.parted = false;
+            state.remembered.clear();
+            let now = state.now();
+            for version in state.entries.values_mut().flatten() {
+                version.from = version.from.min(now);
+            }
+        });
+    }
+
     /// From now on a second write to a key within this time is refused with 429 (1 s in production).
     pub fn limit_writes(&self, per: Duration) {
         self.state.lock().write_interval = per;
@@ -139,23 +158,36 @@ impl Kv {
         self.state.lock().leaped += by;
     }
 
+    /// The namespace as that location sees it.
+    pub(crate) fn at(&self, location: &str) -> At<'_> {
+        At { kv: self, location: location.to_owned() }
+    }
+}
+
+/// A namespace as one location sees it.
+pub(crate) struct At<'a> {
+    kv: &'a Kv,
+    location: String,
+}
+
+impl At<'_> {
     pub(crate) fn read(&self, key: &str) -> Result<Option<Entry>, KvFault> {
-        self.state.change(|state| {
+        self.kv.state.change(|state| {
             state.counts.reads += 1;
             take(&mut state.read_faults)?;
-            Ok(state.read(key))
+            Ok(state.read(&self.location, key))
         })
     }
 
     pub(crate) fn write(&self, key: &str, value: Option<Value3>) -> Result<(), KvFault> {
-        self.state.change(|state| {
+        self.kv.state.change(|state| {
             if value.is_some() {
                 state.counts.writes += 1;
             } else {
                 state.counts.deletes += 1;
             }
             take(&mut state.write_faults)?;
-            state.write(key, value)
+            state.write(&self.location, key, value)
         })
     }
 
@@ -166,14 +198,14 @@ impl Kv {
         after: &str,
         limit: usize,
     ) -> Result<(Vec<Listed>, bool), KvFault> {
-        let mut state = self.state.lock();
+        let mut state = self.kv.state.lock();
         state.counts.lists += 1;
         take(&mut state.read_faults)?;
         let now = state.now();
         let names = state.entries.keys().filter(|key| key.starts_with(prefix) && key.as_str() > after);
         let mut found: Vec<Listed> = names
             .filter_map(|key| {
-                let entry = state.visible(key)?;
+                let entry = state.visible(&self.location, key)?;
                 let left = entry.expires.map(|expires| expires.saturating_sub(now));
                 Some((key.clone(), left, entry.metadata.clone()))
             })
@@ -223,16 +255,27 @@ pub(crate) struct Entry {
 struct State {
     started: Instant,
     leaped: Duration,
-    /// Every version of a key with the time from which it is visible; `None` is a deletion.
-    entries: BTreeMap<String, Vec<(Duration, Option<Entry>)>>,
-    written: BTreeMap<String, Duration>,
-    remembered: BTreeMap<String, (Duration, Option<Entry>)>,
+    /// Every version of a key.
+    entries: BTreeMap<String, Vec<Version>>,
+    /// By location and key, as what is remembered.
+    written: BTreeMap<(String, String), Duration>,
+    remembered: BTreeMap<(String, String), (Duration, Option<Entry>)>,
+    /// Whether locations see nothing of each other.
+    parted: bool,
     remember: (Duration, Duration),
     lag: Duration,
     write_interval: Duration,
     read_faults: (usize, KvFault),
     write_faults: (usize, KvFault),
     counts: KvCounts,
+}
+
+struct Version {
+    /// Where it was made, and from when on others see it.
+    location: String,
+    from: Duration,
+    /// `None` is a deletion.
+    entry: Option<Entry>,
 }
 
 impl Default for State {
@@ -243,6 +286,7 @@ impl Default for State {
             entries: BTreeMap::new(),
             written: BTreeMap::new(),
             remembered: BTreeMap::new(),
+            parted: false,
             remember: (Duration::ZERO, Duration::ZERO),
             lag: Duration::ZERO,
             write_interval: Duration::ZERO,
@@ -263,47 +307,59 @@ impl State {
     }
 
     fn newest(&self, key: &str) -> Option<&Entry> {
-        self.alive(self.entries.get(key)?.last()?.1.as_ref())
+        self.alive(self.entries.get(key)?.last()?.entry.as_ref())
     }
 
-    fn visible(&self, key: &str) -> Option<&Entry> {
+    fn visible(&self, location: &str, key: &str) -> Option<&Entry> {
         let now = self.now();
-        let versions = self.entries.get(key)?;
-        self.alive(versions.iter().rev().find(|(from, _)| *from <= now)?.1.as_ref())
+        let is_seen = |version: &&Version| {
+            version.from <= now || (version.from == Duration::MAX && version.location == location)
+        };
+        self.alive(self.entries.get(key)?.iter().rev().find(is_seen)?.entry.as_ref())
     }
 
     fn alive<'a>(&self, entry: Option<&'a Entry>) -> Option<&'a Entry> {
         entry.filter(|entry| entry.expires.is_none_or(|expires| expires > self.now()))
     }
 
-    fn read(&mut self, key: &str) -> Option<Entry> {
+    fn read(&mut self, location: &str, key: &str) -> Option<Entry> {
         let now = self.now();
-        if let Some((_, entry)) = self.remembered.get(key).filter(|(until, _)| *until > now) {
+        let place = (location.to_owned(), key.to_owned());
+        if let Some((_, entry)) = self.remembered.get(&place).filter(|(until, _)| *until > now) {
             return entry.clone();
         }
-        let found = self.visible(key).cloned();
-        let (hit, miss) = self.remember;
-        let until = now + if found.is_some() { hit } else { miss };
-        self.remembered.insert(key.to_owned(), (until, found.clone()));
+        let found = self.visible(location, key).cloned();
+        let (hit, miss) = if self.parted { (Duration::MAX, Duration::MAX) } else { self.remember };
+        let until = now.saturating_add(if found.is_some() { hit } else { miss });
+        self.remembered.insert(place, (until, found.clone()));
         found
     }
 
-    fn write(&mut self, key: &str, value: Option<Value3>) -> Result<(), KvFault> {
+    fn write(&mut self, location: &str, key: &str, value: Option<Value3>) -> Result<(), KvFault> {
         let now = self.now();
-        if self.written.get(key).is_some_and(|last| now.saturating_sub(*last) < self.write_interval) {
+        // Whoever counts the writes of one location does not know those of another.
+        let counter = if self.parted { location } else { "" };
+        let counter = (counter.to_owned(), key.to_owned());
+        if self.written.get(&counter).is_some_and(|last| now.saturating_sub(*last) < self.write_interval) {
             return Err(KvFault::Status(429));
         }
-        self.written.insert(key.to_owned(), now);
-        let visible = now + self.lag;
+        self.written.insert(counter, now);
         let entry =
             value.map(|(value, ttl, metadata)| Entry { value, expires: ttl.map(|ttl| now + ttl), metadata });
-        self.entries.entry(key.to_owned()).or_default().push((visible, entry));
+        let mut from = now + self.lag;
+        if self.parted {
+            from = Duration::MAX;
+            self.remembered.insert((location.to_owned(), key.to_owned()), (from, entry.clone()));
+        }
+        let version = Version { location: location.to_owned(), from, entry };
+        self.entries.entry(key.to_owned()).or_default().push(version);
         Ok(())
     }
 
     fn replace(&mut self, key: &str, entry: Option<Entry>) {
-        self.entries.insert(key.to_owned(), vec![(Duration::ZERO, entry)]);
-        self.remembered.remove(key);
+        let version = Version { location: String::new(), from: Duration::ZERO, entry };
+        self.entries.insert(key.to_owned(), vec![version]);
+        self.remembered.retain(|(_, remembered), _| remembered != key);
     }
 }
 
@@ -322,11 +378,11 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
 
     fn write(kv: &Kv, value: &str) -> Result<(), KvFault> {
-        kv.write("k", Some((value.into(), None, None)))
+        kv.at("").write("k", Some((value.into(), None, None)))
     }
 
     fn read(kv: &Kv) -> Option<String> {
-        kv.read("k").unwrap().map(|entry| String::from_utf8(entry.value).unwrap())
+        kv.at("").read("k").unwrap().map(|entry| String::from_utf8(entry.value).unwrap())
     }
 
     #[test]
@@ -355,7 +411,7 @@ mod tests {
     #[test]
     fn an_entry_expires_on_the_namespaces_clock() {
         let kv = Kv::default();
-        kv.write("k", Some((b"v".to_vec(), Some(HOUR), None))).unwrap();
+        kv.at("").write("k", Some((b"v".to_vec(), Some(HOUR), None))).unwrap();
         assert!(kv.time_to_live("k").unwrap() > HOUR / 2);
         kv.advance(HOUR);
         assert_eq!((read(&kv), kv.get("k"), kv.keys().len()), (None, None, 0));
@@ -379,5 +435,26 @@ mod tests {
         assert_eq!(write(&kv, "b"), Err(KvFault::Status(429)));
         kv.advance(HOUR);
         assert_eq!(write(&kv, "c"), Ok(()));
+    }
+
+    #[test]
+    fn parted_locations_see_only_their_own_writes_and_remember_what_they_read() {
+        let kv = Kv::default();
+        let write = |location, value: &str| kv.at(location).write("k", Some((value.into(), None, None)));
+        let read = |location| {
+            kv.at(location).read("k").unwrap().map(|entry| String::from_utf8(entry.value).unwrap())
+        };
+        kv.put("k", "before");
+        kv.limit_writes(HOUR);
+        kv.part_locations();
+        assert_eq!(read("here").as_deref(), Some("before"));
+        write("here", "a").unwrap();
+        assert_eq!((read("here").as_deref(), read("there").as_deref()), (Some("a"), Some("before")));
+        assert_eq!(write("here", "b"), Err(KvFault::Status(429)));
+        write("there", "c").unwrap();
+        kv.advance(HOUR);
+        assert_eq!((read("here").as_deref(), read("there").as_deref()), (Some("a"), Some("c")));
+        kv.join_locations();
+        assert_eq!((read("here").as_deref(), read("there").as_deref()), (Some("c"), Some("c")));
     }
 }

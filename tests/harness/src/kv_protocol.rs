@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     exchange::{Request, Response},
-    kv::{Kv, KvFault},
+    kv::{At, KvFault},
 };
 
 /// The production service's bounds.
@@ -16,7 +16,7 @@ const MAX_KEY: usize = 512;
 const MAX_VALUE: usize = 25 << 20;
 const LIST_LIMIT: usize = 1000;
 
-pub(crate) fn answer(kv: Option<&Kv>, request: &Request) -> Response {
+pub(crate) fn answer(kv: Option<&At<'_>>, request: &Request) -> Response {
     let Some(kv) = kv else { return refused(502, "the test has no such KV namespace") };
     let encoded = request.path().strip_prefix('/').unwrap_or_default();
     let key = percent_decode_str(encoded).decode_utf8_lossy().into_owned();
@@ -35,7 +35,7 @@ pub(crate) fn answer(kv: Option<&Kv>, request: &Request) -> Response {
     })
 }
 
-fn get(kv: &Kv, key: &str) -> Result<Response, KvFault> {
+fn get(kv: &At<'_>, key: &str) -> Result<Response, KvFault> {
     let Some(entry) = kv.read(key)? else { return Ok(refused(404, "Not Found")) };
     let response = Response::bytes(entry.value);
     Ok(match entry.metadata {
@@ -44,7 +44,7 @@ fn get(kv: &Kv, key: &str) -> Result<Response, KvFault> {
     })
 }
 
-fn put(kv: &Kv, key: &str, request: &Request) -> Result<Response, KvFault> {
+fn put(kv: &At<'_>, key: &str, request: &Request) -> Result<Response, KvFault> {
     if key.is_empty() || key.len() > MAX_KEY {
         return Ok(refused(414, "a key has 1 to 512 bytes"));
     }
@@ -62,7 +62,7 @@ fn put(kv: &Kv, key: &str, request: &Request) -> Result<Response, KvFault> {
     Ok(Response::status(200))
 }
 
-fn bulk_get(kv: &Kv, request: &Request) -> Result<Response, KvFault> {
+fn bulk_get(kv: &At<'_>, request: &Request) -> Result<Response, KvFault> {
     let Ok(Value::Object(asked)) = serde_json::from_slice(&request.body) else {
         return Ok(refused(400, "the body is not an object"));
     };
@@ -81,7 +81,7 @@ fn bulk_get(kv: &Kv, request: &Request) -> Result<Response, KvFault> {
     Ok(Response::json(&Value::Object(found)))
 }
 
-fn list(kv: &Kv, request: &Request) -> Result<Response, KvFault> {
+fn list(kv: &At<'_>, request: &Request) -> Result<Response, KvFault> {
     let limit = request.query("key_count_limit").and_then(|text| text.parse().ok()).unwrap_or(LIST_LIMIT);
     let prefix = request.query("prefix").unwrap_or_default();
     let after = request.query("cursor").unwrap_or_default();

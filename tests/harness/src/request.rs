@@ -206,6 +206,10 @@ impl RequestBuilder {
         if self.client.target.tells_scheme {
             add(SCHEME_HEADER, url.scheme());
         }
+        if !self.client.target.location.is_empty() {
+            let cf = serde_json::json!({ "colo": self.client.target.location });
+            add(CF_HEADER, &cf.to_string());
+        }
         if self.navigation {
             let site = if self.site == Site::Cross { "cross-site" } else { "none" };
             for (name, value) in [

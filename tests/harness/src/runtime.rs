@@ -1,6 +1,7 @@
 //! Finds the tools that `npm ci` installs, and starts the runtime.
 
 use std::{
+    collections::BTreeMap,
     env,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
@@ -49,19 +50,26 @@ pub(crate) fn workerd(from: &Path) -> Result<PathBuf, StartError> {
     tool("workerd", "WORKERD_BIN", &format!("@cloudflare/workerd-{platform}/bin/workerd"), from)
 }
 
-/// Starts `workerd` over `folder/config.capnp` and gives the port it listens on.
-pub(crate) fn start(binary: &Path, folder: &Path, logs: &Logs) -> Result<(Guarded, u16), StartError> {
+/// Starts `workerd` over `folder/config.capnp` and gives the ports it listens on, in the order of its `sockets`.
+pub(crate) fn start(
+    binary: &Path,
+    folder: &Path,
+    sockets: usize,
+    logs: &Logs,
+) -> Result<(Guarded, Vec<u16>), StartError> {
     let arguments = ["serve", "config.capnp", "--control-fd=3"];
     let (process, streams) = Guarded::start(binary, &arguments, &[], folder)
         .map_err(StartError::io(format!("starting {}", binary.display())))?;
     let Streams { stdout, stderr, control } = streams;
     let readers = [logs.follow(stdout, "stdout"), logs.follow(stderr, "stderr")];
     control.set_read_timeout(Some(START_TIMEOUT)).map_err(StartError::io("the control channel"))?;
+    let mut ports = BTreeMap::new();
     for line in BufReader::new(control).lines() {
         match line {
             Ok(line) => {
-                if let Some(port) = port(&line) {
-                    return Ok((process, port));
+                ports.extend(port(&line));
+                if ports.len() == sockets {
+                    return Ok((process, ports.into_values().collect()));
                 }
             }
             Err(_) => {
@@ -93,10 +101,11 @@ pub(crate) fn failed(
     StartError::Runtime { what, why, output: logs.text() }
 }
 
-fn port(line: &str) -> Option<u16> {
+/// Which socket listens, and where.
+fn port(line: &str) -> Option<(usize, u16)> {
     let message: Value = serde_json::from_str(line).ok()?;
     if message.get("event")?.as_str()? != "listen" {
         return None;
     }
-    message.get("port")?.as_u64()?.try_into().ok()
+    Some((message.get("socket")?.as_str()?.parse().ok()?, message.get("port")?.as_u64()?.try_into().ok()?))
 }

@@ -19,7 +19,7 @@ use crate::{
     wire::{self, Body, Framing, RequestHead},
 };
 
-/// By which the runtime says on whose behalf it connects: `service:NAME` or `kv:NAME`; absent for global `fetch`.
+/// By which the runtime says on whose behalf it connects: `service:NAME` or `kv:NAME@LOCATION`; absent for global `fetch`.
 pub(crate) const ROUTE_HEADER: &str = "x-harness-route";
 
 /// The running server; it stops accepting when dropped.
@@ -68,7 +68,10 @@ fn serve(net: &Net, stream: TcpStream) -> io::Result<()> {
         let route = wire::field(&head.fields, ROUTE_HEADER).unwrap_or_default().to_owned();
         let request = read_request(head, &mut from)?;
         let response = match route.split_once(':') {
-            Some(("kv", name)) => kv_protocol::answer(net.kv.get(name), &request),
+            Some(("kv", name)) => {
+                let (name, location) = name.split_once('@').unwrap_or((name, ""));
+                kv_protocol::answer(net.kv.get(name).map(|kv| kv.at(location)).as_ref(), &request)
+            }
             Some(("service", name)) => match answer(net, Route::Service(name.to_owned()), &request) {
                 Answer::Response(response) => response,
                 Answer::Forward(address) => return forward(address, &request, from, to),

@@ -150,7 +150,7 @@ impl WranglerBuilder {
             };
             return Err(runtime::failed("wrangler dev", why, process, readers, &logs));
         };
-        let target = Target { worker, world: None, tells_scheme: false };
+        let target = Target::new([(worker, String::new())].into(), None, false);
         Ok(Wrangler { _process: process, _folder: folder, logs, target })
     }
 

@@ -273,6 +273,33 @@ fn a_durable_object_keeps_its_rows() {
 }
 
 #[test]
+fn isolates_share_their_bindings_and_nothing_else() {
+    let world =
+        worker().durable_object("OBJECT", "Counter").isolates(&["FRA", "FRA", "IAD"]).start().unwrap();
+    let isolates: Vec<_> = (0..3).map(|isolate| world.client().at(isolate)).collect();
+    for (browser, location) in isolates.iter().zip(["FRA", "FRA", "IAD"]) {
+        let echo = browser.get("https://app.example.com/echo").send().json();
+        assert_eq!(echo["cf"]["colo"], location);
+    }
+    for count in 1..=3 {
+        let browser = &isolates[count - 1];
+        assert_eq!(browser.get("https://app.example.com/object").send().text(), count.to_string());
+        assert_eq!(browser.get("https://app.example.com/count").send().text(), "1", "a memory of its own");
+    }
+    let operation = |isolate: usize, operation: &Value| {
+        isolates[isolate].post("https://app.example.com/kv").json(operation).send().json()
+    };
+    let (get, put) = (json!({ "op": "get", "key": "k" }), json!({ "op": "put", "key": "k", "value": "v" }));
+    world.kv("KV").part_locations();
+    assert_eq!(operation(0, &get), json!({ "ok": null }));
+    assert_eq!(operation(0, &put), json!({ "ok": null }));
+    assert_eq!(operation(1, &get), json!({ "ok": "v" }), "the same location");
+    assert_eq!(operation(2, &get), json!({ "ok": null }), "another one");
+    world.kv("KV").join_locations();
+    assert_eq!(operation(2, &get), json!({ "ok": "v" }));
+}
+
+#[test]
 fn a_rate_limit_counts_for_each_key() {
     let world = worker().rate_limit("LIMIT", 2, 3600).start().unwrap();
     let ask = |key: &str| world.client().get(&format!("https://a.example/limited?key={key}")).send().json();

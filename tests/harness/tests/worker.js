@@ -10,6 +10,8 @@ export class Counter {
   }
 }
 
+let count = 0;
+
 async function tried(work) {
   try {
     return { ok: (await work()) ?? null };
@@ -53,6 +55,9 @@ const actions = {
   },
   async object(request, env) {
     return env.OBJECT.get(env.OBJECT.idFromName("one")).fetch(request);
+  },
+  async count() {
+    return new Response(String(++count));
   },
   async limited(request, env, url) {
     return Response.json([env.LIMIT.constructor.name, (await env.LIMIT.limit({ key: url.searchParams.get("key") })).success]);
