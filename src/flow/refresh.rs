@@ -220,12 +220,10 @@ async fn outcome<P: Platform>(
                     patience,
                 };
                 let landed = platform.to_the_end(flight.fly(place));
-                if !is_alive {
-                    return landed.await;
-                }
-                // It flies on without this request.
+                // It flies on where the request goes on without it; from one that crashed nobody hears.
+                let time = if is_alive { PATIENCE_WITH_A_TOKEN } else { PATIENCE * 3 };
                 let elsewhere = || Outcome::Elsewhere { until: platform.now().plus(Duration::from_secs(1)) };
-                return within(platform, PATIENCE_WITH_A_TOKEN, landed).await.unwrap_or_else(elsewhere);
+                return within(platform, time, landed).await.unwrap_or_else(elsewhere);
             }
             Found::Flying if is_alive || platform.now() >= patience => {
                 return Outcome::Elsewhere { until: platform.now().plus(Duration::from_secs(1)) };

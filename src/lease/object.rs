@@ -230,13 +230,14 @@ impl<P: Platform> Object<'_, P> {
     /// Every call may come twice: it does no more than the first time. So one whose answer is lost, as when the
     /// object moves or is overloaded, is made again.
     async fn ask(&self, name: &str, call: &str) -> Result<String, StoreError> {
-        for pause in ASK_AGAIN {
-            match self.platform.call_lease_object(name, call).await {
-                Err(StoreError::Failed(_)) => self.platform.sleep(pause).await,
-                answered => return answered,
+        let mut pauses = ASK_AGAIN.into_iter();
+        loop {
+            let answered = self.platform.call_lease_object(name, call).await;
+            match (&answered, pauses.next()) {
+                (Err(StoreError::Failed(_)), Some(pause)) => self.platform.sleep(pause).await,
+                _ => return answered,
             }
         }
-        self.platform.call_lease_object(name, call).await
     }
 
     fn open(&self, sealed: &str, name: &Name) -> Option<Successor> {

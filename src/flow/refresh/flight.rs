@@ -6,7 +6,7 @@ use crate::Vestibule;
 use crate::config::Provider;
 use crate::flow::Exchange;
 use crate::flow::refresh::BACKOFF;
-use crate::flow::refresh::grant::{self, RenewError, Renewed};
+use crate::flow::refresh::grant::{self, Prepared, RenewError, Renewed};
 use crate::http::request::Request;
 use crate::lease::flights::{Outcome, Place};
 use crate::lease::{AnyLease, Lease, Name, Successor, Taken, Theirs};
@@ -55,30 +55,41 @@ impl<P: Platform> Flight<P> {
             return Outcome::Unavailable { until: now.plus(BACKOFF) };
         };
         let lease = AnyLease::new(exchange.config(), exchange.platform);
-        match self.prepare(&exchange, &lease, provider, &place).await {
-            Ok(()) => self.use_token(&exchange, &lease, provider, place).await,
+        let renewed = match self.prepare(&exchange, &lease, provider, &place).await {
+            Ok(Ok(prepared)) => grant::renew(&exchange, provider, prepared, &self.session).await,
+            Ok(Err(error)) => Err(error),
             Err(outcome) => {
                 place.land(outcome.clone(), self.platform.now());
-                outcome
+                return outcome;
             }
+        };
+        match renewed {
+            Ok(renewed) => self.leave(&exchange, &lease, renewed, place).await,
+            Err(error) => self.give_up(&exchange, &lease, error, place).await,
         }
     }
 
-    /// The lease, with enough of it left to use the refresh token within it. An error is an outcome.
+    /// The lease, with enough of it left to use the refresh token within it, and what that takes. An error is an
+    /// outcome.
     async fn prepare(
         &self,
         exchange: &Exchange<'_, P>,
         lease: &impl Lease,
         provider: &Provider,
         place: &Place,
-    ) -> Result<(), Outcome> {
-        self.ask(exchange, lease, place).await?;
-        let taken = self.platform.now();
-        grant::prepare(exchange, provider).await;
-        if self.platform.now() < taken.plus(PREPARED) {
-            return Ok(());
+    ) -> Result<Result<Prepared, RenewError>, Outcome> {
+        let mut is_first = true;
+        loop {
+            self.ask(exchange, lease, place).await?;
+            let taken = self.platform.now();
+            let prepared = grant::prepare(exchange, provider).await;
+            // What took so long is at hand the next time.
+            let is_late = self.platform.now() >= taken.plus(PREPARED);
+            if !is_late || prepared.is_err() || !is_first {
+                return Ok(prepared);
+            }
+            is_first = false;
         }
-        self.ask(exchange, lease, place).await
     }
 
     /// Asks for the lease, and waits for whoever has it where there is no living token.
@@ -123,7 +134,7 @@ impl<P: Platform> Flight<P> {
         let Some(look_at) = theirs.look_at else {
             return Err(self.unavailable(theirs.until.since(platform.now()).min(BACKOFF)));
         };
-        platform.sleep(look_at.since(platform.now())).await;
+        platform.sleep(look_at.since(platform.now()).min(LOOKING)).await;
         let until = theirs.until.min(platform.now().plus(LOOKING)).min(self.patience);
         let mut pause = FIRST_PAUSE;
         loop {
@@ -148,17 +159,16 @@ impl<P: Platform> Flight<P> {
         }
     }
 
-    /// Uses the refresh token, and leaves what followed.
-    async fn use_token(
+    /// Says why there are no new tokens, or goes on with those that somebody else got.
+    async fn give_up(
         &self,
         exchange: &Exchange<'_, P>,
         lease: &impl Lease,
-        provider: &Provider,
+        error: RenewError,
         place: Place,
     ) -> Outcome {
-        let outcome = match grant::renew(exchange, provider, &self.session).await {
-            Ok(renewed) => return self.leave(exchange, lease, renewed, place).await,
-            Err(RenewError::Gone(error)) => match lease.look_again(&self.name).await {
+        let outcome = match error {
+            RenewError::Gone(error) => match lease.look_again(&self.name).await {
                 Ok(Some(successor)) => self.adopt(lease, successor).await,
                 Ok(None) => {
                     self.log(exchange, Level::Info, "grant_gone", &error);
@@ -166,11 +176,11 @@ impl<P: Platform> Flight<P> {
                 }
                 Err(_) => self.unavailable(BACKOFF),
             },
-            Err(RenewError::Unavailable(error, retry_after)) => {
+            RenewError::Unavailable(error, retry_after) => {
                 self.log(exchange, Level::Warn, "refresh_failed", &error);
                 self.unavailable(retry_after.unwrap_or(BACKOFF).clamp(BACKOFF, LONGEST_BACKOFF))
             }
-            Err(RenewError::Misconfigured(error)) => {
+            RenewError::Misconfigured(error) => {
                 self.log(exchange, Level::Error, "refresh_misconfigured", &error);
                 self.unavailable(MISCONFIGURED_BACKOFF)
             }

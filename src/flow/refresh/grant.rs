@@ -3,6 +3,7 @@
 mod api;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -44,11 +45,17 @@ pub(super) enum RenewError {
 /// How long the provider's keys may take. The token is used up by then, and others wait for what it gave.
 const KEYS: Duration = Duration::from_secs(2);
 
-/// Fetches what [`renew`] needs before it can ask. What goes wrong here goes wrong there again, and is told there.
-pub(super) async fn prepare<P: Platform>(exchange: &Exchange<'_, P>, provider: &Provider) {
-    if let ProviderKind::Oidc(oidc) = &provider.kind {
-        let _ = provider::metadata(exchange, provider, oidc).await;
-    }
+/// What has to be known of a provider before it can be asked: its metadata, where it publishes any.
+pub(super) struct Prepared(Option<Rc<ProviderMetadata>>);
+
+/// Fetches that.
+pub(super) async fn prepare<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider: &Provider,
+) -> Result<Prepared, RenewError> {
+    let ProviderKind::Oidc(oidc) = &provider.kind else { return Ok(Prepared(None)) };
+    let metadata = provider::metadata(exchange, provider, oidc).await.map_err(passing)?;
+    Ok(Prepared(Some(metadata)))
 }
 
 /// Whether [`renew`] knows how to ask this provider, and the session has what that takes.
@@ -65,14 +72,19 @@ pub(super) fn is_renewable(provider: &Provider, session: &Session) -> bool {
 pub(super) async fn renew<P: Platform>(
     exchange: &Exchange<'_, P>,
     provider: &Provider,
+    prepared: Prepared,
     session: &Session,
 ) -> Result<Renewed, RenewError> {
-    match &provider.kind {
-        ProviderKind::Oidc(oidc) => renew_at_provider(exchange, provider, oidc, session).await,
-        ProviderKind::Credentials(credentials) => match &credentials.refresh {
+    let refused = || Err(RenewError::Misconfigured("no refresh is configured".to_owned()));
+    match (&provider.kind, prepared) {
+        (ProviderKind::Oidc(oidc), Prepared(Some(metadata))) => {
+            renew_at_provider(exchange, provider, oidc, &metadata, session).await
+        }
+        (ProviderKind::Credentials(credentials), _) => match &credentials.refresh {
             Some(refresh) => api::renew(exchange, provider, refresh, session).await,
-            None => Err(RenewError::Misconfigured("no refresh is configured".to_owned())),
+            None => refused(),
         },
+        (ProviderKind::Oidc(_), Prepared(None)) => refused(),
     }
 }
 
@@ -81,14 +93,13 @@ async fn renew_at_provider<P: Platform>(
     exchange: &Exchange<'_, P>,
     provider: &Provider,
     oidc: &OidcProvider,
+    metadata: &ProviderMetadata,
     session: &Session,
 ) -> Result<Renewed, RenewError> {
-    let passing = |error: Error| RenewError::Unavailable(error.to_string(), None);
     let refresh_token = session
         .refresh_token()
         .ok_or_else(|| RenewError::Gone("the session has no refresh token".to_owned()))?;
-    let metadata = provider::metadata(exchange, provider, oidc).await.map_err(passing)?;
-    let client = provider::client(oidc, &metadata);
+    let client = provider::client(oidc, metadata);
     let request = token::refresh_request(metadata.token_endpoint(), &client, &refresh_token);
     let response = provider::ask(exchange, provider, "token", request).await.map_err(passing)?;
     let tokens = token::parse(&response).map_err(|error| match error {
@@ -98,9 +109,7 @@ async fn renew_at_provider<P: Platform>(
     })?;
     if let Some(id_token) = &tokens.id_token {
         let subject = session.subject().unwrap_or_default();
-        check_id_token(exchange, provider, oidc, &metadata, id_token, subject)
-            .await
-            .map_err(|error| RenewError::Unavailable(error.to_string(), None))?;
+        check_id_token(exchange, provider, oidc, metadata, id_token, subject).await.map_err(passing)?;
     }
     Ok(Renewed {
         expires_at: tokens.expires_at(exchange.platform.now()),
@@ -109,6 +118,11 @@ async fn renew_at_provider<P: Platform>(
         refresh_expires_at: None,
         api_cookies: BTreeMap::new(),
     })
+}
+
+/// Nothing is known of the refresh token.
+fn passing(error: Error) -> RenewError {
+    RenewError::Unavailable(error.to_string(), None)
 }
 
 /// That the tokens are the same person's (OpenID Connect Core 1.0 section 12.2). While the provider's keys cannot

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{RenewError, Renewed, retry_after};
+use super::{RenewError, Renewed, passing, retry_after};
 use crate::api::refresh::{self, RefreshError};
 use crate::api::{ApiError, login};
 use crate::config::Provider;
@@ -45,9 +45,7 @@ pub(super) async fn renew<P: Platform>(
     };
     let request = refresh::request(refresh, credentials::client_address(exchange), &find)
         .map_err(|error| RenewError::Misconfigured(error.to_string()))?;
-    let response = provider::ask(exchange, provider, refresh::ENDPOINT, request)
-        .await
-        .map_err(|error| RenewError::Unavailable(error.to_string(), None))?;
+    let response = provider::ask(exchange, provider, refresh::ENDPOINT, request).await.map_err(passing)?;
 
     let now = exchange.platform.now();
     let broken = |error: ApiError| RenewError::Unavailable(error.to_string(), retry_after(&response, now));
