@@ -112,7 +112,6 @@ pub(crate) async fn ready<P: Platform>(
         if exchange.vestibule.flights.is_signed_out(&name.sid) {
             return Err(NotReady::SignedOut);
         }
-        let now = exchange.platform.now();
         match outcome(exchange, provider, &session, &name, is_alive, patience).await {
             Outcome::Renewed(successor) => {
                 session = session.followed_by(&successor, exchange.platform.now());
@@ -125,7 +124,8 @@ pub(crate) async fn ready<P: Platform>(
             }
             Outcome::SignedOut => return Err(NotReady::SignedOut),
             Outcome::Unavailable { until } | Outcome::Elsewhere { until } => {
-                return as_it_is(session, is_alive, news, until.since(now).max(Duration::from_secs(1)));
+                let retry = until.since(exchange.platform.now()).max(Duration::from_secs(1));
+                return as_it_is(session, is_alive, news, retry);
             }
         }
         match due(exchange, &session) {

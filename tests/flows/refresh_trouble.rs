@@ -163,6 +163,15 @@ fn point_4_a_successor_of_a_secret_that_is_gone_leaves_the_word_to_the_provider(
 }
 
 #[test]
+fn point_6_retry_after_does_not_count_the_time_that_has_passed() {
+    let (world, browser) = signed_in("none", OVER);
+    world.token_time.set(SECOND * 9);
+    world.provider.goes_down("token");
+    let answers = world.all([sent(&world, &browser.cookie_header(), Duration::ZERO)]);
+    assert_eq!((answers[0].status, answers[0].headers.get("retry-after")), (503, Some("5")));
+}
+
+#[test]
 fn point_6_answers_that_make_no_sense_end_no_session() {
     let tokens = |change: fn(&mut Value)| {
         let mut tokens = json!({

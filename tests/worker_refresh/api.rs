@@ -1,0 +1,245 @@
+//! An API of one's own that rotates its refresh tokens and revokes on reuse, in its three shapes: tokens in the body,
+//! a token that alone says when it ends, cookies. People sign in through the form.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use miniflare_test_harness::{Client, Harness, HarnessBuilder, Request, Response};
+use serde_json::{Value, json};
+
+use crate::world::{API, APP, PATIENCE, STRICT, at_once, expire, now, session, tabs, worker_of};
+
+const ISOLATES: [&str; 4] = ["FRA"; 4];
+
+/// Where the API has its tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    Body,
+    Jwt,
+    Cookies,
+}
+
+pub const SHAPES: [Shape; 3] = [Shape::Body, Shape::Jwt, Shape::Cookies];
+
+/// The API.
+pub struct Api {
+    shape: Shape,
+    /// How long a refresh takes.
+    delay: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The number of each person's live refresh token.
+    live: BTreeMap<String, u32>,
+    revoked: BTreeSet<String>,
+    given: u32,
+    refused: u32,
+}
+
+impl Api {
+    pub fn new(shape: Shape, delay: Duration) -> Arc<Self> {
+        Arc::new(Self { shape, delay, state: Mutex::default() })
+    }
+
+    /// The Worker in front of it.
+    pub fn worker(self: &Arc<Self>, lease: &str) -> HarnessBuilder {
+        let api = Arc::clone(self);
+        worker_of(&provider(self.shape), lease).host("api.example", move |request| match request.path() {
+            "/login" => api.login(request),
+            "/refresh" => api.refresh(request),
+            other => panic!("asked for {other}"),
+        })
+    }
+
+    /// How many refreshes were granted, and how many refused.
+    pub fn refreshed(&self) -> (u32, u32) {
+        let state = self.state.lock().unwrap();
+        (state.given, state.refused)
+    }
+
+    fn login(&self, request: &Request) -> Response {
+        let filled = request.json();
+        let name = filled["name"].as_str().unwrap();
+        if filled["password"] != format!("password of {name}") {
+            return Response::json(&json!({ "error": "no" })).with_status(401);
+        }
+        let mut state = self.state.lock().unwrap();
+        state.live.insert(name.to_owned(), 0);
+        state.revoked.remove(name);
+        drop(state);
+        self.tokens(name, 0)
+    }
+
+    /// Takes each refresh token once. One that comes again ends the sign-in.
+    fn refresh(&self, request: &Request) -> Response {
+        let token = match self.shape {
+            Shape::Cookies => request.cookie("refresh_token").map(str::to_owned),
+            _ => request.json()["refreshToken"].as_str().map(str::to_owned),
+        };
+        let token = token.unwrap_or_default();
+        let mut state = self.state.lock().unwrap();
+        let parsed = token.strip_prefix("refresh-").and_then(|rest| rest.split_once('~'));
+        let (name, number) = parsed.expect("one of ours");
+        let number: u32 = number.parse().unwrap();
+        if state.revoked.contains(name) || state.live[name] != number {
+            state.revoked.insert(name.to_owned());
+            state.refused += 1;
+            return Response::json(&json!({ "error": "reused" })).with_status(401);
+        }
+        state.live.insert(name.to_owned(), number + 1);
+        state.given += 1;
+        drop(state);
+        self.tokens(name, number + 1).delay(self.delay)
+    }
+
+    fn tokens(&self, name: &str, number: u32) -> Response {
+        let refresh = format!("refresh-{name}~{number}");
+        match self.shape {
+            Shape::Body => Response::json(&json!({
+                "accessToken": access_token(self.shape, name, number), "refreshToken": refresh,
+                "expiresIn": 3600, "user": { "id": name, "name": name },
+            })),
+            Shape::Jwt => {
+                let token = access_token(self.shape, name, number);
+                Response::json(&json!({ "accessToken": token, "refreshToken": refresh }))
+            }
+            Shape::Cookies => {
+                let access = access_token(self.shape, name, number);
+                Response::json(&json!({ "user": { "id": name, "name": name } }))
+                    .header("set-cookie", format!("access_token={access}; Max-Age=3600; Path=/; HttpOnly"))
+                    .header("set-cookie", format!("refresh_token={refresh}; Path=/refresh; HttpOnly"))
+            }
+        }
+    }
+}
+
+/// Somebody's access token of that number.
+pub fn access_token(shape: Shape, name: &str, number: u32) -> String {
+    if shape != Shape::Jwt {
+        return format!("access-{name}~{number}");
+    }
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    // A whole hour, so that a token is the same for some time.
+    let end = (now().seconds() / 3600 + 2) * 3600;
+    let payload = json!({ "exp": end, "user": { "id": name, "name": name }, "number": number });
+    format!("{}.{}.c2ln", part(&json!({ "alg": "HS256" })), part(&payload))
+}
+
+/// The configuration for it.
+pub fn provider(shape: Shape) -> Value {
+    let mut provider = json!({
+        "id": "demo",
+        "type": "credentials",
+        "strict_rotation": true,
+        "fields": [{ "name": "name" }, { "name": "password", "type": "password" }],
+        "login": {
+            "url": "https://api.example/login",
+            "access_token": "body.accessToken",
+            "refresh_token": "body.refreshToken",
+        },
+        "user": { "id": "login.user.id", "name": "login.user.name" },
+        "refresh": { "url": "https://api.example/refresh", "body": { "refreshToken": "{refresh_token}" } },
+    });
+    match shape {
+        Shape::Body => provider["login"]["expires_in"] = json!("body.expiresIn"),
+        Shape::Jwt => {
+            provider["user"] = json!({ "id": "access_token.user.id", "name": "access_token.user.name" });
+        }
+        Shape::Cookies => {
+            provider["login"]["access_token"] = json!("cookie.access_token");
+            provider["login"]["refresh_token"] = json!("cookie.refresh_token");
+            provider["refresh"] = json!({
+                "url": "https://api.example/refresh", "cookies": { "refresh_token": "{refresh_token}" },
+            });
+        }
+    }
+    provider
+}
+
+/// Signs somebody in through the form.
+pub fn sign_in(world: &Harness, name: &str) -> Client {
+    let browser = world.client();
+    let page = browser.get(&format!("{APP}/auth/signin")).navigation().send().expect_status(200);
+    assert!(page.text().contains("name=\"password\""), "{}", page.text());
+    let csrf = browser.get(&format!("{APP}/auth/csrf")).send().json()["csrfToken"].clone();
+    let password = format!("password of {name}");
+    let form = [
+        ("csrfToken", csrf.as_str().unwrap()),
+        ("callbackUrl", "/api"),
+        ("name", name),
+        ("password", password.as_str()),
+    ];
+    let signed_in = browser.post(&format!("{APP}/auth/callback/demo")).navigation().form(&form).send();
+    assert_eq!(signed_in.expect_status(302).location(), API);
+    assert_eq!(session(&browser)["name"], name);
+    browser
+}
+
+#[test]
+fn point_2_3_and_4_fifty_requests_over_four_isolates_ask_the_api_once() {
+    std::thread::scope(|scope| {
+        for (shape, lease) in SHAPES.into_iter().flat_map(|shape| STRICT.map(|lease| (shape, lease))) {
+            scope.spawn(move || fifty(shape, lease));
+        }
+    });
+}
+
+fn fifty(shape: Shape, lease: &str) {
+    let api = Api::new(shape, Duration::ZERO);
+    let world = api.worker(lease).isolates(&ISOLATES).start().unwrap();
+    world.kv("AUTH_KV").limit_writes(Duration::from_hours(1));
+    let browser = sign_in(&world, "ada");
+    for round in 1..=2 {
+        expire(&browser);
+        let before = browser.fork();
+        let new = format!("Bearer {}", access_token(shape, "ada", round));
+        for answer in at_once(tabs(&browser, 50, 4)) {
+            let log = world.logs();
+            assert_eq!(
+                (answer.status, answer.text()),
+                (200, new.clone()),
+                "{shape:?}, {lease}\n{}",
+                log.text()
+            );
+        }
+        assert_eq!(api.refreshed(), (round, 0), "{shape:?}, {lease}");
+        for isolate in 0..4 {
+            assert_eq!(before.fork().at(isolate).get(API).send().expect_status(200).text(), new, "{shape:?}");
+        }
+        assert_eq!(browser.get(API).send().expect_status(200).text(), new, "{shape:?}, {lease}");
+    }
+    assert_eq!(api.refreshed(), (2, 0), "{shape:?}, {lease}");
+    for secret in ["refresh-ada", "access-ada", "password of"] {
+        assert!(!world.logs().contains(secret), "{}", world.logs().text());
+    }
+}
+
+#[test]
+fn point_2_a_browser_that_hangs_up_on_a_slow_api_loses_no_token() {
+    std::thread::scope(|scope| {
+        for (shape, lease) in SHAPES.into_iter().flat_map(|shape| STRICT.map(|lease| (shape, lease))) {
+            scope.spawn(move || hang_up(shape, lease));
+        }
+    });
+}
+
+fn hang_up(shape: Shape, lease: &str) {
+    let api = Api::new(shape, Duration::from_millis(1500));
+    let world = api.worker(lease).isolates(&["FRA", "FRA"]).start().unwrap();
+    let browser = sign_in(&world, "ada");
+    expire(&browser);
+    let impatient = browser.fork().timeout(Duration::from_millis(400));
+    assert!(impatient.get(API).try_send().is_err(), "it hung up");
+    world.wait_for_requests("api.example", 2, PATIENCE);
+    // With the cookies of before: the browser never got others. In the same isolate, and in one that knows nothing.
+    for isolate in [1, 0] {
+        let reply = browser.fork().at(isolate).get(API).send().expect_status(200);
+        let new = format!("Bearer {}", access_token(shape, "ada", 1));
+        assert_eq!((reply.text(), api.refreshed()), (new, (1, 0)), "{shape:?}, {lease}");
+    }
+}

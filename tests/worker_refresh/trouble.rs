@@ -1,0 +1,161 @@
+//! A provider, and an API of one's own, that do everything wrong at once: each session meets another trouble. All
+//! sessions live on, and are well as soon as the other side is.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use miniflare_test_harness::{Harness, Request, Response};
+use serde_json::json;
+
+use crate::api::{self, Shape};
+use crate::world::{API, APP, COOKIE, a_session, now, plant, provider, worker, worker_of};
+
+/// What goes wrong, and how many seconds the browser is to wait at most.
+const TROUBLES: [(&str, fn() -> Response, u64); 22] = [
+    ("hang", Response::hang, 5),
+    ("close", Response::close, 5),
+    ("500", || Response::status(500), 5),
+    ("500 that refuses", || json_text(500, "{\"error\":\"invalid_grant\"}"), 5),
+    ("503 as a page", || Response::html("<h1>busy</h1>").with_status(503), 5),
+    ("503 with Retry-After", || Response::status(503).header("retry-after", "40"), 40),
+    ("429 with seconds", || Response::status(429).header("retry-after", "40"), 40),
+    ("429 with a date", || Response::status(429).header("retry-after", date(40)), 40),
+    ("429 with a date long ago", || Response::status(429).header("retry-after", date(-4000)), 5),
+    ("429 with a word", || Response::status(429).header("retry-after", "later"), 5),
+    ("429 for a year", || Response::status(429).header("retry-after", "31536000"), 600),
+    ("408", || Response::status(408), 5),
+    ("garbage", || Response::raw("garbage\r\n\r\n"), 5),
+    ("a page", || Response::html("<h1>Sign in to this network</h1>"), 5),
+    ("an empty body", || json_text(200, ""), 5),
+    ("half a body", half, 5),
+    ("a body without end", endless, 5),
+    ("a body that is deep", || json_text(200, &"{\"a\":".repeat(20_000)), 5),
+    ("a redirect", || Response::redirect("https://evil.example/"), 5),
+    ("tokens as text", || Response::bytes(TOKENS).header("content-type", "text/plain"), 5),
+    ("nothing that was asked for", || json_text(200, "{}"), 5),
+    ("404", || Response::html("<h1>gone</h1>").with_status(404), 5),
+];
+
+const TOKENS: &str = "{\"access_token\":\"new\",\"accessToken\":\"new\",\"token_type\":\"Bearer\"}";
+
+#[test]
+fn point_6_whatever_a_provider_answers_every_session_survives() {
+    let is_well = Arc::new(AtomicBool::new(false));
+    let well = Arc::clone(&is_well);
+    let world = provider(worker("https://idp.example", "durable-object"), move |request| {
+        let token = request.form("refresh_token").unwrap_or_default();
+        let tokens =
+            json!({ "access_token": format!("new-{token}"), "token_type": "Bearer", "expires_in": 3600 });
+        trouble(&token, well.load(Ordering::SeqCst)).unwrap_or_else(|| Response::json(&tokens))
+    });
+    let world = world.isolates(&["FRA", "FRA"]).start().unwrap();
+    let own: [(&str, u64); 1] = [("200 with an error", 5)];
+    every_session_survives(&world, &is_well, &own);
+}
+
+#[test]
+fn point_6_whatever_an_api_answers_every_session_survives() {
+    let is_well = Arc::new(AtomicBool::new(false));
+    let well = Arc::clone(&is_well);
+    let worker = worker_of(&api::provider(Shape::Body), "durable-object");
+    let world = worker.host("api.example", move |request: &Request| {
+        let token = request.json()["refreshToken"].as_str().unwrap_or_default().to_owned();
+        let tokens = json!({ "accessToken": format!("new-{token}"), "expiresIn": 3600 });
+        trouble(&token, well.load(Ordering::SeqCst)).unwrap_or_else(|| Response::json(&tokens))
+    });
+    let world = world.isolates(&["FRA", "FRA"]).start().unwrap();
+    every_session_survives(&world, &is_well, &[]);
+}
+
+/// What the session with that refresh token meets.
+fn trouble(token: &str, is_well: bool) -> Option<Response> {
+    if is_well {
+        return None;
+    }
+    let name = token.replace('_', " ");
+    if name == "200 with an error" {
+        return Some(json_text(200, "{\"error\":\"server_error\"}"));
+    }
+    let found = TROUBLES.iter().find(|(trouble, ..)| *trouble == name);
+    Some(found.unwrap_or_else(|| panic!("no trouble is called {name:?}")).1())
+}
+
+fn every_session_survives(world: &Harness, is_well: &AtomicBool, own: &[(&str, u64)]) {
+    let troubles = TROUBLES.iter().map(|(name, _, retry)| (*name, *retry)).chain(own.iter().copied());
+    let browsers: Vec<_> = troubles
+        .map(|(name, retry)| {
+            let token = name.replace(' ', "_");
+            let (living, ended) = (world.client(), world.client());
+            plant(&living, &a_session(&format!("living {name}"), &token, 20));
+            plant(&ended, &a_session(&format!("ended {name}"), &token, -1));
+            (name, retry, living, ended)
+        })
+        .collect();
+    // All at once: one of them takes the ten seconds that the other side may take.
+    std::thread::scope(|scope| {
+        for (name, retry, living, ended) in &browsers {
+            scope.spawn(move || {
+                let answer = living.get(API).send();
+                assert_eq!((answer.status, answer.text().as_str()), (200, "Bearer old-token"), "{name}");
+                assert_eq!(answer.set_cookie(COOKIE), None, "{name}");
+            });
+            scope.spawn(move || {
+                let answer = ended.get(API).send();
+                assert_eq!(
+                    (answer.status, answer.set_cookie(COOKIE)),
+                    (503, None),
+                    "{name}: {}",
+                    answer.text()
+                );
+                let told: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+                assert!((1..=*retry).contains(&told) && told + 5 > *retry.min(&600), "{name}: {told}");
+                let shown = ended.get(&format!("{APP}/auth/session")).send().expect_status(200);
+                assert_eq!(shown.json()["user"]["name"], "Somebody", "{name}");
+                assert_eq!(shown.json()["access_token"], json!(null), "{name}: no dead token for a page");
+                assert_eq!(shown.json()["error"], json!(null), "{name}");
+            });
+        }
+    });
+    world.assert_no_unknown_requests();
+    for secret in ["old-token", "TROUBLE", "eyJ"] {
+        assert!(!world.logs().contains(secret), "{}", world.logs().text());
+    }
+    let lines = world.logs().lines();
+    let exceptions: Vec<_> = lines.iter().filter(|line| line.from_runtime).collect();
+    assert!(exceptions.is_empty(), "the runtime complains: {exceptions:#?}");
+
+    // In an isolate that has not been told to wait.
+    is_well.store(true, Ordering::SeqCst);
+    for (name, _, _, ended) in &browsers {
+        let answer = ended.clone().at(1).get(API).send();
+        let new = format!("Bearer new-{}", name.replace(' ', "_"));
+        assert_eq!((answer.status, answer.text()), (200, new), "{name}\n{}", world.logs().text());
+        assert!(answer.set_cookie(COOKIE).is_some(), "{name}");
+    }
+}
+
+fn json_text(status: u16, text: &str) -> Response {
+    Response::bytes(text).header("content-type", "application/json").with_status(status)
+}
+
+fn date(ahead: i64) -> String {
+    vestibule::time::Timestamp::from_seconds(now().seconds().saturating_add_signed(ahead)).to_imf_fixdate()
+}
+
+fn half() -> Response {
+    Response::raw(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{\"access_token\":",
+    )
+}
+
+fn endless() -> Response {
+    let piece = format!("\"{}\",", "a".repeat(16 * 1024));
+    Response::stream(move |body| {
+        body.write_all(b"[")?;
+        loop {
+            body.write_all(piece.as_bytes())?;
+        }
+    })
+    .header("content-type", "application/json")
+}

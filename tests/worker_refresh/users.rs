@@ -1,0 +1,79 @@
+//! Several people at once: nobody ever gets another one's token.
+
+use std::time::Duration;
+
+use miniflare_test_harness::{Client, SCHEME_HEADER};
+
+use crate::api::{Api, Shape, access_token, sign_in};
+use crate::world::{APP, PATIENCE, STRICT, at_once, expire};
+
+const PEOPLE: [&str; 2] = ["ada", "bob"];
+
+/// Two people whose tokens have ended.
+fn two_people(world: &miniflare_test_harness::Harness) -> [Client; 2] {
+    PEOPLE.map(|name| {
+        let browser = sign_in(world, name);
+        expire(&browser);
+        browser
+    })
+}
+
+#[test]
+fn point_2_a_hundred_mixed_requests_of_two_people_get_each_their_own_token() {
+    for (lease, shape) in [("kv", Shape::Body), ("durable-object", Shape::Cookies)] {
+        let api = Api::new(shape, Duration::ZERO);
+        let world = api.worker(lease).isolates(&["FRA", "FRA"]).start().unwrap();
+        world.kv("AUTH_KV").limit_writes(Duration::from_hours(1));
+        let browsers = two_people(&world);
+        for round in 1..=2 {
+            let mixed = (0..100).map(|i| browsers[i % 2].fork().at(i / 2 % 2)).collect();
+            for (i, answer) in at_once(mixed).into_iter().enumerate() {
+                let own = format!("Bearer {}", access_token(shape, PEOPLE[i % 2], round));
+                assert_eq!((answer.status, answer.text()), (200, own), "{lease}\n{}", world.logs().text());
+            }
+            assert_eq!(api.refreshed(), (round * 2, 0), "{lease}");
+            for browser in &browsers {
+                browser.get(&format!("{APP}/api")).send().expect_status(200);
+                expire(browser);
+            }
+        }
+    }
+}
+
+#[test]
+fn point_2_people_who_share_a_connection_get_each_their_own_token() {
+    for lease in STRICT {
+        let api = Api::new(Shape::Body, Duration::from_millis(50));
+        let world = api.worker(lease).start().unwrap();
+        let browsers = two_people(&world);
+        // A proxy's connections: the requests of both, one after the other, before any answer.
+        let pipelined: Vec<u8> = (0..10).flat_map(|i| request(&browsers[i % 2], i == 9)).collect();
+        let connections: Vec<_> = std::thread::scope(|scope| {
+            let all: Vec<_> =
+                (0..10).map(|_| scope.spawn(|| world.client().raw(&pipelined, PATIENCE))).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        for connection in connections {
+            assert_eq!(connection.statuses(), [200; 10], "{lease}: {}", connection.text());
+            let text = connection.text();
+            let tokens: Vec<&str> =
+                text.match_indices("Bearer access-").map(|(at, _)| &text[at + 14..at + 19]).collect();
+            let own: Vec<String> = (0..10).map(|i| format!("{}~1", PEOPLE[i % 2])).collect();
+            assert_eq!(tokens, own, "{lease}");
+        }
+        assert_eq!(api.refreshed(), (2, 0), "{lease}");
+    }
+}
+
+/// A request as its bytes.
+fn request(browser: &Client, is_last: bool) -> Vec<u8> {
+    let cookies: Vec<String> =
+        browser.cookies(APP).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let connection = if is_last { "close" } else { "keep-alive" };
+    let head = format!(
+        "GET /api HTTP/1.1\r\nHost: app.example.com\r\n{SCHEME_HEADER}: https\r\nCookie: {}\r\n\
+         Connection: {connection}\r\n\r\n",
+        cookies.join("; ")
+    );
+    head.into_bytes()
+}

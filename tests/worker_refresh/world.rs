@@ -1,0 +1,131 @@
+//! The built Worker, what stands around it, and what a test does to a browser's session.
+
+use std::time::Duration;
+
+use miniflare_test_harness::{Client, Harness, HarnessBuilder, Reply, Request, Response};
+use serde_json::{Map, Value, json};
+use vestibule::config::Dialect;
+use vestibule::jose::kdf::Keyring;
+use vestibule::secret::Secret;
+use vestibule::session::seal;
+use vestibule::time::Timestamp;
+
+use crate::provider::root;
+
+pub const APP: &str = "https://app.example.com";
+pub const API: &str = "https://app.example.com/api";
+pub const COOKIE: &str = "__Secure-authjs.session-token";
+pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const STRICT: [&str; 2] = ["kv", "durable-object"];
+
+const SECRET: &str = "a-secret-for-sessions-that-no-log-may-hold";
+
+/// The Worker that `cargo xtask build` made, in front of an application that tells the token it got.
+pub fn worker_of(provider: &Value, lease: &str) -> HarnessBuilder {
+    let auth = json!({
+        "providers": [provider],
+        "session": { "expose": { "access_token": "access_token" } },
+        "upstreams": [{ "to": "service:APP", "authorization": "access_token" }],
+        "refresh": { "lease": lease },
+    });
+    let built = root().join("build/index.js");
+    assert!(built.exists(), "there is no {}: run `cargo xtask build` first", built.display());
+    let worker = Harness::from_wrangler(root().join("wrangler.toml"))
+        .var("AUTH", auth)
+        .secret("AUTH_SECRET", SECRET)
+        .secret("AUTH_DEMO_ID", "vestibule")
+        .secret("AUTH_DEMO_SECRET", "development-only-client-secret")
+        .service("APP", |request: &Request| {
+            Response::text(request.header("authorization").unwrap_or("nothing"))
+        });
+    if lease == "durable-object" { worker.durable_object("AUTH_LEASE", "RefreshLease") } else { worker }
+}
+
+/// With an OpenID provider.
+pub fn worker(issuer: &str, lease: &str) -> HarnessBuilder {
+    let provider = json!({
+        "id": "demo", "type": "oidc", "issuer": issuer, "scope": "openid offline_access",
+    });
+    worker_of(&provider, lease)
+}
+
+/// A provider at `idp.example` of which only the token endpoint is of interest.
+pub fn provider(
+    builder: HarnessBuilder,
+    token: impl Fn(&Request) -> Response + Send + Sync + 'static,
+) -> HarnessBuilder {
+    builder.host("idp.example", move |request: &Request| match request.path() {
+        "/.well-known/openid-configuration" => Response::json(&json!({
+            "issuer": "https://idp.example",
+            "authorization_endpoint": "https://idp.example/authorize",
+            "token_endpoint": "https://idp.example/token",
+            "jwks_uri": "https://idp.example/jwks",
+            "response_types_supported": ["code"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256"],
+        })),
+        "/token" => token(request),
+        _ => Response::status(404),
+    })
+}
+
+pub fn now() -> Timestamp {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    Timestamp::from_seconds(since.as_secs())
+}
+
+fn keys() -> Keyring {
+    Keyring::new(vec![Secret::new(SECRET)]).unwrap()
+}
+
+/// What is sealed in a browser's session.
+pub fn session(browser: &Client) -> Map<String, Value> {
+    let sealed = browser.cookie(APP, COOKIE).expect("somebody is signed in");
+    seal::open(&keys(), Dialect::AuthJsV5, COOKIE, &sealed, now()).unwrap()
+}
+
+/// Gives a browser that session, as if it were an hour old.
+pub fn plant(browser: &Client, claims: &Map<String, Value>) {
+    let mut dice = 1_u8;
+    let mut random = |bytes: &mut [u8]| {
+        for byte in bytes {
+            dice = dice.wrapping_mul(5).wrapping_add(77);
+            *byte = dice;
+        }
+    };
+    let (day, hour) = (Duration::from_hours(24), Duration::from_hours(1));
+    let then = now().minus(hour);
+    let sealed = seal::seal(&keys(), Dialect::AuthJsV5, COOKIE, claims, day, then, &mut random);
+    browser.set_cookie(APP, &format!("{COOKIE}={sealed}; Path=/; Secure; HttpOnly"));
+}
+
+/// Somebody's session, whose access token ends in so many seconds, or ended then.
+pub fn a_session(sid: &str, refresh_token: &str, ends_in: i64) -> Map<String, Value> {
+    let claims = json!({
+        "sub": "somebody", "name": "Somebody", "provider": "demo", "sid": sid,
+        "access_token": "old-token", "refresh_token": refresh_token,
+        "expires_at": now().seconds().saturating_add_signed(ends_in),
+    });
+    claims.as_object().unwrap().clone()
+}
+
+/// Lets a browser's access token have ended a moment ago.
+pub fn expire(browser: &Client) {
+    let mut claims = session(browser);
+    claims.insert("expires_at".to_owned(), (now().seconds() - 1).into());
+    plant(browser, &claims);
+}
+
+/// The answers to requests that are sent at the same time, in the order of the browsers.
+pub fn at_once(browsers: Vec<Client>) -> Vec<Reply> {
+    std::thread::scope(|scope| {
+        let requests: Vec<_> =
+            browsers.into_iter().map(|browser| scope.spawn(move || browser.get(API).send())).collect();
+        requests.into_iter().map(|request| request.join().unwrap()).collect()
+    })
+}
+
+/// So many tabs with the cookies of now, spread over that many isolates.
+pub fn tabs(browser: &Client, count: usize, isolates: usize) -> Vec<Client> {
+    (0..count).map(|tab| browser.fork().at(tab % isolates)).collect()
+}
