@@ -16,6 +16,7 @@ pub(crate) mod kv;
 pub mod object;
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -312,5 +313,5 @@ async fn in_time<P: Platform, T>(
     asked: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
     let late = || Err(StoreError::Failed(format!("no answer within {STORE_TIMEOUT:?}")));
-    within(platform, STORE_TIMEOUT, asked).await.unwrap_or_else(late)
+    within(platform, STORE_TIMEOUT, pin!(asked)).await.unwrap_or_else(late)
 }

@@ -4,7 +4,7 @@
 //! a scripted platform is deterministic, and another runtime costs one implementation.
 
 use std::fmt;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -92,13 +92,14 @@ pub trait Platform: Clone + 'static {
     async fn call_lease_object(&self, name: &str, call: &str) -> Result<String, StoreError>;
 }
 
-/// What `job` comes to, where it does so within `time`. Otherwise it is dropped.
+/// What `job` comes to, where it does so within `time`. Pinned by the caller, so that it is not compiled again for
+/// each kind of job.
 pub(crate) async fn within<P: Platform, T>(
     platform: &P,
     time: Duration,
-    job: impl Future<Output = T>,
+    mut job: Pin<&mut (dyn Future<Output = T> + '_)>,
 ) -> Option<T> {
-    let (mut job, mut late) = (pin!(job), pin!(platform.sleep(time)));
+    let mut late = pin!(platform.sleep(time));
     std::future::poll_fn(|context| match job.as_mut().poll(context) {
         Poll::Ready(done) => Poll::Ready(Some(done)),
         Poll::Pending => late.as_mut().poll(context).map(|()| None),

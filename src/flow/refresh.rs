@@ -8,6 +8,7 @@
 mod flight;
 mod grant;
 
+use std::pin::pin;
 use std::time::Duration;
 
 use crate::config::Provider;
@@ -223,7 +224,7 @@ async fn outcome<P: Platform>(
                 // It flies on where the request goes on without it; from one that crashed nobody hears.
                 let time = if is_alive { PATIENCE_WITH_A_TOKEN } else { PATIENCE * 3 };
                 let elsewhere = || Outcome::Elsewhere { until: platform.now().plus(Duration::from_secs(1)) };
-                return within(platform, time, landed).await.unwrap_or_else(elsewhere);
+                return within(platform, time, pin!(landed)).await.unwrap_or_else(elsewhere);
             }
             Found::Flying if is_alive || platform.now() >= patience => {
                 return Outcome::Elsewhere { until: platform.now().plus(Duration::from_secs(1)) };

@@ -16,9 +16,9 @@
 mod rotation;
 
 mod api;
+mod hostile;
 mod isolates;
 mod one_isolate;
 mod provider;
-mod trouble;
 mod users;
 mod world;

@@ -3,6 +3,7 @@
 mod api;
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -136,7 +137,7 @@ async fn check_id_token<P: Platform>(
     subject: &str,
 ) -> Result<(), Error> {
     let verified = provider::verify_signature(exchange, provider, metadata, id_token.expose());
-    let claims = match within(exchange.platform, KEYS, verified).await {
+    let claims = match within(exchange.platform, KEYS, pin!(verified)).await {
         Some(Ok(payload)) => payload.into_claims(),
         None
         | Some(Err(Error::Provider {

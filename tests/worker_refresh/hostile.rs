@@ -40,7 +40,14 @@ const TROUBLES: [(&str, fn() -> Response, u64); 22] = [
 const TOKENS: &str = "{\"access_token\":\"new\",\"accessToken\":\"new\",\"token_type\":\"Bearer\"}";
 
 #[test]
-fn point_6_whatever_a_provider_answers_every_session_survives() {
+fn point_6_whatever_a_provider_or_an_api_answers_every_session_survives() {
+    std::thread::scope(|scope| {
+        scope.spawn(a_provider);
+        scope.spawn(an_api);
+    });
+}
+
+fn a_provider() {
     let is_well = Arc::new(AtomicBool::new(false));
     let well = Arc::clone(&is_well);
     let world = provider(worker("https://idp.example", "durable-object"), move |request| {
@@ -50,12 +57,10 @@ fn point_6_whatever_a_provider_answers_every_session_survives() {
         trouble(&token, well.load(Ordering::SeqCst)).unwrap_or_else(|| Response::json(&tokens))
     });
     let world = world.isolates(&["FRA", "FRA"]).start().unwrap();
-    let own: [(&str, u64); 1] = [("200 with an error", 5)];
-    every_session_survives(&world, &is_well, &own);
+    every_session_survives(&world, &is_well, &[("200 with an error", 5)]);
 }
 
-#[test]
-fn point_6_whatever_an_api_answers_every_session_survives() {
+fn an_api() {
     let is_well = Arc::new(AtomicBool::new(false));
     let well = Arc::clone(&is_well);
     let worker = worker_of(&api::provider(Shape::Body), "durable-object");
