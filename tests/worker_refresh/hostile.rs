@@ -1,11 +1,11 @@
 //! A provider, and an API of one's own, that do everything wrong at once: each session meets another trouble. All
-//! sessions live on, and are well as soon as the other side is.
+//! sessions live on, and are well as soon as the other side is. And a KV that is no better.
 
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use miniflare_test_harness::{Harness, Request, Response};
+use miniflare_test_harness::{Harness, KvFault, Request, Response};
 use serde_json::json;
 
 use crate::api::{self, Shape};
@@ -71,6 +71,35 @@ fn an_api() {
     });
     let world = world.isolates(&["FRA", "FRA"]).start().unwrap();
     every_session_survives(&world, &is_well, &[]);
+}
+
+#[test]
+fn point_6_a_kv_that_is_down_or_silent_ends_no_session() {
+    for fault in [KvFault::Status(500), KvFault::Status(429), KvFault::Close, KvFault::Hang] {
+        let world = provider(worker("https://idp.example", "kv"), |_| {
+            Response::json(&json!({ "access_token": "new", "token_type": "Bearer", "expires_in": 3600 }))
+        });
+        let world = world.isolates(&["FRA", "FRA"]).start().unwrap();
+        let (living, ended) = (world.client(), world.client());
+        plant(&living, &a_session("living", "first", 20));
+        plant(&ended, &a_session("ended", "first", -1));
+        world.kv("AUTH_KV").fail_reads(1000, fault);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                assert_eq!(living.get(API).send().expect_status(200).text(), "Bearer old-token", "{fault:?}");
+            });
+            let answer = ended.get(API).send().expect_status(503);
+            assert!(
+                answer.header("retry-after").is_some() && answer.set_cookie(COOKIE).is_none(),
+                "{fault:?}"
+            );
+        });
+        world.kv("AUTH_KV").fail_reads(0, fault);
+        for browser in [&living, &ended] {
+            let answer = browser.clone().at(1).get(API).send().expect_status(200);
+            assert_eq!(answer.text(), "Bearer new", "{fault:?}");
+        }
+    }
 }
 
 /// What the session with that refresh token meets.
