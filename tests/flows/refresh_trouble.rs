@@ -58,7 +58,7 @@ fn point_2_who_waits_for_another_isolates_lease_is_not_dead() {
         let (world, browser) = signed_in(lease, OVER);
         let cookies = browser.cookie_header();
         // One isolate takes the lease, and never gets as far as the provider.
-        world.token_time.set(Duration::from_secs(3600));
+        world.token_time.set(Duration::from_hours(1));
         let evicted = world.isolate(with_lease(lease), "here");
         cut_off(&evicted, &cookies, Duration::from_millis(200));
         assert_eq!(given(&world), 0, "{lease}");
@@ -117,7 +117,7 @@ fn point_3_a_store_that_stumbles_while_the_successor_is_left_loses_nothing() {
 fn point_3_a_lease_of_a_clock_that_is_wrong_holds_nobody_up() {
     let (world, browser) = signed_in("kv", OVER);
     let cookies = browser.cookie_header();
-    world.token_time.set(Duration::from_secs(3600));
+    world.token_time.set(Duration::from_hours(1));
     cut_off(&world.isolate(with_lease("kv"), "here"), &cookies, Duration::from_millis(200));
     world.store.leases_end_later(86_400_000);
     world.token_time.set(Duration::from_millis(200));

@@ -12,7 +12,9 @@ use crate::api::{self, Shape};
 use crate::world::{API, APP, COOKIE, a_session, now, plant, provider, worker, worker_of};
 
 /// What goes wrong, and how many seconds the browser is to wait at most.
-const TROUBLES: [(&str, fn() -> Response, u64); 22] = [
+type Trouble = (&'static str, fn() -> Response, u64);
+
+const TROUBLES: [Trouble; 22] = [
     ("hang", Response::hang, 5),
     ("close", Response::close, 5),
     ("500", || Response::status(500), 5),

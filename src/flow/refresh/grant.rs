@@ -55,7 +55,7 @@ pub(super) async fn prepare<P: Platform>(
     provider: &Provider,
 ) -> Result<Prepared, RenewError> {
     let ProviderKind::Oidc(oidc) = &provider.kind else { return Ok(Prepared(None)) };
-    let metadata = provider::metadata(exchange, provider, oidc).await.map_err(passing)?;
+    let metadata = provider::metadata(exchange, provider, oidc).await.map_err(|error| passing(&error))?;
     Ok(Prepared(Some(metadata)))
 }
 
@@ -102,7 +102,8 @@ async fn renew_at_provider<P: Platform>(
         .ok_or_else(|| RenewError::Gone("the session has no refresh token".to_owned()))?;
     let client = provider::client(oidc, metadata);
     let request = token::refresh_request(metadata.token_endpoint(), &client, &refresh_token);
-    let response = provider::ask(exchange, provider, "token", request).await.map_err(passing)?;
+    let response =
+        provider::ask(exchange, provider, "token", request).await.map_err(|error| passing(&error))?;
     let tokens = token::parse(&response).map_err(|error| match error {
         TokenError::InvalidGrant(_) => RenewError::Gone(error.to_string()),
         TokenError::InvalidClient(_) => RenewError::Misconfigured(error.to_string()),
@@ -110,7 +111,9 @@ async fn renew_at_provider<P: Platform>(
     })?;
     if let Some(id_token) = &tokens.id_token {
         let subject = session.subject().unwrap_or_default();
-        check_id_token(exchange, provider, oidc, metadata, id_token, subject).await.map_err(passing)?;
+        check_id_token(exchange, provider, oidc, metadata, id_token, subject)
+            .await
+            .map_err(|error| passing(&error))?;
     }
     Ok(Renewed {
         expires_at: tokens.expires_at(exchange.platform.now()),
@@ -122,7 +125,7 @@ async fn renew_at_provider<P: Platform>(
 }
 
 /// Nothing is known of the refresh token.
-fn passing(error: Error) -> RenewError {
+fn passing(error: &Error) -> RenewError {
     RenewError::Unavailable(error.to_string(), None)
 }
 

@@ -45,7 +45,9 @@ pub(super) async fn renew<P: Platform>(
     };
     let request = refresh::request(refresh, credentials::client_address(exchange), &find)
         .map_err(|error| RenewError::Misconfigured(error.to_string()))?;
-    let response = provider::ask(exchange, provider, refresh::ENDPOINT, request).await.map_err(passing)?;
+    let response = provider::ask(exchange, provider, refresh::ENDPOINT, request)
+        .await
+        .map_err(|error| passing(&error))?;
 
     let now = exchange.platform.now();
     let broken = |error: ApiError| RenewError::Unavailable(error.to_string(), retry_after(&response, now));
