@@ -72,6 +72,14 @@ pub enum ClientError {
     /// The page wants to put more into its session than cookies hold.
     #[error("the update makes the session larger than cookies hold")]
     UpdateTooLarge,
+    /// The provider sent the browser to a host that does not sign people in, or somebody else did.
+    #[error(
+        "this host does not sign people in: register {expected} with the provider as the only redirect URI"
+    )]
+    NotTheLoginHost {
+        /// The callback's address on the login host.
+        expected: String,
+    },
     /// The callback belongs to no sign-in that this browser began.
     #[error(transparent)]
     Transaction(#[from] TransactionError),

@@ -3,9 +3,11 @@
 use crate::Vestibule;
 use crate::config::Dialect;
 use crate::error::{ClientError, Error};
+use crate::flow::hosts::{self, Standing};
 use crate::flow::session::Update;
 use crate::flow::{
-    Exchange, Input, answer, callback, client_log, credentials, pages, protect, session, sign_in, sign_out,
+    Exchange, Input, answer, callback, client_log, credentials, hand_over, pages, protect, renew, session,
+    sign_in, sign_out,
 };
 use crate::guard::path::CanonicalPath;
 use crate::http::form::Params;
@@ -60,6 +62,9 @@ pub(crate) fn route<'a>(path: &'a CanonicalPath, base_path: &str) -> Option<Vec<
 
 /// Runs an auth route, and turns what went wrong into the answer that Auth.js gives.
 async fn auth<P: Platform>(exchange: &Exchange<'_, P>, route: &[&str], body: P::Body) -> Response {
+    if let Standing::Foreign(domain) = exchange.standing {
+        return hosts::refuse(exchange, domain);
+    }
     let mut input = Input::of_query(exchange.request);
     match act(exchange, route, body, &mut input).await {
         Ok(response) => answer::as_client_wants(exchange, &input, response),
@@ -84,6 +89,10 @@ async fn act<P: Platform>(
         (Method::Get, ["session"]) => session::show(exchange, &input.query).await,
         (Method::Get, ["token"]) => session::token(exchange).await,
         (Method::Get, ["signin"]) => pages::sign_in(exchange, &input.query),
+        (Method::Get, ["signin", provider]) if is_login_host(exchange) => {
+            hand_over::receive(exchange, provider, &input.query).await
+        }
+        (Method::Get, ["renew"]) if is_login_host(exchange) => renew::renew(exchange, &input.query).await,
         // next-auth 4 reads the provider there as an error, of which its page knows nothing to say.
         (Method::Get, ["signin", _]) if is_v4 => pages::sign_in(exchange, &input.query),
         (Method::Get, ["signout"]) => pages::sign_out(exchange, &input.query),
@@ -111,6 +120,11 @@ async fn act<P: Platform>(
         (Method::Post, ["_log"]) if is_v4 => Ok(client_log::client_log(exchange, body).await),
         _ => Err(unsupported(exchange.request, route).into()),
     }
+}
+
+/// Whether other hosts send people to this one.
+fn is_login_host<P: Platform>(exchange: &Exchange<'_, P>) -> bool {
+    exchange.config().login_url.is_some() && matches!(exchange.standing, Standing::SignsIn)
 }
 
 /// Why a request asks for nothing that there is.

@@ -1,6 +1,5 @@
 //! From what is written to what was checked. Everything is looked at, whatever was found wrong before.
 
-mod later;
 mod pages;
 mod providers;
 mod rules;
@@ -23,16 +22,17 @@ pub(super) fn check(raw: &RawAuth<'_>, env: Env<'_>, mut problems: Problems) -> 
     let root = Place::root();
     let found = &mut problems;
 
-    later::refuse(raw, found);
     let base_path = site::base_path(raw, found);
     let dialect = site::dialect(raw, found);
     let default_access = site::default_access(raw, found);
     let login_url = site::login_url(raw, found);
     let trusted_hosts = site::trusted_hosts(raw, found);
     let cookie_domain = site::cookie_domain(raw, found);
+    site::refuse_login_url_out_of_reach(login_url.as_ref(), cookie_domain.as_ref(), found);
     let session = session::session(&raw.session, &root.key("session"), found);
     let claims = session::claims(raw.claims.as_deref().unwrap_or_default(), &root.key("claims"), found);
     let providers = providers::providers(&raw.providers, env, found);
+    providers::refuse_none(raw, found);
     providers::refuse_refresh_tokens(&claims, &providers, found);
     let refresh = session::refresh(&raw.refresh, &root.key("refresh"), found);
     let mut rules = rules::rules(&raw.rules, found);
@@ -43,11 +43,12 @@ pub(super) fn check(raw: &RawAuth<'_>, env: Env<'_>, mut problems: Problems) -> 
         base_path: &base_path,
         trusted_hosts: &trusted_hosts,
         cookie_domain: cookie_domain.as_ref(),
+        login_url: login_url.as_ref(),
     };
     let pages = pages::pages(&raw.pages, &site, found);
-    rules.extend(pages::public_rules(&pages));
+    rules.extend(pages::public_rules(&pages, &site));
     let rules = RuleSet::new(rules, default_access);
-    pages::refuse_guarded(&pages, &rules, found);
+    pages::refuse_guarded(&pages, &site, &rules, found);
 
     let secrets = secrets::session_secrets(raw, env, found);
     let Some(keys) = Keyring::new(secrets) else {

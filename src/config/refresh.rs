@@ -85,7 +85,7 @@ impl Config {
         let strict = self.providers.iter().filter(is_strict);
         let names: Vec<&str> = strict.map(|provider| provider.id.as_str()).collect();
         let mut advice = Vec::new();
-        if !self.uses_tokens() {
+        if !self.uses_tokens() || self.providers.is_empty() {
             return advice;
         }
         if self.refresh.lease == LeaseKind::None && !self.refresh.lease_is_chosen {

@@ -43,12 +43,13 @@ fn parsed(json: &str) -> Value {
     serde_json::from_str(json).unwrap()
 }
 
-/// What the design document shows, without what this version refuses.
+/// What the design document shows.
 fn design() -> Value {
     json!({
         "base_path": "/auth",
         "dialect": "authjs-v5",
         "default_access": "signed-in",
+        "login_url": "https://auth.example.com",
         "trusted_hosts": ["*.example.com"],
         "cookies": { "domain": "example.com" },
         "session": {
@@ -93,7 +94,11 @@ fn path(text: &str) -> DataPath {
 }
 
 fn decided<'a>(config: &'a Config, path: &str) -> Decided<'a> {
-    let url = RequestUrl::parse(&format!("https://app.example.com{path}")).unwrap();
+    decided_on(config, "app.example.com", path)
+}
+
+fn decided_on<'a>(config: &'a Config, host: &str, path: &str) -> Decided<'a> {
+    let url = RequestUrl::parse(&format!("https://{host}{path}")).unwrap();
     let request = Request { method: Method::Get, url, headers: Headers::new() };
     config.rules.decide(&request, &CanonicalPath::new(path).unwrap())
 }
@@ -105,6 +110,7 @@ fn the_design_documents_example_loads_as_it_reads() {
     assert_eq!(config.dialect, Dialect::AuthJsV5);
     assert_eq!(config.default_access, DefaultAccess::SignedIn);
     assert!(config.trusted_hosts.iter().any(|host| host.matches("app.example.com")));
+    assert_eq!(config.login_url.as_ref().map(Origin::as_str), Some("https://auth.example.com"));
     assert!(config.cookie_domain.is_some_and(|domain| domain.covers("app.example.com")));
 
     let day = Duration::from_hours(24);
@@ -140,9 +146,14 @@ fn the_design_documents_example_loads_as_it_reads() {
 #[test]
 fn rules_are_in_force_as_written_and_the_sign_in_page_is_open_without_one() {
     let config = load(design(), &acme()).unwrap();
-    for path in ["/", "/about", "/_next/static/x.js", "/login"] {
+    for path in ["/", "/about", "/_next/static/x.js"] {
         assert!(decided(&config, path).is_public(), "{path}");
     }
+    assert!(decided_on(&config, "auth.example.com", "/login").is_public());
+    assert!(!decided(&config, "/login").is_public(), "it is a page of the login host's");
+    let mut everywhere = design();
+    everywhere["login_url"] = Value::Null;
+    assert!(decided(&load(everywhere, &acme()).unwrap(), "/login").is_public());
     let claims = |claims: Value| claims.as_object().cloned().unwrap();
     let (nobody, admin) = (claims(json!({})), claims(json!({ "roles": ["user", "admin"] })));
     let account = decided(&config, "/account");
@@ -483,4 +494,14 @@ proptest! {
         }
         let _ = load(auth, &acme());
     }
+}
+
+#[test]
+fn with_a_login_host_elsewhere_no_provider_is_needed() {
+    let shared = json!({ "login_url": "https://auth.example.com", "cookies": { "domain": "example.com" } });
+    let config = load(shared, &json!({})).unwrap();
+    assert!(config.providers.is_empty());
+    let local =
+        json!({ "login_url": "http://auth.app.localhost:8787", "cookies": { "domain": "app.localhost" } });
+    assert!(load(local, &json!({})).is_ok(), "http on this machine");
 }

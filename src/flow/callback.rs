@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::config::{OidcProvider, Provider, ProviderKind};
 use crate::error::{ClientError, Error};
 use crate::flow::establish::{self, Established, Person};
+use crate::flow::hosts::Standing;
 use crate::flow::{Exchange, provider, sign_in, with_cookies};
 use crate::http::cookie::SetCookie;
 use crate::http::form::Params;
@@ -28,6 +29,11 @@ pub(crate) async fn callback<P: Platform>(
     provider_id: &str,
     params: &Params,
 ) -> Result<Response, Error> {
+    // Whatever cookies are there: this host sent nobody to a provider.
+    if let Standing::SendsTo(_) = exchange.standing {
+        let expected = sign_in::redirect_uri(exchange, provider_id);
+        return Err(ClientError::NotTheLoginHost { expected }.into());
+    }
     let Some(provider) = exchange.provider(provider_id) else {
         return Err(ClientError::UnsupportedAction("the callback names no configured provider").into());
     };

@@ -7,10 +7,13 @@ pub(crate) mod client_log;
 pub(crate) mod credentials;
 pub(crate) mod establish;
 pub(crate) mod forward;
+pub(crate) mod hand_over;
+pub(crate) mod hosts;
 pub(crate) mod pages;
 pub(crate) mod protect;
 pub(crate) mod provider;
 pub(crate) mod refresh;
+pub(crate) mod renew;
 pub(crate) mod session;
 pub(crate) mod sign_in;
 pub(crate) mod sign_out;
@@ -20,6 +23,7 @@ use url::form_urlencoded;
 use crate::Vestibule;
 use crate::config::{Config, Provider};
 use crate::error::ClientError;
+use crate::flow::hosts::Standing;
 use crate::http::cookie::{CookieNames, Cookies, SetCookie};
 use crate::http::form::Params;
 use crate::http::origin::Origin;
@@ -39,6 +43,8 @@ pub(crate) struct Exchange<'a, P: Platform> {
     pub(crate) request: &'a Request,
     /// The origin that was asked.
     pub(crate) origin: Origin,
+    /// What that is to the site's sign-ins.
+    pub(crate) standing: Standing<'a>,
     pub(crate) names: CookieNames,
     pub(crate) cookies: Cookies,
     /// One reading of the clock for the whole request.
@@ -48,11 +54,13 @@ pub(crate) struct Exchange<'a, P: Platform> {
 impl<'a, P: Platform> Exchange<'a, P> {
     /// `None` where the request's host is none that a browser can name: no answer would reach one.
     pub(crate) fn new(vestibule: &'a Vestibule, platform: &'a P, request: &'a Request) -> Option<Self> {
+        let origin = Origin::parse(&request.url.origin()).ok()?;
         Some(Self {
             vestibule,
             platform,
             request,
-            origin: Origin::parse(&request.url.origin()).ok()?,
+            standing: Standing::of(&vestibule.config, &origin),
+            origin,
             names: CookieNames::new(vestibule.config.dialect, request.url.secure),
             cookies: Cookies::parse(request.headers.get_all("cookie")),
             now: platform.now(),
@@ -72,8 +80,12 @@ impl<'a, P: Platform> Exchange<'a, P> {
         format!("{}{}/{route}", self.request.url.origin(), self.config().base_path)
     }
 
-    /// The session in the request's cookies, where there is a good one.
+    /// The session in the request's cookies, where there is a good one. A foreign host has none, whatever was sent
+    /// to it: no browser would.
     pub(crate) fn session(&self) -> Presented {
+        if let Standing::Foreign(_) = self.standing {
+            return Presented::Nothing;
+        }
         cookie::read(self.config(), &self.names, &self.cookies, self.now)
     }
 

@@ -5,6 +5,7 @@ mod account;
 mod credentials;
 mod error;
 mod forbidden;
+mod foreign;
 mod layout;
 mod sign_in;
 mod sign_out;
@@ -12,8 +13,9 @@ mod sign_out;
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 
-use crate::config::Provider;
+use crate::config::{Provider, ProviderKind};
 use crate::error::Error;
+use crate::flow::hosts::{self, Standing};
 use crate::flow::{Exchange, Visit, with_cookies};
 use crate::http::form::Params;
 use crate::http::response::Response;
@@ -21,6 +23,7 @@ use crate::platform::Platform;
 
 pub(crate) use self::error::error;
 pub(crate) use self::forbidden::forbidden;
+pub(crate) use self::foreign::foreign;
 pub(crate) use self::sign_in::sign_in;
 pub(crate) use self::sign_out::sign_out;
 
@@ -28,12 +31,18 @@ pub(crate) use self::sign_out::sign_out;
 pub(crate) fn providers<P: Platform>(exchange: &Exchange<'_, P>) -> Response {
     let describe = |provider: &Provider| {
         let id = &provider.id;
+        // Where a form is sent, any host takes it; a provider sends people back to one alone.
+        let callback = format!("callback/{id}");
+        let callback_url = match provider.kind {
+            ProviderKind::Credentials(_) => exchange.route(&callback),
+            _ => hosts::login_route(exchange, &callback),
+        };
         json!({
             "id": id,
             "name": provider.name,
             "type": provider.kind.name(exchange.config().dialect),
             "signinUrl": exchange.route(&format!("signin/{id}")),
-            "callbackUrl": exchange.route(&format!("callback/{id}")),
+            "callbackUrl": callback_url,
         })
     };
     let all: Map<String, Value> =
@@ -48,9 +57,17 @@ pub(crate) fn csrf<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> R
     Ok(with_cookies(answer, visit.cookies))
 }
 
-/// A page of the configuration's, a path or a URL, as a URL.
+/// A page of the configuration's, a path or a URL, as a URL. A path is one of the host's that signs people in.
 pub(crate) fn absolute<P: Platform>(exchange: &Exchange<'_, P>, page: &str) -> String {
-    if page.starts_with('/') { format!("{}{page}", exchange.request.url.origin()) } else { page.to_owned() }
+    if page.starts_with('/') { format!("{}{page}", hosts::login_origin(exchange)) } else { page.to_owned() }
+}
+
+/// The same as a redirect's location, where Auth.js leaves a path of the own host as it is written.
+fn location<P: Platform>(exchange: &Exchange<'_, P>, page: &str) -> String {
+    match exchange.standing {
+        Standing::SendsTo(_) => absolute(exchange, page),
+        Standing::SignsIn | Standing::Foreign(_) => page.to_owned(),
+    }
 }
 
 /// What every form carries beside its own: that it is ours, and where it leads in the end.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::flow::hosts::{self, Standing};
 use crate::flow::refresh::{self, NotReady, Ready};
-use crate::flow::{Exchange, forward, pages, with_cookies, with_parameters};
+use crate::flow::{Exchange, forward, pages, renew, with_cookies};
 use crate::guard::path::CanonicalPath;
 use crate::guard::route::Route;
 use crate::hooks::Decision;
@@ -50,20 +51,25 @@ pub(crate) async fn protect<P: Platform>(
         match with_token(exchange, route, good).await {
             Ok(ready) => {
                 cookies = ready.cookies(exchange);
+                cookies.extend(renew::done(exchange).filter(|_| route.wants_token()));
                 session = Some(ready.session);
             }
             Err(NotReady::Unavailable(retry)) => return Reply::Own(no_token(retry)),
+            Err(NotReady::Elsewhere(login)) => return Reply::Own(renew::send(exchange, &login)),
             Err(NotReady::SignedOut) => decision = judge(None),
             Err(NotReady::Ended(over)) => (decision, cookies) = (judge(None), over.cookies(exchange)),
         }
     }
-    let refused = match decision {
-        Decision::Pass => {
+    let refused = match (decision, exchange.standing) {
+        (Decision::Pass, _) => {
             return forward::forward(exchange, path, route, body, session.as_ref(), cookies).await;
         }
-        Decision::SignIn => to_sign_in(exchange),
-        Decision::Forbidden => forbidden(exchange, session.as_ref()),
-        Decision::NotFound => not_found(),
+        (Decision::SignIn | Decision::Forbidden, Standing::Foreign(domain)) => {
+            hosts::refuse(exchange, domain)
+        }
+        (Decision::SignIn, _) => to_sign_in(exchange),
+        (Decision::Forbidden, _) => forbidden(exchange, session.as_ref()),
+        (Decision::NotFound, _) => not_found(),
     };
     Reply::Own(with_cookies(refused, cookies))
 }
@@ -125,18 +131,12 @@ fn not_found() -> Response {
 
 /// The sign-in page, from which one comes back to what was asked for.
 pub(super) fn sign_in_url<P: Platform>(exchange: &Exchange<'_, P>) -> String {
-    let url = &exchange.request.url;
-    let return_to = format!("{}{}", url.origin(), url.path_and_query());
-    let page = match &exchange.config().pages.sign_in {
-        Some(page) => pages::absolute(exchange, page),
-        None => exchange.route("signin"),
-    };
-    with_parameters(&page, &[("callbackUrl", &return_to)])
+    hosts::sign_in_page(exchange, &hosts::address(exchange))
 }
 
 /// Whether a person waits for a page: a redirect reaches them. A script's request would follow it and get
 /// a page where it wants data.
-fn is_navigation(request: &Request) -> bool {
+pub(super) fn is_navigation(request: &Request) -> bool {
     if request.headers.contains("upgrade")
         || !matches!(request.method, Method::Get | Method::Head | Method::Post)
     {

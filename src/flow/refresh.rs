@@ -12,9 +12,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use crate::config::Provider;
-use crate::flow::Exchange;
 use crate::flow::refresh::flight::Flight;
+use crate::flow::{Exchange, renew};
 use crate::http::cookie::SetCookie;
+use crate::http::origin::Origin;
 use crate::http::request::Request;
 use crate::lease::flights::{Found, Outcome};
 use crate::lease::{AnyLease, Lease, Name};
@@ -65,6 +66,8 @@ pub(crate) enum NotReady {
     SignedOut,
     /// The access token has ended and there is no other now; when to come back.
     Unavailable(Duration),
+    /// The access token has ended, and only that host can get another.
+    Elsewhere(Origin),
 }
 
 impl Ready {
@@ -98,7 +101,10 @@ pub(crate) async fn ready<P: Platform>(
     session: Session,
 ) -> Result<Ready, NotReady> {
     let Some((provider, mut name, mut is_alive)) = due(exchange, &session) else {
-        return Ok(Ready::as_sent(session));
+        return match renew::elsewhere(exchange, &session) {
+            Some(login) => Err(NotReady::Elsewhere(login.clone())),
+            None => Ok(Ready::as_sent(session)),
+        };
     };
     let as_it_is = |session, is_alive, news, retry| {
         if is_alive { Ok(Ready { session, news }) } else { Err(NotReady::Unavailable(retry)) }
@@ -235,7 +241,7 @@ async fn outcome<P: Platform>(
 }
 
 /// A page that is fetched in case somebody wants it (Fetch Metadata, `Sec-Purpose`; older browsers, `Purpose`).
-fn is_prefetch(request: &Request) -> bool {
+pub(crate) fn is_prefetch(request: &Request) -> bool {
     let says = |name: &str| request.headers.get(name).is_some_and(|value| value.contains("prefetch"));
     says("sec-purpose") || says("purpose")
 }

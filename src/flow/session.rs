@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::config::Dialect;
 use crate::error::{ClientError, Error};
 use crate::flow::refresh::{self, NotReady, Ready};
-use crate::flow::{Exchange, Visit, protect, with_cookies};
+use crate::flow::{Exchange, Visit, protect, renew, with_cookies};
 use crate::hooks::{DefaultSession, TokenOccasion};
 use crate::http::cookie::SetCookie;
 use crate::http::form::Params;
@@ -26,7 +26,7 @@ pub(crate) async fn show<P: Platform>(exchange: &Exchange<'_, P>, query: &Params
                 shown(exchange, &ready.session, cookies).await?
             }
             // A page that got no answer would think nobody signed in.
-            Err(NotReady::Unavailable(_)) => {
+            Err(NotReady::Unavailable(_) | NotReady::Elsewhere(_)) => {
                 shown(exchange, &session.without_access_token(), Vec::new()).await?
             }
             Err(NotReady::SignedOut) => nobody(exchange, Presented::Nothing),
@@ -83,6 +83,9 @@ pub(crate) async fn token<P: Platform>(exchange: &Exchange<'_, P>) -> Result<Res
                     (Response::json(200, &token), cookies)
                 }
                 Err(NotReady::Unavailable(retry)) => (protect::no_token(retry), Vec::new()),
+                Err(NotReady::Elsewhere(login)) => {
+                    (renew::token_expired(exchange, &login, exchange.origin.as_str()), Vec::new())
+                }
                 Err(NotReady::Ended(over)) => (nobody(), over.cookies(exchange)),
                 Err(NotReady::SignedOut) => (nobody(), Vec::new()),
             }
@@ -116,7 +119,9 @@ pub(crate) async fn update<P: Platform>(
             let (session, has_token) = match current(exchange, session.clone()).await {
                 Ok(ready) => (ready.session, true),
                 Err(NotReady::Ended(over)) if over.is_news() => (over.session, true),
-                Err(NotReady::Ended(_) | NotReady::Unavailable(_)) => (session, false),
+                Err(NotReady::Ended(_) | NotReady::Unavailable(_) | NotReady::Elsewhere(_)) => {
+                    (session, false)
+                }
                 Err(NotReady::SignedOut) => {
                     return Ok(with_cookies(nobody(exchange, Presented::Nothing), visit.cookies));
                 }

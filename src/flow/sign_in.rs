@@ -1,18 +1,28 @@
 //! `POST /signin/:provider`: the browser is sent to the provider, with a transaction that only it can
-//! bring back.
+//! bring back. On a host that does not sign people in, it is sent to the one that does ([`hand_over`]).
 
 use crate::config::ProviderKind;
 use crate::error::{ClientError, Error};
-use crate::flow::{Exchange, Visit, provider, with_cookies};
+use crate::flow::hosts::{self, Standing};
+use crate::flow::{Exchange, Visit, hand_over, provider, with_cookies};
 use crate::http::cookie::SetCookie;
 use crate::http::form::Params;
 use crate::http::response::Response;
 use crate::oauth::authorize::{self, AuthorizationRequest};
 use crate::platform::Platform;
+use crate::session::csrf::CsrfVerified;
+use crate::session::ticket::Ticket;
 use crate::session::transaction::{self, Transaction};
 
-/// Begins a sign-in: authorization request and transaction cookie. An unknown provider, none, or one that
-/// people do not go to is the sign-in page.
+/// What shows that the person in front of this browser wants to sign in, and no page of somebody else's.
+pub(crate) enum Intent {
+    /// They sent our form.
+    Form(CsrfVerified),
+    /// They sent it to another host of the site.
+    Ticket(Ticket),
+}
+
+/// Begins a sign-in, or sends the browser to the host that does.
 pub(crate) async fn sign_in<P: Platform>(
     exchange: &Exchange<'_, P>,
     provider_id: Option<&str>,
@@ -20,7 +30,22 @@ pub(crate) async fn sign_in<P: Platform>(
     form: &Params,
 ) -> Result<Response, Error> {
     let visit = Visit::new(exchange, query, Some(form))?;
-    visit.csrf.verify(form.one("csrfToken").map_err(ClientError::from)?)?;
+    let verified = visit.csrf.verify(form.one("csrfToken").map_err(ClientError::from)?)?;
+    if let Standing::SendsTo(login) = exchange.standing {
+        return hand_over::send(exchange, login, provider_id, query, visit, verified);
+    }
+    begin(exchange, provider_id, query, visit, Intent::Form(verified)).await
+}
+
+/// The authorization request and the transaction's cookie. An unknown provider, none, or one that people do not go
+/// to is the sign-in page.
+pub(crate) async fn begin<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider_id: Option<&str>,
+    query: &Params,
+    visit: Visit,
+    _: Intent,
+) -> Result<Response, Error> {
     let provider = provider_id.and_then(|id| exchange.provider(id));
     // An API of one's own has its form on that page.
     let Some((provider, ProviderKind::Oidc(oidc))) = provider.map(|provider| (provider, &provider.kind))
@@ -53,7 +78,7 @@ pub(crate) async fn sign_in<P: Platform>(
     Ok(with_cookies(with_cookies(Response::redirect(request.url()), visit.cookies), expired.chain([begun])))
 }
 
-/// `redirect_uri`: our callback for that provider, on the host that was asked.
+/// `redirect_uri`: our callback for that provider, on the host that signs people in.
 pub(crate) fn redirect_uri<P: Platform>(exchange: &Exchange<'_, P>, provider_id: &str) -> String {
-    exchange.route(&format!("callback/{provider_id}"))
+    hosts::login_route(exchange, &format!("callback/{provider_id}"))
 }

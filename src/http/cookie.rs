@@ -172,6 +172,8 @@ pub struct CookieNames {
     callback_url: String,
     csrf: String,
     transaction_prefix: String,
+    ticket: String,
+    renewal: String,
 }
 
 impl CookieNames {
@@ -189,6 +191,8 @@ impl CookieNames {
             callback_url: format!("{shared}{base}callback-url"),
             csrf: format!("{host_bound}{base}csrf-token"),
             transaction_prefix: format!("{host_bound}{base}transaction."),
+            ticket: format!("{shared}{base}ticket"),
+            renewal: format!("{host_bound}{base}renewal"),
         }
     }
 
@@ -217,6 +221,16 @@ impl CookieNames {
     pub fn transaction_prefix(&self) -> &str {
         &self.transaction_prefix
     }
+
+    /// What takes a sign-in from the host where it was asked for to the login host. It has to reach both.
+    pub fn ticket(&self) -> &str {
+        &self.ticket
+    }
+
+    /// For which pages this host sent the browser to the login host for a new access token.
+    pub fn renewal(&self) -> &str {
+        &self.renewal
+    }
 }
 
 /// Whether Auth.js (either dialect, secure or not) or Vestibule owns a cookie of that name. An upstream
@@ -227,7 +241,14 @@ pub fn is_ours(name: &str) -> bool {
             base.starts_with("transaction.")
                 || matches!(
                     base,
-                    "callback-url" | "csrf-token" | "pkce.code_verifier" | "state" | "nonce" | "challenge"
+                    "callback-url"
+                        | "csrf-token"
+                        | "ticket"
+                        | "renewal"
+                        | "pkce.code_verifier"
+                        | "state"
+                        | "nonce"
+                        | "challenge"
                 )
         })
 }
@@ -372,7 +393,9 @@ mod tests {
         for dialect in [Dialect::AuthJsV5, Dialect::NextAuthV4] {
             for secure in [true, false] {
                 let names = CookieNames::new(dialect, secure);
-                for name in [names.session(), names.callback_url(), names.csrf()] {
+                let all =
+                    [names.session(), names.callback_url(), names.csrf(), names.ticket(), names.renewal()];
+                for name in all {
                     assert!(is_ours(name), "{name}");
                 }
                 assert!(is_ours(&format!("{}abc", names.transaction_prefix())));

@@ -222,9 +222,9 @@ impl CookieDomain {
         &self.0
     }
 
-    /// Whether a browser sends such a cookie to `host`, given without its port.
+    /// Whether a browser sends such a cookie to `host`, given without its port. It sends none to a host that is
+    /// written with a dot behind it.
     pub fn covers(&self, host: &str) -> bool {
-        let host = without_trailing_dot(host);
         host.eq_ignore_ascii_case(&self.0) || is_below(host, &format!(".{}", self.0))
     }
 }
@@ -473,7 +473,16 @@ mod tests {
         for host in ["example.com", "app.example.com", "a.b.example.com", "APP.EXAMPLE.COM"] {
             assert!(domain.covers(host), "{host}");
         }
-        for host in ["example.com.evil", "notexample.com", "com", "", ".example.com", "evil"] {
+        for host in [
+            "example.com.evil",
+            "notexample.com",
+            "com",
+            "",
+            ".example.com",
+            "evil",
+            "app.example.com.",
+            "app.example.com.evil",
+        ] {
             assert!(!domain.covers(host), "{host}");
         }
     }

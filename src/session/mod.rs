@@ -5,4 +5,5 @@ pub mod claims;
 pub mod cookie;
 pub mod csrf;
 pub mod seal;
+pub mod ticket;
 pub mod transaction;

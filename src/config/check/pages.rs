@@ -16,6 +16,7 @@ pub(super) struct Site<'a> {
     pub(super) base_path: &'a str,
     pub(super) trusted_hosts: &'a [HostPattern],
     pub(super) cookie_domain: Option<&'a CookieDomain>,
+    pub(super) login_url: Option<&'a Origin>,
 }
 
 pub(super) fn pages(raw: &RawPages<'_>, site: &Site<'_>, problems: &mut Problems) -> Pages {
@@ -35,9 +36,9 @@ pub(super) fn pages(raw: &RawPages<'_>, site: &Site<'_>, problems: &mut Problems
 
 /// The rules that open the sign-in and error pages to everybody. They come behind all others: what a rule of
 /// the configuration says about such a page holds.
-pub(super) fn public_rules(pages: &Pages) -> Vec<Rule> {
+pub(super) fn public_rules(pages: &Pages, site: &Site<'_>) -> Vec<Rule> {
     let open = |(key, page)| {
-        let Page { authority, path } = Page::split(page);
+        let Page { authority, path } = site.split(page);
         let place = Place::root().key("pages").key(key);
         let mut rule = Rule::new(place.to_string(), vec![Pattern::parse(path).ok()?], Access::Public);
         if let Some(authority) = authority {
@@ -49,13 +50,13 @@ pub(super) fn public_rules(pages: &Pages) -> Vec<Rule> {
 }
 
 /// Refuses a page that a rule guards: whoever is sent there would be sent there again, for ever.
-pub(super) fn refuse_guarded(pages: &Pages, rules: &RuleSet, problems: &mut Problems) {
+pub(super) fn refuse_guarded(pages: &Pages, site: &Site<'_>, rules: &RuleSet, problems: &mut Problems) {
     // Where a rule could not be read, the others say nothing.
     if problems.concern(&Place::root().key("rules")) {
         return;
     }
     for (key, page) in must_be_open(pages) {
-        let Page { authority, path } = Page::split(page);
+        let Page { authority, path } = site.split(page);
         // Plain paths are canonical.
         let Ok(canonical) = CanonicalPath::new(path) else { continue };
         // A path is on every host: rules for single hosts are not looked at.
@@ -107,6 +108,12 @@ impl Site<'_> {
             ));
         }
         Ok(())
+    }
+
+    /// Where a page is: a path is one of the login host's, where there is one.
+    fn split<'p>(&'p self, page: &'p str) -> Page<'p> {
+        let Page { authority, path } = Page::split(page);
+        Page { authority: authority.or(self.login_url.map(Origin::authority)), path }
     }
 
     fn trusts(&self, origin: &Origin) -> bool {

@@ -9,7 +9,7 @@ use super::rules::claims;
 use super::secrets::{self, variable};
 use super::session::CLAIM_ROOTS;
 use crate::config::error::{Place, Problems, quoted, suggestion};
-use crate::config::raw::{RawProvider, Strings};
+use crate::config::raw::{RawAuth, RawProvider, Strings};
 use crate::config::{ClientAuthMethod, OidcProvider, Provider, ProviderKind};
 use crate::guard::rules::ClaimRequirement;
 use crate::http::origin::endpoint;
@@ -40,14 +40,20 @@ pub(super) fn providers(
         }
         providers.extend(provider(id, raw, &place, env, problems));
     }
-    if raw.is_empty() && !problems.concern(&place) {
+    providers
+}
+
+/// Refuses that nobody signs people in: neither this Worker nor another one, which may know of providers instead.
+pub(super) fn refuse_none(auth: &RawAuth<'_>, problems: &mut Problems) {
+    let place = Place::root().key("providers");
+    if auth.providers.is_empty() && auth.login_url.is_none() && !problems.concern(&place) {
         problems.refuse_and_mend(
             &place,
             "nobody can sign in without one",
-            "add for example `[[vars.AUTH.providers]]`, `id = \"okta\"`",
+            "add for example `[[vars.AUTH.providers]]`, `id = \"okta\"`; or, where another host of the site signs \
+             people in, its login_url",
         );
     }
-    providers
 }
 
 fn id<'a>(raw: &RawProvider<'a>, place: &Place, problems: &mut Problems) -> Option<&'a str> {

@@ -3,7 +3,7 @@
 use crate::config::error::{Place, Problems, quoted};
 use crate::config::raw::RawAuth;
 use crate::config::{DefaultAccess, Dialect};
-use crate::http::origin::{CookieDomain, HostPattern, Origin};
+use crate::http::origin::{CookieDomain, EndpointError, HostPattern, Origin, OriginError, is_loopback};
 
 /// How access is written.
 pub(super) const ACCESS: [(&str, DefaultAccess); 2] =
@@ -56,7 +56,47 @@ pub(super) fn default_access(raw: &RawAuth<'_>, problems: &mut Problems) -> Defa
 
 pub(super) fn login_url(raw: &RawAuth<'_>, problems: &mut Problems) -> Option<Origin> {
     let text = raw.login_url?;
-    problems.parsed(&Place::root().key("login_url"), text, Origin::parse(text))
+    let place = Place::root().key("login_url");
+    let mut refuse = |why: &dyn std::fmt::Display, mend: &str| {
+        problems.refuse_and_mend(&place, format!("{}: {why}", quoted(text)), mend);
+        None
+    };
+    match Origin::parse(text) {
+        Ok(origin) if !origin.secure() && !is_loopback(origin.host()) => refuse(&EndpointError::Insecure, ""),
+        Ok(origin) if origin.host().ends_with('.') => {
+            refuse(&"browsers keep other cookies for a host with a dot behind it", "leave the dot out")
+        }
+        Ok(origin) => Some(origin),
+        Err(why @ OriginError::NotBare) => {
+            refuse(&why, "the routes of that host are expected below this configuration's base_path")
+        }
+        Err(why) => refuse(&why, ""),
+    }
+}
+
+/// Refuses a login host whose session would never reach the hosts that send people to it: they would send them
+/// there again and again.
+pub(super) fn refuse_login_url_out_of_reach(
+    login_url: Option<&Origin>,
+    domain: Option<&CookieDomain>,
+    problems: &mut Problems,
+) {
+    let Some(host) = login_url.map(Origin::host) else { return };
+    if domain.is_some_and(|domain| domain.covers(host)) || problems.concern(&cookie_domain_place()) {
+        return;
+    }
+    let problem = match domain {
+        Some(domain) => format!("{host} is not within cookies.domain, {:?}", domain.as_str()),
+        None => format!("without cookies.domain a session stays on {host}, and no other host sees it"),
+    };
+    let shared = host.split_once('.').map(|(_, parent)| parent).filter(|parent| parent.contains('.'));
+    let mend = match CookieDomain::parse(shared.unwrap_or(host)) {
+        Ok(domain) => {
+            format!("write for example `[vars.AUTH.cookies]`, `domain = \"{}\"`", domain.as_str())
+        }
+        Err(_) => "name a host whose domain the others share".to_owned(),
+    };
+    problems.refuse_and_mend(&Place::root().key("login_url"), problem, mend);
 }
 
 pub(super) fn trusted_hosts(raw: &RawAuth<'_>, problems: &mut Problems) -> Vec<HostPattern> {
@@ -67,5 +107,9 @@ pub(super) fn trusted_hosts(raw: &RawAuth<'_>, problems: &mut Problems) -> Vec<H
 
 pub(super) fn cookie_domain(raw: &RawAuth<'_>, problems: &mut Problems) -> Option<CookieDomain> {
     let text = raw.cookies.domain?;
-    problems.parsed(&Place::root().key("cookies").key("domain"), text, CookieDomain::parse(text))
+    problems.parsed(&cookie_domain_place(), text, CookieDomain::parse(text))
+}
+
+fn cookie_domain_place() -> Place {
+    Place::root().key("cookies").key("domain")
 }

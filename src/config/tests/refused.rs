@@ -129,13 +129,71 @@ pub(super) const REFUSED: &[(&str, &str, &[&str])] = &[
     (
         r#"{"login_url": "https://auth.example.com"}"#,
         "{}",
-        &["AUTH.login_url: this version cannot do that yet: every host signs people in itself; leave it out"],
+        &[
+            r#"AUTH.login_url: without cookies.domain a session stays on auth.example.com, and no other host sees it; write for example `[vars.AUTH.cookies]`, `domain = "example.com"`"#,
+        ],
+    ),
+    (
+        r#"{"login_url": "https://auth.example.com", "cookies": {"domain": "example.org"}}"#,
+        "{}",
+        &[
+            r#"AUTH.login_url: auth.example.com is not within cookies.domain, "example.org"; write for example `[vars.AUTH.cookies]`, `domain = "example.com"`"#,
+        ],
+    ),
+    (
+        r#"{"login_url": "https://example.com", "cookies": {"domain": "app.example.com"}}"#,
+        "{}",
+        &[
+            r#"AUTH.login_url: example.com is not within cookies.domain, "app.example.com"; write for example `[vars.AUTH.cookies]`, `domain = "example.com"`"#,
+        ],
+    ),
+    (
+        r#"{"login_url": "https://auth.example.com", "cookies": {"domain": "com"}}"#,
+        "{}",
+        &[
+            r#"AUTH.cookies.domain: "com": browsers refuse cookies for this name, under which strangers have theirs: name your own domain"#,
+        ],
+    ),
+    (
+        r#"{"login_url": "http://127.0.0.1:8787"}"#,
+        "{}",
+        &[
+            "AUTH.login_url: without cookies.domain a session stays on 127.0.0.1, and no other host sees it; name a host whose domain the others share",
+        ],
+    ),
+    (
+        r#"{"login_url": "https://auth.example.com/auth", "cookies": {"domain": "example.com"}}"#,
+        "{}",
+        &[
+            r#"AUTH.login_url: "https://auth.example.com/auth": only scheme, host and port belong here: remove what follows the host; the routes of that host are expected below this configuration's base_path"#,
+        ],
+    ),
+    (
+        r#"{"login_url": "http://auth.example.com", "cookies": {"domain": "example.com"}}"#,
+        "{}",
+        &[r#"AUTH.login_url: "http://auth.example.com": http is accepted for this machine only: use https"#],
+    ),
+    (
+        r#"{"login_url": "https://auth.example.com.", "cookies": {"domain": "example.com"}}"#,
+        "{}",
+        &[
+            r#"AUTH.login_url: "https://auth.example.com.": browsers keep other cookies for a host with a dot behind it; leave the dot out"#,
+        ],
+    ),
+    (
+        r#"{"login_url": "https://me:secret@auth.example.com", "cookies": {"domain": "example.com"}}"#,
+        "{}",
+        &["AUTH.login_url: (a URL with credentials): a URL with a user name or password is not accepted"],
+    ),
+    (
+        r#"{"login_url": "*.example.com", "cookies": {"domain": "example.com"}}"#,
+        "{}",
+        &[r#"AUTH.login_url: "*.example.com": not an absolute URL: write it like "https://app.example.com""#],
     ),
     (
         r#"{"login_url": "auth.example.com"}"#,
         "{}",
         &[
-            "AUTH.login_url: this version cannot do that yet: every host signs people in itself; leave it out",
             r#"AUTH.login_url: "auth.example.com": not an absolute URL: write it like "https://app.example.com""#,
         ],
     ),
@@ -341,7 +399,7 @@ pub(super) const REFUSED: &[(&str, &str, &[&str])] = &[
         r#"{"providers": []}"#,
         "{}",
         &[
-            r#"AUTH.providers: nobody can sign in without one; add for example `[[vars.AUTH.providers]]`, `id = "okta"`"#,
+            r#"AUTH.providers: nobody can sign in without one; add for example `[[vars.AUTH.providers]]`, `id = "okta"`; or, where another host of the site signs people in, its login_url"#,
         ],
     ),
     (

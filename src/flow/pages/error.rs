@@ -3,6 +3,7 @@
 use maud::html;
 
 use super::layout::{Icon, Page};
+use super::location;
 use super::sign_in::in_words;
 use crate::config::Dialect;
 use crate::error::{ClientError, Error};
@@ -38,7 +39,7 @@ pub(crate) fn error<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> 
     }
     if let Some(page) = &exchange.config().pages.error {
         // Auth.js writes the word where there is no error.
-        let location = with_parameters(page, &[("error", code.unwrap_or("undefined"))]);
+        let location = with_parameters(&location(exchange, page), &[("error", code.unwrap_or("undefined"))]);
         return Ok(with_cookies(Response::redirect(location), visit.cookies));
     }
     let (status, title, text) = match canonical(dialect, code.unwrap_or_default()) {

@@ -6,9 +6,10 @@ use maud::{Markup, html};
 use url::Url;
 
 use super::layout::{Icon, Page};
-use super::{credentials, hidden};
+use super::{credentials, hidden, location};
 use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, Error};
+use crate::flow::hosts::{self, Standing};
 use crate::flow::{Exchange, Visit, with_cookies, with_parameters};
 use crate::http::form::Params;
 use crate::http::response::Response;
@@ -24,10 +25,24 @@ pub(crate) fn sign_in<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -
     let error = query.one("error").map_err(ClientError::from)?;
     let code = query.one("code").map_err(ClientError::from)?;
     let config = exchange.config();
-    if let Some(page) = &config.pages.sign_in {
+    let elsewhere = match (&config.pages.sign_in, exchange.standing) {
+        (Some(page), _) => Some(location(exchange, page)),
+        (None, Standing::SendsTo(_)) => Some(hosts::login_route(exchange, "signin")),
+        (None, _) => None,
+    };
+    if let Some(page) = elsewhere {
         let mut parameters = vec![("callbackUrl", visit.return_to.as_str())];
         parameters.extend(error.map(|error| ("error", error)));
-        return Ok(with_cookies(Response::redirect(with_parameters(page, &parameters)), visit.cookies));
+        // A page of one's own knows the error; ours says more where there is more.
+        parameters.extend(code.filter(|_| config.pages.sign_in.is_none()).map(|code| ("code", code)));
+        return Ok(with_cookies(Response::redirect(with_parameters(&page, &parameters)), visit.cookies));
+    }
+    if config.providers.is_empty() {
+        return Err(Error::Configuration(
+            "AUTH.login_url is this very host, and no provider is configured here: add [[vars.AUTH.providers]], or \
+             let login_url name the host that signs people in"
+                .to_owned(),
+        ));
     }
     let content = html! {
         @if let Some(host) = other_host(exchange, &visit) {

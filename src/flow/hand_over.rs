@@ -1,0 +1,89 @@
+//! A sign-in that is asked for on one host and begins on the login host: the form's answer leads there with a
+//! [`Ticket`], so that a person arrives at the provider without another click.
+
+use crate::config::ProviderKind;
+use crate::error::{ClientError, Error};
+use crate::flow::sign_in::{self, Intent};
+use crate::flow::{Exchange, Visit, hosts, with_cookies, with_parameters};
+use crate::http::cookie::SetCookie;
+use crate::http::form::Params;
+use crate::http::origin::Origin;
+use crate::http::response::Response;
+use crate::oauth::authorize;
+use crate::platform::{Level, Platform};
+use crate::session::csrf::CsrfVerified;
+use crate::session::ticket::{self, Ticket};
+
+/// As long as ids of providers are.
+const LONGEST_ID: usize = 64;
+
+/// `POST /signin/:provider` on a host that is not the login host: on to that one.
+pub(crate) fn send<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    login: &Origin,
+    provider_id: Option<&str>,
+    query: &Params,
+    visit: Visit,
+    _: CsrfVerified,
+) -> Result<Response, Error> {
+    let return_to = visit.return_to.as_str();
+    let Some(id) = provider_id.filter(|id| leads_to_a_provider(exchange, id)) else {
+        let page = hosts::sign_in_page(exchange, return_to);
+        return Ok(with_cookies(Response::redirect(page), visit.cookies));
+    };
+    // What the login host would refuse is refused where it was asked for.
+    let parameters = authorize::parameters(&[], query).map_err(ClientError::from)?;
+    let mut all = vec![("callbackUrl", return_to)];
+    all.extend(parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let base_path = &exchange.config().base_path;
+    let address = with_parameters(&format!("{}{base_path}/signin/{id}", login.as_str()), &all);
+
+    let config = exchange.config();
+    let random = &mut |bytes: &mut [u8]| exchange.platform.fill_random(bytes);
+    let sealed = Ticket::seal(&address, &config.keys, &exchange.names, exchange.now, random);
+    let cookie = SetCookie::new(exchange.names.ticket(), &sealed)
+        .domain(config.cookie_domain.as_ref())
+        .max_age(ticket::LIFETIME);
+    Ok(with_cookies(with_cookies(Response::redirect(address), visit.cookies), [cookie]))
+}
+
+/// `GET /signin/:provider` on the login host: begins the sign-in that the ticket stands for. Without a good one
+/// nothing begins, and the person is asked on the sign-in page.
+pub(crate) async fn receive<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider_id: &str,
+    query: &Params,
+) -> Result<Response, Error> {
+    let config = exchange.config();
+    let names = &exchange.names;
+    let visit = Visit::new(exchange, query, None)?;
+    // As it arrived: what was handed over comes back byte for byte.
+    let address = hosts::address(exchange);
+    let ticket =
+        Ticket::open(exchange.cookies.get(names.ticket()), &address, &config.keys, names, exchange.now);
+    let used = exchange.cookies.get(names.ticket());
+    let used = used.map(|_| SetCookie::expired(names.ticket()).domain(config.cookie_domain.as_ref()));
+    let response = match ticket {
+        Ok(ticket) => {
+            sign_in::begin(exchange, Some(provider_id), query, visit, Intent::Ticket(ticket)).await?
+        }
+        Err(error) => {
+            exchange.log(Level::Info, "sign_in_not_handed_over", &error.to_string());
+            let page = hosts::sign_in_page(exchange, visit.return_to.as_str());
+            with_cookies(Response::redirect(page), visit.cookies)
+        }
+    };
+    Ok(with_cookies(response, used))
+}
+
+/// Whether people are sent to that provider: it has no form of its own. A Worker that knows of no provider leaves
+/// it to the login host to know.
+fn leads_to_a_provider<P: Platform>(exchange: &Exchange<'_, P>, id: &str) -> bool {
+    match exchange.provider(id) {
+        Some(provider) => !matches!(provider.kind, ProviderKind::Credentials(_)),
+        None => {
+            let is_plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+            exchange.config().providers.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(is_plain)
+        }
+    }
+}
