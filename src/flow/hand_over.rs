@@ -79,11 +79,9 @@ pub(crate) async fn receive<P: Platform>(
 /// Whether people are sent to that provider: it has no form of its own. A Worker that knows of no provider leaves
 /// it to the login host to know.
 fn leads_to_a_provider<P: Platform>(exchange: &Exchange<'_, P>, id: &str) -> bool {
-    match exchange.provider(id) {
-        Some(provider) => !matches!(provider.kind, ProviderKind::Credentials(_)),
-        None => {
-            let is_plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
-            exchange.config().providers.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(is_plain)
-        }
+    if let Some(provider) = exchange.provider(id) {
+        return !matches!(provider.kind, ProviderKind::Credentials(_));
     }
+    let is_plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+    exchange.config().providers.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(is_plain)
 }

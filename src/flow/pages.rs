@@ -33,9 +33,10 @@ pub(crate) fn providers<P: Platform>(exchange: &Exchange<'_, P>) -> Response {
         let id = &provider.id;
         // Where a form is sent, any host takes it; a provider sends people back to one alone.
         let callback = format!("callback/{id}");
-        let callback_url = match provider.kind {
-            ProviderKind::Credentials(_) => exchange.route(&callback),
-            _ => hosts::login_route(exchange, &callback),
+        let callback_url = if let ProviderKind::Credentials(_) = provider.kind {
+            exchange.route(&callback)
+        } else {
+            hosts::login_route(exchange, &callback)
         };
         json!({
             "id": id,

@@ -75,7 +75,7 @@ impl Ticket {
         let sealed = cookie.filter(|sealed| !sealed.is_empty()).ok_or(TicketError::None)?;
         let claims = seal::open(keys, Dialect::AuthJsV5, names.ticket(), sealed, now)?;
         match claims.get(ADDRESS).and_then(Value::as_str) {
-            Some(named) if named == digest(address) => Ok(Self(())),
+            Some(digest) if digest == self::digest(address) => Ok(Self(())),
             _ => Err(TicketError::OtherAddress),
         }
     }

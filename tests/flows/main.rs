@@ -24,6 +24,7 @@ mod callback;
 mod credentials;
 mod dialect;
 mod hooks;
+mod login_host;
 mod pages;
 mod protect;
 mod provider;
