@@ -24,4 +24,5 @@ mod hostile_provider;
 mod parity;
 mod signatures;
 mod streaming;
+mod subdomains;
 mod whole_way;

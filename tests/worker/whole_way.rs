@@ -183,7 +183,7 @@ fn sign_out(browser: &Client, host: &str) {
 }
 
 /// Sends the form of that action which is on the page, with its hidden fields.
-fn submit(browser: &Client, page: &Reply, action: &str) -> miniflare_test_harness::RequestBuilder {
+pub fn submit(browser: &Client, page: &Reply, action: &str) -> miniflare_test_harness::RequestBuilder {
     let html = page.text();
     let begin =
         html.find(&format!("action=\"{action}\"")).unwrap_or_else(|| panic!("no form {action} in {html}"));
