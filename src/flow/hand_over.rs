@@ -7,7 +7,6 @@ use crate::flow::sign_in::{self, Intent};
 use crate::flow::{Exchange, Visit, hosts, with_cookies, with_parameters};
 use crate::http::cookie::SetCookie;
 use crate::http::form::Params;
-use crate::http::origin::Origin;
 use crate::http::response::Response;
 use crate::oauth::authorize;
 use crate::platform::{Level, Platform};
@@ -20,7 +19,6 @@ const LONGEST_ID: usize = 64;
 /// `POST /signin/:provider` on a host that is not the login host: on to that one.
 pub(crate) fn send<P: Platform>(
     exchange: &Exchange<'_, P>,
-    login: &Origin,
     provider_id: Option<&str>,
     query: &Params,
     visit: Visit,
@@ -35,8 +33,7 @@ pub(crate) fn send<P: Platform>(
     let parameters = authorize::parameters(&[], query).map_err(ClientError::from)?;
     let mut all = vec![("callbackUrl", return_to)];
     all.extend(parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    let base_path = &exchange.config().base_path;
-    let address = with_parameters(&format!("{}{base_path}/signin/{id}", login.as_str()), &all);
+    let address = with_parameters(&hosts::login_route(exchange, &format!("signin/{id}")), &all);
 
     let config = exchange.config();
     let random = &mut |bytes: &mut [u8]| exchange.platform.fill_random(bytes);
@@ -57,8 +54,9 @@ pub(crate) async fn receive<P: Platform>(
     let config = exchange.config();
     let names = &exchange.names;
     let visit = Visit::new(exchange, query, None)?;
-    // As it arrived: what was handed over comes back byte for byte.
-    let address = hosts::address(exchange);
+    // Written anew, for an edge on the way may write `%7E` as `~`: what it says is what counts.
+    let said: Vec<(&str, &str)> = query.iter().collect();
+    let address = with_parameters(&hosts::login_route(exchange, &format!("signin/{provider_id}")), &said);
     let ticket =
         Ticket::open(exchange.cookies.get(names.ticket()), &address, &config.keys, names, exchange.now);
     let used = exchange.cookies.get(names.ticket());

@@ -31,8 +31,8 @@ pub(crate) async fn sign_in<P: Platform>(
 ) -> Result<Response, Error> {
     let visit = Visit::new(exchange, query, Some(form))?;
     let verified = visit.csrf.verify(form.one("csrfToken").map_err(ClientError::from)?)?;
-    if let Standing::SendsTo(login) = exchange.standing {
-        return hand_over::send(exchange, login, provider_id, query, visit, verified);
+    if let Standing::SendsTo(_) = exchange.standing {
+        return hand_over::send(exchange, provider_id, query, visit, verified);
     }
     begin(exchange, provider_id, query, visit, Intent::Form(verified)).await
 }

@@ -289,6 +289,23 @@ fn plain_http_is_led_to_https_where_people_sign_in_on_https() {
 }
 
 #[test]
+fn on_ones_own_machine_names_below_localhost_share_a_session() {
+    let mut settings = of_the_login_host();
+    settings["login_url"] = json!("http://auth.site.localhost:8787");
+    settings["cookies"] = json!({ "domain": "site.localhost" });
+    let site = with(settings);
+    let app = "http://app.site.localhost:8787";
+    let mut visitor = Visitor::new();
+    let sign_in = visitor.open(&site, &format!("{app}/x"));
+    assert!(sign_in.location().starts_with("http://auth.site.localhost:8787/auth/signin?"), "{sign_in:?}");
+    let asked = visitor.ask(&site, app, "/x");
+    let arrived = visitor.follow_on(&site, app, asked);
+    assert_eq!((arrived.url, arrived.answer.status), (format!("{app}/x"), 200));
+    assert_eq!(visitor.session(&site, "http://site.localhost:9000")["user"]["name"], "bob");
+    assert_eq!(visitor.open(&site, "http://localhost:8787/x").status, 403);
+}
+
+#[test]
 fn a_login_host_without_providers_says_so() {
     let site = Site { login: World::with(of_the_docs()), docs: World::with(of_the_docs()) };
     let arrived = Visitor::new().follow(&site, &format!("{APP}/x"));

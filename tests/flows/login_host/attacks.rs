@@ -73,11 +73,13 @@ fn a_ticket_or_its_address_altered_begins_nothing() {
     let shop = "https://shop.example.com/page?x=1";
     let other_return = address.replace("app.example.com", "shop.example.com");
     assert_nothing_began(&send(&other_return, &ticket), shop);
+    let spelled = address.replace("page%3Fx", "%70age?x").replace("callbackUrl", "callback%55rl");
+    assert!(send(&spelled, &ticket).location().starts_with("https://idp.example/"), "it says the same");
     let evil = address.replace("app.example.com", "evil.example");
     assert_nothing_began(&send(&evil, &ticket), "https://auth.example.com");
     let twice = format!("{address}&callbackUrl=https%3A%2F%2Fshop.example.com");
     assert_eq!(send(&twice, &ticket).status, 400);
-    for other in ["signin/nobody?", "signin/acme/?", "signin/%61cme?", "signin/acme?login_hint=mallory&"] {
+    for other in ["signin/nobody?", "signin/acme?login_hint=mallory&"] {
         let answer = send(&address.replace("signin/acme?", other), &ticket);
         assert!(
             !answer.headers.get("location").unwrap_or_default().contains("idp.example"),
