@@ -8,6 +8,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::config::{Config, Target};
+use crate::flow::hosts::Standing;
 use crate::guard::headers::GuardedNames;
 use crate::guard::matcher::Reading;
 use crate::guard::path::{CanonicalPath, PathRefused};
@@ -16,6 +17,7 @@ use crate::guard::rules::{Decided, Matched, Objection, Verdict};
 use crate::handle;
 use crate::hooks::Decision;
 use crate::http::headers::Headers;
+use crate::http::origin::Origin;
 use crate::http::request::{Method, Request};
 
 /// What becomes of `request` where the session has these claims; `None` is somebody who is signed out.
@@ -28,9 +30,16 @@ pub fn explain<'a>(
         Ok(path) => path,
         Err(refused) => return Explanation::Refused(refused),
     };
+    let origin = Origin::parse(&request.url.origin());
+    let standing = origin.map_or(Standing::SignsIn, |origin| Standing::of(config, &origin));
+    let outside_of = match standing {
+        Standing::Foreign(domain) => Some(domain.as_str()),
+        Standing::SignsIn | Standing::SendsTo(_) => None,
+    };
     if handle::route(&path, &config.base_path).is_some() {
-        return Explanation::AuthRoute;
+        return outside_of.map_or(Explanation::AuthRoute, Explanation::NoAuthRoute);
     }
+    let claims = claims.filter(|_| outside_of.is_none());
     let decided = config.rules.decide(request, &path);
     let is_preflight = request.is_preflight();
     let decision = if is_preflight { Decision::Pass } else { decided.decision(claims) };
@@ -43,9 +52,19 @@ pub fn explain<'a>(
         is_preflight,
         decision,
         by_navigation: matches!(request.method, Method::Get | Method::Head | Method::Post),
-        sign_in: config.pages.sign_in.clone().unwrap_or_else(|| format!("{}/signin", config.base_path)),
+        sign_in: sign_in(config, standing),
+        outside_of,
         passed,
     }))
+}
+
+/// Where people sign in, as a path where that is on the host that was asked.
+fn sign_in(config: &Config, standing: Standing<'_>) -> String {
+    let page = config.pages.sign_in.clone().unwrap_or_else(|| format!("{}/signin", config.base_path));
+    match standing {
+        Standing::SendsTo(login) if page.starts_with('/') => format!("{}{page}", login.as_str()),
+        _ => page,
+    }
 }
 
 /// What becomes of a request. Written out, it is for people.
@@ -55,6 +74,8 @@ pub enum Explanation<'a> {
     Refused(PathRefused),
     /// It is below `base_path`: Vestibule answers it itself.
     AuthRoute,
+    /// The same on a host outside of this domain, to which `cookies.domain` is set: 403.
+    NoAuthRoute(&'a str),
     /// The rules decide.
     Decided(Box<Explained<'a>>),
 }
@@ -71,6 +92,8 @@ pub struct Explained<'a> {
     /// Whether a browser navigates with this method.
     by_navigation: bool,
     sign_in: String,
+    /// `cookies.domain`, where the host is outside of it: nobody is signed in there.
+    pub outside_of: Option<&'a str>,
     /// What is forwarded, where it passes.
     pub passed: Option<Passed<'a>>,
 }
@@ -173,6 +196,9 @@ impl fmt::Display for Explanation<'_> {
         match self {
             Self::Refused(refused) => writeln!(f, "answer     400 to everybody: {refused}"),
             Self::AuthRoute => writeln!(f, "answer     one of Vestibule's own pages, below base_path"),
+            Self::NoAuthRoute(domain) => {
+                writeln!(f, "answer     403 to everybody: the host is outside of cookies.domain ({domain})")
+            }
             Self::Decided(explained) => explained.fmt(f),
         }
     }
@@ -193,8 +219,12 @@ impl fmt::Display for Explained<'_> {
         if self.is_preflight {
             writeln!(f, "This is a CORS preflight: it carries nothing that says who it is, and passes.\n")?;
         }
+        if let Some(domain) = self.outside_of {
+            writeln!(f, "The host is outside of cookies.domain ({domain}): nobody is signed in there.\n")?;
+        }
         let (person, script) = match self.decision {
             Decision::Pass => ("passes".to_owned(), "passes"),
+            Decision::SignIn if self.outside_of.is_some() => ("403, with a page".to_owned(), "403"),
             Decision::SignIn => (format!("302 to {}, and back after signing in", self.sign_in), "401"),
             Decision::Forbidden => ("403, with a page".to_owned(), "403"),
             Decision::NotFound => ("404".to_owned(), "404"),

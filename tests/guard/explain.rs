@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use vestibule::config::Config;
 use vestibule::guard::explain;
+use vestibule::http::headers::Headers;
 use vestibule::http::request::{Method, Request, RequestUrl};
 
 fn config() -> Config {
@@ -24,6 +25,38 @@ fn config() -> Config {
     });
     Config::load(auth, &|name| Some(format!("a long enough value for {name}")))
         .unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// The same with one host that signs people in.
+fn config_of_a_domain() -> Config {
+    let auth = json!({
+        "login_url": "https://auth.example.com",
+        "cookies": { "domain": "example.com" },
+        "rules": [{ "match": "/about", "access": "public" }],
+    });
+    Config::load(auth, &|name| Some(format!("a long enough value for {name}")))
+        .unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+#[test]
+fn which_host_signs_people_in_is_told() {
+    let config = config_of_a_domain();
+    let told = |url: &str, claims: &Value| {
+        let url = RequestUrl::parse(url).unwrap();
+        let request = Request { method: Method::Get, url, headers: Headers::new() };
+        explain(&config, &request, claims.as_object()).to_string()
+    };
+    let signed_out = told("https://app.example.com/x", &Value::Null);
+    let person = "a person   302 to https://auth.example.com/auth/signin, and back after signing in\n";
+    assert!(signed_out.contains(person), "{signed_out}");
+    let there = told("https://auth.example.com/x", &Value::Null);
+    assert!(there.contains("a person   302 to /auth/signin, and back"), "{there}");
+    let foreign = told("https://other.org/x", &json!({ "sub": "1" }));
+    assert!(foreign.contains("The host is outside of cookies.domain (example.com)"), "{foreign}");
+    assert!(foreign.contains("a person   403, with a page\na script   403\n"), "{foreign}");
+    assert!(told("https://other.org/about", &Value::Null).contains("a script   passes"));
+    let route = told("https://other.org/auth/session", &Value::Null);
+    assert_eq!(route, "answer     403 to everybody: the host is outside of cookies.domain (example.com)\n");
 }
 
 fn told(method: &str, url: &str, headers: &[(&str, &str)], claims: &Value) -> String {
