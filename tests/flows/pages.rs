@@ -383,6 +383,10 @@ fn every_page() -> Vec<(&'static str, Answer)> {
 
     let world = World::with(forbidding());
     pages.push(("forbidden-nobody", Browser::new().open(&world, &format!("{APP}/secret"))));
+    let mut of_a_domain = settings();
+    of_a_domain["cookies"] = json!({ "domain": "other.org" });
+    let world = World::with(of_a_domain);
+    pages.push(("foreign", Browser::new().open(&world, &url("signin", &[]))));
     pages
 }
 

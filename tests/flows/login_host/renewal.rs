@@ -185,6 +185,19 @@ fn a_session_that_nothing_can_renew_goes_on_as_it_is() {
 }
 
 #[test]
+fn logout_that_can_be_undone_signed_out_there_is_known_to_a_refresh_elsewhere_where_the_store_is_shared() {
+    let (site, mut visitor) = ended();
+    let mut kept = visitor.clone();
+    let csrf = visitor.csrf(&site, DOCS);
+    visitor.post(&site, &format!("{DOCS}/auth/signout"), &[("csrfToken", &csrf)], &[]);
+    // What is written in one place is seen in another within a minute.
+    site.login.pass(Duration::from_mins(1));
+    assert_eq!(kept.fetch(&site, &format!("{APP}/api")).status, 401);
+    let arrived = kept.follow(&site, PAGE);
+    assert!(arrived.url.starts_with(&format!("{AUTH}/auth/signin?")), "{:?}", arrived.trail);
+}
+
+#[test]
 fn a_worker_without_providers_has_nothing_to_advise() {
     let config = vestibule::config::Config::load(of_the_docs(), &crate::world::environment).unwrap();
     let config = config.check_bindings(&|_| false).unwrap();
