@@ -6,8 +6,8 @@ use crate::error::{ClientError, Error};
 use crate::flow::hosts::{self, Standing};
 use crate::flow::session::Update;
 use crate::flow::{
-    Exchange, Input, answer, callback, client_log, credentials, hand_over, pages, protect, renew, session,
-    sign_in, sign_out,
+    Exchange, Input, answer, assertion, callback, client_log, credentials, hand_over, pages, protect, renew,
+    session, sign_in, sign_out,
 };
 use crate::guard::path::CanonicalPath;
 use crate::http::form::Params;
@@ -88,6 +88,7 @@ async fn act<P: Platform>(
         (Method::Get, ["providers"]) => Ok(pages::providers(exchange)),
         (Method::Get, ["session"]) => session::show(exchange, &input.query).await,
         (Method::Get, ["token"]) => session::token(exchange).await,
+        (Method::Get, ["jwks.json"]) => Ok(assertion::jwks(exchange).await),
         (Method::Get, ["signin"]) => pages::sign_in(exchange, &input.query),
         (Method::Get, ["signin", provider]) if is_login_host(exchange) => {
             hand_over::receive(exchange, provider, &input.query).await

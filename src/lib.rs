@@ -45,6 +45,7 @@ pub mod worker;
 use std::rc::Rc;
 
 use crate::config::Config;
+use crate::flow::assertion::AssertionKeys;
 use crate::flow::provider::ProviderCache;
 use crate::guard::headers::GuardedNames;
 use crate::hooks::{Configured, ErasedHooks, Hooks};
@@ -61,6 +62,7 @@ pub struct Vestibule {
     guarded: Rc<GuardedNames>,
     providers: Rc<ProviderCache>,
     flights: Rc<Flights>,
+    assertion_keys: Rc<AssertionKeys>,
     hooks: Rc<dyn ErasedHooks>,
 }
 
@@ -78,6 +80,7 @@ impl Vestibule {
             guarded: Rc::new(guarded),
             providers: Rc::default(),
             flights: Rc::default(),
+            assertion_keys: Rc::default(),
             hooks: Rc::new(hooks),
         }
     }

@@ -371,7 +371,7 @@ fn what_is_signed_here_verifies_in_every_algorithm() {
 #[test]
 fn a_number_on_p_256_is_the_key_whose_public_half_is_published() {
     let scalar = base64url::decode("jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI").unwrap();
-    let key = PrivateKey::p256(&scalar.try_into().unwrap());
+    let key = PrivateKey::p256(&scalar.try_into().unwrap()).unwrap();
     let public = run(Signatures::default().public_key(&key, Algorithm::Es256)).unwrap();
     let published = vectors().into_iter().find(|v| v.source == "RFC 7515 appendix A.3").unwrap();
     let published = Jwk::parse(&published.jwk).unwrap().to_public_json();

@@ -73,6 +73,15 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Whether any upstream gets an assertion: only then there are keys for it.
+    pub fn makes_assertions(&self) -> bool {
+        let of_rules = self.rules.rules().iter().filter_map(|rule| rule.forwarding.assertion.as_ref());
+        let mut all = self.upstreams.iter().map(|upstream| &upstream.assertion).chain(of_rules);
+        all.any(|assertion| *assertion != Assertion::None)
+    }
+}
+
 /// The table, or what is wrong and the mend. A CI that sets variables from outside sets strings.
 fn object(auth: Value) -> Result<Map<String, Value>, (String, &'static str)> {
     const MEND: &str =
@@ -222,6 +231,20 @@ pub struct Upstream {
     pub headers: Vec<(String, DataPath)>,
     /// Whether the upstream gets the sealed session cookie.
     pub forward_session: bool,
+    /// Whether it is told in a signed token who it is.
+    pub assertion: Assertion,
+}
+
+/// Whether an upstream gets `X-Vestibule-Assertion`, and whom that is for (`aud`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Assertion {
+    /// It gets none.
+    #[default]
+    None,
+    /// For where the request goes.
+    ForTarget,
+    /// For an audience of that name.
+    For(String),
 }
 
 /// Where a request is sent on to.

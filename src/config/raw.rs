@@ -103,6 +103,7 @@ table! {
         to: Option<&'a str> = key("to", text),
         authorization: Option<&'a str> = key("authorization", text),
         headers: Option<Vec<(&'a str, &'a str)>> = names("headers", text),
+        assertion: Option<&'a Value> = key("assertion", any),
     }
 }
 
@@ -123,6 +124,7 @@ table! {
         authorization: Option<&'a str> = key("authorization", text),
         headers: Option<Vec<(&'a str, &'a str)>> = names("headers", text),
         forward_session: Option<bool> = key("forward_session", flag),
+        assertion: Option<&'a Value> = key("assertion", any),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A request that may pass goes on to its upstream, with what the upstream is to know of the person.
 
-use crate::flow::{Exchange, refresh, with_cookies};
+use crate::flow::{Exchange, assertion, refresh, with_cookies};
 use crate::guard::path::CanonicalPath;
 use crate::guard::route::Route;
 use crate::http::cookie::{self, SetCookie};
@@ -23,7 +23,11 @@ pub(crate) async fn forward<P: Platform>(
 ) -> Reply<P::Upstreamed> {
     let mut request = exchange.request.clone();
     path.as_forwarded().clone_into(&mut request.url.path);
-    let identity = route.identity(session.map(Session::claims));
+    let mut identity = route.identity(session.map(Session::claims));
+    match assertion::assertion(exchange, &route, session).await {
+        Ok(assertion) => identity.extend(assertion.map(|token| (assertion::HEADER.to_owned(), token))),
+        Err(error) => return Reply::Own(assertion::failed(exchange, &error)),
+    }
     request.headers =
         route.outgoing(exchange.config(), &exchange.vestibule.guarded, exchange.request, &identity);
     if route.forward_session {

@@ -2,6 +2,7 @@
 //! the auth routes.
 
 pub(crate) mod answer;
+pub(crate) mod assertion;
 pub(crate) mod callback;
 pub(crate) mod client_log;
 pub(crate) mod credentials;

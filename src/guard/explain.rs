@@ -8,6 +8,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::config::{Config, Target};
+use crate::flow::assertion;
 use crate::flow::hosts::Standing;
 use crate::guard::headers::GuardedNames;
 use crate::guard::matcher::Reading;
@@ -120,6 +121,8 @@ pub struct Passed<'a> {
     pub route: Route<'a>,
     /// Header fields that say who it is.
     pub set: Vec<(String, String)>,
+    /// Whom an assertion is made for, where one is.
+    pub audience: Option<String>,
     /// Header fields of the request that do not go out as they came.
     pub changed: Vec<String>,
     /// Header fields that nobody but Vestibule sets, whichever request it is.
@@ -188,7 +191,8 @@ fn passed<'a>(
     }
     let mut guarded: Vec<String> = guarded.names().map(str::to_owned).collect();
     guarded.extend(route.authorization.map(|_| "authorization".to_owned()));
-    Passed { route, set, changed, guarded }
+    let audience = route.audience(request).filter(|_| claims.is_some());
+    Passed { route, set, audience, changed, guarded }
 }
 
 impl fmt::Display for Explanation<'_> {
@@ -294,6 +298,9 @@ impl fmt::Display for Passed<'_> {
         let wanted = wanted.chain(self.route.authorization.map(|from| ("authorization", from)));
         for (name, from) in wanted.filter(|(name, _)| !self.set.iter().any(|(set, _)| set == name)) {
             writeln!(f, "sets not   {name}: there is no {from} in the session")?;
+        }
+        if let Some(audience) = &self.audience {
+            writeln!(f, "sets       {}: signed, for {audience}", assertion::HEADER)?;
         }
         if self.route.forward_session {
             writeln!(f, "sets       cookie: the sealed session")?;

@@ -34,9 +34,9 @@ const REFUSED: [&str; 10] = [
     "proxy",
 ];
 
-/// The same by their beginnings: proxies' words about the request, and Next.js's words to itself, with
+/// The same by their beginnings: proxies' words about the request, ours, and Next.js's words to itself, with
 /// which a client could say that the middleware has run already (CVE-2025-29927).
-const REFUSED_PREFIXES: [&str; 3] = ["x-forwarded-", "x-middleware-", "x-invoke-"];
+const REFUSED_PREFIXES: [&str; 4] = ["x-forwarded-", "x-vestibule-", "x-middleware-", "x-invoke-"];
 
 /// Next.js's own client sends it, and nothing trusts it.
 const CLIENT_PREFETCH: &str = "x-middleware-prefetch";

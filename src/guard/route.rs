@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::config::data::DataPath;
 use crate::config::refresh::is_of_token;
-use crate::config::{Config, Target, Upstream};
+use crate::config::{Assertion, Config, Target, Upstream};
 use crate::guard::headers::{GuardedNames, Outgoing, field_value};
 use crate::guard::rules::Rule;
 use crate::http::headers::Headers;
@@ -21,6 +21,8 @@ pub struct Route<'a> {
     pub headers: &'a [(String, DataPath)],
     /// Whether the sealed session cookie goes with it.
     pub forward_session: bool,
+    /// Whether a signed token says who it is.
+    pub assertion: &'a Assertion,
 }
 
 impl<'a> Route<'a> {
@@ -44,11 +46,20 @@ impl<'a> Route<'a> {
         if let Some(headers) = &rule.forwarding.headers {
             route.headers = headers;
         }
+        if let Some(assertion) = &rule.forwarding.assertion {
+            route.assertion = assertion;
+        }
         route
     }
 
     fn to(target: &'a Target) -> Self {
-        Self { target, authorization: None, headers: &[], forward_session: false }
+        Self {
+            target,
+            authorization: None,
+            headers: &[],
+            forward_session: false,
+            assertion: &Assertion::None,
+        }
     }
 
     fn of(upstream: &'a Upstream) -> Self {
@@ -57,12 +68,25 @@ impl<'a> Route<'a> {
             authorization: upstream.authorization.as_ref(),
             headers: &upstream.headers,
             forward_session: upstream.forward_session,
+            assertion: &upstream.assertion,
         }
     }
 
     /// Whether anything of the session goes with the request.
     pub fn wants_session(&self) -> bool {
-        self.authorization.is_some() || !self.headers.is_empty()
+        self.authorization.is_some() || !self.headers.is_empty() || *self.assertion != Assertion::None
+    }
+
+    /// Whom the assertion is for, which an upstream compares: the origin of its URL; `service:` and the binding's
+    /// name; in front of the zone's own origin the origin that was asked. `None` where there is none.
+    pub fn audience(&self, request: &Request) -> Option<String> {
+        match (self.assertion, self.target) {
+            (Assertion::None, _) => None,
+            (Assertion::For(audience), _) => Some(audience.clone()),
+            (Assertion::ForTarget, Target::Origin) => Some(request.url.origin()),
+            (Assertion::ForTarget, Target::Binding(name)) => Some(format!("service:{name}")),
+            (Assertion::ForTarget, Target::Url(url)) => Some(url.origin().ascii_serialization()),
+        }
     }
 
     /// Whether the access token goes with it, in a field of its own or in the sealed session.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::config::data::DataPath;
-use crate::config::{DefaultAccess, Target};
+use crate::config::{Assertion, DefaultAccess, Target};
 use crate::guard::conditions::Condition;
 use crate::guard::matcher::{FirstSegment, Pattern, Reading};
 use crate::guard::path::CanonicalPath;
@@ -46,6 +46,8 @@ pub struct Forwarding {
     pub authorization: Option<DataPath>,
     /// In place of the upstream's `headers`.
     pub headers: Option<Vec<(String, DataPath)>>,
+    /// In place of the upstream's `assertion`.
+    pub assertion: Option<Assertion>,
 }
 
 /// Why a rule is not for a request whose path it matches.

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::base64url;
 use super::jwe::{ContentEncryption, ContentKey};
 use super::jwk::thumbprint;
+use super::sign::PrivateKey;
 use crate::secret::Secret;
 
 /// So many derived keys are remembered, those used last. A deployment uses a handful: a session's and a
@@ -35,6 +36,11 @@ impl Keyring {
         }
         let older = secrets.split_off(1);
         Some(Self { newest: secrets.pop()?, older, remembered: RefCell::default() })
+    }
+
+    /// The newest secret.
+    pub fn newest_secret(&self) -> &Secret {
+        &self.newest
     }
 
     /// The secrets, the newest first.
@@ -99,8 +105,10 @@ impl DerivedKey {
     /// HKDF-SHA-256 of `secret` (RFC 5869 section 2).
     fn new(secret: &Secret, purpose: &Purpose<'_>) -> Self {
         let key = match purpose.encryption {
-            ContentEncryption::A256CbcHs512 => ContentKey::A256CbcHs512(derive(secret, purpose)),
-            ContentEncryption::A256Gcm => ContentKey::A256Gcm(derive(secret, purpose)),
+            ContentEncryption::A256CbcHs512 => {
+                ContentKey::A256CbcHs512(derive(secret, purpose.salt, purpose.info))
+            }
+            ContentEncryption::A256Gcm => ContentKey::A256Gcm(derive(secret, purpose.salt, purpose.info)),
         };
         let k = Zeroizing::new(base64url::encode(key.expose()));
         let members = [("k", k.as_str()), ("kty", "oct")];
@@ -112,11 +120,24 @@ impl DerivedKey {
     }
 }
 
-fn derive<const N: usize>(secret: &Secret, purpose: &Purpose<'_>) -> Zeroizing<[u8; N]> {
+/// The private key on P-256 that `secret` gives for a purpose of that name, by rejection sampling (FIPS 186-5
+/// appendix A.2.2): of numbered candidates the first that is in range, which nearly always is the first of all.
+pub fn p256_key(secret: &Secret, purpose: &str) -> PrivateKey {
+    let mut number = 0_u32;
+    loop {
+        let candidate: Zeroizing<[u8; 32]> = derive(secret, "", &format!("{purpose} {number}"));
+        if let Some(key) = PrivateKey::p256(&candidate) {
+            return key;
+        }
+        number = number.wrapping_add(1);
+    }
+}
+
+fn derive<const N: usize>(secret: &Secret, salt: &str, info: &str) -> Zeroizing<[u8; N]> {
     let mut key = Zeroizing::new([0; N]);
     #[allow(clippy::expect_used, reason = "64 bytes at most, where HKDF-SHA-256 gives 8160")]
-    Hkdf::<Sha256>::new(Some(purpose.salt.as_bytes()), secret.expose().as_bytes())
-        .expand(purpose.info.as_bytes(), &mut key[..])
+    Hkdf::<Sha256>::new(Some(salt.as_bytes()), secret.expose().as_bytes())
+        .expand(info.as_bytes(), &mut key[..])
         .expect("a length that HKDF can give");
     key
 }
@@ -215,6 +236,14 @@ mod tests {
             assert!(Rc::ptr_eq(&session, &keyring.keys(&purpose("session")).next().unwrap()));
             assert!(keyring.remembered.borrow().len() <= REMEMBERED);
         }
+    }
+
+    #[test]
+    fn each_secret_and_each_purpose_has_a_private_key_of_its_own_and_always_the_same() {
+        let key = |secret: &str, purpose: &str| p256_key(&Secret::new(secret), purpose);
+        assert!(key("a", "p").matches(&key("a", "p")));
+        assert!(!key("a", "p").matches(&key("b", "p")));
+        assert!(!key("a", "p").matches(&key("a", "q")));
     }
 
     #[test]

@@ -85,18 +85,28 @@ impl PrivateKey {
         Ok(Self { der, algorithms })
     }
 
-    /// The private key on P-256 that is this number (RFC 5915 section 3), big-endian; its public key is for
-    /// whoever reads it to find. The number is from 1 to the curve's order, exclusive, which the caller sees to.
-    pub fn p256(scalar: &[u8; 32]) -> Self {
+    /// The private key on P-256 that is this number (RFC 5915 section 3), big-endian, without the public key,
+    /// which whoever reads it finds. `None` where the number is zero, or not below the curve's order (FIPS 186-5
+    /// section 6.2.1).
+    pub fn p256(scalar: &[u8; 32]) -> Option<Self> {
+        /// NIST SP 800-186 section 3.2.1.3.
+        const ORDER: [u8; 32] = [
+            0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+            0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+        ];
         const BEFORE: [u8; 35] = [
             0x30, 0x41, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
             0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x04, 0x27, 0x30, 0x25, 0x02, 0x01,
             0x01, 0x04, 0x20,
         ];
+        // What the time of this tells is how a number begins that is refused, or is one in 2^32.
+        if *scalar >= ORDER || *scalar == [0; 32] {
+            return None;
+        }
         let mut der = Zeroizing::new(Vec::with_capacity(BEFORE.len() + scalar.len()));
         der.extend(BEFORE);
         der.extend(scalar);
-        Self { der, algorithms: &[Algorithm::Es256] }
+        Some(Self { der, algorithms: &[Algorithm::Es256] })
     }
 
     /// The key itself, as PKCS #8. Every call is a place where it can leak: keep them few.
@@ -227,15 +237,34 @@ mod tests {
 
     #[test]
     fn a_number_becomes_a_key_in_pkcs_8() {
-        let key = PrivateKey::p256(&[7; 32]);
+        let key = PrivateKey::p256(&[7; 32]).unwrap();
         let read = PrivateKey::from_der(Zeroizing::new(key.expose().to_vec())).unwrap();
         assert_eq!(read.algorithms(), [Algorithm::Es256]);
-        assert!(read.matches(&key) && !read.matches(&PrivateKey::p256(&[8; 32])));
+        assert!(read.matches(&key) && !read.matches(&PrivateKey::p256(&[8; 32]).unwrap()));
+    }
+
+    #[test]
+    fn a_number_that_is_no_key_is_none() {
+        let order = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
+        let order: Vec<u8> =
+            (0..32).map(|at| u8::from_str_radix(&order[2 * at..2 * at + 2], 16).unwrap()).collect();
+        let order: [u8; 32] = order.try_into().unwrap();
+        let with_last = |last| {
+            let mut number = order;
+            number[31] = last;
+            PrivateKey::p256(&number)
+        };
+        assert!(with_last(0x50).is_some());
+        assert!(with_last(0x51).is_none() && with_last(0x52).is_none());
+        assert!(PrivateKey::p256(&[0xff; 32]).is_none() && PrivateKey::p256(&[0; 32]).is_none());
+        let mut one = [0; 32];
+        one[31] = 1;
+        assert!(PrivateKey::p256(&one).is_some());
     }
 
     #[test]
     fn debug_output_shows_nothing_of_a_key() {
-        assert_eq!(format!("{:?}", PrivateKey::p256(&[7; 32])), "[redacted]");
+        assert_eq!(format!("{:?}", PrivateKey::p256(&[7; 32]).unwrap()), "[redacted]");
     }
 
     proptest! {

@@ -99,7 +99,8 @@ fn forwarding(raw: &RawRule<'_>, place: &Place, problems: &mut Problems) -> Forw
         raw.authorization.and_then(|text| session_source(text, &place.key("authorization"), problems));
     let headers = raw.headers.as_deref();
     let headers = headers.map(|headers| upstreams::headers(headers, &place.key("headers"), problems));
-    Forwarding { target, authorization, headers }
+    let assertion = upstreams::assertion(raw.assertion, &place.key("assertion"), problems);
+    Forwarding { target, authorization, headers, assertion }
 }
 
 /// What a rule can apply to.

@@ -1,10 +1,12 @@
 //! Where requests go, and with what.
 
+use serde_json::Value;
+
 use super::session::session_source;
 use crate::config::data::DataPath;
 use crate::config::error::{Place, Problems, quoted};
 use crate::config::raw::RawUpstream;
-use crate::config::{Target, Upstream};
+use crate::config::{Assertion, Target, Upstream};
 use crate::http::origin::{HostPattern, endpoint};
 
 /// Fields that carry a message from hop to hop, say what it is, or are the platform's: a value from a
@@ -36,9 +38,9 @@ const FORBIDDEN_HEADERS: [&str; 24] = [
     "x-real-ip",
 ];
 
-/// Beginnings of such fields: Cloudflare's, proxies', browsers', forwarding and Next.js's internal ones.
-const FORBIDDEN_BEGINNINGS: [&str; 6] =
-    ["cf-", "proxy-", "sec-", "access-control-", "x-forwarded-", "x-middleware-"];
+/// Beginnings of such fields: Cloudflare's, proxies', browsers', forwarding, Next.js's internal ones, and ours.
+const FORBIDDEN_BEGINNINGS: [&str; 7] =
+    ["cf-", "proxy-", "sec-", "access-control-", "x-forwarded-", "x-middleware-", "x-vestibule-"];
 
 pub(super) fn upstreams(raw: &[(usize, RawUpstream<'_>)], problems: &mut Problems) -> Vec<Upstream> {
     let place = Place::root().key("upstreams");
@@ -59,6 +61,7 @@ pub(super) fn upstreams(raw: &[(usize, RawUpstream<'_>)], problems: &mut Problem
             raw.authorization.and_then(|text| session_source(text, &place.key("authorization"), problems));
         let headers =
             raw.headers.as_deref().map(|headers| self::headers(headers, &place.key("headers"), problems));
+        let assertion = assertion(raw.assertion, &place.key("assertion"), problems);
         // One of which a part could not be read is left out: the whole configuration is refused anyway.
         if let (Some(host), Some(target)) = (host, target) {
             upstreams.push(Upstream {
@@ -67,6 +70,7 @@ pub(super) fn upstreams(raw: &[(usize, RawUpstream<'_>)], problems: &mut Problem
                 authorization,
                 headers: headers.unwrap_or_default(),
                 forward_session: raw.forward_session.unwrap_or(false),
+                assertion: assertion.unwrap_or_default(),
             });
         }
     }
@@ -125,6 +129,24 @@ pub(super) fn target(text: &str, place: &Place, problems: &mut Problems) -> Opti
         return None;
     }
     Some(Target::Url(url))
+}
+
+/// Whether, and for whom, a signed token says who it is.
+pub(super) fn assertion(raw: Option<&Value>, place: &Place, problems: &mut Problems) -> Option<Assertion> {
+    match raw? {
+        Value::Bool(true) => return Some(Assertion::ForTarget),
+        Value::Bool(false) => return Some(Assertion::None),
+        Value::String(audience) if is_audience(audience) => return Some(Assertion::For(audience.clone())),
+        _ => {}
+    }
+    let mend = "write true, or the audience's name, for example \"https://api.example.com\" or \"orders\"";
+    problems.refuse_and_mend(place, "this names no audience", mend);
+    None
+}
+
+/// One name that everybody writes the same way.
+fn is_audience(text: &str) -> bool {
+    (1..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && !b"\"\\,".contains(&b))
 }
 
 /// Header fields, and the places in the session whose values they carry.
