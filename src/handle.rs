@@ -83,7 +83,7 @@ async fn act<P: Platform>(
     input: &mut Input,
 ) -> Result<Response, Error> {
     let is_v4 = exchange.config().dialect == Dialect::NextAuthV4;
-    match (&exchange.request.method, route) {
+    match (as_get(exchange.request, route), route) {
         (Method::Get, ["csrf"]) => pages::csrf(exchange, &input.query),
         (Method::Get, ["providers"]) => Ok(pages::providers(exchange)),
         (Method::Get, ["session"]) => session::show(exchange, &input.query).await,
@@ -128,9 +128,19 @@ fn is_login_host<P: Platform>(exchange: &Exchange<'_, P>) -> bool {
     exchange.config().login_url.is_some() && matches!(exchange.standing, Standing::SignsIn)
 }
 
+/// The method; HEAD is GET whose body the platform leaves out (RFC 9110 section 9.3.2). Not at the callback, whose code
+/// is good for one use: what only looks whether an address is there must not use it up.
+fn as_get<'a>(request: &'a Request, route: &[&str]) -> &'a Method {
+    match (&request.method, route) {
+        (Method::Head, ["callback", ..]) => &Method::Head,
+        (Method::Head, _) => &Method::Get,
+        (method, _) => method,
+    }
+}
+
 /// Why a request asks for nothing that there is.
 fn unsupported(request: &Request, route: &[&str]) -> ClientError {
-    match (&request.method, route) {
+    match (as_get(request, route), route) {
         (Method::Get, ["signin", _]) => {
             ClientError::UnsupportedAction("a sign-in with a provider begins with POST")
         }

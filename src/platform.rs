@@ -63,12 +63,16 @@ pub trait Platform: Clone + 'static {
     async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError>;
 
     /// Sends a request on, its body streamed, and hands back the response, its body streamed. Redirects
-    /// are not followed: they are the browser's.
+    /// are not followed: they are the browser's. One to the target's own origin leads to the one that was asked
+    /// ([`Target::location`]).
+    ///
+    /// What is `personal` is neither taken from a shared cache on the way nor put into one.
     async fn forward(
         &self,
         target: &Target,
         request: Request,
         body: Self::Body,
+        personal: bool,
     ) -> Result<Self::Upstreamed, ForwardError>;
 
     /// Waits.

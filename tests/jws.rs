@@ -79,7 +79,7 @@ impl Platform for Signatures {
         signature::public_key(key)
     }
 
-    async fn forward(&self, _: &Target, _: Request, (): ()) -> Result<(), ForwardError> {
+    async fn forward(&self, _: &Target, _: Request, (): (), _: bool) -> Result<(), ForwardError> {
         unreachable!("nothing is forwarded")
     }
 

@@ -20,6 +20,7 @@ use crate::config::raw::RawAuth;
 use crate::config::refresh::RefreshConfig;
 use crate::guard::rules::{ClaimRequirement, RuleSet};
 use crate::http::origin::{CookieDomain, HostPattern, Origin};
+use crate::http::request::RequestUrl;
 use crate::jose::kdf::Keyring;
 use crate::secret::Secret;
 
@@ -256,6 +257,20 @@ pub enum Target {
     Binding(String),
     /// Another origin: `https`, or `http` on loopback; path and query stay. It has no path of its own.
     Url(Url),
+}
+
+impl Target {
+    /// A redirect's `Location` for the browser, where it has to be another than the target says: a server of an
+    /// origin of its own, which builds addresses from the host that it knows, means the origin that was asked, and
+    /// browsers have no business at its own. All else stays as it is.
+    pub fn location(&self, location: &str, asked: &RequestUrl) -> Option<String> {
+        let Self::Url(url) = self else { return None };
+        let origin = url.origin().ascii_serialization();
+        let without_scheme = origin.strip_prefix(url.scheme())?.strip_prefix(':')?;
+        let rest = [origin.as_str(), without_scheme].iter().find_map(|own| location.strip_prefix(own))?;
+        let is_its_own = rest.is_empty() || rest.starts_with(['/', '?', '#']);
+        is_its_own.then(|| format!("{}{rest}", asked.origin()))
+    }
 }
 
 /// Pages of the app's own: paths or URLs, checked to be safe to redirect to.

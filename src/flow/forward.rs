@@ -20,6 +20,7 @@ pub(crate) async fn forward<P: Platform>(
     body: P::Body,
     session: Option<&Session>,
     renewed: Vec<SetCookie>,
+    personal: bool,
 ) -> Reply<P::Upstreamed> {
     let mut request = exchange.request.clone();
     path.as_forwarded().clone_into(&mut request.url.path);
@@ -33,7 +34,7 @@ pub(crate) async fn forward<P: Platform>(
     if route.forward_session {
         replace_cookies(&mut request.headers, &renewed);
     }
-    match exchange.platform.forward(route.target, request, body).await {
+    match exchange.platform.forward(route.target, request, body, personal).await {
         Ok(response) => {
             let cookies = refresh::still_wanted(exchange, session, renewed).await;
             Reply::Forwarded { response, cookies }

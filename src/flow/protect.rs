@@ -29,7 +29,7 @@ pub(crate) async fn protect<P: Platform>(
     if request.is_preflight() {
         // It carries no credentials and is answered by whoever knows the API's rules; the request that
         // follows is guarded.
-        return forward::forward(exchange, path, route, body, None, Vec::new()).await;
+        return forward::forward(exchange, path, route, body, None, Vec::new(), false).await;
     }
 
     let is_public = decided.is_public();
@@ -62,7 +62,10 @@ pub(crate) async fn protect<P: Platform>(
     }
     let refused = match (decision, exchange.standing) {
         (Decision::Pass, _) => {
-            return forward::forward(exchange, path, route, body, session.as_ref(), cookies).await;
+            // What is said to one person on a guarded path is nobody else's. A public page that differs from person
+            // to person says so itself.
+            let personal = !is_public && session.is_some() && route.tells_who();
+            return forward::forward(exchange, path, route, body, session.as_ref(), cookies, personal).await;
         }
         (Decision::SignIn | Decision::Forbidden, Standing::Foreign(domain)) => {
             hosts::refuse(exchange, domain)
@@ -135,15 +138,21 @@ pub(super) fn sign_in_url<P: Platform>(exchange: &Exchange<'_, P>) -> String {
 }
 
 /// Whether a person waits for a page: a redirect reaches them. A script's request would follow it and get
-/// a page where it wants data.
+/// a page where it wants data; a browser that asks ahead would keep where it led to, and show that to somebody who
+/// has signed in since.
 pub(super) fn is_navigation(request: &Request) -> bool {
     if request.headers.contains("upgrade")
+        || request.is_prefetch()
         || !matches!(request.method, Method::Get | Method::Head | Method::Post)
     {
         return false;
     }
     match request.headers.get("sec-fetch-mode") {
         Some(mode) => mode == "navigate",
-        None => request.headers.get("accept").is_some_and(|accept| accept.contains("text/html")),
+        None => {
+            let accepts_html = |accept: &str| accept.to_ascii_lowercase().contains("text/html");
+            !request.headers.contains("x-requested-with")
+                && request.headers.get("accept").is_some_and(accepts_html)
+        }
     }
 }

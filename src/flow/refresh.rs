@@ -16,7 +16,6 @@ use crate::flow::refresh::flight::Flight;
 use crate::flow::{Exchange, renew};
 use crate::http::cookie::SetCookie;
 use crate::http::origin::Origin;
-use crate::http::request::Request;
 use crate::lease::flights::{Found, Outcome};
 use crate::lease::{AnyLease, Lease, Name};
 use crate::platform::{Level, Platform, within};
@@ -109,7 +108,7 @@ pub(crate) async fn ready<P: Platform>(
     let as_it_is = |session, is_alive, news, retry| {
         if is_alive { Ok(Ready { session, news }) } else { Err(NotReady::Unavailable(retry)) }
     };
-    if is_prefetch(exchange.request) {
+    if exchange.request.is_prefetch() {
         // Nobody may ever look at its answer.
         return as_it_is(session, is_alive, News::Elsewhere, Duration::from_secs(1));
     }
@@ -238,10 +237,4 @@ async fn outcome<P: Platform>(
             Found::Flying => platform.sleep(POLL).await,
         }
     }
-}
-
-/// A page that is fetched in case somebody wants it (Fetch Metadata, `Sec-Purpose`; older browsers, `Purpose`).
-pub(crate) fn is_prefetch(request: &Request) -> bool {
-    let says = |name: &str| request.headers.get(name).is_some_and(|value| value.contains("prefetch"));
-    says("sec-purpose") || says("purpose")
 }

@@ -51,7 +51,7 @@ pub(crate) fn send<P: Platform>(exchange: &Exchange<'_, P>, login: &Origin) -> R
             .with("cache-control", "private, no-store");
     }
     // What a form sent would be lost on the way, and nobody may look at what is fetched in advance.
-    if request.method == Method::Post || refresh::is_prefetch(request) {
+    if request.method == Method::Post || request.is_prefetch() {
         return protect::no_token(Duration::from_secs(1));
     }
     let name = exchange.names.renewal();

@@ -77,6 +77,11 @@ impl<'a> Route<'a> {
         self.authorization.is_some() || !self.headers.is_empty() || *self.assertion != Assertion::None
     }
 
+    /// Whether the upstream learns who it is, by what goes with the request or by opening the session itself.
+    pub fn tells_who(&self) -> bool {
+        self.wants_session() || self.forward_session
+    }
+
     /// Whom the assertion is for, which an upstream compares: the origin of its URL; `service:` and the binding's
     /// name; in front of the zone's own origin the origin that was asked. `None` where there is none.
     pub fn audience(&self, request: &Request) -> Option<String> {

@@ -21,6 +21,16 @@ impl Request {
             && self.headers.contains("origin")
             && self.headers.contains("access-control-request-method")
     }
+
+    /// Whether nobody may ever look at the answer: a browser (Fetch standard, `Sec-Purpose`; `Purpose` and `X-Moz`
+    /// before it) or Next.js asks ahead of time.
+    pub fn is_prefetch(&self) -> bool {
+        let says = |name: &str| self.headers.get(name).is_some_and(|value| value.contains("prefetch"));
+        let is_next_s = |name: &str| self.headers.contains(name);
+        matches!(self.method, Method::Get | Method::Head)
+            && (["sec-purpose", "purpose", "x-moz"].into_iter().any(says)
+                || ["next-router-prefetch", "x-middleware-prefetch"].into_iter().any(is_next_s))
+    }
 }
 
 /// A request method (RFC 9110 section 9). Compared exactly: methods are case-sensitive.

@@ -60,7 +60,24 @@ fn with_cookies(response: &web_sys::Response, cookies: &[SetCookie]) -> Result<w
         changed.headers().append("set-cookie", &cookie.to_string())?;
     }
     changed.headers().set("cache-control", "private, no-store")?;
+    // Caches that are told by these do not look at the other (RFC 9213 section 2.2).
+    for targeted in ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control"] {
+        changed.headers().delete(targeted)?;
+    }
     Ok(changed)
+}
+
+/// The response with another `Location`, where `change` has one. What cannot be changed stays.
+pub(super) fn with_location(
+    response: web_sys::Response,
+    change: impl FnOnce(&str) -> Option<String>,
+) -> web_sys::Response {
+    let location = response.headers().get("location").ok().flatten();
+    let Some(location) = location.and_then(|location| change(&location)) else { return response };
+    let init: &web_sys::ResponseInit = response.unchecked_ref();
+    web_sys::Response::new_with_opt_readable_stream_and_init(response.body().as_ref(), init)
+        .and_then(|changed| changed.headers().set("location", &location).map(|()| changed))
+        .unwrap_or(response)
 }
 
 fn own(response: &Response) -> worker::Result<web_sys::Response> {

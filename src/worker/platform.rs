@@ -130,6 +130,7 @@ impl Platform for Workers {
         target: &Target,
         request: Request,
         body: Incoming,
+        personal: bool,
     ) -> Result<web_sys::Response, ForwardError> {
         let failed = |error: JsValue| ForwardError::Unreachable(convert::words(&error));
         // The incoming request at its target: with its method and its body, which a GET may have too (a
@@ -138,13 +139,19 @@ impl Platform for Workers {
         let moved =
             web_sys::Request::new_with_str_and_init(&url(target, &request.url), incoming).map_err(failed)?;
         let init = init(&request.headers).map_err(failed)?;
-        let request = web_sys::Request::new_with_request_and_init(&moved, &init).map_err(failed)?;
+        let asked = request.url;
         match target {
             Target::Origin | Target::Url(_) => {
-                respond(global().fetch_with_request(&request)).await.map_err(failed)
+                if personal {
+                    pass_the_cache(&init).map_err(failed)?;
+                }
+                let request = web_sys::Request::new_with_request_and_init(&moved, &init).map_err(failed)?;
+                let response = respond(global().fetch_with_request(&request)).await.map_err(failed)?;
+                Ok(convert::with_location(response, |location| target.location(location, &asked)))
             }
             Target::Binding(name) => {
                 let binding = self.binding(name)?;
+                let request = web_sys::Request::new_with_request_and_init(&moved, &init).map_err(failed)?;
                 let promise = binding.fetch(&request).map_err(failed)?;
                 respond(promise).await.map_err(failed)
             }
@@ -243,6 +250,16 @@ fn init(headers: &crate::http::headers::Headers) -> Result<web_sys::RequestInit,
     init.set_headers(&headers);
     init.set_redirect(web_sys::RequestRedirect::Manual);
     Ok(init)
+}
+
+/// Cloudflare's cache is asked by URL, whoever the request is from, and keeps by the URL's ending what no header
+/// forbids. A negative time keeps the response out of it, as the option `cache: "no-store"` would, which also adds
+/// header fields to the request.
+fn pass_the_cache(init: &web_sys::RequestInit) -> Result<(), JsValue> {
+    let cf = worker::js_sys::Object::new();
+    Reflect::set(&cf, &JsValue::from_str("cacheTtl"), &JsValue::from(-1))?;
+    Reflect::set(init, &JsValue::from_str("cf"), &cf)?;
+    Ok(())
 }
 
 fn global() -> web_sys::WorkerGlobalScope {

@@ -20,6 +20,7 @@ mod store;
 
 mod api;
 mod api_refresh;
+mod assertion;
 mod callback;
 mod credentials;
 mod dialect;

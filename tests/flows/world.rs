@@ -72,6 +72,8 @@ pub struct Forwarded {
     pub target: Target,
     pub request: Request,
     pub body: Vec<u8>,
+    /// Whether no shared cache may have a part in it.
+    pub personal: bool,
 }
 
 /// What the browser got.
@@ -318,12 +320,18 @@ impl Platform for Stage {
         crate::signature::public_key(key)
     }
 
-    async fn forward(&self, target: &Target, request: Request, body: Vec<u8>) -> Result<usize, ForwardError> {
+    async fn forward(
+        &self,
+        target: &Target,
+        request: Request,
+        body: Vec<u8>,
+        personal: bool,
+    ) -> Result<usize, ForwardError> {
         if self.provider.is_down("upstream") {
             return Err(ForwardError::Unreachable("connection refused".to_owned()));
         }
         let number = self.forwarded.borrow().len();
-        self.forwarded.borrow_mut().push(Forwarded { target: target.clone(), request, body });
+        self.forwarded.borrow_mut().push(Forwarded { target: target.clone(), request, body, personal });
         self.clock.sleep(self.upstream_time.get()).await;
         Ok(number)
     }

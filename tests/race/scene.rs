@@ -157,7 +157,7 @@ impl Platform for Stage {
         unreachable!("nothing is signed here")
     }
 
-    async fn forward(&self, _: &Target, _: Request, (): ()) -> Result<(), ForwardError> {
+    async fn forward(&self, _: &Target, _: Request, (): (), _: bool) -> Result<(), ForwardError> {
         Ok(())
     }
 

@@ -16,13 +16,17 @@ mod node;
 mod signer;
 mod world;
 
+mod assertion;
 mod bad_input;
 mod concurrency;
 mod configuration;
 mod forwarding;
 mod hostile_provider;
+#[cfg(target_os = "linux")]
+mod memory;
 mod parity;
 mod signatures;
 mod streaming;
 mod subdomains;
+mod websockets;
 mod whole_way;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::world::{APP, World, begin, email, settings, settings_with};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 const LARGE: usize = 20 * 1024 * 1024;
 
 /// Tells of the first piece of a body as soon as it has it, and then counts the rest.
@@ -27,7 +27,7 @@ export default {
 "#;
 
 /// Once with sessions that are left alone, once with a new cookie on every response.
-fn both() -> [Value; 2] {
+pub fn both() -> [Value; 2] {
     [settings(), settings_with(&json!({ "session": { "update_age": "0s" } }))]
 }
 
@@ -119,8 +119,46 @@ fn a_download_that_breaks_off_does_not_look_complete() {
     assert_eq!(email(&browser), "alice@example.com");
 }
 
+#[test]
+fn events_arrive_one_by_one_while_the_stream_stays_open() {
+    for settings in both() {
+        let (go_on, wait) = mpsc::channel::<()>();
+        let wait = Mutex::new(Some(wait));
+        let world = World::with(settings, move |builder| {
+            builder.service("APP", move |request| {
+                if request.path() != "/events" {
+                    return Response::text("page");
+                }
+                assert_eq!(request.header("last-event-id"), Some("7"));
+                let wait = wait.lock().unwrap().take().expect("one stream");
+                Response::stream(move |body| {
+                    for n in 0..3 {
+                        body.write_all(format!("id: {n}\ndata: {{}}\n\n").as_bytes())?;
+                        wait.recv_timeout(PATIENCE).expect("the client has this event");
+                    }
+                    Ok(())
+                })
+                .header("content-type", "text/event-stream")
+                .header("cache-control", "no-cache")
+            })
+        });
+        let browser = world.signed_in("alice");
+        let request = browser.get(&format!("{APP}/events")).header("accept", "text/event-stream");
+        let mut reply = request.header("last-event-id", "7").stream().unwrap();
+        assert_eq!(reply.header("content-type"), Some("text/event-stream"));
+        for n in 0..3 {
+            let expected = format!("id: {n}\ndata: {{}}\n\n");
+            let mut event = vec![0; expected.len()];
+            reply.read_exact(&mut event).unwrap();
+            assert_eq!(String::from_utf8(event).unwrap(), expected);
+            go_on.send(()).unwrap();
+        }
+        assert_eq!(reply.read(&mut [0]).unwrap(), 0);
+    }
+}
+
 /// The cookies of somebody who signed in, where the application has no page to come back to.
-fn signed_in_without_a_page(world: &World) -> String {
+pub fn signed_in_without_a_page(world: &World) -> String {
     let browser = world.client();
     let back = begin(&browser, APP, "alice", "/auth/session").follow().send();
     assert_eq!(back.json()["user"]["email"], "alice@example.com");

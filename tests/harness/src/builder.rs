@@ -186,6 +186,17 @@ impl HarnessBuilder {
         self.bind_service(binding, Upstream::Handler(Arc::new(handler)))
     }
 
+    /// Puts a handler behind a service binding that is called when a request's head is there, and answers with a
+    /// [takeover](Response::takeover): it reads the body itself, as slowly as it likes, with
+    /// [`Connection::body`](crate::Connection::body).
+    pub fn service_unread(
+        self,
+        binding: &str,
+        handler: impl Fn(&Request) -> Response + Send + Sync + 'static,
+    ) -> Self {
+        self.bind_service(binding, Upstream::Unread(Arc::new(handler)))
+    }
+
     /// Puts a real server on this machine behind a service binding.
     pub fn service_at(self, binding: &str, address: SocketAddr) -> Self {
         self.bind_service(binding, Upstream::Address(address))

@@ -170,7 +170,7 @@ fn external(name: &str, world: SocketAddr, route: Option<&str>) -> String {
     // Set or removed on every request, so that a Worker that passes headers on cannot take another route.
     let route = route.map_or_else(String::new, |route| format!(", value = {}", text(route)));
     format!(
-        "(name = {}, external = (address = \"{world}\", http = (forwardedProtoHeader = \"{SCHEME_HEADER}\", \
+        "(name = {}, external = (address = \"{world}\", http = (forwardedProtoHeader = \"{SCHEME_HEADER}\", cfBlobHeader = \"{CF_HEADER}\", \
          injectRequestHeaders = [(name = \"{ROUTE_HEADER}\"{route})])))",
         text(name)
     )

@@ -11,7 +11,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
 use sha1::{Digest as _, Sha1};
 
-use crate::wire::{self, Fields};
+use crate::wire::{self, Body, Fields, Framing};
 
 /// A request that the Worker (or the test's client) sent to a fake host or a service binding.
 #[derive(Clone, Debug)]
@@ -26,8 +26,10 @@ pub struct Request {
     pub target: String,
     /// All header fields in their order, names as sent; the harness's own are removed.
     pub headers: Vec<(String, String)>,
-    /// The whole body, chunks joined.
+    /// The whole body, chunks joined. Empty where the handler is one of those that read it themselves.
     pub body: Vec<u8>,
+    /// `cf`: what the Worker tells Cloudflare about the request.
+    pub cf: Option<Value>,
 }
 
 impl Request {
@@ -242,9 +244,16 @@ impl Write for BodyWriter<'_> {
 pub struct Connection {
     pub(crate) from: io::BufReader<TcpStream>,
     pub(crate) to: TcpStream,
+    pub(crate) framing: Framing,
 }
 
 impl Connection {
+    /// The request's body as it comes, where nobody has read it yet
+    /// ([`HarnessBuilder::service_unread`](crate::HarnessBuilder::service_unread)).
+    pub fn body(&mut self) -> impl Read {
+        Body::new(&mut self.from, self.framing)
+    }
+
     /// Blocks until the peer closes.
     pub fn wait_for_close(&mut self) {
         let mut sink = [0; 1024];

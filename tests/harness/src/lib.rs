@@ -59,6 +59,7 @@ mod runtime;
 mod server;
 mod spec;
 mod watched;
+mod websocket;
 mod wire;
 mod wrangler;
 
@@ -71,6 +72,7 @@ pub use kv::{Kv, KvCounts, KvFault, KvView};
 pub use logs::{LogLine, Logs};
 pub use reply::{Reply, StreamingReply};
 pub use request::RequestBuilder;
+pub use websocket::{Message, WebSocket};
 pub use wrangler::{Wrangler, WranglerBuilder};
 
 /// The request header by which the client tells the runtime the scheme (`http` or `https`) of the URL it speaks for.

@@ -20,6 +20,8 @@ pub(crate) type Handler = Arc<dyn Fn(&Request) -> Response + Send + Sync>;
 #[derive(Clone)]
 pub(crate) enum Upstream {
     Handler(Handler),
+    /// One that takes the connection over, and reads the body itself.
+    Unread(Handler),
     Address(SocketAddr),
 }
 
@@ -86,6 +88,13 @@ impl Net {
                 .or_else(|| loopback(&request.scheme, &request.host).map(Destination::Loopback))
                 .unwrap_or_else(|| Destination::Unknown(format!("no host {:?} in this test", request.host))),
         }
+    }
+
+    /// Whether whoever answers wants to read the request's body as it comes. `route` is written as in its header.
+    pub(crate) fn reads_body_itself(&self, route: &str, request: &Request) -> bool {
+        let route =
+            route.strip_prefix("service:").map_or(Route::Internet, |name| Route::Service(name.to_owned()));
+        matches!(self.destination(&route, request), Destination::Upstream(Upstream::Unread(_)))
     }
 
     pub(crate) fn record(&self, route: Route, request: Request) {

@@ -1,7 +1,7 @@
 //! What the client got.
 
 use std::{
-    io::{self, BufReader, Read},
+    io::{self, BufReader, Read, Write},
     net::TcpStream,
 };
 
@@ -113,6 +113,17 @@ impl StreamingReply {
     /// The first header of this name, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
         wire::field(&self.headers, name)
+    }
+}
+
+/// To the other end, where the connection has become something else than HTTP (101).
+impl Write for StreamingReply {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.body.get_mut().get_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.body.get_mut().get_mut().flush()
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     net::loopback,
     reply::{Reply, StreamingReply},
     watched::lock,
+    websocket::WebSocket,
     wire::{self, Body, Fields, Framing},
 };
 
@@ -163,6 +164,27 @@ impl RequestBuilder {
         }
         let framing = Framing::of_response(&self.method, head.status, &head.fields);
         Ok(StreamingReply { status: head.status, headers: head.fields, body: Body::new(from, framing) })
+    }
+
+    /// Opens a WebSocket (RFC 6455 section 4.1), with what has been set on this request, and the cookies. The
+    /// response where it is not opened.
+    pub fn websocket(mut self) -> Result<Result<WebSocket<StreamingReply>, Reply>, ClientError> {
+        for (name, value) in [
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ] {
+            self.headers.push((name.to_owned(), value.to_owned()));
+        }
+        let mut opened = self.clone().stream()?;
+        if opened.status == 101 {
+            return Ok(Ok(WebSocket::client(opened)));
+        }
+        let mut body = Vec::new();
+        opened.read_to_end(&mut body).map_err(self.io())?;
+        let StreamingReply { status, headers, .. } = opened;
+        Ok(Err(Reply { status, headers, body, url: self.url, redirects: Vec::new() }))
     }
 
     fn once(&self) -> Result<Reply, ClientError> {

@@ -13,6 +13,7 @@ use std::{
 
 use crate::{
     SCHEME_HEADER,
+    capnp::CF_HEADER,
     exchange::{BodyWriter, Connection, Payload, Request, Response},
     kv_protocol,
     net::{Destination, Net, Route, Upstream},
@@ -66,7 +67,11 @@ fn serve(net: &Net, stream: TcpStream) -> io::Result<()> {
             to.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
         let route = wire::field(&head.fields, ROUTE_HEADER).unwrap_or_default().to_owned();
-        let request = read_request(head, &mut from)?;
+        let framing = Framing::of_request(&head.fields);
+        let mut request = request(head);
+        if !net.reads_body_itself(&route, &request) {
+            Body::new(&mut from, framing).read_to_end(&mut request.body)?;
+        }
         let response = match route.split_once(':') {
             Some(("kv", name)) => {
                 let (name, location) = name.split_once('@').unwrap_or((name, ""));
@@ -84,7 +89,7 @@ fn serve(net: &Net, stream: TcpStream) -> io::Result<()> {
         thread::sleep(response.delay);
         match response.payload {
             Payload::Takeover(run) => {
-                let mut connection = Connection { from, to };
+                let mut connection = Connection { from, to, framing };
                 run(&mut connection);
                 return connection.to.shutdown(Shutdown::Both);
             }
@@ -127,7 +132,7 @@ fn answer(net: &Net, route: Route, request: &Request) -> Answer {
         Destination::Loopback(address) | Destination::Upstream(Upstream::Address(address)) => {
             Answer::Forward(address)
         }
-        Destination::Upstream(Upstream::Handler(handler)) => {
+        Destination::Upstream(Upstream::Handler(handler) | Upstream::Unread(handler)) => {
             let outcome = catch_unwind(AssertUnwindSafe(|| handler(request)));
             Answer::Response(outcome.unwrap_or_else(|panic| {
                 let what = panic_text(panic.as_ref());
@@ -182,14 +187,15 @@ fn forward(
     to.shutdown(Shutdown::Both)
 }
 
-fn read_request(head: RequestHead, from: &mut BufReader<TcpStream>) -> io::Result<Request> {
-    let mut body = Vec::new();
-    Body::new(from, Framing::of_request(&head.fields)).read_to_end(&mut body)?;
+/// The request, its body not read yet.
+fn request(head: RequestHead) -> Request {
     let mut headers = head.fields;
     let scheme = wire::field(&headers, SCHEME_HEADER).unwrap_or("http").to_owned();
     let host = wire::field(&headers, "host").unwrap_or_default().to_owned();
-    headers.retain(|(n, _)| !n.eq_ignore_ascii_case(ROUTE_HEADER) && !n.eq_ignore_ascii_case(SCHEME_HEADER));
-    Ok(Request { method: head.method, scheme, host, target: head.target, headers, body })
+    let cf = wire::field(&headers, CF_HEADER).and_then(|cf| serde_json::from_str(cf).ok());
+    let own = [ROUTE_HEADER, SCHEME_HEADER, CF_HEADER];
+    headers.retain(|(name, _)| !own.iter().any(|own| name.eq_ignore_ascii_case(own)));
+    Request { method: head.method, scheme, host, target: head.target, headers, body: Vec::new(), cf }
 }
 
 fn status_line(status: u16) -> String {

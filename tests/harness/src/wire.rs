@@ -101,6 +101,10 @@ impl<R: BufRead> Body<R> {
         Self { from, framing, left, done: false }
     }
 
+    pub(crate) fn get_mut(&mut self) -> &mut R {
+        &mut self.from
+    }
+
     fn next_chunk(&mut self) -> io::Result<()> {
         let line = line(&mut self.from)?;
         let size = line.split(';').next().unwrap_or_default().trim();

@@ -1,0 +1,174 @@
+//! WebSockets through the Worker: real ones, at every kind of upstream, until either end closes.
+
+use miniflare_test_harness::{
+    Connection, HarnessBuilder, Message, Request, Response, StreamingReply, WebSocket,
+};
+use serde_json::{Value, json};
+
+use crate::world::{APP, World, settings, settings_with};
+
+type Socket = WebSocket<StreamingReply>;
+
+/// Every kind of upstream, with an echo behind it.
+fn upstreams() -> [(&'static str, fn(HarnessBuilder) -> HarnessBuilder); 4] {
+    [
+        ("service:APP", |builder| builder.service("APP", application)),
+        ("https://upstream.example", |builder| builder.host("upstream.example", application)),
+        ("origin", |builder| builder.origin("app.example.com", application)),
+        ("service:OTHER", |builder| builder.service_worker("OTHER", WORKER)),
+    ]
+}
+
+/// The same in another Worker.
+const WORKER: &str = r#"
+export default {
+  fetch(request) {
+    if (request.headers.get("upgrade") !== "websocket") return new Response("page");
+    const [client, server] = Object.values(new WebSocketPair());
+    server.accept();
+    server.binaryType = "arraybuffer";
+    server.send(request.headers.get("x-user-email"));
+    server.addEventListener("message", ({ data }) => {
+      if (data === "close") server.close(4321, "as you wish");
+      else server.send(data);
+    });
+    server.addEventListener("close", ({ code }) => server.close(code === 1005 ? 1000 : code));
+    return new Response(null, { status: 101, webSocket: client, headers: { "sec-websocket-protocol": "chat" } });
+  },
+};
+"#;
+
+fn application(request: &Request) -> Response {
+    if request.header("upgrade").is_none() {
+        return Response::text("page");
+    }
+    let who = request.header("x-user-email").unwrap_or_default().to_owned();
+    Response::websocket(request, move |connection| {
+        echo(connection, &who);
+    })
+}
+
+/// Says who it is, and then whatever it is told.
+fn echo(connection: &mut Connection, who: &str) {
+    let mut socket = WebSocket::server(connection);
+    let mut answer = Message::Text(who.to_owned());
+    while socket.send(&answer).is_ok() && !matches!(answer, Message::Close(..)) {
+        answer = match socket.receive() {
+            Ok(Message::Text(text)) if text == "close" => {
+                Message::Close(Some(4321), "as you wish".to_owned())
+            }
+            Ok(message) => message,
+            Err(_) => return,
+        };
+    }
+}
+
+/// The settings with that upstream, sessions left alone or renewed on every response.
+fn both(to: &str) -> [Value; 2] {
+    let mut renewed = settings_with(&json!({ "session": { "update_age": "0s" } }));
+    renewed["upstreams"][0]["to"] = json!(to);
+    let mut settings = settings();
+    settings["upstreams"][0]["to"] = json!(to);
+    [settings, renewed]
+}
+
+fn open(world: &World) -> Socket {
+    let browser = world.signed_in("alice");
+    let request = browser.get(&format!("{APP}/socket")).header("origin", APP);
+    let mut socket = request.websocket().unwrap().unwrap_or_else(|refused| panic!("{refused:?}"));
+    assert_eq!(socket.receive().unwrap(), Message::Text("alice@example.com".to_owned()));
+    socket
+}
+
+#[test]
+fn text_and_bytes_of_every_length_come_back() {
+    for (to, surround) in upstreams() {
+        for settings in both(to) {
+            let world = World::with(settings, surround);
+            let mut socket = open(&world);
+            for length in [0, 1, 125, 126, 65_535, 65_536, 1 << 20] {
+                let bytes: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
+                for message in [Message::Text("é".repeat(length / 2)), Message::Binary(bytes)] {
+                    socket.send(&message).unwrap();
+                    assert!(socket.receive().unwrap() == message, "{to}: {length}");
+                }
+            }
+            // Several on their way at once keep their order.
+            for n in 0..100 {
+                socket.send(&Message::Text(n.to_string())).unwrap();
+            }
+            for n in 0..100 {
+                assert_eq!(socket.receive().unwrap(), Message::Text(n.to_string()), "{to}");
+            }
+        }
+    }
+}
+
+#[test]
+fn either_end_closes_with_its_own_code() {
+    for (to, surround) in upstreams() {
+        let world = World::with(both(to)[0].clone(), surround);
+        let mut socket = open(&world);
+        socket.send(&Message::Text("close".to_owned())).unwrap();
+        let bye = Message::Close(Some(4321), "as you wish".to_owned());
+        assert_eq!(socket.receive().unwrap(), bye, "{to}");
+
+        let mut socket = open(&world);
+        socket.send(&Message::Close(Some(4000), "mine".to_owned())).unwrap();
+        let Message::Close(code, _) = socket.receive().unwrap() else { panic!("{to}: not closed") };
+        assert_eq!(code, Some(4000), "{to}");
+    }
+}
+
+#[test]
+fn who_is_signed_out_gets_401_and_the_upstream_hears_nothing() {
+    for (to, surround) in upstreams() {
+        let world = World::with(both(to)[0].clone(), surround);
+        for accept in ["text/html", "*/*"] {
+            let request = world.client().get(&format!("{APP}/socket?room=1")).header("accept", accept);
+            let request = request.header("sec-fetch-mode", "websocket").header("origin", APP);
+            let refused = request.websocket().unwrap().expect_err("it is not opened").expect_status(401);
+            assert_eq!(refused.header("www-authenticate"), Some("Bearer"), "{to}");
+            assert!(refused.json()["signInUrl"].as_str().unwrap().contains("room%3D1"), "{to}");
+        }
+        let reached = world.requests_to_service("APP").len()
+            + world.requests_to("upstream.example").len()
+            + world.requests_to("app.example.com").len();
+        assert_eq!(reached, 0, "{to}");
+    }
+}
+
+#[test]
+fn who_lacks_the_claims_gets_403() {
+    let world = World::with(settings(), |builder| builder.service("APP", application));
+    let refused = world.signed_in("bob").get(&format!("{APP}/admin/socket")).websocket().unwrap();
+    assert_eq!(
+        refused.expect_err("it is not opened").expect_status(403).json(),
+        json!({ "error": "forbidden" })
+    );
+}
+
+#[test]
+fn an_upstream_that_opens_none_says_so_itself() {
+    let world = World::with(settings(), |builder| {
+        builder.service("APP", |request| match request.header("upgrade") {
+            Some(_) => Response::text("not here").with_status(426),
+            None => Response::text("page"),
+        })
+    });
+    let refused = world.signed_in("bob").get(&format!("{APP}/socket")).websocket().unwrap();
+    assert_eq!(refused.expect_err("it is not opened").expect_status(426).text(), "not here");
+}
+
+#[test]
+fn a_connection_outlives_what_opened_it() {
+    let world = World::with(settings(), |builder| builder.service("APP", application));
+    let mut socket = open(&world);
+    // Other requests come and go meanwhile; this one's handler has long returned.
+    let browser = world.signed_in("bob");
+    for _ in 0..50 {
+        browser.get(&format!("{APP}/page")).send().expect_status(200);
+    }
+    socket.send(&Message::Text("still there".to_owned())).unwrap();
+    assert_eq!(socket.receive().unwrap(), Message::Text("still there".to_owned()));
+}
