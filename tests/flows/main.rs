@@ -18,6 +18,7 @@ mod signature;
 #[path = "../support/store.rs"]
 mod store;
 
+mod answers;
 mod api;
 mod api_refresh;
 mod assertion;
