@@ -505,3 +505,31 @@ fn with_a_login_host_elsewhere_no_provider_is_needed() {
         json!({ "login_url": "http://auth.app.localhost:8787", "cookies": { "domain": "app.localhost" } });
     assert!(load(local, &json!({})).is_ok(), "http on this machine");
 }
+
+#[test]
+fn a_redirect_to_a_server_s_own_origin_leads_to_the_one_that_was_asked() {
+    let target = Target::Url("https://backend.example.net:8443".parse().unwrap());
+    let asked = RequestUrl::parse("https://app.example.com/x?y").unwrap();
+    for (location, changed) in [
+        ("https://backend.example.net:8443/a?b#c", Some("https://app.example.com/a?b#c")),
+        ("https://backend.example.net:8443", Some("https://app.example.com")),
+        ("https://backend.example.net:8443?a", Some("https://app.example.com?a")),
+        ("//backend.example.net:8443/a", Some("https://app.example.com/a")),
+        ("https://backend.example.net:8443//evil.example", Some("https://app.example.com//evil.example")),
+        ("/a", None),
+        ("a", None),
+        ("", None),
+        ("https://backend.example.net/a", None),
+        ("http://backend.example.net:8443/a", None),
+        ("https://backend.example.net:84430/a", None),
+        ("https://backend.example.net:8443@evil.example/", None),
+        ("https://backend.example.net:8443.evil.example/", None),
+        ("https://backend.example.net:8443\\@evil.example/", None),
+        ("https://other.example/https://backend.example.net:8443/", None),
+    ] {
+        assert_eq!(target.location(location, &asked).as_deref(), changed, "{location}");
+    }
+    for same in [Target::Origin, Target::Binding("APP".to_owned())] {
+        assert_eq!(same.location("https://backend.example.net:8443/a", &asked), None);
+    }
+}

@@ -208,6 +208,12 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
+        title: "HEAD is answered like GET",
+        reason: "RFC 9110 section 9.3.2 wants it so, and monitors ask so. Auth.js answers 400 or 405. The callback alone is \
+                 not answered: looking at it must not use its code up.",
+        explains: |d| d.is_case(&["HEAD /"]),
+    },
+    Deliberate {
         title: "A session cookie that holds nothing is taken away",
         reason: "Auth.js leaves an empty one in the browser, and Next.js hides one that does not decode from next-auth 4.",
         explains: |d| {

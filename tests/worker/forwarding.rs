@@ -1,9 +1,10 @@
 //! What goes on to the application, and what comes back from it: nothing but what Vestibule is there for changes.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use miniflare_test_harness::{Client, Request, Response, SCHEME_HEADER};
+use miniflare_test_harness::{Client, HarnessBuilder, Request, Response, SCHEME_HEADER};
 use serde_json::{Value, json};
 
 use crate::world::{APP, World, begin, echo, email, settings, settings_with};
@@ -242,6 +243,184 @@ fn application(request: &Request) -> Response {
         .header("cache-control", "public, max-age=60")
         .header("set-cookie", "a=1; Path=/")
         .header("set-cookie", "b=2; Expires=Thu, 01 Jan 2099 00:00:00 GMT")
+}
+
+#[test]
+fn every_kind_of_upstream_hears_which_host_was_asked_and_not_what_the_client_says() {
+    let kinds: [(&str, &str, fn(HarnessBuilder) -> HarnessBuilder); 3] = [
+        ("service:APP", "app.example.com:8443", |builder| builder.service("APP", echo)),
+        ("https://upstream.example", "upstream.example", |builder| builder.host("upstream.example", echo)),
+        ("origin", "app.example.com:8443", |builder| builder.origin("app.example.com", echo)),
+    ];
+    for (target, host, surround) in kinds {
+        let world = World::with(to(target), surround);
+        let mut request = world.client().get("https://app.example.com:8443/about");
+        for (name, value) in [
+            ("X-Forwarded-Host", "evil.example"),
+            ("X-Forwarded-Proto", "http"),
+            ("X-Forwarded-For", "192.0.2.1"),
+            ("X-Forwarded-Port", "81"),
+            ("X-Forwarded-Prefix", "/evil"),
+            ("X-Forwarded-Server", "evil.example"),
+            ("X-Forwarded-Scheme", "http"),
+            ("X-Real-IP", "192.0.2.1"),
+            ("X-Original-Host", "evil.example"),
+            ("Forwarded", "for=192.0.2.1;host=evil.example"),
+            ("CF_Connecting_IP", "192.0.2.1"),
+            ("Connection", "close, X-Plain, Keep-Alive"),
+            ("Keep-Alive", "timeout=1"),
+            ("Proxy-Connection", "keep-alive"),
+            ("TE", "trailers"),
+            ("X-Plain", "named by Connection"),
+            ("CF-Connecting-IP", "2001:db8::7"),
+        ] {
+            request = request.header(name, value);
+        }
+        let got = request.send().expect_status(200).json();
+        let headers: Vec<(String, String)> = serde_json::from_value(got["headers"].clone()).unwrap();
+        let told: BTreeMap<String, String> =
+            headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+        let expected = json!({
+            "host": host,
+            "cf-connecting-ip": "2001:db8::7",
+            "x-real-ip": "2001:db8::7",
+            "x-forwarded-for": "2001:db8::7",
+            "x-forwarded-host": "app.example.com:8443",
+            "x-forwarded-proto": "https",
+        });
+        assert_eq!(json!(told), expected, "{target}");
+    }
+}
+
+#[test]
+fn cached_set_cookie_no_cache_keeps_a_renewed_session_whatever_the_upstream_said() {
+    let world = World::with(always_renewed(), |builder| {
+        builder.service("APP", |_| {
+            Response::text("page")
+                .header("cache-control", "public, s-maxage=600")
+                .header("cdn-cache-control", "max-age=600")
+                .header("cloudflare-cdn-cache-control", "max-age=600")
+                .header("surrogate-control", "max-age=600")
+                .header("vary", "cookie")
+        })
+    });
+    let browser = world.signed_in("alice");
+    let renewed = browser.get(&format!("{APP}/dashboard")).send().expect_status(200);
+    assert!(renewed.set_cookie("__Secure-authjs.session-token").is_some());
+    assert_eq!(renewed.header_all("cache-control"), ["private, no-store"]);
+    for name in ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control"] {
+        assert_eq!(renewed.header(name), None, "{name}");
+    }
+    assert_eq!(renewed.header("vary"), Some("cookie"));
+    let public = browser.get(&format!("{APP}/about")).send().expect_status(200);
+    assert_eq!(public.header_all("set-cookie"), [""; 0]);
+    assert_eq!(public.header("cdn-cache-control"), Some("max-age=600"));
+}
+
+#[test]
+fn cached_answers_what_is_said_to_one_person_is_not_kept_by_the_edge() {
+    let kinds: [(&str, &str, fn(HarnessBuilder) -> HarnessBuilder); 2] = [
+        ("https://upstream.example", "upstream.example", |builder| builder.host("upstream.example", echo)),
+        ("origin", "app.example.com", |builder| builder.origin("app.example.com", echo)),
+    ];
+    for (target, host, surround) in kinds {
+        let world = World::with(to(target), surround);
+        let browser = world.signed_in("alice");
+        for (path, kept) in [("/report.pdf", Some(json!(-1))), ("/public/logo.png", None)] {
+            browser.get(&format!("{APP}{path}")).send().expect_status(200);
+            let got = world.requests_to(host).pop().unwrap();
+            let ttl = got.cf.as_ref().and_then(|cf| cf.get("cacheTtl")).cloned();
+            assert_eq!(ttl, kept, "{target} {path}");
+            assert_eq!((got.header("cache-control"), got.header("pragma")), (None, None), "{target} {path}");
+        }
+    }
+}
+
+#[test]
+fn a_redirect_to_a_server_s_own_origin_leads_back_through_the_worker() {
+    for renewed in [false, true] {
+        let mut settings = if renewed { always_renewed() } else { settings() };
+        settings["upstreams"][0]["to"] = json!("https://upstream.example");
+        let world = World::with(settings, |builder| {
+            builder.host("upstream.example", |request| match request.target.split_once('?') {
+                Some((_, location)) => {
+                    Response::redirect(location).header("set-cookie", "a=1").header("x-mine", "1")
+                }
+                None => Response::text("page"),
+            })
+        });
+        let browser = world.signed_in("alice");
+        for (sent, arrives) in [
+            ("https://upstream.example/a/?b", "https://app.example.com/a/?b"),
+            ("//upstream.example/a/", "https://app.example.com/a/"),
+            ("/a/", "/a/"),
+            ("https://other.example/a", "https://other.example/a"),
+            ("https://upstream.example.evil.example/", "https://upstream.example.evil.example/"),
+        ] {
+            let reply = browser.get(&format!("{APP}/x?{sent}")).send().expect_status(302);
+            assert_eq!(reply.header_all("location"), [arrives]);
+            assert_eq!((reply.header("x-mine"), reply.set_cookies()[0]), (Some("1"), "a=1"));
+            assert_eq!(reply.set_cookie("__Secure-authjs.session-token").is_some(), renewed);
+        }
+    }
+}
+
+#[test]
+fn parts_and_conditions_of_a_response_are_between_the_client_and_the_upstream() {
+    for settings in [settings(), always_renewed()] {
+        let world = World::with(settings, |builder| {
+            builder.service("APP", |request| {
+                if request.header("if-none-match") == Some("\"1\"") {
+                    return Response::status(304).header("etag", "\"1\"");
+                }
+                match request.header("range") {
+                    Some("bytes=2-4") => {
+                        Response::text("llo").with_status(206).header("content-range", "bytes 2-4/5")
+                    }
+                    Some(_) => Response::status(416).header("content-range", "bytes */5"),
+                    None => Response::text("hello").header("accept-ranges", "bytes").header("etag", "\"1\""),
+                }
+            })
+        });
+        let browser = world.signed_in("alice");
+        let get = || browser.get(&format!("{APP}/file"));
+        let part = get().header("range", "bytes=2-4").send().expect_status(206);
+        assert_eq!((part.text().as_str(), part.header("content-range")), ("llo", Some("bytes 2-4/5")));
+        assert_eq!(part.header("content-length"), Some("3"));
+        let beyond = get().header("range", "bytes=9-").send().expect_status(416);
+        assert_eq!(beyond.header("content-range"), Some("bytes */5"));
+        let same = get().header("if-none-match", "\"1\"").send().expect_status(304);
+        assert_eq!((same.header("etag"), same.body.len()), (Some("\"1\""), 0));
+        let whole = get().header("if-none-match", "\"2\"").send().expect_status(200);
+        assert_eq!((whole.text().as_str(), whole.header("accept-ranges")), ("hello", Some("bytes")));
+    }
+}
+
+#[test]
+fn a_body_of_unknown_length_reaches_every_kind_of_upstream() {
+    let kinds: [(&str, fn(HarnessBuilder) -> HarnessBuilder); 3] = [
+        ("service:APP", |builder| builder.service("APP", echo)),
+        ("https://upstream.example", |builder| builder.host("upstream.example", echo)),
+        ("origin", |builder| builder.origin("app.example.com", echo)),
+    ];
+    for (target, surround) in kinds {
+        let world = World::with(to(target), surround);
+        let cookie = cookie_of(&world.signed_in("alice"));
+        // Of a GET the runtime drops such a body before a Worker sees it.
+        for method in ["POST", "PUT", "DELETE"] {
+            let request = format!(
+                "{method} /x HTTP/1.1\r\nHost: app.example.com\r\n{SCHEME_HEADER}: https\r\nCookie: {cookie}\r\n\
+                 Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nX-Late: 1\r\n\r\n"
+            );
+            let reply = world.client().raw(request.as_bytes(), Duration::from_secs(10));
+            let text = reply.text();
+            assert_eq!(reply.statuses(), [200], "{target} {method}");
+            assert!(
+                text.contains(r#""body":"abcde""#) && !text.contains("X-Late"),
+                "{target} {method}: {text}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -912,6 +912,29 @@ pub(super) const REFUSED: &[(&str, &str, &[&str])] = &[
         &[r#"AUTH.upstreams[0].header: unknown key; did you mean "headers"?"#],
     ),
     (
+        r#"{"upstreams": [{"to": "origin", "assertion": ""}, {"host": "a.example", "to": "origin", "assertion": 7}]}"#,
+        "{}",
+        &[
+            r#"AUTH.upstreams[0].assertion: this names no audience; write true, or the audience's name, for example "https://api.example.com" or "orders""#,
+            "AUTH.upstreams[1]: never reached: AUTH.upstreams[0] has no host and takes every request; the first match wins",
+            r#"AUTH.upstreams[1].assertion: this names no audience; write true, or the audience's name, for example "https://api.example.com" or "orders""#,
+        ],
+    ),
+    (
+        r#"{"rules": [{"match": "/a", "access": "signed-in", "assertion": "two audiences"}]}"#,
+        "{}",
+        &[
+            r#"AUTH.rules[0].assertion: this names no audience; write true, or the audience's name, for example "https://api.example.com" or "orders""#,
+        ],
+    ),
+    (
+        r#"{"upstreams": [{"to": "origin", "headers": {"X_Vestibule_Assertion": "email"}}]}"#,
+        "{}",
+        &[
+            r#"AUTH.upstreams[0].headers.X_Vestibule_Assertion: this header tells about the request itself and cannot carry a value of the session; choose a name like "X-User-Email""#,
+        ],
+    ),
+    (
         r#"{"upstreams": [{"to": "origin", "forward_session": "yes"}]}"#,
         "{}",
         &["AUTH.upstreams[0].forward_session: expected true or false, got a string"],
