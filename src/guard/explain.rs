@@ -121,8 +121,10 @@ pub struct Passed<'a> {
     pub route: Route<'a>,
     /// Header fields that say who it is.
     pub set: Vec<(String, String)>,
-    /// Whom an assertion is made for, where one is.
+    /// Whom an assertion is for, where the upstream gets them and somebody is signed in.
     pub audience: Option<String>,
+    /// Whether the session says who that is, so that one is made.
+    pub has_subject: bool,
     /// Header fields of the request that do not go out as they came.
     pub changed: Vec<String>,
     /// Header fields that nobody but Vestibule sets, whichever request it is.
@@ -192,7 +194,8 @@ fn passed<'a>(
     let mut guarded: Vec<String> = guarded.names().map(str::to_owned).collect();
     guarded.extend(route.authorization.map(|_| "authorization".to_owned()));
     let audience = route.audience(request).filter(|_| claims.is_some());
-    Passed { route, set, audience, changed, guarded }
+    let has_subject = claims.is_some_and(|claims| claims.get("sub").is_some_and(Value::is_string));
+    Passed { route, set, audience, has_subject, changed, guarded }
 }
 
 impl fmt::Display for Explanation<'_> {
@@ -299,8 +302,12 @@ impl fmt::Display for Passed<'_> {
         for (name, from) in wanted.filter(|(name, _)| !self.set.iter().any(|(set, _)| set == name)) {
             writeln!(f, "sets not   {name}: there is no {from} in the session")?;
         }
-        if let Some(audience) = &self.audience {
-            writeln!(f, "sets       {}: signed, for {audience}", assertion::HEADER)?;
+        match &self.audience {
+            Some(audience) if self.has_subject => {
+                writeln!(f, "sets       {}: signed, for {audience}", assertion::HEADER)?;
+            }
+            Some(_) => writeln!(f, "sets not   {}: there is no sub in the session", assertion::HEADER)?,
+            None => {}
         }
         if self.route.forward_session {
             writeln!(f, "sets       cookie: the sealed session")?;

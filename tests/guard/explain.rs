@@ -14,7 +14,7 @@ fn config() -> Config {
             { "match": "/admin/:path*", "access": "public", "methods": "OPTIONS" },
             { "match": "/admin/:path*", "access": "public", "has": [{ "type": "header", "key": "X-Open", "value": "1" }] },
             { "match": "/admin/:path*", "require": { "roles": ["admin", "owner"], "banned": { "not": true } }, "deny": "not-found" },
-            { "match": "/api/:id(\\d+)", "email_domain": "example.com", "to": "service:API", "headers": { "X-Mail": "email" } },
+            { "match": "/api/:id(\\d+)", "email_domain": "example.com", "to": "service:API", "headers": { "X-Mail": "email" }, "assertion": true },
             { "match": "/((?!api).*)\\.css", "access": "public" },
         ],
         "upstreams": [{
@@ -118,7 +118,13 @@ guards     x-mail, x-user-email, x-user-roles, authorization: a client's own nev
 
 #[test]
 fn a_rule_that_names_another_server_tells_it_only_what_it_says_itself() {
-    let claims = json!({ "email": "a@example.com", "access_token": "hunter2" });
+    let mut claims = json!({ "email": "a@example.com", "access_token": "hunter2" });
+    let nameless = told("POST", "https://h/api/7", &[], &claims);
+    assert!(
+        nameless.contains("sets not   x-vestibule-assertion: there is no sub in the session\n"),
+        "{nameless}"
+    );
+    claims["sub"] = json!("a-1");
     let told = told("POST", "https://h/api/7", &[], &claims);
     assert!(
         told.contains("asks       email is at \"example.com\": yes, it is \"a@example.com\"\n"),
@@ -127,6 +133,7 @@ fn a_rule_that_names_another_server_tells_it_only_what_it_says_itself() {
     let forwarded = "\
 goes to    the binding API
 sets       x-mail: a@example.com
+sets       x-vestibule-assertion: signed, for service:API
 guards     x-mail, x-user-email, x-user-roles: a client's own never pass, in any spelling
 ";
     assert!(told.ends_with(forwarded), "{told}");
