@@ -292,6 +292,25 @@ fn chunked_bodies_are_read_and_bounded() {
 }
 
 #[test]
+fn head_is_a_get_without_its_body_and_the_callback_has_none() {
+    let world = World::new();
+    for (path, status) in [
+        ("/auth/session", 200),
+        ("/auth/csrf", 200),
+        ("/auth/providers", 200),
+        ("/auth/signin", 200),
+        ("/auth/callback/acme?code=x&state=y", 400),
+        ("/about", 200),
+        ("/dashboard", 401),
+    ] {
+        let head = format!("HEAD {path} HTTP/1.1\r\nHost: app.example.com\r\n{SCHEME_HEADER}: https\r\n");
+        let reply = world.client().raw(format!("{head}Connection: close\r\n\r\n").as_bytes(), PATIENCE);
+        assert_eq!(reply.statuses(), [status], "{path}");
+        assert!(reply.text().ends_with("\r\n\r\n"), "{path}: {}", reply.text());
+    }
+}
+
+#[test]
 fn methods_that_a_route_does_not_have() {
     let world = World::new();
     let browser = world.signed_in("alice");
