@@ -147,12 +147,9 @@ pub(super) fn is_navigation(request: &Request) -> bool {
     {
         return false;
     }
-    match request.headers.get("sec-fetch-mode") {
-        Some(mode) => mode == "navigate",
-        None => {
-            let accepts_html = |accept: &str| accept.to_ascii_lowercase().contains("text/html");
-            !request.headers.contains("x-requested-with")
-                && request.headers.get("accept").is_some_and(accepts_html)
-        }
+    if let Some(mode) = request.headers.get("sec-fetch-mode") {
+        return mode == "navigate";
     }
+    let accepts_html = |accept: &str| accept.to_ascii_lowercase().contains("text/html");
+    !request.headers.contains("x-requested-with") && request.headers.get("accept").is_some_and(accepts_html)
 }

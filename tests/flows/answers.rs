@@ -116,7 +116,7 @@ fn a_browser_that_asks_ahead_renews_no_token() {
         assert_eq!(sent.get("authorization"), Some("Bearer access-bob"), "{said:?}");
         assert!(!ahead.headers.contains("set-cookie"), "{said:?}");
         // It has ended.
-        world.pass(Duration::from_secs(60));
+        world.pass(Duration::from_mins(1));
         let ahead = bob.send(&world, "GET", &format!("{APP}/dashboard"), &[said], b"");
         assert_eq!((ahead.status, ahead.forwarded.is_none()), (503, true), "{said:?}");
         assert_eq!(ahead.headers.get("cache-control"), Some("private, no-store"));

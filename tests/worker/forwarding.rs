@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use miniflare_test_harness::{Client, HarnessBuilder, Request, Response, SCHEME_HEADER};
+use miniflare_test_harness::{Client, Request, Response, SCHEME_HEADER};
 use serde_json::{Value, json};
 
-use crate::world::{APP, World, begin, echo, email, settings, settings_with};
+use crate::world::{APP, Surround, World, begin, echo, email, settings, settings_with};
 
 /// Every request renews the session.
 fn always_renewed() -> Value {
@@ -247,7 +247,7 @@ fn application(request: &Request) -> Response {
 
 #[test]
 fn every_kind_of_upstream_hears_which_host_was_asked_and_not_what_the_client_says() {
-    let kinds: [(&str, &str, fn(HarnessBuilder) -> HarnessBuilder); 3] = [
+    let kinds: [(&str, &str, Surround); 3] = [
         ("service:APP", "app.example.com:8443", |builder| builder.service("APP", echo)),
         ("https://upstream.example", "upstream.example", |builder| builder.host("upstream.example", echo)),
         ("origin", "app.example.com:8443", |builder| builder.origin("app.example.com", echo)),
@@ -319,7 +319,7 @@ fn cached_set_cookie_no_cache_keeps_a_renewed_session_whatever_the_upstream_said
 
 #[test]
 fn cached_answers_what_is_said_to_one_person_is_not_kept_by_the_edge() {
-    let kinds: [(&str, &str, fn(HarnessBuilder) -> HarnessBuilder); 2] = [
+    let kinds: [(&str, &str, Surround); 2] = [
         ("https://upstream.example", "upstream.example", |builder| builder.host("upstream.example", echo)),
         ("origin", "app.example.com", |builder| builder.origin("app.example.com", echo)),
     ];
@@ -398,7 +398,7 @@ fn parts_and_conditions_of_a_response_are_between_the_client_and_the_upstream() 
 
 #[test]
 fn a_body_of_unknown_length_reaches_every_kind_of_upstream() {
-    let kinds: [(&str, fn(HarnessBuilder) -> HarnessBuilder); 3] = [
+    let kinds: [(&str, Surround); 3] = [
         ("service:APP", |builder| builder.service("APP", echo)),
         ("https://upstream.example", |builder| builder.host("upstream.example", echo)),
         ("origin", |builder| builder.origin("app.example.com", echo)),

@@ -1,16 +1,14 @@
 //! WebSockets through the Worker: real ones, at every kind of upstream, until either end closes.
 
-use miniflare_test_harness::{
-    Connection, HarnessBuilder, Message, Request, Response, StreamingReply, WebSocket,
-};
+use miniflare_test_harness::{Connection, Message, Request, Response, StreamingReply, WebSocket};
 use serde_json::{Value, json};
 
-use crate::world::{APP, World, settings, settings_with};
+use crate::world::{APP, Surround, World, settings, settings_with};
 
 type Socket = WebSocket<StreamingReply>;
 
 /// Every kind of upstream, with an echo behind it.
-fn upstreams() -> [(&'static str, fn(HarnessBuilder) -> HarnessBuilder); 4] {
+fn upstreams() -> [(&'static str, Surround); 4] {
     [
         ("service:APP", |builder| builder.service("APP", application)),
         ("https://upstream.example", |builder| builder.host("upstream.example", application)),

@@ -38,6 +38,9 @@ impl Drop for World {
     }
 }
 
+/// What stands around the Worker in a test.
+pub type Surround = fn(HarnessBuilder) -> HarnessBuilder;
+
 /// `wrangler.toml` with the Worker that `cargo xtask build` made.
 pub fn worker() -> HarnessBuilder {
     let built = root().join("build/index.js");

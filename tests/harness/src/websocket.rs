@@ -122,13 +122,13 @@ impl<S: Read + Write> WebSocket<S> {
         let mut frame = vec![0x80 | opcode];
         let masked = if self.is_client { 0x80 } else { 0 };
         match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-            (Ok(short @ ..=125), _) => frame.push(masked | short),
+            (Ok(short @ ..=125), _) => frame.push(masked + short),
             (_, Ok(medium)) => {
-                frame.push(masked | 126);
+                frame.push(masked + 126);
                 frame.extend(medium.to_be_bytes());
             }
             _ => {
-                frame.push(masked | 127);
+                frame.push(masked + 127);
                 frame.extend((payload.len() as u64).to_be_bytes());
             }
         }
