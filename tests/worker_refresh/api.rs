@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use miniflare_test_harness::{Client, Harness, HarnessBuilder, Request, Response};
 use serde_json::{Value, json};
 
-use crate::world::{API, APP, PATIENCE, STRICT, at_once, expire, now, session, tabs, worker_of};
+use crate::world::{API, APP, PATIENCE, STRICT, at_once, expire, fetch, now, session, tabs, worker_of};
 
 const ISOLATES: [&str; 4] = ["FRA"; 4];
 
@@ -196,7 +196,7 @@ fn fifty(shape: Shape, lease: &str) {
         expire(&browser);
         let before = browser.fork();
         let new = format!("Bearer {}", access_token(shape, "ada", round));
-        for answer in at_once(tabs(&browser, 50, 4)) {
+        for answer in at_once(&world, tabs(&browser, 50, 4)) {
             let log = world.logs();
             assert_eq!(
                 (answer.status, answer.text()),
@@ -207,9 +207,9 @@ fn fifty(shape: Shape, lease: &str) {
         }
         assert_eq!(api.refreshed(), (round, 0), "{shape:?}, {lease}");
         for isolate in 0..4 {
-            assert_eq!(before.fork().at(isolate).get(API).send().expect_status(200).text(), new, "{shape:?}");
+            assert_eq!(fetch(&world, &before.fork().at(isolate)).expect_status(200).text(), new, "{shape:?}");
         }
-        assert_eq!(browser.get(API).send().expect_status(200).text(), new, "{shape:?}, {lease}");
+        assert_eq!(fetch(&world, &browser).expect_status(200).text(), new, "{shape:?}, {lease}");
     }
     assert_eq!(api.refreshed(), (2, 0), "{shape:?}, {lease}");
     for secret in ["refresh-ada", "access-ada", "password of"] {
@@ -236,7 +236,7 @@ fn hang_up(shape: Shape, lease: &str) {
     world.wait_for_requests("api.example", 2, PATIENCE);
     // With the cookies of before: the browser never got others. In the same isolate, and in one that knows nothing.
     for isolate in [1, 0] {
-        let reply = browser.fork().at(isolate).get(API).send().expect_status(200);
+        let reply = fetch(&world, &browser.fork().at(isolate)).expect_status(200);
         let new = format!("Bearer {}", access_token(shape, "ada", 1));
         assert_eq!((reply.text(), api.refreshed()), (new, (1, 0)), "{shape:?}, {lease}");
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::provider::{self, Provider};
 use crate::rotation::{Grants, Rotation};
-use crate::world::{API, APP, COOKIE, a_session, at_once, expire, plant, session, tabs, worker};
+use crate::world::{API, APP, COOKIE, a_session, at_once, expire, fetch, plant, session, tabs, worker};
 
 const FAR: [&str; 4] = ["FRA", "FRA", "IAD", "SIN"];
 const NEAR: [&str; 4] = ["FRA"; 4];
@@ -31,7 +31,7 @@ fn fifty_over_four_isolates(lease: &str, locations: &[&str; 4]) {
     for round in 1..=2 {
         expire(&browser);
         let before = browser.fork();
-        let answers = at_once(tabs(&browser, 50, 4));
+        let answers = at_once(&world, tabs(&browser, 50, 4));
         let new = answers[0].text();
         for answer in &answers {
             assert_eq!((answer.status, answer.text()), (200, new.clone()), "{}", world.logs().text());
@@ -40,10 +40,10 @@ fn fifty_over_four_isolates(lease: &str, locations: &[&str; 4]) {
         assert_eq!(provider.refreshed(), (round, 0), "one grant, none refused");
         // The next request, wherever it goes, whether or not its browser got an answer.
         for isolate in 0..4 {
-            let late = before.fork().at(isolate).get(API).send().expect_status(200);
+            let late = fetch(&world, &before.fork().at(isolate)).expect_status(200);
             assert_eq!(late.text(), new, "isolate {isolate}");
         }
-        assert_eq!(browser.get(API).send().expect_status(200).text(), new);
+        assert_eq!(fetch(&world, &browser).expect_status(200).text(), new);
         assert_eq!(session(&browser)["generation"], json!(round));
     }
     assert_eq!(provider.refreshed(), (2, 0));
@@ -79,7 +79,7 @@ fn point_3_two_locations_that_know_nothing_of_each_other_lose_nobody_where_a_use
         };
 
         let tabs = tabs(&browser, 50, 4);
-        let answers = at_once(tabs.clone());
+        let answers = at_once(&world, tabs.clone());
         for answer in &answers {
             assert_eq!(answer.status, 200, "{rotation:?}\n{}", world.logs().text());
             assert!(answer.text().starts_with("Bearer access-ada~"), "{rotation:?}: {}", answer.text());
@@ -87,13 +87,15 @@ fn point_3_two_locations_that_know_nothing_of_each_other_lose_nobody_where_a_use
         assert_eq!(given(), (2, 0), "{rotation:?}: one for each location");
         // Every tab goes on with what it got, and the browser that got nothing too.
         for tab in tabs.iter().take(4) {
-            tab.get(API).send().expect_status(200);
+            fetch(&world, tab).expect_status(200);
             expire(tab);
         }
-        assert!(at_once(tabs.into_iter().take(4).collect()).iter().all(|answer| answer.status == 200));
+        assert!(
+            at_once(&world, tabs.into_iter().take(4).collect()).iter().all(|answer| answer.status == 200)
+        );
         world.kv("AUTH_KV").join_locations();
         for isolate in 0..4 {
-            browser.fork().at(isolate).get(API).send().expect_status(200);
+            fetch(&world, &browser.fork().at(isolate)).expect_status(200);
         }
         assert_eq!(given().1, 0, "{rotation:?}");
     }
@@ -125,7 +127,7 @@ fn refreshed_far_away() -> (Provider, Harness, Client, Client) {
     provider::sign_in(&browser, APP);
     expire(&browser);
     let before = browser.fork().at(1);
-    browser.get(API).send().expect_status(200);
+    fetch(&world, &browser).expect_status(200);
     assert_eq!(provider.refreshed(), (1, 0));
     (provider, world, before, browser)
 }
@@ -135,7 +137,7 @@ fn point_3_a_successor_that_has_arrived_is_used_in_another_location() {
     let (provider, world, before, browser) = refreshed_far_away();
     world.kv("AUTH_KV").join_locations();
     let new = browser.get(API).send().text();
-    for answer in at_once(tabs(&before, 20, 2)) {
+    for answer in at_once(&world, tabs(&before, 20, 2)) {
         assert_eq!((answer.status, answer.text()), (200, new.clone()));
     }
     assert_eq!(provider.refreshed(), (1, 0));
@@ -144,9 +146,9 @@ fn point_3_a_successor_that_has_arrived_is_used_in_another_location() {
 #[test]
 fn point_6_a_strict_provider_and_a_successor_that_is_on_its_way_end_the_session_clearly() {
     // What the simulation predicts for two locations within the lag: here is why a Durable Object is advised.
-    let (provider, _world, before, browser) = refreshed_far_away();
+    let (provider, world, before, browser) = refreshed_far_away();
     let there: Vec<Client> = (0..20).map(|_| before.fork()).collect();
-    for answer in at_once(there) {
+    for answer in at_once(&world, there) {
         assert_eq!((answer.status, answer.set_cookie(COOKIE)), (401, None), "{}", answer.text());
     }
     assert_eq!(provider.refreshed(), (1, 1), "twenty requests, one refusal");
@@ -157,7 +159,7 @@ fn point_6_a_strict_provider_and_a_successor_that_is_on_its_way_end_the_session_
     assert_eq!(provider.refreshed(), (1, 1), "and no loop");
 
     // The token that the other location got still lives; when it has ended, it is over there too.
-    browser.get(API).send().expect_status(200);
+    fetch(&world, &browser).expect_status(200);
     expire(&browser);
     browser.get(API).send().expect_status(401);
     browser.get(&format!("{APP}/page")).navigation().send().expect_status(302);
@@ -166,6 +168,6 @@ fn point_6_a_strict_provider_and_a_successor_that_is_on_its_way_end_the_session_
     browser.clear_cookies();
     provider::sign_in(&browser, APP);
     for isolate in 0..2 {
-        browser.fork().at(isolate).get(API).send().expect_status(200);
+        fetch(&world, &browser.fork().at(isolate)).expect_status(200);
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::provider::{self, Provider};
 use crate::world::{
-    API, APP, COOKIE, PATIENCE, STRICT, a_session, at_once, expire, plant, session, tabs, worker,
+    API, APP, COOKIE, PATIENCE, STRICT, a_session, at_once, expire, fetch, plant, session, tabs, worker,
 };
 
 fn fifty_at_once(lease: &str) {
@@ -19,7 +19,7 @@ fn fifty_at_once(lease: &str) {
     let before = session(&browser);
 
     // Each with the cookies of before.
-    let answers = at_once(tabs(&browser, 50, 1));
+    let answers = at_once(&world, tabs(&browser, 50, 1));
     let new = answers[0].text();
     assert_ne!(new, format!("Bearer {}", before["access_token"].as_str().unwrap()));
     for answer in &answers {
@@ -28,7 +28,7 @@ fn fifty_at_once(lease: &str) {
     }
     assert_eq!(provider.refreshed(), (1, 0), "one grant, none refused");
 
-    let next = browser.get(API).send().expect_status(200);
+    let next = fetch(&world, &browser).expect_status(200);
     assert_eq!(next.text(), new, "an answer that got lost is found again");
     let after = session(&browser);
     assert_eq!((&after["generation"], &after["sid"]), (&json!(1), &before["sid"]));
@@ -36,7 +36,7 @@ fn fifty_at_once(lease: &str) {
 
     // And the tokens that were left behind work: another round with them.
     expire(&browser);
-    browser.get(API).send().expect_status(200);
+    fetch(&world, &browser).expect_status(200);
     assert_eq!(provider.refreshed(), (2, 0));
 }
 
@@ -84,7 +84,7 @@ fn point_2_a_browser_that_hangs_up_loses_no_token() {
             });
         }
         // With the cookie of before, as the browser never got another.
-        let reply = browser.get(API).send().expect_status(200);
+        let reply = fetch(&world, &browser).expect_status(200);
         assert_eq!((reply.text().as_str(), used(&world)), ("Bearer new-token", 1), "{lease}");
     }
 }

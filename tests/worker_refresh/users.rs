@@ -5,7 +5,7 @@ use std::time::Duration;
 use miniflare_test_harness::{Client, SCHEME_HEADER};
 
 use crate::api::{Api, Shape, access_token, sign_in};
-use crate::world::{APP, PATIENCE, STRICT, at_once, expire};
+use crate::world::{APP, PATIENCE, STRICT, at_once, expire, fetch};
 
 const PEOPLE: [&str; 2] = ["ada", "bob"];
 
@@ -27,13 +27,13 @@ fn point_2_a_hundred_mixed_requests_of_two_people_get_each_their_own_token() {
         let browsers = two_people(&world);
         for round in 1..=2 {
             let mixed = (0..100).map(|i| browsers[i % 2].fork().at(i / 2 % 2)).collect();
-            for (i, answer) in at_once(mixed).into_iter().enumerate() {
+            for (i, answer) in at_once(&world, mixed).into_iter().enumerate() {
                 let own = format!("Bearer {}", access_token(shape, PEOPLE[i % 2], round));
                 assert_eq!((answer.status, answer.text()), (200, own), "{lease}\n{}", world.logs().text());
             }
             assert_eq!(api.refreshed(), (round * 2, 0), "{lease}");
             for browser in &browsers {
-                browser.get(&format!("{APP}/api")).send().expect_status(200);
+                fetch(&world, browser).expect_status(200);
                 expire(browser);
             }
         }
