@@ -27,7 +27,7 @@ pub(crate) async fn forward<P: Platform>(
     let mut identity = route.identity(session.map(Session::claims));
     match assertion::assertion(exchange, &route, session).await {
         Ok(assertion) => identity.extend(assertion.map(|token| (assertion::HEADER.to_owned(), token))),
-        Err(error) => return Reply::Own(assertion::failed(exchange, &error)),
+        Err(error) => return Reply::Own(with_cookies(assertion::failed(exchange, &error), renewed)),
     }
     request.headers =
         route.outgoing(exchange.config(), &exchange.vestibule.guarded, exchange.request, &identity);
