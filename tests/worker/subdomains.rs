@@ -174,7 +174,7 @@ fn another_domain_of_the_same_worker_gets_nothing() {
     }
     let seen = site.login.requests_to_service("APP");
     assert_eq!(seen.last().unwrap().header("x-user-email"), None);
-    assert!(site.login.logs().text().contains("give other.org a deployment of its own"));
+    site.login.logs().wait_for("give other.org a deployment of its own", Duration::from_secs(5));
     // Nor does a code that the provider sends to the wrong host do anything there.
     let wrong = browser.get(&format!("{APP}/auth/callback/demo?code=x&state=y")).navigation().send();
     assert_eq!(wrong.expect_status(302).location(), format!("{APP}/auth/error?error=Configuration"));
