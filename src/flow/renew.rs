@@ -45,13 +45,17 @@ pub(crate) fn elsewhere<'a, P: Platform>(
 pub(crate) fn send<P: Platform>(exchange: &Exchange<'_, P>, login: &Origin) -> Response {
     let request = exchange.request;
     let address = hosts::address(exchange);
+    // What is fetched in advance nobody may look at.
+    if request.is_prefetch() {
+        return protect::no_token(Duration::from_secs(1));
+    }
     if !protect::is_navigation(request) {
         return token_expired(exchange, login, &address)
             .with("www-authenticate", "Bearer error=\"invalid_token\"")
             .with("cache-control", "private, no-store");
     }
-    // What a form sent would be lost on the way, and nobody may look at what is fetched in advance.
-    if request.method == Method::Post || request.is_prefetch() {
+    // What a form sent would be lost on the way.
+    if request.method == Method::Post {
         return protect::no_token(Duration::from_secs(1));
     }
     let name = exchange.names.renewal();
