@@ -1,5 +1,7 @@
 //! From a request to its flow: the one dispatcher.
 
+use serde_json::json;
+
 use crate::Vestibule;
 use crate::config::Dialect;
 use crate::error::{ClientError, Error};
@@ -183,7 +185,7 @@ async fn read_update<P: Platform>(exchange: &Exchange<'_, P>, body: P::Body) -> 
         return Ok(Update::default());
     }
     let bytes = exchange.platform.read_body(body, BODY_LIMIT).await?;
-    serde_json::from_slice(&bytes).map_err(|_| ClientError::MalformedBody)
+    Update::parse(&bytes).ok_or(ClientError::MalformedBody)
 }
 
 /// The media type of the body, without parameters, in lower case (RFC 9110 section 8.3.1).
@@ -202,5 +204,5 @@ fn sign_in_of_v4_client<P: Platform>(exchange: &Exchange<'_, P>, path: &Canonica
 }
 
 fn bad_request() -> Response {
-    Response::json(400, &"Bad request.")
+    Response::json(400, &json!("Bad request."))
 }

@@ -220,7 +220,10 @@ pub(crate) trait ErasedHooks {
 /// What an asynchronous hook answers; an error where the profile has not the shape that it wants.
 pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, serde_json::Error>> + 'a>>;
 
-impl<H: Hooks> ErasedHooks for H {
+/// Hooks of an app's own, whose types serde reads and writes.
+pub(crate) struct Typed<H>(pub(crate) H);
+
+impl<H: Hooks> ErasedHooks for Typed<H> {
     fn session_on_public_paths(&self) -> bool {
         H::SESSION_ON_PUBLIC_PATHS
     }
@@ -228,12 +231,12 @@ impl<H: Hooks> ErasedHooks for H {
     fn sign_in<'a>(&'a self, attempt: SignIn<'a, Value>) -> Answer<'a, Admission> {
         Box::pin(async move {
             let profile = H::Profile::deserialize(attempt.profile)?;
-            Ok(Hooks::sign_in(self, &attempt.with(&profile)).await)
+            Ok(self.0.sign_in(&attempt.with(&profile)).await)
         })
     }
 
     fn redirect(&self, wanted: &str, policy: &ReturnPolicy<'_>) -> TrustedUrl {
-        Hooks::redirect(self, wanted, policy)
+        self.0.redirect(wanted, policy)
     }
 
     fn token<'a>(
@@ -245,10 +248,10 @@ impl<H: Hooks> ErasedHooks for H {
             match occasion {
                 TokenOccasion::SignIn(attempt) => {
                     let profile = H::Profile::deserialize(attempt.profile)?;
-                    Hooks::token(self, claims, TokenOccasion::SignIn(attempt.with(&profile))).await;
+                    self.0.token(claims, TokenOccasion::SignIn(attempt.with(&profile))).await;
                 }
                 TokenOccasion::Update(data) => {
-                    Hooks::token(self, claims, TokenOccasion::Update(data)).await;
+                    self.0.token(claims, TokenOccasion::Update(data)).await;
                 }
             }
             Ok(())
@@ -256,16 +259,45 @@ impl<H: Hooks> ErasedHooks for H {
     }
 
     fn session(&self, session: &Session, standard: DefaultSession) -> Result<Value, serde_json::Error> {
-        serde_json::to_value(Hooks::session(self, session, standard))
+        serde_json::to_value(self.0.session(session, standard))
     }
 
     fn authorized(&self, request: &Request, session: Option<&Session>, decided: Decision) -> Decision {
-        Hooks::authorized(self, request, session, decided)
+        self.0.authorized(request, session, decided)
     }
 
     fn event(&self, event: &Event<'_>) {
-        Hooks::event(self, event);
+        self.0.event(event);
     }
+}
+
+/// The same without serde, which is a part of the Worker's size that a Worker without hooks can do without.
+impl ErasedHooks for Configured {
+    fn session_on_public_paths(&self) -> bool {
+        Self::SESSION_ON_PUBLIC_PATHS
+    }
+
+    fn sign_in<'a>(&'a self, _: SignIn<'a, Value>) -> Answer<'a, Admission> {
+        Box::pin(std::future::ready(Ok(Admission::Granted)))
+    }
+
+    fn redirect(&self, wanted: &str, policy: &ReturnPolicy<'_>) -> TrustedUrl {
+        Hooks::redirect(self, wanted, policy)
+    }
+
+    fn token<'a>(&'a self, _: &'a mut Map<String, Value>, _: TokenOccasion<'a, Value>) -> Answer<'a, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn session(&self, _: &Session, standard: DefaultSession) -> Result<Value, serde_json::Error> {
+        Ok(Value::Object(standard.0))
+    }
+
+    fn authorized(&self, _: &Request, _: Option<&Session>, decided: Decision) -> Decision {
+        decided
+    }
+
+    fn event(&self, _: &Event<'_>) {}
 }
 
 impl<'a> SignIn<'a, Value> {

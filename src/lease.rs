@@ -15,7 +15,6 @@ pub(crate) mod flights;
 pub(crate) mod kv;
 pub mod object;
 
-use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -30,6 +29,7 @@ use crate::platform::{Platform, StoreError, within};
 use crate::secret::Secret;
 use crate::session::claims::Session;
 use crate::session::seal;
+use crate::sorted::SortedMap;
 use crate::time::Timestamp;
 
 /// How long whoever won has, from taking the lease to leaving the successor: a token endpoint's ten seconds and
@@ -114,7 +114,7 @@ pub struct Successor {
     /// When the refresh token ends, where that is known.
     pub(crate) refresh_expires_at: Option<Timestamp>,
     /// The cookies that the next refresh will send to an API of one's own.
-    pub(crate) api_cookies: BTreeMap<String, Secret>,
+    pub(crate) api_cookies: SortedMap<String, Secret>,
 }
 
 impl Successor {
@@ -131,8 +131,11 @@ impl Successor {
             claims.insert("refresh_expires_at".to_owned(), end.seconds().into());
         }
         if !self.api_cookies.is_empty() {
-            let cookies = self.api_cookies.iter().map(|(name, value)| (name.clone(), value.expose().into()));
-            claims.insert("api_cookies".to_owned(), Value::Object(cookies.collect()));
+            let mut cookies = Map::new();
+            for (name, value) in self.api_cookies.iter() {
+                cookies.insert(name.clone(), value.expose().into());
+            }
+            claims.insert("api_cookies".to_owned(), Value::Object(cookies));
         }
         claims
     }

@@ -31,6 +31,7 @@ mod handle;
 pub mod hooks;
 pub mod http;
 pub mod jose;
+mod json;
 pub mod lease;
 pub mod oauth;
 pub mod platform;
@@ -38,6 +39,7 @@ pub mod providers;
 pub mod reply;
 pub mod secret;
 pub mod session;
+mod sorted;
 pub mod time;
 #[cfg(target_arch = "wasm32")]
 pub mod worker;
@@ -48,7 +50,7 @@ use crate::config::Config;
 use crate::flow::assertion::AssertionKeys;
 use crate::flow::provider::ProviderCache;
 use crate::guard::headers::GuardedNames;
-use crate::hooks::{Configured, ErasedHooks, Hooks};
+use crate::hooks::{Configured, ErasedHooks, Hooks, Typed};
 use crate::lease::flights::Flights;
 
 /// A checked configuration, and what an isolate learns while it serves: build it once, use it for every
@@ -69,11 +71,15 @@ pub struct Vestibule {
 impl Vestibule {
     /// Ready to serve as the configuration says.
     pub fn new(config: Config) -> Self {
-        Self::with_hooks(config, Configured)
+        Self::with_erased(config, Rc::new(Configured))
     }
 
     /// Ready to serve as the configuration and an app's own hooks say.
     pub fn with_hooks(config: Config, hooks: impl Hooks + 'static) -> Self {
+        Self::with_erased(config, Rc::new(Typed(hooks)))
+    }
+
+    fn with_erased(config: Config, hooks: Rc<dyn ErasedHooks>) -> Self {
         let guarded = GuardedNames::of(&config);
         Self {
             config: Rc::new(config),
@@ -81,7 +87,7 @@ impl Vestibule {
             providers: Rc::default(),
             flights: Rc::default(),
             assertion_keys: Rc::default(),
-            hooks: Rc::new(hooks),
+            hooks,
         }
     }
 }

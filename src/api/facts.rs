@@ -123,7 +123,7 @@ impl fmt::Debug for Facts {
 
 /// The JSON of an answer, of any type.
 pub(super) fn json(response: &FetchResponse) -> Result<Value, AnswerError> {
-    serde_json::from_slice(exchange::json(response)?).map_err(|_| AnswerError::NotJson)
+    crate::json::parse(exchange::json(response)?).map_err(|_| AnswerError::NotJson)
 }
 
 /// What a status says that is no success.

@@ -57,8 +57,11 @@ impl Jar {
     /// The `Cookie` field of a request to `url`; `None` where no cookie goes there. Longer paths come first
     /// (RFC 6265 section 5.4).
     pub fn field_for(&self, url: &Url) -> Option<String> {
-        let mut cookies: Vec<&ApiCookie> = self.0.iter().filter(|cookie| cookie.goes_to(url)).collect();
-        cookies.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
+        let mut cookies: Vec<&ApiCookie> = Vec::new();
+        for cookie in self.0.iter().filter(|cookie| cookie.goes_to(url)) {
+            let place = cookies.partition_point(|other| other.path.len() >= cookie.path.len());
+            cookies.insert(place, cookie);
+        }
         let pairs: Vec<String> =
             cookies.iter().map(|cookie| format!("{}={}", cookie.name, cookie.value.expose())).collect();
         (!pairs.is_empty()).then(|| pairs.join("; "))

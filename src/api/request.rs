@@ -34,7 +34,7 @@ pub fn build(
         None => Vec::new(),
         Some(ApiBody::Json(body)) => {
             headers.set("content-type", "application/json");
-            fill(body, find).unwrap_or(Value::Null).to_string().into_bytes()
+            crate::json::text(&fill(body, find).unwrap_or(Value::Null)).into_bytes()
         }
         Some(ApiBody::Form(pairs)) => {
             headers.set("content-type", "application/x-www-form-urlencoded");
@@ -73,8 +73,13 @@ fn fill(body: &BodyTemplate, find: &dyn Fn(&DataPath) -> Option<Value>) -> Optio
         BodyTemplate::Text(template) => template.value(find),
         BodyTemplate::List(items) => Some(items.iter().filter_map(|item| fill(item, find)).collect()),
         BodyTemplate::Table(members) => {
-            let filled = members.iter().filter_map(|(name, value)| Some((name.clone(), fill(value, find)?)));
-            Some(Value::Object(filled.collect::<Map<_, _>>()))
+            let mut filled = Map::new();
+            for (name, value) in members {
+                if let Some(value) = fill(value, find) {
+                    filled.insert(name.clone(), value);
+                }
+            }
+            Some(Value::Object(filled))
         }
     }
 }

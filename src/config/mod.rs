@@ -22,6 +22,7 @@ use crate::guard::rules::{ClaimRequirement, RuleSet};
 use crate::http::origin::{CookieDomain, HostPattern, Origin};
 use crate::http::request::RequestUrl;
 use crate::jose::kdf::Keyring;
+use crate::json;
 use crate::secret::Secret;
 
 /// A configuration in which nothing is wrong.
@@ -90,7 +91,7 @@ fn object(auth: Value) -> Result<Map<String, Value>, (String, &'static str)> {
     match auth {
         Value::Object(table) => Ok(table),
         Value::Null => Err(("there is no configuration".to_owned(), MEND)),
-        Value::String(json) => match serde_json::from_str(&json) {
+        Value::String(text) => match json::parse(text.as_bytes()) {
             Ok(Value::Object(table)) => Ok(table),
             Ok(_) => Err(("a string must hold a JSON object".to_owned(), MEND)),
             // serde_json's message would quote; line and column say enough.

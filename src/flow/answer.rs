@@ -31,7 +31,7 @@ fn failure_v5<P: Platform>(
     error: &Error,
 ) -> Response {
     if error.is_bad_request() {
-        return Response::json(400, &"Bad request.");
+        return Response::json(400, &json!("Bad request."));
     }
     if is_update(exchange, route) {
         return Response::json(400, &Value::Null);
@@ -62,7 +62,7 @@ fn failure_v4<P: Platform>(
         return Response::empty(400).with("content-type", "text/plain;charset=UTF-8").with_body(text);
     }
     if error.is_bad_request() {
-        return Response::json(400, &"Bad request.");
+        return Response::json(400, &json!("Bad request."));
     }
     // Also after a failure the browser has a token to try again with, and the address it wanted to go to.
     let visit = Visit::new(exchange, &input.query, Some(&input.form));

@@ -149,7 +149,7 @@ fn lacks_something<P: Platform>(
     let scopes = || oidc.scope.split_ascii_whitespace();
     let scope_open =
         promised.iter().any(|(scope, claim)| scopes().any(|s| s == *scope) && !id_token.contains_key(*claim));
-    let roots = Map::from_iter([("profile".to_owned(), Value::Object(id_token.clone()))]);
+    let roots = crate::json::of(&[("profile", Value::Object(id_token.clone()))]);
     let claim_open = exchange
         .config()
         .claims

@@ -135,9 +135,12 @@ fn person<'a>(
         kept.push(("refresh_expires_at", json!(at.seconds())));
     }
     let kept_cookies = credentials.refresh.iter().flat_map(|refresh| &refresh.kept_cookies);
-    let cookies: Map<String, Value> = kept_cookies
-        .filter_map(|name| Some((name.clone(), json!(facts.jar.find(name)?.value.expose()))))
-        .collect();
+    let mut cookies = Map::new();
+    for name in kept_cookies {
+        if let Some(cookie) = facts.jar.find(name) {
+            cookies.insert(name.clone(), cookie.value.expose().into());
+        }
+    }
     if !cookies.is_empty() {
         kept.push(("api_cookies", Value::Object(cookies)));
     }

@@ -46,9 +46,11 @@ pub(crate) fn providers<P: Platform>(exchange: &Exchange<'_, P>) -> Response {
             "callbackUrl": callback_url,
         })
     };
-    let all: Map<String, Value> =
-        exchange.config().providers.iter().map(|p| (p.id.clone(), describe(p))).collect();
-    Response::json(200, &all)
+    let mut all = Map::new();
+    for provider in &exchange.config().providers {
+        all.insert(provider.id.clone(), describe(provider));
+    }
+    Response::json(200, &Value::Object(all))
 }
 
 /// `GET /csrf`: the token to send along with a POST.

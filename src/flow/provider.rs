@@ -1,7 +1,6 @@
 //! What is known of the providers, kept for the life of the isolate: their metadata and their keys.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use crate::oauth::discovery::{self, ProviderMetadata};
 use crate::oauth::jwks;
 use crate::oauth::token::{Client, ClientAuthentication};
 use crate::platform::{FetchRequest, FetchResponse, Level, Platform};
+use crate::sorted::SortedMap;
 use crate::time::Timestamp;
 
 /// How long metadata and keys are taken as they are. Providers ask for hours to a day; an hour bounds how
@@ -30,7 +30,7 @@ const UNKNOWN_KEY_THROTTLE: Duration = Duration::from_mins(1);
 
 /// One isolate's knowledge of the providers. Plain data: nothing of one request's is kept for another.
 #[derive(Default)]
-pub(crate) struct ProviderCache(RefCell<BTreeMap<String, Known>>);
+pub(crate) struct ProviderCache(RefCell<SortedMap<String, Known>>);
 
 #[derive(Default)]
 struct Known {
@@ -174,6 +174,6 @@ pub(crate) fn blame(provider: &Provider, cause: impl Into<ProviderError>) -> Err
 
 impl ProviderCache {
     fn with<T>(&self, provider: &Provider, act: impl FnOnce(&mut Known) -> T) -> T {
-        act(self.0.borrow_mut().entry(provider.id.clone()).or_default())
+        act(self.0.borrow_mut().entry(provider.id.clone(), Known::default))
     }
 }

@@ -1,6 +1,5 @@
 //! `GET /session`: what the page may know of the session. `POST /session`: the page changes what it may.
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::config::Dialect;
@@ -96,12 +95,21 @@ pub(crate) async fn token<P: Platform>(exchange: &Exchange<'_, P>) -> Result<Res
 }
 
 /// The body of an update, as Auth.js's client sends it.
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Default)]
 pub(crate) struct Update {
-    #[serde(rename = "csrfToken")]
     csrf_token: Option<Value>,
     data: Value,
+}
+
+impl Update {
+    /// `None` where the body is no object, or an ambiguous one.
+    pub(crate) fn parse(body: &[u8]) -> Option<Self> {
+        let mut members = crate::json::unambiguous_object(body)?;
+        Some(Self {
+            csrf_token: members.remove("csrfToken"),
+            data: members.remove("data").unwrap_or_default(),
+        })
+    }
 }
 
 /// Changes the claims that `session.updatable` names to what a page of this site sends, and answers the
@@ -188,10 +196,8 @@ fn view<P: Platform>(
             user.insert(shown.to_owned(), value.clone());
         }
     }
-    let mut view = Map::from_iter([
-        ("user".to_owned(), Value::Object(user)),
-        ("expires".to_owned(), json!(expires.to_rfc3339())),
-    ]);
+    let mut view =
+        crate::json::of(&[("user", Value::Object(user)), ("expires", expires.to_rfc3339().into())]);
     if let Some(error) = session.error() {
         view.insert("error".to_owned(), error.into());
     }

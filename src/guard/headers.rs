@@ -5,7 +5,6 @@
 //! make variables of them do: any character that is no letter or digit is the same as `-`, so
 //! `X_User_Email` is `X-User-Email`.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde_json::Value;
@@ -13,6 +12,7 @@ use serde_json::Value;
 use crate::http::cookie;
 use crate::http::headers::Headers;
 use crate::http::request::Request;
+use crate::sorted::SortedMap;
 
 /// Fields by which some servers choose another path, host, scheme or client than the request has, or by
 /// which a framework tells itself what it has done already. Nobody outside has a right to them.
@@ -41,6 +41,9 @@ const REFUSED_PREFIXES: [&str; 4] = ["x-forwarded-", "x-vestibule-", "x-middlewa
 /// Next.js's own client sends it, and nothing trusts it.
 const CLIENT_PREFETCH: &str = "x-middleware-prefetch";
 
+/// So many names in `Connection` are looked at. What a client names beyond them goes on, as if it had not.
+const MOST_NAMED: usize = 100;
+
 /// Fields with which a request claims to have another method.
 const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
@@ -50,18 +53,22 @@ const HOP_BY_HOP: [&str; 7] =
 
 /// The names that some upstream of the configuration sets; no client may use them on any path.
 #[derive(Clone, Debug, Default)]
-pub struct GuardedNames(BTreeSet<String>);
+pub struct GuardedNames(SortedMap<String, ()>);
 
 impl GuardedNames {
     /// From the names in all `headers`. `Authorization` is not among them: it is guarded where
     /// an upstream sets it ([`Outgoing::sets_authorization`]), and the client's own elsewhere.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        Self(names.into_iter().map(spelling).collect())
+        let mut guarded = SortedMap::default();
+        for name in names {
+            guarded.insert(spelling(name), ());
+        }
+        Self(guarded)
     }
 
     /// The names, in lower case, with `-` for whatever is no letter or digit.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        self.0.iter().map(|(name, ())| name.as_str())
     }
 }
 
@@ -87,9 +94,10 @@ impl Outgoing<'_> {
     /// The fields to forward for `request`.
     pub fn headers(&self, request: &Request) -> Headers {
         let incoming = &request.headers;
-        let named_by_connection: BTreeSet<String> = incoming
+        let named_by_connection: Vec<String> = incoming
             .get_all("connection")
             .flat_map(|value| value.split(','))
+            .take(MOST_NAMED)
             .map(|name| name.trim().to_ascii_lowercase())
             // The connection's client does not get to take away what the edge says.
             .filter(|name| name != "host" && !name.starts_with("cf-"))
@@ -97,7 +105,7 @@ impl Outgoing<'_> {
 
         let mut headers = Headers::new();
         for (name, value) in incoming.iter() {
-            if named_by_connection.contains(name) || self.is_refused(name) {
+            if named_by_connection.iter().any(|named| named == name) || self.is_refused(name) {
                 continue;
             }
             if name != "cookie" {
@@ -128,7 +136,7 @@ impl Outgoing<'_> {
             || (spelled.starts_with("cf-") && spelled != name)
             || (self.sets_authorization && spelled == "authorization")
             || (self.methods_matter && METHOD_OVERRIDES.contains(&spelled))
-            || self.guarded.0.contains(spelled)
+            || self.guarded.0.contains_key(spelled)
     }
 
     fn keeps_back(&self, cookie_name: &str) -> bool {

@@ -1,7 +1,5 @@
 //! Who may go where: the first rule that matches decides.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 
 use crate::config::data::DataPath;
@@ -13,6 +11,7 @@ pub use crate::guard::requirements::{Access, ClaimRequirement, ClaimTest, Requir
 use crate::hooks::Decision;
 use crate::http::origin::HostPattern;
 use crate::http::request::{Method, Request};
+use crate::sorted::SortedMap;
 
 /// One rule: what it is for, what it asks, and what it changes.
 #[derive(Clone, Debug)]
@@ -122,7 +121,7 @@ pub struct RuleSet {
     default: Access,
     /// Patterns by the literal first segment of all they match (`""` for `/`), so that a thousand rules
     /// for a thousand places cost a request no more than those for its own.
-    by_first_segment: BTreeMap<String, Vec<Place>>,
+    by_first_segment: SortedMap<String, Vec<Place>>,
     /// Patterns whose first segment may be any. These are looked at one by one.
     anywhere: Vec<Place>,
 }
@@ -133,13 +132,13 @@ type Place = (usize, usize);
 impl RuleSet {
     /// Rules, first match first.
     pub fn new(rules: Vec<Rule>, default: DefaultAccess) -> Self {
-        let mut by_first_segment: BTreeMap<String, Vec<Place>> = BTreeMap::new();
+        let mut by_first_segment: SortedMap<String, Vec<Place>> = SortedMap::default();
         let mut anywhere = Vec::new();
         for (rule, Rule { patterns, .. }) in rules.iter().enumerate() {
             for (at, pattern) in patterns.iter().enumerate() {
                 match pattern.first_segment() {
-                    FirstSegment::None => by_first_segment.entry(String::new()).or_default(),
-                    FirstSegment::Literal(text) => by_first_segment.entry(text.to_owned()).or_default(),
+                    FirstSegment::None => by_first_segment.entry(String::new(), Vec::new),
+                    FirstSegment::Literal(text) => by_first_segment.entry(text.to_owned(), Vec::new),
                     FirstSegment::Anything => &mut anywhere,
                 }
                 .push((rule, at));

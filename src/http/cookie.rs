@@ -1,11 +1,11 @@
 //! Cookies: reading `Cookie`, writing `Set-Cookie`, and the names that Auth.js and Vestibule use.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use crate::config::Dialect;
 use crate::http::origin::CookieDomain;
+use crate::sorted::SortedMap;
 use crate::time::Timestamp;
 
 /// More cookies than this are not looked at. Browsers keep at most 180 for a site, so a request with more
@@ -14,13 +14,13 @@ const MAX_COOKIES: usize = 400;
 
 /// The cookies of a request (RFC 6265 section 4.2), values decoded as Auth.js decodes them.
 #[derive(Clone, Default)]
-pub struct Cookies(BTreeMap<String, String>);
+pub struct Cookies(SortedMap<String, String>);
 
 impl Cookies {
     /// Parses the values of all `Cookie` fields. Of several cookies with one name the first counts,
     /// always: it is the one with the longest path, and Auth.js takes the same.
     pub fn parse<'a>(fields: impl Iterator<Item = &'a str>) -> Self {
-        let mut cookies = BTreeMap::new();
+        let mut cookies = SortedMap::default();
         for pair in fields.flat_map(|field| field.split(';')).take(MAX_COOKIES) {
             let Some((name, value)) = pair.split_once('=') else { continue };
             let name = name.trim_matches([' ', '\t']);
@@ -38,14 +38,14 @@ impl Cookies {
 
     /// The names of all cookies, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.0.iter().map(|(name, _)| name.as_str())
     }
 }
 
 /// The names only: the values are sessions.
 impl fmt::Debug for Cookies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.names()).finish()
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use serde::Deserializer as _;
-use serde::de::{MapAccess, Visitor};
-use serde_json::Value;
 use thiserror::Error;
 use url::form_urlencoded;
+
+use crate::config::data::scalar_text;
+use crate::json;
 
 /// More parameters than this are not looked at. No flow of ours has more than some twenty.
 const MAX_PARAMS: usize = 200;
@@ -27,10 +27,13 @@ impl Params {
     /// Parses a JSON object. Numbers and booleans become text; `null`, lists and objects are left out. A
     /// key given twice is there twice.
     pub fn from_json(text: &[u8]) -> Result<Self, NotAnObject> {
-        let mut json = serde_json::Deserializer::from_slice(text);
-        let params = json.deserialize_map(FlatObject).map_err(|_| NotAnObject)?;
-        json.end().map_err(|_| NotAnObject)?;
-        Ok(params)
+        let mut params = Vec::new();
+        for (name, value) in json::members(text).ok_or(NotAnObject)?.into_iter().take(MAX_PARAMS) {
+            if let Some(value) = scalar_text(&value) {
+                params.push((name, value));
+            }
+        }
+        Ok(Self(params))
     }
 
     /// The value of a parameter that may be given at most once (RFC 6749 section 3.1).
@@ -64,33 +67,6 @@ pub struct Duplicate(pub String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the body is not a JSON object")]
 pub struct NotAnObject;
-
-/// Keeps keys given twice, which a map would swallow.
-struct FlatObject;
-
-impl<'de> Visitor<'de> for FlatObject {
-    type Value = Params;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Params, A::Error> {
-        let mut params = Vec::new();
-        while let Some((name, value)) = map.next_entry::<String, Value>()? {
-            let value = match value {
-                Value::String(text) => text,
-                Value::Number(number) => number.to_string(),
-                Value::Bool(flag) => flag.to_string(),
-                Value::Null | Value::Array(_) | Value::Object(_) => continue,
-            };
-            if params.len() < MAX_PARAMS {
-                params.push((name, value));
-            }
-        }
-        Ok(Params(params))
-    }
-}
 
 #[cfg(test)]
 mod tests {

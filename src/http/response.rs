@@ -1,8 +1,9 @@
 //! The answers that Vestibule gives itself.
 
-use serde::Serialize;
+use serde_json::Value;
 
 use super::headers::Headers;
+use crate::json;
 
 /// An answer of our own, complete and small.
 #[derive(Clone, Debug)]
@@ -22,10 +23,8 @@ impl Response {
     }
 
     /// `value` as JSON.
-    pub fn json(status: u16, value: &impl Serialize) -> Self {
-        // Our own values: maps with string keys, which cannot fail to serialize.
-        let body = serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned());
-        Self::empty(status).with("content-type", "application/json").with_body(body)
+    pub fn json(status: u16, value: &Value) -> Self {
+        Self::empty(status).with("content-type", "application/json").with_body(json::text(value))
     }
 
     /// 302 (RFC 9110 section 15.4.3) to `location`, which must have been checked.

@@ -6,12 +6,11 @@
 
 mod content;
 
-use serde::Deserialize;
 use thiserror::Error;
 
 pub use content::{ContentEncryption, ContentKey};
 
-use super::base64url;
+use super::{JoseHeader, base64url};
 
 /// A longer token is refused before anything is decoded. Sixteen cookies of the largest size that browsers
 /// keep hold less; the default header limits of servers end far below.
@@ -159,40 +158,27 @@ struct Header {
     kid: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct RawHeader {
-    alg: String,
-    enc: String,
-    #[serde(default, deserialize_with = "super::string")]
-    kid: Option<String>,
-    #[serde(default, deserialize_with = "super::present")]
-    zip: bool,
-    #[serde(default, deserialize_with = "super::present")]
-    crit: bool,
-}
-
 impl Header {
     fn parse(protected: &str) -> Result<Self, JweError> {
         if protected.len() > MAX_HEADER {
             return Err(JweError::HeaderTooLong);
         }
         let bytes = base64url::decode(protected).map_err(|_| JweError::Encoding("protected header"))?;
-        // A sequence would do for serde's structs, but a header is an object.
-        if !bytes.trim_ascii_start().starts_with(b"{") {
-            return Err(JweError::Header);
-        }
-        let raw: RawHeader = serde_json::from_slice(&bytes).map_err(|_| JweError::Header)?;
-        if raw.crit {
+        let header = JoseHeader::parse(&bytes).ok_or(JweError::Header)?;
+        let alg = header.text("alg").ok_or(JweError::Header)?;
+        let enc = header.text("enc").ok_or(JweError::Header)?;
+        let kid = header.kid().map_err(|_| JweError::Header)?;
+        if header.has("crit") {
             return Err(JweError::Critical);
         }
-        if raw.zip {
+        if header.has("zip") {
             return Err(JweError::Compressed);
         }
-        if raw.alg != "dir" {
+        if alg != "dir" {
             return Err(JweError::Algorithm);
         }
-        let encryption = ContentEncryption::from_name(&raw.enc).ok_or(JweError::Encryption)?;
-        Ok(Self { encryption, kid: raw.kid })
+        let encryption = ContentEncryption::from_name(enc).ok_or(JweError::Encryption)?;
+        Ok(Self { encryption, kid })
     }
 }
 

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::base64url;
 use super::jws::Algorithm;
+use crate::json;
 use material::Material;
 
 /// A set with more keys is refused. Large providers publish about ten.
@@ -66,7 +67,11 @@ impl Jwk {
     /// The key with its public members alone, in their shortest form, as WebCrypto's `importKey` takes it. It
     /// names no `alg`, `use` or `key_ops`: they were checked, and WebCrypto compares them in its own way.
     pub fn to_public_json(&self) -> Value {
-        self.public.iter().map(|(name, value)| ((*name).to_owned(), Value::String(value.clone()))).collect()
+        let mut key = Map::new();
+        for (name, value) in &self.public {
+            key.insert((*name).to_owned(), value.as_str().into());
+        }
+        Value::Object(key)
     }
 }
 
@@ -76,8 +81,8 @@ pub struct JwkSet(Vec<Jwk>);
 
 impl JwkSet {
     /// Reads a JWK Set (RFC 7517 section 5). Keys that cannot check signatures are passed over.
-    pub fn parse(json: &[u8]) -> Result<Self, JwkSetError> {
-        let set: Value = serde_json::from_slice(json).map_err(|_| JwkSetError::Malformed)?;
+    pub fn parse(text: &[u8]) -> Result<Self, JwkSetError> {
+        let set = json::parse(text).map_err(|_| JwkSetError::Malformed)?;
         let keys = set.get("keys").and_then(Value::as_array).ok_or(JwkSetError::Malformed)?;
         if keys.len() > MAX_KEYS {
             return Err(JwkSetError::TooManyKeys(keys.len()));

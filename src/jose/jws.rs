@@ -4,12 +4,12 @@
 //! Keys come from the provider's [`JwkSet`] alone; `jwk`, `jku`, `x5u` and `x5c` in a header are not even
 //! read. What a key may check comes from the key; the header's `alg` only picks among that.
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::base64url;
 use super::jwk::{Jwk, JwkSet};
+use super::{JoseHeader, base64url};
+use crate::json;
 use crate::platform::{KeyError, Platform};
 
 /// A longer token is refused before anything is decoded.
@@ -122,7 +122,7 @@ impl<'a> UnverifiedJws<'a> {
 /// issuer itself over TLS: an access token, whose signature is the API's business.
 pub fn unproven_payload(token: &str) -> Value {
     let payload = token.split('.').nth(1).and_then(|payload| base64url::decode(payload).ok());
-    payload.and_then(|payload| serde_json::from_slice(&payload).ok()).unwrap_or(Value::Null)
+    payload.and_then(|payload| json::parse(&payload).ok()).unwrap_or(Value::Null)
 }
 
 /// Claims that one of the provider's keys signed. Only [`verify`] makes them.
@@ -194,7 +194,7 @@ fn candidates<'k>(
 
 fn claims(jws: &UnverifiedJws<'_>) -> Result<Map<String, Value>, JwsError> {
     let payload = base64url::decode(jws.payload).map_err(|_| JwsError::Encoding("payload"))?;
-    serde_json::from_slice(&payload).map_err(|_| JwsError::Payload)
+    json::object(&payload).ok_or(JwsError::Payload)
 }
 
 /// Why a token's signature was not accepted.
@@ -252,37 +252,24 @@ struct Header {
     kid: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct RawHeader {
-    alg: String,
-    #[serde(default, deserialize_with = "super::string")]
-    kid: Option<String>,
-    #[serde(default, deserialize_with = "super::present")]
-    crit: bool,
-    #[serde(default, deserialize_with = "super::present")]
-    b64: bool,
-}
-
 impl Header {
     fn parse(header: &str) -> Result<Self, JwsError> {
         if header.len() > MAX_HEADER {
             return Err(JwsError::HeaderTooLong);
         }
         let bytes = base64url::decode(header).map_err(|_| JwsError::Encoding("header"))?;
-        // A sequence would do for serde's structs, but a header is an object.
-        if !bytes.trim_ascii_start().starts_with(b"{") {
-            return Err(JwsError::Header);
-        }
-        let raw: RawHeader = serde_json::from_slice(&bytes).map_err(|_| JwsError::Header)?;
-        if raw.crit {
+        let header = JoseHeader::parse(&bytes).ok_or(JwsError::Header)?;
+        let alg = header.text("alg").ok_or(JwsError::Header)?;
+        let kid = header.kid().map_err(|_| JwsError::Header)?;
+        if header.has("crit") {
             return Err(JwsError::Critical("crit"));
         }
         // RFC 7797: without `crit` it is not to be understood, and still changes what is signed for some.
-        if raw.b64 {
+        if header.has("b64") {
             return Err(JwsError::Critical("b64"));
         }
-        let algorithm = Algorithm::from_name(&raw.alg).ok_or(JwsError::Algorithm)?;
-        Ok(Self { algorithm, kid: raw.kid })
+        let algorithm = Algorithm::from_name(alg).ok_or(JwsError::Algorithm)?;
+        Ok(Self { algorithm, kid })
     }
 }
 

@@ -12,14 +12,35 @@ pub mod jws;
 pub mod kdf;
 pub mod sign;
 
-use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use serde_json::{Map, Value};
 
-/// Whether a header parameter is there at all, `null` included: for those that are refused whatever they say.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    IgnoredAny::deserialize(deserializer).map(|_| true)
+use crate::json;
+
+/// A JOSE header (RFC 7515 section 4): an object without a name that is there twice, of which two readers could
+/// understand different things.
+struct JoseHeader(Map<String, Value>);
+
+impl JoseHeader {
+    fn parse(json: &[u8]) -> Option<Self> {
+        json::unambiguous_object(json).map(Self)
+    }
+
+    /// A parameter that must be there and a string.
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str()
+    }
+
+    /// `kid`, which may be left out but is a string where it is there: `null` is none.
+    fn kid(&self) -> Result<Option<String>, NotAString> {
+        let text = |value: &Value| value.as_str().map(str::to_owned).ok_or(NotAString);
+        self.0.get("kid").map(text).transpose()
+    }
+
+    /// Whether a parameter is there at all, `null` included: for those that are refused whatever they say.
+    fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
 }
 
-/// A header parameter that may be left out but is a string where it is there: `null` is none.
-fn string<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    String::deserialize(deserializer).map(Some)
-}
+/// A header parameter that is there and not a string.
+struct NotAString;

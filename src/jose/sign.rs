@@ -33,7 +33,7 @@ pub async fn sign<P: Platform>(
         Some(kid) => json!({ "alg": algorithm.name(), "typ": typ, "kid": kid }),
         None => json!({ "alg": algorithm.name(), "typ": typ }),
     };
-    let part = |value: &Value| base64url::encode(value.to_string().as_bytes());
+    let part = |value: &Value| base64url::encode(crate::json::text(value).as_bytes());
     let mut token = format!("{}.{}", part(&header), part(claims));
     let signature = platform.sign(key, algorithm, token.as_bytes()).await?;
     token.push('.');

@@ -4,13 +4,13 @@
 //! comes second looks at the data again after a while, with a timer of its own.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::{HELD, Name, Successor};
 use crate::jose::base64url;
 use crate::platform::Platform;
+use crate::sorted::SortedMap;
 use crate::time::Timestamp;
 
 /// How long what came of a refresh is kept: for the requests that were sent with the old cookie, and so that a
@@ -28,9 +28,9 @@ pub(crate) struct Flights(RefCell<Known>);
 struct Known {
     /// Unguessable, and other isolates have others.
     isolate: Option<String>,
-    flights: BTreeMap<Name, Flight>,
+    flights: SortedMap<Name, Flight>,
     /// By `sid`: the newest generation, and whether the session was signed out.
-    sessions: BTreeMap<String, SessionState>,
+    sessions: SortedMap<String, SessionState>,
     places: u64,
 }
 
@@ -177,11 +177,8 @@ impl Known {
     }
 
     fn session(&mut self, sid: &str, now: Timestamp) -> &mut SessionState {
-        let state = self.sessions.entry(sid.to_owned()).or_insert(SessionState {
-            generation: 0,
-            is_signed_out: false,
-            until: now,
-        });
+        let new = || SessionState { generation: 0, is_signed_out: false, until: now };
+        let state = self.sessions.entry(sid.to_owned(), new);
         state.until = now.plus(super::SIGNED_OUT);
         state
     }
@@ -198,7 +195,9 @@ impl Known {
             if self.flights.len() >= MOST {
                 let next = self.flights.iter().min_by_key(|(_, flight)| end(flight));
                 let next = next.map(|(name, _)| name.clone());
-                next.map(|name| self.flights.remove(&name));
+                if let Some(name) = next {
+                    self.flights.remove(&name);
+                }
             }
         }
         if self.sessions.len() >= MOST {
@@ -206,7 +205,9 @@ impl Known {
             if self.sessions.len() >= MOST {
                 let next = self.sessions.iter().min_by_key(|(_, session)| session.until);
                 let next = next.map(|(sid, _)| sid.clone());
-                next.map(|sid| self.sessions.remove(&sid));
+                if let Some(sid) = next {
+                    self.sessions.remove(&sid);
+                }
             }
         }
     }

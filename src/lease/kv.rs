@@ -8,10 +8,11 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{HELD, Lease, Name, SIGNED_OUT, Successor, Taken, Theirs, in_time, retained, session_key};
 use crate::config::Config;
+use crate::json;
 use crate::platform::{Platform, StoreError};
 use crate::time::Timestamp;
 
@@ -47,7 +48,6 @@ pub(crate) struct Kv<'a, P: Platform> {
 const BETWEEN_WRITES: Duration = Duration::from_millis(1100);
 
 /// What is written under a lease's key. It tells its reader nothing but that somebody was here.
-#[derive(Serialize, Deserialize)]
 struct Held {
     owner: String,
     /// Milliseconds.
@@ -71,7 +71,7 @@ impl<P: Platform> Lease for Kv<'_, P> {
         let until = now.plus(HELD);
         let mine =
             Held { owner: owner.to_owned(), until: until.millis(), location: self.platform.location() };
-        match self.write(&key, &json(&mine), retained(self.config)).await {
+        match self.write(&key, &mine.text(), retained(self.config)).await {
             Ok(()) => self.taken.set(Some(self.platform.now())),
             // Somebody was faster.
             Err(StoreError::Busy) => {
@@ -126,7 +126,7 @@ impl<P: Platform> Lease for Kv<'_, P> {
             return Ok(());
         }
         let over = Held { owner: owner.to_owned(), until: now.millis(), location: self.platform.location() };
-        self.write(&lease_key(name), &json(&over), retained(self.config)).await
+        self.write(&lease_key(name), &over.text(), retained(self.config)).await
     }
 
     async fn sign_out(&self, sid: &str) -> Result<(), StoreError> {
@@ -150,7 +150,7 @@ impl<'a, P: Platform> Kv<'a, P> {
     async fn held(&self, key: &str) -> Result<Option<Held>, StoreError> {
         // What cannot be read was written by another version, and what ends so late by a clock that is wrong: it
         // counts as none.
-        let held = self.read(key).await?.and_then(|text| serde_json::from_str::<Held>(&text).ok());
+        let held = self.read(key).await?.and_then(|text| Held::parse(&text));
         let latest = self.platform.now().plus(HELD + FAR);
         Ok(held.filter(|held| held.until <= latest.millis()))
     }
@@ -185,7 +185,21 @@ fn sign_out_key(sid: &str) -> String {
     format!("out/{}", session_key(sid))
 }
 
-fn json(held: &Held) -> String {
-    // Strings and a number, which cannot fail to serialize.
-    serde_json::to_string(held).unwrap_or_default()
+impl Held {
+    fn text(&self) -> String {
+        json::text(&Value::Object(json::of(&[
+            ("owner", self.owner.as_str().into()),
+            ("until", self.until.into()),
+            ("location", self.location.as_str().into()),
+        ])))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let held = json::object(text.as_bytes())?;
+        Some(Self {
+            owner: json::string(&held, "owner")?,
+            until: json::number(&held, "until")?,
+            location: json::string(&held, "location")?,
+        })
+    }
 }

@@ -5,10 +5,12 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use thiserror::Error;
 
 use super::{HELD, Lease, Name, SIGNED_OUT, Successor, Taken, Theirs, in_time, retained, session_key};
 use crate::config::Config;
+use crate::json;
 use crate::platform::{Platform, StoreError};
 use crate::time::Timestamp;
 
@@ -19,7 +21,7 @@ const FIRST_LOOK: Duration = Duration::from_millis(100);
 const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(500)];
 
 /// What an object remembers.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default)]
 struct Record {
     newest: Option<Newest>,
     held: Option<Held>,
@@ -27,7 +29,6 @@ struct Record {
     signed_out_until: Option<u64>,
 }
 
-#[derive(Serialize, Deserialize)]
 struct Newest {
     generation: u64,
     sealed: String,
@@ -35,7 +36,6 @@ struct Newest {
     until: u64,
 }
 
-#[derive(Serialize, Deserialize)]
 struct Held {
     generation: u64,
     owner: String,
@@ -44,7 +44,6 @@ struct Held {
 }
 
 /// What an object is asked. Times are milliseconds.
-#[derive(Serialize, Deserialize)]
 enum Call {
     Take { generation: u64, owner: String, held_for: u64 },
     Look { generation: u64 },
@@ -54,7 +53,6 @@ enum Call {
     IsSignedOut,
 }
 
-#[derive(Serialize, Deserialize)]
 enum Answer {
     Yours,
     Theirs { until: u64 },
@@ -75,18 +73,157 @@ pub struct Served {
 
 /// Answers `call` by what was `remembered`. An object does this for one call after the other, and remembers
 /// before it answers.
-pub fn serve(remembered: Option<&str>, call: &str, now: Timestamp) -> Result<Served, serde_json::Error> {
-    let mut record: Record = remembered.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let (answer, changed) = record.answer(serde_json::from_str(call)?, now);
-    let remember = changed.then(|| -> Result<_, serde_json::Error> {
-        Ok((serde_json::to_string(&record)?, record.until(now)))
-    });
-    Ok(Served { answer: serde_json::to_string(&answer)?, remember: remember.transpose()? })
+pub fn serve(remembered: Option<&str>, call: &str, now: Timestamp) -> Result<Served, UnknownCall> {
+    let call = object(call).as_ref().and_then(Call::parse).ok_or(UnknownCall)?;
+    let mut record = remembered.and_then(object).as_ref().and_then(Record::parse).unwrap_or_default();
+    let (answer, changed) = record.answer(call, now);
+    Ok(Served {
+        answer: text(answer.members()),
+        remember: changed.then(|| (text(record.members()), record.until(now))),
+    })
+}
+
+/// A call that this version of the object does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the lease object does not know that call")]
+pub struct UnknownCall;
+
+fn object(text: &str) -> Option<Map<String, Value>> {
+    json::object(text.as_bytes())
+}
+
+fn text(members: Map<String, Value>) -> String {
+    json::text(&Value::Object(members))
+}
+
+impl Call {
+    fn members(&self) -> Map<String, Value> {
+        match self {
+            Self::Take { generation, owner, held_for } => json::of(&[
+                ("call", "take".into()),
+                ("generation", (*generation).into()),
+                ("owner", owner.as_str().into()),
+                ("held_for", (*held_for).into()),
+            ]),
+            Self::Look { generation } => {
+                json::of(&[("call", "look".into()), ("generation", (*generation).into())])
+            }
+            Self::Leave { generation, owner, sealed, kept_for } => json::of(&[
+                ("call", "leave".into()),
+                ("generation", (*generation).into()),
+                ("owner", owner.as_str().into()),
+                ("sealed", sealed.as_str().into()),
+                ("kept_for", (*kept_for).into()),
+            ]),
+            Self::GiveBack { owner } => {
+                json::of(&[("call", "give_back".into()), ("owner", owner.as_str().into())])
+            }
+            Self::SignOut { kept_for } => {
+                json::of(&[("call", "sign_out".into()), ("kept_for", (*kept_for).into())])
+            }
+            Self::IsSignedOut => json::of(&[("call", "is_signed_out".into())]),
+        }
+    }
+
+    fn parse(members: &Map<String, Value>) -> Option<Self> {
+        let number = |name| json::number(members, name);
+        let string = |name| json::string(members, name);
+        Some(match members.get("call")?.as_str()? {
+            "take" => Self::Take {
+                generation: number("generation")?,
+                owner: string("owner")?,
+                held_for: number("held_for")?,
+            },
+            "look" => Self::Look { generation: number("generation")? },
+            "leave" => Self::Leave {
+                generation: number("generation")?,
+                owner: string("owner")?,
+                sealed: string("sealed")?,
+                kept_for: number("kept_for")?,
+            },
+            "give_back" => Self::GiveBack { owner: string("owner")? },
+            "sign_out" => Self::SignOut { kept_for: number("kept_for")? },
+            "is_signed_out" => Self::IsSignedOut,
+            _ => return None,
+        })
+    }
+}
+
+impl Answer {
+    fn members(&self) -> Map<String, Value> {
+        let (word, until, sealed) = match self {
+            Self::Yours => ("yours", None, None),
+            Self::Theirs { until } => ("theirs", Some(*until), None),
+            Self::Successor { sealed } => ("successor", None, Some(sealed.as_str())),
+            Self::SignedOut => ("signed_out", None, None),
+            Self::Done => ("done", None, None),
+            Self::Nothing => ("nothing", None, None),
+        };
+        json::of(&[("answer", word.into()), ("until", until.into()), ("sealed", sealed.into())])
+    }
+
+    fn parse(members: &Map<String, Value>) -> Option<Self> {
+        Some(match members.get("answer")?.as_str()? {
+            "yours" => Self::Yours,
+            "theirs" => Self::Theirs { until: json::number(members, "until")? },
+            "successor" => Self::Successor { sealed: json::string(members, "sealed")? },
+            "signed_out" => Self::SignedOut,
+            "done" => Self::Done,
+            "nothing" => Self::Nothing,
+            _ => return None,
+        })
+    }
+}
+
+impl Record {
+    fn members(&self) -> Map<String, Value> {
+        let newest = self.newest.as_ref().map(|newest| {
+            json::of(&[
+                ("generation", newest.generation.into()),
+                ("sealed", newest.sealed.as_str().into()),
+                ("until", newest.until.into()),
+            ])
+        });
+        let held = self.held.as_ref().map(|held| {
+            json::of(&[
+                ("generation", held.generation.into()),
+                ("owner", held.owner.as_str().into()),
+                ("until", held.until.into()),
+            ])
+        });
+        json::of(&[
+            ("newest", newest.into()),
+            ("held", held.into()),
+            ("signed_out_until", self.signed_out_until.into()),
+        ])
+    }
+
+    /// `None` where any of it cannot be read: another version wrote it.
+    fn parse(members: &Map<String, Value>) -> Option<Self> {
+        let part = |name| members.get(name).map(|part| part.as_object().ok_or(())).transpose().ok();
+        let newest = match part("newest")? {
+            None => None,
+            Some(newest) => Some(Newest {
+                generation: json::number(newest, "generation")?,
+                sealed: json::string(newest, "sealed")?,
+                until: json::number(newest, "until")?,
+            }),
+        };
+        let held = match part("held")? {
+            None => None,
+            Some(held) => Some(Held {
+                generation: json::number(held, "generation")?,
+                owner: json::string(held, "owner")?,
+                until: json::number(held, "until")?,
+            }),
+        };
+        Some(Self { newest, held, signed_out_until: json::number(members, "signed_out_until") })
+    }
 }
 
 /// Until when what is `remembered` counts, where that lies ahead.
 pub fn ends_after(remembered: &str, now: Timestamp) -> Option<Timestamp> {
-    let record: Record = serde_json::from_str(remembered).ok()?;
+    let record = Record::parse(&object(remembered)?)?;
     Some(record.until(now)).filter(|until| *until > now)
 }
 
@@ -221,10 +358,9 @@ impl<P: Platform> Lease for Object<'_, P> {
 
 impl<P: Platform> Object<'_, P> {
     async fn call(&self, sid: &str, call: &Call) -> Result<Answer, StoreError> {
-        let broken = |error: serde_json::Error| StoreError::Failed(error.to_string());
-        let call = serde_json::to_string(call).map_err(broken)?;
+        let call = text(call.members());
         let answer = in_time(self.platform, self.ask(&session_key(sid), &call)).await?;
-        serde_json::from_str(&answer).map_err(broken)
+        object(&answer).as_ref().and_then(Answer::parse).ok_or_else(|| unexpected("what it was asked"))
     }
 
     /// Every call may come twice: it does no more than the first time. So one whose answer is lost, as when the

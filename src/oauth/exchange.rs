@@ -135,7 +135,7 @@ pub(super) fn check_status(status: u16) -> Result<(), AnswerError> {
 
 /// The JSON object of an answer, whatever its status.
 pub(super) fn object(response: &FetchResponse) -> Result<Map<String, Value>, AnswerError> {
-    match serde_json::from_slice(json(response)?) {
+    match crate::json::parse(json(response)?) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(AnswerError::NotAnObject),
         Err(_) => Err(AnswerError::NotJson),

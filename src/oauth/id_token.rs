@@ -309,7 +309,7 @@ fn numeric_date(claim: Option<&Value>) -> Result<Timestamp, Flaw> {
 }
 
 fn other(found: &Value, expected: &str) -> Flaw {
-    Flaw::Other { found: excerpt(&found.to_string(), 300), expected: expected.to_owned() }
+    Flaw::Other { found: excerpt(&crate::json::text(found), 300), expected: expected.to_owned() }
 }
 
 fn untimely(found: Timestamp, now: Timestamp) -> Flaw {

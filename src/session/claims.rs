@@ -1,12 +1,12 @@
 //! What a session says: the claims that were sealed into its cookie.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use crate::lease::Successor;
 use crate::secret::Secret;
+use crate::sorted::SortedMap;
 use crate::time::Timestamp;
 
 /// What `error` says once the provider will give no more tokens: Auth.js's word for it.
@@ -112,9 +112,14 @@ impl Session {
     }
 
     /// The cookies of an API of one's own that its refresh sends.
-    pub fn api_cookies(&self) -> BTreeMap<String, Secret> {
-        let cookies = self.claims.get("api_cookies").and_then(Value::as_object).into_iter().flatten();
-        cookies.filter_map(|(name, value)| Some((name.clone(), Secret::new(value.as_str()?)))).collect()
+    pub(crate) fn api_cookies(&self) -> SortedMap<String, Secret> {
+        let mut cookies = SortedMap::default();
+        for (name, value) in self.claims.get("api_cookies").and_then(Value::as_object).into_iter().flatten() {
+            if let Some(value) = value.as_str() {
+                cookies.insert(name.clone(), Secret::new(value));
+            }
+        }
+        cookies
     }
 
     /// The access token.

@@ -11,6 +11,7 @@ use thiserror::Error;
 use crate::config::Dialect;
 use crate::jose::jwe::{self, ContentEncryption, JweError, SealedJwe};
 use crate::jose::kdf::{Keyring, Purpose};
+use crate::json;
 use crate::time::Timestamp;
 
 /// How far the clocks of two writers may be apart, in seconds: Auth.js's value.
@@ -37,7 +38,7 @@ pub fn seal(
     claims.insert("iat".to_owned(), now.seconds().into());
     claims.insert("exp".to_owned(), now.seconds().saturating_add(lifetime.as_secs()).into());
     claims.insert("jti".to_owned(), uuid_v4(random).into());
-    let plaintext = Value::Object(claims).to_string();
+    let plaintext = json::text(&Value::Object(claims));
 
     let info = info(dialect, salt);
     let newest = keys.newest(&Purpose { encryption: written(dialect), salt, info: &info });
@@ -66,7 +67,7 @@ pub fn open(
         return Err(OpenError::OtherDialect);
     }
     let plaintext = decrypt(keys, dialect, salt, &sealed)?;
-    let claims = serde_json::from_slice(&plaintext).map_err(|_| OpenError::Claims)?;
+    let claims = json::object(&plaintext).ok_or(OpenError::Claims)?;
     check_times(&claims, now)?;
     Ok(claims)
 }

@@ -7,8 +7,6 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use thiserror::Error;
 
 use crate::config::Dialect;
@@ -16,6 +14,7 @@ use crate::http::cookie::{CookieNames, Cookies};
 use crate::http::return_to::TrustedUrl;
 use crate::jose::base64url;
 use crate::jose::kdf::Keyring;
+use crate::json;
 use crate::oauth::pkce::{self, Verifier};
 use crate::secret::{Secret, constant_time_eq};
 use crate::session::seal;
@@ -79,18 +78,6 @@ pub enum TransactionError {
     },
 }
 
-#[derive(Serialize, Deserialize)]
-struct Sealed {
-    provider: String,
-    state: String,
-    nonce: String,
-    verifier: String,
-    /// Seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_age: Option<u64>,
-    return_to: String,
-}
-
 impl Transaction {
     /// Begins an attempt with `provider`, after which the browser goes to `return_to`.
     pub fn begin(
@@ -129,19 +116,14 @@ impl Transaction {
         now: Timestamp,
         random: &mut dyn FnMut(&mut [u8]),
     ) -> String {
-        let sealed = Sealed {
-            provider: self.provider.clone(),
-            state: self.state.expose().to_owned(),
-            nonce: self.nonce.expose().to_owned(),
-            verifier: self.verifier.expose().to_owned(),
-            max_age: self.max_age.map(|age| age.as_secs()),
-            return_to: self.return_to.clone(),
-        };
-        let claims = match serde_json::to_value(sealed) {
-            Ok(Value::Object(claims)) => claims,
-            // A struct of strings becomes an object.
-            _ => serde_json::Map::new(),
-        };
+        let claims = json::of(&[
+            ("provider", self.provider.as_str().into()),
+            ("state", self.state.expose().into()),
+            ("nonce", self.nonce.expose().into()),
+            ("verifier", self.verifier.expose().into()),
+            ("max_age", self.max_age.map(|age| age.as_secs()).into()),
+            ("return_to", self.return_to.as_str().into()),
+        ]);
         seal::seal(keys, Dialect::AuthJsV5, names.transaction_prefix(), &claims, LIFETIME, now, random)
     }
 
@@ -160,25 +142,23 @@ impl Transaction {
         let cookie = cookies.get(&format!("{prefix}{id}")).ok_or(TransactionError::Unknown)?;
         let claims =
             seal::open(keys, Dialect::AuthJsV5, prefix, cookie, now).map_err(|_| TransactionError::Broken)?;
-        let sealed: Sealed =
-            serde_json::from_value(Value::Object(claims)).map_err(|_| TransactionError::Broken)?;
-        if !constant_time_eq(sealed.state.as_bytes(), state.as_bytes()) {
+        let text = |name| json::string(&claims, name).ok_or(TransactionError::Broken);
+        let (begun, sealed_state) = (text("provider")?, text("state")?);
+        let (nonce, verifier, return_to) = (text("nonce")?, text("verifier")?, text("return_to")?);
+        if !constant_time_eq(sealed_state.as_bytes(), state.as_bytes()) {
             return Err(TransactionError::Unknown);
         }
-        if sealed.provider != provider {
-            return Err(TransactionError::OtherProvider {
-                called: provider.to_owned(),
-                begun: sealed.provider,
-            });
+        if begun != provider {
+            return Err(TransactionError::OtherProvider { called: provider.to_owned(), begun });
         }
         Ok(Self {
             id: id.to_owned(),
-            provider: sealed.provider,
-            state: Secret::new(sealed.state),
-            nonce: Secret::new(sealed.nonce),
-            verifier: Verifier::restore(&sealed.verifier).ok_or(TransactionError::Broken)?,
-            max_age: sealed.max_age.map(Duration::from_secs),
-            return_to: sealed.return_to,
+            provider: begun,
+            state: Secret::new(sealed_state),
+            nonce: Secret::new(nonce),
+            verifier: Verifier::restore(&verifier).ok_or(TransactionError::Broken)?,
+            max_age: json::number(&claims, "max_age").map(Duration::from_secs),
+            return_to,
         })
     }
 }
@@ -186,10 +166,9 @@ impl Transaction {
 /// The attempts' cookies that must go, oldest first, so that with one more there are five.
 pub fn surplus(cookies: &Cookies, names: &CookieNames) -> Vec<String> {
     let prefix = names.transaction_prefix();
-    let mut open: Vec<&str> =
+    // They come in their order.
+    let open: Vec<&str> =
         cookies.names().filter(|name| name.strip_prefix(prefix).is_some_and(is_id)).collect();
-    open.sort_unstable();
-    open.dedup();
     let surplus = open.len().saturating_sub(MOST_OPEN - 1).min(MOST_EXPIRED);
     open.into_iter().take(surplus).map(str::to_owned).collect()
 }

@@ -9,6 +9,7 @@ use crate::http::cookie::SetCookie;
 use crate::http::headers::Headers;
 use crate::http::request::{Method, Request, RequestUrl};
 use crate::http::response::Response;
+use crate::json;
 use crate::reply::Reply;
 
 /// The head of a request. `None` where its URL is none, which the runtime does not let through.
@@ -37,7 +38,7 @@ pub(super) fn to_js(headers: &Headers) -> Result<web_sys::Headers, JsValue> {
 }
 
 /// What a flow answered.
-pub(super) fn reply(reply: Reply<web_sys::Response>) -> worker::Result<web_sys::Response> {
+pub(super) fn reply(reply: Reply<web_sys::Response>) -> Result<web_sys::Response, JsValue> {
     match reply {
         Reply::Own(response) => own(&response),
         Reply::Forwarded { response, cookies } if cookies.is_empty() => Ok(response),
@@ -45,7 +46,8 @@ pub(super) fn reply(reply: Reply<web_sys::Response>) -> worker::Result<web_sys::
             Ok(with_cookies(&response, &cookies).unwrap_or_else(|error| {
                 // A status beyond 599 is one that the runtime passes on and cannot make. The session is renewed
                 // with the next response.
-                console_warn!("{}", json!({ "event": "session_not_renewed", "message": words(&error) }));
+                let event = json!({ "event": "session_not_renewed", "message": words(&error) });
+                console_warn!("{}", json::text(&event));
                 response
             }))
         }
@@ -80,22 +82,27 @@ pub(super) fn with_location(
         .unwrap_or(response)
 }
 
-fn own(response: &Response) -> worker::Result<web_sys::Response> {
+fn own(response: &Response) -> Result<web_sys::Response, JsValue> {
     let init = web_sys::ResponseInit::new();
     init.set_status(response.status);
     let headers = to_js(&response.headers)?;
     init.set_headers(&headers);
     let body = (!response.body.is_empty()).then_some(response.body.as_str());
-    Ok(web_sys::Response::new_with_opt_str_and_init(body, &init)?)
+    web_sys::Response::new_with_opt_str_and_init(body, &init)
 }
 
 /// A short text.
-pub(super) fn plain(status: u16, text: &str) -> worker::Result<web_sys::Response> {
+pub(super) fn plain(status: u16, text: &str) -> Result<web_sys::Response, JsValue> {
     let response = crate::http::response::Response::empty(status)
         .with("content-type", "text/plain; charset=utf-8")
         .with("cache-control", "no-store")
         .with_body(text);
     own(&response)
+}
+
+/// A JavaScript exception that says this.
+pub(super) fn error(words: &str) -> JsValue {
+    worker::js_sys::Error::new(words).into()
 }
 
 /// A JavaScript exception in words.

@@ -2,13 +2,15 @@
 
 #![allow(missing_docs, reason = "the macro's methods have no place for words")]
 
-use std::time::Duration;
-
-use worker::wasm_bindgen::JsValue;
-use worker::{DurableObject, Env, Request, RequestInit, Response, State, Stub, durable_object};
+use worker::js_sys::Date;
+use worker::wasm_bindgen::prelude::wasm_bindgen;
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::web_sys;
 
 use crate::lease::object;
 use crate::time::Timestamp;
+use crate::worker::bindings::{ObjectState, Storage, Stub, settled};
+use crate::worker::{convert, platform};
 
 /// Where an object keeps what it remembers.
 const REMEMBERED: &str = "lease";
@@ -17,53 +19,57 @@ const REMEMBERED: &str = "lease";
 const ADDRESS: &str = "https://lease/";
 
 /// One session's lease. Bind it as `AUTH_LEASE`, as a class that is backed by SQLite.
-#[durable_object(alarm)]
-#[derive(Debug)]
+#[wasm_bindgen]
 pub struct RefreshLease {
-    state: State,
+    storage: Storage,
 }
 
-impl DurableObject for RefreshLease {
-    fn new(state: State, _: Env) -> Self {
-        Self { state }
+#[wasm_bindgen]
+impl RefreshLease {
+    #[wasm_bindgen(constructor)]
+    pub fn new(state: &ObjectState, _env: &JsValue) -> Self {
+        Self { storage: state.storage() }
     }
 
     /// Between reading and writing nothing is awaited but the object's own storage, so no other call comes between.
-    async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
-        let call = request.text().await?;
-        let storage = self.state.storage();
-        let remembered: Option<String> = storage.get(REMEMBERED).await?;
-        let now = Timestamp::from_millis(worker::Date::now().as_millis());
-        let served = object::serve(remembered.as_deref(), &call, now)?;
+    pub async fn fetch(&self, request: web_sys::Request) -> Result<web_sys::Response, JsValue> {
+        let call = settled(request.text()).await?.as_string().unwrap_or_default();
+        let remembered = settled(self.storage.get(REMEMBERED)).await?.as_string();
+        let now = platform::now();
+        let served = object::serve(remembered.as_deref(), &call, now)
+            .map_err(|error| convert::error(&error.to_string()))?;
         if let Some((remember, until)) = served.remember {
-            storage.put(REMEMBERED, &remember).await?;
-            // A second later, so that nothing is forgotten that still counts.
-            storage.set_alarm(until.since(now) + Duration::from_secs(1)).await?;
+            settled(self.storage.put(REMEMBERED, &remember)).await?;
+            settled(self.storage.set_alarm(alarm_after(until, now))).await?;
         }
-        Response::ok(served.answer)
+        web_sys::Response::new_with_opt_str(Some(&served.answer))
     }
 
     /// Everything it knew is over; unless the alarm comes late, and something else was to be remembered since.
-    async fn alarm(&self) -> worker::Result<Response> {
-        let storage = self.state.storage();
-        let remembered: Option<String> = storage.get(REMEMBERED).await?;
-        let now = Timestamp::from_millis(worker::Date::now().as_millis());
+    pub async fn alarm(&self) -> Result<(), JsValue> {
+        let remembered = settled(self.storage.get(REMEMBERED)).await?.as_string();
+        let now = platform::now();
         match remembered.and_then(|remembered| object::ends_after(&remembered, now)) {
-            Some(until) => storage.set_alarm(until.since(now) + Duration::from_secs(1)).await?,
-            None => storage.delete_all().await?,
+            Some(until) => settled(self.storage.set_alarm(alarm_after(until, now))).await.map(drop),
+            None => settled(self.storage.delete_all()).await.map(drop),
         }
-        Response::ok("")
     }
 }
 
+/// A second later, so that nothing is forgotten that still counts; in milliseconds since 1970.
+fn alarm_after(until: Timestamp, now: Timestamp) -> f64 {
+    Date::now() + (until.since(now).as_secs_f64() + 1.0) * 1000.0
+}
+
 /// Hands `call` to an object, and its answer back.
-pub(super) async fn ask(object: &Stub, call: &str) -> worker::Result<String> {
-    let mut init = RequestInit::new();
-    init.with_method(worker::Method::Post).with_body(Some(JsValue::from_str(call)));
-    let request = Request::new_with_init(ADDRESS, &init)?;
-    let mut response = object.fetch_with_request(request).await?;
-    if response.status_code() != 200 {
-        return Err(worker::Error::from(format!("the lease object answered {}", response.status_code())));
+pub(super) async fn ask(object: &Stub, call: &str) -> Result<String, JsValue> {
+    let init = web_sys::RequestInit::new();
+    init.set_method("POST");
+    init.set_body(&JsValue::from_str(call));
+    let response: web_sys::Response = settled(object.fetch(ADDRESS, &init)).await?.unchecked_into();
+    if response.status() != 200 {
+        return Err(convert::error(&format!("the lease object answered {}", response.status())));
     }
-    response.text().await
+    let text = settled(response.text()).await?;
+    text.as_string().ok_or_else(|| convert::error("the lease object answered no text"))
 }

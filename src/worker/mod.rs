@@ -1,15 +1,18 @@
 //! Cloudflare Workers: the entry point and the [`crate::platform::Platform`] of this runtime. The only
 //! folder that knows JavaScript.
 
+mod bindings;
 mod convert;
 mod lease;
 mod platform;
 mod webcrypto;
 
 use std::cell::OnceCell;
+#[cfg(feature = "entry")]
+use std::convert::Infallible;
 use std::rc::Rc;
 
-use worker::js_sys::{JSON, Reflect};
+use worker::js_sys::JSON;
 use worker::wasm_bindgen::JsValue;
 use worker::{Context, Env, console_error, console_warn, web_sys};
 
@@ -18,7 +21,9 @@ pub use crate::worker::lease::RefreshLease;
 use crate::Vestibule;
 use crate::config::Config;
 use crate::config::error::ConfigErrors;
-use crate::hooks::{Configured, Hooks};
+use crate::hooks::Hooks;
+use crate::json;
+use crate::worker::bindings::member;
 use crate::worker::platform::{Incoming, Workers};
 
 thread_local! {
@@ -35,7 +40,7 @@ pub async fn fetch(
     env: Env,
     context: Context,
 ) -> worker::Result<web_sys::Response> {
-    fetch_with_hooks(request, env, context, || Configured).await
+    answer(request, env, context, Vestibule::new).await.map_err(worker::Error::from)
 }
 
 /// The Worker's `fetch` handler with hooks of the app's own: what its `#[event(fetch)]` calls. `hooks` is
@@ -49,7 +54,17 @@ pub async fn fetch_with_hooks<H: Hooks + 'static>(
     context: Context,
     hooks: impl FnOnce() -> H,
 ) -> worker::Result<web_sys::Response> {
-    let vestibule = match configured(&env, hooks) {
+    let ready = |config| Vestibule::with_hooks(config, hooks());
+    answer(request, env, context, ready).await.map_err(worker::Error::from)
+}
+
+async fn answer(
+    request: web_sys::Request,
+    env: Env,
+    context: Context,
+    ready: impl FnOnce(Config) -> Vestibule,
+) -> Result<web_sys::Response, JsValue> {
+    let vestibule = match configured(&env, ready) {
         Ok(vestibule) => vestibule,
         Err(errors) => {
             for error in errors.iter() {
@@ -69,35 +84,36 @@ pub async fn fetch_with_hooks<H: Hooks + 'static>(
     convert::reply(reply)
 }
 
-fn configured<H: Hooks + 'static>(
-    env: &Env,
-    hooks: impl FnOnce() -> H,
-) -> Result<Rc<Vestibule>, ConfigErrors> {
+fn configured(env: &Env, ready: impl FnOnce(Config) -> Vestibule) -> Result<Rc<Vestibule>, ConfigErrors> {
     VESTIBULE.with(|vestibule| {
         vestibule
             .get_or_init(|| {
-                let auth = variable(env, "AUTH")
+                let auth = member(env, "AUTH")
                     .and_then(|value| JSON::stringify(&value).ok())
-                    .and_then(|text| serde_json::from_str(&String::from(text)).ok())
+                    .and_then(|text| json::parse(String::from(text).as_bytes()).ok())
                     .unwrap_or_default();
-                let text = |name: &str| variable(env, name).and_then(|value| value.as_string());
-                let is_bound = |name: &str| variable(env, name).is_some_and(|value| value.is_object());
+                let text = |name: &str| member(env, name).and_then(|value| value.as_string());
+                let is_bound = |name: &str| member(env, name).is_some_and(|value| value.is_object());
                 let config = Config::load(auth, &text)?.check_bindings(&is_bound)?;
                 for advice in config.advice() {
                     console_warn!("{advice}");
                 }
-                Ok(Rc::new(Vestibule::with_hooks(config, hooks())))
+                Ok(Rc::new(ready(config)))
             })
             .clone()
     })
 }
 
-fn variable(env: &Env, name: &str) -> Option<JsValue> {
-    Reflect::get(env, &JsValue::from_str(name)).ok().filter(|value| !value.is_undefined())
-}
-
 #[cfg(feature = "entry")]
 #[worker::event(fetch)]
-async fn entry(request: web_sys::Request, env: Env, context: Context) -> worker::Result<web_sys::Response> {
-    fetch(request, env, context).await
+async fn entry(
+    request: web_sys::Request,
+    env: Env,
+    context: Context,
+) -> Result<web_sys::Response, Infallible> {
+    let answer = answer(request, env, context, Vestibule::new).await;
+    Ok(answer.unwrap_or_else(|error| {
+        console_error!("{}", convert::words(&error));
+        web_sys::Response::error()
+    }))
 }

@@ -6,21 +6,22 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::Value;
-use worker::js_sys::{Date, Promise, Reflect, Uint8Array};
-use worker::kv::{KvError, KvStore};
+use worker::js_sys::{Date, Object, Promise, Reflect, Uint8Array};
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
-use worker::{Context, Delay, Env, console_error, console_log, console_warn, web_sys};
+use worker::{Context, Env, console_error, console_log, console_warn, web_sys};
 
 use crate::config::{Target, refresh};
 use crate::http::request::{Request, RequestUrl};
 use crate::jose::jwk::Jwk;
 use crate::jose::jws::Algorithm;
 use crate::jose::sign::PrivateKey;
+use crate::json;
 use crate::platform::{
     BodyError, FetchError, FetchRequest, FetchResponse, ForwardError, KeyError, Level, Platform, StoreError,
 };
 use crate::time::Timestamp;
+use crate::worker::bindings::{Kv, Objects, Timer, binding, member, settled};
 use crate::worker::{convert, lease, webcrypto};
 
 /// The runtime around one request.
@@ -37,7 +38,6 @@ pub(super) struct Incoming(pub(super) web_sys::Request);
 
 impl Workers {
     pub(super) fn new(env: Env, context: Context, request: &web_sys::Request) -> Self {
-        let member = |of: &JsValue, name: &str| Reflect::get(of, &JsValue::from_str(name)).ok();
         let colo = member(request, "cf").filter(JsValue::is_object).and_then(|cf| member(&cf, "colo"));
         let location = colo.and_then(|colo| colo.as_string()).unwrap_or_default();
         Self { env, context: Rc::new(context), location: location.into() }
@@ -49,9 +49,7 @@ impl Platform for Workers {
     type Upstreamed = web_sys::Response;
 
     fn now(&self) -> Timestamp {
-        // `Date.now` is a whole, positive number of milliseconds.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and positive")]
-        Timestamp::from_millis(Date::now() as u64)
+        now()
     }
 
     #[allow(clippy::expect_used, reason = "without randomness nothing may be made; the request must fail")]
@@ -60,10 +58,11 @@ impl Platform for Workers {
     }
 
     fn log(&self, level: Level, event: &Value) {
+        let line = json::text(event);
         match level {
-            Level::Info => console_log!("{event}"),
-            Level::Warn => console_warn!("{event}"),
-            Level::Error => console_error!("{event}"),
+            Level::Info => console_log!("{line}"),
+            Level::Warn => console_warn!("{line}"),
+            Level::Error => console_error!("{line}"),
         }
     }
 
@@ -121,7 +120,7 @@ impl Platform for Workers {
 
     async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
         let exported = webcrypto::export(key, algorithm).await.map_err(|e| KeyError(convert::words(&e)))?;
-        let jwk = serde_json::from_str(&exported).map_err(|_| KeyError("it exports no JSON".to_owned()))?;
+        let jwk = json::parse(exported.as_bytes()).map_err(|_| KeyError("it exports no JSON".to_owned()))?;
         Jwk::parse(&jwk).map_err(|error| KeyError(error.to_string()))
     }
 
@@ -160,7 +159,7 @@ impl Platform for Workers {
 
     async fn sleep(&self, time: Duration) {
         // A timer of zero is one turn of the event loop.
-        Delay::from(time).await;
+        Timer::new(time).await;
     }
 
     async fn to_the_end<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T {
@@ -172,10 +171,8 @@ impl Platform for Workers {
             Ok(JsValue::UNDEFINED)
         }));
         // What the runtime waits for, after the answer is sent or the client is gone.
-        let kept = done.clone();
-        self.context.wait_until(async move {
-            let _ = JsFuture::from(kept).await;
-        });
+        let context: &worker::worker_sys::Context = (*self.context).as_ref();
+        let _ = context.wait_until(&done);
         let _ = JsFuture::from(done).await;
         match slot.take() {
             Some(answer) => answer,
@@ -189,49 +186,55 @@ impl Platform for Workers {
     }
 
     async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError> {
-        self.store()?.get(key).text().await.map_err(|error| store_error(&error))
+        let value = settled(self.store()?.get(key)).await.map_err(|error| store_error(&error))?;
+        Ok(value.as_string())
     }
 
     async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
-        let put = self.store()?.put(key, value).map_err(|error| store_error(&error))?;
-        let put = put.expiration_ttl(lifetime.as_secs().max(SHORTEST_LIFE));
-        put.execute().await.map_err(|error| store_error(&error))
+        let seconds = u32::try_from(lifetime.as_secs().max(SHORTEST_LIFE)).unwrap_or(u32::MAX);
+        let options = Object::new();
+        let set = Reflect::set(&options, &JsValue::from_str("expirationTtl"), &seconds.into());
+        set.map_err(|error| store_error(&error))?;
+        let put = self.store()?.put(key, value, &options);
+        settled(put).await.map(drop).map_err(|error| store_error(&error))
     }
 
     async fn call_lease_object(&self, name: &str, call: &str) -> Result<String, StoreError> {
-        let missing = |_| StoreError::NoBinding(refresh::LEASE_OBJECTS);
-        let failed = |error: worker::Error| StoreError::Failed(error.to_string());
-        let objects = self.env.durable_object(refresh::LEASE_OBJECTS).map_err(missing)?;
-        let object = objects.get_by_name(name).map_err(failed)?;
+        let failed = |error: JsValue| StoreError::Failed(convert::words(&error));
+        let objects: Objects = binding(&self.env, refresh::LEASE_OBJECTS)
+            .ok_or(StoreError::NoBinding(refresh::LEASE_OBJECTS))?;
+        let id = objects.id_from_name(name).map_err(failed)?;
+        let object = objects.get(&id).map_err(failed)?;
         lease::ask(&object, call).await.map_err(failed)
     }
+}
+
+/// The time, as every part of this runtime has it.
+pub(super) fn now() -> Timestamp {
+    // `Date.now` is a whole, positive number of milliseconds.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and positive")]
+    Timestamp::from_millis(Date::now() as u64)
 }
 
 /// Workers KV takes no shorter life, in seconds.
 const SHORTEST_LIFE: u64 = 60;
 
-fn store_error(error: &KvError) -> StoreError {
-    let words = match error {
-        KvError::JavaScript(thrown) => convert::words(thrown),
-        other => other.to_string(),
-    };
+fn store_error(error: &JsValue) -> StoreError {
+    let words = convert::words(error);
     // The runtime says it in words only: "KV PUT failed: 429 Too Many Requests".
     if words.contains("429") { StoreError::Busy } else { StoreError::Failed(words) }
 }
 
 impl Workers {
-    fn store(&self) -> Result<KvStore, StoreError> {
-        KvStore::from_this(&self.env, refresh::KV).map_err(|_| StoreError::NoBinding(refresh::KV))
+    fn store(&self) -> Result<Kv, StoreError> {
+        binding(&self.env, refresh::KV).ok_or(StoreError::NoBinding(refresh::KV))
     }
 
     fn binding(&self, name: &str) -> Result<worker::worker_sys::Fetcher, ForwardError> {
-        let binding = Reflect::get(&self.env, &JsValue::from_str(name)).ok();
-        binding
-            .filter(|binding| {
-                let fetch = Reflect::get(binding, &JsValue::from_str("fetch"));
-                fetch.is_ok_and(|fetch| fetch.is_function())
+        binding(&self.env, name)
+            .filter(|binding: &worker::worker_sys::Fetcher| {
+                member(binding, "fetch").is_some_and(|fetch| fetch.is_function())
             })
-            .map(JsCast::unchecked_into)
             .ok_or_else(|| ForwardError::NoBinding(name.to_owned()))
     }
 }

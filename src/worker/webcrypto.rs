@@ -11,6 +11,7 @@ use worker::wasm_bindgen_futures::JsFuture;
 use crate::jose::jwk::Jwk;
 use crate::jose::jws::Algorithm;
 use crate::jose::sign::PrivateKey;
+use crate::json;
 use crate::worker::convert;
 
 #[wasm_bindgen]
@@ -56,7 +57,7 @@ pub(super) async fn verify(
     signature: &[u8],
 ) -> Result<bool, JsValue> {
     let algorithm = dictionary(algorithm)?;
-    let jwk = JSON::parse(&key.to_public_json().to_string())?;
+    let jwk = JSON::parse(&json::text(&key.to_public_json()))?;
     let key =
         JsFuture::from(import_key("jwk", &jwk, &algorithm, false, &Array::of1(&"verify".into()))?).await?;
     let good = subtle_verify(&algorithm, &key, &convert::bytes(signature), &convert::bytes(message))?;

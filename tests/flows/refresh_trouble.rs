@@ -99,7 +99,7 @@ fn point_3_a_provider_that_takes_ten_seconds_for_everything_gets_one_request() {
 
 #[test]
 fn point_3_a_store_that_stumbles_while_the_successor_is_left_loses_nothing() {
-    for (lease, part) in [("kv", "write next/"), ("durable-object", "Leave")] {
+    for (lease, part) in [("kv", "write next/"), ("durable-object", "leave")] {
         let (world, browser) = signed_in(lease, OVER);
         let cookies = browser.cookie_header();
         world.store.fails.set((part, 2));

@@ -2,7 +2,6 @@
 
 mod api;
 
-use std::collections::BTreeMap;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,6 +18,7 @@ use crate::oauth::token::{self, TokenError};
 use crate::platform::{FetchResponse, Level, Platform, within};
 use crate::secret::Secret;
 use crate::session::claims::Session;
+use crate::sorted::SortedMap;
 use crate::time::Timestamp;
 
 /// What a refresh gives.
@@ -30,7 +30,7 @@ pub(super) struct Renewed {
     pub(super) expires_at: Timestamp,
     pub(super) refresh_expires_at: Option<Timestamp>,
     /// The cookies that an API of one's own wants to see the next time.
-    pub(super) api_cookies: BTreeMap<String, Secret>,
+    pub(super) api_cookies: SortedMap<String, Secret>,
 }
 
 /// Why there are no new tokens.
@@ -120,7 +120,7 @@ async fn renew_at_provider<P: Platform>(
         access_token: tokens.access_token,
         refresh_token: Some(tokens.refresh_token.unwrap_or(refresh_token)),
         refresh_expires_at: None,
-        api_cookies: BTreeMap::new(),
+        api_cookies: SortedMap::default(),
     })
 }
 

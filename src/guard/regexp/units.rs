@@ -15,8 +15,10 @@ impl Units {
 
     /// From these ranges, each from its least to its largest.
     pub(crate) fn ranges(ranges: impl IntoIterator<Item = (u16, u16)>) -> Self {
-        let mut sorted: Vec<_> = ranges.into_iter().collect();
-        sorted.sort_unstable();
+        let mut sorted: Vec<(u16, u16)> = Vec::new();
+        for range in ranges {
+            sorted.insert(sorted.partition_point(|other| *other < range), range);
+        }
         let mut joined: Vec<(u16, u16)> = Vec::with_capacity(sorted.len());
         for (least, largest) in sorted {
             match joined.last_mut() {

@@ -66,7 +66,9 @@ pub(super) async fn renew<P: Platform>(
     let is_rotated = tokens.refresh_token.is_some() || (!refresh.needs_refresh_token && !new.is_empty());
     let old_end = session.refresh_expires_at().filter(|_| !is_rotated);
     let mut api_cookies = old.clone();
-    api_cookies.extend(new);
+    for (name, value) in new {
+        api_cookies.insert(name, value);
+    }
     Ok(Renewed {
         access_token: tokens.access_token,
         refresh_token: tokens.refresh_token.or_else(|| session.refresh_token()),

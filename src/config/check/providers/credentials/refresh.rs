@@ -33,13 +33,12 @@ pub(super) fn refresh(
     let templates = request.templates().chain(cookies.iter().map(|(_, template)| template));
     let named: Vec<&DataPath> = templates.flat_map(Template::paths).collect();
     let needs_refresh_token = named.iter().any(|path| path.root() == "refresh_token");
-    let mut kept_cookies: Vec<String> = named
-        .iter()
-        .filter(|path| path.root() == "cookie")
-        .filter_map(|path| path.rest().next().map(str::to_owned))
-        .collect();
-    kept_cookies.sort_unstable();
-    kept_cookies.dedup();
+    let mut kept_cookies: Vec<String> = Vec::new();
+    for name in named.iter().filter(|path| path.root() == "cookie").filter_map(|path| path.rest().next()) {
+        if let Err(place) = kept_cookies.binary_search_by(|known| known.as_str().cmp(name)) {
+            kept_cookies.insert(place, name.to_owned());
+        }
+    }
     if !needs_refresh_token && kept_cookies.is_empty() {
         let mend = "write {refresh_token} or {cookie.NAME} where it belongs in body, cookies or headers";
         problems.refuse_and_mend(place, "sends nothing that new tokens are given for", mend);
