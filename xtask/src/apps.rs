@@ -86,7 +86,7 @@ impl Visit {
 
 /// `next build`, which takes nothing from the network.
 fn build_next(project: &Project) -> Result<()> {
-    tools::ensure_npm_of_example(project, NEXT_JS)?;
+    tools::ensure_npm_of(project, NEXT_JS)?;
     step("next build", || {
         let mut command = project.command(tools::node(project)?);
         command.current_dir(project.path(NEXT_JS)).args(["node_modules/next/dist/bin/next", "build"]);

@@ -57,7 +57,7 @@ pub(crate) fn dev(project: &Project, options: &Options) -> Result<()> {
     options.ports.check_free()?;
     build::build(project, Effort::Fast)?;
     if options.scene == Scene::NextJsDev {
-        tools::ensure_npm_of_example(project, NEXT_JS)?;
+        tools::ensure_npm_of(project, NEXT_JS)?;
     }
 
     let interrupted = interruption()?;

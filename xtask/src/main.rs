@@ -1,6 +1,7 @@
 //! What a developer and CI do in this repository, as `cargo xtask COMMAND`.
 
 mod apps;
+mod bench;
 mod browser;
 mod build;
 mod dev;
@@ -35,6 +36,11 @@ cargo xtask COMMAND
   browser        those of a browser alone: a walk through the demo, a look at every page; pictures in target/screenshots/
   apps           applications written for Auth.js alone, in a browser: next-auth's client, the Next.js example
     react | nextjs   one of them
+  bench          what a request costs, beside Auth.js and other Workers: CPU time of workerd, requests a second
+    --quick          one short round; the numbers are rough
+    --only CASE      those whose name begins so, and what they are compared with
+    --soak           a million requests, and how the memory grows
+    --write          puts the report into docs/performance.md, beside its JSON and SVG
   explain METHOD URL
                  what the rules of wrangler.toml say about a request, and why
     --claims JSON    somebody who is signed in with these claims; otherwise signed out
@@ -62,6 +68,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["apps", options @ ..] => apps::apps(&project, apps::Options::parse(options)?),
         ["explain", request @ ..] => explain::explain(&project, request),
         ["race", options @ ..] => race::race(&project, race::Options::parse(options)?),
+        ["bench", options @ ..] => bench::bench(&project, options),
         ["browser"] => browser::browser(&project),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

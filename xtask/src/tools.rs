@@ -33,8 +33,8 @@ pub(crate) fn ensure_npm(project: &Project) -> Result<()> {
     install(project, "", "npm ci (about 500 MB in node_modules/, once)")
 }
 
-/// The same for an example, whose packages nothing else needs.
-pub(crate) fn ensure_npm_of_example(project: &Project, directory: &str) -> Result<()> {
+/// The same for an example or the benchmark, whose packages nothing else needs.
+pub(crate) fn ensure_npm_of(project: &Project, directory: &str) -> Result<()> {
     install(project, directory, &format!("npm ci in {directory}, once"))
 }
 

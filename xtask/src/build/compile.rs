@@ -6,15 +6,16 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::build::Source;
 use crate::project::Project;
 use crate::step::show;
 use crate::tools::TARGET;
 
 /// Runs cargo, whose progress the reader sees, and gives the path of the WebAssembly it made.
-pub(super) fn compile(project: &Project) -> Result<PathBuf> {
+pub(super) fn compile(project: &Project, source: Source) -> Result<PathBuf> {
     let mut command = project.cargo();
     command.args(["build", "--release", "--target", TARGET]);
-    command.args(["--package", "vestibule", "--lib", "--features", "entry"]);
+    command.args(["--package", source.package, "--lib", "--features", source.features]);
     command.args(["--message-format", "json-render-diagnostics"]);
     command.stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = command.output().context("cannot start cargo")?;
@@ -22,17 +23,19 @@ pub(super) fn compile(project: &Project) -> Result<PathBuf> {
         bail!("`{}` ended with {}", show(&command), output.status);
     }
     let messages = String::from_utf8_lossy(&output.stdout);
-    messages.lines().find_map(artifact).context("cargo made no vestibule.wasm: is the library a cdylib?")
+    let file = format!("{}.wasm", source.package.replace('-', "_"));
+    let found = messages.lines().find_map(|line| artifact(line, &file));
+    found.with_context(|| format!("cargo made no {file}: is the library a cdylib?"))
 }
 
 /// The path in cargo's message about the library, when the line is that message.
-fn artifact(line: &str) -> Option<PathBuf> {
+fn artifact(line: &str, file: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(line).ok()?;
     if message.get("reason")?.as_str()? != "compiler-artifact" {
         return None;
     }
     let files = message.get("filenames")?.as_array()?.iter().filter_map(Value::as_str);
-    files.map(PathBuf::from).find(|path| path.ends_with("vestibule.wasm"))
+    files.map(PathBuf::from).find(|path| path.ends_with(file))
 }
 
 #[cfg(test)]
@@ -43,13 +46,13 @@ mod tests {
     fn the_library_is_found_among_the_messages_of_cargo() {
         let line =
             r#"{"reason":"compiler-artifact","filenames":["/t/libvestibule.rlib","/t/vestibule.wasm"]}"#;
-        assert_eq!(artifact(line), Some(PathBuf::from("/t/vestibule.wasm")));
+        assert_eq!(artifact(line, "vestibule.wasm"), Some(PathBuf::from("/t/vestibule.wasm")));
         for other in [
             r#"{"reason":"compiler-artifact","filenames":["/t/liburl.rlib"]}"#,
             r#"{"reason":"build-finished","success":true}"#,
             "not JSON",
         ] {
-            assert_eq!(artifact(other), None, "{other}");
+            assert_eq!(artifact(other, "vestibule.wasm"), None, "{other}");
         }
     }
 }

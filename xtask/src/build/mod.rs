@@ -68,23 +68,43 @@ impl Effort {
     }
 }
 
+/// A crate that becomes a Worker, and where its two files go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source {
+    package: &'static str,
+    features: &'static str,
+    output: &'static str,
+}
+
+/// The project's own.
+const WORKER: Source = Source { package: "vestibule", features: "entry", output: "build" };
+
+/// The least that a Worker in Rust can do, for `cargo xtask bench`.
+pub(crate) const CONSTANT: Source =
+    Source { package: "rust-constant", features: "", output: "target/bench/rust-constant" };
+
 /// Builds the Worker into `build/`.
 pub(crate) fn build(project: &Project, effort: Effort) -> Result<()> {
+    build_source(project, WORKER, effort)
+}
+
+/// Builds a Worker in the same steps.
+pub(crate) fn build_source(project: &Project, source: Source, effort: Effort) -> Result<()> {
     tools::ensure_target(project)?;
     tools::ensure_npm(project)?;
     bindings::check_version(project)?;
-    let wasm = step("compile the Worker", || compile::compile(project))?;
+    let wasm = step(&format!("compile {}", source.package), || compile::compile(project, source))?;
 
-    let output = project.path("build");
+    let output = project.path(source.output);
     let stamp = output.join(".inputs");
     let inputs = inputs(project, &wasm, effort)?;
     let up_to_date = fs::read_to_string(&stamp).is_ok_and(|last| last == inputs)
         && [SCRIPT, MODULE].iter().all(|name| output.join(name).is_file());
     if !up_to_date {
-        step("bundle the Worker", || bundle(project, &wasm, &output, effort))?;
+        step(&format!("bundle {}", source.package), || bundle(project, &wasm, &output, effort))?;
         fs::write(&stamp, inputs).with_context(|| format!("cannot write {}", stamp.display()))?;
     }
-    size::report(&output)
+    size::report(source.output, &output)
 }
 
 /// Everything that the bundle depends on, as one hash.
@@ -96,10 +116,10 @@ fn inputs(project: &Project, wasm: &Path, effort: Effort) -> Result<String> {
     Ok(tools::fingerprint(steps.into_iter().chain([&wasm, &tools, effort.as_bytes()])))
 }
 
-/// Writes `build/`. The work is done beside it and moved there when all of it went well, so that a running
+/// Writes the two files. The work is done beside it and moved there when all of it went well, so that a running
 /// `wrangler dev` never sees half a Worker.
 fn bundle(project: &Project, wasm: &Path, output: &Path, effort: Effort) -> Result<()> {
-    let staging = project.path("build/.staging");
+    let staging = output.join(".staging");
     let _ = fs::remove_dir_all(&staging);
     fs::create_dir_all(&staging).with_context(|| format!("cannot create {}", staging.display()))?;
 
@@ -112,9 +132,9 @@ fn bundle(project: &Project, wasm: &Path, output: &Path, effort: Effort) -> Resu
 
     for (from, to) in [("bundle.js", SCRIPT), (MODULE, MODULE)] {
         fs::rename(staging.join(from), output.join(to))
-            .with_context(|| format!("cannot write build/{to}"))?;
+            .with_context(|| format!("cannot write {to} in {}", output.display()))?;
     }
-    fs::remove_dir_all(&staging).context("cannot remove build/.staging")
+    fs::remove_dir_all(&staging).with_context(|| format!("cannot remove {}", staging.display()))
 }
 
 /// wasm-opt, in place.

@@ -10,12 +10,12 @@ use std::io::Write;
 use super::{MODULE, SCRIPT};
 
 /// Prints the size of each file and of both together, raw and compressed.
-pub(super) fn report(output: &Path) -> Result<()> {
+pub(super) fn report(place: &str, output: &Path) -> Result<()> {
     let mut total = (0, 0);
     for name in [MODULE, SCRIPT] {
-        let bytes = fs::read(output.join(name)).with_context(|| format!("cannot read build/{name}"))?;
+        let bytes = fs::read(output.join(name)).with_context(|| format!("cannot read {place}/{name}"))?;
         let compressed = gzip(&bytes)?;
-        println!("   build/{name}: {}, gzip {}", kib(bytes.len()), kib(compressed));
+        println!("   {place}/{name}: {}, gzip {}", kib(bytes.len()), kib(compressed));
         total = (total.0 + bytes.len(), total.1 + compressed);
     }
     println!("   together: {}, gzip {}", kib(total.0), kib(total.1));

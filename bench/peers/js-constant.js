@@ -1,0 +1,4 @@
+// The least that a Worker can do.
+export default {
+  fetch: () => new Response("hello"),
+};

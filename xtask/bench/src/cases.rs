@@ -1,0 +1,292 @@
+//! What is measured: a Worker, what it is asked, and what it has to answer.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use miniflare_test_harness::{Harness, HarnessBuilder, SCHEME_HEADER};
+use serde_json::{Value, json};
+
+use crate::options::Options;
+use crate::sessions::{self, SECRET, USUAL};
+
+/// The application behind every guard.
+const APPLICATION: &str = include_str!("../../../bench/peers/app.js");
+
+/// One line of the report.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    /// In words, for the report.
+    pub(crate) what: &'static str,
+    worker: Worker,
+    path: &'static str,
+    cookie: Cookie,
+    /// The answer's status and some of its text: a wrong answer may be fast.
+    pub(crate) status: u16,
+    pub(crate) holds: &'static str,
+    /// What it is compared with, and how many times that it may cost.
+    pub(crate) targets: &'static [(&'static str, f64)],
+    /// The line of a growth table, by what grows.
+    pub(crate) grows: Option<(Growth, u32)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Worker {
+    /// `target/bench/NAME`.
+    Peer(&'static str),
+    /// The one that is built, with so many rules before those that matter.
+    Vestibule { rules: u32 },
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Cookie {
+    None,
+    /// A session of about so many characters.
+    Session(usize),
+    /// That of another person with every request, so many people.
+    Of(usize),
+}
+
+/// What a series of cases shows the growth with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Growth {
+    /// Kilobytes of cookie.
+    Cookie,
+    /// Rules of the configuration.
+    Rules,
+}
+
+const USUAL_SESSION: Cookie = Cookie::Session(USUAL);
+
+const fn peer(
+    name: &'static str,
+    what: &'static str,
+    path: &'static str,
+    cookie: Cookie,
+    holds: &'static str,
+) -> Case {
+    Case {
+        name,
+        what,
+        worker: Worker::Peer(name),
+        path,
+        cookie,
+        status: 200,
+        holds,
+        targets: &[],
+        grows: None,
+    }
+}
+
+const fn ours(
+    name: &'static str,
+    what: &'static str,
+    path: &'static str,
+    cookie: Cookie,
+    holds: &'static str,
+    targets: &'static [(&'static str, f64)],
+) -> Case {
+    let worker = Worker::Vestibule { rules: 0 };
+    Case { name, what, worker, path, cookie, status: 200, holds, targets, grows: None }
+}
+
+const fn with_cookie(name: &'static str, kilobytes: u32) -> Case {
+    let grows = Some((Growth::Cookie, kilobytes));
+    let cookie = Cookie::Session(kilobytes as usize * 1024);
+    Case { grows, ..ours(name, "guard, by the cookie's size", "/account", cookie, "with a token", &[]) }
+}
+
+const fn with_rules(name: &'static str, rules: u32) -> Case {
+    let (grows, worker) = (Some((Growth::Rules, rules)), Worker::Vestibule { rules });
+    Case {
+        worker,
+        grows,
+        ..ours(name, "guard, by the number of rules", "/account", USUAL_SESSION, "with a token", &[])
+    }
+}
+
+const PEOPLE: Cookie = Cookie::Of(5000);
+
+const CASES: [Case; 21] = [
+    peer("js-constant", "JavaScript, answers a constant", "/", Cookie::None, "hello"),
+    peer("rust-constant", "Rust (`worker`), answers a constant", "/", Cookie::None, "hello"),
+    peer("js-forward", "JavaScript, forwards, no check", "/account", USUAL_SESSION, "without a token"),
+    peer(
+        "jose-session",
+        "JavaScript, `jose` opens the session",
+        "/auth/session",
+        USUAL_SESSION,
+        "alice@example.com",
+    ),
+    peer("authjs-session", "Auth.js, `GET /session`", "/auth/session", USUAL_SESSION, "alice@example.com"),
+    peer(
+        "authjs-guard",
+        "Auth.js `getToken`, forwards with the token",
+        "/account",
+        USUAL_SESSION,
+        "with a token",
+    ),
+    ours(
+        "session",
+        "Vestibule, `GET /session`",
+        "/auth/session",
+        USUAL_SESSION,
+        "alice@example.com",
+        &[("authjs-session", 0.35), ("jose-session", 1.0)],
+    ),
+    ours(
+        "session-many",
+        "the same, everybody asks once",
+        "/auth/session",
+        PEOPLE,
+        "alice@example.com",
+        &[("authjs-session", 0.35), ("jose-session", 1.0)],
+    ),
+    ours(
+        "guard",
+        "Vestibule, forwards with the token",
+        "/account",
+        USUAL_SESSION,
+        "with a token",
+        &[("authjs-guard", 0.55), ("js-forward", 1.35)],
+    ),
+    ours(
+        "guard-many",
+        "the same, everybody asks once",
+        "/account",
+        PEOPLE,
+        "with a token",
+        &[("authjs-guard", 0.55), ("js-forward", 1.35)],
+    ),
+    ours(
+        "public",
+        "Vestibule, a public path",
+        "/about",
+        Cookie::None,
+        "without a token",
+        &[("js-forward", 1.15)],
+    ),
+    Case {
+        status: 302,
+        ..ours(
+            "refusal",
+            "Vestibule, nobody is signed in",
+            "/account",
+            Cookie::None,
+            "",
+            &[("rust-constant", 1.1)],
+        )
+    },
+    with_cookie("cookie-1", 1),
+    with_cookie("cookie-2", 2),
+    with_cookie("cookie-4", 4),
+    with_cookie("cookie-8", 8),
+    with_cookie("cookie-16", 16),
+    with_rules("rules-10", 10),
+    with_rules("rules-100", 100),
+    with_rules("rules-1000", 1000),
+    with_rules("rules-10000", 10_000),
+];
+
+/// The names of all cases.
+pub(crate) fn names() -> Vec<&'static str> {
+    CASES.iter().map(|case| case.name).collect()
+}
+
+/// The cases that were asked for, with what they are compared with.
+pub(crate) fn chosen(options: &Options) -> Vec<Case> {
+    let Some(only) = &options.only else { return CASES.to_vec() };
+    let wanted = |name: &str| name.starts_with(only.as_str());
+    let targets: Vec<&str> = CASES
+        .iter()
+        .filter(|case| wanted(case.name))
+        .flat_map(|case| case.targets.iter().map(|(peer, _)| *peer))
+        .collect();
+    CASES.iter().filter(|case| wanted(case.name) || targets.contains(&case.name)).copied().collect()
+}
+
+/// The case of that name.
+pub(crate) fn named(name: &str) -> Option<Case> {
+    CASES.iter().find(|case| case.name == name).copied()
+}
+
+impl Case {
+    /// Its Worker, about to start.
+    pub(crate) fn world(&self) -> HarnessBuilder {
+        let root = root();
+        let builder = Harness::from_wrangler(root.join("wrangler.toml"))
+            .secret("AUTH_SECRET", SECRET)
+            .service_worker("APP", APPLICATION);
+        match self.worker {
+            Worker::Peer(name) => builder.main(root.join("target/bench").join(name).join("index.js")),
+            Worker::Vestibule { rules } => builder
+                .var("AUTH", settings(rules))
+                .secret("AUTH_ACME_ID", "bench")
+                .secret("AUTH_ACME_SECRET", "bench"),
+        }
+    }
+
+    /// What is sent, one after the other, over and over: what a browser sends that goes to a page.
+    pub(crate) fn requests(&self) -> Result<Vec<Vec<u8>>> {
+        let cookies = match self.cookie {
+            Cookie::None => return Ok(vec![self.request(None)]),
+            Cookie::Session(size) => vec![sessions::cookie(size, 0)?],
+            Cookie::Of(people) => (0..people)
+                .map(|number| sessions::cookie(USUAL, number))
+                .collect::<Result<_>>()
+                .context("sessions")?,
+        };
+        Ok(cookies.iter().map(|cookie| self.request(Some(cookie))).collect())
+    }
+
+    fn request(&self, cookie: Option<&str>) -> Vec<u8> {
+        let cookie = cookie.map_or_else(String::new, |cookie| format!("cookie: {cookie}\r\n"));
+        format!(
+            "GET {} HTTP/1.1\r\n\
+             host: app.example.com\r\n\
+             {SCHEME_HEADER}: https\r\n\
+             user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0\r\n\
+             accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n\
+             accept-language: en-US,en;q=0.5\r\n\
+             {cookie}\
+             sec-fetch-dest: document\r\n\
+             sec-fetch-mode: navigate\r\n\
+             sec-fetch-site: same-origin\r\n\r\n",
+            self.path
+        )
+        .into_bytes()
+    }
+}
+
+/// The Worker's configuration: that of a site with an application behind it.
+fn settings(rules: u32) -> Value {
+    let mut all: Vec<Value> = (0..rules)
+        .map(|number| json!({ "match": format!("/section-{number}/:path*"), "require": { "roles": ["admin"] } }))
+        .collect();
+    all.push(json!({ "match": ["/", "/about"], "access": "public" }));
+    all.push(json!({ "match": "/admin/:path*", "require": { "roles": ["admin"] } }));
+    json!({
+        "base_path": "/auth",
+        "claims": { "roles": "profile.roles" },
+        "providers": [{ "id": "acme", "type": "oidc", "name": "Acme", "issuer": "https://idp.example" }],
+        "rules": all,
+        "upstreams": [{ "to": "service:APP", "authorization": "access_token" }],
+    })
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_there_once_and_every_target_is_a_case() {
+        for case in CASES {
+            assert_eq!(CASES.iter().filter(|other| other.name == case.name).count(), 1, "{}", case.name);
+            assert!(case.targets.iter().all(|(peer, _)| named(peer).is_some()), "{}", case.name);
+        }
+    }
+}
