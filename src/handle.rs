@@ -9,7 +9,7 @@ use crate::flow::hosts::{self, Standing};
 use crate::flow::session::Update;
 use crate::flow::{
     Exchange, Input, answer, assertion, callback, client_log, credentials, hand_over, pages, protect, renew,
-    session, sign_in, sign_out,
+    session, sign_in, sign_out, verify,
 };
 use crate::guard::path::CanonicalPath;
 use crate::http::form::Params;
@@ -43,6 +43,8 @@ impl Vestibule {
             }
         };
         match route(&path, &self.config.base_path) {
+            // What another proxy goes by is told to no client in another way.
+            Some(route) if route == ["verify"] => Reply::Own(verify::verify(&exchange).await),
             Some(route) => Reply::Own(auth(&exchange, &route, body).await),
             None => match sign_in_of_v4_client(&exchange, &path) {
                 Some(redirect) => Reply::Own(redirect),

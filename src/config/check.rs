@@ -7,6 +7,7 @@ mod secrets;
 mod session;
 mod site;
 mod upstreams;
+mod verify;
 
 use super::Config;
 use super::error::{ConfigErrors, Place, Problems};
@@ -51,6 +52,7 @@ pub(super) fn check(raw: &RawAuth<'_>, env: Env<'_>, mut problems: Problems) -> 
     pages::refuse_guarded(&pages, &site, &rules, found);
 
     let secrets = secrets::session_secrets(raw, env, found);
+    let verify = verify::verify(&raw.verify, &secrets, env, found);
     let Some(keys) = Keyring::new(secrets) else {
         return Err(problems.ending_with(
             &Place::env("AUTH_SECRET"),
@@ -72,6 +74,7 @@ pub(super) fn check(raw: &RawAuth<'_>, env: Env<'_>, mut problems: Problems) -> 
         rules,
         upstreams,
         pages,
+        verify,
         keys,
     })
 }

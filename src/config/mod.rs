@@ -7,6 +7,7 @@ pub mod data;
 pub mod error;
 mod raw;
 pub mod refresh;
+pub mod verify;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::config::data::DataPath;
 use crate::config::error::{ConfigErrors, Place, Problems};
 use crate::config::raw::RawAuth;
 use crate::config::refresh::RefreshConfig;
+use crate::config::verify::VerifyConfig;
 use crate::guard::rules::{ClaimRequirement, RuleSet};
 use crate::http::origin::{CookieDomain, HostPattern, Origin};
 use crate::http::request::RequestUrl;
@@ -54,6 +56,8 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// Pages of one's own in place of ours.
     pub pages: Pages,
+    /// What is believed of a proxy that asks about a request.
+    pub verify: VerifyConfig,
     /// The secrets that seal sessions, newest first, and the keys made from them.
     pub keys: Keyring,
 }

@@ -33,6 +33,7 @@ table! {
         rules: Vec<(usize, RawRule<'a>)> = numbered("rules", RawRule::of),
         upstreams: Vec<(usize, RawUpstream<'a>)> = numbered("upstreams", RawUpstream::of),
         pages: RawPages<'a> = section("pages", RawPages::of),
+        verify: RawVerify<'a> = section("verify", RawVerify::of),
         secret: Option<&'a Value> = key("secret", any),
     }
 }
@@ -134,6 +135,14 @@ table! {
         sign_in: Option<&'a str> = key("sign_in", text),
         sign_out: Option<&'a str> = key("sign_out", text),
         error: Option<&'a str> = key("error", text),
+    }
+}
+
+table! {
+    /// `[vars.AUTH.verify]`
+    RawVerify<'a> {
+        headers: Option<&'a str> = key("headers", text),
+        secret: Option<&'a Value> = key("secret", any),
     }
 }
 

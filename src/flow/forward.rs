@@ -1,8 +1,8 @@
 //! A request that may pass goes on to its upstream, with what the upstream is to know of the person.
 
+use crate::flow::admission::Admitted;
 use crate::flow::{Exchange, assertion, refresh, with_cookies};
 use crate::guard::path::CanonicalPath;
-use crate::guard::route::Route;
 use crate::http::cookie::{self, SetCookie};
 use crate::http::headers::Headers;
 use crate::http::response::Response;
@@ -10,18 +10,16 @@ use crate::platform::{ForwardError, Level, Platform};
 use crate::reply::Reply;
 use crate::session::claims::Session;
 
-/// Sends the request on. `renewed` are cookies for the browser, added to the upstream's response unless the
-/// session ended, or went on elsewhere, while the upstream took its time; the upstream sees them as if the
-/// browser had them already.
+/// Sends the request on. Its cookies are for the browser, added to the upstream's response unless the session
+/// ended, or went on elsewhere, while the upstream took its time; the upstream sees them as if the browser had
+/// them already.
 pub(crate) async fn forward<P: Platform>(
     exchange: &Exchange<'_, P>,
     path: &CanonicalPath,
-    route: Route<'_>,
+    Admitted { route, session, cookies: renewed, is_personal }: Admitted<'_>,
     body: P::Body,
-    session: Option<&Session>,
-    renewed: Vec<SetCookie>,
-    personal: bool,
 ) -> Reply<P::Upstreamed> {
+    let session = session.as_ref();
     let mut request = exchange.request.clone();
     path.as_forwarded().clone_into(&mut request.url.path);
     let mut identity = route.identity(session.map(Session::claims));
@@ -34,7 +32,7 @@ pub(crate) async fn forward<P: Platform>(
     if route.forward_session {
         replace_cookies(&mut request.headers, &renewed);
     }
-    match exchange.platform.forward(route.target, request, body, personal).await {
+    match exchange.platform.forward(route.target, request, body, is_personal).await {
         Ok(response) => {
             let cookies = refresh::still_wanted(exchange, session, renewed).await;
             Reply::Forwarded { response, cookies }

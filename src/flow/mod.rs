@@ -1,6 +1,7 @@
-//! One file per flow, its effects in reading order. [`protect`] is what every page passes; the others are
-//! the auth routes.
+//! One file per flow, its effects in reading order. [`protect`] is what every page passes, [`verify`] what other
+//! proxies ask in its place, by the same [`admission`]; the others are the auth routes.
 
+pub(crate) mod admission;
 pub(crate) mod answer;
 pub(crate) mod assertion;
 pub(crate) mod callback;
@@ -18,6 +19,7 @@ pub(crate) mod renew;
 pub(crate) mod session;
 pub(crate) mod sign_in;
 pub(crate) mod sign_out;
+pub(crate) mod verify;
 
 use url::form_urlencoded;
 

@@ -34,9 +34,19 @@ const REFUSED: [&str; 10] = [
     "proxy",
 ];
 
+/// The field in which a proxy that asks about a request proves who it is.
+pub const VERIFY_SECRET: &str = "x-vestibule-verify";
+
+/// Of those, what no proxy writes and many pass on: it says of a request what it was not when it was decided.
+const MISLEADING: [&str; 6] =
+    ["x-original-url", "x-original-uri", "x-rewrite-url", "x-matched-path", "x-now-route-matches", "proxy"];
+
 /// The same by their beginnings: proxies' words about the request, ours, and Next.js's words to itself, with
 /// which a client could say that the middleware has run already (CVE-2025-29927).
-const REFUSED_PREFIXES: [&str; 4] = ["x-forwarded-", "x-vestibule-", "x-middleware-", "x-invoke-"];
+const REFUSED_PREFIXES: [&str; 4] = [FORWARDED_PREFIX, "x-vestibule-", "x-middleware-", "x-invoke-"];
+
+/// What proxies say of a request begins so.
+const FORWARDED_PREFIX: &str = "x-forwarded-";
 
 /// Next.js's own client sends it, and nothing trusts it.
 const CLIENT_PREFETCH: &str = "x-middleware-prefetch";
@@ -64,6 +74,32 @@ impl GuardedNames {
             guarded.insert(spelling(name), ());
         }
         Self(guarded)
+    }
+
+    /// A field of that name would be taken for one of ours by a server that makes variables of names, and is not
+    /// written as we write it.
+    pub fn are_imitated_by(&self, name: &str) -> bool {
+        let spelled = spelling(name);
+        spelled != name && self.0.contains(&spelled)
+    }
+
+    /// A field of the request by which the server behind another proxy could see another request, or another
+    /// person, than was decided about. Where we forward, [`Outgoing`] takes such fields away; a proxy that only
+    /// asks passes them on.
+    pub fn misleading<'r>(&self, request: &'r Request, methods_matter: bool) -> Option<&'r str> {
+        let misleads = |name: &str| {
+            let spelled = spelling(name);
+            let spelled = spelled.as_str();
+            MISLEADING.contains(&spelled)
+                || REFUSED_PREFIXES.iter().any(|prefix| {
+                    // What the proxy itself says comes in its own spelling.
+                    let is_said_by_proxies = *prefix == FORWARDED_PREFIX && spelled == name;
+                    spelled.starts_with(prefix) && !is_said_by_proxies && name != CLIENT_PREFETCH
+                })
+                || (methods_matter && METHOD_OVERRIDES.contains(&spelled))
+                || self.are_imitated_by(name)
+        };
+        request.headers.iter().map(|(name, _)| name).find(|name| misleads(name))
     }
 
     /// The names, in lower case, with `-` for whatever is no letter or digit.

@@ -11,5 +11,6 @@ mod regexp;
 pub mod requirements;
 pub mod route;
 pub mod rules;
+pub mod told;
 
 pub use explain::explain;

@@ -88,7 +88,8 @@ impl ReturnPolicy<'_> {
         (stays && !url.path().starts_with("//")).then(|| TrustedUrl(url.into()))
     }
 
-    fn trusts(&self, origin: &Origin) -> bool {
+    /// Whether a browser may be sent anywhere on that origin.
+    pub fn trusts(&self, origin: &Origin) -> bool {
         if origin == self.own_origin {
             return true;
         }

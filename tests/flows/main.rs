@@ -35,4 +35,5 @@ mod refresh_trouble;
 mod session;
 mod sign_in;
 mod sign_out;
+mod verify;
 mod world;

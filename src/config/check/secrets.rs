@@ -9,7 +9,7 @@ use crate::secret::Secret;
 const SESSION_SECRETS: [&str; 4] = ["AUTH_SECRET_3", "AUTH_SECRET_2", "AUTH_SECRET_1", "AUTH_SECRET"];
 
 /// Sixteen characters of base64 hold 96 random bits at most; fewer come into reach of guessing.
-const SHORTEST_SECRET: usize = 16;
+pub(super) const SHORTEST_SECRET: usize = 16;
 
 /// Why a secret is refused among the variables.
 pub(super) const IN_A_FILE: &str =

@@ -52,7 +52,7 @@ pub(super) const REFUSED: &[(&str, &str, &[&str])] = &[
         "{}",
         &[
             r#"AUTH.sesion: unknown key; did you mean "session"?"#,
-            r#"AUTH."zzz\n": unknown key; known here: base_path, dialect, default_access, login_url, trusted_hosts, cookies, session, claims, providers, refresh, rules, upstreams, pages"#,
+            r#"AUTH."zzz\n": unknown key; known here: base_path, dialect, default_access, login_url, trusted_hosts, cookies, session, claims, providers, refresh, rules, upstreams, pages, verify"#,
             "AUTH.secret: a secret does not belong into a file that is committed, nor into variables that the dashboard shows; remove it, make a new one with `openssl rand -base64 33` and set it with `wrangler secret put AUTH_SECRET`",
         ],
     ),
@@ -1050,6 +1050,36 @@ pub(super) const REFUSED: &[(&str, &str, &[&str])] = &[
             r#"AUTH.rules[0].access: "publik" is not known; did you mean "public"?"#,
             r#"AUTH.upstreams[0].to: "elsewhere" is not known; write "origin", "service:BINDING", "assets:BINDING" or "https://app.example.com""#,
             "AUTH_SECRET: missing: it seals the sessions; make one with `openssl rand -base64 33` and set it with `wrangler secret put AUTH_SECRET`",
+        ],
+    ),
+    // verify
+    (
+        r#"{"verify": {"headers": "x-forward", "trust": true}}"#,
+        "{}",
+        &["AUTH.verify.trust: unknown key; known here: headers, secret"],
+    ),
+    (
+        r#"{"verify": {"headers": "x-forward", "secret": "hunter2hunter2hunter2"}}"#,
+        "{}",
+        &[
+            r#"AUTH.verify.headers: "x-forward" is not known; did you mean "x-forwarded"?"#,
+            "AUTH.verify.secret: a secret does not belong into a file that is committed, nor into variables that the dashboard shows; remove it, make a new one with `openssl rand -hex 32` and set it with `wrangler secret put AUTH_VERIFY_SECRET`",
+            "AUTH_VERIFY_SECRET: missing: without it anybody could say what the proxy says; make one with `openssl rand -hex 32`, set it with `wrangler secret put AUTH_VERIFY_SECRET`, and have the proxy send it as X-Vestibule-Verify",
+        ],
+    ),
+    (
+        r#"{"verify": {"headers": "x-original"}}"#,
+        r#"{"AUTH_VERIFY_SECRET": "hunter2 h\n"}"#,
+        &[
+            "AUTH_VERIFY_SECRET: shorter than 16 characters; make one with `openssl rand -hex 32`",
+            "AUTH_VERIFY_SECRET: it is sent in a header, and has characters that none carries; make one with `openssl rand -hex 32`",
+        ],
+    ),
+    (
+        r#"{"verify": {"headers": "none"}}"#,
+        r#"{"AUTH_VERIFY_SECRET": "the-session-secret-of-the-tests"}"#,
+        &[
+            "AUTH_VERIFY_SECRET: it seals sessions, too: who reads the proxy's configuration could make them; make one with `openssl rand -hex 32`",
         ],
     ),
 ];

@@ -90,7 +90,8 @@ fn load(text: &str) -> Result<Config> {
         // Older secrets, of which there need be none.
         None if name.starts_with("AUTH_SECRET_") => None,
         None if name.ends_with("_ISSUER") => Some("https://issuer.invalid".to_owned()),
-        None => Some("made up, to explain without secrets".to_owned()),
+        // No two are the same: that may be refused.
+        None => Some(format!("made-up-to-explain-without-secrets:{name}")),
     };
     Ok(Config::load(vars.get("AUTH").cloned().unwrap_or_default(), &variable)?)
 }
