@@ -9,6 +9,7 @@ use crate::api::form::FormRefused;
 use crate::api::login::{DEFAULT_CODE, Refused};
 use crate::http::form::Duplicate;
 use crate::jose::jws::JwsError;
+use crate::oauth::access_token::AccessTokenError;
 use crate::oauth::authorize::{ParameterRefused, ResponseRefused};
 use crate::oauth::discovery::DiscoveryError;
 use crate::oauth::id_token::IdTokenError;
@@ -118,6 +119,12 @@ pub enum ProviderError {
         /// What happened.
         cause: FetchError,
     },
+    /// It was asked a moment ago, gave no answer, and is not asked again so soon.
+    #[error("{endpoint} gave no answer a moment ago, and is not asked again so soon")]
+    LeftAlone {
+        /// Which of its endpoints.
+        endpoint: &'static str,
+    },
     /// Its configuration document is wrong.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
@@ -139,6 +146,9 @@ pub enum ProviderError {
     /// What it says of the person is not what the app's hooks are made for.
     #[error("the profile has not the shape that the hooks want: {0}")]
     Profile(serde_json::Error),
+    /// An access token of its own, which a client brought, is not to be believed.
+    #[error(transparent)]
+    AccessToken(#[from] AccessTokenError),
     /// Its userinfo response is wrong.
     #[error(transparent)]
     Userinfo(#[from] UserinfoError),

@@ -211,6 +211,9 @@ pub struct OidcProvider {
     pub authorization_params: Vec<(String, String)>,
     /// Whether a refresh token that is used twice ends the grant.
     pub strict_rotation: bool,
+    /// Clients may bring its access tokens in place of a session where these are for one of these audiences; none
+    /// where that is not wanted.
+    pub accept_bearer: Vec<String>,
 }
 
 /// How a client authenticates at the token endpoint (OpenID Connect Core 1.0 section 9).

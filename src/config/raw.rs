@@ -69,6 +69,7 @@ table! {
         token_endpoint_auth_method: Option<&'a str> = key("token_endpoint_auth_method", text),
         authorization_params: Option<Vec<(&'a str, &'a Value)>> = names("authorization_params", scalar),
         strict_rotation: Option<bool> = key("strict_rotation", flag),
+        accept_bearer: Option<RawBearer<'a>> = table("accept_bearer", RawBearer::of),
         allow: Option<Vec<(&'a str, Asked<'a>)>> = names("allow", asked),
         authorization: Option<&'a Value> = key("authorization", any),
         token: Option<&'a Value> = key("token", any),
@@ -78,6 +79,13 @@ table! {
         profile: Option<RawRequest<'a>> = table("profile", RawRequest::of),
         user: Option<RawUser<'a>> = table("user", RawUser::of),
         refresh: Option<RawApiRefresh<'a>> = table("refresh", RawApiRefresh::of),
+    }
+}
+
+table! {
+    /// A provider's `accept_bearer`
+    RawBearer<'a> {
+        audience: Option<Strings<'a>> = key("audience", strings),
     }
 }
 

@@ -1,8 +1,7 @@
 //! Whether a request may pass, as whom, and with which tokens: what [`protect`](super::protect) forwards by and
 //! [`verify`](super::verify) tells another proxy.
 
-use std::time::Duration;
-
+use crate::flow::bearer::{self, TokenRefused};
 use crate::flow::refresh::{self, NotReady, Ready};
 use crate::flow::{Exchange, renew};
 use crate::guard::path::CanonicalPath;
@@ -46,8 +45,8 @@ pub(crate) enum Refusal {
     NotFound,
     /// The access token has ended, and only that host can get another.
     Elsewhere(Origin),
-    /// The access token has ended, and the provider gives no other for now; when to come back.
-    NoToken(Duration),
+    /// There is an access token, the session's or one that the client brought, and it does not do.
+    Token(TokenRefused),
 }
 
 /// By the first rule that matches the request.
@@ -90,12 +89,18 @@ async fn admit_by<'r, P: Platform>(
 ) -> Result<Admitted<'r>, Refused> {
     let is_asked_for =
         !is_public || exchange.vestibule.hooks.session_on_public_paths() || route.wants_session();
-    let mut session = if is_asked_for { session(exchange) } else { None };
+    let who = if is_asked_for { Who::of(exchange).await } else { Who::Nobody };
+    let (mut session, is_borne, trouble) = match who {
+        Who::SignedIn(session) => (Some(session), false, None),
+        Who::Bearer(session) => (Some(session), true, None),
+        Who::Nobody => (None, false, None),
+        Who::Doubtful(trouble) => (None, false, Some(trouble)),
+    };
     let mut decision = judge(session.as_ref());
     let mut cookies = Vec::new();
-    // On a public path nothing is renewed: its responses may be for caches.
+    // On a public path nothing is renewed: its responses may be for caches. Nor is what a client brought.
     if decision == Decision::Pass
-        && !is_public
+        && !(is_public || is_borne)
         && let Some(good) = session.take()
     {
         match with_token(exchange, route, good).await {
@@ -105,7 +110,11 @@ async fn admit_by<'r, P: Platform>(
                 session = Some(ready.session);
             }
             Err(NotReady::Unavailable(retry)) => {
-                return Err(Refused { why: Refusal::NoToken(retry), session, cookies });
+                return Err(Refused {
+                    why: Refusal::Token(TokenRefused::Unavailable(retry)),
+                    session,
+                    cookies,
+                });
             }
             Err(NotReady::Elsewhere(login)) => {
                 return Err(Refused { why: Refusal::Elsewhere(login), session, cookies });
@@ -119,11 +128,36 @@ async fn admit_by<'r, P: Platform>(
             let is_personal = !is_public && session.is_some() && route.tells_who();
             return Ok(Admitted { route, session, cookies, is_personal });
         }
-        Decision::SignIn => Refusal::SignIn,
+        Decision::SignIn => trouble.map_or(Refusal::SignIn, Refusal::Token),
+        Decision::Forbidden if is_borne => Refusal::Token(TokenRefused::Insufficient),
         Decision::Forbidden => Refusal::Forbidden,
         Decision::NotFound => Refusal::NotFound,
     };
     Err(Refused { why, session, cookies })
+}
+
+/// Who makes a request.
+enum Who {
+    /// A browser in which somebody signed in.
+    SignedIn(Session),
+    /// A client that brought an access token.
+    Bearer(Session),
+    Nobody,
+    /// A client that brought something else.
+    Doubtful(TokenRefused),
+}
+
+impl Who {
+    async fn of<P: Platform>(exchange: &Exchange<'_, P>) -> Self {
+        if let Some(session) = session(exchange) {
+            return Self::SignedIn(session);
+        }
+        match bearer::session(exchange).await {
+            Ok(Some(session)) => Self::Bearer(session),
+            Ok(None) => Self::Nobody,
+            Err(refused) => Self::Doubtful(refused),
+        }
+    }
 }
 
 fn session<P: Platform>(exchange: &Exchange<'_, P>) -> Option<Session> {

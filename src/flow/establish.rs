@@ -43,14 +43,67 @@ pub(crate) enum Established {
     Elsewhere(TrustedUrl),
 }
 
-/// Makes the session of somebody who may have one: the configured claims first, then `allow`, then the
-/// hooks, which see all that is known.
+/// Makes the session of somebody who may have one.
 pub(crate) async fn establish<P: Platform>(
     exchange: &Exchange<'_, P>,
     person: Person<'_>,
 ) -> Result<Established, Error> {
     let provider = person.provider;
-    let known = Known::of(exchange, &person);
+    let claims = match judged(exchange, person, Occasion::SignIn).await? {
+        Judged::Claims(claims) => claims,
+        Judged::Elsewhere(to) => {
+            return Ok(Established::Elsewhere(exchange.return_policy().resolve_or_default(&to)));
+        }
+    };
+    let session = Session::new(claims);
+    let cookies = exchange
+        .session_cookies(&session)
+        .map_err(|too_large| Error::Configuration(too_large.to_string()))?;
+    exchange.vestibule.hooks.event(&Event::SignedIn { provider: &provider.id, session: &session });
+    Ok(Established::Session(cookies))
+}
+
+/// What a session would say of somebody whom an access token stands for, judged as at a sign-in. It is for one
+/// request: nothing of it is kept, so it is no sign-in that had a beginning or could be told from another.
+pub(crate) async fn recognize<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    person: Person<'_>,
+) -> Result<Session, Error> {
+    match judged(exchange, person, Occasion::Request).await? {
+        Judged::Claims(mut claims) => {
+            claims.remove("sid");
+            claims.remove("auth_time");
+            Ok(Session::new(claims))
+        }
+        // There is no browser to be sent there.
+        Judged::Elsewhere(_) => Err(ClientError::AccessDenied.into()),
+    }
+}
+
+/// What somebody is known for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    /// A session of days.
+    SignIn,
+    /// One request of many, about which there is nothing to log.
+    Request,
+}
+
+enum Judged {
+    Claims(Map<String, Value>),
+    /// A hook sends the browser there first.
+    Elsewhere(String),
+}
+
+/// The claims of somebody who may have a session: the configured ones first, then `allow`, then the hooks, which
+/// see all that is known.
+async fn judged<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    person: Person<'_>,
+    occasion: Occasion,
+) -> Result<Judged, Error> {
+    let provider = person.provider;
+    let known = Known::of(exchange, &person, occasion);
     if !provider.allow.iter().all(|requirement| requirement.is_met(&known.roots)) {
         return Err(ClientError::AccessDenied.into());
     }
@@ -68,19 +121,12 @@ pub(crate) async fn establish<P: Platform>(
     match hooks.sign_in(attempt()).await.map_err(misshapen)? {
         Admission::Granted => {}
         Admission::Denied => return Err(ClientError::AccessDenied.into()),
-        Admission::Redirect(to) => {
-            return Ok(Established::Elsewhere(exchange.return_policy().resolve_or_default(&to)));
-        }
+        Admission::Redirect(to) => return Ok(Judged::Elsewhere(to)),
     }
 
     let mut claims = claims(exchange, person, configured);
     hooks.token(&mut claims, TokenOccasion::SignIn(attempt())).await.map_err(misshapen)?;
-    let session = Session::new(claims);
-    let cookies = exchange
-        .session_cookies(&session)
-        .map_err(|too_large| Error::Configuration(too_large.to_string()))?;
-    hooks.event(&Event::SignedIn { provider: &provider.id, session: &session });
-    Ok(Established::Session(cookies))
+    Ok(Judged::Claims(claims))
 }
 
 /// All that is known of a person, by the roots of the configuration's paths, and the claims that the
@@ -91,7 +137,7 @@ struct Known {
 }
 
 impl Known {
-    fn of<P: Platform>(exchange: &Exchange<'_, P>, person: &Person<'_>) -> Self {
+    fn of<P: Platform>(exchange: &Exchange<'_, P>, person: &Person<'_>, occasion: Occasion) -> Self {
         let mut user = Map::new();
         for (name, value) in [
             ("id", json!(person.subject)),
@@ -121,7 +167,7 @@ impl Known {
         for (claim, from) in &exchange.config().claims {
             if let Some(value) = from.lookup(&roots) {
                 configured.push((claim.clone(), value.clone()));
-            } else {
+            } else if occasion == Occasion::SignIn {
                 let provider = &person.provider.id;
                 let message = format!("provider {provider} gave nothing at {from} for claim {claim}");
                 exchange.log(Level::Info, "claim_absent", &message);

@@ -4,6 +4,7 @@
 pub(crate) mod admission;
 pub(crate) mod answer;
 pub(crate) mod assertion;
+pub(crate) mod bearer;
 pub(crate) mod callback;
 pub(crate) mod client_log;
 pub(crate) mod credentials;

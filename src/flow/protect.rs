@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::flow::admission::{self, Refusal, Refused};
+use crate::flow::bearer::TokenRefused;
 use crate::flow::hosts::{self, Standing};
 use crate::flow::{Exchange, forward, pages, renew, with_cookies};
 use crate::guard::path::CanonicalPath;
@@ -34,9 +35,25 @@ pub(crate) fn refusal<P: Platform>(exchange: &Exchange<'_, P>, refused: Refused)
         (Refusal::Forbidden, _) => forbidden(exchange, refused.session.as_ref()),
         (Refusal::NotFound, _) => not_found(),
         (Refusal::Elsewhere(login), _) => renew::send(exchange, &login),
-        (Refusal::NoToken(retry), _) => no_token(retry),
+        (Refusal::Token(why), _) => of_token(why),
     };
     with_cookies(answer, refused.cookies)
+}
+
+/// What a client gets whose access token does not do (RFC 6750 section 3).
+pub(crate) fn of_token(why: TokenRefused) -> Response {
+    let (status, error, description) = match why {
+        TokenRefused::Unavailable(retry) => return no_token(retry),
+        TokenRefused::Invalid { is_expired: true } => (401, "invalid_token", "the access token has expired"),
+        TokenRefused::Invalid { is_expired: false } => {
+            (401, "invalid_token", "the access token is not valid here")
+        }
+        TokenRefused::Insufficient => (403, "insufficient_scope", "the access token is not enough for this"),
+    };
+    let challenge = format!("Bearer error=\"{error}\", error_description=\"{description}\"");
+    Response::json(status, &json!({ "error": error }))
+        .with("www-authenticate", challenge)
+        .with("cache-control", "private, no-store")
 }
 
 /// The access token has ended, and the provider gives no other for now.

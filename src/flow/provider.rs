@@ -8,7 +8,7 @@ use crate::config::{OidcProvider, Provider};
 use crate::error::{Error, ProviderError};
 use crate::flow::Exchange;
 use crate::jose::jwk::JwkSet;
-use crate::jose::jws::{self, JwsError, UnverifiedJws, VerifiedPayload};
+use crate::jose::jws::{self, Algorithm, JwsError, UnverifiedJws, VerifiedPayload};
 use crate::oauth::discovery::{self, ProviderMetadata};
 use crate::oauth::jwks;
 use crate::oauth::token::{Client, ClientAuthentication};
@@ -28,14 +28,42 @@ const STALE: Duration = Duration::from_hours(24);
 /// an invented `kid`, and each must not cost a request to the provider.
 const UNKNOWN_KEY_THROTTLE: Duration = Duration::from_mins(1);
 
+/// How often a token that somebody brings may make us ask for the same document, and how long others wait for the
+/// answer: a provider that is out of order, or far away, does not get more of us for more of them.
+const ASKING: Duration = Duration::from_secs(5);
+
+/// How often a request looks whether another one of its isolate is done asking.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Who makes us ask a provider.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asker {
+    /// Somebody who signs in, or has signed in.
+    Person,
+    /// Anybody, by a token of which nothing is proven.
+    Anybody,
+}
+
 /// One isolate's knowledge of the providers. Plain data: nothing of one request's is kept for another.
 #[derive(Default)]
 pub(crate) struct ProviderCache(RefCell<SortedMap<String, Known>>);
 
 #[derive(Default)]
 struct Known {
-    metadata: Option<Fetched<ProviderMetadata>>,
-    keys: Option<Fetched<JwkSet>>,
+    metadata: Slot<ProviderMetadata>,
+    keys: Slot<JwkSet>,
+}
+
+struct Slot<T> {
+    fetched: Option<Fetched<T>>,
+    /// When [`Asker::Anybody`] last made us ask, and whether that request still waits for the answer.
+    asked: Option<(Timestamp, bool)>,
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self { fetched: None, asked: None }
+    }
 }
 
 struct Fetched<T> {
@@ -55,6 +83,15 @@ pub(crate) async fn metadata<P: Platform>(
     provider: &Provider,
     oidc: &OidcProvider,
 ) -> Result<Rc<ProviderMetadata>, Error> {
+    metadata_for(exchange, provider, oidc, Asker::Person).await
+}
+
+async fn metadata_for<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider: &Provider,
+    oidc: &OidcProvider,
+    asker: Asker,
+) -> Result<Rc<ProviderMetadata>, Error> {
     let issuer = &oidc.issuer;
     let document = Document {
         name: "discovery",
@@ -62,7 +99,7 @@ pub(crate) async fn metadata<P: Platform>(
         parse: |response: &FetchResponse| Ok(discovery::parse(issuer, response)?),
         slot: |known| &mut known.metadata,
     };
-    current(exchange, provider, FRESH, document).await
+    current(exchange, provider, FRESH, asker, document).await
 }
 
 /// Verifies an ID token's signature with the provider's keys, asking for them again, within bounds, where
@@ -73,15 +110,38 @@ pub(crate) async fn verify_signature<P: Platform>(
     metadata: &ProviderMetadata,
     token: &str,
 ) -> Result<VerifiedPayload, Error> {
-    let refused = |cause: JwsError| blame(provider, cause);
-    let jws = UnverifiedJws::parse(token).map_err(refused)?;
+    let jws = UnverifiedJws::parse(token).map_err(|cause| blame(provider, cause))?;
     let accepted = metadata.id_token_algorithms();
-    let known = keys(exchange, provider, metadata, FRESH).await?;
-    match jws::verify(exchange.platform, &jws, &known, &accepted).await {
+    signed(exchange, provider, metadata, &jws, &accepted, Asker::Person).await
+}
+
+/// Verifies the signature of a token that anybody may have brought. What its metadata say of ID tokens does not
+/// bind a provider here: its keys say which algorithms they are for.
+pub(crate) async fn verify_brought<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider: &Provider,
+    oidc: &OidcProvider,
+    jws: &UnverifiedJws<'_>,
+) -> Result<VerifiedPayload, Error> {
+    let metadata = metadata_for(exchange, provider, oidc, Asker::Anybody).await?;
+    signed(exchange, provider, &metadata, jws, &Algorithm::ALL, Asker::Anybody).await
+}
+
+async fn signed<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider: &Provider,
+    metadata: &ProviderMetadata,
+    jws: &UnverifiedJws<'_>,
+    accepted: &[Algorithm],
+    asker: Asker,
+) -> Result<VerifiedPayload, Error> {
+    let refused = |cause: JwsError| blame(provider, cause);
+    let known = keys(exchange, provider, metadata, FRESH, asker).await?;
+    match jws::verify(exchange.platform, jws, &known, accepted).await {
         // A token that names no key may be of one that is not known yet, too.
         Err(error) if error == JwsError::UnknownKey || jws.kid().is_none() => {
-            let newer = keys(exchange, provider, metadata, UNKNOWN_KEY_THROTTLE).await?;
-            jws::verify(exchange.platform, &jws, &newer, &accepted).await.map_err(refused)
+            let newer = keys(exchange, provider, metadata, UNKNOWN_KEY_THROTTLE, asker).await?;
+            jws::verify(exchange.platform, jws, &newer, accepted).await.map_err(refused)
         }
         verified => verified.map_err(refused),
     }
@@ -93,6 +153,7 @@ async fn keys<P: Platform>(
     provider: &Provider,
     metadata: &ProviderMetadata,
     age: Duration,
+    asker: Asker,
 ) -> Result<Rc<JwkSet>, Error> {
     let document = Document {
         name: "jwks",
@@ -100,7 +161,7 @@ async fn keys<P: Platform>(
         parse: |response: &FetchResponse| Ok(jwks::parse(response)?),
         slot: |known| &mut known.keys,
     };
-    current(exchange, provider, age, document).await
+    current(exchange, provider, age, asker, document).await
 }
 
 /// Something a provider publishes: how to ask for it, how to read it, where it is kept.
@@ -108,7 +169,7 @@ struct Document<T, F> {
     name: &'static str,
     request: FetchRequest,
     parse: F,
-    slot: fn(&mut Known) -> &mut Option<Fetched<T>>,
+    slot: fn(&mut Known) -> &mut Slot<T>,
 }
 
 /// What is kept of a document if it is younger than `age`, otherwise the document itself, otherwise, while
@@ -117,21 +178,42 @@ async fn current<P: Platform, T>(
     exchange: &Exchange<'_, P>,
     provider: &Provider,
     age: Duration,
+    asker: Asker,
     document: Document<T, impl Fn(&FetchResponse) -> Result<T, ProviderError>>,
 ) -> Result<Rc<T>, Error> {
     let cache = &exchange.vestibule.providers;
-    let kept = |age| cache.with(provider, |known| (document.slot)(known).as_ref()?.within(age, exchange.now));
-    if let Some(value) = kept(age) {
-        return Ok(value);
+    let kept = |age| {
+        cache.with(provider, |known| (document.slot)(known).fetched.as_ref()?.within(age, exchange.now))
+    };
+    let patience = exchange.platform.now().plus(ASKING);
+    loop {
+        if let Some(value) = kept(age) {
+            return Ok(value);
+        }
+        if asker == Asker::Person {
+            break;
+        }
+        let now = exchange.platform.now();
+        match cache.with(provider, |known| (document.slot)(known).turn(now)) {
+            Turn::Ask => break,
+            Turn::Wait if now < patience => exchange.platform.sleep(POLL).await,
+            Turn::Wait | Turn::Later => {
+                let error = ProviderError::LeftAlone { endpoint: document.name };
+                return kept(STALE).ok_or_else(|| blame(provider, error));
+            }
+        }
     }
-    let asked = ask(exchange, provider, document.name, document.request).await;
+    let answer = ask(exchange, provider, document.name, document.request).await;
     let fetched =
-        asked.and_then(|response| (document.parse)(&response).map_err(|cause| blame(provider, cause)));
+        answer.and_then(|response| (document.parse)(&response).map_err(|cause| blame(provider, cause)));
+    if asker == Asker::Anybody {
+        cache.with(provider, |known| (document.slot)(known).is_answered());
+    }
     match fetched {
         Ok(value) => {
             let value = Rc::new(value);
             let fetched = Fetched { value: Rc::clone(&value), at: exchange.now };
-            cache.with(provider, |known| *(document.slot)(known) = Some(fetched));
+            cache.with(provider, |known| (document.slot)(known).fetched = Some(fetched));
             Ok(value)
         }
         Err(error) => {
@@ -140,6 +222,33 @@ async fn current<P: Platform, T>(
             exchange.log(Level::Warn, "provider_document_kept", &message);
             Ok(value)
         }
+    }
+}
+
+/// What somebody does who would ask.
+enum Turn {
+    /// They ask.
+    Ask,
+    /// Somebody else is asking.
+    Wait,
+    /// Somebody asked a moment ago, and it did not help.
+    Later,
+}
+
+impl<T> Slot<T> {
+    fn turn(&mut self, now: Timestamp) -> Turn {
+        match self.asked {
+            Some((at, true)) if now < at.plus(ASKING) => Turn::Wait,
+            Some((at, false)) if now < at.plus(ASKING) => Turn::Later,
+            _ => {
+                self.asked = Some((now, true));
+                Turn::Ask
+            }
+        }
+    }
+
+    fn is_answered(&mut self) {
+        self.asked = self.asked.map(|(at, _)| (at, false));
     }
 }
 

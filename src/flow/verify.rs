@@ -125,7 +125,7 @@ async fn about_the_session<P: Platform>(exchange: &Exchange<'_, P>, proof: Proof
                     protect::unauthorized(&hosts::login_route(exchange, "signin"))
                 }
                 Refusal::Forbidden | Refusal::NotFound => forbidden(),
-                Refusal::NoToken(retry) => protect::no_token(retry),
+                Refusal::Token(why) => protect::of_token(why),
             };
             with_cookies(answer, refused.cookies)
         }

@@ -80,7 +80,7 @@ impl GuardedNames {
     /// written as we write it.
     pub fn are_imitated_by(&self, name: &str) -> bool {
         let spelled = spelling(name);
-        spelled != name && self.0.contains(&spelled)
+        spelled != name && self.0.contains_key(&spelled)
     }
 
     /// A field of the request by which the server behind another proxy could see another request, or another

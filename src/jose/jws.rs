@@ -88,6 +88,7 @@ impl Algorithm {
 pub struct UnverifiedJws<'a> {
     algorithm: Algorithm,
     kid: Option<String>,
+    typ: Option<String>,
     signing_input: &'a str,
     payload: &'a str,
     signature: Vec<u8>,
@@ -109,7 +110,8 @@ impl<'a> UnverifiedJws<'a> {
         if signature.is_empty() {
             return Err(JwsError::Unsigned);
         }
-        Ok(Self { algorithm: header.algorithm, kid: header.kid, signing_input, payload, signature })
+        let Header { algorithm, kid, typ } = header;
+        Ok(Self { algorithm, kid, typ, signing_input, payload, signature })
     }
 
     /// `kid`: which key the token says it was signed with.
@@ -130,6 +132,7 @@ pub fn unproven_payload(token: &str) -> Value {
 pub struct VerifiedPayload {
     claims: Map<String, Value>,
     algorithm: Algorithm,
+    typ: Option<String>,
 }
 
 impl VerifiedPayload {
@@ -141,6 +144,11 @@ impl VerifiedPayload {
     /// The same, taken out.
     pub fn into_claims(self) -> Map<String, Value> {
         self.claims
+    }
+
+    /// The header's `typ` (RFC 7515 section 4.1.9), which is signed as well; one that is no text as JSON writes it.
+    pub fn typ(&self) -> Option<&str> {
+        self.typ.as_deref()
     }
 
     /// The algorithm of the signature: the hash of `at_hash` and `c_hash` is its hash.
@@ -164,7 +172,10 @@ pub async fn verify<P: Platform>(
     for key in candidates(jws, keys, accepted)? {
         let message = jws.signing_input.as_bytes();
         match platform.verify_signature(jws.algorithm, key, message, &jws.signature).await {
-            Ok(true) => return Ok(VerifiedPayload { claims: claims(jws)?, algorithm: jws.algorithm }),
+            Ok(true) => {
+                let (algorithm, typ) = (jws.algorithm, jws.typ.clone());
+                return Ok(VerifiedPayload { claims: claims(jws)?, algorithm, typ });
+            }
             Ok(false) => {}
             Err(error) => unusable = Some(error),
         }
@@ -250,6 +261,7 @@ pub enum JwsError {
 struct Header {
     algorithm: Algorithm,
     kid: Option<String>,
+    typ: Option<String>,
 }
 
 impl Header {
@@ -269,7 +281,7 @@ impl Header {
             return Err(JwsError::Critical("b64"));
         }
         let algorithm = Algorithm::from_name(alg).ok_or(JwsError::Algorithm)?;
-        Ok(Self { algorithm, kid })
+        Ok(Self { algorithm, kid, typ: header.typ() })
     }
 }
 

@@ -36,6 +36,11 @@ impl JoseHeader {
         self.0.get("kid").map(text).transpose()
     }
 
+    /// `typ`, whose JSON stands for it where it is no string, so that it is no type that anybody expects.
+    fn typ(&self) -> Option<String> {
+        self.0.get("typ").map(|typ| typ.as_str().map_or_else(|| json::text(typ), str::to_owned))
+    }
+
     /// Whether a parameter is there at all, `null` included: for those that are refused whatever they say.
     fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)

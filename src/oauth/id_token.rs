@@ -18,7 +18,7 @@ const LEEWAY: Duration = Duration::from_mins(1);
 /// "MUST NOT exceed 255 ASCII characters in length" (OpenID Connect Core 1.0 section 2).
 const SUBJECT_LIMIT: usize = 255;
 /// A token for more parties than this is not one for this client.
-const AUDIENCE_LIMIT: usize = 32;
+pub(super) const AUDIENCE_LIMIT: usize = 32;
 
 /// What the id_token of one sign-in must match.
 #[derive(Debug)]
@@ -180,7 +180,7 @@ fn check(
     Ok(VerifiedIdToken { subject, claims })
 }
 
-fn check_issuer(claim: Option<&Value>, issuer: &str) -> Result<(), Flaw> {
+pub(super) fn check_issuer(claim: Option<&Value>, issuer: &str) -> Result<(), Flaw> {
     match text(claim)? {
         found if found == issuer => Ok(()),
         found => Err(other(&Value::from(found), issuer)),
@@ -217,17 +217,17 @@ fn check_authorized_party(claim: Option<&Value>, required: bool, client_id: &str
     }
 }
 
-fn check_expiration(claim: Option<&Value>, now: Timestamp) -> Result<(), Flaw> {
+pub(super) fn check_expiration(claim: Option<&Value>, now: Timestamp) -> Result<Timestamp, Flaw> {
     let exp = numeric_date(claim)?;
-    if now < exp.plus(LEEWAY) { Ok(()) } else { Err(untimely(exp, now)) }
+    if now < exp.plus(LEEWAY) { Ok(exp) } else { Err(untimely(exp, now)) }
 }
 
-fn check_issued_at(claim: Option<&Value>, now: Timestamp) -> Result<(), Flaw> {
+pub(super) fn check_issued_at(claim: Option<&Value>, now: Timestamp) -> Result<(), Flaw> {
     let iat = numeric_date(claim)?;
     if iat <= now.plus(LEEWAY) { Ok(()) } else { Err(untimely(iat, now)) }
 }
 
-fn check_not_before(claim: Option<&Value>, now: Timestamp) -> Result<(), Flaw> {
+pub(super) fn check_not_before(claim: Option<&Value>, now: Timestamp) -> Result<(), Flaw> {
     match numeric_date(claim) {
         Ok(nbf) if nbf <= now.plus(LEEWAY) => Ok(()),
         Ok(nbf) => Err(untimely(nbf, now)),
@@ -277,7 +277,7 @@ fn left_half(hash: &[u8]) -> String {
     base64url::encode(hash.get(..hash.len() / 2).unwrap_or_default())
 }
 
-fn subject(claim: Option<&Value>) -> Result<String, Flaw> {
+pub(super) fn subject(claim: Option<&Value>) -> Result<String, Flaw> {
     let subject = text(claim)?;
     if subject.is_empty() || subject.len() > SUBJECT_LIMIT || subject.chars().any(char::is_control) {
         return Err(Flaw::Malformed("1 to 255 bytes without control characters"));
@@ -308,7 +308,7 @@ fn numeric_date(claim: Option<&Value>) -> Result<Timestamp, Flaw> {
     }
 }
 
-fn other(found: &Value, expected: &str) -> Flaw {
+pub(super) fn other(found: &Value, expected: &str) -> Flaw {
     Flaw::Other { found: excerpt(&crate::json::text(found), 300), expected: expected.to_owned() }
 }
 

@@ -15,6 +15,7 @@
 //! [`AuthorizationCode`](authorize::AuthorizationCode), which only a checked response yields; no userinfo
 //! without a [`VerifiedIdToken`](id_token::VerifiedIdToken) to compare its subject with.
 
+pub mod access_token;
 pub mod authorize;
 pub mod discovery;
 pub mod exchange;

@@ -22,6 +22,7 @@ mod answers;
 mod api;
 mod api_refresh;
 mod assertion;
+mod bearer;
 mod callback;
 mod credentials;
 mod dialect;

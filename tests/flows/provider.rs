@@ -210,13 +210,32 @@ impl Provider {
     fn sign(&self, claims: &Value) -> String {
         let mut header = json!({ "alg": "ES256", "kid": *self.key_id.borrow() });
         self.bend("id_token_header", &mut header);
+        self.signed(&header, claims)
+    }
+
+    /// A token with exactly this header, signed with the provider's key.
+    pub fn signed(&self, header: &Value, claims: &Value) -> String {
+        Self::signed_with(&self.key, header, claims)
+    }
+
+    /// The same with somebody else's key.
+    pub fn forged(header: &Value, claims: &Value) -> String {
+        Self::signed_with(&key(9), header, claims)
+    }
+
+    fn signed_with(
+        key: &<Es256 as jwt_compact::Algorithm>::SigningKey,
+        header: &Value,
+        claims: &Value,
+    ) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).unwrap());
-        let input = format!("{}.{}", part(&header), part(claims));
-        let signature = Es256.sign(&self.key, input.as_bytes());
+        let input = format!("{}.{}", part(header), part(claims));
+        let signature = Es256.sign(key, input.as_bytes());
         format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
     }
 
-    fn public_key(&self) -> Value {
+    /// Its key as its key set has it.
+    pub fn public_key(&self) -> Value {
         let verifying = self.key.to_verifying_key();
         let jwk = jwt_compact::jwk::JsonWebKey::from(&verifying);
         let mut jwk = serde_json::to_value(jwk).unwrap();

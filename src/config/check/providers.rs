@@ -138,6 +138,7 @@ fn oidc(
     };
     let scope = scope(raw.scope.as_ref(), preset, &place.key("scope"), problems);
     let authorization_params = authorization_params(raw, &place.key("authorization_params"), problems);
+    let accept_bearer = accept_bearer(raw, &place.key("accept_bearer").key("audience"), problems);
     Some(OidcProvider {
         issuer: issuer?,
         client_id: client_id?,
@@ -146,6 +147,7 @@ fn oidc(
         scope: scope?,
         authorization_params,
         strict_rotation: raw.strict_rotation.unwrap_or(preset.is_some_and(|preset| preset.strict_rotation)),
+        accept_bearer,
     })
 }
 
@@ -201,6 +203,7 @@ fn refuse_foreign_keys(kind: Kind, raw: &RawProvider<'_>, place: &Place, problem
         ("scope", raw.scope.is_some(), "oidc"),
         ("token_endpoint_auth_method", raw.token_endpoint_auth_method.is_some(), "oidc"),
         ("authorization_params", raw.authorization_params.is_some(), "oidc"),
+        ("accept_bearer", raw.accept_bearer.is_some(), "oidc"),
         ("authorization", raw.authorization.is_some(), "oauth2"),
         ("token", raw.token.is_some(), "oauth2"),
         ("userinfo", raw.userinfo.is_some(), "oauth2"),
@@ -352,6 +355,28 @@ fn scope(
         return None;
     }
     Some(scopes.join(" "))
+}
+
+/// For whom an access token is that a client may bring.
+fn accept_bearer(raw: &RawProvider<'_>, place: &Place, problems: &mut Problems) -> Vec<String> {
+    const LONGEST: usize = 512;
+    let Some(bearer) = &raw.accept_bearer else { return Vec::new() };
+    let Some(audiences) = bearer.audience.as_ref().filter(|audiences| !audiences.is_empty()) else {
+        problems.refuse_and_mend(
+            place,
+            "missing: tokens that the provider made for other services would pass",
+            "write what its access tokens for this site have as \"aud\", for example \"https://api.example.com\"",
+        );
+        return Vec::new();
+    };
+    for (place, audience) in audiences.iter(place) {
+        let is_good = (1..=LONGEST).contains(&audience.len())
+            && !audience.contains(|c: char| c.is_control() || c.is_whitespace());
+        if !is_good {
+            problems.refuse(&place, "an audience has 1 to 512 characters, none of them white space");
+        }
+    }
+    audiences.iter(place).map(|(_, audience)| audience.to_owned()).collect()
 }
 
 fn authorization_params(

@@ -1052,6 +1052,27 @@ pub(super) const REFUSED: &[(&str, &str, &[&str])] = &[
             "AUTH_SECRET: missing: it seals the sessions; make one with `openssl rand -base64 33` and set it with `wrangler secret put AUTH_SECRET`",
         ],
     ),
+    // accept_bearer
+    (
+        r#"{"providers": [{"id": "okta", "accept_bearer": true}]}"#,
+        "{}",
+        &["AUTH.providers[0].accept_bearer: expected a table, got true or false"],
+    ),
+    (
+        r#"{"providers": [{"id": "okta", "accept_bearer": {}}]}"#,
+        "{}",
+        &[
+            r#"AUTH.providers[0].accept_bearer.audience: missing: tokens that the provider made for other services would pass; write what its access tokens for this site have as "aud", for example "https://api.example.com""#,
+        ],
+    ),
+    (
+        r#"{"providers": [{"id": "okta", "accept_bearer": {"audience": ["a b", ""]}}]}"#,
+        "{}",
+        &[
+            "AUTH.providers[0].accept_bearer.audience[0]: an audience has 1 to 512 characters, none of them white space",
+            "AUTH.providers[0].accept_bearer.audience[1]: an audience has 1 to 512 characters, none of them white space",
+        ],
+    ),
     // verify
     (
         r#"{"verify": {"headers": "x-forward", "trust": true}}"#,
