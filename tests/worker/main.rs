@@ -12,12 +12,14 @@
 )]
 
 mod idp;
+mod nginx;
 mod node;
 mod signer;
 mod world;
 
 mod assertion;
 mod bad_input;
+mod bearer;
 mod concurrency;
 mod configuration;
 mod forwarding;
@@ -25,6 +27,7 @@ mod hostile_provider;
 #[cfg(target_os = "linux")]
 mod memory;
 mod parity;
+mod proxies;
 mod signatures;
 mod streaming;
 mod subdomains;

@@ -33,6 +33,7 @@ pub(crate) fn test(project: &Project, options: Options) -> Result<()> {
     tools::ensure_components(project)?;
     tools::ensure_target(project)?;
     tools::ensure_npm(project)?;
+    tools::ensure_nginx(project)?;
     let chromium = if options.quick { None } else { Some(tools::ensure_chromium(project)?) };
 
     let cargo = |arguments: &[&str]| run(project.cargo().args(arguments));

@@ -72,9 +72,35 @@ pub(crate) fn ensure_chromium(project: &Project) -> Result<PathBuf> {
     if let Some(chromium) = chromium() {
         return Ok(chromium);
     }
-    let installed = step("apt-get install chromium", || {
+    apt_install(project, "chromium").context(
+        "install Chromium or Chrome, name it in CHROMIUM where it is not on PATH, \
+         or leave the browser out with `cargo xtask test --quick`",
+    )?;
+    chromium().context("Chromium was installed, but is not on PATH")
+}
+
+/// An nginx for the tests of other proxies: the machine's, or on Debian and Ubuntu an installed one.
+pub(crate) fn ensure_nginx(project: &Project) -> Result<()> {
+    let is_there = || {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        // Debian keeps it where only root looks for programs.
+        let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+        std::env::var_os("NGINX").is_some()
+            || folders.map(|folder| folder.join("nginx")).any(|at| at.is_file())
+    };
+    if is_there() {
+        return Ok(());
+    }
+    apt_install(project, "nginx-light")
+        .context("install nginx, and name it in NGINX where it is not on PATH")?;
+    if is_there() { Ok(()) } else { bail!("nginx was installed, but is not on PATH") }
+}
+
+/// Installs a package of Debian's or Ubuntu's.
+fn apt_install(project: &Project, package: &str) -> Result<()> {
+    step(&format!("apt-get install {package}"), || {
         let id = run_quietly(Command::new("id").arg("-u"))?;
-        for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", "chromium"]] {
+        for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", package]] {
             let mut command = project.command(if id.trim() == "0" { "apt-get" } else { "sudo" });
             if id.trim() != "0" {
                 command.args(["--non-interactive", "apt-get"]);
@@ -82,12 +108,7 @@ pub(crate) fn ensure_chromium(project: &Project) -> Result<PathBuf> {
             run_quietly(command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))?;
         }
         Ok(())
-    });
-    installed.context(
-        "install Chromium or Chrome, name it in CHROMIUM where it is not on PATH, \
-         or leave the browser out with `cargo xtask test --quick`",
-    )?;
-    chromium().context("Chromium was installed, but is not on PATH")
+    })
 }
 
 fn chromium() -> Option<PathBuf> {
