@@ -1,5 +1,7 @@
 //! From a request to its flow: the one dispatcher.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::Vestibule;
@@ -94,6 +96,10 @@ async fn act<P: Platform>(
         (Method::Get, ["token"]) => session::token(exchange).await,
         (Method::Get, ["jwks.json"]) => Ok(assertion::jwks(exchange).await),
         (Method::Get, ["signin"]) => pages::sign_in(exchange, &input.query),
+        // Asked for ahead of time, nothing begins, and no browser keeps the answer: the ticket waits for who comes.
+        (Method::Get, ["signin", _]) if is_login_host(exchange) && exchange.request.is_prefetch() => {
+            Ok(protect::no_token(Duration::from_secs(1)))
+        }
         (Method::Get, ["signin", provider]) if is_login_host(exchange) => {
             hand_over::receive(exchange, provider, &input.query).await
         }
@@ -132,11 +138,12 @@ fn is_login_host<P: Platform>(exchange: &Exchange<'_, P>) -> bool {
     exchange.config().login_url.is_some() && matches!(exchange.standing, Standing::SignsIn)
 }
 
-/// The method; HEAD is GET whose body the platform leaves out (RFC 9110 section 9.3.2). Not at the callback, whose code
-/// is good for one use: what only looks whether an address is there must not use it up.
+/// The method; HEAD is GET whose body the platform leaves out (RFC 9110 section 9.3.2). Not at the callback and where a
+/// sign-in begins, whose code and ticket are good for one use: what only looks whether an address is there must not use
+/// it up.
 fn as_get<'a>(request: &'a Request, route: &[&str]) -> &'a Method {
     match (&request.method, route) {
-        (Method::Head, ["callback", ..]) => &Method::Head,
+        (Method::Head, ["callback" | "signin", _]) => &Method::Head,
         (Method::Head, _) => &Method::Get,
         (method, _) => method,
     }

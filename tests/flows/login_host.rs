@@ -146,6 +146,25 @@ fn a_form_on_any_host_leads_to_the_provider_without_another_click() {
     }
 }
 
+#[test]
+fn who_asks_ahead_or_only_looks_begins_no_sign_in_and_leaves_the_ticket() {
+    let site = site();
+    let mut visitor = Visitor::new();
+    let answer = visitor.ask(&site, APP, "/about");
+    let there = answer.location().to_owned();
+    assert!(there.starts_with("https://auth.example.com/auth/signin/acme?"), "{there}");
+    for (method, said, status) in [
+        ("GET", ("sec-purpose", "prefetch"), 503),
+        ("GET", ("purpose", "prefetch"), 503),
+        ("HEAD", ("accept", "*/*"), 400),
+    ] {
+        let looked = visitor.send(&site, method, &there, &[("sec-fetch-mode", "navigate"), said], b"");
+        assert_eq!((looked.status, looked.headers.get("set-cookie")), (status, None), "{method} {said:?}");
+    }
+    let arrived = visitor.follow_on(&site, APP, answer);
+    assert_eq!((arrived.url, arrived.answer.status), (format!("{APP}/about"), 200));
+}
+
 /// What the two versions of next-auth/react send, and how they say that they want to hear of the address.
 const CLIENTS: [(&str, &str, (&str, &str)); 2] =
     [("authjs-v5", "x-auth-return-redirect", ("x", "y")), ("next-auth-v4", "x-nothing", ("json", "true"))];
