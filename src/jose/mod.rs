@@ -36,9 +36,11 @@ impl JoseHeader {
         self.0.get("kid").map(text).transpose()
     }
 
-    /// `typ`, whose JSON stands for it where it is no string, so that it is no type that anybody expects.
+    /// `typ` (RFC 7515 section 4.1.9). What is no string stands for its JSON, which is no type that anybody expects;
+    /// `null` is none.
     fn typ(&self) -> Option<String> {
-        self.0.get("typ").map(|typ| typ.as_str().map_or_else(|| json::text(typ), str::to_owned))
+        let typ = self.0.get("typ").filter(|typ| !typ.is_null())?;
+        Some(typ.as_str().map_or_else(|| json::text(typ), str::to_owned))
     }
 
     /// Whether a parameter is there at all, `null` included: for those that are refused whatever they say.
