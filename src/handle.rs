@@ -126,6 +126,9 @@ async fn act<P: Platform>(
         }
         (Method::Post, ["callback", provider]) => {
             let (query, form) = input.with(read_form(exchange, body).await?);
+            if callback::takes_form(exchange, provider) {
+                return callback::callback(exchange, provider, form).await;
+            }
             credentials::sign_in(exchange, provider, query, form).await
         }
         (Method::Post, ["_log"]) if is_v4 => Ok(client_log::client_log(exchange, body).await),

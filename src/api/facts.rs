@@ -7,8 +7,7 @@ use url::Url;
 
 use super::ApiError;
 use super::jar::Jar;
-use crate::config::credentials::Source;
-use crate::config::data::{DataPath, scalar_text};
+use crate::config::data::{DataPath, Source};
 use crate::http::headers::Headers;
 use crate::jose::jws;
 use crate::oauth::exchange::{self, AnswerError};
@@ -84,33 +83,14 @@ impl Facts {
         self.find(path)
     }
 
-    /// What tells one person from another. A template of which a part is missing gives nothing: people who
-    /// lack the same part would be one.
+    /// What tells one person from another.
     pub fn identifier(&self, source: &Source) -> Option<String> {
-        let is_there =
-            |path| self.find(path).as_ref().and_then(scalar_text).is_some_and(|text| !text.is_empty());
-        match source {
-            Source::Text(template) if !template.paths().all(is_there) => None,
-            source => self.text(source),
-        }
+        source.whole(&|path| self.find(path))
     }
 
-    /// What `source` gives: text, or a number as text; nothing where it is empty. A template may lack a part,
-    /// but not all of them.
+    /// What `source` gives.
     pub fn text(&self, source: &Source) -> Option<String> {
-        let text = match source {
-            Source::Text(template)
-                if template.paths().all(|path| self.find(path).is_none_or(|v| v.is_null())) =>
-            {
-                return None;
-            }
-            Source::Path(path) => {
-                self.find(path).filter(|value| !value.is_boolean()).as_ref().and_then(scalar_text)?
-            }
-            Source::Text(template) => template.text(&|path| self.find(path)),
-        };
-        let text = text.trim();
-        (!text.is_empty()).then(|| text.to_owned())
+        source.text(&|path| self.find(path))
     }
 }
 

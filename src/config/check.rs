@@ -9,6 +9,8 @@ mod site;
 mod upstreams;
 mod verify;
 
+pub(super) use providers::lay_presets_under;
+
 use super::Config;
 use super::error::{ConfigErrors, Place, Problems};
 use super::raw::RawAuth;

@@ -4,7 +4,7 @@
 use serde_json::Value;
 use url::Url;
 
-use crate::config::data::{DataPath, Template};
+use crate::config::data::{DataPath, Source, Template};
 use crate::http::request::Method;
 
 /// An API that takes what a person fills in and issues tokens.
@@ -103,15 +103,6 @@ pub struct UserPaths {
     pub email: Option<Source>,
     /// The picture's URL.
     pub image: Option<Source>,
-}
-
-/// Where a text comes from.
-#[derive(Clone, Debug)]
-pub enum Source {
-    /// The value at this path.
-    Path(DataPath),
-    /// Put together of several.
-    Text(Template),
 }
 
 /// A request to the API.

@@ -1,5 +1,6 @@
 //! Paths into data: where in a provider's answer or in a session a value stands.
 
+mod source;
 mod template;
 
 use std::fmt;
@@ -7,6 +8,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+pub use source::Source;
 pub use template::{Template, scalar_text};
 
 /// A dotted path such as `profile.realm_access.roles`. A number indexes an array (`errors.0.code`); a name
@@ -58,11 +60,12 @@ impl DataPath {
 
     /// The value at this path where `root` is what its root stands for.
     pub fn within<'a>(&self, root: &'a Value) -> Option<&'a Value> {
-        self.rest.iter().try_fold(root, |value, name| match value {
-            Value::Object(object) => object.get(name),
-            Value::Array(items) => items.get(index(name)?),
-            _ => None,
-        })
+        self.rest.iter().try_fold(root, |value, name| member(value, name))
+    }
+
+    /// The value at this path in `data`, where the first name is one like any other.
+    pub fn inside<'a>(&self, data: &'a Value) -> Option<&'a Value> {
+        self.within(member(data, &self.root)?)
     }
 
     /// Puts `value` at this path. Objects on the way are made where there are none, in place of any other
@@ -168,6 +171,14 @@ fn is_special(c: char) -> bool {
 }
 
 /// `0`, `17`; what `usize::from_str` takes beyond that (`+1`) is a name.
+fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    match value {
+        Value::Object(object) => object.get(name),
+        Value::Array(items) => items.get(index(name)?),
+        _ => None,
+    }
+}
+
 fn index(name: &str) -> Option<usize> {
     name.bytes().all(|b| b.is_ascii_digit()).then(|| name.parse().ok())?
 }

@@ -5,6 +5,7 @@ mod check;
 pub mod credentials;
 pub mod data;
 pub mod error;
+pub mod oauth;
 mod raw;
 pub mod refresh;
 pub mod verify;
@@ -17,6 +18,7 @@ use url::Url;
 use crate::config::credentials::CredentialsProvider;
 use crate::config::data::DataPath;
 use crate::config::error::{ConfigErrors, Place, Problems};
+use crate::config::oauth::OAuthProvider;
 use crate::config::raw::RawAuth;
 use crate::config::refresh::RefreshConfig;
 use crate::config::verify::VerifyConfig;
@@ -25,7 +27,7 @@ use crate::http::origin::{CookieDomain, HostPattern, Origin};
 use crate::http::request::RequestUrl;
 use crate::jose::kdf::Keyring;
 use crate::json;
-use crate::secret::Secret;
+use crate::providers::Brand;
 
 /// A configuration in which nothing is wrong.
 #[derive(Debug)]
@@ -70,7 +72,8 @@ impl Config {
     pub fn load(auth: Value, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
         let mut problems = Problems::default();
         match object(auth) {
-            Ok(auth) => {
+            Ok(mut auth) => {
+                check::lay_presets_under(&mut auth, env);
                 let raw = RawAuth::read(&auth, &mut problems);
                 check::check(&raw, env, problems)
             }
@@ -167,6 +170,8 @@ pub struct Provider {
     /// Who of those whom it vouches for may sign in: all of these. Roots as for claims; `user` has the
     /// claims of the configuration, too.
     pub allow: Vec<ClaimRequirement>,
+    /// The colours of its button.
+    pub brand: Option<Brand>,
     /// What it is, and how it is talked to.
     pub kind: ProviderKind,
 }
@@ -174,8 +179,8 @@ pub struct Provider {
 /// The kinds of providers.
 #[derive(Clone, Debug)]
 pub enum ProviderKind {
-    /// An OpenID Connect provider.
-    Oidc(OidcProvider),
+    /// A provider of OAuth 2 or OpenID Connect.
+    OAuth(Box<OAuthProvider>),
     /// An API of one's own that takes a password and issues tokens.
     Credentials(Box<CredentialsProvider>),
 }
@@ -185,46 +190,11 @@ impl ProviderKind {
     /// of OAuth.
     pub fn name(&self, dialect: Dialect) -> &'static str {
         match (self, dialect) {
-            (Self::Oidc(_), Dialect::AuthJsV5) => "oidc",
-            (Self::Oidc(_), Dialect::NextAuthV4) => "oauth",
+            (Self::OAuth(oauth), Dialect::AuthJsV5) if oauth.openid.is_some() => "oidc",
+            (Self::OAuth(_), _) => "oauth",
             (Self::Credentials(_), _) => "credentials",
         }
     }
-}
-
-/// An OpenID Connect provider.
-#[derive(Clone, Debug)]
-pub struct OidcProvider {
-    /// Its issuer identifier (OpenID Connect Discovery 1.0 section 3), byte for byte as configured: it is
-    /// compared as a string. `https`, or `http` on loopback.
-    pub issuer: String,
-    /// `client_id`.
-    pub client_id: String,
-    /// `client_secret`; none for a public client.
-    pub client_secret: Option<Secret>,
-    /// How the client authenticates at the token endpoint, where the configuration says; otherwise
-    /// what the provider supports decides.
-    pub token_endpoint_auth_method: Option<ClientAuthMethod>,
-    /// Scopes, separated by spaces; holds `openid`.
-    pub scope: String,
-    /// Further parameters of the authorization request, never one that Vestibule sets itself.
-    pub authorization_params: Vec<(String, String)>,
-    /// Whether a refresh token that is used twice ends the grant.
-    pub strict_rotation: bool,
-    /// Clients may bring its access tokens in place of a session where these are for one of these audiences; none
-    /// where that is not wanted.
-    pub accept_bearer: Vec<String>,
-}
-
-/// How a client authenticates at the token endpoint (OpenID Connect Core 1.0 section 9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientAuthMethod {
-    /// `client_secret_basic`
-    Basic,
-    /// `client_secret_post`
-    Post,
-    /// `none`: a public client, with PKCE alone.
-    None,
 }
 
 /// Where the requests of one host go, and with what.

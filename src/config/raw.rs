@@ -4,6 +4,7 @@
 //! this version cannot do.
 
 mod credentials;
+mod oauth;
 mod table;
 mod value;
 
@@ -13,9 +14,10 @@ use serde_json::{Map, Value};
 
 use super::error::{Place, Problems};
 pub(super) use credentials::{RawAnswer, RawApiRefresh, RawField, RawLogin, RawRequest, RawUser};
+pub(super) use oauth::{RawEmails, RawOAuth, RawToken, RawUserinfo};
 use table::{Table, table};
 pub(super) use value::{Asked, Strings};
-use value::{any, asked, flag, scalar, span, strings, text};
+use value::{any, asked, flag, span, strings, text};
 
 table! {
     /// `[vars.AUTH]`. Items of arrays keep their index: those that could not be read are left out.
@@ -61,24 +63,26 @@ table! {
     RawProvider<'a> {
         id: Option<&'a str> = key("id", text),
         kind: Option<&'a str> = key("type", text),
+        preset: Option<&'a str> = key("preset", text),
         name: Option<&'a str> = key("name", text),
-        issuer: Option<&'a str> = key("issuer", text),
-        client_id: Option<&'a str> = key("client_id", text),
-        client_secret: Option<&'a Value> = key("client_secret", any),
-        scope: Option<Strings<'a>> = key("scope", strings),
-        token_endpoint_auth_method: Option<&'a str> = key("token_endpoint_auth_method", text),
-        authorization_params: Option<Vec<(&'a str, &'a Value)>> = names("authorization_params", scalar),
+        style: Option<RawStyle<'a>> = table("style", RawStyle::of),
+        oauth: RawOAuth<'a> = part(RawOAuth::of),
+        allow: Option<Vec<(&'a str, Asked<'a>)>> = names("allow", asked),
+        user: Option<RawUser<'a>> = table("user", RawUser::of),
         strict_rotation: Option<bool> = key("strict_rotation", flag),
         accept_bearer: Option<RawBearer<'a>> = table("accept_bearer", RawBearer::of),
-        allow: Option<Vec<(&'a str, Asked<'a>)>> = names("allow", asked),
-        authorization: Option<&'a Value> = key("authorization", any),
-        token: Option<&'a Value> = key("token", any),
-        userinfo: Option<&'a Value> = key("userinfo", any),
         fields: Option<Vec<RawField<'a>>> = tables("fields", RawField::of),
         login: Option<RawLogin<'a>> = table("login", RawLogin::of),
         profile: Option<RawRequest<'a>> = table("profile", RawRequest::of),
-        user: Option<RawUser<'a>> = table("user", RawUser::of),
         refresh: Option<RawApiRefresh<'a>> = table("refresh", RawApiRefresh::of),
+    }
+}
+
+table! {
+    /// A provider's `style`
+    RawStyle<'a> {
+        background: Option<&'a str> = key("background", text),
+        text: Option<&'a str> = key("text", text),
     }
 }
 

@@ -79,7 +79,7 @@ impl Config {
     /// What is allowed and still worth knowing: said once, when the configuration is loaded.
     pub fn advice(&self) -> Vec<String> {
         let is_strict = |provider: &&Provider| match &provider.kind {
-            ProviderKind::Oidc(oidc) => oidc.strict_rotation,
+            ProviderKind::OAuth(oauth) => oauth.strict_rotation,
             ProviderKind::Credentials(api) => api.refresh.is_some() && api.strict_rotation,
         };
         let strict = self.providers.iter().filter(is_strict);

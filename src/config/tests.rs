@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::config::oauth::ClientAuthMethod;
 use crate::config::refresh::LeaseKind;
 use crate::guard::matcher::Pattern;
 use crate::guard::path::CanonicalPath;
@@ -14,6 +15,7 @@ use crate::guard::rules::{Decided, Deny};
 use crate::hooks::Decision;
 use crate::http::headers::Headers;
 use crate::http::request::{Method, Request, RequestUrl};
+use crate::secret::Secret;
 
 /// What is set beside the configuration where a test says nothing else.
 const SECRETS: [(&str, &str); 4] = [
@@ -82,10 +84,10 @@ fn acme() -> Value {
     json!({ "AUTH_ACME_ID": "client-of-acme", "AUTH_ACME_SECRET": "clientsecret-of-acme" })
 }
 
-fn oidc(provider: &Provider) -> &OidcProvider {
+fn oauth(provider: &Provider) -> &OAuthProvider {
     match &provider.kind {
-        ProviderKind::Oidc(oidc) => oidc,
-        ProviderKind::Credentials(_) => panic!("{} is no OpenID Connect provider", provider.id),
+        ProviderKind::OAuth(oauth) => oauth,
+        ProviderKind::Credentials(_) => panic!("{} is no OAuth provider", provider.id),
     }
 }
 
@@ -122,14 +124,14 @@ fn the_design_documents_example_loads_as_it_reads() {
 
     let [okta, acme] = config.providers.as_slice() else { panic!("two providers") };
     assert_eq!((okta.id.as_str(), okta.name.as_str()), ("okta", "Okta"));
-    assert_eq!(oidc(okta).issuer, "https://okta.example/oauth2/default");
-    assert_eq!(oidc(okta).client_id, "client-of-okta");
-    assert!(oidc(okta).client_secret.as_ref().is_some_and(|secret| secret.matches("clientsecret-of-okta")));
-    assert_eq!(oidc(okta).scope, "openid profile email offline_access");
+    assert_eq!(oauth(okta).issuer.as_deref().unwrap(), "https://okta.example/oauth2/default");
+    assert_eq!(oauth(okta).client.id, "client-of-okta");
+    assert!(oauth(okta).client.secret.as_ref().is_some_and(|secret| secret.matches("clientsecret-of-okta")));
+    assert_eq!(oauth(okta).scope.as_deref(), Some("openid profile email offline_access"));
     assert_eq!((acme.id.as_str(), acme.name.as_str()), ("acme", "Acme"));
-    assert_eq!(oidc(acme).issuer, "https://login.acme.example");
-    assert_eq!(oidc(acme).scope, "openid profile email");
-    assert_eq!(oidc(acme).token_endpoint_auth_method, None);
+    assert_eq!(oauth(acme).issuer.as_deref().unwrap(), "https://login.acme.example");
+    assert_eq!(oauth(acme).scope.as_deref(), Some("openid profile email"));
+    assert_eq!(oauth(acme).client.method, None);
 
     let [upstream] = config.upstreams.as_slice() else { panic!("one upstream") };
     assert!(upstream.host.as_ref().is_some_and(|host| host.matches("app.example.com")));
@@ -181,7 +183,7 @@ fn a_provider_alone_is_a_configuration_and_everything_else_has_a_default() {
     assert_eq!(config.session.update_age, Duration::from_hours(24));
     assert_eq!(config.session.absolute_max_age, None);
     assert_eq!(
-        config.providers.first().map(|p| oidc(p).issuer.as_str()),
+        config.providers.first().map(|p| oauth(p).issuer.as_deref().unwrap()),
         Some("https://accounts.google.com")
     );
     assert!(config.upstreams.is_empty() && config.trusted_hosts.is_empty() && config.claims.is_empty());
@@ -206,12 +208,12 @@ fn a_public_client_needs_no_secret_and_an_issuer_stays_byte_for_byte() {
     let config = load(auth, &json!({ "AUTH_ACME_EU_SECRET": "left over" })).unwrap();
     let provider = config.providers.first().unwrap();
     assert_eq!(provider.name, "acme-eu");
-    assert_eq!(oidc(provider).issuer, "https://Login.Acme.example:443/a%2fb/");
-    assert_eq!(oidc(provider).scope, "openid email");
-    assert_eq!(oidc(provider).token_endpoint_auth_method, Some(ClientAuthMethod::None));
-    assert!(oidc(provider).client_secret.is_none());
+    assert_eq!(oauth(provider).issuer.as_deref().unwrap(), "https://Login.Acme.example:443/a%2fb/");
+    assert_eq!(oauth(provider).scope.as_deref(), Some("openid email"));
+    assert_eq!(oauth(provider).client.method, Some(ClientAuthMethod::None));
+    assert!(oauth(provider).client.secret.is_none());
     let params = [("audience", "https://api.example.com"), ("max_age", "60"), ("x", "true")];
-    assert_eq!(oidc(provider).authorization_params, params.map(|(k, v)| (k.to_owned(), v.to_owned())));
+    assert_eq!(oauth(provider).authorization.params, params.map(|(k, v)| (k.to_owned(), v.to_owned())));
 }
 
 #[test]
@@ -225,8 +227,11 @@ fn the_variables_of_an_id_with_dashes_have_underscores_and_a_written_value_goes_
         "AUTH_ACME_US_ID": "us", "AUTH_ACME_US_SECRET": "s", "AUTH_ACME_US_ISSUER": "https://other.example",
     }))
     .unwrap();
-    let found: Vec<_> =
-        config.providers.iter().map(|p| (oidc(p).client_id.as_str(), oidc(p).issuer.as_str())).collect();
+    let found: Vec<_> = config
+        .providers
+        .iter()
+        .map(|p| (oauth(p).client.id.as_str(), oauth(p).issuer.as_deref().unwrap()))
+        .collect();
     assert_eq!(found, [("eu", "https://eu.acme.example"), ("written", "https://us.acme.example")]);
 }
 

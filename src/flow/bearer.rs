@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::config::{OidcProvider, Provider, ProviderKind};
+use crate::config::oauth::{OAuthProvider, OpenId};
+use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, Error, ProviderError};
 use crate::flow::Exchange;
 use crate::flow::establish::{self, Person};
@@ -63,10 +64,11 @@ pub(crate) async fn session<P: Platform>(
 /// The providers whose access tokens may be brought.
 fn accepting<'a, P: Platform>(
     exchange: &Exchange<'a, P>,
-) -> impl Iterator<Item = (&'a Provider, &'a OidcProvider)> {
-    exchange.config().providers.iter().filter_map(|provider| match &provider.kind {
-        ProviderKind::Oidc(oidc) if !oidc.accept_bearer.is_empty() => Some((provider, oidc)),
-        _ => None,
+) -> impl Iterator<Item = (&'a Provider, &'a OAuthProvider, &'a OpenId)> {
+    exchange.config().providers.iter().filter_map(|provider| {
+        let ProviderKind::OAuth(oauth) = &provider.kind else { return None };
+        let openid = oauth.openid.as_ref().filter(|openid| !openid.accept_bearer.is_empty())?;
+        Some((provider, &**oauth, openid))
     })
 }
 
@@ -90,19 +92,18 @@ async fn borne<P: Platform>(exchange: &Exchange<'_, P>, token: &str) -> Result<S
     // Which provider's keys to look at; whether it is that provider's, the signature says.
     let unproven = jws::unproven_payload(token);
     let issuer = unproven.get("iss").and_then(Value::as_str);
-    let of_issuer = || accepting(exchange).filter(|(_, oidc)| Some(oidc.issuer.as_str()) == issuer);
-    let is_for =
-        |oidc: &OidcProvider| access_token::audience(unproven.get("aud"), &oidc.accept_bearer).is_ok();
+    let of_issuer = || accepting(exchange).filter(|(.., openid)| Some(openid.issuer.as_str()) == issuer);
+    let is_for = |openid: &OpenId| access_token::audience(unproven.get("aud"), &openid.accept_bearer).is_ok();
     // One provider may be there several times, for several clients.
-    let found = of_issuer().find(|(_, oidc)| is_for(oidc)).or_else(|| of_issuer().next());
-    let Some((provider, oidc)) = found else {
+    let found = of_issuer().find(|(.., openid)| is_for(openid)).or_else(|| of_issuer().next());
+    let Some((provider, oauth, openid)) = found else {
         let message = "the access token is no JWT of a provider with accept_bearer";
         return Err(ClientError::UnsupportedAction(message).into());
     };
     let jws = UnverifiedJws::parse(token).map_err(|cause| blame(provider, cause))?;
-    let payload = verify_brought(exchange, provider, oidc, &jws).await?;
+    let payload = verify_brought(exchange, provider, oauth, &jws).await?;
     let expected =
-        Expected { issuer: &oidc.issuer, audiences: &oidc.accept_bearer, client_id: &oidc.client_id };
+        Expected { issuer: &openid.issuer, audiences: &openid.accept_bearer, client_id: &oauth.client.id };
     let verified = access_token::verify(payload, &expected, exchange.now)
         .map_err(|cause: AccessTokenError| blame(provider, cause))?;
     recognized(exchange, provider, token, verified).await

@@ -1,18 +1,26 @@
 //! What is known of the providers, kept for the life of the isolate: their metadata and their keys.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::{OidcProvider, Provider};
+use serde_json::{Map, Value, json};
+
+use crate::config::Provider;
+use crate::config::oauth::{ClientAuthMethod, ClientConfig, IdTokenAlgorithm, OAuthProvider, OpenId};
 use crate::error::{Error, ProviderError};
 use crate::flow::Exchange;
 use crate::jose::jwk::JwkSet;
 use crate::jose::jws::{self, Algorithm, JwsError, UnverifiedJws, VerifiedPayload};
-use crate::oauth::discovery::{self, ProviderMetadata};
+use crate::jose::{base64url, sign};
+use crate::oauth::client::{self, Client, ClientAuthentication};
+use crate::oauth::discovery::{self, Issuer, ProviderMetadata};
+use crate::oauth::id_token::{Flaw, IdTokenError};
 use crate::oauth::jwks;
-use crate::oauth::token::{Client, ClientAuthentication};
+use crate::oauth::token::Reading;
 use crate::platform::{FetchRequest, FetchResponse, Level, Platform};
+use crate::secret::Secret;
 use crate::sorted::SortedMap;
 use crate::time::Timestamp;
 
@@ -77,42 +85,79 @@ impl<T> Fetched<T> {
     }
 }
 
-/// The provider's metadata, asked for at most once an hour.
+/// The provider's metadata, asked for at most once an hour; of a provider that publishes none, what is configured.
 pub(crate) async fn metadata<P: Platform>(
     exchange: &Exchange<'_, P>,
     provider: &Provider,
-    oidc: &OidcProvider,
+    oauth: &OAuthProvider,
 ) -> Result<Rc<ProviderMetadata>, Error> {
-    metadata_for(exchange, provider, oidc, Asker::Person).await
+    metadata_for(exchange, provider, oauth, Asker::Person).await
 }
 
 async fn metadata_for<P: Platform>(
     exchange: &Exchange<'_, P>,
     provider: &Provider,
-    oidc: &OidcProvider,
+    oauth: &OAuthProvider,
     asker: Asker,
 ) -> Result<Rc<ProviderMetadata>, Error> {
-    let issuer = &oidc.issuer;
+    let openid = match (ProviderMetadata::configured(oauth), &oauth.openid) {
+        (Some(configured), _) => return Ok(Rc::new(configured)),
+        (None, Some(openid)) => openid,
+        (None, None) => {
+            return Err(Error::Configuration(format!("provider {} has no endpoints", provider.id)));
+        }
+    };
+    let issuer = issuer(openid);
     let document = Document {
         name: "discovery",
-        request: discovery::request(issuer),
-        parse: |response: &FetchResponse| Ok(discovery::parse(issuer, response)?),
+        request: discovery::request(&issuer),
+        parse: |response: &FetchResponse| Ok(discovery::parse(&issuer, response)?.with_configured(oauth)),
         slot: |known| &mut known.metadata,
     };
     current(exchange, provider, FRESH, asker, document).await
 }
 
-/// Verifies an ID token's signature with the provider's keys, asking for them again, within bounds, where
-/// the token names one that is not known yet.
+fn issuer(openid: &OpenId) -> Issuer<'_> {
+    Issuer {
+        identifier: &openid.issuer,
+        template: openid.token_issuer.as_deref(),
+        well_known: openid.well_known.as_ref(),
+    }
+}
+
+/// The issuer that a token of the provider's with these claims has to name.
+pub(crate) fn issuer_of_token(
+    openid: &OpenId,
+    metadata: &ProviderMetadata,
+    claims: &Map<String, Value>,
+) -> Result<String, IdTokenError> {
+    let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
+    discovery::issuer_of_token(&issuer(openid), metadata, text("tid")).ok_or_else(|| {
+        let found = text("iss").map(|issuer| issuer.chars().take(300).collect()).unwrap_or_default();
+        IdTokenError::Issuer(Flaw::Other { found, expected: openid.issuer.clone() })
+    })
+}
+
+/// Verifies an ID token's signature: with the client's secret, where the configuration says so, otherwise with
+/// the provider's keys, asking for them again, within bounds, where the token names one that is not known yet.
 pub(crate) async fn verify_signature<P: Platform>(
     exchange: &Exchange<'_, P>,
     provider: &Provider,
+    oauth: &OAuthProvider,
     metadata: &ProviderMetadata,
     token: &str,
 ) -> Result<VerifiedPayload, Error> {
-    let jws = UnverifiedJws::parse(token).map_err(|cause| blame(provider, cause))?;
-    let accepted = metadata.id_token_algorithms();
-    signed(exchange, provider, metadata, &jws, &accepted, Asker::Person).await
+    let refused = |cause: JwsError| blame(provider, cause);
+    let accepted = match oauth.openid.as_ref().and_then(|openid| openid.id_token_algorithm) {
+        Some(IdTokenAlgorithm::Hs256) => {
+            let Some(secret) = &oauth.client.secret else { return Err(refused(JwsError::NotHs256)) };
+            return jws::verify_hs256(token, secret).map_err(refused);
+        }
+        Some(IdTokenAlgorithm::Of(algorithm)) => vec![algorithm],
+        None => metadata.id_token_algorithms(),
+    };
+    let jws = UnverifiedJws::parse(token).map_err(refused)?;
+    verify_by_keys(exchange, provider, metadata, &jws, &accepted, Asker::Person).await
 }
 
 /// Verifies the signature of a token that anybody may have brought. What its metadata say of ID tokens does not
@@ -120,14 +165,14 @@ pub(crate) async fn verify_signature<P: Platform>(
 pub(crate) async fn verify_brought<P: Platform>(
     exchange: &Exchange<'_, P>,
     provider: &Provider,
-    oidc: &OidcProvider,
+    oauth: &OAuthProvider,
     jws: &UnverifiedJws<'_>,
 ) -> Result<VerifiedPayload, Error> {
-    let metadata = metadata_for(exchange, provider, oidc, Asker::Anybody).await?;
-    signed(exchange, provider, &metadata, jws, &Algorithm::ALL, Asker::Anybody).await
+    let metadata = metadata_for(exchange, provider, oauth, Asker::Anybody).await?;
+    verify_by_keys(exchange, provider, &metadata, jws, &Algorithm::ALL, Asker::Anybody).await
 }
 
-async fn signed<P: Platform>(
+async fn verify_by_keys<P: Platform>(
     exchange: &Exchange<'_, P>,
     provider: &Provider,
     metadata: &ProviderMetadata,
@@ -155,9 +200,12 @@ async fn keys<P: Platform>(
     age: Duration,
     asker: Asker,
 ) -> Result<Rc<JwkSet>, Error> {
+    let Some(request) = jwks::request(metadata) else {
+        return Err(blame(provider, JwsError::UnknownKey));
+    };
     let document = Document {
         name: "jwks",
-        request: jwks::request(metadata),
+        request,
         parse: |response: &FetchResponse| Ok(jwks::parse(response)?),
         slot: |known| &mut known.keys,
     };
@@ -253,13 +301,83 @@ impl<T> Slot<T> {
 }
 
 /// As whom we speak to the provider's token endpoint.
-pub(crate) fn client<'a>(oidc: &'a OidcProvider, metadata: &ProviderMetadata) -> Client<'a> {
-    let authentication = ClientAuthentication::choose(
-        oidc.token_endpoint_auth_method,
-        oidc.client_secret.as_ref(),
-        metadata.token_endpoint_auth_methods_supported(),
-    );
-    Client { id: &oidc.client_id, authentication }
+pub(crate) async fn client<'a, P: Platform>(
+    exchange: &Exchange<'_, P>,
+    oauth: &'a OAuthProvider,
+    metadata: &ProviderMetadata,
+) -> Result<Client<'a>, Error> {
+    let client = &oauth.client;
+    let method = client::method(oauth.client.method, metadata.token_endpoint_auth_methods_supported());
+    let audience = || metadata.token_endpoint().as_str();
+    let authentication = match (method, &client.secret) {
+        (ClientAuthMethod::PrivateKeyJwt, _) => {
+            let claims = assertion(exchange, &client.id, audience());
+            ClientAuthentication::Assertion(signed(exchange, client, &claims).await?)
+        }
+        (ClientAuthMethod::SecretJwt, Some(secret)) => {
+            let claims = assertion(exchange, &client.id, audience());
+            ClientAuthentication::Assertion(Secret::new(jws::sign_hs256(&claims, secret)))
+        }
+        (ClientAuthMethod::Basic, Some(secret)) => ClientAuthentication::Basic(secret),
+        (ClientAuthMethod::Post, Some(secret)) => ClientAuthentication::Post(Cow::Borrowed(secret)),
+        (_, None) if client.signed_secret.is_some() => {
+            let claims = secret_claims(exchange, client);
+            ClientAuthentication::Post(Cow::Owned(signed(exchange, client, &claims).await?))
+        }
+        (ClientAuthMethod::None, _) | (_, None) => ClientAuthentication::None,
+    };
+    Ok(Client {
+        id: &client.id,
+        id_param: &client.id_param,
+        secret_param: &client.secret_param,
+        secret: client.secret.as_ref(),
+        authentication,
+    })
+}
+
+/// How the provider's token responses are read.
+pub(crate) fn reading(oauth: &OAuthProvider) -> Reading<'_> {
+    Reading { is_strict: oauth.openid.is_some(), root: oauth.token.root.as_ref(), gone: &oauth.token.gone }
+}
+
+/// How long a token that shows who we are is good. It is used at once; clocks differ.
+const ASSERTION_LIFETIME: u64 = 60;
+
+/// The claims of an assertion (RFC 7523 section 3, OpenID Connect Core 1.0 section 9).
+fn assertion<P: Platform>(exchange: &Exchange<'_, P>, client_id: &str, audience: &str) -> Value {
+    let mut id = [0; 16];
+    exchange.platform.fill_random(&mut id);
+    let now = exchange.platform.now().seconds();
+    json!({
+        "iss": client_id,
+        "sub": client_id,
+        "aud": audience,
+        "jti": base64url::encode(&id),
+        "iat": now,
+        "exp": now + ASSERTION_LIFETIME,
+    })
+}
+
+/// The claims of a client secret that is a token: who signs it, for whom, for which client.
+fn secret_claims<P: Platform>(exchange: &Exchange<'_, P>, client: &ClientConfig) -> Value {
+    let (audience, issuer) = client.signed_secret.clone().unwrap_or_default();
+    let now = exchange.platform.now().seconds();
+    json!({ "iss": issuer, "iat": now, "exp": now + ASSERTION_LIFETIME, "aud": audience, "sub": client.id })
+}
+
+/// A token with these claims, signed with the client's key.
+async fn signed<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    client: &ClientConfig,
+    claims: &Value,
+) -> Result<Secret, Error> {
+    let Some(key) = &client.key else {
+        return Err(Error::Configuration("the client has no private key".to_owned()));
+    };
+    sign::sign(exchange.platform, &key.key, key.algorithm, "JWT", key.id.as_deref(), claims)
+        .await
+        .map(Secret::new)
+        .map_err(|error| Error::Configuration(format!("the client's private key: {error}")))
 }
 
 /// Sends a request to one of the provider's endpoints.

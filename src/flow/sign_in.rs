@@ -48,32 +48,40 @@ pub(crate) async fn begin<P: Platform>(
 ) -> Result<Response, Error> {
     let provider = provider_id.and_then(|id| exchange.provider(id));
     // An API of one's own has its form on that page.
-    let Some((provider, ProviderKind::Oidc(oidc))) = provider.map(|provider| (provider, &provider.kind))
+    let Some((provider, ProviderKind::OAuth(oauth))) = provider.map(|provider| (provider, &provider.kind))
     else {
         return Ok(with_cookies(Response::redirect(exchange.route("signin")), visit.cookies));
     };
 
-    let metadata = provider::metadata(exchange, provider, oidc).await?;
-    let parameters = authorize::parameters(&oidc.authorization_params, query).map_err(ClientError::from)?;
+    let metadata = provider::metadata(exchange, provider, oauth).await?;
+    let parameters = authorize::parameters(&oauth.authorization.params, query).map_err(ClientError::from)?;
     let random = &mut |bytes: &mut [u8]| exchange.platform.fill_random(bytes);
     let max_age = authorize::max_age(&parameters);
     let transaction = Transaction::begin(&provider.id, &visit.return_to, max_age, exchange.now, random);
     let request = AuthorizationRequest {
         endpoint: metadata.authorization_endpoint(),
-        client_id: &oidc.client_id,
+        client_id: &oauth.client.id,
+        client_id_param: &oauth.client.id_param,
+        response_type: &oauth.authorization.response_type,
+        form_post: oauth.authorization.form_post,
+        fragment: oauth.authorization.fragment.as_deref(),
         redirect_uri: &redirect_uri(exchange, &provider.id),
         parameters: &parameters,
-        scope: &oidc.scope,
-        verifier: &transaction.verifier,
+        scope: oauth.scope.as_deref(),
+        verifier: oauth.authorization.pkce.then_some(&transaction.verifier),
         state: &transaction.state,
-        nonce: &transaction.nonce,
+        nonce: oauth.openid.as_ref().filter(|openid| openid.nonce).map(|_| &transaction.nonce),
     };
 
     let config = exchange.config();
     let names = &exchange.names;
     let surplus = transaction::surplus(&exchange.cookies, names);
     let sealed = transaction.seal(&config.keys, names, exchange.now, random);
-    let begun = SetCookie::new(transaction.cookie_name(names), &sealed).max_age(transaction::LIFETIME);
+    let mut begun = SetCookie::new(transaction.cookie_name(names), &sealed).max_age(transaction::LIFETIME);
+    if oauth.authorization.form_post {
+        // The provider's form is another site's: no other cookie comes along with it.
+        begun = begun.cross_site();
+    }
     let expired = surplus.iter().map(SetCookie::expired);
     Ok(with_cookies(with_cookies(Response::redirect(request.url()), visit.cookies), expired.chain([begun])))
 }

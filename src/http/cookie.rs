@@ -78,8 +78,8 @@ pub fn without(field: &str, drop: impl Fn(&str) -> bool) -> Option<String> {
 }
 
 /// A `Set-Cookie` field (RFC 6265 section 4.1), written in Auth.js's order of attributes. Always
-/// `Path=/; HttpOnly; SameSite=Lax`; `Secure` exactly where the name's prefix demands it, which is on
-/// every `https` origin.
+/// `Path=/; HttpOnly`; `SameSite=Lax` unless it was made for another site's forms; `Secure` where the name's
+/// prefix demands it, which is on every `https` origin.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SetCookie {
     name: String,
@@ -87,13 +87,21 @@ pub struct SetCookie {
     max_age: Option<u64>,
     domain: Option<String>,
     expires: Option<Timestamp>,
+    cross_site: bool,
 }
 
 impl SetCookie {
     /// A cookie until the browser closes. `name` is a token (RFC 9110 section 5.6.2); the value may be any
     /// text and is written as `encodeURIComponent` does.
     pub fn new(name: impl Into<String>, value: &str) -> Self {
-        Self { name: name.into(), value: encode(value), max_age: None, domain: None, expires: None }
+        Self {
+            name: name.into(),
+            value: encode(value),
+            max_age: None,
+            domain: None,
+            expires: None,
+            cross_site: false,
+        }
     }
 
     /// Takes a cookie away: an empty value and `Max-Age=0`. It needs the domain it was set with.
@@ -124,6 +132,13 @@ impl SetCookie {
         self
     }
 
+    /// Comes along with another site's form, too: `SameSite=None`, which browsers take with `Secure` only.
+    #[must_use]
+    pub fn cross_site(mut self) -> Self {
+        self.cross_site = true;
+        self
+    }
+
     /// The cookie's name.
     pub fn name(&self) -> &str {
         &self.name
@@ -150,10 +165,10 @@ impl fmt::Display for SetCookie {
             write!(f, "; Expires={}", at.to_imf_fixdate())?;
         }
         f.write_str("; HttpOnly")?;
-        if self.name.starts_with("__Secure-") || self.name.starts_with("__Host-") {
+        if self.cross_site || self.name.starts_with("__Secure-") || self.name.starts_with("__Host-") {
             f.write_str("; Secure")?;
         }
-        f.write_str("; SameSite=Lax")
+        f.write_str(if self.cross_site { "; SameSite=None" } else { "; SameSite=Lax" })
     }
 }
 

@@ -4,13 +4,16 @@
 //! Keys come from the provider's [`JwkSet`] alone; `jwk`, `jku`, `x5u` and `x5c` in a header are not even
 //! read. What a key may check comes from the key; the header's `alg` only picks among that.
 
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value};
+use sha2::Sha256;
 use thiserror::Error;
 
 use super::jwk::{Jwk, JwkSet};
 use super::{JoseHeader, base64url};
 use crate::json;
 use crate::platform::{KeyError, Platform};
+use crate::secret::{Secret, constant_time_eq};
 
 /// A longer token is refused before anything is decoded.
 pub const MAX_TOKEN: usize = 64 * 1024;
@@ -97,26 +100,65 @@ pub struct UnverifiedJws<'a> {
 impl<'a> UnverifiedJws<'a> {
     /// Reads a compact serialization (RFC 7515 section 5.2, steps 1 to 7).
     pub fn parse(token: &'a str) -> Result<Self, JwsError> {
-        if token.len() > MAX_TOKEN {
-            return Err(JwsError::TokenTooLong);
-        }
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(JwsError::NotCompact)?;
-        let (header, payload) = signing_input.split_once('.').ok_or(JwsError::NotCompact)?;
-        if payload.contains('.') {
-            return Err(JwsError::NotCompact);
-        }
+        let (signing_input, payload, header, signature) = parts(token)?;
         let header = Header::parse(header)?;
-        let signature = base64url::decode(signature).map_err(|_| JwsError::Encoding("signature"))?;
-        if signature.is_empty() {
-            return Err(JwsError::Unsigned);
-        }
-        let Header { algorithm, kid, typ } = header;
-        Ok(Self { algorithm, kid, typ, signing_input, payload, signature })
+        let algorithm = Algorithm::from_name(&header.alg).ok_or(JwsError::Algorithm)?;
+        let signature = decoded(signature)?;
+        Ok(Self { algorithm, kid: header.kid, typ: header.typ, signing_input, payload, signature })
     }
 
     /// `kid`: which key the token says it was signed with.
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
+    }
+}
+
+/// Signing input, payload, header and signature of a compact serialization.
+fn parts(token: &str) -> Result<(&str, &str, &str, &str), JwsError> {
+    if token.len() > MAX_TOKEN {
+        return Err(JwsError::TokenTooLong);
+    }
+    let (signing_input, signature) = token.rsplit_once('.').ok_or(JwsError::NotCompact)?;
+    let (header, payload) = signing_input.split_once('.').ok_or(JwsError::NotCompact)?;
+    if payload.contains('.') {
+        return Err(JwsError::NotCompact);
+    }
+    Ok((signing_input, payload, header, signature))
+}
+
+fn decoded(signature: &str) -> Result<Vec<u8>, JwsError> {
+    let signature = base64url::decode(signature).map_err(|_| JwsError::Encoding("signature"))?;
+    if signature.is_empty() { Err(JwsError::Unsigned) } else { Ok(signature) }
+}
+
+/// Checks a token that is signed with a secret of the two parties' (RFC 7518 section 3.2). Whoever calls this has
+/// it from the configuration that the secret signs tokens; a header that says another algorithm is refused.
+pub fn verify_hs256(token: &str, secret: &Secret) -> Result<VerifiedPayload, JwsError> {
+    let (signing_input, payload, header, signature) = parts(token)?;
+    let header = Header::parse(header)?;
+    if header.alg != "HS256" {
+        return Err(JwsError::NotHs256);
+    }
+    let signature = decoded(signature)?;
+    if !constant_time_eq(&hs256(signing_input.as_bytes(), secret), &signature) {
+        return Err(JwsError::Signature);
+    }
+    Ok(VerifiedPayload { claims: claims(payload)?, algorithm: None, typ: header.typ })
+}
+
+/// Makes a compact serialization of `claims` that is signed with a secret of the two parties'.
+pub fn sign_hs256(claims: &Value, secret: &Secret) -> String {
+    let header = base64url::encode(br#"{"alg":"HS256","typ":"JWT"}"#);
+    let signing_input = format!("{header}.{}", base64url::encode(json::text(claims).as_bytes()));
+    let signature = hs256(signing_input.as_bytes(), secret);
+    format!("{signing_input}.{}", base64url::encode(&signature))
+}
+
+fn hs256(message: &[u8], secret: &Secret) -> [u8; 32] {
+    // A key of any length will do (RFC 2104 section 2).
+    match Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) {
+        Ok(mac) => mac.chain_update(message).finalize().into_bytes().into(),
+        Err(_) => [0; 32],
     }
 }
 
@@ -127,11 +169,12 @@ pub fn unproven_payload(token: &str) -> Value {
     payload.and_then(|payload| json::parse(&payload).ok()).unwrap_or(Value::Null)
 }
 
-/// Claims that one of the provider's keys signed. Only [`verify`] makes them.
+/// Claims that one of the provider's keys signed, or a shared secret. Only [`verify`] and [`verify_hs256`] make
+/// them.
 #[derive(Clone, Debug)]
 pub struct VerifiedPayload {
     claims: Map<String, Value>,
-    algorithm: Algorithm,
+    algorithm: Option<Algorithm>,
     typ: Option<String>,
 }
 
@@ -151,8 +194,8 @@ impl VerifiedPayload {
         self.typ.as_deref()
     }
 
-    /// The algorithm of the signature: the hash of `at_hash` and `c_hash` is its hash.
-    pub fn algorithm(&self) -> Algorithm {
+    /// The algorithm of the signature: the hash of `at_hash` and `c_hash` is its hash. `None` is HS256.
+    pub fn algorithm(&self) -> Option<Algorithm> {
         self.algorithm
     }
 }
@@ -173,8 +216,8 @@ pub async fn verify<P: Platform>(
         let message = jws.signing_input.as_bytes();
         match platform.verify_signature(jws.algorithm, key, message, &jws.signature).await {
             Ok(true) => {
-                let (algorithm, typ) = (jws.algorithm, jws.typ.clone());
-                return Ok(VerifiedPayload { claims: claims(jws)?, algorithm, typ });
+                let (algorithm, typ) = (Some(jws.algorithm), jws.typ.clone());
+                return Ok(VerifiedPayload { claims: claims(jws.payload)?, algorithm, typ });
             }
             Ok(false) => {}
             Err(error) => unusable = Some(error),
@@ -203,8 +246,8 @@ fn candidates<'k>(
     }
 }
 
-fn claims(jws: &UnverifiedJws<'_>) -> Result<Map<String, Value>, JwsError> {
-    let payload = base64url::decode(jws.payload).map_err(|_| JwsError::Encoding("payload"))?;
+fn claims(payload: &str) -> Result<Map<String, Value>, JwsError> {
+    let payload = base64url::decode(payload).map_err(|_| JwsError::Encoding("payload"))?;
     json::object(&payload).ok_or(JwsError::Payload)
 }
 
@@ -232,6 +275,9 @@ pub enum JwsError {
     /// `alg` is none of [`Algorithm`]: `none`, a symmetric one, or unknown.
     #[error("the token's alg is none of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA")]
     Algorithm,
+    /// It is not signed with the client's secret, as the configuration says.
+    #[error("the token's alg is not HS256, with which this provider signs")]
+    NotHs256,
     /// There is no signature.
     #[error("the token is not signed")]
     Unsigned,
@@ -259,7 +305,7 @@ pub enum JwsError {
 }
 
 struct Header {
-    algorithm: Algorithm,
+    alg: String,
     kid: Option<String>,
     typ: Option<String>,
 }
@@ -280,8 +326,7 @@ impl Header {
         if header.has("b64") {
             return Err(JwsError::Critical("b64"));
         }
-        let algorithm = Algorithm::from_name(alg).ok_or(JwsError::Algorithm)?;
-        Ok(Self { algorithm, kid, typ: header.typ() })
+        Ok(Self { alg: alg.to_owned(), kid, typ: header.typ() })
     }
 }
 
@@ -348,6 +393,44 @@ mod tests {
         ] {
             assert_eq!(UnverifiedJws::parse(&token).unwrap_err(), error, "{token}");
         }
+    }
+
+    /// The second token is the one that every tool for these tokens shows.
+    #[test]
+    fn algorithm_and_key_confusion_a_shared_secret_signs_nothing_but_hs256() {
+        let secret = Secret::new("your-256-bit-secret");
+        let claims = serde_json::json!({ "sub": "1234567890", "iat": 1_516_239_022 });
+        let token = sign_hs256(&claims, &secret);
+        assert_eq!(verify_hs256(&token, &secret).unwrap().claims()["sub"], "1234567890");
+        assert_eq!(
+            verify_hs256(
+                "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0Ijox\
+                 NTE2MjM5MDIyfQ.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
+                &secret
+            )
+            .unwrap()
+            .claims()["name"],
+            "John Doe"
+        );
+        let (signed, _) = token.rsplit_once('.').unwrap();
+        let with_header = |header: &str| {
+            let (_, payload) = signed.split_once('.').unwrap();
+            let input = format!("{}.{payload}", base64url::encode(header.as_bytes()));
+            format!("{input}.{}", base64url::encode(&hs256(input.as_bytes(), &secret)))
+        };
+        for (token, error) in [
+            (token.clone() + "A", JwsError::Signature),
+            (format!("{signed}.AAAA"), JwsError::Signature),
+            (format!("{signed}."), JwsError::Unsigned),
+            (with_header(r#"{"alg":"none"}"#), JwsError::NotHs256),
+            (with_header(r#"{"alg":"RS256"}"#), JwsError::NotHs256),
+            (with_header(r#"{"alg":"HS512"}"#), JwsError::NotHs256),
+            (with_header(r#"{"alg":"HS256","crit":["x"]}"#), JwsError::Critical("crit")),
+        ] {
+            assert_eq!(verify_hs256(&token, &secret).unwrap_err(), error, "{token}");
+        }
+        let another = Secret::new("your-256-bit-secre");
+        assert_eq!(verify_hs256(&token, &another).unwrap_err(), JwsError::Signature);
     }
 
     #[test]

@@ -66,18 +66,26 @@ pub struct AuthorizationRequest<'a> {
     pub endpoint: &'a Url,
     /// `client_id`
     pub client_id: &'a str,
+    /// Its parameter's name.
+    pub client_id_param: &'a str,
+    /// `response_type`
+    pub response_type: &'a str,
+    /// Whether the response is to be posted (OAuth 2.0 Form Post Response Mode section 2).
+    pub form_post: bool,
+    /// What is behind the `#`.
+    pub fragment: Option<&'a str>,
     /// `redirect_uri`, as the token request will repeat it.
     pub redirect_uri: &'a str,
     /// Further parameters, from [`parameters`]. Any that is [`RESERVED`] is left out.
     pub parameters: &'a [(String, String)],
-    /// `scope`; holds `openid`.
-    pub scope: &'a str,
-    /// What `code_challenge` is made from.
-    pub verifier: &'a pkce::Verifier,
+    /// `scope`; of OpenID Connect, it holds `openid`.
+    pub scope: Option<&'a str>,
+    /// What `code_challenge` is made from, where there is one.
+    pub verifier: Option<&'a pkce::Verifier>,
     /// `state`, bound to this browser by its transaction (RFC 6749 section 10.12).
     pub state: &'a Secret,
-    /// `nonce`, which the id_token has to carry.
-    pub nonce: &'a Secret,
+    /// `nonce`, which the id_token has to carry, where one is asked for.
+    pub nonce: Option<&'a Secret>,
 }
 
 impl AuthorizationRequest<'_> {
@@ -89,22 +97,35 @@ impl AuthorizationRequest<'_> {
         let kept = kept.collect::<Vec<_>>().join("&");
         // Auth.js's order, with `state` and `nonce` last.
         let mut query = form_urlencoded::Serializer::new(kept);
-        query.append_pair("response_type", "code");
-        query.append_pair("client_id", self.client_id);
+        query.append_pair("response_type", self.response_type);
+        query.append_pair(self.client_id_param, self.client_id);
         query.append_pair("redirect_uri", self.redirect_uri);
+        if self.form_post {
+            query.append_pair("response_mode", "form_post");
+        }
         query.extend_pairs(self.parameters.iter().filter(|(name, _)| !RESERVED.contains(&name.as_str())));
-        query.append_pair("code_challenge", &self.verifier.challenge());
-        query.append_pair("code_challenge_method", pkce::CHALLENGE_METHOD);
-        query.append_pair("scope", self.scope);
+        if let Some(verifier) = self.verifier {
+            query.append_pair("code_challenge", &verifier.challenge());
+            query.append_pair("code_challenge_method", pkce::CHALLENGE_METHOD);
+        }
+        if let Some(scope) = self.scope {
+            query.append_pair("scope", scope);
+        }
         query.append_pair("state", self.state.expose());
-        query.append_pair("nonce", self.nonce.expose());
+        if let Some(nonce) = self.nonce {
+            query.append_pair("nonce", nonce.expose());
+        }
         let mut url = self.endpoint.clone();
         url.set_query(Some(&query.finish()));
+        url.set_fragment(self.fragment);
         url.into()
     }
 
     fn sets(&self, name: &str) -> bool {
-        RESERVED.contains(&name) || self.parameters.iter().any(|(set, _)| set == name)
+        RESERVED.contains(&name)
+            || name == self.client_id_param
+            || (self.form_post && name == "response_mode")
+            || self.parameters.iter().any(|(set, _)| set == name)
     }
 }
 
@@ -196,8 +217,7 @@ pub fn parse_response(
     let code = params.one("code")?;
     let given_state = params.one("state")?;
     let issuer = params.one("iss")?;
-    let error = params.one("error")?;
-    let description = params.one("error_description")?;
+    let error = error(params)?;
     params.one("error_uri")?;
     let of_other_flows = [
         ("response", params.one("response")?),
@@ -210,11 +230,11 @@ pub fn parse_response(
         return Err(ResponseRefused::StateMismatch);
     }
     match issuer {
-        Some(issuer) if issuer == metadata.issuer() => {}
-        Some(issuer) => {
+        Some(found) if metadata.issuer().is_none_or(|issuer| is_same_issuer(issuer, found)) => {}
+        Some(found) => {
             return Err(ResponseRefused::IssuerMismatch {
-                expected: metadata.issuer().to_owned(),
-                found: excerpt(issuer, 200),
+                expected: metadata.issuer().unwrap_or_default().to_owned(),
+                found: excerpt(found, 200),
             });
         }
         None if metadata.authorization_response_iss_parameter_supported() => {
@@ -223,7 +243,7 @@ pub fn parse_response(
         None => {}
     }
     if let Some(error) = error {
-        return Err(ResponseRefused::Error(ErrorResponse::new(error, description)));
+        return Err(ResponseRefused::Error(error));
     }
     if let Some((name, _)) = of_other_flows.iter().find(|(_, value)| value.is_some()) {
         return Err(ResponseRefused::OtherFlow(name));
@@ -232,6 +252,39 @@ pub fn parse_response(
         None | Some("") => Err(ResponseRefused::CodeMissing),
         Some(code) if code.len() > CODE_LIMIT => Err(ResponseRefused::CodeTooLong),
         Some(code) => Ok(AuthorizationCode(Secret::new(code))),
+    }
+}
+
+/// The error that a response brings: `error` (RFC 6749 section 4.1.2.1), or a name that a provider gives it
+/// instead.
+fn error(params: &Params) -> Result<Option<ErrorResponse>, Duplicate> {
+    const OTHER_CODES: [&str; 4] = ["error_code", "error_type", "errcode", "errCode"];
+    const WORDS: [&str; 4] = ["error_description", "error_message", "error_reason", "errmsg"];
+    let first = |names: &[&str]| {
+        for name in names {
+            if let Some(value) = params.one(name)?.filter(|value| !value.is_empty()) {
+                return Ok(Some(value.to_owned()));
+            }
+        }
+        Ok(None)
+    };
+    let words = first(&WORDS)?;
+    let standard = params.one("error")?;
+    // Beside a code, only the specification's own name makes an error of a response.
+    let other = first(&OTHER_CODES)?.filter(|_| matches!(params.one("code"), Ok(None | Some(""))));
+    Ok(match (standard, other) {
+        (Some("") | None, Some(other)) => Some(ErrorResponse::new(&other, words.as_deref())),
+        (Some(standard), _) => Some(ErrorResponse::new(standard, words.as_deref())),
+        (None, None) => None,
+    })
+}
+
+/// Whether the issuers are the same: of a provider of one tenant byte for byte. The metadata of several tenants
+/// names none of them, so any may answer; its ID token says for whom.
+fn is_same_issuer(expected: &str, found: &str) -> bool {
+    match expected.split_once("{tenantid}") {
+        Some((before, behind)) => found.starts_with(before) && found.ends_with(behind),
+        None => found == expected,
     }
 }
 
@@ -286,12 +339,16 @@ mod tests {
         AuthorizationRequest {
             endpoint: &Url::parse(endpoint).unwrap(),
             client_id: "gid",
+            client_id_param: "client_id",
+            response_type: "code",
+            form_post: false,
+            fragment: None,
             redirect_uri: "https://app.example.com/auth/callback/google",
             parameters: &parameters,
-            scope: "openid profile email",
-            verifier: &pkce::Verifier::restore("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").unwrap(),
+            scope: Some("openid profile email"),
+            verifier: pkce::Verifier::restore("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").as_ref(),
             state: &Secret::new("s t&a=te"),
-            nonce: &Secret::new("n~é"),
+            nonce: Some(&Secret::new("n~é")),
         }
         .url()
     }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use url::{Host, Url};
 
+use crate::config::oauth::OAuthProvider;
 use crate::http::origin::{EndpointError, endpoint};
 use crate::jose::jws::Algorithm;
 use crate::oauth::exchange::{self, AnswerError, excerpt};
@@ -23,37 +24,103 @@ const LIST_LIMIT: usize = 64;
 /// The longest registered name in any of the lists has about 30 characters.
 const LIST_ITEM_LIMIT: usize = 64;
 
-/// The request for the metadata of `issuer` (OpenID Connect Discovery 1.0 section 4.1), which the
-/// configuration has checked to be an `https` URL.
-pub fn request(issuer: &str) -> FetchRequest {
-    let base = issuer.strip_suffix('/').unwrap_or(issuer);
-    exchange::get(&format!("{base}/.well-known/openid-configuration"), TIMEOUT, LIMIT)
+/// Whose metadata is asked for, as the configuration has checked it.
+#[derive(Clone, Copy, Debug)]
+pub struct Issuer<'a> {
+    /// The issuer identifier, an `https` URL.
+    pub identifier: &'a str,
+    /// What issuers look like of a provider that speaks for many: `{tid}` in it is a tenant's id.
+    pub template: Option<&'a str>,
+    /// Where its document is, if not below the issuer.
+    pub well_known: Option<&'a Url>,
+}
+
+impl<'a> Issuer<'a> {
+    /// One with nothing odd about it.
+    pub fn plain(identifier: &'a str) -> Self {
+        Self { identifier, template: None, well_known: None }
+    }
+
+    /// Whether its document may name `found`: itself, byte for byte, or one provider could speak for another.
+    ///
+    /// Of one that speaks for many, a tenant that was named by its domain, or by a word for several, is found
+    /// under its id, or under the template itself; one that was named by its id is that and no other.
+    fn may_be_called(&self, found: &str) -> bool {
+        let Some(template) = self.template else { return found == self.identifier };
+        found == self.identifier
+            || (tenant_of(template, self.identifier).is_none()
+                && (tenant_of(template, found).is_some() || found == template.replace("{tid}", ANY_TENANT)))
+    }
+}
+
+/// How the metadata of several tenants writes the place of a tenant's id.
+const ANY_TENANT: &str = "{tenantid}";
+
+/// The tenant's id in an issuer of that template's: 32 hexadecimal digits with four hyphens.
+fn tenant_of<'a>(template: &str, issuer: &'a str) -> Option<&'a str> {
+    let (before, behind) = template.split_once("{tid}")?;
+    issuer.strip_prefix(before)?.strip_suffix(behind).filter(|tenant| is_tenant(tenant))
+}
+
+fn is_tenant(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(i, b)| match i {
+            8 | 13 | 18 | 23 => b == b'-',
+            _ => matches!(b, b'0'..=b'9' | b'a'..=b'f'),
+        })
+}
+
+/// The issuer that a token has to name whose claim `tid` is `tenant`. `None` where it is a tenant's that is not
+/// let in.
+pub fn issuer_of_token(
+    issuer: &Issuer<'_>,
+    metadata: &ProviderMetadata,
+    tenant: Option<&str>,
+) -> Option<String> {
+    /// The directory of everybody's personal accounts, which are no organisation's.
+    const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+    let named = metadata.issuer()?;
+    let Some(template) = issuer.template.filter(|_| named.contains(ANY_TENANT)) else {
+        return Some(named.to_owned());
+    };
+    let tenant = tenant.filter(|tenant| is_tenant(tenant))?;
+    if tenant == PERSONAL && issuer.identifier.contains("/organizations/") {
+        return None;
+    }
+    Some(template.replace("{tid}", tenant))
+}
+
+/// The request for the metadata of `issuer` (OpenID Connect Discovery 1.0 section 4.1).
+pub fn request(issuer: &Issuer<'_>) -> FetchRequest {
+    let base = issuer.identifier.strip_suffix('/').unwrap_or(issuer.identifier);
+    let below = || format!("{base}/.well-known/openid-configuration");
+    let url = issuer.well_known.map_or_else(below, |url| url.as_str().to_owned());
+    exchange::get(&url, TIMEOUT, LIMIT)
 }
 
 /// Reads the metadata of `issuer` (OpenID Connect Discovery 1.0 sections 4.2 and 4.3).
 ///
-/// The document must name `issuer` byte for byte, or one provider could speak for another. Every endpoint
-/// must be `https`, or `http` on loopback, and may be an IP address or `localhost` only where the issuer is
+/// The document must name the issuer that was asked for. Every endpoint must be `https`, or `http` on loopback, and may be an IP address or `localhost` only where the issuer is
 /// one itself: a provider does not choose which machines of ours are asked.
-pub fn parse(issuer: &str, response: &FetchResponse) -> Result<ProviderMetadata, DiscoveryError> {
+pub fn parse(issuer: &Issuer<'_>, response: &FetchResponse) -> Result<ProviderMetadata, DiscoveryError> {
     let document = Document(exchange::successful_object(response)?);
     let found = document.text("issuer")?.ok_or(DiscoveryError::Missing("issuer"))?;
-    if found != issuer {
+    if !issuer.may_be_called(found) {
         return Err(DiscoveryError::IssuerMismatch {
-            configured: excerpt(issuer, URL_LIMIT),
+            configured: excerpt(issuer.identifier, URL_LIMIT),
             found: excerpt(found, URL_LIMIT),
         });
     }
     let issuer_url =
-        endpoint(issuer).map_err(|cause| DiscoveryError::Endpoint { member: "issuer", cause })?;
+        endpoint(issuer.identifier).map_err(|cause| DiscoveryError::Endpoint { member: "issuer", cause })?;
     let near = is_address_or_localhost(&issuer_url);
     let optional = |member| document.endpoint(member, near);
     let required = |member| optional(member)?.ok_or(DiscoveryError::Missing(member));
     Ok(ProviderMetadata {
-        issuer: issuer.to_owned(),
+        issuer: Some(found.to_owned()),
         authorization_endpoint: required("authorization_endpoint")?,
         token_endpoint: required("token_endpoint")?,
-        jwks_uri: required("jwks_uri")?,
+        jwks_uri: Some(required("jwks_uri")?),
         userinfo_endpoint: optional("userinfo_endpoint")?,
         end_session_endpoint: optional("end_session_endpoint")?,
         token_endpoint_auth_methods_supported: document.list("token_endpoint_auth_methods_supported")?,
@@ -65,13 +132,13 @@ pub fn parse(issuer: &str, response: &FetchResponse) -> Result<ProviderMetadata,
 }
 
 /// What was read of a provider's metadata (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2).
-/// Only [`parse`] makes one, so its issuer and endpoints have been checked.
+/// Only [`parse`] makes one, or a configuration, so its issuer and endpoints have been checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderMetadata {
-    issuer: String,
+    issuer: Option<String>,
     authorization_endpoint: Url,
     token_endpoint: Url,
-    jwks_uri: Url,
+    jwks_uri: Option<Url>,
     userinfo_endpoint: Option<Url>,
     end_session_endpoint: Option<Url>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
@@ -81,9 +148,46 @@ pub struct ProviderMetadata {
 }
 
 impl ProviderMetadata {
-    /// `issuer`, byte for byte as configured.
-    pub fn issuer(&self) -> &str {
-        &self.issuer
+    /// What the configuration says of a provider that is not asked: of OAuth 2 alone, or with every endpoint
+    /// written. `None` where it does not say enough.
+    pub fn configured(provider: &OAuthProvider) -> Option<Self> {
+        let jwks_uri = match &provider.openid {
+            Some(openid) => Some(openid.jwks.clone()?),
+            None => None,
+        };
+        Some(Self {
+            issuer: provider.issuer.clone(),
+            authorization_endpoint: provider.authorization.endpoint.clone()?,
+            token_endpoint: provider.token.endpoint.clone()?,
+            jwks_uri,
+            userinfo_endpoint: None,
+            end_session_endpoint: None,
+            token_endpoint_auth_methods_supported: None,
+            id_token_signing_alg_values_supported: None,
+            code_challenge_methods_supported: None,
+            authorization_response_iss_parameter_supported: false,
+        })
+    }
+
+    /// With the endpoints of the configuration in place of the provider's own.
+    #[must_use]
+    pub fn with_configured(mut self, provider: &OAuthProvider) -> Self {
+        let put = |url: &mut Url, configured: &Option<Url>| {
+            if let Some(configured) = configured {
+                url.clone_from(configured);
+            }
+        };
+        put(&mut self.authorization_endpoint, &provider.authorization.endpoint);
+        put(&mut self.token_endpoint, &provider.token.endpoint);
+        if let Some(jwks) = provider.openid.as_ref().and_then(|openid| openid.jwks.as_ref()) {
+            self.jwks_uri = Some(jwks.clone());
+        }
+        self
+    }
+
+    /// `issuer`, where there is one.
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
     }
 
     /// `authorization_endpoint`; may have a query.
@@ -96,9 +200,9 @@ impl ProviderMetadata {
         &self.token_endpoint
     }
 
-    /// `jwks_uri`
-    pub fn jwks_uri(&self) -> &Url {
-        &self.jwks_uri
+    /// `jwks_uri`; none of a provider that signs nothing.
+    pub fn jwks_uri(&self) -> Option<&Url> {
+        self.jwks_uri.as_ref()
     }
 
     /// `userinfo_endpoint`
@@ -284,7 +388,7 @@ mod tests {
     }
 
     fn refused(document: &Value) -> DiscoveryError {
-        parse(ISSUER, &json_response(200, document)).unwrap_err()
+        parse(&Issuer::plain(ISSUER), &json_response(200, document)).unwrap_err()
     }
 
     #[test]
@@ -295,17 +399,17 @@ mod tests {
             ("https://idp.example/a/b", "https://idp.example/a/b/.well-known/openid-configuration"),
             ("https://idp.example/a/", "https://idp.example/a/.well-known/openid-configuration"),
         ] {
-            assert_eq!(request(issuer).url, url);
+            assert_eq!(request(&Issuer::plain(issuer)).url, url);
         }
     }
 
     #[test]
     fn a_whole_document_is_read() {
-        let metadata = parse(ISSUER, &json_response(200, &document())).unwrap();
-        assert_eq!(metadata.issuer(), ISSUER);
+        let metadata = parse(&Issuer::plain(ISSUER), &json_response(200, &document())).unwrap();
+        assert_eq!(metadata.issuer(), Some(ISSUER));
         assert_eq!(metadata.authorization_endpoint().as_str(), "https://idp.example/authorize?tenant=a");
         assert_eq!(metadata.token_endpoint().as_str(), "https://idp.example/token");
-        assert_eq!(metadata.jwks_uri().as_str(), "https://keys.idp.example/jwks");
+        assert_eq!(metadata.jwks_uri().unwrap().as_str(), "https://keys.idp.example/jwks");
         assert_eq!(metadata.userinfo_endpoint().unwrap().as_str(), "https://idp.example/me");
         assert_eq!(metadata.end_session_endpoint().unwrap().as_str(), "https://idp.example/logout");
         assert_eq!(
@@ -334,7 +438,7 @@ mod tests {
             null[member] = Value::Null;
         }
         for document in [absent, null] {
-            let metadata = parse(ISSUER, &json_response(200, &document)).unwrap();
+            let metadata = parse(&Issuer::plain(ISSUER), &json_response(200, &document)).unwrap();
             assert_eq!(metadata.userinfo_endpoint(), None);
             assert_eq!(metadata.end_session_endpoint(), None);
             assert!(metadata.token_endpoint_auth_methods_supported().is_empty());
@@ -377,9 +481,11 @@ mod tests {
     fn lists_are_cut_to_a_bounded_size() {
         let mut items = vec![json!("x".repeat(65)), json!(1), json!(null)];
         items.extend((0..1000).map(|n| json!(format!("m{n}"))));
-        let metadata =
-            parse(ISSUER, &json_response(200, &with("token_endpoint_auth_methods_supported", json!(items))))
-                .unwrap();
+        let metadata = parse(
+            &Issuer::plain(ISSUER),
+            &json_response(200, &with("token_endpoint_auth_methods_supported", json!(items))),
+        )
+        .unwrap();
         let kept = metadata.token_endpoint_auth_methods_supported();
         assert_eq!((kept.len(), kept[0].as_str()), (64, "m0"));
     }
@@ -387,7 +493,7 @@ mod tests {
     #[test]
     fn a_provider_without_a_usable_algorithm_leaves_none() {
         let document = with("id_token_signing_alg_values_supported", json!(["none", "HS256", "ES256K"]));
-        let metadata = parse(ISSUER, &json_response(200, &document)).unwrap();
+        let metadata = parse(&Issuer::plain(ISSUER), &json_response(200, &document)).unwrap();
         assert!(metadata.id_token_algorithms().is_empty());
     }
 
@@ -418,7 +524,8 @@ mod tests {
              \"https://idp.example\"; the configured one lacks the slash at its end: \
              set issuer = \"https://idp.example/\""
         );
-        let error = parse("https://idp.example/", &json_response(200, &document())).unwrap_err();
+        let error =
+            parse(&Issuer::plain("https://idp.example/"), &json_response(200, &document())).unwrap_err();
         assert!(error.to_string().ends_with(
             "the configured one has a slash too many at its end: set issuer = \"https://idp.example\""
         ));
@@ -502,17 +609,17 @@ mod tests {
             "token_endpoint": "http://127.0.0.1:3000/token",
             "jwks_uri": "http://[::1]:3000/jwks",
         });
-        let metadata = parse(issuer, &json_response(200, &document)).unwrap();
+        let metadata = parse(&Issuer::plain(issuer), &json_response(200, &document)).unwrap();
         assert_eq!(metadata.token_endpoint().as_str(), "http://127.0.0.1:3000/token");
         let remote = with("issuer", json!("http://idp.example"));
-        assert!(parse("http://idp.example", &json_response(200, &remote)).is_err());
+        assert!(parse(&Issuer::plain("http://idp.example"), &json_response(200, &remote)).is_err());
     }
 
     #[test]
     fn server_side_request_forgery_by_discovery_redirects_are_not_followed() {
         let mut redirect = response(302, "application/json", &document().to_string());
         redirect.headers.set("location", "http://169.254.169.254/");
-        let error = parse(ISSUER, &redirect).unwrap_err();
+        let error = parse(&Issuer::plain(ISSUER), &redirect).unwrap_err();
         assert_eq!(error, DiscoveryError::Answer(AnswerError::Redirect(302)));
         assert!(!error.is_temporary());
     }
@@ -520,22 +627,82 @@ mod tests {
     #[test]
     fn only_a_provider_that_is_out_of_order_is_worth_another_attempt() {
         for (status, temporary) in [(500, true), (503, true), (429, true), (404, false), (403, false)] {
-            let error = parse(ISSUER, &json_response(status, &document())).unwrap_err();
+            let error = parse(&Issuer::plain(ISSUER), &json_response(status, &document())).unwrap_err();
             assert_eq!(error.is_temporary(), temporary, "{status}");
         }
+    }
+
+    const TENANT: &str = "f8cdef31-a31e-4b4a-93e4-5f571e91255a";
+    const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+
+    fn entra(tenant: &str) -> String {
+        format!("https://login.microsoftonline.com/{tenant}/v2.0")
+    }
+
+    /// The issuer for which a token of `tid` is taken, where `configured` was asked and calls itself `found`.
+    fn of_tenant(configured: &str, found: &str, tid: Option<&str>) -> Option<String> {
+        let (configured, found) = (entra(configured), entra(found));
+        let issuer = Issuer {
+            identifier: &configured,
+            template: Some("https://login.microsoftonline.com/{tid}/v2.0"),
+            well_known: None,
+        };
+        let metadata = parse(&issuer, &json_response(200, &with("issuer", json!(found)))).ok()?;
+        issuer_of_token(&issuer, &metadata, tid)
+    }
+
+    #[test]
+    fn a_provider_of_many_tenants_speaks_for_the_configured_ones_only() {
+        let other = "00000000-1111-2222-3333-444444444444";
+        for (configured, found, tid, taken) in [
+            // A tenant by its id is that tenant, whatever its tokens say in `tid`.
+            (TENANT, TENANT, None, Some(TENANT)),
+            (TENANT, TENANT, Some(other), Some(TENANT)),
+            (TENANT, other, Some(other), None),
+            (TENANT, "{tenantid}", Some(TENANT), None),
+            // One by its domain is the one that the provider says it is.
+            ("contoso.onmicrosoft.com", TENANT, Some(other), Some(TENANT)),
+            ("consumers", PERSONAL, Some(other), Some(PERSONAL)),
+            // Several: the token says whose it is.
+            ("common", "{tenantid}", Some(TENANT), Some(TENANT)),
+            ("common", "{tenantid}", Some(PERSONAL), Some(PERSONAL)),
+            ("organizations", "{tenantid}", Some(TENANT), Some(TENANT)),
+            ("organizations", "{tenantid}", Some(PERSONAL), None),
+            ("common", "{tenantid}", None, None),
+            ("common", "{tenantid}", Some(""), None),
+            ("common", "{tenantid}", Some("common"), None),
+            ("common", "{tenantid}", Some("{tenantid}"), None),
+            ("common", "{tenantid}", Some("F8CDEF31-A31E-4B4A-93E4-5F571E91255A"), None),
+            ("common", "{tenantid}", Some("f8cdef31-a31e-4b4a-93e4-5f571e91255a/../evil"), None),
+            ("common", "evil.example", Some(TENANT), None),
+            ("common", "f8cdef31_a31e_4b4a_93e4_5f571e91255a", Some(TENANT), None),
+        ] {
+            let taken = taken.map(entra);
+            assert_eq!(of_tenant(configured, found, tid), taken, "{configured} {found} {tid:?}");
+        }
+    }
+
+    #[test]
+    fn a_document_elsewhere_still_has_to_name_the_issuer() {
+        let well_known = Url::parse("https://idp.example/other?tenant=1").unwrap();
+        let issuer = Issuer { well_known: Some(&well_known), ..Issuer::plain(ISSUER) };
+        assert_eq!(request(&issuer).url, well_known.as_str());
+        assert!(parse(&issuer, &json_response(200, &document())).is_ok());
+        let other = with("issuer", json!("https://evil.example"));
+        assert!(parse(&issuer, &json_response(200, &other)).is_err());
     }
 
     proptest! {
         #[test]
         fn no_document_makes_the_parser_panic(value in any_json(), member in 0_usize..11) {
-            let _ = parse(ISSUER, &json_response(200, &value));
+            let _ = parse(&Issuer::plain(ISSUER), &json_response(200, &value));
             let name = document().as_object().unwrap().keys().nth(member).unwrap().clone();
-            let _ = parse(ISSUER, &json_response(200, &with(&name, value)));
+            let _ = parse(&Issuer::plain(ISSUER), &json_response(200, &with(&name, value)));
         }
 
         #[test]
         fn whatever_parses_has_the_configured_issuer(issuer in "https://[a-z]{1,8}\\.example/?") {
-            let parsed = parse(ISSUER, &json_response(200, &with("issuer", json!(issuer))));
+            let parsed = parse(&Issuer::plain(ISSUER), &json_response(200, &with("issuer", json!(issuer))));
             prop_assert_eq!(parsed.is_ok(), issuer == ISSUER);
         }
     }

@@ -67,12 +67,6 @@ impl ErrorResponse {
         }
     }
 
-    /// The one in `object`, where it has a string `error`.
-    pub(super) fn of(object: &Map<String, Value>) -> Option<Self> {
-        let error = object.get("error")?.as_str()?;
-        Some(Self::new(error, object.get("error_description").and_then(Value::as_str)))
-    }
-
     /// Whether the person, or the provider on its own account, said no.
     pub fn is_access_denied(&self) -> bool {
         self.error == "access_denied"
@@ -142,14 +136,43 @@ pub(super) fn object(response: &FetchResponse) -> Result<Map<String, Value>, Ans
     }
 }
 
+/// The answer of a provider of OAuth 2 alone, of which few mind media types: JSON of whatever type a script or a
+/// text has, or a form, as some token endpoints answer. A page is no answer.
+pub(super) fn lenient(response: &FetchResponse) -> Result<Value, AnswerError> {
+    let essence = essence(response);
+    let form = || {
+        let pairs = url::form_urlencoded::parse(&response.body).take(64);
+        Value::Object(
+            pairs.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect(),
+        )
+    };
+    let read = || crate::json::parse(&response.body).map_err(|_| AnswerError::NotJson);
+    match essence.as_deref() {
+        Some("application/x-www-form-urlencoded") => Ok(form()),
+        Some("text/plain") | None => match read() {
+            Err(_) if response.body.contains(&b'=') && !response.body.trim_ascii().starts_with(b"<") => {
+                Ok(form())
+            }
+            read => read,
+        },
+        Some("text/javascript" | "application/javascript" | "text/json") => read(),
+        Some(_) => json(response).and_then(|_| read()),
+    }
+}
+
+/// The media type, without parameters, in lower case.
+fn essence(response: &FetchResponse) -> Option<String> {
+    let content_type = response.headers.get("content-type")?;
+    Some(content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
 /// The body of an answer that says it is JSON: its media type is `application/json`, or one with the suffix
 /// `+json` (RFC 6839 section 3.1), whatever its parameters. A page that merely happens to be JSON was not
 /// meant as an answer.
 pub(crate) fn json(response: &FetchResponse) -> Result<&[u8], AnswerError> {
     /// More of a wrong media type helps nobody.
     const MEDIA_TYPE_LIMIT: usize = 100;
-    let content_type = response.headers.get("content-type").ok_or(AnswerError::NoMediaType)?;
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = essence(response).ok_or(AnswerError::NoMediaType)?;
     if essence != "application/json" && !(essence.contains('/') && essence.ends_with("+json")) {
         return Err(AnswerError::MediaType(excerpt(&essence, MEDIA_TYPE_LIMIT)));
     }

@@ -27,8 +27,8 @@ pub struct Expected<'a> {
     pub issuer: &'a str,
     /// Our `client_id`.
     pub client_id: &'a str,
-    /// The `nonce` of the authorization request.
-    pub nonce: &'a Secret,
+    /// The `nonce` of the authorization request; none of a provider that repeats none.
+    pub nonce: Option<&'a Secret>,
     /// The access token that came with the id_token.
     pub access_token: &'a Secret,
     /// The `max_age` of the authorization request, where it had one.
@@ -47,20 +47,39 @@ pub fn verify(
 }
 
 /// Checks the claims of an id_token that came with refreshed tokens (OpenID Connect Core 1.0 section 12.2):
-/// the same issuer, the same subject, still for us. It has no `nonce` of a sign-in to answer.
+/// the same issuer, the same subject where that is known, still for us. It has no `nonce` of a sign-in to answer.
 pub fn verify_refreshed(
     claims: &Map<String, Value>,
     issuer: &str,
     client_id: &str,
-    subject: &str,
+    subject: Option<&str>,
 ) -> Result<(), IdTokenError> {
     check_issuer(claims.get("iss"), issuer).map_err(IdTokenError::Issuer)?;
     let several = check_audience(claims.get("aud"), client_id).map_err(IdTokenError::Audience)?;
     check_authorized_party(claims.get("azp"), several, client_id).map_err(IdTokenError::AuthorizedParty)?;
-    match text(claims.get("sub")).map_err(IdTokenError::Subject)? {
-        found if found == subject => Ok(()),
-        found => Err(IdTokenError::Subject(other(&Value::from(found), subject))),
+    match (text(claims.get("sub")).map_err(IdTokenError::Subject)?, subject) {
+        (found, Some(subject)) if found != subject => {
+            Err(IdTokenError::Subject(other(&Value::from(found), subject)))
+        }
+        _ => Ok(()),
     }
+}
+
+/// Checks that an id_token repeats what was asked for in the authorization request: one of `claims` must be
+/// `value`. `*` asks for any value.
+pub fn verify_enforced(token: &VerifiedIdToken, value: &str, claims: &[String]) -> Result<(), IdTokenError> {
+    let found =
+        |claim: &String| token.claims.get(claim).and_then(Value::as_str).filter(|text| !text.is_empty());
+    if claims.iter().filter_map(found).any(|found| value == "*" || found == value) {
+        return Ok(());
+    }
+    let claim = claims.iter().find(|claim| found(claim).is_some()).or(claims.first());
+    let claim = claim.cloned().unwrap_or_default();
+    let flaw = match token.claims.get(&claim) {
+        Some(found) => other(found, value),
+        None => Flaw::Missing,
+    };
+    Err(IdTokenError::Enforced { claim, flaw })
 }
 
 /// The claims of an id_token whose signature and claims are both verified. Only [`verify`] makes one.
@@ -125,6 +144,14 @@ pub enum IdTokenError {
     /// `at_hash`
     #[error("id_token: \"at_hash\" {0}")]
     AccessTokenHash(Flaw),
+    /// A claim that must repeat what the configuration asked for.
+    #[error("id_token: {claim:?} {flaw}")]
+    Enforced {
+        /// Its name.
+        claim: String,
+        /// What is wrong with it.
+        flaw: Flaw,
+    },
 }
 
 /// What is wrong with a claim.
@@ -161,7 +188,7 @@ pub enum Flaw {
 /// In the order of OpenID Connect Core 1.0 section 3.1.3.7, whose numbers stand at the right.
 fn check(
     claims: Map<String, Value>,
-    algorithm: Algorithm,
+    algorithm: Option<Algorithm>,
     expected: &Expected<'_>,
     now: Timestamp,
 ) -> Result<VerifiedIdToken, IdTokenError> {
@@ -172,7 +199,9 @@ fn check(
     check_expiration(claims.get("exp"), now).map_err(IdTokenError::Expiration)?; // 9
     check_issued_at(claims.get("iat"), now).map_err(IdTokenError::IssuedAt)?; // 10
     check_not_before(claims.get("nbf"), now).map_err(IdTokenError::NotBefore)?;
-    check_nonce(claims.get("nonce"), expected.nonce).map_err(IdTokenError::Nonce)?; // 11
+    if let Some(nonce) = expected.nonce {
+        check_nonce(claims.get("nonce"), nonce).map_err(IdTokenError::Nonce)?; // 11
+    }
     check_auth_time(claims.get("auth_time"), expected.max_age, now).map_err(IdTokenError::AuthTime)?; // 13
     check_access_token_hash(claims.get("at_hash"), algorithm, expected.access_token)
         .map_err(IdTokenError::AccessTokenHash)?; // 3.1.3.8
@@ -255,7 +284,7 @@ fn check_auth_time(claim: Option<&Value>, max_age: Option<Duration>, now: Timest
 /// Core 1.0 section 3.1.3.6). Optional in the code flow.
 fn check_access_token_hash(
     claim: Option<&Value>,
-    algorithm: Algorithm,
+    algorithm: Option<Algorithm>,
     access_token: &Secret,
 ) -> Result<(), Flaw> {
     let found = match text(claim) {
@@ -265,10 +294,13 @@ fn check_access_token_hash(
     };
     let token = access_token.expose().as_bytes();
     let expected = match algorithm {
-        Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 => left_half(&Sha256::digest(token)),
-        Algorithm::Rs384 | Algorithm::Ps384 | Algorithm::Es384 => left_half(&Sha384::digest(token)),
+        // HS256 is what a secret signs with.
+        None | Some(Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256) => {
+            left_half(&Sha256::digest(token))
+        }
+        Some(Algorithm::Rs384 | Algorithm::Ps384 | Algorithm::Es384) => left_half(&Sha384::digest(token)),
         // Ed25519 is defined with SHA-512 (RFC 8032 section 5.1).
-        Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::EdDsa => left_half(&Sha512::digest(token)),
+        Some(Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::EdDsa) => left_half(&Sha512::digest(token)),
     };
     if constant_time_eq(expected.as_bytes(), found.as_bytes()) { Ok(()) } else { Err(Flaw::Mismatch) }
 }
@@ -379,12 +411,12 @@ mod tests {
         let expected = Expected {
             issuer: "https://server.example.com",
             client_id: CLIENT,
-            nonce: &Secret::new("n-0S6_WzA2Mj"),
+            nonce: Some(&Secret::new("n-0S6_WzA2Mj")),
             access_token: &Secret::new(access_token),
             max_age: max_age.map(Duration::from_secs),
         };
         let claims = claims.as_object().cloned().unwrap_or_default();
-        check(claims, algorithm, &expected, Timestamp::from_seconds(NOW))
+        check(claims, Some(algorithm), &expected, Timestamp::from_seconds(NOW))
     }
 
     fn checked(claims: &Value) -> Result<VerifiedIdToken, IdTokenError> {
@@ -570,12 +602,13 @@ mod tests {
         let expected = Expected {
             issuer: "https://server.example.com",
             client_id: CLIENT,
-            nonce: &Secret::default(),
+            nonce: Some(&Secret::default()),
             access_token: &Secret::new("token"),
             max_age: None,
         };
         let claims = with("nonce", json!("")).as_object().cloned().unwrap();
-        let error = check(claims, Algorithm::Rs256, &expected, Timestamp::from_seconds(NOW)).unwrap_err();
+        let error =
+            check(claims, Some(Algorithm::Rs256), &expected, Timestamp::from_seconds(NOW)).unwrap_err();
         assert_eq!(error, IdTokenError::Nonce(Flaw::Mismatch));
     }
 
@@ -632,6 +665,31 @@ mod tests {
 
     const AT_HASH_384: &str = "jtAeDp945y1dDqU3nkIVGNZP1HjH_MFs";
     const AT_HASH_512: &str = "q7nS86GgvvFaZkzALLWqJYaJIKw2wCDAVfCAsm5CrBM";
+
+    #[test]
+    fn what_was_asked_for_has_to_be_repeated() {
+        let token = |claims: Value| VerifiedIdToken {
+            subject: "s".to_owned(),
+            claims: claims.as_object().cloned().unwrap(),
+        };
+        let names = ["org_id".to_owned(), "org_name".to_owned()];
+        for (claims, value, is_good) in [
+            (json!({ "org_id": "org_1" }), "org_1", true),
+            (json!({ "org_id": "org_1", "org_name": "acme" }), "acme", true),
+            (json!({ "org_id": "org_1" }), "*", true),
+            (json!({ "org_id": "org_2" }), "org_1", false),
+            (json!({ "org_id": "ORG_1" }), "org_1", false),
+            (json!({ "org_id": ["org_1"] }), "org_1", false),
+            (json!({ "org_id": "" }), "*", false),
+            (json!({}), "org_1", false),
+            (json!({}), "*", false),
+        ] {
+            let verified = verify_enforced(&token(claims.clone()), value, &names);
+            assert_eq!(verified.is_ok(), is_good, "{claims} {value}");
+        }
+        let refused = verify_enforced(&token(json!({ "org_id": "org_2" })), "org_1", &names).unwrap_err();
+        assert_eq!(refused.to_string(), "id_token: \"org_id\" is \"org_2\", not \"org_1\"");
+    }
 
     #[test]
     fn errors_show_what_an_operator_needs_and_no_nonce() {

@@ -14,9 +14,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Key sets with certificate chains (`x5c`) of a dozen keys have about 40 kB.
 const LIMIT: usize = 256 * 1024;
 
-/// The request for the provider's key set.
-pub fn request(metadata: &ProviderMetadata) -> FetchRequest {
-    exchange::get(metadata.jwks_uri().as_str(), TIMEOUT, LIMIT)
+/// The request for the provider's key set; `None` where it has none.
+pub fn request(metadata: &ProviderMetadata) -> Option<FetchRequest> {
+    Some(exchange::get(metadata.jwks_uri()?.as_str(), TIMEOUT, LIMIT))
 }
 
 /// Reads the provider's key set (RFC 7517 section 5). Keys that cannot verify a signature are skipped.
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn the_request_goes_where_the_metadata_says() {
-        let request = request(&metadata(false));
+        let request = request(&metadata(false)).unwrap();
         assert_eq!(request.url, "https://idp.example/jwks");
         assert_eq!(request.headers.get("accept"), Some("application/json"));
     }

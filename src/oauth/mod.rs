@@ -1,4 +1,4 @@
-//! The client side of OpenID Connect as pure pairs: one function builds a request, the other reads its
+//! The client side of OAuth 2 and OpenID Connect as pure pairs: one function builds a request, the other reads its
 //! response. Nothing here performs an effect; a flow hands the request to the platform in between.
 //!
 //! In the order of a sign-in:
@@ -10,6 +10,7 @@
 //! | [`token`] | RFC 6749 sections 4.1.3 and 6, OpenID Connect Core 1.0 section 3.1.3 |
 //! | [`jwks`], then [`id_token`] | OpenID Connect Core 1.0 section 3.1.3.7 |
 //! | [`userinfo`] | OpenID Connect Core 1.0 section 5.3 |
+//! | [`logout`], a request alone | OpenID Connect RP-Initiated Logout 1.0 |
 //!
 //! Each step needs what the one before it leaves behind: no token request without an
 //! [`AuthorizationCode`](authorize::AuthorizationCode), which only a checked response yields; no userinfo
@@ -17,10 +18,13 @@
 
 pub mod access_token;
 pub mod authorize;
+pub mod client;
+mod complaint;
 pub mod discovery;
 pub mod exchange;
 pub mod id_token;
 pub mod jwks;
+pub mod logout;
 pub mod pkce;
 pub mod token;
 pub mod userinfo;

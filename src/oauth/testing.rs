@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::oauth::discovery::{self, ProviderMetadata};
+use crate::oauth::discovery::{self, Issuer, ProviderMetadata};
 use crate::platform::FetchResponse;
 
 /// An answer.
@@ -29,7 +29,7 @@ pub(super) fn metadata(iss_supported: bool) -> ProviderMetadata {
         "jwks_uri": "https://idp.example/jwks",
         "authorization_response_iss_parameter_supported": iss_supported,
     });
-    discovery::parse("https://idp.example", &json_response(200, &document)).unwrap()
+    discovery::parse(&Issuer::plain("https://idp.example"), &json_response(200, &document)).unwrap()
 }
 
 /// Any JSON value, with the member names and values that parsers look for mixed in.

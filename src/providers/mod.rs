@@ -1,152 +1,216 @@
-//! Presets: what is known of widely used OpenID Connect providers, as data.
+//! Presets: what is known of widely used providers, as data.
 //!
-//! A preset saves its user the name, the scope and, where there is one for everybody, the issuer. Only
-//! providers that follow the standard are here; nothing in the flows asks for a provider by name. Ids and
-//! names are Auth.js's, so URLs (`/callback/okta`) and secrets (`AUTH_OKTA_ID`) stay when an app moves.
+//! `presets.json` is one table. An entry has the keys that a user writes for a provider of their own, so a
+//! preset is laid under what the user writes, and whatever it can say, a configuration can say for any other
+//! provider. Nothing in the flows asks for a provider by name. Ids and names are Auth.js's, so URLs
+//! (`/callback/okta`) and secrets (`AUTH_OKTA_ID`) stay when an app moves.
+//!
+//! The table is text until an entry is asked for, and then only that entry is read.
 
-use std::fmt;
+mod brand;
 
-/// What is known of a provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Preset {
-    /// As in `providers.id`.
-    pub id: &'static str,
-    /// As the sign-in page writes it.
-    pub name: &'static str,
-    /// Whose tokens are taken.
-    pub issuer: PresetIssuer,
-    /// Scopes, separated by spaces.
-    pub scope: &'static str,
-    /// The colours of its button.
-    pub brand: Brand,
-    /// Whether it can end a grant whose refresh token is used twice, however soon.
-    pub strict_rotation: bool,
+use serde_json::{Map, Value};
+
+pub use brand::{Brand, Rgb};
+
+use crate::json;
+
+const TABLE: &str = include_str!("presets.json");
+
+/// Keys of an entry that are about the preset and not about the provider.
+const ABOUT: [&str; 4] = ["documentation", "example", "notes", "when"];
+
+/// Parameters that a user fills in. What a preset has in `when` for one of them holds where it is there.
+const PARAMETERS: [&str; 3] = ["issuer", "tenant", "domain"];
+
+/// The ids of all presets, sorted.
+pub fn ids() -> impl Iterator<Item = &'static str> {
+    TABLE.lines().filter_map(|line| line.strip_prefix("  \"")?.strip_suffix("\": {"))
 }
 
-/// A preset's issuer identifier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PresetIssuer {
-    /// The same for everybody; a configured one, of an installation of one's own, takes its place.
-    Shared(&'static str),
-    /// Each customer has one of that form; it has to be configured.
-    PerTenant(&'static str),
+/// The preset of that id: its entry in the table.
+pub fn preset(id: &str) -> Option<Map<String, Value>> {
+    let head = format!("\n  \"{id}\": {{\n");
+    let (_, behind) = TABLE.split_once(head.as_str())?;
+    let (members, _) = behind.split_once("\n  }")?;
+    json::object(format!("{{{members}}}").as_bytes())
 }
 
-/// The colours that people know a provider by; darkened, where it takes that, until text can be read on them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Brand {
-    /// What is written on.
-    pub background: Rgb,
-    /// What is written with.
-    pub text: Rgb,
-}
-
-/// A colour of sRGB: red, green, blue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rgb(pub u8, pub u8, pub u8);
-
-/// As CSS writes it: `#1a73e8`.
-impl fmt::Display for Rgb {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(red, green, blue) = self;
-        write!(f, "#{red:02x}{green:02x}{blue:02x}")
+/// Lays the preset of a written provider under it: that of the key `preset`, otherwise of its `id`. Which it was
+/// stays in the key `preset`. A provider whose `type` is written, and is not the preset's, has none.
+///
+/// `variable` gives the parameters that are set outside the configuration, by key.
+pub fn lay_under(written: &mut Map<String, Value>, variable: &dyn Fn(&str, &str) -> bool) {
+    let text = |written: &Map<String, Value>, key: &str| written.get(key)?.as_str().map(str::to_owned);
+    let id = text(written, "id").unwrap_or_default();
+    let Some(name) = text(written, "preset").or_else(|| Some(id.clone())) else { return };
+    let Some(mut preset) = preset(&name) else { return };
+    let kind = text(written, "type").map(|kind| if kind == "oauth" { "oauth2".to_owned() } else { kind });
+    if kind.is_some_and(|kind| preset.get("type").and_then(Value::as_str) != Some(&kind)) {
+        return;
     }
+    let when = preset.remove("when");
+    for key in ABOUT {
+        preset.remove(key);
+    }
+    for parameter in PARAMETERS {
+        let is_written = written.get(parameter).is_some_and(|value| !value.is_null());
+        let is_set = !is_written && variable(&id, parameter);
+        if is_set {
+            // What is set outside would otherwise look like less than what the preset writes.
+            preset.remove(parameter);
+        }
+        if let Some(Value::Object(more)) = when.as_ref().and_then(|when| when.get(parameter))
+            && (is_written || is_set)
+        {
+            preset = laid_over(preset, more.clone());
+        }
+    }
+    preset.insert("preset".to_owned(), Value::from(name));
+    *written = laid_over(preset, std::mem::take(written));
 }
 
-/// Every preset, by id.
-pub const PRESETS: &[Preset] = &[
-    per_tenant("auth0", "Auth0", "https://TENANT.eu.auth0.com/", white_on(0xc4, 0x3f, 0x13)),
-    per_tenant(
-        "authentik",
-        "Authentik",
-        "https://HOST/application/o/APPLICATION/",
-        white_on(0xd3, 0x36, 0x1a),
-    ),
-    per_tenant(
-        "cognito",
-        "Cognito",
-        "https://cognito-idp.REGION.amazonaws.com/POOL",
-        black_on(0xc1, 0x7b, 0x9e),
-    ),
-    shared("gitlab", "GitLab", "https://gitlab.com", black_on(0xfc, 0x6d, 0x26)),
-    shared("google", "Google", "https://accounts.google.com", white_on(0x1a, 0x73, 0xe8)),
-    // With "Revoke Refresh Token" and a reuse of 0.
-    strict(per_tenant("keycloak", "Keycloak", "https://HOST/realms/REALM", white_on(0x2f, 0x72, 0xad))),
-    strict(per_tenant("logto", "Logto", "https://TENANT.logto.app/oidc", white_on(0x5d, 0x34, 0xf2))),
-    per_tenant("okta", "Okta", "https://TENANT.okta.com/oauth2/default", white_on(0x00, 0x00, 0x00)),
-    per_tenant("zitadel", "ZITADEL", "https://INSTANCE.zitadel.cloud", white_on(0x54, 0x69, 0xd4)),
-];
-
-/// The preset of that id.
-pub fn preset(id: &str) -> Option<&'static Preset> {
-    PRESETS.iter().find(|preset| preset.id == id)
+/// `upper` over `lower`: its members win, and tables are laid over tables. A URL alone is a table with a URL.
+fn laid_over(mut lower: Map<String, Value>, upper: Map<String, Value>) -> Map<String, Value> {
+    for (key, value) in upper {
+        let value = match (lower.remove(&key), value) {
+            (Some(kept), Value::Null) => kept,
+            (Some(Value::Object(lower)), Value::Object(upper)) if key != "body" => {
+                Value::Object(laid_over(lower, upper))
+            }
+            (Some(Value::Object(lower)), Value::String(url)) if is_endpoint(&key) => {
+                Value::Object(laid_over(lower, with_url(url)))
+            }
+            (Some(Value::String(url)), Value::Object(upper)) if is_endpoint(&key) => {
+                Value::Object(laid_over(with_url(url), upper))
+            }
+            (_, value) => value,
+        };
+        lower.insert(key, value);
+    }
+    lower
 }
 
-/// OpenID Connect Core 1.0 section 5.4. `offline_access` is left to the configuration: several providers
-/// refuse the whole sign-in where an application was not granted it.
-const SCOPE: &str = "openid profile email";
-
-const fn shared(id: &'static str, name: &'static str, issuer: &'static str, brand: Brand) -> Preset {
-    Preset { id, name, issuer: PresetIssuer::Shared(issuer), scope: SCOPE, brand, strict_rotation: false }
+fn is_endpoint(key: &str) -> bool {
+    matches!(key, "authorization" | "token" | "userinfo")
 }
 
-const fn per_tenant(id: &'static str, name: &'static str, example: &'static str, brand: Brand) -> Preset {
-    Preset { id, name, issuer: PresetIssuer::PerTenant(example), scope: SCOPE, brand, strict_rotation: false }
-}
-
-const fn white_on(red: u8, green: u8, blue: u8) -> Brand {
-    Brand { background: Rgb(red, green, blue), text: Rgb(0xff, 0xff, 0xff) }
-}
-
-const fn black_on(red: u8, green: u8, blue: u8) -> Brand {
-    Brand { background: Rgb(red, green, blue), text: Rgb(0x11, 0x11, 0x11) }
-}
-
-const fn strict(preset: Preset) -> Preset {
-    Preset { strict_rotation: true, ..preset }
+fn with_url(url: String) -> Map<String, Value> {
+    json::of(&[("url", Value::String(url))])
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
+    fn table() -> Map<String, Value> {
+        serde_json::from_str(TABLE).unwrap()
+    }
+
+    #[allow(clippy::needless_pass_by_value, reason = "the callers read better")]
+    fn laid(written: Value, set: &[&str]) -> Value {
+        let mut written = written.as_object().unwrap().clone();
+        lay_under(&mut written, &|_, parameter| set.contains(&parameter));
+        Value::Object(written)
+    }
+
     #[test]
-    fn presets_are_sorted_and_each_issuer_is_an_https_url() {
-        assert!(PRESETS.is_sorted_by(|a, b| a.id < b.id));
-        for preset in PRESETS {
-            let (PresetIssuer::Shared(issuer) | PresetIssuer::PerTenant(issuer)) = preset.issuer;
-            let url = url::Url::parse(issuer).unwrap();
-            assert_eq!((url.scheme(), url.query(), url.fragment()), ("https", None, None), "{}", preset.id);
-            assert!(preset.scope.split(' ').any(|scope| scope == "openid"), "{}", preset.id);
+    fn every_entry_is_found_by_its_exact_id_and_is_what_the_table_says() {
+        let table = table();
+        assert_eq!(ids().count(), 93);
+        assert!(ids().is_sorted_by(|a, b| a < b));
+        assert!(ids().eq(table.keys().map(String::as_str)));
+        for (id, entry) in &table {
+            assert_eq!(preset(id).map(Value::Object).as_ref(), Some(entry), "{id}");
+        }
+        for id in ["", "Okta", "okt", "name", "github\": {\n", "\n  \"okta"] {
+            assert_eq!(preset(id), None, "{id:?}");
         }
     }
 
-    /// Web Content Accessibility Guidelines 2.2, success criterion 1.4.3.
+    #[test]
+    fn every_entry_has_what_a_reader_looks_for() {
+        for (id, entry) in table() {
+            let text = |key: &str| entry[key].as_str().unwrap_or_else(|| panic!("{id}: {key}")).to_owned();
+            assert!(!text("name").is_empty());
+            assert!(text("documentation").starts_with("https://"), "{id}");
+            match text("type").as_str() {
+                "oidc" => assert!(
+                    entry.get("issuer").is_some() || entry["example"].get("issuer").is_some(),
+                    "{id}: no issuer and no example of one"
+                ),
+                "oauth2" => {
+                    for key in ["authorization", "token", "token_endpoint_auth_method", "user"] {
+                        assert!(entry.get(key).is_some(), "{id}: {key}");
+                    }
+                }
+                other => panic!("{id}: {other}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_wins_and_tables_are_merged() {
+        let github = laid(
+            json!({ "id": "github", "scope": "read:user", "token": { "params": { "a": "b" } }, "name": null,
+                    "userinfo": { "headers": { "x": "y" } }, "user": { "name": "profile.login" } }),
+            &[],
+        );
+        assert_eq!(github["preset"], "github");
+        assert_eq!(github["name"], "GitHub");
+        assert_eq!(github["scope"], "read:user");
+        assert_eq!(github["token"]["url"], "https://github.com/login/oauth/access_token");
+        assert_eq!(github["token"]["params"], json!({ "a": "b" }));
+        assert_eq!(
+            github["userinfo"],
+            json!({ "url": "https://api.github.com/user", "headers": { "x": "y" } })
+        );
+        assert_eq!(github["user"]["name"], "profile.login");
+        assert_eq!(github["user"]["image"], "profile.avatar_url");
+        assert!(ABOUT.iter().all(|key| github.get(key).is_none()));
+
+        let own = laid(json!({ "id": "github", "token": "https://idp.example/token" }), &[]);
+        assert_eq!(own["token"]["url"], "https://idp.example/token");
+        assert_eq!(own["token"]["gone"], json!(["bad_refresh_token"]));
+    }
+
+    #[test]
+    fn a_parameter_brings_what_depends_on_it_from_wherever_it_comes() {
+        for (written, set) in [
+            (json!({ "id": "github", "domain": "git.example" }), &[][..]),
+            (json!({ "id": "github" }), &["domain"]),
+        ] {
+            let enterprise = laid(written, set);
+            assert_eq!(enterprise["userinfo"], "https://{domain}/api/v3/user");
+            assert_eq!(enterprise["emails"]["url"], "https://{domain}/api/v3/user/emails");
+            assert_eq!(enterprise["emails"]["where"]["verified"], true);
+        }
+    }
+
+    #[test]
+    fn several_providers_can_have_one_preset_and_another_type_has_none() {
+        assert_eq!(laid(json!({ "id": "okta-staff", "preset": "okta" }), &[])["name"], "Okta");
+        assert_eq!(laid(json!({ "id": "github", "type": "oauth" }), &[])["preset"], "github");
+        for alone in [
+            json!({ "id": "okta", "type": "credentials" }),
+            json!({ "id": "github", "type": "oidc", "issuer": "https://idp.example" }),
+            json!({ "id": "acme" }),
+            json!({ "id": "okta-staff", "preset": "octa" }),
+            json!({ "id": 1 }),
+            json!({}),
+        ] {
+            assert_eq!(laid(alone.clone(), &[]), alone);
+        }
+    }
+
     #[test]
     fn the_text_of_every_brand_can_be_read() {
-        let luminance = |Rgb(red, green, blue)| {
-            let linear = |channel: u8| match f64::from(channel) / 255.0 {
-                low if low <= 0.04045 => low / 12.92,
-                high => ((high + 0.055) / 1.055).powf(2.4),
-            };
-            0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue) + 0.05
-        };
-        for preset in PRESETS {
-            let (background, text) = (luminance(preset.brand.background), luminance(preset.brand.text));
-            let contrast = background.max(text) / background.min(text);
-            assert!(contrast >= 4.5, "{}: {contrast:.2}", preset.id);
+        for (id, entry) in table() {
+            let Some(style) = entry.get("style") else { continue };
+            let brand = Brand::of(style["background"].as_str().unwrap(), style["text"].as_str().unwrap());
+            assert!(brand.unwrap().contrast() >= 4.5, "{id}");
         }
-    }
-
-    #[test]
-    fn a_colour_is_written_as_css_writes_it() {
-        assert_eq!(Rgb(0x0a, 0, 0xff).to_string(), "#0a00ff");
-    }
-
-    #[test]
-    fn a_preset_is_found_by_its_exact_id() {
-        assert_eq!(preset("okta").map(|preset| preset.name), Some("Okta"));
-        assert_eq!(preset("Okta"), None);
-        assert_eq!(preset("okt"), None);
     }
 }

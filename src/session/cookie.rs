@@ -87,6 +87,16 @@ pub fn write(
     Ok(expired(config, names, cookies, &chunks).into_iter().chain(fresh).collect())
 }
 
+/// Takes away what of a session may be in the browser where it shows no cookies, but for what `written` replaces:
+/// pieces of an older one would be read in place of a new one, or with it.
+pub fn expire_unseen(config: &Config, names: &CookieNames, written: &[SetCookie]) -> Vec<SetCookie> {
+    let pieces = |name: &str| (0..chunk::MAX_CHUNKS).map(|i| format!("{name}.{i}")).collect::<Vec<_>>();
+    let own = [names.session().to_owned()].into_iter().chain(pieces(names.session()));
+    own.filter(|name| !written.iter().any(|cookie| cookie.name() == name))
+        .map(|name| SetCookie::expired(name).domain(config.cookie_domain.as_ref()))
+        .collect()
+}
+
 /// The cookies that remove every trace of a session from the browser.
 pub fn erase(config: &Config, names: &CookieNames, cookies: &Cookies) -> Vec<SetCookie> {
     expired(config, names, cookies, &[])

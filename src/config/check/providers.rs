@@ -1,21 +1,21 @@
 //! Who signs people in.
 
 mod credentials;
+mod oauth;
+mod user;
+
+use serde_json::{Map, Value};
 
 pub(super) use credentials::refuse_refresh_tokens;
 
 use super::Env;
 use super::rules::claims;
-use super::secrets::{self, variable};
 use super::session::CLAIM_ROOTS;
 use crate::config::error::{Place, Problems, quoted, suggestion};
-use crate::config::raw::{RawAuth, RawProvider, Strings};
-use crate::config::{ClientAuthMethod, OidcProvider, Provider, ProviderKind};
+use crate::config::raw::{RawAuth, RawProvider};
+use crate::config::{Provider, ProviderKind};
 use crate::guard::rules::ClaimRequirement;
-use crate::http::origin::endpoint;
-use crate::oauth::authorize;
-use crate::providers::{PRESETS, Preset, PresetIssuer, preset};
-use crate::secret::Secret;
+use crate::providers::{Brand, ids, lay_under, preset};
 
 const LONGEST_ID: usize = 64;
 
@@ -87,19 +87,44 @@ fn provider(
 ) -> Option<Provider> {
     let kind = kind(raw, place, problems)?;
     refuse_foreign_keys(kind, raw, place, problems);
-    let preset = preset(id).filter(|_| kind == Kind::Oidc);
+    refuse_unknown_preset(raw, place, problems)?;
     // Auth.js's name for the only provider of that type that most sites have.
     let usual = if kind == Kind::Credentials && id == "credentials" { "Credentials" } else { id };
-    let name = raw.name.or(preset.map(|preset| preset.name)).unwrap_or(usual);
+    let name = raw.name.unwrap_or(usual);
     is_shown(name, &place.key("name"), problems);
+    let brand = brand(raw, &place.key("style"), problems);
     let allow = allow(raw, &place.key("allow"), problems);
     let kind = match kind {
-        Kind::Oidc => ProviderKind::Oidc(oidc(id, raw, preset, place, env, problems)?),
+        Kind::Oidc | Kind::OAuth2 => {
+            let is_openid = kind == Kind::Oidc;
+            ProviderKind::OAuth(Box::new(oauth::oauth(id, is_openid, raw, place, env, problems)?))
+        }
         Kind::Credentials => {
             ProviderKind::Credentials(Box::new(credentials::credentials(raw, place, problems)?))
         }
     };
-    Some(Provider { id: id.to_owned(), name: name.to_owned(), allow, kind })
+    Some(Provider { id: id.to_owned(), name: name.to_owned(), allow, brand, kind })
+}
+
+/// That the preset that is asked for is one, and of the type that is written. What it says was laid under what
+/// is written when that was read.
+fn refuse_unknown_preset(raw: &RawProvider<'_>, place: &Place, problems: &mut Problems) -> Option<()> {
+    let Some(name) = raw.preset else { return Some(()) };
+    let place = place.key("preset");
+    let Some(preset) = preset(name) else {
+        let known: Vec<&str> = ids().collect();
+        problems.refuse(&place, format!("{} is not known; {}", quoted(name), suggestion(name, &known)));
+        return None;
+    };
+    let kind = if raw.kind == Some("oauth") { Some("oauth2") } else { raw.kind };
+    let its_own = preset.get("type").and_then(Value::as_str);
+    if kind.is_some_and(|kind| its_own != Some(kind)) {
+        let its_own = its_own.unwrap_or_default();
+        problems
+            .refuse(&place, format!("the preset {name:?} is of type = \"{its_own}\"; leave one of them out"));
+        return None;
+    }
+    Some(())
 }
 
 /// Whether a text is one that the sign-in page can show.
@@ -109,46 +134,6 @@ fn is_shown(text: &str, place: &Place, problems: &mut Problems) -> bool {
         problems.refuse(place, "the sign-in page shows it: write 1 to 100 characters");
     }
     is_good
-}
-
-fn oidc(
-    id: &str,
-    raw: &RawProvider<'_>,
-    preset: Option<&Preset>,
-    place: &Place,
-    env: Env<'_>,
-    problems: &mut Problems,
-) -> Option<OidcProvider> {
-    let method = auth_method(raw, place, problems);
-    let prefix = variable_prefix(id);
-    if raw.client_secret.is_some() {
-        problems.refuse_and_mend(
-            &place.key("client_secret"),
-            secrets::IN_A_FILE,
-            format!(
-                "remove it, change it at the provider, and set it with `wrangler secret put {prefix}_SECRET`"
-            ),
-        );
-    }
-    let issuer = issuer(id, raw, preset, place, env, problems);
-    let client_id = client_id(raw, &prefix, place, env, problems);
-    let client_secret = match method {
-        Some(ClientAuthMethod::None) => Some(None),
-        _ => client_secret(&prefix, place, env, problems).map(Some),
-    };
-    let scope = scope(raw.scope.as_ref(), preset, &place.key("scope"), problems);
-    let authorization_params = authorization_params(raw, &place.key("authorization_params"), problems);
-    let accept_bearer = accept_bearer(raw, &place.key("accept_bearer").key("audience"), problems);
-    Some(OidcProvider {
-        issuer: issuer?,
-        client_id: client_id?,
-        client_secret: client_secret?,
-        token_endpoint_auth_method: method,
-        scope: scope?,
-        authorization_params,
-        strict_rotation: raw.strict_rotation.unwrap_or(preset.is_some_and(|preset| preset.strict_rotation)),
-        accept_bearer,
-    })
 }
 
 /// Who may sign in: requirements on what is known of a person.
@@ -173,188 +158,76 @@ fn allow(raw: &RawProvider<'_>, place: &Place, problems: &mut Problems) -> Vec<C
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Oidc,
+    OAuth2,
     Credentials,
 }
 
 fn kind(raw: &RawProvider<'_>, place: &Place, problems: &mut Problems) -> Option<Kind> {
-    const TYPES: [(&str, Option<Kind>); 4] = [
-        ("oidc", Some(Kind::Oidc)),
-        ("credentials", Some(Kind::Credentials)),
-        ("oauth2", None),
+    const TYPES: [(&str, Kind); 4] = [
+        ("oidc", Kind::Oidc),
+        ("oauth2", Kind::OAuth2),
+        ("credentials", Kind::Credentials),
         // Auth.js's word for it.
-        ("oauth", None),
+        ("oauth", Kind::OAuth2),
     ];
     let Some(text) = raw.kind else { return Some(Kind::Oidc) };
-    let place = place.key("type");
-    let kind = problems.chosen(&place, text, &TYPES)?;
-    if kind.is_none() {
-        let problem = "this version cannot do that yet: providers without OpenID Connect; only \"oidc\" and \
-                       \"credentials\" can be written";
-        problems.refuse(&place, problem);
-    }
-    kind
+    problems.chosen(&place.key("type"), text, &TYPES)
 }
 
 fn refuse_foreign_keys(kind: Kind, raw: &RawProvider<'_>, place: &Place, problems: &mut Problems) {
-    let keys = [
-        ("issuer", raw.issuer.is_some(), "oidc"),
-        ("client_id", raw.client_id.is_some(), "oidc"),
-        ("client_secret", raw.client_secret.is_some(), "oidc"),
-        ("scope", raw.scope.is_some(), "oidc"),
-        ("token_endpoint_auth_method", raw.token_endpoint_auth_method.is_some(), "oidc"),
-        ("authorization_params", raw.authorization_params.is_some(), "oidc"),
-        ("accept_bearer", raw.accept_bearer.is_some(), "oidc"),
-        ("authorization", raw.authorization.is_some(), "oauth2"),
-        ("token", raw.token.is_some(), "oauth2"),
-        ("userinfo", raw.userinfo.is_some(), "oauth2"),
-        ("fields", raw.fields.is_some(), "credentials"),
-        ("login", raw.login.is_some(), "credentials"),
-        ("profile", raw.profile.is_some(), "credentials"),
-        ("user", raw.user.is_some(), "credentials"),
-        ("refresh", raw.refresh.is_some(), "credentials"),
+    let oauth = &raw.oauth;
+    let of_oauth = [
+        ("issuer", oauth.issuer.is_some()),
+        ("tenant", oauth.tenant.is_some()),
+        ("domain", oauth.domain.is_some()),
+        ("client_id", oauth.client_id.is_some()),
+        ("client_secret", oauth.client_secret.is_some()),
+        ("scope", oauth.scope.is_some()),
+        ("token_endpoint_auth_method", oauth.token_endpoint_auth_method.is_some()),
+        ("authorization_params", oauth.authorization_params.is_some()),
+        ("response_mode", oauth.response_mode.is_some()),
+        ("pkce", oauth.pkce.is_some()),
+        ("logout", oauth.logout.is_some()),
     ];
-    let (own, why) = match kind {
-        Kind::Oidc => ("oidc", "an OpenID Connect provider tells that itself"),
-        Kind::Credentials => ("credentials", "an API of one's own has no such thing"),
-    };
-    for (key, _, kind) in keys.iter().filter(|(_, is_there, kind)| *is_there && *kind != own) {
-        problems.refuse(&place.key(key), format!("belongs to type = \"{kind}\"; {why}"));
-    }
-}
-
-/// OpenID Connect Discovery 1.0 section 3: `https`, no query, no fragment; kept byte for byte, because it is
-/// compared as a string.
-fn issuer(
-    id: &str,
-    raw: &RawProvider<'_>,
-    preset: Option<&Preset>,
-    place: &Place,
-    env: Env<'_>,
-    problems: &mut Problems,
-) -> Option<String> {
-    let variable_name = format!("{}_ISSUER", variable_prefix(id));
-    let (place, issuer) = match (raw.issuer, variable(env, &variable_name)) {
-        (Some(issuer), _) => (place.key("issuer"), issuer.to_owned()),
-        (None, Some(issuer)) => (Place::env(&variable_name), issuer),
-        (None, None) => match preset.map(|preset| preset.issuer) {
-            Some(PresetIssuer::Shared(issuer)) => return Some(issuer.to_owned()),
-            Some(PresetIssuer::PerTenant(example)) => {
-                problems.refuse_and_mend(
-                    &place.key("issuer"),
-                    format!("missing: every customer of {id:?} has one"),
-                    format!("write it like \"{example}\", here or in {variable_name}"),
-                );
-                return None;
-            }
-            None => {
-                let presets: Vec<&str> = PRESETS.iter().map(|preset| preset.id).collect();
-                problems.refuse_and_mend(
-                    &place.key("id"),
-                    format!("no preset, and no issuer is given ({})", suggestion(id, &presets)),
-                    "a provider that is no preset needs its issuer",
-                );
-                return None;
-            }
-        },
-    };
-    let url = problems.parsed(&place, &issuer, endpoint(&issuer))?;
-    if url.query().is_some() {
-        problems.refuse(&place, format!("{}: an issuer has no query (?...)", quoted(&issuer)));
-        return None;
-    }
-    Some(issuer)
-}
-
-fn client_id(
-    raw: &RawProvider<'_>,
-    prefix: &str,
-    place: &Place,
-    env: Env<'_>,
-    problems: &mut Problems,
-) -> Option<String> {
-    let name = format!("{prefix}_ID");
-    let (at, client_id) = match raw.client_id {
-        Some(client_id) => (place.key("client_id"), Some(client_id.to_owned())),
-        None => (Place::env(&name), variable(env, &name)),
-    };
-    let Some(client_id) = client_id else {
-        problems.refuse_and_mend(
-            &at,
-            "missing: the client id that the provider gave to this site",
-            format!("set it with `wrangler secret put {name}`, or write {}", place.key("client_id")),
-        );
-        return None;
-    };
-    is_credential(&client_id, &at, problems).then_some(client_id)
-}
-
-fn client_secret(prefix: &str, place: &Place, env: Env<'_>, problems: &mut Problems) -> Option<Secret> {
-    let name = format!("{prefix}_SECRET");
-    let at = Place::env(&name);
-    let Some(secret) = variable(env, &name) else {
-        problems.refuse_and_mend(
-            &at,
-            "missing: the client secret that the provider gave to this site",
-            format!(
-                "set it with `wrangler secret put {name}`; a public client has none and says so: \
-                 token_endpoint_auth_method = \"none\" in {place}"
-            ),
-        );
-        return None;
-    };
-    is_credential(&secret, &at, problems).then(|| Secret::new(secret))
-}
-
-/// RFC 6749 appendix A.1 and A.2: visible ASCII and spaces. What a paste adds, a line's end, is found here
-/// and not in the provider's `invalid_client`.
-fn is_credential(text: &str, place: &Place, problems: &mut Problems) -> bool {
-    let is_good = text.trim() == text && !text.is_empty() && text.bytes().all(|b| matches!(b, b' '..=b'~'));
-    if !is_good {
-        let problem = "has white space around it, or characters that none of its kind has";
-        problems.refuse_and_mend(place, problem, "set it again, without a line's end");
-    }
-    is_good
-}
-
-fn auth_method(raw: &RawProvider<'_>, place: &Place, problems: &mut Problems) -> Option<ClientAuthMethod> {
-    const METHODS: [(&str, ClientAuthMethod); 3] = [
-        ("client_secret_basic", ClientAuthMethod::Basic),
-        ("client_secret_post", ClientAuthMethod::Post),
-        ("none", ClientAuthMethod::None),
+    let of_oauth2 = [
+        ("authorization", oauth.authorization.is_some()),
+        ("token", oauth.token.is_some()),
+        ("userinfo", oauth.userinfo.is_some()),
+        ("emails", oauth.emails.is_some()),
     ];
-    let text = raw.token_endpoint_auth_method?;
-    problems.chosen(&place.key("token_endpoint_auth_method"), text, &METHODS)
-}
-
-fn scope(
-    raw: Option<&Strings<'_>>,
-    preset: Option<&Preset>,
-    place: &Place,
-    problems: &mut Problems,
-) -> Option<String> {
-    let Some(raw) = raw else {
-        return Some(preset.map_or("openid profile email", |preset| preset.scope).to_owned());
+    let of_openid = [
+        ("issuer_suffix", oauth.issuer_suffix.is_some()),
+        ("token_issuer", oauth.token_issuer.is_some()),
+        ("well_known", oauth.well_known.is_some()),
+        ("jwks", oauth.jwks.is_some()),
+        ("nonce", oauth.nonce.is_some()),
+        ("id_token_signed_response_alg", oauth.id_token_signed_response_alg.is_some()),
+        ("enforce", oauth.enforce.is_some()),
+        ("accept_bearer", raw.accept_bearer.is_some()),
+    ];
+    let of_credentials = [
+        ("fields", raw.fields.is_some()),
+        ("login", raw.login.is_some()),
+        ("profile", raw.profile.is_some()),
+        ("refresh", raw.refresh.is_some()),
+    ];
+    let mut refuse = |keys: &[(&str, bool)], whose: &str, why: &str| {
+        for (key, _) in keys.iter().filter(|(_, is_there)| *is_there) {
+            problems.refuse(&place.key(key), format!("belongs to type = \"{whose}\"; {why}"));
+        }
     };
-    let mut scopes: Vec<&str> = Vec::new();
-    for (place, text) in raw.iter(place) {
-        // RFC 6749 section 3.3.
-        let is_scope = |b: u8| matches!(b, b'!' | b'#'..=b'[' | b']'..=b'~');
-        for scope in text.split(' ').filter(|scope| !scope.is_empty()) {
-            if !scope.bytes().all(is_scope) {
-                problems.refuse(&place, format!("{} is no scope", quoted(scope)));
-                return None;
-            }
-            if !scopes.contains(&scope) {
-                scopes.push(scope);
-            }
+    match kind {
+        Kind::Oidc => refuse(&of_credentials, "credentials", "an OpenID Connect provider tells that itself"),
+        Kind::OAuth2 => {
+            refuse(&of_openid, "oidc", "OAuth 2 alone has no ID tokens");
+            refuse(&of_credentials, "credentials", "an OAuth 2 provider has its own page for that");
+        }
+        Kind::Credentials => {
+            refuse(&of_oauth, "oidc", "an API of one's own has no such thing");
+            refuse(&of_oauth2, "oauth2", "an API of one's own has no such thing");
+            refuse(&of_openid, "oidc", "an API of one's own has no such thing");
         }
     }
-    if !scopes.contains(&"openid") {
-        let mend = format!("write {:?}", format!("openid {}", scopes.join(" ")).trim_end());
-        problems.refuse_and_mend(place, "\"openid\" is missing, without which there is no ID token", mend);
-        return None;
-    }
-    Some(scopes.join(" "))
 }
 
 /// For whom an access token is that a client may bring.
@@ -379,23 +252,23 @@ fn accept_bearer(raw: &RawProvider<'_>, place: &Place, problems: &mut Problems) 
     audiences.iter(place).map(|(_, audience)| audience.to_owned()).collect()
 }
 
-fn authorization_params(
-    raw: &RawProvider<'_>,
-    place: &Place,
-    problems: &mut Problems,
-) -> Vec<(String, String)> {
-    let mut params = Vec::new();
-    for (name, value) in raw.authorization_params.iter().flatten() {
-        // Another response mode would change what comes back into something that is not read.
-        if authorize::RESERVED.contains(name) || *name == "response_mode" {
-            let mend = if *name == "scope" { "write scope beside id" } else { "leave it out" };
-            problems.refuse_and_mend(&place.key(name), "Vestibule sets this parameter itself", mend);
-        } else if name.is_empty() || name.contains(|c: char| c.is_control() || c.is_whitespace()) {
-            problems.refuse(&place.key(name), "a parameter's name has no white space");
-        } else {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            params.push(((*name).to_owned(), value));
+/// The colours of its button.
+fn brand(raw: &RawProvider<'_>, place: &Place, problems: &mut Problems) -> Option<Brand> {
+    let style = raw.style.as_ref()?;
+    let brand = Brand::of(style.background?, style.text?);
+    if brand.is_none() {
+        problems.refuse(place, "colours are written like \"#1a73e8\"");
+    }
+    brand
+}
+
+/// Lays presets under what is written, before it is read: a preset has the same keys.
+pub(in crate::config) fn lay_presets_under(auth: &mut Map<String, Value>, env: Env<'_>) {
+    let Some(Value::Array(written)) = auth.get_mut("providers") else { return };
+    for provider in written {
+        if let Value::Object(provider) = provider {
+            let is_set = |id: &str, key: &str| oauth::parameter_variable(id, key, env).1.is_some();
+            lay_under(provider, &is_set);
         }
     }
-    params
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::table::table;
-use super::value::{any, flag, text};
+use super::value::{Strings, any, flag, strings, text};
 
 table! {
     /// One of `fields`.
@@ -52,10 +52,10 @@ table! {
 table! {
     /// `user`
     RawUser<'a> {
-        id: Option<&'a str> = key("id", text),
-        name: Option<&'a str> = key("name", text),
-        email: Option<&'a str> = key("email", text),
-        image: Option<&'a str> = key("image", text),
+        id: Option<Strings<'a>> = key("id", strings),
+        name: Option<Strings<'a>> = key("name", strings),
+        email: Option<Strings<'a>> = key("email", strings),
+        image: Option<Strings<'a>> = key("image", strings),
     }
 }
 

@@ -1,7 +1,8 @@
 //! An API of one's own: what loads and as what, what is refused and with which words.
 
 use super::*;
-use crate::config::credentials::{ApiBody, Expiry, Source};
+use crate::config::credentials::{ApiBody, Expiry};
+use crate::config::data::Source;
 
 /// What the design document shows.
 fn api() -> Value {

@@ -443,7 +443,7 @@ pub(super) const REFUSED: &[(&str, &str, &[&str])] = &[
         r#"{"providers": [{"id": "acme"}]}"#,
         "{}",
         &[
-            "AUTH.providers[0].id: no preset, and no issuer is given (known here: auth0, authentik, cognito, gitlab, google, keycloak, logto, okta, zitadel); a provider that is no preset needs its issuer",
+            "AUTH.providers[0].id: no preset, and no issuer is given (docs/providers.md lists the presets); a provider that is no preset needs its issuer",
             "AUTH_ACME_ID: missing: the client id that the provider gave to this site; set it with `wrangler secret put AUTH_ACME_ID`, or write AUTH.providers[0].client_id",
             r#"AUTH_ACME_SECRET: missing: the client secret that the provider gave to this site; set it with `wrangler secret put AUTH_ACME_SECRET`; a public client has none and says so: token_endpoint_auth_method = "none" in AUTH.providers[0]"#,
         ],
@@ -522,21 +522,143 @@ pub(super) const REFUSED: &[(&str, &str, &[&str])] = &[
         r#"{"providers": [{"id": "github", "type": "oauth"}]}"#,
         "{}",
         &[
-            r#"AUTH.providers[0].type: this version cannot do that yet: providers without OpenID Connect; only "oidc" and "credentials" can be written"#,
+            "AUTH_GITHUB_ID: missing: the client id that the provider gave to this site; set it with `wrangler secret put AUTH_GITHUB_ID`, or write AUTH.providers[0].client_id",
+            r#"AUTH_GITHUB_SECRET: missing: the client secret that the provider gave to this site; set it with `wrangler secret put AUTH_GITHUB_SECRET`; a public client has none and says so: token_endpoint_auth_method = "none" in AUTH.providers[0]"#,
         ],
     ),
     (
-        r#"{"providers": [{"id": "x", "type": "oauth2", "authorization": "https://x.example", "token": {}, "userinfo": {}}]}"#,
-        "{}",
+        r#"{"providers": [{"id": "x", "type": "oauth2"}]}"#,
+        r#"{"AUTH_X_ID": "a", "AUTH_X_SECRET": "b"}"#,
         &[
-            r#"AUTH.providers[0].type: this version cannot do that yet: providers without OpenID Connect; only "oidc" and "credentials" can be written"#,
+            "AUTH.providers[0].token: missing: where a code becomes tokens",
+            r#"AUTH.providers[0].userinfo: missing: where the profile is asked for; or take user.id from "account", the token response"#,
+            "AUTH.providers[0].authorization: missing: where people are sent to sign in",
         ],
     ),
     (
-        r#"{"providers": [{"id": "okta", "token": "https://okta.example/token"}]}"#,
+        r#"{"providers": [{"id": "x", "type": "oauth2", "authorization": 1, "token": [], "userinfo": {"uri": "https://x.example"}}]}"#,
+        r#"{"AUTH_X_ID": "a", "AUTH_X_SECRET": "b"}"#,
+        &[
+            "AUTH.providers[0].authorization: expected a URL or a table, got a number",
+            "AUTH.providers[0].token: expected a URL or a table, got an array",
+            r#"AUTH.providers[0].userinfo.uri: unknown key; did you mean "url"?"#,
+        ],
+    ),
+    (
+        r#"{"providers": [{"id": "x", "type": "oauth2", "authorization": "https://x.example/a", "token": "https://x.example/t", "userinfo": "http://x.example/me"}]}"#,
+        r#"{"AUTH_X_ID": "a", "AUTH_X_SECRET": "b"}"#,
+        &[
+            r#"AUTH.providers[0].userinfo.url: "http://x.example/me": http is accepted for this machine only: use https"#,
+        ],
+    ),
+    (
+        r#"{"providers": [{"id": "x", "type": "oauth2", "authorization": "https://x.example/a", "token": "https://x.example/t", "userinfo": "https://{account.host}/me"}]}"#,
+        r#"{"AUTH_X_ID": "a", "AUTH_X_SECRET": "b"}"#,
+        &["AUTH.providers[0].userinfo.url: the host stands as it is"],
+    ),
+    (
+        r#"{"providers": [{"id": "x", "type": "oauth2", "authorization": "https://x.example/a", "token": "https://x.example/t", "userinfo": "https://x.example/{profile.id}"}]}"#,
+        r#"{"AUTH_X_ID": "a", "AUTH_X_SECRET": "b"}"#,
+        &[
+            "AUTH.providers[0].userinfo.url: {profile.id} stands for nothing; known here: access_token, account, api_key",
+        ],
+    ),
+    (
+        r#"{"providers": [{"id": "x", "type": "oauth2", "authorization": "https://x.example/a", "token": "https://x.example/t", "userinfo": {"url": "https://x.example/me", "headers": {"x-key": "{api_key}"}}}]}"#,
+        r#"{"AUTH_X_ID": "a", "AUTH_X_SECRET": "b"}"#,
+        &[
+            "AUTH_X_API_KEY: missing: the API key that the provider gave to this site; set it with `wrangler secret put AUTH_X_API_KEY`",
+        ],
+    ),
+    (
+        r#"{"providers": [{"id": "x", "type": "oauth2", "authorization": "https://x.example/a", "token": "https://x.example/t", "userinfo": "https://x.example/me", "user": {"id": []}}]}"#,
+        r#"{"AUTH_X_ID": "a", "AUTH_X_SECRET": "b"}"#,
+        &["AUTH.providers[0].user.id: an empty list gives nothing"],
+    ),
+    (
+        r#"{"providers": [{"id": "x", "type": "oauth2", "authorization": "https://x.example/a", "token": "https://x.example/t", "userinfo": "https://x.example/me", "nonce": true, "fields": []}]}"#,
+        r#"{"AUTH_X_ID": "a", "AUTH_X_SECRET": "b"}"#,
+        &[
+            r#"AUTH.providers[0].nonce: belongs to type = "oidc"; OAuth 2 alone has no ID tokens"#,
+            r#"AUTH.providers[0].fields: belongs to type = "credentials"; an OAuth 2 provider has its own page for that"#,
+        ],
+    ),
+    (
+        r#"{"providers": [{"id": "x", "type": "oauth2", "authorization": "https://x.example/a", "token": "https://x.example/t", "userinfo": "https://x.example/{tenant}/me"}]}"#,
+        r#"{"AUTH_X_ID": "a", "AUTH_X_SECRET": "b"}"#,
+        &["AUTH.providers[0].tenant: missing: {tenant} stands for it; write it, here or in AUTH_X_TENANT"],
+    ),
+    (
+        r#"{"providers": [{"id": "netsuite"}]}"#,
+        r#"{"AUTH_NETSUITE_ID": "a", "AUTH_NETSUITE_SECRET": "b"}"#,
+        &[
+            r#"AUTH.providers[0].tenant: missing: every customer of "netsuite" has one; write it like "1234567", here or in AUTH_NETSUITE_TENANT"#,
+            r#"AUTH.providers[0].userinfo: missing: where the profile is asked for; or take user.id from "account", the token response"#,
+        ],
+    ),
+    (
+        r#"{"providers": [{"id": "github", "domain": "git.example/x"}]}"#,
+        r#"{"AUTH_GITHUB_ID": "a", "AUTH_GITHUB_SECRET": "b"}"#,
+        &[
+            r#"AUTH.providers[0].domain: "git.example/x" does not fit into a URL as it is; use letters, digits, ".", "-" and "_""#,
+        ],
+    ),
+    (
+        r#"{"providers": [{"id": "staff", "preset": "octa"}]}"#,
+        "{}",
+        &[r#"AUTH.providers[0].preset: "octa" is not known; did you mean "okta"?"#],
+    ),
+    (
+        r#"{"providers": [{"id": "staff", "preset": "github", "type": "oidc"}]}"#,
+        "{}",
+        &[r#"AUTH.providers[0].preset: the preset "github" is of type = "oauth2"; leave one of them out"#],
+    ),
+    (
+        r#"{"providers": [{"id": "mastodon"}]}"#,
+        r#"{"AUTH_MASTODON_ID": "a", "AUTH_MASTODON_SECRET": "b"}"#,
+        &[
+            r#"AUTH.providers[0].issuer: missing: every customer of "mastodon" has one; write it like "https://mastodon.social", here or in AUTH_MASTODON_ISSUER"#,
+        ],
+    ),
+    (
+        r#"{"providers": [{"id": "apple"}]}"#,
+        r#"{"AUTH_APPLE_ID": "a"}"#,
+        &[
+            "AUTH_APPLE_SECRET: missing: the client secret that the provider gave to this site; set it with `wrangler secret put AUTH_APPLE_SECRET`; or AUTH_APPLE_PRIVATE_KEY, with which one is signed whenever it is needed",
+        ],
+    ),
+    (
+        r#"{"providers": [{"id": "apple"}]}"#,
+        r#"{"AUTH_APPLE_ID": "a", "AUTH_APPLE_PRIVATE_KEY": "clientsecret", "AUTH_APPLE_KEY_ID": "k"}"#,
+        &[
+            "AUTH_APPLE_PRIVATE_KEY: not a PEM file: it begins with -----BEGIN PRIVATE KEY----- and ends with -----END PRIVATE KEY-----",
+            r#"AUTH.providers[0].team_id: missing: every customer of "apple" has one; write it, here or in AUTH_APPLE_TEAM_ID"#,
+        ],
+    ),
+    (
+        r#"{"providers": [{"id": "okta", "token_endpoint_auth_method": "private_key_jwt"}]}"#,
         "{}",
         &[
-            r#"AUTH.providers[0].token: belongs to type = "oauth2"; an OpenID Connect provider tells that itself"#,
+            "AUTH_OKTA_PRIVATE_KEY: missing: the private key that the client signs with, in PEM; set it with `wrangler secret put AUTH_OKTA_PRIVATE_KEY < key.pem`",
+        ],
+    ),
+    (
+        r#"{"providers": [{"id": "okta", "response_mode": "fragment", "response_type": "code id_token"}]}"#,
+        "{}",
+        &[r#"AUTH.providers[0].response_mode: "fragment" is not known; known here: query, form_post"#],
+    ),
+    (
+        r#"{"providers": [{"id": "okta", "response_type": "code id_token"}]}"#,
+        "{}",
+        &[
+            r#"AUTH.providers[0].response_type: "code id_token": only a code is read from the response; leave it out"#,
+        ],
+    ),
+    (
+        r#"{"providers": [{"id": "okta", "id_token_signed_response_alg": "none"}]}"#,
+        "{}",
+        &[
+            r#"AUTH.providers[0].id_token_signed_response_alg: "none" is not known; known here: HS256, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA"#,
         ],
     ),
     (
@@ -569,10 +691,10 @@ pub(super) const REFUSED: &[(&str, &str, &[&str])] = &[
         &[r#"AUTH.providers[0].scopes: unknown key; did you mean "scope"?"#],
     ),
     (
-        r#"{"providers": [{"id": "okta", "token_endpoint_auth_method": "private_key_jwt"}]}"#,
+        r#"{"providers": [{"id": "okta", "token_endpoint_auth_method": "tls_client_auth"}]}"#,
         "{}",
         &[
-            r#"AUTH.providers[0].token_endpoint_auth_method: "private_key_jwt" is not known; known here: client_secret_basic, client_secret_post, none"#,
+            r#"AUTH.providers[0].token_endpoint_auth_method: "tls_client_auth" is not known; known here: client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, none"#,
         ],
     ),
     (
@@ -584,10 +706,10 @@ pub(super) const REFUSED: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
-        r#"{"providers": [{"id": "okta", "authorization_params": {"claims": {"a": 1}}}]}"#,
+        r#"{"providers": [{"id": "okta", "authorization_params": {"claims": [1]}}]}"#,
         "{}",
         &[
-            "AUTH.providers[0].authorization_params.claims: expected a string, a number, true or false, got a table",
+            "AUTH.providers[0].authorization_params.claims: expected a string, a number, true or false, got an array",
         ],
     ),
     (

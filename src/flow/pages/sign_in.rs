@@ -14,7 +14,6 @@ use crate::flow::{Exchange, Visit, with_cookies, with_parameters};
 use crate::http::form::Params;
 use crate::http::response::Response;
 use crate::platform::Platform;
-use crate::providers::preset;
 
 /// The id of what went wrong.
 const SAID: &str = "said";
@@ -79,7 +78,7 @@ fn way_in<P: Platform>(
             let said = error.filter(|error| *error == "CredentialsSignin").map(|_| SAID);
             ("callback", credentials::inputs(&provider.id, credentials, &label, said))
         }
-        ProviderKind::Oidc(_) => ("signin", button(provider, providers.len() == 1)),
+        ProviderKind::OAuth(_) => ("signin", button(provider, providers.len() == 1)),
     };
     html! {
         form method="post" action=(exchange.route(&format!("{route}/{}", provider.id))) {
@@ -144,7 +143,7 @@ fn other_host<P: Platform>(exchange: &Exchange<'_, P>, visit: &Visit) -> Option<
 
 /// The only way to sign in has a button that stands out.
 fn button(provider: &Provider, is_only: bool) -> Markup {
-    let brand = preset(&provider.id).map(|preset| format!(" {}", class_of(preset.id)));
+    let brand = provider.brand.map(|_| format!(" {}", class_of(&provider.id)));
     html! {
         button type="submit" class={ "provider" @if is_only { " only" } (brand.unwrap_or_default()) } {
             @if let Some(initial) = provider.name.trim_start().chars().next() {
@@ -155,17 +154,16 @@ fn button(provider: &Provider, is_only: bool) -> Markup {
     }
 }
 
-/// The colours of those that are presets. They come from the table of presets alone.
+/// The colours of those that have some.
 fn brand_rules(providers: &[Provider]) -> String {
-    let presets = providers.iter().filter_map(|provider| preset(&provider.id));
-    presets.fold(String::new(), |mut rules, preset| {
-        let (class, brand) = (class_of(preset.id), preset.brand);
+    let brands = providers.iter().filter_map(|provider| Some((class_of(&provider.id), provider.brand?)));
+    brands.fold(String::new(), |mut rules, (class, brand)| {
         // Writing to a String does not fail.
         let _ = write!(rules, ".{class}{{--brand:{};--on-brand:{}}}", brand.background, brand.text);
         rules
     })
 }
 
-fn class_of(preset_id: &str) -> String {
-    format!("is-{preset_id}")
+fn class_of(provider_id: &str) -> String {
+    format!("is-{provider_id}")
 }

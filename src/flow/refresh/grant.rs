@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::config::{OidcProvider, Provider, ProviderKind};
+use crate::config::oauth::{OAuthProvider, OpenId};
+use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
-use crate::flow::{Exchange, provider};
+use crate::flow::{Exchange, provider, sign_in};
 use crate::jose::jws;
 use crate::oauth::discovery::ProviderMetadata;
 use crate::oauth::id_token;
@@ -54,15 +55,15 @@ pub(super) async fn prepare<P: Platform>(
     exchange: &Exchange<'_, P>,
     provider: &Provider,
 ) -> Result<Prepared, RenewError> {
-    let ProviderKind::Oidc(oidc) = &provider.kind else { return Ok(Prepared(None)) };
-    let metadata = provider::metadata(exchange, provider, oidc).await.map_err(|error| passing(&error))?;
+    let ProviderKind::OAuth(oauth) = &provider.kind else { return Ok(Prepared(None)) };
+    let metadata = provider::metadata(exchange, provider, oauth).await.map_err(|error| passing(&error))?;
     Ok(Prepared(Some(metadata)))
 }
 
 /// Whether [`renew`] knows how to ask this provider, and the session has what that takes.
 pub(super) fn is_renewable(provider: &Provider, session: &Session) -> bool {
     match &provider.kind {
-        ProviderKind::Oidc(_) => session.refresh_token().is_some(),
+        ProviderKind::OAuth(_) => session.refresh_token().is_some(),
         ProviderKind::Credentials(api) => {
             api.refresh.as_ref().is_some_and(|refresh| api::has_what_it_takes(refresh, session))
         }
@@ -78,14 +79,14 @@ pub(super) async fn renew<P: Platform>(
 ) -> Result<Renewed, RenewError> {
     let refused = || Err(RenewError::Misconfigured("no refresh is configured".to_owned()));
     match (&provider.kind, prepared) {
-        (ProviderKind::Oidc(oidc), Prepared(Some(metadata))) => {
-            renew_at_provider(exchange, provider, oidc, &metadata, session).await
+        (ProviderKind::OAuth(oauth), Prepared(Some(metadata))) => {
+            renew_at_provider(exchange, provider, oauth, &metadata, session).await
         }
         (ProviderKind::Credentials(credentials), _) => match &credentials.refresh {
             Some(refresh) => api::renew(exchange, provider, refresh, session).await,
             None => refused(),
         },
-        (ProviderKind::Oidc(_), Prepared(None)) => refused(),
+        (ProviderKind::OAuth(_), Prepared(None)) => refused(),
     }
 }
 
@@ -93,25 +94,31 @@ pub(super) async fn renew<P: Platform>(
 async fn renew_at_provider<P: Platform>(
     exchange: &Exchange<'_, P>,
     provider: &Provider,
-    oidc: &OidcProvider,
+    oauth: &OAuthProvider,
     metadata: &ProviderMetadata,
     session: &Session,
 ) -> Result<Renewed, RenewError> {
     let refresh_token = session
         .refresh_token()
         .ok_or_else(|| RenewError::Gone("the session has no refresh token".to_owned()))?;
-    let client = provider::client(oidc, metadata);
-    let request = token::refresh_request(metadata.token_endpoint(), &client, &refresh_token);
+    let client = provider::client(exchange, oauth, metadata)
+        .await
+        .map_err(|error| RenewError::Misconfigured(error.to_string()))?;
+    let redirect_uri = sign_in::redirect_uri(exchange, &provider.id);
+    let grant = token::Grant::Refresh { refresh_token: &refresh_token, redirect_uri: &redirect_uri };
+    let endpoint = oauth.token.refresh_endpoint.as_ref().unwrap_or(metadata.token_endpoint());
+    let request = token::request(endpoint, &client, &oauth.token, grant);
     let response =
         provider::ask(exchange, provider, "token", request).await.map_err(|error| passing(&error))?;
-    let tokens = token::parse(&response).map_err(|error| match error {
+    let tokens = token::parse(&response, provider::reading(oauth)).map_err(|error| match error {
         TokenError::InvalidGrant(_) => RenewError::Gone(error.to_string()),
         TokenError::InvalidClient(_) => RenewError::Misconfigured(error.to_string()),
         _ => RenewError::Unavailable(error.to_string(), retry_after(&response, exchange.platform.now())),
     })?;
-    if let Some(id_token) = &tokens.id_token {
-        let subject = session.subject().unwrap_or_default();
-        check_id_token(exchange, provider, oidc, metadata, id_token, subject)
+    if let (Some(id_token), Some(openid)) = (&tokens.id_token, &oauth.openid) {
+        // Where people are told apart by something else, the session does not know the subject.
+        let subject = session.subject().filter(|_| oauth.user.id.is_none());
+        check_id_token(exchange, provider, (oauth, openid), metadata, id_token, subject)
             .await
             .map_err(|error| passing(&error))?;
     }
@@ -134,12 +141,12 @@ fn passing(error: &Error) -> RenewError {
 async fn check_id_token<P: Platform>(
     exchange: &Exchange<'_, P>,
     provider: &Provider,
-    oidc: &OidcProvider,
+    (oauth, openid): (&OAuthProvider, &OpenId),
     metadata: &ProviderMetadata,
     id_token: &Secret,
-    subject: &str,
+    subject: Option<&str>,
 ) -> Result<(), Error> {
-    let verified = provider::verify_signature(exchange, provider, metadata, id_token.expose());
+    let verified = provider::verify_signature(exchange, provider, oauth, metadata, id_token.expose());
     let claims = match within(exchange.platform, KEYS, pin!(verified)).await {
         Some(Ok(payload)) => payload.into_claims(),
         None
@@ -155,7 +162,8 @@ async fn check_id_token<P: Platform>(
         }
         Some(Err(error)) => return Err(error),
     };
-    id_token::verify_refreshed(&claims, metadata.issuer(), &oidc.client_id, subject)
+    provider::issuer_of_token(openid, metadata, &claims)
+        .and_then(|issuer| id_token::verify_refreshed(&claims, &issuer, &oauth.client.id, subject))
         .map_err(|cause| provider::blame(provider, cause))
 }
 

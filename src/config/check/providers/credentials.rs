@@ -1,18 +1,17 @@
 //! An API of one's own: its form, its requests, and the paths into its answers.
 
 mod refresh;
-mod request;
+pub(super) mod request;
 mod tokens;
 
-use super::is_shown;
+use super::{is_shown, user};
 use crate::config::Provider;
 use crate::config::ProviderKind;
-use crate::config::credentials::{CredentialsProvider, Field, Login, Source, TokenPaths, UserPaths};
+use crate::config::credentials::{CredentialsProvider, Field, Login, TokenPaths, UserPaths};
 use crate::config::data::{DataPath, Template};
-use crate::config::error::{Place, Problems, quoted, suggestion};
-use crate::config::raw::{RawField, RawLogin, RawProvider, RawUser};
+use crate::config::error::{Place, Problems, quoted};
+use crate::config::raw::{RawField, RawLogin, RawProvider, RawUser, Strings};
 use request::{GET_OR_POST, Known, POST_OR_PUT};
-use tokens::{answer_path, is_named};
 
 /// What both answers have together.
 const USER_ROOTS: [&str; 6] = ["profile", "login", "body", "access_token", "cookie", "header"];
@@ -35,7 +34,7 @@ pub(super) fn credentials(
         let known = Known::roots(&["access_token", "login", "body", "cookie"]);
         request::request(raw, raw.body, GET_OR_POST, &known, &place.key("profile"), problems)
     });
-    let user = user(raw.user.as_ref(), profile.is_some(), &place.key("user"), problems);
+    let user = user_paths(raw.user.as_ref(), profile.is_some(), &place.key("user"), problems);
     let login_gives_one = raw.login.as_ref().is_some_and(|raw| raw.answer.refresh_token.is_some());
     let refresh = raw
         .refresh
@@ -211,7 +210,7 @@ fn refuse_unsent(fields: &[Field], login: &Login, place: &Place, problems: &mut 
     }
 }
 
-fn user(
+fn user_paths(
     raw: Option<&RawUser<'_>>,
     has_profile: bool,
     place: &Place,
@@ -226,38 +225,20 @@ fn user(
             "write for example \"profile.id\" or \"access_token.sub\"",
         );
     }
-    let mut source = |text: Option<&str>, key| source(text?, has_profile, &place.key(key), problems);
-    let id = source(raw.id, "id");
-    let (name, email, image) =
-        (source(raw.name, "name"), source(raw.email, "email"), source(raw.image, "image"));
+    let mut source = |written: Option<&Strings<'_>>, key| {
+        let place = place.key(key);
+        let texts: Vec<_> = written?.iter(&place).map(|(place, text)| (place, text.to_owned())).collect();
+        let source = user::source(&texts, &USER_ROOTS, &place, problems)?;
+        if !has_profile && source.paths().iter().any(|path| path.root() == "profile") {
+            let mend = "write profile.url, or take it from \"login\" or \"access_token\"";
+            problems.refuse_and_mend(&place, "no request for a profile is made", mend);
+            return None;
+        }
+        Some(source)
+    };
+    let id = source(raw.id.as_ref(), "id");
+    let name = source(raw.name.as_ref(), "name");
+    let email = source(raw.email.as_ref(), "email");
+    let image = source(raw.image.as_ref(), "image");
     Some(UserPaths { id: id?, name, email, image })
-}
-
-/// A path, or, where there is a brace in it, a template. No text about a person has braces of its own.
-fn source(text: &str, has_profile: bool, place: &Place, problems: &mut Problems) -> Option<Source> {
-    let source = if text.contains('{') {
-        let (template, unknown) = Template::parse(text, |path| USER_ROOTS.contains(&path.root()));
-        if let Some(path) = unknown.first() {
-            let hint = suggestion(path.root(), &USER_ROOTS);
-            problems.refuse(place, format!("{{{path}}} stands for nothing; {hint}"));
-            return None;
-        }
-        if template.paths().next().is_none() {
-            problems.refuse(place, format!("{} is the same for everybody", quoted(text)));
-            return None;
-        }
-        Source::Text(template)
-    } else {
-        Source::Path(answer_path(text, &USER_ROOTS, place, problems)?)
-    };
-    let paths: Vec<&DataPath> = match &source {
-        Source::Path(path) => vec![path],
-        Source::Text(template) => template.paths().collect(),
-    };
-    if !has_profile && paths.iter().any(|path| path.root() == "profile") {
-        let mend = "write profile.url, or take it from \"login\" or \"access_token\"";
-        problems.refuse_and_mend(place, "no request for a profile is made", mend);
-        return None;
-    }
-    paths.iter().all(|path| is_named(path, place, problems)).then_some(source)
 }

@@ -13,7 +13,7 @@ use crate::http::request::Method;
 /// What changes something at the API. Never GET: a URL with a password in it is in every log on the way.
 pub(super) const POST_OR_PUT: &[&str] = &["POST", "PUT"];
 /// What asks for something.
-pub(super) const GET_OR_POST: &[&str] = &["GET", "POST"];
+pub(in crate::config::check::providers) const GET_OR_POST: &[&str] = &["GET", "POST"];
 
 /// Header fields that Vestibule or the runtime sets.
 const OWN_HEADERS: [&str; 10] = [
@@ -30,7 +30,7 @@ const OWN_HEADERS: [&str; 10] = [
 ];
 
 /// What the templates of a request know.
-pub(super) struct Known<'a> {
+pub(in crate::config::check::providers) struct Known<'a> {
     names: Vec<&'a str>,
     is_known: fn(&DataPath) -> bool,
 }
@@ -42,7 +42,7 @@ impl<'a> Known<'a> {
     }
 
     /// Paths that begin with one of these: `{login.user.id}`.
-    pub(super) fn roots(names: &[&'a str]) -> Self {
+    pub(in crate::config::check::providers) fn roots(names: &[&'a str]) -> Self {
         let is_known = |path: &DataPath| path.root() != "cookie" || path.rest().len() == 1;
         Self { names: names.to_vec(), is_known }
     }
@@ -59,7 +59,7 @@ impl<'a> Known<'a> {
 }
 
 /// Checks a request that has this body. The first of `methods` is what is taken where none is written.
-pub(super) fn request(
+pub(in crate::config::check::providers) fn request(
     raw: &RawRequest<'_>,
     raw_body: Option<&Value>,
     methods: &[&str],
@@ -154,17 +154,34 @@ fn headers(
     for (name, text) in raw.into_iter().flatten() {
         let place = place.key(name);
         let name = name.to_ascii_lowercase();
-        if !is_token(&name) {
-            problems.refuse(&place, format!("{} is no header field's name", quoted(&name)));
-        } else if OWN_HEADERS.contains(&name.as_str()) {
-            problems.refuse(&place, "this header field is set for you");
-        } else if headers.iter().any(|(other, _)| *other == name) {
+        if !check_header(&name, &place, problems) {
+            continue;
+        }
+        if headers.iter().any(|(other, _)| *other == name) {
             problems.refuse(&place, "this header field is there in another spelling");
         } else if let Some(template) = strict_template(text, known, &place, problems) {
             headers.push((name, template));
         }
     }
     headers
+}
+
+/// Whether a header field of that name can be set.
+pub(in crate::config::check::providers) fn check_header(
+    name: &str,
+    place: &Place,
+    problems: &mut Problems,
+) -> bool {
+    let name = name.to_ascii_lowercase();
+    if !is_token(&name) {
+        problems.refuse(place, format!("{} is no header field's name", quoted(&name)));
+        return false;
+    }
+    if OWN_HEADERS.contains(&name.as_str()) {
+        problems.refuse(place, "this header field is set for you");
+        return false;
+    }
+    true
 }
 
 /// A template for a header field, where no brace is anything else.

@@ -1,8 +1,9 @@
 //! Where an answer of the API's has its tokens, as it is written.
 
+use crate::config::check::providers::user::answer_path;
 use crate::config::credentials::Expiry;
 use crate::config::data::DataPath;
-use crate::config::error::{Place, Problems, quoted, suggestion};
+use crate::config::error::{Place, Problems};
 use crate::config::raw::RawAnswer;
 
 /// What an answer has.
@@ -43,30 +44,4 @@ pub(super) fn tokens(raw: &RawAnswer<'_>, place: &Place, problems: &mut Problems
 /// What is there when the API refuses.
 pub(super) fn error(raw: &RawAnswer<'_>, place: &Place, problems: &mut Problems) -> Option<DataPath> {
     answer_path(raw.error?, &["body", "header"], &place.key("error"), problems)
-}
-
-/// A path into an answer, which begins with one of `roots`.
-pub(super) fn answer_path(
-    text: &str,
-    roots: &[&str],
-    place: &Place,
-    problems: &mut Problems,
-) -> Option<DataPath> {
-    let path = problems.parsed(place, text, DataPath::parse(text))?;
-    if !roots.contains(&path.root()) {
-        let hint = suggestion(path.root(), roots);
-        problems.refuse(place, format!("{} begins with no part of an answer; {hint}", quoted(text)));
-        return None;
-    }
-    is_named(&path, place, problems).then_some(path)
-}
-
-/// Cookies and header fields have a name and nothing inside.
-pub(super) fn is_named(path: &DataPath, place: &Place, problems: &mut Problems) -> bool {
-    let is_good = !matches!(path.root(), "cookie" | "header") || path.rest().len() == 1;
-    if !is_good {
-        let problem = format!("\"{path}\" is no {0}: write {0}.NAME", path.root());
-        problems.refuse(place, problem);
-    }
-    is_good
 }

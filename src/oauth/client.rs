@@ -1,0 +1,97 @@
+//! As whom a client speaks at the token endpoint, and how it proves that (RFC 6749 section 2.3).
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use url::form_urlencoded;
+
+use crate::config::oauth::ClientAuthMethod;
+use crate::secret::Secret;
+
+/// Who asks (RFC 6749 section 2.3).
+#[derive(Clone, Debug)]
+pub struct Client<'a> {
+    /// `client_id`
+    pub id: &'a str,
+    /// Its parameter's name.
+    pub id_param: &'a str,
+    /// The name of the parameter for a secret.
+    pub secret_param: &'a str,
+    /// The secret, for configurations that put it elsewhere.
+    pub secret: Option<&'a Secret>,
+    /// How it proves that.
+    pub authentication: ClientAuthentication<'a>,
+}
+
+/// How a client authenticates, with what it takes (OpenID Connect Core 1.0 section 9).
+#[derive(Clone, Debug)]
+pub enum ClientAuthentication<'a> {
+    /// `client_secret_basic`: in the `Authorization` header.
+    Basic(&'a Secret),
+    /// `client_secret_post`: in the body.
+    Post(Cow<'a, Secret>),
+    /// `client_secret_jwt` or `private_key_jwt`: a signed assertion (RFC 7523 section 2.2).
+    Assertion(Secret),
+    /// `none`: a public client.
+    None,
+}
+
+/// The method by which a client authenticates: the `configured` one, otherwise by what the provider says it
+/// supports (`token_endpoint_auth_methods_supported`). `client_secret_basic` is the default (OpenID Connect Core
+/// 1.0 section 9, RFC 8414 section 2), also for a provider that lists only methods that take more than a secret:
+/// its answer will say so.
+pub fn method(configured: Option<ClientAuthMethod>, supported: &[String]) -> ClientAuthMethod {
+    let lists = |method: &str| supported.iter().any(|listed| listed == method);
+    match configured {
+        Some(method) => method,
+        None if !lists("client_secret_basic") && lists("client_secret_post") => ClientAuthMethod::Post,
+        None => ClientAuthMethod::Basic,
+    }
+}
+
+/// Both parts are form-encoded before they are joined, so a colon in either is no separator (RFC 6749
+/// section 2.3.1).
+pub(super) fn basic(id: &str, secret: &Secret) -> String {
+    let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    format!("Basic {}", STANDARD.encode(format!("{}:{}", encode(id), encode(secret.expose()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_parts_of_basic_credentials_are_form_encoded_first() {
+        let decoded = |id: &str, secret: &str| {
+            let header = basic(id, &Secret::new(secret));
+            String::from_utf8(STANDARD.decode(header.strip_prefix("Basic ").unwrap()).unwrap()).unwrap()
+        };
+        assert_eq!(decoded("a:b", "c:d"), "a%3Ab:c%3Ad");
+        assert_eq!(decoded("https://app.example", "p w+%ü"), "https%3A%2F%2Fapp.example:p+w%2B%25%C3%BC");
+        assert_eq!(decoded("plain-id_1.x", "S3cret-_."), "plain-id_1.x:S3cret-_.");
+    }
+
+    #[test]
+    fn the_way_to_authenticate_is_chosen_by_configuration_then_by_the_provider() {
+        use ClientAuthMethod::{Basic, None as Public, Post, PrivateKeyJwt};
+        const BASIC: &str = "client_secret_basic";
+        const POST: &str = "client_secret_post";
+        for (configured, supported, chosen) in [
+            (None, &[][..], Basic),
+            (None, &[BASIC], Basic),
+            (None, &[POST, BASIC], Basic),
+            (None, &[POST], Post),
+            (None, &["private_key_jwt", POST], Post),
+            (None, &["private_key_jwt"], Basic),
+            (None, &["none"], Basic),
+            (Some(Basic), &[POST], Basic),
+            (Some(Post), &[BASIC], Post),
+            (Some(PrivateKeyJwt), &[BASIC], PrivateKeyJwt),
+            (Some(Public), &[BASIC], Public),
+        ] {
+            let supported: Vec<_> = supported.iter().map(|&s| s.to_owned()).collect();
+            assert_eq!(method(configured, &supported), chosen, "{configured:?} {supported:?}");
+        }
+    }
+}
