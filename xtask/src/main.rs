@@ -7,6 +7,7 @@ mod build;
 mod dev;
 mod explain;
 mod project;
+mod providers;
 mod race;
 mod stack;
 mod step;
@@ -33,6 +34,8 @@ cargo xtask COMMAND
   race           what becomes of sessions when many requests want one refresh token: a simulation, and its table
     --races N, --seed N
     --write          puts the table into docs/refresh.md
+  providers      a sign-in with every provider, as its documentation has it, and the table of what passed
+    --write          makes docs/providers.md from the presets
   browser        those of a browser alone: a walk through the demo, a look at every page; pictures in target/screenshots/
   apps           applications written for Auth.js alone, in a browser: next-auth's client, the Next.js example
     react | nextjs   one of them
@@ -68,6 +71,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["apps", options @ ..] => apps::apps(&project, apps::Options::parse(options)?),
         ["explain", request @ ..] => explain::explain(&project, request),
         ["race", options @ ..] => race::race(&project, race::Options::parse(options)?),
+        ["providers", options @ ..] => providers::providers(&project, providers::Options::parse(options)?),
         ["bench", options @ ..] => bench::bench(&project, options),
         ["browser"] => browser::browser(&project),
         [] | ["help" | "--help" | "-h"] => {
