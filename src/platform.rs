@@ -67,9 +67,13 @@ pub trait Platform: Clone + 'static {
     /// ([`Target::location`]).
     ///
     /// What is `personal` is neither taken from a shared cache on the way nor put into one.
+    ///
+    /// `request` is `incoming` as its target is to see it: a platform that has that one already makes only the
+    /// changes.
     async fn forward(
         &self,
         target: &Target,
+        incoming: &Request,
         request: Request,
         body: Self::Body,
         personal: bool,

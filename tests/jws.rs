@@ -79,7 +79,14 @@ impl Platform for Signatures {
         signature::public_key(key)
     }
 
-    async fn forward(&self, _: &Target, _: Request, (): (), _: bool) -> Result<(), ForwardError> {
+    async fn forward(
+        &self,
+        _: &Target,
+        _: &Request,
+        _: Request,
+        (): (),
+        _: bool,
+    ) -> Result<(), ForwardError> {
         unreachable!("nothing is forwarded")
     }
 

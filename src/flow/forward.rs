@@ -5,6 +5,7 @@ use crate::flow::{Exchange, assertion, refresh, with_cookies};
 use crate::guard::path::CanonicalPath;
 use crate::http::cookie::{self, SetCookie};
 use crate::http::headers::Headers;
+use crate::http::request::{Request, RequestUrl};
 use crate::http::response::Response;
 use crate::platform::{ForwardError, Level, Platform};
 use crate::reply::Reply;
@@ -20,19 +21,19 @@ pub(crate) async fn forward<P: Platform>(
     body: P::Body,
 ) -> Reply<P::Upstreamed> {
     let session = session.as_ref();
-    let mut request = exchange.request.clone();
-    path.as_forwarded().clone_into(&mut request.url.path);
     let mut identity = route.identity(session.map(Session::claims));
     match assertion::assertion(exchange, &route, session).await {
         Ok(assertion) => identity.extend(assertion.map(|token| (assertion::HEADER.to_owned(), token))),
         Err(error) => return Reply::Own(with_cookies(assertion::failed(exchange, &error), renewed)),
     }
-    request.headers =
-        route.outgoing(exchange.config(), &exchange.vestibule.guarded, exchange.request, &identity);
+    let incoming = exchange.request;
+    let mut headers = route.outgoing(exchange.config(), &exchange.vestibule.guarded, incoming, &identity);
     if route.forward_session {
-        replace_cookies(&mut request.headers, &renewed);
+        replace_cookies(&mut headers, &renewed);
     }
-    match exchange.platform.forward(route.target, request, body, is_personal).await {
+    let url = RequestUrl { path: path.as_forwarded().to_owned(), ..incoming.url.clone() };
+    let request = Request { method: incoming.method.clone(), url, headers };
+    match exchange.platform.forward(route.target, incoming, request, body, is_personal).await {
         Ok(response) => {
             let cookies = refresh::still_wanted(exchange, session, renewed).await;
             Reply::Forwarded { response, cookies }

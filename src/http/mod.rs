@@ -3,6 +3,7 @@
 pub mod cookie;
 pub mod form;
 pub mod headers;
+pub mod lines;
 pub mod origin;
 pub(crate) mod percent;
 pub mod request;

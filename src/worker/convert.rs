@@ -1,31 +1,38 @@
 //! JavaScript's requests and responses to ours and back.
 
 use serde_json::json;
-use worker::js_sys::{Array, Uint8Array};
+use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::{console_warn, web_sys};
 
 use crate::http::cookie::SetCookie;
 use crate::http::headers::Headers;
+use crate::http::lines;
 use crate::http::request::{Method, Request, RequestUrl};
 use crate::http::response::Response;
 use crate::json;
 use crate::reply::Reply;
+use crate::worker::glue;
 
 /// The head of a request. `None` where its URL is none, which the runtime does not let through.
 pub(super) fn head(request: &web_sys::Request) -> Option<Request> {
+    let text = text(glue::head(request));
+    let mut fields = text.split('\n');
     Some(Request {
-        method: Method::new(&request.method()),
-        url: RequestUrl::parse(&request.url())?,
-        headers: headers(&request.headers()),
+        method: Method::new(fields.next()?),
+        url: RequestUrl::parse(fields.next()?)?,
+        headers: lines::read(fields),
     })
 }
 
-/// All fields in two calls and one string: `Array.from(headers).join("\n")` writes each pair as
-/// `name,value`. A name has no comma and a value no line break, so it can be read back.
+/// Header fields as they came.
 pub(super) fn headers(headers: &web_sys::Headers) -> Headers {
-    let all = String::from(Array::from(headers).join("\n"));
-    all.split('\n').filter_map(|field| field.split_once(',')).collect()
+    lines::read(text(glue::fields(headers)).split('\n').skip(1))
+}
+
+/// What JavaScript has encoded is sound.
+fn text(utf8: Vec<u8>) -> String {
+    String::from_utf8(utf8).unwrap_or_default()
 }
 
 /// Our header fields as JavaScript's.
@@ -83,12 +90,9 @@ pub(super) fn with_location(
 }
 
 fn own(response: &Response) -> Result<web_sys::Response, JsValue> {
-    let init = web_sys::ResponseInit::new();
-    init.set_status(response.status);
-    let headers = to_js(&response.headers)?;
-    init.set_headers(&headers);
+    let fields = lines::write(&response.headers).map_err(|error| JsValue::from_str(&error.to_string()))?;
     let body = (!response.body.is_empty()).then_some(response.body.as_str());
-    web_sys::Response::new_with_opt_str_and_init(body, &init)
+    glue::respond(response.status, &fields, body)
 }
 
 /// A short text.

@@ -3,17 +3,21 @@
 
 mod bindings;
 mod convert;
+mod glue;
 mod lease;
 mod platform;
+mod task;
 mod webcrypto;
 
 use std::cell::OnceCell;
-#[cfg(feature = "entry")]
-use std::convert::Infallible;
 use std::rc::Rc;
 
 use worker::js_sys::JSON;
 use worker::wasm_bindgen::JsValue;
+#[cfg(feature = "entry")]
+use worker::wasm_bindgen::{self, prelude::wasm_bindgen};
+#[cfg(feature = "entry")]
+use worker::worker_sys;
 use worker::{Context, Env, console_error, console_warn, web_sys};
 
 pub use crate::worker::lease::RefreshLease;
@@ -79,7 +83,8 @@ async fn answer(
     let Some(head) = convert::head(&request) else {
         return convert::plain(400, "Bad request.");
     };
-    let platform = Workers::new(env, context, &request);
+    let request = Rc::new(request);
+    let platform = Workers::new(env, context, Rc::clone(&request));
     let reply = vestibule.handle(&platform, head, Incoming(request)).await;
     convert::reply(reply)
 }
@@ -104,16 +109,16 @@ fn configured(env: &Env, ready: impl FnOnce(Config) -> Vestibule) -> Result<Rc<V
     })
 }
 
+/// What `#[worker::event(fetch)]` makes of [`fetch`], but that nothing waits that need not ([`task`]).
 #[cfg(feature = "entry")]
-#[worker::event(fetch)]
-async fn entry(
-    request: web_sys::Request,
-    env: Env,
-    context: Context,
-) -> Result<web_sys::Response, Infallible> {
-    let answer = answer(request, env, context, Vestibule::new).await;
-    Ok(answer.unwrap_or_else(|error| {
-        console_error!("{}", convert::words(&error));
-        web_sys::Response::error()
-    }))
+#[wasm_bindgen(js_name = fetch)]
+pub fn entry(request: web_sys::Request, env: Env, context: worker_sys::Context) -> JsValue {
+    task::run(async move {
+        let answer = answer(request, env, Context::new(context), Vestibule::new).await;
+        let answer = answer.unwrap_or_else(|error| {
+            console_error!("{}", convert::words(&error));
+            web_sys::Response::error()
+        });
+        answer.into()
+    })
 }

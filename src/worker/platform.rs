@@ -12,6 +12,7 @@ use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
 use worker::{Context, Env, console_error, console_log, console_warn, web_sys};
 
 use crate::config::{Target, refresh};
+use crate::http::lines;
 use crate::http::request::{Request, RequestUrl};
 use crate::jose::jwk::Jwk;
 use crate::jose::jws::Algorithm;
@@ -22,25 +23,22 @@ use crate::platform::{
 };
 use crate::time::Timestamp;
 use crate::worker::bindings::{Kv, Objects, Timer, binding, member, settled};
-use crate::worker::{convert, lease, webcrypto};
+use crate::worker::{convert, glue, lease, task, webcrypto};
 
 /// The runtime around one request.
 #[derive(Clone)]
 pub(super) struct Workers {
     env: Env,
     context: Rc<Context>,
-    /// The airport code of the data centre, as `request.cf.colo` has it.
-    location: Rc<str>,
+    request: Rc<web_sys::Request>,
 }
 
 /// The incoming request, which holds the body.
-pub(super) struct Incoming(pub(super) web_sys::Request);
+pub(super) struct Incoming(pub(super) Rc<web_sys::Request>);
 
 impl Workers {
-    pub(super) fn new(env: Env, context: Context, request: &web_sys::Request) -> Self {
-        let colo = member(request, "cf").filter(JsValue::is_object).and_then(|cf| member(&cf, "colo"));
-        let location = colo.and_then(|colo| colo.as_string()).unwrap_or_default();
-        Self { env, context: Rc::new(context), location: location.into() }
+    pub(super) fn new(env: Env, context: Context, request: Rc<web_sys::Request>) -> Self {
+        Self { env, context: Rc::new(context), request }
     }
 }
 
@@ -127,34 +125,29 @@ impl Platform for Workers {
     async fn forward(
         &self,
         target: &Target,
+        incoming: &Request,
         request: Request,
         body: Incoming,
         personal: bool,
     ) -> Result<web_sys::Response, ForwardError> {
         let failed = |error: JsValue| ForwardError::Unreachable(convert::words(&error));
-        // The incoming request at its target: with its method and its body, which a GET may have too (a
-        // request that is made from parts may not), and with what the edge knows of the client (`cf`).
-        let incoming: &web_sys::RequestInit = body.0.unchecked_ref();
-        let moved =
-            web_sys::Request::new_with_str_and_init(&url(target, &request.url), incoming).map_err(failed)?;
-        let init = init(&request.headers).map_err(failed)?;
-        let asked = request.url;
-        match target {
-            Target::Origin | Target::Url(_) => {
-                if personal {
-                    pass_the_cache(&init).map_err(failed)?;
-                }
-                let request = web_sys::Request::new_with_request_and_init(&moved, &init).map_err(failed)?;
-                let response = respond(global().fetch_with_request(&request)).await.map_err(failed)?;
-                Ok(convert::with_location(response, |location| target.location(location, &asked)))
+        let (binding, past_the_cache) = match target {
+            Target::Origin | Target::Url(_) => (None, personal),
+            Target::Binding(name) => (Some(name.as_str()), false),
+        };
+        let changes = lines::changes(&incoming.headers, &request.headers)
+            .map_err(|error| ForwardError::Unreachable(error.to_string()))?;
+        let url = url(target, &request.url);
+        let sent = glue::send(&self.env, binding, &url, &body.0, &changes, past_the_cache);
+        let none = || ForwardError::NoBinding(binding.unwrap_or_default().to_owned());
+        let promise = sent.map_err(failed)?.ok_or_else(none)?;
+        let response: web_sys::Response = task::settled(promise).await.map_err(failed)?.unchecked_into();
+        Ok(match target {
+            Target::Url(_) => {
+                convert::with_location(response, |location| target.location(location, &request.url))
             }
-            Target::Binding(name) => {
-                let binding = self.binding(name)?;
-                let request = web_sys::Request::new_with_request_and_init(&moved, &init).map_err(failed)?;
-                let promise = binding.fetch(&request).map_err(failed)?;
-                respond(promise).await.map_err(failed)
-            }
-        }
+            Target::Origin | Target::Binding(_) => response,
+        })
     }
 
     async fn sleep(&self, time: Duration) {
@@ -182,7 +175,9 @@ impl Platform for Workers {
     }
 
     fn location(&self) -> String {
-        self.location.to_string()
+        // The airport code of the data centre. The runtime reads `cf` when it is asked for, which few requests do.
+        let cf = member(&self.request, "cf").filter(JsValue::is_object);
+        cf.and_then(|cf| member(&cf, "colo")).and_then(|colo| colo.as_string()).unwrap_or_default()
     }
 
     async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError> {
@@ -229,14 +224,6 @@ impl Workers {
     fn store(&self) -> Result<Kv, StoreError> {
         binding(&self.env, refresh::KV).ok_or(StoreError::NoBinding(refresh::KV))
     }
-
-    fn binding(&self, name: &str) -> Result<worker::worker_sys::Fetcher, ForwardError> {
-        binding(&self.env, name)
-            .filter(|binding: &worker::worker_sys::Fetcher| {
-                member(binding, "fetch").is_some_and(|fetch| fetch.is_function())
-            })
-            .ok_or_else(|| ForwardError::NoBinding(name.to_owned()))
-    }
 }
 
 /// The request's URL at its target.
@@ -253,16 +240,6 @@ fn init(headers: &crate::http::headers::Headers) -> Result<web_sys::RequestInit,
     init.set_headers(&headers);
     init.set_redirect(web_sys::RequestRedirect::Manual);
     Ok(init)
-}
-
-/// Cloudflare's cache is asked by URL, whoever the request is from, and keeps by the URL's ending what no header
-/// forbids. A negative time keeps the response out of it, as the option `cache: "no-store"` would, which also adds
-/// header fields to the request.
-fn pass_the_cache(init: &web_sys::RequestInit) -> Result<(), JsValue> {
-    let cf = worker::js_sys::Object::new();
-    Reflect::set(&cf, &JsValue::from_str("cacheTtl"), &JsValue::from(-1))?;
-    Reflect::set(init, &JsValue::from_str("cf"), &cf)?;
-    Ok(())
 }
 
 fn global() -> web_sys::WorkerGlobalScope {

@@ -323,6 +323,7 @@ impl Platform for Stage {
     async fn forward(
         &self,
         target: &Target,
+        _: &Request,
         request: Request,
         body: Vec<u8>,
         personal: bool,

@@ -157,7 +157,14 @@ impl Platform for Stage {
         unreachable!("nothing is signed here")
     }
 
-    async fn forward(&self, _: &Target, _: Request, (): (), _: bool) -> Result<(), ForwardError> {
+    async fn forward(
+        &self,
+        _: &Target,
+        _: &Request,
+        _: Request,
+        (): (),
+        _: bool,
+    ) -> Result<(), ForwardError> {
         Ok(())
     }
 

@@ -46,8 +46,13 @@ const OPTIMIZE: &[&str] = &[
 ];
 
 /// The steps after cargo themselves: where they change, their output does.
-const STEPS: [&str; 4] =
-    [include_str!("mod.rs"), include_str!("bindings.rs"), include_str!("shim.rs"), shim::TEMPLATE];
+const STEPS: [&str; 5] = [
+    include_str!("mod.rs"),
+    include_str!("bindings.rs"),
+    include_str!("shim.rs"),
+    shim::TEMPLATE,
+    shim::METHODS,
+];
 
 /// Set by `cargo xtask dev` for the builds that wrangler starts when the source changes.
 pub(crate) const FAST: &str = "XTASK_BUILD_FAST";

@@ -9,6 +9,9 @@ use anyhow::{Context, Result, ensure};
 /// The shim without its handlers and Durable Objects.
 pub(super) const TEMPLATE: &str = include_str!("shim.js");
 
+/// What comes behind the handlers where the library exports anything else.
+pub(super) const METHODS: &str = include_str!("methods.js");
+
 /// Events that the runtime calls with one argument, while the Rust handler takes it with the environment and
 /// the context.
 const EVENTS: &[&str] = &["fetch", "scheduled", "queue", "email", "tail"];
@@ -58,9 +61,18 @@ impl<'text> Exports<'text> {
 
     fn shim(&self) -> String {
         let mut shim = String::from(TEMPLATE);
-        for function in &self.functions {
-            let call = if EVENTS.contains(function) { "handle" } else { "method" };
-            let _ = writeln!(shim, "{call}({function:?}, bindings.{function});");
+        let (events, methods): (Vec<&str>, Vec<&str>) =
+            self.functions.iter().partition(|function| EVENTS.contains(function));
+        for event in events {
+            let _ = writeln!(shim, "handle({event:?}, bindings.{event});");
+        }
+        if methods.is_empty() {
+            shim.push_str("export default handlers;\n");
+        } else {
+            shim.push_str(METHODS);
+        }
+        for method in methods {
+            let _ = writeln!(shim, "method({method:?}, bindings.{method});");
         }
         for class in &self.classes {
             let _ = writeln!(shim, "export const {class} = recovering(bindings.{class});");
@@ -102,5 +114,12 @@ mod tests {
         ] {
             assert!(shim.lines().any(|found| found == line), "{line} in\n{shim}");
         }
+        assert!(shim.contains("export default Entrypoint;"));
+    }
+
+    #[test]
+    fn a_worker_without_methods_is_a_plain_object() {
+        let shim = Exports::of("export function fetch(request, env, ctx) {\n").shim();
+        assert!(shim.ends_with("export default handlers;\n") && !shim.contains("WorkerEntrypoint"), "{shim}");
     }
 }

@@ -1,0 +1,36 @@
+//! The functions of `glue.js`. Header fields cross as [`lines`](crate::http::lines).
+
+use wasm_bindgen::prelude::*;
+use worker::js_sys::Promise;
+use worker::web_sys;
+
+#[wasm_bindgen(module = "/src/worker/glue.js")]
+extern "C" {
+    /// Method, URL and fields, a line each, in UTF-8.
+    pub(super) fn head(request: &web_sys::Request) -> Vec<u8>;
+
+    /// The fields, behind a line break each, in UTF-8.
+    pub(super) fn fields(headers: &web_sys::Headers) -> Vec<u8>;
+
+    /// A response with these fields.
+    #[wasm_bindgen(catch)]
+    pub(super) fn respond(
+        status: u16,
+        fields: &str,
+        body: Option<&str>,
+    ) -> Result<web_sys::Response, JsValue>;
+
+    /// Sends a request on, with these changes to its fields; `None` where there is no such binding.
+    #[wasm_bindgen(catch)]
+    pub(super) fn send(
+        env: &JsValue,
+        binding: Option<&str>,
+        url: &str,
+        request: &web_sys::Request,
+        changes: &str,
+        past_the_cache: bool,
+    ) -> Result<Option<Promise>, JsValue>;
+
+    /// What `go_on` answers to what becomes of the promise.
+    pub(super) fn settled(promise: &Promise, go_on: JsValue) -> JsValue;
+}

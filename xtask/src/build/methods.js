@@ -1,0 +1,17 @@
+
+import { WorkerEntrypoint } from "cloudflare:workers";
+
+// What a service binding is to call has to be a class's method.
+class Entrypoint extends WorkerEntrypoint {}
+
+for (const [name, handler] of Object.entries(handlers)) {
+  Entrypoint.prototype[name] = function (event) {
+    return handler(event, this.env, this.ctx);
+  };
+}
+
+function method(name, implementation) {
+  Entrypoint.prototype[name] = (...values) => guarded(() => implementation(...values));
+}
+
+export default Entrypoint;
