@@ -52,6 +52,7 @@ use crate::flow::provider::ProviderCache;
 use crate::guard::headers::GuardedNames;
 use crate::hooks::{Configured, ErasedHooks, Hooks, Typed};
 use crate::lease::flights::Flights;
+use crate::session::opened::Opened;
 
 /// A checked configuration, and what an isolate learns while it serves: build it once, use it for every
 /// request.
@@ -65,6 +66,7 @@ pub struct Vestibule {
     providers: Rc<ProviderCache>,
     flights: Rc<Flights>,
     assertion_keys: Rc<AssertionKeys>,
+    opened: Rc<Opened>,
     hooks: Rc<dyn ErasedHooks>,
 }
 
@@ -87,6 +89,7 @@ impl Vestibule {
             providers: Rc::default(),
             flights: Rc::default(),
             assertion_keys: Rc::default(),
+            opened: Rc::default(),
             hooks,
         }
     }

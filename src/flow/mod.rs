@@ -90,7 +90,7 @@ impl<'a, P: Platform> Exchange<'a, P> {
         if let Standing::Foreign(_) = self.standing {
             return Presented::Nothing;
         }
-        cookie::read(self.config(), &self.names, &self.cookies, self.now)
+        cookie::read(self.config(), &self.vestibule.opened, &self.names, &self.cookies, self.now)
     }
 
     /// The cookies that put `session` into the browser.

@@ -124,6 +124,7 @@ pub struct RuleSet {
     by_first_segment: SortedMap<String, Vec<Place>>,
     /// Patterns whose first segment may be any. These are looked at one by one.
     anywhere: Vec<Place>,
+    distinguishes_methods: bool,
 }
 
 /// Indices of a rule and of one of its patterns; their order is the order of the configuration.
@@ -148,7 +149,8 @@ impl RuleSet {
             DefaultAccess::SignedIn => Access::SignedIn,
             DefaultAccess::Public => Access::Public,
         };
-        Self { rules, default, by_first_segment, anywhere }
+        let distinguishes_methods = rules.iter().any(|rule| rule.methods.is_some());
+        Self { rules, default, by_first_segment, anywhere, distinguishes_methods }
     }
 
     /// The rules, first match first. Behind those of the configuration come those that open its pages.
@@ -182,7 +184,7 @@ impl RuleSet {
 
     /// Whether some rule is for some methods only, so that it matters which method an upstream sees.
     pub fn distinguishes_methods(&self) -> bool {
-        self.rules.iter().any(|rule| rule.methods.is_some())
+        self.distinguishes_methods
     }
 
     /// The patterns that may match, in order. Only these are matched, until one does.

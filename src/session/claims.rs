@@ -1,5 +1,6 @@
 //! What a session says: the claims that were sealed into its cookie.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -18,14 +19,15 @@ pub const GRANT_IS_GONE: &str = "RefreshTokenError";
 /// What Vestibule itself needs has accessors; the rest are claims of the configuration's.
 #[derive(Clone, PartialEq)]
 pub struct Session {
-    claims: Map<String, Value>,
+    /// Shared with the memory of opened sessions.
+    claims: Rc<Map<String, Value>>,
     is_in_other_dialect: bool,
 }
 
 impl Session {
     /// A session of these claims.
-    pub fn new(claims: Map<String, Value>) -> Self {
-        Self { claims, is_in_other_dialect: false }
+    pub fn new(claims: impl Into<Rc<Map<String, Value>>>) -> Self {
+        Self { claims: claims.into(), is_in_other_dialect: false }
     }
 
     /// The same, from a cookie of the dialect that is read only. It is due at once.
@@ -40,7 +42,7 @@ impl Session {
     #[must_use]
     pub fn with_sign_in_time(mut self) -> Self {
         if let Some(signed_in) = self.signed_in_at() {
-            self.claims.insert("auth_time".to_owned(), signed_in.seconds().into());
+            Rc::make_mut(&mut self.claims).insert("auth_time".to_owned(), signed_in.seconds().into());
         }
         self
     }
@@ -141,31 +143,31 @@ impl Session {
     /// may have changed it since.
     #[must_use]
     pub fn followed_by(&self, successor: &Successor, now: Timestamp) -> Self {
-        let mut claims = self.claims.clone();
+        let mut claims = Map::clone(&self.claims);
         // Of the old token; the next one's end may not be known.
         claims.remove("refresh_expires_at");
         claims.extend(successor.claims());
         claims.insert("iat".to_owned(), now.seconds().into());
-        Self { claims, ..*self }
+        Self { claims: claims.into(), ..*self }
     }
 
     /// The same session after its grant is gone: without tokens, and saying so.
     #[must_use]
     pub fn without_grant(&self) -> Self {
-        let mut claims = self.claims.clone();
+        let mut claims = Map::clone(&self.claims);
         for token in ["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies"] {
             claims.remove(token);
         }
         claims.insert("error".to_owned(), GRANT_IS_GONE.into());
-        Self { claims, ..*self }
+        Self { claims: claims.into(), ..*self }
     }
 
     /// The same session without the access token, which has ended.
     #[must_use]
     pub fn without_access_token(&self) -> Self {
-        let mut claims = self.claims.clone();
+        let mut claims = Map::clone(&self.claims);
         claims.remove("access_token");
-        Self { claims, ..*self }
+        Self { claims: claims.into(), ..*self }
     }
 
     /// Whether the cookie is due for a new one: `update_age` has passed since it was sealed, or it is in the

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::config::{Config, Dialect};
 use crate::http::cookie::{CookieNames, Cookies, SetCookie};
 use crate::session::claims::Session;
+use crate::session::opened::Opened;
 use crate::session::{chunk, seal};
 use crate::time::Timestamp;
 
@@ -34,24 +35,37 @@ pub struct TooLarge {
     pub length: usize,
 }
 
-/// Finds and opens the session in `cookies`: our dialect's, or where there is no good one the other's.
-pub fn read(config: &Config, names: &CookieNames, cookies: &Cookies, now: Timestamp) -> Presented {
-    let own = open(config, config.dialect, names.session(), cookies, now);
+/// Finds and opens the session in `cookies`, or in what was `opened` before: our dialect's, or where there is no good one the other's.
+pub fn read(
+    config: &Config,
+    opened: &Opened,
+    names: &CookieNames,
+    cookies: &Cookies,
+    now: Timestamp,
+) -> Presented {
+    let own = open(config, opened, config.dialect, names.session(), cookies, now);
     if matches!(own, Presented::Good(_)) {
         return own;
     }
-    match (own, open(config, config.dialect.other(), names.other_session(), cookies, now)) {
+    match (own, open(config, opened, config.dialect.other(), names.other_session(), cookies, now)) {
         (_, Presented::Good(session)) => Presented::Good(session.in_other_dialect()),
         (Presented::Nothing, other) => other,
         (own, _) => own,
     }
 }
 
-fn open(config: &Config, dialect: Dialect, name: &str, cookies: &Cookies, now: Timestamp) -> Presented {
+fn open(
+    config: &Config,
+    opened: &Opened,
+    dialect: Dialect,
+    name: &str,
+    cookies: &Cookies,
+    now: Timestamp,
+) -> Presented {
     let Some(found) = chunk::join(cookies, name) else {
         return Presented::Nothing;
     };
-    let claims = match seal::open(&config.keys, dialect, salt(dialect, name), &found.value, now) {
+    let claims = match opened.open(&config.keys, dialect, salt(dialect, name), &found.value, now) {
         Ok(claims) => claims,
         Err(error) => return Presented::Refused(error.to_string()),
     };

@@ -4,6 +4,7 @@ pub mod chunk;
 pub mod claims;
 pub mod cookie;
 pub mod csrf;
+pub mod opened;
 pub mod seal;
 pub mod ticket;
 pub mod transaction;

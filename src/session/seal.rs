@@ -94,7 +94,7 @@ fn decrypt(
 }
 
 /// `exp`, `nbf` and `iat` (RFC 7519 sections 4.1.4 to 4.1.6), compared as Auth.js compares them.
-fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<(), OpenError> {
+pub(super) fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<(), OpenError> {
     let exp = time(claims, "exp")?.ok_or(OpenError::NoExpiry)?;
     let nbf = time(claims, "nbf")?;
     time(claims, "iat")?;
