@@ -47,6 +47,7 @@ pub mod worker;
 use std::rc::Rc;
 
 use crate::config::Config;
+use crate::flow::asked::Asked;
 use crate::flow::assertion::AssertionKeys;
 use crate::flow::provider::ProviderCache;
 use crate::guard::headers::GuardedNames;
@@ -67,6 +68,7 @@ pub struct Vestibule {
     flights: Rc<Flights>,
     assertion_keys: Rc<AssertionKeys>,
     opened: Rc<Opened>,
+    asked: Rc<Asked>,
     hooks: Rc<dyn ErasedHooks>,
 }
 
@@ -90,6 +92,7 @@ impl Vestibule {
             flights: Rc::default(),
             assertion_keys: Rc::default(),
             opened: Rc::default(),
+            asked: Rc::default(),
             hooks,
         }
     }

@@ -3,6 +3,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod answer;
+pub(crate) mod asked;
 pub(crate) mod assertion;
 pub(crate) mod bearer;
 pub(crate) mod callback;
@@ -22,11 +23,14 @@ pub(crate) mod sign_in;
 pub(crate) mod sign_out;
 pub(crate) mod verify;
 
+use std::rc::Rc;
+
 use url::form_urlencoded;
 
 use crate::Vestibule;
 use crate::config::{Config, Provider};
 use crate::error::ClientError;
+use crate::flow::asked::Site;
 use crate::flow::hosts::Standing;
 use crate::http::cookie::{CookieNames, Cookies, SetCookie};
 use crate::http::form::Params;
@@ -46,10 +50,10 @@ pub(crate) struct Exchange<'a, P: Platform> {
     pub(crate) platform: &'a P,
     pub(crate) request: &'a Request,
     /// The origin that was asked.
-    pub(crate) origin: Origin,
+    pub(crate) origin: Rc<Origin>,
     /// What that is to the site's sign-ins.
     pub(crate) standing: Standing<'a>,
-    pub(crate) names: CookieNames,
+    pub(crate) names: Rc<CookieNames>,
     pub(crate) cookies: Cookies,
     /// One reading of the clock for the whole request.
     pub(crate) now: Timestamp,
@@ -58,14 +62,14 @@ pub(crate) struct Exchange<'a, P: Platform> {
 impl<'a, P: Platform> Exchange<'a, P> {
     /// `None` where the request's host is none that a browser can name: no answer would reach one.
     pub(crate) fn new(vestibule: &'a Vestibule, platform: &'a P, request: &'a Request) -> Option<Self> {
-        let origin = Origin::parse(&request.url.origin()).ok()?;
+        let Site { origin, names } = vestibule.asked.site(vestibule.config.dialect, &request.url)?;
         Some(Self {
             vestibule,
             platform,
             request,
             standing: Standing::of(&vestibule.config, &origin),
             origin,
-            names: CookieNames::new(vestibule.config.dialect, request.url.secure),
+            names,
             cookies: Cookies::parse(request.headers.get_all("cookie")),
             now: platform.now(),
         })

@@ -155,7 +155,7 @@ impl Outgoing<'_> {
         }
         set_forwarding_headers(&mut headers, request);
         for (name, value) in self.set {
-            if !value.contains(char::is_control) {
+            if !has_control(value) {
                 headers.set(name, value.as_str());
             }
         }
@@ -217,6 +217,16 @@ fn set_forwarding_headers(headers: &mut Headers, request: &Request) {
     {
         headers.set("x-forwarded-for", address);
         headers.set("x-real-ip", address);
+    }
+}
+
+/// Whether a control character is in there. By bytes where they are all ASCII: a token is long, and looked through
+/// with every request.
+fn has_control(value: &str) -> bool {
+    if value.is_ascii() {
+        value.bytes().any(|byte| byte.is_ascii_control())
+    } else {
+        value.contains(char::is_control)
     }
 }
 

@@ -1,0 +1,61 @@
+//! What is the same for all requests to one origin, worked out once.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::config::Dialect;
+use crate::http::cookie::CookieNames;
+use crate::http::origin::Origin;
+use crate::http::request::RequestUrl;
+
+/// An origin that was asked, and the names of its cookies.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    pub(crate) origin: Rc<Origin>,
+    pub(crate) names: Rc<CookieNames>,
+}
+
+/// The origin that an isolate was asked for last. A site has few, and a request seldom comes alone.
+#[derive(Debug, Default)]
+pub(crate) struct Asked(RefCell<Option<(String, Site)>>);
+
+impl Asked {
+    /// The site of a request; `None` where its host is none that a browser can name.
+    pub(crate) fn site(&self, dialect: Dialect, url: &RequestUrl) -> Option<Site> {
+        let asked = url.origin();
+        let mut last = self.0.borrow_mut();
+        if let Some((origin, site)) = &*last
+            && *origin == asked
+        {
+            return Some(site.clone());
+        }
+        let origin = Rc::new(Origin::parse(&asked).ok()?);
+        let site = Site { origin, names: Rc::new(CookieNames::new(dialect, url.secure)) };
+        *last = Some((asked, site.clone()));
+        Some(site)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_origin_is_its_own_whoever_was_asked_before() {
+        let asked = Asked::default();
+        let urls = [
+            ("https://a.example/x", "https://a.example", "__Secure-authjs.session-token"),
+            ("https://a.example/y?z", "https://a.example", "__Secure-authjs.session-token"),
+            ("http://a.example/", "http://a.example", "authjs.session-token"),
+            ("https://a.example:8443/", "https://a.example:8443", "__Secure-authjs.session-token"),
+            ("https://a.example:443/", "https://a.example", "__Secure-authjs.session-token"),
+            ("https://b.example/", "https://b.example", "__Secure-authjs.session-token"),
+        ];
+        for (url, origin, name) in urls.iter().chain(urls.iter().rev()) {
+            let url = RequestUrl::parse(url).unwrap();
+            let site = asked.site(Dialect::AuthJsV5, &url).unwrap();
+            assert_eq!((site.origin.as_str(), site.names.session()), (*origin, *name), "{url:?}");
+        }
+        assert!(asked.site(Dialect::AuthJsV5, &RequestUrl::parse("https://a.1.2/").unwrap()).is_none());
+    }
+}
