@@ -14,6 +14,7 @@ mod step;
 mod test;
 mod time;
 mod tools;
+mod wasm;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,7 @@ const USAGE: &str = "\
 cargo xtask COMMAND
 
   build          the Worker as `wrangler deploy` ships it: build/index.js and build/index_bg.wasm
+  size           what is in it, and how much of each
   dev            the Worker, a provider and an application at http://localhost:8787, until Ctrl-C
     --once           start all of it, ask it for two pages, and stop
     --example nextjs the application in examples/nextjs instead of the demo's
@@ -66,6 +68,7 @@ fn run(arguments: &[String]) -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["build"] => build::build(&project, build::Effort::from_environment()),
+        ["size"] => build::size(&project),
         ["dev", options @ ..] => dev::dev(&project, &dev::Options::parse(options)?),
         ["test", options @ ..] => test::test(&project, test::Options::parse(options)?),
         ["apps", options @ ..] => apps::apps(&project, apps::Options::parse(options)?),

@@ -18,6 +18,7 @@ use anyhow::{Context, Result};
 use crate::project::Project;
 use crate::step::{run_quietly, step};
 use crate::tools;
+use crate::wasm::Module;
 
 /// The Worker's JavaScript, the file that wrangler.toml names as `main`.
 const SCRIPT: &str = "index.js";
@@ -30,6 +31,8 @@ const MODULE: &str = "index_bg.wasm";
 /// use here and the Workers runtime has; it refuses code that uses others.
 const OPTIMIZE: &[&str] = &[
     "-Oz",
+    // For `size`; they are taken out afterwards.
+    "--debuginfo",
     "--one-caller-inline-max-function-size=15",
     "--skip-pass=local-cse",
     "--reorder-functions-by-name",
@@ -46,13 +49,18 @@ const OPTIMIZE: &[&str] = &[
 ];
 
 /// The steps after cargo themselves: where they change, their output does.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 7] = [
     include_str!("mod.rs"),
     include_str!("bindings.rs"),
     include_str!("shim.rs"),
+    include_str!("size.rs"),
+    include_str!("../wasm.rs"),
     shim::TEMPLATE,
     shim::METHODS,
 ];
+
+/// The WebAssembly with the names of its functions, beside the output: for `cargo xtask size`.
+const NAMED: &str = ".named.wasm";
 
 /// Set by `cargo xtask dev` for the builds that wrangler starts when the source changes.
 pub(crate) const FAST: &str = "XTASK_BUILD_FAST";
@@ -79,14 +87,17 @@ pub(crate) struct Source {
     package: &'static str,
     features: &'static str,
     output: &'static str,
+    /// What it may weigh, compressed. One that has a budget has nothing in it that must not be there, either.
+    budget: Option<usize>,
 }
 
 /// The project's own.
-const WORKER: Source = Source { package: "vestibule", features: "entry", output: "build" };
+const WORKER: Source =
+    Source { package: "vestibule", features: "entry", output: "build", budget: Some(size::BUDGET) };
 
 /// The least that a Worker in Rust can do, for `cargo xtask bench`.
 pub(crate) const CONSTANT: Source =
-    Source { package: "rust-constant", features: "", output: "target/bench/rust-constant" };
+    Source { package: "rust-constant", features: "", output: "target/bench/rust-constant", budget: None };
 
 /// Builds the Worker into `build/`.
 pub(crate) fn build(project: &Project, effort: Effort) -> Result<()> {
@@ -106,10 +117,18 @@ pub(crate) fn build_source(project: &Project, source: Source, effort: Effort) ->
     let up_to_date = fs::read_to_string(&stamp).is_ok_and(|last| last == inputs)
         && [SCRIPT, MODULE].iter().all(|name| output.join(name).is_file());
     if !up_to_date {
-        step(&format!("bundle {}", source.package), || bundle(project, &wasm, &output, effort))?;
+        step(&format!("bundle {}", source.package), || bundle(project, &wasm, &output, source, effort))?;
         fs::write(&stamp, inputs).with_context(|| format!("cannot write {}", stamp.display()))?;
     }
-    size::report(source.output, &output)
+    size::report(source.output, &output, source.budget.filter(|_| effort == Effort::Optimized))
+}
+
+/// Builds the Worker, and prints what is in it.
+pub(crate) fn size(project: &Project) -> Result<()> {
+    build(project, Effort::Optimized)?;
+    let named = project.path(WORKER.output).join(NAMED);
+    let bytes = fs::read(&named).with_context(|| format!("cannot read {}", named.display()))?;
+    size::contents(&Module::parse(&bytes)?)
 }
 
 /// Everything that the bundle depends on, as one hash.
@@ -123,23 +142,50 @@ fn inputs(project: &Project, wasm: &Path, effort: Effort) -> Result<String> {
 
 /// Writes the two files. The work is done beside it and moved there when all of it went well, so that a running
 /// `wrangler dev` never sees half a Worker.
-fn bundle(project: &Project, wasm: &Path, output: &Path, effort: Effort) -> Result<()> {
+fn bundle(project: &Project, wasm: &Path, output: &Path, source: Source, effort: Effort) -> Result<()> {
     let staging = output.join(".staging");
     let _ = fs::remove_dir_all(&staging);
     fs::create_dir_all(&staging).with_context(|| format!("cannot create {}", staging.display()))?;
 
     bindings::generate(wasm, &staging)?;
     shim::write(&staging)?;
+    let script = join(project, &staging)?;
+    let mut made = vec![("bundle.js", SCRIPT), (MODULE, MODULE)];
     if effort == Effort::Optimized {
+        drop_unused_exports(&script, &staging)?;
         optimize(project, &staging)?;
+        take_names_out(&staging, source)?;
+        made.push((NAMED, NAMED));
     }
-    join(project, &staging)?;
 
-    for (from, to) in [("bundle.js", SCRIPT), (MODULE, MODULE)] {
+    for (from, to) in made {
         fs::rename(staging.join(from), output.join(to))
             .with_context(|| format!("cannot write {to} in {}", output.display()))?;
     }
     fs::remove_dir_all(&staging).with_context(|| format!("cannot remove {}", staging.display()))
+}
+
+/// Crates export classes and functions to JavaScript that nobody calls here; what only they use can go with them.
+fn drop_unused_exports(script: &Path, staging: &Path) -> Result<()> {
+    let script = fs::read_to_string(script).context("cannot read esbuild's bundle")?;
+    let path = staging.join(MODULE);
+    let bytes = fs::read(&path).context("cannot read the WebAssembly")?;
+    let used = Module::parse(&bytes)?
+        .with_exports(|name| script.contains(name) && !shim::is_of_unused_class(name))?;
+    fs::write(&path, used).context("cannot write the WebAssembly without unused exports")
+}
+
+/// Keeps the module with its names for `cargo xtask size`, looks by them for what must not be in it, and leaves
+/// one without.
+fn take_names_out(staging: &Path, source: Source) -> Result<()> {
+    let path = staging.join(MODULE);
+    let bytes = fs::read(&path).context("cannot read wasm-opt's output")?;
+    let module = Module::parse(&bytes)?;
+    if source.budget.is_some() {
+        size::refuse_forbidden(&module)?;
+    }
+    fs::write(&path, module.without_names()).context("cannot write the WebAssembly without names")?;
+    fs::write(staging.join(NAMED), bytes).context("cannot write the WebAssembly with names")
 }
 
 /// wasm-opt, in place.

@@ -17,8 +17,28 @@ pub(super) const METHODS: &str = include_str!("methods.js");
 const EVENTS: &[&str] = &["fetch", "scheduled", "queue", "email", "tail"];
 
 /// What wasm-bindgen and the `worker` crate export beside the library's handlers and Durable Objects.
-const INTERNAL: &[&str] =
-    &["__wbg_reset_state", "__worker_init_state", "ContainerStartupOptions", "MinifyConfig", "R2Range"];
+const INTERNAL: &[&str] = &["__wbg_reset_state", "__worker_init_state"];
+
+/// Classes of the `worker` crate, and of the one for streams below it: for what a Worker may do and this one does
+/// not.
+const UNUSED_CLASSES: &[&str] = &[
+    "ContainerStartupOptions",
+    "IntoUnderlyingByteSource",
+    "IntoUnderlyingSink",
+    "IntoUnderlyingSource",
+    "MinifyConfig",
+    "R2Range",
+];
+
+/// Whether an export of the WebAssembly belongs to such a class: `intounderlyingsink_close`,
+/// `__wbg_get_minifyconfig_css`.
+pub(super) fn is_of_unused_class(export: &str) -> bool {
+    UNUSED_CLASSES.iter().any(|class| {
+        let class = class.to_ascii_lowercase();
+        let own = export.trim_start_matches("__wbg_").trim_start_matches("get_").trim_start_matches("set_");
+        own.strip_prefix(class.as_str()).is_some_and(|rest| rest.starts_with('_'))
+    })
+}
 
 /// Writes `shim.js` beside wasm-bindgen's `index.js`.
 pub(super) fn write(staging: &Path) -> Result<()> {
@@ -54,7 +74,7 @@ impl<'text> Exports<'text> {
             }
         }
         for names in [&mut exports.functions, &mut exports.classes] {
-            names.retain(|name| !INTERNAL.contains(name));
+            names.retain(|name| !INTERNAL.contains(name) && !UNUSED_CLASSES.contains(name));
         }
         exports
     }
@@ -88,6 +108,22 @@ fn name_before(text: &str, end: char) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn exports_of_classes_that_nobody_uses_are_known() {
+        for (export, is_unused) in [
+            ("intounderlyingsink_close", true),
+            ("__wbg_intounderlyingsource_free", true),
+            ("__wbg_get_minifyconfig_css", true),
+            ("__wbg_set_containerstartupoptions_entrypoint", true),
+            ("refreshlease_fetch", false),
+            ("__wbg_refreshlease_free", false),
+            ("fetch", false),
+            ("__wbindgen_malloc", false),
+        ] {
+            assert_eq!(is_of_unused_class(export), is_unused, "{export}");
+        }
+    }
 
     #[test]
     fn handlers_and_durable_objects_are_told_apart_from_what_is_internal() {

@@ -1,0 +1,265 @@
+//! WebAssembly modules, as far as their size is concerned: which functions are in one, and what it exports
+//! (WebAssembly Core Specification 2.0, section 5.5).
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result, ensure};
+
+const CUSTOM: u8 = 0;
+const IMPORT: u8 = 2;
+const EXPORT: u8 = 7;
+const CODE: u8 = 10;
+const DATA: u8 = 11;
+
+/// What every module begins with: its magic number and the version of the format.
+const PREAMBLE: &[u8] = b"\0asm\x01\0\0\0";
+
+/// A module, cut into its sections.
+pub(crate) struct Module<'a> {
+    sections: Vec<(u8, &'a [u8])>,
+}
+
+/// A function and what it weighs.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Function {
+    /// Its path; empty where the module has no names.
+    pub(crate) name: String,
+    pub(crate) bytes: usize,
+}
+
+impl<'a> Module<'a> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Module<'a>> {
+        let mut rest = Reader(bytes.strip_prefix(PREAMBLE).context("this is no WebAssembly module")?);
+        let mut sections = Vec::new();
+        while !rest.0.is_empty() {
+            sections.push((rest.byte()?, rest.bytes()?));
+        }
+        Ok(Module { sections })
+    }
+
+    /// Every function that the module defines.
+    pub(crate) fn functions(&self) -> Result<Vec<Function>> {
+        let imported = self.imported_functions()?;
+        let names = self.names()?;
+        let Some(code) = self.section(CODE) else { return Ok(Vec::new()) };
+        let mut code = Reader(code);
+        let count = code.number()?;
+        (0..count)
+            .map(|at| {
+                let name = names.get(&(imported + at)).cloned().unwrap_or_default();
+                Ok(Function { name, bytes: code.bytes()?.len() })
+            })
+            .collect()
+    }
+
+    /// How much data the module brings along: texts and tables.
+    pub(crate) fn data(&self) -> usize {
+        self.section(DATA).map_or(0, <[u8]>::len)
+    }
+
+    /// The same module, exporting only what `keep` says.
+    pub(crate) fn with_exports(&self, keep: impl Fn(&str) -> bool) -> Result<Vec<u8>> {
+        let mut module = PREAMBLE.to_vec();
+        for (id, body) in &self.sections {
+            if *id == EXPORT {
+                write_section(&mut module, EXPORT, &kept_exports(body, &keep)?);
+            } else {
+                write_section(&mut module, *id, body);
+            }
+        }
+        Ok(module)
+    }
+
+    /// The same module without the names of its functions.
+    pub(crate) fn without_names(&self) -> Vec<u8> {
+        let mut module = PREAMBLE.to_vec();
+        for (id, body) in self.sections.iter().filter(|(id, body)| !is_name_section(*id, body)) {
+            write_section(&mut module, *id, body);
+        }
+        module
+    }
+
+    fn section(&self, wanted: u8) -> Option<&'a [u8]> {
+        self.sections.iter().find(|(id, _)| *id == wanted).map(|(_, body)| *body)
+    }
+
+    fn imported_functions(&self) -> Result<u32> {
+        let Some(imports) = self.section(IMPORT) else { return Ok(0) };
+        let mut imports = Reader(imports);
+        let mut functions = 0;
+        for _ in 0..imports.number()? {
+            imports.bytes()?;
+            imports.bytes()?;
+            match imports.byte()? {
+                0 => {
+                    imports.number()?;
+                    functions += 1;
+                }
+                1 => {
+                    imports.byte()?;
+                    imports.limits()?;
+                }
+                2 => imports.limits()?,
+                3 => {
+                    imports.byte()?;
+                    imports.byte()?;
+                }
+                _ => {
+                    imports.byte()?;
+                    imports.number()?;
+                }
+            }
+        }
+        Ok(functions)
+    }
+
+    fn names(&self) -> Result<HashMap<u32, String>> {
+        let mut names = HashMap::new();
+        let Some((_, section)) = self.sections.iter().find(|(id, body)| is_name_section(*id, body)) else {
+            return Ok(names);
+        };
+        let mut section = Reader(section);
+        section.bytes()?;
+        while !section.0.is_empty() {
+            let (kind, body) = (section.byte()?, section.bytes()?);
+            // 1: those of functions.
+            if kind == 1 {
+                let mut body = Reader(body);
+                for _ in 0..body.number()? {
+                    let (index, name) = (body.number()?, body.bytes()?);
+                    names.insert(index, String::from_utf8_lossy(name).into_owned());
+                }
+            }
+        }
+        Ok(names)
+    }
+}
+
+fn is_name_section(id: u8, body: &[u8]) -> bool {
+    id == CUSTOM && Reader(body).bytes().is_ok_and(|name| name == b"name")
+}
+
+fn kept_exports(body: &[u8], keep: impl Fn(&str) -> bool) -> Result<Vec<u8>> {
+    let mut exports = Reader(body);
+    let (mut kept, mut entries) = (0, Vec::new());
+    for _ in 0..exports.number()? {
+        let (name, kind, index) = (exports.bytes()?, exports.byte()?, exports.number()?);
+        if keep(&String::from_utf8_lossy(name)) {
+            kept += 1;
+            write_bytes(&mut entries, name);
+            entries.push(kind);
+            write_number(&mut entries, index);
+        }
+    }
+    let mut body = Vec::new();
+    write_number(&mut body, kept);
+    body.extend(entries);
+    Ok(body)
+}
+
+fn write_section(module: &mut Vec<u8>, id: u8, body: &[u8]) {
+    module.push(id);
+    write_bytes(module, body);
+}
+
+fn write_bytes(to: &mut Vec<u8>, bytes: &[u8]) {
+    write_number(to, u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+    to.extend(bytes);
+}
+
+/// LEB128, as all numbers here.
+fn write_number(to: &mut Vec<u8>, mut number: u32) {
+    loop {
+        let low = (number & 0x7f) as u8;
+        number >>= 7;
+        to.push(if number == 0 { low } else { low | 0x80 });
+        if number == 0 {
+            return;
+        }
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn byte(&mut self) -> Result<u8> {
+        let (first, rest) = self.0.split_first().context("the WebAssembly ends early")?;
+        self.0 = rest;
+        Ok(*first)
+    }
+
+    fn number(&mut self) -> Result<u32> {
+        let (mut number, mut shift) = (0, 0);
+        loop {
+            let byte = self.byte()?;
+            ensure!(shift < 32, "the WebAssembly has a number that is too large");
+            number |= u32::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+        }
+    }
+
+    /// So many bytes as a number before them says.
+    fn bytes(&mut self) -> Result<&'a [u8]> {
+        let length = self.number()? as usize;
+        let (bytes, rest) = self.0.split_at_checked(length).context("the WebAssembly ends early")?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+
+    fn limits(&mut self) -> Result<()> {
+        let has_most = self.byte()? & 1 == 1;
+        self.number()?;
+        if has_most {
+            self.number()?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Imports one function, defines two, exports both, names all.
+    const MODULE: &[u8] = b"\0asm\x01\0\0\0\
+        \x01\x04\x01\x60\0\0\
+        \x02\x07\x01\x01m\x01i\0\0\
+        \x03\x03\x02\0\0\
+        \x07\x09\x02\x01a\0\x01\x01b\0\x02\
+        \x0a\x08\x02\x02\0\x0b\x03\0\x01\x0b\
+        \0\x19\x04name\x01\x12\x03\0\x01i\x01\x03a::\x02\x07<b::c>d";
+
+    fn function(name: &str, bytes: usize) -> Function {
+        Function { name: name.to_owned(), bytes }
+    }
+
+    #[test]
+    fn functions_have_their_names_and_sizes() {
+        let module = Module::parse(MODULE).unwrap();
+        assert_eq!(module.functions().unwrap(), [function("a::", 2), function("<b::c>d", 3)]);
+        assert_eq!(module.data(), 0);
+    }
+
+    #[test]
+    fn exports_and_names_can_go() {
+        let less = Module::parse(MODULE).unwrap().with_exports(|name| name == "b").unwrap();
+        assert!(less.windows(7).any(|at| at == b"\x07\x05\x01\x01b\0\x02"));
+        assert!(less.len() == MODULE.len() - 4);
+        let nameless = Module::parse(&less).unwrap().without_names();
+        assert_eq!(
+            Module::parse(&nameless).unwrap().functions().unwrap(),
+            [function("", 2), function("", 3)]
+        );
+    }
+
+    #[test]
+    fn what_is_no_module_is_refused() {
+        for bytes in [&b""[..], b"\0asm", b"not WebAssembly", &MODULE[..20]] {
+            let functions = Module::parse(bytes).and_then(|module| module.functions());
+            assert!(functions.is_err(), "{bytes:?}");
+        }
+    }
+}
