@@ -39,7 +39,7 @@ pub(crate) fn send<P: Platform>(
     let random = &mut |bytes: &mut [u8]| exchange.platform.fill_random(bytes);
     let sealed = Ticket::seal(&address, &config.keys, &exchange.names, exchange.now, random);
     let cookie = SetCookie::new(exchange.names.ticket(), &sealed)
-        .domain(config.cookie_domain.as_ref())
+        .domain(exchange.cookie_domain())
         .max_age(ticket::LIFETIME);
     Ok(with_cookies(with_cookies(Response::redirect(address), visit.cookies), [cookie]))
 }
@@ -60,7 +60,7 @@ pub(crate) async fn receive<P: Platform>(
     let ticket =
         Ticket::open(exchange.cookies.get(names.ticket()), &address, &config.keys, names, exchange.now);
     let used = exchange.cookies.get(names.ticket());
-    let used = used.map(|_| SetCookie::expired(names.ticket()).domain(config.cookie_domain.as_ref()));
+    let used = used.map(|_| SetCookie::expired(names.ticket()).domain(exchange.cookie_domain()));
     let response = match ticket {
         Ok(ticket) => {
             sign_in::begin(exchange, Some(provider_id), query, visit, Intent::Ticket(ticket)).await?

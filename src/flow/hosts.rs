@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::config::Config;
 use crate::flow::{Exchange, pages, protect, with_parameters};
-use crate::http::origin::{CookieDomain, Origin};
+use crate::http::origin::{CookieDomain, Origin, is_loopback};
 use crate::http::response::Response;
 use crate::platform::{Level, Platform};
 
@@ -23,7 +23,11 @@ pub(crate) enum Standing<'a> {
 impl<'a> Standing<'a> {
     pub(crate) fn of(config: &'a Config, origin: &Origin) -> Self {
         match (&config.cookie_domain, &config.login_url) {
-            (Some(domain), _) if !domain.covers(origin.host()) => Self::Foreign(domain),
+            (Some(domain), _) if !domain.covers(origin.host()) => {
+                // A developer's own machine, with the site's configuration, is all of the site that there is.
+                let is_at_home = is_loopback(origin.host()) && !config.providers.is_empty();
+                if is_at_home { Self::SignsIn } else { Self::Foreign(domain) }
+            }
             // Another scheme or port is another origin: its cookies are others, and no provider knows it.
             (_, Some(login)) if login != origin => Self::SendsTo(login),
             _ => Self::SignsIn,

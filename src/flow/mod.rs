@@ -34,7 +34,7 @@ use crate::flow::asked::Site;
 use crate::flow::hosts::Standing;
 use crate::http::cookie::{CookieNames, Cookies, SetCookie};
 use crate::http::form::Params;
-use crate::http::origin::Origin;
+use crate::http::origin::{CookieDomain, Origin};
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::return_to::{ReturnPolicy, TrustedUrl};
@@ -103,9 +103,19 @@ impl<'a, P: Platform> Exchange<'a, P> {
             Some(_) => &session.clone().with_sign_in_time(),
             None => session,
         };
-        cookie::write(self.config(), &self.names, &self.cookies, session, self.now, &mut |bytes| {
-            self.platform.fill_random(bytes);
-        })
+        let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
+        let domain = self.cookie_domain();
+        cookie::write(self.config(), domain, &self.names, &self.cookies, session, self.now, random)
+    }
+
+    /// The cookies that take every trace of a session out of the browser.
+    pub(crate) fn erased_session(&self) -> Vec<SetCookie> {
+        cookie::erase(self.cookie_domain(), &self.names, &self.cookies)
+    }
+
+    /// The domain whose hosts share the session. A developer's own machine is in none, and keeps its session.
+    pub(crate) fn cookie_domain(&self) -> Option<&'a CookieDomain> {
+        self.config().cookie_domain.as_ref().filter(|domain| domain.covers(self.origin.host()))
     }
 
     /// The cookies that renew `session` where `update_age` has passed since it was last sealed, or where it was

@@ -178,7 +178,7 @@ fn nobody<P: Platform>(exchange: &Exchange<'_, P>, presented: Presented) -> Resp
         exchange.log(Level::Info, "session_refused", &reason);
     }
     // Also where nothing was read there may be cookies: chunks whose first one is lost.
-    with_cookies(answer, cookie::erase(exchange.config(), &exchange.names, &exchange.cookies))
+    with_cookies(answer, exchange.erased_session())
 }
 
 /// What the page sees: name, e-mail and image, until when, what `session.expose` adds, and what the hooks

@@ -10,7 +10,7 @@ use crate::http::return_to::TrustedUrl;
 use crate::oauth::logout;
 use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
-use crate::session::cookie::{self, Presented};
+use crate::session::cookie::Presented;
 
 /// Erases the session and sends the browser to the return address, by way of the provider where people sign
 /// out there, too.
@@ -29,7 +29,7 @@ pub(crate) async fn sign_out<P: Platform>(
         refresh::sign_out(exchange, &session).await;
         exchange.vestibule.hooks.event(&Event::SignedOut { session: &session });
     }
-    let erased = cookie::erase(exchange.config(), &exchange.names, &exchange.cookies);
+    let erased = exchange.erased_session();
     Ok(with_cookies(with_cookies(Response::redirect(next), visit.cookies), erased))
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::config::{Config, Dialect};
 use crate::http::cookie::{CookieNames, Cookies, SetCookie};
+use crate::http::origin::CookieDomain;
 use crate::session::claims::Session;
 use crate::session::opened::Opened;
 use crate::session::{chunk, seal};
@@ -35,7 +36,8 @@ pub struct TooLarge {
     pub length: usize,
 }
 
-/// Finds and opens the session in `cookies`, or in what was `opened` before: our dialect's, or where there is no good one the other's.
+/// Finds and opens the session in `cookies`, or in what was `opened` before: our dialect's, or where there is no good
+/// one the other's.
 pub fn read(
     config: &Config,
     opened: &Opened,
@@ -81,6 +83,7 @@ fn open(
 /// The cookies that put `session` into the browser in place of what is there.
 pub fn write(
     config: &Config,
+    domain: Option<&CookieDomain>,
     names: &CookieNames,
     cookies: &Cookies,
     session: &Session,
@@ -94,11 +97,10 @@ pub fn write(
         return Err(TooLarge { length: sealed.len() });
     }
     let chunks = chunk::split(names.session(), &sealed, config.dialect);
-    let domain = config.cookie_domain.as_ref();
     let fresh = chunks
         .iter()
         .map(|(name, value)| SetCookie::new(name, value).domain(domain).expires(now.plus(lifetime)));
-    Ok(expired(config, names, cookies, &chunks).into_iter().chain(fresh).collect())
+    Ok(expired(domain, names, cookies, &chunks).into_iter().chain(fresh).collect())
 }
 
 /// Takes away what of a session may be in the browser where it shows no cookies, but for what `written` replaces:
@@ -112,8 +114,8 @@ pub fn expire_unseen(config: &Config, names: &CookieNames, written: &[SetCookie]
 }
 
 /// The cookies that remove every trace of a session from the browser.
-pub fn erase(config: &Config, names: &CookieNames, cookies: &Cookies) -> Vec<SetCookie> {
-    expired(config, names, cookies, &[])
+pub fn erase(domain: Option<&CookieDomain>, names: &CookieNames, cookies: &Cookies) -> Vec<SetCookie> {
+    expired(domain, names, cookies, &[])
 }
 
 /// How long a session lasts that is sealed now: `max_age`, but not beyond `absolute_max_age`.
@@ -126,7 +128,7 @@ pub fn lifetime(config: &Config, session: &Session, now: Timestamp) -> Duration 
 /// Takes away every session cookie that the request brought, in either dialect, but for those that `written`
 /// replaces.
 fn expired(
-    config: &Config,
+    domain: Option<&CookieDomain>,
     names: &CookieNames,
     cookies: &Cookies,
     written: &[(String, String)],
@@ -135,7 +137,6 @@ fn expired(
         let names = [names.session(), names.other_session()];
         names.into_iter().flat_map(move |name| chunk::stale(cookies, name, but))
     };
-    let domain = config.cookie_domain.as_ref();
     let shared = present(written).map(|name| SetCookie::expired(name).domain(domain));
     // A cookie of before `cookies.domain` was set, Auth.js's own for one, belongs to this host alone. It would
     // outlive the shared one of the same name, and browsers send it first.

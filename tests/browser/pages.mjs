@@ -32,6 +32,8 @@ const browser = await chromium.launch({
   headless: true,
   args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
 });
+// On a host that the site's session does not reach, every way onward would be a guess.
+const LEADS_NOWHERE = new Set(["foreign"]);
 let passed = 0;
 const failures = [];
 for (const shown of PAGES) {
@@ -54,7 +56,7 @@ for (const shown of PAGES) {
       await check(`${name}: text of ${LARGE_TEXT} fits ${width} px`, () => largeText(page));
     }
     await check(`${name}: nothing moves for those who do not want it`, () => still(page));
-    await check(`${name}: every control is reached by keyboard, in order, and shows it`, () => keyboard(page));
+    await check(`${name}: every control is reached by keyboard, in order, and shows it`, () => keyboard(page, LEADS_NOWHERE.has(name)));
     await page.emulateMedia({ colorScheme: "light", forcedColors: "active" });
     await picture(page, `${name}-forced-colors`);
   });
@@ -139,11 +141,11 @@ async function still(page) {
   assert.deepEqual(moving, []);
 }
 
-async function keyboard(page) {
+async function keyboard(page, leadsNowhere) {
   const wanted = await page.evaluate(() =>
     [...document.querySelectorAll("a[href], button, input:not([type=hidden])")].map((element) => element.outerHTML),
   );
-  assert.ok(wanted.length > 0, "a page that leads nowhere");
+  assert.equal(wanted.length === 0, leadsNowhere, "a page that leads nowhere");
   const reached = [];
   for (const _ of wanted) {
     await page.keyboard.press("Tab");

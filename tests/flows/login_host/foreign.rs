@@ -3,16 +3,15 @@
 use serde_json::{Value, json};
 
 use super::visitor::{Site, Visitor};
-use super::{APP, SESSION, of_the_docs, of_the_login_host, signed_in, with};
+use super::{APP, AUTH, SESSION, of_the_docs, of_the_login_host, signed_in, with};
 use crate::world::{Answer, World, settings};
 
-const FOREIGN: [&str; 6] = [
+const FOREIGN: [&str; 5] = [
     "https://other.org",
     "https://notexample.com",
     "https://example.com.other.org",
     "https://vestibule.name.workers.dev",
     "https://app.example.com.",
-    "http://127.0.0.1:8787",
 ];
 
 /// With and without a login host, and for a Worker that shares the secret only.
@@ -117,6 +116,27 @@ fn a_rule_that_forbids_or_hides_says_nothing_else_there() {
     let page = visitor.open(&site, "https://other.org/forbidden");
     assert!(page.status == 403 && !page.body.contains("/auth/signin"), "{}", page.body);
     assert_eq!(visitor.open(&site, "https://other.org/hidden").status, 404);
+}
+
+#[test]
+fn a_developer_s_own_machine_is_no_foreign_host_and_keeps_its_session() {
+    const HERE: &str = "http://localhost:8787";
+    let site = with(of_the_login_host());
+    let mut visitor = Visitor::new();
+    let answer = visitor.ask(&site, HERE, "/private");
+    let arrived = visitor.follow_on(&site, HERE, answer);
+    assert_eq!((arrived.url.as_str(), arrived.answer.status), ("http://localhost:8787/private", 200));
+    assert!(arrived.trail.iter().all(|url| !url.starts_with(AUTH)), "{:?}", arrived.trail);
+    assert_eq!(visitor.session(&site, HERE)["user"]["name"], "bob");
+    assert_eq!(visitor.cookies(&site, &format!("{APP}/private")), "", "it is this machine's alone");
+
+    let csrf = visitor.csrf(&site, HERE);
+    visitor.post(&site, &format!("{HERE}/auth/signout"), &[("csrfToken", csrf.as_str())], &[]);
+    assert_eq!(visitor.session(&site, HERE), Value::Null);
+
+    // Where nobody can sign in, there is nothing to pretend.
+    let alone = Site { login: World::with(of_the_docs()), docs: World::with(of_the_docs()) };
+    assert_refused(&visitor.fetch(&alone, &format!("{HERE}/private")), HERE);
 }
 
 #[test]
