@@ -30,6 +30,8 @@ pub struct OAuthProvider {
     pub userinfo: UserinfoConfig,
     /// Where the e-mail address comes from, if it is one of several.
     pub emails: Option<EmailsConfig>,
+    /// Where it is said whether the e-mail address is verified: the first of these that is there.
+    pub email_verified: Vec<DataPath>,
     /// What is added to the profile by a rule of the provider's.
     pub complete: Option<Completion>,
     /// Who that is.
@@ -63,6 +65,15 @@ pub struct OpenId {
     /// Parameters of the authorization request that the ID token must repeat: the value as configured, the
     /// claims of which one must be it.
     pub enforced: Vec<(String, Vec<String>)>,
+}
+
+impl OpenId {
+    /// Whether anybody's directory may be behind the issuer. What such a token says of an e-mail address is what
+    /// that directory's administrator wrote.
+    pub fn speaks_for_everybody(&self) -> bool {
+        let is_everybody = |part| matches!(part, "common" | "organizations" | "consumers");
+        self.token_issuer.is_some() && self.issuer.split('/').any(is_everybody)
+    }
 }
 
 /// What ID tokens are signed with.

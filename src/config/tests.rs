@@ -502,6 +502,24 @@ proptest! {
 }
 
 #[test]
+fn microsoft_s_shared_issuers_speak_for_everybody_and_a_directory_s_own_for_itself() {
+    for (tenant, is_everybodys) in [
+        (json!(null), true),
+        (json!("common"), true),
+        (json!("organizations"), true),
+        (json!("consumers"), true),
+        (json!("6babcaad-604b-40ac-a9d7-9fd97c0b779f"), false),
+        (json!("contoso.onmicrosoft.com"), false),
+    ] {
+        let providers = json!([{ "id": "microsoft-entra-id", "client_id": "c", "tenant": tenant }]);
+        let env = json!({ "AUTH_MICROSOFT_ENTRA_ID_SECRET": "s" });
+        let config = load(json!({ "providers": providers }), &env).unwrap();
+        let openid = oauth(&config.providers[0]).openid.as_ref().unwrap();
+        assert_eq!(openid.speaks_for_everybody(), is_everybodys, "{tenant}");
+    }
+}
+
+#[test]
 fn with_a_login_host_elsewhere_no_provider_is_needed() {
     let shared = json!({ "login_url": "https://auth.example.com", "cookies": { "domain": "example.com" } });
     let config = load(shared, &json!({})).unwrap();

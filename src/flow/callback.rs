@@ -8,7 +8,7 @@
 use serde_json::{Map, Value};
 
 use crate::config::data::DataPath;
-use crate::config::oauth::{EmailsConfig, OAuthProvider, UserinfoWhen};
+use crate::config::oauth::{EmailsConfig, OAuthProvider, OpenId, UserinfoWhen};
 use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, Error};
 use crate::flow::establish::{self, Established, Person};
@@ -284,6 +284,7 @@ impl<P: Platform> SigningIn<'_, P> {
         let subject =
             subject.ok_or_else(|| provider::blame(self.provider, UserinfoError::NoId(complaint)))?;
         let (name, email, image) = (user.name.text(&find), user.email.text(&find), user.image.whole(&find));
+        let email_verified = self.email_verified(&find);
         let mut sources = vec![("profile", profile)];
         sources.extend(claims.map(|claims| ("id_token", claims)));
         Ok(Person {
@@ -297,9 +298,23 @@ impl<P: Platform> SigningIn<'_, P> {
                 .then(|| tokens.expires_at(self.exchange.now)),
             access_token: Some(tokens.access_token),
             refresh_token: tokens.refresh_token,
-            kept: Vec::new(),
+            kept: email_verified.into_iter().map(|verified| ("email_verified", verified)).collect(),
             account: tokens.raw,
             sources,
         })
+    }
+
+    /// What `email_domain` goes by where some rule asks for one, so that no configuration leaves it out by mistake:
+    /// what the provider says of the address. Where anybody's directory may speak, silence is a no.
+    fn email_verified(&self, find: &dyn Fn(&DataPath) -> Option<Value>) -> Option<Value> {
+        let config = self.exchange.config();
+        let is_mapped = config.claims.iter().any(|(claim, _)| claim == "email_verified");
+        if is_mapped || !config.rules.looks_at_emails() {
+            return None;
+        }
+        let said =
+            self.oauth.email_verified.iter().find_map(|path| find(path).filter(|said| !said.is_null()));
+        let is_anybodys = self.oauth.openid.as_ref().is_some_and(OpenId::speaks_for_everybody);
+        said.or_else(|| is_anybodys.then_some(Value::Bool(false)))
     }
 }

@@ -125,6 +125,7 @@ pub struct RuleSet {
     /// Patterns whose first segment may be any. These are looked at one by one.
     anywhere: Vec<Place>,
     distinguishes_methods: bool,
+    looks_at_emails: bool,
 }
 
 /// Indices of a rule and of one of its patterns; their order is the order of the configuration.
@@ -150,7 +151,9 @@ impl RuleSet {
             DefaultAccess::Public => Access::Public,
         };
         let distinguishes_methods = rules.iter().any(|rule| rule.methods.is_some());
-        Self { rules, default, by_first_segment, anywhere, distinguishes_methods }
+        let is_email_domain = |requirement: &Requirement| matches!(requirement, Requirement::EmailDomain(_));
+        let looks_at_emails = rules.iter().any(|rule| rule.access.requirements().iter().any(is_email_domain));
+        Self { rules, default, by_first_segment, anywhere, distinguishes_methods, looks_at_emails }
     }
 
     /// The rules, first match first. Behind those of the configuration come those that open its pages.
@@ -185,6 +188,11 @@ impl RuleSet {
     /// Whether some rule is for some methods only, so that it matters which method an upstream sees.
     pub fn distinguishes_methods(&self) -> bool {
         self.distinguishes_methods
+    }
+
+    /// Whether some rule asks for an e-mail address at a domain, so that it matters whether one is verified.
+    pub fn looks_at_emails(&self) -> bool {
+        self.looks_at_emails
     }
 
     /// The patterns that may match, in order. Only these are matched, until one does.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use vestibule::config::Target;
 
 use crate::world::{APP, Browser, World, settings};
@@ -309,6 +309,39 @@ fn rules_look_at_headers_cookies_and_parameters_and_others_still_apply() {
         assert_eq!(browser.open(&world, &format!("{APP}/user/7")).status, status, "{user}");
         assert_eq!(browser.open(&world, &format!("{APP}/staff")).status, 200, "{user}");
     }
+}
+
+#[test]
+fn email_parsing_an_address_that_the_provider_does_not_vouch_for_is_at_no_domain() {
+    let with = |claims: Value| {
+        let mut rules = settings();
+        rules["claims"] = claims;
+        rules["rules"] = json!([{ "match": "/staff", "email_domain": ["example.com"] }]);
+        World::with(rules)
+    };
+    for (verified, status) in [
+        (json!(true), 200),
+        // It says nothing: a provider of the site's own, whose addresses are what it knows people by.
+        (Value::Null, 200),
+        (json!(false), 403),
+        (json!("true"), 403),
+        (json!(1), 403),
+    ] {
+        let world = with(json!({}));
+        let said = verified.clone();
+        world.provider.lies_at("userinfo", move |user| user["email_verified"] = said.clone());
+        let mut browser = Browser::new();
+        browser.sign_in(&world, "bob", "/");
+        assert_eq!(browser.open(&world, &format!("{APP}/staff")).status, status, "{verified}");
+    }
+    let world = with(json!({ "email_verified": "profile.checked" }));
+    world.provider.lies_at("userinfo", |user| {
+        user["email_verified"] = json!(false);
+        user["checked"] = json!(true);
+    });
+    let mut browser = Browser::new();
+    browser.sign_in(&world, "bob", "/");
+    assert_eq!(browser.open(&world, &format!("{APP}/staff")).status, 200, "the configuration says where");
 }
 
 #[test]

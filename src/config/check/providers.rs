@@ -187,6 +187,7 @@ fn refuse_foreign_keys(kind: Kind, raw: &RawProvider<'_>, place: &Place, problem
         ("authorization_params", oauth.authorization_params.is_some()),
         ("response_mode", oauth.response_mode.is_some()),
         ("pkce", oauth.pkce.is_some()),
+        ("email_verified", oauth.email_verified.is_some()),
         ("logout", oauth.logout.is_some()),
     ];
     let of_oauth2 = [

@@ -38,6 +38,7 @@ table! {
         enforce: Option<Vec<(&'a str, Strings<'a>)>> = names("enforce", strings),
         userinfo: Option<RawUserinfo<'a>> = key("userinfo", userinfo),
         emails: Option<RawEmails<'a>> = table("emails", RawEmails::of),
+        email_verified: Option<Strings<'a>> = key("email_verified", strings),
         complete: Option<&'a str> = key("complete", text),
         logout: Option<&'a Value> = key("logout", logout),
         logout_redirect_param: Option<&'a str> = key("logout_redirect_param", text),

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::user;
 use crate::config::check::Env;
-use crate::config::data::Source;
+use crate::config::data::{DataPath, Source};
 use crate::config::error::{Place, Problems, quoted, suggestion};
 use crate::config::oauth::{
     AuthorizationConfig, Completion, IdTokenAlgorithm, LogoutConfig, OAuthProvider, OpenId, UserSources,
@@ -58,6 +58,8 @@ pub(super) fn oauth(
         Some(raw) => Some(endpoints::emails(raw, &mut parameters, problems)?),
         None => None,
     };
+    let email_verified =
+        email_verified(written.email_verified.as_ref(), &place.key("email_verified"), problems);
     let complete = complete(written, place, problems);
     let logout = logout(written, is_openid, &mut parameters, problems);
     if !is_openid && authorization.as_ref().is_some_and(|authorization| authorization.endpoint.is_none()) {
@@ -89,6 +91,7 @@ pub(super) fn oauth(
         token: token?,
         userinfo: userinfo?,
         emails,
+        email_verified: email_verified?,
         complete: complete?,
         user: user?,
         logout: logout?,
@@ -391,6 +394,19 @@ fn user(
         email: source(raw.email.as_ref(), "email", &["profile.email"])?,
         image: source(raw.image.as_ref(), "image", &["profile.picture"])?,
     })
+}
+
+/// Where it is said whether the e-mail address is verified; OpenID Connect Core 1.0 section 5.1 where that is not
+/// written.
+fn email_verified(
+    written: Option<&Strings<'_>>,
+    place: &Place,
+    problems: &mut Problems,
+) -> Option<Vec<DataPath>> {
+    let usual =
+        || ["profile.email_verified", "id_token.email_verified"].map(|text| (place.clone(), text)).to_vec();
+    let texts = written.map_or_else(usual, |written| written.iter(place).collect());
+    texts.into_iter().map(|(place, text)| user::answer_path(text, &USER_ROOTS, &place, problems)).collect()
 }
 
 /// Whether nobody is known without a profile.
