@@ -3,12 +3,12 @@
 use std::fmt;
 
 use serde_json::Value;
-use url::Url;
 
 use super::ApiError;
 use super::jar::Jar;
 use crate::config::data::{DataPath, Source};
 use crate::http::headers::Headers;
+use crate::http::url::Url;
 use crate::jose::jws;
 use crate::oauth::exchange::{self, AnswerError};
 use crate::platform::FetchResponse;

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use url::Url;
-
 use crate::http::headers::Headers;
+use crate::http::url::Url;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -70,7 +69,7 @@ impl Jar {
 
 impl ApiCookie {
     fn goes_to(&self, url: &Url) -> bool {
-        let host = url.host_str().unwrap_or_default();
+        let host = url.host();
         let path_matches = url
             .path()
             .strip_prefix(self.path.as_str())
@@ -94,7 +93,7 @@ fn parse(field: &str, url: &Url, now: Timestamp) -> Option<ApiCookie> {
     if !is_good {
         return None;
     }
-    let host = url.host_str()?;
+    let host = url.host();
     let mut cookie = ApiCookie {
         name: name.to_owned(),
         value: Secret::new(value),

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use url::form_urlencoded;
 
 use super::ApiError;
 use crate::config::credentials::{ApiBody, ApiRequest, BodyTemplate};

@@ -2,10 +2,10 @@
 //! answers everything stands.
 
 use serde_json::Value;
-use url::Url;
 
 use crate::config::data::{DataPath, Source, Template};
 use crate::http::request::Method;
+use crate::http::url::Url;
 
 /// An API that takes what a person fills in and issues tokens.
 #[derive(Clone, Debug)]

@@ -13,7 +13,6 @@ pub mod verify;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use url::Url;
 
 use crate::config::credentials::CredentialsProvider;
 use crate::config::data::DataPath;
@@ -25,6 +24,7 @@ use crate::config::verify::VerifyConfig;
 use crate::guard::rules::{ClaimRequirement, RuleSet};
 use crate::http::origin::{CookieDomain, HostPattern, Origin};
 use crate::http::request::RequestUrl;
+use crate::http::url::Url;
 use crate::jose::kdf::Keyring;
 use crate::json;
 use crate::providers::Brand;
@@ -243,9 +243,9 @@ impl Target {
     /// browsers have no business at its own. All else stays as it is.
     pub fn location(&self, location: &str, asked: &RequestUrl) -> Option<String> {
         let Self::Url(url) = self else { return None };
-        let origin = url.origin().ascii_serialization();
-        let without_scheme = origin.strip_prefix(url.scheme())?.strip_prefix(':')?;
-        let rest = [origin.as_str(), without_scheme].iter().find_map(|own| location.strip_prefix(own))?;
+        let origin = url.origin();
+        let (_, without_scheme) = origin.split_once(':')?;
+        let rest = [origin, without_scheme].iter().find_map(|own| location.strip_prefix(own))?;
         let is_its_own = rest.is_empty() || rest.starts_with(['/', '?', '#']);
         is_its_own.then(|| format!("{}{rest}", asked.origin()))
     }

@@ -2,11 +2,11 @@
 //! answers say where.
 
 use serde_json::{Map, Value};
-use url::Url;
 
 use crate::config::credentials::ApiRequest;
 use crate::config::data::{DataPath, Source, Template};
 use crate::http::request::Method;
+use crate::http::url::Url;
 use crate::jose::jws::Algorithm;
 use crate::jose::sign::PrivateKey;
 use crate::secret::Secret;

@@ -25,8 +25,6 @@ pub(crate) mod verify;
 
 use std::rc::Rc;
 
-use url::form_urlencoded;
-
 use crate::Vestibule;
 use crate::config::{Config, Provider};
 use crate::error::ClientError;

@@ -5,8 +5,6 @@
 
 use std::fmt;
 
-use url::form_urlencoded;
-
 use crate::guard::regexp::{self, Groups, Node, Program, RegexpError, RegexpProblem};
 use crate::http::cookie;
 use crate::http::request::Request;

@@ -289,7 +289,7 @@ impl fmt::Display for Passed<'_> {
         let target = match self.route.target {
             Target::Origin => "the zone's own origin".to_owned(),
             Target::Binding(name) => format!("the binding {name}"),
-            Target::Url(url) => url.origin().ascii_serialization(),
+            Target::Url(url) => url.origin().to_owned(),
         };
         writeln!(f, "goes to    {target}")?;
         for (name, value) in &self.set {

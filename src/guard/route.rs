@@ -90,7 +90,7 @@ impl<'a> Route<'a> {
             (Assertion::For(audience), _) => Some(audience.clone()),
             (Assertion::ForTarget, Target::Origin) => Some(request.url.origin()),
             (Assertion::ForTarget, Target::Binding(name)) => Some(format!("service:{name}")),
-            (Assertion::ForTarget, Target::Url(url)) => Some(url.origin().ascii_serialization()),
+            (Assertion::ForTarget, Target::Url(url)) => Some(url.origin().to_owned()),
         }
     }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use thiserror::Error;
-use url::form_urlencoded;
 
 use crate::config::data::scalar_text;
 use crate::json;

@@ -9,3 +9,4 @@ pub(crate) mod percent;
 pub mod request;
 pub mod response;
 pub mod return_to;
+pub mod url;

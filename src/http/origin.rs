@@ -4,9 +4,8 @@
 //! a host with other characters is refused, so no two spellings of one host exist.
 
 use thiserror::Error;
-use url::{Host, Url};
 
-use crate::http::percent;
+use crate::http::url::{Host, Url, UrlError, split_port};
 
 /// A scheme, host and port (RFC 6454) of `http` or `https`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,23 +24,13 @@ impl Origin {
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
             return Err(OriginError::NotBare);
         }
-        Self::of(&url)
+        Ok(Self::of(&url))
     }
 
-    /// The origin of a parsed URL, which must be `http` or `https` and without credentials.
-    pub fn of(url: &Url) -> Result<Self, OriginError> {
-        let authority_at = match url.scheme() {
-            "https" => "https://".len(),
-            "http" => "http://".len(),
-            _ => return Err(OriginError::Scheme),
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(OriginError::Credentials);
-        }
-        let host = url.host_str().filter(|host| !host.is_empty()).ok_or(OriginError::NotAUrl)?;
-        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-        let text = format!("{}://{host}{port}", url.scheme());
-        Ok(Self { text, authority_at, host_len: host.len() })
+    /// The origin of a parsed URL.
+    pub fn of(url: &Url) -> Self {
+        let authority_at = if url.is_secure() { "https://".len() } else { "http://".len() };
+        Self { text: url.origin().to_owned(), authority_at, host_len: url.host().len() }
     }
 
     /// `https://app.example.com`, without a trailing slash.
@@ -86,7 +75,7 @@ pub enum OriginError {
 /// no fragment (RFC 6749 section 3.1), nothing that a parser would have to mend.
 pub fn endpoint(text: &str) -> Result<Url, EndpointError> {
     let url = strict_url(text)?;
-    let origin = Origin::of(&url)?;
+    let origin = Origin::of(&url);
     if !origin.secure() && !is_loopback(origin.host()) {
         return Err(EndpointError::Insecure);
     }
@@ -246,51 +235,27 @@ pub enum CookieDomainError {
 /// Whether `host`, given without its port, is this machine: `localhost` and names below it (RFC 6761
 /// section 6.3), 127.0.0.0/8, `[::1]`.
 pub fn is_loopback(host: &str) -> bool {
-    match Host::parse(without_trailing_dot(host)) {
-        Ok(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Ok(Host::Ipv4(address)) => address.is_loopback(),
-        Ok(Host::Ipv6(address)) => address.is_loopback(),
-        Err(_) => false,
-    }
+    Host::parse(without_trailing_dot(host)).is_some_and(|host| host.is_loopback())
 }
 
 /// Parses an absolute `http` or `https` URL that needs no repairs: a browser's parser would also take
-/// `https:host`, `https:\\host` and text with tabs in it.
+/// `https:host`, `https:\\\\host` and text with tabs or spaces in it.
 fn strict_url(text: &str) -> Result<Url, OriginError> {
-    let crooked = |byte: u8| byte <= b' ' || byte >= 0x7f || byte == b'\\';
-    if text.bytes().any(crooked) {
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(OriginError::NotAUrl);
     }
-    let (scheme, rest) = text.split_once("://").ok_or(OriginError::NotAUrl)?;
-    if !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("http") {
-        return Err(OriginError::Scheme);
-    }
-    if rest.is_empty() || rest.starts_with(['/', '?', '#']) || !has_plain_host(rest) {
-        return Err(OriginError::NotAUrl);
-    }
-    Url::parse(text).map_err(|_| OriginError::NotAUrl)
-}
-
-/// Whether what follows a scheme begins with a host in ASCII, also once it is decoded. No other host can be a
-/// site's here, and the URL parser, which has no IDN tables, is not asked about one.
-pub(crate) fn has_plain_host(after_scheme: &str) -> bool {
-    let authority = after_scheme.split(['/', '?', '#', '\\']).next().unwrap_or_default();
-    percent::decode(authority).is_some_and(|host| host.bytes().all(|byte| byte.is_ascii_graphic()))
-}
-
-/// `host:port` cut at the port; brackets of an IPv6 address are respected.
-fn split_port(authority: &str) -> (&str, Option<&str>) {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, Some(port)),
-        _ => (authority, None),
-    }
+    Url::parse(text).map_err(|error| match error {
+        UrlError::Malformed => OriginError::NotAUrl,
+        UrlError::Scheme => OriginError::Scheme,
+        UrlError::Credentials => OriginError::Credentials,
+    })
 }
 
 /// A host name or address in its one canonical spelling; `None` where `text` is spelled otherwise but for
 /// case, like `127.1` for `127.0.0.1`.
 fn exact_host(text: &str) -> Option<String> {
     if text.starts_with('[') {
-        return Some(Host::parse(text).ok()?.to_string());
+        return Some(Host::parse(text)?.text());
     }
     registered_name(text)
 }
@@ -306,11 +271,12 @@ fn registered_name(text: &str) -> Option<String> {
         return None;
     }
     let name = text.to_ascii_lowercase();
-    (Host::parse(&name).ok()?.to_string() == name).then_some(name)
+    (Host::parse(&name)?.text() == name).then_some(name)
 }
 
-fn is_address(name: &str) -> bool {
-    !matches!(Host::parse(name), Ok(Host::Domain(_)))
+/// Whether `name` is an IP address, or no host at all.
+pub(crate) fn is_address(name: &str) -> bool {
+    Host::parse(name).is_none_or(|host| host.is_address())
 }
 
 fn without_trailing_dot(host: &str) -> &str {

@@ -10,9 +10,8 @@
 
 use std::fmt;
 
-use url::Url;
-
-use crate::http::origin::{CookieDomain, HostPattern, Origin, has_plain_host};
+use crate::http::origin::{CookieDomain, HostPattern, Origin};
+use crate::http::url::Url;
 
 /// Longer candidates are refused: they would not fit into a cookie.
 const MAX_LENGTH: usize = 4096;
@@ -56,16 +55,15 @@ impl ReturnPolicy<'_> {
         if candidate.starts_with('/') {
             return self.resolve_path(candidate);
         }
-        let after_scheme = strip_scheme(candidate)?;
+        // It refuses credentials, so `https://app.example.com@evil` ends here.
         let url = Url::parse(candidate).ok()?;
-        // It also refuses credentials, so `https://app.example.com@evil` ends here.
-        let origin = Origin::of(&url).ok()?;
+        let origin = Origin::of(&url);
         if !self.trusts(&origin) {
             return None;
         }
         // Auth.js keeps a bare origin bare, where the parser adds a slash.
-        let bare = !after_scheme.contains(['/', '?', '#']);
-        Some(TrustedUrl(if bare { origin.as_str().to_owned() } else { url.into() }))
+        let bare = candidate.split_once("://").is_some_and(|(_, rest)| !rest.contains(['/', '?', '#']));
+        Some(TrustedUrl(if bare { url.origin() } else { url.as_str() }.to_owned()))
     }
 
     /// The own origin, without a slash, as Auth.js writes it.
@@ -82,10 +80,10 @@ impl ReturnPolicy<'_> {
         if path.starts_with("//") {
             return None;
         }
-        let url = Url::parse(self.own_origin.as_str()).ok()?.join(path).ok()?;
+        let url = Url::parse(&format!("{}{path}", self.own_origin.as_str())).ok()?;
         // `/..//evil` has become `//evil`, another host for whoever takes the path alone.
-        let stays = Origin::of(&url).is_ok_and(|origin| origin == *self.own_origin);
-        (stays && !url.path().starts_with("//")).then(|| TrustedUrl(url.into()))
+        let stays = url.origin() == self.own_origin.as_str();
+        (stays && !url.path().starts_with("//")).then(|| TrustedUrl(url.as_str().to_owned()))
     }
 
     /// Whether a browser may be sent anywhere on that origin.
@@ -107,19 +105,12 @@ impl ReturnPolicy<'_> {
     }
 }
 
-/// What follows `https://` or `http://` and is a host: `https:host`, `https:/host` and `https:///host`,
-/// which browsers mend, are refused.
-fn strip_scheme(candidate: &str) -> Option<&str> {
-    let (scheme, rest) = candidate.split_once("://")?;
-    let http = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
-    (http && !rest.is_empty() && !rest.starts_with(['/', '?', '#']) && has_plain_host(rest)).then_some(rest)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use url::Url;
 
-    use super::*;
+    use super::{CookieDomain, HostPattern, MAX_LENGTH, Origin, ReturnPolicy};
 
     struct Site {
         own: Origin,

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use url::form_urlencoded;
 
 use crate::config::oauth::ClientAuthMethod;
 use crate::secret::Secret;

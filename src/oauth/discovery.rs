@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
-use url::{Host, Url};
 
 use crate::config::oauth::OAuthProvider;
-use crate::http::origin::{EndpointError, endpoint};
+use crate::http::origin::{EndpointError, endpoint, is_address};
+use crate::http::url::Url;
 use crate::jose::jws::Algorithm;
 use crate::oauth::exchange::{self, AnswerError, excerpt};
 use crate::platform::{FetchRequest, FetchResponse};
@@ -305,13 +305,9 @@ fn mismatch(configured: &str, found: &str) -> String {
 }
 
 fn is_address_or_localhost(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => {
-            let name = name.strip_suffix('.').unwrap_or(name);
-            name == "localhost" || name.ends_with(".localhost")
-        }
-        Some(Host::Ipv4(_) | Host::Ipv6(_)) | None => true,
-    }
+    let host = url.host();
+    let name = host.strip_suffix('.').unwrap_or(host);
+    is_address(host) || name == "localhost" || name.ends_with(".localhost")
 }
 
 struct Document(Map<String, Value>);
@@ -335,7 +331,7 @@ impl Document {
         let Some(text) = self.text(member)? else { return Ok(None) };
         let url = endpoint(text).map_err(|cause| DiscoveryError::Endpoint { member, cause })?;
         if !near && is_address_or_localhost(&url) {
-            let host = url.host_str().unwrap_or_default().to_owned();
+            let host = url.host().to_owned();
             return Err(DiscoveryError::InnerHost { member, host });
         }
         Ok(Some(url))

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
-use url::Url;
 
 use crate::http::headers::Headers;
 use crate::http::request::Method;
+use crate::http::url::Url;
 use crate::platform::{FetchRequest, FetchResponse};
 
 /// Why a provider's answer cannot be used. The provider is to blame.
@@ -141,7 +141,7 @@ pub(super) fn object(response: &FetchResponse) -> Result<Map<String, Value>, Ans
 pub(super) fn lenient(response: &FetchResponse) -> Result<Value, AnswerError> {
     let essence = essence(response);
     let form = || {
-        let pairs = url::form_urlencoded::parse(&response.body).take(64);
+        let pairs = form_urlencoded::parse(&response.body).take(64);
         Value::Object(
             pairs.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect(),
         )

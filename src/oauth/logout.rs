@@ -1,6 +1,6 @@
 //! Signing out at the provider (OpenID Connect RP-Initiated Logout 1.0).
 
-use url::{Url, form_urlencoded};
+use crate::http::url::Url;
 
 /// Where the browser is sent to end the provider's own session: to its `endpoint`, whose own query is kept, with
 /// `client_id`, and the address to come back to as `redirect_param` (section 2). The ID token, which the
@@ -13,9 +13,7 @@ pub fn url(endpoint: &Url, client_id: &str, redirect_param: &str, return_to: &st
     let mut query = form_urlencoded::Serializer::new(kept.collect::<Vec<_>>().join("&"));
     query.append_pair("client_id", client_id);
     query.append_pair(redirect_param, return_to);
-    let mut url = endpoint.clone();
-    url.set_query(Some(&query.finish()));
-    url.into()
+    endpoint.with_query(&query.finish()).as_str().to_owned()
 }
 
 #[cfg(test)]

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
-use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
 use crate::config::data::DataPath;
 use crate::config::oauth::TokenConfig;
 use crate::http::request::Method;
+use crate::http::url::Url;
 use crate::jose::jws;
 use crate::oauth::authorize::AuthorizationCode;
 use crate::oauth::client::{Client, ClientAuthentication, basic};
@@ -117,10 +117,9 @@ pub fn request(endpoint: &Url, client: &Client<'_>, config: &TokenConfig, grant:
     let body = Zeroizing::new(body.finish());
     let mut request = match config.method {
         Method::Get => {
-            let mut url = endpoint.clone();
-            let query =
-                url.query().filter(|query| !query.is_empty()).map(|query| format!("{query}&{}", *body));
-            url.set_query(Some(query.as_deref().unwrap_or(&body)));
+            let query = endpoint.query().filter(|query| !query.is_empty());
+            let query = query.map(|query| format!("{query}&{}", *body));
+            let url = endpoint.with_query(query.as_deref().unwrap_or(&body));
             exchange::get(url.as_str(), TIMEOUT, LIMIT)
         }
         _ => exchange::post_form(endpoint, body.to_string(), TIMEOUT, LIMIT),

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
-use url::Url;
 
 use crate::api;
 use crate::config::data::{DataPath, Template, scalar_text};
 use crate::config::oauth::{EmailsConfig, UserinfoConfig, UserinfoRequest};
 use crate::http::origin::endpoint;
 use crate::http::percent;
+use crate::http::url::Url;
 use crate::oauth::complaint;
 use crate::oauth::exchange::{self, AnswerError, ErrorResponse};
 use crate::oauth::id_token::VerifiedIdToken;
@@ -68,7 +68,8 @@ fn configured_request(
     for (name, template) in &config.params {
         let value = template.text(&find);
         if !value.is_empty() {
-            url.query_pairs_mut().append_pair(name, &value);
+            let mut query = form_urlencoded::Serializer::new(url.query().unwrap_or_default().to_owned());
+            url = url.with_query(&query.append_pair(name, &value).finish());
         }
     }
     let mut request = api::request::build("userinfo", &config.rest, None, &find)

@@ -230,7 +230,7 @@ impl Workers {
 fn url(target: &Target, url: &RequestUrl) -> String {
     match target {
         Target::Origin | Target::Binding(_) => format!("{}{}", url.origin(), url.path_and_query()),
-        Target::Url(other) => format!("{}{}", other.origin().ascii_serialization(), url.path_and_query()),
+        Target::Url(other) => format!("{}{}", other.origin(), url.path_and_query()),
     }
 }
 

@@ -91,7 +91,7 @@ impl Site<'_> {
         let Page { authority, path } = Page::split(text);
         if authority.is_some() {
             let url = endpoint(text).map_err(|why| why.to_string())?;
-            let origin = Origin::of(&url).map_err(|why| why.to_string())?;
+            let origin = Origin::of(&url);
             if !self.trusts(&origin) {
                 return Err(format!("{} is none of trusted_hosts", origin.host()));
             }

@@ -125,7 +125,7 @@ pub(super) fn target(text: &str, place: &Place, problems: &mut Problems) -> Opti
     let url = problems.parsed(place, text, endpoint(text))?;
     if url.path() != "/" || url.query().is_some() {
         let problem = format!("{}: path and query stay those of the request", quoted(text));
-        problems.refuse_and_mend(place, problem, format!("write \"{}\"", url.origin().ascii_serialization()));
+        problems.refuse_and_mend(place, problem, format!("write \"{}\"", url.origin()));
         return None;
     }
     Some(Target::Url(url))

@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use maud::{Markup, html};
-use url::Url;
 
 use super::layout::{Icon, Page};
 use super::{credentials, hidden, location};
@@ -13,6 +12,7 @@ use crate::flow::hosts::{self, Standing};
 use crate::flow::{Exchange, Visit, with_cookies, with_parameters};
 use crate::http::form::Params;
 use crate::http::response::Response;
+use crate::http::url::Url;
 use crate::platform::Platform;
 
 /// The id of what went wrong.
@@ -137,7 +137,7 @@ fn refusal_in_words(code: &str) -> &'static str {
 /// Where the person goes from here, if that is not the host whose page this is.
 fn other_host<P: Platform>(exchange: &Exchange<'_, P>, visit: &Visit) -> Option<String> {
     let return_to = Url::parse(visit.return_to.as_str()).ok()?;
-    let host = return_to.host_str()?;
+    let host = return_to.host();
     (host != exchange.request.url.host()).then(|| host.to_owned())
 }
 

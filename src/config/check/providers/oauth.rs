@@ -7,7 +7,6 @@ mod parameters;
 pub(super) use parameters::variable as parameter_variable;
 
 use serde_json::Value;
-use url::Url;
 
 use super::user;
 use crate::config::check::Env;
@@ -18,6 +17,7 @@ use crate::config::oauth::{
 };
 use crate::config::raw::{RawOAuth, RawProvider, RawUser, Strings};
 use crate::http::origin::endpoint;
+use crate::http::url::Url;
 use crate::jose::jws::Algorithm;
 use crate::oauth::authorize;
 use crate::providers::{ids, preset};

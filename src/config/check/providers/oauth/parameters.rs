@@ -1,12 +1,11 @@
 //! What a tenant fills in: parameters in braces, replaced when the configuration is loaded.
 
-use url::Url;
-
 use crate::config::check::Env;
 use crate::config::check::providers::variable_prefix;
 use crate::config::check::secrets;
 use crate::config::error::{Place, Problems, quoted};
 use crate::config::raw::RawOAuth;
+use crate::http::url::Url;
 use crate::{json, providers};
 
 /// The value of a provider's parameter that is set outside the configuration, and the variable's name.
@@ -64,7 +63,7 @@ impl<'a> Parameters<'a> {
     /// The issuer, once it is known.
     pub(super) fn set_issuer(&mut self, issuer: &str, url: &Url) {
         self.issuer = Some(issuer.strip_suffix('/').unwrap_or(issuer).to_owned());
-        self.origin = Some(url.origin().ascii_serialization());
+        self.origin = Some(url.origin().to_owned());
     }
 
     /// What is written at that key, otherwise what its variable says; and where.
