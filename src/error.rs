@@ -1,7 +1,8 @@
 //! What can go wrong on an auth route, by who is to blame. Each error knows the answer that Auth.js gives
 //! in its place, and what the operator's log says.
 
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::api::ApiError;

@@ -54,6 +54,80 @@ pub(crate) fn of(members: &[(&str, Value)]) -> Map<String, Value> {
     object
 }
 
+/// A value, or an object of `"name": value` pairs, as `serde_json::json!` makes them, without its code at every place
+/// where it is used.
+macro_rules! json {
+    ({ $($name:literal: $value:expr),* $(,)? }) => {
+        $crate::json::object_of(&[$(($name, &$value as &dyn $crate::json::ToJson)),*])
+    };
+    ($value:expr) => {
+        $crate::json::ToJson::to_json(&$value)
+    };
+}
+pub(crate) use json;
+
+/// What [`json!`] makes of pairs.
+pub(crate) fn object_of(members: &[(&str, &dyn ToJson)]) -> Value {
+    let mut object = Map::new();
+    for (name, value) in members {
+        object.insert((*name).to_owned(), value.to_json());
+    }
+    Value::Object(object)
+}
+
+/// What [`json!`] takes; `None` is `null`.
+pub(crate) trait ToJson {
+    fn to_json(&self) -> Value;
+}
+
+impl ToJson for Value {
+    fn to_json(&self) -> Value {
+        self.clone()
+    }
+}
+
+impl ToJson for Map<String, Value> {
+    fn to_json(&self) -> Value {
+        Value::Object(self.clone())
+    }
+}
+
+impl ToJson for str {
+    fn to_json(&self) -> Value {
+        self.into()
+    }
+}
+
+impl ToJson for String {
+    fn to_json(&self) -> Value {
+        self.as_str().into()
+    }
+}
+
+impl ToJson for u64 {
+    fn to_json(&self) -> Value {
+        (*self).into()
+    }
+}
+
+impl<T: ToJson + ?Sized> ToJson for &T {
+    fn to_json(&self) -> Value {
+        (**self).to_json()
+    }
+}
+
+impl<T: ToJson> ToJson for Option<T> {
+    fn to_json(&self) -> Value {
+        self.as_ref().map_or(Value::Null, ToJson::to_json)
+    }
+}
+
+impl<T: ToJson> ToJson for Vec<T> {
+    fn to_json(&self) -> Value {
+        Value::Array(self.iter().map(ToJson::to_json).collect())
+    }
+}
+
 /// A member that is a string.
 pub(crate) fn string(object: &Map<String, Value>, name: &str) -> Option<String> {
     object.get(name)?.as_str().map(str::to_owned)
@@ -115,19 +189,33 @@ impl<'de> Visitor<'de> for Members {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn a_name_that_is_there_twice_is_the_last_one_or_refused() {
         let twice = br#"{"a":1,"b":2,"a":3}"#;
-        assert_eq!(object(twice).map(Value::Object), Some(json!({ "a": 3, "b": 2 })));
+        assert_eq!(object(twice).map(Value::Object), Some(serde_json::json!({ "a": 3, "b": 2 })));
         assert_eq!(unambiguous_object(twice), None);
-        let all = [("a".to_owned(), json!(1)), ("b".to_owned(), json!(2)), ("a".to_owned(), json!(3))];
+        let all = [
+            ("a".to_owned(), serde_json::json!(1)),
+            ("b".to_owned(), serde_json::json!(2)),
+            ("a".to_owned(), serde_json::json!(3)),
+        ];
         assert_eq!(members(twice), Some(all.to_vec()));
         // Inside of its members nobody looks.
         assert!(unambiguous_object(br#"{"a":{"b":1,"b":2}}"#).is_some());
+    }
+
+    #[test]
+    fn the_macro_is_that_of_serde_json() {
+        let (text, none, list) = ("a".to_owned(), None::<u64>, vec!["x", "y"]);
+        let map = object(br#"{"m":[1,null]}"#).unwrap();
+        assert_eq!(
+            super::json!({ "a": text, "b": "b", "c": 7_u64, "d": none, "e": list, "f": map, "g": Some(Value::Null) }),
+            serde_json::json!({ "a": text, "b": "b", "c": 7_u64, "d": none, "e": list, "f": map, "g": null })
+        );
+        assert_eq!(super::json!({}), serde_json::json!({}));
+        assert_eq!(super::json!(text), serde_json::json!(text));
     }
 
     #[test]

@@ -315,6 +315,6 @@ async fn in_time<P: Platform, T>(
     platform: &P,
     asked: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    let late = || Err(StoreError::Failed(format!("no answer within {STORE_TIMEOUT:?}")));
+    let late = || Err(StoreError::Failed(format!("no answer within {}s", STORE_TIMEOUT.as_secs())));
     within(platform, STORE_TIMEOUT, pin!(asked)).await.unwrap_or_else(late)
 }

@@ -174,7 +174,7 @@ impl fmt::Debug for FetchResponse {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FetchError {
     /// It took too long.
-    #[error("no answer within {0:?}")]
+    #[error("no answer within {}s", .0.as_secs())]
     Timeout(Duration),
     /// Its answer is larger than allowed.
     #[error("the answer is larger than {0} bytes")]

@@ -1,7 +1,8 @@
 //! The answer to an auth route as a client of Auth.js expects it: what it gets in place of what could not be
 //! done, and how a script learns where a redirect leads.
 
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 use crate::config::Dialect;
 use crate::error::{ClientError, Error, ErrorPage, ProviderError};

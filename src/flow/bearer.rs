@@ -7,7 +7,8 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 use crate::config::oauth::{OAuthProvider, OpenId};
 use crate::config::{Provider, ProviderKind};

@@ -1,6 +1,6 @@
 //! `POST /_log`: next-auth 4's client reports what went wrong in the browser.
 
-use serde_json::json;
+use crate::json::json;
 
 use crate::flow::Exchange;
 use crate::http::form::Params;

@@ -6,7 +6,8 @@
 
 use std::net::IpAddr;
 
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 use crate::api::form::{Filled, FormRefused};
 use crate::api::login::{self, DEFAULT_CODE, LoginError, Tokens};

@@ -1,6 +1,7 @@
 //! The session of somebody who just signed in, whichever way: a new one, of which nothing was there before.
 
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 use crate::config::Provider;
 use crate::error::{ClientError, Error, ProviderError};

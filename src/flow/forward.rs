@@ -45,7 +45,7 @@ pub(crate) async fn forward<P: Platform>(
             };
             exchange.log(level, "forward_failed", &error.to_string());
             let status = if level == Level::Error { 500 } else { 502 };
-            let answer = Response::json(status, &serde_json::json!({ "error": "upstream_unavailable" }));
+            let answer = Response::json(status, &crate::json::json!({ "error": "upstream_unavailable" }));
             // Only what would be lost: that the upstream does not answer is no reason for anything else.
             let has_news = session.is_some_and(|session| refresh::has_new_tokens(exchange, session));
             let news = if has_news { renewed } else { Vec::new() };

@@ -1,7 +1,7 @@
 //! Several hosts, one session: which of them signs people in, which send people there, and which lie outside of
 //! the cookie's domain and get nothing.
 
-use serde_json::json;
+use crate::json::json;
 
 use crate::config::Config;
 use crate::flow::{Exchange, pages, protect, with_parameters};

@@ -140,7 +140,7 @@ impl<'a, P: Platform> Exchange<'a, P> {
     }
 
     pub(crate) fn log(&self, level: Level, event: &str, message: &str) {
-        self.platform.log(level, &serde_json::json!({ "event": event, "message": message }));
+        self.platform.log(level, &crate::json::json!({ "event": event, "message": message }));
     }
 }
 

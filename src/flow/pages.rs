@@ -10,8 +10,9 @@ mod layout;
 mod sign_in;
 mod sign_out;
 
+use crate::json::json;
 use maud::{Markup, html};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::config::{Provider, ProviderKind};
 use crate::error::Error;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use crate::json::json;
 
 use crate::flow::admission::{self, Refusal, Refused};
 use crate::flow::bearer::TokenRefused;

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use crate::json::json;
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;

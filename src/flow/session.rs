@@ -1,6 +1,7 @@
 //! `GET /session`: what the page may know of the session. `POST /session`: the page changes what it may.
 
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 use crate::config::Dialect;
 use crate::error::{ClientError, Error};

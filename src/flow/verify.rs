@@ -9,7 +9,7 @@
 //! The answer is the proxy's to act by: nothing of what a client sends may change its form, and whatever is wrong
 //! is a refusal.
 
-use serde_json::json;
+use crate::json::json;
 
 use crate::config::data::DataPath;
 use crate::config::verify::Told;

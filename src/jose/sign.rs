@@ -4,10 +4,11 @@
 
 use std::fmt;
 
+use crate::json::json;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde_json::{Value, json};
+use serde_json::Value;
 use thiserror::Error;
 use zeroize::Zeroizing;
 

@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -60,7 +60,7 @@ impl Ticket {
         random: &mut dyn FnMut(&mut [u8]),
     ) -> String {
         // The digest, because addresses may be longer than cookies.
-        let claims = Map::from_iter([(ADDRESS.to_owned(), Value::from(digest(address)))]);
+        let claims = crate::json::of(&[(ADDRESS, digest(address).into())]);
         seal::seal(keys, Dialect::AuthJsV5, names.ticket(), &claims, LIFETIME, now, random)
     }
 
@@ -87,6 +87,8 @@ fn digest(address: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Map;
+
     use super::*;
     use crate::secret::Secret;
 

@@ -1,6 +1,6 @@
 //! JavaScript's requests and responses to ours and back.
 
-use serde_json::json;
+use crate::json::json;
 use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::{console_warn, web_sys};

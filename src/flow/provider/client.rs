@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 use crate::config::oauth::{ClientAuthMethod, ClientConfig, OAuthProvider};
 use crate::error::Error;

@@ -4,6 +4,8 @@ mod refresh;
 pub(super) mod request;
 mod tokens;
 
+use serde_json::{Map, Value};
+
 use super::{is_shown, user};
 use crate::config::Provider;
 use crate::config::ProviderKind;
@@ -178,8 +180,14 @@ fn login(
     };
     let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
     // Nothing said: every field under its own name.
-    let all = || names.iter().map(|name| ((*name).to_owned(), format!("{{{name}}}").into())).collect();
-    let body = raw.request.body.cloned().unwrap_or_else(|| serde_json::Value::Object(all()));
+    let all = || {
+        let mut all = Map::new();
+        for name in &names {
+            all.insert((*name).to_owned(), format!("{{{name}}}").into());
+        }
+        Value::Object(all)
+    };
+    let body = raw.request.body.cloned().unwrap_or_else(all);
     let known = Known::names(&names);
     let request = request::request(&raw.request, Some(&body), POST_OR_PUT, &known, place, problems);
     let tokens = tokens::tokens(&raw.answer, place, problems);

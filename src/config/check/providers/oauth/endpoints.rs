@@ -149,13 +149,13 @@ fn url_template(
 ) -> Option<Template> {
     let text = parameters.fill(text, place, problems)?;
     let template = template(&text, &USERINFO_NAMES, place, problems)?;
-    let sample = template.text(&|_| Some(Value::from("0")));
-    problems.parsed(place, &text, endpoint(&sample))?;
     let host = text.split_once("://").map_or("", |(_, behind)| behind);
     if host.split(['/', '?']).next().is_some_and(|host| host.contains('{')) {
         problems.refuse(place, "the host stands as it is");
         return None;
     }
+    let sample = template.text(&|_| Some(Value::from("0")));
+    problems.parsed(place, &text, endpoint(&sample))?;
     Some(template)
 }
 
