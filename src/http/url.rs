@@ -72,7 +72,8 @@ impl Url {
         };
         url.host.1 = url.text.len();
         if port != usual_port {
-            url.text.push_str(&format!(":{port}"));
+            url.text.push(':');
+            url.text.push_str(&port.to_string());
         }
         url.path = url.text.len();
         url.push_rest(rest);
