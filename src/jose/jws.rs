@@ -4,16 +4,16 @@
 //! Keys come from the provider's [`JwkSet`] alone; `jwk`, `jku`, `x5u` and `x5c` in a header are not even
 //! read. What a key may check comes from the key; the header's `alg` only picks among that.
 
-use hmac::{Hmac, KeyInit, Mac};
+use jwt_compact::alg::{Hs256, Hs256Key, Hs256Signature};
+use jwt_compact::{Algorithm as _, AlgorithmSignature as _};
 use serde_json::{Map, Value};
-use sha2::Sha256;
 use thiserror::Error;
 
 use super::jwk::{Jwk, JwkSet};
 use super::{JoseHeader, base64url};
 use crate::json;
 use crate::platform::{KeyError, Platform};
-use crate::secret::{Secret, constant_time_eq};
+use crate::secret::Secret;
 
 /// A longer token is refused before anything is decoded.
 pub const MAX_TOKEN: usize = 64 * 1024;
@@ -24,6 +24,9 @@ const MAX_HEADER: usize = 16 * 1024;
 
 /// So many keys are tried on one signature: checking it is the most expensive thing that a token can ask for.
 const MAX_CANDIDATES: usize = 5;
+
+/// A signature with HMAC and SHA-256 has this many bytes (RFC 7518 section 3.2).
+const HS256_LENGTH: usize = 32;
 
 /// A signature algorithm for public keys: `alg` (RFC 7518 section 3.1, RFC 8037 section 3.1).
 ///
@@ -140,7 +143,12 @@ pub fn verify_hs256(token: &str, secret: &Secret) -> Result<VerifiedPayload, Jws
         return Err(JwsError::NotHs256);
     }
     let signature = decoded(signature)?;
-    if !constant_time_eq(&hs256(signing_input.as_bytes(), secret), &signature) {
+    // Asked of another length, jwt-compact would panic.
+    if signature.len() != HS256_LENGTH {
+        return Err(JwsError::Signature);
+    }
+    let signature = Hs256Signature::try_from_slice(&signature).map_err(|_| JwsError::Signature)?;
+    if !Hs256.verify_signature(&signature, &hs256_key(secret), signing_input.as_bytes()) {
         return Err(JwsError::Signature);
     }
     Ok(VerifiedPayload { claims: claims(payload)?, algorithm: None, typ: header.typ })
@@ -150,16 +158,13 @@ pub fn verify_hs256(token: &str, secret: &Secret) -> Result<VerifiedPayload, Jws
 pub fn sign_hs256(claims: &Value, secret: &Secret) -> String {
     let header = base64url::encode(br#"{"alg":"HS256","typ":"JWT"}"#);
     let signing_input = format!("{header}.{}", base64url::encode(json::text(claims).as_bytes()));
-    let signature = hs256(signing_input.as_bytes(), secret);
-    format!("{signing_input}.{}", base64url::encode(&signature))
+    let signature = Hs256.sign(&hs256_key(secret), signing_input.as_bytes());
+    format!("{signing_input}.{}", base64url::encode(&signature.as_bytes()))
 }
 
-fn hs256(message: &[u8], secret: &Secret) -> [u8; 32] {
-    // A key of any length will do (RFC 2104 section 2).
-    match Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) {
-        Ok(mac) => mac.chain_update(message).finalize().into_bytes().into(),
-        Err(_) => [0; 32],
-    }
+/// A key of any length will do (RFC 2104 section 2).
+fn hs256_key(secret: &Secret) -> Hs256Key {
+    Hs256Key::new(secret.expose().as_bytes())
 }
 
 /// The payload of a token that is a JWT, of which nothing is proven; `null` of any other. For what came from its
@@ -416,7 +421,10 @@ mod tests {
         let with_header = |header: &str| {
             let (_, payload) = signed.split_once('.').unwrap();
             let input = format!("{}.{payload}", base64url::encode(header.as_bytes()));
-            format!("{input}.{}", base64url::encode(&hs256(input.as_bytes(), &secret)))
+            format!(
+                "{input}.{}",
+                base64url::encode(&Hs256.sign(&hs256_key(&secret), input.as_bytes()).as_bytes())
+            )
         };
         for (token, error) in [
             (token.clone() + "A", JwsError::Signature),
