@@ -404,7 +404,7 @@ fn email_verified(
     problems: &mut Problems,
 ) -> Option<Vec<DataPath>> {
     let usual =
-        || ["profile.email_verified", "id_token.email_verified"].map(|text| (place.clone(), text)).to_vec();
+        || ["id_token.email_verified", "profile.email_verified"].map(|text| (place.clone(), text)).to_vec();
     let texts = written.map_or_else(usual, |written| written.iter(place).collect());
     texts.into_iter().map(|(place, text)| user::answer_path(text, &USER_ROOTS, &place, problems)).collect()
 }
