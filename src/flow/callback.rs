@@ -96,7 +96,9 @@ impl<P: Platform> SigningIn<'_, P> {
                 let response = Response::redirect(&self.transaction.return_to);
                 // Another site's form brings none of the browser's cookies along.
                 let unseen = match exchange.request.method {
-                    Method::Post => cookie::expire_unseen(exchange.config(), &exchange.names, &cookies),
+                    Method::Post => {
+                        cookie::expire_unseen(exchange.cookie_domain(), &exchange.names, &cookies)
+                    }
                     _ => Vec::new(),
                 };
                 with_cookies(response, unseen.into_iter().chain(cookies))

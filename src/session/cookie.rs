@@ -105,11 +105,15 @@ pub fn write(
 
 /// Takes away what of a session may be in the browser where it shows no cookies, but for what `written` replaces:
 /// pieces of an older one would be read in place of a new one, or with it.
-pub fn expire_unseen(config: &Config, names: &CookieNames, written: &[SetCookie]) -> Vec<SetCookie> {
+pub fn expire_unseen(
+    domain: Option<&CookieDomain>,
+    names: &CookieNames,
+    written: &[SetCookie],
+) -> Vec<SetCookie> {
     let pieces = |name: &str| (0..chunk::MAX_CHUNKS).map(|i| format!("{name}.{i}")).collect::<Vec<_>>();
     let own = [names.session().to_owned()].into_iter().chain(pieces(names.session()));
     own.filter(|name| !written.iter().any(|cookie| cookie.name() == name))
-        .map(|name| SetCookie::expired(name).domain(config.cookie_domain.as_ref()))
+        .map(|name| SetCookie::expired(name).domain(domain))
         .collect()
 }
 
