@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::config::Target;
 use crate::http::headers::Headers;
 use crate::http::request::{Method, Request};
+use crate::jose::base64url;
 use crate::jose::jwk::Jwk;
 use crate::jose::jws::Algorithm;
 use crate::jose::sign::PrivateKey;
@@ -98,6 +99,13 @@ pub trait Platform: Clone + 'static {
     /// Hands `call` to the one lease object of that name, which answers by
     /// [`lease::object::serve`](crate::lease::object::serve).
     async fn call_lease_object(&self, name: &str, call: &str) -> Result<String, StoreError>;
+}
+
+/// A name that nobody can guess: 128 bits, base64url.
+pub(crate) fn random_id<P: Platform>(platform: &P) -> String {
+    let mut bytes = [0; 16];
+    platform.fill_random(&mut bytes);
+    base64url::encode(&bytes)
 }
 
 /// What `job` comes to, where it does so within `time`. Pinned by the caller, so that it is not compiled again for

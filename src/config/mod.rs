@@ -89,6 +89,16 @@ impl Config {
         let mut all = self.upstreams.iter().map(|upstream| &upstream.assertion).chain(of_rules);
         all.any(|assertion| *assertion != Assertion::None)
     }
+
+    /// Whether the configuration says where the session's claim of that name comes from.
+    pub fn has_claim(&self, name: &str) -> bool {
+        self.claims.iter().any(|(claim, _)| claim == name)
+    }
+}
+
+/// Whether a text is as long as a provider's id at most, and of its characters.
+pub(crate) fn is_like_provider_id(text: &str) -> bool {
+    text.len() <= 64 && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
 }
 
 /// The table, or what is wrong and the mend. A CI that sets variables from outside sets strings.

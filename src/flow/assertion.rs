@@ -16,12 +16,11 @@ use crate::config::refresh::is_of_token;
 use crate::flow::Exchange;
 use crate::guard::route::Route;
 use crate::http::response::Response;
-use crate::jose::base64url;
 use crate::jose::jwk::thumbprint;
 use crate::jose::jws::Algorithm;
 use crate::jose::kdf::p256_key;
 use crate::jose::sign::{self, PrivateKey};
-use crate::platform::{KeyError, Level, Platform};
+use crate::platform::{KeyError, Level, Platform, random_id};
 use crate::secret::Secret;
 use crate::session::claims::Session;
 
@@ -34,11 +33,24 @@ const LIFETIME: Duration = Duration::from_mins(1);
 /// The purpose of the keys among all that is made from a secret.
 const PURPOSE: &str = "vestibule assertion ES256";
 
+/// The header fields that tell the upstream of the person: what the route has of the session's claims, and the
+/// assertion where it has one. An error is the answer where that could not be made.
+pub(crate) async fn identity<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    route: &Route<'_>,
+    session: Option<&Session>,
+) -> Result<Vec<(String, String)>, Response> {
+    let mut identity = route.identity(session.map(Session::claims));
+    let assertion = assertion(exchange, route, session).await.map_err(|error| failed(exchange, &error))?;
+    identity.extend(assertion.map(|token| (HEADER.to_owned(), token)));
+    Ok(identity)
+}
+
 /// The assertion for a request on this route; `None` where the route has none, or nobody is signed in.
 ///
 /// Each is for one audience and has an identifier of its own (`jti`), so an upstream that gets one cannot use it at
 /// another, and one that keeps them can refuse the second use.
-pub(crate) async fn assertion<P: Platform>(
+async fn assertion<P: Platform>(
     exchange: &Exchange<'_, P>,
     route: &Route<'_>,
     session: Option<&Session>,
@@ -49,8 +61,6 @@ pub(crate) async fn assertion<P: Platform>(
     let Some(subject) = session.subject() else { return Ok(None) };
 
     let mut claims = said_of(exchange, route, session);
-    let mut id = [0; 16];
-    exchange.platform.fill_random(&mut id);
     let now = exchange.platform.now();
     // Behind all others: nothing in a session stands in their place.
     let registered = [
@@ -60,7 +70,7 @@ pub(crate) async fn assertion<P: Platform>(
         ("provider", session.provider().map_or(Value::Null, Value::from)),
         ("iat", now.seconds().into()),
         ("exp", now.plus(LIFETIME).seconds().into()),
-        ("jti", base64url::encode(&id).into()),
+        ("jti", random_id(exchange.platform).into()),
         ("nbf", Value::Null),
     ];
     claims.extend(registered.map(|(name, value)| (name.to_owned(), value)));
@@ -124,7 +134,7 @@ pub(crate) async fn jwks<P: Platform>(exchange: &Exchange<'_, P>) -> Response {
 
 /// The answer where the platform does not sign. An upstream that asks for assertions could do nothing without one,
 /// and another must not take somebody who is signed in for nobody.
-pub(crate) fn failed<P: Platform>(exchange: &Exchange<'_, P>, error: &KeyError) -> Response {
+fn failed<P: Platform>(exchange: &Exchange<'_, P>, error: &KeyError) -> Response {
     exchange.log(Level::Error, "assertion_failed", &error.to_string());
     Response::json(500, &json!({ "error": "server_error" })).with("cache-control", "private, no-store")
 }

@@ -121,8 +121,8 @@ async fn recognized<P: Platform>(
     let claims = verified.into_claims();
     let first = |names: &[&str]| names.iter().find_map(|name| claims.get(*name)).cloned();
     // `email_domain` looks at it, so no configuration leaves it out by mistake.
-    let is_mapped = exchange.config().claims.iter().any(|(claim, _)| claim == "email_verified");
-    let email_verified = claims.get("email_verified").filter(|_| !is_mapped).cloned();
+    let is_written = exchange.config().has_claim("email_verified");
+    let email_verified = claims.get("email_verified").filter(|_| !is_written).cloned();
     let mut account = Map::new();
     account.insert("access_token".to_owned(), json!(token));
     account.insert("token_type".to_owned(), json!("Bearer"));

@@ -310,8 +310,7 @@ impl<P: Platform> SigningIn<'_, P> {
     /// what the provider says of the address. Where anybody's directory may speak, silence is a no.
     fn email_verified(&self, find: &dyn Fn(&DataPath) -> Option<Value>) -> Option<Value> {
         let config = self.exchange.config();
-        let is_mapped = config.claims.iter().any(|(claim, _)| claim == "email_verified");
-        if is_mapped || !config.rules.looks_at_emails() {
+        if config.has_claim("email_verified") || !config.rules.looks_at_emails() {
             return None;
         }
         let said =

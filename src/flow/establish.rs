@@ -9,8 +9,8 @@ use crate::flow::{Exchange, provider};
 use crate::hooks::{Admission, Event, SignIn, TokenOccasion};
 use crate::http::cookie::SetCookie;
 use crate::http::return_to::TrustedUrl;
-use crate::jose::{base64url, jws};
-use crate::platform::{Level, Platform};
+use crate::jose::jws;
+use crate::platform::{Level, Platform, random_id};
 use crate::secret::Secret;
 use crate::session::claims::Session;
 use crate::time::Timestamp;
@@ -211,10 +211,4 @@ fn claims<P: Platform>(
         set(claim, Some(value));
     }
     claims
-}
-
-fn random_id<P: Platform>(platform: &P) -> String {
-    let mut bytes = [0; 16];
-    platform.fill_random(&mut bytes);
-    base64url::encode(&bytes)
 }

@@ -9,7 +9,6 @@ use crate::http::request::{Request, RequestUrl};
 use crate::http::response::Response;
 use crate::platform::{ForwardError, Level, Platform};
 use crate::reply::Reply;
-use crate::session::claims::Session;
 
 /// Sends the request on. Its cookies are for the browser, added to the upstream's response unless the session
 /// ended, or went on elsewhere, while the upstream took its time; the upstream sees them as if the browser had
@@ -21,11 +20,10 @@ pub(crate) async fn forward<P: Platform>(
     body: P::Body,
 ) -> Reply<P::Upstreamed> {
     let session = session.as_ref();
-    let mut identity = route.identity(session.map(Session::claims));
-    match assertion::assertion(exchange, &route, session).await {
-        Ok(assertion) => identity.extend(assertion.map(|token| (assertion::HEADER.to_owned(), token))),
-        Err(error) => return Reply::Own(with_cookies(assertion::failed(exchange, &error), renewed)),
-    }
+    let identity = match assertion::identity(exchange, &route, session).await {
+        Ok(identity) => identity,
+        Err(failed) => return Reply::Own(with_cookies(failed, renewed)),
+    };
     let incoming = exchange.request;
     let mut headers = route.outgoing(exchange.config(), &exchange.vestibule.guarded, incoming, &identity);
     if route.forward_session {

@@ -1,7 +1,7 @@
 //! A sign-in that is asked for on one host and begins on the login host: the form's answer leads there with a
 //! [`Ticket`], so that a person arrives at the provider without another click.
 
-use crate::config::ProviderKind;
+use crate::config::{ProviderKind, is_like_provider_id};
 use crate::error::{ClientError, Error};
 use crate::flow::sign_in::{self, Intent};
 use crate::flow::{Exchange, Visit, hosts, with_cookies, with_parameters};
@@ -12,9 +12,6 @@ use crate::oauth::authorize;
 use crate::platform::{Level, Platform};
 use crate::session::csrf::CsrfVerified;
 use crate::session::ticket::{self, Ticket};
-
-/// As long as ids of providers are.
-const LONGEST_ID: usize = 64;
 
 /// `POST /signin/:provider` on a host that is not the login host: on to that one.
 pub(crate) fn send<P: Platform>(
@@ -80,6 +77,5 @@ fn leads_to_a_provider<P: Platform>(exchange: &Exchange<'_, P>, id: &str) -> boo
     if let Some(provider) = exchange.provider(id) {
         return !matches!(provider.kind, ProviderKind::Credentials(_));
     }
-    let is_plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
-    exchange.config().providers.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(is_plain)
+    exchange.config().providers.is_empty() && is_like_provider_id(id)
 }

@@ -24,7 +24,6 @@ use crate::handle;
 use crate::http::request::{Method, Request};
 use crate::http::response::Response;
 use crate::platform::{Level, Platform};
-use crate::session::claims::Session;
 
 /// Answers 204 with what the upstream is to know of the person, or why the request may not pass.
 pub(crate) async fn verify<P: Platform>(exchange: &Exchange<'_, P>) -> Response {
@@ -146,11 +145,10 @@ async fn passed<P: Platform>(
 ) -> Response {
     let session = session.as_ref();
     let mut answer = Response::empty(204);
-    let mut identity = route.identity(session.map(Session::claims));
-    match assertion::assertion(exchange, &route, session).await {
-        Ok(assertion) => identity.extend(assertion.map(|token| (assertion::HEADER.to_owned(), token))),
-        Err(error) => return assertion::failed(exchange, &error),
-    }
+    let identity = match assertion::identity(exchange, &route, session).await {
+        Ok(identity) => identity,
+        Err(failed) => return failed,
+    };
     for (name, value) in identity {
         if !value.contains(char::is_control) {
             answer.headers.set(&name, value);

@@ -8,8 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{HELD, Name, Successor};
-use crate::jose::base64url;
-use crate::platform::Platform;
+use crate::platform::{Platform, random_id};
 use crate::sorted::SortedMap;
 use crate::time::Timestamp;
 
@@ -105,7 +104,7 @@ impl Flights {
             Some(Flight::Landed { outcome: Outcome::Gone { .. }, .. }) => was_gone = true,
             _ => {}
         }
-        let owner = known.isolate.get_or_insert_with(|| random(platform)).clone();
+        let owner = known.isolate.get_or_insert_with(|| random_id(platform)).clone();
         known.places += 1;
         let number = known.places;
         known.make_room(now);
@@ -211,12 +210,6 @@ impl Known {
             }
         }
     }
-}
-
-fn random<P: Platform>(platform: &P) -> String {
-    let mut bytes = [0; 16];
-    platform.fill_random(&mut bytes);
-    base64url::encode(&bytes)
 }
 
 #[cfg(test)]

@@ -13,11 +13,9 @@ use super::rules::claims;
 use super::session::CLAIM_ROOTS;
 use crate::config::error::{Place, Problems, quoted, suggestion};
 use crate::config::raw::{RawAuth, RawProvider};
-use crate::config::{Provider, ProviderKind};
+use crate::config::{Provider, ProviderKind, is_like_provider_id};
 use crate::guard::rules::ClaimRequirement;
 use crate::providers::{Brand, ids, lay_under, preset};
-
-const LONGEST_ID: usize = 64;
 
 pub(super) fn providers(
     raw: &[(usize, RawProvider<'_>)],
@@ -62,9 +60,8 @@ fn id<'a>(raw: &RawProvider<'a>, place: &Place, problems: &mut Problems) -> Opti
         problems.refuse(&place.key("id"), problem);
         return None;
     };
-    let is_good = id.len() <= LONGEST_ID
-        && id.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-        && id.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
+    let is_good =
+        is_like_provider_id(id) && id.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
     if !is_good {
         let problem = format!("{} is part of URLs and of secrets' names", quoted(id));
         let mend = "use at most 64 of a-z, 0-9, \"-\" and \"_\", with a letter or digit first";

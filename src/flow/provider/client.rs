@@ -8,10 +8,10 @@ use serde_json::Value;
 use crate::config::oauth::{ClientAuthMethod, ClientConfig, OAuthProvider};
 use crate::error::Error;
 use crate::flow::Exchange;
-use crate::jose::{base64url, jws, sign};
+use crate::jose::{jws, sign};
 use crate::oauth::client::{self, Client, ClientAuthentication};
 use crate::oauth::discovery::ProviderMetadata;
-use crate::platform::Platform;
+use crate::platform::{Platform, random_id};
 use crate::secret::Secret;
 
 /// As whom we speak to the provider's token endpoint.
@@ -54,14 +54,12 @@ const ASSERTION_LIFETIME: u64 = 60;
 
 /// The claims of an assertion (RFC 7523 section 3, OpenID Connect Core 1.0 section 9).
 fn assertion<P: Platform>(exchange: &Exchange<'_, P>, client_id: &str, audience: &str) -> Value {
-    let mut id = [0; 16];
-    exchange.platform.fill_random(&mut id);
     let now = exchange.platform.now().seconds();
     json!({
         "iss": client_id,
         "sub": client_id,
         "aud": audience,
-        "jti": base64url::encode(&id),
+        "jti": random_id(exchange.platform),
         "iat": now,
         "exp": now + ASSERTION_LIFETIME,
     })
