@@ -12,6 +12,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::config::Target;
+use crate::http::changes::Changes;
 use crate::http::headers::Headers;
 use crate::http::request::{Method, Request};
 use crate::jose::base64url;
@@ -67,18 +68,8 @@ pub trait Platform: Clone + 'static {
     /// are not followed: they are the browser's. One to the target's own origin leads to the one that was asked
     /// ([`Target::location`]).
     ///
-    /// What is `personal` is neither taken from a shared cache on the way nor put into one.
-    ///
-    /// `request` is `incoming` as its target is to see it: a platform that has that one already makes only the
-    /// changes.
-    async fn forward(
-        &self,
-        target: &Target,
-        incoming: &Request,
-        request: Request,
-        body: Self::Body,
-        personal: bool,
-    ) -> Result<Self::Upstreamed, ForwardError>;
+    async fn forward(&self, forward: Forward<'_>, body: Self::Body)
+    -> Result<Self::Upstreamed, ForwardError>;
 
     /// Waits.
     async fn sleep(&self, time: Duration);
@@ -121,6 +112,18 @@ pub(crate) async fn within<P: Platform, T>(
         Poll::Pending => late.as_mut().poll(context).map(|()| None),
     })
     .await
+}
+
+/// A request on its way to its upstream.
+pub struct Forward<'a> {
+    /// Where to.
+    pub target: &'a Target,
+    /// As it came. It goes on with the same method, path and query.
+    pub request: &'a Request,
+    /// What of its header fields is another for the upstream.
+    pub changes: Changes,
+    /// Whether the response is one person's: it is neither taken from a shared cache on the way nor put into one.
+    pub personal: bool,
 }
 
 /// How much a log line matters.

@@ -13,14 +13,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vestibule::config::Target;
-use vestibule::http::request::Request;
 use vestibule::jose::base64url;
 use vestibule::jose::jwk::{Jwk, JwkSet};
 use vestibule::jose::jws::{Algorithm, JwsError, UnverifiedJws, VerifiedPayload, verify};
 use vestibule::jose::sign::{PrivateKey, sign};
 use vestibule::platform::{
-    BodyError, FetchError, FetchRequest, FetchResponse, ForwardError, KeyError, Level, Platform, StoreError,
+    BodyError, FetchError, FetchRequest, FetchResponse, Forward, ForwardError, KeyError, Level, Platform,
+    StoreError,
 };
 use vestibule::secret::Secret;
 use vestibule::time::Timestamp;
@@ -79,14 +78,7 @@ impl Platform for Signatures {
         signature::public_key(key)
     }
 
-    async fn forward(
-        &self,
-        _: &Target,
-        _: &Request,
-        _: Request,
-        (): (),
-        _: bool,
-    ) -> Result<(), ForwardError> {
+    async fn forward(&self, _: Forward<'_>, (): ()) -> Result<(), ForwardError> {
         unreachable!("nothing is forwarded")
     }
 

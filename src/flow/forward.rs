@@ -2,12 +2,8 @@
 
 use crate::flow::admission::Admitted;
 use crate::flow::{Exchange, assertion, refresh, with_cookies};
-use crate::guard::path::CanonicalPath;
-use crate::http::cookie::{self, SetCookie};
-use crate::http::headers::Headers;
-use crate::http::request::{Request, RequestUrl};
 use crate::http::response::Response;
-use crate::platform::{ForwardError, Level, Platform};
+use crate::platform::{Forward, ForwardError, Level, Platform};
 use crate::reply::Reply;
 
 /// Sends the request on. Its cookies are for the browser, added to the upstream's response unless the session
@@ -15,7 +11,6 @@ use crate::reply::Reply;
 /// them already.
 pub(crate) async fn forward<P: Platform>(
     exchange: &Exchange<'_, P>,
-    path: &CanonicalPath,
     Admitted { route, session, cookies: renewed, is_personal }: Admitted<'_>,
     body: P::Body,
 ) -> Reply<P::Upstreamed> {
@@ -24,14 +19,10 @@ pub(crate) async fn forward<P: Platform>(
         Ok(identity) => identity,
         Err(failed) => return Reply::Own(with_cookies(failed, renewed)),
     };
-    let incoming = exchange.request;
-    let mut headers = route.outgoing(exchange.config(), &exchange.vestibule.guarded, incoming, &identity);
-    if route.forward_session {
-        replace_cookies(&mut headers, &renewed);
-    }
-    let url = RequestUrl { path: path.as_forwarded().to_owned(), ..incoming.url.clone() };
-    let request = Request { method: incoming.method.clone(), url, headers };
-    match exchange.platform.forward(route.target, incoming, request, body, is_personal).await {
+    let (config, guarded) = (exchange.config(), &exchange.vestibule.guarded);
+    let changes = route.changes(config, guarded, exchange.request, &identity, &renewed);
+    let forward = Forward { target: route.target, request: exchange.request, changes, personal: is_personal };
+    match exchange.platform.forward(forward, body).await {
         Ok(response) => {
             let cookies = refresh::still_wanted(exchange, session, renewed).await;
             Reply::Forwarded { response, cookies }
@@ -51,14 +42,4 @@ pub(crate) async fn forward<P: Platform>(
             Reply::Own(with_cookies(answer.with("cache-control", "private, no-store"), cookies))
         }
     }
-}
-
-/// Puts the renewed session's cookies in the place of those that came.
-fn replace_cookies(headers: &mut Headers, renewed: &[SetCookie]) {
-    if renewed.is_empty() {
-        return;
-    }
-    let others = headers.get_all("cookie").filter_map(|field| cookie::without(field, cookie::is_session));
-    let cookies: Vec<String> = others.chain(renewed.iter().filter_map(SetCookie::pair)).collect();
-    headers.set("cookie", cookies.join("; "));
 }

@@ -22,7 +22,7 @@ pub(crate) async fn protect<P: Platform>(
     body: P::Body,
 ) -> Reply<P::Upstreamed> {
     match admission::admit(exchange, path).await {
-        Ok(admitted) => forward::forward(exchange, path, admitted, body).await,
+        Ok(admitted) => forward::forward(exchange, admitted, body).await,
         Err(refused) => Reply::Own(refusal(exchange, refused)),
     }
 }

@@ -181,7 +181,7 @@ fn passed<'a>(
     let route = Route::new(config, &request.url.authority, decided.rule());
     let guarded = GuardedNames::of(config);
     let set = route.identity(claims);
-    let out = route.outgoing(config, &guarded, request, &set);
+    let out = route.changes(config, &guarded, request, &set, &[]).applied_to(&request.headers);
     let values =
         |headers: &Headers, name: &str| -> Vec<String> { headers.get_all(name).map(str::to_owned).collect() };
     let mut changed: Vec<String> = Vec::new();

@@ -5,11 +5,13 @@
 //! make variables of them do: any character that is no letter or digit is the same as `-`, so
 //! `X_User_Email` is `X-User-Email`.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use serde_json::Value;
 
-use crate::http::cookie;
+use crate::http::changes::Changes;
+use crate::http::cookie::{self, SetCookie};
 use crate::http::headers::Headers;
 use crate::http::request::Request;
 use crate::sorted::SortedMap;
@@ -71,7 +73,7 @@ impl GuardedNames {
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let mut guarded = SortedMap::default();
         for name in names {
-            guarded.insert(spelling(name), ());
+            guarded.insert(spelling(name).into_owned(), ());
         }
         Self(guarded)
     }
@@ -80,7 +82,7 @@ impl GuardedNames {
     /// written as we write it.
     pub fn are_imitated_by(&self, name: &str) -> bool {
         let spelled = spelling(name);
-        spelled != name && self.0.contains_key(&spelled)
+        spelled != name && self.0.contains_key(spelled.as_ref())
     }
 
     /// A field of the request by which the server behind another proxy could see another request, or another
@@ -89,7 +91,7 @@ impl GuardedNames {
     pub fn misleading<'r>(&self, request: &'r Request, methods_matter: bool) -> Option<&'r str> {
         let misleads = |name: &str| {
             let spelled = spelling(name);
-            let spelled = spelled.as_str();
+            let spelled = spelled.as_ref();
             MISLEADING.contains(&spelled)
                 || REFUSED_PREFIXES.iter().any(|prefix| {
                     // What the proxy itself says comes in its own spelling.
@@ -121,14 +123,17 @@ pub struct Outgoing<'a> {
     /// ([`RuleSet::distinguishes_methods`](crate::guard::rules::RuleSet::distinguishes_methods)): what
     /// claims another method than the request has is taken away then.
     pub methods_matter: bool,
+    /// Cookies that the browser gets with the answer, where this upstream gets the sealed session: it sees them as if the
+    /// browser had them already.
+    pub renewed: &'a [SetCookie],
     /// Names and values to set. A value with control characters, which no field may have (RFC 9110 section
     /// 5.5), is left out. Other characters outside ASCII stay: they go out as UTF-8.
     pub set: &'a [(String, String)],
 }
 
 impl Outgoing<'_> {
-    /// The fields to forward for `request`.
-    pub fn headers(&self, request: &Request) -> Headers {
+    /// What becomes of the fields of `request`.
+    pub fn changes(&self, request: &Request) -> Changes {
         let incoming = &request.headers;
         let named_by_connection: Vec<String> = incoming
             .get_all("connection")
@@ -138,33 +143,44 @@ impl Outgoing<'_> {
             // The connection's client does not get to take away what the edge says.
             .filter(|name| name != "host" && !name.starts_with("cf-"))
             .collect();
+        let goes =
+            |name: &str| named_by_connection.iter().any(|named| named == name) || self.is_refused(name);
 
-        let mut headers = Headers::new();
-        for (name, value) in incoming.iter() {
-            if named_by_connection.iter().any(|named| named == name) || self.is_refused(name) {
-                continue;
-            }
-            if name != "cookie" {
-                headers.append(name, value);
-            } else if let Some(left) = cookie::without(value, |name| self.keeps_back(name)) {
-                headers.append("cookie", left);
-            }
+        let mut changes = Changes::default();
+        for (name, _) in incoming.iter().filter(|(name, _)| goes(name)) {
+            changes.remove(name);
+        }
+        if !goes("cookie") {
+            self.change_cookies(incoming, &mut changes);
         }
         if incoming.get("upgrade").is_some_and(|value| value.trim().eq_ignore_ascii_case("websocket")) {
-            headers.set("upgrade", "websocket");
+            changes.set("upgrade", "websocket");
         }
-        set_forwarding_headers(&mut headers, request);
+        set_forwarding_headers(&mut changes, request);
         for (name, value) in self.set {
             if !has_control(value) {
-                headers.set(name, value.as_str());
+                changes.set(name, value.as_str());
             }
         }
-        headers
+        changes
+    }
+
+    /// The session goes where it is wanted, our other cookies never.
+    fn change_cookies(&self, incoming: &Headers, changes: &mut Changes) {
+        let sent: Vec<&str> = incoming.get_all("cookie").collect();
+        let mut left: Vec<String> =
+            sent.iter().filter_map(|field| cookie::without(field, |name| self.keeps_back(name))).collect();
+        left.extend(self.renewed.iter().filter_map(SetCookie::pair));
+        if left.is_empty() {
+            changes.remove("cookie");
+        } else if left != sent {
+            changes.set("cookie", left.join("; "));
+        }
     }
 
     fn is_refused(&self, name: &str) -> bool {
         let spelled = spelling(name);
-        let spelled = spelled.as_str();
+        let spelled = spelled.as_ref();
         HOP_BY_HOP.contains(&spelled)
             || REFUSED.contains(&spelled)
             || (REFUSED_PREFIXES.iter().any(|prefix| spelled.starts_with(prefix)) && name != CLIENT_PREFETCH)
@@ -176,7 +192,8 @@ impl Outgoing<'_> {
     }
 
     fn keeps_back(&self, cookie_name: &str) -> bool {
-        cookie::is_ours(cookie_name) && !(self.forward_session && cookie::is_session(cookie_name))
+        let goes_on = self.forward_session && self.renewed.is_empty() && cookie::is_session(cookie_name);
+        cookie::is_ours(cookie_name) && !goes_on
     }
 }
 
@@ -208,15 +225,15 @@ fn scalar(value: &Value) -> Option<String> {
 
 /// `X-Forwarded-*` from the request itself. The client's address is what Cloudflare says it is; where
 /// nobody says it, nothing is said.
-fn set_forwarding_headers(headers: &mut Headers, request: &Request) {
-    headers.set("x-forwarded-host", request.url.authority.as_str());
-    headers.set("x-forwarded-proto", if request.url.secure { "https" } else { "http" });
+fn set_forwarding_headers(changes: &mut Changes, request: &Request) {
+    changes.set("x-forwarded-host", request.url.authority.as_str());
+    changes.set("x-forwarded-proto", if request.url.secure { "https" } else { "http" });
     let mut addresses = request.headers.get_all("cf-connecting-ip");
     if let (Some(address), None) = (addresses.next(), addresses.next())
         && address.parse::<IpAddr>().is_ok()
     {
-        headers.set("x-forwarded-for", address);
-        headers.set("x-real-ip", address);
+        changes.set("x-forwarded-for", address);
+        changes.set("x-real-ip", address);
     }
 }
 
@@ -232,7 +249,10 @@ fn has_control(value: &str) -> bool {
 
 /// A name as a server that makes a variable of it sees it: lower case, and every character that is no
 /// letter or digit a `-`.
-fn spelling(name: &str) -> String {
+fn spelling(name: &str) -> Cow<'_, str> {
+    if name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
+        return Cow::Borrowed(name);
+    }
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
 }
 
@@ -268,10 +288,12 @@ mod tests {
             sets_authorization: false,
             forward_session: false,
             methods_matter: false,
+            renewed: &[],
             set: &set,
         };
         change(&mut outgoing);
-        let headers = outgoing.headers(&request(fields));
+        let request = request(fields);
+        let headers = outgoing.changes(&request).applied_to(&request.headers);
         assert_eq!(headers.get_all("x-forwarded-host").collect::<Vec<_>>(), ["app.example.com"]);
         assert_eq!(headers.get_all("x-forwarded-proto").collect::<Vec<_>>(), ["https"]);
         headers
@@ -420,7 +442,7 @@ mod tests {
         assert_eq!(forwarded(&[("cookie", "authjs.state=1")], |_| (), &[]), []);
         let out =
             forwarded(&[("cookie", "a=1"), ("cookie", "authjs.state=1"), ("cookie", "b=2")], |_| (), &[]);
-        assert_eq!(names(out), ["cookie", "cookie"]);
+        assert_eq!(out, [("cookie".to_owned(), "a=1; b=2".to_owned())]);
     }
 
     #[test]

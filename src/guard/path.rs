@@ -26,7 +26,6 @@ const MAX_READ: usize = 2 * MAX_LENGTH;
 /// A path that every server reads as it was matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CanonicalPath {
-    raw: String,
     /// The path as it is written is the first.
     readings: Vec<Vec<String>>,
 }
@@ -58,12 +57,7 @@ impl CanonicalPath {
         if readings.iter().map(length).sum::<usize>() > MAX_READ {
             return Err(PathRefused::TooManyReadings);
         }
-        Ok(Self { raw: raw.to_owned(), readings })
-    }
-
-    /// The path byte for byte as it came.
-    pub fn as_forwarded(&self) -> &str {
-        &self.raw
+        Ok(Self { readings })
     }
 
     /// The decoded segments as they are written; none for `/`. A slash at the end makes no difference.
@@ -228,7 +222,6 @@ mod tests {
         ] {
             let path = CanonicalPath::new(raw).unwrap();
             assert_eq!(path.segments(), segments, "{raw}");
-            assert_eq!(path.as_forwarded(), raw);
             assert_eq!(path.readings().count(), 1, "{raw}");
         }
     }
@@ -344,7 +337,6 @@ mod tests {
         ) {
             let raw = format!("/{raw}");
             let Ok(path) = CanonicalPath::new(&raw) else { return Ok(()) };
-            prop_assert_eq!(path.as_forwarded(), &raw);
             let url = Url::parse(&format!("http://x{raw}")).unwrap();
             prop_assert_eq!(url.path(), &raw);
             prop_assert_eq!((url.query(), url.fragment(), url.host_str()), (None, None, Some("x")));

@@ -7,7 +7,8 @@ use crate::config::refresh::is_of_token;
 use crate::config::{Assertion, Config, Target, Upstream};
 use crate::guard::headers::{GuardedNames, Outgoing, field_value};
 use crate::guard::rules::Rule;
-use crate::http::headers::Headers;
+use crate::http::changes::Changes;
+use crate::http::cookie::SetCookie;
 use crate::http::request::{Method, Request};
 
 /// Where a request goes, and with what.
@@ -110,14 +111,16 @@ impl<'a> Route<'a> {
         bearer.into_iter().chain(named).collect()
     }
 
-    /// The header fields that go out for `request`, with `identity` among them.
-    pub fn outgoing(
+    /// What becomes of the header fields of `request`, which go out with `identity` among them, and with the `renewed`
+    /// cookies where this upstream gets the session.
+    pub fn changes(
         &self,
         config: &Config,
         guarded: &GuardedNames,
         request: &Request,
         identity: &[(String, String)],
-    ) -> Headers {
+        renewed: &[SetCookie],
+    ) -> Changes {
         let outgoing = Outgoing {
             guarded,
             sets_authorization: self.authorization.is_some(),
@@ -125,9 +128,10 @@ impl<'a> Route<'a> {
             // A preflight passes unguarded because it does nothing: it must not become another method behind
             // us.
             methods_matter: request.method == Method::Options || config.rules.distinguishes_methods(),
+            renewed: if self.forward_session { renewed } else { &[] },
             set: identity,
         };
-        outgoing.headers(request)
+        outgoing.changes(request)
     }
 }
 

@@ -6,6 +6,7 @@
 
 use thiserror::Error;
 
+use crate::http::changes::{Change, Changes};
 use crate::http::headers::Headers;
 
 /// The fields that those lines say.
@@ -22,51 +23,22 @@ pub fn write(headers: &Headers) -> Result<String, LineBreak> {
     Ok(text)
 }
 
-/// What has to change that a request with the fields `from` has the fields `to`. A forwarded request keeps most of
-/// what it came with: only the rest crosses to JavaScript again.
-pub fn changes(from: &Headers, to: &Headers) -> Result<String, LineBreak> {
-    let (from, to) = (sorted(from), sorted(to));
-    let by_name = |a: &(&str, &str), b: &(&str, &str)| a.0 == b.0;
-    let (mut from, mut to) = (from.chunk_by(by_name).peekable(), to.chunk_by(by_name).peekable());
+/// The lines of those changes: `-name` takes a field away, `=name,value` makes a value the only one.
+pub fn changes(changes: &Changes) -> Result<String, LineBreak> {
     let mut text = String::new();
-    loop {
-        let (old, new) = match (name_of(from.peek()), name_of(to.peek())) {
-            (None, None) => return Ok(text),
-            (Some(a), Some(b)) if a == b => (from.next(), to.next()),
-            (Some(a), b) if b.is_none_or(|b| a < b) => (from.next(), None),
-            _ => (None, to.next()),
-        };
-        if old == new {
-            continue;
-        }
-        let mut sign = "\n=";
-        for (name, value) in new.unwrap_or_default() {
-            push(&mut text, sign, name, value)?;
-            sign = "\n+";
-        }
-        if let (Some([(name, _), ..]), None) = (old, new) {
-            text.push_str("\n-");
-            text.push_str(name);
+    for change in changes.iter() {
+        match change {
+            Change::Remove(name) => push(&mut text, "\n-", name, "")?,
+            Change::Set(name, value) => push(&mut text, "\n=", name, value)?,
         }
     }
-}
-
-/// The name that these fields have in common.
-fn name_of<'a>(fields: Option<&&[(&'a str, &'a str)]>) -> Option<&'a str> {
-    fields.and_then(|fields| fields.first()).map(|(name, _)| *name)
+    Ok(text)
 }
 
 /// A field that would be read as several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a header field has a line break, or its name a comma")]
 pub struct LineBreak;
-
-/// By name; fields of one name stay in their order.
-fn sorted(headers: &Headers) -> Vec<(&str, &str)> {
-    let mut fields: Vec<_> = headers.iter().collect();
-    fields.sort_by_key(|(name, _)| *name);
-    fields
-}
 
 fn push(text: &mut String, sign: &str, name: &str, value: &str) -> Result<(), LineBreak> {
     let has = |text: &str, byte: u8| text.as_bytes().contains(&byte);
@@ -82,38 +54,10 @@ fn push(text: &mut String, sign: &str, name: &str, value: &str) -> Result<(), Li
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-
     use super::*;
 
     fn headers(fields: &[(&str, &str)]) -> Headers {
         fields.iter().copied().collect()
-    }
-
-    /// As `glue.js` does it.
-    fn changed(from: &Headers, changes: &str) -> BTreeMap<String, Vec<String>> {
-        let mut fields = grouped(from);
-        for change in changes.split('\n').skip(1) {
-            let (sign, field) = change.split_at(1);
-            let (name, value) = field.split_once(',').unwrap_or((field, ""));
-            match sign {
-                "-" => drop(fields.remove(name)),
-                "=" => drop(fields.insert(name.to_owned(), vec![value.to_owned()])),
-                "+" => fields.get_mut(name).unwrap().push(value.to_owned()),
-                other => panic!("{other}"),
-            }
-        }
-        fields
-    }
-
-    fn grouped(headers: &Headers) -> BTreeMap<String, Vec<String>> {
-        let mut fields: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (name, value) in headers.iter() {
-            fields.entry(name.to_owned()).or_default().push(value.to_owned());
-        }
-        fields
     }
 
     #[test]
@@ -130,26 +74,19 @@ mod tests {
         for (name, value) in [("x", "a\nset-cookie,b"), ("x", "a\r\nb"), ("x\ny", "a"), ("x,y", "a")] {
             let fields = headers(&[(name, value)]);
             assert_eq!(write(&fields), Err(LineBreak), "{name:?}: {value:?}");
-            assert_eq!(changes(&Headers::new(), &fields), Err(LineBreak), "{name:?}: {value:?}");
+            let mut set = Changes::default();
+            set.set(name, value);
+            assert_eq!(changes(&set), Err(LineBreak), "{name:?}: {value:?}");
         }
     }
 
     #[test]
-    fn only_what_differs_is_said() {
-        let from = headers(&[("host", "a"), ("cookie", "s=1"), ("accept", "x"), ("te", "gzip")]);
-        let to = headers(&[("host", "a"), ("accept", "x"), ("authorization", "Bearer t"), ("cookie", "b=2")]);
-        assert_eq!(changes(&from, &to).unwrap(), "\n=authorization,Bearer t\n=cookie,b=2\n-te");
-        assert_eq!(changes(&from, &from).unwrap(), "");
-    }
-
-    proptest! {
-        #[test]
-        fn the_changes_make_the_one_of_the_other(
-            from in proptest::collection::vec(("[abc]", "[xy]?"), 0..6),
-            to in proptest::collection::vec(("[abcd]", "[xy]?"), 0..6),
-        ) {
-            let (from, to): (Headers, Headers) = (from.into_iter().collect(), to.into_iter().collect());
-            prop_assert_eq!(changed(&from, &changes(&from, &to).unwrap()), grouped(&to));
-        }
+    fn changes_are_lines_with_a_sign() {
+        let mut all = Changes::default();
+        assert_eq!(changes(&all).unwrap(), "");
+        all.set("authorization", "Bearer t");
+        all.remove("te");
+        all.set("cookie", "b=2, c");
+        assert_eq!(changes(&all).unwrap(), "\n=authorization,Bearer t\n-te,\n=cookie,b=2, c");
     }
 }

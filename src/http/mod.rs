@@ -1,5 +1,6 @@
 //! HTTP as the flows see it: plain data, no platform's objects.
 
+pub mod changes;
 pub mod cookie;
 pub mod form;
 pub mod headers;

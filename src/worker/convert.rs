@@ -1,5 +1,7 @@
 //! JavaScript's requests and responses to ours and back.
 
+use std::cell::RefCell;
+
 use crate::json::json;
 use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::{JsCast, JsValue};
@@ -14,25 +16,34 @@ use crate::json;
 use crate::reply::Reply;
 use crate::worker::glue;
 
+thread_local! {
+    /// Where heads come over. Few requests have more of it, and those make it larger.
+    static ROOM: RefCell<Vec<u8>> = RefCell::new(vec![0; 16 * 1024]);
+}
+
 /// The head of a request. `None` where its URL is none, which the runtime does not let through.
 pub(super) fn head(request: &web_sys::Request) -> Option<Request> {
-    let text = text(glue::head(request));
-    let mut fields = text.split('\n');
-    Some(Request {
-        method: Method::new(fields.next()?),
-        url: RequestUrl::parse(fields.next()?)?,
-        headers: lines::read(fields),
+    ROOM.with_borrow_mut(|room| {
+        let mut written = glue::head(request, room);
+        if written < 0 {
+            room.resize(usize::try_from(written.unsigned_abs()).ok()?, 0);
+            written = glue::head(request, room);
+        }
+        let head = room.get(..usize::try_from(written).ok()?)?;
+        let mut fields = str::from_utf8(head).ok()?.split('\n');
+        Some(Request {
+            method: Method::new(fields.next()?),
+            url: RequestUrl::parse(fields.next()?)?,
+            headers: lines::read(fields),
+        })
     })
 }
 
 /// Header fields as they came.
 pub(super) fn headers(headers: &web_sys::Headers) -> Headers {
-    lines::read(text(glue::fields(headers)).split('\n').skip(1))
-}
-
-/// What JavaScript has encoded is sound.
-fn text(utf8: Vec<u8>) -> String {
-    String::from_utf8(utf8).unwrap_or_default()
+    // What JavaScript has encoded is sound.
+    let lines = String::from_utf8(glue::fields(headers)).unwrap_or_default();
+    lines::read(lines.split('\n').skip(1))
 }
 
 /// Our header fields as JavaScript's.

@@ -6,10 +6,13 @@
 
 const encoder = new TextEncoder();
 
-// Method, URL and fields, as UTF-8: wasm-bindgen copies a string character by character, and one that was put
-// together of pieces at thirty nanoseconds each.
-export function head(request) {
-  return encoder.encode(`${request.method}\n${request.url}${lines(request.headers)}`);
+// Method, URL and fields, as UTF-8, into `room`, which is WebAssembly's memory: wasm-bindgen copies a string
+// character by character, and one that was put together of pieces at thirty nanoseconds each. The number of bytes, or
+// minus the number that would do for certain where there was no room for all.
+export function head(request, room) {
+  const text = `${request.method}\n${request.url}${lines(request.headers)}`;
+  const { read, written } = encoder.encodeInto(text, room);
+  return read === text.length ? written : -3 * text.length;
 }
 
 // The fields, behind a line break each.
@@ -34,29 +37,34 @@ export function respond(status, fields, body) {
   return new Response(body, { status, headers });
 }
 
-// Sends `request` on to `url`, by way of a binding where one is named. It goes with its method and its body, which a
-// GET may have too (a request that is made from parts may not), with what the edge knows of the client (`cf`), and with
-// `changes` to its fields: `-name` takes one away, `=name,value` makes a value the only one, `+name,value` adds one.
-// Redirects are the browser's to follow. `undefined` where there is no such binding.
+// Sends `request` on to `url`, by way of a binding where one is named, with its method, its body, and `changes` to its
+// fields: `-name,` takes one away, `=name,value` makes a value the only one. Redirects are the browser's to follow.
+// `undefined` where there is no such binding.
 export function send(env, binding, url, request, changes, pastTheCache) {
   const target = binding === undefined ? globalThis : env[binding];
   if (typeof target?.fetch !== "function") return undefined;
   const headers = new Headers(request.headers);
   for (const change of changes.split("\n").slice(1)) {
     const comma = change.indexOf(",");
-    const [name, value] = comma < 0 ? [change.slice(1), ""] : [change.slice(1, comma), change.slice(comma + 1)];
+    const name = change.slice(1, comma);
     if (change[0] === "-") headers.delete(name);
-    else if (change[0] === "=") headers.set(name, value);
-    else headers.append(name, value);
+    else headers.set(name, change.slice(comma + 1));
   }
-  // Every request that is made is a copy: where the URL stays, `fetch` makes the only one.
-  const moved = url === request.url ? request : new Request(url, request);
   const init = { headers, redirect: "manual" };
   // Cloudflare's cache is asked by URL, whoever the request is from, and keeps by the URL's ending what no header
   // forbids. A negative time keeps the response out of it, as the option `cache: "no-store"` would, which also adds
   // header fields to the request.
   if (pastTheCache) init.cf = { cacheTtl: -1 };
-  return target.fetch(moved, init);
+  const { method, body } = request;
+  // What is behind a binding is to know what the edge knows of the client (`cf`), which goes with a copy of the
+  // request; and a GET that is made from parts may have no body. Any other is made anew, which costs 15 µs less.
+  if (binding !== undefined || (body && (method === "GET" || method === "HEAD"))) {
+    // Every request that is made is a copy: where the URL stays, `fetch` makes the only one.
+    return target.fetch(url === request.url ? request : new Request(url, request), init);
+  }
+  init.method = method;
+  init.body = body;
+  return target.fetch(url, init);
 }
 
 // `go_on` hears what becomes of the promise, and answers what comes of that.

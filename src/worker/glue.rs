@@ -6,8 +6,9 @@ use worker::web_sys;
 
 #[wasm_bindgen(module = "/src/worker/glue.js")]
 extern "C" {
-    /// Method, URL and fields, a line each, in UTF-8.
-    pub(super) fn head(request: &web_sys::Request) -> Vec<u8>;
+    /// Writes method, URL and fields, a line each, in UTF-8. Answers how many bytes that are; where there is no room for
+    /// as many as it may be, nothing useful is written, and the answer is minus the room that does.
+    pub(super) fn head(request: &web_sys::Request, room: &mut [u8]) -> i32;
 
     /// The fields, behind a line break each, in UTF-8.
     pub(super) fn fields(headers: &web_sys::Headers) -> Vec<u8>;

@@ -13,13 +13,14 @@ use worker::{Context, Env, console_error, console_log, console_warn, web_sys};
 
 use crate::config::{Target, refresh};
 use crate::http::lines;
-use crate::http::request::{Request, RequestUrl};
+use crate::http::request::RequestUrl;
 use crate::jose::jwk::Jwk;
 use crate::jose::jws::Algorithm;
 use crate::jose::sign::PrivateKey;
 use crate::json;
 use crate::platform::{
-    BodyError, FetchError, FetchRequest, FetchResponse, ForwardError, KeyError, Level, Platform, StoreError,
+    BodyError, FetchError, FetchRequest, FetchResponse, Forward, ForwardError, KeyError, Level, Platform,
+    StoreError,
 };
 use crate::time::Timestamp;
 use crate::worker::bindings::{Kv, Objects, Timer, binding, member, settled};
@@ -122,21 +123,15 @@ impl Platform for Workers {
         Jwk::parse(&jwk).map_err(|error| KeyError(error.to_string()))
     }
 
-    async fn forward(
-        &self,
-        target: &Target,
-        incoming: &Request,
-        request: Request,
-        body: Incoming,
-        personal: bool,
-    ) -> Result<web_sys::Response, ForwardError> {
+    async fn forward(&self, forward: Forward<'_>, body: Incoming) -> Result<web_sys::Response, ForwardError> {
+        let Forward { target, request, changes, personal } = forward;
         let failed = |error: JsValue| ForwardError::Unreachable(convert::words(&error));
         let (binding, past_the_cache) = match target {
             Target::Origin | Target::Url(_) => (None, personal),
             Target::Binding(name) => (Some(name.as_str()), false),
         };
-        let changes = lines::changes(&incoming.headers, &request.headers)
-            .map_err(|error| ForwardError::Unreachable(error.to_string()))?;
+        let changes =
+            lines::changes(&changes).map_err(|error| ForwardError::Unreachable(error.to_string()))?;
         let url = url(target, &request.url);
         let sent = glue::send(&self.env, binding, &url, &body.0, &changes, past_the_cache);
         let none = || ForwardError::NoBinding(binding.unwrap_or_default().to_owned());

@@ -21,7 +21,8 @@ use vestibule::jose::jwk::Jwk;
 use vestibule::jose::jws::Algorithm;
 use vestibule::jose::sign::PrivateKey;
 use vestibule::platform::{
-    BodyError, FetchError, FetchRequest, FetchResponse, ForwardError, KeyError, Level, Platform, StoreError,
+    BodyError, FetchError, FetchRequest, FetchResponse, Forward, ForwardError, KeyError, Level, Platform,
+    StoreError,
 };
 use vestibule::reply::Reply;
 use vestibule::time::Timestamp;
@@ -320,18 +321,13 @@ impl Platform for Stage {
         crate::signature::public_key(key)
     }
 
-    async fn forward(
-        &self,
-        target: &Target,
-        _: &Request,
-        request: Request,
-        body: Vec<u8>,
-        personal: bool,
-    ) -> Result<usize, ForwardError> {
+    async fn forward(&self, forward: Forward<'_>, body: Vec<u8>) -> Result<usize, ForwardError> {
         if self.provider.is_down("upstream") {
             return Err(ForwardError::Unreachable("connection refused".to_owned()));
         }
         let number = self.forwarded.borrow().len();
+        let Forward { target, request, changes, personal } = forward;
+        let request = Request { headers: changes.applied_to(&request.headers), ..request.clone() };
         self.forwarded.borrow_mut().push(Forwarded { target: target.clone(), request, body, personal });
         self.clock.sleep(self.upstream_time.get()).await;
         Ok(number)

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule::Vestibule;
-use vestibule::config::{Config, Target};
+use vestibule::config::Config;
 use vestibule::http::form::Params;
-use vestibule::http::request::Request;
 use vestibule::jose::jwk::Jwk;
 use vestibule::jose::jws::Algorithm;
 use vestibule::jose::sign::PrivateKey;
 use vestibule::platform::{
-    BodyError, FetchError, FetchRequest, FetchResponse, ForwardError, KeyError, Level, Platform, StoreError,
+    BodyError, FetchError, FetchRequest, FetchResponse, Forward, ForwardError, KeyError, Level, Platform,
+    StoreError,
 };
 use vestibule::time::Timestamp;
 
@@ -157,14 +157,7 @@ impl Platform for Stage {
         unreachable!("nothing is signed here")
     }
 
-    async fn forward(
-        &self,
-        _: &Target,
-        _: &Request,
-        _: Request,
-        (): (),
-        _: bool,
-    ) -> Result<(), ForwardError> {
+    async fn forward(&self, _: Forward<'_>, (): ()) -> Result<(), ForwardError> {
         Ok(())
     }
 
