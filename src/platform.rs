@@ -19,6 +19,7 @@ use crate::jose::base64url;
 use crate::jose::jwk::Jwk;
 use crate::jose::jws::Algorithm;
 use crate::jose::sign::PrivateKey;
+use crate::reply::Reply;
 use crate::time::Timestamp;
 
 /// The runtime around a request. Futures need not be `Send`: a Worker's isolate has one thread.
@@ -70,6 +71,18 @@ pub trait Platform: Clone + 'static {
     ///
     async fn forward(&self, forward: Forward<'_>, body: Self::Body)
     -> Result<Self::Upstreamed, ForwardError>;
+
+    /// [`forward`](Self::forward), where whatever the upstream answers is for the client as it is: a platform that can
+    /// hand it over before it is there need not come back.
+    async fn pass_on(&self, forward: Forward<'_>, body: Self::Body) -> Reply<Self::Upstreamed> {
+        match self.forward(forward, body).await {
+            Ok(response) => Reply::Forwarded { response, cookies: Vec::new() },
+            Err(error) => {
+                self.log(error.level(), &error.log());
+                Reply::Own(error.answer())
+            }
+        }
+    }
 
     /// Waits.
     async fn sleep(&self, time: Duration);

@@ -56,12 +56,13 @@ pub(super) fn to_js(headers: &Headers) -> Result<web_sys::Headers, JsValue> {
 }
 
 /// What a flow answered.
-pub(super) fn reply(reply: Reply<web_sys::Response>) -> Result<web_sys::Response, JsValue> {
+pub(super) fn reply(reply: Reply<JsValue>) -> Result<JsValue, JsValue> {
     match reply {
-        Reply::Own(response) => own(&response),
+        Reply::Own(response) => own(&response).map(JsValue::from),
         Reply::Forwarded { response, cookies } if cookies.is_empty() => Ok(response),
         Reply::Forwarded { response, cookies } => {
-            Ok(with_cookies(&response, &cookies).unwrap_or_else(|error| {
+            let changed = with_cookies(response.unchecked_ref(), &cookies).map(JsValue::from);
+            Ok(changed.unwrap_or_else(|error| {
                 // A status beyond 599 is one that the runtime passes on and cannot make. The session is renewed
                 // with the next response.
                 let event = json!({ "event": "session_not_renewed", "message": words(&error) });
@@ -100,7 +101,7 @@ pub(super) fn with_location(
         .unwrap_or(response)
 }
 
-fn own(response: &Response) -> Result<web_sys::Response, JsValue> {
+pub(super) fn own(response: &Response) -> Result<web_sys::Response, JsValue> {
     let fields = lines::write(&response.headers).map_err(|error| JsValue::from_str(&error.to_string()))?;
     let body = (!response.body.is_empty()).then_some(response.body.as_str());
     glue::respond(response.status, &fields, body)

@@ -21,16 +21,21 @@ extern "C" {
         body: Option<&str>,
     ) -> Result<web_sys::Response, JsValue>;
 
-    /// Sends a request on, with these changes to its fields; `None` where there is no such binding.
+    /// Sends a request on, to another URL where one is given, with these changes to its fields. `None` where there is no
+    /// such binding.
     #[wasm_bindgen(catch)]
     pub(super) fn send(
         env: &JsValue,
         binding: Option<&str>,
-        url: &str,
+        url: Option<&str>,
         request: &web_sys::Request,
         changes: &str,
         past_the_cache: bool,
     ) -> Result<Option<Promise>, JsValue>;
+
+    /// The promise, but what `failed` answers where it fails.
+    #[wasm_bindgen(js_name = orElse)]
+    pub(super) fn or_else(promise: &Promise, failed: &Closure<dyn Fn(JsValue) -> JsValue>) -> JsValue;
 
     /// What `go_on` answers to what becomes of the promise.
     pub(super) fn settled(promise: &Promise, go_on: JsValue) -> JsValue;

@@ -12,10 +12,11 @@ mod webcrypto;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use worker::js_sys::JSON;
-use worker::wasm_bindgen::JsValue;
+use worker::js_sys::{JSON, Promise};
 #[cfg(feature = "entry")]
 use worker::wasm_bindgen::{self, prelude::wasm_bindgen};
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen_futures::JsFuture;
 #[cfg(feature = "entry")]
 use worker::worker_sys;
 use worker::{Context, Env, console_error, console_warn, web_sys};
@@ -44,7 +45,7 @@ pub async fn fetch(
     env: Env,
     context: Context,
 ) -> worker::Result<web_sys::Response> {
-    answer(request, env, context, Vestibule::new).await.map_err(worker::Error::from)
+    waited_for(answer(request, env, context, Vestibule::new).await).await
 }
 
 /// The Worker's `fetch` handler with hooks of the app's own: what its `#[event(fetch)]` calls. `hooks` is
@@ -59,29 +60,33 @@ pub async fn fetch_with_hooks<H: Hooks + 'static>(
     hooks: impl FnOnce() -> H,
 ) -> worker::Result<web_sys::Response> {
     let ready = |config| Vestibule::with_hooks(config, hooks());
-    answer(request, env, context, ready).await.map_err(worker::Error::from)
+    waited_for(answer(request, env, context, ready).await).await
 }
 
+async fn waited_for(answer: Result<JsValue, JsValue>) -> worker::Result<web_sys::Response> {
+    let response = JsFuture::from(Promise::resolve(&answer?)).await?;
+    Ok(response.unchecked_into())
+}
+
+/// A response, or a promise of one.
 async fn answer(
     request: web_sys::Request,
     env: Env,
     context: Context,
     ready: impl FnOnce(Config) -> Vestibule,
-) -> Result<web_sys::Response, JsValue> {
+) -> Result<JsValue, JsValue> {
     let vestibule = match configured(&env, ready) {
         Ok(vestibule) => vestibule,
         Err(errors) => {
             for error in errors.iter() {
                 console_error!("{}", error);
             }
-            return convert::plain(
-                500,
-                "The site's sign-in is not configured correctly. The log says where.",
-            );
+            let words = "The site's sign-in is not configured correctly. The log says where.";
+            return convert::plain(500, words).map(JsValue::from);
         }
     };
     let Some(head) = convert::head(&request) else {
-        return convert::plain(400, "Bad request.");
+        return convert::plain(400, "Bad request.").map(JsValue::from);
     };
     let request = Rc::new(request);
     let platform = Workers::new(env, context, Rc::clone(&request));
@@ -115,10 +120,9 @@ fn configured(env: &Env, ready: impl FnOnce(Config) -> Vestibule) -> Result<Rc<V
 pub fn entry(request: web_sys::Request, env: Env, context: worker_sys::Context) -> JsValue {
     task::run(async move {
         let answer = answer(request, env, Context::new(context), Vestibule::new).await;
-        let answer = answer.unwrap_or_else(|error| {
+        answer.unwrap_or_else(|error| {
             console_error!("{}", convert::words(&error));
-            web_sys::Response::error()
-        });
-        answer.into()
+            web_sys::Response::error().into()
+        })
     })
 }
