@@ -12,7 +12,8 @@ use crate::tools;
 const PEERS: &str = "bench";
 
 /// The peers in JavaScript, `bench/peers/NAME.js`.
-const SCRIPTS: [&str; 5] = ["js-constant", "js-forward", "jose-session", "authjs-session", "authjs-guard"];
+const SCRIPTS: [&str; 6] =
+    ["js-constant", "js-forward", "js-change", "jose-session", "authjs-session", "authjs-guard"];
 
 /// Builds all, and hands the options on.
 pub(crate) fn bench(project: &Project, options: &[&str]) -> Result<()> {

@@ -107,10 +107,17 @@ const fn with_rules(name: &'static str, rules: u32) -> Case {
 
 const PEOPLE: Cookie = Cookie::Of(5000);
 
-const CASES: [Case; 21] = [
+const CASES: [Case; 22] = [
     peer("js-constant", "JavaScript, answers a constant", "/", Cookie::None, "hello"),
     peer("rust-constant", "Rust (`worker`), answers a constant", "/", Cookie::None, "hello"),
     peer("js-forward", "JavaScript, forwards, no check", "/account", USUAL_SESSION, "without a token"),
+    peer(
+        "js-change",
+        "JavaScript, reads and changes the fields, forwards",
+        "/account",
+        USUAL_SESSION,
+        "with a token",
+    ),
     peer(
         "jose-session",
         "JavaScript, `jose` opens the session",

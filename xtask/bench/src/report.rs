@@ -14,10 +14,11 @@ use crate::plot;
 use crate::start::Started;
 use crate::summary::{Summary, slope};
 
-/// Where the table goes.
+/// Where the tables go.
 const DOCUMENT: &str = "performance.md";
-const BEGIN: &str = "<!-- bench: begin -->";
-const END: &str = "<!-- bench: end -->";
+/// Between these comments.
+const BENCH: (&str, &str) = ("<!-- bench: begin -->", "<!-- bench: end -->");
+const SOAK: (&str, &str) = ("<!-- soak: begin -->", "<!-- soak: end -->");
 
 /// What was measured.
 pub(crate) struct Report {
@@ -48,13 +49,11 @@ impl Report {
 
     /// Writes target/bench/report.json and report.svg, and with `document` also docs/.
     pub(crate) fn keep(&self, document: bool) -> Result<()> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let root = root();
         self.keep_in(&root.join("target/bench/report"))?;
         if document {
             self.keep_in(&root.join("docs/performance"))?;
-            let path = root.join("docs").join(DOCUMENT);
-            let before = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-            fs::write(&path, replaced(&before, &self.markdown())?)?;
+            document_with(BENCH, &self.markdown())?;
         }
         Ok(())
     }
@@ -189,10 +188,25 @@ impl Measured {
     }
 }
 
-fn replaced(document: &str, report: &str) -> Result<String> {
-    let (before, rest) = document.split_once(BEGIN).with_context(|| format!("{DOCUMENT} has no {BEGIN}"))?;
-    let (_, after) = rest.split_once(END).with_context(|| format!("{DOCUMENT} has no {END}"))?;
-    Ok(format!("{before}{BEGIN}\n{}\n{END}{after}", report.trim()))
+/// Writes the table of memory into docs/.
+pub(crate) fn document_soak(table: &str) -> Result<()> {
+    document_with(SOAK, table)
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn document_with(place: (&str, &str), report: &str) -> Result<()> {
+    let path = root().join("docs").join(DOCUMENT);
+    let before = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(fs::write(&path, replaced(&before, place, report)?)?)
+}
+
+fn replaced(document: &str, (begin, end): (&str, &str), report: &str) -> Result<String> {
+    let (before, rest) = document.split_once(begin).with_context(|| format!("{DOCUMENT} has no {begin}"))?;
+    let (_, after) = rest.split_once(end).with_context(|| format!("{DOCUMENT} has no {end}"))?;
+    Ok(format!("{before}{begin}\n{}\n{end}{after}", report.trim()))
 }
 
 #[cfg(test)]
@@ -201,9 +215,10 @@ mod tests {
 
     #[test]
     fn the_report_takes_the_place_of_the_one_before() {
-        let document = format!("before\n{BEGIN}\nold\n{END}\nafter\n");
-        let expected = format!("before\n{BEGIN}\nnew\n{END}\nafter\n");
-        assert_eq!(replaced(&document, "new\n").unwrap(), expected);
-        assert!(replaced("nothing", "new").is_err());
+        let (begin, end) = SOAK;
+        let document = format!("before\n{begin}\nold\n{end}\nafter\n");
+        let expected = format!("before\n{begin}\nnew\n{end}\nafter\n");
+        assert_eq!(replaced(&document, SOAK, "new\n").unwrap(), expected);
+        assert!(replaced(&document, BENCH, "new").is_err());
     }
 }
