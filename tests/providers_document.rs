@@ -17,7 +17,7 @@ const HEAD: &str = "\
 
 Every provider that Auth.js has for OAuth 2 and OpenID Connect is here as a preset: `id = \"github\"` is the whole of its
 configuration, and its secrets have the names that Auth.js gives them. This page is made from the table
-(`src/providers/presets.json`); `docs/configuration-oauth.md` says what else a provider's table can say, which is all
+(`src/providers/presets.json`, and `presets.notes.json` beside it); `docs/configuration-oauth.md` says what else a provider's table can say, which is all
 that a preset can.
 
 The callback URL to register at the provider is `https://HOST/BASE_PATH/callback/ID`, here with `/auth` for the base
@@ -38,14 +38,16 @@ fn the_document_says_what_the_table_says() {
 }
 
 fn document() -> String {
+    let notes = include_str!("../src/providers/presets.notes.json");
+    let notes: Map<String, Value> = serde_json::from_str(notes).unwrap();
     let mut text = HEAD.to_owned();
     for id in providers::ids() {
-        section(id, &providers::preset(id).unwrap(), &mut text);
+        section(id, &providers::preset(id).unwrap(), &notes[id], &mut text);
     }
     text
 }
 
-fn section(id: &str, preset: &Map<String, Value>, text: &mut String) {
+fn section(id: &str, preset: &Map<String, Value>, notes: &Value, text: &mut String) {
     let kind = match preset["type"].as_str() {
         Some("oidc") => "OpenID Connect",
         _ => "OAuth 2",
@@ -73,8 +75,8 @@ fn section(id: &str, preset: &Map<String, Value>, text: &mut String) {
         None if kind == "OpenID Connect" => writeln!(text, "Scope: `openid profile email`.").unwrap(),
         None => writeln!(text, "No scope unless you write one.").unwrap(),
     }
-    if let Some(notes) = preset.get("notes").and_then(Value::as_str) {
-        writeln!(text, "{notes}").unwrap();
+    if let Some(note) = notes.get("notes").and_then(Value::as_str) {
+        writeln!(text, "{note}").unwrap();
     }
-    writeln!(text, "[Its documentation]({}).\n", preset["documentation"].as_str().unwrap()).unwrap();
+    writeln!(text, "[Its documentation]({}).\n", notes["documentation"].as_str().unwrap()).unwrap();
 }

@@ -5,7 +5,8 @@
 //! provider. Nothing in the flows asks for a provider by name. Ids and names are Auth.js's, so URLs
 //! (`/callback/okta`) and secrets (`AUTH_OKTA_ID`) stay when an app moves.
 //!
-//! The table is text until an entry is asked for, and then only that entry is read.
+//! The table is text until an entry is asked for, and then only that entry is read. What is for readers alone, the
+//! provider's documentation and notes about it, is in `presets.notes.json`, which is no part of the Worker.
 
 mod brand;
 
@@ -18,7 +19,7 @@ use crate::json;
 const TABLE: &str = include_str!("presets.json");
 
 /// Keys of an entry that are about the preset and not about the provider.
-const ABOUT: [&str; 4] = ["documentation", "example", "notes", "when"];
+const ABOUT: [&str; 2] = ["example", "when"];
 
 /// Parameters that a user fills in. What a preset has in `when` for one of them holds where it is there.
 const PARAMETERS: [&str; 3] = ["issuer", "tenant", "domain"];
@@ -132,10 +133,17 @@ mod tests {
 
     #[test]
     fn every_entry_has_what_a_reader_looks_for() {
+        let notes: Map<String, Value> = serde_json::from_str(include_str!("presets.notes.json")).unwrap();
+        assert!(notes.keys().eq(table().keys()));
         for (id, entry) in table() {
             let text = |key: &str| entry[key].as_str().unwrap_or_else(|| panic!("{id}: {key}")).to_owned();
             assert!(!text("name").is_empty());
-            assert!(text("documentation").starts_with("https://"), "{id}");
+            assert!(notes[&id]["documentation"].as_str().unwrap().starts_with("https://"), "{id}");
+            assert!(
+                notes[&id]
+                    .get("notes")
+                    .is_none_or(|notes| notes.as_str().is_some_and(|text| !text.is_empty()))
+            );
             match text("type").as_str() {
                 "oidc" => assert!(
                     entry.get("issuer").is_some() || entry["example"].get("issuer").is_some(),
