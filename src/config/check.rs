@@ -12,35 +12,29 @@ mod verify;
 pub(super) use providers::lay_presets_under;
 
 use super::Config;
-use super::error::{ConfigErrors, Place, Problems};
-use super::raw::RawAuth;
+use super::place::refuse;
+use super::table::Table;
 use crate::guard::rules::RuleSet;
 use crate::jose::kdf::Keyring;
 
-/// Secrets and variables by name.
-type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
-
-/// Checks `raw`, of which `problems` holds what could not even be read.
-pub(super) fn check(raw: &RawAuth<'_>, env: Env<'_>, mut problems: Problems) -> Result<Config, ConfigErrors> {
-    let root = Place::root();
-    let found = &mut problems;
-
-    let base_path = site::base_path(raw, found);
-    let dialect = site::dialect(raw, found);
-    let default_access = site::default_access(raw, found);
-    let login_url = site::login_url(raw, found);
-    let trusted_hosts = site::trusted_hosts(raw, found);
-    let cookie_domain = site::cookie_domain(raw, found);
-    site::refuse_login_url_out_of_reach(login_url.as_ref(), cookie_domain.as_ref(), found);
-    let session = session::session(&raw.session, &root.key("session"), found);
-    let claims = session::claims(raw.claims.as_deref().unwrap_or_default(), &root.key("claims"), found);
-    let providers = providers::providers(&raw.providers, env, found);
-    providers::refuse_none(raw, found);
-    providers::refuse_refresh_tokens(&claims, &providers, found);
-    let refresh = session::refresh(&raw.refresh, &root.key("refresh"), found);
-    let mut rules = rules::rules(&raw.rules, found);
-    let upstreams = upstreams::upstreams(&raw.upstreams, found);
-    session::refuse_updatable(&session, &rules, &upstreams, found);
+/// Checks what is written, of which the place knows what could not even be read.
+pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
+    let base_path = site::base_path(auth);
+    let dialect = site::dialect(auth);
+    let default_access = site::default_access(auth);
+    let login_url = site::login_url(auth);
+    let trusted_hosts = site::trusted_hosts(auth);
+    let cookie_domain = site::cookie_domain(auth);
+    site::refuse_login_url_out_of_reach(auth, login_url.as_ref(), cookie_domain.as_ref());
+    let session = session::session(&auth.table("session"));
+    let claims = session::claims(&auth.table("claims"));
+    let providers = providers::providers(auth);
+    providers::refuse_none(auth);
+    providers::refuse_refresh_tokens(auth, &claims, &providers);
+    let refresh = session::refresh(&auth.table("refresh"));
+    let mut rules = rules::rules(auth);
+    let upstreams = upstreams::upstreams(auth);
+    session::refuse_updatable(auth, &session, &rules, &upstreams);
 
     let site = pages::Site {
         base_path: &base_path,
@@ -48,21 +42,22 @@ pub(super) fn check(raw: &RawAuth<'_>, env: Env<'_>, mut problems: Problems) -> 
         cookie_domain: cookie_domain.as_ref(),
         login_url: login_url.as_ref(),
     };
-    let pages = pages::pages(&raw.pages, &site, found);
-    rules.extend(pages::public_rules(&pages, &site));
+    let pages = pages::pages(&auth.table("pages"), &site);
+    pages::open(auth, &pages, &site, &mut rules);
     let rules = RuleSet::new(rules, default_access);
-    pages::refuse_guarded(&pages, &site, &rules, found);
+    pages::refuse_guarded(auth, &pages, &site, &rules);
 
-    let secrets = secrets::session_secrets(raw, env, found);
-    let verify = verify::verify(&raw.verify, &secrets, env, found);
-    let Some(keys) = Keyring::new(secrets) else {
-        return Err(problems.ending_with(
-            &Place::env("AUTH_SECRET"),
+    let secrets = secrets::session_secrets(auth);
+    let verify = verify::verify(&auth.table("verify"), &secrets);
+    let keys = Keyring::new(secrets);
+    if keys.is_none() {
+        refuse!(
+            auth.place.variable("AUTH_SECRET"),
             "missing: it seals the sessions",
             "make one with `openssl rand -base64 33` and set it with `wrangler secret put AUTH_SECRET`",
-        ));
-    };
-    problems.unless_any(Config {
+        );
+    }
+    Some(Config {
         base_path,
         dialect,
         default_access,
@@ -77,6 +72,6 @@ pub(super) fn check(raw: &RawAuth<'_>, env: Env<'_>, mut problems: Problems) -> 
         upstreams,
         pages,
         verify,
-        keys,
+        keys: keys?,
     })
 }

@@ -3,9 +3,12 @@
 //! The operator is always the one to act and nothing branches on the kind of mistake, so there are texts here
 //! and no variants. Values quoted in them are those of `[vars]`, never a secret's.
 
+use std::cell::Cell;
 use std::fmt;
 
 use thiserror::Error;
+
+use super::place::Place;
 
 /// Everything that was found wrong; at least one thing. Written with one line each.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -23,128 +26,78 @@ impl ConfigErrors {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{place}: {problem}{}{}", if mend.is_empty() { "" } else { "; " }, mend)]
 pub struct ConfigError {
-    /// Where: a place in the configuration, or the name of a secret.
-    pub place: Place,
+    /// Where: a place in the configuration, `AUTH.rules[1].match`, or the name of a secret, `AUTH_OKTA_SECRET`.
+    pub place: String,
     /// What is wrong.
     pub problem: String,
     /// What to do about it; empty where the problem says it.
     pub mend: String,
 }
 
-/// A place in the configuration, `AUTH.rules[1].match`, or the name of a secret, `AUTH_OKTA_SECRET`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place(String);
-
-impl Place {
-    /// The whole configuration.
-    pub(super) fn root() -> Self {
-        Self("AUTH".to_owned())
-    }
-
-    /// A secret or variable.
-    pub(super) fn env(name: &str) -> Self {
-        Self(name.to_owned())
-    }
-
-    /// The key of that name in this table, written as TOML writes it.
-    pub(super) fn key(&self, key: &str) -> Self {
-        let bare =
-            !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-        if bare { Self(format!("{}.{key}", self.0)) } else { Self(format!("{}.{}", self.0, quoted(key))) }
-    }
-
-    /// The item of that index in this array.
-    pub(super) fn index(&self, index: usize) -> Self {
-        Self(format!("{}[{index}]", self.0))
-    }
-
-    fn is_within(&self, other: &Self) -> bool {
-        self.0.strip_prefix(&other.0).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Collects what is wrong while the rest is still being looked at.
-#[derive(Debug, Default)]
-pub(super) struct Problems(Vec<ConfigError>);
+/// Collects what is wrong while the rest is still being looked at. A check that finds something notes it and goes on
+/// with whatever it has: nothing is made of a configuration of which anything was noted.
+#[derive(Default)]
+pub(super) struct Problems(Cell<Vec<ConfigError>>);
 
 impl Problems {
-    /// Notes what is wrong at `place`.
-    pub(super) fn refuse(&mut self, place: &Place, problem: impl Into<String>) {
-        self.refuse_and_mend(place, problem, "");
-    }
-
-    /// Notes what is wrong at `place`, and what to do about it.
-    pub(super) fn refuse_and_mend(
-        &mut self,
-        place: &Place,
-        problem: impl Into<String>,
-        mend: impl Into<String>,
-    ) {
-        self.0.push(ConfigError { place: place.clone(), problem: problem.into(), mend: mend.into() });
-    }
-
-    /// The value that was parsed out of `text`; otherwise why not is noted.
-    pub(super) fn parsed<T, E: fmt::Display>(
-        &mut self,
-        place: &Place,
-        text: &str,
-        result: Result<T, E>,
-    ) -> Option<T> {
-        result.map_err(|why| self.refuse(place, format!("{}: {why}", quoted(text)))).ok()
-    }
-
-    /// The value that `text` stands for among `choices`; otherwise what could have been written is noted.
-    pub(super) fn chosen<T: Copy>(&mut self, place: &Place, text: &str, choices: &[(&str, T)]) -> Option<T> {
-        let found = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
-        if found.is_none() {
-            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-            self.refuse(place, format!("{} is not known; {}", quoted(text), suggestion(text, &names)));
-        }
-        found
-    }
-
-    /// Notes a key that a table does not have.
-    pub(super) fn unknown_key(&mut self, place: &Place, key: &str, known: &[&str]) {
-        self.refuse(place, format!("unknown key; {}", suggestion(key, known)));
+    /// Notes what is wrong at a place, and what to do about it.
+    pub(super) fn note(&self, place: &Place<'_>, problem: fmt::Arguments<'_>, mend: fmt::Arguments<'_>) {
+        let (place, problem, mend) = (place.to_string(), fmt::format(problem), fmt::format(mend));
+        let mut noted = self.0.take();
+        noted.push(ConfigError { place, problem, mend });
+        self.0.set(noted);
     }
 
     /// How many there are.
     pub(super) fn count(&self) -> usize {
-        self.0.len()
+        let noted = self.0.take();
+        let count = noted.len();
+        self.0.set(noted);
+        count
     }
 
     /// Whether anything was found wrong at `place` or inside it.
-    pub(super) fn concern(&self, place: &Place) -> bool {
-        self.0.iter().any(|problem| problem.place.is_within(place))
+    pub(super) fn concern(&self, place: &Place<'_>) -> bool {
+        let place = place.to_string();
+        let is_within = |problem: &ConfigError| {
+            let rest = problem.place.strip_prefix(&place);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let noted = self.0.take();
+        let concern = noted.iter().any(is_within);
+        self.0.set(noted);
+        concern
     }
 
-    /// `value` where nothing was wrong.
-    pub(super) fn unless_any<T>(self, value: T) -> Result<T, ConfigErrors> {
-        if self.0.is_empty() { Ok(value) } else { Err(ConfigErrors(self.0)) }
-    }
-
-    /// What was found and this: for where there is no value to go on with.
-    pub(super) fn ending_with(mut self, place: &Place, problem: &str, mend: &str) -> ConfigErrors {
-        self.refuse_and_mend(place, problem, mend);
-        ConfigErrors(self.0)
+    /// What was made, where nothing was wrong.
+    pub(super) fn unless_any<T>(self, made: Option<T>) -> Result<T, ConfigErrors> {
+        let noted = self.0.into_inner();
+        match made {
+            Some(made) if noted.is_empty() => Ok(made),
+            _ => Err(ConfigErrors(noted)),
+        }
     }
 }
 
 /// `text` in quotes, on one line, shortened, and without the password that a URL may hold.
-pub(super) fn quoted(text: &str) -> String {
-    const LONGEST: usize = 100;
-    if text.contains(':') && text.contains('@') {
-        return "(a URL with credentials)".to_owned();
-    }
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{:?}...", text.get(..end).unwrap_or_default()),
-        None => format!("{text:?}"),
+pub(super) fn quoted(text: &str) -> Quoted<'_> {
+    Quoted(text)
+}
+
+/// See [`quoted`].
+pub(super) struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const LONGEST: usize = 100;
+        let text = self.0;
+        if text.contains(':') && text.contains('@') {
+            return f.write_str("(a URL with credentials)");
+        }
+        match text.char_indices().nth(LONGEST) {
+            Some((end, _)) => write!(f, "{:?}...", text.get(..end).unwrap_or_default()),
+            None => write!(f, "{text:?}"),
+        }
     }
 }
 
@@ -246,15 +199,9 @@ mod tests {
 
     #[test]
     fn a_quoted_value_is_one_short_line_without_credentials() {
-        assert_eq!(quoted("a\nb\"\u{1b}"), r#""a\nb\"\u{1b}""#);
-        assert_eq!(quoted(&"ä".repeat(101)), format!("\"{}\"...", "ä".repeat(100)));
-        assert_eq!(quoted("https://u:hunter2@example.com"), "(a URL with credentials)");
-    }
-
-    #[test]
-    fn a_place_is_written_as_in_toml() {
-        let place = Place::root().key("rules").index(1).key("require");
-        assert_eq!(place.key("roles").to_string(), "AUTH.rules[1].require.roles");
-        assert_eq!(place.key("user.roles\n").to_string(), r#"AUTH.rules[1].require."user.roles\n""#);
+        let text = |text: &str| quoted(text).to_string();
+        assert_eq!(text("a\nb\"\u{1b}"), r#""a\nb\"\u{1b}""#);
+        assert_eq!(text(&"ä".repeat(101)), format!("\"{}\"...", "ä".repeat(100)));
+        assert_eq!(text("https://u:hunter2@example.com"), "(a URL with credentials)");
     }
 }

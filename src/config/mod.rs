@@ -1,13 +1,15 @@
-//! The configuration: `raw` is what `wrangler.toml` says, [`Config`] is what was checked. Only the checked
-//! one reaches a flow, so a flow never asks whether a value makes sense.
+//! The configuration: a `table` is what `wrangler.toml` says, as far as it fits the `schema`; [`Config`] is what was
+//! checked. Only the checked one reaches a flow, so a flow never asks whether a value makes sense.
 
 mod check;
 pub mod credentials;
 pub mod data;
 pub mod error;
 pub mod oauth;
-mod raw;
+mod place;
 pub mod refresh;
+mod schema;
+mod table;
 pub mod verify;
 
 use std::time::Duration;
@@ -16,10 +18,11 @@ use serde_json::{Map, Value};
 
 use crate::config::credentials::CredentialsProvider;
 use crate::config::data::DataPath;
-use crate::config::error::{ConfigErrors, Place, Problems};
+use crate::config::error::{ConfigErrors, Problems};
 use crate::config::oauth::OAuthProvider;
-use crate::config::raw::RawAuth;
+use crate::config::place::{Loading, Place, refuse};
 use crate::config::refresh::RefreshConfig;
+use crate::config::table::Table;
 use crate::config::verify::VerifyConfig;
 use crate::guard::rules::{ClaimRequirement, RuleSet};
 use crate::http::origin::{CookieDomain, HostPattern, Origin};
@@ -70,15 +73,14 @@ impl Config {
     ///
     /// As much as can be is found wrong at once, in the order of the configuration. No error quotes a secret.
     pub fn load(auth: Value, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
-        let mut problems = Problems::default();
-        match object(auth) {
-            Ok(mut auth) => {
-                check::lay_presets_under(&mut auth, env);
-                let raw = RawAuth::read(&auth, &mut problems);
-                check::check(&raw, env, problems)
-            }
-            Err((problem, mend)) => Err(problems.ending_with(&Place::root(), &problem, mend)),
-        }
+        let loading = Loading { env, problems: Problems::default() };
+        let root = Place::root(&loading);
+        let config = object(auth, &root).and_then(|mut auth| {
+            check::lay_presets_under(&mut auth, env);
+            schema::read(&mut auth, schema::AUTH, &root);
+            check::check(&Table::new(Some(&auth), root))
+        });
+        loading.problems.unless_any(config)
     }
 }
 
@@ -101,28 +103,33 @@ pub(crate) fn is_like_provider_id(text: &str) -> bool {
     text.len() <= 64 && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
 }
 
-/// The table, or what is wrong and the mend. A CI that sets variables from outside sets strings.
-fn object(auth: Value) -> Result<Map<String, Value>, (String, &'static str)> {
-    const MEND: &str =
-        "add to wrangler.toml: `[vars.AUTH]`, `base_path = \"/auth\"`, `providers = [{ id = \"okta\" }]`";
-    match auth {
-        Value::Object(table) => Ok(table),
-        Value::Null => Err(("there is no configuration".to_owned(), MEND)),
+/// The table. A CI that sets variables from outside sets strings.
+fn object(auth: Value, place: &Place<'_>) -> Option<Map<String, Value>> {
+    let problem = match auth {
+        Value::Object(table) => return Some(table),
+        Value::Null => "there is no configuration",
         Value::String(text) => match json::parse(text.as_bytes()) {
-            Ok(Value::Object(table)) => Ok(table),
-            Ok(_) => Err(("a string must hold a JSON object".to_owned(), MEND)),
+            Ok(Value::Object(table)) => return Some(table),
+            Ok(_) => "a string must hold a JSON object",
             // serde_json's message would quote; line and column say enough.
             Err(why) => {
-                let at = format!(
-                    "a string must hold a JSON object: broken at line {}, column {}",
-                    why.line(),
-                    why.column()
+                let (line, column) = (why.line(), why.column());
+                refuse!(
+                    place,
+                    "a string must hold a JSON object: broken at line {line}, column {column}",
+                    "write a [vars.AUTH] table in wrangler.toml instead"
                 );
-                Err((at, "write a [vars.AUTH] table in wrangler.toml instead"))
+                return None;
             }
         },
-        _ => Err(("expected a table".to_owned(), MEND)),
-    }
+        _ => "expected a table",
+    };
+    refuse!(
+        place,
+        "{problem}",
+        "add to wrangler.toml: `[vars.AUTH]`, `base_path = \"/auth\"`, `providers = [{{ id = \"okta\" }}]`"
+    );
+    None
 }
 
 /// Auth.js's wire format. Both are read, one is written.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::data::DataPath;
-use super::error::{ConfigErrors, Place, Problems};
+use super::error::{ConfigErrors, Problems};
+use super::place::{Loading, Place, refuse};
 use super::{Config, Provider, ProviderKind, SessionConfig};
 
 /// How access tokens are renewed.
@@ -59,21 +60,27 @@ impl Config {
         if !self.uses_tokens() {
             return Ok(self);
         }
-        let (problem, mend) = match self.refresh.lease {
-            LeaseKind::DurableObject => (
-                format!("\"durable-object\" needs a Durable Object bound as {binding}, and there is none"),
+        let loading = Loading { env: &|_| None, problems: Problems::default() };
+        let root = Place::root(&loading);
+        let refresh = root.key("refresh");
+        let place = refresh.key("lease");
+        if self.refresh.lease == LeaseKind::DurableObject {
+            refuse!(
+                place,
+                "\"durable-object\" needs a Durable Object bound as {binding}, and there is none",
                 "add to wrangler.toml: `[[durable_objects.bindings]]`, `name = \"AUTH_LEASE\"`, \
                  `class_name = \"RefreshLease\"`, and `[[migrations]]`, `tag = \"v1\"`, \
-                 `new_sqlite_classes = [\"RefreshLease\"]`",
-            ),
-            _ => (
-                format!("\"kv\" needs a KV namespace bound as {binding}, and there is none"),
+                 `new_sqlite_classes = [\"RefreshLease\"]`"
+            );
+        } else {
+            refuse!(
+                place,
+                "\"kv\" needs a KV namespace bound as {binding}, and there is none",
                 "add to wrangler.toml: `[[kv_namespaces]]`, `binding = \"AUTH_KV\"`; or write \"none\" where no \
-                 provider here minds a refresh token that is used twice",
-            ),
-        };
-        let place = Place::root().key("refresh").key("lease");
-        Err(Problems::default().ending_with(&place, &problem, mend))
+                 provider here minds a refresh token that is used twice"
+            );
+        }
+        loading.problems.unless_any(None)
     }
 
     /// What is allowed and still worth knowing: said once, when the configuration is loaded.

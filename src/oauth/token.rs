@@ -372,7 +372,7 @@ mod tests {
     }
 
     fn template(text: &str) -> Template {
-        Template::parse(text, |_| true).0
+        Template::parse(text, &|_| true).0
     }
 
     fn code_request_of(client: &Client<'_>, config: &TokenConfig) -> (FetchRequest, String) {

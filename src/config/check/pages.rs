@@ -2,8 +2,8 @@
 
 use super::site::is_plain_path;
 use crate::config::Pages;
-use crate::config::error::{Place, Problems, quoted};
-use crate::config::raw::RawPages;
+use crate::config::place::refuse;
+use crate::config::table::{Table, Text};
 use crate::guard::matcher::Pattern;
 use crate::guard::path::CanonicalPath;
 use crate::guard::rules::{Access, Rule, RuleSet};
@@ -19,44 +19,41 @@ pub(super) struct Site<'a> {
     pub(super) login_url: Option<&'a Origin>,
 }
 
-pub(super) fn pages(raw: &RawPages<'_>, site: &Site<'_>, problems: &mut Problems) -> Pages {
-    let place = Place::root().key("pages");
-    let mut page = |key, text: Option<&str>| {
-        let text = text?;
-        let good = site.check_page(text);
-        good.map_err(|why| problems.refuse(&place.key(key), format!("{}: {why}", quoted(text)))).ok()?;
-        Some(text.to_owned())
+pub(super) fn pages(pages: &Table<'_>, site: &Site<'_>) -> Pages {
+    let page = |key| {
+        let text = pages.text(key)?;
+        site.check_page(&text);
+        Some(text.text.to_owned())
     };
-    Pages {
-        sign_in: page("sign_in", raw.sign_in),
-        sign_out: page("sign_out", raw.sign_out),
-        error: page("error", raw.error),
-    }
+    Pages { sign_in: page("sign_in"), sign_out: page("sign_out"), error: page("error") }
 }
 
-/// The rules that open the sign-in and error pages to everybody. They come behind all others: what a rule of
+/// Adds the rules that open the sign-in and error pages to everybody. They come behind all others: what a rule of
 /// the configuration says about such a page holds.
-pub(super) fn public_rules(pages: &Pages, site: &Site<'_>) -> Vec<Rule> {
-    let open = |(key, page)| {
+pub(super) fn open(auth: &Table<'_>, pages: &Pages, site: &Site<'_>, rules: &mut Vec<Rule>) {
+    let places = auth.table("pages");
+    for (key, page) in must_be_open(pages) {
         let Page { authority, path } = site.split(page);
-        let place = Place::root().key("pages").key(key);
-        let mut rule = Rule::new(place.to_string(), vec![Pattern::parse(path).ok()?], Access::Public);
+        let Ok(pattern) = Pattern::parse(path) else { continue };
+        let mut rule = Rule::new(places.at(key).to_string(), vec![pattern], Access::Public);
         if let Some(authority) = authority {
-            rule.host = Some(HostPattern::parse(authority).ok()?);
+            let Ok(host) = HostPattern::parse(authority) else { continue };
+            rule.host = Some(host);
         }
-        Some(rule)
-    };
-    must_be_open(pages).filter_map(open).collect()
+        rules.push(rule);
+    }
 }
 
 /// Refuses a page that a rule guards: whoever is sent there would be sent there again, for ever.
-pub(super) fn refuse_guarded(pages: &Pages, site: &Site<'_>, rules: &RuleSet, problems: &mut Problems) {
-    // Where a rule could not be read, the others say nothing.
-    if problems.concern(&Place::root().key("rules")) {
+pub(super) fn refuse_guarded(auth: &Table<'_>, pages: &Pages, site: &Site<'_>, rules: &RuleSet) {
+    // Where a rule could not be read, the others say nothing; and what is no page was refused as such.
+    let places = auth.table("pages");
+    if auth.at("rules").is_refused() {
         return;
     }
     for (key, page) in must_be_open(pages) {
-        let Page { authority, path } = site.split(page);
+        let page = Text { text: page, place: places.at(key) };
+        let Page { authority, path } = site.split(page.text);
         // Plain paths are canonical.
         let Ok(canonical) = CanonicalPath::new(path) else { continue };
         // A path is on every host: rules for single hosts are not looked at.
@@ -67,12 +64,11 @@ pub(super) fn refuse_guarded(pages: &Pages, site: &Site<'_>, rules: &RuleSet, pr
             query: None,
         };
         let request = Request { method: Method::Get, url, headers: Headers::new() };
-        let decided = rules.decide(&request, &canonical);
-        if !decided.is_public() {
-            problems.refuse_and_mend(
-                &Place::root().key("pages").key(key),
-                format!("{} is guarded by a rule, so nobody who is sent there arrives", quoted(page)),
-                format!("before that rule, add one with match = \"{path}\" and access = \"public\""),
+        if !rules.decide(&request, &canonical).is_public() && !page.place.is_refused() {
+            refuse!(
+                page,
+                "{page} is guarded by a rule, so nobody who is sent there arrives",
+                "before that rule, add one with match = \"{path}\" and access = \"public\"",
             );
         }
     }
@@ -85,29 +81,29 @@ fn must_be_open(pages: &Pages) -> impl Iterator<Item = (&'static str, &str)> {
 }
 
 impl Site<'_> {
-    fn check_page(&self, text: &str) -> Result<(), String> {
-        const HOW: &str = "write a path like \"/login\", or an https URL, with letters, digits, \"-\", \"_\", \".\" \
-                           and \"~\" between single slashes";
-        let Page { authority, path } = Page::split(text);
+    fn check_page(&self, text: &Text<'_>) {
+        let Page { authority, path } = Page::split(text.text);
         if authority.is_some() {
-            let url = endpoint(text).map_err(|why| why.to_string())?;
+            let Some(url) = text.parsed(endpoint) else { return };
             let origin = Origin::of(&url);
             if !self.trusts(&origin) {
-                return Err(format!("{} is none of trusted_hosts", origin.host()));
+                let host = origin.host();
+                return refuse!(text, "{text}: {host} is none of trusted_hosts");
             }
         }
         let is_visible = |c: char| c.is_ascii_graphic() && !matches!(c, '#' | '\\');
-        if !is_plain_path(path) || !text.chars().all(is_visible) {
-            return Err(HOW.to_owned());
+        if !is_plain_path(path) || !text.text.chars().all(is_visible) {
+            return refuse!(
+                text,
+                "{text}: write a path like \"/login\", or an https URL, with letters, digits, \"-\", \"_\", \".\" and \
+                 \"~\" between single slashes"
+            );
         }
-        let below = path.strip_prefix(self.base_path);
+        let base_path = self.base_path;
+        let below = path.strip_prefix(base_path);
         if below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-            return Err(format!(
-                "it lies below base_path ({}), where Vestibule answers itself",
-                self.base_path
-            ));
+            refuse!(text, "{text}: it lies below base_path ({base_path}), where Vestibule answers itself");
         }
-        Ok(())
     }
 
     /// Where a page is: a path is one of the login host's, where there is one.

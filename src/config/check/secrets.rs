@@ -1,8 +1,7 @@
 //! What comes from `wrangler secret put`, and what must.
 
-use super::Env;
-use crate::config::error::{Place, Problems};
-use crate::config::raw::RawAuth;
+use crate::config::place::{Env, refuse};
+use crate::config::table::Table;
 use crate::secret::Secret;
 
 /// In the order of Auth.js: the first that is there seals, all open.
@@ -16,21 +15,21 @@ pub(super) const IN_A_FILE: &str =
     "a secret does not belong into a file that is committed, nor into variables that the dashboard shows";
 
 /// The secrets that seal sessions, newest first.
-pub(super) fn session_secrets(raw: &RawAuth<'_>, env: Env<'_>, problems: &mut Problems) -> Vec<Secret> {
-    if raw.secret.is_some() {
-        problems.refuse_and_mend(
-            &Place::root().key("secret"),
-            IN_A_FILE,
+pub(super) fn session_secrets(auth: &Table<'_>) -> Vec<Secret> {
+    if auth.has("secret") {
+        refuse!(
+            auth.at("secret"),
+            "{IN_A_FILE}",
             "remove it, make a new one with `openssl rand -base64 33` and set it with `wrangler secret put AUTH_SECRET`",
         );
     }
     let mut secrets = Vec::new();
     for name in SESSION_SECRETS {
-        let Some(secret) = variable(env, name) else { continue };
+        let Some(secret) = variable(auth.place.loading.env, name) else { continue };
         if secret.chars().count() < SHORTEST_SECRET {
-            problems.refuse_and_mend(
-                &Place::env(name),
-                format!("shorter than {SHORTEST_SECRET} characters"),
+            refuse!(
+                auth.place.variable(name),
+                "shorter than {SHORTEST_SECRET} characters",
                 "make one with `openssl rand -base64 33`",
             );
         }

@@ -1,12 +1,12 @@
 //! How long a session lives, what goes into it, what is shown of it.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::config::data::DataPath;
-use crate::config::error::{Place, Problems, quoted, suggestion};
-use crate::config::raw::{RawRefresh, RawSession};
+use crate::config::error::suggestion;
+use crate::config::place::refuse;
 use crate::config::refresh::{LeaseKind, RefreshConfig};
+use crate::config::table::{Table, Text};
 use crate::config::{SessionConfig, Upstream};
 use crate::guard::rules::{Requirement, Rule};
 
@@ -40,19 +40,15 @@ const RESERVED_CLAIMS: [(&[&str], &str); 3] = [
 /// token's claims, the access token's where it is a JWT, the answer of an API of one's own.
 pub(super) const CLAIM_ROOTS: [&str; 6] = ["account", "profile", "user", "id_token", "access_token", "login"];
 
-pub(super) fn session(raw: &RawSession<'_>, place: &Place, problems: &mut Problems) -> SessionConfig {
-    let mut span = |key, span: Option<Duration>, bounds| {
-        let span = span?;
-        in_bounds(span, bounds, &place.key(key), problems).then_some(span)
-    };
-    let max_age = span("max_age", raw.max_age, MINUTE..=LONGEST_COOKIE).unwrap_or(MAX_AGE);
-    let update_age = span("update_age", raw.update_age, Duration::ZERO..=LONGEST_COOKIE);
-    let absolute_max_age = span("absolute_max_age", raw.absolute_max_age, MINUTE..=LONGEST_SESSION);
+pub(super) fn session(session: &Table<'_>) -> SessionConfig {
+    let max_age = span(session, "max_age", MINUTE, LONGEST_COOKIE).unwrap_or(MAX_AGE);
+    let update_age = span(session, "update_age", Duration::ZERO, LONGEST_COOKIE);
+    let absolute_max_age = span(session, "absolute_max_age", MINUTE, LONGEST_SESSION);
     if update_age.is_some_and(|age| age > max_age) {
-        let problem = format!("longer than max_age, which is {}", written(max_age));
-        problems.refuse_and_mend(
-            &place.key("update_age"),
-            problem,
+        let max_age = written(max_age);
+        refuse!(
+            session.at("update_age"),
+            "longer than max_age, which is {max_age}",
             "a session would end before it is renewed",
         );
     }
@@ -60,62 +56,74 @@ pub(super) fn session(raw: &RawSession<'_>, place: &Place, problems: &mut Proble
         max_age,
         update_age: update_age.unwrap_or(UPDATE_AGE.min(max_age)),
         absolute_max_age,
-        expose: expose(raw, &place.key("expose"), problems),
-        updatable: updatable(raw, &place.key("updatable"), problems),
+        expose: expose(&session.table("expose")),
+        updatable: updatable(session),
     }
 }
 
 /// The claims that a page may change. Anybody who is signed in can send any value for them.
-fn updatable(raw: &RawSession<'_>, place: &Place, problems: &mut Problems) -> Vec<String> {
-    let mut claims = Vec::new();
-    for (place, name) in raw.updatable.iter().flat_map(|names| names.iter(place)) {
-        claim_name(name, &place, problems);
-        claims.push(name.to_owned());
+fn updatable(session: &Table<'_>) -> Vec<String> {
+    for name in session.texts("updatable") {
+        check_claim_name(name.text, &name);
     }
-    claims
+    session.strings("updatable")
 }
 
 /// Refuses what a page could change to get what it was not given: claims that rules or upstreams go by.
 pub(super) fn refuse_updatable(
+    auth: &Table<'_>,
     session: &SessionConfig,
     rules: &[Rule],
     upstreams: &[Upstream],
-    problems: &mut Problems,
 ) {
-    let place = Place::root().key("session").key("updatable");
-    let required = rules.iter().flat_map(|rule| rule.access.requirements()).flat_map(Requirement::roots);
-    let told = upstreams
-        .iter()
-        .flat_map(|upstream| upstream.headers.iter().map(|(_, from)| from).chain(&upstream.authorization));
-    let told_by_rules = rules.iter().map(|rule| &rule.forwarding).flat_map(|forwarding| {
-        forwarding.headers.iter().flatten().map(|(_, from)| from).chain(&forwarding.authorization)
-    });
-    let decisive: Vec<&str> = required.chain(told.chain(told_by_rules).map(DataPath::root)).collect();
+    let mut decisive: Vec<&str> = Vec::new();
+    for rule in rules {
+        decisive.extend(rule.access.requirements().iter().flat_map(Requirement::roots));
+        let headers = rule.forwarding.headers.as_deref().unwrap_or_default();
+        tell(rule.forwarding.authorization.as_ref(), headers, &mut decisive);
+    }
+    for upstream in upstreams {
+        tell(upstream.authorization.as_ref(), &upstream.headers, &mut decisive);
+    }
+    let places = auth.table("session");
     for name in session.updatable.iter().filter(|name| decisive.contains(&name.as_str())) {
-        let problem =
-            format!("a rule or an upstream goes by {name:?}, and everybody could give it to themselves");
-        problems.refuse_and_mend(&place, problem, "take it off the list");
+        refuse!(
+            places.at("updatable"),
+            "a rule or an upstream goes by {name:?}, and everybody could give it to themselves",
+            "take it off the list",
+        );
     }
 }
 
-fn expose(raw: &RawSession<'_>, place: &Place, problems: &mut Problems) -> Vec<(DataPath, DataPath)> {
+/// Adds the roots of what an upstream is told.
+fn tell<'a>(
+    authorization: Option<&'a DataPath>,
+    headers: &'a [(String, DataPath)],
+    decisive: &mut Vec<&'a str>,
+) {
+    for path in headers.iter().map(|(_, from)| from).chain(authorization) {
+        decisive.push(path.root());
+    }
+}
+
+fn expose(expose: &Table<'_>) -> Vec<(DataPath, DataPath)> {
     let mut exposed: Vec<(DataPath, DataPath)> = Vec::new();
-    for (to, from) in raw.expose.iter().flatten() {
-        let place = place.key(to);
-        let source = session_source(from, &place, problems);
-        let Some(to) = problems.parsed(&place, to, DataPath::parse(to)) else { continue };
-        let whole = to.rest().len() == 0;
-        if to.root() == "expires" || (to.root() == "user" && whole) {
-            problems.refuse_and_mend(
-                &place,
-                format!("{:?} is Auth.js's own part of the session", to.root()),
-                "choose another name, for example \"user.roles\"",
+    for from in expose.entries() {
+        let source = session_source(&from);
+        let Some(to) = from.with(from.name()).parsed(DataPath::parse) else { continue };
+        let root = to.root();
+        if root == "expires" || (root == "user" && to.rest().len() == 0) {
+            refuse!(
+                from,
+                "{root:?} is Auth.js's own part of the session",
+                "choose another name, for example \"user.roles\""
             );
         }
-        if let Some((other, _)) =
-            exposed.iter().find(|(other, _)| to.is_within(other) || other.is_within(&to))
-        {
-            problems.refuse(&place, format!("its place is taken by \"{other}\""));
+        for (other, _) in &exposed {
+            if to.is_within(other) || other.is_within(&to) {
+                refuse!(from, "its place is taken by \"{other}\"");
+                break;
+            }
         }
         exposed.extend(source.map(|source| (to, source)));
     }
@@ -123,89 +131,80 @@ fn expose(raw: &RawSession<'_>, place: &Place, problems: &mut Problems) -> Vec<(
 }
 
 /// A place in the sealed session that something is read from: for a page's script, for an upstream's header.
-pub(super) fn session_source(text: &str, place: &Place, problems: &mut Problems) -> Option<DataPath> {
-    let path = problems.parsed(place, text, DataPath::parse(text))?;
+pub(super) fn session_source(text: &Text<'_>) -> Option<DataPath> {
+    let path = text.parsed(DataPath::parse)?;
     if matches!(path.root(), "refresh_token" | "api_cookies") {
-        problems.refuse(
-            place,
+        refuse!(
+            text,
             "a refresh token stays in the sealed session: whoever holds it can be this user for months, and using it ends the session here",
         );
-        return None;
     }
     Some(path)
 }
 
-pub(super) fn claims(
-    raw: &[(&str, &str)],
-    place: &Place,
-    problems: &mut Problems,
-) -> Vec<(String, DataPath)> {
-    let mut claims = Vec::new();
-    for (name, source) in raw {
-        let place = place.key(name);
-        claim_name(name, &place, problems);
-        let source = claim_source(source, &place, problems);
-        claims.extend(source.map(|source| ((*name).to_owned(), source)));
+pub(super) fn claims(claims: &Table<'_>) -> Vec<(String, DataPath)> {
+    let mut sources = Vec::new();
+    for text in claims.entries() {
+        check_claim_name(text.name(), &text);
+        let source = claim_source(&text);
+        sources.extend(source.map(|source| (text.name().to_owned(), source)));
     }
-    claims
+    sources
 }
 
 /// Sees that a claim may have that name.
-fn claim_name(name: &str, place: &Place, problems: &mut Problems) {
-    if DataPath::parse(name).is_ok_and(|path| path.rest().len() == 0 && path.root() == name) {
-        if let Some((_, why)) = RESERVED_CLAIMS.iter().find(|(names, _)| names.contains(&name)) {
-            problems.refuse_and_mend(place, format!("a reserved name: {why}"), "choose another");
+fn check_claim_name(name: &str, at: &Text<'_>) {
+    if !DataPath::parse(name).is_ok_and(|path| path.rest().len() == 0 && path.root() == name) {
+        return refuse!(at, "a claim's name has no dots, quotes, brackets or white space");
+    }
+    for (names, why) in RESERVED_CLAIMS {
+        if names.contains(&name) {
+            refuse!(at, "a reserved name: {why}", "choose another");
         }
-    } else {
-        problems.refuse(place, "a claim's name has no dots, quotes, brackets or white space");
     }
 }
 
-fn claim_source(text: &str, place: &Place, problems: &mut Problems) -> Option<DataPath> {
-    let path = problems.parsed(place, text, DataPath::parse(text))?;
+fn claim_source(text: &Text<'_>) -> Option<DataPath> {
+    let path = text.parsed(DataPath::parse)?;
     if !CLAIM_ROOTS.contains(&path.root()) {
-        let hint = suggestion(path.root(), &CLAIM_ROOTS);
-        problems.refuse(place, format!("{} begins with no data that sign-in has; {hint}", quoted(text)));
-        return None;
-    }
-    if path.root() == "account" && matches!(path.rest().next(), None | Some("refresh_token")) {
-        problems.refuse_and_mend(
-            place,
-            format!("{} holds the refresh token, which is no claim", quoted(text)),
+        refuse_root(text, path.root());
+    } else if path.root() == "account" && matches!(path.rest().next(), None | Some("refresh_token")) {
+        refuse!(
+            text,
+            "{text} holds the refresh token, which is no claim",
             "name the member that is wanted, for example \"account.scope\"",
         );
-        return None;
     }
     Some(path)
 }
 
+/// Notes that a path's root is none of [`CLAIM_ROOTS`].
+pub(super) fn refuse_root(text: &Text<'_>, root: &str) {
+    let hint = suggestion(root, &CLAIM_ROOTS);
+    refuse!(text, "{text} begins with no data that sign-in has; {hint}");
+}
+
 /// How tokens are renewed.
-pub(super) fn refresh(raw: &RawRefresh<'_>, place: &Place, problems: &mut Problems) -> RefreshConfig {
+pub(super) fn refresh(refresh: &Table<'_>) -> RefreshConfig {
     const LEASES: [(&str, LeaseKind); 3] =
         [("kv", LeaseKind::Kv), ("durable-object", LeaseKind::DurableObject), ("none", LeaseKind::None)];
-    let lease = raw.lease.and_then(|lease| problems.chosen(&place.key("lease"), lease, &LEASES));
-    let leeway = raw
-        .leeway
-        .filter(|leeway| in_bounds(*leeway, Duration::ZERO..=LONGEST_LEEWAY, &place.key("leeway"), problems));
+    let lease = refresh.chosen("lease", &LEASES);
     RefreshConfig {
         lease: lease.unwrap_or(LeaseKind::Kv),
         lease_is_chosen: lease.is_some(),
-        leeway: leeway.unwrap_or(MINUTE),
+        leeway: span(refresh, "leeway", Duration::ZERO, LONGEST_LEEWAY).unwrap_or(MINUTE),
     }
 }
 
-fn in_bounds(
-    span: Duration,
-    bounds: RangeInclusive<Duration>,
-    place: &Place,
-    problems: &mut Problems,
-) -> bool {
-    let is_in = bounds.contains(&span);
-    if !is_in {
-        let (least, most) = (written(*bounds.start()), written(*bounds.end()));
-        problems.refuse(place, format!("{} is not between {least} and {most}", written(span)));
+/// The span of time of a key, where it is within bounds.
+fn span(table: &Table<'_>, key: &str, least: Duration, most: Duration) -> Option<Duration> {
+    let span = table.span(key)?;
+    if (least..=most).contains(&span) {
+        return Some(span);
     }
-    is_in
+    let (span, least, most) = (written(span), written(least), written(most));
+    refuse!(table.at(key), "{span} is not between {least} and {most}");
+    None
 }
 
 /// `30d`: in the largest unit that needs no fraction.

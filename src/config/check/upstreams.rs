@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::session::session_source;
 use crate::config::data::DataPath;
-use crate::config::error::{Place, Problems, quoted};
-use crate::config::raw::RawUpstream;
+use crate::config::place::refuse;
+use crate::config::table::{Table, Text};
 use crate::config::{Assertion, Target, Upstream};
 use crate::http::origin::{HostPattern, endpoint};
 
@@ -42,105 +42,94 @@ const FORBIDDEN_HEADERS: [&str; 24] = [
 const FORBIDDEN_BEGINNINGS: [&str; 7] =
     ["cf-", "proxy-", "sec-", "access-control-", "x-forwarded-", "x-middleware-", "x-vestibule-"];
 
-pub(super) fn upstreams(raw: &[(usize, RawUpstream<'_>)], problems: &mut Problems) -> Vec<Upstream> {
-    let place = Place::root().key("upstreams");
+pub(super) fn upstreams(auth: &Table<'_>) -> Vec<Upstream> {
+    let tables = auth.tables("upstreams");
     let mut upstreams: Vec<Upstream> = Vec::new();
-    let mut earlier: Vec<(usize, Option<HostPattern>)> = Vec::new();
-    for (i, raw) in raw {
-        let place = place.index(*i);
-        let host = match raw.host {
-            None => Some(None),
-            Some(text) => problems.parsed(&place.key("host"), text, HostPattern::parse(text)).map(Some),
-        };
-        if let Some(host) = &host {
-            refuse_shadowed(host.as_ref(), &earlier, &place, problems);
-            earlier.push((*i, host.clone()));
+    let mut earlier: Vec<(&Table<'_>, Option<HostPattern>)> = Vec::new();
+    for upstream in &tables {
+        let host = upstream.text("host").and_then(|text| text.parsed(HostPattern::parse));
+        if host.is_some() || !upstream.has("host") {
+            refuse_shadowed(host.as_ref(), &earlier, upstream);
+            earlier.push((upstream, host.clone()));
         }
-        let target = upstream_target(raw, &place.key("to"), problems);
-        let authorization =
-            raw.authorization.and_then(|text| session_source(text, &place.key("authorization"), problems));
-        let headers =
-            raw.headers.as_deref().map(|headers| self::headers(headers, &place.key("headers"), problems));
-        let assertion = assertion(raw.assertion, &place.key("assertion"), problems);
-        // One of which a part could not be read is left out: the whole configuration is refused anyway.
-        if let (Some(host), Some(target)) = (host, target) {
-            upstreams.push(Upstream {
-                host,
-                target,
-                authorization,
-                headers: headers.unwrap_or_default(),
-                forward_session: raw.forward_session.unwrap_or(false),
-                assertion: assertion.unwrap_or_default(),
-            });
+        if !upstream.has("to") {
+            refuse!(upstream.at("to"), "missing: where the requests go", "{TARGETS}");
         }
+        let target = upstream.text("to").and_then(|text| target(&text));
+        let authorization = upstream.text("authorization").and_then(|text| session_source(&text));
+        let headers = headers(&upstream.table("headers"));
+        let assertion = assertion(upstream).unwrap_or_default();
+        let forward_session = upstream.flag("forward_session").unwrap_or(false);
+        // What could not be read stands for nothing: the whole configuration is refused anyway.
+        let target = target.unwrap_or(Target::Origin);
+        upstreams.push(Upstream { host, target, authorization, headers, forward_session, assertion });
     }
     upstreams
 }
 
 fn refuse_shadowed(
     host: Option<&HostPattern>,
-    earlier: &[(usize, Option<HostPattern>)],
-    place: &Place,
-    problems: &mut Problems,
+    earlier: &[(&Table<'_>, Option<HostPattern>)],
+    upstream: &Table<'_>,
 ) {
-    let takes = |first: &Option<HostPattern>| match first {
-        None => true,
-        Some(first) => Some(first) == host,
-    };
-    if let Some((index, first)) = earlier.iter().find(|(_, first)| takes(first)) {
-        let before = Place::root().key("upstreams").index(*index);
-        let why = if first.is_some() { "has the same host" } else { "has no host and takes every request" };
-        problems.refuse_and_mend(place, format!("never reached: {before} {why}"), "the first match wins");
+    for (first, pattern) in earlier {
+        let before = first.place;
+        if pattern.is_none() {
+            let problem = "has no host and takes every request";
+            return refuse!(upstream.place, "never reached: {before} {problem}", "the first match wins");
+        }
+        if pattern.as_ref() == host {
+            let problem = "has the same host";
+            return refuse!(upstream.place, "never reached: {before} {problem}", "the first match wins");
+        }
     }
 }
 
 const TARGETS: &str =
     "write \"origin\", \"service:BINDING\", \"assets:BINDING\" or \"https://app.example.com\"";
 
-fn upstream_target(raw: &RawUpstream<'_>, place: &Place, problems: &mut Problems) -> Option<Target> {
-    if raw.to.is_none() {
-        problems.refuse_and_mend(place, "missing: where the requests go", TARGETS);
-    }
-    target(raw.to?, place, problems)
-}
-
 /// Where requests go.
-pub(super) fn target(text: &str, place: &Place, problems: &mut Problems) -> Option<Target> {
-    if text == "origin" {
+pub(super) fn target(text: &Text<'_>) -> Option<Target> {
+    if text.text == "origin" {
         return Some(Target::Origin);
     }
-    if let Some(name) = text.strip_prefix("service:").or_else(|| text.strip_prefix("assets:")) {
+    if let Some(name) = text.text.strip_prefix("service:").or_else(|| text.text.strip_prefix("assets:")) {
         let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if !is_name {
-            let mend = "write the name that stands behind `binding =` in wrangler.toml";
-            problems.refuse_and_mend(place, format!("{} names no binding", quoted(text)), mend);
+            refuse!(
+                text,
+                "{text} names no binding",
+                "write the name that stands behind `binding =` in wrangler.toml"
+            );
         }
-        return is_name.then(|| Target::Binding(name.to_owned()));
+        return Some(Target::Binding(name.to_owned()));
     }
-    if !text.contains("://") {
-        problems.refuse_and_mend(place, format!("{} is not known", quoted(text)), TARGETS);
+    if !text.text.contains("://") {
+        refuse!(text, "{text} is not known", "{TARGETS}");
         return None;
     }
-    let url = problems.parsed(place, text, endpoint(text))?;
+    let url = text.parsed(endpoint)?;
     if url.path() != "/" || url.query().is_some() {
-        let problem = format!("{}: path and query stay those of the request", quoted(text));
-        problems.refuse_and_mend(place, problem, format!("write \"{}\"", url.origin()));
-        return None;
+        let origin = url.origin();
+        refuse!(text, "{text}: path and query stay those of the request", "write \"{origin}\"");
     }
     Some(Target::Url(url))
 }
 
 /// Whether, and for whom, a signed token says who it is.
-pub(super) fn assertion(raw: Option<&Value>, place: &Place, problems: &mut Problems) -> Option<Assertion> {
-    match raw? {
+pub(super) fn assertion(table: &Table<'_>) -> Option<Assertion> {
+    match table.value("assertion")? {
         Value::Bool(true) => return Some(Assertion::ForTarget),
         Value::Bool(false) => return Some(Assertion::None),
         Value::String(audience) if is_audience(audience) => return Some(Assertion::For(audience.clone())),
         _ => {}
     }
-    let mend = "write true, or the audience's name, for example \"https://api.example.com\" or \"orders\"";
-    problems.refuse_and_mend(place, "this names no audience", mend);
+    refuse!(
+        table.at("assertion"),
+        "this names no audience",
+        "write true, or the audience's name, for example \"https://api.example.com\" or \"orders\""
+    );
     None
 }
 
@@ -150,34 +139,34 @@ fn is_audience(text: &str) -> bool {
 }
 
 /// Header fields, and the places in the session whose values they carry.
-pub(super) fn headers(
-    raw: &[(&str, &str)],
-    place: &Place,
-    problems: &mut Problems,
-) -> Vec<(String, DataPath)> {
-    // Many servers read `_` in a header's name as `-`.
-    let same = |a: &str, b: &str| a.replace('_', "-") == b.replace('_', "-");
+pub(super) fn headers(table: &Table<'_>) -> Vec<(String, DataPath)> {
     let mut headers: Vec<(String, DataPath)> = Vec::new();
-    for (name, source) in raw {
-        let place = place.key(name);
-        let name = name.to_ascii_lowercase();
+    let mut dashed_names: Vec<String> = Vec::new();
+    for source in table.entries() {
+        let name = source.name().to_ascii_lowercase();
+        // Many servers read `_` in a header's name as `-`.
         let dashed = name.replace('_', "-");
         if !is_token(&name) {
-            problems.refuse(&place, "no header has such a name");
+            refuse!(source, "no header has such a name");
         } else if dashed == "authorization" {
-            let mend = format!("write authorization = {} beside it", quoted(source));
-            problems.refuse_and_mend(&place, "has a key of its own, which adds \"Bearer\"", mend);
+            refuse!(
+                source,
+                "has a key of its own, which adds \"Bearer\"",
+                "write authorization = {source} beside it"
+            );
         } else if FORBIDDEN_HEADERS.contains(&dashed.as_str())
             || FORBIDDEN_BEGINNINGS.iter().any(|beginning| dashed.starts_with(beginning))
         {
-            let problem =
-                "this header tells about the request itself and cannot carry a value of the session";
-            problems.refuse_and_mend(&place, problem, "choose a name like \"X-User-Email\"");
-        } else if headers.iter().any(|(other, _)| same(other, &name)) {
-            problems.refuse(&place, "set twice: case, \"-\" and \"_\" make no difference in a header's name");
+            refuse!(
+                source,
+                "this header tells about the request itself and cannot carry a value of the session",
+                "choose a name like \"X-User-Email\""
+            );
+        } else if dashed_names.contains(&dashed) {
+            refuse!(source, "set twice: case, \"-\" and \"_\" make no difference in a header's name");
         }
-        let source = session_source(source, &place, problems);
-        headers.extend(source.map(|source| (name, source)));
+        dashed_names.push(dashed);
+        headers.extend(session_source(&source).map(|source| (name, source)));
     }
     headers
 }

@@ -20,7 +20,7 @@ enum Part {
 impl Template {
     /// Parses a template. `known` says which paths stand for something. The second of the pair is what looks
     /// like such a path and is not known, in the order of the text.
-    pub fn parse(text: &str, known: impl Fn(&DataPath) -> bool) -> (Self, Vec<DataPath>) {
+    pub fn parse(text: &str, known: &dyn Fn(&DataPath) -> bool) -> (Self, Vec<DataPath>) {
         let mut parts = Vec::new();
         let mut unknown = Vec::new();
         let mut literal = String::new();
@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn template(text: &str) -> Template {
-        Template::parse(text, |path| ["email", "password", "profile"].contains(&path.root())).0
+        Template::parse(text, &|path| ["email", "password", "profile"].contains(&path.root())).0
     }
 
     fn render(text: &str) -> String {
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn what_looks_like_a_path_and_is_none_is_told() {
         let (_, unknown) =
-            Template::parse("{a.b} { c } {d} {{e}} {f[g]} {$i} {h j} {k", |path| path.root() == "d");
+            Template::parse("{a.b} { c } {d} {{e}} {f[g]} {$i} {h j} {k", &|path| path.root() == "d");
         let unknown: Vec<String> = unknown.iter().map(ToString::to_string).collect();
         assert_eq!(unknown, ["a.b", "e"]);
     }
@@ -169,7 +169,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_text_without_known_paths_is_itself(text in "[a-z{}. \"]{0,40}") {
-            let (template, _) = Template::parse(&text, |_| false);
+            let (template, _) = Template::parse(&text, &|_| false);
             prop_assert_eq!(template.text(&|_| Some(json!("x"))), text);
         }
     }

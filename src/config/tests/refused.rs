@@ -645,7 +645,10 @@ pub(super) const REFUSED: &[(&str, &str, &[&str])] = &[
     (
         r#"{"providers": [{"id": "okta", "response_mode": "fragment", "response_type": "code id_token"}]}"#,
         "{}",
-        &[r#"AUTH.providers[0].response_mode: "fragment" is not known; known here: query, form_post"#],
+        &[
+            r#"AUTH.providers[0].response_mode: "fragment" is not known; known here: query, form_post"#,
+            r#"AUTH.providers[0].response_type: "code id_token": only a code is read from the response; leave it out"#,
+        ],
     ),
     (
         r#"{"providers": [{"id": "okta", "response_type": "code id_token"}]}"#,

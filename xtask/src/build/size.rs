@@ -32,7 +32,7 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("ed25519_compact", "the platform checks and makes signatures"),
     ("elliptic_curve", "the platform checks and makes signatures"),
     ("num_bigint_dig", "the platform checks and makes signatures"),
-    ("serde_path_to_error", "the configuration is read by hand (src/config/raw)"),
+    ("serde_path_to_error", "the configuration is read by hand (src/config/schema)"),
     ("serde_wasm_bindgen", "values cross to JavaScript one by one (src/worker/bindings.rs)"),
     ("core::num::flt2dec", "serde_json prints floating point numbers, and nothing else does"),
     ("chrono", "times are seconds (src/time.rs)"),

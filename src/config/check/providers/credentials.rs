@@ -6,13 +6,13 @@ mod tokens;
 
 use serde_json::{Map, Value};
 
-use super::{is_shown, user};
+use super::{check_shown, user};
 use crate::config::Provider;
 use crate::config::ProviderKind;
 use crate::config::credentials::{CredentialsProvider, Field, Login, TokenPaths, UserPaths};
-use crate::config::data::{DataPath, Template};
-use crate::config::error::{Place, Problems, quoted};
-use crate::config::raw::{RawField, RawLogin, RawProvider, RawUser, Strings};
+use crate::config::data::{DataPath, Source, Template};
+use crate::config::place::refuse;
+use crate::config::table::Table;
 use request::{GET_OR_POST, Known, POST_OR_PUT};
 
 /// What both answers have together.
@@ -22,83 +22,69 @@ const MOST_FIELDS: usize = 20;
 /// Names that a form or a client of Auth.js's uses for something else.
 const TAKEN_NAMES: [&str; 4] = ["csrfToken", "callbackUrl", "json", "redirect"];
 
-pub(super) fn credentials(
-    raw: &RawProvider<'_>,
-    place: &Place,
-    problems: &mut Problems,
-) -> Option<CredentialsProvider> {
-    let fields = fields(raw.fields.as_deref(), &place.key("fields"), problems);
-    let login = login(raw.login.as_ref(), &fields, &place.key("login"), problems);
+pub(super) fn credentials(provider: &Table<'_>) -> Option<Box<CredentialsProvider>> {
+    let fields = fields(provider);
+    let (login, profile) = (provider.table("login"), provider.table("profile"));
+    let login_gives_one = login.has("refresh_token");
+    let login = self::login(&login, &fields);
     if let Some(login) = &login {
-        refuse_unsent(&fields, login, place, problems);
+        refuse_unsent(&fields, login, provider);
     }
-    let profile = raw.profile.as_ref().map(|raw| {
-        let known = Known::roots(&["access_token", "login", "body", "cookie"]);
-        request::request(raw, raw.body, GET_OR_POST, &known, &place.key("profile"), problems)
-    });
-    let user = user_paths(raw.user.as_ref(), profile.is_some(), &place.key("user"), problems);
-    let login_gives_one = raw.login.as_ref().is_some_and(|raw| raw.answer.refresh_token.is_some());
-    let refresh = raw
-        .refresh
-        .as_ref()
-        .map(|raw| refresh::refresh(raw, login.as_ref(), login_gives_one, &place.key("refresh"), problems));
-    Some(CredentialsProvider {
-        fields,
-        login: login?,
-        profile: match profile {
-            Some(checked) => Some(checked?),
-            None => None,
-        },
-        user: user?,
-        refresh: match refresh {
-            Some(checked) => Some(checked?),
-            None => None,
-        },
-        strict_rotation: raw.strict_rotation.unwrap_or(false),
-    })
+    let known = Known::roots(&["access_token", "login", "body", "cookie"]);
+    let request = |table: &Table<'_>| request::request(table, table.value("body"), GET_OR_POST, &known);
+    let profile = if profile.is_written() { request(&profile) } else { None };
+    let user = user_paths(provider);
+    let refresh = provider.table("refresh");
+    let refresh =
+        if refresh.is_written() { refresh::refresh(&refresh, login.as_ref(), login_gives_one) } else { None };
+    let strict_rotation = provider.flag("strict_rotation").unwrap_or(false);
+    Some(Box::new(CredentialsProvider { fields, login: login?, profile, user, refresh, strict_rotation }))
 }
 
 /// A claim must not hold the refresh token: claims can be shown to pages and sent to upstreams.
 pub(in crate::config::check) fn refuse_refresh_tokens(
+    auth: &Table<'_>,
     claims: &[(String, DataPath)],
     providers: &[Provider],
-    problems: &mut Problems,
 ) {
+    let places = auth.table("claims");
     for provider in providers {
         let ProviderKind::Credentials(credentials) = &provider.kind else { continue };
-        let Some(token) =
-            credentials.login.tokens.refresh_token.as_ref().filter(|path| path.root() == "body")
-        else {
-            continue;
-        };
-        for (claim, path) in claims.iter().filter(|(_, path)| path.root() == "login") {
+        let Some(token) = &credentials.login.tokens.refresh_token else { continue };
+        for (claim, path) in claims {
             // One of them leads to the other, or past it.
-            if token.rest().zip(path.rest()).all(|(a, b)| a == b) {
-                let problem = format!(
-                    "\"{path}\" holds the refresh token of provider {:?}, which is no claim",
-                    provider.id
+            if token.root() == "body"
+                && path.root() == "login"
+                && token.rest().zip(path.rest()).all(|(a, b)| a == b)
+            {
+                let id = &provider.id;
+                refuse!(
+                    places.at(claim),
+                    "\"{path}\" holds the refresh token of provider {id:?}, which is no claim",
+                    "name the member that is wanted, for example \"login.user\""
                 );
-                let mend = "name the member that is wanted, for example \"login.user\"";
-                problems.refuse_and_mend(&Place::root().key("claims").key(claim), problem, mend);
             }
         }
     }
 }
 
-fn fields(raw: Option<&[RawField<'_>]>, place: &Place, problems: &mut Problems) -> Vec<Field> {
-    let raw = raw.unwrap_or_default();
-    if raw.is_empty() || raw.len() > MOST_FIELDS {
-        let mend = "write for example `fields = [{ name = \"email\", type = \"email\" }, \
-                    { name = \"password\", type = \"password\" }]`";
-        problems.refuse_and_mend(place, "a form has 1 to 20 fields", mend);
+fn fields(provider: &Table<'_>) -> Vec<Field> {
+    let tables = provider.tables("fields");
+    if tables.is_empty() || tables.len() > MOST_FIELDS {
+        refuse!(
+            provider.at("fields"),
+            "a form has 1 to 20 fields",
+            "write for example `fields = [{{ name = \"email\", type = \"email\" }}, \
+             {{ name = \"password\", type = \"password\" }}]`"
+        );
         return Vec::new();
     }
     let mut fields: Vec<Field> = Vec::new();
-    for (i, raw) in raw.iter().enumerate() {
-        let place = place.index(i);
-        let Some(field) = field(raw, &place, problems) else { continue };
+    for table in &tables {
+        let Some(field) = field(table) else { continue };
         if fields.iter().any(|other| other.name == field.name) {
-            problems.refuse(&place.key("name"), format!("there is a field {:?} already", field.name));
+            let name = &field.name;
+            refuse!(table.at("name"), "there is a field {name:?} already");
             continue;
         }
         fields.push(field);
@@ -111,7 +97,7 @@ fn fields(raw: Option<&[RawField<'_>]>, place: &Place, problems: &mut Problems) 
     fields
 }
 
-fn field(raw: &RawField<'_>, place: &Place, problems: &mut Problems) -> Option<Field> {
+fn field(table: &Table<'_>) -> Option<Field> {
     const TYPES: [(&str, &str); 6] = [
         ("text", "text"),
         ("email", "email"),
@@ -120,81 +106,77 @@ fn field(raw: &RawField<'_>, place: &Place, problems: &mut Problems) -> Option<F
         ("number", "number"),
         ("url", "url"),
     ];
-    let Some(name) = raw.name else {
-        problems.refuse(&place.key("name"), "missing: what the form and the templates call it");
+    let Some(text) = table.text("name") else {
+        refuse!(table.at("name"), "missing: what the form and the templates call it");
         return None;
     };
+    let name = text.text;
     let is_good = name.len() <= 64
         && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
     if !is_good {
-        let mend = "use at most 64 of a-z, A-Z, 0-9, \"-\" and \"_\", with a letter first";
-        problems.refuse_and_mend(&place.key("name"), format!("{} is no field's name", quoted(name)), mend);
+        refuse!(
+            text,
+            "{text} is no field's name",
+            "use at most 64 of a-z, A-Z, 0-9, \"-\" and \"_\", with a letter first"
+        );
         return None;
     }
     if TAKEN_NAMES.contains(&name) {
-        problems.refuse(&place.key("name"), format!("{name:?} has a meaning of its own in every form"));
+        refuse!(text, "{name:?} has a meaning of its own in every form");
         return None;
     }
-    let kind = match raw.kind {
-        None => "text",
-        Some(kind) => problems.chosen(&place.key("type"), kind, &TYPES)?,
-    };
-    let mut shown = |text: Option<&str>, key| {
-        text.filter(|text| is_shown(text, &place.key(key), problems)).map(str::to_owned)
-    };
-    let label = shown(raw.label, "label").unwrap_or_else(|| name.to_owned());
-    let placeholder = shown(raw.placeholder, "placeholder");
-    let autocomplete = raw.autocomplete.filter(|text| {
-        let is_good = !text.is_empty()
-            && text.len() <= 64
-            && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b' '));
-        if !is_good {
-            let problem = format!("{} is no value of HTML's", quoted(text));
-            let mend = "write for example \"username\", \"current-password\" or \"one-time-code\"";
-            problems.refuse_and_mend(&place.key("autocomplete"), problem, mend);
+    let kind = table.chosen("type", &TYPES).unwrap_or("text");
+    for key in ["label", "placeholder"] {
+        if let Some(text) = table.text(key) {
+            check_shown(&text);
         }
-        is_good
-    });
+    }
+    if let Some(text) = table.text("autocomplete") {
+        let is_good = (1..=64).contains(&text.text.len())
+            && text.text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b' '));
+        if !is_good {
+            refuse!(
+                text,
+                "{text} is no value of HTML's",
+                "write for example \"username\", \"current-password\" or \"one-time-code\""
+            );
+        }
+    }
     let usual = (kind == "password").then_some("current-password");
     Some(Field {
         name: name.to_owned(),
-        label,
+        label: table.str("label").unwrap_or(name).to_owned(),
         kind,
-        placeholder,
-        autocomplete: autocomplete.or(usual).map(str::to_owned),
-        required: raw.required.unwrap_or(true),
+        placeholder: table.string("placeholder"),
+        autocomplete: table.str("autocomplete").or(usual).map(str::to_owned),
+        required: table.flag("required").unwrap_or(true),
     })
 }
 
-fn login(
-    raw: Option<&RawLogin<'_>>,
-    fields: &[Field],
-    place: &Place,
-    problems: &mut Problems,
-) -> Option<Login> {
-    let Some(raw) = raw else {
-        let mend = "write its url, its body, and where its answer has the access_token";
-        problems.refuse_and_mend(place, "missing: the request that signs in", mend);
+fn login(login: &Table<'_>, fields: &[Field]) -> Option<Login> {
+    if !login.is_written() {
+        refuse!(
+            login.place,
+            "missing: the request that signs in",
+            "write its url, its body, and where its answer has the access_token"
+        );
         return None;
-    };
+    }
     let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
     // Nothing said: every field under its own name.
-    let all = || {
-        let mut all = Map::new();
-        for name in &names {
-            all.insert((*name).to_owned(), format!("{{{name}}}").into());
-        }
-        Value::Object(all)
-    };
-    let body = raw.request.body.cloned().unwrap_or_else(all);
-    let known = Known::names(&names);
-    let request = request::request(&raw.request, Some(&body), POST_OR_PUT, &known, place, problems);
-    let tokens = tokens::tokens(&raw.answer, place, problems);
-    let error = tokens::error(&raw.answer, place, problems);
-    if raw.answer.access_token.is_none() {
-        problems.refuse_and_mend(
-            &place.key("access_token"),
+    let mut all = Map::new();
+    for name in &names {
+        all.insert((*name).to_owned(), format!("{{{name}}}").into());
+    }
+    let all = Value::Object(all);
+    let body = login.value("body").unwrap_or(&all);
+    let request = request::request(login, Some(body), POST_OR_PUT, &Known::names(&names));
+    let tokens = tokens::tokens(login);
+    let error = tokens::error(login);
+    if !login.has("access_token") {
+        refuse!(
+            login.at("access_token"),
             "missing: where the answer has the access token",
             "write for example \"body.accessToken\" or \"cookie.access_token\"",
         );
@@ -209,44 +191,45 @@ fn login(
 }
 
 /// A field that no template names is a slip of the pen in one of them.
-fn refuse_unsent(fields: &[Field], login: &Login, place: &Place, problems: &mut Problems) {
+fn refuse_unsent(fields: &[Field], login: &Login, provider: &Table<'_>) {
     let sent: Vec<&DataPath> = login.request.templates().flat_map(Template::paths).collect();
-    for field in fields.iter().filter(|field| !sent.iter().any(|path| path.root() == field.name)) {
-        let problem = format!("the field {:?} is asked for and never sent", field.name);
-        let mend = format!("write {{{}}} where it belongs in login.body, or leave the field out", field.name);
-        problems.refuse_and_mend(&place.key("fields"), problem, mend);
+    for Field { name, .. } in fields {
+        if !sent.iter().any(|path| path.root() == name) {
+            refuse!(
+                provider.at("fields"),
+                "the field {name:?} is asked for and never sent",
+                "write {{{name}}} where it belongs in login.body, or leave the field out"
+            );
+        }
     }
 }
 
-fn user_paths(
-    raw: Option<&RawUser<'_>>,
-    has_profile: bool,
-    place: &Place,
-    problems: &mut Problems,
-) -> Option<UserPaths> {
-    let empty = RawUser::default();
-    let raw = raw.unwrap_or(&empty);
-    if raw.id.is_none() {
-        problems.refuse_and_mend(
-            &place.key("id"),
+fn user_paths(provider: &Table<'_>) -> UserPaths {
+    let user = provider.table("user");
+    if !user.has("id") {
+        refuse!(
+            user.at("id"),
             "missing: what tells one person from another",
             "write for example \"profile.id\" or \"access_token.sub\"",
         );
     }
-    let mut source = |written: Option<&Strings<'_>>, key| {
-        let place = place.key(key);
-        let texts: Vec<_> = written?.iter(&place).map(|(place, text)| (place, text.to_owned())).collect();
-        let source = user::source(&texts, &USER_ROOTS, &place, problems)?;
-        if !has_profile && source.paths().iter().any(|path| path.root() == "profile") {
-            let mend = "write profile.url, or take it from \"login\" or \"access_token\"";
-            problems.refuse_and_mend(&place, "no request for a profile is made", mend);
-            return None;
+    let source = |key: &str| {
+        user.value(key)?;
+        let source = user::source(&user, key, &[], &USER_ROOTS, &mut |text| Some(text.text.to_owned()));
+        if !provider.has("profile") && source.paths().iter().any(|path| path.root() == "profile") {
+            refuse!(
+                user.at(key),
+                "no request for a profile is made",
+                "write profile.url, or take it from \"login\" or \"access_token\""
+            );
         }
         Some(source)
     };
-    let id = source(raw.id.as_ref(), "id");
-    let name = source(raw.name.as_ref(), "name");
-    let email = source(raw.email.as_ref(), "email");
-    let image = source(raw.image.as_ref(), "image");
-    Some(UserPaths { id: id?, name, email, image })
+    let nobody = Source::FirstOf(Vec::new());
+    UserPaths {
+        id: source("id").unwrap_or(nobody),
+        name: source("name"),
+        email: source("email"),
+        image: source("image"),
+    }
 }

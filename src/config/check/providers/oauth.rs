@@ -4,20 +4,19 @@ mod client;
 mod endpoints;
 mod parameters;
 
-pub(super) use parameters::variable as parameter_variable;
+pub(super) use parameters::variable;
 
 use serde_json::Value;
 
 use super::user;
-use crate::config::check::Env;
 use crate::config::data::{DataPath, Source};
-use crate::config::error::{Place, Problems, quoted, suggestion};
+use crate::config::error::suggestion;
 use crate::config::oauth::{
     AuthorizationConfig, Completion, IdTokenAlgorithm, LogoutConfig, OAuthProvider, OpenId, UserSources,
 };
-use crate::config::raw::{RawOAuth, RawProvider, RawUser, Strings};
+use crate::config::place::refuse;
+use crate::config::table::{Table, Text};
 use crate::http::origin::endpoint;
-use crate::http::url::Url;
 use crate::jose::jws::Algorithm;
 use crate::oauth::authorize;
 use crate::providers::{ids, preset};
@@ -27,180 +26,113 @@ use parameters::Parameters;
 /// response; the ID token's claims; those of an access token that is a JWT.
 const USER_ROOTS: [&str; 4] = ["profile", "account", "id_token", "access_token"];
 
-pub(super) fn oauth(
-    id: &str,
-    is_openid: bool,
-    raw: &RawProvider<'_>,
-    place: &Place,
-    env: Env<'_>,
-    problems: &mut Problems,
-) -> Option<OAuthProvider> {
-    let written = &raw.oauth;
-    let identity = client::Identity { id, written, place, env };
-    let method = identity.method(problems);
-    identity.refuse_written_secret(problems);
-    let mut parameters = Parameters::new(id, raw.preset, written, place, env);
-    let issuer = issuer(id, is_openid, written, &mut parameters, problems);
-    let well_known = url(written.well_known, "well_known", &mut parameters, problems);
-    let jwks = url(written.jwks, "jwks", &mut parameters, problems);
-    let token_issuer =
-        written.token_issuer.and_then(|text| parameters.fill(text, &place.key("token_issuer"), problems));
-    let algorithm = id_token_algorithm(written, place, problems);
-    let client = identity.client(method, algorithm, &mut parameters, problems);
-    let scope = scope(is_openid, raw, &place.key("scope"), problems);
-    let authorization = authorization(written, &mut parameters, problems);
-    let token = endpoints::token(written.token.as_ref(), is_openid, &mut parameters, problems);
-    let user = user(raw.user.as_ref(), is_openid, &mut parameters, problems);
-    let is_profile_needed = !is_openid && user.as_ref().is_none_or(needs_profile);
-    let userinfo =
-        endpoints::userinfo(written.userinfo.as_ref(), is_profile_needed, &mut parameters, problems);
-    let emails = match &written.emails {
-        Some(raw) => Some(endpoints::emails(raw, &mut parameters, problems)?),
-        None => None,
-    };
-    let email_verified =
-        email_verified(written.email_verified.as_ref(), &place.key("email_verified"), problems);
-    let complete = complete(written, place, problems);
-    let logout = logout(written, is_openid, &mut parameters, problems);
-    if !is_openid && authorization.as_ref().is_some_and(|authorization| authorization.endpoint.is_none()) {
-        problems.refuse(&place.key("authorization"), "missing: where people are sent to sign in");
+pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAuthProvider> {
+    let mut parameters = Parameters::new(id, provider);
+    let method = client::method(provider);
+    client::refuse_written_secret(&parameters);
+    let issuer = issuer(is_openid, &mut parameters);
+    let parameters = &parameters;
+    let well_known = parameters.url(provider, "well_known");
+    let jwks = parameters.url(provider, "jwks");
+    let token_issuer = provider.text("token_issuer").and_then(|text| parameters.fill(&text));
+    let algorithm = id_token_algorithm(provider);
+    let client = client::client(method, algorithm, parameters);
+    let scope = scope(is_openid, provider);
+    let authorization = authorization(parameters);
+    let token = endpoints::token(is_openid, parameters);
+    let user = user(is_openid, parameters);
+    let userinfo = endpoints::userinfo(!is_openid && needs_profile(&user), parameters);
+    let emails = endpoints::emails(parameters);
+    let email_verified = email_verified(provider);
+    let complete = complete(provider);
+    let logout = logout(is_openid, parameters);
+    if !is_openid && !provider.table("authorization").has("url") {
+        refuse!(provider.at("authorization"), "missing: where people are sent to sign in");
     }
-
-    let authorization = authorization?;
-    let enforced = enforced(written, &authorization.params);
-    let (issuer, algorithm) = (issuer?, algorithm?);
-    let openid = match (is_openid, &issuer) {
-        (true, Some(issuer)) => Some(OpenId {
-            issuer: issuer.clone(),
-            token_issuer,
-            well_known: well_known?,
-            jwks: jwks?,
-            id_token_algorithm: algorithm,
-            nonce: written.nonce.unwrap_or(true),
-            accept_bearer: super::accept_bearer(raw, &place.key("accept_bearer").key("audience"), problems),
-            enforced,
-        }),
-        _ => None,
-    };
-    Some(OAuthProvider {
+    let openid = is_openid.then(|| OpenId {
+        issuer: issuer.clone().unwrap_or_default(),
+        token_issuer,
+        well_known,
+        jwks,
+        id_token_algorithm: algorithm,
+        nonce: provider.flag("nonce").unwrap_or(true),
+        accept_bearer: super::accept_bearer(provider),
+        enforced: enforced(provider, &authorization.params),
+    });
+    Box::new(OAuthProvider {
         openid,
         issuer,
-        client: client?,
-        scope: scope?,
+        client,
+        scope,
         authorization,
-        token: token?,
-        userinfo: userinfo?,
+        token,
+        userinfo,
         emails,
-        email_verified: email_verified?,
-        complete: complete?,
-        user: user?,
-        logout: logout?,
-        strict_rotation: raw.strict_rotation.unwrap_or(false),
+        email_verified,
+        complete,
+        user,
+        logout,
+        strict_rotation: provider.flag("strict_rotation").unwrap_or(false),
     })
 }
 
 /// OpenID Connect Discovery 1.0 section 3: `https`, no query, no fragment; kept byte for byte, because it is
-/// compared as a string. The outer `None` where something is wrong.
-#[allow(clippy::option_option, reason = "wrong and absent are two things")]
-fn issuer(
-    id: &str,
-    is_needed: bool,
-    written: &RawOAuth<'_>,
-    parameters: &mut Parameters<'_>,
-    problems: &mut Problems,
-) -> Option<Option<String>> {
-    let place = parameters.place.clone();
-    let Some((at, text)) = parameters.given("issuer") else {
-        if parameters.preset.is_some() && is_needed {
-            parameters.refuse_missing("issuer", problems);
-            return None;
-        }
-        if is_needed {
-            let known: Vec<&str> = ids().collect();
-            let hint = match suggestion(id, &known) {
-                near if near.starts_with("did you mean") => near,
-                _ => "docs/providers.md lists the presets".to_owned(),
-            };
-            problems.refuse_and_mend(
-                &place.key("id"),
-                format!("no preset, and no issuer is given ({hint})"),
+/// compared as a string.
+fn issuer(is_needed: bool, parameters: &mut Parameters<'_>) -> Option<String> {
+    let provider = parameters.provider;
+    let Some(given) = parameters.given("issuer") else {
+        if is_needed && provider.has("preset") {
+            parameters.refuse_missing("issuer");
+        } else if is_needed {
+            let mut hint = suggestion(parameters.id, &ids().collect::<Vec<_>>());
+            if !hint.starts_with("did you mean") {
+                "docs/providers.md lists the presets".clone_into(&mut hint);
+            }
+            refuse!(
+                provider.at("id"),
+                "no preset, and no issuer is given ({hint})",
                 "a provider that is no preset needs its issuer",
             );
-            return None;
         }
-        return Some(None);
+        return None;
     };
-    let mut issuer = parameters.fill(&text, &at, problems)?;
-    if let Some(suffix) = written.issuer_suffix {
+    let given = given.text(provider);
+    let mut issuer = parameters.fill(&given)?;
+    if let Some(suffix) = provider.str("issuer_suffix") {
         let base = issuer.strip_suffix('/').unwrap_or(&issuer);
         if !base.ends_with(suffix) {
             issuer = format!("{base}{suffix}");
         }
     }
-    let url = problems.parsed(&at, &issuer, endpoint(&issuer))?;
+    let text = given.with(&issuer);
+    let url = text.parsed(endpoint)?;
     if url.query().is_some() {
-        problems.refuse(&at, format!("{}: an issuer has no query (?...)", quoted(&issuer)));
-        return None;
+        refuse!(text, "{text}: an issuer has no query (?...)");
     }
     parameters.set_issuer(&issuer, &url);
-    Some(Some(issuer))
+    Some(issuer)
 }
 
-/// A URL that may be written; the outer `None` where something is wrong.
-#[allow(clippy::option_option, reason = "wrong and absent are two things")]
-fn url(
-    text: Option<&str>,
-    key: &str,
-    parameters: &mut Parameters<'_>,
-    problems: &mut Problems,
-) -> Option<Option<Url>> {
-    let Some(text) = text else { return Some(None) };
-    let place = parameters.place.key(key);
-    let text = parameters.fill(text, &place, problems)?;
-    problems.parsed(&place, &text, endpoint(&text)).map(Some)
-}
-
-#[allow(clippy::option_option, reason = "wrong and absent are two things")]
-fn id_token_algorithm(
-    written: &RawOAuth<'_>,
-    place: &Place,
-    problems: &mut Problems,
-) -> Option<Option<IdTokenAlgorithm>> {
-    let Some(name) = written.id_token_signed_response_alg else { return Some(None) };
+fn id_token_algorithm(provider: &Table<'_>) -> Option<IdTokenAlgorithm> {
     let mut choices = vec![("HS256", IdTokenAlgorithm::Hs256)];
     choices.extend(Algorithm::ALL.map(|algorithm| (algorithm.name(), IdTokenAlgorithm::Of(algorithm))));
-    problems.chosen(&place.key("id_token_signed_response_alg"), name, &choices).map(Some)
+    provider.chosen("id_token_signed_response_alg", &choices)
 }
 
-#[allow(clippy::option_option, reason = "wrong and absent are two things")]
-fn scope(
-    is_openid: bool,
-    raw: &RawProvider<'_>,
-    place: &Place,
-    problems: &mut Problems,
-) -> Option<Option<String>> {
-    let Some(written) = &raw.oauth.scope else {
+fn scope(is_openid: bool, provider: &Table<'_>) -> Option<String> {
+    if !provider.has("scope") {
         // OpenID Connect Core 1.0 section 5.4. `offline_access` is left to the configuration: several
         // providers refuse the whole sign-in where an application was not granted it.
-        return Some(is_openid.then(|| "openid profile email".to_owned()));
-    };
-    let scopes = scopes(written, place, problems)?;
-    if is_openid && !scopes.contains(&"openid") && !means_openid(raw.preset) {
-        let mend = format!("write {:?}", format!("openid {}", scopes.join(" ")).trim_end());
-        problems.refuse_and_mend(place, "\"openid\" is missing, without which there is no ID token", mend);
-        return None;
+        return is_openid.then(|| "openid profile email".to_owned());
     }
-    Some(Some(scopes.join(" ")).filter(|scope| !scope.is_empty()))
-}
-
-fn scopes<'a>(written: &Strings<'a>, place: &Place, problems: &mut Problems) -> Option<Vec<&'a str>> {
+    let texts = provider.texts("scope");
     let mut scopes: Vec<&str> = Vec::new();
-    for (place, text) in written.iter(place) {
-        // RFC 6749 section 3.3.
-        let is_scope = |b: u8| matches!(b, b'!' | b'#'..=b'[' | b']'..=b'~');
-        for scope in text.split(' ').filter(|scope| !scope.is_empty()) {
-            if !scope.bytes().all(is_scope) {
-                problems.refuse(&place, format!("{} is no scope", quoted(scope)));
+    for text in &texts {
+        for scope in text.text.split(' ').filter(|scope| !scope.is_empty()) {
+            // RFC 6749 section 3.3.
+            if !scope.bytes().all(|b| matches!(b, b'!' | b'#'..=b'[' | b']'..=b'~')) {
+                let scope = text.with(scope);
+                refuse!(scope, "{scope} is no scope");
                 return None;
             }
             if !scopes.contains(&scope) {
@@ -208,7 +140,17 @@ fn scopes<'a>(written: &Strings<'a>, place: &Place, problems: &mut Problems) -> 
             }
         }
     }
-    Some(scopes)
+    let scope = scopes.join(" ");
+    if is_openid && !scopes.contains(&"openid") && !means_openid(provider.str("preset")) {
+        let with_it = format!("openid {scope}");
+        let with_it = with_it.trim_end();
+        refuse!(
+            provider.at("scope"),
+            "\"openid\" is missing, without which there is no ID token",
+            "write {with_it:?}"
+        );
+    }
+    Some(scope).filter(|scope| !scope.is_empty())
 }
 
 /// Whether that preset's provider gives ID tokens without being asked for them by scope.
@@ -217,88 +159,65 @@ fn means_openid(name: Option<&str>) -> bool {
     name.and_then(scope).is_some_and(|scope| !scope.split(' ').any(|scope| scope == "openid"))
 }
 
-fn authorization(
-    written: &RawOAuth<'_>,
-    parameters: &mut Parameters<'_>,
-    problems: &mut Problems,
-) -> Option<AuthorizationConfig> {
+fn authorization(parameters: &Parameters<'_>) -> AuthorizationConfig {
     const MODES: [(&str, bool); 2] = [("query", false), ("form_post", true)];
-    let place = parameters.place.clone();
-    let section = place.key("authorization");
-    let raw = written.authorization.as_ref();
-    let endpoint = match raw.and_then(|raw| raw.url) {
-        Some(text) => {
-            let text = parameters.fill(text, &section, problems)?;
-            Some(problems.parsed(&section, &text, endpoint(&text))?)
-        }
-        None => None,
-    };
-    let form_post = match written.response_mode {
-        Some(mode) => problems.chosen(&place.key("response_mode"), mode, &MODES)?,
-        None => false,
-    };
-    let response_type = written.response_type.unwrap_or("code");
-    if response_type.is_empty()
-        || response_type.split(' ').any(|part| matches!(part, "token" | "id_token" | "none"))
-        || !response_type.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+    let provider = parameters.provider;
+    let table = provider.table("authorization");
+    let endpoint =
+        table.str("url").and_then(|text| parameters.filled_url(&Text { text, place: table.place }));
+    let form_post = provider.chosen("response_mode", &MODES).unwrap_or(false);
+    if let Some(text) = provider.text("response_type")
+        && (text.text.is_empty()
+            || text.text.split(' ').any(|part| matches!(part, "token" | "id_token" | "none"))
+            || !text.text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')))
     {
-        let problem = format!("{}: only a code is read from the response", quoted(response_type));
-        problems.refuse_and_mend(&place.key("response_type"), problem, "leave it out");
+        refuse!(text, "{text}: only a code is read from the response", "leave it out");
     }
-    let mut name = |name: Option<&str>, key: &str| {
-        let name = name?;
-        if !is_parameter(name)
-            || authorize::RESERVED.contains(&name)
-            || matches!(name, "code" | "iss" | "error")
-        {
-            problems
-                .refuse(&place.key(key), format!("{} is no name of a parameter of its own", quoted(name)));
-        }
-        Some(name.to_owned())
-    };
-    let callback_profile = name(written.callback_profile, "callback_profile");
-    let fragment = raw.and_then(|raw| raw.fragment);
-    if fragment.is_some_and(|text| !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')) {
-        problems.refuse(&section.key("fragment"), "letters, digits and \"_\" only");
+    if let Some(name) = provider.text("callback_profile") {
+        check_own_parameter(&name, &authorize::RESERVED);
+        check_own_parameter(&name, &["code", "iss", "error"]);
     }
-    Some(AuthorizationConfig {
+    if let Some(fragment) = table.text("fragment")
+        && !fragment.text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    {
+        refuse!(fragment, "letters, digits and \"_\" only");
+    }
+    AuthorizationConfig {
         endpoint,
-        fragment: fragment.map(str::to_owned),
-        params: authorization_params(written, parameters, problems),
-        response_type: response_type.to_owned(),
+        fragment: table.string("fragment"),
+        params: authorization_params(parameters),
+        response_type: provider.str("response_type").unwrap_or("code").to_owned(),
         form_post,
-        pkce: written.pkce.unwrap_or(true),
-        callback_profile,
-    })
+        pkce: provider.flag("pkce").unwrap_or(true),
+        callback_profile: provider.string("callback_profile"),
+    }
 }
 
-fn authorization_params(
-    written: &RawOAuth<'_>,
-    parameters: &mut Parameters<'_>,
-    problems: &mut Problems,
-) -> Vec<(String, String)> {
-    let section = parameters.place.key("authorization_params");
+fn authorization_params(parameters: &Parameters<'_>) -> Vec<(String, String)> {
+    let table = parameters.provider.table("authorization_params");
     let mut params = Vec::new();
-    for (name, value) in written.authorization_params.iter().flatten() {
-        let place = section.key(name);
-        if authorize::RESERVED.contains(name) || *name == "response_mode" {
-            let mend = match *name {
-                "scope" | "response_mode" | "response_type" | "client_id" => {
-                    format!("write {name} beside id")
-                }
-                _ => "leave it out".to_owned(),
-            };
-            problems.refuse_and_mend(&place, "Vestibule sets this parameter itself", mend);
-        } else if !is_parameter(name) {
-            problems.refuse(&place, "a parameter's name has no white space");
-        } else {
-            let value = match value.as_str() {
-                Some(text) => parameters.fill(text, &place, problems),
-                None => Some(crate::json::text(value)),
-            };
-            // An empty one takes the preset's away.
-            params.extend(value.filter(|value| !value.is_empty()).map(|value| ((*name).to_owned(), value)));
+    for (name, value) in table.names() {
+        let json;
+        let text = match value {
+            Value::String(text) => text,
+            value => {
+                json = crate::json::text(value);
+                &json
+            }
+        };
+        let text = Text { text, place: table.at(name) };
+        if authorize::RESERVED.contains(&name) || name == "response_mode" {
+            if matches!(name, "scope" | "response_mode" | "response_type" | "client_id") {
+                refuse!(text, "Vestibule sets this parameter itself", "write {name} beside id");
+            } else {
+                refuse!(text, "Vestibule sets this parameter itself", "leave it out");
+            }
+            continue;
         }
+        check_parameter(&text);
+        let value = if value.is_string() { parameters.fill(&text) } else { Some(text.text.to_owned()) };
+        // An empty one takes the preset's away.
+        params.extend(value.filter(|value| !value.is_empty()).map(|value| (name.to_owned(), value)));
     }
     params
 }
@@ -308,105 +227,84 @@ fn is_parameter(name: &str) -> bool {
     !name.is_empty() && !name.contains(|c: char| c.is_control() || c.is_whitespace())
 }
 
-/// The configured parameters that the ID token must repeat.
-fn enforced(written: &RawOAuth<'_>, params: &[(String, String)]) -> Vec<(String, Vec<String>)> {
-    let rules = written.enforce.iter().flatten();
-    let value = |name: &str| params.iter().find(|(param, _)| param == name).map(|(_, value)| value.clone());
-    let root = Place::root();
-    rules
-        .filter_map(|(name, claims)| {
-            Some((value(name)?, claims.iter(&root).map(|(_, claim)| claim.to_owned()).collect()))
-        })
-        .collect()
-}
-
-#[allow(clippy::option_option, reason = "wrong and absent are two things")]
-fn complete(written: &RawOAuth<'_>, place: &Place, problems: &mut Problems) -> Option<Option<Completion>> {
-    const RULES: [(&str, Completion); 1] = [("discord-image", Completion::DiscordImage)];
-    let Some(name) = written.complete else { return Some(None) };
-    problems.chosen(&place.key("complete"), name, &RULES).map(Some)
-}
-
-/// Whether, and where, people sign out at the provider, too; the outer `None` where something is wrong.
-#[allow(clippy::option_option, reason = "wrong and absent are two things")]
-fn logout(
-    written: &RawOAuth<'_>,
-    is_openid: bool,
-    parameters: &mut Parameters<'_>,
-    problems: &mut Problems,
-) -> Option<Option<LogoutConfig>> {
-    let place = parameters.place.clone();
-    let redirect_param = written.logout_redirect_param.unwrap_or("post_logout_redirect_uri");
-    if !is_parameter(redirect_param) || redirect_param == "client_id" {
-        let problem = format!("{} is no name of a parameter of its own", quoted(redirect_param));
-        problems.refuse(&place.key("logout_redirect_param"), problem);
+/// Sees that the key of a text can be a parameter's name.
+fn check_parameter(text: &Text<'_>) {
+    if !is_parameter(text.name()) {
+        refuse!(text, "a parameter's name has no white space");
     }
-    let place = place.key("logout");
-    let endpoint = match written.logout {
-        None | Some(Value::Bool(false)) => return Some(None),
-        Some(Value::String(text)) => {
-            let text = parameters.fill(text, &place, problems)?;
-            Some(problems.parsed(&place, &text, endpoint(&text))?)
+}
+
+/// Sees that a text can be the name of a parameter beside others.
+fn check_own_parameter(text: &Text<'_>, others: &[&str]) {
+    if !is_parameter(text.text) || others.contains(&text.text) {
+        refuse!(text, "{text} is no name of a parameter of its own");
+    }
+}
+
+/// The configured parameters that the ID token must repeat.
+fn enforced(provider: &Table<'_>, params: &[(String, String)]) -> Vec<(String, Vec<String>)> {
+    let rules = provider.table("enforce");
+    let mut enforced = Vec::new();
+    for (name, value) in params {
+        if rules.has(name) {
+            enforced.push((value.clone(), rules.strings(name)));
         }
-        Some(_) if is_openid => None,
-        Some(_) => {
-            let mend = "write the URL instead, if it has one";
-            problems.refuse_and_mend(&place, "this provider tells nobody where its session ends", mend);
-            return None;
-        }
-    };
-    Some(Some(LogoutConfig { endpoint, redirect_param: redirect_param.to_owned() }))
+    }
+    enforced
+}
+
+fn complete(provider: &Table<'_>) -> Option<Completion> {
+    const RULES: [(&str, Completion); 1] = [("discord-image", Completion::DiscordImage)];
+    provider.chosen("complete", &RULES)
+}
+
+/// Whether, and where, people sign out at the provider, too.
+fn logout(is_openid: bool, parameters: &Parameters<'_>) -> Option<LogoutConfig> {
+    let provider = parameters.provider;
+    if let Some(name) = provider.text("logout_redirect_param") {
+        check_own_parameter(&name, &["client_id"]);
+    }
+    let endpoint = parameters.url(provider, "logout");
+    if matches!(provider.value("logout")?, Value::Bool(false)) {
+        return None;
+    }
+    if !is_openid && !provider.value("logout")?.is_string() {
+        refuse!(
+            provider.at("logout"),
+            "this provider tells nobody where its session ends",
+            "write the URL instead, if it has one"
+        );
+    }
+    let redirect_param =
+        provider.str("logout_redirect_param").unwrap_or("post_logout_redirect_uri").to_owned();
+    Some(LogoutConfig { endpoint, redirect_param })
 }
 
 /// Who that is. What is not written is where OpenID Connect Core 1.0 section 5.1 has it, and where Auth.js
 /// looks for it.
-fn user(
-    raw: Option<&RawUser<'_>>,
-    is_openid: bool,
-    parameters: &mut Parameters<'_>,
-    problems: &mut Problems,
-) -> Option<UserSources> {
-    let empty = RawUser::default();
-    let raw = raw.unwrap_or(&empty);
-    let section = parameters.place.key("user");
-    let mut source = |written: Option<&Strings<'_>>, key: &str, usual: &[&str]| {
-        let place = section.key(key);
-        let texts: Vec<(Place, String)> = match written {
-            Some(written) => written
-                .iter(&place)
-                .filter_map(|(place, text)| {
-                    let text = parameters.fill(text, &place, problems)?;
-                    Some((place, text))
-                })
-                .collect(),
-            None => usual.iter().map(|text| (place.clone(), (*text).to_owned())).collect(),
-        };
-        user::source(&texts, &USER_ROOTS, &place, problems)
+fn user(is_openid: bool, parameters: &Parameters<'_>) -> UserSources {
+    let table = parameters.provider.table("user");
+    let source = |key: &str, usual: &[&str]| {
+        user::source(&table, key, usual, &USER_ROOTS, &mut |text| parameters.fill(text))
     };
-    let id = match &raw.id {
-        None if is_openid => None,
-        written => Some(source(written.as_ref(), "id", &["profile.sub", "profile.id"])?),
-    };
-    let names = ["profile.name", "profile.nickname", "profile.preferred_username"];
-    Some(UserSources {
-        id,
-        name: source(raw.name.as_ref(), "name", &names)?,
-        email: source(raw.email.as_ref(), "email", &["profile.email"])?,
-        image: source(raw.image.as_ref(), "image", &["profile.picture"])?,
-    })
+    let is_subject = is_openid && !table.has("id");
+    UserSources {
+        id: if is_subject { None } else { Some(source("id", &["profile.sub", "profile.id"])) },
+        name: source("name", &["profile.name", "profile.nickname", "profile.preferred_username"]),
+        email: source("email", &["profile.email"]),
+        image: source("image", &["profile.picture"]),
+    }
 }
 
 /// Where it is said whether the e-mail address is verified; OpenID Connect Core 1.0 section 5.1 where that is not
 /// written.
-fn email_verified(
-    written: Option<&Strings<'_>>,
-    place: &Place,
-    problems: &mut Problems,
-) -> Option<Vec<DataPath>> {
-    let usual =
-        || ["id_token.email_verified", "profile.email_verified"].map(|text| (place.clone(), text)).to_vec();
-    let texts = written.map_or_else(usual, |written| written.iter(place).collect());
-    texts.into_iter().map(|(place, text)| user::answer_path(text, &USER_ROOTS, &place, problems)).collect()
+fn email_verified(provider: &Table<'_>) -> Vec<DataPath> {
+    let mut texts = provider.texts("email_verified");
+    if !provider.has("email_verified") {
+        let usual = ["id_token.email_verified", "profile.email_verified"];
+        texts.extend(usual.map(|text| Text { text, place: provider.at("email_verified") }));
+    }
+    texts.iter().filter_map(|text| user::answer_path(text, &USER_ROOTS)).collect()
 }
 
 /// Whether nobody is known without a profile.

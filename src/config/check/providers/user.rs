@@ -1,69 +1,74 @@
 //! Where a text about a person comes from, as it is written.
 
 use crate::config::data::{DataPath, Source, Template};
-use crate::config::error::{Place, Problems, quoted, suggestion};
+use crate::config::error::suggestion;
+use crate::config::place::refuse;
+use crate::config::table::{Table, Text};
 
 /// One or several, of which the first that gives something counts. Each is a path, or, where there is a brace in
-/// it, a template: no text about a person has braces of its own.
+/// it, a template: no text about a person has braces of its own. `fill` puts parameters in; where nothing is written,
+/// it is `usual`.
 pub(super) fn source(
-    texts: &[(Place, String)],
+    user: &Table<'_>,
+    key: &str,
+    usual: &[&str],
     roots: &[&str],
-    place: &Place,
-    problems: &mut Problems,
-) -> Option<Source> {
-    let sources: Option<Vec<Source>> =
-        texts.iter().map(|(place, text)| one(text, roots, place, problems)).collect();
-    let mut sources = sources?;
-    match sources.len() {
-        0 => {
-            problems.refuse(place, "an empty list gives nothing");
-            None
+    fill: &mut dyn FnMut(&Text<'_>) -> Option<String>,
+) -> Source {
+    let mut texts = user.texts(key);
+    if !user.has(key) {
+        texts.extend(usual.iter().map(|text| Text { text, place: user.at(key) }));
+    }
+    if texts.is_empty() {
+        refuse!(user.at(key), "an empty list gives nothing");
+    }
+    let mut sources = Vec::new();
+    for text in texts {
+        let Some(filled) = fill(&text) else { continue };
+        sources.extend(one(&text.with(&filled), roots));
+    }
+    match sources.pop() {
+        Some(only) if sources.is_empty() => only,
+        last => {
+            sources.extend(last);
+            Source::FirstOf(sources)
         }
-        1 => sources.pop(),
-        _ => Some(Source::FirstOf(sources)),
     }
 }
 
-fn one(text: &str, roots: &[&str], place: &Place, problems: &mut Problems) -> Option<Source> {
-    if !text.contains('{') {
-        return answer_path(text, roots, place, problems).map(Source::Path);
+fn one(text: &Text<'_>, roots: &[&str]) -> Option<Source> {
+    if !text.text.contains('{') {
+        return answer_path(text, roots).map(Source::Path);
     }
-    let (template, unknown) = Template::parse(text, |path| roots.contains(&path.root()));
+    let (template, unknown) = Template::parse(text.text, &|path| roots.contains(&path.root()));
     if let Some(path) = unknown.first() {
         let hint = suggestion(path.root(), roots);
-        problems.refuse(place, format!("{{{path}}} stands for nothing; {hint}"));
+        refuse!(text, "{{{path}}} stands for nothing; {hint}");
         return None;
     }
     if template.paths().next().is_none() {
-        problems.refuse(place, format!("{} is the same for everybody", quoted(text)));
-        return None;
+        refuse!(text, "{text} is the same for everybody");
     }
-    let is_good = template.paths().all(|path| is_named(path, place, problems));
-    is_good.then_some(Source::Text(template))
+    template.paths().for_each(|path| check_named(path, text));
+    Some(Source::Text(template))
 }
 
 /// A path into an answer, which begins with one of `roots`.
-pub(super) fn answer_path(
-    text: &str,
-    roots: &[&str],
-    place: &Place,
-    problems: &mut Problems,
-) -> Option<DataPath> {
-    let path = problems.parsed(place, text, DataPath::parse(text))?;
-    if !roots.contains(&path.root()) {
+pub(super) fn answer_path(text: &Text<'_>, roots: &[&str]) -> Option<DataPath> {
+    let path = text.parsed(DataPath::parse)?;
+    if roots.contains(&path.root()) {
+        check_named(&path, text);
+    } else {
         let hint = suggestion(path.root(), roots);
-        problems.refuse(place, format!("{} begins with no part of an answer; {hint}", quoted(text)));
-        return None;
+        refuse!(text, "{text} begins with no part of an answer; {hint}");
     }
-    is_named(&path, place, problems).then_some(path)
+    Some(path)
 }
 
 /// Cookies and header fields have a name and nothing inside.
-fn is_named(path: &DataPath, place: &Place, problems: &mut Problems) -> bool {
-    let is_good = !matches!(path.root(), "cookie" | "header") || path.rest().len() == 1;
-    if !is_good {
-        let problem = format!("\"{path}\" is no {0}: write {0}.NAME", path.root());
-        problems.refuse(place, problem);
+fn check_named(path: &DataPath, at: &Text<'_>) {
+    let root = path.root();
+    if matches!(root, "cookie" | "header") && path.rest().len() != 1 {
+        refuse!(at, "\"{path}\" is no {root}: write {root}.NAME");
     }
-    is_good
 }

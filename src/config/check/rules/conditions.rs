@@ -1,8 +1,8 @@
 //! What else of a request a rule looks at.
 
 use crate::config::check::upstreams::is_token;
-use crate::config::error::{Place, Problems, quoted};
-use crate::config::raw::RawCondition;
+use crate::config::place::refuse;
+use crate::config::table::Table;
 use crate::guard::conditions::{Condition, Source, ValuePattern};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -16,61 +16,46 @@ enum Kind {
 const KINDS: [(&str, Kind); 4] =
     [("header", Kind::Header), ("cookie", Kind::Cookie), ("query", Kind::Query), ("host", Kind::Host)];
 
-pub(super) fn conditions(
-    raw: Option<&[RawCondition<'_>]>,
-    place: &Place,
-    problems: &mut Problems,
-) -> Vec<Condition> {
-    let raw = raw.unwrap_or_default().iter().enumerate();
-    raw.filter_map(|(i, raw)| condition(raw, &place.index(i), problems)).collect()
+pub(super) fn conditions(rule: &Table<'_>, key: &str) -> Vec<Condition> {
+    rule.tables(key).iter().filter_map(condition).collect()
 }
 
-fn condition(raw: &RawCondition<'_>, place: &Place, problems: &mut Problems) -> Option<Condition> {
-    const HOW: &str = "write type = \"header\", \"cookie\", \"query\" or \"host\"";
-    let Some(kind) = raw.kind else {
-        problems.refuse_and_mend(place, "says not where to look", HOW);
-        return None;
-    };
-    let kind = problems.chosen(&place.key("type"), kind, &KINDS)?;
-    let value = match raw.value {
-        Some("") => {
-            let mend = "leave it out for any value that is not empty";
-            problems.refuse_and_mend(&place.key("value"), "an empty value counts as none", mend);
+fn condition(table: &Table<'_>) -> Option<Condition> {
+    if !table.has("type") {
+        refuse!(
+            table.place,
+            "says not where to look",
+            "write type = \"header\", \"cookie\", \"query\" or \"host\""
+        );
+    }
+    let kind = table.chosen("type", &KINDS)?;
+    let value = match table.text("value") {
+        Some(text) if text.text.is_empty() => {
+            refuse!(text, "an empty value counts as none", "leave it out for any value that is not empty");
             None
         }
-        Some(text) => problems.parsed(&place.key("value"), text, ValuePattern::parse(text)),
-        None => None,
+        text => text.and_then(|text| text.parsed(ValuePattern::parse)),
     };
-    let source = if kind == Kind::Host {
-        if raw.key.is_some() {
-            problems.refuse_and_mend(&place.key("key"), "a host has none", "leave it out");
+    let key = table.str("key").unwrap_or_default();
+    if kind == Kind::Host {
+        if table.has("key") {
+            refuse!(table.at("key"), "a host has none", "leave it out");
         }
-        if raw.value.is_none() {
-            problems.refuse_and_mend(
-                place,
-                "every request has a host",
-                "add value = \"app\\\\.example\\\\.com\"",
-            );
+        if !table.has("value") {
+            refuse!(table.place, "every request has a host", "add value = \"app\\\\.example\\\\.com\"");
         }
-        Source::Host
-    } else {
-        named(kind, raw.key, place, problems)?
-    };
-    Some(Condition { source, value })
-}
-
-fn named(kind: Kind, key: Option<&str>, place: &Place, problems: &mut Problems) -> Option<Source> {
-    let Some(key) = key.filter(|key| !key.is_empty()) else {
-        problems.refuse_and_mend(place, "says not which", "add key = \"name\"");
-        return None;
-    };
-    // A parameter may have any name.
-    if kind != Kind::Query && !is_token(key) {
-        problems.refuse(&place.key("key"), format!("no header or cookie is named {}", quoted(key)));
+    } else if key.is_empty() {
+        refuse!(table.place, "says not which", "add key = \"name\"");
+    } else if kind != Kind::Query && !is_token(key) {
+        // A parameter may have any name.
+        let key = table.text("key")?;
+        refuse!(key, "no header or cookie is named {key}");
     }
-    Some(match kind {
+    let source = match kind {
         Kind::Header => Source::Header(key.to_ascii_lowercase()),
         Kind::Cookie => Source::Cookie(key.to_owned()),
-        Kind::Query | Kind::Host => Source::Query(key.to_owned()),
-    })
+        Kind::Query => Source::Query(key.to_owned()),
+        Kind::Host => Source::Host,
+    };
+    Some(Condition { source, value })
 }

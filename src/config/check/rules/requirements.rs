@@ -1,96 +1,105 @@
 //! What is asked of who wants to pass.
 
+use serde_json::Value;
+
 use crate::config::DefaultAccess;
 use crate::config::check::site::ACCESS;
 use crate::config::data::DataPath;
-use crate::config::error::{Place, Problems, quoted};
-use crate::config::raw::{Asked, RawRule};
+use crate::config::place::{Place, refuse};
+use crate::config::schema::scalars;
+use crate::config::table::{Table, Text};
 use crate::guard::rules::{Access, ClaimRequirement, ClaimTest, Requirement};
 
-pub(super) fn access(raw: &RawRule<'_>, place: &Place, problems: &mut Problems) -> Option<Access> {
-    const HOW: &str = "write access = \"public\", access = \"signed-in\", or require = { claim = \"value\" }";
-    if let Some(access) = raw.access {
-        for (key, is_there) in
-            [("require", raw.require.is_some()), ("email_domain", raw.email_domain.is_some())]
-        {
-            if is_there {
-                let problem = format!("has both access and {key}");
-                let mend = format!("keep {key} alone: it means signed in, with what it asks");
-                problems.refuse_and_mend(place, problem, mend);
+pub(super) fn access(rule: &Table<'_>) -> Option<Access> {
+    if rule.has("access") {
+        for key in ["require", "email_domain"] {
+            if rule.has(key) {
+                refuse!(
+                    rule.place,
+                    "has both access and {key}",
+                    "keep {key} alone: it means signed in, with what it asks"
+                );
                 return None;
             }
         }
-        return problems.chosen(&place.key("access"), access, &ACCESS).map(|access| match access {
+        return rule.chosen("access", &ACCESS).map(|access| match access {
             DefaultAccess::Public => Access::Public,
             DefaultAccess::SignedIn => Access::SignedIn,
         });
     }
-    if raw.require.is_none() && raw.email_domain.is_none() {
-        problems.refuse_and_mend(place, "says nothing about who may pass", HOW);
+    if !rule.has("require") && !rule.has("email_domain") {
+        refuse!(
+            rule.place,
+            "says nothing about who may pass",
+            "write access = \"public\", access = \"signed-in\", or require = {{ claim = \"value\" }}"
+        );
         return None;
     }
-    let mut requirements = Vec::new();
-    if let Some(require) = &raw.require {
-        let place = place.key("require");
-        if require.is_empty() {
-            problems.refuse_and_mend(&place, "requires nothing", "write access = \"signed-in\" instead");
-        }
-        requirements.extend(claims(require, &place, problems).into_iter().map(Requirement::Claim));
+    let require = rule.table("require");
+    let claims = claims(&require);
+    if require.is_written() && require.names().next().is_none() {
+        refuse!(require.place, "requires nothing", "write access = \"signed-in\" instead");
     }
-    requirements.extend(email_domains(raw, &place.key("email_domain"), problems));
+    let mut requirements: Vec<Requirement> = claims.into_iter().map(Requirement::Claim).collect();
+    requirements.extend(email_domains(rule));
     Some(Access::Claims(requirements))
 }
 
 /// What is asked of claims.
-pub(in crate::config::check) fn claims(
-    raw: &[(&str, Asked<'_>)],
-    place: &Place,
-    problems: &mut Problems,
-) -> Vec<ClaimRequirement> {
+pub(in crate::config::check) fn claims(table: &Table<'_>) -> Vec<ClaimRequirement> {
     let mut requirements = Vec::new();
-    for (claim, asked) in raw {
-        let place = place.key(claim);
-        let tests = tests(asked, &place, problems);
-        let claim = problems.parsed(&place, claim, DataPath::parse(claim));
-        requirements.extend(claim.iter().flat_map(|claim| {
-            tests.iter().map(|test| ClaimRequirement { claim: claim.clone(), test: test.clone() })
-        }));
+    for (name, asked) in table.names() {
+        let text = Text { text: name, place: table.at(name) };
+        let tests = tests(asked, &text.place);
+        let Some(claim) = text.parsed(DataPath::parse) else { continue };
+        for test in tests {
+            requirements.push(ClaimRequirement { claim: claim.clone(), test });
+        }
     }
     requirements
 }
 
-fn tests(asked: &Asked<'_>, place: &Place, problems: &mut Problems) -> Vec<ClaimTest> {
-    let table = match asked {
-        Asked::AnyOf(values) => {
-            if values.is_empty() {
-                problems.refuse(place, "no value at all: nobody could ever pass");
-            }
-            return vec![ClaimTest::AnyOf(values.to_vec())];
+fn tests(asked: &Value, place: &Place<'_>) -> Vec<ClaimTest> {
+    let mut tests = Vec::new();
+    let Value::Object(members) = asked else {
+        let values = scalars(asked);
+        if values.is_empty() {
+            refuse!(place, "no value at all: nobody could ever pass");
         }
-        Asked::Table(table) => table,
+        tests.push(ClaimTest::AnyOf(values.to_vec()));
+        return tests;
     };
-    if table.not.is_none() && table.exists.is_none() {
-        problems.refuse_and_mend(place, "asks for nothing", "write { exists = true } or { not = \"value\" }");
+    let table = Table::new(Some(members), *place);
+    if let Some(values) = table.value("not").map(scalars) {
+        if values.is_empty() {
+            refuse!(table.at("not"), "no value at all: everybody would pass");
+        }
+        tests.push(ClaimTest::NoneOf(values.to_vec()));
     }
-    if table.not.is_some_and(<[_]>::is_empty) {
-        problems.refuse(&place.key("not"), "no value at all: everybody would pass");
+    tests.extend(table.flag("exists").map(ClaimTest::Exists));
+    if tests.is_empty() {
+        refuse!(place, "asks for nothing", "write {{ exists = true }} or {{ not = \"value\" }}");
     }
-    let none_of = table.not.map(|values| ClaimTest::NoneOf(values.to_vec()));
-    none_of.into_iter().chain(table.exists.map(ClaimTest::Exists)).collect()
+    tests
 }
 
-fn email_domains(raw: &RawRule<'_>, place: &Place, problems: &mut Problems) -> Option<Requirement> {
-    let texts = raw.email_domain.as_ref()?;
-    if texts.is_empty() {
-        problems.refuse(place, "no domain at all: nobody could ever pass");
-    }
-    for (place, text) in texts.iter(place) {
+fn email_domains(rule: &Table<'_>) -> Option<Requirement> {
+    rule.value("email_domain")?;
+    let mut domains = Vec::new();
+    for text in rule.texts("email_domain") {
         let is_label =
             |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        if !text.split('.').all(is_label) {
-            let mend = "write it like \"example.com\"; each subdomain is a domain of its own, and an international one is written \"xn--...\"";
-            problems.refuse_and_mend(&place, format!("{} is no domain", quoted(text)), mend);
+        if !text.text.split('.').all(is_label) {
+            refuse!(
+                text,
+                "{text} is no domain",
+                "write it like \"example.com\"; each subdomain is a domain of its own, and an international one is written \"xn--...\""
+            );
         }
+        domains.push(text.text.to_ascii_lowercase());
     }
-    Some(Requirement::EmailDomain(texts.iter(place).map(|(_, text)| text.to_ascii_lowercase()).collect()))
+    if domains.is_empty() {
+        refuse!(rule.at("email_domain"), "no domain at all: nobody could ever pass");
+    }
+    Some(Requirement::EmailDomain(domains))
 }

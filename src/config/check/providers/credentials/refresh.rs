@@ -4,25 +4,23 @@ use super::request::{self, Known, POST_OR_PUT};
 use super::tokens;
 use crate::config::credentials::{ApiRefresh, Login, TokenPaths};
 use crate::config::data::{DataPath, Template};
-use crate::config::error::{Place, Problems, quoted};
-use crate::config::raw::RawApiRefresh;
+use crate::config::place::refuse;
+use crate::config::table::Table;
 
 /// Checks the request and where its answer has what; what is not written is as in the answer to the login.
 /// `login_gives_one` says whether a place is written where that has a refresh token.
 pub(super) fn refresh(
-    raw: &RawApiRefresh<'_>,
+    refresh: &Table<'_>,
     login: Option<&Login>,
     login_gives_one: bool,
-    place: &Place,
-    problems: &mut Problems,
 ) -> Option<ApiRefresh> {
     let known = Known::for_refresh();
-    let request = request::request(&raw.request, raw.request.body, POST_OR_PUT, &known, place, problems);
-    let cookies = cookies(raw, &known, place, problems);
-    let written = tokens::tokens(&raw.answer, place, problems);
-    let error = tokens::error(&raw.answer, place, problems);
+    let request = request::request(refresh, refresh.value("body"), POST_OR_PUT, &known);
+    let cookies = cookies(&refresh.table("cookies"), &known);
+    let written = tokens::tokens(refresh);
+    let error = tokens::error(refresh);
 
-    let (request, cookies, login) = (request?, cookies?, login?);
+    let (request, login) = (request?, login?);
     let of_login = login.tokens.clone();
     let tokens = TokenPaths {
         access_token: written.access_token.unwrap_or(of_login.access_token),
@@ -39,36 +37,33 @@ pub(super) fn refresh(
             kept_cookies.insert(place, name.to_owned());
         }
     }
-    if !needs_refresh_token && kept_cookies.is_empty() {
-        let mend = "write {refresh_token} or {cookie.NAME} where it belongs in body, cookies or headers";
-        problems.refuse_and_mend(place, "sends nothing that new tokens are given for", mend);
+    if !needs_refresh_token && kept_cookies.is_empty() && !refresh.at("cookies").is_refused() {
+        refuse!(
+            refresh.place,
+            "sends nothing that new tokens are given for",
+            "write {{refresh_token}} or {{cookie.NAME}} where it belongs in body, cookies or headers"
+        );
     }
     if needs_refresh_token && !login_gives_one {
-        let mend = "write login.refresh_token: where the answer has it";
-        problems.refuse_and_mend(place, "sends the refresh token, and the login gives none", mend);
+        refuse!(
+            refresh.place,
+            "sends the refresh token, and the login gives none",
+            "write login.refresh_token: where the answer has it"
+        );
     }
     let error = error.or_else(|| login.error.clone());
     Some(ApiRefresh { request, cookies, tokens, error, needs_refresh_token, kept_cookies })
 }
 
-fn cookies(
-    raw: &RawApiRefresh<'_>,
-    known: &Known<'_>,
-    place: &Place,
-    problems: &mut Problems,
-) -> Option<Vec<(String, Template)>> {
+fn cookies(table: &Table<'_>, known: &Known<'_>) -> Vec<(String, Template)> {
     let mut cookies = Vec::new();
-    let mut all_are_good = true;
-    for (name, text) in raw.cookies.iter().flatten() {
-        let place = place.key("cookies").key(name);
-        let is_name = request::is_token(name);
-        if !is_name {
-            problems.refuse(&place, format!("{} is no cookie's name", quoted(name)));
+    for text in table.entries() {
+        let name = text.name();
+        if !request::is_token(name) {
+            let name = text.with(name);
+            refuse!(text, "{name} is no cookie's name");
         }
-        match request::strict_template(text, known, &place, problems).filter(|_| is_name) {
-            Some(template) => cookies.push(((*name).to_owned(), template)),
-            None => all_are_good = false,
-        }
+        cookies.extend(request::strict_template(&text, known).map(|template| (name.to_owned(), template)));
     }
-    all_are_good.then_some(cookies)
+    cookies
 }

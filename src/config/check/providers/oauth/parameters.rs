@@ -1,10 +1,10 @@
 //! What a tenant fills in: parameters in braces, replaced when the configuration is loaded.
 
-use crate::config::check::Env;
 use crate::config::check::providers::variable_prefix;
 use crate::config::check::secrets;
-use crate::config::error::{Place, Problems, quoted};
-use crate::config::raw::RawOAuth;
+use crate::config::place::{Env, refuse};
+use crate::config::table::{Table, Text};
+use crate::http::origin::endpoint;
 use crate::http::url::Url;
 use crate::{json, providers};
 
@@ -19,45 +19,44 @@ pub(in crate::config::check::providers) fn variable(
     (name, value)
 }
 
+/// What stands in braces for a parameter.
+const NAMES: [&str; 7] = ["tenant", "domain", "team_id", "key_id", "client_id", "issuer", "origin"];
+
 /// The parameters of one provider.
 pub(super) struct Parameters<'a> {
-    id: &'a str,
-    /// The preset's id.
-    pub(super) preset: Option<&'a str>,
-    written: &'a RawOAuth<'a>,
-    /// The provider's place.
-    pub(super) place: Place,
-    env: Env<'a>,
+    pub(super) id: &'a str,
+    /// What is written of the provider.
+    pub(super) provider: &'a Table<'a>,
     /// Without the slash at its end, so that a path can follow.
     issuer: Option<String>,
     origin: Option<String>,
-    /// Those that were missed before: once is enough.
-    missed: Vec<&'static str>,
+}
+
+/// The value of a parameter, and whose it is.
+pub(super) struct Given {
+    /// The key's name, or the variable's.
+    name: String,
+    is_variable: bool,
+    value: String,
+}
+
+impl Given {
+    /// The value, with its place.
+    pub(super) fn text<'a>(&'a self, provider: &'a Table<'_>) -> Text<'a> {
+        let place =
+            if self.is_variable { provider.place.variable(&self.name) } else { provider.at(&self.name) };
+        Text { text: &self.value, place }
+    }
 }
 
 impl<'a> Parameters<'a> {
-    pub(super) fn new(
-        id: &'a str,
-        preset: Option<&'a str>,
-        written: &'a RawOAuth<'a>,
-        place: &Place,
-        env: Env<'a>,
-    ) -> Self {
-        Self {
-            id,
-            preset,
-            written,
-            place: place.clone(),
-            env,
-            issuer: None,
-            origin: None,
-            missed: Vec::new(),
-        }
+    pub(super) fn new(id: &'a str, provider: &'a Table<'a>) -> Self {
+        Self { id, provider, issuer: None, origin: None }
     }
 
-    /// The value of a parameter's variable, and the variable's name.
+    /// A variable's name, and its value.
     pub(super) fn variable(&self, key: &str) -> (String, Option<String>) {
-        variable(self.id, key, self.env)
+        variable(self.id, key, self.provider.place.loading.env)
     }
 
     /// The issuer, once it is known.
@@ -66,106 +65,101 @@ impl<'a> Parameters<'a> {
         self.origin = Some(url.origin().to_owned());
     }
 
-    /// What is written at that key, otherwise what its variable says; and where.
-    pub(super) fn given(&self, key: &str) -> Option<(Place, String)> {
-        let written = match key {
-            "issuer" => self.written.issuer,
-            "tenant" => self.written.tenant,
-            "domain" => self.written.domain,
-            "team_id" => self.written.team_id,
-            "key_id" => self.written.key_id,
-            _ => None,
-        };
-        if let Some(written) = written {
-            return Some((self.place.key(key), written.to_owned()));
+    /// What is written at that key, otherwise what its variable says.
+    pub(super) fn given(&self, key: &str) -> Option<Given> {
+        if let Some(value) = self.provider.string(key) {
+            return Some(Given { name: key.to_owned(), is_variable: false, value });
         }
-        let (name, value) = variable(self.id, key, self.env);
-        value.map(|value| (Place::env(&name), value))
+        let (name, value) = self.variable(key);
+        Some(Given { name, is_variable: true, value: value? })
     }
 
     /// The value of a parameter that has to be there: a part of a URL, or of a token.
-    pub(super) fn required(&mut self, key: &'static str, problems: &mut Problems) -> Option<String> {
-        let Some((place, value)) = self.given(key) else {
-            self.refuse_missing(key, problems);
+    pub(super) fn required(&self, key: &str) -> Option<String> {
+        let Some(given) = self.given(key) else {
+            self.refuse_missing(key);
             return None;
         };
+        let value = &given.value;
         let is_good = (1..=253).contains(&value.len())
             && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':'))
             && !value.contains("..");
-        if !is_good && !self.missed.contains(&key) {
-            self.missed.push(key);
-            let problem = format!("{} does not fit into a URL as it is", quoted(&value));
-            problems.refuse_and_mend(&place, problem, "use letters, digits, \".\", \"-\" and \"_\"");
+        let text = given.text(self.provider);
+        // Once is enough.
+        if !is_good && !text.place.is_refused() {
+            refuse!(
+                text,
+                "{text} does not fit into a URL as it is",
+                "use letters, digits, \".\", \"-\" and \"_\""
+            );
         }
-        is_good.then_some(value)
+        is_good.then_some(given.value)
     }
 
-    /// Notes that a parameter is missing.
-    pub(super) fn refuse_missing(&mut self, key: &'static str, problems: &mut Problems) {
-        if self.missed.contains(&key) {
+    /// Notes, once, that a parameter is missing.
+    pub(super) fn refuse_missing(&self, key: &str) {
+        let place = self.provider.at(key);
+        if place.is_refused() {
             return;
         }
-        self.missed.push(key);
-        let (name, _) = variable(self.id, key, self.env);
-        let example = || {
-            let preset = providers::preset(self.preset?)?;
-            Some(format!("write it like {}", json::text(preset.get("example")?.get(key)?)))
-        };
-        let example = example().unwrap_or_else(|| "write it".to_owned());
-        let problem = match self.preset {
-            Some(preset) => format!("missing: every customer of {preset:?} has one"),
-            None => format!("missing: {{{key}}} stands for it"),
-        };
-        problems.refuse_and_mend(&self.place.key(key), problem, format!("{example}, here or in {name}"));
+        let preset = self.provider.str("preset");
+        let (name, _) = self.variable(key);
+        let example = || Some(json::text(providers::preset(preset?)?.get("example")?.get(key)?));
+        let like = if let Some(example) = example() { format!(" like {example}") } else { String::new() };
+        match preset {
+            Some(preset) => refuse!(
+                place,
+                "missing: every customer of {preset:?} has one",
+                "write it{like}, here or in {name}"
+            ),
+            None => refuse!(place, "missing: {{{key}}} stands for it", "write it, here or in {name}"),
+        }
     }
 
-    /// `text` with its parameters replaced. Other braces stay.
-    pub(super) fn fill(&mut self, text: &str, place: &Place, problems: &mut Problems) -> Option<String> {
-        let mut filled = String::with_capacity(text.len());
-        let mut rest = text;
+    /// A text with its parameters replaced. Other braces stay.
+    pub(super) fn fill(&self, text: &Text<'_>) -> Option<String> {
+        let mut filled = String::with_capacity(text.text.len());
+        let mut rest = text.text;
         while let Some((before, behind)) = rest.split_once('{') {
             filled.push_str(before);
-            let value = match behind.split_once('}') {
-                Some((name, behind)) => self.value(name, place, problems)?.map(|value| (value, behind)),
-                None => None,
-            };
-            if let Some((value, behind)) = value {
-                filled.push_str(&value);
-                rest = behind;
-            } else {
-                filled.push('{');
-                rest = behind;
+            rest = behind;
+            match behind.split_once('}') {
+                Some((name, behind)) if NAMES.contains(&name) => {
+                    filled.push_str(&self.value(name, text)?);
+                    rest = behind;
+                }
+                _ => filled.push('{'),
             }
         }
         filled.push_str(rest);
         Some(filled)
     }
 
-    /// What `{name}` stands for, if it is a parameter. The outer `None` where that is missing.
-    #[allow(clippy::option_option, reason = "missing and no parameter are two things")]
-    fn value(&mut self, name: &str, place: &Place, problems: &mut Problems) -> Option<Option<String>> {
+    /// What `{name}` stands for.
+    fn value(&self, name: &str, at: &Text<'_>) -> Option<String> {
         let value = match name {
-            "tenant" => self.required("tenant", problems),
-            "domain" => self.required("domain", problems),
-            "team_id" => self.required("team_id", problems),
-            "key_id" => self.required("key_id", problems),
-            "client_id" => {
-                let of_env = || variable(self.id, "id", self.env).1;
-                // Whether it is missing is said elsewhere.
-                self.written.client_id.map(str::to_owned).or_else(of_env)
-            }
-            "issuer" | "origin" => {
-                let known = if name == "issuer" { &self.issuer } else { &self.origin };
-                if known.is_none() && !problems.concern(&self.place.key("issuer")) {
-                    self.refuse_missing("issuer", problems);
-                }
-                if name == "issuer" { self.issuer.clone() } else { self.origin.clone() }
-            }
-            _ => return Some(None),
+            // Whether it is missing is said elsewhere.
+            "client_id" => return self.provider.string("client_id").or_else(|| self.variable("id").1),
+            "issuer" => self.issuer.clone(),
+            "origin" => self.origin.clone(),
+            key => self.required(key),
         };
-        if value.is_none() && !problems.concern(&self.place) && name != "client_id" {
-            problems.refuse(place, format!("{{{name}}} stands for nothing"));
+        if value.is_none() && matches!(name, "issuer" | "origin") {
+            self.refuse_missing("issuer");
         }
-        value.map(Some)
+        if value.is_none() && !self.provider.place.is_refused() {
+            refuse!(at, "{{{name}}} stands for nothing");
+        }
+        value
+    }
+
+    /// The URL at a key.
+    pub(super) fn url(&self, table: &Table<'_>, key: &str) -> Option<Url> {
+        self.filled_url(&table.text(key)?)
+    }
+
+    /// The URL that a text is.
+    pub(super) fn filled_url(&self, text: &Text<'_>) -> Option<Url> {
+        text.with(&self.fill(text)?).parsed(endpoint)
     }
 }

@@ -1,0 +1,126 @@
+//! Where something stands in the configuration.
+
+use std::fmt;
+
+use super::error::{Problems, quoted};
+
+/// Secrets and variables by name.
+pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// What is being loaded: the variables beside the table, and what was found wrong.
+pub(super) struct Loading<'a> {
+    pub(super) env: Env<'a>,
+    pub(super) problems: Problems,
+}
+
+/// A place in the configuration, `AUTH.rules[1].match`, or a variable, `AUTH_OKTA_SECRET`. It knows what it is in and
+/// its own step from there: it is written out only where something is wrong.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) loading: &'a Loading<'a>,
+    above: Option<&'a Place<'a>>,
+    key: Option<&'a str>,
+    index: Option<usize>,
+}
+
+/// Notes what is wrong at a place, as `format!` would write it, and what to do about it where that does not say so.
+macro_rules! refuse {
+    ($place:expr, $problem:literal $(,)?) => {
+        $place.note(format_args!($problem), format_args!(""))
+    };
+    ($place:expr, $problem:literal, $mend:literal $(,)?) => {
+        $place.note(format_args!($problem), format_args!($mend))
+    };
+}
+pub(super) use refuse;
+
+impl<'a> Place<'a> {
+    /// The whole configuration.
+    pub(super) fn root(loading: &'a Loading<'a>) -> Self {
+        Self { loading, above: None, key: Some("AUTH"), index: None }
+    }
+
+    /// A secret or variable.
+    pub(super) fn variable(&self, name: &'a str) -> Self {
+        Self { loading: self.loading, above: None, key: Some(name), index: None }
+    }
+
+    /// The key of that name in the table here.
+    pub(super) fn key<'b>(&'b self, key: &'b str) -> Place<'b> {
+        Place { loading: self.loading, above: Some(self), key: Some(key), index: None }
+    }
+
+    /// The item of that index in the array here.
+    pub(super) fn index(&self, index: usize) -> Place<'_> {
+        Place { loading: self.loading, above: Some(self), key: None, index: Some(index) }
+    }
+
+    /// The item of that index in the array at that key of the table here.
+    pub(super) fn item<'b>(&'b self, key: &'b str, index: usize) -> Place<'b> {
+        Place { loading: self.loading, above: Some(self), key: Some(key), index: Some(index) }
+    }
+
+    /// The last key on the way here.
+    pub(super) fn name(&self) -> &'a str {
+        self.key.unwrap_or_default()
+    }
+
+    /// Notes what is wrong here: see [`refuse`].
+    pub(super) fn note(&self, problem: fmt::Arguments<'_>, mend: fmt::Arguments<'_>) {
+        self.loading.problems.note(self, problem, mend);
+    }
+
+    /// Whether anything was found wrong here or inside.
+    pub(super) fn is_refused(&self) -> bool {
+        self.loading.problems.concern(self)
+    }
+}
+
+/// As TOML writes it.
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(above) = self.above {
+            fmt::Display::fmt(above, f)?;
+        }
+        if let Some(key) = self.key {
+            let is_bare = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+            if self.above.is_none() {
+                f.write_str(key)?;
+            } else if !key.is_empty() && key.bytes().all(is_bare) {
+                write!(f, ".{key}")?;
+            } else {
+                write!(f, ".{}", quoted(key))?;
+            }
+        }
+        match self.index {
+            Some(index) => write!(f, "[{index}]"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_written_as_in_toml() {
+        let loading = Loading { env: &|_| None, problems: Problems::default() };
+        let root = Place::root(&loading);
+        let rule = root.item("rules", 1);
+        let require = rule.key("require");
+        assert_eq!(require.key("roles").to_string(), "AUTH.rules[1].require.roles");
+        assert_eq!(require.key("user.roles\n").to_string(), r#"AUTH.rules[1].require."user.roles\n""#);
+        assert_eq!(require.key("").index(0).to_string(), r#"AUTH.rules[1].require.""[0]"#);
+        assert_eq!(root.variable("AUTH_OKTA_ID").to_string(), "AUTH_OKTA_ID");
+    }
+
+    #[test]
+    fn a_problem_concerns_what_it_is_in() {
+        let loading = Loading { env: &|_| None, problems: Problems::default() };
+        let root = Place::root(&loading);
+        refuse!(root.item("rules", 1).key("match"), "no");
+        assert!(root.is_refused() && root.key("rules").is_refused() && root.item("rules", 1).is_refused());
+        assert!(!root.key("rule").is_refused() && !root.item("rules", 0).is_refused());
+    }
+}

@@ -1,0 +1,150 @@
+//! What is written, held against the keys that there are. What is wrong is noted with its place and with types instead
+//! of values, so that a secret in a wrong place does not end in a log.
+//!
+//! By hand and not through serde: its derived code for these tables would be a quarter of the Worker.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::{ASKED, Keys, Kind};
+use crate::config::error::suggestion;
+use crate::config::place::{Place, refuse};
+use crate::config::table::span;
+
+/// Sees that every key of a table is known and has a value of its kind. What is wrong is taken out, so that no check
+/// looks at it again: a value, and any table around it, whose other keys could mean something else without it.
+pub(in crate::config) fn read(table: &mut Map<String, Value>, keys: Keys, place: &Place<'_>) {
+    let known = || keys.iter().copied().flatten();
+    for (key, kind) in known() {
+        if let Some(value) = table.get_mut(*key).filter(|value| !value.is_null()) {
+            read_value(value, kind, &place.key(key));
+        }
+    }
+    for key in table.keys().filter(|key| !known().any(|(known, _)| known == key)) {
+        let named = known().filter(|(_, kind)| !matches!(kind, Kind::Unnamed));
+        let named: Vec<&str> = named.map(|(key, _)| *key).collect();
+        let hint = suggestion(key, &named);
+        refuse!(place.key(key), "unknown key; {hint}");
+    }
+}
+
+fn read_value(value: &mut Value, kind: &Kind, place: &Place<'_>) {
+    let before = place.loading.problems.count();
+    let is_whole = match (kind, &mut *value) {
+        (Kind::Any | Kind::Unnamed, _) => return,
+        (Kind::Tables(keys) | Kind::Sections(keys), Value::Array(items)) => {
+            for (i, item) in items.iter_mut().enumerate() {
+                read_value(item, &Kind::Table(keys), &place.index(i));
+            }
+            return;
+        }
+        (Kind::Texts, Value::Array(items)) => {
+            for (i, item) in items.iter_mut().enumerate() {
+                read_value(item, &Kind::Text, &place.index(i));
+            }
+            return;
+        }
+        (Kind::Names(kind), Value::Object(members)) => {
+            for (name, value) in members {
+                read_value(value, kind, &place.key(name));
+            }
+            return;
+        }
+        (Kind::Endpoint(_), Value::String(url)) => {
+            let url = Value::String(std::mem::take(url));
+            *value = Value::Object(crate::json::of(&[("url", url)]));
+            return;
+        }
+        (Kind::Table(keys) | Kind::Endpoint(keys), Value::Object(table)) => {
+            read(table, keys, place);
+            place.loading.problems.count() == before
+        }
+        (Kind::Asked, Value::Object(table)) => {
+            read(table, ASKED, place);
+            place.loading.problems.count() == before
+        }
+        (Kind::Span, Value::String(_)) => {
+            let is_span = span(value).is_some();
+            if !is_span {
+                let text = crate::config::error::quoted(value.as_str().unwrap_or_default());
+                refuse!(
+                    place,
+                    "{text} is no duration",
+                    "write it like \"30d\", \"12h\", \"15m\" or \"60s\", or as a number of seconds",
+                );
+            }
+            is_span
+        }
+        (kind, value) => is_simple(value, kind, place),
+    };
+    if !is_whole {
+        *value = Value::Null;
+    }
+}
+
+/// Whether a value is of one of the kinds that have nothing inside; otherwise what was expected is noted.
+fn is_simple(value: &Value, kind: &Kind, place: &Place<'_>) -> bool {
+    let mut got = value;
+    let (is_good, expected) = match kind {
+        Kind::Text => (value.is_string(), "a string"),
+        Kind::Flag => (value.is_boolean(), "true or false"),
+        Kind::Scalar => (is_scalar(value), "a string, a number, true or false"),
+        Kind::Parameter => (is_scalar(value) || value.is_object(), "a string, a number, true or false"),
+        Kind::Span => {
+            (value.is_u64(), "a duration like \"30d\", \"12h\", \"15m\" or \"60s\", or whole seconds")
+        }
+        Kind::Texts => (value.is_string(), "a string or an array of strings"),
+        Kind::Asked if value.is_null() => (
+            false,
+            "a string, a number, true or false, an array of them, or { not = ... } or { exists = ... }",
+        ),
+        Kind::Asked | Kind::Scalars => {
+            let other = scalars(value).iter().find(|value| !is_scalar(value));
+            got = other.unwrap_or(value);
+            (other.is_none(), "a string, a number, true or false, or an array of them")
+        }
+        Kind::Logout => (value.is_boolean() || value.is_string(), "true, false or a URL"),
+        Kind::Endpoint(_) => (false, "a URL or a table"),
+        Kind::Tables(_) => (false, "a sequence"),
+        Kind::Sections(_) => {
+            let key = place.name();
+            refuse!(place, "expected an array of tables, written [[vars.AUTH.{key}]]");
+            return false;
+        }
+        Kind::Table(_) | Kind::Names(_) | Kind::Any | Kind::Unnamed => (false, "a table"),
+    };
+    if !is_good {
+        let got = Type(got);
+        refuse!(place, "expected {expected}, got {got}");
+    }
+    is_good
+}
+
+fn is_scalar(value: &Value) -> bool {
+    matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_))
+}
+
+/// One value, or those of an array.
+pub(in crate::config) fn scalars(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(values) => values,
+        value => std::slice::from_ref(value),
+    }
+}
+
+/// A value's type, in words.
+struct Type<'a>(&'a Value);
+
+impl fmt::Display for Type<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Value::Null => "null",
+            Value::Bool(_) => "true or false",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a string",
+            Value::Array(_) => "an array",
+            Value::Object(_) => "a table",
+        })
+    }
+}
