@@ -87,7 +87,7 @@ pub(in crate::config::check::providers) fn parts(
     let method = method(table, methods);
     let headers = headers(written_headers, known);
     let body = body(table, written_body, known);
-    if method == Method::Get && written_body.is_some() {
+    if method == Method::Get && written_body.is_some() && !table.at("method").is_refused() {
         refuse!(table.at("body"), "a GET request has no body", "write method = \"POST\"");
     }
     Some(ApiRequest { method, url: url?, headers, body })
