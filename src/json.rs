@@ -54,6 +54,31 @@ pub(crate) fn of(members: &[(&str, Value)]) -> Map<String, Value> {
     object
 }
 
+/// The members that are to be kept. The map's own `retain` and `remove` have to put a tree in order again, which is
+/// more code than all else that a map does.
+pub(crate) fn filtered(
+    object: &Map<String, Value>,
+    keep: &dyn Fn(&str, &Value) -> bool,
+) -> Map<String, Value> {
+    let mut kept = Map::new();
+    for (name, value) in object {
+        if keep(name, value) {
+            kept.insert(name.clone(), value.clone());
+        }
+    }
+    kept
+}
+
+/// The members but for those of these names.
+pub(crate) fn without(object: &Map<String, Value>, names: &[&str]) -> Map<String, Value> {
+    filtered(object, &|name, _| !names.contains(&name))
+}
+
+/// The value of a member, in whose place `null` stays.
+pub(crate) fn take(object: &mut Map<String, Value>, name: &str) -> Option<Value> {
+    object.get_mut(name).map(Value::take)
+}
+
 /// A value, or an object of `"name": value` pairs, as `serde_json::json!` makes them, without its code at every place
 /// where it is used.
 macro_rules! json {

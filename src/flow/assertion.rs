@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::json::json;
+use crate::json::{self, json};
 use serde_json::{Map, Value};
 use sha2::Sha256;
 
@@ -42,7 +42,9 @@ pub(crate) async fn identity<P: Platform>(
 ) -> Result<Vec<(String, String)>, Response> {
     let mut identity = route.identity(session.map(Session::claims));
     let assertion = assertion(exchange, route, session).await.map_err(|error| failed(exchange, &error))?;
-    identity.extend(assertion.map(|token| (HEADER.to_owned(), token)));
+    if let Some(token) = assertion {
+        identity.push((HEADER.to_owned(), token));
+    }
     Ok(identity)
 }
 
@@ -73,13 +75,14 @@ async fn assertion<P: Platform>(
         ("jti", random_id(exchange.platform).into()),
         ("nbf", Value::Null),
     ];
-    claims.extend(registered.map(|(name, value)| (name.to_owned(), value)));
-    claims.retain(|_, value| !value.is_null());
+    for (name, value) in registered {
+        claims.insert(name.to_owned(), value);
+    }
 
     let key =
         exchange.vestibule.assertion_keys.of(exchange.platform, 0, exchange.config().keys.newest_secret());
     let key = key.await?;
-    let claims = Value::Object(claims);
+    let claims = Value::Object(json::filtered(&claims, &|_, value| !value.is_null()));
     sign::sign(exchange.platform, &key.private, Algorithm::Es256, "JWT", Some(&key.kid), &claims)
         .await
         .map(Some)

@@ -217,7 +217,7 @@ impl<P: Platform> SigningIn<'_, P> {
         if let Some(name) = &self.oauth.authorization.callback_profile {
             // It came through the browser: whoever holds that can have written it.
             let text = params.one(name).map_err(ClientError::from)?;
-            profile.remove(name);
+            *profile = json::without(profile, &[name]);
             if let Some(said) = text.and_then(|text| json::object(text.as_bytes())) {
                 profile.insert(name.clone(), Value::Object(said));
             }

@@ -1,6 +1,6 @@
 //! The session of somebody who just signed in, whichever way: a new one, of which nothing was there before.
 
-use crate::json::json;
+use crate::json::{self, json};
 use serde_json::{Map, Value};
 
 use crate::config::Provider;
@@ -71,11 +71,7 @@ pub(crate) async fn recognize<P: Platform>(
     person: Person<'_>,
 ) -> Result<Session, Error> {
     match judged(exchange, person, Occasion::Request).await? {
-        Judged::Claims(mut claims) => {
-            claims.remove("sid");
-            claims.remove("auth_time");
-            Ok(Session::new(claims))
-        }
+        Judged::Claims(claims) => Ok(Session::new(json::without(&claims, &["sid", "auth_time"]))),
         // There is no browser to be sent there.
         Judged::Elsewhere(_) => Err(ClientError::AccessDenied.into()),
     }
@@ -162,7 +158,9 @@ impl Known {
         roots.insert("account".to_owned(), Value::Object(account));
         roots.insert("access_token".to_owned(), json!(access_token));
         roots.insert("user".to_owned(), Value::Object(user.clone()));
-        roots.extend(person.sources.iter().map(|(root, value)| ((*root).to_owned(), value.clone())));
+        for (root, value) in &person.sources {
+            roots.insert((*root).to_owned(), value.clone());
+        }
 
         let mut configured = Vec::new();
         for (claim, from) in &exchange.config().claims {
@@ -176,7 +174,9 @@ impl Known {
         }
         // A claim is something about the user, too: `allow = { "user.roles" = … }`.
         for (claim, value) in &configured {
-            user.entry(claim).or_insert_with(|| value.clone());
+            if !user.contains_key(claim) {
+                user.insert(claim.clone(), value.clone());
+            }
         }
         roots.insert("user".to_owned(), Value::Object(user));
         Self { roots, configured }
@@ -191,15 +191,17 @@ fn claims<P: Platform>(
 ) -> Map<String, Value> {
     let mut claims = Map::new();
     // What nobody has said is absent, as in Auth.js, and not null.
-    for (claim, value) in [("name", person.name), ("email", person.email), ("picture", person.image)] {
-        claims.extend(value.map(|value| (claim.to_owned(), value)));
-    }
-    claims.extend(configured);
     let mut set = |claim: &str, value: Option<Value>| {
         if let Some(value) = value {
             claims.insert(claim.to_owned(), value);
         }
     };
+    set("name", person.name);
+    set("email", person.email);
+    set("picture", person.image);
+    for (claim, value) in configured {
+        set(&claim, Some(value));
+    }
     set("sub", Some(json!(person.subject)));
     set("provider", Some(json!(person.provider.id)));
     set("sid", Some(json!(random_id(exchange.platform))));

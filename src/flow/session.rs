@@ -1,6 +1,6 @@
 //! `GET /session`: what the page may know of the session. `POST /session`: the page changes what it may.
 
-use crate::json::json;
+use crate::json::{self, json};
 use serde_json::{Map, Value};
 
 use crate::config::Dialect;
@@ -105,10 +105,10 @@ pub(crate) struct Update {
 impl Update {
     /// `None` where the body is no object, or an ambiguous one.
     pub(crate) fn parse(body: &[u8]) -> Option<Self> {
-        let mut members = crate::json::unambiguous_object(body)?;
+        let mut members = json::unambiguous_object(body)?;
         Some(Self {
-            csrf_token: members.remove("csrfToken"),
-            data: members.remove("data").unwrap_or_default(),
+            csrf_token: json::take(&mut members, "csrfToken"),
+            data: json::take(&mut members, "data").unwrap_or_default(),
         })
     }
 }
@@ -197,8 +197,7 @@ fn view<P: Platform>(
             user.insert(shown.to_owned(), value.clone());
         }
     }
-    let mut view =
-        crate::json::of(&[("user", Value::Object(user)), ("expires", expires.to_rfc3339().into())]);
+    let mut view = json::of(&[("user", Value::Object(user)), ("expires", expires.to_rfc3339().into())]);
     if let Some(error) = session.error() {
         view.insert("error".to_owned(), error.into());
     }

@@ -141,10 +141,11 @@ pub(super) fn object(response: &FetchResponse) -> Result<Map<String, Value>, Ans
 pub(super) fn lenient(response: &FetchResponse) -> Result<Value, AnswerError> {
     let essence = essence(response);
     let form = || {
-        let pairs = form_urlencoded::parse(&response.body).take(64);
-        Value::Object(
-            pairs.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect(),
-        )
+        let mut members = Map::new();
+        for (name, value) in form_urlencoded::parse(&response.body).take(64) {
+            members.insert(name.into_owned(), Value::String(value.into_owned()));
+        }
+        Value::Object(members)
     };
     let read = || crate::json::parse(&response.body).map_err(|_| AnswerError::NotJson);
     match essence.as_deref() {

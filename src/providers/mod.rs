@@ -50,16 +50,14 @@ pub fn lay_under(written: &mut Map<String, Value>, variable: &dyn Fn(&str, &str)
     if kind.is_some_and(|kind| preset.get("type").and_then(Value::as_str) != Some(&kind)) {
         return;
     }
-    let when = preset.remove("when");
-    for key in ABOUT {
-        preset.remove(key);
-    }
+    let when = json::take(&mut preset, "when");
+    preset = json::without(&preset, &ABOUT);
     for parameter in PARAMETERS {
         let is_written = written.get(parameter).is_some_and(|value| !value.is_null());
         let is_set = !is_written && variable(&id, parameter);
         if is_set {
             // What is set outside would otherwise look like less than what the preset writes.
-            preset.remove(parameter);
+            preset = json::without(&preset, &[parameter]);
         }
         if let Some(Value::Object(more)) = when.as_ref().and_then(|when| when.get(parameter))
             && (is_written || is_set)
@@ -74,7 +72,7 @@ pub fn lay_under(written: &mut Map<String, Value>, variable: &dyn Fn(&str, &str)
 /// `upper` over `lower`: its members win, and tables are laid over tables. A URL alone is a table with a URL.
 fn laid_over(mut lower: Map<String, Value>, upper: Map<String, Value>) -> Map<String, Value> {
     for (key, value) in upper {
-        let value = match (lower.remove(&key), value) {
+        let value = match (json::take(&mut lower, &key), value) {
             (Some(kept), Value::Null) => kept,
             (Some(Value::Object(lower)), Value::Object(upper)) if key != "body" => {
                 Value::Object(laid_over(lower, upper))

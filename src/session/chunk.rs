@@ -33,10 +33,15 @@ pub fn split(name: &str, value: &str, dialect: Dialect) -> Vec<(String, String)>
     while !rest.is_empty() {
         // A token is ASCII, so this is `size`; of other text no character is cut in two.
         let (chunk, after) = rest.split_at(rest.floor_char_boundary(size));
-        chunks.push((format!("{name}.{}", chunks.len()), chunk.to_owned()));
+        chunks.push((piece(name, chunks.len()), chunk.to_owned()));
         rest = after;
     }
     chunks
+}
+
+/// The name of a numbered cookie.
+pub fn piece(name: &str, number: usize) -> String {
+    format!("{name}.{number}")
 }
 
 /// A session's value, put together.
@@ -65,7 +70,7 @@ pub fn join(cookies: &Cookies, name: &str) -> Option<Found> {
     }
     let mut found = Found { value: String::new(), names: Vec::new() };
     loop {
-        let chunk = format!("{name}.{}", found.names.len());
+        let chunk = piece(name, found.names.len());
         let Some(value) = filled(&chunk) else { break };
         if found.names.len() == MAX_CHUNKS {
             return None;
@@ -83,11 +88,13 @@ pub fn join(cookies: &Cookies, name: &str) -> Option<Found> {
 /// The cookies of the session called `name` that a request carries, in either form, and that writing `written`
 /// does not overwrite: they have to be expired in the same response. With nothing written, all of them.
 pub fn stale(cookies: &Cookies, name: &str, written: &[(String, String)]) -> Vec<String> {
-    cookies
-        .names()
-        .filter(|cookie| is_of_session(cookie, name) && !written.iter().any(|(w, _)| w == cookie))
-        .map(str::to_owned)
-        .collect()
+    let mut stale = Vec::new();
+    for cookie in cookies.names() {
+        if is_of_session(cookie, name) && !written.iter().any(|(w, _)| w == cookie) {
+            stale.push(cookie.to_owned());
+        }
+    }
+    stale
 }
 
 /// Whether a cookie is one of those that carry the session called `name`: `NAME`, or `NAME.` and a number of at

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::json;
 use crate::lease::Successor;
 use crate::secret::Secret;
 use crate::sorted::SortedMap;
@@ -143,9 +144,8 @@ impl Session {
     /// may have changed it since.
     #[must_use]
     pub fn followed_by(&self, successor: &Successor, now: Timestamp) -> Self {
-        let mut claims = Map::clone(&self.claims);
         // Of the old token; the next one's end may not be known.
-        claims.remove("refresh_expires_at");
+        let mut claims = json::without(&self.claims, &["refresh_expires_at"]);
         claims.extend(successor.claims());
         claims.insert("iat".to_owned(), now.seconds().into());
         Self { claims: claims.into(), ..*self }
@@ -154,10 +154,8 @@ impl Session {
     /// The same session after its grant is gone: without tokens, and saying so.
     #[must_use]
     pub fn without_grant(&self) -> Self {
-        let mut claims = Map::clone(&self.claims);
-        for token in ["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies"] {
-            claims.remove(token);
-        }
+        let tokens = ["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies"];
+        let mut claims = json::without(&self.claims, &tokens);
         claims.insert("error".to_owned(), GRANT_IS_GONE.into());
         Self { claims: claims.into(), ..*self }
     }
@@ -165,8 +163,7 @@ impl Session {
     /// The same session without the access token, which has ended.
     #[must_use]
     pub fn without_access_token(&self) -> Self {
-        let mut claims = Map::clone(&self.claims);
-        claims.remove("access_token");
+        let claims = json::without(&self.claims, &["access_token"]);
         Self { claims: claims.into(), ..*self }
     }
 

@@ -97,10 +97,11 @@ pub fn write(
         return Err(TooLarge { length: sealed.len() });
     }
     let chunks = chunk::split(names.session(), &sealed, config.dialect);
-    let fresh = chunks
-        .iter()
-        .map(|(name, value)| SetCookie::new(name, value).domain(domain).expires(now.plus(lifetime)));
-    Ok(expired(domain, names, cookies, &chunks).into_iter().chain(fresh).collect())
+    let mut written = expired(domain, names, cookies, &chunks);
+    for (name, value) in &chunks {
+        written.push(SetCookie::new(name, value).domain(domain).expires(now.plus(lifetime)));
+    }
+    Ok(written)
 }
 
 /// Takes away what of a session may be in the browser where it shows no cookies, but for what `written` replaces:
@@ -110,11 +111,16 @@ pub fn expire_unseen(
     names: &CookieNames,
     written: &[SetCookie],
 ) -> Vec<SetCookie> {
-    let pieces = |name: &str| (0..chunk::MAX_CHUNKS).map(|i| format!("{name}.{i}")).collect::<Vec<_>>();
-    let own = [names.session().to_owned()].into_iter().chain(pieces(names.session()));
-    own.filter(|name| !written.iter().any(|cookie| cookie.name() == name))
-        .map(|name| SetCookie::expired(name).domain(domain))
-        .collect()
+    let mut unseen = vec![names.session().to_owned()];
+    for number in 0..chunk::MAX_CHUNKS {
+        unseen.push(chunk::piece(names.session(), number));
+    }
+    unseen.retain(|name| !written.iter().any(|cookie| cookie.name() == name));
+    let mut expired = Vec::new();
+    for name in unseen {
+        expired.push(SetCookie::expired(name).domain(domain));
+    }
+    expired
 }
 
 /// The cookies that remove every trace of a session from the browser.
@@ -137,15 +143,20 @@ fn expired(
     cookies: &Cookies,
     written: &[(String, String)],
 ) -> Vec<SetCookie> {
-    let present = |but| {
-        let names = [names.session(), names.other_session()];
-        names.into_iter().flat_map(move |name| chunk::stale(cookies, name, but))
-    };
-    let shared = present(written).map(|name| SetCookie::expired(name).domain(domain));
-    // A cookie of before `cookies.domain` was set, Auth.js's own for one, belongs to this host alone. It would
-    // outlive the shared one of the same name, and browsers send it first.
-    let host_only = present(&[]).filter(|_| domain.is_some()).map(SetCookie::expired);
-    shared.chain(host_only).collect()
+    let mut expired = Vec::new();
+    for session in [names.session(), names.other_session()] {
+        for name in chunk::stale(cookies, session, written) {
+            expired.push(SetCookie::expired(name).domain(domain));
+        }
+        // A cookie of before `cookies.domain` was set, Auth.js's own for one, belongs to this host alone. It would
+        // outlive the shared one of the same name, and browsers send it first.
+        if domain.is_some() {
+            for name in chunk::stale(cookies, session, &[]) {
+                expired.push(SetCookie::expired(name));
+            }
+        }
+    }
+    expired
 }
 
 /// What the session's key is derived with: v5 gives every cookie a key of its own, v4 the session none.

@@ -167,10 +167,14 @@ impl Transaction {
 pub fn surplus(cookies: &Cookies, names: &CookieNames) -> Vec<String> {
     let prefix = names.transaction_prefix();
     // They come in their order.
-    let open: Vec<&str> =
-        cookies.names().filter(|name| name.strip_prefix(prefix).is_some_and(is_id)).collect();
-    let surplus = open.len().saturating_sub(MOST_OPEN - 1).min(MOST_EXPIRED);
-    open.into_iter().take(surplus).map(str::to_owned).collect()
+    let mut open = Vec::new();
+    for name in cookies.names() {
+        if name.strip_prefix(prefix).is_some_and(is_id) {
+            open.push(name.to_owned());
+        }
+    }
+    open.truncate(open.len().saturating_sub(MOST_OPEN - 1).min(MOST_EXPIRED));
+    open
 }
 
 fn is_id(text: &str) -> bool {
