@@ -287,12 +287,12 @@ fn text<'a>(raw: &'a Map<String, Value>, name: &'static str) -> Result<Option<&'
     }
 }
 
-/// Whole seconds of a number or of a number in a string.
+/// Whole seconds of a number or of a number in a string. That is read as JSON's are: the standard library reads floating
+/// point numbers with a table of ten kilobytes, of which nothing can be compressed.
 fn lifetime(value: &Value) -> Option<Duration> {
     let seconds = match value {
-        Value::Number(number) => number.as_f64()?,
-        Value::String(digits) => digits.trim().parse().ok()?,
-        _ => return None,
+        Value::String(digits) => crate::json::parse(digits.as_bytes()).ok()?.as_f64()?,
+        value => value.as_f64()?,
     };
     if seconds.is_nan() || seconds < 1.0 {
         return None;
@@ -599,7 +599,9 @@ mod tests {
             (json!("0"), None),
             (json!("soon"), None),
             (json!("NaN"), None),
-            (json!("inf"), longest),
+            (json!("inf"), None),
+            (json!("+3600"), None),
+            (json!("3.6e3"), Some(3600)),
             (json!(""), None),
             (json!(null), None),
             (json!(true), None),
