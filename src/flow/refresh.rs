@@ -225,7 +225,8 @@ async fn outcome<P: Platform>(
                     is_alive,
                     patience,
                 };
-                let landed = platform.to_the_end(flight.fly(place));
+                // In a box: every guarded request would carry the room for it.
+                let landed = platform.to_the_end(Box::pin(flight.fly(place)));
                 // It flies on where the request goes on without it; from one that crashed nobody hears.
                 let time = if is_alive { PATIENCE_WITH_A_TOKEN } else { PATIENCE * 3 };
                 let elsewhere = || Outcome::Elsewhere { until: platform.now().plus(Duration::from_secs(1)) };
