@@ -1,27 +1,31 @@
 //! What is known of the providers, kept for the life of the isolate: their metadata and their keys.
 
 mod client;
+mod kept;
 
 pub(crate) use client::client;
+pub(crate) use kept::ProviderCache;
 
-use std::cell::RefCell;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::config::Provider;
+use crate::Vestibule;
 use crate::config::oauth::{IdTokenAlgorithm, OAuthProvider, OpenId};
+use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
 use crate::flow::Exchange;
+use crate::flow::provider::kept::{ASKING, Kind, Known, Published, Slot, Turn};
 use crate::jose::jwk::JwkSet;
 use crate::jose::jws::{self, Algorithm, JwsError, UnverifiedJws, VerifiedPayload};
+use crate::json::json;
 use crate::oauth::discovery::{self, Issuer, ProviderMetadata};
 use crate::oauth::id_token::{Flaw, IdTokenError};
 use crate::oauth::jwks;
 use crate::oauth::token::Reading;
-use crate::platform::{FetchRequest, FetchResponse, Level, Platform};
-use crate::sorted::SortedMap;
+use crate::platform::{FetchRequest, FetchResponse, Level, Platform, within};
 use crate::time::Timestamp;
 
 /// How long metadata and keys are taken as they are. Providers ask for hours to a day; an hour bounds how
@@ -36,9 +40,9 @@ const STALE: Duration = Duration::from_hours(24);
 /// an invented `kid`, and each must not cost a request to the provider.
 const UNKNOWN_KEY_THROTTLE: Duration = Duration::from_mins(1);
 
-/// How often a token that somebody brings may make us ask for the same document, and how long others wait for the
-/// answer: a provider that is out of order, or far away, does not get more of us for more of them.
-const ASKING: Duration = Duration::from_secs(5);
+/// How long who asks waits for the answer where an older copy would do; a healthy provider needs less. The answer is
+/// kept for the next ones when it comes.
+const PATIENCE_WITH_A_COPY: Duration = Duration::from_millis(1500);
 
 /// How often a request looks whether another one of its isolate is done asking.
 const POLL: Duration = Duration::from_millis(20);
@@ -52,37 +56,13 @@ enum Asker {
     Anybody,
 }
 
-/// One isolate's knowledge of the providers. Plain data: nothing of one request's is kept for another.
-#[derive(Default)]
-pub(crate) struct ProviderCache(RefCell<SortedMap<String, Known>>);
-
-#[derive(Default)]
-struct Known {
-    metadata: Slot<ProviderMetadata>,
-    keys: Slot<JwkSet>,
-}
-
-struct Slot<T> {
-    fetched: Option<Fetched<T>>,
-    /// When [`Asker::Anybody`] last made us ask, and whether that request still waits for the answer.
-    asked: Option<(Timestamp, bool)>,
-}
-
-impl<T> Default for Slot<T> {
-    fn default() -> Self {
-        Self { fetched: None, asked: None }
-    }
-}
-
-struct Fetched<T> {
-    value: Rc<T>,
-    at: Timestamp,
-}
-
-impl<T> Fetched<T> {
-    fn within(&self, age: Duration, now: Timestamp) -> Option<Rc<T>> {
-        (now < self.at.plus(age)).then(|| Rc::clone(&self.value))
-    }
+/// What somebody looks for in what a provider publishes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// What holds; an older copy will do where there is nothing better.
+    Current,
+    /// What is not in the copy.
+    News,
 }
 
 /// The provider's metadata, asked for at most once an hour; of a provider that publishes none, what is configured.
@@ -107,14 +87,12 @@ async fn metadata_for<P: Platform>(
             return Err(Error::Configuration(format!("provider {} has no endpoints", provider.id)));
         }
     };
-    let issuer = issuer(openid);
     let document = Document {
-        name: "discovery",
-        request: discovery::request(&issuer),
-        parse: |response: &FetchResponse| Ok(discovery::parse(&issuer, response)?.with_configured(oauth)),
+        kind: Kind::Metadata,
+        request: discovery::request(&issuer(openid)),
         slot: |known| &mut known.metadata,
     };
-    current(exchange, provider, FRESH, asker, document).await
+    current(exchange, provider, Wanted::Current, asker, document).await
 }
 
 fn issuer(openid: &OpenId) -> Issuer<'_> {
@@ -181,122 +159,165 @@ async fn verify_by_keys<P: Platform>(
     asker: Asker,
 ) -> Result<VerifiedPayload, Error> {
     let refused = |cause: JwsError| blame(provider, cause);
-    let known = keys(exchange, provider, metadata, FRESH, asker).await?;
-    match jws::verify(exchange.platform, jws, &known, accepted).await {
+    let known = keys(exchange, provider, metadata, Wanted::Current, asker).await?;
+    let error = match jws::verify(exchange.platform, jws, &known, accepted).await {
         // A token that names no key may be of one that is not known yet, too.
-        Err(error) if error == JwsError::UnknownKey || jws.kid().is_none() => {
-            let newer = keys(exchange, provider, metadata, UNKNOWN_KEY_THROTTLE, asker).await?;
-            jws::verify(exchange.platform, jws, &newer, accepted).await.map_err(refused)
-        }
-        verified => verified.map_err(refused),
+        Err(error) if error == JwsError::UnknownKey || jws.kid().is_none() => error,
+        verified => return verified.map_err(refused),
+    };
+    match keys(exchange, provider, metadata, Wanted::News, asker).await {
+        Ok(newer) => jws::verify(exchange.platform, jws, &newer, accepted).await.map_err(refused),
+        // The token is the provider's own: that its keys are not to be had is no word against it.
+        Err(unavailable) if asker == Asker::Person => Err(unavailable),
+        Err(_) => Err(refused(error)),
     }
 }
 
-/// The provider's keys, not older than `age` unless it gives no newer ones.
+/// The provider's keys.
 async fn keys<P: Platform>(
     exchange: &Exchange<'_, P>,
     provider: &Provider,
     metadata: &ProviderMetadata,
-    age: Duration,
+    wanted: Wanted,
     asker: Asker,
 ) -> Result<Rc<JwkSet>, Error> {
     let Some(request) = jwks::request(metadata) else {
         return Err(blame(provider, JwsError::UnknownKey));
     };
-    let document = Document {
-        name: "jwks",
-        request,
-        parse: |response: &FetchResponse| Ok(jwks::parse(response)?),
-        slot: |known| &mut known.keys,
-    };
-    current(exchange, provider, age, asker, document).await
+    let document = Document { kind: Kind::Keys, request, slot: |known| &mut known.keys };
+    current(exchange, provider, wanted, asker, document).await
 }
 
-/// Something a provider publishes: how to ask for it, how to read it, where it is kept.
-struct Document<T, F> {
-    name: &'static str,
+/// Something a provider publishes: how to ask for it, where it is kept.
+struct Document<T> {
+    kind: Kind,
     request: FetchRequest,
-    parse: F,
     slot: fn(&mut Known) -> &mut Slot<T>,
 }
 
-/// What is kept of a document if it is younger than `age`, otherwise the document itself, otherwise, while
-/// the provider does not give it, what was kept for up to [`STALE`].
+/// What is kept of a document if it is young enough, otherwise the document itself, otherwise, while the provider
+/// does not give it, what was kept for up to [`STALE`].
+///
+/// Whoever has such a copy waits for nobody else, and where a try failed not long ago asks nobody either.
 async fn current<P: Platform, T>(
     exchange: &Exchange<'_, P>,
     provider: &Provider,
-    age: Duration,
+    wanted: Wanted,
     asker: Asker,
-    document: Document<T, impl Fn(&FetchResponse) -> Result<T, ProviderError>>,
+    document: Document<T>,
 ) -> Result<Rc<T>, Error> {
-    let cache = &exchange.vestibule.providers;
-    let kept = |age| {
-        cache.with(provider, |known| (document.slot)(known).fetched.as_ref()?.within(age, exchange.now))
+    let (platform, cache) = (exchange.platform, &exchange.vestibule.providers);
+    let Document { kind, request, slot } = document;
+    let kept = |age| cache.with(&provider.id, |known| slot(known).within(age, platform.now()));
+    let left_alone = || blame(provider, ProviderError::LeftAlone { endpoint: kind.name() });
+    let (age, patience) = match (wanted, asker) {
+        (Wanted::Current, _) => (FRESH, ASKING),
+        (Wanted::News, Asker::Anybody) => (UNKNOWN_KEY_THROTTLE, ASKING),
+        // As long as they would wait who ask themselves.
+        (Wanted::News, Asker::Person) => (UNKNOWN_KEY_THROTTLE, request.timeout),
     };
-    let patience = exchange.platform.now().plus(ASKING);
-    loop {
+    let patience = platform.now().plus(patience);
+    let copy = loop {
         if let Some(value) = kept(age) {
             return Ok(value);
         }
-        if asker == Asker::Person {
-            break;
+        let copy = if wanted == Wanted::Current { kept(STALE) } else { None };
+        let now = platform.now();
+        match (cache.with(&provider.id, |known| known.turn(kind, copy.is_some(), now)), copy) {
+            (Turn::Ask, copy) => break copy,
+            (_, Some(copy)) => return Ok(copy),
+            // Nobody else's failure is theirs.
+            (_, None) if (wanted, asker) == (Wanted::Current, Asker::Person) => break None,
+            (Turn::Wait, None) if now < patience => platform.sleep(POLL).await,
+            (Turn::Wait | Turn::Later, None) => return Err(left_alone()),
         }
-        let now = exchange.platform.now();
-        match cache.with(provider, |known| (document.slot)(known).turn(now)) {
-            Turn::Ask => break,
-            Turn::Wait if now < patience => exchange.platform.sleep(POLL).await,
-            Turn::Wait | Turn::Later => {
-                let error = ProviderError::LeftAlone { endpoint: document.name };
-                return kept(STALE).ok_or_else(|| blame(provider, error));
+    };
+    let begun = platform.now();
+    cache.with(&provider.id, |known| known.begin(kind, begun));
+    let question = Question {
+        vestibule: exchange.vestibule.clone(),
+        platform: platform.clone(),
+        provider: provider.id.clone(),
+        kind,
+        request,
+        begun,
+    };
+    if let Some(copy) = copy {
+        let answered = pin!(platform.to_the_end(question.ask()));
+        match within(platform, PATIENCE_WITH_A_COPY, answered).await {
+            Some(Ok(())) => {}
+            Some(Err(_)) | None => return Ok(copy),
+        }
+    } else {
+        question.ask().await?;
+    }
+    cache.with(&provider.id, |known| slot(known).newest()).ok_or_else(left_alone)
+}
+
+/// A provider is asked for something. It owns what it needs: who waits for the answer may have gone on without it.
+struct Question<P: Platform> {
+    vestibule: Vestibule,
+    platform: P,
+    provider: String,
+    kind: Kind,
+    request: FetchRequest,
+    begun: Timestamp,
+}
+
+impl<P: Platform> Question<P> {
+    /// Keeps the answer.
+    async fn ask(self) -> Result<(), Error> {
+        let Self { vestibule, platform, provider, kind, request, begun } = self;
+        let answer = platform.fetch(request).await;
+        let now = platform.now();
+        let read = answer
+            .map_err(|cause| ProviderError::Unreachable { endpoint: kind.name(), cause })
+            .and_then(|response| kind.read(&vestibule, &provider, &response));
+        let error = match read {
+            Ok(published) => {
+                vestibule.providers.with(&provider, |known| known.keep(published, begun, now));
+                return Ok(());
             }
+            Err(cause) => Error::Provider { provider: provider.clone(), cause },
+        };
+        let has_copy = vestibule.providers.with(&provider, |known| {
+            known.failed(kind, now);
+            known.has(kind, STALE, now)
+        });
+        if has_copy {
+            let event = json!({ "event": "provider_document_kept", "message": error.to_string() });
+            platform.log(Level::Warn, &event);
         }
-    }
-    let answer = ask(exchange, provider, document.name, document.request).await;
-    let fetched =
-        answer.and_then(|response| (document.parse)(&response).map_err(|cause| blame(provider, cause)));
-    if asker == Asker::Anybody {
-        cache.with(provider, |known| (document.slot)(known).is_answered());
-    }
-    match fetched {
-        Ok(value) => {
-            let value = Rc::new(value);
-            let fetched = Fetched { value: Rc::clone(&value), at: exchange.now };
-            cache.with(provider, |known| (document.slot)(known).fetched = Some(fetched));
-            Ok(value)
-        }
-        Err(error) => {
-            let message = error.to_string();
-            let value = kept(STALE).ok_or(error)?;
-            exchange.log(Level::Warn, "provider_document_kept", &message);
-            Ok(value)
-        }
+        Err(error)
     }
 }
 
-/// What somebody does who would ask.
-enum Turn {
-    /// They ask.
-    Ask,
-    /// Somebody else is asking.
-    Wait,
-    /// Somebody asked a moment ago, and it did not help.
-    Later,
-}
-
-impl<T> Slot<T> {
-    fn turn(&mut self, now: Timestamp) -> Turn {
-        match self.asked {
-            Some((at, true)) if now < at.plus(ASKING) => Turn::Wait,
-            Some((at, false)) if now < at.plus(ASKING) => Turn::Later,
-            _ => {
-                self.asked = Some((now, true));
-                Turn::Ask
-            }
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Metadata => "discovery",
+            Self::Keys => "jwks",
         }
     }
 
-    fn is_answered(&mut self) {
-        self.asked = self.asked.map(|(at, _)| (at, false));
+    fn read(
+        self,
+        vestibule: &Vestibule,
+        provider: &str,
+        response: &FetchResponse,
+    ) -> Result<Published, ProviderError> {
+        if let Self::Keys = self {
+            return Ok(Published::Keys(Rc::new(jwks::parse(response)?)));
+        }
+        let providers = &vestibule.config.providers;
+        let found = providers.iter().find(|known| known.id == provider).and_then(|known| match &known.kind {
+            ProviderKind::OAuth(oauth) => Some((oauth, oauth.openid.as_ref()?)),
+            ProviderKind::Credentials(_) => None,
+        });
+        // Nobody asks for what a provider has not.
+        let (oauth, openid) = found.ok_or(ProviderError::LeftAlone { endpoint: self.name() })?;
+        let metadata = discovery::parse(&issuer(openid), response)?.with_configured(oauth);
+        Ok(Published::Metadata(Rc::new(metadata)))
     }
 }
 
@@ -322,10 +343,4 @@ pub(crate) async fn ask<P: Platform>(
 /// The error that says it was this provider's fault.
 pub(crate) fn blame(provider: &Provider, cause: impl Into<ProviderError>) -> Error {
     Error::Provider { provider: provider.id.clone(), cause: cause.into() }
-}
-
-impl ProviderCache {
-    fn with<T>(&self, provider: &Provider, act: impl FnOnce(&mut Known) -> T) -> T {
-        act(self.0.borrow_mut().entry(provider.id.clone(), Known::default))
-    }
 }

@@ -31,6 +31,7 @@ mod login_host;
 mod pages;
 mod protect;
 mod provider;
+mod provider_outage;
 mod refresh;
 mod refresh_trouble;
 mod session;

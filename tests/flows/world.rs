@@ -59,6 +59,8 @@ pub struct Scene {
     /// How long anything else takes that a provider publishes.
     pub document_time: Cell<Duration>,
     pub upstream_time: Cell<Duration>,
+    /// The URLs that take every request and never end their answer.
+    pub hanging: RefCell<Vec<&'static str>>,
     /// After how long the next work that should come to its end stops for ever, as when its isolate is cut off.
     pub dies_after: Cell<Option<Duration>>,
     dice: Cell<u64>,
@@ -149,6 +151,7 @@ impl World {
             token_time: Cell::default(),
             document_time: Cell::default(),
             upstream_time: Cell::default(),
+            hanging: RefCell::default(),
             dies_after: Cell::default(),
             dice: Cell::new(0),
             log: RefCell::default(),
@@ -283,11 +286,13 @@ impl Platform for Stage {
 
     async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
         self.fetched.borrow_mut().push(request.url.clone());
-        if request.url.ends_with("/token") || request.url.ends_with("/refresh") {
-            self.clock.sleep(self.token_time.get()).await;
-        } else {
-            self.clock.sleep(self.document_time.get()).await;
+        let is_grant = request.url.ends_with("/token") || request.url.ends_with("/refresh");
+        let time = if is_grant { self.token_time.get() } else { self.document_time.get() };
+        if time >= request.timeout || self.hanging.borrow().contains(&request.url.as_str()) {
+            self.clock.sleep(request.timeout).await;
+            return Err(FetchError::Timeout(request.timeout));
         }
+        self.clock.sleep(time).await;
         let answer = match request.url.strip_prefix(api::ORIGIN) {
             Some(path) => self.api.answer(path, &request, self.now())?,
             None => self.provider.answer(&request, self.now())?,

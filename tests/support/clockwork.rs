@@ -51,6 +51,12 @@ impl Clockwork {
         self.now.set(self.now.get() + u64::try_from(time.as_micros()).unwrap());
     }
 
+    /// Somebody sets the clock, while nobody waits.
+    #[allow(dead_code, reason = "for those tests whose clock is wrong")]
+    pub fn set_back(&self, time: Duration) {
+        self.now.set(self.now.get() - u64::try_from(time.as_micros()).unwrap());
+    }
+
     /// Waits, in the clock's time.
     pub fn sleep(&self, time: Duration) -> Sleep {
         let clock = self.own.upgrade().expect("a clock that is asked is there");

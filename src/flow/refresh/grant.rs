@@ -151,7 +151,8 @@ async fn check_id_token<P: Platform>(
         Some(Ok(payload)) => payload.into_claims(),
         None
         | Some(Err(Error::Provider {
-            cause: ProviderError::Unreachable { .. } | ProviderError::Jwks(_),
+            cause:
+                ProviderError::Unreachable { .. } | ProviderError::LeftAlone { .. } | ProviderError::Jwks(_),
             ..
         })) => {
             exchange.log(Level::Warn, "id_token_not_verified", "the provider's keys are not to be had");
