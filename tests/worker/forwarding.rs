@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use miniflare_test_harness::{Client, Request, Response, SCHEME_HEADER};
+use miniflare_test_harness::{Client, HarnessBuilder, Request, Response, SCHEME_HEADER};
 use serde_json::{Value, json};
 
 use crate::world::{APP, Surround, World, begin, echo, email, settings, settings_with};
@@ -87,39 +87,56 @@ fn each_host_has_its_own_upstream() {
     assert_eq!(world.requests_to_service("APP").len(), 2);
 }
 
-#[test]
-fn methods_pass_with_their_bodies() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
-    for (method, body) in [
-        ("GET", ""),
-        ("HEAD", ""),
-        ("POST", "a=1"),
-        ("PUT", "\0\u{1f980}"),
-        ("PATCH", "x"),
-        ("DELETE", "x"),
-        ("OPTIONS", ""),
-        ("PROPFIND", "x"),
-    ] {
-        let request = browser.request(method, &format!("{APP}/x")).body("text/x-test; a=b", body);
-        request.send().expect_status(200);
-        let got = world.requests_to_service("APP").pop().unwrap();
-        assert_eq!((got.method.as_str(), got.text().as_str()), (method, body));
-        assert_eq!(got.header_all("content-type"), ["text/x-test; a=b"], "{method}");
-    }
+/// Every kind of upstream, with an echo behind it.
+fn kinds() -> [(&'static str, Surround); 3] {
+    [
+        ("service:APP", |builder| builder.service("APP", echo)),
+        ("https://upstream.example", |builder| builder.host("upstream.example", echo)),
+        ("origin", |builder| builder.origin("app.example.com", echo)),
+    ]
 }
 
 #[test]
-fn a_get_may_say_that_it_has_a_body_and_have_one() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
-    for (method, body) in [("GET", ""), ("HEAD", ""), ("GET", "{\"query\":1}")] {
-        let length = body.len().to_string();
-        let request = browser.request(method, &format!("{APP}/search")).body("application/json", body);
-        let request = if body.is_empty() { request.header("content-length", &length) } else { request };
-        request.send().expect_status(200);
-        let got = world.requests_to_service("APP").pop().unwrap();
-        assert_eq!((got.method.as_str(), got.text().as_str()), (method, body));
+fn methods_pass_with_their_bodies_and_what_they_say_of_them() {
+    for (target, surround) in kinds() {
+        let world = World::with(to(target), surround);
+        let browser = world.signed_in("alice");
+        for (method, body) in [
+            ("GET", ""),
+            ("HEAD", ""),
+            ("GET", "{\"query\":1}"),
+            ("POST", "a=1"),
+            ("POST", ""),
+            ("PUT", "\0\u{1f980}"),
+            ("PATCH", "x"),
+            ("DELETE", "x"),
+            ("OPTIONS", ""),
+            ("PROPFIND", "x"),
+        ] {
+            let length = body.len().to_string();
+            let request = browser.request(method, &format!("{APP}/x")).body("text/x-test; a=b", body);
+            let request = if body.is_empty() { request.header("content-length", &length) } else { request };
+            let reply = request.send().expect_status(200);
+            if method == "HEAD" {
+                continue;
+            }
+            let got = reply.json();
+            let field = |wanted: &str| -> Vec<&str> {
+                let fields = got["headers"].as_array().unwrap().iter();
+                let named = fields.filter(|field| field[0].as_str().unwrap().eq_ignore_ascii_case(wanted));
+                named.map(|field| field[1].as_str().unwrap()).collect()
+            };
+            assert_eq!(
+                (got["method"].as_str(), got["body"].as_str()),
+                (Some(method), Some(body)),
+                "{target}"
+            );
+            assert_eq!(field("content-type"), ["text/x-test; a=b"], "{target} {method}");
+            if !body.is_empty() {
+                assert_eq!(field("content-length"), [length.as_str()], "{target} {method}");
+                assert_eq!(field("transfer-encoding"), [""; 0], "{target} {method}");
+            }
+        }
     }
 }
 
@@ -409,12 +426,7 @@ fn parts_and_conditions_of_a_response_are_between_the_client_and_the_upstream() 
 
 #[test]
 fn a_body_of_unknown_length_reaches_every_kind_of_upstream() {
-    let kinds: [(&str, Surround); 3] = [
-        ("service:APP", |builder| builder.service("APP", echo)),
-        ("https://upstream.example", |builder| builder.host("upstream.example", echo)),
-        ("origin", |builder| builder.origin("app.example.com", echo)),
-    ];
-    for (target, surround) in kinds {
+    for (target, surround) in kinds() {
         let world = World::with(to(target), surround);
         let cookie = cookie_of(&world.signed_in("alice"));
         // A GET's body goes out where its length is known: the runtime's HTTP client sends no other.
@@ -533,21 +545,34 @@ fn a_websocket_is_for_those_who_are_signed_in() {
 
 #[test]
 fn an_upstream_that_fails_is_a_502_and_nobody_is_signed_out() {
-    let world = World::with(always_renewed(), |builder| {
-        builder.service("APP", |request| match request.path() {
-            "/close" => Response::close(),
-            "/garbage" => Response::raw("no response\r\n\r\n"),
-            _ => Response::text("fine"),
-        })
-    });
-    let browser = world.signed_in("alice");
-    for path in ["/close", "/garbage"] {
-        let reply = browser.get(&format!("{APP}{path}")).send().expect_status(502);
-        assert_eq!(reply.json(), json!({ "error": "upstream_unavailable" }));
-        assert_eq!(reply.set_cookies(), [""; 0]);
+    let failing = |request: &Request| match request.path() {
+        "/close" => Response::close(),
+        "/garbage" => Response::raw("no response\r\n\r\n"),
+        _ => Response::text("fine"),
+    };
+    let kinds: [(&str, &dyn Fn(HarnessBuilder) -> HarnessBuilder); 3] = [
+        ("service:APP", &|builder| builder.service("APP", failing)),
+        ("https://upstream.example", &|builder| builder.host("upstream.example", failing)),
+        ("origin", &|builder| builder.origin("app.example.com", failing)),
+    ];
+    // An answer that brings a renewed session is made otherwise than one that brings nothing.
+    for update_age in ["0s", "1d"] {
+        for (target, surround) in kinds {
+            let mut settings = to(target);
+            settings["session"]["update_age"] = json!(update_age);
+            let world = World::with(settings, surround);
+            let browser = world.signed_in("alice");
+            for path in ["/close", "/garbage"] {
+                let reply = browser.get(&format!("{APP}{path}")).send().expect_status(502);
+                assert_eq!(reply.json(), json!({ "error": "upstream_unavailable" }), "{target}");
+                assert_eq!(reply.header("cache-control"), Some("private, no-store"));
+                assert_eq!(reply.set_cookies(), [""; 0]);
+            }
+            world.logs().wait_for("forward_failed", Duration::from_secs(5));
+            assert_eq!(browser.get(&format!("{APP}/fine")).send().expect_status(200).text(), "fine");
+            assert_eq!(email(&browser), "alice@example.com");
+        }
     }
-    world.logs().wait_for("forward_failed", Duration::from_secs(5));
-    assert_eq!(email(&browser), "alice@example.com");
 }
 
 #[test]
