@@ -11,6 +11,9 @@ const EXPORT: u8 = 7;
 const CODE: u8 = 10;
 const DATA: u8 = 11;
 
+/// The part of the custom section "name" (appendix 7.4.1) that is about functions.
+const NAMES_OF_FUNCTIONS: u8 = 1;
+
 /// What every module begins with: its magic number and the version of the format.
 const PREAMBLE: &[u8] = b"\0asm\x01\0\0\0";
 
@@ -40,16 +43,22 @@ impl<'a> Module<'a> {
     /// Every function that the module defines.
     pub(crate) fn functions(&self) -> Result<Vec<Function>> {
         let imported = self.imported_functions()?;
-        let names = self.names()?;
+        let mut names = self.names()?;
+        let bodies = self.bodies()?.into_iter().enumerate();
+        Ok(bodies
+            .map(|(at, body)| Function {
+                name: names.remove(&(imported + at)).unwrap_or_default(),
+                bytes: body.len(),
+            })
+            .collect())
+    }
+
+    /// The code of every function that the module defines.
+    pub(crate) fn bodies(&self) -> Result<Vec<&'a [u8]>> {
         let Some(code) = self.section(CODE) else { return Ok(Vec::new()) };
         let mut code = Reader(code);
         let count = code.number()?;
-        (0..count)
-            .map(|at| {
-                let name = names.get(&(imported + at)).cloned().unwrap_or_default();
-                Ok(Function { name, bytes: code.bytes()?.len() })
-            })
-            .collect()
+        (0..count).map(|_| code.bytes()).collect()
     }
 
     /// How much data the module brings along: texts and tables.
@@ -79,11 +88,31 @@ impl<'a> Module<'a> {
         module
     }
 
+    /// The same module with other names: those that `name` gives to the functions that it defines, by their place among
+    /// these and their present name.
+    pub(crate) fn with_names(&self, name: impl Fn(usize, &str) -> String) -> Result<Vec<u8>> {
+        let imported = self.imported_functions()?;
+        let functions = self.functions()?;
+        let mut names = Vec::new();
+        write_number(&mut names, number(functions.len()));
+        for (at, function) in functions.iter().enumerate() {
+            write_number(&mut names, number(imported + at));
+            write_bytes(&mut names, name(at, &function.name).as_bytes());
+        }
+        let mut body = Vec::new();
+        write_bytes(&mut body, b"name");
+        write_section(&mut body, NAMES_OF_FUNCTIONS, &names);
+        let mut module = self.without_names();
+        write_section(&mut module, CUSTOM, &body);
+        Ok(module)
+    }
+
     fn section(&self, wanted: u8) -> Option<&'a [u8]> {
         self.sections.iter().find(|(id, _)| *id == wanted).map(|(_, body)| *body)
     }
 
-    fn imported_functions(&self) -> Result<u32> {
+    /// How many functions it imports. Their numbers are before those of its own.
+    pub(crate) fn imported_functions(&self) -> Result<usize> {
         let Some(imports) = self.section(IMPORT) else { return Ok(0) };
         let mut imports = Reader(imports);
         let mut functions = 0;
@@ -113,7 +142,7 @@ impl<'a> Module<'a> {
         Ok(functions)
     }
 
-    fn names(&self) -> Result<HashMap<u32, String>> {
+    fn names(&self) -> Result<HashMap<usize, String>> {
         let mut names = HashMap::new();
         let Some((_, section)) = self.sections.iter().find(|(id, body)| is_name_section(*id, body)) else {
             return Ok(names);
@@ -122,11 +151,10 @@ impl<'a> Module<'a> {
         section.bytes()?;
         while !section.0.is_empty() {
             let (kind, body) = (section.byte()?, section.bytes()?);
-            // 1: those of functions.
-            if kind == 1 {
+            if kind == NAMES_OF_FUNCTIONS {
                 let mut body = Reader(body);
                 for _ in 0..body.number()? {
-                    let (index, name) = (body.number()?, body.bytes()?);
+                    let (index, name) = (body.number()? as usize, body.bytes()?);
                     names.insert(index, String::from_utf8_lossy(name).into_owned());
                 }
             }
@@ -163,8 +191,13 @@ fn write_section(module: &mut Vec<u8>, id: u8, body: &[u8]) {
 }
 
 fn write_bytes(to: &mut Vec<u8>, bytes: &[u8]) {
-    write_number(to, u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+    write_number(to, number(bytes.len()));
     to.extend(bytes);
+}
+
+/// Modules count in 32 bits.
+fn number(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 /// LEB128, as all numbers here.
@@ -253,6 +286,19 @@ mod tests {
             Module::parse(&nameless).unwrap().functions().unwrap(),
             [function("", 2), function("", 3)]
         );
+    }
+
+    #[test]
+    fn functions_get_other_names() {
+        let module = Module::parse(MODULE).unwrap();
+        let other = module.with_names(|at, name| format!("{at} {name}")).unwrap();
+        let other = Module::parse(&other).unwrap();
+        assert_eq!(other.functions().unwrap(), [function("0 a::", 2), function("1 <b::c>d", 3)]);
+        assert_eq!(other.bodies().unwrap(), module.bodies().unwrap());
+        assert_eq!(other.without_names(), module.without_names());
+
+        let named = Module::parse(PREAMBLE).unwrap().with_names(|_, name| name.to_owned()).unwrap();
+        assert_eq!(Module::parse(&named).unwrap().functions().unwrap(), []);
     }
 
     #[test]

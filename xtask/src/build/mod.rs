@@ -6,6 +6,7 @@
 
 mod bindings;
 mod compile;
+mod order;
 mod shim;
 mod size;
 
@@ -26,16 +27,16 @@ const SCRIPT: &str = "index.js";
 const MODULE: &str = "index_bg.wasm";
 
 /// What wasm-opt is told: what makes the compressed module small. Inlining costs a tenth of it, because what was a
-/// copy of another function is none any more; copies that stand side by side, which sorting by name makes them,
-/// compress better than apart. The features are those that rustc and wasm-bindgen (exceptions: its abort handler)
-/// use here and the Workers runtime has; it refuses code that uses others.
+/// copy of another function is none any more. Below an address of 1024 is the far end of the stack, which nothing
+/// reaches: what would be there is out of bounds. The features are those that rustc and wasm-bindgen (exceptions: its
+/// abort handler) use here and the Workers runtime has; it refuses code that uses others.
 const OPTIMIZE: &[&str] = &[
     "-Oz",
     // For `size`; they are taken out afterwards.
     "--debuginfo",
     "--one-caller-inline-max-function-size=15",
     "--skip-pass=local-cse",
-    "--reorder-functions-by-name",
+    "--low-memory-unused",
     "--enable-bulk-memory",
     "--enable-bulk-memory-opt",
     "--enable-call-indirect-overlong",
@@ -49,9 +50,10 @@ const OPTIMIZE: &[&str] = &[
 ];
 
 /// The steps after cargo themselves: where they change, their output does.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     include_str!("mod.rs"),
     include_str!("bindings.rs"),
+    include_str!("order.rs"),
     include_str!("shim.rs"),
     include_str!("size.rs"),
     include_str!("../wasm.rs"),
@@ -188,15 +190,31 @@ fn take_names_out(staging: &Path, source: Source) -> Result<()> {
     fs::write(staging.join(NAMED), bytes).context("cannot write the WebAssembly with names")
 }
 
-/// wasm-opt, in place.
+/// Makes the module small, in place, and then brings its functions into an order. wasm-opt sorts by names, so it is
+/// names that say the order.
 fn optimize(project: &Project, staging: &Path) -> Result<()> {
-    let module = staging.join(MODULE);
-    let smaller = staging.join("smaller.wasm");
+    let path = staging.join(MODULE);
+    wasm_opt(project, &path, "--reorder-functions")?;
+    renamed(&path, order::numbered)?;
+    wasm_opt(project, &path, "--reorder-functions-by-name")?;
+    renamed(&path, order::without_numbers)
+}
+
+/// Rewrites the module in that file.
+fn renamed(path: &Path, rename: impl Fn(&Module<'_>) -> Result<Vec<u8>>) -> Result<()> {
+    let bytes = fs::read(path).context("cannot read wasm-opt's output")?;
+    let renamed = rename(&Module::parse(&bytes)?)?;
+    fs::write(path, renamed).context("cannot write the WebAssembly with other names")
+}
+
+/// wasm-opt, in place, with one pass more at the end.
+fn wasm_opt(project: &Project, module: &Path, last: &str) -> Result<()> {
+    let smaller = module.with_extension("smaller");
     let mut command = project.command(tools::node(project)?);
-    command.arg("node_modules/binaryen/bin/wasm-opt").args(OPTIMIZE);
+    command.arg("node_modules/binaryen/bin/wasm-opt").args(OPTIMIZE).arg(last);
     command.args([module.as_os_str(), OsStr::new("-o"), smaller.as_os_str()]);
     run_quietly(&mut command)?;
-    fs::rename(&smaller, &module).context("cannot replace the WebAssembly by wasm-opt's")
+    fs::rename(&smaller, module).context("cannot replace the WebAssembly by wasm-opt's")
 }
 
 /// esbuild: the shim, the bindings and the snippets of crates become one minified module. The WebAssembly
