@@ -172,8 +172,7 @@ fn drop_unused_exports(script: &Path, staging: &Path) -> Result<()> {
     let script = fs::read_to_string(script).context("cannot read esbuild's bundle")?;
     let path = staging.join(MODULE);
     let bytes = fs::read(&path).context("cannot read the WebAssembly")?;
-    let used = Module::parse(&bytes)?
-        .with_exports(|name| script.contains(name) && !shim::is_of_unused_class(name))?;
+    let used = Module::parse(&bytes)?.with_exports(|name| script.contains(name))?;
     fs::write(&path, used).context("cannot write the WebAssembly without unused exports")
 }
 

@@ -20,7 +20,7 @@ const EVENTS: &[&str] = &["fetch", "scheduled", "queue", "email", "tail"];
 const INTERNAL: &[&str] = &["__wbg_reset_state", "__worker_init_state"];
 
 /// Classes of the `worker` crate, and of the one for streams below it: for what a Worker may do and this one does
-/// not.
+/// not. Nothing names them, so esbuild leaves them out.
 const UNUSED_CLASSES: &[&str] = &[
     "ContainerStartupOptions",
     "IntoUnderlyingByteSource",
@@ -29,16 +29,6 @@ const UNUSED_CLASSES: &[&str] = &[
     "MinifyConfig",
     "R2Range",
 ];
-
-/// Whether an export of the WebAssembly belongs to such a class: `intounderlyingsink_close`,
-/// `__wbg_get_minifyconfig_css`.
-pub(super) fn is_of_unused_class(export: &str) -> bool {
-    UNUSED_CLASSES.iter().any(|class| {
-        let class = class.to_ascii_lowercase();
-        let own = export.trim_start_matches("__wbg_").trim_start_matches("get_").trim_start_matches("set_");
-        own.strip_prefix(class.as_str()).is_some_and(|rest| rest.starts_with('_'))
-    })
-}
 
 /// Writes `shim.js` beside wasm-bindgen's `index.js`.
 pub(super) fn write(staging: &Path) -> Result<()> {
@@ -108,22 +98,6 @@ fn name_before(text: &str, end: char) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn exports_of_classes_that_nobody_uses_are_known() {
-        for (export, is_unused) in [
-            ("intounderlyingsink_close", true),
-            ("__wbg_intounderlyingsource_free", true),
-            ("__wbg_get_minifyconfig_css", true),
-            ("__wbg_set_containerstartupoptions_entrypoint", true),
-            ("refreshlease_fetch", false),
-            ("__wbg_refreshlease_free", false),
-            ("fetch", false),
-            ("__wbindgen_malloc", false),
-        ] {
-            assert_eq!(is_of_unused_class(export), is_unused, "{export}");
-        }
-    }
 
     #[test]
     fn handlers_and_durable_objects_are_told_apart_from_what_is_internal() {
