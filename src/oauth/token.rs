@@ -287,18 +287,42 @@ fn text<'a>(raw: &'a Map<String, Value>, name: &'static str) -> Result<Option<&'
     }
 }
 
-/// Whole seconds of a number or of a number in a string. That is read as JSON's are: the standard library reads floating
-/// point numbers with a table of ten kilobytes, of which nothing can be compressed.
+/// Whole seconds of a number or of a number in a string; `None` for less than one.
 fn lifetime(value: &Value) -> Option<Duration> {
     let seconds = match value {
-        Value::String(digits) => crate::json::parse(digits.as_bytes()).ok()?.as_f64()?,
-        value => value.as_f64()?,
+        Value::String(text) => whole(text.trim())?,
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "whole, and not more than fit"
+        )]
+        value => value.as_f64()? as u64,
     };
-    if seconds.is_nan() || seconds < 1.0 {
+    (seconds > 0).then(|| Duration::from_secs(seconds.min(LONGEST_LIFETIME_SECONDS)))
+}
+
+/// What stands before the point of a decimal number that is not negative; the most where it is more. Not by the
+/// standard library, which reads such a text with ten kilobytes of tables of which nothing can be compressed.
+fn whole(number: &str) -> Option<u64> {
+    let number = number.strip_prefix('+').unwrap_or(number);
+    if number.eq_ignore_ascii_case("inf") || number.eq_ignore_ascii_case("infinity") {
+        return Some(u64::MAX);
+    }
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (before, behind) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = || before.bytes().chain(behind.bytes());
+    if digits().next().is_none() || !digits().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let longest = Duration::from_secs(LONGEST_LIFETIME_SECONDS);
-    Some(Duration::try_from_secs_f64(seconds.floor()).unwrap_or(longest).min(longest))
+    let places = i32::try_from(before.len()).ok()?.saturating_add(exponent.parse().ok()?);
+    let mut digits = digits();
+    let mut whole: u64 = 0;
+    // More places than these only make it larger than the most, or leave it zero.
+    for _ in 0..places.min(1000) {
+        let digit = digits.next().map_or(0, |b| b - b'0');
+        whole = whole.saturating_mul(10).saturating_add(digit.into());
+    }
+    Some(whole)
 }
 
 /// Why there are no tokens.
@@ -599,9 +623,19 @@ mod tests {
             (json!("0"), None),
             (json!("soon"), None),
             (json!("NaN"), None),
-            (json!("inf"), None),
-            (json!("+3600"), None),
+            (json!("inf"), longest),
+            (json!("+3600"), Some(3600)),
             (json!("3.6e3"), Some(3600)),
+            (json!("36000e-1"), Some(3600)),
+            (json!("3599.9"), Some(3599)),
+            (json!(".5"), None),
+            (json!("5."), Some(5)),
+            (json!("1e400"), longest),
+            (json!("1e-400"), None),
+            (json!("0e99999"), None),
+            (json!("1e"), None),
+            (json!("."), None),
+            (json!("1.2.3"), None),
             (json!(""), None),
             (json!(null), None),
             (json!(true), None),
@@ -706,6 +740,17 @@ mod tests {
         fn no_answer_makes_the_parser_panic(body in any_json(), status in prop_oneof![Just(200), Just(400), any::<u16>()]) {
             let _ = parse(&json_response(status, &body));
             let _ = parse(&json_response(200, &json!({"access_token": "t", "token_type": "Bearer", "expires_in": body})));
+        }
+
+        #[test]
+        fn a_number_in_a_string_is_read_as_the_standard_library_reads_it(
+            text in "[+-]?[0-9]{0,12}(\\.[0-9]{0,4})?([eE][+-]?[0-9]{1,3})?",
+        ) {
+            let read = lifetime(&json!(text)).map(|lifetime| lifetime.as_secs());
+            let number = text.parse::<f64>().ok().filter(|number| *number >= 1.0);
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            let expected = number.map(|number| (number as u64).min(LONGEST_LIFETIME_SECONDS));
+            prop_assert_eq!(read, expected, "{}", text);
         }
 
         #[test]
