@@ -57,6 +57,31 @@ fn every_page_allows_its_own_style_and_its_forms_and_nothing_else() {
 }
 
 #[test]
+fn a_provider_on_this_machine_can_be_reached_from_a_page_on_https() {
+    for (provider, expected) in [
+        (json!({ "id": "acme", "type": "oidc", "issuer": "https://idp.example" }), "'self' https:;"),
+        (json!({ "id": "acme", "type": "oidc", "issuer": "http://localhost:9400" }), "'self' https: http:;"),
+        (
+            json!({
+                "id": "acme",
+                "type": "oauth2",
+                "authorization": "http://127.0.0.1:8080/authorize",
+                "token": "http://127.0.0.1:8080/token",
+                "userinfo": "http://127.0.0.1:8080/me",
+            }),
+            "'self' https: http:;",
+        ),
+    ] {
+        let mut settings = settings();
+        settings["providers"][0] = provider.clone();
+        let world = World::with(settings);
+        let answer = Browser::new().open(&world, &format!("{APP}/auth/signin"));
+        let policy = answer.headers.get("content-security-policy").unwrap();
+        assert!(policy.contains(&format!("form-action {expected}")), "{provider}: {policy}");
+    }
+}
+
+#[test]
 fn every_page_has_a_language_a_title_one_heading_and_its_landmarks() {
     for (name, answer) in every_page() {
         assert!(answer.body.starts_with("<!DOCTYPE html><html lang=\"en\">"), "{name}");

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
+use crate::config::{Provider, ProviderKind};
 use crate::flow::Exchange;
 use crate::http::response::Response;
 use crate::platform::Platform;
@@ -32,13 +33,21 @@ pub(super) enum Icon {
     Trouble,
 }
 
+/// Whether a provider's login page is asked for without `https`: a developer's, no other is configured so.
+fn is_on_this_machine(provider: &Provider) -> bool {
+    let ProviderKind::OAuth(oauth) = &provider.kind else { return false };
+    oauth.openid.as_ref().is_some_and(|openid| openid.issuer.starts_with("http:"))
+        || oauth.authorization.endpoint.as_ref().is_some_and(|endpoint| !endpoint.is_secure())
+}
+
 impl Page<'_> {
     /// The page as the answer to a request.
     pub(super) fn respond<P: Platform>(self, exchange: &Exchange<'_, P>) -> Response {
         let url = &exchange.request.url;
         let style = format!("{STYLE}{}", self.rules);
         // A form may go to us, and by our redirect on to any provider: browsers apply `form-action` to both.
-        let form_action = if url.secure { "'self' https:" } else { "'self' https: http:" };
+        let is_http = !url.secure || exchange.config().providers.iter().any(is_on_this_machine);
+        let form_action = if is_http { "'self' https: http:" } else { "'self' https:" };
         let policy = format!(
             "default-src 'none'; style-src 'sha256-{}'; form-action {form_action}; \
              base-uri 'none'; frame-ancestors 'none'",
