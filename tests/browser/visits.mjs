@@ -27,9 +27,10 @@ export const APP = process.env.WALK_APP_URL;
 /**
  * Makes `visits`, `[who, async (page, check, tab) => …, playwright's options]`, each in a browser with no cookies. The
  * checks of a visit build on each other: after one that fails the rest of them is skipped. `tab()` opens another tab
- * of the same browser. Every complaint of a page in the browser's console fails the check that it comes up in.
+ * of the same browser. Every complaint of a page in the browser's console fails the check that it comes up in. `flags`
+ * are more of Chromium's.
  */
-export async function make(name, visits) {
+export async function make(name, visits, flags = []) {
   const browser = await chromium.launch({
     executablePath,
     headless: true,
@@ -41,6 +42,7 @@ export async function make(name, visits) {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      ...flags,
     ],
   });
   const tally = { passed: 0, failed: 0 };

@@ -1,10 +1,10 @@
-//! What only a real browser can tell: a walk through the demo, by tests/browser/walk.mjs, and a look at every
-//! page, by tests/browser/pages.mjs.
+//! What only a real browser can tell: a walk through the demo, by tests/browser/walk.mjs, one over the hosts of a
+//! domain, by tests/browser/hosts.mjs, and a look at every page, by tests/browser/pages.mjs.
 
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::build::{self, Effort};
 use crate::project::Project;
@@ -12,19 +12,30 @@ use crate::stack::{Ports, Scene, Stack, Storage};
 use crate::step::{run, run_quietly, step};
 use crate::tools;
 
-/// `cargo xtask browser`: builds the Worker, walks and looks.
-pub(crate) fn browser(project: &Project) -> Result<()> {
+/// One step, by its name on the command line.
+type Step = (&'static str, fn(&Project, &Path) -> Result<()>);
+
+/// The steps, in their order.
+pub(crate) const STEPS: [Step; 3] = [("browser", walk), ("hosts", hosts), ("pages", look)];
+
+/// `cargo xtask browser`: builds the Worker, walks and looks; or one step of it.
+pub(crate) fn browser(project: &Project, only: Option<&str>) -> Result<()> {
+    if let Some(only) = only
+        && STEPS.iter().all(|(name, _)| *name != only)
+    {
+        bail!("`cargo xtask browser` knows no `{only}`, only browser, hosts and pages");
+    }
     build::build(project, Effort::Optimized)?;
     let chromium = tools::ensure_chromium(project)?;
-    step("browser", || walk(project, &chromium))?;
-    step("pages", || look(project, &chromium))
+    let wanted = |(name, _): &&Step| only.is_none_or(|only| *name == only);
+    STEPS.iter().filter(wanted).try_for_each(|(name, run)| step(name, || run(project, &chromium)))
 }
 
 const SCREENSHOTS: &str = "target/screenshots";
 
 /// Starts the demo on free ports, with storage of its own, and walks through it. Pictures are left in
 /// target/screenshots/.
-pub(crate) fn walk(project: &Project, chromium: &Path) -> Result<()> {
+fn walk(project: &Project, chromium: &Path) -> Result<()> {
     let ports = Ports::free()?;
     let stack = Stack::start(project, Scene::Demo, ports, &Storage::fresh(project, ports)?, &|| false)?;
     let mut command = project.command(tools::node(project)?);
@@ -36,9 +47,27 @@ pub(crate) fn walk(project: &Project, chromium: &Path) -> Result<()> {
     result
 }
 
+/// Starts the two Workers of a domain, and walks over its hosts.
+fn hosts(project: &Project, chromium: &Path) -> Result<()> {
+    let site = Ports::free()?;
+    let stack = Stack::start(project, Scene::Site, site, &Storage::fresh(project, site)?, &|| false)?;
+    // Its API is the provider's, too.
+    let docs = Ports { provider: site.provider, ..Ports::free()? };
+    let other = Stack::start(project, Scene::Docs, docs, &Storage::fresh(project, docs)?, &|| false)?;
+    let mut command = project.command(tools::node(project)?);
+    command.arg("tests/browser/hosts.mjs");
+    command.env("HOSTS_SITE", site.worker.to_string()).env("HOSTS_DOCS", docs.worker.to_string());
+    command.env("WALK_URL", stack.url()).env("WALK_CHROMIUM", chromium);
+    command.env("WALK_SCREENSHOTS", project.path(SCREENSHOTS));
+    let result = run(&mut command);
+    other.stop();
+    stack.stop();
+    result
+}
+
 /// Has the flows' tests write down every page, and looks at them: whether they fit, are valid, and are for
 /// everybody. Pictures are left beside those of the walk.
-pub(crate) fn look(project: &Project, chromium: &Path) -> Result<()> {
+fn look(project: &Project, chromium: &Path) -> Result<()> {
     let directory = project.path("target/pages");
     // Pages of an earlier run must not stand in for those that were not written.
     let _ = fs::remove_dir_all(&directory);
@@ -60,4 +89,16 @@ pub(crate) fn look(project: &Project, chromium: &Path) -> Result<()> {
     command.env("PAGES_FILE", &pages).env("PAGES_CHROMIUM", chromium);
     command.env("PAGES_SCREENSHOTS", project.path(SCREENSHOTS));
     run(&mut command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_that_is_none_is_named_before_anything_is_built() {
+        let error = browser(&Project::find().unwrap(), Some("host")).unwrap_err().to_string();
+        assert!(error.contains("`host`"), "{error}");
+        assert!(STEPS.iter().all(|(name, _)| error.contains(name)), "{error}");
+    }
 }

@@ -31,14 +31,17 @@ cargo xtask COMMAND
     --once           start all of it, ask it for two pages, and stop
     --example nextjs the application in examples/nextjs instead of the demo's
     --port N, --provider-port N, --app-port N
-  test           everything that has to hold: format, clippy, documentation, build, tests, browser, pages, applications
+  test           everything that has to hold: format, clippy, documentation, build, tests, browser, hosts, pages,
+                 applications
     --quick          all but what needs a browser
   race           what becomes of sessions when many requests want one refresh token: a simulation, and its table
     --races N, --seed N
     --write          puts the table into docs/refresh.md
   providers      a sign-in with every provider, as its documentation has it, and the table of what passed
     --write          makes docs/providers.md from the presets
-  browser        those of a browser alone: a walk through the demo, a look at every page; pictures in target/screenshots/
+  browser        those of a browser alone: a walk through the demo, one over several hosts, a look at every page;
+                 pictures in target/screenshots/
+    browser | hosts | pages   one of them
   apps           applications written for Auth.js alone, in a browser: next-auth's client, the Next.js example
     react | nextjs   one of them
   bench          what a request costs, beside Auth.js and other Workers: CPU time of workerd, requests a second
@@ -76,7 +79,8 @@ fn run(arguments: &[String]) -> Result<()> {
         ["race", options @ ..] => race::race(&project, race::Options::parse(options)?),
         ["providers", options @ ..] => providers::providers(&project, providers::Options::parse(options)?),
         ["bench", options @ ..] => bench::bench(&project, options),
-        ["browser"] => browser::browser(&project),
+        ["browser"] => browser::browser(&project, None),
+        ["browser", only] => browser::browser(&project, Some(only)),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())

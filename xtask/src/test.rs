@@ -63,11 +63,12 @@ pub(crate) fn test(project: &Project, options: Options) -> Result<()> {
         println!("\npassed in {watch}: format, clippy, documentation, build, tests; not run: the browser");
         return Ok(());
     };
-    step("browser", || browser::walk(project, &chromium))?;
-    step("pages", || browser::look(project, &chromium))?;
+    for (name, run) in browser::STEPS {
+        step(name, || run(project, &chromium))?;
+    }
     apps::all(project, &chromium)?;
     println!(
-        "\npassed in {watch}: format, clippy, documentation, build, tests, browser, pages, applications"
+        "\npassed in {watch}: format, clippy, documentation, build, tests, browser, hosts, pages, applications"
     );
     Ok(())
 }

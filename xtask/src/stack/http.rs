@@ -35,6 +35,14 @@ pub(crate) fn fetch(url: &str) -> Result<Answer> {
     Answer::parse(&String::from_utf8_lossy(&head)).with_context(|| format!("{url} gave no HTTP answer"))
 }
 
+/// Whether there is an answer at this URL, or, over https, somebody who takes connections: no certificate is looked at.
+pub(crate) fn answers(url: &str) -> bool {
+    match url.strip_prefix("https://") {
+        Some(rest) => connect(rest.split('/').next().unwrap_or(rest)).is_ok(),
+        None => fetch(url).is_ok(),
+    }
+}
+
 impl Answer {
     fn parse(text: &str) -> Option<Answer> {
         let mut lines = text.split("\r\n");

@@ -20,6 +20,7 @@ use crate::time::Stopwatch;
 use crate::tools;
 
 use child::Child;
+use http::answers;
 pub(crate) use http::fetch;
 pub(crate) use ports::Ports;
 pub(crate) use scene::{Client, NEXT_JS, Scene};
@@ -56,7 +57,8 @@ impl Stack {
         if settings.has_provider() {
             let mut command = project.command(&node);
             command.arg("demo/provider.mjs").arg(ports.provider.to_string());
-            command.env("DEMO_BASE_URLS", stack.url()).env("DEMO_BASE_PATH", settings.base_path());
+            let origin = scene.origin().map_or_else(|| stack.url(), str::to_owned);
+            command.env("DEMO_BASE_URLS", origin).env("DEMO_BASE_PATH", settings.base_path());
             let ready = format!("{}/.well-known/openid-configuration", ports.provider_url());
             stack.launch("provider", command, &ready, interrupted)?;
         }
@@ -66,8 +68,12 @@ impl Stack {
         }
 
         let config = settings.write_for(project, scene.config(), ports, storage.rebuilds())?;
-        let command = worker(project, &node, &config, ports, storage);
-        let ready = format!("{}/", stack.url());
+        let mut command = worker(project, &node, &config, ports, storage);
+        let mut ready = format!("{}/", stack.url());
+        if scene.is_https() {
+            command.args(["--local-protocol", "https"]);
+            ready = ready.replacen("http:", "https:", 1);
+        }
         stack.launch("worker", command, &ready, interrupted)?;
         Ok(stack)
     }
@@ -102,7 +108,7 @@ impl Stack {
             self.children.push(Child::start(name, command)?);
             let watch = Stopwatch::start();
             while watch.elapsed() < START_LIMIT {
-                if fetch(ready).is_ok() {
+                if answers(ready) {
                     return Ok(());
                 }
                 if interrupted() {

@@ -17,6 +17,10 @@ pub(crate) enum Scene {
     NextJs,
     /// The same, rebuilt when its source changes.
     NextJsDev,
+    /// A domain of several hosts with one that signs people in, over https, in front of the page of `React`.
+    Site,
+    /// One more host of it, in front of the demo's application: a Worker that knows no provider.
+    Docs,
 }
 
 /// A major version of next-auth.
@@ -37,7 +41,19 @@ impl Scene {
             Scene::React(Client::V4) => "tests/browser/react/v4.toml",
             Scene::React(Client::V5) => "tests/browser/react/v5.toml",
             Scene::NextJs | Scene::NextJsDev => "examples/nextjs/wrangler.toml",
+            Scene::Site => "tests/browser/hosts/site.toml",
+            Scene::Docs => "tests/browser/hosts/docs.toml",
         }
+    }
+
+    /// The origin that the provider sends people back to, where it is another than the Worker's address.
+    pub(super) fn origin(self) -> Option<&'static str> {
+        matches!(self, Scene::Site | Scene::Docs).then_some("https://login.example.test")
+    }
+
+    /// Whether the Worker is asked over https, with a certificate of nobody's.
+    pub(super) fn is_https(self) -> bool {
+        self.origin().is_some()
     }
 
     /// Pages to go to, and what is to be seen there.
@@ -55,15 +71,18 @@ impl Scene {
                 ("/admin", "wants the role admin"),
             ],
             Scene::React(_) => &[("/", "public"), ("/required", "asks to sign in by script")],
+            Scene::Site => &[("/", "public"), ("/private", "asks to sign in")],
+            Scene::Docs => &[("/about", "public"), ("/dashboard", "asks to sign in")],
         }
     }
 
     /// A page that asks to sign in.
     pub(crate) fn protected(self) -> &'static str {
         match self {
-            Scene::Demo => "/dashboard",
+            Scene::Demo | Scene::Docs => "/dashboard",
             Scene::NextJs | Scene::NextJsDev => "/account",
             Scene::React(_) => "/required",
+            Scene::Site => "/private",
         }
     }
 
@@ -71,18 +90,14 @@ impl Scene {
     pub(super) fn app(self, project: &Project, node: &Path, ports: Ports, base_path: &str) -> Command {
         let port = ports.app.to_string();
         match self {
-            Scene::Demo => {
+            Scene::Demo | Scene::Docs => {
                 let mut command = project.command(node);
                 command.args(["demo/app.mjs", &port]).env("DEMO_BASE_PATH", base_path);
                 command.env("DEMO_API", format!("{}/me", ports.provider_url()));
                 command
             }
-            Scene::React(client) => {
-                let mut command = project.command(node);
-                command.args(["tests/browser/react/app.mjs", &port]).env("REACT_BASE_PATH", base_path);
-                command.env("REACT_CLIENT", client.package());
-                command
-            }
+            Scene::React(client) => react(project, node, &port, base_path, client),
+            Scene::Site => react(project, node, &port, base_path, Client::V5),
             Scene::NextJs => next(project, node, &["start", "--hostname", "localhost", "--port", &port]),
             Scene::NextJsDev => next(project, node, &["dev", "--hostname", "localhost", "--port", &port]),
         }
@@ -97,6 +112,13 @@ impl Client {
             Client::V5 => "next-auth",
         }
     }
+}
+
+fn react(project: &Project, node: &Path, port: &str, base_path: &str, client: Client) -> Command {
+    let mut command = project.command(node);
+    command.args(["tests/browser/react/app.mjs", port]).env("REACT_BASE_PATH", base_path);
+    command.env("REACT_CLIENT", client.package());
+    command
 }
 
 /// Next.js, in its application's directory.
