@@ -44,6 +44,9 @@ const UNKNOWN_KEY_THROTTLE: Duration = Duration::from_mins(1);
 /// kept for the next ones when it comes.
 const PATIENCE_WITH_A_COPY: Duration = Duration::from_millis(1500);
 
+/// The same without a copy: longer than any answer may take. Only a runtime that has lost it lets nobody hear at all.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// How often a request looks whether another one of its isolate is done asking.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -242,14 +245,13 @@ async fn current<P: Platform, T>(
         request,
         begun,
     };
-    if let Some(copy) = copy {
-        let answered = pin!(platform.to_the_end(question.ask()));
-        match within(platform, PATIENCE_WITH_A_COPY, answered).await {
-            Some(Ok(())) => {}
-            Some(Err(_)) | None => return Ok(copy),
-        }
-    } else {
-        question.ask().await?;
+    // Whoever waits may go away, or on with the copy; what was asked for is kept all the same.
+    let answered = pin!(platform.to_the_end(question.ask()));
+    let patience = if copy.is_some() { PATIENCE_WITH_A_COPY } else { PATIENCE };
+    match within(platform, patience, answered).await {
+        Some(Ok(())) => {}
+        Some(Err(error)) => return copy.ok_or(error),
+        None => return copy.ok_or_else(left_alone),
     }
     cache.with(&provider.id, |known| slot(known).newest()).ok_or_else(left_alone)
 }

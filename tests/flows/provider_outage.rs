@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::provider::ISSUER;
-use crate::refresh::{LEASES, OVER, SECOND, bearer, given, sent, signed_in};
+use crate::refresh::{LEASES, OVER, SECOND, bearer, given, sent, signed_in, with_lease};
 use crate::rotation::Rotation;
 use crate::world::{APP, Answer, AuthorizationRequest, Browser, World, settings};
 
@@ -387,6 +387,28 @@ fn a_refresh_does_not_wait_for_metadata_that_is_at_hand() {
         }
         assert_eq!((world.fetches(DISCOVERY), world.fetches(JWKS)), (2, 2), "{lease}");
         assert!(!world.log_text().contains("id_token_not_verified"), "the copies of the keys were there");
+    }
+}
+
+#[test]
+fn keys_that_come_too_late_for_a_refresh_are_there_for_the_next_one() {
+    for lease in LEASES {
+        let (world, mut browser) = signed_in(lease, OVER);
+        let fresh = world.isolate(with_lease(lease), "here");
+        world.document_time.set(SECOND * 3);
+        for n in 1..=2 {
+            let cookies = browser.cookie_header();
+            let answer = timed(&fresh, sent(&fresh, &cookies, Duration::ZERO)).0;
+            assert_eq!(bearer(&answer), Some(format!("access-bob~{n}").as_str()), "{lease}");
+            browser.take(&answer);
+            world.pass(OVER);
+        }
+        assert_eq!(
+            world.log_text().matches("id_token_not_verified").count(),
+            1,
+            "{lease}: {}",
+            world.log_text()
+        );
     }
 }
 
