@@ -297,7 +297,7 @@ fn point_8_lifetimes_of_any_kind_are_read_or_have_a_floor() {
         (json!(" 3600 "), false),
         (json!(3600.9), false),
         (json!(1e300), false),
-        (json!("1e400"), true),
+        (json!("1e400"), false),
         (json!(u64::MAX), false),
         (json!(0.5), true),
         (json!("-1"), true),
