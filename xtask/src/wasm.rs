@@ -68,10 +68,12 @@ impl<'a> Module<'a> {
 
     /// The same module, exporting only what `keep` says.
     pub(crate) fn with_exports(&self, keep: impl Fn(&str) -> bool) -> Result<Vec<u8>> {
+        let mut exports = self.exports()?;
+        exports.retain(|export| text(export.name).is_ok_and(&keep));
         let mut module = PREAMBLE.to_vec();
         for (id, body) in &self.sections {
             if *id == EXPORT {
-                write_section(&mut module, EXPORT, &kept_exports(body, &keep)?);
+                write_section(&mut module, EXPORT, &across(&exports, str::to_owned)?);
             } else {
                 write_section(&mut module, *id, body);
             }
@@ -113,33 +115,53 @@ impl<'a> Module<'a> {
 
     /// How many functions it imports. Their numbers are before those of its own.
     pub(crate) fn imported_functions(&self) -> Result<usize> {
-        let Some(imports) = self.section(IMPORT) else { return Ok(0) };
-        let mut imports = Reader(imports);
-        let mut functions = 0;
-        for _ in 0..imports.number()? {
-            imports.bytes()?;
-            imports.bytes()?;
-            match imports.byte()? {
-                0 => {
-                    imports.number()?;
-                    functions += 1;
-                }
-                1 => {
-                    imports.byte()?;
-                    imports.limits()?;
-                }
-                2 => imports.limits()?,
-                3 => {
-                    imports.byte()?;
-                    imports.byte()?;
-                }
+        Ok(self.imports()?.iter().filter(|import| import.kind.first() == Some(&0)).count())
+    }
+
+    /// The names of its imports and of its exports.
+    pub(crate) fn names_across(&self) -> Result<Vec<&'a str>> {
+        let names = self.imports()?.into_iter().map(|import| import.name);
+        names.chain(self.exports()?.into_iter().map(|export| export.name)).map(text).collect()
+    }
+
+    /// The same module with what it imports and exports under other names.
+    pub(crate) fn with_names_across(&self, rename: impl Fn(&str) -> String) -> Result<Vec<u8>> {
+        let mut module = PREAMBLE.to_vec();
+        for (id, body) in &self.sections {
+            let entries = match *id {
+                IMPORT => self.imports()?,
+                EXPORT => self.exports()?,
                 _ => {
-                    imports.byte()?;
-                    imports.number()?;
+                    write_section(&mut module, *id, body);
+                    continue;
                 }
-            }
+            };
+            write_section(&mut module, *id, &across(&entries, &rename)?);
         }
-        Ok(functions)
+        Ok(module)
+    }
+
+    fn imports(&self) -> Result<Vec<Across<'a>>> {
+        let Some(imports) = self.section(IMPORT) else { return Ok(Vec::new()) };
+        let mut imports = Reader(imports);
+        let count = imports.number()?;
+        let import = |_| {
+            let (module, name) = (Some(imports.bytes()?), imports.bytes()?);
+            Ok(Across { module, name, kind: imports.skipped(Reader::kind_of_import)? })
+        };
+        (0..count).map(import).collect()
+    }
+
+    fn exports(&self) -> Result<Vec<Across<'a>>> {
+        let Some(exports) = self.section(EXPORT) else { return Ok(Vec::new()) };
+        let mut exports = Reader(exports);
+        let count = exports.number()?;
+        let export = |_| {
+            let name = exports.bytes()?;
+            let kind = exports.skipped(|kind| kind.byte().and_then(|_| kind.number()).map(drop))?;
+            Ok(Across { module: None, name, kind })
+        };
+        (0..count).map(export).collect()
     }
 
     fn names(&self) -> Result<HashMap<usize, String>> {
@@ -167,22 +189,31 @@ fn is_name_section(id: u8, body: &[u8]) -> bool {
     id == CUSTOM && Reader(body).bytes().is_ok_and(|name| name == b"name")
 }
 
-fn kept_exports(body: &[u8], keep: impl Fn(&str) -> bool) -> Result<Vec<u8>> {
-    let mut exports = Reader(body);
-    let (mut kept, mut entries) = (0, Vec::new());
-    for _ in 0..exports.number()? {
-        let (name, kind, index) = (exports.bytes()?, exports.byte()?, exports.number()?);
-        if keep(&String::from_utf8_lossy(name)) {
-            kept += 1;
-            write_bytes(&mut entries, name);
-            entries.push(kind);
-            write_number(&mut entries, index);
-        }
-    }
+/// An import or an export.
+struct Across<'a> {
+    /// Where an import is from.
+    module: Option<&'a [u8]>,
+    name: &'a [u8],
+    /// Whether it is a function, and which, or of what type.
+    kind: &'a [u8],
+}
+
+/// The section of these imports or exports.
+fn across(entries: &[Across<'_>], rename: impl Fn(&str) -> String) -> Result<Vec<u8>> {
     let mut body = Vec::new();
-    write_number(&mut body, kept);
-    body.extend(entries);
+    write_number(&mut body, number(entries.len()));
+    for entry in entries {
+        if let Some(module) = entry.module {
+            write_bytes(&mut body, module);
+        }
+        write_bytes(&mut body, rename(text(entry.name)?).as_bytes());
+        body.extend(entry.kind);
+    }
     Ok(body)
+}
+
+fn text(name: &[u8]) -> Result<&str> {
+    std::str::from_utf8(name).context("the WebAssembly has a name that is no text")
 }
 
 fn write_section(module: &mut Vec<u8>, id: u8, body: &[u8]) {
@@ -240,6 +271,23 @@ impl<'a> Reader<'a> {
         let (bytes, rest) = self.0.split_at_checked(length).context("the WebAssembly ends early")?;
         self.0 = rest;
         Ok(bytes)
+    }
+
+    /// The bytes that are read over.
+    fn skipped(&mut self, read: impl FnOnce(&mut Reader<'a>) -> Result<()>) -> Result<&'a [u8]> {
+        let before = self.0;
+        read(self)?;
+        Ok(before.strip_suffix(self.0).unwrap_or_default())
+    }
+
+    fn kind_of_import(&mut self) -> Result<()> {
+        match self.byte()? {
+            0 => self.number().map(drop),
+            1 => self.byte().and_then(|_| self.limits()),
+            2 => self.limits(),
+            3 => self.byte().and_then(|_| self.byte()).map(drop),
+            _ => self.byte().and_then(|_| self.number()).map(drop),
+        }
     }
 
     fn limits(&mut self) -> Result<()> {

@@ -6,6 +6,7 @@
 
 mod bindings;
 mod compile;
+mod names;
 mod order;
 mod shim;
 mod size;
@@ -50,9 +51,10 @@ const OPTIMIZE: &[&str] = &[
 ];
 
 /// The steps after cargo themselves: where they change, their output does.
-const STEPS: [&str; 8] = [
+const STEPS: [&str; 9] = [
     include_str!("mod.rs"),
     include_str!("bindings.rs"),
+    include_str!("names.rs"),
     include_str!("order.rs"),
     include_str!("shim.rs"),
     include_str!("size.rs"),
@@ -155,6 +157,7 @@ fn bundle(project: &Project, wasm: &Path, output: &Path, source: Source, effort:
     let mut made = vec![("bundle.js", SCRIPT), (MODULE, MODULE)];
     if effort == Effort::Optimized {
         drop_unused_exports(&script, &staging)?;
+        shorten_names(&script, &staging)?;
         optimize(project, &staging)?;
         take_names_out(&staging, source)?;
         made.push((NAMED, NAMED));
@@ -174,6 +177,16 @@ fn drop_unused_exports(script: &Path, staging: &Path) -> Result<()> {
     let bytes = fs::read(&path).context("cannot read the WebAssembly")?;
     let used = Module::parse(&bytes)?.with_exports(|name| script.contains(name))?;
     fs::write(&path, used).context("cannot write the WebAssembly without unused exports")
+}
+
+/// The names of what the two files call in each other.
+fn shorten_names(script: &Path, staging: &Path) -> Result<()> {
+    let module = staging.join(MODULE);
+    let text = fs::read_to_string(script).context("cannot read esbuild's bundle")?;
+    let bytes = fs::read(&module).context("cannot read the WebAssembly")?;
+    let (text, bytes) = names::shortened(&text, &Module::parse(&bytes)?)?;
+    fs::write(script, text).context("cannot write the script with short names")?;
+    fs::write(module, bytes).context("cannot write the WebAssembly with short names")
 }
 
 /// Keeps the module with its names for `cargo xtask size`, looks by them for what must not be in it, and leaves
