@@ -42,15 +42,15 @@ pub fn preset(id: &str) -> Option<Map<String, Value>> {
 ///
 /// `variable` gives the parameters that are set outside the configuration, by key.
 pub fn lay_under(written: &mut Map<String, Value>, variable: &dyn Fn(&str, &str) -> bool) {
-    let text = |written: &Map<String, Value>, key: &str| written.get(key)?.as_str().map(str::to_owned);
-    let id = text(written, "id").unwrap_or_default();
-    let Some(name) = text(written, "preset").or_else(|| Some(id.clone())) else { return };
+    let text = |key: &str| written.get(key).and_then(Value::as_str);
+    let id = text("id").unwrap_or_default().to_owned();
+    let name = text("preset").map_or_else(|| id.clone(), str::to_owned);
     let Some(mut preset) = preset(&name) else { return };
-    let kind = text(written, "type").map(|kind| if kind == "oauth" { "oauth2".to_owned() } else { kind });
-    if kind.is_some_and(|kind| preset.get("type").and_then(Value::as_str) != Some(&kind)) {
+    let kind = text("type").map(|kind| if kind == "oauth" { "oauth2" } else { kind });
+    if kind.is_some() && preset.get("type").and_then(Value::as_str) != kind {
         return;
     }
-    let when = json::take(&mut preset, "when");
+    let when = json::take(&mut preset, "when").unwrap_or_default();
     preset = json::without(&preset, &ABOUT);
     for parameter in PARAMETERS {
         let is_written = written.get(parameter).is_some_and(|value| !value.is_null());
@@ -59,43 +59,45 @@ pub fn lay_under(written: &mut Map<String, Value>, variable: &dyn Fn(&str, &str)
             // What is set outside would otherwise look like less than what the preset writes.
             preset = json::without(&preset, &[parameter]);
         }
-        if let Some(Value::Object(more)) = when.as_ref().and_then(|when| when.get(parameter))
+        if let Some(Value::Object(more)) = when.get(parameter)
             && (is_written || is_set)
         {
-            preset = laid_over(preset, more.clone());
+            lay_over(&mut preset, more.clone());
         }
     }
     preset.insert("preset".to_owned(), Value::from(name));
-    *written = laid_over(preset, std::mem::take(written));
+    lay_over(&mut preset, std::mem::take(written));
+    *written = preset;
 }
 
-/// `upper` over `lower`: its members win, and tables are laid over tables. A URL alone is a table with a URL.
-fn laid_over(mut lower: Map<String, Value>, upper: Map<String, Value>) -> Map<String, Value> {
-    for (key, value) in upper {
-        let value = match (json::take(&mut lower, &key), value) {
-            (Some(kept), Value::Null) => kept,
-            (Some(Value::Object(lower)), Value::Object(upper)) if key != "body" => {
-                Value::Object(laid_over(lower, upper))
-            }
-            (Some(Value::Object(lower)), Value::String(url)) if is_endpoint(&key) => {
-                Value::Object(laid_over(lower, with_url(url)))
-            }
-            (Some(Value::String(url)), Value::Object(upper)) if is_endpoint(&key) => {
-                Value::Object(laid_over(with_url(url), upper))
-            }
-            (_, value) => value,
+/// Lays `upper` over `lower`: its members win, and tables are laid over tables. A URL alone is a table with a URL.
+fn lay_over(lower: &mut Map<String, Value>, upper: Map<String, Value>) {
+    for (key, mut value) in upper {
+        let Some(below) = lower.get_mut(&key) else {
+            lower.insert(key, value);
+            continue;
         };
-        lower.insert(key, value);
+        if is_endpoint(&key) && below.is_object() != value.is_object() {
+            with_url(below);
+            with_url(&mut value);
+        }
+        match (below, value) {
+            (_, Value::Null) => {}
+            (Value::Object(lower), Value::Object(upper)) if key != "body" => lay_over(lower, upper),
+            (below, value) => *below = value,
+        }
     }
-    lower
 }
 
 fn is_endpoint(key: &str) -> bool {
     matches!(key, "authorization" | "token" | "userinfo")
 }
 
-fn with_url(url: String) -> Map<String, Value> {
-    json::of(&[("url", Value::String(url))])
+/// Makes a table of a URL.
+pub(crate) fn with_url(endpoint: &mut Value) {
+    if endpoint.is_string() {
+        *endpoint = Value::Object(json::of(&[("url", endpoint.take())]));
+    }
 }
 
 #[cfg(test)]

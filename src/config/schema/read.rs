@@ -11,6 +11,7 @@ use super::{ASKED, Keys, Kind};
 use crate::config::error::suggestion;
 use crate::config::place::{Place, refuse};
 use crate::config::table::span;
+use crate::providers::with_url;
 
 /// Sees that every key of a table is known and has a value of its kind. What is wrong is taken out, so that no check
 /// looks at it again: a value, and any table around it, whose other keys could mean something else without it.
@@ -51,11 +52,7 @@ fn read_value(value: &mut Value, kind: &Kind, place: &Place<'_>) {
             }
             return;
         }
-        (Kind::Endpoint(_), Value::String(url)) => {
-            let url = Value::String(std::mem::take(url));
-            *value = Value::Object(crate::json::of(&[("url", url)]));
-            return;
-        }
+        (Kind::Endpoint(_), Value::String(_)) => return with_url(value),
         (Kind::Table(keys) | Kind::Endpoint(keys), Value::Object(table)) => {
             read(table, keys, place);
             place.loading.problems.count() == before
