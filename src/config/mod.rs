@@ -24,7 +24,7 @@ use crate::config::place::{Loading, Place, refuse};
 use crate::config::refresh::RefreshConfig;
 use crate::config::table::Table;
 use crate::config::verify::VerifyConfig;
-use crate::guard::rules::{ClaimRequirement, RuleSet};
+use crate::guard::rules::{ClaimRequirement, Rule, RuleSet};
 use crate::http::origin::{CookieDomain, HostPattern, Origin};
 use crate::http::request::RequestUrl;
 use crate::http::url::Url;
@@ -87,9 +87,9 @@ impl Config {
 impl Config {
     /// Whether any upstream gets an assertion: only then there are keys for it.
     pub fn makes_assertions(&self) -> bool {
-        let of_rules = self.rules.rules().iter().filter_map(|rule| rule.forwarding.assertion.as_ref());
-        let mut all = self.upstreams.iter().map(|upstream| &upstream.assertion).chain(of_rules);
-        all.any(|assertion| *assertion != Assertion::None)
+        let of_rule = |rule: &Rule| rule.forwarding.assertion.as_ref().is_some_and(Assertion::is_made);
+        self.upstreams.iter().any(|upstream| upstream.assertion.is_made())
+            || self.rules.rules().iter().any(of_rule)
     }
 
     /// Whether the configuration says where the session's claim of that name comes from.
@@ -241,6 +241,30 @@ pub enum Assertion {
     ForTarget,
     /// For an audience of that name.
     For(String),
+}
+
+impl Assertion {
+    fn is_made(&self) -> bool {
+        *self != Self::None
+    }
+}
+
+/// Every place in the session that upstreams are told.
+fn told<'a>(upstreams: &'a [Upstream], rules: &'a [Rule]) -> Vec<&'a DataPath> {
+    let mut told = Vec::new();
+    let mut tell = |authorization: Option<&'a DataPath>, headers: &'a [(String, DataPath)]| {
+        told.extend(authorization);
+        for (_, from) in headers {
+            told.push(from);
+        }
+    };
+    for upstream in upstreams {
+        tell(upstream.authorization.as_ref(), &upstream.headers);
+    }
+    for Rule { forwarding, .. } in rules {
+        tell(forwarding.authorization.as_ref(), forwarding.headers.as_deref().unwrap_or_default());
+    }
+    told
 }
 
 /// Where a request is sent on to.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::data::DataPath;
 use super::error::{ConfigErrors, Problems};
 use super::place::{Loading, Place, refuse};
-use super::{Config, Provider, ProviderKind, SessionConfig};
+use super::{Config, Provider, ProviderKind, SessionConfig, told};
 
 /// How access tokens are renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,16 +113,9 @@ impl Config {
 
     /// Whether anything is done with access tokens at all.
     fn uses_tokens(&self) -> bool {
-        let of_upstreams = self.upstreams.iter().flat_map(|upstream| {
-            upstream.authorization.iter().chain(upstream.headers.iter().map(|(_, from)| from))
-        });
-        let of_rules = self.rules.rules().iter().flat_map(|rule| {
-            let headers = rule.forwarding.headers.iter().flatten();
-            rule.forwarding.authorization.iter().chain(headers.map(|(_, from)| from))
-        });
         self.session.exposes_token()
             || self.upstreams.iter().any(|upstream| upstream.forward_session)
-            || of_upstreams.chain(of_rules).any(is_of_token)
+            || told(&self.upstreams, self.rules.rules()).into_iter().any(is_of_token)
     }
 }
 

@@ -7,8 +7,8 @@ use crate::config::error::suggestion;
 use crate::config::place::refuse;
 use crate::config::refresh::{LeaseKind, RefreshConfig};
 use crate::config::table::{Table, Text};
-use crate::config::{SessionConfig, Upstream};
-use crate::guard::rules::{Requirement, Rule};
+use crate::config::{SessionConfig, Upstream, told};
+use crate::guard::rules::Rule;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -77,13 +77,11 @@ pub(super) fn refuse_updatable(
     upstreams: &[Upstream],
 ) {
     let mut decisive: Vec<&str> = Vec::new();
-    for rule in rules {
-        decisive.extend(rule.access.requirements().iter().flat_map(Requirement::roots));
-        let headers = rule.forwarding.headers.as_deref().unwrap_or_default();
-        tell(rule.forwarding.authorization.as_ref(), headers, &mut decisive);
+    for requirement in rules.iter().flat_map(|rule| rule.access.requirements()) {
+        decisive.extend(requirement.roots());
     }
-    for upstream in upstreams {
-        tell(upstream.authorization.as_ref(), &upstream.headers, &mut decisive);
+    for path in told(upstreams, rules) {
+        decisive.push(path.root());
     }
     let places = auth.table("session");
     for name in session.updatable.iter().filter(|name| decisive.contains(&name.as_str())) {
@@ -92,17 +90,6 @@ pub(super) fn refuse_updatable(
             "a rule or an upstream goes by {name:?}, and everybody could give it to themselves",
             "take it off the list",
         );
-    }
-}
-
-/// Adds the roots of what an upstream is told.
-fn tell<'a>(
-    authorization: Option<&'a DataPath>,
-    headers: &'a [(String, DataPath)],
-    decisive: &mut Vec<&'a str>,
-) {
-    for path in headers.iter().map(|(_, from)| from).chain(authorization) {
-        decisive.push(path.root());
     }
 }
 

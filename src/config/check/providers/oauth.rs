@@ -114,9 +114,24 @@ fn issuer(is_needed: bool, parameters: &mut Parameters<'_>) -> Option<String> {
 }
 
 fn id_token_algorithm(provider: &Table<'_>) -> Option<IdTokenAlgorithm> {
-    let mut choices = vec![("HS256", IdTokenAlgorithm::Hs256)];
-    choices.extend(Algorithm::ALL.map(|algorithm| (algorithm.name(), IdTokenAlgorithm::Of(algorithm))));
-    provider.chosen("id_token_signed_response_alg", &choices)
+    let name = provider.text("id_token_signed_response_alg")?;
+    if name.text == "HS256" {
+        return Some(IdTokenAlgorithm::Hs256);
+    }
+    algorithm(&name, &["HS256"]).map(IdTokenAlgorithm::Of)
+}
+
+/// The algorithm of that name; otherwise what could have been written is noted, with `others` before it.
+fn algorithm(name: &Text<'_>, others: &[&str]) -> Option<Algorithm> {
+    let algorithm = Algorithm::from_name(name.text);
+    if algorithm.is_none() {
+        let mut known = others.to_vec();
+        for algorithm in Algorithm::ALL {
+            known.push(algorithm.name());
+        }
+        name.refuse_unknown(&known);
+    }
+    algorithm
 }
 
 fn scope(is_openid: bool, provider: &Table<'_>) -> Option<String> {

@@ -3,7 +3,7 @@
 use super::request::{self, Known, POST_OR_PUT};
 use super::tokens;
 use crate::config::credentials::{ApiRefresh, Login, TokenPaths};
-use crate::config::data::{DataPath, Template};
+use crate::config::data::Template;
 use crate::config::place::refuse;
 use crate::config::table::Table;
 
@@ -21,18 +21,22 @@ pub(super) fn refresh(
     let error = tokens::error(refresh);
 
     let (request, login) = (request?, login?);
-    let of_login = login.tokens.clone();
+    let of_login = &login.tokens;
     let tokens = TokenPaths {
-        access_token: written.access_token.unwrap_or(of_login.access_token),
-        refresh_token: written.refresh_token.or(of_login.refresh_token),
-        expires: written.expires.or(of_login.expires),
-        refresh_expires: written.refresh_expires.or(of_login.refresh_expires),
+        access_token: written.access_token.unwrap_or_else(|| of_login.access_token.clone()),
+        refresh_token: written.refresh_token.or_else(|| of_login.refresh_token.clone()),
+        expires: written.expires.or_else(|| of_login.expires.clone()),
+        refresh_expires: written.refresh_expires.or_else(|| of_login.refresh_expires.clone()),
     };
-    let templates = request.templates().chain(cookies.iter().map(|(_, template)| template));
-    let named: Vec<&DataPath> = templates.flat_map(Template::paths).collect();
-    let needs_refresh_token = named.iter().any(|path| path.root() == "refresh_token");
+    let mut templates: Vec<&Template> = request.templates().collect();
+    for (_, template) in &cookies {
+        templates.push(template);
+    }
+    let mut needs_refresh_token = false;
     let mut kept_cookies: Vec<String> = Vec::new();
-    for name in named.iter().filter(|path| path.root() == "cookie").filter_map(|path| path.rest().next()) {
+    for path in templates.into_iter().flat_map(Template::paths) {
+        needs_refresh_token |= path.root() == "refresh_token";
+        let Some(name) = path.rest().next().filter(|_| path.root() == "cookie") else { continue };
         if let Err(place) = kept_cookies.binary_search_by(|known| known.as_str().cmp(name)) {
             kept_cookies.insert(place, name.to_owned());
         }

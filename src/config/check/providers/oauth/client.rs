@@ -5,7 +5,6 @@ use crate::config::check::secrets::IN_A_FILE;
 use crate::config::oauth::{ClientAuthMethod, ClientConfig, ClientKey, IdTokenAlgorithm};
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
-use crate::jose::jws::Algorithm;
 use crate::jose::sign::PrivateKey;
 use crate::oauth::authorize;
 use crate::secret::Secret;
@@ -142,8 +141,7 @@ fn key(is_id_needed: bool, parameters: &Parameters<'_>) -> Option<ClientKey> {
     let algorithm = match &written {
         None => key.algorithms().first().copied(),
         Some(name) => {
-            let choices = Algorithm::ALL.map(|algorithm| (algorithm.name(), algorithm));
-            let chosen = provider.chosen("token_endpoint_auth_signing_alg", &choices)?;
+            let chosen = super::algorithm(name, &[])?;
             if !key.algorithms().contains(&chosen) {
                 refuse!(name, "the key in {at} is not one for {name}");
             }
