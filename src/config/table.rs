@@ -93,7 +93,22 @@ impl<'a> Table<'a> {
 
     /// The same without their places, to keep.
     pub(super) fn strings(&self, key: &str) -> Vec<String> {
-        owned(&self.texts(key))
+        let mut strings = Vec::new();
+        for text in self.texts(key) {
+            strings.push(text.text.to_owned());
+        }
+        strings
+    }
+
+    /// What a parser made of the strings of a key; where it made nothing, why not is noted.
+    pub(super) fn parsed<T, E: fmt::Display>(&self, key: &str, parse: fn(&str) -> Result<T, E>) -> Vec<T> {
+        let mut all = Vec::new();
+        for text in self.texts(key) {
+            if let Some(parsed) = text.parsed(parse) {
+                all.push(parsed);
+            }
+        }
+        all
     }
 
     /// The table of a key.
@@ -104,7 +119,8 @@ impl<'a> Table<'a> {
     /// The tables in the array of a key.
     pub(super) fn tables<'b>(&'b self, key: &'b str) -> Vec<Table<'b>> {
         let mut tables = Vec::new();
-        for (i, item) in self.value(key).and_then(Value::as_array).into_iter().flatten().enumerate() {
+        let Some(Value::Array(items)) = self.value(key) else { return tables };
+        for (i, item) in items.iter().enumerate() {
             if let Value::Object(members) = item {
                 tables.push(Table { members: Some(members), place: self.place.item(key, i) });
             }
@@ -113,9 +129,15 @@ impl<'a> Table<'a> {
     }
 
     /// Every name in it, and its value.
-    pub(super) fn names(&self) -> impl Iterator<Item = (&'a str, &'a Value)> {
-        let members = self.members.into_iter().flatten();
-        members.map(|(name, value)| (name.as_str(), value)).filter(|(_, value)| !value.is_null())
+    pub(super) fn names(&self) -> Vec<(&'a str, &'a Value)> {
+        let mut names = Vec::new();
+        let Some(members) = self.members else { return names };
+        for (name, value) in members {
+            if !value.is_null() {
+                names.push((name.as_str(), value));
+            }
+        }
+        names
     }
 
     /// Every name in it, which its place ends with, and the string there.
@@ -188,11 +210,6 @@ impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         quoted(self.text).fmt(f)
     }
-}
-
-/// The texts without their places, to keep.
-pub(super) fn owned(texts: &[Text<'_>]) -> Vec<String> {
-    texts.iter().map(|text| text.text.to_owned()).collect()
 }
 
 /// A span of time: `"30d"`, `"12h"`, `"15m"`, `"60s"`, or a number of seconds.

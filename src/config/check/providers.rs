@@ -119,7 +119,7 @@ fn check_shown(text: &Text<'_>) {
 /// Who may sign in: requirements on what is known of a person.
 fn allow(provider: &Table<'_>) -> Vec<ClaimRequirement> {
     let allow = provider.table("allow");
-    if allow.is_written() && allow.names().next().is_none() {
+    if allow.is_written() && allow.names().is_empty() {
         refuse!(allow.place, "asks for nothing", "leave it out to let everybody sign in");
     }
     let requirements = claims(&allow);

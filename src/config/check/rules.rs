@@ -49,11 +49,10 @@ pub(super) fn rules(auth: &Table<'_>) -> Vec<Rule> {
 }
 
 fn patterns(rule: &Table<'_>) -> Vec<Pattern> {
-    let texts = rule.texts("match");
-    if texts.is_empty() {
+    if rule.texts("match").is_empty() {
         refuse!(rule.at("match"), "missing: the paths of this rule", "write for example \"/admin/:path*\"");
     }
-    texts.iter().filter_map(|text| text.parsed(Pattern::parse)).collect()
+    rule.parsed("match", Pattern::parse)
 }
 
 fn methods(rule: &Table<'_>) -> Option<Vec<Method>> {

@@ -98,7 +98,7 @@ pub(super) fn refuse_login_url_out_of_reach(
 }
 
 pub(super) fn trusted_hosts(auth: &Table<'_>) -> Vec<HostPattern> {
-    auth.texts("trusted_hosts").iter().filter_map(|text| text.parsed(HostPattern::parse)).collect()
+    auth.parsed("trusted_hosts", HostPattern::parse)
 }
 
 pub(super) fn cookie_domain(auth: &Table<'_>) -> Option<CookieDomain> {

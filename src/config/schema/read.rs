@@ -16,17 +16,19 @@ use crate::providers::with_url;
 /// Sees that every key of a table is known and has a value of its kind. What is wrong is taken out, so that no check
 /// looks at it again: a value, and any table around it, whose other keys could mean something else without it.
 pub(in crate::config) fn read(table: &mut Map<String, Value>, keys: Keys, place: &Place<'_>) {
-    let known = || keys.iter().copied().flatten();
-    for (key, kind) in known() {
+    let (mut named, mut unnamed) = (Vec::new(), Vec::new());
+    for (key, kind) in keys.iter().copied().flatten() {
+        let known = if matches!(kind, Kind::Unnamed) { &mut unnamed } else { &mut named };
+        known.push(*key);
         if let Some(value) = table.get_mut(*key).filter(|value| !value.is_null()) {
             read_value(value, kind, &place.key(key));
         }
     }
-    for key in table.keys().filter(|key| !known().any(|(known, _)| known == key)) {
-        let named = known().filter(|(_, kind)| !matches!(kind, Kind::Unnamed));
-        let named: Vec<&str> = named.map(|(key, _)| *key).collect();
-        let hint = suggestion(key, &named);
-        refuse!(place.key(key), "unknown key; {hint}");
+    for (key, _) in &*table {
+        if !named.contains(&key.as_str()) && !unnamed.contains(&key.as_str()) {
+            let hint = suggestion(key, &named);
+            refuse!(place.key(key), "unknown key; {hint}");
+        }
     }
 }
 

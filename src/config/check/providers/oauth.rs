@@ -316,10 +316,15 @@ fn user(is_openid: bool, parameters: &Parameters<'_>) -> UserSources {
 fn email_verified(provider: &Table<'_>) -> Vec<DataPath> {
     let mut texts = provider.texts("email_verified");
     if !provider.has("email_verified") {
-        let usual = ["id_token.email_verified", "profile.email_verified"];
-        texts.extend(usual.map(|text| Text { text, place: provider.at("email_verified") }));
+        for text in ["id_token.email_verified", "profile.email_verified"] {
+            texts.push(Text { text, place: provider.at("email_verified") });
+        }
     }
-    texts.iter().filter_map(|text| user::answer_path(text, &USER_ROOTS)).collect()
+    let mut paths = Vec::new();
+    for text in texts {
+        paths.extend(user::answer_path(&text, &USER_ROOTS));
+    }
+    paths
 }
 
 /// Whether nobody is known without a profile.

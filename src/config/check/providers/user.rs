@@ -17,7 +17,9 @@ pub(super) fn source(
 ) -> Source {
     let mut texts = user.texts(key);
     if !user.has(key) {
-        texts.extend(usual.iter().map(|text| Text { text, place: user.at(key) }));
+        for text in usual {
+            texts.push(Text { text, place: user.at(key) });
+        }
     }
     if texts.is_empty() {
         refuse!(user.at(key), "an empty list gives nothing");

@@ -17,7 +17,11 @@ const KINDS: [(&str, Kind); 4] =
     [("header", Kind::Header), ("cookie", Kind::Cookie), ("query", Kind::Query), ("host", Kind::Host)];
 
 pub(super) fn conditions(rule: &Table<'_>, key: &str) -> Vec<Condition> {
-    rule.tables(key).iter().filter_map(condition).collect()
+    let mut conditions = Vec::new();
+    for table in rule.tables(key) {
+        conditions.extend(condition(&table));
+    }
+    conditions
 }
 
 fn condition(table: &Table<'_>) -> Option<Condition> {

@@ -36,11 +36,13 @@ pub(super) fn access(rule: &Table<'_>) -> Option<Access> {
         return None;
     }
     let require = rule.table("require");
-    let claims = claims(&require);
-    if require.is_written() && require.names().next().is_none() {
+    if require.is_written() && require.names().is_empty() {
         refuse!(require.place, "requires nothing", "write access = \"signed-in\" instead");
     }
-    let mut requirements: Vec<Requirement> = claims.into_iter().map(Requirement::Claim).collect();
+    let mut requirements = Vec::new();
+    for claim in claims(&require) {
+        requirements.push(Requirement::Claim(claim));
+    }
     requirements.extend(email_domains(rule));
     Some(Access::Claims(requirements))
 }

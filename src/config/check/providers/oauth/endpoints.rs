@@ -77,8 +77,10 @@ fn userinfo_request(table: &Table<'_>, parameters: &Parameters<'_>) -> Option<Us
     for text in &written {
         filled.push(parameters.fill(text)?);
     }
-    let headers: Vec<Text<'_>> =
-        written.iter().zip(&filled).map(|(text, filled)| text.with(filled)).collect();
+    let mut headers = Vec::new();
+    for (text, filled) in written.iter().zip(&filled) {
+        headers.push(text.with(filled));
+    }
     // Where it goes is another template; everything else is checked as any request is.
     let anywhere = Url::parse("https://userinfo.invalid").ok();
     let known = Known::roots(&USERINFO_NAMES);
