@@ -19,6 +19,16 @@ impl Timestamp {
         Self(seconds.saturating_mul(1000))
     }
 
+    /// From seconds since the epoch that may have a fraction; the epoch for what lies before it.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "what does not fit is the nearest that does"
+    )]
+    pub const fn from_fractional_seconds(seconds: f64) -> Self {
+        Self((seconds * 1000.0) as u64)
+    }
+
     /// Milliseconds since the epoch.
     pub const fn millis(self) -> u64 {
         self.0

@@ -61,9 +61,16 @@ impl Jar {
             let place = cookies.partition_point(|other| other.path.len() >= cookie.path.len());
             cookies.insert(place, cookie);
         }
-        let pairs: Vec<String> =
-            cookies.iter().map(|cookie| format!("{}={}", cookie.name, cookie.value.expose())).collect();
-        (!pairs.is_empty()).then(|| pairs.join("; "))
+        let mut field = String::new();
+        for cookie in cookies {
+            if !field.is_empty() {
+                field.push_str("; ");
+            }
+            field.push_str(&cookie.name);
+            field.push('=');
+            field.push_str(cookie.value.expose());
+        }
+        (!field.is_empty()).then_some(field)
     }
 }
 

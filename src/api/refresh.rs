@@ -1,7 +1,5 @@
 //! New tokens for old ones.
 
-use std::net::IpAddr;
-
 use serde_json::Value;
 use thiserror::Error;
 
@@ -19,18 +17,27 @@ pub const ENDPOINT: &str = "refresh";
 /// Builds the request, with the values that `find` has. A cookie for which the session has nothing is left out.
 pub fn request(
     refresh: &ApiRefresh,
-    client_address: Option<IpAddr>,
+    client_address: Option<&str>,
     find: &dyn Fn(&DataPath) -> Option<Value>,
 ) -> Result<FetchRequest, ApiError> {
     let mut request = request::build(ENDPOINT, &refresh.request, client_address, find)?;
-    let there = refresh.cookies.iter().filter(|(_, value)| value.paths().all(|path| find(path).is_some()));
-    let pairs: Vec<String> = there.map(|(name, value)| format!("{name}={}", value.text(find))).collect();
-    // A semicolon would begin another cookie.
-    if pairs.iter().any(|pair| pair.contains(';') || !request::is_field_value(pair)) {
-        return Err(ApiError::UnfitHeader { endpoint: ENDPOINT, name: "cookie".to_owned() });
+    let mut field = String::new();
+    for (name, value) in &refresh.cookies {
+        if !value.paths().all(|path| find(path).is_some()) {
+            continue;
+        }
+        let pair = format!("{name}={}", value.text(find));
+        // A semicolon would begin another cookie.
+        if pair.contains(';') || !request::is_field_value(&pair) {
+            return Err(ApiError::UnfitHeader { endpoint: ENDPOINT, name: "cookie".to_owned() });
+        }
+        if !field.is_empty() {
+            field.push_str("; ");
+        }
+        field.push_str(&pair);
     }
-    if !pairs.is_empty() {
-        request.headers.set("cookie", pairs.join("; "));
+    if !field.is_empty() {
+        request.headers.set("cookie", field);
     }
     Ok(request)
 }

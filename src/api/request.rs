@@ -1,6 +1,5 @@
 //! Requests to the API.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -22,12 +21,12 @@ const LIMIT: usize = 256 * 1024;
 pub fn build(
     endpoint: &'static str,
     request: &ApiRequest,
-    client_address: Option<IpAddr>,
+    client_address: Option<&str>,
     find: &dyn Fn(&DataPath) -> Option<Value>,
 ) -> Result<FetchRequest, ApiError> {
     let mut headers: Headers = common_headers();
     if let Some(address) = client_address {
-        headers.set("x-forwarded-for", address.to_string());
+        headers.set("x-forwarded-for", address);
     }
     let body = match &request.body {
         None => Vec::new(),
@@ -37,9 +36,13 @@ pub fn build(
         }
         Some(ApiBody::Form(pairs)) => {
             headers.set("content-type", "application/x-www-form-urlencoded");
-            let values =
-                pairs.iter().filter_map(|(name, value)| Some((name, scalar_text(&fill(value, find)?)?)));
-            form_urlencoded::Serializer::new(String::new()).extend_pairs(values).finish().into_bytes()
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            for (name, value) in pairs {
+                if let Some(value) = fill(value, find).as_ref().and_then(scalar_text) {
+                    form.append_pair(name, &value);
+                }
+            }
+            form.finish().into_bytes()
         }
     };
     for (name, template) in &request.headers {
@@ -70,7 +73,13 @@ fn fill(body: &BodyTemplate, find: &dyn Fn(&DataPath) -> Option<Value>) -> Optio
     match body {
         BodyTemplate::Literal(value) => Some(value.clone()),
         BodyTemplate::Text(template) => template.value(find),
-        BodyTemplate::List(items) => Some(items.iter().filter_map(|item| fill(item, find)).collect()),
+        BodyTemplate::List(items) => {
+            let mut filled = Vec::new();
+            for item in items {
+                filled.extend(fill(item, find));
+            }
+            Some(Value::Array(filled))
+        }
         BodyTemplate::Table(members) => {
             let mut filled = Map::new();
             for (name, value) in members {

@@ -161,8 +161,9 @@ fn person<'a>(
 }
 
 /// Who is in front of the screen, as Cloudflare says: it sets the field itself, whatever the client sent.
-pub(super) fn client_address<P: Platform>(exchange: &Exchange<'_, P>) -> Option<IpAddr> {
-    exchange.request.headers.get("cf-connecting-ip")?.parse().ok()
+pub(super) fn client_address<'a, P: Platform>(exchange: &Exchange<'a, P>) -> Option<&'a str> {
+    let address = exchange.request.headers.get("cf-connecting-ip")?;
+    address.parse::<IpAddr>().is_ok().then_some(address)
 }
 
 fn refused(provider: &Provider, cause: impl Into<CredentialsRefused>) -> ClientError {

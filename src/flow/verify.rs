@@ -107,9 +107,10 @@ async fn about_the_session<P: Platform>(exchange: &Exchange<'_, P>, proof: Proof
     }
     let config = exchange.config();
     let mut route = Route::new(config, &exchange.request.url.authority, None);
-    let shown: Vec<_>;
+    let mut shown;
     if proof != Proof::Right {
-        shown = route.headers.iter().filter(|(_, from)| is_shown(config, from)).cloned().collect();
+        shown = route.headers.to_vec();
+        shown.retain(|(_, from)| is_shown(config, from));
         route.headers = &shown;
         route.authorization = route.authorization.filter(|from| is_shown(config, from));
         route.forward_session = false;

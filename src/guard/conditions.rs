@@ -48,7 +48,7 @@ impl Condition {
         let fits =
             |value: &str| !value.is_empty() && self.value.as_ref().is_none_or(|wanted| wanted.matches(value));
         match &self.source {
-            Source::Header(name) => fits(&request.headers.get_all(name).collect::<Vec<_>>().join(", ")),
+            Source::Header(name) => fits(&request.headers.joined(name)),
             Source::Cookie(name) => {
                 cookie::values(request.headers.get_all("cookie"), name).any(|value| fits(&value))
             }

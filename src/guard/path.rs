@@ -49,8 +49,11 @@ impl CanonicalPath {
         }
         let mut readings = vec![written];
         for alternative in ALTERNATIVES {
-            let others: Vec<_> = readings.iter().filter_map(|reading| alternative(reading)).collect();
-            readings.extend(others);
+            for at in 0..readings.len() {
+                if let Some(other) = readings.get(at).and_then(|reading| alternative(reading)) {
+                    readings.push(other);
+                }
+            }
         }
         readings.iter().flatten().try_for_each(|segment| check_segment(segment))?;
         let length = |reading: &Vec<String>| reading.iter().map(|segment| segment.len() + 1).sum::<usize>();
@@ -139,8 +142,12 @@ fn decoded_again(segments: &[String]) -> Option<Vec<String>> {
         return None;
     }
     // A segment that does not decode again is the same to everybody.
-    let decode = |segment: &String| percent::decode(segment).unwrap_or_else(|| segment.clone());
-    let decoded: Vec<_> = segments.iter().map(decode).collect();
+    let mut decoded = segments.to_vec();
+    for segment in &mut decoded {
+        if let Some(text) = percent::decode(segment) {
+            *segment = text;
+        }
+    }
     (decoded != segments).then_some(decoded)
 }
 
@@ -149,23 +156,29 @@ fn without_parameters(segments: &[String]) -> Option<Vec<String>> {
     if !segments.iter().any(|segment| segment.contains(';')) {
         return None;
     }
-    let cut = |segment: &String| segment.split(';').next().unwrap_or_default().to_owned();
-    Some(segments.iter().map(cut).collect())
+    let mut cut = segments.to_vec();
+    for segment in &mut cut {
+        segment.truncate(segment.find(';').unwrap_or(segment.len()));
+    }
+    Some(cut)
 }
 
 /// Who decodes before splitting the URL finds a fragment or query in the path.
 fn cut_at_delimiter(segments: &[String]) -> Option<Vec<String>> {
     let (at, segment) = segments.iter().enumerate().find(|(_, segment)| segment.contains(['#', '?']))?;
+    let mut found = segments.get(..at)?.to_vec();
     let kept = segment.split(['#', '?']).next().unwrap_or_default();
-    let before = segments.iter().take(at).cloned();
-    Some(before.chain((!kept.is_empty()).then(|| kept.to_owned())).collect())
+    if !kept.is_empty() {
+        found.push(kept.to_owned());
+    }
+    Some(found)
 }
 
 /// `/_next/data/BUILD/admin.json` is the data of `/admin`; a base path may stand before it.
 fn next_data_page(segments: &[String]) -> Option<Vec<String>> {
     let at = segments.windows(2).position(|pair| pair == ["_next", "data"])?;
     let page = segments.get(at + 3..).filter(|page| !page.is_empty())?;
-    let mut found: Vec<_> = segments.iter().take(at).chain(page).cloned().collect();
+    let mut found = [segments.get(..at)?, page].concat();
     if let Some(last) = found.pop() {
         let name = last.strip_suffix(".json").unwrap_or(&last);
         if !(page.len() == 1 && name == "index") {
@@ -186,8 +199,11 @@ fn next_component_page(segments: &[String]) -> Option<Vec<String>> {
     } else {
         (segments.len() - 1, last.strip_suffix(".prefetch").unwrap_or(last).to_owned())
     };
-    let before = segments.iter().take(at).cloned();
-    Some(before.chain((!(at == 0 && name == "index")).then_some(name)).collect())
+    let mut found = segments.get(..at)?.to_vec();
+    if !(at == 0 && name == "index") {
+        found.push(name);
+    }
+    Some(found)
 }
 
 #[cfg(test)]

@@ -41,7 +41,11 @@ pub(crate) enum Node {
 impl Node {
     /// Exactly this text.
     pub(crate) fn text(text: &str) -> Self {
-        Self::All(text.encode_utf16().map(|unit| Self::Unit(Units::one(unit))).collect())
+        let mut units = Vec::new();
+        for unit in text.encode_utf16() {
+            units.push(Self::Unit(Units::one(unit)));
+        }
+        Self::All(units)
     }
 
     /// This, or nothing.

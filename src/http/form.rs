@@ -19,17 +19,21 @@ impl Params {
     /// Standard section 5.1). It never fails: a `%` that encodes nothing is itself, and bytes that are no
     /// UTF-8 become U+FFFD.
     pub fn from_urlencoded(text: &[u8]) -> Self {
-        let pairs = form_urlencoded::parse(text).take(MAX_PARAMS);
-        Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+        let mut params = Vec::new();
+        for (name, value) in form_urlencoded::parse(text).take(MAX_PARAMS) {
+            params.push((name.into_owned(), value.into_owned()));
+        }
+        Self(params)
     }
 
     /// Parses a JSON object. Numbers and booleans become text; `null`, lists and objects are left out. A
     /// key given twice is there twice.
     pub fn from_json(text: &[u8]) -> Result<Self, NotAnObject> {
         let mut params = Vec::new();
-        for (name, value) in json::members(text).ok_or(NotAnObject)?.into_iter().take(MAX_PARAMS) {
-            if let Some(value) = scalar_text(&value) {
-                params.push((name, value));
+        let members = json::members(text).ok_or(NotAnObject)?;
+        for (name, value) in members.get(..MAX_PARAMS).unwrap_or(&members) {
+            if let Some(value) = scalar_text(value) {
+                params.push((name.clone(), value));
             }
         }
         Ok(Self(params))

@@ -23,6 +23,18 @@ impl Headers {
         self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
+    /// The values of all fields of that name as one (RFC 9110 section 5.3).
+    pub fn joined(&self, name: &str) -> String {
+        let mut joined = String::new();
+        let mut separator = "";
+        for value in self.get_all(name) {
+            joined.push_str(separator);
+            joined.push_str(value);
+            separator = ", ";
+        }
+        joined
+    }
+
     /// Whether a field of that name is there.
     pub fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()

@@ -110,6 +110,20 @@ impl Url {
         Some(self.part(self.query? + 1, self.fragment.unwrap_or(self.text.len())))
     }
 
+    /// The query's pairs but for those of a name that is `set`, and those without one.
+    pub fn query_without(&self, set: &dyn Fn(&str) -> bool) -> String {
+        let mut kept = String::new();
+        for pair in self.query().unwrap_or_default().split('&') {
+            if form_urlencoded::parse(pair.as_bytes()).next().is_some_and(|(name, _)| !set(&name)) {
+                if !kept.is_empty() {
+                    kept.push('&');
+                }
+                kept.push_str(pair);
+            }
+        }
+        kept
+    }
+
     /// What follows `#`.
     pub fn fragment(&self) -> Option<&str> {
         Some(self.part(self.fragment? + 1, self.text.len()))

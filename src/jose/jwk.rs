@@ -87,7 +87,13 @@ impl JwkSet {
         if keys.len() > MAX_KEYS {
             return Err(JwkSetError::TooManyKeys(keys.len()));
         }
-        Ok(Self(keys.iter().filter_map(|key| Jwk::parse(key).ok()).collect()))
+        let mut usable = Vec::new();
+        for key in keys {
+            if let Ok(key) = Jwk::parse(key) {
+                usable.push(key);
+            }
+        }
+        Ok(Self(usable))
     }
 
     /// The keys, in the set's order.

@@ -240,14 +240,21 @@ fn candidates<'k>(
     if !accepted.contains(&jws.algorithm) {
         return Err(JwsError::NotAccepted(jws.algorithm.name()));
     }
-    let named: Vec<&Jwk> = keys.keys().filter(|key| jws.kid.is_none() || key.kid() == jws.kid()).collect();
-    let fitting: Vec<&Jwk> =
-        named.iter().copied().filter(|key| key.algorithms().contains(&jws.algorithm)).collect();
-    match (fitting.len(), named.len()) {
-        (1..=MAX_CANDIDATES, _) => Ok(fitting),
-        (0, 1..) if jws.kid.is_some() => Err(JwsError::KeyMismatch(jws.algorithm.name())),
-        (0, _) => Err(JwsError::UnknownKey),
-        (n, _) => Err(JwsError::TooManyCandidates(n)),
+    let mut is_named = false;
+    let mut fitting = Vec::new();
+    for key in keys.keys() {
+        if jws.kid.is_none() || key.kid() == jws.kid() {
+            is_named = jws.kid.is_some();
+            if key.algorithms().contains(&jws.algorithm) {
+                fitting.push(key);
+            }
+        }
+    }
+    match fitting.len() {
+        1..=MAX_CANDIDATES => Ok(fitting),
+        0 if is_named => Err(JwsError::KeyMismatch(jws.algorithm.name())),
+        0 => Err(JwsError::UnknownKey),
+        n => Err(JwsError::TooManyCandidates(n)),
     }
 }
 

@@ -6,8 +6,7 @@ use std::fmt;
 
 use crate::json::json;
 use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -65,7 +64,7 @@ impl PrivateKey {
             return Err(if is_other { PrivateKeyError::OtherLabel } else { PrivateKeyError::NotPem });
         };
         let (body, _) = behind.split_once(END).ok_or(PrivateKeyError::NotPem)?;
-        let mut base64 = Zeroizing::new(Vec::with_capacity(body.len()));
+        let mut base64 = Zeroizing::new(Vec::with_capacity(body.len() + 3));
         let mut rest = body.bytes().peekable();
         while let Some(byte) = rest.next() {
             match byte {
@@ -74,8 +73,14 @@ impl PrivateKey {
                 byte => base64.push(byte),
             }
         }
-        let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-        let der = GeneralPurpose::new(&STANDARD, lenient).decode(&*base64);
+        // The padding at the end may have been lost on the way.
+        while base64.last() == Some(&b'=') {
+            base64.pop();
+        }
+        while base64.len() % 4 != 0 {
+            base64.push(b'=');
+        }
+        let der = STANDARD.decode(&*base64);
         Self::from_der(Zeroizing::new(der.map_err(|_| PrivateKeyError::NotPem)?))
     }
 

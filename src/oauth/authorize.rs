@@ -91,19 +91,20 @@ pub struct AuthorizationRequest<'a> {
 impl AuthorizationRequest<'_> {
     /// The URL to send the browser to. No parameter is in it twice (RFC 6749 section 3.1).
     pub fn url(&self) -> String {
-        let kept = self.endpoint.query().unwrap_or_default().split('&').filter(|pair| {
-            form_urlencoded::parse(pair.as_bytes()).next().is_some_and(|(name, _)| !self.sets(&name))
-        });
-        let kept = kept.collect::<Vec<_>>().join("&");
         // Auth.js's order, with `state` and `nonce` last.
-        let mut query = form_urlencoded::Serializer::new(kept);
+        let mut query =
+            form_urlencoded::Serializer::new(self.endpoint.query_without(&|name| self.sets(name)));
         query.append_pair("response_type", self.response_type);
         query.append_pair(self.client_id_param, self.client_id);
         query.append_pair("redirect_uri", self.redirect_uri);
         if self.form_post {
             query.append_pair("response_mode", "form_post");
         }
-        query.extend_pairs(self.parameters.iter().filter(|(name, _)| !RESERVED.contains(&name.as_str())));
+        for (name, value) in self.parameters {
+            if !RESERVED.contains(&name.as_str()) {
+                query.append_pair(name, value);
+            }
+        }
         if let Some(verifier) = self.verifier {
             query.append_pair("code_challenge", &verifier.challenge());
             query.append_pair("code_challenge_method", pkce::CHALLENGE_METHOD);

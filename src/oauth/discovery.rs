@@ -225,10 +225,14 @@ impl ProviderMetadata {
     /// may be signed with. Where the provider lists none, RS256, which all must support (OpenID Connect
     /// Discovery 1.0 section 3). Empty where it supports only others, and no id_token of it can be verified.
     pub fn id_token_algorithms(&self) -> Vec<Algorithm> {
-        match &self.id_token_signing_alg_values_supported {
-            None => vec![Algorithm::Rs256],
-            Some(names) => names.iter().filter_map(|name| Algorithm::from_name(name)).collect(),
+        let Some(names) = &self.id_token_signing_alg_values_supported else { return vec![Algorithm::Rs256] };
+        let mut known = Vec::new();
+        for name in names {
+            if let Some(algorithm) = Algorithm::from_name(name) {
+                known.push(algorithm);
+            }
         }
+        known
     }
 
     /// Whether the provider says that it knows PKCE by S256 (RFC 8414 section 2); `None` where it says
@@ -340,8 +344,13 @@ impl Document {
     fn list(&self, name: &'static str) -> Result<Option<Vec<String>>, DiscoveryError> {
         let Some(value) = self.member(name) else { return Ok(None) };
         let items = value.as_array().ok_or(DiscoveryError::Malformed(name, "a list of strings"))?;
-        let known = items.iter().filter_map(Value::as_str).filter(|item| item.len() <= LIST_ITEM_LIMIT);
-        Ok(Some(known.take(LIST_LIMIT).map(str::to_owned).collect()))
+        let mut known = Vec::new();
+        for item in items.iter().filter_map(Value::as_str) {
+            if item.len() <= LIST_ITEM_LIMIT && known.len() < LIST_LIMIT {
+                known.push(item.to_owned());
+            }
+        }
+        Ok(Some(known))
     }
 
     fn flag(&self, name: &'static str) -> Result<bool, DiscoveryError> {

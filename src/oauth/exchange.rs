@@ -106,9 +106,10 @@ pub(super) fn post_form(url: &Url, body: String, timeout: Duration, limit: usize
 
 /// Providers' firewalls refuse requests without a user agent, and their operators like to know who asks.
 pub(crate) fn common_headers() -> Headers {
-    [("accept", "application/json"), ("user-agent", concat!("Vestibule/", env!("CARGO_PKG_VERSION")))]
-        .into_iter()
-        .collect()
+    let mut headers = Headers::new();
+    headers.append("accept", "application/json");
+    headers.append("user-agent", concat!("Vestibule/", env!("CARGO_PKG_VERSION")));
+    headers
 }
 
 /// The JSON object of a successful answer.

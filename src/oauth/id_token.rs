@@ -334,8 +334,7 @@ fn numeric_date(claim: Option<&Value>) -> Result<Timestamp, Flaw> {
         Some(value) => value
             .as_f64()
             .filter(|seconds| (0.0..=END).contains(seconds))
-            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-            .map(|since_epoch| Timestamp::from_millis(0).plus(since_epoch))
+            .map(Timestamp::from_fractional_seconds)
             .ok_or(Flaw::Malformed("a number of seconds since 1970")),
     }
 }

@@ -6,11 +6,8 @@ use crate::http::url::Url;
 /// `client_id`, and the address to come back to as `redirect_param` (section 2). The ID token, which the
 /// specification recommends as a hint, stays out of it: a token does not belong into URLs that are logged.
 pub fn url(endpoint: &Url, client_id: &str, redirect_param: &str, return_to: &str) -> String {
-    let set = ["client_id", redirect_param];
-    let kept = endpoint.query().unwrap_or_default().split('&').filter(|pair| {
-        form_urlencoded::parse(pair.as_bytes()).next().is_some_and(|(name, _)| !set.contains(&&*name))
-    });
-    let mut query = form_urlencoded::Serializer::new(kept.collect::<Vec<_>>().join("&"));
+    let kept = endpoint.query_without(&|name| name == "client_id" || name == redirect_param);
+    let mut query = form_urlencoded::Serializer::new(kept);
     query.append_pair("client_id", client_id);
     query.append_pair(redirect_param, return_to);
     endpoint.with_query(&query.finish()).as_str().to_owned()

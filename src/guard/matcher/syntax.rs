@@ -247,14 +247,17 @@ impl Parser<'_> {
 
 /// Decodes text once, segment by segment, as paths are decoded.
 fn text(chars: &[(char, usize)], is_end: bool) -> Result<String, PatternError> {
-    let mut decoded = Vec::new();
-    let pieces: Vec<_> = chars.split(|(c, _)| *c == '/').collect();
+    let mut decoded = String::new();
+    let last = chars.iter().filter(|(c, _)| *c == '/').count();
     let mut at = chars.first().map_or(0, |(_, at)| *at);
-    for (index, piece) in pieces.iter().enumerate() {
+    for (index, piece) in chars.split(|(c, _)| *c == '/').enumerate() {
         at = piece.first().map_or(at, |(_, at)| *at);
-        let text: String = piece.iter().map(|(c, _)| *c).collect();
+        let mut text = String::new();
+        for (c, _) in piece {
+            text.push(*c);
+        }
         let text = percent::decode(&text).ok_or(error(PatternProblem::Encoding, at))?;
-        let is_last = index + 1 == pieces.len();
+        let is_last = index == last;
         if index > 0 && !is_last && text.is_empty() {
             return Err(error(PatternProblem::EmptySegment, at));
         }
@@ -264,9 +267,12 @@ fn text(chars: &[(char, usize)], is_end: bool) -> Result<String, PatternError> {
         }
         // Behind the slash.
         at = piece.last().map_or(at, |(_, at)| at + 1) + 1;
-        decoded.push(text);
+        if index > 0 {
+            decoded.push('/');
+        }
+        decoded.push_str(&text);
     }
-    Ok(decoded.join("/"))
+    Ok(decoded)
 }
 
 fn error(problem: PatternProblem, at: usize) -> PatternError {

@@ -182,7 +182,7 @@ impl Does {
         a.into_iter().chain(b)
     }
 
-    fn renumbered(&self, to: impl Fn(usize) -> usize) -> Self {
+    fn renumbered(&self, to: &dyn Fn(usize) -> usize) -> Self {
         match *self {
             Self::Accept => Self::Accept,
             Self::Found => Self::Found,
@@ -211,12 +211,13 @@ fn in_order(steps: &[Step], entry: usize) -> Program {
         }
     }
     let to = |step: usize| places.get(step).copied().unwrap_or_default();
-    let steps = order
-        .iter()
-        .filter_map(|&step| steps.get(step))
-        .map(|step| Step { does: step.does.renumbered(to), is_main: step.is_main })
-        .collect();
-    Program { steps, entry: to(entry) }
+    let mut ordered = Vec::with_capacity(order.len());
+    for step in order {
+        if let Some(step) = steps.get(step) {
+            ordered.push(Step { does: step.does.renumbered(&to), is_main: step.is_main });
+        }
+    }
+    Program { steps: ordered, entry: to(entry) }
 }
 
 fn visit(steps: &[Step], at: usize, seen: &mut [bool], order: &mut Vec<usize>) {
