@@ -112,24 +112,16 @@ async fn act<P: Platform>(
         (Method::Post, ["session"]) => {
             session::update(exchange, &input.query, read_update(exchange, body).await?).await
         }
-        (Method::Post, ["signin"]) => {
+        (Method::Post, ["signin" | "signout"] | ["signin" | "callback", _]) => {
             let (query, form) = input.with(read_form(exchange, body).await?);
-            sign_in::sign_in(exchange, None, query, form).await
-        }
-        (Method::Post, ["signin", provider]) => {
-            let (query, form) = input.with(read_form(exchange, body).await?);
-            sign_in::sign_in(exchange, Some(provider), query, form).await
-        }
-        (Method::Post, ["signout"]) => {
-            let (query, form) = input.with(read_form(exchange, body).await?);
-            Ok(sign_out::sign_out(exchange, query, form).await?)
-        }
-        (Method::Post, ["callback", provider]) => {
-            let (query, form) = input.with(read_form(exchange, body).await?);
-            if callback::takes_form(exchange, provider) {
-                return callback::callback(exchange, provider, form).await;
+            match route {
+                ["callback", provider] if callback::takes_form(exchange, provider) => {
+                    callback::callback(exchange, provider, form).await
+                }
+                ["callback", provider] => credentials::sign_in(exchange, provider, query, form).await,
+                ["signout"] => Ok(sign_out::sign_out(exchange, query, form).await?),
+                _ => sign_in::sign_in(exchange, route.get(1).copied(), query, form).await,
             }
-            credentials::sign_in(exchange, provider, query, form).await
         }
         (Method::Post, ["_log"]) if is_v4 => Ok(client_log::client_log(exchange, body).await),
         _ => Err(unsupported(exchange.request, route).into()),

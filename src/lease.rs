@@ -16,6 +16,7 @@ pub(crate) mod kv;
 pub mod object;
 
 use std::pin::pin;
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -154,7 +155,7 @@ impl Successor {
     }
 
     /// Opens what was sealed for that session. `None` for anything else, and for what is not newer.
-    fn open(sealed: &str, name: &Name, keys: &Keyring, now: Timestamp) -> Option<Self> {
+    fn open(sealed: &str, name: &Name, keys: &Keyring, now: Timestamp) -> Option<Rc<Self>> {
         let claims = seal::open(keys, Dialect::AuthJsV5, SALT, sealed, now).ok()?;
         let session = Session::new(claims);
         let successor = Self {
@@ -166,7 +167,7 @@ impl Successor {
             api_cookies: session.api_cookies(),
         };
         (session.sid() == Some(name.sid.as_str()) && successor.generation > name.generation)
-            .then_some(successor)
+            .then(|| Rc::new(successor))
     }
 }
 
@@ -183,7 +184,7 @@ pub(crate) enum Taken {
     /// Somebody else uses it, until then at most.
     Theirs(Theirs),
     /// It was used; this followed.
-    Successor(Successor),
+    Successor(Rc<Successor>),
     /// The session was signed out.
     SignedOut,
 }
@@ -204,11 +205,11 @@ pub(crate) trait Lease {
     async fn take(&self, name: &Name, owner: &str) -> Result<Taken, StoreError>;
 
     /// Looks for what followed, while somebody else holds the lease.
-    async fn look(&self, name: &Name) -> Result<Option<Successor>, StoreError>;
+    async fn look(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError>;
 
     /// Looks for what followed, after the provider refused the token: somebody used it, or it was revoked. Takes
     /// its time where a successor may still be on its way.
-    async fn look_again(&self, name: &Name) -> Result<Option<Successor>, StoreError>;
+    async fn look_again(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError>;
 
     /// Leaves what followed for whoever comes with the old tokens. A lower generation never takes the place of
     /// a higher one.
@@ -253,7 +254,7 @@ impl<P: Platform> Lease for AnyLease<'_, P> {
         }
     }
 
-    async fn look(&self, name: &Name) -> Result<Option<Successor>, StoreError> {
+    async fn look(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError> {
         match self {
             Self::Alone => Ok(None),
             Self::Kv(lease) => lease.look(name).await,
@@ -261,7 +262,7 @@ impl<P: Platform> Lease for AnyLease<'_, P> {
         }
     }
 
-    async fn look_again(&self, name: &Name) -> Result<Option<Successor>, StoreError> {
+    async fn look_again(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError> {
         match self {
             Self::Alone => Ok(None),
             Self::Kv(lease) => lease.look_again(name).await,

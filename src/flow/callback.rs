@@ -68,7 +68,7 @@ pub(crate) async fn callback<P: Platform>(
     // An attempt that failed keeps its cookie: where the reason passes, the same callback may still succeed.
     let signing_in = SigningIn { exchange, provider, oauth, transaction: &transaction };
     let response = signing_in.finish(params).await?;
-    Ok(with_cookies(response, [finished]))
+    Ok(with_cookies(response, vec![finished]))
 }
 
 /// One sign-in on its way: through whom, and how it was begun.
@@ -95,13 +95,14 @@ impl<P: Platform> SigningIn<'_, P> {
             Established::Session(cookies) => {
                 let response = Response::redirect(&self.transaction.return_to);
                 // Another site's form brings none of the browser's cookies along.
-                let unseen = match exchange.request.method {
+                let mut all = match exchange.request.method {
                     Method::Post => {
                         cookie::expire_unseen(exchange.cookie_domain(), &exchange.names, &cookies)
                     }
                     _ => Vec::new(),
                 };
-                with_cookies(response, unseen.into_iter().chain(cookies))
+                all.extend(cookies);
+                with_cookies(response, all)
             }
             Established::Elsewhere(address) => Response::redirect(address.as_str()),
         })

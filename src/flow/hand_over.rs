@@ -38,7 +38,7 @@ pub(crate) fn send<P: Platform>(
     let cookie = SetCookie::new(exchange.names.ticket(), &sealed)
         .domain(exchange.cookie_domain())
         .max_age(ticket::LIFETIME);
-    Ok(with_cookies(with_cookies(Response::redirect(address), visit.cookies), [cookie]))
+    Ok(with_cookies(with_cookies(Response::redirect(address), visit.cookies), vec![cookie]))
 }
 
 /// `GET /signin/:provider` on the login host: begins the sign-in that the ticket stands for. Without a good one
@@ -68,7 +68,7 @@ pub(crate) async fn receive<P: Platform>(
             with_cookies(Response::redirect(page), visit.cookies)
         }
     };
-    Ok(with_cookies(response, used))
+    Ok(with_cookies(response, used.into_iter().collect()))
 }
 
 /// Whether people are sent to that provider: it has no form of its own. A Worker that knows of no provider leaves

@@ -213,7 +213,7 @@ impl Visit {
 
 /// Adds `cookies` to a response. One that sets a cookie must not be kept by any cache: the next person
 /// would get it.
-pub(crate) fn with_cookies(mut response: Response, cookies: impl IntoIterator<Item = SetCookie>) -> Response {
+pub(crate) fn with_cookies(mut response: Response, cookies: Vec<SetCookie>) -> Response {
     for cookie in cookies {
         response.headers.append("set-cookie", cookie.to_string());
     }

@@ -76,7 +76,7 @@ pub(crate) fn send<P: Platform>(exchange: &Exchange<'_, P>, login: &Origin) -> R
     }
     let sent = sent.into_iter().chain([page.as_str()]).collect::<Vec<_>>().join(".");
     let cookie = SetCookie::new(name, &sent).max_age(PAUSE);
-    with_cookies(Response::redirect(renewal(exchange, login, &address)), [cookie])
+    with_cookies(Response::redirect(renewal(exchange, login, &address)), vec![cookie])
 }
 
 /// The cookie that forgets which pages were sent to the login host, for when the token lives again.

@@ -82,8 +82,12 @@ pub(crate) async fn begin<P: Platform>(
         // The provider's form is another site's: no other cookie comes along with it.
         begun = begun.cross_site();
     }
-    let expired = surplus.iter().map(SetCookie::expired);
-    Ok(with_cookies(with_cookies(Response::redirect(request.url()), visit.cookies), expired.chain([begun])))
+    let mut cookies = visit.cookies;
+    for name in surplus {
+        cookies.push(SetCookie::expired(name));
+    }
+    cookies.push(begun);
+    Ok(with_cookies(Response::redirect(request.url()), cookies))
 }
 
 /// `redirect_uri`: our callback for that provider, on the host that signs people in.

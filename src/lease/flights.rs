@@ -55,7 +55,7 @@ struct SessionState {
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
     /// New tokens.
-    Renewed(Successor),
+    Renewed(Rc<Successor>),
     /// The provider gives none any more; and whether that is beyond doubt, because nobody can have used the
     /// refresh token unseen.
     Gone { is_certain: bool },

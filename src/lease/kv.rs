@@ -6,6 +6,7 @@
 //! written a moment later.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -88,13 +89,13 @@ impl<P: Platform> Lease for Kv<'_, P> {
         }
     }
 
-    async fn look(&self, name: &Name) -> Result<Option<Successor>, StoreError> {
+    async fn look(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError> {
         let sealed = self.read(&successor_key(name)).await?;
         let now = self.platform.now();
         Ok(sealed.and_then(|sealed| Successor::open(&sealed, name, &self.config.keys, now)))
     }
 
-    async fn look_again(&self, name: &Name) -> Result<Option<Successor>, StoreError> {
+    async fn look_again(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError> {
         for pause in LOOK_AGAIN {
             self.platform.sleep(pause).await;
             if let Some(successor) = self.look(name).await? {

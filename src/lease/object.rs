@@ -3,6 +3,7 @@
 //!
 //! [`serve`] is what such an object does, without its runtime; `Object` is how a request asks it.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -320,14 +321,14 @@ impl<P: Platform> Lease for Object<'_, P> {
         }
     }
 
-    async fn look(&self, name: &Name) -> Result<Option<Successor>, StoreError> {
+    async fn look(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError> {
         match self.call(&name.sid, &Call::Look { generation: name.generation }).await? {
             Answer::Successor { sealed } => Ok(self.open(&sealed, name)),
             _ => Ok(None),
         }
     }
 
-    async fn look_again(&self, name: &Name) -> Result<Option<Successor>, StoreError> {
+    async fn look_again(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError> {
         self.look(name).await
     }
 
@@ -376,7 +377,7 @@ impl<P: Platform> Object<'_, P> {
         }
     }
 
-    fn open(&self, sealed: &str, name: &Name) -> Option<Successor> {
+    fn open(&self, sealed: &str, name: &Name) -> Option<Rc<Successor>> {
         Successor::open(sealed, name, &self.config.keys, self.platform.now())
     }
 }

@@ -38,7 +38,7 @@ fn signed_in<P: Platform>(exchange: &Exchange<'_, P>, session: &Session) -> Resp
     };
     let page = Page { status: 403, title: "No access", icon: Icon::Lock, content, rules: String::new() };
     let cookie = csrf.new_cookie(keys).map(|value| SetCookie::new(name, &value));
-    with_cookies(page.respond(exchange), cookie)
+    with_cookies(page.respond(exchange), cookie.into_iter().collect())
 }
 
 fn signed_out<P: Platform>(exchange: &Exchange<'_, P>) -> Response {

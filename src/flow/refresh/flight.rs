@@ -1,5 +1,6 @@
 //! One isolate's attempt at a refresh: the lease, the grant, and word of it for the others.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::Vestibule;
@@ -129,7 +130,7 @@ impl<P: Platform> Flight<P> {
     }
 
     /// Waits for somebody else's successor, for a while or until their lease ends.
-    async fn wait(&self, lease: &impl Lease, theirs: Theirs) -> Result<Option<Successor>, Outcome> {
+    async fn wait(&self, lease: &impl Lease, theirs: Theirs) -> Result<Option<Rc<Successor>>, Outcome> {
         let platform = &self.platform;
         let Some(look_at) = theirs.look_at else {
             return Err(self.unavailable(theirs.until.since(platform.now()).min(BACKOFF)));
@@ -152,7 +153,7 @@ impl<P: Platform> Flight<P> {
     }
 
     /// Goes on with what somebody else got.
-    async fn adopt(&self, lease: &impl Lease, successor: Successor) -> Outcome {
+    async fn adopt(&self, lease: &impl Lease, successor: Rc<Successor>) -> Outcome {
         match lease.is_signed_out(&self.name.sid).await {
             Ok(true) => Outcome::SignedOut,
             Ok(false) | Err(_) => Outcome::Renewed(successor),
@@ -209,17 +210,17 @@ impl<P: Platform> Flight<P> {
             place.land(Outcome::SignedOut, self.platform.now());
             return Outcome::SignedOut;
         }
-        let successor = Successor {
+        let successor = Rc::new(Successor {
             generation: self.name.generation.saturating_add(1),
             access_token: renewed.access_token,
             refresh_token: renewed.refresh_token,
             expires_at: renewed.expires_at,
             refresh_expires_at: renewed.refresh_expires_at,
             api_cookies: renewed.api_cookies,
-        };
+        });
         let owner = place.owner.clone();
         // The others here need not wait until it is written for those elsewhere.
-        place.land(Outcome::Renewed(successor.clone()), self.platform.now());
+        place.land(Outcome::Renewed(Rc::clone(&successor)), self.platform.now());
         if let Err(error) = lease.leave(&self.name, &owner, &successor).await {
             exchange.log(Level::Warn, "successor_not_left", &error.to_string());
         }
