@@ -11,11 +11,12 @@ use flate2::{Compression, write::GzEncoder};
 use super::{MODULE, SCRIPT};
 use crate::wasm::{Function, Module};
 
-/// What both files together may weigh, compressed: what an isolate that starts has to load.
+/// What both files together should weigh, compressed: what an isolate that starts has to load.
 pub(super) const BUDGET: usize = 220 * 1024;
 
-/// Whether a Worker above its budget fails the build.
-const ENFORCED: bool = false;
+/// Above this the build fails: what the Worker weighs with every provider, rounded up. It is for lowering; a change that
+/// needs more of it needs a reason.
+const LIMIT: usize = 300 * 1024;
 
 /// Crates and modules that weigh much, and why each has no place here. A dependency, or one line of code, can
 /// bring one along without anybody noticing.
@@ -55,9 +56,12 @@ pub(super) fn report(place: &str, output: &Path, budget: Option<usize>) -> Resul
     }
     println!("   together: {}, gzip {}", kib(total.0), kib(total.1));
     let Some(budget) = budget else { return Ok(()) };
-    let over = total.1.saturating_sub(budget);
-    println!("   budget: {}, {} over it", kib(budget), kib(over));
-    ensure!(over == 0 || !ENFORCED, "the Worker is too large: `cargo xtask size` says what is in it");
+    println!("   budget: {}, {} over it", kib(budget), kib(total.1.saturating_sub(budget)));
+    ensure!(
+        total.1 <= LIMIT,
+        "the Worker is larger than {}: `cargo xtask size` says what is in it",
+        kib(LIMIT)
+    );
     Ok(())
 }
 
