@@ -11,9 +11,20 @@ use thiserror::Error;
 use super::place::Place;
 
 /// Everything that was found wrong; at least one thing. Written with one line each.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<ConfigError>);
+
+impl std::error::Error for ConfigErrors {}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, error) in self.0.iter().enumerate() {
+            f.write_str(if i > 0 { "\n" } else { "" })?;
+            fmt::Display::fmt(error, f)?;
+        }
+        Ok(())
+    }
+}
 
 impl ConfigErrors {
     /// One by one, in the order of the configuration.
@@ -121,20 +132,21 @@ fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
     if wrong.len() > LONGEST {
         return None;
     }
-    let slip = known
-        .iter()
-        .map(|name| (edit_distance(&wrong, &plain(name)), *name))
+    let (mut slip, mut beginning) = (None::<(usize, &str)>, None::<(usize, &str)>);
+    for name in known {
+        let plain = plain(name);
+        let distance = edit_distance(&wrong, &plain);
         // In a name of three letters, two slips make any other name.
-        .filter(|(distance, name)| *distance <= 2 && distance * 2 < name.len().max(wrong.len()))
-        .min_by_key(|(distance, _)| *distance);
-    let beginning = || {
-        known
-            .iter()
-            .map(|name| (plain(name).iter().zip(&wrong).take_while(|(a, b)| a == b).count(), *name))
-            .filter(|(length, _)| *length >= SAME_BEGINNING)
-            .max_by_key(|(length, _)| *length)
-    };
-    slip.or_else(beginning).map(|(_, name)| name)
+        let is_slip = distance <= 2 && distance * 2 < name.len().max(wrong.len());
+        if is_slip && slip.is_none_or(|(least, _)| distance < least) {
+            slip = Some((distance, name));
+        }
+        let same = plain.iter().zip(&wrong).take_while(|(a, b)| a == b).count();
+        if same >= SAME_BEGINNING && beginning.is_none_or(|(most, _)| same >= most) {
+            beginning = Some((same, name));
+        }
+    }
+    slip.or(beginning).map(|(_, name)| name)
 }
 
 /// How many characters must be added, removed, replaced or swapped with their neighbour (optimal string
