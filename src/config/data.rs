@@ -60,7 +60,11 @@ impl DataPath {
 
     /// The value at this path where `root` is what its root stands for.
     pub fn within<'a>(&self, root: &'a Value) -> Option<&'a Value> {
-        self.rest.iter().try_fold(root, |value, name| member(value, name))
+        let mut value = root;
+        for name in &self.rest {
+            value = member(value, name)?;
+        }
+        Some(value)
     }
 
     /// The value at this path in `data`, where the first name is one like any other.
@@ -86,15 +90,13 @@ impl DataPath {
 /// As it is written in a configuration: parsing it again gives the same path.
 impl fmt::Display for DataPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, name) in std::iter::once(&self.root).chain(&self.rest).enumerate() {
-            if i > 0 {
-                f.write_str(".")?;
-            }
-            if name.contains(is_special) {
-                write!(f, "\"{name}\"")?;
-            } else {
-                f.write_str(name)?;
-            }
+        let name = |f: &mut fmt::Formatter<'_>, name: &str| {
+            if name.contains(is_special) { write!(f, "\"{name}\"") } else { f.write_str(name) }
+        };
+        name(f, &self.root)?;
+        for segment in &self.rest {
+            f.write_str(".")?;
+            name(f, segment)?;
         }
         Ok(())
     }

@@ -29,8 +29,8 @@ impl Rgb {
         if digits.len() != 6 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
             return None;
         }
-        let channel = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
-        Some(Self(channel(0)?, channel(2)?, channel(4)?))
+        let [_, red, green, blue] = u32::from_str_radix(digits, 16).ok()?.to_be_bytes();
+        Some(Self(red, green, blue))
     }
 }
 

@@ -30,7 +30,12 @@ impl Source {
             // The part that lacks leaves the spaces around it.
             Self::Text(template) => {
                 let text = template.text(find);
-                text.split(' ').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+                let mut spaced = String::new();
+                for part in text.split(' ').filter(|part| !part.is_empty()) {
+                    spaced.push_str(if spaced.is_empty() { "" } else { " " });
+                    spaced.push_str(part);
+                }
+                spaced
             }
         };
         let text = text.trim();
