@@ -16,6 +16,8 @@ pub(super) fn compile(project: &Project, source: Source) -> Result<PathBuf> {
     let mut command = project.cargo();
     command.args(["build", "--release", "--target", TARGET]);
     command.args(["--config", &without_paths(project)?]);
+    // What is compiled piece by piece is larger, and not the same each time.
+    command.env("CARGO_INCREMENTAL", "0");
     command.args(["--package", source.package, "--lib", "--features", source.features]);
     command.args(["--message-format", "json-render-diagnostics"]);
     command.stdin(Stdio::null()).stderr(Stdio::inherit());
