@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::apps;
 use crate::browser;
-use crate::build::{self, Effort};
+use crate::build;
 use crate::project::Project;
 use crate::step::{run, step};
 use crate::time::Stopwatch;
@@ -57,7 +57,7 @@ pub(crate) fn test(project: &Project, options: Options) -> Result<()> {
         run(project.cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
     })?;
     // Before the tests: those in the real runtime start what was built.
-    step("build", || build::build(project, Effort::Optimized))?;
+    step("build", || build::build_and_check(project))?;
     step("tests", || cargo(&["test", "--workspace"]))?;
     let Some(chromium) = chromium else {
         println!("\npassed in {watch}: format, clippy, documentation, build, tests; not run: the browser");
