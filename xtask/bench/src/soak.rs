@@ -17,7 +17,7 @@ const REQUESTS: usize = 1_000_000;
 /// How often the memory is looked at.
 const LOOKS: usize = 10;
 
-/// Cases in which every request is another person's.
+/// Cases in which every request is another person's; `--only` names another one.
 const SOAKED: [&str; 2] = ["session-many", "guard-many"];
 
 /// Prints what memory the runtime holds after every tenth of the requests. The heap of JavaScript grows up to
@@ -29,10 +29,14 @@ pub(crate) fn soak(options: &Options) -> Result<()> {
         write!(table, " {} |", requests / LOOKS * look)?;
     }
     write!(table, "\n{}|", "|---".repeat(LOOKS + 1))?;
-    for name in SOAKED {
-        let case = cases::named(name).context(name)?;
+    let names: Vec<&str> = match &options.only {
+        Some(only) => vec![only],
+        None => SOAKED.to_vec(),
+    };
+    for name in names {
+        let case = cases::named(name).with_context(|| format!("there is no case {name}"))?;
         println!("── {name}: {requests} requests");
-        let seen = watch(&case, requests).context(name)?;
+        let seen = watch(&case, requests).context(case.name)?;
         write!(table, "\n| `{name}` |")?;
         seen.iter().try_for_each(|mebibytes| write!(table, " {mebibytes:.0} |"))?;
     }
@@ -51,7 +55,9 @@ fn watch(case: &Case, requests: usize) -> Result<Vec<f64>> {
                 thread::sleep(Duration::from_millis(50));
             }
             let kibibytes = usize::try_from(machine::resident(world.process_id())?)?;
-            seen.push(measure::number(kibibytes) / 1024.0);
+            let mebibytes = measure::number(kibibytes) / 1024.0;
+            println!("   {:>8} requests {mebibytes:>8.1} MiB", load.answered());
+            seen.push(mebibytes);
         }
         Ok(seen)
     })
