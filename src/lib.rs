@@ -1,99 +1,37 @@
 //! Vestibule: Auth.js for the edge. One Cloudflare Worker in front of every host of a site signs people in,
 //! guards paths and forwards what may pass, with the access token where it is needed.
 //!
-//! # The flows
-//!
-//! Every request enters at [`Vestibule::handle`] and takes one of three paths; each can be read top to
-//! bottom:
-//!
-//! - **Protect**: `handle` → `flow/protect` → [`guard`] (which rule, who may) → [`session`] (who is it) →
-//!   `flow/forward`, or a redirect, or a refusal.
-//! - **Sign in**: `flow/sign_in` (authorization request, sealed transaction) → the provider →
-//!   `flow/callback` (transaction → code → tokens → ID token → session).
-//! - **Session**: `flow/session` (open, renew when due, show).
-//! - **Refresh**, on the way through protect and session: `flow/refresh` (due? → [`lease`] → grant → successor).
-//!
-//! Pure functions decide: [`oauth`] builds requests and reads responses, [`jose`] seals and opens, [`guard`]
-//! matches. Whatever touches the world goes through [`platform::Platform`]; the one for Cloudflare Workers
-//! is in `worker`, and nothing outside of it knows JavaScript.
+//! What it does is in [`vestibule_core`]; this crate is the Worker around it: the entry point, the
+//! [`Platform`](vestibule_core::platform::Platform) of Cloudflare Workers, WebCrypto, and the Durable Object. Nothing
+//! outside of this crate knows JavaScript.
 //!
 //! # As a library
 //!
-//! Without the feature `entry` the crate exports no Worker of its own; a Worker's `#[event(fetch)]` calls
-//! `vestibule::worker::fetch`, or `vestibule::worker::fetch_with_hooks` with [`hooks::Hooks`] of its own.
+//! Without the feature `entry` the crate exports no `fetch` handler of its own; a Worker's `#[event(fetch)]` calls
+//! `vestibule::fetch`, or `vestibule::fetch_with_hooks` with [`hooks::Hooks`](vestibule_core::hooks::Hooks) of its own.
 
-pub mod api;
-pub mod config;
-pub mod error;
-mod flow;
-pub mod guard;
-mod handle;
-pub mod hooks;
-pub mod http;
-pub mod jose;
-mod json;
-pub mod lease;
-pub mod oauth;
-pub mod platform;
-pub mod providers;
-pub mod reply;
-pub mod secret;
-pub mod session;
-mod sorted;
-pub mod time;
 #[cfg(target_arch = "wasm32")]
-pub mod worker;
+mod bindings;
+#[cfg(target_arch = "wasm32")]
+mod convert;
+#[cfg(target_arch = "wasm32")]
+mod entry;
+#[cfg(target_arch = "wasm32")]
+mod glue;
+#[cfg(target_arch = "wasm32")]
+mod lease;
+#[cfg(target_arch = "wasm32")]
+mod platform;
+#[cfg(target_arch = "wasm32")]
+#[cfg_attr(not(feature = "entry"), allow(dead_code, reason = "an app's own entry runs its flow by itself"))]
+mod task;
+#[cfg(target_arch = "wasm32")]
+mod webcrypto;
 
-use std::rc::Rc;
-
-use crate::config::Config;
-use crate::flow::asked::Asked;
-use crate::flow::assertion::AssertionKeys;
-use crate::flow::provider::ProviderCache;
-use crate::guard::headers::GuardedNames;
-use crate::hooks::{Configured, ErasedHooks, Hooks, Typed};
-use crate::lease::flights::Flights;
-use crate::session::opened::Opened;
-
-/// A checked configuration, and what an isolate learns while it serves: build it once, use it for every
-/// request.
-///
-/// Clones are the same: work that outlives its request holds one.
-#[derive(Clone)]
-pub struct Vestibule {
-    config: Rc<Config>,
-    /// The header fields that some upstream or rule sets.
-    guarded: Rc<GuardedNames>,
-    providers: Rc<ProviderCache>,
-    flights: Rc<Flights>,
-    assertion_keys: Rc<AssertionKeys>,
-    opened: Rc<Opened>,
-    asked: Rc<Asked>,
-    hooks: Rc<dyn ErasedHooks>,
-}
-
-impl Vestibule {
-    /// Ready to serve as the configuration says.
-    pub fn new(config: Config) -> Self {
-        Self::with_erased(config, Rc::new(Configured))
-    }
-
-    /// Ready to serve as the configuration and an app's own hooks say.
-    pub fn with_hooks(config: Config, hooks: impl Hooks + 'static) -> Self {
-        Self::with_erased(config, Rc::new(Typed(hooks)))
-    }
-
-    fn with_erased(config: Config, hooks: Rc<dyn ErasedHooks>) -> Self {
-        let guarded = GuardedNames::of(&config);
-        Self {
-            config: Rc::new(config),
-            guarded: Rc::new(guarded),
-            providers: Rc::default(),
-            flights: Rc::default(),
-            assertion_keys: Rc::default(),
-            opened: Rc::default(),
-            asked: Rc::default(),
-            hooks,
-        }
-    }
-}
+#[cfg(all(target_arch = "wasm32", feature = "entry"))]
+pub use crate::entry::entry;
+#[cfg(target_arch = "wasm32")]
+pub use crate::entry::{fetch, fetch_with_hooks};
+#[cfg(target_arch = "wasm32")]
+pub use crate::lease::RefreshLease;
+pub use vestibule_core::{Vestibule, config, hooks, http, session};

@@ -1,81 +1,146 @@
-//! Everything Vestibule does to the world, in one trait: the clock, the dice, the network, the log.
-//!
-//! A flow is a function of its request, the configuration and what a [`Platform`] answers, so a test with
-//! a scripted platform is deterministic, and another runtime costs one implementation.
+//! [`Platform`] on Workers.
 
-use std::fmt;
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::cell::RefCell;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::Value;
-use thiserror::Error;
+use worker::js_sys::{Date, Object, Promise, Reflect, Uint8Array};
+use worker::wasm_bindgen::closure::Closure;
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
+use worker::{Context, Env, console_error, console_log, console_warn, web_sys};
 
-use crate::config::Target;
-use crate::http::changes::Changes;
-use crate::http::headers::Headers;
-use crate::http::request::{Method, Request};
-use crate::jose::base64url;
-use crate::jose::jwk::Jwk;
-use crate::jose::jws::Algorithm;
-use crate::jose::sign::PrivateKey;
-use crate::reply::Reply;
-use crate::time::Timestamp;
+use crate::bindings::{Kv, Objects, Timer, binding, member, settled};
+use crate::{convert, glue, lease, task, webcrypto};
+use vestibule_core::config::{Target, refresh};
+use vestibule_core::http::lines;
+use vestibule_core::jose::jwk::Jwk;
+use vestibule_core::jose::jws::Algorithm;
+use vestibule_core::jose::sign::PrivateKey;
+use vestibule_core::platform::{
+    BodyError, FetchError, FetchRequest, FetchResponse, Forward, ForwardError, KeyError, Level, Platform,
+    StoreError,
+};
+use vestibule_core::reply::Reply;
+use vestibule_core::time::Timestamp;
 
-/// The runtime around a request. Futures need not be `Send`: a Worker's isolate has one thread.
-///
-/// A clone is the same runtime around the same request, for work that has to end even where the request does
-/// not ([`Platform::to_the_end`]), so it is cheap and owns what it holds.
-#[allow(async_fn_in_trait, reason = "no executor of ours moves these futures between threads")]
-pub trait Platform: Clone + 'static {
-    /// An incoming request's body, not read yet.
-    type Body;
-    /// An upstream's response, its body not read yet.
-    type Upstreamed;
+/// The runtime around one request.
+#[derive(Clone)]
+pub(crate) struct Workers {
+    env: Env,
+    context: Rc<Context>,
+    request: Rc<web_sys::Request>,
+}
 
-    /// The time.
-    fn now(&self) -> Timestamp;
+/// The incoming request, which holds the body.
+pub(crate) struct Incoming(pub(crate) Rc<web_sys::Request>);
 
-    /// Fills `bytes` from a cryptographically secure source.
-    fn fill_random(&self, bytes: &mut [u8]);
+impl Workers {
+    pub(crate) fn new(env: Env, context: Context, request: Rc<web_sys::Request>) -> Self {
+        Self { env, context: Rc::new(context), request }
+    }
+}
 
-    /// Writes one line to the operator's log.
-    fn log(&self, level: Level, event: &Value);
+impl Platform for Workers {
+    type Body = Incoming;
+    /// A response, or a promise of one.
+    type Upstreamed = JsValue;
 
-    /// Reads a whole body of at most `limit` bytes.
-    async fn read_body(&self, body: Self::Body, limit: usize) -> Result<Vec<u8>, BodyError>;
+    fn now(&self) -> Timestamp {
+        now()
+    }
 
-    /// Asks a provider. Redirects are not followed, the response is read whole.
-    async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError>;
+    #[allow(clippy::expect_used, reason = "without randomness nothing may be made; the request must fail")]
+    fn fill_random(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("crypto.getRandomValues works inside a request");
+    }
 
-    /// Checks a signature. The key may check that algorithm. `Ok(false)` where the signature is wrong, an error where the key cannot be used.
+    fn log(&self, level: Level, event: &Value) {
+        log(level, event);
+    }
+
+    async fn read_body(&self, body: Incoming, limit: usize) -> Result<Vec<u8>, BodyError> {
+        let Some(stream) = body.0.body() else {
+            return Ok(Vec::new());
+        };
+        read_stream(stream, limit).await.map_err(|stopped| match stopped {
+            Stopped::TooLarge => BodyError::TooLarge(limit),
+            Stopped::Failed(_) => BodyError::Incomplete,
+        })
+    }
+
+    async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
+        let FetchRequest { timeout, limit, .. } = request;
+        let failed = |error: JsValue| fetch_error(&error, timeout);
+        let init = init(&request.headers).map_err(failed)?;
+        init.set_method(request.method.as_str());
+        if !request.body.is_empty() {
+            init.set_body(&convert::bytes(&request.body));
+        }
+        // It also ends the reading of the body.
+        let millis = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+        init.set_signal(Some(&web_sys::AbortSignal::timeout_with_u32(millis)));
+        let response =
+            respond(global().fetch_with_str_and_init(&request.url, &init)).await.map_err(failed)?;
+        let body = match response.body() {
+            None => Vec::new(),
+            Some(stream) => read_stream(stream, limit).await.map_err(|stopped| match stopped {
+                Stopped::TooLarge => FetchError::TooLarge(limit),
+                Stopped::Failed(error) => failed(error),
+            })?,
+        };
+        Ok(FetchResponse { status: response.status(), headers: convert::headers(&response.headers()), body })
+    }
+
     async fn verify_signature(
         &self,
         algorithm: Algorithm,
         key: &Jwk,
         message: &[u8],
         signature: &[u8],
-    ) -> Result<bool, KeyError>;
+    ) -> Result<bool, KeyError> {
+        webcrypto::verify(algorithm, key, message, signature).await.map_err(|e| KeyError(convert::words(&e)))
+    }
 
-    /// Signs `message`: the bytes of a JWS signature (RFC 7518 section 3, RFC 8037 section 3.1), for ECDSA the two
-    /// numbers one behind the other. An error where the key is none, or not one for `algorithm`.
-    async fn sign(&self, key: &PrivateKey, algorithm: Algorithm, message: &[u8])
-    -> Result<Vec<u8>, KeyError>;
+    async fn sign(
+        &self,
+        key: &PrivateKey,
+        algorithm: Algorithm,
+        message: &[u8],
+    ) -> Result<Vec<u8>, KeyError> {
+        webcrypto::sign(key, algorithm, message).await.map_err(|e| KeyError(convert::words(&e)))
+    }
 
-    /// The public key that checks what `key` signs with `algorithm`.
-    async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError>;
+    async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
+        let exported = webcrypto::export(key, algorithm).await.map_err(|e| KeyError(convert::words(&e)))?;
+        let jwk = serde_json::from_str(&exported).map_err(|_| KeyError("it exports no JSON".to_owned()))?;
+        Jwk::parse(&jwk).map_err(|error| KeyError(error.to_string()))
+    }
 
-    /// Sends a request on, its body streamed, and hands back the response, its body streamed. Redirects
-    /// are not followed: they are the browser's. One to the target's own origin leads to the one that was asked
-    /// ([`Target::location`]).
-    ///
-    async fn forward(&self, forward: Forward<'_>, body: Self::Body)
-    -> Result<Self::Upstreamed, ForwardError>;
+    async fn forward(&self, forward: Forward<'_>, body: Incoming) -> Result<JsValue, ForwardError> {
+        let sent = self.send(&forward, &body)?;
+        let response = task::settled(sent).await.map_err(|error| unreachable(&error))?;
+        Ok(match forward.target {
+            Target::Url(_) => convert::with_location(response.unchecked_into(), |location| {
+                forward.target.location(location, &forward.request.url)
+            })
+            .into(),
+            Target::Origin | Target::Binding(_) => response,
+        })
+    }
 
-    /// [`forward`](Self::forward), where whatever the upstream answers is for the client as it is: a platform that can
-    /// hand it over before it is there need not come back.
-    async fn pass_on(&self, forward: Forward<'_>, body: Self::Body) -> Reply<Self::Upstreamed> {
-        match self.forward(forward, body).await {
+    async fn pass_on(&self, forward: Forward<'_>, body: Incoming) -> Reply<JsValue> {
+        let response = match forward.target {
+            // Its redirects may be for another to follow.
+            Target::Url(_) => self.forward(forward, body).await,
+            // The runtime takes a promise as well: the answer need not pass WebAssembly, which costs it 8 µs.
+            Target::Origin | Target::Binding(_) => {
+                self.send(&forward, &body).map(|sent| FAILED.with(|failed| glue::or_else(&sent, failed)))
+            }
+        };
+        match response {
             Ok(response) => Reply::Forwarded { response, cookies: Vec::new() },
             Err(error) => {
                 self.log(error.level(), &error.log());
@@ -84,167 +149,166 @@ pub trait Platform: Clone + 'static {
         }
     }
 
-    /// Waits.
-    async fn sleep(&self, time: Duration);
+    async fn sleep(&self, time: Duration) {
+        // A timer of zero is one turn of the event loop.
+        Timer::new(time).await;
+    }
 
-    /// Does `job` to its end, also where the client of this request goes away meanwhile, and answers what it
-    /// came to. Where the request is cut off, the job goes on and nobody hears the answer.
-    async fn to_the_end<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T;
+    async fn to_the_end<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T {
+        let slot = Rc::new(RefCell::new(None));
+        let filled = Rc::clone(&slot);
+        let done = future_to_promise(AssertUnwindSafe(async move {
+            let answer = job.await;
+            filled.replace(Some(answer));
+            Ok(JsValue::UNDEFINED)
+        }));
+        // What the runtime waits for, after the answer is sent or the client is gone.
+        let context: &worker::worker_sys::Context = (*self.context).as_ref();
+        let _ = context.wait_until(&done);
+        let _ = JsFuture::from(done).await;
+        match slot.take() {
+            Some(answer) => answer,
+            // The job failed to the point of an exception: so does the request.
+            None => std::future::pending().await,
+        }
+    }
 
-    /// Where this runs. What is written to the store is seen at once in the same place, and later in others.
-    fn location(&self) -> String;
+    fn location(&self) -> String {
+        // The airport code of the data centre. The runtime reads `cf` when it is asked for, which few requests do.
+        let cf = member(&self.request, "cf").filter(JsValue::is_object);
+        cf.and_then(|cf| member(&cf, "colo")).and_then(|colo| colo.as_string()).unwrap_or_default()
+    }
 
-    /// Reads from the shared store: eventually consistent, and what was not there may be remembered.
-    async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError>;
+    async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError> {
+        let value = settled(self.store()?.get(key)).await.map_err(|error| store_error(&error))?;
+        Ok(value.as_string())
+    }
 
-    /// Writes to the shared store; the value is gone after `lifetime`, which is a minute or more.
-    async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError>;
+    async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
+        let seconds = u32::try_from(lifetime.as_secs().max(SHORTEST_LIFE)).unwrap_or(u32::MAX);
+        let options = Object::new();
+        let set = Reflect::set(&options, &JsValue::from_str("expirationTtl"), &seconds.into());
+        set.map_err(|error| store_error(&error))?;
+        let put = self.store()?.put(key, value, &options);
+        settled(put).await.map(drop).map_err(|error| store_error(&error))
+    }
 
-    /// Hands `call` to the one lease object of that name, which answers by
-    /// [`lease::object::serve`](crate::lease::object::serve).
-    async fn call_lease_object(&self, name: &str, call: &str) -> Result<String, StoreError>;
-}
-
-/// A name that nobody can guess: 128 bits, base64url.
-pub(crate) fn random_id<P: Platform>(platform: &P) -> String {
-    let mut bytes = [0; 16];
-    platform.fill_random(&mut bytes);
-    base64url::encode(&bytes)
-}
-
-/// What `job` comes to, where it does so within `time`. Pinned by the caller, so that it is not compiled again for
-/// each kind of job.
-pub(crate) async fn within<P: Platform, T>(
-    platform: &P,
-    time: Duration,
-    mut job: Pin<&mut (dyn Future<Output = T> + '_)>,
-) -> Option<T> {
-    let mut late = pin!(platform.sleep(time));
-    std::future::poll_fn(|context| match job.as_mut().poll(context) {
-        Poll::Ready(done) => Poll::Ready(Some(done)),
-        Poll::Pending => late.as_mut().poll(context).map(|()| None),
-    })
-    .await
-}
-
-/// A request on its way to its upstream.
-pub struct Forward<'a> {
-    /// Where to.
-    pub target: &'a Target,
-    /// As it came. It goes on with the same method, path and query.
-    pub request: &'a Request,
-    /// What of its header fields is another for the upstream.
-    pub changes: Changes,
-    /// Whether the response is one person's: it is neither taken from a shared cache on the way nor put into one.
-    pub personal: bool,
-}
-
-/// How much a log line matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// Somebody sent something wrong; no action is needed.
-    Info,
-    /// Something outside failed; it may need a look.
-    Warn,
-    /// It will not work until somebody acts.
-    Error,
-}
-
-/// A request to a provider.
-pub struct FetchRequest {
-    /// The method.
-    pub method: Method,
-    /// Absolute URL, checked to be `https` (`http` on loopback).
-    pub url: String,
-    /// Header fields.
-    pub headers: Headers,
-    /// Body; empty for GET.
-    pub body: Vec<u8>,
-    /// The response has to be there, whole, within this time.
-    pub timeout: Duration,
-    /// The response's body may have this many bytes.
-    pub limit: usize,
-}
-
-/// A provider's answer, read whole.
-#[derive(Clone)]
-pub struct FetchResponse {
-    /// Status code.
-    pub status: u16,
-    /// Header fields.
-    pub headers: Headers,
-    /// Body.
-    pub body: Vec<u8>,
-}
-
-impl fmt::Debug for FetchRequest {
-    /// Without header fields and body: they hold the client's secret, codes and tokens.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FetchRequest")
-            .field("method", &self.method)
-            .field("url", &self.url)
-            .finish_non_exhaustive()
+    async fn call_lease_object(&self, name: &str, call: &str) -> Result<String, StoreError> {
+        let failed = |error: JsValue| StoreError::Failed(convert::words(&error));
+        let objects: Objects = binding(&self.env, refresh::LEASE_OBJECTS)
+            .ok_or(StoreError::NoBinding(refresh::LEASE_OBJECTS))?;
+        let id = objects.id_from_name(name).map_err(failed)?;
+        let object = objects.get(&id).map_err(failed)?;
+        lease::ask(&object, call).await.map_err(failed)
     }
 }
 
-impl fmt::Debug for FetchResponse {
-    /// Without header fields and body: they hold tokens and claims.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FetchResponse").field("status", &self.status).finish_non_exhaustive()
+/// The time, as every part of this runtime has it.
+pub(crate) fn now() -> Timestamp {
+    // `Date.now` is a whole, positive number of milliseconds.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and positive")]
+    Timestamp::from_millis(Date::now() as u64)
+}
+
+/// Workers KV takes no shorter life, in seconds.
+const SHORTEST_LIFE: u64 = 60;
+
+fn store_error(error: &JsValue) -> StoreError {
+    let words = convert::words(error);
+    // The runtime says it in words only: "KV PUT failed: 429 Too Many Requests".
+    if words.contains("429") { StoreError::Busy } else { StoreError::Failed(words) }
+}
+
+fn log(level: Level, event: &Value) {
+    match level {
+        Level::Info => console_log!("{event}"),
+        Level::Warn => console_warn!("{event}"),
+        Level::Error => console_error!("{event}"),
     }
 }
 
-/// Why a provider gave no answer.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum FetchError {
-    /// It took too long.
-    #[error("no answer within {}s", .0.as_secs())]
-    Timeout(Duration),
-    /// Its answer is larger than allowed.
-    #[error("the answer is larger than {0} bytes")]
-    TooLarge(usize),
-    /// No connection, or it broke; the platform's own words.
-    #[error("connection failed: {0}")]
-    Connection(String),
+thread_local! {
+    /// The answer where an upstream gives none that nobody waits for: one closure for all, because the runtime keeps
+    /// books about each.
+    static FAILED: Closure<dyn Fn(JsValue) -> JsValue> = Closure::new(|error: JsValue| {
+        let error = unreachable(&error);
+        log(error.level(), &error.log());
+        convert::own(&error.answer()).map_or_else(|error| error, JsValue::from)
+    });
 }
 
-/// Why a request's body could not be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum BodyError {
-    /// It is larger than allowed.
-    #[error("the body is larger than {0} bytes")]
-    TooLarge(usize),
-    /// The client stopped sending.
-    #[error("the body ended early")]
-    Incomplete,
+fn unreachable(error: &JsValue) -> ForwardError {
+    ForwardError::Unreachable(convert::words(error))
 }
 
-/// Why a request could not be forwarded.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ForwardError {
-    /// The configuration names a binding that the Worker does not have, or that takes no requests.
-    #[error("there is no service or assets binding named {0}")]
-    NoBinding(String),
-    /// The upstream gave no answer; the platform's own words.
-    #[error("the upstream gave no answer: {0}")]
-    Unreachable(String),
+impl Workers {
+    /// Begins to send a request on.
+    fn send(&self, forward: &Forward<'_>, body: &Incoming) -> Result<Promise, ForwardError> {
+        let Forward { target, request, changes, personal } = forward;
+        let (binding, url, past_the_cache) = match target {
+            Target::Origin => (None, None, *personal),
+            Target::Url(other) => {
+                (None, Some(format!("{}{}", other.origin(), request.url.path_and_query())), *personal)
+            }
+            Target::Binding(name) => (Some(name.as_str()), None, false),
+        };
+        let changes =
+            lines::changes(changes).map_err(|error| ForwardError::Unreachable(error.to_string()))?;
+        let sent = glue::send(&self.env, binding, url.as_deref(), &body.0, &changes, past_the_cache);
+        let none = || ForwardError::NoBinding(binding.unwrap_or_default().to_owned());
+        sent.map_err(|error| unreachable(&error))?.ok_or_else(none)
+    }
+
+    fn store(&self) -> Result<Kv, StoreError> {
+        binding(&self.env, refresh::KV).ok_or(StoreError::NoBinding(refresh::KV))
+    }
 }
 
-/// Why the shared store, or a lease object, did not do what it was asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum StoreError {
-    /// The Worker has no binding of that name.
-    #[error("there is no binding named {0}")]
-    NoBinding(&'static str),
-    /// The same key was written a moment ago.
-    #[error("the key was written a moment ago")]
-    Busy,
-    /// Anything else; the platform's own words.
-    #[error("{0}")]
-    Failed(String),
+fn init(headers: &vestibule_core::http::headers::Headers) -> Result<web_sys::RequestInit, JsValue> {
+    let init = web_sys::RequestInit::new();
+    let headers = convert::to_js(headers)?;
+    init.set_headers(&headers);
+    init.set_redirect(web_sys::RequestRedirect::Manual);
+    Ok(init)
 }
 
-/// A key that cannot be used for what it is asked for; the platform's own words.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("the key cannot be used: {0}")]
-pub struct KeyError(pub String);
+fn global() -> web_sys::WorkerGlobalScope {
+    worker::js_sys::global().unchecked_into()
+}
+
+async fn respond(promise: Promise) -> Result<web_sys::Response, JsValue> {
+    JsFuture::from(promise).await.map(JsCast::unchecked_into)
+}
+
+enum Stopped {
+    TooLarge,
+    Failed(JsValue),
+}
+
+/// Reads a stream to its end, or until it is larger than `limit` bytes.
+async fn read_stream(stream: web_sys::ReadableStream, limit: usize) -> Result<Vec<u8>, Stopped> {
+    let reader: web_sys::ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
+    let mut bytes = Vec::new();
+    loop {
+        let read = JsFuture::from(reader.read()).await.map_err(Stopped::Failed)?;
+        let field = |name: &str| Reflect::get(&read, &JsValue::from_str(name)).map_err(Stopped::Failed);
+        if field("done")?.is_truthy() {
+            return Ok(bytes);
+        }
+        let chunk: Uint8Array = field("value")?.unchecked_into();
+        if bytes.len() + chunk.length() as usize > limit {
+            // Whoever sends has no more to say that we would hear.
+            let _ = reader.cancel();
+            return Err(Stopped::TooLarge);
+        }
+        bytes.extend(chunk.to_vec());
+    }
+}
+
+fn fetch_error(error: &JsValue, timeout: Duration) -> FetchError {
+    let name = Reflect::get(error, &JsValue::from_str("name")).ok().and_then(|name| name.as_string());
+    match name.as_deref() {
+        Some("TimeoutError" | "AbortError") => FetchError::Timeout(timeout),
+        _ => FetchError::Connection(convert::words(error)),
+    }
+}

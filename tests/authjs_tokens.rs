@@ -15,11 +15,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
-use vestibule::config::Dialect;
-use vestibule::jose::kdf::Keyring;
-use vestibule::secret::Secret;
-use vestibule::session::seal::{open, seal};
-use vestibule::time::Timestamp;
+use vestibule_core::config::Dialect;
+use vestibule_core::jose::kdf::Keyring;
+use vestibule_core::secret::Secret;
+use vestibule_core::session::seal::{open, seal};
+use vestibule_core::time::Timestamp;
 
 const SECRET: &str = "my-32-char-or-longer-shared-secret!!";
 const MAX_AGE: u64 = 3600;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use url::form_urlencoded;
-use vestibule::http::cookie::Cookies;
-use vestibule::session::chunk;
-use vestibule::time::Timestamp;
+use vestibule_core::http::cookie::Cookies;
+use vestibule_core::session::chunk;
+use vestibule_core::time::Timestamp;
 
 use crate::exchange::Answer;
 use crate::site::{DAY, SECRET, Site, csrf_hash, now};

@@ -4,12 +4,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use vestibule::config::Dialect;
-use vestibule::http::cookie::CookieNames;
-use vestibule::jose::kdf::Keyring;
-use vestibule::secret::Secret;
-use vestibule::session::{chunk, seal};
-use vestibule::time::Timestamp;
+use vestibule_core::config::Dialect;
+use vestibule_core::http::cookie::CookieNames;
+use vestibule_core::jose::kdf::Keyring;
+use vestibule_core::secret::Secret;
+use vestibule_core::session::{chunk, seal};
+use vestibule_core::time::Timestamp;
 
 pub const SECRET: &str = "my-32-char-or-longer-shared-secret!!";
 pub const FOREIGN_SECRET: &str = "the secret of another site, as long";

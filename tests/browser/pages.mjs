@@ -1,5 +1,5 @@
 // Looks at every page of Vestibule's own as people with all kinds of eyes, hands and screens do. The pages were
-// written by tests/flows/pages.rs, with their headers; `cargo xtask test` has them written and runs this.
+// written by crates/core/tests/flows/pages.rs, with their headers; `cargo xtask test` has them written and runs this.
 //
 // PAGES_FILE         the pages
 // PAGES_CHROMIUM     the browser's executable

@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use miniflare_test_harness::{Client, Harness, Reply, Request, Response};
 use serde_json::{Map, Value, json};
-use vestibule::config::Dialect;
-use vestibule::jose::kdf::Keyring;
-use vestibule::secret::Secret;
-use vestibule::session::seal;
-use vestibule::time::Timestamp;
+use vestibule_core::config::Dialect;
+use vestibule_core::jose::kdf::Keyring;
+use vestibule_core::secret::Secret;
+use vestibule_core::session::seal;
+use vestibule_core::time::Timestamp;
 
 use crate::node::{Running, Script};
 use crate::whole_way::submit;

@@ -176,7 +176,8 @@ fn json_text(status: u16, text: &str) -> Response {
 }
 
 fn date(ahead: i64) -> String {
-    vestibule::time::Timestamp::from_seconds(now().seconds().saturating_add_signed(ahead)).to_imf_fixdate()
+    vestibule_core::time::Timestamp::from_seconds(now().seconds().saturating_add_signed(ahead))
+        .to_imf_fixdate()
 }
 
 fn half() -> Response {

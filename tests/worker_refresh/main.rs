@@ -12,7 +12,7 @@
 )]
 
 #[allow(dead_code, reason = "the strict one here is a real provider")]
-#[path = "../support/rotation.rs"]
+#[path = "../../crates/core/tests/support/rotation.rs"]
 mod rotation;
 
 mod api;

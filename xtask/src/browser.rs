@@ -78,7 +78,7 @@ fn look(project: &Project, chromium: &Path) -> Result<()> {
         "test",
         "--quiet",
         "--package",
-        "vestibule",
+        "vestibule-core",
         "--test",
         "flows",
         "pages::every_page_is_there",

@@ -23,16 +23,18 @@ impl Options {
     }
 }
 
-/// Walks through every contract in `tests/providers`, and prints the table; what failed is said below it. With
+/// Walks through every contract in `crates/core/tests/providers`, and prints the table; what failed is said below it. With
 /// `--write` the document follows the presets first.
 pub(crate) fn providers(project: &Project, options: Options) -> Result<()> {
     if options.write {
         let mut command = project.cargo();
-        command.args(["test", "--package", "vestibule", "--test", "providers_document"]).env("UPDATE", "1");
+        command
+            .args(["test", "--package", "vestibule-core", "--test", "providers_document"])
+            .env("UPDATE", "1");
         step("docs/providers.md", || run_quietly(&mut command))?;
     }
     let mut command = project.cargo();
-    command.args(["test", "--quiet", "--package", "vestibule", "--test", "providers", "--"]);
+    command.args(["test", "--quiet", "--package", "vestibule-core", "--test", "providers", "--"]);
     command.args(["--ignored", "--exact", "table", "--nocapture"]);
     run(&mut command)
 }

@@ -1,5 +1,5 @@
 //! `cargo xtask race`: how sessions fare when many requests want one refresh token. The simulation is
-//! `tests/race`; this runs it fast, and puts what it printed into the documentation.
+//! `crates/core/tests/race`; this runs it fast, and puts what it printed into the documentation.
 
 use std::fs;
 
@@ -46,7 +46,7 @@ impl Options {
 pub(crate) fn race(project: &Project, options: Options) -> Result<()> {
     let (races, seed) = (options.races.to_string(), options.seed.to_string());
     let mut command = project.cargo();
-    command.args(["test", "--profile", "race", "--package", "vestibule", "--test", "race", "--"]);
+    command.args(["test", "--profile", "race", "--package", "vestibule-core", "--test", "race", "--"]);
     command.args(["--races", &races, "--seed", &seed]);
     let output = step("race", || run_quietly(&mut command))?;
     let table = table(&output).context("the simulation printed no table")?;

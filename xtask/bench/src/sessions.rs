@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
-use vestibule::config::Dialect;
-use vestibule::jose::kdf::Keyring;
-use vestibule::secret::Secret;
-use vestibule::session::{chunk, seal};
-use vestibule::time::Timestamp;
+use vestibule_core::config::Dialect;
+use vestibule_core::jose::kdf::Keyring;
+use vestibule_core::secret::Secret;
+use vestibule_core::session::{chunk, seal};
+use vestibule_core::time::Timestamp;
 
 /// What all Workers seal with.
 pub(crate) const SECRET: &str = "a-secret-for-measuring-that-guards-nothing";

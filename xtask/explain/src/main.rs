@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value};
-use vestibule::config::Config;
-use vestibule::guard::explain;
-use vestibule::http::headers::Headers;
-use vestibule::http::request::{Method, Request, RequestUrl};
+use vestibule_core::config::Config;
+use vestibule_core::guard::explain;
+use vestibule_core::http::headers::Headers;
+use vestibule_core::http::request::{Method, Request, RequestUrl};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -77,7 +77,7 @@ impl Settings {
             match config.get_mut("build").and_then(Value::as_object_mut) {
                 Some(build) if rebuilds => {
                     build.insert("cwd".to_owned(), json!(root));
-                    build.insert("watch_dir".to_owned(), json!("../../../src"));
+                    build.insert("watch_dir".to_owned(), json!(["../../../src", "../../../crates"]));
                 }
                 _ => drop(config.remove("build")),
             }

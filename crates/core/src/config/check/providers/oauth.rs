@@ -1,0 +1,334 @@
+//! A provider of OAuth 2 or OpenID Connect, as it is written: by its user, over what its preset says.
+
+mod client;
+mod endpoints;
+mod parameters;
+
+pub(super) use parameters::variable;
+
+use serde_json::Value;
+
+use super::user;
+use crate::config::data::{DataPath, Source};
+use crate::config::error::suggestion;
+use crate::config::oauth::{
+    AuthorizationConfig, Completion, IdTokenAlgorithm, LogoutConfig, OAuthProvider, OpenId, UserSources,
+};
+use crate::config::place::refuse;
+use crate::config::table::{Table, Text};
+use crate::http::origin::endpoint;
+use crate::jose::jws::Algorithm;
+use crate::oauth::authorize;
+use crate::providers::{ids, preset};
+use parameters::Parameters;
+
+/// What sign-in knows of a person: the answer of userinfo, with the ID token's claims before it; the token
+/// response; the ID token's claims; those of an access token that is a JWT.
+const USER_ROOTS: [&str; 4] = ["profile", "account", "id_token", "access_token"];
+
+pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAuthProvider> {
+    let mut parameters = Parameters::new(id, provider);
+    let method = client::method(provider);
+    client::refuse_written_secret(&parameters);
+    let issuer = issuer(is_openid, &mut parameters);
+    let parameters = &parameters;
+    let well_known = parameters.url(provider, "well_known");
+    let jwks = parameters.url(provider, "jwks");
+    let token_issuer = provider.text("token_issuer").and_then(|text| parameters.fill(&text));
+    let algorithm = id_token_algorithm(provider);
+    let client = client::client(method, algorithm, parameters);
+    let scope = scope(is_openid, provider);
+    let authorization = authorization(parameters);
+    let token = endpoints::token(is_openid, parameters);
+    let user = user(is_openid, parameters);
+    let userinfo = endpoints::userinfo(!is_openid && needs_profile(&user), parameters);
+    let emails = endpoints::emails(parameters);
+    let email_verified = email_verified(provider);
+    let complete = complete(provider);
+    let logout = logout(is_openid, parameters);
+    if !is_openid && !provider.table("authorization").has("url") {
+        refuse!(provider.at("authorization"), "missing: where people are sent to sign in");
+    }
+    let openid = is_openid.then(|| OpenId {
+        issuer: issuer.clone().unwrap_or_default(),
+        token_issuer,
+        well_known,
+        jwks,
+        id_token_algorithm: algorithm,
+        nonce: provider.flag("nonce").unwrap_or(true),
+        accept_bearer: super::accept_bearer(provider),
+        enforced: enforced(provider, &authorization.params),
+    });
+    Box::new(OAuthProvider {
+        openid,
+        issuer,
+        client,
+        scope,
+        authorization,
+        token,
+        userinfo,
+        emails,
+        email_verified,
+        complete,
+        user,
+        logout,
+        strict_rotation: provider.flag("strict_rotation").unwrap_or(false),
+    })
+}
+
+/// OpenID Connect Discovery 1.0 section 3: `https`, no query, no fragment; kept byte for byte, because it is
+/// compared as a string.
+fn issuer(is_needed: bool, parameters: &mut Parameters<'_>) -> Option<String> {
+    let provider = parameters.provider;
+    let Some(given) = parameters.given("issuer") else {
+        if is_needed && provider.has("preset") {
+            parameters.refuse_missing("issuer");
+        } else if is_needed {
+            let mut hint = suggestion(parameters.id, &ids().collect::<Vec<_>>());
+            if !hint.starts_with("did you mean") {
+                "docs/providers.md lists the presets".clone_into(&mut hint);
+            }
+            refuse!(
+                provider.at("id"),
+                "no preset, and no issuer is given ({hint})",
+                "a provider that is no preset needs its issuer",
+            );
+        }
+        return None;
+    };
+    let given = given.text(provider);
+    let mut issuer = parameters.fill(&given)?;
+    if let Some(suffix) = provider.str("issuer_suffix") {
+        let base = issuer.strip_suffix('/').unwrap_or(&issuer);
+        if !base.ends_with(suffix) {
+            issuer = format!("{base}{suffix}");
+        }
+    }
+    let text = given.with(&issuer);
+    let url = text.parsed(endpoint)?;
+    if url.query().is_some() {
+        refuse!(text, "{text}: an issuer has no query (?...)");
+    }
+    parameters.set_issuer(&issuer, &url);
+    Some(issuer)
+}
+
+fn id_token_algorithm(provider: &Table<'_>) -> Option<IdTokenAlgorithm> {
+    let name = provider.text("id_token_signed_response_alg")?;
+    if name.text == "HS256" {
+        return Some(IdTokenAlgorithm::Hs256);
+    }
+    algorithm(&name, &["HS256"]).map(IdTokenAlgorithm::Of)
+}
+
+/// The algorithm of that name; otherwise what could have been written is noted, with `others` before it.
+fn algorithm(name: &Text<'_>, others: &[&str]) -> Option<Algorithm> {
+    let algorithm = Algorithm::from_name(name.text);
+    if algorithm.is_none() {
+        let mut known = others.to_vec();
+        for algorithm in Algorithm::ALL {
+            known.push(algorithm.name());
+        }
+        name.refuse_unknown(&known);
+    }
+    algorithm
+}
+
+fn scope(is_openid: bool, provider: &Table<'_>) -> Option<String> {
+    if !provider.has("scope") {
+        // OpenID Connect Core 1.0 section 5.4. `offline_access` is left to the configuration: several
+        // providers refuse the whole sign-in where an application was not granted it.
+        return is_openid.then(|| "openid profile email".to_owned());
+    }
+    let texts = provider.texts("scope");
+    let mut scopes: Vec<&str> = Vec::new();
+    for text in &texts {
+        for scope in text.text.split(' ').filter(|scope| !scope.is_empty()) {
+            // RFC 6749 section 3.3.
+            if !scope.bytes().all(|b| matches!(b, b'!' | b'#'..=b'[' | b']'..=b'~')) {
+                let scope = text.with(scope);
+                refuse!(scope, "{scope} is no scope");
+                return None;
+            }
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+        }
+    }
+    let scope = scopes.join(" ");
+    if is_openid && !scopes.contains(&"openid") && !means_openid(provider.str("preset")) {
+        let with_it = format!("openid {scope}");
+        let with_it = with_it.trim_end();
+        refuse!(
+            provider.at("scope"),
+            "\"openid\" is missing, without which there is no ID token",
+            "write {with_it:?}"
+        );
+    }
+    Some(scope).filter(|scope| !scope.is_empty())
+}
+
+/// Whether that preset's provider gives ID tokens without being asked for them by scope.
+fn means_openid(name: Option<&str>) -> bool {
+    let scope = |name| preset(name)?.get("scope")?.as_str().map(str::to_owned);
+    name.and_then(scope).is_some_and(|scope| !scope.split(' ').any(|scope| scope == "openid"))
+}
+
+fn authorization(parameters: &Parameters<'_>) -> AuthorizationConfig {
+    const MODES: [(&str, bool); 2] = [("query", false), ("form_post", true)];
+    let provider = parameters.provider;
+    let table = provider.table("authorization");
+    let endpoint =
+        table.str("url").and_then(|text| parameters.filled_url(&Text { text, place: table.place }));
+    let form_post = provider.chosen("response_mode", &MODES).unwrap_or(false);
+    if let Some(text) = provider.text("response_type")
+        && (text.text.is_empty()
+            || text.text.split(' ').any(|part| matches!(part, "token" | "id_token" | "none"))
+            || !text.text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')))
+    {
+        refuse!(text, "{text}: only a code is read from the response", "leave it out");
+    }
+    if let Some(name) = provider.text("callback_profile") {
+        check_own_parameter(&name, &authorize::RESERVED);
+        check_own_parameter(&name, &["code", "iss", "error"]);
+    }
+    if let Some(fragment) = table.text("fragment")
+        && !fragment.text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    {
+        refuse!(fragment, "letters, digits and \"_\" only");
+    }
+    AuthorizationConfig {
+        endpoint,
+        fragment: table.string("fragment"),
+        params: authorization_params(parameters),
+        response_type: provider.str("response_type").unwrap_or("code").to_owned(),
+        form_post,
+        pkce: provider.flag("pkce").unwrap_or(true),
+        callback_profile: provider.string("callback_profile"),
+    }
+}
+
+fn authorization_params(parameters: &Parameters<'_>) -> Vec<(String, String)> {
+    let table = parameters.provider.table("authorization_params");
+    let mut params = Vec::new();
+    for (name, value) in table.names() {
+        let json;
+        let text = match value {
+            Value::String(text) => text,
+            value => {
+                json = value.to_string();
+                &json
+            }
+        };
+        let text = Text { text, place: table.at(name) };
+        if authorize::RESERVED.contains(&name) || name == "response_mode" {
+            if matches!(name, "scope" | "response_mode" | "response_type" | "client_id") {
+                refuse!(text, "Vestibule sets this parameter itself", "write {name} beside id");
+            } else {
+                refuse!(text, "Vestibule sets this parameter itself", "leave it out");
+            }
+            continue;
+        }
+        check_parameter(&text);
+        let value = if value.is_string() { parameters.fill(&text) } else { Some(text.text.to_owned()) };
+        // An empty one takes the preset's away.
+        params.extend(value.filter(|value| !value.is_empty()).map(|value| (name.to_owned(), value)));
+    }
+    params
+}
+
+/// Whether a text can be a parameter's name.
+fn is_parameter(name: &str) -> bool {
+    !name.is_empty() && !name.contains(|c: char| c.is_control() || c.is_whitespace())
+}
+
+/// Sees that the key of a text can be a parameter's name.
+fn check_parameter(text: &Text<'_>) {
+    if !is_parameter(text.name()) {
+        refuse!(text, "a parameter's name has no white space");
+    }
+}
+
+/// Sees that a text can be the name of a parameter beside others.
+fn check_own_parameter(text: &Text<'_>, others: &[&str]) {
+    if !is_parameter(text.text) || others.contains(&text.text) {
+        refuse!(text, "{text} is no name of a parameter of its own");
+    }
+}
+
+/// The configured parameters that the ID token must repeat.
+fn enforced(provider: &Table<'_>, params: &[(String, String)]) -> Vec<(String, Vec<String>)> {
+    let rules = provider.table("enforce");
+    let mut enforced = Vec::new();
+    for (name, value) in params {
+        if rules.has(name) {
+            enforced.push((value.clone(), rules.strings(name)));
+        }
+    }
+    enforced
+}
+
+fn complete(provider: &Table<'_>) -> Option<Completion> {
+    const RULES: [(&str, Completion); 1] = [("discord-image", Completion::DiscordImage)];
+    provider.chosen("complete", &RULES)
+}
+
+/// Whether, and where, people sign out at the provider, too.
+fn logout(is_openid: bool, parameters: &Parameters<'_>) -> Option<LogoutConfig> {
+    let provider = parameters.provider;
+    if let Some(name) = provider.text("logout_redirect_param") {
+        check_own_parameter(&name, &["client_id"]);
+    }
+    let endpoint = parameters.url(provider, "logout");
+    if matches!(provider.value("logout")?, Value::Bool(false)) {
+        return None;
+    }
+    if !is_openid && !provider.value("logout")?.is_string() {
+        refuse!(
+            provider.at("logout"),
+            "this provider tells nobody where its session ends",
+            "write the URL instead, if it has one"
+        );
+    }
+    let redirect_param =
+        provider.str("logout_redirect_param").unwrap_or("post_logout_redirect_uri").to_owned();
+    Some(LogoutConfig { endpoint, redirect_param })
+}
+
+/// Who that is. What is not written is where OpenID Connect Core 1.0 section 5.1 has it, and where Auth.js
+/// looks for it.
+fn user(is_openid: bool, parameters: &Parameters<'_>) -> UserSources {
+    let table = parameters.provider.table("user");
+    let source = |key: &str, usual: &[&str]| {
+        user::source(&table, key, usual, &USER_ROOTS, &mut |text| parameters.fill(text))
+    };
+    let is_subject = is_openid && !table.has("id");
+    UserSources {
+        id: if is_subject { None } else { Some(source("id", &["profile.sub", "profile.id"])) },
+        name: source("name", &["profile.name", "profile.nickname", "profile.preferred_username"]),
+        email: source("email", &["profile.email"]),
+        image: source("image", &["profile.picture"]),
+    }
+}
+
+/// Where it is said whether the e-mail address is verified; OpenID Connect Core 1.0 section 5.1 where that is not
+/// written.
+fn email_verified(provider: &Table<'_>) -> Vec<DataPath> {
+    let mut texts = provider.texts("email_verified");
+    if !provider.has("email_verified") {
+        for text in ["id_token.email_verified", "profile.email_verified"] {
+            texts.push(Text { text, place: provider.at("email_verified") });
+        }
+    }
+    let mut paths = Vec::new();
+    for text in texts {
+        paths.extend(user::answer_path(&text, &USER_ROOTS));
+    }
+    paths
+}
+
+/// Whether nobody is known without a profile.
+fn needs_profile(user: &UserSources) -> bool {
+    let id: Option<&Source> = user.id.as_ref();
+    id.is_none_or(|id| id.paths().iter().any(|path| path.root() == "profile"))
+}

@@ -1,0 +1,165 @@
+//! What a tenant fills in: parameters in braces, replaced when the configuration is loaded.
+
+use crate::config::check::providers::variable_prefix;
+use crate::config::check::secrets;
+use crate::config::place::{Env, refuse};
+use crate::config::table::{Table, Text};
+use crate::http::origin::endpoint;
+use crate::http::url::Url;
+use crate::providers;
+
+/// The value of a provider's parameter that is set outside the configuration, and the variable's name.
+pub(in crate::config::check::providers) fn variable(
+    id: &str,
+    key: &str,
+    env: Env<'_>,
+) -> (String, Option<String>) {
+    let name = format!("{}_{}", variable_prefix(id), key.to_ascii_uppercase());
+    let value = secrets::variable(env, &name);
+    (name, value)
+}
+
+/// What stands in braces for a parameter.
+const NAMES: [&str; 7] = ["tenant", "domain", "team_id", "key_id", "client_id", "issuer", "origin"];
+
+/// The parameters of one provider.
+pub(super) struct Parameters<'a> {
+    pub(super) id: &'a str,
+    /// What is written of the provider.
+    pub(super) provider: &'a Table<'a>,
+    /// Without the slash at its end, so that a path can follow.
+    issuer: Option<String>,
+    origin: Option<String>,
+}
+
+/// The value of a parameter, and whose it is.
+pub(super) struct Given {
+    /// The key's name, or the variable's.
+    name: String,
+    is_variable: bool,
+    value: String,
+}
+
+impl Given {
+    /// The value, with its place.
+    pub(super) fn text<'a>(&'a self, provider: &'a Table<'_>) -> Text<'a> {
+        let place =
+            if self.is_variable { provider.place.variable(&self.name) } else { provider.at(&self.name) };
+        Text { text: &self.value, place }
+    }
+}
+
+impl<'a> Parameters<'a> {
+    pub(super) fn new(id: &'a str, provider: &'a Table<'a>) -> Self {
+        Self { id, provider, issuer: None, origin: None }
+    }
+
+    /// A variable's name, and its value.
+    pub(super) fn variable(&self, key: &str) -> (String, Option<String>) {
+        variable(self.id, key, self.provider.place.loading.env)
+    }
+
+    /// The issuer, once it is known.
+    pub(super) fn set_issuer(&mut self, issuer: &str, url: &Url) {
+        self.issuer = Some(issuer.strip_suffix('/').unwrap_or(issuer).to_owned());
+        self.origin = Some(url.origin().to_owned());
+    }
+
+    /// What is written at that key, otherwise what its variable says.
+    pub(super) fn given(&self, key: &str) -> Option<Given> {
+        if let Some(value) = self.provider.string(key) {
+            return Some(Given { name: key.to_owned(), is_variable: false, value });
+        }
+        let (name, value) = self.variable(key);
+        Some(Given { name, is_variable: true, value: value? })
+    }
+
+    /// The value of a parameter that has to be there: a part of a URL, or of a token.
+    pub(super) fn required(&self, key: &str) -> Option<String> {
+        let Some(given) = self.given(key) else {
+            self.refuse_missing(key);
+            return None;
+        };
+        let value = &given.value;
+        let is_good = (1..=253).contains(&value.len())
+            && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':'))
+            && !value.contains("..");
+        let text = given.text(self.provider);
+        // Once is enough.
+        if !is_good && !text.place.is_refused() {
+            refuse!(
+                text,
+                "{text} does not fit into a URL as it is",
+                "use letters, digits, \".\", \"-\" and \"_\""
+            );
+        }
+        is_good.then_some(given.value)
+    }
+
+    /// Notes, once, that a parameter is missing.
+    pub(super) fn refuse_missing(&self, key: &str) {
+        let place = self.provider.at(key);
+        if place.is_refused() {
+            return;
+        }
+        let preset = self.provider.str("preset");
+        let (name, _) = self.variable(key);
+        let example = || Some(providers::preset(preset?)?.get("example")?.get(key)?.to_string());
+        let like = if let Some(example) = example() { format!(" like {example}") } else { String::new() };
+        match preset {
+            Some(preset) => refuse!(
+                place,
+                "missing: every customer of {preset:?} has one",
+                "write it{like}, here or in {name}"
+            ),
+            None => refuse!(place, "missing: {{{key}}} stands for it", "write it, here or in {name}"),
+        }
+    }
+
+    /// A text with its parameters replaced. Other braces stay.
+    pub(super) fn fill(&self, text: &Text<'_>) -> Option<String> {
+        let mut filled = String::with_capacity(text.text.len());
+        let mut rest = text.text;
+        while let Some((before, behind)) = rest.split_once('{') {
+            filled.push_str(before);
+            rest = behind;
+            match behind.split_once('}') {
+                Some((name, behind)) if NAMES.contains(&name) => {
+                    filled.push_str(&self.value(name, text)?);
+                    rest = behind;
+                }
+                _ => filled.push('{'),
+            }
+        }
+        filled.push_str(rest);
+        Some(filled)
+    }
+
+    /// What `{name}` stands for.
+    fn value(&self, name: &str, at: &Text<'_>) -> Option<String> {
+        let value = match name {
+            // Whether it is missing is said elsewhere.
+            "client_id" => return self.provider.string("client_id").or_else(|| self.variable("id").1),
+            "issuer" => self.issuer.clone(),
+            "origin" => self.origin.clone(),
+            key => self.required(key),
+        };
+        if value.is_none() && matches!(name, "issuer" | "origin") {
+            self.refuse_missing("issuer");
+        }
+        if value.is_none() && !self.provider.place.is_refused() {
+            refuse!(at, "{{{name}}} stands for nothing");
+        }
+        value
+    }
+
+    /// The URL at a key.
+    pub(super) fn url(&self, table: &Table<'_>, key: &str) -> Option<Url> {
+        self.filled_url(&table.text(key)?)
+    }
+
+    /// The URL that a text is.
+    pub(super) fn filled_url(&self, text: &Text<'_>) -> Option<Url> {
+        text.with(&self.fill(text)?).parsed(endpoint)
+    }
+}

@@ -1,0 +1,306 @@
+//! The configuration: a `table` is what `wrangler.toml` says, as far as it fits the `schema`; [`Config`] is what was
+//! checked. Only the checked one reaches a flow, so a flow never asks whether a value makes sense.
+
+mod check;
+pub mod credentials;
+pub mod data;
+pub mod error;
+pub mod oauth;
+mod place;
+pub mod refresh;
+mod schema;
+mod table;
+pub mod verify;
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::config::credentials::CredentialsProvider;
+use crate::config::data::DataPath;
+use crate::config::error::{ConfigErrors, Problems};
+use crate::config::oauth::OAuthProvider;
+use crate::config::place::{Loading, Place, refuse};
+use crate::config::refresh::RefreshConfig;
+use crate::config::table::Table;
+use crate::config::verify::VerifyConfig;
+use crate::guard::rules::{ClaimRequirement, Rule, RuleSet};
+use crate::http::origin::{CookieDomain, HostPattern, Origin};
+use crate::http::request::RequestUrl;
+use crate::http::url::Url;
+use crate::jose::kdf::Keyring;
+use crate::providers::Brand;
+
+/// A configuration in which nothing is wrong.
+#[derive(Debug)]
+pub struct Config {
+    /// Where the auth routes live: begins with `/`, no trailing slash, e.g. `/auth`.
+    pub base_path: String,
+    /// Which of Auth.js's wire formats is written.
+    pub dialect: Dialect,
+    /// What holds where no rule matches.
+    pub default_access: DefaultAccess,
+    /// The host that signs people in for all others.
+    pub login_url: Option<Origin>,
+    /// Hosts that a return address may name, beside the request's own and the cookie domain's.
+    pub trusted_hosts: Vec<HostPattern>,
+    /// The domain whose subdomains share the session.
+    pub cookie_domain: Option<CookieDomain>,
+    /// How long sessions live and what of them is shown.
+    pub session: SessionConfig,
+    /// How access tokens are renewed.
+    pub refresh: RefreshConfig,
+    /// What sign-in puts into the sealed session: claim's name, where from.
+    pub claims: Vec<(String, DataPath)>,
+    /// Who signs people in, in the order of the sign-in page.
+    pub providers: Vec<Provider>,
+    /// Who may go where.
+    pub rules: RuleSet,
+    /// Where requests go; the zone's origin where none matches.
+    pub upstreams: Vec<Upstream>,
+    /// Pages of one's own in place of ours.
+    pub pages: Pages,
+    /// What is believed of a proxy that asks about a request.
+    pub verify: VerifyConfig,
+    /// The secrets that seal sessions, newest first, and the keys made from them.
+    pub keys: Keyring,
+}
+
+impl Config {
+    /// Checks a whole configuration: `auth` is `[vars.AUTH]` as wrangler hands it over, an object or a string
+    /// with one in it, `null` where there is none; `env` gives secrets and variables by name.
+    ///
+    /// As much as can be is found wrong at once, in the order of the configuration. No error quotes a secret.
+    pub fn load(auth: Value, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
+        let loading = Loading { env, problems: Problems::default() };
+        let root = Place::root(&loading);
+        let config = object(auth, &root).and_then(|mut auth| {
+            check::lay_presets_under(&mut auth, env);
+            schema::read(&mut auth, schema::AUTH, &root);
+            check::check(&Table::new(Some(&auth), root))
+        });
+        loading.problems.unless_any(config)
+    }
+}
+
+impl Config {
+    /// Whether any upstream gets an assertion: only then there are keys for it.
+    pub fn makes_assertions(&self) -> bool {
+        let of_rule = |rule: &Rule| rule.forwarding.assertion.as_ref().is_some_and(Assertion::is_made);
+        self.upstreams.iter().any(|upstream| upstream.assertion.is_made())
+            || self.rules.rules().iter().any(of_rule)
+    }
+
+    /// Whether the configuration says where the session's claim of that name comes from.
+    pub fn has_claim(&self, name: &str) -> bool {
+        self.claims.iter().any(|(claim, _)| claim == name)
+    }
+}
+
+/// Whether a text is as long as a provider's id at most, and of its characters.
+pub(crate) fn is_like_provider_id(text: &str) -> bool {
+    text.len() <= 64 && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
+}
+
+/// The table. A CI that sets variables from outside sets strings.
+fn object(auth: Value, place: &Place<'_>) -> Option<Map<String, Value>> {
+    let problem = match auth {
+        Value::Object(table) => return Some(table),
+        Value::Null => "there is no configuration",
+        Value::String(text) => match serde_json::from_str(&text) {
+            Ok(Value::Object(table)) => return Some(table),
+            Ok(_) => "a string must hold a JSON object",
+            // serde_json's message would quote; line and column say enough.
+            Err(why) => {
+                let (line, column) = (why.line(), why.column());
+                refuse!(
+                    place,
+                    "a string must hold a JSON object: broken at line {line}, column {column}",
+                    "write a [vars.AUTH] table in wrangler.toml instead"
+                );
+                return None;
+            }
+        },
+        _ => "expected a table",
+    };
+    refuse!(
+        place,
+        "{problem}",
+        "add to wrangler.toml: `[vars.AUTH]`, `base_path = \"/auth\"`, `providers = [{{ id = \"okta\" }}]`"
+    );
+    None
+}
+
+/// Auth.js's wire format. Both are read, one is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Auth.js 5: `authjs.` cookies, A256CBC-HS512.
+    AuthJsV5,
+    /// next-auth 4: `next-auth.` cookies, A256GCM.
+    NextAuthV4,
+}
+
+impl Dialect {
+    /// The one that is read only.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::AuthJsV5 => Self::NextAuthV4,
+            Self::NextAuthV4 => Self::AuthJsV5,
+        }
+    }
+}
+
+/// What holds for a path that no rule names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultAccess {
+    /// Only who is signed in may pass.
+    SignedIn,
+    /// Everybody may pass.
+    Public,
+}
+
+/// How long a session lives and what of it is shown.
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// It ends this long after it was last renewed. Default 30 days, as in Auth.js.
+    pub max_age: Duration,
+    /// It is renewed when this much time has passed since it last was. Default one day, as in Auth.js.
+    pub update_age: Duration,
+    /// It ends this long after sign-in, renewed or not.
+    pub absolute_max_age: Option<Duration>,
+    /// What `GET /session` shows beside name, e-mail and image: where it goes, where in the sealed
+    /// session it comes from.
+    pub expose: Vec<(DataPath, DataPath)>,
+    /// The claims that a page may change (`update()` of Auth.js's client).
+    pub updatable: Vec<String>,
+}
+
+/// Somebody who can say who a person is.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// `[a-z0-9_-]+`, unique; part of URLs and of secrets' names.
+    pub id: String,
+    /// As the sign-in page writes it.
+    pub name: String,
+    /// Who of those whom it vouches for may sign in: all of these. Roots as for claims; `user` has the
+    /// claims of the configuration, too.
+    pub allow: Vec<ClaimRequirement>,
+    /// The colours of its button.
+    pub brand: Option<Brand>,
+    /// What it is, and how it is talked to.
+    pub kind: ProviderKind,
+}
+
+/// The kinds of providers.
+#[derive(Clone, Debug)]
+pub enum ProviderKind {
+    /// A provider of OAuth 2 or OpenID Connect.
+    OAuth(Box<OAuthProvider>),
+    /// An API of one's own that takes a password and issues tokens.
+    Credentials(Box<CredentialsProvider>),
+}
+
+impl ProviderKind {
+    /// In Auth.js's words: what `GET /providers` and a session's account say. next-auth 4 has one word for all
+    /// of OAuth.
+    pub fn name(&self, dialect: Dialect) -> &'static str {
+        match (self, dialect) {
+            (Self::OAuth(oauth), Dialect::AuthJsV5) if oauth.openid.is_some() => "oidc",
+            (Self::OAuth(_), _) => "oauth",
+            (Self::Credentials(_), _) => "credentials",
+        }
+    }
+}
+
+/// Where the requests of one host go, and with what.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Which hosts; `None` is every host.
+    pub host: Option<HostPattern>,
+    /// Where to.
+    pub target: Target,
+    /// `Authorization: Bearer` from this place in the session.
+    pub authorization: Option<DataPath>,
+    /// Header's name in lower case, and the place in the session whose value it carries.
+    pub headers: Vec<(String, DataPath)>,
+    /// Whether the upstream gets the sealed session cookie.
+    pub forward_session: bool,
+    /// Whether it is told in a signed token who it is.
+    pub assertion: Assertion,
+}
+
+/// Whether an upstream gets `X-Vestibule-Assertion`, and whom that is for (`aud`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Assertion {
+    /// It gets none.
+    #[default]
+    None,
+    /// For where the request goes.
+    ForTarget,
+    /// For an audience of that name.
+    For(String),
+}
+
+impl Assertion {
+    fn is_made(&self) -> bool {
+        *self != Self::None
+    }
+}
+
+/// Every place in the session that upstreams are told.
+fn told<'a>(upstreams: &'a [Upstream], rules: &'a [Rule]) -> Vec<&'a DataPath> {
+    let mut told = Vec::new();
+    let mut tell = |authorization: Option<&'a DataPath>, headers: &'a [(String, DataPath)]| {
+        told.extend(authorization);
+        for (_, from) in headers {
+            told.push(from);
+        }
+    };
+    for upstream in upstreams {
+        tell(upstream.authorization.as_ref(), &upstream.headers);
+    }
+    for Rule { forwarding, .. } in rules {
+        tell(forwarding.authorization.as_ref(), forwarding.headers.as_deref().unwrap_or_default());
+    }
+    told
+}
+
+/// Where a request is sent on to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The zone's own origin: the same URL.
+    Origin,
+    /// A service binding, or a static assets binding, of that name: the same URL.
+    Binding(String),
+    /// Another origin: `https`, or `http` on loopback; path and query stay. It has no path of its own.
+    Url(Url),
+}
+
+impl Target {
+    /// A redirect's `Location` for the browser, where it has to be another than the target says: a server of an
+    /// origin of its own, which builds addresses from the host that it knows, means the origin that was asked, and
+    /// browsers have no business at its own. All else stays as it is.
+    pub fn location(&self, location: &str, asked: &RequestUrl) -> Option<String> {
+        let Self::Url(url) = self else { return None };
+        let origin = url.origin();
+        let (_, without_scheme) = origin.split_once(':')?;
+        let rest = [origin, without_scheme].iter().find_map(|own| location.strip_prefix(own))?;
+        let is_its_own = rest.is_empty() || rest.starts_with(['/', '?', '#']);
+        is_its_own.then(|| format!("{}{rest}", asked.origin()))
+    }
+}
+
+/// Pages of the app's own: paths or URLs, checked to be safe to redirect to.
+#[derive(Clone, Debug, Default)]
+pub struct Pages {
+    /// In place of the sign-in page.
+    pub sign_in: Option<String>,
+    /// In place of the sign-out page.
+    pub sign_out: Option<String>,
+    /// In place of the error page.
+    pub error: Option<String>,
+}
+
+#[cfg(test)]
+mod tests;

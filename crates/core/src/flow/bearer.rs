@@ -1,0 +1,159 @@
+//! A client without a browser brings a provider's access token (RFC 6750) in place of a session, where the provider
+//! has `accept_bearer`.
+//!
+//! A session cookie comes first: who a browser's request is made by is not changed by a header. A browser never
+//! adds such a header by itself, so nobody can forge a request that passes by one. What a token stands for holds for
+//! its request alone: nothing is sealed, renewed or kept.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::config::oauth::{OAuthProvider, OpenId};
+use crate::config::{Provider, ProviderKind};
+use crate::error::{ClientError, Error, ProviderError};
+use crate::flow::Exchange;
+use crate::flow::establish::{self, Person};
+use crate::flow::provider::{blame, verify_brought};
+use crate::http::headers::Headers;
+use crate::jose::jws::{self, UnverifiedJws};
+use crate::oauth::access_token::{self, AccessTokenError, Expected, VerifiedAccessToken};
+use crate::platform::{Level, Platform};
+use crate::secret::Secret;
+use crate::session::claims::Session;
+
+/// A longer token is none: Cloudflare takes header fields of 128 KB in all, and providers' tokens have some thousand
+/// characters.
+const MAX_TOKEN: usize = 16 * 1024;
+
+/// When to come back where the provider's keys cannot be had.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Why a token does not do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenRefused {
+    /// It is wrong (RFC 6750 section 3.1, `invalid_token`); whether the next one may do.
+    Invalid { is_expired: bool },
+    /// It is somebody's who may not.
+    Insufficient,
+    /// It has ended and the provider gives no other for now, or its keys cannot be had; when to come back.
+    Unavailable(Duration),
+}
+
+/// What the request's access token says of whom it stands for; `None` where it brings none, or none is accepted.
+pub(crate) async fn session<P: Platform>(
+    exchange: &Exchange<'_, P>,
+) -> Result<Option<Session>, TokenRefused> {
+    if accepting(exchange).next().is_none() {
+        return Ok(None);
+    }
+    let Some(token) = presented(&exchange.request.headers) else { return Ok(None) };
+    let session = if is_token(token) {
+        borne(exchange, token).await
+    } else {
+        Err(ClientError::UnsupportedAction("the Authorization field holds no token").into())
+    };
+    session.map(Some).map_err(|error| {
+        let refused = TokenRefused::of(&error);
+        let level = if matches!(refused, TokenRefused::Unavailable(_)) { Level::Warn } else { Level::Info };
+        exchange.log(level, "bearer_refused", &error.to_string());
+        refused
+    })
+}
+
+/// The providers whose access tokens may be brought.
+fn accepting<'a, P: Platform>(
+    exchange: &Exchange<'a, P>,
+) -> impl Iterator<Item = (&'a Provider, &'a OAuthProvider, &'a OpenId)> {
+    exchange.config().providers.iter().filter_map(|provider| {
+        let ProviderKind::OAuth(oauth) = &provider.kind else { return None };
+        let openid = oauth.openid.as_ref().filter(|openid| !openid.accept_bearer.is_empty())?;
+        Some((provider, &**oauth, openid))
+    })
+}
+
+/// What stands behind `Bearer` (RFC 6750 section 2.1), which is nothing where several fields leave open which token
+/// is meant; `None` where no such field is there.
+fn presented(headers: &Headers) -> Option<&str> {
+    let mut fields = headers.get_all("authorization");
+    let (field, other) = (fields.next()?, fields.next());
+    let (scheme, token) = field.split_once(' ').unwrap_or((field, ""));
+    let token = if other.is_none() { token.trim_start_matches(' ') } else { "" };
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+}
+
+/// `b64token` (RFC 6750 section 2.1), of a length that we read.
+fn is_token(text: &str) -> bool {
+    (1..=MAX_TOKEN).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b))
+}
+
+async fn borne<P: Platform>(exchange: &Exchange<'_, P>, token: &str) -> Result<Session, Error> {
+    // Which provider's keys to look at; whether it is that provider's, the signature says.
+    let unproven = jws::unproven_payload(token);
+    let issuer = unproven.get("iss").and_then(Value::as_str);
+    let of_issuer = || accepting(exchange).filter(|(.., openid)| Some(openid.issuer.as_str()) == issuer);
+    let is_for = |openid: &OpenId| access_token::audience(unproven.get("aud"), &openid.accept_bearer).is_ok();
+    // One provider may be there several times, for several clients.
+    let found = of_issuer().find(|(.., openid)| is_for(openid)).or_else(|| of_issuer().next());
+    let Some((provider, oauth, openid)) = found else {
+        let message = "the access token is no JWT of a provider with accept_bearer";
+        return Err(ClientError::UnsupportedAction(message).into());
+    };
+    let jws = UnverifiedJws::parse(token).map_err(|cause| blame(provider, cause))?;
+    let payload = verify_brought(exchange, provider, oauth, &jws).await?;
+    let expected =
+        Expected { issuer: &openid.issuer, audiences: &openid.accept_bearer, client_id: &oauth.client.id };
+    let verified = access_token::verify(payload, &expected, exchange.now)
+        .map_err(|cause: AccessTokenError| blame(provider, cause))?;
+    recognized(exchange, provider, token, verified).await
+}
+
+/// The claims as sign-in takes them from the provider's answers: the token's payload is all that is known.
+async fn recognized<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider: &Provider,
+    token: &str,
+    verified: VerifiedAccessToken,
+) -> Result<Session, Error> {
+    let (subject, expires_at) = (verified.subject().to_owned(), verified.expires_at());
+    let claims = verified.into_claims();
+    let first = |names: &[&str]| names.iter().find_map(|name| claims.get(*name)).cloned();
+    // `email_domain` looks at it, so no configuration leaves it out by mistake.
+    let is_written = exchange.config().has_claim("email_verified");
+    let email_verified = claims.get("email_verified").filter(|_| !is_written).cloned();
+    let mut account = Map::new();
+    account.insert("access_token".to_owned(), json!(token));
+    account.insert("token_type".to_owned(), json!("Bearer"));
+    account.extend(claims.get("scope").map(|scope| ("scope".to_owned(), scope.clone())));
+    let person = Person {
+        provider,
+        subject,
+        name: first(&["name", "nickname", "preferred_username"]),
+        email: first(&["email"]),
+        image: first(&["picture"]),
+        access_token: Some(Secret::new(token)),
+        refresh_token: None,
+        expires_at: Some(expires_at),
+        kept: email_verified.into_iter().map(|verified| ("email_verified", verified)).collect(),
+        account,
+        sources: vec![("profile", Value::Object(claims.clone())), ("id_token", Value::Object(claims))],
+    };
+    establish::recognize(exchange, person).await
+}
+
+impl TokenRefused {
+    fn of(error: &Error) -> Self {
+        match error {
+            Error::Client(ClientError::AccessDenied)
+            | Error::Provider { cause: ProviderError::Profile(_), .. } => Self::Insufficient,
+            Error::Provider { cause: ProviderError::AccessToken(cause), .. } => {
+                Self::Invalid { is_expired: cause.is_expired() }
+            }
+            Error::Client(_) | Error::Provider { cause: ProviderError::Signature(_), .. } => {
+                Self::Invalid { is_expired: false }
+            }
+            Error::Provider { .. } | Error::Configuration(_) => Self::Unavailable(RETRY),
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! `/callback/:provider`: the browser comes back from the provider, and the session begins.
+//!
+//! The order of the checks is the order of trust: first that this browser began this sign-in with this
+//! provider ([`Transaction`]), then that the response is the provider's answer to it
+//! ([`authorize::parse_response`]), then what the provider says over the back channel ([`token`], and the
+//! [`VerifiedIdToken`]); only then is there a person to make a session for.
+
+use serde_json::{Map, Value};
+
+use crate::config::data::DataPath;
+use crate::config::oauth::{EmailsConfig, OAuthProvider, OpenId, UserinfoWhen};
+use crate::config::{Provider, ProviderKind};
+use crate::error::{ClientError, Error};
+use crate::flow::establish::{self, Established, Person};
+use crate::flow::hosts::Standing;
+use crate::flow::{Exchange, provider, sign_in, with_cookies};
+use crate::http::cookie::SetCookie;
+use crate::http::form::Params;
+use crate::http::request::Method;
+use crate::http::response::Response;
+use crate::jose::jws;
+use crate::json;
+use crate::oauth::authorize::{self, AuthorizationCode};
+use crate::oauth::discovery::ProviderMetadata;
+use crate::oauth::exchange::ErrorResponse;
+use crate::oauth::id_token::{self, VerifiedIdToken};
+use crate::oauth::token::{self, Grant, TokenResponse};
+use crate::oauth::userinfo::{self, UserinfoError};
+use crate::platform::{Level, Platform};
+use crate::session::cookie;
+use crate::session::transaction::Transaction;
+
+/// Whether that provider posts its authorization responses.
+pub(crate) fn takes_form<P: Platform>(exchange: &Exchange<'_, P>, provider_id: &str) -> bool {
+    let kind = exchange.provider(provider_id).map(|provider| &provider.kind);
+    matches!(kind, Some(ProviderKind::OAuth(oauth)) if oauth.authorization.form_post)
+}
+
+/// Finishes a sign-in. `params` are the authorization response's: the query, or the body of a form post.
+pub(crate) async fn callback<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    provider_id: &str,
+    params: &Params,
+) -> Result<Response, Error> {
+    // Whatever cookies are there: this host sent nobody to a provider.
+    if let Standing::SendsTo(_) = exchange.standing {
+        let expected = sign_in::redirect_uri(exchange, provider_id);
+        return Err(ClientError::NotTheLoginHost { expected }.into());
+    }
+    let Some(provider) = exchange.provider(provider_id) else {
+        return Err(ClientError::UnsupportedAction("the callback names no configured provider").into());
+    };
+    let ProviderKind::OAuth(oauth) = &provider.kind else {
+        return Err(ClientError::UnsupportedAction("nobody comes back from this kind of provider").into());
+    };
+    let state = params.one("state").map_err(ClientError::from)?;
+    let transaction = Transaction::open(
+        state,
+        &provider.id,
+        &exchange.cookies,
+        &exchange.config().keys,
+        &exchange.names,
+        exchange.now,
+    )
+    .map_err(ClientError::from)?;
+
+    let finished = SetCookie::expired(transaction.cookie_name(&exchange.names));
+    // An attempt that failed keeps its cookie: where the reason passes, the same callback may still succeed.
+    let signing_in = SigningIn { exchange, provider, oauth, transaction: &transaction };
+    let response = signing_in.finish(params).await?;
+    Ok(with_cookies(response, vec![finished]))
+}
+
+/// One sign-in on its way: through whom, and how it was begun.
+struct SigningIn<'a, P: Platform> {
+    exchange: &'a Exchange<'a, P>,
+    provider: &'a Provider,
+    oauth: &'a OAuthProvider,
+    transaction: &'a Transaction,
+}
+
+impl<P: Platform> SigningIn<'_, P> {
+    async fn finish(&self, params: &Params) -> Result<Response, Error> {
+        let exchange = self.exchange;
+        let metadata = provider::metadata(exchange, self.provider, self.oauth).await?;
+        let code = authorize::parse_response(params, &self.transaction.state, &metadata)
+            .map_err(|cause| provider::blame(self.provider, cause))?;
+        let tokens = self.exchange_code(&metadata, &code).await?;
+        let id_token = self.verify_id_token(&metadata, &tokens).await?;
+        let (mut profile, complaint) = self.profile(&metadata, &tokens, id_token.as_ref()).await?;
+        self.add_to(&mut profile, params, &tokens).await?;
+
+        let person = self.person(tokens, id_token.as_ref(), profile, complaint)?;
+        Ok(match establish::establish(exchange, person).await? {
+            Established::Session(cookies) => {
+                let response = Response::redirect(&self.transaction.return_to);
+                // Another site's form brings none of the browser's cookies along.
+                let mut all = match exchange.request.method {
+                    Method::Post => {
+                        cookie::expire_unseen(exchange.cookie_domain(), &exchange.names, &cookies)
+                    }
+                    _ => Vec::new(),
+                };
+                all.extend(cookies);
+                with_cookies(response, all)
+            }
+            Established::Elsewhere(address) => Response::redirect(address.as_str()),
+        })
+    }
+
+    /// The code for tokens (RFC 6749 section 4.1.3, OpenID Connect Core 1.0 section 3.1.3).
+    async fn exchange_code(
+        &self,
+        metadata: &ProviderMetadata,
+        code: &AuthorizationCode,
+    ) -> Result<TokenResponse, Error> {
+        let redirect_uri = sign_in::redirect_uri(self.exchange, &self.provider.id);
+        let client = provider::client(self.exchange, self.oauth, metadata).await?;
+        let verifier = self.oauth.authorization.pkce.then_some(&self.transaction.verifier);
+        let state = &self.transaction.state;
+        let grant = Grant::Code { code, redirect_uri: &redirect_uri, verifier, state };
+        let request = token::request(metadata.token_endpoint(), &client, &self.oauth.token, grant);
+        let response = provider::ask(self.exchange, self.provider, "token", request).await?;
+        token::parse(&response, provider::reading(self.oauth))
+            .map_err(|cause| provider::blame(self.provider, cause))
+    }
+
+    /// The ID token, signature and claims (OpenID Connect Core 1.0 section 3.1.3.7). OAuth 2 alone has none.
+    async fn verify_id_token(
+        &self,
+        metadata: &ProviderMetadata,
+        tokens: &TokenResponse,
+    ) -> Result<Option<VerifiedIdToken>, Error> {
+        let (exchange, provider, oauth) = (self.exchange, self.provider, self.oauth);
+        let Some(openid) = &oauth.openid else { return Ok(None) };
+        let id_token = tokens.require_id_token().map_err(|cause| provider::blame(provider, cause))?;
+        let payload =
+            provider::verify_signature(exchange, provider, oauth, metadata, id_token.expose()).await?;
+        let issuer = provider::issuer_of_token(openid, metadata, payload.claims())
+            .map_err(|cause| provider::blame(provider, cause))?;
+        let expected = id_token::Expected {
+            issuer: &issuer,
+            client_id: &oauth.client.id,
+            nonce: openid.nonce.then_some(&self.transaction.nonce),
+            access_token: &tokens.access_token,
+            max_age: self.transaction.max_age,
+        };
+        let verified = id_token::verify(payload, &expected, exchange.now)
+            .map_err(|cause| provider::blame(provider, cause))?;
+        for (value, claims) in &openid.enforced {
+            id_token::verify_enforced(&verified, value, claims)
+                .map_err(|cause| provider::blame(provider, cause))?;
+        }
+        Ok(Some(verified))
+    }
+
+    /// What the provider says about the person: the ID token's claims, and the userinfo endpoint's where those
+    /// lack something that is asked for; of OAuth 2 alone, the latter. And what it may be complaining about
+    /// instead.
+    async fn profile(
+        &self,
+        metadata: &ProviderMetadata,
+        tokens: &TokenResponse,
+        id_token: Option<&VerifiedIdToken>,
+    ) -> Result<(Map<String, Value>, Option<ErrorResponse>), Error> {
+        let config = &self.oauth.userinfo;
+        let mut profile = id_token.map(|token| token.claims().clone()).unwrap_or_default();
+        let is_wanted = match config.when {
+            UserinfoWhen::Never => false,
+            UserinfoWhen::Always => true,
+            UserinfoWhen::Needed => id_token.is_none() || self.lacks_something(&profile),
+        };
+        let blame = |cause| provider::blame(self.provider, cause);
+        let request = if is_wanted {
+            userinfo::request(config, metadata.userinfo_endpoint(), tokens).map_err(blame)?
+        } else {
+            None
+        };
+        let Some(request) = request else { return Ok((profile, None)) };
+        let response = provider::ask(self.exchange, self.provider, "userinfo", request).await?;
+        let root = config.root.as_ref();
+        let Some(id_token) = id_token else { return userinfo::parse_profile(&response, root).map_err(blame) };
+        let claims = if config.signed {
+            let token = userinfo::signed_token(&response).map_err(blame)?;
+            let verified =
+                provider::verify_signature(self.exchange, self.provider, self.oauth, metadata, token).await?;
+            userinfo::of_subject(verified.into_claims(), id_token)
+        } else {
+            userinfo::parse(&response, root, id_token)
+        };
+        profile.extend(claims.map_err(blame)?);
+        Ok((profile, None))
+    }
+
+    /// Whether the ID token leaves open what a scope promises (OpenID Connect Core 1.0 section 5.4) or a
+    /// configured claim wants.
+    fn lacks_something(&self, id_token: &Map<String, Value>) -> bool {
+        let promised = [("profile", "name"), ("email", "email")];
+        let scopes = || self.oauth.scope.iter().flat_map(|scope| scope.split_ascii_whitespace());
+        let scope_open = promised
+            .iter()
+            .any(|(scope, claim)| scopes().any(|s| s == *scope) && !id_token.contains_key(*claim));
+        let roots = json::of(&[("profile", Value::Object(id_token.clone()))]);
+        let claims = &self.exchange.config().claims;
+        let claim_open =
+            claims.iter().any(|(_, from)| from.root() == "profile" && from.lookup(&roots).is_none());
+        scope_open || claim_open
+    }
+
+    /// Adds what is said of the person elsewhere: in the authorization response, in a list of addresses, by a
+    /// rule.
+    async fn add_to(
+        &self,
+        profile: &mut Map<String, Value>,
+        params: &Params,
+        tokens: &TokenResponse,
+    ) -> Result<(), Error> {
+        if let Some(name) = &self.oauth.authorization.callback_profile {
+            // It came through the browser: whoever holds that can have written it.
+            let text = params.one(name).map_err(ClientError::from)?;
+            profile.remove(name);
+            if let Some(said) = text.and_then(|text| json::object(text.as_bytes())) {
+                profile.insert(name.clone(), Value::Object(said));
+            }
+        }
+        if let Some(emails) = &self.oauth.emails {
+            let email = self.email(emails, profile, tokens).await?;
+            profile.insert("email".to_owned(), email.map_or(Value::Null, Value::from));
+        }
+        if let Some(rule) = self.oauth.complete {
+            rule.complete(profile);
+        }
+        Ok(())
+    }
+
+    /// The e-mail address out of the list of a person's addresses. A provider that refuses the list was not asked
+    /// for its scope, which is for the operator to know and no reason to let nobody in.
+    async fn email(
+        &self,
+        emails: &EmailsConfig,
+        profile: &Map<String, Value>,
+        tokens: &TokenResponse,
+    ) -> Result<Option<String>, Error> {
+        let Some(url) = &emails.url else {
+            return Ok(emails.pick(&Value::Object(profile.clone())).map(str::to_owned));
+        };
+        let request = userinfo::plain_request(url, &tokens.access_token);
+        let response = provider::ask(self.exchange, self.provider, "emails", request).await?;
+        match userinfo::parse_emails(&response, emails) {
+            Ok(email) => Ok(email),
+            Err(error) if error.is_temporary() => Err(provider::blame(self.provider, error)),
+            Err(error) => {
+                let message = format!("provider {}: the list of e-mail addresses: {error}", self.provider.id);
+                self.exchange.log(Level::Warn, "emails_refused", &message);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whom the provider signed in.
+    fn person(
+        &self,
+        tokens: TokenResponse,
+        id_token: Option<&VerifiedIdToken>,
+        profile: Map<String, Value>,
+        complaint: Option<ErrorResponse>,
+    ) -> Result<Person<'_>, Error> {
+        let user = &self.oauth.user;
+        let profile = Value::Object(profile);
+        let account = Value::Object(tokens.raw.clone());
+        let access_token = jws::unproven_payload(tokens.access_token.expose());
+        let claims = id_token.map(|token| Value::Object(token.claims().clone()));
+        let find = |path: &DataPath| {
+            let root = match path.root() {
+                "profile" => &profile,
+                "account" => &account,
+                "access_token" => &access_token,
+                "id_token" => claims.as_ref()?,
+                _ => return None,
+            };
+            path.within(root).cloned()
+        };
+        let subject = match (&user.id, id_token) {
+            (None, token) => token.map(|token| token.subject().to_owned()),
+            (Some(id), _) => id.whole(&find).filter(|id| userinfo::is_identifier(id)),
+        };
+        let subject =
+            subject.ok_or_else(|| provider::blame(self.provider, UserinfoError::NoId(complaint)))?;
+        let (name, email, image) = (user.name.text(&find), user.email.text(&find), user.image.whole(&find));
+        let email_verified = self.email_verified(&find);
+        let mut sources = vec![("profile", profile)];
+        sources.extend(claims.map(|claims| ("id_token", claims)));
+        Ok(Person {
+            provider: self.provider,
+            subject,
+            name: name.map(Value::from),
+            email: email.map(Value::from),
+            image: image.map(Value::from),
+            // Where nobody says when the token ends and nothing can follow it, it is used until it does.
+            expires_at: (tokens.expires_in.is_some() || tokens.refresh_token.is_some())
+                .then(|| tokens.expires_at(self.exchange.now)),
+            access_token: Some(tokens.access_token),
+            refresh_token: tokens.refresh_token,
+            kept: email_verified.into_iter().map(|verified| ("email_verified", verified)).collect(),
+            account: tokens.raw,
+            sources,
+        })
+    }
+
+    /// What `email_domain` goes by where some rule asks for one, so that no configuration leaves it out by mistake:
+    /// what the provider says of the address. Where anybody's directory may speak, silence is a no.
+    fn email_verified(&self, find: &dyn Fn(&DataPath) -> Option<Value>) -> Option<Value> {
+        let config = self.exchange.config();
+        if config.has_claim("email_verified") || !config.rules.looks_at_emails() {
+            return None;
+        }
+        let said =
+            self.oauth.email_verified.iter().find_map(|path| find(path).filter(|said| !said.is_null()));
+        let is_anybodys = self.oauth.openid.as_ref().is_some_and(OpenId::speaks_for_everybody);
+        said.or_else(|| is_anybodys.then_some(Value::Bool(false)))
+    }
+}

@@ -1,0 +1,69 @@
+//! A request that may pass goes on to its upstream, with what the upstream is to know of the person.
+
+use serde_json::{Value, json};
+
+use crate::flow::admission::Admitted;
+use crate::flow::{Exchange, assertion, refresh, with_cookies};
+use crate::http::response::Response;
+use crate::platform::{Forward, ForwardError, Level, Platform};
+use crate::reply::Reply;
+
+/// Sends the request on. Its cookies are for the browser, added to the upstream's response unless the session
+/// ended, or went on elsewhere, while the upstream took its time; the upstream sees them as if the browser had
+/// them already.
+pub(crate) async fn forward<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    Admitted { route, session, cookies: renewed, is_personal }: Admitted<'_>,
+    body: P::Body,
+) -> Reply<P::Upstreamed> {
+    let session = session.as_ref();
+    let identity = match assertion::identity(exchange, &route, session).await {
+        Ok(identity) => identity,
+        Err(failed) => return Reply::Own(with_cookies(failed, renewed)),
+    };
+    let (config, guarded) = (exchange.config(), &exchange.vestibule.guarded);
+    let changes = route.changes(config, guarded, exchange.request, &identity, &renewed);
+    let forward = Forward { target: route.target, request: exchange.request, changes, personal: is_personal };
+    if renewed.is_empty() {
+        return exchange.platform.pass_on(forward, body).await;
+    }
+    match exchange.platform.forward(forward, body).await {
+        Ok(response) => {
+            let cookies = refresh::still_wanted(exchange, session, renewed).await;
+            Reply::Forwarded { response, cookies }
+        }
+        Err(error) => {
+            exchange.platform.log(error.level(), &error.log());
+            // Only what would be lost: that the upstream does not answer is no reason for anything else.
+            let has_news = session.is_some_and(|session| refresh::has_new_tokens(exchange, session));
+            let news = if has_news { renewed } else { Vec::new() };
+            let cookies = refresh::still_wanted(exchange, session, news).await;
+            Reply::Own(with_cookies(error.answer(), cookies))
+        }
+    }
+}
+
+impl ForwardError {
+    /// How much it matters in the log.
+    pub fn level(&self) -> Level {
+        match self {
+            Self::NoBinding(_) => Level::Error,
+            Self::Unreachable(_) => Level::Warn,
+        }
+    }
+
+    /// What the log says.
+    pub fn log(&self) -> Value {
+        json!({ "event": "forward_failed", "message": self.to_string() })
+    }
+
+    /// What the client gets.
+    pub fn answer(&self) -> Response {
+        let status = match self {
+            Self::NoBinding(_) => 500,
+            Self::Unreachable(_) => 502,
+        };
+        Response::json(status, &json!({ "error": "upstream_unavailable" }))
+            .with("cache-control", "private, no-store")
+    }
+}

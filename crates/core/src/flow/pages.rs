@@ -1,0 +1,82 @@
+//! The pages that Vestibule shows itself, one file each, and the two small answers that Auth.js's client asks
+//! for beside them.
+
+mod account;
+mod credentials;
+mod error;
+mod forbidden;
+mod foreign;
+mod layout;
+mod sign_in;
+mod sign_out;
+
+use maud::{Markup, html};
+use serde_json::{Map, Value, json};
+
+use crate::config::{Provider, ProviderKind};
+use crate::error::Error;
+use crate::flow::hosts::{self, Standing};
+use crate::flow::{Exchange, Visit, with_cookies};
+use crate::http::form::Params;
+use crate::http::response::Response;
+use crate::platform::Platform;
+
+pub(crate) use self::error::error;
+pub(crate) use self::forbidden::forbidden;
+pub(crate) use self::foreign::foreign;
+pub(crate) use self::sign_in::sign_in;
+pub(crate) use self::sign_out::sign_out;
+
+/// `GET /providers`: what Auth.js's client asks before it signs in.
+pub(crate) fn providers<P: Platform>(exchange: &Exchange<'_, P>) -> Response {
+    let describe = |provider: &Provider| {
+        let id = &provider.id;
+        // Where a form is sent, any host takes it; a provider sends people back to one alone.
+        let callback = format!("callback/{id}");
+        let callback_url = if let ProviderKind::Credentials(_) = provider.kind {
+            exchange.route(&callback)
+        } else {
+            hosts::login_route(exchange, &callback)
+        };
+        json!({
+            "id": id,
+            "name": provider.name,
+            "type": provider.kind.name(exchange.config().dialect),
+            "signinUrl": exchange.route(&format!("signin/{id}")),
+            "callbackUrl": callback_url,
+        })
+    };
+    let mut all = Map::new();
+    for provider in &exchange.config().providers {
+        all.insert(provider.id.clone(), describe(provider));
+    }
+    Response::json(200, &Value::Object(all))
+}
+
+/// `GET /csrf`: the token to send along with a POST.
+pub(crate) fn csrf<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> Result<Response, Error> {
+    let visit = Visit::new(exchange, query, None)?;
+    let answer = Response::json(200, &json!({ "csrfToken": visit.csrf.token() })).uncached();
+    Ok(with_cookies(answer, visit.cookies))
+}
+
+/// A page of the configuration's, a path or a URL, as a URL. A path is one of the host's that signs people in.
+pub(crate) fn absolute<P: Platform>(exchange: &Exchange<'_, P>, page: &str) -> String {
+    if page.starts_with('/') { format!("{}{page}", hosts::login_origin(exchange)) } else { page.to_owned() }
+}
+
+/// The same as a redirect's location, where Auth.js leaves a path of the own host as it is written.
+fn location<P: Platform>(exchange: &Exchange<'_, P>, page: &str) -> String {
+    match exchange.standing {
+        Standing::SendsTo(_) => absolute(exchange, page),
+        Standing::SignsIn | Standing::Foreign(_) => page.to_owned(),
+    }
+}
+
+/// What every form carries beside its own: that it is ours, and where it leads in the end.
+fn hidden(csrf_token: &str, return_to: &str) -> Markup {
+    html! {
+        input type="hidden" name="csrfToken" value=(csrf_token);
+        input type="hidden" name="callbackUrl" value=(return_to);
+    }
+}

@@ -1,0 +1,87 @@
+//! As whom we speak to a provider, and what is signed to show it.
+
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+
+use crate::config::oauth::{ClientAuthMethod, ClientConfig, OAuthProvider};
+use crate::error::Error;
+use crate::flow::Exchange;
+use crate::jose::{jws, sign};
+use crate::oauth::client::{self, Client, ClientAuthentication};
+use crate::oauth::discovery::ProviderMetadata;
+use crate::platform::{Platform, random_id};
+use crate::secret::Secret;
+
+/// As whom we speak to the provider's token endpoint.
+pub(crate) async fn client<'a, P: Platform>(
+    exchange: &Exchange<'_, P>,
+    oauth: &'a OAuthProvider,
+    metadata: &ProviderMetadata,
+) -> Result<Client<'a>, Error> {
+    let client = &oauth.client;
+    let method = client::method(oauth.client.method, metadata.token_endpoint_auth_methods_supported());
+    let audience = || metadata.token_endpoint().as_str();
+    let authentication = match (method, &client.secret) {
+        (ClientAuthMethod::PrivateKeyJwt, _) => {
+            let claims = assertion(exchange, &client.id, audience());
+            ClientAuthentication::Assertion(signed(exchange, client, &claims).await?)
+        }
+        (ClientAuthMethod::SecretJwt, Some(secret)) => {
+            let claims = assertion(exchange, &client.id, audience());
+            ClientAuthentication::Assertion(Secret::new(jws::sign_hs256(&claims, secret)))
+        }
+        (ClientAuthMethod::Basic, Some(secret)) => ClientAuthentication::Basic(secret),
+        (ClientAuthMethod::Post, Some(secret)) => ClientAuthentication::Post(Cow::Borrowed(secret)),
+        (_, None) if client.signed_secret.is_some() => {
+            let claims = secret_claims(exchange, client);
+            ClientAuthentication::Post(Cow::Owned(signed(exchange, client, &claims).await?))
+        }
+        (ClientAuthMethod::None, _) | (_, None) => ClientAuthentication::None,
+    };
+    Ok(Client {
+        id: &client.id,
+        id_param: &client.id_param,
+        secret_param: &client.secret_param,
+        secret: client.secret.as_ref(),
+        authentication,
+    })
+}
+
+/// How long a token that shows who we are is good. It is used at once; clocks differ.
+const ASSERTION_LIFETIME: u64 = 60;
+
+/// The claims of an assertion (RFC 7523 section 3, OpenID Connect Core 1.0 section 9).
+fn assertion<P: Platform>(exchange: &Exchange<'_, P>, client_id: &str, audience: &str) -> Value {
+    let now = exchange.platform.now().seconds();
+    json!({
+        "iss": client_id,
+        "sub": client_id,
+        "aud": audience,
+        "jti": random_id(exchange.platform),
+        "iat": now,
+        "exp": now + ASSERTION_LIFETIME,
+    })
+}
+
+/// The claims of a client secret that is a token: who signs it, for whom, for which client.
+fn secret_claims<P: Platform>(exchange: &Exchange<'_, P>, client: &ClientConfig) -> Value {
+    let (audience, issuer) = client.signed_secret.clone().unwrap_or_default();
+    let now = exchange.platform.now().seconds();
+    json!({ "iss": issuer, "iat": now, "exp": now + ASSERTION_LIFETIME, "aud": audience, "sub": client.id })
+}
+
+/// A token with these claims, signed with the client's key.
+async fn signed<P: Platform>(
+    exchange: &Exchange<'_, P>,
+    client: &ClientConfig,
+    claims: &Value,
+) -> Result<Secret, Error> {
+    let Some(key) = &client.key else {
+        return Err(Error::Configuration("the client has no private key".to_owned()));
+    };
+    sign::sign(exchange.platform, &key.key, key.algorithm, "JWT", key.id.as_deref(), claims)
+        .await
+        .map(Secret::new)
+        .map_err(|error| Error::Configuration(format!("the client's private key: {error}")))
+}

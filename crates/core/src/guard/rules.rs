@@ -1,0 +1,309 @@
+//! Who may go where: the first rule that matches decides.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::config::data::DataPath;
+use crate::config::{Assertion, DefaultAccess, Target};
+use crate::guard::conditions::Condition;
+use crate::guard::matcher::{FirstSegment, Pattern, Reading};
+use crate::guard::path::CanonicalPath;
+pub use crate::guard::requirements::{Access, ClaimRequirement, ClaimTest, Requirement};
+use crate::hooks::Decision;
+use crate::http::origin::HostPattern;
+use crate::http::request::{Method, Request};
+
+/// One rule: what it is for, what it asks, and what it changes.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Where it stands in the configuration, e.g. `AUTH.rules[1]`.
+    pub place: String,
+    /// It is for paths that one of these matches.
+    pub patterns: Vec<Pattern>,
+    /// It is for this host only.
+    pub host: Option<HostPattern>,
+    /// It is for these methods only. HEAD counts as GET: it is the same but for the body.
+    pub methods: Option<Vec<Method>>,
+    /// It is for requests that have all of these.
+    pub has: Vec<Condition>,
+    /// It is for requests that have none of these.
+    pub missing: Vec<Condition>,
+    /// Who may pass.
+    pub access: Access,
+    /// What who is signed out gets to see.
+    pub deny: Deny,
+    /// What it changes of where its requests go, and as what.
+    pub forwarding: Forwarding,
+}
+
+/// What a rule changes of the upstream.
+#[derive(Clone, Debug, Default)]
+pub struct Forwarding {
+    /// Another server. Nothing of the upstream's applies then.
+    pub target: Option<Target>,
+    /// In place of the upstream's `authorization`.
+    pub authorization: Option<DataPath>,
+    /// In place of the upstream's `headers`.
+    pub headers: Option<Vec<(String, DataPath)>>,
+    /// In place of the upstream's `assertion`.
+    pub assertion: Option<Assertion>,
+}
+
+/// Why a rule is not for a request whose path it matches.
+#[derive(Clone, Copy, Debug)]
+pub enum Objection<'a> {
+    /// It is for another host.
+    Host,
+    /// It is for other methods.
+    Method,
+    /// The request does not have this.
+    Lacks(&'a Condition),
+    /// The request has this.
+    Has(&'a Condition),
+}
+
+impl Rule {
+    /// A rule for every request with a path that one of the patterns matches.
+    pub fn new(place: impl Into<String>, patterns: Vec<Pattern>, access: Access) -> Self {
+        Self {
+            place: place.into(),
+            patterns,
+            host: None,
+            methods: None,
+            has: Vec::new(),
+            missing: Vec::new(),
+            access,
+            deny: Deny::default(),
+            forwarding: Forwarding::default(),
+        }
+    }
+
+    /// Why the rule is not for the request, whatever its path is; `None` where it is.
+    pub fn objection(&self, request: &Request) -> Option<Objection<'_>> {
+        if !self.host.as_ref().is_none_or(|host| host.matches(&request.url.authority)) {
+            return Some(Objection::Host);
+        }
+        let method = &request.method;
+        let method = if *method == Method::Head { [&Method::Head, &Method::Get] } else { [method; 2] };
+        if !self.methods.as_ref().is_none_or(|methods| methods.iter().any(|m| method.contains(&m))) {
+            return Some(Objection::Method);
+        }
+        let lacks = || self.has.iter().find(|condition| !condition.is_met(request)).map(Objection::Lacks);
+        let has = || self.missing.iter().find(|condition| condition.is_met(request)).map(Objection::Has);
+        lacks().or_else(has)
+    }
+
+    /// Whether the rule is for the request by its pattern `at`.
+    fn is_for(&self, at: usize, request: &Request, reading: &Reading<'_>) -> bool {
+        self.patterns.get(at).is_some_and(|pattern| pattern.matches_reading(reading))
+            && self.objection(request).is_none()
+    }
+}
+
+/// What somebody gets who may not pass. In the order of strictness: where several readings of a path deny
+/// differently, the last holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Deny {
+    /// Signed out, the way to sign in; signed in without the claims 403, since signing in again would
+    /// change nothing.
+    #[default]
+    SignIn,
+    /// 403.
+    Forbidden,
+    /// 404: that there is something is nobody else's business.
+    NotFound,
+}
+
+/// All rules in their order, and what holds where none matches.
+#[derive(Debug)]
+pub struct RuleSet {
+    rules: Vec<Rule>,
+    default: Access,
+    /// Patterns by the literal first segment of all they match (`""` for `/`), so that a thousand rules
+    /// for a thousand places cost a request no more than those for its own.
+    by_first_segment: BTreeMap<String, Vec<Place>>,
+    /// Patterns whose first segment may be any. These are looked at one by one.
+    anywhere: Vec<Place>,
+    distinguishes_methods: bool,
+    looks_at_emails: bool,
+}
+
+/// Indices of a rule and of one of its patterns; their order is the order of the configuration.
+type Place = (usize, usize);
+
+impl RuleSet {
+    /// Rules, first match first.
+    pub fn new(rules: Vec<Rule>, default: DefaultAccess) -> Self {
+        let mut by_first_segment: BTreeMap<String, Vec<Place>> = BTreeMap::default();
+        let mut anywhere = Vec::new();
+        for (rule, Rule { patterns, .. }) in rules.iter().enumerate() {
+            for (at, pattern) in patterns.iter().enumerate() {
+                match pattern.first_segment() {
+                    FirstSegment::None => by_first_segment.entry(String::new()).or_default(),
+                    FirstSegment::Literal(text) => by_first_segment.entry(text.to_owned()).or_default(),
+                    FirstSegment::Anything => &mut anywhere,
+                }
+                .push((rule, at));
+            }
+        }
+        let default = match default {
+            DefaultAccess::SignedIn => Access::SignedIn,
+            DefaultAccess::Public => Access::Public,
+        };
+        let distinguishes_methods = rules.iter().any(|rule| rule.methods.is_some());
+        let is_email_domain = |requirement: &Requirement| matches!(requirement, Requirement::EmailDomain(_));
+        let looks_at_emails = rules.iter().any(|rule| rule.access.requirements().iter().any(is_email_domain));
+        Self { rules, default, by_first_segment, anywhere, distinguishes_methods, looks_at_emails }
+    }
+
+    /// The rules, first match first. Behind those of the configuration come those that open its pages.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Decides for a request with this path. A path that servers read in several ways is decided for each of
+    /// them, and all decisions hold.
+    pub fn decide(&self, request: &Request, path: &CanonicalPath) -> Decided<'_> {
+        let mut others: Vec<Verdict<'_>> = Vec::new();
+        let written = self.decide_reading(request, path.segments());
+        for segments in path.readings().skip(1) {
+            let other = self.decide_reading(request, segments);
+            if !others.iter().chain([&written]).any(|known| known.index() == other.index()) {
+                others.push(other);
+            }
+        }
+        Decided { written, others }
+    }
+
+    /// Decides for one reading of the path.
+    pub fn decide_reading(&self, request: &Request, segments: &[String]) -> Verdict<'_> {
+        let reading = Reading::new(segments);
+        let found = self.candidates(&reading).find_map(|(index, at)| {
+            let rule = self.rules.get(index)?;
+            rule.is_for(at, request, &reading).then_some(Matched { index, rule, pattern: at })
+        });
+        Verdict { access: found.map_or(&self.default, |found| &found.rule.access), matched: found }
+    }
+
+    /// Whether some rule is for some methods only, so that it matters which method an upstream sees.
+    pub fn distinguishes_methods(&self) -> bool {
+        self.distinguishes_methods
+    }
+
+    /// Whether some rule asks for an e-mail address at a domain, so that it matters whether one is verified.
+    pub fn looks_at_emails(&self) -> bool {
+        self.looks_at_emails
+    }
+
+    /// The patterns that may match, in order. Only these are matched, until one does.
+    fn candidates(&self, reading: &Reading<'_>) -> impl Iterator<Item = Place> {
+        let first = reading.segments.first().map_or("", String::as_str);
+        let mut here = self.by_first_segment.get(first).map_or(&[][..], Vec::as_slice);
+        let mut anywhere = self.anywhere.as_slice();
+        let in_order = std::iter::from_fn(move || {
+            let next = match (here.first(), anywhere.first()) {
+                (Some(a), Some(b)) if a < b => &mut here,
+                (_, Some(_)) => &mut anywhere,
+                (_, None) => &mut here,
+            };
+            let (place, rest) = next.split_first()?;
+            *next = rest;
+            Some(*place)
+        });
+        in_order.filter(|(index, at)| {
+            let pattern = self.rules.get(*index).and_then(|rule| rule.patterns.get(*at));
+            pattern.is_some_and(|pattern| pattern.may_match(reading))
+        })
+    }
+}
+
+/// A rule that is for a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Matched<'a> {
+    /// The rule's place among all, counted from 0.
+    pub index: usize,
+    /// The rule.
+    pub rule: &'a Rule,
+    /// Which of its patterns matched, counted from 0.
+    pub pattern: usize,
+}
+
+/// What the rules say about one reading of a request's path.
+#[derive(Clone, Copy, Debug)]
+pub struct Verdict<'a> {
+    /// The rule that decided; `None` where none matched and the default holds.
+    pub matched: Option<Matched<'a>>,
+    /// What is asked.
+    pub access: &'a Access,
+}
+
+impl Verdict<'_> {
+    /// Whether everybody may pass.
+    pub fn is_public(&self) -> bool {
+        matches!(self.access, Access::Public)
+    }
+
+    /// What becomes of somebody with these claims; `None` is somebody who is signed out.
+    pub fn decision(&self, claims: Option<&Map<String, Value>>) -> Decision {
+        let is_admitted = || claims.is_some_and(|claims| self.access.admits(claims));
+        if self.is_public() || is_admitted() {
+            return Decision::Pass;
+        }
+        match (self.deny(), claims) {
+            // Signed in without the claims: to sign in again would lead back here.
+            (Deny::SignIn, Some(_)) | (Deny::Forbidden, _) => Decision::Forbidden,
+            (Deny::SignIn, None) => Decision::SignIn,
+            (Deny::NotFound, _) => Decision::NotFound,
+        }
+    }
+
+    fn deny(&self) -> Deny {
+        self.matched.map(|matched| matched.rule.deny).unwrap_or_default()
+    }
+
+    fn index(&self) -> Option<usize> {
+        self.matched.map(|matched| matched.index)
+    }
+}
+
+/// What the rules say about one request.
+#[derive(Clone, Debug)]
+pub struct Decided<'a> {
+    /// About the path as it is written, which is forwarded.
+    written: Verdict<'a>,
+    /// About other readings of it, where another rule decides.
+    others: Vec<Verdict<'a>>,
+}
+
+impl<'a> Decided<'a> {
+    /// Whether everybody may pass.
+    pub fn is_public(&self) -> bool {
+        self.verdicts().all(Verdict::is_public)
+    }
+
+    /// What becomes of somebody with these claims; `None` is somebody who is signed out. They pass where
+    /// every reading lets them; else the strictest refusal holds.
+    pub fn decision(&self, claims: Option<&Map<String, Value>>) -> Decision {
+        let strictness = |decision: &Decision| match decision {
+            Decision::Pass => 0,
+            Decision::SignIn => 1,
+            Decision::Forbidden => 2,
+            Decision::NotFound => 3,
+        };
+        let decisions = self.verdicts().map(|verdict| verdict.decision(claims));
+        decisions.max_by_key(strictness).unwrap_or(Decision::Forbidden)
+    }
+
+    /// The rule of the path as it is written: it says where the request goes.
+    pub fn rule(&self) -> Option<&'a Rule> {
+        self.written.matched.map(|matched| matched.rule)
+    }
+
+    fn verdicts(&self) -> impl Iterator<Item = &Verdict<'a>> {
+        std::iter::once(&self.written).chain(&self.others)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,321 @@
+//! Who of many requests may use a refresh token, and how the others get what it gave.
+//!
+//! A provider that rotates takes a refresh token once; a browser sends ten requests at once. Inside an isolate
+//! `flights` lets one of them go. Across isolates a `Lease` does, as well as what it is kept in can:
+//!
+//! - `none` knows nothing beyond the isolate.
+//! - `kv` is advice: Workers KV has no compare-and-swap and is a minute late elsewhere. Losing the lease
+//!   is harmless where the provider takes a token for some seconds more.
+//! - [`object`] is a lock: one Durable Object for each session.
+//!
+//! Whoever wins leaves the tokens that followed, sealed, where whoever held the old ones finds them: the losers,
+//! and a browser that never got the answer and comes back days later.
+
+pub(crate) mod flights;
+pub(crate) mod kv;
+pub mod object;
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::config::refresh::LeaseKind;
+use crate::config::{Config, Dialect};
+use crate::jose::base64url;
+use crate::jose::kdf::Keyring;
+use crate::platform::{Platform, StoreError, within};
+use crate::secret::Secret;
+use crate::session::claims::Session;
+use crate::session::seal;
+use crate::time::Timestamp;
+
+/// How long whoever won has, from taking the lease to leaving the successor: a token endpoint's ten seconds and
+/// what is around them. Afterwards it counts as dead.
+pub(crate) const HELD: Duration = Duration::from_secs(15);
+
+/// How long a successor is kept for a browser that never got it, or less where sessions are shorter: over a
+/// weekend and some days.
+const RETAINED: Duration = Duration::from_hours(7 * 24);
+
+/// How long a sign-out is remembered: longer than any refresh that was under way, and than any answer to a
+/// request that began before it.
+const SIGNED_OUT: Duration = Duration::from_hours(1);
+
+/// How long the store may take. It answers in milliseconds; a request should not hang because it does not.
+const STORE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What a successor is sealed for: no cookie has that name, so none opens as the other.
+const SALT: &str = "vestibule.successor";
+
+/// Which refresh: one session, one generation, one refresh token. All three: whatever two tokens hash to, nothing
+/// of one session's is ever another's.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Name {
+    pub(crate) sid: String,
+    pub(crate) generation: u64,
+    /// The refresh token's hash, or that of the cookies in which it is.
+    token: [u8; 32],
+}
+
+impl Name {
+    /// Of the refresh that would renew `session`. `None` where nothing could: it has no refresh token, or is none of
+    /// ours.
+    pub(crate) fn of(session: &Session) -> Option<Self> {
+        let cookies = session.api_cookies();
+        let token = match session.refresh_token() {
+            Some(token) => Sha256::digest(token.expose().as_bytes()).into(),
+            None if cookies.is_empty() => return None,
+            None => {
+                let parts = cookies.iter().flat_map(|(name, value)| [name.as_str(), value.expose()]);
+                digest(parts.map(str::as_bytes))
+            }
+        };
+        let sid = session.sid().filter(|sid| !sid.is_empty())?.to_owned();
+        Some(Self { sid, generation: session.generation(), token })
+    }
+
+    /// A name that only who holds this generation's tokens can make, and that tells nobody anything.
+    fn key(&self) -> String {
+        let generation = self.generation.to_be_bytes();
+        hash(&[b"vestibule refresh", self.sid.as_bytes(), &generation, &self.token])
+    }
+}
+
+/// The name of a session: for what concerns all its generations.
+fn session_key(sid: &str) -> String {
+    hash(&[b"vestibule session", sid.as_bytes()])
+}
+
+fn hash(parts: &[&[u8]]) -> String {
+    base64url::encode(&digest(parts.iter().copied()))
+}
+
+/// SHA-256 over the parts, each after its length, so that no two lists are the same bytes.
+fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+/// The tokens that followed a session's own.
+#[derive(Clone, Debug)]
+pub struct Successor {
+    pub(crate) generation: u64,
+    pub(crate) access_token: Secret,
+    /// `None` where it is in the API's cookies alone.
+    pub(crate) refresh_token: Option<Secret>,
+    pub(crate) expires_at: Timestamp,
+    /// When the refresh token ends, where that is known.
+    pub(crate) refresh_expires_at: Option<Timestamp>,
+    /// The cookies that the next refresh will send to an API of one's own.
+    pub(crate) api_cookies: BTreeMap<String, Secret>,
+}
+
+impl Successor {
+    /// As the session has them.
+    pub(crate) fn claims(&self) -> Map<String, Value> {
+        let mut claims = Map::new();
+        claims.insert("generation".to_owned(), self.generation.into());
+        claims.insert("access_token".to_owned(), self.access_token.expose().into());
+        if let Some(token) = &self.refresh_token {
+            claims.insert("refresh_token".to_owned(), token.expose().into());
+        }
+        claims.insert("expires_at".to_owned(), self.expires_at.seconds().into());
+        if let Some(end) = self.refresh_expires_at {
+            claims.insert("refresh_expires_at".to_owned(), end.seconds().into());
+        }
+        if !self.api_cookies.is_empty() {
+            let mut cookies = Map::new();
+            for (name, value) in &self.api_cookies {
+                cookies.insert(name.clone(), value.expose().into());
+            }
+            claims.insert("api_cookies".to_owned(), Value::Object(cookies));
+        }
+        claims
+    }
+
+    /// Sealed with the sessions' secret: where it lies, nobody else can use it.
+    pub(crate) fn seal(
+        &self,
+        name: &Name,
+        config: &Config,
+        now: Timestamp,
+        random: &mut dyn FnMut(&mut [u8]),
+    ) -> String {
+        let mut claims = self.claims();
+        claims.insert("sid".to_owned(), name.sid.clone().into());
+        seal::seal(&config.keys, Dialect::AuthJsV5, SALT, &claims, retained(config), now, random)
+    }
+
+    /// Opens what was sealed for that session. `None` for anything else, and for what is not newer.
+    fn open(sealed: &str, name: &Name, keys: &Keyring, now: Timestamp) -> Option<Rc<Self>> {
+        let claims = seal::open(keys, Dialect::AuthJsV5, SALT, sealed, now).ok()?;
+        let session = Session::new(claims);
+        let successor = Self {
+            generation: session.generation(),
+            access_token: Secret::new(session.access_token()?),
+            refresh_token: session.refresh_token(),
+            expires_at: session.token_expires_at()?,
+            refresh_expires_at: session.refresh_expires_at(),
+            api_cookies: session.api_cookies(),
+        };
+        (session.sid() == Some(name.sid.as_str()) && successor.generation > name.generation)
+            .then(|| Rc::new(successor))
+    }
+}
+
+/// How long a successor is kept.
+fn retained(config: &Config) -> Duration {
+    RETAINED.min(config.session.max_age)
+}
+
+/// What came of asking for a lease.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// The refresh token may be used.
+    Yours,
+    /// Somebody else uses it, until then at most.
+    Theirs(Theirs),
+    /// It was used; this followed.
+    Successor(Rc<Successor>),
+    /// The session was signed out.
+    SignedOut,
+}
+
+/// Somebody else's lease.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Theirs {
+    /// When it ends.
+    pub(crate) until: Timestamp,
+    /// When it is worth looking for the successor; `None` where that cannot be seen from here in time.
+    pub(crate) look_at: Option<Timestamp>,
+}
+
+/// What keeps two isolates from using one refresh token.
+pub(crate) trait Lease {
+    /// Asks for the right to use it. `owner` is unguessable, and another one in each isolate; inside an isolate
+    /// one at a time asks, so a lease of that owner is one that came to nothing.
+    async fn take(&self, name: &Name, owner: &str) -> Result<Taken, StoreError>;
+
+    /// Looks for what followed, while somebody else holds the lease.
+    async fn look(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError>;
+
+    /// Looks for what followed, after the provider refused the token: somebody used it, or it was revoked. Takes
+    /// its time where a successor may still be on its way.
+    async fn look_again(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError>;
+
+    /// Leaves what followed for whoever comes with the old tokens. A lower generation never takes the place of
+    /// a higher one.
+    async fn leave(&self, name: &Name, owner: &str, successor: &Successor) -> Result<(), StoreError>;
+
+    /// Gives the lease back: nothing came of it, and nothing is known of the token.
+    async fn give_back(&self, name: &Name, owner: &str) -> Result<(), StoreError>;
+
+    /// Remembers that a session was signed out.
+    async fn sign_out(&self, sid: &str) -> Result<(), StoreError>;
+
+    /// Whether it was.
+    async fn is_signed_out(&self, sid: &str) -> Result<bool, StoreError>;
+
+    /// Whether what [`look_again`](Self::look_again) does not find is not there.
+    fn is_certain(&self) -> bool;
+}
+
+/// The lease that the configuration asks for.
+pub(crate) enum AnyLease<'a, P: Platform> {
+    Alone,
+    Kv(kv::Kv<'a, P>),
+    Object(object::Object<'a, P>),
+}
+
+impl<'a, P: Platform> AnyLease<'a, P> {
+    pub(crate) fn new(config: &'a Config, platform: &'a P) -> Self {
+        match config.refresh.lease {
+            LeaseKind::None => Self::Alone,
+            LeaseKind::Kv => Self::Kv(kv::Kv::new(config, platform)),
+            LeaseKind::DurableObject => Self::Object(object::Object { config, platform }),
+        }
+    }
+}
+
+impl<P: Platform> Lease for AnyLease<'_, P> {
+    async fn take(&self, name: &Name, owner: &str) -> Result<Taken, StoreError> {
+        match self {
+            Self::Alone => Ok(Taken::Yours),
+            Self::Kv(lease) => lease.take(name, owner).await,
+            Self::Object(lease) => lease.take(name, owner).await,
+        }
+    }
+
+    async fn look(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError> {
+        match self {
+            Self::Alone => Ok(None),
+            Self::Kv(lease) => lease.look(name).await,
+            Self::Object(lease) => lease.look(name).await,
+        }
+    }
+
+    async fn look_again(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError> {
+        match self {
+            Self::Alone => Ok(None),
+            Self::Kv(lease) => lease.look_again(name).await,
+            Self::Object(lease) => lease.look_again(name).await,
+        }
+    }
+
+    async fn leave(&self, name: &Name, owner: &str, successor: &Successor) -> Result<(), StoreError> {
+        match self {
+            Self::Alone => Ok(()),
+            Self::Kv(lease) => lease.leave(name, owner, successor).await,
+            Self::Object(lease) => lease.leave(name, owner, successor).await,
+        }
+    }
+
+    async fn give_back(&self, name: &Name, owner: &str) -> Result<(), StoreError> {
+        match self {
+            Self::Alone => Ok(()),
+            Self::Kv(lease) => lease.give_back(name, owner).await,
+            Self::Object(lease) => lease.give_back(name, owner).await,
+        }
+    }
+
+    async fn sign_out(&self, sid: &str) -> Result<(), StoreError> {
+        match self {
+            Self::Alone => Ok(()),
+            Self::Kv(lease) => lease.sign_out(sid).await,
+            Self::Object(lease) => lease.sign_out(sid).await,
+        }
+    }
+
+    async fn is_signed_out(&self, sid: &str) -> Result<bool, StoreError> {
+        match self {
+            Self::Alone => Ok(false),
+            Self::Kv(lease) => lease.is_signed_out(sid).await,
+            Self::Object(lease) => lease.is_signed_out(sid).await,
+        }
+    }
+
+    fn is_certain(&self) -> bool {
+        match self {
+            Self::Alone => false,
+            Self::Kv(lease) => lease.is_certain(),
+            Self::Object(lease) => lease.is_certain(),
+        }
+    }
+}
+
+/// What the store answers, or that it did not in time.
+async fn in_time<P: Platform, T>(
+    platform: &P,
+    asked: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let late = || Err(StoreError::Failed(format!("no answer within {}s", STORE_TIMEOUT.as_secs())));
+    within(platform, STORE_TIMEOUT, pin!(asked)).await.unwrap_or_else(late)
+}

@@ -1,0 +1,730 @@
+//! What an id_token has to say before it is believed (OpenID Connect Core 1.0 section 3.1.3.7).
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256, Sha384, Sha512};
+use thiserror::Error;
+
+use crate::jose::base64url;
+use crate::jose::jws::{Algorithm, VerifiedPayload};
+use crate::oauth::exchange::excerpt;
+use crate::secret::{Secret, constant_time_eq};
+use crate::time::Timestamp;
+
+/// How far two clocks may be apart: "no more than a few minutes" (RFC 7519 section 4.1.4). A minute covers
+/// every machine whose clock is kept at all, and is little beside an id_token's usual five minutes.
+const LEEWAY: Duration = Duration::from_mins(1);
+/// "MUST NOT exceed 255 ASCII characters in length" (OpenID Connect Core 1.0 section 2).
+const SUBJECT_LIMIT: usize = 255;
+/// A token for more parties than this is not one for this client.
+pub(super) const AUDIENCE_LIMIT: usize = 32;
+
+/// What the id_token of one sign-in must match.
+#[derive(Debug)]
+pub struct Expected<'a> {
+    /// The provider's issuer.
+    pub issuer: &'a str,
+    /// Our `client_id`.
+    pub client_id: &'a str,
+    /// The `nonce` of the authorization request; none of a provider that repeats none.
+    pub nonce: Option<&'a Secret>,
+    /// The access token that came with the id_token.
+    pub access_token: &'a Secret,
+    /// The `max_age` of the authorization request, where it had one.
+    pub max_age: Option<Duration>,
+}
+
+/// Checks the claims of an id_token whose signature is verified (OpenID Connect Core 1.0 sections 2,
+/// 3.1.3.7 and 3.1.3.8), at the time `now`.
+pub fn verify(
+    payload: VerifiedPayload,
+    expected: &Expected<'_>,
+    now: Timestamp,
+) -> Result<VerifiedIdToken, IdTokenError> {
+    let algorithm = payload.algorithm();
+    check(payload.into_claims(), algorithm, expected, now)
+}
+
+/// Checks the claims of an id_token that came with refreshed tokens (OpenID Connect Core 1.0 section 12.2):
+/// the same issuer, the same subject where that is known, still for us. It has no `nonce` of a sign-in to answer.
+pub fn verify_refreshed(
+    claims: &Map<String, Value>,
+    issuer: &str,
+    client_id: &str,
+    subject: Option<&str>,
+) -> Result<(), IdTokenError> {
+    check_issuer(claims.get("iss"), issuer).map_err(IdTokenError::Issuer)?;
+    let several = check_audience(claims.get("aud"), client_id).map_err(IdTokenError::Audience)?;
+    check_authorized_party(claims.get("azp"), several, client_id).map_err(IdTokenError::AuthorizedParty)?;
+    match (text(claims.get("sub")).map_err(IdTokenError::Subject)?, subject) {
+        (found, Some(subject)) if found != subject => {
+            Err(IdTokenError::Subject(other(&Value::from(found), subject)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks that an id_token repeats what was asked for in the authorization request: one of `claims` must be
+/// `value`. `*` asks for any value.
+pub fn verify_enforced(token: &VerifiedIdToken, value: &str, claims: &[String]) -> Result<(), IdTokenError> {
+    let found =
+        |claim: &String| token.claims.get(claim).and_then(Value::as_str).filter(|text| !text.is_empty());
+    if claims.iter().filter_map(found).any(|found| value == "*" || found == value) {
+        return Ok(());
+    }
+    let claim = claims.iter().find(|claim| found(claim).is_some()).or(claims.first());
+    let claim = claim.cloned().unwrap_or_default();
+    let flaw = match token.claims.get(&claim) {
+        Some(found) => other(found, value),
+        None => Flaw::Missing,
+    };
+    Err(IdTokenError::Enforced { claim, flaw })
+}
+
+/// The claims of an id_token whose signature and claims are both verified. Only [`verify`] makes one.
+#[derive(Clone)]
+pub struct VerifiedIdToken {
+    subject: String,
+    claims: Map<String, Value>,
+}
+
+impl VerifiedIdToken {
+    /// `sub`: 1 to 255 bytes without control characters, unique for its issuer.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// All claims.
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+}
+
+/// Claims say who a person is, which is nothing for a log.
+impl std::fmt::Debug for VerifiedIdToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VerifiedIdToken")
+            .field("claims", &self.claims.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which claim of an id_token is refused, and why. The provider is to blame, but for `Nonce`, which also a
+/// replayed token fails, and for times, which also our clock can make wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum IdTokenError {
+    /// `iss`
+    #[error("id_token: \"iss\" {0}")]
+    Issuer(Flaw),
+    /// `sub`
+    #[error("id_token: \"sub\" {0}")]
+    Subject(Flaw),
+    /// `aud`
+    #[error("id_token: \"aud\" {0}")]
+    Audience(Flaw),
+    /// `azp`
+    #[error("id_token: \"azp\" {0}")]
+    AuthorizedParty(Flaw),
+    /// `exp`
+    #[error("id_token: \"exp\" {0}")]
+    Expiration(Flaw),
+    /// `iat`
+    #[error("id_token: \"iat\" {0}")]
+    IssuedAt(Flaw),
+    /// `nbf`
+    #[error("id_token: \"nbf\" {0}")]
+    NotBefore(Flaw),
+    /// `nonce`
+    #[error("id_token: \"nonce\" {0}")]
+    Nonce(Flaw),
+    /// `auth_time`
+    #[error("id_token: \"auth_time\" {0}")]
+    AuthTime(Flaw),
+    /// `at_hash`
+    #[error("id_token: \"at_hash\" {0}")]
+    AccessTokenHash(Flaw),
+    /// A claim that must repeat what the configuration asked for.
+    #[error("id_token: {claim:?} {flaw}")]
+    Enforced {
+        /// Its name.
+        claim: String,
+        /// What is wrong with it.
+        flaw: Flaw,
+    },
+}
+
+/// What is wrong with a claim.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Flaw {
+    /// It must be there.
+    #[error("is missing")]
+    Missing,
+    /// It is not of the type, or not in the bounds, that its definition gives it.
+    #[error("is not {0}")]
+    Malformed(&'static str),
+    /// It is for, or from, somebody else.
+    #[error("is {found}, not {expected:?}")]
+    Other {
+        /// What it says.
+        found: String,
+        /// What it must say.
+        expected: String,
+    },
+    /// It differs from a value that is not to be shown.
+    #[error("does not belong to this sign-in")]
+    Mismatch,
+    /// A time that must not have passed has, or one that must have passed has not. Both in seconds since
+    /// the epoch.
+    #[error("is {found}, which does not do at {now}, even with 60 seconds for clocks that differ")]
+    Time {
+        /// What it says.
+        found: u64,
+        /// Our clock.
+        now: u64,
+    },
+}
+
+/// In the order of OpenID Connect Core 1.0 section 3.1.3.7, whose numbers stand at the right.
+fn check(
+    claims: Map<String, Value>,
+    algorithm: Option<Algorithm>,
+    expected: &Expected<'_>,
+    now: Timestamp,
+) -> Result<VerifiedIdToken, IdTokenError> {
+    check_issuer(claims.get("iss"), expected.issuer).map_err(IdTokenError::Issuer)?; // 2
+    let several = check_audience(claims.get("aud"), expected.client_id).map_err(IdTokenError::Audience)?; // 3
+    check_authorized_party(claims.get("azp"), several, expected.client_id)
+        .map_err(IdTokenError::AuthorizedParty)?; // 4, 5
+    check_expiration(claims.get("exp"), now).map_err(IdTokenError::Expiration)?; // 9
+    check_issued_at(claims.get("iat"), now).map_err(IdTokenError::IssuedAt)?; // 10
+    check_not_before(claims.get("nbf"), now).map_err(IdTokenError::NotBefore)?;
+    if let Some(nonce) = expected.nonce {
+        check_nonce(claims.get("nonce"), nonce).map_err(IdTokenError::Nonce)?; // 11
+    }
+    check_auth_time(claims.get("auth_time"), expected.max_age, now).map_err(IdTokenError::AuthTime)?; // 13
+    check_access_token_hash(claims.get("at_hash"), algorithm, expected.access_token)
+        .map_err(IdTokenError::AccessTokenHash)?; // 3.1.3.8
+    let subject = subject(claims.get("sub")).map_err(IdTokenError::Subject)?;
+    Ok(VerifiedIdToken { subject, claims })
+}
+
+pub(super) fn check_issuer(claim: Option<&Value>, issuer: &str) -> Result<(), Flaw> {
+    match text(claim)? {
+        found if found == issuer => Ok(()),
+        found => Err(other(&Value::from(found), issuer)),
+    }
+}
+
+/// Whether there are several audiences, of which one is `client_id`.
+fn check_audience(claim: Option<&Value>, client_id: &str) -> Result<bool, Flaw> {
+    const WANTED: Flaw = Flaw::Malformed("a string or a list of at most 32 strings");
+    match claim {
+        None | Some(Value::Null) => Err(Flaw::Missing),
+        Some(Value::String(one)) if one == client_id => Ok(false),
+        Some(Value::Array(all)) => {
+            if all.is_empty() || all.len() > AUDIENCE_LIMIT || !all.iter().all(Value::is_string) {
+                return Err(WANTED);
+            }
+            if !all.iter().any(|one| one == client_id) {
+                return Err(other(&Value::from(all.clone()), client_id));
+            }
+            Ok(all.len() > 1)
+        }
+        Some(found @ Value::String(_)) => Err(other(found, client_id)),
+        Some(_) => Err(WANTED),
+    }
+}
+
+/// A token for several parties must say that it was issued to us; one for us alone may.
+fn check_authorized_party(claim: Option<&Value>, required: bool, client_id: &str) -> Result<(), Flaw> {
+    match text(claim) {
+        Ok(found) if found == client_id => Ok(()),
+        Ok(found) => Err(other(&Value::from(found), client_id)),
+        Err(Flaw::Missing) if !required => Ok(()),
+        Err(flaw) => Err(flaw),
+    }
+}
+
+pub(super) fn check_expiration(claim: Option<&Value>, now: Timestamp) -> Result<Timestamp, Flaw> {
+    let exp = numeric_date(claim)?;
+    if now < exp.plus(LEEWAY) { Ok(exp) } else { Err(untimely(exp, now)) }
+}
+
+pub(super) fn check_issued_at(claim: Option<&Value>, now: Timestamp) -> Result<(), Flaw> {
+    let iat = numeric_date(claim)?;
+    if iat <= now.plus(LEEWAY) { Ok(()) } else { Err(untimely(iat, now)) }
+}
+
+pub(super) fn check_not_before(claim: Option<&Value>, now: Timestamp) -> Result<(), Flaw> {
+    match numeric_date(claim) {
+        Ok(nbf) if nbf <= now.plus(LEEWAY) => Ok(()),
+        Ok(nbf) => Err(untimely(nbf, now)),
+        Err(Flaw::Missing) => Ok(()),
+        Err(flaw) => Err(flaw),
+    }
+}
+
+fn check_nonce(claim: Option<&Value>, nonce: &Secret) -> Result<(), Flaw> {
+    let found = text(claim)?;
+    if !nonce.is_empty() && nonce.matches(found) { Ok(()) } else { Err(Flaw::Mismatch) }
+}
+
+/// How long ago the person proved who they are, where the request set a limit to that.
+fn check_auth_time(claim: Option<&Value>, max_age: Option<Duration>, now: Timestamp) -> Result<(), Flaw> {
+    match (numeric_date(claim), max_age) {
+        (Err(Flaw::Missing) | Ok(_), None) => Ok(()),
+        (Ok(at), Some(max_age)) if at.plus(max_age).plus(LEEWAY) >= now && at <= now.plus(LEEWAY) => Ok(()),
+        (Ok(at), Some(_)) => Err(untimely(at, now)),
+        (Err(flaw), _) => Err(flaw),
+    }
+}
+
+/// The left half of the access token's hash, by the hash of the signature's algorithm (OpenID Connect
+/// Core 1.0 section 3.1.3.6). Optional in the code flow.
+fn check_access_token_hash(
+    claim: Option<&Value>,
+    algorithm: Option<Algorithm>,
+    access_token: &Secret,
+) -> Result<(), Flaw> {
+    let found = match text(claim) {
+        Ok(found) => found,
+        Err(Flaw::Missing) => return Ok(()),
+        Err(flaw) => return Err(flaw),
+    };
+    let token = access_token.expose().as_bytes();
+    let expected = match algorithm {
+        // HS256 is what a secret signs with.
+        None | Some(Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256) => {
+            left_half(&Sha256::digest(token))
+        }
+        Some(Algorithm::Rs384 | Algorithm::Ps384 | Algorithm::Es384) => left_half(&Sha384::digest(token)),
+        // Ed25519 is defined with SHA-512 (RFC 8032 section 5.1).
+        Some(Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::EdDsa) => left_half(&Sha512::digest(token)),
+    };
+    if constant_time_eq(expected.as_bytes(), found.as_bytes()) { Ok(()) } else { Err(Flaw::Mismatch) }
+}
+
+fn left_half(hash: &[u8]) -> String {
+    base64url::encode(hash.get(..hash.len() / 2).unwrap_or_default())
+}
+
+pub(super) fn subject(claim: Option<&Value>) -> Result<String, Flaw> {
+    let subject = text(claim)?;
+    if subject.is_empty() || subject.len() > SUBJECT_LIMIT || subject.chars().any(char::is_control) {
+        return Err(Flaw::Malformed("1 to 255 bytes without control characters"));
+    }
+    Ok(subject.to_owned())
+}
+
+fn text(claim: Option<&Value>) -> Result<&str, Flaw> {
+    match claim {
+        None | Some(Value::Null) => Err(Flaw::Missing),
+        Some(Value::String(text)) => Ok(text),
+        Some(_) => Err(Flaw::Malformed("a string")),
+    }
+}
+
+/// A NumericDate (RFC 7519 section 2), which may have a fraction.
+fn numeric_date(claim: Option<&Value>) -> Result<Timestamp, Flaw> {
+    /// The end of the year 9999, which no honest token outlives; beyond it sums could overflow.
+    const END: f64 = 253_402_300_799.0;
+    match claim {
+        None | Some(Value::Null) => Err(Flaw::Missing),
+        Some(value) => value
+            .as_f64()
+            .filter(|seconds| (0.0..=END).contains(seconds))
+            .map(Timestamp::from_fractional_seconds)
+            .ok_or(Flaw::Malformed("a number of seconds since 1970")),
+    }
+}
+
+pub(super) fn other(found: &Value, expected: &str) -> Flaw {
+    Flaw::Other { found: excerpt(&found.to_string(), 300), expected: expected.to_owned() }
+}
+
+fn untimely(found: Timestamp, now: Timestamp) -> Flaw {
+    Flaw::Time { found: found.seconds(), now: now.seconds() }
+}
+
+/// A verified id_token of that subject, for tests of what comes after.
+#[cfg(test)]
+pub(super) fn verified_for_tests(subject: &str) -> VerifiedIdToken {
+    VerifiedIdToken { subject: subject.to_owned(), claims: Map::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::oauth::testing::any_json;
+
+    const NOW: u64 = 1_311_281_000;
+    const CLIENT: &str = "s6BhdRkqt3";
+    const ALGORITHMS: [Algorithm; 9] = [
+        Algorithm::Rs256,
+        Algorithm::Rs384,
+        Algorithm::Rs512,
+        Algorithm::Ps256,
+        Algorithm::Ps384,
+        Algorithm::Ps512,
+        Algorithm::Es256,
+        Algorithm::Es384,
+        Algorithm::EdDsa,
+    ];
+
+    /// The example of OpenID Connect Core 1.0 section 2, with times around `NOW`.
+    fn good() -> Value {
+        json!({
+            "iss": "https://server.example.com",
+            "sub": "24400320",
+            "aud": CLIENT,
+            "nonce": "n-0S6_WzA2Mj",
+            "exp": NOW + 300,
+            "iat": NOW,
+            "auth_time": NOW - 10,
+            "acr": "urn:mace:incommon:iap:silver",
+        })
+    }
+
+    fn with(claim: &str, value: Value) -> Value {
+        let mut claims = good();
+        claims[claim] = value;
+        claims
+    }
+
+    fn without(claim: &str) -> Value {
+        let mut claims = good();
+        claims.as_object_mut().unwrap().remove(claim);
+        claims
+    }
+
+    fn check_all(
+        claims: &Value,
+        algorithm: Algorithm,
+        access_token: &str,
+        max_age: Option<u64>,
+    ) -> Result<VerifiedIdToken, IdTokenError> {
+        let expected = Expected {
+            issuer: "https://server.example.com",
+            client_id: CLIENT,
+            nonce: Some(&Secret::new("n-0S6_WzA2Mj")),
+            access_token: &Secret::new(access_token),
+            max_age: max_age.map(Duration::from_secs),
+        };
+        let claims = claims.as_object().cloned().unwrap_or_default();
+        check(claims, Some(algorithm), &expected, Timestamp::from_seconds(NOW))
+    }
+
+    fn checked(claims: &Value) -> Result<VerifiedIdToken, IdTokenError> {
+        check_all(claims, Algorithm::Rs256, "token", None)
+    }
+
+    #[test]
+    fn a_good_id_token_yields_its_subject_and_claims() {
+        let token = checked(&good()).unwrap();
+        assert_eq!(token.subject(), "24400320");
+        assert_eq!(token.claims()["acr"], "urn:mace:incommon:iap:silver");
+        let printed = format!("{token:?}");
+        assert!(printed.contains("acr") && !printed.contains("24400320"), "{printed}");
+    }
+
+    #[test]
+    fn what_the_specification_allows_is_accepted() {
+        for claims in [
+            with("aud", json!([CLIENT])),
+            with("azp", json!(CLIENT)),
+            with("exp", json!(NOW - 59)),
+            with("exp", json!(1_311_281_000.5)),
+            with("iat", json!(NOW + 60)),
+            with("iat", json!(1)),
+            with("nbf", json!(NOW + 60)),
+            with("nbf", json!(null)),
+            with("sub", json!("s".repeat(255))),
+            with("sub", json!("auth0|5f7c\u{e4}")),
+            without("auth_time"),
+            with("acr", json!({"any": ["thing"]})),
+        ] {
+            assert!(checked(&claims).is_ok(), "{claims}");
+        }
+        let mut several = with("aud", json!(["https://api.example.com", CLIENT]));
+        several["azp"] = json!(CLIENT);
+        assert!(checked(&several).is_ok());
+    }
+
+    #[test]
+    #[allow(clippy::too_many_lines, reason = "it is one table")]
+    fn provider_mix_up_and_skipped_checks_each_claim_is_refused_by_its_own_name() {
+        type Variant = fn(Flaw) -> IdTokenError;
+        let cases: [(&str, Variant, Vec<Value>); 10] = [
+            (
+                "iss",
+                IdTokenError::Issuer,
+                vec![
+                    json!("https://server.example.com/"),
+                    json!("https://SERVER.example.com"),
+                    json!("server.example.com"),
+                    json!("https://evil.example"),
+                    json!(""),
+                    json!(["https://server.example.com"]),
+                    json!(null),
+                ],
+            ),
+            (
+                "sub",
+                IdTokenError::Subject,
+                vec![
+                    json!(""),
+                    json!("s".repeat(256)),
+                    json!("é".repeat(128)),
+                    json!("a\r\nb"),
+                    json!("\u{0}"),
+                    json!(24_400_320),
+                    json!(["x"]),
+                    json!(null),
+                ],
+            ),
+            (
+                "aud",
+                IdTokenError::Audience,
+                vec![
+                    json!("other"),
+                    json!(""),
+                    json!("S6BHDRKQT3"),
+                    json!(format!("{CLIENT} other")),
+                    json!([]),
+                    json!(["other"]),
+                    json!([[CLIENT]]),
+                    json!([CLIENT, 1]),
+                    json!(vec![CLIENT; 33]),
+                    json!({"0": CLIENT}),
+                    json!(true),
+                    json!(null),
+                ],
+            ),
+            (
+                "azp",
+                IdTokenError::AuthorizedParty,
+                vec![json!("other"), json!(""), json!([CLIENT]), json!(1)],
+            ),
+            (
+                "exp",
+                IdTokenError::Expiration,
+                vec![
+                    json!(NOW - 60),
+                    json!(0),
+                    json!(-1),
+                    json!(1e300),
+                    json!(u64::MAX),
+                    json!((NOW + 300).to_string()),
+                    json!(true),
+                    json!(null),
+                ],
+            ),
+            (
+                "iat",
+                IdTokenError::IssuedAt,
+                vec![
+                    json!(NOW + 61),
+                    json!(1_311_281_060.5),
+                    json!(-1),
+                    json!("1311281000"),
+                    json!([NOW]),
+                    json!(null),
+                ],
+            ),
+            (
+                "nbf",
+                IdTokenError::NotBefore,
+                vec![json!(NOW + 61), json!(u64::MAX), json!("0"), json!(false), json!(-5)],
+            ),
+            (
+                "nonce",
+                IdTokenError::Nonce,
+                vec![
+                    json!(""),
+                    json!("n-0S6_WzA2M"),
+                    json!("n-0S6_WzA2MjX"),
+                    json!("N-0S6_WZA2MJ"),
+                    json!(["n-0S6_WzA2Mj"]),
+                    json!(0),
+                    json!(null),
+                ],
+            ),
+            ("auth_time", IdTokenError::AuthTime, vec![json!("1311280969"), json!(-1), json!({})]),
+            (
+                "at_hash",
+                IdTokenError::AccessTokenHash,
+                vec![json!(""), json!("AAAAAAAAAAAAAAAAAAAAAA"), json!(1), json!([])],
+            ),
+        ];
+        for (claim, variant, values) in cases {
+            for value in values {
+                let error = checked(&with(claim, value.clone())).unwrap_err();
+                let expected = variant(Flaw::Missing);
+                assert_eq!(
+                    std::mem::discriminant(&error),
+                    std::mem::discriminant(&expected),
+                    "{claim} = {value}: {error}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn provider_mix_up_and_skipped_checks_required_claims_are_required() {
+        for (claim, error) in [
+            ("iss", IdTokenError::Issuer(Flaw::Missing)),
+            ("sub", IdTokenError::Subject(Flaw::Missing)),
+            ("aud", IdTokenError::Audience(Flaw::Missing)),
+            ("exp", IdTokenError::Expiration(Flaw::Missing)),
+            ("iat", IdTokenError::IssuedAt(Flaw::Missing)),
+            ("nonce", IdTokenError::Nonce(Flaw::Missing)),
+        ] {
+            assert_eq!(checked(&without(claim)).unwrap_err(), error);
+        }
+    }
+
+    #[test]
+    fn provider_mix_up_and_skipped_checks_a_token_for_several_must_be_issued_to_us() {
+        let several = with("aud", json!([CLIENT, "other"]));
+        assert_eq!(checked(&several).unwrap_err(), IdTokenError::AuthorizedParty(Flaw::Missing));
+        let mut others = several;
+        others["azp"] = json!("other");
+        assert!(matches!(checked(&others), Err(IdTokenError::AuthorizedParty(Flaw::Other { .. }))));
+    }
+
+    #[test]
+    fn provider_mix_up_and_skipped_checks_an_empty_expected_nonce_matches_nothing() {
+        let expected = Expected {
+            issuer: "https://server.example.com",
+            client_id: CLIENT,
+            nonce: Some(&Secret::default()),
+            access_token: &Secret::new("token"),
+            max_age: None,
+        };
+        let claims = with("nonce", json!("")).as_object().cloned().unwrap();
+        let error =
+            check(claims, Some(Algorithm::Rs256), &expected, Timestamp::from_seconds(NOW)).unwrap_err();
+        assert_eq!(error, IdTokenError::Nonce(Flaw::Mismatch));
+    }
+
+    #[test]
+    fn max_age_needs_a_recent_auth_time() {
+        let check_age = |claims: &Value, max_age| check_all(claims, Algorithm::Rs256, "token", Some(max_age));
+        assert!(check_age(&with("auth_time", json!(NOW - 360)), 300).is_ok());
+        assert!(check_age(&with("auth_time", json!(NOW - 60)), 0).is_ok());
+        assert!(check_age(&with("auth_time", json!(1)), u64::MAX).is_ok());
+        for (claims, max_age) in [
+            (with("auth_time", json!(NOW - 361)), 300),
+            (with("auth_time", json!(NOW - 61)), 0),
+            (with("auth_time", json!(0)), 300),
+            (with("auth_time", json!(NOW + 61)), 300),
+        ] {
+            assert!(
+                matches!(check_age(&claims, max_age), Err(IdTokenError::AuthTime(Flaw::Time { .. }))),
+                "{claims}"
+            );
+        }
+        assert_eq!(check_age(&without("auth_time"), 300).unwrap_err(), IdTokenError::AuthTime(Flaw::Missing));
+        assert!(checked(&with("auth_time", json!(0))).is_ok());
+    }
+
+    /// OpenID Connect Core 1.0 appendix A.3 has the access token and its at_hash for RS256. The other two
+    /// lengths were computed with `openssl dgst -binary | head -c` over the same token.
+    #[test]
+    fn provider_mix_up_and_skipped_checks_at_hash_binds_the_access_token() {
+        const TOKEN: &str = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
+        for algorithm in ALGORITHMS {
+            let right = match algorithm.name() {
+                "EdDSA" => AT_HASH_512,
+                name if name.ends_with("256") => "77QmUPtjPfzWtF2AnpK9RQ",
+                name if name.ends_with("384") => AT_HASH_384,
+                _ => AT_HASH_512,
+            };
+            let claims = with("at_hash", json!(right));
+            assert!(check_all(&claims, algorithm, TOKEN, None).is_ok(), "{algorithm:?}");
+            let cut = right.get(..right.len() - 1).unwrap().to_owned();
+            for (claims, token) in [
+                (claims.clone(), "another"),
+                (claims.clone(), ""),
+                (with("at_hash", json!(cut)), TOKEN),
+                (with("at_hash", json!(format!("{right}=="))), TOKEN),
+                (with("at_hash", json!(format!("{right}A"))), TOKEN),
+            ] {
+                assert_eq!(
+                    check_all(&claims, algorithm, token, None).unwrap_err(),
+                    IdTokenError::AccessTokenHash(Flaw::Mismatch)
+                );
+            }
+        }
+    }
+
+    const AT_HASH_384: &str = "jtAeDp945y1dDqU3nkIVGNZP1HjH_MFs";
+    const AT_HASH_512: &str = "q7nS86GgvvFaZkzALLWqJYaJIKw2wCDAVfCAsm5CrBM";
+
+    #[test]
+    fn what_was_asked_for_has_to_be_repeated() {
+        let token = |claims: Value| VerifiedIdToken {
+            subject: "s".to_owned(),
+            claims: claims.as_object().cloned().unwrap(),
+        };
+        let names = ["org_id".to_owned(), "org_name".to_owned()];
+        for (claims, value, is_good) in [
+            (json!({ "org_id": "org_1" }), "org_1", true),
+            (json!({ "org_id": "org_1", "org_name": "acme" }), "acme", true),
+            (json!({ "org_id": "org_1" }), "*", true),
+            (json!({ "org_id": "org_2" }), "org_1", false),
+            (json!({ "org_id": "ORG_1" }), "org_1", false),
+            (json!({ "org_id": ["org_1"] }), "org_1", false),
+            (json!({ "org_id": "" }), "*", false),
+            (json!({}), "org_1", false),
+            (json!({}), "*", false),
+        ] {
+            let verified = verify_enforced(&token(claims.clone()), value, &names);
+            assert_eq!(verified.is_ok(), is_good, "{claims} {value}");
+        }
+        let refused = verify_enforced(&token(json!({ "org_id": "org_2" })), "org_1", &names).unwrap_err();
+        assert_eq!(refused.to_string(), "id_token: \"org_id\" is \"org_2\", not \"org_1\"");
+    }
+
+    #[test]
+    fn errors_show_what_an_operator_needs_and_no_nonce() {
+        for (claims, text) in [
+            (
+                with("iss", json!("https://evil.example\n")),
+                "id_token: \"iss\" is \"https://evil.example\\n\", not \"https://server.example.com\"",
+            ),
+            (with("aud", json!(["a", "b"])), "id_token: \"aud\" is [\"a\",\"b\"], not \"s6BhdRkqt3\""),
+            (
+                with("exp", json!(NOW - 100)),
+                "id_token: \"exp\" is 1311280900, which does not do at 1311281000, even with 60 seconds for \
+                 clocks that differ",
+            ),
+            (with("nonce", json!("sesame")), "id_token: \"nonce\" does not belong to this sign-in"),
+            (with("sub", json!(1)), "id_token: \"sub\" is not a string"),
+        ] {
+            assert_eq!(checked(&claims).unwrap_err().to_string(), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_claims_make_the_check_panic(value in any_json(), claim in 0_usize..11) {
+            let _ = checked(&value);
+            let names = ["iss", "sub", "aud", "azp", "exp", "iat", "nbf", "nonce", "auth_time", "at_hash", "acr"];
+            let _ = check_all(&with(names[claim], value), Algorithm::EdDsa, "token", Some(1));
+        }
+
+        #[test]
+        fn a_token_is_good_only_between_its_times(iat in 0_i64..2000, lifetime in 0_i64..2000) {
+            let issued = 1_311_280_000 + iat;
+            let mut claims = with("iat", json!(issued));
+            claims["exp"] = json!(issued + lifetime);
+            let now = i64::try_from(NOW).unwrap();
+            prop_assert_eq!(checked(&claims).is_ok(), issued <= now + 60 && now < issued + lifetime + 60);
+        }
+    }
+}

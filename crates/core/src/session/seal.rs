@@ -1,0 +1,421 @@
+//! Claims, sealed as Auth.js seals them: what either side writes, the other opens.
+//!
+//! The key depends on the salt, which is the name of the cookie, so a token made for one cookie never opens
+//! as another; next-auth 4 has the empty salt for its session.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::config::Dialect;
+use crate::jose::jwe::{self, ContentEncryption, JweError, SealedJwe};
+use crate::jose::kdf::{Keyring, Purpose};
+use crate::json;
+use crate::time::Timestamp;
+
+/// How far the clocks of two writers may be apart, in seconds: Auth.js's value.
+const CLOCK_TOLERANCE: u64 = 15;
+
+/// The last second of the year 9999. A time behind it is none: most likely it was written in milliseconds.
+const LATEST: f64 = 253_402_300_799.0;
+
+/// Seals `claims` with the newest secret, for the cookie that `salt` stands for, to live for `lifetime`.
+///
+/// `iat`, `exp` (RFC 7519 section 4.1, in whole seconds) and a new `jti` replace those of `claims`. `random`
+/// fills the initialization vector and the `jti`. Above [`jwe::MAX_TOKEN`] characters the result would
+/// not open again: [`chunk::fits`](super::chunk::fits) tells.
+pub fn seal(
+    keys: &Keyring,
+    dialect: Dialect,
+    salt: &str,
+    claims: &Map<String, Value>,
+    lifetime: Duration,
+    now: Timestamp,
+    random: &mut dyn FnMut(&mut [u8]),
+) -> String {
+    let mut claims = claims.clone();
+    claims.insert("iat".to_owned(), now.seconds().into());
+    claims.insert("exp".to_owned(), now.seconds().saturating_add(lifetime.as_secs()).into());
+    claims.insert("jti".to_owned(), uuid_v4(random).into());
+    let plaintext = Value::Object(claims).to_string();
+
+    let info = info(dialect, salt);
+    let newest = keys.newest(&Purpose { encryption: written(dialect), salt, info: &info });
+    let kid = match dialect {
+        Dialect::AuthJsV5 => Some(newest.kid.as_str()),
+        Dialect::NextAuthV4 => None,
+    };
+    jwe::seal(&newest.key, kid, plaintext.as_bytes(), random)
+}
+
+/// Opens a token that was sealed in `dialect` for the cookie that `salt` stands for, and is valid at `now`.
+///
+/// As Auth.js does it: a `kid` picks one of the secrets, and where it is none of theirs nothing is tried;
+/// `exp` and `nbf` have a tolerance of 15 seconds. Without a `kid` Auth.js 5 tries the newest secret alone;
+/// next-auth 4, which has a single secret and writes no `kid`, is given every one, or a change of secrets
+/// would end all its sessions. Stricter than Auth.js: without an `exp`, or with an absurd one, nothing opens.
+pub fn open(
+    keys: &Keyring,
+    dialect: Dialect,
+    salt: &str,
+    token: &str,
+    now: Timestamp,
+) -> Result<Map<String, Value>, OpenError> {
+    let sealed = SealedJwe::parse(token)?;
+    if dialect == Dialect::NextAuthV4 && sealed.encryption() != written(dialect) {
+        return Err(OpenError::OtherDialect);
+    }
+    let plaintext = decrypt(keys, dialect, salt, &sealed)?;
+    let claims = json::object(&plaintext).ok_or(OpenError::Claims)?;
+    check_times(&claims, now)?;
+    Ok(claims)
+}
+
+fn decrypt(
+    keys: &Keyring,
+    dialect: Dialect,
+    salt: &str,
+    sealed: &SealedJwe<'_>,
+) -> Result<Vec<u8>, OpenError> {
+    let info = info(dialect, salt);
+    let purpose = Purpose { encryption: sealed.encryption(), salt, info: &info };
+    match (sealed.kid(), dialect) {
+        (Some(kid), _) => {
+            let named = keys.keys(&purpose).find(|derived| derived.kid == kid);
+            Ok(sealed.open(&named.ok_or(OpenError::UnknownKey)?.key)?)
+        }
+        (None, Dialect::AuthJsV5) => Ok(sealed.open(&keys.newest(&purpose).key)?),
+        (None, Dialect::NextAuthV4) => keys
+            .keys(&purpose)
+            .find_map(|derived| sealed.open(&derived.key).ok())
+            .ok_or(OpenError::Jwe(JweError::Unauthentic)),
+    }
+}
+
+/// `exp`, `nbf` and `iat` (RFC 7519 sections 4.1.4 to 4.1.6), compared as Auth.js compares them.
+pub(super) fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<(), OpenError> {
+    let exp = time(claims, "exp")?.ok_or(OpenError::NoExpiry)?;
+    let nbf = time(claims, "nbf")?;
+    time(claims, "iat")?;
+    if nbf.is_some_and(|nbf| nbf > as_f64(now.seconds().saturating_add(CLOCK_TOLERANCE))) {
+        return Err(OpenError::NotYetValid);
+    }
+    if exp + as_f64(CLOCK_TOLERANCE) <= as_f64(now.seconds()) {
+        return Err(OpenError::Expired);
+    }
+    Ok(())
+}
+
+/// A `NumericDate` (RFC 7519 section 2): a number of seconds, which may have a fraction.
+fn time(claims: &Map<String, Value>, claim: &'static str) -> Result<Option<f64>, OpenError> {
+    let Some(value) = claims.get(claim) else { return Ok(None) };
+    match value.as_f64() {
+        Some(seconds) if (0.0..=LATEST).contains(&seconds) => Ok(Some(seconds)),
+        _ => Err(OpenError::NoTime(claim)),
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "seconds need 53 bits in 285 million years")]
+fn as_f64(seconds: u64) -> f64 {
+    seconds as f64
+}
+
+/// Why a token is not a session. The blame is its bearer's, or nobody's: it ended, or a secret was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum OpenError {
+    /// It is no token of ours, or was altered.
+    #[error(transparent)]
+    Jwe(#[from] JweError),
+    /// Its `kid` is that of no secret for this cookie.
+    #[error("the token was sealed with a secret that is not configured, or for another cookie")]
+    UnknownKey,
+    /// Its `enc` is not one that this dialect reads.
+    #[error("the token was sealed in another dialect of Auth.js")]
+    OtherDialect,
+    /// It holds no claims.
+    #[error("the token holds no JSON object")]
+    Claims,
+    /// It would never end.
+    #[error("the token has no exp, and nothing that lives for ever is a session")]
+    NoExpiry,
+    /// A time is not a number of seconds between 1970 and 9999.
+    #[error("the token's {0} is not a time in seconds between 1970 and 9999")]
+    NoTime(&'static str),
+    /// `exp` has passed.
+    #[error("the token has expired")]
+    Expired,
+    /// `nbf` is ahead.
+    #[error("the token is not valid yet")]
+    NotYetValid,
+}
+
+/// What each dialect writes.
+fn written(dialect: Dialect) -> ContentEncryption {
+    match dialect {
+        Dialect::AuthJsV5 => ContentEncryption::A256CbcHs512,
+        Dialect::NextAuthV4 => ContentEncryption::A256Gcm,
+    }
+}
+
+/// HKDF's info, as each dialect makes it.
+fn info(dialect: Dialect, salt: &str) -> String {
+    match (dialect, salt) {
+        (Dialect::AuthJsV5, _) => format!("Auth.js Generated Encryption Key ({salt})"),
+        (Dialect::NextAuthV4, "") => "NextAuth.js Generated Encryption Key".to_owned(),
+        (Dialect::NextAuthV4, _) => format!("NextAuth.js Generated Encryption Key ({salt})"),
+    }
+}
+
+/// A random UUID (RFC 9562 section 5.4).
+fn uuid_v4(random: &mut dyn FnMut(&mut [u8])) -> String {
+    let mut bytes = [0; 16];
+    random(&mut bytes);
+    let bits = u128::from_be_bytes(bytes);
+    let version = (bits & !(0xf << 76)) | (0x4 << 76);
+    let variant = (version & !(0x3 << 62)) | (0x2 << 62);
+    let hex = format!("{variant:032x}");
+    let mut groups = Vec::with_capacity(5);
+    let mut rest = hex.as_str();
+    for length in [8, 4, 4, 4, 12] {
+        let (group, after) = rest.split_at(length);
+        groups.push(group);
+        rest = after;
+    }
+    groups.join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::secret::Secret;
+
+    const SECRET: &str = "my-32-char-or-longer-shared-secret!!";
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+    const DIALECTS: [Dialect; 2] = [Dialect::AuthJsV5, Dialect::NextAuthV4];
+
+    fn keyring(secrets: &[&str]) -> Keyring {
+        Keyring::new(secrets.iter().copied().map(Secret::new).collect()).unwrap()
+    }
+
+    /// Not random, but never twice the same.
+    fn dice() -> impl FnMut(&mut [u8]) {
+        let mut state = 1u8;
+        move |bytes| {
+            for byte in bytes {
+                state = state.wrapping_mul(5).wrapping_add(77);
+                *byte = state;
+            }
+        }
+    }
+
+    fn sealed(secret: &str, dialect: Dialect, salt: &str, claims: &Value) -> String {
+        let claims = claims.as_object().unwrap();
+        seal(&keyring(&[secret]), dialect, salt, claims, Duration::from_mins(1), NOW, &mut dice())
+    }
+
+    /// Seals exactly those claims, whatever they are.
+    fn raw(dialect: Dialect, plaintext: &str) -> String {
+        let info = info(dialect, "s");
+        let purpose = Purpose { encryption: written(dialect), salt: "s", info: &info };
+        jwe::seal(&keyring(&[SECRET]).newest(&purpose).key, None, plaintext.as_bytes(), &mut dice())
+    }
+
+    fn opened(dialect: Dialect, plaintext: &str) -> Result<Map<String, Value>, OpenError> {
+        open(&keyring(&[SECRET]), dialect, "s", &raw(dialect, plaintext), NOW)
+    }
+
+    fn vectors() -> Vec<Value> {
+        let vectors: Vec<Value> =
+            serde_json::from_str(include_str!("../../tests/vectors/authjs-jwe.json")).unwrap();
+        assert_eq!(vectors.len(), 6);
+        vectors
+    }
+
+    fn dialect(vector: &Value) -> Dialect {
+        if vector["dialect"] == "v5" { Dialect::AuthJsV5 } else { Dialect::NextAuthV4 }
+    }
+
+    #[test]
+    fn the_tokens_of_authjs_open_to_their_payloads() {
+        for vector in vectors() {
+            let text = |name: &str| vector[name].as_str().unwrap();
+            for secrets in [vec![text("secret")], vec![text("secret"), "an older one"]] {
+                let claims = open(&keyring(&secrets), dialect(&vector), text("salt"), text("token"), NOW);
+                assert_eq!(Value::Object(claims.unwrap()), vector["payload"]);
+            }
+            assert_eq!(info(dialect(&vector), text("salt")), text("info"));
+        }
+    }
+
+    #[test]
+    fn session_confusion_a_token_opens_only_as_what_it_was_sealed_for() {
+        let vectors = vectors();
+        for vector in &vectors {
+            let text = |name: &str| vector[name].as_str().unwrap();
+            let (salt, token) = (text("salt"), text("token"));
+            let opens = |secret: &str, dialect, salt: &str| {
+                open(&keyring(&[secret]), dialect, salt, token, NOW).is_ok()
+            };
+            assert!(opens(SECRET, dialect(vector), salt));
+            assert!(!opens("another secret", dialect(vector), salt));
+            for salt in vectors.iter().map(|v| v["salt"].as_str().unwrap()).filter(|other| *other != salt) {
+                for dialect in DIALECTS {
+                    assert!(!opens(SECRET, dialect, salt), "{salt}");
+                }
+            }
+            for dialect in DIALECTS.into_iter().filter(|other| *other != dialect(vector)) {
+                assert!(!opens(SECRET, dialect, salt), "{dialect:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_kid_picks_the_secret_and_one_that_is_unknown_is_not_tried() {
+        let old = sealed("old", Dialect::AuthJsV5, "s", &json!({}));
+        let open_with =
+            |secrets: &[&str], token: &str| open(&keyring(secrets), Dialect::AuthJsV5, "s", token, NOW);
+        assert!(open_with(&["new", "old"], &old).is_ok());
+        assert_eq!(open_with(&["new"], &old), Err(OpenError::UnknownKey));
+
+        let bare = raw(Dialect::AuthJsV5, r#"{"exp":1800000060}"#);
+        assert!(open_with(&[SECRET, "old"], &bare).is_ok());
+        assert_eq!(open_with(&["new", SECRET], &bare), Err(OpenError::Jwe(JweError::Unauthentic)));
+    }
+
+    #[test]
+    fn next_auth_4_has_no_kid_and_every_secret_is_tried() {
+        let old = sealed("old", Dialect::NextAuthV4, "", &json!({}));
+        let open_with = |secrets: &[&str]| open(&keyring(secrets), Dialect::NextAuthV4, "", &old, NOW);
+        assert!(open_with(&["new", "old"]).is_ok());
+        assert_eq!(open_with(&["new", "other"]), Err(OpenError::Jwe(JweError::Unauthentic)));
+    }
+
+    #[test]
+    fn authjs_5_also_reads_a256gcm_under_its_own_info() {
+        let info = info(Dialect::AuthJsV5, "s");
+        let purpose = Purpose { encryption: ContentEncryption::A256Gcm, salt: "s", info: &info };
+        let keys = keyring(&[SECRET]);
+        let derived = keys.newest(&purpose);
+        for kid in [None, Some(derived.kid.as_str())] {
+            let token = jwe::seal(&derived.key, kid, br#"{"exp":1800000060}"#, &mut dice());
+            assert!(open(&keys, Dialect::AuthJsV5, "s", &token, NOW).is_ok());
+            assert!(open(&keys, Dialect::NextAuthV4, "s", &token, NOW).is_err());
+        }
+        let cbc = sealed(SECRET, Dialect::AuthJsV5, "s", &json!({}));
+        assert_eq!(open(&keys, Dialect::NextAuthV4, "s", &cbc, NOW), Err(OpenError::OtherDialect));
+    }
+
+    #[test]
+    fn sealing_sets_iat_exp_and_jti_and_keeps_the_rest() {
+        let claims = json!({
+            "sub": "jürgen ✓", "n": 1.5, "large": u64::MAX, "negative": -7, "null": null, "list": [1, {"a": []}],
+            "iat": 1, "exp": 2, "jti": "old",
+        });
+        for dialect in DIALECTS {
+            let token = sealed(SECRET, dialect, "s", &claims);
+            let mut expected = claims.clone();
+            let read = open(&keyring(&[SECRET]), dialect, "s", &token, NOW).unwrap();
+            expected["iat"] = 1_800_000_000.into();
+            expected["exp"] = 1_800_000_060.into();
+            expected["jti"] = read["jti"].clone();
+            assert_eq!(Value::Object(read.clone()), expected);
+            let jti = read["jti"].as_str().unwrap();
+            assert_eq!(jti.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
+        }
+    }
+
+    #[test]
+    fn a_jti_is_a_uuid_of_version_4() {
+        assert_eq!(uuid_v4(&mut |bytes| bytes.fill(0)), "00000000-0000-4000-8000-000000000000");
+        assert_eq!(uuid_v4(&mut |bytes| bytes.fill(0xff)), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+    }
+
+    #[test]
+    fn unbounded_token_without_a_credible_end_does_not_open() {
+        for (claims, error) in [
+            ("{}", OpenError::NoExpiry),
+            (r#"{"exp":null}"#, OpenError::NoTime("exp")),
+            (r#"{"exp":"1800000060"}"#, OpenError::NoTime("exp")),
+            (r#"{"exp":true}"#, OpenError::NoTime("exp")),
+            (r#"{"exp":-1}"#, OpenError::NoTime("exp")),
+            (r#"{"exp":1800000060000}"#, OpenError::NoTime("exp")),
+            (r#"{"exp":18446744073709551615}"#, OpenError::NoTime("exp")),
+            (r#"{"exp":1e300}"#, OpenError::NoTime("exp")),
+            (r#"{"exp":1800000060,"nbf":"x"}"#, OpenError::NoTime("nbf")),
+            (r#"{"exp":1800000060,"iat":"x"}"#, OpenError::NoTime("iat")),
+            (r#"{"exp":1e999}"#, OpenError::Claims),
+            ("[]", OpenError::Claims),
+            ("null", OpenError::Claims),
+            (r#""exp""#, OpenError::Claims),
+            (r#"{"exp":1800000060}{}"#, OpenError::Claims),
+            ("", OpenError::Claims),
+        ] {
+            for dialect in DIALECTS {
+                assert_eq!(opened(dialect, claims), Err(error), "{claims}");
+            }
+        }
+    }
+
+    #[test]
+    fn clocks_may_differ_by_fifteen_seconds() {
+        for (claims, expected) in [
+            (r#"{"exp":1799999985}"#, Err(OpenError::Expired)),
+            (r#"{"exp":1799999985.5}"#, Ok(())),
+            (r#"{"exp":1799999986}"#, Ok(())),
+            (r#"{"exp":0}"#, Err(OpenError::Expired)),
+            (r#"{"exp":253402300799}"#, Ok(())),
+            (r#"{"exp":1800000060,"nbf":1800000015}"#, Ok(())),
+            (r#"{"exp":1800000060,"nbf":1800000016}"#, Err(OpenError::NotYetValid)),
+            (r#"{"exp":1800000060,"iat":1900000000}"#, Ok(())),
+        ] {
+            assert_eq!(opened(Dialect::AuthJsV5, claims).map(drop), expected, "{claims}");
+        }
+    }
+
+    #[test]
+    fn decompression_and_work_bombs_nested_claims_are_refused() {
+        let deep = format!(r#"{{"exp":1800000060,"x":{}{}}}"#, "[".repeat(20_000), "]".repeat(20_000));
+        assert_eq!(opened(Dialect::AuthJsV5, &deep), Err(OpenError::Claims));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sealed_opens(values in prop::collection::btree_map(".{0,8}", ".{0,40}", 0..6), salt: String) {
+            let claims: Map<String, Value> = values.into_iter().map(|(k, v)| (k, Value::from(v))).collect();
+            for dialect in DIALECTS {
+                let keys = keyring(&[SECRET]);
+                let token = seal(&keys, dialect, &salt, &claims, Duration::from_mins(1), NOW, &mut dice());
+                let mut read = open(&keys, dialect, &salt, &token, NOW).unwrap();
+                let mut written = claims.clone();
+                for set in ["iat", "exp", "jti"] {
+                    prop_assert!(read.remove(set).is_some());
+                    written.remove(set);
+                }
+                prop_assert_eq!(read, written);
+            }
+        }
+
+        #[test]
+        fn no_flipped_bit_opens(at: prop::sample::Index, bit in 0..7) {
+            for dialect in DIALECTS {
+                let mut bytes = sealed(SECRET, dialect, "s", &json!({ "sub": "a" })).into_bytes();
+                let at = at.index(bytes.len());
+                bytes[at] ^= 1u8 << bit;
+                let token = String::from_utf8(bytes).unwrap();
+                prop_assert!(open(&keyring(&[SECRET]), dialect, "s", &token, NOW).is_err());
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(token: String, plaintext: String) {
+            for dialect in DIALECTS {
+                prop_assert!(open(&keyring(&[SECRET]), dialect, "s", &token, NOW).is_err());
+                prop_assert!(opened(dialect, &plaintext).is_err());
+            }
+        }
+    }
+}

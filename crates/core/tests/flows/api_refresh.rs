@@ -1,0 +1,486 @@
+//! `flow/refresh` with an API of one's own, in its three shapes. The API is strict: it takes the newest refresh
+//! token and no other. Each test bears the number of the point in `docs/refresh.md`.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use vestibule_core::platform::FetchError;
+
+use crate::credentials::{cookie_api, json_api, sealed, sign_in_as_ada, token_api};
+use crate::world::{APP, Answer, Browser, World};
+
+const LEASES: [&str; 3] = ["none", "kv", "durable-object"];
+const PAGE: &str = "https://app.example.com/page?q=1";
+
+/// A shape of API: its settings, where it refreshes, how long its tokens live.
+struct Shape {
+    name: &'static str,
+    settings: Value,
+    path: &'static str,
+    life: Duration,
+}
+
+impl Shape {
+    fn all() -> [Self; 4] {
+        [Self::json(), Self::token(), Self::cookies(), Self::cookies_alone()]
+    }
+
+    fn json() -> Self {
+        Self { name: "tokens", settings: json_api(), path: "/refresh", life: Duration::from_hours(1) }
+    }
+
+    fn token() -> Self {
+        let mut settings = token_api();
+        settings["providers"][0]["refresh"] = json!({
+            "url": "https://api.example/v2/refresh",
+            "body": {
+                "query": "mutation($t:String!){renewed(token:$t){token next}}",
+                "variables": { "token": "{refresh_token}" },
+            },
+            "access_token": "body.data.renewed.token",
+            "refresh_token": "body.data.renewed.next",
+            "refresh_expires_at": "body.data.renewed.refreshTokenExpires",
+        });
+        Self { name: "one token", settings, path: "/v2/refresh", life: Duration::from_mins(15) }
+    }
+
+    fn cookies() -> Self {
+        let (settings, life) = (cookie_api(), Duration::from_mins(15));
+        Self { name: "cookies", settings, path: "/auth/refresh", life }
+    }
+
+    /// The refresh token is a cookie like any other.
+    fn cookies_alone() -> Self {
+        let mut shape = Self { name: "cookies alone", ..Self::cookies() };
+        let provider = &mut shape.settings["providers"][0];
+        provider["login"].as_object_mut().unwrap().remove("refresh_token");
+        provider["refresh"]["cookies"]["refresh_token"] = json!("{cookie.refresh_token}");
+        shape
+    }
+
+    fn with_lease(&self, lease: &str) -> Value {
+        let mut settings = self.settings.clone();
+        settings["refresh"] = json!({ "lease": lease });
+        settings["session"] = json!({ "expose": { "access_token": "access_token" } });
+        settings["upstreams"] =
+            json!([{ "to": "https://upstream.example", "authorization": "access_token" }]);
+        settings
+    }
+
+    /// Ada, who signed in so long before (or after) her token's end.
+    fn signed_in(&self, lease: &str, ago: Duration) -> (World, Browser) {
+        let (world, mut browser) = (World::with(self.with_lease(lease)), Browser::new());
+        sign_in_as_ada(&world, &mut browser);
+        world.pass(ago);
+        world.token_time.set(Duration::from_millis(200));
+        (world, browser)
+    }
+
+    fn due(&self) -> Duration {
+        self.life.saturating_sub(Duration::from_secs(30))
+    }
+
+    fn over(&self) -> Duration {
+        self.life + Duration::from_secs(5)
+    }
+}
+
+type Sent<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
+
+fn sent<'a>(world: &'a World, cookies: &'a str, after: u64) -> Sent<'a> {
+    Box::pin(async move {
+        world.clock.sleep(Duration::from_millis(after)).await;
+        let headers = [("cookie", cookies), ("sec-fetch-mode", "cors")];
+        world.sent("GET", &format!("{APP}/api"), &headers, b"").await
+    })
+}
+
+fn bearer(answer: &Answer) -> Option<String> {
+    let field = answer.forwarded.as_ref()?.request.headers.get("authorization")?;
+    field.strip_prefix("Bearer ").map(str::to_owned)
+}
+
+fn fetch(world: &World, browser: &mut Browser) -> Answer {
+    browser.fetch(world, &format!("{APP}/api"))
+}
+
+#[test]
+fn point_2_3_and_4_one_request_asks_and_all_go_on_with_what_it_got() {
+    for shape in Shape::all() {
+        for lease in LEASES {
+            let what = format!("{}, {lease}", shape.name);
+            let (world, mut browser) = shape.signed_in(lease, shape.over());
+            let first = browser.cookie_header();
+            for round in 1..=3_u32 {
+                let cookies = browser.cookie_header();
+                let answers = world.all((0..10).map(|i| sent(&world, &cookies, i * 3)));
+                let newest = world.api.newest();
+                for answer in &answers {
+                    assert_eq!((answer.status, bearer(answer).as_ref()), (200, Some(&newest)), "{what}");
+                }
+                // And one that was sent with the old cookie and comes late.
+                let late = world.all([sent(&world, &cookies, 1000)]);
+                assert_eq!(bearer(&late[0]).as_ref(), Some(&newest), "{what}");
+                browser.take(&answers[0]);
+                assert_eq!(sealed(&world, &browser)["generation"], round, "{what}");
+                assert_eq!(bearer(&fetch(&world, &mut browser)).as_ref(), Some(&newest), "{what}");
+                let asked = u32::try_from(world.api.asked(shape.path).len()).unwrap();
+                assert_eq!((asked, world.api.refreshes()), (round, round), "{what}");
+                if round < 3 {
+                    world.pass(shape.over());
+                }
+            }
+            if lease != "none" {
+                // In an isolate that knows nothing, with the cookie of three refreshes ago.
+                let other = world.isolate(shape.with_lease(lease), "here");
+                let late = world.all([sent(&other, &first, 0)]);
+                assert_eq!((late[0].status, bearer(&late[0])), (200, Some(world.api.newest())), "{what}");
+                assert_eq!(world.api.asked(shape.path).len(), 3, "{what}");
+                let kept = format!("{:?}", world.store.contents());
+                for secret in ["refresh-ada", "refresh-v2", "refresh-c-", "access-", "d%3A"] {
+                    assert!(!kept.contains(secret), "{what}: {kept}");
+                }
+            }
+            let log = world.log_text();
+            for secret in ["refresh-ada", "refresh-v2", "refresh-c-", "access-ada", "access-c-", "d%3A"] {
+                assert!(!log.contains(secret), "{what}: {log}");
+            }
+        }
+    }
+}
+
+#[test]
+fn point_1_while_the_token_lives_the_others_go_on_with_it() {
+    for shape in Shape::all() {
+        for lease in LEASES {
+            let (world, browser) = shape.signed_in(lease, shape.due());
+            let (cookies, old) = (browser.cookie_header(), sealed(&world, &browser)["access_token"].clone());
+            let answers = world.all((0..10).map(|i| sent(&world, &cookies, i)));
+            let with_old = answers.iter().filter(|answer| bearer(answer).as_deref() == old.as_str()).count();
+            assert_eq!((with_old, world.api.refreshes()), (9, 1), "{}, {lease}", shape.name);
+            assert!(answers.iter().any(|answer| bearer(answer) == Some(world.api.newest())));
+        }
+    }
+}
+
+#[test]
+fn point_9_the_request_is_as_configured_and_what_the_api_gives_is_in_the_session() {
+    let shape = Shape::json();
+    let (world, mut browser) = shape.signed_in("none", shape.over());
+    let client = [("cf-connecting-ip", "203.0.113.9"), ("sec-fetch-mode", "cors")];
+    browser.send(&world, "GET", &format!("{APP}/api"), &client, b"");
+    let asked = &world.api.asked("/refresh")[0];
+    assert_eq!((asked.method.as_str(), asked.json()), ("POST", json!({ "refreshToken": "refresh-ada" })));
+    assert_eq!(asked.headers.get("x-forwarded-for"), Some("203.0.113.9"));
+    assert!(!asked.headers.contains("cookie") && !asked.headers.contains("authorization"));
+    let session = sealed(&world, &browser);
+    assert_eq!(session["refresh_token"], "refresh-ada~1");
+    assert_eq!((&session["sub"], &session["plan"]), (&json!("17"), &json!("pro")), "the rest stays");
+    assert_eq!(session.get("api_cookies"), None);
+
+    let shape = Shape::token();
+    let (world, mut browser) = shape.signed_in("none", shape.over());
+    fetch(&world, &mut browser);
+    assert_eq!(world.api.asked("/v2/refresh")[0].json()["variables"], json!({ "token": "refresh-v2" }));
+    let session = sealed(&world, &browser);
+    let now = world.now().seconds();
+    assert_eq!(session["refresh_token"], "refresh-v2~1");
+    assert!(session["expires_at"].as_u64().is_some_and(|end| (now + 890..=now + 900).contains(&end)));
+    let end = session["refresh_expires_at"].as_u64();
+    assert!(end.is_some_and(|end| (now + 86_390..=now + 86_400).contains(&end)));
+
+    for shape in [Shape::cookies(), Shape::cookies_alone()] {
+        let (world, mut browser) = shape.signed_in("none", shape.over());
+        let answer = fetch(&world, &mut browser);
+        assert!(!answer.headers.get_all("set-cookie").any(|cookie| cookie.contains("refresh-c")));
+        let asked = &world.api.asked("/auth/refresh")[0];
+        assert_eq!(asked.headers.get("cookie"), Some("device=d%3A1; refresh_token=refresh-c-2"));
+        let session = sealed(&world, &browser);
+        assert_eq!(
+            (&session["access_token"], &session["api_cookies"]["device"]),
+            (&json!("access-c-3"), &json!("d%3A3"))
+        );
+        let token = match shape.name {
+            "cookies" => &session["refresh_token"],
+            _ => &session["api_cookies"]["refresh_token"],
+        };
+        assert_eq!(token, "refresh-c-3");
+    }
+}
+
+#[test]
+fn point_6_what_passes_ends_no_session() {
+    type Trouble = fn(&World);
+    const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
+    let troubles: [(Trouble, u64, &str); 10] = [
+        (|w| w.api.fails("/refresh", FetchError::Connection("refused".into())), 5, "refresh gave no answer"),
+        (|w| w.api.fails("/refresh", FetchError::Timeout(Duration::from_secs(10))), 5, "no answer within"),
+        (|w| w.api.answers_json("/refresh", 500, &json!({ "error": "x" })), 5, "status 500"),
+        (|w| w.api.answers("/refresh", 503, &[("retry-after", "40")], "busy"), 40, "status 503"),
+        (|w| w.api.answers("/refresh", 429, &[("retry-after", "40")], "{}"), 40, "status 429"),
+        (|w| w.api.answers_json("/refresh", 408, &json!({ "error": "x" })), 5, "status 408"),
+        (|w| w.api.answers("/refresh", 302, &[("location", "/login")], ""), 5, "a redirect"),
+        (|w| w.api.answers("/refresh", 404, &[], "none"), 5, "status 404"),
+        (|w| w.api.answers("/refresh", 200, &JSON, "{refresh-ada"), 5, "cannot be read"),
+        (
+            |w| w.api.answers_json("/refresh", 200, &json!({ "refreshToken": "refresh-ada" })),
+            5,
+            "refresh: the answer has no access token at body.accessToken",
+        ),
+    ];
+    for lease in LEASES {
+        for (trouble, retry, log) in troubles {
+            let shape = Shape::json();
+            let (world, mut browser) = shape.signed_in(lease, shape.due());
+            trouble(&world);
+            let answer = fetch(&world, &mut browser);
+            assert_eq!(
+                (answer.status, bearer(&answer).as_deref()),
+                (200, Some("access-ada")),
+                "{lease}, {log}"
+            );
+            world.pass(Duration::from_mins(2));
+            let answer = browser.open(&world, PAGE);
+            let told = answer.headers.get("retry-after").map(|text| text.parse::<u64>().unwrap());
+            assert_eq!(answer.status, 503, "{lease}, {log}");
+            assert!(told.is_some_and(|told| (retry - 1..=retry).contains(&told)), "{lease}, {log}: {told:?}");
+            let session = browser.session(&world);
+            assert_eq!(session["user"]["name"], "Ada Lovelace", "{lease}, {log}");
+            assert_eq!((&session["error"], &session["access_token"]), (&Value::Null, &Value::Null));
+            let logged = world.log_text();
+            assert!(logged.contains(log) && logged.contains("refresh_failed"), "{lease}, {log}: {logged}");
+            assert!(!logged.contains("refresh-ada"), "{logged}");
+
+            world.api.recovers("/refresh");
+            world.pass(Duration::from_mins(2));
+            let answer = fetch(&world, &mut browser);
+            assert_eq!(
+                (answer.status, bearer(&answer).as_deref()),
+                (200, Some("access-ada~1")),
+                "{lease}, {log}"
+            );
+        }
+    }
+}
+
+#[test]
+fn point_6_a_refusal_ends_the_session() {
+    let error = json!({ "error": "gone" });
+    for (status, body) in
+        [(400, json!({})), (401, json!({})), (403, json!(null)), (404, error.clone()), (200, error)]
+    {
+        for lease in LEASES {
+            let what = format!("{lease}, {status}");
+            let shape = Shape::json();
+            let (world, mut browser) = shape.signed_in(lease, shape.over());
+            world.api.answers_json("/refresh", status, &body);
+            let answer = browser.open(&world, PAGE);
+            assert_eq!(answer.status, 302, "{what}");
+            assert!(
+                answer
+                    .location()
+                    .ends_with("/auth/signin?callbackUrl=https%3A%2F%2Fapp.example.com%2Fpage%3Fq%3D1")
+            );
+            assert_eq!(fetch(&world, &mut browser).status, 401, "{what}");
+            let session = browser.session(&world);
+            assert_eq!(
+                (&session["error"], &session["access_token"]),
+                (&json!("RefreshTokenError"), &Value::Null)
+            );
+            assert_eq!(world.api.asked("/refresh").len(), 1, "{what}: not with every request");
+            sign_in_as_ada(&world, &mut browser);
+            assert_eq!(fetch(&world, &mut browser).status, 200, "{what}");
+        }
+    }
+}
+
+#[test]
+fn point_6_a_refused_session_keeps_nothing_of_the_api() {
+    for shape in [Shape::token(), Shape::cookies(), Shape::cookies_alone()] {
+        let (world, mut browser) = shape.signed_in("durable-object", shape.over());
+        world.api.answers_json(shape.path, 401, &json!({}));
+        assert_eq!(fetch(&world, &mut browser).status, 401, "{}", shape.name);
+        let session = sealed(&world, &browser);
+        assert_eq!(session["error"], "RefreshTokenError", "{}", shape.name);
+        for claim in ["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies"] {
+            assert_eq!(session.get(claim), None, "{}", shape.name);
+        }
+    }
+}
+
+#[test]
+fn point_6_a_refresh_token_that_is_known_to_have_ended_is_not_sent() {
+    for lease in LEASES {
+        let (world, mut browser) = Shape::token().signed_in(lease, Duration::from_secs(86_401));
+        assert_eq!(fetch(&world, &mut browser).status, 401, "{lease}");
+        assert_eq!(browser.session(&world)["error"], "RefreshTokenError", "{lease}");
+        assert_eq!(world.api.asked("/v2/refresh").len(), 0, "{lease}");
+    }
+}
+
+#[test]
+fn point_8_the_end_of_the_next_refresh_token_is_not_that_of_the_last_one() {
+    let shape = Shape::token();
+    let (world, mut browser) = shape.signed_in("none", shape.over());
+    let login_end = sealed(&world, &browser)["refresh_expires_at"].clone();
+    // The same token: what is known of it stays. Another one: nothing is known.
+    for (next, end) in [(Value::Null, login_end), (json!("refresh-v2-other"), Value::Null)] {
+        let token = crate::api::jwt(&json!({ "exp": world.now().seconds() + 900 }));
+        let renewed = json!({ "token": token, "next": next });
+        world.api.answers_json("/v2/refresh", 200, &json!({ "data": { "renewed": renewed } }));
+        assert_eq!(fetch(&world, &mut browser).status, 200);
+        assert_eq!(sealed(&world, &browser)["refresh_expires_at"], end, "{next}");
+        world.pass(shape.over());
+    }
+}
+
+#[test]
+fn point_8_without_a_new_refresh_token_the_old_one_stays_and_no_lifetime_is_none() {
+    let shape = Shape::json();
+    let (world, mut browser) = shape.signed_in("none", shape.over());
+    world.api.answers_json("/refresh", 200, &json!({ "accessToken": "again", "expiresIn": 0 }));
+    for n in 1..=2 {
+        for _ in 0..20 {
+            assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("again"));
+            world.pass(Duration::from_secs(10));
+        }
+        let asked = world.api.asked("/refresh");
+        assert_eq!(asked.len(), n, "ten minutes, not none");
+        assert_eq!(asked[n - 1].json(), json!({ "refreshToken": "refresh-ada" }));
+        world.pass(Duration::from_mins(10));
+    }
+}
+
+#[test]
+fn point_8_a_cookie_that_the_session_lacks_is_not_sent_and_none_can_begin_another() {
+    let mut shape = Shape::json();
+    shape.settings["providers"][0]["refresh"] = json!({
+        "url": "https://api.example/refresh",
+        "cookies": { "r": "{refresh_token}", "device": "{cookie.device}" },
+    });
+    for (token, cookie) in [("refresh-ada", Some("r=refresh-ada")), ("a;admin=1", None)] {
+        let (world, mut browser) = (World::with(shape.with_lease("none")), Browser::new());
+        let login = json!({ "accessToken": "access-ada", "refreshToken": token, "expiresIn": 60 });
+        world.api.answers_json("/sign-in", 200, &login);
+        world.api.answers_json("/refresh", 200, &json!({ "accessToken": "again" }));
+        sign_in_as_ada(&world, &mut browser);
+        world.pass(Duration::from_secs(61));
+        let status = fetch(&world, &mut browser).status;
+        let asked = world.api.asked("/refresh");
+        assert_eq!(asked.first().map(|asked| asked.headers.get("cookie")), cookie.map(Some), "{token}");
+        assert_eq!(status, if cookie.is_some() { 200 } else { 503 });
+        assert!(!world.log_text().contains(token), "{}", world.log_text());
+    }
+}
+
+#[test]
+fn point_1_nothing_is_asked_where_nothing_can_be() {
+    // No `[refresh]`, and no refresh token.
+    let mut without = Shape::json();
+    without.settings["providers"][0].as_object_mut().unwrap().remove("refresh");
+    let (world, mut browser) = without.signed_in("kv", without.over());
+    assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("access-ada"));
+    assert_eq!((world.api.count(), world.store.reads.get()), (2, 0));
+
+    let (world, mut browser) = (World::with(Shape::json().with_lease("kv")), Browser::new());
+    world.api.answers_json("/sign-in", 200, &json!({ "accessToken": "access-ada", "expiresIn": 60 }));
+    sign_in_as_ada(&world, &mut browser);
+    world.pass(Duration::from_mins(5));
+    assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("access-ada"));
+    assert_eq!((world.api.count(), world.store.reads.get()), (2, 0));
+}
+
+#[test]
+fn point_5_a_late_answer_writes_no_older_generation() {
+    for shape in Shape::all() {
+        for lease in LEASES {
+            let mut settings = shape.with_lease(lease);
+            settings["session"]["update_age"] = json!("0s");
+            let (world, mut browser) = (World::with(settings), Browser::new());
+            sign_in_as_ada(&world, &mut browser);
+            world.pass(shape.life.saturating_sub(Duration::from_secs(62)));
+            world.upstream_time.set(Duration::from_secs(20));
+            let cookies = browser.cookie_header();
+            let answers = world.all([sent(&world, &cookies, 0), sent(&world, &cookies, 5000)]);
+            let what = format!("{}, {lease}", shape.name);
+            assert_ne!(bearer(&answers[0]), bearer(&answers[1]), "{what}");
+            assert!(!answers[0].headers.contains("set-cookie"), "{what}: the first answer came too late");
+            assert!(answers[1].headers.contains("set-cookie"), "{what}");
+        }
+    }
+}
+
+#[test]
+fn point_7_a_sign_out_during_a_refresh_stays_signed_out() {
+    for shape in Shape::all() {
+        for lease in LEASES {
+            let (world, mut browser) = shape.signed_in(lease, shape.over());
+            let csrf = browser.csrf(&world);
+            let cookies = browser.cookie_header();
+            let sign_out: Sent<'_> = Box::pin(async {
+                world.clock.sleep(Duration::from_millis(150)).await;
+                let form = format!("csrfToken={csrf}");
+                let headers =
+                    [("cookie", cookies.as_str()), ("content-type", "application/x-www-form-urlencoded")];
+                world.sent("POST", &format!("{APP}/auth/signout"), &headers, form.as_bytes()).await
+            });
+            let answers = world.all([sent(&world, &cookies, 0), sign_out]);
+            let what = format!("{}, {lease}", shape.name);
+            assert_eq!((answers[0].status, world.api.refreshes()), (401, 1), "{what}");
+            assert!(!answers[0].headers.contains("set-cookie"), "{what}");
+        }
+    }
+}
+
+#[test]
+fn point_8_a_refresh_token_that_comes_back_empty_is_none() {
+    let mut shape = Shape::json();
+    let answer = json!({ "accessToken": "again", "refreshToken": "", "expiresIn": 60 });
+    for token in [json!(""), Value::Null] {
+        let (world, mut browser) = shape.signed_in("none", shape.over());
+        let mut answer = answer.clone();
+        answer["refreshToken"] = token;
+        world.api.answers_json("/refresh", 200, &answer);
+        assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("again"));
+        assert_eq!(sealed(&world, &browser)["refresh_token"], "refresh-ada");
+    }
+    for (alone, emptied) in [(false, "refresh_token"), (true, "refresh_token"), (true, "device")] {
+        shape = if alone { Shape::cookies_alone() } else { Shape::cookies() };
+        let (world, mut browser) = shape.signed_in("none", shape.over());
+        let empty = format!("{emptied}=; Path=/");
+        let fields =
+            [("set-cookie", "access_token=again; Max-Age=900; Path=/"), ("set-cookie", empty.as_str())];
+        world.api.answers(shape.path, 204, &fields, "");
+        assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("again"));
+        world.pass(shape.over());
+        fetch(&world, &mut browser);
+        let asked = world.api.asked(shape.path);
+        assert_eq!(asked.len(), 2);
+        assert_eq!(asked[0].headers.get("cookie"), asked[1].headers.get("cookie"), "{alone}, {emptied}");
+    }
+}
+
+#[test]
+fn point_8_lifetimes_of_any_kind_make_no_loop() {
+    for expires_in in [
+        json!(-1),
+        json!("0"),
+        json!("soon"),
+        json!(1e300),
+        json!("1e9"),
+        json!(i64::MAX),
+        json!([60]),
+        json!({}),
+    ] {
+        let shape = Shape::json();
+        let (world, mut browser) = shape.signed_in("none", shape.over());
+        let answer = json!({ "accessToken": "again", "expiresIn": expires_in });
+        world.api.answers_json("/refresh", 200, &answer);
+        for _ in 0..20 {
+            assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("again"), "{expires_in}");
+            world.pass(Duration::from_secs(10));
+        }
+        assert_eq!(world.api.asked("/refresh").len(), 1, "{expires_in}");
+    }
+}

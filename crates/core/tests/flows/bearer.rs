@@ -1,0 +1,578 @@
+//! `flow/bearer`: a client without a browser brings the provider's access token.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use vestibule_core::hooks::{Admission, Decision, Hooks, SignIn, TokenOccasion};
+use vestibule_core::http::request::Request;
+use vestibule_core::session::claims::Session;
+
+use crate::provider::{ISSUER, Provider};
+use crate::world::{APP, Answer, Browser, World, settings};
+
+const AUDIENCE: &str = "https://api.example.com";
+const JWKS: &str = "https://idp.example/jwks";
+
+fn accepting(patch: &Value) -> Value {
+    let mut settings = settings();
+    settings["providers"][0]["accept_bearer"] = json!({ "audience": AUDIENCE });
+    for (key, value) in patch.as_object().unwrap() {
+        settings[key] = value.clone();
+    }
+    settings
+}
+
+fn world() -> World {
+    World::with(accepting(&json!({})))
+}
+
+fn claims(world: &World, user: &str) -> Value {
+    let roles = if user == "alice" { json!(["admin", "user"]) } else { json!(["user"]) };
+    json!({
+        "iss": ISSUER,
+        "sub": format!("{user}-1"),
+        "aud": AUDIENCE,
+        "iat": world.now().seconds(),
+        "exp": world.now().seconds() + 300,
+        "scope": "api",
+        "email": format!("{user}@example.com"),
+        "roles": roles,
+    })
+}
+
+fn header() -> Value {
+    json!({ "alg": "ES256", "kid": "key-1", "typ": "at+jwt" })
+}
+
+fn token(world: &World, user: &str) -> String {
+    world.provider.signed(&header(), &claims(world, user))
+}
+
+/// The provider's token with other claims: `null` takes one away.
+fn token_with(world: &World, patch: &Value) -> String {
+    let mut claims = claims(world, "alice");
+    for (name, value) in patch.as_object().unwrap() {
+        if value.is_null() {
+            claims.as_object_mut().unwrap().remove(name);
+        } else {
+            claims[name] = value.clone();
+        }
+    }
+    world.provider.signed(&header(), &claims)
+}
+
+fn ask(world: &World, path: &str, authorization: &str) -> Answer {
+    world.send("GET", &format!("{APP}{path}"), &[("authorization", authorization)], b"")
+}
+
+fn bring(world: &World, path: &str, token: &str) -> Answer {
+    ask(world, path, &format!("Bearer {token}"))
+}
+
+fn assert_refused(answer: &Answer, status: u16, error: &str, case: &str) {
+    assert_eq!(answer.status, status, "{case}: {answer:?}");
+    let challenge = answer.headers.get("www-authenticate").unwrap_or_default();
+    assert!(challenge.starts_with(&format!("Bearer error=\"{error}\"")), "{case}: {challenge}");
+    assert_eq!(answer.body, format!("{{\"error\":\"{error}\"}}"), "{case}");
+    assert_eq!(answer.headers.get("cache-control"), Some("private, no-store"), "{case}");
+    assert!(answer.forwarded.is_none() && !answer.headers.contains("set-cookie"), "{case}");
+}
+
+#[test]
+fn a_token_passes_the_same_rules_as_a_session() {
+    let world = world();
+    for (user, path, status) in [
+        ("alice", "/dashboard", 200),
+        ("bob", "/dashboard", 200),
+        ("alice", "/admin", 200),
+        ("bob", "/admin", 403),
+        ("bob", "/admin;x", 403),
+        ("bob", "/%61dmin", 403),
+    ] {
+        let token = token(&world, user);
+        for scheme in ["Bearer", "bearer", "BEARER", "Bearer  "] {
+            let answer = ask(&world, path, &format!("{scheme} {token}"));
+            assert_eq!(answer.status, status, "{user} {path} {scheme}");
+            if status == 403 {
+                assert_refused(&answer, 403, "insufficient_scope", path);
+                continue;
+            }
+            assert!(!answer.headers.contains("set-cookie"));
+            let seen = answer.forwarded.unwrap().request.headers;
+            assert_eq!(seen.get("authorization"), Some(format!("Bearer {token}").as_str()));
+            assert_eq!(seen.get("x-user-email"), Some(format!("{user}@example.com").as_str()));
+            assert_eq!(seen.get("x-user-roles"), Some(if user == "alice" { "admin,user" } else { "user" }));
+        }
+    }
+    assert_eq!((world.fetches(JWKS), world.fetches("https://idp.example/token")), (1, 0));
+}
+
+#[test]
+fn claims_come_from_the_token_by_every_root_that_it_has() {
+    let world = World::with(accepting(&json!({
+        "claims": {
+            "a": "access_token.deep.role", "b": "id_token.deep.role", "c": "profile.deep.role",
+            "d": "user.id", "e": "account.provider", "f": "account.scope", "g": "login.x",
+        },
+        "upstreams": [{ "to": "origin", "headers": {
+            "X-A": "a", "X-B": "b", "X-C": "c", "X-D": "d", "X-E": "e", "X-F": "f", "X-G": "g", "X-Sid": "sid",
+            "X-Sub": "sub", "X-Provider": "provider",
+        } }],
+        "rules": [{ "match": "/staff", "email_domain": "example.com" }],
+    })));
+    let token = token_with(&world, &json!({ "deep": { "role": "r" } }));
+    let seen = bring(&world, "/x", &token).forwarded.unwrap().request.headers;
+    for (name, value) in [
+        ("x-a", Some("r")),
+        ("x-b", Some("r")),
+        ("x-c", Some("r")),
+        ("x-d", Some("alice-1")),
+        ("x-e", Some("acme")),
+        ("x-f", Some("api")),
+        ("x-g", None),
+        ("x-sid", None),
+        ("x-sub", Some("alice-1")),
+        ("x-provider", Some("acme")),
+    ] {
+        assert_eq!(seen.get(name), value, "{name}");
+    }
+    // This upstream gets none from us: the client's own stays, as ever.
+    assert_eq!(seen.get("authorization"), Some(format!("Bearer {token}").as_str()));
+
+    for (patch, status) in [
+        (json!({}), 200),
+        (json!({ "email_verified": true }), 200),
+        (json!({ "email_verified": false }), 403),
+        (json!({ "email_verified": "true" }), 403),
+        (json!({ "email": "alice@evil.example" }), 403),
+        (json!({ "email": null }), 403),
+    ] {
+        assert_eq!(bring(&world, "/staff", &token_with(&world, &patch)).status, status, "{patch}");
+    }
+    assert!(!world.log_text().contains("claim_absent"), "{}", world.log_text());
+}
+
+#[test]
+fn bearer_tokens_not_fully_checked_every_claim_that_must_hold_holds() {
+    let world = world();
+    let now = world.now().seconds();
+    for good in [
+        json!({ "aud": [AUDIENCE] }),
+        json!({ "aud": ["other", AUDIENCE, "vestibule"] }),
+        json!({ "exp": now - 59 }),
+        json!({ "exp": now + 1, "nbf": now + 59, "iat": now + 59 }),
+        json!({ "iat": null, "nbf": null, "scope": null }),
+        json!({ "typ": "Bearer" }),
+        json!({ "token_use": "access" }),
+        json!({ "azp": "another-client", "client_id": "another-client" }),
+    ] {
+        assert_eq!(bring(&world, "/dashboard", &token_with(&world, &good)).status, 200, "{good}");
+    }
+    let many: Vec<String> = (0..40).map(|n| format!("{n}")).chain([AUDIENCE.to_owned()]).collect();
+    for bad in [
+        json!({ "iss": null }),
+        json!({ "iss": "https://idp.example/" }),
+        json!({ "iss": "https://evil.example" }),
+        json!({ "iss": [ISSUER] }),
+        json!({ "aud": null }),
+        json!({ "aud": "vestibule" }),
+        json!({ "aud": "https://api.example.com/" }),
+        json!({ "aud": "HTTPS://api.example.com" }),
+        json!({ "aud": [] }),
+        json!({ "aud": ["other"] }),
+        json!({ "aud": [AUDIENCE, 7] }),
+        json!({ "aud": many }),
+        json!({ "aud": { "0": AUDIENCE } }),
+        json!({ "exp": null }),
+        json!({ "exp": now - 61 }),
+        json!({ "exp": "9999999999" }),
+        json!({ "exp": -1 }),
+        json!({ "exp": 1e300 }),
+        json!({ "nbf": now + 120 }),
+        json!({ "nbf": "soon" }),
+        json!({ "iat": now + 120 }),
+        json!({ "iat": "now" }),
+        json!({ "sub": null }),
+        json!({ "sub": "" }),
+        json!({ "sub": 7 }),
+        json!({ "sub": "a\u{0}b" }),
+        json!({ "sub": "a".repeat(256) }),
+        // Bound to a key of which nothing is proven here.
+        json!({ "cnf": { "jkt": "x" } }),
+        json!({ "cnf": {} }),
+    ] {
+        let answer = bring(&world, "/dashboard", &token_with(&world, &bad));
+        assert_refused(&answer, 401, "invalid_token", &bad.to_string());
+    }
+    let expired = bring(&world, "/dashboard", &token_with(&world, &json!({ "exp": now - 61 })));
+    assert!(expired.headers.get("www-authenticate").unwrap().contains("has expired"));
+}
+
+#[test]
+fn session_confusion_no_other_kind_of_token_is_an_access_token() {
+    let world = world();
+    for (typ, is_good) in [
+        (json!("at+jwt"), true),
+        (json!("AT+JWT"), true),
+        (json!("application/at+jwt"), true),
+        (json!("JWT"), true),
+        (json!("jwt"), true),
+        (json!("logout+jwt"), false),
+        (json!("dpop+jwt"), false),
+        (json!("secevent+jwt"), false),
+        (json!("id+jwt"), false),
+        (json!("JOSE"), false),
+        (json!(""), false),
+        (json!(7), false),
+        (json!(null), true),
+    ] {
+        let mut header = header();
+        header["typ"] = typ.clone();
+        let answer = bring(&world, "/dashboard", &world.provider.signed(&header, &claims(&world, "alice")));
+        assert_eq!(answer.status, if is_good { 200 } else { 401 }, "{typ}");
+    }
+    for other in [
+        json!({ "nonce": "n" }),
+        json!({ "at_hash": "h" }),
+        json!({ "c_hash": "h" }),
+        json!({ "s_hash": "h" }),
+        json!({ "events": { "http://schemas.openid.net/event/backchannel-logout": {} } }),
+        json!({ "typ": "ID" }),
+        json!({ "typ": "Refresh" }),
+        json!({ "typ": "Offline" }),
+        json!({ "typ": "DPoP" }),
+        json!({ "typ": ["Bearer"] }),
+        json!({ "token_use": "id" }),
+    ] {
+        let answer = bring(&world, "/dashboard", &token_with(&world, &other));
+        assert_refused(&answer, 401, "invalid_token", &other.to_string());
+    }
+
+    // What signing in gave the browser.
+    let id_token = json!({ "iss": ISSUER, "sub": "alice-1", "aud": "vestibule", "exp": 9_999_999_999_u64 });
+    let header = json!({ "alg": "ES256", "kid": "key-1" });
+    let id_token = world.provider.signed(&header, &id_token);
+    assert_refused(&bring(&world, "/dashboard", &id_token), 401, "invalid_token", "id_token");
+    let mut alice = Browser::new();
+    alice.sign_in(&world, "alice", "/");
+    let cookie = alice.cookie("__Secure-authjs.session-token").unwrap();
+    assert_refused(&bring(&world, "/dashboard", cookie), 401, "invalid_token", "session");
+
+    // An audience that ID tokens have, too, asks for more.
+    let mut ours = settings();
+    ours["providers"][0]["accept_bearer"] = json!({ "audience": "vestibule" });
+    let world = World::with(ours);
+    let ours = |patch: Value, header: &Value| {
+        let mut claims = claims(&world, "alice");
+        claims["aud"] = json!("vestibule");
+        claims["scope"] = json!(null);
+        for (name, value) in patch.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        bring(&world, "/dashboard", &world.provider.signed(header, &claims)).status
+    };
+    assert_eq!(ours(json!({}), &header), 401);
+    assert_eq!(ours(json!({ "scope": "openid" }), &header), 200);
+    assert_eq!(ours(json!({ "typ": "Bearer" }), &header), 200);
+    assert_eq!(ours(json!({}), &self::header()), 200);
+}
+
+#[test]
+fn algorithm_and_key_confusion_only_the_provider_s_keys_make_a_token() {
+    let world = world();
+    let good = token(&world, "alice");
+    let claims = claims(&world, "alice");
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).unwrap());
+    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let unsigned =
+        |header: Value, signature: &str| format!("{}.{}.{signature}", part(&header), part(&claims));
+    let own_key = json!({ "alg": "ES256", "kid": "key-1", "jwk": world.provider.public_key() });
+    let damaged =
+        format!("{signed}.{}{}", if signature.starts_with('A') { 'B' } else { 'A' }, &signature[1..]);
+    for (case, token) in [
+        ("none", unsigned(json!({ "alg": "none" }), "")),
+        ("none with a signature", unsigned(json!({ "alg": "none", "kid": "key-1" }), signature)),
+        ("None", unsigned(json!({ "alg": "nOnE" }), "")),
+        ("hmac", unsigned(json!({ "alg": "HS256", "kid": "key-1" }), signature)),
+        ("another algorithm", unsigned(json!({ "alg": "RS256", "kid": "key-1" }), signature)),
+        ("forged", Provider::forged(&header(), &claims)),
+        ("forged, its key in the header", Provider::forged(&own_key, &claims)),
+        ("forged, no kid", Provider::forged(&json!({ "alg": "ES256" }), &claims)),
+        (
+            "forged, keys elsewhere",
+            Provider::forged(
+                &json!({ "alg": "ES256", "kid": "key-1", "jku": "https://evil.example/jwks", "x5u": "https://evil.example" }),
+                &claims,
+            ),
+        ),
+        ("kid of a file", Provider::forged(&json!({ "alg": "ES256", "kid": "../../dev/null" }), &claims)),
+        (
+            "kid of a query",
+            Provider::forged(&json!({ "alg": "ES256", "kid": "x' UNION SELECT 'y" }), &claims),
+        ),
+        ("crit", world.provider.signed(&json!({ "alg": "ES256", "kid": "key-1", "crit": ["exp"] }), &claims)),
+        ("b64", world.provider.signed(&json!({ "alg": "ES256", "kid": "key-1", "b64": false }), &claims)),
+        ("damaged", damaged),
+        ("no signature", format!("{signed}.")),
+        ("two parts", signed.to_owned()),
+        ("four parts", format!("{good}.AAAA")),
+        ("opaque", "access-alice".to_owned()),
+        ("five parts", "eyJhbGciOiJkaXIifQ..a.b.c".to_owned()),
+        ("nothing", String::new()),
+        ("two tokens", format!("{good}, Bearer {good}")),
+        ("a space", format!("{good} x")),
+        ("a quote", format!("\"{good}\"")),
+        ("long", format!("{good}{}", "A".repeat(20_000))),
+    ] {
+        assert_refused(&bring(&world, "/dashboard", &token), 401, "invalid_token", case);
+    }
+    let other = json!({ "iss": ISSUER, "aud": AUDIENCE, "sub": "root", "exp": 9_999_999_999_u64 });
+    let swapped = format!("{}.{}.{signature}", part(&header()), part(&other));
+    assert_refused(&bring(&world, "/dashboard", &swapped), 401, "invalid_token", "other content");
+    let fields = [("authorization", format!("Bearer {good}")), ("authorization", format!("Bearer {good}"))];
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let twice = world.send("GET", &format!("{APP}/dashboard"), &fields, b"");
+    assert_refused(&twice, 401, "invalid_token", "two fields");
+    assert_eq!(bring(&world, "/dashboard", &good).status, 200);
+    let log = world.log_text();
+    assert!(!log.contains("eyJ") && !log.contains(signature), "{log}");
+}
+
+#[test]
+fn work_bombs_invented_keys_and_absent_providers_cost_a_request_now_and_then() {
+    let world = world();
+    let unknown = |n: u32| {
+        let header = json!({ "alg": "ES256", "kid": format!("invented-{n}") });
+        Provider::forged(&header, &claims(&world, "alice"))
+    };
+    for n in 0..50 {
+        assert_refused(&bring(&world, "/dashboard", &unknown(n)), 401, "invalid_token", "unknown kid");
+    }
+    assert_eq!(world.fetches(JWKS), 1);
+    // A key that is new is found, and while the set cannot be had nobody asks for it with every request.
+    world.pass(Duration::from_secs(61));
+    world.provider.rotates_its_key_to("key-2");
+    let newer = world.provider.signed(&json!({ "alg": "ES256", "kid": "key-2" }), &claims(&world, "alice"));
+    assert_eq!(bring(&world, "/dashboard", &newer).status, 200);
+    assert_eq!(world.fetches(JWKS), 2);
+    world.pass(Duration::from_secs(61));
+    world.provider.goes_down("jwks");
+    for n in 0..50 {
+        assert_refused(&bring(&world, "/dashboard", &unknown(n)), 401, "invalid_token", "unknown kid");
+    }
+    assert_eq!(world.fetches(JWKS), 3);
+    assert_eq!(bring(&world, "/dashboard", &newer).status, 200);
+
+    let world = self::world();
+    world.provider.goes_down("discovery");
+    let good = token(&world, "alice");
+    for _ in 0..20 {
+        let answer = bring(&world, "/dashboard", &good);
+        assert_eq!((answer.status, answer.headers.get("retry-after")), (503, Some("5")));
+    }
+    assert_eq!(world.fetches("https://idp.example/.well-known/openid-configuration"), 1);
+    // Nothing is asked about a token of nobody we know.
+    let world = self::world();
+    for bad in [json!({ "iss": "https://evil.example" }), json!({ "iss": null })] {
+        assert_eq!(bring(&world, "/dashboard", &token_with(&world, &bad)).status, 401);
+    }
+    assert_eq!(world.fetches("https://idp.example/.well-known/openid-configuration"), 0);
+
+    // A provider that comes back is asked again.
+    world.provider.goes_down("jwks");
+    assert_eq!(bring(&world, "/dashboard", &good).status, 503);
+    world.provider.comes_back();
+    assert_eq!(bring(&world, "/dashboard", &good).status, 503);
+    world.pass(Duration::from_secs(5));
+    assert_eq!(bring(&world, "/dashboard", &token(&world, "alice")).status, 200);
+}
+
+#[test]
+fn many_at_once_in_a_cold_isolate_ask_once_and_all_pass() {
+    let world = world();
+    let authorization = format!("Bearer {}", token(&world, "alice"));
+    let url = format!("{APP}/dashboard");
+    let headers = [("authorization", authorization.as_str())];
+    let answers = world.all((0..20).map(|_| {
+        let sent: std::pin::Pin<Box<dyn Future<Output = Answer>>> =
+            Box::pin(world.sent("GET", &url, &headers, b""));
+        sent
+    }));
+    assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+    assert_eq!(world.fetches(JWKS), 1);
+}
+
+#[test]
+fn a_session_comes_first_and_auth_routes_take_no_token() {
+    let world = world();
+    let mut bob = Browser::new();
+    bob.sign_in(&world, "bob", "/");
+    let authorization = format!("Bearer {}", token(&world, "alice"));
+    for (header, path, status) in [
+        (authorization.as_str(), "/dashboard", 200),
+        (authorization.as_str(), "/admin", 403),
+        ("Bearer rubbish", "/dashboard", 200),
+    ] {
+        let headers = [("authorization", header), ("accept", "application/json")];
+        let answer = bob.send(&world, "GET", &format!("{APP}{path}"), &headers, b"");
+        assert_eq!(answer.status, status, "{header} {path}");
+        if let Some(forwarded) = answer.forwarded {
+            assert_eq!(forwarded.request.headers.get("x-user-email"), Some("bob@example.com"));
+            assert_eq!(forwarded.request.headers.get("authorization"), Some("Bearer access-bob"));
+        }
+    }
+    let headers = [("authorization", authorization.as_str())];
+    let session = world.send("GET", &format!("{APP}/auth/session"), &headers, b"");
+    assert_eq!((session.status, session.body.as_str()), (200, "null"));
+    let headers = [
+        ("authorization", authorization.as_str()),
+        ("sec-fetch-site", "same-origin"),
+        ("x-vestibule-token", "1"),
+    ];
+    assert_eq!(world.send("GET", &format!("{APP}/auth/token"), &headers, b"").status, 401);
+
+    // A cookie that is none does not stand in the way.
+    let headers =
+        [("authorization", authorization.as_str()), ("cookie", "__Secure-authjs.session-token=rubbish")];
+    assert_eq!(world.send("GET", &format!("{APP}/dashboard"), &headers, b"").status, 200);
+}
+
+#[test]
+fn without_the_configuration_the_field_is_the_client_s_own() {
+    let plain = World::new();
+    let token = token(&plain, "alice");
+    let answer = bring(&plain, "/dashboard", &token);
+    assert_eq!((answer.status, answer.headers.get("www-authenticate")), (401, Some("Bearer")));
+    assert_eq!(plain.fetches(JWKS), 0);
+
+    let mut open = accepting(&json!({}));
+    open["upstreams"] = json!([{ "to": "origin" }]);
+    let world = World::with(open);
+    for authorization in ["Basic eDp5", "Digest x", "Bearer", "Bearer rubbish", "Negotiate abc"] {
+        let answer = ask(&world, "/about", authorization);
+        let seen = answer.forwarded.expect("a public page").request.headers;
+        assert_eq!(seen.get("authorization"), Some(authorization));
+    }
+    for authorization in ["Basic eDp5", "Digest x", "Bearerx y"] {
+        let answer = ask(&world, "/dashboard", authorization);
+        assert_eq!((answer.status, answer.headers.get("www-authenticate")), (401, Some("Bearer")));
+    }
+    let navigation = [("authorization", "Basic eDp5"), ("sec-fetch-mode", "navigate")];
+    assert_eq!(world.send("GET", &format!("{APP}/dashboard"), &navigation, b"").status, 302);
+}
+
+#[test]
+fn a_public_page_knows_who_it_is_and_is_open_whatever_is_brought() {
+    let world = world();
+    let answer = bring(&world, "/about", &token(&world, "alice"));
+    let seen = answer.forwarded.unwrap().request.headers;
+    assert_eq!(seen.get("x-user-email"), Some("alice@example.com"));
+    for token in ["rubbish", token_with(&world, &json!({ "exp": 1 })).as_str()] {
+        let seen = bring(&world, "/about", token).forwarded.expect("open").request.headers;
+        assert!(!seen.contains("x-user-email") && !seen.contains("authorization"));
+    }
+    let world = self::world();
+    world.provider.goes_down("jwks");
+    assert_eq!(bring(&world, "/about", &token(&world, "alice")).status, 200);
+}
+
+#[test]
+fn who_may_not_sign_in_does_not_pass_with_a_token_either() {
+    let mut few = accepting(&json!({}));
+    few["providers"][0]["allow"] = json!({ "user.roles": ["admin"] });
+    let world = World::with(few);
+    assert_eq!(bring(&world, "/dashboard", &token(&world, "alice")).status, 200);
+    let answer = bring(&world, "/dashboard", &token(&world, "bob"));
+    assert_refused(&answer, 403, "insufficient_scope", "allow");
+    assert_eq!(bring(&world, "/about", &token(&world, "bob")).status, 200);
+}
+
+struct Strict;
+
+impl Hooks for Strict {
+    type Profile = Value;
+    type Session = vestibule_core::hooks::DefaultSession;
+
+    async fn sign_in(&self, attempt: &SignIn<'_, Value>) -> Admission {
+        match attempt.profile["email"].as_str() {
+            Some("bob@example.com") => Admission::Denied,
+            Some("eve@example.com") => Admission::Redirect("/welcome".to_owned()),
+            _ => Admission::Granted,
+        }
+    }
+
+    async fn token(&self, claims: &mut serde_json::Map<String, Value>, _: TokenOccasion<'_, Value>) {
+        claims.insert("roles".to_owned(), json!(["from-the-hook"]));
+    }
+
+    fn authorized(&self, request: &Request, session: Option<&Session>, decided: Decision) -> Decision {
+        match (request.url.path.as_str(), session) {
+            ("/closed", Some(_)) => Decision::NotFound,
+            _ => decided,
+        }
+    }
+}
+
+#[test]
+fn the_hooks_are_asked_as_at_a_sign_in() {
+    let world = World::with_hooks(accepting(&json!({})), Strict);
+    let answer = bring(&world, "/dashboard", &token(&world, "alice"));
+    assert_eq!(answer.forwarded.unwrap().request.headers.get("x-user-roles"), Some("from-the-hook"));
+    assert_eq!(bring(&world, "/closed", &token(&world, "alice")).status, 404);
+    for user in ["bob", "eve"] {
+        let answer = bring(&world, "/dashboard", &token(&world, user));
+        assert_refused(&answer, 403, "insufficient_scope", user);
+    }
+}
+
+#[test]
+fn a_preflight_brings_nothing_and_a_websocket_may() {
+    let world = world();
+    let authorization = format!("Bearer {}", token(&world, "alice"));
+    let preflight = [
+        ("authorization", authorization.as_str()),
+        ("origin", "https://other.example"),
+        ("access-control-request-method", "POST"),
+    ];
+    let answer = world.send("OPTIONS", &format!("{APP}/dashboard"), &preflight, b"");
+    let seen = answer.forwarded.unwrap().request.headers;
+    assert!(!seen.contains("authorization") && !seen.contains("x-user-email"));
+    let upgrade = [("authorization", authorization.as_str()), ("upgrade", "websocket")];
+    assert_eq!(world.send("GET", &format!("{APP}/dashboard"), &upgrade, b"").status, 200);
+}
+
+#[test]
+fn another_proxy_is_told_the_same() {
+    let world = world();
+    let verify = |authorization: &str| ask(&world, "/auth/verify", authorization);
+    let good = token(&world, "alice");
+    let answer = verify(&format!("Bearer {good}"));
+    assert_eq!(answer.status, 204);
+    assert_eq!(answer.headers.get("authorization"), Some(format!("Bearer {good}").as_str()));
+    assert_eq!(answer.headers.get("x-user-email"), Some("alice@example.com"));
+    assert!(!answer.headers.contains("set-cookie"));
+    let answer = verify("Bearer rubbish");
+    assert_eq!(answer.status, 401);
+    assert!(answer.headers.get("www-authenticate").unwrap().contains("invalid_token"));
+}
+
+#[test]
+fn one_provider_for_two_clients_is_chosen_by_the_audience() {
+    let mut two = accepting(&json!({}));
+    let mut other = two["providers"][0].clone();
+    other["id"] = json!("other");
+    other["client_id"] = json!("x");
+    other["token_endpoint_auth_method"] = json!("none");
+    other["accept_bearer"] = json!({ "audience": ["urn:one", "urn:two"] });
+    two["providers"].as_array_mut().unwrap().push(other);
+    two["upstreams"][0]["headers"] = json!({ "X-Provider": "provider" });
+    let world = World::with(two);
+    for (audience, provider) in [(AUDIENCE, "acme"), ("urn:two", "other")] {
+        let token = token_with(&world, &json!({ "aud": audience }));
+        let seen = bring(&world, "/dashboard", &token).forwarded.expect(audience).request.headers;
+        assert_eq!(seen.get("x-provider"), Some(provider));
+    }
+    assert_eq!(bring(&world, "/dashboard", &token_with(&world, &json!({ "aud": "urn:three" }))).status, 401);
+}

@@ -1,0 +1,715 @@
+//! `flow/credentials`: an API of one's own, in the shapes that people have, and everything it can answer.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use vestibule_core::config::Dialect;
+use vestibule_core::jose::kdf::Keyring;
+use vestibule_core::platform::FetchError;
+use vestibule_core::secret::Secret;
+use vestibule_core::session::seal;
+
+use crate::api::{EMAIL, PASSWORD, jwt};
+use crate::world::{APP, Answer, Browser, SECRET, World};
+
+const SESSION: &str = "__Secure-authjs.session-token";
+const CALLBACK: &str = "https://app.example.com/auth/callback/credentials";
+const ERROR: &str = "https://app.example.com/auth/error?error=Configuration";
+const NO_CSRF: &str = "https://app.example.com/auth/signin?error=MissingCSRF";
+
+fn refused(code: &str) -> String {
+    format!("https://app.example.com/auth/signin?error=CredentialsSignin&code={code}")
+}
+
+/// JSON in, tokens out, then the profile.
+pub fn json_api() -> Value {
+    json!({
+        "providers": [{
+            "id": "credentials",
+            "type": "credentials",
+            "fields": [
+                { "name": "email", "label": "Email", "type": "email" },
+                { "name": "password", "label": "Password", "type": "password" },
+                { "name": "code", "label": "One-time code", "autocomplete": "one-time-code", "required": false },
+            ],
+            "login": {
+                "url": "https://api.example/sign-in",
+                "body": { "email": "{email}", "password": "{password}", "otp": "{code}",
+                          "device": { "kind": "web", "tags": ["{ email }", 1, true, null] } },
+                "access_token": "body.accessToken",
+                "refresh_token": "body.refreshToken",
+                "expires_in": "body.expiresIn",
+                "error": "body.error",
+            },
+            "profile": { "url": "https://api.example/me" },
+            "user": { "id": "profile.id", "name": "{profile.firstName} {profile.lastName}",
+                      "email": "profile.email", "image": "profile.avatar" },
+            "refresh": { "url": "https://api.example/refresh", "body": { "refreshToken": "{refresh_token}" } },
+        }],
+        "claims": { "profile": "profile", "roles": "profile.roles", "city": "profile.address.city",
+                    "plan": "login.plan" },
+        "session": { "expose": { "access_token": "access_token", "user.roles": "roles" } },
+        "upstreams": [{ "to": "https://upstream.example", "authorization": "access_token" }],
+    })
+}
+
+/// One token that says everything, behind GraphQL; errors come with 200.
+pub fn token_api() -> Value {
+    json!({
+        "providers": [{
+            "id": "credentials",
+            "type": "credentials",
+            "fields": [{ "name": "email", "type": "email" }, { "name": "password", "type": "password" }],
+            "login": {
+                "url": "https://api.example/v2/login",
+                "headers": { "X-Client": "web {email}" },
+                "body": {
+                    "query": "mutation($input:Login!){login(input:$input){token refreshToken}} {viewer}",
+                    "variables": { "input": { "name": "{email}", "password": "{password}" } },
+                },
+                "access_token": "body.data.token",
+                "refresh_token": "body.data.refreshToken",
+                "refresh_expires_at": "body.data.refreshTokenExpires",
+                "error": "body.errors.0.code",
+            },
+            "user": { "id": "access_token.user.uuid", "name": "access_token.user.displayName" },
+        }],
+        "claims": { "groups": "access_token.user.groups" },
+    })
+}
+
+/// Cookies in both directions.
+pub fn cookie_api() -> Value {
+    json!({
+        "providers": [{
+            "id": "credentials",
+            "type": "credentials",
+            "name": "Our API",
+            "fields": [{ "name": "email", "type": "email" }, { "name": "password", "type": "password" }],
+            "login": {
+                "url": "https://api.example/auth/login",
+                "access_token": "cookie.access_token",
+                "refresh_token": "cookie.refresh_token",
+                "error": "body.code",
+            },
+            "profile": { "url": "https://api.example/users/me" },
+            "user": { "id": "profile.data.id", "name": "profile.data.name" },
+            "refresh": {
+                "url": "https://api.example/auth/refresh",
+                "cookies": { "refresh_token": "{refresh_token}", "device": "{cookie.device}" },
+            },
+        }],
+    })
+}
+
+fn sign_in(world: &World, browser: &mut Browser, fields: &[(&str, &str)]) -> Answer {
+    let csrf = browser.csrf(world);
+    let mut all = vec![("csrfToken", csrf.as_str()), ("callbackUrl", "/dashboard")];
+    all.extend_from_slice(fields);
+    browser.post(world, CALLBACK, &all)
+}
+
+pub fn sign_in_as_ada(world: &World, browser: &mut Browser) -> Answer {
+    sign_in(world, browser, &[("email", EMAIL), ("password", PASSWORD)])
+}
+
+/// What is sealed in the session.
+pub fn sealed(world: &World, browser: &Browser) -> Value {
+    let keys = Keyring::new(vec![Secret::new(SECRET)]).unwrap();
+    let token = browser.cookie(SESSION).expect("a session");
+    Value::Object(seal::open(&keys, Dialect::AuthJsV5, SESSION, token, world.now()).unwrap())
+}
+
+#[test]
+fn an_api_that_answers_with_tokens_signs_in() {
+    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    let answer = sign_in_as_ada(&world, &mut browser);
+    assert_eq!((answer.status, answer.location()), (302, "https://app.example.com/dashboard"));
+    assert_eq!(answer.headers.get("cache-control"), Some("private, no-store"));
+
+    let asked = world.api.asked("/sign-in");
+    let [login] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!(login.method, "POST");
+    assert_eq!(login.headers.get("accept"), Some("application/json"));
+    assert!(login.headers.get("user-agent").is_some_and(|agent| agent.starts_with("Vestibule/")));
+    assert!(!login.headers.contains("authorization") && !login.headers.contains("cookie"));
+    assert_eq!(
+        login.json(),
+        json!({ "email": EMAIL, "password": PASSWORD,
+                "device": { "kind": "web", "tags": ["{ email }", 1, true, null] } })
+    );
+
+    let session = sealed(&world, &browser);
+    assert_eq!(session["sub"], "17");
+    assert_eq!(session["name"], "Ada Lovelace");
+    assert_eq!(session["email"], EMAIL);
+    assert_eq!(session["picture"], json!(null));
+    assert_eq!(session["provider"], "credentials");
+    assert_eq!(session["access_token"], "access-ada");
+    assert_eq!(session["refresh_token"], "refresh-ada");
+    assert_eq!(session["expires_at"], world.now().seconds() + 3600);
+    assert_eq!(session["roles"], json!(["admin", "user"]));
+    assert_eq!((&session["city"], &session["plan"]), (&json!("London"), &json!("pro")));
+    assert_eq!(session["profile"]["address"], json!({ "city": "London" }));
+    assert_eq!(
+        browser.session(&world),
+        json!({
+            "user": { "name": "Ada Lovelace", "email": EMAIL, "roles": ["admin", "user"] },
+            "access_token": "access-ada",
+            "expires": "2026-12-21T19:40:00.000Z",
+        })
+    );
+    let forwarded = browser.open(&world, &format!("{APP}/x")).forwarded.expect("forwarded");
+    assert_eq!(forwarded.request.headers.get("authorization"), Some("Bearer access-ada"));
+}
+
+#[test]
+fn an_api_whose_token_says_everything_signs_in() {
+    let (world, mut browser) = (World::with(token_api()), Browser::new());
+    assert_eq!(sign_in_as_ada(&world, &mut browser).location(), "https://app.example.com/dashboard");
+    let asked = world.api.asked("/v2/login");
+    assert_eq!(asked[0].headers.get("x-client"), Some("web ada@example.com"));
+    let query = "mutation($input:Login!){login(input:$input){token refreshToken}} {viewer}";
+    assert_eq!(asked[0].json()["query"], query);
+    assert_eq!(asked[0].json()["variables"], json!({ "input": { "name": EMAIL, "password": PASSWORD } }));
+
+    let session = sealed(&world, &browser);
+    assert_eq!((&session["sub"], &session["name"]), (&json!("u-1"), &json!("Ada")));
+    assert_eq!(session["groups"], json!(["a"]));
+    assert_eq!(session["expires_at"], world.now().seconds() + 900);
+    assert_eq!(session["refresh_expires_at"], world.now().seconds() + 86_400);
+    assert_eq!(world.api.count(), 1, "nobody asked for a profile");
+}
+
+#[test]
+fn an_api_that_sets_cookies_signs_in_and_gets_them_back() {
+    let (world, mut browser) = (World::with(cookie_api()), Browser::new());
+    let answer = sign_in_as_ada(&world, &mut browser);
+    assert_eq!(answer.location(), "https://app.example.com/dashboard");
+    let login = &world.api.asked("/auth/login")[0];
+    assert_eq!(
+        login.json(),
+        json!({ "email": EMAIL, "password": PASSWORD }),
+        "the body where none is written"
+    );
+    let profile = &world.api.asked("/users/me")[0];
+    assert_eq!(profile.headers.get("cookie"), Some("access_token=access-c-1"), "by path and age");
+    assert_eq!(profile.headers.get("authorization"), Some("Bearer access-c-1"));
+
+    let session = sealed(&world, &browser);
+    assert_eq!(session["sub"], "c-1");
+    // The profile's answer rotated both.
+    assert_eq!(session["access_token"], "access-c-2");
+    assert_eq!(session["refresh_token"], "refresh-c-2");
+    assert_eq!(session["expires_at"], world.now().seconds() + 900);
+    assert_eq!(session["refresh_expires_at"], 1_797_881_690);
+    assert_eq!(session["api_cookies"], json!({ "device": "d%3A1" }), "what a refresh will send, and no more");
+    let of_the_api = answer.headers.get_all("set-cookie").any(|cookie| cookie.contains("access-c"));
+    assert!(!of_the_api, "the API's cookies are not the browser's");
+}
+
+#[test]
+fn a_form_is_sent_as_one() {
+    let mut settings = json_api();
+    settings["providers"][0]["login"] = json!({
+        "url": "https://api.example/form",
+        "content_type": "form",
+        "body": { "grant_type": "password", "username": "{email}", "password": "{password}", "code": "{code}" },
+        "access_token": "body.accessToken",
+        "expires_in": "body.expiresIn",
+    });
+    settings["providers"][0].as_object_mut().unwrap().remove("refresh");
+    let (world, mut browser) = (World::with(settings), Browser::new());
+    sign_in_as_ada(&world, &mut browser);
+    assert_eq!(sealed(&world, &browser)["expires_at"], world.now().seconds() + 60);
+    assert!(!world.api.asked("/form")[0].body.contains("code"));
+}
+
+#[test]
+fn further_fields_go_along_and_nothing_else_does() {
+    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    let fields = [("email", EMAIL), ("password", PASSWORD), ("code", "123456"), ("role", "admin")];
+    sign_in(&world, &mut browser, &fields);
+    let asked = world.api.asked("/sign-in");
+    assert_eq!(asked[0].json()["otp"], "123456");
+    for foreign in ["role", "csrfToken", "callbackUrl", "dashboard"] {
+        assert!(!asked[0].body.contains(foreign), "{foreign}");
+    }
+}
+
+#[test]
+fn a_script_may_send_json() {
+    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    let csrf = browser.csrf(&world);
+    let body =
+        json!({ "csrfToken": csrf, "callbackUrl": "/x", "email": EMAIL, "password": PASSWORD, "code": 7 });
+    let headers = [("content-type", "application/json"), ("x-auth-return-redirect", "1")];
+    let answer = browser.send(&world, "POST", CALLBACK, &headers, body.to_string().as_bytes());
+    assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"url":"https://app.example.com/x"}"#));
+    assert_eq!(world.api.asked("/sign-in")[0].json()["otp"], "7");
+    assert_eq!(sealed(&world, &browser)["sub"], "17");
+
+    let wrong = json!({ "csrfToken": csrf, "email": EMAIL, "password": "wrong" });
+    let answer = browser.send(&world, "POST", CALLBACK, &headers, wrong.to_string().as_bytes());
+    let url = refused("invalid_credentials");
+    assert_eq!((answer.status, answer.body), (200, json!({ "url": url }).to_string()));
+}
+
+#[test]
+fn login_csrf_a_post_without_the_token_is_refused_before_anybody_is_asked() {
+    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    browser.csrf(&world);
+    let credentials = [("email", EMAIL), ("password", PASSWORD)];
+    let other = "f".repeat(64);
+    for token in [vec![], vec![("csrfToken", "")], vec![("csrfToken", other.as_str())]] {
+        let fields: Vec<_> = token.into_iter().chain(credentials).collect();
+        assert_eq!(browser.post(&world, CALLBACK, &fields).location(), NO_CSRF);
+    }
+    assert_eq!(world.api.count(), 0);
+    assert_eq!(browser.cookie(SESSION), None);
+}
+
+#[test]
+fn what_is_not_filled_in_is_refused_before_anybody_is_asked() {
+    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    let long = "x".repeat(5000);
+    for fields in [
+        vec![],
+        vec![("email", EMAIL)],
+        vec![("email", EMAIL), ("password", "")],
+        vec![("Email", EMAIL), ("password", PASSWORD)],
+        vec![("email", EMAIL), ("password", long.as_str())],
+        vec![("email", EMAIL), ("password", PASSWORD), ("code", long.as_str())],
+    ] {
+        assert_eq!(
+            sign_in(&world, &mut browser, &fields).location(),
+            refused("credentials"),
+            "{fields:.30?}"
+        );
+    }
+    for twice in ["email", "password", "code", "callbackUrl"] {
+        let fields = [("email", EMAIL), ("password", PASSWORD), ("code", "1"), (twice, "again")];
+        assert_eq!(sign_in(&world, &mut browser, &fields).status, 400, "{twice}");
+    }
+    assert_eq!(world.api.count(), 0);
+}
+
+#[test]
+fn header_smuggling_what_is_filled_in_cannot_end_a_header_field() {
+    let (world, mut browser) = (World::with(token_api()), Browser::new());
+    for email in ["a\r\nX-Admin: 1", "a\nb", "ä", "a\0"] {
+        let answer = sign_in(&world, &mut browser, &[("email", email), ("password", PASSWORD)]);
+        assert_eq!(answer.location(), refused("credentials"), "{email:?}");
+    }
+    assert_eq!(world.api.count(), 0);
+}
+
+#[test]
+fn a_refusal_carries_the_apis_own_code_where_it_is_a_code() {
+    let long = "x".repeat(65);
+    for (status, error, code) in [
+        (401, json!("invalid_credentials"), "invalid_credentials"),
+        (400, json!("E-1.2_x"), "E-1.2_x"),
+        (403, json!(1001), "1001"),
+        (422, json!(null), "credentials"),
+        (401, json!("No such user, sorry"), "credentials"),
+        (401, json!(long), "credentials"),
+        (401, json!("a&error=AccessDenied"), "credentials"),
+        (401, json!("ünknown"), "credentials"),
+        (401, json!({ "code": "x" }), "credentials"),
+        (200, json!("locked"), "locked"),
+        (200, json!({ "code": "x" }), "credentials"),
+        (200, json!(true), "true"),
+        (404, json!("unknown_user"), "unknown_user"),
+        (423, json!("locked"), "locked"),
+        (429, json!(null), "rate_limited"),
+        (429, json!("slow_down"), "slow_down"),
+        // The API repeats what it did not like.
+        (401, json!("hunter3"), "credentials"),
+        (401, json!("HUNTER3"), "credentials"),
+    ] {
+        let (world, mut browser) = (World::with(json_api()), Browser::new());
+        let body = json!({ "error": error, "accessToken": "access-ada" });
+        world.api.answers_json("/sign-in", status, &body);
+        let answer = sign_in(&world, &mut browser, &[("email", EMAIL), ("password", "hunter3")]);
+        assert_eq!(answer.location(), refused(code), "{status} {error}");
+        assert_eq!(browser.cookie(SESSION), None);
+        assert!(world.log_text().starts_with("Info"), "{}", world.log_text());
+        assert!(!world.log_text().to_ascii_lowercase().contains("hunter3"));
+    }
+}
+
+#[test]
+fn an_empty_error_is_none() {
+    for error in [json!(null), json!(false), json!(0), json!(""), json!([]), json!({})] {
+        let (world, mut browser) = (World::with(json_api()), Browser::new());
+        let body = json!({ "error": error, "accessToken": "access-ada" });
+        world.api.answers_json("/sign-in", 200, &body);
+        sign_in_as_ada(&world, &mut browser);
+        assert_eq!(sealed(&world, &browser)["sub"], "17", "{error}");
+    }
+}
+
+#[test]
+fn a_refusal_need_not_be_json() {
+    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    for (status, code) in [(401, "credentials"), (429, "rate_limited")] {
+        world.api.answers("/sign-in", status, &[("content-type", "text/html")], "<h1>No</h1>");
+        assert_eq!(sign_in_as_ada(&world, &mut browser).location(), refused(code));
+    }
+}
+
+#[test]
+fn errors_with_200_and_refusals_with_422_are_the_persons() {
+    for (settings, code) in [(token_api(), "E_LOGIN.1"), (cookie_api(), "locked")] {
+        let (world, mut browser) = (World::with(settings), Browser::new());
+        let answer = sign_in(&world, &mut browser, &[("email", EMAIL), ("password", "hunter3")]);
+        assert_eq!(answer.location(), refused(code));
+        assert!(!world.log_text().contains("hunter3"), "{}", world.log_text());
+    }
+}
+
+#[test]
+fn a_refusal_leaves_the_session_that_is_there() {
+    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    sign_in_as_ada(&world, &mut browser);
+    let before = browser.cookie(SESSION).unwrap().to_owned();
+    sign_in(&world, &mut browser, &[("email", EMAIL), ("password", "wrong")]);
+    assert_eq!(browser.cookie(SESSION), Some(before.as_str()));
+}
+
+#[test]
+fn session_fixation_every_login_makes_a_new_session_id() {
+    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    sign_in_as_ada(&world, &mut browser);
+    let first = sealed(&world, &browser);
+    sign_in_as_ada(&world, &mut browser);
+    assert_ne!(sealed(&world, &browser)["sid"], first["sid"]);
+}
+
+#[test]
+fn an_api_that_does_not_work_is_no_wrong_password() {
+    type Fault = fn(&World);
+    const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
+    const HTML: [(&str, &str); 1] = [("content-type", "text/html")];
+    let faults: [(&str, Fault, &str); 17] = [
+        (
+            "login down",
+            |w| w.api.fails("/sign-in", FetchError::Connection("refused".into())),
+            "login gave no answer",
+        ),
+        (
+            "login slow",
+            |w| w.api.fails("/sign-in", FetchError::Timeout(Duration::from_secs(10))),
+            "no answer within",
+        ),
+        ("login 500", |w| w.api.answers_json("/sign-in", 500, &json!({ "error": "x" })), "status 500"),
+        (
+            "login 503",
+            |w| w.api.answers("/sign-in", 503, &HTML, "busy"),
+            "login: the provider is unavailable",
+        ),
+        (
+            "login 404",
+            |w| w.api.answers("/sign-in", 404, &HTML, "none"),
+            "login: the provider answered with status 404",
+        ),
+        ("login 405", |w| w.api.answers_json("/sign-in", 405, &json!({})), "status 405"),
+        (
+            "login 302",
+            |w| w.api.answers("/sign-in", 302, &[("location", "/")], ""),
+            "redirects are not followed",
+        ),
+        (
+            "login html",
+            |w| w.api.answers("/sign-in", 200, &HTML, "hunter2-token"),
+            r#"content type \"text/html\""#,
+        ),
+        ("login garbage", |w| w.api.answers("/sign-in", 200, &JSON, "{hunter2-token"), "cannot be read"),
+        ("login empty", |w| w.api.answers("/sign-in", 204, &[], ""), "without a content type"),
+        (
+            "no token",
+            |w| w.api.answers_json("/sign-in", 200, &json!({ "accesToken": "hunter2-token" })),
+            "no access token at body.accessToken",
+        ),
+        (
+            "token is no text",
+            |w| w.api.answers_json("/sign-in", 200, &json!({ "accessToken": 7 })),
+            "no access token",
+        ),
+        (
+            "unfit token",
+            |w| w.api.answers_json("/sign-in", 200, &json!({ "accessToken": "hunter2-token\r\nX: y" })),
+            "body.accessToken is no token",
+        ),
+        ("profile down", |w| w.api.fails("/me", FetchError::TooLarge(7)), "profile gave no answer"),
+        (
+            "profile 401",
+            |w| w.api.answers_json("/me", 401, &json!({})),
+            "profile: the provider answered with status 401",
+        ),
+        (
+            "profile html",
+            |w| w.api.answers("/me", 200, &HTML, "hunter2-token"),
+            "profile: the provider answered with content type",
+        ),
+        (
+            "no id",
+            |w| w.api.answers_json("/me", 200, &json!({ "id": {}, "email": "hunter2-token" })),
+            "user.id",
+        ),
+    ];
+    for (name, fault, log) in faults {
+        let (world, mut browser) = (World::with(json_api()), Browser::new());
+        fault(&world);
+        assert_eq!(sign_in_as_ada(&world, &mut browser).location(), ERROR, "{name}");
+        assert_eq!(browser.cookie(SESSION), None, "{name}");
+        let logged = world.log_text();
+        assert!(logged.contains(log) && logged.contains("credentials"), "{name}: {logged}");
+        assert!(logged.starts_with("Warn") && !logged.contains("hunter2"), "{name}: {logged}");
+    }
+}
+
+#[test]
+fn a_profile_that_does_not_fit_is_told_and_not_cut() {
+    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    world.api.answers_json("/me", 200, &json!({ "id": 1, "bio": "b".repeat(60_000) }));
+    assert_eq!(sign_in_as_ada(&world, &mut browser).location(), ERROR);
+    assert!(world.log_text().contains("put fewer or smaller claims into it"), "{}", world.log_text());
+
+    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    world.api.answers_json("/me", 200, &json!({ "id": 1, "bio": "b".repeat(270_000) }));
+    assert_eq!(sign_in_as_ada(&world, &mut browser).location(), ERROR);
+    assert!(world.log_text().contains("larger than 262144 bytes"), "{}", world.log_text());
+}
+
+#[test]
+fn the_end_of_a_token_is_read_in_every_way_that_apis_write_it() {
+    let now = World::new().now().seconds();
+    let (later, own) = (now + 100, jwt(&json!({ "exp": now + 50 })));
+    let rfc = vestibule_core::time::Timestamp::from_seconds(later).to_rfc3339();
+    for (key, value, token, expires) in [
+        ("expires_in", json!(100), "opaque", Some(later)),
+        ("expires_in", json!("100"), "opaque", Some(later)),
+        ("expires_in", json!(100.9), "opaque", Some(later)),
+        ("expires_in", json!(-5), "opaque", Some(now)),
+        ("expires_in", json!(u64::MAX), "opaque", None),
+        ("expires_in", json!("soon"), own.as_str(), Some(now + 50)),
+        ("expires_in", json!(true), own.as_str(), Some(now + 50)),
+        ("expires_in", json!(null), own.as_str(), Some(now + 50)),
+        ("expires_in", json!(100), own.as_str(), Some(later)),
+        ("expires_at", json!(later), "opaque", Some(later)),
+        ("expires_at", json!(later * 1000), "opaque", Some(later)),
+        ("expires_at", json!((later * 1000).to_string()), "opaque", Some(later)),
+        ("expires_at", json!(rfc), "opaque", Some(later)),
+        ("expires_at", json!("tomorrow"), "opaque", None),
+        ("other", json!(7), "opaque", None),
+        ("other", json!(7), own.as_str(), Some(now + 50)),
+        ("other", json!(7), "a.b.c", None),
+    ] {
+        let mut settings = json_api();
+        let login = settings["providers"][0]["login"].as_object_mut().unwrap();
+        login.remove("expires_in");
+        if key != "other" {
+            login.insert(key.to_owned(), json!("body.end"));
+        }
+        let (world, mut browser) = (World::with(settings), Browser::new());
+        world.api.answers_json("/sign-in", 200, &json!({ "accessToken": token, "end": value }));
+        world.api.answers_json("/me", 200, &json!({ "id": 1 }));
+        sign_in_as_ada(&world, &mut browser);
+        let found = sealed(&world, &browser).get("expires_at").cloned();
+        assert_eq!(found, expires.map(|at| json!(at)), "{key} {value} {token}");
+    }
+}
+
+#[test]
+fn a_token_may_come_in_a_header_field() {
+    let mut settings = json_api();
+    settings["providers"][0]["login"]["access_token"] = json!("header.Authorization");
+    let (world, mut browser) = (World::with(settings), Browser::new());
+    world.api.answers("/sign-in", 200, &[("authorization", "Bearer access-ada")], "");
+    sign_in_as_ada(&world, &mut browser);
+    assert_eq!(sealed(&world, &browser)["access_token"], "access-ada");
+}
+
+#[test]
+fn a_missing_refresh_token_is_told_and_is_no_failure() {
+    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    world.api.answers_json("/sign-in", 200, &json!({ "accessToken": "access-ada" }));
+    sign_in_as_ada(&world, &mut browser);
+    assert_eq!(sealed(&world, &browser).get("refresh_token"), None);
+    assert_eq!(world.log_text().matches("no refresh token at body.refreshToken").count(), 1);
+}
+
+#[test]
+fn the_profile_request_can_be_a_query() {
+    let mut settings = json_api();
+    settings["providers"][0]["profile"] = json!({
+        "url": "https://api.example/me",
+        "method": "POST",
+        "headers": { "Authorization": "Token {access_token}", "X-Plan": "{login.plan}" },
+        "body": { "query": "query { me { id } }", "variables": { "plan": "{login.plan}", "n": "{login.expiresIn}" } },
+    });
+    let (world, mut browser) = (World::with(settings), Browser::new());
+    world.api.answers_json("/me", 200, &json!({ "id": 1 }));
+    sign_in_as_ada(&world, &mut browser);
+    let asked = &world.api.asked("/me")[0];
+    assert_eq!(asked.headers.get_all("authorization").collect::<Vec<_>>(), ["Token access-ada"]);
+    assert_eq!(asked.headers.get("x-plan"), Some("pro"));
+    let body = json!({ "query": "query { me { id } }", "variables": { "plan": "pro", "n": 3600 } });
+    assert_eq!(asked.json(), body);
+}
+
+#[test]
+fn the_api_is_told_who_asks_as_cloudflare_says() {
+    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    let csrf = browser.csrf(&world);
+    let fields = [("csrfToken", csrf.as_str()), ("email", EMAIL), ("password", PASSWORD)];
+    for (sent, told) in
+        [("203.0.113.9", Some("203.0.113.9")), ("2001:db8::1", Some("2001:db8::1")), ("x, y", None)]
+    {
+        let headers = [("cf-connecting-ip", sent), ("x-forwarded-for", "6.6.6.6")];
+        browser.post_with(&world, CALLBACK, &fields, &headers);
+        for path in ["/sign-in", "/me"] {
+            assert_eq!(world.api.asked(path).last().unwrap().headers.get("x-forwarded-for"), told, "{sent}");
+        }
+    }
+}
+
+#[test]
+fn no_password_is_in_a_log_a_session_or_an_answer() {
+    for settings in [json_api(), token_api(), cookie_api()] {
+        for password in [PASSWORD, "hunter2-wrong"] {
+            let (world, mut browser) = (World::with(settings.clone()), Browser::new());
+            let answer = sign_in(&world, &mut browser, &[("email", EMAIL), ("password", password)]);
+            assert!(!format!("{answer:?}").contains("hunter2"), "{answer:?}");
+            assert!(!world.log_text().contains("hunter2"), "{}", world.log_text());
+            if browser.cookie(SESSION).is_some() {
+                assert!(!sealed(&world, &browser).to_string().contains("hunter2"));
+                for token in ["access-ada", "refresh-ada", "access-c", "refresh-c", "refresh-v2"] {
+                    assert!(!world.log_text().contains(token), "{}", world.log_text());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn only_a_post_to_its_own_callback_reaches_the_api() {
+    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    let csrf = browser.csrf(&world);
+    let get = browser.open(&world, &format!("{CALLBACK}?csrfToken={csrf}&email=a&password=b"));
+    assert_eq!((get.status, get.location()), (302, ERROR));
+    let fields = [("csrfToken", csrf.as_str()), ("email", EMAIL), ("password", PASSWORD)];
+    let sign_in = browser.post(&world, &format!("{APP}/auth/signin/credentials"), &fields);
+    assert_eq!((sign_in.status, sign_in.location()), (302, "https://app.example.com/auth/signin"));
+    let unknown = browser.post(&world, &format!("{APP}/auth/callback/nobody"), &fields);
+    assert_eq!((unknown.status, unknown.location()), (302, ERROR));
+    // Nothing of the query is taken for a field.
+    let in_query = format!("{CALLBACK}?email={EMAIL}&password=b");
+    let answer = browser.post(&world, &in_query, &[("csrfToken", &csrf)]);
+    assert_eq!(answer.location(), refused("credentials"));
+    assert_eq!(world.api.count(), 0);
+}
+
+#[test]
+fn a_refusal_goes_to_the_sites_own_page_with_its_code() {
+    let mut settings = json_api();
+    settings["pages"] = json!({ "sign_in": "/login" });
+    let (world, mut browser) = (World::with(settings), Browser::new());
+    let answer = sign_in(&world, &mut browser, &[("email", EMAIL), ("password", "wrong")]);
+    let page = "https://app.example.com/login?error=CredentialsSignin&code=invalid_credentials";
+    assert_eq!(answer.location(), page);
+}
+
+#[test]
+fn the_provider_is_listed_and_has_its_form() {
+    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    let listed: Value =
+        serde_json::from_str(&browser.fetch(&world, &format!("{APP}/auth/providers")).body).unwrap();
+    assert_eq!(
+        listed,
+        json!({ "credentials": {
+            "id": "credentials", "name": "Credentials", "type": "credentials",
+            "signinUrl": "https://app.example.com/auth/signin/credentials",
+            "callbackUrl": CALLBACK,
+        } })
+    );
+    let page = browser.open(&world, &format!("{APP}/auth/signin")).body;
+    for part in [
+        r#"action="https://app.example.com/auth/callback/credentials""#,
+        r#"name="csrfToken""#,
+        r#"name="callbackUrl""#,
+        r#"name="email" type="email""#,
+        r#"autocomplete="username""#,
+        r#"name="password" type="password""#,
+        r#"autocomplete="current-password""#,
+        r#"autocomplete="one-time-code""#,
+        ">One-time code<",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert_eq!(page.matches(" required").count(), 2, "the code is optional");
+}
+
+#[test]
+fn whom_the_api_knows_may_still_not_be_let_in() {
+    let mut settings = json_api();
+    settings["providers"][0]["allow"] = json!({ "profile.roles": ["owner"] });
+    let (world, mut browser) = (World::with(settings), Browser::new());
+    let denied = "https://app.example.com/auth/error?error=AccessDenied";
+    assert_eq!(sign_in_as_ada(&world, &mut browser).location(), denied);
+    assert_eq!(browser.cookie(SESSION), None);
+}
+
+#[test]
+fn people_who_lack_a_part_of_the_identifier_are_not_one_person() {
+    let mut settings = json_api();
+    settings["providers"][0]["user"]["id"] = json!("{profile.realm}-{profile.id}");
+    for (profile, subject) in [
+        (json!({ "realm": "r", "id": 1 }), Some("r-1")),
+        (json!({ "realm": "r" }), None),
+        (json!({ "realm": "", "id": 1 }), None),
+        (json!({ "realm": null, "id": 1 }), None),
+        (json!({}), None),
+        (json!([]), None),
+    ] {
+        let (world, mut browser) = (World::with(settings.clone()), Browser::new());
+        world.api.answers_json("/me", 200, &profile);
+        let answer = sign_in_as_ada(&world, &mut browser);
+        match subject {
+            Some(subject) => {
+                let session = sealed(&world, &browser);
+                assert_eq!((&session["sub"], &session["name"]), (&json!(subject), &json!(null)), "{profile}");
+            }
+            None => assert_eq!(answer.location(), ERROR, "{profile}"),
+        }
+    }
+}
+
+#[test]
+fn the_client_of_next_auth_4_knows_a_refusal_by_its_status() {
+    for (dialect, refused) in [
+        ("authjs-v5", refused("invalid_credentials")),
+        (
+            "next-auth-v4",
+            "https://app.example.com/auth/error?error=CredentialsSignin&provider=credentials".to_owned(),
+        ),
+    ] {
+        let mut settings = json_api();
+        settings["dialect"] = json!(dialect);
+        let (world, mut browser) = (World::with(settings), Browser::new());
+        let mut sign_in = |password| {
+            let fields = [("email", EMAIL), ("password", password), ("json", "true")];
+            let answer = sign_in(&world, &mut browser, &fields);
+            let body: Value = serde_json::from_str(&answer.body).unwrap();
+            (answer.status, body["url"].as_str().unwrap().to_owned(), answer.headers.contains("location"))
+        };
+        assert_eq!(sign_in("wrong"), (401, refused, false), "{dialect}");
+        assert_eq!(
+            sign_in(PASSWORD),
+            (200, "https://app.example.com/dashboard".to_owned(), false),
+            "{dialect}"
+        );
+    }
+}

@@ -1,0 +1,352 @@
+//! The two dialects of Auth.js: what each one answers, and how a session gets from one to the other.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use vestibule_core::config::Dialect;
+use vestibule_core::jose::kdf::Keyring;
+use vestibule_core::secret::Secret;
+use vestibule_core::session::seal;
+
+use crate::world::{APP, Answer, Browser, SECRET, World, settings};
+
+const V5: &str = "__Secure-authjs.session-token";
+const V4: &str = "__Secure-next-auth.session-token";
+const DAY: Duration = Duration::from_hours(24);
+
+fn v4_settings() -> Value {
+    let mut settings = settings();
+    settings["dialect"] = json!("next-auth-v4");
+    settings
+}
+
+fn v4() -> World {
+    World::with(v4_settings())
+}
+
+/// A session as Auth.js itself makes it: nothing in it is ours.
+fn of_authjs(world: &World, dialect: Dialect, claims: &Value) -> String {
+    let salt = if dialect == Dialect::AuthJsV5 { V5 } else { "" };
+    let keys = Keyring::new(vec![Secret::new(SECRET)]).unwrap();
+    let claims: Map<String, Value> = claims.as_object().unwrap().clone();
+    seal::seal(&keys, dialect, salt, &claims, DAY * 30, world.now(), &mut |bytes| world.fill_random(bytes))
+}
+
+fn ada() -> Value {
+    json!({ "name": "Ada", "email": "ada@example.com", "picture": null, "sub": "1" })
+}
+
+fn sessions(browser: &Browser) -> Vec<&str> {
+    browser.cookie_names().into_iter().filter(|name| name.contains("session-token")).collect()
+}
+
+fn json_of(answer: &Answer) -> Value {
+    serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {answer:?}"))
+}
+
+#[test]
+fn the_cookies_of_v4_have_its_names() {
+    let (world, mut browser) = (v4(), Browser::new());
+    browser.sign_in(&world, "bob", "/dashboard");
+    assert_eq!(
+        browser.cookie_names(),
+        ["__Host-next-auth.csrf-token", "__Secure-next-auth.callback-url", V4]
+    );
+    assert!(browser.cookie(V4).unwrap().starts_with("eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0.."));
+    assert_eq!(browser.session(&world)["user"]["name"], "bob");
+    assert_eq!(browser.open(&world, &format!("{APP}/dashboard")).status, 200);
+}
+
+#[test]
+fn nobody_is_an_empty_object_in_v4() {
+    let (world, mut browser) = (v4(), Browser::new());
+    assert_eq!(browser.session(&world), json!({}));
+    browser.plant(V4, "junk");
+    assert_eq!(browser.session(&world), json!({}));
+    assert_eq!(browser.cookie(V4), None);
+}
+
+#[test]
+fn a_session_of_authjs_itself_works_as_it_is() {
+    for (dialect, name, settings) in
+        [(Dialect::AuthJsV5, V5, settings()), (Dialect::NextAuthV4, V4, v4_settings())]
+    {
+        let (world, mut browser) = (World::with(settings), Browser::new());
+        browser.plant(name, &of_authjs(&world, dialect, &ada()));
+        let session = browser.session(&world);
+        assert_eq!(session["user"], json!({ "name": "Ada", "email": "ada@example.com", "image": null }));
+        let answer = browser.open(&world, &format!("{APP}/dashboard"));
+        let seen = answer.forwarded.expect("it passes").request;
+        assert_eq!(seen.headers.get("x-user-email"), Some("ada@example.com"));
+        assert_eq!(seen.headers.get("authorization"), None, "there is no access token in it");
+        world.pass(DAY);
+        let before = browser.cookie(name).unwrap().to_owned();
+        browser.session(&world);
+        assert_ne!(browser.cookie(name), Some(before.as_str()), "it is renewed like any other");
+    }
+}
+
+#[test]
+fn changing_the_dialect_signs_nobody_out() {
+    for (old, old_name, new, new_name) in [(v4(), V4, World::new(), V5), (World::new(), V5, v4(), V4)] {
+        let mut browser = Browser::new();
+        browser.sign_in(&old, "bob", "/");
+        let before = browser.session(&old);
+
+        // A script's request: nothing is asked of the session route yet.
+        let mut by_session = browser.clone();
+        assert_eq!(by_session.session(&new)["user"], before["user"]);
+        assert_eq!(sessions(&by_session), [new_name], "the other one is gone in the same response");
+
+        let answer = browser.open(&new, &format!("{APP}/dashboard"));
+        assert_eq!(answer.status, 200);
+        assert_eq!(sessions(&browser), [new_name], "a page will do too");
+        let first = browser.cookie(new_name).unwrap().to_owned();
+        browser.session(&new);
+        assert_eq!(browser.cookie(new_name), Some(first.as_str()), "once is enough");
+        assert_eq!(sessions(&browser), [new_name]);
+        assert!(browser.cookie(old_name).is_none());
+    }
+}
+
+#[test]
+fn a_chunked_session_changes_its_dialect_whole() {
+    let (old, new, mut browser) = (v4(), World::new(), Browser::new());
+    old.provider.lies_at("userinfo", |u| u["roles"] = json!(vec!["x".repeat(100); 60]));
+    browser.sign_in(&old, "bob", "/");
+    assert_eq!(sessions(&browser), [format!("{V4}.0"), format!("{V4}.1"), format!("{V4}.2")]);
+    assert_eq!(browser.session(&new)["user"]["roles"].as_array().unwrap().len(), 60);
+    assert_eq!(sessions(&browser), [format!("{V5}.0"), format!("{V5}.1"), format!("{V5}.2")]);
+}
+
+#[test]
+fn the_own_dialect_comes_first_and_a_bad_one_does_not_hide_the_other() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    let grace = json!({ "name": "Grace", "sub": "2" });
+    browser.plant(V5, &of_authjs(&world, Dialect::AuthJsV5, &ada()));
+    browser.plant(V4, &of_authjs(&world, Dialect::NextAuthV4, &grace));
+    assert_eq!(browser.session(&world)["user"]["name"], "Ada");
+    browser.plant(V5, "junk");
+    assert_eq!(browser.session(&world)["user"]["name"], "Grace");
+    assert_eq!(sessions(&browser), [V5]);
+    assert_eq!(browser.session(&world)["user"]["name"], "Grace", "it was written over the junk");
+}
+
+#[test]
+fn session_confusion_a_session_of_one_dialect_does_not_open_under_the_name_of_the_other() {
+    let world = World::new();
+    for (name, dialect) in [(V5, Dialect::NextAuthV4), (V4, Dialect::AuthJsV5)] {
+        let mut browser = Browser::new();
+        browser.plant(name, &of_authjs(&world, dialect, &ada()));
+        assert_eq!(browser.session(&world), Value::Null, "{name}");
+        assert!(sessions(&browser).is_empty(), "what opens nowhere is cleared away");
+    }
+}
+
+#[test]
+fn logout_that_can_be_undone_signing_out_erases_both_dialects() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    browser.plant(V5, &of_authjs(&world, Dialect::AuthJsV5, &ada()));
+    for chunk in [".0", ".1"] {
+        browser.plant(&format!("{V4}{chunk}"), "part");
+    }
+    let csrf = browser.csrf(&world);
+    browser.post(&world, &format!("{APP}/auth/signout"), &[("csrfToken", &csrf)]);
+    assert!(sessions(&browser).is_empty(), "{:?}", sessions(&browser));
+}
+
+#[test]
+fn stale_claims_signing_in_replaces_the_session_of_the_other_dialect() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    browser.plant(V4, &of_authjs(&world, Dialect::NextAuthV4, &ada()));
+    browser.sign_in(&world, "bob", "/");
+    assert_eq!(sessions(&browser), [V5]);
+    assert_eq!(browser.session(&world)["user"]["name"], "bob");
+}
+
+#[test]
+fn a_host_only_cookie_of_authjs_does_not_outlive_the_shared_one() {
+    let mut shared = settings();
+    shared["cookies"] = json!({ "domain": "example.com" });
+    let (world, mut browser) = (World::with(shared), Browser::new());
+    browser.plant(V5, &of_authjs(&world, Dialect::AuthJsV5, &ada()));
+    let answer = browser.sign_in(&world, "bob", "/");
+    let session: Vec<&str> =
+        answer.headers.get_all("set-cookie").filter(|cookie| cookie.starts_with(V5)).collect();
+    assert_eq!(session.len(), 2, "{session:?}");
+    assert!(
+        session[0].starts_with(&format!("{V5}=; Max-Age=0; Path=/")),
+        "host-only, and first: {session:?}"
+    );
+    assert!(session[1].contains("; Domain=example.com") && !session[1].contains("Max-Age"), "{session:?}");
+}
+
+#[test]
+fn the_absolute_age_of_a_session_of_authjs_counts_from_when_it_was_first_seen() {
+    let mut short = settings();
+    short["session"]["absolute_max_age"] = json!("3d");
+    let (world, mut browser) = (World::with(short), Browser::new());
+    browser.plant(V4, &of_authjs(&world, Dialect::NextAuthV4, &ada()));
+    for _ in 0..3 {
+        assert_eq!(browser.session(&world)["user"]["name"], "Ada");
+        world.pass(DAY);
+    }
+    assert_eq!(browser.session(&world), Value::Null);
+}
+
+#[test]
+fn without_the_csrf_token_v4_says_csrf_true_and_keeps_the_return_address() {
+    let world = v4();
+    for (route, location) in [("signin/acme", "signin"), ("signin", "signin"), ("signout", "signout")] {
+        let mut browser = Browser::new();
+        let answer = browser.post(&world, &format!("{APP}/auth/{route}"), &[("callbackUrl", "/dashboard")]);
+        assert_eq!((answer.status, answer.location()), (302, &*format!("{APP}/auth/{location}?csrf=true")));
+        assert!(browser.cookie("__Host-next-auth.csrf-token").is_some());
+        assert_eq!(
+            browser.cookie("__Secure-next-auth.callback-url"),
+            Some("https%3A%2F%2Fapp.example.com%2Fdashboard")
+        );
+    }
+    let mut browser = Browser::new();
+    let answer = browser.post(&world, &format!("{APP}/auth/session"), &[("data", "x")]);
+    assert_eq!((answer.status, json_of(&answer)), (400, json!({})));
+}
+
+#[test]
+fn what_fails_at_the_provider_has_v4_s_codes() {
+    let (world, mut browser) = (v4(), Browser::new());
+    let error = |code: &str| format!("{APP}/auth/error?error={code}");
+
+    let request = browser.begin(&world, "/");
+    let state = &request.params["state"];
+    let cancelled =
+        format!("{APP}/auth/callback/acme?error=access_denied&state={state}&iss=https%3A%2F%2Fidp.example");
+    let answer = browser.open(&world, &cancelled);
+    assert_eq!(answer.location(), error("Callback"));
+    let answer = browser.open(&world, answer.location());
+    assert_eq!(answer.location(), format!("{APP}/auth/signin?error=Callback"), "one may try again");
+
+    let answer = browser.open(&world, &format!("{APP}/auth/callback/acme?code=1"));
+    assert_eq!(answer.location(), error("OAuthCallback"));
+
+    let request = browser.begin(&world, "/");
+    let callback = world.provider.authorize(&request, "bob");
+    world.provider.goes_down("token");
+    assert_eq!(browser.open(&world, &callback).location(), error("OAuthCallback"));
+
+    let (world, mut browser) = (v4(), Browser::new());
+    world.provider.goes_down("discovery");
+    let csrf = browser.csrf(&world);
+    let answer = browser.post(&world, &format!("{APP}/auth/signin/acme"), &[("csrfToken", &csrf)]);
+    assert_eq!(answer.location(), error("OAuthSignin"));
+}
+
+#[test]
+fn what_is_not_there_is_told_in_v4_s_words() {
+    let (world, mut browser) = (v4(), Browser::new());
+    for (method, path) in [
+        ("GET", "nope"),
+        ("PUT", "session"),
+        ("DELETE", "signout"),
+        ("POST", "csrf"),
+        ("GET", "callback/nobody"),
+        ("GET", "verify-request"),
+    ] {
+        let answer = browser.send(&world, method, &format!("{APP}/auth/{path}"), &[], b"");
+        assert_eq!(
+            (answer.status, answer.body),
+            (400, format!("Error: This action with HTTP {method} is not supported by NextAuth.js"))
+        );
+    }
+}
+
+#[test]
+fn the_sign_in_page_of_v4_takes_a_provider_in_its_path() {
+    let (world, mut browser) = (v4(), Browser::new());
+    assert_eq!(browser.open(&world, &format!("{APP}/auth/signin/acme")).status, 200);
+}
+
+#[test]
+fn v4_calls_every_provider_oauth() {
+    let (world, mut browser) = (v4(), Browser::new());
+    assert_eq!(json_of(&browser.fetch(&world, &format!("{APP}/auth/providers")))["acme"]["type"], "oauth");
+    let (world, mut browser) = (World::new(), Browser::new());
+    assert_eq!(json_of(&browser.fetch(&world, &format!("{APP}/auth/providers")))["acme"]["type"], "oidc");
+}
+
+#[test]
+fn either_client_is_understood_in_either_dialect() {
+    for world in [World::new(), v4()] {
+        let mut browser = Browser::new();
+        let csrf = browser.csrf(&world);
+        let url = format!("{APP}/auth/signout");
+        let form = [("csrfToken", csrf.as_str()), ("callbackUrl", "/about")];
+        let v5 = browser.post_with(&world, &url, &form, &[("x-auth-return-redirect", "1")]);
+        assert_eq!((v5.status, json_of(&v5)), (200, json!({ "url": format!("{APP}/about") })));
+        let form = [form[0], form[1], ("json", "true")];
+        let v4 = browser.post(&world, &url, &form);
+        assert_eq!((v4.status, json_of(&v4)), (200, json!({ "url": format!("{APP}/about") })));
+        assert_eq!(v4.headers.get("location"), None);
+        for other in ["false", "1", ""] {
+            let form = [form[0], form[1], ("json", other)];
+            assert_eq!(browser.post(&world, &url, &form).status, 302, "{other}");
+        }
+    }
+}
+
+#[test]
+fn the_client_of_v4_reports_to_the_log_in_one_bounded_line() {
+    let (world, mut browser) = (v4(), Browser::new());
+    let url = format!("{APP}/auth/_log");
+    let tail = "x".repeat(5000);
+    let message = format!("failed\nINFO forged line\u{202e}{tail}");
+    let form =
+        [("level", "error"), ("code", "CLIENT_FETCH_ERROR"), ("message", &message), ("stack", "at secret()")];
+    let answer = browser.post(&world, &url, &form);
+    assert_eq!((answer.status, answer.body.as_str()), (200, ""));
+    assert_eq!(answer.headers.iter().count(), 0);
+    let log = world.log_text();
+    assert!(log.contains("CLIENT_FETCH_ERROR") && log.contains("failed?INFO forged line?xxx"), "{log}");
+    assert!(log.len() < 600 && log.lines().count() == 1 && !log.contains("secret"), "{log}");
+
+    assert_eq!(browser.send(&world, "POST", &url, &[], &vec![b'a'; 100_000]).status, 200);
+    assert_eq!(browser.send(&world, "POST", &url, &[("content-type", "application/json")], b"{").status, 200);
+    assert_eq!(browser.open(&world, &url).status, 400);
+    assert_eq!(browser.post(&World::new(), &url, &form).status, 400, "v5 has no such route");
+}
+
+#[test]
+fn the_sign_in_address_of_the_v4_client_leads_to_the_base_path() {
+    let world = v4();
+    let alias = format!("{APP}/api/auth/signin?error=SessionRequired&callbackUrl=https%3A%2F%2Fx");
+    let answer = Browser::new().open(&world, &alias);
+    assert_eq!(
+        (answer.status, answer.location()),
+        (302, &*format!("{APP}/auth/signin?error=SessionRequired&callbackUrl=https%3A%2F%2Fx"))
+    );
+    let answer = Browser::new().open(&world, &format!("{APP}/api/auth/signin"));
+    assert_eq!(answer.location(), format!("{APP}/auth/signin"));
+
+    let other = Browser::new().open(&world, &format!("{APP}/api/auth/session"));
+    assert!(other.location().starts_with(&format!("{APP}/auth/signin?callbackUrl=")), "the rules say");
+    let v5 = Browser::new().open(&World::new(), &alias);
+    assert!(v5.location().starts_with(&format!("{APP}/auth/signin?callbackUrl=")), "v5 has no such address");
+
+    let mut at_default = v4_settings();
+    at_default["base_path"] = json!("/api/auth");
+    let answer = Browser::new().open(&World::with(at_default), &alias);
+    assert_eq!(answer.status, 200, "there it is the sign-in page");
+}
+
+#[test]
+fn v4_s_error_page_does_not_mind_capitals() {
+    let (world, mut browser) = (v4(), Browser::new());
+    for (code, status) in
+        [("accessdenied", 403), ("CONFIGURATION", 500), ("Verification", 403), ("other", 200)]
+    {
+        let answer = browser.open(&world, &format!("{APP}/auth/error?error={code}"));
+        assert_eq!(answer.status, status, "{code}");
+    }
+    let answer = browser.open(&World::new(), &format!("{APP}/auth/error?error=accessdenied"));
+    assert_eq!(answer.status, 200, "v5's does");
+}

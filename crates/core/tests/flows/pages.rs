@@ -1,0 +1,502 @@
+//! `flow/pages`: what a person sees, and that nobody else has a say in it.
+//!
+//! With `PAGES_FILE` set, [`every_page`] is written there for tests/browser/pages.mjs, which looks at the
+//! same pages with a browser's eyes.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use vestibule_core::http::headers::Headers;
+use vestibule_core::providers;
+
+use vestibule_core::http::request::RequestUrl;
+
+use crate::world::{APP, Answer, Browser, World, environment, settings};
+
+/// What gets into a page that pastes text.
+const MARKUP: &str = r#""'><script>alert(1)</script><b x="&amp;"#;
+
+/// A name as somebody writes it who means no good, or has an unusual one.
+const LONG_NAME: &str =
+    "Wolfeschlegelsteinhausenbergerdorffwelchevoralternwarengewissenhaftschaferswessenschafe";
+
+#[test]
+fn every_page_allows_its_own_style_and_its_forms_and_nothing_else() {
+    for (name, answer) in every_page() {
+        let only = |header: &str| {
+            let values: Vec<&str> = answer.headers.get_all(header).collect();
+            assert_eq!(values.len(), 1, "{name}: {header}: {values:?}");
+            values[0].to_owned()
+        };
+        assert_eq!(only("content-type"), "text/html; charset=utf-8", "{name}");
+        assert_eq!(only("cache-control"), "private, no-store", "{name}");
+        assert_eq!(only("x-content-type-options"), "nosniff", "{name}");
+        assert_eq!(only("x-frame-options"), "DENY", "{name}");
+        assert_eq!(only("referrer-policy"), "same-origin", "{name}");
+
+        let style = between(&answer.body, "<style>", "</style>");
+        let hash = STANDARD.encode(Sha256::digest(style));
+        assert_eq!(
+            only("content-security-policy"),
+            format!(
+                "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self' https:; base-uri 'none'; \
+                 frame-ancestors 'none'"
+            ),
+            "{name}"
+        );
+        // Each preset that is configured brings its colours.
+        let own = style.len() - 48 * style.matches(".is-").count();
+        assert!(own <= 6 * 1024, "{name}: the style has {} bytes", style.len());
+        for forbidden in ["<script", "style=", "src=", "javascript:", "<link", "<iframe", "@import", "url("] {
+            assert!(!answer.body.contains(forbidden), "{name}: {forbidden}");
+        }
+        let attributes = answer.body.split("=\"").filter_map(|before| before.rsplit(' ').next());
+        assert_eq!(attributes.filter(|attribute| attribute.starts_with("on")).count(), 0, "{name}");
+    }
+}
+
+#[test]
+fn a_provider_on_this_machine_can_be_reached_from_a_page_on_https() {
+    for (provider, expected) in [
+        (json!({ "id": "acme", "type": "oidc", "issuer": "https://idp.example" }), "'self' https:;"),
+        (json!({ "id": "acme", "type": "oidc", "issuer": "http://localhost:9400" }), "'self' https: http:;"),
+        (
+            json!({
+                "id": "acme",
+                "type": "oauth2",
+                "authorization": "http://127.0.0.1:8080/authorize",
+                "token": "http://127.0.0.1:8080/token",
+                "userinfo": "http://127.0.0.1:8080/me",
+            }),
+            "'self' https: http:;",
+        ),
+    ] {
+        let mut settings = settings();
+        settings["providers"][0] = provider.clone();
+        let world = World::with(settings);
+        let answer = Browser::new().open(&world, &format!("{APP}/auth/signin"));
+        let policy = answer.headers.get("content-security-policy").unwrap();
+        assert!(policy.contains(&format!("form-action {expected}")), "{provider}: {policy}");
+    }
+}
+
+#[test]
+fn every_page_has_a_language_a_title_one_heading_and_its_landmarks() {
+    for (name, answer) in every_page() {
+        assert!(answer.body.starts_with("<!DOCTYPE html><html lang=\"en\">"), "{name}");
+        for once in ["<title>", "<h1>", "<main>", "<footer>", "<style>"] {
+            assert_eq!(answer.body.matches(once).count(), 1, "{name}: {once}");
+        }
+        let heading = between(&answer.body, "<h1>", "</h1>");
+        let title = between(&answer.body, "<title>", "</title>");
+        assert_eq!(title, format!("{heading} · app.example.com"), "{name}");
+    }
+}
+
+#[test]
+fn cross_site_scripting_no_parameter_of_any_page_gets_out_of_its_place() {
+    for page in ["signin", "signout", "error", "nowhere"] {
+        for parameter in ["error", "code", "callbackUrl", "csrfToken", "provider", MARKUP] {
+            for value in [MARKUP, &format!("/{MARKUP}"), &format!("{APP}/?q={MARKUP}#{MARKUP}")] {
+                let query = [(parameter, value), ("error", "CredentialsSignin")];
+                let query = &query[..if parameter == "error" { 1 } else { 2 }];
+                let (world, mut browser) = (World::new(), Browser::new());
+                let answer = browser.open(&world, &url(page, query));
+                assert!(!answer.body.contains("<script"), "{page} {parameter}: {}", answer.body);
+                assert!(!answer.body.contains("<b "), "{page} {parameter}: {}", answer.body);
+                assert!(!answer.body.contains(" x=\""), "{page} {parameter}: {}", answer.body);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_return_address_with_quotes_and_brackets_comes_back_as_it_was() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    let wanted = "/search?q='a'&filter[x]=<b>\"c\"";
+    let page = browser.open(&world, &url("signin", &[("callbackUrl", wanted)]));
+    let fields = fields(&page.body, "/auth/signin/acme");
+    assert_eq!(fields[1].1, format!("{APP}/search?q=%27a%27&filter[x]=%3Cb%3E%22c%22"));
+    let answer = browser.post(&world, &format!("{APP}/auth/signin/acme"), &as_strs(&fields));
+    let request = crate::world::AuthorizationRequest::read(answer.location());
+    let answer = browser.open(&world, &world.provider.authorize(&request, "bob"));
+    assert_eq!(answer.location(), fields[1].1);
+}
+
+#[test]
+fn cross_site_scripting_names_of_providers_and_people_are_text() {
+    let (world, mut browser) = (World::with(named(MARKUP)), Browser::new());
+    world.provider.lies_at("userinfo", |userinfo| {
+        userinfo["name"] = json!(MARKUP);
+        userinfo["email"] = json!(format!("{MARKUP}@example.com"));
+    });
+    let sign_in = browser.open(&world, &url("signin", &[]));
+    browser.sign_in(&world, "bob", "/");
+    let sign_out = browser.open(&world, &url("signout", &[]));
+    let forbidden = browser.open(&world, &format!("{APP}/admin"));
+    for answer in [sign_in, sign_out, forbidden] {
+        let escaped = "&quot;'&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;b x=&quot;&amp;amp;";
+        assert!(answer.body.contains(escaped), "{}", answer.body);
+        assert!(!answer.body.contains("<script"), "{}", answer.body);
+    }
+}
+
+#[test]
+fn injected_text_an_unknown_code_says_nothing_of_its_own() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    browser.open(&world, &url("signin", &[]));
+    for (page, known) in
+        [("signin", vec![]), ("signin", vec![("error", "CredentialsSignin")]), ("error", vec![])]
+    {
+        let parameter = if known.is_empty() { "error" } else { "code" };
+        let mut open = |value| {
+            let query: Vec<(&str, &str)> = known.iter().copied().chain([(parameter, value)]).collect();
+            browser.open(&world, &url(page, &query)).body
+        };
+        let usual = open("nothing-known");
+        for text in
+            ["Call-0900-123456-to-unlock", "", "<b>", "configuration", "Configuration ", "constructor"]
+        {
+            assert_eq!(open(text), usual, "{page} {parameter} {text}");
+        }
+        assert!(!usual.contains("nothing-known"));
+    }
+}
+
+#[test]
+fn injected_text_a_host_that_is_none_gets_no_page() {
+    for host in ["app.example.com\"><script>", "<b>", "a b"] {
+        assert_eq!(RequestUrl::parse(&format!("https://{host}/auth/signin")), None, "{host}");
+    }
+    let (world, mut browser) = (World::new(), Browser::new());
+    let answer = browser.open(&world, "https://[::]]/auth/signin");
+    assert_eq!((answer.status, answer.body.as_str()), (400, "\"Bad request.\""));
+}
+
+#[test]
+fn known_codes_are_said_in_plain_words() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    for (query, words) in [
+        (&[("error", "OAuthCallbackError")][..], "cancelled or refused"),
+        (&[("error", "OAuthAccountNotLinked")], "the same account"),
+        (&[("error", "MissingCSRF")], "open for too long"),
+        (&[("error", "SessionRequired")], "sign in to see this page"),
+        (&[("error", "CredentialsSignin")], "Check that the details you gave are correct"),
+        (&[("error", "CredentialsSignin"), ("code", "credentials")], "Check that the details"),
+        (&[("error", "CredentialsSignin"), ("code", "ACCOUNT_LOCKED")], "This account is locked"),
+        (&[("error", "CredentialsSignin"), ("code", "password-expired")], "Your password has expired"),
+        (&[("error", "CredentialsSignin"), ("code", "otp_required")], "enter your one-time code"),
+        (&[("error", "CredentialsSignin"), ("code", "too_many_requests")], "Too many attempts"),
+        (&[("error", "MissingCSRF"), ("code", "locked")], "open for too long"),
+    ] {
+        let answer = browser.open(&world, &url("signin", query));
+        let alert = between(&answer.body, "role=\"alert\">", "</p>");
+        assert!(alert.contains(words), "{query:?}: {alert}");
+    }
+    let answer = browser.open(&world, &url("signin", &[]));
+    assert!(!answer.body.contains("role=\"alert\""));
+}
+
+#[test]
+fn the_error_pages_status_says_who_is_to_blame_and_there_is_a_way_onward() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    for (code, status) in [
+        ("Configuration", 500),
+        ("AccessDenied", 403),
+        ("Verification", 403),
+        ("OAuthCallbackError", 200),
+        ("", 200),
+    ] {
+        let answer = browser.open(&world, &url("error", &[("error", code)]));
+        assert_eq!(answer.status, status, "{code}");
+        assert!(answer.body.contains(&format!("href=\"{APP}/auth/signin\"")), "{code}");
+        assert!(answer.body.contains(&format!("href=\"{APP}/\"")), "{code}");
+    }
+}
+
+#[test]
+fn each_provider_has_its_form_and_a_preset_its_colours() {
+    let (world, mut browser) = (all_presets(), Browser::new());
+    let answer = browser.open(&world, &url("signin", &[]));
+    let style = between(&answer.body, "<style>", "</style>");
+    let mut coloured = 0;
+    for id in providers::ids() {
+        let preset = providers::preset(id).unwrap();
+        let names: Vec<String> =
+            fields(&answer.body, &format!("/auth/signin/{id}")).into_iter().map(|(n, _)| n).collect();
+        assert_eq!(names, ["csrfToken", "callbackUrl"], "{id}");
+        let name = preset["name"].as_str().unwrap();
+        assert!(answer.body.contains(&format!("<bdi>{name}</bdi>")), "{id}");
+        let Some(style_of_preset) = preset.get("style") else { continue };
+        let rule = format!(".is-{id}{{--brand:{};", style_of_preset["background"].as_str().unwrap());
+        assert!(style.contains(&rule), "{rule}");
+        coloured += 1;
+    }
+    assert_eq!(style.matches(".is-").count(), coloured, "what is no preset has no colours of its own");
+}
+
+#[test]
+fn an_api_of_ones_own_has_its_fields_in_a_form_that_goes_to_its_callback() {
+    let (world, mut browser) = (World::with(with_form()), Browser::new());
+    let answer = browser.open(&world, &url("signin", &[]));
+    assert_eq!(fields(&answer.body, "/auth/callback/shop").len(), 2);
+    for field in [
+        "<label for=\"shop-email\">email</label><input id=\"shop-email\" name=\"email\" type=\"email\" \
+         autocomplete=\"username\" required>",
+        "<label for=\"shop-password\">Password</label><input id=\"shop-password\" name=\"password\" \
+         type=\"password\" placeholder=\"&quot;&gt;&lt;b&gt;\" autocomplete=\"current-password\" required>",
+        "<label for=\"shop-otp\">&lt;b&gt;Code&lt;/b&gt;<span class=\"soft\"> (optional)</span></label>\
+         <input id=\"shop-otp\" name=\"otp\" type=\"text\" autocomplete=\"one-time-code\">",
+    ] {
+        assert!(answer.body.contains(field), "{field}: {}", answer.body);
+    }
+    assert!(!answer.body.contains("<b>"));
+    assert_eq!(answer.body.matches("<p class=\"or\">or</p>").count(), 2, "{}", answer.body);
+    assert!(answer.body.contains("<button type=\"submit\">Sign in</button>"));
+
+    let mut by_name = only_form();
+    by_name["providers"][0]["fields"][0] = json!({ "name": "user" });
+    let answer = browser.open(&World::with(by_name), &url("signin", &[]));
+    let field = "name=\"user\" type=\"text\" autocomplete=\"username\" autocapitalize=\"none\" required>";
+    assert!(answer.body.contains(field), "{}", answer.body);
+}
+
+#[test]
+fn what_was_wrong_with_the_fields_is_said_with_them() {
+    let (world, mut browser) = (World::with(with_form()), Browser::new());
+    for (error, described) in [("CredentialsSignin", 3), ("OAuthCallbackError", 0)] {
+        let answer = browser.open(&world, &url("signin", &[("error", error)]));
+        assert_eq!(answer.body.matches("aria-describedby=\"said\"").count(), described, "{error}");
+        assert_eq!(answer.body.matches("id=\"said\"").count(), 1, "{error}");
+    }
+}
+
+#[test]
+fn the_sign_in_page_says_where_one_goes_on_another_host() {
+    let mut shared = settings();
+    shared["trusted_hosts"] = json!(["*.example.com"]);
+    let (world, mut browser) = (World::with(shared), Browser::new());
+    let mut lead = |return_to| {
+        let answer = browser.open(&world, &url("signin", &[("callbackUrl", return_to)]));
+        answer
+            .body
+            .contains("class=\"lead\"")
+            .then(|| between(&answer.body, "<strong>", "</strong>").to_owned())
+    };
+    assert_eq!(lead("https://shop.example.com/cart"), Some("shop.example.com".to_owned()));
+    assert_eq!(lead("/cart"), None);
+    assert_eq!(lead("https://evil.example/"), None);
+}
+
+#[test]
+fn whoever_decides_to_stay_signed_in_goes_back() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    let answer = browser.open(&world, &url("signout", &[("callbackUrl", "/dashboard?a=1&b=2")]));
+    assert!(answer.body.contains(&format!("href=\"{APP}/dashboard?a=1&amp;b=2\">Cancel")), "{}", answer.body);
+    assert!(answer.body.contains("<bdi>bob</bdi>") && answer.body.contains("<bdi>bob@example.com</bdi>"));
+}
+
+#[test]
+fn from_a_forbidden_page_a_different_account_leads_back_to_it() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    let wanted = format!("{APP}/admin/users?page=2&sort=name");
+    let answer = browser.open(&world, &wanted);
+    assert_eq!(answer.status, 403);
+    assert!(answer.body.contains("<bdi>bob@example.com</bdi>"));
+
+    let leave = fields(&answer.body, "/auth/signout");
+    let answer = browser.post(&world, &format!("{APP}/auth/signout"), &as_strs(&leave));
+    assert_eq!(browser.session(&world), Value::Null);
+    let sign_in = answer.location().to_owned();
+    let page = browser.open(&world, &sign_in);
+    let answer =
+        browser.post(&world, &format!("{APP}/auth/signin/acme"), &as_strs(&fields(&page.body, "acme")));
+    let request = crate::world::AuthorizationRequest::read(answer.location());
+    let answer = browser.open(&world, &world.provider.authorize(&request, "alice"));
+    assert_eq!(answer.location(), wanted);
+    assert!(browser.open(&world, &wanted).forwarded.is_some());
+}
+
+#[test]
+fn a_forbidden_page_takes_no_parameters_from_the_apps_own_address() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    let query = "callbackUrl=https%3A%2F%2Fevil.example&callbackUrl=x&error=y&csrfToken=z";
+    let answer = browser.open(&world, &format!("{APP}/admin?{query}"));
+    assert_eq!(answer.status, 403);
+    let fields = fields(&answer.body, "/auth/signout");
+    assert_eq!(fields[0].1, browser.csrf(&world));
+    assert!(
+        fields[1]
+            .1
+            .starts_with(&format!("{APP}/auth/signin?callbackUrl=https%3A%2F%2Fapp.example.com%2Fadmin"))
+    );
+}
+
+#[test]
+fn what_a_form_was_sent_to_is_nothing_to_come_back_to() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    let answer = browser.post(&world, &format!("{APP}/admin/delete"), &[("id", "1")]);
+    assert_eq!(answer.status, 403);
+    assert_eq!(fields(&answer.body, "/auth/signout")[1].1, format!("{APP}/auth/signin"));
+}
+
+#[test]
+fn a_rule_that_forbids_the_signed_out_still_shows_the_way_in() {
+    let (world, mut browser) = (World::with(forbidding()), Browser::new());
+    let answer = browser.open(&world, &format!("{APP}/secret?x=1"));
+    assert_eq!(answer.status, 403);
+    assert!(!answer.body.contains("<form") && !answer.headers.contains("set-cookie"));
+    let sign_in = format!("{APP}/auth/signin?callbackUrl=https%3A%2F%2Fapp.example.com%2Fsecret%3Fx%3D1");
+    assert!(answer.body.contains(&format!("href=\"{sign_in}\"")), "{}", answer.body);
+}
+
+#[test]
+fn every_page_is_there_for_the_browser_to_look_at() {
+    let pages = every_page();
+    assert!(pages.iter().all(|(name, answer)| !answer.body.is_empty() && !name.is_empty()));
+    let Ok(file) = std::env::var("PAGES_FILE") else { return };
+    let pages: Vec<Value> = pages
+        .into_iter()
+        .map(|(name, answer)| {
+            let headers: Headers = answer.headers;
+            let headers: Vec<(&str, &str)> =
+                headers.iter().filter(|(name, _)| *name != "set-cookie").collect();
+            json!({ "name": name, "status": answer.status, "headers": headers, "body": answer.body })
+        })
+        .collect();
+    std::fs::write(file, serde_json::to_string(&pages).unwrap()).unwrap();
+}
+
+/// Every page, in each of its looks, with the longest and oddest that may be in it.
+fn every_page() -> Vec<(&'static str, Answer)> {
+    let mut pages = Vec::new();
+
+    let world = World::new();
+    let mut open = |name, page, query: &[(&str, &str)]| {
+        pages.push((name, Browser::new().open(&world, &url(page, query))));
+    };
+    open("sign-in-one", "signin", &[]);
+    open("sign-in-error", "signin", &[("error", "OAuthCallbackError")]);
+    open("sign-out-nobody", "signout", &[]);
+    open("error-configuration", "error", &[("error", "Configuration")]);
+    open("error-denied", "error", &[("error", "AccessDenied")]);
+    open("error-verification", "error", &[("error", "Verification")]);
+    open("error-unknown", "error", &[("error", MARKUP)]);
+
+    let world = World::in_environment(json!({ "providers": [{ "id": "google" }] }), &any_secrets);
+    pages.push(("sign-in-google", Browser::new().open(&world, &url("signin", &[]))));
+    let elsewhere =
+        [("callbackUrl", "https://a-rather-long-name-of-a-host.shop.example.com/"), ("error", "Signin")];
+    pages.push(("sign-in-many", Browser::new().open(&all_presets(), &url("signin", &elsewhere))));
+
+    let refused = [("error", "CredentialsSignin"), ("code", "otp_invalid")];
+    pages.push(("sign-in-form", Browser::new().open(&World::with(only_form()), &url("signin", &refused))));
+    pages.push(("sign-in-form-too", Browser::new().open(&World::with(with_form()), &url("signin", &[]))));
+
+    let (world, mut bob) = (World::new(), Browser::new());
+    bob.sign_in(&world, "bob", "/");
+    pages.push(("sign-out", bob.open(&world, &url("signout", &[]))));
+    pages.push(("forbidden", bob.open(&world, &format!("{APP}/admin"))));
+
+    let (world, mut long) = (World::with(named("Acme")), Browser::new());
+    world.provider.lies_at("userinfo", |userinfo| {
+        userinfo["name"] = json!(LONG_NAME);
+        userinfo["email"] = json!(format!("{LONG_NAME}@example.com"));
+    });
+    long.sign_in(&world, "bob", "/");
+    pages.push(("forbidden-long", long.open(&world, &format!("{APP}/admin"))));
+
+    let world = World::with(forbidding());
+    pages.push(("forbidden-nobody", Browser::new().open(&world, &format!("{APP}/secret"))));
+    let mut of_a_domain = settings();
+    of_a_domain["cookies"] = json!({ "domain": "other.org" });
+    let world = World::with(of_a_domain);
+    pages.push(("foreign", Browser::new().open(&world, &url("signin", &[]))));
+    pages
+}
+
+/// Every preset, and a provider beside them with a name that is hard to fit and to write.
+fn all_presets() -> World {
+    let of_preset =
+        |id| json!({ "id": id, "issuer": "https://idp.example", "userinfo": "https://idp.example/me" });
+    let mut providers: Vec<Value> = providers::ids().map(of_preset).collect();
+    providers.push(json!({ "id": "other", "issuer": "https://idp.example", "name": LONG_NAME }));
+    providers
+        .push(json!({ "id": "odd", "issuer": "https://idp.example", "name": "<i>مثال</i> & \"Söhne\"" }));
+    let settings = json!({ "providers": providers, "trusted_hosts": ["*.shop.example.com"] });
+    World::in_environment(settings, &any_secrets)
+}
+
+fn any_secrets(name: &str) -> Option<String> {
+    let is_asked_for = ["_ID", "_SECRET", "_TENANT", "_API_KEY"].iter().any(|end| name.ends_with(end));
+    environment(name).or_else(|| is_asked_for.then(|| "x".to_owned()))
+}
+
+fn only_form() -> Value {
+    json!({ "providers": [{
+        "id": "shop",
+        "type": "credentials",
+        "fields": [
+            { "name": "email", "type": "email" },
+            { "name": "password", "label": "Password", "type": "password", "placeholder": "\"><b>" },
+            { "name": "otp", "label": "<b>Code</b>", "autocomplete": "one-time-code", "required": false },
+        ],
+        "login": { "url": "https://api.example/login", "access_token": "body.token" },
+        "user": { "id": "body.id" },
+    }] })
+}
+
+/// The form between two other ways to sign in.
+fn with_form() -> Value {
+    let mut settings = settings();
+    let form = only_form()["providers"][0].clone();
+    let after = json!({ "id": "other", "issuer": "https://idp.example", "client_id": "x",
+                        "token_endpoint_auth_method": "none" });
+    settings["providers"].as_array_mut().unwrap().extend([form, after]);
+    settings
+}
+
+fn named(name: &str) -> Value {
+    let mut named = settings();
+    named["providers"][0]["name"] = json!(name);
+    named
+}
+
+fn forbidding() -> Value {
+    let mut forbidding = settings();
+    forbidding["rules"] = json!([{ "match": "/secret", "access": "signed-in", "deny": "forbidden" }]);
+    forbidding
+}
+
+fn url(page: &str, query: &[(&str, &str)]) -> String {
+    let query: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+    format!("{APP}/auth/{page}?{query}")
+}
+
+/// The hidden fields of the form whose action ends like that, as a browser would send them.
+fn fields(body: &str, action: &str) -> Vec<(String, String)> {
+    let form = body.split("<form").find(|form| form.contains(&format!("{action}\"")));
+    let form = form.unwrap_or_else(|| panic!("no form for {action}: {body}"));
+    let unescaped = |text: &str| text.replace("&quot;", "\"").replace("&lt;", "<").replace("&amp;", "&");
+    form.split("type=\"hidden\" name=\"")
+        .skip(1)
+        .map(|field| {
+            let (name, rest) = field.split_once("\" value=\"").unwrap();
+            (unescaped(name), unescaped(rest.split('"').next().unwrap()))
+        })
+        .collect()
+}
+
+fn as_strs(fields: &[(String, String)]) -> Vec<(&str, &str)> {
+    fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    let rest = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}")).1;
+    rest.split_once(after).unwrap_or_else(|| panic!("no {after} in {text}")).0
+}

@@ -1,0 +1,273 @@
+//! An OpenID provider: honest, until a test makes it lie.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jwt_compact::Algorithm as _;
+use jwt_compact::alg::{Es256, SigningKey};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use vestibule_core::http::form::Params;
+use vestibule_core::http::headers::Headers;
+use vestibule_core::platform::{FetchError, FetchRequest, FetchResponse};
+use vestibule_core::time::Timestamp;
+
+use crate::rotation::{Grants, Rotation};
+use crate::world::AuthorizationRequest;
+
+pub const ISSUER: &str = "https://idp.example";
+
+type Lie = Box<dyn Fn(&mut Value)>;
+
+/// One issuer, one client, two users: `alice` is an admin, `bob` is not.
+pub struct Provider {
+    key: <Es256 as jwt_compact::Algorithm>::SigningKey,
+    key_id: RefCell<String>,
+    codes: RefCell<BTreeMap<String, (AuthorizationRequest, String)>>,
+    issued: Cell<u32>,
+    down: RefCell<Vec<&'static str>>,
+    raw: RefCell<BTreeMap<&'static str, FetchResponse>>,
+    lies: RefCell<BTreeMap<&'static str, Lie>>,
+    pub grants: Grants,
+}
+
+impl Provider {
+    pub fn new() -> Self {
+        Self {
+            key: key(7),
+            key_id: RefCell::new("key-1".to_owned()),
+            codes: RefCell::default(),
+            issued: Cell::new(0),
+            down: RefCell::default(),
+            raw: RefCell::default(),
+            lies: RefCell::default(),
+            grants: Grants::new(Rotation::Strict),
+        }
+    }
+
+    /// From now on `place` gives no answer: `discovery`, `jwks`, `token`, `userinfo`, `upstream`.
+    pub fn goes_down(&self, place: &'static str) {
+        self.down.borrow_mut().push(place);
+    }
+
+    pub fn comes_back(&self) {
+        self.down.borrow_mut().clear();
+    }
+
+    pub fn is_down(&self, place: &str) -> bool {
+        self.down.borrow().contains(&place)
+    }
+
+    /// From now on what `place` answers is bent by `lie`; `id_token` and `id_token_header` are places too.
+    pub fn lies_at(&self, place: &'static str, lie: impl Fn(&mut Value) + 'static) {
+        self.lies.borrow_mut().insert(place, Box::new(lie));
+    }
+
+    /// From now on `place` answers exactly that.
+    pub fn answers_raw(&self, place: &'static str, status: u16, media_type: &str, body: &[u8]) {
+        let headers = [("content-type", media_type)].into_iter().collect();
+        self.raw.borrow_mut().insert(place, FetchResponse { status, headers, body: body.to_vec() });
+    }
+
+    /// The same with a header field of that name.
+    pub fn answers_with(&self, place: &'static str, status: u16, field: (&str, &str), body: &Value) {
+        let headers = [("content-type", "application/json"), field].into_iter().collect();
+        let body = serde_json::to_vec(body).unwrap();
+        self.raw.borrow_mut().insert(place, FetchResponse { status, headers, body });
+    }
+
+    /// From now on everything answers as it should again.
+    pub fn answers_honestly(&self) {
+        self.raw.borrow_mut().clear();
+        self.lies.borrow_mut().clear();
+    }
+
+    /// Signs with another `kid` from now on; the key set follows.
+    pub fn rotates_its_key_to(&self, key_id: &str) {
+        key_id.clone_into(&mut self.key_id.borrow_mut());
+    }
+
+    /// The person logs in and agrees: where the browser is sent.
+    pub fn authorize(&self, request: &AuthorizationRequest, user: &str) -> String {
+        assert_eq!(request.endpoint, format!("{ISSUER}/authorize"));
+        assert_eq!(request.params["response_type"], "code");
+        assert_eq!(request.params["client_id"], "vestibule");
+        assert_eq!(request.params["code_challenge_method"], "S256");
+        self.issued.set(self.issued.get() + 1);
+        let code = format!("code-{}", self.issued.get());
+        self.codes.borrow_mut().insert(code.clone(), (request.clone(), user.to_owned()));
+        format!(
+            "{}?code={code}&state={}&iss={}",
+            request.params["redirect_uri"], request.params["state"], "https%3A%2F%2Fidp.example"
+        )
+    }
+
+    pub fn answer(&self, request: &FetchRequest, now: Timestamp) -> Result<FetchResponse, FetchError> {
+        let path = request.url.strip_prefix(ISSUER).unwrap_or_else(|| panic!("asked {}", request.url));
+        let place = match path {
+            "/.well-known/openid-configuration" => "discovery",
+            "/jwks" => "jwks",
+            "/token" => "token",
+            "/userinfo" => "userinfo",
+            other => panic!("asked {other}"),
+        };
+        if self.is_down(place) {
+            return Err(FetchError::Connection("connection refused".to_owned()));
+        }
+        if let Some(raw) = self.raw.borrow().get(place) {
+            return Ok(raw.clone());
+        }
+        let (status, mut answer) = match place {
+            "discovery" => (200, discovery()),
+            "jwks" => (200, json!({ "keys": [self.public_key()] })),
+            "token" => self.token(request, now),
+            _ => Self::userinfo(request),
+        };
+        self.bend(place, &mut answer);
+        let headers = [("content-type", "application/json")].into_iter().collect::<Headers>();
+        Ok(FetchResponse { status, headers, body: serde_json::to_vec(&answer).unwrap() })
+    }
+
+    fn token(&self, request: &FetchRequest, now: Timestamp) -> (u16, Value) {
+        let basic = format!("Basic {}", STANDARD.encode("vestibule:acme-secret"));
+        if request.headers.get("authorization") != Some(basic.as_str()) {
+            return (401, json!({ "error": "invalid_client" }));
+        }
+        let params = Params::from_urlencoded(&request.body);
+        let field = |name: &str| params.one(name).unwrap().unwrap_or_default().to_owned();
+        if field("grant_type") == "refresh_token" {
+            return self.refreshed(&field("refresh_token"), now);
+        }
+        let Some((begun, user)) = self.codes.borrow_mut().remove(&field("code")) else {
+            return (400, json!({ "error": "invalid_grant" }));
+        };
+        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(field("code_verifier")));
+        assert_eq!(field("grant_type"), "authorization_code");
+        assert_eq!(field("redirect_uri"), begun.params["redirect_uri"]);
+        assert_eq!(challenge, begun.params["code_challenge"], "the verifier does not fit the challenge");
+
+        let mut claims = json!({
+            "iss": ISSUER,
+            "sub": format!("{user}-1"),
+            "aud": "vestibule",
+            "iat": now.seconds(),
+            "exp": now.seconds() + 300,
+            "nonce": begun.params["nonce"],
+        });
+        self.bend("id_token", &mut claims);
+        let answer = json!({
+            "access_token": format!("access-{user}"),
+            "token_type": "Bearer",
+            "expires_in": 3600,
+            "refresh_token": self.grants.begin(&user),
+            "id_token": self.sign(&claims),
+            "scope": "openid profile email",
+        });
+        (200, answer)
+    }
+
+    fn refreshed(&self, token: &str, now: Timestamp) -> (u16, Value) {
+        let Some((user, serial, next)) = self.grants.refresh(token, now.millis()) else {
+            return (400, json!({ "error": "invalid_grant" }));
+        };
+        let mut claims = json!({
+            "iss": ISSUER,
+            "sub": format!("{user}-1"),
+            "aud": "vestibule",
+            "iat": now.seconds(),
+            "exp": now.seconds() + 300,
+        });
+        self.bend("refreshed_id_token", &mut claims);
+        let mut answer = json!({
+            "access_token": format!("access-{user}~{serial}"),
+            "token_type": "Bearer",
+            "expires_in": 3600,
+            "id_token": self.sign(&claims),
+        });
+        if let Some(next) = next {
+            answer["refresh_token"] = json!(next);
+        }
+        (200, answer)
+    }
+
+    fn userinfo(request: &FetchRequest) -> (u16, Value) {
+        let token = request.headers.get("authorization").unwrap_or_default();
+        let Some(user) = token.strip_prefix("Bearer access-") else {
+            return (401, json!({ "error": "invalid_token" }));
+        };
+        let roles = if user == "alice" { json!(["admin", "user"]) } else { json!(["user"]) };
+        let answer = json!({
+            "sub": format!("{user}-1"),
+            "name": user,
+            "email": format!("{user}@example.com"),
+            "roles": roles,
+        });
+        (200, answer)
+    }
+
+    fn sign(&self, claims: &Value) -> String {
+        let mut header = json!({ "alg": "ES256", "kid": *self.key_id.borrow() });
+        self.bend("id_token_header", &mut header);
+        self.signed(&header, claims)
+    }
+
+    /// A token with exactly this header, signed with the provider's key.
+    pub fn signed(&self, header: &Value, claims: &Value) -> String {
+        Self::signed_with(&self.key, header, claims)
+    }
+
+    /// The same with somebody else's key.
+    pub fn forged(header: &Value, claims: &Value) -> String {
+        Self::signed_with(&key(9), header, claims)
+    }
+
+    fn signed_with(
+        key: &<Es256 as jwt_compact::Algorithm>::SigningKey,
+        header: &Value,
+        claims: &Value,
+    ) -> String {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).unwrap());
+        let input = format!("{}.{}", part(header), part(claims));
+        let signature = Es256.sign(key, input.as_bytes());
+        format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
+    }
+
+    /// Its key as its key set has it.
+    pub fn public_key(&self) -> Value {
+        let verifying = self.key.to_verifying_key();
+        let jwk = jwt_compact::jwk::JsonWebKey::from(&verifying);
+        let mut jwk = serde_json::to_value(jwk).unwrap();
+        jwk["kid"] = json!(*self.key_id.borrow());
+        jwk["use"] = json!("sig");
+        jwk
+    }
+
+    fn bend(&self, place: &str, value: &mut Value) {
+        if let Some(lie) = self.lies.borrow().get(place) {
+            lie(value);
+        }
+    }
+}
+
+/// A key that is the same in every run.
+fn key(seed: u8) -> <Es256 as jwt_compact::Algorithm>::SigningKey {
+    SigningKey::from_slice(&[seed; 32]).unwrap()
+}
+
+fn discovery() -> Value {
+    json!({
+        "issuer": ISSUER,
+        "authorization_endpoint": format!("{ISSUER}/authorize"),
+        "token_endpoint": format!("{ISSUER}/token"),
+        "userinfo_endpoint": format!("{ISSUER}/userinfo"),
+        "jwks_uri": format!("{ISSUER}/jwks"),
+        "response_types_supported": ["code"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+    })
+}

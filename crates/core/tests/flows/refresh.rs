@@ -1,0 +1,580 @@
+//! `flow/refresh`: new tokens for old ones, and nobody is logged out over it. Each test bears the number of the
+//! point in `docs/refresh.md` that it holds the code to.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use vestibule_core::time::Timestamp;
+
+use crate::rotation::Rotation;
+use crate::world::{APP, Answer, Browser, World, settings};
+
+const SESSION: &str = "__Secure-authjs.session-token";
+pub const LEASES: [&str; 3] = ["none", "kv", "durable-object"];
+pub const SECOND: Duration = Duration::from_secs(1);
+/// What is left of the token when it is due, and when it is over.
+pub const DUE: Duration = Duration::from_secs(3600 - 30);
+pub const OVER: Duration = Duration::from_secs(3600 + 5);
+
+pub fn with_lease(lease: &str) -> Value {
+    let mut settings = settings();
+    settings["refresh"] = json!({ "lease": lease });
+    settings
+}
+
+/// Somebody who signed in, so long ago.
+pub fn signed_in(lease: &str, ago: Duration) -> (World, Browser) {
+    let (world, mut browser) = (World::with(with_lease(lease)), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    world.pass(ago);
+    world.token_time.set(Duration::from_millis(200));
+    (world, browser)
+}
+
+pub type Sent<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
+
+/// A script's request with those cookies.
+pub fn sent<'a>(world: &'a World, cookies: &'a str, after: Duration) -> Sent<'a> {
+    Box::pin(async move {
+        world.clock.sleep(after).await;
+        let headers = [("cookie", cookies), ("sec-fetch-mode", "cors")];
+        world.sent("GET", &format!("{APP}/api"), &headers, b"").await
+    })
+}
+
+/// The bearer token that the upstream got.
+pub fn bearer(answer: &Answer) -> Option<&str> {
+    let forwarded = answer.forwarded.as_ref()?;
+    forwarded.request.headers.get("authorization")?.strip_prefix("Bearer ")
+}
+
+pub fn given(world: &World) -> u32 {
+    world.provider.grants.given.get()
+}
+
+#[test]
+fn point_1_one_request_refreshes_and_the_others_go_on_with_the_token_that_works() {
+    for lease in LEASES {
+        let (world, browser) = signed_in(lease, DUE);
+        let cookies = browser.cookie_header();
+        let answers = world.all((0..20).map(|i| sent(&world, &cookies, Duration::from_millis(i))));
+        assert_eq!(given(&world), 1, "{lease}");
+        assert_eq!(answers.iter().filter(|answer| bearer(answer) == Some("access-bob~1")).count(), 1);
+        assert_eq!(answers.iter().filter(|answer| bearer(answer) == Some("access-bob")).count(), 19);
+        // Those that went on write no cookie: it would be older than the one that is coming.
+        assert_eq!(answers.iter().filter(|a| a.headers.contains("set-cookie")).count(), 1, "{lease}");
+    }
+}
+
+#[test]
+fn point_1_nothing_is_asked_before_it_is_due_or_where_nothing_needs_the_token() {
+    for lease in LEASES {
+        let (world, mut browser) = signed_in(lease, Duration::from_secs(3600 - 61));
+        browser.fetch(&world, &format!("{APP}/api"));
+        browser.session(&world);
+        world.pass(Duration::from_secs(66));
+        let prefetch = [("sec-purpose", "prefetch;prerender"), ("sec-fetch-mode", "navigate")];
+        assert_eq!(browser.send(&world, "GET", &format!("{APP}/api"), &prefetch, b"").status, 503);
+        let preflight = [("origin", APP), ("access-control-request-method", "PUT")];
+        browser.send(&world, "OPTIONS", &format!("{APP}/api"), &preflight, b"");
+        browser.open(&world, &format!("{APP}/about"));
+        browser.fetch(&world, &format!("{APP}/auth/csrf"));
+        assert_eq!(given(&world), 0, "{lease}");
+        let store = &world.store;
+        assert_eq!((store.reads.get(), store.writes.get(), store.calls.get()), (0, 0, 0), "{lease}");
+
+        let mut without = with_lease(lease);
+        without["session"] = json!({});
+        without["upstreams"] =
+            json!([{ "to": "https://upstream.example", "headers": { "X-Email": "email" } }]);
+        let without = world.isolate(without, "here");
+        assert_eq!(browser.fetch(&without, &format!("{APP}/api")).status, 200);
+        assert_eq!(browser.session(&without)["user"]["name"], "bob");
+        assert_eq!((given(&world), store.reads.get(), store.calls.get()), (0, 0, 0), "{lease}");
+    }
+}
+
+#[test]
+fn point_2_an_isolate_asks_once_and_everybody_gets_the_answer() {
+    for lease in LEASES {
+        let (world, browser) = signed_in(lease, OVER);
+        let cookies = browser.cookie_header();
+        let answers = world.all((0..50).map(|i| sent(&world, &cookies, Duration::from_millis(i * 3))));
+        assert_eq!((given(&world), world.provider.grants.refused.get()), (1, 0), "{lease}");
+        for answer in &answers {
+            assert_eq!((answer.status, bearer(answer)), (200, Some("access-bob~1")), "{lease}");
+            assert!(answer.headers.contains("set-cookie"));
+        }
+        // And one that was sent with the old cookie and comes late.
+        let late = world.all([sent(&world, &cookies, SECOND)]);
+        assert_eq!((late[0].status, bearer(&late[0]), given(&world)), (200, Some("access-bob~1"), 1));
+        assert!(world.store.writes.get() <= 3, "{lease}: {} writes", world.store.writes.get());
+    }
+}
+
+#[test]
+fn point_2_a_dead_owners_place_is_taken_over_and_nobody_hangs() {
+    for lease in LEASES {
+        let (world, browser) = signed_in(lease, OVER);
+        let cookies = browser.cookie_header();
+        world.dies_after.set(Some(Duration::ZERO));
+        let mut dead = sent(&world, &cookies, Duration::ZERO);
+        world.clock.run(async {
+            let mut later = Box::pin(world.clock.sleep(Duration::from_millis(50)));
+            poll_fn(|context| {
+                assert!(dead.as_mut().poll(context).is_pending());
+                later.as_mut().poll(context)
+            })
+            .await;
+        });
+        // Nobody drops what an isolate that is cut off leaves behind.
+        std::mem::forget(dead);
+        let begun = world.clock.now();
+        let answers = world.all((0..5).map(|i| sent(&world, &cookies, Duration::from_millis(i))));
+        assert!(world.clock.now() - begun < 20_000, "{lease}: {} ms", world.clock.now() - begun);
+        assert!(answers.iter().all(|answer| bearer(answer) == Some("access-bob~1")), "{lease}");
+        assert_eq!(given(&world), 1, "{lease}");
+    }
+}
+
+#[test]
+fn point_2_whoever_hangs_up_frees_the_place_and_loses_nothing() {
+    for lease in LEASES {
+        let (world, browser) = signed_in(lease, OVER);
+        let cookies = browser.cookie_header();
+        let mut gone = sent(&world, &cookies, Duration::ZERO);
+        world.clock.run(async {
+            let mut later = Box::pin(world.clock.sleep(Duration::from_millis(50)));
+            poll_fn(|context| {
+                assert!(gone.as_mut().poll(context).is_pending());
+                later.as_mut().poll(context)
+            })
+            .await;
+            // The browser goes away while the refresh is under way.
+            drop(gone);
+        });
+        assert_eq!(given(&world), 1, "{lease}: what was begun was ended");
+        let late = world.all([sent(&world, &cookies, SECOND)]);
+        assert_eq!((bearer(&late[0]), given(&world)), (Some("access-bob~1"), 1), "{lease}");
+        if lease != "none" {
+            let other = world.isolate(with_lease(lease), "here");
+            let late = world.all([sent(&other, &cookies, SECOND)]);
+            assert_eq!((bearer(&late[0]), given(&world)), (Some("access-bob~1"), 1), "{lease}");
+        }
+    }
+}
+
+#[test]
+fn point_2_sessions_share_nothing_whatever_their_tokens_are() {
+    for lease in LEASES {
+        let world = World::with(with_lease(lease));
+        // A provider that gives everybody the same refresh token.
+        world.provider.lies_at("token", |answer| answer["refresh_token"] = json!("refresh-alice"));
+        let mut browsers = [Browser::new(), Browser::new()];
+        browsers[0].sign_in(&world, "alice", "/");
+        browsers[1].sign_in(&world, "bob", "/");
+        world.provider.grants.rotation.set(Rotation::None);
+        world.provider.answers_honestly();
+        world.pass(OVER);
+        world.token_time.set(Duration::from_millis(200));
+        let cookies = browsers.each_ref().map(Browser::cookie_header);
+        let answers = world.all(cookies.iter().map(|cookies| sent(&world, cookies, Duration::ZERO)));
+        // Alice's is hers; what came for Bob says that it is Alice's, and is not used.
+        assert!(bearer(&answers[0]).is_some_and(|token| token.starts_with("access-alice~")), "{lease}");
+        assert_eq!((answers[1].status, bearer(&answers[1])), (503, None), "{lease}");
+        assert_eq!(given(&world), 2, "{lease}: each asked for itself");
+    }
+}
+
+#[test]
+fn point_3_a_loser_in_another_isolate_goes_on_with_what_the_winner_left() {
+    for lease in ["kv", "durable-object"] {
+        let (world, browser) = signed_in(lease, OVER);
+        let others: Vec<World> = (0..3).map(|_| world.isolate(with_lease(lease), "here")).collect();
+        let cookies = browser.cookie_header();
+        let first = [sent(&world, &cookies, Duration::ZERO)];
+        let rest = others.iter().map(|other| sent(other, &cookies, Duration::from_millis(90)));
+        let answers = world.all(first.into_iter().chain(rest));
+        assert_eq!((given(&world), world.provider.grants.refused.get()), (1, 0), "{lease}");
+        for answer in &answers {
+            assert_eq!((answer.status, bearer(answer)), (200, Some("access-bob~1")), "{lease}");
+        }
+    }
+}
+
+#[test]
+fn point_3_yesterdays_cookie_finds_its_successors() {
+    for lease in ["kv", "durable-object"] {
+        let (world, mut browser) = signed_in(lease, OVER);
+        let yesterday = browser.cookie_header();
+        for _ in 0..3 {
+            assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 200);
+            world.pass(OVER * 2);
+        }
+        // In an isolate that knows nothing, with a cookie of three generations ago.
+        let other = world.isolate(with_lease(lease), "here");
+        let answers = world.all([sent(&other, &yesterday, Duration::ZERO)]);
+        assert_eq!((answers[0].status, bearer(&answers[0])), (200, Some("access-bob~4")), "{lease}");
+        assert_eq!(world.provider.grants.refused.get(), 0, "{lease}");
+    }
+}
+
+#[test]
+fn point_3_what_is_left_in_the_store_says_nothing_without_the_secret() {
+    for lease in ["kv", "durable-object"] {
+        let (world, mut browser) = signed_in(lease, OVER);
+        browser.fetch(&world, &format!("{APP}/api"));
+        let contents = format!("{:?}", world.store.contents());
+        assert!(!contents.contains("access-bob") && !contents.contains("refresh-bob"), "{contents}");
+        assert!(contents.contains("eyJ"), "the successor is there, sealed");
+        // Taken for a session cookie it opens nothing.
+        let sealed: String = contents.split('"').find(|part| part.starts_with("eyJ")).unwrap().to_owned();
+        let mut thief = Browser::new();
+        thief.plant(SESSION, sealed.trim_end_matches('\\'));
+        assert_eq!(thief.session(&world), Value::Null);
+        assert!(!world.log_text().contains("-bob"), "{}", world.log_text());
+    }
+}
+
+#[test]
+fn point_4_a_durable_object_lets_one_through_wherever_the_others_are() {
+    let (world, browser) = signed_in("durable-object", OVER);
+    let places = ["here", "there", "elsewhere"];
+    let others: Vec<World> =
+        (0..12).map(|i| world.isolate(with_lease("durable-object"), places[i % 3])).collect();
+    let cookies = browser.cookie_header();
+    let answers = world.all(others.iter().map(|other| sent(other, &cookies, Duration::ZERO)));
+    assert_eq!((given(&world), world.provider.grants.refused.get()), (1, 0));
+    assert!(answers.iter().all(|answer| bearer(answer) == Some("access-bob~1")), "{answers:?}");
+}
+
+#[test]
+fn point_5_a_late_answer_writes_no_older_generation() {
+    for lease in LEASES {
+        // A request that is not due yet and renews the cookie, at an upstream that takes its time.
+        let (world, browser) = signed_in_with_update_age(lease);
+        let cookies = browser.cookie_header();
+        let only_one = world.all([sent(&world, &cookies, Duration::ZERO)]);
+        assert!(only_one[0].headers.contains("set-cookie"), "{lease}");
+
+        let (world, browser) = signed_in_with_update_age(lease);
+        let cookies = browser.cookie_header();
+        let both = [Duration::ZERO, Duration::from_secs(5)];
+        let answers = world.all(both.map(|after| sent(&world, &cookies, after)));
+        assert_eq!((bearer(&answers[0]), bearer(&answers[1])), (Some("access-bob"), Some("access-bob~1")));
+        assert!(!answers[0].headers.contains("set-cookie"), "{lease}: the first answer came too late");
+        assert!(answers[1].headers.contains("set-cookie"), "{lease}");
+    }
+}
+
+/// A minute and two seconds before the token's end, with a session that is renewed with every request.
+fn signed_in_with_update_age(lease: &str) -> (World, Browser) {
+    let mut settings = with_lease(lease);
+    settings["session"]["update_age"] = json!("0s");
+    let (world, mut browser) = (World::with(settings), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    world.pass(Duration::from_secs(3600 - 62));
+    world.upstream_time.set(Duration::from_secs(20));
+    (world, browser)
+}
+
+#[test]
+fn point_6_a_grant_that_is_gone_ends_the_session() {
+    for lease in LEASES {
+        let (world, mut browser) = signed_in(lease, OVER);
+        world.provider.grants.revoke("bob");
+        let answer = browser.open(&world, &format!("{APP}/deep?q=1"));
+        assert_eq!(answer.status, 302, "{lease}");
+        assert!(
+            answer
+                .location()
+                .ends_with("/auth/signin?callbackUrl=https%3A%2F%2Fapp.example.com%2Fdeep%3Fq%3D1")
+        );
+        assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 401, "{lease}");
+        let session = browser.session(&world);
+        assert_eq!(
+            (&session["error"], &session["access_token"]),
+            (&json!("RefreshTokenError"), &Value::Null)
+        );
+        assert_eq!(session["user"]["name"], "bob");
+        // The provider is not asked again with every request.
+        assert_eq!(world.provider.grants.refused.get(), 1, "{lease}");
+        world.pass(Duration::from_mins(5));
+        assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 401, "{lease}");
+        browser.sign_in(&world, "bob", "/");
+        assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 200, "{lease}");
+        assert_eq!(browser.session(&world)["error"], Value::Null);
+    }
+}
+
+#[test]
+fn point_6_the_successor_is_looked_for_before_a_session_ends() {
+    for lease in ["kv", "durable-object"] {
+        let (world, mut browser) = signed_in(lease, OVER);
+        world.provider.grants.rotation.set(Rotation::Grace(0));
+        let cookies = browser.cookie_header();
+        browser.fetch(&world, &format!("{APP}/api"));
+        world.pass(SECOND);
+        let other = world.isolate(with_lease(lease), "here");
+        let answers = world.all([sent(&other, &cookies, Duration::ZERO)]);
+        assert_eq!((answers[0].status, bearer(&answers[0])), (200, Some("access-bob~1")), "{lease}");
+    }
+}
+
+#[test]
+fn point_6_what_passes_ends_no_session() {
+    type Trouble = fn(&World);
+    let troubles: [(&str, Trouble); 6] = [
+        ("no connection", |world| world.provider.goes_down("token")),
+        ("429", |world| {
+            let body = json!({ "error": "slow_down" });
+            world.provider.answers_with("token", 429, ("retry-after", "40"), &body);
+        }),
+        ("503", |world| world.provider.answers_raw("token", 503, "text/html", b"<h1>busy</h1>")),
+        ("not JSON", |world| world.provider.answers_raw("token", 200, "text/html", b"<h1>hello</h1>")),
+        ("invalid_client", |world| {
+            world.provider.answers_raw("token", 401, "application/json", br#"{"error":"invalid_client"}"#);
+        }),
+        ("the store", |world| world.store.is_down.set(true)),
+    ];
+    for lease in LEASES {
+        for (what, trouble) in troubles.iter().filter(|(what, _)| (*what, lease) != ("the store", "none")) {
+            let (world, mut browser) = signed_in(lease, DUE);
+            trouble(&world);
+            let answer = browser.fetch(&world, &format!("{APP}/api"));
+            assert_eq!((answer.status, bearer(&answer)), (200, Some("access-bob")), "{lease}, {what}");
+            world.pass(Duration::from_mins(2));
+            let answer = browser.open(&world, &format!("{APP}/page"));
+            assert_eq!(answer.status, 503, "{lease}, {what}");
+            let retry: u64 = answer.headers.get("retry-after").unwrap().parse().unwrap();
+            assert!((1..=60).contains(&retry), "{lease}, {what}: {retry}");
+            let session = browser.session(&world);
+            assert_eq!(session["user"]["name"], "bob", "{lease}, {what}");
+            assert_eq!(session["access_token"], Value::Null, "no dead token for a page: {lease}, {what}");
+            assert!(!world.log_text().contains("access-bob"), "{}", world.log_text());
+
+            world.provider.comes_back();
+            world.provider.answers_honestly();
+            world.store.is_down.set(false);
+            world.pass(Duration::from_mins(3));
+            let answer = browser.fetch(&world, &format!("{APP}/api"));
+            assert_eq!((answer.status, bearer(&answer)), (200, Some("access-bob~1")), "{lease}, {what}");
+        }
+    }
+}
+
+#[test]
+fn point_6_retry_after_is_kept_to() {
+    // The world's clock stands at Sun, 22 Nov 2026 00:00:00 GMT before the sign-in.
+    let hour = Timestamp::from_millis(1_795_290_000_000).plus(OVER);
+    let (soon, long_ago) = (hour.plus(Duration::from_secs(40)), hour.minus(Duration::from_hours(9)));
+    for (value, seconds) in [
+        ("40".to_owned(), 40),
+        (soon.to_imf_fixdate(), 40),
+        (soon.to_imf_fixdate().replace("Sun, ", "Sunday, ").replace(" Nov ", "-Nov-"), 40),
+        (long_ago.to_imf_fixdate(), 5),
+        ("0".to_owned(), 5),
+        ("-40".to_owned(), 5),
+        ("1.5".to_owned(), 5),
+        ("soon".to_owned(), 5),
+        (String::new(), 5),
+        ("86400".to_owned(), 600),
+        ("99999999999999999999999".to_owned(), 600),
+        ("Fri, 31 Dec 9999 23:59:59 GMT".to_owned(), 600),
+    ] {
+        let (world, mut browser) = signed_in("none", OVER);
+        let field = ("retry-after", value.as_str());
+        world.provider.answers_with("token", 429, field, &json!({ "error": "slow_down" }));
+        let token = "https://idp.example/token";
+        let before = world.fetches(token);
+        let answer = browser.fetch(&world, &format!("{APP}/api"));
+        let told: u64 = answer.headers.get("retry-after").unwrap().parse().unwrap();
+        assert!((seconds - 1..=seconds).contains(&told), "{value:?}: {told}");
+        world.pass(Duration::from_secs(seconds - 2));
+        browser.fetch(&world, &format!("{APP}/api"));
+        assert_eq!(world.fetches(token) - before, 1, "{value:?}");
+        world.pass(Duration::from_secs(3));
+        browser.fetch(&world, &format!("{APP}/api"));
+        assert_eq!(world.fetches(token) - before, 2, "{value:?}");
+    }
+}
+
+#[test]
+fn point_6_a_wrong_client_secret_is_the_operators_to_mend() {
+    let (world, mut browser) = signed_in("none", OVER);
+    world.provider.answers_raw("token", 401, "application/json", br#"{"error":"invalid_client"}"#);
+    browser.fetch(&world, &format!("{APP}/api"));
+    let log = world.log_text();
+    let line = log.lines().find(|line| line.contains("refresh_misconfigured")).expect("a line");
+    assert!(line.starts_with("Error") && line.contains("check the client's id, its secret"), "{line}");
+}
+
+#[test]
+fn point_6_a_store_that_hangs_holds_nobody_up() {
+    for (lease, ago, status) in [("kv", DUE, 200), ("durable-object", DUE, 200), ("kv", OVER, 503)] {
+        let (world, mut browser) = signed_in(lease, ago);
+        world.store.hangs.set(true);
+        let begun = world.clock.now();
+        assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, status, "{lease}");
+        assert!(world.clock.now() - begun < 10_000, "{} ms", world.clock.now() - begun);
+    }
+}
+
+#[test]
+fn point_7_a_sign_out_during_a_refresh_stays_signed_out() {
+    // While the token endpoint thinks, and while the upstream does.
+    for (isolate, after) in [("same", 150), ("same", 1500), ("other", 150), ("other", 1500)] {
+        for lease in LEASES.iter().filter(|lease| (**lease, isolate) != ("none", "other")) {
+            let (world, mut browser) = signed_in(lease, OVER);
+            let csrf = browser.csrf(&world);
+            let cookies = browser.cookie_header();
+            world.upstream_time.set(Duration::from_secs(2));
+            let other = world.isolate(with_lease(lease), "here");
+            let signing_out = if isolate == "same" { &world } else { &other };
+            let sign_out: Sent<'_> = Box::pin(async {
+                world.clock.sleep(Duration::from_millis(after)).await;
+                let form = format!("csrfToken={csrf}");
+                let headers =
+                    [("cookie", cookies.as_str()), ("content-type", "application/x-www-form-urlencoded")];
+                let url = format!("{APP}/auth/signout");
+                signing_out.sent("POST", &url, &headers, form.as_bytes()).await
+            });
+            let answers = world.all([sent(&world, &cookies, Duration::ZERO), sign_out]);
+            assert_eq!((answers[1].status, given(&world)), (302, 1), "{lease}");
+            browser.take(&answers[1]);
+            browser.take(&answers[0]);
+            assert_eq!(browser.cookie(SESSION), None, "{lease}, {isolate} isolate, {after} ms");
+        }
+    }
+}
+
+#[test]
+fn point_7_a_sign_out_without_a_refresh_token_writes_nothing() {
+    for lease in LEASES {
+        let world = World::with(with_lease(lease));
+        world.provider.lies_at("token", |answer| {
+            answer.as_object_mut().unwrap().remove("refresh_token");
+        });
+        let mut browser = Browser::new();
+        browser.sign_in(&world, "bob", "/");
+        let csrf = browser.csrf(&world);
+        browser.post(&world, &format!("{APP}/auth/signout"), &[("csrfToken", &csrf)]);
+        assert_eq!((world.store.writes.get(), world.store.calls.get()), (0, 0), "{lease}");
+    }
+}
+
+#[test]
+fn point_8_without_a_new_refresh_token_the_old_one_stays() {
+    for lease in LEASES {
+        let (world, mut browser) = signed_in(lease, OVER);
+        world.provider.grants.rotation.set(Rotation::None);
+        for n in 1..=3 {
+            let answer = browser.fetch(&world, &format!("{APP}/api"));
+            assert_eq!(bearer(&answer), Some(format!("access-bob~{n}").as_str()), "{lease}");
+            world.pass(OVER);
+        }
+    }
+}
+
+#[test]
+fn point_8_a_lifetime_that_is_none_does_not_refresh_in_a_loop() {
+    for expires_in in [Value::Null, json!(0), json!(-5), json!("soon")] {
+        let (world, mut browser) = signed_in("none", OVER);
+        let given_as = expires_in.clone();
+        world.provider.lies_at("token", move |answer| answer["expires_in"] = given_as.clone());
+        for _ in 0..20 {
+            assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 200);
+            world.pass(Duration::from_secs(10));
+        }
+        assert_eq!(given(&world), 1, "{expires_in}");
+        world.pass(Duration::from_mins(10));
+        browser.fetch(&world, &format!("{APP}/api"));
+        assert_eq!(given(&world), 2, "{expires_in}");
+    }
+}
+
+#[test]
+fn point_8_a_token_that_lives_shorter_than_the_leeway_is_not_renewed_with_every_request() {
+    let (world, mut browser) = signed_in("none", OVER);
+    world.provider.lies_at("token", |answer| answer["expires_in"] = json!(30));
+    for _ in 0..30 {
+        assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 200);
+        world.pass(SECOND);
+    }
+    assert!(given(&world) <= 3, "{} grants in 30 seconds", given(&world));
+}
+
+#[test]
+fn point_8_a_refreshed_id_token_is_the_same_persons_or_nothing_of_it_is_used() {
+    type Lie = fn(&mut Value);
+    let lies: [(&str, Lie); 3] = [
+        ("sub", |claims| claims["sub"] = json!("mallory-1")),
+        ("iss", |claims| claims["iss"] = json!("https://evil.example")),
+        ("aud", |claims| claims["aud"] = json!("somebody-else")),
+    ];
+    for (claim, lie) in lies {
+        let (world, mut browser) = signed_in("none", OVER);
+        world.provider.lies_at("refreshed_id_token", lie);
+        let answer = browser.fetch(&world, &format!("{APP}/api"));
+        assert_eq!((answer.status, bearer(&answer)), (503, None), "{claim}");
+        assert!(world.log_text().contains(&format!("\\\"{claim}\\\"")), "{}", world.log_text());
+        assert_eq!(browser.session(&world)["user"]["name"], "bob", "{claim}");
+    }
+    let (world, mut browser) = signed_in("none", OVER);
+    world.provider.lies_at("id_token_header", |header| header["kid"] = json!("key-9"));
+    assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 503, "signed by nobody");
+}
+
+#[test]
+fn point_9_the_request_that_refreshed_sees_the_new_token_everywhere() {
+    for lease in LEASES {
+        let mut settings = with_lease(lease);
+        settings["upstreams"][0]["forward_session"] = json!(true);
+        let (world, mut browser) = (World::with(settings), Browser::new());
+        browser.sign_in(&world, "bob", "/");
+        browser.plant("theme", "dark");
+        world.pass(OVER);
+        let answer = browser.fetch(&world, &format!("{APP}/api"));
+        assert_eq!(bearer(&answer), Some("access-bob~1"), "{lease}");
+        let forwarded = answer.forwarded.unwrap();
+        let cookies = forwarded.request.headers.get("cookie").unwrap();
+        let sealed = browser.cookie(SESSION).unwrap();
+        assert!(cookies.contains(&format!("{SESSION}={sealed}")), "{cookies}");
+        assert!(cookies.contains("theme=dark") && cookies.matches(SESSION).count() == 1, "{cookies}");
+        assert_eq!(browser.session(&world)["access_token"], "access-bob~1");
+    }
+}
+
+#[test]
+fn point_9_a_page_gets_the_token_by_itself_where_it_may() {
+    let (world, mut browser) = signed_in("kv", OVER);
+    let url = format!("{APP}/auth/token");
+    let own = [("sec-fetch-site", "same-origin"), ("x-vestibule-token", "1")];
+    for wrong in [&own[..1], &own[1..], &[("sec-fetch-site", "cross-site"), own[1]]] {
+        assert_eq!(browser.send(&world, "GET", &url, wrong, b"").status, 403);
+    }
+    assert_eq!(given(&world), 0);
+    let answer = browser.send(&world, "GET", &url, &own, b"");
+    let token: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!((answer.status, &token["access_token"]), (200, &json!("access-bob~1")));
+    assert_eq!(token["expires_at"], json!(world.clock.now() / 1000 + 3600));
+    assert_eq!(Browser::new().send(&world, "GET", &url, &own, b"").status, 401);
+
+    let mut hidden = settings();
+    hidden["session"] = json!({});
+    let hidden = world.isolate(hidden, "here");
+    assert_ne!(browser.send(&hidden, "GET", &url, &own, b"").status, 200);
+}
+
+#[test]
+fn point_9_an_upstream_that_fails_takes_no_token_with_it() {
+    for lease in LEASES {
+        let (world, mut browser) = signed_in(lease, OVER);
+        world.provider.goes_down("upstream");
+        assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 502, "{lease}");
+        assert_eq!(browser.session(&world)["access_token"], "access-bob~1", "{lease}");
+        assert_eq!(given(&world), 1, "{lease}");
+    }
+}

@@ -1,0 +1,135 @@
+//! `flow/sign_out`: the session ends.
+
+use serde_json::{Value, json};
+
+use vestibule_core::config::Config;
+
+use crate::world::{APP, Browser, World, environment, settings};
+
+const SESSION: &str = "__Secure-authjs.session-token";
+
+#[test]
+fn after_signing_out_nothing_is_left() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    let csrf = browser.csrf(&world);
+    let fields = [("csrfToken", csrf.as_str()), ("callbackUrl", "/about")];
+    let answer = browser.post(&world, &format!("{APP}/auth/signout"), &fields);
+    assert_eq!(answer.location(), format!("{APP}/about"));
+    assert_eq!(browser.cookie(SESSION), None);
+    assert_eq!(browser.session(&world), Value::Null);
+}
+
+#[test]
+fn logout_that_can_be_forged_without_the_csrf_token_the_session_stays() {
+    let (world, mut browser) = (World::new(), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    browser.csrf(&world);
+    let answer = browser.post(&world, &format!("{APP}/auth/signout"), &[]);
+    assert_eq!(answer.location(), format!("{APP}/auth/signin?error=MissingCSRF"));
+    let answer = browser.open(&world, &format!("{APP}/auth/signout"));
+    assert_eq!(answer.status, 200, "GET only asks");
+    assert_eq!(browser.session(&world)["user"]["name"], "bob");
+}
+
+/// Settings by which the provider's session ends, too.
+fn with_logout(logout: &Value) -> Value {
+    let mut settings = settings();
+    settings["providers"][0]["logout"] = logout.clone();
+    settings
+}
+
+/// Signs in, and out again with that return address: where the browser is then, and whether it is signed out.
+fn in_and_out(world: &World, return_to: &str) -> String {
+    let mut browser = Browser::new();
+    browser.sign_in(world, "bob", "/");
+    let csrf = browser.csrf(world);
+    let fields = [("csrfToken", csrf.as_str()), ("callbackUrl", return_to)];
+    let answer = browser.post(world, &format!("{APP}/auth/signout"), &fields);
+    assert_eq!(browser.session(world), Value::Null);
+    answer.location().to_owned()
+}
+
+#[test]
+fn the_providers_session_ends_too_where_that_is_wanted() {
+    let end = "https://idp.example/logout?client_id=vestibule&post_logout_redirect_uri=https%3A%2F%2Fapp.example.com";
+    let world = World::with(with_logout(&json!(true)));
+    world.provider.lies_at("discovery", |d| d["end_session_endpoint"] = json!("https://idp.example/logout"));
+    assert_eq!(in_and_out(&world, "/about"), format!("{end}%2Fabout"));
+    assert_eq!(in_and_out(&world, "https://evil.example/"), end, "no open redirect by way of the provider");
+    let world = World::with(with_logout(&json!("https://idp.example/bye?tenant=a")));
+    assert!(in_and_out(&world, "/").starts_with("https://idp.example/bye?tenant=a&client_id=vestibule&"));
+    let world = World::with(with_logout(&json!(false)));
+    assert_eq!(in_and_out(&world, "/about"), format!("{APP}/about"));
+}
+
+#[test]
+fn who_is_not_signed_in_is_not_sent_to_the_provider() {
+    let (world, mut browser) = (World::with(with_logout(&json!("https://idp.example/bye"))), Browser::new());
+    let csrf = browser.csrf(&world);
+    let answer = browser.post(&world, &format!("{APP}/auth/signout"), &[("csrfToken", &csrf)]);
+    assert_eq!(answer.location(), APP);
+}
+
+#[test]
+fn a_provider_that_cannot_end_its_session_keeps_nobody_signed_in_here() {
+    let world = World::with(with_logout(&json!(true)));
+    assert_eq!(in_and_out(&world, "/about"), format!("{APP}/about"));
+    assert!(world.log_text().contains("provider acme publishes no end_session_endpoint"));
+    let (world, mut browser) = (World::with(with_logout(&json!(true))), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    world.provider.goes_down("discovery");
+    // Nothing of what was known is left.
+    let world = world.isolate(with_logout(&json!(true)), "elsewhere");
+    let csrf = browser.csrf(&world);
+    let answer = browser.post(&world, &format!("{APP}/auth/signout"), &[("csrfToken", &csrf)]);
+    assert_eq!(answer.location(), format!("{APP}/"));
+    assert_eq!(browser.session(&world), Value::Null);
+    assert!(world.log_text().contains("not_signed_out_at_provider"));
+}
+
+#[test]
+fn a_way_to_sign_out_at_the_provider_that_cannot_be_one_is_refused() {
+    let oauth2 = json!({
+        "id": "acme", "type": "oauth2", "authorization": "https://idp.example/authorize",
+        "token": "https://idp.example/token", "userinfo": "https://idp.example/me", "logout": true,
+    });
+    let api = json!({ "id": "acme", "type": "credentials", "logout": true });
+    let of_issuer = |key: &str, value: Value| {
+        let mut provider = settings()["providers"][0].clone();
+        provider[key] = value;
+        provider
+    };
+    for (provider, said) in [
+        (oauth2, "logout: this provider tells nobody where its session ends; write the URL instead"),
+        (api, "logout: belongs to type"),
+        (of_issuer("logout", json!("ftp://idp.example/bye")), "logout: "),
+        (of_issuer("logout", json!("/bye")), "logout: "),
+        (of_issuer("logout", json!(1)), "logout: expected true, false or a URL, got a number"),
+        (of_issuer("logout_redirect_param", json!("client_id")), "is no name of a parameter of its own"),
+        (of_issuer("logout_redirect_param", json!("a b")), "is no name of a parameter of its own"),
+    ] {
+        let errors = Config::load(json!({ "providers": [provider] }), &environment).unwrap_err().to_string();
+        assert!(errors.contains(said), "{provider}: {errors}");
+    }
+}
+
+#[test]
+fn every_cookie_of_a_chunked_session_goes_also_one_of_before_the_domain_was_shared() {
+    let mut shared = settings();
+    shared["cookies"] = json!({ "domain": "example.com" });
+    let (world, mut browser) = (World::with(shared), Browser::new());
+    world.provider.lies_at("userinfo", |u| u["roles"] = json!(vec!["x".repeat(100); 60]));
+    browser.sign_in(&world, "bob", "/");
+    let csrf = browser.csrf(&world);
+    let answer = browser.post(&world, &format!("{APP}/auth/signout"), &[("csrfToken", &csrf)]);
+    for name in [format!("{SESSION}.0"), format!("{SESSION}.1")] {
+        let expired: Vec<&str> = answer
+            .headers
+            .get_all("set-cookie")
+            .filter(|cookie| cookie.starts_with(&format!("{name}=;")))
+            .collect();
+        assert_eq!(expired.len(), 2, "{expired:?}");
+        assert_eq!(expired.iter().filter(|cookie| cookie.contains("Domain=example.com")).count(), 1);
+    }
+}

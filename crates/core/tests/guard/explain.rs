@@ -1,0 +1,178 @@
+//! What `explain` says, word for word.
+
+use serde_json::{Value, json};
+use vestibule_core::config::Config;
+use vestibule_core::guard::explain;
+use vestibule_core::http::headers::Headers;
+use vestibule_core::http::request::{Method, Request, RequestUrl};
+
+fn config() -> Config {
+    let auth = json!({
+        "providers": [{ "id": "acme", "issuer": "https://idp.example", "client_id": "c" }],
+        "base_path": "/auth",
+        "rules": [
+            { "match": "/admin/:path*", "access": "public", "methods": "OPTIONS" },
+            { "match": "/admin/:path*", "access": "public", "has": [{ "type": "header", "key": "X-Open", "value": "1" }] },
+            { "match": "/admin/:path*", "require": { "roles": ["admin", "owner"], "banned": { "not": true } }, "deny": "not-found" },
+            { "match": "/api/:id(\\d+)", "email_domain": "example.com", "to": "service:API", "headers": { "X-Mail": "email" }, "assertion": true },
+            { "match": "/((?!api).*)\\.css", "access": "public" },
+        ],
+        "upstreams": [{
+            "to": "https://upstream.example",
+            "authorization": "access_token",
+            "headers": { "X-User-Email": "email", "X-User-Roles": "roles" },
+        }],
+    });
+    Config::load(auth, &|name| Some(format!("a long enough value for {name}")))
+        .unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// The same with one host that signs people in.
+fn config_of_a_domain() -> Config {
+    let auth = json!({
+        "login_url": "https://auth.example.com",
+        "cookies": { "domain": "example.com" },
+        "rules": [{ "match": "/about", "access": "public" }],
+    });
+    Config::load(auth, &|name| Some(format!("a long enough value for {name}")))
+        .unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+#[test]
+fn which_host_signs_people_in_is_told() {
+    let config = config_of_a_domain();
+    let told = |url: &str, claims: &Value| {
+        let url = RequestUrl::parse(url).unwrap();
+        let request = Request { method: Method::Get, url, headers: Headers::new() };
+        explain(&config, &request, claims.as_object()).to_string()
+    };
+    let signed_out = told("https://app.example.com/x", &Value::Null);
+    let person = "a person   302 to https://auth.example.com/auth/signin, and back after signing in\n";
+    assert!(signed_out.contains(person), "{signed_out}");
+    let there = told("https://auth.example.com/x", &Value::Null);
+    assert!(there.contains("a person   302 to /auth/signin, and back"), "{there}");
+    let foreign = told("https://other.org/x", &json!({ "sub": "1" }));
+    assert!(foreign.contains("The host is outside of cookies.domain (example.com)"), "{foreign}");
+    assert!(foreign.contains("a person   403, with a page\na script   403\n"), "{foreign}");
+    assert!(told("https://other.org/about", &Value::Null).contains("a script   passes"));
+    let route = told("https://other.org/auth/session", &Value::Null);
+    assert_eq!(route, "answer     403 to everybody: the host is outside of cookies.domain (example.com)\n");
+}
+
+fn told(method: &str, url: &str, headers: &[(&str, &str)], claims: &Value) -> String {
+    let request = Request {
+        method: Method::new(method),
+        url: RequestUrl::parse(url).unwrap(),
+        headers: headers.iter().copied().collect(),
+    };
+    explain(&config(), &request, claims.as_object()).to_string()
+}
+
+#[test]
+fn who_may_not_pass_is_told_what_is_missing_and_which_rules_are_for_others() {
+    assert_eq!(
+        told("GET", "https://h/admin/x?q", &[], &json!({ "roles": ["user"] })),
+        "\
+path       /admin/x
+not        AUTH.rules[0]: it is for other methods
+not        AUTH.rules[1]: the request has not: header x-open = 1
+rule       AUTH.rules[2] /admin/:path*
+asks       banned is not true: yes, it is nothing
+asks       roles is one of \"admin\", \"owner\": no, it is [\"user\"]
+so         not found
+
+a person   404
+a script   404
+"
+    );
+}
+
+#[test]
+fn what_is_forwarded_is_told_with_what_is_set_and_taken_away() {
+    assert_eq!(
+        told(
+            "GET",
+            "https://h/dashboard",
+            &[("X_User_Email", "root@h"), ("Authorization", "Bearer forged"), ("Accept", "*/*")],
+            &json!({ "email": "a@example.com", "access_token": "hunter2" }),
+        ),
+        "\
+path       /dashboard
+rule       none matches: AUTH.default_access holds
+asks       to be signed in
+so         pass
+
+a person   passes
+a script   passes
+
+goes to    https://upstream.example
+sets       authorization: Bearer ...
+sets       x-user-email: a@example.com
+sets not   x-user-roles: there is no roles in the session
+changes    x_user_email: not as the client sent it
+changes    authorization: not as the client sent it
+guards     x-mail, x-user-email, x-user-roles, authorization: a client's own never pass, in any spelling
+"
+    );
+}
+
+#[test]
+fn a_rule_that_names_another_server_tells_it_only_what_it_says_itself() {
+    let mut claims = json!({ "email": "a@example.com", "access_token": "hunter2" });
+    let nameless = told("POST", "https://h/api/7", &[], &claims);
+    assert!(
+        nameless.contains("sets not   x-vestibule-assertion: there is no sub in the session\n"),
+        "{nameless}"
+    );
+    claims["sub"] = json!("a-1");
+    let told = told("POST", "https://h/api/7", &[], &claims);
+    assert!(
+        told.contains("asks       email is at \"example.com\": yes, it is \"a@example.com\"\n"),
+        "{told}"
+    );
+    let forwarded = "\
+goes to    the binding API
+sets       x-mail: a@example.com
+sets       x-vestibule-assertion: signed, for service:API
+guards     x-mail, x-user-email, x-user-roles: a client's own never pass, in any spelling
+";
+    assert!(told.ends_with(forwarded), "{told}");
+}
+
+#[test]
+fn path_confusion_each_reading_is_told_and_the_strictest_holds() {
+    assert_eq!(
+        told("PUT", "https://h/admin;x/a.css", &[], &Value::Null),
+        "\
+Servers read this path in 2 ways. All have to let it pass; the strictest refusal holds.
+
+path       /admin;x/a.css
+rule       AUTH.rules[4] /((?!api).*)\\.css
+asks       nothing: it is public
+so         pass
+
+path       /admin/a.css
+not        AUTH.rules[0]: it is for other methods
+not        AUTH.rules[1]: the request has not: header x-open = 1
+rule       AUTH.rules[2] /admin/:path*
+asks       banned is not true: no, it is signed out
+asks       roles is one of \"admin\", \"owner\": no, it is signed out
+so         not found
+
+a script   404
+"
+    );
+}
+
+#[test]
+fn what_the_rules_do_not_decide_is_told_too() {
+    let refused = told("GET", "https://h/a%2fb", &[], &Value::Null);
+    assert_eq!(refused, "answer     400 to everybody: the path has an encoded slash\n");
+    let own = told("GET", "https://h/auth/session", &[], &Value::Null);
+    assert_eq!(own, "answer     one of Vestibule's own pages, below base_path\n");
+    let preflight = [("origin", "https://o"), ("access-control-request-method", "PUT")];
+    let preflight = told("OPTIONS", "https://h/x", &preflight, &Value::Null);
+    assert!(preflight.contains("CORS preflight") && preflight.contains("a script   passes"), "{preflight}");
+    let signed_out = told("GET", "https://h/x", &[], &Value::Null);
+    assert!(signed_out.contains("/signin, and back after signing in\na script   401\n"), "{signed_out}");
+}

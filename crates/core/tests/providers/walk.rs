@@ -1,0 +1,350 @@
+//! A browser's way through a contract: sign-in, refreshes, sign-out, and what the provider's errors come to.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use url::Url;
+use vestibule_core::Vestibule;
+use vestibule_core::config::Config;
+use vestibule_core::hooks::{Admission, DefaultSession, Hooks, SignIn};
+
+use crate::contract::{Contract, Failure, Mode, Place, Refresh};
+use crate::fill::{Write, fill_json};
+use crate::findings::{Column, Findings};
+use crate::provider::{CLIENT_ID, CLIENT_SECRET, Phase};
+use crate::signer;
+use crate::world::{APP, Answer, Browser, SECRET, World};
+
+/// Goes all of it, and says where it was not as the contract has it.
+pub fn walk(name: &str, contract: Contract) -> Findings {
+    let findings = Findings::default();
+    let contract = Rc::new(contract);
+    let attempts = [None].into_iter().chain(contract.errors.iter().map(Some));
+    for failure in attempts {
+        let attempt = AssertUnwindSafe(|| {
+            let walk = Walk::new(name, &contract);
+            match failure {
+                None => walk.whole_way(),
+                Some(failure) => walk.goes_wrong(failure),
+            }
+            findings.join(&walk.world.provider.findings);
+        });
+        if let Err(panic) = catch_unwind(attempt) {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("panicked");
+            findings.add(Column::Authorization, text.to_owned());
+        }
+    }
+    findings
+}
+
+struct Walk<'a> {
+    id: &'a str,
+    contract: &'a Rc<Contract>,
+    world: World,
+    /// Who signed in last.
+    arrived: Arrived,
+}
+
+/// Sees who signs in.
+#[derive(Clone, Default)]
+struct Arrived(Rc<RefCell<Person>>);
+
+#[derive(Default)]
+struct Person {
+    user: Map<String, Value>,
+    account: Map<String, Value>,
+}
+
+impl Hooks for Arrived {
+    type Profile = Value;
+    type Session = DefaultSession;
+
+    async fn sign_in(&self, attempt: &SignIn<'_, Value>) -> Admission {
+        *self.0.borrow_mut() = Person { user: attempt.user.clone(), account: attempt.account.clone() };
+        Admission::Granted
+    }
+}
+
+impl<'a> Walk<'a> {
+    fn new(name: &'a str, contract: &'a Rc<Contract>) -> Self {
+        let id = contract.id(name);
+        let env = |variable: &str| environment(id, contract, variable);
+        let mut world = World::in_environment(settings(id, contract), &env);
+        let config = Config::load(settings(id, contract), &env).expect("it was good a moment ago");
+        let arrived = Arrived::default();
+        world.vestibule = Vestibule::with_hooks(config, arrived.clone());
+        world.provider.plays(id, contract);
+        Self { id, contract, world, arrived }
+    }
+
+    fn findings(&self) -> &Findings {
+        &self.world.provider.findings
+    }
+
+    fn whole_way(&self) {
+        let mut browser = Browser::new();
+        let callback = self.begin(&mut browser);
+        let answer = self.come_back(&mut browser, &callback, &usual_params(self.contract));
+        if answer.location() != APP {
+            let asked = self.world.provider.asked();
+            let column =
+                if asked.iter().any(|name| name != "token") { Column::Userinfo } else { Column::Token };
+            let log = self.world.log_text();
+            self.findings()
+                .add(column, format!("nobody is signed in, the browser is at {}\n{log}", answer.location()));
+            return;
+        }
+        self.is_asked_once();
+        self.knows_the_user(&browser.session(&self.world));
+        match &self.contract.refresh {
+            Some(refresh) => self.refreshes(&mut browser, refresh),
+            None => self.asks_nothing_more(&mut browser),
+        }
+        self.signs_out();
+    }
+
+    /// To the provider.
+    fn begin(&self, browser: &mut Browser) -> CrossSite {
+        let csrf = browser.csrf(&self.world);
+        let answer =
+            browser.post(&self.world, &format!("{APP}/auth/signin/{}", self.id), &[("csrfToken", &csrf)]);
+        let location = answer.location();
+        let log = self.world.log_text();
+        assert!(!location.starts_with(APP), "the browser is sent to {location}\n{log}");
+        self.world.provider.receives(location);
+        CrossSite::of(&answer)
+    }
+
+    /// And back.
+    fn come_back(
+        &self,
+        browser: &mut Browser,
+        cross_site: &CrossSite,
+        params: &BTreeMap<String, String>,
+    ) -> Answer {
+        let params = params.iter().map(|(name, value)| (name, self.world.provider.fill(value, Write::Plain)));
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish();
+        let callback = format!("{APP}/auth/callback/{}", self.id);
+        if self.contract.callback.mode == Mode::Query {
+            return browser.open(&self.world, &format!("{callback}?{query}"));
+        }
+        let headers = [
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-site", "cross-site"),
+            ("origin", "null"),
+            ("cookie", &cross_site.cookies),
+        ];
+        let answer = self.world.send("POST", &callback, &headers, query.as_bytes());
+        browser.take(&answer);
+        answer
+    }
+
+    fn is_asked_once(&self) {
+        let mut expected = vec!["token".to_owned()];
+        expected.extend(self.contract.userinfo.iter().map(|_| "userinfo".to_owned()));
+        expected.extend((0..self.contract.further.len()).map(|i| format!("further {i}")));
+        self.findings().compare(Column::Userinfo, "the requests", &expected, &self.world.provider.asked());
+    }
+
+    fn knows_the_user(&self, session: &Value) {
+        let compare = |what: &str, expected: &Value, got: &Value| {
+            self.findings().compare(Column::Userinfo, what, expected, got);
+        };
+        let user = &self.contract.user;
+        let Person { user: known, account } = &*self.arrived.0.borrow();
+        for (member, expected) in [
+            ("id", &Some(user.id.clone())),
+            ("name", &user.name),
+            ("email", &user.email),
+            ("image", &user.image),
+        ] {
+            compare(&format!("user.{member}"), &json!(expected), known.get(member).unwrap_or(&Value::Null));
+            if member != "id" {
+                compare(&format!("session.user.{member}"), &json!(expected), &session["user"][member]);
+            }
+        }
+        let account = Value::Object(account.clone());
+        compare("account.provider", &json!(self.id), &account["provider"]);
+        compare("account.providerAccountId", &json!(user.id), &account["providerAccountId"]);
+        let now = self.world.now().seconds();
+        for (member, expected) in &self.contract.account {
+            let expected = fill_json(expected, &self.world.provider.values.borrow(), now);
+            compare(&format!("account.{member}"), &expected, &account[member]);
+        }
+        let access_token = self.world.provider.fill("{access_token}", Write::Plain);
+        self.findings().compare(
+            Column::Token,
+            "the access token",
+            &json!(access_token),
+            &session["access_token"],
+        );
+    }
+
+    /// Twice: the second time with what the first one gave.
+    fn refreshes(&self, browser: &mut Browser, refresh: &Refresh) {
+        let provider = &self.world.provider;
+        let body = &refresh.exchange.response.body;
+        let renewed = refresh.access_token.as_deref().or_else(|| body["access_token"].as_str());
+        let renewed = renewed.expect("the refresh gives an access token");
+        for round in 1..=2 {
+            self.pass(refresh, if round == 1 { &self.contract.token.response.body } else { body });
+            let session = browser.session(&self.world);
+            let what = format!("round {round}, the requests");
+            self.findings().compare(Column::Refresh, &what, &vec!["refresh".to_owned()], &provider.asked());
+            let got = &session["access_token"];
+            self.findings().compare(Column::Refresh, "the new access token", &json!(renewed), got);
+            if let Some(next) = body["refresh_token"].as_str() {
+                provider.values.borrow_mut().insert("refresh_token", next.to_owned());
+            }
+        }
+        if let Some(gone) = &refresh.gone {
+            provider.answers_instead("refresh", gone.clone());
+            self.pass(refresh, body);
+            let session = browser.session(&self.world);
+            let (expected, got) = (json!("RefreshTokenError"), &session["error"]);
+            self.findings().compare(Column::Refresh, "session.error once the grant is over", &expected, got);
+        }
+    }
+
+    /// Until the tokens that came with `given` are due.
+    fn pass(&self, refresh: &Refresh, given: &Value) {
+        /// What an access token is taken to live where nobody says.
+        const UNKNOWN_LIFETIME: u64 = 600;
+        let said = given["expires_in"].as_u64();
+        let seconds = refresh.after.or(said).unwrap_or(UNKNOWN_LIFETIME);
+        self.world.provider.begin(Phase::Refresh);
+        self.world.pass(Duration::from_secs(seconds + 1));
+    }
+
+    fn asks_nothing_more(&self, browser: &mut Browser) {
+        self.world.provider.begin(Phase::Refresh);
+        self.world.pass(Duration::from_hours(48));
+        let session = browser.session(&self.world);
+        if session["error"] != Value::Null {
+            self.findings().add(
+                Column::Refresh,
+                format!("session.error is {}, and there is no refresh", session["error"]),
+            );
+        }
+    }
+
+    /// With `logout = true`: the provider's session ends, too.
+    fn signs_out(&self) {
+        let Some(logout) = &self.contract.logout else { return };
+        let provider = &self.world.provider;
+        provider.begin(Phase::SignIn);
+        let mut browser = Browser::new();
+        let callback = self.begin(&mut browser);
+        self.come_back(&mut browser, &callback, &usual_params(self.contract));
+        let csrf = browser.csrf(&self.world);
+        let answer = browser.post(&self.world, &format!("{APP}/auth/signout"), &[("csrfToken", &csrf)]);
+        let (endpoint, query) = answer.location().split_once('?').unwrap_or((answer.location(), ""));
+        let published = || self.contract.discovery.as_ref().map(|d| d.text("end_session_endpoint"));
+        let url = logout.url.as_deref().or_else(published).expect("where the provider's session ends");
+        let usual = [("client_id", "{client_id}"), ("post_logout_redirect_uri", APP)];
+        let usual = || usual.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let params = logout.params.clone().unwrap_or_else(usual);
+        let expected: BTreeMap<String, String> =
+            params.iter().map(|(name, value)| (name.clone(), provider.fill(value, Write::Plain))).collect();
+        let sent: BTreeMap<String, String> =
+            url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        self.findings().compare(
+            Column::Logout,
+            "endpoint",
+            provider.fill(url, Write::Form).as_str(),
+            endpoint,
+        );
+        self.findings().compare(Column::Logout, "parameters", &expected, &sent);
+    }
+
+    /// One of the provider's errors.
+    fn goes_wrong(&self, failure: &Failure) {
+        let mut browser = Browser::new();
+        let callback = self.begin(&mut browser);
+        let (column, params) = match failure.at {
+            Place::Authorization => (Column::Authorization, failure.params.clone()),
+            Place::Token => (Column::Token, usual_params(self.contract)),
+            Place::Userinfo | Place::Further => (Column::Userinfo, usual_params(self.contract)),
+        };
+        if let Some(response) = &failure.response {
+            self.world.provider.answers_instead(failure.at.name(), response.clone());
+        }
+        let answer = self.come_back(&mut browser, &callback, &params);
+        let location = Url::parse(answer.location()).expect("an address");
+        let code =
+            location.query_pairs().find(|(name, _)| name == "error").map(|(_, code)| code.into_owned());
+        let what = format!("{} error, the code that the page is told", failure.at.name());
+        self.findings().compare(column, &what, &Some(failure.code.clone()), &code);
+        let log = self.world.log_text();
+        for words in failure.log.iter().filter(|words| !log.contains(words.as_str())) {
+            self.findings()
+                .add(column, format!("{} error, the log lacks {words:?}: {log}", failure.at.name()));
+        }
+        let values = self.world.provider.values.borrow();
+        for secret in ["client_secret", "access_token", "refresh_token", "code"] {
+            if values.get(secret).is_some_and(|secret| !secret.is_empty() && log.contains(secret)) {
+                self.findings()
+                    .add(column, format!("{} error, the log has the {secret}: {log}", failure.at.name()));
+            }
+        }
+    }
+}
+
+/// The cookies that a browser sends along when another site posts a form.
+struct CrossSite {
+    cookies: String,
+}
+
+impl CrossSite {
+    fn of(answer: &Answer) -> Self {
+        let cookies =
+            answer.headers.get_all("set-cookie").filter(|cookie| cookie.contains("; SameSite=None"));
+        let cookies = cookies.filter_map(|cookie| cookie.split(';').next()).collect::<Vec<_>>();
+        Self { cookies: cookies.join("; ") }
+    }
+}
+
+fn usual_params(contract: &Contract) -> BTreeMap<String, String> {
+    let mut params = contract.callback.params.clone();
+    for (name, value) in [("code", "{code}"), ("state", "{state}")] {
+        params.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+    }
+    params
+}
+
+/// What a user writes.
+fn settings(id: &str, contract: &Contract) -> Value {
+    let mut provider = contract.provider.clone();
+    provider.insert("id".to_owned(), json!(id));
+    if contract.logout.is_some() {
+        provider.insert("logout".to_owned(), json!(true));
+    }
+    json!({
+        "providers": [provider],
+        // Some providers' tokens live for a year.
+        "session": { "max_age": "400d", "expose": { "access_token": "access_token" } },
+    })
+}
+
+fn environment(id: &str, contract: &Contract, variable: &str) -> Option<String> {
+    if variable == "AUTH_SECRET" {
+        return Some(SECRET.to_owned());
+    }
+    if let Some(own) = contract.env.get(variable) {
+        let alg = contract.assertion.as_ref().map_or("ES256", |assertion| &assertion.alg);
+        return Some(own.replace("{private_key}", &signer::pem(alg))).filter(|own| !own.is_empty());
+    }
+    let name =
+        variable.strip_prefix("AUTH_")?.strip_prefix(id.replace('-', "_").to_ascii_uppercase().as_str())?;
+    match name {
+        "_ID" => Some(CLIENT_ID.to_owned()),
+        "_SECRET" => Some(CLIENT_SECRET.to_owned()),
+        _ => None,
+    }
+}

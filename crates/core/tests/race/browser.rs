@@ -1,0 +1,170 @@
+//! One race: what a browser sends, what it gets, and what its cookie jar holds meanwhile.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::json;
+use vestibule_core::Vestibule;
+use vestibule_core::config::Dialect;
+use vestibule_core::http::request::{Method, Request, RequestUrl};
+use vestibule_core::jose::kdf::Keyring;
+use vestibule_core::reply::Reply;
+use vestibule_core::secret::Secret;
+use vestibule_core::session::seal;
+use vestibule_core::time::Timestamp;
+
+use crate::scene::{ISOLATES, SECRET, Scene, Stage, isolates};
+use crate::{Setting, Spread};
+
+const COOKIE: &str = "__Secure-authjs.session-token";
+/// How often the token ends while the browser is there.
+const ROUNDS: u64 = 2;
+/// One request in so many is given up on before it is answered.
+const GIVEN_UP: u64 = 25;
+
+/// What a race came to.
+pub struct Outcome {
+    pub lost: bool,
+    /// Grants used in all rounds, and how often the provider refused.
+    pub grants: u32,
+    pub refused: u32,
+    /// Answers that said: not now.
+    pub turned_away: u32,
+    /// What refreshing added to each answer, in milliseconds.
+    pub added: Vec<u32>,
+    pub reads: u64,
+    pub writes: u64,
+    pub calls: u64,
+}
+
+struct Browser {
+    scene: Rc<Scene>,
+    isolates: Vec<(Vestibule, Stage)>,
+    spread: Spread,
+    cookie: RefCell<String>,
+    lost: Cell<bool>,
+    turned_away: Cell<u32>,
+    added: RefCell<Vec<u32>>,
+}
+
+/// Runs the race of that seed.
+pub fn race(setting: Setting, seed: u64) -> Outcome {
+    let scene = Scene::new(setting, seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
+    let browser = Rc::new(Browser {
+        isolates: isolates(&scene, setting),
+        spread: setting.spread,
+        cookie: RefCell::new(signed_in(&scene)),
+        scene: Rc::clone(&scene),
+        lost: Cell::new(false),
+        turned_away: Cell::new(0),
+        added: RefCell::default(),
+    });
+    scene.clock.run(Rc::clone(&browser).live(setting));
+    // Everything that was begun has ended now; the browser comes back once more.
+    scene.clock.pass(Duration::from_mins(2));
+    scene.clock.run(Rc::clone(&browser).ask(Duration::ZERO, true));
+    let store = &scene.store;
+    Outcome {
+        lost: browser.lost.get(),
+        grants: scene.grants.given.get(),
+        refused: scene.grants.refused.get(),
+        turned_away: browser.turned_away.get(),
+        added: browser.added.take(),
+        reads: store.reads.get(),
+        writes: store.writes.get(),
+        calls: store.calls.get(),
+    }
+}
+
+impl Browser {
+    async fn live(self: Rc<Self>, setting: Setting) {
+        let scene = &self.scene;
+        for _ in 0..ROUNDS {
+            // A page that is open all the time comes before the token's end, a person after lunch comes later.
+            let since_end = if scene.roll(0, 2) == 0 { scene.roll(0, 60) } else { scene.roll(60, 4000) };
+            scene.clock.sleep(Duration::from_secs(3600 - 60 + since_end)).await;
+            let burst: Vec<_> = (0..setting.parallel)
+                .map(|_| {
+                    let is_given_up = scene.roll(0, GIVEN_UP) == 0;
+                    scene.clock.spawn(Rc::clone(&self).ask(scene.some_time(0, 400), !is_given_up))
+                })
+                .collect();
+            for request in burst {
+                request.await;
+            }
+        }
+    }
+
+    /// One request, `after` so long, with the cookie that the jar holds then.
+    async fn ask(self: Rc<Self>, after: Duration, waits: bool) {
+        let scene = &self.scene;
+        scene.clock.sleep(after).await;
+        let all = self.isolates.len() as u64;
+        let isolate = match self.spread {
+            Spread::Stray if scene.roll(0, 20) == 0 => scene.roll(ISOLATES, all),
+            Spread::One | Spread::Stray => scene.roll(0, ISOLATES),
+            Spread::Even => scene.roll(0, all),
+        };
+        let (vestibule, stage) = &self.isolates[usize::try_from(isolate).unwrap()];
+        let cookie = format!("{COOKIE}={}", self.cookie.borrow());
+        let request = Request {
+            method: Method::Get,
+            url: RequestUrl::parse("https://app.example.com/api").unwrap(),
+            headers: [("cookie", cookie.as_str()), ("sec-fetch-mode", "cors")].into_iter().collect(),
+        };
+        let arrival = scene.some_time(5, 60);
+        scene.clock.sleep(arrival).await;
+        let begun = scene.clock.now();
+        let mut handled = Box::pin(vestibule.handle(stage, request, ()));
+        if !waits {
+            // It goes away while the answer is being made: what was only for it is dropped.
+            let mut until = Box::pin(scene.clock.sleep(scene.some_time(1, 300)));
+            std::future::poll_fn(|context| {
+                if handled.as_mut().poll(context).is_ready() {
+                    return std::task::Poll::Ready(());
+                }
+                until.as_mut().poll(context)
+            })
+            .await;
+            return;
+        }
+        let reply = handled.await;
+        self.added.borrow_mut().push(u32::try_from(scene.clock.now() - begun).unwrap());
+        scene.clock.sleep(scene.some_time(25, 260)).await;
+        match reply {
+            Reply::Forwarded { cookies, .. } => {
+                for cookie in cookies {
+                    if let Some(value) =
+                        cookie.pair().and_then(|p| Some(p.strip_prefix(COOKIE)?[1..].to_owned()))
+                    {
+                        self.cookie.replace(value);
+                    }
+                }
+            }
+            Reply::Own(answer) if answer.status == 503 => self.turned_away.set(self.turned_away.get() + 1),
+            Reply::Own(_) => self.lost.set(true),
+        }
+    }
+}
+
+/// The cookie of somebody who has just signed in.
+fn signed_in(scene: &Scene) -> String {
+    let now = Timestamp::from_millis(scene.clock.now());
+    let claims = json!({
+        "sub": "somebody",
+        "provider": "acme",
+        "sid": format!("session {}", scene.roll(0, u64::MAX)),
+        "access_token": "access-first",
+        "refresh_token": scene.grants.begin("grant"),
+        "expires_at": now.seconds() + 3600,
+    });
+    let keys = Keyring::new(vec![Secret::new(SECRET)]).unwrap();
+    let month = Duration::from_hours(30 * 24);
+    let mut random = |bytes: &mut [u8]| {
+        for byte in bytes {
+            *byte = u8::try_from(scene.roll(0, 256)).unwrap();
+        }
+    };
+    seal::seal(&keys, Dialect::AuthJsV5, COOKIE, claims.as_object().unwrap(), month, now, &mut random)
+}

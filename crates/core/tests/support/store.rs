@@ -1,0 +1,212 @@
+//! Workers KV and lease objects, with their weaknesses.
+//!
+//! KV: a write is seen at once where it was made, and up to a minute later elsewhere; a read is remembered for a
+//! minute where it was made, also one that found nothing; a key is written once a second. Objects are what
+//! [`object::serve`] makes of them, one call at a time.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use vestibule_core::lease::object;
+use vestibule_core::platform::StoreError;
+use vestibule_core::time::Timestamp;
+
+use crate::clockwork::Clockwork;
+
+const MINUTE: u64 = 60_000;
+
+/// What all isolates share.
+pub struct Store {
+    clock: Rc<Clockwork>,
+    dice: Cell<u64>,
+    versions: RefCell<BTreeMap<String, Vec<Version>>>,
+    remembered: RefCell<BTreeMap<(String, String), Remembered>>,
+    objects: RefCell<BTreeMap<String, String>>,
+    /// Writes that were not refused, reads, and calls of objects so far.
+    pub writes: Cell<u64>,
+    pub reads: Cell<u64>,
+    pub calls: Cell<u64>,
+    /// Whether every operation fails, or never ends.
+    pub is_down: Cell<bool>,
+    pub hangs: Cell<bool>,
+    /// How many operations fail before anything is done, of those in whose name or call this stands.
+    pub fails: Cell<(&'static str, u32)>,
+    /// How many calls of objects fail after all is done.
+    pub loses_answers: Cell<u32>,
+    /// Whether a second write of a key within a second is refused.
+    pub limits_writes: Cell<bool>,
+    /// How long a local read, a read from afar, a write and a call take, in milliseconds.
+    pub latency: Cell<[u64; 4]>,
+}
+
+struct Version {
+    value: String,
+    location: String,
+    written: u64,
+    seen_elsewhere: u64,
+    expires: u64,
+}
+
+struct Remembered {
+    value: Option<String>,
+    until: u64,
+}
+
+impl Store {
+    pub fn new(clock: Rc<Clockwork>, seed: u64) -> Rc<Self> {
+        Rc::new(Self {
+            clock,
+            dice: Cell::new(seed),
+            versions: RefCell::default(),
+            remembered: RefCell::default(),
+            objects: RefCell::default(),
+            writes: Cell::new(0),
+            reads: Cell::new(0),
+            calls: Cell::new(0),
+            is_down: Cell::new(false),
+            hangs: Cell::new(false),
+            fails: Cell::new(("", 0)),
+            loses_answers: Cell::new(0),
+            limits_writes: Cell::new(true),
+            latency: Cell::new([2, 30, 40, 40]),
+        })
+    }
+
+    /// Every value that was ever written, and what every object remembers.
+    #[allow(dead_code, reason = "for those tests that look for what must not be there")]
+    pub fn contents(&self) -> Vec<String> {
+        let versions = self.versions.borrow();
+        let written = versions.values().flatten().map(|version| version.value.clone());
+        written.chain(self.objects.borrow().values().cloned()).collect()
+    }
+
+    /// What was kept is kept as if it were sealed with another secret.
+    #[allow(dead_code, reason = "for the one test of it")]
+    pub fn forgets_its_secret(&self) {
+        let spoil = |text: &mut String| *text = text.replace("eyJ", "eyK");
+        self.objects.borrow_mut().values_mut().for_each(spoil);
+        self.versions.borrow_mut().values_mut().flatten().for_each(|version| spoil(&mut version.value));
+        self.remembered.borrow_mut().clear();
+    }
+
+    /// Every lease that was written in KV ends so much later.
+    #[allow(dead_code, reason = "for the one test of it")]
+    pub fn leases_end_later(&self, by: u64) {
+        let leases = |key: &str| key.starts_with("lease/");
+        let mut versions = self.versions.borrow_mut();
+        for version in versions.iter_mut().filter(|(key, _)| leases(key)).flat_map(|(_, all)| all) {
+            let mut held: serde_json::Value = serde_json::from_str(&version.value).unwrap();
+            held["until"] = (held["until"].as_u64().unwrap() + by).into();
+            version.value = held.to_string();
+        }
+        self.remembered.borrow_mut().clear();
+    }
+
+    pub async fn read(&self, location: &str, key: &str) -> Result<Option<String>, StoreError> {
+        self.reads.set(self.reads.get() + 1);
+        self.answer_or_fail(&format!("read {key}")).await?;
+        let place = (location.to_owned(), key.to_owned());
+        let remembered = |now| {
+            let remembered = self.remembered.borrow();
+            remembered.get(&place).filter(|r| now < r.until).map(|r| r.value.clone())
+        };
+        let [near, far, ..] = self.latency.get();
+        if let Some(value) = remembered(self.clock.now()) {
+            self.clock.sleep(Duration::from_millis(near)).await;
+            return Ok(value);
+        }
+        self.clock.sleep(Duration::from_millis(far)).await;
+        let now = self.clock.now();
+        // Somebody may have written here meanwhile.
+        if let Some(value) = remembered(now) {
+            return Ok(value);
+        }
+        let versions = self.versions.borrow();
+        let visible = versions.get(key).into_iter().flatten().rev().find(|version| {
+            now < version.expires && (version.location == location || version.seen_elsewhere <= now)
+        });
+        let value = visible.map(|version| version.value.clone());
+        let remember = Remembered { value: value.clone(), until: now + MINUTE };
+        self.remembered.borrow_mut().insert(place, remember);
+        Ok(value)
+    }
+
+    pub async fn write(
+        &self,
+        location: &str,
+        key: &str,
+        value: &str,
+        lifetime: Duration,
+    ) -> Result<(), StoreError> {
+        assert!(lifetime >= Duration::from_mins(1), "KV refuses to keep {key} for {lifetime:?}");
+        self.answer_or_fail(&format!("write {key}")).await?;
+        let [_, _, write, _] = self.latency.get();
+        self.clock.sleep(Duration::from_millis(write)).await;
+        let now = self.clock.now();
+        let mut versions = self.versions.borrow_mut();
+        let versions = versions.entry(key.to_owned()).or_default();
+        let is_too_soon = |version: &Version| version.location == location && now < version.written + 1000;
+        if self.limits_writes.get() && versions.iter().any(is_too_soon) {
+            return Err(StoreError::Busy);
+        }
+        self.writes.set(self.writes.get() + 1);
+        let expires = now + u64::try_from(lifetime.as_millis()).unwrap();
+        versions.push(Version {
+            value: value.to_owned(),
+            location: location.to_owned(),
+            written: now,
+            seen_elsewhere: now + self.roll() % MINUTE,
+            expires,
+        });
+        let remember = Remembered { value: Some(value.to_owned()), until: now + MINUTE };
+        self.remembered.borrow_mut().insert((location.to_owned(), key.to_owned()), remember);
+        Ok(())
+    }
+
+    pub async fn call_object(&self, name: &str, call: &str) -> Result<String, StoreError> {
+        self.calls.set(self.calls.get() + 1);
+        self.answer_or_fail(call).await?;
+        let [.., there_and_back] = self.latency.get();
+        self.clock.sleep(Duration::from_millis(there_and_back / 2)).await;
+        let answer = {
+            let mut objects = self.objects.borrow_mut();
+            let now = Timestamp::from_millis(self.clock.now());
+            let served = object::serve(objects.get(name).map(String::as_str), call, now);
+            let served = served.map_err(|error| StoreError::Failed(error.to_string()))?;
+            if let Some((remember, _)) = served.remember {
+                objects.insert(name.to_owned(), remember);
+            }
+            served.answer
+        };
+        self.clock.sleep(Duration::from_millis(there_and_back / 2)).await;
+        if self.loses_answers.get() > 0 {
+            self.loses_answers.set(self.loses_answers.get() - 1);
+            return Err(StoreError::Failed("the object moved".to_owned()));
+        }
+        Ok(answer)
+    }
+
+    async fn answer_or_fail(&self, operation: &str) -> Result<(), StoreError> {
+        if self.hangs.get() {
+            std::future::pending::<()>().await;
+        }
+        let (part, count) = self.fails.get();
+        if count > 0 && operation.contains(part) {
+            self.fails.set((part, count - 1));
+            return Err(StoreError::Failed("the store stumbles".to_owned()));
+        }
+        if self.is_down.get() {
+            return Err(StoreError::Failed("the store is down".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn roll(&self) -> u64 {
+        let next = self.dice.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.dice.set(next);
+        let mixed = (next ^ (next >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed ^ (mixed >> 29)
+    }
+}

@@ -1,0 +1,121 @@
+//! The Worker's `fetch` handler: the configuration, read once, and a request on its way to
+//! [`Vestibule::handle`] and back.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use worker::js_sys::{JSON, Promise};
+#[cfg(feature = "entry")]
+use worker::wasm_bindgen::{self, prelude::wasm_bindgen};
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen_futures::JsFuture;
+#[cfg(feature = "entry")]
+use worker::worker_sys;
+use worker::{Context, Env, console_error, console_warn, web_sys};
+
+use vestibule_core::Vestibule;
+use vestibule_core::config::Config;
+use vestibule_core::config::error::ConfigErrors;
+use vestibule_core::hooks::Hooks;
+
+use crate::bindings::member;
+use crate::convert;
+use crate::platform::{Incoming, Workers};
+#[cfg(feature = "entry")]
+use crate::task;
+
+thread_local! {
+    /// Checked once: an isolate's configuration does not change while it lives.
+    static VESTIBULE: OnceCell<Result<Rc<Vestibule>, ConfigErrors>> = const { OnceCell::new() };
+}
+
+/// The Worker's `fetch` handler, by configuration alone.
+///
+/// # Errors
+/// Where the platform refuses to make a response at all, which it does for no input that a client can send.
+pub async fn fetch(
+    request: web_sys::Request,
+    env: Env,
+    context: Context,
+) -> worker::Result<web_sys::Response> {
+    waited_for(answer(request, env, context, Vestibule::new).await).await
+}
+
+/// The Worker's `fetch` handler with hooks of the app's own: what its `#[event(fetch)]` calls. `hooks` is
+/// called once in an isolate's life, so a Worker has one kind of hooks.
+///
+/// # Errors
+/// As [`fetch`].
+pub async fn fetch_with_hooks<H: Hooks + 'static>(
+    request: web_sys::Request,
+    env: Env,
+    context: Context,
+    hooks: impl FnOnce() -> H,
+) -> worker::Result<web_sys::Response> {
+    let ready = |config| Vestibule::with_hooks(config, hooks());
+    waited_for(answer(request, env, context, ready).await).await
+}
+
+async fn waited_for(answer: Result<JsValue, JsValue>) -> worker::Result<web_sys::Response> {
+    let response = JsFuture::from(Promise::resolve(&answer?)).await?;
+    Ok(response.unchecked_into())
+}
+
+/// A response, or a promise of one.
+async fn answer(
+    request: web_sys::Request,
+    env: Env,
+    context: Context,
+    ready: impl FnOnce(Config) -> Vestibule,
+) -> Result<JsValue, JsValue> {
+    let vestibule = match configured(&env, ready) {
+        Ok(vestibule) => vestibule,
+        Err(errors) => {
+            for error in errors.iter() {
+                console_error!("{}", error);
+            }
+            let words = "The site's sign-in is not configured correctly. The log says where.";
+            return convert::plain(500, words).map(JsValue::from);
+        }
+    };
+    let Some(head) = convert::head(&request) else {
+        return convert::plain(400, "Bad request.").map(JsValue::from);
+    };
+    let request = Rc::new(request);
+    let platform = Workers::new(env, context, Rc::clone(&request));
+    let reply = vestibule.handle(&platform, head, Incoming(request)).await;
+    convert::reply(reply)
+}
+
+fn configured(env: &Env, ready: impl FnOnce(Config) -> Vestibule) -> Result<Rc<Vestibule>, ConfigErrors> {
+    VESTIBULE.with(|vestibule| {
+        vestibule
+            .get_or_init(|| {
+                let auth = member(env, "AUTH")
+                    .and_then(|value| JSON::stringify(&value).ok())
+                    .and_then(|text| serde_json::from_str(&String::from(text)).ok())
+                    .unwrap_or_default();
+                let text = |name: &str| member(env, name).and_then(|value| value.as_string());
+                let is_bound = |name: &str| member(env, name).is_some_and(|value| value.is_object());
+                let config = Config::load(auth, &text)?.check_bindings(&is_bound)?;
+                for advice in config.advice() {
+                    console_warn!("{advice}");
+                }
+                Ok(Rc::new(ready(config)))
+            })
+            .clone()
+    })
+}
+
+/// What `#[worker::event(fetch)]` makes of [`fetch`], but that nothing waits that need not ([`task`]).
+#[cfg(feature = "entry")]
+#[wasm_bindgen(js_name = fetch)]
+pub fn entry(request: web_sys::Request, env: Env, context: worker_sys::Context) -> JsValue {
+    task::run(async move {
+        let answer = answer(request, env, Context::new(context), Vestibule::new).await;
+        answer.unwrap_or_else(|error| {
+            console_error!("{}", convert::words(&error));
+            web_sys::Response::error().into()
+        })
+    })
+}

@@ -1,0 +1,143 @@
+//! Signatures by the platform's own cryptography (Web Cryptography API), checked and made. The Rust crates for it
+//! would be a third of the Worker, and those for RSA cost milliseconds in a cold isolate.
+
+use std::cell::RefCell;
+
+use worker::js_sys::{Array, JSON, Object, Promise, Reflect, Uint8Array};
+use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen::prelude::wasm_bindgen;
+use worker::wasm_bindgen_futures::JsFuture;
+
+use crate::convert;
+use vestibule_core::jose::jwk::Jwk;
+use vestibule_core::jose::jws::Algorithm;
+use vestibule_core::jose::sign::PrivateKey;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = importKey, catch)]
+    fn import_key(
+        format: &str,
+        key: &JsValue,
+        algorithm: &Object,
+        extractable: bool,
+        usages: &Array,
+    ) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = verify, catch)]
+    fn subtle_verify(
+        algorithm: &Object,
+        key: &JsValue,
+        signature: &JsValue,
+        message: &JsValue,
+    ) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = sign, catch)]
+    fn subtle_sign(algorithm: &Object, key: &JsValue, message: &JsValue) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = exportKey, catch)]
+    fn export_key(format: &str, key: &JsValue) -> Result<Promise, JsValue>;
+}
+
+/// So many imported private keys are kept, those used last. A deployment has one, and one for each provider that
+/// it shows a signed assertion.
+const REMEMBERED: usize = 16;
+
+thread_local! {
+    /// Importing a key costs more than signing with it: a curve's public key is computed.
+    static IMPORTED: RefCell<Vec<(PrivateKey, Algorithm, JsValue)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Whether `signature` is the key's over `message`.
+pub(crate) async fn verify(
+    algorithm: Algorithm,
+    key: &Jwk,
+    message: &[u8],
+    signature: &[u8],
+) -> Result<bool, JsValue> {
+    let algorithm = dictionary(algorithm)?;
+    let jwk = JSON::parse(&key.to_public_json().to_string())?;
+    let key =
+        JsFuture::from(import_key("jwk", &jwk, &algorithm, false, &Array::of1(&"verify".into()))?).await?;
+    let good = subtle_verify(&algorithm, &key, &convert::bytes(signature), &convert::bytes(message))?;
+    Ok(JsFuture::from(good).await?.is_truthy())
+}
+
+/// The signature of `key` over `message`.
+pub(crate) async fn sign(key: &PrivateKey, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, JsValue> {
+    let dictionary = dictionary(algorithm)?;
+    let key = if let Some(imported) = remembered(key, algorithm) {
+        imported
+    } else {
+        let imported = import_private(key, &dictionary, false).await?;
+        remember(key, algorithm, &imported);
+        imported
+    };
+    let signature = JsFuture::from(subtle_sign(&dictionary, &key, &convert::bytes(message))?).await?;
+    Ok(Uint8Array::new(&signature).to_vec())
+}
+
+/// The public half of `key`, a JSON Web Key in JSON.
+pub(crate) async fn export(key: &PrivateKey, algorithm: Algorithm) -> Result<String, JsValue> {
+    let key = import_private(key, &dictionary(algorithm)?, true).await?;
+    let whole = JsFuture::from(export_key("jwk", &key)?).await?;
+    let members = ["kty", "crv", "x", "y", "n", "e"];
+    let members = members.map(|name| Ok((name, Reflect::get(&whole, &JsValue::from_str(name))?)));
+    let public = object(&members.into_iter().collect::<Result<Vec<_>, JsValue>>()?)?;
+    Ok(String::from(JSON::stringify(&public)?))
+}
+
+async fn import_private(key: &PrivateKey, algorithm: &Object, extractable: bool) -> Result<JsValue, JsValue> {
+    let usages = Array::of1(&"sign".into());
+    let imported = import_key("pkcs8", &convert::bytes(key.expose()), algorithm, extractable, &usages)?;
+    JsFuture::from(imported).await
+}
+
+fn remembered(key: &PrivateKey, algorithm: Algorithm) -> Option<JsValue> {
+    IMPORTED.with_borrow_mut(|imported| {
+        let at = imported.iter().position(|(known, for_, _)| *for_ == algorithm && known.matches(key))?;
+        let used = imported.remove(at);
+        let found = used.2.clone();
+        imported.insert(0, used);
+        Some(found)
+    })
+}
+
+fn remember(key: &PrivateKey, algorithm: Algorithm, found: &JsValue) {
+    IMPORTED.with_borrow_mut(|imported| {
+        imported.truncate(REMEMBERED - 1);
+        imported.insert(0, (key.clone(), algorithm, found.clone()));
+    });
+}
+
+/// What Web Cryptography is told of an algorithm.
+fn dictionary(algorithm: Algorithm) -> Result<Object, JsValue> {
+    let (name, hash, parameter) = parameters(algorithm);
+    object(&[("name", name.into()), ("hash", hash.into()), parameter])
+}
+
+/// Name, hash and one more member of the algorithm's dictionary (RFC 7518 sections 3.3 to 3.5, RFC 8037 section
+/// 3.1).
+fn parameters(algorithm: Algorithm) -> (&'static str, &'static str, (&'static str, JsValue)) {
+    // A member that an algorithm does not know is not looked at.
+    let none = ("", JsValue::UNDEFINED);
+    match algorithm {
+        Algorithm::Rs256 => ("RSASSA-PKCS1-v1_5", "SHA-256", none),
+        Algorithm::Rs384 => ("RSASSA-PKCS1-v1_5", "SHA-384", none),
+        Algorithm::Rs512 => ("RSASSA-PKCS1-v1_5", "SHA-512", none),
+        Algorithm::Ps256 => ("RSA-PSS", "SHA-256", ("saltLength", 32.into())),
+        Algorithm::Ps384 => ("RSA-PSS", "SHA-384", ("saltLength", 48.into())),
+        Algorithm::Ps512 => ("RSA-PSS", "SHA-512", ("saltLength", 64.into())),
+        Algorithm::Es256 => ("ECDSA", "SHA-256", ("namedCurve", "P-256".into())),
+        Algorithm::Es384 => ("ECDSA", "SHA-384", ("namedCurve", "P-384".into())),
+        Algorithm::EdDsa => ("Ed25519", "", none),
+    }
+}
+
+fn object(members: &[(&str, JsValue)]) -> Result<Object, JsValue> {
+    let object = Object::new();
+    for (name, value) in members.iter().filter(|(name, value)| !name.is_empty() && !value.is_undefined()) {
+        Reflect::set(&object, &JsValue::from_str(name), value)?;
+    }
+    Ok(object)
+}
