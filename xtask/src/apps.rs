@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+use clap::{Args, ValueEnum};
 
 use crate::build::{self, Effort};
 use crate::project::Project;
@@ -23,22 +24,29 @@ const VISITS: [Visit; 3] = [
     Visit { name: "Next.js", scene: Scene::NextJs, script: "nextjs.mjs" },
 ];
 
-/// Which of them was asked for on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What was asked for on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
 pub(crate) struct Options {
-    only: Option<&'static str>,
+    /// Run these alone
+    #[arg(value_name = "APPLICATION")]
+    only: Option<Application>,
 }
 
-impl Options {
-    /// Reads `[react | nextjs]`.
-    pub(crate) fn parse(arguments: &[&str]) -> Result<Options> {
-        let only = match arguments {
-            [] => return Ok(Options { only: None }),
-            ["react"] => "react.mjs",
-            ["nextjs"] => "nextjs.mjs",
-            [other, ..] => bail!("`cargo xtask apps` knows no `{other}`, only react and nextjs"),
-        };
-        Ok(Options { only: Some(only) })
+/// Applications, by their names on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Application {
+    /// A page that signs in through next-auth's client for React, versions 5 and 4
+    React,
+    /// The application in examples/nextjs
+    Nextjs,
+}
+
+impl Application {
+    fn script(self) -> &'static str {
+        match self {
+            Application::React => "react.mjs",
+            Application::Nextjs => "nextjs.mjs",
+        }
     }
 }
 
@@ -46,7 +54,7 @@ impl Options {
 pub(crate) fn apps(project: &Project, options: Options) -> Result<()> {
     build::build(project, Effort::Optimized)?;
     let chromium = tools::ensure_chromium(project)?;
-    let wanted = |visit: &&Visit| options.only.is_none_or(|only| visit.script == only);
+    let wanted = |visit: &&Visit| options.only.is_none_or(|only| visit.script == only.script());
     VISITS.iter().filter(wanted).try_for_each(|visit| visit.make(project, &chromium))
 }
 
@@ -97,13 +105,16 @@ fn build_next(project: &Project) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::read;
 
     #[test]
     fn every_name_is_that_of_a_visit() {
-        for name in ["react", "nextjs"] {
-            let only = Options::parse(&[name]).unwrap().only.unwrap();
-            assert!(VISITS.iter().any(|visit| visit.script == only), "{name}");
+        for application in Application::value_variants() {
+            let script = application.script();
+            assert!(VISITS.iter().any(|visit| visit.script == script), "{script}");
         }
-        assert!(Options::parse(&["next"]).unwrap_err().to_string().contains("`next`"));
+        assert_eq!(read::<Options>(&["react"]).unwrap().only, Some(Application::React));
+        assert_eq!(read::<Options>(&["nextjs"]).unwrap().only, Some(Application::Nextjs));
+        assert!(read::<Options>(&["next"]).unwrap_err().to_string().contains("'next'"));
     }
 }

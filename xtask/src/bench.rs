@@ -1,7 +1,14 @@
 //! `cargo xtask bench`: what a request costs, beside what the same costs elsewhere. The Workers are made here;
 //! a program of its own, in xtask/bench, starts them and counts.
 
+#[path = "../bench/src/arguments.rs"]
+mod arguments;
+
+use std::ffi::OsString;
+
 use anyhow::Result;
+
+pub(crate) use self::arguments::Arguments;
 
 use crate::build::{self, CONSTANT, Effort};
 use crate::project::Project;
@@ -15,15 +22,17 @@ const PEERS: &str = "bench";
 const SCRIPTS: [&str; 6] =
     ["js-constant", "js-forward", "js-change", "jose-session", "authjs-session", "authjs-guard"];
 
-/// Builds all, and hands the options on.
-pub(crate) fn bench(project: &Project, options: &[&str]) -> Result<()> {
+/// Builds all, and hands the arguments on.
+pub(crate) fn bench(project: &Project, arguments: &[OsString]) -> Result<()> {
     build::build(project, Effort::Optimized)?;
     build::build_source(project, CONSTANT, Effort::Optimized)?;
     tools::ensure_npm_of(project, PEERS)?;
     step("bundle the peers", || SCRIPTS.iter().try_for_each(|name| bundle(project, name)))?;
     let mut command = project.cargo();
     // The profile of what does much work natively.
-    command.args(["run", "--quiet", "--profile", "race", "--package", "vestibule-bench", "--"]).args(options);
+    command
+        .args(["run", "--quiet", "--profile", "race", "--package", "vestibule-bench", "--"])
+        .args(arguments);
     run(&mut command)
 }
 

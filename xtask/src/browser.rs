@@ -4,7 +4,9 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
 
 use crate::build::{self, Effort};
 use crate::project::Project;
@@ -18,16 +20,19 @@ type Step = (&'static str, fn(&Project, &Path) -> Result<()>);
 /// The steps, in their order.
 pub(crate) const STEPS: [Step; 3] = [("browser", walk), ("hosts", hosts), ("pages", look)];
 
+/// What was asked for on the command line.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub(crate) struct Options {
+    /// Run this step alone
+    #[arg(value_name = "STEP", value_parser = PossibleValuesParser::new(STEPS.map(|(name, _)| name)))]
+    only: Option<String>,
+}
+
 /// `cargo xtask browser`: builds the Worker, walks and looks; or one step of it.
-pub(crate) fn browser(project: &Project, only: Option<&str>) -> Result<()> {
-    if let Some(only) = only
-        && STEPS.iter().all(|(name, _)| *name != only)
-    {
-        bail!("`cargo xtask browser` knows no `{only}`, only browser, hosts and pages");
-    }
+pub(crate) fn browser(project: &Project, options: &Options) -> Result<()> {
     build::build(project, Effort::Optimized)?;
     let chromium = tools::ensure_chromium(project)?;
-    let wanted = |(name, _): &&Step| only.is_none_or(|only| *name == only);
+    let wanted = |(name, _): &&Step| options.only.as_ref().is_none_or(|only| only == name);
     STEPS.iter().filter(wanted).try_for_each(|(name, run)| step(name, || run(project, &chromium)))
 }
 
@@ -94,11 +99,12 @@ fn look(project: &Project, chromium: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::read;
 
     #[test]
     fn a_step_that_is_none_is_named_before_anything_is_built() {
-        let error = browser(&Project::find().unwrap(), Some("host")).unwrap_err().to_string();
-        assert!(error.contains("`host`"), "{error}");
+        let error = read::<Options>(&["host"]).unwrap_err().to_string();
+        assert!(error.contains("'host'"), "{error}");
         assert!(STEPS.iter().all(|(name, _)| error.contains(name)), "{error}");
     }
 }

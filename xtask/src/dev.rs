@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
+use clap::builder::TypedValueParser;
+use clap::{Args, ValueEnum};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::build::{self, Effort};
@@ -14,66 +16,72 @@ use crate::time::Stopwatch;
 use crate::tools;
 
 /// What was asked for on the command line.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Args)]
 pub(crate) struct Options {
-    scene: Scene,
-    ports: Ports,
+    /// Start all of it, ask it for two pages, and stop
+    #[arg(long)]
     once: bool,
+    /// Run an example's application in place of the demo's
+    #[arg(long, value_name = "NAME")]
+    example: Option<Example>,
+    /// The Worker's port
+    #[arg(long, value_name = "N", default_value_t = Ports::USUAL.worker, value_parser = port())]
+    port: u16,
+    /// The provider's port
+    #[arg(long, value_name = "N", default_value_t = Ports::USUAL.provider, value_parser = port())]
+    provider_port: u16,
+    /// The application's port
+    #[arg(long, value_name = "N", default_value_t = Ports::USUAL.app, value_parser = port())]
+    app_port: u16,
+}
+
+/// Examples, by their names on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Example {
+    /// The application in examples/nextjs
+    Nextjs,
+}
+
+fn port() -> impl TypedValueParser<Value = u16> {
+    clap::value_parser!(u16).range(1..)
 }
 
 impl Options {
-    /// Reads `[--once] [--example nextjs] [--port N] [--provider-port N] [--app-port N]`.
-    pub(crate) fn parse(arguments: &[&str]) -> Result<Options> {
-        let mut options = Options { scene: Scene::Demo, ports: Ports::USUAL, once: false };
-        let mut arguments = arguments.iter();
-        while let Some(&argument) = arguments.next() {
-            let port = match argument {
-                "--once" => {
-                    options.once = true;
-                    continue;
-                }
-                "--example" => {
-                    let name = arguments.next();
-                    ensure!(name == Some(&"nextjs"), "`--example` takes the name of an example: nextjs");
-                    options.scene = Scene::NextJsDev;
-                    continue;
-                }
-                "--port" => &mut options.ports.worker,
-                "--provider-port" => &mut options.ports.provider,
-                "--app-port" => &mut options.ports.app,
-                other => bail!("`cargo xtask dev` knows no `{other}`"),
-            };
-            let number =
-                arguments.next().and_then(|number| number.parse().ok()).filter(|&number| number != 0);
-            *port = number.with_context(|| format!("`{argument}` takes a number from 1 to 65535"))?;
+    fn scene(&self) -> Scene {
+        match self.example {
+            None => Scene::Demo,
+            Some(Example::Nextjs) => Scene::NextJsDev,
         }
-        Ok(options)
+    }
+
+    fn ports(&self) -> Ports {
+        Ports { worker: self.port, provider: self.provider_port, app: self.app_port }
     }
 }
 
 /// Builds, starts everything, says where to go, and runs until Ctrl-C.
 pub(crate) fn dev(project: &Project, options: &Options) -> Result<()> {
     let watch = Stopwatch::start();
-    options.ports.check_free()?;
+    let (scene, ports) = (options.scene(), options.ports());
+    ports.check_free()?;
     build::build(project, Effort::Fast)?;
-    if options.scene == Scene::NextJsDev {
+    if scene == Scene::NextJsDev {
         tools::ensure_npm_of(project, NEXT_JS)?;
     }
 
     let interrupted = interruption()?;
     let is_interrupted = || interrupted.load(Ordering::Relaxed);
-    let mut stack = match Stack::start(project, options.scene, options.ports, &Storage::Kept, &is_interrupted)
-    {
+    let mut stack = match Stack::start(project, scene, ports, &Storage::Kept, &is_interrupted) {
         Err(_) if is_interrupted() => return Ok(()),
         started => started?,
     };
     if options.once {
-        step("ask the Worker for a public and a protected page", || check(&stack, options.scene))?;
+        step("ask the Worker for a public and a protected page", || check(&stack, scene))?;
         stack.stop();
         println!("all of it works ({watch}); everything is stopped");
         return Ok(());
     }
-    println!("{}", where_to_go(&stack, options.scene, watch));
+    println!("{}", where_to_go(&stack, scene, watch));
     stack.watch(&is_interrupted)?;
     println!("\nstopping …");
     stack.stop();
@@ -124,16 +132,16 @@ fn where_to_go(stack: &Stack, scene: Scene, watch: Stopwatch) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::read;
 
     #[test]
     fn ports_are_taken_from_their_flags() {
-        let options = Options::parse(&["--app-port", "3", "--once", "--port", "1"]).unwrap();
-        let ports = Ports { worker: 1, app: 3, ..Ports::USUAL };
-        assert_eq!(options, Options { scene: Scene::Demo, ports, once: true });
-        assert_eq!(
-            Options::parse(&[]).unwrap(),
-            Options { scene: Scene::Demo, ports: Ports::USUAL, once: false }
-        );
+        let options: Options = read(&["--app-port", "3", "--once", "--port", "1"]).unwrap();
+        assert_eq!(options.ports(), Ports { worker: 1, app: 3, ..Ports::USUAL });
+        assert!(options.once && options.scene() == Scene::Demo);
+        let options: Options = read(&["--example", "nextjs"]).unwrap();
+        assert_eq!((options.ports(), options.scene()), (Ports::USUAL, Scene::NextJsDev));
+        assert!(!options.once);
     }
 
     #[test]
@@ -147,7 +155,7 @@ mod tests {
             (&["--example", "remix"], "--example"),
             (&["--example"], "--example"),
         ] {
-            let message = Options::parse(arguments).unwrap_err().to_string();
+            let message = read::<Options>(arguments).unwrap_err().to_string();
             assert!(message.contains(named), "{message}");
         }
     }

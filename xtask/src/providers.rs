@@ -1,26 +1,18 @@
 //! `cargo xtask providers`: whether sign-in goes with every provider as its documentation has it, and what
 //! docs/providers.md says of them.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+use clap::Args;
 
 use crate::project::Project;
 use crate::step::{run, run_quietly, step};
 
 /// What was asked for on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
 pub(crate) struct Options {
+    /// Make docs/providers.md from the presets first
+    #[arg(long)]
     write: bool,
-}
-
-impl Options {
-    /// Reads `[--write]`.
-    pub(crate) fn parse(arguments: &[&str]) -> Result<Options> {
-        match arguments {
-            [] => Ok(Options { write: false }),
-            ["--write"] => Ok(Options { write: true }),
-            [other, ..] => bail!("`cargo xtask providers` knows no `{other}`"),
-        }
-    }
 }
 
 /// Walks through every contract in `crates/core/tests/providers`, and prints the table; what failed is said below it. With
@@ -42,10 +34,11 @@ pub(crate) fn providers(project: &Project, options: Options) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::read;
 
     #[test]
     fn a_misspelt_flag_writes_nothing() {
-        assert_eq!(Options::parse(&["--write"]).unwrap(), Options { write: true });
-        assert!(Options::parse(&["--writ"]).unwrap_err().to_string().contains("--writ"));
+        assert_eq!(read::<Options>(&["--write"]).unwrap(), Options { write: true });
+        assert!(read::<Options>(&["--writ"]).unwrap_err().to_string().contains("--writ"));
     }
 }

@@ -3,7 +3,8 @@
 
 use std::fs;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
+use clap::Args;
 
 use crate::project::Project;
 use crate::step::{run_quietly, step};
@@ -14,32 +15,17 @@ const BEGIN: &str = "<!-- race: begin -->";
 const END: &str = "<!-- race: end -->";
 
 /// What was asked for on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
 pub(crate) struct Options {
+    /// How many races to run
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
     races: u64,
+    /// The number that the first race's chances come from; each further race takes the next one
+    #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Put the table into docs/refresh.md
+    #[arg(long)]
     write: bool,
-}
-
-impl Options {
-    /// Reads `[--races N] [--seed N] [--write]`.
-    pub(crate) fn parse(arguments: &[&str]) -> Result<Options> {
-        let mut options = Options { races: 100_000, seed: 1, write: false };
-        let mut arguments = arguments.iter();
-        while let Some(argument) = arguments.next() {
-            let mut number = || -> Result<u64> {
-                let text = arguments.next().with_context(|| format!("{argument} needs a number"))?;
-                text.parse().with_context(|| format!("{argument} {text}: not a number"))
-            };
-            match *argument {
-                "--races" => options.races = number()?,
-                "--seed" => options.seed = number()?,
-                "--write" => options.write = true,
-                other => bail!("`cargo xtask race` knows no `{other}`"),
-            }
-        }
-        Ok(options)
-    }
 }
 
 /// Runs the races, shows the table, and with `--write` keeps it.
@@ -79,14 +65,15 @@ fn replaced(document: &str, table: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::read;
 
     #[test]
     fn options_are_read_and_a_misspelt_one_is_refused() {
-        let read = Options::parse(&["--races", "5", "--seed", "7", "--write"]).unwrap();
-        assert_eq!(read, Options { races: 5, seed: 7, write: true });
-        assert!(Options::parse(&["--race", "5"]).is_err());
-        assert!(Options::parse(&["--races"]).is_err());
-        assert!(Options::parse(&["--races", "many"]).is_err());
+        let options = read::<Options>(&["--races", "5", "--seed", "7", "--write"]).unwrap();
+        assert_eq!(options, Options { races: 5, seed: 7, write: true });
+        assert!(read::<Options>(&["--race", "5"]).is_err());
+        assert!(read::<Options>(&["--races"]).is_err());
+        assert!(read::<Options>(&["--races", "many"]).is_err());
     }
 
     #[test]

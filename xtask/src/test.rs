@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that has to hold before a change lands.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+use clap::Args;
 
 use crate::apps;
 use crate::browser;
@@ -11,24 +12,15 @@ use crate::time::Stopwatch;
 use crate::tools::{self, TARGET};
 
 /// What was asked for on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(crate) struct Options {
+    /// Leave out what needs a browser
+    #[arg(long)]
     quick: bool,
 }
 
-impl Options {
-    /// Reads `[--quick]`.
-    pub(crate) fn parse(arguments: &[&str]) -> Result<Options> {
-        match arguments {
-            [] => Ok(Options { quick: false }),
-            ["--quick"] => Ok(Options { quick: true }),
-            [other, ..] => bail!("`cargo xtask test` knows no `{other}`"),
-        }
-    }
-}
-
 /// Runs all of it, and stops at the first step that fails.
-pub(crate) fn test(project: &Project, options: Options) -> Result<()> {
+pub(crate) fn test(project: &Project, options: &Options) -> Result<()> {
     let watch = Stopwatch::start();
     tools::ensure_components(project)?;
     tools::ensure_target(project)?;
@@ -76,10 +68,11 @@ pub(crate) fn test(project: &Project, options: Options) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::read;
 
     #[test]
     fn a_misspelt_flag_does_not_run_everything() {
-        assert_eq!(Options::parse(&["--quick"]).unwrap(), Options { quick: true });
-        assert!(Options::parse(&["--quik"]).unwrap_err().to_string().contains("--quik"));
+        assert_eq!(read::<Options>(&["--quick"]).unwrap(), Options { quick: true });
+        assert!(read::<Options>(&["--quik"]).unwrap_err().to_string().contains("--quik"));
     }
 }

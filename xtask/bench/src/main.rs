@@ -5,6 +5,7 @@
 //! moves much less than requests a second. Every round starts each case anew, one after the other, so that what
 //! the machine does meanwhile meets all of them; what is reported are medians and the ratios within a round.
 
+mod arguments;
 mod cases;
 mod load;
 mod machine;
@@ -20,13 +21,14 @@ mod summary;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
+use clap::Parser;
 
+use crate::arguments::Arguments;
 use crate::options::Options;
 use crate::report::Report;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match run(&arguments) {
+    match run(&Options::from(Arguments::parse())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -35,15 +37,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &[String]) -> Result<()> {
-    let options = Options::parse(arguments)?;
+fn run(options: &Options) -> Result<()> {
     if options.soak {
-        return soak::soak(&options);
+        return soak::soak(options);
     }
-    let cases = cases::chosen(&options);
+    let cases = cases::chosen(options);
     ensure!(!cases.is_empty(), "no case has a name like that; there are: {}", cases::names().join(", "));
-    let measured = measure::all(&cases, &options)?;
-    let started = if options.only.is_none() { start::all(&options)? } else { Vec::new() };
+    let measured = measure::all(&cases, options)?;
+    let started = if options.only.is_none() { start::all(options)? } else { Vec::new() };
     let report = Report::new(measured, started);
     println!("\n{}", report.markdown());
     report.keep(options.write)

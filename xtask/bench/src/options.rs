@@ -1,8 +1,8 @@
-//! What was asked for on the command line.
+//! What is measured, from what was asked for on the command line.
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use crate::arguments::Arguments;
 
 /// How much is measured, and what is done with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,44 +21,30 @@ pub(crate) struct Options {
     pub(crate) write: bool,
 }
 
-impl Options {
-    /// Reads `[--quick] [--only CASE] [--soak] [--write]`.
-    pub(crate) fn parse(arguments: &[String]) -> Result<Self> {
-        let mut options = Self {
-            rounds: 5,
-            warm_up: Duration::from_millis(1200),
-            counted: Duration::from_secs(2),
-            only: None,
-            soak: false,
-            write: false,
-        };
-        let mut arguments = arguments.iter();
-        while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                "--quick" => {
-                    options.rounds = 1;
-                    options.warm_up = Duration::from_millis(800);
-                    options.counted = Duration::from_millis(800);
-                }
-                "--only" => {
-                    options.only =
-                        Some(arguments.next().context("`--only` needs the name of a case")?.clone());
-                }
-                "--soak" => options.soak = true,
-                "--write" => options.write = true,
-                other => bail!("`cargo xtask bench` knows no `{other}`"),
-            }
+impl From<Arguments> for Options {
+    fn from(arguments: Arguments) -> Self {
+        let Arguments { quick, only, soak, write } = arguments;
+        let millis = |quickly, usually| Duration::from_millis(if quick { quickly } else { usually });
+        Self {
+            rounds: if quick { 1 } else { 5 },
+            warm_up: millis(800, 1200),
+            counted: millis(800, 2000),
+            only,
+            soak,
+            write,
         }
-        Ok(options)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
-    fn parse(arguments: &[&str]) -> Result<Options> {
-        Options::parse(&arguments.iter().map(|&argument| argument.to_owned()).collect::<Vec<_>>())
+    fn parse(arguments: &[&str]) -> Result<Options, clap::Error> {
+        let words = std::iter::once(&"bench").chain(arguments);
+        Arguments::try_parse_from(words).map(Options::from)
     }
 
     #[test]

@@ -1,19 +1,23 @@
 //! `cargo xtask explain GET https://app.example.com/admin --claims '{"roles":["user"]}'`: what becomes of a
 //! request by the rules of wrangler.toml. Nothing is sent anywhere, and no secret is needed.
 
+mod arguments;
+
 use std::fs;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
+use clap::Parser;
 use serde_json::{Map, Value};
 use vestibule_core::config::Config;
 use vestibule_core::guard::explain;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
 
+use crate::arguments::Arguments;
+
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match run(&arguments) {
+    match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -22,8 +26,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &[String]) -> Result<()> {
-    let question = Question::parse(arguments)?;
+fn run(arguments: Arguments) -> Result<()> {
+    let question = Question::from(arguments)?;
     let file = &question.file;
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
     let config = load(&text).with_context(|| file.clone())?;
@@ -31,7 +35,7 @@ fn run(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// What was asked on the command line.
+/// What was asked on the command line, read.
 #[derive(Debug)]
 struct Question {
     request: Request,
@@ -40,36 +44,15 @@ struct Question {
 }
 
 impl Question {
-    /// Reads `METHOD URL [--claims JSON] [--signed-out] [--header 'NAME: VALUE'] [--config FILE]`.
-    fn parse(arguments: &[String]) -> Result<Self> {
-        const HOW: &str = "say for example: cargo xtask explain GET https://app.example.com/admin \
-                           --claims '{\"roles\": [\"user\"]}'";
-        let (mut claims, mut headers, mut file) = (None, Headers::new(), "wrangler.toml".to_owned());
-        let mut is_signed_out = false;
-        let mut plain = Vec::new();
-        let mut arguments = arguments.iter();
-        while let Some(argument) = arguments.next() {
-            let mut value = || arguments.next().with_context(|| format!("`{argument}` needs a value"));
-            match argument.as_str() {
-                "--claims" => {
-                    let object = serde_json::from_str(value()?);
-                    claims = Some(object.context("`--claims` takes a JSON object")?);
-                }
-                "--signed-out" => is_signed_out = true,
-                "--header" => {
-                    let field = value()?.split_once(':').context("`--header` takes 'NAME: VALUE'")?;
-                    headers.append(field.0.trim(), field.1.trim());
-                }
-                "--config" => file.clone_from(value()?),
-                flag if flag.starts_with("--") => bail!("there is no `{flag}`; {HOW}"),
-                other => plain.push(other),
-            }
+    fn from(arguments: Arguments) -> Result<Self> {
+        let Arguments { method, url, claims, signed_out: _, header, config } = arguments;
+        let mut headers = Headers::new();
+        for (name, value) in &header {
+            headers.append(name, value);
         }
-        ensure!(!(is_signed_out && claims.is_some()), "`--signed-out` has no claims");
-        let [method, url] = plain.as_slice() else { bail!("a method and a URL are needed; {HOW}") };
-        let url = RequestUrl::parse(url)
+        let url = RequestUrl::parse(&url)
             .with_context(|| format!("`{url}` is no URL like https://app.example.com/admin"))?;
-        Ok(Self { request: Request { method: Method::new(method), url, headers }, claims, file })
+        Ok(Self { request: Request { method: Method::new(&method), url, headers }, claims, file: config })
     }
 
     fn answer(&self, config: &Config) -> String {
@@ -101,7 +84,8 @@ mod tests {
     use super::*;
 
     fn asked(arguments: &[&str]) -> Result<Question> {
-        Question::parse(&arguments.iter().map(|&argument| argument.to_owned()).collect::<Vec<_>>())
+        let words = std::iter::once(&"explain").chain(arguments);
+        Question::from(Arguments::try_parse_from(words)?)
     }
 
     fn answered(arguments: &[&str]) -> String {
@@ -125,7 +109,7 @@ mod tests {
     #[test]
     fn a_question_that_cannot_be_read_is_told() {
         for (arguments, named) in [
-            (&["GET"][..], "a method and a URL"),
+            (&["GET"][..], "<URL>"),
             (&["GET", "/admin"], "no URL"),
             (&["GET", "https://h/", "--claims", "[]"], "--claims"),
             (&["GET", "https://h/", "--claims"], "--claims"),
