@@ -13,15 +13,11 @@ use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
 use worker::{Context, Env, console_error, console_log, console_warn, web_sys};
 
 use crate::bindings::{Kv, Objects, Timer, binding, member, settled};
-use crate::{convert, glue, lease, task, webcrypto};
+use crate::{convert, glue, lease, task};
 use vestibule_core::config::{Target, refresh};
 use vestibule_core::http::lines;
-use vestibule_core::jose::jwk::Jwk;
-use vestibule_core::jose::jws::Algorithm;
-use vestibule_core::jose::sign::PrivateKey;
 use vestibule_core::platform::{
-    BodyError, FetchError, FetchRequest, FetchResponse, Forward, ForwardError, KeyError, Level, Platform,
-    StoreError,
+    BodyError, FetchError, FetchRequest, FetchResponse, Forward, ForwardError, Level, Platform, StoreError,
 };
 use vestibule_core::reply::Reply;
 use vestibule_core::time::Timestamp;
@@ -92,31 +88,6 @@ impl Platform for Workers {
             })?,
         };
         Ok(FetchResponse { status: response.status(), headers: convert::headers(&response.headers()), body })
-    }
-
-    async fn verify_signature(
-        &self,
-        algorithm: Algorithm,
-        key: &Jwk,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<bool, KeyError> {
-        webcrypto::verify(algorithm, key, message, signature).await.map_err(|e| KeyError(convert::words(&e)))
-    }
-
-    async fn sign(
-        &self,
-        key: &PrivateKey,
-        algorithm: Algorithm,
-        message: &[u8],
-    ) -> Result<Vec<u8>, KeyError> {
-        webcrypto::sign(key, algorithm, message).await.map_err(|e| KeyError(convert::words(&e)))
-    }
-
-    async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
-        let exported = webcrypto::export(key, algorithm).await.map_err(|e| KeyError(convert::words(&e)))?;
-        let jwk = serde_json::from_str(&exported).map_err(|_| KeyError("it exports no JSON".to_owned()))?;
-        Jwk::parse(&jwk).map_err(|error| KeyError(error.to_string()))
     }
 
     async fn forward(&self, forward: Forward<'_>, body: Incoming) -> Result<JsValue, ForwardError> {

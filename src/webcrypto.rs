@@ -1,5 +1,5 @@
-//! Signatures by the platform's own cryptography (Web Cryptography API), checked and made. The Rust crates for it
-//! would be a third of the Worker, and those for RSA cost milliseconds in a cold isolate.
+//! [`Crypto`] by the platform's own cryptography (Web Cryptography API). The Rust crates for it would be a third of the
+//! Worker, and those for RSA cost milliseconds in a cold isolate.
 
 use std::cell::RefCell;
 
@@ -9,6 +9,8 @@ use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::wasm_bindgen_futures::JsFuture;
 
 use crate::convert;
+use crate::platform::Workers;
+use vestibule_core::jose::crypto::{Crypto, KeyError};
 use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
@@ -48,13 +50,39 @@ thread_local! {
     static IMPORTED: RefCell<Vec<(PrivateKey, Algorithm, JsValue)>> = const { RefCell::new(Vec::new()) };
 }
 
+impl Crypto for Workers {
+    async fn verify(
+        &self,
+        algorithm: Algorithm,
+        key: &Jwk,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, KeyError> {
+        verify(algorithm, key, message, signature).await.map_err(|error| unusable(&error))
+    }
+
+    async fn sign(
+        &self,
+        key: &PrivateKey,
+        algorithm: Algorithm,
+        message: &[u8],
+    ) -> Result<Vec<u8>, KeyError> {
+        sign(key, algorithm, message).await.map_err(|error| unusable(&error))
+    }
+
+    async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
+        let exported = export(key, algorithm).await.map_err(|error| unusable(&error))?;
+        let jwk = serde_json::from_str(&exported).map_err(|_| KeyError("it exports no JSON".to_owned()))?;
+        Jwk::parse(&jwk).map_err(|error| KeyError(error.to_string()))
+    }
+}
+
+fn unusable(error: &JsValue) -> KeyError {
+    KeyError(convert::words(error))
+}
+
 /// Whether `signature` is the key's over `message`.
-pub(crate) async fn verify(
-    algorithm: Algorithm,
-    key: &Jwk,
-    message: &[u8],
-    signature: &[u8],
-) -> Result<bool, JsValue> {
+async fn verify(algorithm: Algorithm, key: &Jwk, message: &[u8], signature: &[u8]) -> Result<bool, JsValue> {
     let algorithm = dictionary(algorithm)?;
     let jwk = JSON::parse(&key.to_public_json().to_string())?;
     let key =
@@ -64,7 +92,7 @@ pub(crate) async fn verify(
 }
 
 /// The signature of `key` over `message`.
-pub(crate) async fn sign(key: &PrivateKey, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, JsValue> {
+async fn sign(key: &PrivateKey, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, JsValue> {
     let dictionary = dictionary(algorithm)?;
     let key = if let Some(imported) = remembered(key, algorithm) {
         imported
@@ -78,7 +106,7 @@ pub(crate) async fn sign(key: &PrivateKey, algorithm: Algorithm, message: &[u8])
 }
 
 /// The public half of `key`, a JSON Web Key in JSON.
-pub(crate) async fn export(key: &PrivateKey, algorithm: Algorithm) -> Result<String, JsValue> {
+async fn export(key: &PrivateKey, algorithm: Algorithm) -> Result<String, JsValue> {
     let key = import_private(key, &dictionary(algorithm)?, true).await?;
     let whole = JsFuture::from(export_key("jwk", &key)?).await?;
     let members = ["kty", "crv", "x", "y", "n", "e"];

@@ -16,9 +16,7 @@ use crate::http::changes::Changes;
 use crate::http::headers::Headers;
 use crate::http::request::{Method, Request};
 use crate::jose::base64url;
-use crate::jose::jwk::Jwk;
-use crate::jose::jws::Algorithm;
-use crate::jose::sign::PrivateKey;
+use crate::jose::crypto::Crypto;
 use crate::reply::Reply;
 use crate::time::Timestamp;
 
@@ -27,7 +25,7 @@ use crate::time::Timestamp;
 /// A clone is the same runtime around the same request, for work that has to end even where the request does
 /// not ([`Platform::to_the_end`]), so it is cheap and owns what it holds.
 #[allow(async_fn_in_trait, reason = "no executor of ours moves these futures between threads")]
-pub trait Platform: Clone + 'static {
+pub trait Platform: Crypto + Clone + 'static {
     /// An incoming request's body, not read yet.
     type Body;
     /// An upstream's response, its body not read yet.
@@ -47,23 +45,6 @@ pub trait Platform: Clone + 'static {
 
     /// Asks a provider. Redirects are not followed, the response is read whole.
     async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError>;
-
-    /// Checks a signature. The key may check that algorithm. `Ok(false)` where the signature is wrong, an error where the key cannot be used.
-    async fn verify_signature(
-        &self,
-        algorithm: Algorithm,
-        key: &Jwk,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<bool, KeyError>;
-
-    /// Signs `message`: the bytes of a JWS signature (RFC 7518 section 3, RFC 8037 section 3.1), for ECDSA the two
-    /// numbers one behind the other. An error where the key is none, or not one for `algorithm`.
-    async fn sign(&self, key: &PrivateKey, algorithm: Algorithm, message: &[u8])
-    -> Result<Vec<u8>, KeyError>;
-
-    /// The public key that checks what `key` signs with `algorithm`.
-    async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError>;
 
     /// Sends a request on, its body streamed, and hands back the response, its body streamed. Redirects
     /// are not followed: they are the browser's. One to the target's own origin leads to the one that was asked
@@ -243,8 +224,3 @@ pub enum StoreError {
     #[error("{0}")]
     Failed(String),
 }
-
-/// A key that cannot be used for what it is asked for; the platform's own words.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("the key cannot be used: {0}")]
-pub struct KeyError(pub String);

@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule_core::jose::base64url;
+use vestibule_core::jose::crypto::{Crypto, KeyError};
 use vestibule_core::jose::jwk::{Jwk, JwkSet};
 use vestibule_core::jose::jws::{Algorithm, JwsError, UnverifiedJws, VerifiedPayload, verify};
 use vestibule_core::jose::sign::{PrivateKey, sign};
 use vestibule_core::platform::{
-    BodyError, FetchError, FetchRequest, FetchResponse, Forward, ForwardError, KeyError, Level, Platform,
-    StoreError,
+    BodyError, FetchError, FetchRequest, FetchResponse, Forward, ForwardError, Level, Platform, StoreError,
 };
 use vestibule_core::secret::Secret;
 use vestibule_core::time::Timestamp;
@@ -28,6 +28,32 @@ use vestibule_core::time::Timestamp;
 #[derive(Clone, Default)]
 struct Signatures {
     checked: Rc<Cell<usize>>,
+}
+
+impl Crypto for Signatures {
+    async fn verify(
+        &self,
+        algorithm: Algorithm,
+        key: &Jwk,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, KeyError> {
+        self.checked.set(self.checked.get() + 1);
+        signature::verify(algorithm, key, message, signature)
+    }
+
+    async fn sign(
+        &self,
+        key: &PrivateKey,
+        algorithm: Algorithm,
+        message: &[u8],
+    ) -> Result<Vec<u8>, KeyError> {
+        signature::sign(key, algorithm, message)
+    }
+
+    async fn public_key(&self, key: &PrivateKey, _: Algorithm) -> Result<Jwk, KeyError> {
+        signature::public_key(key)
+    }
 }
 
 impl Platform for Signatures {
@@ -52,30 +78,6 @@ impl Platform for Signatures {
 
     async fn fetch(&self, _: FetchRequest) -> Result<FetchResponse, FetchError> {
         unreachable!("no key is fetched, whatever a header says")
-    }
-
-    async fn verify_signature(
-        &self,
-        algorithm: Algorithm,
-        key: &Jwk,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<bool, KeyError> {
-        self.checked.set(self.checked.get() + 1);
-        signature::verify(algorithm, key, message, signature)
-    }
-
-    async fn sign(
-        &self,
-        key: &PrivateKey,
-        algorithm: Algorithm,
-        message: &[u8],
-    ) -> Result<Vec<u8>, KeyError> {
-        signature::sign(key, algorithm, message)
-    }
-
-    async fn public_key(&self, key: &PrivateKey, _: Algorithm) -> Result<Jwk, KeyError> {
-        signature::public_key(key)
     }
 
     async fn forward(&self, _: Forward<'_>, (): ()) -> Result<(), ForwardError> {

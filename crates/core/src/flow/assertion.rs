@@ -15,11 +15,12 @@ use crate::config::refresh::is_of_token;
 use crate::flow::Exchange;
 use crate::guard::route::Route;
 use crate::http::response::Response;
+use crate::jose::crypto::{Crypto, KeyError};
 use crate::jose::jwk::thumbprint;
 use crate::jose::jws::Algorithm;
 use crate::jose::kdf::p256_key;
 use crate::jose::sign::{self, PrivateKey};
-use crate::platform::{KeyError, Level, Platform, random_id};
+use crate::platform::{Level, Platform, random_id};
 use crate::secret::Secret;
 use crate::session::claims::Session;
 
@@ -169,9 +170,9 @@ struct AssertionKey {
 }
 
 impl AssertionKeys {
-    async fn of<P: Platform>(
+    async fn of<C: Crypto>(
         &self,
-        platform: &P,
+        crypto: &C,
         index: usize,
         secret: &Secret,
     ) -> Result<Rc<AssertionKey>, KeyError> {
@@ -180,7 +181,7 @@ impl AssertionKeys {
             return Ok(known);
         }
         let private = p256_key(secret, PURPOSE);
-        let public = platform.public_key(&private, Algorithm::Es256).await?.to_public_json();
+        let public = crypto.public_key(&private, Algorithm::Es256).await?.to_public_json();
         let member = |name: &str| public.get(name).and_then(Value::as_str).unwrap_or_default();
         let (x, y) = (member("x"), member("y"));
         // RFC 7638 section 3.2.

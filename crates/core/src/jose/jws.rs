@@ -9,10 +9,10 @@ use jwt_compact::{Algorithm as _, AlgorithmSignature as _};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use super::crypto::{Crypto, KeyError};
 use super::jwk::{Jwk, JwkSet};
 use super::{JoseHeader, base64url};
 use crate::json;
-use crate::platform::{KeyError, Platform};
 use crate::secret::Secret;
 
 /// A longer token is refused before anything is decoded.
@@ -210,8 +210,8 @@ impl VerifiedPayload {
 ///
 /// A token with a `kid` is checked with the keys of that name only; one without it with every key that fits
 /// its algorithm, which may be five at most. [`JwsError::UnknownKey`] says that the set may be outdated.
-pub async fn verify<P: Platform>(
-    platform: &P,
+pub async fn verify<C: Crypto>(
+    crypto: &C,
     jws: &UnverifiedJws<'_>,
     keys: &JwkSet,
     accepted: &[Algorithm],
@@ -219,7 +219,7 @@ pub async fn verify<P: Platform>(
     let mut unusable = None;
     for key in candidates(jws, keys, accepted)? {
         let message = jws.signing_input.as_bytes();
-        match platform.verify_signature(jws.algorithm, key, message, &jws.signature).await {
+        match crypto.verify(jws.algorithm, key, message, &jws.signature).await {
             Ok(true) => {
                 let (algorithm, typ) = (Some(jws.algorithm), jws.typ.clone());
                 return Ok(VerifiedPayload { claims: claims(jws.payload)?, algorithm, typ });
@@ -308,7 +308,7 @@ pub enum JwsError {
     /// The signature is wrong.
     #[error("the token's signature is wrong")]
     Signature,
-    /// The platform cannot use the provider's key.
+    /// The runtime cannot use the provider's key.
     #[error("the provider's key cannot be used: {0}")]
     Key(#[source] KeyError),
     /// The signature is right, and the payload no JSON object.

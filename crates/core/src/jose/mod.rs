@@ -1,11 +1,13 @@
 //! JOSE: bytes in, bytes out. [`jwe`] seals the session, [`jws`] checks what providers signed, [`jwk`] holds
-//! their keys, [`kdf`] makes ours from the secrets, [`sign`] makes tokens that others check.
+//! their keys, [`kdf`] makes ours from the secrets, [`sign`] makes tokens that others check. The arithmetic
+//! of public keys is the runtime's ([`crypto`]).
 //!
 //! Nothing here knows cookies, claims' meanings or the network. What is supported is what the two sides
 //! need and no more: direct encryption with two content encryptions, and nine asymmetric signature
 //! algorithms; every other `alg` and `enc` is refused by name.
 
 pub mod base64url;
+pub mod crypto;
 pub mod jwe;
 pub mod jwk;
 pub mod jws;

@@ -1,6 +1,6 @@
 //! Tokens of our own that others check: JSON Web Signatures (RFC 7515) by a private key.
 //!
-//! The signature is the platform's ([`Platform::sign`]), so no arithmetic with a secret number is here.
+//! The signature is the runtime's ([`Crypto::sign`]), so no arithmetic with a secret number is here.
 
 use std::fmt;
 
@@ -11,8 +11,8 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::base64url;
+use super::crypto::{Crypto, KeyError};
 use super::jws::Algorithm;
-use crate::platform::{KeyError, Platform};
 use crate::secret::{Secret, constant_time_eq};
 
 /// A key whose PEM is longer is refused: RSA with 8192 bits has some 6400 characters.
@@ -20,8 +20,8 @@ const MAX_PEM: usize = 16 * 1024;
 
 /// Makes a compact serialization (RFC 7515 section 5.1) of `claims`. `typ` keeps apart tokens for different
 /// purposes (RFC 8725 section 3.11), `kid` says with which of the signer's keys to check it.
-pub async fn sign<P: Platform>(
-    platform: &P,
+pub async fn sign<C: Crypto>(
+    crypto: &C,
     key: &PrivateKey,
     algorithm: Algorithm,
     typ: &str,
@@ -34,7 +34,7 @@ pub async fn sign<P: Platform>(
     };
     let part = |value: &Value| base64url::encode(value.to_string().as_bytes());
     let mut token = format!("{}.{}", part(&header), part(claims));
-    let signature = platform.sign(key, algorithm, token.as_bytes()).await?;
+    let signature = crypto.sign(key, algorithm, token.as_bytes()).await?;
     token.push('.');
     token.push_str(&base64url::encode(&signature));
     Ok(token)

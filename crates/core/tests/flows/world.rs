@@ -17,12 +17,12 @@ use vestibule_core::hooks::{Configured, Hooks};
 use vestibule_core::http::form::Params;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
+use vestibule_core::jose::crypto::{Crypto, KeyError};
 use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
 use vestibule_core::platform::{
-    BodyError, FetchError, FetchRequest, FetchResponse, Forward, ForwardError, KeyError, Level, Platform,
-    StoreError,
+    BodyError, FetchError, FetchRequest, FetchResponse, Forward, ForwardError, Level, Platform, StoreError,
 };
 use vestibule_core::reply::Reply;
 use vestibule_core::time::Timestamp;
@@ -263,6 +263,31 @@ impl Scene {
     }
 }
 
+impl Crypto for Stage {
+    async fn verify(
+        &self,
+        algorithm: Algorithm,
+        key: &Jwk,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, KeyError> {
+        crate::signature::verify(algorithm, key, message, signature)
+    }
+
+    async fn sign(
+        &self,
+        key: &PrivateKey,
+        algorithm: Algorithm,
+        message: &[u8],
+    ) -> Result<Vec<u8>, KeyError> {
+        crate::signature::sign(key, algorithm, message)
+    }
+
+    async fn public_key(&self, key: &PrivateKey, _: Algorithm) -> Result<Jwk, KeyError> {
+        crate::signature::public_key(key)
+    }
+}
+
 impl Platform for Stage {
     type Body = Vec<u8>;
     /// Which of the forwarded requests it answers.
@@ -301,29 +326,6 @@ impl Platform for Stage {
             return Err(FetchError::TooLarge(request.limit));
         }
         Ok(answer)
-    }
-
-    async fn verify_signature(
-        &self,
-        algorithm: Algorithm,
-        key: &Jwk,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<bool, KeyError> {
-        crate::signature::verify(algorithm, key, message, signature)
-    }
-
-    async fn sign(
-        &self,
-        key: &PrivateKey,
-        algorithm: Algorithm,
-        message: &[u8],
-    ) -> Result<Vec<u8>, KeyError> {
-        crate::signature::sign(key, algorithm, message)
-    }
-
-    async fn public_key(&self, key: &PrivateKey, _: Algorithm) -> Result<Jwk, KeyError> {
-        crate::signature::public_key(key)
     }
 
     async fn forward(&self, forward: Forward<'_>, body: Vec<u8>) -> Result<usize, ForwardError> {

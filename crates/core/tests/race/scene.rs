@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use vestibule_core::Vestibule;
 use vestibule_core::config::Config;
 use vestibule_core::http::form::Params;
+use vestibule_core::jose::crypto::{Crypto, KeyError};
 use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
 use vestibule_core::platform::{
-    BodyError, FetchError, FetchRequest, FetchResponse, Forward, ForwardError, KeyError, Level, Platform,
-    StoreError,
+    BodyError, FetchError, FetchRequest, FetchResponse, Forward, ForwardError, Level, Platform, StoreError,
 };
 use vestibule_core::time::Timestamp;
 
@@ -114,6 +114,20 @@ impl Stage {
     }
 }
 
+impl Crypto for Stage {
+    async fn verify(&self, _: Algorithm, _: &Jwk, _: &[u8], _: &[u8]) -> Result<bool, KeyError> {
+        unreachable!("there is no ID token here")
+    }
+
+    async fn sign(&self, _: &PrivateKey, _: Algorithm, _: &[u8]) -> Result<Vec<u8>, KeyError> {
+        unreachable!("nothing is signed here")
+    }
+
+    async fn public_key(&self, _: &PrivateKey, _: Algorithm) -> Result<Jwk, KeyError> {
+        unreachable!("nothing is signed here")
+    }
+}
+
 impl Platform for Stage {
     type Body = ();
     type Upstreamed = ();
@@ -143,18 +157,6 @@ impl Platform for Stage {
             }
             other => panic!("asked {other:?}"),
         }
-    }
-
-    async fn verify_signature(&self, _: Algorithm, _: &Jwk, _: &[u8], _: &[u8]) -> Result<bool, KeyError> {
-        unreachable!("there is no ID token here")
-    }
-
-    async fn sign(&self, _: &PrivateKey, _: Algorithm, _: &[u8]) -> Result<Vec<u8>, KeyError> {
-        unreachable!("nothing is signed here")
-    }
-
-    async fn public_key(&self, _: &PrivateKey, _: Algorithm) -> Result<Jwk, KeyError> {
-        unreachable!("nothing is signed here")
     }
 
     async fn forward(&self, _: Forward<'_>, (): ()) -> Result<(), ForwardError> {

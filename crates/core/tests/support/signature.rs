@@ -9,12 +9,12 @@ use p384::ecdsa::signature::{Signer, Verifier};
 use p384::pkcs8::DecodePrivateKey;
 use serde_json::{Value, json};
 use vestibule_core::jose::base64url;
+use vestibule_core::jose::crypto::KeyError;
 use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
-use vestibule_core::platform::KeyError;
 
-/// What [`Platform::verify_signature`](vestibule_core::platform::Platform::verify_signature) has to answer.
+/// What [`Crypto::verify`](vestibule_core::jose::crypto::Crypto::verify) has to answer.
 ///
 /// The `rsa` crate takes moduli of 4096 bits at most; larger ones are a [`KeyError`] here, unlike on the Worker.
 pub(crate) fn verify(
@@ -52,7 +52,7 @@ fn verify_es384(key: &Jwk, message: &[u8], signature: &[u8]) -> Result<bool, Key
     Ok(p384::ecdsa::VerifyingKey::from(key).verify(message, &signature).is_ok())
 }
 
-/// What [`Platform::sign`](vestibule_core::platform::Platform::sign) has to answer.
+/// What [`Crypto::sign`](vestibule_core::jose::crypto::Crypto::sign) has to answer.
 pub(crate) fn sign(key: &PrivateKey, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, KeyError> {
     let der = key.expose();
     if !key.algorithms().contains(&algorithm) {
@@ -78,7 +78,7 @@ pub(crate) fn sign(key: &PrivateKey, algorithm: Algorithm, message: &[u8]) -> Re
     })
 }
 
-/// What [`Platform::public_key`](vestibule_core::platform::Platform::public_key) has to answer.
+/// What [`Crypto::public_key`](vestibule_core::jose::crypto::Crypto::public_key) has to answer.
 pub(crate) fn public_key(key: &PrivateKey) -> Result<Jwk, KeyError> {
     let der = key.expose();
     let jwk: Value = match key.algorithms() {
