@@ -8,7 +8,7 @@ use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::web_sys;
 
 use crate::bindings::{ObjectState, Storage, Stub, settled};
-use crate::{convert, platform};
+use crate::{clock, convert};
 use vestibule_core::lease::object;
 use vestibule_core::time::Timestamp;
 
@@ -35,7 +35,7 @@ impl RefreshLease {
     pub async fn fetch(&self, request: web_sys::Request) -> Result<web_sys::Response, JsValue> {
         let call = settled(request.text()).await?.as_string().unwrap_or_default();
         let remembered = settled(self.storage.get(REMEMBERED)).await?.as_string();
-        let now = platform::now();
+        let now = clock::now();
         let served = object::serve(remembered.as_deref(), &call, now)
             .map_err(|error| convert::error(&error.to_string()))?;
         if let Some((remember, until)) = served.remember {
@@ -48,7 +48,7 @@ impl RefreshLease {
     /// Everything it knew is over; unless the alarm comes late, and something else was to be remembered since.
     pub async fn alarm(&self) -> Result<(), JsValue> {
         let remembered = settled(self.storage.get(REMEMBERED)).await?.as_string();
-        let now = platform::now();
+        let now = clock::now();
         match remembered.and_then(|remembered| object::ends_after(&remembered, now)) {
             Some(until) => settled(self.storage.set_alarm(alarm_after(until, now))).await.map(drop),
             None => settled(self.storage.delete_all()).await.map(drop),

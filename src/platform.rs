@@ -6,14 +6,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::Value;
-use worker::js_sys::{Date, Object, Promise, Reflect, Uint8Array};
+use worker::js_sys::{Object, Promise, Reflect, Uint8Array};
 use worker::wasm_bindgen::closure::Closure;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
 use worker::{Context, Env, console_error, console_log, console_warn, web_sys};
 
 use crate::bindings::{Kv, Objects, Timer, binding, member, settled};
-use crate::{convert, glue, lease, task};
+use crate::{clock, convert, glue, lease, task};
 use vestibule_core::config::{Target, refresh};
 use vestibule_core::http::lines;
 use vestibule_core::platform::{
@@ -45,7 +45,7 @@ impl Platform for Workers {
     type Upstreamed = JsValue;
 
     fn now(&self) -> Timestamp {
-        now()
+        clock::now()
     }
 
     #[allow(clippy::expect_used, reason = "without randomness nothing may be made; the request must fail")]
@@ -172,13 +172,6 @@ impl Platform for Workers {
         let object = objects.get(&id).map_err(failed)?;
         lease::ask(&object, call).await.map_err(failed)
     }
-}
-
-/// The time, as every part of this runtime has it.
-pub(crate) fn now() -> Timestamp {
-    // `Date.now` is a whole, positive number of milliseconds.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and positive")]
-    Timestamp::from_millis(Date::now() as u64)
 }
 
 /// Workers KV takes no shorter life, in seconds.

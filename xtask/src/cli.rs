@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::{apps, bench, browser, dev, explain, providers, race, test};
+use crate::{apps, bench, browser, dev, explain, layers, providers, race, test};
 
 /// What a developer and CI do in this repository.
 #[derive(Debug, Parser)]
@@ -54,6 +54,9 @@ pub(crate) enum Command {
     Race(race::Options),
 
     Explain(explain::Arguments),
+
+    /// Print which room of a crate uses which, and every import that runs against their order
+    Layers(layers::Options),
 }
 
 /// The groups of the list. Every command is in exactly one.
@@ -61,7 +64,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ("Build and run", &["build", "dev"]),
     ("Test", &["test", "browser", "apps", "providers"]),
     ("Measure", &["bench", "race"]),
-    ("Inspect", &["explain", "size"]),
+    ("Inspect", &["explain", "layers", "size"]),
 ];
 
 /// Reads the command line, the program's name first. Help, and what is wrong, is printed and ends the program.

@@ -7,7 +7,6 @@ mod build;
 mod cli;
 mod dev;
 mod explain;
-#[allow(dead_code, reason = "the command line and `cargo xtask test` do not call it yet")]
 mod layers;
 mod project;
 mod providers;
@@ -55,6 +54,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Apps(options) => apps::apps(&project, *options),
         Command::Bench(_) => bench::bench(&project, rest),
         Command::Race(options) => race::race(&project, *options),
+        Command::Layers(options) => layers::layers(&project, *options),
         Command::Explain(_) => explain::explain(&project, rest),
     }
 }

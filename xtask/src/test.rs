@@ -6,6 +6,7 @@ use clap::Args;
 use crate::apps;
 use crate::browser;
 use crate::build;
+use crate::layers;
 use crate::project::Project;
 use crate::step::{run, step};
 use crate::time::Stopwatch;
@@ -30,6 +31,7 @@ pub(crate) fn test(project: &Project, options: &Options) -> Result<()> {
 
     let cargo = |arguments: &[&str]| run(project.cargo().args(arguments));
     step("format", || cargo(&["fmt", "--all", "--check"]))?;
+    step("layers", || layers::check(project))?;
     step("clippy, native", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     step("clippy, wasm32", || {
         cargo(&[

@@ -66,14 +66,6 @@ impl<'a> Graph<'a> {
         reachable
     }
 
-    /// The edges between nodes of a component.
-    pub(super) fn edges_within<'g>(
-        &'g self,
-        component: &'g BTreeSet<&'a str>,
-    ) -> impl Iterator<Item = Edge<'g>> {
-        self.edges().filter(|edge| component.contains(edge.from) && component.contains(edge.to))
-    }
-
     /// A shortest circle in a component, edge after edge.
     pub(super) fn shortest_circle(&self, component: &BTreeSet<&'a str>) -> Vec<Edge<'_>> {
         let circles = component.iter().map(|node| self.circle_through(node));
