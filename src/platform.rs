@@ -14,13 +14,13 @@ use worker::{Context, Env, console_error, console_log, console_warn, web_sys};
 
 use crate::bindings::{Kv, Objects, Timer, binding, member, settled};
 use crate::{clock, convert, glue, lease, task};
-use vestibule_core::config::{Target, refresh};
+use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::lines;
-use vestibule_core::platform::{
-    BodyError, FetchError, FetchRequest, FetchResponse, Forward, ForwardError, Level, Platform, StoreError,
-};
+use vestibule_core::lease::kind;
+use vestibule_core::platform::{BodyError, Forward, ForwardError, Level, Platform, StoreError};
 use vestibule_core::reply::Reply;
 use vestibule_core::time::Timestamp;
+use vestibule_core::upstream::Target;
 
 /// The runtime around one request.
 #[derive(Clone)]
@@ -166,8 +166,8 @@ impl Platform for Workers {
 
     async fn call_lease_object(&self, name: &str, call: &str) -> Result<String, StoreError> {
         let failed = |error: JsValue| StoreError::Failed(convert::words(&error));
-        let objects: Objects = binding(&self.env, refresh::LEASE_OBJECTS)
-            .ok_or(StoreError::NoBinding(refresh::LEASE_OBJECTS))?;
+        let objects: Objects =
+            binding(&self.env, kind::LEASE_OBJECTS).ok_or(StoreError::NoBinding(kind::LEASE_OBJECTS))?;
         let id = objects.id_from_name(name).map_err(failed)?;
         let object = objects.get(&id).map_err(failed)?;
         lease::ask(&object, call).await.map_err(failed)
@@ -224,7 +224,7 @@ impl Workers {
     }
 
     fn store(&self) -> Result<Kv, StoreError> {
-        binding(&self.env, refresh::KV).ok_or(StoreError::NoBinding(refresh::KV))
+        binding(&self.env, kind::KV).ok_or(StoreError::NoBinding(kind::KV))
     }
 }
 

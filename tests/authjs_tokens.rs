@@ -15,9 +15,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
-use vestibule_core::config::Dialect;
 use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
+use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal::{open, seal};
 use vestibule_core::time::Timestamp;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use url::form_urlencoded;
-use vestibule_core::config::Dialect;
+use vestibule_core::session::dialect::Dialect;
 
 use crate::site::{DAY, FOREIGN_SECRET, SECRET, Site, TOKEN, ada};
 

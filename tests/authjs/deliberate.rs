@@ -1,7 +1,7 @@
 //! The differences that are meant, each with its reason.
 
 use serde_json::Value;
-use vestibule_core::config::Dialect;
+use vestibule_core::session::dialect::Dialect;
 
 use crate::Difference;
 

@@ -24,7 +24,7 @@ use std::path::Path;
 
 use miniflare_test_harness::{Client, Harness, Response};
 use serde_json::{Value, json};
-use vestibule_core::config::Dialect;
+use vestibule_core::session::dialect::Dialect;
 
 use crate::aspects::{Aspects, aspects};
 use crate::cases::{Case, cases};

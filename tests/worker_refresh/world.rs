@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use miniflare_test_harness::{Client, Harness, HarnessBuilder, Reply, Request, Response};
 use serde_json::{Map, Value, json};
-use vestibule_core::config::Dialect;
 use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
+use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
 use vestibule_core::time::Timestamp;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::{Map, Value, json};
-use vestibule_core::config::{Config, Dialect};
+use vestibule_core::config::Config;
 use vestibule_core::guard::path::CanonicalPath;
 use vestibule_core::http::changes::Changes;
 use vestibule_core::http::cookie::Cookies;
@@ -18,6 +18,7 @@ use vestibule_core::http::request::{Method, Request, RequestUrl};
 use vestibule_core::jose::base64url;
 use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
+use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::opened::Opened;
 use vestibule_core::session::seal;
 use vestibule_core::time::Timestamp;

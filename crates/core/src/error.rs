@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::api::ApiError;
 use crate::api::form::FormRefused;
 use crate::api::login::{DEFAULT_CODE, Refused};
+use crate::http::client::FetchError;
 use crate::http::form::Duplicate;
 use crate::jose::jws::JwsError;
 use crate::oauth::access_token::AccessTokenError;
@@ -16,7 +17,7 @@ use crate::oauth::id_token::IdTokenError;
 use crate::oauth::jwks::JwksError;
 use crate::oauth::token::TokenError;
 use crate::oauth::userinfo::UserinfoError;
-use crate::platform::{BodyError, FetchError, Level};
+use crate::platform::{BodyError, Level};
 use crate::session::transaction::TransactionError;
 
 /// Why an auth route could not do what was asked of it.

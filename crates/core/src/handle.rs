@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::Vestibule;
-use crate::config::Dialect;
 use crate::error::{ClientError, Error};
 use crate::flow::hosts::{self, Standing};
 use crate::flow::session::Update;
@@ -19,6 +18,7 @@ use crate::http::request::{Method, Request};
 use crate::http::response::Response;
 use crate::platform::{Level, Platform};
 use crate::reply::Reply;
+use crate::session::dialect::Dialect;
 
 /// How large the body of an auth route may be: room for every field of a form, and for a provider's form
 /// post; nothing that a person fills in is larger.

@@ -47,6 +47,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::guard::decision::Decision;
 use crate::http::request::Request;
 use crate::http::return_to::{ReturnPolicy, TrustedUrl};
 use crate::session::claims::Session;
@@ -132,19 +133,6 @@ pub enum TokenOccasion<'a, Profile> {
     /// A page asked for an update (`update()` of Auth.js's client), with this data. The fields that
     /// `session.updatable` names are taken over already. Anybody who is signed in can send any data.
     Update(&'a Value),
-}
-
-/// What becomes of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// It is forwarded.
-    Pass,
-    /// The way to sign in: a redirect for a navigation, 401 for anything else.
-    SignIn,
-    /// 403.
-    Forbidden,
-    /// 404.
-    NotFound,
 }
 
 /// Something that happened.

@@ -12,6 +12,7 @@
 //! and a browser that never got the answer and comes back days later.
 
 pub(crate) mod flights;
+pub mod kind;
 pub(crate) mod kv;
 pub mod object;
 
@@ -23,13 +24,14 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::config::refresh::LeaseKind;
-use crate::config::{Config, Dialect};
+use crate::config::Config;
 use crate::jose::base64url;
 use crate::jose::kdf::Keyring;
+use crate::lease::kind::LeaseKind;
 use crate::platform::{Platform, StoreError, within};
 use crate::secret::Secret;
 use crate::session::claims::Session;
+use crate::session::dialect::Dialect;
 use crate::session::seal;
 use crate::time::Timestamp;
 

@@ -18,6 +18,7 @@
 
 pub mod api;
 pub mod config;
+pub mod data;
 pub mod error;
 mod flow;
 pub mod guard;
@@ -34,6 +35,7 @@ pub mod reply;
 pub mod secret;
 pub mod session;
 pub mod time;
+pub mod upstream;
 
 use std::rc::Rc;
 

@@ -13,14 +13,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::jose::base64url;
 use vestibule_core::jose::crypto::{Crypto, KeyError};
 use vestibule_core::jose::jwk::{Jwk, JwkSet};
 use vestibule_core::jose::jws::{Algorithm, JwsError, UnverifiedJws, VerifiedPayload, verify};
 use vestibule_core::jose::sign::{PrivateKey, sign};
-use vestibule_core::platform::{
-    BodyError, FetchError, FetchRequest, FetchResponse, Forward, ForwardError, Level, Platform, StoreError,
-};
+use vestibule_core::platform::{BodyError, Forward, ForwardError, Level, Platform, StoreError};
 use vestibule_core::secret::Secret;
 use vestibule_core::time::Timestamp;
 

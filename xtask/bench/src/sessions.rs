@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
-use vestibule_core::config::Dialect;
 use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
+use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::{chunk, seal};
 use vestibule_core::time::Timestamp;
 

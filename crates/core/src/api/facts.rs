@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::ApiError;
 use super::jar::Jar;
-use crate::config::data::{DataPath, Source};
+use crate::data::{DataPath, Source};
+use crate::http::client::FetchResponse;
 use crate::http::headers::Headers;
 use crate::http::url::Url;
 use crate::jose::jws;
 use crate::oauth::exchange::{self, AnswerError};
-use crate::platform::FetchResponse;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 

@@ -3,8 +3,8 @@
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::config::credentials::Field;
-use crate::config::data::DataPath;
+use crate::api::provider::Field;
+use crate::data::DataPath;
 use crate::http::form::{Duplicate, Params};
 use crate::secret::Secret;
 

@@ -8,10 +8,10 @@ use thiserror::Error;
 use super::ApiError;
 use super::facts::{Facts, json, unsuccessful};
 use super::request::is_field_value;
-use crate::config::credentials::{Expiry, Login, TokenPaths};
-use crate::config::data::{DataPath, scalar_text};
+use crate::api::provider::{Expiry, Login, TokenPaths};
+use crate::data::{DataPath, scalar_text};
+use crate::http::client::FetchResponse;
 use crate::jose::jws;
-use crate::platform::FetchResponse;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 

@@ -11,6 +11,7 @@ mod facts;
 pub mod form;
 pub mod jar;
 pub mod login;
+pub mod provider;
 pub mod refresh;
 pub mod request;
 
@@ -18,7 +19,7 @@ pub use facts::Facts;
 
 use thiserror::Error;
 
-use crate::config::data::DataPath;
+use crate::data::DataPath;
 use crate::oauth::exchange::AnswerError;
 
 /// What the API did wrong. Nothing here quotes an answer: it could hold a token.

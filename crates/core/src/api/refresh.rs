@@ -6,9 +6,9 @@ use thiserror::Error;
 use super::facts::{Facts, json, unsuccessful};
 use super::login::says_something;
 use super::{ApiError, request};
-use crate::config::credentials::ApiRefresh;
-use crate::config::data::DataPath;
-use crate::platform::{FetchRequest, FetchResponse};
+use crate::api::provider::ApiRefresh;
+use crate::data::DataPath;
+use crate::http::client::{FetchRequest, FetchResponse};
 use crate::time::Timestamp;
 
 /// What errors call this request.

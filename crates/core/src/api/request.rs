@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::ApiError;
-use crate::config::credentials::{ApiBody, ApiRequest, BodyTemplate};
-use crate::config::data::{DataPath, scalar_text};
+use crate::api::provider::{ApiBody, ApiRequest, BodyTemplate};
+use crate::data::{DataPath, scalar_text};
+use crate::http::client::FetchRequest;
 use crate::http::headers::Headers;
 use crate::oauth::exchange::common_headers;
-use crate::platform::FetchRequest;
 
 /// A person waits. A password hash takes a second on a busy machine, a cold start some more.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -2,10 +2,7 @@
 //! checked. Only the checked one reaches a flow, so a flow never asks whether a value makes sense.
 
 mod check;
-pub mod credentials;
-pub mod data;
 pub mod error;
-pub mod oauth;
 mod place;
 pub mod refresh;
 mod schema;
@@ -16,20 +13,21 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::config::credentials::CredentialsProvider;
-use crate::config::data::DataPath;
+use crate::api::provider::CredentialsProvider;
 use crate::config::error::{ConfigErrors, Problems};
-use crate::config::oauth::OAuthProvider;
 use crate::config::place::{Loading, Place, refuse};
 use crate::config::refresh::RefreshConfig;
 use crate::config::table::Table;
 use crate::config::verify::VerifyConfig;
+use crate::data::DataPath;
+use crate::guard::decision::DefaultAccess;
 use crate::guard::rules::{ClaimRequirement, Rule, RuleSet};
 use crate::http::origin::{CookieDomain, HostPattern, Origin};
-use crate::http::request::RequestUrl;
-use crate::http::url::Url;
 use crate::jose::kdf::Keyring;
+use crate::oauth::provider::OAuthProvider;
 use crate::providers::Brand;
+use crate::session::dialect::Dialect;
+use crate::upstream::{Assertion, Upstream};
 
 /// A configuration in which nothing is wrong.
 #[derive(Debug)]
@@ -131,35 +129,6 @@ fn object(auth: Value, place: &Place<'_>) -> Option<Map<String, Value>> {
     None
 }
 
-/// Auth.js's wire format. Both are read, one is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// Auth.js 5: `authjs.` cookies, A256CBC-HS512.
-    AuthJsV5,
-    /// next-auth 4: `next-auth.` cookies, A256GCM.
-    NextAuthV4,
-}
-
-impl Dialect {
-    /// The one that is read only.
-    #[must_use]
-    pub fn other(self) -> Self {
-        match self {
-            Self::AuthJsV5 => Self::NextAuthV4,
-            Self::NextAuthV4 => Self::AuthJsV5,
-        }
-    }
-}
-
-/// What holds for a path that no rule names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DefaultAccess {
-    /// Only who is signed in may pass.
-    SignedIn,
-    /// Everybody may pass.
-    Public,
-}
-
 /// How long a session lives and what of it is shown.
 #[derive(Clone, Debug)]
 pub struct SessionConfig {
@@ -213,41 +182,6 @@ impl ProviderKind {
     }
 }
 
-/// Where the requests of one host go, and with what.
-#[derive(Clone, Debug)]
-pub struct Upstream {
-    /// Which hosts; `None` is every host.
-    pub host: Option<HostPattern>,
-    /// Where to.
-    pub target: Target,
-    /// `Authorization: Bearer` from this place in the session.
-    pub authorization: Option<DataPath>,
-    /// Header's name in lower case, and the place in the session whose value it carries.
-    pub headers: Vec<(String, DataPath)>,
-    /// Whether the upstream gets the sealed session cookie.
-    pub forward_session: bool,
-    /// Whether it is told in a signed token who it is.
-    pub assertion: Assertion,
-}
-
-/// Whether an upstream gets `X-Vestibule-Assertion`, and whom that is for (`aud`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Assertion {
-    /// It gets none.
-    #[default]
-    None,
-    /// For where the request goes.
-    ForTarget,
-    /// For an audience of that name.
-    For(String),
-}
-
-impl Assertion {
-    fn is_made(&self) -> bool {
-        *self != Self::None
-    }
-}
-
 /// Every place in the session that upstreams are told.
 fn told<'a>(upstreams: &'a [Upstream], rules: &'a [Rule]) -> Vec<&'a DataPath> {
     let mut told = Vec::new();
@@ -264,31 +198,6 @@ fn told<'a>(upstreams: &'a [Upstream], rules: &'a [Rule]) -> Vec<&'a DataPath> {
         tell(forwarding.authorization.as_ref(), forwarding.headers.as_deref().unwrap_or_default());
     }
     told
-}
-
-/// Where a request is sent on to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// The zone's own origin: the same URL.
-    Origin,
-    /// A service binding, or a static assets binding, of that name: the same URL.
-    Binding(String),
-    /// Another origin: `https`, or `http` on loopback; path and query stay. It has no path of its own.
-    Url(Url),
-}
-
-impl Target {
-    /// A redirect's `Location` for the browser, where it has to be another than the target says: a server of an
-    /// origin of its own, which builds addresses from the host that it knows, means the origin that was asked, and
-    /// browsers have no business at its own. All else stays as it is.
-    pub fn location(&self, location: &str, asked: &RequestUrl) -> Option<String> {
-        let Self::Url(url) = self else { return None };
-        let origin = url.origin();
-        let (_, without_scheme) = origin.split_once(':')?;
-        let rest = [origin, without_scheme].iter().find_map(|own| location.strip_prefix(own))?;
-        let is_its_own = rest.is_empty() || rest.starts_with(['/', '?', '#']);
-        is_its_own.then(|| format!("{}{rest}", asked.origin()))
-    }
 }
 
 /// Pages of the app's own: paths or URLs, checked to be safe to redirect to.

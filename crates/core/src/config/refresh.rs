@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::data::DataPath;
 use super::error::{ConfigErrors, Problems};
 use super::place::{Loading, Place, refuse};
 use super::{Config, Provider, ProviderKind, SessionConfig, told};
+use crate::data::DataPath;
+use crate::lease::kind::{KV, LeaseKind};
 
 /// How access tokens are renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,33 +19,6 @@ pub struct RefreshConfig {
     /// its requests, little beside the hour that most tokens live.
     pub leeway: Duration,
 }
-
-/// What keeps two requests, in different isolates, from using one refresh token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LeaseKind {
-    /// Nothing beyond the isolate.
-    None,
-    /// Workers KV: enough where the provider takes a used refresh token for some seconds more.
-    Kv,
-    /// A Durable Object for each session: a real lock.
-    DurableObject,
-}
-
-impl LeaseKind {
-    /// The binding that it needs.
-    pub fn binding(self) -> Option<&'static str> {
-        match self {
-            Self::None => None,
-            Self::Kv => Some(KV),
-            Self::DurableObject => Some(LEASE_OBJECTS),
-        }
-    }
-}
-
-/// The binding of the shared store.
-pub const KV: &str = "AUTH_KV";
-/// The binding of the lease objects.
-pub const LEASE_OBJECTS: &str = "AUTH_LEASE";
 
 impl Config {
     /// Sees that the Worker has the bindings that this configuration needs. A Worker in which nothing uses

@@ -7,15 +7,17 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::config::oauth::ClientAuthMethod;
-use crate::config::refresh::LeaseKind;
+use crate::guard::decision::Decision;
 use crate::guard::matcher::Pattern;
 use crate::guard::path::CanonicalPath;
 use crate::guard::rules::{Decided, Deny};
-use crate::hooks::Decision;
 use crate::http::headers::Headers;
 use crate::http::request::{Method, Request, RequestUrl};
+use crate::http::url::Url;
+use crate::lease::kind::LeaseKind;
+use crate::oauth::provider::ClientAuthMethod;
 use crate::secret::Secret;
+use crate::upstream::Target;
 
 /// What is set beside the configuration where a test says nothing else.
 const SECRETS: [(&str, &str); 4] = [

@@ -4,9 +4,9 @@
 use crate::flow::bearer::{self, TokenRefused};
 use crate::flow::refresh::{self, NotReady, Ready};
 use crate::flow::{Exchange, renew};
+use crate::guard::decision::Decision;
 use crate::guard::path::CanonicalPath;
 use crate::guard::route::Route;
-use crate::hooks::Decision;
 use crate::http::cookie::SetCookie;
 use crate::http::origin::Origin;
 use crate::platform::{Level, Platform};

@@ -3,13 +3,13 @@
 
 use serde_json::{Value, json};
 
-use crate::config::Dialect;
 use crate::error::{ClientError, Error, ErrorPage, ProviderError};
 use crate::flow::{Exchange, Input, Visit, pages, with_cookies, with_parameters};
 use crate::http::request::Method;
 use crate::http::response::Response;
 use crate::oauth::authorize::ResponseRefused;
 use crate::platform::Platform;
+use crate::session::dialect::Dialect;
 
 /// The answer to a request that could not be served: a page that names the error's code, mostly.
 pub(crate) fn failure<P: Platform>(

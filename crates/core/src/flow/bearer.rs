@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::config::oauth::{OAuthProvider, OpenId};
 use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, Error, ProviderError};
 use crate::flow::Exchange;
@@ -18,6 +17,7 @@ use crate::flow::provider::{blame, verify_brought};
 use crate::http::headers::Headers;
 use crate::jose::jws::{self, UnverifiedJws};
 use crate::oauth::access_token::{self, AccessTokenError, Expected, VerifiedAccessToken};
+use crate::oauth::provider::{OAuthProvider, OpenId};
 use crate::platform::{Level, Platform};
 use crate::secret::Secret;
 use crate::session::claims::Session;

@@ -7,9 +7,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::config::data::DataPath;
-use crate::config::oauth::{EmailsConfig, OAuthProvider, OpenId, UserinfoWhen};
 use crate::config::{Provider, ProviderKind};
+use crate::data::DataPath;
 use crate::error::{ClientError, Error};
 use crate::flow::establish::{self, Established, Person};
 use crate::flow::hosts::Standing;
@@ -24,6 +23,7 @@ use crate::oauth::authorize::{self, AuthorizationCode};
 use crate::oauth::discovery::ProviderMetadata;
 use crate::oauth::exchange::ErrorResponse;
 use crate::oauth::id_token::{self, VerifiedIdToken};
+use crate::oauth::provider::{EmailsConfig, OAuthProvider, OpenId, UserinfoWhen};
 use crate::oauth::token::{self, Grant, TokenResponse};
 use crate::oauth::userinfo::{self, UserinfoError};
 use crate::platform::{Level, Platform};

@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 
 use crate::api::form::{Filled, FormRefused};
 use crate::api::login::{self, DEFAULT_CODE, LoginError, Tokens};
+use crate::api::provider::{ApiRequest, CredentialsProvider};
 use crate::api::{ApiError, Facts, request};
-use crate::config::credentials::{ApiRequest, CredentialsProvider};
 use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, CredentialsRefused, Error};
 use crate::flow::establish::{self, Established, Person};

@@ -13,18 +13,19 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::Vestibule;
-use crate::config::oauth::{IdTokenAlgorithm, OAuthProvider, OpenId};
 use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
 use crate::flow::Exchange;
 use crate::flow::provider::kept::{ASKING, Kind, Known, Published, Slot, Turn};
+use crate::http::client::{FetchRequest, FetchResponse};
 use crate::jose::jwk::JwkSet;
 use crate::jose::jws::{self, Algorithm, JwsError, UnverifiedJws, VerifiedPayload};
 use crate::oauth::discovery::{self, Issuer, ProviderMetadata};
 use crate::oauth::id_token::{Flaw, IdTokenError};
 use crate::oauth::jwks;
+use crate::oauth::provider::{IdTokenAlgorithm, OAuthProvider, OpenId};
 use crate::oauth::token::Reading;
-use crate::platform::{FetchRequest, FetchResponse, Level, Platform, within};
+use crate::platform::{Level, Platform, within};
 use crate::time::Timestamp;
 
 /// How long metadata and keys are taken as they are. Providers ask for hours to a day; an hour bounds how

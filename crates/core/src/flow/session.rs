@@ -3,7 +3,6 @@
 use crate::json;
 use serde_json::{Map, Value, json};
 
-use crate::config::Dialect;
 use crate::error::{ClientError, Error};
 use crate::flow::refresh::{self, NotReady, Ready};
 use crate::flow::{Exchange, Visit, protect, renew, with_cookies};
@@ -14,6 +13,7 @@ use crate::http::response::Response;
 use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
 use crate::session::cookie::{self, Presented};
+use crate::session::dialect::Dialect;
 use crate::time::Timestamp;
 
 /// Answers the session, or that there is none.

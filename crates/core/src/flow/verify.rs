@@ -11,9 +11,9 @@
 
 use serde_json::json;
 
-use crate::config::data::DataPath;
+use crate::config::Config;
 use crate::config::verify::Told;
-use crate::config::{Assertion, Config};
+use crate::data::DataPath;
 use crate::flow::admission::{self, Admitted, Refusal};
 use crate::flow::{Exchange, assertion, hosts, protect, refresh, with_cookies};
 use crate::guard::headers::VERIFY_SECRET;
@@ -24,6 +24,7 @@ use crate::handle;
 use crate::http::request::{Method, Request};
 use crate::http::response::Response;
 use crate::platform::{Level, Platform};
+use crate::upstream::Assertion;
 
 /// Answers 204 with what the upstream is to know of the person, or why the request may not pass.
 pub(crate) async fn verify<P: Platform>(exchange: &Exchange<'_, P>) -> Response {

@@ -7,19 +7,20 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::config::{Config, Target};
+use crate::config::Config;
 use crate::flow::assertion;
 use crate::flow::hosts::Standing;
+use crate::guard::decision::Decision;
 use crate::guard::headers::GuardedNames;
 use crate::guard::matcher::Reading;
 use crate::guard::path::{CanonicalPath, PathRefused};
 use crate::guard::route::Route;
 use crate::guard::rules::{Decided, Matched, Objection, Verdict};
 use crate::handle;
-use crate::hooks::Decision;
 use crate::http::headers::Headers;
 use crate::http::origin::Origin;
 use crate::http::request::{Method, Request};
+use crate::upstream::Target;
 
 /// What becomes of `request` where the session has these claims; `None` is somebody who is signed out.
 pub fn explain<'a>(

@@ -3,6 +3,7 @@
 //! ([`headers`]). [`explain()`] tells all of it for one request, without sending anything.
 
 pub mod conditions;
+pub mod decision;
 pub mod explain;
 pub mod headers;
 pub mod matcher;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::config::data::DataPath;
+use crate::data::DataPath;
 
 /// Who may pass.
 #[derive(Clone, Debug)]

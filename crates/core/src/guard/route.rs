@@ -2,14 +2,15 @@
 
 use serde_json::{Map, Value};
 
-use crate::config::data::DataPath;
+use crate::config::Config;
 use crate::config::refresh::is_of_token;
-use crate::config::{Assertion, Config, Target, Upstream};
+use crate::data::DataPath;
 use crate::guard::headers::{GuardedNames, Outgoing, field_value};
 use crate::guard::rules::Rule;
 use crate::http::changes::Changes;
 use crate::http::cookie::SetCookie;
 use crate::http::request::{Method, Request};
+use crate::upstream::{Assertion, Target, Upstream};
 
 /// Where a request goes, and with what.
 #[derive(Clone, Copy, Debug)]

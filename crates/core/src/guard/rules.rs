@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::config::data::DataPath;
-use crate::config::{Assertion, DefaultAccess, Target};
+use crate::data::DataPath;
 use crate::guard::conditions::Condition;
+use crate::guard::decision::Decision;
+use crate::guard::decision::DefaultAccess;
 use crate::guard::matcher::{FirstSegment, Pattern, Reading};
 use crate::guard::path::CanonicalPath;
 pub use crate::guard::requirements::{Access, ClaimRequirement, ClaimTest, Requirement};
-use crate::hooks::Decision;
 use crate::http::origin::HostPattern;
 use crate::http::request::{Method, Request};
+use crate::upstream::{Assertion, Target};
 
 /// One rule: what it is for, what it asks, and what it changes.
 #[derive(Clone, Debug)]

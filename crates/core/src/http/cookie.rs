@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::config::Dialect;
 use crate::http::origin::CookieDomain;
+use crate::session::dialect::Dialect;
 use crate::time::Timestamp;
 
 /// More cookies than this are not looked at. Browsers keep at most 180 for a site, so a request with more

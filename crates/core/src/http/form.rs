@@ -4,7 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::config::data::scalar_text;
+use crate::data::scalar_text;
 use crate::json;
 
 /// More parameters than this are not looked at. No flow of ours has more than some twenty.

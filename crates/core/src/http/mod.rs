@@ -1,6 +1,7 @@
 //! HTTP as the flows see it: plain data, no platform's objects.
 
 pub mod changes;
+pub mod client;
 pub mod cookie;
 pub mod form;
 pub mod headers;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::config::oauth::ClientAuthMethod;
+use crate::oauth::provider::ClientAuthMethod;
 use crate::secret::Secret;
 
 /// Who asks (RFC 6749 section 2.3).

@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::config::oauth::OAuthProvider;
+use crate::http::client::{FetchRequest, FetchResponse};
 use crate::http::origin::{EndpointError, endpoint, is_address};
 use crate::http::url::Url;
 use crate::jose::jws::Algorithm;
 use crate::oauth::exchange::{self, AnswerError, excerpt};
-use crate::platform::{FetchRequest, FetchResponse};
+use crate::oauth::provider::OAuthProvider;
 
 /// A person waits, and so does every request behind the same fetch; a healthy provider serves this static
 /// document in well under a second, a cold one in a few.

@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use crate::http::client::{FetchRequest, FetchResponse};
 use crate::http::headers::Headers;
 use crate::http::request::Method;
 use crate::http::url::Url;
-use crate::platform::{FetchRequest, FetchResponse};
 
 /// Why a provider's answer cannot be used. The provider is to blame.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::http::client::{FetchRequest, FetchResponse};
 use crate::jose::jwk::{JwkSet, JwkSetError};
 use crate::oauth::discovery::ProviderMetadata;
 use crate::oauth::exchange::{self, AnswerError};
-use crate::platform::{FetchRequest, FetchResponse};
 
 /// As for the discovery document: a static file, and a person waits for it.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -26,6 +26,7 @@ pub mod id_token;
 pub mod jwks;
 pub mod logout;
 pub mod pkce;
+pub mod provider;
 pub mod token;
 pub mod userinfo;
 

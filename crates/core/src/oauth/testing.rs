@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::http::client::FetchResponse;
 use crate::oauth::discovery::{self, Issuer, ProviderMetadata};
-use crate::platform::FetchResponse;
 
 /// An answer.
 pub(super) fn response(status: u16, content_type: &str, body: &str) -> FetchResponse {

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::config::data::DataPath;
-use crate::config::oauth::TokenConfig;
+use crate::data::DataPath;
+use crate::http::client::{FetchRequest, FetchResponse};
 use crate::http::request::Method;
 use crate::http::url::Url;
 use crate::jose::jws;
@@ -18,7 +18,7 @@ use crate::oauth::client::{Client, ClientAuthentication, basic};
 use crate::oauth::complaint;
 use crate::oauth::exchange::{self, AnswerError, ErrorResponse};
 use crate::oauth::pkce::Verifier;
-use crate::platform::{FetchRequest, FetchResponse};
+use crate::oauth::provider::TokenConfig;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -382,7 +382,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::data::Template;
+    use crate::data::Template;
     use crate::oauth::testing::{any_json, json_response, response};
 
     fn client(authentication: ClientAuthentication<'_>) -> Client<'_> {

@@ -7,16 +7,16 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::api;
-use crate::config::data::{DataPath, Template, scalar_text};
-use crate::config::oauth::{EmailsConfig, UserinfoConfig, UserinfoRequest};
+use crate::data::{DataPath, Template, scalar_text};
+use crate::http::client::{FetchRequest, FetchResponse};
 use crate::http::origin::endpoint;
 use crate::http::percent;
 use crate::http::url::Url;
 use crate::oauth::complaint;
 use crate::oauth::exchange::{self, AnswerError, ErrorResponse};
 use crate::oauth::id_token::VerifiedIdToken;
+use crate::oauth::provider::{EmailsConfig, UserinfoConfig, UserinfoRequest};
 use crate::oauth::token::TokenResponse;
-use crate::platform::{FetchRequest, FetchResponse};
 use crate::secret::Secret;
 
 /// As for the token endpoint: it is the last of the requests that a person waits for.

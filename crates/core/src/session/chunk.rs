@@ -1,8 +1,8 @@
 //! A sealed session is longer than a cookie may be: cut into numbered cookies as Auth.js cuts it, and put
 //! together from exactly those.
 
-use crate::config::Dialect;
 use crate::http::cookie::Cookies;
+use crate::session::dialect::Dialect;
 
 /// A session of more cookies is not read, and none such may be written. Browsers keep more, but the servers
 /// behind accept no header that long.

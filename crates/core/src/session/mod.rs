@@ -4,6 +4,7 @@ pub mod chunk;
 pub mod claims;
 pub mod cookie;
 pub mod csrf;
+pub mod dialect;
 pub mod opened;
 pub mod seal;
 pub mod ticket;

@@ -11,8 +11,8 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use crate::config::Dialect;
 use crate::jose::kdf::Keyring;
+use crate::session::dialect::Dialect;
 use crate::session::seal::{self, OpenError};
 use crate::time::Timestamp;
 

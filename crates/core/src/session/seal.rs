@@ -8,10 +8,10 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::config::Dialect;
 use crate::jose::jwe::{self, ContentEncryption, JweError, SealedJwe};
 use crate::jose::kdf::{Keyring, Purpose};
 use crate::json;
+use crate::session::dialect::Dialect;
 use crate::time::Timestamp;
 
 /// How far the clocks of two writers may be apart, in seconds: Auth.js's value.

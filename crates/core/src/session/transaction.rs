@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::config::Dialect;
 use crate::http::cookie::{CookieNames, Cookies};
 use crate::http::return_to::TrustedUrl;
 use crate::jose::base64url;
@@ -17,6 +16,7 @@ use crate::jose::kdf::Keyring;
 use crate::json;
 use crate::oauth::pkce::{self, Verifier};
 use crate::secret::{Secret, constant_time_eq};
+use crate::session::dialect::Dialect;
 use crate::session::seal;
 use crate::time::Timestamp;
 

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::form::Params;
 use vestibule_core::http::headers::Headers;
-use vestibule_core::platform::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::time::Timestamp;
 
 pub const ORIGIN: &str = "https://api.example";

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vestibule_core::platform::FetchError;
+use vestibule_core::http::client::FetchError;
 
 use crate::credentials::{cookie_api, json_api, sealed, sign_in_as_ada, token_api};
 use crate::world::{APP, Answer, Browser, World};

@@ -5,7 +5,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use vestibule_core::hooks::{Admission, Decision, Hooks, SignIn, TokenOccasion};
+use vestibule_core::guard::decision::Decision;
+use vestibule_core::hooks::{Admission, Hooks, SignIn, TokenOccasion};
 use vestibule_core::http::request::Request;
 use vestibule_core::session::claims::Session;
 

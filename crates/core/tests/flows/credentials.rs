@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vestibule_core::config::Dialect;
+use vestibule_core::http::client::FetchError;
 use vestibule_core::jose::kdf::Keyring;
-use vestibule_core::platform::FetchError;
 use vestibule_core::secret::Secret;
+use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
 
 use crate::api::{EMAIL, PASSWORD, jwt};

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use vestibule_core::config::Dialect;
 use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
+use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
 
 use crate::world::{APP, Answer, Browser, SECRET, World, settings};

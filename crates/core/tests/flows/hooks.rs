@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use vestibule_core::hooks::{Admission, Decision, DefaultSession, Event, Hooks, SignIn, TokenOccasion};
+use vestibule_core::guard::decision::Decision;
+use vestibule_core::hooks::{Admission, DefaultSession, Event, Hooks, SignIn, TokenOccasion};
 use vestibule_core::http::request::Request;
 use vestibule_core::http::return_to::{ReturnPolicy, TrustedUrl};
 use vestibule_core::session::claims::Session;

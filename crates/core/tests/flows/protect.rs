@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vestibule_core::config::Target;
+use vestibule_core::upstream::Target;
 
 use crate::world::{APP, Browser, World, settings};
 

@@ -9,9 +9,9 @@ use jwt_compact::Algorithm as _;
 use jwt_compact::alg::{Es256, SigningKey};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::form::Params;
 use vestibule_core::http::headers::Headers;
-use vestibule_core::platform::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::time::Timestamp;
 
 use crate::rotation::{Grants, Rotation};

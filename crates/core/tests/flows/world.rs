@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule_core::Vestibule;
-use vestibule_core::config::{Config, Target};
+use vestibule_core::config::Config;
 use vestibule_core::hooks::{Configured, Hooks};
+use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::form::Params;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
@@ -21,11 +22,10 @@ use vestibule_core::jose::crypto::{Crypto, KeyError};
 use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
-use vestibule_core::platform::{
-    BodyError, FetchError, FetchRequest, FetchResponse, Forward, ForwardError, Level, Platform, StoreError,
-};
+use vestibule_core::platform::{BodyError, Forward, ForwardError, Level, Platform, StoreError};
 use vestibule_core::reply::Reply;
 use vestibule_core::time::Timestamp;
+use vestibule_core::upstream::Target;
 
 use crate::api::{self, Api};
 use crate::clockwork::Clockwork;

@@ -4,8 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use vestibule_core::http::client::FetchRequest;
 use vestibule_core::http::form::Params;
-use vestibule_core::platform::FetchRequest;
 use vestibule_core::time::Timestamp;
 
 use crate::contract::Assertion;

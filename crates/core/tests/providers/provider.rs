@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::form_urlencoded::byte_serialize;
-use vestibule_core::platform::{FetchError, FetchRequest, FetchResponse};
+use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::time::Timestamp;
 
 use crate::contract::{Auth, Contract, Exchange, Place, Reply};

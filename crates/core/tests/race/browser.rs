@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use serde_json::json;
 use vestibule_core::Vestibule;
-use vestibule_core::config::Dialect;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
 use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::reply::Reply;
 use vestibule_core::secret::Secret;
+use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
 use vestibule_core::time::Timestamp;
 

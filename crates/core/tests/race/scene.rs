@@ -7,14 +7,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vestibule_core::Vestibule;
 use vestibule_core::config::Config;
+use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::form::Params;
 use vestibule_core::jose::crypto::{Crypto, KeyError};
 use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
-use vestibule_core::platform::{
-    BodyError, FetchError, FetchRequest, FetchResponse, Forward, ForwardError, Level, Platform, StoreError,
-};
+use vestibule_core::platform::{BodyError, Forward, ForwardError, Level, Platform, StoreError};
 use vestibule_core::time::Timestamp;
 
 use crate::clockwork::Clockwork;

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use crate::config::data::DataPath;
 use crate::config::error::suggestion;
 use crate::config::place::refuse;
-use crate::config::refresh::{LeaseKind, RefreshConfig};
+use crate::config::refresh::RefreshConfig;
 use crate::config::table::{Table, Text};
-use crate::config::{SessionConfig, Upstream, told};
+use crate::config::{SessionConfig, told};
+use crate::data::DataPath;
 use crate::guard::rules::Rule;
+use crate::lease::kind::LeaseKind;
+use crate::upstream::Upstream;
 
 const MINUTE: Duration = Duration::from_mins(1);
 

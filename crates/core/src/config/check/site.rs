@@ -2,8 +2,9 @@
 
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
-use crate::config::{DefaultAccess, Dialect};
+use crate::guard::decision::DefaultAccess;
 use crate::http::origin::{CookieDomain, EndpointError, HostPattern, Origin, OriginError, is_loopback};
+use crate::session::dialect::Dialect;
 
 /// How access is written.
 pub(super) const ACCESS: [(&str, DefaultAccess); 2] =

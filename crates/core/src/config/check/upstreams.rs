@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::session::session_source;
-use crate::config::data::DataPath;
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
-use crate::config::{Assertion, Target, Upstream};
+use crate::data::DataPath;
 use crate::http::origin::{HostPattern, endpoint};
+use crate::upstream::{Assertion, Target, Upstream};
 
 /// Fields that carry a message from hop to hop, say what it is, or are the platform's: a value from a
 /// session in one of them breaks the request or lies about it.

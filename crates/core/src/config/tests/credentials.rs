@@ -1,8 +1,8 @@
 //! An API of one's own: what loads and as what, what is refused and with which words.
 
 use super::*;
-use crate::config::credentials::{ApiBody, Expiry};
-use crate::config::data::Source;
+use crate::api::provider::{ApiBody, Expiry};
+use crate::data::Source;
 
 /// What the design document shows.
 fn api() -> Value {

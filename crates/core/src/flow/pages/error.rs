@@ -5,12 +5,12 @@ use maud::html;
 use super::layout::{Icon, Page};
 use super::location;
 use super::sign_in::in_words;
-use crate::config::Dialect;
 use crate::error::{ClientError, Error};
 use crate::flow::{Exchange, Visit, with_cookies, with_parameters};
 use crate::http::form::Params;
 use crate::http::response::Response;
 use crate::platform::Platform;
+use crate::session::dialect::Dialect;
 
 /// Codes that next-auth 4's error page leaves to the sign-in page.
 const SIGN_IN_ERRORS_V4: [&str; 10] = [

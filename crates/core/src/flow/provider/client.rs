@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use crate::config::oauth::{ClientAuthMethod, ClientConfig, OAuthProvider};
 use crate::error::Error;
 use crate::flow::Exchange;
 use crate::jose::{jws, sign};
 use crate::oauth::client::{self, Client, ClientAuthentication};
 use crate::oauth::discovery::ProviderMetadata;
+use crate::oauth::provider::{ClientAuthMethod, ClientConfig, OAuthProvider};
 use crate::platform::{Platform, random_id};
 use crate::secret::Secret;
 

@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::config::oauth::{OAuthProvider, OpenId};
 use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
 use crate::flow::{Exchange, provider, sign_in};
+use crate::http::client::FetchResponse;
 use crate::jose::jws;
 use crate::oauth::discovery::ProviderMetadata;
 use crate::oauth::id_token;
+use crate::oauth::provider::{OAuthProvider, OpenId};
 use crate::oauth::token::{self, TokenError};
-use crate::platform::{FetchResponse, Level, Platform, within};
+use crate::platform::{Level, Platform, within};
 use crate::secret::Secret;
 use crate::session::claims::Session;
 use crate::time::Timestamp;

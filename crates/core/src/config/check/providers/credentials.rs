@@ -7,12 +7,12 @@ mod tokens;
 use serde_json::{Map, Value};
 
 use super::{check_shown, user};
+use crate::api::provider::{CredentialsProvider, Field, Login, TokenPaths, UserPaths};
 use crate::config::Provider;
 use crate::config::ProviderKind;
-use crate::config::credentials::{CredentialsProvider, Field, Login, TokenPaths, UserPaths};
-use crate::config::data::{DataPath, Source, Template};
 use crate::config::place::refuse;
 use crate::config::table::Table;
+use crate::data::{DataPath, Source, Template};
 use request::{GET_OR_POST, Known, POST_OR_PUT};
 
 /// What both answers have together.

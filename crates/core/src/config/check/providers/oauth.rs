@@ -9,16 +9,16 @@ pub(super) use parameters::variable;
 use serde_json::Value;
 
 use super::user;
-use crate::config::data::{DataPath, Source};
 use crate::config::error::suggestion;
-use crate::config::oauth::{
-    AuthorizationConfig, Completion, IdTokenAlgorithm, LogoutConfig, OAuthProvider, OpenId, UserSources,
-};
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
+use crate::data::{DataPath, Source};
 use crate::http::origin::endpoint;
 use crate::jose::jws::Algorithm;
 use crate::oauth::authorize;
+use crate::oauth::provider::{
+    AuthorizationConfig, Completion, IdTokenAlgorithm, LogoutConfig, OAuthProvider, OpenId, UserSources,
+};
 use crate::providers::{ids, preset};
 use parameters::Parameters;
 

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use crate::config::DefaultAccess;
 use crate::config::check::site::ACCESS;
-use crate::config::data::DataPath;
 use crate::config::place::{Place, refuse};
 use crate::config::schema::scalars;
 use crate::config::table::{Table, Text};
+use crate::data::DataPath;
+use crate::guard::decision::DefaultAccess;
 use crate::guard::rules::{Access, ClaimRequirement, ClaimTest, Requirement};
 
 pub(super) fn access(rule: &Table<'_>) -> Option<Access> {

@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::{RenewError, Renewed, passing, retry_after};
+use crate::api::provider::ApiRefresh;
 use crate::api::refresh::{self, RefreshError};
 use crate::api::{ApiError, login};
 use crate::config::Provider;
-use crate::config::credentials::ApiRefresh;
-use crate::config::data::DataPath;
+use crate::data::DataPath;
 use crate::flow::{Exchange, credentials, provider};
 use crate::oauth::token::UNKNOWN_LIFETIME;
 use crate::platform::Platform;

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
+use crate::api::provider::{ApiBody, ApiRequest, BodyTemplate};
 use crate::api::request::is_field_value;
 use crate::config::check::upstreams;
-use crate::config::credentials::{ApiBody, ApiRequest, BodyTemplate};
-use crate::config::data::{DataPath, Template};
 use crate::config::error::suggestion;
 use crate::config::place::{Place, refuse};
 use crate::config::table::{Table, Text};
+use crate::data::{DataPath, Template};
 use crate::http::origin::endpoint;
 use crate::http::request::Method;
 use crate::http::url::Url;

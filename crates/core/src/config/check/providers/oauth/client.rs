@@ -2,11 +2,11 @@
 
 use super::parameters::Parameters;
 use crate::config::check::secrets::IN_A_FILE;
-use crate::config::oauth::{ClientAuthMethod, ClientConfig, ClientKey, IdTokenAlgorithm};
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
 use crate::jose::sign::PrivateKey;
 use crate::oauth::authorize;
+use crate::oauth::provider::{ClientAuthMethod, ClientConfig, ClientKey, IdTokenAlgorithm};
 use crate::secret::Secret;
 
 /// How the client authenticates, where that is written.

@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use super::parameters::Parameters;
 use crate::config::check::providers::credentials::request::{self, GET_OR_POST, Known};
-use crate::config::data::{DataPath, Template};
-use crate::config::oauth::{EmailsConfig, TokenConfig, UserinfoConfig, UserinfoRequest, UserinfoWhen};
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
+use crate::data::{DataPath, Template};
 use crate::http::origin::endpoint;
 use crate::http::url::Url;
+use crate::oauth::provider::{EmailsConfig, TokenConfig, UserinfoConfig, UserinfoRequest, UserinfoWhen};
 use crate::secret::Secret;
 
 /// What the templates of the token request know.

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::config::data::{DataPath, Source, Template};
+use crate::data::{DataPath, Source, Template};
 use crate::http::request::Method;
 use crate::http::url::Url;
 

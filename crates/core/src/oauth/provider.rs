@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::config::credentials::ApiRequest;
-use crate::config::data::{DataPath, Source, Template};
+use crate::api::provider::ApiRequest;
+use crate::data::{DataPath, Source, Template};
 use crate::http::request::Method;
 use crate::http::url::Url;
 use crate::jose::jws::Algorithm;

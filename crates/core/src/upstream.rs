@@ -1,0 +1,66 @@
+//! Where requests go that may pass, and what the server there is told.
+
+use crate::data::DataPath;
+use crate::http::origin::HostPattern;
+use crate::http::request::RequestUrl;
+use crate::http::url::Url;
+
+/// Where the requests of one host go, and with what.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Which hosts; `None` is every host.
+    pub host: Option<HostPattern>,
+    /// Where to.
+    pub target: Target,
+    /// `Authorization: Bearer` from this place in the session.
+    pub authorization: Option<DataPath>,
+    /// Header's name in lower case, and the place in the session whose value it carries.
+    pub headers: Vec<(String, DataPath)>,
+    /// Whether the upstream gets the sealed session cookie.
+    pub forward_session: bool,
+    /// Whether it is told in a signed token who it is.
+    pub assertion: Assertion,
+}
+
+/// Whether an upstream gets `X-Vestibule-Assertion`, and whom that is for (`aud`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Assertion {
+    /// It gets none.
+    #[default]
+    None,
+    /// For where the request goes.
+    ForTarget,
+    /// For an audience of that name.
+    For(String),
+}
+
+impl Assertion {
+    pub(crate) fn is_made(&self) -> bool {
+        *self != Self::None
+    }
+}
+
+/// Where a request is sent on to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The zone's own origin: the same URL.
+    Origin,
+    /// A service binding, or a static assets binding, of that name: the same URL.
+    Binding(String),
+    /// Another origin: `https`, or `http` on loopback; path and query stay. It has no path of its own.
+    Url(Url),
+}
+
+impl Target {
+    /// A redirect's `Location` for the browser, where it has to be another than the target says: a server of an
+    /// origin of its own, which builds addresses from the host that it knows, means the origin that was asked, and
+    /// browsers have no business at its own. All else stays as it is.
+    pub fn location(&self, location: &str, asked: &RequestUrl) -> Option<String> {
+        let Self::Url(url) = self else { return None };
+        let origin = url.origin();
+        let (_, without_scheme) = origin.split_once(':')?;
+        let rest = [origin, without_scheme].iter().find_map(|own| location.strip_prefix(own))?;
+        let is_its_own = rest.is_empty() || rest.starts_with(['/', '?', '#']);
+        is_its_own.then(|| format!("{}{rest}", asked.origin()))
+    }
+}
