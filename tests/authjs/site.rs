@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use vestibule_core::http::cookie::CookieNames;
 use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
+use vestibule_core::session::names::CookieNames;
 use vestibule_core::session::{chunk, seal};
 use vestibule_core::time::Timestamp;
 

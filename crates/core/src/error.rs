@@ -18,6 +18,7 @@ use crate::oauth::jwks::JwksError;
 use crate::oauth::token::TokenError;
 use crate::oauth::userinfo::UserinfoError;
 use crate::platform::{BodyError, Level};
+use crate::session::csrf::CsrfMismatch;
 use crate::session::transaction::TransactionError;
 
 /// Why an auth route could not do what was asked of it.
@@ -57,8 +58,8 @@ pub enum ClientError {
     #[error("this person is not allowed to sign in")]
     AccessDenied,
     /// The csrf token is missing, or not the one in the cookie.
-    #[error("the csrf token is missing or is not the one in the cookie")]
-    MissingCsrf,
+    #[error(transparent)]
+    MissingCsrf(#[from] CsrfMismatch),
     /// A parameter came twice.
     #[error(transparent)]
     Duplicate(#[from] Duplicate),
@@ -171,7 +172,7 @@ impl Error {
     /// The code that Auth.js's clients and pages know; everything they should not know is `Configuration`.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Client(ClientError::MissingCsrf) => "MissingCSRF",
+            Self::Client(ClientError::MissingCsrf(_)) => "MissingCSRF",
             Self::Client(ClientError::AccessDenied) => "AccessDenied",
             Self::Provider { cause: ProviderError::Authorization(ResponseRefused::Error(_)), .. } => {
                 "OAuthCallbackError"

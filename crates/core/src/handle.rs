@@ -44,7 +44,7 @@ impl Vestibule {
                 return Reply::Own(bad_request());
             }
         };
-        match route(&path, &self.config.base_path) {
+        match path.below(&self.config.base_path) {
             // What another proxy goes by is told to no client in another way.
             Some(route) if route == ["verify"] => Reply::Own(verify::verify(&exchange).await),
             Some(route) => Reply::Own(auth(&exchange, &route, body).await),
@@ -54,16 +54,6 @@ impl Vestibule {
             },
         }
     }
-}
-
-/// What of the path is behind `base_path`: `["signin", "okta"]`. `None` for a path that is not below it.
-pub(crate) fn route<'a>(path: &'a CanonicalPath, base_path: &str) -> Option<Vec<&'a str>> {
-    let mut segments = path.segments().iter();
-    base_path
-        .split('/')
-        .skip(1)
-        .all(|base| segments.next().is_some_and(|segment| segment == base))
-        .then(|| segments.map(String::as_str).collect())
 }
 
 /// Runs an auth route, and turns what went wrong into the answer that Auth.js gives.

@@ -20,6 +20,7 @@ pub mod api;
 pub mod config;
 pub mod data;
 pub mod error;
+pub mod explain;
 mod flow;
 pub mod guard;
 mod handle;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use serde_json::{Map, Value};
 use vestibule_core::config::Config;
-use vestibule_core::guard::explain;
+use vestibule_core::explain::explain;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
 

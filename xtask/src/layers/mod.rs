@@ -54,6 +54,7 @@ const CRATES: &[Layers] = &[
             "config",
             "flow",
             "handle",
+            "explain",
         ]),
         enforced: false,
     },

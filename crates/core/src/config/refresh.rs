@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::error::{ConfigErrors, Problems};
 use super::place::{Loading, Place, refuse};
 use super::{Config, Provider, ProviderKind, SessionConfig, told};
-use crate::data::DataPath;
 use crate::lease::kind::{KV, LeaseKind};
+use crate::session::claims::is_of_token;
 
 /// How access tokens are renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,9 +98,4 @@ impl SessionConfig {
     pub fn exposes_token(&self) -> bool {
         self.expose.iter().any(|(_, from)| is_of_token(from))
     }
-}
-
-/// Whether that place in the session is the access token, or its end.
-pub(crate) fn is_of_token(from: &DataPath) -> bool {
-    matches!(from.root(), "access_token" | "expires_at")
 }

@@ -1,5 +1,6 @@
 //! What `GET BASE_PATH/verify` believes of the proxy that asks.
 
+use crate::guard::told::Told;
 use crate::secret::Secret;
 
 /// What is believed of a proxy that asks about a request. Nothing, unless the configuration says so.
@@ -11,15 +12,4 @@ pub struct VerifyConfig {
     /// What proves that it is the proxy who asks. It is there wherever `told` is; where it is there alone, the proxy
     /// learns more of who is signed in than a page's script.
     pub secret: Option<Secret>,
-}
-
-/// The header fields in which a proxy tells of the request that it asks about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// `X-Forwarded-Method`, `-Proto`, `-Host` and `-Uri`, as Traefik and Caddy write them by themselves. They pass
-    /// a refusal on to the browser as it is.
-    XForwarded,
-    /// `X-Original-Method`, and `X-Original-URL` or `X-Original-URI`, as one writes them for nginx, which knows 401
-    /// and 403 alone as refusals.
-    XOriginal,
 }

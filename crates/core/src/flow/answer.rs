@@ -71,10 +71,10 @@ fn failure_v4<P: Platform>(
         return with_cookies(Response::json(400, &json!({})), cookies);
     }
     let url = match (error, route) {
-        (Error::Client(ClientError::MissingCsrf), ["signout"]) => {
+        (Error::Client(ClientError::MissingCsrf(_)), ["signout"]) => {
             with_parameters(&exchange.route("signout"), &[("csrf", "true")])
         }
-        (Error::Client(ClientError::MissingCsrf), _) => {
+        (Error::Client(ClientError::MissingCsrf(_)), _) => {
             with_parameters(&exchange.route("signin"), &[("csrf", "true")])
         }
         (Error::Client(ClientError::Credentials { provider, .. }), _) => {
@@ -98,7 +98,7 @@ fn failure_v4<P: Platform>(
 /// it learns from the address.
 fn status_v4<P: Platform>(exchange: &Exchange<'_, P>, route: &[&str], error: &Error) -> u16 {
     match error {
-        Error::Client(ClientError::MissingCsrf) => 200,
+        Error::Client(ClientError::MissingCsrf(_)) => 200,
         Error::Client(ClientError::AccessDenied) if is_login(exchange, route) => 403,
         _ if is_login(exchange, route) => 401,
         _ => 200,

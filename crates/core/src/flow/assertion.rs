@@ -11,7 +11,6 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
-use crate::config::refresh::is_of_token;
 use crate::flow::Exchange;
 use crate::guard::route::Route;
 use crate::http::response::Response;
@@ -23,6 +22,7 @@ use crate::jose::sign::{self, PrivateKey};
 use crate::platform::{Level, Platform, random_id};
 use crate::secret::Secret;
 use crate::session::claims::Session;
+use crate::session::claims::is_of_token;
 
 /// The header field.
 pub(crate) const HEADER: &str = "x-vestibule-assertion";

@@ -30,7 +30,7 @@ use crate::config::{Config, Provider};
 use crate::error::ClientError;
 use crate::flow::asked::Site;
 use crate::flow::hosts::Standing;
-use crate::http::cookie::{CookieNames, Cookies, SetCookie};
+use crate::http::cookie::{Cookies, SetCookie};
 use crate::http::form::Params;
 use crate::http::origin::{CookieDomain, Origin};
 use crate::http::request::Request;
@@ -40,6 +40,7 @@ use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
 use crate::session::cookie::{self, Presented, TooLarge};
 use crate::session::csrf::Csrf;
+use crate::session::names::CookieNames;
 use crate::time::Timestamp;
 
 /// One request on its way through, with what every flow asks of it.

@@ -121,7 +121,7 @@ pub(crate) async fn update<P: Platform>(
     update: Update,
 ) -> Result<Response, Error> {
     let visit = Visit::new(exchange, query, None)?;
-    visit.csrf.verify(update.csrf_token.as_ref().and_then(Value::as_str))?;
+    visit.csrf.verify(update.csrf_token.as_ref().and_then(Value::as_str)).map_err(ClientError::from)?;
     let answer = match exchange.session() {
         Presented::Good(session) => {
             // With the newest tokens, or this cookie would put older ones in their place.

@@ -12,7 +12,6 @@
 use serde_json::json;
 
 use crate::config::Config;
-use crate::config::verify::Told;
 use crate::data::DataPath;
 use crate::flow::admission::{self, Admitted, Refusal};
 use crate::flow::{Exchange, assertion, hosts, protect, refresh, with_cookies};
@@ -20,7 +19,7 @@ use crate::guard::headers::VERIFY_SECRET;
 use crate::guard::path::CanonicalPath;
 use crate::guard::route::Route;
 use crate::guard::told;
-use crate::handle;
+use crate::guard::told::Told;
 use crate::http::request::{Method, Request};
 use crate::http::response::Response;
 use crate::platform::{Level, Platform};
@@ -90,7 +89,7 @@ async fn about<P: Platform>(exchange: &Exchange<'_, P>, original: &Request, told
         let host = original.origin.host();
         return refuse(exchange, &format!("{host} is no host of this site: add it to trusted_hosts"));
     }
-    if handle::route(&path, &exchange.config().base_path).is_some() {
+    if path.below(&exchange.config().base_path).is_some() {
         // Asked about its own sign-in page, it would send people to its sign-in page.
         return refuse(exchange, "the proxy asks about base_path, which has to reach Vestibule unasked");
     }

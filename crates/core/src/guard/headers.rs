@@ -15,6 +15,7 @@ use crate::http::changes::Changes;
 use crate::http::cookie::{self, SetCookie};
 use crate::http::headers::Headers;
 use crate::http::request::Request;
+use crate::session::names::{is_ours, is_session};
 
 /// Fields by which some servers choose another path, host, scheme or client than the request has, or by
 /// which a framework tells itself what it has done already. Nobody outside has a right to them.
@@ -188,8 +189,8 @@ impl Outgoing<'_> {
     }
 
     fn keeps_back(&self, cookie_name: &str) -> bool {
-        let goes_on = self.forward_session && self.renewed.is_empty() && cookie::is_session(cookie_name);
-        cookie::is_ours(cookie_name) && !goes_on
+        let goes_on = self.forward_session && self.renewed.is_empty() && is_session(cookie_name);
+        is_ours(cookie_name) && !goes_on
     }
 }
 

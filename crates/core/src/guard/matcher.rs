@@ -82,7 +82,7 @@ impl Pattern {
     }
 
     /// Whether this reading of a path matches.
-    pub(super) fn matches_reading(&self, reading: &Reading<'_>) -> bool {
+    pub(crate) fn matches_reading(&self, reading: &Reading<'_>) -> bool {
         match &self.matcher {
             Matcher::Segments(segments) => segments.matches(reading.segments),
             Matcher::Expression(expression) => expression.matches(reading),

@@ -4,7 +4,6 @@
 
 pub mod conditions;
 pub mod decision;
-pub mod explain;
 pub mod headers;
 pub mod matcher;
 pub mod path;
@@ -13,5 +12,3 @@ pub mod requirements;
 pub mod route;
 pub mod rules;
 pub mod told;
-
-pub use explain::explain;

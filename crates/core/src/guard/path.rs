@@ -63,6 +63,17 @@ impl CanonicalPath {
         Ok(Self { readings })
     }
 
+    /// The segments behind `base_path`, which begins with `/` and does not end with one: `["signin", "okta"]`. `None`
+    /// for a path that is not below it.
+    pub fn below(&self, base_path: &str) -> Option<Vec<&str>> {
+        let mut segments = self.segments().iter();
+        base_path
+            .split('/')
+            .skip(1)
+            .all(|base| segments.next().is_some_and(|segment| segment == base))
+            .then(|| segments.map(String::as_str).collect())
+    }
+
     /// The decoded segments as they are written; none for `/`. A slash at the end makes no difference.
     pub fn segments(&self) -> &[String] {
         self.readings.first().map(Vec::as_slice).unwrap_or_default()

@@ -3,13 +3,13 @@
 use serde_json::{Map, Value};
 
 use crate::config::Config;
-use crate::config::refresh::is_of_token;
 use crate::data::DataPath;
 use crate::guard::headers::{GuardedNames, Outgoing, field_value};
 use crate::guard::rules::Rule;
 use crate::http::changes::Changes;
 use crate::http::cookie::SetCookie;
 use crate::http::request::{Method, Request};
+use crate::session::claims::is_of_token;
 use crate::upstream::{Assertion, Target, Upstream};
 
 /// Where a request goes, and with what.

@@ -5,9 +5,19 @@
 
 use thiserror::Error;
 
-use crate::config::verify::Told;
 use crate::guard::headers::VERIFY_SECRET;
 use crate::http::request::{Method, Request, RequestUrl};
+
+/// The header fields in which a proxy tells of the request that it asks about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// `X-Forwarded-Method`, `-Proto`, `-Host` and `-Uri`, as Traefik and Caddy write them by themselves. They pass
+    /// a refusal on to the browser as it is.
+    XForwarded,
+    /// `X-Original-Method`, and `X-Original-URL` or `X-Original-URI`, as one writes them for nginx, which knows 401
+    /// and 403 alone as refusals.
+    XOriginal,
+}
 
 /// Longer URLs are refused: Cloudflare takes URLs of up to 16 KiB.
 const MAX_URL: usize = 16 * 1024;

@@ -5,7 +5,6 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::http::origin::CookieDomain;
-use crate::session::dialect::Dialect;
 use crate::time::Timestamp;
 
 /// More cookies than this are not looked at. Browsers keep at most 180 for a site, so a request with more
@@ -179,107 +178,6 @@ impl fmt::Debug for SetCookie {
     }
 }
 
-/// The names of the cookies of one dialect, on `https` or not.
-#[derive(Clone, Debug)]
-pub struct CookieNames {
-    session: String,
-    other_session: String,
-    callback_url: String,
-    csrf: String,
-    transaction_prefix: String,
-    ticket: String,
-    renewal: String,
-}
-
-impl CookieNames {
-    /// The names as `dialect` writes them; `secure` where the app's own origin is `https`.
-    pub fn new(dialect: Dialect, secure: bool) -> Self {
-        let base_of = |dialect| match dialect {
-            Dialect::AuthJsV5 => "authjs.",
-            Dialect::NextAuthV4 => "next-auth.",
-        };
-        let (base, other) = (base_of(dialect), base_of(dialect.other()));
-        let (shared, host_bound) = if secure { ("__Secure-", "__Host-") } else { ("", "") };
-        Self {
-            session: format!("{shared}{base}session-token"),
-            other_session: format!("{shared}{other}session-token"),
-            callback_url: format!("{shared}{base}callback-url"),
-            csrf: format!("{host_bound}{base}csrf-token"),
-            transaction_prefix: format!("{host_bound}{base}transaction."),
-            ticket: format!("{shared}{base}ticket"),
-            renewal: format!("{host_bound}{base}renewal"),
-        }
-    }
-
-    /// The session; its chunks have `.0`, `.1`, … behind this name.
-    pub fn session(&self) -> &str {
-        &self.session
-    }
-
-    /// The session as the other dialect writes it: of before the dialect was changed, or of Auth.js itself.
-    pub fn other_session(&self) -> &str {
-        &self.other_session
-    }
-
-    /// The return address.
-    pub fn callback_url(&self) -> &str {
-        &self.callback_url
-    }
-
-    /// The double-submit token. Bound to the host: a sibling subdomain can not set it.
-    pub fn csrf(&self) -> &str {
-        &self.csrf
-    }
-
-    /// What the name of a sign-in attempt's cookie begins with, dot included; the attempt's id follows.
-    /// Bound to the host, as the callback comes to the host that started.
-    pub fn transaction_prefix(&self) -> &str {
-        &self.transaction_prefix
-    }
-
-    /// What takes a sign-in from the host where it was asked for to the login host. It has to reach both.
-    pub fn ticket(&self) -> &str {
-        &self.ticket
-    }
-
-    /// For which pages this host sent the browser to the login host for a new access token.
-    pub fn renewal(&self) -> &str {
-        &self.renewal
-    }
-}
-
-/// Whether Auth.js (either dialect, secure or not) or Vestibule owns a cookie of that name. An upstream
-/// gets none of these.
-pub fn is_ours(name: &str) -> bool {
-    is_session(name)
-        || base_name(name).is_some_and(|base| {
-            base.starts_with("transaction.")
-                || matches!(
-                    base,
-                    "callback-url"
-                        | "csrf-token"
-                        | "ticket"
-                        | "renewal"
-                        | "pkce.code_verifier"
-                        | "state"
-                        | "nonce"
-                        | "challenge"
-                )
-        })
-}
-
-/// Whether the cookie is a session, or a chunk of one, of either dialect. Everything that begins like a
-/// session counts: Auth.js adopts such a cookie as a chunk.
-pub fn is_session(name: &str) -> bool {
-    base_name(name).is_some_and(|base| base.starts_with("session-token"))
-}
-
-/// `session-token` of `__Secure-authjs.session-token`.
-fn base_name(name: &str) -> Option<&str> {
-    let name = ["__Secure-", "__Host-"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
-    ["authjs.", "next-auth."].iter().find_map(|prefix| name.strip_prefix(prefix))
-}
-
 /// `decodeURIComponent`, and the text as it came where that throws.
 fn decode(value: &str) -> String {
     if !value.contains('%') {
@@ -390,61 +288,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn names_follow_dialect_and_scheme() {
-        let names = CookieNames::new(Dialect::AuthJsV5, true);
-        assert_eq!(names.session(), "__Secure-authjs.session-token");
-        assert_eq!(names.callback_url(), "__Secure-authjs.callback-url");
-        assert_eq!(names.csrf(), "__Host-authjs.csrf-token");
-        assert_eq!(names.transaction_prefix(), "__Host-authjs.transaction.");
-        let names = CookieNames::new(Dialect::NextAuthV4, false);
-        assert_eq!(names.session(), "next-auth.session-token");
-        assert_eq!(names.csrf(), "next-auth.csrf-token");
-        assert_eq!(names.transaction_prefix(), "next-auth.transaction.");
-    }
-
-    #[test]
-    fn every_name_that_auth_js_or_vestibule_uses_is_ours_and_no_other() {
-        for dialect in [Dialect::AuthJsV5, Dialect::NextAuthV4] {
-            for secure in [true, false] {
-                let names = CookieNames::new(dialect, secure);
-                let all =
-                    [names.session(), names.callback_url(), names.csrf(), names.ticket(), names.renewal()];
-                for name in all {
-                    assert!(is_ours(name), "{name}");
-                }
-                assert!(is_ours(&format!("{}abc", names.transaction_prefix())));
-                assert!(is_session(&format!("{}.12", names.session())));
-            }
-        }
-        for name in
-            ["__Secure-authjs.pkce.code_verifier", "next-auth.state", "authjs.nonce", "authjs.challenge"]
-        {
-            assert!(is_ours(name) && !is_session(name), "{name}");
-        }
-        for name in
-            ["", "session-token", "authjs.", "xauthjs.state", "AuthJS.state", "authjs.theme", "__Secure-"]
-        {
-            assert!(!is_ours(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn our_cookies_are_cut_out_and_the_others_stay_byte_for_byte() {
-        for (field, left) in [
-            ("a=1; b=%zz;c=\"3\"", Some("a=1; b=%zz;c=\"3\"")),
-            ("authjs.state=1; a=1", Some("a=1")),
-            ("a=1; __Secure-authjs.session-token.0=x;  b=2", Some("a=1;  b=2")),
-            ("a=1; authjs.state=x", Some("a=1")),
-            ("a=1; authjs.state =x; authjs.nonce", Some("a=1")),
-            ("authjs.state=1;next-auth.state=2", None),
-            ("authjs.state=1; ", None),
-            ("", None),
-        ] {
-            assert_eq!(without(field, is_ours).as_deref(), left, "{field}");
-        }
-    }
-
     proptest! {
         #[test]
         fn what_is_written_is_read_back(value in any::<String>()) {
@@ -453,12 +296,6 @@ mod tests {
             let cookies = parse(pair);
             prop_assert_eq!(cookies.get("n"), Some(value.as_str()));
             prop_assert!(written.is_ascii());
-        }
-
-        #[test]
-        fn no_field_panics_and_none_of_ours_is_left(field in "[a;= .%]{0,8}(authjs\\.state|next-auth\\.session-token)?[a;= ]{0,8}") {
-            let left = without(&field, is_ours).unwrap_or_default();
-            prop_assert!(!Cookies::parse([left.as_str()].into_iter()).names().any(is_ours));
         }
     }
 }

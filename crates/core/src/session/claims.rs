@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::data::DataPath;
+
 use crate::lease::Successor;
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -178,6 +180,11 @@ impl Session {
     fn text(&self, name: &str) -> Option<&str> {
         self.claims.get(name)?.as_str()
     }
+}
+
+/// Whether that place in the session is the access token, or its end.
+pub(crate) fn is_of_token(from: &DataPath) -> bool {
+    matches!(from.root(), "access_token" | "expires_at")
 }
 
 impl std::fmt::Debug for Session {

@@ -6,10 +6,11 @@
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::http::cookie::{CookieNames, Cookies, SetCookie};
+use crate::http::cookie::{Cookies, SetCookie};
 use crate::http::origin::CookieDomain;
 use crate::session::claims::Session;
 use crate::session::dialect::Dialect;
+use crate::session::names::CookieNames;
 use crate::session::opened::Opened;
 use crate::session::{chunk, seal};
 use crate::time::Timestamp;

@@ -1,8 +1,8 @@
 //! Auth.js's csrf token: half of it in a cookie, the other half in the form.
 
 use sha2::{Digest, Sha256};
+use thiserror::Error;
 
-use crate::error::ClientError;
 use crate::jose::kdf::Keyring;
 use crate::secret::{Secret, constant_time_eq};
 
@@ -16,6 +16,11 @@ pub struct Csrf {
 /// Proof that a request came from a page that this browser got from us.
 #[derive(Clone, Copy, Debug)]
 pub struct CsrfVerified(());
+
+/// The csrf token is missing, or not the one in the cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the csrf token is missing or is not the one in the cookie")]
+pub struct CsrfMismatch;
 
 impl Csrf {
     /// The token in the cookie where it holds, otherwise a new one.
@@ -43,14 +48,14 @@ impl Csrf {
     }
 
     /// Whether `submitted`, from a request's body, is the token that was in its cookie.
-    pub fn verify(&self, submitted: Option<&str>) -> Result<CsrfVerified, ClientError> {
+    pub fn verify(&self, submitted: Option<&str>) -> Result<CsrfVerified, CsrfMismatch> {
         match submitted {
             Some(submitted)
                 if !self.is_new && constant_time_eq(self.token.as_bytes(), submitted.as_bytes()) =>
             {
                 Ok(CsrfVerified(()))
             }
-            _ => Err(ClientError::MissingCsrf),
+            _ => Err(CsrfMismatch),
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod claims;
 pub mod cookie;
 pub mod csrf;
 pub mod dialect;
+pub mod names;
 pub mod opened;
 pub mod seal;
 pub mod ticket;

@@ -18,10 +18,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::http::cookie::CookieNames;
 use crate::jose::base64url;
 use crate::jose::kdf::Keyring;
 use crate::session::dialect::Dialect;
+use crate::session::names::CookieNames;
 use crate::session::seal::{self, OpenError};
 use crate::time::Timestamp;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::http::cookie::{CookieNames, Cookies};
+use crate::http::cookie::Cookies;
 use crate::http::return_to::TrustedUrl;
 use crate::jose::base64url;
 use crate::jose::kdf::Keyring;
@@ -17,6 +17,7 @@ use crate::json;
 use crate::oauth::pkce::{self, Verifier};
 use crate::secret::{Secret, constant_time_eq};
 use crate::session::dialect::Dialect;
+use crate::session::names::CookieNames;
 use crate::session::seal;
 use crate::time::Timestamp;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use vestibule_core::config::Config;
-use vestibule_core::guard::explain;
+use vestibule_core::explain::explain;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
 

@@ -3,7 +3,8 @@
 use super::secrets::{IN_A_FILE, SHORTEST_SECRET, variable};
 use crate::config::place::refuse;
 use crate::config::table::Table;
-use crate::config::verify::{Told, VerifyConfig};
+use crate::config::verify::VerifyConfig;
+use crate::guard::told::Told;
 use crate::secret::Secret;
 
 const SECRET: &str = "AUTH_VERIFY_SECRET";

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vestibule_core::http::cookie::CookieNames;
 use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
+use vestibule_core::session::names::CookieNames;
 use vestibule_core::session::seal;
 
 use super::visitor::{Site, Visitor};

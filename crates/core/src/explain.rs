@@ -16,7 +16,6 @@ use crate::guard::matcher::Reading;
 use crate::guard::path::{CanonicalPath, PathRefused};
 use crate::guard::route::Route;
 use crate::guard::rules::{Decided, Matched, Objection, Verdict};
-use crate::handle;
 use crate::http::headers::Headers;
 use crate::http::origin::Origin;
 use crate::http::request::{Method, Request};
@@ -38,7 +37,7 @@ pub fn explain<'a>(
         Standing::Foreign(domain) => Some(domain.as_str()),
         Standing::SignsIn | Standing::SendsTo(_) => None,
     };
-    if handle::route(&path, &config.base_path).is_some() {
+    if path.below(&config.base_path).is_some() {
         return outside_of.map_or(Explanation::AuthRoute, Explanation::NoAuthRoute);
     }
     let claims = claims.filter(|_| outside_of.is_none());
