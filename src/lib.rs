@@ -8,7 +8,7 @@
 //! # As a library
 //!
 //! Without the feature `entry` the crate exports no `fetch` handler of its own; a Worker's `#[event(fetch)]` calls
-//! `vestibule::fetch`, or `vestibule::fetch_with_hooks` with [`hooks::Hooks`](vestibule_core::hooks::Hooks) of its own.
+//! `vestibule::fetch`, or `vestibule::fetch_with_hooks` with [`hooks::Hooks`] of its own.
 
 #[cfg(target_arch = "wasm32")]
 mod bindings;

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 pub(crate) struct Arguments {
     /// The request's method, for example GET
     pub(crate) method: String,
-    /// The request's URL, for example https://app.example.com/admin
+    /// The request's URL, for example `https://app.example.com/admin`
     pub(crate) url: String,
     /// Ask as somebody who is signed in with these claims, a JSON object; otherwise signed out
     #[arg(long, value_name = "JSON", value_parser = claims)]
