@@ -1,6 +1,6 @@
 //! What may pass, and as what: a request's path is made unambiguous ([`path`]), matched ([`matcher`])
 //! against the rules ([`rules`]), and what is forwarded ([`route`]) is cleaned of what only Vestibule may say
-//! ([`headers`]). [`explain()`] tells all of it for one request, without sending anything.
+//! ([`headers`]).
 
 pub mod conditions;
 pub mod decision;
