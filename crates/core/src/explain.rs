@@ -178,10 +178,10 @@ fn passed<'a>(
     decided: &Decided<'a>,
     claims: Option<&Map<String, Value>>,
 ) -> Passed<'a> {
-    let route = Route::new(config, &request.url.authority, decided.rule());
-    let guarded = GuardedNames::of(config);
+    let route = Route::new(&config.upstreams, &request.url.authority, decided.rule());
+    let guarded = GuardedNames::of(&config.upstreams, &config.rules);
     let set = route.identity(claims);
-    let out = route.changes(config, &guarded, request, &set, &[]).applied_to(&request.headers);
+    let out = route.changes(&config.rules, &guarded, request, &set, &[]).applied_to(&request.headers);
     let values =
         |headers: &Headers, name: &str| -> Vec<String> { headers.get_all(name).map(str::to_owned).collect() };
     let mut changed: Vec<String> = Vec::new();

@@ -24,7 +24,6 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::config::Config;
 use crate::jose::base64url;
 use crate::jose::kdf::Keyring;
 use crate::lease::kind::LeaseKind;
@@ -32,6 +31,7 @@ use crate::platform::{Platform, StoreError, within};
 use crate::secret::Secret;
 use crate::session::claims::Session;
 use crate::session::dialect::Dialect;
+use crate::session::policy::Sealing;
 use crate::session::seal;
 use crate::time::Timestamp;
 
@@ -147,13 +147,13 @@ impl Successor {
     pub(crate) fn seal(
         &self,
         name: &Name,
-        config: &Config,
+        sealing: Sealing<'_>,
         now: Timestamp,
         random: &mut dyn FnMut(&mut [u8]),
     ) -> String {
         let mut claims = self.claims();
         claims.insert("sid".to_owned(), name.sid.clone().into());
-        seal::seal(&config.keys, Dialect::AuthJsV5, SALT, &claims, retained(config), now, random)
+        seal::seal(sealing.keys, Dialect::AuthJsV5, SALT, &claims, retained(sealing), now, random)
     }
 
     /// Opens what was sealed for that session. `None` for anything else, and for what is not newer.
@@ -174,8 +174,8 @@ impl Successor {
 }
 
 /// How long a successor is kept.
-fn retained(config: &Config) -> Duration {
-    RETAINED.min(config.session.max_age)
+fn retained(sealing: Sealing<'_>) -> Duration {
+    RETAINED.min(sealing.session.max_age)
 }
 
 /// What came of asking for a lease.
@@ -238,11 +238,11 @@ pub(crate) enum AnyLease<'a, P: Platform> {
 }
 
 impl<'a, P: Platform> AnyLease<'a, P> {
-    pub(crate) fn new(config: &'a Config, platform: &'a P) -> Self {
-        match config.refresh.lease {
+    pub(crate) fn new(kind: LeaseKind, sealing: Sealing<'a>, platform: &'a P) -> Self {
+        match kind {
             LeaseKind::None => Self::Alone,
-            LeaseKind::Kv => Self::Kv(kv::Kv::new(config, platform)),
-            LeaseKind::DurableObject => Self::Object(object::Object { config, platform }),
+            LeaseKind::Kv => Self::Kv(kv::Kv::new(sealing, platform)),
+            LeaseKind::DurableObject => Self::Object(object::Object { sealing, platform }),
         }
     }
 }

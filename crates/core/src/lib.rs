@@ -78,7 +78,7 @@ impl Vestibule {
     }
 
     fn with_erased(config: Config, hooks: Rc<dyn ErasedHooks>) -> Self {
-        let guarded = GuardedNames::of(&config);
+        let guarded = GuardedNames::of(&config.upstreams, &config.rules);
         Self {
             config: Rc::new(config),
             guarded: Rc::new(guarded),

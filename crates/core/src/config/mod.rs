@@ -9,8 +9,6 @@ mod schema;
 mod table;
 pub mod verify;
 
-use std::time::Duration;
-
 use serde_json::{Map, Value};
 
 use crate::api::provider::CredentialsProvider;
@@ -27,6 +25,7 @@ use crate::jose::kdf::Keyring;
 use crate::oauth::provider::OAuthProvider;
 use crate::providers::Brand;
 use crate::session::dialect::Dialect;
+use crate::session::policy::{Sealing, SessionConfig};
 use crate::upstream::{Assertion, Upstream};
 
 /// A configuration in which nothing is wrong.
@@ -89,6 +88,11 @@ impl Config {
             || self.rules.rules().iter().any(of_rule)
     }
 
+    /// What it takes to seal and to open a session.
+    pub fn sealing(&self) -> Sealing<'_> {
+        Sealing { keys: &self.keys, dialect: self.dialect, session: &self.session }
+    }
+
     /// Whether the configuration says where the session's claim of that name comes from.
     pub fn has_claim(&self, name: &str) -> bool {
         self.claims.iter().any(|(claim, _)| claim == name)
@@ -127,22 +131,6 @@ fn object(auth: Value, place: &Place<'_>) -> Option<Map<String, Value>> {
         "add to wrangler.toml: `[vars.AUTH]`, `base_path = \"/auth\"`, `providers = [{{ id = \"okta\" }}]`"
     );
     None
-}
-
-/// How long a session lives and what of it is shown.
-#[derive(Clone, Debug)]
-pub struct SessionConfig {
-    /// It ends this long after it was last renewed. Default 30 days, as in Auth.js.
-    pub max_age: Duration,
-    /// It is renewed when this much time has passed since it last was. Default one day, as in Auth.js.
-    pub update_age: Duration,
-    /// It ends this long after sign-in, renewed or not.
-    pub absolute_max_age: Option<Duration>,
-    /// What `GET /session` shows beside name, e-mail and image: where it goes, where in the sealed
-    /// session it comes from.
-    pub expose: Vec<(DataPath, DataPath)>,
-    /// The claims that a page may change (`update()` of Auth.js's client).
-    pub updatable: Vec<String>,
 }
 
 /// Somebody who can say who a person is.

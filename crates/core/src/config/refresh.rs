@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::error::{ConfigErrors, Problems};
 use super::place::{Loading, Place, refuse};
-use super::{Config, Provider, ProviderKind, SessionConfig, told};
+use super::{Config, Provider, ProviderKind, told};
 use crate::lease::kind::{KV, LeaseKind};
 use crate::session::claims::is_of_token;
 
@@ -90,12 +90,5 @@ impl Config {
         self.session.exposes_token()
             || self.upstreams.iter().any(|upstream| upstream.forward_session)
             || told(&self.upstreams, self.rules.rules()).into_iter().any(is_of_token)
-    }
-}
-
-impl SessionConfig {
-    /// Whether `GET /session` shows the access token, or when it ends.
-    pub fn exposes_token(&self) -> bool {
-        self.expose.iter().any(|(_, from)| is_of_token(from))
     }
 }

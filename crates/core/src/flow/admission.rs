@@ -56,7 +56,7 @@ pub(crate) async fn admit<'a, P: Platform>(
 ) -> Result<Admitted<'a>, Refused> {
     let request = exchange.request;
     let decided = exchange.config().rules.decide(request, path);
-    let route = Route::new(exchange.config(), &request.url.authority, decided.rule());
+    let route = Route::new(&exchange.config().upstreams, &request.url.authority, decided.rule());
     if request.is_preflight() {
         // It carries no credentials and is answered by whoever knows the API's rules; the request that
         // follows is guarded.

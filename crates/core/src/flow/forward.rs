@@ -22,7 +22,7 @@ pub(crate) async fn forward<P: Platform>(
         Err(failed) => return Reply::Own(with_cookies(failed, renewed)),
     };
     let (config, guarded) = (exchange.config(), &exchange.vestibule.guarded);
-    let changes = route.changes(config, guarded, exchange.request, &identity, &renewed);
+    let changes = route.changes(&config.rules, guarded, exchange.request, &identity, &renewed);
     let forward = Forward { target: route.target, request: exchange.request, changes, personal: is_personal };
     if renewed.is_empty() {
         return exchange.platform.pass_on(forward, body).await;

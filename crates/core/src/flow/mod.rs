@@ -36,6 +36,7 @@ use crate::http::origin::{CookieDomain, Origin};
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::return_to::{ReturnPolicy, TrustedUrl};
+use crate::lease::AnyLease;
 use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
 use crate::session::cookie::{self, Presented, TooLarge};
@@ -78,6 +79,12 @@ impl<'a, P: Platform> Exchange<'a, P> {
         &self.vestibule.config
     }
 
+    /// What keeps others from using a session's refresh token meanwhile.
+    pub(crate) fn lease(&self) -> AnyLease<'a, P> {
+        let config = self.config();
+        AnyLease::new(config.refresh.lease, config.sealing(), self.platform)
+    }
+
     pub(crate) fn provider(&self, id: &str) -> Option<&'a Provider> {
         self.config().providers.iter().find(|provider| provider.id == id)
     }
@@ -93,7 +100,7 @@ impl<'a, P: Platform> Exchange<'a, P> {
         if let Standing::Foreign(_) = self.standing {
             return Presented::Nothing;
         }
-        cookie::read(self.config(), &self.vestibule.opened, &self.names, &self.cookies, self.now)
+        cookie::read(self.config().sealing(), &self.vestibule.opened, &self.names, &self.cookies, self.now)
     }
 
     /// The cookies that put `session` into the browser.
@@ -104,7 +111,7 @@ impl<'a, P: Platform> Exchange<'a, P> {
         };
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
         let domain = self.cookie_domain();
-        cookie::write(self.config(), domain, &self.names, &self.cookies, session, self.now, random)
+        cookie::write(self.config().sealing(), domain, &self.names, &self.cookies, session, self.now, random)
     }
 
     /// The cookies that take every trace of a session out of the browser.

@@ -17,7 +17,7 @@ use crate::flow::{Exchange, renew};
 use crate::http::cookie::SetCookie;
 use crate::http::origin::Origin;
 use crate::lease::flights::{Found, Outcome};
-use crate::lease::{AnyLease, Lease, Name};
+use crate::lease::{Lease, Name};
 use crate::platform::{Level, Platform, within};
 use crate::session::claims::Session;
 use crate::session::cookie::Presented;
@@ -156,7 +156,7 @@ pub(crate) async fn still_wanted<P: Platform>(
     if cookies.is_empty() || flights.is_outdated(sid, session.generation()) || flights.is_signed_out(sid) {
         return Vec::new();
     }
-    let lease = AnyLease::new(exchange.config(), exchange.platform);
+    let lease = exchange.lease();
     // Where nobody can say, the sign-out that nobody knows of is the smaller risk than the token that is lost.
     if has_new_tokens(exchange, session) && lease.is_signed_out(sid).await.unwrap_or(false) {
         Vec::new()
@@ -177,7 +177,7 @@ pub(crate) fn has_new_tokens<P: Platform>(exchange: &Exchange<'_, P>, session: &
 pub(crate) async fn sign_out<P: Platform>(exchange: &Exchange<'_, P>, session: &Session) {
     let Some(name) = Name::of(session) else { return };
     exchange.vestibule.flights.sign_out(&name.sid, exchange.now);
-    let lease = AnyLease::new(exchange.config(), exchange.platform);
+    let lease = exchange.lease();
     if let Err(error) = lease.sign_out(&name.sid).await {
         exchange.log(Level::Warn, "sign_out_not_remembered", &error.to_string());
     }

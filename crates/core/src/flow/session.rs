@@ -212,7 +212,7 @@ fn view<P: Platform>(
 }
 
 fn end_if_sealed_now<P: Platform>(exchange: &Exchange<'_, P>, session: &Session) -> Timestamp {
-    exchange.now.plus(cookie::lifetime(exchange.config(), session, exchange.now))
+    exchange.now.plus(cookie::lifetime(&exchange.config().session, session, exchange.now))
 }
 
 fn misshapen(cause: &serde_json::Error) -> Error {

@@ -106,7 +106,7 @@ async fn about_the_session<P: Platform>(exchange: &Exchange<'_, P>, proof: Proof
         return refuse(exchange, "the request imitates a field that an upstream is sent");
     }
     let config = exchange.config();
-    let mut route = Route::new(config, &exchange.request.url.authority, None);
+    let mut route = Route::new(&config.upstreams, &exchange.request.url.authority, None);
     let mut shown;
     if proof != Proof::Right {
         shown = route.headers.to_vec();

@@ -2,10 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::config::Config;
 use crate::data::DataPath;
 use crate::guard::headers::{GuardedNames, Outgoing, field_value};
-use crate::guard::rules::Rule;
+use crate::guard::rules::{Rule, RuleSet};
 use crate::http::changes::Changes;
 use crate::http::cookie::SetCookie;
 use crate::http::request::{Method, Request};
@@ -33,8 +32,8 @@ impl<'a> Route<'a> {
     ///
     /// A rule that names another server takes nothing over from the upstream: what one server may know of
     /// people is not said to the other.
-    pub fn new(config: &'a Config, authority: &str, rule: Option<&'a Rule>) -> Self {
-        let mut upstreams = config.upstreams.iter();
+    pub fn new(upstreams: &'a [Upstream], authority: &str, rule: Option<&'a Rule>) -> Self {
+        let mut upstreams = upstreams.iter();
         let upstream =
             upstreams.find(|upstream| upstream.host.as_ref().is_none_or(|host| host.matches(authority)));
         let mut route = upstream.map_or(Self::to(&Target::Origin), Self::of);
@@ -116,7 +115,7 @@ impl<'a> Route<'a> {
     /// cookies where this upstream gets the session.
     pub fn changes(
         &self,
-        config: &Config,
+        rules: &RuleSet,
         guarded: &GuardedNames,
         request: &Request,
         identity: &[(String, String)],
@@ -128,7 +127,7 @@ impl<'a> Route<'a> {
             forward_session: self.forward_session,
             // A preflight passes unguarded because it does nothing: it must not become another method behind
             // us.
-            methods_matter: request.method == Method::Options || config.rules.distinguishes_methods(),
+            methods_matter: request.method == Method::Options || rules.distinguishes_methods(),
             renewed: if self.forward_session { renewed } else { &[] },
             set: identity,
         };
@@ -138,9 +137,9 @@ impl<'a> Route<'a> {
 
 impl GuardedNames {
     /// The names that some upstream or rule sets.
-    pub fn of(config: &Config) -> Self {
-        let upstreams = config.upstreams.iter().flat_map(|upstream| &upstream.headers);
-        let rules = config.rules.rules().iter().flat_map(|rule| rule.forwarding.headers.iter().flatten());
+    pub fn of(upstreams: &[Upstream], rules: &RuleSet) -> Self {
+        let upstreams = upstreams.iter().flat_map(|upstream| &upstream.headers);
+        let rules = rules.rules().iter().flat_map(|rule| rule.forwarding.headers.iter().flatten());
         Self::new(upstreams.chain(rules).map(|(name, _)| name.as_str()))
     }
 }

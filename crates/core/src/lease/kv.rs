@@ -12,9 +12,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{HELD, Lease, Name, SIGNED_OUT, Successor, Taken, Theirs, in_time, retained, session_key};
-use crate::config::Config;
 use crate::json;
 use crate::platform::{Platform, StoreError};
+use crate::session::policy::Sealing;
 use crate::time::Timestamp;
 
 /// How late a write is seen elsewhere at the latest, and how long a read that found nothing is remembered.
@@ -39,7 +39,7 @@ const LOOK_AGAIN: [Duration; 3] =
 const TRIES: u32 = 3;
 
 pub(crate) struct Kv<'a, P: Platform> {
-    config: &'a Config,
+    sealing: Sealing<'a>,
     platform: &'a P,
     /// When the lease was taken.
     taken: Cell<Option<Timestamp>>,
@@ -72,7 +72,7 @@ impl<P: Platform> Lease for Kv<'_, P> {
         let until = now.plus(HELD);
         let mine =
             Held { owner: owner.to_owned(), until: until.millis(), location: self.platform.location() };
-        match self.write(&key, &mine.text(), retained(self.config)).await {
+        match self.write(&key, &mine.text(), retained(self.sealing)).await {
             Ok(()) => self.taken.set(Some(self.platform.now())),
             // Somebody was faster.
             Err(StoreError::Busy) => {
@@ -92,7 +92,7 @@ impl<P: Platform> Lease for Kv<'_, P> {
     async fn look(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError> {
         let sealed = self.read(&successor_key(name)).await?;
         let now = self.platform.now();
-        Ok(sealed.and_then(|sealed| Successor::open(&sealed, name, &self.config.keys, now)))
+        Ok(sealed.and_then(|sealed| Successor::open(&sealed, name, self.sealing.keys, now)))
     }
 
     async fn look_again(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError> {
@@ -108,11 +108,11 @@ impl<P: Platform> Lease for Kv<'_, P> {
     /// The generation is part of the key, so nothing but another successor of the same tokens can be there.
     async fn leave(&self, name: &Name, _: &str, successor: &Successor) -> Result<(), StoreError> {
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
-        let sealed = successor.seal(name, self.config, self.platform.now(), random);
+        let sealed = successor.seal(name, self.sealing, self.platform.now(), random);
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.write(&successor_key(name), &sealed, retained(self.config)).await {
+            match self.write(&successor_key(name), &sealed, retained(self.sealing)).await {
                 Err(_) if tries < TRIES => self.platform.sleep(BETWEEN_WRITES).await,
                 written => return written,
             }
@@ -127,7 +127,7 @@ impl<P: Platform> Lease for Kv<'_, P> {
             return Ok(());
         }
         let over = Held { owner: owner.to_owned(), until: now.millis(), location: self.platform.location() };
-        self.write(&lease_key(name), &over.text(), retained(self.config)).await
+        self.write(&lease_key(name), &over.text(), retained(self.sealing)).await
     }
 
     async fn sign_out(&self, sid: &str) -> Result<(), StoreError> {
@@ -144,8 +144,8 @@ impl<P: Platform> Lease for Kv<'_, P> {
 }
 
 impl<'a, P: Platform> Kv<'a, P> {
-    pub(super) fn new(config: &'a Config, platform: &'a P) -> Self {
-        Self { config, platform, taken: Cell::new(None) }
+    pub(super) fn new(sealing: Sealing<'a>, platform: &'a P) -> Self {
+        Self { sealing, platform, taken: Cell::new(None) }
     }
 
     async fn held(&self, key: &str) -> Result<Option<Held>, StoreError> {

@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::{HELD, Lease, Name, SIGNED_OUT, Successor, Taken, Theirs, in_time, retained, session_key};
-use crate::config::Config;
 use crate::json;
 use crate::platform::{Platform, StoreError};
+use crate::session::policy::Sealing;
 use crate::time::Timestamp;
 
 /// When a successor is first looked for after somebody else took the lease.
@@ -298,7 +298,7 @@ impl Record {
 }
 
 pub(crate) struct Object<'a, P: Platform> {
-    pub(super) config: &'a Config,
+    pub(super) sealing: Sealing<'a>,
     pub(super) platform: &'a P,
 }
 
@@ -334,8 +334,8 @@ impl<P: Platform> Lease for Object<'_, P> {
 
     async fn leave(&self, name: &Name, owner: &str, successor: &Successor) -> Result<(), StoreError> {
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
-        let sealed = successor.seal(name, self.config, self.platform.now(), random);
-        let kept_for = millis(retained(self.config));
+        let sealed = successor.seal(name, self.sealing, self.platform.now(), random);
+        let kept_for = millis(retained(self.sealing));
         let (generation, owner) = (successor.generation, owner.to_owned());
         self.call(&name.sid, &Call::Leave { generation, owner, sealed, kept_for }).await.map(drop)
     }
@@ -378,7 +378,7 @@ impl<P: Platform> Object<'_, P> {
     }
 
     fn open(&self, sealed: &str, name: &Name) -> Option<Rc<Successor>> {
-        Successor::open(sealed, name, &self.config.keys, self.platform.now())
+        Successor::open(sealed, name, self.sealing.keys, self.platform.now())
     }
 }
 

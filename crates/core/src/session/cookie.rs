@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
-use crate::config::Config;
 use crate::http::cookie::{Cookies, SetCookie};
 use crate::http::origin::CookieDomain;
 use crate::session::claims::Session;
 use crate::session::dialect::Dialect;
 use crate::session::names::CookieNames;
 use crate::session::opened::Opened;
+use crate::session::policy::{Sealing, SessionConfig};
 use crate::session::{chunk, seal};
 use crate::time::Timestamp;
 
@@ -41,17 +41,17 @@ pub struct TooLarge {
 /// Finds and opens the session in `cookies`, or in what was `opened` before: our dialect's, or where there is no good
 /// one the other's.
 pub fn read(
-    config: &Config,
+    sealing: Sealing<'_>,
     opened: &Opened,
     names: &CookieNames,
     cookies: &Cookies,
     now: Timestamp,
 ) -> Presented {
-    let own = open(config, opened, config.dialect, names.session(), cookies, now);
+    let own = open(sealing, opened, sealing.dialect, names.session(), cookies, now);
     if matches!(own, Presented::Good(_)) {
         return own;
     }
-    match (own, open(config, opened, config.dialect.other(), names.other_session(), cookies, now)) {
+    match (own, open(sealing, opened, sealing.dialect.other(), names.other_session(), cookies, now)) {
         (_, Presented::Good(session)) => Presented::Good(session.in_other_dialect()),
         (Presented::Nothing, other) => other,
         (own, _) => own,
@@ -59,7 +59,7 @@ pub fn read(
 }
 
 fn open(
-    config: &Config,
+    sealing: Sealing<'_>,
     opened: &Opened,
     dialect: Dialect,
     name: &str,
@@ -69,12 +69,12 @@ fn open(
     let Some(found) = chunk::join(cookies, name) else {
         return Presented::Nothing;
     };
-    let claims = match opened.open(&config.keys, dialect, salt(dialect, name), &found.value, now) {
+    let claims = match opened.open(sealing.keys, dialect, salt(dialect, name), &found.value, now) {
         Ok(claims) => claims,
         Err(error) => return Presented::Refused(error.to_string()),
     };
     let session = Session::new(claims);
-    if let (Some(most), Some(signed_in)) = (config.session.absolute_max_age, session.signed_in_at())
+    if let (Some(most), Some(signed_in)) = (sealing.session.absolute_max_age, session.signed_in_at())
         && now >= signed_in.plus(most)
     {
         return Presented::Refused("signed in longer ago than session.absolute_max_age".to_owned());
@@ -84,7 +84,7 @@ fn open(
 
 /// The cookies that put `session` into the browser in place of what is there.
 pub fn write(
-    config: &Config,
+    sealing: Sealing<'_>,
     domain: Option<&CookieDomain>,
     names: &CookieNames,
     cookies: &Cookies,
@@ -92,13 +92,13 @@ pub fn write(
     now: Timestamp,
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Result<Vec<SetCookie>, TooLarge> {
-    let lifetime = lifetime(config, session, now);
-    let salt = salt(config.dialect, names.session());
-    let sealed = seal::seal(&config.keys, config.dialect, salt, session.claims(), lifetime, now, random);
-    if !chunk::fits(&sealed, config.dialect) {
+    let lifetime = lifetime(sealing.session, session, now);
+    let salt = salt(sealing.dialect, names.session());
+    let sealed = seal::seal(sealing.keys, sealing.dialect, salt, session.claims(), lifetime, now, random);
+    if !chunk::fits(&sealed, sealing.dialect) {
         return Err(TooLarge { length: sealed.len() });
     }
-    let chunks = chunk::split(names.session(), &sealed, config.dialect);
+    let chunks = chunk::split(names.session(), &sealed, sealing.dialect);
     let mut written = expired(domain, names, cookies, &chunks);
     for (name, value) in &chunks {
         written.push(SetCookie::new(name, value).domain(domain).expires(now.plus(lifetime)));
@@ -131,10 +131,10 @@ pub fn erase(domain: Option<&CookieDomain>, names: &CookieNames, cookies: &Cooki
 }
 
 /// How long a session lasts that is sealed now: `max_age`, but not beyond `absolute_max_age`.
-pub fn lifetime(config: &Config, session: &Session, now: Timestamp) -> Duration {
-    let end = config.session.absolute_max_age.zip(session.signed_in_at());
+pub fn lifetime(config: &SessionConfig, session: &Session, now: Timestamp) -> Duration {
+    let end = config.absolute_max_age.zip(session.signed_in_at());
     let left = end.map(|(most, signed_in)| signed_in.plus(most).since(now));
-    left.map_or(config.session.max_age, |left| left.min(config.session.max_age))
+    left.map_or(config.max_age, |left| left.min(config.max_age))
 }
 
 /// Takes away every session cookie that the request brought, in either dialect, but for those that `written`

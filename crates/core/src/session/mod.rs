@@ -7,6 +7,7 @@ pub mod csrf;
 pub mod dialect;
 pub mod names;
 pub mod opened;
+pub mod policy;
 pub mod seal;
 pub mod ticket;
 pub mod transaction;

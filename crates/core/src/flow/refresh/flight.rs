@@ -10,7 +10,7 @@ use crate::flow::refresh::BACKOFF;
 use crate::flow::refresh::grant::{self, Prepared, RenewError, Renewed};
 use crate::http::request::Request;
 use crate::lease::flights::{Outcome, Place};
-use crate::lease::{AnyLease, Lease, Name, Successor, Taken, Theirs};
+use crate::lease::{Lease, Name, Successor, Taken, Theirs};
 use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
 use crate::time::Timestamp;
@@ -55,7 +55,7 @@ impl<P: Platform> Flight<P> {
         let Some(provider) = exchange.provider(&self.provider) else {
             return Outcome::Unavailable { until: now.plus(BACKOFF) };
         };
-        let lease = AnyLease::new(exchange.config(), exchange.platform);
+        let lease = exchange.lease();
         let renewed = match self.prepare(&exchange, &lease, provider, &place).await {
             Ok(Ok(prepared)) => grant::renew(&exchange, provider, prepared, &self.session).await,
             Ok(Err(error)) => Err(error),
