@@ -17,6 +17,7 @@ use crate::oauth::id_token::IdTokenError;
 use crate::oauth::jwks::JwksError;
 use crate::oauth::token::TokenError;
 use crate::oauth::userinfo::UserinfoError;
+use crate::outbound::UnfitHeader;
 use crate::platform::{BodyError, Level};
 use crate::session::csrf::CsrfMismatch;
 use crate::session::transaction::TransactionError;
@@ -104,7 +105,7 @@ pub enum CredentialsRefused {
     Form(#[from] FormRefused),
     /// The API was not asked: what was filled in would have to go into a header field, and cannot.
     #[error("{0}")]
-    Unfit(ApiError),
+    Unfit(UnfitHeader),
     /// The API said no.
     #[error(transparent)]
     Api(#[from] Refused),

@@ -16,12 +16,10 @@ pub mod kind;
 pub(crate) mod kv;
 pub mod object;
 
-use std::collections::BTreeMap;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::jose::base64url;
@@ -33,6 +31,7 @@ use crate::session::claims::Session;
 use crate::session::dialect::Dialect;
 use crate::session::policy::Sealing;
 use crate::session::seal;
+use crate::session::successor::Successor;
 use crate::time::Timestamp;
 
 /// How long whoever won has, from taking the lease to leaving the successor: a token endpoint's ten seconds and
@@ -106,43 +105,7 @@ fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// The tokens that followed a session's own.
-#[derive(Clone, Debug)]
-pub struct Successor {
-    pub(crate) generation: u64,
-    pub(crate) access_token: Secret,
-    /// `None` where it is in the API's cookies alone.
-    pub(crate) refresh_token: Option<Secret>,
-    pub(crate) expires_at: Timestamp,
-    /// When the refresh token ends, where that is known.
-    pub(crate) refresh_expires_at: Option<Timestamp>,
-    /// The cookies that the next refresh will send to an API of one's own.
-    pub(crate) api_cookies: BTreeMap<String, Secret>,
-}
-
 impl Successor {
-    /// As the session has them.
-    pub(crate) fn claims(&self) -> Map<String, Value> {
-        let mut claims = Map::new();
-        claims.insert("generation".to_owned(), self.generation.into());
-        claims.insert("access_token".to_owned(), self.access_token.expose().into());
-        if let Some(token) = &self.refresh_token {
-            claims.insert("refresh_token".to_owned(), token.expose().into());
-        }
-        claims.insert("expires_at".to_owned(), self.expires_at.seconds().into());
-        if let Some(end) = self.refresh_expires_at {
-            claims.insert("refresh_expires_at".to_owned(), end.seconds().into());
-        }
-        if !self.api_cookies.is_empty() {
-            let mut cookies = Map::new();
-            for (name, value) in &self.api_cookies {
-                cookies.insert(name.clone(), value.expose().into());
-            }
-            claims.insert("api_cookies".to_owned(), Value::Object(cookies));
-        }
-        claims
-    }
-
     /// Sealed with the sessions' secret: where it lies, nobody else can use it.
     pub(crate) fn seal(
         &self,

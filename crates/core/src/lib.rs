@@ -30,6 +30,7 @@ pub mod jose;
 pub mod json;
 pub mod lease;
 pub mod oauth;
+pub mod outbound;
 pub mod platform;
 pub mod providers;
 pub mod reply;

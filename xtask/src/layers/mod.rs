@@ -40,6 +40,7 @@ const CRATES: &[Layers] = &[
             "data",
             "http",
             "jose",
+            "outbound",
             "oauth",
             "api",
             "providers",

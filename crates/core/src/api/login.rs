@@ -7,11 +7,11 @@ use thiserror::Error;
 
 use super::ApiError;
 use super::facts::{Facts, json, unsuccessful};
-use super::request::is_field_value;
 use crate::api::provider::{Expiry, Login, TokenPaths};
 use crate::data::{DataPath, scalar_text};
 use crate::http::client::FetchResponse;
 use crate::jose::jws;
+use crate::outbound::is_field_value;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 

@@ -3,8 +3,8 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | [`request::build`] with what was filled in ([`form`]) | [`login::parse`], then [`login::tokens`] |
-//! | [`request::build`] with the token | [`Facts::profile_answered`] |
+//! | [`outbound::build`] with what was filled in ([`form`]) | [`login::parse`], then [`login::tokens`] |
+//! | [`outbound::build`] with the token | [`Facts::profile_answered`] |
 //! | [`refresh::request`] with what the session has | [`refresh::parse`], then [`login::tokens`] |
 
 mod facts;
@@ -13,7 +13,6 @@ pub mod jar;
 pub mod login;
 pub mod provider;
 pub mod refresh;
-pub mod request;
 
 pub use facts::Facts;
 
@@ -21,6 +20,9 @@ use thiserror::Error;
 
 use crate::data::DataPath;
 use crate::oauth::exchange::AnswerError;
+#[cfg(doc)]
+use crate::outbound;
+use crate::outbound::UnfitHeader;
 
 /// What the API did wrong. Nothing here quotes an answer: it could hold a token.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -50,13 +52,8 @@ pub enum ApiError {
         path: DataPath,
     },
     /// A header field's template gave something that is none.
-    #[error("{endpoint}: what the header field {name} should say has characters that none carries")]
-    UnfitHeader {
-        /// In which request.
-        endpoint: &'static str,
-        /// Which field.
-        name: String,
-    },
+    #[error(transparent)]
+    UnfitHeader(#[from] UnfitHeader),
     /// Nothing says who signed in.
     #[error("the answers have no text or number for user.id")]
     NoUserId,

@@ -1,11 +1,8 @@
 //! An API of one's own, as checked: what people fill in, which requests carry it there, and where in the
 //! answers everything stands.
 
-use serde_json::Value;
-
 use crate::data::{DataPath, Source, Template};
-use crate::http::request::Method;
-use crate::http::url::Url;
+use crate::outbound::ApiRequest;
 
 /// An API that takes what a person fills in and issues tokens.
 #[derive(Clone, Debug)]
@@ -103,63 +100,4 @@ pub struct UserPaths {
     pub email: Option<Source>,
     /// The picture's URL.
     pub image: Option<Source>,
-}
-
-/// A request to the API.
-#[derive(Clone, Debug)]
-pub struct ApiRequest {
-    /// The method.
-    pub method: Method,
-    /// Where to: `https`, or `http` on loopback.
-    pub url: Url,
-    /// Header fields beside those that Vestibule sets; names in lower case.
-    pub headers: Vec<(String, Template)>,
-    /// The body.
-    pub body: Option<ApiBody>,
-}
-
-/// A request's body, before the values are put in.
-#[derive(Clone, Debug)]
-pub enum ApiBody {
-    /// `application/json`
-    Json(BodyTemplate),
-    /// `application/x-www-form-urlencoded`
-    Form(Vec<(String, BodyTemplate)>),
-}
-
-/// JSON whose strings are templates.
-#[derive(Clone, Debug)]
-pub enum BodyTemplate {
-    /// A number, true, false or null, as it is.
-    Literal(Value),
-    /// A string.
-    Text(Template),
-    /// An array.
-    List(Vec<BodyTemplate>),
-    /// An object.
-    Table(Vec<(String, BodyTemplate)>),
-}
-
-impl ApiRequest {
-    /// Every template of the request.
-    pub fn templates(&self) -> impl Iterator<Item = &Template> {
-        let mut found: Vec<&Template> = self.headers.iter().map(|(_, template)| template).collect();
-        match &self.body {
-            Some(ApiBody::Json(body)) => body.collect(&mut found),
-            Some(ApiBody::Form(pairs)) => pairs.iter().for_each(|(_, value)| value.collect(&mut found)),
-            None => {}
-        }
-        found.into_iter()
-    }
-}
-
-impl BodyTemplate {
-    fn collect<'a>(&'a self, found: &mut Vec<&'a Template>) {
-        match self {
-            Self::Literal(_) => {}
-            Self::Text(template) => found.push(template),
-            Self::List(items) => items.iter().for_each(|item| item.collect(found)),
-            Self::Table(members) => members.iter().for_each(|(_, value)| value.collect(found)),
-        }
-    }
 }

@@ -3,12 +3,13 @@
 use serde_json::Value;
 use thiserror::Error;
 
+use super::ApiError;
 use super::facts::{Facts, json, unsuccessful};
 use super::login::says_something;
-use super::{ApiError, request};
 use crate::api::provider::ApiRefresh;
 use crate::data::DataPath;
 use crate::http::client::{FetchRequest, FetchResponse};
+use crate::outbound::{self, UnfitHeader};
 use crate::time::Timestamp;
 
 /// What errors call this request.
@@ -20,7 +21,7 @@ pub fn request(
     client_address: Option<&str>,
     find: &dyn Fn(&DataPath) -> Option<Value>,
 ) -> Result<FetchRequest, ApiError> {
-    let mut request = request::build(ENDPOINT, &refresh.request, client_address, find)?;
+    let mut request = outbound::build(ENDPOINT, &refresh.request, client_address, find)?;
     let mut field = String::new();
     for (name, value) in &refresh.cookies {
         if !value.paths().all(|path| find(path).is_some()) {
@@ -28,8 +29,8 @@ pub fn request(
         }
         let pair = format!("{name}={}", value.text(find));
         // A semicolon would begin another cookie.
-        if pair.contains(';') || !request::is_field_value(&pair) {
-            return Err(ApiError::UnfitHeader { endpoint: ENDPOINT, name: "cookie".to_owned() });
+        if pair.contains(';') || !outbound::is_field_value(&pair) {
+            return Err(UnfitHeader { endpoint: ENDPOINT, name: "cookie".to_owned() }.into());
         }
         if !field.is_empty() {
             field.push_str("; ");

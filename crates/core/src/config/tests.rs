@@ -3,6 +3,8 @@
 mod credentials;
 mod refused;
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use serde_json::json;
 

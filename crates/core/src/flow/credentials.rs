@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 
 use crate::api::form::{Filled, FormRefused};
 use crate::api::login::{self, DEFAULT_CODE, LoginError, Tokens};
-use crate::api::provider::{ApiRequest, CredentialsProvider};
-use crate::api::{ApiError, Facts, request};
+use crate::api::provider::CredentialsProvider;
+use crate::api::{ApiError, Facts};
 use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, CredentialsRefused, Error};
 use crate::flow::establish::{self, Established, Person};
@@ -19,6 +19,7 @@ use crate::flow::provider::{ask, blame};
 use crate::flow::{Exchange, Visit, with_cookies};
 use crate::http::form::Params;
 use crate::http::response::Response;
+use crate::outbound::{self, ApiRequest};
 use crate::platform::{Level, Platform};
 
 /// Signs in with what was filled in.
@@ -72,7 +73,7 @@ async fn log_in<P: Platform>(
     let login = &credentials.login;
     let find = |path: &_| filled.find(path);
     // The configuration's own part of a header field was checked: the rest was filled in.
-    let request = request::build("login", &login.request, client_address(exchange), &find)
+    let request = outbound::build("login", &login.request, client_address(exchange), &find)
         .map_err(|cause| refused(provider, CredentialsRefused::Unfit(cause)))?;
     let response = ask(exchange, provider, "login", request).await?;
     login::parse(login, &response, exchange.now).map_err(|cause| match cause {
@@ -109,8 +110,8 @@ async fn ask_for_profile<P: Platform>(
     facts: &mut Facts,
 ) -> Result<(), Error> {
     let find = |path: &_| facts.find_for_request(path);
-    let mut request = request::build("profile", profile, client_address(exchange), &find)
-        .map_err(|cause| blame(provider, cause))?;
+    let mut request = outbound::build("profile", profile, client_address(exchange), &find)
+        .map_err(|cause| blame(provider, ApiError::from(cause)))?;
     if !request.headers.contains("authorization") {
         request.headers.set("authorization", format!("Bearer {}", tokens.access_token.expose()));
     }

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{HELD, Name, Successor};
+use super::{HELD, Name};
 use crate::platform::{Platform, random_id};
+use crate::session::successor::Successor;
 use crate::time::Timestamp;
 
 /// How long what came of a refresh is kept: for the requests that were sent with the old cookie, and so that a

@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{HELD, Lease, Name, SIGNED_OUT, Successor, Taken, Theirs, in_time, retained, session_key};
+use super::{HELD, Lease, Name, SIGNED_OUT, Taken, Theirs, in_time, retained, session_key};
 use crate::json;
 use crate::platform::{Platform, StoreError};
 use crate::session::policy::Sealing;
+use crate::session::successor::Successor;
 use crate::time::Timestamp;
 
 /// How late a write is seen elsewhere at the latest, and how long a read that found nothing is remembered.

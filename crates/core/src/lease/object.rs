@@ -9,10 +9,11 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::{HELD, Lease, Name, SIGNED_OUT, Successor, Taken, Theirs, in_time, retained, session_key};
+use super::{HELD, Lease, Name, SIGNED_OUT, Taken, Theirs, in_time, retained, session_key};
 use crate::json;
 use crate::platform::{Platform, StoreError};
 use crate::session::policy::Sealing;
+use crate::session::successor::Successor;
 use crate::time::Timestamp;
 
 /// When a successor is first looked for after somebody else took the lease.

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::http::client::{FetchRequest, FetchResponse};
-use crate::http::headers::Headers;
 use crate::http::request::Method;
 use crate::http::url::Url;
+use crate::outbound::common_headers;
 
 /// Why a provider's answer cannot be used. The provider is to blame.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -102,14 +102,6 @@ pub(super) fn post_form(url: &Url, body: String, timeout: Duration, limit: usize
         timeout,
         limit,
     }
-}
-
-/// Providers' firewalls refuse requests without a user agent, and their operators like to know who asks.
-pub(crate) fn common_headers() -> Headers {
-    let mut headers = Headers::new();
-    headers.append("accept", "application/json");
-    headers.append("user-agent", concat!("Vestibule/", env!("CARGO_PKG_VERSION")));
-    headers
 }
 
 /// The JSON object of a successful answer.
@@ -206,6 +198,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::http::headers::Headers;
     use crate::oauth::testing::response;
 
     #[test]

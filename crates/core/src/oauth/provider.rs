@@ -3,12 +3,12 @@
 
 use serde_json::{Map, Value};
 
-use crate::api::provider::ApiRequest;
 use crate::data::{DataPath, Source, Template};
 use crate::http::request::Method;
 use crate::http::url::Url;
 use crate::jose::jws::Algorithm;
 use crate::jose::sign::PrivateKey;
+use crate::outbound::ApiRequest;
 use crate::secret::Secret;
 
 /// A provider of OAuth 2 (RFC 6749), or of OpenID Connect, which is on top of it.

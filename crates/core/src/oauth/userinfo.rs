@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::api;
 use crate::data::{DataPath, Template, scalar_text};
 use crate::http::client::{FetchRequest, FetchResponse};
 use crate::http::origin::endpoint;
@@ -17,6 +16,7 @@ use crate::oauth::exchange::{self, AnswerError, ErrorResponse};
 use crate::oauth::id_token::VerifiedIdToken;
 use crate::oauth::provider::{EmailsConfig, UserinfoConfig, UserinfoRequest};
 use crate::oauth::token::TokenResponse;
+use crate::outbound;
 use crate::secret::Secret;
 
 /// As for the token endpoint: it is the last of the requests that a person waits for.
@@ -72,7 +72,7 @@ fn configured_request(
             url = url.with_query(&query.append_pair(name, &value).finish());
         }
     }
-    let mut request = api::request::build("userinfo", &config.rest, None, &find)
+    let mut request = outbound::build("userinfo", &config.rest, None, &find)
         .map_err(|error| UserinfoError::Unfit(error.to_string()))?;
     url.as_str().clone_into(&mut request.url);
     if config.bearer {

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::data::DataPath;
 
-use crate::lease::Successor;
 use crate::secret::Secret;
+use crate::session::successor::Successor;
 use crate::time::Timestamp;
 
 /// What `error` says once the provider will give no more tokens: Auth.js's word for it.

@@ -9,5 +9,6 @@ pub mod names;
 pub mod opened;
 pub mod policy;
 pub mod seal;
+pub mod successor;
 pub mod ticket;
 pub mod transaction;

@@ -1,8 +1,9 @@
 //! An API of one's own: what loads and as what, what is refused and with which words.
 
 use super::*;
-use crate::api::provider::{ApiBody, Expiry};
+use crate::api::provider::Expiry;
 use crate::data::Source;
+use crate::outbound::ApiBody;
 
 /// What the design document shows.
 fn api() -> Value {

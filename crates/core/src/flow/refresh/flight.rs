@@ -10,9 +10,10 @@ use crate::flow::refresh::BACKOFF;
 use crate::flow::refresh::grant::{self, Prepared, RenewError, Renewed};
 use crate::http::request::Request;
 use crate::lease::flights::{Outcome, Place};
-use crate::lease::{Lease, Name, Successor, Taken, Theirs};
+use crate::lease::{Lease, Name, Taken, Theirs};
 use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
+use crate::session::successor::Successor;
 use crate::time::Timestamp;
 
 /// What of a lease may pass until the refresh token is used: the provider's metadata may have to be fetched first.

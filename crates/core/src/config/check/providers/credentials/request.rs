@@ -2,8 +2,6 @@
 
 use serde_json::Value;
 
-use crate::api::provider::{ApiBody, ApiRequest, BodyTemplate};
-use crate::api::request::is_field_value;
 use crate::config::check::upstreams;
 use crate::config::error::suggestion;
 use crate::config::place::{Place, refuse};
@@ -12,6 +10,8 @@ use crate::data::{DataPath, Template};
 use crate::http::origin::endpoint;
 use crate::http::request::Method;
 use crate::http::url::Url;
+use crate::outbound::is_field_value;
+use crate::outbound::{ApiBody, ApiRequest, BodyTemplate};
 
 /// What changes something at the API. Never GET: a URL with a password in it is in every log on the way.
 pub(super) const POST_OR_PUT: &[&str] = &["POST", "PUT"];

@@ -1,0 +1,46 @@
+//! The tokens that follow a session's own.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::secret::Secret;
+use crate::time::Timestamp;
+
+/// The tokens that followed a session's own.
+#[derive(Clone, Debug)]
+pub struct Successor {
+    pub(crate) generation: u64,
+    pub(crate) access_token: Secret,
+    /// `None` where it is in the API's cookies alone.
+    pub(crate) refresh_token: Option<Secret>,
+    pub(crate) expires_at: Timestamp,
+    /// When the refresh token ends, where that is known.
+    pub(crate) refresh_expires_at: Option<Timestamp>,
+    /// The cookies that the next refresh will send to an API of one's own.
+    pub(crate) api_cookies: BTreeMap<String, Secret>,
+}
+
+impl Successor {
+    /// As the session has them.
+    pub(crate) fn claims(&self) -> Map<String, Value> {
+        let mut claims = Map::new();
+        claims.insert("generation".to_owned(), self.generation.into());
+        claims.insert("access_token".to_owned(), self.access_token.expose().into());
+        if let Some(token) = &self.refresh_token {
+            claims.insert("refresh_token".to_owned(), token.expose().into());
+        }
+        claims.insert("expires_at".to_owned(), self.expires_at.seconds().into());
+        if let Some(end) = self.refresh_expires_at {
+            claims.insert("refresh_expires_at".to_owned(), end.seconds().into());
+        }
+        if !self.api_cookies.is_empty() {
+            let mut cookies = Map::new();
+            for (name, value) in &self.api_cookies {
+                cookies.insert(name.clone(), value.expose().into());
+            }
+            claims.insert("api_cookies".to_owned(), Value::Object(cookies));
+        }
+        claims
+    }
+}
