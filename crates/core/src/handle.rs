@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::Vestibule;
 use crate::error::{ClientError, Error};
 use crate::flow::hosts::{self, Standing};
 use crate::flow::session::Update;
+use crate::flow::vestibule::Vestibule;
 use crate::flow::{
     Exchange, Input, answer, assertion, callback, client_log, credentials, hand_over, pages, protect, renew,
     session, sign_in, sign_out, verify,

@@ -98,10 +98,13 @@ fn rooms_named<'t>(tree: &'t Tree, reference: &Reference) -> impl Iterator<Item 
     through.into_iter().chain([tree.file(reference.to)])
 }
 
+/// How a problem that is a circle begins.
+pub(super) const CIRCLE: &str = "a circle of";
+
 fn circles(tree: &Tree, of: &str, graph: &Graph<'_>) -> Vec<String> {
     let circle = |component: &BTreeSet<&str>| {
         let edges = graph.shortest_circle(component);
-        let mut text = format!("a circle of {} {of}:", edges.len());
+        let mut text = format!("{CIRCLE} {} {of}:", edges.len());
         for edge in edges {
             if let Some(first) = edge.references.first() {
                 let (from, to) = (edge.from, edge.to);

@@ -22,14 +22,15 @@ pub(crate) mod session;
 pub(crate) mod sign_in;
 pub(crate) mod sign_out;
 pub(crate) mod verify;
+pub(crate) mod vestibule;
 
 use std::rc::Rc;
 
-use crate::Vestibule;
 use crate::config::{Config, Provider};
 use crate::error::ClientError;
 use crate::flow::asked::Site;
 use crate::flow::hosts::Standing;
+use crate::flow::vestibule::Vestibule;
 use crate::http::cookie::{Cookies, SetCookie};
 use crate::http::form::Params;
 use crate::http::origin::{CookieDomain, Origin};

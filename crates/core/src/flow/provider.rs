@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::Vestibule;
 use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
 use crate::flow::Exchange;
 use crate::flow::provider::kept::{ASKING, Kind, Known, Published, Slot, Turn};
+use crate::flow::vestibule::Vestibule;
 use crate::http::client::{FetchRequest, FetchResponse};
 use crate::jose::jwk::JwkSet;
 use crate::jose::jws::{self, Algorithm, JwsError, UnverifiedJws, VerifiedPayload};

@@ -3,11 +3,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::Vestibule;
 use crate::config::Provider;
 use crate::flow::Exchange;
 use crate::flow::refresh::BACKOFF;
 use crate::flow::refresh::grant::{self, Prepared, RenewError, Renewed};
+use crate::flow::vestibule::Vestibule;
 use crate::http::request::Request;
 use crate::lease::flights::{Outcome, Place};
 use crate::lease::{Lease, Name, Taken, Theirs};
