@@ -10,7 +10,7 @@ use crate::layers;
 use crate::project::Project;
 use crate::step::{run, step};
 use crate::time::Stopwatch;
-use crate::tools::{self, TARGET};
+use crate::tools::{self, TARGET, WASI};
 
 /// What was asked for on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -24,7 +24,8 @@ pub(crate) struct Options {
 pub(crate) fn test(project: &Project, options: &Options) -> Result<()> {
     let watch = Stopwatch::start();
     tools::ensure_components(project)?;
-    tools::ensure_target(project)?;
+    tools::ensure_target(project, TARGET)?;
+    tools::ensure_target(project, WASI)?;
     tools::ensure_npm(project)?;
     tools::ensure_nginx(project)?;
     let chromium = if options.quick { None } else { Some(tools::ensure_chromium(project)?) };
@@ -46,6 +47,9 @@ pub(crate) fn test(project: &Project, options: &Options) -> Result<()> {
             "-D",
             "warnings",
         ])
+    })?;
+    step("the core without JavaScript", || {
+        cargo(&["check", "--package", "vestibule-core", "--target", WASI])
     })?;
     step("documentation", || {
         run(project.cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
@@ -12,19 +13,21 @@ use crate::step::{run_quietly, step};
 
 /// What Workers are compiled to.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+/// A target that knows no JavaScript, for which the core has to compile.
+pub(crate) const WASI: &str = "wasm32-wasip2";
 
 /// The oldest Node.js that wrangler runs on.
 const NODE_MINIMUM: (u32, u32) = (22, 12);
 
-/// Adds the wasm32 target to the toolchain in use.
-pub(crate) fn ensure_target(project: &Project) -> Result<()> {
+/// Adds a target to the toolchain in use: the Worker's, or that of a runtime without JavaScript.
+pub(crate) fn ensure_target(project: &Project, target: &str) -> Result<()> {
     let mut command = project.command("rustc");
-    command.args(["--print", "target-libdir", "--target", TARGET]);
+    command.args(["--print", "target-libdir", "--target", target]);
     if run_quietly(&mut command).is_ok_and(|directory| PathBuf::from(directory.trim()).is_dir()) {
         return Ok(());
     }
-    step(&format!("rustup target add {TARGET}"), || {
-        run_quietly(project.command("rustup").args(["target", "add", TARGET])).map(drop)
+    step(&format!("rustup target add {target}"), || {
+        run_quietly(project.command("rustup").args(["target", "add", target])).map(drop)
     })
 }
 
@@ -101,14 +104,36 @@ fn apt_install(project: &Project, package: &str) -> Result<()> {
     step(&format!("apt-get install {package}"), || {
         let id = run_quietly(Command::new("id").arg("-u"))?;
         for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", package]] {
-            let mut command = project.command(if id.trim() == "0" { "apt-get" } else { "sudo" });
-            if id.trim() != "0" {
-                command.args(["--non-interactive", "apt-get"]);
-            }
-            run_quietly(command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))?;
+            let command = || {
+                let mut command = project.command(if id.trim() == "0" { "apt-get" } else { "sudo" });
+                if id.trim() != "0" {
+                    command.args(["--non-interactive", "apt-get"]);
+                }
+                command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").env("LC_ALL", "C");
+                command
+            };
+            once_unlocked(|| run_quietly(&mut command()).map(drop), APT_PAUSE)?;
         }
         Ok(())
     })
+}
+
+/// How often apt is tried again while another apt holds its lock, and the pause before each: five minutes in all.
+const APT_TRIES: usize = 30;
+const APT_PAUSE: Duration = Duration::from_secs(10);
+
+/// Runs apt, again and again while another apt holds its lock.
+fn once_unlocked(mut apt: impl FnMut() -> Result<()>, pause: Duration) -> Result<()> {
+    for _ in 0..APT_TRIES {
+        match apt() {
+            Err(error) if format!("{error:#}").contains("Could not get lock") => {
+                println!("   another apt is at work: waiting for it …");
+                std::thread::sleep(pause);
+            }
+            result => return result,
+        }
+    }
+    apt()
 }
 
 fn chromium() -> Option<PathBuf> {
@@ -173,5 +198,30 @@ mod tests {
     #[test]
     fn a_fingerprint_depends_on_where_one_input_ends_and_the_next_begins() {
         assert_ne!(fingerprint([b"ab".as_slice(), b"c"]), fingerprint([b"a".as_slice(), b"bc"]));
+    }
+
+    #[test]
+    fn apt_waits_for_another_apt_and_fails_at_once_for_any_other_reason() {
+        let mut tries = 0;
+        let locked =
+            || bail!("E: Could not get lock /var/lib/apt/lists/lock. It is held by process 1 (apt-get)");
+        let result = once_unlocked(
+            || {
+                tries += 1;
+                if tries < 3 { locked() } else { Ok(()) }
+            },
+            Duration::ZERO,
+        );
+        assert!(result.is_ok() && tries == 3);
+        tries = 0;
+        let result = once_unlocked(
+            || {
+                tries += 1;
+                bail!("E: Unable to locate package")
+            },
+            Duration::ZERO,
+        );
+        assert!(result.is_err() && tries == 1);
+        assert!(once_unlocked(locked, Duration::ZERO).is_err());
     }
 }

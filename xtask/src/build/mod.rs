@@ -114,7 +114,7 @@ pub(crate) fn build_and_check(project: &Project) -> Result<()> {
 
 /// Builds a Worker in the same steps. Gives what it weighs, compressed, in bytes.
 pub(crate) fn build_source(project: &Project, source: Source, effort: Effort) -> Result<usize> {
-    tools::ensure_target(project)?;
+    tools::ensure_target(project, tools::TARGET)?;
     tools::ensure_npm(project)?;
     bindings::check_version(project)?;
     let wasm = step(&format!("compile {}", source.package), || compile::compile(project, source))?;
