@@ -42,7 +42,7 @@ fn document() -> String {
     let notes: Map<String, Value> = serde_json::from_str(notes).unwrap();
     let mut text = HEAD.to_owned();
     for id in providers::ids() {
-        section(id, &providers::preset(id).unwrap(), &notes[id], &mut text);
+        section(id, providers::preset(id).unwrap(), &notes[id], &mut text);
     }
     text
 }

@@ -10,7 +10,6 @@ use serde_json::json;
 
 use super::*;
 use crate::guard::decision::Decision;
-use crate::guard::matcher::Pattern;
 use crate::guard::path::CanonicalPath;
 use crate::guard::rules::{Decided, Deny};
 use crate::http::headers::Headers;
@@ -43,10 +42,6 @@ fn load_with_okta(mut auth: Value, env: &Value) -> Result<Config, ConfigErrors> 
         table.entry("providers").or_insert(json!([{ "id": "okta" }]));
     }
     load(auth, env)
-}
-
-fn parsed(json: &str) -> Value {
-    serde_json::from_str(json).unwrap()
 }
 
 /// What the design document shows.
@@ -309,41 +304,7 @@ fn pages_may_be_urls_of_hosts_that_belong_to_the_site() {
 }
 
 #[test]
-fn every_mistake_is_told_with_its_place_and_mend() {
-    for (auth, env, lines) in refused::REFUSED {
-        let errors = load_with_okta(parsed(auth), &parsed(env)).expect_err(auth);
-        let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        assert_eq!(told, *lines, "{auth} {env}");
-        assert_eq!(errors.to_string(), told.join("\n"));
-    }
-}
-
-#[test]
-fn a_wrong_pattern_is_told_with_its_place_and_the_matchers_reason() {
-    let rules = json!({ "rules": [
-        { "match": "/", "access": "public" },
-        { "match": "/admin/(", "access": "signed-in" },
-        { "match": ["/a", "/b("], "access": "signed-in" },
-    ] });
-    let why = |pattern| Pattern::parse(pattern).unwrap_err();
-    assert_eq!(
-        load_with_okta(rules, &json!({})).unwrap_err().to_string(),
-        format!(
-            "AUTH.rules[1].match: \"/admin/(\": {}\nAUTH.rules[2].match[1]: \"/b(\": {}",
-            why("/admin/("),
-            why("/b(")
-        )
-    );
-}
-
-#[test]
-fn no_secret_is_ever_told() {
-    for (auth, env, _) in refused::REFUSED {
-        let errors = load_with_okta(parsed(auth), &parsed(env)).expect_err(auth).to_string();
-        for secret in ["hunter2", "clientsecret", "the-session-secret", "fifteen-chars"] {
-            assert!(!errors.contains(secret), "{errors}");
-        }
-    }
+fn a_configuration_prints_no_secret() {
     let loaded = format!("{:?}", load(design(), &acme()).unwrap());
     assert!(!loaded.contains("clientsecret") && !loaded.contains("the-session-secret"), "{loaded}");
 }
