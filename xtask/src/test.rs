@@ -20,6 +20,10 @@ pub(crate) struct Options {
     quick: bool,
 }
 
+/// The steps that need no browser, for the last line.
+const WITHOUT_BROWSER: &str =
+    "format, layers, clippy, the core without JavaScript, documentation, build, tests";
+
 /// Runs all of it, and stops at the first step that fails.
 pub(crate) fn test(project: &Project, options: &Options) -> Result<()> {
     let watch = Stopwatch::start();
@@ -58,16 +62,14 @@ pub(crate) fn test(project: &Project, options: &Options) -> Result<()> {
     step("build", || build::build_and_check(project))?;
     step("tests", || cargo(&["test", "--workspace"]))?;
     let Some(chromium) = chromium else {
-        println!("\npassed in {watch}: format, clippy, documentation, build, tests; not run: the browser");
+        println!("\npassed in {watch}: {WITHOUT_BROWSER}; not run: the browser");
         return Ok(());
     };
     for (name, run) in browser::STEPS {
         step(name, || run(project, &chromium))?;
     }
     apps::all(project, &chromium)?;
-    println!(
-        "\npassed in {watch}: format, clippy, documentation, build, tests, browser, hosts, pages, applications"
-    );
+    println!("\npassed in {watch}: {WITHOUT_BROWSER}, browser, hosts, pages, applications");
     Ok(())
 }
 

@@ -105,11 +105,12 @@ fn apt_install(project: &Project, package: &str) -> Result<()> {
         let id = run_quietly(Command::new("id").arg("-u"))?;
         for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", package]] {
             let command = || {
-                let mut command = project.command(if id.trim() == "0" { "apt-get" } else { "sudo" });
+                let mut command = project.command(if id.trim() == "0" { "env" } else { "sudo" });
                 if id.trim() != "0" {
-                    command.args(["--non-interactive", "apt-get"]);
+                    command.args(["--non-interactive", "env"]);
                 }
-                command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").env("LC_ALL", "C");
+                // By `env`, because sudo passes no variables on. What apt says of its lock is read: in English.
+                command.args(["DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "apt-get"]).args(arguments);
                 command
             };
             once_unlocked(|| run_quietly(&mut command()).map(drop), APT_PAUSE)?;

@@ -197,7 +197,7 @@ fn shorten_names(script: &Path, staging: &Path) -> Result<()> {
     fs::write(module, bytes).context("cannot write the WebAssembly with short names")
 }
 
-/// Keeps the module with its names, for `cargo xtask size` and for what must not be in it, and leaves one without.
+/// Keeps the module with its names, for `cargo xtask size`, and leaves one without.
 fn take_names_out(staging: &Path) -> Result<()> {
     let path = staging.join(MODULE);
     let bytes = fs::read(&path).context("cannot read wasm-opt's output")?;

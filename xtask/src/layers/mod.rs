@@ -65,15 +65,13 @@ const CRATES: &[Layers] = &[
 
 /// Fails with every import that runs upwards, and with the circles of a crate that is to have none.
 pub(crate) fn check(project: &Project) -> Result<()> {
-    refuse(&problems(project, |layers, problem| {
-        layers.without_circles || !problem.starts_with(rules::CIRCLE)
-    }))
+    refuse(&problems(project, |layers| layers.without_circles))
 }
 
 /// Fails with what is wrong in any crate: every import that runs upwards, one circle at a time, and every room that the
 /// table does not know.
 fn check_all(project: &Project) -> Result<()> {
-    refuse(&problems(project, |_, _| true))
+    refuse(&problems(project, |_| true))
 }
 
 fn refuse(problems: &[String]) -> Result<()> {
@@ -83,12 +81,18 @@ fn refuse(problems: &[String]) -> Result<()> {
     bail!("{}\n\n{} of the layers' rules broken", problems.join("\n"), problems.len())
 }
 
-fn problems(project: &Project, counts: impl Fn(&Layers, &str) -> bool) -> Vec<String> {
+/// What is wrong in all crates; circles inside of rooms where these count.
+fn problems(project: &Project, circles_count: impl Fn(&Layers) -> bool) -> Vec<String> {
     let root = project.path("");
     let mut problems = Vec::new();
     for layers in CRATES {
         match rules::problems(&root, layers.source, layers.rooms) {
-            Ok(found) => problems.extend(found.into_iter().filter(|problem| counts(layers, problem))),
+            Ok(found) => {
+                problems.extend(found.between_rooms);
+                if circles_count(layers) {
+                    problems.extend(found.inside_rooms);
+                }
+            }
             Err(error) => problems.push(format!("{error:#}")),
         }
     }

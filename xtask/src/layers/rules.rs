@@ -11,16 +11,25 @@ use super::references::{Reference, references};
 use super::report::place;
 use super::tree::{FileId, SourceFile, Tree};
 
+/// What is wrong with a crate, in words.
+#[derive(Debug, Default)]
+pub(super) struct Problems {
+    /// Between its rooms: imports that run upwards and rooms without a place; where rooms have no order, circles.
+    pub(super) between_rooms: Vec<String>,
+    /// Inside its rooms: circles of files.
+    pub(super) inside_rooms: Vec<String>,
+}
+
 /// Everything that is wrong with a crate; `rooms` are in order, the ground first.
-pub(super) fn problems(root: &Path, source: &str, rooms: Option<&[&str]>) -> Result<Vec<String>> {
+pub(super) fn problems(root: &Path, source: &str, rooms: Option<&[&str]>) -> Result<Problems> {
     let tree = Tree::load(root, source)?;
     let references = references(&tree);
-    let mut problems = Vec::new();
+    let mut problems = Problems::default();
     if let Some(rooms) = rooms {
-        problems.extend(unknown_rooms(&tree, source, rooms));
-        problems.extend(upward(&tree, &references, rooms));
+        problems.between_rooms.extend(unknown_rooms(&tree, source, rooms));
+        problems.between_rooms.extend(upward(&tree, &references, rooms));
     } else {
-        problems.extend(circles(&tree, "rooms", &room_graph(&tree, &references)));
+        problems.between_rooms.extend(circles(&tree, "rooms", &room_graph(&tree, &references)));
     }
     let rooms: BTreeSet<&str> = tree.files().map(|(_, file)| room(file)).collect();
     for inside in rooms {
@@ -28,7 +37,7 @@ pub(super) fn problems(root: &Path, source: &str, rooms: Option<&[&str]>) -> Res
             room(tree.file(reference.from)) == inside && room(tree.file(reference.to)) == inside
         };
         let graph = file_graph(&tree, references.iter().filter(both_inside));
-        problems.extend(circles(&tree, "files", &graph));
+        problems.inside_rooms.extend(circles(&tree, "files", &graph));
     }
     Ok(problems)
 }
@@ -98,13 +107,10 @@ fn rooms_named<'t>(tree: &'t Tree, reference: &Reference) -> impl Iterator<Item 
     through.into_iter().chain([tree.file(reference.to)])
 }
 
-/// How a problem that is a circle begins.
-pub(super) const CIRCLE: &str = "a circle of";
-
 fn circles(tree: &Tree, of: &str, graph: &Graph<'_>) -> Vec<String> {
     let circle = |component: &BTreeSet<&str>| {
         let edges = graph.shortest_circle(component);
-        let mut text = format!("{CIRCLE} {} {of}:", edges.len());
+        let mut text = format!("a circle of {} {of}:", edges.len());
         for edge in edges {
             if let Some(first) = edge.references.first() {
                 let (from, to) = (edge.from, edge.to);

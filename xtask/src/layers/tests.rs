@@ -10,7 +10,12 @@ fn fixtures() -> std::path::PathBuf {
 
 /// What is wrong with a fixture.
 fn problems(fixture: &str) -> Vec<String> {
-    rules::problems(&fixtures(), fixture, Some(ROOMS)).unwrap()
+    problems_of(fixture, Some(ROOMS))
+}
+
+fn problems_of(fixture: &str, rooms: Option<&[&str]>) -> Vec<String> {
+    let found = rules::problems(&fixtures(), fixture, rooms).unwrap();
+    [found.between_rooms, found.inside_rooms].concat()
 }
 
 /// Holds for each fixture that its one problem is that `low` imports `high` at a place by a path.
@@ -145,7 +150,7 @@ fn the_root_of_the_crate_stands_on_top() {
 #[test]
 fn two_rooms_without_an_order_may_not_use_each_other() {
     assert_eq!(
-        rules::problems(&fixtures(), "circle_of_rooms", None).unwrap(),
+        problems_of("circle_of_rooms", None),
         ["a circle of 2 rooms:\n  \
           circle_of_rooms/high/one.rs:2: `crate::low::low` — `high` uses `low`\n  \
           circle_of_rooms/low.rs:1: `crate::high::two::two` — `low` uses `high`"]

@@ -36,7 +36,7 @@ pub(crate) async fn sign_in<P: Platform>(
         return Err(ClientError::UnsupportedAction("this kind of provider sends nobody back by POST").into());
     };
     let visit = Visit::new(exchange, query, Some(form))?;
-    visit.csrf.verify(form.one("csrfToken").map_err(ClientError::from)?).map_err(ClientError::from)?;
+    visit.verify_csrf(form)?;
 
     let filled = Filled::read(&credentials.fields, form).map_err(|cause| match cause {
         FormRefused::Duplicate(duplicate) => ClientError::from(duplicate),

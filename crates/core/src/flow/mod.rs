@@ -41,7 +41,7 @@ use crate::lease::AnyLease;
 use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
 use crate::session::cookie::{self, Presented, TooLarge};
-use crate::session::csrf::Csrf;
+use crate::session::csrf::{Csrf, CsrfVerified};
 use crate::session::names::CookieNames;
 use crate::time::Timestamp;
 
@@ -217,6 +217,11 @@ impl Visit {
             cookies.push(SetCookie::new(names.callback_url(), return_to.as_str()));
         }
         Ok(Self { csrf, return_to, cookies })
+    }
+
+    /// That a form comes from a page that this browser got from us.
+    pub(crate) fn verify_csrf(&self, form: &Params) -> Result<CsrfVerified, ClientError> {
+        Ok(self.csrf.verify(form.one("csrfToken")?)?)
     }
 }
 

@@ -30,8 +30,7 @@ pub(crate) async fn sign_in<P: Platform>(
     form: &Params,
 ) -> Result<Response, Error> {
     let visit = Visit::new(exchange, query, Some(form))?;
-    let verified =
-        visit.csrf.verify(form.one("csrfToken").map_err(ClientError::from)?).map_err(ClientError::from)?;
+    let verified = visit.verify_csrf(form)?;
     if let Standing::SendsTo(_) = exchange.standing {
         return hand_over::send(exchange, provider_id, query, visit, verified);
     }

@@ -20,7 +20,7 @@ pub(crate) async fn sign_out<P: Platform>(
     form: &Params,
 ) -> Result<Response, ClientError> {
     let visit = Visit::new(exchange, query, Some(form))?;
-    visit.csrf.verify(form.one("csrfToken")?)?;
+    visit.verify_csrf(form)?;
     let mut next = visit.return_to.as_str().to_owned();
     if let Presented::Good(session) = exchange.session() {
         if let Some(url) = at_provider(exchange, &session, &visit.return_to).await {
