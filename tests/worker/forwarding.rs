@@ -510,12 +510,10 @@ fn a_websocket_is_for_those_who_are_signed_in() {
                 if request.header("upgrade").is_none() {
                     return Response::text("page");
                 }
-                Response::websocket(request, |connection| {
-                    let mut frame = [0; 8];
-                    connection.read_exact(&mut frame).unwrap();
-                    // The mask is zero, so the payload is as it was sent.
-                    connection.write_all(&[0x81, 2, frame[6], frame[7]]).unwrap();
-                    connection.wait_for_close();
+                Response::websocket(request, |socket| {
+                    let message = socket.read().unwrap();
+                    socket.send(message).unwrap();
+                    socket.get_mut().wait_for_close();
                 })
             })
         });

@@ -1,11 +1,12 @@
 //! WebSockets through the Worker: real ones, at every kind of upstream, until either end closes.
 
-use miniflare_test_harness::{Connection, Message, Request, Response, StreamingReply, WebSocket};
+use std::net::TcpStream;
+
+use miniflare_test_harness::tungstenite::{self, Message, WebSocket, protocol::CloseFrame};
+use miniflare_test_harness::{Connection, Request, Response};
 use serde_json::{Value, json};
 
 use crate::world::{APP, Surround, World, settings, settings_with};
-
-type Socket = WebSocket<StreamingReply>;
 
 /// Every kind of upstream, with an echo behind it.
 fn upstreams() -> [(&'static str, Surround); 4] {
@@ -41,24 +42,26 @@ fn application(request: &Request) -> Response {
         return Response::text("page");
     }
     let who = request.header("x-user-email").unwrap_or_default().to_owned();
-    Response::websocket(request, move |connection| {
-        echo(connection, &who);
+    Response::websocket(request, move |socket| {
+        echo(socket, &who).ok();
     })
 }
 
-/// Says who it is, and then whatever it is told.
-fn echo(connection: &mut Connection, who: &str) {
-    let mut socket = WebSocket::server(connection);
-    let mut answer = Message::Text(who.to_owned());
-    while socket.send(&answer).is_ok() && !matches!(answer, Message::Close(..)) {
-        answer = match socket.receive() {
-            Ok(Message::Text(text)) if text == "close" => {
-                Message::Close(Some(4321), "as you wish".to_owned())
-            }
-            Ok(message) => message,
-            Err(_) => return,
-        };
+/// Says who it is, and then whatever it is told, until the connection ends.
+fn echo(socket: &mut WebSocket<&mut Connection>, who: &str) -> tungstenite::Result<()> {
+    socket.send(Message::text(who))?;
+    loop {
+        match socket.read()? {
+            Message::Text(text) if text == "close" => socket.send(close(4321, "as you wish"))?,
+            // The next `read` sends the reply.
+            Message::Close(_) => {}
+            message => socket.send(message)?,
+        }
     }
+}
+
+fn close(code: u16, reason: &'static str) -> Message {
+    Message::Close(Some(CloseFrame { code: code.into(), reason: reason.into() }))
 }
 
 /// The settings with that upstream, sessions left alone or renewed on every response.
@@ -70,11 +73,12 @@ fn both(to: &str) -> [Value; 2] {
     [settings, renewed]
 }
 
-fn open(world: &World) -> Socket {
+fn open(world: &World) -> WebSocket<TcpStream> {
     let browser = world.signed_in("alice");
     let request = browser.get(&format!("{APP}/socket")).header("origin", APP);
+    let request = request.header("sec-websocket-protocol", "chat");
     let mut socket = request.websocket().unwrap().unwrap_or_else(|refused| panic!("{refused:?}"));
-    assert_eq!(socket.receive().unwrap(), Message::Text("alice@example.com".to_owned()));
+    assert_eq!(socket.read().unwrap(), Message::text("alice@example.com"));
     socket
 }
 
@@ -86,17 +90,17 @@ fn text_and_bytes_of_every_length_come_back() {
             let mut socket = open(&world);
             for length in [0, 1, 125, 126, 65_535, 65_536, 1 << 20] {
                 let bytes: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
-                for message in [Message::Text("é".repeat(length / 2)), Message::Binary(bytes)] {
-                    socket.send(&message).unwrap();
-                    assert!(socket.receive().unwrap() == message, "{to}: {length}");
+                for message in [Message::text("é".repeat(length / 2)), Message::binary(bytes)] {
+                    socket.send(message.clone()).unwrap();
+                    assert!(socket.read().unwrap() == message, "{to}: {length}");
                 }
             }
             // Several on their way at once keep their order.
             for n in 0..100 {
-                socket.send(&Message::Text(n.to_string())).unwrap();
+                socket.send(Message::text(n.to_string())).unwrap();
             }
             for n in 0..100 {
-                assert_eq!(socket.receive().unwrap(), Message::Text(n.to_string()), "{to}");
+                assert_eq!(socket.read().unwrap(), Message::text(n.to_string()), "{to}");
             }
         }
     }
@@ -107,14 +111,13 @@ fn either_end_closes_with_its_own_code() {
     for (to, surround) in upstreams() {
         let world = World::with(both(to)[0].clone(), surround);
         let mut socket = open(&world);
-        socket.send(&Message::Text("close".to_owned())).unwrap();
-        let bye = Message::Close(Some(4321), "as you wish".to_owned());
-        assert_eq!(socket.receive().unwrap(), bye, "{to}");
+        socket.send(Message::text("close")).unwrap();
+        assert_eq!(socket.read().unwrap(), close(4321, "as you wish"), "{to}");
 
         let mut socket = open(&world);
-        socket.send(&Message::Close(Some(4000), "mine".to_owned())).unwrap();
-        let Message::Close(code, _) = socket.receive().unwrap() else { panic!("{to}: not closed") };
-        assert_eq!(code, Some(4000), "{to}");
+        socket.send(close(4000, "mine")).unwrap();
+        let Message::Close(frame) = socket.read().unwrap() else { panic!("{to}: not closed") };
+        assert_eq!(frame.map(|frame| u16::from(frame.code)), Some(4000), "{to}");
     }
 }
 
@@ -167,6 +170,6 @@ fn a_connection_outlives_what_opened_it() {
     for _ in 0..50 {
         browser.get(&format!("{APP}/page")).send().expect_status(200);
     }
-    socket.send(&Message::Text("still there".to_owned())).unwrap();
-    assert_eq!(socket.receive().unwrap(), Message::Text("still there".to_owned()));
+    socket.send(Message::text("still there")).unwrap();
+    assert_eq!(socket.read().unwrap(), Message::text("still there"));
 }

@@ -44,7 +44,8 @@ impl Target {
 ///
 /// Every host is the Worker's, but those with a fake ([`HarnessBuilder::host`](crate::HarnessBuilder::host)) and
 /// `http://127.0.0.1:PORT` or `http://localhost:PORT`, which is that port of this machine. `https` needs no TLS: the
-/// Worker is told the scheme. Path and query go out exactly as they stand in the URL.
+/// Worker is told the scheme. Path and query go out exactly as they stand in the URL; [`Client::raw`] sends what is no
+/// HTTP.
 #[derive(Clone)]
 pub struct Client {
     pub(crate) target: Target,
@@ -152,6 +153,7 @@ impl Client {
     pub fn raw(&self, bytes: &[u8], timeout: Duration) -> RawReply {
         let fail = |error: io::Error| -> ! { panic!("{}: {error}", self.target.worker) };
         let mut stream = TcpStream::connect(self.target.worker).unwrap_or_else(|error| fail(error));
+        stream.set_write_timeout(Some(timeout)).unwrap_or_else(|error| fail(error));
         // A server may answer and close before it has read all: what it said counts.
         stream.write_all(bytes).ok();
         let deadline = Instant::now() + timeout;

@@ -74,6 +74,16 @@ pub enum ClientError {
         /// The URL as given.
         url: String,
     },
+    /// The method, the path or a header field has bytes that HTTP does not allow there.
+    #[error("{method} {url}: {source}; `Client::raw` sends any bytes")]
+    NotHttp {
+        /// The request's method.
+        method: String,
+        /// The request's URL.
+        url: String,
+        /// What is not allowed.
+        source: ureq::http::Error,
+    },
     /// The connection broke, or nothing came within the client's timeout.
     #[error("{method} {url}: {source} (timeout {timeout:?})")]
     Io {

@@ -7,9 +7,8 @@ use std::{
     time::Duration,
 };
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
-use sha1::{Digest as _, Sha1};
+use tungstenite::{WebSocket, handshake::derive_accept_key, protocol::Role};
 
 use crate::wire::{self, Body, Fields, Framing};
 
@@ -177,18 +176,25 @@ impl Response {
         Self::of(0, Payload::Takeover(Box::new(run)))
     }
 
-    /// Accepts a WebSocket (RFC 6455, 4.2.2); `run` then reads and writes frames, and closes it by returning.
-    pub fn websocket(request: &Request, run: impl FnOnce(&mut Connection) + Send + 'static) -> Self {
+    /// Accepts a WebSocket (RFC 6455 section 4.2.2) with the first subprotocol that the client offers; `run` then
+    /// speaks, and closes the connection by returning.
+    pub fn websocket(
+        request: &Request,
+        run: impl FnOnce(&mut WebSocket<&mut Connection>) + Send + 'static,
+    ) -> Self {
         let key = request.header("sec-websocket-key").unwrap_or_default();
-        let digest = Sha1::digest(format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
-        let accept = BASE64_STANDARD.encode(digest);
+        let mut fields = vec![
+            ("upgrade".to_owned(), "websocket".to_owned()),
+            ("connection".to_owned(), "Upgrade".to_owned()),
+            ("sec-websocket-accept".to_owned(), derive_accept_key(key.as_bytes())),
+        ];
+        if let Some(offered) = request.header("sec-websocket-protocol") {
+            let first = offered.split(',').next().unwrap_or_default().trim().to_owned();
+            fields.push(("sec-websocket-protocol".to_owned(), first));
+        }
         Self::takeover(move |connection| {
-            let head = format!(
-                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                 Sec-WebSocket-Accept: {accept}\r\n\r\n"
-            );
-            if connection.write_all(head.as_bytes()).is_ok() {
-                run(connection);
+            if wire::write_head(connection, "HTTP/1.1 101 Switching Protocols", &fields).is_ok() {
+                run(&mut WebSocket::from_raw_socket(connection, Role::Server, None));
             }
         })
     }

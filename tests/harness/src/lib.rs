@@ -59,7 +59,6 @@ mod runtime;
 mod server;
 mod spec;
 mod watched;
-mod websocket;
 mod wire;
 mod wrangler;
 
@@ -72,7 +71,8 @@ pub use kv::{Kv, KvCounts, KvFault, KvView};
 pub use logs::{LogLine, Logs};
 pub use reply::{Reply, StreamingReply};
 pub use request::RequestBuilder;
-pub use websocket::{Message, WebSocket};
+/// What [`RequestBuilder::websocket`] and [`Response::websocket`] speak through.
+pub use tungstenite;
 pub use wrangler::{Wrangler, WranglerBuilder};
 
 /// The request header by which the client tells the runtime the scheme (`http` or `https`) of the URL it speaks for.

@@ -1,20 +1,17 @@
 //! What the client got.
 
-use std::{
-    io::{self, BufReader, Read, Write},
-    net::TcpStream,
-};
+use std::io::{self, Read};
 
 use serde_json::Value;
 
-use crate::wire::{self, Body};
+use crate::wire;
 
 /// A complete response.
 #[derive(Clone, Debug)]
 pub struct Reply {
     /// The status code.
     pub status: u16,
-    /// All header fields in their order.
+    /// All header fields, names in lower case; those of one name in their order.
     pub headers: Vec<(String, String)>,
     /// The body, chunks joined.
     pub body: Vec<u8>,
@@ -104,26 +101,15 @@ impl Reply {
 pub struct StreamingReply {
     /// The status code.
     pub status: u16,
-    /// All header fields in their order.
+    /// All header fields, names in lower case; those of one name in their order.
     pub headers: Vec<(String, String)>,
-    pub(crate) body: Body<BufReader<TcpStream>>,
+    pub(crate) body: ureq::BodyReader<'static>,
 }
 
 impl StreamingReply {
     /// The first header of this name, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
         wire::field(&self.headers, name)
-    }
-}
-
-/// To the other end, where the connection has become something else than HTTP (101).
-impl Write for StreamingReply {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.body.get_mut().get_mut().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.body.get_mut().get_mut().flush()
     }
 }
 

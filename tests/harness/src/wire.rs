@@ -1,4 +1,4 @@
-//! HTTP/1.1 on the wire (RFC 9112), as far as both ends of the harness need it.
+//! HTTP/1.1 on the wire (RFC 9112), as far as the harness speaks it itself.
 
 use std::io::{self, BufRead, Read, Write};
 
@@ -15,12 +15,6 @@ pub(crate) struct RequestHead {
     pub(crate) fields: Fields,
 }
 
-/// A response's status and fields.
-pub(crate) struct ResponseHead {
-    pub(crate) status: u16,
-    pub(crate) fields: Fields,
-}
-
 /// Reads a request head; `None` when the peer closed the connection before a first byte.
 pub(crate) fn read_request_head(from: &mut impl BufRead) -> io::Result<Option<RequestHead>> {
     let Some(bytes) = head_bytes(from)? else { return Ok(None) };
@@ -32,22 +26,6 @@ pub(crate) fn read_request_head(from: &mut impl BufRead) -> io::Result<Option<Re
         target: parsed.path.unwrap_or_default().to_owned(),
         fields: owned(parsed.headers),
     }))
-}
-
-/// Reads a response head, past interim (1xx) responses other than 101.
-pub(crate) fn read_response_head(from: &mut impl BufRead) -> io::Result<ResponseHead> {
-    loop {
-        let bytes = head_bytes(from)?.ok_or_else(|| {
-            io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed before a response")
-        })?;
-        let mut slots = vec![httparse::EMPTY_HEADER; FIELDS_LIMIT];
-        let mut parsed = httparse::Response::new(&mut slots);
-        parsed.parse(&bytes).map_err(invalid)?;
-        let status = parsed.code.unwrap_or_default();
-        if !(100..200).contains(&status) || status == 101 {
-            return Ok(ResponseHead { status, fields: owned(parsed.headers) });
-        }
-    }
 }
 
 /// The first field of this name, in any case.
@@ -68,13 +46,7 @@ impl Framing {
         Self::declared(fields).unwrap_or(Self::Length(0))
     }
 
-    pub(crate) fn of_response(method: &str, status: u16, fields: &[(String, String)]) -> Self {
-        if method == "HEAD" || status == 204 || status == 304 {
-            return Self::Length(0);
-        }
-        if status == 101 {
-            return Self::UntilClose;
-        }
+    pub(crate) fn of_response(fields: &[(String, String)]) -> Self {
         Self::declared(fields).unwrap_or(Self::UntilClose)
     }
 
@@ -99,10 +71,6 @@ impl<R: BufRead> Body<R> {
     pub(crate) fn new(from: R, framing: Framing) -> Self {
         let left = if let Framing::Length(length) = framing { length } else { 0 };
         Self { from, framing, left, done: false }
-    }
-
-    pub(crate) fn get_mut(&mut self) -> &mut R {
-        &mut self.from
     }
 
     fn next_chunk(&mut self) -> io::Result<()> {

@@ -1,6 +1,10 @@
 //! What the client writes to the wire, and what it makes of answers that a real server would not give.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "helpers of tests, which run where std's clock works"
+)]
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -9,7 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use miniflare_test_harness::{Client, Harness, RequestBuilder};
+use miniflare_test_harness::{
+    Client, ClientError, Harness, RequestBuilder, Response,
+    tungstenite::{Message, handshake::derive_accept_key},
+};
 use serde_json::json;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -221,9 +228,103 @@ fn a_response_that_breaks_off_or_never_comes_is_an_error() {
         let error = client.get(&url).try_send().unwrap_err().to_string();
         assert!(error.contains(&format!("GET {url}")), "{error}");
     }
+}
+
+#[test]
+fn a_client_that_waits_no_longer_hangs_up() {
+    let world = world();
+    let client = world.client().timeout(Duration::from_millis(200));
+    for begun in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"] {
+        let (url, server) = silent(begun);
+        let start = Instant::now();
+        let error = client.get(&url).try_send().unwrap_err().to_string();
+        assert!(start.elapsed() < SOON && error.contains("200ms"), "{error}");
+        server.join().unwrap();
+    }
+    let (url, server) = silent("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+    let mut reply = world.client().get(&url).stream().unwrap();
+    let mut half = [0; 4];
+    reply.read_exact(&mut half).unwrap();
+    drop(reply);
+    server.join().unwrap();
+    let (url, server) = silent("");
+    assert!(client.get(&url).websocket().is_err());
+    server.join().unwrap();
+}
+
+/// A server that says so much and then waits until the client has gone.
+fn silent(begun: &'static str) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
-    let start = Instant::now();
-    let error = client.timeout(Duration::from_millis(200)).get(&url).try_send().unwrap_err().to_string();
-    assert!(start.elapsed() < SOON && error.contains("200ms"), "{error}");
+    let wait = move || {
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        arrived(&stream);
+        (&stream).write_all(begun.as_bytes()).unwrap();
+        assert!(matches!((&stream).read(&mut [0]), Ok(0)), "the client is still there");
+    };
+    (url, thread::spawn(wait))
+}
+
+#[test]
+fn what_is_not_http_is_for_the_raw_client() {
+    let world = world();
+    let client = world.client();
+    for request in [
+        client.get("https://a.example/a b"),
+        client.request("G T", "https://a.example/"),
+        client.get("https://a.example/").header("x a", "1"),
+        client.get("https://a.example/").header("x-a", "1\r\nx-b: 2"),
+    ] {
+        let error = request.try_send().unwrap_err();
+        assert!(matches!(error, ClientError::NotHttp { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_websocket_is_opened_with_what_the_request_has() {
+    let world = Harness::from_module("export default {}")
+        .host("socket.example", |request| {
+            assert_eq!(request.cookie("a"), Some("1"));
+            assert_eq!(request.header("origin"), Some("https://a.example"));
+            Response::websocket(request, |socket| {
+                socket.send(Message::text("hello")).unwrap();
+                let message = socket.read().unwrap();
+                socket.send(message).unwrap();
+            })
+        })
+        .start()
+        .unwrap();
+    let client = world.client();
+    client.set_cookie("https://socket.example/", "a=1");
+    for offered in ["", "chat", "chat, other"] {
+        let mut request = client.get("https://socket.example/").header("origin", "https://a.example");
+        if !offered.is_empty() {
+            request = request.header("sec-websocket-protocol", offered);
+        }
+        let mut socket = request.websocket().unwrap().unwrap();
+        assert_eq!(socket.read().unwrap(), Message::text("hello"));
+        socket.send(Message::binary("again")).unwrap();
+        assert_eq!(socket.read().unwrap(), Message::binary("again"));
+    }
+}
+
+#[test]
+fn a_refused_websocket_is_a_whole_response_and_a_wrong_one_an_error() {
+    let world = world();
+    let client = world.client();
+    for framing in
+        ["Content-Length: 2\r\n\r\nno", "Transfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n", "\r\nno"]
+    {
+        let (port, _server) =
+            server(format!("HTTP/1.1 426 No\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n{framing}"));
+        let refused = client.get(&format!("http://127.0.0.1:{port}/")).websocket().unwrap().unwrap_err();
+        assert_eq!((refused.status, refused.text().as_str()), (426, "no"));
+        assert_eq!(refused.set_cookies(), ["a=1", "b=2"]);
+        assert_eq!(client.cookie("http://127.0.0.1/", "b").as_deref(), Some("2"));
+    }
+    let another = derive_accept_key(b"another key");
+    let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
+    let (port, _server) = server(format!("{head}Sec-WebSocket-Accept: {another}\r\n\r\n"));
+    assert!(client.get(&format!("http://127.0.0.1:{port}/")).websocket().is_err());
 }

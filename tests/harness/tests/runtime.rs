@@ -16,7 +16,9 @@ use std::{
     time::Duration,
 };
 
-use miniflare_test_harness::{Harness, HarnessBuilder, KvFault, Reply, Request, Response, SCHEME_HEADER};
+use miniflare_test_harness::{
+    Harness, HarnessBuilder, KvFault, Reply, Request, Response, SCHEME_HEADER, tungstenite::Message,
+};
 use serde_json::{Value, json};
 
 const WORKER: &str = include_str!("worker.js");
@@ -313,9 +315,9 @@ fn a_websocket_passes_through_to_a_handler() {
     let world = worker()
         .host("socket.example", |request| {
             assert_eq!(request.header("upgrade"), Some("websocket"));
-            Response::websocket(request, |connection| {
-                connection.write_all(b"\x81\x05hello").unwrap();
-                connection.wait_for_close();
+            Response::websocket(request, |socket| {
+                socket.send(Message::text("hello")).unwrap();
+                socket.get_mut().wait_for_close();
             })
         })
         .start()
