@@ -12,13 +12,14 @@ use crate::step::{run, run_quietly, step};
 use crate::tools;
 
 /// One step: what runs, and what is done with it.
-struct Visit {
-    name: &'static str,
+#[derive(Debug)]
+pub(crate) struct Visit {
+    pub(crate) name: &'static str,
     scene: Scene,
     script: &'static str,
 }
 
-const VISITS: [Visit; 3] = [
+pub(crate) const VISITS: [Visit; 3] = [
     Visit { name: "next-auth/react 5", scene: Scene::React(Client::V5), script: "react.mjs" },
     Visit { name: "next-auth/react 4", scene: Scene::React(Client::V4), script: "react.mjs" },
     Visit { name: "Next.js", scene: Scene::NextJs, script: "nextjs.mjs" },
@@ -55,22 +56,16 @@ pub(crate) fn apps(project: &Project, options: Options) -> Result<()> {
     build::build(project, Effort::Optimized)?;
     let chromium = tools::ensure_chromium(project)?;
     let wanted = |visit: &&Visit| options.only.is_none_or(|only| visit.script == only.script());
-    VISITS.iter().filter(wanted).try_for_each(|visit| visit.make(project, &chromium))
-}
-
-/// All of them. The Worker has to be in `build/`.
-pub(crate) fn all(project: &Project, chromium: &Path) -> Result<()> {
-    VISITS.iter().try_for_each(|visit| visit.make(project, chromium))
+    VISITS.iter().filter(wanted).try_for_each(|visit| step(visit.name, || visit.make(project, &chromium)))
 }
 
 impl Visit {
-    fn make(&self, project: &Project, chromium: &Path) -> Result<()> {
-        step(self.name, || {
-            if self.scene == Scene::NextJs {
-                build_next(project)?;
-            }
-            self.go(project, chromium)
-        })
+    /// Goes there. The Worker has to be in `build/`.
+    pub(crate) fn make(&self, project: &Project, chromium: &Path) -> Result<()> {
+        if self.scene == Scene::NextJs {
+            build_next(project)?;
+        }
+        self.go(project, chromium)
     }
 
     /// Starts the scene on free ports, with storage of its own, and goes there. Pictures are left in

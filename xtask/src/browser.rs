@@ -14,7 +14,7 @@ use crate::stack::{Ports, Scene, Stack, Storage};
 use crate::step::{run, run_quietly, step};
 use crate::tools;
 
-/// One step, by its name on the command line.
+/// One step, by its name on the command line. The Worker has to be in `build/`.
 type Step = (&'static str, fn(&Project, &Path) -> Result<()>);
 
 /// The steps, in their order.

@@ -34,7 +34,8 @@ pub(crate) enum Command {
 
     /// Run everything that has to hold: format, lints, documentation, build, tests, and those in a browser
     ///
-    /// It stops at the first step that fails.
+    /// It says first which steps it takes, stops at the first one that fails, and prints how long each took. While
+    /// you work on something, `--only NAME` runs the tests of that alone.
     Test(test::Options),
 
     /// Sign in with every provider, as its documentation describes it, and print the table of what passed

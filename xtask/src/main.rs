@@ -17,6 +17,7 @@ mod test;
 mod time;
 mod tools;
 mod wasm;
+mod workspace;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -22,10 +22,14 @@ impl Stopwatch {
 
 impl fmt::Display for Stopwatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let elapsed = self.elapsed();
-        match elapsed.as_secs() {
-            0..60 => write!(f, "{:.1} s", elapsed.as_secs_f32()),
-            seconds => write!(f, "{} min {:02} s", seconds / 60, seconds % 60),
-        }
+        f.write_str(&show(self.elapsed()))
+    }
+}
+
+/// A duration as it is read: tenths of a second, or minutes.
+pub(crate) fn show(duration: Duration) -> String {
+    match duration.as_secs() {
+        0..60 => format!("{:.1} s", duration.as_secs_f32()),
+        seconds => format!("{} min {:02} s", seconds / 60, seconds % 60),
     }
 }

@@ -1,0 +1,79 @@
+//! The steps of `cargo xtask test`, in their order: what fails most often and soonest comes first.
+
+use anyhow::Result;
+
+use crate::apps;
+use crate::browser;
+use crate::build;
+use crate::layers;
+use crate::project::Project;
+use crate::step::run;
+use crate::tools::{self, TARGET, WASI};
+
+/// The package that runs on any runtime.
+const CORE: &str = "vestibule-core";
+
+/// One step.
+pub(super) struct Step<'a> {
+    pub(super) name: &'static str,
+    pub(super) work: Box<dyn Fn() -> Result<()> + 'a>,
+}
+
+impl<'a> Step<'a> {
+    fn new(name: &'static str, work: impl Fn() -> Result<()> + 'a) -> Self {
+        Step { name, work: Box::new(work) }
+    }
+}
+
+/// All steps; `quick` leaves out those that need a browser.
+pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
+    let mut steps = vec![
+        Step::new("tools", move || install(project, quick)),
+        Step::new("format", || cargo(project, &["fmt", "--all", "--check"])),
+        Step::new("layers", || layers::check(project)),
+        Step::new("clippy, native", || {
+            cargo(project, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+        }),
+        Step::new("clippy, wasm32", || {
+            let what = ["--package", "vestibule", "--features", "entry", "--target", TARGET];
+            cargo(project, &[&["clippy"], &what[..], &["--", "-D", "warnings"]].concat())
+        }),
+        Step::new("the core without JavaScript", || {
+            cargo(project, &["check", "--package", CORE, "--target", WASI])
+        }),
+        Step::new("documentation", || {
+            run(project.cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+        }),
+        // Before the tests: those in the real runtime start what was built.
+        Step::new("build", || build::build_and_check(project)),
+        Step::new("tests", || cargo(project, &["test", "--workspace"])),
+    ];
+    if !quick {
+        let in_browser = browser::STEPS
+            .into_iter()
+            .map(|(name, run)| Step::new(name, move || run(project, &tools::ensure_chromium(project)?)));
+        steps.extend(in_browser);
+        let applications = apps::VISITS
+            .iter()
+            .map(|visit| Step::new(visit.name, || visit.make(project, &tools::ensure_chromium(project)?)));
+        steps.extend(applications);
+    }
+    steps
+}
+
+/// What the steps need, so that it is missing before they begin or not at all.
+fn install(project: &Project, quick: bool) -> Result<()> {
+    tools::ensure_components(project)?;
+    tools::ensure_target(project, TARGET)?;
+    tools::ensure_target(project, WASI)?;
+    tools::ensure_npm(project)?;
+    tools::ensure_nginx(project)?;
+    if !quick {
+        tools::ensure_chromium(project)?;
+    }
+    Ok(())
+}
+
+fn cargo(project: &Project, arguments: &[&str]) -> Result<()> {
+    run(project.cargo().args(arguments))
+}
