@@ -16,7 +16,6 @@ mod step;
 mod test;
 mod time;
 mod tools;
-mod wasm;
 mod workspace;
 
 use std::ffi::OsString;

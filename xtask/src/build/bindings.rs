@@ -39,20 +39,10 @@ pub(super) fn generate(wasm: &Path, staging: &Path) -> Result<()> {
     fs::write(&script, rewritten(&text)).context("cannot rewrite index.js")
 }
 
-/// wasm-bindgen's module as esbuild and Workers understand it.
+/// wasm-bindgen's module as esbuild and Workers understand it: Workers import WebAssembly as a compiled module already,
+/// and neither they nor esbuild know the keyword of the source phase.
 fn rewritten(text: &str) -> String {
-    let mut module = String::new();
-    // What a class has for `using`, which nothing does here, would keep every class.
-    for line in text.lines().filter(|line| !line.starts_with("if (Symbol.dispose)")) {
-        // Workers import WebAssembly as a compiled module already, and neither they nor esbuild know the keyword of
-        // the source phase. A registry that only a class has that nobody uses goes with it.
-        let line = line
-            .replace("import source ", "import ")
-            .replace("new FinalizationRegistry(", "/* @__PURE__ */ new FinalizationRegistry(");
-        module.push_str(&line);
-        module.push('\n');
-    }
-    module
+    text.replace("import source ", "import ")
 }
 
 /// The version of a package in a parsed Cargo.lock.
@@ -66,16 +56,9 @@ fn locked<'lock>(lock: &'lock Table, name: &str) -> Option<&'lock str> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn esbuild_can_import_the_module_and_leave_classes_out() {
-        let made = "import source wasm from './index_bg.wasm';\n\
-            const registry = new FinalizationRegistry(free);\n\
-            export class A {\n\
-            }\n\
-            if (Symbol.dispose) A.prototype[Symbol.dispose] = A.prototype.free;\n";
-        let rewritten = "import wasm from './index_bg.wasm';\n\
-            const registry = /* @__PURE__ */ new FinalizationRegistry(free);\n\
-            export class A {\n\
-            }\n";
+    fn esbuild_can_import_the_module() {
+        let made = "import source wasm from './index_bg.wasm';\nexport class A {\n}\n";
+        let rewritten = "import wasm from './index_bg.wasm';\nexport class A {\n}\n";
         assert_eq!(super::rewritten(made), rewritten);
     }
 }

@@ -6,38 +6,31 @@
 
 mod bindings;
 mod compile;
-mod names;
-mod order;
+mod module;
 mod shim;
 mod size;
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
 use crate::project::Project;
 use crate::step::{run_quietly, step};
 use crate::tools;
-use crate::wasm::Module;
 
 /// The Worker's JavaScript, the file that wrangler.toml names as `main`.
 const SCRIPT: &str = "index.js";
 /// The Worker's WebAssembly, which the script imports under this name.
 const MODULE: &str = "index_bg.wasm";
 
-/// What wasm-opt is told: what makes the compressed module small. Inlining costs a tenth of it, because what was a
-/// copy of another function is none any more. Below an address of 1024 is the far end of the stack, which nothing
-/// reaches: what would be there is out of bounds. The features are those that rustc and wasm-bindgen (exceptions: its
-/// abort handler) use here and the Workers runtime has; it refuses code that uses others.
+/// What wasm-opt is told. The features are those that rustc and wasm-bindgen (exceptions: its abort handler) use here
+/// and the Workers runtime has; it refuses code that uses others.
 const OPTIMIZE: &[&str] = &[
     "-Oz",
-    // For `size`; they are taken out afterwards.
+    // The names of functions, for `size`; they are taken out afterwards.
     "--debuginfo",
-    "--one-caller-inline-max-function-size=15",
-    "--skip-pass=local-cse",
-    "--low-memory-unused",
     "--enable-bulk-memory",
     "--enable-bulk-memory-opt",
     "--enable-call-indirect-overlong",
@@ -51,14 +44,11 @@ const OPTIMIZE: &[&str] = &[
 ];
 
 /// The steps after cargo themselves: where they change, their output does.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 6] = [
     include_str!("mod.rs"),
     include_str!("bindings.rs"),
-    include_str!("names.rs"),
-    include_str!("order.rs"),
+    include_str!("module.rs"),
     include_str!("shim.rs"),
-    include_str!("size.rs"),
-    include_str!("../wasm.rs"),
     shim::TEMPLATE,
     shim::METHODS,
 ];
@@ -108,8 +98,7 @@ pub(crate) fn build(project: &Project, effort: Effort) -> Result<()> {
 /// The same, and refuses one that is too large. For the tests: whoever deploys it gets the Worker that their compiler
 /// makes.
 pub(crate) fn build_and_check(project: &Project) -> Result<()> {
-    let weight = build_source(project, WORKER, Effort::Optimized)?;
-    size::refuse(weight)
+    size::refuse(build_source(project, WORKER, Effort::Optimized)?)
 }
 
 /// Builds a Worker in the same steps. Gives what it weighs, compressed, in bytes.
@@ -134,13 +123,10 @@ pub(crate) fn build_source(project: &Project, source: Source, effort: Effort) ->
 /// Builds the Worker, and prints what is in it.
 pub(crate) fn size(project: &Project) -> Result<()> {
     build(project, Effort::Optimized)?;
-    size::contents(&Module::parse(&named(project)?)?)
-}
-
-/// The Worker's module with the names of its functions.
-fn named(project: &Project) -> Result<Vec<u8>> {
     let named = project.path(WORKER.output).join(NAMED);
-    fs::read(&named).with_context(|| format!("cannot read {}", named.display()))
+    let named = fs::read(&named).with_context(|| format!("cannot read {}", named.display()))?;
+    size::contents(&module::contents(&named)?);
+    Ok(())
 }
 
 /// Everything that the bundle depends on, as one hash.
@@ -161,13 +147,10 @@ fn bundle(project: &Project, wasm: &Path, output: &Path, effort: Effort) -> Resu
 
     bindings::generate(wasm, &staging)?;
     shim::write(&staging)?;
-    let script = join(project, &staging)?;
+    join(project, &staging)?;
     let mut made = vec![("bundle.js", SCRIPT), (MODULE, MODULE)];
     if effort == Effort::Optimized {
-        drop_unused_exports(&script, &staging)?;
-        shorten_names(&script, &staging)?;
         optimize(project, &staging)?;
-        take_names_out(&staging)?;
         made.push((NAMED, NAMED));
     }
 
@@ -178,70 +161,24 @@ fn bundle(project: &Project, wasm: &Path, output: &Path, effort: Effort) -> Resu
     fs::remove_dir_all(&staging).with_context(|| format!("cannot remove {}", staging.display()))
 }
 
-/// Crates export classes and functions to JavaScript that nobody calls here; what only they use can go with them.
-fn drop_unused_exports(script: &Path, staging: &Path) -> Result<()> {
-    let script = fs::read_to_string(script).context("cannot read esbuild's bundle")?;
-    let path = staging.join(MODULE);
-    let bytes = fs::read(&path).context("cannot read the WebAssembly")?;
-    let used = Module::parse(&bytes)?.with_exports(|name| script.contains(name))?;
-    fs::write(&path, used).context("cannot write the WebAssembly without unused exports")
-}
-
-/// The names of what the two files call in each other.
-fn shorten_names(script: &Path, staging: &Path) -> Result<()> {
-    let module = staging.join(MODULE);
-    let text = fs::read_to_string(script).context("cannot read esbuild's bundle")?;
-    let bytes = fs::read(&module).context("cannot read the WebAssembly")?;
-    let (text, bytes) = names::shortened(&text, &Module::parse(&bytes)?)?;
-    fs::write(script, text).context("cannot write the script with short names")?;
-    fs::write(module, bytes).context("cannot write the WebAssembly with short names")
-}
-
-/// Keeps the module with its names, for `cargo xtask size`, and leaves one without.
-fn take_names_out(staging: &Path) -> Result<()> {
-    let path = staging.join(MODULE);
-    let bytes = fs::read(&path).context("cannot read wasm-opt's output")?;
-    fs::write(&path, Module::parse(&bytes)?.without_names())
-        .context("cannot write the WebAssembly without names")?;
-    fs::write(staging.join(NAMED), bytes).context("cannot write the WebAssembly with names")
-}
-
-/// Makes the module small, in place, and then brings its functions into an order. wasm-opt sorts by names, so it is
-/// names that say the order.
+/// Makes the module small, in place. The one with its names stays beside it, for `cargo xtask size`.
 fn optimize(project: &Project, staging: &Path) -> Result<()> {
-    let path = staging.join(MODULE);
-    wasm_opt(project, &path, "--reorder-functions")?;
-    renamed(&path, order::numbered)?;
-    wasm_opt(project, &path, "--reorder-functions-by-name")?;
-    renamed(&path, order::without_numbers)
-}
-
-/// Rewrites the module in that file.
-fn renamed(path: &Path, rename: impl Fn(&Module<'_>) -> Result<Vec<u8>>) -> Result<()> {
-    let bytes = fs::read(path).context("cannot read wasm-opt's output")?;
-    let renamed = rename(&Module::parse(&bytes)?)?;
-    fs::write(path, renamed).context("cannot write the WebAssembly with other names")
-}
-
-/// wasm-opt, in place, with one pass more at the end.
-fn wasm_opt(project: &Project, module: &Path, last: &str) -> Result<()> {
-    let smaller = module.with_extension("smaller");
+    let (path, named) = (staging.join(MODULE), staging.join(NAMED));
     let mut command = project.command(tools::node(project)?);
-    command.arg("node_modules/binaryen/bin/wasm-opt").args(OPTIMIZE).arg(last);
-    command.args([module.as_os_str(), OsStr::new("-o"), smaller.as_os_str()]);
+    command.arg("node_modules/binaryen/bin/wasm-opt").args(OPTIMIZE);
+    command.args([path.as_os_str(), OsStr::new("-o"), named.as_os_str()]);
     run_quietly(&mut command)?;
-    fs::rename(&smaller, module).context("cannot replace the WebAssembly by wasm-opt's")
+    let bytes = fs::read(&named).context("cannot read wasm-opt's output")?;
+    fs::write(&path, module::without_names(&bytes)?).context("cannot write the WebAssembly without names")
 }
 
 /// esbuild: the shim, the bindings and the snippets of crates become one minified module. The WebAssembly
 /// and the runtime's own modules stay imports.
-fn join(project: &Project, staging: &Path) -> Result<PathBuf> {
-    let bundle = staging.join("bundle.js");
+fn join(project: &Project, staging: &Path) -> Result<()> {
     let mut command = project.command(project.path("node_modules/esbuild/bin/esbuild"));
     command.arg(staging.join("shim.js"));
     command.args(["--bundle", "--format=esm", "--minify", "--target=es2024", "--log-level=warning"]);
     command.args(["--external:*.wasm", "--external:cloudflare:*"]);
-    command.arg(format!("--outfile={}", bundle.display()));
-    run_quietly(&mut command)?;
-    Ok(bundle)
+    command.arg(format!("--outfile={}", staging.join("bundle.js").display()));
+    run_quietly(&mut command).map(drop)
 }

@@ -19,9 +19,9 @@ const EVENTS: &[&str] = &["fetch", "scheduled", "queue", "email", "tail"];
 /// What wasm-bindgen and the `worker` crate export beside the library's handlers and Durable Objects.
 const INTERNAL: &[&str] = &["__wbg_reset_state", "__worker_init_state"];
 
-/// Classes of the `worker` crate, and of the one for streams below it: for what a Worker may do and this one does
-/// not. Nothing names them, so esbuild leaves them out.
-const UNUSED_CLASSES: &[&str] = &[
+/// Classes of the `worker` crate, and of the one for streams below it, that are no Durable Objects: the runtime is not
+/// to see them.
+const OTHER_CLASSES: &[&str] = &[
     "ContainerStartupOptions",
     "IntoUnderlyingByteSource",
     "IntoUnderlyingSink",
@@ -64,7 +64,7 @@ impl<'text> Exports<'text> {
             }
         }
         for names in [&mut exports.functions, &mut exports.classes] {
-            names.retain(|name| !INTERNAL.contains(name) && !UNUSED_CLASSES.contains(name));
+            names.retain(|name| !INTERNAL.contains(name) && !OTHER_CLASSES.contains(name));
         }
         exports
     }

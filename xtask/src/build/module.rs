@@ -1,0 +1,112 @@
+//! WebAssembly modules, as far as their size is concerned.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result};
+use wasm_encoder::{Module, RawSection};
+use wasmparser::{KnownCustom, Name, Parser, Payload, TypeRef};
+
+/// What is in a module.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Contents {
+    pub(super) functions: Vec<Function>,
+    /// How much data the module brings along: texts and tables.
+    pub(super) data: usize,
+}
+
+/// A function and what it weighs.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Function {
+    /// Its path; empty where the module has no names.
+    pub(super) name: String,
+    pub(super) bytes: usize,
+}
+
+/// Every function that the module defines, and its data.
+pub(super) fn contents(bytes: &[u8]) -> Result<Contents> {
+    let mut contents = Contents::default();
+    let (mut imported, mut names) = (0, HashMap::new());
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.context("this is no WebAssembly module")? {
+            Payload::ImportSection(imports) => {
+                for import in imports.into_imports() {
+                    imported += usize::from(matches!(import?.ty, TypeRef::Func(_)));
+                }
+            }
+            Payload::CodeSectionEntry(body) => {
+                contents.functions.push(Function { name: String::new(), bytes: body.range().len() });
+            }
+            Payload::DataSection(section) => contents.data = section.range().len(),
+            Payload::CustomSection(section) => {
+                if let KnownCustom::Name(sections) = section.as_known() {
+                    for section in sections {
+                        if let Name::Function(functions) = section? {
+                            for function in functions {
+                                let function = function?;
+                                names.insert(function.index as usize, function.name.to_owned());
+                            }
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    // Imported functions have the first numbers.
+    for (at, function) in contents.functions.iter_mut().enumerate() {
+        function.name = names.remove(&(imported + at)).unwrap_or_default();
+    }
+    Ok(contents)
+}
+
+/// The same module without the names of its functions.
+pub(super) fn without_names(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut module = Module::new();
+    for payload in Parser::new(0).parse_all(bytes) {
+        let payload = payload.context("this is no WebAssembly module")?;
+        let is_names = matches!(&payload, Payload::CustomSection(section) if section.name() == "name");
+        if let (false, Some((id, range))) = (is_names, payload.as_section()) {
+            let data = bytes.get(range).context("the WebAssembly ends early")?;
+            module.section(&RawSection { id, data });
+        }
+    }
+    Ok(module.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Imports one function, defines two, exports both, names all.
+    const MODULE: &[u8] = b"\0asm\x01\0\0\0\
+        \x01\x04\x01\x60\0\0\
+        \x02\x07\x01\x01m\x01i\0\0\
+        \x03\x03\x02\0\0\
+        \x07\x09\x02\x01a\0\x01\x01b\0\x02\
+        \x0a\x08\x02\x02\0\x0b\x03\0\x01\x0b\
+        \0\x19\x04name\x01\x12\x03\0\x01i\x01\x03a::\x02\x07<b::c>d";
+
+    fn function(name: &str, bytes: usize) -> Function {
+        Function { name: name.to_owned(), bytes }
+    }
+
+    #[test]
+    fn functions_have_their_names_and_sizes() {
+        let expected = Contents { functions: vec![function("a::", 2), function("<b::c>d", 3)], data: 0 };
+        assert_eq!(contents(MODULE).unwrap(), expected);
+    }
+
+    #[test]
+    fn names_can_go_and_nothing_else_does() {
+        let nameless = without_names(MODULE).unwrap();
+        assert_eq!(nameless, MODULE[..MODULE.len() - 27]);
+        assert_eq!(contents(&nameless).unwrap().functions, [function("", 2), function("", 3)]);
+    }
+
+    #[test]
+    fn what_is_no_module_is_refused() {
+        for bytes in [&b""[..], b"\0asm", b"not WebAssembly", &MODULE[..20]] {
+            assert!(contents(bytes).is_err() && without_names(bytes).is_err(), "{bytes:?}");
+        }
+    }
+}
