@@ -13,6 +13,7 @@ pub mod jwk;
 pub mod jws;
 pub mod kdf;
 pub mod sign;
+pub(crate) mod times;
 
 use serde_json::{Map, Value};
 

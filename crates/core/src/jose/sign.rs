@@ -1,6 +1,7 @@
 //! Tokens of our own that others check: JSON Web Signatures (RFC 7515) by a private key.
 //!
-//! The signature is the runtime's ([`Crypto::sign`]), so no arithmetic with a secret number is here.
+//! The signature is the runtime's ([`Crypto::sign`]), so no arithmetic with a secret number is here. It may be made
+//! asynchronously, so jwt-compact, which wants it at once, does not put these tokens together.
 
 use std::fmt;
 
