@@ -9,13 +9,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use sha2::Sha256;
 
 use crate::flow::Exchange;
 use crate::guard::route::Route;
 use crate::http::response::Response;
 use crate::jose::crypto::{Crypto, KeyError};
-use crate::jose::jwk::thumbprint;
 use crate::jose::jws::Algorithm;
 use crate::jose::kdf::p256_key;
 use crate::jose::sign::{self, PrivateKey};
@@ -181,14 +179,13 @@ impl AssertionKeys {
             return Ok(known);
         }
         let private = p256_key(secret, PURPOSE);
-        let public = crypto.public_key(&private, Algorithm::Es256).await?.to_public_json();
-        let member = |name: &str| public.get(name).and_then(Value::as_str).unwrap_or_default();
-        let (x, y) = (member("x"), member("y"));
-        // RFC 7638 section 3.2.
-        let kid = thumbprint::<Sha256>(&[("crv", "P-256"), ("kty", "EC"), ("x", x), ("y", y)]);
-        let public = json!({
-            "kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": kid, "use": "sig", "alg": "ES256",
-        });
+        let public = crypto.public_key(&private, Algorithm::Es256).await?;
+        let kid = public.thumbprint();
+        let mut public = public.to_public_json();
+        let named = [("kid", kid.as_str()), ("use", "sig"), ("alg", "ES256")];
+        if let Some(members) = public.as_object_mut() {
+            members.extend(named.map(|(name, value)| (name.to_owned(), value.into())));
+        }
         let key = Rc::new(AssertionKey { index, private, kid, public });
         self.0.borrow_mut().push(Rc::clone(&key));
         Ok(key)

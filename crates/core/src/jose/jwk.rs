@@ -1,4 +1,5 @@
-//! JSON Web Keys (RFC 7517): a provider's public keys, as its JWKS publishes them.
+//! JSON Web Keys (RFC 7517): a provider's public keys, as its JWKS publishes them. jwt-compact reads and writes them;
+//! for what, and how strong, is looked at here.
 //!
 //! A [`Jwk`] is a key that can check signatures, or it is not made at all. What else a set holds (encryption
 //! keys, curves without an algorithm here, weak RSA keys) is passed over: providers publish such beside the
@@ -6,8 +7,9 @@
 
 mod material;
 
+use jwt_compact::jwk::JsonWebKey;
 use serde_json::{Map, Value};
-use sha2::Digest;
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::base64url;
@@ -26,7 +28,7 @@ pub struct Jwk {
     kid: Option<String>,
     algorithms: Vec<Algorithm>,
     /// What it is made of, without anything secret.
-    public: Vec<(&'static str, String)>,
+    public: JsonWebKey<'static>,
 }
 
 impl Jwk {
@@ -50,7 +52,7 @@ impl Jwk {
         if algorithms.is_empty() {
             return Err(UnusableKey::Algorithm);
         }
-        Ok(Self { kid: kid.map(str::to_owned), algorithms, public: material.members })
+        Ok(Self { kid: kid.map(str::to_owned), algorithms, public: material.key })
     }
 
     /// `kid` (RFC 7517 section 4.5): unique in most sets, though nothing says it must be.
@@ -66,11 +68,14 @@ impl Jwk {
     /// The key with its public members alone, in their shortest form, as WebCrypto's `importKey` takes it. It
     /// names no `alg`, `use` or `key_ops`: they were checked, and WebCrypto compares them in its own way.
     pub fn to_public_json(&self) -> Value {
-        let mut key = Map::new();
-        for (name, value) in &self.public {
-            key.insert((*name).to_owned(), value.as_str().into());
-        }
-        Value::Object(key)
+        // Names and texts, so nothing can fail.
+        serde_json::to_value(&self.public).unwrap_or_default()
+    }
+
+    /// Its thumbprint (RFC 7638) with SHA-256, which may be its `kid` (RFC 7638 section 4).
+    pub fn thumbprint(&self) -> String {
+        // jwt-compact writes what is hashed; the hash is that of all else here, of another version than its own.
+        base64url::encode(&Sha256::digest(self.public.to_string()))
     }
 }
 
@@ -110,19 +115,6 @@ impl FromIterator<Jwk> for JwkSet {
     fn from_iter<I: IntoIterator<Item = Jwk>>(keys: I) -> Self {
         Self(keys.into_iter().collect())
     }
-}
-
-/// A JWK thumbprint (RFC 7638 section 3) of the members that make up a key, given in the order of their names.
-/// Their values are free of what JSON escapes: base64url, or names from a registry.
-pub fn thumbprint<D: Digest>(members: &[(&str, &str)]) -> String {
-    let mut hash = D::new();
-    for (n, (name, value)) in members.iter().enumerate() {
-        for part in [if n == 0 { "{\"" } else { ",\"" }, name, "\":\"", value, "\""] {
-            hash.update(part);
-        }
-    }
-    hash.update("}");
-    base64url::encode(&hash.finalize())
 }
 
 /// Why a key cannot check signatures. The provider is to blame, if anybody: most such keys are for other uses.
@@ -183,8 +175,8 @@ impl<'a> Members<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
-    use sha2::Sha256;
 
     use super::*;
 
@@ -219,10 +211,9 @@ mod tests {
 
     #[test]
     fn thumbprints_are_those_of_rfc_7638_and_rfc_8037() {
-        let rsa = [("e", "AQAB"), ("kty", "RSA"), ("n", RSA_N)];
-        assert_eq!(thumbprint::<Sha256>(&rsa), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
-        let okp = [("crv", "Ed25519"), ("kty", "OKP"), ("x", ED25519_X)];
-        assert_eq!(thumbprint::<Sha256>(&okp), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        let thumbprint = |key: Value| Jwk::parse(&key).unwrap().thumbprint();
+        assert_eq!(thumbprint(with(rsa(), "alg", "RS256")), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+        assert_eq!(thumbprint(with(ed25519(), "kid", "a")), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
     }
 
     #[test]
@@ -314,5 +305,23 @@ mod tests {
         }
         let set = json!({ "keys": vec![rsa(); MAX_KEYS + 1] }).to_string();
         assert_eq!(JwkSet::parse(set.as_bytes()).unwrap_err(), JwkSetError::TooManyKeys(MAX_KEYS + 1));
+    }
+
+    proptest! {
+        /// A member is read by jwt-compact, and taken where our own reader of base64url takes it.
+        #[test]
+        fn members_have_the_one_canonical_spelling(text in "[A-Za-z0-9_-]{42,44}|[A-Za-z0-9_=+/. -]{0,48}") {
+            let bytes = base64url::decode(&text).ok();
+            let is_coordinate = bytes.as_ref().is_some_and(|bytes| bytes.len() == 32);
+            for (key, member) in [(p256(), "x"), (p256(), "y"), (ed25519(), "x")] {
+                let key = Jwk::parse(&with(key, member, text.as_str()));
+                prop_assert_eq!(key.is_ok(), is_coordinate);
+                if let Ok(key) = key {
+                    prop_assert_eq!(&key.to_public_json()[member], &Value::from(text.as_str()));
+                }
+            }
+            let refused = Jwk::parse(&with(rsa(), "n", text.as_str())).unwrap_err();
+            prop_assert_eq!(bytes.is_some(), matches!(refused, UnusableKey::ModulusSize(_)));
+        }
     }
 }

@@ -6,12 +6,11 @@ use std::iter;
 use std::rc::Rc;
 
 use hkdf::Hkdf;
-use sha2::{Sha256, Sha512};
+use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroizing;
 
 use super::base64url;
 use super::jwe::{ContentEncryption, ContentKey};
-use super::jwk::thumbprint;
 use super::sign::PrivateKey;
 use crate::secret::Secret;
 
@@ -110,14 +109,23 @@ impl DerivedKey {
             }
             ContentEncryption::A256Gcm => ContentKey::A256Gcm(derive(secret, purpose.salt, purpose.info)),
         };
-        let k = Zeroizing::new(base64url::encode(key.expose()));
-        let members = [("k", k.as_str()), ("kty", "oct")];
         let kid = match purpose.encryption {
-            ContentEncryption::A256CbcHs512 => thumbprint::<Sha512>(&members),
-            ContentEncryption::A256Gcm => thumbprint::<Sha256>(&members),
+            ContentEncryption::A256CbcHs512 => thumbprint::<Sha512>(&key),
+            ContentEncryption::A256Gcm => thumbprint::<Sha256>(&key),
         };
         Self { key, kid }
     }
+}
+
+/// The thumbprint of a symmetric key (RFC 7638 section 3.2), for which jwt-compact would leave copies of the key in
+/// memory.
+fn thumbprint<D: Digest>(key: &ContentKey) -> String {
+    let k = Zeroizing::new(base64url::encode(key.expose()));
+    let mut hash = D::new();
+    for part in ["{\"k\":\"", &k, "\",\"kty\":\"oct\"}"] {
+        hash.update(part);
+    }
+    base64url::encode(&hash.finalize())
 }
 
 /// The private key on P-256 that `secret` gives for a purpose of that name, by rejection sampling (FIPS 186-5
