@@ -3,9 +3,18 @@
 //!
 //! Keys come from the provider's [`JwkSet`] alone; `jwk`, `jku`, `x5u` and `x5c` in a header are not even
 //! read. What a key may check comes from the key; the header's `alg` only picks among that.
+//!
+//! jwt-compact takes a token apart and does the HMAC of HS256. What it would let pass is refused before it sees the
+//! token: a name that is there twice, `crit`, `b64`, a `kid` that is `null`, tokens and headers of any length. What it
+//! would refuse without need, over header parameters that have to be ignored, it does not see. Two things it is not
+//! asked for: a public-key signature, which a runtime may only have asynchronously ([`Crypto`]), and the claims, of
+//! which it keeps neither a fraction of a second nor a `null`.
 
 use jwt_compact::alg::{Hs256, Hs256Key, Hs256Signature};
-use jwt_compact::{Algorithm as _, AlgorithmSignature as _};
+use jwt_compact::{
+    Algorithm as _, AlgorithmExt as _, AlgorithmSignature as _, Claims, ParseError, UntrustedToken,
+};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -93,73 +102,104 @@ impl Algorithm {
 #[derive(Debug)]
 pub struct UnverifiedJws<'a> {
     algorithm: Algorithm,
-    kid: Option<String>,
-    typ: Option<String>,
-    signing_input: &'a str,
-    payload: &'a str,
-    signature: Vec<u8>,
+    token: UntrustedToken<'static>,
+    parts: Parts<'a>,
 }
 
 impl<'a> UnverifiedJws<'a> {
     /// Reads a compact serialization (RFC 7515 section 5.2, steps 1 to 7).
     pub fn parse(token: &'a str) -> Result<Self, JwsError> {
-        let (signing_input, payload, header, signature) = parts(token)?;
-        let header = Header::parse(header)?;
+        let parts = Parts::of(token)?;
+        let header = Header::parse(parts.header)?;
         let algorithm = Algorithm::from_name(&header.alg).ok_or(JwsError::Algorithm)?;
-        let signature = decoded(signature)?;
-        Ok(Self { algorithm, kid: header.kid, typ: header.typ, signing_input, payload, signature })
+        let token = parts.untrusted(&header)?;
+        Ok(Self { algorithm, token, parts })
     }
 
     /// `kid`: which key the token says it was signed with.
     pub fn kid(&self) -> Option<&str> {
-        self.kid.as_deref()
+        self.token.header().key_id.as_deref()
     }
 }
 
-/// Signing input, payload, header and signature of a compact serialization.
-fn parts(token: &str) -> Result<(&str, &str, &str, &str), JwsError> {
-    if token.len() > MAX_TOKEN {
-        return Err(JwsError::TokenTooLong);
-    }
-    let (signing_input, signature) = token.rsplit_once('.').ok_or(JwsError::NotCompact)?;
-    let (header, payload) = signing_input.split_once('.').ok_or(JwsError::NotCompact)?;
-    if payload.contains('.') {
-        return Err(JwsError::NotCompact);
-    }
-    Ok((signing_input, payload, header, signature))
+/// The parts of a compact serialization, as they are written.
+#[derive(Debug)]
+struct Parts<'a> {
+    /// Header and payload, with the dot between them.
+    signing_input: &'a str,
+    header: &'a str,
+    payload: &'a str,
+    signature: &'a str,
 }
 
-fn decoded(signature: &str) -> Result<Vec<u8>, JwsError> {
-    let signature = base64url::decode(signature).map_err(|_| JwsError::Encoding("signature"))?;
-    if signature.is_empty() { Err(JwsError::Unsigned) } else { Ok(signature) }
+impl<'a> Parts<'a> {
+    fn of(token: &'a str) -> Result<Self, JwsError> {
+        if token.len() > MAX_TOKEN {
+            return Err(JwsError::TokenTooLong);
+        }
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(JwsError::NotCompact)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(JwsError::NotCompact)?;
+        if payload.contains('.') {
+            return Err(JwsError::NotCompact);
+        }
+        Ok(Self { signing_input, header, payload, signature })
+    }
+
+    /// What jwt-compact reads of it, with no more in the header than is understood here. A parameter that is not
+    /// understood must be ignored (RFC 7515 section 4), and jwt-compact refuses a token over the form of `jku`, `x5u`,
+    /// `x5t` and `cty`: some issuers write `"cty":"JWT"` where the payload is claims.
+    fn untrusted(&self, understood: &Header) -> Result<UntrustedToken<'static>, JwsError> {
+        // Nothing but strings, so nothing can fail.
+        let header = base64url::encode(&serde_json::to_vec(understood).unwrap_or_default());
+        let token = format!("{header}.{}.{}", self.payload, self.signature);
+        let token = UntrustedToken::new(&token).map_err(|error| self.refusal(&error))?;
+        if token.signature_bytes().is_empty() { Err(JwsError::Unsigned) } else { Ok(token.into_owned()) }
+    }
+
+    fn refusal(&self, error: &ParseError) -> JwsError {
+        match error {
+            ParseError::InvalidBase64Encoding if base64url::decode(self.signature).is_err() => {
+                JwsError::Encoding("signature")
+            }
+            ParseError::InvalidBase64Encoding => JwsError::Encoding("payload"),
+            ParseError::InvalidTokenStructure => JwsError::NotCompact,
+            _ => JwsError::Header,
+        }
+    }
+
+    /// The claims, of which the last counts where a name is there twice (RFC 7519 section 4).
+    fn claims(&self) -> Result<Map<String, Value>, JwsError> {
+        let payload = base64url::decode(self.payload).map_err(|_| JwsError::Encoding("payload"))?;
+        json::object(&payload).ok_or(JwsError::Payload)
+    }
 }
 
 /// Checks a token that is signed with a secret of the two parties' (RFC 7518 section 3.2). Whoever calls this has
 /// it from the configuration that the secret signs tokens; a header that says another algorithm is refused.
 pub fn verify_hs256(token: &str, secret: &Secret) -> Result<VerifiedPayload, JwsError> {
-    let (signing_input, payload, header, signature) = parts(token)?;
-    let header = Header::parse(header)?;
+    let parts = Parts::of(token)?;
+    let header = Header::parse(parts.header)?;
     if header.alg != "HS256" {
         return Err(JwsError::NotHs256);
     }
-    let signature = decoded(signature)?;
+    let token = parts.untrusted(&header)?;
     // Asked of another length, jwt-compact would panic.
-    if signature.len() != HS256_LENGTH {
+    if token.signature_bytes().len() != HS256_LENGTH {
         return Err(JwsError::Signature);
     }
-    let signature = Hs256Signature::try_from_slice(&signature).map_err(|_| JwsError::Signature)?;
-    if !Hs256.verify_signature(&signature, &hs256_key(secret), signing_input.as_bytes()) {
+    let signature =
+        Hs256Signature::try_from_slice(token.signature_bytes()).map_err(|_| JwsError::Signature)?;
+    if !Hs256.verify_signature(&signature, &hs256_key(secret), parts.signing_input.as_bytes()) {
         return Err(JwsError::Signature);
     }
-    Ok(VerifiedPayload { claims: claims(payload)?, algorithm: None, typ: header.typ })
+    Ok(VerifiedPayload { claims: parts.claims()?, algorithm: None, typ: token.header().token_type.clone() })
 }
 
-/// Makes a compact serialization of `claims` that is signed with a secret of the two parties'.
+/// Makes a compact serialization of `claims`, a JSON object, that is signed with a secret of the two parties'.
 pub fn sign_hs256(claims: &Value, secret: &Secret) -> String {
-    let header = base64url::encode(br#"{"alg":"HS256","typ":"JWT"}"#);
-    let signing_input = format!("{header}.{}", base64url::encode(claims.to_string().as_bytes()));
-    let signature = Hs256.sign(&hs256_key(secret), signing_input.as_bytes());
-    format!("{signing_input}.{}", base64url::encode(&signature.as_bytes()))
+    let header = jwt_compact::Header::empty().with_token_type("JWT");
+    // An object has strings for names, so nothing can fail.
+    Hs256.token(&header, &Claims::new(claims), &hs256_key(secret)).unwrap_or_default()
 }
 
 /// A key of any length will do (RFC 2104 section 2).
@@ -218,11 +258,11 @@ pub async fn verify<C: Crypto>(
 ) -> Result<VerifiedPayload, JwsError> {
     let mut unusable = None;
     for key in candidates(jws, keys, accepted)? {
-        let message = jws.signing_input.as_bytes();
-        match crypto.verify(jws.algorithm, key, message, &jws.signature).await {
+        let (message, signature) = (jws.parts.signing_input.as_bytes(), jws.token.signature_bytes());
+        match crypto.verify(jws.algorithm, key, message, signature).await {
             Ok(true) => {
-                let (algorithm, typ) = (Some(jws.algorithm), jws.typ.clone());
-                return Ok(VerifiedPayload { claims: claims(jws.payload)?, algorithm, typ });
+                let (algorithm, typ) = (Some(jws.algorithm), jws.token.header().token_type.clone());
+                return Ok(VerifiedPayload { claims: jws.parts.claims()?, algorithm, typ });
             }
             Ok(false) => {}
             Err(error) => unusable = Some(error),
@@ -243,8 +283,8 @@ fn candidates<'k>(
     let mut is_named = false;
     let mut fitting = Vec::new();
     for key in keys.keys() {
-        if jws.kid.is_none() || key.kid() == jws.kid() {
-            is_named = jws.kid.is_some();
+        if jws.kid().is_none() || key.kid() == jws.kid() {
+            is_named = jws.kid().is_some();
             if key.algorithms().contains(&jws.algorithm) {
                 fitting.push(key);
             }
@@ -256,11 +296,6 @@ fn candidates<'k>(
         0 => Err(JwsError::UnknownKey),
         n => Err(JwsError::TooManyCandidates(n)),
     }
-}
-
-fn claims(payload: &str) -> Result<Map<String, Value>, JwsError> {
-    let payload = base64url::decode(payload).map_err(|_| JwsError::Encoding("payload"))?;
-    json::object(&payload).ok_or(JwsError::Payload)
 }
 
 /// Why a token's signature was not accepted.
@@ -316,6 +351,8 @@ pub enum JwsError {
     Payload,
 }
 
+/// What is understood of a header.
+#[derive(Serialize)]
 struct Header {
     alg: String,
     kid: Option<String>,
@@ -341,6 +378,9 @@ impl Header {
         Ok(Self { alg: alg.to_owned(), kid, typ: header.typ() })
     }
 }
+
+#[cfg(test)]
+mod differential;
 
 #[cfg(test)]
 mod tests {
