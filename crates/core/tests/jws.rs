@@ -3,30 +3,23 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 
-#[path = "support/signature.rs"]
-mod signature;
-
 use std::cell::Cell;
 use std::pin::pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use serde_json::{Value, json};
-use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::jose::base64url;
 use vestibule_core::jose::crypto::{Crypto, KeyError};
 use vestibule_core::jose::jwk::{Jwk, JwkSet};
 use vestibule_core::jose::jws::{Algorithm, JwsError, UnverifiedJws, VerifiedPayload, verify};
 use vestibule_core::jose::sign::{PrivateKey, sign};
-use vestibule_core::platform::{BodyError, Forward, ForwardError, Level, Platform, StoreError};
+use vestibule_core::jose::software;
 use vestibule_core::secret::Secret;
-use vestibule_core::time::Timestamp;
 
-/// A platform that checks signatures, counts how often, and does nothing else.
-#[derive(Clone, Default)]
+/// Signatures in software, and how many were checked.
+#[derive(Default)]
 struct Signatures {
-    checked: Rc<Cell<usize>>,
+    checked: Cell<usize>,
 }
 
 impl Crypto for Signatures {
@@ -38,7 +31,7 @@ impl Crypto for Signatures {
         signature: &[u8],
     ) -> Result<bool, KeyError> {
         self.checked.set(self.checked.get() + 1);
-        signature::verify(algorithm, key, message, signature)
+        software::verify(algorithm, key, message, signature)
     }
 
     async fn sign(
@@ -47,64 +40,11 @@ impl Crypto for Signatures {
         algorithm: Algorithm,
         message: &[u8],
     ) -> Result<Vec<u8>, KeyError> {
-        signature::sign(key, algorithm, message)
+        software::sign(key, algorithm, message)
     }
 
-    async fn public_key(&self, key: &PrivateKey, _: Algorithm) -> Result<Jwk, KeyError> {
-        signature::public_key(key)
-    }
-}
-
-impl Platform for Signatures {
-    type Body = ();
-    type Upstreamed = ();
-
-    fn now(&self) -> Timestamp {
-        unreachable!("a signature has no time")
-    }
-
-    fn fill_random(&self, _: &mut [u8]) {
-        unreachable!("checking a signature takes no dice")
-    }
-
-    fn log(&self, _: Level, _: &Value) {
-        unreachable!("nothing is logged here")
-    }
-
-    async fn read_body(&self, (): (), _: usize) -> Result<Vec<u8>, BodyError> {
-        unreachable!("there is no body")
-    }
-
-    async fn fetch(&self, _: FetchRequest) -> Result<FetchResponse, FetchError> {
-        unreachable!("no key is fetched, whatever a header says")
-    }
-
-    async fn forward(&self, _: Forward<'_>, (): ()) -> Result<(), ForwardError> {
-        unreachable!("nothing is forwarded")
-    }
-
-    async fn sleep(&self, _: Duration) {
-        unreachable!("nobody waits")
-    }
-
-    async fn to_the_end<T: 'static>(&self, _: impl Future<Output = T> + 'static) -> T {
-        unreachable!("nothing outlives its request")
-    }
-
-    fn location(&self) -> String {
-        unreachable!("a signature is the same everywhere")
-    }
-
-    async fn read_store(&self, _: &str) -> Result<Option<String>, StoreError> {
-        unreachable!("nothing is stored")
-    }
-
-    async fn write_store(&self, _: &str, _: &str, _: Duration) -> Result<(), StoreError> {
-        unreachable!("nothing is stored")
-    }
-
-    async fn call_lease_object(&self, _: &str, _: &str) -> Result<String, StoreError> {
-        unreachable!("there is no lease")
+    async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
+        software::public_key(key, algorithm)
     }
 }
 

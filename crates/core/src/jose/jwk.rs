@@ -72,6 +72,12 @@ impl Jwk {
         serde_json::to_value(&self.public).unwrap_or_default()
     }
 
+    /// The key as jwt-compact has it.
+    #[cfg(feature = "software-crypto")]
+    pub(super) fn public(&self) -> &JsonWebKey<'static> {
+        &self.public
+    }
+
     /// Its thumbprint (RFC 7638) with SHA-256, which may be its `kid` (RFC 7638 section 4).
     pub fn thumbprint(&self) -> String {
         // jwt-compact writes what is hashed; the hash is that of all else here, of another version than its own.

@@ -13,6 +13,8 @@ pub mod jwk;
 pub mod jws;
 pub mod kdf;
 pub mod sign;
+#[cfg(feature = "software-crypto")]
+pub mod software;
 pub(crate) mod times;
 
 use serde_json::{Map, Value};

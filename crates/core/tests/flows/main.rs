@@ -13,8 +13,6 @@
 mod clockwork;
 #[path = "../support/rotation.rs"]
 mod rotation;
-#[path = "../support/signature.rs"]
-mod signature;
 #[path = "../support/store.rs"]
 mod store;
 

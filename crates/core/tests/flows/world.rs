@@ -22,6 +22,7 @@ use vestibule_core::jose::crypto::{Crypto, KeyError};
 use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
+use vestibule_core::jose::software;
 use vestibule_core::platform::{BodyError, Forward, ForwardError, Level, Platform, StoreError};
 use vestibule_core::reply::Reply;
 use vestibule_core::time::Timestamp;
@@ -271,7 +272,7 @@ impl Crypto for Stage {
         message: &[u8],
         signature: &[u8],
     ) -> Result<bool, KeyError> {
-        crate::signature::verify(algorithm, key, message, signature)
+        software::verify(algorithm, key, message, signature)
     }
 
     async fn sign(
@@ -280,11 +281,11 @@ impl Crypto for Stage {
         algorithm: Algorithm,
         message: &[u8],
     ) -> Result<Vec<u8>, KeyError> {
-        crate::signature::sign(key, algorithm, message)
+        software::sign(key, algorithm, message)
     }
 
-    async fn public_key(&self, key: &PrivateKey, _: Algorithm) -> Result<Jwk, KeyError> {
-        crate::signature::public_key(key)
+    async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
+        software::public_key(key, algorithm)
     }
 }
 

@@ -17,8 +17,6 @@
 mod api;
 #[path = "../support/clockwork.rs"]
 mod clockwork;
-#[path = "../support/signature.rs"]
-mod signature;
 #[path = "../support/store.rs"]
 mod store;
 #[path = "../flows/world.rs"]

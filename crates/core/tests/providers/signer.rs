@@ -9,9 +9,9 @@ use sha2::Sha256;
 use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
+use vestibule_core::jose::software;
 use vestibule_core::secret::Secret;
 
-use crate::signature;
 
 const KEYS: &str = include_str!("../vectors/private-keys.json");
 
@@ -26,7 +26,7 @@ pub fn sign(alg: &str, claims: &Value, client_secret: &str) -> String {
     } else {
         let algorithm = Algorithm::from_name(alg).unwrap_or_else(|| panic!("nobody here signs with {alg}"));
         let key = PrivateKey::from_pem(&Secret::new(pem(alg))).unwrap();
-        signature::sign(&key, algorithm, input.as_bytes()).unwrap()
+        software::sign(&key, algorithm, input.as_bytes()).unwrap()
     };
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
@@ -61,7 +61,7 @@ pub fn open(token: &str, alg: &str) -> Option<(Value, Value)> {
         p256::ecdsa::VerifyingKey::from(public).verify(input.as_bytes(), &signature).is_ok()
     } else {
         let public = Jwk::parse(&jwk(alg)).ok()?;
-        signature::verify(Algorithm::from_name(alg)?, &public, input.as_bytes(), &signature).ok()?
+        software::verify(Algorithm::from_name(alg)?, &public, input.as_bytes(), &signature).ok()?
     };
     is_good.then_some((read(header)?, read(claims)?))
 }

@@ -1,0 +1,245 @@
+//! [`Crypto`] in Rust, for runtimes that have no cryptography of their own: ES256, EdDSA and RSA by jwt-compact, ES384,
+//! which it does not have, by `p384`. Held together with WebCrypto by the tokens in `tests/vectors/jws.json`.
+//!
+//! Arithmetic with an RSA private key does not take the same time for every key (RUSTSEC-2023-0071), though it is
+//! blinded: whoever can measure many signatures closely should not be given the time of RSA ones. Checking is not
+//! concerned, and neither are the curves.
+
+use std::fmt::Display;
+
+use ed25519_compact::{KeyPair, Seed};
+use jwt_compact::alg::{Ed25519, Es256, Rsa, RsaPrivateKey};
+use jwt_compact::jwk::JsonWebKey;
+use jwt_compact::{Algorithm as _, AlgorithmSignature};
+use p384::ecdsa::signature::{Signer, Verifier};
+use p384::pkcs8::{DecodePrivateKey, PrivateKeyInfo};
+
+use super::crypto::{Crypto, KeyError};
+use super::jwk::Jwk;
+use super::jws::Algorithm;
+use super::sign::PrivateKey;
+
+/// Signatures by the functions of this module, which wait for nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SoftwareCrypto;
+
+impl Crypto for SoftwareCrypto {
+    async fn verify(
+        &self,
+        algorithm: Algorithm,
+        key: &Jwk,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, KeyError> {
+        verify(algorithm, key, message, signature)
+    }
+
+    async fn sign(
+        &self,
+        key: &PrivateKey,
+        algorithm: Algorithm,
+        message: &[u8],
+    ) -> Result<Vec<u8>, KeyError> {
+        sign(key, algorithm, message)
+    }
+
+    async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
+        public_key(key, algorithm)
+    }
+}
+
+/// [`Crypto::verify`], at once.
+///
+/// The `rsa` crate takes moduli of 4096 bits at most; larger ones are a [`KeyError`] here, unlike with WebCrypto.
+pub fn verify(algorithm: Algorithm, key: &Jwk, message: &[u8], signature: &[u8]) -> Result<bool, KeyError> {
+    if !key.algorithms().contains(&algorithm) {
+        return Err(unusable(OTHER_ALGORITHMS));
+    }
+    match algorithm {
+        Algorithm::Es256 => verify_with(&Es256, key, message, signature),
+        Algorithm::EdDsa => verify_with(&Ed25519, key, message, signature),
+        Algorithm::Es384 => verify_es384(key, message, signature),
+        rsa => verify_with(&rsa.name().parse::<Rsa>().map_err(unusable)?, key, message, signature),
+    }
+}
+
+/// [`Crypto::sign`], at once.
+pub fn sign(key: &PrivateKey, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+    Ok(match private(key, algorithm)? {
+        Private::Es256(key) => bytes(&Es256.sign(&key, message)),
+        Private::Es384(key) => {
+            let signature: p384::ecdsa::Signature = key.sign(message);
+            signature.to_bytes().to_vec()
+        }
+        Private::EdDsa(key) => bytes(&Ed25519.sign(&key.sk, message)),
+        Private::Rsa(key) => {
+            let algorithm: Rsa = algorithm.name().parse().map_err(unusable)?;
+            bytes(&algorithm.sign(&key, message))
+        }
+    })
+}
+
+/// [`Crypto::public_key`], at once.
+pub fn public_key(key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
+    private(key, algorithm)?.public()
+}
+
+const OTHER_ALGORITHMS: &str = "the key is for other algorithms";
+
+fn verify_with<A>(algorithm: &A, key: &Jwk, message: &[u8], signature: &[u8]) -> Result<bool, KeyError>
+where
+    A: jwt_compact::Algorithm,
+    A::VerifyingKey: for<'a> TryFrom<&'a JsonWebKey<'a>, Error: Display>,
+{
+    let key = A::VerifyingKey::try_from(key.public()).map_err(unusable)?;
+    // The length comes first: jwt-compact's parsers take it for granted.
+    if A::Signature::LENGTH.is_some_and(|length| length.get() != signature.len()) {
+        return Ok(false);
+    }
+    Ok(A::Signature::try_from_slice(signature)
+        .is_ok_and(|signature| algorithm.verify_signature(&signature, &key, message)))
+}
+
+fn verify_es384(key: &Jwk, message: &[u8], signature: &[u8]) -> Result<bool, KeyError> {
+    let JsonWebKey::EllipticCurve { x, y, .. } = key.public() else {
+        return Err(unusable(OTHER_ALGORITHMS));
+    };
+    // SEC 1 section 2.3.3, uncompressed.
+    let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(&[&[4], &x[..], &y[..]].concat());
+    let key = key.map_err(unusable)?;
+    let signature = p384::ecdsa::Signature::from_slice(signature);
+    Ok(signature.is_ok_and(|signature| key.verify(message, &signature).is_ok()))
+}
+
+/// A private key that can be used.
+enum Private {
+    Es256(p256::ecdsa::SigningKey),
+    Es384(p384::ecdsa::SigningKey),
+    EdDsa(KeyPair),
+    Rsa(RsaPrivateKey),
+}
+
+fn private(key: &PrivateKey, algorithm: Algorithm) -> Result<Private, KeyError> {
+    if !key.algorithms().contains(&algorithm) {
+        return Err(unusable(OTHER_ALGORITHMS));
+    }
+    let der = key.expose();
+    let private = match algorithm {
+        Algorithm::Es256 => DecodePrivateKey::from_pkcs8_der(der).map(Private::Es256),
+        Algorithm::Es384 => DecodePrivateKey::from_pkcs8_der(der).map(Private::Es384),
+        Algorithm::EdDsa => return ed25519(der).map(Private::EdDsa),
+        _ => DecodePrivateKey::from_pkcs8_der(der).map(Private::Rsa),
+    };
+    let private = private.map_err(unusable)?;
+    if let Private::Rsa(_) = private {
+        // Whoever checks signatures has to take its size, and jwt-compact would panic where one does not fit.
+        private.public()?;
+    }
+    Ok(private)
+}
+
+/// RFC 8410 section 7: a key in PKCS #8 is an OCTET STRING of the seed.
+fn ed25519(der: &[u8]) -> Result<KeyPair, KeyError> {
+    let info = PrivateKeyInfo::try_from(der).map_err(unusable)?;
+    let [0x04, 0x20, seed @ ..] = info.private_key else { return Err(unusable("it is no Ed25519 key")) };
+    Ok(KeyPair::from_seed(Seed::from_slice(seed).map_err(unusable)?))
+}
+
+impl Private {
+    fn public(&self) -> Result<Jwk, KeyError> {
+        match self {
+            Self::Es256(key) => published(&key.verifying_key().into()),
+            Self::Es384(key) => {
+                let point = key.verifying_key().to_encoded_point(false);
+                let coordinate = |bytes: Option<&p384::FieldBytes>| {
+                    bytes.map(|bytes| bytes.to_vec().into()).ok_or_else(|| unusable("it is no point"))
+                };
+                let (x, y) = (coordinate(point.x())?, coordinate(point.y())?);
+                published(&JsonWebKey::EllipticCurve { curve: "P-384".into(), x, y, secret: None })
+            }
+            Self::EdDsa(key) => published(&JsonWebKey::from(&key.pk)),
+            Self::Rsa(key) => published(&JsonWebKey::from(&key.to_public_key())),
+        }
+    }
+}
+
+fn published(key: &JsonWebKey<'_>) -> Result<Jwk, KeyError> {
+    Jwk::parse(&serde_json::to_value(key).map_err(unusable)?).map_err(unusable)
+}
+
+fn bytes(signature: &impl AlgorithmSignature) -> Vec<u8> {
+    signature.as_bytes().into_owned()
+}
+
+fn unusable(error: impl Display) -> KeyError {
+    KeyError(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jose::base64url;
+    use crate::secret::Secret;
+
+    /// RFC 8410 section 10.3: the seed alone.
+    const ED25519: &str = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC";
+    /// The same key there, with an attribute and the public key.
+    const ED25519_WITH_PUBLIC: &str = "MHICAQEwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\
+                                       oB8wHQYKKoZIhvcNAQkJFDEPDA1DdXJkbGUgQ2hhaXJzgSEAGb9ECWmEzf6FQbrB\
+                                       Z9w7lshQhqowtrbLDFw4rXAxZuE=";
+    /// A modulus of 512 bits, which no signature of RS512 fits in.
+    const RSA_512: &str = "MIIBVQIBADANBgkqhkiG9w0BAQEFAASCAT8wggE7AgEAAkEAtah6FcKrjrYJpg0z\
+                           66v3e02ertC/xMsiNVhddL/HXZGcG5I4pSOK+unEnjCKXlkcJWmNGgrmakXHObHe\
+                           RPt7hQIDAQABAkBhY3xoNCCDdwZ/Nm7SdzRLr5ZWBGX7HCgvzzrzP2mjuGc/nDsa\
+                           9ShSHKnRiM7F0xcrTHicvS2QMR+3kyFzdPphAiEA7pGGrWp/o8L4BzrWriKxi6HH\
+                           jsl4SmOZUis+lRz91DkCIQDC7m48va4o/SqyRnTtHEndP9ogdqqX6BxDriDMeIWZ\
+                           rQIhAJdxlEAT4jEP/KmCRXPHnFOagHb5GD6I2XSa9SBthgipAiEAwgxIgP7x2Kvt\
+                           TPsGeuOmRDHEGn0G5aGSQW2eCO4RUSECIGh7oP/HuDB7K7QouSKT0aDOLs5dz3zy\
+                           xUHDu5+kzFJ5";
+
+    fn key(body: &str) -> PrivateKey {
+        let pem = format!("-----BEGIN PRIVATE KEY-----{body}-----END PRIVATE KEY-----");
+        PrivateKey::from_pem(&Secret::new(pem)).unwrap()
+    }
+
+    #[test]
+    fn an_ed25519_key_is_its_seed_whatever_follows_it() {
+        for body in [ED25519, ED25519_WITH_PUBLIC] {
+            let public = public_key(&key(body), Algorithm::EdDsa).unwrap();
+            let JsonWebKey::KeyPair { x, .. } = public.public() else { panic!("{public:?}") };
+            assert_eq!(base64url::encode(x), "Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE");
+            let signature = sign(&key(body), Algorithm::EdDsa, b"m").unwrap();
+            assert!(verify(Algorithm::EdDsa, &public, b"m", &signature).unwrap());
+            assert!(!verify(Algorithm::EdDsa, &public, b"n", &signature).unwrap());
+        }
+    }
+
+    #[test]
+    fn an_rsa_key_that_nobody_may_accept_signs_nothing() {
+        let key = key(RSA_512);
+        for &algorithm in key.algorithms() {
+            assert!(sign(&key, algorithm, b"m").is_err(), "{algorithm:?}");
+            assert!(public_key(&key, algorithm).is_err(), "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn algorithm_and_key_confusion_a_key_checks_no_other_algorithm_even_if_asked() {
+        let public = public_key(&PrivateKey::p256(&[7; 32]).unwrap(), Algorithm::Es256).unwrap();
+        for algorithm in Algorithm::ALL.into_iter().filter(|algorithm| *algorithm != Algorithm::Es256) {
+            assert!(verify(algorithm, &public, b"m", &[0; 64]).is_err(), "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn a_signature_of_another_length_is_wrong_and_no_error() {
+        let key = PrivateKey::p256(&[7; 32]).unwrap();
+        let public = public_key(&key, Algorithm::Es256).unwrap();
+        let signature = sign(&key, Algorithm::Es256, b"m").unwrap();
+        for length in [0, 1, 63, 65, 96] {
+            let mut other = signature.clone();
+            other.resize(length, 0);
+            assert_eq!(verify(Algorithm::Es256, &public, b"m", &other), Ok(false), "{length}");
+        }
+    }
+}
