@@ -73,6 +73,9 @@ impl Method {
 }
 
 /// A request's URL, split into the parts that decisions need and otherwise byte for byte as it came.
+///
+/// It is no [`Url`](super::url::Url), whose parser resolves dot segments and encodes: the path that rules are matched
+/// against has to be the path that is forwarded. Splitting is also all that a request needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestUrl {
     /// Whether the scheme is `https`.
