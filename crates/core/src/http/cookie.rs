@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::http::origin::CookieDomain;
+use crate::http::percent;
 use crate::time::Timestamp;
 
 /// More cookies than this are not looked at. Browsers keep at most 180 for a site, so a request with more
@@ -183,15 +184,12 @@ fn decode(value: &str) -> String {
     if !value.contains('%') {
         return value.to_owned();
     }
-    super::percent::decode(value).unwrap_or_else(|| value.to_owned())
+    percent::decode(value).unwrap_or_else(|| value.to_owned())
 }
 
-/// `encodeURIComponent` (ECMA-262 section 19.2.6.4).
+/// `encodeURIComponent`.
 fn encode(value: &str) -> String {
-    super::percent::encode(value, |b| {
-        b.is_ascii_alphanumeric()
-            || matches!(b, b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')')
-    })
+    percent::encode(value, percent::URI_COMPONENT)
 }
 
 #[cfg(test)]

@@ -91,8 +91,7 @@ fn filled(template: &Template, find: &dyn Fn(&DataPath) -> Option<Value>) -> Res
         let text = find(path).as_ref().and_then(scalar_text).filter(|text| !text.is_empty())?;
         // What a path would be cleaned of is no piece of one.
         let is_piece = text != "." && text != "..";
-        let keep = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
-        is_piece.then(|| Value::from(percent::encode(&text, keep)))
+        is_piece.then(|| Value::from(percent::encode(&text, percent::RESERVED)))
     };
     match template.paths().find(|path| piece(path).is_none()) {
         Some(path) => Err(UserinfoError::Unfit(format!("the token response has nothing fit at {path}"))),
