@@ -4,23 +4,23 @@
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::api::ApiError;
-use crate::api::form::FormRefused;
-use crate::api::login::{DEFAULT_CODE, Refused};
-use crate::http::client::FetchError;
-use crate::http::form::Duplicate;
-use crate::jose::jws::JwsError;
-use crate::oauth::access_token::AccessTokenError;
-use crate::oauth::authorize::{ParameterRefused, ResponseRefused};
-use crate::oauth::discovery::DiscoveryError;
-use crate::oauth::id_token::IdTokenError;
-use crate::oauth::jwks::JwksError;
-use crate::oauth::token::TokenError;
-use crate::oauth::userinfo::UserinfoError;
-use crate::outbound::UnfitHeader;
 use crate::platform::{BodyError, Level};
 use crate::session::csrf::CsrfMismatch;
 use crate::session::transaction::TransactionError;
+use vestibule_oidc::credentials::ApiError;
+use vestibule_oidc::credentials::form::FormRefused;
+use vestibule_oidc::credentials::login::{DEFAULT_CODE, Refused};
+use vestibule_oidc::http::client::FetchError;
+use vestibule_oidc::http::form::Duplicate;
+use vestibule_oidc::jose::jws::JwsError;
+use vestibule_oidc::oauth::access_token::AccessTokenError;
+use vestibule_oidc::oauth::authorize::{ParameterRefused, ResponseRefused};
+use vestibule_oidc::oauth::discovery::DiscoveryError;
+use vestibule_oidc::oauth::id_token::IdTokenError;
+use vestibule_oidc::oauth::jwks::JwksError;
+use vestibule_oidc::oauth::token::TokenError;
+use vestibule_oidc::oauth::userinfo::UserinfoError;
+use vestibule_oidc::outbound::UnfitHeader;
 
 /// Why an auth route could not do what was asked of it.
 #[derive(Debug, Error)]

@@ -16,10 +16,10 @@ use crate::guard::matcher::Reading;
 use crate::guard::path::{CanonicalPath, PathRefused};
 use crate::guard::route::Route;
 use crate::guard::rules::{Decided, Matched, Objection, Verdict};
-use crate::http::headers::Headers;
-use crate::http::origin::Origin;
-use crate::http::request::{Method, Request};
 use crate::upstream::Target;
+use vestibule_oidc::http::headers::Headers;
+use vestibule_oidc::http::origin::Origin;
+use vestibule_oidc::http::request::{Method, Request};
 
 /// What becomes of `request` where the session has these claims; `None` is somebody who is signed out.
 pub fn explain<'a>(

@@ -13,12 +13,12 @@ use crate::flow::{
     session, sign_in, sign_out, verify,
 };
 use crate::guard::path::CanonicalPath;
-use crate::http::form::Params;
-use crate::http::request::{Method, Request};
-use crate::http::response::Response;
 use crate::platform::{Level, Platform};
 use crate::reply::Reply;
 use crate::session::dialect::Dialect;
+use vestibule_oidc::http::form::Params;
+use vestibule_oidc::http::request::{Method, Request};
+use vestibule_oidc::http::response::Response;
 
 /// How large the body of an auth route may be: room for every field of a form, and for a provider's form
 /// post; nothing that a person fills in is larger.

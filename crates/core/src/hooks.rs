@@ -48,9 +48,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::guard::decision::Decision;
-use crate::http::request::Request;
-use crate::http::return_to::{ReturnPolicy, TrustedUrl};
 use crate::session::claims::Session;
+use vestibule_oidc::http::request::Request;
+use vestibule_oidc::http::return_to::{ReturnPolicy, TrustedUrl};
 
 /// What an app decides. Pass an implementation to [`crate::Vestibule::with_hooks`].
 #[allow(async_fn_in_trait, reason = "no executor of ours moves these futures between threads")]

@@ -11,6 +11,7 @@
 //! Whoever wins leaves the tokens that followed, sealed, where whoever held the old ones finds them: the losers,
 //! and a browser that never got the answer and comes back days later.
 
+mod any;
 pub(crate) mod flights;
 pub mod kind;
 pub(crate) mod kv;
@@ -22,17 +23,17 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::jose::base64url;
-use crate::jose::kdf::Keyring;
-use crate::lease::kind::LeaseKind;
+pub(crate) use self::any::AnyLease;
 use crate::platform::{Platform, StoreError, within};
-use crate::secret::Secret;
 use crate::session::claims::Session;
 use crate::session::dialect::Dialect;
 use crate::session::policy::Sealing;
 use crate::session::seal;
 use crate::session::successor::Successor;
-use crate::time::Timestamp;
+use vestibule_oidc::jose::base64url;
+use vestibule_oidc::jose::kdf::Keyring;
+use vestibule_oidc::secret::Secret;
+use vestibule_oidc::time::Timestamp;
 
 /// How long whoever won has, from taking the lease to leaving the successor: a token endpoint's ten seconds and
 /// what is around them. Afterwards it counts as dead.
@@ -191,89 +192,6 @@ pub(crate) trait Lease {
 
     /// Whether what [`look_again`](Self::look_again) does not find is not there.
     fn is_certain(&self) -> bool;
-}
-
-/// The lease that the configuration asks for.
-pub(crate) enum AnyLease<'a, P: Platform> {
-    Alone,
-    Kv(kv::Kv<'a, P>),
-    Object(object::Object<'a, P>),
-}
-
-impl<'a, P: Platform> AnyLease<'a, P> {
-    pub(crate) fn new(kind: LeaseKind, sealing: Sealing<'a>, platform: &'a P) -> Self {
-        match kind {
-            LeaseKind::None => Self::Alone,
-            LeaseKind::Kv => Self::Kv(kv::Kv::new(sealing, platform)),
-            LeaseKind::DurableObject => Self::Object(object::Object { sealing, platform }),
-        }
-    }
-}
-
-impl<P: Platform> Lease for AnyLease<'_, P> {
-    async fn take(&self, name: &Name, owner: &str) -> Result<Taken, StoreError> {
-        match self {
-            Self::Alone => Ok(Taken::Yours),
-            Self::Kv(lease) => lease.take(name, owner).await,
-            Self::Object(lease) => lease.take(name, owner).await,
-        }
-    }
-
-    async fn look(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError> {
-        match self {
-            Self::Alone => Ok(None),
-            Self::Kv(lease) => lease.look(name).await,
-            Self::Object(lease) => lease.look(name).await,
-        }
-    }
-
-    async fn look_again(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError> {
-        match self {
-            Self::Alone => Ok(None),
-            Self::Kv(lease) => lease.look_again(name).await,
-            Self::Object(lease) => lease.look_again(name).await,
-        }
-    }
-
-    async fn leave(&self, name: &Name, owner: &str, successor: &Successor) -> Result<(), StoreError> {
-        match self {
-            Self::Alone => Ok(()),
-            Self::Kv(lease) => lease.leave(name, owner, successor).await,
-            Self::Object(lease) => lease.leave(name, owner, successor).await,
-        }
-    }
-
-    async fn give_back(&self, name: &Name, owner: &str) -> Result<(), StoreError> {
-        match self {
-            Self::Alone => Ok(()),
-            Self::Kv(lease) => lease.give_back(name, owner).await,
-            Self::Object(lease) => lease.give_back(name, owner).await,
-        }
-    }
-
-    async fn sign_out(&self, sid: &str) -> Result<(), StoreError> {
-        match self {
-            Self::Alone => Ok(()),
-            Self::Kv(lease) => lease.sign_out(sid).await,
-            Self::Object(lease) => lease.sign_out(sid).await,
-        }
-    }
-
-    async fn is_signed_out(&self, sid: &str) -> Result<bool, StoreError> {
-        match self {
-            Self::Alone => Ok(false),
-            Self::Kv(lease) => lease.is_signed_out(sid).await,
-            Self::Object(lease) => lease.is_signed_out(sid).await,
-        }
-    }
-
-    fn is_certain(&self) -> bool {
-        match self {
-            Self::Alone => false,
-            Self::Kv(lease) => lease.is_certain(),
-            Self::Object(lease) => lease.is_certain(),
-        }
-    }
 }
 
 /// What the store answers, or that it did not in time.

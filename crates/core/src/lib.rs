@@ -16,27 +16,21 @@
 //! matches. Whatever touches the world goes through [`platform::Platform`], which each runtime implements; nothing
 //! here knows JavaScript.
 
-pub mod api;
 pub mod config;
-pub mod data;
 pub mod error;
 pub mod explain;
 mod flow;
 pub mod guard;
 mod handle;
 pub mod hooks;
-pub mod http;
-pub mod jose;
-pub mod json;
 pub mod lease;
-pub mod oauth;
-pub mod outbound;
 pub mod platform;
-pub mod providers;
 pub mod reply;
-pub mod secret;
 pub mod session;
-pub mod time;
 pub mod upstream;
+
+pub use vestibule_oidc::{
+    credentials as api, data, http, jose, json, oauth, outbound, presets as providers, secret, time,
+};
 
 pub use crate::flow::vestibule::Vestibule;

@@ -10,14 +10,14 @@ use std::time::Duration;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::http::changes::Changes;
-use crate::http::client::{FetchError, FetchRequest, FetchResponse};
-use crate::http::request::Request;
-use crate::jose::base64url;
-use crate::jose::crypto::Crypto;
 use crate::reply::Reply;
-use crate::time::Timestamp;
 use crate::upstream::Target;
+use vestibule_oidc::http::changes::Changes;
+use vestibule_oidc::http::client::{FetchError, FetchRequest, FetchResponse};
+use vestibule_oidc::http::request::Request;
+use vestibule_oidc::jose::base64url;
+use vestibule_oidc::jose::crypto::Crypto;
+use vestibule_oidc::time::Timestamp;
 
 /// The runtime around a request. Futures need not be `Send`: a Worker's isolate has one thread.
 ///

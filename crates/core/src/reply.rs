@@ -1,7 +1,7 @@
 //! What [`crate::Vestibule::handle`] gives back for the platform to send.
 
-use crate::http::cookie::SetCookie;
-use crate::http::response::Response;
+use vestibule_oidc::http::cookie::SetCookie;
+use vestibule_oidc::http::response::Response;
 
 /// The answer to a request.
 #[derive(Debug)]

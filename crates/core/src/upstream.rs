@@ -1,9 +1,9 @@
 //! Where requests go that may pass, and what the server there is told.
 
-use crate::data::DataPath;
-use crate::http::origin::HostPattern;
-use crate::http::request::RequestUrl;
-use crate::http::url::Url;
+use vestibule_oidc::data::DataPath;
+use vestibule_oidc::http::origin::HostPattern;
+use vestibule_oidc::http::request::RequestUrl;
+use vestibule_oidc::http::url::Url;
 
 /// Where the requests of one host go, and with what.
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ const HEAD: &str = "\
 
 Every provider that Auth.js has for OAuth 2 and OpenID Connect is here as a preset: `id = \"github\"` is the whole of its
 configuration, and its secrets have the names that Auth.js gives them. This page is made from the table
-(`crates/core/src/providers/presets.json`, and `presets.notes.json` beside it); `docs/configuration-oauth.md` says what else a provider's table can say, which is all
+(`crates/oidc/src/presets/presets.json`, and `presets.notes.json` beside it); `docs/configuration-oauth.md` says what else a provider's table can say, which is all
 that a preset can.
 
 The callback URL to register at the provider is `https://HOST/BASE_PATH/callback/ID`, here with `/auth` for the base
@@ -38,7 +38,7 @@ fn the_document_says_what_the_table_says() {
 }
 
 fn document() -> String {
-    let notes = include_str!("../src/providers/presets.notes.json");
+    let notes = include_str!("../../oidc/src/presets/presets.notes.json");
     let notes: Map<String, Value> = serde_json::from_str(notes).unwrap();
     let mut text = HEAD.to_owned();
     for id in providers::ids() {

@@ -33,7 +33,7 @@ struct Layers {
 
 const CRATES: &[Layers] = &[
     Layers {
-        source: "crates/core/src",
+        source: "crates/oidc/src",
         rooms: Some(&[
             "secret",
             "time",
@@ -43,22 +43,18 @@ const CRATES: &[Layers] = &[
             "jose",
             "outbound",
             "oauth",
-            "api",
-            "providers",
-            "session",
-            "upstream",
-            "guard",
-            "reply",
-            "platform",
-            "lease",
-            "hooks",
-            "error",
-            "config",
-            "flow",
-            "handle",
-            "explain",
+            "credentials",
+            "presets",
         ]),
-        without_circles: false,
+        without_circles: true,
+    },
+    Layers {
+        source: "crates/core/src",
+        rooms: Some(&[
+            "session", "upstream", "guard", "reply", "platform", "lease", "hooks", "error", "config", "flow",
+            "handle", "explain",
+        ]),
+        without_circles: true,
     },
     Layers { source: "src", rooms: None, without_circles: true },
 ];

@@ -15,7 +15,7 @@ use super::Config;
 use super::place::refuse;
 use super::table::Table;
 use crate::guard::rules::RuleSet;
-use crate::jose::kdf::Keyring;
+use vestibule_oidc::jose::kdf::Keyring;
 
 /// Checks what is written, of which the place knows what could not even be read.
 pub(super) fn check(auth: &Table<'_>) -> Option<Config> {

@@ -8,8 +8,6 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::place::Place;
-
 /// Everything that was found wrong; at least one thing. Written with one line each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<ConfigError>);
@@ -52,8 +50,8 @@ pub(super) struct Problems(Cell<Vec<ConfigError>>);
 
 impl Problems {
     /// Notes what is wrong at a place, and what to do about it.
-    pub(super) fn note(&self, place: &Place<'_>, problem: fmt::Arguments<'_>, mend: fmt::Arguments<'_>) {
-        let (place, problem, mend) = (place.to_string(), fmt::format(problem), fmt::format(mend));
+    pub(super) fn note(&self, place: String, problem: fmt::Arguments<'_>, mend: fmt::Arguments<'_>) {
+        let (problem, mend) = (fmt::format(problem), fmt::format(mend));
         let mut noted = self.0.take();
         noted.push(ConfigError { place, problem, mend });
         self.0.set(noted);
@@ -68,10 +66,9 @@ impl Problems {
     }
 
     /// Whether anything was found wrong at `place` or inside it.
-    pub(super) fn concern(&self, place: &Place<'_>) -> bool {
-        let place = place.to_string();
+    pub(super) fn concern(&self, place: &str) -> bool {
         let is_within = |problem: &ConfigError| {
-            let rest = problem.place.strip_prefix(&place);
+            let rest = problem.place.strip_prefix(place);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
         let noted = self.0.take();

@@ -71,12 +71,12 @@ impl<'a> Place<'a> {
 
     /// Notes what is wrong here: see [`refuse`].
     pub(super) fn note(&self, problem: fmt::Arguments<'_>, mend: fmt::Arguments<'_>) {
-        self.loading.problems.note(self, problem, mend);
+        self.loading.problems.note(self.to_string(), problem, mend);
     }
 
     /// Whether anything was found wrong here or inside.
     pub(super) fn is_refused(&self) -> bool {
-        self.loading.problems.concern(self)
+        self.loading.problems.concern(&self.to_string())
     }
 }
 

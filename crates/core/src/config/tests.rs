@@ -9,16 +9,20 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::guard::decision::Decision;
+use crate::guard::decision::{Decision, DefaultAccess};
 use crate::guard::path::CanonicalPath;
 use crate::guard::rules::{Decided, Deny};
-use crate::http::headers::Headers;
-use crate::http::request::{Method, Request, RequestUrl};
-use crate::http::url::Url;
 use crate::lease::kind::LeaseKind;
-use crate::oauth::provider::ClientAuthMethod;
-use crate::secret::Secret;
+use crate::session::dialect::Dialect;
 use crate::upstream::Target;
+use vestibule_oidc::credentials::provider::CredentialsProvider;
+use vestibule_oidc::data::DataPath;
+use vestibule_oidc::http::headers::Headers;
+use vestibule_oidc::http::origin::Origin;
+use vestibule_oidc::http::request::{Method, Request, RequestUrl};
+use vestibule_oidc::http::url::Url;
+use vestibule_oidc::oauth::provider::{ClientAuthMethod, OAuthProvider};
+use vestibule_oidc::secret::Secret;
 
 /// What is set beside the configuration where a test says nothing else.
 const SECRETS: [(&str, &str); 4] = [

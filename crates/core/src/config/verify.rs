@@ -1,7 +1,7 @@
 //! What `GET BASE_PATH/verify` believes of the proxy that asks.
 
 use crate::guard::told::Told;
-use crate::secret::Secret;
+use vestibule_oidc::secret::Secret;
 
 /// What is believed of a proxy that asks about a request. Nothing, unless the configuration says so.
 #[derive(Clone, Debug, Default)]

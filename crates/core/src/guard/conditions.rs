@@ -6,8 +6,8 @@
 use std::fmt;
 
 use crate::guard::regexp::{self, Groups, Node, Program, RegexpError, RegexpProblem};
-use crate::http::cookie;
-use crate::http::request::Request;
+use vestibule_oidc::http::cookie;
+use vestibule_oidc::http::request::Request;
 
 /// Longer expressions are refused.
 const MAX_LENGTH: usize = 1024;
@@ -102,7 +102,7 @@ impl fmt::Display for Condition {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::request::{Method, RequestUrl};
+    use vestibule_oidc::http::request::{Method, RequestUrl};
 
     fn is_met(source: Source, value: Option<&str>, url: &str, headers: &[(&str, &str)]) -> bool {
         let value =

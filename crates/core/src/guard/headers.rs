@@ -11,11 +11,11 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use crate::http::changes::Changes;
-use crate::http::cookie::{self, SetCookie};
-use crate::http::headers::Headers;
-use crate::http::request::Request;
 use crate::session::names::{is_ours, is_session};
+use vestibule_oidc::http::changes::Changes;
+use vestibule_oidc::http::cookie::{self, SetCookie};
+use vestibule_oidc::http::headers::Headers;
+use vestibule_oidc::http::request::Request;
 
 /// Fields by which some servers choose another path, host, scheme or client than the request has, or by
 /// which a framework tells itself what it has done already. Nobody outside has a right to them.
@@ -258,7 +258,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::http::request::{Method, RequestUrl};
+    use vestibule_oidc::http::request::{Method, RequestUrl};
 
     fn request(fields: &[(&str, &str)]) -> Request {
         Request {

@@ -14,7 +14,7 @@
 
 use thiserror::Error;
 
-use crate::http::percent;
+use vestibule_oidc::http::percent;
 
 /// Longer paths are refused: Cloudflare takes URLs of up to 16 KiB.
 const MAX_LENGTH: usize = 16 * 1024;

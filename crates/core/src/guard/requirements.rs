@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::data::DataPath;
+use vestibule_oidc::data::DataPath;
 
 /// Who may pass.
 #[derive(Clone, Debug)]

@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use crate::data::DataPath;
 use crate::guard::headers::{GuardedNames, Outgoing, field_value};
 use crate::guard::rules::{Rule, RuleSet};
-use crate::http::changes::Changes;
-use crate::http::cookie::SetCookie;
-use crate::http::request::{Method, Request};
 use crate::session::claims::is_of_token;
 use crate::upstream::{Assertion, Target, Upstream};
+use vestibule_oidc::data::DataPath;
+use vestibule_oidc::http::changes::Changes;
+use vestibule_oidc::http::cookie::SetCookie;
+use vestibule_oidc::http::request::{Method, Request};
 
 /// Where a request goes, and with what.
 #[derive(Clone, Copy, Debug)]

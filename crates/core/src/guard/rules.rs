@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::data::DataPath;
 use crate::guard::conditions::Condition;
 use crate::guard::decision::Decision;
 use crate::guard::decision::DefaultAccess;
 use crate::guard::matcher::{FirstSegment, Pattern, Reading};
 use crate::guard::path::CanonicalPath;
 pub use crate::guard::requirements::{Access, ClaimRequirement, ClaimTest, Requirement};
-use crate::http::origin::HostPattern;
-use crate::http::request::{Method, Request};
 use crate::upstream::{Assertion, Target};
+use vestibule_oidc::data::DataPath;
+use vestibule_oidc::http::origin::HostPattern;
+use vestibule_oidc::http::request::{Method, Request};
 
 /// One rule: what it is for, what it asks, and what it changes.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@
 use thiserror::Error;
 
 use crate::guard::headers::VERIFY_SECRET;
-use crate::http::request::{Method, Request, RequestUrl};
+use vestibule_oidc::http::request::{Method, Request, RequestUrl};
 
 /// The header fields in which a proxy tells of the request that it asks about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

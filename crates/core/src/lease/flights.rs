@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::{HELD, Name};
 use crate::platform::{Platform, random_id};
 use crate::session::successor::Successor;
-use crate::time::Timestamp;
+use vestibule_oidc::time::Timestamp;
 
 /// How long what came of a refresh is kept: for the requests that were sent with the old cookie, and so that a
 /// grant that is gone is not asked for with every request.

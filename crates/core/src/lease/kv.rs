@@ -12,11 +12,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{HELD, Lease, Name, SIGNED_OUT, Taken, Theirs, in_time, retained, session_key};
-use crate::json;
 use crate::platform::{Platform, StoreError};
 use crate::session::policy::Sealing;
 use crate::session::successor::Successor;
-use crate::time::Timestamp;
+use vestibule_oidc::json;
+use vestibule_oidc::time::Timestamp;
 
 /// How late a write is seen elsewhere at the latest, and how long a read that found nothing is remembered.
 /// A lease of another location counts as abandoned only after both: until then its successor may exist unseen.

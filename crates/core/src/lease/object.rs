@@ -10,11 +10,11 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::{HELD, Lease, Name, SIGNED_OUT, Taken, Theirs, in_time, retained, session_key};
-use crate::json;
 use crate::platform::{Platform, StoreError};
 use crate::session::policy::Sealing;
 use crate::session::successor::Successor;
-use crate::time::Timestamp;
+use vestibule_oidc::json;
+use vestibule_oidc::time::Timestamp;
 
 /// When a successor is first looked for after somebody else took the lease.
 const FIRST_LOOK: Duration = Duration::from_millis(100);

@@ -1,8 +1,8 @@
 //! A sealed session is longer than a cookie may be: cut into numbered cookies as Auth.js cuts it, and put
 //! together from exactly those.
 
-use crate::http::cookie::Cookies;
 use crate::session::dialect::Dialect;
+use vestibule_oidc::http::cookie::Cookies;
 
 /// A session of more cookies is not read, and none such may be written. Browsers keep more, but the servers
 /// behind accept no header that long.
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(join(&cookies(&header(MAX_CHUNKS + 1)), NAME), None);
         for dialect in DIALECTS {
             let longest = "a".repeat(MAX_CHUNKS * chunk_size(dialect));
-            assert!(fits(&longest, dialect) && longest.len() <= crate::jose::jwe::MAX_TOKEN);
+            assert!(fits(&longest, dialect) && longest.len() <= vestibule_oidc::jose::jwe::MAX_TOKEN);
             assert_eq!(split(NAME, &longest, dialect).len(), MAX_CHUNKS);
             assert!(!fits(&format!("{longest}a"), dialect));
         }

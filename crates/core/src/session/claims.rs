@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::data::DataPath;
+use vestibule_oidc::data::DataPath;
 
-use crate::secret::Secret;
 use crate::session::successor::Successor;
-use crate::time::Timestamp;
+use vestibule_oidc::secret::Secret;
+use vestibule_oidc::time::Timestamp;
 
 /// What `error` says once the provider will give no more tokens: Auth.js's word for it.
 pub const GRANT_IS_GONE: &str = "RefreshTokenError";

@@ -5,15 +5,15 @@
 
 use std::time::Duration;
 
-use crate::http::cookie::{Cookies, SetCookie};
-use crate::http::origin::CookieDomain;
 use crate::session::claims::Session;
 use crate::session::dialect::Dialect;
 use crate::session::names::CookieNames;
 use crate::session::opened::Opened;
 use crate::session::policy::{Sealing, SessionConfig};
 use crate::session::{chunk, seal};
-use crate::time::Timestamp;
+use vestibule_oidc::http::cookie::{Cookies, SetCookie};
+use vestibule_oidc::http::origin::CookieDomain;
+use vestibule_oidc::time::Timestamp;
 
 /// What a request brings in its session cookie.
 #[derive(Debug)]

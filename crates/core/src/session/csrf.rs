@@ -3,8 +3,8 @@
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::jose::kdf::Keyring;
-use crate::secret::{Secret, constant_time_eq};
+use vestibule_oidc::jose::kdf::Keyring;
+use vestibule_oidc::secret::{Secret, constant_time_eq};
 
 /// The csrf token of one browser: 64 hex digits. Its cookie is `TOKEN|HEX(SHA-256(TOKEN + SECRET))`, so
 /// that a token which somebody planted in the browser does not hold.

@@ -108,7 +108,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::http::cookie::{Cookies, without};
+    use vestibule_oidc::http::cookie::{Cookies, without};
 
     #[test]
     fn names_follow_dialect_and_scheme() {

@@ -11,10 +11,10 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use crate::jose::kdf::Keyring;
 use crate::session::dialect::Dialect;
 use crate::session::seal::{self, OpenError};
-use crate::time::Timestamp;
+use vestibule_oidc::jose::kdf::Keyring;
+use vestibule_oidc::time::Timestamp;
 
 /// So many people's requests, at once or one after the other, find their sessions opened.
 const MOST: usize = 64;
@@ -89,7 +89,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::secret::Secret;
+    use vestibule_oidc::secret::Secret;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
     const DAY: Duration = Duration::from_hours(24);

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::data::DataPath;
-use crate::jose::kdf::Keyring;
 use crate::session::claims::is_of_token;
 use crate::session::dialect::Dialect;
+use vestibule_oidc::data::DataPath;
+use vestibule_oidc::jose::kdf::Keyring;
 
 /// How long a session lives and what of it is shown.
 #[derive(Clone, Debug)]

@@ -8,11 +8,11 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::jose::jwe::{self, ContentEncryption, JweError, SealedJwe};
-use crate::jose::kdf::{Keyring, Purpose};
-use crate::json;
 use crate::session::dialect::Dialect;
-use crate::time::Timestamp;
+use vestibule_oidc::jose::jwe::{self, ContentEncryption, JweError, SealedJwe};
+use vestibule_oidc::jose::kdf::{Keyring, Purpose};
+use vestibule_oidc::json;
+use vestibule_oidc::time::Timestamp;
 
 /// How far the clocks of two writers may be apart, in seconds: Auth.js's value.
 const CLOCK_TOLERANCE: u64 = 15;
@@ -191,7 +191,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::secret::Secret;
+    use vestibule_oidc::secret::Secret;
 
     const SECRET: &str = "my-32-char-or-longer-shared-secret!!";
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -230,7 +230,7 @@ mod tests {
 
     fn vectors() -> Vec<Value> {
         let vectors: Vec<Value> =
-            serde_json::from_str(include_str!("../../tests/vectors/authjs-jwe.json")).unwrap();
+            serde_json::from_str(include_str!("../../../oidc/tests/vectors/authjs-jwe.json")).unwrap();
         assert_eq!(vectors.len(), 6);
         vectors
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::secret::Secret;
-use crate::time::Timestamp;
+use vestibule_oidc::secret::Secret;
+use vestibule_oidc::time::Timestamp;
 
 /// The tokens that followed a session's own.
 #[derive(Clone, Debug)]

@@ -18,12 +18,12 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::jose::base64url;
-use crate::jose::kdf::Keyring;
 use crate::session::dialect::Dialect;
 use crate::session::names::CookieNames;
 use crate::session::seal::{self, OpenError};
-use crate::time::Timestamp;
+use vestibule_oidc::jose::base64url;
+use vestibule_oidc::jose::kdf::Keyring;
+use vestibule_oidc::time::Timestamp;
 
 /// How long it takes a browser to follow a redirect, or a script to follow an address, on a bad connection. With
 /// the 15 seconds by which clocks may differ, a minute.
@@ -60,7 +60,7 @@ impl Ticket {
         random: &mut dyn FnMut(&mut [u8]),
     ) -> String {
         // The digest, because addresses may be longer than cookies.
-        let claims = crate::json::of(&[(ADDRESS, digest(address).into())]);
+        let claims = vestibule_oidc::json::of(&[(ADDRESS, digest(address).into())]);
         seal::seal(keys, Dialect::AuthJsV5, names.ticket(), &claims, LIFETIME, now, random)
     }
 
@@ -90,7 +90,7 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
-    use crate::secret::Secret;
+    use vestibule_oidc::secret::Secret;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
     const ADDRESS: &str =

@@ -9,17 +9,17 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::http::cookie::Cookies;
-use crate::http::return_to::TrustedUrl;
-use crate::jose::base64url;
-use crate::jose::kdf::Keyring;
-use crate::json;
-use crate::oauth::pkce::{self, Verifier};
-use crate::secret::{Secret, constant_time_eq};
 use crate::session::dialect::Dialect;
 use crate::session::names::CookieNames;
 use crate::session::seal;
-use crate::time::Timestamp;
+use vestibule_oidc::http::cookie::Cookies;
+use vestibule_oidc::http::return_to::TrustedUrl;
+use vestibule_oidc::jose::base64url;
+use vestibule_oidc::jose::kdf::Keyring;
+use vestibule_oidc::json;
+use vestibule_oidc::oauth::pkce::{self, Verifier};
+use vestibule_oidc::secret::{Secret, constant_time_eq};
+use vestibule_oidc::time::Timestamp;
 
 /// How long an attempt may take. Auth.js gives its check cookies the same 15 minutes: long enough to find a
 /// phone for a second factor, short enough that a forgotten tab is worth nothing.

@@ -12,8 +12,7 @@ use vestibule_core::jose::sign::PrivateKey;
 use vestibule_core::jose::software;
 use vestibule_core::secret::Secret;
 
-
-const KEYS: &str = include_str!("../vectors/private-keys.json");
+const KEYS: &str = include_str!("../../../oidc/tests/vectors/private-keys.json");
 
 /// A JWT of those claims. HS256 signs with the client's secret (OpenID Connect Core 1.0 section 10.1).
 pub fn sign(alg: &str, claims: &Value, client_secret: &str) -> String {

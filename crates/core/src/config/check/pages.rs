@@ -7,9 +7,9 @@ use crate::config::table::{Table, Text};
 use crate::guard::matcher::Pattern;
 use crate::guard::path::CanonicalPath;
 use crate::guard::rules::{Access, Rule, RuleSet};
-use crate::http::headers::Headers;
-use crate::http::origin::{CookieDomain, HostPattern, Origin, endpoint, is_loopback};
-use crate::http::request::{Method, Request, RequestUrl};
+use vestibule_oidc::http::headers::Headers;
+use vestibule_oidc::http::origin::{CookieDomain, HostPattern, Origin, endpoint, is_loopback};
+use vestibule_oidc::http::request::{Method, Request, RequestUrl};
 
 /// What a page is judged by.
 pub(super) struct Site<'a> {

@@ -2,19 +2,22 @@
 
 mod credentials;
 mod oauth;
+mod shown;
 mod user;
 
 use serde_json::{Map, Value};
 
 pub(super) use credentials::refuse_refresh_tokens;
 
+use self::oauth::variable_prefix;
+use self::shown::check_shown;
 use super::rules::claims;
 use super::session::{CLAIM_ROOTS, refuse_root};
 use crate::config::place::{Env, refuse};
 use crate::config::table::{Table, Text};
 use crate::config::{Provider, ProviderKind, is_like_provider_id};
 use crate::guard::rules::ClaimRequirement;
-use crate::providers::{Brand, ids, lay_under, preset};
+use vestibule_oidc::presets::{Brand, ids, lay_under, preset};
 
 pub(super) fn providers(auth: &Table<'_>) -> Vec<Provider> {
     let mut providers: Vec<Provider> = Vec::new();
@@ -66,11 +69,6 @@ fn id<'a>(provider: &'a Table<'_>) -> Option<&'a str> {
     is_good.then_some(id)
 }
 
-/// `AUTH_ACME_EU` for `acme-eu`.
-fn variable_prefix(id: &str) -> String {
-    format!("AUTH_{}", id.replace('-', "_").to_ascii_uppercase())
-}
-
 fn provider(id: &str, provider: &Table<'_>) -> Option<Provider> {
     let kind = if provider.has("type") { provider.chosen("type", &TYPES)? } else { Kind::Oidc };
     refuse_foreign_keys(kind, provider);
@@ -106,14 +104,6 @@ fn is_of_preset(provider: &Table<'_>) -> bool {
         refuse!(name, "the preset {text:?} is of type = \"{its_own}\"; leave one of them out");
     }
     is_its_own
-}
-
-/// Sees that a text is one that the sign-in page can show.
-fn check_shown(text: &Text<'_>) {
-    let shown = text.text;
-    if shown.trim().is_empty() || shown.len() > 100 || shown.contains(char::is_control) {
-        refuse!(text, "the sign-in page shows it: write 1 to 100 characters");
-    }
 }
 
 /// Who may sign in: requirements on what is known of a person.
@@ -196,28 +186,6 @@ fn refuse_foreign_keys(kind: Kind, provider: &Table<'_>) {
             refuse(&OF_OPENID, "oidc", WHY);
         }
     }
-}
-
-/// For whom an access token is that a client may bring.
-fn accept_bearer(provider: &Table<'_>) -> Vec<String> {
-    const LONGEST: usize = 512;
-    let bearer = provider.table("accept_bearer");
-    let audiences = bearer.texts("audience");
-    if bearer.is_written() && audiences.is_empty() {
-        refuse!(
-            bearer.at("audience"),
-            "missing: tokens that the provider made for other services would pass",
-            "write what its access tokens for this site have as \"aud\", for example \"https://api.example.com\"",
-        );
-    }
-    for text in audiences {
-        let is_good = (1..=LONGEST).contains(&text.text.len())
-            && !text.text.contains(|c: char| c.is_control() || c.is_whitespace());
-        if !is_good {
-            refuse!(text, "an audience has 1 to 512 characters, none of them white space");
-        }
-    }
-    bearer.strings("audience")
 }
 
 /// The colours of its button.

@@ -9,9 +9,9 @@ use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
 use crate::guard::matcher::Pattern;
 use crate::guard::rules::{Access, Deny, Forwarding, Rule};
-use crate::http::origin::HostPattern;
-use crate::http::request::Method;
 pub(super) use requirements::claims;
+use vestibule_oidc::http::origin::HostPattern;
+use vestibule_oidc::http::request::Method;
 
 pub(super) fn rules(auth: &Table<'_>) -> Vec<Rule> {
     let tables = auth.tables("rules");

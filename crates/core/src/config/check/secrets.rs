@@ -2,7 +2,7 @@
 
 use crate::config::place::{Env, refuse};
 use crate::config::table::Table;
-use crate::secret::Secret;
+use vestibule_oidc::secret::Secret;
 
 /// In the order of Auth.js: the first that is there seals, all open.
 const SESSION_SECRETS: [&str; 4] = ["AUTH_SECRET_3", "AUTH_SECRET_2", "AUTH_SECRET_1", "AUTH_SECRET"];

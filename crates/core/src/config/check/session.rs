@@ -7,11 +7,11 @@ use crate::config::place::refuse;
 use crate::config::refresh::RefreshConfig;
 use crate::config::table::{Table, Text};
 use crate::config::told;
-use crate::data::DataPath;
 use crate::guard::rules::Rule;
 use crate::lease::kind::LeaseKind;
 use crate::session::policy::SessionConfig;
 use crate::upstream::Upstream;
+use vestibule_oidc::data::DataPath;
 
 const MINUTE: Duration = Duration::from_mins(1);
 

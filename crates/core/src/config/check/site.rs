@@ -3,8 +3,10 @@
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
 use crate::guard::decision::DefaultAccess;
-use crate::http::origin::{CookieDomain, EndpointError, HostPattern, Origin, OriginError, is_loopback};
 use crate::session::dialect::Dialect;
+use vestibule_oidc::http::origin::{
+    CookieDomain, EndpointError, HostPattern, Origin, OriginError, is_loopback,
+};
 
 /// How access is written.
 pub(super) const ACCESS: [(&str, DefaultAccess); 2] =

@@ -5,9 +5,9 @@ use serde_json::Value;
 use super::session::session_source;
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
-use crate::data::DataPath;
-use crate::http::origin::{HostPattern, endpoint};
 use crate::upstream::{Assertion, Target, Upstream};
+use vestibule_oidc::data::DataPath;
+use vestibule_oidc::http::origin::{HostPattern, endpoint};
 
 /// Fields that carry a message from hop to hop, say what it is, or are the platform's: a value from a
 /// session in one of them breaks the request or lies about it.

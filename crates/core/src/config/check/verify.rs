@@ -5,7 +5,7 @@ use crate::config::place::refuse;
 use crate::config::table::Table;
 use crate::config::verify::VerifyConfig;
 use crate::guard::told::Told;
-use crate::secret::Secret;
+use vestibule_oidc::secret::Secret;
 
 const SECRET: &str = "AUTH_VERIFY_SECRET";
 

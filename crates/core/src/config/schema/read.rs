@@ -11,7 +11,7 @@ use super::{ASKED, Keys, Kind};
 use crate::config::error::suggestion;
 use crate::config::place::{Place, refuse};
 use crate::config::table::span;
-use crate::providers::with_url;
+use vestibule_oidc::presets::with_url;
 
 /// Sees that every key of a table is known and has a value of its kind. What is wrong is taken out, so that no check
 /// looks at it again: a value, and any table around it, whose other keys could mean something else without it.

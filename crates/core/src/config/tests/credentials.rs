@@ -1,9 +1,9 @@
 //! An API of one's own: what loads and as what, what is refused and with which words.
 
 use super::*;
-use crate::api::provider::Expiry;
-use crate::data::Source;
-use crate::outbound::ApiBody;
+use vestibule_oidc::credentials::provider::Expiry;
+use vestibule_oidc::data::Source;
+use vestibule_oidc::outbound::ApiBody;
 
 /// What the documentation shows first.
 pub(super) fn api() -> Value {

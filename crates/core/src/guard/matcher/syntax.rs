@@ -2,7 +2,7 @@
 
 use super::{PatternError, PatternProblem};
 use crate::guard::regexp::{self, Groups, Node};
-use crate::http::percent;
+use vestibule_oidc::http::percent;
 
 /// A piece of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@ use serde_json::json;
 
 use super::*;
 use crate::guard::conditions::{Source, ValuePattern};
-use crate::http::headers::Headers;
-use crate::http::request::RequestUrl;
+use vestibule_oidc::http::headers::Headers;
+use vestibule_oidc::http::request::RequestUrl;
 
 fn rule(patterns: &[&str], access: Access) -> Rule {
     Rule::new("", patterns.iter().map(|pattern| Pattern::parse(pattern).unwrap()).collect(), access)

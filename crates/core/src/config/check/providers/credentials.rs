@@ -6,14 +6,15 @@ mod tokens;
 
 use serde_json::{Map, Value};
 
-use super::{check_shown, user};
-use crate::api::provider::{CredentialsProvider, Field, Login, TokenPaths, UserPaths};
+use super::shown::check_shown;
+use super::user;
 use crate::config::Provider;
 use crate::config::ProviderKind;
 use crate::config::place::refuse;
 use crate::config::table::Table;
-use crate::data::{DataPath, Source, Template};
 use request::{GET_OR_POST, Known, POST_OR_PUT};
+use vestibule_oidc::credentials::provider::{CredentialsProvider, Field, Login, TokenPaths, UserPaths};
+use vestibule_oidc::data::{DataPath, Source, Template};
 
 /// What both answers have together.
 const USER_ROOTS: [&str; 6] = ["profile", "login", "body", "access_token", "cookie", "header"];

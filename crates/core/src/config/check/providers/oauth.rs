@@ -4,7 +4,7 @@ mod client;
 mod endpoints;
 mod parameters;
 
-pub(super) use parameters::variable;
+pub(super) use parameters::{variable, variable_prefix};
 
 use serde_json::Value;
 
@@ -12,15 +12,15 @@ use super::user;
 use crate::config::error::suggestion;
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
-use crate::data::{DataPath, Source};
-use crate::http::origin::endpoint;
-use crate::jose::jws::Algorithm;
-use crate::oauth::authorize;
-use crate::oauth::provider::{
+use parameters::Parameters;
+use vestibule_oidc::data::{DataPath, Source};
+use vestibule_oidc::http::origin::endpoint;
+use vestibule_oidc::jose::jws::Algorithm;
+use vestibule_oidc::oauth::authorize;
+use vestibule_oidc::oauth::provider::{
     AuthorizationConfig, Completion, IdTokenAlgorithm, LogoutConfig, OAuthProvider, OpenId, UserSources,
 };
-use crate::providers::{ids, preset};
-use parameters::Parameters;
+use vestibule_oidc::presets::{ids, preset};
 
 /// What sign-in knows of a person: the answer of userinfo, with the ID token's claims before it; the token
 /// response; the ID token's claims; those of an access token that is a JWT.
@@ -56,7 +56,7 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         jwks,
         id_token_algorithm: algorithm,
         nonce: provider.flag("nonce").unwrap_or(true),
-        accept_bearer: super::accept_bearer(provider),
+        accept_bearer: accept_bearer(provider),
         enforced: enforced(provider, &authorization.params),
     });
     Box::new(OAuthProvider {
@@ -331,4 +331,26 @@ fn email_verified(provider: &Table<'_>) -> Vec<DataPath> {
 fn needs_profile(user: &UserSources) -> bool {
     let id: Option<&Source> = user.id.as_ref();
     id.is_none_or(|id| id.paths().iter().any(|path| path.root() == "profile"))
+}
+
+/// For whom an access token is that a client may bring.
+fn accept_bearer(provider: &Table<'_>) -> Vec<String> {
+    const LONGEST: usize = 512;
+    let bearer = provider.table("accept_bearer");
+    let audiences = bearer.texts("audience");
+    if bearer.is_written() && audiences.is_empty() {
+        refuse!(
+            bearer.at("audience"),
+            "missing: tokens that the provider made for other services would pass",
+            "write what its access tokens for this site have as \"aud\", for example \"https://api.example.com\"",
+        );
+    }
+    for text in audiences {
+        let is_good = (1..=LONGEST).contains(&text.text.len())
+            && !text.text.contains(|c: char| c.is_control() || c.is_whitespace());
+        if !is_good {
+            refuse!(text, "an audience has 1 to 512 characters, none of them white space");
+        }
+    }
+    bearer.strings("audience")
 }

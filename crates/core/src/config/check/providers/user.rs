@@ -3,7 +3,7 @@
 use crate::config::error::suggestion;
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
-use crate::data::{DataPath, Source, Template};
+use vestibule_oidc::data::{DataPath, Source, Template};
 
 /// One or several, of which the first that gives something counts. Each is a path, or, where there is a brace in
 /// it, a template: no text about a person has braces of its own. `fill` puts parameters in; where nothing is written,

@@ -6,9 +6,9 @@ use crate::config::check::site::ACCESS;
 use crate::config::place::{Place, refuse};
 use crate::config::schema::scalars;
 use crate::config::table::{Table, Text};
-use crate::data::DataPath;
 use crate::guard::decision::DefaultAccess;
 use crate::guard::rules::{Access, ClaimRequirement, ClaimTest, Requirement};
+use vestibule_oidc::data::DataPath;
 
 pub(super) fn access(rule: &Table<'_>) -> Option<Access> {
     if rule.has("access") {

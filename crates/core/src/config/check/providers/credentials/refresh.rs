@@ -2,10 +2,10 @@
 
 use super::request::{self, Known, POST_OR_PUT};
 use super::tokens;
-use crate::api::provider::{ApiRefresh, Login, TokenPaths};
 use crate::config::place::refuse;
 use crate::config::table::Table;
-use crate::data::Template;
+use vestibule_oidc::credentials::provider::{ApiRefresh, Login, TokenPaths};
+use vestibule_oidc::data::Template;
 
 /// Checks the request and where its answer has what; what is not written is as in the answer to the login.
 /// `login_gives_one` says whether a place is written where that has a refresh token.

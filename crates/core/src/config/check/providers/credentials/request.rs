@@ -6,12 +6,12 @@ use crate::config::check::upstreams;
 use crate::config::error::suggestion;
 use crate::config::place::{Place, refuse};
 use crate::config::table::{Table, Text};
-use crate::data::{DataPath, Template};
-use crate::http::origin::endpoint;
-use crate::http::request::Method;
-use crate::http::url::Url;
-use crate::outbound::is_field_value;
-use crate::outbound::{ApiBody, ApiRequest, BodyTemplate};
+use vestibule_oidc::data::{DataPath, Template};
+use vestibule_oidc::http::origin::endpoint;
+use vestibule_oidc::http::request::Method;
+use vestibule_oidc::http::url::Url;
+use vestibule_oidc::outbound::is_field_value;
+use vestibule_oidc::outbound::{ApiBody, ApiRequest, BodyTemplate};
 
 /// What changes something at the API. Never GET: a URL with a password in it is in every log on the way.
 pub(super) const POST_OR_PUT: &[&str] = &["POST", "PUT"];

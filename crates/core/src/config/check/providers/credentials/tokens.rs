@@ -1,10 +1,10 @@
 //! Where an answer of the API's has its tokens, as it is written.
 
-use crate::api::provider::Expiry;
 use crate::config::check::providers::user::answer_path;
 use crate::config::place::refuse;
 use crate::config::table::Table;
-use crate::data::DataPath;
+use vestibule_oidc::credentials::provider::Expiry;
+use vestibule_oidc::data::DataPath;
 
 /// What an answer has.
 const ANSWER_ROOTS: [&str; 3] = ["body", "cookie", "header"];

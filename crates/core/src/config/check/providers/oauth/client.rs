@@ -4,10 +4,10 @@ use super::parameters::Parameters;
 use crate::config::check::secrets::IN_A_FILE;
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
-use crate::jose::sign::PrivateKey;
-use crate::oauth::authorize;
-use crate::oauth::provider::{ClientAuthMethod, ClientConfig, ClientKey, IdTokenAlgorithm};
-use crate::secret::Secret;
+use vestibule_oidc::jose::sign::PrivateKey;
+use vestibule_oidc::oauth::authorize;
+use vestibule_oidc::oauth::provider::{ClientAuthMethod, ClientConfig, ClientKey, IdTokenAlgorithm};
+use vestibule_oidc::secret::Secret;
 
 /// How the client authenticates, where that is written.
 pub(super) fn method(provider: &Table<'_>) -> Option<ClientAuthMethod> {

@@ -6,11 +6,13 @@ use super::parameters::Parameters;
 use crate::config::check::providers::credentials::request::{self, GET_OR_POST, Known};
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
-use crate::data::{DataPath, Template};
-use crate::http::origin::endpoint;
-use crate::http::url::Url;
-use crate::oauth::provider::{EmailsConfig, TokenConfig, UserinfoConfig, UserinfoRequest, UserinfoWhen};
-use crate::secret::Secret;
+use vestibule_oidc::data::{DataPath, Template};
+use vestibule_oidc::http::origin::endpoint;
+use vestibule_oidc::http::url::Url;
+use vestibule_oidc::oauth::provider::{
+    EmailsConfig, TokenConfig, UserinfoConfig, UserinfoRequest, UserinfoWhen,
+};
+use vestibule_oidc::secret::Secret;
 
 /// What the templates of the token request know.
 const TOKEN_NAMES: [&str; 5] = ["grant", "code", "state", "client_secret", "redirect_uri"];

@@ -1,12 +1,11 @@
 //! What a tenant fills in: parameters in braces, replaced when the configuration is loaded.
 
-use crate::config::check::providers::variable_prefix;
 use crate::config::check::secrets;
 use crate::config::place::{Env, refuse};
 use crate::config::table::{Table, Text};
-use crate::http::origin::endpoint;
-use crate::http::url::Url;
-use crate::providers;
+use vestibule_oidc::http::origin::endpoint;
+use vestibule_oidc::http::url::Url;
+use vestibule_oidc::presets;
 
 /// The value of a provider's parameter that is set outside the configuration, and the variable's name.
 pub(in crate::config::check::providers) fn variable(
@@ -104,7 +103,7 @@ impl<'a> Parameters<'a> {
         }
         let preset = self.provider.str("preset");
         let (name, _) = self.variable(key);
-        let example = || Some(providers::preset(preset?)?.get("example")?.get(key)?.to_string());
+        let example = || Some(presets::preset(preset?)?.get("example")?.get(key)?.to_string());
         let like = if let Some(example) = example() { format!(" like {example}") } else { String::new() };
         match preset {
             Some(preset) => refuse!(
@@ -162,4 +161,9 @@ impl<'a> Parameters<'a> {
     pub(super) fn filled_url(&self, text: &Text<'_>) -> Option<Url> {
         text.with(&self.fill(text)?).parsed(endpoint)
     }
+}
+
+/// `AUTH_ACME_EU` for `acme-eu`.
+pub(in crate::config::check::providers) fn variable_prefix(id: &str) -> String {
+    format!("AUTH_{}", id.replace('-', "_").to_ascii_uppercase())
 }

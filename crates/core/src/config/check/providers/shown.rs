@@ -1,0 +1,12 @@
+//! Texts that the sign-in page shows.
+
+use crate::config::place::refuse;
+use crate::config::table::Text;
+
+/// Sees that a text is one that the sign-in page can show.
+pub(super) fn check_shown(text: &Text<'_>) {
+    let shown = text.text;
+    if shown.trim().is_empty() || shown.len() > 100 || shown.contains(char::is_control) {
+        refuse!(text, "the sign-in page shows it: write 1 to 100 characters");
+    }
+}

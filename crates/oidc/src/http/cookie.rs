@@ -1,0 +1,296 @@
+//! Cookies: reading `Cookie`, writing `Set-Cookie`, and the names that Auth.js and Vestibule use.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use crate::http::origin::CookieDomain;
+use crate::http::percent;
+use crate::time::Timestamp;
+
+/// More cookies than this are not looked at. Browsers keep at most 180 for a site, so a request with more
+/// was made by hand.
+const MAX_COOKIES: usize = 400;
+
+/// The cookies of a request (RFC 6265 section 4.2), values decoded as Auth.js decodes them.
+#[derive(Clone, Default)]
+pub struct Cookies(BTreeMap<String, String>);
+
+impl Cookies {
+    /// Parses the values of all `Cookie` fields. Of several cookies with one name the first counts,
+    /// always: it is the one with the longest path, and Auth.js takes the same.
+    pub fn parse<'a>(fields: impl Iterator<Item = &'a str>) -> Self {
+        let mut cookies = BTreeMap::default();
+        for pair in fields.flat_map(|field| field.split(';')).take(MAX_COOKIES) {
+            let Some((name, value)) = pair.split_once('=') else { continue };
+            let name = name.trim_matches([' ', '\t']);
+            if !name.is_empty() && !cookies.contains_key(name) {
+                cookies.insert(name.to_owned(), decode(value.trim_matches([' ', '\t'])));
+            }
+        }
+        Self(cookies)
+    }
+
+    /// The value of the cookie of that name: percent-decoded, or as it came where it does not decode.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The names of all cookies, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+/// The names only: the values are sessions.
+impl fmt::Debug for Cookies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
+
+/// The values of all cookies of that name, decoded like [`Cookies::get`]'s, however many there are.
+pub fn values<'a>(fields: impl Iterator<Item = &'a str>, name: &'a str) -> impl Iterator<Item = String> {
+    fields.flat_map(|field| field.split(';')).filter_map(move |pair| {
+        let (this, value) = pair.split_once('=')?;
+        (this.trim_matches([' ', '\t']) == name).then(|| decode(value.trim_matches([' ', '\t'])))
+    })
+}
+
+/// The value of a `Cookie` field without the cookies whose name `drop` refuses; the others stay byte for
+/// byte. `None` when nothing is left.
+pub fn without(field: &str, drop: impl Fn(&str) -> bool) -> Option<String> {
+    let mut left = String::with_capacity(field.len());
+    for pair in field.split(';') {
+        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+        if drop(name.trim_matches([' ', '\t'])) {
+            continue;
+        }
+        if !left.is_empty() {
+            left.push(';');
+        }
+        left.push_str(if left.is_empty() { pair.trim_start_matches([' ', '\t']) } else { pair });
+    }
+    (!left.trim_matches([' ', '\t', ';']).is_empty()).then_some(left)
+}
+
+/// A `Set-Cookie` field (RFC 6265 section 4.1), written in Auth.js's order of attributes. Always
+/// `Path=/; HttpOnly`; `SameSite=Lax` unless it was made for another site's forms; `Secure` where the name's
+/// prefix demands it, which is on every `https` origin.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SetCookie {
+    name: String,
+    value: String,
+    max_age: Option<u64>,
+    domain: Option<String>,
+    expires: Option<Timestamp>,
+    cross_site: bool,
+}
+
+impl SetCookie {
+    /// A cookie until the browser closes. `name` is a token (RFC 9110 section 5.6.2); the value may be any
+    /// text and is written as `encodeURIComponent` does.
+    pub fn new(name: impl Into<String>, value: &str) -> Self {
+        Self {
+            name: name.into(),
+            value: encode(value),
+            max_age: None,
+            domain: None,
+            expires: None,
+            cross_site: false,
+        }
+    }
+
+    /// Takes a cookie away: an empty value and `Max-Age=0`. It needs the domain it was set with.
+    pub fn expired(name: impl Into<String>) -> Self {
+        Self::new(name, "").max_age(Duration::ZERO)
+    }
+
+    /// Ends after this time; fractions of a second are dropped.
+    #[must_use]
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age.as_secs());
+        self
+    }
+
+    /// Ends at this time.
+    #[must_use]
+    pub fn expires(mut self, at: Timestamp) -> Self {
+        self.expires = Some(at);
+        self
+    }
+
+    /// Is sent to this domain and all its subdomains, where there is one. A `__Host-` cookie has none:
+    /// browsers would refuse it.
+    #[must_use]
+    pub fn domain(mut self, domain: Option<&CookieDomain>) -> Self {
+        self.domain =
+            domain.filter(|_| !self.name.starts_with("__Host-")).map(|domain| domain.as_str().to_owned());
+        self
+    }
+
+    /// Comes along with another site's form, too: `SameSite=None`, which browsers take with `Secure` only.
+    #[must_use]
+    pub fn cross_site(mut self) -> Self {
+        self.cross_site = true;
+        self
+    }
+
+    /// The cookie's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The cookie as its browser will send it back, `NAME=VALUE`; `None` where it takes one away.
+    pub fn pair(&self) -> Option<String> {
+        (!self.value.is_empty()).then(|| format!("{}={}", self.name, self.value))
+    }
+}
+
+/// The field's value.
+impl fmt::Display for SetCookie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.name, self.value)?;
+        if let Some(seconds) = self.max_age {
+            write!(f, "; Max-Age={seconds}")?;
+        }
+        if let Some(domain) = &self.domain {
+            write!(f, "; Domain={domain}")?;
+        }
+        f.write_str("; Path=/")?;
+        if let Some(at) = self.expires {
+            write!(f, "; Expires={}", at.to_imf_fixdate())?;
+        }
+        f.write_str("; HttpOnly")?;
+        if self.cross_site || self.name.starts_with("__Secure-") || self.name.starts_with("__Host-") {
+            f.write_str("; Secure")?;
+        }
+        f.write_str(if self.cross_site { "; SameSite=None" } else { "; SameSite=Lax" })
+    }
+}
+
+/// The name only: the value is a session.
+impl fmt::Debug for SetCookie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SetCookie").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// `decodeURIComponent`, and the text as it came where that throws.
+fn decode(value: &str) -> String {
+    if !value.contains('%') {
+        return value.to_owned();
+    }
+    percent::decode(value).unwrap_or_else(|| value.to_owned())
+}
+
+/// `encodeURIComponent`.
+fn encode(value: &str) -> String {
+    percent::encode(value, percent::URI_COMPONENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(field: &str) -> Cookies {
+        Cookies::parse([field].into_iter())
+    }
+
+    #[test]
+    fn cookies_are_read_as_auth_js_reads_them() {
+        let cookies = parse("a=1; b = x y ;c=%7C%C3%A9;d=%E0%A4%A;e=%ff; f=\"q\"; g==h=; =i; j; k=");
+        for (name, value) in [
+            ("a", Some("1")),
+            ("b", Some("x y")),
+            ("c", Some("|é")),
+            ("d", Some("%E0%A4%A")),
+            ("e", Some("%ff")),
+            ("f", Some("\"q\"")),
+            ("g", Some("=h=")),
+            ("", None),
+            ("i", None),
+            ("j", None),
+            ("k", Some("")),
+            ("A", None),
+        ] {
+            assert_eq!(cookies.get(name), value, "{name}");
+        }
+        assert_eq!(cookies.names().collect::<Vec<_>>(), ["a", "b", "c", "d", "e", "f", "g", "k"]);
+    }
+
+    #[test]
+    fn cookie_tossing_meets_the_same_choice_every_time_the_first_one() {
+        assert_eq!(parse("a=1; a=2; b=3; a=").get("a"), Some("1"));
+        assert_eq!(Cookies::parse(["a=1", "a=2"].into_iter()).get("a"), Some("1"));
+    }
+
+    #[test]
+    fn a_huge_cookie_header_is_read_as_far_as_a_browser_would_fill_it() {
+        let field = (0..20_000).map(|n| format!("c{n}=1")).collect::<Vec<_>>().join("; ");
+        let cookies = parse(&field);
+        assert_eq!(cookies.names().count(), MAX_COOKIES);
+        assert_eq!(cookies.get("c399"), Some("1"));
+        assert_eq!(cookies.get("c400"), None);
+        assert_eq!(parse(&"%".repeat(100_000)).names().count(), 0);
+    }
+
+    #[test]
+    fn a_debug_print_shows_names_and_no_values() {
+        assert_eq!(format!("{:?}", parse("a=hunter2")), "{\"a\"}");
+        assert!(!format!("{:?}", SetCookie::new("a", "hunter2")).contains("hunter2"));
+    }
+
+    #[test]
+    fn set_cookie_is_written_as_in_auth_js_s_transcript() {
+        let at = Timestamp::from_seconds(1_797_881_690);
+        let domain = CookieDomain::parse("example.com").unwrap();
+        for (cookie, written) in [
+            (
+                SetCookie::new("__Host-authjs.csrf-token", "ab|cd"),
+                "__Host-authjs.csrf-token=ab%7Ccd; Path=/; HttpOnly; Secure; SameSite=Lax",
+            ),
+            (
+                SetCookie::new("authjs.callback-url", "http://localhost:3000"),
+                "authjs.callback-url=http%3A%2F%2Flocalhost%3A3000; Path=/; HttpOnly; SameSite=Lax",
+            ),
+            (
+                SetCookie::new("__Secure-authjs.session-token", "e.y").expires(at),
+                "__Secure-authjs.session-token=e.y; Path=/; Expires=Mon, 21 Dec 2026 19:34:50 GMT; HttpOnly; Secure; SameSite=Lax",
+            ),
+            (
+                SetCookie::new("__Secure-authjs.state", "é;\r\n")
+                    .max_age(Duration::from_mins(15))
+                    .expires(at),
+                "__Secure-authjs.state=%C3%A9%3B%0D%0A; Max-Age=900; Path=/; Expires=Mon, 21 Dec 2026 19:34:50 GMT; HttpOnly; Secure; SameSite=Lax",
+            ),
+            (
+                SetCookie::expired("__Secure-authjs.session-token"),
+                "__Secure-authjs.session-token=; Max-Age=0; Path=/; HttpOnly; Secure; SameSite=Lax",
+            ),
+            (
+                SetCookie::expired("__Secure-authjs.session-token.0").domain(Some(&domain)),
+                "__Secure-authjs.session-token.0=; Max-Age=0; Domain=example.com; Path=/; HttpOnly; Secure; SameSite=Lax",
+            ),
+            (
+                SetCookie::new("__Host-authjs.csrf-token", "x").domain(Some(&domain)),
+                "__Host-authjs.csrf-token=x; Path=/; HttpOnly; Secure; SameSite=Lax",
+            ),
+        ] {
+            assert_eq!(cookie.to_string(), written);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(value in any::<String>()) {
+            let written = SetCookie::new("n", &value).to_string();
+            let pair = written.split(';').next().unwrap();
+            let cookies = parse(pair);
+            prop_assert_eq!(cookies.get("n"), Some(value.as_str()));
+            prop_assert!(written.is_ascii());
+        }
+    }
+}

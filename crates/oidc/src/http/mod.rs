@@ -1,0 +1,14 @@
+//! HTTP as the flows see it: plain data, no platform's objects.
+
+pub mod changes;
+pub mod client;
+pub mod cookie;
+pub mod form;
+pub mod headers;
+pub mod lines;
+pub mod origin;
+pub mod percent;
+pub mod request;
+pub mod response;
+pub mod return_to;
+pub mod url;

@@ -1,0 +1,473 @@
+//! Origins, host patterns and the domains of cookies: every comparison of hosts is made here.
+//!
+//! Hosts are compared as ASCII text in lower case. International names are compared in their `xn--` form;
+//! a host with other characters is refused, so no two spellings of one host exist.
+
+use thiserror::Error;
+
+use crate::http::url::{Host, Url, UrlError, split_port};
+
+/// A scheme, host and port (RFC 6454) of `http` or `https`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// `https://app.example.com`, `http://localhost:3000`: the default port is left out.
+    text: String,
+    authority_at: usize,
+    host_len: usize,
+}
+
+impl Origin {
+    /// Parses `https://app.example.com`, with or without a trailing slash. Anything behind the authority,
+    /// credentials, and text that a URL parser would have to mend are refused.
+    pub fn parse(text: &str) -> Result<Self, OriginError> {
+        let url = strict_url(text)?;
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err(OriginError::NotBare);
+        }
+        Ok(Self::of(&url))
+    }
+
+    /// The origin of a parsed URL.
+    pub fn of(url: &Url) -> Self {
+        let authority_at = if url.is_secure() { "https://".len() } else { "http://".len() };
+        Self { text: url.origin().to_owned(), authority_at, host_len: url.host().len() }
+    }
+
+    /// `https://app.example.com`, without a trailing slash.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The host in lower case and without its port; an IPv6 address keeps its brackets.
+    pub fn host(&self) -> &str {
+        self.text.get(self.authority_at..self.authority_at + self.host_len).unwrap_or_default()
+    }
+
+    /// The host, with `:port` where it is not the scheme's default.
+    pub fn authority(&self) -> &str {
+        self.text.get(self.authority_at..).unwrap_or_default()
+    }
+
+    /// Whether the scheme is `https`.
+    pub fn secure(&self) -> bool {
+        self.text.starts_with("https:")
+    }
+}
+
+/// Why a text is no origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum OriginError {
+    /// It does not parse, or only after a browser's repairs.
+    #[error("not an absolute URL: write it like \"https://app.example.com\"")]
+    NotAUrl,
+    /// Some other scheme than `http` or `https`.
+    #[error("the scheme must be https, or http on this machine")]
+    Scheme,
+    /// `https://user:password@host`.
+    #[error("a URL with a user name or password is not accepted")]
+    Credentials,
+    /// A path, query or fragment follows.
+    #[error("only scheme, host and port belong here: remove what follows the host")]
+    NotBare,
+}
+
+/// Parses an absolute URL at which a server is talked to: `https`, or `http` on loopback; no credentials,
+/// no fragment (RFC 6749 section 3.1), nothing that a parser would have to mend.
+pub fn endpoint(text: &str) -> Result<Url, EndpointError> {
+    let url = strict_url(text)?;
+    let origin = Origin::of(&url);
+    if !origin.secure() && !is_loopback(origin.host()) {
+        return Err(EndpointError::Insecure);
+    }
+    if url.fragment().is_some() {
+        return Err(EndpointError::Fragment);
+    }
+    Ok(url)
+}
+
+/// Why a URL is not one to talk to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum EndpointError {
+    /// It is no URL of a server at all.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    /// `http` to another machine: anybody on the way could read secrets.
+    #[error("http is accepted for this machine only: use https")]
+    Insecure,
+    /// It has a fragment, which is never sent.
+    #[error("a URL with a fragment (#...) is not accepted")]
+    Fragment,
+}
+
+/// Hosts that a configuration names: `example.com`, or `*.example.com` for every name below it at any
+/// depth, but not `example.com` itself. With a port (`localhost:3000`) that port only, otherwise any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPattern {
+    name: HostName,
+    port: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum HostName {
+    Exact(String),
+    /// `.example.com`
+    Below(String),
+}
+
+impl HostPattern {
+    /// Parses a pattern.
+    pub fn parse(text: &str) -> Result<Self, HostPatternError> {
+        if text.contains(['/', '@', '?', '#', '\\']) {
+            return Err(HostPatternError::NotAHost);
+        }
+        let (host, port) = split_port(text);
+        let port = match port {
+            Some(digits) => Some(digits.parse().map_err(|_| HostPatternError::Port)?),
+            None => None,
+        };
+        let name = match host.strip_prefix("*.") {
+            Some(domain) => {
+                let domain = registered_name(domain).ok_or(HostPatternError::NotAHost)?;
+                if !domain.contains('.') && domain != "localhost" {
+                    return Err(HostPatternError::TooWide);
+                }
+                HostName::Below(format!(".{domain}"))
+            }
+            None if host.contains('*') => return Err(HostPatternError::Wildcard),
+            None => HostName::Exact(exact_host(host).ok_or(HostPatternError::NotAHost)?),
+        };
+        Ok(Self { name, port })
+    }
+
+    /// Whether the pattern names this host. `authority` is a host as [`Origin::authority`] and
+    /// `RequestUrl::authority` give it, with or without a port. Case and one trailing dot, which is the
+    /// same name in DNS, make no difference. An authority without a port is on 80 or 443, whichever the
+    /// pattern asks for.
+    pub fn matches(&self, authority: &str) -> bool {
+        let (host, port) = split_port(authority);
+        let port_matches = match (self.port, port) {
+            (None, _) => true,
+            (Some(wanted), Some(port)) => port.parse() == Ok(wanted),
+            (Some(wanted), None) => matches!(wanted, 80 | 443),
+        };
+        let host = without_trailing_dot(host);
+        port_matches
+            && match &self.name {
+                HostName::Exact(name) => host.eq_ignore_ascii_case(name),
+                HostName::Below(suffix) => is_below(host, suffix),
+            }
+    }
+
+    /// The one host that the pattern names, in lower case and without a port; `None` for a wildcard.
+    pub fn exact(&self) -> Option<&str> {
+        match &self.name {
+            HostName::Exact(name) => Some(name),
+            HostName::Below(_) => None,
+        }
+    }
+}
+
+/// Why a text is no host pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum HostPatternError {
+    /// It is no host name or address, or more than that.
+    #[error(
+        "not a host name: write it like \"app.example.com\" or \"*.example.com\", without scheme or path"
+    )]
+    NotAHost,
+    /// A star elsewhere than as the whole first label.
+    #[error("a wildcard stands for whole labels at the start only, like \"*.example.com\"")]
+    Wildcard,
+    /// `*.com`.
+    #[error("a wildcard right below a top-level domain covers other people's sites")]
+    TooWide,
+    /// The port is no number from 0 to 65535.
+    #[error("the port must be a number up to 65535")]
+    Port,
+}
+
+/// A cookie's `Domain` (RFC 6265 section 5.2.3): the name itself and all its subdomains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CookieDomain(String);
+
+impl CookieDomain {
+    /// Parses `example.com`. A leading dot, which browsers ignore, is dropped. Names that no browser takes
+    /// a cookie for are refused as far as that can be told without the public suffix list.
+    pub fn parse(text: &str) -> Result<Self, CookieDomainError> {
+        let text = text.strip_prefix('.').unwrap_or(text);
+        let name = registered_name(text).ok_or(CookieDomainError::NotADomain)?;
+        if is_address(&name) {
+            return Err(CookieDomainError::Address);
+        }
+        // Cloudflare's shared domains are the two that a Worker's operator is likely to name.
+        if !name.contains('.') || matches!(name.as_str(), "workers.dev" | "pages.dev") {
+            return Err(CookieDomainError::Shared);
+        }
+        Ok(Self(name))
+    }
+
+    /// `example.com`
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a browser sends such a cookie to `host`, given without its port. It sends none to a host that is
+    /// written with a dot behind it.
+    pub fn covers(&self, host: &str) -> bool {
+        host.eq_ignore_ascii_case(&self.0) || is_below(host, &format!(".{}", self.0))
+    }
+}
+
+/// Why a text is no cookie domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum CookieDomainError {
+    /// No domain name.
+    #[error("not a domain name: write it like \"example.com\"")]
+    NotADomain,
+    /// An IP address.
+    #[error("browsers share no cookies between IP addresses: leave the domain out")]
+    Address,
+    /// A name under which strangers have theirs.
+    #[error("browsers refuse cookies for this name, under which strangers have theirs: name your own domain")]
+    Shared,
+}
+
+/// Whether `host`, given without its port, is this machine: `localhost` and names below it (RFC 6761
+/// section 6.3), 127.0.0.0/8, `[::1]`.
+pub fn is_loopback(host: &str) -> bool {
+    Host::parse(without_trailing_dot(host)).is_some_and(|host| host.is_loopback())
+}
+
+/// Parses an absolute `http` or `https` URL that needs no repairs: a browser's parser would also take
+/// `https:host`, `https:\\\\host` and text with tabs or spaces in it.
+fn strict_url(text: &str) -> Result<Url, OriginError> {
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(OriginError::NotAUrl);
+    }
+    Url::parse(text).map_err(|error| match error {
+        UrlError::Malformed => OriginError::NotAUrl,
+        UrlError::Scheme => OriginError::Scheme,
+        UrlError::Credentials => OriginError::Credentials,
+    })
+}
+
+/// A host name or address in its one canonical spelling; `None` where `text` is spelled otherwise but for
+/// case, like `127.1` for `127.0.0.1`.
+fn exact_host(text: &str) -> Option<String> {
+    if text.starts_with('[') {
+        return Some(Host::parse(text)?.text());
+    }
+    registered_name(text)
+}
+
+/// A dotted name in lower case: labels of letters, digits, `-` and `_`, at most 253 characters. IPv4
+/// addresses are names by this; other spellings of an address than the dotted one are not.
+fn registered_name(text: &str) -> Option<String> {
+    let label_is_good = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    if text.len() > 253 || !text.split('.').all(label_is_good) {
+        return None;
+    }
+    let name = text.to_ascii_lowercase();
+    (Host::parse(&name)?.text() == name).then_some(name)
+}
+
+/// Whether `name` is an IP address, or no host at all.
+pub fn is_address(name: &str) -> bool {
+    Host::parse(name).is_none_or(|host| host.is_address())
+}
+
+fn without_trailing_dot(host: &str) -> &str {
+    host.strip_suffix('.').unwrap_or(host)
+}
+
+/// Whether `host` ends with `suffix` (`.example.com`) and has whole labels before it.
+fn is_below(host: &str, suffix: &str) -> bool {
+    let Some(at) = host.len().checked_sub(suffix.len()) else { return false };
+    match (host.get(..at), host.get(at..)) {
+        (Some(labels), Some(end)) => {
+            end.eq_ignore_ascii_case(suffix) && labels.split('.').all(|label| !label.is_empty())
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port_without_the_default_port() {
+        for (text, written, host, authority, secure) in [
+            (
+                "https://app.example.com",
+                "https://app.example.com",
+                "app.example.com",
+                "app.example.com",
+                true,
+            ),
+            (
+                "https://APP.example.com:443/",
+                "https://app.example.com",
+                "app.example.com",
+                "app.example.com",
+                true,
+            ),
+            ("http://localhost:3000", "http://localhost:3000", "localhost", "localhost:3000", false),
+            ("HTTP://[::1]:8787/", "http://[::1]:8787", "[::1]", "[::1]:8787", false),
+        ] {
+            let origin = Origin::parse(text).unwrap();
+            assert_eq!(
+                (origin.as_str(), origin.host(), origin.authority(), origin.secure()),
+                (written, host, authority, secure)
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_more_or_less_than_an_origin_is_refused() {
+        for (text, error) in [
+            ("", OriginError::NotAUrl),
+            ("app.example.com", OriginError::NotAUrl),
+            ("//app.example.com", OriginError::NotAUrl),
+            ("https:app.example.com", OriginError::NotAUrl),
+            ("https:///app.example.com", OriginError::NotAUrl),
+            ("https:\\\\app.example.com", OriginError::NotAUrl),
+            ("https://app.exa\tmple.com", OriginError::NotAUrl),
+            (" https://app.example.com", OriginError::NotAUrl),
+            ("https://äpp.example.com", OriginError::NotAUrl),
+            ("https://app%2eexample.com%00", OriginError::NotAUrl),
+            ("https://", OriginError::NotAUrl),
+            ("javascript://app.example.com", OriginError::Scheme),
+            ("ws://app.example.com", OriginError::Scheme),
+            ("https://u@app.example.com", OriginError::Credentials),
+            ("https://:p@app.example.com", OriginError::Credentials),
+            ("https://app.example.com/a", OriginError::NotBare),
+            ("https://app.example.com?", OriginError::NotBare),
+            ("https://app.example.com/#", OriginError::NotBare),
+        ] {
+            assert_eq!(Origin::parse(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn server_side_request_forgery_by_discovery_finds_no_plain_http_or_odd_endpoint() {
+        for text in [
+            "https://idp.example/token",
+            "https://idp.example:8443/a?b=c",
+            "http://localhost:9000/t",
+            "http://127.0.0.1/t",
+            "http://[::1]:1/t",
+            "http://idp.localhost/t",
+        ] {
+            assert_eq!(endpoint(text).map(|url| url.to_string()).as_deref(), Ok(text));
+        }
+        for (text, error) in [
+            ("http://idp.example/token", EndpointError::Insecure),
+            ("http://10.0.0.1/token", EndpointError::Insecure),
+            ("http://127.0.0.1.example/token", EndpointError::Insecure),
+            ("http://localhost.example/token", EndpointError::Insecure),
+            ("https://idp.example/token#", EndpointError::Fragment),
+            ("file:///etc/passwd", EndpointError::Origin(OriginError::Scheme)),
+            ("/token", EndpointError::Origin(OriginError::NotAUrl)),
+            ("https://u:p@idp.example/", EndpointError::Origin(OriginError::Credentials)),
+            ("https:idp.example/", EndpointError::Origin(OriginError::NotAUrl)),
+        ] {
+            assert_eq!(endpoint(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_pattern_names_one_host_or_everything_below_a_name() {
+        for (pattern, yes, no) in [
+            (
+                "example.com",
+                &["example.com", "EXAMPLE.com", "example.com.", "example.com:8443"][..],
+                &["a.example.com", "example.com.evil", "xexample.com", "example.co", "example.com..", ""][..],
+            ),
+            (
+                "*.Example.com",
+                &["a.example.com", "a.b.EXAMPLE.COM:1", "a.example.com."],
+                &["example.com", ".example.com", "a..example.com", "aexample.com", "a.example.com.evil"],
+            ),
+            ("localhost:3000", &["localhost:3000"], &["localhost", "localhost:3001", "localhost:"]),
+            ("example.com:443", &["example.com", "example.com:443"], &["example.com:8443"]),
+            ("*.localhost", &["app.localhost:8787"], &["localhost"]),
+            ("[::1]:8787", &["[::1]:8787"], &["[::1]", "[::2]:8787"]),
+            ("127.0.0.1", &["127.0.0.1:8787"], &["127.0.0.2"]),
+        ] {
+            let parsed = HostPattern::parse(pattern).unwrap();
+            for host in yes {
+                assert!(parsed.matches(host), "{pattern} {host}");
+            }
+            for host in no {
+                assert!(!parsed.matches(host), "{pattern} {host}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_host_pattern_that_means_nothing_or_too_much_is_refused() {
+        for (pattern, error) in [
+            ("", HostPatternError::NotAHost),
+            ("https://example.com", HostPatternError::NotAHost),
+            ("example.com/", HostPatternError::NotAHost),
+            ("u@example.com", HostPatternError::NotAHost),
+            (".example.com", HostPatternError::NotAHost),
+            ("exämple.com", HostPatternError::NotAHost),
+            ("exa mple.com", HostPatternError::NotAHost),
+            ("0x7f.1", HostPatternError::NotAHost),
+            ("*.", HostPatternError::NotAHost),
+            ("*", HostPatternError::Wildcard),
+            ("a.*.com", HostPatternError::Wildcard),
+            ("*example.com", HostPatternError::Wildcard),
+            ("*.*.com", HostPatternError::NotAHost),
+            ("*.com", HostPatternError::TooWide),
+            ("example.com:", HostPatternError::Port),
+            ("example.com:70000", HostPatternError::Port),
+        ] {
+            assert_eq!(HostPattern::parse(pattern), Err(error), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_domain_covers_itself_and_what_is_below_it() {
+        let domain = CookieDomain::parse(".Example.com").unwrap();
+        assert_eq!(domain.as_str(), "example.com");
+        for host in ["example.com", "app.example.com", "a.b.example.com", "APP.EXAMPLE.COM"] {
+            assert!(domain.covers(host), "{host}");
+        }
+        for host in [
+            "example.com.evil",
+            "notexample.com",
+            "com",
+            "",
+            ".example.com",
+            "evil",
+            "app.example.com.",
+            "app.example.com.evil",
+        ] {
+            assert!(!domain.covers(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_domain_that_browsers_refuse_is_refused() {
+        for (text, error) in [
+            ("", CookieDomainError::NotADomain),
+            ("..example.com", CookieDomainError::NotADomain),
+            ("example.com:443", CookieDomainError::NotADomain),
+            ("https://example.com", CookieDomainError::NotADomain),
+            ("example.com; Secure", CookieDomainError::NotADomain),
+            ("127.0.0.1", CookieDomainError::Address),
+            ("com", CookieDomainError::Shared),
+            ("localhost", CookieDomainError::Shared),
+            ("workers.dev", CookieDomainError::Shared),
+        ] {
+            assert_eq!(CookieDomain::parse(text), Err(error), "{text}");
+        }
+        assert!(CookieDomain::parse("name.workers.dev").is_ok());
+    }
+}

@@ -1,0 +1,89 @@
+//! Percent-encoding (RFC 3986 section 2.1): what has to be encoded, by whose rules. Forms have the crate
+//! `form_urlencoded`; paths, queries and fragments of a URL are encoded by its parser.
+
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// All that JavaScript's `encodeURIComponent` encodes (ECMA-262 section 19.2.6.4): for cookies, as Auth.js has them.
+pub const URI_COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
+
+/// All but what RFC 3986 section 2.3 leaves unreserved: for a value that is one piece of a path or a query, and no
+/// delimiter in it.
+pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Decodes every `%XX` once. `None` where one is broken, or where the bytes are no UTF-8.
+pub fn decode(text: &str) -> Option<String> {
+    // The decoder leaves a broken one as it is.
+    let is_whole = |rest: &[u8]| matches!(rest, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+    if !text.as_bytes().split(|&byte| byte == b'%').skip(1).all(is_whole) {
+        return None;
+    }
+    percent_decode_str(text).decode_utf8().ok().map(Cow::into_owned)
+}
+
+/// Encodes every byte of the UTF-8 form of `text` that is in `set` or not ASCII, with upper-case digits.
+pub fn encode(text: &str, set: &'static AsciiSet) -> String {
+    utf8_percent_encode(text, set).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decoding_is_strict_and_happens_once() {
+        for (text, decoded) in [
+            ("", Some("")),
+            ("a+b", Some("a+b")),
+            ("%41%2f%2F", Some("A//")),
+            ("%C3%A9é", Some("éé")),
+            ("%2541", Some("%41")),
+            ("%", None),
+            ("%4", None),
+            ("%4g", None),
+            ("%+1", None),
+            ("%ff", None),
+            ("%c0%af", None),
+            ("%4é", None),
+            ("%é4", None),
+            ("%%", None),
+            ("%%41", None),
+            ("%25%", None),
+            ("a%2", None),
+            ("% 1", None),
+            ("%-1", None),
+            ("%u0041", None),
+            ("%00", Some("\0")),
+            ("%F0%9F%98%80", Some("😀")),
+            ("%f0%9f%98", None),
+            ("%ed%a0%80", None),
+            ("%c3é", None),
+            ("é%a9", None),
+        ] {
+            assert_eq!(decode(text).as_deref(), decoded, "{text}");
+        }
+    }
+    #[test]
+    fn each_set_keeps_what_its_specification_keeps() {
+        for (set, others) in [(URI_COMPONENT, "!'()*-._~"), (RESERVED, "-._~")] {
+            for byte in 0..=0x7f_u8 {
+                let text = char::from(byte).to_string();
+                let is_kept = byte.is_ascii_alphanumeric() || others.contains(&text);
+                let expected = if is_kept { text.clone() } else { format!("%{byte:02X}") };
+                assert_eq!(encode(&text, set), expected);
+            }
+            assert_eq!(encode("é😀\u{80}", set), "%C3%A9%F0%9F%98%80%C2%80");
+            assert_eq!(encode("", set), "");
+        }
+    }
+}

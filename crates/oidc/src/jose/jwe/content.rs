@@ -1,0 +1,147 @@
+//! Content encryption (RFC 7518 section 5): authenticated encryption under a key that has the right length by
+//! its type.
+
+use aes::Aes256;
+use aes::cipher::block_padding::Pkcs7;
+use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
+use aes_gcm::aead::{Aead, Payload};
+use aes_gcm::{Aes256Gcm, KeyInit};
+use hmac::{Hmac, Mac};
+use sha2::Sha512;
+use zeroize::Zeroizing;
+
+use crate::secret::constant_time_eq;
+
+/// A content encryption algorithm: `enc` (RFC 7518 section 5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentEncryption {
+    /// `A256CBC-HS512` (RFC 7518 section 5.2.5).
+    A256CbcHs512,
+    /// `A256GCM` (RFC 7518 section 5.3).
+    A256Gcm,
+}
+
+impl ContentEncryption {
+    /// The value of `enc`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::A256CbcHs512 => "A256CBC-HS512",
+            Self::A256Gcm => "A256GCM",
+        }
+    }
+
+    /// The algorithm of that name; `None` for every other.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::A256CbcHs512, Self::A256Gcm].into_iter().find(|enc| enc.name() == name)
+    }
+
+    /// The initialization vector's length in bytes.
+    pub(super) const fn iv_length(self) -> usize {
+        match self {
+            Self::A256CbcHs512 => 16,
+            Self::A256Gcm => 12,
+        }
+    }
+
+    /// The authentication tag's length in bytes.
+    pub(super) const fn tag_length(self) -> usize {
+        match self {
+            Self::A256CbcHs512 => 32,
+            Self::A256Gcm => 16,
+        }
+    }
+}
+
+/// A content encryption key, for one algorithm and of its length.
+pub enum ContentKey {
+    /// For `A256CBC-HS512`: the MAC's key, then the cipher's.
+    A256CbcHs512(Zeroizing<[u8; 64]>),
+    /// For `A256GCM`.
+    A256Gcm(Zeroizing<[u8; 32]>),
+}
+
+impl ContentKey {
+    /// What it is for.
+    pub fn encryption(&self) -> ContentEncryption {
+        match self {
+            Self::A256CbcHs512(_) => ContentEncryption::A256CbcHs512,
+            Self::A256Gcm(_) => ContentEncryption::A256Gcm,
+        }
+    }
+
+    /// The key itself.
+    pub fn expose(&self) -> &[u8] {
+        match self {
+            Self::A256CbcHs512(key) => &key[..],
+            Self::A256Gcm(key) => &key[..],
+        }
+    }
+
+    /// Ciphertext and tag. `iv` has the algorithm's length, and was never used with this key before.
+    pub(super) fn encrypt(&self, iv: &[u8], aad: &[u8], plaintext: &[u8]) -> (Vec<u8>, Vec<u8>) {
+        match self {
+            Self::A256CbcHs512(key) => {
+                let (mac_key, enc_key) = halves(key);
+                let ciphertext = cbc::Encryptor::<Aes256>::new(&enc_key.into(), &fixed::<16>(iv).into())
+                    .encrypt_padded_vec::<Pkcs7>(plaintext);
+                let tag = cbc_tag(&mac_key, aad, iv, &ciphertext);
+                (ciphertext, tag.to_vec())
+            }
+            Self::A256Gcm(key) => {
+                let cipher = Aes256Gcm::new((&**key).into());
+                #[allow(clippy::expect_used, reason = "it fails above 64 GiB only")]
+                let mut sealed = cipher
+                    .encrypt(&fixed::<12>(iv).into(), Payload { msg: plaintext, aad })
+                    .expect("a plaintext that fits into memory");
+                let tag = sealed.split_off(sealed.len() - 16);
+                (sealed, tag)
+            }
+        }
+    }
+
+    /// The plaintext; `None` where the tag does not prove it.
+    pub(super) fn decrypt(&self, iv: &[u8], aad: &[u8], ciphertext: &[u8], tag: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::A256CbcHs512(key) => {
+                let (mac_key, enc_key) = halves(key);
+                // The MAC comes before the padding is looked at (RFC 7518 section 5.2.2.2), or an attacker
+                // could ask about the padding.
+                if !constant_time_eq(&cbc_tag(&mac_key, aad, iv, ciphertext), tag) {
+                    return None;
+                }
+                cbc::Decryptor::<Aes256>::new(&enc_key.into(), &fixed::<16>(iv).into())
+                    .decrypt_padded_vec::<Pkcs7>(ciphertext)
+                    .ok()
+            }
+            Self::A256Gcm(key) => {
+                let cipher = Aes256Gcm::new((&**key).into());
+                let sealed = [ciphertext, tag].concat();
+                cipher.decrypt(&fixed::<12>(iv).into(), Payload { msg: &sealed, aad }).ok()
+            }
+        }
+    }
+}
+
+/// The MAC's key and the cipher's (RFC 7518 section 5.2.2.1 step 1).
+fn halves(key: &[u8; 64]) -> ([u8; 32], [u8; 32]) {
+    let (mac_key, enc_key) = key.split_at(32);
+    (fixed(mac_key), fixed(enc_key))
+}
+
+/// The first half of HMAC-SHA-512 over AAD, IV, ciphertext and the AAD's length in bits (RFC 7518 section
+/// 5.2.2.1 steps 4 to 6).
+fn cbc_tag(mac_key: &[u8; 32], aad: &[u8], iv: &[u8], ciphertext: &[u8]) -> [u8; 32] {
+    #[allow(clippy::expect_used, reason = "HMAC takes keys of every length")]
+    let mut mac = Hmac::<Sha512>::new_from_slice(mac_key).expect("a key");
+    mac.update(aad);
+    mac.update(iv);
+    mac.update(ciphertext);
+    mac.update(&(aad.len() as u64 * 8).to_be_bytes());
+    fixed(mac.finalize().into_bytes().split_at(32).0)
+}
+
+/// `bytes` as an array. The lengths are the algorithm's: constants here, checked where a token is parsed.
+fn fixed<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    #[allow(clippy::expect_used, reason = "only this file calls it, with lengths that were checked")]
+    bytes.try_into().expect("the algorithm's length")
+}

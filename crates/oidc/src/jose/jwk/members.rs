@@ -1,0 +1,49 @@
+//! The members of a key (RFC 7517 section 4), as they are written.
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+/// A key's members. Those that are private are not asked for.
+pub(super) struct Members<'a>(pub(super) &'a Map<String, Value>);
+
+impl<'a> Members<'a> {
+    /// A member that is a text where it is there; `null` is none.
+    pub(super) fn text(&self, name: &str) -> Result<Option<&'a str>, UnusableKey> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(UnusableKey::Malformed),
+        }
+    }
+
+    /// Whether `key_ops` has that operation, or is not there.
+    pub(super) fn operations_allow(&self, operation: &str) -> Result<bool, UnusableKey> {
+        match self.0.get("key_ops") {
+            None | Some(Value::Null) => Ok(true),
+            Some(Value::Array(all)) if all.iter().all(Value::is_string) => {
+                Ok(all.iter().any(|one| one == operation))
+            }
+            Some(_) => Err(UnusableKey::Malformed),
+        }
+    }
+}
+
+/// Why a key cannot check signatures. The provider is to blame, if anybody: most such keys are for other uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum UnusableKey {
+    /// A member is missing, not of its type, or not base64url of the right length.
+    #[error("the key is malformed: a member is missing, of another type, or has the wrong length")]
+    Malformed,
+    /// `use` or `key_ops` says it is for something else.
+    #[error("the key is not for checking signatures: its use is not sig, or its key_ops lack verify")]
+    OtherUse,
+    /// No algorithm here fits its type, its curve and its `alg`.
+    #[error("no algorithm supported here fits the key's kty, crv and alg")]
+    Algorithm,
+    /// An RSA modulus that is too short to be safe or too long to be worth the time.
+    #[error("the key's RSA modulus has {0} bits; 2048 to 8192 are supported")]
+    ModulusSize(usize),
+    /// An RSA exponent with which nothing is signed.
+    #[error("the key's RSA exponent is not an odd number from 3 to 2^32")]
+    Exponent,
+}

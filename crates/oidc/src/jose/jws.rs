@@ -1,0 +1,445 @@
+//! JSON Web Signature (RFC 7515), compact serialization, as ID tokens come: only checked here, made in
+//! [`sign`](super::sign).
+//!
+//! Keys come from the provider's [`JwkSet`] alone; `jwk`, `jku`, `x5u` and `x5c` in a header are not even
+//! read. What a key may check comes from the key; the header's `alg` only picks among that.
+//!
+//! jwt-compact takes a token apart and does the HMAC of HS256. What it would let pass is refused before it sees the
+//! token: a name that is there twice, `crit`, `b64`, a `kid` that is `null`, tokens and headers of any length. What it
+//! would refuse without need, over header parameters that have to be ignored, it does not see. Two things it is not
+//! asked for: a public-key signature, which a runtime may only have asynchronously ([`Crypto`]), and the claims, of
+//! which it keeps neither a fraction of a second nor a `null`.
+
+use jwt_compact::alg::{Hs256, Hs256Key, Hs256Signature};
+use jwt_compact::{
+    Algorithm as _, AlgorithmExt as _, AlgorithmSignature as _, Claims, ParseError, UntrustedToken,
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+pub use super::algorithm::Algorithm;
+use super::crypto::{Crypto, KeyError};
+use super::jwk::{Jwk, JwkSet};
+use super::{JoseHeader, base64url};
+use crate::json;
+use crate::secret::Secret;
+
+/// A longer token is refused before anything is decoded.
+pub const MAX_TOKEN: usize = 64 * 1024;
+
+/// A longer header, as written, is refused. One with a chain of certificates, which is not read, has some
+/// thousand characters.
+const MAX_HEADER: usize = 16 * 1024;
+
+/// So many keys are tried on one signature: checking it is the most expensive thing that a token can ask for.
+const MAX_CANDIDATES: usize = 5;
+
+/// A signature with HMAC and SHA-256 has this many bytes (RFC 7518 section 3.2).
+const HS256_LENGTH: usize = 32;
+
+/// A token that was taken apart, and of which nothing is proven.
+#[derive(Debug)]
+pub struct UnverifiedJws<'a> {
+    algorithm: Algorithm,
+    token: UntrustedToken<'static>,
+    parts: Parts<'a>,
+}
+
+impl<'a> UnverifiedJws<'a> {
+    /// Reads a compact serialization (RFC 7515 section 5.2, steps 1 to 7).
+    pub fn parse(token: &'a str) -> Result<Self, JwsError> {
+        let parts = Parts::of(token)?;
+        let header = Header::parse(parts.header)?;
+        let algorithm = Algorithm::from_name(&header.alg).ok_or(JwsError::Algorithm)?;
+        let token = parts.untrusted(&header)?;
+        Ok(Self { algorithm, token, parts })
+    }
+
+    /// `kid`: which key the token says it was signed with.
+    pub fn kid(&self) -> Option<&str> {
+        self.token.header().key_id.as_deref()
+    }
+}
+
+/// The parts of a compact serialization, as they are written.
+#[derive(Debug)]
+struct Parts<'a> {
+    /// Header and payload, with the dot between them.
+    signing_input: &'a str,
+    header: &'a str,
+    payload: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(token: &'a str) -> Result<Self, JwsError> {
+        if token.len() > MAX_TOKEN {
+            return Err(JwsError::TokenTooLong);
+        }
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(JwsError::NotCompact)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(JwsError::NotCompact)?;
+        if payload.contains('.') {
+            return Err(JwsError::NotCompact);
+        }
+        Ok(Self { signing_input, header, payload, signature })
+    }
+
+    /// What jwt-compact reads of it, with no more in the header than is understood here. A parameter that is not
+    /// understood must be ignored (RFC 7515 section 4), and jwt-compact refuses a token over the form of `jku`, `x5u`,
+    /// `x5t` and `cty`: some issuers write `"cty":"JWT"` where the payload is claims.
+    fn untrusted(&self, understood: &Header) -> Result<UntrustedToken<'static>, JwsError> {
+        // Nothing but strings, so nothing can fail.
+        let header = base64url::encode(&serde_json::to_vec(understood).unwrap_or_default());
+        let token = format!("{header}.{}.{}", self.payload, self.signature);
+        let token = UntrustedToken::new(&token).map_err(|error| self.refusal(&error))?;
+        if token.signature_bytes().is_empty() { Err(JwsError::Unsigned) } else { Ok(token.into_owned()) }
+    }
+
+    fn refusal(&self, error: &ParseError) -> JwsError {
+        match error {
+            ParseError::InvalidBase64Encoding if base64url::decode(self.signature).is_err() => {
+                JwsError::Encoding("signature")
+            }
+            ParseError::InvalidBase64Encoding => JwsError::Encoding("payload"),
+            ParseError::InvalidTokenStructure => JwsError::NotCompact,
+            _ => JwsError::Header,
+        }
+    }
+
+    /// The claims, of which the last counts where a name is there twice (RFC 7519 section 4).
+    fn claims(&self) -> Result<Map<String, Value>, JwsError> {
+        let payload = base64url::decode(self.payload).map_err(|_| JwsError::Encoding("payload"))?;
+        json::object(&payload).ok_or(JwsError::Payload)
+    }
+}
+
+/// Checks a token that is signed with a secret of the two parties' (RFC 7518 section 3.2). Whoever calls this has
+/// it from the configuration that the secret signs tokens; a header that says another algorithm is refused.
+pub fn verify_hs256(token: &str, secret: &Secret) -> Result<VerifiedPayload, JwsError> {
+    let parts = Parts::of(token)?;
+    let header = Header::parse(parts.header)?;
+    if header.alg != "HS256" {
+        return Err(JwsError::NotHs256);
+    }
+    let token = parts.untrusted(&header)?;
+    // Asked of another length, jwt-compact would panic.
+    if token.signature_bytes().len() != HS256_LENGTH {
+        return Err(JwsError::Signature);
+    }
+    let signature =
+        Hs256Signature::try_from_slice(token.signature_bytes()).map_err(|_| JwsError::Signature)?;
+    if !Hs256.verify_signature(&signature, &hs256_key(secret), parts.signing_input.as_bytes()) {
+        return Err(JwsError::Signature);
+    }
+    Ok(VerifiedPayload { claims: parts.claims()?, algorithm: None, typ: token.header().token_type.clone() })
+}
+
+/// Makes a compact serialization of `claims`, a JSON object, that is signed with a secret of the two parties'.
+pub fn sign_hs256(claims: &Value, secret: &Secret) -> String {
+    let header = jwt_compact::Header::empty().with_token_type("JWT");
+    // An object has strings for names, so nothing can fail.
+    Hs256.token(&header, &Claims::new(claims), &hs256_key(secret)).unwrap_or_default()
+}
+
+/// A key of any length will do (RFC 2104 section 2).
+fn hs256_key(secret: &Secret) -> Hs256Key {
+    Hs256Key::new(secret.expose().as_bytes())
+}
+
+/// The payload of a token that is a JWT, of which nothing is proven; `null` of any other. For what came from its
+/// issuer itself over TLS: an access token, whose signature is the API's business.
+pub fn unproven_payload(token: &str) -> Value {
+    let payload = token.split('.').nth(1).and_then(|payload| base64url::decode(payload).ok());
+    payload.and_then(|payload| serde_json::from_slice(&payload).ok()).unwrap_or(Value::Null)
+}
+
+/// Claims that one of the provider's keys signed, or a shared secret. Only [`verify`] and [`verify_hs256`] make
+/// them.
+#[derive(Clone, Debug)]
+pub struct VerifiedPayload {
+    claims: Map<String, Value>,
+    algorithm: Option<Algorithm>,
+    typ: Option<String>,
+}
+
+impl VerifiedPayload {
+    /// The claims (RFC 7519 section 4), of which nothing is checked but the signature.
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+
+    /// The same, taken out.
+    pub fn into_claims(self) -> Map<String, Value> {
+        self.claims
+    }
+
+    /// The header's `typ` (RFC 7515 section 4.1.9), which is signed as well; one that is no text as JSON writes it.
+    pub fn typ(&self) -> Option<&str> {
+        self.typ.as_deref()
+    }
+
+    /// The algorithm of the signature: the hash of `at_hash` and `c_hash` is its hash. `None` is HS256.
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        self.algorithm
+    }
+}
+
+/// Checks a token's signature (RFC 7515 section 5.2, step 8) with the keys of `keys` that may check `accepted`
+/// algorithms, and reads its claims.
+///
+/// A token with a `kid` is checked with the keys of that name only; one without it with every key that fits
+/// its algorithm, which may be five at most. [`JwsError::UnknownKey`] says that the set may be outdated.
+pub async fn verify<C: Crypto>(
+    crypto: &C,
+    jws: &UnverifiedJws<'_>,
+    keys: &JwkSet,
+    accepted: &[Algorithm],
+) -> Result<VerifiedPayload, JwsError> {
+    let mut unusable = None;
+    for key in candidates(jws, keys, accepted)? {
+        let (message, signature) = (jws.parts.signing_input.as_bytes(), jws.token.signature_bytes());
+        match crypto.verify(jws.algorithm, key, message, signature).await {
+            Ok(true) => {
+                let (algorithm, typ) = (Some(jws.algorithm), jws.token.header().token_type.clone());
+                return Ok(VerifiedPayload { claims: jws.parts.claims()?, algorithm, typ });
+            }
+            Ok(false) => {}
+            Err(error) => unusable = Some(error),
+        }
+    }
+    Err(unusable.map_or(JwsError::Signature, JwsError::Key))
+}
+
+/// The keys that may have made the signature: each may check the token's algorithm, which is accepted.
+fn candidates<'k>(
+    jws: &UnverifiedJws<'_>,
+    keys: &'k JwkSet,
+    accepted: &[Algorithm],
+) -> Result<Vec<&'k Jwk>, JwsError> {
+    if !accepted.contains(&jws.algorithm) {
+        return Err(JwsError::NotAccepted(jws.algorithm.name()));
+    }
+    let mut is_named = false;
+    let mut fitting = Vec::new();
+    for key in keys.keys() {
+        if jws.kid().is_none() || key.kid() == jws.kid() {
+            is_named = jws.kid().is_some();
+            if key.algorithms().contains(&jws.algorithm) {
+                fitting.push(key);
+            }
+        }
+    }
+    match fitting.len() {
+        1..=MAX_CANDIDATES => Ok(fitting),
+        0 if is_named => Err(JwsError::KeyMismatch(jws.algorithm.name())),
+        0 => Err(JwsError::UnknownKey),
+        n => Err(JwsError::TooManyCandidates(n)),
+    }
+}
+
+/// Why a token's signature was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum JwsError {
+    /// Longer than [`MAX_TOKEN`].
+    #[error("the token has more than {MAX_TOKEN} characters")]
+    TokenTooLong,
+    /// Not three parts.
+    #[error("the token is no compact JWS: it has not three parts (RFC 7515 section 7.1)")]
+    NotCompact,
+    /// That part is not base64url.
+    #[error("the token's {0} is not base64url without padding")]
+    Encoding(&'static str),
+    /// The header is too long.
+    #[error("the token's header has more than {MAX_HEADER} characters")]
+    HeaderTooLong,
+    /// The header is not a JSON object with a string `alg`, and `kid`, if any, a string.
+    #[error("the token's header is no JSON object with the string alg, once, and at most one string kid")]
+    Header,
+    /// `crit` or `b64` is there.
+    #[error("the token's header has {0}: no extension is understood")]
+    Critical(&'static str),
+    /// `alg` is none of [`Algorithm`]: `none`, a symmetric one, or unknown.
+    #[error("the token's alg is none of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA")]
+    Algorithm,
+    /// It is not signed with the client's secret, as the configuration says.
+    #[error("the token's alg is not HS256, with which this provider signs")]
+    NotHs256,
+    /// There is no signature.
+    #[error("the token is not signed")]
+    Unsigned,
+    /// The algorithm is not one that the caller accepts.
+    #[error("the token is signed with {0}, which is not accepted from this provider")]
+    NotAccepted(&'static str),
+    /// No key of the set is the token's. The set may be outdated: fetch it again.
+    #[error("no key in the provider's JWK Set is the one that the token names")]
+    UnknownKey,
+    /// The key that the token names may not check its algorithm.
+    #[error("the key that the token names is not for {0}")]
+    KeyMismatch(&'static str),
+    /// The token leaves open which of many keys is meant.
+    #[error("{0} keys of the provider's JWK Set may be the token's; {MAX_CANDIDATES} are tried at most")]
+    TooManyCandidates(usize),
+    /// The signature is wrong.
+    #[error("the token's signature is wrong")]
+    Signature,
+    /// The runtime cannot use the provider's key.
+    #[error("the provider's key cannot be used: {0}")]
+    Key(#[source] KeyError),
+    /// The signature is right, and the payload no JSON object.
+    #[error("the token's payload is no JSON object")]
+    Payload,
+}
+
+/// What is understood of a header.
+#[derive(Serialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+    typ: Option<String>,
+}
+
+impl Header {
+    fn parse(header: &str) -> Result<Self, JwsError> {
+        if header.len() > MAX_HEADER {
+            return Err(JwsError::HeaderTooLong);
+        }
+        let bytes = base64url::decode(header).map_err(|_| JwsError::Encoding("header"))?;
+        let header = JoseHeader::parse(&bytes).ok_or(JwsError::Header)?;
+        let alg = header.text("alg").ok_or(JwsError::Header)?;
+        let kid = header.kid().map_err(|_| JwsError::Header)?;
+        if header.has("crit") {
+            return Err(JwsError::Critical("crit"));
+        }
+        // RFC 7797: without `crit` it is not to be understood, and still changes what is signed for some.
+        if header.has("b64") {
+            return Err(JwsError::Critical("b64"));
+        }
+        Ok(Self { alg: alg.to_owned(), kid, typ: header.typ() })
+    }
+}
+
+#[cfg(test)]
+mod differential;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn token(header: &str) -> String {
+        format!("{}.e30.AAAA", base64url::encode(header.as_bytes()))
+    }
+
+    #[test]
+    fn algorithm_and_key_confusion_is_refused_in_the_header() {
+        for (header, error) in [
+            (r#"{"alg":"none"}"#, JwsError::Algorithm),
+            (r#"{"alg":"None"}"#, JwsError::Algorithm),
+            (r#"{"alg":"HS256"}"#, JwsError::Algorithm),
+            (r#"{"alg":"HS512"}"#, JwsError::Algorithm),
+            (r#"{"alg":"ES256K"}"#, JwsError::Algorithm),
+            (r#"{"alg":"rs256"}"#, JwsError::Algorithm),
+            (r#"{"alg":""}"#, JwsError::Algorithm),
+            (r#"{"alg":"dir","enc":"A256GCM"}"#, JwsError::Algorithm),
+            (r#"{"typ":"JWT"}"#, JwsError::Header),
+            (r#"{"alg":null}"#, JwsError::Header),
+            (r#"{"alg":["RS256"]}"#, JwsError::Header),
+            (r#"{"alg":"HS256","alg":"RS256"}"#, JwsError::Header),
+            (r#"{"alg":"RS256","kid":null}"#, JwsError::Header),
+            (r#"{"alg":"RS256","kid":"a","kid":"b"}"#, JwsError::Header),
+            (r#"{"alg":"RS256","crit":["b64"],"b64":false}"#, JwsError::Critical("crit")),
+            (r#"{"alg":"RS256","crit":null}"#, JwsError::Critical("crit")),
+            (r#"{"alg":"RS256","b64":true}"#, JwsError::Critical("b64")),
+            (r#"["RS256"]"#, JwsError::Header),
+            ("", JwsError::Header),
+        ] {
+            assert_eq!(UnverifiedJws::parse(&token(header)).unwrap_err(), error, "{header}");
+        }
+        let known = token(r#" {"jwk":{},"alg":"RS256","jku":"https://evil.example","kid":"a"}"#);
+        assert_eq!(UnverifiedJws::parse(&known).unwrap().kid(), Some("a"));
+    }
+
+    #[test]
+    fn decompression_and_work_bombs_are_refused_before_any_work() {
+        let long = "A".repeat(MAX_TOKEN + 1);
+        assert_eq!(UnverifiedJws::parse(&long).unwrap_err(), JwsError::TokenTooLong);
+        let header = token(&format!(r#"{{"alg":"RS256","x":"{}"}}"#, "a".repeat(MAX_HEADER)));
+        assert_eq!(UnverifiedJws::parse(&header).unwrap_err(), JwsError::HeaderTooLong);
+        let deep = token(&format!(r#"{{"alg":"RS256","x":{}"#, "[".repeat(10_000)));
+        assert_eq!(UnverifiedJws::parse(&deep).unwrap_err(), JwsError::Header);
+    }
+
+    #[test]
+    fn parts_of_the_wrong_shape_are_refused() {
+        let header = base64url::encode(br#"{"alg":"ES256"}"#);
+        for (token, error) in [
+            (String::new(), JwsError::NotCompact),
+            (header.clone(), JwsError::NotCompact),
+            (format!("{header}.e30"), JwsError::NotCompact),
+            (format!("{header}.e30.AAAA.AAAA"), JwsError::NotCompact),
+            (format!("{header}.e30."), JwsError::Unsigned),
+            (format!("{header}.e30.A"), JwsError::Encoding("signature")),
+            (format!("{header}=.e30.AAAA"), JwsError::Encoding("header")),
+        ] {
+            assert_eq!(UnverifiedJws::parse(&token).unwrap_err(), error, "{token}");
+        }
+    }
+
+    /// The second token is the one that every tool for these tokens shows.
+    #[test]
+    fn algorithm_and_key_confusion_a_shared_secret_signs_nothing_but_hs256() {
+        let secret = Secret::new("your-256-bit-secret");
+        let claims = serde_json::json!({ "sub": "1234567890", "iat": 1_516_239_022 });
+        let token = sign_hs256(&claims, &secret);
+        assert_eq!(verify_hs256(&token, &secret).unwrap().claims()["sub"], "1234567890");
+        assert_eq!(
+            verify_hs256(
+                "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0Ijox\
+                 NTE2MjM5MDIyfQ.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
+                &secret
+            )
+            .unwrap()
+            .claims()["name"],
+            "John Doe"
+        );
+        let (signed, _) = token.rsplit_once('.').unwrap();
+        let with_header = |header: &str| {
+            let (_, payload) = signed.split_once('.').unwrap();
+            let input = format!("{}.{payload}", base64url::encode(header.as_bytes()));
+            format!(
+                "{input}.{}",
+                base64url::encode(&Hs256.sign(&hs256_key(&secret), input.as_bytes()).as_bytes())
+            )
+        };
+        for (token, error) in [
+            (token.clone() + "A", JwsError::Signature),
+            (format!("{signed}.AAAA"), JwsError::Signature),
+            (format!("{signed}."), JwsError::Unsigned),
+            (with_header(r#"{"alg":"none"}"#), JwsError::NotHs256),
+            (with_header(r#"{"alg":"RS256"}"#), JwsError::NotHs256),
+            (with_header(r#"{"alg":"HS512"}"#), JwsError::NotHs256),
+            (with_header(r#"{"alg":"HS256","crit":["x"]}"#), JwsError::Critical("crit")),
+        ] {
+            assert_eq!(verify_hs256(&token, &secret).unwrap_err(), error, "{token}");
+        }
+        let another = Secret::new("your-256-bit-secre");
+        assert_eq!(verify_hs256(&token, &another).unwrap_err(), JwsError::Signature);
+    }
+
+    #[test]
+    fn names_and_algorithms_are_one_to_one() {
+        for algorithm in Algorithm::ALL {
+            assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text: String, parts in prop::collection::vec("[A-Za-z0-9_-]{0,24}", 0..5)) {
+            prop_assert!(UnverifiedJws::parse(&text).is_err());
+            prop_assert!(UnverifiedJws::parse(&parts.join(".")).is_err());
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! What all conversations with a provider have in common: how a request looks, when an answer is JSON,
+//! and how a provider's own words are kept short and harmless.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::http::client::{FetchRequest, FetchResponse};
+use crate::http::request::Method;
+use crate::http::url::Url;
+use crate::outbound::common_headers;
+
+/// Why a provider's answer cannot be used. The provider is to blame.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum AnswerError {
+    /// It is out of order or asks to be left alone (5xx, 408, 425, 429): the same request may succeed later.
+    #[error("the provider is unavailable, it answered with status {0}")]
+    Unavailable(u16),
+    /// It sends us elsewhere. An answer from there would not be one of the endpoint that was checked.
+    #[error("the provider answered with status {0}, a redirect, and redirects are not followed")]
+    Redirect(u16),
+    /// Any other status that is not a success.
+    #[error("the provider answered with status {0}")]
+    Status(u16),
+    /// The media type is not JSON; the type that it is.
+    #[error("the provider answered with content type {0:?}, not with application/json")]
+    MediaType(String),
+    /// There is no media type.
+    #[error("the provider answered without a content type, not with application/json")]
+    NoMediaType,
+    /// The body is not JSON (RFC 8259), or is nested too deeply.
+    #[error("the provider's answer says that it is JSON, but cannot be read as such")]
+    NotJson,
+    /// The body is JSON, but no object.
+    #[error("the provider's answer is JSON, but not an object")]
+    NotAnObject,
+}
+
+impl AnswerError {
+    /// Whether the same request may succeed later.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+/// An error response (RFC 6749 sections 4.1.2.1 and 5.2): for the log and for decisions, never for a page.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{error}{}", .description.as_ref().map(|d| format!(" ({d})")).unwrap_or_default())]
+pub struct ErrorResponse {
+    /// `error`, e.g. `access_denied`; at most 100 characters, none of them a control character.
+    pub error: String,
+    /// `error_description`; at most 500 characters, none of them a control character.
+    pub description: Option<String>,
+}
+
+impl ErrorResponse {
+    /// From a provider's own words.
+    pub(super) fn new(error: &str, description: Option<&str>) -> Self {
+        /// The longest registered code has 26 characters.
+        const ERROR_LIMIT: usize = 100;
+        /// Long enough for a sentence and a correlation id.
+        const DESCRIPTION_LIMIT: usize = 500;
+        Self {
+            error: excerpt(error, ERROR_LIMIT),
+            description: description.filter(|d| !d.is_empty()).map(|d| excerpt(d, DESCRIPTION_LIMIT)),
+        }
+    }
+
+    /// Whether the person, or the provider on its own account, said no.
+    pub fn is_access_denied(&self) -> bool {
+        self.error == "access_denied"
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self.error.as_str(), "temporarily_unavailable" | "server_error" | "slow_down")
+    }
+}
+
+/// A GET request for JSON.
+pub(super) fn get(url: &str, timeout: Duration, limit: usize) -> FetchRequest {
+    FetchRequest {
+        method: Method::Get,
+        url: url.to_owned(),
+        headers: common_headers(),
+        body: Vec::new(),
+        timeout,
+        limit,
+    }
+}
+
+/// A POST request with a form body (RFC 6749 appendix B) for JSON.
+pub(super) fn post_form(url: &Url, body: String, timeout: Duration, limit: usize) -> FetchRequest {
+    let mut headers = common_headers();
+    headers.set("content-type", "application/x-www-form-urlencoded");
+    FetchRequest {
+        method: Method::Post,
+        url: url.as_str().to_owned(),
+        headers,
+        body: body.into_bytes(),
+        timeout,
+        limit,
+    }
+}
+
+/// The JSON object of a successful answer.
+pub(super) fn successful_object(response: &FetchResponse) -> Result<Map<String, Value>, AnswerError> {
+    check_status(response.status)?;
+    object(response)
+}
+
+/// That an answer is a success: 200, the only status that the specifications know for one.
+pub(super) fn check_status(status: u16) -> Result<(), AnswerError> {
+    match status {
+        200 => Ok(()),
+        408 | 425 | 429 | 500..=599 => Err(AnswerError::Unavailable(status)),
+        300..=399 => Err(AnswerError::Redirect(status)),
+        _ => Err(AnswerError::Status(status)),
+    }
+}
+
+/// The JSON object of an answer, whatever its status.
+pub(super) fn object(response: &FetchResponse) -> Result<Map<String, Value>, AnswerError> {
+    match serde_json::from_slice(json(response)?) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(AnswerError::NotAnObject),
+        Err(_) => Err(AnswerError::NotJson),
+    }
+}
+
+/// The answer of a provider of OAuth 2 alone, of which few mind media types: JSON of whatever type a script or a
+/// text has, or a form, as some token endpoints answer. A page is no answer.
+pub(super) fn lenient(response: &FetchResponse) -> Result<Value, AnswerError> {
+    let essence = essence(response);
+    let form = || {
+        let mut members = Map::new();
+        for (name, value) in form_urlencoded::parse(&response.body).take(64) {
+            members.insert(name.into_owned(), Value::String(value.into_owned()));
+        }
+        Value::Object(members)
+    };
+    let read = || serde_json::from_slice(&response.body).map_err(|_| AnswerError::NotJson);
+    match essence.as_deref() {
+        Some("application/x-www-form-urlencoded") => Ok(form()),
+        Some("text/plain") | None => match read() {
+            Err(_) if response.body.contains(&b'=') && !response.body.trim_ascii().starts_with(b"<") => {
+                Ok(form())
+            }
+            read => read,
+        },
+        Some("text/javascript" | "application/javascript" | "text/json") => read(),
+        Some(_) => json(response).and_then(|_| read()),
+    }
+}
+
+/// The media type, without parameters, in lower case.
+fn essence(response: &FetchResponse) -> Option<String> {
+    let content_type = response.headers.get("content-type")?;
+    Some(content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+/// The body of an answer that says it is JSON: its media type is `application/json`, or one with the suffix
+/// `+json` (RFC 6839 section 3.1), whatever its parameters. A page that merely happens to be JSON was not
+/// meant as an answer.
+pub fn json(response: &FetchResponse) -> Result<&[u8], AnswerError> {
+    /// More of a wrong media type helps nobody.
+    const MEDIA_TYPE_LIMIT: usize = 100;
+    let essence = essence(response).ok_or(AnswerError::NoMediaType)?;
+    if essence != "application/json" && !(essence.contains('/') && essence.ends_with("+json")) {
+        return Err(AnswerError::MediaType(excerpt(&essence, MEDIA_TYPE_LIMIT)));
+    }
+    Ok(&response.body)
+}
+
+/// The first `limit` characters of what a provider wrote, with `…` where there was more. Characters that
+/// would break or rearrange a line of the log (controls, line separators, bidirectional overrides) become
+/// U+FFFD.
+pub(super) fn excerpt(text: &str, limit: usize) -> String {
+    let mut characters = text.chars();
+    let mut kept: String = characters
+        .by_ref()
+        .take(limit)
+        .map(|c| match c {
+            '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+            c if c.is_control() => '\u{fffd}',
+            c => c,
+        })
+        .collect();
+    if characters.next().is_some() {
+        kept.push('…');
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::http::headers::Headers;
+    use crate::oauth::testing::response;
+
+    #[test]
+    fn every_json_media_type_is_read_and_no_other() {
+        for good in [
+            "application/json",
+            "Application/JSON",
+            "application/json;charset=UTF-8",
+            " application/json ; charset=utf-8; x=\"y\"",
+            "application/jwk-set+json",
+            "application/vnd.acme.v1+json; charset=utf-8",
+        ] {
+            assert!(object(&response(200, good, "{}")).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            ";",
+            "json",
+            "+json",
+            "text/html",
+            "text/plain",
+            "text/html; application/json",
+            "application/jsonp",
+            "application/json-seq",
+            "application/json, text/html",
+            "application/jwt",
+            "application/x-www-form-urlencoded",
+        ] {
+            let refused = object(&response(200, bad, "{}")).unwrap_err();
+            assert!(matches!(refused, AnswerError::MediaType(_)), "{bad}: {refused}");
+        }
+        let without = FetchResponse { status: 200, headers: Headers::new(), body: b"{}".to_vec() };
+        assert_eq!(object(&without), Err(AnswerError::NoMediaType));
+    }
+
+    #[test]
+    fn a_refused_media_type_is_named_and_cannot_forge_a_log_line() {
+        let refused = object(&response(200, "text/html\r\nlevel=error", "{}")).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the provider answered with content type \"text/html\u{fffd}\u{fffd}level=error\", \
+             not with application/json"
+        );
+    }
+
+    #[test]
+    fn a_body_that_is_no_json_object_is_refused() {
+        for (body, why) in [
+            ("", AnswerError::NotJson),
+            ("{", AnswerError::NotJson),
+            ("{} {}", AnswerError::NotJson),
+            ("{\"a\":1,}", AnswerError::NotJson),
+            ("{'a':1}", AnswerError::NotJson),
+            ("\u{feff}{}", AnswerError::NotJson),
+            ("<html>", AnswerError::NotJson),
+            ("null", AnswerError::NotAnObject),
+            ("[]", AnswerError::NotAnObject),
+            ("[{}]", AnswerError::NotAnObject),
+            ("\"{}\"", AnswerError::NotAnObject),
+            ("1", AnswerError::NotAnObject),
+        ] {
+            assert_eq!(object(&response(200, "application/json", body)), Err(why), "{body}");
+        }
+        let bomb = "{\"a\":".repeat(100_000);
+        assert_eq!(object(&response(200, "application/json", &bomb)), Err(AnswerError::NotJson));
+        let mut broken = response(200, "application/json", "");
+        broken.body = b"{\"a\":\"\xff\"}".to_vec();
+        assert_eq!(object(&broken), Err(AnswerError::NotJson));
+    }
+
+    #[test]
+    fn statuses_are_told_apart_by_what_may_help() {
+        assert_eq!(check_status(200), Ok(()));
+        for status in [408, 425, 429, 500, 502, 503, 504, 599] {
+            assert!(check_status(status).unwrap_err().is_temporary(), "{status}");
+        }
+        for status in [301, 302, 303, 307, 308] {
+            assert_eq!(check_status(status), Err(AnswerError::Redirect(status)));
+        }
+        for status in [0, 100, 201, 204, 400, 401, 403, 404, 600, 999] {
+            assert_eq!(check_status(status), Err(AnswerError::Status(status)));
+        }
+    }
+
+    #[test]
+    fn a_providers_words_stay_short_and_on_one_line() {
+        let error = ErrorResponse::new(&"e".repeat(101), Some(&"d\n".repeat(300)));
+        assert_eq!(error.error, format!("{}…", "e".repeat(100)));
+        assert_eq!(error.description, Some(format!("{}…", "d\u{fffd}".repeat(250))));
+        assert_eq!(
+            excerpt("a\u{202e}b\u{2028}c\0\u{7f}\u{85}", 9),
+            "a\u{fffd}b\u{fffd}c\u{fffd}\u{fffd}\u{fffd}"
+        );
+        assert_eq!(ErrorResponse::new("x", None).to_string(), "x");
+        assert_eq!(ErrorResponse::new("x", Some("")).to_string(), "x");
+        assert_eq!(ErrorResponse::new("x", Some("why")).to_string(), "x (why)");
+    }
+
+    #[test]
+    fn every_request_says_who_asks_and_for_what() {
+        let url = Url::parse("https://idp.example/x").unwrap();
+        for request in
+            [get(url.as_str(), Duration::ZERO, 1), post_form(&url, String::new(), Duration::ZERO, 1)]
+        {
+            assert_eq!(request.headers.get("accept"), Some("application/json"));
+            assert!(request.headers.get("user-agent").unwrap().starts_with("Vestibule/"));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_excerpt_is_bounded_and_has_no_control_characters(text in ".{0,80}", limit in 0_usize..40) {
+            let cut = excerpt(&text, limit);
+            prop_assert!(cut.chars().count() <= limit + 1);
+            prop_assert!(!cut.chars().any(char::is_control));
+        }
+
+        #[test]
+        fn no_body_makes_the_reader_panic(body in proptest::collection::vec(any::<u8>(), 0..200), status: u16) {
+            let mut answer = response(status, "application/json", "");
+            answer.body = body;
+            let _ = successful_object(&answer);
+        }
+    }
+}
