@@ -15,7 +15,6 @@ use crate::config::table::{Table, Text};
 use parameters::Parameters;
 use vestibule_oidc::data::{DataPath, Source};
 use vestibule_oidc::http::origin::endpoint;
-use vestibule_oidc::jose::jws::Algorithm;
 use vestibule_oidc::oauth::authorize;
 use vestibule_oidc::oauth::provider::{
     AuthorizationConfig, Completion, IdTokenAlgorithm, LogoutConfig, OAuthProvider, OpenId, UserSources,
@@ -118,20 +117,7 @@ fn id_token_algorithm(provider: &Table<'_>) -> Option<IdTokenAlgorithm> {
     if name.text == "HS256" {
         return Some(IdTokenAlgorithm::Hs256);
     }
-    algorithm(&name, &["HS256"]).map(IdTokenAlgorithm::Of)
-}
-
-/// The algorithm of that name; otherwise what could have been written is noted, with `others` before it.
-fn algorithm(name: &Text<'_>, others: &[&str]) -> Option<Algorithm> {
-    let algorithm = Algorithm::from_name(name.text);
-    if algorithm.is_none() {
-        let mut known = others.to_vec();
-        for algorithm in Algorithm::ALL {
-            known.push(algorithm.name());
-        }
-        name.refuse_unknown(&known);
-    }
-    algorithm
+    client::algorithm(&name, &["HS256"]).map(IdTokenAlgorithm::Of)
 }
 
 fn scope(is_openid: bool, provider: &Table<'_>) -> Option<String> {

@@ -4,6 +4,7 @@ use super::parameters::Parameters;
 use crate::config::check::secrets::IN_A_FILE;
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
+use vestibule_oidc::jose::jws::Algorithm;
 use vestibule_oidc::jose::sign::PrivateKey;
 use vestibule_oidc::oauth::authorize;
 use vestibule_oidc::oauth::provider::{ClientAuthMethod, ClientConfig, ClientKey, IdTokenAlgorithm};
@@ -141,7 +142,7 @@ fn key(is_id_needed: bool, parameters: &Parameters<'_>) -> Option<ClientKey> {
     let algorithm = match &written {
         None => key.algorithms().first().copied(),
         Some(name) => {
-            let chosen = super::algorithm(name, &[])?;
+            let chosen = algorithm(name, &[])?;
             if !key.algorithms().contains(&chosen) {
                 refuse!(name, "the key in {at} is not one for {name}");
             }
@@ -172,4 +173,17 @@ pub(super) fn check_credential(text: &Text<'_>) {
             "set it again, without a line's end"
         );
     }
+}
+
+/// The algorithm of that name; otherwise what could have been written is noted, with `others` before it.
+pub(super) fn algorithm(name: &Text<'_>, others: &[&str]) -> Option<Algorithm> {
+    let algorithm = Algorithm::from_name(name.text);
+    if algorithm.is_none() {
+        let mut known = others.to_vec();
+        for algorithm in Algorithm::ALL {
+            known.push(algorithm.name());
+        }
+        name.refuse_unknown(&known);
+    }
+    algorithm
 }
