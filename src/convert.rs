@@ -115,11 +115,6 @@ pub(crate) fn plain(status: u16, text: &str) -> Result<web_sys::Response, JsValu
     own(&response)
 }
 
-/// A JavaScript exception that says this.
-pub(crate) fn error(words: &str) -> JsValue {
-    worker::js_sys::Error::new(words).into()
-}
-
 /// A JavaScript exception in words.
 pub(crate) fn words(error: &JsValue) -> String {
     error

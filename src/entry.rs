@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use worker::js_sys::{JSON, Promise};
+use worker::js_sys::{JSON, Promise, Reflect};
 #[cfg(feature = "entry")]
 use worker::wasm_bindgen::{self, prelude::wasm_bindgen};
 use worker::wasm_bindgen::{JsCast, JsValue};
@@ -18,7 +18,6 @@ use vestibule_core::config::Config;
 use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::hooks::Hooks;
 
-use crate::bindings::member;
 use crate::convert;
 use crate::platform::{Incoming, Workers};
 #[cfg(feature = "entry")]
@@ -91,12 +90,12 @@ fn configured(env: &Env, ready: impl FnOnce(Config) -> Vestibule) -> Result<Rc<V
     VESTIBULE.with(|vestibule| {
         vestibule
             .get_or_init(|| {
-                let auth = member(env, "AUTH")
+                let auth = variable(env, "AUTH")
                     .and_then(|value| JSON::stringify(&value).ok())
                     .and_then(|text| serde_json::from_str(&String::from(text)).ok())
                     .unwrap_or_default();
-                let text = |name: &str| member(env, name).and_then(|value| value.as_string());
-                let is_bound = |name: &str| member(env, name).is_some_and(|value| value.is_object());
+                let text = |name: &str| variable(env, name).and_then(|value| value.as_string());
+                let is_bound = |name: &str| variable(env, name).is_some_and(|value| value.is_object());
                 let config = Config::load(auth, &text)?.check_bindings(&is_bound)?;
                 for advice in config.advice() {
                     console_warn!("{advice}");
@@ -105,6 +104,16 @@ fn configured(env: &Env, ready: impl FnOnce(Config) -> Vestibule) -> Result<Rc<V
             })
             .clone()
     })
+}
+
+/// A variable, a secret or a binding, whatever it is; `None` where there is none.
+///
+/// `worker` 0.8.7 has no such thing. [`Env::var`] and [`Env::object_var`] ask for the name of the value's constructor,
+/// and where the value is null, which a JSON variable may be, that is an exception that ends the WebAssembly. `AUTH` of
+/// another kind than expected is for the configuration to refuse, and whether something is bound is to be known without
+/// its kind.
+fn variable(env: &Env, name: &str) -> Option<JsValue> {
+    Reflect::get(env, &JsValue::from_str(name)).ok().filter(|value| !value.is_undefined())
 }
 
 /// What `#[worker::event(fetch)]` makes of [`fetch`], but that nothing waits that need not ([`task`]).

@@ -2,13 +2,15 @@
 
 #![allow(missing_docs, reason = "the macro's methods have no place for words")]
 
-use worker::js_sys::Date;
-use worker::wasm_bindgen::prelude::wasm_bindgen;
-use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::web_sys;
+use std::time::Duration;
 
-use crate::bindings::{ObjectState, Storage, Stub, settled};
-use crate::{clock, convert};
+use worker::wasm_bindgen::JsValue;
+use worker::{
+    DurableObject, Env, Error, Method, ObjectNamespace, Request, RequestInit, Response, Result, State,
+    Storage, durable_object,
+};
+
+use crate::clock;
 use vestibule_core::lease::object;
 use vestibule_core::time::Timestamp;
 
@@ -19,57 +21,63 @@ const REMEMBERED: &str = "lease";
 const ADDRESS: &str = "https://lease/";
 
 /// One session's lease. Bind it as `AUTH_LEASE`, as a class that is backed by SQLite.
-#[wasm_bindgen]
+#[durable_object(alarm)]
 pub struct RefreshLease {
     storage: Storage,
 }
 
-#[wasm_bindgen]
-impl RefreshLease {
-    #[wasm_bindgen(constructor)]
-    pub fn new(state: &ObjectState, _env: &JsValue) -> Self {
+impl DurableObject for RefreshLease {
+    fn new(state: State, _env: Env) -> Self {
         Self { storage: state.storage() }
     }
 
     /// Between reading and writing nothing is awaited but the object's own storage, so no other call comes between.
-    pub async fn fetch(&self, request: web_sys::Request) -> Result<web_sys::Response, JsValue> {
-        let call = settled(request.text()).await?.as_string().unwrap_or_default();
-        let remembered = settled(self.storage.get(REMEMBERED)).await?.as_string();
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let call = request.text().await?;
+        let remembered = self.remembered().await?;
         let now = clock::now();
         let served = object::serve(remembered.as_deref(), &call, now)
-            .map_err(|error| convert::error(&error.to_string()))?;
+            .map_err(|error| Error::RustError(error.to_string()))?;
         if let Some((remember, until)) = served.remember {
-            settled(self.storage.put(REMEMBERED, &remember)).await?;
-            settled(self.storage.set_alarm(alarm_after(until, now))).await?;
+            self.storage.put(REMEMBERED, remember).await?;
+            self.storage.set_alarm(alarm_after(until, now)).await?;
         }
-        web_sys::Response::new_with_opt_str(Some(&served.answer))
+        Response::ok(served.answer)
     }
 
     /// Everything it knew is over; unless the alarm comes late, and something else was to be remembered since.
-    pub async fn alarm(&self) -> Result<(), JsValue> {
-        let remembered = settled(self.storage.get(REMEMBERED)).await?.as_string();
+    async fn alarm(&self) -> Result<Response> {
+        let remembered = self.remembered().await?;
         let now = clock::now();
         match remembered.and_then(|remembered| object::ends_after(&remembered, now)) {
-            Some(until) => settled(self.storage.set_alarm(alarm_after(until, now))).await.map(drop),
-            None => settled(self.storage.delete_all()).await.map(drop),
+            Some(until) => self.storage.set_alarm(alarm_after(until, now)).await?,
+            None => self.storage.delete_all().await?,
         }
+        // Nobody reads it.
+        Response::empty()
     }
 }
 
-/// A second later, so that nothing is forgotten that still counts; in milliseconds since 1970.
-fn alarm_after(until: Timestamp, now: Timestamp) -> f64 {
-    Date::now() + (until.since(now).as_secs_f64() + 1.0) * 1000.0
+impl RefreshLease {
+    async fn remembered(&self) -> Result<Option<String>> {
+        self.storage.get(REMEMBERED).await
+    }
 }
 
-/// Hands `call` to an object, and its answer back.
-pub(crate) async fn ask(object: &Stub, call: &str) -> Result<String, JsValue> {
-    let init = web_sys::RequestInit::new();
-    init.set_method("POST");
-    init.set_body(&JsValue::from_str(call));
-    let response: web_sys::Response = settled(object.fetch(ADDRESS, &init)).await?.unchecked_into();
-    if response.status() != 200 {
-        return Err(convert::error(&format!("the lease object answered {}", response.status())));
+/// How long from now the object is to be woken: a second later than it has to be, so that nothing is forgotten that
+/// still counts.
+fn alarm_after(until: Timestamp, now: Timestamp) -> Duration {
+    until.since(now) + Duration::from_secs(1)
+}
+
+/// Hands `call` to the object of that name, and its answer back.
+pub(crate) async fn ask(objects: &ObjectNamespace, name: &str, call: &str) -> Result<String> {
+    let mut init = RequestInit::new();
+    init.with_method(Method::Post).with_body(Some(JsValue::from_str(call)));
+    let request = Request::new_with_init(ADDRESS, &init)?;
+    let mut response = objects.id_from_name(name)?.get_stub()?.fetch_with_request(request).await?;
+    if response.status_code() != 200 {
+        return Err(Error::RustError(format!("the lease object answered {}", response.status_code())));
     }
-    let text = settled(response.text()).await?;
-    text.as_string().ok_or_else(|| convert::error("the lease object answered no text"))
+    response.text().await
 }

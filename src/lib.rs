@@ -11,8 +11,6 @@
 //! `vestibule::fetch`, or `vestibule::fetch_with_hooks` with [`hooks::Hooks`] of its own.
 
 #[cfg(target_arch = "wasm32")]
-mod bindings;
-#[cfg(target_arch = "wasm32")]
 mod clock;
 #[cfg(target_arch = "wasm32")]
 mod convert;

@@ -6,13 +6,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::Value;
-use worker::js_sys::{Object, Promise, Reflect, Uint8Array};
+use worker::js_sys::{Promise, Reflect, Uint8Array};
 use worker::wasm_bindgen::closure::Closure;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
-use worker::{Context, Env, console_error, console_log, console_warn, web_sys};
+use worker::worker_sys::ext::RequestExt;
+use worker::{
+    Context, Delay, Env, Error, KvError, console_error, console_log, console_warn, web_sys, worker_sys,
+};
 
-use crate::bindings::{Kv, Objects, Timer, binding, member, settled};
 use crate::{clock, convert, glue, lease, task};
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::lines;
@@ -121,8 +123,8 @@ impl Platform for Workers {
     }
 
     async fn sleep(&self, time: Duration) {
-        // A timer of zero is one turn of the event loop.
-        Timer::new(time).await;
+        // A timer of zero is one turn of the event loop. Dropped before its end, it is taken back.
+        Delay::from(time).await;
     }
 
     async fn to_the_end<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T {
@@ -133,8 +135,9 @@ impl Platform for Workers {
             filled.replace(Some(answer));
             Ok(JsValue::UNDEFINED)
         }));
-        // What the runtime waits for, after the answer is sent or the client is gone.
-        let context: &worker::worker_sys::Context = (*self.context).as_ref();
+        // What the runtime waits for, after the answer is sent or the client is gone. `Context::wait_until` takes the
+        // job itself, and leaves nothing that this request could wait for as well.
+        let context: &worker_sys::Context = (*self.context).as_ref();
         let _ = context.wait_until(&done);
         let _ = JsFuture::from(done).await;
         match slot.take() {
@@ -146,39 +149,42 @@ impl Platform for Workers {
 
     fn location(&self) -> String {
         // The airport code of the data centre. The runtime reads `cf` when it is asked for, which few requests do.
-        let cf = member(&self.request, "cf").filter(JsValue::is_object);
-        cf.and_then(|cf| member(&cf, "colo")).and_then(|colo| colo.as_string()).unwrap_or_default()
+        // `worker::Cf` panics where it does not say.
+        self.request.cf().and_then(|cf| cf.colo().ok()).unwrap_or_default()
     }
 
     async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError> {
-        let value = settled(self.store()?.get(key)).await.map_err(|error| store_error(&error))?;
-        Ok(value.as_string())
+        let read = async { Ok(self.env.kv(kind::KV)?.get(key).text().await?) };
+        read.await.map_err(store_error)
     }
 
     async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
-        let seconds = u32::try_from(lifetime.as_secs().max(SHORTEST_LIFE)).unwrap_or(u32::MAX);
-        let options = Object::new();
-        let set = Reflect::set(&options, &JsValue::from_str("expirationTtl"), &seconds.into());
-        set.map_err(|error| store_error(&error))?;
-        let put = self.store()?.put(key, value, &options);
-        settled(put).await.map(drop).map_err(|error| store_error(&error))
+        let seconds = lifetime.as_secs().max(SHORTEST_LIFE);
+        let write =
+            async { Ok(self.env.kv(kind::KV)?.put(key, value)?.expiration_ttl(seconds).execute().await?) };
+        write.await.map_err(store_error)
     }
 
     async fn call_lease_object(&self, name: &str, call: &str) -> Result<String, StoreError> {
-        let failed = |error: JsValue| StoreError::Failed(convert::words(&error));
-        let objects: Objects =
-            binding(&self.env, kind::LEASE_OBJECTS).ok_or(StoreError::NoBinding(kind::LEASE_OBJECTS))?;
-        let id = objects.id_from_name(name).map_err(failed)?;
-        let object = objects.get(&id).map_err(failed)?;
-        lease::ask(&object, call).await.map_err(failed)
+        let objects = self.env.durable_object(kind::LEASE_OBJECTS);
+        let objects = objects.map_err(|_| StoreError::NoBinding(kind::LEASE_OBJECTS))?;
+        lease::ask(&objects, name, call)
+            .await
+            .map_err(|error| StoreError::Failed(convert::words(&error.into())))
     }
 }
 
 /// Workers KV takes no shorter life, in seconds.
 const SHORTEST_LIFE: u64 = 60;
 
-fn store_error(error: &JsValue) -> StoreError {
-    let words = convert::words(error);
+fn store_error(error: Error) -> StoreError {
+    let error = match error {
+        Error::KvError(KvError::InvalidKvStore(_)) => return StoreError::NoBinding(kind::KV),
+        // By itself it is the exception; as a `worker::Error` its text.
+        Error::KvError(error) => error.into(),
+        error => JsValue::from(error),
+    };
+    let words = convert::words(&error);
     // The runtime says it in words only: "KV PUT failed: 429 Too Many Requests".
     if words.contains("429") { StoreError::Busy } else { StoreError::Failed(words) }
 }
@@ -221,10 +227,6 @@ impl Workers {
         let sent = glue::send(&self.env, binding, url.as_deref(), &body.0, &changes, past_the_cache);
         let none = || ForwardError::NoBinding(binding.unwrap_or_default().to_owned());
         sent.map_err(|error| unreachable(&error))?.ok_or_else(none)
-    }
-
-    fn store(&self) -> Result<Kv, StoreError> {
-        binding(&self.env, kind::KV).ok_or(StoreError::NoBinding(kind::KV))
     }
 }
 
