@@ -1,4 +1,5 @@
-//! The functions of `glue.js`. Header fields cross as [`lines`](vestibule_core::http::lines).
+//! The functions of `glue.js`, which are the hot path: `worker`'s own ways of reading a request, answering and sending on
+//! cross once or more for each header field (docs/performance.md). Header fields cross as [`lines`](vestibule_core::http::lines).
 
 use wasm_bindgen::prelude::*;
 use worker::js_sys::Promise;

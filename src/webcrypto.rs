@@ -15,6 +15,7 @@ use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
 
+// `worker` 0.8.7 has no `crypto.subtle`: of the Web Cryptography API only `DigestStream`.
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = importKey, catch)]
