@@ -50,6 +50,14 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
+fn a_variable_that_is_null_is_missing() {
+    for name in ["AUTH", "AUTH_SECRET"] {
+        let world = complete(settings()).without_binding(name).var(name, Value::Null).start().unwrap();
+        assert_every_request_is_refused(&world, name);
+    }
+}
+
+#[test]
 fn a_short_secret_is_refused_and_not_shown() {
     let world = complete(settings()).secret("AUTH_SECRET", "quite short").start().unwrap();
     assert_every_request_is_refused(&world, "AUTH_SECRET");
