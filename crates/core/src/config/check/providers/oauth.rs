@@ -2,6 +2,7 @@
 
 mod client;
 mod endpoints;
+mod names;
 mod parameters;
 
 pub(super) use parameters::{variable, variable_prefix};
@@ -12,6 +13,7 @@ use super::user;
 use crate::config::error::suggestion;
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
+use names::{algorithm, check_own_parameter, check_parameter};
 use parameters::Parameters;
 use vestibule_oidc::data::{DataPath, Source};
 use vestibule_oidc::http::origin::endpoint;
@@ -117,7 +119,7 @@ fn id_token_algorithm(provider: &Table<'_>) -> Option<IdTokenAlgorithm> {
     if name.text == "HS256" {
         return Some(IdTokenAlgorithm::Hs256);
     }
-    client::algorithm(&name, &["HS256"]).map(IdTokenAlgorithm::Of)
+    algorithm(&name, &["HS256"]).map(IdTokenAlgorithm::Of)
 }
 
 fn scope(is_openid: bool, provider: &Table<'_>) -> Option<String> {
@@ -221,25 +223,6 @@ fn authorization_params(parameters: &Parameters<'_>) -> Vec<(String, String)> {
         params.extend(value.filter(|value| !value.is_empty()).map(|value| (name.to_owned(), value)));
     }
     params
-}
-
-/// Whether a text can be a parameter's name.
-fn is_parameter(name: &str) -> bool {
-    !name.is_empty() && !name.contains(|c: char| c.is_control() || c.is_whitespace())
-}
-
-/// Sees that the key of a text can be a parameter's name.
-fn check_parameter(text: &Text<'_>) {
-    if !is_parameter(text.name()) {
-        refuse!(text, "a parameter's name has no white space");
-    }
-}
-
-/// Sees that a text can be the name of a parameter beside others.
-fn check_own_parameter(text: &Text<'_>, others: &[&str]) {
-    if !is_parameter(text.text) || others.contains(&text.text) {
-        refuse!(text, "{text} is no name of a parameter of its own");
-    }
 }
 
 /// The configured parameters that the ID token must repeat.

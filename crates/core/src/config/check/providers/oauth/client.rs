@@ -1,10 +1,10 @@
 //! As whom we speak to a provider: the client's id, its secret or its key, and how it shows them.
 
+use super::names::{algorithm, check_own_parameter};
 use super::parameters::Parameters;
 use crate::config::check::secrets::IN_A_FILE;
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
-use vestibule_oidc::jose::jws::Algorithm;
 use vestibule_oidc::jose::sign::PrivateKey;
 use vestibule_oidc::oauth::authorize;
 use vestibule_oidc::oauth::provider::{ClientAuthMethod, ClientConfig, ClientKey, IdTokenAlgorithm};
@@ -157,7 +157,7 @@ fn param(provider: &Table<'_>, key: &str, usual: &str) -> String {
     if let Some(name) = provider.text(key)
         && name.text != usual
     {
-        super::check_own_parameter(&name, &authorize::RESERVED);
+        check_own_parameter(&name, &authorize::RESERVED);
     }
     provider.str(key).unwrap_or(usual).to_owned()
 }
@@ -173,17 +173,4 @@ pub(super) fn check_credential(text: &Text<'_>) {
             "set it again, without a line's end"
         );
     }
-}
-
-/// The algorithm of that name; otherwise what could have been written is noted, with `others` before it.
-pub(super) fn algorithm(name: &Text<'_>, others: &[&str]) -> Option<Algorithm> {
-    let algorithm = Algorithm::from_name(name.text);
-    if algorithm.is_none() {
-        let mut known = others.to_vec();
-        for algorithm in Algorithm::ALL {
-            known.push(algorithm.name());
-        }
-        name.refuse_unknown(&known);
-    }
-    algorithm
 }

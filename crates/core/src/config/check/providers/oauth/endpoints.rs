@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::names::check_parameter;
 use super::parameters::Parameters;
 use crate::config::check::providers::credentials::request::{self, GET_OR_POST, Known};
 use crate::config::place::refuse;
@@ -154,7 +155,7 @@ fn path(table: &Table<'_>, key: &str) -> Option<DataPath> {
 fn templates(params: &Table<'_>, names: &[&str], parameters: &Parameters<'_>) -> Vec<(String, Template)> {
     let mut templates = Vec::new();
     for text in params.entries() {
-        super::check_parameter(&text);
+        check_parameter(&text);
         let Some(filled) = parameters.fill(&text) else { continue };
         let template = template(&text.with(&filled), names);
         templates.extend(template.map(|template| (text.name().to_owned(), template)));

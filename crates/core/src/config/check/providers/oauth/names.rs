@@ -1,0 +1,37 @@
+//! Names that stand in a provider's table: of algorithms and of parameters.
+
+use crate::config::place::refuse;
+use crate::config::table::Text;
+use vestibule_oidc::jose::jws::Algorithm;
+
+/// Sees that the key of a text can be a parameter's name.
+pub(super) fn check_parameter(text: &Text<'_>) {
+    if !is_parameter(text.name()) {
+        refuse!(text, "a parameter's name has no white space");
+    }
+}
+
+/// Sees that a text can be the name of a parameter beside others.
+pub(super) fn check_own_parameter(text: &Text<'_>, others: &[&str]) {
+    if !is_parameter(text.text) || others.contains(&text.text) {
+        refuse!(text, "{text} is no name of a parameter of its own");
+    }
+}
+
+/// Whether a text can be a parameter's name.
+pub(super) fn is_parameter(name: &str) -> bool {
+    !name.is_empty() && !name.contains(|c: char| c.is_control() || c.is_whitespace())
+}
+
+/// The algorithm of that name; otherwise what could have been written is noted, with `others` before it.
+pub(super) fn algorithm(name: &Text<'_>, others: &[&str]) -> Option<Algorithm> {
+    let algorithm = Algorithm::from_name(name.text);
+    if algorithm.is_none() {
+        let mut known = others.to_vec();
+        for algorithm in Algorithm::ALL {
+            known.push(algorithm.name());
+        }
+        name.refuse_unknown(&known);
+    }
+    algorithm
+}
