@@ -21,6 +21,7 @@ use vestibule_core::hooks::Hooks;
 use crate::convert;
 use crate::platform::{Incoming, Workers};
 #[cfg(feature = "entry")]
+use crate::runtime::{RUNTIME, binding};
 use crate::task;
 
 thread_local! {
@@ -96,8 +97,9 @@ fn configured(env: &Env, ready: impl FnOnce(Config) -> Vestibule) -> Result<Rc<V
                     .unwrap_or_default();
                 let text = |name: &str| variable(env, name).and_then(|value| value.as_string());
                 let is_bound = |name: &str| variable(env, name).is_some_and(|value| value.is_object());
-                let config = Config::load(auth, &text)?.check_bindings(&is_bound)?;
-                for advice in config.advice() {
+                let config = Config::load(auth, &text, &RUNTIME)?
+                    .check_lease(&RUNTIME, &|kind| binding(kind).is_none_or(is_bound))?;
+                for advice in config.advice(&RUNTIME) {
                     console_warn!("{advice}");
                 }
                 Ok(Rc::new(ready(config)))

@@ -22,6 +22,7 @@ mod glue;
 mod lease;
 #[cfg(target_arch = "wasm32")]
 mod platform;
+pub mod runtime;
 #[cfg(target_arch = "wasm32")]
 #[cfg_attr(not(feature = "entry"), allow(dead_code, reason = "an app's own entry runs its flow by itself"))]
 mod task;

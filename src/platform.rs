@@ -15,10 +15,9 @@ use worker::{
     Context, Delay, Env, Error, KvError, console_error, console_log, console_warn, web_sys, worker_sys,
 };
 
-use crate::{clock, convert, glue, lease, task};
+use crate::{clock, convert, glue, lease, runtime, task};
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::lines;
-use vestibule_core::lease::kind;
 use vestibule_core::platform::{BodyError, Forward, ForwardError, Level, Platform, StoreError};
 use vestibule_core::reply::Reply;
 use vestibule_core::time::Timestamp;
@@ -100,7 +99,7 @@ impl Platform for Workers {
                 forward.target.location(location, &forward.request.url)
             })
             .into(),
-            Target::Origin | Target::Binding(_) => response,
+            Target::Origin | Target::Service(_) => response,
         })
     }
 
@@ -109,7 +108,7 @@ impl Platform for Workers {
             // Its redirects may be for another to follow.
             Target::Url(_) => self.forward(forward, body).await,
             // The runtime takes a promise as well: the answer need not pass WebAssembly, which costs it 8 µs.
-            Target::Origin | Target::Binding(_) => {
+            Target::Origin | Target::Service(_) => {
                 self.send(&forward, &body).map(|sent| FAILED.with(|failed| glue::or_else(&sent, failed)))
             }
         };
@@ -154,20 +153,20 @@ impl Platform for Workers {
     }
 
     async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError> {
-        let read = async { Ok(self.env.kv(kind::KV)?.get(key).text().await?) };
+        let read = async { Ok(self.env.kv(runtime::KV)?.get(key).text().await?) };
         read.await.map_err(store_error)
     }
 
     async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
         let seconds = lifetime.as_secs().max(SHORTEST_LIFE);
         let write =
-            async { Ok(self.env.kv(kind::KV)?.put(key, value)?.expiration_ttl(seconds).execute().await?) };
+            async { Ok(self.env.kv(runtime::KV)?.put(key, value)?.expiration_ttl(seconds).execute().await?) };
         write.await.map_err(store_error)
     }
 
     async fn call_lease_object(&self, name: &str, call: &str) -> Result<String, StoreError> {
-        let objects = self.env.durable_object(kind::LEASE_OBJECTS);
-        let objects = objects.map_err(|_| StoreError::NoBinding(kind::LEASE_OBJECTS))?;
+        let objects = self.env.durable_object(runtime::LEASE_OBJECTS);
+        let objects = objects.map_err(|_| StoreError::NoBinding(runtime::LEASE_OBJECTS))?;
         lease::ask(&objects, name, call)
             .await
             .map_err(|error| StoreError::Failed(convert::words(&error.into())))
@@ -179,7 +178,7 @@ const SHORTEST_LIFE: u64 = 60;
 
 fn store_error(error: Error) -> StoreError {
     let error = match error {
-        Error::KvError(KvError::InvalidKvStore(_)) => return StoreError::NoBinding(kind::KV),
+        Error::KvError(KvError::InvalidKvStore(_)) => return StoreError::NoBinding(runtime::KV),
         // By itself it is the exception; as a `worker::Error` its text.
         Error::KvError(error) => error.into(),
         error => JsValue::from(error),
@@ -220,7 +219,7 @@ impl Workers {
             Target::Url(other) => {
                 (None, Some(format!("{}{}", other.origin(), request.url.path_and_query())), *personal)
             }
-            Target::Binding(name) => (Some(name.as_str()), None, false),
+            Target::Service(name) => (Some(name.as_str()), None, false),
         };
         let changes =
             lines::changes(changes).map_err(|error| ForwardError::Unreachable(error.to_string()))?;

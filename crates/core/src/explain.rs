@@ -288,7 +288,7 @@ impl fmt::Display for Passed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = match self.route.target {
             Target::Origin => "the zone's own origin".to_owned(),
-            Target::Binding(name) => format!("the binding {name}"),
+            Target::Service(name) => format!("the service {name}"),
             Target::Url(url) => url.origin().to_owned(),
         };
         writeln!(f, "goes to    {target}")?;

@@ -45,8 +45,8 @@ impl Assertion {
 pub enum Target {
     /// The zone's own origin: the same URL.
     Origin,
-    /// A service binding, or a static assets binding, of that name: the same URL.
-    Binding(String),
+    /// Something that the runtime calls by itself, of that name: the same URL.
+    Service(String),
     /// Another origin: `https`, or `http` on loopback; path and query stay. It has no path of its own.
     Url(Url),
 }

@@ -76,7 +76,7 @@ fn load(text: &str) -> Result<Config> {
         // No two are the same: that may be refused.
         None => Some(format!("made-up-to-explain-without-secrets:{name}")),
     };
-    Ok(Config::load(vars.get("AUTH").cloned().unwrap_or_default(), &variable)?)
+    Ok(Config::load(vars.get("AUTH").cloned().unwrap_or_default(), &variable, &vestibule::runtime::RUNTIME)?)
 }
 
 #[cfg(test)]

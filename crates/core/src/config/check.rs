@@ -51,10 +51,11 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let verify = verify::verify(&auth.table("verify"), &secrets);
     let keys = Keyring::new(secrets);
     if keys.is_none() {
+        let set = auth.place.set_secret("AUTH_SECRET");
         refuse!(
             auth.place.variable("AUTH_SECRET"),
             "missing: it seals the sessions",
-            "make one with `openssl rand -base64 33` and set it with `wrangler secret put AUTH_SECRET`",
+            "make one with `openssl rand -base64 33` and set it with {set}",
         );
     }
     Some(Config {

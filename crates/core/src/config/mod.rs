@@ -1,12 +1,13 @@
-//! The configuration: a `table` is what `wrangler.toml` says, as far as it fits the `schema`; [`Config`] is what was
+//! The configuration: a `table` is what is written, as far as it fits the `schema`; [`Config`] is what was
 //! checked. Only the checked one reaches a flow, so a flow never asks whether a value makes sense.
 
-mod bindings;
 mod check;
 mod checked;
 pub mod error;
+mod lease;
 mod place;
 pub mod refresh;
+mod runtime;
 mod schema;
 mod table;
 pub mod verify;
@@ -15,17 +16,23 @@ use serde_json::{Map, Value};
 
 pub use self::checked::{Config, Pages, Provider, ProviderKind};
 pub(crate) use self::checked::{is_like_provider_id, told};
+pub use self::runtime::{Lease, Runtime};
 use crate::config::error::{ConfigErrors, Problems};
 use crate::config::place::{Loading, Place, refuse};
 use crate::config::table::Table;
 
 impl Config {
-    /// Checks a whole configuration: `auth` is `[vars.AUTH]` as wrangler hands it over, an object or a string
-    /// with one in it, `null` where there is none; `env` gives secrets and variables by name.
+    /// Checks a whole configuration: `auth` is the table `AUTH`, an object or a string
+    /// with one in it, `null` where there is none; `env` gives secrets and variables by name; `runtime` says what can be
+    /// named in it.
     ///
     /// As much as can be is found wrong at once, in the order of the configuration. No error quotes a secret.
-    pub fn load(auth: Value, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
-        let loading = Loading { env, problems: Problems::default() };
+    pub fn load(
+        auth: Value,
+        env: &dyn Fn(&str) -> Option<String>,
+        runtime: &Runtime,
+    ) -> Result<Self, ConfigErrors> {
+        let loading = Loading { env, runtime, problems: Problems::default() };
         let root = Place::root(&loading);
         let config = object(auth, &root).and_then(|mut auth| {
             check::lay_presets_under(&mut auth, env);
@@ -46,24 +53,18 @@ fn object(auth: Value, place: &Place<'_>) -> Option<Map<String, Value>> {
             Ok(_) => "a string must hold a JSON object",
             // serde_json's message would quote; line and column say enough.
             Err(why) => {
-                let (line, column) = (why.line(), why.column());
+                let (line, column, instead) = (why.line(), why.column(), place.loading.runtime.write_table);
                 refuse!(
                     place,
                     "a string must hold a JSON object: broken at line {line}, column {column}",
-                    "write a [vars.AUTH] table in wrangler.toml instead"
+                    "{instead}"
                 );
                 return None;
             }
         },
         _ => "expected a table",
     };
-    refuse!(
-        place,
-        "{problem}",
-        "add to wrangler.toml: `[vars.AUTH]`, `base_path = \"/auth\"`, `providers = [{{ id = \"okta\" }}]`"
-    );
+    let configure = place.loading.runtime.configure;
+    refuse!(place, "{problem}", "{configure}");
     None
 }
-
-#[cfg(test)]
-mod tests;

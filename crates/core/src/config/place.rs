@@ -3,13 +3,15 @@
 use std::fmt;
 
 use super::error::{Problems, quoted};
+use super::runtime::Runtime;
 
 /// Secrets and variables by name.
 pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// What is being loaded: the variables beside the table, and what was found wrong.
+/// What is being loaded: the variables beside the table, for which runtime, and what was found wrong.
 pub(super) struct Loading<'a> {
     pub(super) env: Env<'a>,
+    pub(super) runtime: &'a Runtime,
     pub(super) problems: Problems,
 }
 
@@ -64,6 +66,11 @@ impl<'a> Place<'a> {
         Place { loading: self.loading, above: Some(self), key: Some(key), index: Some(index) }
     }
 
+    /// How the secret of that name is set.
+    pub(super) fn set_secret(&self, name: &str) -> String {
+        self.loading.runtime.set_secret(name)
+    }
+
     /// The last key on the way here.
     pub(super) fn name(&self) -> &'a str {
         self.key.unwrap_or_default()
@@ -107,9 +114,19 @@ impl fmt::Display for Place<'_> {
 mod tests {
     use super::*;
 
+    const RUNTIME: Runtime = Runtime {
+        leases: &[],
+        services: &[],
+        targets: "",
+        service_name: "",
+        configure: "",
+        write_table: "",
+        set_secret: "set",
+    };
+
     #[test]
     fn a_place_is_written_as_in_toml() {
-        let loading = Loading { env: &|_| None, problems: Problems::default() };
+        let loading = Loading { env: &|_| None, runtime: &RUNTIME, problems: Problems::default() };
         let root = Place::root(&loading);
         let rule = root.item("rules", 1);
         let require = rule.key("require");
@@ -121,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_problem_concerns_what_it_is_in() {
-        let loading = Loading { env: &|_| None, problems: Problems::default() };
+        let loading = Loading { env: &|_| None, runtime: &RUNTIME, problems: Problems::default() };
         let root = Place::root(&loading);
         refuse!(root.item("rules", 1).key("match"), "no");
         assert!(root.is_refused() && root.key("rules").is_refused() && root.item("rules", 1).is_refused());

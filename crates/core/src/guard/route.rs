@@ -90,7 +90,7 @@ impl<'a> Route<'a> {
             (Assertion::None, _) => None,
             (Assertion::For(audience), _) => Some(audience.clone()),
             (Assertion::ForTarget, Target::Origin) => Some(request.url.origin()),
-            (Assertion::ForTarget, Target::Binding(name)) => Some(format!("service:{name}")),
+            (Assertion::ForTarget, Target::Service(name)) => Some(format!("service:{name}")),
             (Assertion::ForTarget, Target::Url(url)) => Some(url.origin().to_owned()),
         }
     }

@@ -19,8 +19,8 @@ impl<'a, P: Platform> AnyLease<'a, P> {
     pub(crate) fn new(kind: LeaseKind, sealing: Sealing<'a>, platform: &'a P) -> Self {
         match kind {
             LeaseKind::None => Self::Alone,
-            LeaseKind::Kv => Self::Kv(kv::Kv::new(sealing, platform)),
-            LeaseKind::DurableObject => Self::Object(object::Object { sealing, platform }),
+            LeaseKind::Store => Self::Kv(kv::Kv::new(sealing, platform)),
+            LeaseKind::Lock => Self::Object(object::Object { sealing, platform }),
         }
     }
 }

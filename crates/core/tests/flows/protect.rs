@@ -262,8 +262,8 @@ fn requests_go_to_the_upstream_of_their_host() {
     ]);
     let (world, mut browser) = (World::with(hosts), Browser::new());
     for (host, target) in [
-        ("api.example.com", Target::Binding("API".to_owned())),
-        ("app.example.com", Target::Binding("ASSETS".to_owned())),
+        ("api.example.com", Target::Service("API".to_owned())),
+        ("app.example.com", Target::Service("ASSETS".to_owned())),
         ("example.org", Target::Origin),
     ] {
         assert_eq!(browser.open(&world, &format!("https://{host}/about")).forwarded.unwrap().target, target);
@@ -360,7 +360,7 @@ fn a_rule_can_send_its_requests_elsewhere_and_says_what_goes_with_them() {
         ("x-user-email", "root@example.com"),
     ];
     for (path, target, authorization, user, mail) in [
-        ("/api/x", Target::Binding("API".to_owned()), None, None, None),
+        ("/api/x", Target::Service("API".to_owned()), None, None, None),
         (
             "/mail",
             Target::Url("https://mail.example".parse().unwrap()),

@@ -109,7 +109,10 @@ fn a_way_to_sign_out_at_the_provider_that_cannot_be_one_is_refused() {
         (of_issuer("logout_redirect_param", json!("client_id")), "is no name of a parameter of its own"),
         (of_issuer("logout_redirect_param", json!("a b")), "is no name of a parameter of its own"),
     ] {
-        let errors = Config::load(json!({ "providers": [provider] }), &environment).unwrap_err().to_string();
+        let errors =
+            Config::load(json!({ "providers": [provider] }), &environment, &vestibule::runtime::RUNTIME)
+                .unwrap_err()
+                .to_string();
         assert!(errors.contains(said), "{provider}: {errors}");
     }
 }

@@ -141,7 +141,8 @@ impl World {
         environment: &dyn Fn(&str) -> Option<String>,
         hooks: impl Hooks + 'static,
     ) -> Self {
-        let config = Config::load(settings, environment).unwrap_or_else(|errors| panic!("{errors}"));
+        let config = Config::load(settings, environment, &vestibule::runtime::RUNTIME)
+            .unwrap_or_else(|errors| panic!("{errors}"));
         let clock = Clockwork::starting_at(1_795_290_000_000);
         let store = Store::new(Rc::clone(&clock), 7);
         let scene = Scene {
@@ -165,7 +166,8 @@ impl World {
 
     /// Another isolate around the same things, in that location.
     pub fn isolate(&self, settings: Value, location: &str) -> Self {
-        let config = Config::load(settings, &environment).unwrap_or_else(|errors| panic!("{errors}"));
+        let config = Config::load(settings, &environment, &vestibule::runtime::RUNTIME)
+            .unwrap_or_else(|errors| panic!("{errors}"));
         let stage = Stage { scene: Rc::clone(&self.stage.scene), location: location.to_owned() };
         Self { vestibule: Vestibule::new(config), stage }
     }

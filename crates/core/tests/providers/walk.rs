@@ -75,7 +75,8 @@ impl<'a> Walk<'a> {
         let id = contract.id(name);
         let env = |variable: &str| environment(id, contract, variable);
         let mut world = World::in_environment(settings(id, contract), &env);
-        let config = Config::load(settings(id, contract), &env).expect("it was good a moment ago");
+        let config = Config::load(settings(id, contract), &env, &vestibule::runtime::RUNTIME)
+            .expect("it was good a moment ago");
         let arrived = Arrived::default();
         world.vestibule = Vestibule::with_hooks(config, arrived.clone());
         world.provider.plays(id, contract);

@@ -74,7 +74,7 @@ pub fn isolates(scene: &Rc<Scene>, setting: Setting) -> Vec<(Vestibule, Stage)> 
     };
     (0..locations * ISOLATES)
         .map(|number| {
-            let config = Config::load(auth.clone(), &environment).unwrap();
+            let config = Config::load(auth.clone(), &environment, &vestibule::runtime::RUNTIME).unwrap();
             let location = format!("location {}", number / ISOLATES);
             (Vestibule::new(config), Stage { scene: Rc::clone(scene), location })
         })

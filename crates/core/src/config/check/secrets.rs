@@ -1,4 +1,4 @@
-//! What comes from `wrangler secret put`, and what must.
+//! The secrets, which come from beside the configuration.
 
 use crate::config::place::{Env, refuse};
 use crate::config::table::Table;
@@ -17,10 +17,11 @@ pub(super) const IN_A_FILE: &str =
 /// The secrets that seal sessions, newest first.
 pub(super) fn session_secrets(auth: &Table<'_>) -> Vec<Secret> {
     if auth.has("secret") {
+        let set = auth.place.set_secret("AUTH_SECRET");
         refuse!(
             auth.at("secret"),
             "{IN_A_FILE}",
-            "remove it, make a new one with `openssl rand -base64 33` and set it with `wrangler secret put AUTH_SECRET`",
+            "remove it, make a new one with `openssl rand -base64 33` and set it with {set}",
         );
     }
     let mut secrets = Vec::new();

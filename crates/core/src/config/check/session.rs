@@ -176,11 +176,13 @@ pub(super) fn refuse_root(text: &Text<'_>, root: &str) {
 
 /// How tokens are renewed.
 pub(super) fn refresh(refresh: &Table<'_>) -> RefreshConfig {
-    const LEASES: [(&str, LeaseKind); 3] =
-        [("kv", LeaseKind::Kv), ("durable-object", LeaseKind::DurableObject), ("none", LeaseKind::None)];
-    let lease = refresh.chosen("lease", &LEASES);
+    let runtime = refresh.place.loading.runtime;
+    let mut leases: Vec<(&str, LeaseKind)> =
+        runtime.leases.iter().map(|lease| (lease.value, lease.kind)).collect();
+    leases.push(("none", LeaseKind::None));
+    let lease = refresh.chosen("lease", &leases);
     RefreshConfig {
-        lease: lease.unwrap_or(LeaseKind::Kv),
+        lease: lease.unwrap_or(runtime.default_lease()),
         lease_is_chosen: lease.is_some(),
         leeway: span(refresh, "leeway", Duration::ZERO, LONGEST_LEEWAY).unwrap_or(MINUTE),
     }

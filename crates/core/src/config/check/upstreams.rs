@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::session::session_source;
+use crate::config::Runtime;
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
 use crate::upstream::{Assertion, Target, Upstream};
@@ -38,7 +39,7 @@ const FORBIDDEN_HEADERS: [&str; 24] = [
     "x-real-ip",
 ];
 
-/// Beginnings of such fields: Cloudflare's, proxies', browsers', forwarding, Next.js's internal ones, and ours.
+/// Beginnings of such fields: the network's in front, proxies', browsers', forwarding, Next.js's internal ones, and ours.
 const FORBIDDEN_BEGINNINGS: [&str; 7] =
     ["cf-", "proxy-", "sec-", "access-control-", "x-forwarded-", "x-middleware-", "x-vestibule-"];
 
@@ -53,7 +54,8 @@ pub(super) fn upstreams(auth: &Table<'_>) -> Vec<Upstream> {
             earlier.push((upstream, host.clone()));
         }
         if !upstream.has("to") {
-            refuse!(upstream.at("to"), "missing: where the requests go", "{TARGETS}");
+            let targets = upstream.place.loading.runtime.targets;
+            refuse!(upstream.at("to"), "missing: where the requests go", "{targets}");
         }
         let target = upstream.text("to").and_then(|text| target(&text));
         let authorization = upstream.text("authorization").and_then(|text| session_source(&text));
@@ -85,28 +87,22 @@ fn refuse_shadowed(
     }
 }
 
-const TARGETS: &str =
-    "write \"origin\", \"service:BINDING\", \"assets:BINDING\" or \"https://app.example.com\"";
-
 /// Where requests go.
 pub(super) fn target(text: &Text<'_>) -> Option<Target> {
     if text.text == "origin" {
         return Some(Target::Origin);
     }
-    if let Some(name) = text.text.strip_prefix("service:").or_else(|| text.text.strip_prefix("assets:")) {
+    let Runtime { services, targets, service_name, .. } = text.place.loading.runtime;
+    if let Some(name) = services.iter().find_map(|prefix| text.text.strip_prefix(prefix)) {
         let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if !is_name {
-            refuse!(
-                text,
-                "{text} names no binding",
-                "write the name that stands behind `binding =` in wrangler.toml"
-            );
+            refuse!(text, "{text} names no service", "{service_name}");
         }
-        return Some(Target::Binding(name.to_owned()));
+        return Some(Target::Service(name.to_owned()));
     }
     if !text.text.contains("://") {
-        refuse!(text, "{text} is not known", "{TARGETS}");
+        refuse!(text, "{text} is not known", "{targets}");
         return None;
     }
     let url = text.parsed(endpoint)?;

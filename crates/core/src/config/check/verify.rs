@@ -14,11 +14,12 @@ pub(super) fn verify(verify: &Table<'_>, sealing: &[Secret]) -> VerifyConfig {
     const TOLD: [(&str, Option<Told>); 3] =
         [("x-forwarded", Some(Told::XForwarded)), ("x-original", Some(Told::XOriginal)), ("none", None)];
     let told = verify.chosen("headers", &TOLD);
+    let set = verify.place.set_secret(SECRET);
     if verify.has("secret") {
         refuse!(
             verify.at("secret"),
             "{IN_A_FILE}",
-            "remove it, make a new one with `openssl rand -hex 32` and set it with `wrangler secret put {SECRET}`",
+            "remove it, make a new one with `openssl rand -hex 32` and set it with {set}",
         );
     }
     // Without a word about proxies there are none, whatever is among the secrets.
@@ -31,7 +32,7 @@ pub(super) fn verify(verify: &Table<'_>, sealing: &[Secret]) -> VerifyConfig {
         None => refuse!(
             verify.place.variable(SECRET),
             "missing: without it anybody could say what the proxy says",
-            "make one with `openssl rand -hex 32`, set it with `wrangler secret put {SECRET}`, and have the \
+            "make one with `openssl rand -hex 32`, set it with {set}, and have the \
              proxy send it as X-Vestibule-Verify",
         ),
     }

@@ -199,7 +199,12 @@ fn logout_that_can_be_undone_signed_out_there_is_known_to_a_refresh_elsewhere_wh
 
 #[test]
 fn a_worker_without_providers_has_nothing_to_advise() {
-    let config = vestibule_core::config::Config::load(of_the_docs(), &crate::world::environment).unwrap();
-    let config = config.check_bindings(&|_| false).unwrap();
-    assert_eq!(config.advice(), Vec::<String>::new());
+    let config = vestibule_core::config::Config::load(
+        of_the_docs(),
+        &crate::world::environment,
+        &vestibule::runtime::RUNTIME,
+    )
+    .unwrap();
+    let config = config.check_lease(&vestibule::runtime::RUNTIME, &|_| false).unwrap();
+    assert_eq!(config.advice(&vestibule::runtime::RUNTIME), Vec::<String>::new());
 }

@@ -26,10 +26,11 @@ pub(super) fn refuse_written_secret(parameters: &Parameters<'_>) {
     let provider = parameters.provider;
     if provider.has("client_secret") {
         let (name, _) = parameters.variable("secret");
+        let set = provider.place.set_secret(&name);
         refuse!(
             provider.at("client_secret"),
             "{IN_A_FILE}",
-            "remove it, change it at the provider, and set it with `wrangler secret put {name}`",
+            "remove it, change it at the provider, and set it with {set}",
         );
     }
 }
@@ -75,12 +76,13 @@ fn client_id(parameters: &Parameters<'_>) -> String {
         return written.text.to_owned();
     }
     let (at, place) = (provider.place.variable(&name), provider.at("client_id"));
+    let set = at.set_secret(&name);
     match &variable {
         Some(id) => check_credential(&Text { text: id, place: at }),
         None => refuse!(
             at,
             "missing: the client id that the provider gave to this site",
-            "set it with `wrangler secret put {name}`, or write {place}",
+            "set it with {set}, or write {place}",
         ),
     }
     variable.unwrap_or_default()
@@ -90,6 +92,7 @@ fn secret(parameters: &Parameters<'_>) -> Option<Secret> {
     let provider = parameters.provider;
     let (name, secret) = parameters.variable("secret");
     let at = provider.place.variable(&name);
+    let set = at.set_secret(&name);
     match &secret {
         Some(secret) => check_credential(&Text { text: secret, place: at }),
         None if provider.has("signed_secret") => {
@@ -97,7 +100,7 @@ fn secret(parameters: &Parameters<'_>) -> Option<Secret> {
             refuse!(
                 at,
                 "missing: the client secret that the provider gave to this site",
-                "set it with `wrangler secret put {name}`; or {key}, with which one is signed whenever it is needed"
+                "set it with {set}; or {key}, with which one is signed whenever it is needed"
             );
         }
         None => {
@@ -105,7 +108,7 @@ fn secret(parameters: &Parameters<'_>) -> Option<Secret> {
             refuse!(
                 at,
                 "missing: the client secret that the provider gave to this site",
-                "set it with `wrangler secret put {name}`; a public client has none and says so: \
+                "set it with {set}; a public client has none and says so: \
                  token_endpoint_auth_method = \"none\" in {place}"
             );
         }
@@ -124,10 +127,11 @@ fn key(is_id_needed: bool, parameters: &Parameters<'_>) -> Option<ClientKey> {
         return None;
     }
     let Some(pem) = pem else {
+        let set = at.set_secret(&name);
         refuse!(
             at,
             "missing: the private key that the client signs with, in PEM",
-            "set it with `wrangler secret put {name} < key.pem`",
+            "set it to the contents of the file with {set}",
         );
         return None;
     };

@@ -116,13 +116,10 @@ fn url_template(text: &Text<'_>, parameters: &Parameters<'_>) -> Option<Template
 fn api_key(parameters: &Parameters<'_>) -> Option<Secret> {
     let (name, value) = parameters.variable("api_key");
     let at = parameters.provider.place.variable(&name);
+    let set = at.set_secret(&name);
     match &value {
         Some(key) => super::client::check_credential(&Text { text: key, place: at }),
-        None => refuse!(
-            at,
-            "missing: the API key that the provider gave to this site",
-            "set it with `wrangler secret put {name}`"
-        ),
+        None => refuse!(at, "missing: the API key that the provider gave to this site", "set it with {set}"),
     }
     value.map(Secret::new)
 }

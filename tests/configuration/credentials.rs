@@ -1,9 +1,9 @@
 //! An API of one's own: what loads and as what, what is refused and with which words.
 
 use super::*;
-use vestibule_oidc::credentials::provider::Expiry;
-use vestibule_oidc::data::Source;
-use vestibule_oidc::outbound::ApiBody;
+use vestibule_core::api::provider::Expiry;
+use vestibule_core::data::Source;
+use vestibule_core::outbound::ApiBody;
 
 /// What the documentation shows first.
 pub(super) fn api() -> Value {
@@ -125,7 +125,7 @@ fn a_strict_api_is_told_of_where_the_lease_is_not() {
     let advice = |api: Value| {
         let auth = json!({ "providers": [api], "session": { "expose": { "access_token": "access_token" } },
                            "refresh": { "lease": "kv" } });
-        load(auth, &json!({})).unwrap().advice()
+        load(auth, &json!({})).unwrap().advice(&RUNTIME)
     };
     let strict = advice(api_with("/strict_rotation", json!(true)));
     assert!(strict.len() == 1 && strict[0].contains("credentials ends a sign-in"), "{strict:?}");

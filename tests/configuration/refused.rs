@@ -1,7 +1,7 @@
 //! Configurations that are refused, one per file, and what is said about each.
 //!
 //! `refused/rules/match-is-missing.toml` is a piece of a `wrangler.toml`, and `match-is-missing.txt` beside it has the
-//! messages, one per line. After a change of the messages, `VESTIBULE_BLESS=1 cargo test --lib refused` writes them:
+//! messages, one per line. After a change of the messages, `VESTIBULE_BLESS=1 cargo test --test configuration` writes them:
 //! read the difference before you commit it.
 //!
 //! A case is what a user writes. Three rules keep it as short as its mistake:
@@ -19,9 +19,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{credentials, load_with_okta};
+use super::{RUNTIME, credentials, load_with_okta};
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/tests/refused");
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/configuration/refused");
 
 #[test]
 fn every_mistake_is_told_with_its_place_and_how_to_fix_it() {
@@ -117,7 +117,7 @@ fn messages(case: &Path) -> Result<String, String> {
     let text = fs::read_to_string(case).unwrap();
     let Case { vars, secrets } = toml::from_str(&text).map_err(|why| format!("is no case: {why}"))?;
     let loaded = load_with_okta(with_api(vars.auth), &Value::Object(secrets))
-        .and_then(|config| config.check_bindings(&|_| false));
+        .and_then(|config| config.check_lease(&RUNTIME, &|_| false));
     let errors = loaded.err().ok_or("is accepted")?;
     let messages = format!("{errors}\n");
     assert_eq!(messages.lines().count(), errors.iter().count(), "a message is one line: {messages}");

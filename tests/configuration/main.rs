@@ -1,28 +1,38 @@
 //! Whole configurations: what loads and as what, what is refused and with which words.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "these are tests"
+)]
+
 mod credentials;
 mod refused;
 
 use std::time::Duration;
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
+use vestibule::runtime::{RUNTIME, binding};
+use vestibule_core::config::error::ConfigErrors;
+use vestibule_core::config::{Config, Provider, ProviderKind};
 
-use super::*;
-use crate::guard::decision::{Decision, DefaultAccess};
-use crate::guard::path::CanonicalPath;
-use crate::guard::rules::{Decided, Deny};
-use crate::lease::kind::LeaseKind;
-use crate::session::dialect::Dialect;
-use crate::upstream::Target;
-use vestibule_oidc::credentials::provider::CredentialsProvider;
-use vestibule_oidc::data::DataPath;
-use vestibule_oidc::http::headers::Headers;
-use vestibule_oidc::http::origin::Origin;
-use vestibule_oidc::http::request::{Method, Request, RequestUrl};
-use vestibule_oidc::http::url::Url;
-use vestibule_oidc::oauth::provider::{ClientAuthMethod, OAuthProvider};
-use vestibule_oidc::secret::Secret;
+use vestibule_core::api::provider::CredentialsProvider;
+use vestibule_core::data::DataPath;
+use vestibule_core::guard::decision::{Decision, DefaultAccess};
+use vestibule_core::guard::path::CanonicalPath;
+use vestibule_core::guard::rules::{Decided, Deny};
+use vestibule_core::http::headers::Headers;
+use vestibule_core::http::origin::Origin;
+use vestibule_core::http::request::{Method, Request, RequestUrl};
+use vestibule_core::http::url::Url;
+use vestibule_core::lease::kind::LeaseKind;
+use vestibule_core::oauth::provider::{ClientAuthMethod, OAuthProvider};
+use vestibule_core::secret::Secret;
+use vestibule_core::session::dialect::Dialect;
+use vestibule_core::upstream::Target;
 
 /// What is set beside the configuration where a test says nothing else.
 const SECRETS: [(&str, &str); 4] = [
@@ -34,10 +44,14 @@ const SECRETS: [(&str, &str); 4] = [
 
 /// Loads `auth` with [`SECRETS`] and `env`, an object whose strings set and whose nulls unset a variable.
 fn load(auth: Value, env: &Value) -> Result<Config, ConfigErrors> {
-    Config::load(auth, &|name| match env.get(name) {
-        Some(value) => value.as_str().map(str::to_owned),
-        None => SECRETS.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()),
-    })
+    Config::load(
+        auth,
+        &|name| match env.get(name) {
+            Some(value) => value.as_str().map(str::to_owned),
+            None => SECRETS.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()),
+        },
+        &RUNTIME,
+    )
 }
 
 /// The same with the provider `okta` where `auth` names none.
@@ -138,7 +152,7 @@ fn the_design_documents_example_loads_as_it_reads() {
 
     let [upstream] = config.upstreams.as_slice() else { panic!("one upstream") };
     assert!(upstream.host.as_ref().is_some_and(|host| host.matches("app.example.com")));
-    assert_eq!(upstream.target, Target::Binding("APP".to_owned()));
+    assert_eq!(upstream.target, Target::Service("APP".to_owned()));
     assert_eq!(upstream.authorization, Some(path("access_token")));
     let headers = [("x-user-email".to_owned(), path("email")), ("x-user-roles".to_owned(), path("roles"))];
     assert_eq!(upstream.headers, headers);
@@ -269,7 +283,7 @@ fn upstreams_are_tried_in_order_and_may_be_of_every_kind() {
     assert_eq!(
         targets,
         [
-            Target::Binding("SITE_1".to_owned()),
+            Target::Service("SITE_1".to_owned()),
             Target::Url(Url::parse("http://localhost:3000").unwrap()),
             Target::Url(Url::parse("https://origin.example").unwrap()),
             Target::Origin,
@@ -341,7 +355,9 @@ fn server_side_request_forgery_by_discovery_finds_no_issuer_that_is_not_https() 
 #[test]
 fn what_renews_tokens_needs_its_binding_and_what_does_not_needs_none() {
     let checked = |auth: Value, bound: &'static [&str]| {
-        load_with_okta(auth, &json!({})).unwrap().check_bindings(&|name| bound.contains(&name))
+        load_with_okta(auth, &json!({}))
+            .unwrap()
+            .check_lease(&RUNTIME, &|kind| binding(kind).is_none_or(|name| bound.contains(&name)))
     };
     let uses = |lease: &str| {
         json!({
@@ -370,15 +386,22 @@ fn what_renews_tokens_needs_its_binding_and_what_does_not_needs_none() {
     ] {
         let by_itself = checked(auth.clone(), &[]).unwrap();
         assert_eq!(by_itself.refresh.lease, LeaseKind::None, "{auth}");
-        assert!(by_itself.advice().iter().any(|advice| advice.contains("bound as AUTH_KV")), "{auth}");
+        assert!(
+            by_itself.advice(&RUNTIME).iter().any(|advice| advice.contains("bound as AUTH_KV")),
+            "{auth}"
+        );
         let with_store = checked(auth.clone(), &["AUTH_KV"]).unwrap();
-        assert_eq!((with_store.refresh.lease, with_store.advice().len()), (LeaseKind::Kv, 0), "{auth}");
+        assert_eq!(
+            (with_store.refresh.lease, with_store.advice(&RUNTIME).len()),
+            (LeaseKind::Store, 0),
+            "{auth}"
+        );
         auth["refresh"] = json!({ "lease": "kv" });
         assert!(checked(auth.clone(), &[]).is_err(), "{auth}");
     }
     for needs_none in [json!({ "upstreams": [{ "to": "origin", "headers": { "X-E": "email" } }] }), json!({})]
     {
-        assert!(checked(needs_none, &[]).unwrap().advice().is_empty());
+        assert!(checked(needs_none, &[]).unwrap().advice(&RUNTIME).is_empty());
     }
 }
 
@@ -395,7 +418,7 @@ fn a_strict_provider_behind_a_lease_that_is_not_is_said_once() {
             "AUTH_KEYCLOAK_ISSUER": "https://sso.example/realms/a",
             "AUTH_ACME_ID": "a", "AUTH_ACME_SECRET": "b", "AUTH_ACME_ISSUER": "https://acme.example",
         });
-        load(auth, &env).unwrap().advice()
+        load(auth, &env).unwrap().advice(&RUNTIME)
     };
     let said = advice("kv", json!({ "id": "keycloak" }));
     assert!(
@@ -521,7 +544,7 @@ fn a_redirect_to_a_server_s_own_origin_leads_to_the_one_that_was_asked() {
     ] {
         assert_eq!(target.location(location, &asked).as_deref(), changed, "{location}");
     }
-    for same in [Target::Origin, Target::Binding("APP".to_owned())] {
+    for same in [Target::Origin, Target::Service("APP".to_owned())] {
         assert_eq!(same.location("https://backend.example.net:8443/a", &asked), None);
     }
 }

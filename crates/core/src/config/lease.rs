@@ -1,0 +1,70 @@
+//! The lease that the configuration asks for, held against what the runtime has, and what is worth knowing about it.
+
+use super::error::{ConfigErrors, Problems};
+use super::place::{Loading, Place, refuse};
+use super::runtime::Runtime;
+use super::{Config, Provider, ProviderKind, told};
+use crate::lease::kind::LeaseKind;
+use crate::session::claims::is_of_token;
+
+impl Config {
+    /// Sees that the runtime has what the lease needs. Where nothing uses access tokens, none are renewed and nothing is
+    /// needed; where no lease is chosen and the runtime lacks its default, there is none.
+    pub fn check_lease(
+        mut self,
+        runtime: &Runtime,
+        is_available: &dyn Fn(LeaseKind) -> bool,
+    ) -> Result<Self, ConfigErrors> {
+        let kind = self.refresh.lease;
+        if kind == LeaseKind::None || is_available(kind) {
+            return Ok(self);
+        }
+        if !self.refresh.lease_is_chosen {
+            self.refresh.lease = LeaseKind::None;
+            return Ok(self);
+        }
+        let Some(lease) = runtime.lease(kind).filter(|_| self.uses_tokens()) else { return Ok(self) };
+        let loading = Loading { env: &|_| None, runtime, problems: Problems::default() };
+        let root = Place::root(&loading);
+        let refresh = root.key("refresh");
+        let (value, missing, add) = (lease.value, lease.missing, lease.add);
+        refuse!(refresh.key("lease"), "\"{value}\" {missing}", "{add}");
+        loading.problems.unless_any(None)
+    }
+
+    /// What is allowed and still worth knowing: said once, when the configuration is loaded.
+    pub fn advice(&self, runtime: &Runtime) -> Vec<String> {
+        let is_strict = |provider: &&Provider| match &provider.kind {
+            ProviderKind::OAuth(oauth) => oauth.strict_rotation,
+            ProviderKind::Credentials(api) => api.refresh.is_some() && api.strict_rotation,
+        };
+        let strict = self.providers.iter().filter(is_strict);
+        let names: Vec<&str> = strict.map(|provider| provider.id.as_str()).collect();
+        let mut advice = Vec::new();
+        if !self.uses_tokens() || self.providers.is_empty() {
+            return advice;
+        }
+        let wanted = runtime.lease(runtime.default_lease());
+        if let (LeaseKind::None, false, Some(wanted)) =
+            (self.refresh.lease, self.refresh.lease_is_chosen, wanted)
+        {
+            advice.push(format!("AUTH.refresh.lease: {}", wanted.advice));
+        }
+        let lock = runtime.lease(LeaseKind::Lock).filter(|_| self.refresh.lease != LeaseKind::Lock);
+        if let (Some(lock), false) = (lock, names.is_empty()) {
+            advice.push(format!(
+                "AUTH.refresh.lease: {} ends a sign-in whose refresh token is used twice, and {}",
+                names.join(", "),
+                lock.advice,
+            ));
+        }
+        advice
+    }
+
+    /// Whether anything is done with access tokens at all.
+    fn uses_tokens(&self) -> bool {
+        self.session.exposes_token()
+            || self.upstreams.iter().any(|upstream| upstream.forward_session)
+            || told(&self.upstreams, self.rules.rules()).into_iter().any(is_of_token)
+    }
+}

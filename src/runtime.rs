@@ -1,0 +1,50 @@
+//! What Cloudflare Workers have for the configuration to name.
+
+use vestibule_core::config::{Lease, Runtime};
+use vestibule_core::lease::kind::LeaseKind;
+
+/// The binding of the shared store.
+pub const KV: &str = "AUTH_KV";
+
+/// The binding of the lease objects.
+pub const LEASE_OBJECTS: &str = "AUTH_LEASE";
+
+/// What the configuration can name on Workers, and what is said about it.
+pub const RUNTIME: Runtime = Runtime {
+    leases: &[
+        Lease {
+            value: "kv",
+            kind: LeaseKind::Store,
+            missing: "needs a KV namespace bound as AUTH_KV, and there is none",
+            add: "add to wrangler.toml: `[[kv_namespaces]]`, `binding = \"AUTH_KV\"`; or write \"none\" where no \
+                  provider here minds a refresh token that is used twice",
+            advice: "no KV namespace is bound as AUTH_KV, so only the requests of one isolate are kept from using a \
+                     refresh token twice: add it, or write lease = \"none\" (docs/refresh.md)",
+        },
+        Lease {
+            value: "durable-object",
+            kind: LeaseKind::Lock,
+            missing: "needs a Durable Object bound as AUTH_LEASE, and there is none",
+            add: "add to wrangler.toml: `[[durable_objects.bindings]]`, `name = \"AUTH_LEASE\"`, \
+                  `class_name = \"RefreshLease\"`, and `[[migrations]]`, `tag = \"v1\"`, \
+                  `new_sqlite_classes = [\"RefreshLease\"]`",
+            advice: "only a Durable Object keeps two locations from that: write lease = \"durable-object\" \
+                     (docs/refresh.md)",
+        },
+    ],
+    services: &["service:", "assets:"],
+    targets: "write \"origin\", \"service:BINDING\", \"assets:BINDING\" or \"https://app.example.com\"",
+    service_name: "write the name that stands behind `binding =` in wrangler.toml",
+    configure: "add to wrangler.toml: `[vars.AUTH]`, `base_path = \"/auth\"`, `providers = [{ id = \"okta\" }]`",
+    write_table: "write a [vars.AUTH] table in wrangler.toml instead",
+    set_secret: "wrangler secret put",
+};
+
+/// What a lease needs to be bound.
+pub fn binding(kind: LeaseKind) -> Option<&'static str> {
+    match kind {
+        LeaseKind::None => None,
+        LeaseKind::Store => Some(KV),
+        LeaseKind::Lock => Some(LEASE_OBJECTS),
+    }
+}
