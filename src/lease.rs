@@ -1,4 +1,4 @@
-//! The Durable Object that holds one session's lease: [`object::serve`] with a memory that lasts.
+//! The Durable Object that holds one session's lease: [`lock::serve`] with a memory that lasts.
 
 #![allow(missing_docs, reason = "the macro's methods have no place for words")]
 
@@ -11,7 +11,7 @@ use worker::{
 };
 
 use crate::clock;
-use vestibule_core::lease::object;
+use vestibule_core::lease::lock;
 use vestibule_core::time::Timestamp;
 
 /// Where an object keeps what it remembers.
@@ -36,7 +36,7 @@ impl DurableObject for RefreshLease {
         let call = request.text().await?;
         let remembered = self.remembered().await?;
         let now = clock::now();
-        let served = object::serve(remembered.as_deref(), &call, now)
+        let served = lock::serve(remembered.as_deref(), &call, now)
             .map_err(|error| Error::RustError(error.to_string()))?;
         if let Some((remember, until)) = served.remember {
             self.storage.put(REMEMBERED, remember).await?;
@@ -49,7 +49,7 @@ impl DurableObject for RefreshLease {
     async fn alarm(&self) -> Result<Response> {
         let remembered = self.remembered().await?;
         let now = clock::now();
-        match remembered.and_then(|remembered| object::ends_after(&remembered, now)) {
+        match remembered.and_then(|remembered| lock::ends_after(&remembered, now)) {
             Some(until) => self.storage.set_alarm(alarm_after(until, now)).await?,
             None => self.storage.delete_all().await?,
         }

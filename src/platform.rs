@@ -164,7 +164,7 @@ impl Platform for Workers {
         write.await.map_err(store_error)
     }
 
-    async fn call_lease_object(&self, name: &str, call: &str) -> Result<String, StoreError> {
+    async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError> {
         let objects = self.env.durable_object(runtime::LEASE_OBJECTS);
         let objects = objects.map_err(|_| StoreError::NoBinding(runtime::LEASE_OBJECTS))?;
         lease::ask(&objects, name, call)

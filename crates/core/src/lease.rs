@@ -1,12 +1,12 @@
 //! Who of many requests may use a refresh token, and how the others get what it gave.
 //!
-//! A provider that rotates takes a refresh token once; a browser sends ten requests at once. Inside an isolate
-//! `flights` lets one of them go. Across isolates a `Lease` does, as well as what it is kept in can:
+//! A provider that rotates takes a refresh token once; a browser sends ten requests at once. Inside a process
+//! `flights` lets one of them go. Across processes a `Lease` does, as well as what it is kept in can:
 //!
-//! - `none` knows nothing beyond the isolate.
-//! - `kv` is advice: Workers KV has no compare-and-swap and is a minute late elsewhere. Losing the lease
+//! - Without one, nothing is known beyond the process.
+//! - `store` is advice: the shared store has no compare-and-swap and is a minute late elsewhere. Losing the lease
 //!   is harmless where the provider takes a token for some seconds more.
-//! - [`object`] is a lock: one Durable Object for each session.
+//! - [`lock`] is a lock for each session.
 //!
 //! Whoever wins leaves the tokens that followed, sealed, where whoever held the old ones finds them: the losers,
 //! and a browser that never got the answer and comes back days later.
@@ -14,8 +14,8 @@
 mod any;
 pub(crate) mod flights;
 pub mod kind;
-pub(crate) mod kv;
-pub mod object;
+pub mod lock;
+pub(crate) mod store;
 
 use std::pin::pin;
 use std::rc::Rc;

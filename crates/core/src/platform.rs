@@ -81,8 +81,8 @@ pub trait Platform: Crypto + Clone + 'static {
     async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError>;
 
     /// Hands `call` to the one lease object of that name, which answers by
-    /// [`lease::object::serve`](crate::lease::object::serve).
-    async fn call_lease_object(&self, name: &str, call: &str) -> Result<String, StoreError>;
+    /// [`lease::lock::serve`](crate::lease::lock::serve).
+    async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError>;
 }
 
 /// A name that nobody can guess: 128 bits, base64url.

@@ -182,7 +182,7 @@ impl Platform for Stage {
         self.scene.store.write(&self.location, key, value, lifetime).await
     }
 
-    async fn call_lease_object(&self, name: &str, call: &str) -> Result<String, StoreError> {
+    async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError> {
         self.scene.store.call_object(name, call).await
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! KV: a write is seen at once where it was made, and up to a minute later elsewhere; a read is remembered for a
 //! minute where it was made, also one that found nothing; a key is written once a second. Objects are what
-//! [`object::serve`] makes of them, one call at a time.
+//! [`lock::serve`] makes of them, one call at a time.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use vestibule_core::lease::object;
+use vestibule_core::lease::lock;
 use vestibule_core::platform::StoreError;
 use vestibule_core::time::Timestamp;
 
@@ -173,7 +173,7 @@ impl Store {
         let answer = {
             let mut objects = self.objects.borrow_mut();
             let now = Timestamp::from_millis(self.clock.now());
-            let served = object::serve(objects.get(name).map(String::as_str), call, now);
+            let served = lock::serve(objects.get(name).map(String::as_str), call, now);
             let served = served.map_err(|error| StoreError::Failed(error.to_string()))?;
             if let Some((remember, _)) = served.remember {
                 objects.insert(name.to_owned(), remember);

@@ -1,4 +1,4 @@
-//! A lease in Workers KV: advice, made so that losing it is harmless.
+//! A lease in the shared store: advice, made so that losing it is harmless.
 //!
 //! Three keys, each named by a hash: the lease (`lease/…`) and the successor (`next/…`) of one refresh, and the
 //! sign-out (`out/…`) of one session. A successor is read only where a lease, or the provider's refusal, says
@@ -9,13 +9,12 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
 use super::{HELD, Lease, Name, SIGNED_OUT, Taken, Theirs, in_time, retained, session_key};
 use crate::platform::{Platform, StoreError};
 use crate::session::policy::Sealing;
 use crate::session::successor::Successor;
-use vestibule_oidc::json;
 use vestibule_oidc::time::Timestamp;
 
 /// How late a write is seen elsewhere at the latest, and how long a read that found nothing is remembered.
@@ -39,17 +38,18 @@ const LOOK_AGAIN: [Duration; 3] =
 /// How often writing a successor is tried. It holds the only copy of a token that was paid for with the old one.
 const TRIES: u32 = 3;
 
-pub(crate) struct Kv<'a, P: Platform> {
+pub(crate) struct StoreLease<'a, P: Platform> {
     sealing: Sealing<'a>,
     platform: &'a P,
     /// When the lease was taken.
     taken: Cell<Option<Timestamp>>,
 }
 
-/// How long Workers KV wants between two writes of one key, and a little more.
+/// How long a store may want between two writes of one key, and a little more.
 const BETWEEN_WRITES: Duration = Duration::from_millis(1100);
 
 /// What is written under a lease's key. It tells its reader nothing but that somebody was here.
+#[derive(Deserialize, Serialize)]
 struct Held {
     owner: String,
     /// Milliseconds.
@@ -57,7 +57,7 @@ struct Held {
     location: String,
 }
 
-impl<P: Platform> Lease for Kv<'_, P> {
+impl<P: Platform> Lease for StoreLease<'_, P> {
     async fn take(&self, name: &Name, owner: &str) -> Result<Taken, StoreError> {
         let key = lease_key(name);
         let now = self.platform.now();
@@ -144,7 +144,7 @@ impl<P: Platform> Lease for Kv<'_, P> {
     }
 }
 
-impl<'a, P: Platform> Kv<'a, P> {
+impl<'a, P: Platform> StoreLease<'a, P> {
     pub(super) fn new(sealing: Sealing<'a>, platform: &'a P) -> Self {
         Self { sealing, platform, taken: Cell::new(None) }
     }
@@ -152,7 +152,7 @@ impl<'a, P: Platform> Kv<'a, P> {
     async fn held(&self, key: &str) -> Result<Option<Held>, StoreError> {
         // What cannot be read was written by another version, and what ends so late by a clock that is wrong: it
         // counts as none.
-        let held = self.read(key).await?.and_then(|text| Held::parse(&text));
+        let held = self.read(key).await?.and_then(|text| serde_json::from_str::<Held>(&text).ok());
         let latest = self.platform.now().plus(HELD + FAR);
         Ok(held.filter(|held| held.until <= latest.millis()))
     }
@@ -189,20 +189,7 @@ fn sign_out_key(sid: &str) -> String {
 
 impl Held {
     fn text(&self) -> String {
-        Value::Object(json::of(&[
-            ("owner", self.owner.as_str().into()),
-            ("until", self.until.into()),
-            ("location", self.location.as_str().into()),
-        ]))
-        .to_string()
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let held = json::object(text.as_bytes())?;
-        Some(Self {
-            owner: json::string(&held, "owner")?,
-            until: json::number(&held, "until")?,
-            location: json::string(&held, "location")?,
-        })
+        // Strings for names and a whole number: nothing can fail.
+        serde_json::to_string(self).unwrap_or_default()
     }
 }

@@ -1,19 +1,18 @@
-//! A lease in a Durable Object: one object for each session, single-threaded, with a memory of its own. Strict:
-//! one refresh at a time, and whoever comes with older tokens gets the newest.
+//! A lease that is a lock: one for each session, which answers one call after the other and has a memory of its own.
+//! Strict: one refresh at a time, and whoever comes with older tokens gets the newest.
 //!
-//! [`serve`] is what such an object does, without its runtime; `Object` is how a request asks it.
+//! [`serve`] is what such a lock does, without its runtime; `LockLease` is how a request asks it.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{HELD, Lease, Name, SIGNED_OUT, Taken, Theirs, in_time, retained, session_key};
 use crate::platform::{Platform, StoreError};
 use crate::session::policy::Sealing;
 use crate::session::successor::Successor;
-use vestibule_oidc::json;
 use vestibule_oidc::time::Timestamp;
 
 /// When a successor is first looked for after somebody else took the lease.
@@ -22,15 +21,19 @@ const FIRST_LOOK: Duration = Duration::from_millis(100);
 /// When a call that failed is made again.
 const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(500)];
 
-/// What an object remembers.
-#[derive(Default)]
+/// What a lock remembers.
+#[derive(Default, Deserialize, Serialize)]
 struct Record {
+    #[serde(skip_serializing_if = "Option::is_none")]
     newest: Option<Newest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     held: Option<Held>,
     /// Milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     signed_out_until: Option<u64>,
 }
 
+#[derive(Deserialize, Serialize)]
 struct Newest {
     generation: u64,
     sealed: String,
@@ -38,6 +41,7 @@ struct Newest {
     until: u64,
 }
 
+#[derive(Deserialize, Serialize)]
 struct Held {
     generation: u64,
     owner: String,
@@ -45,7 +49,9 @@ struct Held {
     until: u64,
 }
 
-/// What an object is asked. Times are milliseconds.
+/// What a lock is asked. Times are milliseconds.
+#[derive(Deserialize, Serialize)]
+#[serde(tag = "call", rename_all = "snake_case")]
 enum Call {
     Take { generation: u64, owner: String, held_for: u64 },
     Look { generation: u64 },
@@ -55,6 +61,8 @@ enum Call {
     IsSignedOut,
 }
 
+#[derive(Deserialize, Serialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
 enum Answer {
     Yours,
     Theirs { until: u64 },
@@ -64,7 +72,7 @@ enum Answer {
     Nothing,
 }
 
-/// What a lease object has done.
+/// What a lock has done.
 #[derive(Debug)]
 pub struct Served {
     /// What is answered.
@@ -73,159 +81,31 @@ pub struct Served {
     pub remember: Option<(String, Timestamp)>,
 }
 
-/// Answers `call` by what was `remembered`. An object does this for one call after the other, and remembers
+/// Answers `call` by what was `remembered`. A lock does this for one call after the other, and remembers
 /// before it answers.
 pub fn serve(remembered: Option<&str>, call: &str, now: Timestamp) -> Result<Served, UnknownCall> {
-    let call = object(call).as_ref().and_then(Call::parse).ok_or(UnknownCall)?;
-    let mut record = remembered.and_then(object).as_ref().and_then(Record::parse).unwrap_or_default();
+    let call = serde_json::from_str(call).map_err(|_| UnknownCall)?;
+    // What cannot be read was written by another version.
+    let read = |remembered: &str| serde_json::from_str::<Record>(remembered).ok();
+    let mut record = remembered.and_then(read).unwrap_or_default();
     let (answer, changed) = record.answer(call, now);
-    Ok(Served {
-        answer: text(answer.members()),
-        remember: changed.then(|| (text(record.members()), record.until(now))),
-    })
+    Ok(Served { answer: text(&answer), remember: changed.then(|| (text(&record), record.until(now))) })
 }
 
 /// A call that this version of the object does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the lease object does not know that call")]
+#[error("the lease's lock does not know that call")]
 pub struct UnknownCall;
 
-fn object(text: &str) -> Option<Map<String, Value>> {
-    json::object(text.as_bytes())
-}
-
-fn text(members: Map<String, Value>) -> String {
-    Value::Object(members).to_string()
-}
-
-impl Call {
-    fn members(&self) -> Map<String, Value> {
-        match self {
-            Self::Take { generation, owner, held_for } => json::of(&[
-                ("call", "take".into()),
-                ("generation", (*generation).into()),
-                ("owner", owner.as_str().into()),
-                ("held_for", (*held_for).into()),
-            ]),
-            Self::Look { generation } => {
-                json::of(&[("call", "look".into()), ("generation", (*generation).into())])
-            }
-            Self::Leave { generation, owner, sealed, kept_for } => json::of(&[
-                ("call", "leave".into()),
-                ("generation", (*generation).into()),
-                ("owner", owner.as_str().into()),
-                ("sealed", sealed.as_str().into()),
-                ("kept_for", (*kept_for).into()),
-            ]),
-            Self::GiveBack { owner } => {
-                json::of(&[("call", "give_back".into()), ("owner", owner.as_str().into())])
-            }
-            Self::SignOut { kept_for } => {
-                json::of(&[("call", "sign_out".into()), ("kept_for", (*kept_for).into())])
-            }
-            Self::IsSignedOut => json::of(&[("call", "is_signed_out".into())]),
-        }
-    }
-
-    fn parse(members: &Map<String, Value>) -> Option<Self> {
-        let number = |name| json::number(members, name);
-        let string = |name| json::string(members, name);
-        Some(match members.get("call")?.as_str()? {
-            "take" => Self::Take {
-                generation: number("generation")?,
-                owner: string("owner")?,
-                held_for: number("held_for")?,
-            },
-            "look" => Self::Look { generation: number("generation")? },
-            "leave" => Self::Leave {
-                generation: number("generation")?,
-                owner: string("owner")?,
-                sealed: string("sealed")?,
-                kept_for: number("kept_for")?,
-            },
-            "give_back" => Self::GiveBack { owner: string("owner")? },
-            "sign_out" => Self::SignOut { kept_for: number("kept_for")? },
-            "is_signed_out" => Self::IsSignedOut,
-            _ => return None,
-        })
-    }
-}
-
-impl Answer {
-    fn members(&self) -> Map<String, Value> {
-        let (word, until, sealed) = match self {
-            Self::Yours => ("yours", None, None),
-            Self::Theirs { until } => ("theirs", Some(*until), None),
-            Self::Successor { sealed } => ("successor", None, Some(sealed.as_str())),
-            Self::SignedOut => ("signed_out", None, None),
-            Self::Done => ("done", None, None),
-            Self::Nothing => ("nothing", None, None),
-        };
-        json::of(&[("answer", word.into()), ("until", until.into()), ("sealed", sealed.into())])
-    }
-
-    fn parse(members: &Map<String, Value>) -> Option<Self> {
-        Some(match members.get("answer")?.as_str()? {
-            "yours" => Self::Yours,
-            "theirs" => Self::Theirs { until: json::number(members, "until")? },
-            "successor" => Self::Successor { sealed: json::string(members, "sealed")? },
-            "signed_out" => Self::SignedOut,
-            "done" => Self::Done,
-            "nothing" => Self::Nothing,
-            _ => return None,
-        })
-    }
-}
-
-impl Record {
-    fn members(&self) -> Map<String, Value> {
-        let newest = self.newest.as_ref().map(|newest| {
-            json::of(&[
-                ("generation", newest.generation.into()),
-                ("sealed", newest.sealed.as_str().into()),
-                ("until", newest.until.into()),
-            ])
-        });
-        let held = self.held.as_ref().map(|held| {
-            json::of(&[
-                ("generation", held.generation.into()),
-                ("owner", held.owner.as_str().into()),
-                ("until", held.until.into()),
-            ])
-        });
-        json::of(&[
-            ("newest", newest.into()),
-            ("held", held.into()),
-            ("signed_out_until", self.signed_out_until.into()),
-        ])
-    }
-
-    /// `None` where any of it cannot be read: another version wrote it.
-    fn parse(members: &Map<String, Value>) -> Option<Self> {
-        let part = |name| members.get(name).map(|part| part.as_object().ok_or(())).transpose().ok();
-        let newest = match part("newest")? {
-            None => None,
-            Some(newest) => Some(Newest {
-                generation: json::number(newest, "generation")?,
-                sealed: json::string(newest, "sealed")?,
-                until: json::number(newest, "until")?,
-            }),
-        };
-        let held = match part("held")? {
-            None => None,
-            Some(held) => Some(Held {
-                generation: json::number(held, "generation")?,
-                owner: json::string(held, "owner")?,
-                until: json::number(held, "until")?,
-            }),
-        };
-        Some(Self { newest, held, signed_out_until: json::number(members, "signed_out_until") })
-    }
+/// The text of what is asked, answered or remembered.
+fn text(value: &impl Serialize) -> String {
+    // Strings for names and whole numbers: nothing can fail.
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// Until when what is `remembered` counts, where that lies ahead.
 pub fn ends_after(remembered: &str, now: Timestamp) -> Option<Timestamp> {
-    let record = Record::parse(&object(remembered)?)?;
+    let record: Record = serde_json::from_str(remembered).ok()?;
     Some(record.until(now)).filter(|until| *until > now)
 }
 
@@ -298,12 +178,12 @@ impl Record {
     }
 }
 
-pub(crate) struct Object<'a, P: Platform> {
+pub(crate) struct LockLease<'a, P: Platform> {
     pub(super) sealing: Sealing<'a>,
     pub(super) platform: &'a P,
 }
 
-impl<P: Platform> Lease for Object<'_, P> {
+impl<P: Platform> Lease for LockLease<'_, P> {
     async fn take(&self, name: &Name, owner: &str) -> Result<Taken, StoreError> {
         let held_for = millis(HELD);
         let call = Call::Take { generation: name.generation, owner: owner.to_owned(), held_for };
@@ -358,19 +238,19 @@ impl<P: Platform> Lease for Object<'_, P> {
     }
 }
 
-impl<P: Platform> Object<'_, P> {
+impl<P: Platform> LockLease<'_, P> {
     async fn call(&self, sid: &str, call: &Call) -> Result<Answer, StoreError> {
-        let call = text(call.members());
+        let call = text(call);
         let answer = in_time(self.platform, self.ask(&session_key(sid), &call)).await?;
-        object(&answer).as_ref().and_then(Answer::parse).ok_or_else(|| unexpected("what it was asked"))
+        serde_json::from_str(&answer).map_err(|_| unexpected("what it was asked"))
     }
 
     /// Every call may come twice: it does no more than the first time. So one whose answer is lost, as when the
-    /// object moves or is overloaded, is made again.
+    /// lock moves or is overloaded, is made again.
     async fn ask(&self, name: &str, call: &str) -> Result<String, StoreError> {
         let mut pauses = ASK_AGAIN.into_iter();
         loop {
-            let answered = self.platform.call_lease_object(name, call).await;
+            let answered = self.platform.call_lock(name, call).await;
             match (&answered, pauses.next()) {
                 (Err(StoreError::Failed(_)), Some(pause)) => self.platform.sleep(pause).await,
                 _ => return answered,
@@ -384,7 +264,7 @@ impl<P: Platform> Object<'_, P> {
 }
 
 fn unexpected(call: &str) -> StoreError {
-    StoreError::Failed(format!("the lease object gave no usable answer to {call}"))
+    StoreError::Failed(format!("the lease's lock gave no usable answer to {call}"))
 }
 
 fn millis(time: Duration) -> u64 {
