@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::error::{ClientError, Error};
+use crate::flow::guard::{assertion, protect, verify};
 use crate::flow::hosts::{self, Standing};
-use crate::flow::session::Update;
+use crate::flow::session::show::Update;
+use crate::flow::session::{renew, show, sign_out};
+use crate::flow::signin::{callback, credentials, hand_over, sign_in};
 use crate::flow::vestibule::Vestibule;
-use crate::flow::{
-    Exchange, Input, answer, assertion, callback, client_log, credentials, hand_over, pages, protect, renew,
-    session, sign_in, sign_out, verify,
-};
+use crate::flow::{Exchange, Input, answer, client_log, pages};
 use crate::guard::path::CanonicalPath;
 use crate::http::form::Params;
 use crate::http::request::{Method, Request};
@@ -82,8 +82,8 @@ async fn act<P: Platform>(
     match (as_get(exchange.request, route), route) {
         (Method::Get, ["csrf"]) => pages::csrf(exchange, &input.query),
         (Method::Get, ["providers"]) => Ok(pages::providers(exchange)),
-        (Method::Get, ["session"]) => session::show(exchange, &input.query).await,
-        (Method::Get, ["token"]) => session::token(exchange).await,
+        (Method::Get, ["session"]) => show::show(exchange, &input.query).await,
+        (Method::Get, ["token"]) => show::token(exchange).await,
         (Method::Get, ["jwks.json"]) => Ok(assertion::jwks(exchange).await),
         (Method::Get, ["signin"]) => pages::sign_in(exchange, &input.query),
         // Asked for ahead of time, nothing begins, and no browser keeps the answer: the ticket waits for who comes.
@@ -100,7 +100,7 @@ async fn act<P: Platform>(
         (Method::Get, ["error"]) => pages::error(exchange, &input.query),
         (Method::Get, ["callback", provider]) => callback::callback(exchange, provider, &input.query).await,
         (Method::Post, ["session"]) => {
-            session::update(exchange, &input.query, read_update(exchange, body).await?).await
+            show::update(exchange, &input.query, read_update(exchange, body).await?).await
         }
         (Method::Post, ["signin" | "signout"] | ["signin" | "callback", _]) => {
             let (query, form) = input.with(read_form(exchange, body).await?);

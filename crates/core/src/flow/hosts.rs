@@ -4,7 +4,8 @@
 use serde_json::json;
 
 use crate::config::Config;
-use crate::flow::{Exchange, pages, protect, with_parameters};
+use crate::flow::guard::protect;
+use crate::flow::{Exchange, pages, with_parameters};
 use crate::http::origin::{CookieDomain, Origin, is_loopback};
 use crate::http::response::Response;
 use crate::platform::{Level, Platform};

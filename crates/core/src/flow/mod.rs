@@ -1,27 +1,16 @@
-//! One file per flow, its effects in reading order. [`protect`] is what every page passes, [`verify`] what other
-//! proxies ask in its place, by the same [`admission`]; the others are the auth routes.
+//! One file per flow, its effects in reading order. [`guard`] is what every page passes; the others are the auth
+//! routes.
 
-pub(crate) mod admission;
 pub(crate) mod answer;
 pub(crate) mod asked;
-pub(crate) mod assertion;
-pub(crate) mod bearer;
-pub(crate) mod callback;
 pub(crate) mod client_log;
-pub(crate) mod credentials;
-pub(crate) mod establish;
-pub(crate) mod forward;
-pub(crate) mod hand_over;
+pub(crate) mod guard;
 pub(crate) mod hosts;
 pub(crate) mod pages;
-pub(crate) mod protect;
 pub(crate) mod provider;
 pub(crate) mod refresh;
-pub(crate) mod renew;
 pub(crate) mod session;
-pub(crate) mod sign_in;
-pub(crate) mod sign_out;
-pub(crate) mod verify;
+pub(crate) mod signin;
 pub(crate) mod vestibule;
 
 use std::rc::Rc;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::config::Config;
 use crate::flow::asked::Asked;
-use crate::flow::assertion::AssertionKeys;
+use crate::flow::guard::assertion::AssertionKeys;
 use crate::flow::provider::ProviderCache;
 use crate::guard::headers::GuardedNames;
 use crate::hooks::{Configured, ErasedHooks, Hooks, Typed};

@@ -6,7 +6,7 @@ use maud::html;
 use super::account::signed_in_as;
 use super::hidden;
 use super::layout::{Icon, Page};
-use crate::flow::protect::sign_in_url;
+use crate::flow::guard::protect::sign_in_url;
 use crate::flow::{Exchange, with_cookies};
 use crate::http::cookie::SetCookie;
 use crate::http::request::Method;

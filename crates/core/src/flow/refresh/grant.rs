@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 
 use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
-use crate::flow::{Exchange, provider, sign_in};
+use crate::flow::signin::sign_in;
+use crate::flow::{Exchange, provider};
 use crate::http::client::FetchResponse;
 use crate::jose::jws;
 use crate::oauth::discovery::ProviderMetadata;

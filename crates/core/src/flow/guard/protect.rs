@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::flow::admission::{self, Refusal, Refused};
-use crate::flow::bearer::TokenRefused;
+use crate::flow::guard::admission::{self, Refusal, Refused};
+use crate::flow::guard::bearer::TokenRefused;
+use crate::flow::guard::forward;
 use crate::flow::hosts::{self, Standing};
-use crate::flow::{Exchange, forward, pages, renew, with_cookies};
+use crate::flow::session::renew;
+use crate::flow::{Exchange, pages, with_cookies};
 use crate::guard::path::CanonicalPath;
 use crate::http::request::{Method, Request};
 use crate::http::response::Response;
@@ -92,14 +94,14 @@ fn not_found() -> Response {
 }
 
 /// The sign-in page, from which one comes back to what was asked for.
-pub(super) fn sign_in_url<P: Platform>(exchange: &Exchange<'_, P>) -> String {
+pub(crate) fn sign_in_url<P: Platform>(exchange: &Exchange<'_, P>) -> String {
     hosts::sign_in_page(exchange, &hosts::address(exchange))
 }
 
 /// Whether a person waits for a page: a redirect reaches them. A script's request would follow it and get
 /// a page where it wants data; a browser that asks ahead would keep where it led to, and show that to somebody who
 /// has signed in since.
-pub(super) fn is_navigation(request: &Request) -> bool {
+pub(crate) fn is_navigation(request: &Request) -> bool {
     if request.headers.contains("upgrade")
         || request.is_prefetch()
         || !matches!(request.method, Method::Get | Method::Head | Method::Post)

@@ -10,9 +10,10 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
+use crate::flow::guard::protect;
 use crate::flow::hosts::{self, Standing};
 use crate::flow::refresh::{self, NotReady};
-use crate::flow::{Exchange, Visit, protect, with_cookies, with_parameters};
+use crate::flow::{Exchange, Visit, with_cookies, with_parameters};
 use crate::http::cookie::SetCookie;
 use crate::http::form::Params;
 use crate::http::origin::Origin;

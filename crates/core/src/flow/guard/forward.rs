@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::flow::admission::Admitted;
-use crate::flow::{Exchange, assertion, refresh, with_cookies};
+use crate::flow::guard::admission::Admitted;
+use crate::flow::guard::assertion;
+use crate::flow::{Exchange, refresh, with_cookies};
 use crate::http::response::Response;
 use crate::platform::{Forward, ForwardError, Level, Platform};
 use crate::reply::Reply;

@@ -14,8 +14,8 @@ use crate::api::provider::CredentialsProvider;
 use crate::api::{ApiError, Facts};
 use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, CredentialsRefused, Error};
-use crate::flow::establish::{self, Established, Person};
 use crate::flow::provider::{ask, blame};
+use crate::flow::signin::establish::{self, Established, Person};
 use crate::flow::{Exchange, Visit, with_cookies};
 use crate::http::form::Params;
 use crate::http::response::Response;
@@ -161,7 +161,7 @@ fn person<'a>(
 }
 
 /// Who is in front of the screen, as Cloudflare says: it sets the field itself, whatever the client sent.
-pub(super) fn client_address<'a, P: Platform>(exchange: &Exchange<'a, P>) -> Option<&'a str> {
+pub(crate) fn client_address<'a, P: Platform>(exchange: &Exchange<'a, P>) -> Option<&'a str> {
     let address = exchange.request.headers.get("cf-connecting-ip")?;
     address.parse::<IpAddr>().is_ok().then_some(address)
 }

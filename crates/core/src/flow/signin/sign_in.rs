@@ -4,7 +4,8 @@
 use crate::config::ProviderKind;
 use crate::error::{ClientError, Error};
 use crate::flow::hosts::{self, Standing};
-use crate::flow::{Exchange, Visit, hand_over, provider, with_cookies};
+use crate::flow::signin::hand_over;
+use crate::flow::{Exchange, Visit, provider, with_cookies};
 use crate::http::cookie::SetCookie;
 use crate::http::form::Params;
 use crate::http::response::Response;

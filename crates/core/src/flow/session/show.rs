@@ -4,8 +4,10 @@ use crate::json;
 use serde_json::{Map, Value, json};
 
 use crate::error::{ClientError, Error};
+use crate::flow::guard::protect;
 use crate::flow::refresh::{self, NotReady, Ready};
-use crate::flow::{Exchange, Visit, protect, renew, with_cookies};
+use crate::flow::session::renew;
+use crate::flow::{Exchange, Visit, with_cookies};
 use crate::hooks::{DefaultSession, TokenOccasion};
 use crate::http::cookie::SetCookie;
 use crate::http::form::Params;

@@ -1,9 +1,10 @@
 //! Whether a request may pass, as whom, and with which tokens: what [`protect`](super::protect) forwards by and
 //! [`verify`](super::verify) tells another proxy.
 
-use crate::flow::bearer::{self, TokenRefused};
+use crate::flow::Exchange;
+use crate::flow::guard::bearer::{self, TokenRefused};
 use crate::flow::refresh::{self, NotReady, Ready};
-use crate::flow::{Exchange, renew};
+use crate::flow::session::renew;
 use crate::guard::decision::Decision;
 use crate::guard::path::CanonicalPath;
 use crate::guard::route::Route;

@@ -12,8 +12,9 @@ use std::pin::pin;
 use std::time::Duration;
 
 use crate::config::Provider;
+use crate::flow::Exchange;
 use crate::flow::refresh::flight::Flight;
-use crate::flow::{Exchange, renew};
+use crate::flow::session::renew;
 use crate::http::cookie::SetCookie;
 use crate::http::origin::Origin;
 use crate::lease::flights::{Found, Outcome};

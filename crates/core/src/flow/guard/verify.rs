@@ -13,8 +13,9 @@ use serde_json::json;
 
 use crate::config::Config;
 use crate::data::DataPath;
-use crate::flow::admission::{self, Admitted, Refusal};
-use crate::flow::{Exchange, assertion, hosts, protect, refresh, with_cookies};
+use crate::flow::guard::admission::{self, Admitted, Refusal};
+use crate::flow::guard::{assertion, protect};
+use crate::flow::{Exchange, hosts, refresh, with_cookies};
 use crate::guard::headers::VERIFY_SECRET;
 use crate::guard::path::CanonicalPath;
 use crate::guard::route::Route;

@@ -3,7 +3,7 @@
 
 use crate::config::{ProviderKind, is_like_provider_id};
 use crate::error::{ClientError, Error};
-use crate::flow::sign_in::{self, Intent};
+use crate::flow::signin::sign_in::{self, Intent};
 use crate::flow::{Exchange, Visit, hosts, with_cookies, with_parameters};
 use crate::http::cookie::SetCookie;
 use crate::http::form::Params;
