@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::config::Config;
 use crate::flow::guard::assertion;
-use crate::flow::hosts::Standing;
+use crate::flow::standing::Standing;
 use crate::guard::decision::Decision;
 use crate::guard::headers::GuardedNames;
 use crate::guard::matcher::Reading;

@@ -6,12 +6,12 @@ use serde_json::json;
 
 use crate::error::{ClientError, Error};
 use crate::flow::guard::{assertion, protect, verify};
-use crate::flow::hosts::{self, Standing};
-use crate::flow::session::show::Update;
-use crate::flow::session::{renew, show, sign_out};
+use crate::flow::session::show::{self, Update};
+use crate::flow::session::{renew, sign_out};
 use crate::flow::signin::{callback, credentials, hand_over, sign_in};
+use crate::flow::standing::Standing;
 use crate::flow::vestibule::Vestibule;
-use crate::flow::{Exchange, Input, answer, client_log, pages};
+use crate::flow::{Exchange, Input, answer, client_log, pages, responses};
 use crate::guard::path::CanonicalPath;
 use crate::http::form::Params;
 use crate::http::request::{Method, Request};
@@ -59,7 +59,7 @@ impl Vestibule {
 /// Runs an auth route, and turns what went wrong into the answer that Auth.js gives.
 async fn auth<P: Platform>(exchange: &Exchange<'_, P>, route: &[&str], body: P::Body) -> Response {
     if let Standing::Foreign(domain) = exchange.standing {
-        return hosts::refuse(exchange, domain);
+        return pages::foreign(exchange, domain);
     }
     let mut input = Input::of_query(exchange.request);
     match act(exchange, route, body, &mut input).await {
@@ -88,7 +88,7 @@ async fn act<P: Platform>(
         (Method::Get, ["signin"]) => pages::sign_in(exchange, &input.query),
         // Asked for ahead of time, nothing begins, and no browser keeps the answer: the ticket waits for who comes.
         (Method::Get, ["signin", _]) if is_login_host(exchange) && exchange.request.is_prefetch() => {
-            Ok(protect::no_token(Duration::from_secs(1)))
+            Ok(responses::no_token(Duration::from_secs(1)))
         }
         (Method::Get, ["signin", provider]) if is_login_host(exchange) => {
             hand_over::receive(exchange, provider, &input.query).await

@@ -4,7 +4,9 @@
 use serde_json::{Value, json};
 
 use crate::error::{ClientError, Error, ErrorPage, ProviderError};
-use crate::flow::{Exchange, Input, Visit, pages, with_cookies, with_parameters};
+use crate::flow::hosts::{self, with_parameters};
+use crate::flow::responses::with_cookies;
+use crate::flow::{Exchange, Input, Visit};
 use crate::http::request::Method;
 use crate::http::response::Response;
 use crate::oauth::authorize::ResponseRefused;
@@ -41,7 +43,7 @@ fn failure_v5<P: Platform>(
         ErrorPage::SignIn => (&pages.sign_in, "signin"),
         ErrorPage::Error => (&pages.error, "error"),
     };
-    let page = own.as_ref().map_or_else(|| exchange.route(default), |page| pages::absolute(exchange, page));
+    let page = own.as_ref().map_or_else(|| exchange.route(default), |page| hosts::absolute(exchange, page));
     let url = with_parameters(&page, &error.parameters());
     match Wants::of(exchange, input) {
         Wants::Redirect => Response::redirect(url),

@@ -1,40 +1,9 @@
-//! Several hosts, one session: which of them signs people in, which send people there, and which lie outside of
-//! the cookie's domain and get nothing.
+//! Addresses on the site's hosts: our own routes and pages, on the host that was asked or on the one that signs people
+//! in.
 
-use serde_json::json;
-
-use crate::config::Config;
-use crate::flow::guard::protect;
-use crate::flow::{Exchange, pages, with_parameters};
-use crate::http::origin::{CookieDomain, Origin, is_loopback};
-use crate::http::response::Response;
-use crate::platform::{Level, Platform};
-
-/// What the host that was asked is to the site's sign-ins.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Standing<'a> {
-    /// It signs people in.
-    SignsIn,
-    /// It shares the session of this one, and sends people there.
-    SendsTo(&'a Origin),
-    /// It is outside of this domain, so no browser takes the session's cookie from it, or brings it there.
-    Foreign(&'a CookieDomain),
-}
-
-impl<'a> Standing<'a> {
-    pub(crate) fn of(config: &'a Config, origin: &Origin) -> Self {
-        match (&config.cookie_domain, &config.login_url) {
-            (Some(domain), _) if !domain.covers(origin.host()) => {
-                // A developer's own machine, with the site's configuration, is all of the site that there is.
-                let is_at_home = is_loopback(origin.host()) && !config.providers.is_empty();
-                if is_at_home { Self::SignsIn } else { Self::Foreign(domain) }
-            }
-            // Another scheme or port is another origin: its cookies are others, and no provider knows it.
-            (_, Some(login)) if login != origin => Self::SendsTo(login),
-            _ => Self::SignsIn,
-        }
-    }
-}
+use crate::flow::Exchange;
+use crate::flow::standing::Standing;
+use crate::platform::Platform;
 
 /// The origin of the host that signs people in.
 pub(crate) fn login_origin<P: Platform>(exchange: &Exchange<'_, P>) -> String {
@@ -52,7 +21,7 @@ pub(crate) fn login_route<P: Platform>(exchange: &Exchange<'_, P>, route: &str) 
 /// The page on which people sign in, from which they come to `return_to`.
 pub(crate) fn sign_in_page<P: Platform>(exchange: &Exchange<'_, P>, return_to: &str) -> String {
     let page = match &exchange.config().pages.sign_in {
-        Some(page) => pages::absolute(exchange, page),
+        Some(page) => absolute(exchange, page),
         None => login_route(exchange, "signin"),
     };
     with_parameters(&page, &[("callbackUrl", return_to)])
@@ -70,17 +39,27 @@ pub(crate) fn address<P: Platform>(exchange: &Exchange<'_, P>) -> String {
     }
 }
 
-/// The answer of a host on which nobody can be signed in: no redirect, nothing to sign in with, no session.
-pub(crate) fn refuse<P: Platform>(exchange: &Exchange<'_, P>, domain: &CookieDomain) -> Response {
-    let (host, domain) = (exchange.request.url.host(), domain.as_str());
-    let message = format!(
-        "{host} is outside of cookies.domain, {domain:?}, so nobody can sign in there: let the Worker's routes lead \
-         there from hosts of {domain} only, give {host} a deployment of its own, or add a rule that makes public \
-         what everybody may see there"
-    );
-    exchange.log(Level::Warn, "foreign_host", &message);
-    if protect::is_navigation(exchange.request) {
-        return pages::foreign(exchange);
+/// The sign-in page, from which one comes back to what was asked for.
+pub(crate) fn sign_in_url<P: Platform>(exchange: &Exchange<'_, P>) -> String {
+    sign_in_page(exchange, &address(exchange))
+}
+
+/// A page of the configuration's, a path or a URL, as a URL. A path is one of the host's that signs people in.
+pub(crate) fn absolute<P: Platform>(exchange: &Exchange<'_, P>, page: &str) -> String {
+    if page.starts_with('/') { format!("{}{page}", login_origin(exchange)) } else { page.to_owned() }
+}
+
+/// The same as a redirect's location, where Auth.js leaves a path of the own host as it is written.
+pub(crate) fn location<P: Platform>(exchange: &Exchange<'_, P>, page: &str) -> String {
+    match exchange.standing {
+        Standing::SendsTo(_) => absolute(exchange, page),
+        Standing::SignsIn | Standing::Foreign(_) => page.to_owned(),
     }
-    Response::json(403, &json!({ "error": "foreign_host" })).with("cache-control", "private, no-store")
+}
+
+/// The address of a page with parameters added, encoded as a form's.
+pub(crate) fn with_parameters(page: &str, parameters: &[(&str, &str)]) -> String {
+    let separator = if page.contains('?') { '&' } else { '?' };
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+    format!("{page}{separator}{query}")
 }

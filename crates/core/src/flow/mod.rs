@@ -9,8 +9,10 @@ pub(crate) mod hosts;
 pub(crate) mod pages;
 pub(crate) mod provider;
 pub(crate) mod refresh;
+pub(crate) mod responses;
 pub(crate) mod session;
 pub(crate) mod signin;
+pub(crate) mod standing;
 pub(crate) mod vestibule;
 
 use std::rc::Rc;
@@ -18,13 +20,12 @@ use std::rc::Rc;
 use crate::config::{Config, Provider};
 use crate::error::ClientError;
 use crate::flow::asked::Site;
-use crate::flow::hosts::Standing;
+use crate::flow::standing::Standing;
 use crate::flow::vestibule::Vestibule;
 use crate::http::cookie::{Cookies, SetCookie};
 use crate::http::form::Params;
 use crate::http::origin::{CookieDomain, Origin};
 use crate::http::request::Request;
-use crate::http::response::Response;
 use crate::http::return_to::{ReturnPolicy, TrustedUrl};
 use crate::lease::AnyLease;
 use crate::platform::{Level, Platform};
@@ -212,23 +213,4 @@ impl Visit {
     pub(crate) fn verify_csrf(&self, form: &Params) -> Result<CsrfVerified, ClientError> {
         Ok(self.csrf.verify(form.one("csrfToken")?)?)
     }
-}
-
-/// Adds `cookies` to a response. One that sets a cookie must not be kept by any cache: the next person
-/// would get it.
-pub(crate) fn with_cookies(mut response: Response, cookies: Vec<SetCookie>) -> Response {
-    for cookie in cookies {
-        response.headers.append("set-cookie", cookie.to_string());
-    }
-    if response.headers.contains("set-cookie") && !response.headers.contains("cache-control") {
-        response.headers.set("cache-control", "private, no-store");
-    }
-    response
-}
-
-/// The address of a page with parameters added, encoded as a form's.
-pub(crate) fn with_parameters(page: &str, parameters: &[(&str, &str)]) -> String {
-    let separator = if page.contains('?') { '&' } else { '?' };
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
-    format!("{page}{separator}{query}")
 }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::flow::guard::admission::Admitted;
 use crate::flow::guard::assertion;
-use crate::flow::{Exchange, refresh, with_cookies};
+use crate::flow::responses::with_cookies;
+use crate::flow::{Exchange, refresh};
 use crate::http::response::Response;
 use crate::platform::{Forward, ForwardError, Level, Platform};
 use crate::reply::Reply;

@@ -15,7 +15,8 @@ use crate::config::Config;
 use crate::data::DataPath;
 use crate::flow::guard::admission::{self, Admitted, Refusal};
 use crate::flow::guard::{assertion, protect};
-use crate::flow::{Exchange, hosts, refresh, with_cookies};
+use crate::flow::responses::{self, with_cookies};
+use crate::flow::{Exchange, hosts, refresh};
 use crate::guard::headers::VERIFY_SECRET;
 use crate::guard::path::CanonicalPath;
 use crate::guard::route::Route;
@@ -123,10 +124,10 @@ async fn about_the_session<P: Platform>(exchange: &Exchange<'_, P>, proof: Proof
         Err(refused) => {
             let answer = match refused.why {
                 Refusal::SignIn | Refusal::Elsewhere(_) => {
-                    protect::unauthorized(&hosts::login_route(exchange, "signin"))
+                    responses::unauthorized(&hosts::login_route(exchange, "signin"))
                 }
                 Refusal::Forbidden | Refusal::NotFound => forbidden(),
-                Refusal::Token(why) => protect::of_token(why),
+                Refusal::Token(why) => responses::of_token(why),
             };
             with_cookies(answer, refused.cookies)
         }

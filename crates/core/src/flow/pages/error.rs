@@ -3,10 +3,11 @@
 use maud::html;
 
 use super::layout::{Icon, Page};
-use super::location;
 use super::sign_in::in_words;
 use crate::error::{ClientError, Error};
-use crate::flow::{Exchange, Visit, with_cookies, with_parameters};
+use crate::flow::hosts::{self, with_parameters};
+use crate::flow::responses::with_cookies;
+use crate::flow::{Exchange, Visit};
 use crate::http::form::Params;
 use crate::http::response::Response;
 use crate::platform::Platform;
@@ -39,7 +40,8 @@ pub(crate) fn error<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> 
     }
     if let Some(page) = &exchange.config().pages.error {
         // Auth.js writes the word where there is no error.
-        let location = with_parameters(&location(exchange, page), &[("error", code.unwrap_or("undefined"))]);
+        let location =
+            with_parameters(&hosts::location(exchange, page), &[("error", code.unwrap_or("undefined"))]);
         return Ok(with_cookies(Response::redirect(location), visit.cookies));
     }
     let (status, title, text) = match canonical(dialect, code.unwrap_or_default()) {

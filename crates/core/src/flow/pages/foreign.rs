@@ -1,14 +1,31 @@
-//! What somebody sees on a host that the site's session does not reach.
+//! What somebody gets on a host that the site's session does not reach.
 
 use maud::html;
+use serde_json::json;
 
 use super::layout::{Icon, Page};
 use crate::flow::Exchange;
+use crate::http::origin::CookieDomain;
 use crate::http::response::Response;
-use crate::platform::Platform;
+use crate::platform::{Level, Platform};
 
-/// Says so. There is no way onward from here that would not be a guess.
-pub(crate) fn foreign<P: Platform>(exchange: &Exchange<'_, P>) -> Response {
+/// The answer of a host on which nobody can be signed in: no redirect, nothing to sign in with, no session.
+pub(crate) fn foreign<P: Platform>(exchange: &Exchange<'_, P>, domain: &CookieDomain) -> Response {
+    let (host, domain) = (exchange.request.url.host(), domain.as_str());
+    let message = format!(
+        "{host} is outside of cookies.domain, {domain:?}, so nobody can sign in there: let the Worker's routes lead \
+         there from hosts of {domain} only, give {host} a deployment of its own, or add a rule that makes public \
+         what everybody may see there"
+    );
+    exchange.log(Level::Warn, "foreign_host", &message);
+    if exchange.request.is_navigation() {
+        return page(exchange);
+    }
+    Response::json(403, &json!({ "error": "foreign_host" })).with("cache-control", "private, no-store")
+}
+
+/// There is no way onward from here that would not be a guess.
+fn page<P: Platform>(exchange: &Exchange<'_, P>) -> Response {
     let content = html! {
         p { "Nobody can sign in at this address. The site has another one: please go there." }
     };

@@ -15,8 +15,8 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{Provider, ProviderKind};
 use crate::error::Error;
-use crate::flow::hosts::{self, Standing};
-use crate::flow::{Exchange, Visit, with_cookies};
+use crate::flow::responses::with_cookies;
+use crate::flow::{Exchange, Visit, hosts};
 use crate::http::form::Params;
 use crate::http::response::Response;
 use crate::platform::Platform;
@@ -58,19 +58,6 @@ pub(crate) fn csrf<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> R
     let visit = Visit::new(exchange, query, None)?;
     let answer = Response::json(200, &json!({ "csrfToken": visit.csrf.token() })).uncached();
     Ok(with_cookies(answer, visit.cookies))
-}
-
-/// A page of the configuration's, a path or a URL, as a URL. A path is one of the host's that signs people in.
-pub(crate) fn absolute<P: Platform>(exchange: &Exchange<'_, P>, page: &str) -> String {
-    if page.starts_with('/') { format!("{}{page}", hosts::login_origin(exchange)) } else { page.to_owned() }
-}
-
-/// The same as a redirect's location, where Auth.js leaves a path of the own host as it is written.
-fn location<P: Platform>(exchange: &Exchange<'_, P>, page: &str) -> String {
-    match exchange.standing {
-        Standing::SendsTo(_) => absolute(exchange, page),
-        Standing::SignsIn | Standing::Foreign(_) => page.to_owned(),
-    }
 }
 
 /// What every form carries beside its own: that it is ours, and where it leads in the end.

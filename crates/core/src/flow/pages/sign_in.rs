@@ -5,11 +5,13 @@ use std::fmt::Write;
 use maud::{Markup, html};
 
 use super::layout::{Icon, Page};
-use super::{credentials, hidden, location};
+use super::{credentials, hidden};
 use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, Error};
-use crate::flow::hosts::{self, Standing};
-use crate::flow::{Exchange, Visit, with_cookies, with_parameters};
+use crate::flow::hosts::{self, with_parameters};
+use crate::flow::responses::with_cookies;
+use crate::flow::standing::Standing;
+use crate::flow::{Exchange, Visit};
 use crate::http::form::Params;
 use crate::http::response::Response;
 use crate::http::url::Url;
@@ -25,7 +27,7 @@ pub(crate) fn sign_in<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -
     let code = query.one("code").map_err(ClientError::from)?;
     let config = exchange.config();
     let elsewhere = match (&config.pages.sign_in, exchange.standing) {
-        (Some(page), _) => Some(location(exchange, page)),
+        (Some(page), _) => Some(hosts::location(exchange, page)),
         (None, Standing::SendsTo(_)) => Some(hosts::login_route(exchange, "signin")),
         (None, _) => None,
     };

@@ -3,10 +3,11 @@
 use maud::html;
 
 use super::account::signed_in_as;
+use super::hidden;
 use super::layout::{Icon, Page};
-use super::{hidden, location};
 use crate::error::Error;
-use crate::flow::{Exchange, Visit, with_cookies};
+use crate::flow::responses::with_cookies;
+use crate::flow::{Exchange, Visit, hosts};
 use crate::http::form::Params;
 use crate::http::response::Response;
 use crate::platform::Platform;
@@ -16,7 +17,7 @@ use crate::session::cookie::Presented;
 pub(crate) fn sign_out<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> Result<Response, Error> {
     let visit = Visit::new(exchange, query, None)?;
     if let Some(page) = &exchange.config().pages.sign_out {
-        return Ok(with_cookies(Response::redirect(location(exchange, page)), visit.cookies));
+        return Ok(with_cookies(Response::redirect(hosts::location(exchange, page)), visit.cookies));
     }
     let content = html! {
         @if let Presented::Good(session) = exchange.session() { (signed_in_as(&session)) }

@@ -10,10 +10,11 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
-use crate::flow::guard::protect;
-use crate::flow::hosts::{self, Standing};
+use crate::flow::hosts::{self, with_parameters};
 use crate::flow::refresh::{self, NotReady};
-use crate::flow::{Exchange, Visit, with_cookies, with_parameters};
+use crate::flow::responses::{self, with_cookies};
+use crate::flow::standing::Standing;
+use crate::flow::{Exchange, Visit};
 use crate::http::cookie::SetCookie;
 use crate::http::form::Params;
 use crate::http::origin::Origin;
@@ -48,16 +49,16 @@ pub(crate) fn send<P: Platform>(exchange: &Exchange<'_, P>, login: &Origin) -> R
     let address = hosts::address(exchange);
     // What is fetched in advance nobody may look at.
     if request.is_prefetch() {
-        return protect::no_token(Duration::from_secs(1));
+        return responses::no_token(Duration::from_secs(1));
     }
-    if !protect::is_navigation(request) {
+    if !request.is_navigation() {
         return token_expired(exchange, login, &address)
             .with("www-authenticate", "Bearer error=\"invalid_token\"")
             .with("cache-control", "private, no-store");
     }
     // What a form sent would be lost on the way.
     if request.method == Method::Post {
-        return protect::no_token(Duration::from_secs(1));
+        return responses::no_token(Duration::from_secs(1));
     }
     let name = exchange.names.renewal();
     let sent: Vec<&str> =
@@ -73,7 +74,7 @@ pub(crate) fn send<P: Platform>(exchange: &Exchange<'_, P>, login: &Origin) -> R
                 login.as_str()
             ),
         );
-        return protect::no_token(PAUSE);
+        return responses::no_token(PAUSE);
     }
     let sent = sent.into_iter().chain([page.as_str()]).collect::<Vec<_>>().join(".");
     let cookie = SetCookie::new(name, &sent).max_age(PAUSE);
@@ -120,7 +121,7 @@ pub(crate) async fn renew<P: Platform>(
                     let cookies = refresh::still_wanted(exchange, Some(&ready.session), cookies).await;
                     (Response::redirect(visit.return_to.as_str()), cookies)
                 }
-                Err(NotReady::Unavailable(retry)) => (protect::no_token(retry), Vec::new()),
+                Err(NotReady::Unavailable(retry)) => (responses::no_token(retry), Vec::new()),
                 Err(NotReady::Ended(over)) => (sign_in(), over.cookies(exchange)),
                 Ok(_) | Err(NotReady::SignedOut | NotReady::Elsewhere(_)) => (sign_in(), Vec::new()),
             }

@@ -1,13 +1,13 @@
 //! `GET /session`: what the page may know of the session. `POST /session`: the page changes what it may.
 
+use crate::flow::refresh::{self, NotReady, Ready};
+use crate::flow::responses::{self, with_cookies};
+use crate::flow::session::renew;
+use crate::flow::{Exchange, Visit};
 use crate::json;
 use serde_json::{Map, Value, json};
 
 use crate::error::{ClientError, Error};
-use crate::flow::guard::protect;
-use crate::flow::refresh::{self, NotReady, Ready};
-use crate::flow::session::renew;
-use crate::flow::{Exchange, Visit, with_cookies};
 use crate::hooks::{DefaultSession, TokenOccasion};
 use crate::http::cookie::SetCookie;
 use crate::http::form::Params;
@@ -84,7 +84,7 @@ pub(crate) async fn token<P: Platform>(exchange: &Exchange<'_, P>) -> Result<Res
                     let cookies = refresh::still_wanted(exchange, Some(session), cookies).await;
                     (Response::json(200, &token), cookies)
                 }
-                Err(NotReady::Unavailable(retry)) => (protect::no_token(retry), Vec::new()),
+                Err(NotReady::Unavailable(retry)) => (responses::no_token(retry), Vec::new()),
                 Err(NotReady::Elsewhere(login)) => {
                     (renew::token_expired(exchange, &login, exchange.origin.as_str()), Vec::new())
                 }

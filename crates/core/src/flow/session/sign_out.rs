@@ -2,7 +2,8 @@
 
 use crate::config::ProviderKind;
 use crate::error::ClientError;
-use crate::flow::{Exchange, Visit, provider, refresh, with_cookies};
+use crate::flow::responses::with_cookies;
+use crate::flow::{Exchange, Visit, provider, refresh};
 use crate::hooks::Event;
 use crate::http::form::Params;
 use crate::http::response::Response;

@@ -3,8 +3,10 @@
 
 use crate::config::{ProviderKind, is_like_provider_id};
 use crate::error::{ClientError, Error};
+use crate::flow::hosts::{self, with_parameters};
+use crate::flow::responses::with_cookies;
 use crate::flow::signin::sign_in::{self, Intent};
-use crate::flow::{Exchange, Visit, hosts, with_cookies, with_parameters};
+use crate::flow::{Exchange, Visit};
 use crate::http::cookie::SetCookie;
 use crate::http::form::Params;
 use crate::http::response::Response;

@@ -3,9 +3,10 @@
 
 use crate::config::ProviderKind;
 use crate::error::{ClientError, Error};
-use crate::flow::hosts::{self, Standing};
+use crate::flow::responses::with_cookies;
 use crate::flow::signin::hand_over;
-use crate::flow::{Exchange, Visit, provider, with_cookies};
+use crate::flow::standing::Standing;
+use crate::flow::{Exchange, Visit, hosts, provider};
 use crate::http::cookie::SetCookie;
 use crate::http::form::Params;
 use crate::http::response::Response;
