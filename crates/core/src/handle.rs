@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::error::{ClientError, Error};
-use crate::flow::guard::{assertion, protect, verify};
+use crate::flow::guard::{assertion, verify};
 use crate::flow::session::show::{self, Update};
 use crate::flow::session::{renew, sign_out};
 use crate::flow::signin::{callback, credentials, hand_over, sign_in};
@@ -50,7 +50,7 @@ impl Vestibule {
             Some(route) => Reply::Own(auth(&exchange, &route, body).await),
             None => match sign_in_of_v4_client(&exchange, &path) {
                 Some(redirect) => Reply::Own(redirect),
-                None => protect::protect(&exchange, &path, body).await,
+                None => exchange.protect(&path, body).await,
             },
         }
     }

@@ -15,6 +15,16 @@ pub(crate) fn unauthorized(sign_in: &str) -> Response {
         .with("cache-control", "private, no-store")
 }
 
+/// Whoever it is, they may not.
+pub(crate) fn forbidden() -> Response {
+    Response::json(403, &json!({ "error": "forbidden" })).with("cache-control", "private, no-store")
+}
+
+/// Nobody needs to know whether there is something.
+pub(crate) fn not_found() -> Response {
+    Response::json(404, &json!({ "error": "not_found" })).with("cache-control", "private, no-store")
+}
+
 /// What a client gets whose access token does not do (RFC 6750 section 3).
 pub(crate) fn of_token(why: TokenRefused) -> Response {
     let (status, error, description) = match why {

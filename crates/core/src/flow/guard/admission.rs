@@ -1,5 +1,7 @@
-//! Whether a request may pass, as whom, and with which tokens: what [`protect`](super::protect) forwards by and
-//! [`verify`](super::verify) tells another proxy.
+//! The guard's first three steps: who makes a request, whether they may pass, and with which tokens.
+//! [`protect`](super::protect) forwards what comes of them, [`verify`](super::verify) tells it to another proxy.
+//!
+//! Each step takes what the one before leaves behind, so none can be left out.
 
 use crate::flow::Exchange;
 use crate::flow::guard::bearer::{self, TokenRefused};
@@ -8,11 +10,43 @@ use crate::flow::session::renew;
 use crate::guard::decision::Decision;
 use crate::guard::path::CanonicalPath;
 use crate::guard::route::Route;
+use crate::guard::rules::Decided;
 use crate::http::cookie::SetCookie;
 use crate::http::origin::Origin;
 use crate::platform::{Level, Platform};
 use crate::session::claims::{GRANT_IS_GONE, Session};
 use crate::session::cookie::Presented;
+
+/// What is asked for: where that leads, and who may go there.
+pub(super) struct Access<'a> {
+    route: Route<'a>,
+    policy: Policy<'a>,
+}
+
+/// Who may pass.
+enum Policy<'a> {
+    /// A preflight, whoever sends it. It carries no credentials and is answered by whoever knows the API's rules; the
+    /// request that follows is guarded.
+    Preflight,
+    /// Whom the first rule that matches lets pass.
+    Rules(Decided<'a>),
+    /// Whoever is signed in, whatever they ask for.
+    SignedIn,
+}
+
+/// Who makes a request.
+pub(super) enum Who {
+    /// A browser in which somebody signed in.
+    SignedIn(Session),
+    /// A client that brought an access token.
+    Bearer(Session),
+    Nobody,
+    /// A client that brought something else.
+    Doubtful(TokenRefused),
+}
+
+/// Somebody who may pass.
+pub(super) struct Permitted(Who);
 
 /// A request that may pass.
 pub(crate) struct Admitted<'a> {
@@ -50,138 +84,151 @@ pub(crate) enum Refusal {
     Token(TokenRefused),
 }
 
-/// By the first rule that matches the request.
-pub(crate) async fn admit<'a, P: Platform>(
-    exchange: &Exchange<'a, P>,
-    path: &CanonicalPath,
-) -> Result<Admitted<'a>, Refused> {
-    let request = exchange.request;
-    let decided = exchange.config().rules.decide(request, path);
-    let route = Route::new(&exchange.config().upstreams, &request.url.authority, decided.rule());
-    if request.is_preflight() {
-        // It carries no credentials and is answered by whoever knows the API's rules; the request that
-        // follows is guarded.
-        return Ok(Admitted { route, session: None, cookies: Vec::new(), is_personal: false });
+impl<'a, P: Platform> Exchange<'a, P> {
+    /// What the request asks for: by the first rule that matches it.
+    pub(super) fn access(&self, path: &CanonicalPath) -> Access<'a> {
+        let config = self.config();
+        let decided = config.rules.decide(self.request, path);
+        let route = Route::new(&config.upstreams, &self.request.url.authority, decided.rule());
+        let policy = if self.request.is_preflight() { Policy::Preflight } else { Policy::Rules(decided) };
+        Access { route, policy }
     }
-    let judge = |session: Option<&Session>| {
-        let decision = decided.decision(session.map(Session::claims));
-        exchange.vestibule.hooks.authorized(request, session, decision)
-    };
-    admit_by(exchange, route, decided.is_public(), &judge).await
-}
 
-/// Whoever is signed in, whatever they ask for.
-pub(crate) async fn admit_anybody<'r, P: Platform>(
-    exchange: &Exchange<'_, P>,
-    route: Route<'r>,
-) -> Result<Admitted<'r>, Refused> {
-    let judge = |session: Option<&Session>| {
-        let decision = if session.is_some() { Decision::Pass } else { Decision::SignIn };
-        exchange.vestibule.hooks.authorized(exchange.request, session, decision)
-    };
-    admit_by(exchange, route, false, &judge).await
-}
+    /// The first step. Nobody is looked for where nobody asks who it is.
+    pub(super) async fn identify(&self, access: &Access<'_>) -> Who {
+        let is_asked_for = match access.policy {
+            Policy::Preflight => false,
+            Policy::Rules(_) | Policy::SignedIn => {
+                !access.is_public()
+                    || self.vestibule.hooks.session_on_public_paths()
+                    || access.route.wants_session()
+            }
+        };
+        if !is_asked_for {
+            return Who::Nobody;
+        }
+        if let Some(session) = self.usable_session() {
+            return Who::SignedIn(session);
+        }
+        match bearer::session(self).await {
+            Ok(Some(session)) => Who::Bearer(session),
+            Ok(None) => Who::Nobody,
+            Err(refused) => Who::Doubtful(refused),
+        }
+    }
 
-async fn admit_by<'r, P: Platform>(
-    exchange: &Exchange<'_, P>,
-    route: Route<'r>,
-    is_public: bool,
-    judge: &dyn Fn(Option<&Session>) -> Decision,
-) -> Result<Admitted<'r>, Refused> {
-    let is_asked_for =
-        !is_public || exchange.vestibule.hooks.session_on_public_paths() || route.wants_session();
-    let who = if is_asked_for { Who::of(exchange).await } else { Who::Nobody };
-    let (mut session, is_borne, trouble) = match who {
-        Who::SignedIn(session) => (Some(session), false, None),
-        Who::Bearer(session) => (Some(session), true, None),
-        Who::Nobody => (None, false, None),
-        Who::Doubtful(trouble) => (None, false, Some(trouble)),
-    };
-    let mut decision = judge(session.as_ref());
-    let mut cookies = Vec::new();
-    // On a public path nothing is renewed: its responses may be for caches. Nor is what a client brought.
-    if decision == Decision::Pass
-        && !(is_public || is_borne)
-        && let Some(good) = session.take()
-    {
-        match with_token(exchange, route, good).await {
+    /// The second step.
+    pub(super) fn authorize(&self, access: &Access<'_>, who: Who) -> Result<Permitted, Refused> {
+        let why = match (self.decision(access, who.session()), &who) {
+            (Decision::Pass, _) => return Ok(Permitted(who)),
+            (Decision::SignIn, Who::Doubtful(refused)) => Refusal::Token(*refused),
+            (Decision::SignIn, _) => Refusal::SignIn,
+            (Decision::Forbidden, Who::Bearer(_)) => Refusal::Token(TokenRefused::Insufficient),
+            (Decision::Forbidden, _) => Refusal::Forbidden,
+            (Decision::NotFound, _) => Refusal::NotFound,
+        };
+        Err(Refused { session: who.into_session(), ..Refused::new(why) })
+    }
+
+    /// The third step: where the upstream gets an access token, one that lives. A session that turns out to be over
+    /// is nobody's, who may pass or not.
+    pub(super) async fn ensure_token<'r>(
+        &self,
+        access: Access<'r>,
+        Permitted(who): Permitted,
+    ) -> Result<Admitted<'r>, Refused> {
+        // On a public path nothing is renewed: its responses may be for caches. Nor is what a client brought.
+        let session = match who {
+            Who::SignedIn(session) if !access.is_public() => session,
+            who => return Ok(access.admitted(who.into_session(), Vec::new())),
+        };
+        let wants_token = access.route.wants_token();
+        let ready =
+            if wants_token { refresh::ready(self, session).await } else { Ok(Ready::as_sent(session)) };
+        let (nobody, cookies) = match ready {
             Ok(ready) => {
-                cookies = ready.cookies(exchange);
-                cookies.extend(renew::done(exchange).filter(|_| route.wants_token()));
-                session = Some(ready.session);
+                let mut cookies = ready.cookies(self);
+                cookies.extend(renew::done(self).filter(|_| wants_token));
+                return Ok(access.admitted(Some(ready.session), cookies));
             }
             Err(NotReady::Unavailable(retry)) => {
-                return Err(Refused {
-                    why: Refusal::Token(TokenRefused::Unavailable(retry)),
-                    session,
-                    cookies,
-                });
+                return Err(Refused::new(Refusal::Token(TokenRefused::Unavailable(retry))));
             }
-            Err(NotReady::Elsewhere(login)) => {
-                return Err(Refused { why: Refusal::Elsewhere(login), session, cookies });
-            }
-            Err(NotReady::SignedOut) => decision = judge(None),
-            Err(NotReady::Ended(over)) => (decision, cookies) = (judge(None), over.cookies(exchange)),
+            Err(NotReady::Elsewhere(login)) => return Err(Refused::new(Refusal::Elsewhere(login))),
+            Err(NotReady::SignedOut) => (self.authorize(&access, Who::Nobody), Vec::new()),
+            Err(NotReady::Ended(over)) => (self.authorize(&access, Who::Nobody), over.cookies(self)),
+        };
+        match nobody {
+            Ok(_) => Ok(access.admitted(None, cookies)),
+            Err(refused) => Err(Refused { cookies, ..refused }),
         }
     }
-    let why = match decision {
-        Decision::Pass => {
-            let is_personal = !is_public && session.is_some() && route.tells_who();
-            return Ok(Admitted { route, session, cookies, is_personal });
+
+    /// The session that the browser sent, where a request can be made with it.
+    fn usable_session(&self) -> Option<Session> {
+        match self.session() {
+            // Its grant is gone: only a new sign-in helps.
+            Presented::Good(session) if session.error() == Some(GRANT_IS_GONE) => None,
+            Presented::Good(session) => Some(session),
+            Presented::Nothing => None,
+            Presented::Refused(reason) => {
+                self.log(Level::Info, "session_refused", &reason);
+                None
+            }
         }
-        Decision::SignIn => trouble.map_or(Refusal::SignIn, Refusal::Token),
-        Decision::Forbidden if is_borne => Refusal::Token(TokenRefused::Insufficient),
-        Decision::Forbidden => Refusal::Forbidden,
-        Decision::NotFound => Refusal::NotFound,
-    };
-    Err(Refused { why, session, cookies })
+    }
+
+    /// What the policy says of somebody with this session, and an app's own hook.
+    fn decision(&self, access: &Access<'_>, session: Option<&Session>) -> Decision {
+        let decision = match &access.policy {
+            Policy::Preflight => return Decision::Pass,
+            Policy::Rules(decided) => decided.decision(session.map(Session::claims)),
+            Policy::SignedIn if session.is_some() => Decision::Pass,
+            Policy::SignedIn => Decision::SignIn,
+        };
+        self.vestibule.hooks.authorized(self.request, session, decision)
+    }
 }
 
-/// Who makes a request.
-enum Who {
-    /// A browser in which somebody signed in.
-    SignedIn(Session),
-    /// A client that brought an access token.
-    Bearer(Session),
-    Nobody,
-    /// A client that brought something else.
-    Doubtful(TokenRefused),
+impl<'a> Access<'a> {
+    /// That somebody is signed in.
+    pub(super) fn signed_in(route: Route<'a>) -> Self {
+        Self { route, policy: Policy::SignedIn }
+    }
+
+    /// Whether everybody may pass.
+    fn is_public(&self) -> bool {
+        match &self.policy {
+            Policy::Preflight => true,
+            Policy::Rules(decided) => decided.is_public(),
+            Policy::SignedIn => false,
+        }
+    }
+
+    fn admitted(self, session: Option<Session>, cookies: Vec<SetCookie>) -> Admitted<'a> {
+        let is_personal = !self.is_public() && session.is_some() && self.route.tells_who();
+        Admitted { route: self.route, session, cookies, is_personal }
+    }
 }
 
 impl Who {
-    async fn of<P: Platform>(exchange: &Exchange<'_, P>) -> Self {
-        if let Some(session) = session(exchange) {
-            return Self::SignedIn(session);
+    fn session(&self) -> Option<&Session> {
+        match self {
+            Self::SignedIn(session) | Self::Bearer(session) => Some(session),
+            Self::Nobody | Self::Doubtful(_) => None,
         }
-        match bearer::session(exchange).await {
-            Ok(Some(session)) => Self::Bearer(session),
-            Ok(None) => Self::Nobody,
-            Err(refused) => Self::Doubtful(refused),
+    }
+
+    fn into_session(self) -> Option<Session> {
+        match self {
+            Self::SignedIn(session) | Self::Bearer(session) => Some(session),
+            Self::Nobody | Self::Doubtful(_) => None,
         }
     }
 }
 
-fn session<P: Platform>(exchange: &Exchange<'_, P>) -> Option<Session> {
-    match exchange.session() {
-        // Its grant is gone: only a new sign-in helps.
-        Presented::Good(session) if session.error() == Some(GRANT_IS_GONE) => None,
-        Presented::Good(session) => Some(session),
-        Presented::Nothing => None,
-        Presented::Refused(reason) => {
-            exchange.log(Level::Info, "session_refused", &reason);
-            None
-        }
+impl Refused {
+    fn new(why: Refusal) -> Self {
+        Self { why, session: None, cookies: Vec::new() }
     }
-}
-
-/// The session, with an access token that lives where the upstream gets one.
-async fn with_token<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    route: Route<'_>,
-    session: Session,
-) -> Result<Ready, NotReady> {
-    if route.wants_token() {
-        return refresh::ready(exchange, session).await;
-    }
-    Ok(Ready::as_sent(session))
 }

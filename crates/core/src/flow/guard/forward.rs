@@ -10,37 +10,39 @@ use crate::http::response::Response;
 use crate::platform::{Forward, ForwardError, Level, Platform};
 use crate::reply::Reply;
 
-/// Sends the request on. Its cookies are for the browser, added to the upstream's response unless the session
-/// ended, or went on elsewhere, while the upstream took its time; the upstream sees them as if the browser had
-/// them already.
-pub(crate) async fn forward<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    Admitted { route, session, cookies: renewed, is_personal }: Admitted<'_>,
-    body: P::Body,
-) -> Reply<P::Upstreamed> {
-    let session = session.as_ref();
-    let identity = match assertion::identity(exchange, &route, session).await {
-        Ok(identity) => identity,
-        Err(failed) => return Reply::Own(with_cookies(failed, renewed)),
-    };
-    let (config, guarded) = (exchange.config(), &exchange.vestibule.guarded);
-    let changes = route.changes(&config.rules, guarded, exchange.request, &identity, &renewed);
-    let forward = Forward { target: route.target, request: exchange.request, changes, personal: is_personal };
-    if renewed.is_empty() {
-        return exchange.platform.pass_on(forward, body).await;
-    }
-    match exchange.platform.forward(forward, body).await {
-        Ok(response) => {
-            let cookies = refresh::still_wanted(exchange, session, renewed).await;
-            Reply::Forwarded { response, cookies }
+impl<P: Platform> Exchange<'_, P> {
+    /// The fourth step: sends the request on. Its cookies are for the browser, added to the upstream's response unless the session
+    /// ended, or went on elsewhere, while the upstream took its time; the upstream sees them as if the browser had
+    /// them already.
+    pub(super) async fn forward(
+        &self,
+        Admitted { route, session, cookies: renewed, is_personal }: Admitted<'_>,
+        body: P::Body,
+    ) -> Reply<P::Upstreamed> {
+        let session = session.as_ref();
+        let identity = match assertion::identity(self, &route, session).await {
+            Ok(identity) => identity,
+            Err(failed) => return Reply::Own(with_cookies(failed, renewed)),
+        };
+        let (config, guarded) = (self.config(), &self.vestibule.guarded);
+        let changes = route.changes(&config.rules, guarded, self.request, &identity, &renewed);
+        let forward = Forward { target: route.target, request: self.request, changes, personal: is_personal };
+        if renewed.is_empty() {
+            return self.platform.pass_on(forward, body).await;
         }
-        Err(error) => {
-            exchange.platform.log(error.level(), &error.log());
-            // Only what would be lost: that the upstream does not answer is no reason for anything else.
-            let has_news = session.is_some_and(|session| refresh::has_new_tokens(exchange, session));
-            let news = if has_news { renewed } else { Vec::new() };
-            let cookies = refresh::still_wanted(exchange, session, news).await;
-            Reply::Own(with_cookies(error.answer(), cookies))
+        match self.platform.forward(forward, body).await {
+            Ok(response) => {
+                let cookies = refresh::still_wanted(self, session, renewed).await;
+                Reply::Forwarded { response, cookies }
+            }
+            Err(error) => {
+                self.platform.log(error.level(), &error.log());
+                // Only what would be lost: that the upstream does not answer is no reason for anything else.
+                let has_news = session.is_some_and(|session| refresh::has_new_tokens(self, session));
+                let news = if has_news { renewed } else { Vec::new() };
+                let cookies = refresh::still_wanted(self, session, news).await;
+                Reply::Own(with_cookies(error.answer(), cookies))
+            }
         }
     }
 }

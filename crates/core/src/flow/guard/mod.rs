@@ -1,4 +1,4 @@
-//! What every page passes, and what another proxy asks in its place.
+//! What every page passes ([`protect`]), and what another proxy asks in its place ([`verify`]), by the same steps.
 
 pub(crate) mod admission;
 pub(crate) mod assertion;

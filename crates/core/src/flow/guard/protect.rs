@@ -1,9 +1,6 @@
-//! What every request passes that is not for an auth route: the first rule that matches says who may.
+//! What every request passes that is not for an auth route.
 
-use serde_json::json;
-
-use crate::flow::guard::admission::{self, Refusal, Refused};
-use crate::flow::guard::forward;
+use crate::flow::guard::admission::{Refusal, Refused};
 use crate::flow::responses::{self, with_cookies};
 use crate::flow::session::renew;
 use crate::flow::standing::Standing;
@@ -14,48 +11,48 @@ use crate::platform::Platform;
 use crate::reply::Reply;
 use crate::session::claims::Session;
 
-/// Forwards the request, or says why not.
-pub(crate) async fn protect<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    path: &CanonicalPath,
-    body: P::Body,
-) -> Reply<P::Upstreamed> {
-    match admission::admit(exchange, path).await {
-        Ok(admitted) => forward::forward(exchange, admitted, body).await,
-        Err(refused) => Reply::Own(refusal(exchange, refused)),
+impl<P: Platform> Exchange<'_, P> {
+    /// Forwards the request, or says why not.
+    pub(crate) async fn protect(&self, path: &CanonicalPath, body: P::Body) -> Reply<P::Upstreamed> {
+        self.guarded(path, body).await.unwrap_or_else(|refused| Reply::Own(self.refusal(refused)))
     }
-}
 
-/// What a client gets who may not pass.
-pub(crate) fn refusal<P: Platform>(exchange: &Exchange<'_, P>, refused: Refused) -> Response {
-    let answer = match (refused.why, exchange.standing) {
-        (Refusal::SignIn | Refusal::Forbidden, Standing::Foreign(domain)) => pages::foreign(exchange, domain),
-        (Refusal::SignIn, _) => to_sign_in(exchange),
-        (Refusal::Forbidden, _) => forbidden(exchange, refused.session.as_ref()),
-        (Refusal::NotFound, _) => not_found(),
-        (Refusal::Elsewhere(login), _) => renew::send(exchange, &login),
-        (Refusal::Token(why), _) => responses::of_token(why),
-    };
-    with_cookies(answer, refused.cookies)
-}
-
-/// The way to sign in: a redirect for a person, 401 with the address for a script.
-fn to_sign_in<P: Platform>(exchange: &Exchange<'_, P>) -> Response {
-    let request = exchange.request;
-    let sign_in = hosts::sign_in_url(exchange);
-    if request.is_navigation() {
-        return Response::redirect(sign_in).with("cache-control", "private, no-store");
+    /// The guard's four steps.
+    async fn guarded(&self, path: &CanonicalPath, body: P::Body) -> Result<Reply<P::Upstreamed>, Refused> {
+        let access = self.access(path);
+        let who = self.identify(&access).await;
+        let permitted = self.authorize(&access, who)?;
+        let admitted = self.ensure_token(access, permitted).await?;
+        Ok(self.forward(admitted, body).await)
     }
-    responses::unauthorized(&sign_in)
-}
 
-fn forbidden<P: Platform>(exchange: &Exchange<'_, P>, session: Option<&Session>) -> Response {
-    if exchange.request.is_navigation() {
-        return pages::forbidden(exchange, session);
+    /// What a client gets who may not pass.
+    pub(super) fn refusal(&self, refused: Refused) -> Response {
+        let answer = match (refused.why, self.standing) {
+            (Refusal::SignIn | Refusal::Forbidden, Standing::Foreign(domain)) => pages::foreign(self, domain),
+            (Refusal::SignIn, _) => self.to_sign_in(),
+            (Refusal::Forbidden, _) => self.forbidden(refused.session.as_ref()),
+            (Refusal::NotFound, _) => responses::not_found(),
+            (Refusal::Elsewhere(login), _) => renew::send(self, &login),
+            (Refusal::Token(why), _) => responses::of_token(why),
+        };
+        with_cookies(answer, refused.cookies)
     }
-    Response::json(403, &json!({ "error": "forbidden" })).with("cache-control", "private, no-store")
-}
 
-fn not_found() -> Response {
-    Response::json(404, &json!({ "error": "not_found" })).with("cache-control", "private, no-store")
+    /// The way to sign in: a redirect for a person, 401 with the address for a script.
+    fn to_sign_in(&self) -> Response {
+        let sign_in = hosts::sign_in_url(self);
+        if self.request.is_navigation() {
+            return Response::redirect(sign_in).with("cache-control", "private, no-store");
+        }
+        responses::unauthorized(&sign_in)
+    }
+
+    /// A page for a person, 403 for a script.
+    fn forbidden(&self, session: Option<&Session>) -> Response {
+        if self.request.is_navigation() {
+            return pages::forbidden(self, session);
+        }
+        responses::forbidden()
+    }
 }

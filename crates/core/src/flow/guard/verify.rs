@@ -9,12 +9,10 @@
 //! The answer is the proxy's to act by: nothing of what a client sends may change its form, and whatever is wrong
 //! is a refusal.
 
-use serde_json::json;
-
 use crate::config::Config;
 use crate::data::DataPath;
-use crate::flow::guard::admission::{self, Admitted, Refusal};
-use crate::flow::guard::{assertion, protect};
+use crate::flow::guard::admission::{Access, Admitted, Refusal, Refused};
+use crate::flow::guard::assertion;
 use crate::flow::responses::{self, with_cookies};
 use crate::flow::{Exchange, hosts, refresh};
 use crate::guard::headers::VERIFY_SECRET;
@@ -95,9 +93,18 @@ async fn about<P: Platform>(exchange: &Exchange<'_, P>, original: &Request, told
         // Asked about its own sign-in page, it would send people to its sign-in page.
         return refuse(exchange, "the proxy asks about base_path, which has to reach Vestibule unasked");
     }
-    match admission::admit(&original, &path).await {
+    match original.admit(original.access(&path)).await {
         Ok(admitted) => passed(&original, admitted, Some(told)).await,
-        Err(refused) => as_the_proxy_knows(protect::refusal(&original, refused), told),
+        Err(refused) => as_the_proxy_knows(original.refusal(refused), told),
+    }
+}
+
+impl<P: Platform> Exchange<'_, P> {
+    /// The guard's steps up to where a request is forwarded.
+    async fn admit<'r>(&self, access: Access<'r>) -> Result<Admitted<'r>, Refused> {
+        let who = self.identify(&access).await;
+        let permitted = self.authorize(&access, who)?;
+        self.ensure_token(access, permitted).await
     }
 }
 
@@ -119,14 +126,14 @@ async fn about_the_session<P: Platform>(exchange: &Exchange<'_, P>, proof: Proof
         // It is a proof for somebody else, and no page's.
         route.assertion = &Assertion::None;
     }
-    match admission::admit_anybody(exchange, route).await {
+    match exchange.admit(Access::signed_in(route)).await {
         Ok(admitted) => passed(exchange, admitted, None).await,
         Err(refused) => {
             let answer = match refused.why {
                 Refusal::SignIn | Refusal::Elsewhere(_) => {
                     responses::unauthorized(&hosts::login_route(exchange, "signin"))
                 }
-                Refusal::Forbidden | Refusal::NotFound => forbidden(),
+                Refusal::Forbidden | Refusal::NotFound => responses::forbidden(),
                 Refusal::Token(why) => responses::of_token(why),
             };
             with_cookies(answer, refused.cookies)
@@ -189,9 +196,5 @@ fn as_the_proxy_knows(mut answer: Response, told: Told) -> Response {
 
 fn refuse<P: Platform>(exchange: &Exchange<'_, P>, why: &str) -> Response {
     exchange.log(Level::Info, "verify_refused", why);
-    forbidden()
-}
-
-fn forbidden() -> Response {
-    Response::json(403, &json!({ "error": "forbidden" }))
+    responses::forbidden()
 }

@@ -69,7 +69,7 @@ pub(crate) async fn token<P: Platform>(exchange: &Exchange<'_, P>) -> Result<Res
         return Err(ClientError::UnsupportedAction(message).into());
     }
     if headers.get("sec-fetch-site") != Some("same-origin") || headers.get("x-vestibule-token") != Some("1") {
-        return Ok(Response::json(403, &json!({ "error": "forbidden" })).uncached());
+        return Ok(responses::forbidden().uncached());
     }
     let nobody = || Response::json(401, &json!({ "error": "unauthorized" }));
     let (answer, cookies) = match exchange.session() {
