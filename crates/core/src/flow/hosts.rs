@@ -5,55 +5,57 @@ use crate::flow::Exchange;
 use crate::flow::standing::Standing;
 use crate::platform::Platform;
 
-/// The origin of the host that signs people in.
-pub(crate) fn login_origin<P: Platform>(exchange: &Exchange<'_, P>) -> String {
-    match exchange.standing {
-        Standing::SendsTo(login) => login.as_str().to_owned(),
-        Standing::SignsIn | Standing::Foreign(_) => exchange.request.url.origin(),
-    }
-}
-
-/// An absolute URL of one of our routes on the host that signs people in: `login_route("signin")`.
-pub(crate) fn login_route<P: Platform>(exchange: &Exchange<'_, P>, route: &str) -> String {
-    format!("{}{}/{route}", login_origin(exchange), exchange.config().base_path)
-}
-
-/// The page on which people sign in, from which they come to `return_to`.
-pub(crate) fn sign_in_page<P: Platform>(exchange: &Exchange<'_, P>, return_to: &str) -> String {
-    let page = match &exchange.config().pages.sign_in {
-        Some(page) => absolute(exchange, page),
-        None => login_route(exchange, "signin"),
-    };
-    with_parameters(&page, &[("callbackUrl", return_to)])
-}
-
-/// The address that was asked for, as one to come back to. Where people sign in on `https`, only `https` has their
-/// session afterwards.
-pub(crate) fn address<P: Platform>(exchange: &Exchange<'_, P>) -> String {
-    let url = &exchange.request.url;
-    match exchange.standing {
-        Standing::SendsTo(login) if login.secure() && url.authority == url.host() => {
-            format!("https://{}{}", url.authority, url.path_and_query())
+impl<P: Platform> Exchange<'_, P> {
+    /// The origin of the host that signs people in.
+    pub(crate) fn login_origin(&self) -> String {
+        match self.standing {
+            Standing::SendsTo(login) => login.as_str().to_owned(),
+            Standing::SignsIn | Standing::Foreign(_) => self.request.url.origin(),
         }
-        _ => format!("{}{}", url.origin(), url.path_and_query()),
     }
-}
 
-/// The sign-in page, from which one comes back to what was asked for.
-pub(crate) fn sign_in_url<P: Platform>(exchange: &Exchange<'_, P>) -> String {
-    sign_in_page(exchange, &address(exchange))
-}
+    /// An absolute URL of one of our routes on the host that signs people in: `login_route("signin")`.
+    pub(crate) fn login_route(&self, route: &str) -> String {
+        format!("{}{}/{route}", self.login_origin(), self.config().base_path)
+    }
 
-/// A page of the configuration's, a path or a URL, as a URL. A path is one of the host's that signs people in.
-pub(crate) fn absolute<P: Platform>(exchange: &Exchange<'_, P>, page: &str) -> String {
-    if page.starts_with('/') { format!("{}{page}", login_origin(exchange)) } else { page.to_owned() }
-}
+    /// The page on which people sign in, from which they come to `return_to`.
+    pub(crate) fn sign_in_page(&self, return_to: &str) -> String {
+        let page = match &self.config().pages.sign_in {
+            Some(page) => self.page_url(page),
+            None => self.login_route("signin"),
+        };
+        with_parameters(&page, &[("callbackUrl", return_to)])
+    }
 
-/// The same as a redirect's location, where Auth.js leaves a path of the own host as it is written.
-pub(crate) fn location<P: Platform>(exchange: &Exchange<'_, P>, page: &str) -> String {
-    match exchange.standing {
-        Standing::SendsTo(_) => absolute(exchange, page),
-        Standing::SignsIn | Standing::Foreign(_) => page.to_owned(),
+    /// The address that was asked for, as one to come back to. Where people sign in on `https`, only `https` has their
+    /// session afterwards.
+    pub(crate) fn address(&self) -> String {
+        let url = &self.request.url;
+        match self.standing {
+            Standing::SendsTo(login) if login.secure() && url.authority == url.host() => {
+                format!("https://{}{}", url.authority, url.path_and_query())
+            }
+            _ => format!("{}{}", url.origin(), url.path_and_query()),
+        }
+    }
+
+    /// The sign-in page, from which one comes back to what was asked for.
+    pub(crate) fn sign_in_url(&self) -> String {
+        self.sign_in_page(&self.address())
+    }
+
+    /// A page of the configuration's, a path or a URL, as a URL. A path is one of the host's that signs people in.
+    pub(crate) fn page_url(&self, page: &str) -> String {
+        if page.starts_with('/') { format!("{}{page}", self.login_origin()) } else { page.to_owned() }
+    }
+
+    /// The same as a redirect's location, where Auth.js leaves a path of the own host as it is written.
+    pub(crate) fn page_location(&self, page: &str) -> String {
+        match self.standing {
+            Standing::SendsTo(_) => self.page_url(page),
+            Standing::SignsIn | Standing::Foreign(_) => page.to_owned(),
+        }
     }
 }
 

@@ -173,21 +173,17 @@ pub(crate) struct Visit {
     pub(crate) cookies: Vec<SetCookie>,
 }
 
-impl Visit {
+impl<P: Platform> Exchange<'_, P> {
     /// `form` is a POST's body. The return address comes from the body, the query, the cookie, in this
     /// order; one that is not trusted is the default address.
-    pub(crate) fn new<P: Platform>(
-        exchange: &Exchange<'_, P>,
-        query: &Params,
-        form: Option<&Params>,
-    ) -> Result<Self, ClientError> {
-        let config = exchange.config();
-        let names = &exchange.names;
-        let csrf = Csrf::of(exchange.cookies.get(names.csrf()), &config.keys, &mut |bytes| {
-            exchange.platform.fill_random(bytes);
+    pub(crate) fn visit(&self, query: &Params, form: Option<&Params>) -> Result<Visit, ClientError> {
+        let config = self.config();
+        let names = &self.names;
+        let csrf = Csrf::of(self.cookies.get(names.csrf()), &config.keys, &mut |bytes| {
+            self.platform.fill_random(bytes);
         });
-        let policy = exchange.return_policy();
-        let in_cookie = exchange.cookies.get(names.callback_url());
+        let policy = self.return_policy();
+        let in_cookie = self.cookies.get(names.callback_url());
         let asked = match form {
             Some(form) => form.one("callbackUrl")?,
             None => None,
@@ -197,7 +193,7 @@ impl Visit {
             None => query.one("callbackUrl")?,
         };
         let wanted = asked.filter(|asked| !asked.is_empty()).or(in_cookie).unwrap_or_default();
-        let return_to = exchange.vestibule.hooks.redirect(wanted, &policy);
+        let return_to = self.vestibule.hooks.redirect(wanted, &policy);
 
         let mut cookies = Vec::new();
         if let Some(value) = csrf.new_cookie(&config.keys) {
@@ -206,9 +202,11 @@ impl Visit {
         if in_cookie != Some(return_to.as_str()) {
             cookies.push(SetCookie::new(names.callback_url(), return_to.as_str()));
         }
-        Ok(Self { csrf, return_to, cookies })
+        Ok(Visit { csrf, return_to, cookies })
     }
+}
 
+impl Visit {
     /// That a form comes from a page that this browser got from us.
     pub(crate) fn verify_csrf(&self, form: &Params) -> Result<CsrfVerified, ClientError> {
         Ok(self.csrf.verify(form.one("csrfToken")?)?)

@@ -4,9 +4,8 @@
 //! Each step takes what the one before leaves behind, so none can be left out.
 
 use crate::flow::Exchange;
-use crate::flow::guard::bearer::{self, TokenRefused};
-use crate::flow::refresh::{self, NotReady, Ready};
-use crate::flow::session::renew;
+use crate::flow::guard::bearer::TokenRefused;
+use crate::flow::refresh::{NotReady, Ready};
 use crate::guard::decision::Decision;
 use crate::guard::path::CanonicalPath;
 use crate::guard::route::Route;
@@ -110,7 +109,7 @@ impl<'a, P: Platform> Exchange<'a, P> {
         if let Some(session) = self.usable_session() {
             return Who::SignedIn(session);
         }
-        match bearer::session(self).await {
+        match self.bearer_session().await {
             Ok(Some(session)) => Who::Bearer(session),
             Ok(None) => Who::Nobody,
             Err(refused) => Who::Doubtful(refused),
@@ -143,12 +142,11 @@ impl<'a, P: Platform> Exchange<'a, P> {
             who => return Ok(access.admitted(who.into_session(), Vec::new())),
         };
         let wants_token = access.route.wants_token();
-        let ready =
-            if wants_token { refresh::ready(self, session).await } else { Ok(Ready::as_sent(session)) };
+        let ready = if wants_token { self.ready(session).await } else { Ok(Ready::as_sent(session)) };
         let (nobody, cookies) = match ready {
             Ok(ready) => {
                 let mut cookies = ready.cookies(self);
-                cookies.extend(renew::done(self).filter(|_| wants_token));
+                cookies.extend(self.renewal_done().filter(|_| wants_token));
                 return Ok(access.admitted(Some(ready.session), cookies));
             }
             Err(NotReady::Unavailable(retry)) => {

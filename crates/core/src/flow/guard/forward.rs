@@ -2,10 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::flow::Exchange;
 use crate::flow::guard::admission::Admitted;
-use crate::flow::guard::assertion;
 use crate::flow::responses::with_cookies;
-use crate::flow::{Exchange, refresh};
 use crate::http::response::Response;
 use crate::platform::{Forward, ForwardError, Level, Platform};
 use crate::reply::Reply;
@@ -20,7 +19,7 @@ impl<P: Platform> Exchange<'_, P> {
         body: P::Body,
     ) -> Reply<P::Upstreamed> {
         let session = session.as_ref();
-        let identity = match assertion::identity(self, &route, session).await {
+        let identity = match self.identity(&route, session).await {
             Ok(identity) => identity,
             Err(failed) => return Reply::Own(with_cookies(failed, renewed)),
         };
@@ -32,15 +31,15 @@ impl<P: Platform> Exchange<'_, P> {
         }
         match self.platform.forward(forward, body).await {
             Ok(response) => {
-                let cookies = refresh::still_wanted(self, session, renewed).await;
+                let cookies = self.still_wanted(session, renewed).await;
                 Reply::Forwarded { response, cookies }
             }
             Err(error) => {
                 self.platform.log(error.level(), &error.log());
                 // Only what would be lost: that the upstream does not answer is no reason for anything else.
-                let has_news = session.is_some_and(|session| refresh::has_new_tokens(self, session));
+                let has_news = session.is_some_and(|session| self.has_new_tokens(session));
                 let news = if has_news { renewed } else { Vec::new() };
-                let cookies = refresh::still_wanted(self, session, news).await;
+                let cookies = self.still_wanted(session, news).await;
                 Reply::Own(with_cookies(error.answer(), cookies))
             }
         }

@@ -1,10 +1,9 @@
 //! What every request passes that is not for an auth route.
 
+use crate::flow::Exchange;
 use crate::flow::guard::admission::{Refusal, Refused};
 use crate::flow::responses::{self, with_cookies};
-use crate::flow::session::renew;
 use crate::flow::standing::Standing;
-use crate::flow::{Exchange, hosts, pages};
 use crate::guard::path::CanonicalPath;
 use crate::http::response::Response;
 use crate::platform::Platform;
@@ -29,11 +28,11 @@ impl<P: Platform> Exchange<'_, P> {
     /// What a client gets who may not pass.
     pub(super) fn refusal(&self, refused: Refused) -> Response {
         let answer = match (refused.why, self.standing) {
-            (Refusal::SignIn | Refusal::Forbidden, Standing::Foreign(domain)) => pages::foreign(self, domain),
+            (Refusal::SignIn | Refusal::Forbidden, Standing::Foreign(domain)) => self.foreign_host(domain),
             (Refusal::SignIn, _) => self.to_sign_in(),
             (Refusal::Forbidden, _) => self.forbidden(refused.session.as_ref()),
             (Refusal::NotFound, _) => responses::not_found(),
-            (Refusal::Elsewhere(login), _) => renew::send(self, &login),
+            (Refusal::Elsewhere(login), _) => self.send_to_renew(&login),
             (Refusal::Token(why), _) => responses::of_token(why),
         };
         with_cookies(answer, refused.cookies)
@@ -41,7 +40,7 @@ impl<P: Platform> Exchange<'_, P> {
 
     /// The way to sign in: a redirect for a person, 401 with the address for a script.
     fn to_sign_in(&self) -> Response {
-        let sign_in = hosts::sign_in_url(self);
+        let sign_in = self.sign_in_url();
         if self.request.is_navigation() {
             return Response::redirect(sign_in).with("cache-control", "private, no-store");
         }
@@ -51,7 +50,7 @@ impl<P: Platform> Exchange<'_, P> {
     /// A page for a person, 403 for a script.
     fn forbidden(&self, session: Option<&Session>) -> Response {
         if self.request.is_navigation() {
-            return pages::forbidden(self, session);
+            return self.show_forbidden(session);
         }
         responses::forbidden()
     }

@@ -3,7 +3,6 @@
 mod client;
 mod kept;
 
-pub(crate) use client::client;
 pub(crate) use kept::ProviderCache;
 
 use std::pin::pin;
@@ -68,34 +67,179 @@ enum Wanted {
     News,
 }
 
-/// The provider's metadata, asked for at most once an hour; of a provider that publishes none, what is configured.
-pub(crate) async fn metadata<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    provider: &Provider,
-    oauth: &OAuthProvider,
-) -> Result<Rc<ProviderMetadata>, Error> {
-    metadata_for(exchange, provider, oauth, Asker::Person).await
-}
+impl<P: Platform> Exchange<'_, P> {
+    /// The provider's metadata, asked for at most once an hour; of a provider that publishes none, what is configured.
+    pub(crate) async fn metadata(
+        &self,
+        provider: &Provider,
+        oauth: &OAuthProvider,
+    ) -> Result<Rc<ProviderMetadata>, Error> {
+        self.metadata_for(provider, oauth, Asker::Person).await
+    }
 
-async fn metadata_for<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    provider: &Provider,
-    oauth: &OAuthProvider,
-    asker: Asker,
-) -> Result<Rc<ProviderMetadata>, Error> {
-    let openid = match (ProviderMetadata::configured(oauth), &oauth.openid) {
-        (Some(configured), _) => return Ok(Rc::new(configured)),
-        (None, Some(openid)) => openid,
-        (None, None) => {
-            return Err(Error::Configuration(format!("provider {} has no endpoints", provider.id)));
+    async fn metadata_for(
+        &self,
+        provider: &Provider,
+        oauth: &OAuthProvider,
+        asker: Asker,
+    ) -> Result<Rc<ProviderMetadata>, Error> {
+        let openid = match (ProviderMetadata::configured(oauth), &oauth.openid) {
+            (Some(configured), _) => return Ok(Rc::new(configured)),
+            (None, Some(openid)) => openid,
+            (None, None) => {
+                return Err(Error::Configuration(format!("provider {} has no endpoints", provider.id)));
+            }
+        };
+        let document = Document {
+            kind: Kind::Metadata,
+            request: discovery::request(&issuer(openid)),
+            slot: |known| &mut known.metadata,
+        };
+        self.current_document(provider, Wanted::Current, asker, document).await
+    }
+
+    /// Verifies an ID token's signature: with the client's secret, where the configuration says so, otherwise with
+    /// the provider's keys, asking for them again, within bounds, where the token names one that is not known yet.
+    pub(crate) async fn verify_signature(
+        &self,
+        provider: &Provider,
+        oauth: &OAuthProvider,
+        metadata: &ProviderMetadata,
+        token: &str,
+    ) -> Result<VerifiedPayload, Error> {
+        let refused = |cause: JwsError| blame(provider, cause);
+        let accepted = match oauth.openid.as_ref().and_then(|openid| openid.id_token_algorithm) {
+            Some(IdTokenAlgorithm::Hs256) => {
+                let Some(secret) = &oauth.client.secret else { return Err(refused(JwsError::NotHs256)) };
+                return jws::verify_hs256(token, secret).map_err(refused);
+            }
+            Some(IdTokenAlgorithm::Of(algorithm)) => vec![algorithm],
+            None => metadata.id_token_algorithms(),
+        };
+        let jws = UnverifiedJws::parse(token).map_err(refused)?;
+        self.verify_by_keys(provider, metadata, &jws, &accepted, Asker::Person).await
+    }
+
+    /// Verifies the signature of a token that anybody may have brought. What its metadata say of ID tokens does not
+    /// bind a provider here: its keys say which algorithms they are for.
+    pub(crate) async fn verify_brought(
+        &self,
+        provider: &Provider,
+        oauth: &OAuthProvider,
+        jws: &UnverifiedJws<'_>,
+    ) -> Result<VerifiedPayload, Error> {
+        let metadata = self.metadata_for(provider, oauth, Asker::Anybody).await?;
+        self.verify_by_keys(provider, &metadata, jws, &Algorithm::ALL, Asker::Anybody).await
+    }
+
+    async fn verify_by_keys(
+        &self,
+        provider: &Provider,
+        metadata: &ProviderMetadata,
+        jws: &UnverifiedJws<'_>,
+        accepted: &[Algorithm],
+        asker: Asker,
+    ) -> Result<VerifiedPayload, Error> {
+        let refused = |cause: JwsError| blame(provider, cause);
+        let known = self.provider_keys(provider, metadata, Wanted::Current, asker).await?;
+        let error = match jws::verify(self.platform, jws, &known, accepted).await {
+            // A token that names no key may be of one that is not known yet, too.
+            Err(error) if error == JwsError::UnknownKey || jws.kid().is_none() => error,
+            verified => return verified.map_err(refused),
+        };
+        match self.provider_keys(provider, metadata, Wanted::News, asker).await {
+            Ok(newer) => jws::verify(self.platform, jws, &newer, accepted).await.map_err(refused),
+            // The token is the provider's own: that its keys are not to be had is no word against it.
+            Err(unavailable) if asker == Asker::Person => Err(unavailable),
+            Err(_) => Err(refused(error)),
         }
-    };
-    let document = Document {
-        kind: Kind::Metadata,
-        request: discovery::request(&issuer(openid)),
-        slot: |known| &mut known.metadata,
-    };
-    current(exchange, provider, Wanted::Current, asker, document).await
+    }
+
+    /// The provider's keys.
+    async fn provider_keys(
+        &self,
+        provider: &Provider,
+        metadata: &ProviderMetadata,
+        wanted: Wanted,
+        asker: Asker,
+    ) -> Result<Rc<JwkSet>, Error> {
+        let Some(request) = jwks::request(metadata) else {
+            return Err(blame(provider, JwsError::UnknownKey));
+        };
+        let document = Document { kind: Kind::Keys, request, slot: |known| &mut known.keys };
+        self.current_document(provider, wanted, asker, document).await
+    }
+
+    /// What is kept of a document if it is young enough, otherwise the document itself, otherwise, while the provider
+    /// does not give it, what was kept for up to [`STALE`].
+    ///
+    /// Whoever has such a copy waits for nobody else, and where a try failed not long ago asks nobody either.
+    async fn current_document<T>(
+        &self,
+        provider: &Provider,
+        wanted: Wanted,
+        asker: Asker,
+        document: Document<T>,
+    ) -> Result<Rc<T>, Error> {
+        let (platform, cache) = (self.platform, &self.vestibule.providers);
+        let Document { kind, request, slot } = document;
+        let kept = |age| cache.with(&provider.id, |known| slot(known).within(age, platform.now()));
+        let left_alone = || blame(provider, ProviderError::LeftAlone { endpoint: kind.name() });
+        let (age, patience) = match (wanted, asker) {
+            (Wanted::Current, _) => (FRESH, ASKING),
+            (Wanted::News, Asker::Anybody) => (UNKNOWN_KEY_THROTTLE, ASKING),
+            // As long as they would wait who ask themselves.
+            (Wanted::News, Asker::Person) => (UNKNOWN_KEY_THROTTLE, request.timeout),
+        };
+        let patience = platform.now().plus(patience);
+        let copy = loop {
+            if let Some(value) = kept(age) {
+                return Ok(value);
+            }
+            let copy = if wanted == Wanted::Current { kept(STALE) } else { None };
+            let now = platform.now();
+            match (cache.with(&provider.id, |known| known.turn(kind, copy.is_some(), now)), copy) {
+                (Turn::Ask, copy) => break copy,
+                (_, Some(copy)) => return Ok(copy),
+                // Nobody else's failure is theirs.
+                (_, None) if (wanted, asker) == (Wanted::Current, Asker::Person) => break None,
+                (Turn::Wait, None) if now < patience => platform.sleep(POLL).await,
+                (Turn::Wait | Turn::Later, None) => return Err(left_alone()),
+            }
+        };
+        let begun = platform.now();
+        cache.with(&provider.id, |known| known.begin(kind, begun));
+        let question = Question {
+            vestibule: self.vestibule.clone(),
+            platform: platform.clone(),
+            provider: provider.id.clone(),
+            kind,
+            request,
+            begun,
+        };
+        // Whoever waits may go away, or on with the copy; what was asked for is kept all the same.
+        let answered = pin!(platform.to_the_end(question.ask()));
+        let patience = if copy.is_some() { PATIENCE_WITH_A_COPY } else { PATIENCE };
+        match within(platform, patience, answered).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => return copy.ok_or(error),
+            None => return copy.ok_or_else(left_alone),
+        }
+        cache.with(&provider.id, |known| slot(known).newest()).ok_or_else(left_alone)
+    }
+
+    /// Sends a request to one of the provider's endpoints.
+    pub(crate) async fn ask(
+        &self,
+        provider: &Provider,
+        endpoint: &'static str,
+        request: FetchRequest,
+    ) -> Result<FetchResponse, Error> {
+        self.platform
+            .fetch(request)
+            .await
+            .map_err(|cause| blame(provider, ProviderError::Unreachable { endpoint, cause }))
+    }
 }
 
 fn issuer(openid: &OpenId) -> Issuer<'_> {
@@ -119,141 +263,11 @@ pub(crate) fn issuer_of_token(
     })
 }
 
-/// Verifies an ID token's signature: with the client's secret, where the configuration says so, otherwise with
-/// the provider's keys, asking for them again, within bounds, where the token names one that is not known yet.
-pub(crate) async fn verify_signature<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    provider: &Provider,
-    oauth: &OAuthProvider,
-    metadata: &ProviderMetadata,
-    token: &str,
-) -> Result<VerifiedPayload, Error> {
-    let refused = |cause: JwsError| blame(provider, cause);
-    let accepted = match oauth.openid.as_ref().and_then(|openid| openid.id_token_algorithm) {
-        Some(IdTokenAlgorithm::Hs256) => {
-            let Some(secret) = &oauth.client.secret else { return Err(refused(JwsError::NotHs256)) };
-            return jws::verify_hs256(token, secret).map_err(refused);
-        }
-        Some(IdTokenAlgorithm::Of(algorithm)) => vec![algorithm],
-        None => metadata.id_token_algorithms(),
-    };
-    let jws = UnverifiedJws::parse(token).map_err(refused)?;
-    verify_by_keys(exchange, provider, metadata, &jws, &accepted, Asker::Person).await
-}
-
-/// Verifies the signature of a token that anybody may have brought. What its metadata say of ID tokens does not
-/// bind a provider here: its keys say which algorithms they are for.
-pub(crate) async fn verify_brought<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    provider: &Provider,
-    oauth: &OAuthProvider,
-    jws: &UnverifiedJws<'_>,
-) -> Result<VerifiedPayload, Error> {
-    let metadata = metadata_for(exchange, provider, oauth, Asker::Anybody).await?;
-    verify_by_keys(exchange, provider, &metadata, jws, &Algorithm::ALL, Asker::Anybody).await
-}
-
-async fn verify_by_keys<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    provider: &Provider,
-    metadata: &ProviderMetadata,
-    jws: &UnverifiedJws<'_>,
-    accepted: &[Algorithm],
-    asker: Asker,
-) -> Result<VerifiedPayload, Error> {
-    let refused = |cause: JwsError| blame(provider, cause);
-    let known = keys(exchange, provider, metadata, Wanted::Current, asker).await?;
-    let error = match jws::verify(exchange.platform, jws, &known, accepted).await {
-        // A token that names no key may be of one that is not known yet, too.
-        Err(error) if error == JwsError::UnknownKey || jws.kid().is_none() => error,
-        verified => return verified.map_err(refused),
-    };
-    match keys(exchange, provider, metadata, Wanted::News, asker).await {
-        Ok(newer) => jws::verify(exchange.platform, jws, &newer, accepted).await.map_err(refused),
-        // The token is the provider's own: that its keys are not to be had is no word against it.
-        Err(unavailable) if asker == Asker::Person => Err(unavailable),
-        Err(_) => Err(refused(error)),
-    }
-}
-
-/// The provider's keys.
-async fn keys<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    provider: &Provider,
-    metadata: &ProviderMetadata,
-    wanted: Wanted,
-    asker: Asker,
-) -> Result<Rc<JwkSet>, Error> {
-    let Some(request) = jwks::request(metadata) else {
-        return Err(blame(provider, JwsError::UnknownKey));
-    };
-    let document = Document { kind: Kind::Keys, request, slot: |known| &mut known.keys };
-    current(exchange, provider, wanted, asker, document).await
-}
-
 /// Something a provider publishes: how to ask for it, where it is kept.
 struct Document<T> {
     kind: Kind,
     request: FetchRequest,
     slot: fn(&mut Known) -> &mut Slot<T>,
-}
-
-/// What is kept of a document if it is young enough, otherwise the document itself, otherwise, while the provider
-/// does not give it, what was kept for up to [`STALE`].
-///
-/// Whoever has such a copy waits for nobody else, and where a try failed not long ago asks nobody either.
-async fn current<P: Platform, T>(
-    exchange: &Exchange<'_, P>,
-    provider: &Provider,
-    wanted: Wanted,
-    asker: Asker,
-    document: Document<T>,
-) -> Result<Rc<T>, Error> {
-    let (platform, cache) = (exchange.platform, &exchange.vestibule.providers);
-    let Document { kind, request, slot } = document;
-    let kept = |age| cache.with(&provider.id, |known| slot(known).within(age, platform.now()));
-    let left_alone = || blame(provider, ProviderError::LeftAlone { endpoint: kind.name() });
-    let (age, patience) = match (wanted, asker) {
-        (Wanted::Current, _) => (FRESH, ASKING),
-        (Wanted::News, Asker::Anybody) => (UNKNOWN_KEY_THROTTLE, ASKING),
-        // As long as they would wait who ask themselves.
-        (Wanted::News, Asker::Person) => (UNKNOWN_KEY_THROTTLE, request.timeout),
-    };
-    let patience = platform.now().plus(patience);
-    let copy = loop {
-        if let Some(value) = kept(age) {
-            return Ok(value);
-        }
-        let copy = if wanted == Wanted::Current { kept(STALE) } else { None };
-        let now = platform.now();
-        match (cache.with(&provider.id, |known| known.turn(kind, copy.is_some(), now)), copy) {
-            (Turn::Ask, copy) => break copy,
-            (_, Some(copy)) => return Ok(copy),
-            // Nobody else's failure is theirs.
-            (_, None) if (wanted, asker) == (Wanted::Current, Asker::Person) => break None,
-            (Turn::Wait, None) if now < patience => platform.sleep(POLL).await,
-            (Turn::Wait | Turn::Later, None) => return Err(left_alone()),
-        }
-    };
-    let begun = platform.now();
-    cache.with(&provider.id, |known| known.begin(kind, begun));
-    let question = Question {
-        vestibule: exchange.vestibule.clone(),
-        platform: platform.clone(),
-        provider: provider.id.clone(),
-        kind,
-        request,
-        begun,
-    };
-    // Whoever waits may go away, or on with the copy; what was asked for is kept all the same.
-    let answered = pin!(platform.to_the_end(question.ask()));
-    let patience = if copy.is_some() { PATIENCE_WITH_A_COPY } else { PATIENCE };
-    match within(platform, patience, answered).await {
-        Some(Ok(())) => {}
-        Some(Err(error)) => return copy.ok_or(error),
-        None => return copy.ok_or_else(left_alone),
-    }
-    cache.with(&provider.id, |known| slot(known).newest()).ok_or_else(left_alone)
 }
 
 /// A provider is asked for something. It owns what it needs: who waits for the answer may have gone on without it.
@@ -326,20 +340,6 @@ impl Kind {
 /// How the provider's token responses are read.
 pub(crate) fn reading(oauth: &OAuthProvider) -> Reading<'_> {
     Reading { is_strict: oauth.openid.is_some(), root: oauth.token.root.as_ref(), gone: &oauth.token.gone }
-}
-
-/// Sends a request to one of the provider's endpoints.
-pub(crate) async fn ask<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    provider: &Provider,
-    endpoint: &'static str,
-    request: FetchRequest,
-) -> Result<FetchResponse, Error> {
-    exchange
-        .platform
-        .fetch(request)
-        .await
-        .map_err(|cause| blame(provider, ProviderError::Unreachable { endpoint, cause }))
 }
 
 /// The error that says it was this provider's fault.

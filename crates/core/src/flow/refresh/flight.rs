@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::Provider;
 use crate::flow::Exchange;
 use crate::flow::refresh::BACKOFF;
-use crate::flow::refresh::grant::{self, Prepared, RenewError, Renewed};
+use crate::flow::refresh::grant::{Prepared, RenewError, Renewed};
 use crate::flow::vestibule::Vestibule;
 use crate::http::request::Request;
 use crate::lease::flights::{Outcome, Place};
@@ -58,7 +58,7 @@ impl<P: Platform> Flight<P> {
         };
         let lease = exchange.lease();
         let renewed = match self.prepare(&exchange, &lease, provider, &place).await {
-            Ok(Ok(prepared)) => grant::renew(&exchange, provider, prepared, &self.session).await,
+            Ok(Ok(prepared)) => exchange.renew_tokens(provider, prepared, &self.session).await,
             Ok(Err(error)) => Err(error),
             Err(outcome) => {
                 place.land(outcome.clone(), self.platform.now());
@@ -84,7 +84,7 @@ impl<P: Platform> Flight<P> {
         loop {
             self.ask(exchange, lease, place).await?;
             let taken = self.platform.now();
-            let prepared = grant::prepare(exchange, provider).await;
+            let prepared = exchange.prepare_refresh(provider).await;
             // What took so long is at hand the next time.
             let is_late = self.platform.now() >= taken.plus(PREPARED);
             if !is_late || prepared.is_err() || !is_first {

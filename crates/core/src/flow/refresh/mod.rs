@@ -14,7 +14,6 @@ use std::time::Duration;
 use crate::config::Provider;
 use crate::flow::Exchange;
 use crate::flow::refresh::flight::Flight;
-use crate::flow::session::renew;
 use crate::http::cookie::SetCookie;
 use crate::http::origin::Origin;
 use crate::lease::flights::{Found, Outcome};
@@ -95,148 +94,149 @@ impl Ready {
     }
 }
 
-/// The session with an access token that lives, where this request needs one.
-pub(crate) async fn ready<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    session: Session,
-) -> Result<Ready, NotReady> {
-    let Some((provider, mut name, mut is_alive)) = due(exchange, &session) else {
-        return match renew::elsewhere(exchange, &session) {
-            Some(login) => Err(NotReady::Elsewhere(login.clone())),
-            None => Ok(Ready::as_sent(session)),
+impl<'a, P: Platform> Exchange<'a, P> {
+    /// The session with an access token that lives, where this request needs one.
+    pub(crate) async fn ready(&self, session: Session) -> Result<Ready, NotReady> {
+        let Some((provider, mut name, mut is_alive)) = self.due(&session) else {
+            return match self.elsewhere(&session) {
+                Some(login) => Err(NotReady::Elsewhere(login.clone())),
+                None => Ok(Ready::as_sent(session)),
+            };
         };
-    };
-    let as_it_is = |session, is_alive, news, retry| {
-        if is_alive { Ok(Ready { session, news }) } else { Err(NotReady::Unavailable(retry)) }
-    };
-    if exchange.request.is_prefetch() {
-        // Nobody may ever look at its answer.
-        return as_it_is(session, is_alive, News::Elsewhere, Duration::from_secs(1));
-    }
-    let patience = exchange.platform.now().plus(PATIENCE);
-    let (mut session, mut news) = (session, News::Elsewhere);
-    for _ in 0..MOST_HOPS {
-        if exchange.vestibule.flights.is_signed_out(&name.sid) {
-            return Err(NotReady::SignedOut);
+        let as_it_is = |session, is_alive, news, retry| {
+            if is_alive { Ok(Ready { session, news }) } else { Err(NotReady::Unavailable(retry)) }
+        };
+        if self.request.is_prefetch() {
+            // Nobody may ever look at its answer.
+            return as_it_is(session, is_alive, News::Elsewhere, Duration::from_secs(1));
         }
-        match outcome(exchange, provider, &session, &name, is_alive, patience).await {
-            Outcome::Renewed(successor) => {
-                session = session.followed_by(&successor, exchange.platform.now());
-                news = News::Here;
+        let patience = self.platform.now().plus(PATIENCE);
+        let (mut session, mut news) = (session, News::Elsewhere);
+        for _ in 0..MOST_HOPS {
+            if self.vestibule.flights.is_signed_out(&name.sid) {
+                return Err(NotReady::SignedOut);
             }
-            Outcome::Gone { is_certain } => {
-                // Where somebody elsewhere may have used the token, the browser may hold better already.
-                let news = if is_certain { News::Here } else { News::Elsewhere };
-                return Err(NotReady::Ended(Ready { session: session.without_grant(), news }));
+            match self.refresh_outcome(provider, &session, &name, is_alive, patience).await {
+                Outcome::Renewed(successor) => {
+                    session = session.followed_by(&successor, self.platform.now());
+                    news = News::Here;
+                }
+                Outcome::Gone { is_certain } => {
+                    // Where somebody elsewhere may have used the token, the browser may hold better already.
+                    let news = if is_certain { News::Here } else { News::Elsewhere };
+                    return Err(NotReady::Ended(Ready { session: session.without_grant(), news }));
+                }
+                Outcome::SignedOut => return Err(NotReady::SignedOut),
+                Outcome::Unavailable { until } | Outcome::Elsewhere { until } => {
+                    let retry = until.since(self.platform.now()).max(Duration::from_secs(1));
+                    return as_it_is(session, is_alive, news, retry);
+                }
             }
-            Outcome::SignedOut => return Err(NotReady::SignedOut),
-            Outcome::Unavailable { until } | Outcome::Elsewhere { until } => {
-                let retry = until.since(exchange.platform.now()).max(Duration::from_secs(1));
-                return as_it_is(session, is_alive, news, retry);
+            match self.due(&session) {
+                Some((_, next, alive)) => (name, is_alive) = (next, alive),
+                None => return Ok(Ready { session, news }),
             }
         }
-        match due(exchange, &session) {
-            Some((_, next, alive)) => (name, is_alive) = (next, alive),
-            None => return Ok(Ready { session, news }),
+        as_it_is(session, is_alive, news, BACKOFF)
+    }
+
+    /// Of those cookies, the ones to send when the answer is there: none where the session was signed out
+    /// meanwhile, or has gone on to newer tokens.
+    pub(crate) async fn still_wanted(
+        &self,
+        session: Option<&Session>,
+        cookies: Vec<SetCookie>,
+    ) -> Vec<SetCookie> {
+        let Some((session, sid)) = session.and_then(|session| Some((session, session.sid()?))) else {
+            return cookies;
+        };
+        let flights = &self.vestibule.flights;
+        if cookies.is_empty() || flights.is_outdated(sid, session.generation()) || flights.is_signed_out(sid)
+        {
+            return Vec::new();
+        }
+        let lease = self.lease();
+        // Where nobody can say, the sign-out that nobody knows of is the smaller risk than the token that is lost.
+        if self.has_new_tokens(session) && lease.is_signed_out(sid).await.unwrap_or(false) {
+            Vec::new()
+        } else {
+            cookies
         }
     }
-    as_it_is(session, is_alive, news, BACKOFF)
-}
 
-/// Of those cookies, the ones to send when the answer is there: none where the session was signed out
-/// meanwhile, or has gone on to newer tokens.
-pub(crate) async fn still_wanted<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    session: Option<&Session>,
-    cookies: Vec<SetCookie>,
-) -> Vec<SetCookie> {
-    let Some((session, sid)) = session.and_then(|session| Some((session, session.sid()?))) else {
-        return cookies;
-    };
-    let flights = &exchange.vestibule.flights;
-    if cookies.is_empty() || flights.is_outdated(sid, session.generation()) || flights.is_signed_out(sid) {
-        return Vec::new();
+    /// Whether a session has other tokens than the browser sent.
+    pub(crate) fn has_new_tokens(&self, session: &Session) -> bool {
+        match self.session() {
+            Presented::Good(sent) => sent.generation() != session.generation(),
+            Presented::Nothing | Presented::Refused(_) => false,
+        }
     }
-    let lease = exchange.lease();
-    // Where nobody can say, the sign-out that nobody knows of is the smaller risk than the token that is lost.
-    if has_new_tokens(exchange, session) && lease.is_signed_out(sid).await.unwrap_or(false) {
-        Vec::new()
-    } else {
-        cookies
-    }
-}
 
-/// Whether a session has other tokens than the browser sent.
-pub(crate) fn has_new_tokens<P: Platform>(exchange: &Exchange<'_, P>, session: &Session) -> bool {
-    match exchange.session() {
-        Presented::Good(sent) => sent.generation() != session.generation(),
-        Presented::Nothing | Presented::Refused(_) => false,
+    /// Remembers that a session ends here, so that no refresh under way brings it back.
+    pub(crate) async fn remember_sign_out(&self, session: &Session) {
+        let Some(name) = Name::of(session) else { return };
+        self.vestibule.flights.sign_out(&name.sid, self.now);
+        let lease = self.lease();
+        if let Err(error) = lease.sign_out(&name.sid).await {
+            self.log(Level::Warn, "sign_out_not_remembered", &error.to_string());
+        }
     }
-}
 
-/// Remembers that a session ends here, so that no refresh under way brings it back.
-pub(crate) async fn sign_out<P: Platform>(exchange: &Exchange<'_, P>, session: &Session) {
-    let Some(name) = Name::of(session) else { return };
-    exchange.vestibule.flights.sign_out(&name.sid, exchange.now);
-    let lease = exchange.lease();
-    if let Err(error) = lease.sign_out(&name.sid).await {
-        exchange.log(Level::Warn, "sign_out_not_remembered", &error.to_string());
+    /// Whether the session's access token ends soon, or has ended: its provider, the refresh, and whether the token
+    /// still lives. `None` too where nothing can renew it.
+    fn due(&self, session: &Session) -> Option<(&'a Provider, Name, bool)> {
+        let expires_at = session.token_expires_at()?;
+        // A token that lives shorter than the leeway would be renewed with every request.
+        let remained = expires_at.since(session.issued_at().unwrap_or(Timestamp::from_millis(0)));
+        let lead = self.config().refresh.leeway.min(remained / 2);
+        let now = self.platform.now();
+        if now < expires_at.minus(lead) {
+            return None;
+        }
+        let provider = self.provider(session.provider()?)?;
+        if !grant::is_renewable(provider, session) {
+            return None;
+        }
+        Some((provider, Name::of(session)?, now < expires_at))
     }
-}
 
-/// Whether the session's access token ends soon, or has ended: its provider, the refresh, and whether the token
-/// still lives. `None` too where nothing can renew it.
-fn due<'a, P: Platform>(exchange: &Exchange<'a, P>, session: &Session) -> Option<(&'a Provider, Name, bool)> {
-    let expires_at = session.token_expires_at()?;
-    // A token that lives shorter than the leeway would be renewed with every request.
-    let remained = expires_at.since(session.issued_at().unwrap_or(Timestamp::from_millis(0)));
-    let lead = exchange.config().refresh.leeway.min(remained / 2);
-    let now = exchange.platform.now();
-    if now < expires_at.minus(lead) {
-        return None;
-    }
-    let provider = exchange.provider(session.provider()?)?;
-    if !grant::is_renewable(provider, session) {
-        return None;
-    }
-    Some((provider, Name::of(session)?, now < expires_at))
-}
-
-/// What comes of the refresh, by whoever does it.
-async fn outcome<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    provider: &Provider,
-    session: &Session,
-    name: &Name,
-    is_alive: bool,
-    patience: Timestamp,
-) -> Outcome {
-    let platform = exchange.platform;
-    loop {
-        match exchange.vestibule.flights.board(name, is_alive, platform) {
-            Found::Landed(outcome) => return outcome,
-            Found::Front(place) => {
-                let flight = Flight {
-                    vestibule: exchange.vestibule.clone(),
-                    platform: platform.clone(),
-                    request: exchange.request.clone(),
-                    provider: provider.id.clone(),
-                    session: session.clone(),
-                    name: name.clone(),
-                    is_alive,
-                    patience,
-                };
-                // In a box: every guarded request would carry the room for it.
-                let landed = platform.to_the_end(Box::pin(flight.fly(place)));
-                // It flies on where the request goes on without it; from one that crashed nobody hears.
-                let time = if is_alive { PATIENCE_WITH_A_TOKEN } else { PATIENCE * 3 };
-                let elsewhere = || Outcome::Elsewhere { until: platform.now().plus(Duration::from_secs(1)) };
-                return within(platform, time, pin!(landed)).await.unwrap_or_else(elsewhere);
+    /// What comes of the refresh, by whoever does it.
+    async fn refresh_outcome(
+        &self,
+        provider: &Provider,
+        session: &Session,
+        name: &Name,
+        is_alive: bool,
+        patience: Timestamp,
+    ) -> Outcome {
+        let platform = self.platform;
+        loop {
+            match self.vestibule.flights.board(name, is_alive, platform) {
+                Found::Landed(outcome) => return outcome,
+                Found::Front(place) => {
+                    let flight = Flight {
+                        vestibule: self.vestibule.clone(),
+                        platform: platform.clone(),
+                        request: self.request.clone(),
+                        provider: provider.id.clone(),
+                        session: session.clone(),
+                        name: name.clone(),
+                        is_alive,
+                        patience,
+                    };
+                    // In a box: every guarded request would carry the room for it.
+                    let landed = platform.to_the_end(Box::pin(flight.fly(place)));
+                    // It flies on where the request goes on without it; from one that crashed nobody hears.
+                    let time = if is_alive { PATIENCE_WITH_A_TOKEN } else { PATIENCE * 3 };
+                    let elsewhere =
+                        || Outcome::Elsewhere { until: platform.now().plus(Duration::from_secs(1)) };
+                    return within(platform, time, pin!(landed)).await.unwrap_or_else(elsewhere);
+                }
+                Found::Flying if is_alive || platform.now() >= patience => {
+                    return Outcome::Elsewhere { until: platform.now().plus(Duration::from_secs(1)) };
+                }
+                Found::Flying => platform.sleep(POLL).await,
             }
-            Found::Flying if is_alive || platform.now() >= patience => {
-                return Outcome::Elsewhere { until: platform.now().plus(Duration::from_secs(1)) };
-            }
-            Found::Flying => platform.sleep(POLL).await,
         }
     }
 }

@@ -10,11 +10,11 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
-use crate::flow::hosts::{self, with_parameters};
-use crate::flow::refresh::{self, NotReady};
+use crate::flow::Exchange;
+use crate::flow::hosts::with_parameters;
+use crate::flow::refresh::NotReady;
 use crate::flow::responses::{self, with_cookies};
 use crate::flow::standing::Standing;
-use crate::flow::{Exchange, Visit};
 use crate::http::cookie::SetCookie;
 use crate::http::form::Params;
 use crate::http::origin::Origin;
@@ -31,108 +31,99 @@ const PAUSE: Duration = Duration::from_mins(1);
 /// How many pages may be on their way there: a browser opens all its tabs at once. More looks like a loop.
 const MOST_PAGES: usize = 8;
 
-/// The login host, where only that one can renew this session's access token, which has ended.
-pub(crate) fn elsewhere<'a, P: Platform>(
-    exchange: &Exchange<'a, P>,
-    session: &Session,
-) -> Option<&'a Origin> {
-    let Standing::SendsTo(login) = exchange.standing else { return None };
-    let has_ended = session.token_expires_at().is_some_and(|at| at <= exchange.now);
-    let is_known_here = session.provider().is_none_or(|id| exchange.provider(id).is_some());
-    let has_grant = session.refresh_token().is_some() || !session.api_cookies().is_empty();
-    (has_ended && !is_known_here && has_grant).then_some(login)
-}
-
-/// The answer to a request that cannot go on without a token from the login host.
-pub(crate) fn send<P: Platform>(exchange: &Exchange<'_, P>, login: &Origin) -> Response {
-    let request = exchange.request;
-    let address = hosts::address(exchange);
-    // What is fetched in advance nobody may look at.
-    if request.is_prefetch() {
-        return responses::no_token(Duration::from_secs(1));
+impl<'a, P: Platform> Exchange<'a, P> {
+    /// The login host, where only that one can renew this session's access token, which has ended.
+    pub(crate) fn elsewhere(&self, session: &Session) -> Option<&'a Origin> {
+        let Standing::SendsTo(login) = self.standing else { return None };
+        let has_ended = session.token_expires_at().is_some_and(|at| at <= self.now);
+        let is_known_here = session.provider().is_none_or(|id| self.provider(id).is_some());
+        let has_grant = session.refresh_token().is_some() || !session.api_cookies().is_empty();
+        (has_ended && !is_known_here && has_grant).then_some(login)
     }
-    if !request.is_navigation() {
-        return token_expired(exchange, login, &address)
-            .with("www-authenticate", "Bearer error=\"invalid_token\"")
-            .with("cache-control", "private, no-store");
+
+    /// The answer to a request that cannot go on without a token from the login host.
+    pub(crate) fn send_to_renew(&self, login: &Origin) -> Response {
+        let request = self.request;
+        let address = self.address();
+        // What is fetched in advance nobody may look at.
+        if request.is_prefetch() {
+            return responses::no_token(Duration::from_secs(1));
+        }
+        if !request.is_navigation() {
+            return self
+                .token_expired(login, &address)
+                .with("www-authenticate", "Bearer error=\"invalid_token\"")
+                .with("cache-control", "private, no-store");
+        }
+        // What a form sent would be lost on the way.
+        if request.method == Method::Post {
+            return responses::no_token(Duration::from_secs(1));
+        }
+        let name = self.names.renewal();
+        let sent: Vec<&str> =
+            self.cookies.get(name).map(|sent| sent.split('.').collect()).unwrap_or_default();
+        let page = mark(&address);
+        if sent.contains(&page.as_str()) || sent.len() >= MOST_PAGES {
+            self.log(
+                Level::Warn,
+                "token_not_renewed",
+                &format!(
+                    "{} sent the browser back without an access token that lives: see its log, and that both have the \
+                     same AUTH_SECRET and cookies.domain",
+                    login.as_str()
+                ),
+            );
+            return responses::no_token(PAUSE);
+        }
+        let sent = sent.into_iter().chain([page.as_str()]).collect::<Vec<_>>().join(".");
+        let cookie = SetCookie::new(name, &sent).max_age(PAUSE);
+        with_cookies(Response::redirect(self.renewal_url(login, &address)), vec![cookie])
     }
-    // What a form sent would be lost on the way.
-    if request.method == Method::Post {
-        return responses::no_token(Duration::from_secs(1));
+
+    /// The cookie that forgets which pages were sent to the login host, for when the token lives again.
+    pub(crate) fn renewal_done(&self) -> Option<SetCookie> {
+        let name = self.names.renewal();
+        self.cookies.get(name).map(|_| SetCookie::expired(name))
     }
-    let name = exchange.names.renewal();
-    let sent: Vec<&str> =
-        exchange.cookies.get(name).map(|sent| sent.split('.').collect()).unwrap_or_default();
-    let page = mark(&address);
-    if sent.contains(&page.as_str()) || sent.len() >= MOST_PAGES {
-        exchange.log(
-            Level::Warn,
-            "token_not_renewed",
-            &format!(
-                "{} sent the browser back without an access token that lives: see its log, and that both have the \
-                 same AUTH_SECRET and cookies.domain",
-                login.as_str()
-            ),
-        );
-        return responses::no_token(PAUSE);
+
+    /// What a script is told: a person who opens `signInUrl` has a token afterwards, and is at `return_to`.
+    pub(crate) fn token_expired(&self, login: &Origin, return_to: &str) -> Response {
+        let there = self.renewal_url(login, return_to);
+        Response::json(401, &json!({ "error": "token_expired", "signInUrl": there }))
     }
-    let sent = sent.into_iter().chain([page.as_str()]).collect::<Vec<_>>().join(".");
-    let cookie = SetCookie::new(name, &sent).max_age(PAUSE);
-    with_cookies(Response::redirect(renewal(exchange, login, &address)), vec![cookie])
-}
 
-/// The cookie that forgets which pages were sent to the login host, for when the token lives again.
-pub(crate) fn done<P: Platform>(exchange: &Exchange<'_, P>) -> Option<SetCookie> {
-    let name = exchange.names.renewal();
-    exchange.cookies.get(name).map(|_| SetCookie::expired(name))
-}
+    /// The login host's address that renews and comes back to `return_to`.
+    fn renewal_url(&self, login: &Origin, return_to: &str) -> String {
+        let route = format!("{}{}/renew", login.as_str(), self.config().base_path);
+        with_parameters(&route, &[("callbackUrl", return_to)])
+    }
 
-/// What a script is told: a person who opens `signInUrl` has a token afterwards, and is at `return_to`.
-pub(crate) fn token_expired<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    login: &Origin,
-    return_to: &str,
-) -> Response {
-    let there = renewal(exchange, login, return_to);
-    Response::json(401, &json!({ "error": "token_expired", "signInUrl": there }))
-}
-
-/// The login host's address that renews and comes back to `return_to`.
-fn renewal<P: Platform>(exchange: &Exchange<'_, P>, login: &Origin, return_to: &str) -> String {
-    let route = format!("{}{}/renew", login.as_str(), exchange.config().base_path);
-    with_parameters(&route, &[("callbackUrl", return_to)])
-}
-
-/// `GET /renew` on the login host: renews the access token where it has to be, and goes to the return address. It
-/// goes there only with a token that lives; otherwise the person signs in again, or is asked to wait.
-///
-/// It needs no csrf token: whoever makes a browser go there renews what the next request would renew anyway.
-pub(crate) async fn renew<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    query: &Params,
-) -> Result<Response, Error> {
-    let visit = Visit::new(exchange, query, None)?;
-    let sign_in = || Response::redirect(hosts::sign_in_page(exchange, visit.return_to.as_str()));
-    let (response, cookies) = match exchange.session() {
-        Presented::Good(session) if session.error().is_none() => {
-            match refresh::ready(exchange, session).await {
-                Ok(ready) if lives(exchange, &ready.session) => {
-                    let cookies = ready.cookies(exchange);
-                    let cookies = refresh::still_wanted(exchange, Some(&ready.session), cookies).await;
+    /// `GET /renew` on the login host: renews the access token where it has to be, and goes to the return address. It
+    /// goes there only with a token that lives; otherwise the person signs in again, or is asked to wait.
+    ///
+    /// It needs no csrf token: whoever makes a browser go there renews what the next request would renew anyway.
+    pub(crate) async fn renew(&self, query: &Params) -> Result<Response, Error> {
+        let visit = self.visit(query, None)?;
+        let sign_in = || Response::redirect(self.sign_in_page(visit.return_to.as_str()));
+        let (response, cookies) = match self.session() {
+            Presented::Good(session) if session.error().is_none() => match self.ready(session).await {
+                Ok(ready) if self.lives(&ready.session) => {
+                    let cookies = ready.cookies(self);
+                    let cookies = self.still_wanted(Some(&ready.session), cookies).await;
                     (Response::redirect(visit.return_to.as_str()), cookies)
                 }
                 Err(NotReady::Unavailable(retry)) => (responses::no_token(retry), Vec::new()),
-                Err(NotReady::Ended(over)) => (sign_in(), over.cookies(exchange)),
+                Err(NotReady::Ended(over)) => (sign_in(), over.cookies(self)),
                 Ok(_) | Err(NotReady::SignedOut | NotReady::Elsewhere(_)) => (sign_in(), Vec::new()),
-            }
-        }
-        _ => (sign_in(), Vec::new()),
-    };
-    Ok(with_cookies(with_cookies(response, cookies), visit.cookies).uncached())
-}
+            },
+            _ => (sign_in(), Vec::new()),
+        };
+        Ok(with_cookies(with_cookies(response, cookies), visit.cookies).uncached())
+    }
 
-fn lives<P: Platform>(exchange: &Exchange<'_, P>, session: &Session) -> bool {
-    session.token_expires_at().is_none_or(|at| at > exchange.platform.now())
+    fn lives(&self, session: &Session) -> bool {
+        session.token_expires_at().is_none_or(|at| at > self.platform.now())
+    }
 }
 
 /// A page in few characters: it is compared with itself only.

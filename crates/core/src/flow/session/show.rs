@@ -1,9 +1,8 @@
 //! `GET /session`: what the page may know of the session. `POST /session`: the page changes what it may.
 
-use crate::flow::refresh::{self, NotReady, Ready};
+use crate::flow::Exchange;
+use crate::flow::refresh::{NotReady, Ready};
 use crate::flow::responses::{self, with_cookies};
-use crate::flow::session::renew;
-use crate::flow::{Exchange, Visit};
 use crate::json;
 use serde_json::{Map, Value, json};
 
@@ -18,83 +17,172 @@ use crate::session::cookie::{self, Presented};
 use crate::session::dialect::Dialect;
 use crate::time::Timestamp;
 
-/// Answers the session, or that there is none.
-pub(crate) async fn show<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> Result<Response, Error> {
-    let visit = Visit::new(exchange, query, None)?;
-    let answer = match exchange.session() {
-        Presented::Good(session) => match current(exchange, session.clone()).await {
-            Ok(ready) | Err(NotReady::Ended(ready)) => {
-                let cookies = ready.cookies(exchange);
-                shown(exchange, &ready.session, cookies).await?
-            }
-            // A page that got no answer would think nobody signed in.
-            Err(NotReady::Unavailable(_) | NotReady::Elsewhere(_)) => {
-                shown(exchange, &session.without_access_token(), Vec::new()).await?
-            }
-            Err(NotReady::SignedOut) => nobody(exchange, Presented::Nothing),
-        },
-        other => nobody(exchange, other),
-    };
-    Ok(with_cookies(answer.uncached(), visit.cookies))
-}
-
-/// The session, with an access token that lives where a page may see it.
-async fn current<P: Platform>(exchange: &Exchange<'_, P>, session: Session) -> Result<Ready, NotReady> {
-    if session.error().is_some() || !exchange.config().session.exposes_token() {
-        return Ok(Ready::as_sent(session));
+impl<P: Platform> Exchange<'_, P> {
+    /// Answers the session, or that there is none.
+    pub(crate) async fn show_session(&self, query: &Params) -> Result<Response, Error> {
+        let visit = self.visit(query, None)?;
+        let answer = match self.session() {
+            Presented::Good(session) => match self.current_session(session.clone()).await {
+                Ok(ready) | Err(NotReady::Ended(ready)) => {
+                    let cookies = ready.cookies(self);
+                    self.shown(&ready.session, cookies).await?
+                }
+                // A page that got no answer would think nobody signed in.
+                Err(NotReady::Unavailable(_) | NotReady::Elsewhere(_)) => {
+                    self.shown(&session.without_access_token(), Vec::new()).await?
+                }
+                Err(NotReady::SignedOut) => self.nobody(Presented::Nothing),
+            },
+            other => self.nobody(other),
+        };
+        Ok(with_cookies(answer.uncached(), visit.cookies))
     }
-    refresh::ready(exchange, session).await
-}
 
-async fn shown<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    session: &Session,
-    cookies: Vec<SetCookie>,
-) -> Result<Response, Error> {
-    let is_due = session.is_due(exchange.config().session.update_age, exchange.now);
-    let kept = session.expires_at().filter(|_| !is_due && cookies.is_empty());
-    let expires = kept.unwrap_or_else(|| end_if_sealed_now(exchange, session));
-    let answer = Response::json(200, &view(exchange, session, expires)?);
-    Ok(with_cookies(answer, refresh::still_wanted(exchange, Some(session), cookies).await))
-}
+    /// The session, with an access token that lives where a page may see it.
+    async fn current_session(&self, session: Session) -> Result<Ready, NotReady> {
+        if session.error().is_some() || !self.config().session.exposes_token() {
+            return Ok(Ready::as_sent(session));
+        }
+        self.ready(session).await
+    }
 
-/// `GET /token`: the access token for a script of the page, where `session.expose` shows it anyway.
-///
-/// A page of another site can neither read the answer nor make the request: `Sec-Fetch-Site` is the browser's
-/// word, and a header of one's own needs a preflight that nobody grants.
-pub(crate) async fn token<P: Platform>(exchange: &Exchange<'_, P>) -> Result<Response, Error> {
-    let headers = &exchange.request.headers;
-    if !exchange.config().session.expose.iter().any(|(_, from)| from.root() == "access_token") {
-        let message = "session.expose does not show the access token";
-        return Err(ClientError::UnsupportedAction(message).into());
+    async fn shown(&self, session: &Session, cookies: Vec<SetCookie>) -> Result<Response, Error> {
+        let is_due = session.is_due(self.config().session.update_age, self.now);
+        let kept = session.expires_at().filter(|_| !is_due && cookies.is_empty());
+        let expires = kept.unwrap_or_else(|| self.end_if_sealed_now(session));
+        let answer = Response::json(200, &self.view(session, expires)?);
+        Ok(with_cookies(answer, self.still_wanted(Some(session), cookies).await))
     }
-    if headers.get("sec-fetch-site") != Some("same-origin") || headers.get("x-vestibule-token") != Some("1") {
-        return Ok(responses::forbidden().uncached());
-    }
-    let nobody = || Response::json(401, &json!({ "error": "unauthorized" }));
-    let (answer, cookies) = match exchange.session() {
-        Presented::Good(session) if session.error().is_none() => {
-            match refresh::ready(exchange, session).await {
+
+    /// `GET /token`: the access token for a script of the page, where `session.expose` shows it anyway.
+    ///
+    /// A page of another site can neither read the answer nor make the request: `Sec-Fetch-Site` is the browser's
+    /// word, and a header of one's own needs a preflight that nobody grants.
+    pub(crate) async fn show_token(&self) -> Result<Response, Error> {
+        let headers = &self.request.headers;
+        if !self.config().session.expose.iter().any(|(_, from)| from.root() == "access_token") {
+            let message = "session.expose does not show the access token";
+            return Err(ClientError::UnsupportedAction(message).into());
+        }
+        if headers.get("sec-fetch-site") != Some("same-origin")
+            || headers.get("x-vestibule-token") != Some("1")
+        {
+            return Ok(responses::forbidden().uncached());
+        }
+        let nobody = || Response::json(401, &json!({ "error": "unauthorized" }));
+        let (answer, cookies) = match self.session() {
+            Presented::Good(session) if session.error().is_none() => match self.ready(session).await {
                 Ok(ready) => {
-                    let (session, cookies) = (&ready.session, ready.cookies(exchange));
+                    let (session, cookies) = (&ready.session, ready.cookies(self));
                     let token = json!({
                         "access_token": session.access_token(),
                         "expires_at": session.token_expires_at().map(Timestamp::seconds),
                     });
-                    let cookies = refresh::still_wanted(exchange, Some(session), cookies).await;
+                    let cookies = self.still_wanted(Some(session), cookies).await;
                     (Response::json(200, &token), cookies)
                 }
                 Err(NotReady::Unavailable(retry)) => (responses::no_token(retry), Vec::new()),
                 Err(NotReady::Elsewhere(login)) => {
-                    (renew::token_expired(exchange, &login, exchange.origin.as_str()), Vec::new())
+                    (self.token_expired(&login, self.origin.as_str()), Vec::new())
                 }
-                Err(NotReady::Ended(over)) => (nobody(), over.cookies(exchange)),
+                Err(NotReady::Ended(over)) => (nobody(), over.cookies(self)),
                 Err(NotReady::SignedOut) => (nobody(), Vec::new()),
+            },
+            _ => (nobody(), Vec::new()),
+        };
+        Ok(with_cookies(answer, cookies).uncached())
+    }
+
+    /// Changes the claims that `session.updatable` names to what a page of this site sends, and answers the
+    /// session as it is then.
+    pub(crate) async fn update_session(&self, query: &Params, update: Update) -> Result<Response, Error> {
+        let visit = self.visit(query, None)?;
+        visit.csrf.verify(update.csrf_token.as_ref().and_then(Value::as_str)).map_err(ClientError::from)?;
+        let answer = match self.session() {
+            Presented::Good(session) => {
+                // With the newest tokens, or this cookie would put older ones in their place.
+                let (session, has_token) = match self.current_session(session.clone()).await {
+                    Ok(ready) => (ready.session, true),
+                    Err(NotReady::Ended(over)) if over.is_news() => (over.session, true),
+                    Err(NotReady::Ended(_) | NotReady::Unavailable(_) | NotReady::Elsewhere(_)) => {
+                        (session, false)
+                    }
+                    Err(NotReady::SignedOut) => {
+                        return Ok(with_cookies(self.nobody(Presented::Nothing), visit.cookies));
+                    }
+                };
+                let session = self.updated(&session, &update.data).await?;
+                let cookies = self.session_cookies(&session).map_err(|_| ClientError::UpdateTooLarge)?;
+                let expires = self.end_if_sealed_now(&session);
+                // A token that has ended stays for its renewal, and is none for the page.
+                let seen = if has_token { session } else { session.without_access_token() };
+                with_cookies(Response::json(200, &self.view(&seen, expires)?), cookies)
+            }
+            other => self.nobody(other),
+        };
+        Ok(with_cookies(answer, visit.cookies))
+    }
+
+    async fn updated(&self, session: &Session, data: &Value) -> Result<Session, Error> {
+        let mut claims = session.claims().clone();
+        for claim in &self.config().session.updatable {
+            // The page knows the session as it is shown to it: below `user`, and the picture as the image.
+            let (sealed, shown) = match claim.as_str() {
+                "picture" | "image" => ("picture", "image"),
+                other => (other, other),
+            };
+            if let Some(value) = data.get(shown).or_else(|| data.get("user")?.get(shown)) {
+                claims.insert(sealed.to_owned(), value.clone());
             }
         }
-        _ => (nobody(), Vec::new()),
-    };
-    Ok(with_cookies(answer, cookies).uncached())
+        let hooks = &self.vestibule.hooks;
+        hooks.token(&mut claims, TokenOccasion::Update(data)).await.map_err(|cause| misshapen(&cause))?;
+        Ok(Session::new(claims))
+    }
+
+    /// Nobody is signed in; what only looks like a session is cleared away.
+    fn nobody(&self, presented: Presented) -> Response {
+        let answer = match self.config().dialect {
+            Dialect::AuthJsV5 => Response::json(200, &Value::Null),
+            // The client of v5 takes `{}` for somebody signed in, that of v4 cannot read `null`.
+            Dialect::NextAuthV4 => Response::json(200, &json!({})),
+        };
+        if let Presented::Refused(reason) = presented {
+            self.log(Level::Info, "session_refused", &reason);
+        }
+        // Also where nothing was read there may be cookies: chunks whose first one is lost.
+        with_cookies(answer, self.erased_session())
+    }
+
+    /// What the page sees: name, e-mail and image, until when, what `session.expose` adds, and what the hooks
+    /// make of it.
+    fn view(&self, session: &Session, expires: Timestamp) -> Result<Value, Error> {
+        let config = self.config();
+        let mut user = Map::new();
+        for (shown, value) in
+            [("name", session.name()), ("email", session.email()), ("image", session.picture())]
+        {
+            if let Some(value) = value {
+                user.insert(shown.to_owned(), value.clone());
+            }
+        }
+        let mut view = Map::new();
+        view.insert("user".to_owned(), Value::Object(user));
+        view.insert("expires".to_owned(), expires.to_rfc3339().into());
+        if let Some(error) = session.error() {
+            view.insert("error".to_owned(), error.into());
+        }
+        for (to, from) in &config.session.expose {
+            if let Some(value) = from.lookup(session.claims()) {
+                to.place(&mut view, value.clone());
+            }
+        }
+        self.vestibule.hooks.session(session, DefaultSession(view)).map_err(|cause| misshapen(&cause))
+    }
+
+    fn end_if_sealed_now(&self, session: &Session) -> Timestamp {
+        self.now.plus(cookie::lifetime(&self.config().session, session, self.now))
+    }
 }
 
 /// The body of an update, as Auth.js's client sends it.
@@ -113,108 +201,6 @@ impl Update {
             data: members.remove("data").unwrap_or_default(),
         })
     }
-}
-
-/// Changes the claims that `session.updatable` names to what a page of this site sends, and answers the
-/// session as it is then.
-pub(crate) async fn update<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    query: &Params,
-    update: Update,
-) -> Result<Response, Error> {
-    let visit = Visit::new(exchange, query, None)?;
-    visit.csrf.verify(update.csrf_token.as_ref().and_then(Value::as_str)).map_err(ClientError::from)?;
-    let answer = match exchange.session() {
-        Presented::Good(session) => {
-            // With the newest tokens, or this cookie would put older ones in their place.
-            let (session, has_token) = match current(exchange, session.clone()).await {
-                Ok(ready) => (ready.session, true),
-                Err(NotReady::Ended(over)) if over.is_news() => (over.session, true),
-                Err(NotReady::Ended(_) | NotReady::Unavailable(_) | NotReady::Elsewhere(_)) => {
-                    (session, false)
-                }
-                Err(NotReady::SignedOut) => {
-                    return Ok(with_cookies(nobody(exchange, Presented::Nothing), visit.cookies));
-                }
-            };
-            let session = updated(exchange, &session, &update.data).await?;
-            let cookies = exchange.session_cookies(&session).map_err(|_| ClientError::UpdateTooLarge)?;
-            let expires = end_if_sealed_now(exchange, &session);
-            // A token that has ended stays for its renewal, and is none for the page.
-            let seen = if has_token { session } else { session.without_access_token() };
-            with_cookies(Response::json(200, &view(exchange, &seen, expires)?), cookies)
-        }
-        other => nobody(exchange, other),
-    };
-    Ok(with_cookies(answer, visit.cookies))
-}
-
-async fn updated<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    session: &Session,
-    data: &Value,
-) -> Result<Session, Error> {
-    let mut claims = session.claims().clone();
-    for claim in &exchange.config().session.updatable {
-        // The page knows the session as it is shown to it: below `user`, and the picture as the image.
-        let (sealed, shown) = match claim.as_str() {
-            "picture" | "image" => ("picture", "image"),
-            other => (other, other),
-        };
-        if let Some(value) = data.get(shown).or_else(|| data.get("user")?.get(shown)) {
-            claims.insert(sealed.to_owned(), value.clone());
-        }
-    }
-    let hooks = &exchange.vestibule.hooks;
-    hooks.token(&mut claims, TokenOccasion::Update(data)).await.map_err(|cause| misshapen(&cause))?;
-    Ok(Session::new(claims))
-}
-
-/// Nobody is signed in; what only looks like a session is cleared away.
-fn nobody<P: Platform>(exchange: &Exchange<'_, P>, presented: Presented) -> Response {
-    let answer = match exchange.config().dialect {
-        Dialect::AuthJsV5 => Response::json(200, &Value::Null),
-        // The client of v5 takes `{}` for somebody signed in, that of v4 cannot read `null`.
-        Dialect::NextAuthV4 => Response::json(200, &json!({})),
-    };
-    if let Presented::Refused(reason) = presented {
-        exchange.log(Level::Info, "session_refused", &reason);
-    }
-    // Also where nothing was read there may be cookies: chunks whose first one is lost.
-    with_cookies(answer, exchange.erased_session())
-}
-
-/// What the page sees: name, e-mail and image, until when, what `session.expose` adds, and what the hooks
-/// make of it.
-fn view<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    session: &Session,
-    expires: Timestamp,
-) -> Result<Value, Error> {
-    let config = exchange.config();
-    let mut user = Map::new();
-    for (shown, value) in [("name", session.name()), ("email", session.email()), ("image", session.picture())]
-    {
-        if let Some(value) = value {
-            user.insert(shown.to_owned(), value.clone());
-        }
-    }
-    let mut view = Map::new();
-    view.insert("user".to_owned(), Value::Object(user));
-    view.insert("expires".to_owned(), expires.to_rfc3339().into());
-    if let Some(error) = session.error() {
-        view.insert("error".to_owned(), error.into());
-    }
-    for (to, from) in &config.session.expose {
-        if let Some(value) = from.lookup(session.claims()) {
-            to.place(&mut view, value.clone());
-        }
-    }
-    exchange.vestibule.hooks.session(session, DefaultSession(view)).map_err(|cause| misshapen(&cause))
-}
-
-fn end_if_sealed_now<P: Platform>(exchange: &Exchange<'_, P>, session: &Session) -> Timestamp {
-    exchange.now.plus(cookie::lifetime(&exchange.config().session, session, exchange.now))
 }
 
 fn misshapen(cause: &serde_json::Error) -> Error {
