@@ -19,6 +19,11 @@ impl<P: Platform> Exchange<'_, P> {
         format!("{}{}/{route}", self.login_origin(), self.config().base_path)
     }
 
+    /// `redirect_uri`: our callback for that provider, on the host that signs people in.
+    pub(crate) fn redirect_uri(&self, provider_id: &str) -> String {
+        self.login_route(&format!("callback/{provider_id}"))
+    }
+
     /// The page on which people sign in, from which they come to `return_to`.
     pub(crate) fn sign_in_page(&self, return_to: &str) -> String {
         let page = match &self.config().pages.sign_in {

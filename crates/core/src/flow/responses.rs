@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::flow::guard::bearer::TokenRefused;
 use crate::http::cookie::SetCookie;
 use crate::http::response::Response;
 
@@ -23,6 +22,17 @@ pub(crate) fn forbidden() -> Response {
 /// Nobody needs to know whether there is something.
 pub(crate) fn not_found() -> Response {
     Response::json(404, &json!({ "error": "not_found" })).with("cache-control", "private, no-store")
+}
+
+/// Why an access token does not do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenRefused {
+    /// It is wrong (RFC 6750 section 3.1, `invalid_token`); whether the next one may do.
+    Invalid { is_expired: bool },
+    /// It is somebody's who may not.
+    Insufficient,
+    /// It has ended and the provider gives no other for now, or its keys cannot be had; when to come back.
+    Unavailable(Duration),
 }
 
 /// What a client gets whose access token does not do (RFC 6750 section 3).

@@ -4,8 +4,8 @@
 //! Each step takes what the one before leaves behind, so none can be left out.
 
 use crate::flow::Exchange;
-use crate::flow::guard::bearer::TokenRefused;
 use crate::flow::refresh::{NotReady, Ready};
+use crate::flow::responses::TokenRefused;
 use crate::guard::decision::Decision;
 use crate::guard::path::CanonicalPath;
 use crate::guard::route::Route;

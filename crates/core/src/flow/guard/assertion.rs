@@ -4,21 +4,19 @@
 //! ES256, because every JWT library checks it: EdDSA, whose keys would be a little easier to make, is not in those
 //! of .NET and of many a Java application.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use crate::flow::Exchange;
+use crate::flow::guard::assertion_keys::AssertionKey;
 use crate::guard::route::Route;
 use crate::http::response::Response;
-use crate::jose::crypto::{Crypto, KeyError};
+use crate::jose::crypto::KeyError;
 use crate::jose::jws::Algorithm;
-use crate::jose::kdf::p256_key;
-use crate::jose::sign::{self, PrivateKey};
+use crate::jose::sign::{self};
 use crate::platform::{Level, Platform, random_id};
-use crate::secret::Secret;
 use crate::session::claims::Session;
 use crate::session::claims::is_of_token;
 
@@ -27,9 +25,6 @@ pub(crate) const HEADER: &str = "x-vestibule-assertion";
 
 /// How long an assertion holds: long enough for a slow network and clocks that differ by some seconds.
 const LIFETIME: Duration = Duration::from_mins(1);
-
-/// The purpose of the keys among all that is made from a secret.
-const PURPOSE: &str = "vestibule assertion ES256";
 
 impl<P: Platform> Exchange<'_, P> {
     /// The header fields that tell the upstream of the person: what the route has of the session's claims, and the
@@ -149,43 +144,5 @@ impl<P: Platform> Exchange<'_, P> {
         }
         let keys: Vec<&Value> = keys.iter().map(|key| &key.public).collect();
         Ok(json!({ "keys": keys }))
-    }
-}
-
-/// The keys that were made in this isolate, each when it was first asked for.
-#[derive(Default)]
-pub(crate) struct AssertionKeys(RefCell<Vec<Rc<AssertionKey>>>);
-
-struct AssertionKey {
-    /// Which of the secrets it is made from.
-    index: usize,
-    private: PrivateKey,
-    kid: String,
-    /// As the set shows it.
-    public: Value,
-}
-
-impl AssertionKeys {
-    async fn of<C: Crypto>(
-        &self,
-        crypto: &C,
-        index: usize,
-        secret: &Secret,
-    ) -> Result<Rc<AssertionKey>, KeyError> {
-        let known = self.0.borrow().iter().find(|key| key.index == index).map(Rc::clone);
-        if let Some(known) = known {
-            return Ok(known);
-        }
-        let private = p256_key(secret, PURPOSE);
-        let public = crypto.public_key(&private, Algorithm::Es256).await?;
-        let kid = public.thumbprint();
-        let mut public = public.to_public_json();
-        let named = [("kid", kid.as_str()), ("use", "sig"), ("alg", "ES256")];
-        if let Some(members) = public.as_object_mut() {
-            members.extend(named.map(|(name, value)| (name.to_owned(), value.into())));
-        }
-        let key = Rc::new(AssertionKey { index, private, kid, public });
-        self.0.borrow_mut().push(Rc::clone(&key));
-        Ok(key)
     }
 }

@@ -13,6 +13,7 @@ use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, Error, ProviderError};
 use crate::flow::Exchange;
 use crate::flow::provider::blame;
+use crate::flow::responses::TokenRefused;
 use crate::flow::signin::establish::Person;
 use crate::http::headers::Headers;
 use crate::jose::jws::{self, UnverifiedJws};
@@ -28,17 +29,6 @@ const MAX_TOKEN: usize = 16 * 1024;
 
 /// When to come back where the provider's keys cannot be had.
 const RETRY: Duration = Duration::from_secs(5);
-
-/// Why a token does not do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TokenRefused {
-    /// It is wrong (RFC 6750 section 3.1, `invalid_token`); whether the next one may do.
-    Invalid { is_expired: bool },
-    /// It is somebody's who may not.
-    Insufficient,
-    /// It has ended and the provider gives no other for now, or its keys cannot be had; when to come back.
-    Unavailable(Duration),
-}
 
 impl<'a, P: Platform> Exchange<'a, P> {
     /// What the request's access token says of whom it stands for; `None` where it brings none, or none is accepted.

@@ -2,6 +2,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod assertion;
+pub(crate) mod assertion_keys;
 pub(crate) mod bearer;
 pub(crate) mod forward;
 pub(crate) mod protect;

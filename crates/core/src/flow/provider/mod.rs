@@ -1,9 +1,7 @@
 //! What is known of the providers, kept for the life of the isolate: their metadata and their keys.
 
 mod client;
-mod kept;
-
-pub(crate) use kept::ProviderCache;
+pub(crate) mod kept;
 
 use std::pin::pin;
 use std::rc::Rc;

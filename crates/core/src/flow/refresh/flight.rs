@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::config::Provider;
 use crate::flow::Exchange;
-use crate::flow::refresh::BACKOFF;
-use crate::flow::refresh::grant::{Prepared, RenewError, Renewed};
+use crate::flow::refresh::grant::Prepared;
+use crate::flow::refresh::renewed::{RenewError, Renewed};
 use crate::flow::vestibule::Vestibule;
 use crate::http::request::Request;
 use crate::lease::flights::{Outcome, Place};
@@ -28,6 +28,9 @@ const LOOKING: Duration = Duration::from_secs(2);
 
 /// The longest pause between two looks for another isolate's successor.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a provider or a store that failed is left alone where it does not say how long it wants to be.
+pub(super) const BACKOFF: Duration = Duration::from_secs(5);
 
 /// How long at most, whatever it says: the people who wait have no other provider.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(10);

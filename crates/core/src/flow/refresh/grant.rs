@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
+use crate::flow::refresh::renewed::{RenewError, Renewed, passing, retry_after};
 use crate::flow::{Exchange, provider};
-use crate::http::client::FetchResponse;
 use crate::jose::jws;
 use crate::oauth::discovery::ProviderMetadata;
 use crate::oauth::id_token;
@@ -21,29 +21,6 @@ use crate::oauth::token::{self, TokenError};
 use crate::platform::{Level, Platform, within};
 use crate::secret::Secret;
 use crate::session::claims::Session;
-use crate::time::Timestamp;
-
-/// What a refresh gives.
-pub(super) struct Renewed {
-    pub(super) access_token: Secret,
-    /// The next one; the same where the provider gives no other (RFC 6749 section 6).
-    /// `None` where it is in the API's cookies alone.
-    pub(super) refresh_token: Option<Secret>,
-    pub(super) expires_at: Timestamp,
-    pub(super) refresh_expires_at: Option<Timestamp>,
-    /// The cookies that an API of one's own wants to see the next time.
-    pub(super) api_cookies: BTreeMap<String, Secret>,
-}
-
-/// Why there are no new tokens.
-pub(super) enum RenewError {
-    /// The refresh token is used up, expired or revoked.
-    Gone(String),
-    /// Not now: nothing is known of the refresh token. How long the provider wants to be left alone.
-    Unavailable(String, Option<Duration>),
-    /// The provider does not know this client, or not so: nobody's session is to blame.
-    Misconfigured(String),
-}
 
 /// How long the provider's keys may take. The token is used up by then, and others wait for what it gave.
 const KEYS: Duration = Duration::from_secs(2);
@@ -161,19 +138,4 @@ pub(super) fn is_renewable(provider: &Provider, session: &Session) -> bool {
             api.refresh.as_ref().is_some_and(|refresh| api::has_what_it_takes(refresh, session))
         }
     }
-}
-
-/// Nothing is known of the refresh token.
-fn passing(error: &Error) -> RenewError {
-    RenewError::Unavailable(error.to_string(), None)
-}
-
-/// `Retry-After`, in seconds or as a date (RFC 9110 section 10.2.3).
-fn retry_after(response: &FetchResponse, now: Timestamp) -> Option<Duration> {
-    let value = response.headers.get("retry-after")?.trim();
-    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
-        // More than there are seconds is long enough.
-        return Some(value.parse().map_or(Duration::MAX, Duration::from_secs));
-    }
-    Timestamp::parse_cookie_date(value).map(|at| at.since(now))
 }

@@ -7,13 +7,15 @@
 
 mod flight;
 mod grant;
+mod renewed;
 
 use std::pin::pin;
 use std::time::Duration;
 
 use crate::config::Provider;
 use crate::flow::Exchange;
-use crate::flow::refresh::flight::Flight;
+use crate::flow::refresh::flight::{BACKOFF, Flight};
+use crate::flow::standing::Standing;
 use crate::http::cookie::SetCookie;
 use crate::http::origin::Origin;
 use crate::lease::flights::{Found, Outcome};
@@ -36,9 +38,6 @@ const POLL: Duration = Duration::from_millis(20);
 /// How many generations one request runs through: somebody comes back with a cookie of days ago whose
 /// successors nobody got either.
 const MOST_HOPS: usize = 8;
-
-/// How long a provider or a store that failed is left alone where it does not say how long it wants to be.
-const BACKOFF: Duration = Duration::from_secs(5);
 
 /// A session, and whether the browser is to hear of it.
 pub(crate) struct Ready {
@@ -198,6 +197,15 @@ impl<'a, P: Platform> Exchange<'a, P> {
             return None;
         }
         Some((provider, Name::of(session)?, now < expires_at))
+    }
+
+    /// The login host, where only that one can renew this session's access token, which has ended.
+    fn elsewhere(&self, session: &Session) -> Option<&'a Origin> {
+        let Standing::SendsTo(login) = self.standing else { return None };
+        let has_ended = session.token_expires_at().is_some_and(|at| at <= self.now);
+        let is_known_here = session.provider().is_none_or(|id| self.provider(id).is_some());
+        let has_grant = session.refresh_token().is_some() || !session.api_cookies().is_empty();
+        (has_ended && !is_known_here && has_grant).then_some(login)
     }
 
     /// What comes of the refresh, by whoever does it.

@@ -14,7 +14,6 @@ use crate::flow::Exchange;
 use crate::flow::hosts::with_parameters;
 use crate::flow::refresh::NotReady;
 use crate::flow::responses::{self, with_cookies};
-use crate::flow::standing::Standing;
 use crate::http::cookie::SetCookie;
 use crate::http::form::Params;
 use crate::http::origin::Origin;
@@ -31,16 +30,7 @@ const PAUSE: Duration = Duration::from_mins(1);
 /// How many pages may be on their way there: a browser opens all its tabs at once. More looks like a loop.
 const MOST_PAGES: usize = 8;
 
-impl<'a, P: Platform> Exchange<'a, P> {
-    /// The login host, where only that one can renew this session's access token, which has ended.
-    pub(crate) fn elsewhere(&self, session: &Session) -> Option<&'a Origin> {
-        let Standing::SendsTo(login) = self.standing else { return None };
-        let has_ended = session.token_expires_at().is_some_and(|at| at <= self.now);
-        let is_known_here = session.provider().is_none_or(|id| self.provider(id).is_some());
-        let has_grant = session.refresh_token().is_some() || !session.api_cookies().is_empty();
-        (has_ended && !is_known_here && has_grant).then_some(login)
-    }
-
+impl<P: Platform> Exchange<'_, P> {
     /// The answer to a request that cannot go on without a token from the login host.
     pub(crate) fn send_to_renew(&self, login: &Origin) -> Response {
         let request = self.request;

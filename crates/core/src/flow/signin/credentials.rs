@@ -4,8 +4,6 @@
 //! Nothing here looks at a password: it goes from the form into one request, and is in nothing that is kept,
 //! logged or shown. What the API's answer says is read by the configuration's paths ([`Facts`]).
 
-use std::net::IpAddr;
-
 use serde_json::{Map, Value, json};
 
 use crate::api::form::{Filled, FormRefused};
@@ -23,7 +21,7 @@ use crate::http::response::Response;
 use crate::outbound::{self, ApiRequest};
 use crate::platform::{Level, Platform};
 
-impl<'a, P: Platform> Exchange<'a, P> {
+impl<P: Platform> Exchange<'_, P> {
     /// Signs in with what was filled in.
     pub(crate) async fn sign_in_by_credentials(
         &self,
@@ -126,12 +124,6 @@ impl<'a, P: Platform> Exchange<'a, P> {
         }
         let response = self.ask(provider, "profile", request).await?;
         facts.profile_answered(&profile.url, &response, self.now).map_err(|cause| blame(provider, cause))
-    }
-
-    /// Who is in front of the screen, as Cloudflare says: it sets the field itself, whatever the client sent.
-    pub(crate) fn client_address(&self) -> Option<&'a str> {
-        let address = self.request.headers.get("cf-connecting-ip")?;
-        address.parse::<IpAddr>().is_ok().then_some(address)
     }
 }
 

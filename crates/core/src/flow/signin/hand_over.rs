@@ -5,7 +5,7 @@ use crate::config::{ProviderKind, is_like_provider_id};
 use crate::error::{ClientError, Error};
 use crate::flow::hosts::with_parameters;
 use crate::flow::responses::with_cookies;
-use crate::flow::signin::sign_in::Intent;
+use crate::flow::signin::begin::Intent;
 use crate::flow::{Exchange, Visit};
 use crate::http::cookie::SetCookie;
 use crate::http::form::Params;

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::{RenewError, Renewed, passing, retry_after};
 use crate::api::provider::ApiRefresh;
 use crate::api::refresh::{self, RefreshError};
 use crate::api::{ApiError, login};
 use crate::config::Provider;
 use crate::data::DataPath;
 use crate::flow::Exchange;
+use crate::flow::refresh::renewed::{RenewError, Renewed, passing, retry_after};
 use crate::oauth::token::UNKNOWN_LIFETIME;
 use crate::platform::Platform;
 use crate::session::claims::Session;
