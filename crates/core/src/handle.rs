@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::error::{ClientError, Error};
-use crate::flow::session::show::Update;
+use crate::flow::session::update::Update;
 use crate::flow::standing::Standing;
 use crate::flow::vestibule::Vestibule;
 use crate::flow::{Exchange, Input, responses};

@@ -83,8 +83,8 @@ impl<P: Platform> Exchange<'_, P> {
             .map(Some)
     }
 
-    /// The name and the e-mail address, and the claims of the route's header fields. Never what a page can change, which
-    /// everybody says of themselves, and never a token.
+    /// The name and the e-mail address, and the claims of the route's header fields. Never what a page can change,
+    /// which everybody says of themselves, and never a token.
     fn said_of(&self, route: &Route<'_>, session: &Session) -> Map<String, Value> {
         let mut said = Map::new();
         for (name, value) in [("name", session.name()), ("email", session.email())] {
@@ -109,8 +109,8 @@ impl<P: Platform> Exchange<'_, P> {
     }
 
     /// `GET /jwks.json`: the public keys (RFC 7517 section 5) of all secrets. The newest signs; who still has an
-    /// assertion of the one before can check it, and whoever fetched the set before a change asks again for a `kid` that
-    /// is not in it.
+    /// assertion of the one before can check it, and whoever fetched the set before a change asks again for a `kid`
+    /// that is not in it.
     pub(crate) async fn jwks(&self) -> Response {
         if !self.config().makes_assertions() {
             return Response::json(404, &json!({ "error": "not_found" })).with("cache-control", "no-store");

@@ -10,9 +10,9 @@ use crate::platform::{Forward, ForwardError, Level, Platform};
 use crate::reply::Reply;
 
 impl<P: Platform> Exchange<'_, P> {
-    /// The fourth step: sends the request on. Its cookies are for the browser, added to the upstream's response unless the session
-    /// ended, or went on elsewhere, while the upstream took its time; the upstream sees them as if the browser had
-    /// them already.
+    /// The fourth step: sends the request on. Its cookies are for the browser, added to the upstream's response unless
+    /// the session ended, or went on elsewhere, while the upstream took its time; the upstream sees them as if the
+    /// browser had them already.
     pub(super) async fn forward(
         &self,
         Admitted { route, session, cookies: renewed, is_personal }: Admitted<'_>,

@@ -17,7 +17,8 @@ use crate::session::successor::Successor;
 use crate::time::Timestamp;
 
 /// What of a lease may pass until the refresh token is used: the provider's metadata may have to be fetched first.
-/// With the token endpoint's ten seconds and what [`grant`] allows for the rest, the successor is left in time.
+/// With the token endpoint's ten seconds and what [`grant`](super::grant) allows for the rest, the successor is left in
+/// time.
 const PREPARED: Duration = Duration::from_secs(1);
 
 /// When a successor is first looked for again.

@@ -130,7 +130,7 @@ impl<P: Platform> Exchange<'_, P> {
     }
 }
 
-/// Whether [`renew`] knows how to ask this provider, and the session has what that takes.
+/// Whether [`Exchange::renew_tokens`] knows how to ask this provider, and the session has what that takes.
 pub(super) fn is_renewable(provider: &Provider, session: &Session) -> bool {
     match &provider.kind {
         ProviderKind::OAuth(_) => session.refresh_token().is_some(),

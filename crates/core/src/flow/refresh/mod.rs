@@ -1,6 +1,6 @@
 //! The access token is about to end: one request gets a new one, and nobody is logged out over it.
 //!
-//! In this order: is it due, and does anything here need it ([`due`]); who of this isolate's requests goes
+//! In this order: is it due, and does anything here need it ([`Exchange::due`]); who of this isolate's requests goes
 //! ([`Flights`](crate::lease::flights::Flights)); who of all isolates' goes ([`Flight`], [`Lease`]); the grant itself
 //! ([`grant`]); and what followed is left for those who come with the old tokens. Whatever goes wrong on the way
 //! for a passing reason leaves the session as it is.

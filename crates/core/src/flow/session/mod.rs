@@ -3,3 +3,4 @@
 pub(crate) mod renew;
 pub(crate) mod show;
 pub(crate) mod sign_out;
+pub(crate) mod update;

@@ -1,13 +1,12 @@
-//! `GET /session`: what the page may know of the session. `POST /session`: the page changes what it may.
+//! `GET /session`: what the page may know of the session. `GET /token`: its access token, where that is shown anyway.
 
-use crate::flow::Exchange;
-use crate::flow::refresh::{NotReady, Ready};
-use crate::flow::responses::{self, with_cookies};
-use crate::json;
 use serde_json::{Map, Value, json};
 
 use crate::error::{ClientError, Error};
-use crate::hooks::{DefaultSession, TokenOccasion};
+use crate::flow::Exchange;
+use crate::flow::refresh::{NotReady, Ready};
+use crate::flow::responses::{self, with_cookies};
+use crate::hooks::DefaultSession;
 use crate::http::cookie::SetCookie;
 use crate::http::form::Params;
 use crate::http::response::Response;
@@ -39,7 +38,7 @@ impl<P: Platform> Exchange<'_, P> {
     }
 
     /// The session, with an access token that lives where a page may see it.
-    async fn current_session(&self, session: Session) -> Result<Ready, NotReady> {
+    pub(super) async fn current_session(&self, session: Session) -> Result<Ready, NotReady> {
         if session.error().is_some() || !self.config().session.exposes_token() {
             return Ok(Ready::as_sent(session));
         }
@@ -93,55 +92,8 @@ impl<P: Platform> Exchange<'_, P> {
         Ok(with_cookies(answer, cookies).uncached())
     }
 
-    /// Changes the claims that `session.updatable` names to what a page of this site sends, and answers the
-    /// session as it is then.
-    pub(crate) async fn update_session(&self, query: &Params, update: Update) -> Result<Response, Error> {
-        let visit = self.visit(query, None)?;
-        visit.csrf.verify(update.csrf_token.as_ref().and_then(Value::as_str)).map_err(ClientError::from)?;
-        let answer = match self.session() {
-            Presented::Good(session) => {
-                // With the newest tokens, or this cookie would put older ones in their place.
-                let (session, has_token) = match self.current_session(session.clone()).await {
-                    Ok(ready) => (ready.session, true),
-                    Err(NotReady::Ended(over)) if over.is_news() => (over.session, true),
-                    Err(NotReady::Ended(_) | NotReady::Unavailable(_) | NotReady::Elsewhere(_)) => {
-                        (session, false)
-                    }
-                    Err(NotReady::SignedOut) => {
-                        return Ok(with_cookies(self.nobody(Presented::Nothing), visit.cookies));
-                    }
-                };
-                let session = self.updated(&session, &update.data).await?;
-                let cookies = self.session_cookies(&session).map_err(|_| ClientError::UpdateTooLarge)?;
-                let expires = self.end_if_sealed_now(&session);
-                // A token that has ended stays for its renewal, and is none for the page.
-                let seen = if has_token { session } else { session.without_access_token() };
-                with_cookies(Response::json(200, &self.view(&seen, expires)?), cookies)
-            }
-            other => self.nobody(other),
-        };
-        Ok(with_cookies(answer, visit.cookies))
-    }
-
-    async fn updated(&self, session: &Session, data: &Value) -> Result<Session, Error> {
-        let mut claims = session.claims().clone();
-        for claim in &self.config().session.updatable {
-            // The page knows the session as it is shown to it: below `user`, and the picture as the image.
-            let (sealed, shown) = match claim.as_str() {
-                "picture" | "image" => ("picture", "image"),
-                other => (other, other),
-            };
-            if let Some(value) = data.get(shown).or_else(|| data.get("user")?.get(shown)) {
-                claims.insert(sealed.to_owned(), value.clone());
-            }
-        }
-        let hooks = &self.vestibule.hooks;
-        hooks.token(&mut claims, TokenOccasion::Update(data)).await.map_err(|cause| misshapen(&cause))?;
-        Ok(Session::new(claims))
-    }
-
     /// Nobody is signed in; what only looks like a session is cleared away.
-    fn nobody(&self, presented: Presented) -> Response {
+    pub(super) fn nobody(&self, presented: Presented) -> Response {
         let answer = match self.config().dialect {
             Dialect::AuthJsV5 => Response::json(200, &Value::Null),
             // The client of v5 takes `{}` for somebody signed in, that of v4 cannot read `null`.
@@ -156,7 +108,7 @@ impl<P: Platform> Exchange<'_, P> {
 
     /// What the page sees: name, e-mail and image, until when, what `session.expose` adds, and what the hooks
     /// make of it.
-    fn view(&self, session: &Session, expires: Timestamp) -> Result<Value, Error> {
+    pub(super) fn view(&self, session: &Session, expires: Timestamp) -> Result<Value, Error> {
         let config = self.config();
         let mut user = Map::new();
         for (shown, value) in
@@ -180,29 +132,11 @@ impl<P: Platform> Exchange<'_, P> {
         self.vestibule.hooks.session(session, DefaultSession(view)).map_err(|cause| misshapen(&cause))
     }
 
-    fn end_if_sealed_now(&self, session: &Session) -> Timestamp {
+    pub(super) fn end_if_sealed_now(&self, session: &Session) -> Timestamp {
         self.now.plus(cookie::lifetime(&self.config().session, session, self.now))
     }
 }
 
-/// The body of an update, as Auth.js's client sends it.
-#[derive(Default)]
-pub(crate) struct Update {
-    csrf_token: Option<Value>,
-    data: Value,
-}
-
-impl Update {
-    /// `None` where the body is no object, or an ambiguous one.
-    pub(crate) fn parse(body: &[u8]) -> Option<Self> {
-        let mut members = json::unambiguous_object(body)?;
-        Some(Self {
-            csrf_token: members.remove("csrfToken"),
-            data: members.remove("data").unwrap_or_default(),
-        })
-    }
-}
-
-fn misshapen(cause: &serde_json::Error) -> Error {
+pub(super) fn misshapen(cause: &serde_json::Error) -> Error {
     Error::Configuration(format!("a hook's session cannot be written as JSON: {cause}"))
 }
