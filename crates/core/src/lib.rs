@@ -5,9 +5,9 @@
 //! Every request enters at [`Vestibule::handle`] and takes one of three paths; each can be read top to
 //! bottom:
 //!
-//! - **Protect**: `handle` → `flow/guard/protect` → [`guard`] (which rule, who may) → [`session`] (who is it) →
-//!   `flow/guard/forward`, or a redirect, or a refusal.
-//! - **Sign in**: `flow/signin/sign_in` (authorization request, sealed transaction) → the provider →
+//! - **Protect**: `handle` → `flow/guard/protect`: identify ([`session`]) → authorize ([`guard`]) → ensure a token →
+//!   forward; or a redirect, or a refusal.
+//! - **Sign in**: `flow/signin/begin` (authorization request, sealed transaction) → the provider →
 //!   `flow/signin/callback` (transaction → code → tokens → ID token → session).
 //! - **Session**: `flow/session/show` (open, renew when due, show).
 //! - **Refresh**, on the way through protect and session: `flow/refresh` (due? → [`lease`] → grant → successor).

@@ -17,8 +17,7 @@ use crate::jose::crypto::KeyError;
 use crate::jose::jws::Algorithm;
 use crate::jose::sign::{self};
 use crate::platform::{Level, Platform, random_id};
-use crate::session::claims::Session;
-use crate::session::claims::is_of_token;
+use crate::session::claims::{Session, is_of_token};
 
 /// The header field.
 pub(crate) const HEADER: &str = "x-vestibule-assertion";

@@ -17,8 +17,7 @@ use crate::flow::responses::{self, with_cookies};
 use crate::guard::headers::VERIFY_SECRET;
 use crate::guard::path::CanonicalPath;
 use crate::guard::route::Route;
-use crate::guard::told;
-use crate::guard::told::Told;
+use crate::guard::told::{self, Told};
 use crate::http::request::{Method, Request};
 use crate::http::response::Response;
 use crate::platform::{Level, Platform};
@@ -80,8 +79,8 @@ impl<P: Platform> Exchange<'_, P> {
         }
         if path.below(&self.config().base_path).is_some() {
             // Asked about its own sign-in page, it would send people to its sign-in page.
-            return self
-                .verify_refused("the proxy asks about base_path, which has to reach Vestibule unasked");
+            let why = "the proxy asks about base_path, which has to reach Vestibule unasked";
+            return self.verify_refused(why);
         }
         match original.admit(original.access(&path)).await {
             Ok(admitted) => original.passed(admitted, Some(told)).await,
