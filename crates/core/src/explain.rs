@@ -8,8 +8,8 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::config::Config;
-use crate::flow::assertion;
-use crate::flow::hosts::Standing;
+use crate::flow::guard::assertion;
+use crate::flow::standing::Standing;
 use crate::guard::decision::Decision;
 use crate::guard::headers::GuardedNames;
 use crate::guard::matcher::Reading;

@@ -5,13 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::error::{ClientError, Error};
-use crate::flow::hosts::{self, Standing};
-use crate::flow::session::Update;
+use crate::flow::session::update::Update;
+use crate::flow::standing::Standing;
 use crate::flow::vestibule::Vestibule;
-use crate::flow::{
-    Exchange, Input, answer, assertion, callback, client_log, credentials, hand_over, pages, protect, renew,
-    session, sign_in, sign_out, verify,
-};
+use crate::flow::{Exchange, Input, responses};
 use crate::guard::path::CanonicalPath;
 use crate::platform::{Level, Platform};
 use crate::reply::Reply;
@@ -46,81 +43,110 @@ impl Vestibule {
         };
         match path.below(&self.config.base_path) {
             // What another proxy goes by is told to no client in another way.
-            Some(route) if route == ["verify"] => Reply::Own(verify::verify(&exchange).await),
-            Some(route) => Reply::Own(auth(&exchange, &route, body).await),
-            None => match sign_in_of_v4_client(&exchange, &path) {
+            Some(route) if route == ["verify"] => Reply::Own(exchange.verify().await),
+            Some(route) => Reply::Own(exchange.auth(&route, body).await),
+            None => match exchange.sign_in_of_v4_client(&path) {
                 Some(redirect) => Reply::Own(redirect),
-                None => protect::protect(&exchange, &path, body).await,
+                None => exchange.protect(&path, body).await,
             },
         }
     }
 }
 
-/// Runs an auth route, and turns what went wrong into the answer that Auth.js gives.
-async fn auth<P: Platform>(exchange: &Exchange<'_, P>, route: &[&str], body: P::Body) -> Response {
-    if let Standing::Foreign(domain) = exchange.standing {
-        return hosts::refuse(exchange, domain);
-    }
-    let mut input = Input::of_query(exchange.request);
-    match act(exchange, route, body, &mut input).await {
-        Ok(response) => answer::as_client_wants(exchange, &input, response),
-        Err(error) => {
-            exchange.platform.log(error.level(), &error.log());
-            answer::failure(exchange, route, &input, &error)
+impl<P: Platform> Exchange<'_, P> {
+    /// Runs an auth route, and turns what went wrong into the answer that Auth.js gives.
+    async fn auth(&self, route: &[&str], body: P::Body) -> Response {
+        if let Standing::Foreign(domain) = self.standing {
+            return self.foreign_host(domain);
         }
-    }
-}
-
-/// Finds the flow. What it reads of the body goes into `input`, also where the flow then fails.
-async fn act<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    route: &[&str],
-    body: P::Body,
-    input: &mut Input,
-) -> Result<Response, Error> {
-    let is_v4 = exchange.config().dialect == Dialect::NextAuthV4;
-    match (as_get(exchange.request, route), route) {
-        (Method::Get, ["csrf"]) => pages::csrf(exchange, &input.query),
-        (Method::Get, ["providers"]) => Ok(pages::providers(exchange)),
-        (Method::Get, ["session"]) => session::show(exchange, &input.query).await,
-        (Method::Get, ["token"]) => session::token(exchange).await,
-        (Method::Get, ["jwks.json"]) => Ok(assertion::jwks(exchange).await),
-        (Method::Get, ["signin"]) => pages::sign_in(exchange, &input.query),
-        // Asked for ahead of time, nothing begins, and no browser keeps the answer: the ticket waits for who comes.
-        (Method::Get, ["signin", _]) if is_login_host(exchange) && exchange.request.is_prefetch() => {
-            Ok(protect::no_token(Duration::from_secs(1)))
-        }
-        (Method::Get, ["signin", provider]) if is_login_host(exchange) => {
-            hand_over::receive(exchange, provider, &input.query).await
-        }
-        (Method::Get, ["renew"]) if is_login_host(exchange) => renew::renew(exchange, &input.query).await,
-        // next-auth 4 reads the provider there as an error, of which its page knows nothing to say.
-        (Method::Get, ["signin", _]) if is_v4 => pages::sign_in(exchange, &input.query),
-        (Method::Get, ["signout"]) => pages::sign_out(exchange, &input.query),
-        (Method::Get, ["error"]) => pages::error(exchange, &input.query),
-        (Method::Get, ["callback", provider]) => callback::callback(exchange, provider, &input.query).await,
-        (Method::Post, ["session"]) => {
-            session::update(exchange, &input.query, read_update(exchange, body).await?).await
-        }
-        (Method::Post, ["signin" | "signout"] | ["signin" | "callback", _]) => {
-            let (query, form) = input.with(read_form(exchange, body).await?);
-            match route {
-                ["callback", provider] if callback::takes_form(exchange, provider) => {
-                    callback::callback(exchange, provider, form).await
-                }
-                ["callback", provider] => credentials::sign_in(exchange, provider, query, form).await,
-                ["signout"] => Ok(sign_out::sign_out(exchange, query, form).await?),
-                _ => sign_in::sign_in(exchange, route.get(1).copied(), query, form).await,
+        let mut input = Input::of_query(self.request);
+        match self.act(route, body, &mut input).await {
+            Ok(response) => self.as_client_wants(&input, response),
+            Err(error) => {
+                self.platform.log(error.level(), &error.log());
+                self.failure(route, &input, &error)
             }
         }
-        (Method::Post, ["_log"]) if is_v4 => Ok(client_log::client_log(exchange, body).await),
-        _ => Err(unsupported(exchange.request, route).into()),
     }
-}
 
-/// Whether other hosts send people to this one.
-fn is_login_host<P: Platform>(exchange: &Exchange<'_, P>) -> bool {
-    exchange.config().login_url.is_some() && matches!(exchange.standing, Standing::SignsIn)
+    /// Finds the flow. What it reads of the body goes into `input`, also where the flow then fails.
+    async fn act(&self, route: &[&str], body: P::Body, input: &mut Input) -> Result<Response, Error> {
+        let is_v4 = self.config().dialect == Dialect::NextAuthV4;
+        match (as_get(self.request, route), route) {
+            (Method::Get, ["csrf"]) => self.csrf_token(&input.query),
+            (Method::Get, ["providers"]) => Ok(self.list_providers()),
+            (Method::Get, ["session"]) => self.show_session(&input.query).await,
+            (Method::Get, ["token"]) => self.show_token().await,
+            (Method::Get, ["jwks.json"]) => Ok(self.jwks().await),
+            (Method::Get, ["signin"]) => self.show_sign_in(&input.query),
+            // Asked for ahead of time, nothing begins, and no browser keeps the answer: the ticket waits for who comes.
+            (Method::Get, ["signin", _]) if self.is_login_host() && self.request.is_prefetch() => {
+                Ok(responses::no_token(Duration::from_secs(1)))
+            }
+            (Method::Get, ["signin", provider]) if self.is_login_host() => {
+                self.receive_sign_in(provider, &input.query).await
+            }
+            (Method::Get, ["renew"]) if self.is_login_host() => self.renew(&input.query).await,
+            // next-auth 4 reads the provider there as an error, of which its page knows nothing to say.
+            (Method::Get, ["signin", _]) if is_v4 => self.show_sign_in(&input.query),
+            (Method::Get, ["signout"]) => self.show_sign_out(&input.query),
+            (Method::Get, ["error"]) => self.show_error(&input.query),
+            (Method::Get, ["callback", provider]) => self.callback(provider, &input.query).await,
+            (Method::Post, ["session"]) => {
+                self.update_session(&input.query, self.read_update(body).await?).await
+            }
+            (Method::Post, ["signin" | "signout"] | ["signin" | "callback", _]) => {
+                let (query, form) = input.with(self.read_form(body).await?);
+                match route {
+                    ["callback", provider] if self.takes_form(provider) => {
+                        self.callback(provider, form).await
+                    }
+                    ["callback", provider] => self.sign_in_by_credentials(provider, query, form).await,
+                    ["signout"] => Ok(self.sign_out(query, form).await?),
+                    _ => self.sign_in(route.get(1).copied(), query, form).await,
+                }
+            }
+            (Method::Post, ["_log"]) if is_v4 => Ok(self.client_log(body).await),
+            _ => Err(unsupported(self.request, route).into()),
+        }
+    }
+
+    /// Whether other hosts send people to this one.
+    fn is_login_host(&self) -> bool {
+        self.config().login_url.is_some() && matches!(self.standing, Standing::SignsIn)
+    }
+
+    /// A POST's body: a form, or the flat JSON object that scripts send. A body of another type says nothing.
+    async fn read_form(&self, body: P::Body) -> Result<Params, ClientError> {
+        let is_json = match media_type(self.request).as_str() {
+            "application/json" => true,
+            "application/x-www-form-urlencoded" => false,
+            _ => return Ok(Params::default()),
+        };
+        let bytes = self.platform.read_body(body, BODY_LIMIT).await?;
+        if is_json {
+            return Params::from_json(&bytes).map_err(|_| ClientError::MalformedBody);
+        }
+        Ok(Params::from_urlencoded(&bytes))
+    }
+
+    /// The body of an update: a JSON object whose data may nest. Anything else updates nothing.
+    async fn read_update(&self, body: P::Body) -> Result<Update, ClientError> {
+        if media_type(self.request) != "application/json" {
+            return Ok(Update::default());
+        }
+        let bytes = self.platform.read_body(body, BODY_LIMIT).await?;
+        Update::parse(&bytes).ok_or(ClientError::MalformedBody)
+    }
+
+    /// next-auth 4's `useSession({ required: true })` goes there whatever the base path is.
+    fn sign_in_of_v4_client(&self, path: &CanonicalPath) -> Option<Response> {
+        let is_it = self.config().dialect == Dialect::NextAuthV4
+            && self.request.method == Method::Get
+            && path.segments() == ["api", "auth", "signin"];
+        let query = self.request.url.query.as_deref().map_or(String::new(), |query| format!("?{query}"));
+        is_it.then(|| Response::redirect(format!("{}{query}", self.route("signin"))))
+    }
 }
 
 /// The method; HEAD is GET whose body the platform leaves out (RFC 9110 section 9.3.2). Not at the callback and where a
@@ -159,42 +185,10 @@ fn unsupported(request: &Request, route: &[&str]) -> ClientError {
     }
 }
 
-/// A POST's body: a form, or the flat JSON object that scripts send. A body of another type says nothing.
-async fn read_form<P: Platform>(exchange: &Exchange<'_, P>, body: P::Body) -> Result<Params, ClientError> {
-    let is_json = match media_type(exchange.request).as_str() {
-        "application/json" => true,
-        "application/x-www-form-urlencoded" => false,
-        _ => return Ok(Params::default()),
-    };
-    let bytes = exchange.platform.read_body(body, BODY_LIMIT).await?;
-    if is_json {
-        return Params::from_json(&bytes).map_err(|_| ClientError::MalformedBody);
-    }
-    Ok(Params::from_urlencoded(&bytes))
-}
-
-/// The body of an update: a JSON object whose data may nest. Anything else updates nothing.
-async fn read_update<P: Platform>(exchange: &Exchange<'_, P>, body: P::Body) -> Result<Update, ClientError> {
-    if media_type(exchange.request) != "application/json" {
-        return Ok(Update::default());
-    }
-    let bytes = exchange.platform.read_body(body, BODY_LIMIT).await?;
-    Update::parse(&bytes).ok_or(ClientError::MalformedBody)
-}
-
 /// The media type of the body, without parameters, in lower case (RFC 9110 section 8.3.1).
 fn media_type(request: &Request) -> String {
     let content_type = request.headers.get("content-type").unwrap_or_default();
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-/// next-auth 4's `useSession({ required: true })` goes there whatever the base path is.
-fn sign_in_of_v4_client<P: Platform>(exchange: &Exchange<'_, P>, path: &CanonicalPath) -> Option<Response> {
-    let is_it = exchange.config().dialect == Dialect::NextAuthV4
-        && exchange.request.method == Method::Get
-        && path.segments() == ["api", "auth", "signin"];
-    let query = exchange.request.url.query.as_deref().map_or(String::new(), |query| format!("?{query}"));
-    is_it.then(|| Response::redirect(format!("{}{query}", exchange.route("signin"))))
 }
 
 fn bad_request() -> Response {

@@ -5,11 +5,11 @@
 //! Every request enters at [`Vestibule::handle`] and takes one of three paths; each can be read top to
 //! bottom:
 //!
-//! - **Protect**: `handle` → `flow/protect` → [`guard`] (which rule, who may) → [`session`] (who is it) →
-//!   `flow/forward`, or a redirect, or a refusal.
-//! - **Sign in**: `flow/sign_in` (authorization request, sealed transaction) → the provider →
-//!   `flow/callback` (transaction → code → tokens → ID token → session).
-//! - **Session**: `flow/session` (open, renew when due, show).
+//! - **Protect**: `handle` → `flow/guard/protect`: identify ([`session`]) → authorize ([`guard`]) → ensure a token →
+//!   forward; or a redirect, or a refusal.
+//! - **Sign in**: `flow/signin/begin` (authorization request, sealed transaction) → the provider →
+//!   `flow/signin/callback` (transaction → code → tokens → ID token → session).
+//! - **Session**: `flow/session/show` (open, renew when due, show).
 //! - **Refresh**, on the way through protect and session: `flow/refresh` (due? → [`lease`] → grant → successor).
 //!
 //! Pure functions decide: [`oauth`] builds requests and reads responses, [`jose`] seals and opens, [`guard`]

@@ -13,20 +13,22 @@ const LIMIT: usize = 8 * 1024;
 /// How many characters of a field are logged: enough for every code of the client's and for one sentence.
 const LOGGED: usize = 200;
 
-/// Puts code and message of the report into the log, and always answers 200: the client takes no notice.
-///
-/// Anybody may send anything here, so it is never more than an `Info` line of known length, in which nothing
-/// can look like a line of its own. The rest of a report, a stack and addresses, is dropped.
-pub(crate) async fn client_log<P: Platform>(exchange: &Exchange<'_, P>, body: P::Body) -> Response {
-    if let Ok(bytes) = exchange.platform.read_body(body, LIMIT).await {
-        let report = Params::from_urlencoded(&bytes);
-        let field = |name| report.one(name).ok().flatten().map(plain);
-        exchange.platform.log(
-            Level::Info,
-            &json!({ "event": "client_log", "code": field("code"), "message": field("message") }),
-        );
+impl<P: Platform> Exchange<'_, P> {
+    /// Puts code and message of the report into the log, and always answers 200: the client takes no notice.
+    ///
+    /// Anybody may send anything here, so it is never more than an `Info` line of known length, in which nothing
+    /// can look like a line of its own. The rest of a report, a stack and addresses, is dropped.
+    pub(crate) async fn client_log(&self, body: P::Body) -> Response {
+        if let Ok(bytes) = self.platform.read_body(body, LIMIT).await {
+            let report = Params::from_urlencoded(&bytes);
+            let field = |name| report.one(name).ok().flatten().map(plain);
+            self.platform.log(
+                Level::Info,
+                &json!({ "event": "client_log", "code": field("code"), "message": field("message") }),
+            );
+        }
+        Response::empty(200)
     }
-    Response::empty(200)
 }
 
 /// The beginning of `text`, in printable ASCII.

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use crate::config::Config;
 use crate::flow::asked::Asked;
-use crate::flow::assertion::AssertionKeys;
-use crate::flow::provider::ProviderCache;
+use crate::flow::guard::assertion_keys::AssertionKeys;
+use crate::flow::provider::kept::ProviderCache;
 use crate::guard::headers::GuardedNames;
 use crate::hooks::{Configured, ErasedHooks, Hooks, Typed};
 use crate::lease::flights::Flights;

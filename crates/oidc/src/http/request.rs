@@ -31,6 +31,23 @@ impl Request {
             && (["sec-purpose", "purpose", "x-moz"].into_iter().any(says)
                 || ["next-router-prefetch", "x-middleware-prefetch"].into_iter().any(is_next_s))
     }
+
+    /// Whether a person waits for a page: a redirect reaches them. A script's request would follow it and get
+    /// a page where it wants data; a browser that asks ahead would keep where it led to, and show that to somebody who
+    /// has signed in since.
+    pub fn is_navigation(&self) -> bool {
+        if self.headers.contains("upgrade")
+            || self.is_prefetch()
+            || !matches!(self.method, Method::Get | Method::Head | Method::Post)
+        {
+            return false;
+        }
+        if let Some(mode) = self.headers.get("sec-fetch-mode") {
+            return mode == "navigate";
+        }
+        let accepts_html = |accept: &str| accept.to_ascii_lowercase().contains("text/html");
+        !self.headers.contains("x-requested-with") && self.headers.get("accept").is_some_and(accepts_html)
+    }
 }
 
 /// A request method (RFC 9110 section 9). Compared exactly: methods are case-sensitive.

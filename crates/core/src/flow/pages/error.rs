@@ -3,10 +3,11 @@
 use maud::html;
 
 use super::layout::{Icon, Page};
-use super::location;
 use super::sign_in::in_words;
 use crate::error::{ClientError, Error};
-use crate::flow::{Exchange, Visit, with_cookies, with_parameters};
+use crate::flow::Exchange;
+use crate::flow::hosts::with_parameters;
+use crate::flow::responses::with_cookies;
 use crate::http::form::Params;
 use crate::http::response::Response;
 use crate::platform::Platform;
@@ -26,45 +27,48 @@ const SIGN_IN_ERRORS_V4: [&str; 10] = [
     "SessionRequired",
 ];
 
-/// Shows the error, or sends the browser to the page that the configuration names.
-pub(crate) fn error<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> Result<Response, Error> {
-    let visit = Visit::new(exchange, query, None)?;
-    let code = query.one("error").map_err(ClientError::from)?;
-    let dialect = exchange.config().dialect;
-    if dialect == Dialect::NextAuthV4
-        && let Some(code) = code.filter(|code| SIGN_IN_ERRORS_V4.contains(code))
-    {
-        let location = with_parameters(&exchange.route("signin"), &[("error", code)]);
-        return Ok(with_cookies(Response::redirect(location), visit.cookies));
-    }
-    if let Some(page) = &exchange.config().pages.error {
-        // Auth.js writes the word where there is no error.
-        let location = with_parameters(&location(exchange, page), &[("error", code.unwrap_or("undefined"))]);
-        return Ok(with_cookies(Response::redirect(location), visit.cookies));
-    }
-    let (status, title, text) = match canonical(dialect, code.unwrap_or_default()) {
-        "Configuration" => (
-            500,
-            "Something is wrong on our side",
-            "Signing in did not work. Please try again; if it happens again, tell the people who run this site.",
-        ),
-        "AccessDenied" => {
-            (403, "Access denied", "You do not have permission to sign in. Another account may have it.")
+impl<P: Platform> Exchange<'_, P> {
+    /// Shows the error, or sends the browser to the page that the configuration names.
+    pub(crate) fn show_error(&self, query: &Params) -> Result<Response, Error> {
+        let visit = self.visit(query, None)?;
+        let code = query.one("error").map_err(ClientError::from)?;
+        let dialect = self.config().dialect;
+        if dialect == Dialect::NextAuthV4
+            && let Some(code) = code.filter(|code| SIGN_IN_ERRORS_V4.contains(code))
+        {
+            let location = with_parameters(&self.route("signin"), &[("error", code)]);
+            return Ok(with_cookies(Response::redirect(location), visit.cookies));
         }
-        "Verification" => (
-            403,
-            "This link no longer works",
-            "It was used already, or is too old. Please sign in again to get a new one.",
-        ),
-        other => (200, "Something went wrong", in_words(other, None)),
-    };
-    let content = html! {
-        p role="alert" { (text) }
-        a.button href=(exchange.route("signin")) { "Sign in again" }
-        a.button.quiet href={ (exchange.request.url.origin()) "/" } { "Go to the home page" }
-    };
-    let page = Page { status, title, icon: Icon::Trouble, content, rules: String::new() };
-    Ok(with_cookies(page.respond(exchange), visit.cookies))
+        if let Some(page) = &self.config().pages.error {
+            // Auth.js writes the word where there is no error.
+            let location =
+                with_parameters(&self.page_location(page), &[("error", code.unwrap_or("undefined"))]);
+            return Ok(with_cookies(Response::redirect(location), visit.cookies));
+        }
+        let (status, title, text) = match canonical(dialect, code.unwrap_or_default()) {
+            "Configuration" => (
+                500,
+                "Something is wrong on our side",
+                "Signing in did not work. Please try again; if it happens again, tell the people who run this site.",
+            ),
+            "AccessDenied" => {
+                (403, "Access denied", "You do not have permission to sign in. Another account may have it.")
+            }
+            "Verification" => (
+                403,
+                "This link no longer works",
+                "It was used already, or is too old. Please sign in again to get a new one.",
+            ),
+            other => (200, "Something went wrong", in_words(other, None)),
+        };
+        let content = html! {
+            p role="alert" { (text) }
+            a.button href=(self.route("signin")) { "Sign in again" }
+            a.button.quiet href={ (self.request.url.origin()) "/" } { "Go to the home page" }
+        };
+        let page = Page { status, title, icon: Icon::Trouble, content, rules: String::new() };
+        Ok(with_cookies(page.respond(self), visit.cookies))
+    }
 }
 
 /// next-auth 4 does not mind how a code is capitalized.

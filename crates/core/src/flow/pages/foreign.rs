@@ -1,17 +1,36 @@
-//! What somebody sees on a host that the site's session does not reach.
+//! What somebody gets on a host that the site's session does not reach.
 
 use maud::html;
+use serde_json::json;
 
 use super::layout::{Icon, Page};
 use crate::flow::Exchange;
+use crate::http::origin::CookieDomain;
 use crate::http::response::Response;
-use crate::platform::Platform;
+use crate::platform::{Level, Platform};
 
-/// Says so. There is no way onward from here that would not be a guess.
-pub(crate) fn foreign<P: Platform>(exchange: &Exchange<'_, P>) -> Response {
-    let content = html! {
-        p { "Nobody can sign in at this address. The site has another one: please go there." }
-    };
-    let title = "No sign-in here";
-    Page { status: 403, title, icon: Icon::Lock, content, rules: String::new() }.respond(exchange)
+impl<P: Platform> Exchange<'_, P> {
+    /// The answer of a host on which nobody can be signed in: no redirect, nothing to sign in with, no session.
+    pub(crate) fn foreign_host(&self, domain: &CookieDomain) -> Response {
+        let (host, domain) = (self.request.url.host(), domain.as_str());
+        let message = format!(
+            "{host} is outside of cookies.domain, {domain:?}, so nobody can sign in there: let the Worker's routes lead \
+             there from hosts of {domain} only, give {host} a deployment of its own, or add a rule that makes public \
+             what everybody may see there"
+        );
+        self.log(Level::Warn, "foreign_host", &message);
+        if self.request.is_navigation() {
+            return self.foreign_host_page();
+        }
+        Response::json(403, &json!({ "error": "foreign_host" })).with("cache-control", "private, no-store")
+    }
+
+    /// There is no way onward from here that would not be a guess.
+    fn foreign_host_page(&self) -> Response {
+        let content = html! {
+            p { "Nobody can sign in at this address. The site has another one: please go there." }
+        };
+        let title = "No sign-in here";
+        Page { status: 403, title, icon: Icon::Lock, content, rules: String::new() }.respond(self)
+    }
 }

@@ -5,11 +5,13 @@ use std::fmt::Write;
 use maud::{Markup, html};
 
 use super::layout::{Icon, Page};
-use super::{credentials, hidden, location};
+use super::{credentials, hidden};
 use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, Error};
-use crate::flow::hosts::{self, Standing};
-use crate::flow::{Exchange, Visit, with_cookies, with_parameters};
+use crate::flow::hosts::with_parameters;
+use crate::flow::responses::with_cookies;
+use crate::flow::standing::Standing;
+use crate::flow::{Exchange, Visit};
 use crate::http::form::Params;
 use crate::http::response::Response;
 use crate::http::url::Url;
@@ -18,73 +20,77 @@ use crate::platform::Platform;
 /// The id of what went wrong.
 const SAID: &str = "said";
 
-/// Shows the providers, or sends the browser to the page that the configuration names.
-pub(crate) fn sign_in<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> Result<Response, Error> {
-    let visit = Visit::new(exchange, query, None)?;
-    let error = query.one("error").map_err(ClientError::from)?;
-    let code = query.one("code").map_err(ClientError::from)?;
-    let config = exchange.config();
-    let elsewhere = match (&config.pages.sign_in, exchange.standing) {
-        (Some(page), _) => Some(location(exchange, page)),
-        (None, Standing::SendsTo(_)) => Some(hosts::login_route(exchange, "signin")),
-        (None, _) => None,
-    };
-    if let Some(page) = elsewhere {
-        let mut parameters = vec![("callbackUrl", visit.return_to.as_str())];
-        parameters.extend(error.map(|error| ("error", error)));
-        // A page of one's own knows the error; ours says more where there is more.
-        parameters.extend(code.filter(|_| config.pages.sign_in.is_none()).map(|code| ("code", code)));
-        return Ok(with_cookies(Response::redirect(with_parameters(&page, &parameters)), visit.cookies));
-    }
-    if config.providers.is_empty() {
-        return Err(Error::Configuration(
-            "AUTH.login_url is this very host, and no provider is configured here: add [[vars.AUTH.providers]], or \
-             let login_url name the host that signs people in"
-                .to_owned(),
-        ));
-    }
-    let content = html! {
-        @if let Some(host) = other_host(exchange, &visit) {
-            p.lead { "to continue to " strong { (host) } }
+impl<P: Platform> Exchange<'_, P> {
+    /// Shows the providers, or sends the browser to the page that the configuration names.
+    pub(crate) fn show_sign_in(&self, query: &Params) -> Result<Response, Error> {
+        let visit = self.visit(query, None)?;
+        let error = query.one("error").map_err(ClientError::from)?;
+        let code = query.one("code").map_err(ClientError::from)?;
+        let config = self.config();
+        let elsewhere = match (&config.pages.sign_in, self.standing) {
+            (Some(page), _) => Some(self.page_location(page)),
+            (None, Standing::SendsTo(_)) => Some(self.login_route("signin")),
+            (None, _) => None,
+        };
+        if let Some(page) = elsewhere {
+            let mut parameters = vec![("callbackUrl", visit.return_to.as_str())];
+            parameters.extend(error.map(|error| ("error", error)));
+            // A page of one's own knows the error; ours says more where there is more.
+            parameters.extend(code.filter(|_| config.pages.sign_in.is_none()).map(|code| ("code", code)));
+            return Ok(with_cookies(Response::redirect(with_parameters(&page, &parameters)), visit.cookies));
         }
-        @if let Some(error) = error {
-            p.alert id=(SAID) role="alert" { (in_words(error, code)) }
+        if config.providers.is_empty() {
+            return Err(Error::Configuration(
+                "AUTH.login_url is this very host, and no provider is configured here: add [[vars.AUTH.providers]], or \
+                 let login_url name the host that signs people in"
+                    .to_owned(),
+            ));
         }
-        @for (i, provider) in config.providers.iter().enumerate() {
-            @if i > 0 && (is_form(provider) || config.providers.get(i - 1).is_some_and(is_form)) {
-                p.or { "or" }
+        let content = html! {
+            @if let Some(host) = self.other_host(&visit) {
+                p.lead { "to continue to " strong { (host) } }
             }
-            (way_in(exchange, provider, &visit, error))
-        }
-    };
-    let rules = brand_rules(&config.providers);
-    let page = Page { status: 200, title: "Sign in", icon: Icon::Enter, content, rules };
-    Ok(with_cookies(page.respond(exchange), visit.cookies))
-}
+            @if let Some(error) = error {
+                p.alert id=(SAID) role="alert" { (in_words(error, code)) }
+            }
+            @for (i, provider) in config.providers.iter().enumerate() {
+                @if i > 0 && (is_form(provider) || config.providers.get(i - 1).is_some_and(is_form)) {
+                    p.or { "or" }
+                }
+                (self.way_in(provider, &visit, error))
+            }
+        };
+        let rules = brand_rules(&config.providers);
+        let page = Page { status: 200, title: "Sign in", icon: Icon::Enter, content, rules };
+        Ok(with_cookies(page.respond(self), visit.cookies))
+    }
 
-/// One provider: a button that leads there, or the fields that an API of one's own asks for.
-fn way_in<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    provider: &Provider,
-    visit: &Visit,
-    error: Option<&str>,
-) -> Markup {
-    let providers = &exchange.config().providers;
-    let (route, content) = match &provider.kind {
-        ProviderKind::Credentials(credentials) => {
-            // With one form on the page there is nothing to tell it from.
-            let is_only = providers.iter().filter(|provider| is_form(provider)).count() == 1;
-            let label = html! { "Sign in" @if !is_only { " with " bdi { (provider.name) } } };
-            let said = error.filter(|error| *error == "CredentialsSignin").map(|_| SAID);
-            ("callback", credentials::inputs(&provider.id, credentials, &label, said))
+    /// One provider: a button that leads there, or the fields that an API of one's own asks for.
+    fn way_in(&self, provider: &Provider, visit: &Visit, error: Option<&str>) -> Markup {
+        let providers = &self.config().providers;
+        let (route, content) = match &provider.kind {
+            ProviderKind::Credentials(credentials) => {
+                // With one form on the page there is nothing to tell it from.
+                let is_only = providers.iter().filter(|provider| is_form(provider)).count() == 1;
+                let label = html! { "Sign in" @if !is_only { " with " bdi { (provider.name) } } };
+                let said = error.filter(|error| *error == "CredentialsSignin").map(|_| SAID);
+                ("callback", credentials::inputs(&provider.id, credentials, &label, said))
+            }
+            ProviderKind::OAuth(_) => ("signin", button(provider, providers.len() == 1)),
+        };
+        html! {
+            form method="post" action=(self.route(&format!("{route}/{}", provider.id))) {
+                (hidden(visit.csrf.token(), visit.return_to.as_str()))
+                (content)
+            }
         }
-        ProviderKind::OAuth(_) => ("signin", button(provider, providers.len() == 1)),
-    };
-    html! {
-        form method="post" action=(exchange.route(&format!("{route}/{}", provider.id))) {
-            (hidden(visit.csrf.token(), visit.return_to.as_str()))
-            (content)
-        }
+    }
+
+    /// Where the person goes from here, if that is not the host whose page this is.
+    fn other_host(&self, visit: &Visit) -> Option<String> {
+        let return_to = Url::parse(visit.return_to.as_str()).ok()?;
+        let host = return_to.host();
+        (host != self.request.url.host()).then(|| host.to_owned())
     }
 }
 
@@ -132,13 +138,6 @@ fn refusal_in_words(code: &str) -> &'static str {
         }
         _ => "Sign-in failed. Check that the details you gave are correct.",
     }
-}
-
-/// Where the person goes from here, if that is not the host whose page this is.
-fn other_host<P: Platform>(exchange: &Exchange<'_, P>, visit: &Visit) -> Option<String> {
-    let return_to = Url::parse(visit.return_to.as_str()).ok()?;
-    let host = return_to.host();
-    (host != exchange.request.url.host()).then(|| host.to_owned())
 }
 
 /// The only way to sign in has a button that stands out.

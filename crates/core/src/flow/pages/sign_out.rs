@@ -3,30 +3,33 @@
 use maud::html;
 
 use super::account::signed_in_as;
+use super::hidden;
 use super::layout::{Icon, Page};
-use super::{hidden, location};
 use crate::error::Error;
-use crate::flow::{Exchange, Visit, with_cookies};
+use crate::flow::Exchange;
+use crate::flow::responses::with_cookies;
 use crate::http::form::Params;
 use crate::http::response::Response;
 use crate::platform::Platform;
 use crate::session::cookie::Presented;
 
-/// Asks, or sends the browser to the page that the configuration names.
-pub(crate) fn sign_out<P: Platform>(exchange: &Exchange<'_, P>, query: &Params) -> Result<Response, Error> {
-    let visit = Visit::new(exchange, query, None)?;
-    if let Some(page) = &exchange.config().pages.sign_out {
-        return Ok(with_cookies(Response::redirect(location(exchange, page)), visit.cookies));
-    }
-    let content = html! {
-        @if let Presented::Good(session) = exchange.session() { (signed_in_as(&session)) }
-        p { "Are you sure you want to sign out?" }
-        form method="post" action=(exchange.route("signout")) {
-            (hidden(visit.csrf.token(), visit.return_to.as_str()))
-            button type="submit" { "Sign out" }
+impl<P: Platform> Exchange<'_, P> {
+    /// Asks, or sends the browser to the page that the configuration names.
+    pub(crate) fn show_sign_out(&self, query: &Params) -> Result<Response, Error> {
+        let visit = self.visit(query, None)?;
+        if let Some(page) = &self.config().pages.sign_out {
+            return Ok(with_cookies(Response::redirect(self.page_location(page)), visit.cookies));
         }
-        a.button.quiet href=(visit.return_to) { "Cancel" }
-    };
-    let page = Page { status: 200, title: "Sign out", icon: Icon::Leave, content, rules: String::new() };
-    Ok(with_cookies(page.respond(exchange), visit.cookies))
+        let content = html! {
+            @if let Presented::Good(session) = self.session() { (signed_in_as(&session)) }
+            p { "Are you sure you want to sign out?" }
+            form method="post" action=(self.route("signout")) {
+                (hidden(visit.csrf.token(), visit.return_to.as_str()))
+                button type="submit" { "Sign out" }
+            }
+            a.button.quiet href=(visit.return_to) { "Cancel" }
+        };
+        let page = Page { status: 200, title: "Sign out", icon: Icon::Leave, content, rules: String::new() };
+        Ok(with_cookies(page.respond(self), visit.cookies))
+    }
 }

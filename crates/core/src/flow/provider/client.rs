@@ -13,75 +13,73 @@ use crate::oauth::provider::{ClientAuthMethod, ClientConfig, OAuthProvider};
 use crate::platform::{Platform, random_id};
 use crate::secret::Secret;
 
-/// As whom we speak to the provider's token endpoint.
-pub(crate) async fn client<'a, P: Platform>(
-    exchange: &Exchange<'_, P>,
-    oauth: &'a OAuthProvider,
-    metadata: &ProviderMetadata,
-) -> Result<Client<'a>, Error> {
-    let client = &oauth.client;
-    let method = client::method(oauth.client.method, metadata.token_endpoint_auth_methods_supported());
-    let audience = || metadata.token_endpoint().as_str();
-    let authentication = match (method, &client.secret) {
-        (ClientAuthMethod::PrivateKeyJwt, _) => {
-            let claims = assertion(exchange, &client.id, audience());
-            ClientAuthentication::Assertion(signed(exchange, client, &claims).await?)
-        }
-        (ClientAuthMethod::SecretJwt, Some(secret)) => {
-            let claims = assertion(exchange, &client.id, audience());
-            ClientAuthentication::Assertion(Secret::new(jws::sign_hs256(&claims, secret)))
-        }
-        (ClientAuthMethod::Basic, Some(secret)) => ClientAuthentication::Basic(secret),
-        (ClientAuthMethod::Post, Some(secret)) => ClientAuthentication::Post(Cow::Borrowed(secret)),
-        (_, None) if client.signed_secret.is_some() => {
-            let claims = secret_claims(exchange, client);
-            ClientAuthentication::Post(Cow::Owned(signed(exchange, client, &claims).await?))
-        }
-        (ClientAuthMethod::None, _) | (_, None) => ClientAuthentication::None,
-    };
-    Ok(Client {
-        id: &client.id,
-        id_param: &client.id_param,
-        secret_param: &client.secret_param,
-        secret: client.secret.as_ref(),
-        authentication,
-    })
+impl<P: Platform> Exchange<'_, P> {
+    /// As whom we speak to the provider's token endpoint.
+    pub(crate) async fn client<'a>(
+        &self,
+        oauth: &'a OAuthProvider,
+        metadata: &ProviderMetadata,
+    ) -> Result<Client<'a>, Error> {
+        let client = &oauth.client;
+        let method = client::method(oauth.client.method, metadata.token_endpoint_auth_methods_supported());
+        let audience = || metadata.token_endpoint().as_str();
+        let authentication = match (method, &client.secret) {
+            (ClientAuthMethod::PrivateKeyJwt, _) => {
+                let claims = self.client_assertion(&client.id, audience());
+                ClientAuthentication::Assertion(self.signed_by_client(client, &claims).await?)
+            }
+            (ClientAuthMethod::SecretJwt, Some(secret)) => {
+                let claims = self.client_assertion(&client.id, audience());
+                ClientAuthentication::Assertion(Secret::new(jws::sign_hs256(&claims, secret)))
+            }
+            (ClientAuthMethod::Basic, Some(secret)) => ClientAuthentication::Basic(secret),
+            (ClientAuthMethod::Post, Some(secret)) => ClientAuthentication::Post(Cow::Borrowed(secret)),
+            (_, None) if client.signed_secret.is_some() => {
+                let claims = self.client_secret_claims(client);
+                ClientAuthentication::Post(Cow::Owned(self.signed_by_client(client, &claims).await?))
+            }
+            (ClientAuthMethod::None, _) | (_, None) => ClientAuthentication::None,
+        };
+        Ok(Client {
+            id: &client.id,
+            id_param: &client.id_param,
+            secret_param: &client.secret_param,
+            secret: client.secret.as_ref(),
+            authentication,
+        })
+    }
+
+    /// The claims of an assertion (RFC 7523 section 3, OpenID Connect Core 1.0 section 9).
+    fn client_assertion(&self, client_id: &str, audience: &str) -> Value {
+        let now = self.platform.now().seconds();
+        json!({
+            "iss": client_id,
+            "sub": client_id,
+            "aud": audience,
+            "jti": random_id(self.platform),
+            "iat": now,
+            "exp": now + ASSERTION_LIFETIME,
+        })
+    }
+
+    /// The claims of a client secret that is a token: who signs it, for whom, for which client.
+    fn client_secret_claims(&self, client: &ClientConfig) -> Value {
+        let (audience, issuer) = client.signed_secret.clone().unwrap_or_default();
+        let now = self.platform.now().seconds();
+        json!({ "iss": issuer, "iat": now, "exp": now + ASSERTION_LIFETIME, "aud": audience, "sub": client.id })
+    }
+
+    /// A token with these claims, signed with the client's key.
+    async fn signed_by_client(&self, client: &ClientConfig, claims: &Value) -> Result<Secret, Error> {
+        let Some(key) = &client.key else {
+            return Err(Error::Configuration("the client has no private key".to_owned()));
+        };
+        sign::sign(self.platform, &key.key, key.algorithm, "JWT", key.id.as_deref(), claims)
+            .await
+            .map(Secret::new)
+            .map_err(|error| Error::Configuration(format!("the client's private key: {error}")))
+    }
 }
 
 /// How long a token that shows who we are is good. It is used at once; clocks differ.
 const ASSERTION_LIFETIME: u64 = 60;
-
-/// The claims of an assertion (RFC 7523 section 3, OpenID Connect Core 1.0 section 9).
-fn assertion<P: Platform>(exchange: &Exchange<'_, P>, client_id: &str, audience: &str) -> Value {
-    let now = exchange.platform.now().seconds();
-    json!({
-        "iss": client_id,
-        "sub": client_id,
-        "aud": audience,
-        "jti": random_id(exchange.platform),
-        "iat": now,
-        "exp": now + ASSERTION_LIFETIME,
-    })
-}
-
-/// The claims of a client secret that is a token: who signs it, for whom, for which client.
-fn secret_claims<P: Platform>(exchange: &Exchange<'_, P>, client: &ClientConfig) -> Value {
-    let (audience, issuer) = client.signed_secret.clone().unwrap_or_default();
-    let now = exchange.platform.now().seconds();
-    json!({ "iss": issuer, "iat": now, "exp": now + ASSERTION_LIFETIME, "aud": audience, "sub": client.id })
-}
-
-/// A token with these claims, signed with the client's key.
-async fn signed<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    client: &ClientConfig,
-    claims: &Value,
-) -> Result<Secret, Error> {
-    let Some(key) = &client.key else {
-        return Err(Error::Configuration("the client has no private key".to_owned()));
-    };
-    sign::sign(exchange.platform, &key.key, key.algorithm, "JWT", key.id.as_deref(), claims)
-        .await
-        .map(Secret::new)
-        .map_err(|error| Error::Configuration(format!("the client's private key: {error}")))
-}

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::config::Provider;
 use crate::flow::Exchange;
-use crate::flow::refresh::BACKOFF;
-use crate::flow::refresh::grant::{self, Prepared, RenewError, Renewed};
+use crate::flow::refresh::grant::Prepared;
+use crate::flow::refresh::renewed::{RenewError, Renewed};
 use crate::flow::vestibule::Vestibule;
 use crate::http::request::Request;
 use crate::lease::flights::{Outcome, Place};
@@ -17,7 +17,8 @@ use crate::session::successor::Successor;
 use crate::time::Timestamp;
 
 /// What of a lease may pass until the refresh token is used: the provider's metadata may have to be fetched first.
-/// With the token endpoint's ten seconds and what [`grant`] allows for the rest, the successor is left in time.
+/// With the token endpoint's ten seconds and what [`grant`](super::grant) allows for the rest, the successor is left in
+/// time.
 const PREPARED: Duration = Duration::from_secs(1);
 
 /// When a successor is first looked for again.
@@ -28,6 +29,9 @@ const LOOKING: Duration = Duration::from_secs(2);
 
 /// The longest pause between two looks for another isolate's successor.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a provider or a store that failed is left alone where it does not say how long it wants to be.
+pub(super) const BACKOFF: Duration = Duration::from_secs(5);
 
 /// How long at most, whatever it says: the people who wait have no other provider.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(10);
@@ -58,7 +62,7 @@ impl<P: Platform> Flight<P> {
         };
         let lease = exchange.lease();
         let renewed = match self.prepare(&exchange, &lease, provider, &place).await {
-            Ok(Ok(prepared)) => grant::renew(&exchange, provider, prepared, &self.session).await,
+            Ok(Ok(prepared)) => exchange.renew_tokens(provider, prepared, &self.session).await,
             Ok(Err(error)) => Err(error),
             Err(outcome) => {
                 place.land(outcome.clone(), self.platform.now());
@@ -84,7 +88,7 @@ impl<P: Platform> Flight<P> {
         loop {
             self.ask(exchange, lease, place).await?;
             let taken = self.platform.now();
-            let prepared = grant::prepare(exchange, provider).await;
+            let prepared = exchange.prepare_refresh(provider).await;
             // What took so long is at hand the next time.
             let is_late = self.platform.now() >= taken.plus(PREPARED);
             if !is_late || prepared.is_err() || !is_first {

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
-use crate::flow::{Exchange, provider, sign_in};
-use crate::http::client::FetchResponse;
+use crate::flow::refresh::renewed::{RenewError, Renewed, passing, retry_after};
+use crate::flow::{Exchange, provider};
 use crate::jose::jws;
 use crate::oauth::discovery::ProviderMetadata;
 use crate::oauth::id_token;
@@ -21,29 +21,6 @@ use crate::oauth::token::{self, TokenError};
 use crate::platform::{Level, Platform, within};
 use crate::secret::Secret;
 use crate::session::claims::Session;
-use crate::time::Timestamp;
-
-/// What a refresh gives.
-pub(super) struct Renewed {
-    pub(super) access_token: Secret,
-    /// The next one; the same where the provider gives no other (RFC 6749 section 6).
-    /// `None` where it is in the API's cookies alone.
-    pub(super) refresh_token: Option<Secret>,
-    pub(super) expires_at: Timestamp,
-    pub(super) refresh_expires_at: Option<Timestamp>,
-    /// The cookies that an API of one's own wants to see the next time.
-    pub(super) api_cookies: BTreeMap<String, Secret>,
-}
-
-/// Why there are no new tokens.
-pub(super) enum RenewError {
-    /// The refresh token is used up, expired or revoked.
-    Gone(String),
-    /// Not now: nothing is known of the refresh token. How long the provider wants to be left alone.
-    Unavailable(String, Option<Duration>),
-    /// The provider does not know this client, or not so: nobody's session is to blame.
-    Misconfigured(String),
-}
 
 /// How long the provider's keys may take. The token is used up by then, and others wait for what it gave.
 const KEYS: Duration = Duration::from_secs(2);
@@ -51,17 +28,109 @@ const KEYS: Duration = Duration::from_secs(2);
 /// What has to be known of a provider before it can be asked: its metadata, where it publishes any.
 pub(super) struct Prepared(Option<Rc<ProviderMetadata>>);
 
-/// Fetches that.
-pub(super) async fn prepare<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    provider: &Provider,
-) -> Result<Prepared, RenewError> {
-    let ProviderKind::OAuth(oauth) = &provider.kind else { return Ok(Prepared(None)) };
-    let metadata = provider::metadata(exchange, provider, oauth).await.map_err(|error| passing(&error))?;
-    Ok(Prepared(Some(metadata)))
+impl<P: Platform> Exchange<'_, P> {
+    /// Fetches that.
+    pub(super) async fn prepare_refresh(&self, provider: &Provider) -> Result<Prepared, RenewError> {
+        let ProviderKind::OAuth(oauth) = &provider.kind else { return Ok(Prepared(None)) };
+        let metadata = self.metadata(provider, oauth).await.map_err(|error| passing(&error))?;
+        Ok(Prepared(Some(metadata)))
+    }
+
+    /// New tokens for a session's.
+    pub(super) async fn renew_tokens(
+        &self,
+        provider: &Provider,
+        prepared: Prepared,
+        session: &Session,
+    ) -> Result<Renewed, RenewError> {
+        let refused = || Err(RenewError::Misconfigured("no refresh is configured".to_owned()));
+        match (&provider.kind, prepared) {
+            (ProviderKind::OAuth(oauth), Prepared(Some(metadata))) => {
+                self.renew_at_provider(provider, oauth, &metadata, session).await
+            }
+            (ProviderKind::Credentials(credentials), _) => match &credentials.refresh {
+                Some(refresh) => self.renew_at_api(provider, refresh, session).await,
+                None => refused(),
+            },
+            (ProviderKind::OAuth(_), Prepared(None)) => refused(),
+        }
+    }
+
+    /// By the refresh token grant (RFC 6749 section 6, OpenID Connect Core 1.0 section 12).
+    async fn renew_at_provider(
+        &self,
+        provider: &Provider,
+        oauth: &OAuthProvider,
+        metadata: &ProviderMetadata,
+        session: &Session,
+    ) -> Result<Renewed, RenewError> {
+        let refresh_token = session
+            .refresh_token()
+            .ok_or_else(|| RenewError::Gone("the session has no refresh token".to_owned()))?;
+        let client = self
+            .client(oauth, metadata)
+            .await
+            .map_err(|error| RenewError::Misconfigured(error.to_string()))?;
+        let redirect_uri = self.redirect_uri(&provider.id);
+        let grant = token::Grant::Refresh { refresh_token: &refresh_token, redirect_uri: &redirect_uri };
+        let endpoint = oauth.token.refresh_endpoint.as_ref().unwrap_or(metadata.token_endpoint());
+        let request = token::request(endpoint, &client, &oauth.token, grant);
+        let response = self.ask(provider, "token", request).await.map_err(|error| passing(&error))?;
+        let tokens = token::parse(&response, provider::reading(oauth)).map_err(|error| match error {
+            TokenError::InvalidGrant(_) => RenewError::Gone(error.to_string()),
+            TokenError::InvalidClient(_) => RenewError::Misconfigured(error.to_string()),
+            _ => RenewError::Unavailable(error.to_string(), retry_after(&response, self.platform.now())),
+        })?;
+        if let (Some(id_token), Some(openid)) = (&tokens.id_token, &oauth.openid) {
+            // Where people are told apart by something else, the session does not know the subject.
+            let subject = session.subject().filter(|_| oauth.user.id.is_none());
+            self.check_id_token(provider, (oauth, openid), metadata, id_token, subject)
+                .await
+                .map_err(|error| passing(&error))?;
+        }
+        Ok(Renewed {
+            expires_at: tokens.expires_at(self.platform.now()),
+            access_token: tokens.access_token,
+            refresh_token: Some(tokens.refresh_token.unwrap_or(refresh_token)),
+            refresh_expires_at: None,
+            api_cookies: BTreeMap::default(),
+        })
+    }
+
+    /// That the tokens are the same person's (OpenID Connect Core 1.0 section 12.2). While the provider's keys cannot
+    /// be had the connection vouches for it (section 3.1.3.7): the old token is used up, and there is no second try.
+    async fn check_id_token(
+        &self,
+        provider: &Provider,
+        (oauth, openid): (&OAuthProvider, &OpenId),
+        metadata: &ProviderMetadata,
+        id_token: &Secret,
+        subject: Option<&str>,
+    ) -> Result<(), Error> {
+        let verified = self.verify_signature(provider, oauth, metadata, id_token.expose());
+        let claims = match within(self.platform, KEYS, pin!(verified)).await {
+            Some(Ok(payload)) => payload.into_claims(),
+            None
+            | Some(Err(Error::Provider {
+                cause:
+                    ProviderError::Unreachable { .. } | ProviderError::LeftAlone { .. } | ProviderError::Jwks(_),
+                ..
+            })) => {
+                self.log(Level::Warn, "id_token_not_verified", "the provider's keys are not to be had");
+                match jws::unproven_payload(id_token.expose()) {
+                    Value::Object(claims) => claims,
+                    _ => Map::new(),
+                }
+            }
+            Some(Err(error)) => return Err(error),
+        };
+        provider::issuer_of_token(openid, metadata, &claims)
+            .and_then(|issuer| id_token::verify_refreshed(&claims, &issuer, &oauth.client.id, subject))
+            .map_err(|cause| provider::blame(provider, cause))
+    }
 }
 
-/// Whether [`renew`] knows how to ask this provider, and the session has what that takes.
+/// Whether [`Exchange::renew_tokens`] knows how to ask this provider, and the session has what that takes.
 pub(super) fn is_renewable(provider: &Provider, session: &Session) -> bool {
     match &provider.kind {
         ProviderKind::OAuth(_) => session.refresh_token().is_some(),
@@ -69,112 +138,4 @@ pub(super) fn is_renewable(provider: &Provider, session: &Session) -> bool {
             api.refresh.as_ref().is_some_and(|refresh| api::has_what_it_takes(refresh, session))
         }
     }
-}
-
-/// New tokens for a session's.
-pub(super) async fn renew<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    provider: &Provider,
-    prepared: Prepared,
-    session: &Session,
-) -> Result<Renewed, RenewError> {
-    let refused = || Err(RenewError::Misconfigured("no refresh is configured".to_owned()));
-    match (&provider.kind, prepared) {
-        (ProviderKind::OAuth(oauth), Prepared(Some(metadata))) => {
-            renew_at_provider(exchange, provider, oauth, &metadata, session).await
-        }
-        (ProviderKind::Credentials(credentials), _) => match &credentials.refresh {
-            Some(refresh) => api::renew(exchange, provider, refresh, session).await,
-            None => refused(),
-        },
-        (ProviderKind::OAuth(_), Prepared(None)) => refused(),
-    }
-}
-
-/// By the refresh token grant (RFC 6749 section 6, OpenID Connect Core 1.0 section 12).
-async fn renew_at_provider<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    provider: &Provider,
-    oauth: &OAuthProvider,
-    metadata: &ProviderMetadata,
-    session: &Session,
-) -> Result<Renewed, RenewError> {
-    let refresh_token = session
-        .refresh_token()
-        .ok_or_else(|| RenewError::Gone("the session has no refresh token".to_owned()))?;
-    let client = provider::client(exchange, oauth, metadata)
-        .await
-        .map_err(|error| RenewError::Misconfigured(error.to_string()))?;
-    let redirect_uri = sign_in::redirect_uri(exchange, &provider.id);
-    let grant = token::Grant::Refresh { refresh_token: &refresh_token, redirect_uri: &redirect_uri };
-    let endpoint = oauth.token.refresh_endpoint.as_ref().unwrap_or(metadata.token_endpoint());
-    let request = token::request(endpoint, &client, &oauth.token, grant);
-    let response =
-        provider::ask(exchange, provider, "token", request).await.map_err(|error| passing(&error))?;
-    let tokens = token::parse(&response, provider::reading(oauth)).map_err(|error| match error {
-        TokenError::InvalidGrant(_) => RenewError::Gone(error.to_string()),
-        TokenError::InvalidClient(_) => RenewError::Misconfigured(error.to_string()),
-        _ => RenewError::Unavailable(error.to_string(), retry_after(&response, exchange.platform.now())),
-    })?;
-    if let (Some(id_token), Some(openid)) = (&tokens.id_token, &oauth.openid) {
-        // Where people are told apart by something else, the session does not know the subject.
-        let subject = session.subject().filter(|_| oauth.user.id.is_none());
-        check_id_token(exchange, provider, (oauth, openid), metadata, id_token, subject)
-            .await
-            .map_err(|error| passing(&error))?;
-    }
-    Ok(Renewed {
-        expires_at: tokens.expires_at(exchange.platform.now()),
-        access_token: tokens.access_token,
-        refresh_token: Some(tokens.refresh_token.unwrap_or(refresh_token)),
-        refresh_expires_at: None,
-        api_cookies: BTreeMap::default(),
-    })
-}
-
-/// Nothing is known of the refresh token.
-fn passing(error: &Error) -> RenewError {
-    RenewError::Unavailable(error.to_string(), None)
-}
-
-/// That the tokens are the same person's (OpenID Connect Core 1.0 section 12.2). While the provider's keys cannot
-/// be had the connection vouches for it (section 3.1.3.7): the old token is used up, and there is no second try.
-async fn check_id_token<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    provider: &Provider,
-    (oauth, openid): (&OAuthProvider, &OpenId),
-    metadata: &ProviderMetadata,
-    id_token: &Secret,
-    subject: Option<&str>,
-) -> Result<(), Error> {
-    let verified = provider::verify_signature(exchange, provider, oauth, metadata, id_token.expose());
-    let claims = match within(exchange.platform, KEYS, pin!(verified)).await {
-        Some(Ok(payload)) => payload.into_claims(),
-        None
-        | Some(Err(Error::Provider {
-            cause:
-                ProviderError::Unreachable { .. } | ProviderError::LeftAlone { .. } | ProviderError::Jwks(_),
-            ..
-        })) => {
-            exchange.log(Level::Warn, "id_token_not_verified", "the provider's keys are not to be had");
-            match jws::unproven_payload(id_token.expose()) {
-                Value::Object(claims) => claims,
-                _ => Map::new(),
-            }
-        }
-        Some(Err(error)) => return Err(error),
-    };
-    provider::issuer_of_token(openid, metadata, &claims)
-        .and_then(|issuer| id_token::verify_refreshed(&claims, &issuer, &oauth.client.id, subject))
-        .map_err(|cause| provider::blame(provider, cause))
-}
-
-/// `Retry-After`, in seconds or as a date (RFC 9110 section 10.2.3).
-fn retry_after(response: &FetchResponse, now: Timestamp) -> Option<Duration> {
-    let value = response.headers.get("retry-after")?.trim();
-    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
-        // More than there are seconds is long enough.
-        return Some(value.parse().map_or(Duration::MAX, Duration::from_secs));
-    }
-    Timestamp::parse_cookie_date(value).map(|at| at.since(now))
 }

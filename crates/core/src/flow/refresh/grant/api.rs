@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::{RenewError, Renewed, passing, retry_after};
 use crate::api::provider::ApiRefresh;
 use crate::api::refresh::{self, RefreshError};
 use crate::api::{ApiError, login};
 use crate::config::Provider;
 use crate::data::DataPath;
-use crate::flow::{Exchange, credentials, provider};
+use crate::flow::Exchange;
+use crate::flow::refresh::renewed::{RenewError, Renewed, passing, retry_after};
 use crate::oauth::token::UNKNOWN_LIFETIME;
 use crate::platform::Platform;
 use crate::session::claims::Session;
@@ -23,57 +23,62 @@ pub(super) fn has_what_it_takes(refresh: &ApiRefresh, session: &Session) -> bool
     refresh.kept_cookies.iter().any(|name| kept.contains_key(name))
 }
 
-/// By the configured request, with what the session has.
-pub(super) async fn renew<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    provider: &Provider,
-    refresh: &ApiRefresh,
-    session: &Session,
-) -> Result<Renewed, RenewError> {
-    if session.refresh_expires_at().is_some_and(|end| end <= exchange.platform.now()) {
-        return Err(RenewError::Gone("the refresh token has ended".to_owned()));
-    }
-    let old = session.api_cookies();
-    let find = |path: &DataPath| -> Option<Value> {
-        let value = match path.root() {
-            "access_token" => session.access_token()?.to_owned(),
-            "refresh_token" => session.refresh_token()?.expose().to_owned(),
-            "cookie" => old.get(path.rest().next()?)?.expose().to_owned(),
-            _ => return None,
+impl<P: Platform> Exchange<'_, P> {
+    /// By the configured request, with what the session has.
+    pub(super) async fn renew_at_api(
+        &self,
+        provider: &Provider,
+        refresh: &ApiRefresh,
+        session: &Session,
+    ) -> Result<Renewed, RenewError> {
+        if session.refresh_expires_at().is_some_and(|end| end <= self.platform.now()) {
+            return Err(RenewError::Gone("the refresh token has ended".to_owned()));
+        }
+        let old = session.api_cookies();
+        let find = |path: &DataPath| -> Option<Value> {
+            let value = match path.root() {
+                "access_token" => session.access_token()?.to_owned(),
+                "refresh_token" => session.refresh_token()?.expose().to_owned(),
+                "cookie" => old.get(path.rest().next()?)?.expose().to_owned(),
+                _ => return None,
+            };
+            Some(value.into())
         };
-        Some(value.into())
-    };
-    let request = refresh::request(refresh, credentials::client_address(exchange), &find)
-        .map_err(|error| RenewError::Misconfigured(error.to_string()))?;
-    let response = provider::ask(exchange, provider, refresh::ENDPOINT, request)
-        .await
-        .map_err(|error| passing(&error))?;
+        let request = refresh::request(refresh, self.client_address(), &find)
+            .map_err(|error| RenewError::Misconfigured(error.to_string()))?;
+        let response =
+            self.ask(provider, refresh::ENDPOINT, request).await.map_err(|error| passing(&error))?;
 
-    let now = exchange.platform.now();
-    let broken = |error: ApiError| RenewError::Unavailable(error.to_string(), retry_after(&response, now));
-    let facts = refresh::parse(refresh, &response, now).map_err(|error| match error {
-        RefreshError::Refused { .. } => RenewError::Gone(error.to_string()),
-        RefreshError::Broken(error) => broken(error),
-    })?;
-    let tokens = login::tokens(refresh::ENDPOINT, &refresh.tokens, &facts, now).map_err(broken)?;
-    // As of a token, an empty one is none.
-    let of_answer = |name: &String| {
-        let cookie = facts.jar.find(name).filter(|cookie| !cookie.value.expose().is_empty())?;
-        Some((name.clone(), cookie.value.clone()))
-    };
-    let new: Vec<_> = refresh.kept_cookies.iter().filter_map(of_answer).collect();
-    // What is known of the old one's end says nothing about the next one's.
-    let is_rotated = tokens.refresh_token.is_some() || (!refresh.needs_refresh_token && !new.is_empty());
-    let old_end = session.refresh_expires_at().filter(|_| !is_rotated);
-    let mut api_cookies = old.clone();
-    for (name, value) in new {
-        api_cookies.insert(name, value);
+        let now = self.platform.now();
+        let broken =
+            |error: ApiError| RenewError::Unavailable(error.to_string(), retry_after(&response, now));
+        let facts = refresh::parse(refresh, &response, now).map_err(|error| match error {
+            RefreshError::Refused { .. } => RenewError::Gone(error.to_string()),
+            RefreshError::Broken(error) => broken(error),
+        })?;
+        let tokens = login::tokens(refresh::ENDPOINT, &refresh.tokens, &facts, now).map_err(broken)?;
+        // As of a token, an empty one is none.
+        let of_answer = |name: &String| {
+            let cookie = facts.jar.find(name).filter(|cookie| !cookie.value.expose().is_empty())?;
+            Some((name.clone(), cookie.value.clone()))
+        };
+        let new: Vec<_> = refresh.kept_cookies.iter().filter_map(of_answer).collect();
+        // What is known of the old one's end says nothing about the next one's.
+        let is_rotated = tokens.refresh_token.is_some() || (!refresh.needs_refresh_token && !new.is_empty());
+        let old_end = session.refresh_expires_at().filter(|_| !is_rotated);
+        let mut api_cookies = old.clone();
+        for (name, value) in new {
+            api_cookies.insert(name, value);
+        }
+        Ok(Renewed {
+            access_token: tokens.access_token,
+            refresh_token: tokens.refresh_token.or_else(|| session.refresh_token()),
+            expires_at: tokens
+                .expires_at
+                .filter(|end| *end > now)
+                .unwrap_or_else(|| now.plus(UNKNOWN_LIFETIME)),
+            refresh_expires_at: tokens.refresh_expires_at.or(old_end),
+            api_cookies,
+        })
     }
-    Ok(Renewed {
-        access_token: tokens.access_token,
-        refresh_token: tokens.refresh_token.or_else(|| session.refresh_token()),
-        expires_at: tokens.expires_at.filter(|end| *end > now).unwrap_or_else(|| now.plus(UNKNOWN_LIFETIME)),
-        refresh_expires_at: tokens.refresh_expires_at.or(old_end),
-        api_cookies,
-    })
 }

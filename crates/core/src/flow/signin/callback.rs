@@ -10,9 +10,10 @@ use serde_json::{Map, Value};
 use crate::config::{Provider, ProviderKind};
 use crate::data::DataPath;
 use crate::error::{ClientError, Error};
-use crate::flow::establish::{self, Established, Person};
-use crate::flow::hosts::Standing;
-use crate::flow::{Exchange, provider, sign_in, with_cookies};
+use crate::flow::responses::with_cookies;
+use crate::flow::signin::establish::{Established, Person};
+use crate::flow::standing::Standing;
+use crate::flow::{Exchange, provider};
 use crate::http::cookie::SetCookie;
 use crate::http::form::Params;
 use crate::http::request::Method;
@@ -30,45 +31,37 @@ use crate::platform::{Level, Platform};
 use crate::session::cookie;
 use crate::session::transaction::Transaction;
 
-/// Whether that provider posts its authorization responses.
-pub(crate) fn takes_form<P: Platform>(exchange: &Exchange<'_, P>, provider_id: &str) -> bool {
-    let kind = exchange.provider(provider_id).map(|provider| &provider.kind);
-    matches!(kind, Some(ProviderKind::OAuth(oauth)) if oauth.authorization.form_post)
-}
-
-/// Finishes a sign-in. `params` are the authorization response's: the query, or the body of a form post.
-pub(crate) async fn callback<P: Platform>(
-    exchange: &Exchange<'_, P>,
-    provider_id: &str,
-    params: &Params,
-) -> Result<Response, Error> {
-    // Whatever cookies are there: this host sent nobody to a provider.
-    if let Standing::SendsTo(_) = exchange.standing {
-        let expected = sign_in::redirect_uri(exchange, provider_id);
-        return Err(ClientError::NotTheLoginHost { expected }.into());
+impl<P: Platform> Exchange<'_, P> {
+    /// Whether that provider posts its authorization responses.
+    pub(crate) fn takes_form(&self, provider_id: &str) -> bool {
+        let kind = self.provider(provider_id).map(|provider| &provider.kind);
+        matches!(kind, Some(ProviderKind::OAuth(oauth)) if oauth.authorization.form_post)
     }
-    let Some(provider) = exchange.provider(provider_id) else {
-        return Err(ClientError::UnsupportedAction("the callback names no configured provider").into());
-    };
-    let ProviderKind::OAuth(oauth) = &provider.kind else {
-        return Err(ClientError::UnsupportedAction("nobody comes back from this kind of provider").into());
-    };
-    let state = params.one("state").map_err(ClientError::from)?;
-    let transaction = Transaction::open(
-        state,
-        &provider.id,
-        &exchange.cookies,
-        &exchange.config().keys,
-        &exchange.names,
-        exchange.now,
-    )
-    .map_err(ClientError::from)?;
 
-    let finished = SetCookie::expired(transaction.cookie_name(&exchange.names));
-    // An attempt that failed keeps its cookie: where the reason passes, the same callback may still succeed.
-    let signing_in = SigningIn { exchange, provider, oauth, transaction: &transaction };
-    let response = signing_in.finish(params).await?;
-    Ok(with_cookies(response, vec![finished]))
+    /// Finishes a sign-in. `params` are the authorization response's: the query, or the body of a form post.
+    pub(crate) async fn callback(&self, provider_id: &str, params: &Params) -> Result<Response, Error> {
+        // Whatever cookies are there: this host sent nobody to a provider.
+        if let Standing::SendsTo(_) = self.standing {
+            let expected = self.redirect_uri(provider_id);
+            return Err(ClientError::NotTheLoginHost { expected }.into());
+        }
+        let Some(provider) = self.provider(provider_id) else {
+            return Err(ClientError::UnsupportedAction("the callback names no configured provider").into());
+        };
+        let ProviderKind::OAuth(oauth) = &provider.kind else {
+            return Err(ClientError::UnsupportedAction("nobody comes back from this kind of provider").into());
+        };
+        let state = params.one("state").map_err(ClientError::from)?;
+        let transaction =
+            Transaction::open(state, &provider.id, &self.cookies, &self.config().keys, &self.names, self.now)
+                .map_err(ClientError::from)?;
+
+        let finished = SetCookie::expired(transaction.cookie_name(&self.names));
+        // An attempt that failed keeps its cookie: where the reason passes, the same callback may still succeed.
+        let signing_in = SigningIn { exchange: self, provider, oauth, transaction: &transaction };
+        let response = signing_in.finish(params).await?;
+        Ok(with_cookies(response, vec![finished]))
+    }
 }
 
 /// One sign-in on its way: through whom, and how it was begun.
@@ -82,7 +75,7 @@ struct SigningIn<'a, P: Platform> {
 impl<P: Platform> SigningIn<'_, P> {
     async fn finish(&self, params: &Params) -> Result<Response, Error> {
         let exchange = self.exchange;
-        let metadata = provider::metadata(exchange, self.provider, self.oauth).await?;
+        let metadata = exchange.metadata(self.provider, self.oauth).await?;
         let code = authorize::parse_response(params, &self.transaction.state, &metadata)
             .map_err(|cause| provider::blame(self.provider, cause))?;
         let tokens = self.exchange_code(&metadata, &code).await?;
@@ -91,7 +84,7 @@ impl<P: Platform> SigningIn<'_, P> {
         self.add_to(&mut profile, params, &tokens).await?;
 
         let person = self.person(tokens, id_token.as_ref(), profile, complaint)?;
-        Ok(match establish::establish(exchange, person).await? {
+        Ok(match exchange.establish(person).await? {
             Established::Session(cookies) => {
                 let response = Response::redirect(&self.transaction.return_to);
                 // Another site's form brings none of the browser's cookies along.
@@ -114,13 +107,13 @@ impl<P: Platform> SigningIn<'_, P> {
         metadata: &ProviderMetadata,
         code: &AuthorizationCode,
     ) -> Result<TokenResponse, Error> {
-        let redirect_uri = sign_in::redirect_uri(self.exchange, &self.provider.id);
-        let client = provider::client(self.exchange, self.oauth, metadata).await?;
+        let redirect_uri = self.exchange.redirect_uri(&self.provider.id);
+        let client = self.exchange.client(self.oauth, metadata).await?;
         let verifier = self.oauth.authorization.pkce.then_some(&self.transaction.verifier);
         let state = &self.transaction.state;
         let grant = Grant::Code { code, redirect_uri: &redirect_uri, verifier, state };
         let request = token::request(metadata.token_endpoint(), &client, &self.oauth.token, grant);
-        let response = provider::ask(self.exchange, self.provider, "token", request).await?;
+        let response = self.exchange.ask(self.provider, "token", request).await?;
         token::parse(&response, provider::reading(self.oauth))
             .map_err(|cause| provider::blame(self.provider, cause))
     }
@@ -134,8 +127,7 @@ impl<P: Platform> SigningIn<'_, P> {
         let (exchange, provider, oauth) = (self.exchange, self.provider, self.oauth);
         let Some(openid) = &oauth.openid else { return Ok(None) };
         let id_token = tokens.require_id_token().map_err(|cause| provider::blame(provider, cause))?;
-        let payload =
-            provider::verify_signature(exchange, provider, oauth, metadata, id_token.expose()).await?;
+        let payload = exchange.verify_signature(provider, oauth, metadata, id_token.expose()).await?;
         let issuer = provider::issuer_of_token(openid, metadata, payload.claims())
             .map_err(|cause| provider::blame(provider, cause))?;
         let expected = id_token::Expected {
@@ -177,13 +169,12 @@ impl<P: Platform> SigningIn<'_, P> {
             None
         };
         let Some(request) = request else { return Ok((profile, None)) };
-        let response = provider::ask(self.exchange, self.provider, "userinfo", request).await?;
+        let response = self.exchange.ask(self.provider, "userinfo", request).await?;
         let root = config.root.as_ref();
         let Some(id_token) = id_token else { return userinfo::parse_profile(&response, root).map_err(blame) };
         let claims = if config.signed {
             let token = userinfo::signed_token(&response).map_err(blame)?;
-            let verified =
-                provider::verify_signature(self.exchange, self.provider, self.oauth, metadata, token).await?;
+            let verified = self.exchange.verify_signature(self.provider, self.oauth, metadata, token).await?;
             userinfo::of_subject(verified.into_claims(), id_token)
         } else {
             userinfo::parse(&response, root, id_token)
@@ -245,7 +236,7 @@ impl<P: Platform> SigningIn<'_, P> {
             return Ok(emails.pick(&Value::Object(profile.clone())).map(str::to_owned));
         };
         let request = userinfo::plain_request(url, &tokens.access_token);
-        let response = provider::ask(self.exchange, self.provider, "emails", request).await?;
+        let response = self.exchange.ask(self.provider, "emails", request).await?;
         match userinfo::parse_emails(&response, emails) {
             Ok(email) => Ok(email),
             Err(error) if error.is_temporary() => Err(provider::blame(self.provider, error)),

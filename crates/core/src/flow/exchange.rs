@@ -1,0 +1,133 @@
+//! One request, with what every flow asks of it. Each flow adds its own methods where it stands.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use crate::config::{Config, Provider};
+use crate::flow::asked::Site;
+use crate::flow::standing::Standing;
+use crate::flow::vestibule::Vestibule;
+use crate::http::cookie::{Cookies, SetCookie};
+use crate::http::origin::{CookieDomain, Origin};
+use crate::http::request::Request;
+use crate::http::return_to::ReturnPolicy;
+use crate::lease::AnyLease;
+use crate::platform::{Level, Platform};
+use crate::session::claims::Session;
+use crate::session::cookie::{self, Presented, TooLarge};
+use crate::session::names::CookieNames;
+use crate::time::Timestamp;
+
+/// One request on its way through, with what every flow asks of it.
+pub(crate) struct Exchange<'a, P: Platform> {
+    pub(crate) vestibule: &'a Vestibule,
+    pub(crate) platform: &'a P,
+    pub(crate) request: &'a Request,
+    /// The origin that was asked.
+    pub(crate) origin: Rc<Origin>,
+    /// What that is to the site's sign-ins.
+    pub(crate) standing: Standing<'a>,
+    pub(crate) names: Rc<CookieNames>,
+    pub(crate) cookies: Cookies,
+    /// One reading of the clock for the whole request.
+    pub(crate) now: Timestamp,
+}
+
+impl<'a, P: Platform> Exchange<'a, P> {
+    /// `None` where the request's host is none that a browser can name: no answer would reach one.
+    pub(crate) fn new(vestibule: &'a Vestibule, platform: &'a P, request: &'a Request) -> Option<Self> {
+        let Site { origin, names } = vestibule.asked.site(vestibule.config.dialect, &request.url)?;
+        Some(Self {
+            vestibule,
+            platform,
+            request,
+            standing: Standing::of(&vestibule.config, &origin),
+            origin,
+            names,
+            cookies: Cookies::parse(request.headers.get_all("cookie")),
+            now: platform.now(),
+        })
+    }
+
+    pub(crate) fn config(&self) -> &'a Config {
+        &self.vestibule.config
+    }
+
+    /// What keeps others from using a session's refresh token meanwhile.
+    pub(crate) fn lease(&self) -> AnyLease<'a, P> {
+        let config = self.config();
+        AnyLease::new(config.refresh.lease, config.sealing(), self.platform)
+    }
+
+    pub(crate) fn provider(&self, id: &str) -> Option<&'a Provider> {
+        self.config().providers.iter().find(|provider| provider.id == id)
+    }
+
+    /// Who is in front of the screen, as Cloudflare says: it sets the field itself, whatever the client sent.
+    pub(crate) fn client_address(&self) -> Option<&'a str> {
+        let address = self.request.headers.get("cf-connecting-ip")?;
+        address.parse::<IpAddr>().is_ok().then_some(address)
+    }
+
+    /// An absolute URL of one of our own routes, on the host that was asked: `route("signin")`.
+    pub(crate) fn route(&self, route: &str) -> String {
+        format!("{}{}/{route}", self.request.url.origin(), self.config().base_path)
+    }
+
+    /// The session in the request's cookies, where there is a good one. A foreign host has none, whatever was sent
+    /// to it: no browser would.
+    pub(crate) fn session(&self) -> Presented {
+        if let Standing::Foreign(_) = self.standing {
+            return Presented::Nothing;
+        }
+        cookie::read(self.config().sealing(), &self.vestibule.opened, &self.names, &self.cookies, self.now)
+    }
+
+    /// The cookies that put `session` into the browser.
+    pub(crate) fn session_cookies(&self, session: &Session) -> Result<Vec<SetCookie>, TooLarge> {
+        let session = match self.config().session.absolute_max_age {
+            Some(_) => &session.clone().with_sign_in_time(),
+            None => session,
+        };
+        let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
+        let domain = self.cookie_domain();
+        cookie::write(self.config().sealing(), domain, &self.names, &self.cookies, session, self.now, random)
+    }
+
+    /// The cookies that take every trace of a session out of the browser.
+    pub(crate) fn erased_session(&self) -> Vec<SetCookie> {
+        cookie::erase(self.cookie_domain(), &self.names, &self.cookies)
+    }
+
+    /// The domain whose hosts share the session. A developer's own machine is in none, and keeps its session.
+    pub(crate) fn cookie_domain(&self) -> Option<&'a CookieDomain> {
+        self.config().cookie_domain.as_ref().filter(|domain| domain.covers(self.origin.host()))
+    }
+
+    /// The cookies that renew `session` where `update_age` has passed since it was last sealed, or where it was
+    /// sealed in the other dialect; none otherwise, so that a late response does not overwrite a newer cookie.
+    pub(crate) fn renewal_cookies(&self, session: &Session) -> Vec<SetCookie> {
+        if !session.is_due(self.config().session.update_age, self.now) {
+            return Vec::new();
+        }
+        self.session_cookies(session).unwrap_or_else(|too_large| {
+            // It was small enough when it was made: `max_age` or the claims changed since. It still works.
+            self.log(Level::Warn, "session_not_renewed", &too_large.to_string());
+            Vec::new()
+        })
+    }
+
+    /// Where this request's browser may be sent.
+    pub(crate) fn return_policy(&self) -> ReturnPolicy<'_> {
+        let config = self.config();
+        ReturnPolicy {
+            own_origin: &self.origin,
+            trusted_hosts: &config.trusted_hosts,
+            cookie_domain: config.cookie_domain.as_ref(),
+        }
+    }
+
+    pub(crate) fn log(&self, level: Level, event: &str, message: &str) {
+        self.platform.log(level, &serde_json::json!({ "event": event, "message": message }));
+    }
+}

@@ -1,0 +1,153 @@
+//! A client without a browser brings a provider's access token (RFC 6750) in place of a session, where the provider
+//! has `accept_bearer`.
+//!
+//! A session cookie comes first: who a browser's request is made by is not changed by a header. A browser never
+//! adds such a header by itself, so nobody can forge a request that passes by one. What a token stands for holds for
+//! its request alone: nothing is sealed, renewed or kept.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::config::{Provider, ProviderKind};
+use crate::error::{ClientError, Error, ProviderError};
+use crate::flow::Exchange;
+use crate::flow::provider::blame;
+use crate::flow::responses::TokenRefused;
+use crate::flow::signin::establish::Person;
+use crate::http::headers::Headers;
+use crate::jose::jws::{self, UnverifiedJws};
+use crate::oauth::access_token::{self, AccessTokenError, Expected, VerifiedAccessToken};
+use crate::oauth::provider::{OAuthProvider, OpenId};
+use crate::platform::{Level, Platform};
+use crate::secret::Secret;
+use crate::session::claims::Session;
+
+/// A longer token is none: Cloudflare takes header fields of 128 KB in all, and providers' tokens have some thousand
+/// characters.
+const MAX_TOKEN: usize = 16 * 1024;
+
+/// When to come back where the provider's keys cannot be had.
+const RETRY: Duration = Duration::from_secs(5);
+
+impl<'a, P: Platform> Exchange<'a, P> {
+    /// What the request's access token says of whom it stands for; `None` where it brings none, or none is accepted.
+    pub(crate) async fn bearer_session(&self) -> Result<Option<Session>, TokenRefused> {
+        if self.accepting_bearer().next().is_none() {
+            return Ok(None);
+        }
+        let Some(token) = presented(&self.request.headers) else { return Ok(None) };
+        let session = if is_token(token) {
+            self.borne(token).await
+        } else {
+            Err(ClientError::UnsupportedAction("the Authorization field holds no token").into())
+        };
+        session.map(Some).map_err(|error| {
+            let refused = TokenRefused::of(&error);
+            let level =
+                if matches!(refused, TokenRefused::Unavailable(_)) { Level::Warn } else { Level::Info };
+            self.log(level, "bearer_refused", &error.to_string());
+            refused
+        })
+    }
+
+    /// The providers whose access tokens may be brought.
+    fn accepting_bearer(&self) -> impl Iterator<Item = (&'a Provider, &'a OAuthProvider, &'a OpenId)> {
+        self.config().providers.iter().filter_map(|provider| {
+            let ProviderKind::OAuth(oauth) = &provider.kind else { return None };
+            let openid = oauth.openid.as_ref().filter(|openid| !openid.accept_bearer.is_empty())?;
+            Some((provider, &**oauth, openid))
+        })
+    }
+
+    async fn borne(&self, token: &str) -> Result<Session, Error> {
+        // Which provider's keys to look at; whether it is that provider's, the signature says.
+        let unproven = jws::unproven_payload(token);
+        let issuer = unproven.get("iss").and_then(Value::as_str);
+        let of_issuer =
+            || self.accepting_bearer().filter(|(.., openid)| Some(openid.issuer.as_str()) == issuer);
+        let is_for =
+            |openid: &OpenId| access_token::audience(unproven.get("aud"), &openid.accept_bearer).is_ok();
+        // One provider may be there several times, for several clients.
+        let found = of_issuer().find(|(.., openid)| is_for(openid)).or_else(|| of_issuer().next());
+        let Some((provider, oauth, openid)) = found else {
+            let message = "the access token is no JWT of a provider with accept_bearer";
+            return Err(ClientError::UnsupportedAction(message).into());
+        };
+        let jws = UnverifiedJws::parse(token).map_err(|cause| blame(provider, cause))?;
+        let payload = self.verify_brought(provider, oauth, &jws).await?;
+        let expected = Expected {
+            issuer: &openid.issuer,
+            audiences: &openid.accept_bearer,
+            client_id: &oauth.client.id,
+        };
+        let verified = access_token::verify(payload, &expected, self.now)
+            .map_err(|cause: AccessTokenError| blame(provider, cause))?;
+        self.recognized(provider, token, verified).await
+    }
+
+    /// The claims as sign-in takes them from the provider's answers: the token's payload is all that is known.
+    async fn recognized(
+        &self,
+        provider: &Provider,
+        token: &str,
+        verified: VerifiedAccessToken,
+    ) -> Result<Session, Error> {
+        let (subject, expires_at) = (verified.subject().to_owned(), verified.expires_at());
+        let claims = verified.into_claims();
+        let first = |names: &[&str]| names.iter().find_map(|name| claims.get(*name)).cloned();
+        // `email_domain` looks at it, so no configuration leaves it out by mistake.
+        let is_written = self.config().has_claim("email_verified");
+        let email_verified = claims.get("email_verified").filter(|_| !is_written).cloned();
+        let mut account = Map::new();
+        account.insert("access_token".to_owned(), json!(token));
+        account.insert("token_type".to_owned(), json!("Bearer"));
+        account.extend(claims.get("scope").map(|scope| ("scope".to_owned(), scope.clone())));
+        let person = Person {
+            provider,
+            subject,
+            name: first(&["name", "nickname", "preferred_username"]),
+            email: first(&["email"]),
+            image: first(&["picture"]),
+            access_token: Some(Secret::new(token)),
+            refresh_token: None,
+            expires_at: Some(expires_at),
+            kept: email_verified.into_iter().map(|verified| ("email_verified", verified)).collect(),
+            account,
+            sources: vec![("profile", Value::Object(claims.clone())), ("id_token", Value::Object(claims))],
+        };
+        self.recognize(person).await
+    }
+}
+
+/// What stands behind `Bearer` (RFC 6750 section 2.1), which is nothing where several fields leave open which token
+/// is meant; `None` where no such field is there.
+fn presented(headers: &Headers) -> Option<&str> {
+    let mut fields = headers.get_all("authorization");
+    let (field, other) = (fields.next()?, fields.next());
+    let (scheme, token) = field.split_once(' ').unwrap_or((field, ""));
+    let token = if other.is_none() { token.trim_start_matches(' ') } else { "" };
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+}
+
+/// `b64token` (RFC 6750 section 2.1), of a length that we read.
+fn is_token(text: &str) -> bool {
+    (1..=MAX_TOKEN).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b))
+}
+
+impl TokenRefused {
+    fn of(error: &Error) -> Self {
+        match error {
+            Error::Client(ClientError::AccessDenied)
+            | Error::Provider { cause: ProviderError::Profile(_), .. } => Self::Insufficient,
+            Error::Provider { cause: ProviderError::AccessToken(cause), .. } => {
+                Self::Invalid { is_expired: cause.is_expired() }
+            }
+            Error::Client(_) | Error::Provider { cause: ProviderError::Signature(_), .. } => {
+                Self::Invalid { is_expired: false }
+            }
+            Error::Provider { .. } | Error::Configuration(_) => Self::Unavailable(RETRY),
+        }
+    }
+}

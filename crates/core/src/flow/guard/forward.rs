@@ -1,0 +1,72 @@
+//! A request that may pass goes on to its upstream, with what the upstream is to know of the person.
+
+use serde_json::{Value, json};
+
+use crate::flow::Exchange;
+use crate::flow::guard::admission::Admitted;
+use crate::flow::responses::with_cookies;
+use crate::http::response::Response;
+use crate::platform::{Forward, ForwardError, Level, Platform};
+use crate::reply::Reply;
+
+impl<P: Platform> Exchange<'_, P> {
+    /// The fourth step: sends the request on. Its cookies are for the browser, added to the upstream's response unless
+    /// the session ended, or went on elsewhere, while the upstream took its time; the upstream sees them as if the
+    /// browser had them already.
+    pub(super) async fn forward(
+        &self,
+        Admitted { route, session, cookies: renewed, is_personal }: Admitted<'_>,
+        body: P::Body,
+    ) -> Reply<P::Upstreamed> {
+        let session = session.as_ref();
+        let identity = match self.identity(&route, session).await {
+            Ok(identity) => identity,
+            Err(failed) => return Reply::Own(with_cookies(failed, renewed)),
+        };
+        let (config, guarded) = (self.config(), &self.vestibule.guarded);
+        let changes = route.changes(&config.rules, guarded, self.request, &identity, &renewed);
+        let forward = Forward { target: route.target, request: self.request, changes, personal: is_personal };
+        if renewed.is_empty() {
+            return self.platform.pass_on(forward, body).await;
+        }
+        match self.platform.forward(forward, body).await {
+            Ok(response) => {
+                let cookies = self.still_wanted(session, renewed).await;
+                Reply::Forwarded { response, cookies }
+            }
+            Err(error) => {
+                self.platform.log(error.level(), &error.log());
+                // Only what would be lost: that the upstream does not answer is no reason for anything else.
+                let has_news = session.is_some_and(|session| self.has_new_tokens(session));
+                let news = if has_news { renewed } else { Vec::new() };
+                let cookies = self.still_wanted(session, news).await;
+                Reply::Own(with_cookies(error.answer(), cookies))
+            }
+        }
+    }
+}
+
+impl ForwardError {
+    /// How much it matters in the log.
+    pub fn level(&self) -> Level {
+        match self {
+            Self::NoBinding(_) => Level::Error,
+            Self::Unreachable(_) => Level::Warn,
+        }
+    }
+
+    /// What the log says.
+    pub fn log(&self) -> Value {
+        json!({ "event": "forward_failed", "message": self.to_string() })
+    }
+
+    /// What the client gets.
+    pub fn answer(&self) -> Response {
+        let status = match self {
+            Self::NoBinding(_) => 500,
+            Self::Unreachable(_) => 502,
+        };
+        Response::json(status, &json!({ "error": "upstream_unavailable" }))
+            .with("cache-control", "private, no-store")
+    }
+}

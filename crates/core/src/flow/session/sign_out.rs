@@ -1,0 +1,62 @@
+//! `POST /signout`: the session ends in this browser, and at the provider where the configuration wants that.
+
+use crate::config::ProviderKind;
+use crate::error::ClientError;
+use crate::flow::Exchange;
+use crate::flow::responses::with_cookies;
+use crate::hooks::Event;
+use crate::http::form::Params;
+use crate::http::response::Response;
+use crate::http::return_to::TrustedUrl;
+use crate::oauth::logout;
+use crate::platform::{Level, Platform};
+use crate::session::claims::Session;
+use crate::session::cookie::Presented;
+
+impl<P: Platform> Exchange<'_, P> {
+    /// Erases the session and sends the browser to the return address, by way of the provider where people sign
+    /// out there, too.
+    pub(crate) async fn sign_out(&self, query: &Params, form: &Params) -> Result<Response, ClientError> {
+        let visit = self.visit(query, Some(form))?;
+        visit.verify_csrf(form)?;
+        let mut next = visit.return_to.as_str().to_owned();
+        if let Presented::Good(session) = self.session() {
+            if let Some(url) = self.sign_out_at_provider(&session, &visit.return_to).await {
+                next = url;
+            }
+            self.remember_sign_out(&session).await;
+            self.vestibule.hooks.event(&Event::SignedOut { session: &session });
+        }
+        let erased = self.erased_session();
+        Ok(with_cookies(with_cookies(Response::redirect(next), visit.cookies), erased))
+    }
+
+    /// Where the provider's own session ends, where that is wanted. A provider that cannot be asked keeps nobody
+    /// from signing out here.
+    async fn sign_out_at_provider(&self, session: &Session, return_to: &TrustedUrl) -> Option<String> {
+        let provider = self.provider(session.provider()?)?;
+        let ProviderKind::OAuth(oauth) = &provider.kind else { return None };
+        let wanted = oauth.logout.as_ref()?;
+        let published;
+        let endpoint = if let Some(endpoint) = &wanted.endpoint {
+            endpoint
+        } else {
+            published = match self.metadata(provider, oauth).await {
+                Ok(metadata) => metadata,
+                Err(error) => {
+                    self.log(Level::Warn, "not_signed_out_at_provider", &error.to_string());
+                    return None;
+                }
+            };
+            let Some(endpoint) = published.end_session_endpoint() else {
+                let id = &provider.id;
+                let message =
+                    format!("provider {id} publishes no end_session_endpoint; set its URL as logout");
+                self.log(Level::Warn, "not_signed_out_at_provider", &message);
+                return None;
+            };
+            endpoint
+        };
+        Some(logout::url(endpoint, &oauth.client.id, &wanted.redirect_param, return_to.as_str()))
+    }
+}

@@ -1,0 +1,83 @@
+//! `POST /session`: the page changes what it may of the session.
+
+use serde_json::Value;
+
+use crate::error::{ClientError, Error};
+use crate::flow::Exchange;
+use crate::flow::refresh::NotReady;
+use crate::flow::responses::with_cookies;
+use crate::flow::session::show::misshapen;
+use crate::hooks::TokenOccasion;
+use crate::http::form::Params;
+use crate::http::response::Response;
+use crate::json;
+use crate::platform::Platform;
+use crate::session::claims::Session;
+use crate::session::cookie::Presented;
+
+impl<P: Platform> Exchange<'_, P> {
+    /// Changes the claims that `session.updatable` names to what a page of this site sends, and answers the
+    /// session as it is then.
+    pub(crate) async fn update_session(&self, query: &Params, update: Update) -> Result<Response, Error> {
+        let visit = self.visit(query, None)?;
+        visit.csrf.verify(update.csrf_token.as_ref().and_then(Value::as_str)).map_err(ClientError::from)?;
+        let answer = match self.session() {
+            Presented::Good(session) => {
+                // With the newest tokens, or this cookie would put older ones in their place.
+                let (session, has_token) = match self.current_session(session.clone()).await {
+                    Ok(ready) => (ready.session, true),
+                    Err(NotReady::Ended(over)) if over.is_news() => (over.session, true),
+                    Err(NotReady::Ended(_) | NotReady::Unavailable(_) | NotReady::Elsewhere(_)) => {
+                        (session, false)
+                    }
+                    Err(NotReady::SignedOut) => {
+                        return Ok(with_cookies(self.nobody(Presented::Nothing), visit.cookies));
+                    }
+                };
+                let session = self.updated(&session, &update.data).await?;
+                let cookies = self.session_cookies(&session).map_err(|_| ClientError::UpdateTooLarge)?;
+                let expires = self.end_if_sealed_now(&session);
+                // A token that has ended stays for its renewal, and is none for the page.
+                let seen = if has_token { session } else { session.without_access_token() };
+                with_cookies(Response::json(200, &self.view(&seen, expires)?), cookies)
+            }
+            other => self.nobody(other),
+        };
+        Ok(with_cookies(answer, visit.cookies))
+    }
+
+    async fn updated(&self, session: &Session, data: &Value) -> Result<Session, Error> {
+        let mut claims = session.claims().clone();
+        for claim in &self.config().session.updatable {
+            // The page knows the session as it is shown to it: below `user`, and the picture as the image.
+            let (sealed, shown) = match claim.as_str() {
+                "picture" | "image" => ("picture", "image"),
+                other => (other, other),
+            };
+            if let Some(value) = data.get(shown).or_else(|| data.get("user")?.get(shown)) {
+                claims.insert(sealed.to_owned(), value.clone());
+            }
+        }
+        let hooks = &self.vestibule.hooks;
+        hooks.token(&mut claims, TokenOccasion::Update(data)).await.map_err(|cause| misshapen(&cause))?;
+        Ok(Session::new(claims))
+    }
+}
+
+/// The body of an update, as Auth.js's client sends it.
+#[derive(Default)]
+pub(crate) struct Update {
+    csrf_token: Option<Value>,
+    data: Value,
+}
+
+impl Update {
+    /// `None` where the body is no object, or an ambiguous one.
+    pub(crate) fn parse(body: &[u8]) -> Option<Self> {
+        let mut members = json::unambiguous_object(body)?;
+        Some(Self {
+            csrf_token: members.remove("csrfToken"),
+            data: members.remove("data").unwrap_or_default(),
+        })
+    }
+}

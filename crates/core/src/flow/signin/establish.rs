@@ -1,0 +1,204 @@
+//! The session of somebody who just signed in, whichever way: a new one, of which nothing was there before.
+
+use serde_json::{Map, Value, json};
+
+use crate::config::Provider;
+use crate::error::{ClientError, Error, ProviderError};
+use crate::flow::{Exchange, provider};
+use crate::hooks::{Admission, Event, SignIn, TokenOccasion};
+use crate::http::cookie::SetCookie;
+use crate::http::return_to::TrustedUrl;
+use crate::jose::jws;
+use crate::platform::{Level, Platform, random_id};
+use crate::secret::Secret;
+use crate::session::claims::Session;
+use crate::time::Timestamp;
+
+/// Who signed in, and what came with it.
+pub(crate) struct Person<'a> {
+    /// Through whom.
+    pub(crate) provider: &'a Provider,
+    /// As the provider identifies them.
+    pub(crate) subject: String,
+    pub(crate) name: Option<Value>,
+    pub(crate) email: Option<Value>,
+    pub(crate) image: Option<Value>,
+    pub(crate) access_token: Option<Secret>,
+    pub(crate) refresh_token: Option<Secret>,
+    /// When the access token ends, where that is known.
+    pub(crate) expires_at: Option<Timestamp>,
+    /// What else the session keeps for its refreshes: names that `claims` cannot have.
+    pub(crate) kept: Vec<(&'static str, Value)>,
+    /// The token response, as the provider gave it.
+    pub(crate) account: Map<String, Value>,
+    /// What else `claims` may be taken from, by its root.
+    pub(crate) sources: Vec<(&'static str, Value)>,
+}
+
+/// What signing in came to.
+pub(crate) enum Established {
+    /// A session: the cookies that hold it.
+    Session(Vec<SetCookie>),
+    /// None yet: a hook sends the browser there first.
+    Elsewhere(TrustedUrl),
+}
+
+impl<P: Platform> Exchange<'_, P> {
+    /// Makes the session of somebody who may have one.
+    pub(crate) async fn establish(&self, person: Person<'_>) -> Result<Established, Error> {
+        let provider = person.provider;
+        let claims = match self.judged(person, Occasion::SignIn).await? {
+            Judged::Claims(claims) => claims,
+            Judged::Elsewhere(to) => {
+                return Ok(Established::Elsewhere(self.return_policy().resolve_or_default(&to)));
+            }
+        };
+        let session = Session::new(claims);
+        let cookies = self
+            .session_cookies(&session)
+            .map_err(|too_large| Error::Configuration(too_large.to_string()))?;
+        self.vestibule.hooks.event(&Event::SignedIn { provider: &provider.id, session: &session });
+        Ok(Established::Session(cookies))
+    }
+
+    /// What a session would say of somebody whom an access token stands for, judged as at a sign-in. It is for one
+    /// request: nothing of it is kept, so it is no sign-in that had a beginning or could be told from another.
+    pub(crate) async fn recognize(&self, person: Person<'_>) -> Result<Session, Error> {
+        match self.judged(person, Occasion::Request).await? {
+            Judged::Claims(mut claims) => {
+                claims.retain(|name, _| !matches!(name.as_str(), "sid" | "auth_time"));
+                Ok(Session::new(claims))
+            }
+            // There is no browser to be sent there.
+            Judged::Elsewhere(_) => Err(ClientError::AccessDenied.into()),
+        }
+    }
+
+    /// The claims of somebody who may have a session: the configured ones first, then `allow`, then the hooks, which
+    /// see all that is known.
+    async fn judged(&self, person: Person<'_>, occasion: Occasion) -> Result<Judged, Error> {
+        let provider = person.provider;
+        let known = self.known(&person, occasion);
+        if !provider.allow.iter().all(|requirement| requirement.is_met(&known.roots)) {
+            return Err(ClientError::AccessDenied.into());
+        }
+        let Known { roots, configured } = known;
+        let of = |root: &str| roots.get(root).and_then(Value::as_object);
+        let (none, no_profile) = (Map::new(), Value::Null);
+        let attempt = || SignIn {
+            provider: &provider.id,
+            user: of("user").unwrap_or(&none),
+            account: of("account").unwrap_or(&none),
+            profile: roots.get("profile").unwrap_or(&no_profile),
+        };
+        let hooks = &self.vestibule.hooks;
+        let misshapen = |cause| provider::blame(provider, ProviderError::Profile(cause));
+        match hooks.sign_in(attempt()).await.map_err(misshapen)? {
+            Admission::Granted => {}
+            Admission::Denied => return Err(ClientError::AccessDenied.into()),
+            Admission::Redirect(to) => return Ok(Judged::Elsewhere(to)),
+        }
+
+        let mut claims = self.claims_to_seal(person, configured);
+        hooks.token(&mut claims, TokenOccasion::SignIn(attempt())).await.map_err(misshapen)?;
+        Ok(Judged::Claims(claims))
+    }
+
+    fn known(&self, person: &Person<'_>, occasion: Occasion) -> Known {
+        let mut user = Map::new();
+        for (name, value) in [
+            ("id", json!(person.subject)),
+            ("name", json!(person.name)),
+            ("email", json!(person.email)),
+            ("image", json!(person.image)),
+        ] {
+            user.insert(name.to_owned(), value);
+        }
+        let mut account = person.account.clone();
+        for (name, value) in [
+            ("provider", json!(person.provider.id)),
+            ("type", json!(person.provider.kind.name(self.config().dialect))),
+            ("providerAccountId", json!(person.subject)),
+            ("expires_at", json!(person.expires_at.map(Timestamp::seconds))),
+        ] {
+            account.insert(name.to_owned(), value);
+        }
+        let access_token = person.access_token.as_ref().map(|token| jws::unproven_payload(token.expose()));
+        let mut roots = Map::new();
+        roots.insert("account".to_owned(), Value::Object(account));
+        roots.insert("access_token".to_owned(), json!(access_token));
+        roots.insert("user".to_owned(), Value::Object(user.clone()));
+        for (root, value) in &person.sources {
+            roots.insert((*root).to_owned(), value.clone());
+        }
+
+        let mut configured = Vec::new();
+        for (claim, from) in &self.config().claims {
+            if let Some(value) = from.lookup(&roots) {
+                configured.push((claim.clone(), value.clone()));
+            } else if occasion == Occasion::SignIn {
+                let provider = &person.provider.id;
+                let message = format!("provider {provider} gave nothing at {from} for claim {claim}");
+                self.log(Level::Info, "claim_absent", &message);
+            }
+        }
+        // A claim is something about the user, too: `allow = { "user.roles" = … }`.
+        for (claim, value) in &configured {
+            if !user.contains_key(claim) {
+                user.insert(claim.clone(), value.clone());
+            }
+        }
+        roots.insert("user".to_owned(), Value::Object(user));
+        Known { roots, configured }
+    }
+
+    /// The claims to seal. Nothing of an earlier session is among them.
+    fn claims_to_seal(&self, person: Person<'_>, configured: Vec<(String, Value)>) -> Map<String, Value> {
+        let mut claims = Map::new();
+        // What nobody has said is absent, as in Auth.js, and not null.
+        let mut set = |claim: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                claims.insert(claim.to_owned(), value);
+            }
+        };
+        set("name", person.name);
+        set("email", person.email);
+        set("picture", person.image);
+        for (claim, value) in configured {
+            set(&claim, Some(value));
+        }
+        set("sub", Some(json!(person.subject)));
+        set("provider", Some(json!(person.provider.id)));
+        set("sid", Some(json!(random_id(self.platform))));
+        set("auth_time", Some(json!(self.now.seconds())));
+        set("access_token", person.access_token.map(|token| json!(token.expose())));
+        set("refresh_token", person.refresh_token.map(|token| json!(token.expose())));
+        set("expires_at", person.expires_at.map(|at| json!(at.seconds())));
+        for (claim, value) in person.kept {
+            set(claim, Some(value));
+        }
+        claims
+    }
+}
+
+/// What somebody is known for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    /// A session of days.
+    SignIn,
+    /// One request of many, about which there is nothing to log.
+    Request,
+}
+
+enum Judged {
+    Claims(Map<String, Value>),
+    /// A hook sends the browser there first.
+    Elsewhere(String),
+}
+
+/// All that is known of a person, by the roots of the configuration's paths, and the claims that the
+/// configuration makes of it.
+struct Known {
+    roots: Map<String, Value>,
+    configured: Vec<(String, Value)>,
+}

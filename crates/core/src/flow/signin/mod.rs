@@ -1,0 +1,8 @@
+//! From the form, by way of the provider or of an API of one's own, to a session.
+
+pub(crate) mod begin;
+pub(crate) mod callback;
+pub(crate) mod credentials;
+pub(crate) mod establish;
+pub(crate) mod hand_over;
+pub(crate) mod sign_in;

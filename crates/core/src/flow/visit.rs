@@ -1,0 +1,80 @@
+//! What the auth routes read of a request: parameters, and what their pages and forms have in common.
+
+use crate::error::ClientError;
+use crate::flow::Exchange;
+use crate::http::cookie::SetCookie;
+use crate::http::form::Params;
+use crate::http::request::Request;
+use crate::http::return_to::TrustedUrl;
+use crate::platform::Platform;
+use crate::session::csrf::{Csrf, CsrfVerified};
+
+/// What a request to an auth route says beside its path.
+pub(crate) struct Input {
+    pub(crate) query: Params,
+    /// A POST's body; nothing of any other request.
+    pub(crate) form: Params,
+}
+
+impl Input {
+    pub(crate) fn of_query(request: &Request) -> Self {
+        let query = request.url.query.as_deref().unwrap_or_default();
+        Self { query: Params::from_urlencoded(query.as_bytes()), form: Params::default() }
+    }
+
+    /// Keeps the body, and gives both.
+    pub(crate) fn with(&mut self, form: Params) -> (&Params, &Params) {
+        self.form = form;
+        (&self.query, &self.form)
+    }
+}
+
+/// What the auth routes with pages and forms have in common, as in Auth.js: a csrf token and a return
+/// address, each in a cookie.
+pub(crate) struct Visit {
+    pub(crate) csrf: Csrf,
+    /// Where the browser goes when it is done here.
+    pub(crate) return_to: TrustedUrl,
+    /// The cookies that the browser does not have yet.
+    pub(crate) cookies: Vec<SetCookie>,
+}
+
+impl<P: Platform> Exchange<'_, P> {
+    /// `form` is a POST's body. The return address comes from the body, the query, the cookie, in this
+    /// order; one that is not trusted is the default address.
+    pub(crate) fn visit(&self, query: &Params, form: Option<&Params>) -> Result<Visit, ClientError> {
+        let config = self.config();
+        let names = &self.names;
+        let csrf = Csrf::of(self.cookies.get(names.csrf()), &config.keys, &mut |bytes| {
+            self.platform.fill_random(bytes);
+        });
+        let policy = self.return_policy();
+        let in_cookie = self.cookies.get(names.callback_url());
+        let asked = match form {
+            Some(form) => form.one("callbackUrl")?,
+            None => None,
+        };
+        let asked = match asked {
+            Some(asked) => Some(asked),
+            None => query.one("callbackUrl")?,
+        };
+        let wanted = asked.filter(|asked| !asked.is_empty()).or(in_cookie).unwrap_or_default();
+        let return_to = self.vestibule.hooks.redirect(wanted, &policy);
+
+        let mut cookies = Vec::new();
+        if let Some(value) = csrf.new_cookie(&config.keys) {
+            cookies.push(SetCookie::new(names.csrf(), &value));
+        }
+        if in_cookie != Some(return_to.as_str()) {
+            cookies.push(SetCookie::new(names.callback_url(), return_to.as_str()));
+        }
+        Ok(Visit { csrf, return_to, cookies })
+    }
+}
+
+impl Visit {
+    /// That a form comes from a page that this browser got from us.
+    pub(crate) fn verify_csrf(&self, form: &Params) -> Result<CsrfVerified, ClientError> {
+        Ok(self.csrf.verify(form.one("csrfToken")?)?)
+    }
+}
