@@ -7,11 +7,11 @@ use crate::error::{ClientError, Error, ErrorPage, ProviderError};
 use crate::flow::hosts::with_parameters;
 use crate::flow::responses::with_cookies;
 use crate::flow::{Exchange, Input};
-use crate::http::request::Method;
-use crate::http::response::Response;
-use crate::oauth::authorize::ResponseRefused;
 use crate::platform::Platform;
 use crate::session::dialect::Dialect;
+use vestibule_oidc::http::request::Method;
+use vestibule_oidc::http::response::Response;
+use vestibule_oidc::oauth::authorize::ResponseRefused;
 
 impl<P: Platform> Exchange<'_, P> {
     /// The answer to a request that could not be served: a page that names the error's code, mostly.

@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::http::origin::Origin;
-use crate::http::request::RequestUrl;
 use crate::session::dialect::Dialect;
 use crate::session::names::CookieNames;
+use vestibule_oidc::http::origin::Origin;
+use vestibule_oidc::http::request::RequestUrl;
 
 /// An origin that was asked, and the names of its cookies.
 #[derive(Clone, Debug)]

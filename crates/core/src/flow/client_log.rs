@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::flow::Exchange;
-use crate::http::form::Params;
-use crate::http::response::Response;
 use crate::platform::{Level, Platform};
+use vestibule_oidc::http::form::Params;
+use vestibule_oidc::http::response::Response;
 
 /// How large a report may be. It is the message and the stack of one error.
 const LIMIT: usize = 8 * 1024;

@@ -7,16 +7,16 @@ use crate::config::{Config, Provider};
 use crate::flow::asked::Site;
 use crate::flow::standing::Standing;
 use crate::flow::vestibule::Vestibule;
-use crate::http::cookie::{Cookies, SetCookie};
-use crate::http::origin::{CookieDomain, Origin};
-use crate::http::request::Request;
-use crate::http::return_to::ReturnPolicy;
 use crate::lease::AnyLease;
 use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
 use crate::session::cookie::{self, Presented, TooLarge};
 use crate::session::names::CookieNames;
-use crate::time::Timestamp;
+use vestibule_oidc::http::cookie::{Cookies, SetCookie};
+use vestibule_oidc::http::origin::{CookieDomain, Origin};
+use vestibule_oidc::http::request::Request;
+use vestibule_oidc::http::return_to::ReturnPolicy;
+use vestibule_oidc::time::Timestamp;
 
 /// One request on its way through, with what every flow asks of it.
 pub(crate) struct Exchange<'a, P: Platform> {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::http::cookie::SetCookie;
-use crate::http::response::Response;
+use vestibule_oidc::http::cookie::SetCookie;
+use vestibule_oidc::http::response::Response;
 
 /// Nobody is signed in; where one can be.
 pub(crate) fn unauthorized(sign_in: &str) -> Response {

@@ -2,7 +2,7 @@
 //! the cookie's domain and get nothing.
 
 use crate::config::Config;
-use crate::http::origin::{CookieDomain, Origin, is_loopback};
+use vestibule_oidc::http::origin::{CookieDomain, Origin, is_loopback};
 
 /// What the host that was asked is to the site's sign-ins.
 #[derive(Clone, Copy, Debug)]

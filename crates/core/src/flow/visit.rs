@@ -2,12 +2,12 @@
 
 use crate::error::ClientError;
 use crate::flow::Exchange;
-use crate::http::cookie::SetCookie;
-use crate::http::form::Params;
-use crate::http::request::Request;
-use crate::http::return_to::TrustedUrl;
 use crate::platform::Platform;
 use crate::session::csrf::{Csrf, CsrfVerified};
+use vestibule_oidc::http::cookie::SetCookie;
+use vestibule_oidc::http::form::Params;
+use vestibule_oidc::http::request::Request;
+use vestibule_oidc::http::return_to::TrustedUrl;
 
 /// What a request to an auth route says beside its path.
 pub(crate) struct Input {

@@ -10,11 +10,11 @@ use crate::guard::decision::Decision;
 use crate::guard::path::CanonicalPath;
 use crate::guard::route::Route;
 use crate::guard::rules::Decided;
-use crate::http::cookie::SetCookie;
-use crate::http::origin::Origin;
 use crate::platform::{Level, Platform};
 use crate::session::claims::{GRANT_IS_GONE, Session};
 use crate::session::cookie::Presented;
+use vestibule_oidc::http::cookie::SetCookie;
+use vestibule_oidc::http::origin::Origin;
 
 /// What is asked for: where that leads, and who may go there.
 pub(super) struct Access<'a> {

@@ -12,12 +12,12 @@ use serde_json::{Map, Value, json};
 use crate::flow::Exchange;
 use crate::flow::guard::assertion_keys::AssertionKey;
 use crate::guard::route::Route;
-use crate::http::response::Response;
-use crate::jose::crypto::KeyError;
-use crate::jose::jws::Algorithm;
-use crate::jose::sign::{self};
 use crate::platform::{Level, Platform, random_id};
 use crate::session::claims::{Session, is_of_token};
+use vestibule_oidc::http::response::Response;
+use vestibule_oidc::jose::crypto::KeyError;
+use vestibule_oidc::jose::jws::Algorithm;
+use vestibule_oidc::jose::sign::{self};
 
 /// The header field.
 pub(crate) const HEADER: &str = "x-vestibule-assertion";

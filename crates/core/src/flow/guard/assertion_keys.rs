@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::jose::crypto::{Crypto, KeyError};
-use crate::jose::jws::Algorithm;
-use crate::jose::kdf::p256_key;
-use crate::jose::sign::PrivateKey;
-use crate::secret::Secret;
+use vestibule_oidc::jose::crypto::{Crypto, KeyError};
+use vestibule_oidc::jose::jws::Algorithm;
+use vestibule_oidc::jose::kdf::p256_key;
+use vestibule_oidc::jose::sign::PrivateKey;
+use vestibule_oidc::secret::Secret;
 
 /// The purpose of the keys among all that is made from a secret.
 const PURPOSE: &str = "vestibule assertion ES256";

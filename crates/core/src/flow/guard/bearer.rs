@@ -15,13 +15,13 @@ use crate::flow::Exchange;
 use crate::flow::provider::blame;
 use crate::flow::responses::TokenRefused;
 use crate::flow::signin::establish::Person;
-use crate::http::headers::Headers;
-use crate::jose::jws::{self, UnverifiedJws};
-use crate::oauth::access_token::{self, AccessTokenError, Expected, VerifiedAccessToken};
-use crate::oauth::provider::{OAuthProvider, OpenId};
 use crate::platform::{Level, Platform};
-use crate::secret::Secret;
 use crate::session::claims::Session;
+use vestibule_oidc::http::headers::Headers;
+use vestibule_oidc::jose::jws::{self, UnverifiedJws};
+use vestibule_oidc::oauth::access_token::{self, AccessTokenError, Expected, VerifiedAccessToken};
+use vestibule_oidc::oauth::provider::{OAuthProvider, OpenId};
+use vestibule_oidc::secret::Secret;
 
 /// A longer token is none: Cloudflare takes header fields of 128 KB in all, and providers' tokens have some thousand
 /// characters.

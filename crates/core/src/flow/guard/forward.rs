@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use crate::flow::Exchange;
 use crate::flow::guard::admission::Admitted;
 use crate::flow::responses::with_cookies;
-use crate::http::response::Response;
 use crate::platform::{Forward, ForwardError, Level, Platform};
 use crate::reply::Reply;
+use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> Exchange<'_, P> {
     /// The fourth step: sends the request on. Its cookies are for the browser, added to the upstream's response unless

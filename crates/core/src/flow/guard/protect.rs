@@ -5,10 +5,10 @@ use crate::flow::guard::admission::{Refusal, Refused};
 use crate::flow::responses::{self, with_cookies};
 use crate::flow::standing::Standing;
 use crate::guard::path::CanonicalPath;
-use crate::http::response::Response;
 use crate::platform::Platform;
 use crate::reply::Reply;
 use crate::session::claims::Session;
+use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> Exchange<'_, P> {
     /// Forwards the request, or says why not.

@@ -10,7 +10,6 @@
 //! is a refusal.
 
 use crate::config::Config;
-use crate::data::DataPath;
 use crate::flow::Exchange;
 use crate::flow::guard::admission::{Access, Admitted, Refusal, Refused};
 use crate::flow::responses::{self, with_cookies};
@@ -18,10 +17,11 @@ use crate::guard::headers::VERIFY_SECRET;
 use crate::guard::path::CanonicalPath;
 use crate::guard::route::Route;
 use crate::guard::told::{self, Told};
-use crate::http::request::{Method, Request};
-use crate::http::response::Response;
 use crate::platform::{Level, Platform};
 use crate::upstream::Assertion;
+use vestibule_oidc::data::DataPath;
+use vestibule_oidc::http::request::{Method, Request};
+use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> Exchange<'_, P> {
     /// Answers 204 with what the upstream is to know of the person, or why the request may not pass.

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::api::provider::{CredentialsProvider, Field};
+use vestibule_oidc::credentials::provider::{CredentialsProvider, Field};
 
 /// The fields and the button. `said` is the id of what the page says went wrong with them.
 pub(super) fn inputs(

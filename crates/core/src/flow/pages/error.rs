@@ -8,10 +8,10 @@ use crate::error::{ClientError, Error};
 use crate::flow::Exchange;
 use crate::flow::hosts::with_parameters;
 use crate::flow::responses::with_cookies;
-use crate::http::form::Params;
-use crate::http::response::Response;
 use crate::platform::Platform;
 use crate::session::dialect::Dialect;
+use vestibule_oidc::http::form::Params;
+use vestibule_oidc::http::response::Response;
 
 /// Codes that next-auth 4's error page leaves to the sign-in page.
 const SIGN_IN_ERRORS_V4: [&str; 10] = [

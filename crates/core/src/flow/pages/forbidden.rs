@@ -8,12 +8,12 @@ use super::hidden;
 use super::layout::{Icon, Page};
 use crate::flow::Exchange;
 use crate::flow::responses::with_cookies;
-use crate::http::cookie::SetCookie;
-use crate::http::request::Method;
-use crate::http::response::Response;
 use crate::platform::Platform;
 use crate::session::claims::Session;
 use crate::session::csrf::Csrf;
+use vestibule_oidc::http::cookie::SetCookie;
+use vestibule_oidc::http::request::Method;
+use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> Exchange<'_, P> {
     /// Says so, and offers the ways onward.

@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::layout::{Icon, Page};
 use crate::flow::Exchange;
-use crate::http::origin::CookieDomain;
-use crate::http::response::Response;
 use crate::platform::{Level, Platform};
+use vestibule_oidc::http::origin::CookieDomain;
+use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> Exchange<'_, P> {
     /// The answer of a host on which nobody can be signed in: no redirect, nothing to sign in with, no session.

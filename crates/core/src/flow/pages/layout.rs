@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 
 use crate::config::{Provider, ProviderKind};
 use crate::flow::Exchange;
-use crate::http::response::Response;
 use crate::platform::Platform;
+use vestibule_oidc::http::response::Response;
 
 const STYLE: &str = include_str!("style.css");
 

@@ -17,9 +17,9 @@ use crate::config::{Provider, ProviderKind};
 use crate::error::Error;
 use crate::flow::Exchange;
 use crate::flow::responses::with_cookies;
-use crate::http::form::Params;
-use crate::http::response::Response;
 use crate::platform::Platform;
+use vestibule_oidc::http::form::Params;
+use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> Exchange<'_, P> {
     /// `GET /providers`: what Auth.js's client asks before it signs in.

@@ -12,10 +12,10 @@ use crate::flow::hosts::with_parameters;
 use crate::flow::responses::with_cookies;
 use crate::flow::standing::Standing;
 use crate::flow::{Exchange, Visit};
-use crate::http::form::Params;
-use crate::http::response::Response;
-use crate::http::url::Url;
 use crate::platform::Platform;
+use vestibule_oidc::http::form::Params;
+use vestibule_oidc::http::response::Response;
+use vestibule_oidc::http::url::Url;
 
 /// The id of what went wrong.
 const SAID: &str = "said";

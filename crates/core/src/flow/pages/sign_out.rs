@@ -8,10 +8,10 @@ use super::layout::{Icon, Page};
 use crate::error::Error;
 use crate::flow::Exchange;
 use crate::flow::responses::with_cookies;
-use crate::http::form::Params;
-use crate::http::response::Response;
 use crate::platform::Platform;
 use crate::session::cookie::Presented;
+use vestibule_oidc::http::form::Params;
+use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> Exchange<'_, P> {
     /// Asks, or sends the browser to the page that the configuration names.

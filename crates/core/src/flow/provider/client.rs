@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::flow::Exchange;
-use crate::jose::{jws, sign};
-use crate::oauth::client::{self, Client, ClientAuthentication};
-use crate::oauth::discovery::ProviderMetadata;
-use crate::oauth::provider::{ClientAuthMethod, ClientConfig, OAuthProvider};
 use crate::platform::{Platform, random_id};
-use crate::secret::Secret;
+use vestibule_oidc::jose::{jws, sign};
+use vestibule_oidc::oauth::client::{self, Client, ClientAuthentication};
+use vestibule_oidc::oauth::discovery::ProviderMetadata;
+use vestibule_oidc::oauth::provider::{ClientAuthMethod, ClientConfig, OAuthProvider};
+use vestibule_oidc::secret::Secret;
 
 impl<P: Platform> Exchange<'_, P> {
     /// As whom we speak to the provider's token endpoint.

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::jose::jwk::JwkSet;
-use crate::oauth::discovery::ProviderMetadata;
-use crate::time::Timestamp;
+use vestibule_oidc::jose::jwk::JwkSet;
+use vestibule_oidc::oauth::discovery::ProviderMetadata;
+use vestibule_oidc::time::Timestamp;
 
 /// How long a provider is left alone that did not give what is kept anyway; twice as long each time, up to eight of it.
 const PAUSE: Duration = Duration::from_mins(1);

@@ -14,16 +14,16 @@ use crate::error::{Error, ProviderError};
 use crate::flow::Exchange;
 use crate::flow::provider::kept::{ASKING, Kind, Known, Published, Slot, Turn};
 use crate::flow::vestibule::Vestibule;
-use crate::http::client::{FetchRequest, FetchResponse};
-use crate::jose::jwk::JwkSet;
-use crate::jose::jws::{self, Algorithm, JwsError, UnverifiedJws, VerifiedPayload};
-use crate::oauth::discovery::{self, Issuer, ProviderMetadata};
-use crate::oauth::id_token::{Flaw, IdTokenError};
-use crate::oauth::jwks;
-use crate::oauth::provider::{IdTokenAlgorithm, OAuthProvider, OpenId};
-use crate::oauth::token::Reading;
 use crate::platform::{Level, Platform, within};
-use crate::time::Timestamp;
+use vestibule_oidc::http::client::{FetchRequest, FetchResponse};
+use vestibule_oidc::jose::jwk::JwkSet;
+use vestibule_oidc::jose::jws::{self, Algorithm, JwsError, UnverifiedJws, VerifiedPayload};
+use vestibule_oidc::oauth::discovery::{self, Issuer, ProviderMetadata};
+use vestibule_oidc::oauth::id_token::{Flaw, IdTokenError};
+use vestibule_oidc::oauth::jwks;
+use vestibule_oidc::oauth::provider::{IdTokenAlgorithm, OAuthProvider, OpenId};
+use vestibule_oidc::oauth::token::Reading;
+use vestibule_oidc::time::Timestamp;
 
 /// How long metadata and keys are taken as they are. Providers ask for hours to a day; an hour bounds how
 /// long a key that the provider withdrew is still believed.

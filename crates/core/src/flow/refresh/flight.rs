@@ -8,13 +8,13 @@ use crate::flow::Exchange;
 use crate::flow::refresh::grant::Prepared;
 use crate::flow::refresh::renewed::{RenewError, Renewed};
 use crate::flow::vestibule::Vestibule;
-use crate::http::request::Request;
 use crate::lease::flights::{Outcome, Place};
 use crate::lease::{Lease, Name, Taken, Theirs};
 use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
 use crate::session::successor::Successor;
-use crate::time::Timestamp;
+use vestibule_oidc::http::request::Request;
+use vestibule_oidc::time::Timestamp;
 
 /// What of a lease may pass until the refresh token is used: the provider's metadata may have to be fetched first.
 /// With the token endpoint's ten seconds and what [`grant`](super::grant) allows for the rest, the successor is left in

@@ -13,14 +13,14 @@ use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
 use crate::flow::refresh::renewed::{RenewError, Renewed, passing, retry_after};
 use crate::flow::{Exchange, provider};
-use crate::jose::jws;
-use crate::oauth::discovery::ProviderMetadata;
-use crate::oauth::id_token;
-use crate::oauth::provider::{OAuthProvider, OpenId};
-use crate::oauth::token::{self, TokenError};
 use crate::platform::{Level, Platform, within};
-use crate::secret::Secret;
 use crate::session::claims::Session;
+use vestibule_oidc::jose::jws;
+use vestibule_oidc::oauth::discovery::ProviderMetadata;
+use vestibule_oidc::oauth::id_token;
+use vestibule_oidc::oauth::provider::{OAuthProvider, OpenId};
+use vestibule_oidc::oauth::token::{self, TokenError};
+use vestibule_oidc::secret::Secret;
 
 /// How long the provider's keys may take. The token is used up by then, and others wait for what it gave.
 const KEYS: Duration = Duration::from_secs(2);

@@ -16,14 +16,14 @@ use crate::config::Provider;
 use crate::flow::Exchange;
 use crate::flow::refresh::flight::{BACKOFF, Flight};
 use crate::flow::standing::Standing;
-use crate::http::cookie::SetCookie;
-use crate::http::origin::Origin;
 use crate::lease::flights::{Found, Outcome};
 use crate::lease::{Lease, Name};
 use crate::platform::{Level, Platform, within};
 use crate::session::claims::Session;
 use crate::session::cookie::Presented;
-use crate::time::Timestamp;
+use vestibule_oidc::http::cookie::SetCookie;
+use vestibule_oidc::http::origin::Origin;
+use vestibule_oidc::time::Timestamp;
 
 /// How long a request waits, all in all, that has no living token. Longer than the lease that it waits for, so
 /// that it takes a dead owner's place.

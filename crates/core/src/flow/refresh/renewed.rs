@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::http::client::FetchResponse;
-use crate::secret::Secret;
-use crate::time::Timestamp;
+use vestibule_oidc::http::client::FetchResponse;
+use vestibule_oidc::secret::Secret;
+use vestibule_oidc::time::Timestamp;
 
 /// What a refresh gives.
 pub(super) struct Renewed {

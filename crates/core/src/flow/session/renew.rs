@@ -14,15 +14,15 @@ use crate::flow::Exchange;
 use crate::flow::hosts::with_parameters;
 use crate::flow::refresh::NotReady;
 use crate::flow::responses::{self, with_cookies};
-use crate::http::cookie::SetCookie;
-use crate::http::form::Params;
-use crate::http::origin::Origin;
-use crate::http::request::Method;
-use crate::http::response::Response;
-use crate::jose::base64url;
 use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
 use crate::session::cookie::Presented;
+use vestibule_oidc::http::cookie::SetCookie;
+use vestibule_oidc::http::form::Params;
+use vestibule_oidc::http::origin::Origin;
+use vestibule_oidc::http::request::Method;
+use vestibule_oidc::http::response::Response;
+use vestibule_oidc::jose::base64url;
 
 /// How long a page that was sent to the login host in vain is not sent there again.
 const PAUSE: Duration = Duration::from_mins(1);

@@ -7,14 +7,14 @@ use crate::flow::Exchange;
 use crate::flow::refresh::{NotReady, Ready};
 use crate::flow::responses::{self, with_cookies};
 use crate::hooks::DefaultSession;
-use crate::http::cookie::SetCookie;
-use crate::http::form::Params;
-use crate::http::response::Response;
 use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
 use crate::session::cookie::{self, Presented};
 use crate::session::dialect::Dialect;
-use crate::time::Timestamp;
+use vestibule_oidc::http::cookie::SetCookie;
+use vestibule_oidc::http::form::Params;
+use vestibule_oidc::http::response::Response;
+use vestibule_oidc::time::Timestamp;
 
 impl<P: Platform> Exchange<'_, P> {
     /// Answers the session, or that there is none.

@@ -5,13 +5,13 @@ use crate::error::ClientError;
 use crate::flow::Exchange;
 use crate::flow::responses::with_cookies;
 use crate::hooks::Event;
-use crate::http::form::Params;
-use crate::http::response::Response;
-use crate::http::return_to::TrustedUrl;
-use crate::oauth::logout;
 use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
 use crate::session::cookie::Presented;
+use vestibule_oidc::http::form::Params;
+use vestibule_oidc::http::response::Response;
+use vestibule_oidc::http::return_to::TrustedUrl;
+use vestibule_oidc::oauth::logout;
 
 impl<P: Platform> Exchange<'_, P> {
     /// Erases the session and sends the browser to the return address, by way of the provider where people sign

@@ -8,12 +8,12 @@ use crate::flow::refresh::NotReady;
 use crate::flow::responses::with_cookies;
 use crate::flow::session::show::misshapen;
 use crate::hooks::TokenOccasion;
-use crate::http::form::Params;
-use crate::http::response::Response;
-use crate::json;
 use crate::platform::Platform;
 use crate::session::claims::Session;
 use crate::session::cookie::Presented;
+use vestibule_oidc::http::form::Params;
+use vestibule_oidc::http::response::Response;
+use vestibule_oidc::json;
 
 impl<P: Platform> Exchange<'_, P> {
     /// Changes the claims that `session.updatable` names to what a page of this site sends, and answers the

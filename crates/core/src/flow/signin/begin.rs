@@ -4,14 +4,14 @@ use crate::config::ProviderKind;
 use crate::error::{ClientError, Error};
 use crate::flow::responses::with_cookies;
 use crate::flow::{Exchange, Visit};
-use crate::http::cookie::SetCookie;
-use crate::http::form::Params;
-use crate::http::response::Response;
-use crate::oauth::authorize::{self, AuthorizationRequest};
 use crate::platform::Platform;
 use crate::session::csrf::CsrfVerified;
 use crate::session::ticket::Ticket;
 use crate::session::transaction::{self, Transaction};
+use vestibule_oidc::http::cookie::SetCookie;
+use vestibule_oidc::http::form::Params;
+use vestibule_oidc::http::response::Response;
+use vestibule_oidc::oauth::authorize::{self, AuthorizationRequest};
 
 /// What shows that the person in front of this browser wants to sign in, and no page of somebody else's.
 pub(crate) enum Intent {

@@ -8,28 +8,28 @@
 use serde_json::{Map, Value};
 
 use crate::config::{Provider, ProviderKind};
-use crate::data::DataPath;
 use crate::error::{ClientError, Error};
 use crate::flow::responses::with_cookies;
 use crate::flow::signin::establish::{Established, Person};
 use crate::flow::standing::Standing;
 use crate::flow::{Exchange, provider};
-use crate::http::cookie::SetCookie;
-use crate::http::form::Params;
-use crate::http::request::Method;
-use crate::http::response::Response;
-use crate::jose::jws;
-use crate::json;
-use crate::oauth::authorize::{self, AuthorizationCode};
-use crate::oauth::discovery::ProviderMetadata;
-use crate::oauth::exchange::ErrorResponse;
-use crate::oauth::id_token::{self, VerifiedIdToken};
-use crate::oauth::provider::{EmailsConfig, OAuthProvider, OpenId, UserinfoWhen};
-use crate::oauth::token::{self, Grant, TokenResponse};
-use crate::oauth::userinfo::{self, UserinfoError};
 use crate::platform::{Level, Platform};
 use crate::session::cookie;
 use crate::session::transaction::Transaction;
+use vestibule_oidc::data::DataPath;
+use vestibule_oidc::http::cookie::SetCookie;
+use vestibule_oidc::http::form::Params;
+use vestibule_oidc::http::request::Method;
+use vestibule_oidc::http::response::Response;
+use vestibule_oidc::jose::jws;
+use vestibule_oidc::json;
+use vestibule_oidc::oauth::authorize::{self, AuthorizationCode};
+use vestibule_oidc::oauth::discovery::ProviderMetadata;
+use vestibule_oidc::oauth::exchange::ErrorResponse;
+use vestibule_oidc::oauth::id_token::{self, VerifiedIdToken};
+use vestibule_oidc::oauth::provider::{EmailsConfig, OAuthProvider, OpenId, UserinfoWhen};
+use vestibule_oidc::oauth::token::{self, Grant, TokenResponse};
+use vestibule_oidc::oauth::userinfo::{self, UserinfoError};
 
 impl<P: Platform> Exchange<'_, P> {
     /// Whether that provider posts its authorization responses.

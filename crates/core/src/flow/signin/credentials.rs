@@ -6,20 +6,20 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::api::form::{Filled, FormRefused};
-use crate::api::login::{self, DEFAULT_CODE, LoginError, Tokens};
-use crate::api::provider::CredentialsProvider;
-use crate::api::{ApiError, Facts};
 use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, CredentialsRefused, Error};
 use crate::flow::Exchange;
 use crate::flow::provider::blame;
 use crate::flow::responses::with_cookies;
 use crate::flow::signin::establish::{Established, Person};
-use crate::http::form::Params;
-use crate::http::response::Response;
-use crate::outbound::{self, ApiRequest};
 use crate::platform::{Level, Platform};
+use vestibule_oidc::credentials::form::{Filled, FormRefused};
+use vestibule_oidc::credentials::login::{self, DEFAULT_CODE, LoginError, Tokens};
+use vestibule_oidc::credentials::provider::CredentialsProvider;
+use vestibule_oidc::credentials::{ApiError, Facts};
+use vestibule_oidc::http::form::Params;
+use vestibule_oidc::http::response::Response;
+use vestibule_oidc::outbound::{self, ApiRequest};
 
 impl<P: Platform> Exchange<'_, P> {
     /// Signs in with what was filled in.

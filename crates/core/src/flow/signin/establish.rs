@@ -6,13 +6,13 @@ use crate::config::Provider;
 use crate::error::{ClientError, Error, ProviderError};
 use crate::flow::{Exchange, provider};
 use crate::hooks::{Admission, Event, SignIn, TokenOccasion};
-use crate::http::cookie::SetCookie;
-use crate::http::return_to::TrustedUrl;
-use crate::jose::jws;
 use crate::platform::{Level, Platform, random_id};
-use crate::secret::Secret;
 use crate::session::claims::Session;
-use crate::time::Timestamp;
+use vestibule_oidc::http::cookie::SetCookie;
+use vestibule_oidc::http::return_to::TrustedUrl;
+use vestibule_oidc::jose::jws;
+use vestibule_oidc::secret::Secret;
+use vestibule_oidc::time::Timestamp;
 
 /// Who signed in, and what came with it.
 pub(crate) struct Person<'a> {

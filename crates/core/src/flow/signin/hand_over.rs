@@ -7,13 +7,13 @@ use crate::flow::hosts::with_parameters;
 use crate::flow::responses::with_cookies;
 use crate::flow::signin::begin::Intent;
 use crate::flow::{Exchange, Visit};
-use crate::http::cookie::SetCookie;
-use crate::http::form::Params;
-use crate::http::response::Response;
-use crate::oauth::authorize;
 use crate::platform::{Level, Platform};
 use crate::session::csrf::CsrfVerified;
 use crate::session::ticket::{self, Ticket};
+use vestibule_oidc::http::cookie::SetCookie;
+use vestibule_oidc::http::form::Params;
+use vestibule_oidc::http::response::Response;
+use vestibule_oidc::oauth::authorize;
 
 impl<P: Platform> Exchange<'_, P> {
     /// `POST /signin/:provider` on a host that is not the login host: on to that one.

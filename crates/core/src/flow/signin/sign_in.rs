@@ -5,9 +5,9 @@ use crate::error::Error;
 use crate::flow::Exchange;
 use crate::flow::signin::begin::Intent;
 use crate::flow::standing::Standing;
-use crate::http::form::Params;
-use crate::http::response::Response;
 use crate::platform::Platform;
+use vestibule_oidc::http::form::Params;
+use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> Exchange<'_, P> {
     /// Begins a sign-in, or sends the browser to the host that does.

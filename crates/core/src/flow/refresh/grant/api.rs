@@ -2,16 +2,16 @@
 
 use serde_json::Value;
 
-use crate::api::provider::ApiRefresh;
-use crate::api::refresh::{self, RefreshError};
-use crate::api::{ApiError, login};
 use crate::config::Provider;
-use crate::data::DataPath;
 use crate::flow::Exchange;
 use crate::flow::refresh::renewed::{RenewError, Renewed, passing, retry_after};
-use crate::oauth::token::UNKNOWN_LIFETIME;
 use crate::platform::Platform;
 use crate::session::claims::Session;
+use vestibule_oidc::credentials::provider::ApiRefresh;
+use vestibule_oidc::credentials::refresh::{self, RefreshError};
+use vestibule_oidc::credentials::{ApiError, login};
+use vestibule_oidc::data::DataPath;
+use vestibule_oidc::oauth::token::UNKNOWN_LIFETIME;
 
 /// Whether the session has what the request sends. A cookie may be missing where there is a refresh token, or
 /// another cookie: not every person has each of them.
