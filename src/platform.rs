@@ -18,7 +18,10 @@ use worker::{
 use crate::{clock, convert, glue, lease, runtime, task};
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::lines;
-use vestibule_core::platform::{BodyError, Forward, ForwardError, Level, Platform, StoreError};
+use vestibule_core::platform::{
+    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Level, Lock, Log, Random,
+    Store, StoreError,
+};
 use vestibule_core::reply::Reply;
 use vestibule_core::time::Timestamp;
 use vestibule_core::upstream::Target;
@@ -40,34 +43,31 @@ impl Workers {
     }
 }
 
-impl Platform for Workers {
-    type Body = Incoming;
-    /// A response, or a promise of one.
-    type Upstreamed = JsValue;
-
+impl Clock for Workers {
     fn now(&self) -> Timestamp {
         clock::now()
     }
 
+    async fn sleep(&self, time: Duration) {
+        // A timer of zero is one turn of the event loop. Dropped before its end, it is taken back.
+        Delay::from(time).await;
+    }
+}
+
+impl Random for Workers {
     #[allow(clippy::expect_used, reason = "without randomness nothing may be made; the request must fail")]
     fn fill_random(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("crypto.getRandomValues works inside a request");
     }
+}
 
+impl Log for Workers {
     fn log(&self, level: Level, event: &Value) {
         log(level, event);
     }
+}
 
-    async fn read_body(&self, body: Incoming, limit: usize) -> Result<Vec<u8>, BodyError> {
-        let Some(stream) = body.0.body() else {
-            return Ok(Vec::new());
-        };
-        read_stream(stream, limit).await.map_err(|stopped| match stopped {
-            Stopped::TooLarge => BodyError::TooLarge(limit),
-            Stopped::Failed(_) => BodyError::Incomplete,
-        })
-    }
-
+impl HttpClient for Workers {
     async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
         let FetchRequest { timeout, limit, .. } = request;
         let failed = |error: JsValue| fetch_error(&error, timeout);
@@ -89,6 +89,52 @@ impl Platform for Workers {
             })?,
         };
         Ok(FetchResponse { status: response.status(), headers: convert::headers(&response.headers()), body })
+    }
+}
+
+impl Store for Workers {
+    fn location(&self) -> String {
+        // The airport code of the data centre. The runtime reads `cf` when it is asked for, which few requests do.
+        // `worker::Cf` panics where it does not say.
+        self.request.cf().and_then(|cf| cf.colo().ok()).unwrap_or_default()
+    }
+
+    async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError> {
+        let read = async { Ok(self.env.kv(runtime::KV)?.get(key).text().await?) };
+        read.await.map_err(store_error)
+    }
+
+    async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
+        let seconds = lifetime.as_secs().max(SHORTEST_LIFE);
+        let write =
+            async { Ok(self.env.kv(runtime::KV)?.put(key, value)?.expiration_ttl(seconds).execute().await?) };
+        write.await.map_err(store_error)
+    }
+}
+
+impl Lock for Workers {
+    async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError> {
+        let objects = self.env.durable_object(runtime::LEASE_OBJECTS);
+        let objects = objects.map_err(|_| StoreError::Missing("binding named AUTH_LEASE"))?;
+        lease::ask(&objects, name, call)
+            .await
+            .map_err(|error| StoreError::Failed(convert::words(&error.into())))
+    }
+}
+
+impl Forwarder for Workers {
+    type Body = Incoming;
+    /// A response, or a promise of one.
+    type Upstreamed = JsValue;
+
+    async fn read_body(&self, body: Incoming, limit: usize) -> Result<Vec<u8>, BodyError> {
+        let Some(stream) = body.0.body() else {
+            return Ok(Vec::new());
+        };
+        read_stream(stream, limit).await.map_err(|stopped| match stopped {
+            Stopped::TooLarge => BodyError::TooLarge(limit),
+            Stopped::Failed(_) => BodyError::Incomplete,
+        })
     }
 
     async fn forward(&self, forward: Forward<'_>, body: Incoming) -> Result<JsValue, ForwardError> {
@@ -120,12 +166,9 @@ impl Platform for Workers {
             }
         }
     }
+}
 
-    async fn sleep(&self, time: Duration) {
-        // A timer of zero is one turn of the event loop. Dropped before its end, it is taken back.
-        Delay::from(time).await;
-    }
-
+impl Background for Workers {
     async fn to_the_end<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T {
         let slot = Rc::new(RefCell::new(None));
         let filled = Rc::clone(&slot);
@@ -145,32 +188,6 @@ impl Platform for Workers {
             None => std::future::pending().await,
         }
     }
-
-    fn location(&self) -> String {
-        // The airport code of the data centre. The runtime reads `cf` when it is asked for, which few requests do.
-        // `worker::Cf` panics where it does not say.
-        self.request.cf().and_then(|cf| cf.colo().ok()).unwrap_or_default()
-    }
-
-    async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError> {
-        let read = async { Ok(self.env.kv(runtime::KV)?.get(key).text().await?) };
-        read.await.map_err(store_error)
-    }
-
-    async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
-        let seconds = lifetime.as_secs().max(SHORTEST_LIFE);
-        let write =
-            async { Ok(self.env.kv(runtime::KV)?.put(key, value)?.expiration_ttl(seconds).execute().await?) };
-        write.await.map_err(store_error)
-    }
-
-    async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError> {
-        let objects = self.env.durable_object(runtime::LEASE_OBJECTS);
-        let objects = objects.map_err(|_| StoreError::NoBinding(runtime::LEASE_OBJECTS))?;
-        lease::ask(&objects, name, call)
-            .await
-            .map_err(|error| StoreError::Failed(convert::words(&error.into())))
-    }
 }
 
 /// Workers KV takes no shorter life, in seconds.
@@ -178,7 +195,7 @@ const SHORTEST_LIFE: u64 = 60;
 
 fn store_error(error: Error) -> StoreError {
     let error = match error {
-        Error::KvError(KvError::InvalidKvStore(_)) => return StoreError::NoBinding(runtime::KV),
+        Error::KvError(KvError::InvalidKvStore(_)) => return StoreError::Missing("binding named AUTH_KV"),
         // By itself it is the exception; as a `worker::Error` its text.
         Error::KvError(error) => error.into(),
         error => JsValue::from(error),
@@ -224,7 +241,10 @@ impl Workers {
         let changes =
             lines::changes(changes).map_err(|error| ForwardError::Unreachable(error.to_string()))?;
         let sent = glue::send(&self.env, binding, url.as_deref(), &body.0, &changes, past_the_cache);
-        let none = || ForwardError::NoBinding(binding.unwrap_or_default().to_owned());
+        let none = || {
+            let name = binding.unwrap_or_default();
+            ForwardError::NoService(format!("service or assets binding named {name}"))
+        };
         sent.map_err(|error| unreachable(&error))?.ok_or_else(none)
     }
 }

@@ -1,4 +1,4 @@
-//! Everything Vestibule does to the world, in one trait: the clock, the dice, the network, the log.
+//! Everything Vestibule does to the world, as traits: the clock, the random source, the network, the stores, the log.
 //!
 //! A flow is a function of its request, the configuration and what a [`Platform`] answers, so a test with
 //! a scripted platform is deterministic, and another runtime costs one implementation.
@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::reply::Reply;
@@ -15,44 +15,108 @@ use crate::upstream::Target;
 use vestibule_oidc::http::changes::Changes;
 use vestibule_oidc::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_oidc::http::request::Request;
+use vestibule_oidc::http::response::Response;
 use vestibule_oidc::jose::base64url;
 use vestibule_oidc::jose::crypto::Crypto;
 use vestibule_oidc::time::Timestamp;
 
-/// The runtime around a request. Futures need not be `Send`: a Worker's isolate has one thread.
+/// The runtime around a request: the sum of what it is asked for, by concern. Whatever implements the parts is one.
+///
+/// Futures need not be `Send`: nothing here moves them between threads.
 ///
 /// A clone is the same runtime around the same request, for work that has to end even where the request does
-/// not ([`Platform::to_the_end`]), so it is cheap and owns what it holds.
+/// not ([`Background::to_the_end`]), so it is cheap and owns what it holds.
+pub trait Platform:
+    Clock + Random + Log + Crypto + HttpClient + Store + Lock + Forwarder + Background + Clone + 'static
+{
+}
+
+impl<T> Platform for T where
+    T: Clock + Random + Log + Crypto + HttpClient + Store + Lock + Forwarder + Background + Clone + 'static
+{
+}
+
+/// Time, as it passes.
 #[allow(async_fn_in_trait, reason = "no executor of ours moves these futures between threads")]
-pub trait Platform: Crypto + Clone + 'static {
+pub trait Clock {
+    /// The time, in milliseconds since 1970. It may stand still while nothing is waited for, and go back where a clock
+    /// is set.
+    fn now(&self) -> Timestamp;
+
+    /// Waits, at least so long. A future that is dropped stops waiting.
+    async fn sleep(&self, time: Duration);
+}
+
+/// The random source.
+pub trait Random {
+    /// Fills `bytes` from a cryptographically secure source, which does not fail.
+    fn fill_random(&self, bytes: &mut [u8]);
+}
+
+/// The operator's log.
+pub trait Log {
+    /// Writes one line. `event` is an object and holds no secret. What cannot be written is lost.
+    fn log(&self, level: Level, event: &Value);
+}
+
+/// The requests that are not the client's but ours: to providers.
+#[allow(async_fn_in_trait, reason = "no executor of ours moves these futures between threads")]
+pub trait HttpClient {
+    /// Sends a request and reads the response whole, within the time and the number of bytes that the request says.
+    /// Redirects are not followed: the response is the redirect.
+    ///
+    /// A future that is dropped may have sent the request or not; its response is lost.
+    async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError>;
+}
+
+/// A store that all processes share. It is eventually consistent: a write is seen at once where it was made, in other
+/// locations up to a minute later; so long may also be remembered that a value was not there. There is no
+/// compare-and-swap.
+#[allow(async_fn_in_trait, reason = "no executor of ours moves these futures between threads")]
+pub trait Store {
+    /// Reads a value; `None` where there is none, or its lifetime is over.
+    async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError>;
+
+    /// Writes a value, which is gone after `lifetime`: a minute or more, in whole seconds. [`StoreError::Busy`] where the
+    /// same key was written a moment ago, about a second.
+    ///
+    /// A future that is dropped may have written the value or not.
+    async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError>;
+
+    /// The name of the location that this runs in, the same for all that see each other's writes at once.
+    fn location(&self) -> String;
+}
+
+/// Locks, one for each name, each with a memory that lasts.
+#[allow(async_fn_in_trait, reason = "no executor of ours moves these futures between threads")]
+pub trait Lock {
+    /// Hands `call` to the one lock of that name and brings its answer. A lock answers one call after the other, by
+    /// [`lease::lock::serve`](crate::lease::lock::serve), and remembers before it answers.
+    ///
+    /// A future that is dropped, or fails, may have been answered or not: the same call may be made again.
+    async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError>;
+}
+
+/// The way of the client's requests to the servers behind.
+#[allow(async_fn_in_trait, reason = "no executor of ours moves these futures between threads")]
+pub trait Forwarder: Log {
     /// An incoming request's body, not read yet.
     type Body;
     /// An upstream's response, its body not read yet.
     type Upstreamed;
 
-    /// The time.
-    fn now(&self) -> Timestamp;
-
-    /// Fills `bytes` from a cryptographically secure source.
-    fn fill_random(&self, bytes: &mut [u8]);
-
-    /// Writes one line to the operator's log.
-    fn log(&self, level: Level, event: &Value);
-
-    /// Reads a whole body of at most `limit` bytes.
+    /// Reads a whole body of at most `limit` bytes. A future that is dropped has read a part of it, and the rest is lost.
     async fn read_body(&self, body: Self::Body, limit: usize) -> Result<Vec<u8>, BodyError>;
-
-    /// Asks a provider. Redirects are not followed, the response is read whole.
-    async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError>;
 
     /// Sends a request on, its body streamed, and hands back the response, its body streamed. Redirects
     /// are not followed: they are the browser's. One to the target's own origin leads to the one that was asked
     /// ([`Target::location`]).
     ///
+    /// A future that is dropped ends the request to the upstream, which may have been answered or not.
     async fn forward(&self, forward: Forward<'_>, body: Self::Body)
     -> Result<Self::Upstreamed, ForwardError>;
 
-    /// [`forward`](Self::forward), where whatever the upstream answers is for the client as it is: a platform that can
+    /// [`forward`](Self::forward), where whatever the upstream answers is for the client as it is: a runtime that can
     /// hand it over before it is there need not come back.
     async fn pass_on(&self, forward: Forward<'_>, body: Self::Body) -> Reply<Self::Upstreamed> {
         match self.forward(forward, body).await {
@@ -63,43 +127,31 @@ pub trait Platform: Crypto + Clone + 'static {
             }
         }
     }
+}
 
-    /// Waits.
-    async fn sleep(&self, time: Duration);
-
+/// Work that ends even where its request does not.
+#[allow(async_fn_in_trait, reason = "no executor of ours moves these futures between threads")]
+pub trait Background {
     /// Does `job` to its end, also where the client of this request goes away meanwhile, and answers what it
-    /// came to. Where the request is cut off, the job goes on and nobody hears the answer.
+    /// came to. Where the future is dropped, the job goes on and nobody hears the answer.
     async fn to_the_end<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T;
-
-    /// Where this runs. What is written to the store is seen at once in the same place, and later in others.
-    fn location(&self) -> String;
-
-    /// Reads from the shared store: eventually consistent, and what was not there may be remembered.
-    async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError>;
-
-    /// Writes to the shared store; the value is gone after `lifetime`, which is a minute or more.
-    async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError>;
-
-    /// Hands `call` to the one lease object of that name, which answers by
-    /// [`lease::lock::serve`](crate::lease::lock::serve).
-    async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError>;
 }
 
 /// A name that nobody can guess: 128 bits, base64url.
-pub(crate) fn random_id<P: Platform>(platform: &P) -> String {
+pub(crate) fn random_id(random: &impl Random) -> String {
     let mut bytes = [0; 16];
-    platform.fill_random(&mut bytes);
+    random.fill_random(&mut bytes);
     base64url::encode(&bytes)
 }
 
 /// What `job` comes to, where it does so within `time`. Pinned by the caller, so that it is not compiled again for
 /// each kind of job.
-pub(crate) async fn within<P: Platform, T>(
-    platform: &P,
+pub(crate) async fn within<T>(
+    clock: &impl Clock,
     time: Duration,
     mut job: Pin<&mut (dyn Future<Output = T> + '_)>,
 ) -> Option<T> {
-    let mut late = pin!(platform.sleep(time));
+    let mut late = pin!(clock.sleep(time));
     std::future::poll_fn(|context| match job.as_mut().poll(context) {
         Poll::Ready(done) => Poll::Ready(Some(done)),
         Poll::Pending => late.as_mut().poll(context).map(|()| None),
@@ -144,24 +196,50 @@ pub enum BodyError {
 /// Why a request could not be forwarded.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ForwardError {
-    /// The configuration names a binding that the Worker does not have, or that takes no requests.
-    #[error("there is no service or assets binding named {0}")]
-    NoBinding(String),
-    /// The upstream gave no answer; the platform's own words.
+    /// The configuration names a service that the runtime does not have, or that takes no requests; what it is called
+    /// there.
+    #[error("there is no {0}")]
+    NoService(String),
+    /// The upstream gave no answer; the runtime's own words.
     #[error("the upstream gave no answer: {0}")]
     Unreachable(String),
 }
 
-/// Why the shared store, or a lease object, did not do what it was asked for.
+impl ForwardError {
+    /// How much it matters in the log.
+    pub fn level(&self) -> Level {
+        match self {
+            Self::NoService(_) => Level::Error,
+            Self::Unreachable(_) => Level::Warn,
+        }
+    }
+
+    /// What the log says.
+    pub fn log(&self) -> Value {
+        json!({ "event": "forward_failed", "message": self.to_string() })
+    }
+
+    /// What the client gets.
+    pub fn answer(&self) -> Response {
+        let status = match self {
+            Self::NoService(_) => 500,
+            Self::Unreachable(_) => 502,
+        };
+        Response::json(status, &json!({ "error": "upstream_unavailable" }))
+            .with("cache-control", "private, no-store")
+    }
+}
+
+/// Why the shared store, or a lock, did not do what it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StoreError {
-    /// The Worker has no binding of that name.
-    #[error("there is no binding named {0}")]
-    NoBinding(&'static str),
+    /// The runtime has none; what it is called there.
+    #[error("there is no {0}")]
+    Missing(&'static str),
     /// The same key was written a moment ago.
     #[error("the key was written a moment ago")]
     Busy,
-    /// Anything else; the platform's own words.
+    /// Anything else; the runtime's own words.
     #[error("{0}")]
     Failed(String),
 }

@@ -23,7 +23,10 @@ use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
 use vestibule_core::jose::software;
-use vestibule_core::platform::{BodyError, Forward, ForwardError, Level, Platform, StoreError};
+use vestibule_core::platform::{
+    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Level, Lock, Log, Random,
+    Store, StoreError,
+};
 use vestibule_core::reply::Reply;
 use vestibule_core::time::Timestamp;
 use vestibule_core::upstream::Target;
@@ -291,27 +294,29 @@ impl Crypto for Stage {
     }
 }
 
-impl Platform for Stage {
-    type Body = Vec<u8>;
-    /// Which of the forwarded requests it answers.
-    type Upstreamed = usize;
-
+impl Clock for Stage {
     fn now(&self) -> Timestamp {
         self.scene.now()
     }
 
+    async fn sleep(&self, time: Duration) {
+        self.clock.sleep(time).await;
+    }
+}
+
+impl Random for Stage {
     fn fill_random(&self, bytes: &mut [u8]) {
         self.scene.fill_random(bytes);
     }
+}
 
+impl Log for Stage {
     fn log(&self, level: Level, event: &Value) {
         self.log.borrow_mut().push((level, event.clone()));
     }
+}
 
-    async fn read_body(&self, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, BodyError> {
-        if body.len() > limit { Err(BodyError::TooLarge(limit)) } else { Ok(body) }
-    }
-
+impl HttpClient for Stage {
     async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
         self.fetched.borrow_mut().push(request.url.clone());
         let is_grant = request.url.ends_with("/token") || request.url.ends_with("/refresh");
@@ -330,6 +335,36 @@ impl Platform for Stage {
         }
         Ok(answer)
     }
+}
+
+impl Store for Stage {
+    fn location(&self) -> String {
+        self.location.clone()
+    }
+
+    async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError> {
+        self.store.read(&self.location, key).await
+    }
+
+    async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
+        self.store.write(&self.location, key, value, lifetime).await
+    }
+}
+
+impl Lock for Stage {
+    async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError> {
+        self.store.call_object(name, call).await
+    }
+}
+
+impl Forwarder for Stage {
+    type Body = Vec<u8>;
+    /// Which of the forwarded requests it answers.
+    type Upstreamed = usize;
+
+    async fn read_body(&self, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, BodyError> {
+        if body.len() > limit { Err(BodyError::TooLarge(limit)) } else { Ok(body) }
+    }
 
     async fn forward(&self, forward: Forward<'_>, body: Vec<u8>) -> Result<usize, ForwardError> {
         if self.provider.is_down("upstream") {
@@ -342,11 +377,9 @@ impl Platform for Stage {
         self.clock.sleep(self.upstream_time.get()).await;
         Ok(number)
     }
+}
 
-    async fn sleep(&self, time: Duration) {
-        self.clock.sleep(time).await;
-    }
-
+impl Background for Stage {
     async fn to_the_end<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T {
         if let Some(after) = self.dies_after.take() {
             let (mut job, mut end) = (Some(Box::pin(job)), Box::pin(self.clock.sleep(after)));
@@ -363,22 +396,6 @@ impl Platform for Stage {
             return std::future::pending().await;
         }
         self.clock.spawn(job).await
-    }
-
-    fn location(&self) -> String {
-        self.location.clone()
-    }
-
-    async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError> {
-        self.store.read(&self.location, key).await
-    }
-
-    async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
-        self.store.write(&self.location, key, value, lifetime).await
-    }
-
-    async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError> {
-        self.store.call_object(name, call).await
     }
 }
 

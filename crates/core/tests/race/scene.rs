@@ -13,7 +13,10 @@ use vestibule_core::jose::crypto::{Crypto, KeyError};
 use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
-use vestibule_core::platform::{BodyError, Forward, ForwardError, Level, Platform, StoreError};
+use vestibule_core::platform::{
+    self, Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Level, Lock, Log,
+    Random, StoreError,
+};
 use vestibule_core::time::Timestamp;
 
 use crate::clockwork::Clockwork;
@@ -127,26 +130,29 @@ impl Crypto for Stage {
     }
 }
 
-impl Platform for Stage {
-    type Body = ();
-    type Upstreamed = ();
-
+impl Clock for Stage {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.scene.clock.now())
     }
 
+    async fn sleep(&self, time: Duration) {
+        self.scene.clock.sleep(time).await;
+    }
+}
+
+impl Random for Stage {
     fn fill_random(&self, bytes: &mut [u8]) {
         for byte in bytes {
             *byte = u8::try_from(self.scene.roll(0, 256)).unwrap();
         }
     }
+}
 
+impl Log for Stage {
     fn log(&self, _: Level, _: &Value) {}
+}
 
-    async fn read_body(&self, (): (), _: usize) -> Result<Vec<u8>, BodyError> {
-        Ok(Vec::new())
-    }
-
+impl HttpClient for Stage {
     async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
         match request.url.strip_prefix("https://idp.example") {
             Some("/token") => Ok(self.token(&request.body).await),
@@ -157,19 +163,9 @@ impl Platform for Stage {
             other => panic!("asked {other:?}"),
         }
     }
+}
 
-    async fn forward(&self, _: Forward<'_>, (): ()) -> Result<(), ForwardError> {
-        Ok(())
-    }
-
-    async fn sleep(&self, time: Duration) {
-        self.scene.clock.sleep(time).await;
-    }
-
-    async fn to_the_end<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T {
-        self.scene.clock.spawn(job).await
-    }
-
+impl platform::Store for Stage {
     fn location(&self) -> String {
         self.location.clone()
     }
@@ -181,9 +177,30 @@ impl Platform for Stage {
     async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
         self.scene.store.write(&self.location, key, value, lifetime).await
     }
+}
 
+impl Lock for Stage {
     async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError> {
         self.scene.store.call_object(name, call).await
+    }
+}
+
+impl Forwarder for Stage {
+    type Body = ();
+    type Upstreamed = ();
+
+    async fn read_body(&self, (): (), _: usize) -> Result<Vec<u8>, BodyError> {
+        Ok(Vec::new())
+    }
+
+    async fn forward(&self, _: Forward<'_>, (): ()) -> Result<(), ForwardError> {
+        Ok(())
+    }
+}
+
+impl Background for Stage {
+    async fn to_the_end<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T {
+        self.scene.clock.spawn(job).await
     }
 }
 

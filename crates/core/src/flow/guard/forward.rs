@@ -1,13 +1,10 @@
 //! A request that may pass goes on to its upstream, with what the upstream is to know of the person.
 
-use serde_json::{Value, json};
-
 use crate::flow::Exchange;
 use crate::flow::guard::admission::Admitted;
 use crate::flow::responses::with_cookies;
-use crate::platform::{Forward, ForwardError, Level, Platform};
+use crate::platform::{Forward, Platform};
 use crate::reply::Reply;
-use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> Exchange<'_, P> {
     /// The fourth step: sends the request on. Its cookies are for the browser, added to the upstream's response unless
@@ -43,30 +40,5 @@ impl<P: Platform> Exchange<'_, P> {
                 Reply::Own(with_cookies(error.answer(), cookies))
             }
         }
-    }
-}
-
-impl ForwardError {
-    /// How much it matters in the log.
-    pub fn level(&self) -> Level {
-        match self {
-            Self::NoBinding(_) => Level::Error,
-            Self::Unreachable(_) => Level::Warn,
-        }
-    }
-
-    /// What the log says.
-    pub fn log(&self) -> Value {
-        json!({ "event": "forward_failed", "message": self.to_string() })
-    }
-
-    /// What the client gets.
-    pub fn answer(&self) -> Response {
-        let status = match self {
-            Self::NoBinding(_) => 500,
-            Self::Unreachable(_) => 502,
-        };
-        Response::json(status, &json!({ "error": "upstream_unavailable" }))
-            .with("cache-control", "private, no-store")
     }
 }
