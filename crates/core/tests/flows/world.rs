@@ -24,8 +24,8 @@ use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
 use vestibule_core::jose::software;
 use vestibule_core::platform::{
-    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Level, Lock, Log, Random,
-    Store, StoreError,
+    self, Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Level, Lock, Log,
+    Random, StoreError,
 };
 use vestibule_core::reply::Reply;
 use vestibule_core::time::Timestamp;
@@ -337,7 +337,7 @@ impl HttpClient for Stage {
     }
 }
 
-impl Store for Stage {
+impl platform::Store for Stage {
     fn location(&self) -> String {
         self.location.clone()
     }

@@ -1,6 +1,6 @@
 //! The answers that Vestibule gives itself.
 
-use serde_json::Value;
+use serde::Serialize;
 
 use super::headers::Headers;
 
@@ -21,9 +21,10 @@ impl Response {
         Self { status, headers: Headers::new(), body: String::new() }
     }
 
-    /// `value` as JSON.
-    pub fn json(status: u16, value: &Value) -> Self {
-        Self::empty(status).with("content-type", "application/json").with_body(value.to_string())
+    /// `value` as JSON. It has strings for names; nothing else can fail.
+    pub fn json(status: u16, value: &impl Serialize) -> Self {
+        let body = serde_json::to_string(value).unwrap_or_default();
+        Self::empty(status).with("content-type", "application/json").with_body(body)
     }
 
     /// 302 (RFC 9110 section 15.4.3) to `location`, which must have been checked.

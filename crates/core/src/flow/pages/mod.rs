@@ -11,7 +11,8 @@ mod sign_in;
 mod sign_out;
 
 use maud::{Markup, html};
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use crate::config::{Provider, ProviderKind};
 use crate::error::Error;
@@ -22,30 +23,29 @@ use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> Exchange<'_, P> {
-    /// `GET /providers`: what Auth.js's client asks before it signs in.
+    /// `GET /providers`: what Auth.js's client asks before it signs in. In the order of the configuration, in which
+    /// pages of an app's own show them.
     pub(crate) fn list_providers(&self) -> Response {
-        let describe = |provider: &Provider| {
-            let id = &provider.id;
-            // Where a form is sent, any host takes it; a provider sends people back to one alone.
-            let callback = format!("callback/{id}");
-            let callback_url = if let ProviderKind::Credentials(_) = provider.kind {
-                self.route(&callback)
-            } else {
-                self.login_route(&callback)
-            };
-            json!({
-                "id": id,
-                "name": provider.name,
-                "type": provider.kind.name(self.config().dialect),
-                "signinUrl": self.route(&format!("signin/{id}")),
-                "callbackUrl": callback_url,
-            })
+        let providers = self.config().providers.iter().map(|provider| self.describe(provider));
+        Response::json(200, &InOrder(providers.collect()))
+    }
+
+    fn describe<'a>(&self, provider: &'a Provider) -> Described<'a> {
+        let id = &provider.id;
+        // Where a form is sent, any host takes it; a provider sends people back to one alone.
+        let callback = format!("callback/{id}");
+        let callback_url = if let ProviderKind::Credentials(_) = provider.kind {
+            self.route(&callback)
+        } else {
+            self.login_route(&callback)
         };
-        let mut all = Map::new();
-        for provider in &self.config().providers {
-            all.insert(provider.id.clone(), describe(provider));
+        Described {
+            id,
+            name: &provider.name,
+            kind: provider.kind.name(self.config().dialect),
+            signin_url: self.route(&format!("signin/{id}")),
+            callback_url,
         }
-        Response::json(200, &Value::Object(all))
     }
 
     /// `GET /csrf`: the token to send along with a POST.
@@ -53,6 +53,27 @@ impl<P: Platform> Exchange<'_, P> {
         let visit = self.visit(query, None)?;
         let answer = Response::json(200, &json!({ "csrfToken": visit.csrf.token() })).uncached();
         Ok(with_cookies(answer, visit.cookies))
+    }
+}
+
+/// A provider, as `GET /providers` tells of it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Described<'a> {
+    id: &'a str,
+    name: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    signin_url: String,
+    callback_url: String,
+}
+
+/// An object of all of them by their id, in this order.
+struct InOrder<'a>(Vec<Described<'a>>);
+
+impl Serialize for InOrder<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|provider| (provider.id, provider)))
     }
 }
 
