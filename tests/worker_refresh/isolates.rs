@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use miniflare_test_harness::{Client, Harness, Request, Response};
 use serde_json::json;
+use vestibule_testing::rotation::{Grants, Rotation};
 
 use crate::provider::{self, Provider};
-use crate::rotation::{Grants, Rotation};
 use crate::world::{API, APP, COOKIE, a_session, at_once, expire, fetch, plant, session, tabs, worker};
 
 const FAR: [&str; 4] = ["FRA", "FRA", "IAD", "SIN"];

@@ -11,10 +11,6 @@
     reason = "a test stops at the first thing that is wrong"
 )]
 
-#[allow(dead_code, reason = "the strict one here is a real provider")]
-#[path = "../../crates/core/tests/support/rotation.rs"]
-mod rotation;
-
 mod api;
 mod hostile;
 mod isolates;

@@ -111,5 +111,5 @@ fn config(rules: u32) -> Config {
         "rules": (0..rules).map(rule).collect::<Vec<_>>(),
     });
     let env = |name: &str| Some(format!("a value for measuring, of {name}"));
-    Config::load(auth, &env, &vestibule::runtime::RUNTIME).unwrap_or_else(|errors| panic!("{errors:?}"))
+    Config::load(auth, &env, &vestibule_testing::RUNTIME).unwrap_or_else(|errors| panic!("{errors:?}"))
 }

@@ -3,65 +3,26 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 
-use std::cell::Cell;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-
 use serde_json::{Value, json};
 use vestibule_oidc::jose::base64url;
-use vestibule_oidc::jose::crypto::{Crypto, KeyError};
+use vestibule_oidc::jose::crypto::Crypto;
 use vestibule_oidc::jose::jwk::{Jwk, JwkSet};
 use vestibule_oidc::jose::jws::{Algorithm, JwsError, UnverifiedJws, VerifiedPayload, verify};
 use vestibule_oidc::jose::sign::{PrivateKey, sign};
-use vestibule_oidc::jose::software;
 use vestibule_oidc::secret::Secret;
-
-/// Signatures in software, and how many were checked.
-#[derive(Default)]
-struct Signatures {
-    checked: Cell<usize>,
-}
-
-impl Crypto for Signatures {
-    async fn verify(
-        &self,
-        algorithm: Algorithm,
-        key: &Jwk,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<bool, KeyError> {
-        self.checked.set(self.checked.get() + 1);
-        software::verify(algorithm, key, message, signature)
-    }
-
-    async fn sign(
-        &self,
-        key: &PrivateKey,
-        algorithm: Algorithm,
-        message: &[u8],
-    ) -> Result<Vec<u8>, KeyError> {
-        software::sign(key, algorithm, message)
-    }
-
-    async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
-        software::public_key(key, algorithm)
-    }
-}
+use vestibule_testing::{FakeClock, FakeCrypto};
 
 /// Runs a future that never waits.
 fn run<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("it waits for something"),
-    }
+    FakeClock::starting_at(0).run(future)
 }
 
 fn check(token: &str, keys: &[Value], accepted: &[Algorithm]) -> Result<VerifiedPayload, JwsError> {
-    check_on(&Signatures::default(), token, keys, accepted)
+    check_on(&FakeCrypto::default(), token, keys, accepted)
 }
 
 fn check_on(
-    platform: &Signatures,
+    platform: &FakeCrypto,
     token: &str,
     keys: &[Value],
     accepted: &[Algorithm],
@@ -243,9 +204,9 @@ fn without_a_kid_every_fitting_key_is_tried() {
     let published = vectors().into_iter().find(|v| v.source == "RFC 7515 appendix A.2").unwrap();
     let others = [made(Algorithm::Es256).jwk, made(Algorithm::Rs256).jwk, made(Algorithm::Ps256).jwk];
     let keys = [&others[..], std::slice::from_ref(&published.jwk)].concat();
-    let platform = Signatures::default();
+    let platform = FakeCrypto::default();
     assert!(check_on(&platform, &published.token, &keys, &Algorithm::ALL).is_ok());
-    assert_eq!(platform.checked.get(), 2, "the key of RS256, then its own");
+    assert_eq!(platform.verifications(), 2, "the key of RS256, then its own");
     assert_eq!(check(&published.token, &others, &Algorithm::ALL).unwrap_err(), JwsError::Signature);
     assert_eq!(check(&published.token, &others[..1], &Algorithm::ALL).unwrap_err(), JwsError::UnknownKey);
 }
@@ -255,10 +216,10 @@ fn decompression_and_work_bombs_of_many_keys_are_refused() {
     let Vector { jwk, token, .. } = made(Algorithm::Rs256);
     let namesakes = |count| vec![with(without(jwk.clone(), "alg"), "kid", "key-RS256"); count];
     let nameless = with_header(&token, r#"{"alg":"RS256"}"#);
-    let platform = Signatures::default();
+    let platform = FakeCrypto::default();
     let refused = check_on(&platform, &nameless, &namesakes(6), &Algorithm::ALL);
     assert_eq!(refused.unwrap_err(), JwsError::TooManyCandidates(6));
-    assert_eq!(platform.checked.get(), 0);
+    assert_eq!(platform.verifications(), 0);
     assert!(check(&token, &namesakes(5), &Algorithm::ALL).is_ok());
 }
 
@@ -286,7 +247,7 @@ fn private_keys() -> Vec<(String, PrivateKey, Value)> {
 
 #[test]
 fn what_is_signed_here_verifies_in_every_algorithm() {
-    let platform = Signatures::default();
+    let platform = FakeCrypto::default();
     let mut used = Vec::new();
     for (name, key, jwk) in private_keys() {
         for &algorithm in key.algorithms() {
@@ -312,7 +273,7 @@ fn what_is_signed_here_verifies_in_every_algorithm() {
 fn a_number_on_p_256_is_the_key_whose_public_half_is_published() {
     let scalar = base64url::decode("jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI").unwrap();
     let key = PrivateKey::p256(&scalar.try_into().unwrap()).unwrap();
-    let public = run(Signatures::default().public_key(&key, Algorithm::Es256)).unwrap();
+    let public = run(FakeCrypto::default().public_key(&key, Algorithm::Es256)).unwrap();
     let published = vectors().into_iter().find(|v| v.source == "RFC 7515 appendix A.3").unwrap();
     let published = Jwk::parse(&published.jwk).unwrap().to_public_json();
     assert_eq!(public.to_public_json(), published);
@@ -320,7 +281,7 @@ fn a_number_on_p_256_is_the_key_whose_public_half_is_published() {
 
 #[test]
 fn algorithm_and_key_confusion_a_key_signs_with_its_own_algorithms_only() {
-    let platform = Signatures::default();
+    let platform = FakeCrypto::default();
     for (name, key, _) in private_keys() {
         for algorithm in Algorithm::ALL {
             let fits = key.algorithms().contains(&algorithm);

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-
-use crate::world::{APP, Answer, Browser, World, settings};
+use vestibule_testing::{APP, Answer, Browser, World, settings};
 
 const NAVIGATION: [(&str, &str); 2] = [("sec-fetch-mode", "navigate"), ("accept", "text/html")];
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule_core::http::client::FetchError;
+use vestibule_testing::{APP, Answer, Browser, World};
 
 use crate::credentials::{cookie_api, json_api, sealed, sign_in_as_ada, token_api};
-use crate::world::{APP, Answer, Browser, World};
 
 const LEASES: [&str; 3] = ["none", "kv", "durable-object"];
 const PAGE: &str = "https://app.example.com/page?q=1";
@@ -73,7 +73,7 @@ impl Shape {
         let (world, mut browser) = (World::with(self.with_lease(lease)), Browser::new());
         sign_in_as_ada(&world, &mut browser);
         world.pass(ago);
-        world.token_time.set(Duration::from_millis(200));
+        world.http.token_time.set(Duration::from_millis(200));
         (world, browser)
     }
 
@@ -326,7 +326,7 @@ fn point_8_the_end_of_the_next_refresh_token_is_not_that_of_the_last_one() {
     let login_end = sealed(&world, &browser)["refresh_expires_at"].clone();
     // The same token: what is known of it stays. Another one: nothing is known.
     for (next, end) in [(Value::Null, login_end), (json!("refresh-v2-other"), Value::Null)] {
-        let token = crate::api::jwt(&json!({ "exp": world.now().seconds() + 900 }));
+        let token = vestibule_testing::api::jwt(&json!({ "exp": world.now().seconds() + 900 }));
         let renewed = json!({ "token": token, "next": next });
         world.api.answers_json("/v2/refresh", 200, &json!({ "data": { "renewed": renewed } }));
         assert_eq!(fetch(&world, &mut browser).status, 200);
@@ -400,7 +400,7 @@ fn point_5_a_late_answer_writes_no_older_generation() {
             let (world, mut browser) = (World::with(settings), Browser::new());
             sign_in_as_ada(&world, &mut browser);
             world.pass(shape.life.saturating_sub(Duration::from_secs(62)));
-            world.upstream_time.set(Duration::from_secs(20));
+            world.forwarder.upstream_time.set(Duration::from_secs(20));
             let cookies = browser.cookie_header();
             let answers = world.all([sent(&world, &cookies, 0), sent(&world, &cookies, 5000)]);
             let what = format!("{}, {lease}", shape.name);

@@ -5,8 +5,7 @@ use std::time::Duration;
 use p256::ecdsa::signature::Verifier;
 use serde_json::{Value, json};
 use vestibule_core::jose::base64url;
-
-use crate::world::{APP, Browser, Forwarded, SECRET, World, environment, settings};
+use vestibule_testing::{APP, Browser, Forwarded, SECRET, World, environment, settings};
 
 const HEADER: &str = "x-vestibule-assertion";
 
@@ -220,7 +219,7 @@ fn every_isolate_has_the_same_keys_and_a_host_of_its_own_only_in_the_issuer() {
 fn a_page_that_took_its_time_has_an_assertion_of_now() {
     let (world, mut alice) = signed_in(asserted(&json!(true)), "alice");
     world.pass(Duration::from_mins(70));
-    world.token_time.set(Duration::from_secs(5));
+    world.http.token_time.set(Duration::from_secs(5));
     let forwarded = alice.fetch(&world, &format!("{APP}/dashboard")).forwarded.unwrap();
     let (_, claims) = checked(&world, &only(&forwarded)).unwrap();
     assert_eq!(claims["iat"], world.now().seconds());

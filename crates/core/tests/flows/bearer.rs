@@ -9,9 +9,9 @@ use vestibule_core::guard::decision::Decision;
 use vestibule_core::hooks::{Admission, Hooks, SignIn, TokenOccasion};
 use vestibule_core::http::request::Request;
 use vestibule_core::session::claims::Session;
-
-use crate::provider::{ISSUER, Provider};
-use crate::world::{APP, Answer, Browser, World, settings};
+use vestibule_testing::FakeProvider;
+use vestibule_testing::provider::ISSUER;
+use vestibule_testing::{APP, Answer, Browser, World, settings};
 
 const AUDIENCE: &str = "https://api.example.com";
 const JWKS: &str = "https://idp.example/jwks";
@@ -298,20 +298,20 @@ fn algorithm_and_key_confusion_only_the_provider_s_keys_make_a_token() {
         ("None", unsigned(json!({ "alg": "nOnE" }), "")),
         ("hmac", unsigned(json!({ "alg": "HS256", "kid": "key-1" }), signature)),
         ("another algorithm", unsigned(json!({ "alg": "RS256", "kid": "key-1" }), signature)),
-        ("forged", Provider::forged(&header(), &claims)),
-        ("forged, its key in the header", Provider::forged(&own_key, &claims)),
-        ("forged, no kid", Provider::forged(&json!({ "alg": "ES256" }), &claims)),
+        ("forged", FakeProvider::forged(&header(), &claims)),
+        ("forged, its key in the header", FakeProvider::forged(&own_key, &claims)),
+        ("forged, no kid", FakeProvider::forged(&json!({ "alg": "ES256" }), &claims)),
         (
             "forged, keys elsewhere",
-            Provider::forged(
+            FakeProvider::forged(
                 &json!({ "alg": "ES256", "kid": "key-1", "jku": "https://evil.example/jwks", "x5u": "https://evil.example" }),
                 &claims,
             ),
         ),
-        ("kid of a file", Provider::forged(&json!({ "alg": "ES256", "kid": "../../dev/null" }), &claims)),
+        ("kid of a file", FakeProvider::forged(&json!({ "alg": "ES256", "kid": "../../dev/null" }), &claims)),
         (
             "kid of a query",
-            Provider::forged(&json!({ "alg": "ES256", "kid": "x' UNION SELECT 'y" }), &claims),
+            FakeProvider::forged(&json!({ "alg": "ES256", "kid": "x' UNION SELECT 'y" }), &claims),
         ),
         ("crit", world.provider.signed(&json!({ "alg": "ES256", "kid": "key-1", "crit": ["exp"] }), &claims)),
         ("b64", world.provider.signed(&json!({ "alg": "ES256", "kid": "key-1", "b64": false }), &claims)),
@@ -346,7 +346,7 @@ fn work_bombs_invented_keys_and_absent_providers_cost_a_request_now_and_then() {
     let world = world();
     let unknown = |n: u32| {
         let header = json!({ "alg": "ES256", "kid": format!("invented-{n}") });
-        Provider::forged(&header, &claims(&world, "alice"))
+        FakeProvider::forged(&header, &claims(&world, "alice"))
     };
     for n in 0..50 {
         assert_refused(&bring(&world, "/dashboard", &unknown(n)), 401, "invalid_token", "unknown kid");

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-
-use crate::world::{APP, AuthorizationRequest, Browser, World, environment, settings};
+use vestibule_testing::{APP, AuthorizationRequest, Browser, World, environment, settings};
 
 type Bend = fn(&AuthorizationRequest, String) -> String;
 
@@ -287,7 +286,9 @@ fn no_token_reaches_the_log() {
     browser.sign_in(&world, "alice", "/");
     let log = world.log_text();
     assert!(!log.is_empty());
-    for secret in ["access-alice", "refresh-alice", "acme-secret", "code-1", "code-2", crate::world::SECRET] {
+    for secret in
+        ["access-alice", "refresh-alice", "acme-secret", "code-1", "code-2", vestibule_testing::SECRET]
+    {
         assert!(!log.contains(secret), "{secret} in {log}");
     }
 }

@@ -8,9 +8,8 @@ use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
-
-use crate::api::{EMAIL, PASSWORD, jwt};
-use crate::world::{APP, Answer, Browser, SECRET, World};
+use vestibule_testing::api::{EMAIL, PASSWORD, jwt};
+use vestibule_testing::{APP, Answer, Browser, SECRET, World};
 
 const SESSION: &str = "__Secure-authjs.session-token";
 const CALLBACK: &str = "https://app.example.com/auth/callback/credentials";

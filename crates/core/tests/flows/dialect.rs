@@ -7,8 +7,7 @@ use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
-
-use crate::world::{APP, Answer, Browser, SECRET, World, settings};
+use vestibule_testing::{APP, Answer, Browser, SECRET, World, settings};
 
 const V5: &str = "__Secure-authjs.session-token";
 const V4: &str = "__Secure-next-auth.session-token";
@@ -29,7 +28,7 @@ fn of_authjs(world: &World, dialect: Dialect, claims: &Value) -> String {
     let salt = if dialect == Dialect::AuthJsV5 { V5 } else { "" };
     let keys = Keyring::new(vec![Secret::new(SECRET)]).unwrap();
     let claims: Map<String, Value> = claims.as_object().unwrap().clone();
-    seal::seal(&keys, dialect, salt, &claims, DAY * 30, world.now(), &mut |bytes| world.fill_random(bytes))
+    seal::seal(&keys, dialect, salt, &claims, DAY * 30, world.now(), &mut |bytes| world.random.fill(bytes))
 }
 
 fn ada() -> Value {

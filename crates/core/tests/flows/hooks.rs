@@ -10,8 +10,7 @@ use vestibule_core::hooks::{Admission, DefaultSession, Event, Hooks, SignIn, Tok
 use vestibule_core::http::request::Request;
 use vestibule_core::http::return_to::{ReturnPolicy, TrustedUrl};
 use vestibule_core::session::claims::Session;
-
-use crate::world::{APP, Browser, World, settings};
+use vestibule_testing::{APP, Browser, World, settings};
 
 const SESSION: &str = "__Secure-authjs.session-token";
 

@@ -9,15 +9,7 @@
     reason = "a test stops at the first thing that is wrong"
 )]
 
-#[path = "../support/clockwork.rs"]
-mod clockwork;
-#[path = "../support/rotation.rs"]
-mod rotation;
-#[path = "../support/store.rs"]
-mod store;
-
 mod answers;
-mod api;
 mod api_refresh;
 mod assertion;
 mod bearer;
@@ -28,7 +20,6 @@ mod hooks;
 mod login_host;
 mod pages;
 mod protect;
-mod provider;
 mod provider_outage;
 mod refresh;
 mod refresh_trouble;
@@ -36,4 +27,3 @@ mod session;
 mod sign_in;
 mod sign_out;
 mod verify;
-mod world;

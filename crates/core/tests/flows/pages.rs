@@ -11,8 +11,7 @@ use vestibule_core::http::headers::Headers;
 use vestibule_core::providers;
 
 use vestibule_core::http::request::RequestUrl;
-
-use crate::world::{APP, Answer, Browser, World, environment, settings};
+use vestibule_testing::{APP, Answer, Browser, World, environment, settings};
 
 /// What gets into a page that pastes text.
 const MARKUP: &str = r#""'><script>alert(1)</script><b x="&amp;"#;
@@ -119,9 +118,21 @@ fn a_return_address_with_quotes_and_brackets_comes_back_as_it_was() {
     let fields = fields(&page.body, "/auth/signin/acme");
     assert_eq!(fields[1].1, format!("{APP}/search?q=%27a%27&filter[x]=%3Cb%3E%22c%22"));
     let answer = browser.post(&world, &format!("{APP}/auth/signin/acme"), &as_strs(&fields));
-    let request = crate::world::AuthorizationRequest::read(answer.location());
+    let request = vestibule_testing::AuthorizationRequest::read(answer.location());
     let answer = browser.open(&world, &world.provider.authorize(&request, "bob"));
     assert_eq!(answer.location(), fields[1].1);
+}
+
+#[test]
+fn providers_are_listed_in_the_order_of_the_configuration() {
+    let provider = |id: &str| json!({ "id": id, "type": "oidc", "issuer": "https://idp.example" });
+    let mut settings = settings();
+    settings["providers"] = ["zeta", "acme", "middle"].map(provider).into();
+    let variables = |name: &str| environment(&name.replace("ZETA", "ACME").replace("MIDDLE", "ACME"));
+    let world: World = World::in_environment(settings, &variables);
+    let listed = Browser::new().fetch(&world, &url("providers", &[])).body;
+    let at = |id: &str| listed.find(&format!("\"{id}\":{{")).unwrap_or_else(|| panic!("{id} in {listed}"));
+    assert!(at("zeta") < at("acme") && at("acme") < at("middle"), "{listed}");
 }
 
 #[test]
@@ -314,7 +325,7 @@ fn from_a_forbidden_page_a_different_account_leads_back_to_it() {
     let page = browser.open(&world, &sign_in);
     let answer =
         browser.post(&world, &format!("{APP}/auth/signin/acme"), &as_strs(&fields(&page.body, "acme")));
-    let request = crate::world::AuthorizationRequest::read(answer.location());
+    let request = vestibule_testing::AuthorizationRequest::read(answer.location());
     let answer = browser.open(&world, &world.provider.authorize(&request, "alice"));
     assert_eq!(answer.location(), wanted);
     assert!(browser.open(&world, &wanted).forwarded.is_some());

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule_core::upstream::Target;
-
-use crate::world::{APP, Browser, World, settings};
+use vestibule_testing::{APP, Browser, World, settings};
 
 const NAVIGATION: [(&str, &str); 2] = [("sec-fetch-mode", "navigate"), ("accept", "text/html")];
 
@@ -48,7 +47,7 @@ fn a_navigation_without_a_session_is_sent_to_sign_in_and_comes_back_exactly() {
     let fields = [("csrfToken", field("csrfToken")), ("callbackUrl", field("callbackUrl"))];
     let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
     let answer = browser.post(&world, &format!("{APP}/auth/signin/acme"), &fields);
-    let request = crate::world::AuthorizationRequest::read(answer.location());
+    let request = vestibule_testing::AuthorizationRequest::read(answer.location());
     let answer = browser.open(&world, &world.provider.authorize(&request, "bob"));
     assert_eq!(answer.location(), wanted);
 }
@@ -273,9 +272,9 @@ fn requests_go_to_the_upstream_of_their_host() {
 #[test]
 fn an_upstream_that_gives_no_answer_is_502_and_the_session_stays() {
     let (world, mut bob) = signed_in("bob");
-    world.provider.goes_down("upstream");
+    world.forwarder.is_down.set(true);
     assert_eq!(bob.open(&world, &format!("{APP}/dashboard")).status, 502);
-    world.provider.comes_back();
+    world.forwarder.is_down.set(false);
     assert_eq!(bob.open(&world, &format!("{APP}/dashboard")).status, 200);
 }
 

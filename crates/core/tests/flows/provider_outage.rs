@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use serde_json::json;
+use vestibule_testing::provider::ISSUER;
+use vestibule_testing::rotation::Rotation;
+use vestibule_testing::{APP, Answer, AuthorizationRequest, Browser, World, settings};
 
-use crate::provider::ISSUER;
 use crate::refresh::{LEASES, OVER, SECOND, bearer, given, sent, signed_in, with_lease};
-use crate::rotation::Rotation;
-use crate::world::{APP, Answer, AuthorizationRequest, Browser, World, settings};
 
 const DISCOVERY: &str = "https://idp.example/.well-known/openid-configuration";
 const JWKS: &str = "https://idp.example/jwks";
@@ -45,11 +45,11 @@ const TROUBLES: [Trouble; 10] = [
 ];
 
 fn hang(world: &World, place: &str) {
-    world.hanging.borrow_mut().push(if place == "jwks" { JWKS } else { DISCOVERY });
+    world.http.hanging.borrow_mut().push(if place == "jwks" { JWKS } else { DISCOVERY });
 }
 
 fn come_back(world: &World) {
-    world.hanging.borrow_mut().clear();
+    world.http.hanging.borrow_mut().clear();
     world.provider.comes_back();
     world.provider.answers_honestly();
 }
@@ -202,7 +202,7 @@ fn of_many_at_once_one_asks_and_nobody_waits_for_it() {
 #[test]
 fn an_answer_that_is_late_serves_those_who_come_after_it() {
     let (world, mut browser) = an_hour_later();
-    world.document_time.set(SECOND * 9);
+    world.http.document_time.set(SECOND * 9);
     let old = token(&world, "key-1");
     world.provider.rotates_its_key_to("key-2");
     // The first one goes on with the copies, and what it asked for is kept behind its back.
@@ -320,7 +320,7 @@ fn a_key_that_is_new_is_asked_for_once_by_many_who_sign_in_at_once() {
         world.provider.rotates_its_key_to("key-3");
         world.provider.lies_at("id_token_header", |header| header["kid"] = json!("key-3"));
         let asked = world.fetches(JWKS);
-        world.document_time.set(Duration::from_millis(time));
+        world.http.document_time.set(Duration::from_millis(time));
         let answers = world.all(begun.iter().map(|(callback, cookies)| {
             let world = &world;
             let sent: std::pin::Pin<Box<dyn Future<Output = Answer>>> = Box::pin(async move {
@@ -395,7 +395,7 @@ fn keys_that_come_too_late_for_a_refresh_are_there_for_the_next_one() {
     for lease in LEASES {
         let (world, mut browser) = signed_in(lease, OVER);
         let fresh = world.isolate(with_lease(lease), "here");
-        world.document_time.set(SECOND * 3);
+        world.http.document_time.set(SECOND * 3);
         for n in 1..=2 {
             let cookies = browser.cookie_header();
             let answer = timed(&fresh, sent(&fresh, &cookies, Duration::ZERO)).0;
@@ -416,7 +416,7 @@ fn keys_that_come_too_late_for_a_refresh_are_there_for_the_next_one() {
 fn who_asks_and_is_cut_off_holds_nobody_up() {
     let (world, mut browser) = an_hour_later();
     hang(&world, "discovery");
-    world.dies_after.set(Some(SECOND / 2));
+    world.jobs.dies_after.set(Some(SECOND / 2));
     assert_eq!(begin(&world, &mut browser).1, PATIENCE);
     for _ in 0..5 {
         let (location, took) = begin(&world, &mut browser);

@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule_core::time::Timestamp;
-
-use crate::rotation::Rotation;
-use crate::world::{APP, Answer, Browser, World, settings};
+use vestibule_testing::rotation::Rotation;
+use vestibule_testing::{APP, Answer, Browser, World, settings};
 
 const SESSION: &str = "__Secure-authjs.session-token";
 pub const LEASES: [&str; 3] = ["none", "kv", "durable-object"];
@@ -29,7 +28,7 @@ pub fn signed_in(lease: &str, ago: Duration) -> (World, Browser) {
     let (world, mut browser) = (World::with(with_lease(lease)), Browser::new());
     browser.sign_in(&world, "bob", "/");
     world.pass(ago);
-    world.token_time.set(Duration::from_millis(200));
+    world.http.token_time.set(Duration::from_millis(200));
     (world, browser)
 }
 
@@ -119,7 +118,7 @@ fn point_2_a_dead_owners_place_is_taken_over_and_nobody_hangs() {
     for lease in LEASES {
         let (world, browser) = signed_in(lease, OVER);
         let cookies = browser.cookie_header();
-        world.dies_after.set(Some(Duration::ZERO));
+        world.jobs.dies_after.set(Some(Duration::ZERO));
         let mut dead = sent(&world, &cookies, Duration::ZERO);
         world.clock.run(async {
             let mut later = Box::pin(world.clock.sleep(Duration::from_millis(50)));
@@ -178,7 +177,7 @@ fn point_2_sessions_share_nothing_whatever_their_tokens_are() {
         world.provider.grants.rotation.set(Rotation::None);
         world.provider.answers_honestly();
         world.pass(OVER);
-        world.token_time.set(Duration::from_millis(200));
+        world.http.token_time.set(Duration::from_millis(200));
         let cookies = browsers.each_ref().map(Browser::cookie_header);
         let answers = world.all(cookies.iter().map(|cookies| sent(&world, cookies, Duration::ZERO)));
         // Alice's is hers; what came for Bob says that it is Alice's, and is not used.
@@ -276,7 +275,7 @@ fn signed_in_with_update_age(lease: &str) -> (World, Browser) {
     let (world, mut browser) = (World::with(settings), Browser::new());
     browser.sign_in(&world, "bob", "/");
     world.pass(Duration::from_secs(3600 - 62));
-    world.upstream_time.set(Duration::from_secs(20));
+    world.forwarder.upstream_time.set(Duration::from_secs(20));
     (world, browser)
 }
 
@@ -430,7 +429,7 @@ fn point_7_a_sign_out_during_a_refresh_stays_signed_out() {
             let (world, mut browser) = signed_in(lease, OVER);
             let csrf = browser.csrf(&world);
             let cookies = browser.cookie_header();
-            world.upstream_time.set(Duration::from_secs(2));
+            world.forwarder.upstream_time.set(Duration::from_secs(2));
             let other = world.isolate(with_lease(lease), "here");
             let signing_out = if isolate == "same" { &world } else { &other };
             let sign_out: Sent<'_> = Box::pin(async {
@@ -572,7 +571,7 @@ fn point_9_a_page_gets_the_token_by_itself_where_it_may() {
 fn point_9_an_upstream_that_fails_takes_no_token_with_it() {
     for lease in LEASES {
         let (world, mut browser) = signed_in(lease, OVER);
-        world.provider.goes_down("upstream");
+        world.forwarder.is_down.set(true);
         assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 502, "{lease}");
         assert_eq!(browser.session(&world)["access_token"], "access-bob~1", "{lease}");
         assert_eq!(given(&world), 1, "{lease}");

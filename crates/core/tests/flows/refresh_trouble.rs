@@ -5,14 +5,14 @@ use std::future::poll_fn;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use vestibule_testing::rotation::Rotation;
+use vestibule_testing::{APP, Browser, World};
 
 use crate::refresh::{DUE, LEASES, OVER, SECOND, Sent, bearer, given, sent, signed_in, with_lease};
-use crate::rotation::Rotation;
-use crate::world::{APP, Browser, World};
 
 /// Sends a request whose isolate is cut off after so long. Nobody cleans up behind it.
 fn cut_off(world: &World, cookies: &str, after: Duration) {
-    world.dies_after.set(Some(after));
+    world.jobs.dies_after.set(Some(after));
     let mut dead = sent(world, cookies, Duration::ZERO);
     world.clock.run(async {
         let mut later = Box::pin(world.clock.sleep(after + SECOND / 10));
@@ -35,7 +35,7 @@ fn point_1_nobody_with_a_living_token_waits_for_a_slow_provider() {
     for lease in LEASES {
         let (world, browser) = signed_in(lease, DUE);
         let cookies = browser.cookie_header();
-        world.token_time.set(SECOND * 9);
+        world.http.token_time.set(SECOND * 9);
         let begun = world.clock.now();
         let first = async {
             let answer = sent(&world, &cookies, Duration::ZERO).await;
@@ -58,12 +58,12 @@ fn point_2_who_waits_for_another_isolates_lease_is_not_dead() {
         let (world, browser) = signed_in(lease, OVER);
         let cookies = browser.cookie_header();
         // One isolate takes the lease, and never gets as far as the provider.
-        world.token_time.set(Duration::from_hours(1));
+        world.http.token_time.set(Duration::from_hours(1));
         let evicted = world.isolate(with_lease(lease), "here");
         cut_off(&evicted, &cookies, Duration::from_millis(200));
         assert_eq!(given(&world), 0, "{lease}");
         // Another waits for that lease's end. Requests keep coming to it, also when the first has waited long.
-        world.token_time.set(Duration::from_secs(5));
+        world.http.token_time.set(Duration::from_secs(5));
         let waiting = world.isolate(with_lease(lease), "here");
         let times = [0, 14_900, 15_100, 15_300, 15_600, 16_500, 17_500].map(Duration::from_millis);
         let answers = waiting.all(times.map(|after| sent(&waiting, &cookies, after)));
@@ -82,8 +82,8 @@ fn point_3_a_provider_that_takes_ten_seconds_for_everything_gets_one_request() {
         let (world, browser) = signed_in(lease, OVER);
         let cookies = browser.cookie_header();
         // Isolates that know nothing: metadata and keys take nine seconds each, and so does the grant.
-        world.document_time.set(Duration::from_secs(9));
-        world.token_time.set(Duration::from_secs(9));
+        world.http.document_time.set(Duration::from_secs(9));
+        world.http.token_time.set(Duration::from_secs(9));
         let others: Vec<World> = (0..4).map(|_| world.isolate(with_lease(lease), "here")).collect();
         let times = [0, 4_000, 16_000, 24_000].map(Duration::from_millis);
         let answers = world.all(others.iter().zip(times).map(|(other, after)| sent(other, &cookies, after)));
@@ -117,10 +117,10 @@ fn point_3_a_store_that_stumbles_while_the_successor_is_left_loses_nothing() {
 fn point_3_a_lease_of_a_clock_that_is_wrong_holds_nobody_up() {
     let (world, browser) = signed_in("kv", OVER);
     let cookies = browser.cookie_header();
-    world.token_time.set(Duration::from_hours(1));
+    world.http.token_time.set(Duration::from_hours(1));
     cut_off(&world.isolate(with_lease("kv"), "here"), &cookies, Duration::from_millis(200));
     world.store.leases_end_later(86_400_000);
-    world.token_time.set(Duration::from_millis(200));
+    world.http.token_time.set(Duration::from_millis(200));
     let other = world.isolate(with_lease("kv"), "here");
     let answers = world.all([sent(&other, &cookies, SECOND * 2)]);
     assert_eq!((answers[0].status, bearer(&answers[0])), (200, Some("access-bob~1")));
@@ -165,7 +165,7 @@ fn point_4_a_successor_of_a_secret_that_is_gone_leaves_the_word_to_the_provider(
 #[test]
 fn point_6_retry_after_does_not_count_the_time_that_has_passed() {
     let (world, browser) = signed_in("none", OVER);
-    world.token_time.set(SECOND * 9);
+    world.http.token_time.set(SECOND * 9);
     world.provider.goes_down("token");
     let answers = world.all([sent(&world, &browser.cookie_header(), Duration::ZERO)]);
     assert_eq!((answers[0].status, answers[0].headers.get("retry-after")), (503, Some("5")));
@@ -273,7 +273,7 @@ fn point_7_a_sign_out_on_another_host_of_the_same_cookie_stays() {
         let (world, mut browser) = (World::with(settings), Browser::new());
         browser.sign_in(&world, "bob", "/");
         world.pass(OVER);
-        world.token_time.set(Duration::from_millis(200));
+        world.http.token_time.set(Duration::from_millis(200));
         let csrf = browser.csrf(&world);
         let cookies = browser.cookie_header();
         let sign_out: Sent<'_> = Box::pin(async {

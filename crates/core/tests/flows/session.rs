@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-
-use crate::world::{APP, Browser, World, settings};
+use vestibule_testing::{APP, Browser, World, settings};
 
 const SESSION: &str = "__Secure-authjs.session-token";
 const DAY: Duration = Duration::from_hours(24);
@@ -157,7 +156,7 @@ fn a_session_of_an_older_secret_stays_good() {
         World::in_environment(without_token(), &move |name| match name {
             "AUTH_SECRET_1" => old.map(|_| new.to_owned()),
             "AUTH_SECRET" => Some(old.unwrap_or(new).to_owned()),
-            other => crate::world::environment(other),
+            other => vestibule_testing::environment(other),
         })
     };
     let old_secret = "the secret of last year, long enough";

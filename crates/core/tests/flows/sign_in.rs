@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use vestibule_core::session::transaction;
-
-use crate::world::{APP, AuthorizationRequest, Browser, World};
+use vestibule_testing::{APP, AuthorizationRequest, Browser, World};
 
 #[test]
 fn a_browser_is_sent_to_the_provider_with_everything_that_protects_the_way_back() {

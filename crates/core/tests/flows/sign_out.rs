@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use vestibule_core::config::Config;
-
-use crate::world::{APP, Browser, World, environment, settings};
+use vestibule_testing::{APP, Browser, World, environment, settings};
 
 const SESSION: &str = "__Secure-authjs.session-token";
 
@@ -110,7 +109,7 @@ fn a_way_to_sign_out_at_the_provider_that_cannot_be_one_is_refused() {
         (of_issuer("logout_redirect_param", json!("a b")), "is no name of a parameter of its own"),
     ] {
         let errors =
-            Config::load(json!({ "providers": [provider] }), &environment, &vestibule::runtime::RUNTIME)
+            Config::load(json!({ "providers": [provider] }), &environment, &vestibule_testing::RUNTIME)
                 .unwrap_err()
                 .to_string();
         assert!(errors.contains(said), "{provider}: {errors}");

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-
-use crate::world::{APP, Answer, Browser, World, environment, settings};
+use vestibule_testing::{APP, Answer, Browser, World, environment, settings};
 
 const SECRET: &str = "what-the-proxy-and-the-worker-share";
 const VERIFY: &str = "https://app.example.com/auth/verify";

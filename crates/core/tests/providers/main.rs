@@ -11,18 +11,6 @@
     reason = "a test stops at the first thing that is wrong"
 )]
 
-// The world of the flows' tests, with another provider in it.
-#[path = "../flows/api.rs"]
-#[allow(dead_code, reason = "the flows' tests use the rest")]
-mod api;
-#[path = "../support/clockwork.rs"]
-mod clockwork;
-#[path = "../support/store.rs"]
-mod store;
-#[path = "../flows/world.rs"]
-#[allow(dead_code, reason = "the flows' tests use the rest")]
-mod world;
-
 mod contract;
 mod fill;
 mod findings;

@@ -12,13 +12,13 @@ use sha2::{Digest, Sha256};
 use url::form_urlencoded::byte_serialize;
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::time::Timestamp;
+use vestibule_testing::{AuthorizationRequest, Server};
 
 use crate::contract::{Auth, Contract, Exchange, Place, Reply};
 use crate::fill::{Values, Write, fill, fill_json};
 use crate::findings::{Column, Findings};
 use crate::proof;
 use crate::signer;
-use crate::world::AuthorizationRequest;
 
 pub const CLIENT_ID: &str = "client-1";
 /// With characters that the encodings of a form and of a URL differ in.
@@ -51,12 +51,6 @@ impl Provider {
         Self::default()
     }
 
-    /// Nothing is wrong with the network here.
-    #[allow(clippy::unused_self, reason = "the world of the flows asks it so")]
-    pub fn is_down(&self, _: &str) -> bool {
-        false
-    }
-
     pub fn plays(&self, id: &str, contract: &Rc<Contract>) {
         let env =
             |variable: &str, usual: &str| contract.env.get(variable).map_or(usual, String::as_str).to_owned();
@@ -73,7 +67,7 @@ impl Provider {
             ("basic", STANDARD.encode(format!("{}:{}", form(&client_id), form(&secret)))),
             ("client_id", client_id),
             ("client_secret", secret),
-            ("redirect_uri", format!("{}/auth/callback/{id}", crate::world::APP)),
+            ("redirect_uri", format!("{}/auth/callback/{id}", vestibule_testing::APP)),
             ("code", CODE.to_owned()),
             ("issuer", issuer.to_owned()),
             ("at_hash", URL_SAFE_NO_PAD.encode(&Sha256::digest(&access_token)[..16])),
@@ -142,15 +136,10 @@ impl Provider {
             }
         }
     }
+}
 
-    /// A person logs in there: where the browser is sent. What tests of the flows begin with; here the
-    /// contract says it.
-    #[allow(clippy::unused_self, reason = "the world of the flows asks it so")]
-    pub fn authorize(&self, _: &AuthorizationRequest, _: &str) -> String {
-        unreachable!("a contract's attempt goes another way")
-    }
-
-    pub fn answer(&self, request: &FetchRequest, now: Timestamp) -> Result<FetchResponse, FetchError> {
+impl Server for Provider {
+    fn answer(&self, request: &FetchRequest, now: Timestamp) -> Result<FetchResponse, FetchError> {
         let contract = self.contract();
         if let Some(discovery) = &contract.discovery {
             let is = |text: &str| self.fill(text, Write::Plain) == request.url;
@@ -180,7 +169,9 @@ impl Provider {
         let instead = self.instead.borrow().get(place).cloned();
         Ok(self.response(instead.as_ref().unwrap_or(&exchange.response), now))
     }
+}
 
+impl Provider {
     /// Which of the contract's exchanges that request begins.
     fn find<'a>(
         &self,

@@ -8,16 +8,14 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use url::Url;
-use vestibule_core::Vestibule;
-use vestibule_core::config::Config;
 use vestibule_core::hooks::{Admission, DefaultSession, Hooks, SignIn};
+use vestibule_testing::{APP, Answer, Browser, SECRET, World};
 
 use crate::contract::{Contract, Failure, Mode, Place, Refresh};
 use crate::fill::{Write, fill_json};
 use crate::findings::{Column, Findings};
-use crate::provider::{CLIENT_ID, CLIENT_SECRET, Phase};
+use crate::provider::{CLIENT_ID, CLIENT_SECRET, Phase, Provider};
 use crate::signer;
-use crate::world::{APP, Answer, Browser, SECRET, World};
 
 /// Goes all of it, and says where it was not as the contract has it.
 pub fn walk(name: &str, contract: Contract) -> Findings {
@@ -45,7 +43,7 @@ pub fn walk(name: &str, contract: Contract) -> Findings {
 struct Walk<'a> {
     id: &'a str,
     contract: &'a Rc<Contract>,
-    world: World,
+    world: World<Provider>,
     /// Who signed in last.
     arrived: Arrived,
 }
@@ -74,11 +72,8 @@ impl<'a> Walk<'a> {
     fn new(name: &'a str, contract: &'a Rc<Contract>) -> Self {
         let id = contract.id(name);
         let env = |variable: &str| environment(id, contract, variable);
-        let mut world = World::in_environment(settings(id, contract), &env);
-        let config = Config::load(settings(id, contract), &env, &vestibule::runtime::RUNTIME)
-            .expect("it was good a moment ago");
         let arrived = Arrived::default();
-        world.vestibule = Vestibule::with_hooks(config, arrived.clone());
+        let world = World::around(Provider::new(), settings(id, contract), &env, arrived.clone());
         world.provider.plays(id, contract);
         Self { id, contract, world, arrived }
     }

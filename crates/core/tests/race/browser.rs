@@ -13,8 +13,9 @@ use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
 use vestibule_core::time::Timestamp;
+use vestibule_testing::FakePlatform;
 
-use crate::scene::{ISOLATES, SECRET, Scene, Stage, isolates};
+use crate::scene::{ISOLATES, SECRET, Scene, isolates};
 use crate::{Setting, Spread};
 
 const COOKIE: &str = "__Secure-authjs.session-token";
@@ -39,8 +40,8 @@ pub struct Outcome {
 }
 
 struct Browser {
-    scene: Rc<Scene>,
-    isolates: Vec<(Vestibule, Stage)>,
+    scene: Scene,
+    isolates: Vec<(Vestibule, FakePlatform)>,
     spread: Spread,
     cookie: RefCell<String>,
     lost: Cell<bool>,
@@ -55,16 +56,18 @@ pub fn race(setting: Setting, seed: u64) -> Outcome {
         isolates: isolates(&scene, setting),
         spread: setting.spread,
         cookie: RefCell::new(signed_in(&scene)),
-        scene: Rc::clone(&scene),
+        scene,
         lost: Cell::new(false),
         turned_away: Cell::new(0),
         added: RefCell::default(),
     });
-    scene.clock.run(Rc::clone(&browser).live(setting));
+    let scene = &browser.scene;
+    let FakePlatform { clock, store, crypto, .. } = &scene.platform;
+    clock.run(Rc::clone(&browser).live(setting));
     // Everything that was begun has ended now; the browser comes back once more.
-    scene.clock.pass(Duration::from_mins(2));
-    scene.clock.run(Rc::clone(&browser).ask(Duration::ZERO, true));
-    let store = &scene.store;
+    clock.pass(Duration::from_mins(2));
+    clock.run(Rc::clone(&browser).ask(Duration::ZERO, true));
+    assert_eq!((crypto.verifications(), crypto.signatures()), (0, 0), "there is no ID token here");
     Outcome {
         lost: browser.lost.get(),
         grants: scene.grants.given.get(),
@@ -82,12 +85,19 @@ impl Browser {
         let scene = &self.scene;
         for _ in 0..ROUNDS {
             // A page that is open all the time comes before the token's end, a person after lunch comes later.
-            let since_end = if scene.roll(0, 2) == 0 { scene.roll(0, 60) } else { scene.roll(60, 4000) };
-            scene.clock.sleep(Duration::from_secs(3600 - 60 + since_end)).await;
+            let since_end = if scene.platform.random.between(0, 2) == 0 {
+                scene.platform.random.between(0, 60)
+            } else {
+                scene.platform.random.between(60, 4000)
+            };
+            scene.platform.clock.sleep(Duration::from_secs(3600 - 60 + since_end)).await;
             let burst: Vec<_> = (0..setting.parallel)
                 .map(|_| {
-                    let is_given_up = scene.roll(0, GIVEN_UP) == 0;
-                    scene.clock.spawn(Rc::clone(&self).ask(scene.some_time(0, 400), !is_given_up))
+                    let is_given_up = scene.platform.random.between(0, GIVEN_UP) == 0;
+                    scene
+                        .platform
+                        .clock
+                        .spawn(Rc::clone(&self).ask(scene.platform.random.millis(0, 400), !is_given_up))
                 })
                 .collect();
             for request in burst {
@@ -99,27 +109,29 @@ impl Browser {
     /// One request, `after` so long, with the cookie that the jar holds then.
     async fn ask(self: Rc<Self>, after: Duration, waits: bool) {
         let scene = &self.scene;
-        scene.clock.sleep(after).await;
+        scene.platform.clock.sleep(after).await;
         let all = self.isolates.len() as u64;
         let isolate = match self.spread {
-            Spread::Stray if scene.roll(0, 20) == 0 => scene.roll(ISOLATES, all),
-            Spread::One | Spread::Stray => scene.roll(0, ISOLATES),
-            Spread::Even => scene.roll(0, all),
+            Spread::Stray if scene.platform.random.between(0, 20) == 0 => {
+                scene.platform.random.between(ISOLATES, all)
+            }
+            Spread::One | Spread::Stray => scene.platform.random.between(0, ISOLATES),
+            Spread::Even => scene.platform.random.between(0, all),
         };
-        let (vestibule, stage) = &self.isolates[usize::try_from(isolate).unwrap()];
+        let (vestibule, platform) = &self.isolates[usize::try_from(isolate).unwrap()];
         let cookie = format!("{COOKIE}={}", self.cookie.borrow());
         let request = Request {
             method: Method::Get,
             url: RequestUrl::parse("https://app.example.com/api").unwrap(),
             headers: [("cookie", cookie.as_str()), ("sec-fetch-mode", "cors")].into_iter().collect(),
         };
-        let arrival = scene.some_time(5, 60);
-        scene.clock.sleep(arrival).await;
-        let begun = scene.clock.now();
-        let mut handled = Box::pin(vestibule.handle(stage, request, ()));
+        let arrival = scene.platform.random.millis(5, 60);
+        scene.platform.clock.sleep(arrival).await;
+        let begun = scene.platform.clock.now();
+        let mut handled = Box::pin(vestibule.handle(platform, request, Vec::new()));
         if !waits {
             // It goes away while the answer is being made: what was only for it is dropped.
-            let mut until = Box::pin(scene.clock.sleep(scene.some_time(1, 300)));
+            let mut until = Box::pin(scene.platform.clock.sleep(scene.platform.random.millis(1, 300)));
             std::future::poll_fn(|context| {
                 if handled.as_mut().poll(context).is_ready() {
                     return std::task::Poll::Ready(());
@@ -130,8 +142,8 @@ impl Browser {
             return;
         }
         let reply = handled.await;
-        self.added.borrow_mut().push(u32::try_from(scene.clock.now() - begun).unwrap());
-        scene.clock.sleep(scene.some_time(25, 260)).await;
+        self.added.borrow_mut().push(u32::try_from(scene.platform.clock.now() - begun).unwrap());
+        scene.platform.clock.sleep(scene.platform.random.millis(25, 260)).await;
         match reply {
             Reply::Forwarded { cookies, .. } => {
                 for cookie in cookies {
@@ -150,21 +162,17 @@ impl Browser {
 
 /// The cookie of somebody who has just signed in.
 fn signed_in(scene: &Scene) -> String {
-    let now = Timestamp::from_millis(scene.clock.now());
+    let now = Timestamp::from_millis(scene.platform.clock.now());
     let claims = json!({
         "sub": "somebody",
         "provider": "acme",
-        "sid": format!("session {}", scene.roll(0, u64::MAX)),
+        "sid": format!("session {}", scene.platform.random.between(0, u64::MAX)),
         "access_token": "access-first",
         "refresh_token": scene.grants.begin("grant"),
         "expires_at": now.seconds() + 3600,
     });
     let keys = Keyring::new(vec![Secret::new(SECRET)]).unwrap();
     let month = Duration::from_hours(30 * 24);
-    let mut random = |bytes: &mut [u8]| {
-        for byte in bytes {
-            *byte = u8::try_from(scene.roll(0, 256)).unwrap();
-        }
-    };
+    let mut random = |bytes: &mut [u8]| scene.platform.random.fill(bytes);
     seal::seal(&keys, Dialect::AuthJsV5, COOKIE, claims.as_object().unwrap(), month, now, &mut random)
 }

@@ -16,19 +16,13 @@
     reason = "a test stops at the first thing that is wrong"
 )]
 
-#[path = "../support/clockwork.rs"]
-mod clockwork;
-#[path = "../support/rotation.rs"]
-mod rotation;
-#[path = "../support/store.rs"]
-mod store;
-
 mod browser;
 mod scene;
 mod table;
 
+use vestibule_testing::rotation::Rotation;
+
 use crate::browser::Outcome;
-use crate::rotation::Rotation;
 use crate::table::Row;
 
 /// What a race is run in.

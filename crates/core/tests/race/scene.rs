@@ -1,27 +1,15 @@
 //! Where a race is run: isolates, a network that takes its time, a provider, an upstream.
 
-use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule_core::Vestibule;
 use vestibule_core::config::Config;
-use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
+use vestibule_core::http::client::{FetchRequest, FetchResponse};
 use vestibule_core::http::form::Params;
-use vestibule_core::jose::crypto::{Crypto, KeyError};
-use vestibule_core::jose::jwk::Jwk;
-use vestibule_core::jose::jws::Algorithm;
-use vestibule_core::jose::sign::PrivateKey;
-use vestibule_core::platform::{
-    self, Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Level, Lock, Log,
-    Random, StoreError,
-};
-use vestibule_core::time::Timestamp;
+use vestibule_testing::rotation::Grants;
+use vestibule_testing::{FakeClock, FakePlatform, FakeRandom};
 
-use crate::clockwork::Clockwork;
-use crate::rotation::Grants;
-use crate::store::Store;
 use crate::{Setting, Spread};
 
 pub const SECRET: &str = "a secret that seals the sessions of a race";
@@ -29,37 +17,30 @@ pub const SECRET: &str = "a secret that seals the sessions of a race";
 pub const ISOLATES: u64 = 3;
 
 pub struct Scene {
-    pub clock: Rc<Clockwork>,
-    pub store: Rc<Store>,
-    pub grants: Grants,
-    dice: Cell<u64>,
+    pub platform: FakePlatform,
+    pub grants: Rc<Grants>,
 }
 
 impl Scene {
-    pub fn new(setting: Setting, seed: u64) -> Rc<Self> {
-        let clock = Clockwork::starting_at(1_795_290_000_000);
-        let store = Store::new(Rc::clone(&clock), seed ^ 0x5eed);
-        store.limits_writes.set(setting.limits_writes);
-        Rc::new(Self { clock, store, grants: Grants::new(setting.rotation), dice: Cell::new(seed) })
-    }
-
-    /// A number from `least` to below `end`.
-    pub fn roll(&self, least: u64, end: u64) -> u64 {
-        let next = self.dice.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-        self.dice.set(next);
-        let mixed = (next ^ (next >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        least + (mixed ^ (mixed >> 31)) % (end - least)
-    }
-
-    /// Some time from `least` to below `end` milliseconds.
-    pub fn some_time(&self, least: u64, end: u64) -> Duration {
-        Duration::from_millis(self.roll(least, end))
+    pub fn new(setting: Setting, seed: u64) -> Self {
+        let platform = FakePlatform::new(seed);
+        platform.store.limits_writes.set(setting.limits_writes);
+        let grants = Rc::new(Grants::new(setting.rotation));
+        let provider = Rc::new(Provider {
+            clock: Rc::clone(&platform.clock),
+            random: Rc::clone(&platform.random),
+            grants: Rc::clone(&grants),
+        });
+        platform.http.answer_with(move |request| {
+            let provider = Rc::clone(&provider);
+            async move { Ok(provider.answer(&request).await) }
+        });
+        Self { platform, grants }
     }
 }
 
 /// The isolates of every location.
-pub fn isolates(scene: &Rc<Scene>, setting: Setting) -> Vec<(Vestibule, Stage)> {
+pub fn isolates(scene: &Scene, setting: Setting) -> Vec<(Vestibule, FakePlatform)> {
     let auth = json!({
         "providers": [{ "id": "acme", "type": "oidc", "issuer": "https://idp.example" }],
         "upstreams": [{ "to": "https://upstream.example", "authorization": "access_token" }],
@@ -77,27 +58,37 @@ pub fn isolates(scene: &Rc<Scene>, setting: Setting) -> Vec<(Vestibule, Stage)> 
     };
     (0..locations * ISOLATES)
         .map(|number| {
-            let config = Config::load(auth.clone(), &environment, &vestibule::runtime::RUNTIME).unwrap();
+            let config = Config::load(auth.clone(), &environment, &vestibule_testing::RUNTIME).unwrap();
             let location = format!("location {}", number / ISOLATES);
-            (Vestibule::new(config), Stage { scene: Rc::clone(scene), location })
+            (Vestibule::new(config), scene.platform.at(&location))
         })
         .collect()
 }
 
-/// The platform in one location.
-#[derive(Clone)]
-pub struct Stage {
-    pub scene: Rc<Scene>,
-    pub location: String,
+/// A provider behind a network that takes its time.
+struct Provider {
+    clock: Rc<FakeClock>,
+    random: Rc<FakeRandom>,
+    grants: Rc<Grants>,
 }
 
-impl Stage {
+impl Provider {
+    async fn answer(&self, request: &FetchRequest) -> FetchResponse {
+        match request.url.strip_prefix("https://idp.example") {
+            Some("/token") => self.token(&request.body).await,
+            Some("/.well-known/openid-configuration") => {
+                self.clock.sleep(self.random.millis(20, 80)).await;
+                json_response((200, discovery()))
+            }
+            other => panic!("asked {other:?}"),
+        }
+    }
+
     async fn token(&self, body: &[u8]) -> FetchResponse {
-        let scene = &self.scene;
-        scene.clock.sleep(scene.some_time(40, 250)).await;
+        self.clock.sleep(self.random.millis(40, 250)).await;
         let params = Params::from_urlencoded(body);
         let token = params.one("refresh_token").unwrap().unwrap_or_default();
-        let answer = match scene.grants.refresh(token, scene.clock.now()) {
+        let answer = match self.grants.refresh(token, self.clock.now()) {
             None => (400, json!({ "error": "invalid_grant" })),
             Some((grant, serial, next)) => {
                 let mut tokens = json!({
@@ -111,96 +102,8 @@ impl Stage {
                 (200, tokens)
             }
         };
-        scene.clock.sleep(scene.some_time(40, 150)).await;
+        self.clock.sleep(self.random.millis(40, 150)).await;
         json_response(answer)
-    }
-}
-
-impl Crypto for Stage {
-    async fn verify(&self, _: Algorithm, _: &Jwk, _: &[u8], _: &[u8]) -> Result<bool, KeyError> {
-        unreachable!("there is no ID token here")
-    }
-
-    async fn sign(&self, _: &PrivateKey, _: Algorithm, _: &[u8]) -> Result<Vec<u8>, KeyError> {
-        unreachable!("nothing is signed here")
-    }
-
-    async fn public_key(&self, _: &PrivateKey, _: Algorithm) -> Result<Jwk, KeyError> {
-        unreachable!("nothing is signed here")
-    }
-}
-
-impl Clock for Stage {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.scene.clock.now())
-    }
-
-    async fn sleep(&self, time: Duration) {
-        self.scene.clock.sleep(time).await;
-    }
-}
-
-impl Random for Stage {
-    fn fill_random(&self, bytes: &mut [u8]) {
-        for byte in bytes {
-            *byte = u8::try_from(self.scene.roll(0, 256)).unwrap();
-        }
-    }
-}
-
-impl Log for Stage {
-    fn log(&self, _: Level, _: &Value) {}
-}
-
-impl HttpClient for Stage {
-    async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
-        match request.url.strip_prefix("https://idp.example") {
-            Some("/token") => Ok(self.token(&request.body).await),
-            Some("/.well-known/openid-configuration") => {
-                self.scene.clock.sleep(self.scene.some_time(20, 80)).await;
-                Ok(json_response((200, discovery())))
-            }
-            other => panic!("asked {other:?}"),
-        }
-    }
-}
-
-impl platform::Store for Stage {
-    fn location(&self) -> String {
-        self.location.clone()
-    }
-
-    async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError> {
-        self.scene.store.read(&self.location, key).await
-    }
-
-    async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
-        self.scene.store.write(&self.location, key, value, lifetime).await
-    }
-}
-
-impl Lock for Stage {
-    async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError> {
-        self.scene.store.call_object(name, call).await
-    }
-}
-
-impl Forwarder for Stage {
-    type Body = ();
-    type Upstreamed = ();
-
-    async fn read_body(&self, (): (), _: usize) -> Result<Vec<u8>, BodyError> {
-        Ok(Vec::new())
-    }
-
-    async fn forward(&self, _: Forward<'_>, (): ()) -> Result<(), ForwardError> {
-        Ok(())
-    }
-}
-
-impl Background for Stage {
-    async fn to_the_end<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T {
-        self.scene.clock.spawn(job).await
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use vestibule_testing::rotation::Rotation;
+
 use crate::browser::Outcome;
-use crate::rotation::Rotation;
 use crate::{Setting, Spread};
 
 pub struct Row {

@@ -8,10 +8,10 @@ use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::names::CookieNames;
 use vestibule_core::session::seal;
+use vestibule_testing::{Answer, AuthorizationRequest, SECRET, World};
 
 use super::visitor::{Site, Visitor};
 use super::{APP, AUTH, DOCS, SESSION, SHOP, TICKET, of_the_login_host, signed_in, site, with};
-use crate::world::{Answer, AuthorizationRequest, SECRET, World};
 
 /// Asks on the app: the address on the login host, and the ticket's value.
 fn asked(site: &Site, visitor: &mut Visitor) -> (String, String) {
@@ -109,7 +109,7 @@ fn a_ticket_is_for_one_login_host() {
     // Sealed with another secret, it is nothing.
     let stranger = World::in_environment(of_the_login_host(), &|name| match name {
         "AUTH_SECRET" => Some("the secret of somebody else's site".to_owned()),
-        other => crate::world::environment(other),
+        other => vestibule_testing::environment(other),
     });
     let answer = stranger.send("GET", &address, &[("cookie", &cookie)], b"");
     assert_nothing_began(&answer, "https://app.example.com/page?x=1");

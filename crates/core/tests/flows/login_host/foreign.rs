@@ -1,10 +1,10 @@
 //! Another domain that leads to the same Worker: nobody is signed in there, and nobody is sent anywhere from there.
 
 use serde_json::{Value, json};
+use vestibule_testing::{Answer, World, settings};
 
 use super::visitor::{Site, Visitor};
 use super::{APP, AUTH, SESSION, of_the_docs, of_the_login_host, signed_in, with};
-use crate::world::{Answer, World, settings};
 
 const FOREIGN: [&str; 5] = [
     "https://other.org",

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use vestibule_testing::{Answer, World};
 
 use super::visitor::{Site, Visitor};
 use super::{APP, AUTH, DOCS, of_the_docs, signed_in, site};
-use crate::world::{Answer, World};
 
 const OVER: Duration = Duration::from_secs(3600 + 5);
 const PAGE: &str = "https://docs.example.com/page?x=1&y=%2F";
@@ -201,10 +201,10 @@ fn logout_that_can_be_undone_signed_out_there_is_known_to_a_refresh_elsewhere_wh
 fn a_worker_without_providers_has_nothing_to_advise() {
     let config = vestibule_core::config::Config::load(
         of_the_docs(),
-        &crate::world::environment,
-        &vestibule::runtime::RUNTIME,
+        &vestibule_testing::environment,
+        &vestibule_testing::RUNTIME,
     )
     .unwrap();
-    let config = config.check_lease(&vestibule::runtime::RUNTIME, &|_| false).unwrap();
-    assert_eq!(config.advice(&vestibule::runtime::RUNTIME), Vec::<String>::new());
+    let config = config.check_lease(&vestibule_testing::RUNTIME, &|_| false).unwrap();
+    assert_eq!(config.advice(&vestibule_testing::RUNTIME), Vec::<String>::new());
 }

@@ -5,8 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 use vestibule_core::time::Timestamp;
-
-use crate::world::{Answer, AuthorizationRequest, World};
+use vestibule_testing::{Answer, AuthorizationRequest, World};
 
 /// Every host of the site: those of the Worker that signs people in, and `docs`, whose Worker knows the secret only.
 pub struct Site {

@@ -1,4 +1,4 @@
-//! Workers KV and lease objects, with their weaknesses.
+//! The shared store and the locks, with the weaknesses of real ones.
 //!
 //! KV: a write is seen at once where it was made, and up to a minute later elsewhere; a read is remembered for a
 //! minute where it was made, also one that found nothing; a key is written once a second. Objects are what
@@ -13,27 +13,31 @@ use vestibule_core::lease::lock;
 use vestibule_core::platform::StoreError;
 use vestibule_core::time::Timestamp;
 
-use crate::clockwork::Clockwork;
+use crate::clock::FakeClock;
+use crate::random::FakeRandom;
 
 const MINUTE: u64 = 60_000;
 
 /// What all isolates share.
-pub struct Store {
-    clock: Rc<Clockwork>,
-    dice: Cell<u64>,
+pub struct FakeStore {
+    clock: Rc<FakeClock>,
+    random: FakeRandom,
     versions: RefCell<BTreeMap<String, Vec<Version>>>,
     remembered: RefCell<BTreeMap<(String, String), Remembered>>,
-    objects: RefCell<BTreeMap<String, String>>,
-    /// Writes that were not refused, reads, and calls of objects so far.
+    locks: RefCell<BTreeMap<String, String>>,
+    /// Writes so far that were not refused.
     pub writes: Cell<u64>,
+    /// Reads so far.
     pub reads: Cell<u64>,
+    /// Calls of locks so far.
     pub calls: Cell<u64>,
-    /// Whether every operation fails, or never ends.
+    /// Whether every operation fails.
     pub is_down: Cell<bool>,
+    /// Whether no operation ever ends.
     pub hangs: Cell<bool>,
     /// How many operations fail before anything is done, of those in whose name or call this stands.
     pub fails: Cell<(&'static str, u32)>,
-    /// How many calls of objects fail after all is done.
+    /// How many calls of locks fail after all is done.
     pub loses_answers: Cell<u32>,
     /// Whether a second write of a key within a second is refused.
     pub limits_writes: Cell<bool>,
@@ -54,14 +58,15 @@ struct Remembered {
     until: u64,
 }
 
-impl Store {
-    pub fn new(clock: Rc<Clockwork>, seed: u64) -> Rc<Self> {
-        Rc::new(Self {
+impl FakeStore {
+    /// An empty store; how late a write is seen elsewhere follows from `random`.
+    pub fn new(clock: Rc<FakeClock>, random: FakeRandom) -> Self {
+        Self {
             clock,
-            dice: Cell::new(seed),
+            random,
             versions: RefCell::default(),
             remembered: RefCell::default(),
-            objects: RefCell::default(),
+            locks: RefCell::default(),
             writes: Cell::new(0),
             reads: Cell::new(0),
             calls: Cell::new(0),
@@ -71,28 +76,25 @@ impl Store {
             loses_answers: Cell::new(0),
             limits_writes: Cell::new(true),
             latency: Cell::new([2, 30, 40, 40]),
-        })
+        }
     }
 
-    /// Every value that was ever written, and what every object remembers.
-    #[allow(dead_code, reason = "for those tests that look for what must not be there")]
+    /// Every value that was ever written, and what every lock remembers.
     pub fn contents(&self) -> Vec<String> {
         let versions = self.versions.borrow();
         let written = versions.values().flatten().map(|version| version.value.clone());
-        written.chain(self.objects.borrow().values().cloned()).collect()
+        written.chain(self.locks.borrow().values().cloned()).collect()
     }
 
     /// What was kept is kept as if it were sealed with another secret.
-    #[allow(dead_code, reason = "for the one test of it")]
     pub fn forgets_its_secret(&self) {
         let spoil = |text: &mut String| *text = text.replace("eyJ", "eyK");
-        self.objects.borrow_mut().values_mut().for_each(spoil);
+        self.locks.borrow_mut().values_mut().for_each(spoil);
         self.versions.borrow_mut().values_mut().flatten().for_each(|version| spoil(&mut version.value));
         self.remembered.borrow_mut().clear();
     }
 
     /// Every lease that was written in KV ends so much later.
-    #[allow(dead_code, reason = "for the one test of it")]
     pub fn leases_end_later(&self, by: u64) {
         let leases = |key: &str| key.starts_with("lease/");
         let mut versions = self.versions.borrow_mut();
@@ -104,6 +106,7 @@ impl Store {
         self.remembered.borrow_mut().clear();
     }
 
+    /// [`Platform::read_store`](vestibule_core::platform::Platform::read_store) in that location.
     pub async fn read(&self, location: &str, key: &str) -> Result<Option<String>, StoreError> {
         self.reads.set(self.reads.get() + 1);
         self.answer_or_fail(&format!("read {key}")).await?;
@@ -119,7 +122,7 @@ impl Store {
         }
         self.clock.sleep(Duration::from_millis(far)).await;
         let now = self.clock.now();
-        // Somebody may have written here meanwhile.
+        // There may have been a write here meanwhile.
         if let Some(value) = remembered(now) {
             return Ok(value);
         }
@@ -133,6 +136,7 @@ impl Store {
         Ok(value)
     }
 
+    /// [`Platform::write_store`](vestibule_core::platform::Platform::write_store) in that location.
     pub async fn write(
         &self,
         location: &str,
@@ -157,7 +161,7 @@ impl Store {
             value: value.to_owned(),
             location: location.to_owned(),
             written: now,
-            seen_elsewhere: now + self.roll() % MINUTE,
+            seen_elsewhere: now + self.random.below(MINUTE),
             expires,
         });
         let remember = Remembered { value: Some(value.to_owned()), until: now + MINUTE };
@@ -165,25 +169,26 @@ impl Store {
         Ok(())
     }
 
-    pub async fn call_object(&self, name: &str, call: &str) -> Result<String, StoreError> {
+    /// [`Lock::call_lock`](vestibule_core::platform::Lock::call_lock).
+    pub async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError> {
         self.calls.set(self.calls.get() + 1);
         self.answer_or_fail(call).await?;
         let [.., there_and_back] = self.latency.get();
         self.clock.sleep(Duration::from_millis(there_and_back / 2)).await;
         let answer = {
-            let mut objects = self.objects.borrow_mut();
+            let mut locks = self.locks.borrow_mut();
             let now = Timestamp::from_millis(self.clock.now());
-            let served = lock::serve(objects.get(name).map(String::as_str), call, now);
+            let served = lock::serve(locks.get(name).map(String::as_str), call, now);
             let served = served.map_err(|error| StoreError::Failed(error.to_string()))?;
             if let Some((remember, _)) = served.remember {
-                objects.insert(name.to_owned(), remember);
+                locks.insert(name.to_owned(), remember);
             }
             served.answer
         };
         self.clock.sleep(Duration::from_millis(there_and_back / 2)).await;
         if self.loses_answers.get() > 0 {
             self.loses_answers.set(self.loses_answers.get() - 1);
-            return Err(StoreError::Failed("the object moved".to_owned()));
+            return Err(StoreError::Failed("the lock moved".to_owned()));
         }
         Ok(answer)
     }
@@ -201,12 +206,5 @@ impl Store {
             return Err(StoreError::Failed("the store is down".to_owned()));
         }
         Ok(())
-    }
-
-    fn roll(&self) -> u64 {
-        let next = self.dice.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-        self.dice.set(next);
-        let mixed = (next ^ (next >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed ^ (mixed >> 29)
     }
 }

@@ -16,9 +16,11 @@ pub enum Rotation {
 
 /// A provider's memory of its grants.
 pub struct Grants {
+    /// What becomes of a refresh token that is used from now on.
     pub rotation: Cell<Rotation>,
-    /// How often tokens were given for a refresh token, and refused.
+    /// How often tokens were given for a refresh token.
     pub given: Cell<u32>,
+    /// How often they were refused.
     pub refused: Cell<u32>,
     tokens: RefCell<BTreeMap<String, Issued>>,
     revoked: RefCell<BTreeSet<String>>,
@@ -32,6 +34,7 @@ struct Issued {
 }
 
 impl Grants {
+    /// No grants yet.
     pub fn new(rotation: Rotation) -> Self {
         Self {
             rotation: Cell::new(rotation),

@@ -12,13 +12,18 @@ use vestibule_core::http::form::Params;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::time::Timestamp;
 
+use crate::http::Server;
+
+/// Where it is.
 pub const ORIGIN: &str = "https://api.example";
+/// The name that Ada signs in with.
 pub const EMAIL: &str = "ada@example.com";
+/// Her password.
 pub const PASSWORD: &str = "hunter2-correct \"{email}\" & ü";
 
 /// The API, and what it was asked.
 #[derive(Default)]
-pub struct Api {
+pub struct FakeApi {
     seen: RefCell<Vec<Seen>>,
     scripted: RefCell<BTreeMap<&'static str, Result<FetchResponse, FetchError>>>,
     rotation: Cell<u32>,
@@ -31,19 +36,25 @@ pub struct Api {
 /// A request as the API got it.
 #[derive(Clone, Debug)]
 pub struct Seen {
+    /// The method.
     pub method: String,
+    /// The URL without [`ORIGIN`].
     pub path: String,
+    /// The header fields.
     pub headers: Headers,
+    /// The body.
     pub body: String,
 }
 
 impl Seen {
+    /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|why| panic!("{why}: {}", self.body))
     }
 }
 
-impl Api {
+impl FakeApi {
+    /// An API that no one has asked yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -89,13 +100,11 @@ impl Api {
     pub fn count(&self) -> usize {
         self.seen.borrow().len()
     }
+}
 
-    pub fn answer(
-        &self,
-        path: &str,
-        request: &FetchRequest,
-        now: Timestamp,
-    ) -> Result<FetchResponse, FetchError> {
+impl Server for FakeApi {
+    fn answer(&self, request: &FetchRequest, now: Timestamp) -> Result<FetchResponse, FetchError> {
+        let path = request.url.strip_prefix(ORIGIN).unwrap_or_else(|| panic!("asked {}", request.url));
         let seen = Seen {
             method: request.method.as_str().to_owned(),
             path: path.to_owned(),
@@ -126,7 +135,9 @@ impl Api {
         let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(&body).unwrap() };
         Ok(FetchResponse { status, headers, body })
     }
+}
 
+impl FakeApi {
     /// JSON in, tokens out.
     fn tokens(seen: &Seen) -> (u16, Vec<String>, Value) {
         let body = seen.json();

@@ -14,15 +14,17 @@ use vestibule_core::http::form::Params;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::time::Timestamp;
 
+use crate::browser::AuthorizationRequest;
+use crate::http::Server;
 use crate::rotation::{Grants, Rotation};
-use crate::world::AuthorizationRequest;
 
+/// Its issuer, which all its endpoints begin with.
 pub const ISSUER: &str = "https://idp.example";
 
 type Lie = Box<dyn Fn(&mut Value)>;
 
 /// One issuer, one client, two users: `alice` is an admin, `bob` is not.
-pub struct Provider {
+pub struct FakeProvider {
     key: <Es256 as jwt_compact::Algorithm>::SigningKey,
     key_id: RefCell<String>,
     codes: RefCell<BTreeMap<String, (AuthorizationRequest, String)>>,
@@ -30,10 +32,18 @@ pub struct Provider {
     down: RefCell<Vec<&'static str>>,
     raw: RefCell<BTreeMap<&'static str, FetchResponse>>,
     lies: RefCell<BTreeMap<&'static str, Lie>>,
+    /// What it gave refresh tokens for.
     pub grants: Grants,
 }
 
-impl Provider {
+impl Default for FakeProvider {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl FakeProvider {
+    /// An honest one, whose refresh tokens work once.
     pub fn new() -> Self {
         Self {
             key: key(7),
@@ -47,17 +57,14 @@ impl Provider {
         }
     }
 
-    /// From now on `place` gives no answer: `discovery`, `jwks`, `token`, `userinfo`, `upstream`.
+    /// From now on `place` gives no answer: `discovery`, `jwks`, `token`, `userinfo`.
     pub fn goes_down(&self, place: &'static str) {
         self.down.borrow_mut().push(place);
     }
 
+    /// From now on everything answers again.
     pub fn comes_back(&self) {
         self.down.borrow_mut().clear();
-    }
-
-    pub fn is_down(&self, place: &str) -> bool {
-        self.down.borrow().contains(&place)
     }
 
     /// From now on what `place` answers is bent by `lie`; `id_token` and `id_token_header` are places too.
@@ -104,7 +111,29 @@ impl Provider {
         )
     }
 
-    pub fn answer(&self, request: &FetchRequest, now: Timestamp) -> Result<FetchResponse, FetchError> {
+    /// A token with exactly this header, signed with the provider's key.
+    pub fn signed(&self, header: &Value, claims: &Value) -> String {
+        Self::signed_with(&self.key, header, claims)
+    }
+
+    /// The same with another key.
+    pub fn forged(header: &Value, claims: &Value) -> String {
+        Self::signed_with(&key(9), header, claims)
+    }
+
+    /// Its key as its key set has it.
+    pub fn public_key(&self) -> Value {
+        let verifying = self.key.to_verifying_key();
+        let jwk = jwt_compact::jwk::JsonWebKey::from(&verifying);
+        let mut jwk = serde_json::to_value(jwk).unwrap();
+        jwk["kid"] = json!(*self.key_id.borrow());
+        jwk["use"] = json!("sig");
+        jwk
+    }
+}
+
+impl Server for FakeProvider {
+    fn answer(&self, request: &FetchRequest, now: Timestamp) -> Result<FetchResponse, FetchError> {
         let path = request.url.strip_prefix(ISSUER).unwrap_or_else(|| panic!("asked {}", request.url));
         let place = match path {
             "/.well-known/openid-configuration" => "discovery",
@@ -128,6 +157,12 @@ impl Provider {
         self.bend(place, &mut answer);
         let headers = [("content-type", "application/json")].into_iter().collect::<Headers>();
         Ok(FetchResponse { status, headers, body: serde_json::to_vec(&answer).unwrap() })
+    }
+}
+
+impl FakeProvider {
+    fn is_down(&self, place: &str) -> bool {
+        self.down.borrow().contains(&place)
     }
 
     fn token(&self, request: &FetchRequest, now: Timestamp) -> (u16, Value) {
@@ -213,16 +248,6 @@ impl Provider {
         self.signed(&header, claims)
     }
 
-    /// A token with exactly this header, signed with the provider's key.
-    pub fn signed(&self, header: &Value, claims: &Value) -> String {
-        Self::signed_with(&self.key, header, claims)
-    }
-
-    /// The same with somebody else's key.
-    pub fn forged(header: &Value, claims: &Value) -> String {
-        Self::signed_with(&key(9), header, claims)
-    }
-
     fn signed_with(
         key: &<Es256 as jwt_compact::Algorithm>::SigningKey,
         header: &Value,
@@ -232,16 +257,6 @@ impl Provider {
         let input = format!("{}.{}", part(header), part(claims));
         let signature = Es256.sign(key, input.as_bytes());
         format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
-    }
-
-    /// Its key as its key set has it.
-    pub fn public_key(&self) -> Value {
-        let verifying = self.key.to_verifying_key();
-        let jwk = jwt_compact::jwk::JsonWebKey::from(&verifying);
-        let mut jwk = serde_json::to_value(jwk).unwrap();
-        jwk["kid"] = json!(*self.key_id.borrow());
-        jwk["use"] = json!("sig");
-        jwk
     }
 
     fn bend(&self, place: &str, value: &mut Value) {

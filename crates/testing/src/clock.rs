@@ -1,5 +1,5 @@
-//! Time that passes when nobody has anything else to do: futures run until all of them wait, then the clock
-//! goes on to whoever waits shortest.
+//! Time that passes when there is nothing else to do: futures run until all of them wait, then the clock goes on to the
+//! next timer.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -12,8 +12,8 @@ use std::time::Duration;
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
-/// A clock, and those who wait for it.
-pub struct Clockwork {
+/// A clock, and the timers that wait for it.
+pub struct FakeClock {
     /// Microseconds.
     now: Cell<u64>,
     order: Cell<u64>,
@@ -31,7 +31,8 @@ impl Wake for Flag {
     }
 }
 
-impl Clockwork {
+impl FakeClock {
+    /// A clock that stands at so many milliseconds since 1970.
     pub fn starting_at(millis: u64) -> Rc<Self> {
         Rc::new_cyclic(|own| Self {
             now: Cell::new(millis * 1000),
@@ -42,32 +43,32 @@ impl Clockwork {
         })
     }
 
-    /// Milliseconds.
+    /// Milliseconds since 1970.
     pub fn now(&self) -> u64 {
         self.now.get() / 1000
     }
 
+    /// Lets time pass.
     pub fn pass(&self, time: Duration) {
         self.now.set(self.now.get() + u64::try_from(time.as_micros()).unwrap());
     }
 
-    /// Somebody sets the clock, while nobody waits.
-    #[allow(dead_code, reason = "for those tests whose clock is wrong")]
+    /// Sets the clock back, while no one waits.
     pub fn set_back(&self, time: Duration) {
         self.now.set(self.now.get() - u64::try_from(time.as_micros()).unwrap());
     }
 
     /// Waits, in the clock's time.
     pub fn sleep(&self, time: Duration) -> Sleep {
-        let clock = self.own.upgrade().expect("a clock that is asked is there");
+        let clock = self.own.upgrade().expect("a clock that is asked exists");
         let due = self.now.get() + u64::try_from(time.as_micros()).unwrap();
         Sleep { clock, due, entry: None }
     }
 
     /// Does something beside all else; it is done when [`run`](Self::run) says that nothing is left.
-    pub fn spawn<T: 'static>(&self, work: impl Future<Output = T> + 'static) -> Answer<T> {
-        let answer = Answer(Rc::new(RefCell::new((None, None))));
-        let slot = Answer(Rc::clone(&answer.0));
+    pub fn spawn<T: 'static>(&self, work: impl Future<Output = T> + 'static) -> Spawned<T> {
+        let spawned = Spawned(Rc::new(RefCell::new((None, None))));
+        let slot = Spawned(Rc::clone(&spawned.0));
         self.spawned.borrow_mut().push(Box::pin(async move {
             let value = work.await;
             let mut slot = slot.0.borrow_mut();
@@ -76,7 +77,7 @@ impl Clockwork {
                 waker.wake();
             }
         }));
-        answer
+        spawned
     }
 
     /// Runs `main`, and everything that was spawned, to the end.
@@ -117,7 +118,8 @@ impl Clockwork {
             {
                 return answer;
             }
-            let ((due, _), waker) = self.timers.borrow_mut().pop_first().expect("somebody has a timer");
+            let ((due, _), waker) =
+                self.timers.borrow_mut().pop_first().expect("everything waits, and nothing for the clock");
             self.now.set(self.now.get().max(due));
             waker.wake();
         }
@@ -126,7 +128,7 @@ impl Clockwork {
 
 /// A wait. Dropped, it is no reason for the clock to go on.
 pub struct Sleep {
-    clock: Rc<Clockwork>,
+    clock: Rc<FakeClock>,
     due: u64,
     entry: Option<(u64, u64)>,
 }
@@ -157,10 +159,10 @@ impl Drop for Sleep {
     }
 }
 
-/// What something that was spawned comes to.
-pub struct Answer<T>(Rc<RefCell<(Option<T>, Option<Waker>)>>);
+/// What a spawned future comes to.
+pub struct Spawned<T>(Rc<RefCell<(Option<T>, Option<Waker>)>>);
 
-impl<T> Future for Answer<T> {
+impl<T> Future for Spawned<T> {
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {

@@ -1,0 +1,55 @@
+//! Signatures in software, counted.
+
+use std::cell::Cell;
+
+use vestibule_core::jose::crypto::{Crypto, KeyError};
+use vestibule_core::jose::jwk::Jwk;
+use vestibule_core::jose::jws::Algorithm;
+use vestibule_core::jose::sign::PrivateKey;
+use vestibule_core::jose::software;
+
+/// Real signatures, and how many were checked and made.
+#[derive(Default)]
+pub struct FakeCrypto {
+    verifications: Cell<usize>,
+    signatures: Cell<usize>,
+}
+
+impl FakeCrypto {
+    /// How many signatures were checked so far.
+    pub fn verifications(&self) -> usize {
+        self.verifications.get()
+    }
+
+    /// How many signatures were made so far.
+    pub fn signatures(&self) -> usize {
+        self.signatures.get()
+    }
+}
+
+impl Crypto for FakeCrypto {
+    async fn verify(
+        &self,
+        algorithm: Algorithm,
+        key: &Jwk,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, KeyError> {
+        self.verifications.set(self.verifications.get() + 1);
+        software::verify(algorithm, key, message, signature)
+    }
+
+    async fn sign(
+        &self,
+        key: &PrivateKey,
+        algorithm: Algorithm,
+        message: &[u8],
+    ) -> Result<Vec<u8>, KeyError> {
+        self.signatures.set(self.signatures.get() + 1);
+        software::sign(key, algorithm, message)
+    }
+
+    async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
+        software::public_key(key, algorithm)
+    }
+}

@@ -1,0 +1,59 @@
+//! The upstream: it remembers what it was sent.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use vestibule_core::http::request::Request;
+use vestibule_core::platform::{Forward, ForwardError};
+use vestibule_core::upstream::Target;
+
+use crate::clock::FakeClock;
+
+/// Forwards to an upstream that takes everything.
+pub struct FakeForwarder {
+    clock: Rc<FakeClock>,
+    /// How long the upstream takes.
+    pub upstream_time: Cell<Duration>,
+    /// Whether it refuses all connections.
+    pub is_down: Cell<bool>,
+    requests: RefCell<Vec<Forwarded>>,
+}
+
+/// A request that reached the upstream.
+#[derive(Clone, Debug)]
+pub struct Forwarded {
+    /// Where it was sent.
+    pub target: Target,
+    /// As the upstream saw it.
+    pub request: Request,
+    /// Its body.
+    pub body: Vec<u8>,
+    /// Whether no shared cache may have a part in it.
+    pub personal: bool,
+}
+
+impl FakeForwarder {
+    /// An upstream that answers at once.
+    pub fn new(clock: Rc<FakeClock>) -> Self {
+        Self { clock, upstream_time: Cell::default(), is_down: Cell::default(), requests: RefCell::default() }
+    }
+
+    /// The request of that number, counted from 0.
+    pub fn request(&self, number: usize) -> Option<Forwarded> {
+        self.requests.borrow().get(number).cloned()
+    }
+
+    /// [`Platform::forward`](vestibule_core::platform::Platform::forward): the request's number.
+    pub async fn forward(&self, forward: Forward<'_>, body: Vec<u8>) -> Result<usize, ForwardError> {
+        if self.is_down.get() {
+            return Err(ForwardError::Unreachable("connection refused".to_owned()));
+        }
+        let number = self.requests.borrow().len();
+        let Forward { target, request, changes, personal } = forward;
+        let request = Request { headers: changes.applied_to(&request.headers), ..request.clone() };
+        self.requests.borrow_mut().push(Forwarded { target: target.clone(), request, body, personal });
+        self.clock.sleep(self.upstream_time.get()).await;
+        Ok(number)
+    }
+}

@@ -1,0 +1,169 @@
+//! The fake runtime: its parts, put together.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::Value;
+use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
+use vestibule_core::jose::crypto::{Crypto, KeyError};
+use vestibule_core::jose::jwk::Jwk;
+use vestibule_core::jose::jws::Algorithm;
+use vestibule_core::jose::sign::PrivateKey;
+use vestibule_core::platform::{
+    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Level, Lock, Log, Random,
+    Store, StoreError,
+};
+use vestibule_core::time::Timestamp;
+
+use crate::clock::FakeClock;
+use crate::crypto::FakeCrypto;
+use crate::forward::FakeForwarder;
+use crate::http::FakeHttp;
+use crate::jobs::FakeJobs;
+use crate::log::FakeLog;
+use crate::random::FakeRandom;
+use crate::store::FakeStore;
+
+/// When every fake clock begins.
+const START: Timestamp = Timestamp::from_seconds(1_795_290_000);
+/// So that the store's delays do not follow the numbers that a test draws.
+const STORE_SEED: u64 = 0x5eed;
+
+/// The runtime around the isolates of one location. A clone is the same runtime.
+#[derive(Clone)]
+pub struct FakePlatform {
+    /// The clock, which goes on only when everything waits, or when a test says so.
+    pub clock: Rc<FakeClock>,
+    /// The random source.
+    pub random: Rc<FakeRandom>,
+    /// The signatures.
+    pub crypto: Rc<FakeCrypto>,
+    /// The HTTP client.
+    pub http: Rc<FakeHttp>,
+    /// The way to the upstream.
+    pub forwarder: Rc<FakeForwarder>,
+    /// The shared store and the lease objects.
+    pub store: Rc<FakeStore>,
+    /// What runs on after its request.
+    pub jobs: Rc<FakeJobs>,
+    /// The operator's log.
+    pub log: Rc<FakeLog>,
+    location: Rc<str>,
+}
+
+impl FakePlatform {
+    /// A runtime of which everything that is by chance follows from `seed`, in the location `here`.
+    pub fn new(seed: u64) -> Self {
+        let clock = FakeClock::starting_at(START.millis());
+        Self {
+            random: Rc::new(FakeRandom::new(seed)),
+            crypto: Rc::default(),
+            http: Rc::new(FakeHttp::new(Rc::clone(&clock))),
+            forwarder: Rc::new(FakeForwarder::new(Rc::clone(&clock))),
+            store: Rc::new(FakeStore::new(Rc::clone(&clock), FakeRandom::new(seed ^ STORE_SEED))),
+            jobs: Rc::new(FakeJobs::new(Rc::clone(&clock))),
+            log: Rc::default(),
+            location: "here".into(),
+            clock,
+        }
+    }
+
+    /// The same in another location.
+    #[must_use]
+    pub fn at(&self, location: &str) -> Self {
+        Self { location: location.into(), ..self.clone() }
+    }
+}
+
+impl Crypto for FakePlatform {
+    async fn verify(
+        &self,
+        algorithm: Algorithm,
+        key: &Jwk,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, KeyError> {
+        self.crypto.verify(algorithm, key, message, signature).await
+    }
+
+    async fn sign(
+        &self,
+        key: &PrivateKey,
+        algorithm: Algorithm,
+        message: &[u8],
+    ) -> Result<Vec<u8>, KeyError> {
+        self.crypto.sign(key, algorithm, message).await
+    }
+
+    async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
+        self.crypto.public_key(key, algorithm).await
+    }
+}
+
+impl Clock for FakePlatform {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.clock.now())
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.clock.sleep(time).await;
+    }
+}
+
+impl Random for FakePlatform {
+    fn fill_random(&self, bytes: &mut [u8]) {
+        self.random.fill(bytes);
+    }
+}
+
+impl Log for FakePlatform {
+    fn log(&self, level: Level, event: &Value) {
+        self.log.write(level, event);
+    }
+}
+
+impl HttpClient for FakePlatform {
+    async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
+        self.http.fetch(request).await
+    }
+}
+
+impl Store for FakePlatform {
+    fn location(&self) -> String {
+        self.location.to_string()
+    }
+
+    async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError> {
+        self.store.read(&self.location, key).await
+    }
+
+    async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
+        self.store.write(&self.location, key, value, lifetime).await
+    }
+}
+
+impl Lock for FakePlatform {
+    async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError> {
+        self.store.call_lock(name, call).await
+    }
+}
+
+impl Forwarder for FakePlatform {
+    type Body = Vec<u8>;
+    /// Which of the forwarded requests it answers.
+    type Upstreamed = usize;
+
+    async fn read_body(&self, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, BodyError> {
+        if body.len() > limit { Err(BodyError::TooLarge(limit)) } else { Ok(body) }
+    }
+
+    async fn forward(&self, forward: Forward<'_>, body: Vec<u8>) -> Result<usize, ForwardError> {
+        self.forwarder.forward(forward, body).await
+    }
+}
+
+impl Background for FakePlatform {
+    async fn to_the_end<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T {
+        self.jobs.to_the_end(job).await
+    }
+}

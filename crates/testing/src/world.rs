@@ -1,0 +1,207 @@
+//! Vestibule on the fake platform, and everything around it.
+
+use std::future::poll_fn;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use serde_json::Value;
+use vestibule_core::Vestibule;
+use vestibule_core::config::Config;
+use vestibule_core::hooks::{Configured, Hooks};
+use vestibule_core::http::headers::Headers;
+use vestibule_core::http::request::{Method, Request, RequestUrl};
+use vestibule_core::reply::Reply;
+use vestibule_core::time::Timestamp;
+
+use crate::api::{self, FakeApi};
+use crate::forward::Forwarded;
+use crate::http::Server;
+use crate::platform::FakePlatform;
+use crate::provider::FakeProvider;
+use crate::settings::{environment, settings};
+use vestibule::runtime::RUNTIME;
+
+const SEED: u64 = 7;
+
+/// One isolate of Vestibule, with a provider and an API that its requests go to. The parts of its platform are fields
+/// of it, too.
+pub struct World<P = FakeProvider> {
+    /// What is tested.
+    pub vestibule: Vestibule,
+    /// What it runs on.
+    pub platform: FakePlatform,
+    /// Everything that is not the API.
+    pub provider: Rc<P>,
+    /// The API at [`api::ORIGIN`].
+    pub api: Rc<FakeApi>,
+}
+
+/// What the browser got.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The header fields; of an upstream's answer only the cookies that Vestibule adds.
+    pub headers: Headers,
+    /// The body.
+    pub body: String,
+    /// The request as the upstream saw it, where it got that far.
+    pub forwarded: Option<Forwarded>,
+}
+
+impl World {
+    /// With the usual [`settings`].
+    pub fn new() -> Self {
+        Self::with(settings())
+    }
+
+    /// With these settings.
+    pub fn with(settings: Value) -> Self {
+        Self::in_environment(settings, &environment)
+    }
+
+    /// With hooks of an app of one's own.
+    pub fn with_hooks(settings: Value, hooks: impl Hooks + 'static) -> Self {
+        Self::around(FakeProvider::new(), settings, &environment, hooks)
+    }
+
+    /// With other secrets and variables than the usual [`environment`].
+    pub fn in_environment(settings: Value, environment: &dyn Fn(&str) -> Option<String>) -> Self {
+        Self::around(FakeProvider::new(), settings, environment, Configured)
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<P: Server + 'static> World<P> {
+    /// With another provider.
+    pub fn around(
+        provider: P,
+        settings: Value,
+        environment: &dyn Fn(&str) -> Option<String>,
+        hooks: impl Hooks + 'static,
+    ) -> Self {
+        let (provider, api) = (Rc::new(provider), Rc::new(FakeApi::new()));
+        let platform = FakePlatform::new(SEED);
+        let (clock, servers) = (Rc::clone(&platform.clock), (Rc::clone(&provider), Rc::clone(&api)));
+        platform.http.answer_with(move |request| {
+            let (provider, api) = &servers;
+            let now = Timestamp::from_millis(clock.now());
+            let is_for_api = request.url.strip_prefix(api::ORIGIN).is_some_and(|path| path.starts_with('/'));
+            let answer = if is_for_api { api.answer(&request, now) } else { provider.answer(&request, now) };
+            std::future::ready(answer)
+        });
+        Self {
+            vestibule: Vestibule::with_hooks(config(settings, environment), hooks),
+            platform,
+            provider,
+            api,
+        }
+    }
+}
+
+impl<P> World<P> {
+    /// Another isolate around the same things, in that location.
+    #[must_use]
+    pub fn isolate(&self, settings: Value, location: &str) -> Self {
+        Self {
+            vestibule: Vestibule::new(config(settings, &environment)),
+            platform: self.platform.at(location),
+            provider: Rc::clone(&self.provider),
+            api: Rc::clone(&self.api),
+        }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.clock.now())
+    }
+
+    /// Lets time pass while no one waits.
+    pub fn pass(&self, time: Duration) {
+        self.clock.pass(time);
+    }
+
+    /// All log lines so far, as text.
+    pub fn log_text(&self) -> String {
+        self.log.text()
+    }
+
+    /// How often that URL was asked.
+    pub fn fetches(&self, url: &str) -> usize {
+        self.http.fetches(url)
+    }
+
+    /// Sends a request, and waits for its answer.
+    pub fn send(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.clock.run(self.sent(method, url, headers, body))
+    }
+
+    /// Sends all of them at once; the answers, in their order.
+    pub fn all<'a>(
+        &self,
+        sent: impl IntoIterator<Item = Pin<Box<dyn Future<Output = Answer> + 'a>>>,
+    ) -> Vec<Answer> {
+        let mut sent: Vec<_> = sent.into_iter().map(|future| (future, None)).collect();
+        self.clock.run(poll_fn(|context| {
+            for (future, answer) in sent.iter_mut().filter(|(_, answer)| answer.is_none()) {
+                if let Poll::Ready(value) = future.as_mut().poll(context) {
+                    *answer = Some(value);
+                }
+            }
+            if sent.iter().any(|(_, answer)| answer.is_none()) {
+                return Poll::Pending;
+            }
+            Poll::Ready(sent.iter_mut().filter_map(|(_, answer)| answer.take()).collect())
+        }))
+    }
+
+    /// The answer to a request, in the clock's time.
+    pub async fn sent(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let request = Request {
+            method: Method::new(method),
+            url: RequestUrl::parse(url).expect("a request's URL"),
+            headers: headers.iter().map(|(name, value)| (*name, *value)).collect(),
+        };
+        match self.vestibule.handle(&self.platform, request, body.to_vec()).await {
+            Reply::Own(response) => Answer {
+                status: response.status,
+                headers: response.headers,
+                body: response.body,
+                forwarded: None,
+            },
+            Reply::Forwarded { response, cookies } => Answer {
+                status: 200,
+                headers: cookies.iter().map(|cookie| ("set-cookie", cookie.to_string())).collect(),
+                body: "from the upstream".to_owned(),
+                forwarded: self.forwarder.request(response),
+            },
+        }
+    }
+}
+
+impl<P> Deref for World<P> {
+    type Target = FakePlatform;
+
+    fn deref(&self) -> &FakePlatform {
+        &self.platform
+    }
+}
+
+impl Answer {
+    /// Where it leads. The test fails where it leads nowhere.
+    pub fn location(&self) -> &str {
+        self.headers.get("location").unwrap_or_else(|| panic!("no redirect: {self:?}"))
+    }
+}
+
+fn config(settings: Value, environment: &dyn Fn(&str) -> Option<String>) -> Config {
+    Config::load(settings, environment, &RUNTIME).unwrap_or_else(|errors| panic!("{errors}"))
+}
