@@ -174,3 +174,43 @@ impl<T> Future for Spawned<T> {
         value.map_or(Poll::Pending, Poll::Ready)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_goes_on_to_the_next_timer_and_no_further() {
+        let clock = FakeClock::starting_at(1000);
+        let order = Rc::new(RefCell::new(Vec::new()));
+        for millis in [30, 10, 20] {
+            let (own, order) = (Rc::clone(&clock), Rc::clone(&order));
+            drop(clock.spawn(async move {
+                own.sleep(Duration::from_millis(millis)).await;
+                order.borrow_mut().push((millis, own.now()));
+            }));
+        }
+        clock.run(clock.sleep(Duration::from_millis(5)));
+        assert_eq!(*order.borrow(), [(10, 1010), (20, 1020), (30, 1030)]);
+        assert_eq!(clock.now(), 1030);
+    }
+
+    #[test]
+    fn a_wait_that_is_dropped_moves_no_clock() {
+        let clock = FakeClock::starting_at(0);
+        clock.run(async {
+            let mut wait = Box::pin(clock.sleep(Duration::from_mins(1)));
+            let polled = std::future::poll_fn(|context| Poll::Ready(wait.as_mut().poll(context))).await;
+            assert!(polled.is_pending());
+            drop(wait);
+            clock.sleep(Duration::from_secs(1)).await;
+        });
+        assert_eq!(clock.now(), 1000);
+    }
+
+    #[test]
+    #[should_panic(expected = "everything waits, and nothing for the clock")]
+    fn a_future_that_nothing_wakes_is_a_failure() {
+        FakeClock::starting_at(0).run(std::future::pending::<()>());
+    }
+}

@@ -208,3 +208,58 @@ impl FakeStore {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    fn store() -> (Rc<FakeClock>, FakeStore) {
+        let clock = FakeClock::starting_at(0);
+        (Rc::clone(&clock), FakeStore::new(clock, FakeRandom::new(1)))
+    }
+
+    #[test]
+    fn a_write_is_seen_at_once_where_it_was_made_and_a_minute_later_everywhere() {
+        let (clock, store) = store();
+        clock.run(store.write("here", "key", "value", HOUR)).unwrap();
+        let read = |location| clock.run(store.read(location, "key")).unwrap();
+        assert_eq!(read("here").as_deref(), Some("value"));
+        clock.pass(Duration::from_mins(1));
+        assert_eq!(read("there").as_deref(), Some("value"));
+        clock.pass(HOUR);
+        assert_eq!((read("here"), read("there")), (None, None));
+    }
+
+    #[test]
+    fn a_read_that_found_nothing_is_remembered_for_a_minute() {
+        let (clock, store) = store();
+        assert_eq!(clock.run(store.read("there", "key")), Ok(None));
+        clock.run(store.write("here", "key", "value", HOUR)).unwrap();
+        clock.pass(Duration::from_secs(50));
+        assert_eq!(clock.run(store.read("there", "key")), Ok(None));
+        clock.pass(Duration::from_mins(1));
+        assert_eq!(clock.run(store.read("there", "key")), Ok(Some("value".to_owned())));
+    }
+
+    #[test]
+    fn a_second_write_of_a_key_within_a_second_is_refused() {
+        let (clock, store) = store();
+        let write = |key| clock.run(store.write("here", key, "value", HOUR));
+        assert_eq!((write("key"), write("key"), write("other")), (Ok(()), Err(StoreError::Busy), Ok(())));
+        clock.pass(Duration::from_secs(1));
+        assert_eq!(write("key"), Ok(()));
+    }
+
+    #[test]
+    fn faults_hit_the_operations_that_a_test_names() {
+        let (clock, store) = store();
+        store.fails.set(("read key", 1));
+        assert_eq!(clock.run(store.read("here", "other")), Ok(None));
+        assert!(clock.run(store.read("here", "key")).is_err());
+        assert_eq!(clock.run(store.read("here", "key")), Ok(None));
+        store.is_down.set(true);
+        assert!(clock.run(store.write("here", "key", "value", HOUR)).is_err());
+    }
+}
