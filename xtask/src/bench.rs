@@ -1,14 +1,11 @@
 //! `cargo xtask bench`: what a request costs, beside what the same costs elsewhere. The Workers are made here;
 //! a program of its own, in xtask/bench, starts them and counts.
 
-#[path = "../bench/src/arguments.rs"]
-mod arguments;
-
 use std::ffi::OsString;
 
 use anyhow::Result;
 
-pub(crate) use self::arguments::Arguments;
+pub(crate) use xtask_arguments::bench::Arguments;
 
 use crate::build::{self, CONSTANT, Effort};
 use crate::project::Project;

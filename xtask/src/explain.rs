@@ -1,14 +1,12 @@
 //! `cargo xtask explain`: what the rules say about one request.
 
-#[path = "../explain/src/arguments.rs"]
-mod arguments;
-
 use std::ffi::OsString;
 use std::process::Stdio;
 
 use anyhow::{Result, bail};
 
-pub(crate) use self::arguments::Arguments;
+pub(crate) use xtask_arguments::explain::Arguments;
+
 use crate::project::Project;
 
 /// Has it explained by a program of its own: this one does not depend on the Worker's source, so that it

@@ -1,4 +1,4 @@
-//! The command line of `cargo xtask explain`. xtask reads it too, for its help.
+//! The command line of `cargo xtask explain`.
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -12,23 +12,23 @@ use serde_json::{Map, Value};
     bin_name = "cargo xtask explain",
     after_help = "For example:\n  cargo xtask explain GET https://app.example.com/admin --claims '{\"roles\": [\"user\"]}'"
 )]
-pub(crate) struct Arguments {
+pub struct Arguments {
     /// The request's method, for example GET
-    pub(crate) method: String,
+    pub method: String,
     /// The request's URL, for example `https://app.example.com/admin`
-    pub(crate) url: String,
+    pub url: String,
     /// Ask as somebody who is signed in with these claims, a JSON object; otherwise signed out
     #[arg(long, value_name = "JSON", value_parser = claims)]
-    pub(crate) claims: Option<Map<String, Value>>,
+    pub claims: Option<Map<String, Value>>,
     /// Ask as somebody who is signed out, as without this
     #[arg(long, conflicts_with = "claims")]
-    pub(crate) signed_out: bool,
+    pub signed_out: bool,
     /// A header field of the request; may be given several times
     #[arg(long, value_name = "NAME: VALUE", value_parser = field, allow_hyphen_values = true)]
-    pub(crate) header: Vec<(String, String)>,
+    pub header: Vec<(String, String)>,
     /// The file with the rules
     #[arg(long, value_name = "FILE", default_value = "wrangler.toml")]
-    pub(crate) config: String,
+    pub config: String,
 }
 
 fn claims(text: &str) -> Result<Map<String, Value>> {

@@ -5,7 +5,6 @@
 //! moves much less than requests a second. Every round starts each case anew, one after the other, so that what
 //! the machine does meanwhile meets all of them; what is reported are medians and the ratios within a round.
 
-mod arguments;
 mod cases;
 mod load;
 mod machine;
@@ -22,8 +21,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
+use xtask_arguments::bench::Arguments;
 
-use crate::arguments::Arguments;
 use crate::options::Options;
 use crate::report::Report;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::arguments::Arguments;
+use xtask_arguments::bench::Arguments;
 
 /// How much is measured, and what is done with it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,6 @@
 //! `cargo xtask explain GET https://app.example.com/admin --claims '{"roles":["user"]}'`: what becomes of a
 //! request by the rules of wrangler.toml. Nothing is sent anywhere, and no secret is needed.
 
-mod arguments;
-
 use std::fs;
 use std::process::ExitCode;
 
@@ -13,8 +11,7 @@ use vestibule_core::config::Config;
 use vestibule_core::explain::explain;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
-
-use crate::arguments::Arguments;
+use xtask_arguments::explain::Arguments;
 
 fn main() -> ExitCode {
     match run(Arguments::parse()) {
