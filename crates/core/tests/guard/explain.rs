@@ -131,7 +131,7 @@ fn a_rule_that_names_another_server_tells_it_only_what_it_says_itself() {
         "{told}"
     );
     let forwarded = "\
-goes to    the binding API
+goes to    the service API
 sets       x-mail: a@example.com
 sets       x-vestibule-assertion: signed, for service:API
 guards     x-mail, x-user-email, x-user-roles: a client's own never pass, in any spelling
