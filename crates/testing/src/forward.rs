@@ -44,7 +44,7 @@ impl FakeForwarder {
         self.requests.borrow().get(number).cloned()
     }
 
-    /// [`Platform::forward`](vestibule_core::platform::Platform::forward): the request's number.
+    /// [`Forwarder::forward`](vestibule_core::platform::Forwarder::forward): the request's number.
     pub async fn forward(&self, forward: Forward<'_>, body: Vec<u8>) -> Result<usize, ForwardError> {
         if self.is_down.get() {
             return Err(ForwardError::Unreachable("connection refused".to_owned()));

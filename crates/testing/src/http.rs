@@ -58,7 +58,7 @@ impl FakeHttp {
         self.fetched.borrow().iter().filter(|fetched| *fetched == url).count()
     }
 
-    /// [`Platform::fetch`](vestibule_core::platform::Platform::fetch).
+    /// [`HttpClient::fetch`](vestibule_core::platform::HttpClient::fetch).
     pub async fn fetch(&self, request: FetchRequest) -> Fetched {
         self.fetched.borrow_mut().push(request.url.clone());
         let is_grant = request.url.ends_with("/token") || request.url.ends_with("/refresh");

@@ -37,7 +37,7 @@ impl FakeRandom {
         self.below(cases) == 0
     }
 
-    /// Fills `bytes`, for [`Platform::fill_random`](vestibule_core::platform::Platform::fill_random).
+    /// Fills `bytes`, for [`Random::fill_random`](vestibule_core::platform::Random::fill_random).
     pub fn fill(&self, bytes: &mut [u8]) {
         for byte in bytes {
             *byte = u8::try_from(self.below(256)).unwrap();

@@ -106,7 +106,7 @@ impl FakeStore {
         self.remembered.borrow_mut().clear();
     }
 
-    /// [`Platform::read_store`](vestibule_core::platform::Platform::read_store) in that location.
+    /// [`Store::read_store`](vestibule_core::platform::Store::read_store) in that location.
     pub async fn read(&self, location: &str, key: &str) -> Result<Option<String>, StoreError> {
         self.reads.set(self.reads.get() + 1);
         self.answer_or_fail(&format!("read {key}")).await?;
@@ -136,7 +136,7 @@ impl FakeStore {
         Ok(value)
     }
 
-    /// [`Platform::write_store`](vestibule_core::platform::Platform::write_store) in that location.
+    /// [`Store::write_store`](vestibule_core::platform::Store::write_store) in that location.
     pub async fn write(
         &self,
         location: &str,
