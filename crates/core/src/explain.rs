@@ -179,7 +179,7 @@ fn passed<'a>(
     claims: Option<&Map<String, Value>>,
 ) -> Passed<'a> {
     let route = Route::new(&config.upstreams, &request.url.authority, decided.rule());
-    let guarded = GuardedNames::of(&config.upstreams, &config.rules);
+    let guarded = GuardedNames::of(&config.upstreams, &config.rules, config.edge);
     let set = route.identity(claims);
     let out = route.changes(&config.rules, &guarded, request, &set, &[]).applied_to(&request.headers);
     let values =

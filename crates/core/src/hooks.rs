@@ -178,7 +178,7 @@ impl DefaultSession {
     }
 }
 
-/// The hooks of a Worker that is configured only: everything is as the configuration says.
+/// The hooks of an app that is configured only: everything is as the configuration says.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Configured;
 
@@ -259,7 +259,7 @@ impl<H: Hooks> ErasedHooks for Typed<H> {
     }
 }
 
-/// The same without serde, which is a part of the Worker's size that a Worker without hooks can do without.
+/// The same without serde, for apps without hooks, which need none of it.
 impl ErasedHooks for Configured {
     fn session_on_public_paths(&self) -> bool {
         Self::SESSION_ON_PUBLIC_PATHS

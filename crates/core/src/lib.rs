@@ -14,7 +14,7 @@
 //!
 //! Pure functions decide: [`oauth`] builds requests and reads responses, [`jose`] seals and opens, [`guard`]
 //! matches. Whatever touches the world goes through [`platform::Platform`], which each runtime implements; nothing
-//! here knows JavaScript.
+//! here knows which one it is.
 
 pub mod config;
 pub mod error;

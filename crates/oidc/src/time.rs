@@ -56,7 +56,7 @@ impl Timestamp {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// `2026-12-21T19:34:50.397Z`, as JavaScript's `Date.toISOString` writes it.
+    /// `2026-12-21T19:34:50.397Z`, as ECMAScript's `Date.toISOString` writes it.
     pub fn to_rfc3339(self) -> String {
         let c = self.civil();
         let millis = self.0 % 1000;
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_written_as_javascript_and_http_write_them() {
+    fn dates_are_written_as_ecmascript_and_http_write_them() {
         for (millis, iso, imf) in [
             (0, "1970-01-01T00:00:00.000Z", "Thu, 01 Jan 1970 00:00:00 GMT"),
             (951_782_399_999, "2000-02-28T23:59:59.999Z", "Mon, 28 Feb 2000 23:59:59 GMT"),

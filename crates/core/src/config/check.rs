@@ -73,6 +73,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         upstreams,
         pages,
         verify,
+        edge: auth.place.loading.runtime.edge,
         keys: keys?,
     })
 }

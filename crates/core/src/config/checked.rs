@@ -3,6 +3,7 @@
 use crate::config::refresh::RefreshConfig;
 use crate::config::verify::VerifyConfig;
 use crate::guard::decision::DefaultAccess;
+use crate::guard::headers::EdgeFields;
 use crate::guard::rules::{ClaimRequirement, Rule, RuleSet};
 use crate::session::dialect::Dialect;
 use crate::session::policy::{Sealing, SessionConfig};
@@ -45,6 +46,8 @@ pub struct Config {
     pub pages: Pages,
     /// What is believed of a proxy that asks about a request.
     pub verify: VerifyConfig,
+    /// In which fields the network in front of the runtime says something.
+    pub edge: EdgeFields,
     /// The secrets that seal sessions, newest first, and the keys made from them.
     pub keys: Keyring,
 }

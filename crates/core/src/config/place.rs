@@ -121,6 +121,7 @@ mod tests {
         service_name: "",
         configure: "",
         write_table: "",
+        edge: crate::guard::headers::EdgeFields { beginning: None, client_address: None },
         set_secret: "set",
     };
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::guard::headers::EdgeFields;
 use crate::lease::kind::LeaseKind;
 
 /// What of the configuration is the runtime's: the values that name something that it has, and the advice for whoever
@@ -23,6 +24,8 @@ pub struct Runtime {
     pub configure: &'static str,
     /// What to write in place of a text that is not read as the configuration.
     pub write_table: &'static str,
+    /// In which header fields the network in front of the runtime says something. The configuration may set none of them.
+    pub edge: EdgeFields,
     /// The command that sets a secret; its name stands behind it.
     pub set_secret: &'static str,
 }

@@ -1,6 +1,5 @@
 //! One request, with what every flow asks of it. Each flow adds its own methods where it stands.
 
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::config::{Config, Provider};
@@ -63,10 +62,9 @@ impl<'a, P: Platform> Exchange<'a, P> {
         self.config().providers.iter().find(|provider| provider.id == id)
     }
 
-    /// Who is in front of the screen, as Cloudflare says: it sets the field itself, whatever the client sent.
+    /// The client's IP address, as the network in front says it.
     pub(crate) fn client_address(&self) -> Option<&'a str> {
-        let address = self.request.headers.get("cf-connecting-ip")?;
-        address.parse::<IpAddr>().is_ok().then_some(address)
+        self.config().edge.client_address(&self.request.headers)
     }
 
     /// An absolute URL of one of our own routes, on the host that was asked: `route("signin")`.

@@ -40,7 +40,7 @@ impl Vestibule {
     }
 
     fn with_erased(config: Config, hooks: Rc<dyn ErasedHooks>) -> Self {
-        let guarded = GuardedNames::of(&config.upstreams, &config.rules);
+        let guarded = GuardedNames::of(&config.upstreams, &config.rules, config.edge);
         Self {
             config: Rc::new(config),
             guarded: Rc::new(guarded),

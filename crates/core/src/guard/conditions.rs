@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_javascript_would_anchor_at_one_end_is_refused() {
+    fn a_value_that_ecmascript_would_anchor_at_one_end_is_refused() {
         let problem = |text: &str| ValuePattern::parse(text).unwrap_err().problem;
         assert_eq!(problem("a|b"), RegexpProblem::BareAlternatives);
         assert_eq!(problem("(a"), RegexpProblem::UnclosedGroup);

@@ -64,22 +64,26 @@ const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", 
 const HOP_BY_HOP: [&str; 7] =
     ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
 
-/// The names that some upstream of the configuration sets; no client may use them on any path.
+/// The names that some upstream of the configuration sets, which no client may use on any path, and those that are the
+/// network's in front.
 #[derive(Clone, Debug, Default)]
-pub struct GuardedNames(BTreeSet<String>);
+pub struct GuardedNames {
+    names: BTreeSet<String>,
+    edge: EdgeFields,
+}
 
 impl GuardedNames {
     /// From the names in all `headers`. `Authorization` is not among them: it is guarded where
     /// an upstream sets it ([`Outgoing::sets_authorization`]), and the client's own elsewhere.
-    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        Self(names.into_iter().map(|name| spelling(name).into_owned()).collect())
+    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, edge: EdgeFields) -> Self {
+        Self { names: names.into_iter().map(|name| spelling(name).into_owned()).collect(), edge }
     }
 
     /// A field of that name would be taken for one of ours by a server that makes variables of names, and is not
     /// written as we write it.
     pub fn are_imitated_by(&self, name: &str) -> bool {
         let spelled = spelling(name);
-        spelled != name && self.0.contains(spelled.as_ref())
+        spelled != name && self.names.contains(spelled.as_ref())
     }
 
     /// A field of the request by which the server behind another proxy could see another request, or another
@@ -103,7 +107,33 @@ impl GuardedNames {
 
     /// The names, in lower case, with `-` for whatever is no letter or digit.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        self.names.iter().map(String::as_str)
+    }
+}
+
+/// The fields in which the network in front of the runtime says something, whatever the client sent. A runtime without
+/// such a network has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EdgeFields {
+    /// How their names begin, in lower case.
+    pub beginning: Option<&'static str>,
+    /// The one that has the client's IP address, in lower case.
+    pub client_address: Option<&'static str>,
+}
+
+impl EdgeFields {
+    /// Whether a name, in lower case, is one of them.
+    fn own(self, name: &str) -> bool {
+        self.beginning.is_some_and(|beginning| name.starts_with(beginning))
+    }
+
+    /// The client's IP address. `None` where the network does not say it, or something else stands there.
+    pub fn client_address(self, headers: &Headers) -> Option<&str> {
+        let mut addresses = headers.get_all(self.client_address?);
+        match (addresses.next(), addresses.next()) {
+            (Some(address), None) => address.parse::<IpAddr>().is_ok().then_some(address),
+            _ => None,
+        }
     }
 }
 
@@ -138,7 +168,7 @@ impl Outgoing<'_> {
             .take(MOST_NAMED)
             .map(|name| name.trim().to_ascii_lowercase())
             // The connection's client does not get to take away what the edge says.
-            .filter(|name| name != "host" && !name.starts_with("cf-"))
+            .filter(|name| name != "host" && !self.guarded.edge.own(name))
             .collect();
         let goes =
             |name: &str| named_by_connection.iter().any(|named| named == name) || self.is_refused(name);
@@ -153,7 +183,7 @@ impl Outgoing<'_> {
         if incoming.get("upgrade").is_some_and(|value| value.trim().eq_ignore_ascii_case("websocket")) {
             changes.set("upgrade", "websocket");
         }
-        set_forwarding_headers(&mut changes, request);
+        set_forwarding_headers(&mut changes, request, self.guarded.edge);
         for (name, value) in self.set {
             if !has_control(value) {
                 changes.set(name, value.as_str());
@@ -182,10 +212,10 @@ impl Outgoing<'_> {
             || REFUSED.contains(&spelled)
             || (REFUSED_PREFIXES.iter().any(|prefix| spelled.starts_with(prefix)) && name != CLIENT_PREFETCH)
             // What the edge says comes in its own spelling.
-            || (spelled.starts_with("cf-") && spelled != name)
+            || (self.guarded.edge.own(spelled) && spelled != name)
             || (self.sets_authorization && spelled == "authorization")
             || (self.methods_matter && METHOD_OVERRIDES.contains(&spelled))
-            || self.guarded.0.contains(spelled)
+            || self.guarded.names.contains(spelled)
     }
 
     fn keeps_back(&self, cookie_name: &str) -> bool {
@@ -220,15 +250,12 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// `X-Forwarded-*` from the request itself. The client's address is what Cloudflare says it is; where
+/// `X-Forwarded-*` from the request itself. The client's address is what the network in front says it is; where
 /// nobody says it, nothing is said.
-fn set_forwarding_headers(changes: &mut Changes, request: &Request) {
+fn set_forwarding_headers(changes: &mut Changes, request: &Request, edge: EdgeFields) {
     changes.set("x-forwarded-host", request.url.authority.as_str());
     changes.set("x-forwarded-proto", if request.url.secure { "https" } else { "http" });
-    let mut addresses = request.headers.get_all("cf-connecting-ip");
-    if let (Some(address), None) = (addresses.next(), addresses.next())
-        && address.parse::<IpAddr>().is_ok()
-    {
+    if let Some(address) = edge.client_address(&request.headers) {
         changes.set("x-forwarded-for", address);
         changes.set("x-real-ip", address);
     }
@@ -268,8 +295,10 @@ mod tests {
         }
     }
 
+    const EDGE: EdgeFields = EdgeFields { beginning: Some("cf-"), client_address: Some("cf-connecting-ip") };
+
     fn guarded() -> GuardedNames {
-        GuardedNames::new(["x-user-email", "X-User-Roles"])
+        GuardedNames::new(["x-user-email", "X-User-Roles"], EDGE)
     }
 
     /// What goes out, without the two fields that always do.

@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use vestibule_oidc::http::percent;
 
-/// Longer paths are refused: Cloudflare takes URLs of up to 16 KiB.
+/// Longer paths are refused: no network in front takes URLs of more than 16 KiB.
 const MAX_LENGTH: usize = 16 * 1024;
 
 /// All readings of a path together are not longer than this: each is matched against the rules. Twice the

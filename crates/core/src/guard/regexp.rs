@@ -1,7 +1,7 @@
-//! Regular expressions as JavaScript reads them, matched in time that is their size times the text's.
+//! Regular expressions as ECMAScript reads them, matched in time that is their size times the text's.
 //!
-//! Next.js makes a JavaScript `RegExp` of what stands in parentheses in a matcher and of the values of
-//! `has`. JavaScript's engine backtracks, on text that clients send. This one does not: it decides for
+//! Next.js makes a ECMAScript `RegExp` of what stands in parentheses in a matcher and of the values of
+//! `has`. ECMAScript's engine backtracks, on text that clients send. This one does not: it decides for
 //! every place of the text, from the last to the first, which parts of the expression match from there to
 //! the end. So a lookahead costs no more than anything else, wherever it stands, and is exact.
 //!

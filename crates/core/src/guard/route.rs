@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::guard::headers::{GuardedNames, Outgoing, field_value};
+use crate::guard::headers::{EdgeFields, GuardedNames, Outgoing, field_value};
 use crate::guard::rules::{Rule, RuleSet};
 use crate::session::claims::is_of_token;
 use crate::upstream::{Assertion, Target, Upstream};
@@ -83,7 +83,7 @@ impl<'a> Route<'a> {
         self.wants_session() || self.forward_session
     }
 
-    /// Whom the assertion is for, which an upstream compares: the origin of its URL; `service:` and the binding's
+    /// Whom the assertion is for, which an upstream compares: the origin of its URL; `service:` and the service's
     /// name; in front of the zone's own origin the origin that was asked. `None` where there is none.
     pub fn audience(&self, request: &Request) -> Option<String> {
         match (self.assertion, self.target) {
@@ -137,9 +137,9 @@ impl<'a> Route<'a> {
 
 impl GuardedNames {
     /// The names that some upstream or rule sets.
-    pub fn of(upstreams: &[Upstream], rules: &RuleSet) -> Self {
+    pub fn of(upstreams: &[Upstream], rules: &RuleSet, edge: EdgeFields) -> Self {
         let upstreams = upstreams.iter().flat_map(|upstream| &upstream.headers);
         let rules = rules.rules().iter().flat_map(|rule| rule.forwarding.headers.iter().flatten());
-        Self::new(upstreams.chain(rules).map(|(name, _)| name.as_str()))
+        Self::new(upstreams.chain(rules).map(|(name, _)| name.as_str()), edge)
     }
 }

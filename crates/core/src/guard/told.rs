@@ -19,7 +19,7 @@ pub enum Told {
     XOriginal,
 }
 
-/// Longer URLs are refused: Cloudflare takes URLs of up to 16 KiB.
+/// Longer URLs are refused: no network in front takes URLs of more than 16 KiB.
 const MAX_URL: usize = 16 * 1024;
 
 /// The longest registered method has 17 characters.

@@ -17,7 +17,7 @@ pub const GRANT_IS_GONE: &str = "RefreshTokenError";
 
 /// An opened session, or one about to be sealed.
 ///
-/// It is a JSON object, as Auth.js keeps it, so that `getToken()` behind the Worker reads the same names.
+/// It is a JSON object, as Auth.js keeps it, so that `getToken()` behind it reads the same names.
 /// What Vestibule itself needs has accessors; the rest are claims of the configuration's.
 #[derive(Clone, PartialEq)]
 pub struct Session {

@@ -199,7 +199,7 @@ impl CookieDomain {
         if is_address(&name) {
             return Err(CookieDomainError::Address);
         }
-        // Cloudflare's shared domains are the two that a Worker's operator is likely to name.
+        // Of the shared domains, the two that an operator at the edge is likely to name.
         if !name.contains('.') || matches!(name.as_str(), "workers.dev" | "pages.dev") {
             return Err(CookieDomainError::Shared);
         }

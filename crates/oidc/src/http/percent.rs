@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// All that JavaScript's `encodeURIComponent` encodes (ECMA-262 section 19.2.6.4): for cookies, as Auth.js has them.
+/// All that ECMAScript's `encodeURIComponent` encodes (ECMA-262 section 19.2.6.4): for cookies, as Auth.js has them.
 pub const URI_COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')

@@ -6,7 +6,7 @@
 //! (`/callback/okta`) and secrets (`AUTH_OKTA_ID`) stay when an app moves.
 //!
 //! The table is read once, when the first preset is asked for. What is for readers alone, the provider's documentation
-//! and notes about it, is in `presets.notes.json`, which is no part of the Worker.
+//! and notes about it, is in `presets.notes.json`, which no program carries.
 
 mod brand;
 

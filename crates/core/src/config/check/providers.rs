@@ -38,7 +38,7 @@ pub(super) fn providers(auth: &Table<'_>) -> Vec<Provider> {
     providers
 }
 
-/// Refuses that nobody signs people in: neither this Worker nor another one, which may know of providers instead.
+/// Refuses that nobody signs people in: neither this deployment nor another one, which may know of providers instead.
 pub(super) fn refuse_none(auth: &Table<'_>) {
     let place = auth.at("providers");
     if auth.tables("providers").is_empty() && !auth.has("login_url") && !place.is_refused() {

@@ -39,9 +39,9 @@ const FORBIDDEN_HEADERS: [&str; 24] = [
     "x-real-ip",
 ];
 
-/// Beginnings of such fields: the network's in front, proxies', browsers', forwarding, Next.js's internal ones, and ours.
-const FORBIDDEN_BEGINNINGS: [&str; 7] =
-    ["cf-", "proxy-", "sec-", "access-control-", "x-forwarded-", "x-middleware-", "x-vestibule-"];
+/// Beginnings of such fields, beside the network's in front: proxies', browsers', forwarding, Next.js's internal ones, and ours.
+const FORBIDDEN_BEGINNINGS: [&str; 6] =
+    ["proxy-", "sec-", "access-control-", "x-forwarded-", "x-middleware-", "x-vestibule-"];
 
 pub(super) fn upstreams(auth: &Table<'_>) -> Vec<Upstream> {
     let tables = auth.tables("upstreams");
@@ -138,6 +138,7 @@ fn is_audience(text: &str) -> bool {
 pub(super) fn headers(table: &Table<'_>) -> Vec<(String, DataPath)> {
     let mut headers: Vec<(String, DataPath)> = Vec::new();
     let mut dashed_names: Vec<String> = Vec::new();
+    let edge = table.place.loading.runtime.edge;
     for source in table.entries() {
         let name = source.name().to_ascii_lowercase();
         // Many servers read `_` in a header's name as `-`.
@@ -152,6 +153,7 @@ pub(super) fn headers(table: &Table<'_>) -> Vec<(String, DataPath)> {
             );
         } else if FORBIDDEN_HEADERS.contains(&dashed.as_str())
             || FORBIDDEN_BEGINNINGS.iter().any(|beginning| dashed.starts_with(beginning))
+            || edge.beginning.is_some_and(|beginning| dashed.starts_with(beginning))
         {
             refuse!(
                 source,

@@ -1,7 +1,7 @@
 //! What is written, held against the keys that there are. What is wrong is noted with its place and with types instead
 //! of values, so that a secret in a wrong place does not end in a log.
 //!
-//! By hand and not through serde: its derived code for these tables would be a quarter of the Worker.
+//! By hand and not through serde: its derived code for these tables would be a quarter of the whole.
 
 use std::fmt;
 

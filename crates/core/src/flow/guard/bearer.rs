@@ -23,7 +23,7 @@ use vestibule_oidc::oauth::access_token::{self, AccessTokenError, Expected, Veri
 use vestibule_oidc::oauth::provider::{OAuthProvider, OpenId};
 use vestibule_oidc::secret::Secret;
 
-/// A longer token is none: Cloudflare takes header fields of 128 KB in all, and providers' tokens have some thousand
+/// A longer token is none: networks in front take header fields of 128 KB in all at most, and providers' tokens have some thousand
 /// characters.
 const MAX_TOKEN: usize = 16 * 1024;
 

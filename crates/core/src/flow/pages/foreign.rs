@@ -14,7 +14,7 @@ impl<P: Platform> Exchange<'_, P> {
     pub(crate) fn foreign_host(&self, domain: &CookieDomain) -> Response {
         let (host, domain) = (self.request.url.host(), domain.as_str());
         let message = format!(
-            "{host} is outside of cookies.domain, {domain:?}, so nobody can sign in there: let the Worker's routes lead \
+            "{host} is outside of cookies.domain, {domain:?}, so nobody can sign in there: let the site's routes lead \
              there from hosts of {domain} only, give {host} a deployment of its own, or add a rule that makes public \
              what everybody may see there"
         );

@@ -1,4 +1,4 @@
-//! The access token has ended on a host whose Worker does not know the provider that could give another: the login
+//! The access token has ended on a host whose deployment does not know the provider that could give another: the login
 //! host's does. A person is sent through there and comes back, once for each page; a script is told.
 //!
 //! Both hosts share the secret and the cookie's domain and need share nothing else, so the browser carries what

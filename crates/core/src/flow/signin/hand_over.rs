@@ -67,7 +67,7 @@ impl<P: Platform> Exchange<'_, P> {
         Ok(with_cookies(response, used.into_iter().collect()))
     }
 
-    /// Whether people are sent to that provider: it has no form of its own. A Worker that knows of no provider leaves
+    /// Whether people are sent to that provider: it has no form of its own. A deployment that knows of no provider leaves
     /// it to the login host to know.
     fn leads_to_a_provider(&self, id: &str) -> bool {
         if let Some(provider) = self.provider(id) {

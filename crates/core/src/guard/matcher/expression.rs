@@ -29,7 +29,7 @@ impl<'a> Reading<'a> {
         Self { segments, text: OnceCell::new() }
     }
 
-    /// The whole path as JavaScript sees text, without a slash at the end.
+    /// The whole path as ECMAScript sees text, without a slash at the end.
     fn text(&self) -> &[u16] {
         self.text.get_or_init(|| {
             let mut text = Vec::new();

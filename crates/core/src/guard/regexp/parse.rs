@@ -83,12 +83,12 @@ pub enum RegexpProblem {
     /// A backslash at the end.
     #[error("a backslash takes the meaning of the character behind it, and there is none;")]
     TrailingBackslash,
-    /// An emoji or the like, which is two characters to JavaScript.
-    #[error("a character beyond U+FFFF is two to JavaScript: it can stand outside of expressions only;")]
+    /// An emoji or the like, which is two characters to ECMAScript.
+    #[error("a character beyond U+FFFF is two to ECMAScript: it can stand outside of expressions only;")]
     BeyondBasic,
-    /// `a|b` where JavaScript would anchor only one end of each.
+    /// `a|b` where ECMAScript would anchor only one end of each.
     #[error(
-        "alternatives belong in a group, like \"(?:a|b)\": JavaScript would look for the first at the beginning and for the last at the end only;"
+        "alternatives belong in a group, like \"(?:a|b)\": ECMAScript would look for the first at the beginning and for the last at the end only;"
     )]
     BareAlternatives,
     /// Too deep, or too large.

@@ -11,7 +11,7 @@ fn matches(expression: &str, text: &str) -> bool {
 }
 
 #[test]
-fn expressions_match_whole_texts_as_in_javascript() {
+fn expressions_match_whole_texts_as_in_ecmascript() {
     for (expression, yes, no) in [
         ("", &[""][..], &["a"][..]),
         ("abc", &["abc"], &["", "ab", "abcd", "xabc", "ABC"]),

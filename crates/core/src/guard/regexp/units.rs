@@ -1,4 +1,4 @@
-//! Sets of UTF-16 code units: what JavaScript's expressions without the flag `u` are about.
+//! Sets of UTF-16 code units: what ECMAScript's expressions without the flag `u` are about.
 
 /// Ranges from least to largest, with gaps between.
 #[derive(Clone, Debug, PartialEq, Eq)]
