@@ -43,25 +43,21 @@ impl<'a> Place<'a> {
     }
 
     /// A secret or variable.
-    #[inline(never)]
     pub(super) fn variable(&self, name: &'a str) -> Self {
         Self { loading: self.loading, above: None, key: Some(name), index: None }
     }
 
     /// The key of that name in the table here.
-    #[inline(never)]
     pub(super) fn key<'b>(&'b self, key: &'b str) -> Place<'b> {
         Place { loading: self.loading, above: Some(self), key: Some(key), index: None }
     }
 
     /// The item of that index in the array here.
-    #[inline(never)]
     pub(super) fn index(&self, index: usize) -> Place<'_> {
         Place { loading: self.loading, above: Some(self), key: None, index: Some(index) }
     }
 
     /// The item of that index in the array at that key of the table here.
-    #[inline(never)]
     pub(super) fn item<'b>(&'b self, key: &'b str, index: usize) -> Place<'b> {
         Place { loading: self.loading, above: Some(self), key: Some(key), index: Some(index) }
     }

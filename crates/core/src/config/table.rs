@@ -29,7 +29,6 @@ impl<'a> Table<'a> {
     }
 
     /// The place of that key.
-    #[inline(never)]
     pub(super) fn at<'b>(&'b self, key: &'b str) -> Place<'b> {
         self.place.key(key)
     }

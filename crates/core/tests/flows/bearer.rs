@@ -1,4 +1,4 @@
-//! `flow/bearer`: a client without a browser brings the provider's access token.
+//! `flow/guard/bearer`: a client without a browser brings the provider's access token.
 
 use std::time::Duration;
 

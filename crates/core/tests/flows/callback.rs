@@ -1,4 +1,4 @@
-//! `flow/callback`: back from the provider, and everything that can be wrong about that.
+//! `flow/signin/callback`: back from the provider, and everything that can be wrong about that.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `flow/protect`: who may pass, and what the upstream sees.
+//! `flow/guard/protect`: who may pass, and what the upstream sees.
 
 use std::time::Duration;
 

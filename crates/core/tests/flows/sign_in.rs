@@ -1,4 +1,4 @@
-//! `flow/sign_in`: from the form to the provider.
+//! `flow/signin`: from the form to the provider.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `flow/verify`: what other proxies are told, and whom it is believed that they are.
+//! `flow/guard/verify`: what other proxies are told, and whom it is believed that they are.
 
 use std::time::Duration;
 
