@@ -1,7 +1,7 @@
 //! An API of one's own: what loads and as what, what is refused and with which words.
 
 use super::*;
-use vestibule_core::api::provider::Expiry;
+use vestibule_core::credentials::provider::Expiry;
 use vestibule_core::data::Source;
 use vestibule_core::outbound::ApiBody;
 

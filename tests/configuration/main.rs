@@ -19,7 +19,7 @@ use vestibule::runtime::{RUNTIME, binding};
 use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::config::{Config, Provider, ProviderKind};
 
-use vestibule_core::api::provider::CredentialsProvider;
+use vestibule_core::credentials::provider::CredentialsProvider;
 use vestibule_core::data::DataPath;
 use vestibule_core::guard::decision::{Decision, DefaultAccess};
 use vestibule_core::guard::path::CanonicalPath;

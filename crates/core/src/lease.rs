@@ -21,6 +21,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 pub(crate) use self::any::AnyLease;
@@ -192,6 +193,12 @@ pub(crate) trait Lease {
 
     /// Whether what [`look_again`](Self::look_again) does not find is not there.
     fn is_certain(&self) -> bool;
+}
+
+/// What a lease writes down, as JSON.
+fn text(value: &impl Serialize) -> String {
+    // Strings for names and whole numbers: nothing can fail.
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// What the store answers, or that it did not in time.

@@ -29,8 +29,6 @@ pub mod reply;
 pub mod session;
 pub mod upstream;
 
-pub use vestibule_oidc::{
-    credentials as api, data, http, jose, json, oauth, outbound, presets as providers, secret, time,
-};
+pub use vestibule_oidc::{credentials, data, http, jose, json, oauth, outbound, presets, secret, time};
 
 pub use crate::flow::vestibule::Vestibule;

@@ -10,7 +10,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use serde_json::{Map, Value};
-use vestibule_core::providers;
+use vestibule_core::presets;
 
 const HEAD: &str = "\
 # Providers
@@ -41,8 +41,8 @@ fn document() -> String {
     let notes = include_str!("../../oidc/src/presets/presets.notes.json");
     let notes: Map<String, Value> = serde_json::from_str(notes).unwrap();
     let mut text = HEAD.to_owned();
-    for id in providers::ids() {
-        section(id, providers::preset(id).unwrap(), &notes[id], &mut text);
+    for id in presets::ids() {
+        section(id, presets::preset(id).unwrap(), &notes[id], &mut text);
     }
     text
 }

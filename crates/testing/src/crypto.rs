@@ -6,7 +6,7 @@ use vestibule_core::jose::crypto::{Crypto, KeyError};
 use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
-use vestibule_core::jose::software;
+use vestibule_core::jose::software::SoftwareCrypto;
 
 /// Real signatures, and how many were checked and made.
 #[derive(Default)]
@@ -36,7 +36,7 @@ impl Crypto for FakeCrypto {
         signature: &[u8],
     ) -> Result<bool, KeyError> {
         self.verifications.set(self.verifications.get() + 1);
-        software::verify(algorithm, key, message, signature)
+        SoftwareCrypto.verify(algorithm, key, message, signature).await
     }
 
     async fn sign(
@@ -46,10 +46,10 @@ impl Crypto for FakeCrypto {
         message: &[u8],
     ) -> Result<Vec<u8>, KeyError> {
         self.signatures.set(self.signatures.get() + 1);
-        software::sign(key, algorithm, message)
+        SoftwareCrypto.sign(key, algorithm, message).await
     }
 
     async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
-        software::public_key(key, algorithm)
+        SoftwareCrypto.public_key(key, algorithm).await
     }
 }

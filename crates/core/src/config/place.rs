@@ -63,8 +63,8 @@ impl<'a> Place<'a> {
     }
 
     /// How the secret of that name is set.
-    pub(super) fn set_secret(&self, name: &str) -> String {
-        self.loading.runtime.set_secret(name)
+    pub(super) fn set_secret<'b>(&self, name: &'b str) -> SetSecret<'b> {
+        SetSecret { command: self.loading.runtime.set_secret, name }
     }
 
     /// The last key on the way here.
@@ -80,6 +80,18 @@ impl<'a> Place<'a> {
     /// Whether anything was found wrong here or inside.
     pub(super) fn is_refused(&self) -> bool {
         self.loading.problems.concern(&self.to_string())
+    }
+}
+
+/// See [`Place::set_secret`].
+pub(super) struct SetSecret<'a> {
+    command: &'static str,
+    name: &'a str,
+}
+
+impl fmt::Display for SetSecret<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{} {}`", self.command, self.name)
     }
 }
 

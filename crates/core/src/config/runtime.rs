@@ -1,7 +1,5 @@
 //! What a runtime accepts in the configuration, and what it says about it.
 
-use std::fmt;
-
 use crate::guard::headers::EdgeFields;
 use crate::lease::kind::LeaseKind;
 
@@ -9,6 +7,7 @@ use crate::lease::kind::LeaseKind;
 /// configures it. Each runtime has one.
 ///
 /// The texts are ends of sentences, as the reference of the configuration has them; none ends with a full stop.
+#[derive(Debug)]
 pub struct Runtime {
     /// The values of `AUTH.refresh.lease` that it accepts beside `none`. The first one holds where none is chosen and the
     /// runtime has what it needs.
@@ -31,6 +30,7 @@ pub struct Runtime {
 }
 
 /// A way to keep two requests from using one refresh token.
+#[derive(Debug)]
 pub struct Lease {
     /// Its value in the configuration.
     pub value: &'static str,
@@ -45,11 +45,6 @@ pub struct Lease {
 }
 
 impl Runtime {
-    /// The command that sets a secret.
-    pub(super) fn set_secret(&self, name: &str) -> String {
-        format!("`{} {name}`", self.set_secret)
-    }
-
     /// The lease of that kind.
     pub(super) fn lease(&self, kind: LeaseKind) -> Option<&'static Lease> {
         self.leases.iter().find(|lease| lease.kind == kind)
@@ -58,11 +53,5 @@ impl Runtime {
     /// The lease that holds where none is chosen.
     pub(super) fn default_lease(&self) -> LeaseKind {
         self.leases.first().map_or(LeaseKind::None, |lease| lease.kind)
-    }
-}
-
-impl fmt::Debug for Runtime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime").finish_non_exhaustive()
     }
 }

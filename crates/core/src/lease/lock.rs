@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{HELD, Lease, Name, SIGNED_OUT, Taken, Theirs, in_time, retained, session_key};
+use super::{HELD, Lease, Name, SIGNED_OUT, Taken, Theirs, in_time, retained, session_key, text};
 use crate::platform::{Platform, StoreError};
 use crate::session::policy::Sealing;
 use crate::session::successor::Successor;
@@ -96,12 +96,6 @@ pub fn serve(remembered: Option<&str>, call: &str, now: Timestamp) -> Result<Ser
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the lease's lock does not know that call")]
 pub struct UnknownCall;
-
-/// The text of what is asked, answered or remembered.
-fn text(value: &impl Serialize) -> String {
-    // Strings for names and whole numbers: nothing can fail.
-    serde_json::to_string(value).unwrap_or_default()
-}
 
 /// Until when what is `remembered` counts, where that lies ahead.
 pub fn ends_after(remembered: &str, now: Timestamp) -> Option<Timestamp> {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HELD, Lease, Name, SIGNED_OUT, Taken, Theirs, in_time, retained, session_key};
+use super::{HELD, Lease, Name, SIGNED_OUT, Taken, Theirs, in_time, retained, session_key, text};
 use crate::platform::{Platform, StoreError};
 use crate::session::policy::Sealing;
 use crate::session::successor::Successor;
@@ -73,7 +73,7 @@ impl<P: Platform> Lease for StoreLease<'_, P> {
         let until = now.plus(HELD);
         let mine =
             Held { owner: owner.to_owned(), until: until.millis(), location: self.platform.location() };
-        match self.write(&key, &mine.text(), retained(self.sealing)).await {
+        match self.write(&key, &text(&mine), retained(self.sealing)).await {
             Ok(()) => self.taken.set(Some(self.platform.now())),
             // Somebody was faster.
             Err(StoreError::Busy) => {
@@ -128,7 +128,7 @@ impl<P: Platform> Lease for StoreLease<'_, P> {
             return Ok(());
         }
         let over = Held { owner: owner.to_owned(), until: now.millis(), location: self.platform.location() };
-        self.write(&lease_key(name), &over.text(), retained(self.sealing)).await
+        self.write(&lease_key(name), &text(&over), retained(self.sealing)).await
     }
 
     async fn sign_out(&self, sid: &str) -> Result<(), StoreError> {
@@ -185,11 +185,4 @@ fn successor_key(name: &Name) -> String {
 
 fn sign_out_key(sid: &str) -> String {
     format!("out/{}", session_key(sid))
-}
-
-impl Held {
-    fn text(&self) -> String {
-        // Strings for names and a whole number: nothing can fail.
-        serde_json::to_string(self).unwrap_or_default()
-    }
 }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use vestibule_core::http::headers::Headers;
-use vestibule_core::providers;
+use vestibule_core::presets;
 
 use vestibule_core::http::request::RequestUrl;
 use vestibule_testing::{APP, Answer, Browser, World, environment, settings};
@@ -232,8 +232,8 @@ fn each_provider_has_its_form_and_a_preset_its_colours() {
     let answer = browser.open(&world, &url("signin", &[]));
     let style = between(&answer.body, "<style>", "</style>");
     let mut coloured = 0;
-    for id in providers::ids() {
-        let preset = providers::preset(id).unwrap();
+    for id in presets::ids() {
+        let preset = presets::preset(id).unwrap();
         let names: Vec<String> =
             fields(&answer.body, &format!("/auth/signin/{id}")).into_iter().map(|(n, _)| n).collect();
         assert_eq!(names, ["csrfToken", "callbackUrl"], "{id}");
@@ -435,7 +435,7 @@ fn every_page() -> Vec<(&'static str, Answer)> {
 fn all_presets() -> World {
     let of_preset =
         |id| json!({ "id": id, "issuer": "https://idp.example", "userinfo": "https://idp.example/me" });
-    let mut providers: Vec<Value> = providers::ids().map(of_preset).collect();
+    let mut providers: Vec<Value> = presets::ids().map(of_preset).collect();
     providers.push(json!({ "id": "other", "issuer": "https://idp.example", "name": LONG_NAME }));
     providers
         .push(json!({ "id": "odd", "issuer": "https://idp.example", "name": "<i>مثال</i> & \"Söhne\"" }));

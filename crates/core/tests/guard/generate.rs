@@ -2,22 +2,20 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use vestibule_testing::FakeRandom;
+
 use crate::javascript::Job;
 
-/// Dice that fall the same for the same seed (splitmix64).
-pub struct Dice(u64);
+/// Dice that fall the same for the same seed.
+pub struct Dice(FakeRandom);
 
 impl Dice {
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(FakeRandom::new(seed))
     }
 
     pub fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % bound as u64).unwrap()
+        usize::try_from(self.0.below(bound as u64)).unwrap()
     }
 
     fn one_of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
@@ -25,7 +23,7 @@ impl Dice {
     }
 
     fn one_in(&mut self, bound: usize) -> bool {
-        self.below(bound) == 0
+        self.0.one_in(bound as u64)
     }
 }
 

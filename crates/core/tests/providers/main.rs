@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 use contract::Contract;
 use findings::Column;
 use serde_json::json;
-use vestibule_core::providers;
+use vestibule_core::presets;
 use walk::walk;
 
 /// A test for each contract. The file's name has dashes where the test's has underscores, and no underscore at
@@ -72,7 +72,7 @@ fn every_contract_is_tested() {
 fn every_preset_has_a_contract_and_every_contract_a_preset() {
     let kept: BTreeSet<String> =
         Contract::names().iter().map(|name| Contract::read(name).id(name).to_owned()).collect();
-    let presets: BTreeSet<String> = providers::ids().map(str::to_owned).collect();
+    let presets: BTreeSet<String> = presets::ids().map(str::to_owned).collect();
     assert_eq!(presets, kept);
 }
 
@@ -128,7 +128,7 @@ fn table() {
             failed.push(format!("{name}:\n{}", findings.text()));
         }
     }
-    let (contracts, presets) = (Contract::names().len(), providers::ids().count());
+    let (contracts, presets) = (Contract::names().len(), presets::ids().count());
     println!("\n{contracts} contracts of {presets} providers, {} of them broken", failed.len());
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }

@@ -6,14 +6,14 @@
 //! need and no more: direct encryption with two content encryptions, and nine asymmetric signature
 //! algorithms; every other `alg` and `enc` is refused by name.
 
-pub mod algorithm;
+mod algorithm;
 pub mod base64url;
 pub mod crypto;
 pub mod jwe;
 pub mod jwk;
 pub mod jws;
 pub mod kdf;
-pub mod private_key;
+mod private_key;
 pub mod sign;
 #[cfg(feature = "software-crypto")]
 pub mod software;

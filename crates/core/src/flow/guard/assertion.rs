@@ -17,7 +17,7 @@ use crate::session::claims::{Session, is_of_token};
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::jose::crypto::KeyError;
 use vestibule_oidc::jose::jws::Algorithm;
-use vestibule_oidc::jose::sign::{self};
+use vestibule_oidc::jose::sign;
 
 /// The header field.
 pub(crate) const HEADER: &str = "x-vestibule-assertion";
