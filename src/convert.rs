@@ -7,13 +7,13 @@ use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::{console_warn, web_sys};
 
-use crate::glue;
+use crate::bridge;
 use vestibule_core::http::cookie::SetCookie;
+use vestibule_core::http::header_wire;
 use vestibule_core::http::headers::Headers;
-use vestibule_core::http::lines;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
 use vestibule_core::http::response::Response;
-use vestibule_core::reply::Reply;
+use vestibule_core::outcome::Outcome;
 
 thread_local! {
     /// Where heads come over. Few requests have more of it, and those make it larger.
@@ -23,17 +23,17 @@ thread_local! {
 /// The head of a request. `None` where its URL is none, which the runtime does not let through.
 pub(crate) fn head(request: &web_sys::Request) -> Option<Request> {
     ROOM.with_borrow_mut(|room| {
-        let mut written = glue::head(request, room);
+        let mut written = bridge::head(request, room);
         if written < 0 {
             room.resize(usize::try_from(written.unsigned_abs()).ok()?, 0);
-            written = glue::head(request, room);
+            written = bridge::head(request, room);
         }
         let head = room.get(..usize::try_from(written).ok()?)?;
         let mut fields = str::from_utf8(head).ok()?.split('\n');
         Some(Request {
             method: Method::new(fields.next()?),
             url: RequestUrl::parse(fields.next()?)?,
-            headers: lines::read(fields),
+            headers: header_wire::read(fields),
         })
     })
 }
@@ -41,8 +41,8 @@ pub(crate) fn head(request: &web_sys::Request) -> Option<Request> {
 /// Header fields as they came.
 pub(crate) fn headers(headers: &web_sys::Headers) -> Headers {
     // What JavaScript has encoded is sound.
-    let lines = String::from_utf8(glue::fields(headers)).unwrap_or_default();
-    lines::read(lines.split('\n').skip(1))
+    let lines = String::from_utf8(bridge::fields(headers)).unwrap_or_default();
+    header_wire::read(lines.split('\n').skip(1))
 }
 
 /// Our header fields as JavaScript's.
@@ -55,16 +55,16 @@ pub(crate) fn to_js(headers: &Headers) -> Result<web_sys::Headers, JsValue> {
 }
 
 /// What a flow answered.
-pub(crate) fn reply(reply: Reply<JsValue>) -> Result<JsValue, JsValue> {
+pub(crate) fn reply(reply: Outcome<JsValue>) -> Result<JsValue, JsValue> {
     match reply {
-        Reply::Own(response) => own(&response).map(JsValue::from),
-        Reply::Forwarded { response, cookies } if cookies.is_empty() => Ok(response),
-        Reply::Forwarded { response, cookies } => {
+        Outcome::Response(response) => own(&response).map(JsValue::from),
+        Outcome::Forwarded { response, cookies } if cookies.is_empty() => Ok(response),
+        Outcome::Forwarded { response, cookies } => {
             let changed = with_cookies(response.unchecked_ref(), &cookies).map(JsValue::from);
             Ok(changed.unwrap_or_else(|error| {
                 // A status beyond 599 is one that the runtime passes on and cannot make. The session is renewed
                 // with the next response.
-                let event = json!({ "event": "session_not_renewed", "message": words(&error) });
+                let event = json!({ "event": "session_not_renewed", "message": error_message(&error) });
                 console_warn!("{event}");
                 response
             }))
@@ -101,9 +101,10 @@ pub(crate) fn with_location(
 }
 
 pub(crate) fn own(response: &Response) -> Result<web_sys::Response, JsValue> {
-    let fields = lines::write(&response.headers).map_err(|error| JsValue::from_str(&error.to_string()))?;
+    let fields =
+        header_wire::write(&response.headers).map_err(|error| JsValue::from_str(&error.to_string()))?;
     let body = (!response.body.is_empty()).then_some(response.body.as_str());
-    glue::respond(response.status, &fields, body)
+    bridge::respond(response.status, &fields, body)
 }
 
 /// A short text.
@@ -116,7 +117,7 @@ pub(crate) fn plain(status: u16, text: &str) -> Result<web_sys::Response, JsValu
 }
 
 /// A JavaScript exception in words.
-pub(crate) fn words(error: &JsValue) -> String {
+pub(crate) fn error_message(error: &JsValue) -> String {
     error
         .dyn_ref::<worker::js_sys::Error>()
         .map(|error| String::from(error.message()))

@@ -19,10 +19,10 @@ use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::hooks::Hooks;
 
 use crate::convert;
+use crate::executor;
 use crate::platform::{Incoming, Workers};
 #[cfg(feature = "entry")]
 use crate::runtime::{RUNTIME, binding};
-use crate::task;
 
 thread_local! {
     /// Checked once: an isolate's configuration does not change while it lives.
@@ -118,14 +118,14 @@ fn variable(env: &Env, name: &str) -> Option<JsValue> {
     Reflect::get(env, &JsValue::from_str(name)).ok().filter(|value| !value.is_undefined())
 }
 
-/// What `#[worker::event(fetch)]` makes of [`fetch`], but that nothing waits that need not ([`task`]).
+/// What `#[worker::event(fetch)]` makes of [`fetch`], but that nothing waits that need not ([`executor`]).
 #[cfg(feature = "entry")]
 #[wasm_bindgen(js_name = fetch)]
 pub fn entry(request: web_sys::Request, env: Env, context: worker_sys::Context) -> JsValue {
-    task::run(async move {
+    executor::run(async move {
         let answer = answer(request, env, Context::new(context), Vestibule::new).await;
         answer.unwrap_or_else(|error| {
-            console_error!("{}", convert::words(&error));
+            console_error!("{}", convert::error_message(&error));
             web_sys::Response::error().into()
         })
     })

@@ -11,21 +11,21 @@
 //! `vestibule::fetch`, or `vestibule::fetch_with_hooks` with [`hooks::Hooks`] of its own.
 
 #[cfg(target_arch = "wasm32")]
+mod bridge;
+#[cfg(target_arch = "wasm32")]
 mod clock;
 #[cfg(target_arch = "wasm32")]
 mod convert;
 #[cfg(target_arch = "wasm32")]
 mod entry;
 #[cfg(target_arch = "wasm32")]
-mod glue;
+#[cfg_attr(not(feature = "entry"), allow(dead_code, reason = "an app's own entry runs its flow by itself"))]
+mod executor;
 #[cfg(target_arch = "wasm32")]
 mod lease;
 #[cfg(target_arch = "wasm32")]
 mod platform;
 pub mod runtime;
-#[cfg(target_arch = "wasm32")]
-#[cfg_attr(not(feature = "entry"), allow(dead_code, reason = "an app's own entry runs its flow by itself"))]
-mod task;
 #[cfg(target_arch = "wasm32")]
 mod webcrypto;
 

@@ -15,14 +15,14 @@ use worker::{
     Context, Delay, Env, Error, KvError, console_error, console_log, console_warn, web_sys, worker_sys,
 };
 
-use crate::{clock, convert, glue, lease, runtime, task};
+use crate::{bridge, clock, convert, executor, lease, runtime};
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
-use vestibule_core::http::lines;
+use vestibule_core::http::header_wire;
+use vestibule_core::outcome::Outcome;
 use vestibule_core::platform::{
     Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Level, Lock, Log, Random,
     Store, StoreError,
 };
-use vestibule_core::reply::Reply;
 use vestibule_core::time::Timestamp;
 use vestibule_core::upstream::Target;
 
@@ -118,14 +118,14 @@ impl Lock for Workers {
         let objects = objects.map_err(|_| StoreError::Missing("binding named AUTH_LEASE"))?;
         lease::ask(&objects, name, call)
             .await
-            .map_err(|error| StoreError::Failed(convert::words(&error.into())))
+            .map_err(|error| StoreError::Failed(convert::error_message(&error.into())))
     }
 }
 
 impl Forwarder for Workers {
     type Body = Incoming;
     /// A response, or a promise of one.
-    type Upstreamed = JsValue;
+    type UpstreamResponse = JsValue;
 
     async fn read_body(&self, body: Incoming, limit: usize) -> Result<Vec<u8>, BodyError> {
         let Some(stream) = body.0.body() else {
@@ -139,7 +139,7 @@ impl Forwarder for Workers {
 
     async fn forward(&self, forward: Forward<'_>, body: Incoming) -> Result<JsValue, ForwardError> {
         let sent = self.send(&forward, &body)?;
-        let response = task::settled(sent).await.map_err(|error| unreachable(&error))?;
+        let response = executor::settled(sent).await.map_err(|error| unreachable(&error))?;
         Ok(match forward.target {
             Target::Url(_) => convert::with_location(response.unchecked_into(), |location| {
                 forward.target.location(location, &forward.request.url)
@@ -149,27 +149,27 @@ impl Forwarder for Workers {
         })
     }
 
-    async fn pass_on(&self, forward: Forward<'_>, body: Incoming) -> Reply<JsValue> {
+    async fn forward_streaming(&self, forward: Forward<'_>, body: Incoming) -> Outcome<JsValue> {
         let response = match forward.target {
             // Its redirects may be for another to follow.
             Target::Url(_) => self.forward(forward, body).await,
             // The runtime takes a promise as well: the answer need not pass WebAssembly, which costs it 8 µs.
             Target::Origin | Target::Service(_) => {
-                self.send(&forward, &body).map(|sent| FAILED.with(|failed| glue::or_else(&sent, failed)))
+                self.send(&forward, &body).map(|sent| FAILED.with(|failed| bridge::or_else(&sent, failed)))
             }
         };
         match response {
-            Ok(response) => Reply::Forwarded { response, cookies: Vec::new() },
+            Ok(response) => Outcome::Forwarded { response, cookies: Vec::new() },
             Err(error) => {
                 self.log(error.level(), &error.log());
-                Reply::Own(error.answer())
+                Outcome::Response(error.answer())
             }
         }
     }
 }
 
 impl Background for Workers {
-    async fn to_the_end<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T {
+    async fn run_to_completion<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T {
         let slot = Rc::new(RefCell::new(None));
         let filled = Rc::clone(&slot);
         let done = future_to_promise(AssertUnwindSafe(async move {
@@ -200,7 +200,7 @@ fn store_error(error: Error) -> StoreError {
         Error::KvError(error) => error.into(),
         error => JsValue::from(error),
     };
-    let words = convert::words(&error);
+    let words = convert::error_message(&error);
     // The runtime says it in words only: "KV PUT failed: 429 Too Many Requests".
     if words.contains("429") { StoreError::Busy } else { StoreError::Failed(words) }
 }
@@ -224,7 +224,7 @@ thread_local! {
 }
 
 fn unreachable(error: &JsValue) -> ForwardError {
-    ForwardError::Unreachable(convert::words(error))
+    ForwardError::Unreachable(convert::error_message(error))
 }
 
 impl Workers {
@@ -239,8 +239,8 @@ impl Workers {
             Target::Service(name) => (Some(name.as_str()), None, false),
         };
         let changes =
-            lines::changes(changes).map_err(|error| ForwardError::Unreachable(error.to_string()))?;
-        let sent = glue::send(&self.env, binding, url.as_deref(), &body.0, &changes, past_the_cache);
+            header_wire::changes(changes).map_err(|error| ForwardError::Unreachable(error.to_string()))?;
+        let sent = bridge::send(&self.env, binding, url.as_deref(), &body.0, &changes, past_the_cache);
         let none = || {
             let name = binding.unwrap_or_default();
             ForwardError::NoService(format!("service or assets binding named {name}"))
@@ -294,6 +294,6 @@ fn fetch_error(error: &JsValue, timeout: Duration) -> FetchError {
     let name = Reflect::get(error, &JsValue::from_str("name")).ok().and_then(|name| name.as_string());
     match name.as_deref() {
         Some("TimeoutError" | "AbortError") => FetchError::Timeout(timeout),
-        _ => FetchError::Connection(convert::words(error)),
+        _ => FetchError::Connection(convert::error_message(error)),
     }
 }

@@ -79,7 +79,7 @@ impl Crypto for Workers {
 }
 
 fn unusable(error: &JsValue) -> KeyError {
-    KeyError(convert::words(error))
+    KeyError(convert::error_message(error))
 }
 
 /// Whether `signature` is the key's over `message`.

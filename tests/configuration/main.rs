@@ -23,7 +23,7 @@ use vestibule_core::credentials::provider::CredentialsProvider;
 use vestibule_core::data::DataPath;
 use vestibule_core::guard::decision::{Decision, DefaultAccess};
 use vestibule_core::guard::path::CanonicalPath;
-use vestibule_core::guard::rules::{Decided, Deny};
+use vestibule_core::guard::rules::{Deny, RuleDecisions};
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::origin::Origin;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
@@ -112,11 +112,11 @@ fn path(text: &str) -> DataPath {
     DataPath::parse(text).unwrap()
 }
 
-fn decided<'a>(config: &'a Config, path: &str) -> Decided<'a> {
+fn decided<'a>(config: &'a Config, path: &str) -> RuleDecisions<'a> {
     decided_on(config, "app.example.com", path)
 }
 
-fn decided_on<'a>(config: &'a Config, host: &str, path: &str) -> Decided<'a> {
+fn decided_on<'a>(config: &'a Config, host: &str, path: &str) -> RuleDecisions<'a> {
     let url = RequestUrl::parse(&format!("https://{host}{path}")).unwrap();
     let request = Request { method: Method::Get, url, headers: Headers::new() };
     config.rules.decide(&request, &CanonicalPath::new(path).unwrap())

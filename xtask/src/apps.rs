@@ -7,22 +7,22 @@ use clap::{Args, ValueEnum};
 
 use crate::build::{self, Effort};
 use crate::project::Project;
-use crate::stack::{Client, NEXT_JS, Ports, Scene, Stack, Storage};
+use crate::stack::{Client, Demo, NEXT_JS, Ports, Stack, Storage};
 use crate::step::{run, run_quietly, step};
 use crate::tools;
 
 /// One step: what runs, and what is done with it.
 #[derive(Debug)]
-pub(crate) struct Visit {
+pub(crate) struct AppWalk {
     pub(crate) name: &'static str,
-    scene: Scene,
+    demo: Demo,
     script: &'static str,
 }
 
-pub(crate) const VISITS: [Visit; 3] = [
-    Visit { name: "next-auth/react 5", scene: Scene::React(Client::V5), script: "react.mjs" },
-    Visit { name: "next-auth/react 4", scene: Scene::React(Client::V4), script: "react.mjs" },
-    Visit { name: "Next.js", scene: Scene::NextJs, script: "nextjs.mjs" },
+pub(crate) const WALKS: [AppWalk; 3] = [
+    AppWalk { name: "next-auth/react 5", demo: Demo::React(Client::V5), script: "react.mjs" },
+    AppWalk { name: "next-auth/react 4", demo: Demo::React(Client::V4), script: "react.mjs" },
+    AppWalk { name: "Next.js", demo: Demo::NextJs, script: "nextjs.mjs" },
 ];
 
 /// What was asked for on the command line.
@@ -55,30 +55,30 @@ impl Application {
 pub(crate) fn apps(project: &Project, options: Options) -> Result<()> {
     build::build(project, Effort::Optimized)?;
     let chromium = tools::ensure_chromium(project)?;
-    let wanted = |visit: &&Visit| options.only.is_none_or(|only| visit.script == only.script());
-    VISITS.iter().filter(wanted).try_for_each(|visit| step(visit.name, || visit.make(project, &chromium)))
+    let wanted = |walk: &&AppWalk| options.only.is_none_or(|only| walk.script == only.script());
+    WALKS.iter().filter(wanted).try_for_each(|walk| step(walk.name, || walk.make(project, &chromium)))
 }
 
-impl Visit {
+impl AppWalk {
     /// Goes there. The Worker has to be in `build/`.
     pub(crate) fn make(&self, project: &Project, chromium: &Path) -> Result<()> {
-        if self.scene == Scene::NextJs {
+        if self.demo == Demo::NextJs {
             build_next(project)?;
         }
         self.go(project, chromium)
     }
 
-    /// Starts the scene on free ports, with storage of its own, and goes there. Pictures are left in
+    /// Starts the demo on free ports, with storage of its own, and goes there. Pictures are left in
     /// target/screenshots/.
     fn go(&self, project: &Project, chromium: &Path) -> Result<()> {
         let ports = Ports::free()?;
-        let stack = Stack::start(project, self.scene, ports, &Storage::fresh(project, ports)?, &|| false)?;
+        let stack = Stack::start(project, self.demo, ports, &Storage::fresh(project, ports)?, &|| false)?;
         let mut command = project.command(tools::node(project)?);
         command.arg(format!("tests/browser/{}", self.script));
         command.env("WALK_URL", stack.url()).env("WALK_APP_URL", ports.app_url());
         command.env("WALK_CHROMIUM", chromium);
         command.env("WALK_SCREENSHOTS", project.path("target/screenshots"));
-        if let Scene::React(client) = self.scene {
+        if let Demo::React(client) = self.demo {
             command.env("REACT_CLIENT", client.package());
         }
         let result = run(&mut command);
@@ -106,7 +106,7 @@ mod tests {
     fn every_name_is_that_of_a_visit() {
         for application in Application::value_variants() {
             let script = application.script();
-            assert!(VISITS.iter().any(|visit| visit.script == script), "{script}");
+            assert!(WALKS.iter().any(|walk| walk.script == script), "{script}");
         }
         assert_eq!(read::<Options>(&["react"]).unwrap().only, Some(Application::React));
         assert_eq!(read::<Options>(&["nextjs"]).unwrap().only, Some(Application::Nextjs));

@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::build::{self, Effort};
 use crate::project::Project;
-use crate::stack::{NEXT_JS, Ports, Scene, Stack, Storage, fetch};
+use crate::stack::{Demo, NEXT_JS, Ports, Stack, Storage, fetch};
 use crate::step::step;
 use crate::time::Stopwatch;
 use crate::tools;
@@ -47,10 +47,10 @@ fn port() -> impl TypedValueParser<Value = u16> {
 }
 
 impl Options {
-    fn scene(&self) -> Scene {
+    fn demo(&self) -> Demo {
         match self.example {
-            None => Scene::Demo,
-            Some(Example::Nextjs) => Scene::NextJsDev,
+            None => Demo::Bare,
+            Some(Example::Nextjs) => Demo::NextJsDev,
         }
     }
 
@@ -62,26 +62,26 @@ impl Options {
 /// Builds, starts everything, says where to go, and runs until Ctrl-C.
 pub(crate) fn dev(project: &Project, options: &Options) -> Result<()> {
     let watch = Stopwatch::start();
-    let (scene, ports) = (options.scene(), options.ports());
+    let (demo, ports) = (options.demo(), options.ports());
     ports.check_free()?;
     build::build(project, Effort::Fast)?;
-    if scene == Scene::NextJsDev {
+    if demo == Demo::NextJsDev {
         tools::ensure_npm_of(project, NEXT_JS)?;
     }
 
     let interrupted = interruption()?;
     let is_interrupted = || interrupted.load(Ordering::Relaxed);
-    let mut stack = match Stack::start(project, scene, ports, &Storage::Kept, &is_interrupted) {
+    let mut stack = match Stack::start(project, demo, ports, &Storage::Kept, &is_interrupted) {
         Err(_) if is_interrupted() => return Ok(()),
         started => started?,
     };
     if options.once {
-        step("ask the Worker for a public and a protected page", || check(&stack, scene))?;
+        step("ask the Worker for a public and a protected page", || check(&stack, demo))?;
         stack.stop();
         println!("all of it works ({watch}); everything is stopped");
         return Ok(());
     }
-    println!("{}", where_to_go(&stack, scene, watch));
+    println!("{}", where_to_go(&stack, demo, watch));
     stack.watch(&is_interrupted)?;
     println!("\nstopping …");
     stack.stop();
@@ -99,10 +99,10 @@ fn interruption() -> Result<Arc<AtomicBool>> {
     Ok(flag)
 }
 
-fn check(stack: &Stack, scene: Scene) -> Result<()> {
+fn check(stack: &Stack, demo: Demo) -> Result<()> {
     let home = fetch(&format!("{}/", stack.url()))?;
     ensure!(home.status == 200, "the home page, which is public, was answered with {home:?}");
-    let path = scene.protected();
+    let path = demo.protected();
     let page = fetch(&format!("{}{path}", stack.url()))?;
     let to_sign_in = page.location.as_deref().is_some_and(|location| location.contains("/signin"));
     ensure!(
@@ -112,7 +112,7 @@ fn check(stack: &Stack, scene: Scene) -> Result<()> {
     Ok(())
 }
 
-fn where_to_go(stack: &Stack, scene: Scene, watch: Stopwatch) -> String {
+fn where_to_go(stack: &Stack, demo: Demo, watch: Stopwatch) -> String {
     let url = stack.url();
     let users = if stack.has_provider {
         "  Sign in as  alice@example.com, password alice (role admin)\n  \
@@ -121,7 +121,7 @@ fn where_to_go(stack: &Stack, scene: Scene, watch: Stopwatch) -> String {
         ""
     };
     let line = |(path, what): &(&str, &str)| format!("  {url}{path:<12} {what}");
-    let pages: Vec<String> = scene.pages().iter().map(line).collect();
+    let pages: Vec<String> = demo.pages().iter().map(line).collect();
     let pages = pages.join("\n");
     format!(
         "\n  Ready after {watch}:  {url}\n\n{users}\n{pages}\n\n  \
@@ -138,9 +138,9 @@ mod tests {
     fn ports_are_taken_from_their_flags() {
         let options: Options = read(&["--app-port", "3", "--once", "--port", "1"]).unwrap();
         assert_eq!(options.ports(), Ports { worker: 1, app: 3, ..Ports::USUAL });
-        assert!(options.once && options.scene() == Scene::Demo);
+        assert!(options.once && options.demo() == Demo::Bare);
         let options: Options = read(&["--example", "nextjs"]).unwrap();
-        assert_eq!((options.ports(), options.scene()), (Ports::USUAL, Scene::NextJsDev));
+        assert_eq!((options.ports(), options.demo()), (Ports::USUAL, Demo::NextJsDev));
         assert!(!options.once);
     }
 

@@ -12,14 +12,14 @@ use vestibule_core::config::Config;
 use vestibule_core::guard::path::CanonicalPath;
 use vestibule_core::http::changes::Changes;
 use vestibule_core::http::cookie::Cookies;
+use vestibule_core::http::header_wire;
 use vestibule_core::http::headers::Headers;
-use vestibule_core::http::lines;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
 use vestibule_core::jose::base64url;
 use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
+use vestibule_core::session::cache::SessionCache;
 use vestibule_core::session::dialect::Dialect;
-use vestibule_core::session::opened::Opened;
 use vestibule_core::session::seal;
 use vestibule_core::time::Timestamp;
 
@@ -44,7 +44,7 @@ fn session(criterion: &mut Criterion) {
     criterion.bench_function("open it", |b| {
         b.iter(|| seal::open(&keys, Dialect::AuthJsV5, COOKIE, black_box(&token), NOW).unwrap());
     });
-    let opened = Opened::default();
+    let opened = SessionCache::default();
     criterion.bench_function("open it again", |b| {
         b.iter(|| opened.open(&keys, Dialect::AuthJsV5, COOKIE, black_box(&token), NOW).unwrap());
     });
@@ -70,7 +70,7 @@ fn request(criterion: &mut Criterion) {
     changes.set("authorization", format!("Bearer {}", "t".repeat(1100)));
     changes.remove("cookie");
     criterion.bench_function("write the changes of a request's fields", |b| {
-        b.iter(|| lines::changes(black_box(&changes)).unwrap());
+        b.iter(|| header_wire::changes(black_box(&changes)).unwrap());
     });
 }
 

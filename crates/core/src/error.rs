@@ -5,22 +5,22 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::platform::{BodyError, Level};
-use crate::session::csrf::CsrfMismatch;
+use crate::session::csrf::CsrfError;
 use crate::session::transaction::TransactionError;
 use vestibule_oidc::credentials::ApiError;
-use vestibule_oidc::credentials::form::FormRefused;
-use vestibule_oidc::credentials::login::{DEFAULT_CODE, Refused};
+use vestibule_oidc::credentials::form::FormError;
+use vestibule_oidc::credentials::login::{DEFAULT_CODE, LoginRejectedError};
 use vestibule_oidc::http::client::FetchError;
-use vestibule_oidc::http::form::Duplicate;
+use vestibule_oidc::http::form::DuplicateParameterError;
 use vestibule_oidc::jose::jws::JwsError;
 use vestibule_oidc::oauth::access_token::AccessTokenError;
-use vestibule_oidc::oauth::authorize::{ParameterRefused, ResponseRefused};
+use vestibule_oidc::oauth::authorize::{AuthorizationResponseError, ParameterError};
 use vestibule_oidc::oauth::discovery::DiscoveryError;
 use vestibule_oidc::oauth::id_token::IdTokenError;
 use vestibule_oidc::oauth::jwks::JwksError;
 use vestibule_oidc::oauth::token::TokenError;
 use vestibule_oidc::oauth::userinfo::UserinfoError;
-use vestibule_oidc::outbound::UnfitHeader;
+use vestibule_oidc::outbound::HeaderValueError;
 
 /// Why an auth route could not do what was asked of it.
 #[derive(Debug, Error)]
@@ -60,13 +60,13 @@ pub enum ClientError {
     AccessDenied,
     /// The csrf token is missing, or not the one in the cookie.
     #[error(transparent)]
-    MissingCsrf(#[from] CsrfMismatch),
+    MissingCsrf(#[from] CsrfError),
     /// A parameter came twice.
     #[error(transparent)]
-    Duplicate(#[from] Duplicate),
+    Duplicate(#[from] DuplicateParameterError),
     /// A parameter for the provider is not one that can be passed on.
     #[error(transparent)]
-    Parameter(#[from] ParameterRefused),
+    Parameter(#[from] ParameterError),
     /// The body could not be read.
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -93,22 +93,22 @@ pub enum ClientError {
         /// The provider's id in the configuration.
         provider: String,
         /// Why not.
-        cause: CredentialsRefused,
+        cause: CredentialsError,
     },
 }
 
 /// Why what was filled in signs nobody in.
 #[derive(Debug, Error)]
-pub enum CredentialsRefused {
+pub enum CredentialsError {
     /// The API was not asked.
     #[error(transparent)]
-    Form(#[from] FormRefused),
+    Form(#[from] FormError),
     /// The API was not asked: what was filled in would have to go into a header field, and cannot.
     #[error("{0}")]
-    Unfit(UnfitHeader),
+    Header(HeaderValueError),
     /// The API said no.
     #[error(transparent)]
-    Api(#[from] Refused),
+    Api(#[from] LoginRejectedError),
 }
 
 /// What a provider did.
@@ -124,7 +124,7 @@ pub enum ProviderError {
     },
     /// It was asked a moment ago, gave no answer, and is not asked again so soon.
     #[error("{endpoint} gave no answer a moment ago, and is not asked again so soon")]
-    LeftAlone {
+    RecentlyFailed {
         /// Which of its endpoints.
         endpoint: &'static str,
     },
@@ -136,7 +136,7 @@ pub enum ProviderError {
     Jwks(#[from] JwksError),
     /// It sent the browser back with an error, or with a response that is not one of its own.
     #[error(transparent)]
-    Authorization(#[from] ResponseRefused),
+    Authorization(#[from] AuthorizationResponseError),
     /// It refused the code, or its token response is wrong.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -175,9 +175,10 @@ impl Error {
         match self {
             Self::Client(ClientError::MissingCsrf(_)) => "MissingCSRF",
             Self::Client(ClientError::AccessDenied) => "AccessDenied",
-            Self::Provider { cause: ProviderError::Authorization(ResponseRefused::Error(_)), .. } => {
-                "OAuthCallbackError"
-            }
+            Self::Provider {
+                cause: ProviderError::Authorization(AuthorizationResponseError::Error(_)),
+                ..
+            } => "OAuthCallbackError",
             Self::Client(ClientError::Credentials { .. }) => "CredentialsSignin",
             _ => "Configuration",
         }
@@ -188,8 +189,8 @@ impl Error {
         let mut parameters = vec![("error", self.code())];
         if let Self::Client(ClientError::Credentials { cause, .. }) = self {
             let code = match cause {
-                CredentialsRefused::Api(refused) => &refused.code,
-                CredentialsRefused::Form(_) | CredentialsRefused::Unfit(_) => DEFAULT_CODE,
+                CredentialsError::Api(refused) => &refused.code,
+                CredentialsError::Form(_) | CredentialsError::Header(_) => DEFAULT_CODE,
             };
             parameters.push(("code", code));
         }
@@ -223,9 +224,10 @@ impl Error {
     pub fn level(&self) -> Level {
         match self {
             Self::Client(_)
-            | Self::Provider { cause: ProviderError::Authorization(ResponseRefused::Error(_)), .. } => {
-                Level::Info
-            }
+            | Self::Provider {
+                cause: ProviderError::Authorization(AuthorizationResponseError::Error(_)),
+                ..
+            } => Level::Info,
             Self::Provider { .. } => Level::Warn,
             Self::Configuration(_) => Level::Error,
         }

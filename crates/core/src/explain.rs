@@ -9,13 +9,13 @@ use serde_json::{Map, Value};
 
 use crate::config::Config;
 use crate::flow::guard::assertion;
-use crate::flow::standing::Standing;
+use crate::flow::host_role::HostRole;
 use crate::guard::decision::Decision;
 use crate::guard::headers::GuardedNames;
 use crate::guard::matcher::Reading;
-use crate::guard::path::{CanonicalPath, PathRefused};
+use crate::guard::path::{CanonicalPath, PathError};
 use crate::guard::route::Route;
-use crate::guard::rules::{Decided, Matched, Objection, Verdict};
+use crate::guard::rules::{Matched, Mismatch, ReadingDecision, RuleDecisions};
 use crate::upstream::Target;
 use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::http::origin::Origin;
@@ -32,10 +32,10 @@ pub fn explain<'a>(
         Err(refused) => return Explanation::Refused(refused),
     };
     let origin = Origin::parse(&request.url.origin());
-    let standing = origin.map_or(Standing::SignsIn, |origin| Standing::of(config, &origin));
+    let standing = origin.map_or(HostRole::Login, |origin| HostRole::of(config, &origin));
     let outside_of = match standing {
-        Standing::Foreign(domain) => Some(domain.as_str()),
-        Standing::SignsIn | Standing::SendsTo(_) => None,
+        HostRole::Outside(domain) => Some(domain.as_str()),
+        HostRole::Login | HostRole::Member(_) => None,
     };
     if path.below(&config.base_path).is_some() {
         return outside_of.map_or(Explanation::AuthRoute, Explanation::NoAuthRoute);
@@ -60,10 +60,10 @@ pub fn explain<'a>(
 }
 
 /// Where people sign in, as a path where that is on the host that was asked.
-fn sign_in(config: &Config, standing: Standing<'_>) -> String {
+fn sign_in(config: &Config, standing: HostRole<'_>) -> String {
     let page = config.pages.sign_in.clone().unwrap_or_else(|| format!("{}/signin", config.base_path));
     match standing {
-        Standing::SendsTo(login) if page.starts_with('/') => format!("{}{page}", login.as_str()),
+        HostRole::Member(login) if page.starts_with('/') => format!("{}{page}", login.as_str()),
         _ => page,
     }
 }
@@ -72,7 +72,7 @@ fn sign_in(config: &Config, standing: Standing<'_>) -> String {
 #[derive(Debug)]
 pub enum Explanation<'a> {
     /// 400: servers read such a path differently.
-    Refused(PathRefused),
+    Refused(PathError),
     /// It is below `base_path`: Vestibule answers it itself.
     AuthRoute,
     /// The same on a host outside of this domain, to which `cookies.domain` is set: 403.
@@ -107,7 +107,7 @@ pub struct ExplainedReading<'a> {
     /// Rules that match it and are for other requests, and why.
     pub passed_over: Vec<(&'a str, String)>,
     /// What holds.
-    pub verdict: Verdict<'a>,
+    pub verdict: ReadingDecision<'a>,
     /// What is asked of claims, whether it is met, and what the claims have.
     pub requirements: Vec<(String, bool, String)>,
     /// What becomes of the request by this reading alone.
@@ -164,10 +164,10 @@ fn passed_over<'a>(
     let rules = config.rules.rules().iter().take(before);
     let rules = rules.filter(|rule| rule.patterns.iter().any(|pattern| pattern.matches_reading(&reading)));
     let why = |objection| match objection {
-        Objection::Host => "it is for another host".to_owned(),
-        Objection::Method => "it is for other methods".to_owned(),
-        Objection::Lacks(condition) => format!("the request has not: {condition}"),
-        Objection::Has(condition) => format!("the request has: {condition}"),
+        Mismatch::Host => "it is for another host".to_owned(),
+        Mismatch::Method => "it is for other methods".to_owned(),
+        Mismatch::Lacks(condition) => format!("the request has not: {condition}"),
+        Mismatch::Has(condition) => format!("the request has: {condition}"),
     };
     rules.filter_map(|rule| Some((rule.place.as_str(), why(rule.objection(request)?)))).collect()
 }
@@ -175,7 +175,7 @@ fn passed_over<'a>(
 fn passed<'a>(
     config: &'a Config,
     request: &Request,
-    decided: &Decided<'a>,
+    decided: &RuleDecisions<'a>,
     claims: Option<&Map<String, Value>>,
 ) -> Passed<'a> {
     let route = Route::new(&config.upstreams, &request.url.authority, decided.rule());

@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::error::{ClientError, Error};
+use crate::flow::host_role::HostRole;
 use crate::flow::session::update::Update;
-use crate::flow::standing::Standing;
 use crate::flow::vestibule::Vestibule;
-use crate::flow::{Exchange, Input, responses};
+use crate::flow::{RequestContext, RouteParams, responses};
 use crate::guard::path::CanonicalPath;
+use crate::outcome::Outcome;
 use crate::platform::{Level, Platform};
-use crate::reply::Reply;
 use crate::session::dialect::Dialect;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::request::{Method, Request};
@@ -30,36 +30,36 @@ impl Vestibule {
         platform: &P,
         request: Request,
         body: P::Body,
-    ) -> Reply<P::Upstreamed> {
-        let Some(exchange) = Exchange::new(self, platform, &request) else {
-            return Reply::Own(bad_request());
+    ) -> Outcome<P::UpstreamResponse> {
+        let Some(context) = RequestContext::new(self, platform, &request) else {
+            return Outcome::Response(bad_request());
         };
         let path = match CanonicalPath::new(&request.url.path) {
             Ok(path) => path,
             Err(refused) => {
-                exchange.log(Level::Info, "path_refused", &refused.to_string());
-                return Reply::Own(bad_request());
+                context.log(Level::Info, "path_refused", &refused.to_string());
+                return Outcome::Response(bad_request());
             }
         };
         match path.below(&self.config.base_path) {
             // What another proxy goes by is told to no client in another way.
-            Some(route) if route == ["verify"] => Reply::Own(exchange.verify().await),
-            Some(route) => Reply::Own(exchange.auth(&route, body).await),
-            None => match exchange.sign_in_of_v4_client(&path) {
-                Some(redirect) => Reply::Own(redirect),
-                None => exchange.protect(&path, body).await,
+            Some(route) if route == ["verify"] => Outcome::Response(context.verify().await),
+            Some(route) => Outcome::Response(context.auth(&route, body).await),
+            None => match context.sign_in_of_v4_client(&path) {
+                Some(redirect) => Outcome::Response(redirect),
+                None => context.protect(&path, body).await,
             },
         }
     }
 }
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// Runs an auth route, and turns what went wrong into the answer that Auth.js gives.
     async fn auth(&self, route: &[&str], body: P::Body) -> Response {
-        if let Standing::Foreign(domain) = self.standing {
+        if let HostRole::Outside(domain) = self.host_role {
             return self.foreign_host(domain);
         }
-        let mut input = Input::of_query(self.request);
+        let mut input = RouteParams::of_query(self.request);
         match self.act(route, body, &mut input).await {
             Ok(response) => self.as_client_wants(&input, response),
             Err(error) => {
@@ -70,7 +70,7 @@ impl<P: Platform> Exchange<'_, P> {
     }
 
     /// Finds the flow. What it reads of the body goes into `input`, also where the flow then fails.
-    async fn act(&self, route: &[&str], body: P::Body, input: &mut Input) -> Result<Response, Error> {
+    async fn act(&self, route: &[&str], body: P::Body, input: &mut RouteParams) -> Result<Response, Error> {
         let is_v4 = self.config().dialect == Dialect::NextAuthV4;
         match (as_get(self.request, route), route) {
             (Method::Get, ["csrf"]) => self.csrf_token(&input.query),
@@ -86,7 +86,9 @@ impl<P: Platform> Exchange<'_, P> {
             (Method::Get, ["signin", provider]) if self.is_login_host() => {
                 self.receive_sign_in(provider, &input.query).await
             }
-            (Method::Get, ["renew"]) if self.is_login_host() => self.renew(&input.query).await,
+            (Method::Get, ["renew"]) if self.is_login_host() => {
+                self.refresh_at_login_host(&input.query).await
+            }
             // next-auth 4 reads the provider there as an error, of which its page knows nothing to say.
             (Method::Get, ["signin", _]) if is_v4 => self.show_sign_in(&input.query),
             (Method::Get, ["signout"]) => self.show_sign_out(&input.query),
@@ -113,7 +115,7 @@ impl<P: Platform> Exchange<'_, P> {
 
     /// Whether other hosts send people to this one.
     fn is_login_host(&self) -> bool {
-        self.config().login_url.is_some() && matches!(self.standing, Standing::SignsIn)
+        self.config().login_url.is_some() && matches!(self.host_role, HostRole::Login)
     }
 
     /// A POST's body: a form, or the flat JSON object that scripts send. A body of another type says nothing.

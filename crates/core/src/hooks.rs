@@ -68,9 +68,9 @@ pub trait Hooks {
     const SESSION_ON_PUBLIC_PATHS: bool = true;
 
     /// Whether somebody whom a provider vouches for may sign in. Asked after the provider's `allow`.
-    async fn sign_in(&self, attempt: &SignIn<'_, Self::Profile>) -> Admission {
+    async fn sign_in(&self, attempt: &SignIn<'_, Self::Profile>) -> SignInAnswer {
         let _ = attempt;
-        Admission::Granted
+        SignInAnswer::Granted
     }
 
     /// Where a browser goes that wants to go to `wanted`, which anybody may have written. Only what
@@ -117,7 +117,7 @@ pub struct SignIn<'a, Profile> {
 
 /// The answer to [`Hooks::sign_in`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Admission {
+pub enum SignInAnswer {
     /// They may.
     Granted,
     /// They may not: the error page says `AccessDenied`.
@@ -193,7 +193,7 @@ impl Hooks for Configured {
 /// as JSON.
 pub(crate) trait ErasedHooks {
     fn session_on_public_paths(&self) -> bool;
-    fn sign_in<'a>(&'a self, attempt: SignIn<'a, Value>) -> Answer<'a, Admission>;
+    fn sign_in<'a>(&'a self, attempt: SignIn<'a, Value>) -> Answer<'a, SignInAnswer>;
     fn redirect(&self, wanted: &str, policy: &ReturnPolicy<'_>) -> TrustedUrl;
     fn token<'a>(
         &'a self,
@@ -216,7 +216,7 @@ impl<H: Hooks> ErasedHooks for Typed<H> {
         H::SESSION_ON_PUBLIC_PATHS
     }
 
-    fn sign_in<'a>(&'a self, attempt: SignIn<'a, Value>) -> Answer<'a, Admission> {
+    fn sign_in<'a>(&'a self, attempt: SignIn<'a, Value>) -> Answer<'a, SignInAnswer> {
         Box::pin(async move {
             let profile = H::Profile::deserialize(attempt.profile)?;
             Ok(self.0.sign_in(&attempt.with(&profile)).await)
@@ -265,8 +265,8 @@ impl ErasedHooks for Configured {
         Self::SESSION_ON_PUBLIC_PATHS
     }
 
-    fn sign_in<'a>(&'a self, _: SignIn<'a, Value>) -> Answer<'a, Admission> {
-        Box::pin(std::future::ready(Ok(Admission::Granted)))
+    fn sign_in<'a>(&'a self, _: SignIn<'a, Value>) -> Answer<'a, SignInAnswer> {
+        Box::pin(std::future::ready(Ok(SignInAnswer::Granted)))
     }
 
     fn redirect(&self, wanted: &str, policy: &ReturnPolicy<'_>) -> TrustedUrl {

@@ -1,7 +1,7 @@
 //! Who of many requests may use a refresh token, and how the others get what it gave.
 //!
 //! A provider that rotates takes a refresh token once; a browser sends ten requests at once. Inside a process
-//! `flights` lets one of them go. Across processes a `Lease` does, as well as what it is kept in can:
+//! `in_flight` lets one of them go. Across processes a `Lease` does, as well as what it is kept in can:
 //!
 //! - Without one, nothing is known beyond the process.
 //! - `store` is advice: the shared store has no compare-and-swap and is a minute late elsewhere. Losing the lease
@@ -12,7 +12,7 @@
 //! and a browser that never got the answer and comes back days later.
 
 mod any;
-pub(crate) mod flights;
+pub(crate) mod in_flight;
 pub mod kind;
 pub mod lock;
 pub(crate) mod store;
@@ -29,8 +29,8 @@ use crate::platform::{Platform, StoreError, within};
 use crate::session::claims::Session;
 use crate::session::dialect::Dialect;
 use crate::session::policy::Sealing;
+use crate::session::refreshed_tokens::RefreshedTokens;
 use crate::session::seal;
-use crate::session::successor::Successor;
 use vestibule_oidc::jose::base64url;
 use vestibule_oidc::jose::kdf::Keyring;
 use vestibule_oidc::secret::Secret;
@@ -52,7 +52,7 @@ const SIGNED_OUT: Duration = Duration::from_hours(1);
 const STORE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What a successor is sealed for: no cookie has that name, so none opens as the other.
-const SALT: &str = "vestibule.successor";
+const SALT: &str = "vestibule.tokens";
 
 /// Which refresh: one session, one generation, one refresh token. All three: whatever two tokens hash to, nothing
 /// of one session's is ever another's.
@@ -107,7 +107,7 @@ fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> [u8; 32] {
     hash.finalize().into()
 }
 
-impl Successor {
+impl RefreshedTokens {
     /// Sealed with the sessions' secret: where it lies, nobody else can use it.
     pub(crate) fn seal(
         &self,
@@ -125,7 +125,7 @@ impl Successor {
     fn open(sealed: &str, name: &Name, keys: &Keyring, now: Timestamp) -> Option<Rc<Self>> {
         let claims = seal::open(keys, Dialect::AuthJsV5, SALT, sealed, now).ok()?;
         let session = Session::new(claims);
-        let successor = Self {
+        let tokens = Self {
             generation: session.generation(),
             access_token: Secret::new(session.access_token()?),
             refresh_token: session.refresh_token(),
@@ -133,8 +133,8 @@ impl Successor {
             refresh_expires_at: session.refresh_expires_at(),
             api_cookies: session.api_cookies(),
         };
-        (session.sid() == Some(name.sid.as_str()) && successor.generation > name.generation)
-            .then(|| Rc::new(successor))
+        (session.sid() == Some(name.sid.as_str()) && tokens.generation > name.generation)
+            .then(|| Rc::new(tokens))
     }
 }
 
@@ -145,20 +145,20 @@ fn retained(sealing: Sealing<'_>) -> Duration {
 
 /// What came of asking for a lease.
 #[derive(Debug)]
-pub(crate) enum Taken {
+pub(crate) enum Acquisition {
     /// The refresh token may be used.
-    Yours,
+    Acquired,
     /// Somebody else uses it, until then at most.
-    Theirs(Theirs),
+    HeldByOther(HeldByOther),
     /// It was used; this followed.
-    Successor(Rc<Successor>),
+    AlreadyRefreshed(Rc<RefreshedTokens>),
     /// The session was signed out.
     SignedOut,
 }
 
 /// Somebody else's lease.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Theirs {
+pub(crate) struct HeldByOther {
     /// When it ends.
     pub(crate) until: Timestamp,
     /// When it is worth looking for the successor; `None` where that cannot be seen from here in time.
@@ -169,21 +169,21 @@ pub(crate) struct Theirs {
 pub(crate) trait Lease {
     /// Asks for the right to use it. `owner` is unguessable, and another one in each isolate; inside an isolate
     /// one at a time asks, so a lease of that owner is one that came to nothing.
-    async fn take(&self, name: &Name, owner: &str) -> Result<Taken, StoreError>;
+    async fn acquire(&self, name: &Name, owner: &str) -> Result<Acquisition, StoreError>;
 
     /// Looks for what followed, while somebody else holds the lease.
-    async fn look(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError>;
+    async fn find(&self, name: &Name) -> Result<Option<Rc<RefreshedTokens>>, StoreError>;
 
     /// Looks for what followed, after the provider refused the token: somebody used it, or it was revoked. Takes
     /// its time where a successor may still be on its way.
-    async fn look_again(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError>;
+    async fn find_after_invalid_grant(&self, name: &Name) -> Result<Option<Rc<RefreshedTokens>>, StoreError>;
 
     /// Leaves what followed for whoever comes with the old tokens. A lower generation never takes the place of
     /// a higher one.
-    async fn leave(&self, name: &Name, owner: &str, successor: &Successor) -> Result<(), StoreError>;
+    async fn publish(&self, name: &Name, owner: &str, tokens: &RefreshedTokens) -> Result<(), StoreError>;
 
     /// Gives the lease back: nothing came of it, and nothing is known of the token.
-    async fn give_back(&self, name: &Name, owner: &str) -> Result<(), StoreError>;
+    async fn release(&self, name: &Name, owner: &str) -> Result<(), StoreError>;
 
     /// Remembers that a session was signed out.
     async fn sign_out(&self, sid: &str) -> Result<(), StoreError>;
@@ -191,8 +191,8 @@ pub(crate) trait Lease {
     /// Whether it was.
     async fn is_signed_out(&self, sid: &str) -> Result<bool, StoreError>;
 
-    /// Whether what [`look_again`](Self::look_again) does not find is not there.
-    fn is_certain(&self) -> bool;
+    /// Whether what [`find_after_invalid_grant`](Self::find_after_invalid_grant) does not find is not there.
+    fn sees_all_writes(&self) -> bool;
 }
 
 /// What a lease writes down, as JSON.

@@ -24,8 +24,8 @@ pub mod guard;
 mod handle;
 pub mod hooks;
 pub mod lease;
+pub mod outcome;
 pub mod platform;
-pub mod reply;
 pub mod session;
 pub mod upstream;
 

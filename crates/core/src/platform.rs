@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::reply::Reply;
+use crate::outcome::Outcome;
 use crate::upstream::Target;
 use vestibule_oidc::http::changes::Changes;
 use vestibule_oidc::http::client::{FetchError, FetchRequest, FetchResponse};
@@ -25,7 +25,7 @@ use vestibule_oidc::time::Timestamp;
 /// Futures need not be `Send`: nothing here moves them between threads.
 ///
 /// A clone is the same runtime around the same request, for work that has to end even where the request does
-/// not ([`Background::to_the_end`]), so it is cheap and owns what it holds.
+/// not ([`Background::run_to_completion`]), so it is cheap and owns what it holds.
 pub trait Platform:
     Clock + Random + Log + Crypto + HttpClient + Store + Lock + Forwarder + Background + Clone + 'static
 {
@@ -103,7 +103,7 @@ pub trait Forwarder: Log {
     /// An incoming request's body, not read yet.
     type Body;
     /// An upstream's response, its body not read yet.
-    type Upstreamed;
+    type UpstreamResponse;
 
     /// Reads a whole body of at most `limit` bytes. A future that is dropped has read a part of it, and the rest is lost.
     async fn read_body(&self, body: Self::Body, limit: usize) -> Result<Vec<u8>, BodyError>;
@@ -113,17 +113,24 @@ pub trait Forwarder: Log {
     /// ([`Target::location`]).
     ///
     /// A future that is dropped ends the request to the upstream, which may have been answered or not.
-    async fn forward(&self, forward: Forward<'_>, body: Self::Body)
-    -> Result<Self::Upstreamed, ForwardError>;
+    async fn forward(
+        &self,
+        forward: Forward<'_>,
+        body: Self::Body,
+    ) -> Result<Self::UpstreamResponse, ForwardError>;
 
     /// [`forward`](Self::forward), where whatever the upstream answers is for the client as it is: a runtime that can
     /// hand it over before it is there need not come back.
-    async fn pass_on(&self, forward: Forward<'_>, body: Self::Body) -> Reply<Self::Upstreamed> {
+    async fn forward_streaming(
+        &self,
+        forward: Forward<'_>,
+        body: Self::Body,
+    ) -> Outcome<Self::UpstreamResponse> {
         match self.forward(forward, body).await {
-            Ok(response) => Reply::Forwarded { response, cookies: Vec::new() },
+            Ok(response) => Outcome::Forwarded { response, cookies: Vec::new() },
             Err(error) => {
                 self.log(error.level(), &error.log());
-                Reply::Own(error.answer())
+                Outcome::Response(error.answer())
             }
         }
     }
@@ -134,7 +141,7 @@ pub trait Forwarder: Log {
 pub trait Background {
     /// Does `job` to its end, also where the client of this request goes away meanwhile, and answers what it
     /// came to. Where the future is dropped, the job goes on and nobody hears the answer.
-    async fn to_the_end<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T;
+    async fn run_to_completion<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T;
 }
 
 /// A name that nobody can guess: 128 bits, base64url.

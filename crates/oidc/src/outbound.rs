@@ -79,7 +79,7 @@ impl BodyTemplate {
 /// A header field's template gave something that is none.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{endpoint}: what the header field {name} should say has characters that none carries")]
-pub struct UnfitHeader {
+pub struct HeaderValueError {
     /// In which request.
     pub endpoint: &'static str,
     /// Which field.
@@ -93,7 +93,7 @@ pub fn build(
     request: &ApiRequest,
     client_address: Option<&str>,
     find: &dyn Fn(&DataPath) -> Option<Value>,
-) -> Result<FetchRequest, UnfitHeader> {
+) -> Result<FetchRequest, HeaderValueError> {
     let mut headers: Headers = common_headers();
     if let Some(address) = client_address {
         headers.set("x-forwarded-for", address);
@@ -118,7 +118,7 @@ pub fn build(
     for (name, template) in &request.headers {
         let value = template.text(find);
         if !is_field_value(&value) {
-            return Err(UnfitHeader { endpoint, name: name.clone() });
+            return Err(HeaderValueError { endpoint, name: name.clone() });
         }
         headers.set(name, value);
     }

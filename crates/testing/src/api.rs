@@ -24,7 +24,7 @@ pub const PASSWORD: &str = "hunter2-correct \"{email}\" & ü";
 /// The API, and what it was asked.
 #[derive(Default)]
 pub struct FakeApi {
-    seen: RefCell<Vec<Seen>>,
+    seen: RefCell<Vec<RecordedRequest>>,
     scripted: RefCell<BTreeMap<&'static str, Result<FetchResponse, FetchError>>>,
     rotation: Cell<u32>,
     /// How many refreshes were granted. Only the newest refresh token is taken.
@@ -35,7 +35,7 @@ pub struct FakeApi {
 
 /// A request as the API got it.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct RecordedRequest {
     /// The method.
     pub method: String,
     /// The URL without [`ORIGIN`].
@@ -46,7 +46,7 @@ pub struct Seen {
     pub body: String,
 }
 
-impl Seen {
+impl RecordedRequest {
     /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|why| panic!("{why}: {}", self.body))
@@ -92,7 +92,7 @@ impl FakeApi {
     }
 
     /// Every request to `path` so far.
-    pub fn asked(&self, path: &str) -> Vec<Seen> {
+    pub fn asked(&self, path: &str) -> Vec<RecordedRequest> {
         self.seen.borrow().iter().filter(|seen| seen.path == path).cloned().collect()
     }
 
@@ -105,7 +105,7 @@ impl FakeApi {
 impl Server for FakeApi {
     fn answer(&self, request: &FetchRequest, now: Timestamp) -> Result<FetchResponse, FetchError> {
         let path = request.url.strip_prefix(ORIGIN).unwrap_or_else(|| panic!("asked {}", request.url));
-        let seen = Seen {
+        let seen = RecordedRequest {
             method: request.method.as_str().to_owned(),
             path: path.to_owned(),
             headers: request.headers.clone(),
@@ -139,7 +139,7 @@ impl Server for FakeApi {
 
 impl FakeApi {
     /// JSON in, tokens out.
-    fn tokens(seen: &Seen) -> (u16, Vec<String>, Value) {
+    fn tokens(seen: &RecordedRequest) -> (u16, Vec<String>, Value) {
         let body = seen.json();
         if body["email"] != EMAIL || body["password"] != PASSWORD {
             return (401, vec![], json!({ "error": "invalid_credentials", "message": "No such user" }));
@@ -151,7 +151,7 @@ impl FakeApi {
     }
 
     /// The same for a form.
-    fn form(seen: &Seen) -> (u16, Vec<String>, Value) {
+    fn form(seen: &RecordedRequest) -> (u16, Vec<String>, Value) {
         assert_eq!(seen.headers.get("content-type"), Some("application/x-www-form-urlencoded"));
         let form = Params::from_urlencoded(seen.body.as_bytes());
         assert_eq!(form.one("username"), Ok(Some(EMAIL)));
@@ -160,7 +160,7 @@ impl FakeApi {
         (200, vec![], json!({ "accessToken": "access-ada", "expiresIn": "60" }))
     }
 
-    fn me(seen: &Seen) -> (u16, Vec<String>, Value) {
+    fn me(seen: &RecordedRequest) -> (u16, Vec<String>, Value) {
         if seen.headers.get("authorization") != Some("Bearer access-ada") {
             return (401, vec![], json!({ "error": "unauthorized" }));
         }
@@ -172,7 +172,7 @@ impl FakeApi {
     }
 
     /// One token that says everything; errors come with 200.
-    fn one_token(seen: &Seen, now: Timestamp) -> (u16, Vec<String>, Value) {
+    fn one_token(seen: &RecordedRequest, now: Timestamp) -> (u16, Vec<String>, Value) {
         let input = seen.json()["variables"]["input"].clone();
         if input["password"] != PASSWORD {
             let errors =
@@ -191,7 +191,7 @@ impl FakeApi {
     }
 
     /// Both tokens in cookies, nothing in the body.
-    fn cookies(&self, seen: &Seen) -> (u16, Vec<String>, Value) {
+    fn cookies(&self, seen: &RecordedRequest) -> (u16, Vec<String>, Value) {
         if seen.json()["password"] != PASSWORD {
             return (422, vec![], json!({ "code": "locked" }));
         }
@@ -202,7 +202,7 @@ impl FakeApi {
         (204, cookies, Value::Null)
     }
 
-    fn cookies_again(&self, seen: &Seen) -> (u16, Vec<String>, Value) {
+    fn cookies_again(&self, seen: &RecordedRequest) -> (u16, Vec<String>, Value) {
         if seen.headers.get("cookie") != Some("access_token=access-c-1") {
             return (401, vec![], json!({}));
         }
@@ -219,7 +219,7 @@ impl FakeApi {
         })
     }
 
-    fn refreshed_tokens(&self, seen: &Seen) -> (u16, Vec<String>, Value) {
+    fn refreshed_tokens(&self, seen: &RecordedRequest) -> (u16, Vec<String>, Value) {
         let Some(n) = self.grant(seen.json()["refreshToken"].as_str(), "refresh-ada") else {
             return (401, vec![], json!({ "error": "refresh_token_reused" }));
         };
@@ -230,7 +230,7 @@ impl FakeApi {
         (200, vec![], answer)
     }
 
-    fn refreshed_token(&self, seen: &Seen, now: Timestamp) -> (u16, Vec<String>, Value) {
+    fn refreshed_token(&self, seen: &RecordedRequest, now: Timestamp) -> (u16, Vec<String>, Value) {
         let Some(n) = self.grant(seen.json()["variables"]["token"].as_str(), "refresh-v2") else {
             return (200, vec![], json!({ "errors": [{ "code": "E_REUSED" }], "data": null }));
         };
@@ -240,7 +240,7 @@ impl FakeApi {
         (200, vec![], json!({ "errors": [], "data": { "renewed": renewed } }))
     }
 
-    fn refreshed_cookies(&self, seen: &Seen) -> (u16, Vec<String>, Value) {
+    fn refreshed_cookies(&self, seen: &RecordedRequest) -> (u16, Vec<String>, Value) {
         let live =
             format!("device={}; refresh_token=refresh-c-{}", self.device.borrow(), self.rotation.get());
         if seen.headers.get("cookie") != Some(&live) {

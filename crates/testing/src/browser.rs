@@ -6,7 +6,7 @@ use serde_json::Value;
 use vestibule_core::http::form::Params;
 
 use crate::settings::APP;
-use crate::world::{Answer, World};
+use crate::test_env::{Answer, TestEnv};
 
 /// A browser with one tab.
 #[derive(Clone, Default)]
@@ -36,24 +36,24 @@ impl Browser {
     }
 
     /// A person opens a page.
-    pub fn open<P>(&mut self, world: &World<P>, url: &str) -> Answer {
+    pub fn open<P>(&mut self, world: &TestEnv<P>, url: &str) -> Answer {
         self.send(world, "GET", url, &[("sec-fetch-mode", "navigate"), ("accept", "text/html")], b"")
     }
 
     /// A script asks for data.
-    pub fn fetch<P>(&mut self, world: &World<P>, url: &str) -> Answer {
+    pub fn fetch<P>(&mut self, world: &TestEnv<P>, url: &str) -> Answer {
         self.send(world, "GET", url, &[("sec-fetch-mode", "cors"), ("accept", "application/json")], b"")
     }
 
     /// A form is sent.
-    pub fn post<P>(&mut self, world: &World<P>, url: &str, fields: &[(&str, &str)]) -> Answer {
+    pub fn post<P>(&mut self, world: &TestEnv<P>, url: &str, fields: &[(&str, &str)]) -> Answer {
         self.post_with(world, url, fields, &[])
     }
 
     /// The same with further header fields.
     pub fn post_with<P>(
         &mut self,
-        world: &World<P>,
+        world: &TestEnv<P>,
         url: &str,
         fields: &[(&str, &str)],
         headers: &[(&str, &str)],
@@ -68,7 +68,7 @@ impl Browser {
     /// Sends a request with its cookies, and takes those of the answer.
     pub fn send<P>(
         &mut self,
-        world: &World<P>,
+        world: &TestEnv<P>,
         method: &str,
         url: &str,
         headers: &[(&str, &str)],
@@ -104,14 +104,14 @@ impl Browser {
     }
 
     /// The csrf token of this browser.
-    pub fn csrf<P>(&mut self, world: &World<P>) -> String {
+    pub fn csrf<P>(&mut self, world: &TestEnv<P>) -> String {
         let answer = self.fetch(world, &format!("{APP}/auth/csrf"));
         let json: Value = serde_json::from_str(&answer.body).unwrap();
         json["csrfToken"].as_str().unwrap().to_owned()
     }
 
     /// Goes as far as the provider: the authorization request.
-    pub fn begin(&mut self, world: &World, return_to: &str) -> AuthorizationRequest {
+    pub fn begin(&mut self, world: &TestEnv, return_to: &str) -> AuthorizationRequest {
         let csrf = self.csrf(world);
         let answer = self.post(
             world,
@@ -122,14 +122,14 @@ impl Browser {
     }
 
     /// Signs in as `user`, and gives what the browser got at the end.
-    pub fn sign_in(&mut self, world: &World, user: &str, return_to: &str) -> Answer {
+    pub fn sign_in(&mut self, world: &TestEnv, user: &str, return_to: &str) -> Answer {
         let request = self.begin(world, return_to);
         let callback = world.provider.authorize(&request, user);
         self.open(world, &callback)
     }
 
     /// What `/auth/session` says of it.
-    pub fn session<P>(&mut self, world: &World<P>) -> Value {
+    pub fn session<P>(&mut self, world: &TestEnv<P>) -> Value {
         let answer = self.fetch(world, &format!("{APP}/auth/session"));
         assert_eq!(answer.status, 200);
         serde_json::from_str(&answer.body).unwrap()

@@ -21,7 +21,7 @@ impl FakeJobs {
         Self { clock, dies_after: Cell::default() }
     }
 
-    /// [`Background::to_the_end`](vestibule_core::platform::Background::to_the_end).
+    /// [`Background::run_to_completion`](vestibule_core::platform::Background::run_to_completion).
     pub async fn to_the_end<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T {
         let Some(after) = self.dies_after.take() else {
             return self.clock.spawn(job).await;

@@ -4,7 +4,7 @@
 //! [`clock`], [`random`], [`crypto`], [`http`], [`forward`], [`store`], [`log`], [`jobs`]. Nothing happens by chance and
 //! no time passes but the clock's, so the same test is the same run.
 //!
-//! [`World`] puts Vestibule on it, with an OpenID provider ([`provider`]) and an API of one's own ([`api`]) behind its
+//! [`TestEnv`] puts Vestibule on it, with an OpenID provider ([`provider`]) and an API of one's own ([`api`]) behind its
 //! HTTP client; a [`Browser`] has a cookie jar.
 
 #![allow(
@@ -30,7 +30,7 @@ pub mod random;
 pub mod rotation;
 mod settings;
 pub mod store;
-mod world;
+mod test_env;
 
 pub use self::api::FakeApi;
 pub use self::browser::{AuthorizationRequest, Browser};
@@ -47,4 +47,4 @@ pub use vestibule::runtime::RUNTIME;
 
 pub use self::settings::{APP, SECRET, environment, settings};
 pub use self::store::FakeStore;
-pub use self::world::{Answer, World};
+pub use self::test_env::{Answer, TestEnv};

@@ -151,7 +151,7 @@ impl Lock for FakePlatform {
 impl Forwarder for FakePlatform {
     type Body = Vec<u8>;
     /// Which of the forwarded requests it answers.
-    type Upstreamed = usize;
+    type UpstreamResponse = usize;
 
     async fn read_body(&self, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, BodyError> {
         if body.len() > limit { Err(BodyError::TooLarge(limit)) } else { Ok(body) }
@@ -163,7 +163,7 @@ impl Forwarder for FakePlatform {
 }
 
 impl Background for FakePlatform {
-    async fn to_the_end<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T {
+    async fn run_to_completion<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T {
         self.jobs.to_the_end(job).await
     }
 }

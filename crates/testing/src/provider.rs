@@ -21,7 +21,7 @@ use crate::rotation::{Grants, Rotation};
 /// Its issuer, which all its endpoints begin with.
 pub const ISSUER: &str = "https://idp.example";
 
-type Lie = Box<dyn Fn(&mut Value)>;
+type Alteration = Box<dyn Fn(&mut Value)>;
 
 /// One issuer, one client, two users: `alice` is an admin, `bob` is not.
 pub struct FakeProvider {
@@ -31,7 +31,7 @@ pub struct FakeProvider {
     issued: Cell<u32>,
     down: RefCell<Vec<&'static str>>,
     raw: RefCell<BTreeMap<&'static str, FetchResponse>>,
-    lies: RefCell<BTreeMap<&'static str, Lie>>,
+    lies: RefCell<BTreeMap<&'static str, Alteration>>,
     /// What it gave refresh tokens for.
     pub grants: Grants,
 }
@@ -68,7 +68,7 @@ impl FakeProvider {
     }
 
     /// From now on what `place` answers is bent by `lie`; `id_token` and `id_token_header` are places too.
-    pub fn lies_at(&self, place: &'static str, lie: impl Fn(&mut Value) + 'static) {
+    pub fn alters_answer_at(&self, place: &'static str, lie: impl Fn(&mut Value) + 'static) {
         self.lies.borrow_mut().insert(place, Box::new(lie));
     }
 
@@ -86,7 +86,7 @@ impl FakeProvider {
     }
 
     /// From now on everything answers as it should again.
-    pub fn answers_honestly(&self) {
+    pub fn answers_correctly(&self) {
         self.raw.borrow_mut().clear();
         self.lies.borrow_mut().clear();
     }
@@ -154,7 +154,7 @@ impl Server for FakeProvider {
             "token" => self.token(request, now),
             _ => Self::userinfo(request),
         };
-        self.bend(place, &mut answer);
+        self.alter(place, &mut answer);
         let headers = [("content-type", "application/json")].into_iter().collect::<Headers>();
         Ok(FetchResponse { status, headers, body: serde_json::to_vec(&answer).unwrap() })
     }
@@ -191,7 +191,7 @@ impl FakeProvider {
             "exp": now.seconds() + 300,
             "nonce": begun.params["nonce"],
         });
-        self.bend("id_token", &mut claims);
+        self.alter("id_token", &mut claims);
         let answer = json!({
             "access_token": format!("access-{user}"),
             "token_type": "Bearer",
@@ -214,7 +214,7 @@ impl FakeProvider {
             "iat": now.seconds(),
             "exp": now.seconds() + 300,
         });
-        self.bend("refreshed_id_token", &mut claims);
+        self.alter("refreshed_id_token", &mut claims);
         let mut answer = json!({
             "access_token": format!("access-{user}~{serial}"),
             "token_type": "Bearer",
@@ -244,7 +244,7 @@ impl FakeProvider {
 
     fn sign(&self, claims: &Value) -> String {
         let mut header = json!({ "alg": "ES256", "kid": *self.key_id.borrow() });
-        self.bend("id_token_header", &mut header);
+        self.alter("id_token_header", &mut header);
         self.signed(&header, claims)
     }
 
@@ -259,7 +259,7 @@ impl FakeProvider {
         format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
     }
 
-    fn bend(&self, place: &str, value: &mut Value) {
+    fn alter(&self, place: &str, value: &mut Value) {
         if let Some(lie) = self.lies.borrow().get(place) {
             lie(value);
         }

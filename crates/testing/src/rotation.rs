@@ -60,7 +60,7 @@ impl Grants {
     }
 
     /// Whether a grant still gives tokens.
-    pub fn lives(&self, grant: &str) -> bool {
+    pub fn is_valid(&self, grant: &str) -> bool {
         !self.revoked.borrow().contains(grant)
     }
 
@@ -69,7 +69,7 @@ impl Grants {
     pub fn refresh(&self, token: &str, now: u64) -> Option<(String, u32, Option<String>)> {
         let refused = || self.refused.set(self.refused.get() + 1);
         let mut tokens = self.tokens.borrow_mut();
-        let issued = tokens.get_mut(token).filter(|issued| self.lives(&issued.grant));
+        let issued = tokens.get_mut(token).filter(|issued| self.is_valid(&issued.grant));
         let Some(issued) = issued else {
             refused();
             return None;

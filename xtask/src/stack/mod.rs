@@ -1,9 +1,9 @@
-//! A scene, running: provider, application, and the Worker in front of both.
+//! A demo, running: provider, application, and the Worker in front of both.
 
 mod child;
+mod demo;
 mod http;
 mod ports;
-mod scene;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -20,10 +20,10 @@ use crate::time::Stopwatch;
 use crate::tools;
 
 use child::Child;
+pub(crate) use demo::{Client, Demo, NEXT_JS};
 use http::answers;
 pub(crate) use http::fetch;
 pub(crate) use ports::Ports;
-pub(crate) use scene::{Client, NEXT_JS, Scene};
 use settings::Settings;
 
 /// How long each of the three may take until it answers.
@@ -41,36 +41,36 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// Starts what the scene's configuration needs, and waits until all of it answers. The Worker has to be in
+    /// Starts what the demo's configuration needs, and waits until all of it answers. The Worker has to be in
     /// `build/`. `interrupted` is asked now and then, and ends the waiting.
     pub(crate) fn start(
         project: &Project,
-        scene: Scene,
+        demo: Demo,
         ports: Ports,
         storage: &Storage,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<Stack> {
         let node = tools::node(project)?;
-        let settings = Settings::read(project, scene.config())?;
+        let settings = Settings::read(project, demo.config())?;
         let mut stack = Stack { children: Vec::new(), ports, has_provider: settings.has_provider() };
 
         if settings.has_provider() {
             let mut command = project.command(&node);
             command.arg("demo/provider.mjs").arg(ports.provider.to_string());
-            let origin = scene.origin().map_or_else(|| stack.url(), str::to_owned);
+            let origin = demo.origin().map_or_else(|| stack.url(), str::to_owned);
             command.env("DEMO_BASE_URLS", origin).env("DEMO_BASE_PATH", settings.base_path());
             let ready = format!("{}/.well-known/openid-configuration", ports.provider_url());
             stack.launch("provider", command, &ready, interrupted)?;
         }
         if settings.has_app() {
-            let command = scene.app(project, &node, ports, settings.base_path());
+            let command = demo.app(project, &node, ports, settings.base_path());
             stack.launch("app", command, &ports.app_url(), interrupted)?;
         }
 
-        let config = settings.write_for(project, scene.config(), ports, storage.rebuilds())?;
+        let config = settings.write_for(project, demo.config(), ports, storage.rebuilds())?;
         let mut command = worker(project, &node, &config, ports, storage);
         let mut ready = format!("{}/", stack.url());
-        if scene.is_https() {
+        if demo.is_https() {
             command.args(["--local-protocol", "https"]);
             ready = ready.replacen("http:", "https:", 1);
         }

@@ -53,9 +53,9 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
             .into_iter()
             .map(|(name, run)| Step::new(name, move || run(project, &tools::ensure_chromium(project)?)));
         steps.extend(in_browser);
-        let applications = apps::VISITS
+        let applications = apps::WALKS
             .iter()
-            .map(|visit| Step::new(visit.name, || visit.make(project, &tools::ensure_chromium(project)?)));
+            .map(|walk| Step::new(walk.name, || walk.make(project, &tools::ensure_chromium(project)?)));
         steps.extend(applications);
     }
     steps

@@ -9,7 +9,7 @@ mod site;
 mod upstreams;
 mod verify;
 
-pub(super) use providers::lay_presets_under;
+pub(super) use providers::with_preset_defaults;
 
 use super::Config;
 use super::place::refuse;

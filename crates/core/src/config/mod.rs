@@ -35,7 +35,7 @@ impl Config {
         let loading = Loading { env, runtime, problems: Problems::default() };
         let root = Place::root(&loading);
         let config = object(auth, &root).and_then(|mut auth| {
-            check::lay_presets_under(&mut auth, env);
+            check::with_preset_defaults(&mut auth, env);
             schema::read(&mut auth, schema::AUTH, &root);
             check::check(&Table::new(Some(&auth), root))
         });

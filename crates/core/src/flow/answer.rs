@@ -6,23 +6,23 @@ use serde_json::{Value, json};
 use crate::error::{ClientError, Error, ErrorPage, ProviderError};
 use crate::flow::hosts::with_parameters;
 use crate::flow::responses::with_cookies;
-use crate::flow::{Exchange, Input};
+use crate::flow::{RequestContext, RouteParams};
 use crate::platform::Platform;
 use crate::session::dialect::Dialect;
 use vestibule_oidc::http::request::Method;
 use vestibule_oidc::http::response::Response;
-use vestibule_oidc::oauth::authorize::ResponseRefused;
+use vestibule_oidc::oauth::authorize::AuthorizationResponseError;
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// The answer to a request that could not be served: a page that names the error's code, mostly.
-    pub(crate) fn failure(&self, route: &[&str], input: &Input, error: &Error) -> Response {
+    pub(crate) fn failure(&self, route: &[&str], input: &RouteParams, error: &Error) -> Response {
         match self.config().dialect {
             Dialect::AuthJsV5 => self.failure_v5(route, input, error),
             Dialect::NextAuthV4 => self.failure_v4(route, input, error),
         }
     }
 
-    fn failure_v5(&self, route: &[&str], input: &Input, error: &Error) -> Response {
+    fn failure_v5(&self, route: &[&str], input: &RouteParams, error: &Error) -> Response {
         if error.is_bad_request() {
             return Response::json(400, &json!("Bad request."));
         }
@@ -43,7 +43,7 @@ impl<P: Platform> Exchange<'_, P> {
         }
     }
 
-    fn failure_v4(&self, route: &[&str], input: &Input, error: &Error) -> Response {
+    fn failure_v4(&self, route: &[&str], input: &RouteParams, error: &Error) -> Response {
         if let Error::Client(ClientError::UnknownAction { .. } | ClientError::UnsupportedAction(_)) = error {
             let method = self.request.method.as_str();
             let text = format!("Error: This action with HTTP {method} is not supported by NextAuth.js");
@@ -53,8 +53,8 @@ impl<P: Platform> Exchange<'_, P> {
             return Response::json(400, &json!("Bad request."));
         }
         // Also after a failure the browser has a token to try again with, and the address it wanted to go to.
-        let visit = self.visit(&input.query, Some(&input.form));
-        let cookies = visit.map(|visit| visit.cookies).unwrap_or_default();
+        let form = self.form_context(&input.query, Some(&input.form));
+        let cookies = form.map(|form| form.cookies).unwrap_or_default();
         if self.is_update(route) {
             return with_cookies(Response::json(400, &json!({})), cookies);
         }
@@ -104,7 +104,7 @@ impl<P: Platform> Exchange<'_, P> {
     }
 
     /// A redirect as this client wants to hear of it.
-    pub(crate) fn as_client_wants(&self, input: &Input, mut response: Response) -> Response {
+    pub(crate) fn as_client_wants(&self, input: &RouteParams, mut response: Response) -> Response {
         let wants = self.wants(input);
         let Some(location) = response.headers.get("location") else { return response };
         let body = match wants {
@@ -119,7 +119,7 @@ impl<P: Platform> Exchange<'_, P> {
         response.with("content-type", "application/json")
     }
 
-    fn wants(&self, input: &Input) -> Wants {
+    fn wants(&self, input: &RouteParams) -> Wants {
         if self.request.headers.contains("x-auth-return-redirect") {
             Wants::HeaderJson
         } else if input.form.one("json") == Ok(Some("true")) {
@@ -133,9 +133,12 @@ impl<P: Platform> Exchange<'_, P> {
 /// next-auth 4's codes say where it went wrong rather than what.
 fn code_v4(route: &[&str], error: &Error) -> &'static str {
     match (error, route.first()) {
-        (Error::Provider { cause: ProviderError::Authorization(ResponseRefused::Error(_)), .. }, _) => {
-            "Callback"
-        }
+        (
+            Error::Provider {
+                cause: ProviderError::Authorization(AuthorizationResponseError::Error(_)), ..
+            },
+            _,
+        ) => "Callback",
         (Error::Provider { .. }, Some(&"signin")) => "OAuthSignin",
         (Error::Provider { .. } | Error::Client(ClientError::Transaction(_)), _) => "OAuthCallback",
         _ => error.code(),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::flow::Exchange;
+use crate::flow::RequestContext;
 use crate::platform::{Level, Platform};
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
@@ -13,7 +13,7 @@ const LIMIT: usize = 8 * 1024;
 /// How many characters of a field are logged: enough for every code of the client's and for one sentence.
 const LOGGED: usize = 200;
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// Puts code and message of the report into the log, and always answers 200: the client takes no notice.
     ///
     /// Anybody may send anything here, so it is never more than an `Info` line of known length, in which nothing

@@ -1,16 +1,16 @@
 //! Addresses on the site's hosts: our own routes and pages, on the host that was asked or on the one that signs people
 //! in.
 
-use crate::flow::Exchange;
-use crate::flow::standing::Standing;
+use crate::flow::RequestContext;
+use crate::flow::host_role::HostRole;
 use crate::platform::Platform;
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// The origin of the host that signs people in.
     pub(crate) fn login_origin(&self) -> String {
-        match self.standing {
-            Standing::SendsTo(login) => login.as_str().to_owned(),
-            Standing::SignsIn | Standing::Foreign(_) => self.request.url.origin(),
+        match self.host_role {
+            HostRole::Member(login) => login.as_str().to_owned(),
+            HostRole::Login | HostRole::Outside(_) => self.request.url.origin(),
         }
     }
 
@@ -37,8 +37,8 @@ impl<P: Platform> Exchange<'_, P> {
     /// session afterwards.
     pub(crate) fn address(&self) -> String {
         let url = &self.request.url;
-        match self.standing {
-            Standing::SendsTo(login) if login.secure() && url.authority == url.host() => {
+        match self.host_role {
+            HostRole::Member(login) if login.secure() && url.authority == url.host() => {
                 format!("https://{}{}", url.authority, url.path_and_query())
             }
             _ => format!("{}{}", url.origin(), url.path_and_query()),
@@ -57,9 +57,9 @@ impl<P: Platform> Exchange<'_, P> {
 
     /// The same as a redirect's location, where Auth.js leaves a path of the own host as it is written.
     pub(crate) fn page_location(&self, page: &str) -> String {
-        match self.standing {
-            Standing::SendsTo(_) => self.page_url(page),
-            Standing::SignsIn | Standing::Foreign(_) => page.to_owned(),
+        match self.host_role {
+            HostRole::Member(_) => self.page_url(page),
+            HostRole::Login | HostRole::Outside(_) => page.to_owned(),
         }
     }
 }

@@ -2,10 +2,11 @@
 //! routes.
 
 pub(crate) mod answer;
-pub(crate) mod asked;
 pub(crate) mod client_log;
-pub(crate) mod exchange;
+pub(crate) mod context;
+pub(crate) mod form_context;
 pub(crate) mod guard;
+pub(crate) mod host_role;
 pub(crate) mod hosts;
 pub(crate) mod pages;
 pub(crate) mod provider;
@@ -13,9 +14,8 @@ pub(crate) mod refresh;
 pub(crate) mod responses;
 pub(crate) mod session;
 pub(crate) mod signin;
-pub(crate) mod standing;
+pub(crate) mod site_cache;
 pub(crate) mod vestibule;
-pub(crate) mod visit;
 
-pub(crate) use exchange::Exchange;
-pub(crate) use visit::{Input, Visit};
+pub(crate) use context::RequestContext;
+pub(crate) use form_context::{FormContext, RouteParams};

@@ -26,7 +26,7 @@ pub(crate) fn not_found() -> Response {
 
 /// Why an access token does not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TokenRefused {
+pub(crate) enum TokenDenied {
     /// It is wrong (RFC 6750 section 3.1, `invalid_token`); whether the next one may do.
     Invalid { is_expired: bool },
     /// It is somebody's who may not.
@@ -36,14 +36,14 @@ pub(crate) enum TokenRefused {
 }
 
 /// What a client gets whose access token does not do (RFC 6750 section 3).
-pub(crate) fn of_token(why: TokenRefused) -> Response {
+pub(crate) fn of_token(why: TokenDenied) -> Response {
     let (status, error, description) = match why {
-        TokenRefused::Unavailable(retry) => return no_token(retry),
-        TokenRefused::Invalid { is_expired: true } => (401, "invalid_token", "the access token has expired"),
-        TokenRefused::Invalid { is_expired: false } => {
+        TokenDenied::Unavailable(retry) => return no_token(retry),
+        TokenDenied::Invalid { is_expired: true } => (401, "invalid_token", "the access token has expired"),
+        TokenDenied::Invalid { is_expired: false } => {
             (401, "invalid_token", "the access token is not valid here")
         }
-        TokenRefused::Insufficient => (403, "insufficient_scope", "the access token is not enough for this"),
+        TokenDenied::Insufficient => (403, "insufficient_scope", "the access token is not enough for this"),
     };
     let challenge = format!("Bearer error=\"{error}\", error_description=\"{description}\"");
     Response::json(status, &json!({ "error": error }))

@@ -3,13 +3,13 @@
 use std::rc::Rc;
 
 use crate::config::Config;
-use crate::flow::asked::Asked;
 use crate::flow::guard::assertion_keys::AssertionKeys;
-use crate::flow::provider::kept::ProviderCache;
+use crate::flow::provider::cache::ProviderCache;
+use crate::flow::site_cache::SiteCache;
 use crate::guard::headers::GuardedNames;
 use crate::hooks::{Configured, ErasedHooks, Hooks, Typed};
-use crate::lease::flights::Flights;
-use crate::session::opened::Opened;
+use crate::lease::in_flight::InFlightRefreshes;
+use crate::session::cache::SessionCache;
 
 /// A checked configuration, and what an isolate learns while it serves: build it once, use it for every
 /// request.
@@ -21,10 +21,10 @@ pub struct Vestibule {
     /// The header fields that some upstream or rule sets.
     pub(crate) guarded: Rc<GuardedNames>,
     pub(crate) providers: Rc<ProviderCache>,
-    pub(crate) flights: Rc<Flights>,
+    pub(crate) refreshes: Rc<InFlightRefreshes>,
     pub(crate) assertion_keys: Rc<AssertionKeys>,
-    pub(crate) opened: Rc<Opened>,
-    pub(crate) asked: Rc<Asked>,
+    pub(crate) session_cache: Rc<SessionCache>,
+    pub(crate) site_cache: Rc<SiteCache>,
     pub(crate) hooks: Rc<dyn ErasedHooks>,
 }
 
@@ -45,10 +45,10 @@ impl Vestibule {
             config: Rc::new(config),
             guarded: Rc::new(guarded),
             providers: Rc::default(),
-            flights: Rc::default(),
+            refreshes: Rc::default(),
             assertion_keys: Rc::default(),
-            opened: Rc::default(),
-            asked: Rc::default(),
+            session_cache: Rc::default(),
+            site_cache: Rc::default(),
             hooks,
         }
     }

@@ -4,6 +4,7 @@
 
 pub mod conditions;
 pub mod decision;
+pub mod forward_auth;
 pub mod headers;
 pub mod matcher;
 pub mod path;
@@ -11,4 +12,3 @@ mod regexp;
 pub mod requirements;
 pub mod route;
 pub mod rules;
-pub mod told;

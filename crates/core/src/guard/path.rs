@@ -32,19 +32,19 @@ pub struct CanonicalPath {
 
 impl CanonicalPath {
     /// Checks a path as it came: percent-encoded, without query.
-    pub fn new(raw: &str) -> Result<Self, PathRefused> {
+    pub fn new(raw: &str) -> Result<Self, PathError> {
         if raw.len() > MAX_LENGTH {
-            return Err(PathRefused::TooLong);
+            return Err(PathError::TooLong);
         }
         if let Some(byte) = raw.bytes().find(|&byte| !is_path_byte(byte)) {
-            return Err(if byte == b'\\' { PathRefused::Backslash } else { PathRefused::RawCharacter });
+            return Err(if byte == b'\\' { PathError::Backslash } else { PathError::RawCharacter });
         }
-        let inner = raw.strip_prefix('/').ok_or(PathRefused::Relative)?;
+        let inner = raw.strip_prefix('/').ok_or(PathError::Relative)?;
         let mut written = Vec::new();
         // A slash at the end makes no segment.
         if !inner.is_empty() {
             for segment in inner.strip_suffix('/').unwrap_or(inner).split('/') {
-                written.push(percent::decode(segment).ok_or(PathRefused::Encoding)?);
+                written.push(percent::decode(segment).ok_or(PathError::Encoding)?);
             }
         }
         let mut readings = vec![written];
@@ -58,7 +58,7 @@ impl CanonicalPath {
         readings.iter().flatten().try_for_each(|segment| check_segment(segment))?;
         let length = |reading: &Vec<String>| reading.iter().map(|segment| segment.len() + 1).sum::<usize>();
         if readings.iter().map(length).sum::<usize>() > MAX_READ {
-            return Err(PathRefused::TooManyReadings);
+            return Err(PathError::TooManyReadings);
         }
         Ok(Self { readings })
     }
@@ -87,7 +87,7 @@ impl CanonicalPath {
 
 /// Why a path is refused with 400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum PathRefused {
+pub enum PathError {
     /// It is longer than 16 KiB.
     #[error("the path is longer than {MAX_LENGTH} bytes")]
     TooLong,
@@ -125,18 +125,18 @@ fn is_path_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"/%-._~!$&'()*+,;=:@[]|".contains(&byte)
 }
 
-fn check_segment(segment: &str) -> Result<(), PathRefused> {
+fn check_segment(segment: &str) -> Result<(), PathError> {
     if segment.is_empty() {
-        return Err(PathRefused::EmptySegment);
+        return Err(PathError::EmptySegment);
     }
     if segment == "." || segment == ".." {
-        return Err(PathRefused::DotSegment);
+        return Err(PathError::DotSegment);
     }
     match segment.chars().find(|&c| c == '/' || c == '\\' || c.is_control()) {
         None => Ok(()),
-        Some('/') => Err(PathRefused::EncodedSlash),
-        Some('\\') => Err(PathRefused::Backslash),
-        Some(_) => Err(PathRefused::Control),
+        Some('/') => Err(PathError::EncodedSlash),
+        Some('\\') => Err(PathError::Backslash),
+        Some(_) => Err(PathError::Control),
     }
 }
 
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn path_confusion_what_servers_take_apart_differently_is_refused() {
-        use PathRefused::{
+        use PathError::{
             Backslash, Control, DotSegment, EmptySegment, EncodedSlash, Encoding, RawCharacter, Relative,
         };
         for (raw, error) in [
@@ -314,7 +314,7 @@ mod tests {
         ] {
             assert_eq!(CanonicalPath::new(raw), Err(error), "{raw:?}");
         }
-        assert_eq!(CanonicalPath::new(&format!("/{}", "a".repeat(MAX_LENGTH))), Err(PathRefused::TooLong));
+        assert_eq!(CanonicalPath::new(&format!("/{}", "a".repeat(MAX_LENGTH))), Err(PathError::TooLong));
     }
 
     #[test]
@@ -352,10 +352,10 @@ mod tests {
         let bomb = |times| format!("/_next/data/B/{}%2561;x%23y.rsc", "a%2541;b%23/".repeat(times));
         let raw = bomb(50);
         assert!((8..=32).contains(&readings(&raw).len()));
-        assert_eq!(CanonicalPath::new(&bomb(1000)), Err(PathRefused::TooManyReadings));
+        assert_eq!(CanonicalPath::new(&bomb(1000)), Err(PathError::TooManyReadings));
         let long = format!("/admin;x/{}", "a".repeat(MAX_LENGTH - 10));
         assert_eq!(readings(&long).len(), 2);
-        assert_eq!(CanonicalPath::new(&"/%2e%2e;".repeat(131_072)), Err(PathRefused::TooLong));
+        assert_eq!(CanonicalPath::new(&"/%2e%2e;".repeat(131_072)), Err(PathError::TooLong));
     }
 
     proptest! {

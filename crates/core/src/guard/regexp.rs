@@ -14,7 +14,7 @@ mod units;
 
 pub use parse::RegexpProblem;
 pub(crate) use parse::{Groups, RegexpError, parse};
-pub(crate) use program::{Program, TooLarge};
+pub(crate) use program::{Program, ProgramTooLargeError};
 pub(crate) use units::Units;
 
 /// An expression.

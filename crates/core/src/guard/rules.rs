@@ -53,7 +53,7 @@ pub struct Forwarding {
 
 /// Why a rule is not for a request whose path it matches.
 #[derive(Clone, Copy, Debug)]
-pub enum Objection<'a> {
+pub enum Mismatch<'a> {
     /// It is for another host.
     Host,
     /// It is for other methods.
@@ -81,17 +81,17 @@ impl Rule {
     }
 
     /// Why the rule is not for the request, whatever its path is; `None` where it is.
-    pub fn objection(&self, request: &Request) -> Option<Objection<'_>> {
+    pub fn objection(&self, request: &Request) -> Option<Mismatch<'_>> {
         if !self.host.as_ref().is_none_or(|host| host.matches(&request.url.authority)) {
-            return Some(Objection::Host);
+            return Some(Mismatch::Host);
         }
         let method = &request.method;
         let method = if *method == Method::Head { [&Method::Head, &Method::Get] } else { [method; 2] };
         if !self.methods.as_ref().is_none_or(|methods| methods.iter().any(|m| method.contains(&m))) {
-            return Some(Objection::Method);
+            return Some(Mismatch::Method);
         }
-        let lacks = || self.has.iter().find(|condition| !condition.is_met(request)).map(Objection::Lacks);
-        let has = || self.missing.iter().find(|condition| condition.is_met(request)).map(Objection::Has);
+        let lacks = || self.has.iter().find(|condition| !condition.is_met(request)).map(Mismatch::Lacks);
+        let has = || self.missing.iter().find(|condition| condition.is_met(request)).map(Mismatch::Has);
         lacks().or_else(has)
     }
 
@@ -165,8 +165,8 @@ impl RuleSet {
 
     /// Decides for a request with this path. A path that servers read in several ways is decided for each of
     /// them, and all decisions hold.
-    pub fn decide(&self, request: &Request, path: &CanonicalPath) -> Decided<'_> {
-        let mut others: Vec<Verdict<'_>> = Vec::new();
+    pub fn decide(&self, request: &Request, path: &CanonicalPath) -> RuleDecisions<'_> {
+        let mut others: Vec<ReadingDecision<'_>> = Vec::new();
         let written = self.decide_reading(request, path.segments());
         for segments in path.readings().skip(1) {
             let other = self.decide_reading(request, segments);
@@ -174,17 +174,17 @@ impl RuleSet {
                 others.push(other);
             }
         }
-        Decided { written, others }
+        RuleDecisions { written, others }
     }
 
     /// Decides for one reading of the path.
-    pub fn decide_reading(&self, request: &Request, segments: &[String]) -> Verdict<'_> {
+    pub fn decide_reading(&self, request: &Request, segments: &[String]) -> ReadingDecision<'_> {
         let reading = Reading::new(segments);
         let found = self.candidates(&reading).find_map(|(index, at)| {
             let rule = self.rules.get(index)?;
             rule.is_for(at, request, &reading).then_some(Matched { index, rule, pattern: at })
         });
-        Verdict { access: found.map_or(&self.default, |found| &found.rule.access), matched: found }
+        ReadingDecision { access: found.map_or(&self.default, |found| &found.rule.access), matched: found }
     }
 
     /// Whether some rule is for some methods only, so that it matters which method an upstream sees.
@@ -232,14 +232,14 @@ pub struct Matched<'a> {
 
 /// What the rules say about one reading of a request's path.
 #[derive(Clone, Copy, Debug)]
-pub struct Verdict<'a> {
+pub struct ReadingDecision<'a> {
     /// The rule that decided; `None` where none matched and the default holds.
     pub matched: Option<Matched<'a>>,
     /// What is asked.
     pub access: &'a Access,
 }
 
-impl Verdict<'_> {
+impl ReadingDecision<'_> {
     /// Whether everybody may pass.
     pub fn is_public(&self) -> bool {
         matches!(self.access, Access::Public)
@@ -270,17 +270,17 @@ impl Verdict<'_> {
 
 /// What the rules say about one request.
 #[derive(Clone, Debug)]
-pub struct Decided<'a> {
+pub struct RuleDecisions<'a> {
     /// About the path as it is written, which is forwarded.
-    written: Verdict<'a>,
+    written: ReadingDecision<'a>,
     /// About other readings of it, where another rule decides.
-    others: Vec<Verdict<'a>>,
+    others: Vec<ReadingDecision<'a>>,
 }
 
-impl<'a> Decided<'a> {
+impl<'a> RuleDecisions<'a> {
     /// Whether everybody may pass.
     pub fn is_public(&self) -> bool {
-        self.verdicts().all(Verdict::is_public)
+        self.verdicts().all(ReadingDecision::is_public)
     }
 
     /// What becomes of somebody with these claims; `None` is somebody who is signed out. They pass where
@@ -301,7 +301,7 @@ impl<'a> Decided<'a> {
         self.written.matched.map(|matched| matched.rule)
     }
 
-    fn verdicts(&self) -> impl Iterator<Item = &Verdict<'a>> {
+    fn verdicts(&self) -> impl Iterator<Item = &ReadingDecision<'a>> {
         std::iter::once(&self.written).chain(&self.others)
     }
 }

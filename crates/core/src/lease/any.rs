@@ -3,14 +3,14 @@
 use std::rc::Rc;
 
 use super::kind::LeaseKind;
-use super::{Lease, Name, Taken, lock, store};
+use super::{Acquisition, Lease, Name, lock, store};
 use crate::platform::{Platform, StoreError};
 use crate::session::policy::Sealing;
-use crate::session::successor::Successor;
+use crate::session::refreshed_tokens::RefreshedTokens;
 
 /// One of the kinds.
 pub(crate) enum AnyLease<'a, P: Platform> {
-    Alone,
+    Unshared,
     Store(store::StoreLease<'a, P>),
     Lock(lock::LockLease<'a, P>),
 }
@@ -18,7 +18,7 @@ pub(crate) enum AnyLease<'a, P: Platform> {
 impl<'a, P: Platform> AnyLease<'a, P> {
     pub(crate) fn new(kind: LeaseKind, sealing: Sealing<'a>, platform: &'a P) -> Self {
         match kind {
-            LeaseKind::None => Self::Alone,
+            LeaseKind::None => Self::Unshared,
             LeaseKind::Store => Self::Store(store::StoreLease::new(sealing, platform)),
             LeaseKind::Lock => Self::Lock(lock::LockLease { sealing, platform }),
         }
@@ -26,49 +26,49 @@ impl<'a, P: Platform> AnyLease<'a, P> {
 }
 
 impl<P: Platform> Lease for AnyLease<'_, P> {
-    async fn take(&self, name: &Name, owner: &str) -> Result<Taken, StoreError> {
+    async fn acquire(&self, name: &Name, owner: &str) -> Result<Acquisition, StoreError> {
         match self {
-            Self::Alone => Ok(Taken::Yours),
-            Self::Store(lease) => lease.take(name, owner).await,
-            Self::Lock(lease) => lease.take(name, owner).await,
+            Self::Unshared => Ok(Acquisition::Acquired),
+            Self::Store(lease) => lease.acquire(name, owner).await,
+            Self::Lock(lease) => lease.acquire(name, owner).await,
         }
     }
 
-    async fn look(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError> {
+    async fn find(&self, name: &Name) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
         match self {
-            Self::Alone => Ok(None),
-            Self::Store(lease) => lease.look(name).await,
-            Self::Lock(lease) => lease.look(name).await,
+            Self::Unshared => Ok(None),
+            Self::Store(lease) => lease.find(name).await,
+            Self::Lock(lease) => lease.find(name).await,
         }
     }
 
-    async fn look_again(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError> {
+    async fn find_after_invalid_grant(&self, name: &Name) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
         match self {
-            Self::Alone => Ok(None),
-            Self::Store(lease) => lease.look_again(name).await,
-            Self::Lock(lease) => lease.look_again(name).await,
+            Self::Unshared => Ok(None),
+            Self::Store(lease) => lease.find_after_invalid_grant(name).await,
+            Self::Lock(lease) => lease.find_after_invalid_grant(name).await,
         }
     }
 
-    async fn leave(&self, name: &Name, owner: &str, successor: &Successor) -> Result<(), StoreError> {
+    async fn publish(&self, name: &Name, owner: &str, tokens: &RefreshedTokens) -> Result<(), StoreError> {
         match self {
-            Self::Alone => Ok(()),
-            Self::Store(lease) => lease.leave(name, owner, successor).await,
-            Self::Lock(lease) => lease.leave(name, owner, successor).await,
+            Self::Unshared => Ok(()),
+            Self::Store(lease) => lease.publish(name, owner, tokens).await,
+            Self::Lock(lease) => lease.publish(name, owner, tokens).await,
         }
     }
 
-    async fn give_back(&self, name: &Name, owner: &str) -> Result<(), StoreError> {
+    async fn release(&self, name: &Name, owner: &str) -> Result<(), StoreError> {
         match self {
-            Self::Alone => Ok(()),
-            Self::Store(lease) => lease.give_back(name, owner).await,
-            Self::Lock(lease) => lease.give_back(name, owner).await,
+            Self::Unshared => Ok(()),
+            Self::Store(lease) => lease.release(name, owner).await,
+            Self::Lock(lease) => lease.release(name, owner).await,
         }
     }
 
     async fn sign_out(&self, sid: &str) -> Result<(), StoreError> {
         match self {
-            Self::Alone => Ok(()),
+            Self::Unshared => Ok(()),
             Self::Store(lease) => lease.sign_out(sid).await,
             Self::Lock(lease) => lease.sign_out(sid).await,
         }
@@ -76,17 +76,17 @@ impl<P: Platform> Lease for AnyLease<'_, P> {
 
     async fn is_signed_out(&self, sid: &str) -> Result<bool, StoreError> {
         match self {
-            Self::Alone => Ok(false),
+            Self::Unshared => Ok(false),
             Self::Store(lease) => lease.is_signed_out(sid).await,
             Self::Lock(lease) => lease.is_signed_out(sid).await,
         }
     }
 
-    fn is_certain(&self) -> bool {
+    fn sees_all_writes(&self) -> bool {
         match self {
-            Self::Alone => false,
-            Self::Store(lease) => lease.is_certain(),
-            Self::Lock(lease) => lease.is_certain(),
+            Self::Unshared => false,
+            Self::Store(lease) => lease.sees_all_writes(),
+            Self::Lock(lease) => lease.sees_all_writes(),
         }
     }
 }

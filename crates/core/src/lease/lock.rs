@@ -9,10 +9,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{HELD, Lease, Name, SIGNED_OUT, Taken, Theirs, in_time, retained, session_key, text};
+use super::{Acquisition, HELD, HeldByOther, Lease, Name, SIGNED_OUT, in_time, retained, session_key, text};
 use crate::platform::{Platform, StoreError};
 use crate::session::policy::Sealing;
-use crate::session::successor::Successor;
+use crate::session::refreshed_tokens::RefreshedTokens;
 use vestibule_oidc::time::Timestamp;
 
 /// When a successor is first looked for after somebody else took the lease.
@@ -53,10 +53,10 @@ struct Held {
 #[derive(Deserialize, Serialize)]
 #[serde(tag = "call", rename_all = "snake_case")]
 enum Call {
-    Take { generation: u64, owner: String, held_for: u64 },
-    Look { generation: u64 },
-    Leave { generation: u64, owner: String, sealed: String, kept_for: u64 },
-    GiveBack { owner: String },
+    Acquire { generation: u64, owner: String, held_for: u64 },
+    Find { generation: u64 },
+    Publish { generation: u64, owner: String, sealed: String, kept_for: u64 },
+    Release { owner: String },
     SignOut { kept_for: u64 },
     IsSignedOut,
 }
@@ -64,17 +64,17 @@ enum Call {
 #[derive(Deserialize, Serialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 enum Answer {
-    Yours,
-    Theirs { until: u64 },
-    Successor { sealed: String },
+    Acquired,
+    HeldByOther { until: u64 },
+    Refreshed { sealed: String },
     SignedOut,
     Done,
-    Nothing,
+    NotFound,
 }
 
 /// What a lock has done.
 #[derive(Debug)]
-pub struct Served {
+pub struct CallResult {
     /// What is answered.
     pub answer: String,
     /// What is to be remembered from now on, where that has changed, and until when.
@@ -83,19 +83,19 @@ pub struct Served {
 
 /// Answers `call` by what was `remembered`. A lock does this for one call after the other, and remembers
 /// before it answers.
-pub fn serve(remembered: Option<&str>, call: &str, now: Timestamp) -> Result<Served, UnknownCall> {
-    let call = serde_json::from_str(call).map_err(|_| UnknownCall)?;
+pub fn serve(remembered: Option<&str>, call: &str, now: Timestamp) -> Result<CallResult, UnknownCallError> {
+    let call = serde_json::from_str(call).map_err(|_| UnknownCallError)?;
     // What cannot be read was written by another version.
     let read = |remembered: &str| serde_json::from_str::<Record>(remembered).ok();
     let mut record = remembered.and_then(read).unwrap_or_default();
     let (answer, changed) = record.answer(call, now);
-    Ok(Served { answer: text(&answer), remember: changed.then(|| (text(&record), record.until(now))) })
+    Ok(CallResult { answer: text(&answer), remember: changed.then(|| (text(&record), record.until(now))) })
 }
 
 /// A call that this version of the object does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the lease's lock does not know that call")]
-pub struct UnknownCall;
+pub struct UnknownCallError;
 
 /// Until when what is `remembered` counts, where that lies ahead.
 pub fn ends_after(remembered: &str, now: Timestamp) -> Option<Timestamp> {
@@ -118,36 +118,36 @@ impl Record {
                 (Answer::Done, true)
             }
             Call::IsSignedOut if is_signed_out => (Answer::SignedOut, false),
-            Call::IsSignedOut => (Answer::Nothing, false),
-            Call::Take { .. } | Call::Look { .. } | Call::Leave { .. } if is_signed_out => {
+            Call::IsSignedOut => (Answer::NotFound, false),
+            Call::Acquire { .. } | Call::Find { .. } | Call::Publish { .. } if is_signed_out => {
                 (Answer::SignedOut, false)
             }
-            Call::Take { generation, owner, held_for } => match self.after(generation) {
-                Some(sealed) => (Answer::Successor { sealed }, false),
+            Call::Acquire { generation, owner, held_for } => match self.after(generation) {
+                Some(sealed) => (Answer::Refreshed { sealed }, false),
                 None => match &self.held {
                     Some(held)
                         if !passed(held.until) && held.generation >= generation && held.owner != owner =>
                     {
-                        (Answer::Theirs { until: held.until }, false)
+                        (Answer::HeldByOther { until: held.until }, false)
                     }
                     _ => {
                         self.held = Some(Held { generation, owner, until: after(held_for) });
-                        (Answer::Yours, true)
+                        (Answer::Acquired, true)
                     }
                 },
             },
-            Call::Look { generation } => match self.after(generation) {
-                Some(sealed) => (Answer::Successor { sealed }, false),
-                None => (Answer::Nothing, false),
+            Call::Find { generation } => match self.after(generation) {
+                Some(sealed) => (Answer::Refreshed { sealed }, false),
+                None => (Answer::NotFound, false),
             },
-            Call::Leave { generation, owner, sealed, kept_for } => {
+            Call::Publish { generation, owner, sealed, kept_for } => {
                 self.held = self.held.take().filter(|held| held.owner != owner);
                 if self.newest.as_ref().is_none_or(|newest| newest.generation < generation) {
                     self.newest = Some(Newest { generation, sealed, until: after(kept_for) });
                 }
                 (Answer::Done, true)
             }
-            Call::GiveBack { owner } => {
+            Call::Release { owner } => {
                 let is_theirs = self.held.as_ref().is_some_and(|held| held.owner == owner);
                 self.held = self.held.take().filter(|_| !is_theirs);
                 (Answer::Done, is_theirs)
@@ -178,45 +178,45 @@ pub(crate) struct LockLease<'a, P: Platform> {
 }
 
 impl<P: Platform> Lease for LockLease<'_, P> {
-    async fn take(&self, name: &Name, owner: &str) -> Result<Taken, StoreError> {
+    async fn acquire(&self, name: &Name, owner: &str) -> Result<Acquisition, StoreError> {
         let held_for = millis(HELD);
-        let call = Call::Take { generation: name.generation, owner: owner.to_owned(), held_for };
+        let call = Call::Acquire { generation: name.generation, owner: owner.to_owned(), held_for };
         match self.call(&name.sid, &call).await? {
-            Answer::Yours => Ok(Taken::Yours),
-            Answer::Theirs { until } => {
+            Answer::Acquired => Ok(Acquisition::Acquired),
+            Answer::HeldByOther { until } => {
                 let look_at = Some(self.platform.now().plus(FIRST_LOOK));
-                Ok(Taken::Theirs(Theirs { until: Timestamp::from_millis(until), look_at }))
+                Ok(Acquisition::HeldByOther(HeldByOther { until: Timestamp::from_millis(until), look_at }))
             }
             // What cannot be opened was sealed with a secret that is gone: then the provider's word counts.
-            Answer::Successor { sealed } => {
-                Ok(self.open(&sealed, name).map_or(Taken::Yours, Taken::Successor))
+            Answer::Refreshed { sealed } => {
+                Ok(self.open(&sealed, name).map_or(Acquisition::Acquired, Acquisition::AlreadyRefreshed))
             }
-            Answer::SignedOut => Ok(Taken::SignedOut),
-            Answer::Done | Answer::Nothing => Err(unexpected("take")),
+            Answer::SignedOut => Ok(Acquisition::SignedOut),
+            Answer::Done | Answer::NotFound => Err(unexpected("acquire")),
         }
     }
 
-    async fn look(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError> {
-        match self.call(&name.sid, &Call::Look { generation: name.generation }).await? {
-            Answer::Successor { sealed } => Ok(self.open(&sealed, name)),
+    async fn find(&self, name: &Name) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
+        match self.call(&name.sid, &Call::Find { generation: name.generation }).await? {
+            Answer::Refreshed { sealed } => Ok(self.open(&sealed, name)),
             _ => Ok(None),
         }
     }
 
-    async fn look_again(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError> {
-        self.look(name).await
+    async fn find_after_invalid_grant(&self, name: &Name) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
+        self.find(name).await
     }
 
-    async fn leave(&self, name: &Name, owner: &str, successor: &Successor) -> Result<(), StoreError> {
+    async fn publish(&self, name: &Name, owner: &str, tokens: &RefreshedTokens) -> Result<(), StoreError> {
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
-        let sealed = successor.seal(name, self.sealing, self.platform.now(), random);
+        let sealed = tokens.seal(name, self.sealing, self.platform.now(), random);
         let kept_for = millis(retained(self.sealing));
-        let (generation, owner) = (successor.generation, owner.to_owned());
-        self.call(&name.sid, &Call::Leave { generation, owner, sealed, kept_for }).await.map(drop)
+        let (generation, owner) = (tokens.generation, owner.to_owned());
+        self.call(&name.sid, &Call::Publish { generation, owner, sealed, kept_for }).await.map(drop)
     }
 
-    async fn give_back(&self, name: &Name, owner: &str) -> Result<(), StoreError> {
-        self.call(&name.sid, &Call::GiveBack { owner: owner.to_owned() }).await.map(drop)
+    async fn release(&self, name: &Name, owner: &str) -> Result<(), StoreError> {
+        self.call(&name.sid, &Call::Release { owner: owner.to_owned() }).await.map(drop)
     }
 
     async fn sign_out(&self, sid: &str) -> Result<(), StoreError> {
@@ -227,7 +227,7 @@ impl<P: Platform> Lease for LockLease<'_, P> {
         Ok(matches!(self.call(sid, &Call::IsSignedOut).await?, Answer::SignedOut))
     }
 
-    fn is_certain(&self) -> bool {
+    fn sees_all_writes(&self) -> bool {
         true
     }
 }
@@ -252,8 +252,8 @@ impl<P: Platform> LockLease<'_, P> {
         }
     }
 
-    fn open(&self, sealed: &str, name: &Name) -> Option<Rc<Successor>> {
-        Successor::open(sealed, name, self.sealing.keys, self.platform.now())
+    fn open(&self, sealed: &str, name: &Name) -> Option<Rc<RefreshedTokens>> {
+        RefreshedTokens::open(sealed, name, self.sealing.keys, self.platform.now())
     }
 }
 

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HELD, Lease, Name, SIGNED_OUT, Taken, Theirs, in_time, retained, session_key, text};
+use super::{Acquisition, HELD, HeldByOther, Lease, Name, SIGNED_OUT, in_time, retained, session_key, text};
 use crate::platform::{Platform, StoreError};
 use crate::session::policy::Sealing;
-use crate::session::successor::Successor;
+use crate::session::refreshed_tokens::RefreshedTokens;
 use vestibule_oidc::time::Timestamp;
 
 /// How late a write is seen elsewhere at the latest, and how long a read that found nothing is remembered.
@@ -58,16 +58,16 @@ struct Held {
 }
 
 impl<P: Platform> Lease for StoreLease<'_, P> {
-    async fn take(&self, name: &Name, owner: &str) -> Result<Taken, StoreError> {
+    async fn acquire(&self, name: &Name, owner: &str) -> Result<Acquisition, StoreError> {
         let key = lease_key(name);
         let now = self.platform.now();
         if let Some(held) = self.held(&key).await? {
-            if let Some(successor) = self.look(name).await? {
-                return Ok(Taken::Successor(successor));
+            if let Some(tokens) = self.find(name).await? {
+                return Ok(Acquisition::AlreadyRefreshed(tokens));
             }
             let theirs = self.theirs(&held, now);
             if now < theirs.until && held.owner != owner {
-                return Ok(Taken::Theirs(theirs));
+                return Ok(Acquisition::HeldByOther(theirs));
             }
         }
         let until = now.plus(HELD);
@@ -78,42 +78,42 @@ impl<P: Platform> Lease for StoreLease<'_, P> {
             // Somebody was faster.
             Err(StoreError::Busy) => {
                 let look_at = Some(self.platform.now().plus(FIRST_LOOK));
-                return Ok(Taken::Theirs(Theirs { until, look_at }));
+                return Ok(Acquisition::HeldByOther(HeldByOther { until, look_at }));
             }
             Err(error) => return Err(error),
         }
         // Of several that write here at once, the last one's stays.
         self.platform.sleep(SETTLED).await;
         match self.held(&key).await? {
-            Some(held) if held.owner != owner => Ok(Taken::Theirs(self.theirs(&held, now))),
-            _ => Ok(Taken::Yours),
+            Some(held) if held.owner != owner => Ok(Acquisition::HeldByOther(self.theirs(&held, now))),
+            _ => Ok(Acquisition::Acquired),
         }
     }
 
-    async fn look(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError> {
-        let sealed = self.read(&successor_key(name)).await?;
+    async fn find(&self, name: &Name) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
+        let sealed = self.read(&refreshed_tokens_key(name)).await?;
         let now = self.platform.now();
-        Ok(sealed.and_then(|sealed| Successor::open(&sealed, name, self.sealing.keys, now)))
+        Ok(sealed.and_then(|sealed| RefreshedTokens::open(&sealed, name, self.sealing.keys, now)))
     }
 
-    async fn look_again(&self, name: &Name) -> Result<Option<Rc<Successor>>, StoreError> {
+    async fn find_after_invalid_grant(&self, name: &Name) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
         for pause in LOOK_AGAIN {
             self.platform.sleep(pause).await;
-            if let Some(successor) = self.look(name).await? {
-                return Ok(Some(successor));
+            if let Some(tokens) = self.find(name).await? {
+                return Ok(Some(tokens));
             }
         }
         Ok(None)
     }
 
     /// The generation is part of the key, so nothing but another successor of the same tokens can be there.
-    async fn leave(&self, name: &Name, _: &str, successor: &Successor) -> Result<(), StoreError> {
+    async fn publish(&self, name: &Name, _: &str, tokens: &RefreshedTokens) -> Result<(), StoreError> {
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
-        let sealed = successor.seal(name, self.sealing, self.platform.now(), random);
+        let sealed = tokens.seal(name, self.sealing, self.platform.now(), random);
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.write(&successor_key(name), &sealed, retained(self.sealing)).await {
+            match self.write(&refreshed_tokens_key(name), &sealed, retained(self.sealing)).await {
                 Err(_) if tries < TRIES => self.platform.sleep(BETWEEN_WRITES).await,
                 written => return written,
             }
@@ -122,7 +122,7 @@ impl<P: Platform> Lease for StoreLease<'_, P> {
 
     /// Where it was taken just now it ends by itself, soon: to write the key again would be refused, and a
     /// provider that fails so quickly is better left alone for those seconds.
-    async fn give_back(&self, name: &Name, owner: &str) -> Result<(), StoreError> {
+    async fn release(&self, name: &Name, owner: &str) -> Result<(), StoreError> {
         let now = self.platform.now();
         if self.taken.get().is_none_or(|taken| now < taken.plus(BETWEEN_WRITES)) {
             return Ok(());
@@ -139,7 +139,7 @@ impl<P: Platform> Lease for StoreLease<'_, P> {
         Ok(self.read(&sign_out_key(sid)).await?.is_some())
     }
 
-    fn is_certain(&self) -> bool {
+    fn sees_all_writes(&self) -> bool {
         false
     }
 }
@@ -157,13 +157,13 @@ impl<'a, P: Platform> StoreLease<'a, P> {
         Ok(held.filter(|held| held.until <= latest.millis()))
     }
 
-    fn theirs(&self, held: &Held, now: Timestamp) -> Theirs {
+    fn theirs(&self, held: &Held, now: Timestamp) -> HeldByOther {
         let until = Timestamp::from_millis(held.until);
         if held.location == self.platform.location() {
             let first = until.minus(HELD).plus(FIRST_LOOK);
-            return Theirs { until, look_at: Some(first.max(now.plus(NEXT_LOOK))) };
+            return HeldByOther { until, look_at: Some(first.max(now.plus(NEXT_LOOK))) };
         }
-        Theirs { until: until.plus(FAR), look_at: None }
+        HeldByOther { until: until.plus(FAR), look_at: None }
     }
 
     async fn read(&self, key: &str) -> Result<Option<String>, StoreError> {
@@ -179,7 +179,7 @@ fn lease_key(name: &Name) -> String {
     format!("lease/{}", name.key())
 }
 
-fn successor_key(name: &Name) -> String {
+fn refreshed_tokens_key(name: &Name) -> String {
     format!("next/{}", name.key())
 }
 

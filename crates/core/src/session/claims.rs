@@ -8,12 +8,12 @@ use serde_json::{Map, Value};
 
 use vestibule_oidc::data::DataPath;
 
-use crate::session::successor::Successor;
+use crate::session::refreshed_tokens::RefreshedTokens;
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 
 /// What `error` says once the provider will give no more tokens: Auth.js's word for it.
-pub const GRANT_IS_GONE: &str = "RefreshTokenError";
+pub const REFRESH_TOKEN_ERROR: &str = "RefreshTokenError";
 
 /// An opened session, or one about to be sealed.
 ///
@@ -136,7 +136,7 @@ impl Session {
         self.claims.get("expires_at").and_then(Value::as_u64).map(Timestamp::from_seconds)
     }
 
-    /// Why the session is over although it opens: [`GRANT_IS_GONE`].
+    /// Why the session is over although it opens: [`REFRESH_TOKEN_ERROR`].
     pub fn error(&self) -> Option<&str> {
         self.text("error")
     }
@@ -144,7 +144,7 @@ impl Session {
     /// The same session with the tokens that followed its own. What else it says stays as it is here: a page
     /// may have changed it since.
     #[must_use]
-    pub fn followed_by(&self, successor: &Successor, now: Timestamp) -> Self {
+    pub fn followed_by(&self, successor: &RefreshedTokens, now: Timestamp) -> Self {
         // Of the old token; the next one's end may not be known.
         let mut claims = Map::clone(&self.claims);
         claims.remove("refresh_expires_at");
@@ -159,7 +159,7 @@ impl Session {
         let tokens = ["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies"];
         let mut claims = Map::clone(&self.claims);
         claims.retain(|name, _| !tokens.contains(&name.as_str()));
-        claims.insert("error".to_owned(), GRANT_IS_GONE.into());
+        claims.insert("error".to_owned(), REFRESH_TOKEN_ERROR.into());
         Self { claims: claims.into(), ..*self }
     }
 

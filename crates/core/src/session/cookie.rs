@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
+use crate::session::cache::SessionCache;
 use crate::session::claims::Session;
 use crate::session::dialect::Dialect;
 use crate::session::names::CookieNames;
-use crate::session::opened::Opened;
 use crate::session::policy::{Sealing, SessionConfig};
 use crate::session::{chunk, seal};
 use vestibule_oidc::http::cookie::{Cookies, SetCookie};
@@ -17,13 +17,13 @@ use vestibule_oidc::time::Timestamp;
 
 /// What a request brings in its session cookie.
 #[derive(Debug)]
-pub enum Presented {
+pub enum SessionCookie {
     /// Nothing.
-    Nothing,
+    Absent,
     /// A session that is good.
-    Good(Session),
+    Valid(Session),
     /// Something that is no session, or no longer: what was refused.
-    Refused(String),
+    Invalid(String),
 }
 
 /// The sealed session is larger than what is read again.
@@ -33,7 +33,7 @@ pub enum Presented {
      smaller claims into it (AUTH.claims)",
     chunk::MAX_CHUNKS
 )]
-pub struct TooLarge {
+pub struct SessionTooLargeError {
     /// How long it is, in characters.
     pub length: usize,
 }
@@ -42,44 +42,44 @@ pub struct TooLarge {
 /// one the other's.
 pub fn read(
     sealing: Sealing<'_>,
-    opened: &Opened,
+    opened: &SessionCache,
     names: &CookieNames,
     cookies: &Cookies,
     now: Timestamp,
-) -> Presented {
+) -> SessionCookie {
     let own = open(sealing, opened, sealing.dialect, names.session(), cookies, now);
-    if matches!(own, Presented::Good(_)) {
+    if matches!(own, SessionCookie::Valid(_)) {
         return own;
     }
     match (own, open(sealing, opened, sealing.dialect.other(), names.other_session(), cookies, now)) {
-        (_, Presented::Good(session)) => Presented::Good(session.in_other_dialect()),
-        (Presented::Nothing, other) => other,
+        (_, SessionCookie::Valid(session)) => SessionCookie::Valid(session.in_other_dialect()),
+        (SessionCookie::Absent, other) => other,
         (own, _) => own,
     }
 }
 
 fn open(
     sealing: Sealing<'_>,
-    opened: &Opened,
+    opened: &SessionCache,
     dialect: Dialect,
     name: &str,
     cookies: &Cookies,
     now: Timestamp,
-) -> Presented {
+) -> SessionCookie {
     let Some(found) = chunk::join(cookies, name) else {
-        return Presented::Nothing;
+        return SessionCookie::Absent;
     };
     let claims = match opened.open(sealing.keys, dialect, salt(dialect, name), &found.value, now) {
         Ok(claims) => claims,
-        Err(error) => return Presented::Refused(error.to_string()),
+        Err(error) => return SessionCookie::Invalid(error.to_string()),
     };
     let session = Session::new(claims);
     if let (Some(most), Some(signed_in)) = (sealing.session.absolute_max_age, session.signed_in_at())
         && now >= signed_in.plus(most)
     {
-        return Presented::Refused("signed in longer ago than session.absolute_max_age".to_owned());
+        return SessionCookie::Invalid("signed in longer ago than session.absolute_max_age".to_owned());
     }
-    Presented::Good(session)
+    SessionCookie::Valid(session)
 }
 
 /// The cookies that put `session` into the browser in place of what is there.
@@ -91,12 +91,12 @@ pub fn write(
     session: &Session,
     now: Timestamp,
     random: &mut dyn FnMut(&mut [u8]),
-) -> Result<Vec<SetCookie>, TooLarge> {
+) -> Result<Vec<SetCookie>, SessionTooLargeError> {
     let lifetime = lifetime(sealing.session, session, now);
     let salt = salt(sealing.dialect, names.session());
     let sealed = seal::seal(sealing.keys, sealing.dialect, salt, session.claims(), lifetime, now, random);
     if !chunk::fits(&sealed, sealing.dialect) {
-        return Err(TooLarge { length: sealed.len() });
+        return Err(SessionTooLargeError { length: sealed.len() });
     }
     let chunks = chunk::split(names.session(), &sealed, sealing.dialect);
     let mut written = expired(domain, names, cookies, &chunks);
@@ -108,7 +108,7 @@ pub fn write(
 
 /// Takes away what of a session may be in the browser where it shows no cookies, but for what `written` replaces:
 /// pieces of an older one would be read in place of a new one, or with it.
-pub fn expire_unseen(
+pub fn expire_absent(
     domain: Option<&CookieDomain>,
     names: &CookieNames,
     written: &[SetCookie],

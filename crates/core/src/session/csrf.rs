@@ -20,7 +20,7 @@ pub struct CsrfVerified(());
 /// The csrf token is missing, or not the one in the cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the csrf token is missing or is not the one in the cookie")]
-pub struct CsrfMismatch;
+pub struct CsrfError;
 
 impl Csrf {
     /// The token in the cookie where it holds, otherwise a new one.
@@ -48,14 +48,14 @@ impl Csrf {
     }
 
     /// Whether `submitted`, from a request's body, is the token that was in its cookie.
-    pub fn verify(&self, submitted: Option<&str>) -> Result<CsrfVerified, CsrfMismatch> {
+    pub fn verify(&self, submitted: Option<&str>) -> Result<CsrfVerified, CsrfError> {
         match submitted {
             Some(submitted)
                 if !self.is_new && constant_time_eq(self.token.as_bytes(), submitted.as_bytes()) =>
             {
                 Ok(CsrfVerified(()))
             }
-            _ => Err(CsrfMismatch),
+            _ => Err(CsrfError),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vestibule_testing::{APP, Answer, Browser, World, settings};
+use vestibule_testing::{APP, Answer, Browser, TestEnv, settings};
 
 const NAVIGATION: [(&str, &str); 2] = [("sec-fetch-mode", "navigate"), ("accept", "text/html")];
 
@@ -17,7 +17,7 @@ const PREFETCH: [(&str, &str); 6] = [
     ("x-middleware-prefetch", "1"),
 ];
 
-fn get(world: &World, path: &str, headers: &[(&str, &str)]) -> Answer {
+fn get(world: &TestEnv, path: &str, headers: &[(&str, &str)]) -> Answer {
     world.send("GET", &format!("{APP}{path}"), headers, b"")
 }
 
@@ -27,7 +27,7 @@ fn json(answer: &Answer) -> Value {
 
 #[test]
 fn a_person_is_redirected_and_a_script_gets_401_with_the_address_to_sign_in() {
-    let world = World::new();
+    let world = TestEnv::new();
     let redirected: [&[(&str, &str)]; 6] = [
         &NAVIGATION,
         &[("sec-fetch-mode", "navigate"), ("accept", "*/*")],
@@ -75,7 +75,7 @@ fn a_person_is_redirected_and_a_script_gets_401_with_the_address_to_sign_in() {
 
 #[test]
 fn who_lacks_the_claims_gets_a_page_or_json_and_403() {
-    let (world, mut bob) = (World::new(), Browser::new());
+    let (world, mut bob) = (TestEnv::new(), Browser::new());
     bob.sign_in(&world, "bob", "/");
     let page = bob.send(&world, "GET", &format!("{APP}/admin"), &NAVIGATION, b"");
     assert_eq!((page.status, page.headers.get("content-type")), (403, Some("text/html; charset=utf-8")));
@@ -89,7 +89,7 @@ fn who_lacks_the_claims_gets_a_page_or_json_and_403() {
 
 #[test]
 fn a_browser_that_asks_ahead_gets_no_redirect_that_it_would_keep_and_no_cookie() {
-    let world = World::new();
+    let world = TestEnv::new();
     for said in PREFETCH {
         for mode in [("sec-fetch-mode", "navigate"), ("sec-fetch-mode", "no-cors")] {
             let answer = get(&world, "/dashboard", &[mode, ("accept", "text/html"), said]);
@@ -104,7 +104,7 @@ fn a_browser_that_asks_ahead_gets_no_redirect_that_it_would_keep_and_no_cookie()
 #[test]
 fn a_browser_that_asks_ahead_renews_no_token() {
     for said in PREFETCH {
-        let (world, mut bob) = (World::new(), Browser::new());
+        let (world, mut bob) = (TestEnv::new(), Browser::new());
         bob.sign_in(&world, "bob", "/");
         let token = "https://idp.example/token";
         let before = world.fetches(token);
@@ -128,7 +128,7 @@ fn a_browser_that_asks_ahead_renews_no_token() {
 
 #[test]
 fn head_is_get_on_pages_and_on_auth_routes() {
-    let (world, mut alice) = (World::new(), Browser::new());
+    let (world, mut alice) = (TestEnv::new(), Browser::new());
     alice.sign_in(&world, "alice", "/");
     for route in ["session", "csrf", "providers", "signin", "signout", "error"] {
         let url = format!("{APP}/auth/{route}");
@@ -148,7 +148,7 @@ fn head_is_get_on_pages_and_on_auth_routes() {
 
 #[test]
 fn looking_whether_the_callback_is_there_does_not_use_the_code_up() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     let request = browser.begin(&world, "/dashboard");
     let callback = world.provider.authorize(&request, "alice");
     let looked = browser.send(&world, "HEAD", &callback, &NAVIGATION, b"");
@@ -165,7 +165,7 @@ fn cached_answers_what_is_said_to_one_person_passes_shared_caches_by() {
         { "match": "/same-for-all", "access": "signed-in", "to": "origin" },
         { "match": "/asserted", "access": "signed-in", "to": "origin", "assertion": true },
     ]);
-    let (world, mut alice) = (World::with(all), Browser::new());
+    let (world, mut alice) = (TestEnv::with(all), Browser::new());
     alice.sign_in(&world, "alice", "/");
     for (path, personal) in
         [("/dashboard", true), ("/asserted", true), ("/same-for-all", false), ("/about", false)]
@@ -179,14 +179,14 @@ fn cached_answers_what_is_said_to_one_person_passes_shared_caches_by() {
 
     let mut opens_itself = settings();
     opens_itself["upstreams"] = json!([{ "to": "origin", "forward_session": true }]);
-    let (world, mut alice) = (World::with(opens_itself), Browser::new());
+    let (world, mut alice) = (TestEnv::with(opens_itself), Browser::new());
     alice.sign_in(&world, "alice", "/");
     assert!(alice.open(&world, &format!("{APP}/dashboard")).forwarded.unwrap().personal);
 }
 
 #[test]
 fn path_confusion_a_number_sign_in_a_path_begins_nothing() {
-    let (world, mut bob) = (World::new(), Browser::new());
+    let (world, mut bob) = (TestEnv::new(), Browser::new());
     bob.sign_in(&world, "bob", "/");
     // `%23` is a character of the path to some, and the end of it to others: both readings have to let it pass.
     for path in ["/admin%23/about", "/admin%2523x", "/admin%23", "/admin/%23", "/admin%3f/about"] {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule_core::http::client::FetchError;
-use vestibule_testing::{APP, Answer, Browser, World};
+use vestibule_testing::{APP, Answer, Browser, TestEnv};
 
 use crate::credentials::{cookie_api, json_api, sealed, sign_in_as_ada, token_api};
 
@@ -69,8 +69,8 @@ impl Shape {
     }
 
     /// Ada, who signed in so long before (or after) her token's end.
-    fn signed_in(&self, lease: &str, ago: Duration) -> (World, Browser) {
-        let (world, mut browser) = (World::with(self.with_lease(lease)), Browser::new());
+    fn signed_in(&self, lease: &str, ago: Duration) -> (TestEnv, Browser) {
+        let (world, mut browser) = (TestEnv::with(self.with_lease(lease)), Browser::new());
         sign_in_as_ada(&world, &mut browser);
         world.pass(ago);
         world.http.token_time.set(Duration::from_millis(200));
@@ -88,7 +88,7 @@ impl Shape {
 
 type Sent<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
 
-fn sent<'a>(world: &'a World, cookies: &'a str, after: u64) -> Sent<'a> {
+fn sent<'a>(world: &'a TestEnv, cookies: &'a str, after: u64) -> Sent<'a> {
     Box::pin(async move {
         world.clock.sleep(Duration::from_millis(after)).await;
         let headers = [("cookie", cookies), ("sec-fetch-mode", "cors")];
@@ -101,7 +101,7 @@ fn bearer(answer: &Answer) -> Option<String> {
     field.strip_prefix("Bearer ").map(str::to_owned)
 }
 
-fn fetch(world: &World, browser: &mut Browser) -> Answer {
+fn fetch(world: &TestEnv, browser: &mut Browser) -> Answer {
     browser.fetch(world, &format!("{APP}/api"))
 }
 
@@ -211,7 +211,7 @@ fn point_9_the_request_is_as_configured_and_what_the_api_gives_is_in_the_session
 
 #[test]
 fn point_6_what_passes_ends_no_session() {
-    type Trouble = fn(&World);
+    type Trouble = fn(&TestEnv);
     const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
     let troubles: [(Trouble, u64, &str); 10] = [
         (|w| w.api.fails("/refresh", FetchError::Connection("refused".into())), 5, "refresh gave no answer"),
@@ -360,7 +360,7 @@ fn point_8_a_cookie_that_the_session_lacks_is_not_sent_and_none_can_begin_anothe
         "cookies": { "r": "{refresh_token}", "device": "{cookie.device}" },
     });
     for (token, cookie) in [("refresh-ada", Some("r=refresh-ada")), ("a;admin=1", None)] {
-        let (world, mut browser) = (World::with(shape.with_lease("none")), Browser::new());
+        let (world, mut browser) = (TestEnv::with(shape.with_lease("none")), Browser::new());
         let login = json!({ "accessToken": "access-ada", "refreshToken": token, "expiresIn": 60 });
         world.api.answers_json("/sign-in", 200, &login);
         world.api.answers_json("/refresh", 200, &json!({ "accessToken": "again" }));
@@ -383,7 +383,7 @@ fn point_1_nothing_is_asked_where_nothing_can_be() {
     assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("access-ada"));
     assert_eq!((world.api.count(), world.store.reads.get()), (2, 0));
 
-    let (world, mut browser) = (World::with(Shape::json().with_lease("kv")), Browser::new());
+    let (world, mut browser) = (TestEnv::with(Shape::json().with_lease("kv")), Browser::new());
     world.api.answers_json("/sign-in", 200, &json!({ "accessToken": "access-ada", "expiresIn": 60 }));
     sign_in_as_ada(&world, &mut browser);
     world.pass(Duration::from_mins(5));
@@ -397,7 +397,7 @@ fn point_5_a_late_answer_writes_no_older_generation() {
         for lease in LEASES {
             let mut settings = shape.with_lease(lease);
             settings["session"]["update_age"] = json!("0s");
-            let (world, mut browser) = (World::with(settings), Browser::new());
+            let (world, mut browser) = (TestEnv::with(settings), Browser::new());
             sign_in_as_ada(&world, &mut browser);
             world.pass(shape.life.saturating_sub(Duration::from_secs(62)));
             world.forwarder.upstream_time.set(Duration::from_secs(20));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use p256::ecdsa::signature::Verifier;
 use serde_json::{Value, json};
 use vestibule_core::jose::base64url;
-use vestibule_testing::{APP, Browser, Forwarded, SECRET, World, environment, settings};
+use vestibule_testing::{APP, Browser, Forwarded, SECRET, TestEnv, environment, settings};
 
 const HEADER: &str = "x-vestibule-assertion";
 
@@ -16,8 +16,8 @@ fn asserted(assertion: &Value) -> Value {
     settings
 }
 
-fn signed_in(settings: Value, user: &str) -> (World, Browser) {
-    let (world, mut browser) = (World::with(settings), Browser::new());
+fn signed_in(settings: Value, user: &str) -> (TestEnv, Browser) {
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
     browser.sign_in(&world, user, "/");
     (world, browser)
 }
@@ -30,7 +30,7 @@ fn only(forwarded: &Forwarded) -> String {
 }
 
 /// The published keys.
-fn keys(world: &World) -> Vec<Value> {
+fn keys(world: &TestEnv) -> Vec<Value> {
     let answer = Browser::new().fetch(world, &format!("{APP}/auth/jwks.json"));
     assert_eq!((answer.status, answer.headers.get("set-cookie")), (200, None));
     assert_eq!(answer.headers.get("content-type"), Some("application/jwk-set+json"));
@@ -39,7 +39,7 @@ fn keys(world: &World) -> Vec<Value> {
 }
 
 /// The header and the claims, where one of the published keys checks it.
-fn checked(world: &World, token: &str) -> Option<(Value, Value)> {
+fn checked(world: &TestEnv, token: &str) -> Option<(Value, Value)> {
     let (input, signature) = token.rsplit_once('.').unwrap();
     let (header, claims) = input.split_once('.').unwrap();
     let read = |part: &str| serde_json::from_slice::<Value>(&base64url::decode(part).unwrap()).unwrap();
@@ -119,7 +119,7 @@ fn it_is_for_one_audience_which_the_target_names_unless_it_is_said() {
 #[test]
 fn header_smuggling_nobody_else_sets_it_on_any_path_whether_it_is_made_or_not() {
     for settings in [asserted(&json!(true)), settings()] {
-        let world = World::with(settings);
+        let world = TestEnv::with(settings);
         for name in [HEADER, "X-Vestibule-Assertion", "x_vestibule_assertion", "X.Vestibule-ASSERTION"] {
             let fields =
                 [(name, "evil"), ("origin", "https://o.example"), ("access-control-request-method", "GET")];
@@ -157,8 +157,8 @@ fn claims_of_the_header_fields_are_in_it_and_never_a_token_or_what_is_its_own() 
         "X-Token": "access_token", "X-Part": "access_token.sub", "X-Ends": "expires_at", "X-Session": "sid",
         "X-Exp": "exp", "X-Iat": "iat", "X-Nothing": "nothing.there", "X-Org": "org.id",
     });
-    let (world, mut alice) = (World::with(odd), Browser::new());
-    world.provider.lies_at("id_token", |claims| claims["org"] = json!({ "id": 7, "secret": true }));
+    let (world, mut alice) = (TestEnv::with(odd), Browser::new());
+    world.provider.alters_answer_at("id_token", |claims| claims["org"] = json!({ "id": 7, "secret": true }));
     alice.sign_in(&world, "alice", "/");
     let forwarded = alice.fetch(&world, &format!("{APP}/dashboard")).forwarded.unwrap();
     assert_eq!(forwarded.request.headers.get("x-token"), Some("access-alice"));
@@ -193,7 +193,7 @@ fn the_newest_secret_signs_and_the_keys_of_all_are_published() {
         "AUTH_SECRET_1" => Some(SECRET.to_owned()),
         name => environment(name),
     };
-    let new = World::in_environment(asserted(&json!(true)), &rotated);
+    let new = TestEnv::in_environment(asserted(&json!(true)), &rotated);
     let after = only(&alice.fetch(&new, &format!("{APP}/dashboard")).forwarded.unwrap());
     let published = keys(&new);
     assert_eq!(published.len(), 2);
@@ -227,16 +227,16 @@ fn a_page_that_took_its_time_has_an_assertion_of_now() {
 
 #[test]
 fn without_assertions_there_are_no_keys() {
-    let world = World::new();
+    let world = TestEnv::new();
     let answer = Browser::new().fetch(&world, &format!("{APP}/auth/jwks.json"));
     assert_eq!((answer.status, answer.body.as_str()), (404, "{\"error\":\"not_found\"}"));
-    let world = World::with(asserted(&json!(false)));
+    let world = TestEnv::with(asserted(&json!(false)));
     assert_eq!(Browser::new().fetch(&world, &format!("{APP}/auth/jwks.json")).status, 404);
 }
 
 #[test]
 fn the_keys_may_be_kept_for_minutes() {
-    let world = World::with(asserted(&json!("x")));
+    let world = TestEnv::with(asserted(&json!("x")));
     let answer = Browser::new().fetch(&world, &format!("{APP}/auth/jwks.json"));
     assert_eq!(answer.headers.get("cache-control"), Some("public, max-age=300"));
 }

@@ -6,12 +6,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use vestibule_core::guard::decision::Decision;
-use vestibule_core::hooks::{Admission, Hooks, SignIn, TokenOccasion};
+use vestibule_core::hooks::{Hooks, SignIn, SignInAnswer, TokenOccasion};
 use vestibule_core::http::request::Request;
 use vestibule_core::session::claims::Session;
 use vestibule_testing::FakeProvider;
 use vestibule_testing::provider::ISSUER;
-use vestibule_testing::{APP, Answer, Browser, World, settings};
+use vestibule_testing::{APP, Answer, Browser, TestEnv, settings};
 
 const AUDIENCE: &str = "https://api.example.com";
 const JWKS: &str = "https://idp.example/jwks";
@@ -25,11 +25,11 @@ fn accepting(patch: &Value) -> Value {
     settings
 }
 
-fn world() -> World {
-    World::with(accepting(&json!({})))
+fn world() -> TestEnv {
+    TestEnv::with(accepting(&json!({})))
 }
 
-fn claims(world: &World, user: &str) -> Value {
+fn claims(world: &TestEnv, user: &str) -> Value {
     let roles = if user == "alice" { json!(["admin", "user"]) } else { json!(["user"]) };
     json!({
         "iss": ISSUER,
@@ -47,12 +47,12 @@ fn header() -> Value {
     json!({ "alg": "ES256", "kid": "key-1", "typ": "at+jwt" })
 }
 
-fn token(world: &World, user: &str) -> String {
+fn token(world: &TestEnv, user: &str) -> String {
     world.provider.signed(&header(), &claims(world, user))
 }
 
 /// The provider's token with other claims: `null` takes one away.
-fn token_with(world: &World, patch: &Value) -> String {
+fn token_with(world: &TestEnv, patch: &Value) -> String {
     let mut claims = claims(world, "alice");
     for (name, value) in patch.as_object().unwrap() {
         if value.is_null() {
@@ -64,11 +64,11 @@ fn token_with(world: &World, patch: &Value) -> String {
     world.provider.signed(&header(), &claims)
 }
 
-fn ask(world: &World, path: &str, authorization: &str) -> Answer {
+fn ask(world: &TestEnv, path: &str, authorization: &str) -> Answer {
     world.send("GET", &format!("{APP}{path}"), &[("authorization", authorization)], b"")
 }
 
-fn bring(world: &World, path: &str, token: &str) -> Answer {
+fn bring(world: &TestEnv, path: &str, token: &str) -> Answer {
     ask(world, path, &format!("Bearer {token}"))
 }
 
@@ -112,7 +112,7 @@ fn a_token_passes_the_same_rules_as_a_session() {
 
 #[test]
 fn claims_come_from_the_token_by_every_root_that_it_has() {
-    let world = World::with(accepting(&json!({
+    let world = TestEnv::with(accepting(&json!({
         "claims": {
             "a": "access_token.deep.role", "b": "id_token.deep.role", "c": "profile.deep.role",
             "d": "user.id", "e": "account.provider", "f": "account.scope", "g": "login.x",
@@ -264,7 +264,7 @@ fn session_confusion_no_other_kind_of_token_is_an_access_token() {
     // An audience that ID tokens have, too, asks for more.
     let mut ours = settings();
     ours["providers"][0]["accept_bearer"] = json!({ "audience": "vestibule" });
-    let world = World::with(ours);
+    let world = TestEnv::with(ours);
     let ours = |patch: Value, header: &Value| {
         let mut claims = claims(&world, "alice");
         claims["aud"] = json!("vestibule");
@@ -442,7 +442,7 @@ fn a_session_comes_first_and_auth_routes_take_no_token() {
 
 #[test]
 fn without_the_configuration_the_field_is_the_client_s_own() {
-    let plain = World::new();
+    let plain = TestEnv::new();
     let token = token(&plain, "alice");
     let answer = bring(&plain, "/dashboard", &token);
     assert_eq!((answer.status, answer.headers.get("www-authenticate")), (401, Some("Bearer")));
@@ -450,7 +450,7 @@ fn without_the_configuration_the_field_is_the_client_s_own() {
 
     let mut open = accepting(&json!({}));
     open["upstreams"] = json!([{ "to": "origin" }]);
-    let world = World::with(open);
+    let world = TestEnv::with(open);
     for authorization in ["Basic eDp5", "Digest x", "Bearer", "Bearer rubbish", "Negotiate abc"] {
         let answer = ask(&world, "/about", authorization);
         let seen = answer.forwarded.expect("a public page").request.headers;
@@ -483,7 +483,7 @@ fn a_public_page_knows_who_it_is_and_is_open_whatever_is_brought() {
 fn who_may_not_sign_in_does_not_pass_with_a_token_either() {
     let mut few = accepting(&json!({}));
     few["providers"][0]["allow"] = json!({ "user.roles": ["admin"] });
-    let world = World::with(few);
+    let world = TestEnv::with(few);
     assert_eq!(bring(&world, "/dashboard", &token(&world, "alice")).status, 200);
     let answer = bring(&world, "/dashboard", &token(&world, "bob"));
     assert_refused(&answer, 403, "insufficient_scope", "allow");
@@ -496,11 +496,11 @@ impl Hooks for Strict {
     type Profile = Value;
     type Session = vestibule_core::hooks::DefaultSession;
 
-    async fn sign_in(&self, attempt: &SignIn<'_, Value>) -> Admission {
+    async fn sign_in(&self, attempt: &SignIn<'_, Value>) -> SignInAnswer {
         match attempt.profile["email"].as_str() {
-            Some("bob@example.com") => Admission::Denied,
-            Some("eve@example.com") => Admission::Redirect("/welcome".to_owned()),
-            _ => Admission::Granted,
+            Some("bob@example.com") => SignInAnswer::Denied,
+            Some("eve@example.com") => SignInAnswer::Redirect("/welcome".to_owned()),
+            _ => SignInAnswer::Granted,
         }
     }
 
@@ -518,7 +518,7 @@ impl Hooks for Strict {
 
 #[test]
 fn the_hooks_are_asked_as_at_a_sign_in() {
-    let world = World::with_hooks(accepting(&json!({})), Strict);
+    let world = TestEnv::with_hooks(accepting(&json!({})), Strict);
     let answer = bring(&world, "/dashboard", &token(&world, "alice"));
     assert_eq!(answer.forwarded.unwrap().request.headers.get("x-user-roles"), Some("from-the-hook"));
     assert_eq!(bring(&world, "/closed", &token(&world, "alice")).status, 404);
@@ -569,7 +569,7 @@ fn one_provider_for_two_clients_is_chosen_by_the_audience() {
     other["accept_bearer"] = json!({ "audience": ["urn:one", "urn:two"] });
     two["providers"].as_array_mut().unwrap().push(other);
     two["upstreams"][0]["headers"] = json!({ "X-Provider": "provider" });
-    let world = World::with(two);
+    let world = TestEnv::with(two);
     for (audience, provider) in [(AUDIENCE, "acme"), ("urn:two", "other")] {
         let token = token_with(&world, &json!({ "aud": audience }));
         let seen = bring(&world, "/dashboard", &token).forwarded.expect(audience).request.headers;

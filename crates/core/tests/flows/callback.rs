@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use vestibule_testing::{APP, AuthorizationRequest, Browser, World, environment, settings};
+use vestibule_testing::{APP, AuthorizationRequest, Browser, TestEnv, environment, settings};
 
 type Bend = fn(&AuthorizationRequest, String) -> String;
 
@@ -12,7 +12,7 @@ const ERROR: &str = "https://app.example.com/auth/error?error=Configuration";
 
 #[test]
 fn a_person_who_comes_back_is_signed_in_and_where_they_wanted_to_be() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     let answer = browser.sign_in(&world, "alice", "/dashboard?tab=1&x=%2F");
     assert_eq!((answer.status, answer.location()), (302, "https://app.example.com/dashboard?tab=1&x=%2F"));
     assert!(browser.cookie(SESSION).is_some());
@@ -29,7 +29,7 @@ fn a_person_who_comes_back_is_signed_in_and_where_they_wanted_to_be() {
 
 #[test]
 fn a_response_that_sets_the_session_is_never_cached() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     let answer = browser.sign_in(&world, "bob", "/");
     assert_eq!(answer.headers.get("cache-control"), Some("private, no-store"));
     let cookie = answer.headers.get_all("set-cookie").find(|cookie| cookie.starts_with(SESSION)).unwrap();
@@ -41,7 +41,7 @@ fn a_response_that_sets_the_session_is_never_cached() {
 
 #[test]
 fn a_callback_works_once() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     let request = browser.begin(&world, "/");
     let callback = world.provider.authorize(&request, "bob");
     browser.open(&world, &callback);
@@ -52,7 +52,7 @@ fn a_callback_works_once() {
 
 #[test]
 fn login_csrf_missing_browser_binding_a_callback_of_another_browser_is_refused() {
-    let (world, mut attacker, mut victim) = (World::new(), Browser::new(), Browser::new());
+    let (world, mut attacker, mut victim) = (TestEnv::new(), Browser::new(), Browser::new());
     let request = attacker.begin(&world, "/");
     let callback = world.provider.authorize(&request, "mallory");
     assert_eq!(victim.open(&world, &callback).location(), ERROR);
@@ -62,7 +62,7 @@ fn login_csrf_missing_browser_binding_a_callback_of_another_browser_is_refused()
 
 #[test]
 fn provider_mix_up_a_response_of_another_issuer_is_refused() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     for (from, to) in [
         ("&iss=https%3A%2F%2Fidp.example", "&iss=https%3A%2F%2Fother.example"),
         ("&iss=https%3A%2F%2Fidp.example", ""),
@@ -81,7 +81,7 @@ fn provider_mix_up_a_transaction_serves_its_own_provider_only() {
         .as_array_mut()
         .unwrap()
         .push(json!({ "id": "other", "type": "oidc", "name": "Other", "issuer": "https://idp.example" }));
-    let world = World::in_environment(with_two, &|name| match name {
+    let world = TestEnv::in_environment(with_two, &|name| match name {
         "AUTH_OTHER_ID" => Some("vestibule".to_owned()),
         "AUTH_OTHER_SECRET" => Some("other-secret".to_owned()),
         other => environment(other),
@@ -95,7 +95,7 @@ fn provider_mix_up_a_transaction_serves_its_own_provider_only() {
 
 #[test]
 fn skipped_checks_a_response_with_a_bent_parameter_is_refused() {
-    let world = World::new();
+    let world = TestEnv::new();
     let bends: [(&str, Bend); 7] = [
         ("no state", |request, url| url.replace(&format!("&state={}", request.params["state"]), "")),
         ("another state", |request, url| url.replace(&request.params["state"], &"x".repeat(59))),
@@ -120,7 +120,7 @@ fn skipped_checks_a_response_with_a_bent_parameter_is_refused() {
 
 #[test]
 fn a_person_who_says_no_at_the_provider_sees_the_sign_in_page_again() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     let request = browser.begin(&world, "/");
     let callback = format!(
         "{APP}/auth/callback/acme?error=access_denied&error_description=%3Cb%3Eno&state={}&iss=https%3A%2F%2Fidp.example",
@@ -161,8 +161,8 @@ fn an_id_token_that_is_wrong_in_one_thing_signs_nobody_in() {
         }),
     ];
     for (name, place, lie) in lies {
-        let (world, mut browser) = (World::new(), Browser::new());
-        world.provider.lies_at(place, lie);
+        let (world, mut browser) = (TestEnv::new(), Browser::new());
+        world.provider.alters_answer_at(place, lie);
         let answer = browser.sign_in(&world, "bob", "/");
         assert_eq!(answer.location(), ERROR, "{name}");
         assert_eq!(browser.cookie(SESSION), None, "{name}");
@@ -180,9 +180,9 @@ fn algorithm_and_key_confusion_the_token_does_not_choose_how_it_is_verified() {
         json!({ "alg": "ES256", "kid": "another" }),
         json!({ "alg": "ES256", "kid": "key-1", "crit": ["b64"], "b64": false }),
     ] {
-        let (world, mut browser) = (World::new(), Browser::new());
+        let (world, mut browser) = (TestEnv::new(), Browser::new());
         let bent = header.clone();
-        world.provider.lies_at("id_token_header", move |h| *h = bent.clone());
+        world.provider.alters_answer_at("id_token_header", move |h| *h = bent.clone());
         assert_eq!(browser.sign_in(&world, "bob", "/").location(), ERROR, "{header}");
     }
 }
@@ -190,14 +190,14 @@ fn algorithm_and_key_confusion_the_token_does_not_choose_how_it_is_verified() {
 #[test]
 fn a_key_that_the_provider_rotated_to_is_found_and_invented_ones_do_not_make_us_ask_again() {
     let jwks = "https://idp.example/jwks";
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "bob", "/");
     assert_eq!(world.fetches(jwks), 1);
     world.pass(Duration::from_secs(61));
     world.provider.rotates_its_key_to("key-2");
     assert_eq!(browser.sign_in(&world, "bob", "/").location(), format!("{APP}/"));
     assert_eq!(world.fetches(jwks), 2);
-    world.provider.lies_at("id_token_header", |h| h["kid"] = json!("invented"));
+    world.provider.alters_answer_at("id_token_header", |h| h["kid"] = json!("invented"));
     for _ in 0..5 {
         assert_eq!(browser.sign_in(&world, "bob", "/").location(), ERROR);
     }
@@ -206,16 +206,16 @@ fn a_key_that_the_provider_rotated_to_is_found_and_invented_ones_do_not_make_us_
 
 #[test]
 fn userinfo_about_somebody_else_signs_nobody_in() {
-    let (world, mut browser) = (World::new(), Browser::new());
-    world.provider.lies_at("userinfo", |u| u["sub"] = json!("alice-1"));
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
+    world.provider.alters_answer_at("userinfo", |u| u["sub"] = json!("alice-1"));
     assert_eq!(browser.sign_in(&world, "bob", "/").location(), ERROR);
     assert_eq!(browser.cookie(SESSION), None);
 }
 
 #[test]
 fn userinfo_is_asked_only_where_the_id_token_lacks_something() {
-    let (world, mut browser) = (World::new(), Browser::new());
-    world.provider.lies_at("id_token", |t| {
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
+    world.provider.alters_answer_at("id_token", |t| {
         t["name"] = json!("Bob");
         t["email"] = json!("bob@example.com");
         t["roles"] = json!(["user"]);
@@ -227,9 +227,9 @@ fn userinfo_is_asked_only_where_the_id_token_lacks_something() {
 
 #[test]
 fn stale_claims_a_new_sign_in_replaces_everything_of_the_old() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "alice", "/");
-    world.provider.lies_at("userinfo", |u| {
+    world.provider.alters_answer_at("userinfo", |u| {
         u.as_object_mut().unwrap().remove("roles");
     });
     browser.sign_in(&world, "bob", "/");
@@ -241,7 +241,7 @@ fn stale_claims_a_new_sign_in_replaces_everything_of_the_old() {
 
 #[test]
 fn a_provider_that_fails_for_a_moment_loses_neither_the_attempt_nor_the_session_before() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "bob", "/");
     let before = browser.cookie(SESSION).unwrap().to_owned();
     let request = browser.begin(&world, "/again");
@@ -268,7 +268,7 @@ fn a_provider_that_answers_garbage_is_the_error_page() {
         ("userinfo", 200, "application/jwt", "a.b.c"),
         ("userinfo", 401, "text/plain", ""),
     ] {
-        let (world, mut browser) = (World::new(), Browser::new());
+        let (world, mut browser) = (TestEnv::new(), Browser::new());
         world.provider.answers_raw(place, status, media_type, body.as_bytes());
         let answer = browser.sign_in(&world, "bob", "/");
         assert_eq!(answer.location(), ERROR, "{place} {status} {body}");
@@ -278,9 +278,9 @@ fn a_provider_that_answers_garbage_is_the_error_page() {
 
 #[test]
 fn no_token_reaches_the_log() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "alice", "/");
-    world.provider.lies_at("id_token", |t| t["aud"] = json!("another"));
+    world.provider.alters_answer_at("id_token", |t| t["aud"] = json!("another"));
     browser.sign_in(&world, "alice", "/");
     world.provider.answers_raw("token", 400, "application/json", b"{\"error\":\"invalid_client\"}");
     browser.sign_in(&world, "alice", "/");
@@ -295,8 +295,8 @@ fn no_token_reaches_the_log() {
 
 #[test]
 fn a_session_too_large_for_cookies_is_an_error_that_says_so() {
-    let (world, mut browser) = (World::new(), Browser::new());
-    world.provider.lies_at("userinfo", |u| u["roles"] = json!(vec!["x".repeat(100); 600]));
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
+    world.provider.alters_answer_at("userinfo", |u| u["roles"] = json!(vec!["x".repeat(100); 600]));
     assert_eq!(browser.sign_in(&world, "bob", "/").location(), ERROR);
     assert!(world.log_text().contains("put fewer or smaller claims into it"));
 }

@@ -9,7 +9,7 @@ use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
 use vestibule_testing::api::{EMAIL, PASSWORD, jwt};
-use vestibule_testing::{APP, Answer, Browser, SECRET, World};
+use vestibule_testing::{APP, Answer, Browser, SECRET, TestEnv};
 
 const SESSION: &str = "__Secure-authjs.session-token";
 const CALLBACK: &str = "https://app.example.com/auth/callback/credentials";
@@ -101,19 +101,19 @@ pub fn cookie_api() -> Value {
     })
 }
 
-fn sign_in(world: &World, browser: &mut Browser, fields: &[(&str, &str)]) -> Answer {
+fn sign_in(world: &TestEnv, browser: &mut Browser, fields: &[(&str, &str)]) -> Answer {
     let csrf = browser.csrf(world);
     let mut all = vec![("csrfToken", csrf.as_str()), ("callbackUrl", "/dashboard")];
     all.extend_from_slice(fields);
     browser.post(world, CALLBACK, &all)
 }
 
-pub fn sign_in_as_ada(world: &World, browser: &mut Browser) -> Answer {
+pub fn sign_in_as_ada(world: &TestEnv, browser: &mut Browser) -> Answer {
     sign_in(world, browser, &[("email", EMAIL), ("password", PASSWORD)])
 }
 
 /// What is sealed in the session.
-pub fn sealed(world: &World, browser: &Browser) -> Value {
+pub fn sealed(world: &TestEnv, browser: &Browser) -> Value {
     let keys = Keyring::new(vec![Secret::new(SECRET)]).unwrap();
     let token = browser.cookie(SESSION).expect("a session");
     Value::Object(seal::open(&keys, Dialect::AuthJsV5, SESSION, token, world.now()).unwrap())
@@ -121,7 +121,7 @@ pub fn sealed(world: &World, browser: &Browser) -> Value {
 
 #[test]
 fn an_api_that_answers_with_tokens_signs_in() {
-    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     let answer = sign_in_as_ada(&world, &mut browser);
     assert_eq!((answer.status, answer.location()), (302, "https://app.example.com/dashboard"));
     assert_eq!(answer.headers.get("cache-control"), Some("private, no-store"));
@@ -164,7 +164,7 @@ fn an_api_that_answers_with_tokens_signs_in() {
 
 #[test]
 fn an_api_whose_token_says_everything_signs_in() {
-    let (world, mut browser) = (World::with(token_api()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(token_api()), Browser::new());
     assert_eq!(sign_in_as_ada(&world, &mut browser).location(), "https://app.example.com/dashboard");
     let asked = world.api.asked("/v2/login");
     assert_eq!(asked[0].headers.get("x-client"), Some("web ada@example.com"));
@@ -182,7 +182,7 @@ fn an_api_whose_token_says_everything_signs_in() {
 
 #[test]
 fn an_api_that_sets_cookies_signs_in_and_gets_them_back() {
-    let (world, mut browser) = (World::with(cookie_api()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(cookie_api()), Browser::new());
     let answer = sign_in_as_ada(&world, &mut browser);
     assert_eq!(answer.location(), "https://app.example.com/dashboard");
     let login = &world.api.asked("/auth/login")[0];
@@ -218,7 +218,7 @@ fn a_form_is_sent_as_one() {
         "expires_in": "body.expiresIn",
     });
     settings["providers"][0].as_object_mut().unwrap().remove("refresh");
-    let (world, mut browser) = (World::with(settings), Browser::new());
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
     sign_in_as_ada(&world, &mut browser);
     assert_eq!(sealed(&world, &browser)["expires_at"], world.now().seconds() + 60);
     assert!(!world.api.asked("/form")[0].body.contains("code"));
@@ -226,7 +226,7 @@ fn a_form_is_sent_as_one() {
 
 #[test]
 fn further_fields_go_along_and_nothing_else_does() {
-    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     let fields = [("email", EMAIL), ("password", PASSWORD), ("code", "123456"), ("role", "admin")];
     sign_in(&world, &mut browser, &fields);
     let asked = world.api.asked("/sign-in");
@@ -238,7 +238,7 @@ fn further_fields_go_along_and_nothing_else_does() {
 
 #[test]
 fn a_script_may_send_json() {
-    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     let csrf = browser.csrf(&world);
     let body =
         json!({ "csrfToken": csrf, "callbackUrl": "/x", "email": EMAIL, "password": PASSWORD, "code": 7 });
@@ -256,7 +256,7 @@ fn a_script_may_send_json() {
 
 #[test]
 fn login_csrf_a_post_without_the_token_is_refused_before_anybody_is_asked() {
-    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     browser.csrf(&world);
     let credentials = [("email", EMAIL), ("password", PASSWORD)];
     let other = "f".repeat(64);
@@ -270,7 +270,7 @@ fn login_csrf_a_post_without_the_token_is_refused_before_anybody_is_asked() {
 
 #[test]
 fn what_is_not_filled_in_is_refused_before_anybody_is_asked() {
-    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     let long = "x".repeat(5000);
     for fields in [
         vec![],
@@ -295,7 +295,7 @@ fn what_is_not_filled_in_is_refused_before_anybody_is_asked() {
 
 #[test]
 fn header_smuggling_what_is_filled_in_cannot_end_a_header_field() {
-    let (world, mut browser) = (World::with(token_api()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(token_api()), Browser::new());
     for email in ["a\r\nX-Admin: 1", "a\nb", "ä", "a\0"] {
         let answer = sign_in(&world, &mut browser, &[("email", email), ("password", PASSWORD)]);
         assert_eq!(answer.location(), refused("credentials"), "{email:?}");
@@ -327,7 +327,7 @@ fn a_refusal_carries_the_apis_own_code_where_it_is_a_code() {
         (401, json!("hunter3"), "credentials"),
         (401, json!("HUNTER3"), "credentials"),
     ] {
-        let (world, mut browser) = (World::with(json_api()), Browser::new());
+        let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
         let body = json!({ "error": error, "accessToken": "access-ada" });
         world.api.answers_json("/sign-in", status, &body);
         let answer = sign_in(&world, &mut browser, &[("email", EMAIL), ("password", "hunter3")]);
@@ -341,7 +341,7 @@ fn a_refusal_carries_the_apis_own_code_where_it_is_a_code() {
 #[test]
 fn an_empty_error_is_none() {
     for error in [json!(null), json!(false), json!(0), json!(""), json!([]), json!({})] {
-        let (world, mut browser) = (World::with(json_api()), Browser::new());
+        let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
         let body = json!({ "error": error, "accessToken": "access-ada" });
         world.api.answers_json("/sign-in", 200, &body);
         sign_in_as_ada(&world, &mut browser);
@@ -351,7 +351,7 @@ fn an_empty_error_is_none() {
 
 #[test]
 fn a_refusal_need_not_be_json() {
-    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     for (status, code) in [(401, "credentials"), (429, "rate_limited")] {
         world.api.answers("/sign-in", status, &[("content-type", "text/html")], "<h1>No</h1>");
         assert_eq!(sign_in_as_ada(&world, &mut browser).location(), refused(code));
@@ -361,7 +361,7 @@ fn a_refusal_need_not_be_json() {
 #[test]
 fn errors_with_200_and_refusals_with_422_are_the_persons() {
     for (settings, code) in [(token_api(), "E_LOGIN.1"), (cookie_api(), "locked")] {
-        let (world, mut browser) = (World::with(settings), Browser::new());
+        let (world, mut browser) = (TestEnv::with(settings), Browser::new());
         let answer = sign_in(&world, &mut browser, &[("email", EMAIL), ("password", "hunter3")]);
         assert_eq!(answer.location(), refused(code));
         assert!(!world.log_text().contains("hunter3"), "{}", world.log_text());
@@ -370,7 +370,7 @@ fn errors_with_200_and_refusals_with_422_are_the_persons() {
 
 #[test]
 fn a_refusal_leaves_the_session_that_is_there() {
-    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     sign_in_as_ada(&world, &mut browser);
     let before = browser.cookie(SESSION).unwrap().to_owned();
     sign_in(&world, &mut browser, &[("email", EMAIL), ("password", "wrong")]);
@@ -379,7 +379,7 @@ fn a_refusal_leaves_the_session_that_is_there() {
 
 #[test]
 fn session_fixation_every_login_makes_a_new_session_id() {
-    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     sign_in_as_ada(&world, &mut browser);
     let first = sealed(&world, &browser);
     sign_in_as_ada(&world, &mut browser);
@@ -388,7 +388,7 @@ fn session_fixation_every_login_makes_a_new_session_id() {
 
 #[test]
 fn an_api_that_does_not_work_is_no_wrong_password() {
-    type Fault = fn(&World);
+    type Fault = fn(&TestEnv);
     const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
     const HTML: [(&str, &str); 1] = [("content-type", "text/html")];
     let faults: [(&str, Fault, &str); 17] = [
@@ -459,7 +459,7 @@ fn an_api_that_does_not_work_is_no_wrong_password() {
         ),
     ];
     for (name, fault, log) in faults {
-        let (world, mut browser) = (World::with(json_api()), Browser::new());
+        let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
         fault(&world);
         assert_eq!(sign_in_as_ada(&world, &mut browser).location(), ERROR, "{name}");
         assert_eq!(browser.cookie(SESSION), None, "{name}");
@@ -471,12 +471,12 @@ fn an_api_that_does_not_work_is_no_wrong_password() {
 
 #[test]
 fn a_profile_that_does_not_fit_is_told_and_not_cut() {
-    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     world.api.answers_json("/me", 200, &json!({ "id": 1, "bio": "b".repeat(60_000) }));
     assert_eq!(sign_in_as_ada(&world, &mut browser).location(), ERROR);
     assert!(world.log_text().contains("put fewer or smaller claims into it"), "{}", world.log_text());
 
-    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     world.api.answers_json("/me", 200, &json!({ "id": 1, "bio": "b".repeat(270_000) }));
     assert_eq!(sign_in_as_ada(&world, &mut browser).location(), ERROR);
     assert!(world.log_text().contains("larger than 262144 bytes"), "{}", world.log_text());
@@ -484,7 +484,7 @@ fn a_profile_that_does_not_fit_is_told_and_not_cut() {
 
 #[test]
 fn the_end_of_a_token_is_read_in_every_way_that_apis_write_it() {
-    let now = World::new().now().seconds();
+    let now = TestEnv::new().now().seconds();
     let (later, own) = (now + 100, jwt(&json!({ "exp": now + 50 })));
     let rfc = vestibule_core::time::Timestamp::from_seconds(later).to_rfc3339();
     for (key, value, token, expires) in [
@@ -512,7 +512,7 @@ fn the_end_of_a_token_is_read_in_every_way_that_apis_write_it() {
         if key != "other" {
             login.insert(key.to_owned(), json!("body.end"));
         }
-        let (world, mut browser) = (World::with(settings), Browser::new());
+        let (world, mut browser) = (TestEnv::with(settings), Browser::new());
         world.api.answers_json("/sign-in", 200, &json!({ "accessToken": token, "end": value }));
         world.api.answers_json("/me", 200, &json!({ "id": 1 }));
         sign_in_as_ada(&world, &mut browser);
@@ -525,7 +525,7 @@ fn the_end_of_a_token_is_read_in_every_way_that_apis_write_it() {
 fn a_token_may_come_in_a_header_field() {
     let mut settings = json_api();
     settings["providers"][0]["login"]["access_token"] = json!("header.Authorization");
-    let (world, mut browser) = (World::with(settings), Browser::new());
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
     world.api.answers("/sign-in", 200, &[("authorization", "Bearer access-ada")], "");
     sign_in_as_ada(&world, &mut browser);
     assert_eq!(sealed(&world, &browser)["access_token"], "access-ada");
@@ -533,7 +533,7 @@ fn a_token_may_come_in_a_header_field() {
 
 #[test]
 fn a_missing_refresh_token_is_told_and_is_no_failure() {
-    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     world.api.answers_json("/sign-in", 200, &json!({ "accessToken": "access-ada" }));
     sign_in_as_ada(&world, &mut browser);
     assert_eq!(sealed(&world, &browser).get("refresh_token"), None);
@@ -549,7 +549,7 @@ fn the_profile_request_can_be_a_query() {
         "headers": { "Authorization": "Token {access_token}", "X-Plan": "{login.plan}" },
         "body": { "query": "query { me { id } }", "variables": { "plan": "{login.plan}", "n": "{login.expiresIn}" } },
     });
-    let (world, mut browser) = (World::with(settings), Browser::new());
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
     world.api.answers_json("/me", 200, &json!({ "id": 1 }));
     sign_in_as_ada(&world, &mut browser);
     let asked = &world.api.asked("/me")[0];
@@ -561,7 +561,7 @@ fn the_profile_request_can_be_a_query() {
 
 #[test]
 fn the_api_is_told_who_asks_as_cloudflare_says() {
-    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     let csrf = browser.csrf(&world);
     let fields = [("csrfToken", csrf.as_str()), ("email", EMAIL), ("password", PASSWORD)];
     for (sent, told) in
@@ -579,7 +579,7 @@ fn the_api_is_told_who_asks_as_cloudflare_says() {
 fn no_password_is_in_a_log_a_session_or_an_answer() {
     for settings in [json_api(), token_api(), cookie_api()] {
         for password in [PASSWORD, "hunter2-wrong"] {
-            let (world, mut browser) = (World::with(settings.clone()), Browser::new());
+            let (world, mut browser) = (TestEnv::with(settings.clone()), Browser::new());
             let answer = sign_in(&world, &mut browser, &[("email", EMAIL), ("password", password)]);
             assert!(!format!("{answer:?}").contains("hunter2"), "{answer:?}");
             assert!(!world.log_text().contains("hunter2"), "{}", world.log_text());
@@ -595,7 +595,7 @@ fn no_password_is_in_a_log_a_session_or_an_answer() {
 
 #[test]
 fn only_a_post_to_its_own_callback_reaches_the_api() {
-    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     let csrf = browser.csrf(&world);
     let get = browser.open(&world, &format!("{CALLBACK}?csrfToken={csrf}&email=a&password=b"));
     assert_eq!((get.status, get.location()), (302, ERROR));
@@ -615,7 +615,7 @@ fn only_a_post_to_its_own_callback_reaches_the_api() {
 fn a_refusal_goes_to_the_sites_own_page_with_its_code() {
     let mut settings = json_api();
     settings["pages"] = json!({ "sign_in": "/login" });
-    let (world, mut browser) = (World::with(settings), Browser::new());
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
     let answer = sign_in(&world, &mut browser, &[("email", EMAIL), ("password", "wrong")]);
     let page = "https://app.example.com/login?error=CredentialsSignin&code=invalid_credentials";
     assert_eq!(answer.location(), page);
@@ -623,7 +623,7 @@ fn a_refusal_goes_to_the_sites_own_page_with_its_code() {
 
 #[test]
 fn the_provider_is_listed_and_has_its_form() {
-    let (world, mut browser) = (World::with(json_api()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     let listed: Value =
         serde_json::from_str(&browser.fetch(&world, &format!("{APP}/auth/providers")).body).unwrap();
     assert_eq!(
@@ -655,7 +655,7 @@ fn the_provider_is_listed_and_has_its_form() {
 fn whom_the_api_knows_may_still_not_be_let_in() {
     let mut settings = json_api();
     settings["providers"][0]["allow"] = json!({ "profile.roles": ["owner"] });
-    let (world, mut browser) = (World::with(settings), Browser::new());
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
     let denied = "https://app.example.com/auth/error?error=AccessDenied";
     assert_eq!(sign_in_as_ada(&world, &mut browser).location(), denied);
     assert_eq!(browser.cookie(SESSION), None);
@@ -673,7 +673,7 @@ fn people_who_lack_a_part_of_the_identifier_are_not_one_person() {
         (json!({}), None),
         (json!([]), None),
     ] {
-        let (world, mut browser) = (World::with(settings.clone()), Browser::new());
+        let (world, mut browser) = (TestEnv::with(settings.clone()), Browser::new());
         world.api.answers_json("/me", 200, &profile);
         let answer = sign_in_as_ada(&world, &mut browser);
         match subject {
@@ -697,7 +697,7 @@ fn the_client_of_next_auth_4_knows_a_refusal_by_its_status() {
     ] {
         let mut settings = json_api();
         settings["dialect"] = json!(dialect);
-        let (world, mut browser) = (World::with(settings), Browser::new());
+        let (world, mut browser) = (TestEnv::with(settings), Browser::new());
         let mut sign_in = |password| {
             let fields = [("email", EMAIL), ("password", password), ("json", "true")];
             let answer = sign_in(&world, &mut browser, &fields);

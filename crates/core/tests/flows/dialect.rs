@@ -7,7 +7,7 @@ use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
-use vestibule_testing::{APP, Answer, Browser, SECRET, World, settings};
+use vestibule_testing::{APP, Answer, Browser, SECRET, TestEnv, settings};
 
 const V5: &str = "__Secure-authjs.session-token";
 const V4: &str = "__Secure-next-auth.session-token";
@@ -19,12 +19,12 @@ fn v4_settings() -> Value {
     settings
 }
 
-fn v4() -> World {
-    World::with(v4_settings())
+fn v4() -> TestEnv {
+    TestEnv::with(v4_settings())
 }
 
 /// A session as Auth.js itself makes it: nothing in it is ours.
-fn of_authjs(world: &World, dialect: Dialect, claims: &Value) -> String {
+fn of_authjs(world: &TestEnv, dialect: Dialect, claims: &Value) -> String {
     let salt = if dialect == Dialect::AuthJsV5 { V5 } else { "" };
     let keys = Keyring::new(vec![Secret::new(SECRET)]).unwrap();
     let claims: Map<String, Value> = claims.as_object().unwrap().clone();
@@ -70,7 +70,7 @@ fn a_session_of_authjs_itself_works_as_it_is() {
     for (dialect, name, settings) in
         [(Dialect::AuthJsV5, V5, settings()), (Dialect::NextAuthV4, V4, v4_settings())]
     {
-        let (world, mut browser) = (World::with(settings), Browser::new());
+        let (world, mut browser) = (TestEnv::with(settings), Browser::new());
         browser.plant(name, &of_authjs(&world, dialect, &ada()));
         let session = browser.session(&world);
         assert_eq!(session["user"], json!({ "name": "Ada", "email": "ada@example.com", "image": null }));
@@ -87,7 +87,7 @@ fn a_session_of_authjs_itself_works_as_it_is() {
 
 #[test]
 fn changing_the_dialect_signs_nobody_out() {
-    for (old, old_name, new, new_name) in [(v4(), V4, World::new(), V5), (World::new(), V5, v4(), V4)] {
+    for (old, old_name, new, new_name) in [(v4(), V4, TestEnv::new(), V5), (TestEnv::new(), V5, v4(), V4)] {
         let mut browser = Browser::new();
         browser.sign_in(&old, "bob", "/");
         let before = browser.session(&old);
@@ -110,8 +110,8 @@ fn changing_the_dialect_signs_nobody_out() {
 
 #[test]
 fn a_chunked_session_changes_its_dialect_whole() {
-    let (old, new, mut browser) = (v4(), World::new(), Browser::new());
-    old.provider.lies_at("userinfo", |u| u["roles"] = json!(vec!["x".repeat(100); 60]));
+    let (old, new, mut browser) = (v4(), TestEnv::new(), Browser::new());
+    old.provider.alters_answer_at("userinfo", |u| u["roles"] = json!(vec!["x".repeat(100); 60]));
     browser.sign_in(&old, "bob", "/");
     assert_eq!(sessions(&browser), [format!("{V4}.0"), format!("{V4}.1"), format!("{V4}.2")]);
     assert_eq!(browser.session(&new)["user"]["roles"].as_array().unwrap().len(), 60);
@@ -120,7 +120,7 @@ fn a_chunked_session_changes_its_dialect_whole() {
 
 #[test]
 fn the_own_dialect_comes_first_and_a_bad_one_does_not_hide_the_other() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     let grace = json!({ "name": "Grace", "sub": "2" });
     browser.plant(V5, &of_authjs(&world, Dialect::AuthJsV5, &ada()));
     browser.plant(V4, &of_authjs(&world, Dialect::NextAuthV4, &grace));
@@ -133,7 +133,7 @@ fn the_own_dialect_comes_first_and_a_bad_one_does_not_hide_the_other() {
 
 #[test]
 fn session_confusion_a_session_of_one_dialect_does_not_open_under_the_name_of_the_other() {
-    let world = World::new();
+    let world = TestEnv::new();
     for (name, dialect) in [(V5, Dialect::NextAuthV4), (V4, Dialect::AuthJsV5)] {
         let mut browser = Browser::new();
         browser.plant(name, &of_authjs(&world, dialect, &ada()));
@@ -144,7 +144,7 @@ fn session_confusion_a_session_of_one_dialect_does_not_open_under_the_name_of_th
 
 #[test]
 fn logout_that_can_be_undone_signing_out_erases_both_dialects() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.plant(V5, &of_authjs(&world, Dialect::AuthJsV5, &ada()));
     for chunk in [".0", ".1"] {
         browser.plant(&format!("{V4}{chunk}"), "part");
@@ -156,7 +156,7 @@ fn logout_that_can_be_undone_signing_out_erases_both_dialects() {
 
 #[test]
 fn stale_claims_signing_in_replaces_the_session_of_the_other_dialect() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.plant(V4, &of_authjs(&world, Dialect::NextAuthV4, &ada()));
     browser.sign_in(&world, "bob", "/");
     assert_eq!(sessions(&browser), [V5]);
@@ -167,7 +167,7 @@ fn stale_claims_signing_in_replaces_the_session_of_the_other_dialect() {
 fn a_host_only_cookie_of_authjs_does_not_outlive_the_shared_one() {
     let mut shared = settings();
     shared["cookies"] = json!({ "domain": "example.com" });
-    let (world, mut browser) = (World::with(shared), Browser::new());
+    let (world, mut browser) = (TestEnv::with(shared), Browser::new());
     browser.plant(V5, &of_authjs(&world, Dialect::AuthJsV5, &ada()));
     let answer = browser.sign_in(&world, "bob", "/");
     let session: Vec<&str> =
@@ -184,7 +184,7 @@ fn a_host_only_cookie_of_authjs_does_not_outlive_the_shared_one() {
 fn the_absolute_age_of_a_session_of_authjs_counts_from_when_it_was_first_seen() {
     let mut short = settings();
     short["session"]["absolute_max_age"] = json!("3d");
-    let (world, mut browser) = (World::with(short), Browser::new());
+    let (world, mut browser) = (TestEnv::with(short), Browser::new());
     browser.plant(V4, &of_authjs(&world, Dialect::NextAuthV4, &ada()));
     for _ in 0..3 {
         assert_eq!(browser.session(&world)["user"]["name"], "Ada");
@@ -269,13 +269,13 @@ fn the_sign_in_page_of_v4_takes_a_provider_in_its_path() {
 fn v4_calls_every_provider_oauth() {
     let (world, mut browser) = (v4(), Browser::new());
     assert_eq!(json_of(&browser.fetch(&world, &format!("{APP}/auth/providers")))["acme"]["type"], "oauth");
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     assert_eq!(json_of(&browser.fetch(&world, &format!("{APP}/auth/providers")))["acme"]["type"], "oidc");
 }
 
 #[test]
 fn either_client_is_understood_in_either_dialect() {
-    for world in [World::new(), v4()] {
+    for world in [TestEnv::new(), v4()] {
         let mut browser = Browser::new();
         let csrf = browser.csrf(&world);
         let url = format!("{APP}/auth/signout");
@@ -311,7 +311,7 @@ fn the_client_of_v4_reports_to_the_log_in_one_bounded_line() {
     assert_eq!(browser.send(&world, "POST", &url, &[], &vec![b'a'; 100_000]).status, 200);
     assert_eq!(browser.send(&world, "POST", &url, &[("content-type", "application/json")], b"{").status, 200);
     assert_eq!(browser.open(&world, &url).status, 400);
-    assert_eq!(browser.post(&World::new(), &url, &form).status, 400, "v5 has no such route");
+    assert_eq!(browser.post(&TestEnv::new(), &url, &form).status, 400, "v5 has no such route");
 }
 
 #[test]
@@ -328,12 +328,12 @@ fn the_sign_in_address_of_the_v4_client_leads_to_the_base_path() {
 
     let other = Browser::new().open(&world, &format!("{APP}/api/auth/session"));
     assert!(other.location().starts_with(&format!("{APP}/auth/signin?callbackUrl=")), "the rules say");
-    let v5 = Browser::new().open(&World::new(), &alias);
+    let v5 = Browser::new().open(&TestEnv::new(), &alias);
     assert!(v5.location().starts_with(&format!("{APP}/auth/signin?callbackUrl=")), "v5 has no such address");
 
     let mut at_default = v4_settings();
     at_default["base_path"] = json!("/api/auth");
-    let answer = Browser::new().open(&World::with(at_default), &alias);
+    let answer = Browser::new().open(&TestEnv::with(at_default), &alias);
     assert_eq!(answer.status, 200, "there it is the sign-in page");
 }
 
@@ -346,6 +346,6 @@ fn v4_s_error_page_does_not_mind_capitals() {
         let answer = browser.open(&world, &format!("{APP}/auth/error?error={code}"));
         assert_eq!(answer.status, status, "{code}");
     }
-    let answer = browser.open(&World::new(), &format!("{APP}/auth/error?error=accessdenied"));
+    let answer = browser.open(&TestEnv::new(), &format!("{APP}/auth/error?error=accessdenied"));
     assert_eq!(answer.status, 200, "v5's does");
 }

@@ -6,11 +6,11 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use vestibule_core::guard::decision::Decision;
-use vestibule_core::hooks::{Admission, DefaultSession, Event, Hooks, SignIn, TokenOccasion};
+use vestibule_core::hooks::{DefaultSession, Event, Hooks, SignIn, SignInAnswer, TokenOccasion};
 use vestibule_core::http::request::Request;
 use vestibule_core::http::return_to::{ReturnPolicy, TrustedUrl};
 use vestibule_core::session::claims::Session;
-use vestibule_testing::{APP, Browser, World, settings};
+use vestibule_testing::{APP, Browser, TestEnv, settings};
 
 const SESSION: &str = "__Secure-authjs.session-token";
 
@@ -43,14 +43,14 @@ impl Hooks for Opinionated {
     type Profile = Profile;
     type Session = Shown;
 
-    async fn sign_in(&self, attempt: &SignIn<'_, Profile>) -> Admission {
+    async fn sign_in(&self, attempt: &SignIn<'_, Profile>) -> SignInAnswer {
         assert_eq!(attempt.account["provider"], "acme");
         assert_eq!(attempt.user["email"], json!(attempt.profile.email));
         match attempt.profile.email.as_str() {
-            "mallory@example.com" => Admission::Denied,
-            "newcomer@example.com" => Admission::Redirect("/welcome".to_owned()),
-            "lost@example.com" => Admission::Redirect("https://evil.example/".to_owned()),
-            _ => Admission::Granted,
+            "mallory@example.com" => SignInAnswer::Denied,
+            "newcomer@example.com" => SignInAnswer::Redirect("/welcome".to_owned()),
+            "lost@example.com" => SignInAnswer::Redirect("https://evil.example/".to_owned()),
+            _ => SignInAnswer::Granted,
         }
     }
 
@@ -96,7 +96,7 @@ impl Hooks for Opinionated {
 
 #[test]
 fn sign_in_grants_denies_or_sends_elsewhere() {
-    let world = World::with_hooks(settings(), Opinionated::default());
+    let world = TestEnv::with_hooks(settings(), Opinionated::default());
     for (user, location, signed_in) in [
         ("bob", "https://app.example.com/", true),
         ("mallory", "https://app.example.com/auth/error?error=AccessDenied", false),
@@ -111,7 +111,7 @@ fn sign_in_grants_denies_or_sends_elsewhere() {
 
 #[test]
 fn the_session_has_the_shape_of_the_app_s_own_type() {
-    let world = World::with_hooks(settings(), Opinionated::default());
+    let world = TestEnv::with_hooks(settings(), Opinionated::default());
     let mut browser = Browser::new();
     browser.sign_in(&world, "alice", "/");
     let session = browser.session(&world);
@@ -131,8 +131,8 @@ fn the_session_has_the_shape_of_the_app_s_own_type() {
 
 #[test]
 fn a_profile_of_another_shape_signs_nobody_in_and_the_log_says_where_it_differs() {
-    let world = World::with_hooks(settings(), Opinionated::default());
-    world.provider.lies_at("userinfo", |u| u["roles"] = json!("admin"));
+    let world = TestEnv::with_hooks(settings(), Opinionated::default());
+    world.provider.alters_answer_at("userinfo", |u| u["roles"] = json!("admin"));
     let mut browser = Browser::new();
     let answer = browser.sign_in(&world, "bob", "/");
     assert_eq!(answer.location(), format!("{APP}/auth/error?error=Configuration"));
@@ -141,14 +141,14 @@ fn a_profile_of_another_shape_signs_nobody_in_and_the_log_says_where_it_differs(
 
 #[test]
 fn redirect_chooses_among_what_is_trusted() {
-    let world = World::with_hooks(settings(), Opinionated::default());
+    let world = TestEnv::with_hooks(settings(), Opinionated::default());
     let mut browser = Browser::new();
     assert_eq!(browser.sign_in(&world, "bob", "").location(), format!("{APP}/start"));
 }
 
 #[test]
 fn authorized_has_the_last_word() {
-    let world = World::with_hooks(settings(), Opinionated::default());
+    let world = TestEnv::with_hooks(settings(), Opinionated::default());
     let mut browser = Browser::new();
     assert!(browser.open(&world, &format!("{APP}/open")).forwarded.is_some());
     assert!(browser.open(&world, &format!("{APP}/about")).forwarded.is_some());
@@ -160,7 +160,7 @@ fn authorized_has_the_last_word() {
 fn events_tell_who_comes_and_goes() {
     let hooks = Opinionated::default();
     let happened = Rc::clone(&hooks.happened);
-    let world = World::with_hooks(settings(), hooks);
+    let world = TestEnv::with_hooks(settings(), hooks);
     let mut browser = Browser::new();
     browser.sign_in(&world, "bob", "/");
     let csrf = browser.csrf(&world);
@@ -179,7 +179,7 @@ fn allow_admits_by_configuration_alone() {
     ] {
         let mut strict = settings();
         strict["providers"][0]["allow"] = allow.clone();
-        let (world, mut browser) = (World::with(strict), Browser::new());
+        let (world, mut browser) = (TestEnv::with(strict), Browser::new());
         let answer = browser.sign_in(&world, user, "/");
         let expected =
             if admitted { format!("{APP}/") } else { format!("{APP}/auth/error?error=AccessDenied") };
@@ -193,7 +193,7 @@ fn an_update_changes_the_claims_that_are_named_and_no_others() {
     let mut open = settings();
     open["session"]["updatable"] = json!(["name", "image", "theme"]);
     open["session"]["expose"]["theme"] = json!("theme");
-    let (world, mut browser) = (World::with(open), Browser::new());
+    let (world, mut browser) = (TestEnv::with(open), Browser::new());
     browser.sign_in(&world, "bob", "/");
     let csrf = browser.csrf(&world);
     let data = json!({

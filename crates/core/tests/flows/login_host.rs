@@ -6,7 +6,7 @@ mod renewal;
 mod visitor;
 
 use serde_json::{Value, json};
-use vestibule_testing::{AuthorizationRequest, World, settings};
+use vestibule_testing::{AuthorizationRequest, TestEnv, settings};
 
 use self::visitor::{Site, Visitor};
 use crate::credentials::json_api;
@@ -40,7 +40,7 @@ pub fn site() -> Site {
 }
 
 pub fn with(settings: Value) -> Site {
-    let login = World::with(settings);
+    let login = TestEnv::with(settings);
     let docs = login.isolate(of_the_docs(), "there");
     Site { login, docs }
 }
@@ -97,7 +97,7 @@ fn signed_in_on_one_host_is_signed_in_on_all_and_signed_out_on_one_is_out_everyw
     let site = site();
     for out_on in [AUTH, APP, SHOP, DOCS] {
         // A session of several cookies, too.
-        site.login.provider.lies_at("userinfo", |u| u["roles"] = json!(vec!["x".repeat(100); 60]));
+        site.login.provider.alters_answer_at("userinfo", |u| u["roles"] = json!(vec!["x".repeat(100); 60]));
         let mut visitor = signed_in(&site);
         for origin in [AUTH, APP, SHOP, DOCS, "https://example.com"] {
             assert_eq!(visitor.session(&site, origin)["user"]["name"], "bob", "{origin}");
@@ -327,7 +327,7 @@ fn on_ones_own_machine_names_below_localhost_share_a_session() {
 
 #[test]
 fn a_login_host_without_providers_says_so() {
-    let site = Site { login: World::with(of_the_docs()), docs: World::with(of_the_docs()) };
+    let site = Site { login: TestEnv::with(of_the_docs()), docs: TestEnv::with(of_the_docs()) };
     let arrived = Visitor::new().follow(&site, &format!("{APP}/x"));
     assert_eq!(
         (arrived.url.as_str(), arrived.answer.status),

@@ -11,7 +11,7 @@ use vestibule_core::http::headers::Headers;
 use vestibule_core::presets;
 
 use vestibule_core::http::request::RequestUrl;
-use vestibule_testing::{APP, Answer, Browser, World, environment, settings};
+use vestibule_testing::{APP, Answer, Browser, TestEnv, environment, settings};
 
 /// What gets into a page that pastes text.
 const MARKUP: &str = r#""'><script>alert(1)</script><b x="&amp;"#;
@@ -73,7 +73,7 @@ fn a_provider_on_this_machine_can_be_reached_from_a_page_on_https() {
     ] {
         let mut settings = settings();
         settings["providers"][0] = provider.clone();
-        let world = World::with(settings);
+        let world = TestEnv::with(settings);
         let answer = Browser::new().open(&world, &format!("{APP}/auth/signin"));
         let policy = answer.headers.get("content-security-policy").unwrap();
         assert!(policy.contains(&format!("form-action {expected}")), "{provider}: {policy}");
@@ -100,7 +100,7 @@ fn cross_site_scripting_no_parameter_of_any_page_gets_out_of_its_place() {
             for value in [MARKUP, &format!("/{MARKUP}"), &format!("{APP}/?q={MARKUP}#{MARKUP}")] {
                 let query = [(parameter, value), ("error", "CredentialsSignin")];
                 let query = &query[..if parameter == "error" { 1 } else { 2 }];
-                let (world, mut browser) = (World::new(), Browser::new());
+                let (world, mut browser) = (TestEnv::new(), Browser::new());
                 let answer = browser.open(&world, &url(page, query));
                 assert!(!answer.body.contains("<script"), "{page} {parameter}: {}", answer.body);
                 assert!(!answer.body.contains("<b "), "{page} {parameter}: {}", answer.body);
@@ -112,7 +112,7 @@ fn cross_site_scripting_no_parameter_of_any_page_gets_out_of_its_place() {
 
 #[test]
 fn a_return_address_with_quotes_and_brackets_comes_back_as_it_was() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     let wanted = "/search?q='a'&filter[x]=<b>\"c\"";
     let page = browser.open(&world, &url("signin", &[("callbackUrl", wanted)]));
     let fields = fields(&page.body, "/auth/signin/acme");
@@ -129,7 +129,7 @@ fn providers_are_listed_in_the_order_of_the_configuration() {
     let mut settings = settings();
     settings["providers"] = ["zeta", "acme", "middle"].map(provider).into();
     let variables = |name: &str| environment(&name.replace("ZETA", "ACME").replace("MIDDLE", "ACME"));
-    let world: World = World::in_environment(settings, &variables);
+    let world: TestEnv = TestEnv::in_environment(settings, &variables);
     let listed = Browser::new().fetch(&world, &url("providers", &[])).body;
     let at = |id: &str| listed.find(&format!("\"{id}\":{{")).unwrap_or_else(|| panic!("{id} in {listed}"));
     assert!(at("zeta") < at("acme") && at("acme") < at("middle"), "{listed}");
@@ -137,8 +137,8 @@ fn providers_are_listed_in_the_order_of_the_configuration() {
 
 #[test]
 fn cross_site_scripting_names_of_providers_and_people_are_text() {
-    let (world, mut browser) = (World::with(named(MARKUP)), Browser::new());
-    world.provider.lies_at("userinfo", |userinfo| {
+    let (world, mut browser) = (TestEnv::with(named(MARKUP)), Browser::new());
+    world.provider.alters_answer_at("userinfo", |userinfo| {
         userinfo["name"] = json!(MARKUP);
         userinfo["email"] = json!(format!("{MARKUP}@example.com"));
     });
@@ -155,7 +155,7 @@ fn cross_site_scripting_names_of_providers_and_people_are_text() {
 
 #[test]
 fn injected_text_an_unknown_code_says_nothing_of_its_own() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.open(&world, &url("signin", &[]));
     for (page, known) in
         [("signin", vec![]), ("signin", vec![("error", "CredentialsSignin")]), ("error", vec![])]
@@ -180,14 +180,14 @@ fn injected_text_a_host_that_is_none_gets_no_page() {
     for host in ["app.example.com\"><script>", "<b>", "a b"] {
         assert_eq!(RequestUrl::parse(&format!("https://{host}/auth/signin")), None, "{host}");
     }
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     let answer = browser.open(&world, "https://[::]]/auth/signin");
     assert_eq!((answer.status, answer.body.as_str()), (400, "\"Bad request.\""));
 }
 
 #[test]
 fn known_codes_are_said_in_plain_words() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     for (query, words) in [
         (&[("error", "OAuthCallbackError")][..], "cancelled or refused"),
         (&[("error", "OAuthAccountNotLinked")], "the same account"),
@@ -211,7 +211,7 @@ fn known_codes_are_said_in_plain_words() {
 
 #[test]
 fn the_error_pages_status_says_who_is_to_blame_and_there_is_a_way_onward() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     for (code, status) in [
         ("Configuration", 500),
         ("AccessDenied", 403),
@@ -249,7 +249,7 @@ fn each_provider_has_its_form_and_a_preset_its_colours() {
 
 #[test]
 fn an_api_of_ones_own_has_its_fields_in_a_form_that_goes_to_its_callback() {
-    let (world, mut browser) = (World::with(with_form()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(with_form()), Browser::new());
     let answer = browser.open(&world, &url("signin", &[]));
     assert_eq!(fields(&answer.body, "/auth/callback/shop").len(), 2);
     for field in [
@@ -268,14 +268,14 @@ fn an_api_of_ones_own_has_its_fields_in_a_form_that_goes_to_its_callback() {
 
     let mut by_name = only_form();
     by_name["providers"][0]["fields"][0] = json!({ "name": "user" });
-    let answer = browser.open(&World::with(by_name), &url("signin", &[]));
+    let answer = browser.open(&TestEnv::with(by_name), &url("signin", &[]));
     let field = "name=\"user\" type=\"text\" autocomplete=\"username\" autocapitalize=\"none\" required>";
     assert!(answer.body.contains(field), "{}", answer.body);
 }
 
 #[test]
 fn what_was_wrong_with_the_fields_is_said_with_them() {
-    let (world, mut browser) = (World::with(with_form()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(with_form()), Browser::new());
     for (error, described) in [("CredentialsSignin", 3), ("OAuthCallbackError", 0)] {
         let answer = browser.open(&world, &url("signin", &[("error", error)]));
         assert_eq!(answer.body.matches("aria-describedby=\"said\"").count(), described, "{error}");
@@ -287,7 +287,7 @@ fn what_was_wrong_with_the_fields_is_said_with_them() {
 fn the_sign_in_page_says_where_one_goes_on_another_host() {
     let mut shared = settings();
     shared["trusted_hosts"] = json!(["*.example.com"]);
-    let (world, mut browser) = (World::with(shared), Browser::new());
+    let (world, mut browser) = (TestEnv::with(shared), Browser::new());
     let mut lead = |return_to| {
         let answer = browser.open(&world, &url("signin", &[("callbackUrl", return_to)]));
         answer
@@ -302,7 +302,7 @@ fn the_sign_in_page_says_where_one_goes_on_another_host() {
 
 #[test]
 fn whoever_decides_to_stay_signed_in_goes_back() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "bob", "/");
     let answer = browser.open(&world, &url("signout", &[("callbackUrl", "/dashboard?a=1&b=2")]));
     assert!(answer.body.contains(&format!("href=\"{APP}/dashboard?a=1&amp;b=2\">Cancel")), "{}", answer.body);
@@ -311,7 +311,7 @@ fn whoever_decides_to_stay_signed_in_goes_back() {
 
 #[test]
 fn from_a_forbidden_page_a_different_account_leads_back_to_it() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "bob", "/");
     let wanted = format!("{APP}/admin/users?page=2&sort=name");
     let answer = browser.open(&world, &wanted);
@@ -333,7 +333,7 @@ fn from_a_forbidden_page_a_different_account_leads_back_to_it() {
 
 #[test]
 fn a_forbidden_page_takes_no_parameters_from_the_apps_own_address() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "bob", "/");
     let query = "callbackUrl=https%3A%2F%2Fevil.example&callbackUrl=x&error=y&csrfToken=z";
     let answer = browser.open(&world, &format!("{APP}/admin?{query}"));
@@ -349,7 +349,7 @@ fn a_forbidden_page_takes_no_parameters_from_the_apps_own_address() {
 
 #[test]
 fn what_a_form_was_sent_to_is_nothing_to_come_back_to() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "bob", "/");
     let answer = browser.post(&world, &format!("{APP}/admin/delete"), &[("id", "1")]);
     assert_eq!(answer.status, 403);
@@ -358,7 +358,7 @@ fn what_a_form_was_sent_to_is_nothing_to_come_back_to() {
 
 #[test]
 fn a_rule_that_forbids_the_signed_out_still_shows_the_way_in() {
-    let (world, mut browser) = (World::with(forbidding()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(forbidding()), Browser::new());
     let answer = browser.open(&world, &format!("{APP}/secret?x=1"));
     assert_eq!(answer.status, 403);
     assert!(!answer.body.contains("<form") && !answer.headers.contains("set-cookie"));
@@ -387,7 +387,7 @@ fn every_page_is_there_for_the_browser_to_look_at() {
 fn every_page() -> Vec<(&'static str, Answer)> {
     let mut pages = Vec::new();
 
-    let world = World::new();
+    let world = TestEnv::new();
     let mut open = |name, page, query: &[(&str, &str)]| {
         pages.push((name, Browser::new().open(&world, &url(page, query))));
     };
@@ -399,40 +399,40 @@ fn every_page() -> Vec<(&'static str, Answer)> {
     open("error-verification", "error", &[("error", "Verification")]);
     open("error-unknown", "error", &[("error", MARKUP)]);
 
-    let world = World::in_environment(json!({ "providers": [{ "id": "google" }] }), &any_secrets);
+    let world = TestEnv::in_environment(json!({ "providers": [{ "id": "google" }] }), &any_secrets);
     pages.push(("sign-in-google", Browser::new().open(&world, &url("signin", &[]))));
     let elsewhere =
         [("callbackUrl", "https://a-rather-long-name-of-a-host.shop.example.com/"), ("error", "Signin")];
     pages.push(("sign-in-many", Browser::new().open(&all_presets(), &url("signin", &elsewhere))));
 
     let refused = [("error", "CredentialsSignin"), ("code", "otp_invalid")];
-    pages.push(("sign-in-form", Browser::new().open(&World::with(only_form()), &url("signin", &refused))));
-    pages.push(("sign-in-form-too", Browser::new().open(&World::with(with_form()), &url("signin", &[]))));
+    pages.push(("sign-in-form", Browser::new().open(&TestEnv::with(only_form()), &url("signin", &refused))));
+    pages.push(("sign-in-form-too", Browser::new().open(&TestEnv::with(with_form()), &url("signin", &[]))));
 
-    let (world, mut bob) = (World::new(), Browser::new());
+    let (world, mut bob) = (TestEnv::new(), Browser::new());
     bob.sign_in(&world, "bob", "/");
     pages.push(("sign-out", bob.open(&world, &url("signout", &[]))));
     pages.push(("forbidden", bob.open(&world, &format!("{APP}/admin"))));
 
-    let (world, mut long) = (World::with(named("Acme")), Browser::new());
-    world.provider.lies_at("userinfo", |userinfo| {
+    let (world, mut long) = (TestEnv::with(named("Acme")), Browser::new());
+    world.provider.alters_answer_at("userinfo", |userinfo| {
         userinfo["name"] = json!(LONG_NAME);
         userinfo["email"] = json!(format!("{LONG_NAME}@example.com"));
     });
     long.sign_in(&world, "bob", "/");
     pages.push(("forbidden-long", long.open(&world, &format!("{APP}/admin"))));
 
-    let world = World::with(forbidding());
+    let world = TestEnv::with(forbidding());
     pages.push(("forbidden-nobody", Browser::new().open(&world, &format!("{APP}/secret"))));
     let mut of_a_domain = settings();
     of_a_domain["cookies"] = json!({ "domain": "other.org" });
-    let world = World::with(of_a_domain);
+    let world = TestEnv::with(of_a_domain);
     pages.push(("foreign", Browser::new().open(&world, &url("signin", &[]))));
     pages
 }
 
 /// Every preset, and a provider beside them with a name that is hard to fit and to write.
-fn all_presets() -> World {
+fn all_presets() -> TestEnv {
     let of_preset =
         |id| json!({ "id": id, "issuer": "https://idp.example", "userinfo": "https://idp.example/me" });
     let mut providers: Vec<Value> = presets::ids().map(of_preset).collect();
@@ -440,7 +440,7 @@ fn all_presets() -> World {
     providers
         .push(json!({ "id": "odd", "issuer": "https://idp.example", "name": "<i>مثال</i> & \"Söhne\"" }));
     let settings = json!({ "providers": providers, "trusted_hosts": ["*.shop.example.com"] });
-    World::in_environment(settings, &any_secrets)
+    TestEnv::in_environment(settings, &any_secrets)
 }
 
 fn any_secrets(name: &str) -> Option<String> {

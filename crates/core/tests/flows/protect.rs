@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule_core::upstream::Target;
-use vestibule_testing::{APP, Browser, World, settings};
+use vestibule_testing::{APP, Browser, TestEnv, settings};
 
 const NAVIGATION: [(&str, &str); 2] = [("sec-fetch-mode", "navigate"), ("accept", "text/html")];
 
-fn signed_in(user: &str) -> (World, Browser) {
-    let (world, mut browser) = (World::new(), Browser::new());
+fn signed_in(user: &str) -> (TestEnv, Browser) {
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, user, "/");
     (world, browser)
 }
 
 #[test]
 fn a_public_page_is_for_everybody() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     for path in ["/", "/about", "/static/a/b.css", "/static"] {
         let answer = browser.open(&world, &format!("{APP}{path}?q=%2F"));
         let forwarded = answer.forwarded.expect(path);
@@ -31,7 +31,7 @@ fn a_public_page_is_for_everybody() {
 
 #[test]
 fn a_navigation_without_a_session_is_sent_to_sign_in_and_comes_back_exactly() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     let wanted = format!("{APP}/dashboard/a%20b?x=1&y=%26%2F&z=%C3%A9");
     let answer = browser.open(&world, &wanted);
     assert_eq!(answer.status, 302);
@@ -54,7 +54,7 @@ fn a_navigation_without_a_session_is_sent_to_sign_in_and_comes_back_exactly() {
 
 #[test]
 fn a_script_without_a_session_gets_401_and_no_redirect() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     for headers in [
         &[("sec-fetch-mode", "cors"), ("accept", "text/html")][..],
         &[("accept", "application/json")],
@@ -114,7 +114,7 @@ fn the_upstream_sees_who_it_is_and_not_what_the_client_says_it_is() {
 
 #[test]
 fn header_smuggling_what_we_set_nobody_else_sets_also_on_public_paths_and_preflights() {
-    let (world, mut nobody) = (World::new(), Browser::new());
+    let (world, mut nobody) = (TestEnv::new(), Browser::new());
     let forged =
         [("X-User-Email", "root@example.com"), ("X_USER_ROLES", "admin"), ("authorization", "Bearer x")];
     let answer = nobody.send(&world, "GET", &format!("{APP}/about"), &forged, b"");
@@ -136,7 +136,7 @@ fn header_smuggling_what_we_set_nobody_else_sets_also_on_public_paths_and_prefli
 
 #[test]
 fn a_preflight_passes_only_as_one() {
-    let (world, mut nobody) = (World::new(), Browser::new());
+    let (world, mut nobody) = (TestEnv::new(), Browser::new());
     let url = format!("{APP}/dashboard");
     for headers in
         [&[][..], &[("origin", "https://other.example")], &[("access-control-request-method", "POST")]]
@@ -164,7 +164,7 @@ fn our_cookies_do_not_reach_the_upstream_and_the_apps_own_do() {
 fn forward_session_hands_the_sealed_cookie_to_an_app_that_opens_it_itself() {
     let mut opened = settings();
     opened["upstreams"][0]["forward_session"] = json!(true);
-    let (world, mut alice) = (World::with(opened), Browser::new());
+    let (world, mut alice) = (TestEnv::with(opened), Browser::new());
     alice.sign_in(&world, "alice", "/");
     let cookie = alice.open(&world, &format!("{APP}/dashboard")).forwarded.unwrap();
     let cookie = cookie.request.headers.get("cookie").unwrap().to_owned();
@@ -195,7 +195,7 @@ fn path_confusion_a_path_that_servers_read_differently_is_refused() {
 
 #[test]
 fn skip_rules_that_see_the_query_matching_sees_the_path_only() {
-    let (world, mut nobody) = (World::new(), Browser::new());
+    let (world, mut nobody) = (TestEnv::new(), Browser::new());
     for url in ["/dashboard?/about", "/dashboard?x=/static/a.css", "/dashboard?#/about"] {
         assert!(nobody.open(&world, &format!("{APP}{url}")).forwarded.is_none(), "{url}");
     }
@@ -203,7 +203,7 @@ fn skip_rules_that_see_the_query_matching_sees_the_path_only() {
 
 #[test]
 fn user_agent_or_health_check_bypass_no_header_opens_a_door() {
-    let (world, mut nobody) = (World::new(), Browser::new());
+    let (world, mut nobody) = (TestEnv::new(), Browser::new());
     for header in [
         ("user-agent", "kube-probe/1.29"),
         ("x-original-url", "/about"),
@@ -240,7 +240,7 @@ fn the_first_rule_that_matches_decides() {
         { "match": "/api/:path*", "require": { "roles": ["admin"] }, "deny": "forbidden" },
     ]);
     rules["default_access"] = json!("public");
-    let (world, mut nobody) = (World::with(rules), Browser::new());
+    let (world, mut nobody) = (TestEnv::with(rules), Browser::new());
     let mut status = |method: &str, url: &str| nobody.send(&world, method, url, &NAVIGATION, b"").status;
     assert_eq!(status("GET", "https://app.example.com/api/health"), 200);
     assert_eq!(status("GET", "https://app.example.com/api/users"), 403);
@@ -259,7 +259,7 @@ fn requests_go_to_the_upstream_of_their_host() {
         { "host": "*.example.com", "to": "assets:ASSETS" },
         { "to": "origin" },
     ]);
-    let (world, mut browser) = (World::with(hosts), Browser::new());
+    let (world, mut browser) = (TestEnv::with(hosts), Browser::new());
     for (host, target) in [
         ("api.example.com", Target::Service("API".to_owned())),
         ("app.example.com", Target::Service("ASSETS".to_owned())),
@@ -289,7 +289,7 @@ fn rules_look_at_headers_cookies_and_parameters_and_others_still_apply() {
         { "match": "/user/:id(\\d+)", "require": { "roles": { "not": "admin" }, "email": { "exists": true } } },
         { "match": "/staff", "email_domain": ["Example.com"] },
     ]);
-    let (world, mut nobody) = (World::with(rules), Browser::new());
+    let (world, mut nobody) = (TestEnv::with(rules), Browser::new());
     let mut status = |url: &str, headers: &[(&str, &str)]| {
         nobody.send(&world, "GET", &format!("{APP}{url}"), headers, b"").status
     };
@@ -316,7 +316,7 @@ fn email_parsing_an_address_that_the_provider_does_not_vouch_for_is_at_no_domain
         let mut rules = settings();
         rules["claims"] = claims;
         rules["rules"] = json!([{ "match": "/staff", "email_domain": ["example.com"] }]);
-        World::with(rules)
+        TestEnv::with(rules)
     };
     for (verified, status) in [
         (json!(true), 200),
@@ -328,13 +328,13 @@ fn email_parsing_an_address_that_the_provider_does_not_vouch_for_is_at_no_domain
     ] {
         let world = with(json!({}));
         let said = verified.clone();
-        world.provider.lies_at("userinfo", move |user| user["email_verified"] = said.clone());
+        world.provider.alters_answer_at("userinfo", move |user| user["email_verified"] = said.clone());
         let mut browser = Browser::new();
         browser.sign_in(&world, "bob", "/");
         assert_eq!(browser.open(&world, &format!("{APP}/staff")).status, status, "{verified}");
     }
     let world = with(json!({ "email_verified": "profile.checked" }));
-    world.provider.lies_at("userinfo", |user| {
+    world.provider.alters_answer_at("userinfo", |user| {
         user["email_verified"] = json!(false);
         user["checked"] = json!(true);
     });
@@ -351,7 +351,7 @@ fn a_rule_can_send_its_requests_elsewhere_and_says_what_goes_with_them() {
         { "match": "/mail/:path*", "access": "signed-in", "to": "https://mail.example", "headers": { "X-Mail": "email" } },
         { "match": "/plain", "access": "signed-in", "headers": {} },
     ]);
-    let (world, mut alice) = (World::with(rules), Browser::new());
+    let (world, mut alice) = (TestEnv::with(rules), Browser::new());
     alice.sign_in(&world, "alice", "/");
     let forged = [
         ("x-mail", "root@example.com"),
@@ -395,7 +395,7 @@ fn a_rule_can_send_its_requests_elsewhere_and_says_what_goes_with_them() {
 
 #[test]
 fn work_bombs_a_huge_path_is_refused_before_any_work() {
-    let (world, mut nobody) = (World::new(), Browser::new());
+    let (world, mut nobody) = (TestEnv::new(), Browser::new());
     for path in [
         "/%2e%2e;".repeat(131_072),
         "/".repeat(1 << 20),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use vestibule_testing::provider::ISSUER;
 use vestibule_testing::rotation::Rotation;
-use vestibule_testing::{APP, Answer, AuthorizationRequest, Browser, World, settings};
+use vestibule_testing::{APP, Answer, AuthorizationRequest, Browser, TestEnv, settings};
 
 use crate::refresh::{LEASES, OVER, SECOND, bearer, given, sent, signed_in, with_lease};
 
@@ -18,7 +18,7 @@ const HOUR: Duration = Duration::from_hours(1);
 /// How long somebody waits at most for whom an older copy would do.
 const PATIENCE: u64 = 1500;
 
-type Trouble = (&'static str, fn(&World, &'static str));
+type Trouble = (&'static str, fn(&TestEnv, &'static str));
 
 /// What a place of the provider's may do in place of an answer.
 const TROUBLES: [Trouble; 10] = [
@@ -38,30 +38,30 @@ const TROUBLES: [Trouble; 10] = [
         world.provider.answers_raw(place, 200, "application/json", &vec![b' '; 300 * 1024]);
     }),
     ("another's", |world, place| {
-        world
-            .provider
-            .lies_at(place, |answer| *answer = json!({ "issuer": "https://evil.example", "keys": {} }));
+        world.provider.alters_answer_at(place, |answer| {
+            *answer = json!({ "issuer": "https://evil.example", "keys": {} });
+        });
     }),
 ];
 
-fn hang(world: &World, place: &str) {
+fn hang(world: &TestEnv, place: &str) {
     world.http.hanging.borrow_mut().push(if place == "jwks" { JWKS } else { DISCOVERY });
 }
 
-fn come_back(world: &World) {
+fn come_back(world: &TestEnv) {
     world.http.hanging.borrow_mut().clear();
     world.provider.comes_back();
-    world.provider.answers_honestly();
+    world.provider.answers_correctly();
 }
 
-fn world() -> World {
+fn world() -> TestEnv {
     let mut settings = settings();
     settings["providers"][0]["accept_bearer"] = json!({ "audience": AUDIENCE });
-    World::with(settings)
+    TestEnv::with(settings)
 }
 
 /// A world whose isolate has asked for everything an hour ago, and a browser with a csrf token.
-fn an_hour_later() -> (World, Browser) {
+fn an_hour_later() -> (TestEnv, Browser) {
     let (world, mut browser) = (world(), Browser::new());
     assert_eq!(browser.sign_in(&world, "bob", "/").location(), format!("{APP}/"));
     assert_eq!((world.fetches(DISCOVERY), world.fetches(JWKS)), (1, 1));
@@ -70,7 +70,7 @@ fn an_hour_later() -> (World, Browser) {
 }
 
 /// What `request` is answered, and after how many milliseconds.
-fn timed(world: &World, request: impl Future<Output = Answer>) -> (Answer, u64) {
+fn timed(world: &TestEnv, request: impl Future<Output = Answer>) -> (Answer, u64) {
     let begun = world.clock.now();
     world.clock.run(async {
         let answer = request.await;
@@ -79,7 +79,7 @@ fn timed(world: &World, request: impl Future<Output = Answer>) -> (Answer, u64) 
 }
 
 /// A sign-in is begun: where the browser is sent, and after how many milliseconds.
-fn begin(world: &World, browser: &mut Browser) -> (String, u64) {
+fn begin(world: &TestEnv, browser: &mut Browser) -> (String, u64) {
     let csrf = browser.csrf(world);
     let (cookies, form) = (browser.cookie_header(), format!("csrfToken={csrf}"));
     let headers = [("content-type", "application/x-www-form-urlencoded"), ("cookie", cookies.as_str())];
@@ -94,7 +94,7 @@ fn is_at_provider(location: &str) -> bool {
 }
 
 /// A sign-in that was begun is ended well: after how many milliseconds.
-fn finish(world: &World, browser: &mut Browser, location: &str) -> u64 {
+fn finish(world: &TestEnv, browser: &mut Browser, location: &str) -> u64 {
     let callback = world.provider.authorize(&AuthorizationRequest::read(location), "bob");
     let cookies = browser.cookie_header();
     let headers = [("cookie", cookies.as_str()), ("sec-fetch-mode", "navigate")];
@@ -105,14 +105,14 @@ fn finish(world: &World, browser: &mut Browser, location: &str) -> u64 {
 }
 
 /// An access token that names the key `kid`, good for five minutes.
-fn token(world: &World, kid: &str) -> String {
+fn token(world: &TestEnv, kid: &str) -> String {
     let now = world.now().seconds();
     let claims = json!({ "iss": ISSUER, "sub": "bob-1", "aud": AUDIENCE, "iat": now, "exp": now + 300 });
     world.provider.signed(&json!({ "alg": "ES256", "kid": kid, "typ": "at+jwt" }), &claims)
 }
 
 /// What somebody gets who brings it, and after how many milliseconds.
-fn bring(world: &World, token: &str) -> (u16, u64) {
+fn bring(world: &TestEnv, token: &str) -> (u16, u64) {
     let authorization = format!("Bearer {token}");
     let headers = [("authorization", authorization.as_str())];
     let (answer, took) = timed(world, world.sent("GET", &format!("{APP}/api"), &headers, b""));
@@ -267,7 +267,7 @@ fn an_unknown_key_is_asked_for_although_the_provider_is_left_alone() {
 fn work_bombs_unknown_keys_while_the_provider_hangs_cost_a_question_now_and_then() {
     let (world, mut browser) = an_hour_later();
     hang(&world, "jwks");
-    world.provider.lies_at("id_token_header", |header| header["kid"] = json!("key-2"));
+    world.provider.alters_answer_at("id_token_header", |header| header["kid"] = json!("key-2"));
     // The first one asks for what is current, then for the key.
     let callback = {
         let request = browser.begin(&world, "/");
@@ -318,7 +318,7 @@ fn a_key_that_is_new_is_asked_for_once_by_many_who_sign_in_at_once() {
         assert_eq!(bring(&world, &token(&world, "key-2")).0, 200);
         world.pass(MINUTE + SECOND);
         world.provider.rotates_its_key_to("key-3");
-        world.provider.lies_at("id_token_header", |header| header["kid"] = json!("key-3"));
+        world.provider.alters_answer_at("id_token_header", |header| header["kid"] = json!("key-3"));
         let asked = world.fetches(JWKS);
         world.http.document_time.set(Duration::from_millis(time));
         let answers = world.all(begun.iter().map(|(callback, cookies)| {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vestibule_core::time::Timestamp;
 use vestibule_testing::rotation::Rotation;
-use vestibule_testing::{APP, Answer, Browser, World, settings};
+use vestibule_testing::{APP, Answer, Browser, TestEnv, settings};
 
 const SESSION: &str = "__Secure-authjs.session-token";
 pub const LEASES: [&str; 3] = ["none", "kv", "durable-object"];
@@ -24,8 +24,8 @@ pub fn with_lease(lease: &str) -> Value {
 }
 
 /// Somebody who signed in, so long ago.
-pub fn signed_in(lease: &str, ago: Duration) -> (World, Browser) {
-    let (world, mut browser) = (World::with(with_lease(lease)), Browser::new());
+pub fn signed_in(lease: &str, ago: Duration) -> (TestEnv, Browser) {
+    let (world, mut browser) = (TestEnv::with(with_lease(lease)), Browser::new());
     browser.sign_in(&world, "bob", "/");
     world.pass(ago);
     world.http.token_time.set(Duration::from_millis(200));
@@ -35,7 +35,7 @@ pub fn signed_in(lease: &str, ago: Duration) -> (World, Browser) {
 pub type Sent<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
 
 /// A script's request with those cookies.
-pub fn sent<'a>(world: &'a World, cookies: &'a str, after: Duration) -> Sent<'a> {
+pub fn sent<'a>(world: &'a TestEnv, cookies: &'a str, after: Duration) -> Sent<'a> {
     Box::pin(async move {
         world.clock.sleep(after).await;
         let headers = [("cookie", cookies), ("sec-fetch-mode", "cors")];
@@ -49,7 +49,7 @@ pub fn bearer(answer: &Answer) -> Option<&str> {
     forwarded.request.headers.get("authorization")?.strip_prefix("Bearer ")
 }
 
-pub fn given(world: &World) -> u32 {
+pub fn given(world: &TestEnv) -> u32 {
     world.provider.grants.given.get()
 }
 
@@ -168,14 +168,14 @@ fn point_2_whoever_hangs_up_frees_the_place_and_loses_nothing() {
 #[test]
 fn point_2_sessions_share_nothing_whatever_their_tokens_are() {
     for lease in LEASES {
-        let world = World::with(with_lease(lease));
+        let world = TestEnv::with(with_lease(lease));
         // A provider that gives everybody the same refresh token.
-        world.provider.lies_at("token", |answer| answer["refresh_token"] = json!("refresh-alice"));
+        world.provider.alters_answer_at("token", |answer| answer["refresh_token"] = json!("refresh-alice"));
         let mut browsers = [Browser::new(), Browser::new()];
         browsers[0].sign_in(&world, "alice", "/");
         browsers[1].sign_in(&world, "bob", "/");
         world.provider.grants.rotation.set(Rotation::None);
-        world.provider.answers_honestly();
+        world.provider.answers_correctly();
         world.pass(OVER);
         world.http.token_time.set(Duration::from_millis(200));
         let cookies = browsers.each_ref().map(Browser::cookie_header);
@@ -191,7 +191,7 @@ fn point_2_sessions_share_nothing_whatever_their_tokens_are() {
 fn point_3_a_loser_in_another_isolate_goes_on_with_what_the_winner_left() {
     for lease in ["kv", "durable-object"] {
         let (world, browser) = signed_in(lease, OVER);
-        let others: Vec<World> = (0..3).map(|_| world.isolate(with_lease(lease), "here")).collect();
+        let others: Vec<TestEnv> = (0..3).map(|_| world.isolate(with_lease(lease), "here")).collect();
         let cookies = browser.cookie_header();
         let first = [sent(&world, &cookies, Duration::ZERO)];
         let rest = others.iter().map(|other| sent(other, &cookies, Duration::from_millis(90)));
@@ -241,7 +241,7 @@ fn point_3_what_is_left_in_the_store_says_nothing_without_the_secret() {
 fn point_4_a_durable_object_lets_one_through_wherever_the_others_are() {
     let (world, browser) = signed_in("durable-object", OVER);
     let places = ["here", "there", "elsewhere"];
-    let others: Vec<World> =
+    let others: Vec<TestEnv> =
         (0..12).map(|i| world.isolate(with_lease("durable-object"), places[i % 3])).collect();
     let cookies = browser.cookie_header();
     let answers = world.all(others.iter().map(|other| sent(other, &cookies, Duration::ZERO)));
@@ -269,10 +269,10 @@ fn point_5_a_late_answer_writes_no_older_generation() {
 }
 
 /// A minute and two seconds before the token's end, with a session that is renewed with every request.
-fn signed_in_with_update_age(lease: &str) -> (World, Browser) {
+fn signed_in_with_update_age(lease: &str) -> (TestEnv, Browser) {
     let mut settings = with_lease(lease);
     settings["session"]["update_age"] = json!("0s");
-    let (world, mut browser) = (World::with(settings), Browser::new());
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
     browser.sign_in(&world, "bob", "/");
     world.pass(Duration::from_secs(3600 - 62));
     world.forwarder.upstream_time.set(Duration::from_secs(20));
@@ -324,7 +324,7 @@ fn point_6_the_successor_is_looked_for_before_a_session_ends() {
 
 #[test]
 fn point_6_what_passes_ends_no_session() {
-    type Trouble = fn(&World);
+    type Trouble = fn(&TestEnv);
     let troubles: [(&str, Trouble); 6] = [
         ("no connection", |world| world.provider.goes_down("token")),
         ("429", |world| {
@@ -355,7 +355,7 @@ fn point_6_what_passes_ends_no_session() {
             assert!(!world.log_text().contains("access-bob"), "{}", world.log_text());
 
             world.provider.comes_back();
-            world.provider.answers_honestly();
+            world.provider.answers_correctly();
             world.store.is_down.set(false);
             world.pass(Duration::from_mins(3));
             let answer = browser.fetch(&world, &format!("{APP}/api"));
@@ -452,8 +452,8 @@ fn point_7_a_sign_out_during_a_refresh_stays_signed_out() {
 #[test]
 fn point_7_a_sign_out_without_a_refresh_token_writes_nothing() {
     for lease in LEASES {
-        let world = World::with(with_lease(lease));
-        world.provider.lies_at("token", |answer| {
+        let world = TestEnv::with(with_lease(lease));
+        world.provider.alters_answer_at("token", |answer| {
             answer.as_object_mut().unwrap().remove("refresh_token");
         });
         let mut browser = Browser::new();
@@ -482,7 +482,7 @@ fn point_8_a_lifetime_that_is_none_does_not_refresh_in_a_loop() {
     for expires_in in [Value::Null, json!(0), json!(-5), json!("soon")] {
         let (world, mut browser) = signed_in("none", OVER);
         let given_as = expires_in.clone();
-        world.provider.lies_at("token", move |answer| answer["expires_in"] = given_as.clone());
+        world.provider.alters_answer_at("token", move |answer| answer["expires_in"] = given_as.clone());
         for _ in 0..20 {
             assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 200);
             world.pass(Duration::from_secs(10));
@@ -497,7 +497,7 @@ fn point_8_a_lifetime_that_is_none_does_not_refresh_in_a_loop() {
 #[test]
 fn point_8_a_token_that_lives_shorter_than_the_leeway_is_not_renewed_with_every_request() {
     let (world, mut browser) = signed_in("none", OVER);
-    world.provider.lies_at("token", |answer| answer["expires_in"] = json!(30));
+    world.provider.alters_answer_at("token", |answer| answer["expires_in"] = json!(30));
     for _ in 0..30 {
         assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 200);
         world.pass(SECOND);
@@ -515,14 +515,14 @@ fn point_8_a_refreshed_id_token_is_the_same_persons_or_nothing_of_it_is_used() {
     ];
     for (claim, lie) in lies {
         let (world, mut browser) = signed_in("none", OVER);
-        world.provider.lies_at("refreshed_id_token", lie);
+        world.provider.alters_answer_at("refreshed_id_token", lie);
         let answer = browser.fetch(&world, &format!("{APP}/api"));
         assert_eq!((answer.status, bearer(&answer)), (503, None), "{claim}");
         assert!(world.log_text().contains(&format!("\\\"{claim}\\\"")), "{}", world.log_text());
         assert_eq!(browser.session(&world)["user"]["name"], "bob", "{claim}");
     }
     let (world, mut browser) = signed_in("none", OVER);
-    world.provider.lies_at("id_token_header", |header| header["kid"] = json!("key-9"));
+    world.provider.alters_answer_at("id_token_header", |header| header["kid"] = json!("key-9"));
     assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 503, "signed by nobody");
 }
 
@@ -531,7 +531,7 @@ fn point_9_the_request_that_refreshed_sees_the_new_token_everywhere() {
     for lease in LEASES {
         let mut settings = with_lease(lease);
         settings["upstreams"][0]["forward_session"] = json!(true);
-        let (world, mut browser) = (World::with(settings), Browser::new());
+        let (world, mut browser) = (TestEnv::with(settings), Browser::new());
         browser.sign_in(&world, "bob", "/");
         browser.plant("theme", "dark");
         world.pass(OVER);

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule_testing::rotation::Rotation;
-use vestibule_testing::{APP, Browser, World};
+use vestibule_testing::{APP, Browser, TestEnv};
 
 use crate::refresh::{DUE, LEASES, OVER, SECOND, Sent, bearer, given, sent, signed_in, with_lease};
 
 /// Sends a request whose isolate is cut off after so long. Nobody cleans up behind it.
-fn cut_off(world: &World, cookies: &str, after: Duration) {
+fn cut_off(world: &TestEnv, cookies: &str, after: Duration) {
     world.jobs.dies_after.set(Some(after));
     let mut dead = sent(world, cookies, Duration::ZERO);
     world.clock.run(async {
@@ -26,7 +26,7 @@ fn cut_off(world: &World, cookies: &str, after: Duration) {
 }
 
 /// The refreshes that were granted, and those that were refused.
-fn grants(world: &World) -> (u32, u32) {
+fn grants(world: &TestEnv) -> (u32, u32) {
     (given(world), world.provider.grants.refused.get())
 }
 
@@ -84,7 +84,7 @@ fn point_3_a_provider_that_takes_ten_seconds_for_everything_gets_one_request() {
         // Isolates that know nothing: metadata and keys take nine seconds each, and so does the grant.
         world.http.document_time.set(Duration::from_secs(9));
         world.http.token_time.set(Duration::from_secs(9));
-        let others: Vec<World> = (0..4).map(|_| world.isolate(with_lease(lease), "here")).collect();
+        let others: Vec<TestEnv> = (0..4).map(|_| world.isolate(with_lease(lease), "here")).collect();
         let times = [0, 4_000, 16_000, 24_000].map(Duration::from_millis);
         let answers = world.all(others.iter().zip(times).map(|(other, after)| sent(other, &cookies, after)));
         assert_eq!(grants(&world), (1, 0), "{lease}");
@@ -99,7 +99,7 @@ fn point_3_a_provider_that_takes_ten_seconds_for_everything_gets_one_request() {
 
 #[test]
 fn point_3_a_store_that_stumbles_while_the_successor_is_left_loses_nothing() {
-    for (lease, part) in [("kv", "write next/"), ("durable-object", "leave")] {
+    for (lease, part) in [("kv", "write next/"), ("durable-object", "publish")] {
         let (world, browser) = signed_in(lease, OVER);
         let cookies = browser.cookie_header();
         world.store.fails.set((part, 2));
@@ -137,7 +137,7 @@ fn point_4_an_object_that_moves_in_the_middle_of_a_call_is_asked_again() {
             } else {
                 world.store.loses_answers.set(lost);
             }
-            let others: Vec<World> =
+            let others: Vec<TestEnv> =
                 (0..3).map(|_| world.isolate(with_lease("durable-object"), "here")).collect();
             let answers = world.all(others.iter().map(|other| sent(other, &cookies, Duration::ZERO)));
             assert_eq!(grants(&world), (1, 0), "{lost} lost, {before}");
@@ -217,7 +217,7 @@ fn point_6_answers_that_make_no_sense_end_no_session() {
             assert!(ended.headers.contains("retry-after"), "{lease}, {answer}");
             assert_eq!(browser.session(&world)["user"]["name"], "bob", "{lease}, {answer}");
 
-            world.provider.answers_honestly();
+            world.provider.answers_correctly();
             world.pass(Duration::from_mins(2));
             let well = browser.fetch(&world, &format!("{APP}/api"));
             assert_eq!((well.status, bearer(&well)), (200, Some("access-bob~1")), "{lease}, {answer}");
@@ -230,7 +230,7 @@ fn point_6_an_update_of_the_session_while_the_provider_is_away_loses_nothing() {
     for lease in LEASES {
         let mut settings = with_lease(lease);
         settings["session"]["updatable"] = json!(["name"]);
-        let (world, mut browser) = (World::with(settings), Browser::new());
+        let (world, mut browser) = (TestEnv::with(settings), Browser::new());
         browser.sign_in(&world, "bob", "/");
         world.pass(OVER);
         let update = |browser: &mut Browser, name: &str| {
@@ -270,7 +270,7 @@ fn point_7_a_sign_out_on_another_host_of_the_same_cookie_stays() {
         let mut settings = with_lease(lease);
         settings["cookies"] = json!({ "domain": "example.com" });
         settings["trusted_hosts"] = json!(["app.example.com", "shop.example.com"]);
-        let (world, mut browser) = (World::with(settings), Browser::new());
+        let (world, mut browser) = (TestEnv::with(settings), Browser::new());
         browser.sign_in(&world, "bob", "/");
         world.pass(OVER);
         world.http.token_time.set(Duration::from_millis(200));
@@ -307,7 +307,7 @@ fn point_8_lifetimes_of_any_kind_are_read_or_have_a_floor() {
     ] {
         let (world, mut browser) = signed_in("none", OVER);
         let given_as = expires_in.clone();
-        world.provider.lies_at("token", move |answer| answer["expires_in"] = given_as.clone());
+        world.provider.alters_answer_at("token", move |answer| answer["expires_in"] = given_as.clone());
         for _ in 0..20 {
             assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 200, "{expires_in}");
             world.pass(SECOND * 10);
@@ -325,7 +325,7 @@ fn point_8_a_refresh_token_that_comes_back_empty_is_none() {
         let (world, mut browser) = signed_in("none", OVER);
         world.provider.grants.rotation.set(Rotation::None);
         let given_as = empty.clone();
-        world.provider.lies_at("token", move |answer| answer["refresh_token"] = given_as.clone());
+        world.provider.alters_answer_at("token", move |answer| answer["refresh_token"] = given_as.clone());
         for n in 1..=2 {
             let answer = browser.fetch(&world, &format!("{APP}/api"));
             assert_eq!(bearer(&answer), Some(format!("access-bob~{n}").as_str()), "{empty}");
@@ -340,7 +340,7 @@ fn point_9_a_session_of_several_cookies_is_renewed_whole() {
         let (world, mut browser) = signed_in(lease, OVER);
         // The new token makes three cookies of one, and the next one of three.
         for (round, length) in [(1, 9000), (2, 10), (3, 5000)] {
-            world.provider.lies_at("token", move |answer| {
+            world.provider.alters_answer_at("token", move |answer| {
                 answer["access_token"] = json!(format!("{round}{}", "x".repeat(length)));
             });
             let answer = browser.fetch(&world, &format!("{APP}/api"));
@@ -358,7 +358,7 @@ fn point_9_a_session_of_several_cookies_is_renewed_whole() {
 #[test]
 fn point_9_an_answer_that_did_not_know_of_more_cookies_breaks_no_session() {
     let (world, mut browser) = signed_in("kv", OVER);
-    world.provider.lies_at("token", |answer| answer["access_token"] = json!("x".repeat(5000)));
+    world.provider.alters_answer_at("token", |answer| answer["access_token"] = json!("x".repeat(5000)));
     let first = browser.fetch(&world, &format!("{APP}/api"));
     let session = browser.session(&world)["user"].clone();
     assert_eq!(session["name"], "bob", "{}", first.status);

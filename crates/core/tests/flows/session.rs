@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vestibule_testing::{APP, Browser, World, settings};
+use vestibule_testing::{APP, Browser, TestEnv, settings};
 
 const SESSION: &str = "__Secure-authjs.session-token";
 const DAY: Duration = Duration::from_hours(24);
@@ -17,13 +17,13 @@ fn without_token() -> Value {
 
 #[test]
 fn nobody_has_no_session() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     assert_eq!(browser.session(&world), Value::Null);
 }
 
 #[test]
 fn the_answer_is_never_cached() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     for _ in 0..2 {
         let answer = browser.fetch(&world, &format!("{APP}/auth/session"));
         let header = |name| answer.headers.get_all(name).collect::<Vec<_>>();
@@ -38,7 +38,7 @@ fn the_answer_is_never_cached() {
 
 #[test]
 fn the_cookie_is_written_again_only_when_a_day_has_passed() {
-    let (world, mut browser) = (World::with(without_token()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(without_token()), Browser::new());
     browser.sign_in(&world, "bob", "/");
     let first = browser.cookie(SESSION).unwrap().to_owned();
     world.pass(DAY.checked_sub(Duration::from_secs(1)).unwrap());
@@ -51,7 +51,7 @@ fn the_cookie_is_written_again_only_when_a_day_has_passed() {
 
 #[test]
 fn a_visit_a_day_keeps_a_session_alive_and_thirty_days_away_end_it() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "bob", "/");
     for _ in 0..60 {
         world.pass(DAY);
@@ -66,7 +66,7 @@ fn a_visit_a_day_keeps_a_session_alive_and_thirty_days_away_end_it() {
 fn the_absolute_age_ends_a_session_however_often_it_is_renewed() {
     let mut short = settings();
     short["session"]["absolute_max_age"] = json!("3d");
-    let (world, mut browser) = (World::with(short), Browser::new());
+    let (world, mut browser) = (TestEnv::with(short), Browser::new());
     browser.sign_in(&world, "bob", "/");
     for _ in 0..2 {
         world.pass(DAY);
@@ -82,7 +82,7 @@ fn the_absolute_age_ends_a_session_however_often_it_is_renewed() {
 
 #[test]
 fn expires_says_when_the_session_ends_as_it_is() {
-    let (world, mut browser) = (World::with(without_token()), Browser::new());
+    let (world, mut browser) = (TestEnv::with(without_token()), Browser::new());
     browser.sign_in(&world, "bob", "/");
     world.pass(DAY / 2);
     assert_eq!(browser.session(&world)["expires"], "2026-12-21T19:40:00.000Z", "not renewed yet");
@@ -92,7 +92,7 @@ fn expires_says_when_the_session_ends_as_it_is() {
 
 #[test]
 fn chunks_that_lost_the_first_one_are_cleared_away() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.plant(&format!("{SESSION}.1"), "the rest");
     assert_eq!(browser.session(&world), Value::Null);
     assert_eq!(browser.cookie(&format!("{SESSION}.1")), None);
@@ -100,13 +100,13 @@ fn chunks_that_lost_the_first_one_are_cleared_away() {
 
 #[test]
 fn a_large_session_is_cut_into_cookies_and_a_small_one_after_it_clears_them() {
-    let (world, mut browser) = (World::new(), Browser::new());
-    world.provider.lies_at("userinfo", |u| u["roles"] = json!(vec!["x".repeat(100); 60]));
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
+    world.provider.alters_answer_at("userinfo", |u| u["roles"] = json!(vec!["x".repeat(100); 60]));
     browser.sign_in(&world, "bob", "/");
     assert!(browser.cookie(&format!("{SESSION}.1")).is_some() && browser.cookie(SESSION).is_none());
     assert_eq!(browser.session(&world)["user"]["roles"].as_array().unwrap().len(), 60);
 
-    world.provider.lies_at("userinfo", |u| u["roles"] = json!(["user"]));
+    world.provider.alters_answer_at("userinfo", |u| u["roles"] = json!(["user"]));
     browser.sign_in(&world, "bob", "/");
     let names: Vec<&str> =
         browser.cookie_names().into_iter().filter(|name| name.starts_with(SESSION)).collect();
@@ -116,7 +116,7 @@ fn a_large_session_is_cut_into_cookies_and_a_small_one_after_it_clears_them() {
 
 #[test]
 fn session_confusion_no_other_sealed_thing_is_a_session() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.begin(&world, "/");
     let transaction =
         browser.cookie_names().iter().find(|name| name.contains("transaction")).unwrap().to_string();
@@ -130,7 +130,7 @@ fn session_confusion_no_other_sealed_thing_is_a_session() {
 
 #[test]
 fn crash_by_input_whatever_the_cookie_holds_is_nobody() {
-    let world = World::new();
+    let world = TestEnv::new();
     for junk in [
         "",
         "%",
@@ -153,7 +153,7 @@ fn crash_by_input_whatever_the_cookie_holds_is_nobody() {
 #[test]
 fn a_session_of_an_older_secret_stays_good() {
     let with_old = |new: &'static str, old: Option<&'static str>| {
-        World::in_environment(without_token(), &move |name| match name {
+        TestEnv::in_environment(without_token(), &move |name| match name {
             "AUTH_SECRET_1" => old.map(|_| new.to_owned()),
             "AUTH_SECRET" => Some(old.unwrap_or(new).to_owned()),
             other => vestibule_testing::environment(other),
@@ -174,7 +174,7 @@ fn a_session_of_an_older_secret_stays_good() {
 fn the_session_is_shared_by_the_subdomains_of_the_cookie_domain() {
     let mut shared = settings();
     shared["cookies"] = json!({ "domain": "example.com" });
-    let (world, mut browser) = (World::with(shared), Browser::new());
+    let (world, mut browser) = (TestEnv::with(shared), Browser::new());
     let answer = browser.sign_in(&world, "bob", "https://shop.example.com/cart");
     assert_eq!(answer.location(), "https://shop.example.com/cart", "a subdomain is a good return address");
     for cookie in answer.headers.get_all("set-cookie") {
@@ -187,7 +187,7 @@ fn the_session_is_shared_by_the_subdomains_of_the_cookie_domain() {
 
 #[test]
 fn an_update_needs_the_csrf_token() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "bob", "/");
     let url = format!("{APP}/auth/session");
     let json = [("content-type", "application/json")];

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 use vestibule_core::session::transaction;
-use vestibule_testing::{APP, AuthorizationRequest, Browser, World};
+use vestibule_testing::{APP, AuthorizationRequest, Browser, TestEnv};
 
 #[test]
 fn a_browser_is_sent_to_the_provider_with_everything_that_protects_the_way_back() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     let request = browser.begin(&world, "/dashboard?tab=1");
     assert_eq!(request.endpoint, "https://idp.example/authorize");
     let sent: Vec<&str> = request.params.keys().map(String::as_str).collect();
@@ -39,7 +39,7 @@ fn a_browser_is_sent_to_the_provider_with_everything_that_protects_the_way_back(
 
 #[test]
 fn a_script_learns_the_address_instead_of_being_redirected() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     let csrf = browser.csrf(&world);
     let answer = browser.post_with(
         &world,
@@ -54,7 +54,7 @@ fn a_script_learns_the_address_instead_of_being_redirected() {
 
 #[test]
 fn without_the_csrf_token_nothing_begins() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     let csrf = browser.csrf(&world);
     for fields in [&[][..], &[("csrfToken", "")], &[("csrfToken", "00")], &[("csrf", csrf.as_str())]] {
         let answer = browser.post(&world, &format!("{APP}/auth/signin/acme"), fields);
@@ -67,7 +67,7 @@ fn without_the_csrf_token_nothing_begins() {
 
 #[test]
 fn login_csrf_missing_browser_binding_a_token_of_another_browser_does_not_serve() {
-    let (world, mut mine, mut theirs) = (World::new(), Browser::new(), Browser::new());
+    let (world, mut mine, mut theirs) = (TestEnv::new(), Browser::new(), Browser::new());
     let their_token = theirs.csrf(&world);
     mine.csrf(&world);
     let answer = mine.post(&world, &format!("{APP}/auth/signin/acme"), &[("csrfToken", &their_token)]);
@@ -76,7 +76,7 @@ fn login_csrf_missing_browser_binding_a_token_of_another_browser_does_not_serve(
 
 #[test]
 fn only_harmless_parameters_are_passed_on_to_the_provider() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     let csrf = browser.csrf(&world);
     let query = "prompt=login&login_hint=a%40b.c&redirect_uri=https%3A%2F%2Fevil.example&state=x&scope=all&client_id=y";
     let answer = browser.post(&world, &format!("{APP}/auth/signin/acme?{query}"), &[("csrfToken", &csrf)]);
@@ -91,7 +91,7 @@ fn only_harmless_parameters_are_passed_on_to_the_provider() {
 
 #[test]
 fn an_unknown_provider_is_the_sign_in_page() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     let csrf = browser.csrf(&world);
     for path in ["signin/nobody", "signin"] {
         let answer = browser.post(&world, &format!("{APP}/auth/{path}"), &[("csrfToken", &csrf)]);
@@ -103,7 +103,7 @@ fn an_unknown_provider_is_the_sign_in_page() {
 
 #[test]
 fn a_provider_that_is_down_is_the_error_page_and_the_log_says_why() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     world.provider.goes_down("discovery");
     let csrf = browser.csrf(&world);
     let answer = browser.post(&world, &format!("{APP}/auth/signin/acme"), &[("csrfToken", &csrf)]);
@@ -113,7 +113,7 @@ fn a_provider_that_is_down_is_the_error_page_and_the_log_says_why() {
 
 #[test]
 fn metadata_is_asked_for_once_an_hour_and_kept_while_the_provider_is_away() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     let discovery = "https://idp.example/.well-known/openid-configuration";
     browser.begin(&world, "/");
     browser.begin(&world, "/");
@@ -130,7 +130,7 @@ fn metadata_is_asked_for_once_an_hour_and_kept_while_the_provider_is_away() {
 
 #[test]
 fn two_tabs_do_not_disturb_each_other() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     let first = browser.begin(&world, "/first");
     let second = browser.begin(&world, "/second");
     let answer = browser.open(&world, &world.provider.authorize(&second, "bob"));
@@ -141,7 +141,7 @@ fn two_tabs_do_not_disturb_each_other() {
 
 #[test]
 fn unlimited_state_cookies_five_attempts_are_open_at_most_and_the_oldest_goes() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     let mut begun = Vec::new();
     for _ in 0..7 {
         begun.push(browser.begin(&world, "/"));
@@ -157,7 +157,7 @@ fn unlimited_state_cookies_five_attempts_are_open_at_most_and_the_oldest_goes() 
 
 #[test]
 fn an_attempt_ends_after_fifteen_minutes() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     let request = browser.begin(&world, "/");
     let callback = world.provider.authorize(&request, "bob");
     // Auth.js's clock tolerance is 15 seconds.
@@ -168,7 +168,7 @@ fn an_attempt_ends_after_fifteen_minutes() {
 
 #[test]
 fn open_redirect_through_the_return_address_a_foreign_one_is_the_default_address() {
-    let world = World::new();
+    let world = TestEnv::new();
     for foreign in [
         "https://evil.example/",
         "//evil.example",

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use vestibule_core::config::Config;
-use vestibule_testing::{APP, Browser, World, environment, settings};
+use vestibule_testing::{APP, Browser, TestEnv, environment, settings};
 
 const SESSION: &str = "__Secure-authjs.session-token";
 
 #[test]
 fn after_signing_out_nothing_is_left() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "bob", "/");
     let csrf = browser.csrf(&world);
     let fields = [("csrfToken", csrf.as_str()), ("callbackUrl", "/about")];
@@ -21,7 +21,7 @@ fn after_signing_out_nothing_is_left() {
 
 #[test]
 fn logout_that_can_be_forged_without_the_csrf_token_the_session_stays() {
-    let (world, mut browser) = (World::new(), Browser::new());
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "bob", "/");
     browser.csrf(&world);
     let answer = browser.post(&world, &format!("{APP}/auth/signout"), &[]);
@@ -39,7 +39,7 @@ fn with_logout(logout: &Value) -> Value {
 }
 
 /// Signs in, and out again with that return address: where the browser is then, and whether it is signed out.
-fn in_and_out(world: &World, return_to: &str) -> String {
+fn in_and_out(world: &TestEnv, return_to: &str) -> String {
     let mut browser = Browser::new();
     browser.sign_in(world, "bob", "/");
     let csrf = browser.csrf(world);
@@ -52,19 +52,22 @@ fn in_and_out(world: &World, return_to: &str) -> String {
 #[test]
 fn the_providers_session_ends_too_where_that_is_wanted() {
     let end = "https://idp.example/logout?client_id=vestibule&post_logout_redirect_uri=https%3A%2F%2Fapp.example.com";
-    let world = World::with(with_logout(&json!(true)));
-    world.provider.lies_at("discovery", |d| d["end_session_endpoint"] = json!("https://idp.example/logout"));
+    let world = TestEnv::with(with_logout(&json!(true)));
+    world
+        .provider
+        .alters_answer_at("discovery", |d| d["end_session_endpoint"] = json!("https://idp.example/logout"));
     assert_eq!(in_and_out(&world, "/about"), format!("{end}%2Fabout"));
     assert_eq!(in_and_out(&world, "https://evil.example/"), end, "no open redirect by way of the provider");
-    let world = World::with(with_logout(&json!("https://idp.example/bye?tenant=a")));
+    let world = TestEnv::with(with_logout(&json!("https://idp.example/bye?tenant=a")));
     assert!(in_and_out(&world, "/").starts_with("https://idp.example/bye?tenant=a&client_id=vestibule&"));
-    let world = World::with(with_logout(&json!(false)));
+    let world = TestEnv::with(with_logout(&json!(false)));
     assert_eq!(in_and_out(&world, "/about"), format!("{APP}/about"));
 }
 
 #[test]
 fn who_is_not_signed_in_is_not_sent_to_the_provider() {
-    let (world, mut browser) = (World::with(with_logout(&json!("https://idp.example/bye"))), Browser::new());
+    let (world, mut browser) =
+        (TestEnv::with(with_logout(&json!("https://idp.example/bye"))), Browser::new());
     let csrf = browser.csrf(&world);
     let answer = browser.post(&world, &format!("{APP}/auth/signout"), &[("csrfToken", &csrf)]);
     assert_eq!(answer.location(), APP);
@@ -72,10 +75,10 @@ fn who_is_not_signed_in_is_not_sent_to_the_provider() {
 
 #[test]
 fn a_provider_that_cannot_end_its_session_keeps_nobody_signed_in_here() {
-    let world = World::with(with_logout(&json!(true)));
+    let world = TestEnv::with(with_logout(&json!(true)));
     assert_eq!(in_and_out(&world, "/about"), format!("{APP}/about"));
     assert!(world.log_text().contains("provider acme publishes no end_session_endpoint"));
-    let (world, mut browser) = (World::with(with_logout(&json!(true))), Browser::new());
+    let (world, mut browser) = (TestEnv::with(with_logout(&json!(true))), Browser::new());
     browser.sign_in(&world, "bob", "/");
     world.provider.goes_down("discovery");
     // Nothing of what was known is left.
@@ -120,8 +123,8 @@ fn a_way_to_sign_out_at_the_provider_that_cannot_be_one_is_refused() {
 fn every_cookie_of_a_chunked_session_goes_also_one_of_before_the_domain_was_shared() {
     let mut shared = settings();
     shared["cookies"] = json!({ "domain": "example.com" });
-    let (world, mut browser) = (World::with(shared), Browser::new());
-    world.provider.lies_at("userinfo", |u| u["roles"] = json!(vec!["x".repeat(100); 60]));
+    let (world, mut browser) = (TestEnv::with(shared), Browser::new());
+    world.provider.alters_answer_at("userinfo", |u| u["roles"] = json!(vec!["x".repeat(100); 60]));
     browser.sign_in(&world, "bob", "/");
     let csrf = browser.csrf(&world);
     let answer = browser.post(&world, &format!("{APP}/auth/signout"), &[("csrfToken", &csrf)]);

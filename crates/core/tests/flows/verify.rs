@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vestibule_testing::{APP, Answer, Browser, World, environment, settings};
+use vestibule_testing::{APP, Answer, Browser, TestEnv, environment, settings};
 
 const SECRET: &str = "what-the-proxy-and-the-worker-share";
 const VERIFY: &str = "https://app.example.com/auth/verify";
@@ -11,7 +11,7 @@ const NAVIGATION: [(&str, &str); 2] = [("sec-fetch-mode", "navigate"), ("accept"
 const SCRIPT: [(&str, &str); 2] = [("sec-fetch-mode", "cors"), ("accept", "application/json")];
 
 /// A world whose proxy tells of requests in these fields.
-fn believing(headers: &str, patch: &Value) -> World {
+fn believing(headers: &str, patch: &Value) -> TestEnv {
     let mut settings = settings();
     settings["verify"] = json!({ "headers": headers });
     for (key, value) in patch.as_object().unwrap() {
@@ -21,15 +21,21 @@ fn believing(headers: &str, patch: &Value) -> World {
 }
 
 /// A world that knows its proxy, if `settings` say that there is one.
-fn with_secret(settings: Value) -> World {
-    World::in_environment(settings, &|name| match name {
+fn with_secret(settings: Value) -> TestEnv {
+    TestEnv::in_environment(settings, &|name| match name {
         "AUTH_VERIFY_SECRET" => Some(SECRET.to_owned()),
         other => environment(other),
     })
 }
 
 /// As Traefik and Caddy ask about a request.
-fn asked(world: &World, browser: &mut Browser, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+fn asked(
+    world: &TestEnv,
+    browser: &mut Browser,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Answer {
     let told = [
         ("x-vestibule-verify", SECRET),
         ("x-forwarded-method", method),
@@ -43,7 +49,7 @@ fn asked(world: &World, browser: &mut Browser, method: &str, path: &str, headers
 }
 
 /// As nginx does.
-fn asked_by_nginx(world: &World, browser: &mut Browser, path: &str, headers: &[(&str, &str)]) -> Answer {
+fn asked_by_nginx(world: &TestEnv, browser: &mut Browser, path: &str, headers: &[(&str, &str)]) -> Answer {
     let url = format!("{APP}{path}");
     let told =
         [("x-vestibule-verify", SECRET), ("x-original-method", "GET"), ("x-original-url", url.as_str())];
@@ -51,7 +57,7 @@ fn asked_by_nginx(world: &World, browser: &mut Browser, path: &str, headers: &[(
     browser.send(world, "GET", VERIFY, &all, b"")
 }
 
-fn signed_in(world: &World, user: &str) -> Browser {
+fn signed_in(world: &TestEnv, user: &str) -> Browser {
     let mut browser = Browser::new();
     browser.sign_in(world, user, "/");
     browser
@@ -64,7 +70,7 @@ fn assert_uncached(answer: &Answer) {
 
 #[test]
 fn without_trust_it_says_whether_somebody_is_signed_in() {
-    let world = World::new();
+    let world = TestEnv::new();
     let answer = Browser::new().open(&world, VERIFY);
     assert_eq!(answer.status, 401);
     assert!(answer.body.contains("\"signInUrl\":\"https://app.example.com/auth/signin\""), "{}", answer.body);
@@ -91,8 +97,8 @@ fn without_proof_no_more_is_told_than_the_session_shows() {
     let mut known = hidden.clone();
     known["verify"] = json!({ "headers": "none" });
     for (world, headers) in [
-        (World::with(hidden.clone()), &[][..]),
-        (World::with(hidden.clone()), &[("x-vestibule-verify", SECRET)][..]),
+        (TestEnv::with(hidden.clone()), &[][..]),
+        (TestEnv::with(hidden.clone()), &[("x-vestibule-verify", SECRET)][..]),
         (with_secret(hidden.clone()), &[("x-vestibule-verify", SECRET)]),
         (with_secret(known), &[]),
     ] {
@@ -114,7 +120,7 @@ fn without_proof_no_more_is_told_than_the_session_shows() {
 
 #[test]
 fn trusted_forwarding_headers_decide_nothing_without_the_configuration() {
-    let world = World::new();
+    let world = TestEnv::new();
     let mut bob = signed_in(&world, "bob");
     for header in [
         ("x-forwarded-uri", "/about"),
@@ -449,7 +455,7 @@ fn header_smuggling_what_the_proxy_would_pass_on_beside_our_fields_is_refused() 
         assert_eq!(answer.headers.get_all("x-user-email").collect::<Vec<_>>(), ["alice@example.com"]);
     }
     // Where nothing is told of a request, too.
-    let world = World::new();
+    let world = TestEnv::new();
     let mut alice = signed_in(&world, "alice");
     assert_eq!(alice.send(&world, "GET", VERIFY, &[("x_user_email", "root")], b"").status, 403);
 }
@@ -517,9 +523,9 @@ fn cookies_that_are_several_reach_the_browser_all_or_none() {
         } else {
             let mut settings = settings();
             settings["claims"] = claims["claims"].clone();
-            World::with(settings)
+            TestEnv::with(settings)
         };
-        world.provider.lies_at("userinfo", large);
+        world.provider.alters_answer_at("userinfo", large);
         let mut alice = signed_in(&world, "alice");
         world.pass(Duration::from_hours(25));
         let answer = match headers {
@@ -575,7 +581,7 @@ fn an_assertion_is_the_proxy_s_alone() {
     let forged = [("x-vestibule-assertion", "forged")];
     assert_eq!(asked(&world, &mut alice, "GET", "/dashboard", &forged).status, 403);
 
-    let world = World::with(signed);
+    let world = TestEnv::with(signed);
     let answer = signed_in(&world, "alice").fetch(&world, VERIFY);
     assert_eq!((answer.status, answer.headers.contains("x-vestibule-assertion")), (204, false));
 }

@@ -7,9 +7,9 @@ use vestibule_testing::FakeRandom;
 use crate::javascript::Job;
 
 /// Dice that fall the same for the same seed.
-pub struct Dice(FakeRandom);
+pub struct SeededRandom(FakeRandom);
 
-impl Dice {
+impl SeededRandom {
     pub fn new(seed: u64) -> Self {
         Self(FakeRandom::new(seed))
     }
@@ -38,7 +38,7 @@ pub fn seed() -> u64 {
 }
 
 /// A pattern with paths.
-pub fn pattern(dice: &mut Dice) -> Job {
+pub fn pattern(dice: &mut SeededRandom) -> Job {
     if dice.one_in(5) {
         let source = format!("/{}", soup(dice, SOUP));
         let texts = (0..20).map(|_| any_path(dice)).collect();
@@ -73,7 +73,7 @@ pub fn pattern(dice: &mut Dice) -> Job {
 }
 
 /// A value for `has` with texts.
-pub fn value(dice: &mut Dice) -> Job {
+pub fn value(dice: &mut SeededRandom) -> Job {
     let (source, samples) = if dice.one_in(4) {
         (soup(dice, REGEXP_SOUP), vec!["a".to_owned()])
     } else {
@@ -112,7 +112,7 @@ struct Piece {
 
 const TEXTS: [&str; 12] = ["a", "b", "ab", "api", "docs", "-", "--", ".", ".json", "_next", "é", "x-"];
 
-fn any_piece(dice: &mut Dice, is_first: bool) -> Piece {
+fn any_piece(dice: &mut SeededRandom, is_first: bool) -> Piece {
     let slash = if is_first || !dice.one_in(4) { "/" } else { "" };
     let text = |text: &str| Piece { text: text.to_owned(), samples: vec![text.to_owned()] };
     match dice.below(10) {
@@ -128,7 +128,7 @@ fn any_piece(dice: &mut Dice, is_first: bool) -> Piece {
 }
 
 /// `/:name(…)*`
-fn parameter(dice: &mut Dice, slash: &str, inner: Option<(String, Vec<String>)>) -> Piece {
+fn parameter(dice: &mut SeededRandom, slash: &str, inner: Option<(String, Vec<String>)>) -> Piece {
     let name = if inner.is_some() && dice.one_in(2) { "" } else { dice.one_of(&[":a", ":b1", ":name"]) };
     let modifier = dice.one_of(&["", "", "", "?", "*", "+"]);
     let prefix = if slash.is_empty() { dice.one_of(&["", "-", "."]) } else { slash };
@@ -145,7 +145,7 @@ fn parameter(dice: &mut Dice, slash: &str, inner: Option<(String, Vec<String>)>)
 }
 
 /// `{-:name(…)x}*`
-fn braces(dice: &mut Dice) -> Piece {
+fn braces(dice: &mut SeededRandom) -> Piece {
     let prefix = dice.one_of(&["/", "-", "/v", "", "x", "."]);
     let suffix = dice.one_of(&["", "", "-end", "x", "/y"]);
     let modifier = dice.one_of(&["", "?", "*", "+"]);
@@ -161,7 +161,13 @@ fn braces(dice: &mut Dice) -> Piece {
     Piece { text: format!("{{{prefix}{inner}{suffix}}}{modifier}"), samples }
 }
 
-fn repeated(dice: &mut Dice, prefix: &str, values: &[String], suffix: &str, modifier: &str) -> Vec<String> {
+fn repeated(
+    dice: &mut SeededRandom,
+    prefix: &str,
+    values: &[String],
+    suffix: &str,
+    modifier: &str,
+) -> Vec<String> {
     (0..6)
         .map(|_| {
             let count = match modifier {
@@ -177,7 +183,7 @@ fn repeated(dice: &mut Dice, prefix: &str, values: &[String], suffix: &str, modi
 }
 
 /// What may stand in parentheses, and texts that it is likely to match.
-fn expression(dice: &mut Dice, depth: usize) -> (String, Vec<String>) {
+fn expression(dice: &mut SeededRandom, depth: usize) -> (String, Vec<String>) {
     const WHOLE: [(&str, &[&str]); 13] = [
         (
             "(?!api|_next/static|_next/image|favicon.ico).*",
@@ -250,11 +256,11 @@ const REGEXP_SOUP: &[&str] = &[
     "?", "*", "+", "\\", ".", "|", "\\d", "\\w", "\\b", "$", "1", "\\1", "\\x61", "\\u0062", ",", "é",
 ];
 
-fn soup(dice: &mut Dice, pieces: &[&str]) -> String {
+fn soup(dice: &mut SeededRandom, pieces: &[&str]) -> String {
     (0..dice.below(9)).map(|_| dice.one_of(pieces)).collect()
 }
 
-fn any_path(dice: &mut Dice) -> String {
+fn any_path(dice: &mut SeededRandom) -> String {
     let segments =
         ["a", "b", "ab", "7", "42", "api", "x-y", "a.b", "a-1", "é", "_next", "static", "x.png", "en"];
     let path: Vec<_> = (0..dice.below(4)).map(|_| dice.one_of(&segments)).collect();
@@ -262,7 +268,7 @@ fn any_path(dice: &mut Dice) -> String {
 }
 
 /// With one character taken away, put in, or changed.
-fn mutated(dice: &mut Dice, text: &str) -> String {
+fn mutated(dice: &mut SeededRandom, text: &str) -> String {
     let mut chars: Vec<char> = text.chars().collect();
     let at = dice.below(chars.len() + 1);
     let new = ['a', 'b', '7', '-', '.', '/', 'é'][dice.below(7)];

@@ -20,7 +20,7 @@ use vestibule_core::guard::matcher::{Pattern, PatternProblem, RegexpProblem};
 use vestibule_core::guard::path::CanonicalPath;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
 
-use generate::{Dice, encoded};
+use generate::{SeededRandom, encoded};
 use javascript::{Answer, Job};
 
 /// How many patterns; each is matched against about thirty paths.
@@ -30,7 +30,7 @@ const VALUES: usize = 2000;
 #[test]
 fn patterns_match_what_path_to_regexp_matches() {
     let seed = generate::seed();
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRandom::new(seed);
     let jobs: Vec<Job> = (0..PATTERNS).map(|_| generate::pattern(&mut dice)).collect();
     let answers = javascript::ask(&jobs);
     let (mut compared, mut matched) = (0, 0);
@@ -67,7 +67,7 @@ fn patterns_match_what_path_to_regexp_matches() {
 #[test]
 fn values_match_what_javascript_matches() {
     let seed = generate::seed();
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRandom::new(seed);
     let jobs: Vec<Job> = (0..VALUES).map(|_| generate::value(&mut dice)).collect();
     let answers = javascript::ask(&jobs);
     let (mut compared, mut matched) = (0, 0);

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use url::Url;
-use vestibule_core::hooks::{Admission, DefaultSession, Hooks, SignIn};
-use vestibule_testing::{APP, Answer, Browser, SECRET, World};
+use vestibule_core::hooks::{DefaultSession, Hooks, SignIn, SignInAnswer};
+use vestibule_testing::{APP, Answer, Browser, SECRET, TestEnv};
 
 use crate::contract::{Contract, Failure, Mode, Place, Refresh};
 use crate::fill::{Write, fill_json};
@@ -43,7 +43,7 @@ pub fn walk(name: &str, contract: Contract) -> Findings {
 struct Walk<'a> {
     id: &'a str,
     contract: &'a Rc<Contract>,
-    world: World<Provider>,
+    world: TestEnv<Provider>,
     /// Who signed in last.
     arrived: Arrived,
 }
@@ -62,9 +62,9 @@ impl Hooks for Arrived {
     type Profile = Value;
     type Session = DefaultSession;
 
-    async fn sign_in(&self, attempt: &SignIn<'_, Value>) -> Admission {
+    async fn sign_in(&self, attempt: &SignIn<'_, Value>) -> SignInAnswer {
         *self.0.borrow_mut() = Person { user: attempt.user.clone(), account: attempt.account.clone() };
-        Admission::Granted
+        SignInAnswer::Granted
     }
 }
 
@@ -73,7 +73,7 @@ impl<'a> Walk<'a> {
         let id = contract.id(name);
         let env = |variable: &str| environment(id, contract, variable);
         let arrived = Arrived::default();
-        let world = World::around(Provider::new(), settings(id, contract), &env, arrived.clone());
+        let world = TestEnv::around(Provider::new(), settings(id, contract), &env, arrived.clone());
         world.provider.plays(id, contract);
         Self { id, contract, world, arrived }
     }

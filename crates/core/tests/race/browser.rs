@@ -8,14 +8,14 @@ use serde_json::json;
 use vestibule_core::Vestibule;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
 use vestibule_core::jose::kdf::Keyring;
-use vestibule_core::reply::Reply;
+use vestibule_core::outcome::Outcome;
 use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
 use vestibule_core::time::Timestamp;
 use vestibule_testing::FakePlatform;
 
-use crate::scene::{ISOLATES, SECRET, Scene, isolates};
+use crate::race_env::{ISOLATES, RaceEnv, SECRET, isolates};
 use crate::{Setting, Spread};
 
 const COOKIE: &str = "__Secure-authjs.session-token";
@@ -25,7 +25,7 @@ const ROUNDS: u64 = 2;
 const GIVEN_UP: u64 = 25;
 
 /// What a race came to.
-pub struct Outcome {
+pub struct BrowserReport {
     pub lost: bool,
     /// Grants used in all rounds, and how often the provider refused.
     pub grants: u32,
@@ -40,7 +40,7 @@ pub struct Outcome {
 }
 
 struct Browser {
-    scene: Scene,
+    scene: RaceEnv,
     isolates: Vec<(Vestibule, FakePlatform)>,
     spread: Spread,
     cookie: RefCell<String>,
@@ -50,8 +50,8 @@ struct Browser {
 }
 
 /// Runs the race of that seed.
-pub fn race(setting: Setting, seed: u64) -> Outcome {
-    let scene = Scene::new(setting, seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
+pub fn race(setting: Setting, seed: u64) -> BrowserReport {
+    let scene = RaceEnv::new(setting, seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
     let browser = Rc::new(Browser {
         isolates: isolates(&scene, setting),
         spread: setting.spread,
@@ -68,7 +68,7 @@ pub fn race(setting: Setting, seed: u64) -> Outcome {
     clock.pass(Duration::from_mins(2));
     clock.run(Rc::clone(&browser).ask(Duration::ZERO, true));
     assert_eq!((crypto.verifications(), crypto.signatures()), (0, 0), "there is no ID token here");
-    Outcome {
+    BrowserReport {
         lost: browser.lost.get(),
         grants: scene.grants.given.get(),
         refused: scene.grants.refused.get(),
@@ -145,7 +145,7 @@ impl Browser {
         self.added.borrow_mut().push(u32::try_from(scene.platform.clock.now() - begun).unwrap());
         scene.platform.clock.sleep(scene.platform.random.millis(25, 260)).await;
         match reply {
-            Reply::Forwarded { cookies, .. } => {
+            Outcome::Forwarded { cookies, .. } => {
                 for cookie in cookies {
                     if let Some(value) =
                         cookie.pair().and_then(|p| Some(p.strip_prefix(COOKIE)?[1..].to_owned()))
@@ -154,14 +154,16 @@ impl Browser {
                     }
                 }
             }
-            Reply::Own(answer) if answer.status == 503 => self.turned_away.set(self.turned_away.get() + 1),
-            Reply::Own(_) => self.lost.set(true),
+            Outcome::Response(answer) if answer.status == 503 => {
+                self.turned_away.set(self.turned_away.get() + 1);
+            }
+            Outcome::Response(_) => self.lost.set(true),
         }
     }
 }
 
 /// The cookie of somebody who has just signed in.
-fn signed_in(scene: &Scene) -> String {
+fn signed_in(scene: &RaceEnv) -> String {
     let now = Timestamp::from_millis(scene.platform.clock.now());
     let claims = json!({
         "sub": "somebody",

@@ -17,12 +17,12 @@
 )]
 
 mod browser;
-mod scene;
+mod race_env;
 mod table;
 
 use vestibule_testing::rotation::Rotation;
 
-use crate::browser::Outcome;
+use crate::browser::BrowserReport;
 use crate::table::Row;
 
 /// What a race is run in.
@@ -86,7 +86,7 @@ fn main() {
 /// All races of one setting, shared among the machine's cores.
 fn run(setting: Setting, races: u64, seed: u64) -> Row {
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    let outcomes: Vec<(u64, Outcome)> = std::thread::scope(|scope| {
+    let outcomes: Vec<(u64, BrowserReport)> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..workers)
             .map(|worker| {
                 scope.spawn(move || {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use vestibule_testing::rotation::Rotation;
 
-use crate::browser::Outcome;
+use crate::browser::BrowserReport;
 use crate::{Setting, Spread};
 
 pub struct Row {
@@ -22,8 +22,8 @@ pub struct Row {
 }
 
 impl Row {
-    pub fn of(setting: Setting, outcomes: &[(u64, Outcome)]) -> Self {
-        let sum = |of: fn(&Outcome) -> u64| outcomes.iter().map(|(_, outcome)| of(outcome)).sum();
+    pub fn of(setting: Setting, outcomes: &[(u64, BrowserReport)]) -> Self {
+        let sum = |of: fn(&BrowserReport) -> u64| outcomes.iter().map(|(_, outcome)| of(outcome)).sum();
         let mut added: Vec<u32> = outcomes.iter().flat_map(|(_, outcome)| outcome.added.clone()).collect();
         added.sort_unstable();
         let at = |percent: usize| added.get(added.len() * percent / 100).copied().unwrap_or(0);

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::credentials::provider::Field;
 use crate::data::DataPath;
-use crate::http::form::{Duplicate, Params};
+use crate::http::form::{DuplicateParameterError, Params};
 use crate::secret::Secret;
 
 /// Longer than any password manager's passwords, and than the tokens that some people log in with.
@@ -13,22 +13,22 @@ const LONGEST_VALUE: usize = 4096;
 
 /// The values of the configured fields. All of them are secrets: nobody knows what is typed where.
 #[derive(Debug)]
-pub struct Filled<'a>(Vec<(&'a str, Secret)>);
+pub struct FormValues<'a>(Vec<(&'a str, Secret)>);
 
-impl<'a> Filled<'a> {
+impl<'a> FormValues<'a> {
     /// Takes the configured fields out of `form`, and nothing else. An optional one that was left empty is as
     /// if it were not there.
-    pub fn read(fields: &'a [Field], form: &Params) -> Result<Self, FormRefused> {
+    pub fn read(fields: &'a [Field], form: &Params) -> Result<Self, FormError> {
         let mut filled = Vec::new();
         for field in fields {
             let value = form.one(&field.name)?.unwrap_or_default();
             if value.len() > LONGEST_VALUE {
-                return Err(FormRefused::TooLong(field.name.clone()));
+                return Err(FormError::TooLong(field.name.clone()));
             }
             if !value.is_empty() {
                 filled.push((field.name.as_str(), Secret::new(value)));
             } else if field.required {
-                return Err(FormRefused::Missing(field.name.clone()));
+                return Err(FormError::Missing(field.name.clone()));
             }
         }
         Ok(Self(filled))
@@ -48,10 +48,10 @@ impl<'a> Filled<'a> {
 
 /// Why the API is not asked.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum FormRefused {
+pub enum FormError {
     /// A field came twice.
     #[error(transparent)]
-    Duplicate(#[from] Duplicate),
+    Duplicate(#[from] DuplicateParameterError),
     /// A required field is not filled in.
     #[error("the field {0} is not filled in")]
     Missing(String),

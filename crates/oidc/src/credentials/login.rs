@@ -6,7 +6,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::ApiError;
-use super::facts::{Facts, json, unsuccessful};
+use super::answers::{Answers, json, unsuccessful};
 use crate::credentials::provider::{Expiry, Login, TokenPaths};
 use crate::data::{DataPath, scalar_text};
 use crate::http::client::FetchResponse;
@@ -27,16 +27,16 @@ const LEAST_MILLIS: u64 = 100_000_000_000;
 /// A refusal is 400, 401, 403, 422 or 429, or any other answer below 500 in which something stands at
 /// `login.error`: some APIs say so with 200, some with 404 or 423. Everything else that is no success is a
 /// failure of the API's, and nobody is told that their password is wrong.
-pub fn parse(login: &Login, response: &FetchResponse, now: Timestamp) -> Result<Facts, LoginError> {
+pub fn parse(login: &Login, response: &FetchResponse, now: Timestamp) -> Result<Answers, LoginError> {
     let broken = |cause| LoginError::Broken(ApiError::Answer { endpoint: "login", cause });
     let body = json(response);
     let facts =
-        Facts::of_answer(&login.request.url, response, body.as_ref().cloned().unwrap_or_default(), now);
+        Answers::of_answer(&login.request.url, response, body.as_ref().cloned().unwrap_or_default(), now);
     let stated = login.error.as_ref().and_then(|path| facts.find(path)).filter(says_something);
     let refused = |default: &str| {
         let own = stated.as_ref().and_then(scalar_text).filter(|code| is_code(code));
         let code = own.unwrap_or_else(|| default.to_owned());
-        Err(LoginError::Refused(Refused { status: response.status, code }))
+        Err(LoginError::Refused(LoginRejectedError { status: response.status, code }))
     };
     match response.status {
         429 => refused(RATE_LIMITED),
@@ -72,11 +72,11 @@ pub struct Tokens {
 pub fn tokens(
     endpoint: &'static str,
     paths: &TokenPaths,
-    facts: &Facts,
+    facts: &Answers,
     now: Timestamp,
 ) -> Result<Tokens, ApiError> {
     let token = |path: &DataPath| {
-        token(facts, path).map_err(|Unfit| ApiError::UnfitToken { endpoint, path: path.clone() })
+        token(facts, path).map_err(|InvalidTokenText| ApiError::UnfitToken { endpoint, path: path.clone() })
     };
     let path = &paths.access_token;
     let access_token =
@@ -95,24 +95,24 @@ pub fn tokens(
 }
 
 /// What stands in a token's place has characters that no header field carries.
-struct Unfit;
+struct InvalidTokenText;
 
 /// The token at `path`; without the word before it where it came as an `Authorization` field.
-fn token(facts: &Facts, path: &DataPath) -> Result<Option<Secret>, Unfit> {
+fn token(facts: &Answers, path: &DataPath) -> Result<Option<Secret>, InvalidTokenText> {
     let Some(Value::String(text)) = facts.find(path) else { return Ok(None) };
     let text = text.strip_prefix("Bearer ").unwrap_or(&text);
     if text.is_empty() {
         return Ok(None);
     }
     if !is_field_value(text) || text.contains([' ', '\t']) {
-        return Err(Unfit);
+        return Err(InvalidTokenText);
     }
     Ok(Some(Secret::new(text)))
 }
 
 /// When a token ends: as the answer says; otherwise with its cookie or by its own `exp`, whichever is first.
 fn end(
-    facts: &Facts,
+    facts: &Answers,
     expiry: Option<&Expiry>,
     path: &DataPath,
     token: &Secret,
@@ -122,12 +122,12 @@ fn end(
         ("cookie", Some(name)) => facts.jar.find(name)?.expires,
         _ => None,
     };
-    let own = || jws::unproven_payload(token.expose()).get("exp").and_then(point);
+    let own = || jws::decode_unverified(token.expose()).get("exp").and_then(point);
     stated(facts, expiry, now).or_else(|| of_cookie().into_iter().chain(own()).min())
 }
 
 /// When a token ends as the answer says.
-fn stated(facts: &Facts, expiry: Option<&Expiry>, now: Timestamp) -> Option<Timestamp> {
+fn stated(facts: &Answers, expiry: Option<&Expiry>, now: Timestamp) -> Option<Timestamp> {
     match expiry? {
         Expiry::In(path) => lifetime(&facts.find(path)?, now),
         Expiry::At(path) => point(&facts.find(path)?),
@@ -180,7 +180,7 @@ fn is_code(text: &str) -> bool {
 /// The API said no.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the API refused the login with status {status}, code {code}")]
-pub struct Refused {
+pub struct LoginRejectedError {
     /// Its status.
     pub status: u16,
     /// Its own code where it has one that is short and harmless.
@@ -192,7 +192,7 @@ pub struct Refused {
 pub enum LoginError {
     /// Whoever tried is to blame.
     #[error(transparent)]
-    Refused(Refused),
+    Refused(LoginRejectedError),
     /// The API is to blame.
     #[error(transparent)]
     Broken(ApiError),

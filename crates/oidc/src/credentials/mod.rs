@@ -4,17 +4,17 @@
 //! | request | answer |
 //! |---|---|
 //! | [`outbound::build`] with what was filled in ([`form`]) | [`login::parse`], then [`login::tokens`] |
-//! | [`outbound::build`] with the token | [`Facts::profile_answered`] |
+//! | [`outbound::build`] with the token | [`Answers::profile_answered`] |
 //! | [`refresh::request`] with what the session has | [`refresh::parse`], then [`login::tokens`] |
 
-mod facts;
+mod answers;
 pub mod form;
 pub mod jar;
 pub mod login;
 pub mod provider;
 pub mod refresh;
 
-pub use facts::Facts;
+pub use answers::Answers;
 
 use thiserror::Error;
 
@@ -22,7 +22,7 @@ use crate::data::DataPath;
 use crate::oauth::exchange::AnswerError;
 #[cfg(doc)]
 use crate::outbound;
-use crate::outbound::UnfitHeader;
+use crate::outbound::HeaderValueError;
 
 /// What the API did wrong. Nothing here quotes an answer: it could hold a token.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -53,7 +53,7 @@ pub enum ApiError {
     },
     /// A header field's template gave something that is none.
     #[error(transparent)]
-    UnfitHeader(#[from] UnfitHeader),
+    UnfitHeader(#[from] HeaderValueError),
     /// Nothing says who signed in.
     #[error("the answers have no text or number for user.id")]
     NoUserId,

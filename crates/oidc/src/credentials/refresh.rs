@@ -4,12 +4,12 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::ApiError;
-use super::facts::{Facts, json, unsuccessful};
+use super::answers::{Answers, json, unsuccessful};
 use super::login::says_something;
 use crate::credentials::provider::ApiRefresh;
 use crate::data::DataPath;
 use crate::http::client::{FetchRequest, FetchResponse};
-use crate::outbound::{self, UnfitHeader};
+use crate::outbound::{self, HeaderValueError};
 use crate::time::Timestamp;
 
 /// What errors call this request.
@@ -30,7 +30,7 @@ pub fn request(
         let pair = format!("{name}={}", value.text(find));
         // A semicolon would begin another cookie.
         if pair.contains(';') || !outbound::is_field_value(&pair) {
-            return Err(UnfitHeader { endpoint: ENDPOINT, name: "cookie".to_owned() }.into());
+            return Err(HeaderValueError { endpoint: ENDPOINT, name: "cookie".to_owned() }.into());
         }
         if !field.is_empty() {
             field.push_str("; ");
@@ -47,11 +47,15 @@ pub fn request(
 ///
 /// A refusal is 400, 401 or 403, or any other answer below 500 in which something stands at `error`. Whoever is
 /// refused is signed out; so what may pass, 408, 425, 429 and everything from 500 on, never is one.
-pub fn parse(refresh: &ApiRefresh, response: &FetchResponse, now: Timestamp) -> Result<Facts, RefreshError> {
+pub fn parse(
+    refresh: &ApiRefresh,
+    response: &FetchResponse,
+    now: Timestamp,
+) -> Result<Answers, RefreshError> {
     let broken = |cause| RefreshError::Broken(ApiError::Answer { endpoint: ENDPOINT, cause });
     let body = json(response);
     let url = &refresh.request.url;
-    let facts = Facts::of_answer(url, response, body.as_ref().cloned().unwrap_or_default(), now);
+    let facts = Answers::of_answer(url, response, body.as_ref().cloned().unwrap_or_default(), now);
     let is_stated =
         || refresh.error.as_ref().and_then(|path| facts.find(path)).as_ref().is_some_and(says_something);
     match response.status {

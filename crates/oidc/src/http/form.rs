@@ -28,9 +28,9 @@ impl Params {
 
     /// Parses a JSON object. Numbers and booleans become text; `null`, lists and objects are left out. A
     /// key given twice is there twice.
-    pub fn from_json(text: &[u8]) -> Result<Self, NotAnObject> {
+    pub fn from_json(text: &[u8]) -> Result<Self, NotAnObjectError> {
         let mut params = Vec::new();
-        let members = json::members(text).ok_or(NotAnObject)?;
+        let members = json::members(text).ok_or(NotAnObjectError)?;
         for (name, value) in members.get(..MAX_PARAMS).unwrap_or(&members) {
             if let Some(value) = scalar_text(value) {
                 params.push((name.clone(), value));
@@ -40,10 +40,10 @@ impl Params {
     }
 
     /// The value of a parameter that may be given at most once (RFC 6749 section 3.1).
-    pub fn one(&self, name: &str) -> Result<Option<&str>, Duplicate> {
+    pub fn one(&self, name: &str) -> Result<Option<&str>, DuplicateParameterError> {
         let mut values = self.0.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
-            (_, Some(_)) => Err(Duplicate(name.to_owned())),
+            (_, Some(_)) => Err(DuplicateParameterError(name.to_owned())),
             (value, None) => Ok(value),
         }
     }
@@ -64,12 +64,12 @@ impl fmt::Debug for Params {
 /// A parameter that may be given once was given several times.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the parameter \"{0}\" is given more than once")]
-pub struct Duplicate(pub String);
+pub struct DuplicateParameterError(pub String);
 
 /// A body that should be a JSON object is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the body is not a JSON object")]
-pub struct NotAnObject;
+pub struct NotAnObjectError;
 
 #[cfg(test)]
 mod tests {
@@ -104,10 +104,10 @@ mod tests {
     fn a_parameter_given_twice_is_an_error_however_it_is_spelled() {
         for text in ["state=1&state=2", "state=1&state=1", "state=&%73tate=", "state&state"] {
             let params = Params::from_urlencoded(text.as_bytes());
-            assert_eq!(params.one("state"), Err(Duplicate("state".into())), "{text}");
+            assert_eq!(params.one("state"), Err(DuplicateParameterError("state".into())), "{text}");
         }
         let json = Params::from_json(br#"{"state":"1","state":"2"}"#).unwrap();
-        assert_eq!(json.one("state"), Err(Duplicate("state".into())));
+        assert_eq!(json.one("state"), Err(DuplicateParameterError("state".into())));
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
     fn what_is_no_json_object_is_refused() {
         let deep = "[".repeat(100_000);
         for text in ["", "null", "[]", "\"a\"", "{", "{}x", "{\"a\":}", "{\"a\":\"\\ud800\"}", &deep] {
-            assert_eq!(Params::from_json(text.as_bytes()), Err(NotAnObject), "{text:.10}");
+            assert_eq!(Params::from_json(text.as_bytes()), Err(NotAnObjectError), "{text:.10}");
         }
     }
 

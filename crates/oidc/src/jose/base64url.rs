@@ -13,14 +13,14 @@ pub fn encode(bytes: &[u8]) -> String {
 ///
 /// Only the one canonical spelling of them is taken: padding, whitespace, another alphabet or stray bits at
 /// the end are refused, so that two different tokens never hold the same bytes.
-pub fn decode(text: &str) -> Result<Vec<u8>, NotBase64Url> {
-    URL_SAFE_NO_PAD.decode(text).map_err(|_| NotBase64Url)
+pub fn decode(text: &str) -> Result<Vec<u8>, Base64UrlError> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| Base64UrlError)
 }
 
 /// Text that is not base64url without padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("not base64url without padding (RFC 7515 section 2)")]
-pub struct NotBase64Url;
+pub struct Base64UrlError;
 
 #[cfg(test)]
 mod tests {
@@ -40,7 +40,7 @@ mod tests {
         for text in
             ["A", "AB=", "AA==", "AB", "AAB", "A-z_4ME=", "A+z/4ME", "A-z_ 4ME", "A-z_4ME\n", "é", "A-z_4Mé"]
         {
-            assert_eq!(decode(text), Err(NotBase64Url), "{text:?}");
+            assert_eq!(decode(text), Err(Base64UrlError), "{text:?}");
         }
     }
 

@@ -16,8 +16,8 @@ use thiserror::Error;
 use super::base64url;
 use super::jws::Algorithm;
 use material::Material;
+pub use members::JwkError;
 use members::Members;
-pub use members::UnusableKey;
 
 /// A set with more keys is refused. Large providers publish about ten.
 pub const MAX_KEYS: usize = 100;
@@ -36,15 +36,15 @@ pub struct Jwk {
 
 impl Jwk {
     /// Reads one key, its public members only. The error says why it cannot check signatures.
-    pub fn parse(key: &Value) -> Result<Self, UnusableKey> {
-        let members = Members(key.as_object().ok_or(UnusableKey::Malformed)?);
+    pub fn parse(key: &Value) -> Result<Self, JwkError> {
+        let members = Members(key.as_object().ok_or(JwkError::Malformed)?);
         let kid = members.text("kid")?;
         if kid.is_some_and(|kid| kid.len() > MAX_KID) {
-            return Err(UnusableKey::Malformed);
+            return Err(JwkError::Malformed);
         }
         // RFC 7517 sections 4.2 and 4.3.
         if members.text("use")?.is_some_and(|usage| usage != "sig") || !members.operations_allow("verify")? {
-            return Err(UnusableKey::OtherUse);
+            return Err(JwkError::OtherUse);
         }
         let material = Material::new(&members)?;
         let mut algorithms = material.algorithms.to_vec();
@@ -53,7 +53,7 @@ impl Jwk {
             algorithms.retain(|algorithm| algorithm.name() == alg);
         }
         if algorithms.is_empty() {
-            return Err(UnusableKey::Algorithm);
+            return Err(JwkError::Algorithm);
         }
         Ok(Self { kid: kid.map(str::to_owned), algorithms, public: material.key })
     }
@@ -198,39 +198,39 @@ mod tests {
     #[test]
     fn algorithm_and_key_confusion_keys_for_other_things_are_unusable() {
         for (key, error) in [
-            (with(rsa(), "use", "enc"), UnusableKey::OtherUse),
-            (with(rsa(), "key_ops", vec!["encrypt"]), UnusableKey::OtherUse),
-            (with(rsa(), "key_ops", Vec::<String>::new()), UnusableKey::OtherUse),
-            (with(rsa(), "alg", "RSA-OAEP"), UnusableKey::Algorithm),
-            (with(rsa(), "alg", "HS256"), UnusableKey::Algorithm),
-            (with(rsa(), "alg", "none"), UnusableKey::Algorithm),
-            (with(rsa(), "alg", "ES256"), UnusableKey::Algorithm),
-            (with(p256(), "alg", "ES384"), UnusableKey::Algorithm),
-            (json!({ "kty": "oct", "k": "AAAA", "alg": "HS256" }), UnusableKey::Algorithm),
-            (with(p256(), "crv", "P-521"), UnusableKey::Algorithm),
-            (with(p256(), "crv", "secp256k1"), UnusableKey::Algorithm),
-            (with(ed25519(), "crv", "X25519"), UnusableKey::Algorithm),
-            (with(p256(), "crv", "Ed25519"), UnusableKey::Algorithm),
-            (with(p256(), "crv", "P-384"), UnusableKey::Malformed),
-            (with(p256(), "x", "AAAA"), UnusableKey::Malformed),
-            (with(p256(), "x", Value::Null), UnusableKey::Malformed),
-            (with(ed25519(), "x", "AAAA"), UnusableKey::Malformed),
-            (with(ed25519(), "x", format!("{ED25519_X}=")), UnusableKey::Malformed),
-            (with(rsa(), "kid", 7), UnusableKey::Malformed),
-            (with(rsa(), "kid", "k".repeat(MAX_KID + 1)), UnusableKey::Malformed),
-            (with(rsa(), "n", Value::Null), UnusableKey::Malformed),
-            (with(rsa(), "e", ""), UnusableKey::Exponent),
-            (with(rsa(), "e", "AQ"), UnusableKey::Exponent),
-            (with(rsa(), "e", "AQAA"), UnusableKey::Exponent),
-            (with(rsa(), "e", "AQAAAAE"), UnusableKey::Exponent),
-            (with(rsa(), "n", modulus(1024)), UnusableKey::ModulusSize(1024)),
-            (with(rsa(), "n", modulus(2047)), UnusableKey::ModulusSize(2047)),
-            (with(rsa(), "n", modulus(8193)), UnusableKey::ModulusSize(8193)),
-            (with(rsa(), "n", modulus(100_000)), UnusableKey::Malformed),
-            (with(rsa(), "n", ""), UnusableKey::ModulusSize(0)),
-            (json!({}), UnusableKey::Malformed),
-            (json!([]), UnusableKey::Malformed),
-            (json!("RSA"), UnusableKey::Malformed),
+            (with(rsa(), "use", "enc"), JwkError::OtherUse),
+            (with(rsa(), "key_ops", vec!["encrypt"]), JwkError::OtherUse),
+            (with(rsa(), "key_ops", Vec::<String>::new()), JwkError::OtherUse),
+            (with(rsa(), "alg", "RSA-OAEP"), JwkError::Algorithm),
+            (with(rsa(), "alg", "HS256"), JwkError::Algorithm),
+            (with(rsa(), "alg", "none"), JwkError::Algorithm),
+            (with(rsa(), "alg", "ES256"), JwkError::Algorithm),
+            (with(p256(), "alg", "ES384"), JwkError::Algorithm),
+            (json!({ "kty": "oct", "k": "AAAA", "alg": "HS256" }), JwkError::Algorithm),
+            (with(p256(), "crv", "P-521"), JwkError::Algorithm),
+            (with(p256(), "crv", "secp256k1"), JwkError::Algorithm),
+            (with(ed25519(), "crv", "X25519"), JwkError::Algorithm),
+            (with(p256(), "crv", "Ed25519"), JwkError::Algorithm),
+            (with(p256(), "crv", "P-384"), JwkError::Malformed),
+            (with(p256(), "x", "AAAA"), JwkError::Malformed),
+            (with(p256(), "x", Value::Null), JwkError::Malformed),
+            (with(ed25519(), "x", "AAAA"), JwkError::Malformed),
+            (with(ed25519(), "x", format!("{ED25519_X}=")), JwkError::Malformed),
+            (with(rsa(), "kid", 7), JwkError::Malformed),
+            (with(rsa(), "kid", "k".repeat(MAX_KID + 1)), JwkError::Malformed),
+            (with(rsa(), "n", Value::Null), JwkError::Malformed),
+            (with(rsa(), "e", ""), JwkError::Exponent),
+            (with(rsa(), "e", "AQ"), JwkError::Exponent),
+            (with(rsa(), "e", "AQAA"), JwkError::Exponent),
+            (with(rsa(), "e", "AQAAAAE"), JwkError::Exponent),
+            (with(rsa(), "n", modulus(1024)), JwkError::ModulusSize(1024)),
+            (with(rsa(), "n", modulus(2047)), JwkError::ModulusSize(2047)),
+            (with(rsa(), "n", modulus(8193)), JwkError::ModulusSize(8193)),
+            (with(rsa(), "n", modulus(100_000)), JwkError::Malformed),
+            (with(rsa(), "n", ""), JwkError::ModulusSize(0)),
+            (json!({}), JwkError::Malformed),
+            (json!([]), JwkError::Malformed),
+            (json!("RSA"), JwkError::Malformed),
         ] {
             assert_eq!(Jwk::parse(&key).unwrap_err(), error, "{key}");
         }
@@ -285,7 +285,7 @@ mod tests {
                 }
             }
             let refused = Jwk::parse(&with(rsa(), "n", text.as_str())).unwrap_err();
-            prop_assert_eq!(bytes.is_some(), matches!(refused, UnusableKey::ModulusSize(_)));
+            prop_assert_eq!(bytes.is_some(), matches!(refused, JwkError::ModulusSize(_)));
         }
     }
 }

@@ -149,7 +149,7 @@ fn hs256_key(secret: &Secret) -> Hs256Key {
 
 /// The payload of a token that is a JWT, of which nothing is proven; `null` of any other. For what came from its
 /// issuer itself over TLS: an access token, whose signature is the API's business.
-pub fn unproven_payload(token: &str) -> Value {
+pub fn decode_unverified(token: &str) -> Value {
     let payload = token.split('.').nth(1).and_then(|payload| base64url::decode(payload).ok());
     payload.and_then(|payload| serde_json::from_slice(&payload).ok()).unwrap_or(Value::Null)
 }

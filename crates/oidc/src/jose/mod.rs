@@ -38,8 +38,8 @@ impl JoseHeader {
     }
 
     /// `kid`, which may be left out but is a string where it is there: `null` is none.
-    fn kid(&self) -> Result<Option<String>, NotAString> {
-        let text = |value: &Value| value.as_str().map(str::to_owned).ok_or(NotAString);
+    fn kid(&self) -> Result<Option<String>, NotAStringError> {
+        let text = |value: &Value| value.as_str().map(str::to_owned).ok_or(NotAStringError);
         self.0.get("kid").map(text).transpose()
     }
 
@@ -57,4 +57,4 @@ impl JoseHeader {
 }
 
 /// A header parameter that is there and not a string.
-struct NotAString;
+struct NotAStringError;

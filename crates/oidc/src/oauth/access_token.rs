@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::jose::jws::VerifiedPayload;
-use crate::oauth::id_token::{self, Flaw};
+use crate::oauth::id_token::{self, ClaimError};
 use crate::time::Timestamp;
 
 /// What a provider's access tokens must match.
@@ -73,13 +73,13 @@ pub enum AccessTokenError {
     Bound,
     /// A claim is wrong.
     #[error("access token: {0:?} {1}")]
-    Claim(&'static str, Flaw),
+    Claim(&'static str, ClaimError),
 }
 
 impl AccessTokenError {
     /// Whether the client only has to get the next one.
     pub fn is_expired(&self) -> bool {
-        matches!(self, Self::Claim("exp", Flaw::Time { .. }))
+        matches!(self, Self::Claim("exp", ClaimError::Time { .. }))
     }
 }
 
@@ -108,7 +108,7 @@ pub fn verify(
     let expires_at = id_token::check_expiration(get("exp"), now).map_err(|flaw| wrong("exp", flaw))?;
     id_token::check_not_before(get("nbf"), now).map_err(|flaw| wrong("nbf", flaw))?;
     match id_token::check_issued_at(get("iat"), now) {
-        Ok(()) | Err(Flaw::Missing) => {}
+        Ok(()) | Err(ClaimError::Missing) => {}
         Err(flaw) => return Err(wrong("iat", flaw)),
     }
     let subject = id_token::subject(get("sub")).map_err(|flaw| wrong("sub", flaw))?;
@@ -146,16 +146,16 @@ fn is_marked_access_token(claims: &Map<String, Value>) -> Result<bool, AccessTok
 }
 
 /// The first of `wanted` that a token with this `aud` is for (RFC 7519 section 4.1.3).
-pub fn audience<'a>(claim: Option<&Value>, wanted: &'a [String]) -> Result<&'a str, Flaw> {
+pub fn audience<'a>(claim: Option<&Value>, wanted: &'a [String]) -> Result<&'a str, ClaimError> {
     let all = match claim {
-        None => return Err(Flaw::Missing),
+        None => return Err(ClaimError::Missing),
         Some(one @ Value::String(_)) => std::slice::from_ref(one),
         Some(Value::Array(all))
             if all.len() <= id_token::AUDIENCE_LIMIT && all.iter().all(Value::is_string) =>
         {
             all
         }
-        Some(_) => return Err(Flaw::Malformed("a string or a list of at most 32 strings")),
+        Some(_) => return Err(ClaimError::Malformed("a string or a list of at most 32 strings")),
     };
     let found = wanted.iter().find(|wanted| all.iter().any(|one| one == wanted.as_str()));
     let other = || id_token::other(&Value::from(all.to_vec()), &wanted.join("\" or \""));

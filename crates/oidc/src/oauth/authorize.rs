@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::http::form::{Duplicate, Params};
+use crate::http::form::{DuplicateParameterError, Params};
 use crate::http::url::Url;
 use crate::oauth::discovery::ProviderMetadata;
 use crate::oauth::exchange::{ErrorResponse, excerpt};
@@ -136,16 +136,16 @@ impl AuthorizationRequest<'_> {
 pub fn parameters(
     configured: &[(String, String)],
     query: &Params,
-) -> Result<Vec<(String, String)>, ParameterRefused> {
+) -> Result<Vec<(String, String)>, ParameterError> {
     let mut merged = configured.to_vec();
     for (name, _) in query.iter() {
         let Some(&name) = PASSED_ON.iter().find(|&&listed| listed == name) else { continue };
         let Some(value) = query.one(name)?.filter(|value| !value.is_empty()) else { continue };
         if value.len() > PASSED_ON_LIMIT {
-            return Err(ParameterRefused::TooLong(name));
+            return Err(ParameterError::TooLong(name));
         }
         if name == "max_age" && parse_max_age(value).is_none() {
-            return Err(ParameterRefused::MaxAge);
+            return Err(ParameterError::MaxAge);
         }
         match merged.iter_mut().find(|(set, _)| set == name) {
             Some((_, set)) if name == "max_age" && parse_max_age(set) <= parse_max_age(value) => {}
@@ -158,10 +158,10 @@ pub fn parameters(
 
 /// Why a sign-in request's parameters are not passed on. The client is to blame.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ParameterRefused {
+pub enum ParameterError {
     /// One is there twice.
     #[error(transparent)]
-    Duplicate(#[from] Duplicate),
+    Duplicate(#[from] DuplicateParameterError),
     /// A value has more than 512 bytes.
     #[error("the parameter {0:?} is longer than {PASSED_ON_LIMIT} bytes")]
     TooLong(&'static str),
@@ -212,7 +212,7 @@ pub fn parse_response(
     params: &Params,
     state: &Secret,
     metadata: &ProviderMetadata,
-) -> Result<AuthorizationCode, ResponseRefused> {
+) -> Result<AuthorizationCode, AuthorizationResponseError> {
     let code = params.one("code")?;
     let given_state = params.one("state")?;
     let issuer = params.one("iss")?;
@@ -224,39 +224,39 @@ pub fn parse_response(
         ("access_token", params.one("access_token")?),
     ];
 
-    let given_state = given_state.ok_or(ResponseRefused::StateMissing)?;
+    let given_state = given_state.ok_or(AuthorizationResponseError::StateMissing)?;
     if state.is_empty() || !constant_time_eq(state.expose().as_bytes(), given_state.as_bytes()) {
-        return Err(ResponseRefused::StateMismatch);
+        return Err(AuthorizationResponseError::StateMismatch);
     }
     match issuer {
         Some(found) if metadata.issuer().is_none_or(|issuer| is_same_issuer(issuer, found)) => {}
         Some(found) => {
-            return Err(ResponseRefused::IssuerMismatch {
+            return Err(AuthorizationResponseError::IssuerMismatch {
                 expected: metadata.issuer().unwrap_or_default().to_owned(),
                 found: excerpt(found, 200),
             });
         }
         None if metadata.authorization_response_iss_parameter_supported() => {
-            return Err(ResponseRefused::IssuerMissing);
+            return Err(AuthorizationResponseError::IssuerMissing);
         }
         None => {}
     }
     if let Some(error) = error {
-        return Err(ResponseRefused::Error(error));
+        return Err(AuthorizationResponseError::Error(error));
     }
     if let Some((name, _)) = of_other_flows.iter().find(|(_, value)| value.is_some()) {
-        return Err(ResponseRefused::OtherFlow(name));
+        return Err(AuthorizationResponseError::OtherFlow(name));
     }
     match code {
-        None | Some("") => Err(ResponseRefused::CodeMissing),
-        Some(code) if code.len() > CODE_LIMIT => Err(ResponseRefused::CodeTooLong),
+        None | Some("") => Err(AuthorizationResponseError::CodeMissing),
+        Some(code) if code.len() > CODE_LIMIT => Err(AuthorizationResponseError::CodeTooLong),
         Some(code) => Ok(AuthorizationCode(Secret::new(code))),
     }
 }
 
 /// The error that a response brings: `error` (RFC 6749 section 4.1.2.1), or a name that a provider gives it
 /// instead.
-fn error(params: &Params) -> Result<Option<ErrorResponse>, Duplicate> {
+fn error(params: &Params) -> Result<Option<ErrorResponse>, DuplicateParameterError> {
     const OTHER_CODES: [&str; 4] = ["error_code", "error_type", "errcode", "errCode"];
     const WORDS: [&str; 4] = ["error_description", "error_message", "error_reason", "errmsg"];
     let first = |names: &[&str]| {
@@ -289,10 +289,10 @@ fn is_same_issuer(expected: &str, found: &str) -> bool {
 
 /// Why an authorization response is not believed, or what error it brings.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ResponseRefused {
+pub enum AuthorizationResponseError {
     /// A parameter is there twice.
     #[error("authorization response: {0}")]
-    Duplicate(#[from] Duplicate),
+    Duplicate(#[from] DuplicateParameterError),
     /// `state` is absent: the response belongs to no transaction.
     #[error("authorization response: \"state\" is missing")]
     StateMissing,
@@ -356,7 +356,7 @@ mod tests {
         Params::from_urlencoded(query.as_bytes())
     }
 
-    fn read(query: &str) -> Result<String, ResponseRefused> {
+    fn read(query: &str) -> Result<String, AuthorizationResponseError> {
         parse_response(&params(query), &Secret::new(STATE), &metadata(false))
             .map(|code| code.expose().to_owned())
     }
@@ -439,13 +439,13 @@ mod tests {
     #[test]
     fn a_parameter_that_is_given_twice_or_too_long_is_refused() {
         let refused = |query: &str| parameters(&[], &params(query)).unwrap_err();
-        assert!(matches!(refused("prompt=login&prompt=none"), ParameterRefused::Duplicate(_)));
+        assert!(matches!(refused("prompt=login&prompt=none"), ParameterError::Duplicate(_)));
         assert_eq!(
             refused(&format!("login_hint={}", "a".repeat(513))),
-            ParameterRefused::TooLong("login_hint")
+            ParameterError::TooLong("login_hint")
         );
         for value in ["-1", "1.5", "x", "+1", "%201", "1e3"] {
-            assert_eq!(refused(&format!("max_age={}", value.replace('+', "%2B"))), ParameterRefused::MaxAge);
+            assert_eq!(refused(&format!("max_age={}", value.replace('+', "%2B"))), ParameterError::MaxAge);
         }
         assert!(parameters(&[], &params("other=1&other=2")).is_ok());
     }
@@ -483,33 +483,36 @@ mod tests {
 
     #[test]
     fn provider_mix_up_and_skipped_checks_every_bad_response_is_refused_for_its_own_reason() {
-        let mismatch = |found: &str| ResponseRefused::IssuerMismatch {
+        let mismatch = |found: &str| AuthorizationResponseError::IssuerMismatch {
             expected: "https://idp.example".to_owned(),
             found: found.to_owned(),
         };
         let long = format!("state={STATE}&code={}", "c".repeat(4097));
         for (query, reason) in [
-            ("", ResponseRefused::StateMissing),
-            ("code=c", ResponseRefused::StateMissing),
-            ("error=access_denied", ResponseRefused::StateMissing),
-            ("code=c&state=", ResponseRefused::StateMismatch),
-            ("code=c&state=af0ifjsldk", ResponseRefused::StateMismatch),
-            ("code=c&state=af0ifjsldkjj", ResponseRefused::StateMismatch),
-            ("code=c&state=AF0IFJSLDKJ", ResponseRefused::StateMismatch),
-            ("code=c&state=af0ifjsldkj%00", ResponseRefused::StateMismatch),
-            ("error=access_denied&state=other", ResponseRefused::StateMismatch),
-            ("error=access_denied&state=other&iss=https://evil.example", ResponseRefused::StateMismatch),
+            ("", AuthorizationResponseError::StateMissing),
+            ("code=c", AuthorizationResponseError::StateMissing),
+            ("error=access_denied", AuthorizationResponseError::StateMissing),
+            ("code=c&state=", AuthorizationResponseError::StateMismatch),
+            ("code=c&state=af0ifjsldk", AuthorizationResponseError::StateMismatch),
+            ("code=c&state=af0ifjsldkjj", AuthorizationResponseError::StateMismatch),
+            ("code=c&state=AF0IFJSLDKJ", AuthorizationResponseError::StateMismatch),
+            ("code=c&state=af0ifjsldkj%00", AuthorizationResponseError::StateMismatch),
+            ("error=access_denied&state=other", AuthorizationResponseError::StateMismatch),
+            (
+                "error=access_denied&state=other&iss=https://evil.example",
+                AuthorizationResponseError::StateMismatch,
+            ),
             ("code=c&state=af0ifjsldkj&iss=https://evil.example", mismatch("https://evil.example")),
             ("code=c&state=af0ifjsldkj&iss=https://idp.example/", mismatch("https://idp.example/")),
             ("code=c&state=af0ifjsldkj&iss=https://IDP.example", mismatch("https://IDP.example")),
             ("code=c&state=af0ifjsldkj&iss=", mismatch("")),
             ("error=x&state=af0ifjsldkj&iss=https://evil.example", mismatch("https://evil.example")),
-            ("state=af0ifjsldkj", ResponseRefused::CodeMissing),
-            ("state=af0ifjsldkj&code=", ResponseRefused::CodeMissing),
-            (&long, ResponseRefused::CodeTooLong),
-            ("state=af0ifjsldkj&code=c&id_token=x", ResponseRefused::OtherFlow("id_token")),
-            ("state=af0ifjsldkj&access_token=x", ResponseRefused::OtherFlow("access_token")),
-            ("state=af0ifjsldkj&code=c&response=x", ResponseRefused::OtherFlow("response")),
+            ("state=af0ifjsldkj", AuthorizationResponseError::CodeMissing),
+            ("state=af0ifjsldkj&code=", AuthorizationResponseError::CodeMissing),
+            (&long, AuthorizationResponseError::CodeTooLong),
+            ("state=af0ifjsldkj&code=c&id_token=x", AuthorizationResponseError::OtherFlow("id_token")),
+            ("state=af0ifjsldkj&access_token=x", AuthorizationResponseError::OtherFlow("access_token")),
+            ("state=af0ifjsldkj&code=c&response=x", AuthorizationResponseError::OtherFlow("response")),
         ] {
             assert_eq!(read(query), Err(reason), "{query}");
         }
@@ -530,7 +533,7 @@ mod tests {
         ] {
             for (first, second) in [("a", "a"), ("a", "b"), ("", "")] {
                 let query = format!("{name}={first}&state={STATE}&code=c&{name}={second}");
-                assert!(matches!(read(&query), Err(ResponseRefused::Duplicate(_))), "{query}");
+                assert!(matches!(read(&query), Err(AuthorizationResponseError::Duplicate(_))), "{query}");
             }
         }
         assert!(read(&format!("code=c&state={STATE}&other=1&other=2")).is_ok());
@@ -540,32 +543,36 @@ mod tests {
     fn provider_mix_up_and_skipped_checks_iss_is_required_where_the_provider_says_so() {
         let strict = metadata(true);
         let read = |query: &str| parse_response(&params(query), &Secret::new(STATE), &strict).map(|_| ());
-        assert_eq!(read("code=c&state=af0ifjsldkj"), Err(ResponseRefused::IssuerMissing));
-        assert_eq!(read("error=access_denied&state=af0ifjsldkj"), Err(ResponseRefused::IssuerMissing));
+        assert_eq!(read("code=c&state=af0ifjsldkj"), Err(AuthorizationResponseError::IssuerMissing));
+        assert_eq!(
+            read("error=access_denied&state=af0ifjsldkj"),
+            Err(AuthorizationResponseError::IssuerMissing)
+        );
         assert_eq!(read("code=c&state=af0ifjsldkj&iss=https://idp.example"), Ok(()));
     }
 
     #[test]
     fn provider_mix_up_and_skipped_checks_an_empty_expected_state_matches_nothing() {
         let refused = parse_response(&params("code=c&state="), &Secret::default(), &metadata(false));
-        assert_eq!(refused.unwrap_err(), ResponseRefused::StateMismatch);
+        assert_eq!(refused.unwrap_err(), AuthorizationResponseError::StateMismatch);
     }
 
     #[test]
     fn an_error_of_this_transaction_is_told_with_its_description() {
-        let Err(ResponseRefused::Error(error)) = read(
+        let Err(AuthorizationResponseError::Error(error)) = read(
             "error=access_denied&error_description=no%0Alevel%3Dfatal&error_uri=https://x&code=c&state=af0ifjsldkj",
         ) else {
             panic!("an error response is an error")
         };
         assert!(error.is_access_denied() && !error.is_temporary());
         assert_eq!(error.description.as_deref(), Some("no\u{fffd}level=fatal"));
-        let Err(ResponseRefused::Error(error)) = read("error=temporarily_unavailable&state=af0ifjsldkj")
+        let Err(AuthorizationResponseError::Error(error)) =
+            read("error=temporarily_unavailable&state=af0ifjsldkj")
         else {
             panic!("an error response is an error")
         };
         assert!(error.is_temporary());
-        assert!(matches!(read("error=&state=af0ifjsldkj&code=c"), Err(ResponseRefused::Error(_))));
+        assert!(matches!(read("error=&state=af0ifjsldkj&code=c"), Err(AuthorizationResponseError::Error(_))));
     }
 
     #[test]
@@ -588,7 +595,7 @@ mod tests {
         #[test]
         fn no_other_state_is_accepted(state in "[a-zA-Z0-9_-]{1,43}") {
             prop_assume!(state != STATE);
-            prop_assert_eq!(read(&format!("code=c&state={state}")), Err(ResponseRefused::StateMismatch));
+            prop_assert_eq!(read(&format!("code=c&state={state}")), Err(AuthorizationResponseError::StateMismatch));
         }
 
         #[test]

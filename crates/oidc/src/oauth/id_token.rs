@@ -79,7 +79,7 @@ pub fn verify_enforced(token: &VerifiedIdToken, value: &str, claims: &[String]) 
     let claim = claim.cloned().unwrap_or_default();
     let flaw = match token.claims.get(&claim) {
         Some(found) => other(found, value),
-        None => Flaw::Missing,
+        None => ClaimError::Missing,
     };
     Err(IdTokenError::Enforced { claim, flaw })
 }
@@ -118,47 +118,47 @@ impl std::fmt::Debug for VerifiedIdToken {
 pub enum IdTokenError {
     /// `iss`
     #[error("id_token: \"iss\" {0}")]
-    Issuer(Flaw),
+    Issuer(ClaimError),
     /// `sub`
     #[error("id_token: \"sub\" {0}")]
-    Subject(Flaw),
+    Subject(ClaimError),
     /// `aud`
     #[error("id_token: \"aud\" {0}")]
-    Audience(Flaw),
+    Audience(ClaimError),
     /// `azp`
     #[error("id_token: \"azp\" {0}")]
-    AuthorizedParty(Flaw),
+    AuthorizedParty(ClaimError),
     /// `exp`
     #[error("id_token: \"exp\" {0}")]
-    Expiration(Flaw),
+    Expiration(ClaimError),
     /// `iat`
     #[error("id_token: \"iat\" {0}")]
-    IssuedAt(Flaw),
+    IssuedAt(ClaimError),
     /// `nbf`
     #[error("id_token: \"nbf\" {0}")]
-    NotBefore(Flaw),
+    NotBefore(ClaimError),
     /// `nonce`
     #[error("id_token: \"nonce\" {0}")]
-    Nonce(Flaw),
+    Nonce(ClaimError),
     /// `auth_time`
     #[error("id_token: \"auth_time\" {0}")]
-    AuthTime(Flaw),
+    AuthTime(ClaimError),
     /// `at_hash`
     #[error("id_token: \"at_hash\" {0}")]
-    AccessTokenHash(Flaw),
+    AccessTokenHash(ClaimError),
     /// A claim that must repeat what the configuration asked for.
     #[error("id_token: {claim:?} {flaw}")]
     Enforced {
         /// Its name.
         claim: String,
         /// What is wrong with it.
-        flaw: Flaw,
+        flaw: ClaimError,
     },
 }
 
 /// What is wrong with a claim.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Flaw {
+pub enum ClaimError {
     /// It must be there.
     #[error("is missing")]
     Missing,
@@ -211,7 +211,7 @@ fn check(
     Ok(VerifiedIdToken { subject, claims })
 }
 
-pub(super) fn check_issuer(claim: Option<&Value>, issuer: &str) -> Result<(), Flaw> {
+pub(super) fn check_issuer(claim: Option<&Value>, issuer: &str) -> Result<(), ClaimError> {
     match text(claim)? {
         found if found == issuer => Ok(()),
         found => Err(other(&Value::from(found), issuer)),
@@ -219,10 +219,10 @@ pub(super) fn check_issuer(claim: Option<&Value>, issuer: &str) -> Result<(), Fl
 }
 
 /// Whether there are several audiences, of which one is `client_id`.
-fn check_audience(claim: Option<&Value>, client_id: &str) -> Result<bool, Flaw> {
-    const WANTED: Flaw = Flaw::Malformed("a string or a list of at most 32 strings");
+fn check_audience(claim: Option<&Value>, client_id: &str) -> Result<bool, ClaimError> {
+    const WANTED: ClaimError = ClaimError::Malformed("a string or a list of at most 32 strings");
     match claim {
-        None | Some(Value::Null) => Err(Flaw::Missing),
+        None | Some(Value::Null) => Err(ClaimError::Missing),
         Some(Value::String(one)) if one == client_id => Ok(false),
         Some(Value::Array(all)) => {
             if all.is_empty() || all.len() > AUDIENCE_LIMIT || !all.iter().all(Value::is_string) {
@@ -239,42 +239,46 @@ fn check_audience(claim: Option<&Value>, client_id: &str) -> Result<bool, Flaw> 
 }
 
 /// A token for several parties must say that it was issued to us; one for us alone may.
-fn check_authorized_party(claim: Option<&Value>, required: bool, client_id: &str) -> Result<(), Flaw> {
+fn check_authorized_party(claim: Option<&Value>, required: bool, client_id: &str) -> Result<(), ClaimError> {
     match text(claim) {
         Ok(found) if found == client_id => Ok(()),
         Ok(found) => Err(other(&Value::from(found), client_id)),
-        Err(Flaw::Missing) if !required => Ok(()),
+        Err(ClaimError::Missing) if !required => Ok(()),
         Err(flaw) => Err(flaw),
     }
 }
 
-pub(super) fn check_expiration(claim: Option<&Value>, now: Timestamp) -> Result<Timestamp, Flaw> {
+pub(super) fn check_expiration(claim: Option<&Value>, now: Timestamp) -> Result<Timestamp, ClaimError> {
     let exp = numeric_date(claim)?;
     if times::is_expired(exp, now) { Err(untimely(exp, now)) } else { Ok(exp) }
 }
 
-pub(super) fn check_issued_at(claim: Option<&Value>, now: Timestamp) -> Result<(), Flaw> {
+pub(super) fn check_issued_at(claim: Option<&Value>, now: Timestamp) -> Result<(), ClaimError> {
     let iat = numeric_date(claim)?;
     if times::is_ahead(iat, now) { Err(untimely(iat, now)) } else { Ok(()) }
 }
 
-pub(super) fn check_not_before(claim: Option<&Value>, now: Timestamp) -> Result<(), Flaw> {
+pub(super) fn check_not_before(claim: Option<&Value>, now: Timestamp) -> Result<(), ClaimError> {
     match numeric_date(claim) {
         Ok(nbf) if times::is_ahead(nbf, now) => Err(untimely(nbf, now)),
-        Ok(_) | Err(Flaw::Missing) => Ok(()),
+        Ok(_) | Err(ClaimError::Missing) => Ok(()),
         Err(flaw) => Err(flaw),
     }
 }
 
-fn check_nonce(claim: Option<&Value>, nonce: &Secret) -> Result<(), Flaw> {
+fn check_nonce(claim: Option<&Value>, nonce: &Secret) -> Result<(), ClaimError> {
     let found = text(claim)?;
-    if !nonce.is_empty() && nonce.matches(found) { Ok(()) } else { Err(Flaw::Mismatch) }
+    if !nonce.is_empty() && nonce.matches(found) { Ok(()) } else { Err(ClaimError::Mismatch) }
 }
 
 /// How long ago the person proved who they are, where the request set a limit to that.
-fn check_auth_time(claim: Option<&Value>, max_age: Option<Duration>, now: Timestamp) -> Result<(), Flaw> {
+fn check_auth_time(
+    claim: Option<&Value>,
+    max_age: Option<Duration>,
+    now: Timestamp,
+) -> Result<(), ClaimError> {
     match (numeric_date(claim), max_age) {
-        (Err(Flaw::Missing) | Ok(_), None) => Ok(()),
+        (Err(ClaimError::Missing) | Ok(_), None) => Ok(()),
         (Ok(at), Some(max_age)) if at.plus(max_age).plus(LEEWAY) >= now && at <= now.plus(LEEWAY) => Ok(()),
         (Ok(at), Some(_)) => Err(untimely(at, now)),
         (Err(flaw), _) => Err(flaw),
@@ -287,10 +291,10 @@ fn check_access_token_hash(
     claim: Option<&Value>,
     algorithm: Option<Algorithm>,
     access_token: &Secret,
-) -> Result<(), Flaw> {
+) -> Result<(), ClaimError> {
     let found = match text(claim) {
         Ok(found) => found,
-        Err(Flaw::Missing) => return Ok(()),
+        Err(ClaimError::Missing) => return Ok(()),
         Err(flaw) => return Err(flaw),
     };
     let token = access_token.expose().as_bytes();
@@ -303,49 +307,49 @@ fn check_access_token_hash(
         // Ed25519 is defined with SHA-512 (RFC 8032 section 5.1).
         Some(Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::EdDsa) => left_half(&Sha512::digest(token)),
     };
-    if constant_time_eq(expected.as_bytes(), found.as_bytes()) { Ok(()) } else { Err(Flaw::Mismatch) }
+    if constant_time_eq(expected.as_bytes(), found.as_bytes()) { Ok(()) } else { Err(ClaimError::Mismatch) }
 }
 
 fn left_half(hash: &[u8]) -> String {
     base64url::encode(hash.get(..hash.len() / 2).unwrap_or_default())
 }
 
-pub(super) fn subject(claim: Option<&Value>) -> Result<String, Flaw> {
+pub(super) fn subject(claim: Option<&Value>) -> Result<String, ClaimError> {
     let subject = text(claim)?;
     if subject.is_empty() || subject.len() > SUBJECT_LIMIT || subject.chars().any(char::is_control) {
-        return Err(Flaw::Malformed("1 to 255 bytes without control characters"));
+        return Err(ClaimError::Malformed("1 to 255 bytes without control characters"));
     }
     Ok(subject.to_owned())
 }
 
-fn text(claim: Option<&Value>) -> Result<&str, Flaw> {
+fn text(claim: Option<&Value>) -> Result<&str, ClaimError> {
     match claim {
-        None | Some(Value::Null) => Err(Flaw::Missing),
+        None | Some(Value::Null) => Err(ClaimError::Missing),
         Some(Value::String(text)) => Ok(text),
-        Some(_) => Err(Flaw::Malformed("a string")),
+        Some(_) => Err(ClaimError::Malformed("a string")),
     }
 }
 
 /// A NumericDate (RFC 7519 section 2), which may have a fraction. Read here and not by jwt-compact, which cuts it off.
-fn numeric_date(claim: Option<&Value>) -> Result<Timestamp, Flaw> {
+fn numeric_date(claim: Option<&Value>) -> Result<Timestamp, ClaimError> {
     /// The end of the year 9999, which no honest token outlives; beyond it sums could overflow.
     const END: f64 = 253_402_300_799.0;
     match claim {
-        None | Some(Value::Null) => Err(Flaw::Missing),
+        None | Some(Value::Null) => Err(ClaimError::Missing),
         Some(value) => value
             .as_f64()
             .filter(|seconds| (0.0..=END).contains(seconds))
             .map(Timestamp::from_fractional_seconds)
-            .ok_or(Flaw::Malformed("a number of seconds since 1970")),
+            .ok_or(ClaimError::Malformed("a number of seconds since 1970")),
     }
 }
 
-pub(super) fn other(found: &Value, expected: &str) -> Flaw {
-    Flaw::Other { found: excerpt(&found.to_string(), 300), expected: expected.to_owned() }
+pub(super) fn other(found: &Value, expected: &str) -> ClaimError {
+    ClaimError::Other { found: excerpt(&found.to_string(), 300), expected: expected.to_owned() }
 }
 
-fn untimely(found: Timestamp, now: Timestamp) -> Flaw {
-    Flaw::Time { found: found.seconds(), now: now.seconds() }
+fn untimely(found: Timestamp, now: Timestamp) -> ClaimError {
+    ClaimError::Time { found: found.seconds(), now: now.seconds() }
 }
 
 /// A verified id_token of that subject, for tests of what comes after.
@@ -458,7 +462,7 @@ mod tests {
     #[test]
     #[allow(clippy::too_many_lines, reason = "it is one table")]
     fn provider_mix_up_and_skipped_checks_each_claim_is_refused_by_its_own_name() {
-        type Variant = fn(Flaw) -> IdTokenError;
+        type Variant = fn(ClaimError) -> IdTokenError;
         let cases: [(&str, Variant, Vec<Value>); 10] = [
             (
                 "iss",
@@ -564,7 +568,7 @@ mod tests {
         for (claim, variant, values) in cases {
             for value in values {
                 let error = checked(&with(claim, value.clone())).unwrap_err();
-                let expected = variant(Flaw::Missing);
+                let expected = variant(ClaimError::Missing);
                 assert_eq!(
                     std::mem::discriminant(&error),
                     std::mem::discriminant(&expected),
@@ -577,12 +581,12 @@ mod tests {
     #[test]
     fn provider_mix_up_and_skipped_checks_required_claims_are_required() {
         for (claim, error) in [
-            ("iss", IdTokenError::Issuer(Flaw::Missing)),
-            ("sub", IdTokenError::Subject(Flaw::Missing)),
-            ("aud", IdTokenError::Audience(Flaw::Missing)),
-            ("exp", IdTokenError::Expiration(Flaw::Missing)),
-            ("iat", IdTokenError::IssuedAt(Flaw::Missing)),
-            ("nonce", IdTokenError::Nonce(Flaw::Missing)),
+            ("iss", IdTokenError::Issuer(ClaimError::Missing)),
+            ("sub", IdTokenError::Subject(ClaimError::Missing)),
+            ("aud", IdTokenError::Audience(ClaimError::Missing)),
+            ("exp", IdTokenError::Expiration(ClaimError::Missing)),
+            ("iat", IdTokenError::IssuedAt(ClaimError::Missing)),
+            ("nonce", IdTokenError::Nonce(ClaimError::Missing)),
         ] {
             assert_eq!(checked(&without(claim)).unwrap_err(), error);
         }
@@ -591,10 +595,10 @@ mod tests {
     #[test]
     fn provider_mix_up_and_skipped_checks_a_token_for_several_must_be_issued_to_us() {
         let several = with("aud", json!([CLIENT, "other"]));
-        assert_eq!(checked(&several).unwrap_err(), IdTokenError::AuthorizedParty(Flaw::Missing));
+        assert_eq!(checked(&several).unwrap_err(), IdTokenError::AuthorizedParty(ClaimError::Missing));
         let mut others = several;
         others["azp"] = json!("other");
-        assert!(matches!(checked(&others), Err(IdTokenError::AuthorizedParty(Flaw::Other { .. }))));
+        assert!(matches!(checked(&others), Err(IdTokenError::AuthorizedParty(ClaimError::Other { .. }))));
     }
 
     #[test]
@@ -609,7 +613,7 @@ mod tests {
         let claims = with("nonce", json!("")).as_object().cloned().unwrap();
         let error =
             check(claims, Some(Algorithm::Rs256), &expected, Timestamp::from_seconds(NOW)).unwrap_err();
-        assert_eq!(error, IdTokenError::Nonce(Flaw::Mismatch));
+        assert_eq!(error, IdTokenError::Nonce(ClaimError::Mismatch));
     }
 
     #[test]
@@ -625,11 +629,14 @@ mod tests {
             (with("auth_time", json!(NOW + 61)), 300),
         ] {
             assert!(
-                matches!(check_age(&claims, max_age), Err(IdTokenError::AuthTime(Flaw::Time { .. }))),
+                matches!(check_age(&claims, max_age), Err(IdTokenError::AuthTime(ClaimError::Time { .. }))),
                 "{claims}"
             );
         }
-        assert_eq!(check_age(&without("auth_time"), 300).unwrap_err(), IdTokenError::AuthTime(Flaw::Missing));
+        assert_eq!(
+            check_age(&without("auth_time"), 300).unwrap_err(),
+            IdTokenError::AuthTime(ClaimError::Missing)
+        );
         assert!(checked(&with("auth_time", json!(0))).is_ok());
     }
 
@@ -657,7 +664,7 @@ mod tests {
             ] {
                 assert_eq!(
                     check_all(&claims, algorithm, token, None).unwrap_err(),
-                    IdTokenError::AccessTokenHash(Flaw::Mismatch)
+                    IdTokenError::AccessTokenHash(ClaimError::Mismatch)
                 );
             }
         }

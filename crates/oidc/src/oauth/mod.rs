@@ -19,8 +19,8 @@
 pub mod access_token;
 pub mod authorize;
 pub mod client;
-mod complaint;
 pub mod discovery;
+mod error_body;
 pub mod exchange;
 pub mod id_token;
 pub mod jwks;

@@ -15,7 +15,7 @@ use crate::http::url::Url;
 use crate::jose::jws;
 use crate::oauth::authorize::AuthorizationCode;
 use crate::oauth::client::{Client, ClientAuthentication, basic};
-use crate::oauth::complaint;
+use crate::oauth::error_body;
 use crate::oauth::exchange::{self, AnswerError, ErrorResponse};
 use crate::oauth::pkce::Verifier;
 use crate::oauth::provider::TokenConfig;
@@ -169,7 +169,7 @@ impl TokenResponse {
     /// a JWT, else after [`UNKNOWN_LIFETIME`].
     pub fn expires_at(&self, now: Timestamp) -> Timestamp {
         let of_jwt = || {
-            let exp = jws::unproven_payload(self.access_token.expose()).get("exp")?.as_u64()?;
+            let exp = jws::decode_unverified(self.access_token.expose()).get("exp")?.as_u64()?;
             Some(Timestamp::from_seconds(exp)).filter(|exp| *exp > now)
         };
         match self.expires_in {
@@ -207,7 +207,7 @@ pub fn parse(response: &FetchResponse, reading: Reading<'_>) -> Result<TokenResp
     };
     let answer = if reading.is_strict { exchange::object(response) } else { object(response) };
     if let Err(status) = status {
-        return Err(refusal(status, answer.ok().as_ref().and_then(complaint::of), reading.gone));
+        return Err(refusal(status, answer.ok().as_ref().and_then(error_body::of), reading.gone));
     }
     let mut raw = answer?;
     let inner = reading.root.and_then(|root| root.lookup(&raw)).cloned();
@@ -215,7 +215,7 @@ pub fn parse(response: &FetchResponse, reading: Reading<'_>) -> Result<TokenResp
         raw = inner;
     }
     if !raw.contains_key("access_token")
-        && let Some(error) = complaint::of(&raw)
+        && let Some(error) = error_body::of(&raw)
     {
         // Not after the specification, but several providers answer so.
         return Err(refusal(AnswerError::Status(response.status), Some(error), reading.gone));

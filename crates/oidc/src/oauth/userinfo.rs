@@ -11,7 +11,7 @@ use crate::http::client::{FetchRequest, FetchResponse};
 use crate::http::origin::endpoint;
 use crate::http::percent;
 use crate::http::url::Url;
-use crate::oauth::complaint;
+use crate::oauth::error_body;
 use crate::oauth::exchange::{self, AnswerError, ErrorResponse};
 use crate::oauth::id_token::VerifiedIdToken;
 use crate::oauth::provider::{EmailsConfig, UserinfoConfig, UserinfoRequest};
@@ -150,7 +150,7 @@ pub fn parse_profile(
         return Err(refused(status, answer.ok().as_ref().and_then(Value::as_object)));
     }
     let answer = answer?;
-    let complaint = answer.as_object().and_then(complaint::of);
+    let complaint = answer.as_object().and_then(error_body::of);
     Ok((within(answer, root), complaint))
 }
 
@@ -167,7 +167,7 @@ fn within(answer: Value, root: Option<&DataPath>) -> Map<String, Value> {
 }
 
 fn refused(answer: AnswerError, body: Option<&Map<String, Value>>) -> UserinfoError {
-    match (answer, body.and_then(complaint::of)) {
+    match (answer, body.and_then(error_body::of)) {
         (AnswerError::Status(status), Some(error)) => UserinfoError::Refused { status, error },
         (answer, _) => UserinfoError::Answer(answer),
     }

@@ -46,7 +46,7 @@ pub fn preset(id: &str) -> Option<&'static Map<String, Value>> {
 /// stays in the key `preset`. A provider whose `type` is written, and is not the preset's, has none.
 ///
 /// `variable` gives the parameters that are set outside the configuration, by key.
-pub fn lay_under(written: &mut Map<String, Value>, variable: &dyn Fn(&str, &str) -> bool) {
+pub fn with_preset_defaults(written: &mut Map<String, Value>, variable: &dyn Fn(&str, &str) -> bool) {
     let text = |key: &str| written.get(key).and_then(Value::as_str);
     let id = text("id").unwrap_or_default().to_owned();
     let name = text("preset").map_or_else(|| id.clone(), str::to_owned);
@@ -67,16 +67,16 @@ pub fn lay_under(written: &mut Map<String, Value>, variable: &dyn Fn(&str, &str)
         if let Some(Value::Object(more)) = when.get(parameter)
             && (is_written || is_set)
         {
-            lay_over(&mut preset, more.clone());
+            merge(&mut preset, more.clone());
         }
     }
     preset.insert("preset".to_owned(), Value::from(name));
-    lay_over(&mut preset, std::mem::take(written));
+    merge(&mut preset, std::mem::take(written));
     *written = preset;
 }
 
 /// Lays `upper` over `lower`: its members win, and tables are laid over tables. A URL alone is a table with a URL.
-fn lay_over(lower: &mut Map<String, Value>, upper: Map<String, Value>) {
+fn merge(lower: &mut Map<String, Value>, upper: Map<String, Value>) {
     for (key, mut value) in upper {
         let Some(below) = lower.get_mut(&key) else {
             lower.insert(key, value);
@@ -88,7 +88,7 @@ fn lay_over(lower: &mut Map<String, Value>, upper: Map<String, Value>) {
         }
         match (below, value) {
             (_, Value::Null) => {}
-            (Value::Object(lower), Value::Object(upper)) if key != "body" => lay_over(lower, upper),
+            (Value::Object(lower), Value::Object(upper)) if key != "body" => merge(lower, upper),
             (below, value) => *below = value,
         }
     }
@@ -118,7 +118,7 @@ mod tests {
     #[allow(clippy::needless_pass_by_value, reason = "the callers read better")]
     fn laid(written: Value, set: &[&str]) -> Value {
         let mut written = written.as_object().unwrap().clone();
-        lay_under(&mut written, &|_, parameter| set.contains(&parameter));
+        with_preset_defaults(&mut written, &|_, parameter| set.contains(&parameter));
         Value::Object(written)
     }
 

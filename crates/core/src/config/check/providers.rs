@@ -17,7 +17,7 @@ use crate::config::place::{Env, refuse};
 use crate::config::table::{Table, Text};
 use crate::config::{Provider, ProviderKind, is_like_provider_id};
 use crate::guard::rules::ClaimRequirement;
-use vestibule_oidc::presets::{Brand, ids, lay_under, preset};
+use vestibule_oidc::presets::{self, Brand, ids, preset};
 
 pub(super) fn providers(auth: &Table<'_>) -> Vec<Provider> {
     let mut providers: Vec<Provider> = Vec::new();
@@ -199,11 +199,11 @@ fn brand(provider: &Table<'_>) -> Option<Brand> {
 }
 
 /// Lays presets under what is written, before it is read: a preset has the same keys.
-pub(in crate::config) fn lay_presets_under(auth: &mut Map<String, Value>, env: Env<'_>) {
+pub(in crate::config) fn with_preset_defaults(auth: &mut Map<String, Value>, env: Env<'_>) {
     let Some(Value::Array(written)) = auth.get_mut("providers") else { return };
     for provider in written {
         if let Value::Object(provider) = provider {
-            lay_under(provider, &|id, key| oauth::variable(id, key, env).1.is_some());
+            presets::with_preset_defaults(provider, &|id, key| oauth::variable(id, key, env).1.is_some());
         }
     }
 }

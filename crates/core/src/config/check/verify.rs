@@ -4,16 +4,19 @@ use super::secrets::{IN_A_FILE, SHORTEST_SECRET, variable};
 use crate::config::place::refuse;
 use crate::config::table::Table;
 use crate::config::verify::VerifyConfig;
-use crate::guard::told::Told;
+use crate::guard::forward_auth::ForwardAuthHeaders;
 use vestibule_oidc::secret::Secret;
 
 const SECRET: &str = "AUTH_VERIFY_SECRET";
 
 /// `sealing` are the secrets that seal sessions.
 pub(super) fn verify(verify: &Table<'_>, sealing: &[Secret]) -> VerifyConfig {
-    const TOLD: [(&str, Option<Told>); 3] =
-        [("x-forwarded", Some(Told::XForwarded)), ("x-original", Some(Told::XOriginal)), ("none", None)];
-    let told = verify.chosen("headers", &TOLD);
+    const HEADERS: [(&str, Option<ForwardAuthHeaders>); 3] = [
+        ("x-forwarded", Some(ForwardAuthHeaders::XForwarded)),
+        ("x-original", Some(ForwardAuthHeaders::XOriginal)),
+        ("none", None),
+    ];
+    let headers = verify.chosen("headers", &HEADERS);
     let set = verify.place.set_secret(SECRET);
     if verify.has("secret") {
         refuse!(
@@ -36,7 +39,7 @@ pub(super) fn verify(verify: &Table<'_>, sealing: &[Secret]) -> VerifyConfig {
              proxy send it as X-Vestibule-Verify",
         ),
     }
-    VerifyConfig { told: told.flatten(), secret: secret.map(Secret::new) }
+    VerifyConfig { headers: headers.flatten(), secret: secret.map(Secret::new) }
 }
 
 fn check_secret(secret: &str, sealing: &[Secret], verify: &Table<'_>) {

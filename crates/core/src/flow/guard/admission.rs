@@ -1,18 +1,18 @@
 //! The guard's first three steps: who makes a request, whether they may pass, and with which tokens.
-//! [`protect`](super::protect) forwards what comes of them, [`verify`](super::verify) tells it to another proxy.
+//! [`protect`](super::protect) forwards what comes of them, [`forward_auth`](super::forward_auth) tells it to another proxy.
 //!
 //! Each step takes what the one before leaves behind, so none can be left out.
 
-use crate::flow::Exchange;
-use crate::flow::refresh::{NotReady, Ready};
-use crate::flow::responses::TokenRefused;
+use crate::flow::RequestContext;
+use crate::flow::refresh::{FreshSession, RefreshError};
+use crate::flow::responses::TokenDenied;
 use crate::guard::decision::Decision;
 use crate::guard::path::CanonicalPath;
 use crate::guard::route::Route;
-use crate::guard::rules::Decided;
+use crate::guard::rules::RuleDecisions;
 use crate::platform::{Level, Platform};
-use crate::session::claims::{GRANT_IS_GONE, Session};
-use crate::session::cookie::Presented;
+use crate::session::claims::{REFRESH_TOKEN_ERROR, Session};
+use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::origin::Origin;
 
@@ -28,24 +28,24 @@ enum Policy<'a> {
     /// request that follows is guarded.
     Preflight,
     /// Whom the first rule that matches lets pass.
-    Rules(Decided<'a>),
+    Rules(RuleDecisions<'a>),
     /// Whoever is signed in, whatever they ask for.
     SignedIn,
 }
 
 /// Who makes a request.
-pub(super) enum Who {
+pub(super) enum Principal {
     /// A browser in which somebody signed in.
     SignedIn(Session),
     /// A client that brought an access token.
     Bearer(Session),
-    Nobody,
+    Anonymous,
     /// A client that brought something else.
-    Doubtful(TokenRefused),
+    Invalid(TokenDenied),
 }
 
 /// Somebody who may pass.
-pub(super) struct Permitted(Who);
+pub(super) struct Authorized(Principal);
 
 /// A request that may pass.
 pub(crate) struct Admitted<'a> {
@@ -60,8 +60,8 @@ pub(crate) struct Admitted<'a> {
 }
 
 /// A request that may not.
-pub(crate) struct Refused {
-    pub(crate) why: Refusal,
+pub(crate) struct Denied {
+    pub(crate) reason: DenialReason,
     /// Who made it.
     pub(crate) session: Option<Session>,
     /// What tells the browser that its session is over.
@@ -70,7 +70,7 @@ pub(crate) struct Refused {
 
 /// Why a request may not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum DenialReason {
     /// Nobody is signed in.
     SignIn,
     /// Somebody is who may not, or nobody needs to know that one could sign in.
@@ -78,12 +78,12 @@ pub(crate) enum Refusal {
     /// Nobody needs to know that there is something.
     NotFound,
     /// The access token has ended, and only that host can get another.
-    Elsewhere(Origin),
+    RefreshAtLoginHost(Origin),
     /// There is an access token, the session's or one that the client brought, and it does not do.
-    Token(TokenRefused),
+    Token(TokenDenied),
 }
 
-impl<'a, P: Platform> Exchange<'a, P> {
+impl<'a, P: Platform> RequestContext<'a, P> {
     /// What the request asks for: by the first rule that matches it.
     pub(super) fn access(&self, path: &CanonicalPath) -> Access<'a> {
         let config = self.config();
@@ -94,7 +94,7 @@ impl<'a, P: Platform> Exchange<'a, P> {
     }
 
     /// The first step. Nobody is looked for where nobody asks who it is.
-    pub(super) async fn identify(&self, access: &Access<'_>) -> Who {
+    pub(super) async fn identify(&self, access: &Access<'_>) -> Principal {
         let is_asked_for = match access.policy {
             Policy::Preflight => false,
             Policy::Rules(_) | Policy::SignedIn => {
@@ -104,29 +104,29 @@ impl<'a, P: Platform> Exchange<'a, P> {
             }
         };
         if !is_asked_for {
-            return Who::Nobody;
+            return Principal::Anonymous;
         }
         if let Some(session) = self.usable_session() {
-            return Who::SignedIn(session);
+            return Principal::SignedIn(session);
         }
         match self.bearer_session().await {
-            Ok(Some(session)) => Who::Bearer(session),
-            Ok(None) => Who::Nobody,
-            Err(refused) => Who::Doubtful(refused),
+            Ok(Some(session)) => Principal::Bearer(session),
+            Ok(None) => Principal::Anonymous,
+            Err(denied) => Principal::Invalid(denied),
         }
     }
 
     /// The second step.
-    pub(super) fn authorize(&self, access: &Access<'_>, who: Who) -> Result<Permitted, Refused> {
-        let why = match (self.decision(access, who.session()), &who) {
-            (Decision::Pass, _) => return Ok(Permitted(who)),
-            (Decision::SignIn, Who::Doubtful(refused)) => Refusal::Token(*refused),
-            (Decision::SignIn, _) => Refusal::SignIn,
-            (Decision::Forbidden, Who::Bearer(_)) => Refusal::Token(TokenRefused::Insufficient),
-            (Decision::Forbidden, _) => Refusal::Forbidden,
-            (Decision::NotFound, _) => Refusal::NotFound,
+    pub(super) fn authorize(&self, access: &Access<'_>, principal: Principal) -> Result<Authorized, Denied> {
+        let why = match (self.decision(access, principal.session()), &principal) {
+            (Decision::Pass, _) => return Ok(Authorized(principal)),
+            (Decision::SignIn, Principal::Invalid(denied)) => DenialReason::Token(*denied),
+            (Decision::SignIn, _) => DenialReason::SignIn,
+            (Decision::Forbidden, Principal::Bearer(_)) => DenialReason::Token(TokenDenied::Insufficient),
+            (Decision::Forbidden, _) => DenialReason::Forbidden,
+            (Decision::NotFound, _) => DenialReason::NotFound,
         };
-        Err(Refused { session: who.into_session(), ..Refused::new(why) })
+        Err(Denied { session: principal.into_session(), ..Denied::new(why) })
     }
 
     /// The third step: where the upstream gets an access token, one that lives. A session that turns out to be over
@@ -134,31 +134,39 @@ impl<'a, P: Platform> Exchange<'a, P> {
     pub(super) async fn ensure_token<'r>(
         &self,
         access: Access<'r>,
-        Permitted(who): Permitted,
-    ) -> Result<Admitted<'r>, Refused> {
+        Authorized(principal): Authorized,
+    ) -> Result<Admitted<'r>, Denied> {
         // On a public path nothing is renewed: its responses may be for caches. Nor is what a client brought.
-        let session = match who {
-            Who::SignedIn(session) if !access.is_public() => session,
-            who => return Ok(access.admitted(who.into_session(), Vec::new())),
+        let session = match principal {
+            Principal::SignedIn(session) if !access.is_public() => session,
+            principal => return Ok(access.admitted(principal.into_session(), Vec::new())),
         };
         let wants_token = access.route.wants_token();
-        let ready = if wants_token { self.ready(session).await } else { Ok(Ready::as_sent(session)) };
-        let (nobody, cookies) = match ready {
-            Ok(ready) => {
-                let mut cookies = ready.cookies(self);
-                cookies.extend(self.renewal_done().filter(|_| wants_token));
-                return Ok(access.admitted(Some(ready.session), cookies));
-            }
-            Err(NotReady::Unavailable(retry)) => {
-                return Err(Refused::new(Refusal::Token(TokenRefused::Unavailable(retry))));
-            }
-            Err(NotReady::Elsewhere(login)) => return Err(Refused::new(Refusal::Elsewhere(login))),
-            Err(NotReady::SignedOut) => (self.authorize(&access, Who::Nobody), Vec::new()),
-            Err(NotReady::Ended(over)) => (self.authorize(&access, Who::Nobody), over.cookies(self)),
+        let fresh = if wants_token {
+            self.fresh_session(session).await
+        } else {
+            Ok(FreshSession::unchanged(session))
         };
-        match nobody {
+        let (anonymous, cookies) = match fresh {
+            Ok(fresh) => {
+                let mut cookies = fresh.cookies(self);
+                cookies.extend(self.clear_refresh_marker().filter(|_| wants_token));
+                return Ok(access.admitted(Some(fresh.session), cookies));
+            }
+            Err(RefreshError::Unavailable(retry)) => {
+                return Err(Denied::new(DenialReason::Token(TokenDenied::Unavailable(retry))));
+            }
+            Err(RefreshError::OnlyAtLoginHost(login)) => {
+                return Err(Denied::new(DenialReason::RefreshAtLoginHost(login)));
+            }
+            Err(RefreshError::SignedOut) => (self.authorize(&access, Principal::Anonymous), Vec::new()),
+            Err(RefreshError::Ended(ended)) => {
+                (self.authorize(&access, Principal::Anonymous), ended.cookies(self))
+            }
+        };
+        match anonymous {
             Ok(_) => Ok(access.admitted(None, cookies)),
-            Err(refused) => Err(Refused { cookies, ..refused }),
+            Err(denied) => Err(Denied { cookies, ..denied }),
         }
     }
 
@@ -166,10 +174,10 @@ impl<'a, P: Platform> Exchange<'a, P> {
     fn usable_session(&self) -> Option<Session> {
         match self.session() {
             // Its grant is gone: only a new sign-in helps.
-            Presented::Good(session) if session.error() == Some(GRANT_IS_GONE) => None,
-            Presented::Good(session) => Some(session),
-            Presented::Nothing => None,
-            Presented::Refused(reason) => {
+            SessionCookie::Valid(session) if session.error() == Some(REFRESH_TOKEN_ERROR) => None,
+            SessionCookie::Valid(session) => Some(session),
+            SessionCookie::Absent => None,
+            SessionCookie::Invalid(reason) => {
                 self.log(Level::Info, "session_refused", &reason);
                 None
             }
@@ -209,24 +217,24 @@ impl<'a> Access<'a> {
     }
 }
 
-impl Who {
+impl Principal {
     fn session(&self) -> Option<&Session> {
         match self {
             Self::SignedIn(session) | Self::Bearer(session) => Some(session),
-            Self::Nobody | Self::Doubtful(_) => None,
+            Self::Anonymous | Self::Invalid(_) => None,
         }
     }
 
     fn into_session(self) -> Option<Session> {
         match self {
             Self::SignedIn(session) | Self::Bearer(session) => Some(session),
-            Self::Nobody | Self::Doubtful(_) => None,
+            Self::Anonymous | Self::Invalid(_) => None,
         }
     }
 }
 
-impl Refused {
-    fn new(why: Refusal) -> Self {
-        Self { why, session: None, cookies: Vec::new() }
+impl Denied {
+    fn new(why: DenialReason) -> Self {
+        Self { reason: why, session: None, cookies: Vec::new() }
     }
 }

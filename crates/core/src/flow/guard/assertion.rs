@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::flow::Exchange;
+use crate::flow::RequestContext;
 use crate::flow::guard::assertion_keys::AssertionKey;
 use crate::guard::route::Route;
 use crate::platform::{Level, Platform, random_id};
@@ -25,7 +25,7 @@ pub(crate) const HEADER: &str = "x-vestibule-assertion";
 /// How long an assertion holds: long enough for a slow network and clocks that differ by some seconds.
 const LIFETIME: Duration = Duration::from_mins(1);
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// The header fields that tell the upstream of the person: what the route has of the session's claims, and the
     /// assertion where it has one. An error is the answer where that could not be made.
     pub(crate) async fn identity(

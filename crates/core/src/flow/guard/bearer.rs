@@ -11,10 +11,10 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, Error, ProviderError};
-use crate::flow::Exchange;
-use crate::flow::provider::blame;
-use crate::flow::responses::TokenRefused;
-use crate::flow::signin::establish::Person;
+use crate::flow::RequestContext;
+use crate::flow::provider::provider_error;
+use crate::flow::responses::TokenDenied;
+use crate::flow::signin::create_session::Identity;
 use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
 use vestibule_oidc::http::headers::Headers;
@@ -30,9 +30,9 @@ const MAX_TOKEN: usize = 16 * 1024;
 /// When to come back where the provider's keys cannot be had.
 const RETRY: Duration = Duration::from_secs(5);
 
-impl<'a, P: Platform> Exchange<'a, P> {
+impl<'a, P: Platform> RequestContext<'a, P> {
     /// What the request's access token says of whom it stands for; `None` where it brings none, or none is accepted.
-    pub(crate) async fn bearer_session(&self) -> Result<Option<Session>, TokenRefused> {
+    pub(crate) async fn bearer_session(&self) -> Result<Option<Session>, TokenDenied> {
         if self.accepting_bearer().next().is_none() {
             return Ok(None);
         }
@@ -43,9 +43,9 @@ impl<'a, P: Platform> Exchange<'a, P> {
             Err(ClientError::UnsupportedAction("the Authorization field holds no token").into())
         };
         session.map(Some).map_err(|error| {
-            let refused = TokenRefused::of(&error);
+            let refused = TokenDenied::of(&error);
             let level =
-                if matches!(refused, TokenRefused::Unavailable(_)) { Level::Warn } else { Level::Info };
+                if matches!(refused, TokenDenied::Unavailable(_)) { Level::Warn } else { Level::Info };
             self.log(level, "bearer_refused", &error.to_string());
             refused
         })
@@ -62,7 +62,7 @@ impl<'a, P: Platform> Exchange<'a, P> {
 
     async fn borne(&self, token: &str) -> Result<Session, Error> {
         // Which provider's keys to look at; whether it is that provider's, the signature says.
-        let unproven = jws::unproven_payload(token);
+        let unproven = jws::decode_unverified(token);
         let issuer = unproven.get("iss").and_then(Value::as_str);
         let of_issuer =
             || self.accepting_bearer().filter(|(.., openid)| Some(openid.issuer.as_str()) == issuer);
@@ -74,15 +74,15 @@ impl<'a, P: Platform> Exchange<'a, P> {
             let message = "the access token is no JWT of a provider with accept_bearer";
             return Err(ClientError::UnsupportedAction(message).into());
         };
-        let jws = UnverifiedJws::parse(token).map_err(|cause| blame(provider, cause))?;
-        let payload = self.verify_brought(provider, oauth, &jws).await?;
+        let jws = UnverifiedJws::parse(token).map_err(|cause| provider_error(provider, cause))?;
+        let payload = self.verify_client_token(provider, oauth, &jws).await?;
         let expected = Expected {
             issuer: &openid.issuer,
             audiences: &openid.accept_bearer,
             client_id: &oauth.client.id,
         };
         let verified = access_token::verify(payload, &expected, self.now)
-            .map_err(|cause: AccessTokenError| blame(provider, cause))?;
+            .map_err(|cause: AccessTokenError| provider_error(provider, cause))?;
         self.recognized(provider, token, verified).await
     }
 
@@ -103,7 +103,7 @@ impl<'a, P: Platform> Exchange<'a, P> {
         account.insert("access_token".to_owned(), json!(token));
         account.insert("token_type".to_owned(), json!("Bearer"));
         account.extend(claims.get("scope").map(|scope| ("scope".to_owned(), scope.clone())));
-        let person = Person {
+        let person = Identity {
             provider,
             subject,
             name: first(&["name", "nickname", "preferred_username"]),
@@ -116,7 +116,7 @@ impl<'a, P: Platform> Exchange<'a, P> {
             account,
             sources: vec![("profile", Value::Object(claims.clone())), ("id_token", Value::Object(claims))],
         };
-        self.recognize(person).await
+        self.session_from_token(person).await
     }
 }
 
@@ -136,7 +136,7 @@ fn is_token(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b))
 }
 
-impl TokenRefused {
+impl TokenDenied {
     fn of(error: &Error) -> Self {
         match error {
             Error::Client(ClientError::AccessDenied)

@@ -1,12 +1,12 @@
 //! A request that may pass goes on to its upstream, with what the upstream is to know of the person.
 
-use crate::flow::Exchange;
+use crate::flow::RequestContext;
 use crate::flow::guard::admission::Admitted;
 use crate::flow::responses::with_cookies;
+use crate::outcome::Outcome;
 use crate::platform::{Forward, Platform};
-use crate::reply::Reply;
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// The fourth step: sends the request on. Its cookies are for the browser, added to the upstream's response unless
     /// the session ended, or went on elsewhere, while the upstream took its time; the upstream sees them as if the
     /// browser had them already.
@@ -14,30 +14,30 @@ impl<P: Platform> Exchange<'_, P> {
         &self,
         Admitted { route, session, cookies: renewed, is_personal }: Admitted<'_>,
         body: P::Body,
-    ) -> Reply<P::Upstreamed> {
+    ) -> Outcome<P::UpstreamResponse> {
         let session = session.as_ref();
         let identity = match self.identity(&route, session).await {
             Ok(identity) => identity,
-            Err(failed) => return Reply::Own(with_cookies(failed, renewed)),
+            Err(failed) => return Outcome::Response(with_cookies(failed, renewed)),
         };
         let (config, guarded) = (self.config(), &self.vestibule.guarded);
         let changes = route.changes(&config.rules, guarded, self.request, &identity, &renewed);
         let forward = Forward { target: route.target, request: self.request, changes, personal: is_personal };
         if renewed.is_empty() {
-            return self.platform.pass_on(forward, body).await;
+            return self.platform.forward_streaming(forward, body).await;
         }
         match self.platform.forward(forward, body).await {
             Ok(response) => {
-                let cookies = self.still_wanted(session, renewed).await;
-                Reply::Forwarded { response, cookies }
+                let cookies = self.cookies_still_valid(session, renewed).await;
+                Outcome::Forwarded { response, cookies }
             }
             Err(error) => {
                 self.platform.log(error.level(), &error.log());
                 // Only what would be lost: that the upstream does not answer is no reason for anything else.
                 let has_news = session.is_some_and(|session| self.has_new_tokens(session));
                 let news = if has_news { renewed } else { Vec::new() };
-                let cookies = self.still_wanted(session, news).await;
-                Reply::Own(with_cookies(error.answer(), cookies))
+                let cookies = self.cookies_still_valid(session, news).await;
+                Outcome::Response(with_cookies(error.answer(), cookies))
             }
         }
     }

@@ -5,7 +5,7 @@ use maud::html;
 use super::layout::{Icon, Page};
 use super::sign_in::in_words;
 use crate::error::{ClientError, Error};
-use crate::flow::Exchange;
+use crate::flow::RequestContext;
 use crate::flow::hosts::with_parameters;
 use crate::flow::responses::with_cookies;
 use crate::platform::Platform;
@@ -27,23 +27,23 @@ const SIGN_IN_ERRORS_V4: [&str; 10] = [
     "SessionRequired",
 ];
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// Shows the error, or sends the browser to the page that the configuration names.
     pub(crate) fn show_error(&self, query: &Params) -> Result<Response, Error> {
-        let visit = self.visit(query, None)?;
+        let form = self.form_context(query, None)?;
         let code = query.one("error").map_err(ClientError::from)?;
         let dialect = self.config().dialect;
         if dialect == Dialect::NextAuthV4
             && let Some(code) = code.filter(|code| SIGN_IN_ERRORS_V4.contains(code))
         {
             let location = with_parameters(&self.route("signin"), &[("error", code)]);
-            return Ok(with_cookies(Response::redirect(location), visit.cookies));
+            return Ok(with_cookies(Response::redirect(location), form.cookies));
         }
         if let Some(page) = &self.config().pages.error {
             // Auth.js writes the word where there is no error.
             let location =
                 with_parameters(&self.page_location(page), &[("error", code.unwrap_or("undefined"))]);
-            return Ok(with_cookies(Response::redirect(location), visit.cookies));
+            return Ok(with_cookies(Response::redirect(location), form.cookies));
         }
         let (status, title, text) = match canonical(dialect, code.unwrap_or_default()) {
             "Configuration" => (
@@ -67,7 +67,7 @@ impl<P: Platform> Exchange<'_, P> {
             a.button.quiet href={ (self.request.url.origin()) "/" } { "Go to the home page" }
         };
         let page = Page { status, title, icon: Icon::Trouble, content, rules: String::new() };
-        Ok(with_cookies(page.respond(self), visit.cookies))
+        Ok(with_cookies(page.respond(self), form.cookies))
     }
 }
 

@@ -6,7 +6,7 @@ use maud::html;
 use super::account::signed_in_as;
 use super::hidden;
 use super::layout::{Icon, Page};
-use crate::flow::Exchange;
+use crate::flow::RequestContext;
 use crate::flow::responses::with_cookies;
 use crate::platform::Platform;
 use crate::session::claims::Session;
@@ -15,7 +15,7 @@ use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::request::Method;
 use vestibule_oidc::http::response::Response;
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// Says so, and offers the ways onward.
     pub(crate) fn show_forbidden(&self, session: Option<&Session>) -> Response {
         match session {

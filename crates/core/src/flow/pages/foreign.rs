@@ -4,12 +4,12 @@ use maud::html;
 use serde_json::json;
 
 use super::layout::{Icon, Page};
-use crate::flow::Exchange;
+use crate::flow::RequestContext;
 use crate::platform::{Level, Platform};
 use vestibule_oidc::http::origin::CookieDomain;
 use vestibule_oidc::http::response::Response;
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// The answer of a host on which nobody can be signed in: no redirect, nothing to sign in with, no session.
     pub(crate) fn foreign_host(&self, domain: &CookieDomain) -> Response {
         let (host, domain) = (self.request.url.host(), domain.as_str());

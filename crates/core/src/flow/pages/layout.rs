@@ -7,7 +7,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use crate::config::{Provider, ProviderKind};
-use crate::flow::Exchange;
+use crate::flow::RequestContext;
 use crate::platform::Platform;
 use vestibule_oidc::http::response::Response;
 
@@ -42,11 +42,11 @@ fn is_on_this_machine(provider: &Provider) -> bool {
 
 impl Page<'_> {
     /// The page as the answer to a request.
-    pub(super) fn respond<P: Platform>(self, exchange: &Exchange<'_, P>) -> Response {
-        let url = &exchange.request.url;
+    pub(super) fn respond<P: Platform>(self, context: &RequestContext<'_, P>) -> Response {
+        let url = &context.request.url;
         let style = format!("{STYLE}{}", self.rules);
         // A form may go to us, and by our redirect on to any provider: browsers apply `form-action` to both.
-        let is_http = !url.secure || exchange.config().providers.iter().any(is_on_this_machine);
+        let is_http = !url.secure || context.config().providers.iter().any(is_on_this_machine);
         let form_action = if is_http { "'self' https: http:" } else { "'self' https:" };
         let policy = format!(
             "default-src 'none'; style-src 'sha256-{}'; form-action {form_action}; \

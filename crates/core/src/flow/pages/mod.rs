@@ -16,13 +16,13 @@ use serde_json::json;
 
 use crate::config::{Provider, ProviderKind};
 use crate::error::Error;
-use crate::flow::Exchange;
+use crate::flow::RequestContext;
 use crate::flow::responses::with_cookies;
 use crate::platform::Platform;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// `GET /providers`: what Auth.js's client asks before it signs in. In the order of the configuration, in which
     /// pages of an app's own show them.
     pub(crate) fn list_providers(&self) -> Response {
@@ -50,9 +50,9 @@ impl<P: Platform> Exchange<'_, P> {
 
     /// `GET /csrf`: the token to send along with a POST.
     pub(crate) fn csrf_token(&self, query: &Params) -> Result<Response, Error> {
-        let visit = self.visit(query, None)?;
-        let answer = Response::json(200, &json!({ "csrfToken": visit.csrf.token() })).uncached();
-        Ok(with_cookies(answer, visit.cookies))
+        let form = self.form_context(query, None)?;
+        let answer = Response::json(200, &json!({ "csrfToken": form.csrf.token() })).uncached();
+        Ok(with_cookies(answer, form.cookies))
     }
 }
 

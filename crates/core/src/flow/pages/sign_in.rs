@@ -8,10 +8,10 @@ use super::layout::{Icon, Page};
 use super::{credentials, hidden};
 use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, Error};
+use crate::flow::host_role::HostRole;
 use crate::flow::hosts::with_parameters;
 use crate::flow::responses::with_cookies;
-use crate::flow::standing::Standing;
-use crate::flow::{Exchange, Visit};
+use crate::flow::{FormContext, RequestContext};
 use crate::platform::Platform;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
@@ -20,24 +20,24 @@ use vestibule_oidc::http::url::Url;
 /// The id of what went wrong.
 const SAID: &str = "said";
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// Shows the providers, or sends the browser to the page that the configuration names.
     pub(crate) fn show_sign_in(&self, query: &Params) -> Result<Response, Error> {
-        let visit = self.visit(query, None)?;
+        let form = self.form_context(query, None)?;
         let error = query.one("error").map_err(ClientError::from)?;
         let code = query.one("code").map_err(ClientError::from)?;
         let config = self.config();
-        let elsewhere = match (&config.pages.sign_in, self.standing) {
+        let elsewhere = match (&config.pages.sign_in, self.host_role) {
             (Some(page), _) => Some(self.page_location(page)),
-            (None, Standing::SendsTo(_)) => Some(self.login_route("signin")),
+            (None, HostRole::Member(_)) => Some(self.login_route("signin")),
             (None, _) => None,
         };
         if let Some(page) = elsewhere {
-            let mut parameters = vec![("callbackUrl", visit.return_to.as_str())];
+            let mut parameters = vec![("callbackUrl", form.return_to.as_str())];
             parameters.extend(error.map(|error| ("error", error)));
             // A page of one's own knows the error; ours says more where there is more.
             parameters.extend(code.filter(|_| config.pages.sign_in.is_none()).map(|code| ("code", code)));
-            return Ok(with_cookies(Response::redirect(with_parameters(&page, &parameters)), visit.cookies));
+            return Ok(with_cookies(Response::redirect(with_parameters(&page, &parameters)), form.cookies));
         }
         if config.providers.is_empty() {
             return Err(Error::Configuration(
@@ -47,7 +47,7 @@ impl<P: Platform> Exchange<'_, P> {
             ));
         }
         let content = html! {
-            @if let Some(host) = self.other_host(&visit) {
+            @if let Some(host) = self.other_host(&form) {
                 p.lead { "to continue to " strong { (host) } }
             }
             @if let Some(error) = error {
@@ -57,16 +57,16 @@ impl<P: Platform> Exchange<'_, P> {
                 @if i > 0 && (is_form(provider) || config.providers.get(i - 1).is_some_and(is_form)) {
                     p.or { "or" }
                 }
-                (self.way_in(provider, &visit, error))
+                (self.way_in(provider, &form, error))
             }
         };
         let rules = brand_rules(&config.providers);
         let page = Page { status: 200, title: "Sign in", icon: Icon::Enter, content, rules };
-        Ok(with_cookies(page.respond(self), visit.cookies))
+        Ok(with_cookies(page.respond(self), form.cookies))
     }
 
     /// One provider: a button that leads there, or the fields that an API of one's own asks for.
-    fn way_in(&self, provider: &Provider, visit: &Visit, error: Option<&str>) -> Markup {
+    fn way_in(&self, provider: &Provider, form: &FormContext, error: Option<&str>) -> Markup {
         let providers = &self.config().providers;
         let (route, content) = match &provider.kind {
             ProviderKind::Credentials(credentials) => {
@@ -80,15 +80,15 @@ impl<P: Platform> Exchange<'_, P> {
         };
         html! {
             form method="post" action=(self.route(&format!("{route}/{}", provider.id))) {
-                (hidden(visit.csrf.token(), visit.return_to.as_str()))
+                (hidden(form.csrf.token(), form.return_to.as_str()))
                 (content)
             }
         }
     }
 
     /// Where the person goes from here, if that is not the host whose page this is.
-    fn other_host(&self, visit: &Visit) -> Option<String> {
-        let return_to = Url::parse(visit.return_to.as_str()).ok()?;
+    fn other_host(&self, form: &FormContext) -> Option<String> {
+        let return_to = Url::parse(form.return_to.as_str()).ok()?;
         let host = return_to.host();
         (host != self.request.url.host()).then(|| host.to_owned())
     }

@@ -6,30 +6,30 @@ use super::account::signed_in_as;
 use super::hidden;
 use super::layout::{Icon, Page};
 use crate::error::Error;
-use crate::flow::Exchange;
+use crate::flow::RequestContext;
 use crate::flow::responses::with_cookies;
 use crate::platform::Platform;
-use crate::session::cookie::Presented;
+use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// Asks, or sends the browser to the page that the configuration names.
     pub(crate) fn show_sign_out(&self, query: &Params) -> Result<Response, Error> {
-        let visit = self.visit(query, None)?;
+        let form = self.form_context(query, None)?;
         if let Some(page) = &self.config().pages.sign_out {
-            return Ok(with_cookies(Response::redirect(self.page_location(page)), visit.cookies));
+            return Ok(with_cookies(Response::redirect(self.page_location(page)), form.cookies));
         }
         let content = html! {
-            @if let Presented::Good(session) = self.session() { (signed_in_as(&session)) }
+            @if let SessionCookie::Valid(session) = self.session() { (signed_in_as(&session)) }
             p { "Are you sure you want to sign out?" }
             form method="post" action=(self.route("signout")) {
-                (hidden(visit.csrf.token(), visit.return_to.as_str()))
+                (hidden(form.csrf.token(), form.return_to.as_str()))
                 button type="submit" { "Sign out" }
             }
-            a.button.quiet href=(visit.return_to) { "Cancel" }
+            a.button.quiet href=(form.return_to) { "Cancel" }
         };
         let page = Page { status: 200, title: "Sign out", icon: Icon::Leave, content, rules: String::new() };
-        Ok(with_cookies(page.respond(self), visit.cookies))
+        Ok(with_cookies(page.respond(self), form.cookies))
     }
 }

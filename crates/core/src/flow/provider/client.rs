@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use crate::error::Error;
-use crate::flow::Exchange;
+use crate::flow::RequestContext;
 use crate::platform::{Platform, random_id};
 use vestibule_oidc::jose::{jws, sign};
 use vestibule_oidc::oauth::client::{self, Client, ClientAuthentication};
@@ -13,7 +13,7 @@ use vestibule_oidc::oauth::discovery::ProviderMetadata;
 use vestibule_oidc::oauth::provider::{ClientAuthMethod, ClientConfig, OAuthProvider};
 use vestibule_oidc::secret::Secret;
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// As whom we speak to the provider's token endpoint.
     pub(crate) async fn client<'a>(
         &self,

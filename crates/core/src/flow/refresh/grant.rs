@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
-use crate::flow::refresh::renewed::{RenewError, Renewed, passing, retry_after};
-use crate::flow::{Exchange, provider};
+use crate::flow::refresh::granted::{GrantError, GrantedTokens, retry_after, temporary};
+use crate::flow::{RequestContext, provider};
 use crate::platform::{Level, Platform, within};
 use crate::session::claims::Session;
 use vestibule_oidc::jose::jws;
@@ -26,33 +26,33 @@ use vestibule_oidc::secret::Secret;
 const KEYS: Duration = Duration::from_secs(2);
 
 /// What has to be known of a provider before it can be asked: its metadata, where it publishes any.
-pub(super) struct Prepared(Option<Rc<ProviderMetadata>>);
+pub(super) struct PreparedRefresh(Option<Rc<ProviderMetadata>>);
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// Fetches that.
-    pub(super) async fn prepare_refresh(&self, provider: &Provider) -> Result<Prepared, RenewError> {
-        let ProviderKind::OAuth(oauth) = &provider.kind else { return Ok(Prepared(None)) };
-        let metadata = self.metadata(provider, oauth).await.map_err(|error| passing(&error))?;
-        Ok(Prepared(Some(metadata)))
+    pub(super) async fn prepare_refresh(&self, provider: &Provider) -> Result<PreparedRefresh, GrantError> {
+        let ProviderKind::OAuth(oauth) = &provider.kind else { return Ok(PreparedRefresh(None)) };
+        let metadata = self.metadata(provider, oauth).await.map_err(|error| temporary(&error))?;
+        Ok(PreparedRefresh(Some(metadata)))
     }
 
     /// New tokens for a session's.
-    pub(super) async fn renew_tokens(
+    pub(super) async fn redeem_refresh_token(
         &self,
         provider: &Provider,
-        prepared: Prepared,
+        prepared: PreparedRefresh,
         session: &Session,
-    ) -> Result<Renewed, RenewError> {
-        let refused = || Err(RenewError::Misconfigured("no refresh is configured".to_owned()));
+    ) -> Result<GrantedTokens, GrantError> {
+        let refused = || Err(GrantError::Misconfigured("no refresh is configured".to_owned()));
         match (&provider.kind, prepared) {
-            (ProviderKind::OAuth(oauth), Prepared(Some(metadata))) => {
+            (ProviderKind::OAuth(oauth), PreparedRefresh(Some(metadata))) => {
                 self.renew_at_provider(provider, oauth, &metadata, session).await
             }
             (ProviderKind::Credentials(credentials), _) => match &credentials.refresh {
                 Some(refresh) => self.renew_at_api(provider, refresh, session).await,
                 None => refused(),
             },
-            (ProviderKind::OAuth(_), Prepared(None)) => refused(),
+            (ProviderKind::OAuth(_), PreparedRefresh(None)) => refused(),
         }
     }
 
@@ -63,32 +63,32 @@ impl<P: Platform> Exchange<'_, P> {
         oauth: &OAuthProvider,
         metadata: &ProviderMetadata,
         session: &Session,
-    ) -> Result<Renewed, RenewError> {
+    ) -> Result<GrantedTokens, GrantError> {
         let refresh_token = session
             .refresh_token()
-            .ok_or_else(|| RenewError::Gone("the session has no refresh token".to_owned()))?;
+            .ok_or_else(|| GrantError::InvalidGrant("the session has no refresh token".to_owned()))?;
         let client = self
             .client(oauth, metadata)
             .await
-            .map_err(|error| RenewError::Misconfigured(error.to_string()))?;
+            .map_err(|error| GrantError::Misconfigured(error.to_string()))?;
         let redirect_uri = self.redirect_uri(&provider.id);
         let grant = token::Grant::Refresh { refresh_token: &refresh_token, redirect_uri: &redirect_uri };
         let endpoint = oauth.token.refresh_endpoint.as_ref().unwrap_or(metadata.token_endpoint());
         let request = token::request(endpoint, &client, &oauth.token, grant);
-        let response = self.ask(provider, "token", request).await.map_err(|error| passing(&error))?;
+        let response = self.ask(provider, "token", request).await.map_err(|error| temporary(&error))?;
         let tokens = token::parse(&response, provider::reading(oauth)).map_err(|error| match error {
-            TokenError::InvalidGrant(_) => RenewError::Gone(error.to_string()),
-            TokenError::InvalidClient(_) => RenewError::Misconfigured(error.to_string()),
-            _ => RenewError::Unavailable(error.to_string(), retry_after(&response, self.platform.now())),
+            TokenError::InvalidGrant(_) => GrantError::InvalidGrant(error.to_string()),
+            TokenError::InvalidClient(_) => GrantError::Misconfigured(error.to_string()),
+            _ => GrantError::Unavailable(error.to_string(), retry_after(&response, self.platform.now())),
         })?;
         if let (Some(id_token), Some(openid)) = (&tokens.id_token, &oauth.openid) {
             // Where people are told apart by something else, the session does not know the subject.
             let subject = session.subject().filter(|_| oauth.user.id.is_none());
             self.check_id_token(provider, (oauth, openid), metadata, id_token, subject)
                 .await
-                .map_err(|error| passing(&error))?;
+                .map_err(|error| temporary(&error))?;
         }
-        Ok(Renewed {
+        Ok(GrantedTokens {
             expires_at: tokens.expires_at(self.platform.now()),
             access_token: tokens.access_token,
             refresh_token: Some(tokens.refresh_token.unwrap_or(refresh_token)),
@@ -113,11 +113,13 @@ impl<P: Platform> Exchange<'_, P> {
             None
             | Some(Err(Error::Provider {
                 cause:
-                    ProviderError::Unreachable { .. } | ProviderError::LeftAlone { .. } | ProviderError::Jwks(_),
+                    ProviderError::Unreachable { .. }
+                    | ProviderError::RecentlyFailed { .. }
+                    | ProviderError::Jwks(_),
                 ..
             })) => {
                 self.log(Level::Warn, "id_token_not_verified", "the provider's keys are not to be had");
-                match jws::unproven_payload(id_token.expose()) {
+                match jws::decode_unverified(id_token.expose()) {
                     Value::Object(claims) => claims,
                     _ => Map::new(),
                 }
@@ -126,11 +128,11 @@ impl<P: Platform> Exchange<'_, P> {
         };
         provider::issuer_of_token(openid, metadata, &claims)
             .and_then(|issuer| id_token::verify_refreshed(&claims, &issuer, &oauth.client.id, subject))
-            .map_err(|cause| provider::blame(provider, cause))
+            .map_err(|cause| provider::provider_error(provider, cause))
     }
 }
 
-/// Whether [`Exchange::renew_tokens`] knows how to ask this provider, and the session has what that takes.
+/// Whether [`RequestContext::redeem_refresh_token`] knows how to ask this provider, and the session has what that takes.
 pub(super) fn is_renewable(provider: &Provider, session: &Session) -> bool {
     match &provider.kind {
         ProviderKind::OAuth(_) => session.refresh_token().is_some(),

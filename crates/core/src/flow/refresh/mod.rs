@@ -1,147 +1,154 @@
 //! The access token is about to end: one request gets a new one, and nobody is logged out over it.
 //!
-//! In this order: is it due, and does anything here need it ([`Exchange::due`]); who of this isolate's requests goes
-//! ([`Flights`](crate::lease::flights::Flights)); who of all isolates' goes ([`Flight`], [`Lease`]); the grant itself
+//! In this order: is it due, and does anything here need it ([`RequestContext::needs_refresh`]); who of this isolate's requests goes
+//! ([`InFlightRefreshes`](crate::lease::in_flight::InFlightRefreshes)); who of all isolates' goes ([`RefreshAttempt`], [`Lease`]); the grant itself
 //! ([`grant`]); and what followed is left for those who come with the old tokens. Whatever goes wrong on the way
 //! for a passing reason leaves the session as it is.
 
-mod flight;
+mod attempt;
 mod grant;
-mod renewed;
+mod granted;
 
 use std::pin::pin;
 use std::time::Duration;
 
 use crate::config::Provider;
-use crate::flow::Exchange;
-use crate::flow::refresh::flight::{BACKOFF, Flight};
-use crate::flow::standing::Standing;
-use crate::lease::flights::{Found, Outcome};
+use crate::flow::RequestContext;
+use crate::flow::host_role::HostRole;
+use crate::flow::refresh::attempt::{BACKOFF, RefreshAttempt};
+use crate::lease::in_flight::{Joined, RefreshOutcome};
 use crate::lease::{Lease, Name};
 use crate::platform::{Level, Platform, within};
 use crate::session::claims::Session;
-use crate::session::cookie::Presented;
+use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::origin::Origin;
 use vestibule_oidc::time::Timestamp;
 
 /// How long a request waits, all in all, that has no living token. Longer than the lease that it waits for, so
 /// that it takes a dead owner's place.
-const PATIENCE: Duration = Duration::from_secs(20);
+const MAX_WAIT: Duration = Duration::from_secs(20);
 
 /// How long the one request waits for the refresh that has a living token, and could as well go on with it.
-const PATIENCE_WITH_A_TOKEN: Duration = Duration::from_secs(3);
+const MAX_WAIT_WITH_VALID_TOKEN: Duration = Duration::from_secs(3);
 
 /// How often a request looks whether another one of its isolate is done.
-const POLL: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How many generations one request runs through: somebody comes back with a cookie of days ago whose
 /// successors nobody got either.
-const MOST_HOPS: usize = 8;
+const MAX_GENERATIONS: usize = 8;
 
 /// A session, and whether the browser is to hear of it.
-pub(crate) struct Ready {
+pub(crate) struct FreshSession {
     pub(crate) session: Session,
-    news: News,
+    cookie_update: CookieUpdate,
 }
 
 /// What a session says that the browser's does not.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum News {
+enum CookieUpdate {
     /// Nothing: its cookie is renewed where it has become old.
-    None,
+    IfStale,
     /// Nothing, and another request may be about to write a newer cookie.
-    Elsewhere,
+    Skip,
     /// Other tokens, or that there are none any more.
-    Here,
+    Write,
 }
 
 /// Why a session cannot be used.
-pub(crate) enum NotReady {
+pub(crate) enum RefreshError {
     /// The provider gives no more tokens: it is over. The session that says so.
-    Ended(Ready),
+    Ended(FreshSession),
     /// It was signed out while this request was under way.
     SignedOut,
     /// The access token has ended and there is no other now; when to come back.
     Unavailable(Duration),
     /// The access token has ended, and only that host can get another.
-    Elsewhere(Origin),
+    OnlyAtLoginHost(Origin),
 }
 
-impl Ready {
+impl FreshSession {
     /// As the browser sent it.
-    pub(crate) fn as_sent(session: Session) -> Self {
-        Self { session, news: News::None }
+    pub(crate) fn unchanged(session: Session) -> Self {
+        Self { session, cookie_update: CookieUpdate::IfStale }
     }
 
     /// Whether the browser has not heard of it.
-    pub(crate) fn is_news(&self) -> bool {
-        self.news == News::Here
+    pub(crate) fn has_changed(&self) -> bool {
+        self.cookie_update == CookieUpdate::Write
     }
 
     /// The cookies that bring it to the browser.
-    pub(crate) fn cookies<P: Platform>(&self, exchange: &Exchange<'_, P>) -> Vec<SetCookie> {
-        match self.news {
-            News::None => exchange.renewal_cookies(&self.session),
-            News::Elsewhere => Vec::new(),
-            News::Here => exchange.session_cookies(&self.session).unwrap_or_else(|too_large| {
+    pub(crate) fn cookies<P: Platform>(&self, context: &RequestContext<'_, P>) -> Vec<SetCookie> {
+        match self.cookie_update {
+            CookieUpdate::IfStale => context.renewal_cookies(&self.session),
+            CookieUpdate::Skip => Vec::new(),
+            CookieUpdate::Write => context.session_cookies(&self.session).unwrap_or_else(|too_large| {
                 // The browser keeps the old tokens, with which the new ones are found.
-                exchange.log(Level::Error, "session_not_renewed", &too_large.to_string());
+                context.log(Level::Error, "session_not_renewed", &too_large.to_string());
                 Vec::new()
             }),
         }
     }
 }
 
-impl<'a, P: Platform> Exchange<'a, P> {
+impl<'a, P: Platform> RequestContext<'a, P> {
     /// The session with an access token that lives, where this request needs one.
-    pub(crate) async fn ready(&self, session: Session) -> Result<Ready, NotReady> {
-        let Some((provider, mut name, mut is_alive)) = self.due(&session) else {
-            return match self.elsewhere(&session) {
-                Some(login) => Err(NotReady::Elsewhere(login.clone())),
-                None => Ok(Ready::as_sent(session)),
+    pub(crate) async fn fresh_session(&self, session: Session) -> Result<FreshSession, RefreshError> {
+        let Some((provider, mut name, mut token_is_valid)) = self.needs_refresh(&session) else {
+            return match self.login_host_to_refresh_at(&session) {
+                Some(login) => Err(RefreshError::OnlyAtLoginHost(login.clone())),
+                None => Ok(FreshSession::unchanged(session)),
             };
         };
-        let as_it_is = |session, is_alive, news, retry| {
-            if is_alive { Ok(Ready { session, news }) } else { Err(NotReady::Unavailable(retry)) }
+        let as_it_is = |session, token_is_valid, cookie_update, retry| {
+            if token_is_valid {
+                Ok(FreshSession { session, cookie_update })
+            } else {
+                Err(RefreshError::Unavailable(retry))
+            }
         };
         if self.request.is_prefetch() {
             // Nobody may ever look at its answer.
-            return as_it_is(session, is_alive, News::Elsewhere, Duration::from_secs(1));
+            return as_it_is(session, token_is_valid, CookieUpdate::Skip, Duration::from_secs(1));
         }
-        let patience = self.platform.now().plus(PATIENCE);
-        let (mut session, mut news) = (session, News::Elsewhere);
-        for _ in 0..MOST_HOPS {
-            if self.vestibule.flights.is_signed_out(&name.sid) {
-                return Err(NotReady::SignedOut);
+        let deadline = self.platform.now().plus(MAX_WAIT);
+        let (mut session, mut cookie_update) = (session, CookieUpdate::Skip);
+        for _ in 0..MAX_GENERATIONS {
+            if self.vestibule.refreshes.is_signed_out(&name.sid) {
+                return Err(RefreshError::SignedOut);
             }
-            match self.refresh_outcome(provider, &session, &name, is_alive, patience).await {
-                Outcome::Renewed(successor) => {
-                    session = session.followed_by(&successor, self.platform.now());
-                    news = News::Here;
+            match self.refresh_outcome(provider, &session, &name, token_is_valid, deadline).await {
+                RefreshOutcome::Renewed(tokens) => {
+                    session = session.followed_by(&tokens, self.platform.now());
+                    cookie_update = CookieUpdate::Write;
                 }
-                Outcome::Gone { is_certain } => {
+                RefreshOutcome::InvalidGrant { is_final: is_certain } => {
                     // Where somebody elsewhere may have used the token, the browser may hold better already.
-                    let news = if is_certain { News::Here } else { News::Elsewhere };
-                    return Err(NotReady::Ended(Ready { session: session.without_grant(), news }));
+                    let cookie_update = if is_certain { CookieUpdate::Write } else { CookieUpdate::Skip };
+                    return Err(RefreshError::Ended(FreshSession {
+                        session: session.without_grant(),
+                        cookie_update,
+                    }));
                 }
-                Outcome::SignedOut => return Err(NotReady::SignedOut),
-                Outcome::Unavailable { until } | Outcome::Elsewhere { until } => {
+                RefreshOutcome::SignedOut => return Err(RefreshError::SignedOut),
+                RefreshOutcome::Unavailable { until } | RefreshOutcome::HeldElsewhere { until } => {
                     let retry = until.since(self.platform.now()).max(Duration::from_secs(1));
-                    return as_it_is(session, is_alive, news, retry);
+                    return as_it_is(session, token_is_valid, cookie_update, retry);
                 }
             }
-            match self.due(&session) {
-                Some((_, next, alive)) => (name, is_alive) = (next, alive),
-                None => return Ok(Ready { session, news }),
+            match self.needs_refresh(&session) {
+                Some((_, next, alive)) => (name, token_is_valid) = (next, alive),
+                None => return Ok(FreshSession { session, cookie_update }),
             }
         }
-        as_it_is(session, is_alive, news, BACKOFF)
+        as_it_is(session, token_is_valid, cookie_update, BACKOFF)
     }
 
     /// Of those cookies, the ones to send when the answer is there: none where the session was signed out
     /// meanwhile, or has gone on to newer tokens.
-    pub(crate) async fn still_wanted(
+    pub(crate) async fn cookies_still_valid(
         &self,
         session: Option<&Session>,
         cookies: Vec<SetCookie>,
@@ -149,8 +156,10 @@ impl<'a, P: Platform> Exchange<'a, P> {
         let Some((session, sid)) = session.and_then(|session| Some((session, session.sid()?))) else {
             return cookies;
         };
-        let flights = &self.vestibule.flights;
-        if cookies.is_empty() || flights.is_outdated(sid, session.generation()) || flights.is_signed_out(sid)
+        let refreshes = &self.vestibule.refreshes;
+        if cookies.is_empty()
+            || refreshes.is_outdated(sid, session.generation())
+            || refreshes.is_signed_out(sid)
         {
             return Vec::new();
         }
@@ -166,15 +175,15 @@ impl<'a, P: Platform> Exchange<'a, P> {
     /// Whether a session has other tokens than the browser sent.
     pub(crate) fn has_new_tokens(&self, session: &Session) -> bool {
         match self.session() {
-            Presented::Good(sent) => sent.generation() != session.generation(),
-            Presented::Nothing | Presented::Refused(_) => false,
+            SessionCookie::Valid(sent) => sent.generation() != session.generation(),
+            SessionCookie::Absent | SessionCookie::Invalid(_) => false,
         }
     }
 
     /// Remembers that a session ends here, so that no refresh under way brings it back.
-    pub(crate) async fn remember_sign_out(&self, session: &Session) {
+    pub(crate) async fn record_sign_out(&self, session: &Session) {
         let Some(name) = Name::of(session) else { return };
-        self.vestibule.flights.sign_out(&name.sid, self.now);
+        self.vestibule.refreshes.sign_out(&name.sid, self.now);
         let lease = self.lease();
         if let Err(error) = lease.sign_out(&name.sid).await {
             self.log(Level::Warn, "sign_out_not_remembered", &error.to_string());
@@ -183,7 +192,7 @@ impl<'a, P: Platform> Exchange<'a, P> {
 
     /// Whether the session's access token ends soon, or has ended: its provider, the refresh, and whether the token
     /// still lives. `None` too where nothing can renew it.
-    fn due(&self, session: &Session) -> Option<(&'a Provider, Name, bool)> {
+    fn needs_refresh(&self, session: &Session) -> Option<(&'a Provider, Name, bool)> {
         let expires_at = session.token_expires_at()?;
         // A token that lives shorter than the leeway would be renewed with every request.
         let remained = expires_at.since(session.issued_at().unwrap_or(Timestamp::from_millis(0)));
@@ -200,8 +209,8 @@ impl<'a, P: Platform> Exchange<'a, P> {
     }
 
     /// The login host, where only that one can renew this session's access token, which has ended.
-    fn elsewhere(&self, session: &Session) -> Option<&'a Origin> {
-        let Standing::SendsTo(login) = self.standing else { return None };
+    fn login_host_to_refresh_at(&self, session: &Session) -> Option<&'a Origin> {
+        let HostRole::Member(login) = self.host_role else { return None };
         let has_ended = session.token_expires_at().is_some_and(|at| at <= self.now);
         let is_known_here = session.provider().is_none_or(|id| self.provider(id).is_some());
         let has_grant = session.refresh_token().is_some() || !session.api_cookies().is_empty();
@@ -214,36 +223,39 @@ impl<'a, P: Platform> Exchange<'a, P> {
         provider: &Provider,
         session: &Session,
         name: &Name,
-        is_alive: bool,
-        patience: Timestamp,
-    ) -> Outcome {
+        token_is_valid: bool,
+        deadline: Timestamp,
+    ) -> RefreshOutcome {
         let platform = self.platform;
         loop {
-            match self.vestibule.flights.board(name, is_alive, platform) {
-                Found::Landed(outcome) => return outcome,
-                Found::Front(place) => {
-                    let flight = Flight {
+            match self.vestibule.refreshes.join(name, token_is_valid, platform) {
+                Joined::Completed(outcome) => return outcome,
+                Joined::Leader(slot) => {
+                    let attempt = RefreshAttempt {
                         vestibule: self.vestibule.clone(),
                         platform: platform.clone(),
                         request: self.request.clone(),
                         provider: provider.id.clone(),
                         session: session.clone(),
                         name: name.clone(),
-                        is_alive,
-                        patience,
+                        token_is_valid,
+                        deadline,
                     };
                     // In a box: every guarded request would carry the room for it.
-                    let landed = platform.to_the_end(Box::pin(flight.fly(place)));
+                    let completed = platform.run_to_completion(Box::pin(attempt.run(slot)));
                     // It flies on where the request goes on without it; from one that crashed nobody hears.
-                    let time = if is_alive { PATIENCE_WITH_A_TOKEN } else { PATIENCE * 3 };
-                    let elsewhere =
-                        || Outcome::Elsewhere { until: platform.now().plus(Duration::from_secs(1)) };
-                    return within(platform, time, pin!(landed)).await.unwrap_or_else(elsewhere);
+                    let time = if token_is_valid { MAX_WAIT_WITH_VALID_TOKEN } else { MAX_WAIT * 3 };
+                    let elsewhere = || RefreshOutcome::HeldElsewhere {
+                        until: platform.now().plus(Duration::from_secs(1)),
+                    };
+                    return within(platform, time, pin!(completed)).await.unwrap_or_else(elsewhere);
                 }
-                Found::Flying if is_alive || platform.now() >= patience => {
-                    return Outcome::Elsewhere { until: platform.now().plus(Duration::from_secs(1)) };
+                Joined::InFlight if token_is_valid || platform.now() >= deadline => {
+                    return RefreshOutcome::HeldElsewhere {
+                        until: platform.now().plus(Duration::from_secs(1)),
+                    };
                 }
-                Found::Flying => platform.sleep(POLL).await,
+                Joined::InFlight => platform.sleep(POLL_INTERVAL).await,
             }
         }
     }

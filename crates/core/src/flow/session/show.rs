@@ -3,46 +3,46 @@
 use serde_json::{Map, Value, json};
 
 use crate::error::{ClientError, Error};
-use crate::flow::Exchange;
-use crate::flow::refresh::{NotReady, Ready};
+use crate::flow::RequestContext;
+use crate::flow::refresh::{FreshSession, RefreshError};
 use crate::flow::responses::{self, with_cookies};
 use crate::hooks::DefaultSession;
 use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
-use crate::session::cookie::{self, Presented};
+use crate::session::cookie::{self, SessionCookie};
 use crate::session::dialect::Dialect;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::time::Timestamp;
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// Answers the session, or that there is none.
     pub(crate) async fn show_session(&self, query: &Params) -> Result<Response, Error> {
-        let visit = self.visit(query, None)?;
+        let form = self.form_context(query, None)?;
         let answer = match self.session() {
-            Presented::Good(session) => match self.current_session(session.clone()).await {
-                Ok(ready) | Err(NotReady::Ended(ready)) => {
-                    let cookies = ready.cookies(self);
-                    self.shown(&ready.session, cookies).await?
+            SessionCookie::Valid(session) => match self.current_session(session.clone()).await {
+                Ok(fresh) | Err(RefreshError::Ended(fresh)) => {
+                    let cookies = fresh.cookies(self);
+                    self.shown(&fresh.session, cookies).await?
                 }
                 // A page that got no answer would think nobody signed in.
-                Err(NotReady::Unavailable(_) | NotReady::Elsewhere(_)) => {
+                Err(RefreshError::Unavailable(_) | RefreshError::OnlyAtLoginHost(_)) => {
                     self.shown(&session.without_access_token(), Vec::new()).await?
                 }
-                Err(NotReady::SignedOut) => self.nobody(Presented::Nothing),
+                Err(RefreshError::SignedOut) => self.no_session(SessionCookie::Absent),
             },
-            other => self.nobody(other),
+            other => self.no_session(other),
         };
-        Ok(with_cookies(answer.uncached(), visit.cookies))
+        Ok(with_cookies(answer.uncached(), form.cookies))
     }
 
     /// The session, with an access token that lives where a page may see it.
-    pub(super) async fn current_session(&self, session: Session) -> Result<Ready, NotReady> {
+    pub(super) async fn current_session(&self, session: Session) -> Result<FreshSession, RefreshError> {
         if session.error().is_some() || !self.config().session.exposes_token() {
-            return Ok(Ready::as_sent(session));
+            return Ok(FreshSession::unchanged(session));
         }
-        self.ready(session).await
+        self.fresh_session(session).await
     }
 
     async fn shown(&self, session: &Session, cookies: Vec<SetCookie>) -> Result<Response, Error> {
@@ -50,7 +50,7 @@ impl<P: Platform> Exchange<'_, P> {
         let kept = session.expires_at().filter(|_| !is_due && cookies.is_empty());
         let expires = kept.unwrap_or_else(|| self.end_if_sealed_now(session));
         let answer = Response::json(200, &self.view(session, expires)?);
-        Ok(with_cookies(answer, self.still_wanted(Some(session), cookies).await))
+        Ok(with_cookies(answer, self.cookies_still_valid(Some(session), cookies).await))
     }
 
     /// `GET /token`: the access token for a script of the page, where `session.expose` shows it anyway.
@@ -68,38 +68,40 @@ impl<P: Platform> Exchange<'_, P> {
         {
             return Ok(responses::forbidden().uncached());
         }
-        let nobody = || Response::json(401, &json!({ "error": "unauthorized" }));
+        let signed_out = || Response::json(401, &json!({ "error": "unauthorized" }));
         let (answer, cookies) = match self.session() {
-            Presented::Good(session) if session.error().is_none() => match self.ready(session).await {
-                Ok(ready) => {
-                    let (session, cookies) = (&ready.session, ready.cookies(self));
-                    let token = json!({
-                        "access_token": session.access_token(),
-                        "expires_at": session.token_expires_at().map(Timestamp::seconds),
-                    });
-                    let cookies = self.still_wanted(Some(session), cookies).await;
-                    (Response::json(200, &token), cookies)
+            SessionCookie::Valid(session) if session.error().is_none() => {
+                match self.fresh_session(session).await {
+                    Ok(fresh) => {
+                        let (session, cookies) = (&fresh.session, fresh.cookies(self));
+                        let token = json!({
+                            "access_token": session.access_token(),
+                            "expires_at": session.token_expires_at().map(Timestamp::seconds),
+                        });
+                        let cookies = self.cookies_still_valid(Some(session), cookies).await;
+                        (Response::json(200, &token), cookies)
+                    }
+                    Err(RefreshError::Unavailable(retry)) => (responses::no_token(retry), Vec::new()),
+                    Err(RefreshError::OnlyAtLoginHost(login)) => {
+                        (self.token_expired(&login, self.origin.as_str()), Vec::new())
+                    }
+                    Err(RefreshError::Ended(ended)) => (signed_out(), ended.cookies(self)),
+                    Err(RefreshError::SignedOut) => (signed_out(), Vec::new()),
                 }
-                Err(NotReady::Unavailable(retry)) => (responses::no_token(retry), Vec::new()),
-                Err(NotReady::Elsewhere(login)) => {
-                    (self.token_expired(&login, self.origin.as_str()), Vec::new())
-                }
-                Err(NotReady::Ended(over)) => (nobody(), over.cookies(self)),
-                Err(NotReady::SignedOut) => (nobody(), Vec::new()),
-            },
-            _ => (nobody(), Vec::new()),
+            }
+            _ => (signed_out(), Vec::new()),
         };
         Ok(with_cookies(answer, cookies).uncached())
     }
 
     /// Nobody is signed in; what only looks like a session is cleared away.
-    pub(super) fn nobody(&self, presented: Presented) -> Response {
+    pub(super) fn no_session(&self, presented: SessionCookie) -> Response {
         let answer = match self.config().dialect {
             Dialect::AuthJsV5 => Response::json(200, &Value::Null),
             // The client of v5 takes `{}` for somebody signed in, that of v4 cannot read `null`.
             Dialect::NextAuthV4 => Response::json(200, &json!({})),
         };
-        if let Presented::Refused(reason) = presented {
+        if let SessionCookie::Invalid(reason) = presented {
             self.log(Level::Info, "session_refused", &reason);
         }
         // Also where nothing was read there may be cookies: chunks whose first one is lost.
@@ -129,7 +131,10 @@ impl<P: Platform> Exchange<'_, P> {
                 to.place(&mut view, value.clone());
             }
         }
-        self.vestibule.hooks.session(session, DefaultSession(view)).map_err(|cause| misshapen(&cause))
+        self.vestibule
+            .hooks
+            .session(session, DefaultSession(view))
+            .map_err(|cause| hook_session_error(&cause))
     }
 
     pub(super) fn end_if_sealed_now(&self, session: &Session) -> Timestamp {
@@ -137,6 +142,6 @@ impl<P: Platform> Exchange<'_, P> {
     }
 }
 
-pub(super) fn misshapen(cause: &serde_json::Error) -> Error {
+pub(super) fn hook_session_error(cause: &serde_json::Error) -> Error {
     Error::Configuration(format!("a hook's session cannot be written as JSON: {cause}"))
 }

@@ -2,33 +2,33 @@
 
 use crate::config::ProviderKind;
 use crate::error::ClientError;
-use crate::flow::Exchange;
+use crate::flow::RequestContext;
 use crate::flow::responses::with_cookies;
 use crate::hooks::Event;
 use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
-use crate::session::cookie::Presented;
+use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::http::return_to::TrustedUrl;
 use vestibule_oidc::oauth::logout;
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// Erases the session and sends the browser to the return address, by way of the provider where people sign
     /// out there, too.
-    pub(crate) async fn sign_out(&self, query: &Params, form: &Params) -> Result<Response, ClientError> {
-        let visit = self.visit(query, Some(form))?;
-        visit.verify_csrf(form)?;
-        let mut next = visit.return_to.as_str().to_owned();
-        if let Presented::Good(session) = self.session() {
-            if let Some(url) = self.sign_out_at_provider(&session, &visit.return_to).await {
+    pub(crate) async fn sign_out(&self, query: &Params, body: &Params) -> Result<Response, ClientError> {
+        let form = self.form_context(query, Some(body))?;
+        form.verify_csrf(body)?;
+        let mut next = form.return_to.as_str().to_owned();
+        if let SessionCookie::Valid(session) = self.session() {
+            if let Some(url) = self.sign_out_at_provider(&session, &form.return_to).await {
                 next = url;
             }
-            self.remember_sign_out(&session).await;
+            self.record_sign_out(&session).await;
             self.vestibule.hooks.event(&Event::SignedOut { session: &session });
         }
         let erased = self.erased_session();
-        Ok(with_cookies(with_cookies(Response::redirect(next), visit.cookies), erased))
+        Ok(with_cookies(with_cookies(Response::redirect(next), form.cookies), erased))
     }
 
     /// Where the provider's own session ends, where that is wanted. A provider that cannot be asked keeps nobody

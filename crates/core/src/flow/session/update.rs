@@ -3,35 +3,37 @@
 use serde_json::Value;
 
 use crate::error::{ClientError, Error};
-use crate::flow::Exchange;
-use crate::flow::refresh::NotReady;
+use crate::flow::RequestContext;
+use crate::flow::refresh::RefreshError;
 use crate::flow::responses::with_cookies;
-use crate::flow::session::show::misshapen;
+use crate::flow::session::show::hook_session_error;
 use crate::hooks::TokenOccasion;
 use crate::platform::Platform;
 use crate::session::claims::Session;
-use crate::session::cookie::Presented;
+use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::json;
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// Changes the claims that `session.updatable` names to what a page of this site sends, and answers the
     /// session as it is then.
     pub(crate) async fn update_session(&self, query: &Params, update: Update) -> Result<Response, Error> {
-        let visit = self.visit(query, None)?;
-        visit.csrf.verify(update.csrf_token.as_ref().and_then(Value::as_str)).map_err(ClientError::from)?;
+        let form = self.form_context(query, None)?;
+        form.csrf.verify(update.csrf_token.as_ref().and_then(Value::as_str)).map_err(ClientError::from)?;
         let answer = match self.session() {
-            Presented::Good(session) => {
+            SessionCookie::Valid(session) => {
                 // With the newest tokens, or this cookie would put older ones in their place.
                 let (session, has_token) = match self.current_session(session.clone()).await {
-                    Ok(ready) => (ready.session, true),
-                    Err(NotReady::Ended(over)) if over.is_news() => (over.session, true),
-                    Err(NotReady::Ended(_) | NotReady::Unavailable(_) | NotReady::Elsewhere(_)) => {
-                        (session, false)
-                    }
-                    Err(NotReady::SignedOut) => {
-                        return Ok(with_cookies(self.nobody(Presented::Nothing), visit.cookies));
+                    Ok(fresh) => (fresh.session, true),
+                    Err(RefreshError::Ended(over)) if over.has_changed() => (over.session, true),
+                    Err(
+                        RefreshError::Ended(_)
+                        | RefreshError::Unavailable(_)
+                        | RefreshError::OnlyAtLoginHost(_),
+                    ) => (session, false),
+                    Err(RefreshError::SignedOut) => {
+                        return Ok(with_cookies(self.no_session(SessionCookie::Absent), form.cookies));
                     }
                 };
                 let session = self.updated(&session, &update.data).await?;
@@ -41,9 +43,9 @@ impl<P: Platform> Exchange<'_, P> {
                 let seen = if has_token { session } else { session.without_access_token() };
                 with_cookies(Response::json(200, &self.view(&seen, expires)?), cookies)
             }
-            other => self.nobody(other),
+            other => self.no_session(other),
         };
-        Ok(with_cookies(answer, visit.cookies))
+        Ok(with_cookies(answer, form.cookies))
     }
 
     async fn updated(&self, session: &Session, data: &Value) -> Result<Session, Error> {
@@ -59,7 +61,10 @@ impl<P: Platform> Exchange<'_, P> {
             }
         }
         let hooks = &self.vestibule.hooks;
-        hooks.token(&mut claims, TokenOccasion::Update(data)).await.map_err(|cause| misshapen(&cause))?;
+        hooks
+            .token(&mut claims, TokenOccasion::Update(data))
+            .await
+            .map_err(|cause| hook_session_error(&cause))?;
         Ok(Session::new(claims))
     }
 }

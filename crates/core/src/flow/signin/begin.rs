@@ -3,7 +3,7 @@
 use crate::config::ProviderKind;
 use crate::error::{ClientError, Error};
 use crate::flow::responses::with_cookies;
-use crate::flow::{Exchange, Visit};
+use crate::flow::{FormContext, RequestContext};
 use crate::platform::Platform;
 use crate::session::csrf::CsrfVerified;
 use crate::session::ticket::Ticket;
@@ -21,14 +21,14 @@ pub(crate) enum Intent {
     Ticket(Ticket),
 }
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// The authorization request and the transaction's cookie. An unknown provider, none, or one that people do not go
     /// to is the sign-in page.
     pub(crate) async fn begin_sign_in(
         &self,
         provider_id: Option<&str>,
         query: &Params,
-        visit: Visit,
+        form: FormContext,
         _: Intent,
     ) -> Result<Response, Error> {
         let provider = provider_id.and_then(|id| self.provider(id));
@@ -36,7 +36,7 @@ impl<P: Platform> Exchange<'_, P> {
         let Some((provider, ProviderKind::OAuth(oauth))) =
             provider.map(|provider| (provider, &provider.kind))
         else {
-            return Ok(with_cookies(Response::redirect(self.route("signin")), visit.cookies));
+            return Ok(with_cookies(Response::redirect(self.route("signin")), form.cookies));
         };
 
         let metadata = self.metadata(provider, oauth).await?;
@@ -44,7 +44,7 @@ impl<P: Platform> Exchange<'_, P> {
             authorize::parameters(&oauth.authorization.params, query).map_err(ClientError::from)?;
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
         let max_age = authorize::max_age(&parameters);
-        let transaction = Transaction::begin(&provider.id, &visit.return_to, max_age, self.now, random);
+        let transaction = Transaction::begin(&provider.id, &form.return_to, max_age, self.now, random);
         let request = AuthorizationRequest {
             endpoint: metadata.authorization_endpoint(),
             client_id: &oauth.client.id,
@@ -70,7 +70,7 @@ impl<P: Platform> Exchange<'_, P> {
             // The provider's form is another site's: no other cookie comes along with it.
             begun = begun.cross_site();
         }
-        let mut cookies = visit.cookies;
+        let mut cookies = form.cookies;
         for name in surplus {
             cookies.push(SetCookie::expired(name));
         }

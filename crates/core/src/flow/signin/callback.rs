@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 
 use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, Error};
+use crate::flow::host_role::HostRole;
 use crate::flow::responses::with_cookies;
-use crate::flow::signin::establish::{Established, Person};
-use crate::flow::standing::Standing;
-use crate::flow::{Exchange, provider};
+use crate::flow::signin::create_session::{CreatedSession, Identity};
+use crate::flow::{RequestContext, provider};
 use crate::platform::{Level, Platform};
 use crate::session::cookie;
 use crate::session::transaction::Transaction;
@@ -31,7 +31,7 @@ use vestibule_oidc::oauth::provider::{EmailsConfig, OAuthProvider, OpenId, Useri
 use vestibule_oidc::oauth::token::{self, Grant, TokenResponse};
 use vestibule_oidc::oauth::userinfo::{self, UserinfoError};
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// Whether that provider posts its authorization responses.
     pub(crate) fn takes_form(&self, provider_id: &str) -> bool {
         let kind = self.provider(provider_id).map(|provider| &provider.kind);
@@ -41,7 +41,7 @@ impl<P: Platform> Exchange<'_, P> {
     /// Finishes a sign-in. `params` are the authorization response's: the query, or the body of a form post.
     pub(crate) async fn callback(&self, provider_id: &str, params: &Params) -> Result<Response, Error> {
         // Whatever cookies are there: this host sent nobody to a provider.
-        if let Standing::SendsTo(_) = self.standing {
+        if let HostRole::Member(_) = self.host_role {
             let expected = self.redirect_uri(provider_id);
             return Err(ClientError::NotTheLoginHost { expected }.into());
         }
@@ -58,46 +58,44 @@ impl<P: Platform> Exchange<'_, P> {
 
         let finished = SetCookie::expired(transaction.cookie_name(&self.names));
         // An attempt that failed keeps its cookie: where the reason passes, the same callback may still succeed.
-        let signing_in = SigningIn { exchange: self, provider, oauth, transaction: &transaction };
+        let signing_in = CallbackContext { context: self, provider, oauth, transaction: &transaction };
         let response = signing_in.finish(params).await?;
         Ok(with_cookies(response, vec![finished]))
     }
 }
 
 /// One sign-in on its way: through whom, and how it was begun.
-struct SigningIn<'a, P: Platform> {
-    exchange: &'a Exchange<'a, P>,
+struct CallbackContext<'a, P: Platform> {
+    context: &'a RequestContext<'a, P>,
     provider: &'a Provider,
     oauth: &'a OAuthProvider,
     transaction: &'a Transaction,
 }
 
-impl<P: Platform> SigningIn<'_, P> {
+impl<P: Platform> CallbackContext<'_, P> {
     async fn finish(&self, params: &Params) -> Result<Response, Error> {
-        let exchange = self.exchange;
-        let metadata = exchange.metadata(self.provider, self.oauth).await?;
+        let context = self.context;
+        let metadata = context.metadata(self.provider, self.oauth).await?;
         let code = authorize::parse_response(params, &self.transaction.state, &metadata)
-            .map_err(|cause| provider::blame(self.provider, cause))?;
+            .map_err(|cause| provider::provider_error(self.provider, cause))?;
         let tokens = self.exchange_code(&metadata, &code).await?;
         let id_token = self.verify_id_token(&metadata, &tokens).await?;
         let (mut profile, complaint) = self.profile(&metadata, &tokens, id_token.as_ref()).await?;
         self.add_to(&mut profile, params, &tokens).await?;
 
         let person = self.person(tokens, id_token.as_ref(), profile, complaint)?;
-        Ok(match exchange.establish(person).await? {
-            Established::Session(cookies) => {
+        Ok(match context.create_session(person).await? {
+            CreatedSession::Session(cookies) => {
                 let response = Response::redirect(&self.transaction.return_to);
                 // Another site's form brings none of the browser's cookies along.
-                let mut all = match exchange.request.method {
-                    Method::Post => {
-                        cookie::expire_unseen(exchange.cookie_domain(), &exchange.names, &cookies)
-                    }
+                let mut all = match context.request.method {
+                    Method::Post => cookie::expire_absent(context.cookie_domain(), &context.names, &cookies),
                     _ => Vec::new(),
                 };
                 all.extend(cookies);
                 with_cookies(response, all)
             }
-            Established::Elsewhere(address) => Response::redirect(address.as_str()),
+            CreatedSession::Elsewhere(address) => Response::redirect(address.as_str()),
         })
     }
 
@@ -107,15 +105,15 @@ impl<P: Platform> SigningIn<'_, P> {
         metadata: &ProviderMetadata,
         code: &AuthorizationCode,
     ) -> Result<TokenResponse, Error> {
-        let redirect_uri = self.exchange.redirect_uri(&self.provider.id);
-        let client = self.exchange.client(self.oauth, metadata).await?;
+        let redirect_uri = self.context.redirect_uri(&self.provider.id);
+        let client = self.context.client(self.oauth, metadata).await?;
         let verifier = self.oauth.authorization.pkce.then_some(&self.transaction.verifier);
         let state = &self.transaction.state;
         let grant = Grant::Code { code, redirect_uri: &redirect_uri, verifier, state };
         let request = token::request(metadata.token_endpoint(), &client, &self.oauth.token, grant);
-        let response = self.exchange.ask(self.provider, "token", request).await?;
+        let response = self.context.ask(self.provider, "token", request).await?;
         token::parse(&response, provider::reading(self.oauth))
-            .map_err(|cause| provider::blame(self.provider, cause))
+            .map_err(|cause| provider::provider_error(self.provider, cause))
     }
 
     /// The ID token, signature and claims (OpenID Connect Core 1.0 section 3.1.3.7). OAuth 2 alone has none.
@@ -124,12 +122,13 @@ impl<P: Platform> SigningIn<'_, P> {
         metadata: &ProviderMetadata,
         tokens: &TokenResponse,
     ) -> Result<Option<VerifiedIdToken>, Error> {
-        let (exchange, provider, oauth) = (self.exchange, self.provider, self.oauth);
+        let (context, provider, oauth) = (self.context, self.provider, self.oauth);
         let Some(openid) = &oauth.openid else { return Ok(None) };
-        let id_token = tokens.require_id_token().map_err(|cause| provider::blame(provider, cause))?;
-        let payload = exchange.verify_signature(provider, oauth, metadata, id_token.expose()).await?;
+        let id_token =
+            tokens.require_id_token().map_err(|cause| provider::provider_error(provider, cause))?;
+        let payload = context.verify_signature(provider, oauth, metadata, id_token.expose()).await?;
         let issuer = provider::issuer_of_token(openid, metadata, payload.claims())
-            .map_err(|cause| provider::blame(provider, cause))?;
+            .map_err(|cause| provider::provider_error(provider, cause))?;
         let expected = id_token::Expected {
             issuer: &issuer,
             client_id: &oauth.client.id,
@@ -137,11 +136,11 @@ impl<P: Platform> SigningIn<'_, P> {
             access_token: &tokens.access_token,
             max_age: self.transaction.max_age,
         };
-        let verified = id_token::verify(payload, &expected, exchange.now)
-            .map_err(|cause| provider::blame(provider, cause))?;
+        let verified = id_token::verify(payload, &expected, context.now)
+            .map_err(|cause| provider::provider_error(provider, cause))?;
         for (value, claims) in &openid.enforced {
             id_token::verify_enforced(&verified, value, claims)
-                .map_err(|cause| provider::blame(provider, cause))?;
+                .map_err(|cause| provider::provider_error(provider, cause))?;
         }
         Ok(Some(verified))
     }
@@ -162,19 +161,19 @@ impl<P: Platform> SigningIn<'_, P> {
             UserinfoWhen::Always => true,
             UserinfoWhen::Needed => id_token.is_none() || self.lacks_something(&profile),
         };
-        let blame = |cause| provider::blame(self.provider, cause);
+        let blame = |cause| provider::provider_error(self.provider, cause);
         let request = if is_wanted {
             userinfo::request(config, metadata.userinfo_endpoint(), tokens).map_err(blame)?
         } else {
             None
         };
         let Some(request) = request else { return Ok((profile, None)) };
-        let response = self.exchange.ask(self.provider, "userinfo", request).await?;
+        let response = self.context.ask(self.provider, "userinfo", request).await?;
         let root = config.root.as_ref();
         let Some(id_token) = id_token else { return userinfo::parse_profile(&response, root).map_err(blame) };
         let claims = if config.signed {
             let token = userinfo::signed_token(&response).map_err(blame)?;
-            let verified = self.exchange.verify_signature(self.provider, self.oauth, metadata, token).await?;
+            let verified = self.context.verify_signature(self.provider, self.oauth, metadata, token).await?;
             userinfo::of_subject(verified.into_claims(), id_token)
         } else {
             userinfo::parse(&response, root, id_token)
@@ -192,7 +191,7 @@ impl<P: Platform> SigningIn<'_, P> {
             .iter()
             .any(|(scope, claim)| scopes().any(|s| s == *scope) && !id_token.contains_key(*claim));
         let roots = json::of(&[("profile", Value::Object(id_token.clone()))]);
-        let claims = &self.exchange.config().claims;
+        let claims = &self.context.config().claims;
         let claim_open =
             claims.iter().any(|(_, from)| from.root() == "profile" && from.lookup(&roots).is_none());
         scope_open || claim_open
@@ -236,13 +235,13 @@ impl<P: Platform> SigningIn<'_, P> {
             return Ok(emails.pick(&Value::Object(profile.clone())).map(str::to_owned));
         };
         let request = userinfo::plain_request(url, &tokens.access_token);
-        let response = self.exchange.ask(self.provider, "emails", request).await?;
+        let response = self.context.ask(self.provider, "emails", request).await?;
         match userinfo::parse_emails(&response, emails) {
             Ok(email) => Ok(email),
-            Err(error) if error.is_temporary() => Err(provider::blame(self.provider, error)),
+            Err(error) if error.is_temporary() => Err(provider::provider_error(self.provider, error)),
             Err(error) => {
                 let message = format!("provider {}: the list of e-mail addresses: {error}", self.provider.id);
-                self.exchange.log(Level::Warn, "emails_refused", &message);
+                self.context.log(Level::Warn, "emails_refused", &message);
                 Ok(None)
             }
         }
@@ -255,11 +254,11 @@ impl<P: Platform> SigningIn<'_, P> {
         id_token: Option<&VerifiedIdToken>,
         profile: Map<String, Value>,
         complaint: Option<ErrorResponse>,
-    ) -> Result<Person<'_>, Error> {
+    ) -> Result<Identity<'_>, Error> {
         let user = &self.oauth.user;
         let profile = Value::Object(profile);
         let account = Value::Object(tokens.raw.clone());
-        let access_token = jws::unproven_payload(tokens.access_token.expose());
+        let access_token = jws::decode_unverified(tokens.access_token.expose());
         let claims = id_token.map(|token| Value::Object(token.claims().clone()));
         let find = |path: &DataPath| {
             let root = match path.root() {
@@ -276,12 +275,12 @@ impl<P: Platform> SigningIn<'_, P> {
             (Some(id), _) => id.whole(&find).filter(|id| userinfo::is_identifier(id)),
         };
         let subject =
-            subject.ok_or_else(|| provider::blame(self.provider, UserinfoError::NoId(complaint)))?;
+            subject.ok_or_else(|| provider::provider_error(self.provider, UserinfoError::NoId(complaint)))?;
         let (name, email, image) = (user.name.text(&find), user.email.text(&find), user.image.whole(&find));
         let email_verified = self.email_verified(&find);
         let mut sources = vec![("profile", profile)];
         sources.extend(claims.map(|claims| ("id_token", claims)));
-        Ok(Person {
+        Ok(Identity {
             provider: self.provider,
             subject,
             name: name.map(Value::from),
@@ -289,7 +288,7 @@ impl<P: Platform> SigningIn<'_, P> {
             image: image.map(Value::from),
             // Where nobody says when the token ends and nothing can follow it, it is used until it does.
             expires_at: (tokens.expires_in.is_some() || tokens.refresh_token.is_some())
-                .then(|| tokens.expires_at(self.exchange.now)),
+                .then(|| tokens.expires_at(self.context.now)),
             access_token: Some(tokens.access_token),
             refresh_token: tokens.refresh_token,
             kept: email_verified.into_iter().map(|verified| ("email_verified", verified)).collect(),
@@ -301,7 +300,7 @@ impl<P: Platform> SigningIn<'_, P> {
     /// What `email_domain` goes by where some rule asks for one, so that no configuration leaves it out by mistake:
     /// what the provider says of the address. Where anybody's directory may speak, silence is a no.
     fn email_verified(&self, find: &dyn Fn(&DataPath) -> Option<Value>) -> Option<Value> {
-        let config = self.exchange.config();
+        let config = self.context.config();
         if config.has_claim("email_verified") || !config.rules.looks_at_emails() {
             return None;
         }

@@ -2,32 +2,32 @@
 //! begins with the tokens that it gives.
 //!
 //! Nothing here looks at a password: it goes from the form into one request, and is in nothing that is kept,
-//! logged or shown. What the API's answer says is read by the configuration's paths ([`Facts`]).
+//! logged or shown. What the API's answer says is read by the configuration's paths ([`Answers`]).
 
 use serde_json::{Map, Value, json};
 
 use crate::config::{Provider, ProviderKind};
-use crate::error::{ClientError, CredentialsRefused, Error};
-use crate::flow::Exchange;
-use crate::flow::provider::blame;
+use crate::error::{ClientError, CredentialsError, Error};
+use crate::flow::RequestContext;
+use crate::flow::provider::provider_error;
 use crate::flow::responses::with_cookies;
-use crate::flow::signin::establish::{Established, Person};
+use crate::flow::signin::create_session::{CreatedSession, Identity};
 use crate::platform::{Level, Platform};
-use vestibule_oidc::credentials::form::{Filled, FormRefused};
+use vestibule_oidc::credentials::form::{FormError, FormValues};
 use vestibule_oidc::credentials::login::{self, DEFAULT_CODE, LoginError, Tokens};
 use vestibule_oidc::credentials::provider::CredentialsProvider;
-use vestibule_oidc::credentials::{ApiError, Facts};
+use vestibule_oidc::credentials::{Answers, ApiError};
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::outbound::{self, ApiRequest};
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// Signs in with what was filled in.
     pub(crate) async fn sign_in_by_credentials(
         &self,
         provider_id: &str,
         query: &Params,
-        form: &Params,
+        body: &Params,
     ) -> Result<Response, Error> {
         let Some(provider) = self.provider(provider_id) else {
             return Err(ClientError::UnsupportedAction("the callback names no configured provider").into());
@@ -37,11 +37,11 @@ impl<P: Platform> Exchange<'_, P> {
                 ClientError::UnsupportedAction("this kind of provider sends nobody back by POST").into()
             );
         };
-        let visit = self.visit(query, Some(form))?;
-        visit.verify_csrf(form)?;
+        let form = self.form_context(query, Some(body))?;
+        form.verify_csrf(body)?;
 
-        let filled = Filled::read(&credentials.fields, form).map_err(|cause| match cause {
-            FormRefused::Duplicate(duplicate) => ClientError::from(duplicate),
+        let filled = FormValues::read(&credentials.fields, body).map_err(|cause| match cause {
+            FormError::Duplicate(duplicate) => ClientError::from(duplicate),
             cause => refused(provider, cause),
         })?;
         let mut facts = self.log_in(provider, credentials, &filled).await?;
@@ -58,13 +58,13 @@ impl<P: Platform> Exchange<'_, P> {
         }
 
         let person = person(provider, credentials, tokens, facts)?;
-        let signed_in = match self.establish(person).await? {
-            Established::Session(cookies) => {
-                with_cookies(Response::redirect(visit.return_to.as_str()), cookies)
+        let signed_in = match self.create_session(person).await? {
+            CreatedSession::Session(cookies) => {
+                with_cookies(Response::redirect(form.return_to.as_str()), cookies)
             }
-            Established::Elsewhere(to) => Response::redirect(to.as_str()),
+            CreatedSession::Elsewhere(to) => Response::redirect(to.as_str()),
         };
-        Ok(with_cookies(signed_in, visit.cookies))
+        Ok(with_cookies(signed_in, form.cookies))
     }
 
     /// Asks the API whether what was filled in is right.
@@ -72,16 +72,16 @@ impl<P: Platform> Exchange<'_, P> {
         &self,
         provider: &Provider,
         credentials: &CredentialsProvider,
-        filled: &Filled<'_>,
-    ) -> Result<Facts, Error> {
+        filled: &FormValues<'_>,
+    ) -> Result<Answers, Error> {
         let login = &credentials.login;
         let find = |path: &_| filled.find(path);
         // The configuration's own part of a header field was checked: the rest was filled in.
         let request = outbound::build("login", &login.request, self.client_address(), &find)
-            .map_err(|cause| refused(provider, CredentialsRefused::Unfit(cause)))?;
+            .map_err(|cause| refused(provider, CredentialsError::Header(cause)))?;
         let response = self.ask(provider, "login", request).await?;
         login::parse(login, &response, self.now).map_err(|cause| match cause {
-            LoginError::Broken(cause) => blame(provider, cause),
+            LoginError::Broken(cause) => provider_error(provider, cause),
             LoginError::Refused(mut answer) => {
                 // An API that says which value it did not like must not have us put it into a URL.
                 if filled.holds(&answer.code) {
@@ -97,10 +97,10 @@ impl<P: Platform> Exchange<'_, P> {
         &self,
         provider: &Provider,
         credentials: &CredentialsProvider,
-        facts: &mut Facts,
+        facts: &mut Answers,
     ) -> Result<Tokens, Error> {
         let tokens = login::tokens("login", &credentials.login.tokens, facts, self.now)
-            .map_err(|cause| blame(provider, cause))?;
+            .map_err(|cause| provider_error(provider, cause))?;
         facts.hold(&tokens.access_token);
         Ok(tokens)
     }
@@ -111,11 +111,11 @@ impl<P: Platform> Exchange<'_, P> {
         provider: &Provider,
         profile: &ApiRequest,
         tokens: &Tokens,
-        facts: &mut Facts,
+        facts: &mut Answers,
     ) -> Result<(), Error> {
         let find = |path: &_| facts.find_for_request(path);
         let mut request = outbound::build("profile", profile, self.client_address(), &find)
-            .map_err(|cause| blame(provider, ApiError::from(cause)))?;
+            .map_err(|cause| provider_error(provider, ApiError::from(cause)))?;
         if !request.headers.contains("authorization") {
             request.headers.set("authorization", format!("Bearer {}", tokens.access_token.expose()));
         }
@@ -123,7 +123,9 @@ impl<P: Platform> Exchange<'_, P> {
             request.headers.set("cookie", cookies);
         }
         let response = self.ask(provider, "profile", request).await?;
-        facts.profile_answered(&profile.url, &response, self.now).map_err(|cause| blame(provider, cause))
+        facts
+            .profile_answered(&profile.url, &response, self.now)
+            .map_err(|cause| provider_error(provider, cause))
     }
 }
 
@@ -132,8 +134,8 @@ fn person<'a>(
     provider: &'a Provider,
     credentials: &CredentialsProvider,
     tokens: Tokens,
-    facts: Facts,
-) -> Result<Person<'a>, Error> {
+    facts: Answers,
+) -> Result<Identity<'a>, Error> {
     let user = &credentials.user;
     let text = |source: &Option<_>| source.as_ref().and_then(|source| facts.text(source)).map(Value::from);
     let mut kept = Vec::new();
@@ -150,9 +152,9 @@ fn person<'a>(
     if !cookies.is_empty() {
         kept.push(("api_cookies", Value::Object(cookies)));
     }
-    Ok(Person {
+    Ok(Identity {
         provider,
-        subject: facts.identifier(&user.id).ok_or_else(|| blame(provider, ApiError::NoUserId))?,
+        subject: facts.identifier(&user.id).ok_or_else(|| provider_error(provider, ApiError::NoUserId))?,
         name: text(&user.name),
         email: text(&user.email),
         image: text(&user.image),
@@ -165,6 +167,6 @@ fn person<'a>(
     })
 }
 
-fn refused(provider: &Provider, cause: impl Into<CredentialsRefused>) -> ClientError {
+fn refused(provider: &Provider, cause: impl Into<CredentialsError>) -> ClientError {
     ClientError::Credentials { provider: provider.id.clone(), cause: cause.into() }
 }

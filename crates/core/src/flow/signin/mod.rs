@@ -2,7 +2,7 @@
 
 pub(crate) mod begin;
 pub(crate) mod callback;
+pub(crate) mod create_session;
 pub(crate) mod credentials;
-pub(crate) mod establish;
-pub(crate) mod hand_over;
+pub(crate) mod handoff;
 pub(crate) mod sign_in;

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use super::syntax::{Modifier, Token, Value};
-use crate::guard::regexp::{Node, Program, TooLarge, Units};
+use crate::guard::regexp::{Node, Program, ProgramTooLargeError, Units};
 
 const SLASH: u16 = 0x2f;
 
@@ -46,7 +46,7 @@ impl<'a> Reading<'a> {
 }
 
 impl Expression {
-    pub(super) fn new(tokens: &[Token]) -> Result<Self, TooLarge> {
+    pub(super) fn new(tokens: &[Token]) -> Result<Self, ProgramTooLargeError> {
         let mut nodes = Vec::new();
         for (index, token) in tokens.iter().enumerate() {
             match token {

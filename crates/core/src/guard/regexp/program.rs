@@ -15,18 +15,18 @@ pub(crate) struct Program {
 
 /// The expression has more than 2048 steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooLarge;
+pub(crate) struct ProgramTooLargeError;
 
 /// Whether the text, from some place to its end, is matched. Numbers are those of other steps.
 #[derive(Clone, Debug)]
 struct Step {
-    does: Does,
+    does: Instruction,
     /// Whether it belongs to no lookahead: where none of these matches, nothing before can.
     is_main: bool,
 }
 
 #[derive(Clone, Debug)]
-enum Does {
+enum Instruction {
     /// The text ends here.
     Accept,
     /// A lookahead has found what it wants, whatever follows.
@@ -51,9 +51,9 @@ enum Does {
 
 impl Program {
     /// For texts that `node` matches from their beginning to their end.
-    pub(crate) fn new(node: &Node) -> Result<Self, TooLarge> {
+    pub(crate) fn new(node: &Node) -> Result<Self, ProgramTooLargeError> {
         let mut writer = Writer { steps: Vec::new(), lookaheads: 0 };
-        let accept = writer.push(Does::Accept)?;
+        let accept = writer.push(Instruction::Accept)?;
         let entry = writer.write(node, accept)?;
         Ok(in_order(&writer.steps, entry))
     }
@@ -68,16 +68,18 @@ impl Program {
             for (number, step) in self.steps.iter().enumerate() {
                 let holds = |step: usize| here.get(step) == Some(&true);
                 let matches = match &step.does {
-                    Does::Accept => unit.is_none(),
-                    Does::Found => true,
-                    Does::Unit(units, next) => {
+                    Instruction::Accept => unit.is_none(),
+                    Instruction::Found => true,
+                    Instruction::Unit(units, next) => {
                         behind.get(*next) == Some(&true) && unit.is_some_and(|unit| units.contains(unit))
                     }
-                    Does::Either(a, b) => holds(*a) || holds(*b),
-                    Does::Look { ahead, wanted, next } => holds(*next) && holds(*ahead) == *wanted,
-                    Does::Start(next) => at == 0 && holds(*next),
-                    Does::End(next) => unit.is_none() && holds(*next),
-                    Does::Boundary { wanted, next } => holds(*next) && is_boundary(text, at) == *wanted,
+                    Instruction::Either(a, b) => holds(*a) || holds(*b),
+                    Instruction::Look { ahead, wanted, next } => holds(*next) && holds(*ahead) == *wanted,
+                    Instruction::Start(next) => at == 0 && holds(*next),
+                    Instruction::End(next) => unit.is_none() && holds(*next),
+                    Instruction::Boundary { wanted, next } => {
+                        holds(*next) && is_boundary(text, at) == *wanted
+                    }
                 };
                 is_alive |= matches && step.is_main;
                 if let Some(slot) = here.get_mut(number) {
@@ -109,18 +111,18 @@ struct Writer {
 }
 
 impl Writer {
-    fn push(&mut self, does: Does) -> Result<usize, TooLarge> {
+    fn push(&mut self, does: Instruction) -> Result<usize, ProgramTooLargeError> {
         if self.steps.len() == MAX_STEPS {
-            return Err(TooLarge);
+            return Err(ProgramTooLargeError);
         }
         self.steps.push(Step { does, is_main: self.lookaheads == 0 });
         Ok(self.steps.len() - 1)
     }
 
     /// Writes `node`, behind which `next` follows; gives its first step.
-    fn write(&mut self, node: &Node, next: usize) -> Result<usize, TooLarge> {
+    fn write(&mut self, node: &Node, next: usize) -> Result<usize, ProgramTooLargeError> {
         match node {
-            Node::Unit(units) => self.push(Does::Unit(units.clone(), next)),
+            Node::Unit(units) => self.push(Instruction::Unit(units.clone(), next)),
             Node::All(nodes) => nodes.iter().rev().try_fold(next, |next, node| self.write(node, next)),
             Node::Any(nodes) => {
                 let mut entry = None;
@@ -128,7 +130,7 @@ impl Writer {
                     let this = self.write(node, next)?;
                     entry = Some(match entry {
                         None => this,
-                        Some(others) => self.push(Does::Either(this, others))?,
+                        Some(others) => self.push(Instruction::Either(this, others))?,
                     });
                 }
                 Ok(entry.unwrap_or(next))
@@ -136,30 +138,36 @@ impl Writer {
             Node::Repeat { node, min, max } => self.repeat(node, *min, *max, next),
             Node::Look { ahead, wanted } => {
                 self.lookaheads += 1;
-                let found = self.push(Does::Found)?;
+                let found = self.push(Instruction::Found)?;
                 let ahead = self.write(ahead, found)?;
                 self.lookaheads -= 1;
-                self.push(Does::Look { ahead, wanted: *wanted, next })
+                self.push(Instruction::Look { ahead, wanted: *wanted, next })
             }
-            Node::Start => self.push(Does::Start(next)),
-            Node::End => self.push(Does::End(next)),
-            Node::Boundary { wanted } => self.push(Does::Boundary { wanted: *wanted, next }),
+            Node::Start => self.push(Instruction::Start(next)),
+            Node::End => self.push(Instruction::End(next)),
+            Node::Boundary { wanted } => self.push(Instruction::Boundary { wanted: *wanted, next }),
         }
     }
 
-    fn repeat(&mut self, node: &Node, min: u32, max: Option<u32>, exit: usize) -> Result<usize, TooLarge> {
+    fn repeat(
+        &mut self,
+        node: &Node,
+        min: u32,
+        max: Option<u32>,
+        exit: usize,
+    ) -> Result<usize, ProgramTooLargeError> {
         let mut entry = exit;
         let mut copies = min;
         if let Some(max) = max {
             for _ in min..max {
                 let body = self.write(node, entry)?;
-                entry = self.push(Does::Either(body, exit))?;
+                entry = self.push(Instruction::Either(body, exit))?;
             }
         } else {
-            let again = self.push(Does::Either(exit, exit))?;
+            let again = self.push(Instruction::Either(exit, exit))?;
             let body = self.write(node, again)?;
             if let Some(step) = self.steps.get_mut(again) {
-                step.does = Does::Either(body, exit);
+                step.does = Instruction::Either(body, exit);
             }
             entry = if min == 0 { again } else { body };
             copies = min.saturating_sub(1);
@@ -171,7 +179,7 @@ impl Writer {
     }
 }
 
-impl Does {
+impl Instruction {
     /// The steps that it asks at the same place of the text.
     fn asks(&self) -> impl Iterator<Item = usize> {
         let (a, b) = match *self {

@@ -28,17 +28,17 @@ fn request(host: &str, method: &str, path: &str) -> Request {
     Request { method: Method::new(method), url, headers: Headers::new() }
 }
 
-fn decide<'a>(rules: &'a RuleSet, host: &str, method: &str, path: &str) -> Decided<'a> {
+fn decide<'a>(rules: &'a RuleSet, host: &str, method: &str, path: &str) -> RuleDecisions<'a> {
     let request = request(host, method, path);
     rules.decide(&request, &CanonicalPath::new(&request.url.path).unwrap())
 }
 
 /// The place of the rule that decides about the path as it is written.
-fn index(decided: &Decided<'_>) -> Option<usize> {
+fn index(decided: &RuleDecisions<'_>) -> Option<usize> {
     decided.written.index()
 }
 
-fn admits(decided: &Decided<'_>, claims: &Map<String, Value>) -> bool {
+fn admits(decided: &RuleDecisions<'_>, claims: &Map<String, Value>) -> bool {
     decided.decision(Some(claims)) == Decision::Pass
 }
 

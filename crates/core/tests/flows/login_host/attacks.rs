@@ -8,7 +8,7 @@ use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::names::CookieNames;
 use vestibule_core::session::seal;
-use vestibule_testing::{Answer, AuthorizationRequest, SECRET, World};
+use vestibule_testing::{Answer, AuthorizationRequest, SECRET, TestEnv};
 
 use super::visitor::{Site, Visitor};
 use super::{APP, AUTH, DOCS, SESSION, SHOP, TICKET, of_the_login_host, signed_in, site, with};
@@ -94,7 +94,7 @@ fn a_ticket_is_for_one_login_host() {
     let (address, ticket) = asked(&site, &mut Visitor::new());
     let mut other = of_the_login_host();
     other["login_url"] = json!("https://login.example.com");
-    let other = Site { login: site.login.isolate(other, "here"), docs: World::new() };
+    let other = Site { login: site.login.isolate(other, "here"), docs: TestEnv::new() };
     let mut visitor = Visitor::new();
     let there = address.replace("auth.example.com", "login.example.com");
     let cookie = format!("{TICKET}={ticket}");
@@ -107,7 +107,7 @@ fn a_ticket_is_for_one_login_host() {
         assert!(!answer.headers.contains("set-cookie"), "{host}");
     }
     // Sealed with another secret, it is nothing.
-    let stranger = World::in_environment(of_the_login_host(), &|name| match name {
+    let stranger = TestEnv::in_environment(of_the_login_host(), &|name| match name {
         "AUTH_SECRET" => Some("the secret of somebody else's site".to_owned()),
         other => vestibule_testing::environment(other),
     });
@@ -240,7 +240,7 @@ fn a_transaction_begun_before_there_was_a_login_host_ends_nowhere_else() {
     let request = AuthorizationRequest::read(begun.location());
     assert_eq!(request.params["redirect_uri"], format!("{APP}/auth/callback/acme"));
     let callback = old.login.provider.authorize(&request, "bob");
-    let now = Site { login: old.login.isolate(of_the_login_host(), "here"), docs: World::new() };
+    let now = Site { login: old.login.isolate(of_the_login_host(), "here"), docs: TestEnv::new() };
     let answer = visitor.open(&now, &callback);
     assert_eq!(answer.location(), format!("{APP}/auth/error?error=Configuration"));
     assert_eq!(visitor.session(&now, APP), Value::Null);

@@ -1,7 +1,7 @@
 //! Another domain that leads to the same Worker: nobody is signed in there, and nobody is sent anywhere from there.
 
 use serde_json::{Value, json};
-use vestibule_testing::{Answer, World, settings};
+use vestibule_testing::{Answer, TestEnv, settings};
 
 use super::visitor::{Site, Visitor};
 use super::{APP, AUTH, SESSION, of_the_docs, of_the_login_host, signed_in, with};
@@ -18,7 +18,7 @@ const FOREIGN: [&str; 5] = [
 fn sites() -> Vec<Site> {
     let mut without = settings();
     without["cookies"] = json!({ "domain": "example.com" });
-    let alone = Site { login: World::with(of_the_docs()), docs: World::with(of_the_docs()) };
+    let alone = Site { login: TestEnv::with(of_the_docs()), docs: TestEnv::with(of_the_docs()) };
     vec![with(of_the_login_host()), with(without), alone]
 }
 
@@ -135,7 +135,7 @@ fn a_developer_s_own_machine_is_no_foreign_host_and_keeps_its_session() {
     assert_eq!(visitor.session(&site, HERE), Value::Null);
 
     // Where nobody can sign in, there is nothing to pretend.
-    let alone = Site { login: World::with(of_the_docs()), docs: World::with(of_the_docs()) };
+    let alone = Site { login: TestEnv::with(of_the_docs()), docs: TestEnv::with(of_the_docs()) };
     assert_refused(&visitor.fetch(&alone, &format!("{HERE}/private")), HERE);
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vestibule_testing::{Answer, World};
+use vestibule_testing::{Answer, TestEnv};
 
 use super::visitor::{Site, Visitor};
 use super::{APP, AUTH, DOCS, of_the_docs, signed_in, site};
@@ -141,7 +141,7 @@ fn where_the_grant_is_gone_people_sign_in_again_and_come_back() {
             .url
             .starts_with(&format!("{AUTH}/auth/signin?callbackUrl=https%3A%2F%2Fdocs.example.com%2Fpage"))
     );
-    site.login.provider.answers_honestly();
+    site.login.provider.answers_correctly();
     let answer = visitor.ask(&site, AUTH, PAGE);
     let arrived = visitor.follow_on(&site, AUTH, answer);
     assert_eq!((arrived.url.as_str(), arrived.answer.status), (PAGE, 200));
@@ -159,7 +159,7 @@ fn who_is_not_signed_in_at_the_login_host_signs_in_there() {
         );
     }
     // The route is the login host's alone, and there is none without one.
-    for (world, origin) in [(&site.login, APP), (&site.docs, DOCS), (&World::new(), APP)] {
+    for (world, origin) in [(&site.login, APP), (&site.docs, DOCS), (&TestEnv::new(), APP)] {
         assert_eq!(world.send("GET", &format!("{origin}/auth/renew"), &[], b"").status, 400);
     }
 }
@@ -168,7 +168,7 @@ fn who_is_not_signed_in_at_the_login_host_signs_in_there() {
 fn a_session_that_nothing_can_renew_goes_on_as_it_is() {
     let site = site();
     let mut visitor = Visitor::new();
-    site.login.provider.lies_at("token", |answer| {
+    site.login.provider.alters_answer_at("token", |answer| {
         answer.as_object_mut().unwrap().remove("refresh_token");
     });
     let asked = visitor.ask(&site, APP, "/");

@@ -5,17 +5,17 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 use vestibule_core::time::Timestamp;
-use vestibule_testing::{Answer, AuthorizationRequest, World};
+use vestibule_testing::{Answer, AuthorizationRequest, TestEnv};
 
 /// Every host of the site: those of the Worker that signs people in, and `docs`, whose Worker knows the secret only.
 pub struct Site {
-    pub login: World,
-    pub docs: World,
+    pub login: TestEnv,
+    pub docs: TestEnv,
 }
 
 impl Site {
     /// The Worker that answers for this URL.
-    pub fn at(&self, url: &str) -> &World {
+    pub fn at(&self, url: &str) -> &TestEnv {
         if url.starts_with("https://docs.example.com") { &self.docs } else { &self.login }
     }
 }

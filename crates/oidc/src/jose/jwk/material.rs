@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jwt_compact::jwk::JsonWebKey;
 use serde_json::{Map, Value};
 
-use super::members::{Members, UnusableKey};
+use super::members::{JwkError, Members};
 use crate::jose::jws::Algorithm::{self, EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
 
 /// The longest member that is decoded, in characters: a modulus of 8192 bits has 1366, and may be padded.
@@ -19,54 +19,54 @@ pub(super) struct Material {
 }
 
 impl Material {
-    pub(super) fn new(members: &Members<'_>) -> Result<Self, UnusableKey> {
+    pub(super) fn new(members: &Members<'_>) -> Result<Self, JwkError> {
         let (algorithms, names): (&[Algorithm], &[&str]) = match (members.text("kty")?, members.text("crv")?)
         {
             (Some("RSA"), _) => (&[Rs256, Rs384, Rs512, Ps256, Ps384, Ps512], &["kty", "n", "e"]),
             (Some("EC"), Some("P-256")) => (&[Es256], &["kty", "crv", "x", "y"]),
             (Some("EC"), Some("P-384")) => (&[Es384], &["kty", "crv", "x", "y"]),
             (Some("OKP"), Some("Ed25519")) => (&[EdDsa], &["kty", "crv", "x"]),
-            (Some(_), _) => return Err(UnusableKey::Algorithm),
-            (None, _) => return Err(UnusableKey::Malformed),
+            (Some(_), _) => return Err(JwkError::Algorithm),
+            (None, _) => return Err(JwkError::Malformed),
         };
         Ok(Self { algorithms, key: checked(read(members, names)?)? })
     }
 }
 
 /// The members of these names and no others: private ones are not even read.
-fn read(members: &Members<'_>, names: &[&str]) -> Result<JsonWebKey<'static>, UnusableKey> {
+fn read(members: &Members<'_>, names: &[&str]) -> Result<JsonWebKey<'static>, JwkError> {
     let mut key = Map::new();
     for name in names {
         let text = members.text(name)?.filter(|text| text.len() <= MAX_MEMBER);
-        key.insert((*name).to_owned(), text.ok_or(UnusableKey::Malformed)?.into());
+        key.insert((*name).to_owned(), text.ok_or(JwkError::Malformed)?.into());
     }
-    serde_json::from_value(Value::Object(key)).map_err(|_| UnusableKey::Malformed)
+    serde_json::from_value(Value::Object(key)).map_err(|_| JwkError::Malformed)
 }
 
-fn checked(key: JsonWebKey<'static>) -> Result<JsonWebKey<'static>, UnusableKey> {
+fn checked(key: JsonWebKey<'static>) -> Result<JsonWebKey<'static>, JwkError> {
     match key {
         JsonWebKey::Rsa { modulus, public_exponent, .. } => rsa(modulus, public_exponent),
         // A coordinate has its curve's full length (RFC 7518 section 6.2.1.2).
         JsonWebKey::EllipticCurve { ref curve, ref x, ref y, .. } => {
             let length = if curve == "P-384" { 48 } else { 32 };
-            if x.len() == length && y.len() == length { Ok(key) } else { Err(UnusableKey::Malformed) }
+            if x.len() == length && y.len() == length { Ok(key) } else { Err(JwkError::Malformed) }
         }
         JsonWebKey::KeyPair { ref x, .. } if x.len() == 32 => Ok(key),
-        _ => Err(UnusableKey::Malformed),
+        _ => Err(JwkError::Malformed),
     }
 }
 
 /// RFC 7518 section 3.3 wants 2048 bits or more; above 8192 a check costs more than anybody's key is worth.
-fn rsa(modulus: Cow<'_, [u8]>, exponent: Cow<'_, [u8]>) -> Result<JsonWebKey<'static>, UnusableKey> {
+fn rsa(modulus: Cow<'_, [u8]>, exponent: Cow<'_, [u8]>) -> Result<JsonWebKey<'static>, JwkError> {
     let (n, e) = (number(modulus), number(exponent));
     let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
     if !(2048..=8192).contains(&bits) {
-        return Err(UnusableKey::ModulusSize(bits));
+        return Err(JwkError::ModulusSize(bits));
     }
     // An odd number of four bytes is at most 2^32 - 1.
     let odd = e.last().is_some_and(|last| last % 2 == 1);
     if e.len() > 4 || !odd || e == [1] {
-        return Err(UnusableKey::Exponent);
+        return Err(JwkError::Exponent);
     }
     Ok(JsonWebKey::Rsa { modulus: n.into(), public_exponent: e.into(), private_parts: None })
 }

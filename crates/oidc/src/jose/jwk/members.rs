@@ -8,29 +8,29 @@ pub(super) struct Members<'a>(pub(super) &'a Map<String, Value>);
 
 impl<'a> Members<'a> {
     /// A member that is a text where it is there; `null` is none.
-    pub(super) fn text(&self, name: &str) -> Result<Option<&'a str>, UnusableKey> {
+    pub(super) fn text(&self, name: &str) -> Result<Option<&'a str>, JwkError> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(UnusableKey::Malformed),
+            Some(_) => Err(JwkError::Malformed),
         }
     }
 
     /// Whether `key_ops` has that operation, or is not there.
-    pub(super) fn operations_allow(&self, operation: &str) -> Result<bool, UnusableKey> {
+    pub(super) fn operations_allow(&self, operation: &str) -> Result<bool, JwkError> {
         match self.0.get("key_ops") {
             None | Some(Value::Null) => Ok(true),
             Some(Value::Array(all)) if all.iter().all(Value::is_string) => {
                 Ok(all.iter().any(|one| one == operation))
             }
-            Some(_) => Err(UnusableKey::Malformed),
+            Some(_) => Err(JwkError::Malformed),
         }
     }
 }
 
 /// Why a key cannot check signatures. The provider is to blame, if anybody: most such keys are for other uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum UnusableKey {
+pub enum JwkError {
     /// A member is missing, not of its type, or not base64url of the right length.
     #[error("the key is malformed: a member is missing, of another type, or has the wrong length")]
     Malformed,

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::config::Provider;
-use crate::flow::Exchange;
-use crate::flow::refresh::renewed::{RenewError, Renewed, passing, retry_after};
+use crate::flow::RequestContext;
+use crate::flow::refresh::granted::{GrantError, GrantedTokens, retry_after, temporary};
 use crate::platform::Platform;
 use crate::session::claims::Session;
 use vestibule_oidc::credentials::provider::ApiRefresh;
@@ -23,16 +23,16 @@ pub(super) fn has_what_it_takes(refresh: &ApiRefresh, session: &Session) -> bool
     refresh.kept_cookies.iter().any(|name| kept.contains_key(name))
 }
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// By the configured request, with what the session has.
     pub(super) async fn renew_at_api(
         &self,
         provider: &Provider,
         refresh: &ApiRefresh,
         session: &Session,
-    ) -> Result<Renewed, RenewError> {
+    ) -> Result<GrantedTokens, GrantError> {
         if session.refresh_expires_at().is_some_and(|end| end <= self.platform.now()) {
-            return Err(RenewError::Gone("the refresh token has ended".to_owned()));
+            return Err(GrantError::InvalidGrant("the refresh token has ended".to_owned()));
         }
         let old = session.api_cookies();
         let find = |path: &DataPath| -> Option<Value> {
@@ -45,15 +45,15 @@ impl<P: Platform> Exchange<'_, P> {
             Some(value.into())
         };
         let request = refresh::request(refresh, self.client_address(), &find)
-            .map_err(|error| RenewError::Misconfigured(error.to_string()))?;
+            .map_err(|error| GrantError::Misconfigured(error.to_string()))?;
         let response =
-            self.ask(provider, refresh::ENDPOINT, request).await.map_err(|error| passing(&error))?;
+            self.ask(provider, refresh::ENDPOINT, request).await.map_err(|error| temporary(&error))?;
 
         let now = self.platform.now();
         let broken =
-            |error: ApiError| RenewError::Unavailable(error.to_string(), retry_after(&response, now));
+            |error: ApiError| GrantError::Unavailable(error.to_string(), retry_after(&response, now));
         let facts = refresh::parse(refresh, &response, now).map_err(|error| match error {
-            RefreshError::Refused { .. } => RenewError::Gone(error.to_string()),
+            RefreshError::Refused { .. } => GrantError::InvalidGrant(error.to_string()),
             RefreshError::Broken(error) => broken(error),
         })?;
         let tokens = login::tokens(refresh::ENDPOINT, &refresh.tokens, &facts, now).map_err(broken)?;
@@ -70,7 +70,7 @@ impl<P: Platform> Exchange<'_, P> {
         for (name, value) in new {
             api_cookies.insert(name, value);
         }
-        Ok(Renewed {
+        Ok(GrantedTokens {
             access_token: tokens.access_token,
             refresh_token: tokens.refresh_token.or_else(|| session.refresh_token()),
             expires_at: tokens

@@ -3,13 +3,13 @@
 use std::rc::Rc;
 
 use crate::config::{Config, Provider};
-use crate::flow::asked::Site;
-use crate::flow::standing::Standing;
+use crate::flow::host_role::HostRole;
+use crate::flow::site_cache::Site;
 use crate::flow::vestibule::Vestibule;
 use crate::lease::AnyLease;
 use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
-use crate::session::cookie::{self, Presented, TooLarge};
+use crate::session::cookie::{self, SessionCookie, SessionTooLargeError};
 use crate::session::names::CookieNames;
 use vestibule_oidc::http::cookie::{Cookies, SetCookie};
 use vestibule_oidc::http::origin::{CookieDomain, Origin};
@@ -18,29 +18,29 @@ use vestibule_oidc::http::return_to::ReturnPolicy;
 use vestibule_oidc::time::Timestamp;
 
 /// One request on its way through, with what every flow asks of it.
-pub(crate) struct Exchange<'a, P: Platform> {
+pub(crate) struct RequestContext<'a, P: Platform> {
     pub(crate) vestibule: &'a Vestibule,
     pub(crate) platform: &'a P,
     pub(crate) request: &'a Request,
     /// The origin that was asked.
     pub(crate) origin: Rc<Origin>,
     /// What that is to the site's sign-ins.
-    pub(crate) standing: Standing<'a>,
+    pub(crate) host_role: HostRole<'a>,
     pub(crate) names: Rc<CookieNames>,
     pub(crate) cookies: Cookies,
     /// One reading of the clock for the whole request.
     pub(crate) now: Timestamp,
 }
 
-impl<'a, P: Platform> Exchange<'a, P> {
+impl<'a, P: Platform> RequestContext<'a, P> {
     /// `None` where the request's host is none that a browser can name: no answer would reach one.
     pub(crate) fn new(vestibule: &'a Vestibule, platform: &'a P, request: &'a Request) -> Option<Self> {
-        let Site { origin, names } = vestibule.asked.site(vestibule.config.dialect, &request.url)?;
+        let Site { origin, names } = vestibule.site_cache.site(vestibule.config.dialect, &request.url)?;
         Some(Self {
             vestibule,
             platform,
             request,
-            standing: Standing::of(&vestibule.config, &origin),
+            host_role: HostRole::of(&vestibule.config, &origin),
             origin,
             names,
             cookies: Cookies::parse(request.headers.get_all("cookie")),
@@ -74,15 +74,21 @@ impl<'a, P: Platform> Exchange<'a, P> {
 
     /// The session in the request's cookies, where there is a good one. A foreign host has none, whatever was sent
     /// to it: no browser would.
-    pub(crate) fn session(&self) -> Presented {
-        if let Standing::Foreign(_) = self.standing {
-            return Presented::Nothing;
+    pub(crate) fn session(&self) -> SessionCookie {
+        if let HostRole::Outside(_) = self.host_role {
+            return SessionCookie::Absent;
         }
-        cookie::read(self.config().sealing(), &self.vestibule.opened, &self.names, &self.cookies, self.now)
+        cookie::read(
+            self.config().sealing(),
+            &self.vestibule.session_cache,
+            &self.names,
+            &self.cookies,
+            self.now,
+        )
     }
 
     /// The cookies that put `session` into the browser.
-    pub(crate) fn session_cookies(&self, session: &Session) -> Result<Vec<SetCookie>, TooLarge> {
+    pub(crate) fn session_cookies(&self, session: &Session) -> Result<Vec<SetCookie>, SessionTooLargeError> {
         let session = match self.config().session.absolute_max_age {
             Some(_) => &session.clone().with_sign_in_time(),
             None => session,

@@ -8,9 +8,9 @@ use crate::project::Project;
 
 /// A configuration of the Worker, and the application behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scene {
+pub(crate) enum Demo {
     /// wrangler.toml and demo/app.mjs.
-    Demo,
+    Bare,
     /// A page that signs in and out through next-auth's own client.
     React(Client),
     /// The Next.js application in examples/nextjs, as `next build` left it.
@@ -33,22 +33,22 @@ pub(crate) enum Client {
 /// Where the Next.js application is.
 pub(crate) const NEXT_JS: &str = "examples/nextjs";
 
-impl Scene {
+impl Demo {
     /// The Worker's configuration, below the root.
     pub(super) fn config(self) -> &'static str {
         match self {
-            Scene::Demo => settings::ROOT,
-            Scene::React(Client::V4) => "tests/browser/react/v4.toml",
-            Scene::React(Client::V5) => "tests/browser/react/v5.toml",
-            Scene::NextJs | Scene::NextJsDev => "examples/nextjs/wrangler.toml",
-            Scene::Site => "tests/browser/hosts/site.toml",
-            Scene::Docs => "tests/browser/hosts/docs.toml",
+            Demo::Bare => settings::ROOT,
+            Demo::React(Client::V4) => "tests/browser/react/v4.toml",
+            Demo::React(Client::V5) => "tests/browser/react/v5.toml",
+            Demo::NextJs | Demo::NextJsDev => "examples/nextjs/wrangler.toml",
+            Demo::Site => "tests/browser/hosts/site.toml",
+            Demo::Docs => "tests/browser/hosts/docs.toml",
         }
     }
 
     /// The origin that the provider sends people back to, where it is another than the Worker's address.
     pub(super) fn origin(self) -> Option<&'static str> {
-        matches!(self, Scene::Site | Scene::Docs).then_some("https://login.example.test")
+        matches!(self, Demo::Site | Demo::Docs).then_some("https://login.example.test")
     }
 
     /// Whether the Worker is asked over https, with a certificate of nobody's.
@@ -59,30 +59,30 @@ impl Scene {
     /// Pages to go to, and what is to be seen there.
     pub(crate) fn pages(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Scene::Demo => &[
+            Demo::Bare => &[
                 ("/", "public"),
                 ("/dashboard", "asks to sign in"),
                 ("/admin", "wants the role admin"),
                 ("/api/echo", "what the application receives"),
             ],
-            Scene::NextJs | Scene::NextJsDev => &[
+            Demo::NextJs | Demo::NextJsDev => &[
                 ("/", "public"),
                 ("/account", "asks to sign in, and shows auth(), useSession() and getToken()"),
                 ("/admin", "wants the role admin"),
             ],
-            Scene::React(_) => &[("/", "public"), ("/required", "asks to sign in by script")],
-            Scene::Site => &[("/", "public"), ("/private", "asks to sign in")],
-            Scene::Docs => &[("/about", "public"), ("/dashboard", "asks to sign in")],
+            Demo::React(_) => &[("/", "public"), ("/required", "asks to sign in by script")],
+            Demo::Site => &[("/", "public"), ("/private", "asks to sign in")],
+            Demo::Docs => &[("/about", "public"), ("/dashboard", "asks to sign in")],
         }
     }
 
     /// A page that asks to sign in.
     pub(crate) fn protected(self) -> &'static str {
         match self {
-            Scene::Demo | Scene::Docs => "/dashboard",
-            Scene::NextJs | Scene::NextJsDev => "/account",
-            Scene::React(_) => "/required",
-            Scene::Site => "/private",
+            Demo::Bare | Demo::Docs => "/dashboard",
+            Demo::NextJs | Demo::NextJsDev => "/account",
+            Demo::React(_) => "/required",
+            Demo::Site => "/private",
         }
     }
 
@@ -90,16 +90,16 @@ impl Scene {
     pub(super) fn app(self, project: &Project, node: &Path, ports: Ports, base_path: &str) -> Command {
         let port = ports.app.to_string();
         match self {
-            Scene::Demo | Scene::Docs => {
+            Demo::Bare | Demo::Docs => {
                 let mut command = project.command(node);
                 command.args(["demo/app.mjs", &port]).env("DEMO_BASE_PATH", base_path);
                 command.env("DEMO_API", format!("{}/me", ports.provider_url()));
                 command
             }
-            Scene::React(client) => react(project, node, &port, base_path, client),
-            Scene::Site => react(project, node, &port, base_path, Client::V5),
-            Scene::NextJs => next(project, node, &["start", "--hostname", "localhost", "--port", &port]),
-            Scene::NextJsDev => next(project, node, &["dev", "--hostname", "localhost", "--port", &port]),
+            Demo::React(client) => react(project, node, &port, base_path, client),
+            Demo::Site => react(project, node, &port, base_path, Client::V5),
+            Demo::NextJs => next(project, node, &["start", "--hostname", "localhost", "--port", &port]),
+            Demo::NextJsDev => next(project, node, &["dev", "--hostname", "localhost", "--port", &port]),
         }
     }
 }

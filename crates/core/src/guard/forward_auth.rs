@@ -10,7 +10,7 @@ use vestibule_oidc::http::request::{Method, Request, RequestUrl};
 
 /// The header fields in which a proxy tells of the request that it asks about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum ForwardAuthHeaders {
     /// `X-Forwarded-Method`, `-Proto`, `-Host` and `-Uri`, as Traefik and Caddy write them by themselves. They pass
     /// a refusal on to the browser as it is.
     XForwarded,
@@ -30,10 +30,14 @@ const FORWARDED: [&str; 4] =
 const ORIGINAL: [&str; 3] = ["x-original-method", "x-original-url", "x-original-uri"];
 
 /// The request that `asked` asks about, with the header fields that came along but for those that tell of it.
-pub fn original(asked: &Request, told: Told) -> Result<Request, NotTold> {
-    let (method, url, fields) = match told {
-        Told::XForwarded => (method(asked, "x-forwarded-method")?, forwarded_url(asked)?, &FORWARDED[..]),
-        Told::XOriginal => (method(asked, "x-original-method")?, original_url(asked)?, &ORIGINAL[..]),
+pub fn original(asked: &Request, fields: ForwardAuthHeaders) -> Result<Request, ForwardAuthError> {
+    let (method, url, fields) = match fields {
+        ForwardAuthHeaders::XForwarded => {
+            (method(asked, "x-forwarded-method")?, forwarded_url(asked)?, &FORWARDED[..])
+        }
+        ForwardAuthHeaders::XOriginal => {
+            (method(asked, "x-original-method")?, original_url(asked)?, &ORIGINAL[..])
+        }
     };
     let mut headers = asked.headers.clone();
     headers.retain(|name, _| !fields.contains(&name) && name != VERIFY_SECRET);
@@ -43,7 +47,7 @@ pub fn original(asked: &Request, told: Told) -> Result<Request, NotTold> {
 /// Why it cannot be told which request is asked about. The proxy's configuration is to blame, or a client whose own
 /// field went through it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum NotTold {
+pub enum ForwardAuthError {
     /// The field is not there.
     #[error("{0} is missing: have the proxy set it")]
     Missing(&'static str),
@@ -58,59 +62,61 @@ pub enum NotTold {
     Both,
 }
 
-fn method(asked: &Request, name: &'static str) -> Result<Method, NotTold> {
+fn method(asked: &Request, name: &'static str) -> Result<Method, ForwardAuthError> {
     let method = one(asked, name)?;
     // RFC 9110 section 9.1; all that are registered are of these letters.
     let is_method =
         method.len() <= MAX_METHOD && method.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-');
-    is_method.then(|| Method::new(method)).ok_or(NotTold::Malformed(name))
+    is_method.then(|| Method::new(method)).ok_or(ForwardAuthError::Malformed(name))
 }
 
-fn forwarded_url(asked: &Request) -> Result<RequestUrl, NotTold> {
+fn forwarded_url(asked: &Request) -> Result<RequestUrl, ForwardAuthError> {
     let scheme = match one(asked, "x-forwarded-proto")? {
         // Some proxies say so where a WebSocket is opened.
         "https" | "wss" => "https",
         "http" | "ws" => "http",
-        _ => return Err(NotTold::Malformed("x-forwarded-proto")),
+        _ => return Err(ForwardAuthError::Malformed("x-forwarded-proto")),
     };
     let host = one(asked, "x-forwarded-host")?;
     if host.contains(['/', '?', '#']) {
-        return Err(NotTold::Malformed("x-forwarded-host"));
+        return Err(ForwardAuthError::Malformed("x-forwarded-host"));
     }
     let target = target(asked, "x-forwarded-uri")?;
-    RequestUrl::parse(&format!("{scheme}://{host}{target}")).ok_or(NotTold::Malformed("x-forwarded-host"))
+    RequestUrl::parse(&format!("{scheme}://{host}{target}"))
+        .ok_or(ForwardAuthError::Malformed("x-forwarded-host"))
 }
 
-fn original_url(asked: &Request) -> Result<RequestUrl, NotTold> {
+fn original_url(asked: &Request) -> Result<RequestUrl, ForwardAuthError> {
     const URL: &str = "x-original-url";
     const URI: &str = "x-original-uri";
     match (asked.headers.contains(URL), asked.headers.contains(URI)) {
-        (true, true) => Err(NotTold::Both),
-        (true, false) => RequestUrl::parse(one(asked, URL)?).ok_or(NotTold::Malformed(URL)),
+        (true, true) => Err(ForwardAuthError::Both),
+        (true, false) => RequestUrl::parse(one(asked, URL)?).ok_or(ForwardAuthError::Malformed(URL)),
         // The host is the one at which we are asked.
         (false, _) => {
             let target = target(asked, URI)?;
-            RequestUrl::parse(&format!("{}{target}", asked.url.origin())).ok_or(NotTold::Malformed(URI))
+            RequestUrl::parse(&format!("{}{target}", asked.url.origin()))
+                .ok_or(ForwardAuthError::Malformed(URI))
         }
     }
 }
 
 /// A request's target in origin form (RFC 9112 section 3.2.1).
-fn target<'a>(asked: &'a Request, name: &'static str) -> Result<&'a str, NotTold> {
-    one(asked, name)?.strip_prefix('/').map_or(Err(NotTold::Malformed(name)), |_| one(asked, name))
+fn target<'a>(asked: &'a Request, name: &'static str) -> Result<&'a str, ForwardAuthError> {
+    one(asked, name)?.strip_prefix('/').map_or(Err(ForwardAuthError::Malformed(name)), |_| one(asked, name))
 }
 
 /// The field's value, where it came once and has nothing in it that no URL has: some platforms join fields of one
 /// name with a comma and a space.
-fn one<'a>(asked: &'a Request, name: &'static str) -> Result<&'a str, NotTold> {
+fn one<'a>(asked: &'a Request, name: &'static str) -> Result<&'a str, ForwardAuthError> {
     let mut values = asked.headers.get_all(name);
-    let value = values.next().filter(|value| !value.is_empty()).ok_or(NotTold::Missing(name))?;
+    let value = values.next().filter(|value| !value.is_empty()).ok_or(ForwardAuthError::Missing(name))?;
     if values.next().is_some() {
-        return Err(NotTold::Twice(name));
+        return Err(ForwardAuthError::Twice(name));
     }
     // A fragment is not sent; who would drop it would decide about less than was asked for.
     let is_plain = value.len() <= MAX_URL && value.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
-    if is_plain { Ok(value) } else { Err(NotTold::Malformed(name)) }
+    if is_plain { Ok(value) } else { Err(ForwardAuthError::Malformed(name)) }
 }
 
 #[cfg(test)]
@@ -141,7 +147,7 @@ mod tests {
 
     #[test]
     fn the_request_is_the_one_that_the_proxy_tells_of() {
-        let original = original(&asked(&forwarded(&[])), Told::XForwarded).unwrap();
+        let original = original(&asked(&forwarded(&[])), ForwardAuthHeaders::XForwarded).unwrap();
         assert_eq!(original.method, Method::Post);
         assert_eq!(original.url, RequestUrl::parse("https://app.example.com/a%2Fb?x=1").unwrap());
         let names: Vec<_> = original.headers.iter().map(|(name, _)| name).collect();
@@ -162,7 +168,7 @@ mod tests {
                 "https://auth.example.com//evil/x",
             ),
         ] {
-            let original = super::original(&asked(&fields), Told::XOriginal).unwrap();
+            let original = super::original(&asked(&fields), ForwardAuthHeaders::XOriginal).unwrap();
             assert_eq!(original.url, RequestUrl::parse(url).unwrap());
             assert_eq!(original.headers.iter().count(), 0);
         }
@@ -170,7 +176,7 @@ mod tests {
 
     #[test]
     fn trusted_forwarding_headers_that_are_not_whole_tell_nothing() {
-        use NotTold::{Malformed, Missing};
+        use ForwardAuthError::{Malformed, Missing};
         let long = format!("/{}", "a".repeat(MAX_URL));
         for (name, value, error) in [
             ("x-forwarded-method", None, Missing("x-forwarded-method")),
@@ -201,13 +207,20 @@ mod tests {
             ("x-forwarded-uri", Some(&long), Malformed("x-forwarded-uri")),
         ] {
             let asked = asked(&forwarded(&[(name, value)]));
-            assert_eq!(original(&asked, Told::XForwarded).unwrap_err(), error, "{name}: {value:?}");
+            assert_eq!(
+                original(&asked, ForwardAuthHeaders::XForwarded).unwrap_err(),
+                error,
+                "{name}: {value:?}"
+            );
         }
         for name in FORWARDED {
             let fields = forwarded(&[]);
             let twice = fields.iter().copied().find(|(this, _)| *this == name);
             let asked = asked(&[fields.as_slice(), twice.as_slice()].concat());
-            assert_eq!(original(&asked, Told::XForwarded).unwrap_err(), NotTold::Twice(name));
+            assert_eq!(
+                original(&asked, ForwardAuthHeaders::XForwarded).unwrap_err(),
+                ForwardAuthError::Twice(name)
+            );
         }
     }
 
@@ -219,20 +232,24 @@ mod tests {
             ("x-original-uri", "/about"),
         );
         for (fields, error) in [
-            (&[url][..], NotTold::Missing("x-original-method")),
-            (&[method], NotTold::Missing("x-original-uri")),
-            (&[method, url, uri], NotTold::Both),
-            (&[method, url, url], NotTold::Twice("x-original-url")),
-            (&[method, ("x_original_uri", "/about")], NotTold::Missing("x-original-uri")),
-            (&[method, ("x-original-url", "/about")], NotTold::Malformed("x-original-url")),
-            (&[method, ("x-original-url", "javascript:1")], NotTold::Malformed("x-original-url")),
+            (&[url][..], ForwardAuthError::Missing("x-original-method")),
+            (&[method], ForwardAuthError::Missing("x-original-uri")),
+            (&[method, url, uri], ForwardAuthError::Both),
+            (&[method, url, url], ForwardAuthError::Twice("x-original-url")),
+            (&[method, ("x_original_uri", "/about")], ForwardAuthError::Missing("x-original-uri")),
+            (&[method, ("x-original-url", "/about")], ForwardAuthError::Malformed("x-original-url")),
+            (&[method, ("x-original-url", "javascript:1")], ForwardAuthError::Malformed("x-original-url")),
             (
                 &[method, ("x-original-url", "https://a@app.example.com/")],
-                NotTold::Malformed("x-original-url"),
+                ForwardAuthError::Malformed("x-original-url"),
             ),
-            (&[method, ("x-original-url", "https:///about")], NotTold::Malformed("x-original-url")),
+            (&[method, ("x-original-url", "https:///about")], ForwardAuthError::Malformed("x-original-url")),
         ] {
-            assert_eq!(original(&asked(fields), Told::XOriginal).unwrap_err(), error, "{fields:?}");
+            assert_eq!(
+                original(&asked(fields), ForwardAuthHeaders::XOriginal).unwrap_err(),
+                error,
+                "{fields:?}"
+            );
         }
     }
 }

@@ -24,17 +24,17 @@ const MOST_CHARACTERS: usize = 256 * 1024;
 
 /// Sessions by their tokens. For one keyring: another one has a memory of its own.
 #[derive(Default)]
-pub struct Opened(RefCell<Vec<Entry>>);
+pub struct SessionCache(RefCell<Vec<Entry>>);
 
 struct Entry {
-    mark: u128,
+    fingerprint: u128,
     token: Zeroizing<String>,
     dialect: Dialect,
     salt: String,
     claims: Rc<Map<String, Value>>,
 }
 
-impl Opened {
+impl SessionCache {
     /// [`seal::open`], remembered.
     pub fn open(
         &self,
@@ -44,12 +44,15 @@ impl Opened {
         token: &str,
         now: Timestamp,
     ) -> Result<Rc<Map<String, Value>>, OpenError> {
-        let Some(mark) = mark(token) else {
+        let Some(mark) = fingerprint(token) else {
             return Ok(Rc::new(seal::open(keys, dialect, salt, token, now)?));
         };
         let mut entries = self.0.borrow_mut();
         let known = entries.iter().position(|entry| {
-            entry.mark == mark && *entry.token == token && entry.dialect == dialect && entry.salt == salt
+            entry.fingerprint == mark
+                && *entry.token == token
+                && entry.dialect == dialect
+                && entry.salt == salt
         });
         if let Some(at) = known {
             let claims = entries.get(at).map(|entry| Rc::clone(&entry.claims)).unwrap_or_default();
@@ -64,7 +67,7 @@ impl Opened {
         }
         let claims = Rc::new(seal::open(keys, dialect, salt, token, now)?);
         let (token, salt) = (Zeroizing::new(token.to_owned()), salt.to_owned());
-        entries.insert(0, Entry { mark, token, dialect, salt, claims: Rc::clone(&claims) });
+        entries.insert(0, Entry { fingerprint: mark, token, dialect, salt, claims: Rc::clone(&claims) });
         let mut characters = 0;
         let fits = |entry: &Entry| {
             characters += entry.token.len();
@@ -78,7 +81,7 @@ impl Opened {
 
 /// The end of the token, which is that of its authentication tag: 96 bits that nobody can guess. Compared as a
 /// number, so that the time tells nothing of how much of it was right; whoever has it right has the token.
-fn mark(token: &str) -> Option<u128> {
+fn fingerprint(token: &str) -> Option<u128> {
     token.as_bytes().last_chunk().map(|end| u128::from_le_bytes(*end))
 }
 
@@ -107,24 +110,24 @@ mod tests {
         seal::seal(keys, Dialect::AuthJsV5, "s", claims.as_object().unwrap(), DAY, NOW, random)
     }
 
-    fn kept(opened: &Opened) -> usize {
+    fn kept(opened: &SessionCache) -> usize {
         opened.0.borrow().len()
     }
 
     #[test]
     fn what_was_opened_is_opened_again_without_a_key() {
-        let (keys, others, opened) = (keys("a"), keys("b"), Opened::default());
+        let (keys, others, opened) = (keys("a"), keys("b"), SessionCache::default());
         let token = sealed(&keys, &json!({ "sub": "alice" }));
         let first = opened.open(&keys, Dialect::AuthJsV5, "s", &token, NOW).unwrap();
         // The other keyring shows that none was asked: a memory is never shared between two.
         let again = opened.open(&others, Dialect::AuthJsV5, "s", &token, NOW).unwrap();
         assert!(Rc::ptr_eq(&first, &again) && kept(&opened) == 1);
-        assert!(Opened::default().open(&others, Dialect::AuthJsV5, "s", &token, NOW).is_err());
+        assert!(SessionCache::default().open(&others, Dialect::AuthJsV5, "s", &token, NOW).is_err());
     }
 
     #[test]
     fn unbounded_token_what_has_expired_since_does_not_open() {
-        let (keys, opened) = (keys("a"), Opened::default());
+        let (keys, opened) = (keys("a"), SessionCache::default());
         let token = sealed(&keys, &json!({}));
         let open = |now| opened.open(&keys, Dialect::AuthJsV5, "s", &token, now).map(drop);
         assert_eq!(open(NOW), Ok(()));
@@ -135,7 +138,7 @@ mod tests {
 
     #[test]
     fn session_confusion_a_remembered_token_opens_for_its_own_cookie_alone() {
-        let (keys, opened) = (keys("a"), Opened::default());
+        let (keys, opened) = (keys("a"), SessionCache::default());
         let token = sealed(&keys, &json!({}));
         opened.open(&keys, Dialect::AuthJsV5, "s", &token, NOW).unwrap();
         for (dialect, salt) in [
@@ -150,7 +153,7 @@ mod tests {
 
     #[test]
     fn no_other_token_is_taken_for_a_remembered_one() {
-        let (keys, opened) = (keys("a"), Opened::default());
+        let (keys, opened) = (keys("a"), SessionCache::default());
         let token = sealed(&keys, &json!({ "sub": "alice" }));
         opened.open(&keys, Dialect::AuthJsV5, "s", &token, NOW).unwrap();
         for at in 0..token.len() {
@@ -165,7 +168,7 @@ mod tests {
 
     #[test]
     fn strangers_cannot_fill_it_and_it_stays_small() {
-        let (keys, opened) = (keys("a"), Opened::default());
+        let (keys, opened) = (keys("a"), SessionCache::default());
         for stranger in ["", "x", "a.b.c.d.e", &"e".repeat(100)] {
             assert!(opened.open(&keys, Dialect::AuthJsV5, "s", stranger, NOW).is_err());
         }

@@ -17,15 +17,15 @@ const PAUSE: Duration = Duration::from_mins(1);
 
 /// The same where nothing is kept that would do. Also how long whoever asks counts as alive: one that is cut off
 /// says no word.
-pub(super) const ASKING: Duration = Duration::from_secs(5);
+pub(super) const MAX_ATTEMPT: Duration = Duration::from_secs(5);
 
 /// One isolate's knowledge of the providers.
 #[derive(Default)]
-pub(crate) struct ProviderCache(RefCell<BTreeMap<String, Known>>);
+pub(crate) struct ProviderCache(RefCell<BTreeMap<String, CachedProvider>>);
 
 /// What is known of one of them.
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct CachedProvider {
     pub(super) metadata: Slot<ProviderMetadata>,
     pub(super) keys: Slot<JwkSet>,
 }
@@ -38,24 +38,24 @@ pub(super) enum Published {
 
 /// One of the things that a provider publishes.
 #[derive(Clone, Copy)]
-pub(super) enum Kind {
+pub(super) enum DocumentKind {
     Metadata,
     Keys,
 }
 
 pub(super) struct Slot<T> {
     copy: Option<(Rc<T>, Timestamp)>,
-    trial: Option<Trial>,
+    attempt: Option<Attempt>,
 }
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
-        Self { copy: None, trial: None }
+        Self { copy: None, attempt: None }
     }
 }
 
 /// What came of asking, since the last time that it helped.
-pub(super) struct Trial {
+pub(super) struct Attempt {
     /// When somebody asked, or when they heard that it did not help.
     at: Timestamp,
     /// Whether they still wait for the answer, as far as anybody knows.
@@ -66,9 +66,9 @@ pub(super) struct Trial {
 
 /// What somebody does who would ask.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum FetchDecision {
     /// They ask.
-    Ask,
+    Fetch,
     /// Somebody else is asking.
     Wait,
     /// Somebody asked a while ago, and it did not help.
@@ -76,60 +76,65 @@ pub(super) enum Turn {
 }
 
 impl ProviderCache {
-    pub(super) fn with<T>(&self, provider: &str, act: impl FnOnce(&mut Known) -> T) -> T {
+    pub(super) fn with<T>(&self, provider: &str, act: impl FnOnce(&mut CachedProvider) -> T) -> T {
         act(self.0.borrow_mut().entry(provider.to_owned()).or_default())
     }
 }
 
-impl Known {
+impl CachedProvider {
     /// Whether to ask for it now, where there is a copy that would do, or none.
-    pub(super) fn turn(&mut self, kind: Kind, has_copy: bool, now: Timestamp) -> Turn {
-        let Some(trial) = self.trial(kind) else { return Turn::Ask };
-        let pause = if has_copy { PAUSE * (1 << trial.earlier.min(3)) } else { ASKING };
+    pub(super) fn decide_fetch(
+        &mut self,
+        kind: DocumentKind,
+        has_copy: bool,
+        now: Timestamp,
+    ) -> FetchDecision {
+        let Some(trial) = self.attempt(kind) else { return FetchDecision::Fetch };
+        let pause = if has_copy { PAUSE * (1 << trial.earlier.min(3)) } else { MAX_ATTEMPT };
         // A clock that went back says nothing about how long ago that was.
         if now < trial.at || now >= trial.at.plus(pause) {
-            Turn::Ask
+            FetchDecision::Fetch
         } else if trial.is_open {
-            Turn::Wait
+            FetchDecision::Wait
         } else {
-            Turn::Later
+            FetchDecision::Later
         }
     }
 
     /// Somebody asks.
-    pub(super) fn begin(&mut self, kind: Kind, now: Timestamp) {
-        let trial = self.trial(kind);
+    pub(super) fn begin_attempt(&mut self, kind: DocumentKind, now: Timestamp) {
+        let trial = self.attempt(kind);
         let earlier = trial.as_ref().map_or(0, |trial| trial.earlier.saturating_add(1));
-        *trial = Some(Trial { at: now, is_open: true, earlier });
+        *trial = Some(Attempt { at: now, is_open: true, earlier });
     }
 
     /// They heard nothing that helps.
-    pub(super) fn failed(&mut self, kind: Kind, now: Timestamp) {
-        if let Some(trial) = self.trial(kind) {
+    pub(super) fn attempt_failed(&mut self, kind: DocumentKind, now: Timestamp) {
+        if let Some(trial) = self.attempt(kind) {
             (trial.at, trial.is_open) = (now, false);
         }
     }
 
     /// They heard this, and had asked at `asked`.
-    pub(super) fn keep(&mut self, published: Published, asked: Timestamp, now: Timestamp) {
+    pub(super) fn store(&mut self, published: Published, asked: Timestamp, now: Timestamp) {
         match published {
-            Published::Metadata(metadata) => self.metadata.keep(metadata, asked, now),
-            Published::Keys(keys) => self.keys.keep(keys, asked, now),
+            Published::Metadata(metadata) => self.metadata.store(metadata, asked, now),
+            Published::Keys(keys) => self.keys.store(keys, asked, now),
         }
     }
 
     /// Whether there is a copy that was asked for within that time.
-    pub(super) fn has(&self, kind: Kind, age: Duration, now: Timestamp) -> bool {
+    pub(super) fn has(&self, kind: DocumentKind, age: Duration, now: Timestamp) -> bool {
         match kind {
-            Kind::Metadata => self.metadata.within(age, now).is_some(),
-            Kind::Keys => self.keys.within(age, now).is_some(),
+            DocumentKind::Metadata => self.metadata.within(age, now).is_some(),
+            DocumentKind::Keys => self.keys.within(age, now).is_some(),
         }
     }
 
-    fn trial(&mut self, kind: Kind) -> &mut Option<Trial> {
+    fn attempt(&mut self, kind: DocumentKind) -> &mut Option<Attempt> {
         match kind {
-            Kind::Metadata => &mut self.metadata.trial,
-            Kind::Keys => &mut self.keys.trial,
+            DocumentKind::Metadata => &mut self.metadata.attempt,
+            DocumentKind::Keys => &mut self.keys.attempt,
         }
     }
 }
@@ -147,12 +152,12 @@ impl<T> Slot<T> {
         self.copy.as_ref().map(|(copy, _)| Rc::clone(copy))
     }
 
-    fn keep(&mut self, value: Rc<T>, asked: Timestamp, now: Timestamp) {
+    fn store(&mut self, value: Rc<T>, asked: Timestamp, now: Timestamp) {
         // Who asked earlier and hears later knows less.
         if self.copy.as_ref().is_none_or(|(_, at)| *at <= asked || now < *at) {
             self.copy = Some((value, asked));
         }
-        self.trial = None;
+        self.attempt = None;
     }
 }
 
@@ -169,33 +174,35 @@ mod tests {
         Published::Keys(Rc::new(JwkSet::parse(key.as_bytes()).unwrap()))
     }
 
-    fn newest(known: &Known) -> String {
+    fn newest(known: &CachedProvider) -> String {
         known.keys.newest().unwrap().keys().filter_map(|key| key.kid()).collect()
     }
 
     #[test]
     fn who_asked_earlier_and_hears_later_brings_no_withdrawn_key_back() {
-        let mut known = Known::default();
+        let mut known = CachedProvider::default();
         let second = Duration::from_secs(1);
-        known.keep(keys("new"), ASKED.plus(second), ASKED.plus(second * 2));
-        known.keep(keys("old"), ASKED, ASKED.plus(second * 9));
+        known.store(keys("new"), ASKED.plus(second), ASKED.plus(second * 2));
+        known.store(keys("old"), ASKED, ASKED.plus(second * 9));
         assert_eq!(newest(&known), "new");
-        known.keep(keys("newer"), ASKED.plus(second * 3), ASKED.plus(second * 10));
+        known.store(keys("newer"), ASKED.plus(second * 3), ASKED.plus(second * 10));
         assert_eq!(newest(&known), "newer");
         // Unless the clock was set back meanwhile: then nobody knows who asked first.
         let back = ASKED.minus(second * 60);
-        known.keep(keys("back"), back, back.plus(second));
+        known.store(keys("back"), back, back.plus(second));
         assert_eq!(newest(&known), "back");
     }
 
     #[test]
     fn a_late_failure_is_no_word_against_an_answer() {
-        let mut known = Known::default();
+        let mut known = CachedProvider::default();
         let second = Duration::from_secs(1);
-        known.begin(Kind::Keys, ASKED);
-        known.begin(Kind::Keys, ASKED.plus(second * 6));
-        known.keep(keys("new"), ASKED.plus(second * 6), ASKED.plus(second * 7));
-        known.failed(Kind::Keys, ASKED.plus(second * 10));
-        assert!(known.turn(Kind::Keys, false, ASKED.plus(second * 10)) == Turn::Ask);
+        known.begin_attempt(DocumentKind::Keys, ASKED);
+        known.begin_attempt(DocumentKind::Keys, ASKED.plus(second * 6));
+        known.store(keys("new"), ASKED.plus(second * 6), ASKED.plus(second * 7));
+        known.attempt_failed(DocumentKind::Keys, ASKED.plus(second * 10));
+        assert!(
+            known.decide_fetch(DocumentKind::Keys, false, ASKED.plus(second * 10)) == FetchDecision::Fetch
+        );
     }
 }

@@ -6,7 +6,7 @@ use crate::error::{ClientError, Error};
 use crate::flow::hosts::with_parameters;
 use crate::flow::responses::with_cookies;
 use crate::flow::signin::begin::Intent;
-use crate::flow::{Exchange, Visit};
+use crate::flow::{FormContext, RequestContext};
 use crate::platform::{Level, Platform};
 use crate::session::csrf::CsrfVerified;
 use crate::session::ticket::{self, Ticket};
@@ -15,19 +15,19 @@ use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::oauth::authorize;
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// `POST /signin/:provider` on a host that is not the login host: on to that one.
-    pub(crate) fn hand_over(
+    pub(crate) fn handoff(
         &self,
         provider_id: Option<&str>,
         query: &Params,
-        visit: Visit,
+        form: FormContext,
         _: CsrfVerified,
     ) -> Result<Response, Error> {
-        let return_to = visit.return_to.as_str();
+        let return_to = form.return_to.as_str();
         let Some(id) = provider_id.filter(|id| self.leads_to_a_provider(id)) else {
             let page = self.sign_in_page(return_to);
-            return Ok(with_cookies(Response::redirect(page), visit.cookies));
+            return Ok(with_cookies(Response::redirect(page), form.cookies));
         };
         // What the login host would refuse is refused where it was asked for.
         let parameters = authorize::parameters(&[], query).map_err(ClientError::from)?;
@@ -41,7 +41,7 @@ impl<P: Platform> Exchange<'_, P> {
         let cookie = SetCookie::new(self.names.ticket(), &sealed)
             .domain(self.cookie_domain())
             .max_age(ticket::LIFETIME);
-        Ok(with_cookies(with_cookies(Response::redirect(address), visit.cookies), vec![cookie]))
+        Ok(with_cookies(with_cookies(Response::redirect(address), form.cookies), vec![cookie]))
     }
 
     /// `GET /signin/:provider` on the login host: begins the sign-in that the ticket stands for. Without a good one
@@ -49,7 +49,7 @@ impl<P: Platform> Exchange<'_, P> {
     pub(crate) async fn receive_sign_in(&self, provider_id: &str, query: &Params) -> Result<Response, Error> {
         let config = self.config();
         let names = &self.names;
-        let visit = self.visit(query, None)?;
+        let form = self.form_context(query, None)?;
         // Written anew, for an edge on the way may write `%7E` as `~`: what it says is what counts.
         let said: Vec<(&str, &str)> = query.iter().collect();
         let address = with_parameters(&self.login_route(&format!("signin/{provider_id}")), &said);
@@ -57,11 +57,11 @@ impl<P: Platform> Exchange<'_, P> {
         let used = self.cookies.get(names.ticket());
         let used = used.map(|_| SetCookie::expired(names.ticket()).domain(self.cookie_domain()));
         let response = match ticket {
-            Ok(ticket) => self.begin_sign_in(Some(provider_id), query, visit, Intent::Ticket(ticket)).await?,
+            Ok(ticket) => self.begin_sign_in(Some(provider_id), query, form, Intent::Ticket(ticket)).await?,
             Err(error) => {
                 self.log(Level::Info, "sign_in_not_handed_over", &error.to_string());
-                let page = self.sign_in_page(visit.return_to.as_str());
-                with_cookies(Response::redirect(page), visit.cookies)
+                let page = self.sign_in_page(form.return_to.as_str());
+                with_cookies(Response::redirect(page), form.cookies)
             }
         };
         Ok(with_cookies(response, used.into_iter().collect()))

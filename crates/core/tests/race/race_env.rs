@@ -16,12 +16,12 @@ pub const SECRET: &str = "a secret that seals the sessions of a race";
 /// How many isolates a location has.
 pub const ISOLATES: u64 = 3;
 
-pub struct Scene {
+pub struct RaceEnv {
     pub platform: FakePlatform,
     pub grants: Rc<Grants>,
 }
 
-impl Scene {
+impl RaceEnv {
     pub fn new(setting: Setting, seed: u64) -> Self {
         let platform = FakePlatform::new(seed);
         platform.store.limits_writes.set(setting.limits_writes);
@@ -40,7 +40,7 @@ impl Scene {
 }
 
 /// The isolates of every location.
-pub fn isolates(scene: &Scene, setting: Setting) -> Vec<(Vestibule, FakePlatform)> {
+pub fn isolates(scene: &RaceEnv, setting: Setting) -> Vec<(Vestibule, FakePlatform)> {
     let auth = json!({
         "providers": [{ "id": "acme", "type": "oidc", "issuer": "https://idp.example" }],
         "upstreams": [{ "to": "https://upstream.example", "authorization": "access_token" }],

@@ -17,21 +17,21 @@ pub(crate) struct Site {
 
 /// The origin that an isolate was asked for last. A site has few, and a request seldom comes alone.
 #[derive(Debug, Default)]
-pub(crate) struct Asked(RefCell<Option<(String, Site)>>);
+pub(crate) struct SiteCache(RefCell<Option<(String, Site)>>);
 
-impl Asked {
+impl SiteCache {
     /// The site of a request; `None` where its host is none that a browser can name.
     pub(crate) fn site(&self, dialect: Dialect, url: &RequestUrl) -> Option<Site> {
-        let asked = url.origin();
+        let origin_url = url.origin();
         let mut last = self.0.borrow_mut();
         if let Some((origin, site)) = &*last
-            && *origin == asked
+            && *origin == origin_url
         {
             return Some(site.clone());
         }
-        let origin = Rc::new(Origin::parse(&asked).ok()?);
+        let origin = Rc::new(Origin::parse(&origin_url).ok()?);
         let site = Site { origin, names: Rc::new(CookieNames::new(dialect, url.secure)) };
-        *last = Some((asked, site.clone()));
+        *last = Some((origin_url, site.clone()));
         Some(site)
     }
 }
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn every_origin_is_its_own_whoever_was_asked_before() {
-        let asked = Asked::default();
+        let sites = SiteCache::default();
         let urls = [
             ("https://a.example/x", "https://a.example", "__Secure-authjs.session-token"),
             ("https://a.example/y?z", "https://a.example", "__Secure-authjs.session-token"),
@@ -53,9 +53,9 @@ mod tests {
         ];
         for (url, origin, name) in urls.iter().chain(urls.iter().rev()) {
             let url = RequestUrl::parse(url).unwrap();
-            let site = asked.site(Dialect::AuthJsV5, &url).unwrap();
+            let site = sites.site(Dialect::AuthJsV5, &url).unwrap();
             assert_eq!((site.origin.as_str(), site.names.session()), (*origin, *name), "{url:?}");
         }
-        assert!(asked.site(Dialect::AuthJsV5, &RequestUrl::parse("https://a.1.2/").unwrap()).is_none());
+        assert!(sites.site(Dialect::AuthJsV5, &RequestUrl::parse("https://a.1.2/").unwrap()).is_none());
     }
 }

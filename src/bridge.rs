@@ -1,11 +1,11 @@
-//! The functions of `glue.js`, which are the hot path: `worker`'s own ways of reading a request, answering and sending on
-//! cross once or more for each header field (docs/performance.md). Header fields cross as [`lines`](vestibule_core::http::lines).
+//! The functions of `bridge.js`, which are the hot path: `worker`'s own ways of reading a request, answering and sending on
+//! cross once or more for each header field (docs/performance.md). Header fields cross as [`lines`](vestibule_core::http::header_wire).
 
 use wasm_bindgen::prelude::*;
 use worker::js_sys::Promise;
 use worker::web_sys;
 
-#[wasm_bindgen(module = "/src/glue.js")]
+#[wasm_bindgen(module = "/src/bridge.js")]
 extern "C" {
     /// Writes method, URL and fields, a line each, in UTF-8. Answers how many bytes that are; where there is no room for
     /// as many as it may be, nothing useful is written, and the answer is minus the room that does.

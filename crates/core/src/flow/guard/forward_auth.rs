@@ -10,49 +10,49 @@
 //! is a refusal.
 
 use crate::config::Config;
-use crate::flow::Exchange;
-use crate::flow::guard::admission::{Access, Admitted, Refusal, Refused};
+use crate::flow::RequestContext;
+use crate::flow::guard::admission::{Access, Admitted, DenialReason, Denied};
 use crate::flow::responses::{self, with_cookies};
+use crate::guard::forward_auth::{self, ForwardAuthHeaders};
 use crate::guard::headers::VERIFY_SECRET;
 use crate::guard::path::CanonicalPath;
 use crate::guard::route::Route;
-use crate::guard::told::{self, Told};
 use crate::platform::{Level, Platform};
 use crate::upstream::Assertion;
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::request::{Method, Request};
 use vestibule_oidc::http::response::Response;
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// Answers 204 with what the upstream is to know of the person, or why the request may not pass.
     pub(crate) async fn verify(&self) -> Response {
-        let answer = match (self.proof(), self.config().verify.told) {
-            (Proof::Wrong, _) => self.verify_refused("X-Vestibule-Verify is not AUTH_VERIFY_SECRET"),
-            (Proof::None, Some(_)) => {
+        let answer = match (self.proof(), self.config().verify.headers) {
+            (ProxySecret::Invalid, _) => self.rejected("X-Vestibule-Verify is not AUTH_VERIFY_SECRET"),
+            (ProxySecret::Absent, Some(_)) => {
                 let why = "the proxy has to send AUTH_VERIFY_SECRET as X-Vestibule-Verify";
-                self.verify_refused(why)
+                self.rejected(why)
             }
-            (Proof::Right, Some(told)) => match self.original(told) {
-                Ok(original) => self.about(&original, told).await,
-                Err(why) => self.verify_refused(&why),
+            (ProxySecret::Valid, Some(fields)) => match self.original(fields) {
+                Ok(original) => self.about(&original, fields).await,
+                Err(why) => self.rejected(&why),
             },
             (proof, None) => self.about_the_session(proof).await,
         };
         answer.uncached()
     }
 
-    fn proof(&self) -> Proof {
+    fn proof(&self) -> ProxySecret {
         let mut shown = self.request.headers.get_all(VERIFY_SECRET);
         match (&self.config().verify.secret, shown.next(), shown.next()) {
-            (None, ..) | (_, None, _) => Proof::None,
-            (Some(secret), Some(shown), None) if secret.matches(shown) => Proof::Right,
-            _ => Proof::Wrong,
+            (None, ..) | (_, None, _) => ProxySecret::Absent,
+            (Some(secret), Some(shown), None) if secret.matches(shown) => ProxySecret::Valid,
+            _ => ProxySecret::Invalid,
         }
     }
 
     /// The request that the proxy asks about; or why there is none to decide about.
-    fn original(&self, told: Told) -> Result<Request, String> {
-        let original = told::original(self.request, told).map_err(|why| why.to_string())?;
+    fn original(&self, fields: ForwardAuthHeaders) -> Result<Request, String> {
+        let original = forward_auth::original(self.request, fields).map_err(|why| why.to_string())?;
         // As in protect: a preflight passes because it does nothing.
         let methods_matter =
             original.method == Method::Options || self.config().rules.distinguishes_methods();
@@ -63,48 +63,48 @@ impl<P: Platform> Exchange<'_, P> {
     }
 
     /// What becomes of the original request.
-    async fn about(&self, original: &Request, told: Told) -> Response {
+    async fn about(&self, original: &Request, fields: ForwardAuthHeaders) -> Response {
         let path = match CanonicalPath::new(&original.url.path) {
             Ok(path) => path,
-            Err(refused) => return self.verify_refused(&refused.to_string()),
+            Err(denied) => return self.rejected(&denied.to_string()),
         };
-        let Some(original) = Exchange::new(self.vestibule, self.platform, original) else {
-            return self.verify_refused("the original request's host is none");
+        let Some(original) = RequestContext::new(self.vestibule, self.platform, original) else {
+            return self.rejected("the original request's host is none");
         };
         let is_of_site =
             original.origin.host() == self.origin.host() || self.return_policy().trusts(&original.origin);
         if !is_of_site {
             let host = original.origin.host();
-            return self.verify_refused(&format!("{host} is no host of this site: add it to trusted_hosts"));
+            return self.rejected(&format!("{host} is no host of this site: add it to trusted_hosts"));
         }
         if path.below(&self.config().base_path).is_some() {
             // Asked about its own sign-in page, it would send people to its sign-in page.
             let why = "the proxy asks about base_path, which has to reach Vestibule unasked";
-            return self.verify_refused(why);
+            return self.rejected(why);
         }
         match original.admit(original.access(&path)).await {
-            Ok(admitted) => original.passed(admitted, Some(told)).await,
-            Err(refused) => as_the_proxy_knows(original.refusal(refused), told),
+            Ok(admitted) => original.allowed_response(admitted, Some(fields)).await,
+            Err(denied) => for_proxy(original.denied_response(denied), fields),
         }
     }
 
     /// The guard's steps up to where a request is forwarded.
-    async fn admit<'r>(&self, access: Access<'r>) -> Result<Admitted<'r>, Refused> {
-        let who = self.identify(&access).await;
-        let permitted = self.authorize(&access, who)?;
+    async fn admit<'r>(&self, access: Access<'r>) -> Result<Admitted<'r>, Denied> {
+        let principal = self.identify(&access).await;
+        let permitted = self.authorize(&access, principal)?;
         self.ensure_token(access, permitted).await
     }
 
     /// Whether somebody is signed in: the rules are for requests, and of none is anything known.
-    async fn about_the_session(&self, proof: Proof) -> Response {
+    async fn about_the_session(&self, proof: ProxySecret) -> Response {
         let imitated = |name: &str| self.vestibule.guarded.are_imitated_by(name);
         if self.request.headers.iter().any(|(name, _)| imitated(name)) {
-            return self.verify_refused("the request imitates a field that an upstream is sent");
+            return self.rejected("the request imitates a field that an upstream is sent");
         }
         let config = self.config();
         let mut route = Route::new(&config.upstreams, &self.request.url.authority, None);
         let mut shown;
-        if proof != Proof::Right {
+        if proof != ProxySecret::Valid {
             shown = route.headers.to_vec();
             shown.retain(|(_, from)| is_shown(config, from));
             route.headers = &shown;
@@ -114,25 +114,25 @@ impl<P: Platform> Exchange<'_, P> {
             route.assertion = &Assertion::None;
         }
         match self.admit(Access::signed_in(route)).await {
-            Ok(admitted) => self.passed(admitted, None).await,
-            Err(refused) => {
-                let answer = match refused.why {
-                    Refusal::SignIn | Refusal::Elsewhere(_) => {
+            Ok(admitted) => self.allowed_response(admitted, None).await,
+            Err(denied) => {
+                let answer = match denied.reason {
+                    DenialReason::SignIn | DenialReason::RefreshAtLoginHost(_) => {
                         responses::unauthorized(&self.login_route("signin"))
                     }
-                    Refusal::Forbidden | Refusal::NotFound => responses::forbidden(),
-                    Refusal::Token(why) => responses::of_token(why),
+                    DenialReason::Forbidden | DenialReason::NotFound => responses::forbidden(),
+                    DenialReason::Token(why) => responses::of_token(why),
                 };
-                with_cookies(answer, refused.cookies)
+                with_cookies(answer, denied.cookies)
             }
         }
     }
 
     /// It may pass: what the upstream is to know, and cookies for the browser.
-    async fn passed(
+    async fn allowed_response(
         &self,
         Admitted { route, session, cookies, .. }: Admitted<'_>,
-        told: Option<Told>,
+        fields: Option<ForwardAuthHeaders>,
     ) -> Response {
         let session = session.as_ref();
         let mut answer = Response::empty(204);
@@ -145,18 +145,18 @@ impl<P: Platform> Exchange<'_, P> {
                 answer.headers.set(&name, value);
             }
         }
-        let cookies = self.still_wanted(session, cookies).await;
+        let cookies = self.cookies_still_valid(session, cookies).await;
         // nginx and Caddy know one value of a field. A part of a session's cookies would end it.
-        if told.is_some() {
+        if fields.is_some() {
             for (n, cookie) in cookies.iter().enumerate() {
                 answer.headers.set(&format!("x-vestibule-set-cookie-{}", n + 1), cookie.to_string());
             }
         }
-        let is_whole = cookies.len() == 1 || told == Some(Told::XForwarded);
+        let is_whole = cookies.len() == 1 || fields == Some(ForwardAuthHeaders::XForwarded);
         with_cookies(answer, if is_whole { cookies } else { Vec::new() })
     }
 
-    fn verify_refused(&self, why: &str) -> Response {
+    fn rejected(&self, why: &str) -> Response {
         self.log(Level::Info, "verify_refused", why);
         responses::forbidden()
     }
@@ -164,13 +164,13 @@ impl<P: Platform> Exchange<'_, P> {
 
 /// Whether it is the proxy who asks.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Proof {
+enum ProxySecret {
     /// It has the secret.
-    Right,
+    Valid,
     /// Somebody has another one: a proxy whose configuration is not ours, or who guesses.
-    Wrong,
+    Invalid,
     /// Nobody says so.
-    None,
+    Absent,
 }
 
 /// Whether a page's script may see what is there in the session.
@@ -181,8 +181,8 @@ fn is_shown(config: &Config, from: &DataPath) -> bool {
 
 /// A refusal as the proxy can use it. nginx knows 401 and 403, and takes whatever is neither these nor a success
 /// for an error of its own: the way to sign in is in `Location`, for `error_page` to send people there.
-fn as_the_proxy_knows(mut answer: Response, told: Told) -> Response {
-    if told == Told::XForwarded {
+fn for_proxy(mut answer: Response, fields: ForwardAuthHeaders) -> Response {
+    if fields == ForwardAuthHeaders::XForwarded {
         return answer;
     }
     match answer.status {

@@ -17,7 +17,7 @@ use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen::closure::Closure;
 use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
 
-use crate::glue;
+use crate::bridge;
 
 /// What comes of a promise.
 type Outcome = Result<JsValue, JsValue>;
@@ -51,7 +51,7 @@ impl Task {
                     outcome.set(Some(if is_good { Ok(value) } else { Err(value) }));
                     self.step()
                 });
-                glue::settled(&promise, go_on)
+                bridge::settled(&promise, go_on)
             }
             (Poll::Pending, Step::Nothing | Step::Running) => {
                 future_to_promise(AssertUnwindSafe(async move { Ok(self.await) })).into()

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::config::Provider;
 use crate::error::{ClientError, Error, ProviderError};
-use crate::flow::{Exchange, provider};
-use crate::hooks::{Admission, Event, SignIn, TokenOccasion};
+use crate::flow::{RequestContext, provider};
+use crate::hooks::{Event, SignIn, SignInAnswer, TokenOccasion};
 use crate::platform::{Level, Platform, random_id};
 use crate::session::claims::Session;
 use vestibule_oidc::http::cookie::SetCookie;
@@ -15,7 +15,7 @@ use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 
 /// Who signed in, and what came with it.
-pub(crate) struct Person<'a> {
+pub(crate) struct Identity<'a> {
     /// Through whom.
     pub(crate) provider: &'a Provider,
     /// As the provider identifies them.
@@ -36,21 +36,21 @@ pub(crate) struct Person<'a> {
 }
 
 /// What signing in came to.
-pub(crate) enum Established {
+pub(crate) enum CreatedSession {
     /// A session: the cookies that hold it.
     Session(Vec<SetCookie>),
     /// None yet: a hook sends the browser there first.
     Elsewhere(TrustedUrl),
 }
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// Makes the session of somebody who may have one.
-    pub(crate) async fn establish(&self, person: Person<'_>) -> Result<Established, Error> {
+    pub(crate) async fn create_session(&self, person: Identity<'_>) -> Result<CreatedSession, Error> {
         let provider = person.provider;
-        let claims = match self.judged(person, Occasion::SignIn).await? {
-            Judged::Claims(claims) => claims,
-            Judged::Elsewhere(to) => {
-                return Ok(Established::Elsewhere(self.return_policy().resolve_or_default(&to)));
+        let claims = match self.authorize_sign_in(person, SignInKind::SignIn).await? {
+            SignInDecision::Claims(claims) => claims,
+            SignInDecision::Elsewhere(to) => {
+                return Ok(CreatedSession::Elsewhere(self.return_policy().resolve_or_default(&to)));
             }
         };
         let session = Session::new(claims);
@@ -58,31 +58,35 @@ impl<P: Platform> Exchange<'_, P> {
             .session_cookies(&session)
             .map_err(|too_large| Error::Configuration(too_large.to_string()))?;
         self.vestibule.hooks.event(&Event::SignedIn { provider: &provider.id, session: &session });
-        Ok(Established::Session(cookies))
+        Ok(CreatedSession::Session(cookies))
     }
 
     /// What a session would say of somebody whom an access token stands for, judged as at a sign-in. It is for one
     /// request: nothing of it is kept, so it is no sign-in that had a beginning or could be told from another.
-    pub(crate) async fn recognize(&self, person: Person<'_>) -> Result<Session, Error> {
-        match self.judged(person, Occasion::Request).await? {
-            Judged::Claims(mut claims) => {
+    pub(crate) async fn session_from_token(&self, person: Identity<'_>) -> Result<Session, Error> {
+        match self.authorize_sign_in(person, SignInKind::Request).await? {
+            SignInDecision::Claims(mut claims) => {
                 claims.retain(|name, _| !matches!(name.as_str(), "sid" | "auth_time"));
                 Ok(Session::new(claims))
             }
             // There is no browser to be sent there.
-            Judged::Elsewhere(_) => Err(ClientError::AccessDenied.into()),
+            SignInDecision::Elsewhere(_) => Err(ClientError::AccessDenied.into()),
         }
     }
 
     /// The claims of somebody who may have a session: the configured ones first, then `allow`, then the hooks, which
     /// see all that is known.
-    async fn judged(&self, person: Person<'_>, occasion: Occasion) -> Result<Judged, Error> {
+    async fn authorize_sign_in(
+        &self,
+        person: Identity<'_>,
+        occasion: SignInKind,
+    ) -> Result<SignInDecision, Error> {
         let provider = person.provider;
         let known = self.known(&person, occasion);
         if !provider.allow.iter().all(|requirement| requirement.is_met(&known.roots)) {
             return Err(ClientError::AccessDenied.into());
         }
-        let Known { roots, configured } = known;
+        let IdentityClaims { roots, configured } = known;
         let of = |root: &str| roots.get(root).and_then(Value::as_object);
         let (none, no_profile) = (Map::new(), Value::Null);
         let attempt = || SignIn {
@@ -92,19 +96,19 @@ impl<P: Platform> Exchange<'_, P> {
             profile: roots.get("profile").unwrap_or(&no_profile),
         };
         let hooks = &self.vestibule.hooks;
-        let misshapen = |cause| provider::blame(provider, ProviderError::Profile(cause));
+        let misshapen = |cause| provider::provider_error(provider, ProviderError::Profile(cause));
         match hooks.sign_in(attempt()).await.map_err(misshapen)? {
-            Admission::Granted => {}
-            Admission::Denied => return Err(ClientError::AccessDenied.into()),
-            Admission::Redirect(to) => return Ok(Judged::Elsewhere(to)),
+            SignInAnswer::Granted => {}
+            SignInAnswer::Denied => return Err(ClientError::AccessDenied.into()),
+            SignInAnswer::Redirect(to) => return Ok(SignInDecision::Elsewhere(to)),
         }
 
         let mut claims = self.claims_to_seal(person, configured);
         hooks.token(&mut claims, TokenOccasion::SignIn(attempt())).await.map_err(misshapen)?;
-        Ok(Judged::Claims(claims))
+        Ok(SignInDecision::Claims(claims))
     }
 
-    fn known(&self, person: &Person<'_>, occasion: Occasion) -> Known {
+    fn known(&self, person: &Identity<'_>, occasion: SignInKind) -> IdentityClaims {
         let mut user = Map::new();
         for (name, value) in [
             ("id", json!(person.subject)),
@@ -123,7 +127,7 @@ impl<P: Platform> Exchange<'_, P> {
         ] {
             account.insert(name.to_owned(), value);
         }
-        let access_token = person.access_token.as_ref().map(|token| jws::unproven_payload(token.expose()));
+        let access_token = person.access_token.as_ref().map(|token| jws::decode_unverified(token.expose()));
         let mut roots = Map::new();
         roots.insert("account".to_owned(), Value::Object(account));
         roots.insert("access_token".to_owned(), json!(access_token));
@@ -136,7 +140,7 @@ impl<P: Platform> Exchange<'_, P> {
         for (claim, from) in &self.config().claims {
             if let Some(value) = from.lookup(&roots) {
                 configured.push((claim.clone(), value.clone()));
-            } else if occasion == Occasion::SignIn {
+            } else if occasion == SignInKind::SignIn {
                 let provider = &person.provider.id;
                 let message = format!("provider {provider} gave nothing at {from} for claim {claim}");
                 self.log(Level::Info, "claim_absent", &message);
@@ -149,11 +153,11 @@ impl<P: Platform> Exchange<'_, P> {
             }
         }
         roots.insert("user".to_owned(), Value::Object(user));
-        Known { roots, configured }
+        IdentityClaims { roots, configured }
     }
 
     /// The claims to seal. Nothing of an earlier session is among them.
-    fn claims_to_seal(&self, person: Person<'_>, configured: Vec<(String, Value)>) -> Map<String, Value> {
+    fn claims_to_seal(&self, person: Identity<'_>, configured: Vec<(String, Value)>) -> Map<String, Value> {
         let mut claims = Map::new();
         // What nobody has said is absent, as in Auth.js, and not null.
         let mut set = |claim: &str, value: Option<Value>| {
@@ -183,14 +187,14 @@ impl<P: Platform> Exchange<'_, P> {
 
 /// What somebody is known for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Occasion {
+enum SignInKind {
     /// A session of days.
     SignIn,
     /// One request of many, about which there is nothing to log.
     Request,
 }
 
-enum Judged {
+enum SignInDecision {
     Claims(Map<String, Value>),
     /// A hook sends the browser there first.
     Elsewhere(String),
@@ -198,7 +202,7 @@ enum Judged {
 
 /// All that is known of a person, by the roots of the configuration's paths, and the claims that the
 /// configuration makes of it.
-struct Known {
+struct IdentityClaims {
     roots: Map<String, Value>,
     configured: Vec<(String, Value)>,
 }

@@ -9,7 +9,7 @@ use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 
 /// What a refresh gives.
-pub(super) struct Renewed {
+pub(super) struct GrantedTokens {
     pub(super) access_token: Secret,
     /// The next one; the same where the provider gives no other (RFC 6749 section 6).
     /// `None` where it is in the API's cookies alone.
@@ -21,9 +21,9 @@ pub(super) struct Renewed {
 }
 
 /// Why there are no new tokens.
-pub(super) enum RenewError {
+pub(super) enum GrantError {
     /// The refresh token is used up, expired or revoked.
-    Gone(String),
+    InvalidGrant(String),
     /// Not now: nothing is known of the refresh token. How long the provider wants to be left alone.
     Unavailable(String, Option<Duration>),
     /// The provider does not know this client, or not so: nobody's session is to blame.
@@ -31,8 +31,8 @@ pub(super) enum RenewError {
 }
 
 /// Nothing is known of the refresh token.
-pub(super) fn passing(error: &Error) -> RenewError {
-    RenewError::Unavailable(error.to_string(), None)
+pub(super) fn temporary(error: &Error) -> GrantError {
+    GrantError::Unavailable(error.to_string(), None)
 }
 
 /// `Retry-After`, in seconds or as a date (RFC 9110 section 10.2.3).

@@ -6,26 +6,26 @@ use vestibule_oidc::http::origin::{CookieDomain, Origin, is_loopback};
 
 /// What the host that was asked is to the site's sign-ins.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Standing<'a> {
+pub(crate) enum HostRole<'a> {
     /// It signs people in.
-    SignsIn,
+    Login,
     /// It shares the session of this one, and sends people there.
-    SendsTo(&'a Origin),
+    Member(&'a Origin),
     /// It is outside of this domain, so no browser takes the session's cookie from it, or brings it there.
-    Foreign(&'a CookieDomain),
+    Outside(&'a CookieDomain),
 }
 
-impl<'a> Standing<'a> {
+impl<'a> HostRole<'a> {
     pub(crate) fn of(config: &'a Config, origin: &Origin) -> Self {
         match (&config.cookie_domain, &config.login_url) {
             (Some(domain), _) if !domain.covers(origin.host()) => {
                 // A developer's own machine, with the site's configuration, is all of the site that there is.
                 let is_at_home = is_loopback(origin.host()) && !config.providers.is_empty();
-                if is_at_home { Self::SignsIn } else { Self::Foreign(domain) }
+                if is_at_home { Self::Login } else { Self::Outside(domain) }
             }
             // Another scheme or port is another origin: its cookies are others, and no provider knows it.
-            (_, Some(login)) if login != origin => Self::SendsTo(login),
-            _ => Self::SignsIn,
+            (_, Some(login)) if login != origin => Self::Member(login),
+            _ => Self::Login,
         }
     }
 }

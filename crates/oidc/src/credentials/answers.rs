@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 
 /// Everything that the answers of one sign-in say.
 #[derive(Default)]
-pub struct Facts {
+pub struct Answers {
     /// The body of the login's answer: `body`, and `login` in the claims.
     pub login: Value,
     /// The body of the profile's answer: `profile`.
@@ -32,7 +32,7 @@ pub struct Facts {
     pub jar: Jar,
 }
 
-impl Facts {
+impl Answers {
     /// What the answer to the login, or to a refresh, says so far.
     pub(super) fn of_answer(url: &Url, response: &FetchResponse, body: Value, now: Timestamp) -> Self {
         let mut jar = Jar::default();
@@ -42,7 +42,7 @@ impl Facts {
 
     /// Takes note of the access token.
     pub fn hold(&mut self, access_token: &Secret) {
-        self.access_token_payload = jws::unproven_payload(access_token.expose());
+        self.access_token_payload = jws::decode_unverified(access_token.expose());
         self.access_token = Some(access_token.clone());
     }
 
@@ -94,7 +94,7 @@ impl Facts {
     }
 }
 
-impl fmt::Debug for Facts {
+impl fmt::Debug for Answers {
     /// Nothing: all of it is somebody's.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Facts").finish_non_exhaustive()

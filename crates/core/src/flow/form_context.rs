@@ -1,7 +1,7 @@
 //! What the auth routes read of a request: parameters, and what their pages and forms have in common.
 
 use crate::error::ClientError;
-use crate::flow::Exchange;
+use crate::flow::RequestContext;
 use crate::platform::Platform;
 use crate::session::csrf::{Csrf, CsrfVerified};
 use vestibule_oidc::http::cookie::SetCookie;
@@ -10,13 +10,13 @@ use vestibule_oidc::http::request::Request;
 use vestibule_oidc::http::return_to::TrustedUrl;
 
 /// What a request to an auth route says beside its path.
-pub(crate) struct Input {
+pub(crate) struct RouteParams {
     pub(crate) query: Params,
     /// A POST's body; nothing of any other request.
     pub(crate) form: Params,
 }
 
-impl Input {
+impl RouteParams {
     pub(crate) fn of_query(request: &Request) -> Self {
         let query = request.url.query.as_deref().unwrap_or_default();
         Self { query: Params::from_urlencoded(query.as_bytes()), form: Params::default() }
@@ -31,7 +31,7 @@ impl Input {
 
 /// What the auth routes with pages and forms have in common, as in Auth.js: a csrf token and a return
 /// address, each in a cookie.
-pub(crate) struct Visit {
+pub(crate) struct FormContext {
     pub(crate) csrf: Csrf,
     /// Where the browser goes when it is done here.
     pub(crate) return_to: TrustedUrl,
@@ -39,10 +39,14 @@ pub(crate) struct Visit {
     pub(crate) cookies: Vec<SetCookie>,
 }
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// `form` is a POST's body. The return address comes from the body, the query, the cookie, in this
     /// order; one that is not trusted is the default address.
-    pub(crate) fn visit(&self, query: &Params, form: Option<&Params>) -> Result<Visit, ClientError> {
+    pub(crate) fn form_context(
+        &self,
+        query: &Params,
+        form: Option<&Params>,
+    ) -> Result<FormContext, ClientError> {
         let config = self.config();
         let names = &self.names;
         let csrf = Csrf::of(self.cookies.get(names.csrf()), &config.keys, &mut |bytes| {
@@ -68,11 +72,11 @@ impl<P: Platform> Exchange<'_, P> {
         if in_cookie != Some(return_to.as_str()) {
             cookies.push(SetCookie::new(names.callback_url(), return_to.as_str()));
         }
-        Ok(Visit { csrf, return_to, cookies })
+        Ok(FormContext { csrf, return_to, cookies })
     }
 }
 
-impl Visit {
+impl FormContext {
     /// That a form comes from a page that this browser got from us.
     pub(crate) fn verify_csrf(&self, form: &Params) -> Result<CsrfVerified, ClientError> {
         Ok(self.csrf.verify(form.one("csrfToken")?)?)

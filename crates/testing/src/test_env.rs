@@ -13,7 +13,7 @@ use vestibule_core::config::Config;
 use vestibule_core::hooks::{Configured, Hooks};
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
-use vestibule_core::reply::Reply;
+use vestibule_core::outcome::Outcome;
 use vestibule_core::time::Timestamp;
 
 use crate::api::{self, FakeApi};
@@ -28,7 +28,7 @@ const SEED: u64 = 7;
 
 /// One isolate of Vestibule, with a provider and an API that its requests go to. The parts of its platform are fields
 /// of it, too.
-pub struct World<P = FakeProvider> {
+pub struct TestEnv<P = FakeProvider> {
     /// What is tested.
     pub vestibule: Vestibule,
     /// What it runs on.
@@ -52,7 +52,7 @@ pub struct Answer {
     pub forwarded: Option<Forwarded>,
 }
 
-impl World {
+impl TestEnv {
     /// With the usual [`settings`].
     pub fn new() -> Self {
         Self::with(settings())
@@ -74,13 +74,13 @@ impl World {
     }
 }
 
-impl Default for World {
+impl Default for TestEnv {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<P: Server + 'static> World<P> {
+impl<P: Server + 'static> TestEnv<P> {
     /// With another provider.
     pub fn around(
         provider: P,
@@ -107,7 +107,7 @@ impl<P: Server + 'static> World<P> {
     }
 }
 
-impl<P> World<P> {
+impl<P> TestEnv<P> {
     /// Another isolate around the same things, in that location.
     #[must_use]
     pub fn isolate(&self, settings: Value, location: &str) -> Self {
@@ -171,13 +171,13 @@ impl<P> World<P> {
             headers: headers.iter().map(|(name, value)| (*name, *value)).collect(),
         };
         match self.vestibule.handle(&self.platform, request, body.to_vec()).await {
-            Reply::Own(response) => Answer {
+            Outcome::Response(response) => Answer {
                 status: response.status,
                 headers: response.headers,
                 body: response.body,
                 forwarded: None,
             },
-            Reply::Forwarded { response, cookies } => Answer {
+            Outcome::Forwarded { response, cookies } => Answer {
                 status: 200,
                 headers: cookies.iter().map(|cookie| ("set-cookie", cookie.to_string())).collect(),
                 body: "from the upstream".to_owned(),
@@ -187,7 +187,7 @@ impl<P> World<P> {
     }
 }
 
-impl<P> Deref for World<P> {
+impl<P> Deref for TestEnv<P> {
     type Target = FakePlatform;
 
     fn deref(&self) -> &FakePlatform {

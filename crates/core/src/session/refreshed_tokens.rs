@@ -9,7 +9,7 @@ use vestibule_oidc::time::Timestamp;
 
 /// The tokens that followed a session's own.
 #[derive(Clone, Debug)]
-pub struct Successor {
+pub struct RefreshedTokens {
     pub(crate) generation: u64,
     pub(crate) access_token: Secret,
     /// `None` where it is in the API's cookies alone.
@@ -21,7 +21,7 @@ pub struct Successor {
     pub(crate) api_cookies: BTreeMap<String, Secret>,
 }
 
-impl Successor {
+impl RefreshedTokens {
     /// As the session has them.
     pub(crate) fn claims(&self) -> Map<String, Value> {
         let mut claims = Map::new();

@@ -5,9 +5,9 @@ use vestibule_oidc::http::response::Response;
 
 /// The answer to a request.
 #[derive(Debug)]
-pub enum Reply<U> {
+pub enum Outcome<U> {
     /// Vestibule's own.
-    Own(Response),
+    Response(Response),
     /// The upstream's, to be streamed through as it is, but for these cookies.
     Forwarded {
         /// As the platform got it.

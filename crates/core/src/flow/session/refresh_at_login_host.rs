@@ -10,13 +10,13 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
-use crate::flow::Exchange;
+use crate::flow::RequestContext;
 use crate::flow::hosts::with_parameters;
-use crate::flow::refresh::NotReady;
+use crate::flow::refresh::RefreshError;
 use crate::flow::responses::{self, with_cookies};
 use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
-use crate::session::cookie::Presented;
+use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::origin::Origin;
@@ -28,11 +28,11 @@ use vestibule_oidc::jose::base64url;
 const PAUSE: Duration = Duration::from_mins(1);
 
 /// How many pages may be on their way there: a browser opens all its tabs at once. More looks like a loop.
-const MOST_PAGES: usize = 8;
+const MAX_PAGES: usize = 8;
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: Platform> RequestContext<'_, P> {
     /// The answer to a request that cannot go on without a token from the login host.
-    pub(crate) fn send_to_renew(&self, login: &Origin) -> Response {
+    pub(crate) fn redirect_to_refresh(&self, login: &Origin) -> Response {
         let request = self.request;
         let address = self.address();
         // What is fetched in advance nobody may look at.
@@ -52,8 +52,8 @@ impl<P: Platform> Exchange<'_, P> {
         let name = self.names.renewal();
         let sent: Vec<&str> =
             self.cookies.get(name).map(|sent| sent.split('.').collect()).unwrap_or_default();
-        let page = mark(&address);
-        if sent.contains(&page.as_str()) || sent.len() >= MOST_PAGES {
+        let page = fingerprint(&address);
+        if sent.contains(&page.as_str()) || sent.len() >= MAX_PAGES {
             self.log(
                 Level::Warn,
                 "token_not_renewed",
@@ -67,23 +67,23 @@ impl<P: Platform> Exchange<'_, P> {
         }
         let sent = sent.into_iter().chain([page.as_str()]).collect::<Vec<_>>().join(".");
         let cookie = SetCookie::new(name, &sent).max_age(PAUSE);
-        with_cookies(Response::redirect(self.renewal_url(login, &address)), vec![cookie])
+        with_cookies(Response::redirect(self.login_host_refresh_url(login, &address)), vec![cookie])
     }
 
     /// The cookie that forgets which pages were sent to the login host, for when the token lives again.
-    pub(crate) fn renewal_done(&self) -> Option<SetCookie> {
+    pub(crate) fn clear_refresh_marker(&self) -> Option<SetCookie> {
         let name = self.names.renewal();
         self.cookies.get(name).map(|_| SetCookie::expired(name))
     }
 
     /// What a script is told: a person who opens `signInUrl` has a token afterwards, and is at `return_to`.
     pub(crate) fn token_expired(&self, login: &Origin, return_to: &str) -> Response {
-        let there = self.renewal_url(login, return_to);
+        let there = self.login_host_refresh_url(login, return_to);
         Response::json(401, &json!({ "error": "token_expired", "signInUrl": there }))
     }
 
     /// The login host's address that renews and comes back to `return_to`.
-    fn renewal_url(&self, login: &Origin, return_to: &str) -> String {
+    fn login_host_refresh_url(&self, login: &Origin, return_to: &str) -> String {
         let route = format!("{}{}/renew", login.as_str(), self.config().base_path);
         with_parameters(&route, &[("callbackUrl", return_to)])
     }
@@ -92,32 +92,36 @@ impl<P: Platform> Exchange<'_, P> {
     /// goes there only with a token that lives; otherwise the person signs in again, or is asked to wait.
     ///
     /// It needs no csrf token: whoever makes a browser go there renews what the next request would renew anyway.
-    pub(crate) async fn renew(&self, query: &Params) -> Result<Response, Error> {
-        let visit = self.visit(query, None)?;
-        let sign_in = || Response::redirect(self.sign_in_page(visit.return_to.as_str()));
+    pub(crate) async fn refresh_at_login_host(&self, query: &Params) -> Result<Response, Error> {
+        let form = self.form_context(query, None)?;
+        let sign_in = || Response::redirect(self.sign_in_page(form.return_to.as_str()));
         let (response, cookies) = match self.session() {
-            Presented::Good(session) if session.error().is_none() => match self.ready(session).await {
-                Ok(ready) if self.lives(&ready.session) => {
-                    let cookies = ready.cookies(self);
-                    let cookies = self.still_wanted(Some(&ready.session), cookies).await;
-                    (Response::redirect(visit.return_to.as_str()), cookies)
+            SessionCookie::Valid(session) if session.error().is_none() => {
+                match self.fresh_session(session).await {
+                    Ok(fresh) if self.has_valid_token(&fresh.session) => {
+                        let cookies = fresh.cookies(self);
+                        let cookies = self.cookies_still_valid(Some(&fresh.session), cookies).await;
+                        (Response::redirect(form.return_to.as_str()), cookies)
+                    }
+                    Err(RefreshError::Unavailable(retry)) => (responses::no_token(retry), Vec::new()),
+                    Err(RefreshError::Ended(ended)) => (sign_in(), ended.cookies(self)),
+                    Ok(_) | Err(RefreshError::SignedOut | RefreshError::OnlyAtLoginHost(_)) => {
+                        (sign_in(), Vec::new())
+                    }
                 }
-                Err(NotReady::Unavailable(retry)) => (responses::no_token(retry), Vec::new()),
-                Err(NotReady::Ended(over)) => (sign_in(), over.cookies(self)),
-                Ok(_) | Err(NotReady::SignedOut | NotReady::Elsewhere(_)) => (sign_in(), Vec::new()),
-            },
+            }
             _ => (sign_in(), Vec::new()),
         };
-        Ok(with_cookies(with_cookies(response, cookies), visit.cookies).uncached())
+        Ok(with_cookies(with_cookies(response, cookies), form.cookies).uncached())
     }
 
-    fn lives(&self, session: &Session) -> bool {
+    fn has_valid_token(&self, session: &Session) -> bool {
         session.token_expires_at().is_none_or(|at| at > self.platform.now())
     }
 }
 
 /// A page in few characters: it is compared with itself only.
-fn mark(address: &str) -> String {
+fn fingerprint(address: &str) -> String {
     let mut mark = base64url::encode(&Sha256::digest(address));
     mark.truncate(10);
     mark
