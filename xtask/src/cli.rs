@@ -58,6 +58,9 @@ pub(crate) enum Command {
 
     /// Print which room of a crate uses which, and every import that runs against their order
     Layers(layers::Options),
+
+    /// List the names and phrases that the project no longer uses, where one has come back
+    Vocabulary,
 }
 
 /// The groups of the list. Every command is in exactly one.
@@ -65,7 +68,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ("Build and run", &["build", "dev"]),
     ("Test", &["test", "browser", "apps", "providers"]),
     ("Measure", &["bench", "race"]),
-    ("Inspect", &["explain", "layers", "size"]),
+    ("Inspect", &["explain", "layers", "vocabulary", "size"]),
 ];
 
 /// Reads the command line, the program's name first. Help, and what is wrong, is printed and ends the program.
