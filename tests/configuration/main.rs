@@ -23,6 +23,7 @@ use vestibule_core::credentials::provider::CredentialsProvider;
 use vestibule_core::data::DataPath;
 use vestibule_core::guard::decision::{Decision, DefaultAccess};
 use vestibule_core::guard::path::CanonicalPath;
+use vestibule_core::guard::readings::PathReadings;
 use vestibule_core::guard::rules::{Deny, RuleDecisions};
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::origin::Origin;
@@ -119,7 +120,7 @@ fn decided<'a>(config: &'a Config, path: &str) -> RuleDecisions<'a> {
 fn decided_on<'a>(config: &'a Config, host: &str, path: &str) -> RuleDecisions<'a> {
     let url = RequestUrl::parse(&format!("https://{host}{path}")).unwrap();
     let request = Request { method: Method::Get, url, headers: Headers::new() };
-    config.rules.decide(&request, &CanonicalPath::new(path).unwrap())
+    config.rules.decide(&request, &CanonicalPath::new(path).unwrap(), &PathReadings::default()).unwrap()
 }
 
 #[test]

@@ -10,6 +10,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::{Map, Value, json};
 use vestibule_core::config::Config;
 use vestibule_core::guard::path::CanonicalPath;
+use vestibule_core::guard::readings::PathReadings;
 use vestibule_core::http::changes::Changes;
 use vestibule_core::http::cookie::Cookies;
 use vestibule_core::http::header_wire;
@@ -84,7 +85,12 @@ fn rules(criterion: &mut Criterion) {
     for count in [10, 100, 1000, 10_000] {
         let config = config(count);
         criterion.bench_function(&format!("decide by {count} rules"), |b| {
-            b.iter(|| config.rules.decide(black_box(&request), &path).is_public());
+            b.iter(|| {
+                config
+                    .rules
+                    .decide(black_box(&request), &path, &PathReadings::default())
+                    .is_ok_and(|decided| decided.is_public())
+            });
         });
     }
 }

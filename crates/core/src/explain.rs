@@ -10,13 +10,17 @@ use serde_json::{Map, Value};
 use crate::config::Config;
 use crate::flow::guard::assertion;
 use crate::flow::host_role::HostRole;
+use crate::guard::budget::Budget;
 use crate::guard::decision::Decision;
 use crate::guard::headers::GuardedNames;
-use crate::guard::matcher::Reading;
+use crate::guard::matcher::{Case, Reading};
 use crate::guard::path::{CanonicalPath, PathError};
+use crate::guard::readings::PathReadings;
 use crate::guard::route::Route;
-use crate::guard::rules::{Matched, Mismatch, ReadingDecision, RuleDecisions};
-use crate::upstream::Target;
+use crate::guard::rules::{
+    DecidedReading, Matched, Mismatch, Readers, ReadingDecision, RuleDecisions, TooMuchWorkError,
+};
+use crate::upstream::{Target, Upstream};
 use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::http::origin::Origin;
 use vestibule_oidc::http::request::{Method, Request};
@@ -41,10 +45,14 @@ pub fn explain<'a>(
         return outside_of.map_or(Explanation::AuthRoute, Explanation::NoAuthRoute);
     }
     let claims = claims.filter(|_| outside_of.is_none());
-    let decided = config.rules.decide(request, &path);
+    let upstream = Upstream::of_host(&config.upstreams, &request.url.authority);
+    let upstream = PathReadings::of_upstream(upstream);
+    let Ok(decided) = config.rules.decide(request, &path, &upstream) else { return Explanation::TooMuchWork };
     let is_preflight = request.is_preflight();
     let decision = if is_preflight { Decision::Pass } else { decided.decision(claims) };
-    let readings = path.readings().map(|segments| read(config, request, segments, claims)).collect();
+    let readings = config.rules.readings(request, &path, &upstream, &Budget::new());
+    let readings = readings.into_iter().filter(DecidedReading::asks);
+    let readings = readings.map(|reading| explained(config, request, reading, claims)).collect();
     // On a preflight nobody is known.
     let passed = (decision == Decision::Pass)
         .then(|| passed(config, request, &decided, claims.filter(|_| !is_preflight)));
@@ -73,6 +81,8 @@ fn sign_in(config: &Config, standing: HostRole<'_>) -> String {
 pub enum Explanation<'a> {
     /// 400: servers read such a path differently.
     Refused(PathError),
+    /// 414: to decide about the path would cost more work than a request may.
+    TooMuchWork,
     /// It is below `base_path`: Vestibule answers it itself.
     AuthRoute,
     /// The same on a host outside of this domain, to which `cookies.domain` is set: 403.
@@ -104,6 +114,8 @@ pub struct Explained<'a> {
 pub struct ExplainedReading<'a> {
     /// The path as it is read, decoded.
     pub path: String,
+    /// Who reads it so.
+    pub readers: Readers,
     /// Rules that match it and are for other requests, and why.
     pub passed_over: Vec<(&'a str, String)>,
     /// What holds.
@@ -131,13 +143,13 @@ pub struct Passed<'a> {
     pub guarded: Vec<String>,
 }
 
-fn read<'a>(
+fn explained<'a>(
     config: &'a Config,
     request: &Request,
-    segments: &[String],
+    reading: DecidedReading<'a>,
     claims: Option<&Map<String, Value>>,
 ) -> ExplainedReading<'a> {
-    let verdict = config.rules.decide_reading(request, segments);
+    let DecidedReading { segments, readers, decision: verdict } = reading;
     let requirements = verdict.access.requirements().iter();
     let requirements = requirements.map(|requirement| match claims {
         Some(claims) => (requirement.to_string(), requirement.is_met(claims), requirement.found(claims)),
@@ -145,7 +157,8 @@ fn read<'a>(
     });
     ExplainedReading {
         path: format!("/{}", segments.join("/")),
-        passed_over: passed_over(config, request, segments, verdict.matched),
+        passed_over: passed_over(config, request, &segments, verdict.matched),
+        readers,
         requirements: requirements.collect(),
         decision: verdict.decision(claims),
         verdict,
@@ -160,7 +173,8 @@ fn passed_over<'a>(
     matched: Option<Matched<'a>>,
 ) -> Vec<(&'a str, String)> {
     let before = matched.map_or(usize::MAX, |matched| matched.index);
-    let reading = Reading::new(segments);
+    let budget = Budget::new();
+    let reading = Reading::new(segments, Case::Matters, &budget);
     let rules = config.rules.rules().iter().take(before);
     let rules = rules.filter(|rule| rule.patterns.iter().any(|pattern| pattern.matches_reading(&reading)));
     let why = |objection| match objection {
@@ -169,7 +183,7 @@ fn passed_over<'a>(
         Mismatch::Lacks(condition) => format!("the request has not: {condition}"),
         Mismatch::Has(condition) => format!("the request has: {condition}"),
     };
-    rules.filter_map(|rule| Some((rule.place.as_str(), why(rule.objection(request)?)))).collect()
+    rules.filter_map(|rule| Some((rule.place.as_str(), why(rule.mismatch(request, &budget)?)))).collect()
 }
 
 fn passed<'a>(
@@ -202,6 +216,7 @@ impl fmt::Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(refused) => writeln!(f, "answer     400 to everybody: {refused}"),
+            Self::TooMuchWork => writeln!(f, "answer     414 to everybody: {TooMuchWorkError}"),
             Self::AuthRoute => writeln!(f, "answer     one of Vestibule's own pages, below base_path"),
             Self::NoAuthRoute(domain) => {
                 writeln!(f, "answer     403 to everybody: the host is outside of cookies.domain ({domain})")
@@ -251,6 +266,14 @@ impl fmt::Display for Explained<'_> {
 impl fmt::Display for ExplainedReading<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "path       {}", self.path)?;
+        match &self.readers {
+            Readers::Written => {}
+            Readers::Any => writeln!(f, "read so    by any server that decodes it otherwise")?,
+            Readers::Some(habits) => {
+                let habits: Vec<&str> = habits.iter().map(|habit| habit.description()).collect();
+                writeln!(f, "read so    by servers {}", habits.join(", and "))?;
+            }
+        }
         for (place, why) in &self.passed_over {
             writeln!(f, "not        {place}: {why}")?;
         }

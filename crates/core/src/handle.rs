@@ -47,6 +47,10 @@ impl Vestibule {
             Some(route) => Outcome::Response(context.auth(&route, body).await),
             None => match context.sign_in_of_v4_client(&path) {
                 Some(redirect) => Outcome::Response(redirect),
+                // An upstream must not answer in our place.
+                None if path.may_be_below(&self.config.base_path) => {
+                    Outcome::Response(responses::not_found())
+                }
                 None => context.protect(&path, body).await,
             },
         }

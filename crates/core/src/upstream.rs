@@ -20,6 +20,53 @@ pub struct Upstream {
     pub forward_session: bool,
     /// Whether it is told in a signed token who it is.
     pub assertion: Assertion,
+    /// Languages that the first segment of a path may name there.
+    pub locales: Vec<String>,
+    /// Habits that it is known not to have when it reads a path.
+    pub exact_paths: Vec<ServerReading>,
+}
+
+impl Upstream {
+    /// The upstream of a host: the first one for it. `None` where there is none, and the zone's own origin answers.
+    pub fn of_host<'a>(upstreams: &'a [Self], authority: &str) -> Option<&'a Self> {
+        upstreams.iter().find(|upstream| upstream.host.as_ref().is_none_or(|host| host.matches(authority)))
+    }
+}
+
+/// A habit of some servers: one way in which they read a path, beside how it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ServerReading {
+    /// Letters of either case are the same: Express, Koa's router, React Router, IIS.
+    Case,
+    /// Dots and spaces at the end of a segment, and what follows a colon with a dollar sign, are no part of it: Windows.
+    FileName,
+    /// What stands before the path is the script that answers it: `/index.php/admin`.
+    Script,
+    /// The first segment is a language ([`Upstream::locales`]).
+    Locale,
+    /// The path is that of a page's data, of its export or of its file: `/admin.json`, `/admin/index.html`.
+    Suffix,
+}
+
+impl ServerReading {
+    /// Those that an upstream can be known not to have, with their names in the configuration.
+    pub const NAMES: [(&'static str, Self); 4] = [
+        ("case", Self::Case),
+        ("file-name", Self::FileName),
+        ("script", Self::Script),
+        ("suffix", Self::Suffix),
+    ];
+
+    /// What such servers do, as it follows "servers".
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Case => "that ignore case",
+            Self::FileName => "that drop dots and spaces at the end of a name",
+            Self::Script => "that run the script in front of it",
+            Self::Locale => "that take the first segment for a language",
+            Self::Suffix => "that answer under this name with the page, or its data",
+        }
+    }
 }
 
 /// Whether an upstream gets `X-Vestibule-Assertion`, and whom that is for (`aud`).

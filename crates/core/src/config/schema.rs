@@ -210,6 +210,8 @@ const UPSTREAM: Keys = &[&[
     ("headers", Names(&Text)),
     ("forward_session", Flag),
     ("assertion", Any),
+    ("locales", Texts),
+    ("exact_paths", Any),
 ]];
 
 /// What is asked of a claim beside its values.

@@ -24,6 +24,11 @@ pub(crate) fn not_found() -> Response {
     Response::json(404, &json!({ "error": "not_found" })).with("cache-control", "private, no-store")
 }
 
+/// The path is too long to be decided about (RFC 9110 section 15.5.15).
+pub(crate) fn uri_too_long() -> Response {
+    Response::json(414, &json!({ "error": "uri_too_long" })).with("cache-control", "private, no-store")
+}
+
 /// Why an access token does not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenDenied {

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::guard::budget::Budget;
 use crate::guard::regexp::{self, Groups, Node, Program, RegexpError, RegexpProblem};
 use vestibule_oidc::http::cookie;
 use vestibule_oidc::http::request::Request;
@@ -44,9 +45,10 @@ pub struct ValuePattern {
 
 impl Condition {
     /// Whether the request has it.
-    pub fn is_met(&self, request: &Request) -> bool {
-        let fits =
-            |value: &str| !value.is_empty() && self.value.as_ref().is_none_or(|wanted| wanted.matches(value));
+    pub fn is_met(&self, request: &Request, budget: &Budget) -> bool {
+        let fits = |value: &str| {
+            !value.is_empty() && self.value.as_ref().is_none_or(|wanted| wanted.matches(value, budget))
+        };
         match &self.source {
             Source::Header(name) => fits(&request.headers.joined(name)),
             Source::Cookie(name) => {
@@ -78,8 +80,8 @@ impl ValuePattern {
         Ok(Self { text: text.to_owned(), program })
     }
 
-    fn matches(&self, value: &str) -> bool {
-        self.program.matches(&value.encode_utf16().collect::<Vec<_>>())
+    fn matches(&self, value: &str, budget: &Budget) -> bool {
+        self.program.matches(&value.encode_utf16().collect::<Vec<_>>(), budget)
     }
 }
 
@@ -112,7 +114,7 @@ mod tests {
             url: RequestUrl::parse(url).unwrap(),
             headers: headers.iter().copied().collect(),
         };
-        Condition { source, value }.is_met(&request)
+        Condition { source, value }.is_met(&request, &Budget::new())
     }
 
     #[test]

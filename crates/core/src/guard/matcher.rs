@@ -27,12 +27,13 @@ mod syntax;
 
 use std::fmt;
 
+use crate::guard::budget::Budget;
 use crate::guard::path::CanonicalPath;
 pub use crate::guard::regexp::RegexpProblem;
 use error::MAX_LENGTH;
 pub use error::{PatternError, PatternProblem};
 use expression::Expression;
-pub(crate) use expression::Reading;
+pub(crate) use expression::{Case, Reading};
 use segments::Segments;
 
 /// A pattern that some paths match.
@@ -76,13 +77,13 @@ impl Pattern {
 
     /// Whether the path, as it is written, matches.
     pub fn matches(&self, path: &CanonicalPath) -> bool {
-        self.matches_reading(&Reading::new(path.segments()))
+        self.matches_reading(&Reading::new(path.segments(), Case::Matters, &Budget::new()))
     }
 
     /// Whether this reading of a path matches.
     pub(crate) fn matches_reading(&self, reading: &Reading<'_>) -> bool {
         match &self.matcher {
-            Matcher::Segments(segments) => segments.matches(reading.segments),
+            Matcher::Segments(segments) => segments.matches(reading),
             Matcher::Expression(expression) => expression.matches(reading),
         }
     }

@@ -2,12 +2,14 @@
 //! against the rules ([`rules`]), and what is forwarded ([`route`]) is cleaned of what only Vestibule may say
 //! ([`headers`]).
 
+pub mod budget;
 pub mod conditions;
 pub mod decision;
 pub mod forward_auth;
 pub mod headers;
 pub mod matcher;
 pub mod path;
+pub mod readings;
 mod regexp;
 pub mod requirements;
 pub mod route;

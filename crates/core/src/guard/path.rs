@@ -14,6 +14,7 @@
 
 use thiserror::Error;
 
+use crate::guard::regexp::fold;
 use vestibule_oidc::http::percent;
 
 /// Longer paths are refused: no network in front takes URLs of more than 16 KiB.
@@ -72,6 +73,15 @@ impl CanonicalPath {
             .skip(1)
             .all(|base| segments.next().is_some_and(|segment| segment == base))
             .then(|| segments.map(String::as_str).collect())
+    }
+
+    /// Whether some server reads the path as one below `base_path`, also where case does not matter to it.
+    pub fn may_be_below(&self, base_path: &str) -> bool {
+        let base: Vec<String> = base_path.split('/').skip(1).map(fold).collect();
+        self.readings().any(|segments| {
+            segments.len() >= base.len()
+                && segments.iter().zip(&base).all(|(segment, base)| fold(segment) == *base)
+        })
     }
 
     /// The decoded segments as they are written; none for `/`. A slash at the end makes no difference.

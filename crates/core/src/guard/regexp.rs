@@ -8,13 +8,16 @@
 //! An expression matches a whole text. Case matters; there are no flags. What cannot be had is refused
 //! with its place: backreferences, lookbehind, and whatever two engines could read differently.
 
+mod case;
 mod parse;
 mod program;
+pub(crate) mod states;
 mod units;
 
+pub(crate) use case::{AnyCase, fold};
 pub use parse::RegexpProblem;
 pub(crate) use parse::{Groups, RegexpError, parse};
-pub(crate) use program::{Program, ProgramTooLargeError};
+pub(crate) use program::{Program, ProgramTooLargeError, Symbol};
 pub(crate) use units::Units;
 
 /// An expression.

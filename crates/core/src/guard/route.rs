@@ -33,9 +33,7 @@ impl<'a> Route<'a> {
     /// A rule that names another server takes nothing over from the upstream: what one server may know of
     /// people is not said to the other.
     pub fn new(upstreams: &'a [Upstream], authority: &str, rule: Option<&'a Rule>) -> Self {
-        let mut upstreams = upstreams.iter();
-        let upstream =
-            upstreams.find(|upstream| upstream.host.as_ref().is_none_or(|host| host.matches(authority)));
+        let upstream = Upstream::of_host(upstreams, authority);
         let mut route = upstream.map_or(Self::to(&Target::Origin), Self::of);
         let Some(rule) = rule else { return route };
         if let Some(target) = &rule.forwarding.target {

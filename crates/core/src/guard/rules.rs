@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
+use thiserror::Error;
 
+use crate::guard::budget::Budget;
 use crate::guard::conditions::Condition;
 use crate::guard::decision::Decision;
 use crate::guard::decision::DefaultAccess;
-use crate::guard::matcher::{FirstSegment, Pattern, Reading};
+use crate::guard::matcher::{Case, FirstSegment, Pattern, Reading};
 use crate::guard::path::CanonicalPath;
+use crate::guard::readings::PathReadings;
+use crate::guard::regexp::fold;
 pub use crate::guard::requirements::{Access, ClaimRequirement, ClaimTest, Requirement};
-use crate::upstream::{Assertion, Target};
+use crate::upstream::{Assertion, ServerReading, Target};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::origin::HostPattern;
 use vestibule_oidc::http::request::{Method, Request};
@@ -81,7 +85,7 @@ impl Rule {
     }
 
     /// Why the rule is not for the request, whatever its path is; `None` where it is.
-    pub fn objection(&self, request: &Request) -> Option<Mismatch<'_>> {
+    pub(crate) fn mismatch(&self, request: &Request, budget: &Budget) -> Option<Mismatch<'_>> {
         if !self.host.as_ref().is_none_or(|host| host.matches(&request.url.authority)) {
             return Some(Mismatch::Host);
         }
@@ -90,15 +94,17 @@ impl Rule {
         if !self.methods.as_ref().is_none_or(|methods| methods.iter().any(|m| method.contains(&m))) {
             return Some(Mismatch::Method);
         }
-        let lacks = || self.has.iter().find(|condition| !condition.is_met(request)).map(Mismatch::Lacks);
-        let has = || self.missing.iter().find(|condition| condition.is_met(request)).map(Mismatch::Has);
+        let lacks =
+            || self.has.iter().find(|condition| !condition.is_met(request, budget)).map(Mismatch::Lacks);
+        let has =
+            || self.missing.iter().find(|condition| condition.is_met(request, budget)).map(Mismatch::Has);
         lacks().or_else(has)
     }
 
     /// Whether the rule is for the request by its pattern `at`.
     fn is_for(&self, at: usize, request: &Request, reading: &Reading<'_>) -> bool {
         self.patterns.get(at).is_some_and(|pattern| pattern.matches_reading(reading))
-            && self.objection(request).is_none()
+            && self.mismatch(request, reading.budget).is_none()
     }
 }
 
@@ -124,6 +130,10 @@ pub struct RuleSet {
     /// Patterns by the literal first segment of all they match (`""` for `/`), so that a thousand rules
     /// for a thousand places cost a request no more than those for its own.
     by_first_segment: BTreeMap<String, Vec<Place>>,
+    /// The same where case does not matter.
+    by_folded_segment: BTreeMap<String, Vec<Place>>,
+    /// Whether some pattern has a letter that is not in lower case.
+    has_upper_case: bool,
     /// Patterns whose first segment may be any. These are looked at one by one.
     anywhere: Vec<Place>,
     distinguishes_methods: bool,
@@ -137,15 +147,22 @@ impl RuleSet {
     /// Rules, first match first.
     pub fn new(rules: Vec<Rule>, default: DefaultAccess) -> Self {
         let mut by_first_segment: BTreeMap<String, Vec<Place>> = BTreeMap::default();
+        let mut by_folded_segment: BTreeMap<String, Vec<Place>> = BTreeMap::default();
         let mut anywhere = Vec::new();
+        let mut has_upper_case = false;
         for (rule, Rule { patterns, .. }) in rules.iter().enumerate() {
             for (at, pattern) in patterns.iter().enumerate() {
-                match pattern.first_segment() {
-                    FirstSegment::None => by_first_segment.entry(String::new()).or_default(),
-                    FirstSegment::Literal(text) => by_first_segment.entry(text.to_owned()).or_default(),
-                    FirstSegment::Anything => &mut anywhere,
-                }
-                .push((rule, at));
+                has_upper_case |= is_upper_case(&pattern.to_string());
+                let first = match pattern.first_segment() {
+                    FirstSegment::None => "",
+                    FirstSegment::Literal(text) => text,
+                    FirstSegment::Anything => {
+                        anywhere.push((rule, at));
+                        continue;
+                    }
+                };
+                by_first_segment.entry(first.to_owned()).or_default().push((rule, at));
+                by_folded_segment.entry(fold(first)).or_default().push((rule, at));
             }
         }
         let default = match default {
@@ -155,7 +172,16 @@ impl RuleSet {
         let distinguishes_methods = rules.iter().any(|rule| rule.methods.is_some());
         let is_email_domain = |requirement: &Requirement| matches!(requirement, Requirement::EmailDomain(_));
         let looks_at_emails = rules.iter().any(|rule| rule.access.requirements().iter().any(is_email_domain));
-        Self { rules, default, by_first_segment, anywhere, distinguishes_methods, looks_at_emails }
+        Self {
+            rules,
+            default,
+            by_first_segment,
+            by_folded_segment,
+            has_upper_case,
+            anywhere,
+            distinguishes_methods,
+            looks_at_emails,
+        }
     }
 
     /// The rules, first match first. Behind those of the configuration come those that open its pages.
@@ -163,28 +189,94 @@ impl RuleSet {
         &self.rules
     }
 
-    /// Decides for a request with this path. A path that servers read in several ways is decided for each of
-    /// them, and all decisions hold.
-    pub fn decide(&self, request: &Request, path: &CanonicalPath) -> RuleDecisions<'_> {
-        let mut others: Vec<ReadingDecision<'_>> = Vec::new();
-        let written = self.decide_reading(request, path.segments());
-        for segments in path.readings().skip(1) {
-            let other = self.decide_reading(request, segments);
-            if !others.iter().chain([&written]).any(|known| known.index() == other.index()) {
-                others.push(other);
+    /// Decides for a request with this path, whose upstream reads paths so. Every reading of the path is decided, and all
+    /// that is asked has to be met.
+    pub fn decide(
+        &self,
+        request: &Request,
+        path: &CanonicalPath,
+        upstream: &PathReadings,
+    ) -> Result<RuleDecisions<'_>, TooMuchWorkError> {
+        let budget = Budget::new();
+        let readings = self.readings(request, path, upstream, &budget);
+        if budget.is_exhausted() {
+            return Err(TooMuchWorkError);
+        }
+        let mut decisions = RuleDecisions { written: self.by_default(), others: Vec::new() };
+        for reading in readings {
+            let is_known = |known: &ReadingDecision<'_>| known.index() == reading.decision.index();
+            match reading.readers {
+                Readers::Written => decisions.written = reading.decision,
+                _ if !reading.asks()
+                    || is_known(&decisions.written)
+                    || decisions.others.iter().any(is_known) => {}
+                _ => decisions.others.push(reading.decision),
             }
         }
-        RuleDecisions { written, others }
+        Ok(decisions)
     }
 
-    /// Decides for one reading of the path.
-    pub fn decide_reading(&self, request: &Request, segments: &[String]) -> ReadingDecision<'_> {
-        let reading = Reading::new(segments);
+    /// What the rules say about every reading of the path: as it is written first, then as any server may read it, then as
+    /// some servers do.
+    pub fn readings(
+        &self,
+        request: &Request,
+        path: &CanonicalPath,
+        upstream: &PathReadings,
+        budget: &Budget,
+    ) -> Vec<DecidedReading<'_>> {
+        let mut decided = Vec::new();
+        for (at, segments) in path.readings().enumerate() {
+            let readers = if at == 0 { Readers::Written } else { Readers::Any };
+            decided.push(self.reading(request, segments, readers, Case::Matters, budget));
+        }
+        let is_sent_elsewhere = decided.first().and_then(|written| written.decision.matched);
+        let is_sent_elsewhere = is_sent_elsewhere.is_some_and(|found| found.rule.forwarding.target.is_some());
+        let upstream = if is_sent_elsewhere { &upstream.of_another_server() } else { upstream };
+        let ignores_case = upstream.has(ServerReading::Case);
+        for segments in path.readings() {
+            let others = upstream.of(segments);
+            let with_case = std::iter::once((segments.to_vec(), Vec::new())).filter(|_| ignores_case);
+            for (segments, habits) in with_case.chain(others) {
+                if !budget.spend(segments.iter().map(|segment| segment.len() + 1).sum()) {
+                    return decided;
+                }
+                if !habits.is_empty() {
+                    let readers = Readers::Some(habits.clone());
+                    decided.push(self.reading(request, &segments, readers, Case::Matters, budget));
+                }
+                if ignores_case && (self.has_upper_case || has_upper_case(&segments)) {
+                    let readers = Readers::Some([&habits[..], &[ServerReading::Case]].concat());
+                    decided.push(self.reading(request, &segments, readers, Case::Ignored, budget));
+                }
+            }
+        }
+        decided
+    }
+
+    fn reading(
+        &self,
+        request: &Request,
+        segments: &[String],
+        readers: Readers,
+        case: Case,
+        budget: &Budget,
+    ) -> DecidedReading<'_> {
+        let reading = Reading::new(segments, case, budget);
         let found = self.candidates(&reading).find_map(|(index, at)| {
             let rule = self.rules.get(index)?;
             rule.is_for(at, request, &reading).then_some(Matched { index, rule, pattern: at })
         });
-        ReadingDecision { access: found.map_or(&self.default, |found| &found.rule.access), matched: found }
+        let access = found.map_or(&self.default, |found| &found.rule.access);
+        DecidedReading {
+            segments: segments.to_vec(),
+            readers,
+            decision: ReadingDecision { access, matched: found },
+        }
+    }
+
+    fn by_default(&self) -> ReadingDecision<'_> {
+        ReadingDecision { access: &self.default, matched: None }
     }
 
     /// Whether some rule is for some methods only, so that it matters which method an upstream sees.
@@ -200,7 +292,11 @@ impl RuleSet {
     /// The patterns that may match, in order. Only these are matched, until one does.
     fn candidates(&self, reading: &Reading<'_>) -> impl Iterator<Item = Place> {
         let first = reading.segments.first().map_or("", String::as_str);
-        let mut here = self.by_first_segment.get(first).map_or(&[][..], Vec::as_slice);
+        let here = match reading.case {
+            Case::Matters => self.by_first_segment.get(first),
+            Case::Ignored => self.by_folded_segment.get(&fold(first)),
+        };
+        let mut here = here.map_or(&[][..], Vec::as_slice);
         let mut anywhere = self.anywhere.as_slice();
         let in_order = std::iter::from_fn(move || {
             let next = match (here.first(), anywhere.first()) {
@@ -228,6 +324,44 @@ pub struct Matched<'a> {
     pub rule: &'a Rule,
     /// Which of its patterns matched, counted from 0.
     pub pattern: usize,
+}
+
+/// The rules would cost this request more work than any may cost ([`MAX_WORK`](crate::guard::budget::MAX_WORK)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the path is too long for the number of expressions that it has to be matched against")]
+pub struct TooMuchWorkError;
+
+/// Who reads a path so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// The path is as it is written.
+    Written,
+    /// Any server may.
+    Any,
+    /// Servers with these habits do.
+    Some(Vec<ServerReading>),
+}
+
+/// One reading of a request's path, and what the rules say about it.
+#[derive(Clone, Debug)]
+pub struct DecidedReading<'a> {
+    /// The decoded segments.
+    pub segments: Vec<String>,
+    /// Who reads the path so.
+    pub readers: Readers,
+    /// What the rules say.
+    pub decision: ReadingDecision<'a>,
+}
+
+impl DecidedReading<'_> {
+    /// Whether what the rules say counts. A reading that only some servers have restricts, by a rule that matches it, and
+    /// never asks for what holds by default.
+    pub fn asks(&self) -> bool {
+        match self.readers {
+            Readers::Written | Readers::Any => true,
+            Readers::Some(_) => self.decision.matched.is_some() && !self.decision.is_public(),
+        }
+    }
 }
 
 /// What the rules say about one reading of a request's path.
@@ -304,6 +438,15 @@ impl<'a> RuleDecisions<'a> {
     fn verdicts(&self) -> impl Iterator<Item = &ReadingDecision<'a>> {
         std::iter::once(&self.written).chain(&self.others)
     }
+}
+
+fn has_upper_case(segments: &[String]) -> bool {
+    segments.iter().any(|segment| is_upper_case(segment))
+}
+
+/// Whether the text is another one where case does not matter.
+fn is_upper_case(text: &str) -> bool {
+    if text.is_ascii() { text.bytes().any(|b| b.is_ascii_uppercase()) } else { fold(text) != text }
 }
 
 #[cfg(test)]

@@ -152,6 +152,7 @@ asks       nothing: it is public
 so         pass
 
 path       /admin/a.css
+read so    by any server that decodes it otherwise
 not        AUTH.rules[0]: it is for other methods
 not        AUTH.rules[1]: the request has not: header x-open = 1
 rule       AUTH.rules[2] /admin/:path*
@@ -162,6 +163,15 @@ so         not found
 a script   404
 "
     );
+}
+
+#[test]
+fn path_confusion_a_reading_of_some_servers_is_shown_where_it_asks_something() {
+    let explained = told("PUT", "https://h/Admin/a.css", &[], &Value::Null);
+    let reading = "path       /Admin/a.css\nread so    by servers that ignore case\n";
+    assert!(explained.contains(reading) && explained.contains("rule       AUTH.rules[2]"), "{explained}");
+    let public = told("PUT", "https://h/docs/A.CSS", &[], &Value::Null);
+    assert!(!public.contains("read so"), "{public}");
 }
 
 #[test]

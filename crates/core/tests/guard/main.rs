@@ -15,6 +15,7 @@ mod javascript;
 
 use std::collections::BTreeMap;
 
+use vestibule_core::guard::budget::Budget;
 use vestibule_core::guard::conditions::{Condition, Source, ValuePattern};
 use vestibule_core::guard::matcher::{Pattern, PatternProblem, RegexpProblem};
 use vestibule_core::guard::path::CanonicalPath;
@@ -82,7 +83,11 @@ fn values_match_what_javascript_matches() {
                         url: RequestUrl::parse("https://h/").unwrap(),
                         headers: [("x", text.as_str())].into_iter().collect(),
                     };
-                    assert_eq!([condition.is_met(&request)], *theirs, "{source} {text}, seed {seed}");
+                    assert_eq!(
+                        [condition.is_met(&request, &Budget::new())],
+                        *theirs,
+                        "{source} {text}, seed {seed}"
+                    );
                     compared += 1;
                     matched += usize::from(theirs[0]);
                 }

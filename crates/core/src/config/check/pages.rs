@@ -6,6 +6,7 @@ use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
 use crate::guard::matcher::Pattern;
 use crate::guard::path::CanonicalPath;
+use crate::guard::readings::PathReadings;
 use crate::guard::rules::{Access, Rule, RuleSet};
 use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::http::origin::{CookieDomain, HostPattern, Origin, endpoint, is_loopback};
@@ -64,7 +65,8 @@ pub(super) fn refuse_guarded(auth: &Table<'_>, pages: &Pages, site: &Site<'_>, r
             query: None,
         };
         let request = Request { method: Method::Get, url, headers: Headers::new() };
-        if !rules.decide(&request, &canonical).is_public() && !page.place.is_refused() {
+        let decided = rules.decide(&request, &canonical, &PathReadings::default());
+        if !decided.is_ok_and(|decided| decided.is_public()) && !page.place.is_refused() {
             refuse!(
                 page,
                 "{page} is guarded by a rule, so nobody who is sent there arrives",

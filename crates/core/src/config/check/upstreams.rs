@@ -6,7 +6,7 @@ use super::session::session_source;
 use crate::config::Runtime;
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
-use crate::upstream::{Assertion, Target, Upstream};
+use crate::upstream::{Assertion, ServerReading, Target, Upstream};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::origin::{HostPattern, endpoint};
 
@@ -64,9 +64,59 @@ pub(super) fn upstreams(auth: &Table<'_>) -> Vec<Upstream> {
         let forward_session = upstream.flag("forward_session").unwrap_or(false);
         // What could not be read stands for nothing: the whole configuration is refused anyway.
         let target = target.unwrap_or(Target::Origin);
-        upstreams.push(Upstream { host, target, authorization, headers, forward_session, assertion });
+        let (locales, exact_paths) = (locales(upstream), exact_paths(upstream));
+        upstreams.push(Upstream {
+            host,
+            target,
+            authorization,
+            headers,
+            forward_session,
+            assertion,
+            locales,
+            exact_paths,
+        });
     }
     upstreams
+}
+
+/// The languages that a path may begin with.
+fn locales(upstream: &Table<'_>) -> Vec<String> {
+    let mut locales = Vec::new();
+    for locale in upstream.texts("locales") {
+        let is_tag = locale.text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        if !is_tag || locale.text.is_empty() {
+            refuse!(
+                locale,
+                "{locale} cannot be the first segment of a path in a language",
+                "write for example \"en\" or \"pt-BR\""
+            );
+        }
+        locales.push(locale.text.to_owned());
+    }
+    locales
+}
+
+/// The habits that the upstream does not have: `true` for none at all.
+fn exact_paths(upstream: &Table<'_>) -> Vec<ServerReading> {
+    let names = ServerReading::NAMES.map(|(name, _)| format!("\"{name}\"")).join(", ");
+    match upstream.value("exact_paths") {
+        None | Some(Value::Bool(false)) => Vec::new(),
+        Some(Value::Bool(true)) => ServerReading::NAMES.map(|(_, habit)| habit).to_vec(),
+        Some(_) => {
+            let mut exact = Vec::new();
+            for text in upstream.texts("exact_paths") {
+                match ServerReading::NAMES.iter().find(|(name, _)| *name == text.text) {
+                    Some((_, habit)) => exact.push(*habit),
+                    None => refuse!(
+                        text,
+                        "{text} is not one of the ways in which servers read paths",
+                        "write true, or some of {names}"
+                    ),
+                }
+            }
+            exact
+        }
+    }
 }
 
 fn refuse_shadowed(

@@ -8,11 +8,13 @@ use crate::flow::refresh::{FreshSession, RefreshError};
 use crate::flow::responses::TokenDenied;
 use crate::guard::decision::Decision;
 use crate::guard::path::CanonicalPath;
+use crate::guard::readings::PathReadings;
 use crate::guard::route::Route;
-use crate::guard::rules::RuleDecisions;
+use crate::guard::rules::{RuleDecisions, TooMuchWorkError};
 use crate::platform::{Level, Platform};
 use crate::session::claims::{REFRESH_TOKEN_ERROR, Session};
 use crate::session::cookie::SessionCookie;
+use crate::upstream::Upstream;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::origin::Origin;
 
@@ -77,6 +79,8 @@ pub(crate) enum DenialReason {
     Forbidden,
     /// Nobody needs to know that there is something.
     NotFound,
+    /// To decide about such a long path would cost more work than a request may.
+    PathTooLong,
     /// The access token has ended, and only that host can get another.
     RefreshAtLoginHost(Origin),
     /// There is an access token, the session's or one that the client brought, and it does not do.
@@ -85,12 +89,14 @@ pub(crate) enum DenialReason {
 
 impl<'a, P: Platform> RequestContext<'a, P> {
     /// What the request asks for: by the first rule that matches it.
-    pub(super) fn access(&self, path: &CanonicalPath) -> Access<'a> {
+    pub(super) fn access(&self, path: &CanonicalPath) -> Result<Access<'a>, Denied> {
         let config = self.config();
-        let decided = config.rules.decide(self.request, path);
+        let upstream = Upstream::of_host(&config.upstreams, &self.request.url.authority);
+        let decided = config.rules.decide(self.request, path, &PathReadings::of_upstream(upstream));
+        let decided = decided.map_err(|TooMuchWorkError| Denied::new(DenialReason::PathTooLong))?;
         let route = Route::new(&config.upstreams, &self.request.url.authority, decided.rule());
         let policy = if self.request.is_preflight() { Policy::Preflight } else { Policy::Rules(decided) };
-        Access { route, policy }
+        Ok(Access { route, policy })
     }
 
     /// The first step. Nobody is looked for where nobody asks who it is.

@@ -82,7 +82,11 @@ impl<P: Platform> RequestContext<'_, P> {
             let why = "the proxy asks about base_path, which has to reach Vestibule unasked";
             return self.rejected(why);
         }
-        match original.admit(original.access(&path)).await {
+        let admitted = match original.access(&path) {
+            Ok(access) => original.admit(access).await,
+            Err(denied) => Err(denied),
+        };
+        match admitted {
             Ok(admitted) => original.allowed_response(admitted, Some(fields)).await,
             Err(denied) => for_proxy(original.denied_response(denied), fields),
         }
@@ -120,7 +124,9 @@ impl<P: Platform> RequestContext<'_, P> {
                     DenialReason::SignIn | DenialReason::RefreshAtLoginHost(_) => {
                         responses::unauthorized(&self.login_route("signin"))
                     }
-                    DenialReason::Forbidden | DenialReason::NotFound => responses::forbidden(),
+                    DenialReason::Forbidden | DenialReason::NotFound | DenialReason::PathTooLong => {
+                        responses::forbidden()
+                    }
                     DenialReason::Token(why) => responses::of_token(why),
                 };
                 with_cookies(answer, denied.cookies)

@@ -24,7 +24,7 @@ impl<P: Platform> RequestContext<'_, P> {
         path: &CanonicalPath,
         body: P::Body,
     ) -> Result<Outcome<P::UpstreamResponse>, Denied> {
-        let access = self.access(path);
+        let access = self.access(path)?;
         let principal = self.identify(&access).await;
         let permitted = self.authorize(&access, principal)?;
         let admitted = self.ensure_token(access, permitted).await?;
@@ -40,6 +40,7 @@ impl<P: Platform> RequestContext<'_, P> {
             (DenialReason::SignIn, _) => self.sign_in_response(),
             (DenialReason::Forbidden, _) => self.forbidden(denied.session.as_ref()),
             (DenialReason::NotFound, _) => responses::not_found(),
+            (DenialReason::PathTooLong, _) => responses::uri_too_long(),
             (DenialReason::RefreshAtLoginHost(login), _) => self.redirect_to_refresh(&login),
             (DenialReason::Token(why), _) => responses::of_token(why),
         };

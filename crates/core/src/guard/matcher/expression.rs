@@ -3,7 +3,8 @@
 use std::cell::OnceCell;
 
 use super::syntax::{Modifier, Token, Value};
-use crate::guard::regexp::{Node, Program, ProgramTooLargeError, Units};
+use crate::guard::budget::Budget;
+use crate::guard::regexp::{AnyCase, Node, Program, ProgramTooLargeError, Symbol, Units, fold};
 
 const SLASH: u16 = 0x2f;
 
@@ -21,17 +22,40 @@ pub(super) struct Expression {
 pub(crate) struct Reading<'a> {
     /// The decoded segments.
     pub(crate) segments: &'a [String],
-    text: OnceCell<Vec<u16>>,
+    /// Whether case matters.
+    pub(crate) case: Case,
+    /// What is left of the request's work.
+    pub(crate) budget: &'a Budget,
+    exact: OnceCell<Vec<u16>>,
+    any_case: OnceCell<Vec<AnyCase>>,
+}
+
+/// Whether the case of letters matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Case {
+    /// `/Admin` is not `/admin`.
+    Matters,
+    /// It is.
+    Ignored,
 }
 
 impl<'a> Reading<'a> {
-    pub(crate) fn new(segments: &'a [String]) -> Self {
-        Self { segments, text: OnceCell::new() }
+    pub(crate) fn new(segments: &'a [String], case: Case, budget: &'a Budget) -> Self {
+        Self { segments, case, budget, exact: OnceCell::new(), any_case: OnceCell::new() }
+    }
+
+    /// Whether two texts are the same in this reading.
+    pub(super) fn is_same(&self, a: &str, b: &str) -> bool {
+        match self.case {
+            Case::Matters => a == b,
+            Case::Ignored if a.is_ascii() && b.is_ascii() => a.eq_ignore_ascii_case(b),
+            Case::Ignored => fold(a) == fold(b),
+        }
     }
 
     /// The whole path as ECMAScript sees text, without a slash at the end.
-    fn text(&self) -> &[u16] {
-        self.text.get_or_init(|| {
+    fn exact(&self) -> &[u16] {
+        self.exact.get_or_init(|| {
             let mut text = Vec::new();
             for segment in self.segments {
                 text.push(SLASH);
@@ -42,6 +66,10 @@ impl<'a> Reading<'a> {
             }
             text
         })
+    }
+
+    fn any_case(&self) -> &[AnyCase] {
+        self.any_case.get_or_init(|| self.exact().iter().copied().map(AnyCase::new).collect())
     }
 }
 
@@ -65,14 +93,21 @@ impl Expression {
 
     /// Whether the path matches.
     pub(super) fn matches(&self, reading: &Reading<'_>) -> bool {
-        self.may_match(reading) && self.program.matches(reading.text())
+        self.may_match(reading)
+            && match reading.case {
+                Case::Matters => self.program.matches(reading.exact(), reading.budget),
+                Case::Ignored => self.program.matches(reading.any_case(), reading.budget),
+            }
     }
 
     /// Whether a look at the first character leaves it open.
     pub(super) fn may_match(&self, reading: &Reading<'_>) -> bool {
         let Some(beginning) = &self.beginning else { return true };
         let first = reading.segments.first().and_then(|segment| segment.encode_utf16().next());
-        first.is_some_and(|unit| beginning.contains(unit))
+        first.is_some_and(|unit| match reading.case {
+            Case::Matters => unit.is_in(beginning),
+            Case::Ignored => AnyCase::new(unit).is_in(beginning),
+        })
     }
 
     pub(super) fn first(&self) -> Option<&str> {

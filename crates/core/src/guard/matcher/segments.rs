@@ -1,6 +1,9 @@
 //! Plain patterns, matched segment by segment.
 
+use super::expression::{Case, Reading};
 use super::syntax::{Modifier, Token, Value};
+use crate::guard::budget::NEW_STATE;
+use crate::guard::regexp::fold;
 
 /// A pattern without expressions, braces and segments with several parameters.
 #[derive(Clone, Debug)]
@@ -42,19 +45,21 @@ impl Segments {
         Some(Self(builder.parts))
     }
 
-    /// Whether these decoded segments match.
-    pub(super) fn matches(&self, segments: &[String]) -> bool {
-        let (mut parts, mut segments) = (self.0.as_slice(), segments);
+    /// Whether the decoded segments match.
+    pub(super) fn matches(&self, reading: &Reading<'_>) -> bool {
+        let (mut parts, mut segments) = (self.0.as_slice(), reading.segments);
         while let [Part::One(wanted), rest @ ..] = parts {
             match segments {
-                [segment, others @ ..] if wanted.matches(segment) => (parts, segments) = (rest, others),
+                [segment, others @ ..] if wanted.matches(segment, reading) => {
+                    (parts, segments) = (rest, others);
+                }
                 _ => return false,
             }
         }
         match parts {
             [] => segments.is_empty(),
             [Part::Many { min }] => segments.len() >= *min,
-            _ => matches_any_way(parts, segments),
+            _ => matches_any_way(parts, segments, reading),
         }
     }
 
@@ -129,19 +134,28 @@ impl Builder {
 }
 
 impl Segment {
-    fn matches(&self, segment: &str) -> bool {
+    fn matches(&self, segment: &str, reading: &Reading<'_>) -> bool {
         match self {
-            Self::Literal(text) => segment == text,
-            Self::Parameter { before, after } => segment
-                .strip_prefix(before.as_str())
-                .and_then(|rest| rest.strip_suffix(after.as_str()))
-                .is_some_and(|value| !value.is_empty()),
+            Self::Literal(text) => reading.is_same(segment, text),
+            Self::Parameter { before, after } if reading.case == Case::Ignored => {
+                is_around(&fold(before), &fold(after), &fold(segment))
+            }
+            Self::Parameter { before, after } => is_around(before, after, segment),
         }
     }
 }
 
+/// Whether the segment has at least one character between those texts.
+fn is_around(before: &str, after: &str, segment: &str) -> bool {
+    let value = segment.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+    value.is_some_and(|value| !value.is_empty())
+}
+
 /// Follows all ways through the parts at once: the time is parts times segments, whatever they are.
-fn matches_any_way(parts: &[Part], segments: &[String]) -> bool {
+fn matches_any_way(parts: &[Part], segments: &[String], reading: &Reading<'_>) -> bool {
+    if !reading.budget.spend(NEW_STATE * parts.len() * segments.len()) {
+        return false;
+    }
     let mut reached = vec![false; parts.len() + 1];
     if let Some(start) = reached.first_mut() {
         *start = true;
@@ -151,7 +165,7 @@ fn matches_any_way(parts: &[Part], segments: &[String]) -> bool {
         let mut next = vec![false; parts.len() + 1];
         for (at, part) in parts.iter().enumerate().filter(|(at, _)| reached.get(*at) == Some(&true)) {
             let (stays, passes) = match part {
-                Part::One(wanted) => (false, wanted.matches(segment)),
+                Part::One(wanted) => (false, wanted.matches(segment, reading)),
                 Part::Optional => (false, true),
                 Part::Many { .. } => (true, true),
             };
@@ -179,14 +193,16 @@ mod tests {
 
     use super::super::syntax;
     use super::*;
+    use crate::guard::budget::Budget;
 
     /// Backtracks, so it is obviously right and slow.
     fn matches_slowly(parts: &[Part], segments: &[String]) -> bool {
         let Some((part, rest)) = parts.split_first() else { return segments.is_empty() };
         match part {
-            Part::One(wanted) => segments
-                .split_first()
-                .is_some_and(|(segment, others)| wanted.matches(segment) && matches_slowly(rest, others)),
+            Part::One(wanted) => segments.split_first().is_some_and(|(segment, others)| {
+                wanted.matches(segment, &Reading::new(segments, Case::Matters, &Budget::new()))
+                    && matches_slowly(rest, others)
+            }),
             Part::Optional => {
                 matches_slowly(rest, segments)
                     || segments.split_first().is_some_and(|(_, others)| matches_slowly(rest, others))
@@ -205,7 +221,9 @@ mod tests {
         ) {
             let tokens = syntax::tokens(&format!("{pattern}/")).unwrap();
             let segments = Segments::new(&tokens).unwrap();
-            prop_assert_eq!(segments.matches(&path), matches_slowly(&segments.0, &path));
+            let budget = Budget::new();
+            let reading = Reading::new(&path, Case::Matters, &budget);
+            prop_assert_eq!(segments.matches(&reading), matches_slowly(&segments.0, &path));
         }
     }
 }

@@ -198,7 +198,11 @@ fn a_look_at_the_first_character_rules_most_expressions_out() {
     ] {
         let path = CanonicalPath::new(path).unwrap();
         let pattern = Pattern::parse(pattern).unwrap();
-        assert_eq!(pattern.may_match(&Reading::new(path.segments())), may, "{pattern}");
+        assert_eq!(
+            pattern.may_match(&Reading::new(path.segments(), Case::Matters, &Budget::new())),
+            may,
+            "{pattern}"
+        );
     }
 }
 
@@ -231,7 +235,8 @@ proptest! {
             Ok(pattern) => {
                 for path in ["/", "/a", "/a/b", "/7.x-y"] {
                     let path = CanonicalPath::new(path).unwrap();
-                    let reading = Reading::new(path.segments());
+                    let budget = Budget::new();
+                    let reading = Reading::new(path.segments(), Case::Matters, &budget);
                     if pattern.matches_reading(&reading) {
                         prop_assert!(pattern.may_match(&reading));
                         let first = reading.segments.first().map_or("", String::as_str);

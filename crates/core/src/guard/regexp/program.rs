@@ -1,8 +1,13 @@
 //! An expression as steps, and how they are followed.
 
-use super::{Node, Units};
+use std::cell::RefCell;
 
-/// More steps than this are refused: the time to match a text is steps times the text's length.
+use super::case::AnyCase;
+use super::states::{Before, Next, State, States};
+use super::{Node, Units};
+use crate::guard::budget::{Budget, NEW_STATE};
+
+/// More steps than this are refused: computing a state takes time for each.
 const MAX_STEPS: usize = 2048;
 
 /// An expression that is ready to be matched.
@@ -11,6 +16,7 @@ pub(crate) struct Program {
     /// Every step stands behind those that it asks at the same place of the text.
     steps: Vec<Step>,
     entry: usize,
+    known: Known,
 }
 
 /// The expression has more than 2048 steps.
@@ -58,50 +64,121 @@ impl Program {
         Ok(in_order(&writer.steps, entry))
     }
 
-    /// Whether the whole text matches.
-    pub(crate) fn matches(&self, text: &[u16]) -> bool {
-        let mut here = vec![false; self.steps.len()];
-        let mut behind = vec![false; self.steps.len()];
+    /// Whether the whole text matches. False, too, where `budget` has nothing left.
+    pub(crate) fn matches<S: Symbol>(&self, text: &[S], budget: &Budget) -> bool {
+        let mut states = S::states(&self.known).borrow_mut();
+        let mut from = None;
         for at in (0..=text.len()).rev() {
             let unit = text.get(at).copied();
-            let mut is_alive = false;
-            for (number, step) in self.steps.iter().enumerate() {
-                let holds = |step: usize| here.get(step) == Some(&true);
-                let matches = match &step.does {
-                    Instruction::Accept => unit.is_none(),
-                    Instruction::Found => true,
-                    Instruction::Unit(units, next) => {
-                        behind.get(*next) == Some(&true) && unit.is_some_and(|unit| units.contains(unit))
-                    }
-                    Instruction::Either(a, b) => holds(*a) || holds(*b),
-                    Instruction::Look { ahead, wanted, next } => holds(*next) && holds(*ahead) == *wanted,
-                    Instruction::Start(next) => at == 0 && holds(*next),
-                    Instruction::End(next) => unit.is_none() && holds(*next),
-                    Instruction::Boundary { wanted, next } => {
-                        holds(*next) && is_boundary(text, at) == *wanted
-                    }
-                };
-                is_alive |= matches && step.is_main;
-                if let Some(slot) = here.get_mut(number) {
-                    *slot = matches;
+            let before = before(text, at);
+            let key = from.zip(unit.map(Symbol::unit));
+            let next = match states.find(key, before) {
+                Some(next) if budget.spend(1) => next,
+                None if budget.spend(NEW_STATE * self.steps.len()) => {
+                    let behind = from.and_then(|id| states.state(id));
+                    let next = self.state(unit, before, behind);
+                    states.keep(key, before, next)
                 }
+                _ => return false,
+            };
+            match next {
+                Next::State(id) => from = Some(id),
+                Next::Dead => return false,
             }
-            if !is_alive {
-                return false;
-            }
-            std::mem::swap(&mut here, &mut behind);
         }
-        behind.get(self.entry) == Some(&true)
+        from.and_then(|id| states.state(id)).is_some_and(|state| state.contains(self.entry))
+    }
+
+    /// Which steps match from one place of a text, where `behind` matches from the next one. `None` where the whole
+    /// text cannot match any more.
+    fn state<S: Symbol>(&self, unit: Option<S>, before: Before, behind: Option<&State>) -> Option<State> {
+        let mut here = State::empty(self.steps.len());
+        let mut is_alive = false;
+        for (number, step) in self.steps.iter().enumerate() {
+            let holds = |step: usize| here.contains(step);
+            let matches = match &step.does {
+                Instruction::Accept => unit.is_none(),
+                Instruction::Found => true,
+                Instruction::Unit(units, next) => {
+                    behind.is_some_and(|behind| behind.contains(*next))
+                        && unit.is_some_and(|unit| unit.is_in(units))
+                }
+                Instruction::Either(a, b) => holds(*a) || holds(*b),
+                Instruction::Look { ahead, wanted, next } => holds(*next) && holds(*ahead) == *wanted,
+                Instruction::Start(next) => before == Before::Start && holds(*next),
+                Instruction::End(next) => unit.is_none() && holds(*next),
+                Instruction::Boundary { wanted, next } => {
+                    let is_boundary = unit.is_some_and(is_word) != (before == Before::Word);
+                    holds(*next) && is_boundary == *wanted
+                }
+            };
+            if matches {
+                here.insert(number);
+                is_alive |= step.is_main;
+            }
+        }
+        is_alive.then_some(here)
     }
 }
 
-/// `\b` (ECMA-262 section 22.2.2.4).
-fn is_boundary(text: &[u16], at: usize) -> bool {
-    let is_word = |at: Option<usize>| {
-        at.and_then(|at| text.get(at))
-            .is_some_and(|&unit| u8::try_from(unit).is_ok_and(|b| b.is_ascii_alphanumeric() || b == b'_'))
-    };
-    is_word(at.checked_sub(1)) != is_word(Some(at))
+/// A character of a text, as sets of code units contain it.
+pub(crate) trait Symbol: Copy {
+    fn is_in(self, units: &Units) -> bool;
+
+    /// The code unit that it is written with. Two symbols with the same unit are the same.
+    fn unit(self) -> u16;
+
+    /// The states of texts of such symbols.
+    fn states(known: &Known) -> &RefCell<States>;
+}
+
+/// A code unit: case matters.
+impl Symbol for u16 {
+    fn is_in(self, units: &Units) -> bool {
+        units.contains(self)
+    }
+
+    fn unit(self) -> u16 {
+        self
+    }
+
+    fn states(known: &Known) -> &RefCell<States> {
+        &known.exact
+    }
+}
+
+impl Symbol for AnyCase {
+    fn is_in(self, units: &Units) -> bool {
+        self.spellings().any(|unit| units.contains(unit))
+    }
+
+    fn unit(self) -> u16 {
+        self.written()
+    }
+
+    fn states(known: &Known) -> &RefCell<States> {
+        &known.any_case
+    }
+}
+
+/// The states that a program has been in, over both kinds of symbols.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    exact: RefCell<States>,
+    any_case: RefCell<States>,
+}
+
+fn before<S: Symbol>(text: &[S], at: usize) -> Before {
+    match at.checked_sub(1).and_then(|at| text.get(at)) {
+        None => Before::Start,
+        Some(&symbol) if is_word(symbol) => Before::Word,
+        Some(_) => Before::Other,
+    }
+}
+
+/// `\w`, of which `\b` is the boundary (ECMA-262 section 22.2.2.4).
+fn is_word<S: Symbol>(symbol: S) -> bool {
+    u8::try_from(symbol.unit()).is_ok_and(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 struct Writer {
@@ -225,7 +302,7 @@ fn in_order(steps: &[Step], entry: usize) -> Program {
             ordered.push(Step { does: step.does.renumbered(&to), is_main: step.is_main });
         }
     }
-    Program { steps: ordered, entry: to(entry) }
+    Program { steps: ordered, entry: to(entry), known: Known::default() }
 }
 
 fn visit(steps: &[Step], at: usize, seen: &mut [bool], order: &mut Vec<usize>) {

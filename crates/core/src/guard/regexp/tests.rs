@@ -1,4 +1,5 @@
 use super::*;
+use crate::guard::budget::Budget;
 
 fn parsed(text: &str) -> Result<Node, RegexpError> {
     let chars: Vec<char> = text.chars().collect();
@@ -7,7 +8,7 @@ fn parsed(text: &str) -> Result<Node, RegexpError> {
 
 fn matches(expression: &str, text: &str) -> bool {
     let node = parsed(expression).unwrap_or_else(|error| panic!("{expression}: {error}"));
-    Program::new(&node).unwrap().matches(&text.encode_utf16().collect::<Vec<_>>())
+    Program::new(&node).unwrap().matches(&text.encode_utf16().collect::<Vec<_>>(), &Budget::new())
 }
 
 #[test]

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::guard::budget::MAX_WORK;
 use crate::guard::conditions::{Source, ValuePattern};
 use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::http::request::RequestUrl;
@@ -30,7 +31,7 @@ fn request(host: &str, method: &str, path: &str) -> Request {
 
 fn decide<'a>(rules: &'a RuleSet, host: &str, method: &str, path: &str) -> RuleDecisions<'a> {
     let request = request(host, method, path);
-    rules.decide(&request, &CanonicalPath::new(&request.url.path).unwrap())
+    rules.decide(&request, &CanonicalPath::new(&request.url.path).unwrap(), &PathReadings::default()).unwrap()
 }
 
 /// The place of the rule that decides about the path as it is written.
@@ -126,7 +127,8 @@ fn has_and_missing_narrow_a_rule() {
     ] {
         let url = RequestUrl::parse(url).unwrap();
         let request = Request { method: Method::Get, url, headers: headers.iter().copied().collect() };
-        let decided = rules.decide(&request, &CanonicalPath::new("/x").unwrap());
+        let decided =
+            rules.decide(&request, &CanonicalPath::new("/x").unwrap(), &PathReadings::default()).unwrap();
         assert_eq!(index(&decided), expected, "{:?} {headers:?}", request.url);
     }
 }
@@ -198,7 +200,7 @@ fn where_two_readings_ask_for_claims_both_hold() {
 /// How many patterns are matched at the most.
 fn matched(rules: &RuleSet, path: &str) -> Vec<Place> {
     let path = CanonicalPath::new(path).unwrap();
-    rules.candidates(&Reading::new(path.segments())).collect()
+    rules.candidates(&Reading::new(path.segments(), Case::Matters, &Budget::new())).collect()
 }
 
 #[test]
@@ -224,4 +226,116 @@ fn expressions_that_are_for_anywhere_cost_only_where_the_first_character_fits() 
     assert_eq!(matched(&rules, "/"), []);
     assert_eq!(index(&decide(&rules, "h", "GET", "/cy/1")), Some(2));
     assert_eq!(index(&decide(&rules, "h", "GET", "/cz/1")), None);
+}
+
+/// What a rule asks of somebody who is signed out, where the upstream reads paths like this.
+fn with_upstream(rules: &RuleSet, path: &str, upstream: &PathReadings) -> Decision {
+    let request = request("h", "GET", path);
+    rules.decide(&request, &CanonicalPath::new(path).unwrap(), upstream).unwrap().decision(None)
+}
+
+#[test]
+fn path_confusion_a_guarded_page_is_guarded_under_every_name_that_some_server_has_for_it() {
+    let rules = RuleSet::new(vec![rule(&["/admin/:path*"], admin())], DefaultAccess::Public);
+    let german = PathReadings { locales: vec!["de".to_owned()], exact: Vec::new() };
+    for path in [
+        "/Admin",
+        "/ADMIN/x",
+        "/adm%C4%B1n",
+        "/admin.data",
+        "/admin.JSON",
+        "/admin.txt",
+        "/admin.html",
+        "/admin/x.html",
+        "/admin/__data.json",
+        "/admin/_payload.json",
+        "/admin.rsc",
+        "/_next/data/BUILD/admin.json",
+        "/_next/data/BUILD/de/admin.json",
+        "/page-data/admin/page-data.json",
+        "/de/admin",
+        "/DE/Admin.Html",
+        "/index.php/admin",
+        "/Index.PHP/Admin",
+        "/admin.",
+        "/admin%20",
+        "/admin::$INDEX_ALLOCATION",
+        "/admin;x",
+        "/Admin;x",
+        "/%2561dmin",
+    ] {
+        assert_ne!(with_upstream(&rules, path, &german), Decision::Pass, "{path}");
+    }
+    for path in ["/administrator", "/de", "/x/admin", "/admins.json", "/index.php"] {
+        assert_eq!(with_upstream(&rules, path, &german), Decision::Pass, "{path}");
+    }
+}
+
+#[test]
+fn a_public_page_stays_public_whatever_some_server_may_take_its_name_for() {
+    let rules = RuleSet::new(
+        vec![rule(&["/Docs/:path*"], Access::Public), rule(&["/docs/:path*"], admin())],
+        DefaultAccess::SignedIn,
+    );
+    let exact = PathReadings::default();
+    assert_eq!(with_upstream(&rules, "/Docs/x", &exact), Decision::Pass);
+    assert_ne!(with_upstream(&rules, "/docs/x", &exact), Decision::Pass);
+    // The default is what holds for a path as it is written, and for no other name of it.
+    let rules = RuleSet::new(vec![rule(&["/x.json"], Access::Public)], DefaultAccess::SignedIn);
+    assert_eq!(with_upstream(&rules, "/x.json", &exact), Decision::Pass);
+}
+
+#[test]
+fn an_upstream_that_is_known_to_read_paths_exactly_is_guarded_exactly() {
+    let rules = RuleSet::new(vec![rule(&["/admin"], admin())], DefaultAccess::Public);
+    for (path, habit) in [
+        ("/Admin", ServerReading::Case),
+        ("/admin.", ServerReading::FileName),
+        ("/index.php/admin", ServerReading::Script),
+        ("/admin.json", ServerReading::Suffix),
+    ] {
+        let exact = PathReadings { locales: Vec::new(), exact: vec![habit] };
+        assert_ne!(with_upstream(&rules, path, &PathReadings::default()), Decision::Pass, "{path}");
+        assert_eq!(with_upstream(&rules, path, &exact), Decision::Pass, "{path}");
+    }
+    // What is known of an upstream is not known of the server to which a rule sends the request.
+    let mut elsewhere = rule(&["/Admin"], Access::Public);
+    elsewhere.forwarding.target = Some(Target::Service("OTHER".to_owned()));
+    let rules = RuleSet::new(vec![rule(&["/admin"], admin()), elsewhere], DefaultAccess::Public);
+    let exact = PathReadings { locales: Vec::new(), exact: vec![ServerReading::Case] };
+    assert_ne!(with_upstream(&rules, "/Admin", &exact), Decision::Pass);
+}
+
+#[test]
+fn work_bombs_a_request_costs_bounded_work_whatever_its_path() {
+    let usual = "/((?!api|_next/static|_next/image|favicon\\.ico|sitemap\\.xml|robots\\.txt).*)";
+    let rules = |patterns: &[&str]| {
+        let many =
+            (0..30).map(|n| rule(&[&patterns[n % patterns.len()].replace('N', &n.to_string())], admin()));
+        RuleSet::new(many.collect(), DefaultAccess::Public)
+    };
+    let long = format!("/{}", "a".repeat(16_000));
+    let slashes = format!("/{}", "a/".repeat(8_000));
+    for (patterns, path) in [
+        (&[usual][..], &long),
+        (&[usual], &slashes),
+        (&["/((?!apiN|staticN).*)x", "/(a*a*a*a*)N"], &long),
+        (&["/:a*/:b*/:c*/xN"], &slashes),
+        (&["/(.*)(a|b)(.*)(b|c)(.*)N"], &format!("/{}", "abcd".repeat(4_000))),
+    ] {
+        let rules = rules(patterns);
+        let request = request("h", "GET", path);
+        let budget = Budget::new();
+        rules.readings(&request, &CanonicalPath::new(path).unwrap(), &PathReadings::default(), &budget);
+        assert!(budget.spent() <= MAX_WORK, "{patterns:?}");
+        eprintln!("{patterns:?}: {}", budget.spent());
+    }
+    // An ordinary path is nowhere near it.
+    let rules = rules(&[usual]);
+    let request = request("h", "GET", "/dashboard/settings/profile");
+    let budget = Budget::new();
+    let path = CanonicalPath::new("/dashboard/settings/profile").unwrap();
+    rules.readings(&request, &path, &PathReadings::default(), &budget);
+    eprintln!("ordinary: {}", budget.spent());
+    assert!(budget.spent() < MAX_WORK / 10);
 }

@@ -1,0 +1,280 @@
+//! How some servers read a path, beside how it is written.
+//!
+//! A rule protects a page, and a server may answer with that page under other paths as well: Express ignores case, React
+//! Router serves the data of `/admin` at `/admin.data`, PHP runs `/index.php/admin`. So a path is also decided as each of
+//! these servers would read it. Such a reading restricts and never permits: where its rule is a public one, or none matches,
+//! it asks nothing, and what holds for the path as it is written holds alone.
+//!
+//! An upstream that is known not to read so says it ([`PathReadings::exact`]).
+
+use crate::upstream::{ServerReading, Upstream};
+
+/// How the upstream of a request reads paths.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PathReadings {
+    /// Languages that the first segment of a path may name.
+    pub locales: Vec<String>,
+    /// What this upstream is known not to do.
+    pub exact: Vec<ServerReading>,
+}
+
+impl PathReadings {
+    /// Those of an upstream, or of one of which nothing is known.
+    pub fn of_upstream(upstream: Option<&Upstream>) -> Self {
+        upstream.map_or_else(Self::default, |upstream| Self {
+            locales: upstream.locales.clone(),
+            exact: upstream.exact_paths.clone(),
+        })
+    }
+
+    /// The same where a rule sends the request to another server, whose habits are not known.
+    pub(crate) fn of_another_server(&self) -> Self {
+        Self { locales: self.locales.clone(), exact: Vec::new() }
+    }
+
+    /// Whether the upstream may read paths so.
+    pub fn has(&self, reading: ServerReading) -> bool {
+        !self.exact.contains(&reading)
+    }
+
+    /// The segments as some servers read them, and by which of their habits; as they are written is not among them. Case
+    /// is left as it is.
+    pub(crate) fn of(&self, segments: &[String]) -> Vec<(Vec<String>, Vec<ServerReading>)> {
+        let mut readings = vec![(segments.to_vec(), Vec::new())];
+        for (habit, alternative) in ALTERNATIVES {
+            if !self.has(habit) {
+                continue;
+            }
+            for at in 0..readings.len() {
+                let Some((segments, habits)) = readings.get(at) else { break };
+                let Some(other) = alternative(self, segments) else { continue };
+                if !readings.iter().any(|(known, _)| *known == other) {
+                    let habits =
+                        habits.iter().copied().filter(|known| *known != habit).chain([habit]).collect();
+                    readings.push((other, habits));
+                }
+            }
+        }
+        readings.remove(0);
+        readings
+    }
+}
+
+/// How else a server may read segments: `None` where it makes no difference. Each is tried on the results of those before
+/// it.
+type Alternative = fn(&PathReadings, &[String]) -> Option<Vec<String>>;
+
+const ALTERNATIVES: [(ServerReading, Alternative); 8] = [
+    (ServerReading::FileName, |_, segments| as_file_names(segments)),
+    (ServerReading::Script, |_, segments| behind_script(segments)),
+    (ServerReading::Script, |_, segments| without_script(segments)),
+    (ServerReading::Suffix, |_, segments| page_of_data_directory(segments)),
+    (ServerReading::Locale, |readings, segments| readings.without_locale(segments)),
+    (ServerReading::Suffix, |_, segments| without_data_file(segments)),
+    (ServerReading::Suffix, |_, segments| without_suffix(segments)),
+    (ServerReading::Suffix, |_, segments| without_index(segments)),
+];
+
+impl PathReadings {
+    /// `/de/admin` is `/admin` in German (Next.js's `i18n`, and most libraries for it).
+    fn without_locale(&self, segments: &[String]) -> Option<Vec<String>> {
+        let (first, rest) = segments.split_first()?;
+        self.locales.iter().any(|locale| locale.eq_ignore_ascii_case(first)).then(|| rest.to_vec())
+    }
+}
+
+/// Windows drops dots and spaces at the end of a name, and takes `NAME::$DATA` and `NAME:$I30:$INDEX_ALLOCATION` for
+/// another way to write `NAME`.
+fn as_file_names(segments: &[String]) -> Option<Vec<String>> {
+    let named = |segment: &String| {
+        let stream = segment.split_once(':').filter(|(_, stream)| stream.contains('$'));
+        let name = stream.map_or(segment.as_str(), |(name, _)| name).trim_end_matches(['.', ' ', '\u{a0}']);
+        if name.is_empty() { segment.clone() } else { name.to_owned() }
+    };
+    let found: Vec<String> = segments.iter().map(named).collect();
+    (found != segments).then_some(found)
+}
+
+/// Extensions of scripts that may answer for the path behind them.
+const SCRIPTS: [&str; 12] =
+    [".php", ".php5", ".phtml", ".cgi", ".fcgi", ".pl", ".py", ".rb", ".asp", ".aspx", ".ashx", ".cfm"];
+
+/// `/shop/index.php/admin` is `/admin`.
+fn behind_script(segments: &[String]) -> Option<Vec<String>> {
+    let at = segments.iter().position(|segment| has_extension(segment, &SCRIPTS))?;
+    segments.get(at + 1..).map(<[String]>::to_vec)
+}
+
+/// `/shop/index.php/admin` is `/shop/admin`.
+fn without_script(segments: &[String]) -> Option<Vec<String>> {
+    let at = segments.iter().position(|segment| has_extension(segment, &SCRIPTS))?;
+    let behind = segments.get(at + 1..).filter(|behind| at > 0 && !behind.is_empty())?;
+    Some([segments.get(..at)?, behind].concat())
+}
+
+/// `/page-data/admin/page-data.json` is the data of `/admin` (Gatsby), `/page-data/index/page-data.json` that of `/`.
+fn page_of_data_directory(segments: &[String]) -> Option<Vec<String>> {
+    let (first, rest) = segments.split_first()?;
+    let (last, page) = rest.split_last()?;
+    if !is_one_of(first, &["page-data"]) || !is_one_of(last, &["page-data.json"]) || page.is_empty() {
+        return None;
+    }
+    let is_root = matches!(page, [index] if is_one_of(index, &["index"]));
+    Some(if is_root { Vec::new() } else { page.to_vec() })
+}
+
+/// Files with the data of the page in whose directory they are: SvelteKit, Nuxt, Qwik, React Router.
+const DATA_FILES: [&str; 8] = [
+    "__data.json",
+    "__route.js",
+    "_payload.json",
+    "_payload.js",
+    "q-data.json",
+    "_root.data",
+    "_.data",
+    "index.pagecontext.json",
+];
+
+/// `/admin/__data.json` is the data of `/admin`; `/admin.html__data.json` that of `/admin.html`.
+fn without_data_file(segments: &[String]) -> Option<Vec<String>> {
+    let (last, page) = segments.split_last()?;
+    if is_one_of(last, &DATA_FILES) {
+        return Some(page.to_vec());
+    }
+    let name = ends_with(last, "__data.json").filter(|name| !name.is_empty())?;
+    Some([page, &[name.to_owned()]].concat())
+}
+
+/// Endings under which servers answer with a page's data, an export of it, or the file in which it is.
+const SUFFIXES: [&str; 33] = [
+    ".data",
+    ".json",
+    ".jsonp",
+    ".json5",
+    ".txt",
+    ".text",
+    ".html",
+    ".htm",
+    ".xhtml",
+    ".shtml",
+    ".rsc",
+    ".xml",
+    ".rss",
+    ".atom",
+    ".csv",
+    ".xls",
+    ".xlsx",
+    ".pdf",
+    ".yaml",
+    ".yml",
+    ".md",
+    ".api",
+    ".do",
+    ".action",
+    ".jsp",
+    ".jspx",
+    ".php",
+    ".phtml",
+    ".asp",
+    ".aspx",
+    ".cfm",
+    ".cgi",
+    ".pagecontext.json",
+];
+
+/// `/admin.json` is `/admin`: of React Router, static exports, Rails, Django REST framework, Apache's MultiViews.
+fn without_suffix(segments: &[String]) -> Option<Vec<String>> {
+    let (last, page) = segments.split_last()?;
+    let name =
+        SUFFIXES.iter().rev().find_map(|suffix| ends_with(last, suffix)).filter(|name| !name.is_empty())?;
+    Some([page, &[name.to_owned()]].concat())
+}
+
+/// `/admin/index.html` is `/admin`; its suffix was taken before.
+fn without_index(segments: &[String]) -> Option<Vec<String>> {
+    let (last, page) = segments.split_last()?;
+    is_one_of(last, &["index", "default", "_index"]).then(|| page.to_vec())
+}
+
+fn has_extension(segment: &str, extensions: &[&str]) -> bool {
+    extensions.iter().any(|extension| ends_with(segment, extension).is_some())
+}
+
+fn is_one_of(segment: &str, names: &[&str]) -> bool {
+    names.iter().any(|name| name.eq_ignore_ascii_case(segment))
+}
+
+/// What stands before `end`, in which case does not matter.
+fn ends_with<'a>(segment: &'a str, end: &str) -> Option<&'a str> {
+    let at = segment.len().checked_sub(end.len())?;
+    let (name, found) = (segment.get(..at)?, segment.get(at..)?);
+    found.eq_ignore_ascii_case(end).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readings(path: &str, readings: &PathReadings) -> Vec<String> {
+        let segments: Vec<String> = path.split('/').filter(|s| !s.is_empty()).map(str::to_owned).collect();
+        readings.of(&segments).into_iter().map(|(segments, _)| format!("/{}", segments.join("/"))).collect()
+    }
+
+    #[test]
+    fn path_confusion_each_habit_of_a_server_is_a_reading() {
+        let with_locales =
+            PathReadings { locales: vec!["de".to_owned(), "pt-BR".to_owned()], exact: Vec::new() };
+        for (path, page) in [
+            ("/admin.", "/admin"),
+            ("/admin . ./x", "/admin/x"),
+            ("/admin::$INDEX_ALLOCATION/x", "/admin/x"),
+            ("/admin:$I30:$INDEX_ALLOCATION", "/admin"),
+            ("/index.php/admin", "/admin"),
+            ("/INDEX.PHP/admin", "/admin"),
+            ("/shop/index.php/admin", "/shop/admin"),
+            ("/shop/index.php/admin", "/admin"),
+            ("/page-data/admin/users/page-data.json", "/admin/users"),
+            ("/page-data/index/page-data.json", "/"),
+            ("/de/admin", "/admin"),
+            ("/PT-br/admin", "/admin"),
+            ("/de/admin.json", "/admin"),
+            ("/admin/__data.json", "/admin"),
+            ("/admin.html__data.json", "/admin"),
+            ("/admin/_payload.json", "/admin"),
+            ("/_root.data", "/"),
+            ("/admin.data", "/admin"),
+            ("/admin.JSON", "/admin"),
+            ("/admin.txt", "/admin"),
+            ("/admin.html", "/admin"),
+            ("/admin.php", "/admin"),
+            ("/admin/index.html", "/admin"),
+            ("/index.html", "/"),
+            ("/admin.html.", "/admin"),
+        ] {
+            let found = readings(path, &with_locales);
+            assert!(found.iter().any(|found| found == page), "{path}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn an_ordinary_path_has_no_other_reading() {
+        let none = PathReadings::default();
+        for path in ["/", "/admin", "/a/b.c/d", "/de/admin", "/logo.png", "/app.js", "/.json", "/a:b", "/..."]
+        {
+            assert!(readings(path, &none).is_empty(), "{path}");
+        }
+    }
+
+    #[test]
+    fn an_upstream_that_is_known_not_to_read_so_has_no_such_reading() {
+        for (path, exact) in [
+            ("/admin.", ServerReading::FileName),
+            ("/index.php/admin", ServerReading::Script),
+            ("/admin.json", ServerReading::Suffix),
+        ] {
+            assert!(!readings(path, &PathReadings::default()).is_empty(), "{path}");
+            let known = PathReadings { locales: Vec::new(), exact: vec![exact] };
+            assert!(readings(path, &known).is_empty(), "{path}");
+        }
+    }
+}
