@@ -4,6 +4,7 @@
 
 pub mod budget;
 pub mod conditions;
+pub mod cross_origin;
 pub mod decision;
 pub mod forward_auth;
 pub mod headers;
