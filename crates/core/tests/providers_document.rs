@@ -58,7 +58,7 @@ fn section(id: &str, preset: &Map<String, Value>, notes: &Value, text: &mut Stri
     if whole.contains("{api_key}") {
         secrets.push(format!("`{prefix}_API_KEY`"));
     }
-    if preset.contains_key("signed_secret") {
+    if preset.contains_key("client_secret_from_key") {
         secrets[1] = format!("`{prefix}_TEAM_ID`, `{prefix}_KEY_ID`, `{prefix}_PRIVATE_KEY`");
     }
     let examples = preset.get("example").and_then(Value::as_object);

@@ -112,7 +112,7 @@ const OAUTH: Group = &[
     ("client_secret_param", Text),
     ("token_endpoint_auth_method", Text),
     ("token_endpoint_auth_signing_alg", Text),
-    ("signed_secret", Table(&[&[("audience", Text)]])),
+    ("client_secret_from_key", Table(&[&[("audience", Text)]])),
     ("scope", Texts),
     ("authorization", Endpoint(&[&[("url", Text), ("fragment", Text)]])),
     ("authorization_params", Names(&Parameter)),
@@ -120,14 +120,14 @@ const OAUTH: Group = &[
     ("response_type", Text),
     ("pkce", Flag),
     ("nonce", Flag),
-    ("callback_profile", Text),
+    ("callback_profile_param", Text),
     ("token", Endpoint(TOKEN)),
     ("id_token_signed_response_alg", Text),
-    ("enforce", Names(&Texts)),
+    ("authorization_param_claims", Names(&Texts)),
     ("userinfo", Endpoint(USERINFO)),
     ("emails", Table(EMAILS)),
     ("email_verified", Texts),
-    ("complete", Text),
+    ("derived_image", Text),
     ("logout", Logout),
     ("logout_redirect_param", Text),
 ];
@@ -140,13 +140,19 @@ const TOKEN: Keys = &[&[
     ("params", Names(&Text)),
     ("refresh_params", Names(&Text)),
     ("headers", Names(&Text)),
-    ("root", Text),
-    ("gone", Texts),
+    ("response_path", Text),
+    ("invalid_grant_errors", Texts),
 ]];
 
 const USERINFO: Keys = &[
     &[("url", Text), ("method", Text), ("params", Names(&Text)), ("headers", Names(&Text)), ("body", Any)],
-    &[("content_type", Text), ("bearer", Flag), ("root", Text), ("when", Text), ("signed", Flag)],
+    &[
+        ("content_type", Text),
+        ("send_access_token", Flag),
+        ("response_path", Text),
+        ("fetch", Text),
+        ("signed_response", Flag),
+    ],
 ];
 
 const EMAILS: Keys = &[&[("url", Text), ("list", Text), ("where", Names(&Scalar)), ("address", Text)]];

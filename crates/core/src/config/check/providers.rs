@@ -162,7 +162,7 @@ const OF_OPENID: [&str; 8] = [
     "jwks",
     "nonce",
     "id_token_signed_response_alg",
-    "enforce",
+    "authorization_param_claims",
     "accept_bearer",
 ];
 const OF_CREDENTIALS: [&str; 4] = ["fields", "login", "profile", "refresh"];

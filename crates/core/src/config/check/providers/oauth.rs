@@ -19,7 +19,7 @@ use vestibule_oidc::data::{DataPath, Source};
 use vestibule_oidc::http::origin::endpoint;
 use vestibule_oidc::oauth::authorize;
 use vestibule_oidc::oauth::provider::{
-    AuthorizationConfig, Completion, IdTokenAlgorithm, LogoutConfig, OAuthProvider, OpenId, UserSources,
+    AuthorizationConfig, DerivedImage, IdTokenAlgorithm, LogoutConfig, OAuthProvider, OpenId, UserSources,
 };
 use vestibule_oidc::presets::{ids, preset};
 
@@ -45,7 +45,7 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
     let userinfo = endpoints::userinfo(!is_openid && needs_profile(&user), parameters);
     let emails = endpoints::emails(parameters);
     let email_verified = email_verified(provider);
-    let complete = complete(provider);
+    let derived_image = derived_image(provider);
     let logout = logout(is_openid, parameters);
     if !is_openid && !provider.table("authorization").has("url") {
         refuse!(provider.at("authorization"), "missing: where people are sent to sign in");
@@ -58,7 +58,7 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         id_token_algorithm: algorithm,
         nonce: provider.flag("nonce").unwrap_or(true),
         accept_bearer: accept_bearer(provider),
-        enforced: enforced(provider, &authorization.params),
+        param_claims: param_claims(provider, &authorization.params),
     });
     Box::new(OAuthProvider {
         openid,
@@ -70,7 +70,7 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         userinfo,
         emails,
         email_verified,
-        complete,
+        derived_image,
         user,
         logout,
         strict_rotation: provider.flag("strict_rotation").unwrap_or(false),
@@ -176,7 +176,7 @@ fn authorization(parameters: &Parameters<'_>) -> AuthorizationConfig {
     {
         refuse!(text, "{text}: only a code is read from the response", "leave it out");
     }
-    if let Some(name) = provider.text("callback_profile") {
+    if let Some(name) = provider.text("callback_profile_param") {
         check_own_parameter(&name, &authorize::RESERVED);
         check_own_parameter(&name, &["code", "iss", "error"]);
     }
@@ -192,7 +192,7 @@ fn authorization(parameters: &Parameters<'_>) -> AuthorizationConfig {
         response_type: provider.str("response_type").unwrap_or("code").to_owned(),
         form_post,
         pkce: provider.flag("pkce").unwrap_or(true),
-        callback_profile: provider.string("callback_profile"),
+        callback_profile_param: provider.string("callback_profile_param"),
     }
 }
 
@@ -226,20 +226,20 @@ fn authorization_params(parameters: &Parameters<'_>) -> Vec<(String, String)> {
 }
 
 /// The configured parameters that the ID token must repeat.
-fn enforced(provider: &Table<'_>, params: &[(String, String)]) -> Vec<(String, Vec<String>)> {
-    let rules = provider.table("enforce");
-    let mut enforced = Vec::new();
+fn param_claims(provider: &Table<'_>, params: &[(String, String)]) -> Vec<(String, Vec<String>)> {
+    let rules = provider.table("authorization_param_claims");
+    let mut claims = Vec::new();
     for (name, value) in params {
         if rules.has(name) {
-            enforced.push((value.clone(), rules.strings(name)));
+            claims.push((value.clone(), rules.strings(name)));
         }
     }
-    enforced
+    claims
 }
 
-fn complete(provider: &Table<'_>) -> Option<Completion> {
-    const RULES: [(&str, Completion); 1] = [("discord-image", Completion::DiscordImage)];
-    provider.chosen("complete", &RULES)
+fn derived_image(provider: &Table<'_>) -> Option<DerivedImage> {
+    const IMAGES: [(&str, DerivedImage); 1] = [("discord", DerivedImage::Discord)];
+    provider.chosen("derived_image", &IMAGES)
 }
 
 /// Whether, and where, people sign out at the provider, too.

@@ -11,7 +11,7 @@ use vestibule_oidc::data::{DataPath, Template};
 use vestibule_oidc::http::origin::endpoint;
 use vestibule_oidc::http::url::Url;
 use vestibule_oidc::oauth::provider::{
-    EmailsConfig, TokenConfig, UserinfoConfig, UserinfoRequest, UserinfoWhen,
+    EmailsConfig, FetchUserinfo, TokenConfig, UserinfoConfig, UserinfoRequest,
 };
 use vestibule_oidc::secret::Secret;
 
@@ -45,29 +45,33 @@ pub(super) fn token(is_openid: bool, parameters: &Parameters<'_>) -> TokenConfig
         params,
         refresh_params,
         headers,
-        root: path(&table, "root"),
-        gone: table.strings("gone"),
+        response_path: path(&table, "response_path"),
+        invalid_grant_errors: table.strings("invalid_grant_errors"),
     }
 }
 
 pub(super) fn userinfo(is_needed: bool, parameters: &Parameters<'_>) -> UserinfoConfig {
-    const WHEN: [(&str, UserinfoWhen); 3] =
-        [("needed", UserinfoWhen::Needed), ("always", UserinfoWhen::Always), ("never", UserinfoWhen::Never)];
+    const FETCH: [(&str, FetchUserinfo); 3] = [
+        ("if-needed", FetchUserinfo::IfNeeded),
+        ("always", FetchUserinfo::Always),
+        ("never", FetchUserinfo::Never),
+    ];
     let table = parameters.provider.table("userinfo");
-    let when = table.chosen("when", &WHEN).unwrap_or(UserinfoWhen::Needed);
-    if is_needed && (!table.has("url") || when == UserinfoWhen::Never) {
+    let fetch = table.chosen("fetch", &FETCH).unwrap_or(FetchUserinfo::IfNeeded);
+    if is_needed && (!table.has("url") || fetch == FetchUserinfo::Never) {
         refuse!(
             table.place,
             "missing: where the profile is asked for",
             "or take user.id from \"account\", the token response"
         );
     }
-    let is_plain = !["url", "method", "params", "headers", "body", "bearer"].iter().any(|key| table.has(key));
+    let is_plain =
+        !["url", "method", "params", "headers", "body", "send_access_token"].iter().any(|key| table.has(key));
     UserinfoConfig {
         request: if is_plain { None } else { userinfo_request(&table, parameters) },
-        root: path(&table, "root"),
-        when,
-        signed: table.flag("signed").unwrap_or(false),
+        response_path: path(&table, "response_path"),
+        fetch,
+        is_signed_response: table.flag("signed_response").unwrap_or(false),
     }
 }
 
@@ -91,9 +95,10 @@ fn userinfo_request(table: &Table<'_>, parameters: &Parameters<'_>) -> Option<Us
     let names_key = |template: &Template| template.paths().any(|path| path.root() == "api_key");
     let is_key_needed = rest.templates().any(names_key) || params.iter().any(|(_, value)| names_key(value));
     let api_key = if is_key_needed { api_key(parameters) } else { None };
-    let bearer =
-        table.flag("bearer").unwrap_or(!rest.headers.iter().any(|(name, _)| name == "authorization"));
-    Some(UserinfoRequest { url, params, rest, bearer, api_key })
+    let send_access_token = table
+        .flag("send_access_token")
+        .unwrap_or(!rest.headers.iter().any(|(name, _)| name == "authorization"));
+    Some(UserinfoRequest { url, params, rest, send_access_token, api_key })
 }
 
 /// A URL whose path and query may have templates in them. Where it goes is not for the provider's answer to say.
