@@ -1,20 +1,16 @@
 //! What is believed of a proxy that asks about a request.
 
-use super::secrets::{IN_A_FILE, SHORTEST_SECRET, variable};
+use super::secrets::{IN_A_FILE, SHORTEST_SECRET, VERIFY_SECRET, variable};
 use crate::config::place::refuse;
+use crate::config::schema::HEADERS;
 use crate::config::table::Table;
 use crate::config::verify::VerifyConfig;
-use crate::guard::told::Told;
 use vestibule_oidc::secret::Secret;
-
-const SECRET: &str = "AUTH_VERIFY_SECRET";
 
 /// `sealing` are the secrets that seal sessions.
 pub(super) fn verify(verify: &Table<'_>, sealing: &[Secret]) -> VerifyConfig {
-    const TOLD: [(&str, Option<Told>); 3] =
-        [("x-forwarded", Some(Told::XForwarded)), ("x-original", Some(Told::XOriginal)), ("none", None)];
-    let told = verify.chosen("headers", &TOLD);
-    let set = verify.place.set_secret(SECRET);
+    let told = verify.chosen("headers", &HEADERS);
+    let set = verify.place.set_secret(VERIFY_SECRET);
     if verify.has("secret") {
         refuse!(
             verify.at("secret"),
@@ -26,11 +22,11 @@ pub(super) fn verify(verify: &Table<'_>, sealing: &[Secret]) -> VerifyConfig {
     if !verify.has("headers") {
         return VerifyConfig::default();
     }
-    let secret = variable(verify.place.loading.env, SECRET);
+    let secret = variable(verify.place.loading.env, VERIFY_SECRET);
     match &secret {
         Some(secret) => check_secret(secret, sealing, verify),
         None => refuse!(
-            verify.place.variable(SECRET),
+            verify.place.variable(VERIFY_SECRET),
             "missing: without it anybody could say what the proxy says",
             "make one with `openssl rand -hex 32`, set it with {set}, and have the \
              proxy send it as X-Vestibule-Verify",
@@ -41,7 +37,7 @@ pub(super) fn verify(verify: &Table<'_>, sealing: &[Secret]) -> VerifyConfig {
 
 fn check_secret(secret: &str, sealing: &[Secret], verify: &Table<'_>) {
     const MEND: &str = "make one with `openssl rand -hex 32`";
-    let place = verify.place.variable(SECRET);
+    let place = verify.place.variable(VERIFY_SECRET);
     if secret.len() < SHORTEST_SECRET {
         refuse!(place, "shorter than {SHORTEST_SECRET} characters", "{MEND}");
     }

@@ -2,7 +2,7 @@
 
 mod client;
 mod endpoints;
-mod names;
+mod parameter;
 mod parameters;
 
 pub(super) use parameters::{variable, variable_prefix};
@@ -10,10 +10,12 @@ pub(super) use parameters::{variable, variable_prefix};
 use serde_json::Value;
 
 use super::user;
+use crate::config::check::names::OAUTH_USER_ROOTS;
 use crate::config::error::suggestion;
 use crate::config::place::refuse;
+use crate::config::schema::providers::oauth::{DERIVED_IMAGES, RESPONSE_MODES};
 use crate::config::table::{Table, Text};
-use names::{algorithm, check_own_parameter, check_parameter};
+use parameter::{algorithm, check_own_parameter, check_parameter};
 use parameters::Parameters;
 use vestibule_oidc::data::{DataPath, Source};
 use vestibule_oidc::http::origin::endpoint;
@@ -22,10 +24,6 @@ use vestibule_oidc::oauth::provider::{
     AuthorizationConfig, DerivedImage, IdTokenAlgorithm, LogoutConfig, OAuthProvider, OpenId, UserSources,
 };
 use vestibule_oidc::presets::{ids, preset};
-
-/// What sign-in knows of a person: the answer of userinfo, with the ID token's claims before it; the token
-/// response; the ID token's claims; those of an access token that is a JWT.
-const USER_ROOTS: [&str; 4] = ["profile", "account", "id_token", "access_token"];
 
 pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAuthProvider> {
     let mut parameters = Parameters::new(id, provider);
@@ -163,12 +161,11 @@ fn means_openid(name: Option<&str>) -> bool {
 }
 
 fn authorization(parameters: &Parameters<'_>) -> AuthorizationConfig {
-    const MODES: [(&str, bool); 2] = [("query", false), ("form_post", true)];
     let provider = parameters.provider;
     let table = provider.table("authorization");
     let endpoint =
         table.str("url").and_then(|text| parameters.filled_url(&Text { text, place: table.place }));
-    let form_post = provider.chosen("response_mode", &MODES).unwrap_or(false);
+    let form_post = provider.chosen("response_mode", &RESPONSE_MODES).unwrap_or(false);
     if let Some(text) = provider.text("response_type")
         && (text.text.is_empty()
             || text.text.split(' ').any(|part| matches!(part, "token" | "id_token" | "none"))
@@ -238,8 +235,7 @@ fn param_claims(provider: &Table<'_>, params: &[(String, String)]) -> Vec<(Strin
 }
 
 fn derived_image(provider: &Table<'_>) -> Option<DerivedImage> {
-    const IMAGES: [(&str, DerivedImage); 1] = [("discord", DerivedImage::Discord)];
-    provider.chosen("derived_image", &IMAGES)
+    provider.chosen("derived_image", &DERIVED_IMAGES)
 }
 
 /// Whether, and where, people sign out at the provider, too.
@@ -269,7 +265,7 @@ fn logout(is_openid: bool, parameters: &Parameters<'_>) -> Option<LogoutConfig> 
 fn user(is_openid: bool, parameters: &Parameters<'_>) -> UserSources {
     let table = parameters.provider.table("user");
     let source = |key: &str, usual: &[&str]| {
-        user::source(&table, key, usual, &USER_ROOTS, &mut |text| parameters.fill(text))
+        user::source(&table, key, usual, &OAUTH_USER_ROOTS, &mut |text| parameters.fill(text))
     };
     let is_subject = is_openid && !table.has("id");
     UserSources {
@@ -291,7 +287,7 @@ fn email_verified(provider: &Table<'_>) -> Vec<DataPath> {
     }
     let mut paths = Vec::new();
     for text in texts {
-        paths.extend(user::answer_path(&text, &USER_ROOTS));
+        paths.extend(user::answer_path(&text, &OAUTH_USER_ROOTS));
     }
     paths
 }

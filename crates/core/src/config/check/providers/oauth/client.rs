@@ -1,9 +1,10 @@
 //! As whom we speak to a provider: the client's id, its secret or its key, and how it shows them.
 
-use super::names::{algorithm, check_own_parameter};
+use super::parameter::{algorithm, check_own_parameter};
 use super::parameters::Parameters;
 use crate::config::check::secrets::IN_A_FILE;
 use crate::config::place::refuse;
+use crate::config::schema::providers::oauth::CLIENT_AUTH_METHODS;
 use crate::config::table::{Table, Text};
 use vestibule_oidc::jose::sign::PrivateKey;
 use vestibule_oidc::oauth::authorize;
@@ -12,14 +13,7 @@ use vestibule_oidc::secret::Secret;
 
 /// How the client authenticates, where that is written.
 pub(super) fn method(provider: &Table<'_>) -> Option<ClientAuthMethod> {
-    const METHODS: [(&str, ClientAuthMethod); 5] = [
-        ("client_secret_basic", ClientAuthMethod::Basic),
-        ("client_secret_post", ClientAuthMethod::Post),
-        ("client_secret_jwt", ClientAuthMethod::SecretJwt),
-        ("private_key_jwt", ClientAuthMethod::PrivateKeyJwt),
-        ("none", ClientAuthMethod::None),
-    ];
-    provider.chosen("token_endpoint_auth_method", &METHODS)
+    provider.chosen("token_endpoint_auth_method", &CLIENT_AUTH_METHODS)
 }
 
 pub(super) fn refuse_written_secret(parameters: &Parameters<'_>) {

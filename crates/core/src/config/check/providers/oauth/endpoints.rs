@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 
-use super::names::check_parameter;
+use super::parameter::check_parameter;
 use super::parameters::Parameters;
+use crate::config::check::names;
 use crate::config::check::providers::credentials::request::{self, GET_OR_POST, Known};
 use crate::config::place::refuse;
+use crate::config::schema::providers::oauth::FETCH;
 use crate::config::table::{Table, Text};
 use vestibule_oidc::data::{DataPath, Template};
 use vestibule_oidc::http::origin::endpoint;
@@ -15,11 +17,6 @@ use vestibule_oidc::oauth::provider::{
 };
 use vestibule_oidc::secret::Secret;
 
-/// What the templates of the token request know.
-const TOKEN_NAMES: [&str; 5] = ["grant", "code", "state", "client_secret", "redirect_uri"];
-/// What the templates of the userinfo request know.
-const USERINFO_NAMES: [&str; 3] = ["access_token", "account", "api_key"];
-
 pub(super) fn token(is_openid: bool, parameters: &Parameters<'_>) -> TokenConfig {
     let table = parameters.provider.table("token");
     if !table.has("url") && !is_openid {
@@ -28,8 +25,8 @@ pub(super) fn token(is_openid: bool, parameters: &Parameters<'_>) -> TokenConfig
     let endpoint = parameters.url(&table, "url");
     let refresh_endpoint = parameters.url(&table, "refresh_url");
     let method = request::method(&table, &["POST", "GET"]);
-    let params = templates(&table.table("params"), &TOKEN_NAMES, parameters);
-    let refresh_params = templates(&table.table("refresh_params"), &TOKEN_NAMES, parameters);
+    let params = templates(&table.table("params"), &names::TOKEN, parameters);
+    let refresh_params = templates(&table.table("refresh_params"), &names::TOKEN, parameters);
     let mut headers = Vec::new();
     for text in table.table("headers").entries() {
         let Some(value) = parameters.fill(&text) else { continue };
@@ -51,11 +48,6 @@ pub(super) fn token(is_openid: bool, parameters: &Parameters<'_>) -> TokenConfig
 }
 
 pub(super) fn userinfo(is_needed: bool, parameters: &Parameters<'_>) -> UserinfoConfig {
-    const FETCH: [(&str, FetchUserinfo); 3] = [
-        ("if-needed", FetchUserinfo::IfNeeded),
-        ("always", FetchUserinfo::Always),
-        ("never", FetchUserinfo::Never),
-    ];
     let table = parameters.provider.table("userinfo");
     let fetch = table.chosen("fetch", &FETCH).unwrap_or(FetchUserinfo::IfNeeded);
     if is_needed && (!table.has("url") || fetch == FetchUserinfo::Never) {
@@ -77,7 +69,7 @@ pub(super) fn userinfo(is_needed: bool, parameters: &Parameters<'_>) -> Userinfo
 
 fn userinfo_request(table: &Table<'_>, parameters: &Parameters<'_>) -> Option<UserinfoRequest> {
     let url = table.text("url").and_then(|text| url_template(&text, parameters));
-    let params = templates(&table.table("params"), &USERINFO_NAMES, parameters);
+    let params = templates(&table.table("params"), &names::USERINFO, parameters);
     let headers = table.table("headers");
     let written = headers.entries();
     let mut filled = Vec::new();
@@ -90,7 +82,7 @@ fn userinfo_request(table: &Table<'_>, parameters: &Parameters<'_>) -> Option<Us
     }
     // Where it goes is another template; everything else is checked as any request is.
     let anywhere = Url::parse("https://userinfo.invalid").ok();
-    let known = Known::roots(&USERINFO_NAMES);
+    let known = Known::roots(&names::USERINFO);
     let rest = request::parts(table, anywhere, &headers, table.value("body"), GET_OR_POST, &known)?;
     let names_key = |template: &Template| template.paths().any(|path| path.root() == "api_key");
     let is_key_needed = rest.templates().any(names_key) || params.iter().any(|(_, value)| names_key(value));
@@ -105,7 +97,7 @@ fn userinfo_request(table: &Table<'_>, parameters: &Parameters<'_>) -> Option<Us
 fn url_template(text: &Text<'_>, parameters: &Parameters<'_>) -> Option<Template> {
     let filled = parameters.fill(text)?;
     let text = text.with(&filled);
-    let template = template(&text, &USERINFO_NAMES)?;
+    let template = template(&text, &names::USERINFO)?;
     let host = filled.split_once("://").map_or("", |(_, behind)| behind);
     if host.split(['/', '?']).next().is_some_and(|host| host.contains('{')) {
         refuse!(text, "the host stands as it is");
