@@ -25,17 +25,28 @@ pub(in crate::config) const TYPES: [(&str, ProviderType); 4] = [
     ("oauth", ProviderType::OAuth2),
 ];
 
+/// The names of the presets.
+#[cfg(feature = "reference")]
+struct Presets;
+
+#[cfg(feature = "reference")]
+impl super::Values for Presets {
+    fn list(&self, _: &crate::config::Runtime) -> Vec<String> {
+        vestibule_oidc::presets::ids().map(str::to_owned).collect()
+    }
+}
+
 pub(in crate::config) const PROVIDER: Keys = &[COMMON, OAUTH, OPENID, CREDENTIALS];
 
 /// What every type has.
 const COMMON: Group = keys! {
     /// The name of this provider in URLs (`BASE_PATH/callback/ID`) and in the names of its secrets (`AUTH_<ID>_SECRET`): at most 64
     /// lower-case letters, digits, `-` and `_`, with a letter or digit first. The id of a preset selects the preset.
-    id: Text, example = "github", needs = "required, and different from other ids, also where `-` and `_` are the same";
+    id: Text, example = "github", needs = "required; different from other ids, also where `-` and `_` are the same";
     /// The protocol. `"oauth"` is Auth.js's word for `"oauth2"`; `"credentials"` is an API of your own that takes a password.
     type: Text, values = TYPES, unset = "the preset's, otherwise `\"oidc\"`", example = "oauth2";
     /// The preset to start from, where `id` is not its name: for a second instance of the same provider.
-    preset: Text, unset = "the preset whose name is `id`, if there is one", example = "okta";
+    preset: Text, values = Presets, unset = "the preset whose name is `id`, if there is one", example = "okta";
     /// The provider's name on the sign-in page, 1 to 100 characters.
     name: Text, unset = "the preset's, otherwise the id", example = "Acme";
     /// The colors of its button on the sign-in page.
