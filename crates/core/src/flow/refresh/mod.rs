@@ -121,14 +121,14 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             }
             match self.refresh_outcome(provider, &session, &name, token_is_valid, deadline).await {
                 RefreshOutcome::Renewed(tokens) => {
-                    session = session.followed_by(&tokens, self.platform.now());
+                    session = session.with_refreshed_tokens(&tokens, self.platform.now());
                     cookie_update = CookieUpdate::Write;
                 }
                 RefreshOutcome::InvalidGrant { is_final: is_certain } => {
                     // Where somebody elsewhere may have used the token, the browser may hold better already.
                     let cookie_update = if is_certain { CookieUpdate::Write } else { CookieUpdate::Skip };
                     return Err(RefreshError::Ended(FreshSession {
-                        session: session.without_grant(),
+                        session: session.without_tokens(),
                         cookie_update,
                     }));
                 }
