@@ -49,7 +49,7 @@ impl DurableObject for RefreshLease {
     async fn alarm(&self) -> Result<Response> {
         let remembered = self.remembered().await?;
         let now = clock::now();
-        match remembered.and_then(|remembered| lock::ends_after(&remembered, now)) {
+        match remembered.and_then(|remembered| lock::remembered_until(&remembered, now)) {
             Some(until) => self.storage.set_alarm(alarm_after(until, now)).await?,
             None => self.storage.delete_all().await?,
         }
