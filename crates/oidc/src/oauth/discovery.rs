@@ -9,7 +9,7 @@ use crate::http::client::{FetchRequest, FetchResponse};
 use crate::http::origin::{EndpointError, endpoint, is_address};
 use crate::http::url::Url;
 use crate::jose::jws::Algorithm;
-use crate::oauth::exchange::{self, AnswerError, excerpt};
+use crate::oauth::exchange::{self, HttpResponseError, excerpt};
 use crate::oauth::provider::OAuthProvider;
 
 /// A person waits, and so does every request behind the same fetch; a healthy provider serves this static
@@ -254,7 +254,7 @@ impl ProviderMetadata {
 pub enum DiscoveryError {
     /// There is no document in the answer.
     #[error("discovery: {0}")]
-    Answer(#[from] AnswerError),
+    Response(#[from] HttpResponseError),
     /// The document is another issuer's. Most often the configuration is to blame.
     #[error("{}", mismatch(.configured, .found))]
     IssuerMismatch {
@@ -293,7 +293,7 @@ pub enum DiscoveryError {
 impl DiscoveryError {
     /// Whether the same request may succeed later.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Answer(answer) if answer.is_temporary())
+        matches!(self, Self::Response(answer) if answer.is_temporary())
     }
 }
 
@@ -625,7 +625,7 @@ mod tests {
         let mut redirect = response(302, "application/json", &document().to_string());
         redirect.headers.set("location", "http://169.254.169.254/");
         let error = parse(&Issuer::plain(ISSUER), &redirect).unwrap_err();
-        assert_eq!(error, DiscoveryError::Answer(AnswerError::Redirect(302)));
+        assert_eq!(error, DiscoveryError::Response(HttpResponseError::Redirect(302)));
         assert!(!error.is_temporary());
     }
 

@@ -13,7 +13,7 @@ use crate::outbound::common_headers;
 
 /// Why a provider's answer cannot be used. The provider is to blame.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum AnswerError {
+pub enum HttpResponseError {
     /// It is out of order or asks to be left alone (5xx, 408, 425, 429): the same request may succeed later.
     #[error("the provider is unavailable, it answered with status {0}")]
     Unavailable(u16),
@@ -37,7 +37,7 @@ pub enum AnswerError {
     NotAnObject,
 }
 
-impl AnswerError {
+impl HttpResponseError {
     /// Whether the same request may succeed later.
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Unavailable(_))
@@ -105,33 +105,33 @@ pub(super) fn post_form(url: &Url, body: String, timeout: Duration, limit: usize
 }
 
 /// The JSON object of a successful answer.
-pub(super) fn successful_object(response: &FetchResponse) -> Result<Map<String, Value>, AnswerError> {
+pub(super) fn successful_object(response: &FetchResponse) -> Result<Map<String, Value>, HttpResponseError> {
     check_status(response.status)?;
     object(response)
 }
 
 /// That an answer is a success: 200, the only status that the specifications know for one.
-pub(super) fn check_status(status: u16) -> Result<(), AnswerError> {
+pub(super) fn check_status(status: u16) -> Result<(), HttpResponseError> {
     match status {
         200 => Ok(()),
-        408 | 425 | 429 | 500..=599 => Err(AnswerError::Unavailable(status)),
-        300..=399 => Err(AnswerError::Redirect(status)),
-        _ => Err(AnswerError::Status(status)),
+        408 | 425 | 429 | 500..=599 => Err(HttpResponseError::Unavailable(status)),
+        300..=399 => Err(HttpResponseError::Redirect(status)),
+        _ => Err(HttpResponseError::Status(status)),
     }
 }
 
 /// The JSON object of an answer, whatever its status.
-pub(super) fn object(response: &FetchResponse) -> Result<Map<String, Value>, AnswerError> {
+pub(super) fn object(response: &FetchResponse) -> Result<Map<String, Value>, HttpResponseError> {
     match serde_json::from_slice(json(response)?) {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(AnswerError::NotAnObject),
-        Err(_) => Err(AnswerError::NotJson),
+        Ok(_) => Err(HttpResponseError::NotAnObject),
+        Err(_) => Err(HttpResponseError::NotJson),
     }
 }
 
 /// The answer of a provider of OAuth 2 alone, of which few mind media types: JSON of whatever type a script or a
 /// text has, or a form, as some token endpoints answer. A page is no answer.
-pub(super) fn lenient(response: &FetchResponse) -> Result<Value, AnswerError> {
+pub(super) fn lenient(response: &FetchResponse) -> Result<Value, HttpResponseError> {
     let essence = essence(response);
     let form = || {
         let mut members = Map::new();
@@ -140,7 +140,7 @@ pub(super) fn lenient(response: &FetchResponse) -> Result<Value, AnswerError> {
         }
         Value::Object(members)
     };
-    let read = || serde_json::from_slice(&response.body).map_err(|_| AnswerError::NotJson);
+    let read = || serde_json::from_slice(&response.body).map_err(|_| HttpResponseError::NotJson);
     match essence.as_deref() {
         Some("application/x-www-form-urlencoded") => Ok(form()),
         Some("text/plain") | None => match read() {
@@ -163,12 +163,12 @@ fn essence(response: &FetchResponse) -> Option<String> {
 /// The body of an answer that says it is JSON: its media type is `application/json`, or one with the suffix
 /// `+json` (RFC 6839 section 3.1), whatever its parameters. A page that merely happens to be JSON was not
 /// meant as an answer.
-pub fn json(response: &FetchResponse) -> Result<&[u8], AnswerError> {
+pub fn json(response: &FetchResponse) -> Result<&[u8], HttpResponseError> {
     /// More of a wrong media type helps nobody.
     const MEDIA_TYPE_LIMIT: usize = 100;
-    let essence = essence(response).ok_or(AnswerError::NoMediaType)?;
+    let essence = essence(response).ok_or(HttpResponseError::NoMediaType)?;
     if essence != "application/json" && !(essence.contains('/') && essence.ends_with("+json")) {
-        return Err(AnswerError::MediaType(excerpt(&essence, MEDIA_TYPE_LIMIT)));
+        return Err(HttpResponseError::MediaType(excerpt(&essence, MEDIA_TYPE_LIMIT)));
     }
     Ok(&response.body)
 }
@@ -228,10 +228,10 @@ mod tests {
             "application/x-www-form-urlencoded",
         ] {
             let refused = object(&response(200, bad, "{}")).unwrap_err();
-            assert!(matches!(refused, AnswerError::MediaType(_)), "{bad}: {refused}");
+            assert!(matches!(refused, HttpResponseError::MediaType(_)), "{bad}: {refused}");
         }
         let without = FetchResponse { status: 200, headers: Headers::new(), body: b"{}".to_vec() };
-        assert_eq!(object(&without), Err(AnswerError::NoMediaType));
+        assert_eq!(object(&without), Err(HttpResponseError::NoMediaType));
     }
 
     #[test]
@@ -247,26 +247,26 @@ mod tests {
     #[test]
     fn a_body_that_is_no_json_object_is_refused() {
         for (body, why) in [
-            ("", AnswerError::NotJson),
-            ("{", AnswerError::NotJson),
-            ("{} {}", AnswerError::NotJson),
-            ("{\"a\":1,}", AnswerError::NotJson),
-            ("{'a':1}", AnswerError::NotJson),
-            ("\u{feff}{}", AnswerError::NotJson),
-            ("<html>", AnswerError::NotJson),
-            ("null", AnswerError::NotAnObject),
-            ("[]", AnswerError::NotAnObject),
-            ("[{}]", AnswerError::NotAnObject),
-            ("\"{}\"", AnswerError::NotAnObject),
-            ("1", AnswerError::NotAnObject),
+            ("", HttpResponseError::NotJson),
+            ("{", HttpResponseError::NotJson),
+            ("{} {}", HttpResponseError::NotJson),
+            ("{\"a\":1,}", HttpResponseError::NotJson),
+            ("{'a':1}", HttpResponseError::NotJson),
+            ("\u{feff}{}", HttpResponseError::NotJson),
+            ("<html>", HttpResponseError::NotJson),
+            ("null", HttpResponseError::NotAnObject),
+            ("[]", HttpResponseError::NotAnObject),
+            ("[{}]", HttpResponseError::NotAnObject),
+            ("\"{}\"", HttpResponseError::NotAnObject),
+            ("1", HttpResponseError::NotAnObject),
         ] {
             assert_eq!(object(&response(200, "application/json", body)), Err(why), "{body}");
         }
         let bomb = "{\"a\":".repeat(100_000);
-        assert_eq!(object(&response(200, "application/json", &bomb)), Err(AnswerError::NotJson));
+        assert_eq!(object(&response(200, "application/json", &bomb)), Err(HttpResponseError::NotJson));
         let mut broken = response(200, "application/json", "");
         broken.body = b"{\"a\":\"\xff\"}".to_vec();
-        assert_eq!(object(&broken), Err(AnswerError::NotJson));
+        assert_eq!(object(&broken), Err(HttpResponseError::NotJson));
     }
 
     #[test]
@@ -276,10 +276,10 @@ mod tests {
             assert!(check_status(status).unwrap_err().is_temporary(), "{status}");
         }
         for status in [301, 302, 303, 307, 308] {
-            assert_eq!(check_status(status), Err(AnswerError::Redirect(status)));
+            assert_eq!(check_status(status), Err(HttpResponseError::Redirect(status)));
         }
         for status in [0, 100, 201, 204, 400, 401, 403, 404, 600, 999] {
-            assert_eq!(check_status(status), Err(AnswerError::Status(status)));
+            assert_eq!(check_status(status), Err(HttpResponseError::Status(status)));
         }
     }
 

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::http::client::{FetchRequest, FetchResponse};
 use crate::jose::jwk::{JwkSet, JwkSetError};
 use crate::oauth::discovery::ProviderMetadata;
-use crate::oauth::exchange::{self, AnswerError};
+use crate::oauth::exchange::{self, HttpResponseError};
 
 /// As for the discovery document: a static file, and a person waits for it.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,7 +30,7 @@ pub fn parse(response: &FetchResponse) -> Result<JwkSet, JwksError> {
 pub enum JwksError {
     /// There is no JSON in the answer.
     #[error("key set: {0}")]
-    Answer(#[from] AnswerError),
+    Response(#[from] HttpResponseError),
     /// The JSON is no key set.
     #[error("key set: {0}")]
     Set(#[from] JwkSetError),
@@ -39,7 +39,7 @@ pub enum JwksError {
 impl JwksError {
     /// Whether the same request may succeed later.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Answer(answer) if answer.is_temporary())
+        matches!(self, Self::Response(answer) if answer.is_temporary())
     }
 }
 
@@ -80,13 +80,13 @@ mod tests {
         }
         let empty = "{\"keys\":[]}";
         for (status, media_type, error, temporary) in [
-            (503, "application/json", AnswerError::Unavailable(503), true),
-            (404, "application/json", AnswerError::Status(404), false),
-            (301, "application/json", AnswerError::Redirect(301), false),
-            (200, "text/html", AnswerError::MediaType("text/html".to_owned()), false),
+            (503, "application/json", HttpResponseError::Unavailable(503), true),
+            (404, "application/json", HttpResponseError::Status(404), false),
+            (301, "application/json", HttpResponseError::Redirect(301), false),
+            (200, "text/html", HttpResponseError::MediaType("text/html".to_owned()), false),
         ] {
             let refused = parse(&response(status, media_type, empty)).unwrap_err();
-            assert_eq!((refused.is_temporary(), refused), (temporary, JwksError::Answer(error)));
+            assert_eq!((refused.is_temporary(), refused), (temporary, JwksError::Response(error)));
         }
     }
 

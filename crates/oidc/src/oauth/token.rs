@@ -16,7 +16,7 @@ use crate::jose::jws;
 use crate::oauth::authorize::AuthorizationCode;
 use crate::oauth::client::{Client, ClientAuthentication, basic};
 use crate::oauth::error_body;
-use crate::oauth::exchange::{self, AnswerError, ErrorResponse};
+use crate::oauth::exchange::{self, ErrorResponse, HttpResponseError};
 use crate::oauth::pkce::Verifier;
 use crate::oauth::provider::TokenConfig;
 use crate::secret::Secret;
@@ -218,31 +218,31 @@ pub fn parse(response: &FetchResponse, reading: Reading<'_>) -> Result<TokenResp
         && let Some(error) = error_body::of(&raw)
     {
         // Not after the specification, but several providers answer so.
-        return Err(refusal(AnswerError::Status(response.status), Some(error), reading.gone));
+        return Err(refusal(HttpResponseError::Status(response.status), Some(error), reading.gone));
     }
     tokens(raw, reading.is_strict)
 }
 
-fn object(response: &FetchResponse) -> Result<Map<String, Value>, AnswerError> {
+fn object(response: &FetchResponse) -> Result<Map<String, Value>, HttpResponseError> {
     match exchange::lenient(response)? {
         Value::Object(object) => Ok(object),
-        _ => Err(AnswerError::NotAnObject),
+        _ => Err(HttpResponseError::NotAnObject),
     }
 }
 
-fn refusal(answer: AnswerError, error: Option<ErrorResponse>, gone: &[String]) -> TokenError {
+fn refusal(answer: HttpResponseError, error: Option<ErrorResponse>, gone: &[String]) -> TokenError {
     match (answer, error) {
-        (AnswerError::Unavailable(status), error) => TokenError::Unavailable { status, error },
-        (AnswerError::Status(status), Some(error)) => match error.error.as_str() {
+        (HttpResponseError::Unavailable(status), error) => TokenError::Unavailable { status, error },
+        (HttpResponseError::Status(status), Some(error)) => match error.error.as_str() {
             "invalid_grant" => TokenError::InvalidGrant(error),
             code if gone.iter().any(|gone| gone == code || error.description.as_ref() == Some(gone)) => {
                 TokenError::InvalidGrant(error)
             }
             "invalid_client" | "unauthorized_client" => TokenError::InvalidClient(error),
             _ if error.is_temporary() => TokenError::Unavailable { status, error: Some(error) },
-            _ => TokenError::Refused { status, error },
+            _ => TokenError::Rejected { status, error },
         },
-        (answer, _) => TokenError::Answer(answer),
+        (answer, _) => TokenError::Response(answer),
     }
 }
 
@@ -339,7 +339,7 @@ pub enum TokenError {
     InvalidClient(ErrorResponse),
     /// Any other error that the provider names, e.g. `invalid_request`, `invalid_scope`.
     #[error("token response: status {status}, {error}")]
-    Refused {
+    Rejected {
         /// The status.
         status: u16,
         /// The error.
@@ -355,7 +355,7 @@ pub enum TokenError {
     },
     /// The answer is neither tokens nor an error of RFC 6749.
     #[error("token response: {0}")]
-    Answer(#[from] AnswerError),
+    Response(#[from] HttpResponseError),
     /// A member is not what it must be; the member, and what it is.
     #[error("token response: {0:?} is {1}")]
     Member(&'static str, &'static str),
@@ -536,7 +536,7 @@ mod tests {
         for (kind, body) in
             [("text/html", "access_token=t"), ("text/plain", "<a href=x>"), ("application/json", "[]")]
         {
-            assert!(matches!(read(&response(200, kind, body)), Err(TokenError::Answer(_))), "{body}");
+            assert!(matches!(read(&response(200, kind, body)), Err(TokenError::Response(_))), "{body}");
         }
         assert!(matches!(
             read(&json_response(200, &json!({ "access_token": "t", "token_type": "mac" }))),
@@ -682,7 +682,7 @@ mod tests {
         {
             assert!(matches!(
                 parse(&response(200, content_type, body)),
-                Err(TokenError::Answer(AnswerError::MediaType(_)))
+                Err(TokenError::Response(HttpResponseError::MediaType(_)))
             ));
         }
     }
@@ -697,7 +697,7 @@ mod tests {
             (200, "invalid_grant", TokenError::InvalidGrant(error("invalid_grant"))),
             (401, "invalid_client", TokenError::InvalidClient(error("invalid_client"))),
             (400, "unauthorized_client", TokenError::InvalidClient(error("unauthorized_client"))),
-            (400, "invalid_request", TokenError::Refused { status: 400, error: error("invalid_request") }),
+            (400, "invalid_request", TokenError::Rejected { status: 400, error: error("invalid_request") }),
             (
                 400,
                 "temporarily_unavailable",
@@ -710,7 +710,7 @@ mod tests {
                 TokenError::Unavailable { status: 503, error: Some(error("invalid_grant")) },
             ),
             (429, "slow_down", TokenError::Unavailable { status: 429, error: Some(error("slow_down")) }),
-            (302, "invalid_grant", TokenError::Answer(AnswerError::Redirect(302))),
+            (302, "invalid_grant", TokenError::Response(HttpResponseError::Redirect(302))),
         ] {
             let found = parse(&json_response(status, &body(code))).unwrap_err();
             assert_eq!(found, expected);
@@ -729,7 +729,7 @@ mod tests {
             (404, "application/json", "{}"),
         ] {
             let found = parse(&response(status, content_type, text)).unwrap_err();
-            assert_eq!(found, TokenError::Answer(AnswerError::Status(status)), "{text}");
+            assert_eq!(found, TokenError::Response(HttpResponseError::Status(status)), "{text}");
         }
         let found = parse(&response(502, "text/html", "<h1>Bad gateway</h1>")).unwrap_err();
         assert_eq!(found, TokenError::Unavailable { status: 502, error: None });

@@ -12,7 +12,7 @@ use crate::http::origin::endpoint;
 use crate::http::percent;
 use crate::http::url::Url;
 use crate::oauth::error_body;
-use crate::oauth::exchange::{self, AnswerError, ErrorResponse};
+use crate::oauth::exchange::{self, ErrorResponse, HttpResponseError};
 use crate::oauth::id_token::VerifiedIdToken;
 use crate::oauth::provider::{EmailsConfig, UserinfoConfig, UserinfoRequest};
 use crate::oauth::token::TokenResponse;
@@ -121,7 +121,7 @@ pub fn parse(
 /// The token that a signed answer is (OpenID Connect Core 1.0 section 5.3.2), nothing of it verified.
 pub fn signed_token(response: &FetchResponse) -> Result<&str, UserinfoError> {
     exchange::check_status(response.status)?;
-    let text = std::str::from_utf8(&response.body).map_err(|_| AnswerError::NotJson)?;
+    let text = std::str::from_utf8(&response.body).map_err(|_| HttpResponseError::NotJson)?;
     Ok(text.trim())
 }
 
@@ -166,10 +166,10 @@ fn within(answer: Value, root: Option<&DataPath>) -> Map<String, Value> {
     }
 }
 
-fn refused(answer: AnswerError, body: Option<&Map<String, Value>>) -> UserinfoError {
+fn refused(answer: HttpResponseError, body: Option<&Map<String, Value>>) -> UserinfoError {
     match (answer, body.and_then(error_body::of)) {
-        (AnswerError::Status(status), Some(error)) => UserinfoError::Refused { status, error },
-        (answer, _) => UserinfoError::Answer(answer),
+        (HttpResponseError::Status(status), Some(error)) => UserinfoError::Rejected { status, error },
+        (answer, _) => UserinfoError::Response(answer),
     }
 }
 
@@ -195,10 +195,10 @@ pub fn is_identifier(text: &str) -> bool {
 pub enum UserinfoError {
     /// There is no JSON object in the answer.
     #[error("userinfo: {0}")]
-    Answer(#[from] AnswerError),
+    Response(#[from] HttpResponseError),
     /// The provider says why it gives none.
     #[error("userinfo: status {status}, {error}")]
-    Refused {
+    Rejected {
         /// The status.
         status: u16,
         /// Its own words.
@@ -221,7 +221,7 @@ pub enum UserinfoError {
 impl UserinfoError {
     /// Whether the same request may succeed later.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Answer(answer) if answer.is_temporary())
+        matches!(self, Self::Response(answer) if answer.is_temporary())
     }
 }
 
