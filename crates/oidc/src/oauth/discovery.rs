@@ -100,8 +100,9 @@ pub fn request(issuer: &Issuer<'_>) -> FetchRequest {
 
 /// Reads the metadata of `issuer` (OpenID Connect Discovery 1.0 sections 4.2 and 4.3).
 ///
-/// The document must name the issuer that was asked for. Every endpoint must be `https`, or `http` on loopback, and may be an IP address or `localhost` only where the issuer is
-/// one itself: a provider does not choose which machines of ours are asked.
+/// The document must name the issuer that was asked for. Every endpoint must be `https`, or `http` on loopback, and may
+/// be an IP address or `localhost` only where the issuer is one itself: a provider does not choose which machines of
+/// ours are asked.
 pub fn parse(issuer: &Issuer<'_>, response: &FetchResponse) -> Result<ProviderMetadata, DiscoveryError> {
     let document = Document(exchange::successful_object(response)?);
     let found = document.text("issuer")?.ok_or(DiscoveryError::Missing("issuer"))?;
