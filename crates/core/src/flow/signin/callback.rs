@@ -306,7 +306,7 @@ impl<P: Platform> CallbackContext<'_, P> {
         }
         let said =
             self.oauth.email_verified.iter().find_map(|path| find(path).filter(|said| !said.is_null()));
-        let is_anybodys = self.oauth.openid.as_ref().is_some_and(OpenId::speaks_for_everybody);
+        let is_anybodys = self.oauth.openid.as_ref().is_some_and(OpenId::accepts_any_tenant);
         said.or_else(|| is_anybodys.then_some(Value::Bool(false)))
     }
 }
