@@ -49,14 +49,6 @@ pub enum ServerReading {
 }
 
 impl ServerReading {
-    /// Those that an upstream can be known not to have, with their names in the configuration.
-    pub const NAMES: [(&'static str, Self); 4] = [
-        ("case", Self::Case),
-        ("file-name", Self::FileName),
-        ("script", Self::Script),
-        ("suffix", Self::Suffix),
-    ];
-
     /// What such servers do, as it follows "servers".
     pub fn description(self) -> &'static str {
         match self {

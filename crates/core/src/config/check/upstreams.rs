@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::session::session_source;
 use crate::config::Runtime;
 use crate::config::place::refuse;
+use crate::config::schema::EXACT_PATHS;
 use crate::config::table::{Table, Text};
 use crate::upstream::{Assertion, ServerReading, Target, Upstream};
 use vestibule_oidc::data::DataPath;
@@ -96,27 +97,23 @@ fn locales(upstream: &Table<'_>) -> Vec<String> {
     locales
 }
 
-/// The habits that the upstream does not have: `true` for none at all.
+/// How the upstream does not read paths.
 fn exact_paths(upstream: &Table<'_>) -> Vec<ServerReading> {
-    let names = ServerReading::NAMES.map(|(name, _)| format!("\"{name}\"")).join(", ");
-    match upstream.value("exact_paths") {
-        None | Some(Value::Bool(false)) => Vec::new(),
-        Some(Value::Bool(true)) => ServerReading::NAMES.map(|(_, habit)| habit).to_vec(),
-        Some(_) => {
-            let mut exact = Vec::new();
-            for text in upstream.texts("exact_paths") {
-                match ServerReading::NAMES.iter().find(|(name, _)| *name == text.text) {
-                    Some((_, habit)) => exact.push(*habit),
-                    None => refuse!(
-                        text,
-                        "{text} is not one of the ways in which servers read paths",
-                        "write true, or some of {names}"
-                    ),
-                }
+    let mut exact = Vec::new();
+    for text in upstream.texts("exact_paths") {
+        match EXACT_PATHS.iter().find(|(name, _)| *name == text.text) {
+            Some((_, readings)) => exact.extend_from_slice(readings),
+            None => {
+                let names = EXACT_PATHS.map(|(name, _)| format!("\"{name}\"")).join(", ");
+                refuse!(
+                    text,
+                    "{text} is not one of the ways in which servers read paths",
+                    "write some of {names}"
+                );
             }
-            exact
         }
     }
+    exact
 }
 
 fn refuse_shadowed(
