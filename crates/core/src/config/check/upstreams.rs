@@ -101,17 +101,12 @@ fn locales(upstream: &Table<'_>) -> Vec<String> {
 fn exact_paths(upstream: &Table<'_>) -> Vec<ServerReading> {
     let mut exact = Vec::new();
     for text in upstream.texts("exact_paths") {
-        match EXACT_PATHS.iter().find(|(name, _)| *name == text.text) {
-            Some((_, readings)) => exact.extend_from_slice(readings),
-            None => {
-                let names = EXACT_PATHS.map(|(name, _)| format!("\"{name}\"")).join(", ");
-                refuse!(
-                    text,
-                    "{text} is not one of the ways in which servers read paths",
-                    "write some of {names}"
-                );
-            }
+        if let Some((_, readings)) = EXACT_PATHS.iter().find(|(name, _)| *name == text.text) {
+            exact.extend_from_slice(readings);
+            continue;
         }
+        let names = EXACT_PATHS.map(|(name, _)| format!("\"{name}\"")).join(", ");
+        refuse!(text, "{text} is not one of the ways in which servers read paths", "write some of {names}");
     }
     exact
 }
