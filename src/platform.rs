@@ -18,6 +18,7 @@ use worker::{
 use crate::{bridge, clock, convert, executor, lease, runtime};
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::header_wire;
+use vestibule_core::http::response::Response;
 use vestibule_core::outcome::Outcome;
 use vestibule_core::platform::{
     Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Level, Lock, Log, Random,
@@ -137,6 +138,27 @@ impl Forwarder for Workers {
         })
     }
 
+    async fn forward_head(&self, forward: Forward<'_>) -> Result<Response, ForwardError> {
+        let Forward { target, request, changes, .. } = forward;
+        let origin = match target {
+            Target::Url(other) => other.origin().to_owned(),
+            Target::Origin | Target::Service(_) => request.url.origin(),
+        };
+        let head = || {
+            let init = init(&changes.applied_to(&request.headers))?;
+            init.set_method(request.method.as_str());
+            web_sys::Request::new_with_str_and_init(&format!("{origin}{}", request.url.path), &init)
+        };
+        let head = head().map_err(|error| unreachable(&error))?;
+        let sent = self.fetch_through(target, None, &head, "", false)?;
+        let response = executor::settled(sent).await.map_err(|error| unreachable(&error))?;
+        let response: web_sys::Response = response.unchecked_into();
+        if let Some(body) = response.body() {
+            let _ = body.cancel();
+        }
+        Ok(Response { headers: convert::headers(&response.headers()), ..Response::empty(response.status()) })
+    }
+
     async fn forward(&self, forward: Forward<'_>, body: Incoming) -> Result<JsValue, ForwardError> {
         let sent = self.send(&forward, &body)?;
         let response = executor::settled(sent).await.map_err(|error| unreachable(&error))?;
@@ -231,16 +253,29 @@ impl Workers {
     /// Starts to forward a request. Gives a promise of the upstream's response.
     fn send(&self, forward: &Forward<'_>, body: &Incoming) -> Result<Promise, ForwardError> {
         let Forward { target, request, changes, personal } = forward;
-        let (binding, url, bypass_cache) = match target {
-            Target::Origin => (None, None, *personal),
-            Target::Url(other) => {
-                (None, Some(format!("{}{}", other.origin(), request.url.path_and_query())), *personal)
-            }
-            Target::Service(name) => (Some(name.as_str()), None, false),
+        let url = match target {
+            Target::Url(other) => Some(format!("{}{}", other.origin(), request.url.path_and_query())),
+            Target::Origin | Target::Service(_) => None,
         };
         let changes =
             header_wire::changes(changes).map_err(|error| ForwardError::Unreachable(error.to_string()))?;
-        let sent = bridge::send(&self.env, binding, url.as_deref(), &body.0, &changes, bypass_cache);
+        self.fetch_through(target, url.as_deref(), &body.0, &changes, *personal)
+    }
+
+    /// Sends `request` to its target, to `url` if given, with these changes to its header fields.
+    fn fetch_through(
+        &self,
+        target: &Target,
+        url: Option<&str>,
+        request: &web_sys::Request,
+        changes: &str,
+        personal: bool,
+    ) -> Result<Promise, ForwardError> {
+        let binding = match target {
+            Target::Service(name) => Some(name.as_str()),
+            Target::Origin | Target::Url(_) => None,
+        };
+        let sent = bridge::send(&self.env, binding, url, request, changes, personal && binding.is_none());
         let no_service = || {
             let name = binding.unwrap_or_default();
             ForwardError::NoService(format!("service or assets binding named {name}"))

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use crate::guard::cross_origin::CrossOriginError;
 use crate::platform::{BodyError, Level};
 use crate::session::csrf::CsrfError;
 use crate::session::transaction::TransactionError;
@@ -84,6 +85,9 @@ pub enum ClientError {
         /// The callback's address on the login host.
         expected: String,
     },
+    /// A page of another origin made the browser send it.
+    #[error(transparent)]
+    CrossOrigin(#[from] CrossOriginError),
     /// The callback belongs to no sign-in that this browser began.
     #[error(transparent)]
     Transaction(#[from] TransactionError),

@@ -9,6 +9,7 @@ use crate::flow::host_role::HostRole;
 use crate::flow::session::update::Update;
 use crate::flow::vestibule::Vestibule;
 use crate::flow::{RequestContext, RouteParams, responses};
+use crate::guard::cross_origin::{self, CrossOriginError, RequestSource};
 use crate::guard::path::CanonicalPath;
 use crate::outcome::Outcome;
 use crate::platform::{Level, Platform};
@@ -31,6 +32,7 @@ impl Vestibule {
         request: Request,
         body: P::Body,
     ) -> Outcome<P::UpstreamResponse> {
+        let request = self.under_own_origin(request);
         let Some(context) = RequestContext::new(self, platform, &request) else {
             return Outcome::Response(bad_request());
         };
@@ -57,6 +59,17 @@ impl Vestibule {
     }
 }
 
+impl Vestibule {
+    /// The request as the browser sent it, where the deployment stands behind a proxy: under the configured origin.
+    fn under_own_origin(&self, mut request: Request) -> Request {
+        if let Some(origin) = &self.config.origin {
+            request.url.secure = origin.secure();
+            origin.authority().clone_into(&mut request.url.authority);
+        }
+        request
+    }
+}
+
 impl<P: Platform> RequestContext<'_, P> {
     /// Runs an auth route, and turns what went wrong into the answer that Auth.js gives.
     async fn auth(&self, route: &[&str], body: P::Body) -> Response {
@@ -75,6 +88,9 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// Finds the flow. What it reads of the body goes into `input`, also where the flow then fails.
     async fn act(&self, route: &[&str], body: P::Body, input: &mut RouteParams) -> Result<Response, Error> {
+        if !self.has_own_proof(route) {
+            self.refuse_cross_origin()?;
+        }
         let is_v4 = self.config().dialect == Dialect::NextAuthV4;
         match (as_get(self.request, route), route) {
             (Method::Get, ["csrf"]) => self.csrf_token(&input.query),
@@ -114,6 +130,23 @@ impl<P: Platform> RequestContext<'_, P> {
             }
             (Method::Post, ["_log"]) if is_v4 => Ok(self.client_log(body).await),
             _ => Err(unsupported(self.request, route).into()),
+        }
+    }
+
+    /// Whether what makes this request is proven by more than where it comes from: a provider's form post by its
+    /// transaction.
+    fn has_own_proof(&self, route: &[&str]) -> bool {
+        matches!(route, ["callback", provider] if self.takes_form(provider))
+    }
+
+    /// Refuses what a page of another origin makes a browser send.
+    fn refuse_cross_origin(&self) -> Result<(), ClientError> {
+        if !cross_origin::may_act(self.request) {
+            return Ok(());
+        }
+        match self.source() {
+            RequestSource::Trusted => Ok(()),
+            RequestSource::CrossOrigin(origin) => Err(ClientError::CrossOrigin(CrossOriginError { origin })),
         }
     }
 

@@ -119,6 +119,12 @@ pub trait Forwarder: Log {
         body: Self::Body,
     ) -> Result<Self::UpstreamResponse, ForwardError>;
 
+    /// Sends the head of a request alone, without its body and its query, and gives the head of the response: its status and
+    /// its header fields. The response's body is not read.
+    ///
+    /// A future that is dropped ends the request to the upstream.
+    async fn forward_head(&self, forward: Forward<'_>) -> Result<Response, ForwardError>;
+
     /// [`forward`](Self::forward), where whatever the upstream answers is for the client as it is: a runtime that can
     /// hand it over before it is there need not come back.
     async fn forward_streaming(

@@ -22,6 +22,8 @@ pub struct Upstream {
     pub assertion: Assertion,
     /// Languages that the first segment of a path may name there.
     pub locales: Vec<String>,
+    /// Its framework, where it answers requests in ways that paths do not show.
+    pub framework: Option<Framework>,
     /// Habits that it is known not to have when it reads a path.
     pub exact_paths: Vec<ServerReading>,
 }
@@ -31,6 +33,13 @@ impl Upstream {
     pub fn of_host<'a>(upstreams: &'a [Self], authority: &str) -> Option<&'a Self> {
         upstreams.iter().find(|upstream| upstream.host.as_ref().is_none_or(|host| host.matches(authority)))
     }
+}
+
+/// A framework that runs code which the path of a request does not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framework {
+    /// Next.js: a POST to any page runs the server function that it names.
+    NextJs,
 }
 
 /// A habit of some servers: one way in which they read a path, beside how it is written.

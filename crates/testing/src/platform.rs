@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
+use vestibule_core::http::response::Response;
 use vestibule_core::jose::crypto::{Crypto, KeyError};
 use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
@@ -155,6 +156,10 @@ impl Forwarder for FakePlatform {
 
     async fn read_body(&self, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, BodyError> {
         if body.len() > limit { Err(BodyError::TooLarge(limit)) } else { Ok(body) }
+    }
+
+    async fn forward_head(&self, forward: Forward<'_>) -> Result<Response, ForwardError> {
+        self.forwarder.forward_head(forward).await
     }
 
     async fn forward(&self, forward: Forward<'_>, body: Vec<u8>) -> Result<usize, ForwardError> {

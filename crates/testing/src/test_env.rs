@@ -170,12 +170,13 @@ impl<P> TestEnv<P> {
             url: RequestUrl::parse(url).expect("a request's URL"),
             headers: headers.iter().map(|(name, value)| (*name, *value)).collect(),
         };
+        let heads = self.forwarder.heads().len();
         match self.vestibule.handle(&self.platform, request, body.to_vec()).await {
             Outcome::Response(response) => Answer {
                 status: response.status,
                 headers: response.headers,
                 body: response.body,
-                forwarded: None,
+                forwarded: self.forwarder.heads().into_iter().nth(heads),
             },
             Outcome::Forwarded { response, cookies } => Answer {
                 status: 200,

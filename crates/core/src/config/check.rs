@@ -26,6 +26,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let default_access = site::default_access(auth);
     let login_url = site::login_url(auth);
     let trusted_hosts = site::trusted_hosts(auth);
+    let trusted_origins = site::trusted_origins(auth);
+    let origin = site::origin(auth);
     let cookie_domain = site::cookie_domain(auth);
     site::refuse_login_url_out_of_reach(auth, login_url.as_ref(), cookie_domain.as_ref());
     let session = session::session(&auth.table("session"));
@@ -66,6 +68,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         default_access,
         login_url,
         trusted_hosts,
+        trusted_origins,
+        origin,
         cookie_domain,
         session,
         refresh,

@@ -20,7 +20,7 @@ pub(super) use read::{read, scalars};
 pub(super) use refresh::REFRESH;
 pub(super) use session::SESSION;
 pub(super) use site::{ACCESS, AUTH, DIALECTS};
-pub(super) use upstreams::{EXACT_PATHS, UPSTREAM};
+pub(super) use upstreams::{EXACT_PATHS, FRAMEWORKS, UPSTREAM};
 pub(super) use verify::{HEADERS, VERIFY};
 
 #[cfg(feature = "reference")]

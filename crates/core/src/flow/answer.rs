@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::error::{ClientError, Error, ErrorPage, ProviderError};
 use crate::flow::hosts::with_parameters;
-use crate::flow::responses::with_cookies;
+use crate::flow::responses::{self, with_cookies};
 use crate::flow::{RequestContext, RouteParams};
 use crate::platform::Platform;
 use crate::session::dialect::Dialect;
@@ -16,6 +16,9 @@ use vestibule_oidc::oauth::authorize::AuthorizationResponseError;
 impl<P: Platform> RequestContext<'_, P> {
     /// The answer to a request that could not be served: a page that names the error's code, mostly.
     pub(crate) fn failure(&self, route: &[&str], input: &RouteParams, error: &Error) -> Response {
+        if let Error::Client(ClientError::CrossOrigin(_)) = error {
+            return responses::cross_origin();
+        }
         match self.config().dialect {
             Dialect::AuthJsV5 => self.failure_v5(route, input, error),
             Dialect::NextAuthV4 => self.failure_v4(route, input, error),

@@ -6,6 +6,7 @@ use crate::config::{Config, Provider};
 use crate::flow::host_role::HostRole;
 use crate::flow::site_cache::Site;
 use crate::flow::vestibule::Vestibule;
+use crate::guard::cross_origin::RequestSource;
 use crate::lease::AnyLease;
 use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
@@ -129,6 +130,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             trusted_hosts: &config.trusted_hosts,
             cookie_domain: config.cookie_domain.as_ref(),
         }
+    }
+
+    /// Where the browser says that the request comes from.
+    pub(crate) fn source(&self) -> RequestSource {
+        RequestSource::of(self.request, &self.origin, &self.config().trusted_origins)
     }
 
     pub(crate) fn log(&self, level: Level, event: &str, message: &str) {

@@ -24,6 +24,25 @@ pub(crate) fn not_found() -> Response {
     Response::json(404, &json!({ "error": "not_found" })).with("cache-control", "private, no-store")
 }
 
+/// A page of another origin made the browser send the request.
+pub(crate) fn cross_origin() -> Response {
+    let body = json!({
+        "error": "cross_origin",
+        "message": "A page of another origin sent this request. If it may, its origin belongs in trusted_origins.",
+    });
+    Response::json(403, &body).with("cache-control", "private, no-store")
+}
+
+/// A server function needs a session, as the page does on which it is called.
+pub(crate) fn server_function(sign_in: &str) -> Response {
+    let body = json!({
+        "error": "unauthorized",
+        "signInUrl": sign_in,
+        "message": "A server function needs a session. The rule key server_functions = \"public\" allows it without.",
+    });
+    Response::json(401, &body).with("www-authenticate", "Bearer").with("cache-control", "private, no-store")
+}
+
 /// The path is too long to be decided about (RFC 9110 section 15.5.15).
 pub(crate) fn uri_too_long() -> Response {
     Response::json(414, &json!({ "error": "uri_too_long" })).with("cache-control", "private, no-store")

@@ -15,3 +15,4 @@ mod regexp;
 pub mod requirements;
 pub mod route;
 pub mod rules;
+pub mod server_function;

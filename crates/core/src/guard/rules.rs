@@ -38,6 +38,10 @@ pub struct Rule {
     pub access: Access,
     /// What who is signed out gets to see.
     pub deny: Deny,
+    /// Whether pages of other origins may send requests with a session.
+    pub allows_cross_origin: bool,
+    /// Whether its public paths run server functions for everyone.
+    pub has_public_server_functions: bool,
     /// What it changes of where its requests go, and as what.
     pub forwarding: Forwarding,
 }
@@ -80,6 +84,8 @@ impl Rule {
             missing: Vec::new(),
             access,
             deny: Deny::default(),
+            allows_cross_origin: false,
+            has_public_server_functions: false,
             forwarding: Forwarding::default(),
         }
     }

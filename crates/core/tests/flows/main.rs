@@ -15,6 +15,7 @@ mod assertion;
 mod bearer;
 mod callback;
 mod credentials;
+mod cross_origin;
 mod dialect;
 mod hooks;
 mod login_host;

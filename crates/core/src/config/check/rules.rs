@@ -6,7 +6,7 @@ mod requirements;
 use super::session::session_source;
 use super::upstreams;
 use crate::config::place::refuse;
-use crate::config::schema::rules::DENY;
+use crate::config::schema::rules::{CROSS_ORIGIN, DENY, SERVER_FUNCTIONS};
 use crate::config::table::{Table, Text};
 use crate::guard::matcher::Pattern;
 use crate::guard::rules::{Access, Deny, Forwarding, Rule};
@@ -43,6 +43,8 @@ pub(super) fn rules(auth: &Table<'_>) -> Vec<Rule> {
             missing,
             access: access.unwrap_or(Access::SignedIn),
             deny,
+            allows_cross_origin: table.chosen("cross_origin", &CROSS_ORIGIN).unwrap_or_default(),
+            has_public_server_functions: server_functions(table),
             forwarding,
         });
     }
@@ -82,6 +84,18 @@ fn deny(rule: &Table<'_>) -> Deny {
         refuse!(rule.at("deny"), "a public path is denied to nobody", "leave it out");
     }
     rule.chosen("deny", &DENY).unwrap_or_default()
+}
+
+/// Whether public paths run server functions for everyone.
+fn server_functions(rule: &Table<'_>) -> bool {
+    if rule.has("server_functions") && rule.str("access") != Some("public") {
+        refuse!(
+            rule.at("server_functions"),
+            "a path that is not public runs server functions for those who may see it",
+            "leave it out, or write it in the rule with access = \"public\""
+        );
+    }
+    rule.chosen("server_functions", &SERVER_FUNCTIONS).unwrap_or_default()
 }
 
 fn forwarding(rule: &Table<'_>) -> Forwarding {

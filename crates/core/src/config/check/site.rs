@@ -3,6 +3,7 @@
 use crate::config::place::refuse;
 use crate::config::schema::{ACCESS, DIALECTS};
 use crate::config::table::{Table, Text};
+use crate::guard::cross_origin::TrustedOrigin;
 use crate::guard::decision::DefaultAccess;
 use crate::session::dialect::Dialect;
 use vestibule_oidc::http::origin::{
@@ -97,6 +98,45 @@ pub(super) fn refuse_login_url_out_of_reach(
 
 pub(super) fn trusted_hosts(auth: &Table<'_>) -> Vec<HostPattern> {
     auth.parsed("trusted_hosts", HostPattern::parse)
+}
+
+/// The origins whose pages may send requests with a session.
+pub(super) fn trusted_origins(auth: &Table<'_>) -> Vec<TrustedOrigin> {
+    let mut trusted = Vec::new();
+    for text in auth.texts("trusted_origins") {
+        match TrustedOrigin::parse(text.text) {
+            Ok(origin) if !origin.secure() && !origin.is_loopback() => {
+                text.refuse_because(&EndpointError::Insecure)
+            }
+            Ok(origin) => trusted.push(origin),
+            Err(why) => refuse!(
+                text,
+                "{text}: {why}",
+                "write an origin, for example \"https://shop.example.com\" or \"https://*.example.com\""
+            ),
+        }
+    }
+    trusted
+}
+
+/// The origin under which browsers reach the deployment.
+pub(super) fn origin(auth: &Table<'_>) -> Option<Origin> {
+    let text = auth.text("origin")?;
+    if auth.has("login_url") {
+        refuse!(text, "{text} is one host, and with login_url the site has several", "leave origin out");
+        return None;
+    }
+    match Origin::parse(text.text) {
+        Ok(origin) if !origin.secure() && !is_loopback(origin.host()) => {
+            text.refuse_because(&EndpointError::Insecure);
+            None
+        }
+        Ok(origin) => Some(origin),
+        Err(why) => {
+            text.refuse_because(&why);
+            None
+        }
+    }
 }
 
 pub(super) fn cookie_domain(auth: &Table<'_>) -> Option<CookieDomain> {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::session::session_source;
 use crate::config::Runtime;
 use crate::config::place::refuse;
-use crate::config::schema::EXACT_PATHS;
+use crate::config::schema::{EXACT_PATHS, FRAMEWORKS};
 use crate::config::table::{Table, Text};
 use crate::upstream::{Assertion, ServerReading, Target, Upstream};
 use vestibule_oidc::data::DataPath;
@@ -74,6 +74,7 @@ pub(super) fn upstreams(auth: &Table<'_>) -> Vec<Upstream> {
             forward_session,
             assertion,
             locales,
+            framework: upstream.chosen("framework", &FRAMEWORKS),
             exact_paths,
         });
     }

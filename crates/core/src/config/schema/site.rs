@@ -32,6 +32,13 @@ pub(in crate::config) const AUTH: Keys = &[keys! {
     /// The hosts that a return address may name, besides the host of the request and the hosts that `cookies.domain`
     /// covers. `*.example.com` is every name below `example.com`, but not `example.com` itself.
     trusted_hosts: TextOrList, default = [], example = ["app.example.com", "*.example.org"];
+    /// The origins whose pages may send requests with a session to this site's hosts: forms, scripts and WebSockets of a
+    /// sibling subdomain. Without it, only pages of the same origin may (see "Requests from other origins" in docs/guard.md).
+    /// `https://*.example.com` is every origin below `example.com`.
+    trusted_origins: TextOrList, default = [], example = ["https://shop.example.com"];
+    /// The origin under which browsers reach this deployment, where it stands behind a proxy that ends TLS or changes the host.
+    origin: Text, unset = "the origin of each request's URL", example = "https://app.example.com",
+        needs = "one host: not with `login_url`";
     /// The session's cookies.
     cookies: Table(COOKIES);
     /// How long a session is valid, and which part of it scripts can see and change.

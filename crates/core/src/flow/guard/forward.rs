@@ -3,8 +3,10 @@
 use crate::flow::RequestContext;
 use crate::flow::guard::admission::Admitted;
 use crate::flow::responses::with_cookies;
+use crate::guard::route::Route;
 use crate::outcome::Outcome;
 use crate::platform::{Forward, Platform};
+use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> RequestContext<'_, P> {
     /// The fourth step: sends the request on. Its cookies are for the browser, added to the upstream's response unless
@@ -12,9 +14,12 @@ impl<P: Platform> RequestContext<'_, P> {
     /// browser had them already.
     pub(super) async fn forward(
         &self,
-        Admitted { route, session, cookies: renewed, is_personal }: Admitted<'_>,
+        Admitted { route, session, cookies: renewed, is_personal, is_guarded_preflight }: Admitted<'_>,
         body: P::Body,
     ) -> Outcome<P::UpstreamResponse> {
+        if is_guarded_preflight {
+            return Outcome::Response(self.forward_preflight(&route).await);
+        }
         let session = session.as_ref();
         let identity = match self.identity(&route, session).await {
             Ok(identity) => identity,
@@ -38,6 +43,32 @@ impl<P: Platform> RequestContext<'_, P> {
                 let news = if has_news { renewed } else { Vec::new() };
                 let cookies = self.cookies_still_valid(session, news).await;
                 Outcome::Response(with_cookies(error.answer(), cookies))
+            }
+        }
+    }
+
+    /// Asks the upstream what a preflight asks (Fetch Standard, "CORS-preflight request"), on a path that is not public.
+    /// It runs handlers of that path in many frameworks. So the upstream gets neither a body nor a query nor cookies, and
+    /// whoever asks learns nothing but CORS from its response.
+    async fn forward_preflight(&self, route: &Route<'_>) -> Response {
+        let (config, guarded) = (self.config(), &self.vestibule.guarded);
+        let mut changes = route.changes(&config.rules, guarded, self.request, &[], &[]);
+        changes.remove("cookie");
+        changes.remove("authorization");
+        let forward = Forward { target: route.target, request: self.request, changes, personal: true };
+        match self.platform.forward_head(forward).await {
+            Ok(mut response) => {
+                let is_cors = |name: &str| {
+                    let name = name.to_ascii_lowercase();
+                    name.starts_with("access-control-") || matches!(name.as_str(), "vary" | "allow")
+                };
+                response.headers.retain(|name, _| is_cors(name));
+                response.body.clear();
+                response.with("cache-control", "private, no-store")
+            }
+            Err(error) => {
+                self.platform.log(error.level(), &error.log());
+                error.answer()
             }
         }
     }

@@ -124,9 +124,11 @@ impl<P: Platform> RequestContext<'_, P> {
                     DenialReason::SignIn | DenialReason::RefreshAtLoginHost(_) => {
                         responses::unauthorized(&self.login_route("signin"))
                     }
-                    DenialReason::Forbidden | DenialReason::NotFound | DenialReason::PathTooLong => {
-                        responses::forbidden()
-                    }
+                    DenialReason::CrossOrigin => responses::cross_origin(),
+                    DenialReason::Forbidden
+                    | DenialReason::NotFound
+                    | DenialReason::ServerFunction
+                    | DenialReason::PathTooLong => responses::forbidden(),
                     DenialReason::Token(why) => responses::of_token(why),
                 };
                 with_cookies(answer, denied.cookies)

@@ -40,6 +40,8 @@ impl<P: Platform> RequestContext<'_, P> {
             (DenialReason::SignIn, _) => self.sign_in_response(),
             (DenialReason::Forbidden, _) => self.forbidden(denied.session.as_ref()),
             (DenialReason::NotFound, _) => responses::not_found(),
+            (DenialReason::CrossOrigin, _) => responses::cross_origin(),
+            (DenialReason::ServerFunction, _) => responses::server_function(&self.sign_in_url()),
             (DenialReason::PathTooLong, _) => responses::uri_too_long(),
             (DenialReason::RefreshAtLoginHost(login), _) => self.redirect_to_refresh(&login),
             (DenialReason::Token(why), _) => responses::of_token(why),
