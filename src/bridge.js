@@ -73,8 +73,8 @@ export function send(env, binding, url, request, changes, pastTheCache) {
   return target.fetch(url ?? request.url, init);
 }
 
-export function orElse(promise, failed) {
-  return promise.then(undefined, failed);
+export function orElse(promise, failed, request) {
+  return promise.then(undefined, (error) => failed(error, request));
 }
 
 // `go_on` hears what becomes of the promise, and answers what comes of that.

@@ -34,9 +34,13 @@ extern "C" {
         past_the_cache: bool,
     ) -> Result<Option<Promise>, JsValue>;
 
-    /// The promise, but what `failed` answers where it fails.
+    /// The promise, but what `failed` answers to the error and `request` where it fails.
     #[wasm_bindgen(js_name = orElse)]
-    pub(crate) fn or_else(promise: &Promise, failed: &Closure<dyn Fn(JsValue) -> JsValue>) -> JsValue;
+    pub(crate) fn or_else(
+        promise: &Promise,
+        failed: &Closure<dyn Fn(JsValue, web_sys::Request) -> JsValue>,
+        request: &web_sys::Request,
+    ) -> JsValue;
 
     /// What `go_on` answers to what becomes of the promise.
     pub(crate) fn settled(promise: &Promise, go_on: JsValue) -> JsValue;

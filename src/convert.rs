@@ -2,17 +2,18 @@
 
 use std::cell::RefCell;
 
-use serde_json::json;
 use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::{console_warn, web_sys};
+use worker::web_sys;
 
-use crate::bridge;
+use crate::runtime::RUNTIME;
+use crate::{bridge, console};
 use vestibule_core::http::cookie::SetCookie;
 use vestibule_core::http::header_wire;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
 use vestibule_core::http::response::Response;
+use vestibule_core::log::{Line, LogEvent, Record, RequestDetails};
 use vestibule_core::outcome::Outcome;
 
 thread_local! {
@@ -54,18 +55,29 @@ pub(crate) fn to_js(headers: &Headers) -> Result<web_sys::Headers, JsValue> {
     Ok(all)
 }
 
-/// What a flow answered.
-pub(crate) fn reply(reply: Outcome<JsValue>) -> Result<JsValue, JsValue> {
+/// The log line of something that happened in `request`, which is asked for what the line says of it only now.
+pub(crate) fn line(record: Record, request: &web_sys::Request) -> Line {
+    match head(request) {
+        Some(head) => record.in_request(&RequestDetails::of(&head, RUNTIME.edge)),
+        None => record.outside_requests(),
+    }
+}
+
+/// What a flow answered to `request`.
+pub(crate) fn reply(reply: Outcome<JsValue>, request: &web_sys::Request) -> Result<JsValue, JsValue> {
     match reply {
         Outcome::Response(response) => own(&response).map(JsValue::from),
         Outcome::Forwarded { response, cookies } if cookies.is_empty() => Ok(response),
         Outcome::Forwarded { response, cookies } => {
             let changed = with_cookies(response.unchecked_ref(), &cookies).map(JsValue::from);
             Ok(changed.unwrap_or_else(|error| {
-                // A status beyond 599 is one that the runtime passes on and cannot make. The session is renewed
+                // A status beyond 599 is one that the runtime passes on and cannot make. The session is updated
                 // with the next response.
-                let event = json!({ "event": "session_not_renewed", "message": error_message(&error) });
-                console_warn!("{event}");
+                let message = format_args!(
+                    "the session's cookies could not be added to the upstream's response: {}",
+                    error_message(&error)
+                );
+                console::write(&line(Record::new(LogEvent::SessionNotUpdated, message), request));
                 response
             }))
         }

@@ -11,13 +11,15 @@ use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
 #[cfg(feature = "entry")]
 use worker::worker_sys;
-use worker::{Context, Env, console_error, console_warn, web_sys};
+use worker::{Context, Env, web_sys};
 
 use vestibule_core::Vestibule;
 use vestibule_core::config::Config;
 use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::hooks::Hooks;
+use vestibule_core::log::{LogEvent, Record};
 
+use crate::console;
 use crate::convert;
 #[cfg(feature = "entry")]
 use crate::executor;
@@ -38,7 +40,7 @@ pub async fn fetch(
     env: Env,
     context: Context,
 ) -> worker::Result<web_sys::Response> {
-    waited_for(answer(request, env, context, Vestibule::new).await).await
+    waited_for(answer(Rc::new(request), env, context, Vestibule::new).await).await
 }
 
 /// The Worker's `fetch` handler with hooks of the app's own: what its `#[event(fetch)]` calls. `hooks` is
@@ -53,7 +55,7 @@ pub async fn fetch_with_hooks<H: Hooks + 'static>(
     hooks: impl FnOnce() -> H,
 ) -> worker::Result<web_sys::Response> {
     let ready = |config| Vestibule::with_hooks(config, hooks());
-    waited_for(answer(request, env, context, ready).await).await
+    waited_for(answer(Rc::new(request), env, context, ready).await).await
 }
 
 async fn waited_for(answer: Result<JsValue, JsValue>) -> worker::Result<web_sys::Response> {
@@ -63,7 +65,7 @@ async fn waited_for(answer: Result<JsValue, JsValue>) -> worker::Result<web_sys:
 
 /// A response, or a promise of one.
 async fn answer(
-    request: web_sys::Request,
+    request: Rc<web_sys::Request>,
     env: Env,
     context: Context,
     ready: impl FnOnce(Config) -> Vestibule,
@@ -72,7 +74,8 @@ async fn answer(
         Ok(vestibule) => vestibule,
         Err(errors) => {
             for error in errors.iter() {
-                console_error!("{}", error);
+                let record = Record::new(LogEvent::ConfigurationInvalid, error);
+                console::write(&convert::line(record, &request));
             }
             let words = "The site's sign-in is not configured correctly. The log says where.";
             return convert::plain(500, words).map(JsValue::from);
@@ -81,10 +84,9 @@ async fn answer(
     let Some(head) = convert::head(&request) else {
         return convert::plain(400, "Bad request.").map(JsValue::from);
     };
-    let request = Rc::new(request);
     let platform = Workers::new(env, context, Rc::clone(&request));
-    let reply = vestibule.handle(&platform, head, Incoming(request)).await;
-    convert::reply(reply)
+    let reply = vestibule.handle(&platform, head, Incoming(Rc::clone(&request))).await;
+    convert::reply(reply, &request)
 }
 
 fn configured(env: &Env, ready: impl FnOnce(Config) -> Vestibule) -> Result<Rc<Vestibule>, ConfigErrors> {
@@ -100,7 +102,7 @@ fn configured(env: &Env, ready: impl FnOnce(Config) -> Vestibule) -> Result<Rc<V
                 let config = Config::load(auth, &text, &RUNTIME)?
                     .check_lease(&RUNTIME, &|kind| binding(kind).is_none_or(is_bound))?;
                 for advice in config.advice(&RUNTIME) {
-                    console_warn!("{advice}");
+                    console::write(&Record::new(LogEvent::ConfigurationAdvice, advice).outside_requests());
                 }
                 Ok(Rc::new(ready(config)))
             })
@@ -123,9 +125,12 @@ fn variable(env: &Env, name: &str) -> Option<JsValue> {
 #[wasm_bindgen(js_name = fetch)]
 pub fn entry(request: web_sys::Request, env: Env, context: worker_sys::Context) -> JsValue {
     executor::run(async move {
-        let answer = answer(request, env, Context::new(context), Vestibule::new).await;
+        let request = Rc::new(request);
+        let answer = answer(Rc::clone(&request), env, Context::new(context), Vestibule::new).await;
         answer.unwrap_or_else(|error| {
-            console_error!("{}", convert::error_message(&error));
+            let message = convert::error_message(&error);
+            let message = format_args!("the runtime refused to create a response: {message}");
+            console::write(&convert::line(Record::new(LogEvent::ResponseNotCreated, message), &request));
             web_sys::Response::error().into()
         })
     })

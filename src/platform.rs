@@ -5,23 +5,21 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde_json::Value;
 use worker::js_sys::{Promise, Reflect, Uint8Array};
 use worker::wasm_bindgen::closure::Closure;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
 use worker::worker_sys::ext::RequestExt;
-use worker::{
-    Context, Delay, Env, Error, KvError, console_error, console_log, console_warn, web_sys, worker_sys,
-};
+use worker::{Context, Delay, Env, Error, KvError, web_sys, worker_sys};
 
-use crate::{bridge, clock, convert, executor, lease, runtime};
+use crate::{bridge, clock, console, convert, executor, lease, runtime};
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::header_wire;
+use vestibule_core::log::Line;
 use vestibule_core::outcome::Outcome;
 use vestibule_core::platform::{
-    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Level, Lock, Log, Random,
-    Store, StoreError,
+    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Lock, Log, Random, Store,
+    StoreError,
 };
 use vestibule_core::time::Timestamp;
 use vestibule_core::upstream::Target;
@@ -62,8 +60,8 @@ impl Random for Workers {
 }
 
 impl Log for Workers {
-    fn log(&self, level: Level, event: &Value) {
-        log(level, event);
+    fn log(&self, line: &Line) {
+        console::write(line);
     }
 }
 
@@ -155,13 +153,14 @@ impl Forwarder for Workers {
             Target::Url(_) => self.forward(forward, body).await,
             // The runtime takes a promise as well: the answer need not pass WebAssembly, which costs it 8 µs.
             Target::Origin | Target::Service(_) => {
-                self.send(&forward, &body).map(|sent| FAILED.with(|failed| bridge::or_else(&sent, failed)))
+                let sent = self.send(&forward, &body);
+                sent.map(|sent| FAILED.with(|failed| bridge::or_else(&sent, failed, &self.request)))
             }
         };
         match response {
             Ok(response) => Outcome::Forwarded { response, cookies: Vec::new() },
             Err(error) => {
-                self.log(error.level(), &error.log());
+                self.log(&convert::line(error.record(), &self.request));
                 Outcome::Response(error.answer())
             }
         }
@@ -205,20 +204,15 @@ fn store_error(error: Error) -> StoreError {
     if words.contains("429") { StoreError::Busy } else { StoreError::Failed(words) }
 }
 
-fn log(level: Level, event: &Value) {
-    match level {
-        Level::Info => console_log!("{event}"),
-        Level::Warn => console_warn!("{event}"),
-        Level::Error => console_error!("{event}"),
-    }
-}
+/// Answers an upstream's failure, and the request that it failed for.
+type Failed = dyn Fn(JsValue, web_sys::Request) -> JsValue;
 
 thread_local! {
     /// The answer where an upstream gives none that nobody waits for: one closure for all, because the runtime keeps
     /// books about each.
-    static FAILED: Closure<dyn Fn(JsValue) -> JsValue> = Closure::new(|error: JsValue| {
+    static FAILED: Closure<Failed> = Closure::new(|error: JsValue, request: web_sys::Request| {
         let error = unreachable(&error);
-        log(error.level(), &error.log());
+        console::write(&convert::line(error.record(), &request));
         convert::own(&error.answer()).map_or_else(|error| error, JsValue::from)
     });
 }
@@ -230,7 +224,7 @@ fn unreachable(error: &JsValue) -> ForwardError {
 impl Workers {
     /// Begins to send a request on.
     fn send(&self, forward: &Forward<'_>, body: &Incoming) -> Result<Promise, ForwardError> {
-        let Forward { target, request, changes, personal } = forward;
+        let Forward { target, request, changes, personal, edge: _ } = forward;
         let (binding, url, past_the_cache) = match target {
             Target::Origin => (None, None, *personal),
             Target::Url(other) => {

@@ -217,7 +217,7 @@ fn responses_come_back_as_they_are_renewed_or_not() {
         let odd = before("/999").send();
         assert_eq!((odd.status, odd.text().as_str()), (999, "very odd"), "{case}");
         if renewed {
-            world.logs().wait_for("session_not_renewed", Duration::from_secs(5));
+            world.logs().wait_for("session_not_updated", Duration::from_secs(5));
         }
         assert_eq!(email(&browser), "alice@example.com", "{case}");
     }
