@@ -119,7 +119,7 @@ fn paths_that_servers_read_differently() {
         assert_eq!((reply.status, reply.set_cookies().len()), (400, 0), "{path}");
     }
     assert_eq!(world.requests_to_service("APP").len(), 1, "only the page after the sign-in");
-    world.logs().wait_for("path_refused", PATIENCE);
+    world.logs().wait_for("path_rejected", PATIENCE);
     assert_eq!(email(&browser), "alice@example.com");
 }
 

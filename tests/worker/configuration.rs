@@ -96,12 +96,13 @@ fn assert_every_request_is_refused(world: &Harness, place: &str) {
         assert_eq!(reply.header("cache-control"), Some("no-store"));
         assert_eq!(reply.set_cookies(), [""; 0]);
     }
-    let begins = format!("{place}:");
+    let begins = format!("\"event\":\"configuration_invalid\",\"level\":\"error\",\"message\":\"{place}:");
     let named = world
         .logs()
-        .wait_until(PATIENCE, |lines| lines.iter().find(|l| l.message.starts_with(&begins)).cloned());
+        .wait_until(PATIENCE, |lines| lines.iter().find(|l| l.message.contains(&begins)).cloned());
     let line = named.unwrap_or_else(|| panic!("{begins} is not in the log:\n{}", world.logs().text()));
     assert_eq!(line.level, "error");
+    assert_eq!(line.json().unwrap()["path"], "/about", "the first request");
     let log = world.logs().text();
     for secret in [SECRET, idp::CLIENT_SECRET, "a secret in the wrong place"] {
         assert!(!log.contains(secret), "the log holds {secret:?}:\n{log}");

@@ -217,7 +217,8 @@ fn responses_come_back_as_they_are_renewed_or_not() {
         let odd = before("/999").send();
         assert_eq!((odd.status, odd.text().as_str()), (999, "very odd"), "{case}");
         if renewed {
-            world.logs().wait_for("session_not_renewed", Duration::from_secs(5));
+            let line = world.logs().wait_for("session_not_updated", Duration::from_secs(5)).json().unwrap();
+            assert_eq!((&line["level"], &line["path"]), (&json!("warn"), &json!("/999")), "{line}");
         }
         assert_eq!(email(&browser), "alice@example.com", "{case}");
     }
@@ -566,7 +567,12 @@ fn an_upstream_that_fails_is_a_502_and_nobody_is_signed_out() {
                 assert_eq!(reply.header("cache-control"), Some("private, no-store"));
                 assert_eq!(reply.set_cookies(), [""; 0]);
             }
-            world.logs().wait_for("forward_failed", Duration::from_secs(5));
+            let line = world.logs().wait_for("forward_failed", Duration::from_secs(5)).json().unwrap();
+            assert_eq!(
+                (&line["host"], &line["path"]),
+                (&json!("app.example.com"), &json!("/close")),
+                "{line}"
+            );
             assert_eq!(browser.get(&format!("{APP}/fine")).send().expect_status(200).text(), "fine");
             assert_eq!(email(&browser), "alice@example.com");
         }

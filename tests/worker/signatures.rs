@@ -150,7 +150,7 @@ fn assert_nobody_signs_in(world: &World, cause: &str, what: &str) {
     assert_eq!(email(&browser), "", "{what}");
     let line = world.logs().wait_for("auth_error", Duration::from_secs(5));
     let event = line.json().unwrap();
-    assert_eq!((line.level.as_str(), &event["blame"]), ("warn", &json!("provider")), "{what}");
+    assert_eq!((line.level.as_str(), &event["error_source"]), ("warn", &json!("provider")), "{what}");
     assert!(event["message"].as_str().unwrap().contains(cause), "{what}: {event}");
     assert_eq!(world.requests_to_service("APP").len(), 0, "{what}");
 }

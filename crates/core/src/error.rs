@@ -1,10 +1,10 @@
-//! What can go wrong on an auth route, by who is to blame. Each error knows the answer that Auth.js gives
+//! What can go wrong on an auth route, by whose error it is. Each error knows the answer that Auth.js gives
 //! in its place, and what the operator's log says.
 
-use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::platform::{BodyError, Level};
+use crate::log::{ErrorSource, LogEvent, Record};
+use crate::platform::BodyError;
 use crate::session::csrf::CsrfError;
 use crate::session::transaction::TransactionError;
 use vestibule_oidc::credentials::ApiError;
@@ -220,27 +220,44 @@ impl Error {
         )
     }
 
-    /// How much the operator should care.
-    pub fn level(&self) -> Level {
+    /// Whose error it is.
+    pub fn error_source(&self) -> ErrorSource {
         match self {
-            Self::Client(_)
-            | Self::Provider {
-                cause: ProviderError::Authorization(AuthorizationResponseError::Error(_)),
-                ..
-            } => Level::Info,
-            Self::Provider { .. } => Level::Warn,
-            Self::Configuration(_) => Level::Error,
+            Self::Client(_) => ErrorSource::Client,
+            Self::Provider { .. } => ErrorSource::Provider,
+            Self::Configuration(_) => ErrorSource::Configuration,
         }
     }
 
-    /// The line for the operator's log: who is to blame, the code the client saw, what happened. No
-    /// variant holds a token or a secret, so none can be in it.
-    pub fn log(&self) -> Value {
-        let blame = match self {
-            Self::Client(_) => "client",
-            Self::Provider { .. } => "provider",
-            Self::Configuration(_) => "configuration",
+    /// The id of the provider that it happened with, where it happened with one.
+    pub fn provider(&self) -> Option<&str> {
+        match self {
+            Self::Provider { provider, .. } | Self::Client(ClientError::Credentials { provider, .. }) => {
+                Some(provider)
+            }
+            Self::Client(_) | Self::Configuration(_) => None,
+        }
+    }
+
+    /// What the operator's log says where an auth route failed. No variant holds a token or a secret, so none can be in
+    /// it.
+    pub fn record(&self) -> Record {
+        let event = match self {
+            Self::Provider {
+                cause: ProviderError::Authorization(AuthorizationResponseError::Error(_)),
+                ..
+            } => LogEvent::AuthorizationErrorResponse,
+            _ => LogEvent::AuthError,
         };
-        json!({ "event": "auth_error", "blame": blame, "code": self.code(), "message": self.to_string() })
+        self.record_as(event).code(self.code())
+    }
+
+    /// The same as another event.
+    pub(crate) fn record_as(&self, event: LogEvent) -> Record {
+        let record = Record::new(event, self).caused_by(self.error_source());
+        match self.provider() {
+            Some(provider) => record.provider(provider),
+            None => record,
+        }
     }
 }

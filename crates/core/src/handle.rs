@@ -10,8 +10,9 @@ use crate::flow::session::update::Update;
 use crate::flow::vestibule::Vestibule;
 use crate::flow::{RequestContext, RouteParams, responses};
 use crate::guard::path::CanonicalPath;
+use crate::log::{LogEvent, Record};
 use crate::outcome::Outcome;
-use crate::platform::{Level, Platform};
+use crate::platform::Platform;
 use crate::session::dialect::Dialect;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::request::{Method, Request};
@@ -37,7 +38,7 @@ impl Vestibule {
         let path = match CanonicalPath::new(&request.url.path) {
             Ok(path) => path,
             Err(refused) => {
-                context.log(Level::Info, "path_refused", &refused.to_string());
+                context.log(Record::new(LogEvent::PathRejected, refused));
                 return Outcome::Response(bad_request());
             }
         };
@@ -63,7 +64,7 @@ impl<P: Platform> RequestContext<'_, P> {
         match self.act(route, body, &mut input).await {
             Ok(response) => self.as_client_wants(&input, response),
             Err(error) => {
-                self.platform.log(error.level(), &error.log());
+                self.log(error.record());
                 self.failure(route, &input, &error)
             }
         }

@@ -24,6 +24,7 @@ pub mod guard;
 mod handle;
 pub mod hooks;
 pub mod lease;
+pub mod log;
 pub mod outcome;
 pub mod platform;
 pub mod session;

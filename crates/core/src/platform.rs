@@ -7,9 +7,11 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use thiserror::Error;
 
+use crate::guard::headers::EdgeFields;
+use crate::log::{ErrorSource, Line, LogEvent, Record, RequestDetails};
 use crate::outcome::Outcome;
 use crate::upstream::Target;
 use vestibule_oidc::http::changes::Changes;
@@ -55,8 +57,8 @@ pub trait Random {
 
 /// The operator's log.
 pub trait Log {
-    /// Writes one line. `event` is an object and holds no secret. What cannot be written is lost.
-    fn log(&self, level: Level, event: &Value);
+    /// Writes one line, with its level where the runtime's log has levels. A line that cannot be written is lost.
+    fn log(&self, line: &Line);
 }
 
 /// The requests that are not the client's but ours: to providers.
@@ -126,10 +128,11 @@ pub trait Forwarder: Log {
         forward: Forward<'_>,
         body: Self::Body,
     ) -> Outcome<Self::UpstreamResponse> {
+        let (request, edge) = (forward.request, forward.edge);
         match self.forward(forward, body).await {
             Ok(response) => Outcome::Forwarded { response, cookies: Vec::new() },
             Err(error) => {
-                self.log(error.level(), &error.log());
+                self.log(&error.record().in_request(&RequestDetails::of(request, edge)));
                 Outcome::Response(error.answer())
             }
         }
@@ -176,17 +179,8 @@ pub struct Forward<'a> {
     pub changes: Changes,
     /// Whether the response is one person's: it is neither taken from a shared cache on the way nor put into one.
     pub personal: bool,
-}
-
-/// How much a log line matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// Somebody sent something wrong; no action is needed.
-    Info,
-    /// Something outside failed; it may need a look.
-    Warn,
-    /// It will not work until somebody acts.
-    Error,
+    /// The fields in which the network in front says something: the log names the request by one of them.
+    pub edge: EdgeFields,
 }
 
 /// Why a request's body could not be read.
@@ -205,25 +199,23 @@ pub enum BodyError {
 pub enum ForwardError {
     /// The configuration names a service that the runtime does not have, or that takes no requests; what it is called
     /// there.
-    #[error("there is no {0}")]
+    #[error(
+        "an upstream names a service that does not exist: there is no {0}; add it, or correct the upstream's `to`"
+    )]
     NoService(String),
-    /// The upstream gave no answer; the runtime's own words.
-    #[error("the upstream gave no answer: {0}")]
+    /// The upstream did not respond; the runtime's own words.
+    #[error("the upstream did not respond: {0}")]
     Unreachable(String),
 }
 
 impl ForwardError {
-    /// How much it matters in the log.
-    pub fn level(&self) -> Level {
-        match self {
-            Self::NoService(_) => Level::Error,
-            Self::Unreachable(_) => Level::Warn,
-        }
-    }
-
     /// What the log says.
-    pub fn log(&self) -> Value {
-        json!({ "event": "forward_failed", "message": self.to_string() })
+    pub fn record(&self) -> Record {
+        let error_source = match self {
+            Self::NoService(_) => ErrorSource::Configuration,
+            Self::Unreachable(_) => ErrorSource::Platform,
+        };
+        Record::new(LogEvent::ForwardFailed, self).caused_by(error_source)
     }
 
     /// What the client gets.

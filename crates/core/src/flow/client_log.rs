@@ -1,9 +1,8 @@
 //! `POST /_log`: next-auth 4's client reports what went wrong in the browser.
 
-use serde_json::json;
-
 use crate::flow::RequestContext;
-use crate::platform::{Level, Platform};
+use crate::log::{LogEvent, Record};
+use crate::platform::Platform;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 
@@ -22,10 +21,13 @@ impl<P: Platform> RequestContext<'_, P> {
         if let Ok(bytes) = self.platform.read_body(body, LIMIT).await {
             let report = Params::from_urlencoded(&bytes);
             let field = |name| report.one(name).ok().flatten().map(plain);
-            self.platform.log(
-                Level::Info,
-                &json!({ "event": "client_log", "code": field("code"), "message": field("message") }),
-            );
+            let message = field("message").filter(|message| !message.is_empty());
+            let message = message.unwrap_or_else(|| "the report has no message".to_owned());
+            let record = Record::new(LogEvent::ClientErrorReported, message);
+            self.log(match field("code") {
+                Some(code) => record.code(&code),
+                None => record,
+            });
         }
         Response::empty(200)
     }

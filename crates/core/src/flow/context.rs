@@ -7,7 +7,8 @@ use crate::flow::host_role::HostRole;
 use crate::flow::site_cache::Site;
 use crate::flow::vestibule::Vestibule;
 use crate::lease::AnyLease;
-use crate::platform::{Level, Platform};
+use crate::log::{LogEvent, Record, RequestDetails};
+use crate::platform::Platform;
 use crate::session::claims::Session;
 use crate::session::cookie::{self, SessionCookie, SessionTooLargeError};
 use crate::session::names::CookieNames;
@@ -116,7 +117,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         }
         self.session_cookies(session).unwrap_or_else(|too_large| {
             // It was small enough when it was made: `max_age` or the claims changed since. It still works.
-            self.log(Level::Warn, "session_not_renewed", &too_large.to_string());
+            self.log(Record::new(LogEvent::SessionTooLarge, too_large));
             Vec::new()
         })
     }
@@ -131,7 +132,13 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         }
     }
 
-    pub(crate) fn log(&self, level: Level, event: &str, message: &str) {
-        self.platform.log(level, &serde_json::json!({ "event": event, "message": message }));
+    /// Writes it into the operator's log, with the request that it happened in.
+    pub(crate) fn log(&self, record: Record) {
+        self.platform.log(&record.in_request(&self.details()));
+    }
+
+    /// What the log says of this request.
+    pub(crate) fn details(&self) -> RequestDetails {
+        RequestDetails::of(self.request, self.config().edge)
     }
 }

@@ -119,6 +119,8 @@ pub struct EdgeFields {
     pub beginning: Option<&'static str>,
     /// The one that has the client's IP address, in lower case.
     pub client_address: Option<&'static str>,
+    /// The one that identifies the request, in lower case: the log names it, and so does the network's own log.
+    pub request_id: Option<&'static str>,
 }
 
 impl EdgeFields {
@@ -132,6 +134,20 @@ impl EdgeFields {
         let mut addresses = headers.get_all(self.client_address?);
         match (addresses.next(), addresses.next()) {
             (Some(address), None) => address.parse::<IpAddr>().is_ok().then_some(address),
+            _ => None,
+        }
+    }
+
+    /// The request's identifier. `None` where the network does not give one, or where it is not one short word.
+    pub fn request_id(self, headers: &Headers) -> Option<&str> {
+        const LONGEST: usize = 64;
+        let is_id = |id: &&str| {
+            (1..=LONGEST).contains(&id.len())
+                && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        };
+        let mut ids = headers.get_all(self.request_id?);
+        match (ids.next(), ids.next()) {
+            (Some(id), None) => Some(id).filter(is_id),
             _ => None,
         }
     }
@@ -295,7 +311,11 @@ mod tests {
         }
     }
 
-    const EDGE: EdgeFields = EdgeFields { beginning: Some("cf-"), client_address: Some("cf-connecting-ip") };
+    const EDGE: EdgeFields = EdgeFields {
+        beginning: Some("cf-"),
+        client_address: Some("cf-connecting-ip"),
+        request_id: Some("cf-ray"),
+    };
 
     fn guarded() -> GuardedNames {
         GuardedNames::new(["x-user-email", "X-User-Roles"], EDGE)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use vestibule_core::log::{ErrorSource, Level, LogEvent};
 use vestibule_testing::{APP, AuthorizationRequest, Browser, TestEnv, environment, settings};
 
 type Bend = fn(&AuthorizationRequest, String) -> String;
@@ -128,7 +129,8 @@ fn a_person_who_says_no_at_the_provider_sees_the_sign_in_page_again() {
     );
     let answer = browser.open(&world, &callback);
     assert_eq!(answer.location(), format!("{APP}/auth/signin?error=OAuthCallbackError"));
-    assert!(world.log_text().contains("access_denied"));
+    let lines = world.logged(LogEvent::AuthorizationErrorResponse);
+    assert!(lines[0].level() == Level::Info && lines[0].message().contains("access_denied"), "{}", lines[0]);
     let page = browser.open(&world, answer.location());
     assert_eq!(page.status, 200);
     assert!(!page.body.contains("<b>no"), "the provider's words are for the log alone");
@@ -166,7 +168,8 @@ fn an_id_token_that_is_wrong_in_one_thing_signs_nobody_in() {
         let answer = browser.sign_in(&world, "bob", "/");
         assert_eq!(answer.location(), ERROR, "{name}");
         assert_eq!(browser.cookie(SESSION), None, "{name}");
-        assert!(world.log_text().contains("\"blame\":\"provider\""), "{name}: {}", world.log_text());
+        let logged = world.logged(LogEvent::AuthError);
+        assert!(logged.iter().any(|line| line.error_source() == ErrorSource::Provider), "{name}: {logged:?}");
     }
 }
 

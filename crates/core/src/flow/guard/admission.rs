@@ -10,7 +10,8 @@ use crate::guard::decision::Decision;
 use crate::guard::path::CanonicalPath;
 use crate::guard::route::Route;
 use crate::guard::rules::RuleDecisions;
-use crate::platform::{Level, Platform};
+use crate::log::{LogEvent, Record};
+use crate::platform::Platform;
 use crate::session::claims::{REFRESH_TOKEN_ERROR, Session};
 use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::cookie::SetCookie;
@@ -178,7 +179,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             SessionCookie::Valid(session) => Some(session),
             SessionCookie::Absent => None,
             SessionCookie::Invalid(reason) => {
-                self.log(Level::Info, "session_refused", &reason);
+                self.log(Record::new(LogEvent::SessionCookieInvalid, reason));
                 None
             }
         }

@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 use crate::flow::RequestContext;
 use crate::flow::guard::assertion_keys::AssertionKey;
 use crate::guard::route::Route;
-use crate::platform::{Level, Platform, random_id};
+use crate::log::{LogEvent, Record};
+use crate::platform::{Platform, random_id};
 use crate::session::claims::{Session, is_access_token_claim};
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::jose::crypto::KeyError;
@@ -128,7 +129,8 @@ impl<P: Platform> RequestContext<'_, P> {
     /// The answer where the platform does not sign. An upstream that asks for assertions could do nothing without one,
     /// and another must not take somebody who is signed in for nobody.
     fn assertion_failed(&self, error: &KeyError) -> Response {
-        self.log(Level::Error, "assertion_failed", &error.to_string());
+        let message = format_args!("the runtime could not sign the assertion: {error}");
+        self.log(Record::new(LogEvent::AssertionNotSigned, message));
         Response::json(500, &json!({ "error": "server_error" })).with("cache-control", "private, no-store")
     }
 

@@ -15,7 +15,8 @@ use crate::flow::RequestContext;
 use crate::flow::provider::provider_error;
 use crate::flow::responses::TokenDenied;
 use crate::flow::signin::create_session::Identity;
-use crate::platform::{Level, Platform};
+use crate::log::{ErrorSource, LogEvent};
+use crate::platform::Platform;
 use crate::session::claims::Session;
 use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::jose::jws::{self, UnverifiedJws};
@@ -44,9 +45,12 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         };
         session.map(Some).map_err(|error| {
             let refused = TokenDenied::of(&error);
-            let level =
-                if matches!(refused, TokenDenied::Unavailable(_)) { Level::Warn } else { Level::Info };
-            self.log(level, "bearer_refused", &error.to_string());
+            // Where the provider did answer, the token is what is wrong: the client brought it.
+            let error_source = match refused {
+                TokenDenied::Unavailable(_) => error.error_source(),
+                TokenDenied::Invalid { .. } | TokenDenied::Insufficient => ErrorSource::Client,
+            };
+            self.log(error.record_as(LogEvent::BearerTokenRejected).caused_by(error_source));
             refused
         })
     }

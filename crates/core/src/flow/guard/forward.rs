@@ -22,7 +22,13 @@ impl<P: Platform> RequestContext<'_, P> {
         };
         let (config, guarded) = (self.config(), &self.vestibule.guarded);
         let changes = route.changes(&config.rules, guarded, self.request, &identity, &renewed);
-        let forward = Forward { target: route.target, request: self.request, changes, personal: is_personal };
+        let forward = Forward {
+            target: route.target,
+            request: self.request,
+            changes,
+            personal: is_personal,
+            edge: config.edge,
+        };
         if renewed.is_empty() {
             return self.platform.forward_streaming(forward, body).await;
         }
@@ -32,7 +38,7 @@ impl<P: Platform> RequestContext<'_, P> {
                 Outcome::Forwarded { response, cookies }
             }
             Err(error) => {
-                self.platform.log(error.level(), &error.log());
+                self.log(error.record());
                 // Only what would be lost: that the upstream does not answer is no reason for anything else.
                 let has_news = session.is_some_and(|session| self.has_new_tokens(session));
                 let news = if has_news { renewed } else { Vec::new() };

@@ -17,7 +17,8 @@ use crate::guard::forward_auth::{self, ForwardAuthHeaders};
 use crate::guard::headers::VERIFY_SECRET;
 use crate::guard::path::CanonicalPath;
 use crate::guard::route::Route;
-use crate::platform::{Level, Platform};
+use crate::log::{LogEvent, Record};
+use crate::platform::Platform;
 use crate::upstream::Assertion;
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::request::{Method, Request};
@@ -157,7 +158,7 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     fn rejected(&self, why: &str) -> Response {
-        self.log(Level::Info, "verify_refused", why);
+        self.log(Record::new(LogEvent::ForwardAuthRejected, why));
         responses::forbidden()
     }
 }

@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::layout::{Icon, Page};
 use crate::flow::RequestContext;
-use crate::platform::{Level, Platform};
+use crate::log::{LogEvent, Record};
+use crate::platform::Platform;
 use vestibule_oidc::http::origin::CookieDomain;
 use vestibule_oidc::http::response::Response;
 
@@ -13,12 +14,12 @@ impl<P: Platform> RequestContext<'_, P> {
     /// The answer of a host on which nobody can be signed in: no redirect, nothing to sign in with, no session.
     pub(crate) fn foreign_host(&self, domain: &CookieDomain) -> Response {
         let (host, domain) = (self.request.url.host(), domain.as_str());
-        let message = format!(
-            "{host} is outside of cookies.domain, {domain:?}, so nobody can sign in there: let the site's routes lead \
-             there from hosts of {domain} only, give {host} a deployment of its own, or add a rule that makes public \
-             what everybody may see there"
+        let message = format_args!(
+            "{host} is outside of cookies.domain, {domain:?}, so no one can sign in there: let only hosts of {domain} \
+             reach this deployment, give {host} a deployment of its own, or add a rule that makes public what everyone \
+             may see there"
         );
-        self.log(Level::Warn, "foreign_host", &message);
+        self.log(Record::new(LogEvent::HostOutsideSite, message));
         if self.request.is_navigation() {
             return self.foreign_host_page();
         }

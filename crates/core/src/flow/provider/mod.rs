@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
@@ -16,7 +16,8 @@ use crate::flow::provider::cache::{
     CachedProvider, DocumentKind, FetchDecision, MAX_ATTEMPT, Published, Slot,
 };
 use crate::flow::vestibule::Vestibule;
-use crate::platform::{Level, Platform, within};
+use crate::log::{LogEvent, RequestDetails};
+use crate::platform::{Platform, within};
 use vestibule_oidc::http::client::{FetchRequest, FetchResponse};
 use vestibule_oidc::jose::jwk::JwkSet;
 use vestibule_oidc::jose::jws::{self, Algorithm, JwsError, UnverifiedJws, VerifiedPayload};
@@ -212,6 +213,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let question = DocumentFetch {
             vestibule: self.vestibule.clone(),
             platform: platform.clone(),
+            details: self.details(),
             provider: provider.id.clone(),
             kind,
             request,
@@ -274,6 +276,8 @@ struct Document<T> {
 struct DocumentFetch<P: Platform> {
     vestibule: Vestibule,
     platform: P,
+    /// The request that wanted to know.
+    details: RequestDetails,
     provider: String,
     kind: DocumentKind,
     request: FetchRequest,
@@ -283,7 +287,7 @@ struct DocumentFetch<P: Platform> {
 impl<P: Platform> DocumentFetch<P> {
     /// Keeps the answer.
     async fn ask(self) -> Result<(), Error> {
-        let Self { vestibule, platform, provider, kind, request, begun } = self;
+        let Self { vestibule, platform, details, provider, kind, request, begun } = self;
         let answer = platform.fetch(request).await;
         let now = platform.now();
         let read = answer
@@ -301,8 +305,7 @@ impl<P: Platform> DocumentFetch<P> {
             known.has(kind, USABLE_FOR, now)
         });
         if has_copy {
-            let event = json!({ "event": "provider_document_kept", "message": error.to_string() });
-            platform.log(Level::Warn, &event);
+            platform.log(&error.record_as(LogEvent::ProviderMetadataStale).in_request(&details));
         }
         Err(error)
     }

@@ -1,5 +1,6 @@
 //! One isolate's attempt at a refresh: the lease, the grant, and word of it for the others.
 
+use std::fmt::Display;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use crate::flow::refresh::granted::{GrantError, GrantedTokens};
 use crate::flow::vestibule::Vestibule;
 use crate::lease::in_flight::{RefreshOutcome, Slot};
 use crate::lease::{Acquisition, HeldByOther, Lease, RefreshId};
-use crate::platform::{Level, Platform};
+use crate::log::{LogEvent, Record};
+use crate::platform::Platform;
 use crate::session::claims::Session;
 use crate::session::refreshed_tokens::RefreshedTokens;
 use vestibule_oidc::http::request::Request;
@@ -122,7 +124,8 @@ impl<P: Platform> RefreshAttempt<P> {
                 Ok(Acquisition::SignedOut) => return Err(RefreshOutcome::SignedOut),
                 Ok(Acquisition::HeldByOther(holder)) => holder,
                 Err(error) => {
-                    context.log(Level::Warn, "lease_unavailable", &error.to_string());
+                    let message = format_args!("the lease is unavailable: {error}");
+                    self.log(context, LogEvent::LeaseUnavailable, message);
                     return Err(self.unavailable(BACKOFF));
                 }
             };
@@ -187,22 +190,23 @@ impl<P: Platform> RefreshAttempt<P> {
             GrantError::InvalidGrant(error) => match lease.find_after_invalid_grant(&self.name).await {
                 Ok(Some(tokens)) => self.adopt(lease, tokens).await,
                 Ok(None) => {
-                    self.log(context, Level::Info, "grant_gone", &error);
+                    self.log(context, LogEvent::RefreshTokenInvalid, &error);
                     RefreshOutcome::InvalidGrant { is_final: lease.sees_all_writes() || slot.was_invalid }
                 }
                 Err(_) => self.unavailable(BACKOFF),
             },
             GrantError::Unavailable(error, retry_after) => {
-                self.log(context, Level::Warn, "refresh_failed", &error);
+                self.log(context, LogEvent::RefreshFailed, &error);
                 self.unavailable(retry_after.unwrap_or(BACKOFF).clamp(BACKOFF, MAX_BACKOFF))
             }
             GrantError::Misconfigured(error) => {
-                self.log(context, Level::Error, "refresh_misconfigured", &error);
+                self.log(context, LogEvent::RefreshMisconfigured, &error);
                 self.unavailable(MISCONFIGURED_BACKOFF)
             }
         };
         if let Err(error) = lease.release(&self.name, &slot.owner).await {
-            context.log(Level::Warn, "lease_not_given_back", &error.to_string());
+            let message = format_args!("the lease could not be released: {error}");
+            self.log(context, LogEvent::LeaseNotReleased, message);
         }
         slot.complete(outcome.clone(), self.platform.now());
         outcome
@@ -218,7 +222,8 @@ impl<P: Platform> RefreshAttempt<P> {
         let sid = &self.name.sid;
         let is_signed_out = self.vestibule.refreshes.is_signed_out(sid)
             || lease.is_signed_out(sid).await.unwrap_or_else(|error| {
-                context.log(Level::Warn, "sign_out_unknown", &error.to_string());
+                let message = format_args!("it is unknown whether the user signed out meanwhile: {error}");
+                self.log(context, LogEvent::SignOutCheckFailed, message);
                 false
             });
         if is_signed_out {
@@ -237,7 +242,9 @@ impl<P: Platform> RefreshAttempt<P> {
         // The others here need not wait until it is written for those elsewhere.
         slot.complete(RefreshOutcome::Renewed(Rc::clone(&tokens)), self.platform.now());
         if let Err(error) = lease.publish(&self.name, &owner, &tokens).await {
-            context.log(Level::Warn, "successor_not_left", &error.to_string());
+            let message =
+                format_args!("the refreshed tokens could not be stored for other requests: {error}");
+            self.log(context, LogEvent::RefreshedTokensNotStored, message);
         }
         RefreshOutcome::Renewed(tokens)
     }
@@ -246,7 +253,8 @@ impl<P: Platform> RefreshAttempt<P> {
         RefreshOutcome::Unavailable { until: self.platform.now().plus(after) }
     }
 
-    fn log(&self, context: &RequestContext<'_, P>, level: Level, event: &str, message: &str) {
-        context.log(level, event, &format!("provider {}: {message}", self.provider));
+    fn log(&self, context: &RequestContext<'_, P>, event: LogEvent, message: impl Display) {
+        let message = format_args!("provider {}: {message}", self.provider);
+        context.log(Record::new(event, message).provider(&self.provider));
     }
 }

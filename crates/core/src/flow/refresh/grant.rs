@@ -13,7 +13,8 @@ use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
 use crate::flow::refresh::granted::{GrantError, GrantedTokens, retry_after, temporary};
 use crate::flow::{RequestContext, provider};
-use crate::platform::{Level, Platform, within};
+use crate::log::{LogEvent, Record};
+use crate::platform::{Platform, within};
 use crate::session::claims::Session;
 use vestibule_oidc::jose::jws;
 use vestibule_oidc::oauth::discovery::ProviderMetadata;
@@ -118,7 +119,9 @@ impl<P: Platform> RequestContext<'_, P> {
                     | ProviderError::Jwks(_),
                 ..
             })) => {
-                self.log(Level::Warn, "id_token_not_verified", "the provider's keys are not to be had");
+                let id = &provider.id;
+                let message = format_args!("provider {id}: its keys are unavailable");
+                self.log(Record::new(LogEvent::IdTokenNotVerified, message).provider(id));
                 match jws::decode_unverified(id_token.expose()) {
                     Value::Object(claims) => claims,
                     _ => Map::new(),

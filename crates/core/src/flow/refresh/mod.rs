@@ -18,7 +18,8 @@ use crate::flow::host_role::HostRole;
 use crate::flow::refresh::attempt::{BACKOFF, RefreshAttempt};
 use crate::lease::in_flight::{Joined, RefreshOutcome};
 use crate::lease::{Lease, RefreshId};
-use crate::platform::{Level, Platform, within};
+use crate::log::{LogEvent, Record};
+use crate::platform::{Platform, within};
 use crate::session::claims::Session;
 use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::cookie::SetCookie;
@@ -86,7 +87,7 @@ impl FreshSession {
             CookieUpdate::Skip => Vec::new(),
             CookieUpdate::Write => context.session_cookies(&self.session).unwrap_or_else(|too_large| {
                 // The browser keeps the old tokens, with which the new ones are found.
-                context.log(Level::Error, "session_not_renewed", &too_large.to_string());
+                context.log(Record::new(LogEvent::SessionTooLarge, too_large));
                 Vec::new()
             }),
         }
@@ -186,7 +187,8 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         self.vestibule.refreshes.sign_out(&name.sid, self.now);
         let lease = self.lease();
         if let Err(error) = lease.sign_out(&name.sid).await {
-            self.log(Level::Warn, "sign_out_not_remembered", &error.to_string());
+            let message = format_args!("the sign-out could not be stored: {error}");
+            self.log(Record::new(LogEvent::SignOutNotStored, message));
         }
     }
 

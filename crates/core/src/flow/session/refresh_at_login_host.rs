@@ -14,7 +14,8 @@ use crate::flow::RequestContext;
 use crate::flow::hosts::with_parameters;
 use crate::flow::refresh::RefreshError;
 use crate::flow::responses::{self, with_cookies};
-use crate::platform::{Level, Platform};
+use crate::log::{LogEvent, Record};
+use crate::platform::Platform;
 use crate::session::claims::Session;
 use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::cookie::SetCookie;
@@ -54,15 +55,12 @@ impl<P: Platform> RequestContext<'_, P> {
             self.cookies.get(name).map(|sent| sent.split('.').collect()).unwrap_or_default();
         let page = fingerprint(&address);
         if sent.contains(&page.as_str()) || sent.len() >= MAX_PAGES {
-            self.log(
-                Level::Warn,
-                "token_not_renewed",
-                &format!(
-                    "{} sent the browser back without an access token that lives: see its log, and that both have the \
-                     same AUTH_SECRET and cookies.domain",
-                    login.as_str()
-                ),
+            let message = format_args!(
+                "{} sent the browser back without a valid access token: see its log, and check that both hosts have \
+                 the same AUTH_SECRET and cookies.domain",
+                login.as_str()
             );
+            self.log(Record::new(LogEvent::TokenNotRefreshed, message));
             return responses::no_token(PAUSE);
         }
         let sent = sent.into_iter().chain([page.as_str()]).collect::<Vec<_>>().join(".");

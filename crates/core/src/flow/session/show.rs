@@ -7,7 +7,8 @@ use crate::flow::RequestContext;
 use crate::flow::refresh::{FreshSession, RefreshError};
 use crate::flow::responses::{self, with_cookies};
 use crate::hooks::DefaultSession;
-use crate::platform::{Level, Platform};
+use crate::log::{LogEvent, Record};
+use crate::platform::Platform;
 use crate::session::claims::Session;
 use crate::session::cookie::{self, SessionCookie};
 use crate::session::dialect::Dialect;
@@ -102,7 +103,7 @@ impl<P: Platform> RequestContext<'_, P> {
             Dialect::NextAuthV4 => Response::json(200, &json!({})),
         };
         if let SessionCookie::Invalid(reason) = presented {
-            self.log(Level::Info, "session_refused", &reason);
+            self.log(Record::new(LogEvent::SessionCookieInvalid, reason));
         }
         // Also where nothing was read there may be cookies: chunks whose first one is lost.
         with_cookies(answer, self.erased_session())

@@ -5,7 +5,8 @@ use crate::error::ClientError;
 use crate::flow::RequestContext;
 use crate::flow::responses::with_cookies;
 use crate::hooks::Event;
-use crate::platform::{Level, Platform};
+use crate::log::{ErrorSource, LogEvent, Record};
+use crate::platform::Platform;
 use crate::session::claims::Session;
 use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::form::Params;
@@ -44,15 +45,17 @@ impl<P: Platform> RequestContext<'_, P> {
             published = match self.metadata(provider, oauth).await {
                 Ok(metadata) => metadata,
                 Err(error) => {
-                    self.log(Level::Warn, "not_signed_out_at_provider", &error.to_string());
+                    self.log(error.record_as(LogEvent::ProviderLogoutFailed));
                     return None;
                 }
             };
             let Some(endpoint) = published.end_session_endpoint() else {
                 let id = &provider.id;
-                let message =
-                    format!("provider {id} publishes no end_session_endpoint; set its URL as logout");
-                self.log(Level::Warn, "not_signed_out_at_provider", &message);
+                let message = format_args!(
+                    "provider {id} publishes no end_session_endpoint: set `logout` to the URL of its logout endpoint"
+                );
+                let record = Record::new(LogEvent::ProviderLogoutFailed, message).provider(id);
+                self.log(record.caused_by(ErrorSource::Configuration));
                 return None;
             };
             endpoint

@@ -13,7 +13,8 @@ use crate::flow::host_role::HostRole;
 use crate::flow::responses::with_cookies;
 use crate::flow::signin::create_session::{CreatedSession, Identity};
 use crate::flow::{RequestContext, provider};
-use crate::platform::{Level, Platform};
+use crate::log::{LogEvent, Record};
+use crate::platform::Platform;
 use crate::session::cookie;
 use crate::session::transaction::Transaction;
 use vestibule_oidc::data::DataPath;
@@ -240,8 +241,9 @@ impl<P: Platform> CallbackContext<'_, P> {
             Ok(email) => Ok(email),
             Err(error) if error.is_temporary() => Err(provider::provider_error(self.provider, error)),
             Err(error) => {
-                let message = format!("provider {}: the list of e-mail addresses: {error}", self.provider.id);
-                self.context.log(Level::Warn, "emails_refused", &message);
+                let id = &self.provider.id;
+                let message = format_args!("provider {id}: the list of e-mail addresses: {error}");
+                self.context.log(Record::new(LogEvent::EmailsRequestFailed, message).provider(id));
                 Ok(None)
             }
         }

@@ -6,7 +6,8 @@ use crate::config::Provider;
 use crate::error::{ClientError, Error, ProviderError};
 use crate::flow::{RequestContext, provider};
 use crate::hooks::{Event, SignIn, SignInAnswer, TokenOccasion};
-use crate::platform::{Level, Platform, random_id};
+use crate::log::{LogEvent, Record};
+use crate::platform::{Platform, random_id};
 use crate::session::claims::Session;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::return_to::TrustedUrl;
@@ -142,8 +143,8 @@ impl<P: Platform> RequestContext<'_, P> {
                 configured.push((claim.clone(), value.clone()));
             } else if occasion == SignInKind::SignIn {
                 let provider = &person.provider.id;
-                let message = format!("provider {provider} gave nothing at {from} for claim {claim}");
-                self.log(Level::Info, "claim_absent", &message);
+                let message = format_args!("provider {provider} gave nothing at {from} for claim {claim}");
+                self.log(Record::new(LogEvent::ClaimMissing, message).provider(provider));
             }
         }
         // A claim is something about the user, too: `allow = { "user.roles" = … }`.

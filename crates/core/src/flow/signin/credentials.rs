@@ -12,7 +12,8 @@ use crate::flow::RequestContext;
 use crate::flow::provider::provider_error;
 use crate::flow::responses::with_cookies;
 use crate::flow::signin::create_session::{CreatedSession, Identity};
-use crate::platform::{Level, Platform};
+use crate::log::{LogEvent, Record};
+use crate::platform::Platform;
 use vestibule_oidc::credentials::form::{FormError, FormValues};
 use vestibule_oidc::credentials::login::{self, DEFAULT_CODE, LoginError, Tokens};
 use vestibule_oidc::credentials::provider::CredentialsProvider;
@@ -53,8 +54,9 @@ impl<P: Platform> RequestContext<'_, P> {
         }
 
         if let (Some(path), None) = (&credentials.login.tokens.refresh_token, &tokens.refresh_token) {
-            let message = format!("provider {}: the answer has no refresh token at {path}", provider.id);
-            self.log(Level::Warn, "refresh_token_absent", &message);
+            let id = &provider.id;
+            let message = format_args!("provider {id}: the login's response has no refresh token at {path}");
+            self.log(Record::new(LogEvent::RefreshTokenMissing, message).provider(id));
         }
 
         let person = person(provider, credentials, tokens, facts)?;

@@ -7,7 +7,8 @@ use crate::flow::hosts::with_parameters;
 use crate::flow::responses::with_cookies;
 use crate::flow::signin::begin::Intent;
 use crate::flow::{FormContext, RequestContext};
-use crate::platform::{Level, Platform};
+use crate::log::{LogEvent, Record};
+use crate::platform::Platform;
 use crate::session::csrf::CsrfVerified;
 use crate::session::ticket::{self, Ticket};
 use vestibule_oidc::http::cookie::SetCookie;
@@ -59,7 +60,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let response = match ticket {
             Ok(ticket) => self.begin_sign_in(Some(provider_id), query, form, Intent::Ticket(ticket)).await?,
             Err(error) => {
-                self.log(Level::Info, "sign_in_not_handed_over", &error.to_string());
+                self.log(Record::new(LogEvent::SignInHandoffFailed, error));
                 let page = self.sign_in_page(form.return_to.as_str());
                 with_cookies(Response::redirect(page), form.cookies)
             }
