@@ -1,21 +1,21 @@
-// What passes between JavaScript and WebAssembly with every request, in one call and one string each way: every
-// call, and every string by itself, costs as much as some hundred bytes more in one.
+// The calls between JavaScript and WebAssembly that every request makes. Each direction uses one call and one string:
+// an additional call or string costs as much as some hundred additional bytes in the same string.
 //
-// Header fields are lines of `name,value`. A name has no comma, and a value no line break; what Rust hands over is
-// looked at for that.
+// A header field is a line `name,value`. A name contains no comma and a value no line break; Rust checks this before
+// it passes fields to JavaScript.
 
 const encoder = new TextEncoder();
 
-// Method, URL and fields, as UTF-8, into `room`, which is WebAssembly's memory: wasm-bindgen copies a string
-// character by character, and one that was put together of pieces at thirty nanoseconds each. The number of bytes, or
-// minus the number that would do for certain where there was no room for all.
-export function head(request, room) {
+// Writes method, URL and header fields as UTF-8 into `buffer`, which is a part of WebAssembly's memory: wasm-bindgen
+// would copy the string character by character, at thirty nanoseconds each for a concatenated string. Returns the
+// number of bytes written. If the buffer is too small, returns minus the size that is certainly sufficient.
+export function head(request, buffer) {
   const text = `${request.method}\n${request.url}${lines(request.headers)}`;
-  const { read, written } = encoder.encodeInto(text, room);
+  const { read, written } = encoder.encodeInto(text, buffer);
   return read === text.length ? written : -3 * text.length;
 }
 
-// The fields, behind a line break each.
+// The header fields in UTF-8, each after a line break.
 export function fields(headers) {
   return encoder.encode(lines(headers));
 }
@@ -28,11 +28,12 @@ function lines(headers) {
   return text;
 }
 
-// To the response's own fields: a `Headers` that is handed over is copied, which is 7 µs more.
+// Makes a response. The fields are appended to the response's own `Headers`: a `Headers` object passed to the
+// constructor is copied, which costs 7 µs more.
 export function respond(status, fields, body) {
   const response = new Response(body, { status });
   const { headers } = response;
-  // The runtime's guess from the body's type.
+  // The runtime has set it from the type of the body.
   headers.delete("content-type");
   for (const field of fields.split("\n").slice(1)) {
     const comma = field.indexOf(",");
@@ -41,10 +42,11 @@ export function respond(status, fields, body) {
   return response;
 }
 
-// Sends `request` on, to `url` where that is another, by way of a binding where one is named, with its method, its body,
-// and `changes` to its fields: `-name,` takes one away, `=name,value` makes a value the only one. Redirects are the
-// browser's to follow. `undefined` where there is no such binding.
-export function send(env, binding, url, request, changes, pastTheCache) {
+// Forwards `request` with its method and its body. `url`, if given, replaces its URL. `binding`, if given, names the
+// service or assets binding that receives it. `changes` are lines: `-name,` removes a field, `=name,value` replaces all
+// values of a field. Redirects are returned, because the browser follows them. Returns a promise of the response, or
+// `undefined` if there is no such binding.
+export function send(env, binding, url, request, changes, bypassCache) {
   const target = binding === undefined ? globalThis : env[binding];
   if (typeof target?.fetch !== "function") return undefined;
   const headers = new Headers(request.headers);
@@ -55,15 +57,15 @@ export function send(env, binding, url, request, changes, pastTheCache) {
     else headers.set(name, change.slice(comma + 1));
   }
   const init = { headers, redirect: "manual" };
-  // Cloudflare's cache is asked by URL, whoever the request is from, and keeps by the URL's ending what no header
-  // forbids. A negative time keeps the response out of it, as the option `cache: "no-store"` would, which also adds
-  // header fields to the request.
-  if (pastTheCache) init.cf = { cacheTtl: -1 };
-  // What is behind a binding is to know what the edge knows of the client (`cf`): that goes with a copy of the request,
-  // and where the URL stays, `fetch` makes the only one.
+  // Cloudflare's cache is keyed by the URL and not by the user. It stores a response because of the URL's file extension
+  // unless a header forbids it. A negative time keeps the response out of the cache. The option `cache: "no-store"` does
+  // too, but it also adds header fields to the request.
+  if (bypassCache) init.cf = { cacheTtl: -1 };
+  // The Worker behind a binding has to see what the edge knows about the client (`cf`). Only a copy of the request
+  // carries `cf`, and `fetch` makes that copy itself.
   if (binding !== undefined) return target.fetch(request, init);
   const { method, body } = request;
-  // A GET that is made from parts may have no body.
+  // A request that is made from parts cannot be a GET or HEAD with a body.
   if (body && (method === "GET" || method === "HEAD")) {
     return target.fetch(url === undefined ? request : new Request(url, request), init);
   }
@@ -73,11 +75,13 @@ export function send(env, binding, url, request, changes, pastTheCache) {
   return target.fetch(url ?? request.url, init);
 }
 
+// A promise with the same value; if it is rejected, with the value that `failed` returns.
 export function orElse(promise, failed) {
   return promise.then(undefined, failed);
 }
 
-// `go_on` hears what becomes of the promise, and answers what comes of that.
+// Calls `goOn` with the value or the error of the promise, and whether it was fulfilled. Returns a promise of what `goOn`
+// returns.
 export function settled(promise, goOn) {
   return promise.then(
     (value) => goOn(value, true),

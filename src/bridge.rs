@@ -1,5 +1,6 @@
-//! The functions of `bridge.js`, which are the hot path: `worker`'s own ways of reading a request, answering and sending on
-//! cross once or more for each header field (docs/performance.md). Header fields cross as [`lines`](vestibule_core::http::header_wire).
+//! The functions of `bridge.js`. They are on the hot path: the functions of the crate `worker` that read a request, make a
+//! response and forward call JavaScript at least once for each header field (docs/performance.md). Here all header fields
+//! are passed as one text ([`header_wire`](vestibule_core::http::header_wire)).
 
 use wasm_bindgen::prelude::*;
 use worker::js_sys::Promise;
@@ -7,14 +8,14 @@ use worker::web_sys;
 
 #[wasm_bindgen(module = "/src/bridge.js")]
 extern "C" {
-    /// Writes method, URL and fields, a line each, in UTF-8. Answers how many bytes that are; where there is no room for
-    /// as many as it may be, nothing useful is written, and the answer is minus the room that does.
-    pub(crate) fn head(request: &web_sys::Request, room: &mut [u8]) -> i32;
+    /// Writes method, URL and header fields into `buffer`, one per line, in UTF-8. Returns the number of bytes written. If
+    /// the buffer is too small, returns minus a sufficient size in bytes; the content of the buffer is then incomplete.
+    pub(crate) fn head(request: &web_sys::Request, buffer: &mut [u8]) -> i32;
 
-    /// The fields, behind a line break each, in UTF-8.
+    /// The header fields in UTF-8, each after a line break.
     pub(crate) fn fields(headers: &web_sys::Headers) -> Vec<u8>;
 
-    /// A response with these fields.
+    /// Makes a response with these header fields.
     #[wasm_bindgen(catch)]
     pub(crate) fn respond(
         status: u16,
@@ -22,8 +23,8 @@ extern "C" {
         body: Option<&str>,
     ) -> Result<web_sys::Response, JsValue>;
 
-    /// Sends a request on, to another URL where one is given, with these changes to its fields. `None` where there is no
-    /// such binding.
+    /// Forwards a request with these changes to its header fields: to `url` if given, through `binding` if given. Gives a
+    /// promise of the response, or `None` if there is no such binding.
     #[wasm_bindgen(catch)]
     pub(crate) fn send(
         env: &JsValue,
@@ -31,13 +32,14 @@ extern "C" {
         url: Option<&str>,
         request: &web_sys::Request,
         changes: &str,
-        past_the_cache: bool,
+        bypass_cache: bool,
     ) -> Result<Option<Promise>, JsValue>;
 
-    /// The promise, but what `failed` answers where it fails.
+    /// A promise with the same value; if it is rejected, with the value that `failed` returns.
     #[wasm_bindgen(js_name = orElse)]
     pub(crate) fn or_else(promise: &Promise, failed: &Closure<dyn Fn(JsValue) -> JsValue>) -> JsValue;
 
-    /// What `go_on` answers to what becomes of the promise.
+    /// Calls `go_on` with the value or the error of the promise, and whether it was fulfilled. Gives a promise of what
+    /// `go_on` returns.
     pub(crate) fn settled(promise: &Promise, go_on: JsValue) -> JsValue;
 }

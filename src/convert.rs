@@ -1,4 +1,4 @@
-//! JavaScript's requests and responses to ours and back.
+//! Converts requests, responses and header fields between JavaScript's types and the core's.
 
 use std::cell::RefCell;
 
@@ -16,19 +16,20 @@ use vestibule_core::http::response::Response;
 use vestibule_core::outcome::Outcome;
 
 thread_local! {
-    /// Where heads come over. Few requests have more of it, and those make it larger.
-    static ROOM: RefCell<Vec<u8>> = RefCell::new(vec![0; 16 * 1024]);
+    /// The buffer that JavaScript writes request heads into, in bytes. Few requests have a larger head; it grows for them.
+    static HEAD_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 16 * 1024]);
 }
 
-/// The head of a request. `None` where its URL is none, which the runtime does not let through.
+/// The head of a request: method, URL and header fields. `None` if the URL is invalid; the runtime rejects such requests
+/// before they reach the Worker.
 pub(crate) fn head(request: &web_sys::Request) -> Option<Request> {
-    ROOM.with_borrow_mut(|room| {
-        let mut written = bridge::head(request, room);
+    HEAD_BUFFER.with_borrow_mut(|buffer| {
+        let mut written = bridge::head(request, buffer);
         if written < 0 {
-            room.resize(usize::try_from(written.unsigned_abs()).ok()?, 0);
-            written = bridge::head(request, room);
+            buffer.resize(usize::try_from(written.unsigned_abs()).ok()?, 0);
+            written = bridge::head(request, buffer);
         }
-        let head = room.get(..usize::try_from(written).ok()?)?;
+        let head = buffer.get(..usize::try_from(written).ok()?)?;
         let mut fields = str::from_utf8(head).ok()?.split('\n');
         Some(Request {
             method: Method::new(fields.next()?),
@@ -38,32 +39,32 @@ pub(crate) fn head(request: &web_sys::Request) -> Option<Request> {
     })
 }
 
-/// Header fields as they came.
+/// JavaScript's header fields as the core's, in the same order.
 pub(crate) fn headers(headers: &web_sys::Headers) -> Headers {
-    // What JavaScript has encoded is sound.
+    // JavaScript's encoder always writes valid UTF-8.
     let lines = String::from_utf8(bridge::fields(headers)).unwrap_or_default();
     header_wire::read(lines.split('\n').skip(1))
 }
 
-/// Our header fields as JavaScript's.
-pub(crate) fn to_js(headers: &Headers) -> Result<web_sys::Headers, JsValue> {
-    let all = web_sys::Headers::new()?;
+/// The core's header fields as JavaScript's.
+pub(crate) fn to_js_headers(headers: &Headers) -> Result<web_sys::Headers, JsValue> {
+    let converted = web_sys::Headers::new()?;
     for (name, value) in headers.iter() {
-        all.append(name, value)?;
+        converted.append(name, value)?;
     }
-    Ok(all)
+    Ok(converted)
 }
 
-/// What a flow answered.
-pub(crate) fn reply(reply: Outcome<JsValue>) -> Result<JsValue, JsValue> {
-    match reply {
-        Outcome::Response(response) => own(&response).map(JsValue::from),
+/// The outcome of a flow as a JavaScript response, or as a promise of one.
+pub(crate) fn outcome_to_js(outcome: Outcome<JsValue>) -> Result<JsValue, JsValue> {
+    match outcome {
+        Outcome::Response(response) => to_js_response(&response).map(JsValue::from),
         Outcome::Forwarded { response, cookies } if cookies.is_empty() => Ok(response),
         Outcome::Forwarded { response, cookies } => {
             let changed = with_cookies(response.unchecked_ref(), &cookies).map(JsValue::from);
             Ok(changed.unwrap_or_else(|error| {
-                // A status beyond 599 is one that the runtime passes on and cannot make. The session is renewed
-                // with the next response.
+                // The runtime forwards a response with a status above 599, but cannot construct one. The next
+                // response updates the session.
                 let event = json!({ "event": "session_not_renewed", "message": error_message(&error) });
                 console_warn!("{event}");
                 response
@@ -72,7 +73,8 @@ pub(crate) fn reply(reply: Outcome<JsValue>) -> Result<JsValue, JsValue> {
     }
 }
 
-/// The upstream's response as one that may be changed: status, body and fields are its own.
+/// A copy of the upstream's response that can be changed, with `cookies` added. Status, body and the other header fields
+/// stay the same, except that the response is marked as not cacheable.
 fn with_cookies(response: &web_sys::Response, cookies: &[SetCookie]) -> Result<web_sys::Response, JsValue> {
     let init: &web_sys::ResponseInit = response.unchecked_ref();
     let changed = web_sys::Response::new_with_opt_readable_stream_and_init(response.body().as_ref(), init)?;
@@ -80,14 +82,15 @@ fn with_cookies(response: &web_sys::Response, cookies: &[SetCookie]) -> Result<w
         changed.headers().append("set-cookie", &cookie.to_string())?;
     }
     changed.headers().set("cache-control", "private, no-store")?;
-    // Caches that are told by these do not look at the other (RFC 9213 section 2.2).
+    // A cache that finds one of these fields ignores `Cache-Control` (RFC 9213 section 2.2).
     for targeted in ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control"] {
         changed.headers().delete(targeted)?;
     }
     Ok(changed)
 }
 
-/// The response with another `Location`, where `change` has one. What cannot be changed stays.
+/// The response with the `Location` that `change` returns. The response stays the same if it has no `Location`, if
+/// `change` returns `None`, or if the runtime cannot copy it.
 pub(crate) fn with_location(
     response: web_sys::Response,
     change: impl FnOnce(&str) -> Option<String>,
@@ -100,32 +103,33 @@ pub(crate) fn with_location(
         .unwrap_or(response)
 }
 
-pub(crate) fn own(response: &Response) -> Result<web_sys::Response, JsValue> {
+/// The core's response as JavaScript's.
+pub(crate) fn to_js_response(response: &Response) -> Result<web_sys::Response, JsValue> {
     let fields =
         header_wire::write(&response.headers).map_err(|error| JsValue::from_str(&error.to_string()))?;
     let body = (!response.body.is_empty()).then_some(response.body.as_str());
     bridge::respond(response.status, &fields, body)
 }
 
-/// A short text.
+/// A response with a short text that is not cached.
 pub(crate) fn plain(status: u16, text: &str) -> Result<web_sys::Response, JsValue> {
     let response = vestibule_core::http::response::Response::empty(status)
         .with("content-type", "text/plain; charset=utf-8")
         .with("cache-control", "no-store")
         .with_body(text);
-    own(&response)
+    to_js_response(&response)
 }
 
-/// A JavaScript exception in words.
+/// The message of a JavaScript exception.
 pub(crate) fn error_message(error: &JsValue) -> String {
     error
         .dyn_ref::<worker::js_sys::Error>()
         .map(|error| String::from(error.message()))
         .or_else(|| error.as_string())
-        .unwrap_or_else(|| "an exception that does not say what".to_owned())
+        .unwrap_or_else(|| "a JavaScript exception without a message".to_owned())
 }
 
-/// Bytes for JavaScript to keep.
+/// A copy of `bytes` in JavaScript's memory.
 pub(crate) fn bytes(bytes: &[u8]) -> Uint8Array {
     Uint8Array::from(bytes)
 }

@@ -1,5 +1,5 @@
-//! The Worker's `fetch` handler: the configuration, read once, and a request on its way to
-//! [`Vestibule::handle`] and back.
+//! The Worker's `fetch` handler: reads the configuration once, passes each request to [`Vestibule::handle`] and returns
+//! its response.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -19,63 +19,63 @@ use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::hooks::Hooks;
 
 use crate::convert;
+#[cfg(feature = "entry")]
 use crate::executor;
 use crate::platform::{Incoming, Workers};
-#[cfg(feature = "entry")]
 use crate::runtime::{RUNTIME, binding};
 
 thread_local! {
-    /// Checked once: an isolate's configuration does not change while it lives.
+    /// Loaded once: the configuration of an isolate does not change.
     static VESTIBULE: OnceCell<Result<Rc<Vestibule>, ConfigErrors>> = const { OnceCell::new() };
 }
 
-/// The Worker's `fetch` handler, by configuration alone.
+/// The Worker's `fetch` handler without hooks: the configuration determines everything.
 ///
 /// # Errors
-/// Where the platform refuses to make a response at all, which it does for no input that a client can send.
+/// If the runtime cannot construct a response. No request of a client causes this.
 pub async fn fetch(
     request: web_sys::Request,
     env: Env,
     context: Context,
 ) -> worker::Result<web_sys::Response> {
-    waited_for(answer(request, env, context, Vestibule::new).await).await
+    await_response(respond(request, env, context, Vestibule::new).await).await
 }
 
-/// The Worker's `fetch` handler with hooks of the app's own: what its `#[event(fetch)]` calls. `hooks` is
-/// called once in an isolate's life, so a Worker has one kind of hooks.
+/// The Worker's `fetch` handler with an application's hooks; the application's `#[event(fetch)]` calls it. `hooks` is
+/// called once per isolate, so all requests of a Worker use the same hooks.
 ///
 /// # Errors
-/// As [`fetch`].
+/// The same as [`fetch`].
 pub async fn fetch_with_hooks<H: Hooks + 'static>(
     request: web_sys::Request,
     env: Env,
     context: Context,
     hooks: impl FnOnce() -> H,
 ) -> worker::Result<web_sys::Response> {
-    let ready = |config| Vestibule::with_hooks(config, hooks());
-    waited_for(answer(request, env, context, ready).await).await
+    let create = |config| Vestibule::with_hooks(config, hooks());
+    await_response(respond(request, env, context, create).await).await
 }
 
-async fn waited_for(answer: Result<JsValue, JsValue>) -> worker::Result<web_sys::Response> {
-    let response = JsFuture::from(Promise::resolve(&answer?)).await?;
+async fn await_response(response: Result<JsValue, JsValue>) -> worker::Result<web_sys::Response> {
+    let response = JsFuture::from(Promise::resolve(&response?)).await?;
     Ok(response.unchecked_into())
 }
 
-/// A response, or a promise of one.
-async fn answer(
+/// The response to a request, or a promise of one.
+async fn respond(
     request: web_sys::Request,
     env: Env,
     context: Context,
-    ready: impl FnOnce(Config) -> Vestibule,
+    create: impl FnOnce(Config) -> Vestibule,
 ) -> Result<JsValue, JsValue> {
-    let vestibule = match configured(&env, ready) {
+    let vestibule = match vestibule(&env, create) {
         Ok(vestibule) => vestibule,
         Err(errors) => {
             for error in errors.iter() {
                 console_error!("{}", error);
             }
-            let words = "The site's sign-in is not configured correctly. The log says where.";
-            return convert::plain(500, words).map(JsValue::from);
+            let text = "The site's sign-in is not configured correctly. The log says where.";
+            return convert::plain(500, text).map(JsValue::from);
         }
     };
     let Some(head) = convert::head(&request) else {
@@ -83,11 +83,13 @@ async fn answer(
     };
     let request = Rc::new(request);
     let platform = Workers::new(env, context, Rc::clone(&request));
-    let reply = vestibule.handle(&platform, head, Incoming(request)).await;
-    convert::reply(reply)
+    let outcome = vestibule.handle(&platform, head, Incoming(request)).await;
+    convert::outcome_to_js(outcome)
 }
 
-fn configured(env: &Env, ready: impl FnOnce(Config) -> Vestibule) -> Result<Rc<Vestibule>, ConfigErrors> {
+/// The isolate's [`Vestibule`], which the first request creates from the configuration, or the errors of the
+/// configuration.
+fn vestibule(env: &Env, create: impl FnOnce(Config) -> Vestibule) -> Result<Rc<Vestibule>, ConfigErrors> {
     VESTIBULE.with(|vestibule| {
         vestibule
             .get_or_init(|| {
@@ -102,29 +104,29 @@ fn configured(env: &Env, ready: impl FnOnce(Config) -> Vestibule) -> Result<Rc<V
                 for advice in config.advice(&RUNTIME) {
                     console_warn!("{advice}");
                 }
-                Ok(Rc::new(ready(config)))
+                Ok(Rc::new(create(config)))
             })
             .clone()
     })
 }
 
-/// A variable, a secret or a binding, whatever it is; `None` where there is none.
+/// A variable, a secret or a binding of any type; `None` if there is none.
 ///
-/// `worker` 0.8.7 has no such thing. [`Env::var`] and [`Env::object_var`] ask for the name of the value's constructor,
-/// and where the value is null, which a JSON variable may be, that is an exception that ends the WebAssembly. `AUTH` of
-/// another kind than expected is for the configuration to refuse, and whether something is bound is to be known without
-/// its kind.
+/// `worker` 0.8.7 has no function for this. [`Env::var`] and [`Env::object_var`] read the name of the value's constructor.
+/// If the value is null, which a JSON variable may be, that throws an exception which ends the WebAssembly instance.
+/// The configuration's own check has to report an `AUTH` of the wrong type, and the check of a binding does not
+/// depend on its type.
 fn variable(env: &Env, name: &str) -> Option<JsValue> {
     Reflect::get(env, &JsValue::from_str(name)).ok().filter(|value| !value.is_undefined())
 }
 
-/// What `#[worker::event(fetch)]` makes of [`fetch`], but that nothing waits that need not ([`executor`]).
+/// The handler that `#[worker::event(fetch)]` would generate for [`fetch`], but run by our [`executor`].
 #[cfg(feature = "entry")]
 #[wasm_bindgen(js_name = fetch)]
 pub fn entry(request: web_sys::Request, env: Env, context: worker_sys::Context) -> JsValue {
     executor::run(async move {
-        let answer = answer(request, env, Context::new(context), Vestibule::new).await;
-        answer.unwrap_or_else(|error| {
+        let response = respond(request, env, Context::new(context), Vestibule::new).await;
+        response.unwrap_or_else(|error| {
             console_error!("{}", convert::error_message(&error));
             web_sys::Response::error().into()
         })

@@ -1,6 +1,6 @@
-//! The Durable Object that holds one session's lease: [`lock::serve`] with a memory that lasts.
+//! The Durable Object that holds the lease of one session: [`lock::serve`] with persistent state.
 
-#![allow(missing_docs, reason = "the macro's methods have no place for words")]
+#![allow(missing_docs, reason = "the methods that the macro generates cannot be documented")]
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use crate::clock;
 use vestibule_core::lease::lock;
 use vestibule_core::time::Timestamp;
 
-/// Where an object keeps what it remembers.
-const REMEMBERED: &str = "lease";
+/// The storage key of an object's state.
+const STATE_KEY: &str = "lease";
 
-/// An object hears only from its own Worker; the address means nothing.
-const ADDRESS: &str = "https://lease/";
+/// A request to an object needs a URL. Its value has no meaning, because only this Worker can call the object.
+const URL: &str = "https://lease/";
 
-/// One session's lease. Bind it as `AUTH_LEASE`, as a class that is backed by SQLite.
+/// The lease of one session. Bind it as `AUTH_LEASE`, as a class with SQLite storage.
 #[durable_object(alarm)]
 pub struct RefreshLease {
     storage: Storage,
@@ -31,53 +31,58 @@ impl DurableObject for RefreshLease {
         Self { storage: state.storage() }
     }
 
-    /// Between reading and writing nothing is awaited but the object's own storage, so no other call comes between.
+    /// Answers one call. Between reading and writing the state only the object's own storage is awaited, so the runtime
+    /// delivers no other call in between.
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let call = request.text().await?;
-        let remembered = self.remembered().await?;
+        let state = self.state().await?;
         let now = clock::now();
-        let served = lock::serve(remembered.as_deref(), &call, now)
-            .map_err(|error| Error::RustError(error.to_string()))?;
+        let served =
+            lock::serve(state.as_deref(), &call, now).map_err(|error| Error::RustError(error.to_string()))?;
         if let Some((remember, until)) = served.remember {
-            self.storage.put(REMEMBERED, remember).await?;
+            self.storage.put(STATE_KEY, remember).await?;
             self.storage.set_alarm(alarm_after(until, now)).await?;
         }
         Response::ok(served.answer)
     }
 
-    /// Everything it knew is over; unless the alarm comes late, and something else was to be remembered since.
+    /// Deletes the state once it has expired. If the alarm runs late and a newer state was stored meanwhile, sets the next
+    /// alarm.
     async fn alarm(&self) -> Result<Response> {
-        let remembered = self.remembered().await?;
+        let state = self.state().await?;
         let now = clock::now();
-        match remembered.and_then(|remembered| lock::ends_after(&remembered, now)) {
+        match state.and_then(|state| lock::remembered_until(&state, now)) {
             Some(until) => self.storage.set_alarm(alarm_after(until, now)).await?,
             None => self.storage.delete_all().await?,
         }
-        // Nobody reads it.
+        // The runtime ignores the response.
         Response::empty()
     }
 }
 
 impl RefreshLease {
-    async fn remembered(&self) -> Result<Option<String>> {
-        self.storage.get(REMEMBERED).await
+    async fn state(&self) -> Result<Option<String>> {
+        self.storage.get(STATE_KEY).await
     }
 }
 
-/// How long from now the object is to be woken: a second later than it has to be, so that nothing is forgotten that
+/// The time from `now` to the alarm: one second after the state expires, so that the alarm never deletes a state that
 /// still counts.
 fn alarm_after(until: Timestamp, now: Timestamp) -> Duration {
     until.since(now) + Duration::from_secs(1)
 }
 
-/// Hands `call` to the object of that name, and its answer back.
-pub(crate) async fn ask(objects: &ObjectNamespace, name: &str, call: &str) -> Result<String> {
+/// Sends `call` to the object named `name`, and gives its answer.
+pub(crate) async fn send_call(objects: &ObjectNamespace, name: &str, call: &str) -> Result<String> {
     let mut init = RequestInit::new();
     init.with_method(Method::Post).with_body(Some(JsValue::from_str(call)));
-    let request = Request::new_with_init(ADDRESS, &init)?;
+    let request = Request::new_with_init(URL, &init)?;
     let mut response = objects.id_from_name(name)?.get_stub()?.fetch_with_request(request).await?;
     if response.status_code() != 200 {
-        return Err(Error::RustError(format!("the lease object answered {}", response.status_code())));
+        return Err(Error::RustError(format!(
+            "the Durable Object of the lease answered with status {}",
+            response.status_code()
+        )));
     }
     response.text().await
 }

@@ -1,14 +1,14 @@
-//! Vestibule: Auth.js for the edge. One Cloudflare Worker in front of every host of a site signs people in,
-//! guards paths and forwards what may pass, with the access token where it is needed.
+//! Vestibule: Auth.js for the edge. One Cloudflare Worker in front of every host of a site signs users in, guards paths
+//! and forwards the requests that it admits, with the access token where the upstream needs it.
 //!
-//! What it does is in [`vestibule_core`]; this crate is the Worker around it: the entry point, the
-//! [`Platform`](vestibule_core::platform::Platform) of Cloudflare Workers, WebCrypto, and the Durable Object. Nothing
-//! outside of this crate knows JavaScript.
+//! The behaviour is in [`vestibule_core`]. This crate is the Worker around it: the entry point, the
+//! [`Platform`](vestibule_core::platform::Platform) of Cloudflare Workers, WebCrypto, and the Durable Object. Only this
+//! crate uses JavaScript.
 //!
 //! # As a library
 //!
-//! Without the feature `entry` the crate exports no `fetch` handler of its own; a Worker's `#[event(fetch)]` calls
-//! `vestibule::fetch`, or `vestibule::fetch_with_hooks` with [`hooks::Hooks`] of its own.
+//! Without the feature `entry` the crate exports no `fetch` handler. The `#[event(fetch)]` of an application's Worker
+//! then calls `vestibule::fetch`, or `vestibule::fetch_with_hooks` with its own implementation of [`hooks::Hooks`].
 
 #[cfg(target_arch = "wasm32")]
 mod bridge;
@@ -19,7 +19,10 @@ mod convert;
 #[cfg(target_arch = "wasm32")]
 mod entry;
 #[cfg(target_arch = "wasm32")]
-#[cfg_attr(not(feature = "entry"), allow(dead_code, reason = "an app's own entry runs its flow by itself"))]
+#[cfg_attr(
+    not(feature = "entry"),
+    allow(dead_code, reason = "only the feature `entry` uses `executor::run`")
+)]
 mod executor;
 #[cfg(target_arch = "wasm32")]
 mod lease;

@@ -1,4 +1,4 @@
-//! [`Platform`] on Workers.
+//! [`Platform`](vestibule_core::platform::Platform) on Cloudflare Workers.
 
 use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
@@ -34,7 +34,7 @@ pub(crate) struct Workers {
     request: Rc<web_sys::Request>,
 }
 
-/// The incoming request, which holds the body.
+/// The incoming request; its body has not been read yet.
 pub(crate) struct Incoming(pub(crate) Rc<web_sys::Request>);
 
 impl Workers {
@@ -49,15 +49,15 @@ impl Clock for Workers {
     }
 
     async fn sleep(&self, time: Duration) {
-        // A timer of zero is one turn of the event loop. Dropped before its end, it is taken back.
+        // A timer of zero waits for one turn of the event loop. Dropping the future cancels the timer.
         Delay::from(time).await;
     }
 }
 
 impl Random for Workers {
-    #[allow(clippy::expect_used, reason = "without randomness nothing may be made; the request must fail")]
+    #[allow(clippy::expect_used, reason = "without random bytes the request must fail")]
     fn fill_random(&self, bytes: &mut [u8]) {
-        getrandom::fill(bytes).expect("crypto.getRandomValues works inside a request");
+        getrandom::fill(bytes).expect("crypto.getRandomValues failed, which it never does inside a request");
     }
 }
 
@@ -76,16 +76,16 @@ impl HttpClient for Workers {
         if !request.body.is_empty() {
             init.set_body(&convert::bytes(&request.body));
         }
-        // It also ends the reading of the body.
+        // The signal also aborts the reading of the body.
         let millis = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
         init.set_signal(Some(&web_sys::AbortSignal::timeout_with_u32(millis)));
         let response =
-            respond(global().fetch_with_str_and_init(&request.url, &init)).await.map_err(failed)?;
+            response_of(global().fetch_with_str_and_init(&request.url, &init)).await.map_err(failed)?;
         let body = match response.body() {
             None => Vec::new(),
-            Some(stream) => read_stream(stream, limit).await.map_err(|stopped| match stopped {
-                Stopped::TooLarge => FetchError::TooLarge(limit),
-                Stopped::Failed(error) => failed(error),
+            Some(stream) => read_stream(stream, limit).await.map_err(|error| match error {
+                ReadError::TooLarge => FetchError::TooLarge(limit),
+                ReadError::Failed(error) => failed(error),
             })?,
         };
         Ok(FetchResponse { status: response.status(), headers: convert::headers(&response.headers()), body })
@@ -94,8 +94,8 @@ impl HttpClient for Workers {
 
 impl Store for Workers {
     fn location(&self) -> String {
-        // The airport code of the data centre. The runtime reads `cf` when it is asked for, which few requests do.
-        // `worker::Cf` panics where it does not say.
+        // The airport code of the data centre. The runtime parses `cf` only when it is read, and few requests read it.
+        // `worker::Cf` would panic if the code is missing.
         self.request.cf().and_then(|cf| cf.colo().ok()).unwrap_or_default()
     }
 
@@ -105,7 +105,7 @@ impl Store for Workers {
     }
 
     async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
-        let seconds = lifetime.as_secs().max(SHORTEST_LIFE);
+        let seconds = lifetime.as_secs().max(MIN_KV_LIFETIME);
         let write =
             async { Ok(self.env.kv(runtime::KV)?.put(key, value)?.expiration_ttl(seconds).execute().await?) };
         write.await.map_err(store_error)
@@ -116,7 +116,7 @@ impl Lock for Workers {
     async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError> {
         let objects = self.env.durable_object(runtime::LEASE_OBJECTS);
         let objects = objects.map_err(|_| StoreError::Missing("binding named AUTH_LEASE"))?;
-        lease::ask(&objects, name, call)
+        lease::send_call(&objects, name, call)
             .await
             .map_err(|error| StoreError::Failed(convert::error_message(&error.into())))
     }
@@ -131,9 +131,9 @@ impl Forwarder for Workers {
         let Some(stream) = body.0.body() else {
             return Ok(Vec::new());
         };
-        read_stream(stream, limit).await.map_err(|stopped| match stopped {
-            Stopped::TooLarge => BodyError::TooLarge(limit),
-            Stopped::Failed(_) => BodyError::Incomplete,
+        read_stream(stream, limit).await.map_err(|error| match error {
+            ReadError::TooLarge => BodyError::TooLarge(limit),
+            ReadError::Failed(_) => BodyError::Incomplete,
         })
     }
 
@@ -151,12 +151,12 @@ impl Forwarder for Workers {
 
     async fn forward_streaming(&self, forward: Forward<'_>, body: Incoming) -> Outcome<JsValue> {
         let response = match forward.target {
-            // Its redirects may be for another to follow.
+            // `forward` may have to rewrite the `Location` of a redirect.
             Target::Url(_) => self.forward(forward, body).await,
-            // The runtime takes a promise as well: the answer need not pass WebAssembly, which costs it 8 µs.
-            Target::Origin | Target::Service(_) => {
-                self.send(&forward, &body).map(|sent| FAILED.with(|failed| bridge::or_else(&sent, failed)))
-            }
+            // The runtime also accepts a promise. So the response does not pass through WebAssembly, which costs 8 µs.
+            Target::Origin | Target::Service(_) => self
+                .send(&forward, &body)
+                .map(|sent| ON_FORWARD_ERROR.with(|on_error| bridge::or_else(&sent, on_error))),
         };
         match response {
             Ok(response) => Outcome::Forwarded { response, cookies: Vec::new() },
@@ -173,36 +173,36 @@ impl Background for Workers {
         let slot = Rc::new(RefCell::new(None));
         let filled = Rc::clone(&slot);
         let done = future_to_promise(AssertUnwindSafe(async move {
-            let answer = job.await;
-            filled.replace(Some(answer));
+            let result = job.await;
+            filled.replace(Some(result));
             Ok(JsValue::UNDEFINED)
         }));
-        // What the runtime waits for, after the answer is sent or the client is gone. `Context::wait_until` takes the
-        // job itself, and leaves nothing that this request could wait for as well.
+        // The runtime keeps the job running after the response is sent or the client has disconnected. The function
+        // `Context::wait_until` would take the job itself, so this request could not wait for its result.
         let context: &worker_sys::Context = (*self.context).as_ref();
         let _ = context.wait_until(&done);
         let _ = JsFuture::from(done).await;
         match slot.take() {
-            Some(answer) => answer,
-            // The job failed to the point of an exception: so does the request.
+            Some(result) => result,
+            // The job threw an exception or panicked. The runtime fails a request whose future never completes.
             None => std::future::pending().await,
         }
     }
 }
 
-/// Workers KV takes no shorter life, in seconds.
-const SHORTEST_LIFE: u64 = 60;
+/// The shortest lifetime that Workers KV accepts, in seconds.
+const MIN_KV_LIFETIME: u64 = 60;
 
 fn store_error(error: Error) -> StoreError {
     let error = match error {
         Error::KvError(KvError::InvalidKvStore(_)) => return StoreError::Missing("binding named AUTH_KV"),
-        // By itself it is the exception; as a `worker::Error` its text.
+        // Converted directly, the error keeps the JavaScript exception; as a `worker::Error` it would be only a text.
         Error::KvError(error) => error.into(),
         error => JsValue::from(error),
     };
-    let words = convert::error_message(&error);
-    // The runtime says it in words only: "KV PUT failed: 429 Too Many Requests".
-    if words.contains("429") { StoreError::Busy } else { StoreError::Failed(words) }
+    let message = convert::error_message(&error);
+    // The runtime gives the status only in the message: "KV PUT failed: 429 Too Many Requests".
+    if message.contains("429") { StoreError::Busy } else { StoreError::Failed(message) }
 }
 
 fn log(level: Level, event: &Value) {
@@ -214,12 +214,12 @@ fn log(level: Level, event: &Value) {
 }
 
 thread_local! {
-    /// The answer where an upstream gives none that nobody waits for: one closure for all, because the runtime keeps
-    /// books about each.
-    static FAILED: Closure<dyn Fn(JsValue) -> JsValue> = Closure::new(|error: JsValue| {
+    /// Makes the response if the upstream of a streamed forward cannot be reached. All requests share one closure, because
+    /// wasm-bindgen tracks the lifetime of each closure, which costs time.
+    static ON_FORWARD_ERROR: Closure<dyn Fn(JsValue) -> JsValue> = Closure::new(|error: JsValue| {
         let error = unreachable(&error);
         log(error.level(), &error.log());
-        convert::own(&error.answer()).map_or_else(|error| error, JsValue::from)
+        convert::to_js_response(&error.answer()).map_or_else(|error| error, JsValue::from)
     });
 }
 
@@ -228,10 +228,10 @@ fn unreachable(error: &JsValue) -> ForwardError {
 }
 
 impl Workers {
-    /// Begins to send a request on.
+    /// Starts to forward a request. Gives a promise of the upstream's response.
     fn send(&self, forward: &Forward<'_>, body: &Incoming) -> Result<Promise, ForwardError> {
         let Forward { target, request, changes, personal } = forward;
-        let (binding, url, past_the_cache) = match target {
+        let (binding, url, bypass_cache) = match target {
             Target::Origin => (None, None, *personal),
             Target::Url(other) => {
                 (None, Some(format!("{}{}", other.origin(), request.url.path_and_query())), *personal)
@@ -240,18 +240,18 @@ impl Workers {
         };
         let changes =
             header_wire::changes(changes).map_err(|error| ForwardError::Unreachable(error.to_string()))?;
-        let sent = bridge::send(&self.env, binding, url.as_deref(), &body.0, &changes, past_the_cache);
-        let none = || {
+        let sent = bridge::send(&self.env, binding, url.as_deref(), &body.0, &changes, bypass_cache);
+        let no_service = || {
             let name = binding.unwrap_or_default();
             ForwardError::NoService(format!("service or assets binding named {name}"))
         };
-        sent.map_err(|error| unreachable(&error))?.ok_or_else(none)
+        sent.map_err(|error| unreachable(&error))?.ok_or_else(no_service)
     }
 }
 
 fn init(headers: &vestibule_core::http::headers::Headers) -> Result<web_sys::RequestInit, JsValue> {
     let init = web_sys::RequestInit::new();
-    let headers = convert::to_js(headers)?;
+    let headers = convert::to_js_headers(headers)?;
     init.set_headers(&headers);
     init.set_redirect(web_sys::RequestRedirect::Manual);
     Ok(init)
@@ -261,30 +261,30 @@ fn global() -> web_sys::WorkerGlobalScope {
     worker::js_sys::global().unchecked_into()
 }
 
-async fn respond(promise: Promise) -> Result<web_sys::Response, JsValue> {
+async fn response_of(promise: Promise) -> Result<web_sys::Response, JsValue> {
     JsFuture::from(promise).await.map(JsCast::unchecked_into)
 }
 
-enum Stopped {
+enum ReadError {
     TooLarge,
     Failed(JsValue),
 }
 
-/// Reads a stream to its end, or until it is larger than `limit` bytes.
-async fn read_stream(stream: web_sys::ReadableStream, limit: usize) -> Result<Vec<u8>, Stopped> {
+/// Reads a whole stream. Fails as soon as it is larger than `limit` bytes.
+async fn read_stream(stream: web_sys::ReadableStream, limit: usize) -> Result<Vec<u8>, ReadError> {
     let reader: web_sys::ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
     let mut bytes = Vec::new();
     loop {
-        let read = JsFuture::from(reader.read()).await.map_err(Stopped::Failed)?;
-        let field = |name: &str| Reflect::get(&read, &JsValue::from_str(name)).map_err(Stopped::Failed);
+        let read = JsFuture::from(reader.read()).await.map_err(ReadError::Failed)?;
+        let field = |name: &str| Reflect::get(&read, &JsValue::from_str(name)).map_err(ReadError::Failed);
         if field("done")?.is_truthy() {
             return Ok(bytes);
         }
         let chunk: Uint8Array = field("value")?.unchecked_into();
         if bytes.len() + chunk.length() as usize > limit {
-            // Whoever sends has no more to say that we would hear.
+            // Tells the sender that the rest is not needed.
             let _ = reader.cancel();
-            return Err(Stopped::TooLarge);
+            return Err(ReadError::TooLarge);
         }
         bytes.extend(chunk.to_vec());
     }

@@ -1,16 +1,16 @@
-//! What Cloudflare Workers have for the configuration to name.
+//! The values that the configuration accepts on Cloudflare Workers, and the names of the bindings.
 
 use vestibule_core::config::{Lease, Runtime};
 use vestibule_core::guard::headers::EdgeFields;
 use vestibule_core::lease::kind::LeaseKind;
 
-/// The binding of the shared store.
+/// The name of the KV namespace binding of the shared store.
 pub const KV: &str = "AUTH_KV";
 
-/// The binding of the lease objects.
+/// The name of the Durable Object binding of the leases.
 pub const LEASE_OBJECTS: &str = "AUTH_LEASE";
 
-/// What the configuration can name on Workers, and what is said about it.
+/// The values that the configuration accepts on Workers, and the messages about them.
 pub const RUNTIME: Runtime = Runtime {
     leases: &[
         Lease {
@@ -42,7 +42,7 @@ pub const RUNTIME: Runtime = Runtime {
     set_secret: "wrangler secret put",
 };
 
-/// What a lease needs to be bound.
+/// The name of the binding that a lease of this kind needs; `None` if it needs none.
 pub fn binding(kind: LeaseKind) -> Option<&'static str> {
     match kind {
         LeaseKind::None => None,

@@ -1,5 +1,5 @@
-//! [`Crypto`] by the platform's own cryptography (Web Cryptography API). The Rust crates for it would be a third of the
-//! Worker, and those for RSA cost milliseconds in a cold isolate.
+//! [`Crypto`] by the runtime's Web Cryptography API. Rust crates for the same algorithms would make up a third of the
+//! Worker's size, and those for RSA take milliseconds in a new isolate.
 
 use std::cell::RefCell;
 
@@ -15,7 +15,7 @@ use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
 
-// `worker` 0.8.7 has no `crypto.subtle`: of the Web Cryptography API only `DigestStream`.
+// `worker` 0.8.7 does not declare `crypto.subtle`; of the Web Cryptography API it has only `DigestStream`.
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = importKey, catch)]
@@ -42,12 +42,13 @@ extern "C" {
     fn export_key(format: &str, key: &JsValue) -> Result<Promise, JsValue>;
 }
 
-/// So many imported private keys are kept, those used last. A deployment has one, and one for each provider that
-/// it shows a signed assertion.
-const REMEMBERED: usize = 16;
+/// The maximum number of imported private keys in the cache; the least recently used one is dropped. A deployment has one
+/// key, and one for each provider to which it authenticates by a signed client assertion.
+const MAX_IMPORTED: usize = 16;
 
 thread_local! {
-    /// Importing a key costs more than signing with it: a curve's public key is computed.
+    /// The imported private keys, the last used first. Importing a key costs more than signing with it: for an elliptic
+    /// curve the import computes the public key.
     static IMPORTED: RefCell<Vec<(PrivateKey, Algorithm, JsValue)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -73,7 +74,8 @@ impl Crypto for Workers {
 
     async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
         let exported = export(key, algorithm).await.map_err(|error| unusable(&error))?;
-        let jwk = serde_json::from_str(&exported).map_err(|_| KeyError("it exports no JSON".to_owned()))?;
+        let jwk = serde_json::from_str(&exported)
+            .map_err(|_| KeyError("the exported public key is not JSON".to_owned()))?;
         Jwk::parse(&jwk).map_err(|error| KeyError(error.to_string()))
     }
 }
@@ -82,31 +84,31 @@ fn unusable(error: &JsValue) -> KeyError {
     KeyError(convert::error_message(error))
 }
 
-/// Whether `signature` is the key's over `message`.
+/// Whether `signature` is a valid signature of `message` by `key`.
 async fn verify(algorithm: Algorithm, key: &Jwk, message: &[u8], signature: &[u8]) -> Result<bool, JsValue> {
     let algorithm = dictionary(algorithm)?;
     let jwk = JSON::parse(&key.to_public_json().to_string())?;
     let key =
         JsFuture::from(import_key("jwk", &jwk, &algorithm, false, &Array::of1(&"verify".into()))?).await?;
-    let good = subtle_verify(&algorithm, &key, &convert::bytes(signature), &convert::bytes(message))?;
-    Ok(JsFuture::from(good).await?.is_truthy())
+    let is_valid = subtle_verify(&algorithm, &key, &convert::bytes(signature), &convert::bytes(message))?;
+    Ok(JsFuture::from(is_valid).await?.is_truthy())
 }
 
-/// The signature of `key` over `message`.
+/// The signature of `message` by `key`.
 async fn sign(key: &PrivateKey, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, JsValue> {
     let dictionary = dictionary(algorithm)?;
-    let key = if let Some(imported) = remembered(key, algorithm) {
+    let key = if let Some(imported) = cached(key, algorithm) {
         imported
     } else {
         let imported = import_private(key, &dictionary, false).await?;
-        remember(key, algorithm, &imported);
+        cache(key, algorithm, &imported);
         imported
     };
     let signature = JsFuture::from(subtle_sign(&dictionary, &key, &convert::bytes(message))?).await?;
     Ok(Uint8Array::new(&signature).to_vec())
 }
 
-/// The public half of `key`, a JSON Web Key in JSON.
+/// The public key of `key`, as the JSON text of a JSON Web Key.
 async fn export(key: &PrivateKey, algorithm: Algorithm) -> Result<String, JsValue> {
     let key = import_private(key, &dictionary(algorithm)?, true).await?;
     let whole = JsFuture::from(export_key("jwk", &key)?).await?;
@@ -122,7 +124,7 @@ async fn import_private(key: &PrivateKey, algorithm: &Object, extractable: bool)
     JsFuture::from(imported).await
 }
 
-fn remembered(key: &PrivateKey, algorithm: Algorithm) -> Option<JsValue> {
+fn cached(key: &PrivateKey, algorithm: Algorithm) -> Option<JsValue> {
     IMPORTED.with_borrow_mut(|imported| {
         let at = imported.iter().position(|(known, for_, _)| *for_ == algorithm && known.matches(key))?;
         let used = imported.remove(at);
@@ -132,14 +134,14 @@ fn remembered(key: &PrivateKey, algorithm: Algorithm) -> Option<JsValue> {
     })
 }
 
-fn remember(key: &PrivateKey, algorithm: Algorithm, found: &JsValue) {
+fn cache(key: &PrivateKey, algorithm: Algorithm, handle: &JsValue) {
     IMPORTED.with_borrow_mut(|imported| {
-        imported.truncate(REMEMBERED - 1);
-        imported.insert(0, (key.clone(), algorithm, found.clone()));
+        imported.truncate(MAX_IMPORTED - 1);
+        imported.insert(0, (key.clone(), algorithm, handle.clone()));
     });
 }
 
-/// What Web Cryptography is told of an algorithm.
+/// The `AlgorithmIdentifier` of the Web Cryptography API for an algorithm.
 fn dictionary(algorithm: Algorithm) -> Result<Object, JsValue> {
     let (name, hash, parameter) = parameters(algorithm);
     object(&[("name", name.into()), ("hash", hash.into()), parameter])
@@ -148,7 +150,8 @@ fn dictionary(algorithm: Algorithm) -> Result<Object, JsValue> {
 /// Name, hash and one more member of the algorithm's dictionary (RFC 7518 sections 3.3 to 3.5, RFC 8037 section
 /// 3.1).
 fn parameters(algorithm: Algorithm) -> (&'static str, &'static str, (&'static str, JsValue)) {
-    // A member that an algorithm does not know is not looked at.
+    // `object` leaves this member out. Web Cryptography ignores the members that an algorithm does not define, such as
+    // the hash of Ed25519.
     let none = ("", JsValue::UNDEFINED);
     match algorithm {
         Algorithm::Rs256 => ("RSASSA-PKCS1-v1_5", "SHA-256", none),

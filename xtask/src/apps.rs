@@ -1,4 +1,4 @@
-//! Applications written for Auth.js, behind the Worker, in a real browser: by the scripts in tests/browser/.
+//! Runs applications written for Auth.js behind the Worker, in a real browser, by the scripts in tests/browser/.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::stack::{Client, Demo, NEXT_JS, Ports, Stack, Storage};
 use crate::step::{run, run_quietly, step};
 use crate::tools;
 
-/// One step: what runs, and what is done with it.
+/// One step: the demo that runs, and the script that uses it in the browser.
 #[derive(Debug)]
 pub(crate) struct AppWalk {
     pub(crate) name: &'static str,
@@ -25,15 +25,15 @@ pub(crate) const WALKS: [AppWalk; 3] = [
     AppWalk { name: "Next.js", demo: Demo::NextJs, script: "nextjs.mjs" },
 ];
 
-/// What was asked for on the command line.
+/// The options on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
 pub(crate) struct Options {
-    /// Run these alone
+    /// Run only this application
     #[arg(value_name = "APPLICATION")]
     only: Option<Application>,
 }
 
-/// Applications, by their names on the command line.
+/// The applications, named as on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Application {
     /// A page that signs in through next-auth's client for React, versions 5 and 4
@@ -51,26 +51,26 @@ impl Application {
     }
 }
 
-/// `cargo xtask apps`: builds the Worker and goes there.
+/// `cargo xtask apps`: builds the Worker and runs the scripts.
 pub(crate) fn apps(project: &Project, options: Options) -> Result<()> {
     build::build(project, Effort::Optimized)?;
     let chromium = tools::ensure_chromium(project)?;
     let wanted = |walk: &&AppWalk| options.only.is_none_or(|only| walk.script == only.script());
-    WALKS.iter().filter(wanted).try_for_each(|walk| step(walk.name, || walk.make(project, &chromium)))
+    WALKS.iter().filter(wanted).try_for_each(|walk| step(walk.name, || walk.run(project, &chromium)))
 }
 
 impl AppWalk {
-    /// Goes there. The Worker has to be in `build/`.
-    pub(crate) fn make(&self, project: &Project, chromium: &Path) -> Result<()> {
+    /// Builds the application if needed, starts it and runs the script. The Worker has to be in `build/`.
+    pub(crate) fn run(&self, project: &Project, chromium: &Path) -> Result<()> {
         if self.demo == Demo::NextJs {
             build_next(project)?;
         }
-        self.go(project, chromium)
+        self.run_script(project, chromium)
     }
 
-    /// Starts the demo on free ports, with storage of its own, and goes there. Pictures are left in
+    /// Starts the demo on free ports with its own storage, and runs the script. The script writes screenshots to
     /// target/screenshots/.
-    fn go(&self, project: &Project, chromium: &Path) -> Result<()> {
+    fn run_script(&self, project: &Project, chromium: &Path) -> Result<()> {
         let ports = Ports::free()?;
         let stack = Stack::start(project, self.demo, ports, &Storage::fresh(project, ports)?, &|| false)?;
         let mut command = project.command(tools::node(project)?);
@@ -87,7 +87,7 @@ impl AppWalk {
     }
 }
 
-/// `next build`, which takes nothing from the network.
+/// Runs `next build`, which does not use the network.
 fn build_next(project: &Project) -> Result<()> {
     tools::ensure_npm_of(project, NEXT_JS)?;
     step("next build", || {
@@ -103,7 +103,7 @@ mod tests {
     use crate::cli::read;
 
     #[test]
-    fn every_name_is_that_of_a_visit() {
+    fn every_application_on_the_command_line_has_a_step() {
         for application in Application::value_variants() {
             let script = application.script();
             assert!(WALKS.iter().any(|walk| walk.script == script), "{script}");

@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: what a request costs, beside what the same costs elsewhere. The Workers are made here;
-//! a program of its own, in xtask/bench, starts them and counts.
+//! `cargo xtask bench`: measures what a request costs, and compares it with other Workers. This module builds the Workers;
+//! the program in xtask/bench starts and measures them.
 
 use std::ffi::OsString;
 
@@ -12,28 +12,28 @@ use crate::project::Project;
 use crate::step::{run, run_quietly, step};
 use crate::tools;
 
-/// Where the npm packages of the peers are named.
+/// The directory with the package.json of the peers, the Workers that ours is compared with.
 const PEERS: &str = "bench";
 
-/// The peers in JavaScript, `bench/peers/NAME.js`.
+/// The peers in JavaScript, in `bench/peers/NAME.js`.
 const SCRIPTS: [&str; 6] =
     ["js-constant", "js-forward", "js-change", "jose-session", "authjs-session", "authjs-guard"];
 
-/// Builds all, and hands the arguments on.
+/// Builds all Workers, and starts the measuring program with `arguments`.
 pub(crate) fn bench(project: &Project, arguments: &[OsString]) -> Result<()> {
     build::build(project, Effort::Optimized)?;
     build::build_source(project, CONSTANT, Effort::Optimized)?;
     tools::ensure_npm_of(project, PEERS)?;
     step("bundle the peers", || SCRIPTS.iter().try_for_each(|name| bundle(project, name)))?;
     let mut command = project.cargo();
-    // The profile of what does much work natively.
+    // The profile for native programs that compute much.
     command
         .args(["run", "--quiet", "--profile", "race", "--package", "vestibule-bench", "--"])
         .args(arguments);
     run(&mut command)
 }
 
-/// `target/bench/NAME/index.js`, as wrangler would upload it.
+/// Writes `target/bench/NAME/index.js`, the bundle that wrangler would upload.
 fn bundle(project: &Project, name: &str) -> Result<()> {
     let mut command = project.command(project.path("node_modules/esbuild/bin/esbuild"));
     command.arg(project.path(&format!("{PEERS}/peers/{name}.js")));

@@ -1,5 +1,5 @@
-//! What only a real browser can tell: a walk through the demo, by tests/browser/walk.mjs, one over the hosts of a
-//! domain, by tests/browser/hosts.mjs, and a look at every page, by tests/browser/pages.mjs.
+//! The tests that need a real browser: a walk through the demo (tests/browser/walk.mjs), a walk through several hosts of
+//! one domain (tests/browser/hosts.mjs), and a check of every page (tests/browser/pages.mjs).
 
 use std::fs;
 use std::path::Path;
@@ -14,21 +14,21 @@ use crate::stack::{Demo, Ports, Stack, Storage};
 use crate::step::{run, run_quietly, step};
 use crate::tools;
 
-/// One step, by its name on the command line. The Worker has to be in `build/`.
+/// One step, with its name on the command line. The Worker has to be in `build/`.
 type Step = (&'static str, fn(&Project, &Path) -> Result<()>);
 
-/// The steps, in their order.
-pub(crate) const STEPS: [Step; 3] = [("browser", walk), ("hosts", hosts), ("pages", look)];
+/// The steps in the order in which they run.
+pub(crate) const STEPS: [Step; 3] = [("browser", walk), ("hosts", hosts), ("pages", check_pages)];
 
-/// What was asked for on the command line.
+/// The options on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(crate) struct Options {
-    /// Run this step alone
+    /// Run only this step
     #[arg(value_name = "STEP", value_parser = PossibleValuesParser::new(STEPS.map(|(name, _)| name)))]
     only: Option<String>,
 }
 
-/// `cargo xtask browser`: builds the Worker, walks and looks; or one step of it.
+/// `cargo xtask browser`: builds the Worker and runs all steps, or the one that the options name.
 pub(crate) fn browser(project: &Project, options: &Options) -> Result<()> {
     build::build(project, Effort::Optimized)?;
     let chromium = tools::ensure_chromium(project)?;
@@ -38,7 +38,7 @@ pub(crate) fn browser(project: &Project, options: &Options) -> Result<()> {
 
 const SCREENSHOTS: &str = "target/screenshots";
 
-/// Starts the demo on free ports, with storage of its own, and walks through it. Pictures are left in
+/// Starts the demo on free ports with its own storage, and walks through it. The script writes screenshots to
 /// target/screenshots/.
 fn walk(project: &Project, chromium: &Path) -> Result<()> {
     let ports = Ports::free()?;
@@ -52,11 +52,11 @@ fn walk(project: &Project, chromium: &Path) -> Result<()> {
     result
 }
 
-/// Starts the two Workers of a domain, and walks over its hosts.
+/// Starts the two Workers of one domain, and walks through its hosts.
 fn hosts(project: &Project, chromium: &Path) -> Result<()> {
     let site = Ports::free()?;
     let stack = Stack::start(project, Demo::Site, site, &Storage::fresh(project, site)?, &|| false)?;
-    // Its API is the provider's, too.
+    // The second application calls the provider of the first: its userinfo endpoint serves as an API.
     let docs = Ports { provider: site.provider, ..Ports::free()? };
     let other = Stack::start(project, Demo::Docs, docs, &Storage::fresh(project, docs)?, &|| false)?;
     let mut command = project.command(tools::node(project)?);
@@ -70,11 +70,11 @@ fn hosts(project: &Project, chromium: &Path) -> Result<()> {
     result
 }
 
-/// Has the flows' tests write down every page, and looks at them: whether they fit, are valid, and are for
-/// everybody. Pictures are left beside those of the walk.
-fn look(project: &Project, chromium: &Path) -> Result<()> {
+/// Lets the flow tests write every page to a file, and checks the pages: valid HTML, accessibility, and layout at several
+/// widths. The script writes screenshots to target/screenshots/.
+fn check_pages(project: &Project, chromium: &Path) -> Result<()> {
     let directory = project.path("target/pages");
-    // Pages of an earlier run must not stand in for those that were not written.
+    // Otherwise the pages of an earlier run could hide that a page was not written.
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir_all(&directory).context("cannot create target/pages/")?;
     let pages = directory.join("pages.json");
@@ -102,7 +102,7 @@ mod tests {
     use crate::cli::read;
 
     #[test]
-    fn a_step_that_is_none_is_named_before_anything_is_built() {
+    fn an_unknown_step_is_rejected_with_the_list_of_steps() {
         let error = read::<Options>(&["host"]).unwrap_err().to_string();
         assert!(error.contains("'host'"), "{error}");
         assert!(STEPS.iter().all(|(name, _)| error.contains(name)), "{error}");

@@ -1,4 +1,4 @@
-//! The command line: the commands, each with its help, and the groups in which `cargo xtask` lists them.
+//! The command line: the commands with their help, and the groups in which `cargo xtask` lists them.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -8,42 +8,43 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{apps, bench, browser, dev, explain, layers, providers, race, test};
 
-/// What a developer and CI do in this repository.
+/// The commands for developers and CI in this repository.
 #[derive(Debug, Parser)]
 #[command(name = "xtask", bin_name = "cargo xtask")]
 pub(crate) struct Cli {
-    /// Nothing: the list of commands.
+    /// `None` prints the list of commands.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
 
-/// A command and its options. Its first line of documentation is its line in the list, all of it its help.
+/// A command and its options. The first line of its documentation is its line in the list; the whole documentation is its
+/// help.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Build the Worker as `wrangler deploy` ships it: build/index.js and build/index_bg.wasm
     ///
-    /// With XTASK_BUILD_FAST in the environment wasm-opt does not run, as in the builds of `cargo xtask dev`: the
-    /// Worker does the same and is larger.
+    /// If the environment variable XTASK_BUILD_FAST is set, wasm-opt does not run, as in the builds of `cargo xtask dev`.
+    /// The Worker then behaves the same and is larger.
     Build,
 
-    /// Build the Worker and list what is in it: its size by crate and by function
+    /// Build the Worker and list its size by crate and by function
     Size,
 
     /// Run the Worker, a provider and an application at http://localhost:8787, until Ctrl-C
     Dev(dev::Options),
 
-    /// Run everything that has to hold: format, lints, documentation, build, tests, and those in a browser
+    /// Run every check: format, lints, documentation, build, tests, and the tests in a browser
     ///
-    /// It says first which steps it takes, stops at the first one that fails, and prints how long each took. While
-    /// you work on something, `--only NAME` runs the tests of that alone.
+    /// Prints the list of steps, stops at the first step that fails, and prints how long each step took. While you work
+    /// on a change, use `--only NAME` to run only the tests that it affects.
     Test(test::Options),
 
-    /// Sign in with every provider, as its documentation describes it, and print the table of what passed
+    /// Sign in with every provider as its documentation describes, and print a table of the results
     Providers(providers::Options),
 
-    /// Run the tests that need a browser: a walk through the demo, one over several hosts, a look at every page
+    /// Run the tests that need a browser: walks through the demo and through several hosts, a check of every page
     ///
-    /// Pictures are left in target/screenshots/.
+    /// Screenshots are written to target/screenshots/.
     Browser(browser::Options),
 
     /// Run applications written for Auth.js in a browser: next-auth's client, and the Next.js example
@@ -51,37 +52,40 @@ pub(crate) enum Command {
 
     Bench(bench::Arguments),
 
-    /// Simulate many requests that need one refresh token at once, and print what becomes of their sessions
+    /// Simulate many requests that use one refresh token at the same time, and print how their sessions end
     Race(race::Options),
 
     Explain(explain::Arguments),
 
-    /// Print which room of a crate uses which, and every import that runs against their order
+    /// Print which rooms of a crate import each other, and every import that breaks the order of the rooms
     Layers(layers::Options),
+
+    /// List the names and phrases that the project no longer uses, where one has come back
+    Vocabulary,
 }
 
-/// The groups of the list. Every command is in exactly one.
+/// The groups of the list. Every command belongs to exactly one group.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Build and run", &["build", "dev"]),
     ("Test", &["test", "browser", "apps", "providers"]),
     ("Measure", &["bench", "race"]),
-    ("Inspect", &["explain", "layers", "size"]),
+    ("Inspect", &["explain", "layers", "vocabulary", "size"]),
 ];
 
-/// Reads the command line, the program's name first. Help, and what is wrong, is printed and ends the program.
+/// Reads the command line, which begins with the program's name. Prints help or an error if needed, and then exits.
 pub(crate) fn parse(arguments: &[OsString]) -> Cli {
     let matches = command().get_matches_from(arguments);
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
-/// All commands, listed by group.
+/// The command line parser, whose help lists the commands by group.
 pub(crate) fn command() -> clap::Command {
     let command = Cli::command();
     let list = list(&command);
     command.after_help(list).help_template("{about-with-newline}\n{usage-heading} {usage}{after-help}")
 }
 
-/// The groups with their commands and what these do.
+/// The text that lists the groups with their commands and descriptions.
 fn list(command: &clap::Command) -> String {
     let header = Styles::styled();
     let (header, literal) = (*header.get_header(), *header.get_literal());
@@ -95,11 +99,11 @@ fn list(command: &clap::Command) -> String {
         }
         list.push('\n');
     }
-    list.push_str("`cargo xtask help COMMAND` says what a command takes.");
+    list.push_str("`cargo xtask help COMMAND` shows the options of a command.");
     list
 }
 
-/// Reads one command's options alone.
+/// Reads the options of one command.
 #[cfg(test)]
 pub(crate) fn read<T: clap::Args>(words: &[&str]) -> Result<T, clap::Error> {
     let command = T::augment_args(clap::Command::new("xtask").no_binary_name(true));
@@ -110,7 +114,7 @@ pub(crate) fn read<T: clap::Args>(words: &[&str]) -> Result<T, clap::Error> {
 mod tests {
     use super::*;
 
-    fn refused(words: &[&str]) -> String {
+    fn rejection(words: &[&str]) -> String {
         command().try_get_matches_from(words).unwrap_err().to_string()
     }
 
@@ -126,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_and_every_help_say_what_a_command_does() {
+    fn the_list_and_the_help_describe_every_command() {
         command().debug_assert();
         let help = command().render_help().to_string();
         for (group, names) in GROUPS {
@@ -135,17 +139,17 @@ mod tests {
                 let about = Cli::command().find_subcommand(name).unwrap().get_about().unwrap().to_string();
                 assert!(!about.is_empty() && about.len() < 110, "{about}");
                 assert!(help.contains(&about), "{help}");
-                assert!(refused(&["xtask", "help", name]).contains(&format!("Usage: cargo xtask {name}")));
+                assert!(rejection(&["xtask", "help", name]).contains(&format!("Usage: cargo xtask {name}")));
             }
         }
     }
 
     #[test]
-    fn a_misspelt_command_or_flag_is_refused_with_the_one_that_is_like_it() {
-        assert!(refused(&["xtask", "tset"]).contains("'test'"));
-        assert!(refused(&["xtask", "test", "--quik"]).contains("'--quick'"));
-        assert!(refused(&["xtask", "bench", "--soack"]).contains("'--soak'"));
-        assert!(refused(&["xtask", "explain", "GET", "https://h/", "--claim", "{}"]).contains("'--claims"));
-        refused(&["xtask", "size", "--quick"]);
+    fn a_misspelt_command_or_flag_is_rejected_with_a_suggestion() {
+        assert!(rejection(&["xtask", "tset"]).contains("'test'"));
+        assert!(rejection(&["xtask", "test", "--quik"]).contains("'--quick'"));
+        assert!(rejection(&["xtask", "bench", "--soack"]).contains("'--soak'"));
+        assert!(rejection(&["xtask", "explain", "GET", "https://h/", "--claim", "{}"]).contains("'--claims"));
+        rejection(&["xtask", "size", "--quick"]);
     }
 }

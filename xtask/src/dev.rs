@@ -1,4 +1,4 @@
-//! `cargo xtask dev`: the whole of it on this machine, ready to click through.
+//! `cargo xtask dev`: runs the Worker, a provider and an application on this machine, for use in a browser.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,13 +15,13 @@ use crate::step::step;
 use crate::time::Stopwatch;
 use crate::tools;
 
-/// What was asked for on the command line.
+/// The options on the command line.
 #[derive(Debug, PartialEq, Eq, Args)]
 pub(crate) struct Options {
-    /// Start all of it, ask it for two pages, and stop
+    /// Start everything, request two pages, and stop
     #[arg(long)]
     once: bool,
-    /// Run an example's application in place of the demo's
+    /// Run the application of an example instead of the demo's
     #[arg(long, value_name = "NAME")]
     example: Option<Example>,
     /// The Worker's port
@@ -35,7 +35,7 @@ pub(crate) struct Options {
     app_port: u16,
 }
 
-/// Examples, by their names on the command line.
+/// The examples, named as on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Example {
     /// The application in examples/nextjs
@@ -59,7 +59,7 @@ impl Options {
     }
 }
 
-/// Builds, starts everything, says where to go, and runs until Ctrl-C.
+/// Builds and starts everything, prints the URLs, and runs until Ctrl-C.
 pub(crate) fn dev(project: &Project, options: &Options) -> Result<()> {
     let watch = Stopwatch::start();
     let (demo, ports) = (options.demo(), options.ports());
@@ -76,20 +76,20 @@ pub(crate) fn dev(project: &Project, options: &Options) -> Result<()> {
         started => started?,
     };
     if options.once {
-        step("ask the Worker for a public and a protected page", || check(&stack, demo))?;
+        step("request a public and a protected page", || check(&stack, demo))?;
         stack.stop();
-        println!("all of it works ({watch}); everything is stopped");
+        println!("everything works ({watch}) and is stopped");
         return Ok(());
     }
-    println!("{}", where_to_go(&stack, demo, watch));
+    println!("{}", instructions(&stack, demo, watch));
     stack.watch(&is_interrupted)?;
     println!("\nstopping …");
     stack.stop();
     Ok(())
 }
 
-/// Whether Ctrl-C or a wish to end has come in. A second one ends this program at once, and the children with
-/// it, whose standard input closes.
+/// A flag that Ctrl-C and other termination signals set. A second signal ends this program immediately; the child
+/// processes then end too, because their standard input closes.
 fn interruption() -> Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -101,18 +101,18 @@ fn interruption() -> Result<Arc<AtomicBool>> {
 
 fn check(stack: &Stack, demo: Demo) -> Result<()> {
     let home = fetch(&format!("{}/", stack.url()))?;
-    ensure!(home.status == 200, "the home page, which is public, was answered with {home:?}");
+    ensure!(home.status == 200, "the public home page answered {home:?}; expected status 200");
     let path = demo.protected();
     let page = fetch(&format!("{}{path}", stack.url()))?;
     let to_sign_in = page.location.as_deref().is_some_and(|location| location.contains("/signin"));
     ensure!(
         page.status == 302 && to_sign_in,
-        "{path}, which is protected, was answered with {page:?}, not with a redirect to sign in"
+        "the protected page {path} answered {page:?}; expected status 302 and a redirect to the sign-in page"
     );
     Ok(())
 }
 
-fn where_to_go(stack: &Stack, demo: Demo, watch: Stopwatch) -> String {
+fn instructions(stack: &Stack, demo: Demo, watch: Stopwatch) -> String {
     let url = stack.url();
     let users = if stack.has_provider {
         "  Sign in as  alice@example.com, password alice (role admin)\n  \
@@ -125,7 +125,7 @@ fn where_to_go(stack: &Stack, demo: Demo, watch: Stopwatch) -> String {
     let pages = pages.join("\n");
     format!(
         "\n  Ready after {watch}:  {url}\n\n{users}\n{pages}\n\n  \
-         A change in src/ or wrangler.toml is taken up while this runs. Ctrl-C stops all of it.\n"
+         Changes in src/, crates/ and wrangler.toml take effect while this runs. Ctrl-C stops everything.\n"
     )
 }
 
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_port_or_no_flag_is_named() {
+    fn an_invalid_port_flag_or_example_is_named_in_the_error() {
         for (arguments, named) in [
             (&["--port"][..], "--port"),
             (&["--port", "0"], "--port"),

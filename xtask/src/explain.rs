@@ -1,4 +1,4 @@
-//! `cargo xtask explain`: what the rules say about one request.
+//! `cargo xtask explain`: explains how the rules of the configuration treat one request.
 
 use std::ffi::OsString;
 use std::process::Stdio;
@@ -9,13 +9,13 @@ pub(crate) use xtask_arguments::explain::Arguments;
 
 use crate::project::Project;
 
-/// Has it explained by a program of its own: this one does not depend on the Worker's source, so that it
-/// starts fast, and builds what does not compile yet.
+/// Starts the program in xtask/explain with `arguments`. xtask itself does not depend on the Worker's source, so that it
+/// compiles fast, and still runs while the Worker does not compile.
 pub(crate) fn explain(project: &Project, arguments: &[OsString]) -> Result<()> {
     let mut command = project.cargo();
     command.args(["run", "--quiet", "--package", "vestibule-explain", "--"]).args(arguments);
     if !command.stdin(Stdio::null()).status()?.success() {
-        bail!("nothing could be explained");
+        bail!("cargo xtask explain failed; the message above says why");
     }
     Ok(())
 }

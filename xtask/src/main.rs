@@ -1,4 +1,4 @@
-//! What a developer and CI do in this repository, as `cargo xtask COMMAND`.
+//! The commands for developers and CI in this repository: `cargo xtask COMMAND`.
 
 mod apps;
 mod bench;
@@ -16,6 +16,8 @@ mod step;
 mod test;
 mod time;
 mod tools;
+
+mod vocabulary;
 mod workspace;
 
 use std::ffi::OsString;
@@ -31,7 +33,7 @@ fn main() -> ExitCode {
     let Some(command) = cli::parse(&arguments).command else {
         return if cli::command().print_help().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     };
-    // What comes after the command's name.
+    // The arguments after the command's name.
     let rest = arguments.get(2..).unwrap_or_default();
     match run(&command, rest) {
         Ok(()) => ExitCode::SUCCESS,
@@ -55,6 +57,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Bench(_) => bench::bench(&project, rest),
         Command::Race(options) => race::race(&project, *options),
         Command::Layers(options) => layers::layers(&project, *options),
+        Command::Vocabulary => vocabulary::check(&project),
         Command::Explain(_) => explain::explain(&project, rest),
     }
 }

@@ -1,5 +1,5 @@
-//! `cargo xtask providers`: whether sign-in goes with every provider as its documentation has it, and what
-//! docs/providers.md says of them.
+//! `cargo xtask providers`: tests sign-in with every provider against a simulation of its documented behaviour, and
+//! generates docs/providers.md.
 
 use anyhow::Result;
 use clap::Args;
@@ -7,16 +7,16 @@ use clap::Args;
 use crate::project::Project;
 use crate::step::{run, run_quietly, step};
 
-/// What was asked for on the command line.
+/// The options on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
 pub(crate) struct Options {
-    /// Make docs/providers.md from the presets first
+    /// Generate docs/providers.md from the presets first
     #[arg(long)]
     write: bool,
 }
 
-/// Walks through every contract in `crates/core/tests/providers`, and prints the table; what failed is said below it. With
-/// `--write` the document follows the presets first.
+/// Tests every contract in `crates/core/tests/providers`, and prints a table of the results with the failures below it.
+/// With `--write` it first generates the document from the presets.
 pub(crate) fn providers(project: &Project, options: Options) -> Result<()> {
     if options.write {
         let mut command = project.cargo();

@@ -1,5 +1,5 @@
-//! `cargo xtask race`: how sessions fare when many requests want one refresh token. The simulation is
-//! `crates/core/tests/race`; this runs it fast, and puts what it printed into the documentation.
+//! `cargo xtask race`: measures what happens to sessions when many requests use one refresh token at the same time. The
+//! simulation is `crates/core/tests/race`; this module runs it optimized, and writes its table into the documentation.
 
 use std::fs;
 
@@ -9,26 +9,26 @@ use clap::Args;
 use crate::project::Project;
 use crate::step::{run_quietly, step};
 
-/// Where the table goes.
+/// The document that contains the table, between the two markers.
 const DOCUMENT: &str = "docs/refresh.md";
 const BEGIN: &str = "<!-- race: begin -->";
 const END: &str = "<!-- race: end -->";
 
-/// What was asked for on the command line.
+/// The options on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
 pub(crate) struct Options {
     /// How many races to run
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     races: u64,
-    /// The number that the first race's chances come from; each further race takes the next one
+    /// The random seed of the first race; each further race uses the next number
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Put the table into docs/refresh.md
+    /// Write the table into docs/refresh.md
     #[arg(long)]
     write: bool,
 }
 
-/// Runs the races, shows the table, and with `--write` keeps it.
+/// Runs the races and prints the table. With `--write` also writes it into the document.
 pub(crate) fn race(project: &Project, options: Options) -> Result<()> {
     let (races, seed) = (options.races.to_string(), options.seed.to_string());
     let mut command = project.cargo();
@@ -40,12 +40,13 @@ pub(crate) fn race(project: &Project, options: Options) -> Result<()> {
     if options.write {
         let path = project.path(DOCUMENT);
         let document = fs::read_to_string(&path).with_context(|| format!("cannot read {DOCUMENT}"))?;
-        fs::write(&path, replaced(&document, table)?).with_context(|| format!("cannot write {DOCUMENT}"))?;
+        fs::write(&path, with_table(&document, table)?)
+            .with_context(|| format!("cannot write {DOCUMENT}"))?;
     }
     Ok(())
 }
 
-/// From the line that counts the races to the table's end.
+/// The part of the output from the line with the number of races to the end of the table.
 fn table(output: &str) -> Option<&str> {
     let count = output.find(" races, ")?;
     let begin = output.get(..count)?.rfind('\n').map_or(0, |line| line + 1);
@@ -55,9 +56,10 @@ fn table(output: &str) -> Option<&str> {
     text.get(..end)
 }
 
-fn replaced(document: &str, table: &str) -> Result<String> {
+/// The document with `table` between the two markers.
+fn with_table(document: &str, table: &str) -> Result<String> {
     let parts = document.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    ensure!(parts.is_some(), "{DOCUMENT} has no {BEGIN} … {END}");
+    ensure!(parts.is_some(), "{DOCUMENT} has no markers {BEGIN} … {END}");
     let (before, after) = parts.unwrap_or_default();
     Ok(format!("{before}{BEGIN}\n{table}\n{END}{after}"))
 }
@@ -68,7 +70,7 @@ mod tests {
     use crate::cli::read;
 
     #[test]
-    fn options_are_read_and_a_misspelt_one_is_refused() {
+    fn options_are_read_and_a_misspelt_one_is_rejected() {
         let options = read::<Options>(&["--races", "5", "--seed", "7", "--write"]).unwrap();
         assert_eq!(options, Options { races: 5, seed: 7, write: true });
         assert!(read::<Options>(&["--race", "5"]).is_err());
@@ -77,13 +79,13 @@ mod tests {
     }
 
     #[test]
-    fn the_table_takes_the_place_of_the_one_before() {
+    fn the_new_table_replaces_the_old_one() {
         let output = "   Compiling x\n5 races, 1 for each line\n\n| a |\n|---|\n| 1 |\n\nwarning: y\n";
         let table = table(output).unwrap();
         assert_eq!(table, "5 races, 1 for each line\n\n| a |\n|---|\n| 1 |");
         let document = format!("before\n{BEGIN}\nold\n{END}\nafter\n");
         let expected = format!("before\n{BEGIN}\n{table}\n{END}\nafter\n");
-        assert_eq!(replaced(&document, table).unwrap(), expected);
-        assert!(replaced("nothing", table).is_err());
+        assert_eq!(with_table(&document, table).unwrap(), expected);
+        assert!(with_table("nothing", table).is_err());
     }
 }

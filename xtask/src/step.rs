@@ -1,4 +1,4 @@
-//! A line per step, with the time it took; and commands that fail with their own output.
+//! Runs steps and commands, prints a line with the duration of each step, and reports the output of failed commands.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
@@ -10,13 +10,13 @@ use anyhow::{Context, Result, bail};
 
 use crate::time::Stopwatch;
 
-/// How long a command may be silent before a line says that it still runs.
+/// The time without output after which a line says that the command still runs.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// How much of a silent command's output is shown when it fails.
+/// The number of output lines in the error message when a quiet command fails.
 const LINES_SHOWN: usize = 60;
 
-/// Runs one named step: says what begins, and when it has ended how long it took.
+/// Runs one step: prints its name, and when it has ended its duration.
 pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     println!("── {name}");
     let watch = Stopwatch::start();
@@ -25,7 +25,7 @@ pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T>
     Ok(result)
 }
 
-/// Runs a command whose output the reader sees, and fails unless it exits with 0.
+/// Runs a command and shows its output. Fails unless it exits with 0.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let shown = show(command);
     let status = command.stdin(Stdio::null()).status().with_context(|| cannot_start(command))?;
@@ -35,8 +35,8 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command that is silent when all is well: its output is shown where it fails, a sign of life
-/// where it takes long.
+/// Runs a command and gives its output without showing it. If the command fails, the error contains its last lines; if it
+/// takes long, a line says that it still runs.
 pub(crate) fn run_quietly(command: &mut Command) -> Result<String> {
     let shown = show(command);
     let mut child = command
@@ -56,7 +56,7 @@ pub(crate) fn run_quietly(command: &mut Command) -> Result<String> {
                 output.push_str(&line);
                 output.push('\n');
             }
-            Err(RecvTimeoutError::Timeout) => println!("   still at it ({watch}) …"),
+            Err(RecvTimeoutError::Timeout) => println!("   still running ({watch}) …"),
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
@@ -70,21 +70,24 @@ pub(crate) fn run_quietly(command: &mut Command) -> Result<String> {
     Ok(output)
 }
 
-/// The last lines of an output, where the reason of a failure is.
+/// The last lines of an output: they contain the reason for a failure.
 fn tail(output: &str) -> String {
     let lines: Vec<&str> = output.lines().collect();
     let skipped = lines.len().saturating_sub(LINES_SHOWN);
     lines.get(skipped..).unwrap_or_default().join("\n")
 }
 
-/// The command as one would type it, for messages.
+/// The command as a user would type it, for messages.
 pub(crate) fn show(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }
 
 fn cannot_start(command: &Command) -> String {
-    format!("cannot start `{}`: is it installed, and on PATH?", command.get_program().to_string_lossy())
+    format!(
+        "cannot start `{}`: check that it is installed and on PATH",
+        command.get_program().to_string_lossy()
+    )
 }
 
 fn read_lines(pipe: impl Read + Send + 'static, lines: mpsc::Sender<String>) -> thread::JoinHandle<()> {

@@ -1,10 +1,10 @@
 //! The clock of a developer's machine.
-#![allow(clippy::disallowed_methods, reason = "the ban is for code that runs on wasm32; this never does")]
+#![allow(clippy::disallowed_methods, reason = "the ban is for code that runs on wasm32; xtask never does")]
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// Measures from when it was started.
+/// Measures the time since it was started.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch(Instant);
 
@@ -26,7 +26,7 @@ impl fmt::Display for Stopwatch {
     }
 }
 
-/// A duration as it is read: tenths of a second, or minutes.
+/// A duration for a reader: in tenths of a second, or from one minute in minutes and seconds.
 pub(crate) fn show(duration: Duration) -> String {
     match duration.as_secs() {
         0..60 => format!("{:.1} s", duration.as_secs_f32()),

@@ -1,4 +1,4 @@
-//! The tools that the build, the tests and `dev` need beside Rust itself, installed where they are missing.
+//! Installs the tools that the build, the tests and `dev` need in addition to Rust, if they are missing.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,15 +11,15 @@ use sha2::{Digest, Sha256};
 use crate::project::Project;
 use crate::step::{run_quietly, step};
 
-/// What Workers are compiled to.
+/// The target that Workers are compiled for.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
-/// A target that knows no JavaScript, for which the core has to compile.
+/// A WebAssembly target without JavaScript. The core has to compile for it.
 pub(crate) const WASI: &str = "wasm32-wasip2";
 
-/// The oldest Node.js that wrangler runs on.
+/// The oldest version of Node.js, major and minor, that wrangler supports.
 const NODE_MINIMUM: (u32, u32) = (22, 12);
 
-/// Adds a target to the toolchain in use: the Worker's, or that of a runtime without JavaScript.
+/// Adds a compilation target to the toolchain in use.
 pub(crate) fn ensure_target(project: &Project, target: &str) -> Result<()> {
     let mut command = project.command("rustc");
     command.args(["--print", "target-libdir", "--target", target]);
@@ -31,12 +31,12 @@ pub(crate) fn ensure_target(project: &Project, target: &str) -> Result<()> {
     })
 }
 
-/// Installs what package-lock.json names, unless node_modules/ already holds exactly that.
+/// Installs the packages of package-lock.json, unless node_modules/ already contains exactly these.
 pub(crate) fn ensure_npm(project: &Project) -> Result<()> {
     install(project, "", "npm ci (about 500 MB in node_modules/, once)")
 }
 
-/// The same for an example or the benchmark, whose packages nothing else needs.
+/// Does the same in the directory of an example or of the benchmark, whose packages nothing else needs.
 pub(crate) fn ensure_npm_of(project: &Project, directory: &str) -> Result<()> {
     install(project, directory, &format!("npm ci in {directory}, once"))
 }
@@ -53,7 +53,8 @@ fn install(project: &Project, directory: &str, name: &str) -> Result<()> {
     step(name, || {
         let mut command = project.command("npm");
         command.args(["ci", "--no-audit", "--no-fund", "--no-progress"]).current_dir(&directory);
-        run_quietly(&mut command).context("npm comes with Node.js 20 or newer, https://nodejs.org")?;
+        run_quietly(&mut command)
+            .context("if npm is missing, install Node.js 20 or newer: https://nodejs.org")?;
         fs::write(&stamp, &wanted).with_context(|| format!("cannot write {}", stamp.display()))
     })
 }
@@ -70,36 +71,36 @@ pub(crate) fn ensure_components(project: &Project) -> Result<()> {
     Ok(())
 }
 
-/// A Chromium for the browser test: the machine's, or on Debian and Ubuntu an installed one.
+/// The path of a Chromium for the browser tests. On Debian and Ubuntu installs it if there is none.
 pub(crate) fn ensure_chromium(project: &Project) -> Result<PathBuf> {
     if let Some(chromium) = chromium() {
         return Ok(chromium);
     }
     apt_install(project, "chromium").context(
-        "install Chromium or Chrome, name it in CHROMIUM where it is not on PATH, \
-         or leave the browser out with `cargo xtask test --quick`",
+        "install Chromium or Chrome; set the environment variable CHROMIUM to its path if it is not on PATH; \
+         or run the tests without a browser: `cargo xtask test --quick`",
     )?;
-    chromium().context("Chromium was installed, but is not on PATH")
+    chromium().context("Chromium was installed, but it is not on PATH")
 }
 
-/// An nginx for the tests of other proxies: the machine's, or on Debian and Ubuntu an installed one.
+/// Makes sure that there is an nginx for the tests with other proxies. On Debian and Ubuntu installs it if there is none.
 pub(crate) fn ensure_nginx(project: &Project) -> Result<()> {
-    let is_there = || {
+    let is_installed = || {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        // Debian keeps it where only root looks for programs.
+        // Debian installs it in a directory that is only on root's PATH.
         let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
         std::env::var_os("NGINX").is_some()
             || folders.map(|folder| folder.join("nginx")).any(|at| at.is_file())
     };
-    if is_there() {
+    if is_installed() {
         return Ok(());
     }
     apt_install(project, "nginx-light")
-        .context("install nginx, and name it in NGINX where it is not on PATH")?;
-    if is_there() { Ok(()) } else { bail!("nginx was installed, but is not on PATH") }
+        .context("install nginx, and set the environment variable NGINX to its path if it is not on PATH")?;
+    if is_installed() { Ok(()) } else { bail!("nginx was installed, but it is not on PATH") }
 }
 
-/// Installs a package of Debian's or Ubuntu's.
+/// Installs a package of Debian or Ubuntu.
 fn apt_install(project: &Project, package: &str) -> Result<()> {
     step(&format!("apt-get install {package}"), || {
         let id = run_quietly(Command::new("id").arg("-u"))?;
@@ -109,26 +110,28 @@ fn apt_install(project: &Project, package: &str) -> Result<()> {
                 if id.trim() != "0" {
                     command.args(["--non-interactive", "env"]);
                 }
-                // By `env`, because sudo passes no variables on. What apt says of its lock is read: in English.
+                // `env`, because sudo does not pass variables on. `LC_ALL=C`, because `retry_while_locked` looks for
+                // apt's English message.
                 command.args(["DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "apt-get"]).args(arguments);
                 command
             };
-            once_unlocked(|| run_quietly(&mut command()).map(drop), APT_PAUSE)?;
+            retry_while_locked(|| run_quietly(&mut command()).map(drop), APT_PAUSE)?;
         }
         Ok(())
     })
 }
 
-/// How often apt is tried again while another apt holds its lock, and the pause before each: five minutes in all.
+/// How many times apt is retried while another process holds its lock, and the pause before each try: five minutes in
+/// total.
 const APT_TRIES: usize = 30;
 const APT_PAUSE: Duration = Duration::from_secs(10);
 
-/// Runs apt, again and again while another apt holds its lock.
-fn once_unlocked(mut apt: impl FnMut() -> Result<()>, pause: Duration) -> Result<()> {
+/// Runs apt, and retries while another process holds its lock.
+fn retry_while_locked(mut apt: impl FnMut() -> Result<()>, pause: Duration) -> Result<()> {
     for _ in 0..APT_TRIES {
         match apt() {
             Err(error) if format!("{error:#}").contains("Could not get lock") => {
-                println!("   another apt is at work: waiting for it …");
+                println!("   waiting for another apt process to release its lock …");
                 std::thread::sleep(pause);
             }
             result => return result,
@@ -148,7 +151,7 @@ fn chromium() -> Option<PathBuf> {
     on_path.chain([on_mac]).find(|candidate| candidate.is_file())
 }
 
-/// A Node.js that wrangler accepts: the machine's, or else the one that npm has brought.
+/// The path of a Node.js that wrangler supports: the one on PATH, or else the one from the npm package `node`.
 pub(crate) fn node(project: &Project) -> Result<PathBuf> {
     let from_npm = project.path("node_modules/node/bin/node");
     for node in [PathBuf::from("node"), from_npm] {
@@ -158,10 +161,14 @@ pub(crate) fn node(project: &Project) -> Result<PathBuf> {
             return Ok(node);
         }
     }
-    bail!("no Node.js {}.{} or newer, neither on PATH nor from npm", NODE_MINIMUM.0, NODE_MINIMUM.1)
+    bail!(
+        "Node.js {}.{} or newer is neither on PATH nor in node_modules/: install it from https://nodejs.org",
+        NODE_MINIMUM.0,
+        NODE_MINIMUM.1
+    )
 }
 
-/// A hash over several byte strings that tells them apart from any others.
+/// A SHA-256 hash of several byte strings. It also depends on where one ends and the next begins.
 pub(crate) fn fingerprint<'a>(inputs: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut hash = Sha256::new();
     for input in inputs {
@@ -171,7 +178,7 @@ pub(crate) fn fingerprint<'a>(inputs: impl IntoIterator<Item = &'a [u8]>) -> Str
     hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
-/// Major and minor of `v22.12.0`.
+/// The major and minor numbers of a text like `v22.12.0`.
 fn node_version(text: &str) -> Option<(u32, u32)> {
     let mut numbers = text.trim().strip_prefix('v')?.split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
@@ -182,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_version_is_compared_by_its_numbers() {
+    fn node_versions_are_compared_as_numbers_and_not_as_texts() {
         let cases = [
             ("v22.12.0\n", true),
             ("v22.9.1", false),
@@ -197,16 +204,16 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_depends_on_where_one_input_ends_and_the_next_begins() {
+    fn a_fingerprint_depends_on_the_boundaries_between_inputs() {
         assert_ne!(fingerprint([b"ab".as_slice(), b"c"]), fingerprint([b"a".as_slice(), b"bc"]));
     }
 
     #[test]
-    fn apt_waits_for_another_apt_and_fails_at_once_for_any_other_reason() {
+    fn apt_is_retried_while_its_lock_is_held_and_fails_immediately_for_any_other_reason() {
         let mut tries = 0;
         let locked =
             || bail!("E: Could not get lock /var/lib/apt/lists/lock. It is held by process 1 (apt-get)");
-        let result = once_unlocked(
+        let result = retry_while_locked(
             || {
                 tries += 1;
                 if tries < 3 { locked() } else { Ok(()) }
@@ -215,7 +222,7 @@ mod tests {
         );
         assert!(result.is_ok() && tries == 3);
         tries = 0;
-        let result = once_unlocked(
+        let result = retry_while_locked(
             || {
                 tries += 1;
                 bail!("E: Unable to locate package")
@@ -223,6 +230,6 @@ mod tests {
             Duration::ZERO,
         );
         assert!(result.is_err() && tries == 1);
-        assert!(once_unlocked(locked, Duration::ZERO).is_err());
+        assert!(retry_while_locked(locked, Duration::ZERO).is_err());
     }
 }

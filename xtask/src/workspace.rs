@@ -1,4 +1,4 @@
-//! The packages of this repository and what cargo makes of each, as `cargo metadata` has it.
+//! The packages of this repository and their targets, from `cargo metadata`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::project::Project;
 use crate::step::run_quietly;
 
-/// The packages.
+/// The packages of the workspace.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Workspace {
     pub(crate) packages: Vec<Package>,
@@ -23,16 +23,17 @@ pub(crate) struct Package {
     manifest_path: PathBuf,
 }
 
-/// A library, a program or a file of tests.
+/// A library, a program or a test target.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Target {
     pub(crate) name: String,
     pub(crate) kind: Vec<String>,
     /// Whether `cargo test` runs it.
     pub(crate) test: bool,
-    /// Whether it has tests with names. Otherwise it is a program that is a test as a whole.
+    /// Whether it uses the standard test harness, so that a filter can select its tests by name. Otherwise
+    /// (`harness = false`) it is a program that is one test as a whole.
     #[serde(skip, default = "yes")]
-    pub(crate) has_names: bool,
+    pub(crate) has_harness: bool,
 }
 
 fn yes() -> bool {
@@ -40,7 +41,7 @@ fn yes() -> bool {
 }
 
 impl Workspace {
-    /// Asks cargo, which reads manifests only.
+    /// Runs `cargo metadata`, which only reads manifests.
     pub(crate) fn read(project: &Project) -> Result<Workspace> {
         let metadata =
             run_quietly(project.cargo().args(["metadata", "--format-version", "1", "--no-deps", "--quiet"]))?;
@@ -49,14 +50,14 @@ impl Workspace {
         for package in &mut workspace.packages {
             let programs = without_harness(&package.manifest_path)?;
             for target in &mut package.targets {
-                target.has_names = !programs.contains(&target.name);
+                target.has_harness = !programs.contains(&target.name);
             }
         }
         Ok(workspace)
     }
 }
 
-/// The tests with `harness = false`, which cargo's metadata does not tell.
+/// The names of the tests with `harness = false`. The output of `cargo metadata` does not contain this key.
 fn without_harness(manifest: &Path) -> Result<Vec<String>> {
     #[derive(Deserialize)]
     struct Manifest {

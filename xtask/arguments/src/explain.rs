@@ -1,12 +1,12 @@
-//! The command line of `cargo xtask explain`.
+//! The command line arguments of `cargo xtask explain`.
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use serde_json::{Map, Value};
 
-/// Explain what the rules of wrangler.toml say about a request, and why
+/// Explain how the rules of wrangler.toml treat a request, and why
 ///
-/// Nothing is sent anywhere, and no secret is needed.
+/// Sends nothing over the network and needs no secret.
 #[derive(Debug, Parser)]
 #[command(
     bin_name = "cargo xtask explain",
@@ -17,10 +17,10 @@ pub struct Arguments {
     pub method: String,
     /// The request's URL, for example `https://app.example.com/admin`
     pub url: String,
-    /// Ask as somebody who is signed in with these claims, a JSON object; otherwise signed out
+    /// The claims of a signed-in user, a JSON object; without this the user is signed out
     #[arg(long, value_name = "JSON", value_parser = claims)]
     pub claims: Option<Map<String, Value>>,
-    /// Ask as somebody who is signed out, as without this
+    /// The user is signed out; this is the default
     #[arg(long, conflicts_with = "claims")]
     pub signed_out: bool,
     /// A header field of the request; may be given several times
@@ -32,10 +32,10 @@ pub struct Arguments {
 }
 
 fn claims(text: &str) -> Result<Map<String, Value>> {
-    serde_json::from_str(text).context("this is no JSON object")
+    serde_json::from_str(text).context("this is not a JSON object")
 }
 
 fn field(text: &str) -> Result<(String, String)> {
-    let (name, value) = text.split_once(':').context("there is no colon between name and value")?;
+    let (name, value) = text.split_once(':').context("write `NAME: VALUE`; there is no colon")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }

@@ -1,5 +1,5 @@
-//! Command lines that two programs read: xtask, for its help and before it builds anything, and the program of its own
-//! that it starts.
+//! Command line arguments that two programs parse: xtask, to show help and report errors before it builds anything, and
+//! the program that xtask starts.
 
 pub mod bench;
 pub mod explain;

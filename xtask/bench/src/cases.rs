@@ -1,4 +1,4 @@
-//! What is measured: a Worker, what it is asked, and what it has to answer.
+//! The cases that are measured: a Worker, the requests that it receives, and the expected response.
 
 use std::path::PathBuf;
 
@@ -7,72 +7,72 @@ use miniflare_test_harness::{Harness, HarnessBuilder, SCHEME_HEADER};
 use serde_json::{Value, json};
 
 use crate::options::Options;
-use crate::sessions::{self, SECRET, USUAL};
+use crate::sessions::{self, SECRET, TYPICAL_SIZE};
 
 /// The application behind every guard.
 const APPLICATION: &str = include_str!("../../../bench/peers/app.js");
 
-/// One line of the report.
+/// A measured case: one line of the report.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case {
     pub(crate) name: &'static str,
-    /// In words, for the report.
-    pub(crate) what: &'static str,
+    /// Its description in the report.
+    pub(crate) description: &'static str,
     worker: Worker,
     path: &'static str,
     cookie: Cookie,
-    /// The answer's status and some of its text: a wrong answer may be fast.
+    /// The expected status, and a text that the body has to contain: a wrong response could be fast.
     pub(crate) status: u16,
-    pub(crate) holds: &'static str,
-    /// What it is compared with, and how many times that it may cost.
+    pub(crate) body: &'static str,
+    /// The cases that it is compared with, each with the maximum ratio of the CPU times.
     pub(crate) targets: &'static [(&'static str, f64)],
-    /// The line of a growth table, by what grows.
+    /// For a case in a growth table: the quantity that grows, and its value.
     pub(crate) grows: Option<(Growth, u32)>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Worker {
-    /// `target/bench/NAME`.
+    /// The one in `target/bench/NAME`.
     Peer(&'static str),
-    /// The one that is built, with so many rules before those that matter.
+    /// Ours, with this number of rules before the ones that match.
     Vestibule { rules: u32 },
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Cookie {
     None,
-    /// A session of about so many characters.
+    /// A session of about this number of characters.
     Session(usize),
-    /// That of another person with every request, so many people.
-    Of(usize),
+    /// The sessions of this number of users, one after the other.
+    Users(usize),
 }
 
-/// What a series of cases shows the growth with.
+/// The quantity that grows in a series of cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Growth {
-    /// Kilobytes of cookie.
+    /// The size of the cookie in kilobytes.
     Cookie,
-    /// Rules of the configuration.
+    /// The number of rules in the configuration.
     Rules,
 }
 
-const USUAL_SESSION: Cookie = Cookie::Session(USUAL);
+const TYPICAL_SESSION: Cookie = Cookie::Session(TYPICAL_SIZE);
 
 const fn peer(
     name: &'static str,
-    what: &'static str,
+    description: &'static str,
     path: &'static str,
     cookie: Cookie,
-    holds: &'static str,
+    body: &'static str,
 ) -> Case {
     Case {
         name,
-        what,
+        description,
         worker: Worker::Peer(name),
         path,
         cookie,
         status: 200,
-        holds,
+        body,
         targets: &[],
         grows: None,
     }
@@ -80,20 +80,20 @@ const fn peer(
 
 const fn ours(
     name: &'static str,
-    what: &'static str,
+    description: &'static str,
     path: &'static str,
     cookie: Cookie,
-    holds: &'static str,
+    body: &'static str,
     targets: &'static [(&'static str, f64)],
 ) -> Case {
     let worker = Worker::Vestibule { rules: 0 };
-    Case { name, what, worker, path, cookie, status: 200, holds, targets, grows: None }
+    Case { name, description, worker, path, cookie, status: 200, body, targets, grows: None }
 }
 
 const fn with_cookie(name: &'static str, kilobytes: u32) -> Case {
     let grows = Some((Growth::Cookie, kilobytes));
     let cookie = Cookie::Session(kilobytes as usize * 1024);
-    Case { grows, ..ours(name, "guard, by the cookie's size", "/account", cookie, "with a token", &[]) }
+    Case { grows, ..ours(name, "guard, by the size of the cookie", "/account", cookie, "with a token", &[]) }
 }
 
 const fn with_rules(name: &'static str, rules: u32) -> Case {
@@ -101,51 +101,57 @@ const fn with_rules(name: &'static str, rules: u32) -> Case {
     Case {
         worker,
         grows,
-        ..ours(name, "guard, by the number of rules", "/account", USUAL_SESSION, "with a token", &[])
+        ..ours(name, "guard, by the number of rules", "/account", TYPICAL_SESSION, "with a token", &[])
     }
 }
 
-const PEOPLE: Cookie = Cookie::Of(5000);
+const MANY_USERS: Cookie = Cookie::Users(5000);
 
 const CASES: [Case; 22] = [
-    peer("js-constant", "JavaScript, answers a constant", "/", Cookie::None, "hello"),
-    peer("rust-constant", "Rust (`worker`), answers a constant", "/", Cookie::None, "hello"),
-    peer("js-forward", "JavaScript, forwards, no check", "/account", USUAL_SESSION, "without a token"),
+    peer("js-constant", "JavaScript, constant response", "/", Cookie::None, "hello"),
+    peer("rust-constant", "Rust (`worker`), constant response", "/", Cookie::None, "hello"),
+    peer(
+        "js-forward",
+        "JavaScript, forwards without a check",
+        "/account",
+        TYPICAL_SESSION,
+        "without a token",
+    ),
     peer(
         "js-change",
-        "JavaScript, reads and changes the fields, forwards",
+        "JavaScript, reads and changes the header fields, forwards",
         "/account",
-        USUAL_SESSION,
+        TYPICAL_SESSION,
         "with a token",
     ),
     peer(
         "jose-session",
-        "JavaScript, `jose` opens the session",
+        "JavaScript, decrypts the session with `jose`",
         "/auth/session",
-        USUAL_SESSION,
+        TYPICAL_SESSION,
         "alice@example.com",
     ),
-    peer("authjs-session", "Auth.js, `GET /session`", "/auth/session", USUAL_SESSION, "alice@example.com"),
+    peer("authjs-session", "Auth.js, `GET /session`", "/auth/session", TYPICAL_SESSION, "alice@example.com"),
     peer(
         "authjs-guard",
         "Auth.js `getToken`, forwards with the token",
         "/account",
-        USUAL_SESSION,
+        TYPICAL_SESSION,
         "with a token",
     ),
     ours(
         "session",
         "Vestibule, `GET /session`",
         "/auth/session",
-        USUAL_SESSION,
+        TYPICAL_SESSION,
         "alice@example.com",
         &[("authjs-session", 0.35), ("jose-session", 1.0)],
     ),
     ours(
         "session-many",
-        "the same, everybody asks once",
+        "the same, each request from another user",
         "/auth/session",
-        PEOPLE,
+        MANY_USERS,
         "alice@example.com",
         &[("authjs-session", 0.35), ("jose-session", 1.0)],
     ),
@@ -153,15 +159,15 @@ const CASES: [Case; 22] = [
         "guard",
         "Vestibule, forwards with the token",
         "/account",
-        USUAL_SESSION,
+        TYPICAL_SESSION,
         "with a token",
         &[("authjs-guard", 0.55), ("js-forward", 1.35)],
     ),
     ours(
         "guard-many",
-        "the same, everybody asks once",
+        "the same, each request from another user",
         "/account",
-        PEOPLE,
+        MANY_USERS,
         "with a token",
         &[("authjs-guard", 0.55), ("js-forward", 1.35)],
     ),
@@ -177,7 +183,7 @@ const CASES: [Case; 22] = [
         status: 302,
         ..ours(
             "refusal",
-            "Vestibule, nobody is signed in",
+            "Vestibule, a protected path without a session",
             "/account",
             Cookie::None,
             "",
@@ -200,8 +206,8 @@ pub(crate) fn names() -> Vec<&'static str> {
     CASES.iter().map(|case| case.name).collect()
 }
 
-/// The cases that were asked for, with what they are compared with.
-pub(crate) fn chosen(options: &Options) -> Vec<Case> {
+/// The cases that the options select, and the cases that they are compared with.
+pub(crate) fn selected(options: &Options) -> Vec<Case> {
     let Some(only) = &options.only else { return CASES.to_vec() };
     let wanted = |name: &str| name.starts_with(only.as_str());
     let targets: Vec<&str> = CASES
@@ -212,14 +218,14 @@ pub(crate) fn chosen(options: &Options) -> Vec<Case> {
     CASES.iter().filter(|case| wanted(case.name) || targets.contains(&case.name)).copied().collect()
 }
 
-/// The case of that name.
+/// The case with this name.
 pub(crate) fn named(name: &str) -> Option<Case> {
     CASES.iter().find(|case| case.name == name).copied()
 }
 
 impl Case {
-    /// Its Worker, about to start.
-    pub(crate) fn world(&self) -> HarnessBuilder {
+    /// The harness with its Worker, not started yet.
+    pub(crate) fn harness(&self) -> HarnessBuilder {
         let root = root();
         let builder = Harness::from_wrangler(root.join("wrangler.toml"))
             .secret("AUTH_SECRET", SECRET)
@@ -233,15 +239,15 @@ impl Case {
         }
     }
 
-    /// What is sent, one after the other, over and over: what a browser sends that goes to a page.
+    /// The requests that are sent repeatedly, one after the other: those of a browser that navigates to a page.
     pub(crate) fn requests(&self) -> Result<Vec<Vec<u8>>> {
         let cookies = match self.cookie {
             Cookie::None => return Ok(vec![self.request(None)]),
             Cookie::Session(size) => vec![sessions::cookie(size, 0)?],
-            Cookie::Of(people) => (0..people)
-                .map(|number| sessions::cookie(USUAL, number))
+            Cookie::Users(users) => (0..users)
+                .map(|user| sessions::cookie(TYPICAL_SIZE, user))
                 .collect::<Result<_>>()
-                .context("sessions")?,
+                .context("cannot make the sessions")?,
         };
         Ok(cookies.iter().map(|cookie| self.request(Some(cookie))).collect())
     }
@@ -265,7 +271,7 @@ impl Case {
     }
 }
 
-/// The Worker's configuration: that of a site with an application behind it.
+/// The Worker's configuration, for a site with one application.
 fn settings(rules: u32) -> Value {
     let mut all: Vec<Value> = (0..rules)
         .map(|number| json!({ "match": format!("/section-{number}/:path*"), "require": { "roles": ["admin"] } }))
@@ -290,7 +296,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_there_once_and_every_target_is_a_case() {
+    fn case_names_are_unique_and_every_target_is_a_case() {
         for case in CASES {
             assert_eq!(CASES.iter().filter(|other| other.name == case.name).count(), 1, "{}", case.name);
             assert!(case.targets.iter().all(|(peer, _)| named(peer).is_some()), "{}", case.name);

@@ -1,12 +1,12 @@
-//! What this machine says of a process, and of itself. Linux only: CPU time is read from /proc.
-#![allow(clippy::disallowed_methods, reason = "the ban is for code that runs on wasm32; this never does")]
+//! Reads the CPU time and memory of a process, and describes the machine. Linux only, because it reads /proc.
+#![allow(clippy::disallowed_methods, reason = "the ban is for code that runs on wasm32; xtask never does")]
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-/// The CPU time that all threads of a process have used, and the time it was read at.
+/// The CPU time that all threads of a process have used, and the time of the reading.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading {
     cpu: Duration,
@@ -18,45 +18,46 @@ impl Reading {
         Ok(Self { cpu: cpu_time(process)?, at: Instant::now() })
     }
 
-    /// CPU time, and time, since `earlier`.
+    /// The CPU time and the elapsed time since `earlier`.
     pub(crate) fn since(self, earlier: Self) -> (Duration, Duration) {
         (self.cpu.saturating_sub(earlier.cpu), self.at.duration_since(earlier.at))
     }
 
-    /// The CPU time alone.
+    /// The CPU time of the process until this reading.
     pub(crate) fn cpu(self) -> Duration {
         self.cpu
     }
 }
 
-/// Measures from when it was made.
+/// A function that gives the time since this call.
 pub(crate) fn stopwatch() -> impl Fn() -> Duration {
     let begin = Instant::now();
     move || begin.elapsed()
 }
 
-/// `utime` and `stime` (proc_pid_stat(5)) count ticks of 10 ms; the threads' `schedstat` counts nanoseconds.
+/// The CPU time of all threads, from their `schedstat`, which counts nanoseconds. `utime` and `stime` (proc_pid_stat(5))
+/// would only count ticks of 10 ms.
 fn cpu_time(process: u32) -> Result<Duration> {
     let threads = fs::read_dir(format!("/proc/{process}/task")).with_context(|| {
-        format!("process {process} cannot be seen: CPU time is read from /proc, on Linux")
+        format!("cannot read the CPU time of process {process} from /proc, which only Linux has")
     })?;
     let mut nanoseconds = 0;
     for thread in threads {
-        // A thread may end meanwhile.
+        // The thread may have ended since the directory was read.
         let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
         nanoseconds += text.split(' ').next().and_then(|first| first.parse::<u64>().ok()).unwrap_or(0);
     }
     Ok(Duration::from_nanos(nanoseconds))
 }
 
-/// The memory that a process holds, in KiB.
+/// The resident memory of a process in KiB.
 pub(crate) fn resident(process: u32) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    line.trim().trim_end_matches(" kB").trim().parse().context("no number in VmRSS")
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("/proc has no VmRSS")?;
+    line.trim().trim_end_matches(" kB").trim().parse().context("VmRSS in /proc is not a number")
 }
 
-/// Its processor and how many of them, and the runtime, in words.
+/// A text with the number and model of the processors and the version of workerd.
 pub(crate) fn description() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));

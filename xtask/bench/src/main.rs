@@ -1,9 +1,9 @@
-//! What a request costs the runtime, in the Worker and in its peers. `cargo xtask bench` makes the Workers and
-//! starts this.
+//! Measures what a request costs in the Worker and in its peers. `cargo xtask bench` builds the Workers and starts this
+//! program.
 //!
-//! The measure is CPU time of the workerd process by request: on a machine that does other things as well it
-//! moves much less than requests a second. Every round starts each case anew, one after the other, so that what
-//! the machine does meanwhile meets all of them; what is reported are medians and the ratios within a round.
+//! The main number is the CPU time of the workerd process per request. On a machine with other load it varies much less
+//! than requests per second. Every round starts each case again and measures the cases in turns, so that other load on
+//! the machine affects all of them. The report contains medians, and ratios within the same round.
 
 mod cases;
 mod load;
@@ -40,11 +40,15 @@ fn run(options: &Options) -> Result<()> {
     if options.soak {
         return soak::soak(options);
     }
-    let cases = cases::chosen(options);
-    ensure!(!cases.is_empty(), "no case has a name like that; there are: {}", cases::names().join(", "));
+    let cases = cases::selected(options);
+    ensure!(
+        !cases.is_empty(),
+        "no case has a name that starts so; the cases are: {}",
+        cases::names().join(", ")
+    );
     let measured = measure::all(&cases, options)?;
     let started = if options.only.is_none() { start::all(options)? } else { Vec::new() };
     let report = Report::new(measured, started);
     println!("\n{}", report.markdown());
-    report.keep(options.write)
+    report.save(options.write)
 }

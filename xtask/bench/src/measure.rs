@@ -1,4 +1,4 @@
-//! Rounds of cases, one after the other.
+//! Measures the cases in rounds.
 
 use std::thread;
 use std::time::Duration;
@@ -11,27 +11,27 @@ use crate::load::{Connection, Load};
 use crate::machine::Reading;
 use crate::options::Options;
 
-/// What one round of one case came to.
+/// The result of one round of one case.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
-    /// CPU microseconds of workerd for one request.
+    /// The CPU time of workerd per request, in microseconds.
     pub(crate) cpu: f64,
-    /// Requests in a second.
+    /// Requests per second.
     pub(crate) rate: f64,
 }
 
-/// A case, and a sample for each round.
+/// A case with one sample per round.
 #[derive(Clone, Debug)]
 pub(crate) struct Measured {
     pub(crate) case: Case,
     pub(crate) samples: Vec<Sample>,
 }
 
-/// How many turns each case has in a round. What the machine does beside lasts longer than a turn, so it meets all of
-/// them alike.
+/// The number of turns of each case in a round. Other load on the machine lasts longer than a turn, so it affects all cases
+/// equally.
 const TURNS: u32 = 6;
 
-/// Measures all cases in every round: their Workers are started anew and warmed up, then asked in turns.
+/// Measures all cases in every round: starts their Workers again, warms them up, and then sends requests in turns.
 pub(crate) fn all(cases: &[Case], options: &Options) -> Result<Vec<Measured>> {
     let mut measured: Vec<Measured> =
         cases.iter().map(|&case| Measured { case, samples: Vec::new() }).collect();
@@ -41,12 +41,12 @@ pub(crate) fn all(cases: &[Case], options: &Options) -> Result<Vec<Measured>> {
         let mut running: Vec<Running<'_>> = Vec::new();
         for (case, requests) in cases.iter().zip(&requests) {
             let one = Running::start(case, requests).with_context(|| case.name)?;
-            one.ask(options.warm_up).with_context(|| case.name)?;
+            one.send_requests(options.warm_up).with_context(|| case.name)?;
             running.push(one);
         }
         for _ in 0..TURNS {
             for one in &mut running {
-                one.take_turn(options.counted / TURNS).with_context(|| one.case.name)?;
+                one.take_turn(options.measured / TURNS).with_context(|| one.case.name)?;
             }
         }
         for (one, running) in measured.iter_mut().zip(running) {
@@ -58,11 +58,11 @@ pub(crate) fn all(cases: &[Case], options: &Options) -> Result<Vec<Measured>> {
     Ok(measured)
 }
 
-/// A case whose Worker runs, and what its turns came to.
+/// A case with a running Worker, and the sums over its turns.
 struct Running<'a> {
     case: &'a Case,
     requests: &'a [Vec<u8>],
-    world: Harness,
+    harness: Harness,
     answered: usize,
     cpu: Duration,
     time: Duration,
@@ -70,32 +70,33 @@ struct Running<'a> {
 
 impl<'a> Running<'a> {
     fn start(case: &'a Case, requests: &'a [Vec<u8>]) -> Result<Self> {
-        let world = case.world().start()?;
-        let answer = Connection::open(world.address())?.ask(requests.first().context("a request")?)?;
+        let harness = case.harness().start()?;
+        let request = requests.first().context("the case has no requests")?;
+        let response = Connection::open(harness.address())?.send(request)?;
         ensure!(
-            answer.status == case.status && answer.body.contains(case.holds),
-            "a wrong answer: {answer:?}\n{}",
-            world.logs().text()
+            response.status == case.status && response.body.contains(case.body),
+            "unexpected response: {response:?}\n{}",
+            harness.logs().text()
         );
-        Ok(Self { case, requests, world, answered: 0, cpu: Duration::ZERO, time: Duration::ZERO })
+        Ok(Self { case, requests, harness, answered: 0, cpu: Duration::ZERO, time: Duration::ZERO })
     }
 
-    /// Asks for so long: how many were answered, with how much CPU time, in which time.
-    fn ask(&self, time: Duration) -> Result<(usize, Duration, Duration)> {
-        let process = self.world.process_id();
-        let load = Load::new(self.world.address(), self.requests, self.case.status);
+    /// Sends requests for `time`. Gives the number of responses, the CPU time and the elapsed time.
+    fn send_requests(&self, time: Duration) -> Result<(usize, Duration, Duration)> {
+        let process = self.harness.process_id();
+        let load = Load::new(self.harness.address(), self.requests, self.case.status);
         let before = Reading::of(process)?;
         load.during(|_| {
             thread::sleep(time);
             Ok(())
         })?;
         let (cpu, time) = Reading::of(process)?.since(before);
-        ensure!(load.answered() > 0, "nothing was answered");
+        ensure!(load.answered() > 0, "no request was answered");
         Ok((load.answered(), cpu, time))
     }
 
     fn take_turn(&mut self, time: Duration) -> Result<()> {
-        let (answered, cpu, time) = self.ask(time)?;
+        let (answered, cpu, time) = self.send_requests(time)?;
         self.answered += answered;
         self.cpu += cpu;
         self.time += time;
@@ -108,12 +109,12 @@ impl<'a> Running<'a> {
     }
 }
 
-/// Microseconds.
+/// A duration in microseconds.
 pub(crate) fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-#[allow(clippy::cast_precision_loss, reason = "far fewer than 2^53")]
+#[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 pub(crate) fn number(count: usize) -> f64 {
     count as f64
 }

@@ -1,34 +1,34 @@
-//! What is measured, from what was asked for on the command line.
+//! The options of a measurement, from the command line.
 
 use std::time::Duration;
 
 use xtask_arguments::bench::Arguments;
 
-/// How much is measured, and what is done with it.
+/// How much is measured, and where the report is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
-    /// How often each case is started anew.
+    /// The number of rounds. Each starts every case again.
     pub(crate) rounds: usize,
-    /// How long each is asked before anything counts: until V8 has compiled what is hot.
+    /// How long each case receives requests before the measurement, until V8 has compiled the hot code.
     pub(crate) warm_up: Duration,
-    /// How long it is counted.
-    pub(crate) counted: Duration,
-    /// Only cases whose name begins so.
+    /// How long each case is measured in a round.
+    pub(crate) measured: Duration,
+    /// Measure only the cases whose names start with this text.
     pub(crate) only: Option<String>,
-    /// Memory over many requests, and nothing else.
+    /// Measure only memory, over many requests.
     pub(crate) soak: bool,
-    /// Keep the report in docs/.
+    /// Write the report into docs/.
     pub(crate) write: bool,
 }
 
 impl From<Arguments> for Options {
     fn from(arguments: Arguments) -> Self {
         let Arguments { quick, only, soak, write } = arguments;
-        let millis = |quickly, usually| Duration::from_millis(if quick { quickly } else { usually });
+        let millis = |quick_value, value| Duration::from_millis(if quick { quick_value } else { value });
         Self {
             rounds: if quick { 1 } else { 5 },
             warm_up: millis(800, 1200),
-            counted: millis(800, 2000),
+            measured: millis(800, 2000),
             only,
             soak,
             write,
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn options_are_read_and_a_misspelt_one_is_refused() {
+    fn options_are_read_and_a_misspelt_one_is_rejected() {
         let options = parse(&["--quick", "--only", "guard", "--write"]).unwrap();
         assert_eq!((options.rounds, options.only.as_deref(), options.write), (1, Some("guard"), true));
         for wrong in [&["--only"][..], &["--soack"], &["guard"]] {

@@ -1,4 +1,4 @@
-//! The report: as a table, as JSON, as a picture.
+//! Writes the report as Markdown tables, as JSON and as a chart.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,24 +14,24 @@ use crate::plot;
 use crate::start::Started;
 use crate::summary::{Summary, slope};
 
-/// Where the tables go.
+/// The document in docs/ that contains the tables.
 const DOCUMENT: &str = "performance.md";
-/// Between these comments.
+/// The comments in the document that enclose each table.
 const BENCH: (&str, &str) = ("<!-- bench: begin -->", "<!-- bench: end -->");
 const SOAK: (&str, &str) = ("<!-- soak: begin -->", "<!-- soak: end -->");
 
-/// What was measured.
+/// All measurements.
 pub(crate) struct Report {
     measured: Vec<Measured>,
     started: Vec<Started>,
     machine: String,
 }
 
-/// A comparison: what a case costs in terms of another, within each round.
+/// A comparison of two cases: the ratio of their CPU times within each round.
 struct Ratio {
     case: &'static str,
     peer: &'static str,
-    times: Summary,
+    ratio: Summary,
     limit: f64,
 }
 
@@ -40,48 +40,49 @@ impl Report {
         Self { measured, started, machine: machine::description() }
     }
 
-    /// All of it as Markdown.
+    /// The whole report as Markdown.
     pub(crate) fn markdown(&self) -> String {
         let mut text = format!("{}.\n\n", self.machine);
         self.write(&mut text).ok();
         text
     }
 
-    /// Writes target/bench/report.json and report.svg, and with `document` also docs/.
-    pub(crate) fn keep(&self, document: bool) -> Result<()> {
+    /// Writes target/bench/report.json and report.svg, and with `to_docs` also the files in docs/.
+    pub(crate) fn save(&self, to_docs: bool) -> Result<()> {
         let root = root();
-        self.keep_in(&root.join("target/bench/report"))?;
-        if document {
-            self.keep_in(&root.join("docs/performance"))?;
-            document_with(BENCH, &self.markdown())?;
+        self.save_to(&root.join("target/bench/report"))?;
+        if to_docs {
+            self.save_to(&root.join("docs/performance"))?;
+            update_document(BENCH, &self.markdown())?;
         }
         Ok(())
     }
 
-    fn keep_in(&self, stem: &Path) -> Result<()> {
+    fn save_to(&self, stem: &Path) -> Result<()> {
         let at = |extension: &str| -> PathBuf { stem.with_extension(extension) };
         fs::write(at("json"), format!("{:#}\n", self.json()))
-            .with_context(|| format!("{}", at("json").display()))?;
-        fs::write(at("svg"), plot::bars(&self.bars())).with_context(|| format!("{}", at("svg").display()))?;
+            .with_context(|| format!("cannot write {}", at("json").display()))?;
+        fs::write(at("svg"), plot::bars(&self.bars()))
+            .with_context(|| format!("cannot write {}", at("svg").display()))?;
         Ok(())
     }
 
     fn write(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(text, "| CPU time of a request | µs | least to most | requests/s |\n|---|---|---|---|")?;
+        writeln!(text, "| CPU time of a request | µs | min. to max. | requests/s |\n|---|---|---|---|")?;
         for one in self.measured.iter().filter(|one| one.case.grows.is_none()) {
             let (cpu, rate) = (one.cpu(), one.rate());
-            let (name, what) = (one.case.name, one.case.what);
-            let spread = format!("{:.0} to {:.0}", cpu.least, cpu.most);
-            writeln!(text, "| `{name}`: {what} | {:.0} | {spread} | {:.0} |", cpu.median, rate.median)?;
+            let (name, description) = (one.case.name, one.case.description);
+            let range = format!("{:.0} to {:.0}", cpu.min, cpu.max);
+            writeln!(text, "| `{name}`: {description} | {:.0} | {range} | {:.0} |", cpu.median, rate.median)?;
         }
         let ratios = self.ratios();
         if !ratios.is_empty() {
-            writeln!(text, "\n| ratio | measured | least to most | at most |\n|---|---|---|---|")?;
+            writeln!(text, "\n| ratio | measured | min. to max. | limit |\n|---|---|---|---|")?;
         }
-        for Ratio { case, peer, times, limit } in ratios {
-            let spread = format!("{:.2} to {:.2}", times.least, times.most);
-            let verdict = if times.median <= limit { "" } else { " (missed)" };
-            writeln!(text, "| `{case}` to `{peer}` | {:.2}{verdict} | {spread} | {limit} |", times.median)?;
+        for Ratio { case, peer, ratio, limit } in ratios {
+            let range = format!("{:.2} to {:.2}", ratio.min, ratio.max);
+            let verdict = if ratio.median <= limit { "" } else { " (exceeded)" };
+            writeln!(text, "| `{case}` to `{peer}` | {:.2}{verdict} | {range} | {limit} |", ratio.median)?;
         }
         for (growth, title) in [(Growth::Cookie, "cookie, kB"), (Growth::Rules, "rules")] {
             let points = self.growth(growth);
@@ -94,14 +95,10 @@ impl Report {
             let lines = "|---".repeat(points.len() + 1);
             writeln!(text, "\n| {title} | {} |\n{lines}|\n| µs | {} |", row(|p| p.0), row(|p| p.1))?;
             if growth == Growth::Cookie {
-                writeln!(text, "\n{:.1} µs for each kB.", slope(&points))?;
+                writeln!(text, "\n{:.1} µs per kB.", slope(&points))?;
             } else {
                 let all = Summary::of(points.iter().map(|point| point.1));
-                writeln!(
-                    text,
-                    "\nThe slowest takes {:.2} times as long as the fastest.",
-                    all.most / all.least
-                )?;
+                writeln!(text, "\nThe slowest takes {:.2} times as long as the fastest.", all.max / all.min)?;
             }
         }
         self.write_starts(text)
@@ -113,7 +110,7 @@ impl Report {
         };
         writeln!(
             text,
-            "\n| from start to first answer | ms | CPU ms | to `rust-constant` |\n|---|---|---|---|"
+            "\n| from start to first response | ms | CPU ms | to `rust-constant` |\n|---|---|---|---|"
         )?;
         for one in &self.started {
             let (time, cpu) = (one.time.median, one.cpu.median);
@@ -131,7 +128,7 @@ impl Report {
                     continue;
                 };
                 let rounds = one.samples.iter().zip(&other.samples).map(|(a, b)| a.cpu / b.cpu);
-                ratios.push(Ratio { case: one.case.name, peer, times: Summary::of(rounds), limit });
+                ratios.push(Ratio { case: one.case.name, peer, ratio: Summary::of(rounds), limit });
             }
         }
         ratios
@@ -151,12 +148,13 @@ impl Report {
     }
 
     fn json(&self) -> Value {
-        let of = |summary: Summary| json!({ "median": summary.median, "least": summary.least, "most": summary.most });
+        let of =
+            |summary: Summary| json!({ "median": summary.median, "min": summary.min, "max": summary.max });
         let cases = self.measured.iter().map(|one| {
             let samples: Vec<f64> = one.samples.iter().map(|sample| sample.cpu).collect();
             json!({
                 "name": one.case.name,
-                "what": one.case.what,
+                "description": one.case.description,
                 "cpu_microseconds": of(one.cpu()),
                 "requests_per_second": of(one.rate()),
                 "samples": samples,
@@ -165,7 +163,7 @@ impl Report {
         let ratios = self.ratios();
         let ratios = ratios
             .iter()
-            .map(|r| json!({ "case": r.case, "peer": r.peer, "ratio": of(r.times), "at_most": r.limit }));
+            .map(|r| json!({ "case": r.case, "peer": r.peer, "ratio": of(r.ratio), "limit": r.limit }));
         let starts = self.started.iter().map(|one| {
             json!({ "name": one.case.name, "milliseconds": of(one.time), "cpu_milliseconds": of(one.cpu) })
         });
@@ -188,25 +186,25 @@ impl Measured {
     }
 }
 
-/// Writes the table of memory into docs/.
-pub(crate) fn document_soak(table: &str) -> Result<()> {
-    document_with(SOAK, table)
+/// Writes the table of memory use into the document.
+pub(crate) fn save_soak(table: &str) -> Result<()> {
+    update_document(SOAK, table)
 }
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn document_with(place: (&str, &str), report: &str) -> Result<()> {
+fn update_document(markers: (&str, &str), table: &str) -> Result<()> {
     let path = root().join("docs").join(DOCUMENT);
-    let before = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    Ok(fs::write(&path, replaced(&before, place, report)?)?)
+    let old = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(fs::write(&path, with_table(&old, markers, table)?)?)
 }
 
-fn replaced(document: &str, (begin, end): (&str, &str), report: &str) -> Result<String> {
+fn with_table(document: &str, (begin, end): (&str, &str), table: &str) -> Result<String> {
     let (before, rest) = document.split_once(begin).with_context(|| format!("{DOCUMENT} has no {begin}"))?;
     let (_, after) = rest.split_once(end).with_context(|| format!("{DOCUMENT} has no {end}"))?;
-    Ok(format!("{before}{begin}\n{}\n{end}{after}", report.trim()))
+    Ok(format!("{before}{begin}\n{}\n{end}{after}", table.trim()))
 }
 
 #[cfg(test)]
@@ -214,11 +212,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_report_takes_the_place_of_the_one_before() {
+    fn the_new_table_replaces_the_old_one() {
         let (begin, end) = SOAK;
         let document = format!("before\n{begin}\nold\n{end}\nafter\n");
         let expected = format!("before\n{begin}\nnew\n{end}\nafter\n");
-        assert_eq!(replaced(&document, SOAK, "new\n").unwrap(), expected);
-        assert!(replaced(&document, BENCH, "new").is_err());
+        assert_eq!(with_table(&document, SOAK, "new\n").unwrap(), expected);
+        assert!(with_table(&document, BENCH, "new").is_err());
     }
 }

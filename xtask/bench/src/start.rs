@@ -1,4 +1,4 @@
-//! From the start of the runtime to the first answer.
+//! Measures the time from the start of the runtime to the first response.
 
 use anyhow::{Context, Result, ensure};
 
@@ -9,29 +9,29 @@ use crate::measure::micros;
 use crate::options::Options;
 use crate::summary::Summary;
 
-/// What is started, and what it is compared with.
-const STARTED: [&str; 4] = ["js-constant", "rust-constant", "refusal", "session"];
+/// The names of the cases.
+const START_CASES: [&str; 4] = ["js-constant", "rust-constant", "refusal", "session"];
 
-/// How often for each round.
+/// The number of starts of each case per round.
 const STARTS: usize = 4;
 
-/// How long it took, in milliseconds.
+/// The start times of a case, in milliseconds.
 #[derive(Clone, Debug)]
 pub(crate) struct Started {
     pub(crate) case: Case,
-    /// Of the clock: with the runtime's own start, which is the same for all.
+    /// The elapsed time. It includes the runtime's own start, which is the same for all cases.
     pub(crate) time: Summary,
-    /// Of the CPU.
+    /// The CPU time.
     pub(crate) cpu: Summary,
 }
 
-/// Starts each several times, one after the other.
+/// Starts each case several times, one after the other.
 pub(crate) fn all(options: &Options) -> Result<Vec<Started>> {
-    println!("── from start to first answer");
-    let cases: Vec<Case> = STARTED.iter().filter_map(|name| cases::named(name)).collect();
+    println!("── from start to first response");
+    let cases: Vec<Case> = START_CASES.iter().filter_map(|name| cases::named(name)).collect();
     let requests: Vec<Vec<u8>> = cases
         .iter()
-        .map(|case| case.requests()?.into_iter().next().context("a request"))
+        .map(|case| case.requests()?.into_iter().next().context("the case has no requests"))
         .collect::<Result<_>>()?;
     let mut times = vec![Vec::new(); cases.len()];
     for _ in 0..options.rounds * STARTS {
@@ -49,9 +49,9 @@ pub(crate) fn all(options: &Options) -> Result<Vec<Started>> {
 
 fn start(case: &Case, request: &[u8]) -> Result<(f64, f64)> {
     let elapsed = stopwatch();
-    let world = case.world().start()?;
-    let answer = Connection::open(world.address())?.ask(request)?;
+    let harness = case.harness().start()?;
+    let response = Connection::open(harness.address())?.send(request)?;
     let time = elapsed();
-    ensure!(answer.status == case.status, "a wrong answer: {answer:?}");
-    Ok((micros(time) / 1e3, micros(Reading::of(world.process_id())?.cpu()) / 1e3))
+    ensure!(response.status == case.status, "unexpected response: {response:?}");
+    Ok((micros(time) / 1e3, micros(Reading::of(harness.process_id())?.cpu()) / 1e3))
 }

@@ -1,5 +1,5 @@
-//! `cargo xtask explain GET https://app.example.com/admin --claims '{"roles":["user"]}'`: what becomes of a
-//! request by the rules of wrangler.toml. Nothing is sent anywhere, and no secret is needed.
+//! `cargo xtask explain GET https://app.example.com/admin --claims '{"roles":["user"]}'`: explains how the rules of
+//! wrangler.toml treat a request. It sends nothing over the network and needs no secret.
 
 use std::fs;
 use std::process::ExitCode;
@@ -32,7 +32,7 @@ fn run(arguments: Arguments) -> Result<()> {
     Ok(())
 }
 
-/// What was asked on the command line, read.
+/// The parsed command line.
 #[derive(Debug)]
 struct Question {
     request: Request,
@@ -48,29 +48,29 @@ impl Question {
             headers.append(name, value);
         }
         let url = RequestUrl::parse(&url)
-            .with_context(|| format!("`{url}` is no URL like https://app.example.com/admin"))?;
+            .with_context(|| format!("`{url}` is not a URL like https://app.example.com/admin"))?;
         Ok(Self { request: Request { method: Method::new(&method), url, headers }, claims, file: config })
     }
 
     fn answer(&self, config: &Config) -> String {
         let Request { method, url, .. } = &self.request;
-        let who = if self.claims.is_some() { "signed in" } else { "signed out" };
+        let user = if self.claims.is_some() { "signed in" } else { "signed out" };
         let (origin, path) = (url.origin(), url.path_and_query());
         let explanation = explain(config, &self.request, self.claims.as_ref());
-        format!("{} {origin}{path}   {who}\n\n{explanation}", method.as_str())
+        format!("{} {origin}{path}   {user}\n\n{explanation}", method.as_str())
     }
 }
 
-/// The configuration in a wrangler.toml. Secrets are made up: nothing is sealed here.
+/// The configuration in the text of a wrangler.toml. Secrets have placeholder values, because nothing is encrypted here.
 fn load(text: &str) -> Result<Config> {
     let settings: Value = serde_json::to_value(toml::from_str::<toml::Table>(text)?)?;
     let vars = settings.get("vars").cloned().unwrap_or_default();
     let variable = |name: &str| match vars.get(name).and_then(Value::as_str) {
         Some(value) => Some(value.to_owned()),
-        // Older secrets, of which there need be none.
+        // Older secrets are optional.
         None if name.starts_with("AUTH_SECRET_") => None,
         None if name.ends_with("_ISSUER") => Some("https://issuer.invalid".to_owned()),
-        // No two are the same: that may be refused.
+        // Each placeholder is different, because the configuration rejects some equal secrets.
         None => Some(format!("made-up-to-explain-without-secrets:{name}")),
     };
     Ok(Config::load(vars.get("AUTH").cloned().unwrap_or_default(), &variable, &vestibule::runtime::RUNTIME)?)
@@ -80,41 +80,41 @@ fn load(text: &str) -> Result<Config> {
 mod tests {
     use super::*;
 
-    fn asked(arguments: &[&str]) -> Result<Question> {
+    fn question(arguments: &[&str]) -> Result<Question> {
         let words = std::iter::once(&"explain").chain(arguments);
         Question::from(Arguments::try_parse_from(words)?)
     }
 
-    fn answered(arguments: &[&str]) -> String {
-        asked(arguments).unwrap().answer(&load(include_str!("../../../wrangler.toml")).unwrap())
+    fn answer(arguments: &[&str]) -> String {
+        question(arguments).unwrap().answer(&load(include_str!("../../../wrangler.toml")).unwrap())
     }
 
     #[test]
     fn the_demo_s_rules_are_explained() {
         let url = "http://localhost:8787/admin/x?y=1";
-        let out = answered(&["GET", url]);
+        let out = answer(&["GET", url]);
         assert!(out.starts_with("GET http://localhost:8787/admin/x?y=1   signed out\n"), "{out}");
         assert!(out.contains("rule       AUTH.rules[1] /admin/:path*\n"), "{out}");
         assert!(out.contains("a person   302 to /auth/signin"), "{out}");
-        let out = answered(&["GET", url, "--claims", "{\"roles\": [\"user\"]}"]);
+        let out = answer(&["GET", url, "--claims", "{\"roles\": [\"user\"]}"]);
         assert!(out.contains("asks       roles is \"admin\": no, it is [\"user\"]\n"), "{out}");
         assert!(out.contains("a script   403\n") && !out.contains("goes to"), "{out}");
-        let out = answered(&["GET", "http://localhost:8787/about", "--signed-out"]);
+        let out = answer(&["GET", "http://localhost:8787/about", "--signed-out"]);
         assert!(out.contains("goes to    http://localhost:9401\n"), "{out}");
     }
 
     #[test]
-    fn a_question_that_cannot_be_read_is_told() {
+    fn an_invalid_argument_is_named_in_the_error() {
         for (arguments, named) in [
             (&["GET"][..], "<URL>"),
-            (&["GET", "/admin"], "no URL"),
+            (&["GET", "/admin"], "not a URL"),
             (&["GET", "https://h/", "--claims", "[]"], "--claims"),
             (&["GET", "https://h/", "--claims"], "--claims"),
             (&["GET", "https://h/", "--claims", "{}", "--signed-out"], "--signed-out"),
             (&["GET", "https://h/", "--header", "x"], "--header"),
             (&["GET", "https://h/", "--cookie", "x"], "--cookie"),
         ] {
-            let message = format!("{:#}", asked(arguments).unwrap_err());
+            let message = format!("{:#}", question(arguments).unwrap_err());
             assert!(message.contains(named), "{message}");
         }
     }

@@ -1,4 +1,4 @@
-//! The JavaScript between the runtime and the WebAssembly, by wasm-bindgen as a library.
+//! Generates the JavaScript between the runtime and the WebAssembly, with wasm-bindgen as a library.
 
 use std::fs;
 use std::path::Path;
@@ -9,8 +9,8 @@ use wasm_bindgen_cli_support::Bindgen;
 
 use crate::project::Project;
 
-/// Refuses two versions of wasm-bindgen, the crate's and this program's, before cargo spends minutes:
-/// what the one writes into the WebAssembly, only the same version of the other reads.
+/// Checks that the crate wasm-bindgen and the generator in this program have the same version: the generator only reads
+/// WebAssembly of the same version. Called before cargo compiles, which takes minutes.
 pub(super) fn check_version(project: &Project) -> Result<()> {
     let lock = fs::read_to_string(project.path("Cargo.lock")).context("cannot read Cargo.lock")?;
     let lock: Table = lock.parse().context("cannot read Cargo.lock")?;
@@ -30,17 +30,17 @@ pub(super) fn check_version(project: &Project) -> Result<()> {
 pub(super) fn generate(wasm: &Path, staging: &Path) -> Result<()> {
     let mut bindgen = Bindgen::new();
     bindgen.input_path(wasm).out_name("index").typescript(false);
-    // `__wbg_reset_state` and the abort handler are how the shim starts afresh after a panic.
+    // The shim uses `__wbg_reset_state` and the abort handler to start a new instance after a panic.
     bindgen.reset_state_function(true).force_enable_abort_handler(true);
-    bindgen.module(true)?.generate(staging).context("wasm-bindgen refused the WebAssembly")?;
+    bindgen.module(true)?.generate(staging).context("wasm-bindgen cannot process the WebAssembly")?;
 
     let script = staging.join("index.js");
     let text = fs::read_to_string(&script).context("wasm-bindgen wrote no index.js")?;
     fs::write(&script, rewritten(&text)).context("cannot rewrite index.js")
 }
 
-/// wasm-bindgen's module as esbuild and Workers understand it: Workers import WebAssembly as a compiled module already,
-/// and neither they nor esbuild know the keyword of the source phase.
+/// wasm-bindgen's module without the keyword `source` (source phase imports), which neither esbuild nor the Workers
+/// runtime supports. Workers import WebAssembly as a compiled module anyway.
 fn rewritten(text: &str) -> String {
     text.replace("import source ", "import ")
 }
@@ -56,7 +56,7 @@ fn locked<'lock>(lock: &'lock Table, name: &str) -> Option<&'lock str> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn esbuild_can_import_the_module() {
+    fn source_phase_imports_become_ordinary_imports() {
         let made = "import source wasm from './index_bg.wasm';\nexport class A {\n}\n";
         let rewritten = "import wasm from './index_bg.wasm';\nexport class A {\n}\n";
         assert_eq!(super::rewritten(made), rewritten);

@@ -1,7 +1,7 @@
 
 import { WorkerEntrypoint } from "cloudflare:workers";
 
-// What a service binding is to call has to be a class's method.
+// A service binding can only call methods of a class.
 class Entrypoint extends WorkerEntrypoint {}
 
 for (const [name, handler] of Object.entries(handlers)) {

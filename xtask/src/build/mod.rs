@@ -1,8 +1,8 @@
-//! `cargo xtask build`: from the crate to the two files that `wrangler deploy` uploads.
+//! `cargo xtask build`: makes the two files that `wrangler deploy` uploads from a crate.
 //!
-//! cargo compiles the crate to WebAssembly, wasm-bindgen (linked into this program) writes the JavaScript
-//! it needs, binaryen's wasm-opt makes it small, and esbuild joins the JavaScript with `shim.js` into one
-//! module. What follows cargo is skipped when its input is the same as last time.
+//! cargo compiles the crate to WebAssembly, wasm-bindgen (linked into this program) generates the JavaScript that it
+//! needs, binaryen's wasm-opt makes it small, and esbuild joins the JavaScript with `shim.js` into one module. The steps
+//! after cargo are skipped if their input has not changed.
 
 mod bindings;
 mod compile;
@@ -22,14 +22,14 @@ use crate::tools;
 
 /// The Worker's JavaScript, the file that wrangler.toml names as `main`.
 const SCRIPT: &str = "index.js";
-/// The Worker's WebAssembly, which the script imports under this name.
+/// The Worker's WebAssembly. The script imports it by this name.
 const MODULE: &str = "index_bg.wasm";
 
-/// What wasm-opt is told. The features are those that rustc and wasm-bindgen (exceptions: its abort handler) use here
-/// and the Workers runtime has; it refuses code that uses others.
+/// The arguments of wasm-opt. It rejects code with a feature that is not enabled, so these are the features that rustc and
+/// wasm-bindgen use here (its abort handler uses exceptions) and that the Workers runtime supports.
 const OPTIMIZE: &[&str] = &[
     "-Oz",
-    // The names of functions, for `size`; they are taken out afterwards.
+    // Keeps the names of functions for `cargo xtask size`; `optimize` removes them afterwards.
     "--debuginfo",
     "--enable-bulk-memory",
     "--enable-bulk-memory-opt",
@@ -43,7 +43,7 @@ const OPTIMIZE: &[&str] = &[
     "--enable-simd",
 ];
 
-/// The steps after cargo themselves: where they change, their output does.
+/// The source of the steps after cargo: if it changes, they have to run again.
 const STEPS: [&str; 6] = [
     include_str!("mod.rs"),
     include_str!("bindings.rs"),
@@ -53,29 +53,30 @@ const STEPS: [&str; 6] = [
     shim::METHODS,
 ];
 
-/// The WebAssembly with the names of its functions, beside the output: for `cargo xtask size`.
+/// The WebAssembly with the names of its functions, for `cargo xtask size`. It is in the same directory as the output.
 const NAMED: &str = ".named.wasm";
 
-/// Set by `cargo xtask dev` for the builds that wrangler starts when the source changes.
+/// The environment variable for [`Effort::Fast`]. `cargo xtask dev` sets it for the builds that wrangler starts when the
+/// source changes.
 pub(crate) const FAST: &str = "XTASK_BUILD_FAST";
 
-/// What to make of the WebAssembly.
+/// How much the WebAssembly is optimized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effort {
-    /// As it is deployed.
+    /// The same as deployed.
     Optimized,
-    /// Without wasm-opt, which takes longer than all else when little has changed.
+    /// Without wasm-opt, which takes longer than everything else after a small change.
     Fast,
 }
 
 impl Effort {
-    /// As deployed, unless the environment asks for the other.
+    /// [`Effort::Fast`] if the environment variable [`FAST`] is set, else [`Effort::Optimized`].
     pub(crate) fn from_environment() -> Effort {
         if std::env::var_os(FAST).is_some() { Effort::Fast } else { Effort::Optimized }
     }
 }
 
-/// A crate that becomes a Worker, and where its two files go.
+/// A crate that is built into a Worker, and the directory for its two files.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Source {
     package: &'static str,
@@ -83,10 +84,10 @@ pub(crate) struct Source {
     output: &'static str,
 }
 
-/// The project's own.
+/// The Worker of this project.
 const WORKER: Source = Source { package: "vestibule", features: "entry", output: "build" };
 
-/// The least that a Worker in Rust can do, for `cargo xtask bench`.
+/// A Worker in Rust with a constant response, for `cargo xtask bench`.
 pub(crate) const CONSTANT: Source =
     Source { package: "rust-constant", features: "", output: "target/bench/rust-constant" };
 
@@ -95,13 +96,13 @@ pub(crate) fn build(project: &Project, effort: Effort) -> Result<()> {
     build_source(project, WORKER, effort).map(drop)
 }
 
-/// The same, and refuses one that is too large. For the tests: whoever deploys it gets the Worker that their compiler
-/// makes.
+/// Builds the Worker, and fails if it is too large. Only the tests check the size: a user whose compiler makes a larger
+/// Worker can still deploy it.
 pub(crate) fn build_and_check(project: &Project) -> Result<()> {
-    size::refuse(build_source(project, WORKER, Effort::Optimized)?)
+    size::check_limit(build_source(project, WORKER, Effort::Optimized)?)
 }
 
-/// Builds a Worker in the same steps. Gives what it weighs, compressed, in bytes.
+/// Builds a Worker. Gives its compressed size in bytes.
 pub(crate) fn build_source(project: &Project, source: Source, effort: Effort) -> Result<usize> {
     tools::ensure_target(project, tools::TARGET)?;
     tools::ensure_npm(project)?;
@@ -120,16 +121,16 @@ pub(crate) fn build_source(project: &Project, source: Source, effort: Effort) ->
     size::report(source.output, &output)
 }
 
-/// Builds the Worker, and prints what is in it.
+/// Builds the Worker, and prints its size by crate and by function.
 pub(crate) fn size(project: &Project) -> Result<()> {
     build(project, Effort::Optimized)?;
     let named = project.path(WORKER.output).join(NAMED);
     let named = fs::read(&named).with_context(|| format!("cannot read {}", named.display()))?;
-    size::contents(&module::contents(&named)?);
+    size::print_contents(&module::contents(&named)?);
     Ok(())
 }
 
-/// Everything that the bundle depends on, as one hash.
+/// A hash of everything that the bundle depends on.
 fn inputs(project: &Project, wasm: &Path, effort: Effort) -> Result<String> {
     let wasm = fs::read(wasm).with_context(|| format!("cannot read {}", wasm.display()))?;
     let tools = fs::read(project.path("package-lock.json")).context("cannot read package-lock.json")?;
@@ -138,8 +139,8 @@ fn inputs(project: &Project, wasm: &Path, effort: Effort) -> Result<String> {
     Ok(tools::fingerprint(steps.into_iter().chain([&wasm, &tools, effort.as_bytes()])))
 }
 
-/// Writes the two files. The work is done beside it and moved there when all of it went well, so that a running
-/// `wrangler dev` never sees half a Worker.
+/// Writes the two files. They are made in a staging directory and moved to `output` when all steps have succeeded, so that
+/// a running `wrangler dev` never sees an incomplete Worker.
 fn bundle(project: &Project, wasm: &Path, output: &Path, effort: Effort) -> Result<()> {
     let staging = output.join(".staging");
     let _ = fs::remove_dir_all(&staging);
@@ -161,7 +162,8 @@ fn bundle(project: &Project, wasm: &Path, output: &Path, effort: Effort) -> Resu
     fs::remove_dir_all(&staging).with_context(|| format!("cannot remove {}", staging.display()))
 }
 
-/// Makes the module small, in place. The one with its names stays beside it, for `cargo xtask size`.
+/// Optimizes the module in place. A copy with the names of its functions stays in the same directory for
+/// `cargo xtask size`.
 fn optimize(project: &Project, staging: &Path) -> Result<()> {
     let (path, named) = (staging.join(MODULE), staging.join(NAMED));
     let mut command = project.command(tools::node(project)?);
@@ -172,8 +174,8 @@ fn optimize(project: &Project, staging: &Path) -> Result<()> {
     fs::write(&path, module::without_names(&bytes)?).context("cannot write the WebAssembly without names")
 }
 
-/// esbuild: the shim, the bindings and the snippets of crates become one minified module. The WebAssembly
-/// and the runtime's own modules stay imports.
+/// Joins the shim, the bindings and the snippets of crates into one minified module with esbuild. The WebAssembly and the
+/// runtime's own modules stay imports.
 fn join(project: &Project, staging: &Path) -> Result<()> {
     let mut command = project.command(project.path("node_modules/esbuild/bin/esbuild"));
     command.arg(staging.join("shim.js"));

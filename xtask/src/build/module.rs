@@ -1,4 +1,4 @@
-//! WebAssembly modules, as far as their size is concerned.
+//! Reads the sizes of functions and data in a WebAssembly module, and removes the names of its functions.
 
 use std::collections::HashMap;
 
@@ -6,28 +6,28 @@ use anyhow::{Context, Result};
 use wasm_encoder::{Module, RawSection};
 use wasmparser::{KnownCustom, Name, Parser, Payload, TypeRef};
 
-/// What is in a module.
+/// The functions and data of a module.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Contents {
     pub(super) functions: Vec<Function>,
-    /// How much data the module brings along: texts and tables.
+    /// The size of the data section in bytes: texts and tables.
     pub(super) data: usize,
 }
 
-/// A function and what it weighs.
+/// A function and its size.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Function {
-    /// Its path; empty where the module has no names.
+    /// Its path; empty if the module contains no names.
     pub(super) name: String,
     pub(super) bytes: usize,
 }
 
-/// Every function that the module defines, and its data.
+/// Every function that the module defines, and the size of its data.
 pub(super) fn contents(bytes: &[u8]) -> Result<Contents> {
     let mut contents = Contents::default();
     let (mut imported, mut names) = (0, HashMap::new());
     for payload in Parser::new(0).parse_all(bytes) {
-        match payload.context("this is no WebAssembly module")? {
+        match payload.context("this is not a WebAssembly module")? {
             Payload::ImportSection(imports) => {
                 for import in imports.into_imports() {
                     imported += usize::from(matches!(import?.ty, TypeRef::Func(_)));
@@ -52,7 +52,7 @@ pub(super) fn contents(bytes: &[u8]) -> Result<Contents> {
             _ => {}
         }
     }
-    // Imported functions have the first numbers.
+    // The index space begins with the imported functions.
     for (at, function) in contents.functions.iter_mut().enumerate() {
         function.name = names.remove(&(imported + at)).unwrap_or_default();
     }
@@ -63,10 +63,10 @@ pub(super) fn contents(bytes: &[u8]) -> Result<Contents> {
 pub(super) fn without_names(bytes: &[u8]) -> Result<Vec<u8>> {
     let mut module = Module::new();
     for payload in Parser::new(0).parse_all(bytes) {
-        let payload = payload.context("this is no WebAssembly module")?;
+        let payload = payload.context("this is not a WebAssembly module")?;
         let is_names = matches!(&payload, Payload::CustomSection(section) if section.name() == "name");
         if let (false, Some((id, range))) = (is_names, payload.as_section()) {
-            let data = bytes.get(range).context("the WebAssembly ends early")?;
+            let data = bytes.get(range).context("the WebAssembly module is truncated")?;
             module.section(&RawSection { id, data });
         }
     }
@@ -77,7 +77,7 @@ pub(super) fn without_names(bytes: &[u8]) -> Result<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// Imports one function, defines two, exports both, names all.
+    /// A module that imports one function, defines two, exports both, and names all three.
     const MODULE: &[u8] = b"\0asm\x01\0\0\0\
         \x01\x04\x01\x60\0\0\
         \x02\x07\x01\x01m\x01i\0\0\
@@ -97,14 +97,14 @@ mod tests {
     }
 
     #[test]
-    fn names_can_go_and_nothing_else_does() {
+    fn only_the_names_are_removed() {
         let nameless = without_names(MODULE).unwrap();
         assert_eq!(nameless, MODULE[..MODULE.len() - 27]);
         assert_eq!(contents(&nameless).unwrap().functions, [function("", 2), function("", 3)]);
     }
 
     #[test]
-    fn what_is_no_module_is_refused() {
+    fn bytes_that_are_not_a_module_are_rejected() {
         for bytes in [&b""[..], b"\0asm", b"not WebAssembly", &MODULE[..20]] {
             assert!(contents(bytes).is_err() && without_names(bytes).is_err(), "{bytes:?}");
         }

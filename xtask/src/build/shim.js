@@ -1,17 +1,16 @@
-// The Worker's entry. It hands events to Rust, and after a panic or a trap, which leave the WebAssembly's memory
-// in an unknown state, it lets the next event begin with a fresh instance instead of failing until the isolate
-// is gone.
+// The Worker's entry point. It passes events to Rust. A panic or a trap leaves the WebAssembly's memory in an unknown
+// state; the next event then starts with a new instance. Otherwise every event would fail until the isolate ends.
 import * as bindings from "./index.js";
 
 Error.stackTraceLimit = 100;
 
-// { criticalError, instanceId }: shared with the `worker` crate, whose panic hook sets `criticalError` and whose
-// start function counts `instanceId` up.
+// { criticalError, instanceId }: shared with the crate `worker`. Its panic hook sets `criticalError`, and its start function
+// increments `instanceId`.
 const state = bindings.__worker_init_state();
 
-function startAfreshAfterPanic() {
+function restartAfterPanic() {
   if (!state.criticalError) return;
-  console.warn("starting a fresh WebAssembly instance after a panic");
+  console.warn("starting a new WebAssembly instance after a panic or trap");
   bindings.__wbg_reset_state();
   state.criticalError = false;
   state.instanceId++;
@@ -23,12 +22,13 @@ function noticeTrap(error) {
   state.criticalError = true;
 }
 
-// A trap in a task that nothing awaits is seen only here.
+// A trap in a task that nothing awaits is only reported here.
 addEventListener("error", (event) => noticeTrap(event.error));
 
-// Calls into Rust, on an instance that is sound; what it throws, now or later, is looked at and passed on.
+// Calls Rust on an intact instance. Checks whether an error, thrown now or later by the promise, is a trap, and throws it
+// again.
 function guarded(call) {
-  startAfreshAfterPanic();
+  restartAfterPanic();
   try {
     const result = call();
     if (!(result instanceof Promise)) return result;
@@ -42,16 +42,16 @@ function guarded(call) {
   }
 }
 
-// The Worker's handlers of events. A plain object, not a class: the runtime makes a new one of a class for every
-// event, and that is a tenth of what an event costs.
+// The Worker's event handlers. A plain object and not a class: the runtime creates a new instance of a class for every
+// event, which takes a tenth of the CPU time of an event.
 const handlers = {};
 
 function handle(name, handler) {
   handlers[name] = (event, env, context) => guarded(() => handler(event, env, context));
 }
 
-// A Durable Object lives longer than the WebAssembly instance that its Rust half was made in: its methods go to
-// a half that is made anew, from the same arguments, in each new instance.
+// A Durable Object can outlive the WebAssembly instance in which its Rust object was created. This proxy creates the Rust
+// object again, from the same arguments, in each new instance, and calls its methods there.
 function recovering(Class) {
   return new Proxy(Class, {
     construct(target, values, newTarget) {
@@ -59,7 +59,7 @@ function recovering(Class) {
       let current = guarded(make);
       let instanceId = state.instanceId;
       const latest = () => {
-        startAfreshAfterPanic();
+        restartAfterPanic();
         if (instanceId !== state.instanceId) {
           current = guarded(make);
           instanceId = state.instanceId;

@@ -1,4 +1,4 @@
-//! `shim.js` with what wasm-bindgen has exported filled in.
+//! Writes `shim.js` with the handlers and classes that wasm-bindgen has exported.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,18 +9,16 @@ use anyhow::{Context, Result, ensure};
 /// The shim without its handlers and Durable Objects.
 pub(super) const TEMPLATE: &str = include_str!("shim.js");
 
-/// What comes behind the handlers where the library exports anything else.
+/// The code after the handlers if the library exports other functions too.
 pub(super) const METHODS: &str = include_str!("methods.js");
 
-/// Events that the runtime calls with one argument, while the Rust handler takes it with the environment and
-/// the context.
+/// The events of a Worker. Their Rust handlers take the event, the environment and the context.
 const EVENTS: &[&str] = &["fetch", "scheduled", "queue", "email", "tail"];
 
-/// What wasm-bindgen and the `worker` crate export beside the library's handlers and Durable Objects.
+/// Functions that wasm-bindgen and the crate `worker` export for their own use.
 const INTERNAL: &[&str] = &["__wbg_reset_state", "__worker_init_state"];
 
-/// Classes of the `worker` crate, and of the one for streams below it, that are no Durable Objects: the runtime is not
-/// to see them.
+/// Classes of the crates `worker` and `wasm-streams` that are not Durable Objects. The Worker does not export them.
 const OTHER_CLASSES: &[&str] = &[
     "ContainerStartupOptions",
     "IntoUnderlyingByteSource",
@@ -30,18 +28,18 @@ const OTHER_CLASSES: &[&str] = &[
     "R2Range",
 ];
 
-/// Writes `shim.js` beside wasm-bindgen's `index.js`.
+/// Writes `shim.js` into the directory of wasm-bindgen's `index.js`.
 pub(super) fn write(staging: &Path) -> Result<()> {
     let bindings = fs::read_to_string(staging.join("index.js")).context("wasm-bindgen wrote no index.js")?;
     let exports = Exports::of(&bindings);
     ensure!(
         exports.functions.contains(&"fetch"),
-        "the library exports no fetch handler: is #[event(fetch)] behind the feature `entry`?"
+        "the library exports no fetch handler: check that its fetch entry is compiled with the feature `entry`"
     );
     fs::write(staging.join("shim.js"), exports.shim()).context("cannot write shim.js")
 }
 
-/// What the library hands to the runtime.
+/// The functions and classes that the library exports to the runtime.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Exports<'text> {
     functions: Vec<&'text str>,
@@ -49,7 +47,7 @@ struct Exports<'text> {
 }
 
 impl<'text> Exports<'text> {
-    /// Reads the top-level exports of wasm-bindgen's module, one declaration a line.
+    /// Reads the top-level exports of wasm-bindgen's module, which has one declaration per line.
     fn of(bindings: &'text str) -> Exports<'text> {
         let mut exports = Exports::default();
         for line in bindings.lines() {
@@ -100,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn handlers_and_durable_objects_are_told_apart_from_what_is_internal() {
+    fn handlers_and_durable_objects_are_exported_and_internal_functions_are_not() {
         let bindings = "import source x from './index_bg.wasm';\n\
             export class Lease {\n\
             export class R2Range {\n\
@@ -128,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_without_methods_is_a_plain_object() {
+    fn a_worker_without_methods_exports_a_plain_object() {
         let shim = Exports::of("export function fetch(request, env, ctx) {\n").shim();
         assert!(shim.ends_with("export default handlers;\n") && !shim.contains("WorkerEntrypoint"), "{shim}");
     }

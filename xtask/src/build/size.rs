@@ -1,4 +1,4 @@
-//! What the Worker weighs, and what is in it.
+//! Reports the size of the Worker and its contents, and checks the limit.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,12 +11,12 @@ use flate2::{Compression, write::GzEncoder};
 use super::module::Contents;
 use super::{MODULE, SCRIPT};
 
-/// What both files together may weigh, compressed, before the tests fail: what an isolate that starts has to load. The
-/// platform takes several times as much.
+/// The maximum compressed size of both files together, in bytes. A new isolate has to load them. The platform's own limit
+/// is several times larger.
 const LIMIT: usize = 600 * 1024;
 
-/// Prints the size of each file and of both together, raw and compressed. Gives what both together weigh, compressed,
-/// in bytes.
+/// Prints the size of each file and of both together, raw and compressed. Gives the compressed size of both together, in
+/// bytes.
 pub(super) fn report(place: &str, output: &Path) -> Result<usize> {
     let mut total = (0, 0);
     for name in [MODULE, SCRIPT] {
@@ -29,19 +29,19 @@ pub(super) fn report(place: &str, output: &Path) -> Result<usize> {
     Ok(total.1)
 }
 
-/// Refuses a Worker that weighs more than [`LIMIT`].
-pub(super) fn refuse(weight: usize) -> Result<()> {
+/// Fails if `compressed` bytes are more than [`LIMIT`].
+pub(super) fn check_limit(compressed: usize) -> Result<()> {
     ensure!(
-        weight <= LIMIT,
-        "the Worker weighs {}, more than the {} it may: `cargo xtask size` says what is in it",
-        kib(weight),
+        compressed <= LIMIT,
+        "the Worker has {} compressed; the limit is {}. `cargo xtask size` lists what takes the space",
+        kib(compressed),
         kib(LIMIT)
     );
     Ok(())
 }
 
-/// Prints what is in the module: its largest crates, with the modules of its own apart, and functions.
-pub(super) fn contents(module: &Contents) {
+/// Prints the largest crates and functions of the module. The crates of this project are listed by module.
+pub(super) fn print_contents(module: &Contents) {
     const SHOWN: usize = 40;
     let mut groups: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for function in &module.functions {
@@ -64,7 +64,7 @@ pub(super) fn contents(module: &Contents) {
     println!("\n{:>10}  data: texts and tables", module.data);
 }
 
-/// The crate of a function, and for the project's own the module.
+/// The crate of a function. For the crates of this project: crate and module.
 fn group(name: &str) -> String {
     let path = name.trim_start_matches('<').trim_start_matches('&').trim_start_matches("mut ");
     let path = path.trim_start_matches(|c: char| !c.is_ascii_alphabetic() && c != '_');
@@ -95,14 +95,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_worker_above_the_limit_is_refused() {
-        assert!(refuse(LIMIT).is_ok());
-        let message = refuse(LIMIT + 1024).unwrap_err().to_string();
+    fn a_worker_above_the_limit_is_rejected() {
+        assert!(check_limit(LIMIT).is_ok());
+        let message = check_limit(LIMIT + 1024).unwrap_err().to_string();
         assert!(message.contains("601.0 KiB") && message.contains("600.0 KiB"), "{message}");
     }
 
     #[test]
-    fn functions_are_counted_to_their_crate() {
+    fn functions_are_grouped_by_crate() {
         for (name, of) in [
             ("vestibule::flow::refresh::ready::{{closure}}::h0123", "vestibule::flow"),
             ("<vestibule::session::claims::Session as core::fmt::Debug>::fmt", "vestibule::session"),

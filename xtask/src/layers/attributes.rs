@@ -1,9 +1,9 @@
-//! What attributes and visibilities say that matters to layers.
+//! Reads the attributes and visibilities of items.
 
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, ExprLit, Ident, Item, Lit, Meta, Token, Visibility};
 
-/// Whether these make their item a test's: `#[test]`, `#[cfg(test)]`, or `#[cfg(all(test, …))]`.
+/// Whether an item with these attributes is only compiled in tests: `#[test]`, `#[cfg(test)]` or `#[cfg(all(test, …))]`.
 pub(super) fn only_in_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
         Meta::Path(path) => path.is_ident("test"),
@@ -24,7 +24,7 @@ fn needs_test(condition: &Meta) -> bool {
     }
 }
 
-/// What `#[path = "…"]` says.
+/// The value of `#[path = "…"]`.
 pub(super) fn path(attributes: &[Attribute]) -> Option<String> {
     attributes.iter().find_map(|attribute| match &attribute.meta {
         Meta::NameValue(pair) if pair.path.is_ident("path") => match &pair.value {
@@ -35,7 +35,7 @@ pub(super) fn path(attributes: &[Attribute]) -> Option<String> {
     })
 }
 
-/// An item's attributes.
+/// The attributes of an item.
 pub(super) fn of_item(item: &Item) -> &[Attribute] {
     match item {
         Item::Const(item) => &item.attrs,
@@ -57,7 +57,7 @@ pub(super) fn of_item(item: &Item) -> &[Attribute] {
     }
 }
 
-/// Whether an item may be named outside of its module and the modules below that.
+/// Whether an item is visible outside of its module and that module's descendants.
 pub(super) fn is_visible_outside(visibility: &Visibility) -> bool {
     match visibility {
         Visibility::Public(_) => true,
@@ -66,7 +66,7 @@ pub(super) fn is_visible_outside(visibility: &Visibility) -> bool {
     }
 }
 
-/// An identifier without `r#`.
+/// The text of an identifier without `r#`.
 pub(super) fn name(ident: &Ident) -> String {
     let name = ident.to_string();
     name.strip_prefix("r#").map(str::to_owned).unwrap_or(name)

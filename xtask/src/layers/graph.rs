@@ -1,16 +1,16 @@
-//! Which file, or which room, uses which; and the circles among them.
+//! A graph of files or rooms that use each other, and its cycles.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::references::Reference;
 
-/// Nodes by name, and the references that each edge stands for, in the order of file and line.
+/// The nodes by name, and for each edge the references that cause it, in the order of file and line.
 #[derive(Default)]
 pub(super) struct Graph<'a> {
     edges: BTreeMap<&'a str, BTreeMap<&'a str, Vec<&'a Reference>>>,
 }
 
-/// An edge.
+/// An edge: `from` uses `to`.
 pub(super) struct Edge<'g> {
     pub(super) from: &'g str,
     pub(super) to: &'g str,
@@ -18,7 +18,7 @@ pub(super) struct Edge<'g> {
 }
 
 impl<'a> Graph<'a> {
-    /// Puts in an edge, or another reference of one; none from a node to itself.
+    /// Adds an edge, or another reference to an existing edge. Ignores a reference from a node to itself.
     pub(super) fn add(&mut self, from: &'a str, to: &'a str, reference: &'a Reference) {
         if from != to {
             self.edges.entry(from).or_default().entry(to).or_default().push(reference);
@@ -35,8 +35,8 @@ impl<'a> Graph<'a> {
         self.edges.get(node).into_iter().flat_map(|edges| edges.keys().copied())
     }
 
-    /// The strongly connected components of more than one node: everything in one of them uses, by detours, all the
-    /// rest of it.
+    /// The strongly connected components with more than one node: in each of them every node uses, directly or
+    /// indirectly, every other node.
     pub(super) fn components(&self) -> Vec<BTreeSet<&'a str>> {
         let reachable: BTreeMap<&str, BTreeSet<&str>> =
             self.edges.keys().map(|node| (*node, self.reachable(node))).collect();
@@ -66,10 +66,10 @@ impl<'a> Graph<'a> {
         reachable
     }
 
-    /// A shortest circle in a component, edge after edge.
-    pub(super) fn shortest_circle(&self, component: &BTreeSet<&'a str>) -> Vec<Edge<'_>> {
-        let circles = component.iter().map(|node| self.circle_through(node));
-        let shortest = circles.filter(|circle| !circle.is_empty()).min_by_key(Vec::len).unwrap_or_default();
+    /// The edges of a shortest cycle in a component, in order.
+    pub(super) fn shortest_cycle(&self, component: &BTreeSet<&'a str>) -> Vec<Edge<'_>> {
+        let cycles = component.iter().map(|node| self.cycle_through(node));
+        let shortest = cycles.filter(|cycle| !cycle.is_empty()).min_by_key(Vec::len).unwrap_or_default();
         let ends = shortest.iter().skip(1).chain(shortest.first());
         let edges = shortest.iter().zip(ends).filter_map(|(from, to)| {
             let (from, edges) = self.edges.get_key_value(from)?;
@@ -79,18 +79,18 @@ impl<'a> Graph<'a> {
         edges.collect()
     }
 
-    fn circle_through(&self, start: &'a str) -> Vec<&'a str> {
+    fn cycle_through(&self, start: &'a str) -> Vec<&'a str> {
         let mut came_from: BTreeMap<&str, &'a str> = BTreeMap::new();
         let mut waiting = VecDeque::from([start]);
         while let Some(node) = waiting.pop_front() {
             for next in self.next(node) {
                 if next == start {
-                    let mut circle = vec![node];
-                    while let Some(before) = circle.last().and_then(|last| came_from.get(last)) {
-                        circle.push(before);
+                    let mut cycle = vec![node];
+                    while let Some(before) = cycle.last().and_then(|last| came_from.get(last)) {
+                        cycle.push(before);
                     }
-                    circle.reverse();
-                    return circle;
+                    cycle.reverse();
+                    return cycle;
                 }
                 if !came_from.contains_key(next) {
                     came_from.insert(next, node);

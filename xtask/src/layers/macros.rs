@@ -1,11 +1,12 @@
-//! What looks like a path among a macro's tokens, which have no grammar of their own.
+//! Finds paths in the tokens of a macro invocation. The tokens have no known grammar, so everything that looks like a path
+//! counts.
 
 use proc_macro2::{Spacing, TokenStream, TokenTree};
 
 use super::attributes;
 use super::scope::ImportPath;
 
-/// Hands out each `a`, `a::b`, `a::b::c` with its line; no fields, no methods, no parts of longer paths.
+/// Calls `found` with each path (`a`, `a::b`, `a::b::c`) and its line. Skips fields, methods and parts of longer paths.
 pub(super) fn paths(tokens: &TokenStream, found: &mut dyn FnMut(&ImportPath, usize)) {
     let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
     let mut rest = tokens.as_slice();
@@ -19,7 +20,7 @@ pub(super) fn paths(tokens: &TokenStream, found: &mut dyn FnMut(&ImportPath, usi
             }
             TokenTree::Punct(punct) => {
                 before = match (punct.as_char(), before) {
-                    // The second dot of `..x` is none of a field.
+                    // The second dot of `..x` does not precede a field.
                     ('.', Before::Nothing | Before::Dollar | Before::Colon) => Before::Dot,
                     (':', Before::Colon) => Before::Path,
                     (':', _) if punct.spacing() == Spacing::Joint => Before::Colon,
@@ -43,7 +44,7 @@ pub(super) fn paths(tokens: &TokenStream, found: &mut dyn FnMut(&ImportPath, usi
                 }
                 let begins_here = match before {
                     Before::Nothing | Before::Colon => true,
-                    // `$crate::a`, not `$name`.
+                    // `$crate::a` is a path; `$name` is not.
                     Before::Dollar => first == "crate",
                     Before::Dot | Before::Path => false,
                 };
@@ -56,13 +57,13 @@ pub(super) fn paths(tokens: &TokenStream, found: &mut dyn FnMut(&ImportPath, usi
     }
 }
 
-/// What stands before a token.
+/// The kind of the previous token.
 #[derive(Clone, Copy)]
 enum Before {
     Nothing,
     Dot,
     Colon,
-    /// `::`, of another crate's path or behind a type in brackets.
+    /// `::` at the start of another crate's path, or after a type in angle brackets.
     Path,
     Dollar,
 }

@@ -1,8 +1,8 @@
-//! The layers inside the crates (ARCHITECTURE.md): nothing imports upwards, and nothing goes around in a circle.
+//! Checks the layers inside the crates (ARCHITECTURE.md): no room imports a later room, and there are no import cycles.
 //!
-//! A *room* is a top-level module of a crate. The check reads the source with `syn` and resolves every path that code
-//! outside of tests has, in imports, expressions, types, patterns and macros, to the file that defines what it names.
-//! A parent's re-export of its children is no use of them, and whoever names the re-export uses the child.
+//! A *room* is a top-level module of a crate. The check parses the source with `syn`. It resolves every path in code
+//! outside of tests, in imports, expressions, types, patterns and macros, to the file that defines the named item.
+//! A module that re-exports its child modules' items does not use them; code that names the re-export uses the child.
 
 mod attributes;
 mod graph;
@@ -20,15 +20,15 @@ use anyhow::{Result, bail};
 
 use crate::project::Project;
 
-/// A crate, and the order of its rooms.
+/// A crate and the order of its rooms.
 struct Layers {
-    /// Where its `lib.rs` is.
+    /// The directory of its `lib.rs`.
     source: &'static str,
-    /// Its rooms, the ground first; `None` where they have no order. The crate's root stands on top of all.
+    /// Its rooms in order: a room may only import the rooms before it. `None` if they have no order. The crate's root may
+    /// import every room.
     rooms: Option<&'static [&'static str]>,
-    /// Whether `cargo xtask test` refuses circles among the files of a room. Where it does not, `cargo xtask layers`
-    /// lists them.
-    without_circles: bool,
+    /// Whether `cargo xtask test` rejects cycles of files inside a room. Otherwise only `cargo xtask layers` lists them.
+    rejects_file_cycles: bool,
 }
 
 const CRATES: &[Layers] = &[
@@ -46,7 +46,7 @@ const CRATES: &[Layers] = &[
             "credentials",
             "presets",
         ]),
-        without_circles: true,
+        rejects_file_cycles: true,
     },
     Layers {
         source: "crates/core/src",
@@ -54,38 +54,37 @@ const CRATES: &[Layers] = &[
             "session", "upstream", "guard", "outcome", "platform", "lease", "hooks", "error", "config",
             "flow", "handle", "explain",
         ]),
-        without_circles: true,
+        rejects_file_cycles: true,
     },
-    Layers { source: "src", rooms: None, without_circles: true },
+    Layers { source: "src", rooms: None, rejects_file_cycles: true },
 ];
 
-/// Fails with every import that runs upwards, and with the circles of a crate that is to have none.
+/// Fails if a room imports a later room, or if a crate with `rejects_file_cycles` has a cycle. The error lists all places.
 pub(crate) fn check(project: &Project) -> Result<()> {
-    refuse(&problems(project, |layers| layers.without_circles))
+    fail_on(&problems(project, |layers| layers.rejects_file_cycles))
 }
 
-/// Fails with what is wrong in any crate: every import that runs upwards, one circle at a time, and every room that the
-/// table does not know.
+/// Fails if any crate breaks a rule: an import of a later room, a cycle, or a room that [`CRATES`] does not list.
 fn check_all(project: &Project) -> Result<()> {
-    refuse(&problems(project, |_| true))
+    fail_on(&problems(project, |_| true))
 }
 
-fn refuse(problems: &[String]) -> Result<()> {
+fn fail_on(problems: &[String]) -> Result<()> {
     if problems.is_empty() {
         return Ok(());
     }
-    bail!("{}\n\n{} of the layers' rules broken", problems.join("\n"), problems.len())
+    bail!("{}\n\n{} violations of the order of rooms", problems.join("\n"), problems.len())
 }
 
-/// What is wrong in all crates; circles inside of rooms where these count.
-fn problems(project: &Project, circles_count: impl Fn(&Layers) -> bool) -> Vec<String> {
+/// The problems of all crates. Cycles inside a room are included for the crates that `includes_file_cycles` selects.
+fn problems(project: &Project, includes_file_cycles: impl Fn(&Layers) -> bool) -> Vec<String> {
     let root = project.path("");
     let mut problems = Vec::new();
     for layers in CRATES {
         match rules::problems(&root, layers.source, layers.rooms) {
             Ok(found) => {
                 problems.extend(found.between_rooms);
-                if circles_count(layers) {
+                if includes_file_cycles(layers) {
                     problems.extend(found.inside_rooms);
                 }
             }
@@ -98,26 +97,26 @@ fn problems(project: &Project, circles_count: impl Fn(&Layers) -> bool) -> Vec<S
 /// The options of `cargo xtask layers`.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Print which file uses which, not only which room
+    /// Print which file uses which other file, and not only which room
     #[arg(long)]
     files: bool,
 }
 
-/// Prints who uses whom, and fails with what is wrong in any crate.
+/// Prints which rooms or files use each other, and fails if any crate breaks a rule.
 pub(crate) fn layers(project: &Project, options: Options) -> Result<()> {
     let detail = if options.files { Detail::Files } else { Detail::Rooms };
     println!("{}", show(project, detail)?);
     check_all(project)
 }
 
-/// What `cargo xtask layers` prints.
+/// The nodes of the graph that `cargo xtask layers` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Detail {
     Rooms,
     Files,
 }
 
-/// Who uses whom in each crate, a line per edge.
+/// The graph of each crate, with one line per edge.
 fn show(project: &Project, detail: Detail) -> Result<String> {
     let root = project.path("");
     let crates = CRATES.iter().map(|layers| report::edges(&root, layers.source, detail));

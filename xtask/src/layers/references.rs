@@ -1,4 +1,4 @@
-//! Every path in a crate that names something of another file of the crate.
+//! Finds every path in a crate that names an item or module in another file of the crate.
 
 use std::collections::HashSet;
 
@@ -14,21 +14,21 @@ use super::resolve::{Found, Resolver, Target};
 use super::scope::{self, ImportPath, Leaf, Scope};
 use super::tree::{FileId, ModuleId, Tree};
 
-/// One mention of another file's item, or of its module.
+/// One path that names an item of another file, or its module.
 #[derive(Clone, Debug)]
 pub(super) struct Reference {
     pub(super) from: FileId,
     pub(super) to: FileId,
     pub(super) line: usize,
-    /// The path as the code has it; an import out of a group as it would be written alone.
+    /// The path as written in the code. An import in a group is written out in full.
     pub(super) written: String,
     /// The files that re-export it.
     pub(super) through: Vec<FileId>,
-    /// Whether it imports a module, and nothing in it yet.
+    /// Whether it only imports a module, and no item in it.
     pub(super) names_module: bool,
 }
 
-/// All references of a crate, without those of code that only tests compile.
+/// All references of a crate, except in code that is only compiled in tests.
 pub(super) fn references(tree: &Tree) -> Vec<Reference> {
     let mut references = Vec::new();
     for (id, module) in tree.modules() {
@@ -51,23 +51,23 @@ pub(super) fn references(tree: &Tree) -> Vec<Reference> {
 struct Visitor<'a> {
     resolver: Resolver<'a>,
     file: FileId,
-    /// What the blocks around declare.
+    /// The declarations of the enclosing blocks.
     blocks: Vec<Scope>,
-    /// Variables and type parameters of the items around: they are no paths to anywhere.
+    /// The variables and type parameters of the enclosing items. These names do not refer to other files.
     bound: Vec<HashSet<String>>,
     references: Vec<Reference>,
 }
 
 impl Visitor<'_> {
     fn import(&mut self, leaf: &Leaf, re_exports: bool) {
-        // `use Kind::A`, where `Kind` is imported already.
+        // `use Kind::A` does not count if `Kind` itself is imported: that import counts already.
         if leaf.path.segments.first().is_some_and(|first| is_type_like(first) && self.is_imported(first)) {
             return;
         }
         for found in self.resolver.resolve(&leaf.path, &self.blocks) {
-            // A parent that shows its children's items as its own uses nothing of theirs.
-            let shown = if leaf.name.is_none() { module_of(&found) } else { found.holder };
-            if re_exports && shown.is_some_and(|module| self.is_own(module)) {
+            // A module that re-exports its child modules' items does not use them.
+            let source = if leaf.name.is_none() { module_of(&found) } else { found.holder };
+            if re_exports && source.is_some_and(|module| self.is_own(module)) {
                 continue;
             }
             let names_module = match found.target {
@@ -84,7 +84,7 @@ impl Visitor<'_> {
         self.resolver.tree.is_within(module, self.resolver.module)
     }
 
-    /// A path that is no import.
+    /// Handles a path outside of `use`.
     fn mention(&mut self, path: &ImportPath, line: usize) {
         let Some(first) = path.segments.first() else { return };
         if self.is_bound(first, path.segments.len() == 1) {
@@ -93,7 +93,7 @@ impl Visitor<'_> {
         let start = ImportPath { absolute: path.absolute, segments: vec![first.clone()] };
         let begins_with = self.resolver.resolve(&start, &self.blocks);
         let a_module = begins_with.iter().any(|found| matches!(found.target, Target::Module(_)));
-        // The import says it already.
+        // The import of the first segment counts already.
         if self.is_imported(first) && (!a_module || path.segments.len() == 1) {
             return;
         }
@@ -104,7 +104,7 @@ impl Visitor<'_> {
         }
     }
 
-    /// A path among a macro's tokens, where nothing tells what kind of thing is meant.
+    /// Handles a path in the tokens of a macro, which may name an item or a module.
     fn mention_in_macro(&mut self, path: &ImportPath, line: usize) {
         self.mention(path, line);
         if path.segments.len() == 1 || path.segments.first().is_some_and(|first| self.is_imported(first)) {
@@ -281,7 +281,7 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
         visit::visit_path(self, path);
     }
 
-    /// A pattern of one name is a constant, where the name is like one.
+    /// A pattern of one identifier counts as a constant if the identifier begins with an upper-case letter.
     fn visit_pat_ident(&mut self, pattern: &'ast PatIdent) {
         if is_type_like(&attributes::name(&pattern.ident)) {
             let segments = vec![attributes::name(&pattern.ident)];
@@ -304,7 +304,7 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
 }
 
 impl Visitor<'_> {
-    /// A macro of the modules above that came without an import.
+    /// Handles a macro of an enclosing module, which is in scope without an import.
     fn textual_macro(&mut self, name: &Ident) {
         let written = attributes::name(name);
         let path = ImportPath { absolute: false, segments: vec![written.clone()] };
@@ -319,7 +319,7 @@ impl Visitor<'_> {
     }
 }
 
-/// Those of an item's own generics.
+/// The type parameters of an item.
 fn type_parameters(item: &Item) -> HashSet<String> {
     let generics = match item {
         Item::Enum(item) => &item.generics,
@@ -333,7 +333,7 @@ fn type_parameters(item: &Item) -> HashSet<String> {
     Names::of(|names| names.visit_generics(generics))
 }
 
-/// Variables and type parameters.
+/// The names of variables and type parameters.
 #[derive(Default)]
 struct Names(HashSet<String>);
 

@@ -1,4 +1,4 @@
-//! The graph in words.
+//! Prints the graph.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::references::{Reference, references};
 use super::rules::{file_graph, room_graph};
 use super::tree::Tree;
 
-/// `from -> to  (n, first at file:line)`, for each edge of a crate.
+/// A line `from -> to  (n, first at file:line)` for each edge of a crate; `n` is the number of references.
 pub(super) fn edges(root: &Path, source: &str, detail: Detail) -> Result<String> {
     let tree = Tree::load(root, source)?;
     let references = references(&tree);

@@ -1,4 +1,4 @@
-//! What the layers forbid.
+//! The rules for imports between rooms and files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -11,16 +11,16 @@ use super::references::{Reference, references};
 use super::report::place;
 use super::tree::{FileId, SourceFile, Tree};
 
-/// What is wrong with a crate, in words.
+/// The messages about a crate.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
-    /// Between its rooms: imports that run upwards and rooms without a place; where rooms have no order, circles.
+    /// Between rooms: imports of a later room, and rooms that are missing in the table. If rooms have no order: cycles.
     pub(super) between_rooms: Vec<String>,
-    /// Inside its rooms: circles of files.
+    /// Inside rooms: cycles of files.
     pub(super) inside_rooms: Vec<String>,
 }
 
-/// Everything that is wrong with a crate; `rooms` are in order, the ground first.
+/// All problems of a crate. `rooms` is the order of its rooms: each may only import the ones before it.
 pub(super) fn problems(root: &Path, source: &str, rooms: Option<&[&str]>) -> Result<Problems> {
     let tree = Tree::load(root, source)?;
     let references = references(&tree);
@@ -29,7 +29,7 @@ pub(super) fn problems(root: &Path, source: &str, rooms: Option<&[&str]>) -> Res
         problems.between_rooms.extend(unknown_rooms(&tree, source, rooms));
         problems.between_rooms.extend(upward(&tree, &references, rooms));
     } else {
-        problems.between_rooms.extend(circles(&tree, "rooms", &room_graph(&tree, &references)));
+        problems.between_rooms.extend(cycles(&tree, "rooms", &room_graph(&tree, &references)));
     }
     let rooms: BTreeSet<&str> = tree.files().map(|(_, file)| room(file)).collect();
     for inside in rooms {
@@ -37,12 +37,12 @@ pub(super) fn problems(root: &Path, source: &str, rooms: Option<&[&str]>) -> Res
             room(tree.file(reference.from)) == inside && room(tree.file(reference.to)) == inside
         };
         let graph = file_graph(&tree, references.iter().filter(both_inside));
-        problems.inside_rooms.extend(circles(&tree, "files", &graph));
+        problems.inside_rooms.extend(cycles(&tree, "files", &graph));
     }
     Ok(problems)
 }
 
-/// Rooms that the table does not know.
+/// The rooms that are missing in the table.
 fn unknown_rooms(tree: &Tree, source: &str, rooms: &[&str]) -> Vec<String> {
     let mut unknown = BTreeMap::new();
     for (_, file) in tree.files() {
@@ -54,27 +54,33 @@ fn unknown_rooms(tree: &Tree, source: &str, rooms: &[&str]) -> Vec<String> {
     }
     let problem = |(name, (file, line)): (&String, (FileId, usize))| {
         let file = &tree.file(file).name;
-        format!("{file}:{line}: `{name}` is no room of {source} in the table in xtask/src/layers/mod.rs")
+        format!(
+            "{file}:{line}: room `{name}` of {source} is missing in xtask/src/layers/mod.rs: add it to `CRATES`"
+        )
     };
     unknown.into_iter().map(problem).collect()
 }
 
-/// References from a room to one that stands to its right.
+/// The references from a room to a later room.
 fn upward(tree: &Tree, references: &[Reference], rooms: &[&str]) -> Vec<String> {
-    let height = |file: &SourceFile| match &file.room {
+    let position = |file: &SourceFile| match &file.room {
         Some(room) => rooms.iter().position(|known| known == room),
         None => Some(rooms.len()),
     };
     let mut problems = Vec::new();
     for reference in in_order(references) {
         let from = tree.file(reference.from);
-        let highest = rooms_named(tree, reference).max_by_key(|file| height(file));
-        let Some(to) = highest else { continue };
-        let (Some(from_height), Some(to_height)) = (height(from), height(to)) else { continue };
-        if to_height > from_height {
-            let stands = if to.room.is_some() { "which stands to its right" } else { "which stands on top" };
+        let last = rooms_named(tree, reference).max_by_key(|file| position(file));
+        let Some(to) = last else { continue };
+        let (Some(from_position), Some(to_position)) = (position(from), position(to)) else { continue };
+        if to_position > from_position {
+            let reason = if to.room.is_some() {
+                "which comes after it in the order of rooms"
+            } else {
+                "the root of the crate"
+            };
             let problem = format!(
-                "{}: `{}` — room `{}` may not import `{}`, {stands}{}",
+                "{}: `{}` — room `{}` may not import `{}`, {reason}{}",
                 place(tree, reference),
                 reference.written,
                 room(from),
@@ -89,7 +95,7 @@ fn upward(tree: &Tree, references: &[Reference], rooms: &[&str]) -> Vec<String> 
     problems
 }
 
-/// Where a re-export leads.
+/// A remark about the file that defines a re-exported item.
 fn definition(tree: &Tree, reference: &Reference) -> String {
     match reference.through.as_slice() {
         [] => String::new(),
@@ -99,18 +105,18 @@ fn definition(tree: &Tree, reference: &Reference) -> String {
     }
 }
 
-/// The file that defines what is named, and those whose re-exports are named on the way. The crate's root is left out
-/// of those: what it re-exports is a room's.
+/// The file that defines the named item, and the files whose re-exports lead to it. The crate's root is left out of the
+/// latter, because the items that it re-exports belong to rooms.
 fn rooms_named<'t>(tree: &'t Tree, reference: &Reference) -> impl Iterator<Item = &'t SourceFile> {
     let through = reference.through.iter().map(|file| tree.file(*file)).filter(|file| file.room.is_some());
     let through: Vec<&SourceFile> = through.collect();
     through.into_iter().chain([tree.file(reference.to)])
 }
 
-fn circles(tree: &Tree, of: &str, graph: &Graph<'_>) -> Vec<String> {
-    let circle = |component: &BTreeSet<&str>| {
-        let edges = graph.shortest_circle(component);
-        let mut text = format!("a circle of {} {of}:", edges.len());
+fn cycles(tree: &Tree, of: &str, graph: &Graph<'_>) -> Vec<String> {
+    let cycle = |component: &BTreeSet<&str>| {
+        let edges = graph.shortest_cycle(component);
+        let mut text = format!("a cycle of {} {of}:", edges.len());
         for edge in edges {
             if let Some(first) = edge.references.first() {
                 let (from, to) = (edge.from, edge.to);
@@ -120,10 +126,10 @@ fn circles(tree: &Tree, of: &str, graph: &Graph<'_>) -> Vec<String> {
         }
         text
     };
-    graph.components().iter().map(circle).collect()
+    graph.components().iter().map(cycle).collect()
 }
 
-/// Which room uses which. An import of a module counts, and so does a room whose re-export is named.
+/// The graph of rooms. An import of a module counts as a use, and naming a re-export also uses the room that re-exports.
 pub(super) fn room_graph<'a>(
     tree: &'a Tree,
     references: impl IntoIterator<Item = &'a Reference>,
@@ -138,7 +144,7 @@ pub(super) fn room_graph<'a>(
     graph
 }
 
-/// Which file uses what another defines. Whoever imports a module has used nothing in it yet.
+/// The graph of files that use items of other files. An import of a module alone does not count as a use.
 pub(super) fn file_graph<'a>(
     tree: &'a Tree,
     references: impl IntoIterator<Item = &'a Reference>,
@@ -158,7 +164,7 @@ fn in_order<'a>(references: impl IntoIterator<Item = &'a Reference>) -> Vec<&'a 
     references
 }
 
-/// A file's room, or the crate's root, which stands for itself.
+/// The name of a file's room, or the file's name for the crate's root.
 fn room(file: &SourceFile) -> &str {
     file.room.as_deref().unwrap_or(&file.name)
 }

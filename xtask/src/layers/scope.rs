@@ -1,4 +1,4 @@
-//! The names that a module or a block declares: items, modules, imports.
+//! The names that a module or a block declares: items, modules and imports.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use syn::{Ident, Item, ItemUse, UseTree};
 use super::attributes;
 use super::tree::ModuleId;
 
-/// Names, and the globs that more of them come from.
+/// The declared names, and the glob imports.
 #[derive(Clone, Default)]
 pub(super) struct Scope {
     names: BTreeMap<String, Vec<Binding>>,
@@ -16,11 +16,11 @@ pub(super) struct Scope {
     defines_items: bool,
 }
 
-/// What a name stands for. A name has several where it is in several namespaces.
+/// The meaning of a name. A name can have several bindings, one in each namespace.
 #[derive(Clone)]
 pub(super) struct Binding {
     pub(super) kind: BindingKind,
-    /// Whether modules may name it that stand neither here nor below.
+    /// Whether it is visible outside of this module and its descendants.
     pub(super) public: bool,
 }
 
@@ -40,10 +40,10 @@ pub(super) struct Glob {
     pub(super) public: bool,
 }
 
-/// A path as a `use` item has it, without a last `self`.
+/// The path of an import, without a trailing `self`.
 #[derive(Clone, Debug)]
 pub(super) struct ImportPath {
-    /// Whether it begins with `::`: another crate's.
+    /// Whether it begins with `::`, so that it belongs to another crate.
     pub(super) absolute: bool,
     pub(super) segments: Vec<String>,
 }
@@ -57,7 +57,7 @@ pub(super) struct Leaf {
 }
 
 impl Leaf {
-    /// The path as it would be written alone.
+    /// The path written out in full.
     pub(super) fn written(&self) -> String {
         let start = if self.path.absolute { "::" } else { "" };
         let end = if self.name.is_none() { "::*" } else { "" };
@@ -66,7 +66,7 @@ impl Leaf {
 }
 
 impl Scope {
-    /// The names that items declare, without those of modules, which [`Scope::add_module`] adds.
+    /// The names that items declare. [`Scope::add_module`] adds the modules.
     pub(super) fn of<'a>(items: impl IntoIterator<Item = &'a Item>) -> Self {
         let mut scope = Self::default();
         for item in items {
@@ -131,17 +131,17 @@ impl Scope {
         &self.globs
     }
 
-    /// The macros that `macro_rules!` defines here.
+    /// The names of the macros that `macro_rules!` defines here.
     pub(super) fn macros(&self) -> impl Iterator<Item = &str> {
         self.macros.iter().map(String::as_str)
     }
 
-    /// Whether anything is defined here, beside modules and imports.
+    /// Whether this scope defines items other than modules and imports.
     pub(super) fn defines_items(&self) -> bool {
         self.defines_items
     }
 
-    /// Whether the name is an import that no other module sees.
+    /// Whether the name is an import that is private to this module.
     pub(super) fn imports_privately(&self, name: &str) -> bool {
         let bindings = self.bindings(name);
         let private = |binding: &Binding| !binding.public && matches!(binding.kind, BindingKind::Import(_));
@@ -149,7 +149,7 @@ impl Scope {
     }
 }
 
-/// All imports of a `use` item.
+/// The single imports of a `use` item.
 pub(super) fn leaves(item: &ItemUse) -> Vec<Leaf> {
     let mut leaves = Vec::new();
     collect(&item.tree, &mut Vec::new(), item.leading_colon.is_some(), &mut leaves);
@@ -182,7 +182,7 @@ fn leaf(prefix: &[String], last: &Ident, name: &Ident, absolute: bool) -> Leaf {
     let mut segments = prefix.to_vec();
     let mut name = attributes::name(name);
     if last == "self" {
-        // `use a::b::{self}` imports `b`, under its own name unless there is another.
+        // `use a::b::{self}` imports `b` under its own name, unless it is renamed.
         if name == "self" {
             name = segments.last().cloned().unwrap_or(name);
         }

@@ -1,4 +1,4 @@
-//! A crate's modules, as its files declare them, and the names in each of them.
+//! Loads the modules of a crate from its files, with the names that each declares.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,16 +10,16 @@ use syn::{Item, ItemMod};
 use super::attributes;
 use super::scope::Scope;
 
-/// The modules of one crate, without those that only tests compile.
+/// The modules of one crate, except those that are only compiled in tests.
 #[derive(Default)]
 pub(super) struct Tree {
     modules: Vec<Module>,
     files: Vec<SourceFile>,
-    /// Which files define a macro by that name: `macro_rules!` needs no import in the modules below it.
+    /// The files that define a macro of that name. Child modules can use a `macro_rules!` macro without an import.
     pub(super) macros: BTreeMap<String, Vec<FileId>>,
 }
 
-/// A module, in a file of its own or inline in one.
+/// A module, in its own file or inline.
 pub(super) struct Module {
     pub(super) parent: Option<ModuleId>,
     pub(super) file: FileId,
@@ -27,13 +27,13 @@ pub(super) struct Module {
     pub(super) items: Vec<Item>,
 }
 
-/// A file, which is where a module lives that is not inline.
+/// A file that contains a module.
 pub(super) struct SourceFile {
-    /// For messages: from the project's root, with `/`.
+    /// The path from the project's root, with `/`, for messages.
     pub(super) name: String,
     /// The top-level module that it belongs to; `None` for the crate's root.
     pub(super) room: Option<String>,
-    /// Where `mod` declares it: a file's name and a line.
+    /// The file and line of its `mod` declaration; `None` for the crate's root.
     pub(super) declared: Option<(FileId, usize)>,
 }
 
@@ -44,12 +44,12 @@ pub(super) struct ModuleId(usize);
 pub(super) struct FileId(usize);
 
 impl Tree {
-    /// Reads the crate whose `lib.rs` or `main.rs` is in that directory below `project`.
+    /// Reads the crate whose `lib.rs` or `main.rs` is in the directory `source`, relative to `project`.
     pub(super) fn load(project: &Path, source: &str) -> Result<Self> {
         let directory = project.join(source);
         let names = ["lib.rs", "main.rs"];
         let Some(name) = names.into_iter().find(|name| directory.join(name).is_file()) else {
-            bail!("{source}: there is no lib.rs and no main.rs");
+            bail!("{source}: there is neither lib.rs nor main.rs");
         };
         let mut loader = Loader { tree: Self::default(), project };
         let file = loader.file(&directory.join(name), None, None);
@@ -59,12 +59,12 @@ impl Tree {
 
     pub(super) const ROOT: ModuleId = ModuleId(0);
 
-    #[expect(clippy::indexing_slicing, reason = "an id is handed out for a module that is there")]
+    #[expect(clippy::indexing_slicing, reason = "an id always belongs to an existing module")]
     pub(super) fn module(&self, id: ModuleId) -> &Module {
         &self.modules[id.0]
     }
 
-    #[expect(clippy::indexing_slicing, reason = "an id is handed out for a file that is there")]
+    #[expect(clippy::indexing_slicing, reason = "an id always belongs to an existing file")]
     pub(super) fn file(&self, id: FileId) -> &SourceFile {
         &self.files[id.0]
     }
@@ -77,7 +77,7 @@ impl Tree {
         self.files.iter().enumerate().map(|(index, file)| (FileId(index), file))
     }
 
-    /// Whether `inner` is `outer` or stands anywhere below it.
+    /// Whether `inner` is `outer` or one of its descendants.
     pub(super) fn is_within(&self, inner: ModuleId, outer: ModuleId) -> bool {
         let mut above = Some(inner);
         while let Some(module) = above {
@@ -103,7 +103,7 @@ impl Loader<'_> {
         FileId(self.tree.files.len() - 1)
     }
 
-    /// Reads a file and the modules below it, whose files are in `children`.
+    /// Reads a file and its child modules, whose files are in the directory `children`.
     fn module_file(
         &mut self,
         path: &Path,
@@ -151,7 +151,7 @@ impl Loader<'_> {
         Ok(id)
     }
 
-    #[expect(clippy::indexing_slicing, reason = "the module was just put there")]
+    #[expect(clippy::indexing_slicing, reason = "the module was added just before")]
     fn add_child(&mut self, parent: ModuleId, name: String, child: ModuleId, public: bool) {
         self.tree.modules[parent.0].scope.add_module(name, child, public);
     }
@@ -177,20 +177,21 @@ impl Loader<'_> {
             Some(written) => {
                 let own = self.project.join(&self.tree.file(file).name);
                 let path = own.parent().unwrap_or(directory).join(written);
-                let beside = path.parent().map(Path::to_owned).unwrap_or_default();
-                (path, beside)
+                let children = path.parent().map(Path::to_owned).unwrap_or_default();
+                (path, children)
             }
-            None => (beside_or_inside(directory, &name), children),
+            None => (module_path(directory, &name), children),
         };
         if !path.is_file() {
-            bail!("{}:{line}: there is no file for `mod {name};`", self.tree.file(file).name);
+            bail!("{}:{line}: the file of `mod {name};` is missing", self.tree.file(file).name);
         }
         let id = self.file(&path, names.first().cloned(), Some((file, line)));
         self.module_file(&path, id, Some(parent), &children, &names)
     }
 }
 
-fn beside_or_inside(directory: &Path, name: &str) -> PathBuf {
-    let beside = directory.join(format!("{name}.rs"));
-    if beside.is_file() { beside } else { directory.join(name).join("mod.rs") }
+/// `NAME.rs` if it exists, else `NAME/mod.rs`.
+fn module_path(directory: &Path, name: &str) -> PathBuf {
+    let file = directory.join(format!("{name}.rs"));
+    if file.is_file() { file } else { directory.join(name).join("mod.rs") }
 }

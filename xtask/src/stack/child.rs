@@ -1,4 +1,4 @@
-//! A process that ends when its standard input does, its output shown line by line under its name.
+//! A child process that ends when its standard input closes. Its output is printed line by line with its name.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
@@ -12,21 +12,21 @@ use super::POLL;
 use crate::step::show;
 use crate::time::Stopwatch;
 
-/// How long a process may take to end before it is killed.
+/// How long a process may take to end. After that it is killed.
 const END_LIMIT: Duration = Duration::from_secs(8);
 
 /// A running process.
 #[derive(Debug)]
 pub(super) struct Child {
-    /// What its lines are marked with.
+    /// The name in front of its output lines.
     pub(super) name: &'static str,
     process: process::Child,
     readers: Vec<JoinHandle<()>>,
 }
 
 impl Child {
-    /// Starts it. Its input is a pipe that closes when this program ends, in whatever way; its process group is
-    /// its own, so that Ctrl-C reaches this program alone, which then ends its children in order.
+    /// Starts it. Its input is a pipe that closes whenever this program ends, even by a signal. It has its own process
+    /// group, so that only this program receives Ctrl-C and then ends its children in order.
     pub(super) fn start(name: &'static str, mut command: Command) -> Result<Child> {
         command.process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -38,7 +38,7 @@ impl Child {
         Ok(Child { name, process, readers })
     }
 
-    /// How it ended, when it has.
+    /// Its exit status, or `None` while it runs.
     pub(super) fn ended(&mut self) -> Result<Option<ExitStatus>> {
         let status = self.process.try_wait().with_context(|| format!("cannot wait for the {}", self.name))?;
         if status.is_some() {
@@ -47,13 +47,13 @@ impl Child {
         Ok(status)
     }
 
-    /// Closes its input, waits until it has ended, and kills it where that takes too long.
+    /// Closes its input and waits until it has ended. Kills it after [`END_LIMIT`].
     pub(super) fn end(mut self) {
         drop(self.process.stdin.take());
         let watch = Stopwatch::start();
         while matches!(self.process.try_wait(), Ok(None)) {
             if watch.elapsed() > END_LIMIT {
-                eprintln!("the {} does not end: it is killed", self.name);
+                eprintln!("the {} did not end within {} s: killing it", self.name, END_LIMIT.as_secs());
                 let _ = self.process.kill();
                 let _ = self.process.wait();
             }
@@ -73,7 +73,7 @@ fn print_lines(name: &'static str, pipe: impl Read + Send + 'static) -> JoinHand
     thread::spawn(move || {
         for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line);
-            // wrangler marks the empty lines of what it runs, too.
+            // wrangler puts this prefix also in front of the empty lines of the build command.
             if !matches!(line.trim(), "" | "[custom build]") {
                 println!("{name:>8} │ {}", line.trim_end());
             }

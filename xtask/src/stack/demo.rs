@@ -1,4 +1,4 @@
-//! What can run: the demo, or another application behind the Worker.
+//! The stacks that can run: the demo, or another application behind the Worker.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,13 +13,13 @@ pub(crate) enum Demo {
     Bare,
     /// A page that signs in and out through next-auth's own client.
     React(Client),
-    /// The Next.js application in examples/nextjs, as `next build` left it.
+    /// The Next.js application in examples/nextjs, in the state of the last `next build`.
     NextJs,
-    /// The same, rebuilt when its source changes.
+    /// The same application, rebuilt when its source changes.
     NextJsDev,
-    /// A domain of several hosts with one that signs people in, over https, in front of the page of `React`.
+    /// A site with several hosts and one login host, over https, in front of the page of `React`.
     Site,
-    /// One more host of it, in front of the demo's application: a Worker that knows no provider.
+    /// Another host of `Site`, in front of the demo's application: a Worker without a provider.
     Docs,
 }
 
@@ -30,11 +30,11 @@ pub(crate) enum Client {
     V5,
 }
 
-/// Where the Next.js application is.
+/// The directory of the Next.js application.
 pub(crate) const NEXT_JS: &str = "examples/nextjs";
 
 impl Demo {
-    /// The Worker's configuration, below the root.
+    /// The path of the Worker's configuration, relative to the root.
     pub(super) fn config(self) -> &'static str {
         match self {
             Demo::Bare => settings::ROOT,
@@ -46,37 +46,37 @@ impl Demo {
         }
     }
 
-    /// The origin that the provider sends people back to, where it is another than the Worker's address.
+    /// The origin of the redirect URI, if it is different from the Worker's address.
     pub(super) fn origin(self) -> Option<&'static str> {
         matches!(self, Demo::Site | Demo::Docs).then_some("https://login.example.test")
     }
 
-    /// Whether the Worker is asked over https, with a certificate of nobody's.
+    /// Whether the Worker is reached over https, with a self-signed certificate.
     pub(super) fn is_https(self) -> bool {
         self.origin().is_some()
     }
 
-    /// Pages to go to, and what is to be seen there.
+    /// The paths of pages, each with a description.
     pub(crate) fn pages(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Demo::Bare => &[
                 ("/", "public"),
-                ("/dashboard", "asks to sign in"),
-                ("/admin", "wants the role admin"),
-                ("/api/echo", "what the application receives"),
+                ("/dashboard", "requires sign-in"),
+                ("/admin", "requires the role admin"),
+                ("/api/echo", "shows what the application receives"),
             ],
             Demo::NextJs | Demo::NextJsDev => &[
                 ("/", "public"),
-                ("/account", "asks to sign in, and shows auth(), useSession() and getToken()"),
-                ("/admin", "wants the role admin"),
+                ("/account", "requires sign-in, and shows auth(), useSession() and getToken()"),
+                ("/admin", "requires the role admin"),
             ],
-            Demo::React(_) => &[("/", "public"), ("/required", "asks to sign in by script")],
-            Demo::Site => &[("/", "public"), ("/private", "asks to sign in")],
-            Demo::Docs => &[("/about", "public"), ("/dashboard", "asks to sign in")],
+            Demo::React(_) => &[("/", "public"), ("/required", "requires sign-in by its script")],
+            Demo::Site => &[("/", "public"), ("/private", "requires sign-in")],
+            Demo::Docs => &[("/about", "public"), ("/dashboard", "requires sign-in")],
         }
     }
 
-    /// A page that asks to sign in.
+    /// The path of a page that requires sign-in.
     pub(crate) fn protected(self) -> &'static str {
         match self {
             Demo::Bare | Demo::Docs => "/dashboard",
@@ -86,7 +86,7 @@ impl Demo {
         }
     }
 
-    /// Starts the application.
+    /// The command that starts the application.
     pub(super) fn app(self, project: &Project, node: &Path, ports: Ports, base_path: &str) -> Command {
         let port = ports.app.to_string();
         match self {
@@ -105,7 +105,7 @@ impl Demo {
 }
 
 impl Client {
-    /// What package.json calls it.
+    /// The name of its package in package.json.
     pub(crate) fn package(self) -> &'static str {
         match self {
             Client::V4 => "next-auth-v4",
@@ -121,7 +121,7 @@ fn react(project: &Project, node: &Path, port: &str, base_path: &str, client: Cl
     command
 }
 
-/// Next.js, in its application's directory.
+/// The command that runs Next.js in the application's directory.
 fn next(project: &Project, node: &Path, arguments: &[&str]) -> Command {
     let mut command = supervised(project, node);
     command.current_dir(project.path(NEXT_JS)).arg("node_modules/next/dist/bin/next").args(arguments);

@@ -1,4 +1,4 @@
-//! A demo, running: provider, application, and the Worker in front of both.
+//! A running demo: the provider, the application, and the Worker.
 
 mod child;
 mod demo;
@@ -26,23 +26,23 @@ pub(crate) use http::fetch;
 pub(crate) use ports::Ports;
 use settings::Settings;
 
-/// How long each of the three may take until it answers.
+/// How long each of the three processes may take until it answers.
 const START_LIMIT: Duration = Duration::from_mins(1);
-/// How often a starting or running process is looked at.
+/// The time between two checks of a starting or running process.
 const POLL: Duration = Duration::from_millis(100);
 
-/// The processes that run, ended when this is dropped.
+/// The running processes. They end when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Stack {
     children: Vec<Child>,
     ports: Ports,
-    /// Whether the configuration names the demo's provider, which then runs.
+    /// Whether the demo's provider runs, because the configuration names it.
     pub(crate) has_provider: bool,
 }
 
 impl Stack {
-    /// Starts what the demo's configuration needs, and waits until all of it answers. The Worker has to be in
-    /// `build/`. `interrupted` is asked now and then, and ends the waiting.
+    /// Starts the processes that the demo's configuration needs, and waits until each answers. The Worker has to be in
+    /// `build/`. Fails as soon as `interrupted` returns true.
     pub(crate) fn start(
         project: &Project,
         demo: Demo,
@@ -78,12 +78,12 @@ impl Stack {
         Ok(stack)
     }
 
-    /// Where the Worker answers, without a slash at the end.
+    /// The Worker's origin, without a trailing slash.
     pub(crate) fn url(&self) -> String {
         self.ports.worker_url()
     }
 
-    /// Returns when `until` says so, or with an error when one of the processes has ended by itself.
+    /// Waits until `until` returns true. Fails if one of the processes ends before that.
     pub(crate) fn watch(&mut self, until: &dyn Fn() -> bool) -> Result<()> {
         while !until() {
             self.check()?;
@@ -92,7 +92,7 @@ impl Stack {
         Ok(())
     }
 
-    /// Ends every process, the last started first.
+    /// Ends every process, in the reverse order of their start.
     pub(crate) fn stop(mut self) {
         self.end();
     }
@@ -117,14 +117,14 @@ impl Stack {
                 self.check()?;
                 thread::sleep(POLL);
             }
-            bail!("{ready} does not answer after {} s", START_LIMIT.as_secs())
+            bail!("{ready} did not answer within {} s", START_LIMIT.as_secs())
         })
     }
 
     fn check(&mut self) -> Result<()> {
         for child in &mut self.children {
             if let Some(status) = child.ended()? {
-                bail!("the {} has ended ({status}); its last lines above say why", child.name);
+                bail!("the {} ended unexpectedly ({status}): see its last output lines above", child.name);
             }
         }
         Ok(())
@@ -137,19 +137,19 @@ impl Stack {
     }
 }
 
-/// `wrangler dev`, under the supervision that ends it with this program.
+/// The command that runs `wrangler dev` under supervision.
 fn worker(project: &Project, node: &Path, config: &Path, ports: Ports, storage: &Storage) -> Command {
     let mut command = supervised(project, node);
     command.args(["node_modules/wrangler/bin/wrangler.js", "dev", "--local", "--config"]).arg(config);
     command.args(["--ip", "localhost", "--port", &ports.worker.to_string()]);
     command.arg("--persist-to").arg(storage.directory(project));
-    // The address stays the one that the browser shows, whatever `routes` says.
+    // The Worker sees the address that the browser uses, and not one from `routes`.
     command.args(["--infer-origin-from-routes=false", "--show-interactive-dev-session=false"]);
-    // Named in full: wrangler looks for a relative one beside its configuration.
+    // An absolute path, because wrangler resolves a relative one against the directory of its configuration.
     command.arg("--env-file").arg(project.path("demo/dev.vars"));
     let own = project.path(".dev.vars");
     if matches!(storage, Storage::Kept) && own.is_file() {
-        // A later file's values win: a developer's over the demo's.
+        // The values of a later file win, so the developer's file overrides the demo's.
         command.arg("--env-file").arg(own);
     }
     command.env("WRANGLER_SEND_METRICS", "false").env("CLOUDFLARE_CF_FETCH_ENABLED", "false");
@@ -157,7 +157,8 @@ fn worker(project: &Project, node: &Path, config: &Path, ports: Ports, storage: 
     command
 }
 
-/// A Node.js program under the supervision that ends it with this program, arguments to follow.
+/// A command that runs a Node.js program under supervise.mjs, which ends it when this program ends. The caller adds the
+/// program's path and arguments.
 fn supervised(project: &Project, node: &Path) -> Command {
     let mut command = project.command(node);
     command.arg(project.path("xtask/src/stack/supervise.mjs")).arg(node);
@@ -170,12 +171,12 @@ impl Drop for Stack {
     }
 }
 
-/// Where the Worker keeps what it stores, and whether it is rebuilt.
+/// The directory for the data that the Worker stores, and whether the Worker is rebuilt when its source changes.
 #[derive(Debug)]
 pub(crate) enum Storage {
-    /// A developer's: kept between runs, the Worker rebuilt when its source changes.
+    /// For a developer: kept between runs, and the Worker is rebuilt.
     Kept,
-    /// A test's: of its own, and empty.
+    /// For a test: an empty directory, and the Worker is not rebuilt.
     Fresh(PathBuf),
 }
 

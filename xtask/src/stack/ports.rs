@@ -1,4 +1,4 @@
-//! Three ports: the demo's usual ones, others that were asked for, or any that are free.
+//! The three ports of a stack: the demo's usual ones, those from the command line, or any free ones.
 
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 
@@ -16,28 +16,32 @@ pub(crate) struct Ports {
 }
 
 impl Ports {
-    /// Those that wrangler.toml and demo/ name.
+    /// The ports that wrangler.toml and demo/ use.
     pub(crate) const USUAL: Ports = Ports { worker: 8787, provider: 9400, app: 9401 };
 
     /// Three ports that are free now.
     pub(crate) fn free() -> Result<Ports> {
-        // All three are held at once, so that no two are the same.
+        // All three are bound at the same time, so that no two are the same.
         let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("this machine has no free port");
-        let held = [bind()?, bind()?, bind()?];
+        let listeners = [bind()?, bind()?, bind()?];
         let [worker, provider, app] =
-            held.each_ref().map(|listener| listener.local_addr().map(|at| at.port()));
+            listeners.each_ref().map(|listener| listener.local_addr().map(|at| at.port()));
         Ok(Ports { worker: worker?, provider: provider?, app: app? })
     }
 
-    /// Fails, with what to do about it, where something else listens already.
+    /// Fails if two of the ports are the same, or if another program already uses one. The error says how to fix it.
     pub(crate) fn check_free(self) -> Result<()> {
         let flags = [(self.worker, "--port"), (self.provider, "--provider-port"), (self.app, "--app-port")];
         for (index, (port, flag)) in flags.into_iter().enumerate() {
             if flags.iter().take(index).any(|(other, _)| *other == port) {
-                bail!("port {port} is wanted twice: the Worker, the provider and the app need one each");
+                bail!(
+                    "port {port} is given twice: the Worker, the provider and the application need different ports"
+                );
             }
             if is_taken(port) {
-                bail!("port {port} is taken: stop what uses it, or choose another with `{flag} NUMBER`");
+                bail!(
+                    "port {port} is in use: stop the program that uses it, or choose another port with `{flag} NUMBER`"
+                );
             }
         }
         Ok(())
@@ -72,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_that_is_taken_is_named_with_the_flag_that_changes_it() {
+    fn a_port_in_use_is_reported_with_the_flag_that_changes_it() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let taken = listener.local_addr().unwrap().port();
         let ports = Ports { provider: taken, ..Ports::free().unwrap() };
@@ -81,9 +85,9 @@ mod tests {
     }
 
     #[test]
-    fn one_port_for_two_servers_is_refused() {
+    fn one_port_for_two_servers_is_rejected() {
         let ports = Ports::free().unwrap();
         let message = Ports { app: ports.worker, ..ports }.check_free().unwrap_err().to_string();
-        assert!(message.contains("wanted twice"), "{message}");
+        assert!(message.contains("given twice"), "{message}");
     }
 }

@@ -1,5 +1,4 @@
-//! The Worker's configuration, as far as what runs around it is concerned: what it needs, and the same with
-//! other ports.
+//! Reads from the Worker's configuration which processes it needs, and writes a configuration with other ports.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,25 +9,25 @@ use serde_json::{Value, json};
 use super::Ports;
 use crate::project::Project;
 
-/// The configuration in the root, which wrangler reads as it is.
+/// The configuration in the root directory.
 pub(super) const ROOT: &str = "wrangler.toml";
 
-/// The configuration, as JSON: wrangler reads either.
+/// The configuration as JSON. wrangler reads JSON and TOML.
 #[derive(Debug)]
 pub(super) struct Settings(Value);
 
 impl Settings {
-    /// Reads a configuration below the root.
+    /// Reads a configuration; `file` is relative to the root.
     pub(super) fn read(project: &Project, file: &str) -> Result<Settings> {
         let text = fs::read_to_string(project.path(file)).with_context(|| format!("cannot read {file}"))?;
-        Settings::parse(&text).with_context(|| format!("{file} is no TOML"))
+        Settings::parse(&text).with_context(|| format!("{file} is not valid TOML"))
     }
 
     fn parse(text: &str) -> Result<Settings> {
         Ok(Settings(serde_json::to_value(toml::from_str::<toml::Table>(text)?)?))
     }
 
-    /// Whether a provider's issuer is the demo's.
+    /// Whether a provider has the issuer of the demo's provider.
     pub(super) fn has_provider(&self) -> bool {
         self.list("providers").any(|provider| text(provider, "issuer") == Some(&Ports::USUAL.provider_url()))
     }
@@ -38,13 +37,13 @@ impl Settings {
         self.list("upstreams").any(|upstream| text(upstream, "to") == Some(&Ports::USUAL.app_url()))
     }
 
-    /// Where the Worker's own pages are.
+    /// The path of the Worker's own pages.
     pub(super) fn base_path(&self) -> &str {
         self.0.pointer("/vars/AUTH/base_path").and_then(Value::as_str).unwrap_or("/auth")
     }
 
-    /// The path of a configuration for these ports: the one in the root itself where they are the usual ones and
-    /// the Worker is rebuilt when its source changes, as the file says; else a generated one.
+    /// The path of a configuration for these ports. This is the file in the root if the ports are the usual ones and the
+    /// Worker is rebuilt when its source changes, and otherwise a generated file.
     pub(super) fn write_for(
         self,
         project: &Project,
@@ -65,7 +64,7 @@ impl Settings {
         Ok(path)
     }
 
-    /// The same configuration, for a file three directories below the root.
+    /// The configuration with other ports, for a file three directories below the root.
     fn moved_to(mut self, ports: Ports, rebuilds: bool, root: &str) -> Value {
         if let Some(auth) = self.0.pointer_mut("/vars/AUTH") {
             move_urls(auth, &Ports::USUAL.provider_url(), &ports.provider_url());
@@ -95,7 +94,7 @@ impl Settings {
     }
 }
 
-/// Every URL at the origin `usual`, wherever it stands, is one at the origin `moved`.
+/// Replaces the origin `usual` by the origin `moved` in every URL of the value.
 fn move_urls(value: &mut Value, usual: &str, moved: &str) {
     match value {
         Value::String(url) => {
@@ -119,23 +118,23 @@ fn text<'value>(object: &'value Value, key: &str) -> Option<&'value str> {
 mod tests {
     use super::*;
 
-    const OURS: &str = include_str!("../../../wrangler.toml");
+    const DEMO: &str = include_str!("../../../wrangler.toml");
 
     #[test]
-    fn the_configuration_in_the_repository_is_the_demo() {
-        let settings = Settings::parse(OURS).unwrap();
+    fn the_configuration_in_the_root_is_that_of_the_demo() {
+        let settings = Settings::parse(DEMO).unwrap();
         assert!(settings.has_provider() && settings.has_app());
         assert_eq!(settings.base_path(), "/auth");
     }
 
     #[test]
-    fn a_configuration_for_other_ports_names_them_and_differs_in_nothing_else() {
+    fn a_configuration_for_other_ports_differs_only_in_ports_and_build() {
         let ports = Ports { worker: 1, provider: 2, app: 3 };
-        let moved = Settings::parse(OURS).unwrap().moved_to(ports, false, "/root");
+        let moved = Settings::parse(DEMO).unwrap().moved_to(ports, false, "/root");
         assert_eq!(moved.pointer("/vars/AUTH/providers/0/issuer"), Some(&json!("http://localhost:2")));
         assert_eq!(moved.pointer("/vars/AUTH/upstreams/0/to"), Some(&json!("http://localhost:3")));
         assert_eq!(moved.get("build"), None);
-        let mut original = Settings::parse(OURS).unwrap().0;
+        let mut original = Settings::parse(DEMO).unwrap().0;
         assert_eq!(moved.pointer("/vars/AUTH/rules"), original.pointer("/vars/AUTH/rules"));
         assert_eq!(
             moved.get("kv_namespaces"),
@@ -146,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn an_api_that_the_application_answers_itself_moves_with_it() {
+    fn an_api_of_the_application_moves_to_the_application_s_port() {
         let text = "[[vars.AUTH.providers]]\n[vars.AUTH.providers.login]\nurl = 'http://localhost:9401/api/login'\n\
              [vars.AUTH.providers.profile]\nurl = 'http://localhost:94011/me'\n";
         let moved =
@@ -157,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_configuration_needs_no_demo_and_keeps_its_addresses() {
+    fn a_configuration_without_the_demo_s_addresses_starts_no_demo_and_keeps_its_addresses() {
         let text =
             "[[vars.AUTH.providers]]\nid = 'okta'\n[[vars.AUTH.upstreams]]\nto = 'https://app.example.com'\n";
         let settings = Settings::parse(text).unwrap();

@@ -1,20 +1,20 @@
-// Runs a command in a process group of its own, and ends the whole group when standard input ends or a signal
-// asks for it: wrangler starts processes that would outlive it when the program above dies.
+// Runs a command in its own process group, and ends the whole group when standard input closes or a termination signal
+// arrives. Without this, processes that wrangler starts would keep running after the parent program has ended.
 //
 //   node supervise.mjs COMMAND [ARGUMENT…]
 import { spawn } from "node:child_process";
 
 const GRACE_MS = 4000;
 
-const [command, ...given] = process.argv.slice(2);
-const child = spawn(command, given, { detached: true, stdio: ["ignore", "inherit", "inherit"] });
+const [command, ...args] = process.argv.slice(2);
+const child = spawn(command, args, { detached: true, stdio: ["ignore", "inherit", "inherit"] });
 
 child.on("error", (error) => {
   console.error(`cannot start ${command}: ${error.message}`);
   process.exit(1);
 });
 child.on("exit", (code, signal) => {
-  group("SIGKILL");
+  signalGroup("SIGKILL");
   process.exit(code ?? (signal === "SIGTERM" ? 0 : 1));
 });
 
@@ -25,11 +25,11 @@ let ending = false;
 function end() {
   if (ending) return;
   ending = true;
-  group("SIGTERM");
-  setTimeout(() => group("SIGKILL"), GRACE_MS);
+  signalGroup("SIGTERM");
+  setTimeout(() => signalGroup("SIGKILL"), GRACE_MS);
 }
 
-function group(signal) {
+function signalGroup(signal) {
   try {
     process.kill(-child.pid, signal);
   } catch (error) {

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that has to hold before a change lands, or the tests of one name.
+//! `cargo xtask test`: every check that has to pass before a change is merged, or the tests that match one name.
 
 mod only;
 mod steps;
@@ -14,23 +14,23 @@ use crate::project::Project;
 use crate::step::step;
 use crate::time::{Stopwatch, show};
 
-/// What was asked for on the command line.
+/// The options on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(crate) struct Options {
-    /// Leave out what needs a browser
+    /// Skip the steps that need a browser
     #[arg(long)]
     quick: bool,
-    /// Run the tests of this name alone, and build only what they need
+    /// Run only the tests that match this name, and build only what they need
     ///
     /// NAME is a test target (`flows`), a target and a part of a test's name (`flows::refresh`), the same with the
-    /// package in front (`vestibule::flows::refresh`), or a part of a test's name in any target (`refresh`). The
-    /// library of a package and a program are targets, too: their unit tests. The Worker is built only for a target
-    /// that starts it, and such a target runs only where it is named.
+    /// package in front (`vestibule-core::flows::refresh`), or a part of a test's name in any target (`refresh`). The
+    /// library of a package and a program are also targets: they contain unit tests. The Worker is built only for a
+    /// target that starts it, and such a target runs only if NAME contains its name.
     #[arg(long, value_name = "NAME", conflicts_with = "quick")]
     only: Option<String>,
 }
 
-/// Runs all of it, and stops at the first step that fails; or what `--only` names.
+/// Runs all steps and stops at the first one that fails, or runs the tests that `--only` names.
 pub(crate) fn test(project: &Project, options: &Options) -> Result<()> {
     match &options.only {
         Some(name) => only::run(project, name),
@@ -52,13 +52,13 @@ fn run_all(project: &Project, quick: bool) -> Result<()> {
     });
     println!("\n{}", table(&times, total.elapsed()));
     if result.is_ok() {
-        let left_out = if quick { "; not run: what needs a browser" } else { "" };
-        println!("\npassed in {total}{left_out}");
+        let skipped = if quick { "; skipped: the steps that need a browser" } else { "" };
+        println!("\npassed in {total}{skipped}");
     }
     result
 }
 
-/// How long each step took, and all of them.
+/// A table of the duration of each step and of all steps.
 fn table(times: &[(&str, Duration)], total: Duration) -> String {
     let width = times.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let mut table = String::new();
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_has_a_line_for_each_step_and_one_for_all() {
+    fn the_table_has_a_line_for_each_step_and_one_for_the_total() {
         let times = [("format", Duration::from_millis(1240)), ("clippy, native", Duration::from_secs(75))];
         let expected =
             "format                 1.2 s\nclippy, native    1 min 15 s\ntotal             1 min 16 s";

@@ -1,4 +1,4 @@
-//! `cargo xtask test --only NAME`: the tests of one name, by cargo's own selection of targets.
+//! `cargo xtask test --only NAME`: runs the tests that match a name, with cargo's own selection of targets.
 
 use std::io::{BufRead, BufReader, IsTerminal};
 use std::process::{Command, Stdio};
@@ -12,24 +12,24 @@ use crate::time::Stopwatch;
 use crate::tools;
 use crate::workspace::{Package, Target, Workspace};
 
-/// Test targets that start the Worker in build/. cargo's metadata does not tell which ones do: what they use for it is
-/// a dependency of their whole package.
-const START_THE_WORKER: [&str; 3] = ["worker", "worker_refresh", "authjs"];
+/// Test targets that start the Worker in build/. They are listed here because the output of `cargo metadata` does not show
+/// it: the harness they use is a dependency of their whole package.
+const WORKER_TARGETS: [&str; 3] = ["worker", "worker_refresh", "authjs"];
 
-/// The one of these that also starts an nginx.
-const STARTS_NGINX: &str = "worker";
+/// The one of these that also starts nginx.
+const NGINX_TARGET: &str = "worker";
 
-/// Runs these tests. That there are none is an error: whoever misspells a name must not believe that all is well.
+/// Runs the tests that match `name`. No match is an error: a misspelt name must not look like passing tests.
 pub(super) fn run(project: &Project, name: &str) -> Result<()> {
     let watch = Stopwatch::start();
     let workspace = Workspace::read(project)?;
     let selection = Selection::of(&workspace, name)?;
-    println!("{}", selection.described());
+    println!("{}", selection.describe());
     tools::ensure_npm(project)?;
-    if selection.has(STARTS_NGINX) {
+    if selection.has(NGINX_TARGET) {
         tools::ensure_nginx(project)?;
     }
-    if START_THE_WORKER.iter().any(|target| selection.has(target)) {
+    if WORKER_TARGETS.iter().any(|target| selection.has(target)) {
         build::build(project, Effort::Optimized)?;
     }
     let command = selection.command(project);
@@ -37,7 +37,7 @@ pub(super) fn run(project: &Project, name: &str) -> Result<()> {
     ensure!(
         tests > 0 || selection.is_one_program(),
         "no {}; the test targets are: {}",
-        selection.described(),
+        selection.describe(),
         targets(&workspace).join(", ")
     );
     let counted = if tests == 1 { "1 test".to_owned() } else { format!("{tests} tests") };
@@ -45,13 +45,13 @@ pub(super) fn run(project: &Project, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// What a name selects.
+/// The targets and tests that a name selects.
 #[derive(Debug, PartialEq, Eq)]
 struct Selection<'a> {
     targets: Vec<(&'a str, &'a Target)>,
-    /// What a test's name has to contain.
+    /// The text that a test's name has to contain.
     filter: Option<String>,
-    /// Whether targets that start the Worker were left out, because none was named.
+    /// Whether the name contains no target. All targets are searched then, except those that start the Worker.
     is_any_target: bool,
 }
 
@@ -61,9 +61,9 @@ impl<'a> Selection<'a> {
         let words: Vec<&str> = path.split("::").collect();
         ensure!(
             words.iter().all(|word| !word.is_empty()),
-            "`{name}` is no name: write for example flows::refresh"
+            "`{name}` is not a valid name: write for example flows::refresh"
         );
-        // `flows::refresh::`, so that refresh_trouble is not among them.
+        // A trailing `::` stays in the filter, so that `flows::refresh::` does not select `refresh_trouble`.
         let end = name.strip_prefix(path).unwrap_or_default();
         let all = || workspace.packages.iter().flat_map(tests_of);
         let named = |package: Option<&str>, target: &str| -> Vec<_> {
@@ -81,16 +81,17 @@ impl<'a> Selection<'a> {
             _ => None,
         };
         let Some((targets, rest)) = selected else {
-            let is_left = |(_, target): &(&str, &Target)| {
-                target.has_names && !START_THE_WORKER.contains(&target.name.as_str())
+            let is_searched = |(_, target): &(&str, &Target)| {
+                target.has_harness && !WORKER_TARGETS.contains(&target.name.as_str())
             };
-            let targets = all().filter(is_left).collect();
+            let targets = all().filter(is_searched).collect();
             return Ok(Selection { targets, filter: Some(name.to_owned()), is_any_target: true });
         };
         let filter = (!rest.is_empty()).then(|| rest.join("::") + end);
-        if let (Some(filter), Some((_, program))) = (&filter, targets.iter().find(|(_, it)| !it.has_names)) {
+        if let (Some(filter), Some((_, program))) = (&filter, targets.iter().find(|(_, it)| !it.has_harness))
+        {
             bail!(
-                "{} is one program without tests of a name of their own: there is no {filter} in it",
+                "{} is a single program without named tests, so `{filter}` cannot select one: leave it out",
                 program.name
             );
         }
@@ -102,28 +103,29 @@ impl<'a> Selection<'a> {
     }
 
     fn is_one_program(&self) -> bool {
-        self.targets.iter().any(|(_, target)| !target.has_names)
+        self.targets.iter().any(|(_, target)| !target.has_harness)
     }
 
-    fn described(&self) -> String {
+    fn describe(&self) -> String {
         let names: Vec<String> =
             self.targets.iter().map(|(package, target)| format!("{package}::{}", target.name)).collect();
         let tests = match &self.filter {
             Some(filter) => format!("tests with `{filter}` in their names"),
             None => "all tests".to_owned(),
         };
-        let left_out = if self.is_any_target {
+        let skipped = if self.is_any_target {
             format!(
-                "\n(not of {}, which start the built Worker: name the target)",
-                START_THE_WORKER.join(", ")
+                "\n(skipped: {}, which start the built Worker; name the target to run them)",
+                WORKER_TARGETS.join(", ")
             )
         } else {
             String::new()
         };
-        format!("{tests} of {}{left_out}", names.join(", "))
+        format!("{tests} of {}{skipped}", names.join(", "))
     }
 
-    /// One run of cargo: what several packages depend on is compiled once, and as `cargo test --workspace` does it.
+    /// The command for all selected targets in one run of cargo, so that a shared dependency is compiled once and with the
+    /// same features as by `cargo test --workspace`.
     fn command(&self, project: &Project) -> Command {
         let mut words: Vec<&str> = Vec::new();
         for (package, target) in &self.targets {
@@ -138,23 +140,23 @@ impl<'a> Selection<'a> {
         if self.is_one_program() {
             return command;
         }
-        // Colors, which the tests' own runner does not give a pipe by itself.
+        // The test harness prints to a pipe here, and would leave out colors.
         let color = std::io::stdout().is_terminal().then_some("--color=always");
-        let runner: Vec<&str> = self.filter.as_deref().into_iter().chain(color).collect();
-        if !runner.is_empty() {
-            command.arg("--").args(runner);
+        let arguments: Vec<&str> = self.filter.as_deref().into_iter().chain(color).collect();
+        if !arguments.is_empty() {
+            command.arg("--").args(arguments);
         }
         command
     }
 }
 
-/// Everything in a package that `cargo test` runs, with the package's name.
+/// The targets of a package that `cargo test` runs, each with the package's name.
 fn tests_of(package: &Package) -> impl Iterator<Item = (&str, &Target)> {
     let targets = package.targets.iter().filter(|target| target.test && flag(target).is_some());
     targets.map(|target| (package.name.as_str(), target))
 }
 
-/// How cargo is told to take this target.
+/// The arguments that make cargo select this target; `None` if it has no tests.
 fn flag(target: &Target) -> Option<Vec<&str>> {
     match target.kind.first()?.as_str() {
         "test" => Some(vec!["--test", &target.name]),
@@ -164,7 +166,7 @@ fn flag(target: &Target) -> Option<Vec<&str>> {
     }
 }
 
-/// A package `a-b` has the library `a_b`; either is meant.
+/// Whether both names are the same, except for `-` and `_`: the package `a-b` has the library `a_b`.
 fn is_same(name: &str, written: &str) -> bool {
     name.replace('-', "_") == written.replace('-', "_")
 }
@@ -173,51 +175,51 @@ fn targets(workspace: &Workspace) -> Vec<&str> {
     workspace.packages.iter().flat_map(tests_of).map(|(_, target)| target.name.as_str()).collect()
 }
 
-/// Runs cargo, passes on what it prints, and counts the tests.
+/// Runs cargo, prints its output, and counts the tests.
 fn run_and_count(mut command: Command) -> Result<usize> {
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
-    let mut printed = Printed::default();
+    let mut filter = OutputFilter::default();
     if let Some(stdout) = child.stdout.take() {
         for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line);
-            if printed.takes(&line) {
+            if filter.shows(&line) {
                 println!("{line}");
             }
         }
     }
     let status = child.wait()?;
     ensure!(status.success(), "the tests ended with {status}");
-    Ok(printed.tests)
+    Ok(filter.tests)
 }
 
-/// What the tests' own runner has printed.
+/// Counts the tests in the output of the test harness, and hides targets without a matching test.
 #[derive(Debug, Default)]
-struct Printed {
+struct OutputFilter {
     tests: usize,
-    /// In the report about a target in which nothing has the name.
+    /// Whether the current lines report a target without a matching test.
     is_empty: bool,
     last_was_blank: bool,
 }
 
-impl Printed {
-    /// Counts, and says whether the line is worth showing.
-    fn takes(&mut self, line: &str) -> bool {
+impl OutputFilter {
+    /// Reads the next line, and says whether to show it.
+    fn shows(&mut self, line: &str) -> bool {
         if let Some(count) =
             line.strip_prefix("running ").and_then(|rest| rest.split(' ').next()?.parse::<usize>().ok())
         {
             self.tests += count;
             self.is_empty = count == 0;
         }
-        let is_of_nothing = self.is_empty;
+        let is_hidden = self.is_empty;
         if line.starts_with("test result:") {
             self.is_empty = false;
         }
         let is_repeated_blank = line.is_empty() && self.last_was_blank;
-        if !is_of_nothing {
+        if !is_hidden {
             self.last_was_blank = line.is_empty();
         }
-        !is_of_nothing && !is_repeated_blank
+        !is_hidden && !is_repeated_blank
     }
 }
 
@@ -230,7 +232,7 @@ mod tests {
         Workspace::read(&Project::find().unwrap()).unwrap()
     }
 
-    /// The targets of a name, and the filter.
+    /// The targets that a name selects, and the filter.
     fn selected(name: &str) -> (Vec<String>, Option<String>) {
         let workspace = workspace();
         let selection = Selection::of(&workspace, name).unwrap();
@@ -243,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_found_in_whatever_package_it_is() {
+    fn a_target_is_found_in_any_package() {
         let workspace = workspace();
         let (package, _) =
             workspace.packages.iter().flat_map(tests_of).find(|(_, it)| it.name == "flows").unwrap();
@@ -259,31 +261,31 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_no_target_is_looked_for_where_no_worker_is_needed() {
+    fn a_name_without_a_target_searches_the_targets_that_do_not_start_the_worker() {
         let (targets, filter) = selected("refresh::ends");
         assert_eq!(filter.as_deref(), Some("refresh::ends"));
         for target in ["flows", "guard", "xtask"] {
             assert!(targets.iter().any(|it| it == target), "{target} in {targets:?}");
         }
-        // It is a program, and would run as a whole.
+        // `race` is a program and would run as a whole.
         assert!(
-            !targets.iter().any(|it| it == "race" || START_THE_WORKER.contains(&it.as_str())),
+            !targets.iter().any(|it| it == "race" || WORKER_TARGETS.contains(&it.as_str())),
             "{targets:?}"
         );
     }
 
     #[test]
-    fn what_needs_the_worker_is_a_target_of_that_name() {
+    fn the_targets_that_start_the_worker_exist() {
         let workspace = workspace();
-        for name in START_THE_WORKER {
+        for name in WORKER_TARGETS {
             let selection = Selection::of(&workspace, &format!("{name}::x")).unwrap();
             assert!(selection.has(name) && !selection.is_any_target, "{name}");
         }
-        assert!(START_THE_WORKER.contains(&STARTS_NGINX));
+        assert!(WORKER_TARGETS.contains(&NGINX_TARGET));
     }
 
     #[test]
-    fn a_name_that_selects_nothing_is_refused() {
+    fn a_name_that_selects_nothing_is_rejected() {
         let workspace = workspace();
         for name in ["", "::", "flows::::x", "::refresh", "race::x"] {
             assert!(Selection::of(&workspace, name).is_err(), "{name}");
@@ -291,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn cargo_is_given_the_target_and_the_filter() {
+    fn the_cargo_command_contains_the_target_and_the_filter() {
         let workspace = workspace();
         let project = Project::find().unwrap();
         let command = |name| show(&Selection::of(&workspace, name).unwrap().command(&project));
@@ -306,12 +308,12 @@ mod tests {
     }
 
     #[test]
-    fn tests_are_counted_and_targets_without_one_are_not_shown() {
+    fn tests_are_counted_and_targets_without_a_match_are_hidden() {
         let output = "\nrunning 0 tests\n\ntest result: ok. 0 passed\n\n\nrunning 2 tests\ntest a ... ok\n\
             test b ... ok\n\ntest result: ok. 2 passed\n\n\nrunning 1 test\ntest c ... ok\n\ntest result: ok. 1 passed\n";
-        let mut printed = Printed::default();
-        let shown: Vec<&str> = output.lines().filter(|line| printed.takes(line)).collect();
-        assert_eq!(printed.tests, 3);
+        let mut filter = OutputFilter::default();
+        let shown: Vec<&str> = output.lines().filter(|line| filter.shows(line)).collect();
+        assert_eq!(filter.tests, 3);
         let expected = "\nrunning 2 tests\ntest a ... ok\ntest b ... ok\n\ntest result: ok. 2 passed\n\n\
             running 1 test\ntest c ... ok\n\ntest result: ok. 1 passed";
         assert_eq!(shown.join("\n"), expected);

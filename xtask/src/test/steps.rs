@@ -1,4 +1,4 @@
-//! The steps of `cargo xtask test`, in their order: what fails most often and soonest comes first.
+//! The steps of `cargo xtask test`. Steps that are fast and fail often come first.
 
 use anyhow::Result;
 
@@ -10,7 +10,7 @@ use crate::project::Project;
 use crate::step::run;
 use crate::tools::{self, TARGET, WASI};
 
-/// The package that runs on any runtime.
+/// The package that has to compile for every runtime.
 const CORE: &str = "vestibule-core";
 
 /// One step.
@@ -25,7 +25,7 @@ impl<'a> Step<'a> {
     }
 }
 
-/// All steps; `quick` leaves out those that need a browser.
+/// All steps in their order. `quick` leaves out those that need a browser.
 pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
     let mut steps = vec![
         Step::new("tools", move || install(project, quick)),
@@ -35,8 +35,12 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
             cargo(project, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
         }),
         Step::new("clippy, wasm32", || {
-            let what = ["--package", "vestibule", "--features", "entry", "--target", TARGET];
-            cargo(project, &[&["clippy"], &what[..], &["--", "-D", "warnings"]].concat())
+            // Without the entry point it is a library for an app's own `fetch`.
+            for features in [&[][..], &["--features", "entry"]] {
+                let what = ["clippy", "--package", "vestibule", "--target", TARGET];
+                cargo(project, &[&what[..], features, &["--", "-D", "warnings"]].concat())?;
+            }
+            Ok(())
         }),
         Step::new("the core without JavaScript", || {
             cargo(project, &["check", "--package", CORE, "--target", WASI])
@@ -44,7 +48,7 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         Step::new("documentation", || {
             run(project.cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
         }),
-        // Before the tests: those in the real runtime start what was built.
+        // Before the tests, because some of them start the built Worker.
         Step::new("build", || build::build_and_check(project)),
         Step::new("tests", || cargo(project, &["test", "--workspace"])),
     ];
@@ -55,13 +59,13 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         steps.extend(in_browser);
         let applications = apps::WALKS
             .iter()
-            .map(|walk| Step::new(walk.name, || walk.make(project, &tools::ensure_chromium(project)?)));
+            .map(|walk| Step::new(walk.name, || walk.run(project, &tools::ensure_chromium(project)?)));
         steps.extend(applications);
     }
     steps
 }
 
-/// What the steps need, so that it is missing before they begin or not at all.
+/// Installs every tool that the steps need, so that a missing tool is reported before the first step.
 fn install(project: &Project, quick: bool) -> Result<()> {
     tools::ensure_components(project)?;
     tools::ensure_target(project, TARGET)?;

@@ -69,7 +69,11 @@ pub fn verify_refreshed(
 
 /// Checks that an id_token repeats what was asked for in the authorization request: one of `claims` must be
 /// `value`. `*` asks for any value.
-pub fn verify_enforced(token: &VerifiedIdToken, value: &str, claims: &[String]) -> Result<(), IdTokenError> {
+pub fn verify_param_claims(
+    token: &VerifiedIdToken,
+    value: &str,
+    claims: &[String],
+) -> Result<(), IdTokenError> {
     let found =
         |claim: &String| token.claims.get(claim).and_then(Value::as_str).filter(|text| !text.is_empty());
     if claims.iter().filter_map(found).any(|found| value == "*" || found == value) {
@@ -691,10 +695,10 @@ mod tests {
             (json!({}), "org_1", false),
             (json!({}), "*", false),
         ] {
-            let verified = verify_enforced(&token(claims.clone()), value, &names);
+            let verified = verify_param_claims(&token(claims.clone()), value, &names);
             assert_eq!(verified.is_ok(), is_good, "{claims} {value}");
         }
-        let refused = verify_enforced(&token(json!({ "org_id": "org_2" })), "org_1", &names).unwrap_err();
+        let refused = verify_param_claims(&token(json!({ "org_id": "org_2" })), "org_1", &names).unwrap_err();
         assert_eq!(refused.to_string(), "id_token: \"org_id\" is \"org_2\", not \"org_1\"");
     }
 

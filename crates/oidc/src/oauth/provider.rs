@@ -32,8 +32,8 @@ pub struct OAuthProvider {
     pub emails: Option<EmailsConfig>,
     /// The paths that say whether the e-mail address is verified. The first one with a value counts.
     pub email_verified: Vec<DataPath>,
-    /// What is added to the profile by a rule of the provider's.
-    pub complete: Option<Completion>,
+    /// The picture's URL, where the provider's documentation has a rule for it and no member of the profile holds it.
+    pub derived_image: Option<DerivedImage>,
     /// Who that is.
     pub user: UserSources,
     /// How the user also signs out at the provider, if that is configured.
@@ -62,9 +62,9 @@ pub struct OpenId {
     /// Clients may send its access tokens instead of a session, if a token has one of these audiences. Empty if that is
     /// not allowed.
     pub accept_bearer: Vec<String>,
-    /// Parameters of the authorization request that the ID token must repeat: the value as configured, the
-    /// claims of which one must be it.
-    pub enforced: Vec<(String, Vec<String>)>,
+    /// Authorization parameters that the ID token must repeat: the value as configured, and the claims of which one
+    /// must have it.
+    pub param_claims: Vec<(String, Vec<String>)>,
 }
 
 impl OpenId {
@@ -101,8 +101,8 @@ pub struct ClientConfig {
     pub method: Option<ClientAuthMethod>,
     /// The key that signs assertions or the client secret.
     pub key: Option<ClientKey>,
-    /// How a secret is made with the key: the audience and the issuer of the token that is it.
-    pub signed_secret: Option<(String, String)>,
+    /// The client secret is a token signed with the key: its audience and its issuer.
+    pub secret_from_key: Option<(String, String)>,
 }
 
 /// A signing key of the client.
@@ -146,8 +146,8 @@ pub struct AuthorizationConfig {
     pub form_post: bool,
     /// Whether the request uses PKCE (RFC 7636).
     pub pkce: bool,
-    /// A parameter of the response that holds JSON about the person: its name.
-    pub callback_profile: Option<String>,
+    /// The name of the authorization response's parameter that holds JSON about the user.
+    pub callback_profile_param: Option<String>,
 }
 
 /// The token request (RFC 6749 sections 4.1.3 and 6).
@@ -168,10 +168,10 @@ pub struct TokenConfig {
     pub refresh_params: Vec<(String, Template)>,
     /// Further header fields; names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Where in the answer the tokens are, if they are deeper in it.
-    pub root: Option<DataPath>,
-    /// Error codes, or whole descriptions, that mean `invalid_grant`.
-    pub gone: Vec<String>,
+    /// Where in the JSON response the tokens are; at its top where `None`.
+    pub response_path: Option<DataPath>,
+    /// Error codes, or whole descriptions, that this provider uses for `invalid_grant`.
+    pub invalid_grant_errors: Vec<String>,
 }
 
 impl Default for TokenConfig {
@@ -185,8 +185,8 @@ impl Default for TokenConfig {
             params: Vec::new(),
             refresh_params: Vec::new(),
             headers: Vec::new(),
-            root: None,
-            gone: Vec::new(),
+            response_path: None,
+            invalid_grant_errors: Vec::new(),
         }
     }
 }
@@ -196,12 +196,12 @@ impl Default for TokenConfig {
 pub struct UserinfoConfig {
     /// The request; `None` for a standard request to the endpoint of the metadata.
     pub request: Option<UserinfoRequest>,
-    /// Where in the answer the profile is, if it is deeper in it.
-    pub root: Option<DataPath>,
-    /// When it is asked for.
-    pub when: UserinfoWhen,
-    /// Whether the answer is a signed token (OpenID Connect Core 1.0 section 5.3.2).
-    pub signed: bool,
+    /// Where in the JSON response the profile is; at its top where `None`.
+    pub response_path: Option<DataPath>,
+    /// When userinfo is requested.
+    pub fetch: FetchUserinfo,
+    /// Whether the response must be a signed JWT (OpenID Connect Core 1.0 section 5.3.2).
+    pub is_signed_response: bool,
 }
 
 /// A request for the profile. Its templates know `access_token`, `account` (the token response) and `api_key`.
@@ -213,17 +213,17 @@ pub struct UserinfoRequest {
     pub params: Vec<(String, Template)>,
     /// Method, header fields and body. Its URL is ignored.
     pub rest: ApiRequest,
-    /// Whether the access token goes into the header.
-    pub bearer: bool,
+    /// Whether the access token is sent in the header `Authorization`.
+    pub send_access_token: bool,
     /// A secret beside the token.
     pub api_key: Option<Secret>,
 }
 
-/// When userinfo is asked for.
+/// When userinfo is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UserinfoWhen {
+pub enum FetchUserinfo {
     /// Where the ID token lacks what a scope promises or a claim wants.
-    Needed,
+    IfNeeded,
     /// At every sign-in.
     Always,
     /// Never.
@@ -262,18 +262,18 @@ impl EmailsConfig {
     }
 }
 
-/// What is added to a profile by a rule that no path can say.
+/// A rule that derives the picture's URL from other members of the profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Completion {
+pub enum DerivedImage {
     /// `image_url`: the address of a Discord avatar, or of the one that its owner has by default.
-    DiscordImage,
+    Discord,
 }
 
-impl Completion {
+impl DerivedImage {
     /// Adds it.
-    pub fn complete(self, profile: &mut Map<String, Value>) {
+    pub fn add_to(self, profile: &mut Map<String, Value>) {
         match self {
-            Self::DiscordImage => {
+            Self::Discord => {
                 let text = |name: &str| profile.get(name).and_then(Value::as_str);
                 let Some(image) = discord_image(text("id"), text("avatar"), text("discriminator")) else {
                     return;

@@ -197,9 +197,9 @@ pub struct Reading<'a> {
     /// Whether the provider supports OpenID Connect and therefore follows RFC 6749: JSON with a `token_type`.
     pub is_strict: bool,
     /// Where in the answer the tokens are, if there.
-    pub root: Option<&'a DataPath>,
+    pub response_path: Option<&'a DataPath>,
     /// Error codes, or whole descriptions, that mean `invalid_grant`.
-    pub gone: &'a [String],
+    pub invalid_grant_errors: &'a [String],
 }
 
 /// Parses the response of a token endpoint: tokens (RFC 6749 section 5.1) or an error (section 5.2).
@@ -210,10 +210,14 @@ pub fn parse(response: &FetchResponse, reading: Reading<'_>) -> Result<TokenResp
     };
     let answer = if reading.is_strict { exchange::object(response) } else { object(response) };
     if let Err(status) = status {
-        return Err(refusal(status, answer.ok().as_ref().and_then(error_body::of), reading.gone));
+        return Err(refusal(
+            status,
+            answer.ok().as_ref().and_then(error_body::of),
+            reading.invalid_grant_errors,
+        ));
     }
     let mut raw = answer?;
-    let inner = reading.root.and_then(|root| root.lookup(&raw)).cloned();
+    let inner = reading.response_path.and_then(|path| path.lookup(&raw)).cloned();
     if let Some(Value::Object(inner)) = inner {
         raw = inner;
     }
@@ -221,7 +225,11 @@ pub fn parse(response: &FetchResponse, reading: Reading<'_>) -> Result<TokenResp
         && let Some(error) = error_body::of(&raw)
     {
         // The specification does not allow an error with a success status, but several providers send one.
-        return Err(refusal(HttpResponseError::Status(response.status), Some(error), reading.gone));
+        return Err(refusal(
+            HttpResponseError::Status(response.status),
+            Some(error),
+            reading.invalid_grant_errors,
+        ));
     }
     tokens(raw, reading.is_strict)
 }
@@ -233,12 +241,19 @@ fn object(response: &FetchResponse) -> Result<Map<String, Value>, HttpResponseEr
     }
 }
 
-fn refusal(answer: HttpResponseError, error: Option<ErrorResponse>, gone: &[String]) -> TokenError {
+fn refusal(
+    answer: HttpResponseError,
+    error: Option<ErrorResponse>,
+    invalid_grant_errors: &[String],
+) -> TokenError {
     match (answer, error) {
         (HttpResponseError::Unavailable(status), error) => TokenError::Unavailable { status, error },
         (HttpResponseError::Status(status), Some(error)) => match error.error.as_str() {
             "invalid_grant" => TokenError::InvalidGrant(error),
-            code if gone.iter().any(|gone| gone == code || error.description.as_ref() == Some(gone)) => {
+            code if invalid_grant_errors
+                .iter()
+                .any(|known| known == code || error.description.as_ref() == Some(known)) =>
+            {
                 TokenError::InvalidGrant(error)
             }
             "invalid_client" | "unauthorized_client" => TokenError::InvalidClient(error),
@@ -395,7 +410,7 @@ mod tests {
 
     /// Parses a response of OpenID Connect.
     fn parse(response: &FetchResponse) -> Result<TokenResponse, TokenError> {
-        super::parse(response, Reading { is_strict: true, root: None, gone: &[] })
+        super::parse(response, Reading { is_strict: true, response_path: None, invalid_grant_errors: &[] })
     }
 
     fn template(text: &str) -> Template {
@@ -490,7 +505,10 @@ mod tests {
         let root = DataPath::parse("data.0").unwrap();
         let gone = ["bad_refresh_token".to_owned(), "40030".to_owned()];
         let read = |response: &FetchResponse| {
-            super::parse(response, Reading { is_strict: false, root: Some(&root), gone: &gone })
+            super::parse(
+                response,
+                Reading { is_strict: false, response_path: Some(&root), invalid_grant_errors: &gone },
+            )
         };
         for (kind, body) in [
             ("application/json", r#"{"access_token":"t","expires_in":"3600","scope":["a","b"]}"#),

@@ -75,7 +75,7 @@ fn configured_request(
     let mut request = outbound::build("userinfo", &config.rest, None, &find)
         .map_err(|error| UserinfoError::Request(error.to_string()))?;
     url.as_str().clone_into(&mut request.url);
-    if config.bearer {
+    if config.send_access_token {
         request.headers.set("authorization", bearer(&tokens.access_token));
     }
     Ok(Some(request))

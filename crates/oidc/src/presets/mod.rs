@@ -190,7 +190,7 @@ mod tests {
 
         let own = with_defaults(json!({ "id": "github", "token": "https://idp.example/token" }), &[]);
         assert_eq!(own["token"]["url"], "https://idp.example/token");
-        assert_eq!(own["token"]["gone"], json!(["bad_refresh_token"]));
+        assert_eq!(own["token"]["invalid_grant_errors"], json!(["bad_refresh_token"]));
     }
 
     #[test]
