@@ -223,7 +223,7 @@ fn point_6_what_passes_ends_no_session() {
         (|w| w.api.answers_json("/refresh", 408, &json!({ "error": "x" })), 5, "status 408"),
         (|w| w.api.answers("/refresh", 302, &[("location", "/login")], ""), 5, "a redirect"),
         (|w| w.api.answers("/refresh", 404, &[], "none"), 5, "status 404"),
-        (|w| w.api.answers("/refresh", 200, &JSON, "{refresh-ada"), 5, "cannot be read"),
+        (|w| w.api.answers("/refresh", 200, &JSON, "{refresh-ada"), 5, "is not valid JSON"),
         (
             |w| w.api.answers_json("/refresh", 200, &json!({ "refreshToken": "refresh-ada" })),
             5,

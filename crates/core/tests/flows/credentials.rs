@@ -425,7 +425,7 @@ fn an_api_that_does_not_work_is_no_wrong_password() {
             |w| w.api.answers("/sign-in", 200, &HTML, "hunter2-token"),
             r#"content type \"text/html\""#,
         ),
-        ("login garbage", |w| w.api.answers("/sign-in", 200, &JSON, "{hunter2-token"), "cannot be read"),
+        ("login garbage", |w| w.api.answers("/sign-in", 200, &JSON, "{hunter2-token"), "is not valid JSON"),
         ("login empty", |w| w.api.answers("/sign-in", 204, &[], ""), "without a content type"),
         (
             "no token",

@@ -25,7 +25,7 @@ use vestibule_oidc::oauth::discovery::{self, Issuer, ProviderMetadata};
 use vestibule_oidc::oauth::id_token::{ClaimError, IdTokenError};
 use vestibule_oidc::oauth::jwks;
 use vestibule_oidc::oauth::provider::{IdTokenAlgorithm, OAuthProvider, OpenId};
-use vestibule_oidc::oauth::token::Reading;
+use vestibule_oidc::oauth::token::ParseOptions;
 use vestibule_oidc::time::Timestamp;
 
 /// How long metadata and keys are taken as they are. Providers ask for hours to a day; an hour bounds how
@@ -341,8 +341,8 @@ impl DocumentKind {
 }
 
 /// How the provider's token responses are read.
-pub(crate) fn reading(oauth: &OAuthProvider) -> Reading<'_> {
-    Reading {
+pub(crate) fn reading(oauth: &OAuthProvider) -> ParseOptions<'_> {
+    ParseOptions {
         is_strict: oauth.openid.is_some(),
         response_path: oauth.token.response_path.as_ref(),
         invalid_grant_errors: &oauth.token.invalid_grant_errors,
