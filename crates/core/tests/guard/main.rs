@@ -107,8 +107,8 @@ fn is_documented(problem: PatternProblem) -> bool {
         EmptySegment, Encoding, Expression, NeverMatches, NotInPath, StrayParenthesis, TooLarge,
     };
     use RegexpProblem::{
-        Backreference, BareAlternatives, BeyondBasic, EmptyClass, Escape, LookBehind, RepeatsCondition,
-        RepeatsNothing, StrayBracket, TrailingBackslash, UnclosedClass,
+        Backreference, BareAlternatives, BeyondBmp, EmptyClass, Escape, Lookbehind, RepeatsAssertion,
+        RepeatsEmpty, StrayBracket, TrailingBackslash, UnclosedClass,
     };
     matches!(
         problem,
@@ -124,12 +124,12 @@ fn is_documented(problem: PatternProblem) -> bool {
                 RegexpProblem::TooLarge
                     | Backreference
                     | BareAlternatives
-                    | BeyondBasic
+                    | BeyondBmp
                     | EmptyClass
                     | Escape
-                    | LookBehind
-                    | RepeatsCondition
-                    | RepeatsNothing
+                    | Lookbehind
+                    | RepeatsAssertion
+                    | RepeatsEmpty
                     | StrayBracket
                     // `^value$` makes another character of the dollar sign.
                     | TrailingBackslash
