@@ -39,7 +39,7 @@ pub const RUNTIME: Runtime = Runtime {
     configure: "add to wrangler.toml: `[vars.AUTH]`, `base_path = \"/auth\"`, `providers = [{ id = \"okta\" }]`",
     write_table: "write a [vars.AUTH] table in wrangler.toml instead",
     edge: EdgeFields {
-        beginning: Some("cf-"),
+        prefix: Some("cf-"),
         client_address: Some("cf-connecting-ip"),
         request_id: Some("cf-ray"),
     },

@@ -169,7 +169,7 @@ fn passed_over<'a>(
         Mismatch::Lacks(condition) => format!("the request has not: {condition}"),
         Mismatch::Has(condition) => format!("the request has: {condition}"),
     };
-    rules.filter_map(|rule| Some((rule.place.as_str(), why(rule.objection(request)?)))).collect()
+    rules.filter_map(|rule| Some((rule.place.as_str(), why(rule.mismatch(request)?)))).collect()
 }
 
 fn passed<'a>(

@@ -172,7 +172,7 @@ mod tests {
     use vestibule_oidc::http::request::{Method, RequestUrl};
 
     const EDGE: EdgeFields =
-        EdgeFields { beginning: Some("x-edge-"), client_address: None, request_id: Some("x-edge-id") };
+        EdgeFields { prefix: Some("x-edge-"), client_address: None, request_id: Some("x-edge-id") };
 
     fn details(url: &str, headers: &[(&str, &str)]) -> RequestDetails {
         let headers = headers.iter().copied().collect();

@@ -91,7 +91,11 @@ fn provider_mix_up_a_transaction_serves_its_own_provider_only() {
     let request = browser.begin(&world, "/");
     let callback = world.provider.authorize(&request, "bob").replace("/callback/acme", "/callback/other");
     assert_eq!(browser.open(&world, &callback).location(), ERROR);
-    assert!(world.log_text().contains("the callback is for provider other, the sign-in was begun with acme"));
+    assert!(
+        world
+            .log_text()
+            .contains("the callback is for provider other, but the sign-in was started with acme")
+    );
 }
 
 #[test]
@@ -301,5 +305,5 @@ fn a_session_too_large_for_cookies_is_an_error_that_says_so() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     world.provider.alters_answer_at("userinfo", |u| u["roles"] = json!(vec!["x".repeat(100); 600]));
     assert_eq!(browser.sign_in(&world, "bob", "/").location(), ERROR);
-    assert!(world.log_text().contains("put fewer or smaller claims into it"));
+    assert!(world.log_text().contains("keep fewer or smaller claims in the session"));
 }

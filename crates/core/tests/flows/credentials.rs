@@ -476,7 +476,7 @@ fn a_profile_that_does_not_fit_is_told_and_not_cut() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     world.api.answers_json("/me", 200, &json!({ "id": 1, "bio": "b".repeat(60_000) }));
     assert_eq!(sign_in_as_ada(&world, &mut browser).location(), ERROR);
-    assert!(world.log_text().contains("put fewer or smaller claims into it"), "{}", world.log_text());
+    assert!(world.log_text().contains("keep fewer or smaller claims in the session"), "{}", world.log_text());
 
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     world.api.answers_json("/me", 200, &json!({ "id": 1, "bio": "b".repeat(270_000) }));

@@ -1,4 +1,4 @@
-//! What `explain` says, word for word.
+//! The exact output of `explain`.
 
 use serde_json::{Value, json};
 use vestibule_core::config::Config;
@@ -27,7 +27,7 @@ fn config() -> Config {
         .unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-/// The same with one host that signs people in.
+/// A configuration for a domain with one login host.
 fn config_of_a_domain() -> Config {
     let auth = json!({
         "login_url": "https://auth.example.com",
@@ -39,7 +39,7 @@ fn config_of_a_domain() -> Config {
 }
 
 #[test]
-fn which_host_signs_people_in_is_told() {
+fn the_output_names_the_login_host_and_hosts_outside_the_domain() {
     let config = config_of_a_domain();
     let told = |url: &str, claims: &Value| {
         let url = RequestUrl::parse(url).unwrap();
@@ -69,7 +69,7 @@ fn told(method: &str, url: &str, headers: &[(&str, &str)], claims: &Value) -> St
 }
 
 #[test]
-fn who_may_not_pass_is_told_what_is_missing_and_which_rules_are_for_others() {
+fn a_denied_request_shows_the_missing_claims_and_the_rules_that_do_not_apply() {
     assert_eq!(
         told("GET", "https://h/admin/x?q", &[], &json!({ "roles": ["user"] })),
         "\
@@ -88,7 +88,7 @@ a script   404
 }
 
 #[test]
-fn what_is_forwarded_is_told_with_what_is_set_and_taken_away() {
+fn a_forwarded_request_shows_the_headers_that_are_set_and_removed() {
     assert_eq!(
         told(
             "GET",
@@ -117,7 +117,7 @@ guards     x-mail, x-user-email, x-user-roles, authorization: a client's own nev
 }
 
 #[test]
-fn a_rule_that_names_another_server_tells_it_only_what_it_says_itself() {
+fn a_rule_with_another_server_sends_it_only_its_own_headers() {
     let mut claims = json!({ "email": "a@example.com", "access_token": "hunter2" });
     let nameless = told("POST", "https://h/api/7", &[], &claims);
     assert!(
@@ -140,7 +140,7 @@ guards     x-mail, x-user-email, x-user-roles: a client's own never pass, in any
 }
 
 #[test]
-fn path_confusion_each_reading_is_told_and_the_strictest_holds() {
+fn path_confusion_every_reading_is_shown_and_the_strictest_applies() {
     assert_eq!(
         told("PUT", "https://h/admin;x/a.css", &[], &Value::Null),
         "\
@@ -165,7 +165,7 @@ a script   404
 }
 
 #[test]
-fn what_the_rules_do_not_decide_is_told_too() {
+fn requests_that_the_rules_do_not_decide_are_explained_too() {
     let refused = told("GET", "https://h/a%2fb", &[], &Value::Null);
     assert_eq!(refused, "answer     400 to everybody: the path has an encoded slash\n");
     let own = told("GET", "https://h/auth/session", &[], &Value::Null);

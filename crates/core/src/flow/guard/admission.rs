@@ -101,7 +101,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             Policy::Rules(_) | Policy::SignedIn => {
                 !access.is_public()
                     || self.vestibule.hooks.session_on_public_paths()
-                    || access.route.wants_session()
+                    || access.route.needs_session()
             }
         };
         if !is_asked_for {
@@ -142,7 +142,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             Principal::SignedIn(session) if !access.is_public() => session,
             principal => return Ok(access.admitted(principal.into_session(), Vec::new())),
         };
-        let wants_token = access.route.wants_token();
+        let wants_token = access.route.needs_access_token();
         let fresh = if wants_token {
             self.fresh_session(session).await
         } else {
@@ -213,7 +213,7 @@ impl<'a> Access<'a> {
     }
 
     fn admitted(self, session: Option<Session>, cookies: Vec<SetCookie>) -> Admitted<'a> {
-        let is_personal = !self.is_public() && session.is_some() && self.route.tells_who();
+        let is_personal = !self.is_public() && session.is_some() && self.route.sends_identity();
         Admitted { route: self.route, session, cookies, is_personal }
     }
 }

@@ -98,7 +98,7 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// Whether somebody is signed in: the rules are for requests, and of none is anything known.
     async fn about_the_session(&self, proof: ProxySecret) -> Response {
-        let imitated = |name: &str| self.vestibule.guarded.are_imitated_by(name);
+        let imitated = |name: &str| self.vestibule.guarded.is_confusable(name);
         if self.request.headers.iter().any(|(name, _)| imitated(name)) {
             return self.rejected("the request imitates a field that an upstream is sent");
         }
