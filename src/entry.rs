@@ -19,9 +19,9 @@ use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::hooks::Hooks;
 
 use crate::convert;
+#[cfg(feature = "entry")]
 use crate::executor;
 use crate::platform::{Incoming, Workers};
-#[cfg(feature = "entry")]
 use crate::runtime::{RUNTIME, binding};
 
 thread_local! {

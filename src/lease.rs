@@ -51,7 +51,7 @@ impl DurableObject for RefreshLease {
     async fn alarm(&self) -> Result<Response> {
         let state = self.state().await?;
         let now = clock::now();
-        match state.and_then(|state| lock::ends_after(&state, now)) {
+        match state.and_then(|state| lock::remembered_until(&state, now)) {
             Some(until) => self.storage.set_alarm(alarm_after(until, now)).await?,
             None => self.storage.delete_all().await?,
         }

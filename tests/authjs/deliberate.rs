@@ -27,16 +27,16 @@ pub const DELIBERATE: &[Deliberate] = &[
     },
     Deliberate {
         title: "No cache keeps a response that sets a cookie",
-        reason: "`Cache-Control: private, no-store` is on every response that sets a cookie and on every page, so that \
-                 nobody gets another person's cookie out of a cache.",
+        reason: "`Cache-Control: private, no-store` is on every response that sets a cookie and on every page, so \
+                 that nobody gets another user's cookie from a cache.",
         explains: |d| {
             d.aspect == "cache-control" && d.theirs.is_none() && d.ours == Some("private, no-store")
         },
     },
     Deliberate {
         title: "A session is written again once a day",
-        reason: "Auth.js writes the session's cookie at every `GET /session`; a late response then overwrites a newer \
-                 cookie. Vestibule writes it when `session.update_age` has passed.",
+        reason: "Auth.js writes the session's cookie with every `GET /session`, so a late response overwrites a \
+                 newer cookie. Vestibule writes it once `session.update_age` has passed.",
         explains: |d| {
             d.sent.url.split('?').next().is_some_and(|url| url.ends_with("/session"))
                 && d.concerns_session()
@@ -47,8 +47,8 @@ pub const DELIBERATE: &[Deliberate] = &[
     },
     Deliberate {
         title: "Only the session's own cookies are the session",
-        reason: "Auth.js takes every cookie whose name begins like the session's for a part of it, so that a cookie which \
-                 somebody else has set can end a session. Vestibule reads `NAME`, or else `NAME.0` to `NAME.N`.",
+        reason: "Auth.js takes every cookie whose name begins like the session's for a part of it, so a cookie that \
+                 someone else has set can end a session. Vestibule reads `NAME`, or else `NAME.0` to `NAME.N`.",
         explains: |d| {
             d.is_case(&[
                 "session whole and in chunks",
@@ -59,14 +59,14 @@ pub const DELIBERATE: &[Deliberate] = &[
     },
     Deliberate {
         title: "A session of the other dialect is read",
-        reason: "So that changing from one version of Auth.js to the other signs nobody out: a session in the other \
-                 dialect's cookie is good, is written in the configured dialect, and ends with it.",
+        reason: "A change from one version of Auth.js to the other signs nobody out: a session in the other \
+                 dialect's cookie is valid. It is written in the configured dialect, and the old cookie is removed.",
         explains: |d| d.is_case(&["session of the other dialect", "sign out: session of the other dialect"]),
     },
     Deliberate {
-        title: "A parameter that is given twice is refused",
-        reason: "Which of two values counts differs from program to program (RFC 6749 section 3.1 forbids it). The answer \
-                 is 400; Auth.js takes the last, or fails.",
+        title: "A parameter that comes twice is refused",
+        reason: "Programs differ in which of two values they use (RFC 6749 section 3.1 forbids it). The answer is \
+                 400; Auth.js takes the last value, or fails.",
         explains: |d| {
             d.is_case(&[
                 "return address twice",
@@ -78,9 +78,9 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
-        title: "A return address that is none is the default",
-        reason: "Where Auth.js answers 500 to a `callbackUrl` that is neither a path nor an http address, in a link or in \
-                 a cookie that stays broken, Vestibule goes on with the site's own address.",
+        title: "An invalid return address is replaced by the default",
+        reason: "Auth.js answers 500 to a `callbackUrl` that is neither a path nor an http address, in a link or in \
+                 a cookie that stays broken. Vestibule uses the site's own address.",
         explains: |d| {
             let fails = d.all.0.get("status").is_some_and(|status| status == "500")
                 || d.all.0.get("location").is_some_and(|to| to.contains("error=Configuration"));
@@ -88,7 +88,7 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
-        title: "A return address that can be read in two ways is the default",
+        title: "An ambiguous return address is replaced by the default",
         reason: "`//host`, backslashes, control characters, `https:/host`, credentials: browsers and servers do not agree \
                  where these lead, and open redirects are made of them.",
         explains: |d| {
@@ -100,8 +100,8 @@ pub const DELIBERATE: &[Deliberate] = &[
     },
     Deliberate {
         title: "A return address is written as a browser reads it",
-        reason: "What was checked is what is sent: dot segments resolved, the scheme's own port left out, everything else \
-                 percent-encoded. Auth.js hands on the text as it came.",
+        reason: "What was checked is what is sent: dot segments are resolved, the scheme's default port is left out, \
+                 everything else is percent-encoded. Auth.js passes the text on as it came.",
         explains: |d| {
             d.is_case(&["return address in the", "page: "])
                 && d.concerns_return_address()
@@ -109,9 +109,9 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
-        title: "A JSON body is an object, and says that it is JSON",
-        reason: "Any other JSON is answered 400 `\"Bad request.\"`; a body is read as JSON only where its media type is \
-                 JSON. Auth.js looks for the word in the header, and reads `null` as an empty form.",
+        title: "A JSON body is an object with a JSON media type",
+        reason: "Any other JSON is answered with 400 `\"Bad request.\"`, and a body is read as JSON only if its \
+                 media type is JSON. Auth.js searches the header for the word, and reads `null` as an empty form.",
         explains: |d| {
             d.is_case(&[
                 "body: a JSON string",
@@ -123,8 +123,8 @@ pub const DELIBERATE: &[Deliberate] = &[
     },
     Deliberate {
         title: "An update is JSON",
-        reason: "Both clients send `POST /session` as JSON, which a page of another site cannot send unless the browser \
-                 asks first. Auth.js takes a form as well.",
+        reason: "Both clients send `POST /session` as JSON, which a page of another site cannot send unless the \
+                 browser asks first. Auth.js accepts a form as well.",
         explains: |d| d.is_case(&["update: form"]),
     },
     Deliberate {
@@ -140,8 +140,8 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
-        title: "An unknown provider is the sign-in page",
-        reason: "The page that the form came from is old. Auth.js 5 shows the page that tells of a broken configuration, \
+        title: "An unknown provider leads to the sign-in page",
+        reason: "The page that the form came from is old. Auth.js 5 shows the page for a broken configuration, \
                  next-auth 4 says that the csrf token is missing.",
         explains: |d| {
             d.is_case(&["sign in at /signin/nobody", "sign in at /signin"])
@@ -149,33 +149,35 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
-        title: "Only harmless parameters go on to the provider",
-        reason: "Auth.js sends every parameter of `POST /signin/ID` on, `redirect_uri`, `client_id` and `scope` among \
-                 them. Vestibule sends those that concern the person alone (`prompt`, `login_hint`, `ui_locales`, …).",
+        title: "Only harmless parameters reach the provider",
+        reason: "Auth.js forwards every parameter of `POST /signin/ID`, among them `redirect_uri`, `client_id` and \
+                 `scope`. Vestibule forwards those that concern the user only (`prompt`, `login_hint`, `ui_locales`, \
+                 …).",
         explains: |d| d.is_case(&["sign in with"]) && d.aspect == "location",
     },
     Deliberate {
-        title: "A new session says more",
-        reason: "Beside what Auth.js puts into it there are `sid`, `provider`, `auth_time` and the provider's tokens; `sub` \
-                 is the provider's subject, where Auth.js 5 invents one at each sign-in.",
+        title: "A new session has more claims",
+        reason: "In addition to what Auth.js puts into it there are `sid`, `provider`, `auth_time` and the \
+                 provider's tokens; `sub` is the provider's subject, where Auth.js 5 invents one at each sign-in.",
         explains: |d| d.aspect == "session" && says_more(d),
     },
     Deliberate {
         title: "The callback is a GET",
-        reason: "Auth.js takes the query of a POST too. No provider sends one unless it is asked to \
+        reason: "Auth.js reads the query of a POST, too. No provider sends one unless it is asked to \
                  (`response_mode=form_post`).",
         explains: |d| d.is_case(&["callback by POST", "story: the callback by POST"]),
     },
     Deliberate {
-        title: "An error that belongs to no sign-in is not taken for the provider's",
-        reason: "Anybody can make a link with `?error=…`. Without the `state` of a sign-in that this browser began it is \
-                 one more callback that belongs to nothing (`OAuthCallback`), whatever it says (next-auth 4: `Callback`).",
+        title: "An error without a sign-in is not taken for the provider's",
+        reason: "Anyone can make a link with `?error=…`. Without the `state` of a sign-in that this browser began, \
+                 it is a callback that belongs to nothing (`OAuthCallback`), whatever it says (next-auth 4: \
+                 `Callback`).",
         explains: |d| d.is_case(&["callback with an error"]) && d.aspect == "location",
     },
     Deliberate {
-        title: "No text of an error goes into an address",
-        reason: "next-auth 4 shows everybody the message of whatever `authorize` throws. Vestibule says \
-                 `CredentialsSignin` where the API said no, `Configuration` where it gave no answer, and logs the rest.",
+        title: "No error text is put into an address",
+        reason: "next-auth 4 shows the message of whatever `authorize` throws. Vestibule says `CredentialsSignin` if \
+                 the API refused, `Configuration` if it did not answer, and logs the rest.",
         explains: |d| {
             d.site.dialect == Dialect::NextAuthV4
                 && d.is_case(&["credentials: a locked account", "credentials: an API that is down"])
@@ -183,19 +185,19 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
-        title: "Credentials are not in an address",
-        reason: "A GET with them is no route: 400, where next-auth 4 answers 500.",
+        title: "Credentials are never part of an address",
+        reason: "A GET with them is not a route: 400, where next-auth 4 answers 500.",
         explains: |d| d.site.dialect == Dialect::NextAuthV4 && d.is_case(&["credentials by GET"]),
     },
     Deliberate {
         title: "There is no sign-in by e-mail",
-        reason: "So no page says that an e-mail is on its way.",
+        reason: "So there is no page that says that an e-mail was sent.",
         explains: |d| d.is_case(&["verify-request"]),
     },
     Deliberate {
-        title: "A path is an auth route's or it is not",
-        reason: "The route is decided on the same canonical path as the rules: `/%73ession` is `/session`, `/authcsrf` is a \
-                 page of the site, and nothing may follow a route that takes nothing.",
+        title: "Auth routes are matched exactly",
+        reason: "The route is decided on the same canonical path as the rules: `/%73ession` is `/session`, \
+                 `/authcsrf` is a page of the site, and nothing may follow a route that takes nothing.",
         explains: |d| {
             d.is_case(&[
                 "route /%73ession",
@@ -209,13 +211,14 @@ pub const DELIBERATE: &[Deliberate] = &[
     },
     Deliberate {
         title: "HEAD is answered like GET",
-        reason: "RFC 9110 section 9.3.2 wants it so, and monitors ask so. Auth.js answers 400 or 405. The callback alone is \
-                 not answered: looking at it must not use its code up.",
+        reason: "RFC 9110 section 9.3.2 requires it, and monitors use it. Auth.js answers 400 or 405. Only the \
+                 callback does not answer: a look at it must not use up its code.",
         explains: |d| d.is_case(&["HEAD /"]),
     },
     Deliberate {
-        title: "A session cookie that holds nothing is taken away",
-        reason: "Auth.js leaves an empty one in the browser, and Next.js hides one that does not decode from next-auth 4.",
+        title: "An empty session cookie is removed",
+        reason: "Auth.js leaves an empty one in the browser, and Next.js hides one that does not decode from \
+                 next-auth 4.",
         explains: |d| {
             d.is_case(&["session: \"\"", "session: \"%"])
                 && d.ours.is_some_and(|ours| ours.starts_with("expired"))

@@ -67,11 +67,11 @@ impl Report {
 
     fn document(&self) -> String {
         let mut text = format!(
-            "# Where Vestibule answers otherwise than Auth.js\n\n\
+            "# Where Vestibule's answers differ from Auth.js's\n\n\
              Written by `tests/authjs`, do not edit. The test plays {} cases, {} requests, against the built Worker and\n\
-             against Auth.js's own code (`@auth/core` 0.41.3, which is next-auth 5's; `next-auth` 4.24.15), and\n\
-             compares status, headers, cookies with their attributes, opened sessions and bodies. Every difference is\n\
-             one of these; an answer that differs in any other way fails the test.\n",
+             against Auth.js's own code (`@auth/core` 0.41.3, which is next-auth 5's; `next-auth` 4.24.15). It compares\n\
+             status, headers, cookies with their attributes, opened sessions and bodies. These are all differences: an\n\
+             answer that differs in any other way fails the test.\n",
             self.cases, self.exchanges
         );
         for entry in DELIBERATE {

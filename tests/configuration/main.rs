@@ -507,7 +507,7 @@ fn microsoft_s_shared_issuers_speak_for_everybody_and_a_directory_s_own_for_itse
         let env = json!({ "AUTH_MICROSOFT_ENTRA_ID_SECRET": "s" });
         let config = load(json!({ "providers": providers }), &env).unwrap();
         let openid = oauth(&config.providers[0]).openid.as_ref().unwrap();
-        assert_eq!(openid.speaks_for_everybody(), is_everybodys, "{tenant}");
+        assert_eq!(openid.accepts_any_tenant(), is_everybodys, "{tenant}");
     }
 }
 

@@ -38,7 +38,7 @@ const LATER_FAILURES: [Case; 10] = [
     ),
     ("token", || Response::json(&json!({ "error": "invalid_grant" })).with_status(400), "invalid_grant"),
     ("token", || Response::json(&json!({ "access_token": "t" })), "token"),
-    ("token", endless, "token gave no answer: the answer is larger than"),
+    ("token", endless, "token gave no answer: the response is larger than"),
     ("jwks", Response::close, "jwks gave no answer: connection failed"),
     ("jwks", || Response::json(&json!({ "keys": [] })), "id_token"),
     ("jwks", || json_text("{\"keys\":"), "key set"),
@@ -164,7 +164,7 @@ fn a_provider_that_does_not_answer_is_given_up_on() {
     let browser = env.client().timeout(Duration::from_secs(25));
     let reply = begin(&browser, APP, "alice", "/dashboard").send().expect_status(302);
     assert_eq!(reply.location(), format!("{APP}/auth/error?error=Configuration"));
-    env.logs().wait_for("no answer within 10s", PATIENCE);
+    env.logs().wait_for("no response within 10s", PATIENCE);
 }
 
 #[test]

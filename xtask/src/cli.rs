@@ -59,6 +59,9 @@ pub(crate) enum Command {
 
     /// Print which rooms of a crate import each other, and every import that breaks the order of the rooms
     Layers(layers::Options),
+
+    /// List the names and phrases that the project no longer uses, where one has come back
+    Vocabulary,
 }
 
 /// The groups of the list. Every command belongs to exactly one group.
@@ -66,7 +69,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ("Build and run", &["build", "dev"]),
     ("Test", &["test", "browser", "apps", "providers"]),
     ("Measure", &["bench", "race"]),
-    ("Inspect", &["explain", "layers", "size"]),
+    ("Inspect", &["explain", "layers", "vocabulary", "size"]),
 ];
 
 /// Reads the command line, which begins with the program's name. Prints help or an error if needed, and then exits.

@@ -16,6 +16,8 @@ mod step;
 mod test;
 mod time;
 mod tools;
+
+mod vocabulary;
 mod workspace;
 
 use std::ffi::OsString;
@@ -55,6 +57,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Bench(_) => bench::bench(&project, rest),
         Command::Race(options) => race::race(&project, *options),
         Command::Layers(options) => layers::layers(&project, *options),
+        Command::Vocabulary => vocabulary::check(&project),
         Command::Explain(_) => explain::explain(&project, rest),
     }
 }

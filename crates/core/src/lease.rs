@@ -1,15 +1,17 @@
-//! Who of many requests may use a refresh token, and how the others get what it gave.
+//! Refresh leases: they decide which request uses a refresh token, and give the refreshed tokens to the others.
 //!
-//! A provider that rotates takes a refresh token once; a browser sends ten requests at once. Inside a process
-//! `in_flight` lets one of them go. Across processes a `Lease` does, as well as what it is kept in can:
+//! A provider that rotates refresh tokens accepts each one once (RFC 9700 section 4.14.2), but a browser sends ten
+//! requests at once. Within a process, `in_flight` lets one request refresh. Across processes, a `Lease` does. Its
+//! guarantee depends on where it is kept:
 //!
-//! - Without one, nothing is known beyond the process.
-//! - `store` is advice: the shared store has no compare-and-swap and is a minute late elsewhere. Losing the lease
-//!   is harmless where the provider takes a token for some seconds more.
-//! - [`lock`] is a lock for each session.
+//! - Nowhere: two processes can use one refresh token.
+//! - `store`: the lease is advisory. The shared store has no compare-and-swap, and a write takes up to a minute to
+//!   reach other locations, so two processes can use one refresh token. This is harmless where the provider accepts a
+//!   used token for some more seconds.
+//! - [`lock`]: each session has a lock, and one process refreshes at a time.
 //!
-//! Whoever wins leaves the tokens that followed, sealed, where whoever held the old ones finds them: the losers,
-//! and a browser that never got the answer and comes back days later.
+//! The request that refreshed publishes the refreshed tokens, sealed. Requests that hold the old tokens find them:
+//! those that did not get the lease, and those of a browser that missed the response and comes back days later.
 
 mod any;
 pub(crate) mod in_flight;
@@ -36,37 +38,38 @@ use vestibule_oidc::jose::kdf::Keyring;
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 
-/// How long whoever won has, from taking the lease to leaving the successor: a token endpoint's ten seconds and
-/// what is around them. Afterwards it counts as dead.
-pub(crate) const HELD: Duration = Duration::from_secs(15);
+/// How long a lease is valid: ten seconds for the token endpoint, and five to prepare the request and publish the
+/// tokens. A holder that takes longer counts as crashed.
+pub(crate) const LEASE_DURATION: Duration = Duration::from_secs(15);
 
-/// How long a successor is kept for a browser that never got it, or less where sessions are shorter: over a
-/// weekend and some days.
-const RETAINED: Duration = Duration::from_hours(7 * 24);
+/// How long refreshed tokens are kept for a browser that missed the response: a weekend and some days. Less where
+/// sessions are shorter.
+const TOKENS_RETENTION: Duration = Duration::from_hours(7 * 24);
 
-/// How long a sign-out is remembered: longer than any refresh that was under way, and than any answer to a
-/// request that began before it.
-const SIGNED_OUT: Duration = Duration::from_hours(1);
+/// How long a sign-out is remembered: longer than any refresh, and any request, that began before it.
+const SIGN_OUT_RETENTION: Duration = Duration::from_hours(1);
 
-/// How long the store may take. It answers in milliseconds; a request should not hang because it does not.
+/// How long a call to the store or to a lock may take. It usually takes milliseconds, and a request must not hang when
+/// it takes longer.
 const STORE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What a successor is sealed for: no cookie has that name, so none opens as the other.
+/// The salt that refreshed tokens are sealed with. No cookie has this name, so refreshed tokens do not open as a
+/// cookie, nor a cookie as refreshed tokens.
 const SALT: &str = "vestibule.tokens";
 
-/// Which refresh: one session, one generation, one refresh token. All three: whatever two tokens hash to, nothing
-/// of one session's is ever another's.
+/// Identifies one refresh: by its session, its generation and its refresh token. The session is part of it, so that
+/// two sessions never share tokens, even if the hashes of their refresh tokens collide.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Name {
+pub(crate) struct RefreshId {
     pub(crate) sid: String,
     pub(crate) generation: u64,
-    /// The refresh token's hash, or that of the cookies in which it is.
+    /// The SHA-256 hash of the refresh token, or of the API's cookies that contain it.
     token: [u8; 32],
 }
 
-impl Name {
-    /// Of the refresh that would renew `session`. `None` where nothing could: it has no refresh token, or is none of
-    /// ours.
+impl RefreshId {
+    /// The next refresh of `session`. `None` where the session has neither a refresh token nor API cookies, or has no
+    /// `sid`, as one that Auth.js made.
     pub(crate) fn of(session: &Session) -> Option<Self> {
         let cookies = session.api_cookies();
         let token = match session.refresh_token() {
@@ -81,14 +84,15 @@ impl Name {
         Some(Self { sid, generation: session.generation(), token })
     }
 
-    /// A name that only who holds this generation's tokens can make, and that tells nobody anything.
+    /// The key of this refresh in the store. Only a holder of this generation's tokens can compute it, and it reveals
+    /// nothing about them.
     fn key(&self) -> String {
         let generation = self.generation.to_be_bytes();
         hash(&[b"vestibule refresh", self.sid.as_bytes(), &generation, &self.token])
     }
 }
 
-/// The name of a session: for what concerns all its generations.
+/// The key of a session, across its generations.
 fn session_key(sid: &str) -> String {
     hash(&[b"vestibule session", sid.as_bytes()])
 }
@@ -97,7 +101,7 @@ fn hash(parts: &[&[u8]]) -> String {
     base64url::encode(&digest(parts.iter().copied()))
 }
 
-/// SHA-256 over the parts, each after its length, so that no two lists are the same bytes.
+/// SHA-256 over the parts, each preceded by its length, so that two different lists are never the same bytes.
 fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
@@ -108,21 +112,22 @@ fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> [u8; 32] {
 }
 
 impl RefreshedTokens {
-    /// Sealed with the sessions' secret: where it lies, nobody else can use it.
+    /// Seals the tokens with the sessions' secret, so that whoever reads the store cannot use them.
     pub(crate) fn seal(
         &self,
-        name: &Name,
+        id: &RefreshId,
         sealing: Sealing<'_>,
         now: Timestamp,
         random: &mut dyn FnMut(&mut [u8]),
     ) -> String {
         let mut claims = self.claims();
-        claims.insert("sid".to_owned(), name.sid.clone().into());
-        seal::seal(sealing.keys, Dialect::AuthJsV5, SALT, &claims, retained(sealing), now, random)
+        claims.insert("sid".to_owned(), id.sid.clone().into());
+        seal::seal(sealing.keys, Dialect::AuthJsV5, SALT, &claims, retention(sealing), now, random)
     }
 
-    /// Opens what was sealed for that session. `None` for anything else, and for what is not newer.
-    fn open(sealed: &str, name: &Name, keys: &Keyring, now: Timestamp) -> Option<Rc<Self>> {
+    /// Opens tokens that [`seal`](Self::seal) sealed for this session. `None` if they do not open, belong to another
+    /// session, or are not of a newer generation.
+    fn open(sealed: &str, id: &RefreshId, keys: &Keyring, now: Timestamp) -> Option<Rc<Self>> {
         let claims = seal::open(keys, Dialect::AuthJsV5, SALT, sealed, now).ok()?;
         let session = Session::new(claims);
         let tokens = Self {
@@ -133,79 +138,83 @@ impl RefreshedTokens {
             refresh_expires_at: session.refresh_expires_at(),
             api_cookies: session.api_cookies(),
         };
-        (session.sid() == Some(name.sid.as_str()) && tokens.generation > name.generation)
-            .then(|| Rc::new(tokens))
+        (session.sid() == Some(id.sid.as_str()) && tokens.generation > id.generation).then(|| Rc::new(tokens))
     }
 }
 
-/// How long a successor is kept.
-fn retained(sealing: Sealing<'_>) -> Duration {
-    RETAINED.min(sealing.session.max_age)
+/// How long refreshed tokens are kept.
+fn retention(sealing: Sealing<'_>) -> Duration {
+    TOKENS_RETENTION.min(sealing.session.max_age)
 }
 
-/// What came of asking for a lease.
+/// The result of [`Lease::acquire`].
 #[derive(Debug)]
 pub(crate) enum Acquisition {
-    /// The refresh token may be used.
+    /// This request may use the refresh token.
     Acquired,
-    /// Somebody else uses it, until then at most.
+    /// Another process may use the refresh token.
     HeldByOther(HeldByOther),
-    /// It was used; this followed.
+    /// The refresh token was used, and these are the refreshed tokens.
     AlreadyRefreshed(Rc<RefreshedTokens>),
     /// The session was signed out.
     SignedOut,
 }
 
-/// Somebody else's lease.
+/// A lease that another process holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeldByOther {
-    /// When it ends.
+    /// When the lease ends.
     pub(crate) until: Timestamp,
-    /// When it is worth looking for the successor; `None` where that cannot be seen from here in time.
-    pub(crate) look_at: Option<Timestamp>,
+    /// When to look for the refreshed tokens first. `None` where they do not reach this location in time.
+    pub(crate) poll_at: Option<Timestamp>,
 }
 
-/// What keeps two isolates from using one refresh token.
+/// Keeps two processes from using one refresh token.
 pub(crate) trait Lease {
-    /// Asks for the right to use it. `owner` is unguessable, and another one in each isolate; inside an isolate
-    /// one at a time asks, so a lease of that owner is one that came to nothing.
-    async fn acquire(&self, name: &Name, owner: &str) -> Result<Acquisition, StoreError>;
+    /// Requests the right to use the refresh token. `owner` is an unguessable identifier of this process. Within a
+    /// process, one request at a time calls this for one refresh. So a lease that this owner holds already belongs to a
+    /// request that failed, and is granted again.
+    async fn acquire(&self, id: &RefreshId, owner: &str) -> Result<Acquisition, StoreError>;
 
-    /// Looks for what followed, while somebody else holds the lease.
-    async fn find(&self, name: &Name) -> Result<Option<Rc<RefreshedTokens>>, StoreError>;
+    /// Looks for the refreshed tokens while another process holds the lease.
+    async fn find(&self, id: &RefreshId) -> Result<Option<Rc<RefreshedTokens>>, StoreError>;
 
-    /// Looks for what followed, after the provider refused the token: somebody used it, or it was revoked. Takes
-    /// its time where a successor may still be on its way.
-    async fn find_after_invalid_grant(&self, name: &Name) -> Result<Option<Rc<RefreshedTokens>>, StoreError>;
+    /// Looks for the refreshed tokens after the provider answered `invalid_grant`: another process used the refresh
+    /// token, or it was revoked. Waits where the refreshed tokens may still be on their way.
+    async fn find_after_invalid_grant(
+        &self,
+        id: &RefreshId,
+    ) -> Result<Option<Rc<RefreshedTokens>>, StoreError>;
 
-    /// Leaves what followed for whoever comes with the old tokens. A lower generation never takes the place of
-    /// a higher one.
-    async fn publish(&self, name: &Name, owner: &str, tokens: &RefreshedTokens) -> Result<(), StoreError>;
+    /// Publishes the refreshed tokens for requests that hold the old ones. Tokens of a lower generation never replace
+    /// those of a higher one.
+    async fn publish(&self, id: &RefreshId, owner: &str, tokens: &RefreshedTokens) -> Result<(), StoreError>;
 
-    /// Gives the lease back: nothing came of it, and nothing is known of the token.
-    async fn release(&self, name: &Name, owner: &str) -> Result<(), StoreError>;
+    /// Releases the lease after a refresh that failed.
+    async fn release(&self, id: &RefreshId, owner: &str) -> Result<(), StoreError>;
 
     /// Remembers that a session was signed out.
     async fn sign_out(&self, sid: &str) -> Result<(), StoreError>;
 
-    /// Whether it was.
+    /// Whether a session was signed out.
     async fn is_signed_out(&self, sid: &str) -> Result<bool, StoreError>;
 
-    /// Whether what [`find_after_invalid_grant`](Self::find_after_invalid_grant) does not find is not there.
+    /// Whether [`find_after_invalid_grant`](Self::find_after_invalid_grant) sees what every process has published. If
+    /// so, tokens that it does not find do not exist.
     fn sees_all_writes(&self) -> bool;
 }
 
-/// What a lease writes down, as JSON.
-fn text(value: &impl Serialize) -> String {
-    // Strings for names and whole numbers: nothing can fail.
+/// The JSON text of a record or a call.
+fn to_json(value: &impl Serialize) -> String {
+    // These types hold strings and integers only, so this cannot fail.
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// What the store answers, or that it did not in time.
-async fn in_time<P: Platform, T>(
+/// The result of `operation`, or an error if it takes longer than [`STORE_TIMEOUT`].
+async fn with_timeout<P: Platform, T>(
     platform: &P,
-    asked: impl Future<Output = Result<T, StoreError>>,
+    operation: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
     let late = || Err(StoreError::Failed(format!("no answer within {}s", STORE_TIMEOUT.as_secs())));
-    within(platform, STORE_TIMEOUT, pin!(asked)).await.unwrap_or_else(late)
+    within(platform, STORE_TIMEOUT, pin!(operation)).await.unwrap_or_else(late)
 }

@@ -17,8 +17,8 @@ const HEAD: &str = "\
 
 Every provider that Auth.js has for OAuth 2 and OpenID Connect is here as a preset: `id = \"github\"` is the whole of its
 configuration, and its secrets have the names that Auth.js gives them. This page is made from the table
-(`crates/oidc/src/presets/presets.json`, and `presets.notes.json` beside it); `docs/configuration-oauth.md` says what else a provider's table can say, which is all
-that a preset can.
+(`crates/oidc/src/presets/presets.json`, and `presets.notes.json` beside it). [configuration.md](configuration.md) has every
+key of a provider; a preset has the same keys, and yours are merged over them.
 
 The callback URL to register at the provider is `https://HOST/BASE_PATH/callback/ID`, here with `/auth` for the base
 path. A provider several times has an `id` of its own each time and `preset = \"okta\"`; the secrets have the names of
@@ -58,7 +58,7 @@ fn section(id: &str, preset: &Map<String, Value>, notes: &Value, text: &mut Stri
     if whole.contains("{api_key}") {
         secrets.push(format!("`{prefix}_API_KEY`"));
     }
-    if preset.contains_key("signed_secret") {
+    if preset.contains_key("client_secret_from_key") {
         secrets[1] = format!("`{prefix}_TEAM_ID`, `{prefix}_KEY_ID`, `{prefix}_PRIVATE_KEY`");
     }
     let examples = preset.get("example").and_then(Value::as_object);

@@ -1,4 +1,4 @@
-//! Paths into data: where in a provider's answer or in a session a value stands.
+//! Paths into JSON data: the location of a value in a provider's response or in a session.
 
 mod source;
 mod template;
@@ -11,25 +11,26 @@ use thiserror::Error;
 pub use source::Source;
 pub use template::{Template, scalar_text};
 
-/// A dotted path such as `profile.realm_access.roles`. A number indexes an array (`errors.0.code`); a name
-/// with dots in it, as of a namespaced claim, stands in double quotes (`profile."https://example.com/roles"`).
-/// The first name, the root, is looked up in an object; a root alone is the whole of it.
+/// A dotted path such as `profile.realm_access.roles`. A number indexes an array (`errors.0.code`). A name that
+/// contains dots, such as a namespaced claim, is written in double quotes (`profile."https://example.com/roles"`). The
+/// first name is the root: a member of the data's top-level object. A path of the root alone is the whole value of that
+/// member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataPath {
     root: String,
     rest: Vec<String>,
 }
 
-/// A path that the configuration can reasonably hold; deeper data is looked up by nobody.
+/// More segments than any configuration needs.
 const MAX_SEGMENTS: usize = 16;
 
 impl DataPath {
-    /// Parses a path. Nothing is trimmed or repaired.
+    /// Parses a path. The text is neither trimmed nor repaired.
     pub fn parse(text: &str) -> Result<Self, DataPathError> {
         let mut segments = Segments { rest: text, at: 0 };
         let root = segments.next_segment()?;
         let mut rest = Vec::new();
-        while segments.another()? {
+        while segments.skip_dot()? {
             if rest.len() + 1 == MAX_SEGMENTS {
                 return Err(DataPathError::TooDeep);
             }
@@ -43,22 +44,22 @@ impl DataPath {
         &self.root
     }
 
-    /// The names behind the root; empty where the path is the whole of it.
+    /// The names after the root; none where the path is the root alone.
     pub fn rest(&self) -> impl ExactSizeIterator<Item = &str> {
         self.rest.iter().map(String::as_str)
     }
 
-    /// Whether this path leads to `other` or to something inside it.
+    /// Whether this path is `other` or a path inside it.
     pub fn is_within(&self, other: &Self) -> bool {
         self.root == other.root && self.rest.starts_with(&other.rest)
     }
 
-    /// The value at this path, `None` where there is none. A value of `null` is one.
+    /// The value at this path, `None` where there is none. A `null` counts as a value.
     pub fn lookup<'a>(&self, data: &'a Map<String, Value>) -> Option<&'a Value> {
         self.within(data.get(&self.root)?)
     }
 
-    /// The value at this path where `root` is what its root stands for.
+    /// The value at this path, where `root` is the value of the path's root.
     pub fn within<'a>(&self, root: &'a Value) -> Option<&'a Value> {
         let mut value = root;
         for name in &self.rest {
@@ -67,13 +68,13 @@ impl DataPath {
         Some(value)
     }
 
-    /// The value at this path in `data`, where the first name is one like any other.
+    /// The value at this path in `data`. Here the root may also index an array.
     pub fn inside<'a>(&self, data: &'a Value) -> Option<&'a Value> {
         self.within(member(data, &self.root)?)
     }
 
-    /// Puts `value` at this path. Objects on the way are made where there are none, in place of any other
-    /// value that stands there; a number is a name like any other.
+    /// Puts `value` at this path. Creates the objects on the way, and replaces other values there. A number is a
+    /// member's name here, not an index.
     pub fn place(&self, data: &mut Map<String, Value>, value: Value) {
         let mut slot = data.entry(self.root.clone()).or_insert(Value::Null);
         for name in &self.rest {
@@ -87,7 +88,7 @@ impl DataPath {
     }
 }
 
-/// As it is written in a configuration: parsing it again gives the same path.
+/// The path as a configuration spells it: parsing the text gives the same path.
 impl fmt::Display for DataPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |f: &mut fmt::Formatter<'_>, name: &str| {
@@ -102,21 +103,21 @@ impl fmt::Display for DataPath {
     }
 }
 
-/// Why a text is no path; positions count characters from 0.
+/// Why a text is not a path. Positions count characters from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DataPathError {
-    /// A name is missing: before, between or behind the dots.
+    /// A name is missing before, between or after the dots.
     #[error("a name is missing at {0}")]
     MissingName(usize),
-    /// A character that no plain name has.
+    /// A character that an unquoted name must not contain.
     #[error("unexpected {character:?} at {at}")]
     Character {
         /// The character.
         character: char,
-        /// Where it stands.
+        /// Its position.
         at: usize,
     },
-    /// A quote without its partner.
+    /// A quote without its closing quote.
     #[error("unclosed quote at {0}")]
     UnclosedQuote(usize),
     /// More than 16 names.
@@ -130,8 +131,8 @@ struct Segments<'a> {
 }
 
 impl Segments<'_> {
-    /// Steps over the dot between two segments; false at the end of the text.
-    fn another(&mut self) -> Result<bool, DataPathError> {
+    /// Skips the dot between two segments; false at the end of the text.
+    fn skip_dot(&mut self) -> Result<bool, DataPathError> {
         match self.rest.chars().next() {
             None => Ok(false),
             Some('.') => {
@@ -167,12 +168,12 @@ impl Segments<'_> {
     }
 }
 
-/// What a plain name cannot hold: what separates, what other notations for paths use, what nobody sees.
+/// Whether an unquoted name must not contain `c`: separators, the syntax of other path notations, invisible characters.
 fn is_special(c: char) -> bool {
     matches!(c, '.' | '"' | '\'' | '[' | ']' | '{' | '}' | '$' | '*') || c.is_whitespace() || c.is_control()
 }
 
-/// `0`, `17`; what `usize::from_str` takes beyond that (`+1`) is a name.
+/// A member by name, or an item by index. An index has digits only: `usize::from_str` would accept `+1` too.
 fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     match value {
         Value::Object(object) => object.get(name),
@@ -195,7 +196,7 @@ mod tests {
     fn map(value: Value) -> Map<String, Value> {
         match value {
             Value::Object(map) => map,
-            other => panic!("{other} is no object"),
+            other => panic!("{other} is not an object"),
         }
     }
 
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_path_is_refused_with_its_place() {
+    fn an_invalid_path_is_rejected_with_the_position_of_the_error() {
         for (text, error) in [
             ("", DataPathError::MissingName(0)),
             (".a", DataPathError::MissingName(0)),
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_placed_and_objects_on_the_way_are_made() {
+    fn placing_a_value_creates_the_objects_on_the_way() {
         let mut data = map(json!({ "user": { "name": "N" }, "flat": 1 }));
         for (path, value) in [
             ("user.roles", json!(["a"])),
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_within_itself_and_its_beginnings_only() {
+    fn a_path_is_within_itself_and_its_prefixes_only() {
         let path = |text| DataPath::parse(text).unwrap();
         assert!(path("user.roles").is_within(&path("user")));
         assert!(path("user").is_within(&path("user")));
@@ -280,7 +281,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_parses_is_written_back_the_same(text in "[a-zäß0-9.\" {]{0,24}") {
+        fn a_displayed_path_parses_back_unchanged(text in "[a-zäß0-9.\" {]{0,24}") {
             if let Ok(path) = DataPath::parse(&text) {
                 prop_assert_eq!(DataPath::parse(&path.to_string()), Ok(path));
             }

@@ -1,4 +1,4 @@
-//! JSON objects, read where a name that is there twice matters, and their members.
+//! Parses JSON objects, with control over duplicate member names, and reads single members.
 
 use std::fmt;
 
@@ -6,17 +6,18 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-/// The members of an object; `None` for any other text.
+/// Parses a JSON object. Of duplicate names the last one wins. `None` for any other text.
 pub fn object(text: &[u8]) -> Option<Map<String, Value>> {
     serde_json::from_slice(text).ok()
 }
 
-/// The members of an object, in their order, a name that is there twice twice.
+/// Parses a JSON object into its members, in their order and with duplicate names. `None` for any other text.
 pub fn members(text: &[u8]) -> Option<Vec<(String, Value)>> {
     serde_json::from_slice(text).ok().map(|Members(members)| members)
 }
 
-/// The members of an object that has no name twice: where two readers could take different ones.
+/// Parses a JSON object that has no duplicate names: two parsers could pick different members of one name. `None` for
+/// any other text. Nested objects are not checked.
 pub fn unambiguous_object(text: &[u8]) -> Option<Map<String, Value>> {
     let mut object = Map::new();
     for (name, value) in members(text)? {
@@ -27,7 +28,7 @@ pub fn unambiguous_object(text: &[u8]) -> Option<Map<String, Value>> {
     Some(object)
 }
 
-/// An object of these members; those that are `null` are left out.
+/// Builds an object from these members and leaves out those that are `null`.
 pub fn of(members: &[(&str, Value)]) -> Map<String, Value> {
     let mut object = Map::new();
     for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
@@ -36,17 +37,17 @@ pub fn of(members: &[(&str, Value)]) -> Map<String, Value> {
     object
 }
 
-/// A member that is a string.
+/// The value of a member that is a string.
 pub fn string(object: &Map<String, Value>, name: &str) -> Option<String> {
     object.get(name)?.as_str().map(str::to_owned)
 }
 
-/// A member that is a whole number, not negative.
+/// The value of a member that is a non-negative integer.
 pub fn number(object: &Map<String, Value>, name: &str) -> Option<u64> {
     object.get(name)?.as_u64()
 }
 
-/// An object's members as they are written.
+/// The members of an object in the order of the text, duplicates included.
 struct Members(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Members {
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_is_there_twice_is_the_last_one_or_refused() {
+    fn of_duplicate_names_the_last_one_wins_or_the_object_is_rejected() {
         let twice = br#"{"a":1,"b":2,"a":3}"#;
         assert_eq!(object(twice).map(Value::Object), Some(serde_json::json!({ "a": 3, "b": 2 })));
         assert_eq!(unambiguous_object(twice), None);
@@ -88,12 +89,12 @@ mod tests {
             ("a".to_owned(), serde_json::json!(3)),
         ];
         assert_eq!(members(twice), Some(all.to_vec()));
-        // Inside of its members nobody looks.
+        // Nested objects are not checked.
         assert!(unambiguous_object(br#"{"a":{"b":1,"b":2}}"#).is_some());
     }
 
     #[test]
-    fn what_is_no_object_is_none() {
+    fn a_text_that_is_not_a_json_object_is_none() {
         let deep = "[".repeat(100_000);
         for text in ["", "null", "[]", "\"a\"", "{", "{}x", "{\"a\":}", "{\"a\":\"\\ud800\"}", &deep] {
             assert_eq!(object(text.as_bytes()), None, "{text:.10}");

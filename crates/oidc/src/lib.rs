@@ -1,11 +1,11 @@
-//! OAuth 2.0, OpenID Connect, and APIs that issue tokens, without any I/O.
+//! OAuth 2.0, OpenID Connect, and login APIs that issue tokens, without any I/O.
 //!
-//! Everything here is a function of what it is given: it builds requests, reads responses, seals and opens tokens. Who
-//! sends the requests, reads the clock and draws random numbers is the caller; signatures are made and checked by what
-//! implements [`jose::crypto::Crypto`].
+//! Every function depends on its arguments only: it builds requests, reads responses, seals and opens tokens. The
+//! caller sends the requests, reads the clock and draws the random numbers. An implementation of
+//! [`jose::crypto::Crypto`] makes and verifies the signatures.
 //!
-//! From the ground up, and nothing imports what stands to its right: [`secret`], [`time`], [`json`] → [`data`] → [`http`]
-//! → [`jose`] → [`outbound`] → [`oauth`] → [`credentials`] → [`presets`].
+//! The modules in their layers; none imports a module to its right: [`secret`], [`time`], [`json`] → [`data`] →
+//! [`http`] → [`jose`] → [`outbound`] → [`oauth`] → [`credentials`] → [`presets`].
 
 pub mod credentials;
 pub mod data;

@@ -1,4 +1,4 @@
-//! Requests that the configuration writes as templates.
+//! Requests that the configuration defines as templates.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ use crate::http::headers::Headers;
 use crate::http::request::Method;
 use crate::http::url::Url;
 
-/// A person waits. A password hash takes a second on a busy machine, a cold start some more.
+/// A user waits for the response. A password hash takes a second on a busy machine, a cold start somewhat longer.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// A profile with a few thousand groups in it; what of it is kept has to fit the session's cookies anyway.
+/// Enough for a profile with a few thousand groups. What the session keeps of it must fit into cookies anyway.
 const LIMIT: usize = 256 * 1024;
 
-/// A request to the API.
+/// A request to an API.
 #[derive(Clone, Debug)]
 pub struct ApiRequest {
     /// The method.
     pub method: Method,
-    /// Where to: `https`, or `http` on loopback.
+    /// The URL: `https`, or `http` on loopback.
     pub url: Url,
-    /// Header fields beside those that Vestibule sets; names in lower case.
+    /// Further header fields. One that Vestibule sets too replaces it. Names are in lower case.
     pub headers: Vec<(String, Template)>,
     /// The body.
     pub body: Option<ApiBody>,
 }
 
-/// A request's body, before the values are put in.
+/// The body of a request, before its placeholders are replaced.
 #[derive(Clone, Debug)]
 pub enum ApiBody {
     /// `application/json`
@@ -42,7 +42,7 @@ pub enum ApiBody {
 /// JSON whose strings are templates.
 #[derive(Clone, Debug)]
 pub enum BodyTemplate {
-    /// A number, true, false or null, as it is.
+    /// A number, true, false or null, unchanged.
     Literal(Value),
     /// A string.
     Text(Template),
@@ -76,18 +76,20 @@ impl BodyTemplate {
     }
 }
 
-/// A header field's template gave something that is none.
+/// The value of a header field, after its placeholders were replaced, is not valid.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{endpoint}: what the header field {name} should say has characters that none carries")]
+#[error(
+    "{endpoint}: the value of the header field {name} has characters that are not allowed in a header field"
+)]
 pub struct HeaderValueError {
-    /// In which request.
+    /// The request.
     pub endpoint: &'static str,
-    /// Which field.
+    /// The name of the field.
     pub name: String,
 }
 
-/// Builds the request that `endpoint` names in errors, with the values that `find` has. `client_address` is
-/// told to the API, which may count attempts by it: without it all of them would come from one place.
+/// Builds a request; `find` returns the values of the placeholders. Errors name the request as `endpoint`. The API gets
+/// `client_address` as `X-Forwarded-For`, so that it can count attempts per client: all requests come from one place.
 pub fn build(
     endpoint: &'static str,
     request: &ApiRequest,
@@ -132,7 +134,8 @@ pub fn build(
     })
 }
 
-/// Providers' firewalls refuse requests without a user agent, and their operators like to know who asks.
+/// The header fields of every request. Firewalls of some providers reject requests without a user agent, and operators
+/// of providers want to see which client sends the requests.
 pub fn common_headers() -> Headers {
     let mut headers = Headers::new();
     headers.append("accept", "application/json");
@@ -140,13 +143,13 @@ pub fn common_headers() -> Headers {
     headers
 }
 
-/// RFC 9110 section 5.5, without what is obsolete: nothing in it can end the field, and every server reads
-/// the same.
+/// Whether `text` is a field value (RFC 9110 section 5.5) without the obsolete characters: none of them can end the
+/// field, and all servers read them alike.
 pub fn is_field_value(text: &str) -> bool {
     text.bytes().all(|b| matches!(b, b' '..=b'~' | b'\t'))
 }
 
-/// `None` where a template stands for nothing: its member or item is left out, as if nobody had asked.
+/// The JSON of a body. `None` where a template has no value: the caller leaves its member or item out.
 fn fill(body: &BodyTemplate, find: &dyn Fn(&DataPath) -> Option<Value>) -> Option<Value> {
     match body {
         BodyTemplate::Literal(value) => Some(value.clone()),

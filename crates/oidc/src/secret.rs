@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes `value` into custody.
+    /// Wraps `value`.
     pub fn new(value: impl Into<String>) -> Self {
         Self(Zeroizing::new(value.into()))
     }
@@ -25,7 +25,7 @@ impl Secret {
         constant_time_eq(self.0.as_bytes(), other.as_bytes())
     }
 
-    /// Whether nothing is in it.
+    /// Whether the secret is the empty string.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -47,12 +47,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_output_shows_nothing_of_a_secret() {
+    fn debug_output_is_redacted() {
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "[redacted]");
     }
 
     #[test]
-    fn only_the_same_secret_matches() {
+    fn only_an_equal_string_matches() {
         let secret = Secret::new("hunter2");
         assert!(secret.matches("hunter2"));
         assert!(!secret.matches("hunter3"));

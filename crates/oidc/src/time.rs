@@ -1,10 +1,10 @@
-//! Points in time, as the platform's clock tells them, and the two ways HTTP and Auth.js write them.
+//! Points in time from the platform's clock, and the date formats of HTTP and Auth.js.
 
 mod parse;
 
 use std::time::Duration;
 
-/// A point in time: milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(u64);
 
@@ -19,11 +19,11 @@ impl Timestamp {
         Self(seconds.saturating_mul(1000))
     }
 
-    /// From seconds since the epoch that may have a fraction; the epoch for what lies before it.
+    /// From seconds since the epoch that may have a fraction. A time before the epoch becomes the epoch.
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "what does not fit is the nearest that does"
+        reason = "a float that does not fit becomes the nearest u64"
     )]
     pub const fn from_fractional_seconds(seconds: f64) -> Self {
         Self((seconds * 1000.0) as u64)
@@ -39,24 +39,24 @@ impl Timestamp {
         self.0 / 1000
     }
 
-    /// This point moved into the future; the end of time where it would overflow.
+    /// This point in time plus `duration`; the maximum where the sum would overflow.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
     }
 
-    /// This point moved into the past; the epoch where it would lie before it.
+    /// This point in time minus `duration`; the epoch where the result would lie before it.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
     }
 
-    /// How long ago `earlier` was; zero where it lies ahead.
+    /// The time from `earlier` to this point; zero where `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// `2026-12-21T19:34:50.397Z`, as ECMAScript's `Date.toISOString` writes it.
+    /// Formats as `2026-12-21T19:34:50.397Z`, like ECMAScript's `Date.toISOString`.
     pub fn to_rfc3339(self) -> String {
         let c = self.civil();
         let millis = self.0 % 1000;
@@ -66,7 +66,7 @@ impl Timestamp {
         )
     }
 
-    /// `Mon, 21 Dec 2026 19:34:50 GMT`: IMF-fixdate (RFC 9110 section 5.6.7), for a cookie's `Expires`.
+    /// Formats as `Mon, 21 Dec 2026 19:34:50 GMT`: IMF-fixdate (RFC 9110 section 5.6.7), for a cookie's `Expires`.
     pub fn to_imf_fixdate(self) -> String {
         const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
         const MONTHS: [&str; 12] =
@@ -83,10 +83,10 @@ impl Timestamp {
         )
     }
 
-    /// Days to civil date, by the era method: 400 Gregorian years are 146,097 days, and a year that
-    /// starts in March has its leap day at its end.
+    /// Converts days to a civil date by the era method: 400 Gregorian years are 146,097 days. The method counts a year
+    /// from March, so the leap day is the last day of the year.
     fn civil(self) -> Civil {
-        // 9999-12-31T23:59:59Z: neither format has a fifth digit for the year.
+        // 9999-12-31T23:59:59Z is the latest date: neither format has a fifth digit for the year.
         let seconds = self.seconds().min(253_402_300_799);
         let days = seconds / 86_400;
         let in_day = seconds % 86_400;
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_written_as_ecmascript_and_http_write_them() {
+    fn dates_are_formatted_like_ecmascript_and_http() {
         for (millis, iso, imf) in [
             (0, "1970-01-01T00:00:00.000Z", "Thu, 01 Jan 1970 00:00:00 GMT"),
             (951_782_399_999, "2000-02-28T23:59:59.999Z", "Mon, 28 Feb 2000 23:59:59 GMT"),
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn arithmetic_stops_at_the_ends_of_time() {
+    fn arithmetic_saturates() {
         let now = Timestamp::from_seconds(100);
         assert_eq!(now.plus(Duration::from_secs(5)).seconds(), 105);
         assert_eq!(now.minus(Duration::from_secs(500)), Timestamp::from_millis(0));

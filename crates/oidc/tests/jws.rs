@@ -1,5 +1,4 @@
-//! Signatures: published tokens, tokens of another implementation, and the ways in which keys and algorithms
-//! have been confused elsewhere.
+//! Signatures: published tokens, tokens of another implementation, and known attacks that confuse keys and algorithms.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 
@@ -12,7 +11,7 @@ use vestibule_oidc::jose::sign::{PrivateKey, sign};
 use vestibule_oidc::secret::Secret;
 use vestibule_testing::{FakeClock, FakeCrypto};
 
-/// Runs a future that never waits.
+/// Runs a future that is ready at once.
 fn run<T>(future: impl Future<Output = T>) -> T {
     FakeClock::starting_at(0).run(future)
 }
@@ -56,8 +55,8 @@ fn vectors() -> Vec<Vector> {
         .collect()
 }
 
-/// The one that the library `jose` made with that algorithm.
-fn made(algorithm: Algorithm) -> Vector {
+/// The token that the library `jose` created with that algorithm.
+fn token_of(algorithm: Algorithm) -> Vector {
     vectors().into_iter().find(|v| v.algorithm == algorithm && v.source.starts_with("jose")).unwrap()
 }
 
@@ -71,18 +70,18 @@ fn with(mut key: Value, member: &str, value: impl Into<Value>) -> Value {
     key
 }
 
-/// The token with another header and the old signature.
+/// The token with another header and its original signature.
 fn with_header(token: &str, header: &str) -> String {
     let (_, rest) = token.split_once('.').unwrap();
     format!("{}.{rest}", base64url::encode(header.as_bytes()))
 }
 
 #[test]
-fn published_tokens_and_those_of_jose_verify() {
+fn published_tokens_and_tokens_of_the_library_jose_verify() {
     for Vector { source, algorithm, jwk, token, claims } in vectors() {
         let verified = check(&token, &[jwk], &Algorithm::ALL);
         if claims.is_null() {
-            // The RFC signs a line of text. That it is no claims set is found out behind the signature.
+            // The RFC signs a line of text. That it is not a claims set is detected after the signature is verified.
             assert_eq!(verified.unwrap_err(), JwsError::Payload, "{source}");
         } else {
             let verified = verified.unwrap();
@@ -113,11 +112,10 @@ fn no_altered_token_verifies() {
 }
 
 #[test]
-fn algorithm_and_key_confusion_a_key_checks_its_own_algorithm_only() {
+fn algorithm_and_key_confusion_a_key_verifies_its_own_algorithm_only() {
     for Vector { jwk, token, algorithm, .. } in vectors() {
         for other in Algorithm::ALL.into_iter().filter(|other| *other != algorithm) {
-            // The header says another algorithm: one that the key is not for, or under which the
-            // signature is wrong.
+            // The header names another algorithm: one that the key is not for, or one for which the signature is wrong.
             let kid = jwk.get("kid").and_then(Value::as_str);
             let header = match kid {
                 Some(kid) => json!({ "alg": other.name(), "kid": kid }),
@@ -129,7 +127,7 @@ fn algorithm_and_key_confusion_a_key_checks_its_own_algorithm_only() {
                 matches!(refused, JwsError::Signature | JwsError::KeyMismatch(_) | JwsError::UnknownKey),
                 "{refused}"
             );
-            // The caller accepts another algorithm only.
+            // The caller accepts only another algorithm.
             let refused = check(&token, std::slice::from_ref(&jwk), &[other]).unwrap_err();
             assert_eq!(refused, JwsError::NotAccepted(algorithm.name()));
         }
@@ -138,17 +136,17 @@ fn algorithm_and_key_confusion_a_key_checks_its_own_algorithm_only() {
 }
 
 #[test]
-fn algorithm_and_key_confusion_pss_and_pkcs1_are_told_apart_by_the_key() {
-    let Vector { jwk, token, .. } = made(Algorithm::Ps256);
-    // One RSA key made all the tokens: without `alg` it may check either padding, with it one.
+fn algorithm_and_key_confusion_the_key_determines_the_rsa_padding() {
+    let Vector { jwk, token, .. } = token_of(Algorithm::Ps256);
+    // One RSA key signed all these tokens: without `alg` it may verify both paddings, with `alg` only one.
     assert!(check(&token, &[without(jwk.clone(), "alg")], &Algorithm::ALL).is_ok());
     let other = with(jwk, "alg", "RS256");
     assert_eq!(check(&token, &[other], &Algorithm::ALL).unwrap_err(), JwsError::KeyMismatch("PS256"));
 }
 
 #[test]
-fn algorithm_and_key_confusion_none_and_symmetric_algorithms_are_refused() {
-    let Vector { jwk, token, .. } = made(Algorithm::Rs256);
+fn algorithm_and_key_confusion_none_and_symmetric_algorithms_are_rejected() {
+    let Vector { jwk, token, .. } = token_of(Algorithm::Rs256);
     for header in [
         r#"{"alg":"none"}"#,
         r#"{"alg":"HS256","kid":"key-RS256"}"#,
@@ -165,8 +163,8 @@ fn algorithm_and_key_confusion_none_and_symmetric_algorithms_are_refused() {
 
 #[test]
 fn algorithm_and_key_confusion_keys_in_the_header_are_not_used() {
-    let Vector { jwk, token, .. } = made(Algorithm::Es256);
-    let trusted = made(Algorithm::EdDsa).jwk;
+    let Vector { jwk, token, .. } = token_of(Algorithm::Es256);
+    let trusted = token_of(Algorithm::EdDsa).jwk;
     let header = json!({
         "alg": "ES256", "kid": "key-ES256", "jwk": jwk, "jku": "https://evil.example/jwks.json",
         "x5u": "https://evil.example/cert.pem", "x5c": ["AAAA"],
@@ -176,8 +174,8 @@ fn algorithm_and_key_confusion_keys_in_the_header_are_not_used() {
 }
 
 #[test]
-fn a_kid_picks_the_key_and_one_that_is_unknown_is_said_to_be() {
-    let Vector { jwk, token, .. } = made(Algorithm::Es256);
+fn a_kid_selects_the_key_and_an_unknown_kid_is_an_unknown_key() {
+    let Vector { jwk, token, .. } = token_of(Algorithm::Es256);
     let renamed = with(jwk.clone(), "kid", "other");
     assert_eq!(
         check(&token, std::slice::from_ref(&renamed), &Algorithm::ALL).unwrap_err(),
@@ -190,19 +188,20 @@ fn a_kid_picks_the_key_and_one_that_is_unknown_is_said_to_be() {
     );
     assert!(check(&token, &[renamed, jwk.clone()], &Algorithm::ALL).is_ok());
 
-    // Nothing forbids two keys of one name: of another type, or of the same.
-    let rsa = with(made(Algorithm::Rs256).jwk, "kid", "key-ES256");
+    // A set may have two keys with one `kid`, of different types or of the same type.
+    let rsa = with(token_of(Algorithm::Rs256).jwk, "kid", "key-ES256");
     assert!(check(&token, &[rsa.clone(), jwk.clone()], &Algorithm::ALL).is_ok());
     assert_eq!(check(&token, &[rsa], &Algorithm::ALL).unwrap_err(), JwsError::KeyMismatch("ES256"));
     let published = vectors().into_iter().find(|v| v.source == "RFC 7515 appendix A.3").unwrap();
-    let namesake = with(published.jwk, "kid", "key-ES256");
-    assert!(check(&token, &[namesake, jwk], &Algorithm::ALL).is_ok());
+    let other_key = with(published.jwk, "kid", "key-ES256");
+    assert!(check(&token, &[other_key, jwk], &Algorithm::ALL).is_ok());
 }
 
 #[test]
-fn without_a_kid_every_fitting_key_is_tried() {
+fn without_a_kid_every_key_that_fits_is_tried() {
     let published = vectors().into_iter().find(|v| v.source == "RFC 7515 appendix A.2").unwrap();
-    let others = [made(Algorithm::Es256).jwk, made(Algorithm::Rs256).jwk, made(Algorithm::Ps256).jwk];
+    let others =
+        [token_of(Algorithm::Es256).jwk, token_of(Algorithm::Rs256).jwk, token_of(Algorithm::Ps256).jwk];
     let keys = [&others[..], std::slice::from_ref(&published.jwk)].concat();
     let platform = FakeCrypto::default();
     assert!(check_on(&platform, &published.token, &keys, &Algorithm::ALL).is_ok());
@@ -212,21 +211,21 @@ fn without_a_kid_every_fitting_key_is_tried() {
 }
 
 #[test]
-fn decompression_and_work_bombs_of_many_keys_are_refused() {
-    let Vector { jwk, token, .. } = made(Algorithm::Rs256);
-    let namesakes = |count| vec![with(without(jwk.clone(), "alg"), "kid", "key-RS256"); count];
+fn decompression_and_work_bombs_many_keys_of_one_name_are_rejected() {
+    let Vector { jwk, token, .. } = token_of(Algorithm::Rs256);
+    let keys_with_same_kid = |count| vec![with(without(jwk.clone(), "alg"), "kid", "key-RS256"); count];
     let nameless = with_header(&token, r#"{"alg":"RS256"}"#);
     let platform = FakeCrypto::default();
-    let refused = check_on(&platform, &nameless, &namesakes(6), &Algorithm::ALL);
+    let refused = check_on(&platform, &nameless, &keys_with_same_kid(6), &Algorithm::ALL);
     assert_eq!(refused.unwrap_err(), JwsError::TooManyCandidates(6));
     assert_eq!(platform.verifications(), 0);
-    assert!(check(&token, &namesakes(5), &Algorithm::ALL).is_ok());
+    assert!(check(&token, &keys_with_same_kid(5), &Algorithm::ALL).is_ok());
 }
 
 #[test]
-fn a_key_that_the_platform_cannot_use_is_an_error_of_its_own() {
+fn a_key_that_the_platform_cannot_use_is_a_separate_error() {
     for algorithm in [Algorithm::Es256, Algorithm::Es384] {
-        let Vector { jwk, token, .. } = made(algorithm);
+        let Vector { jwk, token, .. } = token_of(algorithm);
         let off_curve = with(jwk.clone(), "y", jwk["x"].clone());
         let refused = check(&token, std::slice::from_ref(&off_curve), &Algorithm::ALL).unwrap_err();
         assert!(matches!(refused, JwsError::Key(_)), "{refused}");
@@ -234,7 +233,7 @@ fn a_key_that_the_platform_cannot_use_is_an_error_of_its_own() {
     }
 }
 
-/// The private keys of the tests, by name, as PEM and with their public half; node:crypto made them.
+/// The private keys of the tests by name, with their public keys; node:crypto created them.
 fn private_keys() -> Vec<(String, PrivateKey, Value)> {
     let keys: Value = serde_json::from_str(include_str!("vectors/private-keys.json")).unwrap();
     let keys = keys.as_object().unwrap().iter();
@@ -246,7 +245,7 @@ fn private_keys() -> Vec<(String, PrivateKey, Value)> {
 }
 
 #[test]
-fn what_is_signed_here_verifies_in_every_algorithm() {
+fn a_signed_token_verifies_with_every_algorithm() {
     let platform = FakeCrypto::default();
     let mut used = Vec::new();
     for (name, key, jwk) in private_keys() {
@@ -270,7 +269,7 @@ fn what_is_signed_here_verifies_in_every_algorithm() {
 
 /// The key of RFC 7515 appendix A.3.
 #[test]
-fn a_number_on_p_256_is_the_key_whose_public_half_is_published() {
+fn a_private_key_from_a_number_has_the_published_public_key() {
     let scalar = base64url::decode("jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI").unwrap();
     let key = PrivateKey::p256(&scalar.try_into().unwrap()).unwrap();
     let public = run(FakeCrypto::default().public_key(&key, Algorithm::Es256)).unwrap();

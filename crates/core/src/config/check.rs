@@ -1,10 +1,12 @@
 //! From what is written to what was checked. Everything is looked at, whatever was found wrong before.
 
+pub(super) mod names;
 mod pages;
 mod providers;
+mod refresh;
 mod rules;
-mod secrets;
-mod session;
+pub(super) mod secrets;
+pub(super) mod session;
 mod site;
 mod upstreams;
 mod verify;
@@ -31,7 +33,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let providers = providers::providers(auth);
     providers::refuse_none(auth);
     providers::refuse_refresh_tokens(auth, &claims, &providers);
-    let refresh = session::refresh(&auth.table("refresh"));
+    let refresh = refresh::refresh(&auth.table("refresh"));
     let mut rules = rules::rules(auth);
     let upstreams = upstreams::upstreams(auth);
     session::refuse_updatable(auth, &session, &rules, &upstreams);

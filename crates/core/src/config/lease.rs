@@ -5,7 +5,7 @@ use super::place::{Loading, Place, refuse};
 use super::runtime::Runtime;
 use super::{Config, Provider, ProviderKind, told};
 use crate::lease::kind::LeaseKind;
-use crate::session::claims::is_of_token;
+use crate::session::claims::is_access_token_claim;
 
 impl Config {
     /// Sees that the runtime has what the lease needs. Where nothing uses access tokens, none are renewed and nothing is
@@ -65,6 +65,6 @@ impl Config {
     fn uses_tokens(&self) -> bool {
         self.session.exposes_token()
             || self.upstreams.iter().any(|upstream| upstream.forward_session)
-            || told(&self.upstreams, self.rules.rules()).into_iter().any(is_of_token)
+            || told(&self.upstreams, self.rules.rules()).into_iter().any(is_access_token_claim)
     }
 }

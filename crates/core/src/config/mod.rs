@@ -6,6 +6,8 @@ mod checked;
 pub mod error;
 mod lease;
 mod place;
+#[cfg(feature = "reference")]
+pub mod reference;
 pub mod refresh;
 mod runtime;
 mod schema;

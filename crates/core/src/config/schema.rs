@@ -1,216 +1,160 @@
-//! The configuration as it is written: every key that it can have and of which type, one line each. What is written is
-//! held against it first (`read`); what the values mean is `check`'s.
+//! The configuration as it is written: every key, its type, and what the reference says about it. `read` holds what is
+//! written against these tables; what the values mean is for `check` to say.
+//!
+//! The tables are in files of their own, which have the names of their check files. Choices of words (`"public"`,
+//! `"signed-in"`) are here too, beside the keys that have them, so that the check and the reference cannot differ.
 
+mod pages;
 mod read;
+mod refresh;
+mod session;
+mod site;
+mod upstreams;
+mod verify;
 
+pub(super) mod providers;
+pub(super) mod rules;
+
+pub(super) use pages::PAGES;
 pub(super) use read::{read, scalars};
+pub(super) use refresh::REFRESH;
+pub(super) use session::SESSION;
+pub(super) use site::{ACCESS, AUTH, DIALECTS};
+pub(super) use upstreams::UPSTREAM;
+pub(super) use verify::{HEADERS, VERIFY};
+
+#[cfg(feature = "reference")]
+use super::Runtime;
 
 /// The keys of a table, in groups, so that tables can share some.
 pub(super) type Keys = &'static [Group];
-type Group = &'static [(&'static str, Kind)];
+/// Some keys of a table.
+pub(super) type Group = &'static [Key];
 
-/// What a key can have for a value.
+/// A key of a table.
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// Not in a release build: the Worker has no use for it.
+    #[cfg(feature = "reference")]
+    pub(super) doc: Doc,
+}
+
+/// What a key's value can be.
 pub(super) enum Kind {
     /// A string.
     Text,
     /// `true` or `false`.
-    Flag,
+    Bool,
     /// Anything at all.
     Any,
-    /// The same, of a key that is known to be refused with a better word, and proposed to nobody.
-    Unnamed,
+    /// A key that is refused with advice of its own, and suggested to nobody.
+    Hidden,
     /// A string, a number, true or false.
     Scalar,
     /// The same, or a table, which is sent as JSON.
-    Parameter,
-    /// A span of time.
-    Span,
+    ScalarOrTable,
+    /// A duration, e.g. `"30d"`.
+    Duration,
     /// One string, or an array of them.
-    Texts,
-    /// What is asked of a claim.
-    Asked,
+    TextOrList,
+    /// What a claim must be.
+    ClaimTest,
     /// One scalar, or an array of them.
-    Scalars,
-    /// `true`, `false` or a URL.
-    Logout,
+    ScalarOrList,
+    /// `true`, `false` or a string.
+    BoolOrText,
     /// A table.
     Table(Keys),
     /// A table, or a string, which is the table's `url`.
-    Endpoint(Keys),
+    UrlOrTable(Keys),
     /// An array of tables.
-    Tables(Keys),
-    /// The same, where it is one of the configuration's own.
-    Sections(Keys),
-    /// A table with whatever names, all of whose values are of one kind.
-    Names(&'static Kind),
+    TableList(Keys),
+    /// The same, right below `AUTH`, where it is written `[[vars.AUTH.…]]`.
+    TopLevelTables(Keys),
+    /// A table with any names, whose values are all of one kind.
+    Map(&'static Kind),
 }
 
-use Kind::{
-    Any, Asked, Endpoint, Flag, Logout, Names, Parameter, Scalar, Scalars, Sections, Span, Table, Tables,
-    Text, Texts, Unnamed,
-};
+/// What the reference says about a key.
+#[cfg(feature = "reference")]
+pub(super) struct Doc {
+    /// What it does, in the lines of its doc comment.
+    pub(super) about: &'static [&'static str],
+    /// The words that can be written, where there are only some.
+    pub(super) values: Option<fn(&Runtime) -> Vec<String>>,
+    /// What is used where the key is not written.
+    pub(super) default: Option<fn() -> serde_json::Value>,
+    /// The same in words, where no one value says it.
+    pub(super) unset: Option<&'static str>,
+    /// A value as one would write it.
+    pub(super) example: Option<fn() -> serde_json::Value>,
+    /// What else has to be there, or where the key has an effect.
+    pub(super) needs: Option<&'static str>,
+}
 
-/// `[vars.AUTH]`
-pub(super) const AUTH: Keys = &[&[
-    ("base_path", Text),
-    ("dialect", Text),
-    ("default_access", Text),
-    ("login_url", Text),
-    ("trusted_hosts", Texts),
-    ("cookies", Table(&[&[("domain", Text)]])),
-    ("session", Table(SESSION)),
-    ("claims", Names(&Text)),
-    ("providers", Sections(PROVIDER)),
-    ("refresh", Table(&[&[("lease", Text), ("leeway", Span)]])),
-    ("rules", Sections(RULE)),
-    ("upstreams", Sections(UPSTREAM)),
-    ("pages", Table(&[&[("sign_in", Text), ("sign_out", Text), ("error", Text)]])),
-    ("verify", Table(&[&[("headers", Text), ("secret", Any)]])),
-    ("secret", Unnamed),
-]];
+/// Writes a [`Group`]: one key after the other, each under its description. A key without a description does not compile.
+///
+/// ```text
+/// keys! {
+///     /// What it does.
+///     max_age: Duration, values = CHOICES, default = "30d", unset = "words", example = "12h", needs = "words";
+/// }
+/// ```
+///
+/// What stands behind the type can be left out. Only name and type are in a release build.
+macro_rules! keys {
+    ($(
+        $(#[doc = $about:literal])+
+        $name:ident: $kind:expr
+            $(, values = $values:expr)? $(, default = $default:tt)? $(, unset = $unset:literal)?
+            $(, example = $example:tt)? $(, needs = $needs:literal)?;
+    )+) => {
+        &[$(crate::config::schema::Key {
+            name: stringify!($name),
+            kind: $kind,
+            #[cfg(feature = "reference")]
+            doc: crate::config::schema::Doc {
+                about: &[$($about),+],
+                values: crate::config::schema::keys!(
+                    @ $(|runtime| crate::config::schema::Values::list(&$values, runtime))?
+                ),
+                default: crate::config::schema::keys!(@ $(|| serde_json::json!($default))?),
+                unset: crate::config::schema::keys!(@ $($unset)?),
+                example: crate::config::schema::keys!(@ $(|| serde_json::json!($example))?),
+                needs: crate::config::schema::keys!(@ $($needs)?),
+            },
+        }),+]
+    };
+    (@) => { None };
+    (@ $value:expr) => { Some($value) };
+}
+use keys;
 
-const SESSION: Keys = &[&[
-    ("max_age", Span),
-    ("update_age", Span),
-    ("absolute_max_age", Span),
-    ("expose", Names(&Text)),
-    ("updatable", Texts),
-]];
+/// Words that can be written for a key.
+#[cfg(feature = "reference")]
+pub(super) trait Values {
+    fn list(&self, runtime: &Runtime) -> Vec<String>;
+}
 
-const PROVIDER: Keys = &[
-    &[
-        ("id", Text),
-        ("type", Text),
-        ("preset", Text),
-        ("name", Text),
-        ("style", Table(&[&[("background", Text), ("text", Text)]])),
-    ],
-    OAUTH,
-    &[
-        ("allow", Names(&Asked)),
-        ("user", Table(USER)),
-        ("strict_rotation", Flag),
-        ("accept_bearer", Table(&[&[("audience", Texts)]])),
-    ],
-    API,
-];
+#[cfg(feature = "reference")]
+impl<T, const N: usize> Values for [(&str, T); N] {
+    fn list(&self, _: &Runtime) -> Vec<String> {
+        self.iter().map(|(word, _)| (*word).to_owned()).collect()
+    }
+}
 
-/// What `type = "oidc"` and `type = "oauth2"` have beside the other types of providers.
-const OAUTH: Group = &[
-    ("issuer", Text),
-    ("tenant", Text),
-    ("domain", Text),
-    ("team_id", Text),
-    ("key_id", Text),
-    ("issuer_suffix", Text),
-    ("token_issuer", Text),
-    ("well_known", Text),
-    ("jwks", Text),
-    ("client_id", Text),
-    ("client_secret", Any),
-    ("client_id_param", Text),
-    ("client_secret_param", Text),
-    ("token_endpoint_auth_method", Text),
-    ("token_endpoint_auth_signing_alg", Text),
-    ("signed_secret", Table(&[&[("audience", Text)]])),
-    ("scope", Texts),
-    ("authorization", Endpoint(&[&[("url", Text), ("fragment", Text)]])),
-    ("authorization_params", Names(&Parameter)),
-    ("response_mode", Text),
-    ("response_type", Text),
-    ("pkce", Flag),
-    ("nonce", Flag),
-    ("callback_profile", Text),
-    ("token", Endpoint(TOKEN)),
-    ("id_token_signed_response_alg", Text),
-    ("enforce", Names(&Texts)),
-    ("userinfo", Endpoint(USERINFO)),
-    ("emails", Table(EMAILS)),
-    ("email_verified", Texts),
-    ("complete", Text),
-    ("logout", Logout),
-    ("logout_redirect_param", Text),
-];
+#[cfg(feature = "reference")]
+impl<const N: usize> Values for [&str; N] {
+    fn list(&self, _: &Runtime) -> Vec<String> {
+        self.iter().map(|word| (*word).to_owned()).collect()
+    }
+}
 
-const TOKEN: Keys = &[&[
-    ("url", Text),
-    ("refresh_url", Text),
-    ("method", Text),
-    ("grant_type", Text),
-    ("params", Names(&Text)),
-    ("refresh_params", Names(&Text)),
-    ("headers", Names(&Text)),
-    ("root", Text),
-    ("gone", Texts),
-]];
-
-const USERINFO: Keys = &[
-    &[("url", Text), ("method", Text), ("params", Names(&Text)), ("headers", Names(&Text)), ("body", Any)],
-    &[("content_type", Text), ("bearer", Flag), ("root", Text), ("when", Text), ("signed", Flag)],
-];
-
-const EMAILS: Keys = &[&[("url", Text), ("list", Text), ("where", Names(&Scalar)), ("address", Text)]];
-
-/// What `type = "credentials"` has beside the other types of providers.
-const API: Group = &[
-    ("fields", Tables(FIELD)),
-    ("login", Table(&[REQUEST, ANSWER])),
-    ("profile", Table(&[REQUEST])),
-    ("refresh", Table(&[REQUEST, &[("cookies", Names(&Text))], ANSWER])),
-];
-
-const FIELD: Keys = &[&[
-    ("name", Text),
-    ("label", Text),
-    ("type", Text),
-    ("placeholder", Text),
-    ("autocomplete", Text),
-    ("required", Flag),
-]];
-
-/// A request to the API.
-const REQUEST: Group =
-    &[("url", Text), ("method", Text), ("content_type", Text), ("headers", Names(&Text)), ("body", Any)];
-
-/// Where an answer has what.
-const ANSWER: Group = &[
-    ("access_token", Text),
-    ("refresh_token", Text),
-    ("expires_in", Text),
-    ("expires_at", Text),
-    ("refresh_expires_in", Text),
-    ("refresh_expires_at", Text),
-    ("error", Text),
-];
-
-const USER: Keys = &[&[("id", Texts), ("name", Texts), ("email", Texts), ("image", Texts)]];
-
-const RULE: Keys = &[&[
-    ("match", Texts),
-    ("host", Text),
-    ("methods", Texts),
-    ("access", Text),
-    ("require", Names(&Asked)),
-    ("email_domain", Texts),
-    ("deny", Text),
-    ("has", Tables(CONDITION)),
-    ("missing", Tables(CONDITION)),
-    ("to", Text),
-    ("authorization", Text),
-    ("headers", Names(&Text)),
-    ("assertion", Any),
-]];
-
-const CONDITION: Keys = &[&[("type", Text), ("key", Text), ("value", Text)]];
-
-const UPSTREAM: Keys = &[&[
-    ("host", Text),
-    ("to", Text),
-    ("authorization", Text),
-    ("headers", Names(&Text)),
-    ("forward_session", Flag),
-    ("assertion", Any),
-]];
-
-/// What is asked of a claim beside its values.
-const ASKED: Keys = &[&[("not", Scalars), ("exists", Flag)]];
+/// What a claim must be, where more than its value is written.
+pub(super) const CLAIM_TEST: Keys = &[keys! {
+    /// The claim has none of these values. A claim that is missing passes.
+    not: Kind::ScalarOrList, example = ["free", "trial"];
+    /// `true`: the claim is there and is not null. `false`: it is not there.
+    exists: Kind::Bool, example = true;
+}];

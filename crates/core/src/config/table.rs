@@ -68,9 +68,9 @@ impl<'a> Table<'a> {
         self.value(key)?.as_bool()
     }
 
-    /// The span of time of a key.
-    pub(super) fn span(&self, key: &str) -> Option<Duration> {
-        span(self.value(key)?)
+    /// The duration of a key.
+    pub(super) fn duration(&self, key: &str) -> Option<Duration> {
+        duration(self.value(key)?)
     }
 
     /// The strings of a key that may have one or several.
@@ -211,8 +211,8 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-/// A span of time: `"30d"`, `"12h"`, `"15m"`, `"60s"`, or a number of seconds.
-pub(super) fn span(value: &Value) -> Option<Duration> {
+/// A duration: `"30d"`, `"12h"`, `"15m"`, `"60s"`, or a number of seconds.
+pub(super) fn duration(value: &Value) -> Option<Duration> {
     let Value::String(text) = value else { return value.as_u64().map(Duration::from_secs) };
     let unit = match text.chars().next_back()? {
         's' => 1,
@@ -254,8 +254,8 @@ mod tests {
             ("99999999999999999999d", None),
             ("18446744073709551615d", None),
         ] {
-            let written = span(&Value::String(text.to_owned()));
-            assert_eq!(written.map(|span| span.as_secs()), seconds, "{text}");
+            let written = duration(&Value::String(text.to_owned()));
+            assert_eq!(written.map(|duration| duration.as_secs()), seconds, "{text}");
         }
     }
 }

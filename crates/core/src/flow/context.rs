@@ -111,7 +111,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     /// The cookies that renew `session` where `update_age` has passed since it was last sealed, or where it was
     /// sealed in the other dialect; none otherwise, so that a late response does not overwrite a newer cookie.
     pub(crate) fn renewal_cookies(&self, session: &Session) -> Vec<SetCookie> {
-        if !session.is_due(self.config().session.update_age, self.now) {
+        if !session.needs_update(self.config().session.update_age, self.now) {
             return Vec::new();
         }
         self.session_cookies(session).unwrap_or_else(|too_large| {

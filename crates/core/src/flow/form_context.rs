@@ -49,7 +49,7 @@ impl<P: Platform> RequestContext<'_, P> {
     ) -> Result<FormContext, ClientError> {
         let config = self.config();
         let names = &self.names;
-        let csrf = Csrf::of(self.cookies.get(names.csrf()), &config.keys, &mut |bytes| {
+        let csrf = Csrf::from_cookie(self.cookies.get(names.csrf()), &config.keys, &mut |bytes| {
             self.platform.fill_random(bytes);
         });
         let policy = self.return_policy();

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use crate::session::names::{is_ours, is_session};
+use crate::session::names::{is_reserved, is_session};
 use vestibule_oidc::http::changes::Changes;
 use vestibule_oidc::http::cookie::{self, SetCookie};
 use vestibule_oidc::http::headers::Headers;
@@ -220,7 +220,7 @@ impl Outgoing<'_> {
 
     fn keeps_back(&self, cookie_name: &str) -> bool {
         let goes_on = self.forward_session && self.renewed.is_empty() && is_session(cookie_name);
-        is_ours(cookie_name) && !goes_on
+        is_reserved(cookie_name) && !goes_on
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::guard::headers::{EdgeFields, GuardedNames, Outgoing, field_value};
 use crate::guard::rules::{Rule, RuleSet};
-use crate::session::claims::is_of_token;
+use crate::session::claims::is_access_token_claim;
 use crate::upstream::{Assertion, Target, Upstream};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::changes::Changes;
@@ -98,7 +98,7 @@ impl<'a> Route<'a> {
     /// Whether the access token goes with it, in a field of its own or in the sealed session.
     pub fn wants_token(&self) -> bool {
         let named = self.headers.iter().map(|(_, from)| from);
-        self.forward_session || self.authorization.into_iter().chain(named).any(is_of_token)
+        self.forward_session || self.authorization.into_iter().chain(named).any(is_access_token_claim)
     }
 
     /// What the request says about the person: header fields from the session's claims.

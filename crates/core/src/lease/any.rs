@@ -1,14 +1,14 @@
-//! The lease that the configuration asks for.
+//! The lease that the configuration selects.
 
 use std::rc::Rc;
 
 use super::kind::LeaseKind;
-use super::{Acquisition, Lease, Name, lock, store};
+use super::{Acquisition, Lease, RefreshId, lock, store};
 use crate::platform::{Platform, StoreError};
 use crate::session::policy::Sealing;
 use crate::session::refreshed_tokens::RefreshedTokens;
 
-/// One of the kinds.
+/// A lease of any [`LeaseKind`].
 pub(crate) enum AnyLease<'a, P: Platform> {
     Unshared,
     Store(store::StoreLease<'a, P>),
@@ -26,43 +26,46 @@ impl<'a, P: Platform> AnyLease<'a, P> {
 }
 
 impl<P: Platform> Lease for AnyLease<'_, P> {
-    async fn acquire(&self, name: &Name, owner: &str) -> Result<Acquisition, StoreError> {
+    async fn acquire(&self, id: &RefreshId, owner: &str) -> Result<Acquisition, StoreError> {
         match self {
             Self::Unshared => Ok(Acquisition::Acquired),
-            Self::Store(lease) => lease.acquire(name, owner).await,
-            Self::Lock(lease) => lease.acquire(name, owner).await,
+            Self::Store(lease) => lease.acquire(id, owner).await,
+            Self::Lock(lease) => lease.acquire(id, owner).await,
         }
     }
 
-    async fn find(&self, name: &Name) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
+    async fn find(&self, id: &RefreshId) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
         match self {
             Self::Unshared => Ok(None),
-            Self::Store(lease) => lease.find(name).await,
-            Self::Lock(lease) => lease.find(name).await,
+            Self::Store(lease) => lease.find(id).await,
+            Self::Lock(lease) => lease.find(id).await,
         }
     }
 
-    async fn find_after_invalid_grant(&self, name: &Name) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
+    async fn find_after_invalid_grant(
+        &self,
+        id: &RefreshId,
+    ) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
         match self {
             Self::Unshared => Ok(None),
-            Self::Store(lease) => lease.find_after_invalid_grant(name).await,
-            Self::Lock(lease) => lease.find_after_invalid_grant(name).await,
+            Self::Store(lease) => lease.find_after_invalid_grant(id).await,
+            Self::Lock(lease) => lease.find_after_invalid_grant(id).await,
         }
     }
 
-    async fn publish(&self, name: &Name, owner: &str, tokens: &RefreshedTokens) -> Result<(), StoreError> {
+    async fn publish(&self, id: &RefreshId, owner: &str, tokens: &RefreshedTokens) -> Result<(), StoreError> {
         match self {
             Self::Unshared => Ok(()),
-            Self::Store(lease) => lease.publish(name, owner, tokens).await,
-            Self::Lock(lease) => lease.publish(name, owner, tokens).await,
+            Self::Store(lease) => lease.publish(id, owner, tokens).await,
+            Self::Lock(lease) => lease.publish(id, owner, tokens).await,
         }
     }
 
-    async fn release(&self, name: &Name, owner: &str) -> Result<(), StoreError> {
+    async fn release(&self, id: &RefreshId, owner: &str) -> Result<(), StoreError> {
         match self {
             Self::Unshared => Ok(()),
-            Self::Store(lease) => lease.release(name, owner).await,
-            Self::Lock(lease) => lease.release(name, owner).await,
+            Self::Store(lease) => lease.release(id, owner).await,
+            Self::Lock(lease) => lease.release(id, owner).await,
         }
     }
 

@@ -1,41 +1,42 @@
-//! One refresh at a time in an isolate.
+//! Lets one request of a process refresh a session at a time.
 //!
-//! What requests share is plain data: a request's I/O ends with it, so nobody may wait for another one's. Whoever
-//! comes second looks at the data again after a while, with a timer of its own.
+//! Requests share plain data only, no futures: some runtimes end a request's I/O with the request, so a request cannot
+//! wait for the I/O of another. A request that finds a refresh in flight polls the data with a timer of its own.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{HELD, Name};
+use super::{LEASE_DURATION, RefreshId};
 use crate::platform::{Platform, random_id};
 use crate::session::refreshed_tokens::RefreshedTokens;
 use vestibule_oidc::time::Timestamp;
 
-/// How long what came of a refresh is kept: for the requests that were sent with the old cookie, and so that a
-/// grant that is gone is not asked for with every request.
-const REMEMBERED: Duration = Duration::from_mins(2);
+/// How long the outcome of a refresh is kept: for requests that were sent with the old cookie, and so that an invalid
+/// grant is not sent to the provider with every request.
+const OUTCOME_RETENTION: Duration = Duration::from_mins(2);
 
-/// How many refreshes an isolate remembers. An isolate serves for hours; the oldest make room.
-const MOST: usize = 1000;
+/// How many refreshes, and how many sessions, a process remembers. A process runs for hours, so the entries that expire
+/// first make room for new ones.
+const MAX_ENTRIES: usize = 1000;
 
-/// What an isolate knows of refreshes.
+/// The refreshes of this process: in flight, and recently completed.
 #[derive(Default)]
 pub(crate) struct InFlightRefreshes(RefCell<State>);
 
 #[derive(Default)]
 struct State {
-    /// Unguessable, and other isolates have others.
-    isolate: Option<String>,
-    refreshes: BTreeMap<Name, Progress>,
-    /// By `sid`: the newest generation, and whether the session was signed out.
+    /// The unguessable identifier of this process, for [`Lease::acquire`](super::Lease::acquire).
+    owner: Option<String>,
+    refreshes: BTreeMap<RefreshId, Progress>,
+    /// The newest generation by `sid`, and whether the session was signed out.
     sessions: BTreeMap<String, SessionState>,
     slots: u64,
 }
 
 enum Progress {
-    /// A request is at it. From `deadline` on it counts as dead, and its slot as free.
+    /// A request is refreshing. After `deadline` it counts as crashed, and another request can take its place.
     InFlight {
         slot: u64,
         deadline: Timestamp,
@@ -52,168 +53,169 @@ struct SessionState {
     until: Timestamp,
 }
 
-/// What came of a refresh.
+/// The outcome of a refresh.
 #[derive(Clone, Debug)]
 pub(crate) enum RefreshOutcome {
     /// New tokens.
     Renewed(Rc<RefreshedTokens>),
-    /// The provider gives none any more; and whether that is beyond doubt, because nobody can have used the
-    /// refresh token unseen.
+    /// The provider answered `invalid_grant`. `is_final` is false where another process may have used the refresh
+    /// token, and its tokens may not have reached this one yet.
     InvalidGrant { is_final: bool },
     /// The session was signed out.
     SignedOut,
-    /// Nothing for now.
+    /// The refresh failed and must not be tried again before `until`.
     Unavailable { until: Timestamp },
-    /// Another isolate is at it: nothing to wait for as long as the access token lives.
+    /// Another process is refreshing. A request whose access token is valid does not wait for it.
     HeldElsewhere { until: Timestamp },
 }
 
-/// A request's slot at the front. Dropped before [`Slot::complete`], it is free again.
+/// The right of one request to refresh. Dropping it without [`Slot::complete`] frees it for another request.
 pub(crate) struct Slot {
     refreshes: Rc<InFlightRefreshes>,
-    name: Name,
+    id: RefreshId,
     number: u64,
-    /// Whether the provider refused the same token before, so long ago that whoever used it has left word.
+    /// Whether the provider answered `invalid_grant` to the same refresh token more than [`OUTCOME_RETENTION`] ago. If
+    /// another process had used the token, its tokens would have arrived since.
     pub(crate) was_invalid: bool,
-    /// Who asks for a lease.
+    /// The identifier of this process, for [`Lease::acquire`](super::Lease::acquire).
     pub(crate) owner: String,
 }
 
-/// What a request finds.
+/// The result of [`InFlightRefreshes::join`].
 pub(crate) enum Joined {
-    /// It is the one.
+    /// This request refreshes.
     Leader(Slot),
-    /// Another one is.
+    /// Another request is refreshing.
     InFlight,
-    /// It is done.
+    /// The refresh is complete.
     Completed(RefreshOutcome),
 }
 
 impl InFlightRefreshes {
-    /// Takes the slot at the front, or says who has it. Who has no living token takes it also where another
-    /// isolate is at it.
+    /// Makes this request the leader of the refresh `id`, or returns the state of that refresh. A request without a
+    /// valid access token becomes the leader also while another process refreshes.
     pub(crate) fn join<P: Platform>(
         self: &Rc<Self>,
-        name: &Name,
+        id: &RefreshId,
         token_is_valid: bool,
         platform: &P,
     ) -> Joined {
         let now = platform.now();
         let mut state = self.0.borrow_mut();
-        let mut was_gone = false;
-        match state.refreshes.get(name) {
+        let mut was_invalid = false;
+        match state.refreshes.get(id) {
             Some(Progress::InFlight { deadline, .. }) if now < *deadline => return Joined::InFlight,
             Some(Progress::Completed { outcome, until }) if now < *until => match outcome {
                 RefreshOutcome::HeldElsewhere { .. } if !token_is_valid => {}
                 outcome => return Joined::Completed(outcome.clone()),
             },
-            Some(Progress::Completed { outcome: RefreshOutcome::InvalidGrant { .. }, .. }) => was_gone = true,
+            Some(Progress::Completed { outcome: RefreshOutcome::InvalidGrant { .. }, .. }) => {
+                was_invalid = true;
+            }
             _ => {}
         }
-        let owner = state.isolate.get_or_insert_with(|| random_id(platform)).clone();
+        let owner = state.owner.get_or_insert_with(|| random_id(platform)).clone();
         state.slots += 1;
         let number = state.slots;
         state.make_room(now);
-        state.refreshes.insert(name.clone(), Progress::InFlight { slot: number, deadline: now.plus(HELD) });
-        Joined::Leader(Slot {
-            refreshes: Rc::clone(self),
-            name: name.clone(),
-            number,
-            was_invalid: was_gone,
-            owner,
-        })
+        state
+            .refreshes
+            .insert(id.clone(), Progress::InFlight { slot: number, deadline: now.plus(LEASE_DURATION) });
+        Joined::Leader(Slot { refreshes: Rc::clone(self), id: id.clone(), number, was_invalid, owner })
     }
 
-    /// Remembers that a session was signed out here.
+    /// Remembers that a session was signed out in this process.
     pub(crate) fn sign_out(&self, sid: &str, now: Timestamp) {
         let mut state = self.0.borrow_mut();
         state.make_room(now);
         state.session(sid, now).is_signed_out = true;
     }
 
-    /// Whether a session was signed out here.
+    /// Whether a session was signed out in this process.
     pub(crate) fn is_signed_out(&self, sid: &str) -> bool {
         self.0.borrow().sessions.get(sid).is_some_and(|session| session.is_signed_out)
     }
 
-    /// Whether a session has newer tokens than those of `generation`: its cookie must not be written any more.
+    /// Whether this process knows newer tokens of a session than those of `generation`. Then a cookie of `generation`
+    /// must not be written.
     pub(crate) fn is_outdated(&self, sid: &str, generation: u64) -> bool {
         self.0.borrow().sessions.get(sid).is_some_and(|session| session.generation > generation)
     }
 }
 
 impl Slot {
-    /// Whether nobody else has the slot; if so it stays this request's for as long as a lease is held.
+    /// Extends the deadline by a lease's duration. Returns false if another request holds the slot now.
     pub(crate) fn extend(&self, now: Timestamp) -> bool {
         let mut state = self.refreshes.0.borrow_mut();
-        // A busy isolate may have had no room for it.
-        let is_held = !state.refreshes.contains_key(&self.name) || state.holds(&self.name, self.number);
+        // A busy process may have removed it to make room.
+        let is_held = !state.refreshes.contains_key(&self.id) || state.holds(&self.id, self.number);
         if is_held {
-            let progress = Progress::InFlight { slot: self.number, deadline: now.plus(HELD) };
-            state.refreshes.insert(self.name.clone(), progress);
+            let progress = Progress::InFlight { slot: self.number, deadline: now.plus(LEASE_DURATION) };
+            state.refreshes.insert(self.id.clone(), progress);
         }
         is_held
     }
 
-    /// Says what came of it. From someone whose slot was taken meanwhile only good news count.
+    /// Records the outcome. If another request took the slot meanwhile, only refreshed tokens are recorded.
     pub(crate) fn complete(self, outcome: RefreshOutcome, now: Timestamp) {
         let mut state = self.refreshes.0.borrow_mut();
-        if !state.holds(&self.name, self.number) && !matches!(outcome, RefreshOutcome::Renewed(_)) {
+        if !state.holds(&self.id, self.number) && !matches!(outcome, RefreshOutcome::Renewed(_)) {
             return;
         }
         if let RefreshOutcome::Renewed(tokens) = &outcome {
-            let session = state.session(&self.name.sid, now);
+            let session = state.session(&self.id.sid, now);
             session.generation = session.generation.max(tokens.generation);
         }
         let until = match &outcome {
             RefreshOutcome::Unavailable { until } | RefreshOutcome::HeldElsewhere { until } => *until,
-            _ => now.plus(REMEMBERED),
+            _ => now.plus(OUTCOME_RETENTION),
         };
-        state.refreshes.insert(self.name.clone(), Progress::Completed { outcome, until });
+        state.refreshes.insert(self.id.clone(), Progress::Completed { outcome, until });
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut state = self.refreshes.0.borrow_mut();
-        if state.holds(&self.name, self.number) {
-            state.refreshes.remove(&self.name);
+        if state.holds(&self.id, self.number) {
+            state.refreshes.remove(&self.id);
         }
     }
 }
 
 impl State {
-    fn holds(&self, name: &Name, number: u64) -> bool {
-        matches!(self.refreshes.get(name), Some(Progress::InFlight { slot, .. }) if *slot == number)
+    fn holds(&self, id: &RefreshId, number: u64) -> bool {
+        matches!(self.refreshes.get(id), Some(Progress::InFlight { slot, .. }) if *slot == number)
     }
 
     fn session(&mut self, sid: &str, now: Timestamp) -> &mut SessionState {
         let new = || SessionState { generation: 0, is_signed_out: false, until: now };
         let state = self.sessions.entry(sid.to_owned()).or_insert_with(new);
-        state.until = now.plus(super::SIGNED_OUT);
+        state.until = now.plus(super::SIGN_OUT_RETENTION);
         state
     }
 
-    /// Forgets what is over, and, where that is not enough, what is over next.
+    /// Removes the entries that have expired, and if that is not enough, the one that expires next.
     fn make_room(&mut self, now: Timestamp) {
-        if self.refreshes.len() >= MOST {
-            // What is under way goes last: without its slot a second request would go for the same tokens.
+        if self.refreshes.len() >= MAX_ENTRIES {
+            // Refreshes in flight are removed last: without the entry, a second request would use the same refresh
+            // token.
             let end = |progress: &Progress| match progress {
                 Progress::InFlight { deadline, .. } => (true, *deadline),
                 Progress::Completed { until, .. } => (false, *until),
             };
             self.refreshes.retain(|_, progress| now < end(progress).1);
-            if self.refreshes.len() >= MOST {
+            if self.refreshes.len() >= MAX_ENTRIES {
                 let next = self.refreshes.iter().min_by_key(|(_, progress)| end(progress));
-                let next = next.map(|(name, _)| name.clone());
-                if let Some(name) = next {
-                    self.refreshes.remove(&name);
+                let next = next.map(|(id, _)| id.clone());
+                if let Some(id) = next {
+                    self.refreshes.remove(&id);
                 }
             }
         }
-        if self.sessions.len() >= MOST {
+        if self.sessions.len() >= MAX_ENTRIES {
             self.sessions.retain(|_, session| now < session.until);
-            if self.sessions.len() >= MOST {
+            if self.sessions.len() >= MAX_ENTRIES {
                 let next = self.sessions.iter().min_by_key(|(_, session)| session.until);
                 let next = next.map(|(sid, _)| sid.clone());
                 if let Some(sid) = next {
@@ -232,31 +234,31 @@ mod tests {
     use crate::session::claims::Session;
 
     #[test]
-    fn point_2_what_is_under_way_is_forgotten_last() {
-        let name = |number: usize| {
+    fn refreshes_in_flight_are_forgotten_last() {
+        let refresh = |number: usize| {
             let claims = json!({ "sid": number.to_string(), "refresh_token": "r" });
-            Name::of(&Session::new(claims.as_object().unwrap().clone())).unwrap()
+            RefreshId::of(&Session::new(claims.as_object().unwrap().clone())).unwrap()
         };
         let now = Timestamp::from_seconds(1000);
         let mut state = State::default();
-        let in_flight = Progress::InFlight { slot: 1, deadline: now.plus(HELD) };
-        state.refreshes.insert(name(0), in_flight);
-        for number in 1..MOST + 50 {
+        let in_flight = Progress::InFlight { slot: 1, deadline: now.plus(LEASE_DURATION) };
+        state.refreshes.insert(refresh(0), in_flight);
+        for number in 1..MAX_ENTRIES + 50 {
             state.make_room(now);
             let outcome = RefreshOutcome::SignedOut;
             state
                 .refreshes
-                .insert(name(number), Progress::Completed { outcome, until: now.plus(REMEMBERED) });
+                .insert(refresh(number), Progress::Completed { outcome, until: now.plus(OUTCOME_RETENTION) });
         }
-        assert_eq!(state.refreshes.len(), MOST);
-        assert!(state.holds(&name(0), 1));
-        // Where nothing else is left, the oldest goes.
+        assert_eq!(state.refreshes.len(), MAX_ENTRIES);
+        assert!(state.holds(&refresh(0), 1));
+        // Among refreshes in flight, the one with the earliest deadline is removed.
         state.refreshes.retain(|_, progress| matches!(progress, Progress::InFlight { .. }));
-        for number in 1..MOST + 50 {
+        for number in 1..MAX_ENTRIES + 50 {
             state.make_room(now);
-            let deadline = now.plus(HELD + Duration::from_secs(1));
-            state.refreshes.insert(name(number), Progress::InFlight { slot: 2, deadline });
+            let deadline = now.plus(LEASE_DURATION + Duration::from_secs(1));
+            state.refreshes.insert(refresh(number), Progress::InFlight { slot: 2, deadline });
         }
-        assert_eq!((state.refreshes.len(), state.holds(&name(0), 1)), (MOST, false));
+        assert_eq!((state.refreshes.len(), state.holds(&refresh(0), 1)), (MAX_ENTRIES, false));
     }
 }

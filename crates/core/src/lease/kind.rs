@@ -1,13 +1,13 @@
-//! Which lease keeps two requests from using one refresh token.
+//! The kinds of refresh leases.
 
-/// What keeps two requests, in different processes or isolates, from using one refresh token.
+/// Where a refresh lease is kept, which keeps two processes from using one refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseKind {
-    /// Nothing beyond the process.
+    /// Nowhere: processes do not coordinate.
     None,
-    /// A note in the shared store, which is eventually consistent: enough where the provider takes a used refresh token
-    /// for some seconds more.
+    /// In the shared store, which is eventually consistent. This is enough where the provider accepts a used refresh
+    /// token for some more seconds.
     Store,
-    /// A lock for each session.
+    /// In a lock for each session.
     Lock,
 }

@@ -1,7 +1,7 @@
-//! A lease that is a lock: one for each session, which answers one call after the other and has a memory of its own.
-//! Strict: one refresh at a time, and whoever comes with older tokens gets the newest.
+//! A lease in a lock. Each session has its own lock, which answers one call at a time and keeps a record. So one
+//! process refreshes at a time, and a request with older tokens gets the newest ones.
 //!
-//! [`serve`] is what such a lock does, without its runtime; `LockLease` is how a request asks it.
+//! [`serve`] is the lock's side, without its runtime; `LockLease` is the request's side.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,26 +9,28 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Acquisition, HELD, HeldByOther, Lease, Name, SIGNED_OUT, in_time, retained, session_key, text};
+use super::{
+    Acquisition, HeldByOther, LEASE_DURATION, Lease, RefreshId, SIGN_OUT_RETENTION, retention, session_key,
+    to_json, with_timeout,
+};
 use crate::platform::{Platform, StoreError};
 use crate::session::policy::Sealing;
 use crate::session::refreshed_tokens::RefreshedTokens;
 use vestibule_oidc::time::Timestamp;
 
-/// When a successor is first looked for after somebody else took the lease.
-const FIRST_LOOK: Duration = Duration::from_millis(100);
+/// How long after another process acquired the lease a request looks for the refreshed tokens first.
+const FIRST_POLL: Duration = Duration::from_millis(100);
 
-/// When a call that failed is made again.
-const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(500)];
+/// The pauses before a failed call is repeated.
+const RETRY_DELAYS: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(500)];
 
-/// What a lock remembers.
+/// What a lock stores. The times are milliseconds since 1970.
 #[derive(Default, Deserialize, Serialize)]
 struct Record {
     #[serde(skip_serializing_if = "Option::is_none")]
     newest: Option<Newest>,
     #[serde(skip_serializing_if = "Option::is_none")]
     held: Option<Held>,
-    /// Milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     signed_out_until: Option<u64>,
 }
@@ -37,7 +39,6 @@ struct Record {
 struct Newest {
     generation: u64,
     sealed: String,
-    /// Milliseconds.
     until: u64,
 }
 
@@ -45,11 +46,10 @@ struct Newest {
 struct Held {
     generation: u64,
     owner: String,
-    /// Milliseconds.
     until: u64,
 }
 
-/// What a lock is asked. Times are milliseconds.
+/// A call to a lock. `held_for` and `kept_for` are milliseconds.
 #[derive(Deserialize, Serialize)]
 #[serde(tag = "call", rename_all = "snake_case")]
 enum Call {
@@ -61,6 +61,7 @@ enum Call {
     IsSignedOut,
 }
 
+/// A lock's answer to a call. `until` is milliseconds since 1970.
 #[derive(Deserialize, Serialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 enum Answer {
@@ -72,39 +73,42 @@ enum Answer {
     NotFound,
 }
 
-/// What a lock has done.
+/// The result of a call.
 #[derive(Debug)]
 pub struct CallResult {
-    /// What is answered.
+    /// The answer for the caller.
     pub answer: String,
-    /// What is to be remembered from now on, where that has changed, and until when.
+    /// The record to store in place of the old one, and when it expires. `None` where it has not changed.
     pub remember: Option<(String, Timestamp)>,
 }
 
-/// Answers `call` by what was `remembered`. A lock does this for one call after the other, and remembers
-/// before it answers.
+/// Answers `call` from the record that the lock `remembered`. A lock handles one call at a time, and stores the new
+/// record before it answers.
 pub fn serve(remembered: Option<&str>, call: &str, now: Timestamp) -> Result<CallResult, UnknownCallError> {
     let call = serde_json::from_str(call).map_err(|_| UnknownCallError)?;
-    // What cannot be read was written by another version.
+    // A record that does not parse was written by another version: the lock begins with an empty one.
     let read = |remembered: &str| serde_json::from_str::<Record>(remembered).ok();
     let mut record = remembered.and_then(read).unwrap_or_default();
     let (answer, changed) = record.answer(call, now);
-    Ok(CallResult { answer: text(&answer), remember: changed.then(|| (text(&record), record.until(now))) })
+    Ok(CallResult {
+        answer: to_json(&answer),
+        remember: changed.then(|| (to_json(&record), record.until(now))),
+    })
 }
 
-/// A call that this version of the object does not know.
+/// A call that this version of the lock does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the lease's lock does not know that call")]
+#[error("the refresh lease's lock does not know this call: the lock runs another version than its caller")]
 pub struct UnknownCallError;
 
-/// Until when what is `remembered` counts, where that lies ahead.
-pub fn ends_after(remembered: &str, now: Timestamp) -> Option<Timestamp> {
+/// When the `remembered` record expires. `None` if it has expired, or does not parse.
+pub fn remembered_until(remembered: &str, now: Timestamp) -> Option<Timestamp> {
     let record: Record = serde_json::from_str(remembered).ok()?;
     Some(record.until(now)).filter(|until| *until > now)
 }
 
 impl Record {
-    /// The answer, and whether anything has changed.
+    /// Answers a call, and says whether the record has changed.
     fn answer(&mut self, call: Call, now: Timestamp) -> (Answer, bool) {
         let after = |millis: u64| now.plus(Duration::from_millis(millis)).millis();
         let passed = |until: u64| until <= now.millis();
@@ -122,7 +126,7 @@ impl Record {
             Call::Acquire { .. } | Call::Find { .. } | Call::Publish { .. } if is_signed_out => {
                 (Answer::SignedOut, false)
             }
-            Call::Acquire { generation, owner, held_for } => match self.after(generation) {
+            Call::Acquire { generation, owner, held_for } => match self.newer_than(generation) {
                 Some(sealed) => (Answer::Refreshed { sealed }, false),
                 None => match &self.held {
                     Some(held)
@@ -136,7 +140,7 @@ impl Record {
                     }
                 },
             },
-            Call::Find { generation } => match self.after(generation) {
+            Call::Find { generation } => match self.newer_than(generation) {
                 Some(sealed) => (Answer::Refreshed { sealed }, false),
                 None => (Answer::NotFound, false),
             },
@@ -148,20 +152,20 @@ impl Record {
                 (Answer::Done, true)
             }
             Call::Release { owner } => {
-                let is_theirs = self.held.as_ref().is_some_and(|held| held.owner == owner);
-                self.held = self.held.take().filter(|_| !is_theirs);
-                (Answer::Done, is_theirs)
+                let is_held = self.held.as_ref().is_some_and(|held| held.owner == owner);
+                self.held = self.held.take().filter(|_| !is_held);
+                (Answer::Done, is_held)
             }
         }
     }
 
-    /// The newest tokens, where they follow those of `generation`.
-    fn after(&self, generation: u64) -> Option<String> {
+    /// The newest tokens, if they are newer than those of `generation`.
+    fn newer_than(&self, generation: u64) -> Option<String> {
         let newest = self.newest.as_ref().filter(|newest| newest.generation > generation)?;
         Some(newest.sealed.clone())
     }
 
-    /// When all of it can be forgotten.
+    /// When the record expires as a whole.
     fn until(&self, now: Timestamp) -> Timestamp {
         let ends = [
             self.newest.as_ref().map(|newest| newest.until),
@@ -178,49 +182,53 @@ pub(crate) struct LockLease<'a, P: Platform> {
 }
 
 impl<P: Platform> Lease for LockLease<'_, P> {
-    async fn acquire(&self, name: &Name, owner: &str) -> Result<Acquisition, StoreError> {
-        let held_for = millis(HELD);
-        let call = Call::Acquire { generation: name.generation, owner: owner.to_owned(), held_for };
-        match self.call(&name.sid, &call).await? {
+    async fn acquire(&self, id: &RefreshId, owner: &str) -> Result<Acquisition, StoreError> {
+        let held_for = millis(LEASE_DURATION);
+        let call = Call::Acquire { generation: id.generation, owner: owner.to_owned(), held_for };
+        match self.call(&id.sid, &call).await? {
             Answer::Acquired => Ok(Acquisition::Acquired),
             Answer::HeldByOther { until } => {
-                let look_at = Some(self.platform.now().plus(FIRST_LOOK));
-                Ok(Acquisition::HeldByOther(HeldByOther { until: Timestamp::from_millis(until), look_at }))
+                let poll_at = Some(self.platform.now().plus(FIRST_POLL));
+                Ok(Acquisition::HeldByOther(HeldByOther { until: Timestamp::from_millis(until), poll_at }))
             }
-            // What cannot be opened was sealed with a secret that is gone: then the provider's word counts.
+            // Tokens that do not open were sealed with a secret that is no longer configured. Then the provider decides
+            // whether the refresh token is still valid.
             Answer::Refreshed { sealed } => {
-                Ok(self.open(&sealed, name).map_or(Acquisition::Acquired, Acquisition::AlreadyRefreshed))
+                Ok(self.open(&sealed, id).map_or(Acquisition::Acquired, Acquisition::AlreadyRefreshed))
             }
             Answer::SignedOut => Ok(Acquisition::SignedOut),
             Answer::Done | Answer::NotFound => Err(unexpected("acquire")),
         }
     }
 
-    async fn find(&self, name: &Name) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
-        match self.call(&name.sid, &Call::Find { generation: name.generation }).await? {
-            Answer::Refreshed { sealed } => Ok(self.open(&sealed, name)),
+    async fn find(&self, id: &RefreshId) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
+        match self.call(&id.sid, &Call::Find { generation: id.generation }).await? {
+            Answer::Refreshed { sealed } => Ok(self.open(&sealed, id)),
             _ => Ok(None),
         }
     }
 
-    async fn find_after_invalid_grant(&self, name: &Name) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
-        self.find(name).await
+    async fn find_after_invalid_grant(
+        &self,
+        id: &RefreshId,
+    ) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
+        self.find(id).await
     }
 
-    async fn publish(&self, name: &Name, owner: &str, tokens: &RefreshedTokens) -> Result<(), StoreError> {
+    async fn publish(&self, id: &RefreshId, owner: &str, tokens: &RefreshedTokens) -> Result<(), StoreError> {
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
-        let sealed = tokens.seal(name, self.sealing, self.platform.now(), random);
-        let kept_for = millis(retained(self.sealing));
+        let sealed = tokens.seal(id, self.sealing, self.platform.now(), random);
+        let kept_for = millis(retention(self.sealing));
         let (generation, owner) = (tokens.generation, owner.to_owned());
-        self.call(&name.sid, &Call::Publish { generation, owner, sealed, kept_for }).await.map(drop)
+        self.call(&id.sid, &Call::Publish { generation, owner, sealed, kept_for }).await.map(drop)
     }
 
-    async fn release(&self, name: &Name, owner: &str) -> Result<(), StoreError> {
-        self.call(&name.sid, &Call::Release { owner: owner.to_owned() }).await.map(drop)
+    async fn release(&self, id: &RefreshId, owner: &str) -> Result<(), StoreError> {
+        self.call(&id.sid, &Call::Release { owner: owner.to_owned() }).await.map(drop)
     }
 
     async fn sign_out(&self, sid: &str) -> Result<(), StoreError> {
-        self.call(sid, &Call::SignOut { kept_for: millis(SIGNED_OUT) }).await.map(drop)
+        self.call(sid, &Call::SignOut { kept_for: millis(SIGN_OUT_RETENTION) }).await.map(drop)
     }
 
     async fn is_signed_out(&self, sid: &str) -> Result<bool, StoreError> {
@@ -234,15 +242,14 @@ impl<P: Platform> Lease for LockLease<'_, P> {
 
 impl<P: Platform> LockLease<'_, P> {
     async fn call(&self, sid: &str, call: &Call) -> Result<Answer, StoreError> {
-        let call = text(call);
-        let answer = in_time(self.platform, self.ask(&session_key(sid), &call)).await?;
-        serde_json::from_str(&answer).map_err(|_| unexpected("what it was asked"))
+        let call = to_json(call);
+        let answer = with_timeout(self.platform, self.call_with_retries(&session_key(sid), &call)).await?;
+        serde_json::from_str(&answer).map_err(|_| unexpected("the call"))
     }
 
-    /// Every call may come twice: it does no more than the first time. So one whose answer is lost, as when the
-    /// lock moves or is overloaded, is made again.
-    async fn ask(&self, name: &str, call: &str) -> Result<String, StoreError> {
-        let mut pauses = ASK_AGAIN.into_iter();
+    /// Repeats a call whose answer was lost, as happens when a lock moves or is overloaded. Every call is idempotent.
+    async fn call_with_retries(&self, name: &str, call: &str) -> Result<String, StoreError> {
+        let mut pauses = RETRY_DELAYS.into_iter();
         loop {
             let answered = self.platform.call_lock(name, call).await;
             match (&answered, pauses.next()) {
@@ -252,13 +259,13 @@ impl<P: Platform> LockLease<'_, P> {
         }
     }
 
-    fn open(&self, sealed: &str, name: &Name) -> Option<Rc<RefreshedTokens>> {
-        RefreshedTokens::open(sealed, name, self.sealing.keys, self.platform.now())
+    fn open(&self, sealed: &str, id: &RefreshId) -> Option<Rc<RefreshedTokens>> {
+        RefreshedTokens::open(sealed, id, self.sealing.keys, self.platform.now())
     }
 }
 
 fn unexpected(call: &str) -> StoreError {
-    StoreError::Failed(format!("the lease's lock gave no usable answer to {call}"))
+    StoreError::Failed(format!("the refresh lease's lock gave an unexpected answer to {call}"))
 }
 
 fn millis(time: Duration) -> u64 {

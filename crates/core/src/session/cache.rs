@@ -1,9 +1,9 @@
-//! The sessions that an isolate has opened of late. A browser sends its cookie with every request, and most of what
-//! a guarded request costs is opening it.
+//! A cache of the sessions that a process has opened recently. A browser sends its cookie with every request, and
+//! opening it is most of the cost of a guarded request.
 //!
-//! Nothing is believed of a token that was not proven: it is the same text, for the same cookie, under the same
-//! keys, and its times are looked at again. Only what opened is kept, so strangers cannot fill it; how much is kept
-//! is bounded, and what was used last stays longest.
+//! A cached session is used only for the same token, the same cookie and the same keys, and its times are checked
+//! every time. Only tokens that opened are cached, so clients without a session cannot fill the cache. Its size is
+//! bounded, and the least recently used sessions are removed first.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,13 +16,14 @@ use crate::session::seal::{self, OpenError};
 use vestibule_oidc::jose::kdf::Keyring;
 use vestibule_oidc::time::Timestamp;
 
-/// So many people's requests, at once or one after the other, find their sessions opened.
-const MOST: usize = 64;
+/// How many sessions are cached.
+const MAX_SESSIONS: usize = 64;
 
-/// So many characters all tokens have together. Their claims take some three times that.
-const MOST_CHARACTERS: usize = 256 * 1024;
+/// How many characters the cached tokens have together. Their claims take about three times as much memory.
+const MAX_CHARACTERS: usize = 256 * 1024;
 
-/// Sessions by their tokens. For one keyring: another one has a memory of its own.
+/// The opened sessions of one keyring, the most recently used first. Each keyring needs its own cache: tokens are not
+/// cached with their keys.
 #[derive(Default)]
 pub struct SessionCache(RefCell<Vec<Entry>>);
 
@@ -35,7 +36,7 @@ struct Entry {
 }
 
 impl SessionCache {
-    /// [`seal::open`], remembered.
+    /// Like [`seal::open`], but a token that was opened before is not decrypted again.
     pub fn open(
         &self,
         keys: &Keyring,
@@ -44,17 +45,17 @@ impl SessionCache {
         token: &str,
         now: Timestamp,
     ) -> Result<Rc<Map<String, Value>>, OpenError> {
-        let Some(mark) = fingerprint(token) else {
+        let Some(fingerprint) = fingerprint(token) else {
             return Ok(Rc::new(seal::open(keys, dialect, salt, token, now)?));
         };
         let mut entries = self.0.borrow_mut();
-        let known = entries.iter().position(|entry| {
-            entry.fingerprint == mark
+        let position = entries.iter().position(|entry| {
+            entry.fingerprint == fingerprint
                 && *entry.token == token
                 && entry.dialect == dialect
                 && entry.salt == salt
         });
-        if let Some(at) = known {
+        if let Some(at) = position {
             let claims = entries.get(at).map(|entry| Rc::clone(&entry.claims)).unwrap_or_default();
             if let Err(error) = seal::check_times(&claims, now) {
                 entries.remove(at);
@@ -67,20 +68,21 @@ impl SessionCache {
         }
         let claims = Rc::new(seal::open(keys, dialect, salt, token, now)?);
         let (token, salt) = (Zeroizing::new(token.to_owned()), salt.to_owned());
-        entries.insert(0, Entry { fingerprint: mark, token, dialect, salt, claims: Rc::clone(&claims) });
+        entries.insert(0, Entry { fingerprint, token, dialect, salt, claims: Rc::clone(&claims) });
         let mut characters = 0;
         let fits = |entry: &Entry| {
             characters += entry.token.len();
-            characters <= MOST_CHARACTERS
+            characters <= MAX_CHARACTERS
         };
-        let kept = entries.iter().take(MOST).map(fits).take_while(|fits| *fits).count();
-        entries.truncate(kept);
+        let count = entries.iter().take(MAX_SESSIONS).map(fits).take_while(|fits| *fits).count();
+        entries.truncate(count);
         Ok(claims)
     }
 }
 
-/// The end of the token, which is that of its authentication tag: 96 bits that nobody can guess. Compared as a
-/// number, so that the time tells nothing of how much of it was right; whoever has it right has the token.
+/// The last 16 characters of the token. They are the end of its authentication tag: 96 bits that an attacker cannot
+/// guess. They are compared as one number, so that the time does not reveal how many characters are right. A client
+/// that has all of them has the token.
 fn fingerprint(token: &str) -> Option<u128> {
     token.as_bytes().last_chunk().map(|end| u128::from_le_bytes(*end))
 }
@@ -102,90 +104,91 @@ mod tests {
     }
 
     fn sealed(keys: &Keyring, claims: &Value) -> String {
-        let mut dice = 0;
+        let mut counter = 0;
         let random = &mut |bytes: &mut [u8]| {
-            dice += 1;
-            bytes.fill(dice);
+            counter += 1;
+            bytes.fill(counter);
         };
         seal::seal(keys, Dialect::AuthJsV5, "s", claims.as_object().unwrap(), DAY, NOW, random)
     }
 
-    fn kept(opened: &SessionCache) -> usize {
-        opened.0.borrow().len()
+    fn len(cache: &SessionCache) -> usize {
+        cache.0.borrow().len()
     }
 
     #[test]
-    fn what_was_opened_is_opened_again_without_a_key() {
-        let (keys, others, opened) = (keys("a"), keys("b"), SessionCache::default());
+    fn a_cached_token_opens_without_its_key() {
+        let (keys, others, cache) = (keys("a"), keys("b"), SessionCache::default());
         let token = sealed(&keys, &json!({ "sub": "alice" }));
-        let first = opened.open(&keys, Dialect::AuthJsV5, "s", &token, NOW).unwrap();
-        // The other keyring shows that none was asked: a memory is never shared between two.
-        let again = opened.open(&others, Dialect::AuthJsV5, "s", &token, NOW).unwrap();
-        assert!(Rc::ptr_eq(&first, &again) && kept(&opened) == 1);
+        let first = cache.open(&keys, Dialect::AuthJsV5, "s", &token, NOW).unwrap();
+        // The other keyring cannot open the token, so the claims come from the cache. Real keyrings never share a
+        // cache.
+        let again = cache.open(&others, Dialect::AuthJsV5, "s", &token, NOW).unwrap();
+        assert!(Rc::ptr_eq(&first, &again) && len(&cache) == 1);
         assert!(SessionCache::default().open(&others, Dialect::AuthJsV5, "s", &token, NOW).is_err());
     }
 
     #[test]
-    fn unbounded_token_what_has_expired_since_does_not_open() {
-        let (keys, opened) = (keys("a"), SessionCache::default());
+    fn unbounded_token_that_expires_in_the_cache_does_not_open() {
+        let (keys, cache) = (keys("a"), SessionCache::default());
         let token = sealed(&keys, &json!({}));
-        let open = |now| opened.open(&keys, Dialect::AuthJsV5, "s", &token, now).map(drop);
+        let open = |now| cache.open(&keys, Dialect::AuthJsV5, "s", &token, now).map(drop);
         assert_eq!(open(NOW), Ok(()));
         assert_eq!(open(NOW.plus(DAY)), Ok(()), "within the tolerance");
         assert_eq!(open(NOW.plus(DAY).plus(Duration::from_secs(15))), Err(OpenError::Expired));
-        assert_eq!(kept(&opened), 0);
+        assert_eq!(len(&cache), 0);
     }
 
     #[test]
-    fn session_confusion_a_remembered_token_opens_for_its_own_cookie_alone() {
-        let (keys, opened) = (keys("a"), SessionCache::default());
+    fn session_confusion_a_cached_token_opens_only_for_its_own_cookie() {
+        let (keys, cache) = (keys("a"), SessionCache::default());
         let token = sealed(&keys, &json!({}));
-        opened.open(&keys, Dialect::AuthJsV5, "s", &token, NOW).unwrap();
+        cache.open(&keys, Dialect::AuthJsV5, "s", &token, NOW).unwrap();
         for (dialect, salt) in [
             (Dialect::AuthJsV5, "t"),
             (Dialect::AuthJsV5, ""),
             (Dialect::NextAuthV4, "s"),
             (Dialect::NextAuthV4, ""),
         ] {
-            assert!(opened.open(&keys, dialect, salt, &token, NOW).is_err(), "{dialect:?} {salt}");
+            assert!(cache.open(&keys, dialect, salt, &token, NOW).is_err(), "{dialect:?} {salt}");
         }
     }
 
     #[test]
-    fn no_other_token_is_taken_for_a_remembered_one() {
-        let (keys, opened) = (keys("a"), SessionCache::default());
+    fn a_token_that_differs_in_one_character_does_not_match_a_cached_one() {
+        let (keys, cache) = (keys("a"), SessionCache::default());
         let token = sealed(&keys, &json!({ "sub": "alice" }));
-        opened.open(&keys, Dialect::AuthJsV5, "s", &token, NOW).unwrap();
+        cache.open(&keys, Dialect::AuthJsV5, "s", &token, NOW).unwrap();
         for at in 0..token.len() {
             let mut other = token.clone().into_bytes();
             other[at] = if other[at] == b'A' { b'B' } else { b'A' };
             let other = String::from_utf8(other).unwrap();
-            assert!(opened.open(&keys, Dialect::AuthJsV5, "s", &other, NOW).is_err(), "{at}");
+            assert!(cache.open(&keys, Dialect::AuthJsV5, "s", &other, NOW).is_err(), "{at}");
         }
-        assert!(opened.open(&keys, Dialect::AuthJsV5, "s", &token[..token.len() - 1], NOW).is_err());
-        assert!(opened.open(&keys, Dialect::AuthJsV5, "s", &format!(" {token}"), NOW).is_err());
+        assert!(cache.open(&keys, Dialect::AuthJsV5, "s", &token[..token.len() - 1], NOW).is_err());
+        assert!(cache.open(&keys, Dialect::AuthJsV5, "s", &format!(" {token}"), NOW).is_err());
     }
 
     #[test]
-    fn strangers_cannot_fill_it_and_it_stays_small() {
-        let (keys, opened) = (keys("a"), SessionCache::default());
-        for stranger in ["", "x", "a.b.c.d.e", &"e".repeat(100)] {
-            assert!(opened.open(&keys, Dialect::AuthJsV5, "s", stranger, NOW).is_err());
+    fn invalid_tokens_are_not_cached_and_the_cache_stays_small() {
+        let (keys, cache) = (keys("a"), SessionCache::default());
+        for invalid in ["", "x", "a.b.c.d.e", &"e".repeat(100)] {
+            assert!(cache.open(&keys, Dialect::AuthJsV5, "s", invalid, NOW).is_err());
         }
-        assert_eq!(kept(&opened), 0);
+        assert_eq!(len(&cache), 0);
         let first = sealed(&keys, &json!({ "n": 0 }));
-        for n in 0..2 * MOST {
-            opened.open(&keys, Dialect::AuthJsV5, "s", &sealed(&keys, &json!({ "n": n })), NOW).unwrap();
-            // Used again and again, it outlives the others.
-            opened.open(&keys, Dialect::AuthJsV5, "s", &first, NOW).unwrap();
+        for n in 0..2 * MAX_SESSIONS {
+            cache.open(&keys, Dialect::AuthJsV5, "s", &sealed(&keys, &json!({ "n": n })), NOW).unwrap();
+            // A session that is used again and again stays in the cache.
+            cache.open(&keys, Dialect::AuthJsV5, "s", &first, NOW).unwrap();
         }
-        assert_eq!(kept(&opened), MOST);
-        assert!(opened.0.borrow().iter().any(|entry| *entry.token == first));
+        assert_eq!(len(&cache), MAX_SESSIONS);
+        assert!(cache.0.borrow().iter().any(|entry| *entry.token == first));
         for n in 0..10 {
             let large = json!({ "n": n, "large": "x".repeat(40_000) });
-            opened.open(&keys, Dialect::AuthJsV5, "s", &sealed(&keys, &large), NOW).unwrap();
+            cache.open(&keys, Dialect::AuthJsV5, "s", &sealed(&keys, &large), NOW).unwrap();
         }
-        let characters: usize = opened.0.borrow().iter().map(|entry| entry.token.len()).sum();
-        assert!(characters <= MOST_CHARACTERS && kept(&opened) < 8, "{characters}");
+        let characters: usize = cache.0.borrow().iter().map(|entry| entry.token.len()).sum();
+        assert!(characters <= MAX_CHARACTERS && len(&cache) < 8, "{characters}");
     }
 }

@@ -1,15 +1,15 @@
-//! A sealed session is longer than a cookie may be: cut into numbered cookies as Auth.js cuts it, and put
-//! together from exactly those.
+//! Splits a sealed session that is too long for one cookie into numbered cookies, as Auth.js does, and joins them
+//! again.
 
 use crate::session::dialect::Dialect;
 use vestibule_oidc::http::cookie::Cookies;
 
-/// A session of more cookies is not read, and none such may be written. Browsers keep more, but the servers
-/// behind accept no header that long.
+/// The maximum number of cookies of one session, for reading and for writing. Browsers keep more, but upstream
+/// servers do not accept longer headers.
 pub const MAX_CHUNKS: usize = 16;
 
-/// The longest value of one cookie in characters: the 4096 that browsers keep, less what Auth.js counts for
-/// name and attributes.
+/// The maximum length of one cookie's value in characters: the 4096 bytes that browsers keep, minus what Auth.js
+/// reserves for the name and the attributes.
 const fn chunk_size(dialect: Dialect) -> usize {
     match dialect {
         Dialect::AuthJsV5 => 4096 - 160,
@@ -17,12 +17,12 @@ const fn chunk_size(dialect: Dialect) -> usize {
     }
 }
 
-/// Whether a sealed session of that text can be written and read again.
+/// Whether a sealed session fits into [`MAX_CHUNKS`] cookies.
 pub fn fits(value: &str, dialect: Dialect) -> bool {
     value.len() <= MAX_CHUNKS * chunk_size(dialect)
 }
 
-/// The cookies, name and value, that carry `value`: `NAME` where one is enough, else `NAME.0`, `NAME.1`, …
+/// The names and values of the cookies that carry `value`: `NAME` where one is enough, otherwise `NAME.0`, `NAME.1`, …
 pub fn split(name: &str, value: &str, dialect: Dialect) -> Vec<(String, String)> {
     let size = chunk_size(dialect);
     if value.len() <= size {
@@ -31,53 +31,54 @@ pub fn split(name: &str, value: &str, dialect: Dialect) -> Vec<(String, String)>
     let mut chunks = Vec::new();
     let mut rest = value;
     while !rest.is_empty() {
-        // A token is ASCII, so this is `size`; of other text no character is cut in two.
+        // A token is ASCII, so the boundary is `size`. Other text is not split inside a character.
         let (chunk, after) = rest.split_at(rest.floor_char_boundary(size));
-        chunks.push((piece(name, chunks.len()), chunk.to_owned()));
+        chunks.push((chunk_name(name, chunks.len()), chunk.to_owned()));
         rest = after;
     }
     chunks
 }
 
-/// The name of a numbered cookie.
-pub fn piece(name: &str, number: usize) -> String {
+/// The name of the numbered cookie `NAME.NUMBER`.
+pub fn chunk_name(name: &str, number: usize) -> String {
     format!("{name}.{number}")
 }
 
-/// A session's value, put together.
+/// The value of a session's cookies.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct JoinedChunks {
     /// The whole value.
     pub value: String,
-    /// The cookies it came from, in order.
+    /// The names of its cookies, in order.
     pub names: Vec<String>,
 }
 
-/// Reads the session called `name`: the cookie `NAME`, or else `NAME.0` and as many as follow without a gap, up to
-/// the first that is shorter than it.
+/// Reads the session called `name`: the cookie `NAME`, or otherwise `NAME.0` and the numbered cookies that follow
+/// without a gap, up to the first one that is shorter than those before it.
 ///
-/// All but the last are equally long. What follows a shorter one is left over from a longer session: two answers to
-/// one browser, of which the second did not know of the first one's cookies.
+/// All numbered cookies of a session have the same length, except the last. Those after a shorter one are left over
+/// from a longer session: the browser got two responses, and the server that sent the second did not see the first
+/// one's cookies.
 ///
-/// Where both forms are there `NAME` is read, alone: it is whole by itself, while numbered cookies may be left
-/// over from several writings. Whoever writes a form expires the other in the same response, so both are
-/// there only where a browser was told so by somebody else. A cookie without a value is none. `None` too
-/// where more than [`MAX_CHUNKS`] follow each other: no session is that long.
-pub fn join(cookies: &Cookies, name: &str) -> Option<Found> {
+/// If both forms are present, only `NAME` is read: it is complete, while the numbered cookies may come from several
+/// responses. A response that sets one form expires the other, so both are present only if another party set one of
+/// them. A cookie with an empty value counts as absent. Returns `None` if there is no session, and if more than
+/// [`MAX_CHUNKS`] numbered cookies follow each other.
+pub fn join(cookies: &Cookies, name: &str) -> Option<JoinedChunks> {
     let filled = |name: &str| cookies.get(name).filter(|value| !value.is_empty());
     if let Some(value) = filled(name) {
-        return Some(Found { value: value.to_owned(), names: vec![name.to_owned()] });
+        return Some(JoinedChunks { value: value.to_owned(), names: vec![name.to_owned()] });
     }
-    let mut found = Found { value: String::new(), names: Vec::new() };
+    let mut found = JoinedChunks { value: String::new(), names: Vec::new() };
     loop {
-        let chunk = piece(name, found.names.len());
+        let chunk = chunk_name(name, found.names.len());
         let Some(value) = filled(&chunk) else { break };
         if found.names.len() == MAX_CHUNKS {
             return None;
         }
         found.value.push_str(value);
         found.names.push(chunk);
-        // The whole of so many as long as this one.
+        // The earlier cookies are longer than this one, so it is the last.
         if found.value.len() > value.len() * found.names.len() {
             break;
         }
@@ -85,8 +86,8 @@ pub fn join(cookies: &Cookies, name: &str) -> Option<Found> {
     (!found.names.is_empty()).then_some(found)
 }
 
-/// The cookies of the session called `name` that a request carries, in either form, and that writing `written`
-/// does not overwrite: they have to be expired in the same response. With nothing written, all of them.
+/// The names of the request's cookies of the session called `name`, in either form, that `written` does not overwrite.
+/// The response that sets `written` must expire them. If `written` is empty, these are all cookies of the session.
 pub fn stale(cookies: &Cookies, name: &str, written: &[(String, String)]) -> Vec<String> {
     let mut stale = Vec::new();
     for cookie in cookies.names() {
@@ -97,8 +98,8 @@ pub fn stale(cookies: &Cookies, name: &str, written: &[(String, String)]) -> Vec
     stale
 }
 
-/// Whether a cookie is one of those that carry the session called `name`: `NAME`, or `NAME.` and a number of at
-/// most two digits without leading zeros, of which nobody writes larger ones.
+/// Whether a cookie carries the session called `name`: `NAME`, or `NAME.` with a number of at most two digits and no
+/// leading zero. Neither Auth.js nor Vestibule writes larger numbers.
 pub fn is_of_session(cookie: &str, name: &str) -> bool {
     match cookie.strip_prefix(name).map(str::as_bytes) {
         Some([] | [b'.', b'0'..=b'9'] | [b'.', b'1'..=b'9', b'0'..=b'9']) => true,
@@ -115,13 +116,13 @@ mod tests {
     const NAME: &str = "__Secure-authjs.session-token";
     const DIALECTS: [Dialect; 2] = [Dialect::AuthJsV5, Dialect::NextAuthV4];
 
-    /// A `Cookie` header in which `S` is the session's name.
+    /// Parses a `Cookie` header in which `S` is short for the session's name.
     fn cookies(header: &str) -> Cookies {
         Cookies::parse(std::iter::once(header.replace('S', NAME).as_str()))
     }
 
     #[test]
-    fn values_are_cut_at_the_sizes_of_authjs() {
+    fn values_are_split_at_the_sizes_of_authjs() {
         for (dialect, length, lengths) in [
             (Dialect::AuthJsV5, 1, &[1][..]),
             (Dialect::AuthJsV5, 3936, &[3936]),
@@ -161,13 +162,13 @@ mod tests {
             ("", None, &[]),
         ] {
             let names: Vec<_> = names.iter().map(|name| name.replace('S', NAME)).collect();
-            let expected = value.map(|value| Found { value: value.to_owned(), names });
+            let expected = value.map(|value| JoinedChunks { value: value.to_owned(), names });
             assert_eq!(join(&cookies(header), NAME), expected, "{header}");
         }
     }
 
     #[test]
-    fn what_is_not_overwritten_is_stale() {
+    fn cookies_that_are_not_overwritten_are_stale() {
         for (header, written, stale_names) in [
             ("S=a", &["S"][..], &[][..]),
             ("S=a", &["S.0", "S.1"], &["S"]),
@@ -200,19 +201,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_cut_is_put_together(value in "[A-Za-z0-9._-]{1,12000}") {
+        fn a_split_value_joins_to_the_same_value(value in "[A-Za-z0-9._-]{1,12000}") {
             for dialect in DIALECTS {
                 let written = split(NAME, &value, dialect);
                 let header: Vec<_> = written.iter().rev().map(|(name, value)| format!("{name}={value}")).collect();
                 let cookies = Cookies::parse(std::iter::once(header.join("; ").as_str()));
                 let names = written.iter().map(|(name, _)| name.clone()).collect();
-                prop_assert_eq!(join(&cookies, NAME), Some(Found { value: value.clone(), names }));
+                prop_assert_eq!(join(&cookies, NAME), Some(JoinedChunks { value: value.clone(), names }));
                 prop_assert!(stale(&cookies, NAME, &written).is_empty());
             }
         }
 
         #[test]
-        fn any_text_is_cut_whole(value in ".{0,9000}") {
+        fn any_text_is_split_completely(value in ".{0,9000}") {
             for dialect in DIALECTS {
                 let chunks = split(NAME, &value, dialect);
                 let whole: String = chunks.iter().map(|(_, chunk)| chunk.as_str()).collect();

@@ -1,4 +1,4 @@
-//! What a session says: the claims that were sealed into its cookie.
+//! A session's claims, which are sealed into its cookie.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -12,35 +12,37 @@ use crate::session::refreshed_tokens::RefreshedTokens;
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 
-/// What `error` says once the provider will give no more tokens: Auth.js's word for it.
+/// The value of the claim `error` after the provider answered a refresh with `invalid_grant`. It is the one that
+/// Auth.js uses.
 pub const REFRESH_TOKEN_ERROR: &str = "RefreshTokenError";
 
 /// An opened session, or one about to be sealed.
 ///
-/// It is a JSON object, as Auth.js keeps it, so that `getToken()` behind it reads the same names.
-/// What Vestibule itself needs has accessors; the rest are claims of the configuration's.
+/// It is a JSON object with Auth.js's claim names, so that an app's `getToken()` reads it. The claims that Vestibule
+/// uses itself have accessors; the others come from the configuration.
 #[derive(Clone, PartialEq)]
 pub struct Session {
-    /// Shared with the memory of opened sessions.
+    /// Shared with the [cache](crate::session::cache) of opened sessions.
     claims: Rc<Map<String, Value>>,
     is_in_other_dialect: bool,
 }
 
 impl Session {
-    /// A session of these claims.
+    /// A session with these claims.
     pub fn new(claims: impl Into<Rc<Map<String, Value>>>) -> Self {
         Self { claims: claims.into(), is_in_other_dialect: false }
     }
 
-    /// The same, from a cookie of the dialect that is read only. It is due at once.
+    /// The same session, marked as read from a cookie of the other dialect. Its cookie
+    /// [needs an update](Self::needs_update) at once.
     #[must_use]
     pub fn in_other_dialect(mut self) -> Self {
         self.is_in_other_dialect = true;
         self
     }
 
-    /// The same, saying when the person signed in. Auth.js does not say it in a session that it makes; then
-    /// every renewal would begin the time of `session.absolute_max_age` anew.
+    /// The same session with the claim `auth_time`, the time at which the user signed in. Auth.js does not set it.
+    /// Without it, every renewal would restart the time of `session.absolute_max_age`.
     #[must_use]
     pub fn with_sign_in_time(mut self) -> Self {
         if let Some(signed_in) = self.signed_in_at() {
@@ -54,22 +56,22 @@ impl Session {
         &self.claims
     }
 
-    /// Who signed in, as the provider identifies them.
+    /// The subject (`sub`): the provider's identifier of the user.
     pub fn subject(&self) -> Option<&str> {
         self.text("sub")
     }
 
-    /// The name to show.
+    /// The user's display name.
     pub fn name(&self) -> Option<&Value> {
         self.claims.get("name")
     }
 
-    /// The e-mail address.
+    /// The user's e-mail address.
     pub fn email(&self) -> Option<&Value> {
         self.claims.get("email")
     }
 
-    /// The picture's URL.
+    /// The URL of the user's picture.
     pub fn picture(&self) -> Option<&Value> {
         self.claims.get("picture")
     }
@@ -79,43 +81,44 @@ impl Session {
         self.claims.get("iat")?.as_u64().map(Timestamp::from_seconds)
     }
 
-    /// When the person signed in. A session that Auth.js made does not say; then it is as old as its cookie.
+    /// When the user signed in (`auth_time`). A session that Auth.js made has no such claim; then it is the time at
+    /// which the cookie was sealed.
     pub fn signed_in_at(&self) -> Option<Timestamp> {
         let signed_in = self.claims.get("auth_time").and_then(Value::as_u64).map(Timestamp::from_seconds);
         signed_in.or_else(|| self.issued_at())
     }
 
-    /// When the session ends unless it is renewed (`exp`).
+    /// When the session expires unless it is renewed (`exp`).
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.claims.get("exp")?.as_u64().map(Timestamp::from_seconds)
     }
 
-    /// The identifier of this sign-in (`sid`): another one has another.
+    /// The identifier of the session (`sid`). Every sign-in has a new one.
     pub fn sid(&self) -> Option<&str> {
         self.text("sid")
     }
 
-    /// The id of the provider that signed the person in.
+    /// The id of the provider that the user signed in with.
     pub fn provider(&self) -> Option<&str> {
         self.text("provider")
     }
 
-    /// How often the tokens were renewed since sign-in.
+    /// How many times the tokens were refreshed since sign-in.
     pub fn generation(&self) -> u64 {
         self.claims.get("generation").and_then(Value::as_u64).unwrap_or(0)
     }
 
-    /// What new tokens are asked for with.
+    /// The refresh token.
     pub fn refresh_token(&self) -> Option<Secret> {
         self.text("refresh_token").filter(|token| !token.is_empty()).map(Secret::new)
     }
 
-    /// When that ends, where it is known.
+    /// When the refresh token expires, if known.
     pub fn refresh_expires_at(&self) -> Option<Timestamp> {
         self.claims.get("refresh_expires_at").and_then(Value::as_u64).map(Timestamp::from_seconds)
     }
 
-    /// The cookies of an API of one's own that its refresh sends.
+    /// The cookies that a refresh sends to the API of a credentials provider.
     pub(crate) fn api_cookies(&self) -> BTreeMap<String, Secret> {
         let mut cookies = BTreeMap::default();
         for (name, value) in self.claims.get("api_cookies").and_then(Value::as_object).into_iter().flatten() {
@@ -131,31 +134,30 @@ impl Session {
         self.text("access_token")
     }
 
-    /// When the access token ends.
+    /// When the access token expires.
     pub fn token_expires_at(&self) -> Option<Timestamp> {
         self.claims.get("expires_at").and_then(Value::as_u64).map(Timestamp::from_seconds)
     }
 
-    /// Why the session is over although it opens: [`REFRESH_TOKEN_ERROR`].
+    /// Why the session has ended although its cookie opens: [`REFRESH_TOKEN_ERROR`].
     pub fn error(&self) -> Option<&str> {
         self.text("error")
     }
 
-    /// The same session with the tokens that followed its own. What else it says stays as it is here: a page
-    /// may have changed it since.
+    /// The same session with refreshed tokens. The other claims stay: a page may have updated them since the refresh.
     #[must_use]
-    pub fn followed_by(&self, successor: &RefreshedTokens, now: Timestamp) -> Self {
-        // Of the old token; the next one's end may not be known.
+    pub fn with_refreshed_tokens(&self, tokens: &RefreshedTokens, now: Timestamp) -> Self {
+        // This is the old refresh token's expiry; the new one's may be unknown.
         let mut claims = Map::clone(&self.claims);
         claims.remove("refresh_expires_at");
-        claims.extend(successor.claims());
+        claims.extend(tokens.claims());
         claims.insert("iat".to_owned(), now.seconds().into());
         Self { claims: claims.into(), ..*self }
     }
 
-    /// The same session after its grant is gone: without tokens, and saying so.
+    /// The same session after `invalid_grant`: without tokens, and with the claim `error`.
     #[must_use]
-    pub fn without_grant(&self) -> Self {
+    pub fn without_tokens(&self) -> Self {
         let tokens = ["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies"];
         let mut claims = Map::clone(&self.claims);
         claims.retain(|name, _| !tokens.contains(&name.as_str()));
@@ -163,7 +165,7 @@ impl Session {
         Self { claims: claims.into(), ..*self }
     }
 
-    /// The same session without the access token, which has ended.
+    /// The same session without its access token, which has expired.
     #[must_use]
     pub fn without_access_token(&self) -> Self {
         let mut claims = Map::clone(&self.claims);
@@ -171,9 +173,9 @@ impl Session {
         Self { claims: claims.into(), ..*self }
     }
 
-    /// Whether the cookie is due for a new one: `update_age` has passed since it was sealed, or it is in the
-    /// other dialect.
-    pub fn is_due(&self, update_age: Duration, now: Timestamp) -> bool {
+    /// Whether the cookie must be sealed again: `update_age` has passed since it was sealed, or it is in the other
+    /// dialect.
+    pub fn needs_update(&self, update_age: Duration, now: Timestamp) -> bool {
         self.is_in_other_dialect || self.issued_at().is_none_or(|issued| now >= issued.plus(update_age))
     }
 
@@ -182,13 +184,13 @@ impl Session {
     }
 }
 
-/// Whether that place in the session is the access token, or its end.
-pub(crate) fn is_of_token(from: &DataPath) -> bool {
+/// Whether a path in the session points to the access token or its expiry.
+pub(crate) fn is_access_token_claim(from: &DataPath) -> bool {
     matches!(from.root(), "access_token" | "expires_at")
 }
 
 impl std::fmt::Debug for Session {
-    /// Names only: the values hold tokens.
+    /// Prints the names of the claims only: the values include tokens.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Session").field(&self.claims.keys().collect::<Vec<_>>()).finish()
     }

@@ -1,7 +1,7 @@
-//! The session's cookie in a request and in a response: found, opened, renewed, erased.
+//! Reads the session's cookie from a request, and writes, renews and erases it in a response.
 //!
-//! Both dialects are read and one is written, so that changing the dialect, or coming from Auth.js itself, signs
-//! nobody out.
+//! Both dialects are read and one is written, so that no user is signed out when a site changes its dialect or moves
+//! from Auth.js to Vestibule.
 
 use std::time::Duration;
 
@@ -15,43 +15,43 @@ use vestibule_oidc::http::cookie::{Cookies, SetCookie};
 use vestibule_oidc::http::origin::CookieDomain;
 use vestibule_oidc::time::Timestamp;
 
-/// What a request brings in its session cookie.
+/// The session cookie of a request.
 #[derive(Debug)]
 pub enum SessionCookie {
-    /// Nothing.
+    /// The request has no session cookie.
     Absent,
-    /// A session that is good.
+    /// The cookie is a valid session.
     Valid(Session),
-    /// Something that is no session, or no longer: what was refused.
+    /// The cookie is not a session, or the session has expired; the reason.
     Invalid(String),
 }
 
-/// The sealed session is larger than what is read again.
+/// The sealed session does not fit into cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the sealed session has {length} characters, and at most {} cookies of 4 kB are read: put fewer or \
-     smaller claims into it (AUTH.claims)",
+    "the sealed session has {length} characters and does not fit into {} cookies of 4 kB: keep fewer or \
+     smaller claims in the session (AUTH.claims)",
     chunk::MAX_CHUNKS
 )]
 pub struct SessionTooLargeError {
-    /// How long it is, in characters.
+    /// The length of the sealed session in characters.
     pub length: usize,
 }
 
-/// Finds and opens the session in `cookies`, or in what was `opened` before: our dialect's, or where there is no good
-/// one the other's.
+/// Reads the session from a request's cookies: from the cookie in the configured dialect, or if that is not valid, from
+/// the one in the other dialect. `cache` saves opening a session again.
 pub fn read(
     sealing: Sealing<'_>,
-    opened: &SessionCache,
+    cache: &SessionCache,
     names: &CookieNames,
     cookies: &Cookies,
     now: Timestamp,
 ) -> SessionCookie {
-    let own = open(sealing, opened, sealing.dialect, names.session(), cookies, now);
+    let own = open(sealing, cache, sealing.dialect, names.session(), cookies, now);
     if matches!(own, SessionCookie::Valid(_)) {
         return own;
     }
-    match (own, open(sealing, opened, sealing.dialect.other(), names.other_session(), cookies, now)) {
+    match (own, open(sealing, cache, sealing.dialect.other(), names.other_session(), cookies, now)) {
         (_, SessionCookie::Valid(session)) => SessionCookie::Valid(session.in_other_dialect()),
         (SessionCookie::Absent, other) => other,
         (own, _) => own,
@@ -60,7 +60,7 @@ pub fn read(
 
 fn open(
     sealing: Sealing<'_>,
-    opened: &SessionCache,
+    cache: &SessionCache,
     dialect: Dialect,
     name: &str,
     cookies: &Cookies,
@@ -69,20 +69,22 @@ fn open(
     let Some(found) = chunk::join(cookies, name) else {
         return SessionCookie::Absent;
     };
-    let claims = match opened.open(sealing.keys, dialect, salt(dialect, name), &found.value, now) {
+    let claims = match cache.open(sealing.keys, dialect, salt(dialect, name), &found.value, now) {
         Ok(claims) => claims,
         Err(error) => return SessionCookie::Invalid(error.to_string()),
     };
     let session = Session::new(claims);
-    if let (Some(most), Some(signed_in)) = (sealing.session.absolute_max_age, session.signed_in_at())
-        && now >= signed_in.plus(most)
+    if let (Some(max_age), Some(signed_in)) = (sealing.session.absolute_max_age, session.signed_in_at())
+        && now >= signed_in.plus(max_age)
     {
-        return SessionCookie::Invalid("signed in longer ago than session.absolute_max_age".to_owned());
+        return SessionCookie::Invalid(
+            "the user signed in longer ago than session.absolute_max_age allows".to_owned(),
+        );
     }
     SessionCookie::Valid(session)
 }
 
-/// The cookies that put `session` into the browser in place of what is there.
+/// The cookies that store `session` in the browser and expire the cookies of its old session.
 pub fn write(
     sealing: Sealing<'_>,
     domain: Option<&CookieDomain>,
@@ -106,20 +108,21 @@ pub fn write(
     Ok(written)
 }
 
-/// Takes away what of a session may be in the browser where it shows no cookies, but for what `written` replaces:
-/// pieces of an older one would be read in place of a new one, or with it.
+/// The cookies that expire every session cookie that the browser may have, except those that `written` replaces. For a
+/// request that carries no cookies although the browser has some: chunks of an older session would be read with, or
+/// instead of, the new one.
 pub fn expire_absent(
     domain: Option<&CookieDomain>,
     names: &CookieNames,
     written: &[SetCookie],
 ) -> Vec<SetCookie> {
-    let mut unseen = vec![names.session().to_owned()];
+    let mut absent = vec![names.session().to_owned()];
     for number in 0..chunk::MAX_CHUNKS {
-        unseen.push(chunk::piece(names.session(), number));
+        absent.push(chunk::chunk_name(names.session(), number));
     }
-    unseen.retain(|name| !written.iter().any(|cookie| cookie.name() == name));
+    absent.retain(|name| !written.iter().any(|cookie| cookie.name() == name));
     let mut expired = Vec::new();
-    for name in unseen {
+    for name in absent {
         expired.push(SetCookie::expired(name).domain(domain));
     }
     expired
@@ -130,14 +133,14 @@ pub fn erase(domain: Option<&CookieDomain>, names: &CookieNames, cookies: &Cooki
     expired(domain, names, cookies, &[])
 }
 
-/// How long a session lasts that is sealed now: `max_age`, but not beyond `absolute_max_age`.
+/// The lifetime of a session that is sealed now: `max_age`, but not beyond `absolute_max_age` after sign-in.
 pub fn lifetime(config: &SessionConfig, session: &Session, now: Timestamp) -> Duration {
     let end = config.absolute_max_age.zip(session.signed_in_at());
-    let left = end.map(|(most, signed_in)| signed_in.plus(most).since(now));
+    let left = end.map(|(max_age, signed_in)| signed_in.plus(max_age).since(now));
     left.map_or(config.max_age, |left| left.min(config.max_age))
 }
 
-/// Takes away every session cookie that the request brought, in either dialect, but for those that `written`
+/// The cookies that expire every session cookie of the request, in either dialect, except those that `written`
 /// replaces.
 fn expired(
     domain: Option<&CookieDomain>,
@@ -150,8 +153,8 @@ fn expired(
         for name in chunk::stale(cookies, session, written) {
             expired.push(SetCookie::expired(name).domain(domain));
         }
-        // A cookie of before `cookies.domain` was set, Auth.js's own for one, belongs to this host alone. It would
-        // outlive the shared one of the same name, and browsers send it first.
+        // A cookie from before `cookies.domain` was set, such as Auth.js's own, belongs to this host only. It would
+        // stay next to the shared one of the same name, and browsers send the older one first (RFC 6265 section 5.4).
         if domain.is_some() {
             for name in chunk::stale(cookies, session, &[]) {
                 expired.push(SetCookie::expired(name));
@@ -161,7 +164,7 @@ fn expired(
     expired
 }
 
-/// What the session's key is derived with: v5 gives every cookie a key of its own, v4 the session none.
+/// The salt of the session's key: the cookie's name in Auth.js 5, empty in next-auth 4.
 fn salt(dialect: Dialect, name: &str) -> &str {
     match dialect {
         Dialect::AuthJsV5 => name,

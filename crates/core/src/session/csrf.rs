@@ -1,4 +1,4 @@
-//! Auth.js's csrf token: half of it in a cookie, the other half in the form.
+//! Auth.js's CSRF token: a double-submit token, in a cookie with its hash and in the form.
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -6,29 +6,30 @@ use thiserror::Error;
 use vestibule_oidc::jose::kdf::Keyring;
 use vestibule_oidc::secret::{Secret, constant_time_eq};
 
-/// The csrf token of one browser: 64 hex digits. Its cookie is `TOKEN|HEX(SHA-256(TOKEN + SECRET))`, so
-/// that a token which somebody planted in the browser does not hold.
+/// The CSRF token of one browser: 64 hexadecimal digits. Its cookie is `TOKEN|HEX(SHA-256(TOKEN + SECRET))`, so that a
+/// token that an attacker planted in the browser is not accepted.
 pub struct Csrf {
     token: String,
     is_new: bool,
 }
 
-/// Proof that a request came from a page that this browser got from us.
+/// Proof that a request came from a page that Vestibule sent to this browser.
 #[derive(Clone, Copy, Debug)]
 pub struct CsrfVerified(());
 
-/// The csrf token is missing, or not the one in the cookie.
+/// The CSRF token is missing, or does not match the cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the csrf token is missing or is not the one in the cookie")]
+#[error("the CSRF token is missing or does not match the cookie")]
 pub struct CsrfError;
 
 impl Csrf {
-    /// The token in the cookie where it holds, otherwise a new one.
-    pub fn of(cookie: Option<&str>, keys: &Keyring, random: &mut dyn FnMut(&mut [u8])) -> Self {
-        let held = cookie.and_then(|cookie| cookie.split_once('|')).filter(|(token, hash)| {
-            keys.secrets().any(|secret| constant_time_eq(hash_of(token, secret).as_bytes(), hash.as_bytes()))
+    /// The token in the cookie if its hash is valid, otherwise a new token.
+    pub fn from_cookie(cookie: Option<&str>, keys: &Keyring, random: &mut dyn FnMut(&mut [u8])) -> Self {
+        let verified = cookie.and_then(|cookie| cookie.split_once('|')).filter(|(token, hash)| {
+            keys.secrets()
+                .any(|secret| constant_time_eq(cookie_hash(token, secret).as_bytes(), hash.as_bytes()))
         });
-        if let Some((token, _)) = held {
+        if let Some((token, _)) = verified {
             return Self { token: token.to_owned(), is_new: false };
         }
         let mut bytes = [0; 32];
@@ -41,13 +42,13 @@ impl Csrf {
         &self.token
     }
 
-    /// The cookie's value where the browser does not have it yet.
+    /// The cookie's value, if the token is new. `None` if the browser has the cookie already.
     pub fn new_cookie(&self, keys: &Keyring) -> Option<String> {
         let secret = keys.secrets().next().filter(|_| self.is_new)?;
-        Some(format!("{}|{}", self.token, hash_of(&self.token, secret)))
+        Some(format!("{}|{}", self.token, cookie_hash(&self.token, secret)))
     }
 
-    /// Whether `submitted`, from a request's body, is the token that was in its cookie.
+    /// Checks that `submitted`, from a request's body, is the token in the request's cookie.
     pub fn verify(&self, submitted: Option<&str>) -> Result<CsrfVerified, CsrfError> {
         match submitted {
             Some(submitted)
@@ -60,7 +61,7 @@ impl Csrf {
     }
 }
 
-fn hash_of(token: &str, secret: &Secret) -> String {
+fn cookie_hash(token: &str, secret: &Secret) -> String {
     let mut hash = Sha256::new();
     hash.update(token);
     hash.update(secret.expose());
@@ -70,7 +71,7 @@ fn hash_of(token: &str, secret: &Secret) -> String {
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String does not fail.
+        // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     })
@@ -86,7 +87,7 @@ mod tests {
         Keyring::new(secrets.iter().map(|s| Secret::new(*s)).collect()).unwrap()
     }
 
-    fn counting() -> impl FnMut(&mut [u8]) {
+    fn counting_random() -> impl FnMut(&mut [u8]) {
         let mut next = 0;
         move |bytes| {
             bytes.fill_with(|| {
@@ -97,17 +98,17 @@ mod tests {
     }
 
     #[test]
-    fn a_new_token_is_no_proof() {
-        let csrf = Csrf::of(None, &keys(&[SECRET]), &mut counting());
+    fn a_new_token_does_not_verify() {
+        let csrf = Csrf::from_cookie(None, &keys(&[SECRET]), &mut counting_random());
         assert_eq!(csrf.token().len(), 64);
         assert!(csrf.verify(Some(csrf.token())).is_err());
     }
 
     #[test]
-    fn the_cookie_and_the_form_must_agree() {
+    fn the_token_in_the_form_must_match_the_cookie() {
         let keys = keys(&[SECRET]);
-        let cookie = Csrf::of(None, &keys, &mut counting()).new_cookie(&keys).unwrap();
-        let csrf = Csrf::of(Some(&cookie), &keys, &mut counting());
+        let cookie = Csrf::from_cookie(None, &keys, &mut counting_random()).new_cookie(&keys).unwrap();
+        let csrf = Csrf::from_cookie(Some(&cookie), &keys, &mut counting_random());
         assert_eq!(csrf.new_cookie(&keys), None);
         assert!(csrf.verify(Some(csrf.token())).is_ok());
         for wrong in [None, Some(""), Some("x"), Some(&cookie[..63])] {
@@ -116,20 +117,20 @@ mod tests {
     }
 
     #[test]
-    fn a_planted_cookie_does_not_hold() {
+    fn a_cookie_without_a_valid_hash_is_replaced() {
         let keys = keys(&[SECRET]);
         for planted in ["", "|", "a|", "abc|abc", &format!("{0}|{0}", "a".repeat(64))] {
-            let csrf = Csrf::of(Some(planted), &keys, &mut counting());
+            let csrf = Csrf::from_cookie(Some(planted), &keys, &mut counting_random());
             assert!(csrf.is_new, "{planted}");
         }
     }
 
     #[test]
-    fn a_token_of_an_older_secret_holds() {
+    fn a_token_hashed_with_an_older_secret_is_accepted() {
         let old = keys(&["an older secret, long enough"]);
-        let cookie = Csrf::of(None, &old, &mut counting()).new_cookie(&old).unwrap();
+        let cookie = Csrf::from_cookie(None, &old, &mut counting_random()).new_cookie(&old).unwrap();
         let both = keys(&[SECRET, "an older secret, long enough"]);
-        assert!(!Csrf::of(Some(&cookie), &both, &mut counting()).is_new);
-        assert!(Csrf::of(Some(&cookie), &keys(&[SECRET]), &mut counting()).is_new);
+        assert!(!Csrf::from_cookie(Some(&cookie), &both, &mut counting_random()).is_new);
+        assert!(Csrf::from_cookie(Some(&cookie), &keys(&[SECRET]), &mut counting_random()).is_new);
     }
 }

@@ -1,6 +1,6 @@
-//! Which of Auth.js's wire formats a site speaks.
+//! The wire formats of Auth.js's two major versions.
 
-/// Auth.js's wire format. Both are read, one is written.
+/// A wire format of Auth.js: cookie names and encryption. Vestibule reads both dialects and writes the configured one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// Auth.js 5: `authjs.` cookies, A256CBC-HS512.
@@ -10,7 +10,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The one that is read only.
+    /// The other dialect. If `self` is the configured one, Vestibule reads the other but does not write it.
     #[must_use]
     pub fn other(self) -> Self {
         match self {

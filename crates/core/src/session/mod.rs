@@ -1,4 +1,4 @@
-//! Sealed things: the session, the sign-in transaction, the csrf token, and how they lie in cookies.
+//! Sealed cookies: the session, the sign-in transaction, the ticket and the CSRF token.
 
 pub mod cache;
 pub mod chunk;

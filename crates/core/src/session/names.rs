@@ -1,8 +1,8 @@
-//! The names of our cookies, and of Auth.js's.
+//! The names of Vestibule's and Auth.js's cookies.
 
 use crate::session::dialect::Dialect;
 
-/// The names of the cookies of one dialect, on `https` or not.
+/// The names of the cookies of one dialect, with or without the prefixes that `https` allows.
 #[derive(Clone, Debug)]
 pub struct CookieNames {
     session: String,
@@ -15,7 +15,7 @@ pub struct CookieNames {
 }
 
 impl CookieNames {
-    /// The names as `dialect` writes them; `secure` where the app's own origin is `https`.
+    /// The names in `dialect`. `secure` says whether the app's origin is `https`.
     pub fn new(dialect: Dialect, secure: bool) -> Self {
         let base_of = |dialect| match dialect {
             Dialect::AuthJsV5 => "authjs.",
@@ -34,46 +34,47 @@ impl CookieNames {
         }
     }
 
-    /// The session; its chunks have `.0`, `.1`, … behind this name.
+    /// The session cookie. The names of its chunks end in `.0`, `.1`, …
     pub fn session(&self) -> &str {
         &self.session
     }
 
-    /// The session as the other dialect writes it: of before the dialect was changed, or of Auth.js itself.
+    /// The session cookie in the other dialect: from Auth.js, or from before the dialect was changed.
     pub fn other_session(&self) -> &str {
         &self.other_session
     }
 
-    /// The return address.
+    /// The cookie with the return URL.
     pub fn callback_url(&self) -> &str {
         &self.callback_url
     }
 
-    /// The double-submit token. Bound to the host: a sibling subdomain can not set it.
+    /// The cookie with the CSRF token. It is bound to the host, so a sibling subdomain cannot set it.
     pub fn csrf(&self) -> &str {
         &self.csrf
     }
 
-    /// What the name of a sign-in attempt's cookie begins with, dot included; the attempt's id follows.
-    /// Bound to the host, as the callback comes to the host that started.
+    /// The beginning of the name of a sign-in attempt's cookie, including the dot. The attempt's id follows. It is
+    /// bound to the host: the callback comes to the host that sent the authorization request.
     pub fn transaction_prefix(&self) -> &str {
         &self.transaction_prefix
     }
 
-    /// What takes a sign-in from the host where it was asked for to the login host. It has to reach both.
+    /// The cookie that takes a sign-in from the host where it was requested to the login host. Both must receive it,
+    /// so it is not bound to the host.
     pub fn ticket(&self) -> &str {
         &self.ticket
     }
 
-    /// For which pages this host sent the browser to the login host for a new access token.
+    /// The cookie that lists the pages for which this host sent the browser to the login host for a new access token.
     pub fn renewal(&self) -> &str {
         &self.renewal
     }
 }
 
-/// Whether Auth.js (either dialect, secure or not) or Vestibule owns a cookie of that name. An upstream
-/// gets none of these.
-pub fn is_ours(name: &str) -> bool {
+/// Whether a cookie belongs to Auth.js (in either dialect, with or without prefix) or to Vestibule. Upstreams do not
+/// get these cookies.
+pub fn is_reserved(name: &str) -> bool {
     is_session(name)
         || base_name(name).is_some_and(|base| {
             base.starts_with("transaction.")
@@ -91,13 +92,13 @@ pub fn is_ours(name: &str) -> bool {
         })
 }
 
-/// Whether the cookie is a session, or a chunk of one, of either dialect. Everything that begins like a
-/// session counts: Auth.js adopts such a cookie as a chunk.
+/// Whether a cookie is a session, or a chunk of one, in either dialect. Any name that begins like the session's counts:
+/// Auth.js reads such a cookie as a chunk.
 pub fn is_session(name: &str) -> bool {
     base_name(name).is_some_and(|base| base.starts_with("session-token"))
 }
 
-/// `session-token` of `__Secure-authjs.session-token`.
+/// A name without its prefixes: `session-token` of `__Secure-authjs.session-token`.
 fn base_name(name: &str) -> Option<&str> {
     let name = ["__Secure-", "__Host-"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
     ["authjs.", "next-auth."].iter().find_map(|prefix| name.strip_prefix(prefix))
@@ -124,33 +125,33 @@ mod tests {
     }
 
     #[test]
-    fn every_name_that_auth_js_or_vestibule_uses_is_ours_and_no_other() {
+    fn the_names_of_auth_js_and_vestibule_are_reserved_and_no_others() {
         for dialect in [Dialect::AuthJsV5, Dialect::NextAuthV4] {
             for secure in [true, false] {
                 let names = CookieNames::new(dialect, secure);
                 let all =
                     [names.session(), names.callback_url(), names.csrf(), names.ticket(), names.renewal()];
                 for name in all {
-                    assert!(is_ours(name), "{name}");
+                    assert!(is_reserved(name), "{name}");
                 }
-                assert!(is_ours(&format!("{}abc", names.transaction_prefix())));
+                assert!(is_reserved(&format!("{}abc", names.transaction_prefix())));
                 assert!(is_session(&format!("{}.12", names.session())));
             }
         }
         for name in
             ["__Secure-authjs.pkce.code_verifier", "next-auth.state", "authjs.nonce", "authjs.challenge"]
         {
-            assert!(is_ours(name) && !is_session(name), "{name}");
+            assert!(is_reserved(name) && !is_session(name), "{name}");
         }
         for name in
             ["", "session-token", "authjs.", "xauthjs.state", "AuthJS.state", "authjs.theme", "__Secure-"]
         {
-            assert!(!is_ours(name), "{name}");
+            assert!(!is_reserved(name), "{name}");
         }
     }
 
     #[test]
-    fn our_cookies_are_cut_out_and_the_others_stay_byte_for_byte() {
+    fn reserved_cookies_are_removed_and_the_others_stay_byte_for_byte() {
         for (field, left) in [
             ("a=1; b=%zz;c=\"3\"", Some("a=1; b=%zz;c=\"3\"")),
             ("authjs.state=1; a=1", Some("a=1")),
@@ -161,15 +162,15 @@ mod tests {
             ("authjs.state=1; ", None),
             ("", None),
         ] {
-            assert_eq!(without(field, is_ours).as_deref(), left, "{field}");
+            assert_eq!(without(field, is_reserved).as_deref(), left, "{field}");
         }
     }
 
     proptest! {
         #[test]
-        fn no_field_panics_and_none_of_ours_is_left(field in "[a;= .%]{0,8}(authjs\\.state|next-auth\\.session-token)?[a;= ]{0,8}") {
-            let left = without(&field, is_ours).unwrap_or_default();
-            prop_assert!(!Cookies::parse([left.as_str()].into_iter()).names().any(is_ours));
+        fn no_reserved_cookie_is_left_in_any_field(field in "[a;= .%]{0,8}(authjs\\.state|next-auth\\.session-token)?[a;= ]{0,8}") {
+            let left = without(&field, is_reserved).unwrap_or_default();
+            prop_assert!(!Cookies::parse([left.as_str()].into_iter()).names().any(is_reserved));
         }
     }
 }

@@ -1,42 +1,42 @@
-//! How long sessions last, and how they are sealed.
+//! The lifetimes of sessions, and how they are sealed.
 
 use std::time::Duration;
 
-use crate::session::claims::is_of_token;
+use crate::session::claims::is_access_token_claim;
 use crate::session::dialect::Dialect;
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::jose::kdf::Keyring;
 
-/// How long a session lives and what of it is shown.
+/// The lifetimes of a session, and which of its claims are visible.
 #[derive(Clone, Debug)]
 pub struct SessionConfig {
-    /// It ends this long after it was last renewed. Default 30 days, as in Auth.js.
+    /// The time from the last renewal to the session's end. Default 30 days, as in Auth.js.
     pub max_age: Duration,
-    /// It is renewed when this much time has passed since it last was. Default one day, as in Auth.js.
+    /// The time from one renewal to the next. Default one day, as in Auth.js.
     pub update_age: Duration,
-    /// It ends this long after sign-in, renewed or not.
+    /// The maximum time from sign-in to the session's end, however often it is renewed.
     pub absolute_max_age: Option<Duration>,
-    /// What `GET /session` shows beside name, e-mail and image: where it goes, where in the sealed
-    /// session it comes from.
+    /// What `GET /session` shows in addition to the user's name, e-mail address and image: the path in the response,
+    /// and the path in the sealed session.
     pub expose: Vec<(DataPath, DataPath)>,
     /// The claims that a page may change (`update()` of Auth.js's client).
     pub updatable: Vec<String>,
 }
 
 impl SessionConfig {
-    /// Whether `GET /session` shows the access token, or when it ends.
+    /// Whether `GET /session` shows the access token or its expiry.
     pub fn exposes_token(&self) -> bool {
-        self.expose.iter().any(|(_, from)| is_of_token(from))
+        self.expose.iter().any(|(_, from)| is_access_token_claim(from))
     }
 }
 
-/// What it takes to seal and to open a session.
+/// Everything that sealing and opening a session needs.
 #[derive(Clone, Copy)]
 pub struct Sealing<'a> {
-    /// The keys made from the secrets.
+    /// The keys, derived from the secrets.
     pub keys: &'a Keyring,
-    /// The dialect that is written.
+    /// The dialect to write.
     pub dialect: Dialect,
-    /// How long a session lives.
+    /// The session's lifetimes.
     pub session: &'a SessionConfig,
 }

@@ -1,4 +1,4 @@
-//! The tokens that follow a session's own.
+//! The tokens that a refresh returns.
 
 use std::collections::BTreeMap;
 
@@ -7,22 +7,22 @@ use serde_json::{Map, Value};
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 
-/// The tokens that followed a session's own.
+/// The tokens that a refresh returned, which replace those of the session.
 #[derive(Clone, Debug)]
 pub struct RefreshedTokens {
     pub(crate) generation: u64,
     pub(crate) access_token: Secret,
-    /// `None` where it is in the API's cookies alone.
+    /// `None` where the refresh token is only in the API's cookies.
     pub(crate) refresh_token: Option<Secret>,
     pub(crate) expires_at: Timestamp,
-    /// When the refresh token ends, where that is known.
+    /// When the refresh token expires, if known.
     pub(crate) refresh_expires_at: Option<Timestamp>,
-    /// The cookies that the next refresh will send to an API of one's own.
+    /// The cookies that the next refresh sends to the API of a credentials provider.
     pub(crate) api_cookies: BTreeMap<String, Secret>,
 }
 
 impl RefreshedTokens {
-    /// As the session has them.
+    /// The tokens as claims of the session.
     pub(crate) fn claims(&self) -> Map<String, Value> {
         let mut claims = Map::new();
         claims.insert("generation".to_owned(), self.generation.into());

@@ -1,7 +1,7 @@
-//! Claims, sealed as Auth.js seals them: what either side writes, the other opens.
+//! Seals claims as Auth.js does: Vestibule opens the tokens that Auth.js seals, and Auth.js those of Vestibule.
 //!
-//! The key depends on the salt, which is the name of the cookie, so a token made for one cookie never opens
-//! as another; next-auth 4 has the empty salt for its session.
+//! The key depends on the salt, which is the cookie's name, so a token that was sealed for one cookie never opens as
+//! another. In next-auth 4 the session's salt is empty.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ use vestibule_oidc::jose::kdf::{Keyring, Purpose};
 use vestibule_oidc::json;
 use vestibule_oidc::time::Timestamp;
 
-/// How far the clocks of two writers may be apart, in seconds: Auth.js's value.
+/// How far the clocks of two servers may differ, in seconds. The value is that of Auth.js.
 const CLOCK_TOLERANCE: u64 = 15;
 
-/// The last second of the year 9999. A time behind it is none: most likely it was written in milliseconds.
-const LATEST: f64 = 253_402_300_799.0;
+/// The last second of the year 9999. A later time is invalid: most likely it is in milliseconds.
+const MAX_TIME: f64 = 253_402_300_799.0;
 
-/// Seals `claims` with the newest secret, for the cookie that `salt` stands for, to live for `lifetime`.
+/// Seals `claims` with the newest secret, for the cookie with this `salt`. The token is valid for `lifetime`.
 ///
-/// `iat`, `exp` (RFC 7519 section 4.1, in whole seconds) and a new `jti` replace those of `claims`. `random`
-/// fills the initialization vector and the `jti`. Above [`jwe::MAX_TOKEN`] characters the result would
-/// not open again: [`chunk::fits`](super::chunk::fits) tells.
+/// `iat`, `exp` (RFC 7519 section 4.1, in whole seconds) and a new `jti` replace those of `claims`. `random` fills the
+/// initialization vector and the `jti`. A result of more than [`jwe::MAX_TOKEN`] characters does not open:
+/// [`chunk::fits`](super::chunk::fits) checks the length.
 pub fn seal(
     keys: &Keyring,
     dialect: Dialect,
@@ -41,7 +41,7 @@ pub fn seal(
     let plaintext = Value::Object(claims).to_string();
 
     let info = info(dialect, salt);
-    let newest = keys.newest(&Purpose { encryption: written(dialect), salt, info: &info });
+    let newest = keys.newest(&Purpose { encryption: encryption_of(dialect), salt, info: &info });
     let kid = match dialect {
         Dialect::AuthJsV5 => Some(newest.kid.as_str()),
         Dialect::NextAuthV4 => None,
@@ -49,12 +49,13 @@ pub fn seal(
     jwe::seal(&newest.key, kid, plaintext.as_bytes(), random)
 }
 
-/// Opens a token that was sealed in `dialect` for the cookie that `salt` stands for, and is valid at `now`.
+/// Opens a token that was sealed in `dialect` for the cookie with this `salt`, and checks that it is valid at `now`.
 ///
-/// As Auth.js does it: a `kid` picks one of the secrets, and where it is none of theirs nothing is tried;
-/// `exp` and `nbf` have a tolerance of 15 seconds. Without a `kid` Auth.js 5 tries the newest secret alone;
-/// next-auth 4, which has a single secret and writes no `kid`, is given every one, or a change of secrets
-/// would end all its sessions. Stricter than Auth.js: without an `exp`, or with an absurd one, nothing opens.
+/// As in Auth.js, the `kid` selects the secret, and a token with an unknown `kid` is not decrypted. `exp` and `nbf`
+/// have a tolerance of 15 seconds. A token of Auth.js 5 without a `kid` is opened with the newest secret only.
+/// next-auth 4 has one secret and writes no `kid`, so every secret is tried; otherwise changing the secret would end
+/// all its sessions. Unlike in Auth.js, a token without an `exp`, or with one that is not a plausible time, does not
+/// open.
 pub fn open(
     keys: &Keyring,
     dialect: Dialect,
@@ -63,11 +64,11 @@ pub fn open(
     now: Timestamp,
 ) -> Result<Map<String, Value>, OpenError> {
     let sealed = SealedJwe::parse(token)?;
-    if dialect == Dialect::NextAuthV4 && sealed.encryption() != written(dialect) {
+    if dialect == Dialect::NextAuthV4 && sealed.encryption() != encryption_of(dialect) {
         return Err(OpenError::OtherDialect);
     }
     let plaintext = decrypt(keys, dialect, salt, &sealed)?;
-    let claims = json::object(&plaintext).ok_or(OpenError::Claims)?;
+    let claims = json::object(&plaintext).ok_or(OpenError::NotAnObject)?;
     check_times(&claims, now)?;
     Ok(claims)
 }
@@ -93,9 +94,9 @@ fn decrypt(
     }
 }
 
-/// `exp`, `nbf` and `iat` (RFC 7519 sections 4.1.4 to 4.1.6), compared as Auth.js compares them.
+/// Checks `exp`, `nbf` and `iat` (RFC 7519 sections 4.1.4 to 4.1.6) as Auth.js does.
 pub(super) fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<(), OpenError> {
-    let exp = time(claims, "exp")?.ok_or(OpenError::NoExpiry)?;
+    let exp = time(claims, "exp")?.ok_or(OpenError::MissingExpiry)?;
     let nbf = time(claims, "nbf")?;
     time(claims, "iat")?;
     if nbf.is_some_and(|nbf| nbf > as_f64(now.seconds().saturating_add(CLOCK_TOLERANCE))) {
@@ -107,12 +108,12 @@ pub(super) fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result
     Ok(())
 }
 
-/// A `NumericDate` (RFC 7519 section 2): a number of seconds, which may have a fraction.
+/// A claim that is a `NumericDate` (RFC 7519 section 2): a number of seconds, which may have a fraction.
 fn time(claims: &Map<String, Value>, claim: &'static str) -> Result<Option<f64>, OpenError> {
     let Some(value) = claims.get(claim) else { return Ok(None) };
     match value.as_f64() {
-        Some(seconds) if (0.0..=LATEST).contains(&seconds) => Ok(Some(seconds)),
-        _ => Err(OpenError::NoTime(claim)),
+        Some(seconds) if (0.0..=MAX_TIME).contains(&seconds) => Ok(Some(seconds)),
+        _ => Err(OpenError::InvalidTime(claim)),
     }
 }
 
@@ -121,44 +122,44 @@ fn as_f64(seconds: u64) -> f64 {
     seconds as f64
 }
 
-/// Why a token is not a session. The blame is its bearer's, or nobody's: it ended, or a secret was changed.
+/// Why a token does not open. Either the client altered it, or it expired, or a secret was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum OpenError {
-    /// It is no token of ours, or was altered.
+    /// The token is not a valid JWE, or was altered.
     #[error(transparent)]
     Jwe(#[from] JweError),
-    /// Its `kid` is that of no secret for this cookie.
+    /// No configured secret has the token's `kid` for this cookie.
     #[error("the token was sealed with a secret that is not configured, or for another cookie")]
     UnknownKey,
-    /// Its `enc` is not one that this dialect reads.
+    /// This dialect does not use the token's `enc`.
     #[error("the token was sealed in another dialect of Auth.js")]
     OtherDialect,
-    /// It holds no claims.
-    #[error("the token holds no JSON object")]
-    Claims,
-    /// It would never end.
-    #[error("the token has no exp, and nothing that lives for ever is a session")]
-    NoExpiry,
-    /// A time is not a number of seconds between 1970 and 9999.
-    #[error("the token's {0} is not a time in seconds between 1970 and 9999")]
-    NoTime(&'static str),
-    /// `exp` has passed.
+    /// The token's plaintext is not a JSON object.
+    #[error("the token does not contain a JSON object")]
+    NotAnObject,
+    /// The token has no `exp`, so it would be valid forever.
+    #[error("the token has no exp claim, and a session must expire")]
+    MissingExpiry,
+    /// The named claim is not a number of seconds between 1970 and 9999.
+    #[error("the token's {0} claim is not a time in seconds between the years 1970 and 9999")]
+    InvalidTime(&'static str),
+    /// `exp` is in the past.
     #[error("the token has expired")]
     Expired,
-    /// `nbf` is ahead.
+    /// `nbf` is in the future.
     #[error("the token is not valid yet")]
     NotYetValid,
 }
 
-/// What each dialect writes.
-fn written(dialect: Dialect) -> ContentEncryption {
+/// The content encryption (`enc`) that a dialect writes.
+fn encryption_of(dialect: Dialect) -> ContentEncryption {
     match dialect {
         Dialect::AuthJsV5 => ContentEncryption::A256CbcHs512,
         Dialect::NextAuthV4 => ContentEncryption::A256Gcm,
     }
 }
 
-/// HKDF's info, as each dialect makes it.
+/// The info parameter of HKDF (RFC 5869) in a dialect.
 fn info(dialect: Dialect, salt: &str) -> String {
     match (dialect, salt) {
         (Dialect::AuthJsV5, _) => format!("Auth.js Generated Encryption Key ({salt})"),
@@ -201,8 +202,8 @@ mod tests {
         Keyring::new(secrets.iter().copied().map(Secret::new).collect()).unwrap()
     }
 
-    /// Not random, but never twice the same.
-    fn dice() -> impl FnMut(&mut [u8]) {
+    /// A deterministic sequence in place of random bytes.
+    fn fake_random() -> impl FnMut(&mut [u8]) {
         let mut state = 1u8;
         move |bytes| {
             for byte in bytes {
@@ -214,14 +215,14 @@ mod tests {
 
     fn sealed(secret: &str, dialect: Dialect, salt: &str, claims: &Value) -> String {
         let claims = claims.as_object().unwrap();
-        seal(&keyring(&[secret]), dialect, salt, claims, Duration::from_mins(1), NOW, &mut dice())
+        seal(&keyring(&[secret]), dialect, salt, claims, Duration::from_mins(1), NOW, &mut fake_random())
     }
 
-    /// Seals exactly those claims, whatever they are.
+    /// Seals a plaintext unchanged.
     fn raw(dialect: Dialect, plaintext: &str) -> String {
         let info = info(dialect, "s");
-        let purpose = Purpose { encryption: written(dialect), salt: "s", info: &info };
-        jwe::seal(&keyring(&[SECRET]).newest(&purpose).key, None, plaintext.as_bytes(), &mut dice())
+        let purpose = Purpose { encryption: encryption_of(dialect), salt: "s", info: &info };
+        jwe::seal(&keyring(&[SECRET]).newest(&purpose).key, None, plaintext.as_bytes(), &mut fake_random())
     }
 
     fn opened(dialect: Dialect, plaintext: &str) -> Result<Map<String, Value>, OpenError> {
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn session_confusion_a_token_opens_only_as_what_it_was_sealed_for() {
+    fn session_confusion_a_token_opens_only_for_its_own_cookie_and_dialect() {
         let vectors = vectors();
         for vector in &vectors {
             let text = |name: &str| vector[name].as_str().unwrap();
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kid_picks_the_secret_and_one_that_is_unknown_is_not_tried() {
+    fn the_kid_selects_the_secret_and_an_unknown_kid_is_rejected() {
         let old = sealed("old", Dialect::AuthJsV5, "s", &json!({}));
         let open_with =
             |secrets: &[&str], token: &str| open(&keyring(secrets), Dialect::AuthJsV5, "s", token, NOW);
@@ -287,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn next_auth_4_has_no_kid_and_every_secret_is_tried() {
+    fn a_token_of_next_auth_4_is_tried_with_every_secret() {
         let old = sealed("old", Dialect::NextAuthV4, "", &json!({}));
         let open_with = |secrets: &[&str]| open(&keyring(secrets), Dialect::NextAuthV4, "", &old, NOW);
         assert!(open_with(&["new", "old"]).is_ok());
@@ -301,7 +302,7 @@ mod tests {
         let keys = keyring(&[SECRET]);
         let derived = keys.newest(&purpose);
         for kid in [None, Some(derived.kid.as_str())] {
-            let token = jwe::seal(&derived.key, kid, br#"{"exp":1800000060}"#, &mut dice());
+            let token = jwe::seal(&derived.key, kid, br#"{"exp":1800000060}"#, &mut fake_random());
             assert!(open(&keys, Dialect::AuthJsV5, "s", &token, NOW).is_ok());
             assert!(open(&keys, Dialect::NextAuthV4, "s", &token, NOW).is_err());
         }
@@ -329,30 +330,30 @@ mod tests {
     }
 
     #[test]
-    fn a_jti_is_a_uuid_of_version_4() {
+    fn the_jti_is_a_uuid_of_version_4() {
         assert_eq!(uuid_v4(&mut |bytes| bytes.fill(0)), "00000000-0000-4000-8000-000000000000");
         assert_eq!(uuid_v4(&mut |bytes| bytes.fill(0xff)), "ffffffff-ffff-4fff-bfff-ffffffffffff");
     }
 
     #[test]
-    fn unbounded_token_without_a_credible_end_does_not_open() {
+    fn unbounded_token_without_a_plausible_expiry_does_not_open() {
         for (claims, error) in [
-            ("{}", OpenError::NoExpiry),
-            (r#"{"exp":null}"#, OpenError::NoTime("exp")),
-            (r#"{"exp":"1800000060"}"#, OpenError::NoTime("exp")),
-            (r#"{"exp":true}"#, OpenError::NoTime("exp")),
-            (r#"{"exp":-1}"#, OpenError::NoTime("exp")),
-            (r#"{"exp":1800000060000}"#, OpenError::NoTime("exp")),
-            (r#"{"exp":18446744073709551615}"#, OpenError::NoTime("exp")),
-            (r#"{"exp":1e300}"#, OpenError::NoTime("exp")),
-            (r#"{"exp":1800000060,"nbf":"x"}"#, OpenError::NoTime("nbf")),
-            (r#"{"exp":1800000060,"iat":"x"}"#, OpenError::NoTime("iat")),
-            (r#"{"exp":1e999}"#, OpenError::Claims),
-            ("[]", OpenError::Claims),
-            ("null", OpenError::Claims),
-            (r#""exp""#, OpenError::Claims),
-            (r#"{"exp":1800000060}{}"#, OpenError::Claims),
-            ("", OpenError::Claims),
+            ("{}", OpenError::MissingExpiry),
+            (r#"{"exp":null}"#, OpenError::InvalidTime("exp")),
+            (r#"{"exp":"1800000060"}"#, OpenError::InvalidTime("exp")),
+            (r#"{"exp":true}"#, OpenError::InvalidTime("exp")),
+            (r#"{"exp":-1}"#, OpenError::InvalidTime("exp")),
+            (r#"{"exp":1800000060000}"#, OpenError::InvalidTime("exp")),
+            (r#"{"exp":18446744073709551615}"#, OpenError::InvalidTime("exp")),
+            (r#"{"exp":1e300}"#, OpenError::InvalidTime("exp")),
+            (r#"{"exp":1800000060,"nbf":"x"}"#, OpenError::InvalidTime("nbf")),
+            (r#"{"exp":1800000060,"iat":"x"}"#, OpenError::InvalidTime("iat")),
+            (r#"{"exp":1e999}"#, OpenError::NotAnObject),
+            ("[]", OpenError::NotAnObject),
+            ("null", OpenError::NotAnObject),
+            (r#""exp""#, OpenError::NotAnObject),
+            (r#"{"exp":1800000060}{}"#, OpenError::NotAnObject),
+            ("", OpenError::NotAnObject),
         ] {
             for dialect in DIALECTS {
                 assert_eq!(opened(dialect, claims), Err(error), "{claims}");
@@ -377,18 +378,18 @@ mod tests {
     }
 
     #[test]
-    fn decompression_and_work_bombs_nested_claims_are_refused() {
+    fn decompression_and_work_bombs_deeply_nested_claims_are_rejected() {
         let deep = format!(r#"{{"exp":1800000060,"x":{}{}}}"#, "[".repeat(20_000), "]".repeat(20_000));
-        assert_eq!(opened(Dialect::AuthJsV5, &deep), Err(OpenError::Claims));
+        assert_eq!(opened(Dialect::AuthJsV5, &deep), Err(OpenError::NotAnObject));
     }
 
     proptest! {
         #[test]
-        fn what_is_sealed_opens(values in prop::collection::btree_map(".{0,8}", ".{0,40}", 0..6), salt: String) {
+        fn sealed_claims_open_to_the_same_claims(values in prop::collection::btree_map(".{0,8}", ".{0,40}", 0..6), salt: String) {
             let claims: Map<String, Value> = values.into_iter().map(|(k, v)| (k, Value::from(v))).collect();
             for dialect in DIALECTS {
                 let keys = keyring(&[SECRET]);
-                let token = seal(&keys, dialect, &salt, &claims, Duration::from_mins(1), NOW, &mut dice());
+                let token = seal(&keys, dialect, &salt, &claims, Duration::from_mins(1), NOW, &mut fake_random());
                 let mut read = open(&keys, dialect, &salt, &token, NOW).unwrap();
                 let mut written = claims.clone();
                 for set in ["iat", "exp", "jti"] {
@@ -400,7 +401,7 @@ mod tests {
         }
 
         #[test]
-        fn no_flipped_bit_opens(at: prop::sample::Index, bit in 0..7) {
+        fn a_token_with_a_flipped_bit_does_not_open(at: prop::sample::Index, bit in 0..7) {
             for dialect in DIALECTS {
                 let mut bytes = sealed(SECRET, dialect, "s", &json!({ "sub": "a" })).into_bytes();
                 let at = at.index(bytes.len());
@@ -411,7 +412,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_it_panic(token: String, plaintext: String) {
+        fn arbitrary_text_does_not_open_and_does_not_panic(token: String, plaintext: String) {
             for dialect in DIALECTS {
                 prop_assert!(open(&keyring(&[SECRET]), dialect, "s", &token, NOW).is_err());
                 prop_assert!(opened(dialect, &plaintext).is_err());

@@ -215,7 +215,7 @@ fn point_6_what_passes_ends_no_session() {
     const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
     let troubles: [(Trouble, u64, &str); 10] = [
         (|w| w.api.fails("/refresh", FetchError::Connection("refused".into())), 5, "refresh gave no answer"),
-        (|w| w.api.fails("/refresh", FetchError::Timeout(Duration::from_secs(10))), 5, "no answer within"),
+        (|w| w.api.fails("/refresh", FetchError::Timeout(Duration::from_secs(10))), 5, "no response within"),
         (|w| w.api.answers_json("/refresh", 500, &json!({ "error": "x" })), 5, "status 500"),
         (|w| w.api.answers("/refresh", 503, &[("retry-after", "40")], "busy"), 40, "status 503"),
         (|w| w.api.answers("/refresh", 429, &[("retry-after", "40")], "{}"), 40, "status 429"),
@@ -226,7 +226,7 @@ fn point_6_what_passes_ends_no_session() {
         (
             |w| w.api.answers_json("/refresh", 200, &json!({ "refreshToken": "refresh-ada" })),
             5,
-            "refresh: the answer has no access token at body.accessToken",
+            "refresh: the response has no access token at body.accessToken",
         ),
     ];
     for lease in LEASES {

@@ -400,7 +400,7 @@ fn an_api_that_does_not_work_is_no_wrong_password() {
         (
             "login slow",
             |w| w.api.fails("/sign-in", FetchError::Timeout(Duration::from_secs(10))),
-            "no answer within",
+            "no response within",
         ),
         ("login 500", |w| w.api.answers_json("/sign-in", 500, &json!({ "error": "x" })), "status 500"),
         (
@@ -439,7 +439,7 @@ fn an_api_that_does_not_work_is_no_wrong_password() {
         (
             "unfit token",
             |w| w.api.answers_json("/sign-in", 200, &json!({ "accessToken": "hunter2-token\r\nX: y" })),
-            "body.accessToken is no token",
+            "body.accessToken is not a token",
         ),
         ("profile down", |w| w.api.fails("/me", FetchError::TooLarge(7)), "profile gave no answer"),
         (

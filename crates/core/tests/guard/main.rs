@@ -101,7 +101,7 @@ fn values_match_what_javascript_matches() {
     assert!(compared >= 10_000 && matched >= compared / 20, "{compared} {matched}");
 }
 
-/// What docs/rules.md says is refused though path-to-regexp takes it.
+/// What docs/guard.md says is refused though path-to-regexp takes it.
 fn is_documented(problem: PatternProblem) -> bool {
     use PatternProblem::{
         EmptySegment, Encoding, Expression, NeverMatches, NotInPath, StrayParenthesis, TooLarge,

@@ -1,4 +1,4 @@
-//! What the API's answers say, under the roots that paths begin with.
+//! The data in the API's responses, under the root names of paths.
 
 use std::fmt;
 
@@ -11,53 +11,53 @@ use crate::http::client::FetchResponse;
 use crate::http::headers::Headers;
 use crate::http::url::Url;
 use crate::jose::jws;
-use crate::oauth::exchange::{self, AnswerError};
+use crate::oauth::exchange::{self, HttpResponseError};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
-/// Everything that the answers of one sign-in say.
+/// The data in all responses of one sign-in.
 #[derive(Default)]
 pub struct Answers {
-    /// The body of the login's answer: `body`, and `login` in the claims.
+    /// The body of the response to the login: root `body`, and root `login` in the claims.
     pub login: Value,
-    /// The body of the profile's answer: `profile`.
+    /// The body of the response to the profile request: root `profile`.
     pub profile: Value,
-    /// The payload of an access token that is a JWT: `access_token`.
+    /// The payload of the access token, if it is a JWT: root `access_token`.
     access_token_payload: Value,
     /// The access token itself.
     access_token: Option<Secret>,
-    /// The header fields of the login's answer: `header`.
+    /// The header fields of the response to the login: root `header`.
     headers: Headers,
-    /// `cookie`
+    /// The API's cookies: root `cookie`.
     pub jar: Jar,
 }
 
 impl Answers {
-    /// What the answer to the login, or to a refresh, says so far.
-    pub(super) fn of_answer(url: &Url, response: &FetchResponse, body: Value, now: Timestamp) -> Self {
+    /// The data in the response to the login or to a refresh.
+    pub(super) fn from_response(url: &Url, response: &FetchResponse, body: Value, now: Timestamp) -> Self {
         let mut jar = Jar::default();
         jar.store(url, &response.headers, now);
         Self { login: body, headers: response.headers.clone(), jar, ..Self::default() }
     }
 
-    /// Takes note of the access token.
-    pub fn hold(&mut self, access_token: &Secret) {
+    /// Stores the access token.
+    pub fn set_access_token(&mut self, access_token: &Secret) {
         self.access_token_payload = jws::decode_unverified(access_token.expose());
         self.access_token = Some(access_token.clone());
     }
 
-    /// Reads the answer to the request for the profile.
-    pub fn profile_answered(
+    /// Reads the response to the profile request.
+    pub fn read_profile(
         &mut self,
         url: &Url,
         response: &FetchResponse,
         now: Timestamp,
     ) -> Result<(), ApiError> {
-        let refused = |cause| ApiError::Answer { endpoint: "profile", cause };
+        let error = |cause| ApiError::Response { endpoint: "profile", cause };
         if !(200..=299).contains(&response.status) {
-            return Err(refused(unsuccessful(response.status)));
+            return Err(error(unsuccessful(response.status)));
         }
-        self.profile = json(response).map_err(refused)?;
+        self.profile = json(response).map_err(error)?;
         self.jar.store(url, &response.headers, now);
         Ok(())
     }
@@ -75,7 +75,7 @@ impl Answers {
         }
     }
 
-    /// The value at `path` for a request, where `access_token` alone is the token itself.
+    /// The value at `path` for a request, where the path `access_token` is the token itself.
     pub fn find_for_request(&self, path: &DataPath) -> Option<Value> {
         if path.root() == "access_token" && path.rest().len() == 0 {
             return Some(Value::from(self.access_token.as_ref()?.expose()));
@@ -83,34 +83,34 @@ impl Answers {
         self.find(path)
     }
 
-    /// What tells one person from another.
+    /// The user's identifier.
     pub fn identifier(&self, source: &Source) -> Option<String> {
         source.whole(&|path| self.find(path))
     }
 
-    /// What `source` gives.
+    /// The text that `source` gives.
     pub fn text(&self, source: &Source) -> Option<String> {
         source.text(&|path| self.find(path))
     }
 }
 
 impl fmt::Debug for Answers {
-    /// Nothing: all of it is somebody's.
+    /// Prints no content: all of it is personal data or a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Facts").finish_non_exhaustive()
+        f.debug_struct("Answers").finish_non_exhaustive()
     }
 }
 
-/// The JSON of an answer, of any type.
-pub(super) fn json(response: &FetchResponse) -> Result<Value, AnswerError> {
-    serde_json::from_slice(exchange::json(response)?).map_err(|_| AnswerError::NotJson)
+/// The JSON of a response, of any type.
+pub(super) fn json(response: &FetchResponse) -> Result<Value, HttpResponseError> {
+    serde_json::from_slice(exchange::json(response)?).map_err(|_| HttpResponseError::NotJson)
 }
 
-/// What a status says that is no success.
-pub(super) fn unsuccessful(status: u16) -> AnswerError {
+/// The error for a status that is not a success.
+pub(super) fn unsuccessful(status: u16) -> HttpResponseError {
     match status {
-        408 | 425 | 429 | 500..=599 => AnswerError::Unavailable(status),
-        300..=399 => AnswerError::Redirect(status),
-        _ => AnswerError::Status(status),
+        408 | 425 | 429 | 500..=599 => HttpResponseError::Unavailable(status),
+        300..=399 => HttpResponseError::Redirect(status),
+        _ => HttpResponseError::Status(status),
     }
 }

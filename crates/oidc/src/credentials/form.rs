@@ -1,4 +1,4 @@
-//! What a person filled in.
+//! The values of the sign-in form.
 
 use serde_json::Value;
 use thiserror::Error;
@@ -8,21 +8,20 @@ use crate::data::DataPath;
 use crate::http::form::{DuplicateParameterError, Params};
 use crate::secret::Secret;
 
-/// Longer than any password manager's passwords, and than the tokens that some people log in with.
-const LONGEST_VALUE: usize = 4096;
+/// Longer than the passwords of any password manager, and than the tokens that some users log in with. In bytes.
+const MAX_VALUE_LEN: usize = 4096;
 
-/// The values of the configured fields. All of them are secrets: nobody knows what is typed where.
+/// The values of the configured fields. All of them are secrets: users also type passwords into other fields.
 #[derive(Debug)]
 pub struct FormValues<'a>(Vec<(&'a str, Secret)>);
 
 impl<'a> FormValues<'a> {
-    /// Takes the configured fields out of `form`, and nothing else. An optional one that was left empty is as
-    /// if it were not there.
+    /// Reads the configured fields from `form` and ignores all others. An empty optional field counts as absent.
     pub fn read(fields: &'a [Field], form: &Params) -> Result<Self, FormError> {
         let mut filled = Vec::new();
         for field in fields {
             let value = form.one(&field.name)?.unwrap_or_default();
-            if value.len() > LONGEST_VALUE {
+            if value.len() > MAX_VALUE_LEN {
                 return Err(FormError::TooLong(field.name.clone()));
             }
             if !value.is_empty() {
@@ -34,28 +33,28 @@ impl<'a> FormValues<'a> {
         Ok(Self(filled))
     }
 
-    /// Whether `text` is one of the values.
+    /// Whether `text` is one of the values, ignoring ASCII case.
     pub fn holds(&self, text: &str) -> bool {
         self.0.iter().any(|(_, value)| value.expose().eq_ignore_ascii_case(text))
     }
 
-    /// What a template of the login request stands for.
+    /// The value of a placeholder in the login request.
     pub fn find(&self, path: &DataPath) -> Option<Value> {
         let (_, value) = self.0.iter().find(|(name, _)| *name == path.root())?;
         Some(Value::String(value.expose().to_owned()))
     }
 }
 
-/// Why the API is not asked.
+/// Why the form is rejected before a request is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FormError {
-    /// A field came twice.
+    /// A field occurs twice.
     #[error(transparent)]
     Duplicate(#[from] DuplicateParameterError),
-    /// A required field is not filled in.
+    /// A required field is empty.
     #[error("the field {0} is not filled in")]
     Missing(String),
-    /// A field is longer than anything that people type.
-    #[error("the field {0} has more than {LONGEST_VALUE} bytes")]
+    /// A field is too long.
+    #[error("the field {0} has more than {MAX_VALUE_LEN} bytes")]
     TooLong(String),
 }

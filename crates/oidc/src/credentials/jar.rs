@@ -1,4 +1,4 @@
-//! The API's own cookies (RFC 6265 section 5), for the length of a sign-in.
+//! The API's own cookies (RFC 6265 section 5), kept for the duration of a sign-in.
 
 use std::time::Duration;
 
@@ -7,35 +7,35 @@ use crate::http::url::Url;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
-/// More cookies than this an API does not need; browsers promise no more for a site either.
+/// Further cookies are dropped. RFC 6265 section 6.1 requires no more of browsers per domain either.
 const MAX_COOKIES: usize = 50;
-/// What a browser keeps of one: name and value together.
-const LONGEST_COOKIE: usize = 4096;
+/// The maximum size of a cookie in browsers: name and value together, in bytes.
+const MAX_COOKIE_SIZE: usize = 4096;
 
-/// Cookies that the API set, as a browser would keep them.
+/// Cookies that the API set, stored as in a browser.
 ///
-/// Values stay byte for byte: what comes back to the API is what it set. `Secure`, `HttpOnly` and `SameSite`
-/// say nothing here: every request goes over `https` or stays on this machine, and no page is involved.
+/// Values stay byte for byte: the API gets back exactly the value that it set. `Secure`, `HttpOnly` and `SameSite` are
+/// ignored: all requests use `https` or stay on this machine, and no page is involved.
 #[derive(Clone, Debug, Default)]
 pub struct Jar(Vec<ApiCookie>);
 
-/// One of them.
+/// A cookie of the API.
 #[derive(Clone, Debug)]
 pub struct ApiCookie {
     /// Its name.
     pub name: String,
     /// Its value.
     pub value: Secret,
-    /// When it ends, where its attributes say.
+    /// When it expires, if its attributes state that.
     pub expires: Option<Timestamp>,
     host: String,
-    /// Whether it goes to the hosts below `host`, too.
-    and_below: bool,
+    /// Whether it is also sent to the hosts below `host`.
+    include_subdomains: bool,
     path: String,
 }
 
 impl Jar {
-    /// Takes in what an answer from `url` sets, changes and takes away.
+    /// Stores, replaces and removes cookies as a response from `url` demands.
     pub fn store(&mut self, url: &Url, headers: &Headers, now: Timestamp) {
         for field in headers.get_all("set-cookie") {
             let Some(cookie) = parse(field, url, now) else { continue };
@@ -48,18 +48,18 @@ impl Jar {
         }
     }
 
-    /// The cookie of that name; the newest where several paths have one.
+    /// The cookie of that name; the newest one if several paths have one.
     pub fn find(&self, name: &str) -> Option<&ApiCookie> {
         self.0.iter().rev().find(|cookie| cookie.name == name)
     }
 
-    /// The `Cookie` field of a request to `url`; `None` where no cookie goes there. Longer paths come first
-    /// (RFC 6265 section 5.4).
+    /// The `Cookie` field of a request to `url`; `None` if no cookie is sent there. Longer paths come first (RFC 6265
+    /// section 5.4).
     pub fn field_for(&self, url: &Url) -> Option<String> {
         let mut cookies: Vec<&ApiCookie> = Vec::new();
-        for cookie in self.0.iter().filter(|cookie| cookie.goes_to(url)) {
-            let place = cookies.partition_point(|other| other.path.len() >= cookie.path.len());
-            cookies.insert(place, cookie);
+        for cookie in self.0.iter().filter(|cookie| cookie.is_sent_to(url)) {
+            let position = cookies.partition_point(|other| other.path.len() >= cookie.path.len());
+            cookies.insert(position, cookie);
         }
         let mut field = String::new();
         for cookie in cookies {
@@ -75,29 +75,29 @@ impl Jar {
 }
 
 impl ApiCookie {
-    fn goes_to(&self, url: &Url) -> bool {
+    fn is_sent_to(&self, url: &Url) -> bool {
         let host = url.host();
         let path_matches = url
             .path()
             .strip_prefix(self.path.as_str())
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || self.path.ends_with('/'));
-        path_matches && (host == self.host || (self.and_below && is_below(host, &self.host)))
+        path_matches && (host == self.host || (self.include_subdomains && is_below(host, &self.host)))
     }
 }
 
-/// Reads a `Set-Cookie` field (RFC 6265 sections 5.2 and 5.3). A `Domain` that does not cover the host that
-/// sets it, for which a browser drops the cookie, makes it that host's own: an API may be asked by an inner
-/// name, and its cookies are not less its own for that.
+/// Parses a `Set-Cookie` field (RFC 6265 sections 5.2 and 5.3). If `Domain` does not cover the host that sets the
+/// cookie, a browser drops the cookie. Here it becomes a cookie of that host alone: Vestibule may reach an API by an
+/// internal name, for which the API's `Domain` is not meant.
 fn parse(field: &str, url: &Url, now: Timestamp) -> Option<ApiCookie> {
     let mut parts = field.split(';').map(trim);
     let (name, value) = parts.next()?.split_once('=')?;
     let (name, value) = (trim(name), trim(value));
-    // `Cookie` is one line of pairs: what would be read there as something else is not kept.
-    let is_good = !name.is_empty()
-        && name.len() + value.len() <= LONGEST_COOKIE
+    // `Cookie` is one line of pairs: a cookie that would be read there as something else is dropped.
+    let is_valid = !name.is_empty()
+        && name.len() + value.len() <= MAX_COOKIE_SIZE
         && name.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b',' | b'"'))
         && value.bytes().all(|b| matches!(b, b' '..=b'~'));
-    if !is_good {
+    if !is_valid {
         return None;
     }
     let host = url.host();
@@ -106,7 +106,7 @@ fn parse(field: &str, url: &Url, now: Timestamp) -> Option<ApiCookie> {
         value: Secret::new(value),
         expires: None,
         host: host.to_owned(),
-        and_below: false,
+        include_subdomains: false,
         path: default_path(url),
     };
     let mut max_age = None;
@@ -118,20 +118,20 @@ fn parse(field: &str, url: &Url, now: Timestamp) -> Option<ApiCookie> {
             "expires" => cookie.expires = Timestamp::parse_cookie_date(value).or(cookie.expires),
             "domain" => {
                 let domain = value.strip_prefix('.').unwrap_or(value).to_ascii_lowercase();
-                cookie.and_below = !domain.is_empty() && (host == domain || is_below(host, &domain));
-                cookie.host = if cookie.and_below { domain } else { host.to_owned() };
+                cookie.include_subdomains = !domain.is_empty() && (host == domain || is_below(host, &domain));
+                cookie.host = if cookie.include_subdomains { domain } else { host.to_owned() };
             }
             "path" if value.starts_with('/') => value.clone_into(&mut cookie.path),
             "path" => cookie.path = default_path(url),
             _ => {}
         }
     }
-    // `Max-Age` goes before `Expires`, whichever comes first in the field.
+    // `Max-Age` has precedence over `Expires`, in whichever order they occur.
     cookie.expires = max_age.map(|age| now.plus(age)).or(cookie.expires);
     Some(cookie)
 }
 
-/// `Max-Age`: zero and less is now; more than there are seconds is never.
+/// Parses `Max-Age`. Zero and negative values mean now; values that overflow mean never.
 fn seconds(text: &str) -> Option<Duration> {
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -141,7 +141,7 @@ fn seconds(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// RFC 6265 section 5.1.4: the directory of the request's path.
+/// The default path (RFC 6265 section 5.1.4): the directory of the request's path.
 fn default_path(url: &Url) -> String {
     match url.path().rsplit_once('/') {
         None | Some(("", _)) => "/".to_owned(),
@@ -149,7 +149,7 @@ fn default_path(url: &Url) -> String {
     }
 }
 
-/// RFC 6265 section 5.1.3. An IP address has nothing below it.
+/// Whether `host` is below `domain` (RFC 6265 section 5.1.3). Nothing is below an IP address.
 fn is_below(host: &str, domain: &str) -> bool {
     let is_name = !host.starts_with('[') && host.parse::<std::net::Ipv4Addr>().is_err();
     is_name && host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn cookies_go_where_a_browser_would_send_them() {
+    fn cookies_are_sent_where_a_browser_would_send_them() {
         let me = "https://api.example.com/v1/users/me";
         for (field, to, goes) in [
             ("a=1; Path=/", me, true),
@@ -193,7 +193,7 @@ mod tests {
             ("a=1; Path=/v", me, false),
             ("a=1; Path=/v1/auth/refresh", me, false),
             ("a=1; Path=/v1/auth/refresh", "https://api.example.com/v1/auth/refresh", true),
-            // Without a path: the directory of the login.
+            // Without `Path`, the path is the directory of the login's URL.
             ("a=1", me, false),
             ("a=1; Path=", me, false),
             ("a=1", "https://api.example.com/v1/auth/refresh", true),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn values_come_back_byte_for_byte_and_longer_paths_first() {
+    fn values_stay_byte_for_byte_and_longer_paths_come_first() {
         let fields =
             ["a=\"x y\"; Path=/", "b=s%3Aab=c==; Path=/v1; SameSite=None; Priority=High", "c=; Path=/"];
         let expected = "b=s%3Aab=c==; a=\"x y\"; c=";
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_cookie_is_max_age_before_expires() {
+    fn max_age_has_precedence_over_expires() {
         let in_an_hour = Some(NOW.plus(Duration::from_hours(1)));
         for (attributes, expires) in [
             ("", None),
@@ -236,24 +236,24 @@ mod tests {
             let jar = jar(&[&format!("a=1; {attributes}")]);
             assert_eq!(jar.find("a").unwrap().expires, expires, "{attributes}");
         }
-        for gone in ["Max-Age=0", "Max-Age=-1", "Expires=Thu, 01 Jan 1970 00:00:00 GMT"] {
-            assert!(jar(&[&format!("a=1; {gone}")]).find("a").is_none(), "{gone}");
+        for expired in ["Max-Age=0", "Max-Age=-1", "Expires=Thu, 01 Jan 1970 00:00:00 GMT"] {
+            assert!(jar(&[&format!("a=1; {expired}")]).find("a").is_none(), "{expired}");
         }
         assert!(jar(&["a=1; Max-Age=99999999999999999999"]).find("a").is_some());
     }
 
     #[test]
-    fn a_later_cookie_replaces_and_removes_its_namesake_of_the_same_path_only() {
+    fn a_later_cookie_replaces_only_the_cookie_with_the_same_name_and_path() {
         let value = |fields: &[&str]| jar(fields).find("a").map(|cookie| cookie.value.expose().to_owned());
         assert_eq!(value(&["a=1; Path=/", "a=2; Path=/"]).as_deref(), Some("2"));
         assert_eq!(value(&["a=1; Path=/", "a=; Path=/; Max-Age=0"]), None);
-        // An API that moves a cookie takes the old one away, before or after.
+        // An API that moves a cookie to another path removes the old one, before or after it sets the new one.
         assert_eq!(value(&["a=2; Path=/", "a=; Path=/old; Max-Age=0"]).as_deref(), Some("2"));
     }
 
     #[test]
-    fn header_smuggling_what_is_no_cookie_is_not_kept() {
-        let long = format!("a={}", "x".repeat(LONGEST_COOKIE));
+    fn header_smuggling_an_invalid_cookie_is_dropped() {
+        let long = format!("a={}", "x".repeat(MAX_COOKIE_SIZE));
         for field in ["", "=1", "a", "a b=1", "a=1\r\nx: y", "a=\u{e9}", "\"a\"=1", "a,b=1", &long] {
             assert!(jar(&[field]).0.is_empty(), "{field:.20}");
         }
@@ -263,13 +263,13 @@ mod tests {
     }
 
     #[test]
-    fn a_debug_print_shows_no_value() {
+    fn debug_output_shows_no_value() {
         assert!(!format!("{:?}", jar(&["a=hunter2"])).contains("hunter2"));
     }
 
     proptest! {
         #[test]
-        fn any_field_is_read_or_dropped(field in any::<String>(), path in "[/a-z;= ,A-Z-]{0,40}") {
+        fn no_field_makes_the_parser_panic(field in any::<String>(), path in "[/a-z;= ,A-Z-]{0,40}") {
             let _ = sent(&[&field, &format!("a=1; {path}")], "https://api.example.com/");
         }
     }

@@ -1,4 +1,4 @@
-//! The answer to a login: a refusal, or tokens.
+//! The response to a login: a rejection, or tokens.
 
 use std::time::Duration;
 
@@ -15,28 +15,28 @@ use crate::outbound::is_field_value;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
-/// Auth.js's code where the API has none of its own.
+/// The error code of Auth.js, for an API that does not send its own.
 pub const DEFAULT_CODE: &str = "credentials";
-/// The code for status 429 where the API has none of its own.
+/// The error code for status 429, for an API that does not send its own.
 const RATE_LIMITED: &str = "rate_limited";
-/// Numbers from here on are milliseconds: as seconds this is the year 5138, as milliseconds 1973.
-const LEAST_MILLIS: u64 = 100_000_000_000;
+/// Numbers from this one are milliseconds. As seconds it is in the year 5138, as milliseconds in 1973.
+const MIN_MILLIS: u64 = 100_000_000_000;
 
-/// Reads the answer to the login request, as far as saying whether it is a success.
+/// Reads the response to the login request only so far as to decide whether the login succeeded.
 ///
-/// A refusal is 400, 401, 403, 422 or 429, or any other answer below 500 in which something stands at
-/// `login.error`: some APIs say so with 200, some with 404 or 423. Everything else that is no success is a
-/// failure of the API's, and nobody is told that their password is wrong.
+/// The API rejects a login by status 400, 401, 403, 422 or 429, or by any other response below 500 with a value at
+/// `login.error`: some APIs send 200 for that, some 404 or 423. Every other unsuccessful response is a failure of the
+/// API, so that no user is told that the password is wrong.
 pub fn parse(login: &Login, response: &FetchResponse, now: Timestamp) -> Result<Answers, LoginError> {
-    let broken = |cause| LoginError::Broken(ApiError::Answer { endpoint: "login", cause });
+    let broken = |cause| LoginError::Api(ApiError::Response { endpoint: "login", cause });
     let body = json(response);
-    let facts =
-        Answers::of_answer(&login.request.url, response, body.as_ref().cloned().unwrap_or_default(), now);
-    let stated = login.error.as_ref().and_then(|path| facts.find(path)).filter(says_something);
+    let answers =
+        Answers::from_response(&login.request.url, response, body.as_ref().cloned().unwrap_or_default(), now);
+    let stated = login.error.as_ref().and_then(|path| answers.find(path)).filter(is_error);
     let refused = |default: &str| {
         let own = stated.as_ref().and_then(scalar_text).filter(|code| is_code(code));
         let code = own.unwrap_or_else(|| default.to_owned());
-        Err(LoginError::Refused(LoginRejectedError { status: response.status, code }))
+        Err(LoginError::Rejected(LoginRejectedError { status: response.status, code }))
     };
     match response.status {
         429 => refused(RATE_LIMITED),
@@ -45,61 +45,63 @@ pub fn parse(login: &Login, response: &FetchResponse, now: Timestamp) -> Result<
             refused(DEFAULT_CODE)
         }
         200..=299 => match body {
-            Ok(_) => Ok(facts),
-            // An API that puts its tokens into cookies or header fields may have nothing more to say.
-            Err(_) if login.tokens.access_token.root() != "body" => Ok(facts),
+            Ok(_) => Ok(answers),
+            // An API that sends its tokens in cookies or header fields may send no JSON body.
+            Err(_) if login.tokens.access_token.root() != "body" => Ok(answers),
             Err(cause) => Err(broken(cause)),
         },
         status => Err(broken(unsuccessful(status))),
     }
 }
 
-/// What a login gives.
+/// The tokens that a login gives.
 #[derive(Clone, Debug)]
 pub struct Tokens {
-    /// For the API.
+    /// The access token for the API.
     pub access_token: Secret,
-    /// When it ends, where anything says so.
+    /// When the access token expires, if that is known.
     pub expires_at: Option<Timestamp>,
-    /// For new ones.
+    /// The refresh token, if the API sent one.
     pub refresh_token: Option<Secret>,
-    /// When that ends, where anything says so.
+    /// When the refresh token expires, if that is known.
     pub refresh_expires_at: Option<Timestamp>,
 }
 
-/// The tokens in the answers so far: a later answer may have set newer cookies. `endpoint` is what errors call
-/// the request.
+/// The tokens in the responses so far: a later response may have set newer cookies. Errors name the request as
+/// `endpoint`.
 pub fn tokens(
     endpoint: &'static str,
     paths: &TokenPaths,
-    facts: &Answers,
+    answers: &Answers,
     now: Timestamp,
 ) -> Result<Tokens, ApiError> {
     let token = |path: &DataPath| {
-        token(facts, path).map_err(|InvalidTokenText| ApiError::UnfitToken { endpoint, path: path.clone() })
+        token(answers, path)
+            .map_err(|InvalidTokenText| ApiError::InvalidToken { endpoint, path: path.clone() })
     };
     let path = &paths.access_token;
     let access_token =
         token(path)?.ok_or_else(|| ApiError::NoAccessToken { endpoint, path: path.clone() })?;
-    let expires_at = end(facts, paths.expires.as_ref(), path, &access_token, now);
-    // The same refresh token may go on for longer: the answer says when it ends and not what it is.
-    let refresh_expires_at = stated(facts, paths.refresh_expires.as_ref(), now);
+    let expires_at = expiry_of(answers, paths.expires.as_ref(), path, &access_token, now);
+    // The API may prolong the same refresh token: the response then states when it expires, but not the token itself.
+    let refresh_expires_at = stated(answers, paths.refresh_expires.as_ref(), now);
     let mut tokens = Tokens { access_token, expires_at, refresh_token: None, refresh_expires_at };
     if let Some(path) = &paths.refresh_token
         && let Some(refresh_token) = token(path)?
     {
-        tokens.refresh_expires_at = end(facts, paths.refresh_expires.as_ref(), path, &refresh_token, now);
+        tokens.refresh_expires_at =
+            expiry_of(answers, paths.refresh_expires.as_ref(), path, &refresh_token, now);
         tokens.refresh_token = Some(refresh_token);
     }
     Ok(tokens)
 }
 
-/// What stands in a token's place has characters that no header field carries.
+/// The value at a token's path has characters that a header field must not contain.
 struct InvalidTokenText;
 
-/// The token at `path`; without the word before it where it came as an `Authorization` field.
-fn token(facts: &Answers, path: &DataPath) -> Result<Option<Secret>, InvalidTokenText> {
-    let Some(Value::String(text)) = facts.find(path) else { return Ok(None) };
+/// The token at `path`. The prefix `Bearer ` of an `Authorization` field is removed.
+fn token(answers: &Answers, path: &DataPath) -> Result<Option<Secret>, InvalidTokenText> {
+    let Some(Value::String(text)) = answers.find(path) else { return Ok(None) };
     let text = text.strip_prefix("Bearer ").unwrap_or(&text);
     if text.is_empty() {
         return Ok(None);
@@ -110,56 +112,57 @@ fn token(facts: &Answers, path: &DataPath) -> Result<Option<Secret>, InvalidToke
     Ok(Some(Secret::new(text)))
 }
 
-/// When a token ends: as the answer says; otherwise with its cookie or by its own `exp`, whichever is first.
-fn end(
-    facts: &Answers,
+/// When a token expires: at the time that the response states; otherwise when its cookie expires or at its own `exp`,
+/// whichever is first.
+fn expiry_of(
+    answers: &Answers,
     expiry: Option<&Expiry>,
     path: &DataPath,
     token: &Secret,
     now: Timestamp,
 ) -> Option<Timestamp> {
     let of_cookie = || match (path.root(), path.rest().next()) {
-        ("cookie", Some(name)) => facts.jar.find(name)?.expires,
+        ("cookie", Some(name)) => answers.jar.find(name)?.expires,
         _ => None,
     };
     let own = || jws::decode_unverified(token.expose()).get("exp").and_then(point);
-    stated(facts, expiry, now).or_else(|| of_cookie().into_iter().chain(own()).min())
+    stated(answers, expiry, now).or_else(|| of_cookie().into_iter().chain(own()).min())
 }
 
-/// When a token ends as the answer says.
-fn stated(facts: &Answers, expiry: Option<&Expiry>, now: Timestamp) -> Option<Timestamp> {
+/// When a token expires, if the response states it.
+fn stated(answers: &Answers, expiry: Option<&Expiry>, now: Timestamp) -> Option<Timestamp> {
     match expiry? {
-        Expiry::In(path) => lifetime(&facts.find(path)?, now),
-        Expiry::At(path) => point(&facts.find(path)?),
+        Expiry::In(path) => lifetime(&answers.find(path)?, now),
+        Expiry::At(path) => point(&answers.find(path)?),
     }
 }
 
-/// Seconds from now, as a number or a text with one; less than none is now.
+/// The point in time that is a number of seconds from now. The number may be in a string; a negative one means now.
 fn lifetime(value: &Value, now: Timestamp) -> Option<Timestamp> {
     let seconds = u64::try_from(whole(value)?).unwrap_or(0);
     Some(now.plus(Duration::from_secs(seconds)))
 }
 
-/// A point in time: seconds or milliseconds since the epoch, as a number or a text with one, or RFC 3339.
+/// A point in time: seconds or milliseconds since the epoch, as a number or in a string, or RFC 3339.
 fn point(value: &Value) -> Option<Timestamp> {
     if let Some(number) = whole(value) {
         return match u64::try_from(number).unwrap_or(0) {
-            seconds @ 0..LEAST_MILLIS => Some(Timestamp::from_seconds(seconds)),
+            seconds @ 0..MIN_MILLIS => Some(Timestamp::from_seconds(seconds)),
             millis => Some(Timestamp::from_millis(millis)),
         };
     }
     Timestamp::parse_rfc3339(value.as_str()?)
 }
 
-/// The whole part of a number, or of a text that is one.
+/// The integer part of a number, which may be in a string.
 fn whole(value: &Value) -> Option<i64> {
     let text = scalar_text(value).filter(|_| !value.is_boolean())?;
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     fraction.bytes().all(|b| b.is_ascii_digit()).then(|| whole.parse().ok())?
 }
 
-/// Whether what stands at the place of an error is one: many APIs always have the member, and leave it empty.
-pub(super) fn says_something(value: &Value) -> bool {
+/// Whether the value at an error's path is an error: many APIs always send the member and leave it empty.
+pub(super) fn is_error(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(flag) => *flag,
@@ -170,32 +173,32 @@ pub(super) fn says_something(value: &Value) -> bool {
     }
 }
 
-/// What may go into a URL and a log as a code: no sentence, and nothing as long as a token.
+/// Whether a text may be put into a URL and a log as an error code. Sentences, and texts as long as a token, may not.
 fn is_code(text: &str) -> bool {
-    const LONGEST: usize = 64;
-    (1..=LONGEST).contains(&text.len())
+    const MAX_LEN: usize = 64;
+    (1..=MAX_LEN).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
 
-/// The API said no.
+/// The API rejected the login.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("the API refused the login with status {status}, code {code}")]
+#[error("the API rejected the login with status {status}, code {code}")]
 pub struct LoginRejectedError {
-    /// Its status.
+    /// The status of the response.
     pub status: u16,
-    /// Its own code where it has one that is short and harmless.
+    /// The API's own error code if it sent a short and harmless one, otherwise a default.
     pub code: String,
 }
 
-/// Why a login gave nothing.
+/// Why a login gave no tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LoginError {
-    /// Whoever tried is to blame.
+    /// The API rejected the user's input.
     #[error(transparent)]
-    Refused(LoginRejectedError),
-    /// The API is to blame.
+    Rejected(LoginRejectedError),
+    /// The API failed.
     #[error(transparent)]
-    Broken(ApiError),
+    Api(ApiError),
 }
 
 #[cfg(test)]
@@ -208,7 +211,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(1_795_290_000);
 
     #[test]
-    fn seconds_and_milliseconds_are_told_apart() {
+    fn seconds_and_milliseconds_are_distinguished_by_size() {
         for (value, millis) in [
             (json!(1_795_290_000), Some(1_795_290_000_000)),
             (json!(1_795_290_000.75), Some(1_795_290_000_000)),
@@ -230,7 +233,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_end_is_read_or_is_none(text in any::<String>(), number in any::<f64>(), whole in any::<i64>()) {
+        fn no_value_makes_the_parsers_of_times_panic(text in any::<String>(), number in any::<f64>(), whole in any::<i64>()) {
             for value in [json!(text), json!(number), json!(whole), json!(number.to_string())] {
                 let _ = point(&value);
                 prop_assert!(lifetime(&value, NOW).is_none_or(|end| end >= NOW));

@@ -1,11 +1,11 @@
-//! An API of one's own that signs people in: requests built from templates, answers read by paths. Pure, in
-//! pairs, as [`oauth`](crate::oauth) is for providers that follow a standard.
+//! A login API of the operator's own: requests built from templates, responses read by paths. Pure functions in pairs,
+//! like those in [`oauth`](crate::oauth) for providers that follow a standard.
 //!
-//! | request | answer |
+//! | request | response |
 //! |---|---|
-//! | [`outbound::build`] with what was filled in ([`form`]) | [`login::parse`], then [`login::tokens`] |
-//! | [`outbound::build`] with the token | [`Answers::profile_answered`] |
-//! | [`refresh::request`] with what the session has | [`refresh::parse`], then [`login::tokens`] |
+//! | [`outbound::build`] with the form's values ([`form`]) | [`login::parse`], then [`login::tokens`] |
+//! | [`outbound::build`] with the access token | [`Answers::read_profile`] |
+//! | [`refresh::request`] with the session's tokens and cookies | [`refresh::parse`], then [`login::tokens`] |
 
 mod answers;
 pub mod form;
@@ -19,42 +19,44 @@ pub use answers::Answers;
 use thiserror::Error;
 
 use crate::data::DataPath;
-use crate::oauth::exchange::AnswerError;
+use crate::oauth::exchange::HttpResponseError;
 #[cfg(doc)]
 use crate::outbound;
 use crate::outbound::HeaderValueError;
 
-/// What the API did wrong. Nothing here quotes an answer: it could hold a token.
+/// An error of the API. No variant quotes a response, because it could contain a token.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ApiError {
-    /// Its answer is none that can be read.
+    /// Its response cannot be read.
     #[error("{endpoint}: {cause}")]
-    Answer {
-        /// To which request.
+    Response {
+        /// The request.
         endpoint: &'static str,
-        /// What is wrong with it.
-        cause: AnswerError,
+        /// What is wrong with the response.
+        cause: HttpResponseError,
     },
-    /// There is no access token where the configuration says.
-    #[error("{endpoint}: the answer has no access token at {path}")]
+    /// The response has no access token at the configured path.
+    #[error("{endpoint}: the response has no access token at {path}")]
     NoAccessToken {
-        /// In the answer to which request.
+        /// The request.
         endpoint: &'static str,
-        /// Where it should be.
+        /// The configured path.
         path: DataPath,
     },
-    /// A token has characters that a header field cannot carry.
-    #[error("{endpoint}: what stands at {path} is no token: it has characters that no header field carries")]
-    UnfitToken {
-        /// In the answer to which request.
+    /// A token has characters that a header field must not contain.
+    #[error(
+        "{endpoint}: the value at {path} is not a token: it has characters that are not allowed in a header field"
+    )]
+    InvalidToken {
+        /// The request.
         endpoint: &'static str,
-        /// Where it stands.
+        /// The path of the value.
         path: DataPath,
     },
-    /// A header field's template gave something that is none.
+    /// The value of a header field, after its placeholders were replaced, is not valid.
     #[error(transparent)]
-    UnfitHeader(#[from] HeaderValueError),
-    /// Nothing says who signed in.
-    #[error("the answers have no text or number for user.id")]
+    InvalidHeader(#[from] HeaderValueError),
+    /// The responses do not identify the user.
+    #[error("the responses have no text or number for user.id")]
     NoUserId,
 }

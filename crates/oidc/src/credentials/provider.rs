@@ -1,98 +1,98 @@
-//! An API of one's own, as checked: what people fill in, which requests carry it there, and where in the
-//! answers everything stands.
+//! A login API of the operator's own, as the checked configuration describes it: the fields of the sign-in form, the
+//! requests that send their values, and the paths of the values in the responses.
 
 use crate::data::{DataPath, Source, Template};
 use crate::outbound::ApiRequest;
 
-/// An API that takes what a person fills in and issues tokens.
+/// An API that takes the values of a form and issues tokens.
 #[derive(Clone, Debug)]
 pub struct CredentialsProvider {
-    /// What the form asks for; at least one.
+    /// The fields of the form; at least one.
     pub fields: Vec<Field>,
-    /// The request that signs in, and its answer.
+    /// The request that signs the user in, and its response.
     pub login: Login,
-    /// The request for the profile, made with the token. Its templates know `access_token`, `login` and
+    /// The request for the profile, sent with the access token. Its templates know `access_token`, `login` and
     /// `cookie`.
     pub profile: Option<ApiRequest>,
-    /// Who that is.
+    /// Where the user's id, name, e-mail address and image are.
     pub user: UserPaths,
-    /// How tokens are renewed, where the API does that.
+    /// How tokens are refreshed, if the API supports that.
     pub refresh: Option<ApiRefresh>,
-    /// Whether a refresh token that is used twice ends the sign-in.
+    /// Whether using a refresh token twice ends the sign-in.
     pub strict_rotation: bool,
 }
 
-/// The request for new tokens, and its answer. Its templates know `access_token`, `refresh_token` and `cookie`.
+/// The request for new tokens, and its response. Its templates know `access_token`, `refresh_token` and `cookie`.
 #[derive(Clone, Debug)]
 pub struct ApiRefresh {
     /// The request.
     pub request: ApiRequest,
-    /// The cookies that go with it.
+    /// The cookies that are sent with it.
     pub cookies: Vec<(String, Template)>,
-    /// Where its answer has what.
+    /// The paths of the tokens in the response.
     pub tokens: TokenPaths,
-    /// What is there when the API refuses.
+    /// The path that has a value if the API rejects the request.
     pub error: Option<DataPath>,
-    /// Whether a template names the refresh token.
+    /// Whether a template uses the refresh token.
     pub needs_refresh_token: bool,
-    /// Cookies of the API's, by name, that the templates name and the session therefore keeps.
+    /// The names of the API's cookies that the templates use and the session therefore stores.
     pub kept_cookies: Vec<String>,
 }
 
-/// Something that a person fills in.
+/// A field of the sign-in form.
 #[derive(Clone, Debug)]
 pub struct Field {
     /// Its name in the form and in templates.
     pub name: String,
-    /// As the sign-in page writes it.
+    /// Its label on the sign-in page.
     pub label: String,
     /// The `type` of the HTML input.
     pub kind: &'static str,
     /// The `placeholder` of the HTML input.
     pub placeholder: Option<String>,
-    /// The `autocomplete` of the HTML input: what a password manager puts there.
+    /// The `autocomplete` of the HTML input: the kind of value that a password manager fills in.
     pub autocomplete: Option<String>,
-    /// Whether the API is asked only when it is filled in.
+    /// Whether a form without a value for this field is rejected before a request is sent.
     pub required: bool,
 }
 
-/// The request that signs in, and where its answer has what.
+/// The request that signs the user in, and the paths in its response.
 #[derive(Clone, Debug)]
 pub struct Login {
-    /// Its templates know the fields.
+    /// The request. Its templates know the fields of the form.
     pub request: ApiRequest,
-    /// Where its answer has what.
+    /// The paths of the tokens in the response.
     pub tokens: TokenPaths,
-    /// What is there when the API refuses.
+    /// The path that has a value if the API rejects the request.
     pub error: Option<DataPath>,
 }
 
-/// Where an answer has the tokens.
+/// The paths of the tokens in a response.
 #[derive(Clone, Debug)]
 pub struct TokenPaths {
     /// The access token.
     pub access_token: DataPath,
     /// The refresh token.
     pub refresh_token: Option<DataPath>,
-    /// When the access token ends, where the answer says so beside it.
+    /// The lifetime of the access token, if the response states it.
     pub expires: Option<Expiry>,
-    /// When the refresh token ends, where the answer says so beside it.
+    /// The lifetime of the refresh token, if the response states it.
     pub refresh_expires: Option<Expiry>,
 }
 
-/// How an answer says when a token ends.
+/// How a response states when a token expires.
 #[derive(Clone, Debug)]
 pub enum Expiry {
-    /// Seconds from now.
+    /// Seconds from now, as `expires_in` does.
     In(DataPath),
-    /// A point in time.
+    /// A point in time: seconds or milliseconds since the epoch, or RFC 3339.
     At(DataPath),
 }
 
-/// Who signed in, out of the answers to both requests.
+/// Where the responses to the login and profile requests describe the user.
 #[derive(Clone, Debug)]
 pub struct UserPaths {
-    /// As the API identifies them.
+    /// The API's identifier of the user.
     pub id: Source,
     /// The name to show.
     pub name: Option<Source>,

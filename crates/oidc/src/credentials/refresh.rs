@@ -1,21 +1,21 @@
-//! New tokens for old ones.
+//! The request for new tokens, and its response.
 
 use serde_json::Value;
 use thiserror::Error;
 
 use super::ApiError;
 use super::answers::{Answers, json, unsuccessful};
-use super::login::says_something;
+use super::login::is_error;
 use crate::credentials::provider::ApiRefresh;
 use crate::data::DataPath;
 use crate::http::client::{FetchRequest, FetchResponse};
 use crate::outbound::{self, HeaderValueError};
 use crate::time::Timestamp;
 
-/// What errors call this request.
+/// The name of this request in errors.
 pub const ENDPOINT: &str = "refresh";
 
-/// Builds the request, with the values that `find` has. A cookie for which the session has nothing is left out.
+/// Builds the request; `find` returns the values of the placeholders. A cookie with a missing value is left out.
 pub fn request(
     refresh: &ApiRefresh,
     client_address: Option<&str>,
@@ -28,7 +28,7 @@ pub fn request(
             continue;
         }
         let pair = format!("{name}={}", value.text(find));
-        // A semicolon would begin another cookie.
+        // A semicolon would start another cookie.
         if pair.contains(';') || !outbound::is_field_value(&pair) {
             return Err(HeaderValueError { endpoint: ENDPOINT, name: "cookie".to_owned() }.into());
         }
@@ -43,44 +43,45 @@ pub fn request(
     Ok(request)
 }
 
-/// Reads the answer, as far as saying whether it is a success.
+/// Reads the response only so far as to decide whether the request succeeded.
 ///
-/// A refusal is 400, 401 or 403, or any other answer below 500 in which something stands at `error`. Whoever is
-/// refused is signed out; so what may pass, 408, 425, 429 and everything from 500 on, never is one.
+/// The API rejects the request by status 400, 401 or 403, or by any other response below 500 with a value at `error`. A
+/// rejection signs the user out. So 408, 425, 429 and all statuses from 500, which may be temporary, never count as
+/// one.
 pub fn parse(
     refresh: &ApiRefresh,
     response: &FetchResponse,
     now: Timestamp,
 ) -> Result<Answers, RefreshError> {
-    let broken = |cause| RefreshError::Broken(ApiError::Answer { endpoint: ENDPOINT, cause });
+    let broken = |cause| RefreshError::Api(ApiError::Response { endpoint: ENDPOINT, cause });
     let body = json(response);
     let url = &refresh.request.url;
-    let facts = Answers::of_answer(url, response, body.as_ref().cloned().unwrap_or_default(), now);
-    let is_stated =
-        || refresh.error.as_ref().and_then(|path| facts.find(path)).as_ref().is_some_and(says_something);
+    let answers = Answers::from_response(url, response, body.as_ref().cloned().unwrap_or_default(), now);
+    let has_error =
+        || refresh.error.as_ref().and_then(|path| answers.find(path)).as_ref().is_some_and(is_error);
     match response.status {
         status @ (408 | 425 | 429) => Err(broken(unsuccessful(status))),
-        status @ (400 | 401 | 403) => Err(RefreshError::Refused { status }),
-        status @ (200..=299 | 404..=499) if is_stated() => Err(RefreshError::Refused { status }),
+        status @ (400 | 401 | 403) => Err(RefreshError::Rejected { status }),
+        status @ (200..=299 | 404..=499) if has_error() => Err(RefreshError::Rejected { status }),
         200..=299 => match body {
-            Ok(_) => Ok(facts),
-            Err(_) if refresh.tokens.access_token.root() != "body" => Ok(facts),
+            Ok(_) => Ok(answers),
+            Err(_) if refresh.tokens.access_token.root() != "body" => Ok(answers),
             Err(cause) => Err(broken(cause)),
         },
         status => Err(broken(unsuccessful(status))),
     }
 }
 
-/// Why a refresh gave nothing.
+/// Why a refresh gave no tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RefreshError {
-    /// The API gives no more tokens for these.
-    #[error("the API refused the refresh with status {status}")]
-    Refused {
-        /// Its status.
+    /// The API does not issue new tokens for these.
+    #[error("the API rejected the refresh with status {status}")]
+    Rejected {
+        /// The status of the response.
         status: u16,
     },
-    /// The API does not work.
+    /// The API failed.
     #[error(transparent)]
-    Broken(ApiError),
+    Api(ApiError),
 }

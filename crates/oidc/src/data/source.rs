@@ -1,4 +1,4 @@
-//! Where a text about a person comes from.
+//! Where a text about a user comes from.
 
 use serde_json::Value;
 
@@ -9,15 +9,15 @@ use super::{DataPath, Template, scalar_text};
 pub enum Source {
     /// The value at this path.
     Path(DataPath),
-    /// Put together of several.
+    /// A text composed of several values.
     Text(Template),
-    /// The first of these that gives something.
+    /// The first of these sources that gives a text.
     FirstOf(Vec<Source>),
 }
 
 impl Source {
-    /// What it gives: text, or a number as text; nothing where it is empty. A template may lack a part, but not
-    /// all of them.
+    /// The text of this source, trimmed; a number becomes text. `None` where the text is empty. A template may lack
+    /// some of its values, but not all of them.
     pub fn text(&self, find: &dyn Fn(&DataPath) -> Option<Value>) -> Option<String> {
         let text = match self {
             Self::FirstOf(sources) => return sources.iter().find_map(|source| source.text(find)),
@@ -27,7 +27,7 @@ impl Source {
             Self::Text(template) if template.paths().all(|path| find(path).is_none_or(|v| v.is_null())) => {
                 return None;
             }
-            // The part that lacks leaves the spaces around it.
+            // A missing value leaves its surrounding spaces: collapse them.
             Self::Text(template) => {
                 let text = template.text(find);
                 let mut spaced = String::new();
@@ -42,8 +42,8 @@ impl Source {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
-    /// The same where half of it is worth nothing: what tells one person from another, or an address. A template
-    /// of which a part is missing gives nothing: people who lack the same part would be one.
+    /// The same where a partial text is useless: a user's identifier, or an address. A template with a missing value
+    /// gives `None`: otherwise all users who lack that value would share one identifier.
     pub fn whole(&self, find: &dyn Fn(&DataPath) -> Option<Value>) -> Option<String> {
         let is_there = |path| find(path).as_ref().and_then(scalar_text).is_some_and(|text| !text.is_empty());
         match self {
@@ -53,7 +53,7 @@ impl Source {
         }
     }
 
-    /// Every path in it.
+    /// Every path in the source.
     pub fn paths(&self) -> Vec<&DataPath> {
         match self {
             Self::Path(path) => vec![path],

@@ -1,13 +1,13 @@
-//! Texts with places for values: `{profile.firstName} {profile.lastName}`.
+//! Texts with placeholders for values: `{profile.firstName} {profile.lastName}`.
 
 use serde_json::Value;
 
 use super::DataPath;
 
-/// A text in which `{known.path}` stands for a value.
+/// A text in which `{known.path}` is a placeholder for a value.
 ///
-/// Every other brace is itself, because GraphQL queries are full of them: `{ email }`, with its spaces, is
-/// never a path, and `{viewer}` is one only where `viewer` is known.
+/// All other braces are literal, because GraphQL queries contain many: `{ email }`, with its spaces, is never a
+/// placeholder, and `{viewer}` is one only if `viewer` is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template(Vec<Part>);
 
@@ -18,8 +18,8 @@ enum Part {
 }
 
 impl Template {
-    /// Parses a template. `known` says which paths stand for something. The second of the pair is what looks
-    /// like such a path and is not known, in the order of the text.
+    /// Parses a template. `known` decides which paths are placeholders. The second result lists the paths in braces
+    /// that are not known, in the order of the text: the caller may report them as typing errors.
     pub fn parse(text: &str, known: &dyn Fn(&DataPath) -> bool) -> (Self, Vec<DataPath>) {
         let mut parts = Vec::new();
         let mut unknown = Vec::new();
@@ -51,7 +51,7 @@ impl Template {
         (Self(parts), unknown)
     }
 
-    /// The paths in it.
+    /// The paths of the placeholders.
     pub fn paths(&self) -> impl Iterator<Item = &DataPath> {
         self.0.iter().filter_map(|part| match part {
             Part::Path(path) => Some(path),
@@ -59,8 +59,8 @@ impl Template {
         })
     }
 
-    /// The text with the values that `find` has. What is not there, and what is no text, number or boolean,
-    /// leaves nothing.
+    /// The text with each placeholder replaced by the value that `find` returns. A missing value, and one that is not a
+    /// string, number or boolean, is replaced by nothing.
     pub fn text(&self, find: &dyn Fn(&DataPath) -> Option<Value>) -> String {
         let mut text = String::new();
         for part in &self.0 {
@@ -74,8 +74,8 @@ impl Template {
         text
     }
 
-    /// The value for a place in JSON: where the template is one path and nothing else, what stands there, of
-    /// whatever type, and `None` where nothing does; otherwise the text.
+    /// The value for a member of a JSON document. A template that is exactly one placeholder gives the value itself, of
+    /// any type, or `None` where there is none. Every other template gives its text.
     pub fn value(&self, find: &dyn Fn(&DataPath) -> Option<Value>) -> Option<Value> {
         match self.0.as_slice() {
             [Part::Path(path)] => find(path),
@@ -84,7 +84,7 @@ impl Template {
     }
 }
 
-/// A text, number or boolean as text.
+/// A string, number or boolean as text.
 pub fn scalar_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn known_paths_are_replaced_and_every_other_brace_stays() {
+    fn known_paths_are_replaced_and_all_other_braces_are_literal() {
         for (text, rendered) in [
             ("", ""),
             ("{email}", "a@b.c"),
@@ -136,7 +136,7 @@ mod tests {
             ("{a{email}", "{aa@b.c"),
             ("query($e:String!){user(email:$e){id}}", "query($e:String!){user(email:$e){id}}"),
             ("query { me { email } }", "query { me { email } }"),
-            // What was put in is not looked at again.
+            // A replaced value is not searched for placeholders.
             ("{password}", "{email}\"}{"),
         ] {
             assert_eq!(render(text), rendered, "{text}");
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_alone_keeps_its_type() {
+    fn a_template_of_one_placeholder_keeps_the_type_of_the_value() {
         for (text, value) in [
             ("{profile.age}", Some(json!(36))),
             ("{profile.list}", Some(json!([1]))),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_a_path_and_is_none_is_told() {
+    fn paths_in_braces_that_are_not_known_are_listed() {
         let (_, unknown) =
             Template::parse("{a.b} { c } {d} {{e}} {f[g]} {$i} {h j} {k", &|path| path.root() == "d");
         let unknown: Vec<String> = unknown.iter().map(ToString::to_string).collect();
@@ -168,7 +168,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_without_known_paths_is_itself(text in "[a-z{}. \"]{0,40}") {
+        fn a_text_without_known_paths_stays_unchanged(text in "[a-z{}. \"]{0,40}") {
             let (template, _) = Template::parse(&text, &|_| false);
             prop_assert_eq!(template.text(&|_| Some(json!("x"))), text);
         }

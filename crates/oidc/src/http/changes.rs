@@ -1,28 +1,28 @@
-//! What becomes of a request's header fields on their way to an upstream. A forwarded request keeps most of what it
-//! came with, so only the rest is worked out, and only the rest crosses to the platform.
+//! The changes to a request's header fields before the request is forwarded to an upstream. A forwarded request keeps
+//! most of its fields, so only the changes are computed, and only the changes are passed to the platform.
 
 use crate::http::headers::Headers;
 
-/// Changes to header fields, one after the other.
+/// Changes to header fields, applied in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes(Vec<Change>);
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Every field of that name goes.
+    /// Removes every field of that name.
     Remove(String),
-    /// The value becomes the only one of that name.
+    /// Replaces all fields of that name by one with this value.
     Set(String, String),
 }
 
 impl Changes {
-    /// Takes every field of that name away, which is given in lower case.
+    /// Removes every field of that name. `name` is in lower case.
     pub fn remove(&mut self, name: &str) {
         self.0.push(Change::Remove(name.to_owned()));
     }
 
-    /// Makes `value` the only one of that name, which is given in lower case.
+    /// Replaces all fields of that name by one with this value. `name` is in lower case.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         self.0.push(Change::Set(name.to_owned(), value.into()));
     }
@@ -32,7 +32,7 @@ impl Changes {
         self.0.iter()
     }
 
-    /// The fields that `headers` become.
+    /// A copy of `headers` with the changes applied.
     pub fn applied_to(&self, headers: &Headers) -> Headers {
         let mut headers = headers.clone();
         for change in self.iter() {
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_are_made_one_after_the_other() {
+    fn changes_are_applied_in_their_order() {
         let headers: Headers = [("a", "1"), ("b", "2"), ("a", "3"), ("c", "4")].into_iter().collect();
         let mut changes = Changes::default();
         assert_eq!(changes.applied_to(&headers), headers);

@@ -1,4 +1,4 @@
-//! Requests that Vestibule makes itself, and their answers, as data.
+//! Requests that Vestibule itself sends, and their responses, as data.
 
 use std::fmt;
 use std::time::Duration;
@@ -18,13 +18,13 @@ pub struct FetchRequest {
     pub headers: Headers,
     /// Body; empty for GET.
     pub body: Vec<u8>,
-    /// The response has to be there, whole, within this time.
+    /// The whole response must arrive within this time.
     pub timeout: Duration,
-    /// The response's body may have this many bytes.
+    /// The maximum size of the response's body, in bytes.
     pub limit: usize,
 }
 
-/// A provider's answer, read whole.
+/// A provider's response with its whole body.
 #[derive(Clone)]
 pub struct FetchResponse {
     /// Status code.
@@ -36,7 +36,7 @@ pub struct FetchResponse {
 }
 
 impl fmt::Debug for FetchRequest {
-    /// Without header fields and body: they hold the client's secret, codes and tokens.
+    /// Leaves out header fields and body: they contain the client secret, codes and tokens.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FetchRequest")
             .field("method", &self.method)
@@ -46,22 +46,22 @@ impl fmt::Debug for FetchRequest {
 }
 
 impl fmt::Debug for FetchResponse {
-    /// Without header fields and body: they hold tokens and claims.
+    /// Leaves out header fields and body: they contain tokens and claims.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FetchResponse").field("status", &self.status).finish_non_exhaustive()
     }
 }
 
-/// Why a provider gave no answer.
+/// Why there is no response from a provider.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FetchError {
-    /// It took too long.
-    #[error("no answer within {}s", .0.as_secs())]
+    /// The response took too long.
+    #[error("no response within {}s", .0.as_secs())]
     Timeout(Duration),
-    /// Its answer is larger than allowed.
-    #[error("the answer is larger than {0} bytes")]
+    /// The response is larger than allowed.
+    #[error("the response is larger than {0} bytes")]
     TooLarge(usize),
-    /// No connection, or it broke; the platform's own words.
+    /// The connection could not be made, or it broke. The text is the platform's own message.
     #[error("connection failed: {0}")]
     Connection(String),
 }

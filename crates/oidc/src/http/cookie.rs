@@ -1,4 +1,4 @@
-//! Cookies: reading `Cookie`, writing `Set-Cookie`, and the names that Auth.js and Vestibule use.
+//! Cookies: parses `Cookie` and writes `Set-Cookie` header fields.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,17 +8,16 @@ use crate::http::origin::CookieDomain;
 use crate::http::percent;
 use crate::time::Timestamp;
 
-/// More cookies than this are not looked at. Browsers keep at most 180 for a site, so a request with more
-/// was made by hand.
+/// Further cookies are ignored. Browsers keep at most 180 for a site, so no browser sends more.
 const MAX_COOKIES: usize = 400;
 
-/// The cookies of a request (RFC 6265 section 4.2), values decoded as Auth.js decodes them.
+/// The cookies of a request (RFC 6265 section 4.2). Values are decoded as Auth.js decodes them.
 #[derive(Clone, Default)]
 pub struct Cookies(BTreeMap<String, String>);
 
 impl Cookies {
-    /// Parses the values of all `Cookie` fields. Of several cookies with one name the first counts,
-    /// always: it is the one with the longest path, and Auth.js takes the same.
+    /// Parses the values of all `Cookie` fields. Of several cookies with one name, the first one counts: it has the
+    /// longest path (RFC 6265 section 5.4), and Auth.js uses the same one.
     pub fn parse<'a>(fields: impl Iterator<Item = &'a str>) -> Self {
         let mut cookies = BTreeMap::default();
         for pair in fields.flat_map(|field| field.split(';')).take(MAX_COOKIES) {
@@ -31,7 +30,7 @@ impl Cookies {
         Self(cookies)
     }
 
-    /// The value of the cookie of that name: percent-decoded, or as it came where it does not decode.
+    /// The value of the cookie of that name: percent-decoded, or unchanged if it cannot be decoded.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
@@ -42,14 +41,14 @@ impl Cookies {
     }
 }
 
-/// The names only: the values are sessions.
+/// Prints the names only: the values are sessions.
 impl fmt::Debug for Cookies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.names()).finish()
     }
 }
 
-/// The values of all cookies of that name, decoded like [`Cookies::get`]'s, however many there are.
+/// The values of all cookies of that name, however many there are, decoded as by [`Cookies::get`].
 pub fn values<'a>(fields: impl Iterator<Item = &'a str>, name: &'a str) -> impl Iterator<Item = String> {
     fields.flat_map(|field| field.split(';')).filter_map(move |pair| {
         let (this, value) = pair.split_once('=')?;
@@ -57,8 +56,8 @@ pub fn values<'a>(fields: impl Iterator<Item = &'a str>, name: &'a str) -> impl 
     })
 }
 
-/// The value of a `Cookie` field without the cookies whose name `drop` refuses; the others stay byte for
-/// byte. `None` when nothing is left.
+/// The value of a `Cookie` field without the cookies for whose name `drop` is true; the others stay byte for byte.
+/// `None` if no cookie is left.
 pub fn without(field: &str, drop: impl Fn(&str) -> bool) -> Option<String> {
     let mut left = String::with_capacity(field.len());
     for pair in field.split(';') {
@@ -74,9 +73,9 @@ pub fn without(field: &str, drop: impl Fn(&str) -> bool) -> Option<String> {
     (!left.trim_matches([' ', '\t', ';']).is_empty()).then_some(left)
 }
 
-/// A `Set-Cookie` field (RFC 6265 section 4.1), written in Auth.js's order of attributes. Always
-/// `Path=/; HttpOnly`; `SameSite=Lax` unless it was made for another site's forms; `Secure` where the name's
-/// prefix demands it, which is on every `https` origin.
+/// A `Set-Cookie` field (RFC 6265 section 4.1) with its attributes in Auth.js's order. It always has `Path=/;
+/// HttpOnly`. It has `SameSite=Lax`, unless it must be sent with another site's forms. It has `Secure` if the prefix of
+/// its name requires that, which is the case on every `https` origin.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SetCookie {
     name: String,
@@ -88,8 +87,8 @@ pub struct SetCookie {
 }
 
 impl SetCookie {
-    /// A cookie until the browser closes. `name` is a token (RFC 9110 section 5.6.2); the value may be any
-    /// text and is written as `encodeURIComponent` does.
+    /// A cookie that is valid until the browser closes. `name` is a token (RFC 9110 section 5.6.2). The value may be
+    /// any text; it is written as by `encodeURIComponent`.
     pub fn new(name: impl Into<String>, value: &str) -> Self {
         Self {
             name: name.into(),
@@ -101,27 +100,27 @@ impl SetCookie {
         }
     }
 
-    /// Takes a cookie away: an empty value and `Max-Age=0`. It needs the domain it was set with.
+    /// Removes a cookie, by an empty value and `Max-Age=0`. It needs the domain with which the cookie was set.
     pub fn expired(name: impl Into<String>) -> Self {
         Self::new(name, "").max_age(Duration::ZERO)
     }
 
-    /// Ends after this time; fractions of a second are dropped.
+    /// Sets `Max-Age`; fractions of a second are dropped.
     #[must_use]
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age.as_secs());
         self
     }
 
-    /// Ends at this time.
+    /// Sets `Expires`.
     #[must_use]
     pub fn expires(mut self, at: Timestamp) -> Self {
         self.expires = Some(at);
         self
     }
 
-    /// Is sent to this domain and all its subdomains, where there is one. A `__Host-` cookie has none:
-    /// browsers would refuse it.
+    /// Sets `Domain`, if there is one: the cookie is sent to this domain and all names below it. A `__Host-` cookie has
+    /// no `Domain`: browsers would reject it.
     #[must_use]
     pub fn domain(mut self, domain: Option<&CookieDomain>) -> Self {
         self.domain =
@@ -129,7 +128,8 @@ impl SetCookie {
         self
     }
 
-    /// Comes along with another site's form, too: `SameSite=None`, which browsers take with `Secure` only.
+    /// Sets `SameSite=None`, so that the cookie is sent with another site's form too. Browsers accept it with `Secure`
+    /// only.
     #[must_use]
     pub fn cross_site(mut self) -> Self {
         self.cross_site = true;
@@ -141,7 +141,7 @@ impl SetCookie {
         &self.name
     }
 
-    /// The cookie as its browser will send it back, `NAME=VALUE`; `None` where it takes one away.
+    /// The cookie as the browser will send it, `NAME=VALUE`; `None` if it removes one.
     pub fn pair(&self) -> Option<String> {
         (!self.value.is_empty()).then(|| format!("{}={}", self.name, self.value))
     }
@@ -169,14 +169,14 @@ impl fmt::Display for SetCookie {
     }
 }
 
-/// The name only: the value is a session.
+/// Prints the name only: the value is a session.
 impl fmt::Debug for SetCookie {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SetCookie").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-/// `decodeURIComponent`, and the text as it came where that throws.
+/// `decodeURIComponent`, or the text unchanged where that throws.
 fn decode(value: &str) -> String {
     if !value.contains('%') {
         return value.to_owned();
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn cookies_are_read_as_auth_js_reads_them() {
+    fn cookies_are_parsed_as_auth_js_parses_them() {
         let cookies = parse("a=1; b = x y ;c=%7C%C3%A9;d=%E0%A4%A;e=%ff; f=\"q\"; g==h=; =i; j; k=");
         for (name, value) in [
             ("a", Some("1")),
@@ -222,13 +222,13 @@ mod tests {
     }
 
     #[test]
-    fn cookie_tossing_meets_the_same_choice_every_time_the_first_one() {
+    fn cookie_tossing_the_first_of_several_cookies_with_one_name_counts() {
         assert_eq!(parse("a=1; a=2; b=3; a=").get("a"), Some("1"));
         assert_eq!(Cookies::parse(["a=1", "a=2"].into_iter()).get("a"), Some("1"));
     }
 
     #[test]
-    fn a_huge_cookie_header_is_read_as_far_as_a_browser_would_fill_it() {
+    fn a_cookie_header_is_read_up_to_the_maximum_number_of_cookies() {
         let field = (0..20_000).map(|n| format!("c{n}=1")).collect::<Vec<_>>().join("; ");
         let cookies = parse(&field);
         assert_eq!(cookies.names().count(), MAX_COOKIES);
@@ -238,13 +238,13 @@ mod tests {
     }
 
     #[test]
-    fn a_debug_print_shows_names_and_no_values() {
+    fn debug_output_shows_names_and_no_values() {
         assert_eq!(format!("{:?}", parse("a=hunter2")), "{\"a\"}");
         assert!(!format!("{:?}", SetCookie::new("a", "hunter2")).contains("hunter2"));
     }
 
     #[test]
-    fn set_cookie_is_written_as_in_auth_js_s_transcript() {
+    fn set_cookie_is_written_as_auth_js_writes_it() {
         let at = Timestamp::from_seconds(1_797_881_690);
         let domain = CookieDomain::parse("example.com").unwrap();
         for (cookie, written) in [
@@ -285,7 +285,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(value in any::<String>()) {
+        fn a_written_value_reads_back_unchanged(value in any::<String>()) {
             let written = SetCookie::new("n", &value).to_string();
             let pair = written.split(';').next().unwrap();
             let cookies = parse(pair);

@@ -1,4 +1,4 @@
-//! Parameters: of a query, an urlencoded body, or a flat JSON object.
+//! The parameters of a query, of an urlencoded body, or of a flat JSON object.
 
 use std::fmt;
 
@@ -7,17 +7,16 @@ use thiserror::Error;
 use crate::data::scalar_text;
 use crate::json;
 
-/// More parameters than this are not looked at. No flow of ours has more than some twenty.
+/// Further parameters are ignored. No flow has more than about twenty.
 const MAX_PARAMS: usize = 200;
 
-/// Names and values, in the order they came.
+/// Names and values, in the order in which they arrived.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Params(Vec<(String, String)>);
 
 impl Params {
-    /// Parses a query, without its `?`, or the body of a form (`application/x-www-form-urlencoded`, URL
-    /// Standard section 5.1). It never fails: a `%` that encodes nothing is itself, and bytes that are no
-    /// UTF-8 become U+FFFD.
+    /// Parses a query, without its `?`, or the body of a form (`application/x-www-form-urlencoded`, URL Standard
+    /// section 5.1). It never fails: an incomplete `%` stays unchanged, and bytes that are not UTF-8 become U+FFFD.
     pub fn from_urlencoded(text: &[u8]) -> Self {
         let mut params = Vec::new();
         for (name, value) in form_urlencoded::parse(text).take(MAX_PARAMS) {
@@ -26,8 +25,8 @@ impl Params {
         Self(params)
     }
 
-    /// Parses a JSON object. Numbers and booleans become text; `null`, lists and objects are left out. A
-    /// key given twice is there twice.
+    /// Parses a JSON object. Numbers and booleans become text; `null`, arrays and objects are left out. A duplicate
+    /// name gives two parameters.
     pub fn from_json(text: &[u8]) -> Result<Self, NotAnObjectError> {
         let mut params = Vec::new();
         let members = json::members(text).ok_or(NotAnObjectError)?;
@@ -39,7 +38,7 @@ impl Params {
         Ok(Self(params))
     }
 
-    /// The value of a parameter that may be given at most once (RFC 6749 section 3.1).
+    /// The value of a parameter, which must occur at most once (RFC 6749 section 3.1).
     pub fn one(&self, name: &str) -> Result<Option<&str>, DuplicateParameterError> {
         let mut values = self.0.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
@@ -54,19 +53,19 @@ impl Params {
     }
 }
 
-/// The names only: values are codes and passwords.
+/// Prints the names only: values are codes and passwords.
 impl fmt::Debug for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
 
-/// A parameter that may be given once was given several times.
+/// A parameter that must occur at most once occurs several times.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the parameter \"{0}\" is given more than once")]
 pub struct DuplicateParameterError(pub String);
 
-/// A body that should be a JSON object is none.
+/// The body is not a JSON object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the body is not a JSON object")]
 pub struct NotAnObjectError;
@@ -93,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn crash_by_input_broken_percent_encoding_is_read_somehow() {
+    fn crash_by_input_broken_percent_encoding_is_kept_or_replaced() {
         let params = Params::from_urlencoded(b"a=%&b=%zz&c=%ff&d=%c3");
         assert_eq!(params.one("a"), Ok(Some("%")));
         assert_eq!(params.one("b"), Ok(Some("%zz")));
@@ -101,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_given_twice_is_an_error_however_it_is_spelled() {
+    fn a_parameter_that_occurs_twice_is_an_error_in_every_spelling() {
         for text in ["state=1&state=2", "state=1&state=1", "state=&%73tate=", "state&state"] {
             let params = Params::from_urlencoded(text.as_bytes());
             assert_eq!(params.one("state"), Err(DuplicateParameterError("state".into())), "{text}");
@@ -111,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn json_objects_are_flat() {
+    fn nested_values_of_a_json_object_are_left_out() {
         let params =
             Params::from_json(br#"{"s":"a","n":1.5,"b":true,"z":null,"o":{"s":1},"l":[1]}"#).unwrap();
         let all: Vec<_> = params.iter().collect();
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_object_is_refused() {
+    fn a_body_that_is_not_a_json_object_is_rejected() {
         let deep = "[".repeat(100_000);
         for text in ["", "null", "[]", "\"a\"", "{", "{}x", "{\"a\":}", "{\"a\":\"\\ud800\"}", &deep] {
             assert_eq!(Params::from_json(text.as_bytes()), Err(NotAnObjectError), "{text:.10}");
@@ -135,13 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn a_debug_print_shows_no_password() {
+    fn debug_output_shows_no_password() {
         assert_eq!(format!("{:?}", Params::from_urlencoded(b"password=hunter2")), "[\"password\"]");
     }
 
     proptest! {
         #[test]
-        fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn no_bytes_make_the_parsers_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = Params::from_json(&bytes);
             let params = Params::from_urlencoded(&bytes);
             for (name, _) in params.iter() {

@@ -1,9 +1,9 @@
-//! Header fields in order, names compared without regard to case.
+//! Header fields in their order, with case-insensitive names.
 
-/// Header fields (RFC 9110 section 5), in the order they came or were added.
+/// Header fields (RFC 9110 section 5), in the order in which they arrived or were added.
 ///
-/// Names are kept in lower case. Values are text as the platform hands it over; bytes outside ASCII
-/// survive in whatever form the platform gives them, because nothing here interprets them.
+/// Names are stored in lower case. Values are strings as the platform provides them. Nothing here interprets bytes
+/// outside ASCII, so they keep the form that the platform gives them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(String, String)>);
 
@@ -13,17 +13,17 @@ impl Headers {
         Self(Vec::new())
     }
 
-    /// The first value of `name`, which is given in lower case.
+    /// The first value of `name`, which is in lower case.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
-    /// All values of `name`, which is given in lower case.
+    /// All values of `name`, which is in lower case.
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
-    /// The values of all fields of that name as one (RFC 9110 section 5.3).
+    /// The values of all fields of that name, joined by commas (RFC 9110 section 5.3).
     pub fn joined(&self, name: &str) -> String {
         let mut joined = String::new();
         let mut separator = "";
@@ -35,17 +35,17 @@ impl Headers {
         joined
     }
 
-    /// Whether a field of that name is there.
+    /// Whether there is a field of that name.
     pub fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
-    /// Adds a field behind those of the same name.
+    /// Adds a field after all others.
     pub fn append(&mut self, name: &str, value: impl Into<String>) {
         self.0.push((name.to_ascii_lowercase(), value.into()));
     }
 
-    /// Makes `value` the only one of that name.
+    /// Replaces all fields of that name by one with this value.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         self.remove(name);
         self.append(name, value);
@@ -56,12 +56,12 @@ impl Headers {
         self.0.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
     }
 
-    /// Keeps the fields of which `keep`, given name and value, says so.
+    /// Keeps the fields for which `keep(name, value)` is true.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) {
         self.0.retain(|(name, value)| keep(name, value));
     }
 
-    /// Every field: name in lower case, value.
+    /// Every field: its name in lower case, and its value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_compared_without_regard_to_case() {
+    fn names_are_case_insensitive() {
         let mut headers: Headers = [("Accept", "a"), ("ACCEPT", "b"), ("Host", "h")].into_iter().collect();
         assert_eq!(headers.get("accept"), Some("a"));
         assert_eq!(headers.get_all("accept").collect::<Vec<_>>(), ["a", "b"]);

@@ -1,4 +1,4 @@
-//! HTTP as the flows see it: plain data, no platform's objects.
+//! HTTP as plain data for the flows, without any platform's objects.
 
 pub mod changes;
 pub mod client;

@@ -1,7 +1,7 @@
-//! Origins, host patterns and the domains of cookies: every comparison of hosts is made here.
+//! Origins, host patterns and cookie domains. All comparisons of hosts are made here.
 //!
-//! Hosts are compared as ASCII text in lower case. International names are compared in their `xn--` form;
-//! a host with other characters is refused, so no two spellings of one host exist.
+//! Hosts are compared as ASCII text in lower case, and international names in their `xn--` form. A host with other
+//! characters is rejected, so a host has exactly one spelling.
 
 use thiserror::Error;
 
@@ -10,15 +10,15 @@ use crate::http::url::{Host, Url, UrlError, split_port};
 /// A scheme, host and port (RFC 6454) of `http` or `https`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// `https://app.example.com`, `http://localhost:3000`: the default port is left out.
+    /// `https://app.example.com` or `http://localhost:3000`, without the scheme's default port.
     text: String,
     authority_at: usize,
     host_len: usize,
 }
 
 impl Origin {
-    /// Parses `https://app.example.com`, with or without a trailing slash. Anything behind the authority,
-    /// credentials, and text that a URL parser would have to mend are refused.
+    /// Parses `https://app.example.com`, with or without a trailing slash. Rejects credentials, everything after the
+    /// authority, and a text that a URL parser would have to repair.
     pub fn parse(text: &str) -> Result<Self, OriginError> {
         let url = strict_url(text)?;
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
@@ -38,12 +38,12 @@ impl Origin {
         &self.text
     }
 
-    /// The host in lower case and without its port; an IPv6 address keeps its brackets.
+    /// The host in lower case without its port; an IPv6 address includes its brackets.
     pub fn host(&self) -> &str {
         self.text.get(self.authority_at..self.authority_at + self.host_len).unwrap_or_default()
     }
 
-    /// The host, with `:port` where it is not the scheme's default.
+    /// The host, with `:port` if it is not the scheme's default.
     pub fn authority(&self) -> &str {
         self.text.get(self.authority_at..).unwrap_or_default()
     }
@@ -54,10 +54,10 @@ impl Origin {
     }
 }
 
-/// Why a text is no origin.
+/// Why a text is not an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum OriginError {
-    /// It does not parse, or only after a browser's repairs.
+    /// It does not parse, or a browser would have to repair it.
     #[error("not an absolute URL: write it like \"https://app.example.com\"")]
     NotAUrl,
     /// Some other scheme than `http` or `https`.
@@ -71,8 +71,8 @@ pub enum OriginError {
     NotBare,
 }
 
-/// Parses an absolute URL at which a server is talked to: `https`, or `http` on loopback; no credentials,
-/// no fragment (RFC 6749 section 3.1), nothing that a parser would have to mend.
+/// Parses the absolute URL of a server's endpoint: `https`, or `http` on loopback; without credentials and without a
+/// fragment (RFC 6749 section 3.1). A text that a parser would have to repair is rejected.
 pub fn endpoint(text: &str) -> Result<Url, EndpointError> {
     let url = strict_url(text)?;
     let origin = Origin::of(&url);
@@ -85,22 +85,22 @@ pub fn endpoint(text: &str) -> Result<Url, EndpointError> {
     Ok(url)
 }
 
-/// Why a URL is not one to talk to.
+/// Why a URL is not accepted as an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum EndpointError {
-    /// It is no URL of a server at all.
+    /// It is not an absolute `http` or `https` URL, or it has credentials.
     #[error(transparent)]
     Origin(#[from] OriginError),
-    /// `http` to another machine: anybody on the way could read secrets.
+    /// `http` to another machine: secrets could be read on the network.
     #[error("http is accepted for this machine only: use https")]
     Insecure,
-    /// It has a fragment, which is never sent.
+    /// It has a fragment, which is never sent to a server.
     #[error("a URL with a fragment (#...) is not accepted")]
     Fragment,
 }
 
-/// Hosts that a configuration names: `example.com`, or `*.example.com` for every name below it at any
-/// depth, but not `example.com` itself. With a port (`localhost:3000`) that port only, otherwise any.
+/// A pattern for hosts in a configuration: `example.com`, or `*.example.com` for all names below it at any depth, but
+/// not `example.com` itself. A pattern with a port (`localhost:3000`) matches that port only, otherwise every port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPattern {
     name: HostName,
@@ -139,10 +139,9 @@ impl HostPattern {
         Ok(Self { name, port })
     }
 
-    /// Whether the pattern names this host. `authority` is a host as [`Origin::authority`] and
-    /// `RequestUrl::authority` give it, with or without a port. Case and one trailing dot, which is the
-    /// same name in DNS, make no difference. An authority without a port is on 80 or 443, whichever the
-    /// pattern asks for.
+    /// Whether the pattern matches this host. `authority` is a host as [`Origin::authority`] and
+    /// `RequestUrl::authority` return it, with or without a port. Case is ignored, and so is one trailing dot, because
+    /// DNS treats the name as the same. An authority without a port matches a pattern with port 80 or 443.
     pub fn matches(&self, authority: &str) -> bool {
         let (host, port) = split_port(authority);
         let port_matches = match (self.port, port) {
@@ -158,7 +157,7 @@ impl HostPattern {
             }
     }
 
-    /// The one host that the pattern names, in lower case and without a port; `None` for a wildcard.
+    /// The only host that the pattern matches, in lower case without a port; `None` for a wildcard.
     pub fn exact(&self) -> Option<&str> {
         match &self.name {
             HostName::Exact(name) => Some(name),
@@ -167,39 +166,39 @@ impl HostPattern {
     }
 }
 
-/// Why a text is no host pattern.
+/// Why a text is not a host pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum HostPatternError {
-    /// It is no host name or address, or more than that.
+    /// It is not a host name or address, or it contains more than that.
     #[error(
         "not a host name: write it like \"app.example.com\" or \"*.example.com\", without scheme or path"
     )]
     NotAHost,
-    /// A star elsewhere than as the whole first label.
-    #[error("a wildcard stands for whole labels at the start only, like \"*.example.com\"")]
+    /// A star that is not the whole first label.
+    #[error("a wildcard must be the whole first label, like \"*.example.com\"")]
     Wildcard,
     /// `*.com`.
     #[error("a wildcard right below a top-level domain covers other people's sites")]
     TooWide,
-    /// The port is no number from 0 to 65535.
+    /// The port is not a number from 0 to 65535.
     #[error("the port must be a number up to 65535")]
     Port,
 }
 
-/// A cookie's `Domain` (RFC 6265 section 5.2.3): the name itself and all its subdomains.
+/// A cookie's `Domain` (RFC 6265 section 5.2.3): the name itself and all names below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CookieDomain(String);
 
 impl CookieDomain {
-    /// Parses `example.com`. A leading dot, which browsers ignore, is dropped. Names that no browser takes
-    /// a cookie for are refused as far as that can be told without the public suffix list.
+    /// Parses `example.com`. A leading dot is dropped; browsers ignore it. Rejects names for which no browser accepts a
+    /// cookie, as far as that is known without the public suffix list.
     pub fn parse(text: &str) -> Result<Self, CookieDomainError> {
         let text = text.strip_prefix('.').unwrap_or(text);
         let name = registered_name(text).ok_or(CookieDomainError::NotADomain)?;
         if is_address(&name) {
             return Err(CookieDomainError::Address);
         }
-        // Of the shared domains, the two that an operator at the edge is likely to name.
+        // The two shared domains that an operator at the edge is most likely to configure.
         if !name.contains('.') || matches!(name.as_str(), "workers.dev" | "pages.dev") {
             return Err(CookieDomainError::Shared);
         }
@@ -211,35 +210,35 @@ impl CookieDomain {
         &self.0
     }
 
-    /// Whether a browser sends such a cookie to `host`, given without its port. It sends none to a host that is
-    /// written with a dot behind it.
+    /// Whether a browser sends a cookie of this domain to `host`, which has no port. A browser does not send it to a
+    /// host with a trailing dot.
     pub fn covers(&self, host: &str) -> bool {
         host.eq_ignore_ascii_case(&self.0) || is_below(host, &format!(".{}", self.0))
     }
 }
 
-/// Why a text is no cookie domain.
+/// Why a text is not a cookie domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum CookieDomainError {
-    /// No domain name.
+    /// It is not a domain name.
     #[error("not a domain name: write it like \"example.com\"")]
     NotADomain,
-    /// An IP address.
+    /// It is an IP address.
     #[error("browsers share no cookies between IP addresses: leave the domain out")]
     Address,
-    /// A name under which strangers have theirs.
-    #[error("browsers refuse cookies for this name, under which strangers have theirs: name your own domain")]
+    /// A name below which unrelated sites have their domains.
+    #[error("browsers reject cookies for this name, because unrelated sites share it: set your own domain")]
     Shared,
 }
 
-/// Whether `host`, given without its port, is this machine: `localhost` and names below it (RFC 6761
-/// section 6.3), 127.0.0.0/8, `[::1]`.
+/// Whether `host`, without its port, is this machine: `localhost` and names below it (RFC 6761 section 6.3),
+/// 127.0.0.0/8, `[::1]`.
 pub fn is_loopback(host: &str) -> bool {
     Host::parse(without_trailing_dot(host)).is_some_and(|host| host.is_loopback())
 }
 
-/// Parses an absolute `http` or `https` URL that needs no repairs: a browser's parser would also take
-/// `https:host`, `https:\\\\host` and text with tabs or spaces in it.
+/// Parses an absolute `http` or `https` URL that needs no repair. A browser would also accept `https:host`,
+/// `https:\\\\host` and text that contains tabs or spaces.
 fn strict_url(text: &str) -> Result<Url, OriginError> {
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(OriginError::NotAUrl);
@@ -251,8 +250,8 @@ fn strict_url(text: &str) -> Result<Url, OriginError> {
     })
 }
 
-/// A host name or address in its one canonical spelling; `None` where `text` is spelled otherwise but for
-/// case, like `127.1` for `127.0.0.1`.
+/// A host name or address in its canonical spelling. `None` where `text` differs from that in more than case, like
+/// `127.1` for `127.0.0.1`.
 fn exact_host(text: &str) -> Option<String> {
     if text.starts_with('[') {
         return Some(Host::parse(text)?.text());
@@ -260,8 +259,8 @@ fn exact_host(text: &str) -> Option<String> {
     registered_name(text)
 }
 
-/// A dotted name in lower case: labels of letters, digits, `-` and `_`, at most 253 characters. IPv4
-/// addresses are names by this; other spellings of an address than the dotted one are not.
+/// A name in lower case: labels of letters, digits, `-` and `_`, at most 253 characters. An IPv4 address in dotted
+/// decimal counts as a name; its other spellings do not.
 fn registered_name(text: &str) -> Option<String> {
     let label_is_good = |label: &str| {
         (1..=63).contains(&label.len())
@@ -274,7 +273,7 @@ fn registered_name(text: &str) -> Option<String> {
     (Host::parse(&name)?.text() == name).then_some(name)
 }
 
-/// Whether `name` is an IP address, or no host at all.
+/// Whether `name` is an IP address, or not a host at all.
 pub fn is_address(name: &str) -> bool {
     Host::parse(name).is_none_or(|host| host.is_address())
 }
@@ -283,7 +282,7 @@ fn without_trailing_dot(host: &str) -> &str {
     host.strip_suffix('.').unwrap_or(host)
 }
 
-/// Whether `host` ends with `suffix` (`.example.com`) and has whole labels before it.
+/// Whether `host` ends with `suffix` (`.example.com`) and has whole labels before that.
 fn is_below(host: &str, suffix: &str) -> bool {
     let Some(at) = host.len().checked_sub(suffix.len()) else { return false };
     match (host.get(..at), host.get(at..)) {
@@ -327,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_more_or_less_than_an_origin_is_refused() {
+    fn a_text_that_is_not_a_bare_origin_is_rejected() {
         for (text, error) in [
             ("", OriginError::NotAUrl),
             ("app.example.com", OriginError::NotAUrl),
@@ -353,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn server_side_request_forgery_by_discovery_finds_no_plain_http_or_odd_endpoint() {
+    fn server_side_request_forgery_by_discovery_plain_http_and_malformed_endpoints_are_rejected() {
         for text in [
             "https://idp.example/token",
             "https://idp.example:8443/a?b=c",
@@ -380,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_pattern_names_one_host_or_everything_below_a_name() {
+    fn a_host_pattern_matches_one_host_or_all_names_below_a_name() {
         for (pattern, yes, no) in [
             (
                 "example.com",
@@ -409,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_pattern_that_means_nothing_or_too_much_is_refused() {
+    fn a_host_pattern_that_is_invalid_or_too_broad_is_rejected() {
         for (pattern, error) in [
             ("", HostPatternError::NotAHost),
             ("https://example.com", HostPatternError::NotAHost),
@@ -433,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_domain_covers_itself_and_what_is_below_it() {
+    fn a_cookie_domain_covers_itself_and_the_names_below_it() {
         let domain = CookieDomain::parse(".Example.com").unwrap();
         assert_eq!(domain.as_str(), "example.com");
         for host in ["example.com", "app.example.com", "a.b.example.com", "APP.EXAMPLE.COM"] {
@@ -454,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_domain_that_browsers_refuse_is_refused() {
+    fn a_cookie_domain_that_browsers_reject_is_rejected() {
         for (text, error) in [
             ("", CookieDomainError::NotADomain),
             ("..example.com", CookieDomainError::NotADomain),

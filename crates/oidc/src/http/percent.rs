@@ -1,11 +1,12 @@
-//! Percent-encoding (RFC 3986 section 2.1): what has to be encoded, by whose rules. Forms have the crate
-//! `form_urlencoded`; paths, queries and fragments of a URL are encoded by its parser.
+//! Percent-encoding (RFC 3986 section 2.1) with the character sets that are used here. The crate `form_urlencoded`
+//! encodes forms, and the URL parser encodes paths, queries and fragments.
 
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// All that ECMAScript's `encodeURIComponent` encodes (ECMA-262 section 19.2.6.4): for cookies, as Auth.js has them.
+/// The characters that ECMAScript's `encodeURIComponent` encodes (ECMA-262 section 19.2.6.4): for cookies, as in
+/// Auth.js.
 pub const URI_COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -17,21 +18,22 @@ pub const URI_COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'(')
     .remove(b')');
 
-/// All but what RFC 3986 section 2.3 leaves unreserved: for a value that is one piece of a path or a query, and no
-/// delimiter in it.
+/// All but the unreserved characters of RFC 3986 section 2.3: for a value that is one segment of a path or one value in
+/// a query, so that it contains no delimiter.
 pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Decodes every `%XX` once. `None` where one is broken, or where the bytes are no UTF-8.
+/// Decodes every `%XX` once. `None` where a `%` is not followed by two digits, or where the bytes are not UTF-8.
 pub fn decode(text: &str) -> Option<String> {
-    // The decoder leaves a broken one as it is.
-    let is_whole = |rest: &[u8]| matches!(rest, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
-    if !text.as_bytes().split(|&byte| byte == b'%').skip(1).all(is_whole) {
+    // The decoder would keep an incomplete `%` unchanged.
+    let is_complete =
+        |rest: &[u8]| matches!(rest, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+    if !text.as_bytes().split(|&byte| byte == b'%').skip(1).all(is_complete) {
         return None;
     }
     percent_decode_str(text).decode_utf8().ok().map(Cow::into_owned)
 }
 
-/// Encodes every byte of the UTF-8 form of `text` that is in `set` or not ASCII, with upper-case digits.
+/// Encodes every byte of `text` in UTF-8 that is in `set` or outside ASCII, with upper-case digits.
 pub fn encode(text: &str, set: &'static AsciiSet) -> String {
     utf8_percent_encode(text, set).to_string()
 }
@@ -74,7 +76,7 @@ mod tests {
         }
     }
     #[test]
-    fn each_set_keeps_what_its_specification_keeps() {
+    fn each_set_encodes_exactly_the_characters_of_its_specification() {
         for (set, others) in [(URI_COMPONENT, "!'()*-._~"), (RESERVED, "-._~")] {
             for byte in 0..=0x7f_u8 {
                 let text = char::from(byte).to_string();

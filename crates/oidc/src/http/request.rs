@@ -1,4 +1,4 @@
-//! A request's head: what every decision is made from. The body stays with the platform.
+//! The head of a request, on which every decision is based. The body stays with the platform.
 
 use super::headers::Headers;
 
@@ -14,27 +14,27 @@ pub struct Request {
 }
 
 impl Request {
-    /// Whether it is a CORS preflight (Fetch standard section 4.8): `OPTIONS` with an origin and the method
-    /// that is to come.
+    /// Whether it is a CORS preflight (Fetch standard section 4.8): `OPTIONS` with the origin and the method of the
+    /// request that will follow.
     pub fn is_preflight(&self) -> bool {
         self.method == Method::Options
             && self.headers.contains("origin")
             && self.headers.contains("access-control-request-method")
     }
 
-    /// Whether nobody may ever look at the answer: a browser (Fetch standard, `Sec-Purpose`; `Purpose` and `X-Moz`
-    /// before it) or Next.js asks ahead of time.
+    /// Whether it is a prefetch, whose response may never be shown: by a browser (Fetch standard, `Sec-Purpose`;
+    /// earlier `Purpose` and `X-Moz`) or by Next.js.
     pub fn is_prefetch(&self) -> bool {
         let says = |name: &str| self.headers.get(name).is_some_and(|value| value.contains("prefetch"));
-        let is_next_s = |name: &str| self.headers.contains(name);
+        let has_field = |name: &str| self.headers.contains(name);
         matches!(self.method, Method::Get | Method::Head)
             && (["sec-purpose", "purpose", "x-moz"].into_iter().any(says)
-                || ["next-router-prefetch", "x-middleware-prefetch"].into_iter().any(is_next_s))
+                || ["next-router-prefetch", "x-middleware-prefetch"].into_iter().any(has_field))
     }
 
-    /// Whether a person waits for a page: a redirect reaches them. A script's request would follow it and get
-    /// a page where it wants data; a browser that asks ahead would keep where it led to, and show that to somebody who
-    /// has signed in since.
+    /// Whether a user waits for a page, so that a redirect works. A script would follow a redirect and get a page
+    /// instead of data. A browser that prefetches would keep the page behind the redirect, and show it even after the
+    /// user has signed in.
     pub fn is_navigation(&self) -> bool {
         if self.headers.contains("upgrade")
             || self.is_prefetch()
@@ -50,7 +50,7 @@ impl Request {
     }
 }
 
-/// A request method (RFC 9110 section 9). Compared exactly: methods are case-sensitive.
+/// A request method (RFC 9110 section 9). Methods are case-sensitive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Method {
     /// `GET`
@@ -61,7 +61,7 @@ pub enum Method {
     Post,
     /// `OPTIONS`
     Options,
-    /// Any other, as it was written.
+    /// Any other method.
     Other(Box<str>),
 }
 
@@ -89,25 +89,26 @@ impl Method {
     }
 }
 
-/// A request's URL, split into the parts that decisions need and otherwise byte for byte as it came.
+/// A request's URL, split into the parts that decisions need. Each part keeps its bytes as they arrived, except that
+/// the authority is in lower case.
 ///
-/// It is no [`Url`](super::url::Url), whose parser resolves dot segments and encodes: the path that rules are matched
-/// against has to be the path that is forwarded. Splitting is also all that a request needs.
+/// It is not a [`Url`](super::url::Url), because that parser resolves dot segments and encodes characters: the path
+/// that is matched against the rules must be the path that is forwarded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestUrl {
     /// Whether the scheme is `https`.
     pub secure: bool,
-    /// Host in lower case, with `:port` where the URL has one.
+    /// Host in lower case, with `:port` if the URL has one.
     pub authority: String,
-    /// Path, percent-encoded as it came; begins with `/`.
+    /// Path, percent-encoded as it arrived; begins with `/`.
     pub path: String,
-    /// Query without its `?`, percent-encoded as it came; `None` where the URL has no `?`.
+    /// Query without its `?`, percent-encoded as it arrived; `None` if the URL has no `?`.
     pub query: Option<String>,
 }
 
 impl RequestUrl {
-    /// Splits an absolute `http` or `https` URL. A fragment, which no client sends, is dropped.
-    /// `None` for anything else.
+    /// Splits an absolute `http` or `https` URL. A fragment is dropped; clients do not send one. `None` for any other
+    /// text.
     pub fn parse(url: &str) -> Option<Self> {
         let (secure, rest) = match url.split_once("://")? {
             ("https", rest) => (true, rest),
@@ -123,8 +124,8 @@ impl RequestUrl {
             Some(slash) => before_query.split_at(slash),
             None => (before_query, "/"),
         };
-        // Credentials never reach a server in a URL; what claims to have them is not a request's URL.
-        // A request for `*` would have it at the end of its host.
+        // A client never sends credentials in a request's URL, so a URL with an `@` is rejected. Of a request for `*`,
+        // the star would be the end of the host.
         if authority.is_empty() || !authority.bytes().all(is_authority_byte) {
             return None;
         }
@@ -136,7 +137,7 @@ impl RequestUrl {
         format!("{}://{}", if self.secure { "https" } else { "http" }, self.authority)
     }
 
-    /// The host without its port; an IPv6 address keeps its brackets.
+    /// The host without its port; an IPv6 address includes its brackets.
     pub fn host(&self) -> &str {
         match self.authority.rsplit_once(':') {
             Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
@@ -144,7 +145,7 @@ impl RequestUrl {
         }
     }
 
-    /// Path and query as they came, for a return address.
+    /// Path and query as they arrived, for a return address.
     pub fn path_and_query(&self) -> String {
         match &self.query {
             Some(query) => format!("{}?{query}", self.path),
@@ -153,7 +154,7 @@ impl RequestUrl {
     }
 }
 
-/// The bytes of a host, as it arrives, and of its port. Not `%`: no host of a site is encoded.
+/// Whether a host and its port may contain this byte. `%` is not among them: the host of a site is not encoded.
 fn is_authority_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte)
 }
@@ -163,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_split_and_not_decoded() {
+    fn a_request_url_is_split_and_not_decoded() {
         let url = RequestUrl::parse("https://App.example.com:8443/a%2Fb/?x=%20&y?#z").unwrap();
         assert!(url.secure);
         assert_eq!(url.authority, "app.example.com:8443");
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_url_is_refused() {
+    fn a_text_that_is_not_a_request_url_is_rejected() {
         for url in [
             "",
             "/a",

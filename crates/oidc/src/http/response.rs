@@ -1,10 +1,10 @@
-//! The answers that Vestibule gives itself.
+//! The responses that Vestibule itself creates.
 
 use serde::Serialize;
 
 use super::headers::Headers;
 
-/// An answer of our own, complete and small.
+/// A response of Vestibule itself, small enough to be held in memory.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// Status code.
@@ -16,37 +16,37 @@ pub struct Response {
 }
 
 impl Response {
-    /// An answer without a body.
+    /// A response without a body.
     pub fn empty(status: u16) -> Self {
         Self { status, headers: Headers::new(), body: String::new() }
     }
 
-    /// `value` as JSON. It has strings for names; nothing else can fail.
+    /// A response with `value` as JSON. `value` must have strings as keys: nothing else could fail.
     pub fn json(status: u16, value: &impl Serialize) -> Self {
         let body = serde_json::to_string(value).unwrap_or_default();
         Self::empty(status).with("content-type", "application/json").with_body(body)
     }
 
-    /// 302 (RFC 9110 section 15.4.3) to `location`, which must have been checked.
+    /// A redirect with status 302 (RFC 9110 section 15.4.3) to `location`, which the caller must have checked.
     pub fn redirect(location: impl Into<String>) -> Self {
         Self::empty(302).with("location", location)
     }
 
-    /// The same with one more header field.
+    /// Adds a header field.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.append(name, value);
         self
     }
 
-    /// The same with that body.
+    /// Sets the body.
     #[must_use]
     pub fn with_body(mut self, body: impl Into<String>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// The same, never to be cached: what `/session` and `/csrf` answer with.
+    /// Forbids every cache to store the response, with the header fields of Auth.js's `/session` and `/csrf`.
     #[must_use]
     pub fn uncached(mut self) -> Self {
         for (name, value) in

@@ -1,27 +1,27 @@
-//! Return addresses: where a browser may be sent after signing in or out.
+//! Return addresses: where a browser may be redirected after a sign-in or sign-out.
 //!
-//! A candidate comes from a query, a form or a cookie, so anybody may have written it. It is accepted as
-//! - `/…`: a path on the request's own origin; what browsers read as `//host` is not one;
-//! - `https://…` of the own origin, a trusted host, or a host that the cookie domain covers;
-//! - `http://…` of the own origin, or of such a host while the own origin is `http` too.
+//! A candidate comes from a query, a form or a cookie, so an attacker may have written it. Accepted are
+//! - `/…`: a path on the request's own origin, but not a text that browsers read as `//host`;
+//! - `https://…` of the own origin, of a trusted host, or of a host that the cookie domain covers;
+//! - `http://…` of the own origin, or of such a host if the own origin is `http` too.
 //!
-//! Everything else is nothing: the caller goes on with [`ReturnPolicy::default`]. What is accepted is
-//! emitted as the URL parser writes it, so no browser can read it differently from what was checked.
+//! Everything else is rejected, and the caller uses [`ReturnPolicy::default`]. An accepted address is emitted as the
+//! URL parser serializes it, so a browser cannot read it differently from how it was checked.
 
 use std::fmt;
 
 use crate::http::origin::{CookieDomain, HostPattern, Origin};
 use crate::http::url::Url;
 
-/// Longer candidates are refused: they would not fit into a cookie.
+/// Longer candidates are rejected: they would not fit into a cookie.
 const MAX_LENGTH: usize = 4096;
 
-/// An absolute URL to which a browser may be sent. Only [`ReturnPolicy`] makes one.
+/// An absolute URL to which a browser may be redirected. Only [`ReturnPolicy`] creates one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedUrl(String);
 
 impl TrustedUrl {
-    /// The URL: ASCII without spaces and controls, fit for a `Location`.
+    /// The URL: ASCII without spaces and control characters, so it fits a `Location` header field.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -33,45 +33,47 @@ impl fmt::Display for TrustedUrl {
     }
 }
 
-/// What a request's return address is checked against.
+/// The rules that the return address of a request is checked against.
 #[derive(Clone, Copy, Debug)]
 pub struct ReturnPolicy<'a> {
-    /// The origin that the request came to.
+    /// The origin to which the request was sent.
     pub own_origin: &'a Origin,
     /// Hosts that a return address may name.
     pub trusted_hosts: &'a [HostPattern],
-    /// The domain that shares the session: its hosts are trusted too.
+    /// The domain that shares the session. Its hosts are trusted too.
     pub cookie_domain: Option<&'a CookieDomain>,
 }
 
 impl ReturnPolicy<'_> {
-    /// Checks a candidate. `None` where it must not be followed.
+    /// Checks a candidate. `None` if it is not accepted.
     pub fn resolve(&self, candidate: &str) -> Option<TrustedUrl> {
-        // Browsers drop tabs and newlines, trim spaces, and read `\` as `/`: who sends these means harm.
-        let crooked = |c: char| c.is_control() || c == '\\';
-        if candidate.len() > MAX_LENGTH || candidate.contains(crooked) || candidate.trim() != candidate {
+        // Browsers drop tabs and newlines, trim spaces, and read `\` as `/`: a candidate with any of these is an
+        // attack.
+        let is_suspicious = |c: char| c.is_control() || c == '\\';
+        if candidate.len() > MAX_LENGTH || candidate.contains(is_suspicious) || candidate.trim() != candidate
+        {
             return None;
         }
         if candidate.starts_with('/') {
             return self.resolve_path(candidate);
         }
-        // It refuses credentials, so `https://app.example.com@evil` ends here.
+        // The parser rejects credentials, so `https://app.example.com@evil` fails here.
         let url = Url::parse(candidate).ok()?;
         let origin = Origin::of(&url);
         if !self.trusts(&origin) {
             return None;
         }
-        // Auth.js keeps a bare origin bare, where the parser adds a slash.
+        // Auth.js writes an origin without a trailing slash. The parser would add one.
         let bare = candidate.split_once("://").is_some_and(|(_, rest)| !rest.contains(['/', '?', '#']));
         Some(TrustedUrl(if bare { url.origin() } else { url.as_str() }.to_owned()))
     }
 
-    /// The own origin, without a slash, as Auth.js writes it.
+    /// The own origin without a trailing slash, as Auth.js writes it.
     pub fn default(&self) -> TrustedUrl {
         TrustedUrl(self.own_origin.as_str().to_owned())
     }
 
-    /// What [`resolve`](Self::resolve) makes of the candidate, or the default.
+    /// The result of [`resolve`](Self::resolve), or the default.
     pub fn resolve_or_default(&self, candidate: &str) -> TrustedUrl {
         self.resolve(candidate).unwrap_or_else(|| self.default())
     }
@@ -81,23 +83,23 @@ impl ReturnPolicy<'_> {
             return None;
         }
         let url = Url::parse(&format!("{}{path}", self.own_origin.as_str())).ok()?;
-        // `/..//evil` has become `//evil`, another host for whoever takes the path alone.
+        // `/..//evil` has become `//evil`: a reader of the path alone would take `evil` for a host.
         let stays = url.origin() == self.own_origin.as_str();
         (stays && !url.path().starts_with("//")).then(|| TrustedUrl(url.as_str().to_owned()))
     }
 
-    /// Whether a browser may be sent anywhere on that origin.
+    /// Whether a browser may be redirected to any URL on that origin.
     pub fn trusts(&self, origin: &Origin) -> bool {
         if origin == self.own_origin {
             return true;
         }
-        // A pattern with a port has to see the port even where it is the scheme's default.
+        // A pattern with a port needs the port even if it is the scheme's default.
         let authority = if origin.authority() == origin.host() {
             format!("{}:{}", origin.host(), if origin.secure() { 443 } else { 80 })
         } else {
             origin.authority().to_owned()
         };
-        // A host with a dot behind it is the same host, but its cookies are others.
+        // A host with a trailing dot is the same host, but browsers keep separate cookies for it.
         (origin.secure() || !self.own_origin.secure())
             && !origin.host().ends_with('.')
             && (self.trusted_hosts.iter().any(|pattern| pattern.matches(&authority))
@@ -144,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn good_return_addresses_come_out_absolute() {
+    fn accepted_return_addresses_become_absolute() {
         let site = Site::new("https://app.example.com");
         for (candidate, resolved) in [
             ("/", "https://app.example.com/"),
@@ -173,7 +175,7 @@ mod tests {
         assert_eq!(site.policy().resolve_or_default("//evil").as_str(), "https://app.example.com");
     }
 
-    const CROOKED: &[&str] = &[
+    const REJECTED: &[&str] = &[
         "HTTPS://A\u{10efc}",
         "https://A%F0%90%BB%BC/",
         "",
@@ -289,9 +291,9 @@ mod tests {
     ];
 
     #[test]
-    fn open_redirect_through_the_return_address_is_refused_in_every_spelling() {
+    fn open_redirect_through_the_return_address_is_rejected_in_every_spelling() {
         let site = Site::new("https://app.example.com");
-        for candidate in CROOKED {
+        for candidate in REJECTED {
             assert_eq!(site.resolve(candidate), None, "{candidate:?}");
         }
         assert_eq!(site.resolve(&format!("/{}", "a".repeat(MAX_LENGTH))), None);
@@ -299,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn in_development_plain_http_may_return_to_plain_http() {
+    fn a_plain_http_origin_in_development_may_return_to_plain_http() {
         let site = Site::new("http://localhost:3000");
         for (candidate, resolved) in [
             ("/x", Some("http://localhost:3000/x")),
@@ -314,7 +316,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is accepted is, read once more by a browser's rules, an origin that is trusted.
+        /// A browser, by its own parsing rules, resolves every accepted address to a trusted origin.
         #[test]
         fn an_accepted_address_leads_to_a_trusted_origin(
             candidate in "(/|//|\\\\|https?:|HTTPS://|https://|javascript:)?(/|//|\\\\|@|\\.\\.|%2e|evil\\.example|app\\.example\\.com|example\\.com|trusted\\.example|x\\.|:443|:8443|[#?@:/\\\\.\t\n ;é%]|\\PC){0,6}"
@@ -332,7 +334,7 @@ mod tests {
                     "{}", emitted
                 );
                 prop_assert_eq!((url.username(), url.password()), ("", None));
-                // What was emitted is accepted again, and unchanged.
+                // An emitted address is accepted again, and stays unchanged.
                 prop_assert_eq!(site.resolve(&emitted), Some(emitted.clone()));
             }
         }

@@ -1,13 +1,12 @@
-//! URLs of servers: `http` and `https`, absolute, as the URL Standard has them (<https://url.spec.whatwg.org/>),
-//! and fewer than those.
+//! Absolute `http` and `https` URLs, a subset of those in the URL Standard (<https://url.spec.whatwg.org/>).
 //!
-//! The crate `url` parses them, and writes them as a browser does. What a browser would have to mend is refused:
-//! backslashes, control characters, credentials, hosts in other characters than those of DNS, IPv4 addresses in other
-//! spellings than the dotted one. Hosts outside ASCII must not get to the parser, which has no tables for them.
+//! The crate `url` parses them and serializes them as a browser does. A text that a browser would have to repair is
+//! rejected: backslashes, control characters, credentials, hosts with characters outside DNS names, IPv4 addresses that
+//! are not in dotted decimal. Hosts outside ASCII must not reach the parser, which has no Unicode tables for them.
 //!
-//! [`Url`] is for what is configured, what providers publish, and return addresses: it resolves dot segments and encodes
-//! what has to be. The URL of a request, whose path is matched and forwarded byte for byte as it came, is a
-//! [`RequestUrl`](super::request::RequestUrl), which is split and never rewritten.
+//! [`Url`] is for URLs from the configuration and from providers, and for return addresses: it resolves dot segments
+//! and encodes characters where necessary. The URL of a request is a [`RequestUrl`](super::request::RequestUrl): its
+//! path is matched and forwarded byte for byte, so it is split and never rewritten.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -24,10 +23,10 @@ use super::percent;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url(url::Url);
 
-/// Why a text is no URL here.
+/// Why a text is not accepted as a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum UrlError {
-    /// It does not parse, or only after a browser's repairs.
+    /// It does not parse, or a browser would have to repair it.
     #[error("not an absolute URL")]
     Malformed,
     /// Some other scheme than `http` or `https`.
@@ -57,11 +56,11 @@ impl Url {
         let path = without_dot_segments(path);
         let url = url::Url::parse(&format!("{scheme}://{authority}{path}{rest}"))
             .map_err(|_| UrlError::Malformed)?;
-        // The parser makes an address of `127.1`: a host that is not as it was written is refused.
+        // The parser turns `127.1` into an address. A host that the parser changes is rejected.
         if url.host_str() == Some(&*host) { Ok(Self(url)) } else { Err(UrlError::Malformed) }
     }
 
-    /// All of it.
+    /// The whole URL.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
@@ -71,12 +70,12 @@ impl Url {
         self.0.scheme() == "https"
     }
 
-    /// Scheme, host, and port where it is not the scheme's own (RFC 6454 section 6.2).
+    /// Scheme, host, and the port if it is not the scheme's default (RFC 6454 section 6.2).
     pub fn origin(&self) -> &str {
         &self.0[..Position::BeforePath]
     }
 
-    /// The host in lower case; an IPv6 address has its brackets.
+    /// The host in lower case; an IPv6 address includes its brackets.
     pub fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
     }
@@ -86,12 +85,12 @@ impl Url {
         self.0.path()
     }
 
-    /// What follows `?`.
+    /// The query, without its `?`.
     pub fn query(&self) -> Option<&str> {
         self.0.query()
     }
 
-    /// The query's pairs but for those of a name that is `set`, and those without one.
+    /// The query without the pairs whose name is `set`, and without empty pairs.
     pub fn query_without(&self, set: &dyn Fn(&str) -> bool) -> String {
         let mut kept = String::new();
         for pair in self.query().unwrap_or_default().split('&') {
@@ -105,7 +104,7 @@ impl Url {
         kept
     }
 
-    /// What follows `#`.
+    /// The fragment, without its `#`.
     pub fn fragment(&self) -> Option<&str> {
         self.0.fragment()
     }
@@ -115,7 +114,7 @@ impl Url {
     pub fn with_query(&self, query: &str) -> Self {
         let mut url = self.0.clone();
         url.set_fragment(None);
-        // Tabs and newlines would be left out.
+        // The parser would drop tabs and newlines: encode them.
         url.set_query(Some(&utf8_percent_encode(query, CONTROLS).to_string()));
         Self(url)
     }
@@ -135,8 +134,8 @@ impl fmt::Display for Url {
     }
 }
 
-/// The path with `.` and `..` resolved, in whichever way they are spelled. `url` would do that too, but keeps `C:`
-/// before `..`, which a browser does for files only.
+/// The path with `.` and `..` resolved, in each of their spellings. The crate `url` would do that too, but it keeps
+/// `C:` before `..`, which a browser does for files only.
 fn without_dot_segments(path: &str) -> String {
     let mut segments = Vec::new();
     let mut rest = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
@@ -152,7 +151,7 @@ fn without_dot_segments(path: &str) -> String {
                 continue;
             }
         }
-        // A path that ends with dots ends with a slash.
+        // A path that ends with a dot segment ends with a slash.
         if rest.peek().is_none() {
             segments.push("");
         }
@@ -160,12 +159,13 @@ fn without_dot_segments(path: &str) -> String {
     format!("/{}", segments.join("/"))
 }
 
-/// A host in its one spelling.
+/// A host in its canonical spelling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Host(url::Host<String>);
 
 impl Host {
-    /// A name of letters, digits, `-`, `_` and dots, or an address: a dotted one, or one in brackets.
+    /// Parses a name of letters, digits, `-`, `_` and dots, an IPv4 address in dotted decimal, or an IPv6 address in
+    /// brackets.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = canonical(text)?;
         let host = url::Host::parse(&text).ok()?;
@@ -180,7 +180,7 @@ impl Host {
         !matches!(self.0, url::Host::Domain(_))
     }
 
-    /// This machine: `localhost` and names below it (RFC 6761 section 6.3), 127.0.0.0/8, `[::1]`.
+    /// Whether it is this machine: `localhost` and names below it (RFC 6761 section 6.3), 127.0.0.0/8, `[::1]`.
     pub(super) fn is_loopback(&self) -> bool {
         match &self.0 {
             url::Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
@@ -190,11 +190,11 @@ impl Host {
     }
 }
 
-/// The only spelling of a host that the parser may give, so that one host has one; `None` where the text must not get
-/// there. An IPv4 address is a name by this, in whichever way it is written.
+/// The only spelling that the parser may give for this host, so that a host has exactly one. `None` where the text must
+/// not reach the parser. Here an IPv4 address counts as a name, in each of its spellings.
 fn canonical(text: &str) -> Option<String> {
     if let Some(address) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
-        // Of an embedded IPv4 address there are two spellings.
+        // An embedded IPv4 address has two spellings.
         let is_good = |v6: &Ipv6Addr| v6.to_ipv4().is_none() || v6.is_loopback();
         return address.parse().ok().filter(is_good).map(|v6| format!("[{v6}]"));
     }
@@ -203,16 +203,16 @@ fn canonical(text: &str) -> Option<String> {
     (name.bytes().all(is_good) && is_decodable(&name)).then_some(name)
 }
 
-/// Whether the parser may decode the international labels of a name (RFC 5890 section 2.3.2.1). That takes quadratic
-/// time, so a name that has any is no longer than DNS allows. `idna` without tables leaves a right-to-left mark, which
-/// no host has, to an assertion.
+/// Whether the parser may decode the international labels of a name (RFC 5890 section 2.3.2.1). Decoding takes
+/// quadratic time, so a name with such a label must not be longer than DNS allows. Without its tables, `idna` would
+/// fail an assertion at a right-to-left mark, which no host name contains.
 fn is_decodable(name: &str) -> bool {
     name.split('.').filter_map(|label| label.strip_prefix("xn--")).all(|label| {
         name.len() <= 253 && punycode::decode_to_string(label).is_some_and(|text| !text.contains('\u{200f}'))
     })
 }
 
-/// `host:port` cut at the port; brackets of an IPv6 address are respected.
+/// Splits `host:port`. The colons inside an IPv6 address's brackets do not count.
 pub(super) fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
@@ -220,7 +220,7 @@ pub(super) fn split_port(authority: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// What stands before the first such character, and the rest.
+/// Splits `text` before the first character for which `is_end` is true.
 fn cut(text: &str, is_end: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at_checked(text.find(is_end).unwrap_or(text.len())).unwrap_or((text, ""))
 }
@@ -233,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_found() {
+    fn a_url_is_split_into_its_parts() {
         let url = Url::parse("HTTPS://A.Example:8443/b/%2e%2E/c d?e='#f g").unwrap();
         assert_eq!(url.as_str(), "https://a.example:8443/c%20d?e=%27#f%20g");
         assert_eq!((url.origin(), url.host()), ("https://a.example:8443", "a.example"));
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_browser_would_have_to_mend_is_refused() {
+    fn a_text_that_a_browser_would_have_to_repair_is_rejected() {
         for text in [
             "",
             "https:",
@@ -286,11 +286,11 @@ mod tests {
         }
     }
 
-    /// What is taken and what is not, and how each part is written: recorded from the parser of our own that was here
-    /// before `url`. A release of `url` that reads or writes one of them differently is noticed here.
+    /// Texts that are accepted or rejected, and the spelling of each part. They were recorded from the parser that the
+    /// crate `url` replaced, so a release of `url` that reads or writes one of them differently fails a test.
     #[derive(Deserialize)]
     struct Expected {
-        /// The text, and of its URL the origin, host, path, query and fragment.
+        /// The text, then the origin, host, path, query and fragment of its URL.
         accepted: Vec<[Option<String>; 6]>,
         /// A URL, a query, and the URL with that query.
         with_query: Vec<[String; 3]>,
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_are_written_as_they_always_were() {
+    fn accepted_urls_keep_their_recorded_spelling() {
         for case in expected().accepted {
             let [text, origin, host, path, query, fragment] = case.each_ref().map(Option::as_deref);
             let (text, origin, path) = (text.unwrap(), origin.unwrap(), path.unwrap());
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_a_url_is_none() {
+    fn recorded_invalid_urls_stay_rejected() {
         let Expected { malformed, scheme, credentials, .. } = expected();
         for (texts, error) in [
             (malformed, UrlError::Malformed),
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn an_international_label_that_cannot_be_decoded_is_refused() {
+    fn an_international_label_that_cannot_be_decoded_is_rejected() {
         let with_labels = |last| format!("{0}.{0}.{0}.{1}.xn--p1ai", "a".repeat(63), "a".repeat(last));
         let long = with_labels(53);
         let endless = format!("xn--{}", "a".repeat(100_000));
@@ -369,9 +369,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4096))]
 
-        /// What is taken is what `url` alone makes of the text as it came: nothing is mended on the way to it.
+        /// The crate `url` alone reads an accepted text in the same way: the text is not repaired before it is parsed.
         #[test]
-        fn what_is_taken_is_what_a_browser_takes(
+        fn an_accepted_url_is_read_as_a_browser_reads_it(
             scheme in "https?://|HTTP://|https:/?",
             host in "([a-cA-C]|[0-9]|[-_.%:@]|%6[1-9]|%2e|0x|\\[|\\]|::1|127\\.0\\.0\\.1|localhost|é){1,5}(:[0-9]{0,6})?",
             rest in "(/|\\.|%2e|%2E|\\?|#|[ -~]|a|é|\u{10efc}|\\PC){0,12}",
@@ -390,9 +390,9 @@ mod tests {
             }
         }
 
-        /// And ordinary URLs are taken.
+        /// The counterpart of the test above: the parser does not reject ordinary URLs.
         #[test]
-        fn ordinary_urls_are_taken(
+        fn ordinary_urls_are_accepted(
             host in "[a-z]{1,8}(\\.[a-z]{2,5}){1,3}|localhost|10\\.0\\.0\\.[1-9]|\\[::1\\]|\\[2001:db8::[1-9a-f]\\]",
             port in "(:[1-9][0-9]{0,3})?",
             rest in "(/[a-z0-9~._%é -]{0,8}[a-z]){0,4}/?(\\?[a-z=&+%'/?é]{0,12})?(#[a-z/?]{0,8})?",

@@ -1,8 +1,8 @@
-//! The signature algorithms that a provider, and this project, may use.
+//! The signature algorithms for public keys that are supported.
 
 /// A signature algorithm for public keys: `alg` (RFC 7518 section 3.1, RFC 8037 section 3.1).
 ///
-/// `none` and the symmetric `HS256`, `HS384`, `HS512` are none of them, so no configuration can accept them
+/// It contains neither `none` nor the symmetric `HS256`, `HS384` and `HS512`, so no configuration can accept these
 /// where a public key is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
@@ -27,7 +27,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Every one.
+    /// All algorithms.
     pub const ALL: [Self; 9] = [
         Self::Rs256,
         Self::Rs384,
@@ -55,7 +55,7 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of that name; `None` for every other.
+    /// The algorithm of that name; `None` for any other name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }

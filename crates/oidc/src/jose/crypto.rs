@@ -1,4 +1,5 @@
-//! Public-key signatures, which each runtime computes in its own way: the one thing that JOSE asks of it.
+//! Public-key signatures, which each runtime computes in its own way. This is the only part of JOSE that depends on the
+//! runtime.
 
 use thiserror::Error;
 
@@ -8,21 +9,23 @@ use super::private_key::PrivateKey;
 
 /// The signatures of JSON Web Algorithms (RFC 7518 sections 3.3 to 3.5, RFC 8037 section 3.1).
 ///
-/// HMAC is not among them: it is the same everywhere ([`jws::verify_hs256`](super::jws::verify_hs256)).
+/// HMAC is not part of the trait, because its implementation is the same on every runtime
+/// ([`jws::verify_hs256`](super::jws::verify_hs256)).
 ///
-/// A signature is the bytes of a JWS signature before base64url: for RSA as long as the modulus, for ECDSA the two
-/// numbers R and S one behind the other, each as long as the curve's order (64 bytes for ES256, 96 for ES384; not
-/// ASN.1), for EdDSA the 64 bytes of RFC 8032.
+/// A signature is the bytes of a JWS signature before they are encoded as base64url. For RSA it is as long as the
+/// modulus. For ECDSA it is the numbers R and S, concatenated, each as long as the order of the curve (64 bytes for
+/// ES256, 96 for ES384; not ASN.1). For EdDSA it is the 64 bytes of RFC 8032.
 ///
-/// A future that is dropped has changed nothing: nothing is kept but an imported key, and the same call may be made
-/// again. Futures need not be `Send`.
-#[allow(async_fn_in_trait, reason = "no executor of ours moves these futures between threads")]
+/// A caller may drop a future at any time and call again: an implementation keeps no state except imported keys.
+/// Futures need not be `Send`.
+#[allow(async_fn_in_trait, reason = "no executor used here moves these futures between threads")]
 pub trait Crypto {
-    /// Whether `signature` is the one of `key` over `message`, the JWS signing input (RFC 7515 section 5.2 step 8).
+    /// Whether `signature` is the signature of `message` by `key`. `message` is the JWS signing input (RFC 7515 section
+    /// 5.2 step 8).
     ///
-    /// `algorithm` is one of the key's own ([`Jwk::algorithms`]). A signature of the wrong length, or one that is no
-    /// signature at all, is `Ok(false)`. An error says that the key itself cannot be used, whatever the signature: a
-    /// point that is not on its curve, a modulus that the runtime does not take.
+    /// `algorithm` is one of [`Jwk::algorithms`]. A signature of the wrong length, or one that is malformed, gives
+    /// `Ok(false)`. An error means that the key itself cannot be used with any signature: a point that is not on its
+    /// curve, or a modulus that the runtime does not support.
     async fn verify(
         &self,
         algorithm: Algorithm,
@@ -33,16 +36,16 @@ pub trait Crypto {
 
     /// Signs `message`, the JWS signing input (RFC 7515 section 5.1 step 5).
     ///
-    /// An error where `algorithm` is none of the key's own ([`PrivateKey::algorithms`]), or its PKCS #8 holds no key.
+    /// Fails if `algorithm` is not one of [`PrivateKey::algorithms`], or if the PKCS #8 does not contain a valid key.
     async fn sign(&self, key: &PrivateKey, algorithm: Algorithm, message: &[u8])
     -> Result<Vec<u8>, KeyError>;
 
-    /// The public key that checks what `key` signs with `algorithm`, without a `kid`. Errors as for
+    /// The public key that verifies the signatures of `key` with `algorithm`, without a `kid`. Fails like
     /// [`sign`](Self::sign).
     async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError>;
 }
 
-/// A key that cannot be used for what it is asked for; the runtime's own words, which quote nothing of the key.
+/// The key cannot be used. The text is the runtime's own message, which quotes nothing of the key.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the key cannot be used: {0}")]
 pub struct KeyError(pub String);

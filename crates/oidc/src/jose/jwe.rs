@@ -1,8 +1,8 @@
-//! JSON Web Encryption (RFC 7516), the little of it that a sealed cookie needs: compact serialization, direct
-//! encryption (`alg: dir`), A256CBC-HS512 and A256GCM.
+//! JSON Web Encryption (RFC 7516), as far as a sealed cookie needs it: compact serialization, direct encryption
+//! (`alg: dir`), A256CBC-HS512 and A256GCM.
 //!
-//! Reading goes in two steps, because the header says which key is meant: [`SealedJwe::parse`] checks everything
-//! that needs no key, [`SealedJwe::open`] authenticates and decrypts.
+//! A token is read in two steps, because its header names the key: [`SealedJwe::parse`] checks everything that needs no
+//! key, [`SealedJwe::open`] authenticates and decrypts.
 
 mod content;
 
@@ -12,16 +12,17 @@ pub use content::{ContentEncryption, ContentKey};
 
 use super::{JoseHeader, base64url};
 
-/// A longer token is refused before anything is decoded. Sixteen cookies of the largest size that browsers
-/// keep hold less; the default header limits of servers end far below.
+/// Maximum length of a token in characters. It is checked before anything is decoded. Sixteen cookies of the largest
+/// size that browsers store are shorter, and the default limits of servers for header fields are far lower.
 pub const MAX_TOKEN: usize = 64 * 1024;
 
-/// A longer protected header, as written, is refused. Auth.js's have 63 and 192 characters.
+/// Maximum length of the encoded protected header in characters. Those of Auth.js have 63 and 192.
 const MAX_HEADER: usize = 1024;
 
-/// Seals `plaintext` under `key`, naming it `kid` where one is given (RFC 7516 section 5.1).
+/// Encrypts `plaintext` with `key` (RFC 7516 section 5.1). The header names the key as `kid`, if there is one.
 ///
-/// `random` fills the initialization vector. `kid` must be free of what JSON escapes: a thumbprint is.
+/// `random` fills the initialization vector. `kid` must not contain characters that JSON escapes; a thumbprint does
+/// not.
 pub fn seal(
     key: &ContentKey,
     kid: Option<&str>,
@@ -45,7 +46,7 @@ pub fn seal(
     )
 }
 
-/// A token of which everything is checked that needs no key, and nothing is proven.
+/// A token that passed all checks without a key. Nothing in it is authenticated.
 #[derive(Debug)]
 pub struct SealedJwe<'a> {
     encryption: ContentEncryption,
@@ -57,10 +58,10 @@ pub struct SealedJwe<'a> {
 }
 
 impl<'a> SealedJwe<'a> {
-    /// Reads a compact serialization (RFC 7516 section 5.2, steps 1 to 10).
+    /// Parses a compact serialization (RFC 7516 section 5.2, steps 1 to 10).
     ///
-    /// Refused are every `alg` but `dir`, every `enc` but the two, `zip` (a small token must not become a
-    /// large one), any `crit`, and whatever is longer than it can need to be.
+    /// Rejects every `alg` except `dir`, every `enc` except the two that are supported, `zip` (a small token must not
+    /// expand to a large one), every `crit`, and overlong parts.
     pub fn parse(token: &'a str) -> Result<Self, JweError> {
         if token.len() > MAX_TOKEN {
             return Err(JweError::TokenTooLong);
@@ -72,7 +73,7 @@ impl<'a> SealedJwe<'a> {
             return Err(JweError::NotCompact);
         };
         let Header { encryption, kid } = Header::parse(protected)?;
-        // Section 5.2 step 10: there is no key to be wrapped.
+        // Section 5.2 step 10: with `dir` there is no encrypted key.
         if !encrypted_key.is_empty() {
             return Err(JweError::EncryptedKey);
         }
@@ -81,7 +82,7 @@ impl<'a> SealedJwe<'a> {
         if iv.len() != encryption.iv_length() {
             return Err(JweError::InitializationVector);
         }
-        // Compared whole: a short tag must not be a weak one.
+        // The length must be exact: a truncated tag would be easier to forge.
         if tag.len() != encryption.tag_length() {
             return Err(JweError::TagLength);
         }
@@ -94,7 +95,7 @@ impl<'a> SealedJwe<'a> {
         self.encryption
     }
 
-    /// `kid`: what the token says of its key, proven by nothing but its opening.
+    /// `kid`: the key that the token names. It is not authenticated before the token is opened.
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
@@ -109,14 +110,14 @@ impl<'a> SealedJwe<'a> {
     }
 }
 
-/// Why a token did not open. The blame is always its bearer's, or a secret was changed.
+/// Why a token cannot be opened. Either the client sent a wrong token, or a secret was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum JweError {
     /// Longer than [`MAX_TOKEN`].
     #[error("the token has more than {MAX_TOKEN} characters")]
     TokenTooLong,
     /// Not five parts.
-    #[error("the token is no compact JWE: it has not five parts (RFC 7516 section 7.1)")]
+    #[error("the token is not a compact JWE: it does not have five parts (RFC 7516 section 7.1)")]
     NotCompact,
     /// That part is not base64url.
     #[error("the token's {0} is not base64url without padding")]
@@ -125,30 +126,30 @@ pub enum JweError {
     #[error("the token's protected header has more than {MAX_HEADER} characters")]
     HeaderTooLong,
     /// The protected header is not a JSON object with `alg` and `enc`, each once and a string.
-    #[error("the token's protected header is no JSON object with the strings alg and enc, each once")]
+    #[error("the token's protected header is not a JSON object with the strings alg and enc, each once")]
     Header,
     /// `alg` is not `dir`.
     #[error("the token's alg is not dir")]
     Algorithm,
-    /// `enc` is neither of the two.
+    /// `enc` is not supported.
     #[error("the token's enc is neither A256CBC-HS512 nor A256GCM")]
     Encryption,
-    /// `zip` is there.
-    #[error("the token has the header parameter zip: compressed tokens are not opened")]
+    /// The header has `zip`.
+    #[error("the token has the header parameter zip: compressed tokens are not supported")]
     Compressed,
-    /// `crit` is there.
-    #[error("the token has the header parameter crit: no extension is understood")]
+    /// The header has `crit`.
+    #[error("the token has the header parameter crit: no extension is supported")]
     Critical,
-    /// With `dir` there is no encrypted key.
-    #[error("the token has an encrypted key, which direct encryption does not")]
+    /// There is an encrypted key, although `alg` is `dir`.
+    #[error("the token has an encrypted key, which direct encryption does not have")]
     EncryptedKey,
-    /// The initialization vector has not the length that `enc` prescribes.
+    /// The initialization vector does not have the length that `enc` requires.
     #[error("the token's initialization vector has the wrong length for its enc")]
     InitializationVector,
-    /// The authentication tag has not the length that `enc` prescribes.
+    /// The authentication tag does not have the length that `enc` requires.
     #[error("the token's authentication tag has the wrong length for its enc")]
     TagLength,
-    /// Sealed with another key, for another purpose, or altered.
+    /// The token was sealed with another key or for another purpose, or was altered.
     #[error("the token was altered, or sealed with another secret or for another cookie")]
     Unauthentic,
 }
@@ -202,7 +203,7 @@ mod tests {
         seal(key, Some("k1"), plaintext, &mut |bytes| bytes.fill(9))
     }
 
-    /// A token with that header, well formed otherwise.
+    /// A token with that header whose other parts are well-formed.
     fn with_header(header: &str) -> String {
         format!("{}..{}.AA.{}", base64url::encode(header.as_bytes()), "A".repeat(16), "A".repeat(22))
     }
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn content_encryption_gives_the_published_ciphertexts() {
+    fn content_encryption_produces_the_published_ciphertexts() {
         let vectors: Value =
             serde_json::from_str(include_str!("../../tests/vectors/content-encryption.json")).unwrap();
         let vectors = vectors.as_array().unwrap();
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn algorithm_and_key_confusion_is_refused_in_the_header() {
+    fn algorithm_and_key_confusion_other_headers_are_rejected() {
         for (header, error) in [
             (r#"{"alg":"none","enc":"A256GCM"}"#, JweError::Algorithm),
             (r#"{"alg":"Dir","enc":"A256GCM"}"#, JweError::Algorithm),
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn decompression_and_work_bombs_are_refused_before_any_work() {
+    fn decompression_and_work_bombs_are_rejected_before_any_work() {
         let long = format!("{}.", "A".repeat(MAX_TOKEN));
         assert_eq!(SealedJwe::parse(&long).unwrap_err(), JweError::TokenTooLong);
         let dots = ".".repeat(MAX_TOKEN);
@@ -299,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_the_wrong_shape_are_refused() {
+    fn malformed_parts_are_rejected() {
         let token = sealed(&cbc(), b"a");
         let parts: Vec<&str> = token.split('.').collect();
         let swapped = |at: usize, part: &str| {
@@ -324,7 +325,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_sealed_opens(plaintext: Vec<u8>, iv: [u8; 16]) {
+        fn a_sealed_token_opens(plaintext: Vec<u8>, iv: [u8; 16]) {
             for key in [cbc(), gcm()] {
                 let token = seal(&key, None, &plaintext, &mut |bytes| bytes.copy_from_slice(&iv[..bytes.len()]));
                 prop_assert_eq!(opened(&token, &key), Ok(plaintext.clone()));
@@ -332,7 +333,7 @@ mod tests {
         }
 
         #[test]
-        fn no_flipped_bit_opens(plaintext in prop::collection::vec(any::<u8>(), 0..64), at: prop::sample::Index, bit in 0..7) {
+        fn a_token_with_a_flipped_bit_does_not_open(plaintext in prop::collection::vec(any::<u8>(), 0..64), at: prop::sample::Index, bit in 0..7) {
             for key in [cbc(), gcm()] {
                 let mut bytes = sealed(&key, &plaintext).into_bytes();
                 let at = at.index(bytes.len());
@@ -342,13 +343,13 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_it_panic(text: String, parts in prop::collection::vec("[A-Za-z0-9_-]{0,24}", 0..7)) {
+        fn no_text_makes_the_parser_panic(text: String, parts in prop::collection::vec("[A-Za-z0-9_-]{0,24}", 0..7)) {
             prop_assert!(opened(&text, &gcm()).is_err());
             prop_assert!(opened(&parts.join("."), &cbc()).is_err());
         }
 
         #[test]
-        fn no_part_behind_a_good_header_makes_it_panic(
+        fn no_part_after_a_valid_header_makes_the_parser_panic(
             iv in "[A-Za-z0-9_-]{0,24}", ciphertext in "[A-Za-z0-9_-]{0,80}", tag in "[A-Za-z0-9_-]{0,44}",
         ) {
             for key in [cbc(), gcm()] {

@@ -1,9 +1,9 @@
-//! JSON Web Keys (RFC 7517): a provider's public keys, as its JWKS publishes them. jwt-compact reads and writes them;
-//! for what, and how strong, is looked at here.
+//! JSON Web Keys (RFC 7517): the public keys that a provider publishes in its JWK Set. jwt-compact parses and writes
+//! them; this module checks their use and their strength.
 //!
-//! A [`Jwk`] is a key that can check signatures, or it is not made at all. What else a set holds (encryption
-//! keys, curves without an algorithm here, weak RSA keys) is passed over: providers publish such beside the
-//! good ones, and RFC 7517 section 5 wants them ignored.
+//! A [`Jwk`] can always verify signatures; other keys are rejected. A set may also contain encryption keys, curves
+//! without a supported algorithm, and weak RSA keys. They are skipped, as RFC 7517 section 5 recommends: providers
+//! publish them together with usable keys.
 
 mod material;
 mod members;
@@ -19,23 +19,23 @@ use material::Material;
 pub use members::JwkError;
 use members::Members;
 
-/// A set with more keys is refused. Large providers publish about ten.
+/// A set with more keys is rejected. Large providers publish about ten.
 pub const MAX_KEYS: usize = 100;
 
-/// A key with a longer `kid` is passed over. Thumbprints have 86 characters at most.
+/// A key with a longer `kid` is skipped. Thumbprints have at most 86 characters.
 const MAX_KID: usize = 512;
 
-/// A public key that can check signatures.
+/// A public key that can verify signatures.
 #[derive(Clone, Debug)]
 pub struct Jwk {
     kid: Option<String>,
     algorithms: Vec<Algorithm>,
-    /// What it is made of, without anything secret.
+    /// The public members only.
     public: JsonWebKey<'static>,
 }
 
 impl Jwk {
-    /// Reads one key, its public members only. The error says why it cannot check signatures.
+    /// Parses a key and reads only its public members. The error says why the key cannot verify signatures.
     pub fn parse(key: &Value) -> Result<Self, JwkError> {
         let members = Members(key.as_object().ok_or(JwkError::Malformed)?);
         let kid = members.text("kid")?;
@@ -58,32 +58,33 @@ impl Jwk {
         Ok(Self { kid: kid.map(str::to_owned), algorithms, public: material.key })
     }
 
-    /// `kid` (RFC 7517 section 4.5): unique in most sets, though nothing says it must be.
+    /// `kid` (RFC 7517 section 4.5). It is unique in most sets, but it does not have to be.
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
-    /// The algorithms whose signatures it may check: its own `alg`, or all that fit its type and curve.
+    /// The algorithms whose signatures it may verify: its own `alg`, or all that fit its type and curve.
     pub fn algorithms(&self) -> &[Algorithm] {
         &self.algorithms
     }
 
-    /// The key with its public members alone, in their shortest form, as WebCrypto's `importKey` takes it. It
-    /// names no `alg`, `use` or `key_ops`: they were checked, and WebCrypto compares them in its own way.
+    /// The key with only its public members, in their shortest form, for WebCrypto's `importKey`. It has no `alg`,
+    /// `use` or `key_ops`: they are already checked, and WebCrypto checks them by its own rules.
     pub fn to_public_json(&self) -> Value {
-        // Names and texts, so nothing can fail.
+        // The members are strings, so this cannot fail.
         serde_json::to_value(&self.public).unwrap_or_default()
     }
 
-    /// The key as jwt-compact has it.
+    /// The key as a type of jwt-compact.
     #[cfg(feature = "software-crypto")]
     pub(super) fn public(&self) -> &JsonWebKey<'static> {
         &self.public
     }
 
-    /// Its thumbprint (RFC 7638) with SHA-256, which may be its `kid` (RFC 7638 section 4).
+    /// The key's thumbprint (RFC 7638) by SHA-256, which may be used as its `kid` (RFC 7638 section 4).
     pub fn thumbprint(&self) -> String {
-        // jwt-compact writes what is hashed; the hash is that of all else here, of another version than its own.
+        // jwt-compact writes the text that is hashed. Its own hash function is another version of the crate that is
+        // used here.
         base64url::encode(&Sha256::digest(self.public.to_string()))
     }
 }
@@ -93,7 +94,7 @@ impl Jwk {
 pub struct JwkSet(Vec<Jwk>);
 
 impl JwkSet {
-    /// Reads a JWK Set (RFC 7517 section 5). Keys that cannot check signatures are passed over.
+    /// Parses a JWK Set (RFC 7517 section 5). Keys that cannot verify signatures are skipped.
     pub fn parse(text: &[u8]) -> Result<Self, JwkSetError> {
         let set: Value = serde_json::from_slice(text).map_err(|_| JwkSetError::Malformed)?;
         let keys = set.get("keys").and_then(Value::as_array).ok_or(JwkSetError::Malformed)?;
@@ -109,12 +110,12 @@ impl JwkSet {
         Ok(Self(usable))
     }
 
-    /// The keys, in the set's order.
+    /// The keys in the order of the set.
     pub fn keys(&self) -> impl Iterator<Item = &Jwk> {
         self.0.iter()
     }
 
-    /// Whether there is no key in it that can check signatures.
+    /// Whether the set has no key that can verify signatures.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -126,11 +127,11 @@ impl FromIterator<Jwk> for JwkSet {
     }
 }
 
-/// Why a JWK Set is none. The provider is to blame.
+/// Why a JWK Set is invalid. The error is the provider's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum JwkSetError {
     /// Not a JSON object with an array `keys`.
-    #[error("the JWK Set is no JSON object with an array keys (RFC 7517 section 5)")]
+    #[error("the JWK Set is not a JSON object with an array keys (RFC 7517 section 5)")]
     Malformed,
     /// More keys than [`MAX_KEYS`].
     #[error("the JWK Set has {0} keys; {MAX_KEYS} are supported")]
@@ -174,14 +175,14 @@ mod tests {
     }
 
     #[test]
-    fn thumbprints_are_those_of_rfc_7638_and_rfc_8037() {
+    fn thumbprints_equal_those_in_rfc_7638_and_rfc_8037() {
         let thumbprint = |key: Value| Jwk::parse(&key).unwrap().thumbprint();
         assert_eq!(thumbprint(with(rsa(), "alg", "RS256")), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
         assert_eq!(thumbprint(with(ed25519(), "kid", "a")), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
     }
 
     #[test]
-    fn a_key_checks_what_its_type_and_its_alg_allow() {
+    fn a_key_verifies_the_algorithms_that_its_type_and_its_alg_allow() {
         use Algorithm::{EdDsa, Es256, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
         for (key, algorithms) in [
             (rsa(), &[Rs256, Rs384, Rs512, Ps256, Ps384, Ps512][..]),
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn algorithm_and_key_confusion_keys_for_other_things_are_unusable() {
+    fn algorithm_and_key_confusion_keys_for_other_uses_are_rejected() {
         for (key, error) in [
             (with(rsa(), "use", "enc"), JwkError::OtherUse),
             (with(rsa(), "key_ops", vec!["encrypt"]), JwkError::OtherUse),
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn only_public_members_in_their_shortest_form_are_handed_on() {
+    fn a_key_keeps_only_public_members_in_their_shortest_form() {
         let padded = base64url::encode(&[&[0, 0][..], &base64url::decode(RSA_N).unwrap()].concat());
         let key = with(with(with(rsa(), "n", padded), "d", "AAAA"), "alg", "RS256");
         assert_eq!(Jwk::parse(&key).unwrap().to_public_json(), rsa());
@@ -253,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_keeps_the_keys_that_are_of_use() {
+    fn a_set_keeps_the_keys_that_can_verify_signatures() {
         let set = json!({ "keys": [
             with(rsa(), "use", "enc"), with(rsa(), "kid", "a"), { "kty": "new" }, 7, with(p256(), "kid", "a"),
         ] });
@@ -263,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_set_and_what_is_too_large_a_set_is_refused() {
+    fn an_invalid_or_too_large_set_is_rejected() {
         for json in ["", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":null}"#, "<html>"] {
             assert_eq!(JwkSet::parse(json.as_bytes()).unwrap_err(), JwkSetError::Malformed, "{json}");
         }
@@ -272,9 +273,9 @@ mod tests {
     }
 
     proptest! {
-        /// A member is read by jwt-compact, and taken where our own reader of base64url takes it.
+        /// jwt-compact reads the members, and accepts exactly the texts that our own base64url decoder accepts.
         #[test]
-        fn members_have_the_one_canonical_spelling(text in "[A-Za-z0-9_-]{42,44}|[A-Za-z0-9_=+/. -]{0,48}") {
+        fn only_the_canonical_encoding_of_a_member_is_accepted(text in "[A-Za-z0-9_-]{42,44}|[A-Za-z0-9_=+/. -]{0,48}") {
             let bytes = base64url::decode(&text).ok();
             let is_coordinate = bytes.as_ref().is_some_and(|bytes| bytes.len() == 32);
             for (key, member) in [(p256(), "x"), (p256(), "y"), (ed25519(), "x")] {

@@ -1,14 +1,14 @@
-//! JSON Web Signature (RFC 7515), compact serialization, as ID tokens come: only checked here, made in
-//! [`sign`](super::sign).
+//! JSON Web Signature (RFC 7515) in compact serialization, the form of ID tokens. Tokens are verified here;
+//! [`sign`](super::sign) creates them.
 //!
-//! Keys come from the provider's [`JwkSet`] alone; `jwk`, `jku`, `x5u` and `x5c` in a header are not even
-//! read. What a key may check comes from the key; the header's `alg` only picks among that.
+//! Keys come only from the provider's [`JwkSet`]; `jwk`, `jku`, `x5u` and `x5c` in a header are not read. A key
+//! determines the algorithms that it may verify; the header's `alg` only selects one of them.
 //!
-//! jwt-compact takes a token apart and does the HMAC of HS256. What it would let pass is refused before it sees the
-//! token: a name that is there twice, `crit`, `b64`, a `kid` that is `null`, tokens and headers of any length. What it
-//! would refuse without need, over header parameters that have to be ignored, it does not see. Two things it is not
-//! asked for: a public-key signature, which a runtime may only have asynchronously ([`Crypto`]), and the claims, of
-//! which it keeps neither a fraction of a second nor a `null`.
+//! jwt-compact parses a token and computes the HMAC of HS256. Before that, this module rejects what jwt-compact would
+//! accept: duplicate header parameters, `crit`, `b64`, a `kid` of `null`, overlong tokens and headers. It also removes
+//! the header parameters that must be ignored, because jwt-compact would reject some tokens for the form of these. Two
+//! things are done without jwt-compact: public-key signatures, which some runtimes verify only asynchronously
+//! ([`Crypto`]), and the parsing of claims, in which jwt-compact keeps neither fractions of a second nor `null`.
 
 use jwt_compact::alg::{Hs256, Hs256Key, Hs256Signature};
 use jwt_compact::{
@@ -25,20 +25,21 @@ use super::{JoseHeader, base64url};
 use crate::json;
 use crate::secret::Secret;
 
-/// A longer token is refused before anything is decoded.
+/// Maximum length of a token in characters. It is checked before anything is decoded.
 pub const MAX_TOKEN: usize = 64 * 1024;
 
-/// A longer header, as written, is refused. One with a chain of certificates, which is not read, has some
-/// thousand characters.
+/// Maximum length of an encoded header in characters. A header with a certificate chain, which is not read, has some
+/// thousands.
 const MAX_HEADER: usize = 16 * 1024;
 
-/// So many keys are tried on one signature: checking it is the most expensive thing that a token can ask for.
+/// Maximum number of keys that are tried for one signature: verifying a signature is the most expensive work that a
+/// token can cause.
 const MAX_CANDIDATES: usize = 5;
 
-/// A signature with HMAC and SHA-256 has this many bytes (RFC 7518 section 3.2).
+/// The length of an HMAC-SHA-256 signature in bytes (RFC 7518 section 3.2).
 const HS256_LENGTH: usize = 32;
 
-/// A token that was taken apart, and of which nothing is proven.
+/// A token that is parsed and not verified.
 #[derive(Debug)]
 pub struct UnverifiedJws<'a> {
     algorithm: Algorithm,
@@ -47,7 +48,7 @@ pub struct UnverifiedJws<'a> {
 }
 
 impl<'a> UnverifiedJws<'a> {
-    /// Reads a compact serialization (RFC 7515 section 5.2, steps 1 to 7).
+    /// Parses a compact serialization (RFC 7515 section 5.2, steps 1 to 7).
     pub fn parse(token: &'a str) -> Result<Self, JwsError> {
         let parts = Parts::of(token)?;
         let header = Header::parse(parts.header)?;
@@ -56,13 +57,13 @@ impl<'a> UnverifiedJws<'a> {
         Ok(Self { algorithm, token, parts })
     }
 
-    /// `kid`: which key the token says it was signed with.
+    /// `kid`: the key that the token names.
     pub fn kid(&self) -> Option<&str> {
         self.token.header().key_id.as_deref()
     }
 }
 
-/// The parts of a compact serialization, as they are written.
+/// The encoded parts of a compact serialization.
 #[derive(Debug)]
 struct Parts<'a> {
     /// Header and payload, with the dot between them.
@@ -85,18 +86,18 @@ impl<'a> Parts<'a> {
         Ok(Self { signing_input, header, payload, signature })
     }
 
-    /// What jwt-compact reads of it, with no more in the header than is understood here. A parameter that is not
-    /// understood must be ignored (RFC 7515 section 4), and jwt-compact refuses a token over the form of `jku`, `x5u`,
-    /// `x5t` and `cty`: some issuers write `"cty":"JWT"` where the payload is claims.
-    fn untrusted(&self, understood: &Header) -> Result<UntrustedToken<'static>, JwsError> {
-        // Nothing but strings, so nothing can fail.
-        let header = base64url::encode(&serde_json::to_vec(understood).unwrap_or_default());
+    /// Parses the token with jwt-compact, with only the supported parameters in its header. Unknown parameters must be
+    /// ignored (RFC 7515 section 4), but jwt-compact rejects some forms of `jku`, `x5u`, `x5t` and `cty`: some issuers
+    /// write `"cty":"JWT"` although the payload is a claims set.
+    fn untrusted(&self, supported: &Header) -> Result<UntrustedToken<'static>, JwsError> {
+        // The header has only strings, so this cannot fail.
+        let header = base64url::encode(&serde_json::to_vec(supported).unwrap_or_default());
         let token = format!("{header}.{}.{}", self.payload, self.signature);
-        let token = UntrustedToken::new(&token).map_err(|error| self.refusal(&error))?;
+        let token = UntrustedToken::new(&token).map_err(|error| self.parse_error(&error))?;
         if token.signature_bytes().is_empty() { Err(JwsError::Unsigned) } else { Ok(token.into_owned()) }
     }
 
-    fn refusal(&self, error: &ParseError) -> JwsError {
+    fn parse_error(&self, error: &ParseError) -> JwsError {
         match error {
             ParseError::InvalidBase64Encoding if base64url::decode(self.signature).is_err() => {
                 JwsError::Encoding("signature")
@@ -107,15 +108,15 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// The claims, of which the last counts where a name is there twice (RFC 7519 section 4).
+    /// The claims. Of duplicate names the last one counts (RFC 7519 section 4).
     fn claims(&self) -> Result<Map<String, Value>, JwsError> {
         let payload = base64url::decode(self.payload).map_err(|_| JwsError::Encoding("payload"))?;
         json::object(&payload).ok_or(JwsError::Payload)
     }
 }
 
-/// Checks a token that is signed with a secret of the two parties' (RFC 7518 section 3.2). Whoever calls this has
-/// it from the configuration that the secret signs tokens; a header that says another algorithm is refused.
+/// Verifies a token that is signed with a shared secret (RFC 7518 section 3.2). The caller knows from the configuration
+/// that the secret signs tokens; a header with another algorithm is rejected.
 pub fn verify_hs256(token: &str, secret: &Secret) -> Result<VerifiedPayload, JwsError> {
     let parts = Parts::of(token)?;
     let header = Header::parse(parts.header)?;
@@ -123,7 +124,7 @@ pub fn verify_hs256(token: &str, secret: &Secret) -> Result<VerifiedPayload, Jws
         return Err(JwsError::NotHs256);
     }
     let token = parts.untrusted(&header)?;
-    // Asked of another length, jwt-compact would panic.
+    // jwt-compact panics if the signature has another length.
     if token.signature_bytes().len() != HS256_LENGTH {
         return Err(JwsError::Signature);
     }
@@ -135,27 +136,27 @@ pub fn verify_hs256(token: &str, secret: &Secret) -> Result<VerifiedPayload, Jws
     Ok(VerifiedPayload { claims: parts.claims()?, algorithm: None, typ: token.header().token_type.clone() })
 }
 
-/// Makes a compact serialization of `claims`, a JSON object, that is signed with a secret of the two parties'.
+/// Signs `claims`, a JSON object, with a shared secret. Returns the compact serialization.
 pub fn sign_hs256(claims: &Value, secret: &Secret) -> String {
     let header = jwt_compact::Header::empty().with_token_type("JWT");
-    // An object has strings for names, so nothing can fail.
+    // The keys of the object are strings, so this cannot fail.
     Hs256.token(&header, &Claims::new(claims), &hs256_key(secret)).unwrap_or_default()
 }
 
-/// A key of any length will do (RFC 2104 section 2).
+/// HMAC accepts keys of any length (RFC 2104 section 2).
 fn hs256_key(secret: &Secret) -> Hs256Key {
     Hs256Key::new(secret.expose().as_bytes())
 }
 
-/// The payload of a token that is a JWT, of which nothing is proven; `null` of any other. For what came from its
-/// issuer itself over TLS: an access token, whose signature is the API's business.
+/// The payload of a JWT without verification; `null` if the token is not a JWT. Only for a token that came from its
+/// issuer itself over TLS, such as an access token, whose signature the API verifies.
 pub fn decode_unverified(token: &str) -> Value {
     let payload = token.split('.').nth(1).and_then(|payload| base64url::decode(payload).ok());
     payload.and_then(|payload| serde_json::from_slice(&payload).ok()).unwrap_or(Value::Null)
 }
 
-/// Claims that one of the provider's keys signed, or a shared secret. Only [`verify`] and [`verify_hs256`] make
-/// them.
+/// Claims that are signed by one of the provider's keys or with a shared secret. Only [`verify`] and [`verify_hs256`]
+/// create this type.
 #[derive(Clone, Debug)]
 pub struct VerifiedPayload {
     claims: Map<String, Value>,
@@ -164,32 +165,33 @@ pub struct VerifiedPayload {
 }
 
 impl VerifiedPayload {
-    /// The claims (RFC 7519 section 4), of which nothing is checked but the signature.
+    /// The claims (RFC 7519 section 4). Their signature is verified, their values are not checked.
     pub fn claims(&self) -> &Map<String, Value> {
         &self.claims
     }
 
-    /// The same, taken out.
+    /// Returns the claims by value.
     pub fn into_claims(self) -> Map<String, Value> {
         self.claims
     }
 
-    /// The header's `typ` (RFC 7515 section 4.1.9), which is signed as well; one that is no text as JSON writes it.
+    /// The header's `typ` (RFC 7515 section 4.1.9), which is signed as well. A value that is not a string is returned
+    /// as JSON.
     pub fn typ(&self) -> Option<&str> {
         self.typ.as_deref()
     }
 
-    /// The algorithm of the signature: the hash of `at_hash` and `c_hash` is its hash. `None` is HS256.
+    /// The algorithm of the signature, whose hash function is also that of `at_hash` and `c_hash`. `None` means HS256.
     pub fn algorithm(&self) -> Option<Algorithm> {
         self.algorithm
     }
 }
 
-/// Checks a token's signature (RFC 7515 section 5.2, step 8) with the keys of `keys` that may check `accepted`
-/// algorithms, and reads its claims.
+/// Verifies a token's signature (RFC 7515 section 5.2, step 8) and parses its claims. It uses the keys of `keys` that
+/// may verify one of the `accepted` algorithms.
 ///
-/// A token with a `kid` is checked with the keys of that name only; one without it with every key that fits
-/// its algorithm, which may be five at most. [`JwsError::UnknownKey`] says that the set may be outdated.
+/// A token with a `kid` is verified with the keys of that name only; a token without one with all keys that fit its
+/// algorithm, but at most five. [`JwsError::UnknownKey`] means that the set may be outdated.
 pub async fn verify<C: Crypto>(
     crypto: &C,
     jws: &UnverifiedJws<'_>,
@@ -211,7 +213,7 @@ pub async fn verify<C: Crypto>(
     Err(unusable.map_or(JwsError::Signature, JwsError::Key))
 }
 
-/// The keys that may have made the signature: each may check the token's algorithm, which is accepted.
+/// The keys that may have created the signature: each may verify the token's algorithm, which is accepted.
 fn candidates<'k>(
     jws: &UnverifiedJws<'_>,
     keys: &'k JwkSet,
@@ -238,14 +240,14 @@ fn candidates<'k>(
     }
 }
 
-/// Why a token's signature was not accepted.
+/// Why a token is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum JwsError {
     /// Longer than [`MAX_TOKEN`].
     #[error("the token has more than {MAX_TOKEN} characters")]
     TokenTooLong,
     /// Not three parts.
-    #[error("the token is no compact JWS: it has not three parts (RFC 7515 section 7.1)")]
+    #[error("the token is not a compact JWS: it does not have three parts (RFC 7515 section 7.1)")]
     NotCompact,
     /// That part is not base64url.
     #[error("the token's {0} is not base64url without padding")]
@@ -253,32 +255,34 @@ pub enum JwsError {
     /// The header is too long.
     #[error("the token's header has more than {MAX_HEADER} characters")]
     HeaderTooLong,
-    /// The header is not a JSON object with a string `alg`, and `kid`, if any, a string.
-    #[error("the token's header is no JSON object with the string alg, once, and at most one string kid")]
+    /// The header is not a JSON object with a string `alg` and, optionally, a string `kid`.
+    #[error("the token's header is not a JSON object with exactly one string alg and at most one string kid")]
     Header,
-    /// `crit` or `b64` is there.
-    #[error("the token's header has {0}: no extension is understood")]
+    /// The header has `crit` or `b64`.
+    #[error("the token's header has {0}: no extension is supported")]
     Critical(&'static str),
-    /// `alg` is none of [`Algorithm`]: `none`, a symmetric one, or unknown.
+    /// `alg` is not one of [`Algorithm`]: it is `none`, symmetric, or unknown.
     #[error("the token's alg is none of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA")]
     Algorithm,
-    /// It is not signed with the client's secret, as the configuration says.
-    #[error("the token's alg is not HS256, with which this provider signs")]
+    /// The token is not signed with the client's secret, as the configuration requires.
+    #[error("the token's alg is not HS256, which the configuration requires of this provider")]
     NotHs256,
     /// There is no signature.
     #[error("the token is not signed")]
     Unsigned,
-    /// The algorithm is not one that the caller accepts.
+    /// The caller does not accept the algorithm.
     #[error("the token is signed with {0}, which is not accepted from this provider")]
     NotAccepted(&'static str),
-    /// No key of the set is the token's. The set may be outdated: fetch it again.
-    #[error("no key in the provider's JWK Set is the one that the token names")]
+    /// The set does not contain the token's key. The set may be outdated: fetch it again.
+    #[error("the provider's JWK Set does not contain the key that the token names")]
     UnknownKey,
-    /// The key that the token names may not check its algorithm.
+    /// The key that the token names may not verify its algorithm.
     #[error("the key that the token names is not for {0}")]
     KeyMismatch(&'static str),
-    /// The token leaves open which of many keys is meant.
-    #[error("{0} keys of the provider's JWK Set may be the token's; {MAX_CANDIDATES} are tried at most")]
+    /// Too many keys could have signed the token.
+    #[error(
+        "{0} keys of the provider's JWK Set could have signed the token; at most {MAX_CANDIDATES} are tried"
+    )]
     TooManyCandidates(usize),
     /// The signature is wrong.
     #[error("the token's signature is wrong")]
@@ -286,12 +290,12 @@ pub enum JwsError {
     /// The runtime cannot use the provider's key.
     #[error("the provider's key cannot be used: {0}")]
     Key(#[source] KeyError),
-    /// The signature is right, and the payload no JSON object.
-    #[error("the token's payload is no JSON object")]
+    /// The signature is valid, but the payload is not a JSON object.
+    #[error("the token's payload is not a JSON object")]
     Payload,
 }
 
-/// What is understood of a header.
+/// The header parameters that are supported.
 #[derive(Serialize)]
 struct Header {
     alg: String,
@@ -311,7 +315,7 @@ impl Header {
         if header.has("crit") {
             return Err(JwsError::Critical("crit"));
         }
-        // RFC 7797: without `crit` it is not to be understood, and still changes what is signed for some.
+        // RFC 7797: without `crit`, `b64` has no meaning, but for some implementations it still changes what is signed.
         if header.has("b64") {
             return Err(JwsError::Critical("b64"));
         }
@@ -333,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn algorithm_and_key_confusion_is_refused_in_the_header() {
+    fn algorithm_and_key_confusion_other_headers_are_rejected() {
         for (header, error) in [
             (r#"{"alg":"none"}"#, JwsError::Algorithm),
             (r#"{"alg":"None"}"#, JwsError::Algorithm),
@@ -362,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn decompression_and_work_bombs_are_refused_before_any_work() {
+    fn decompression_and_work_bombs_are_rejected_before_any_work() {
         let long = "A".repeat(MAX_TOKEN + 1);
         assert_eq!(UnverifiedJws::parse(&long).unwrap_err(), JwsError::TokenTooLong);
         let header = token(&format!(r#"{{"alg":"RS256","x":"{}"}}"#, "a".repeat(MAX_HEADER)));
@@ -372,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_the_wrong_shape_are_refused() {
+    fn malformed_parts_are_rejected() {
         let header = base64url::encode(br#"{"alg":"ES256"}"#);
         for (token, error) in [
             (String::new(), JwsError::NotCompact),
@@ -387,9 +391,9 @@ mod tests {
         }
     }
 
-    /// The second token is the one that every tool for these tokens shows.
+    /// The second token is the example that many JWT tools show.
     #[test]
-    fn algorithm_and_key_confusion_a_shared_secret_signs_nothing_but_hs256() {
+    fn algorithm_and_key_confusion_a_shared_secret_verifies_hs256_only() {
         let secret = Secret::new("your-256-bit-secret");
         let claims = serde_json::json!({ "sub": "1234567890", "iat": 1_516_239_022 });
         let token = sign_hs256(&claims, &secret);
@@ -437,7 +441,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text: String, parts in prop::collection::vec("[A-Za-z0-9_-]{0,24}", 0..5)) {
+        fn no_text_makes_the_parser_panic(text: String, parts in prop::collection::vec("[A-Za-z0-9_-]{0,24}", 0..5)) {
             prop_assert!(UnverifiedJws::parse(&text).is_err());
             prop_assert!(UnverifiedJws::parse(&parts.join(".")).is_err());
         }

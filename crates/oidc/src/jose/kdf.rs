@@ -1,4 +1,4 @@
-//! From secrets to keys: HKDF (RFC 5869) with SHA-256, one key for each secret and purpose.
+//! Derives keys from secrets by HKDF (RFC 5869) with SHA-256: one key for each secret and purpose.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -14,27 +14,27 @@ use super::jwe::{ContentEncryption, ContentKey};
 use super::sign::PrivateKey;
 use crate::secret::Secret;
 
-/// So many derived keys are remembered, those used last. A deployment uses a handful: a session's and a
-/// transaction's, for each secret.
-const REMEMBERED: usize = 32;
+/// Maximum number of derived keys in the cache; the least recently used one is dropped. A deployment uses a handful:
+/// the session's and the transaction's for each secret.
+const MAX_CACHED_KEYS: usize = 32;
 
-/// The secrets that seal and open, newest first: the first seals, all open.
+/// The secrets for sealing and opening tokens, newest first. Only the first one seals; all of them open.
 pub struct Keyring {
     newest: Secret,
     older: Vec<Secret>,
-    /// The one used last comes first.
-    remembered: RefCell<Vec<Remembered>>,
+    /// Derived keys, the most recently used one first.
+    cached: RefCell<Vec<CachedKey>>,
 }
 
 impl Keyring {
-    /// Takes the secrets, the newest first. `None` where there is none, or an empty one is among them: it
-    /// would seal with a key that anybody can make.
+    /// Takes the secrets, newest first. `None` if there is no secret, or if one is empty: anyone could derive the key
+    /// of an empty secret.
     pub fn new(mut secrets: Vec<Secret>) -> Option<Self> {
         if secrets.is_empty() || secrets.iter().any(Secret::is_empty) {
             return None;
         }
         let older = secrets.split_off(1);
-        Some(Self { newest: secrets.pop()?, older, remembered: RefCell::default() })
+        Some(Self { newest: secrets.pop()?, older, cached: RefCell::default() })
     }
 
     /// The newest secret.
@@ -42,32 +42,32 @@ impl Keyring {
         &self.newest
     }
 
-    /// The secrets, the newest first.
+    /// The secrets, newest first.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         iter::once(&self.newest).chain(&self.older)
     }
 
-    /// The key that the newest secret gives for this purpose: the one to seal with.
+    /// The key for this purpose from the newest secret: the key to seal with.
     pub fn newest(&self, purpose: &Purpose<'_>) -> Rc<DerivedKey> {
         self.key(0, &self.newest, purpose)
     }
 
-    /// The key that each secret gives for this purpose, the newest secret's first. Each is made when the
-    /// iterator comes to it, and remembered.
+    /// The keys for this purpose from all secrets, the newest secret's first. The iterator derives each key when it
+    /// reaches it, and caches it.
     pub fn keys(&self, purpose: &Purpose<'_>) -> impl Iterator<Item = Rc<DerivedKey>> {
         self.secrets().enumerate().map(move |(index, secret)| self.key(index, secret, purpose))
     }
 
     fn key(&self, index: usize, secret: &Secret, purpose: &Purpose<'_>) -> Rc<DerivedKey> {
-        let mut remembered = self.remembered.borrow_mut();
-        let known = remembered.iter().position(|r| r.is(index, purpose));
+        let mut cached = self.cached.borrow_mut();
+        let known = cached.iter().position(|key| key.matches(index, purpose));
         let used = match known {
-            Some(at) => remembered.remove(at),
-            None => Remembered::new(index, secret, purpose),
+            Some(at) => cached.remove(at),
+            None => CachedKey::new(index, secret, purpose),
         };
         let key = Rc::clone(&used.key);
-        remembered.truncate(REMEMBERED - 1);
-        remembered.insert(0, used);
+        cached.truncate(MAX_CACHED_KEYS - 1);
+        cached.insert(0, used);
         key
     }
 }
@@ -81,10 +81,10 @@ impl fmt::Debug for Keyring {
     }
 }
 
-/// What a key is for. Keys for different purposes have nothing to do with each other.
+/// What a key is for. Keys for different purposes are independent of each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Purpose<'a> {
-    /// The algorithm it is used with; it decides the length.
+    /// The algorithm that uses the key; it determines the key's length.
     pub encryption: ContentEncryption,
     /// HKDF's salt.
     pub salt: &'a str,
@@ -92,11 +92,11 @@ pub struct Purpose<'a> {
     pub info: &'a str,
 }
 
-/// A key made from a secret, and its name.
+/// A key derived from a secret, and its `kid`.
 pub struct DerivedKey {
     /// The key.
     pub key: ContentKey,
-    /// `kid` as Auth.js makes it: the key's thumbprint (RFC 7638) under the hash whose length is the key's.
+    /// `kid` as Auth.js computes it: the key's thumbprint (RFC 7638) with the hash function that is as long as the key.
     pub kid: String,
 }
 
@@ -117,8 +117,8 @@ impl DerivedKey {
     }
 }
 
-/// The thumbprint of a symmetric key (RFC 7638 section 3.2), for which jwt-compact would leave copies of the key in
-/// memory.
+/// The thumbprint of a symmetric key (RFC 7638 section 3.2). jwt-compact could compute it, but would leave copies of
+/// the key in memory.
 fn thumbprint<D: Digest>(key: &ContentKey) -> String {
     let k = Zeroizing::new(base64url::encode(key.expose()));
     let mut hash = D::new();
@@ -128,8 +128,8 @@ fn thumbprint<D: Digest>(key: &ContentKey) -> String {
     base64url::encode(&hash.finalize())
 }
 
-/// The private key on P-256 that `secret` gives for a purpose of that name, by rejection sampling (FIPS 186-5
-/// appendix A.2.2): of numbered candidates the first that is in range, which nearly always is the first of all.
+/// The private key on P-256 that `secret` gives for this purpose, by rejection sampling (FIPS 186-5 appendix A.2.2):
+/// the first of the numbered candidates that is in range. That is nearly always the first candidate.
 pub fn p256_key(secret: &Secret, purpose: &str) -> PrivateKey {
     let mut number = 0_u32;
     loop {
@@ -143,14 +143,17 @@ pub fn p256_key(secret: &Secret, purpose: &str) -> PrivateKey {
 
 fn derive<const N: usize>(secret: &Secret, salt: &str, info: &str) -> Zeroizing<[u8; N]> {
     let mut key = Zeroizing::new([0; N]);
-    #[allow(clippy::expect_used, reason = "64 bytes at most, where HKDF-SHA-256 gives 8160")]
+    #[allow(
+        clippy::expect_used,
+        reason = "at most 64 bytes are requested, and HKDF-SHA-256 gives up to 8160"
+    )]
     Hkdf::<Sha256>::new(Some(salt.as_bytes()), secret.expose().as_bytes())
         .expand(info.as_bytes(), &mut key[..])
-        .expect("a length that HKDF can give");
+        .expect("HKDF-SHA-256 gives at least 64 bytes");
     key
 }
 
-struct Remembered {
+struct CachedKey {
     secret: usize,
     encryption: ContentEncryption,
     salt: String,
@@ -158,7 +161,7 @@ struct Remembered {
     key: Rc<DerivedKey>,
 }
 
-impl Remembered {
+impl CachedKey {
     fn new(index: usize, secret: &Secret, purpose: &Purpose<'_>) -> Self {
         Self {
             secret: index,
@@ -169,7 +172,7 @@ impl Remembered {
         }
     }
 
-    fn is(&self, index: usize, purpose: &Purpose<'_>) -> bool {
+    fn matches(&self, index: usize, purpose: &Purpose<'_>) -> bool {
         self.secret == index
             && self.encryption == purpose.encryption
             && self.salt == purpose.salt
@@ -189,9 +192,9 @@ mod tests {
         Purpose { encryption: ContentEncryption::A256CbcHs512, salt, info: "info" }
     }
 
-    /// RFC 5869 appendix A is all bytes, not text; Auth.js's own keys are the vectors that matter.
+    /// The vectors of RFC 5869 appendix A are bytes and not text, so keys derived by Auth.js are the vectors.
     #[test]
-    fn keys_and_their_names_are_those_of_authjs() {
+    fn derived_keys_and_their_kids_equal_those_of_authjs() {
         let vectors: serde_json::Value =
             serde_json::from_str(include_str!("../../tests/vectors/authjs-jwe.json")).unwrap();
         let vectors = vectors.as_array().unwrap();
@@ -217,14 +220,14 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_and_an_empty_secret_make_no_keyring() {
+    fn a_keyring_needs_secrets_that_are_not_empty() {
         assert!(Keyring::new(vec![]).is_none());
         assert!(Keyring::new(vec![Secret::new("")]).is_none());
         assert!(Keyring::new(vec![Secret::new("a"), Secret::new("")]).is_none());
     }
 
     #[test]
-    fn keys_come_in_the_order_of_the_secrets_and_are_remembered() {
+    fn keys_come_in_the_order_of_the_secrets_and_are_cached() {
         let keyring = keyring(&["new", "old"]);
         let first: Vec<_> = keyring.keys(&purpose("a")).collect();
         assert_eq!(first.len(), 2);
@@ -234,20 +237,20 @@ mod tests {
     }
 
     #[test]
-    fn a_key_in_use_outlives_any_number_of_others() {
+    fn a_key_in_use_stays_cached_among_any_number_of_others() {
         let keyring = keyring(&["secret"]);
         let session = keyring.keys(&purpose("session")).next().unwrap();
-        for n in 0..3 * REMEMBERED {
+        for n in 0..3 * MAX_CACHED_KEYS {
             let salt = n.to_string();
             let other = keyring.keys(&purpose(&salt)).next().unwrap();
             assert_ne!(other.kid, session.kid);
             assert!(Rc::ptr_eq(&session, &keyring.keys(&purpose("session")).next().unwrap()));
-            assert!(keyring.remembered.borrow().len() <= REMEMBERED);
+            assert!(keyring.cached.borrow().len() <= MAX_CACHED_KEYS);
         }
     }
 
     #[test]
-    fn each_secret_and_each_purpose_has_a_private_key_of_its_own_and_always_the_same() {
+    fn each_secret_and_purpose_always_gives_the_same_private_key() {
         let key = |secret: &str, purpose: &str| p256_key(&Secret::new(secret), purpose);
         assert!(key("a", "p").matches(&key("a", "p")));
         assert!(!key("a", "p").matches(&key("b", "p")));

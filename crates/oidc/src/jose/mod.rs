@@ -1,10 +1,10 @@
-//! JOSE: bytes in, bytes out. [`jwe`] seals the session, [`jws`] checks what providers signed, [`jwk`] holds
-//! their keys, [`kdf`] makes ours from the secrets, [`sign`] makes tokens that others check. The arithmetic
-//! of public keys is the runtime's ([`crypto`]).
+//! JOSE (RFC 7515 to RFC 7519), without I/O. [`jwe`] seals sessions, [`jws`] verifies what providers sign, [`jwk`]
+//! parses their keys, [`kdf`] derives our keys from the secrets, [`sign`] creates tokens that others verify. The
+//! runtime computes public-key signatures ([`crypto`]).
 //!
-//! Nothing here knows cookies, claims' meanings or the network. What is supported is what the two sides
-//! need and no more: direct encryption with two content encryptions, and nine asymmetric signature
-//! algorithms; every other `alg` and `enc` is refused by name.
+//! This module knows nothing of cookies, of the meaning of claims, or of the network. It supports only the algorithms
+//! that are needed: direct encryption with two content encryptions, and nine asymmetric signature algorithms. Every
+//! other `alg` and `enc` is rejected.
 
 mod algorithm;
 pub mod base64url;
@@ -23,8 +23,7 @@ use serde_json::{Map, Value};
 
 use crate::json;
 
-/// A JOSE header (RFC 7515 section 4): an object without a name that is there twice, of which two readers could
-/// understand different things.
+/// A JOSE header (RFC 7515 section 4): a JSON object without duplicate names, which two parsers could read differently.
 struct JoseHeader(Map<String, Value>);
 
 impl JoseHeader {
@@ -32,29 +31,29 @@ impl JoseHeader {
         json::unambiguous_object(json).map(Self)
     }
 
-    /// A parameter that must be there and a string.
+    /// A parameter that must be present and a string.
     fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.as_str()
     }
 
-    /// `kid`, which may be left out but is a string where it is there: `null` is none.
+    /// `kid`, which is optional but must be a string; `null` is an error.
     fn kid(&self) -> Result<Option<String>, NotAStringError> {
         let text = |value: &Value| value.as_str().map(str::to_owned).ok_or(NotAStringError);
         self.0.get("kid").map(text).transpose()
     }
 
-    /// `typ` (RFC 7515 section 4.1.9). What is no string stands for its JSON, which is no type that anybody expects;
-    /// `null` is none.
+    /// `typ` (RFC 7515 section 4.1.9). A value that is not a string is returned as JSON, which equals no expected type;
+    /// `null` counts as absent.
     fn typ(&self) -> Option<String> {
         let typ = self.0.get("typ").filter(|typ| !typ.is_null())?;
         Some(typ.as_str().map_or_else(|| typ.to_string(), str::to_owned))
     }
 
-    /// Whether a parameter is there at all, `null` included: for those that are refused whatever they say.
+    /// Whether a parameter is present, even as `null`: for parameters that are rejected with any value.
     fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 }
 
-/// A header parameter that is there and not a string.
+/// A header parameter is present and not a string.
 struct NotAStringError;

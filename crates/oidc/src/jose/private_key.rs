@@ -1,4 +1,4 @@
-//! Private keys to sign with, as PKCS #8 (RFC 5208).
+//! Private signing keys in PKCS #8 (RFC 5208).
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 use super::algorithm::Algorithm;
 use crate::secret::{Secret, constant_time_eq};
 
-/// A key whose PEM is longer is refused: RSA with 8192 bits has some 6400 characters.
+/// Maximum length of a PEM text in characters. An RSA key of 8192 bits has about 6400.
 const MAX_PEM: usize = 16 * 1024;
 
-/// A private key to sign with: PKCS #8 (RFC 5208), not encrypted. Redacted when printed, wiped when dropped.
+/// A private signing key in PKCS #8 (RFC 5208), not encrypted. Redacted when printed, wiped when dropped.
 #[derive(Clone)]
 pub struct PrivateKey {
     der: Zeroizing<Vec<u8>>,
@@ -21,8 +21,8 @@ pub struct PrivateKey {
 }
 
 impl PrivateKey {
-    /// Reads PEM (RFC 7468 section 10). Line breaks may be what an environment variable made of them: `\n` in
-    /// two characters, spaces, or none.
+    /// Parses PEM (RFC 7468 section 10). An environment variable may have changed the line breaks: they may be `\n` in
+    /// two characters, spaces, or missing.
     pub fn from_pem(pem: &Secret) -> Result<Self, PrivateKeyError> {
         const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
         const END: &str = "-----END PRIVATE KEY-----";
@@ -31,7 +31,7 @@ impl PrivateKey {
             return Err(PrivateKeyError::NotPem);
         }
         let Some((_, behind)) = pem.split_once(BEGIN) else {
-            // The traditional formats, certificates, and keys under a password.
+            // Traditional key formats, certificates, and encrypted keys.
             let is_other = pem.contains("-----BEGIN ");
             return Err(if is_other { PrivateKeyError::OtherLabel } else { PrivateKeyError::NotPem });
         };
@@ -45,7 +45,7 @@ impl PrivateKey {
                 byte => base64.push(byte),
             }
         }
-        // The padding at the end may have been lost on the way.
+        // An environment variable may have lost the padding: restore it.
         while base64.last() == Some(&b'=') {
             base64.pop();
         }
@@ -56,16 +56,15 @@ impl PrivateKey {
         Self::from_der(Zeroizing::new(der.map_err(|_| PrivateKeyError::NotPem)?))
     }
 
-    /// Takes `PrivateKeyInfo` (RFC 5208 section 5). What kind of key it says it holds is looked at; whether it
-    /// is a good one shows where it is used.
+    /// Takes a `PrivateKeyInfo` (RFC 5208 section 5) and checks its algorithm identifier. Whether the key itself is
+    /// valid is checked when it is used.
     pub fn from_der(der: Zeroizing<Vec<u8>>) -> Result<Self, PrivateKeyError> {
         let algorithms = content(&der).and_then(algorithms).ok_or(PrivateKeyError::Unsupported)?;
         Ok(Self { der, algorithms })
     }
 
-    /// The private key on P-256 that is this number (RFC 5915 section 3), big-endian, without the public key,
-    /// which whoever reads it finds. `None` where the number is zero, or not below the curve's order (FIPS 186-5
-    /// section 6.2.1).
+    /// The private key on P-256 with this number, big-endian (RFC 5915 section 3). The public key is left out; a reader
+    /// computes it. `None` if the number is zero or not below the order of the curve (FIPS 186-5 section 6.2.1).
     pub fn p256(scalar: &[u8; 32]) -> Option<Self> {
         /// NIST SP 800-186 section 3.2.1.3.
         const ORDER: [u8; 32] = [
@@ -77,7 +76,8 @@ impl PrivateKey {
             0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x04, 0x27, 0x30, 0x25, 0x02, 0x01,
             0x01, 0x04, 0x20,
         ];
-        // What the time of this tells is how a number begins that is refused, or is one in 2^32.
+        // These comparisons do not run in constant time. An accepted number can reveal by their time only how many of
+        // its first bytes equal those of the order; all four `0xff` occur in one of 2^32 numbers.
         if *scalar >= ORDER || *scalar == [0; 32] {
             return None;
         }
@@ -92,7 +92,7 @@ impl PrivateKey {
         &self.der
     }
 
-    /// The algorithms that it can sign with.
+    /// The algorithms with which the key can sign.
     pub fn algorithms(&self) -> &'static [Algorithm] {
         self.algorithms
     }
@@ -109,7 +109,7 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
-/// What is in the outermost SEQUENCE, where it is all there is (ITU-T X.690 section 8.1).
+/// The content of the outermost SEQUENCE, if nothing follows it (ITU-T X.690 section 8.1).
 fn content(der: &[u8]) -> Option<&[u8]> {
     let (length, content) = match der {
         [0x30, 0x82, high, low, content @ ..] => (usize::from(*high) << 8 | usize::from(*low), content),
@@ -121,8 +121,8 @@ fn content(der: &[u8]) -> Option<&[u8]> {
     (content.len() == length).then_some(content)
 }
 
-/// What the key's version and AlgorithmIdentifier allow (RFC 3279 section 2.3, RFC 5480 section 2.1, RFC 8410
-/// section 3).
+/// The algorithms that the key's version and AlgorithmIdentifier allow (RFC 3279 section 2.3, RFC 5480 section 2.1, RFC
+/// 8410 section 3).
 fn algorithms(info: &[u8]) -> Option<&'static [Algorithm]> {
     use Algorithm::{EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
     const KINDS: [(&[u8], &[Algorithm]); 4] = [
@@ -138,18 +138,20 @@ fn algorithms(info: &[u8]) -> Option<&'static [Algorithm]> {
     KINDS.iter().find(|(kind, _)| identifier.starts_with(kind)).map(|(_, algorithms)| *algorithms)
 }
 
-/// Why a private key is none. Whoever configured it is to blame. No word quotes it.
+/// Why a private key cannot be used. The configuration must be changed. No message quotes the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum PrivateKeyError {
-    /// No PEM, or broken.
+    /// The text is not valid PEM.
     #[error(
-        "not a PEM file: it begins with -----BEGIN PRIVATE KEY----- and ends with -----END PRIVATE KEY-----"
+        "not a PEM file: it must begin with -----BEGIN PRIVATE KEY----- and end with -----END PRIVATE KEY-----"
     )]
     NotPem,
-    /// PEM of something else.
-    #[error("a PEM file, but not of PKCS #8 without a password: `openssl pkcs8 -topk8 -nocrypt` makes one")]
+    /// The PEM has another label.
+    #[error(
+        "a PEM file, but not an unencrypted PKCS #8 key: convert it with `openssl pkcs8 -topk8 -nocrypt`"
+    )]
     OtherLabel,
-    /// No PKCS #8, or a key that no algorithm is for.
+    /// It is not PKCS #8, or the key fits no supported algorithm.
     #[error("not a private key in PKCS #8 for RSA, P-256, P-384 or Ed25519")]
     Unsupported,
 }
@@ -172,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn pem_is_read_in_every_form_in_which_variables_carry_it() {
+    fn pem_is_parsed_with_every_form_of_line_breaks_in_variables() {
         let (head, tail) = ED25519.split_at(40);
         for body in [
             format!("\n{ED25519}\n"),
@@ -191,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_private_key_is_refused_with_the_mend() {
+    fn a_text_that_is_not_a_private_key_is_rejected_with_the_reason() {
         for text in ["", "secret", ED25519, "-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----AAAA"]
         {
             assert_eq!(refused(text), PrivateKeyError::NotPem, "{text}");
@@ -205,7 +207,7 @@ mod tests {
         for body in ["#", "A", "\\t", "\\", "é"] {
             assert_eq!(refused(pem(body).expose()), PrivateKeyError::NotPem, "{body}");
         }
-        // X25519; a key cut short; one with something behind it.
+        // An X25519 key, a truncated key, and a key with trailing bytes.
         let x25519 = ED25519.replace("K2Vw", "K2Vu");
         for body in ["", "AAAA", &x25519, &ED25519[..60], &format!("{ED25519}AAAA")] {
             assert_eq!(refused(pem(body).expose()), PrivateKeyError::Unsupported, "{body}");
@@ -214,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_becomes_a_key_in_pkcs_8() {
+    fn a_number_becomes_a_private_key_in_pkcs_8() {
         let key = PrivateKey::p256(&[7; 32]).unwrap();
         let read = PrivateKey::from_der(Zeroizing::new(key.expose().to_vec())).unwrap();
         assert_eq!(read.algorithms(), [Algorithm::Es256]);
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_no_key_is_none() {
+    fn a_number_outside_the_range_of_private_keys_is_rejected() {
         let order = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
         let order: Vec<u8> =
             (0..32).map(|at| u8::from_str_radix(&order[2 * at..2 * at + 2], 16).unwrap()).collect();
@@ -241,13 +243,13 @@ mod tests {
     }
 
     #[test]
-    fn debug_output_shows_nothing_of_a_key() {
+    fn debug_output_is_redacted() {
         assert_eq!(format!("{:?}", PrivateKey::p256(&[7; 32]).unwrap()), "[redacted]");
     }
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes: Vec<u8>, text: String) {
+        fn no_bytes_make_the_parsers_panic(bytes: Vec<u8>, text: String) {
             let begun = [&[0x30, u8::try_from(bytes.len() % 128).unwrap()][..], &bytes].concat();
             prop_assert!(PrivateKey::from_der(Zeroizing::new(bytes)).is_err());
             prop_assert!(PrivateKey::from_der(Zeroizing::new(begun)).is_err());

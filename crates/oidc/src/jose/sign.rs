@@ -1,7 +1,7 @@
-//! Tokens of our own that others check: JSON Web Signatures (RFC 7515) by a private key.
+//! Creates tokens that others verify: JSON Web Signatures (RFC 7515) by a private key.
 //!
-//! The signature is the runtime's ([`Crypto::sign`]), so no arithmetic with a secret number is here. It may be made
-//! asynchronously, so jwt-compact, which wants it at once, does not put these tokens together.
+//! The runtime computes the signature ([`Crypto::sign`]), so there is no arithmetic with secret numbers here. The
+//! runtime may do that asynchronously. jwt-compact only signs synchronously, so it is not used for these tokens.
 
 use serde_json::{Value, json};
 
@@ -10,8 +10,8 @@ use super::crypto::{Crypto, KeyError};
 use super::jws::Algorithm;
 pub use super::private_key::{PrivateKey, PrivateKeyError};
 
-/// Makes a compact serialization (RFC 7515 section 5.1) of `claims`. `typ` keeps apart tokens for different
-/// purposes (RFC 8725 section 3.11), `kid` says with which of the signer's keys to check it.
+/// Signs `claims` and returns the compact serialization (RFC 7515 section 5.1). `typ` distinguishes tokens for
+/// different purposes (RFC 8725 section 3.11). `kid` names the key of the signer that verifies the token.
 pub async fn sign<C: Crypto>(
     crypto: &C,
     key: &PrivateKey,

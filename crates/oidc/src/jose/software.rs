@@ -1,9 +1,10 @@
-//! [`Crypto`] in Rust, for runtimes that have no cryptography of their own: ES256, EdDSA and RSA by jwt-compact, ES384,
-//! which it does not have, by `p384`. Held together with WebCrypto by the tokens in `tests/vectors/jws.json`.
+//! [`Crypto`] in Rust, for runtimes that have no cryptography of their own: ES256, EdDSA and RSA by jwt-compact, and
+//! ES384 by `p384`, because jwt-compact lacks it. The tokens in `tests/vectors/jws.json` keep it consistent with
+//! WebCrypto.
 //!
-//! Arithmetic with an RSA private key does not take the same time for every key (RUSTSEC-2023-0071), though it is
-//! blinded: whoever can measure many signatures closely should not be given the time of RSA ones. Checking is not
-//! concerned, and neither are the curves.
+//! Arithmetic with an RSA private key does not run in constant time (RUSTSEC-2023-0071), although it is blinded. Do not
+//! sign with RSA where an attacker can measure the time of many signatures precisely. Verifying is not affected, and
+//! neither are elliptic curves.
 
 use std::fmt::Display;
 
@@ -19,7 +20,7 @@ use super::jwk::Jwk;
 use super::jws::Algorithm;
 use super::sign::PrivateKey;
 
-/// Signatures by the functions of this module, which wait for nothing.
+/// The functions of this module as [`Crypto`]. The futures are ready at once.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SoftwareCrypto;
 
@@ -48,9 +49,9 @@ impl Crypto for SoftwareCrypto {
     }
 }
 
-/// [`Crypto::verify`], at once.
+/// [`Crypto::verify`], synchronously.
 ///
-/// The `rsa` crate takes moduli of 4096 bits at most; larger ones are a [`KeyError`] here, unlike with WebCrypto.
+/// The `rsa` crate supports moduli of at most 4096 bits. Larger ones give a [`KeyError`] here, unlike with WebCrypto.
 pub fn verify(algorithm: Algorithm, key: &Jwk, message: &[u8], signature: &[u8]) -> Result<bool, KeyError> {
     if !key.algorithms().contains(&algorithm) {
         return Err(unusable(OTHER_ALGORITHMS));
@@ -63,7 +64,7 @@ pub fn verify(algorithm: Algorithm, key: &Jwk, message: &[u8], signature: &[u8])
     }
 }
 
-/// [`Crypto::sign`], at once.
+/// [`Crypto::sign`], synchronously.
 pub fn sign(key: &PrivateKey, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, KeyError> {
     Ok(match private(key, algorithm)? {
         Private::Es256(key) => bytes(&Es256.sign(&key, message)),
@@ -79,7 +80,7 @@ pub fn sign(key: &PrivateKey, algorithm: Algorithm, message: &[u8]) -> Result<Ve
     })
 }
 
-/// [`Crypto::public_key`], at once.
+/// [`Crypto::public_key`], synchronously.
 pub fn public_key(key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
     private(key, algorithm)?.public()
 }
@@ -92,7 +93,7 @@ where
     A::VerifyingKey: for<'a> TryFrom<&'a JsonWebKey<'a>, Error: Display>,
 {
     let key = A::VerifyingKey::try_from(key.public()).map_err(unusable)?;
-    // The length comes first: jwt-compact's parsers take it for granted.
+    // Check the length first: jwt-compact's parsers assume that it is right.
     if A::Signature::LENGTH.is_some_and(|length| length.get() != signature.len()) {
         return Ok(false);
     }
@@ -104,14 +105,14 @@ fn verify_es384(key: &Jwk, message: &[u8], signature: &[u8]) -> Result<bool, Key
     let JsonWebKey::EllipticCurve { x, y, .. } = key.public() else {
         return Err(unusable(OTHER_ALGORITHMS));
     };
-    // SEC 1 section 2.3.3, uncompressed.
+    // An uncompressed point (SEC 1 section 2.3.3).
     let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(&[&[4], &x[..], &y[..]].concat());
     let key = key.map_err(unusable)?;
     let signature = p384::ecdsa::Signature::from_slice(signature);
     Ok(signature.is_ok_and(|signature| key.verify(message, &signature).is_ok()))
 }
 
-/// A private key that can be used.
+/// A parsed private key.
 enum Private {
     Es256(p256::ecdsa::SigningKey),
     Es384(p384::ecdsa::SigningKey),
@@ -132,38 +133,38 @@ fn private(key: &PrivateKey, algorithm: Algorithm) -> Result<Private, KeyError> 
     };
     let private = private.map_err(unusable)?;
     if let Private::Rsa(_) = private {
-        // Whoever checks signatures has to take its size, and jwt-compact would panic where one does not fit.
+        // Verifiers must support the size of the key, and jwt-compact would panic if a signature does not fit it.
         private.public()?;
     }
     Ok(private)
 }
 
-/// RFC 8410 section 7: a key in PKCS #8 is an OCTET STRING of the seed.
+/// In PKCS #8, an Ed25519 key is an OCTET STRING of the seed (RFC 8410 section 7).
 fn ed25519(der: &[u8]) -> Result<KeyPair, KeyError> {
     let info = PrivateKeyInfo::try_from(der).map_err(unusable)?;
-    let [0x04, 0x20, seed @ ..] = info.private_key else { return Err(unusable("it is no Ed25519 key")) };
+    let [0x04, 0x20, seed @ ..] = info.private_key else { return Err(unusable("it is not an Ed25519 key")) };
     Ok(KeyPair::from_seed(Seed::from_slice(seed).map_err(unusable)?))
 }
 
 impl Private {
     fn public(&self) -> Result<Jwk, KeyError> {
         match self {
-            Self::Es256(key) => published(&key.verifying_key().into()),
+            Self::Es256(key) => public_jwk(&key.verifying_key().into()),
             Self::Es384(key) => {
                 let point = key.verifying_key().to_encoded_point(false);
                 let coordinate = |bytes: Option<&p384::FieldBytes>| {
-                    bytes.map(|bytes| bytes.to_vec().into()).ok_or_else(|| unusable("it is no point"))
+                    bytes.map(|bytes| bytes.to_vec().into()).ok_or_else(|| unusable("it is not a point"))
                 };
                 let (x, y) = (coordinate(point.x())?, coordinate(point.y())?);
-                published(&JsonWebKey::EllipticCurve { curve: "P-384".into(), x, y, secret: None })
+                public_jwk(&JsonWebKey::EllipticCurve { curve: "P-384".into(), x, y, secret: None })
             }
-            Self::EdDsa(key) => published(&JsonWebKey::from(&key.pk)),
-            Self::Rsa(key) => published(&JsonWebKey::from(&key.to_public_key())),
+            Self::EdDsa(key) => public_jwk(&JsonWebKey::from(&key.pk)),
+            Self::Rsa(key) => public_jwk(&JsonWebKey::from(&key.to_public_key())),
         }
     }
 }
 
-fn published(key: &JsonWebKey<'_>) -> Result<Jwk, KeyError> {
+fn public_jwk(key: &JsonWebKey<'_>) -> Result<Jwk, KeyError> {
     Jwk::parse(&serde_json::to_value(key).map_err(unusable)?).map_err(unusable)
 }
 
@@ -181,13 +182,13 @@ mod tests {
     use crate::jose::base64url;
     use crate::secret::Secret;
 
-    /// RFC 8410 section 10.3: the seed alone.
+    /// The key of RFC 8410 section 10.3: the seed alone.
     const ED25519: &str = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC";
-    /// The same key there, with an attribute and the public key.
+    /// The same key with an attribute and the public key, also from RFC 8410 section 10.3.
     const ED25519_WITH_PUBLIC: &str = "MHICAQEwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\
                                        oB8wHQYKKoZIhvcNAQkJFDEPDA1DdXJkbGUgQ2hhaXJzgSEAGb9ECWmEzf6FQbrB\
                                        Z9w7lshQhqowtrbLDFw4rXAxZuE=";
-    /// A modulus of 512 bits, which no signature of RS512 fits in.
+    /// A modulus of 512 bits, which is too short for a signature of RS512.
     const RSA_512: &str = "MIIBVQIBADANBgkqhkiG9w0BAQEFAASCAT8wggE7AgEAAkEAtah6FcKrjrYJpg0z\
                            66v3e02ertC/xMsiNVhddL/HXZGcG5I4pSOK+unEnjCKXlkcJWmNGgrmakXHObHe\
                            RPt7hQIDAQABAkBhY3xoNCCDdwZ/Nm7SdzRLr5ZWBGX7HCgvzzrzP2mjuGc/nDsa\
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ed25519_key_is_its_seed_whatever_follows_it() {
+    fn an_ed25519_key_is_read_from_its_seed_and_the_rest_is_ignored() {
         for body in [ED25519, ED25519_WITH_PUBLIC] {
             let public = public_key(&key(body), Algorithm::EdDsa).unwrap();
             let JsonWebKey::KeyPair { x, .. } = public.public() else { panic!("{public:?}") };
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn an_rsa_key_that_nobody_may_accept_signs_nothing() {
+    fn an_rsa_key_that_verifiers_must_reject_does_not_sign() {
         let key = key(RSA_512);
         for &algorithm in key.algorithms() {
             assert!(sign(&key, algorithm, b"m").is_err(), "{algorithm:?}");
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn algorithm_and_key_confusion_a_key_checks_no_other_algorithm_even_if_asked() {
+    fn algorithm_and_key_confusion_a_key_does_not_verify_other_algorithms() {
         let public = public_key(&PrivateKey::p256(&[7; 32]).unwrap(), Algorithm::Es256).unwrap();
         for algorithm in Algorithm::ALL.into_iter().filter(|algorithm| *algorithm != Algorithm::Es256) {
             assert!(verify(algorithm, &public, b"m", &[0; 64]).is_err(), "{algorithm:?}");
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_of_another_length_is_wrong_and_no_error() {
+    fn a_signature_of_another_length_is_invalid_and_not_an_error() {
         let key = PrivateKey::p256(&[7; 32]).unwrap();
         let public = public_key(&key, Algorithm::Es256).unwrap();
         let signature = sign(&key, Algorithm::Es256, b"m").unwrap();

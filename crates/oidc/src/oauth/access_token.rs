@@ -1,8 +1,8 @@
-//! What an access token that a client brings has to say before it is believed (RFC 9068 section 4, RFC 7519
-//! section 4.1, RFC 8725).
+//! The checks of an access token that a client sends (RFC 9068 section 4, RFC 7519 section 4.1, RFC 8725).
 //!
-//! Only a JWT that says that it is for us, by an audience of the configuration, and that can be nothing but an
-//! access token: whoever gets hold of an ID token, which is no secret to its client, must not pass with it.
+//! Accepted is only a JWT that is issued for us, by one of the configured audiences, and that cannot be any other kind
+//! of token. An ID token is not secret from its client, so someone who obtains one must not be able to use it as an
+//! access token.
 
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -11,18 +11,18 @@ use crate::jose::jws::VerifiedPayload;
 use crate::oauth::id_token::{self, ClaimError};
 use crate::time::Timestamp;
 
-/// What a provider's access tokens must match.
+/// The values that a provider's access tokens must match.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
     /// The provider's issuer.
     pub issuer: &'a str,
-    /// Whom tokens may be for; one of them is enough.
+    /// The accepted audiences. A token needs one of them.
     pub audiences: &'a [String],
-    /// Our own `client_id`, for which ID tokens are.
+    /// Our own `client_id`, which is the audience of ID tokens.
     pub client_id: &'a str,
 }
 
-/// The claims of an access token whose signature and claims are both verified. Only [`verify`] makes one.
+/// The claims of an access token whose signature and claims are both verified. Only [`verify`] creates one.
 #[derive(Clone)]
 pub struct VerifiedAccessToken {
     subject: String,
@@ -47,7 +47,7 @@ impl VerifiedAccessToken {
     }
 }
 
-/// Names only: claims say who a person is, which is nothing for a log.
+/// Prints the names only: the values are personal data.
 impl std::fmt::Debug for VerifiedAccessToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("VerifiedAccessToken")
@@ -56,20 +56,23 @@ impl std::fmt::Debug for VerifiedAccessToken {
     }
 }
 
-/// Why an access token is not believed. The client is to blame, which brought it, or the provider, which made it.
+/// Why an access token is rejected. The error is that of the client, which sent it, or of the provider, which issued
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AccessTokenError {
-    /// Its header says that it is something else (RFC 8725 section 3.11).
+    /// Its header names another type of token (RFC 8725 section 3.11).
     #[error("access token: \"typ\" is neither at+jwt nor JWT: it is another kind of token")]
     Type,
-    /// A claim is there that only other kinds of tokens have.
+    /// It has a claim of another kind of token.
     #[error("access token: it has {0:?}, so it is another kind of token")]
     OtherKind(&'static str),
-    /// It is for our own client, as ID tokens are, and does not say that it is none.
-    #[error("access token: nothing tells it from an id_token: no \"typ\" at+jwt, no \"scope\"")]
+    /// It is for our own client, like an ID token, and nothing shows that it is an access token.
+    #[error("access token: it could be an id_token: it has neither \"typ\" at+jwt nor \"scope\"")]
     Ambiguous,
-    /// It is bound to a key (RFC 7800), and whether the client has that key is not looked at.
-    #[error("access token: it is bound to a key (\"cnf\"), of which a bearer proves nothing")]
+    /// It is bound to a key (RFC 7800). Whether the client has that key is not verified here.
+    #[error(
+        "access token: it is bound to a key (\"cnf\"), and the client does not prove that it has the key"
+    )]
     Bound,
     /// A claim is wrong.
     #[error("access token: {0:?} {1}")]
@@ -77,13 +80,13 @@ pub enum AccessTokenError {
 }
 
 impl AccessTokenError {
-    /// Whether the client only has to get the next one.
+    /// Whether the token has expired, so that the client only needs a new one.
     pub fn is_expired(&self) -> bool {
         matches!(self, Self::Claim("exp", ClaimError::Time { .. }))
     }
 }
 
-/// Checks the claims of a token whose signature is verified, at the time `now`.
+/// Verifies the claims of a token at the time `now`. Its signature is already verified.
 pub fn verify(
     payload: VerifiedPayload,
     expected: &Expected<'_>,
@@ -92,7 +95,7 @@ pub fn verify(
     let is_declared = is_declared_access_token(payload.typ())?;
     let claims = payload.into_claims();
     let get = |name: &str| claims.get(name).filter(|value| !value.is_null());
-    // Of ID tokens (OpenID Connect Core 1.0 sections 2 and 3.3.2.11), of logout and other event tokens (RFC 8417).
+    // Claims of ID tokens (OpenID Connect Core 1.0 sections 2 and 3.3.2.11), logout tokens and event tokens (RFC 8417).
     for name in ["nonce", "at_hash", "c_hash", "s_hash", "events"] {
         if get(name).is_some() {
             return Err(AccessTokenError::OtherKind(name));
@@ -103,15 +106,15 @@ pub fn verify(
         return Err(AccessTokenError::Bound);
     }
     let wrong = AccessTokenError::Claim;
-    id_token::check_issuer(get("iss"), expected.issuer).map_err(|flaw| wrong("iss", flaw))?;
-    let audience = audience(get("aud"), expected.audiences).map_err(|flaw| wrong("aud", flaw))?;
-    let expires_at = id_token::check_expiration(get("exp"), now).map_err(|flaw| wrong("exp", flaw))?;
-    id_token::check_not_before(get("nbf"), now).map_err(|flaw| wrong("nbf", flaw))?;
+    id_token::check_issuer(get("iss"), expected.issuer).map_err(|error| wrong("iss", error))?;
+    let audience = audience(get("aud"), expected.audiences).map_err(|error| wrong("aud", error))?;
+    let expires_at = id_token::check_expiration(get("exp"), now).map_err(|error| wrong("exp", error))?;
+    id_token::check_not_before(get("nbf"), now).map_err(|error| wrong("nbf", error))?;
     match id_token::check_issued_at(get("iat"), now) {
         Ok(()) | Err(ClaimError::Missing) => {}
-        Err(flaw) => return Err(wrong("iat", flaw)),
+        Err(error) => return Err(wrong("iat", error)),
     }
-    let subject = id_token::subject(get("sub")).map_err(|flaw| wrong("sub", flaw))?;
+    let subject = id_token::subject(get("sub")).map_err(|error| wrong("sub", error))?;
     let has_scope = get("scope").or_else(|| get("scp")).is_some();
     if audience == expected.client_id && !is_declared && !is_marked && !has_scope {
         return Err(AccessTokenError::Ambiguous);
@@ -119,10 +122,10 @@ pub fn verify(
     Ok(VerifiedAccessToken { subject, expires_at, claims })
 }
 
-/// Whether the header says that it is an access token (RFC 9068 section 2.1); an error where it is something else.
+/// Whether the header declares an access token (RFC 9068 section 2.1). An error if it declares another type.
 fn is_declared_access_token(typ: Option<&str>) -> Result<bool, AccessTokenError> {
     let Some(typ) = typ else { return Ok(false) };
-    // A media type: without regard to case, and with or without what is before the slash (RFC 7515 section 4.1.9).
+    // A media type is case-insensitive, and `application/` may be left out (RFC 7515 section 4.1.9).
     let typ = typ.to_ascii_lowercase();
     match typ.strip_prefix("application/").unwrap_or(&typ) {
         "at+jwt" => Ok(true),
@@ -131,8 +134,8 @@ fn is_declared_access_token(typ: Option<&str>) -> Result<bool, AccessTokenError>
     }
 }
 
-/// Whether the claims by which some providers tell kinds of tokens apart say that it is an access token: Keycloak's
-/// `typ`, Cognito's `token_use`.
+/// Whether the claims by which some providers distinguish kinds of tokens mark an access token: Keycloak's `typ`, and
+/// Cognito's `token_use`.
 fn is_marked_access_token(claims: &Map<String, Value>) -> Result<bool, AccessTokenError> {
     let mut is_marked = false;
     for (name, wanted) in [("typ", "Bearer"), ("token_use", "access")] {
@@ -145,7 +148,7 @@ fn is_marked_access_token(claims: &Map<String, Value>) -> Result<bool, AccessTok
     Ok(is_marked)
 }
 
-/// The first of `wanted` that a token with this `aud` is for (RFC 7519 section 4.1.3).
+/// The first of `wanted` that is among the audiences `aud` of a token (RFC 7519 section 4.1.3).
 pub fn audience<'a>(claim: Option<&Value>, wanted: &'a [String]) -> Result<&'a str, ClaimError> {
     let all = match claim {
         None => return Err(ClaimError::Missing),

@@ -12,8 +12,8 @@ use crate::oauth::exchange::{ErrorResponse, excerpt};
 use crate::oauth::pkce;
 use crate::secret::{Secret, constant_time_eq};
 
-/// Parameters of the authorization request that only Vestibule sets. `request` and `request_uri` are among
-/// them because they would replace all others (OpenID Connect Core 1.0 section 6).
+/// Parameters of the authorization request that only Vestibule sets. `request` and `request_uri` are among them because
+/// they would replace all others (OpenID Connect Core 1.0 section 6).
 pub const RESERVED: [&str; 10] = [
     "response_type",
     "client_id",
@@ -27,10 +27,10 @@ pub const RESERVED: [&str; 10] = [
     "request_uri",
 ];
 
-/// Query parameters of `POST /signin/:provider` that go into the authorization request: those of OpenID
-/// Connect Core 1.0 section 3.1.2.1 that concern how a person is met, and providers' own of that kind.
-/// `id_token_hint` is not among them: a token does not belong into URLs that are logged.
-const PASSED_ON: [&str; 17] = [
+/// Query parameters of `POST /signin/:provider` that are forwarded in the authorization request: those of OpenID
+/// Connect Core 1.0 section 3.1.2.1 that affect the provider's dialogue with the user, and similar ones of single
+/// providers. `id_token_hint` is not among them: tokens must not be in URLs, because URLs are logged.
+const FORWARDED_PARAMETERS: [&str; 17] = [
     "login_hint",
     "prompt",
     "ui_locales",
@@ -38,12 +38,12 @@ const PASSED_ON: [&str; 17] = [
     "acr_values",
     "max_age",
     "display",
-    // Auth0, and others after it.
+    // Parameters of Auth0, which others adopted.
     "screen_hint",
     "connection",
     "organization",
     "invitation",
-    // Google, Microsoft, Keycloak, Okta, Cognito: which identity provider behind the provider.
+    // Google, Microsoft, Keycloak, Okta, Cognito: the identity provider behind the provider.
     "hd",
     "domain_hint",
     "kc_idp_hint",
@@ -52,46 +52,46 @@ const PASSED_ON: [&str; 17] = [
     "idp_identifier",
 ];
 
-/// An e-mail address has at most 254 bytes; `acr_values` and `ui_locales` are lists of short names.
-const PASSED_ON_LIMIT: usize = 512;
+/// In bytes. An e-mail address has at most 254; `acr_values` and `ui_locales` are lists of short names.
+const MAX_VALUE_LEN: usize = 512;
 
-/// RFC 6749 section 4.1.2 leaves the length of a code open; encrypted ones have about 2 kB.
-const CODE_LIMIT: usize = 4096;
+/// In bytes. RFC 6749 section 4.1.2 does not limit the length of a code; encrypted ones have about 2 kB.
+const MAX_CODE_LEN: usize = 4096;
 
-/// What an authorization request says (RFC 6749 section 4.1.1, OpenID Connect Core 1.0 section 3.1.2.1,
-/// RFC 7636 section 4.3).
+/// The parameters of an authorization request (RFC 6749 section 4.1.1, OpenID Connect Core 1.0 section 3.1.2.1, RFC
+/// 7636 section 4.3).
 #[derive(Debug)]
 pub struct AuthorizationRequest<'a> {
-    /// The provider's `authorization_endpoint`; its own query is kept (RFC 6749 section 3.1).
+    /// The provider's `authorization_endpoint`. Its query is kept (RFC 6749 section 3.1).
     pub endpoint: &'a Url,
     /// `client_id`
     pub client_id: &'a str,
-    /// Its parameter's name.
+    /// The name of the parameter for `client_id`.
     pub client_id_param: &'a str,
     /// `response_type`
     pub response_type: &'a str,
-    /// Whether the response is to be posted (OAuth 2.0 Form Post Response Mode section 2).
+    /// Whether the provider sends the response by POST (OAuth 2.0 Form Post Response Mode section 2).
     pub form_post: bool,
-    /// What is behind the `#`.
+    /// The fragment of the URL, without the `#`.
     pub fragment: Option<&'a str>,
-    /// `redirect_uri`, as the token request will repeat it.
+    /// `redirect_uri`. The token request repeats it.
     pub redirect_uri: &'a str,
-    /// Further parameters, from [`parameters`]. Any that is [`RESERVED`] is left out.
+    /// Further parameters, from [`parameters`]. Those in [`RESERVED`] are left out.
     pub parameters: &'a [(String, String)],
-    /// `scope`; of OpenID Connect, it holds `openid`.
+    /// `scope`. For OpenID Connect it contains `openid`.
     pub scope: Option<&'a str>,
-    /// What `code_challenge` is made from, where there is one.
+    /// The verifier from which `code_challenge` is computed, if PKCE is used.
     pub verifier: Option<&'a pkce::Verifier>,
     /// `state`, bound to this browser by its transaction (RFC 6749 section 10.12).
     pub state: &'a Secret,
-    /// `nonce`, which the id_token has to carry, where one is asked for.
+    /// `nonce`, which the ID token must repeat, if one is used.
     pub nonce: Option<&'a Secret>,
 }
 
 impl AuthorizationRequest<'_> {
-    /// The URL to send the browser to. No parameter is in it twice (RFC 6749 section 3.1).
+    /// The URL to which the browser is redirected. No parameter occurs twice (RFC 6749 section 3.1).
     pub fn url(&self) -> String {
-        // Auth.js's order, with `state` and `nonce` last.
+        // The order of Auth.js, followed by `state` and `nonce`.
         let mut query =
             form_urlencoded::Serializer::new(self.endpoint.query_without(&|name| self.sets(name)));
         query.append_pair("response_type", self.response_type);
@@ -128,20 +128,19 @@ impl AuthorizationRequest<'_> {
     }
 }
 
-/// The further parameters of an authorization request: the `configured` ones, and those of the sign-in
-/// request's `query` that are on the list of what is passed on. As in Auth.js the query's value takes the
-/// place of a configured one, except that the smaller `max_age` wins: of all of them, only that one is
-/// enforced afterwards, and a client must not be able to ask for less. Values without content are left out
-/// (RFC 6749 section 3.1).
+/// The further parameters of an authorization request: those that are `configured`, and those of the sign-in request's
+/// `query` that may be forwarded. As in Auth.js, a value of the query replaces a configured one. The exception is
+/// `max_age`, whose smaller value is used: it is the only parameter that is enforced afterwards, so a client must not
+/// be able to weaken it. Empty values are left out (RFC 6749 section 3.1).
 pub fn parameters(
     configured: &[(String, String)],
     query: &Params,
 ) -> Result<Vec<(String, String)>, ParameterError> {
     let mut merged = configured.to_vec();
     for (name, _) in query.iter() {
-        let Some(&name) = PASSED_ON.iter().find(|&&listed| listed == name) else { continue };
+        let Some(&name) = FORWARDED_PARAMETERS.iter().find(|&&listed| listed == name) else { continue };
         let Some(value) = query.one(name)?.filter(|value| !value.is_empty()) else { continue };
-        if value.len() > PASSED_ON_LIMIT {
+        if value.len() > MAX_VALUE_LEN {
             return Err(ParameterError::TooLong(name));
         }
         if name == "max_age" && parse_max_age(value).is_none() {
@@ -156,35 +155,35 @@ pub fn parameters(
     Ok(merged)
 }
 
-/// Why a sign-in request's parameters are not passed on. The client is to blame.
+/// Why the parameters of a sign-in request are rejected. The error is the client's.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ParameterError {
-    /// One is there twice.
+    /// A parameter occurs twice.
     #[error(transparent)]
     Duplicate(#[from] DuplicateParameterError),
     /// A value has more than 512 bytes.
-    #[error("the parameter {0:?} is longer than {PASSED_ON_LIMIT} bytes")]
+    #[error("the parameter {0:?} is longer than {MAX_VALUE_LEN} bytes")]
     TooLong(&'static str),
-    /// `max_age` is no number.
+    /// `max_age` is not a number.
     #[error("the parameter \"max_age\" is not a whole number of seconds")]
     MaxAge,
 }
 
-/// The `max_age` among the parameters of an authorization request: the id_token then has to say when the
-/// person last proved who they are (OpenID Connect Core 1.0 section 3.1.2.1).
+/// The `max_age` among the parameters of an authorization request. If there is one, the ID token must state when the
+/// user last authenticated (OpenID Connect Core 1.0 section 3.1.2.1).
 pub fn max_age(parameters: &[(String, String)]) -> Option<Duration> {
     let (_, value) = parameters.iter().find(|(name, _)| name == "max_age")?;
-    // What is configured but no number asks for the strictest.
+    // A configured value that is not a number counts as the strictest one.
     Some(parse_max_age(value).unwrap_or(Duration::ZERO))
 }
 
 fn parse_max_age(value: &str) -> Option<Duration> {
     let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
-    // More than 136 years, or more digits than a number has, is no limit worth the name.
+    // A number that does not fit is replaced by the maximum, 136 years, which limits nothing.
     digits.then(|| Duration::from_secs(value.parse::<u32>().unwrap_or(u32::MAX).into()))
 }
 
-/// An authorization code (RFC 6749 section 4.1.2) from a response that was checked.
+/// An authorization code (RFC 6749 section 4.1.2) from a response that has been checked.
 #[derive(Debug)]
 pub struct AuthorizationCode(Secret);
 
@@ -200,14 +199,14 @@ impl AuthorizationCode {
     }
 }
 
-/// Checks an authorization response (RFC 6749 sections 4.1.2 and 4.1.2.1), from the query, or the form
-/// where it was posted, and yields its code.
+/// Checks an authorization response (RFC 6749 sections 4.1.2 and 4.1.2.1) and returns its code. `params` are those of
+/// the query, or of the form if the response was sent by POST.
 ///
-/// `state` is the one of the transaction that this browser holds, and `metadata` the provider's that the
-/// transaction was begun with. In this order: no parameter may be there twice (RFC 6749 section 3.1);
-/// `state` must be the transaction's, because a response that is not ours has nothing to tell us, not even
-/// an error (RFC 6749 section 10.12); `iss` must be the provider's (RFC 9207 section 2.4), which stops a
-/// mix-up (RFC 9700 section 4.4) also for error responses; only then are error and code believed.
+/// `state` is that of the transaction in this browser, and `metadata` is that of the provider for which the transaction
+/// was started. The checks in their order: No parameter may occur twice (RFC 6749 section 3.1). `state` must be that of
+/// the transaction: another response is not for us, so not even its error counts (RFC 6749 section 10.12). `iss` must
+/// be the provider's (RFC 9207 section 2.4), which prevents a mix-up (RFC 9700 section 4.4) for error responses too.
+/// Only then are the error and the code used.
 pub fn parse_response(
     params: &Params,
     state: &Secret,
@@ -249,16 +248,16 @@ pub fn parse_response(
     }
     match code {
         None | Some("") => Err(AuthorizationResponseError::CodeMissing),
-        Some(code) if code.len() > CODE_LIMIT => Err(AuthorizationResponseError::CodeTooLong),
+        Some(code) if code.len() > MAX_CODE_LEN => Err(AuthorizationResponseError::CodeTooLong),
         Some(code) => Ok(AuthorizationCode(Secret::new(code))),
     }
 }
 
-/// The error that a response brings: `error` (RFC 6749 section 4.1.2.1), or a name that a provider gives it
-/// instead.
+/// The error in a response: `error` (RFC 6749 section 4.1.2.1), or a parameter with another name that some providers
+/// use.
 fn error(params: &Params) -> Result<Option<ErrorResponse>, DuplicateParameterError> {
     const OTHER_CODES: [&str; 4] = ["error_code", "error_type", "errcode", "errCode"];
-    const WORDS: [&str; 4] = ["error_description", "error_message", "error_reason", "errmsg"];
+    const DESCRIPTIONS: [&str; 4] = ["error_description", "error_message", "error_reason", "errmsg"];
     let first = |names: &[&str]| {
         for name in names {
             if let Some(value) = params.one(name)?.filter(|value| !value.is_empty()) {
@@ -267,19 +266,19 @@ fn error(params: &Params) -> Result<Option<ErrorResponse>, DuplicateParameterErr
         }
         Ok(None)
     };
-    let words = first(&WORDS)?;
+    let description = first(&DESCRIPTIONS)?;
     let standard = params.one("error")?;
-    // Beside a code, only the specification's own name makes an error of a response.
+    // If there is a code, only the standard parameter `error` makes the response an error.
     let other = first(&OTHER_CODES)?.filter(|_| matches!(params.one("code"), Ok(None | Some(""))));
     Ok(match (standard, other) {
-        (Some("") | None, Some(other)) => Some(ErrorResponse::new(&other, words.as_deref())),
-        (Some(standard), _) => Some(ErrorResponse::new(standard, words.as_deref())),
+        (Some("") | None, Some(other)) => Some(ErrorResponse::new(&other, description.as_deref())),
+        (Some(standard), _) => Some(ErrorResponse::new(standard, description.as_deref())),
         (None, None) => None,
     })
 }
 
-/// Whether the issuers are the same: of a provider of one tenant byte for byte. The metadata of several tenants
-/// names none of them, so any may answer; its ID token says for whom.
+/// Whether the issuers are equal: byte for byte for a provider with one tenant. The metadata of a provider with many
+/// tenants has a template instead, which any tenant matches; the ID token names the tenant.
 fn is_same_issuer(expected: &str, found: &str) -> bool {
     match expected.split_once("{tenantid}") {
         Some((before, behind)) => found.starts_with(before) && found.ends_with(behind),
@@ -287,40 +286,40 @@ fn is_same_issuer(expected: &str, found: &str) -> bool {
     }
 }
 
-/// Why an authorization response is not believed, or what error it brings.
+/// Why an authorization response gives no code.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AuthorizationResponseError {
-    /// A parameter is there twice.
+    /// A parameter occurs twice.
     #[error("authorization response: {0}")]
     Duplicate(#[from] DuplicateParameterError),
-    /// `state` is absent: the response belongs to no transaction.
+    /// `state` is missing: the response belongs to no transaction.
     #[error("authorization response: \"state\" is missing")]
     StateMissing,
-    /// `state` is another transaction's, or made up.
+    /// `state` is that of another transaction, or forged.
     #[error("authorization response: \"state\" is not the one of this sign-in")]
     StateMismatch,
-    /// `iss` is absent, although the provider says that it always sends it.
+    /// `iss` is missing, although the provider's metadata says that it is always sent.
     #[error("authorization response: \"iss\" is missing, and the provider's metadata says that it is sent")]
     IssuerMissing,
-    /// `iss` names another provider than the one that was asked.
-    #[error("authorization response: \"iss\" is {found:?}, but {expected:?} was asked")]
+    /// `iss` names another provider than that of the authorization request.
+    #[error("authorization response: \"iss\" is {found:?}, but the request was sent to {expected:?}")]
     IssuerMismatch {
-        /// The provider that was asked.
+        /// The provider of the authorization request.
         expected: String,
-        /// The one that is named.
+        /// The provider that the response names.
         found: String,
     },
-    /// The provider, or the person there, said no.
+    /// The provider or the user denied the request, or the provider failed.
     #[error("authorization response: the provider answered with the error {0}")]
     Error(ErrorResponse),
-    /// A response of the implicit or hybrid flow, or a signed one (JARM), none of which was asked for.
-    #[error("authorization response: {0:?} is there, although it was not asked for")]
+    /// A response of the implicit or hybrid flow, or a signed one (JARM). None of these was requested.
+    #[error("authorization response: {0:?} is present, although it was not requested")]
     OtherFlow(&'static str),
     /// Neither code nor error.
     #[error("authorization response: \"code\" is missing")]
     CodeMissing,
     /// The code has more than 4096 bytes.
-    #[error("authorization response: \"code\" is longer than {CODE_LIMIT} bytes")]
+    #[error("authorization response: \"code\" is longer than {MAX_CODE_LEN} bytes")]
     CodeTooLong,
 }
 
@@ -362,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn the_url_is_auth_js_url_followed_by_state_and_nonce() {
+    fn the_url_is_that_of_auth_js_followed_by_state_and_nonce() {
         assert_eq!(
             url_of(
                 "https://accounts.google.com/o/oauth2/v2/auth",
@@ -376,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoints_own_query_is_kept_byte_for_byte() {
+    fn the_query_of_an_endpoint_is_kept_byte_for_byte() {
         let url = url_of("https://idp.example/authorize?tenant=a%2fb&p=B2C_1 x&flag", &[]);
         assert!(
             url.starts_with(
@@ -393,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn no_parameter_is_in_the_url_twice() {
+    fn no_parameter_occurs_twice_in_the_url() {
         let url = url_of(
             "https://idp.example/authorize?client%5fid=other&prompt=none&state=x&a=1",
             &[
@@ -417,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn only_listed_parameters_of_a_sign_in_request_are_passed_on() {
+    fn only_listed_parameters_of_a_sign_in_request_are_forwarded() {
         let query = "redirect_uri=https%3A%2F%2Fevil.example&scope=admin&state=x&nonce=x&client_id=x&request=x\
                      &response_mode=form_post&claims=%7B%7D&id_token_hint=x&code_challenge_method=plain&other=1\
                      &ui_locales=de+en&prompt=login&hd=&login_hint=a%40example.com";
@@ -437,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_that_is_given_twice_or_too_long_is_refused() {
+    fn a_parameter_that_occurs_twice_or_is_too_long_is_rejected() {
         let refused = |query: &str| parameters(&[], &params(query)).unwrap_err();
         assert!(matches!(refused("prompt=login&prompt=none"), ParameterError::Duplicate(_)));
         assert_eq!(
@@ -451,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn the_smaller_max_age_wins() {
+    fn the_smaller_max_age_is_used() {
         for (configured, query, wins) in [
             (Some("300"), "max_age=99999", Some(300)),
             (Some("300"), "max_age=60", Some(60)),
@@ -471,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_response_yields_its_code() {
+    fn a_valid_response_gives_its_code() {
         assert_eq!(read("code=SplxlOBeZQQYbYS6WxSbIA&state=af0ifjsldkj").unwrap(), "SplxlOBeZQQYbYS6WxSbIA");
         assert_eq!(
             read("iss=https%3A%2F%2Fidp.example&session_state=x&state=af0ifjsldkj&code=4%2F0A%2Bb").unwrap(),
@@ -482,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn provider_mix_up_and_skipped_checks_every_bad_response_is_refused_for_its_own_reason() {
+    fn provider_mix_up_and_skipped_checks_every_invalid_response_is_rejected_with_its_own_error() {
         let mismatch = |found: &str| AuthorizationResponseError::IssuerMismatch {
             expected: "https://idp.example".to_owned(),
             found: found.to_owned(),
@@ -519,7 +518,7 @@ mod tests {
     }
 
     #[test]
-    fn provider_mix_up_and_skipped_checks_a_parameter_that_comes_twice_is_refused() {
+    fn provider_mix_up_and_skipped_checks_a_parameter_that_occurs_twice_is_rejected() {
         for name in [
             "code",
             "state",
@@ -540,7 +539,7 @@ mod tests {
     }
 
     #[test]
-    fn provider_mix_up_and_skipped_checks_iss_is_required_where_the_provider_says_so() {
+    fn provider_mix_up_and_skipped_checks_iss_is_required_if_the_metadata_says_that_it_is_sent() {
         let strict = metadata(true);
         let read = |query: &str| parse_response(&params(query), &Secret::new(STATE), &strict).map(|_| ());
         assert_eq!(read("code=c&state=af0ifjsldkj"), Err(AuthorizationResponseError::IssuerMissing));
@@ -558,7 +557,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_this_transaction_is_told_with_its_description() {
+    fn an_error_of_this_transaction_is_returned_with_its_description() {
         let Err(AuthorizationResponseError::Error(error)) = read(
             "error=access_denied&error_description=no%0Alevel%3Dfatal&error_uri=https://x&code=c&state=af0ifjsldkj",
         ) else {
@@ -599,7 +598,7 @@ mod tests {
         }
 
         #[test]
-        fn every_parameter_survives_the_url(name in "[a-z]{11,13}", value in ".{0,20}") {
+        fn every_parameter_is_in_the_url_unchanged(name in "[a-z]{11,13}", value in ".{0,20}") {
             let url = url::Url::parse(&url_of("https://idp.example/a", &[(&name, &value)])).unwrap();
             prop_assert!(url.query_pairs().any(|(n, v)| n == name && v == value));
         }

@@ -1,4 +1,4 @@
-//! As whom a client speaks at the token endpoint, and how it proves that (RFC 6749 section 2.3).
+//! The client at the token endpoint, and how it authenticates (RFC 6749 section 2.3).
 
 use std::borrow::Cow;
 
@@ -8,22 +8,22 @@ use base64::engine::general_purpose::STANDARD;
 use crate::oauth::provider::ClientAuthMethod;
 use crate::secret::Secret;
 
-/// Who asks (RFC 6749 section 2.3).
+/// The client that sends a token request (RFC 6749 section 2.3).
 #[derive(Clone, Debug)]
 pub struct Client<'a> {
     /// `client_id`
     pub id: &'a str,
-    /// Its parameter's name.
+    /// The name of the parameter for `id`.
     pub id_param: &'a str,
-    /// The name of the parameter for a secret.
+    /// The name of the parameter for a client secret.
     pub secret_param: &'a str,
-    /// The secret, for configurations that put it elsewhere.
+    /// The client secret, for configurations that use it in other parameters.
     pub secret: Option<&'a Secret>,
-    /// How it proves that.
+    /// How it authenticates.
     pub authentication: ClientAuthentication<'a>,
 }
 
-/// How a client authenticates, with what it takes (OpenID Connect Core 1.0 section 9).
+/// How a client authenticates, with the credentials for that (OpenID Connect Core 1.0 section 9).
 #[derive(Clone, Debug)]
 pub enum ClientAuthentication<'a> {
     /// `client_secret_basic`: in the `Authorization` header.
@@ -36,10 +36,10 @@ pub enum ClientAuthentication<'a> {
     None,
 }
 
-/// The method by which a client authenticates: the `configured` one, otherwise by what the provider says it
-/// supports (`token_endpoint_auth_methods_supported`). `client_secret_basic` is the default (OpenID Connect Core
-/// 1.0 section 9, RFC 8414 section 2), also for a provider that lists only methods that take more than a secret:
-/// its answer will say so.
+/// The method by which a client authenticates: the `configured` one, or one that the provider supports
+/// (`token_endpoint_auth_methods_supported`). `client_secret_basic` is the default (OpenID Connect Core 1.0 section 9,
+/// RFC 8414 section 2), even if the provider lists only methods that need more than a secret: its error response will
+/// show that.
 pub fn method(configured: Option<ClientAuthMethod>, supported: &[String]) -> ClientAuthMethod {
     let lists = |method: &str| supported.iter().any(|listed| listed == method);
     match configured {
@@ -49,8 +49,8 @@ pub fn method(configured: Option<ClientAuthMethod>, supported: &[String]) -> Cli
     }
 }
 
-/// Both parts are form-encoded before they are joined, so a colon in either is no separator (RFC 6749
-/// section 2.3.1).
+/// The value of `Authorization`. Both parts are form-encoded before they are joined, so a colon inside a part is not a
+/// separator (RFC 6749 section 2.3.1).
 pub(super) fn basic(id: &str, secret: &Secret) -> String {
     let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     format!("Basic {}", STANDARD.encode(format!("{}:{}", encode(id), encode(secret.expose()))))
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_to_authenticate_is_chosen_by_configuration_then_by_the_provider() {
+    fn the_authentication_method_comes_from_the_configuration_or_else_from_the_provider() {
         use ClientAuthMethod::{Basic, None as Public, Post, PrivateKeyJwt};
         const BASIC: &str = "client_secret_basic";
         const POST: &str = "client_secret_post";

@@ -1,4 +1,4 @@
-//! What a provider says about itself (OpenID Connect Discovery 1.0 section 4).
+//! The metadata that a provider publishes (OpenID Connect Discovery 1.0 section 4).
 
 use std::time::Duration;
 
@@ -9,43 +9,45 @@ use crate::http::client::{FetchRequest, FetchResponse};
 use crate::http::origin::{EndpointError, endpoint, is_address};
 use crate::http::url::Url;
 use crate::jose::jws::Algorithm;
-use crate::oauth::exchange::{self, AnswerError, excerpt};
+use crate::oauth::exchange::{self, HttpResponseError, excerpt};
 use crate::oauth::provider::OAuthProvider;
 
-/// A person waits, and so does every request behind the same fetch; a healthy provider serves this static
-/// document in well under a second, a cold one in a few.
+/// A user waits, and so do all requests that wait for the same fetch. A healthy provider serves this static document in
+/// well under a second, and after a cold start in a few seconds.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The largest documents in the field have about 10 kB.
+/// In bytes. The largest documents of known providers have about 10 kB.
 const LIMIT: usize = 128 * 1024;
-/// Longer URLs are not reliably carried by servers on the way.
+/// In bytes. Servers and proxies do not reliably support longer URLs.
 const URL_LIMIT: usize = 2048;
-/// Longer lists than any registry holds are cut, so that what is kept of a document stays small.
+/// Longer lists are cut, so that the stored metadata stays small. No registry has as many entries.
 const LIST_LIMIT: usize = 64;
-/// The longest registered name in any of the lists has about 30 characters.
+/// In bytes. The longest registered name in any of the lists has about 30.
 const LIST_ITEM_LIMIT: usize = 64;
 
-/// Whose metadata is asked for, as the configuration has checked it.
+/// The issuer whose metadata is requested, from the checked configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Issuer<'a> {
     /// The issuer identifier, an `https` URL.
     pub identifier: &'a str,
-    /// What issuers look like of a provider that speaks for many: `{tid}` in it is a tenant's id.
+    /// The template of the issuer if one provider has many tenants: `{tid}` is replaced by a tenant's id.
     pub template: Option<&'a str>,
-    /// Where its document is, if not below the issuer.
+    /// The URL of its document, if it is not below the issuer.
     pub well_known: Option<&'a Url>,
 }
 
 impl<'a> Issuer<'a> {
-    /// One with nothing odd about it.
+    /// An issuer with one tenant and its document at the standard URL.
     pub fn plain(identifier: &'a str) -> Self {
         Self { identifier, template: None, well_known: None }
     }
 
-    /// Whether its document may name `found`: itself, byte for byte, or one provider could speak for another.
+    /// Whether the issuer's document may name the issuer `found`: the configured issuer byte for byte, because
+    /// otherwise one provider could impersonate another.
     ///
-    /// Of one that speaks for many, a tenant that was named by its domain, or by a word for several, is found
-    /// under its id, or under the template itself; one that was named by its id is that and no other.
-    fn may_be_called(&self, found: &str) -> bool {
+    /// A provider with many tenants differs. If the tenant was configured by its domain or by a word for several
+    /// tenants, the document names the tenant's id, or the template itself. If it was configured by its id, only that
+    /// id is accepted.
+    fn accepts(&self, found: &str) -> bool {
         let Some(template) = self.template else { return found == self.identifier };
         found == self.identifier
             || (tenant_of(template, self.identifier).is_none()
@@ -53,10 +55,10 @@ impl<'a> Issuer<'a> {
     }
 }
 
-/// How the metadata of several tenants writes the place of a tenant's id.
+/// The placeholder for a tenant's id in the metadata of several tenants.
 const ANY_TENANT: &str = "{tenantid}";
 
-/// The tenant's id in an issuer of that template's: 32 hexadecimal digits with four hyphens.
+/// The tenant's id in an issuer that matches the template: 32 hexadecimal digits with four hyphens.
 fn tenant_of<'a>(template: &str, issuer: &'a str) -> Option<&'a str> {
     let (before, behind) = template.split_once("{tid}")?;
     issuer.strip_prefix(before)?.strip_suffix(behind).filter(|tenant| is_tenant(tenant))
@@ -70,14 +72,14 @@ fn is_tenant(text: &str) -> bool {
         })
 }
 
-/// The issuer that a token has to name whose claim `tid` is `tenant`. `None` where it is a tenant's that is not
-/// let in.
+/// The issuer that a token must name if its claim `tid` is `tenant`. `None` if the configuration does not accept that
+/// tenant.
 pub fn issuer_of_token(
     issuer: &Issuer<'_>,
     metadata: &ProviderMetadata,
     tenant: Option<&str>,
 ) -> Option<String> {
-    /// The directory of everybody's personal accounts, which are no organisation's.
+    /// The tenant of all personal accounts, which belong to no organisation.
     const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
     let named = metadata.issuer()?;
     let Some(template) = issuer.template.filter(|_| named.contains(ANY_TENANT)) else {
@@ -98,14 +100,15 @@ pub fn request(issuer: &Issuer<'_>) -> FetchRequest {
     exchange::get(&url, TIMEOUT, LIMIT)
 }
 
-/// Reads the metadata of `issuer` (OpenID Connect Discovery 1.0 sections 4.2 and 4.3).
+/// Parses the metadata of `issuer` (OpenID Connect Discovery 1.0 sections 4.2 and 4.3).
 ///
-/// The document must name the issuer that was asked for. Every endpoint must be `https`, or `http` on loopback, and may be an IP address or `localhost` only where the issuer is
-/// one itself: a provider does not choose which machines of ours are asked.
+/// The document must name the requested issuer. Every endpoint must be `https`, or `http` on loopback. Only if the
+/// issuer is an IP address or `localhost`, its endpoints may be so too: a provider must not decide that requests are
+/// sent to machines of our network.
 pub fn parse(issuer: &Issuer<'_>, response: &FetchResponse) -> Result<ProviderMetadata, DiscoveryError> {
     let document = Document(exchange::successful_object(response)?);
     let found = document.text("issuer")?.ok_or(DiscoveryError::Missing("issuer"))?;
-    if !issuer.may_be_called(found) {
+    if !issuer.accepts(found) {
         return Err(DiscoveryError::IssuerMismatch {
             configured: excerpt(issuer.identifier, URL_LIMIT),
             found: excerpt(found, URL_LIMIT),
@@ -113,8 +116,8 @@ pub fn parse(issuer: &Issuer<'_>, response: &FetchResponse) -> Result<ProviderMe
     }
     let issuer_url =
         endpoint(issuer.identifier).map_err(|cause| DiscoveryError::Endpoint { member: "issuer", cause })?;
-    let near = is_address_or_localhost(&issuer_url);
-    let optional = |member| document.endpoint(member, near);
+    let allow_internal = is_address_or_localhost(&issuer_url);
+    let optional = |member| document.endpoint(member, allow_internal);
     let required = |member| optional(member)?.ok_or(DiscoveryError::Missing(member));
     Ok(ProviderMetadata {
         issuer: Some(found.to_owned()),
@@ -131,8 +134,8 @@ pub fn parse(issuer: &Issuer<'_>, response: &FetchResponse) -> Result<ProviderMe
     })
 }
 
-/// What was read of a provider's metadata (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2).
-/// Only [`parse`] makes one, or a configuration, so its issuer and endpoints have been checked.
+/// The supported part of a provider's metadata (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2). Only
+/// [`parse`] and [`ProviderMetadata::configured`] create it, so its issuer and endpoints have been checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderMetadata {
     issuer: Option<String>,
@@ -148,8 +151,8 @@ pub struct ProviderMetadata {
 }
 
 impl ProviderMetadata {
-    /// What the configuration says of a provider that is not asked: of OAuth 2 alone, or with every endpoint
-    /// written. `None` where it does not say enough.
+    /// The metadata from the configuration alone, for a provider of OAuth 2 without OpenID Connect or with all
+    /// endpoints configured. `None` if an endpoint is missing.
     pub fn configured(provider: &OAuthProvider) -> Option<Self> {
         let jwks_uri = match &provider.openid {
             Some(openid) => Some(openid.jwks.clone()?),
@@ -169,28 +172,28 @@ impl ProviderMetadata {
         })
     }
 
-    /// With the endpoints of the configuration in place of the provider's own.
+    /// Replaces the endpoints of the document by those that are configured.
     #[must_use]
     pub fn with_configured(mut self, provider: &OAuthProvider) -> Self {
-        let put = |url: &mut Url, configured: &Option<Url>| {
+        let replace = |url: &mut Url, configured: &Option<Url>| {
             if let Some(configured) = configured {
                 url.clone_from(configured);
             }
         };
-        put(&mut self.authorization_endpoint, &provider.authorization.endpoint);
-        put(&mut self.token_endpoint, &provider.token.endpoint);
+        replace(&mut self.authorization_endpoint, &provider.authorization.endpoint);
+        replace(&mut self.token_endpoint, &provider.token.endpoint);
         if let Some(jwks) = provider.openid.as_ref().and_then(|openid| openid.jwks.as_ref()) {
             self.jwks_uri = Some(jwks.clone());
         }
         self
     }
 
-    /// `issuer`, where there is one.
+    /// `issuer`, if there is one.
     pub fn issuer(&self) -> Option<&str> {
         self.issuer.as_deref()
     }
 
-    /// `authorization_endpoint`; may have a query.
+    /// `authorization_endpoint`. It may have a query.
     pub fn authorization_endpoint(&self) -> &Url {
         &self.authorization_endpoint
     }
@@ -200,7 +203,7 @@ impl ProviderMetadata {
         &self.token_endpoint
     }
 
-    /// `jwks_uri`; none of a provider that signs nothing.
+    /// `jwks_uri`; `None` for a provider that signs nothing.
     pub fn jwks_uri(&self) -> Option<&Url> {
         self.jwks_uri.as_ref()
     }
@@ -215,15 +218,15 @@ impl ProviderMetadata {
         self.end_session_endpoint.as_ref()
     }
 
-    /// `token_endpoint_auth_methods_supported`. Absent, it means `client_secret_basic` (OpenID Connect
-    /// Discovery 1.0 section 3).
+    /// `token_endpoint_auth_methods_supported`. If it is empty, the provider supports `client_secret_basic` (OpenID
+    /// Connect Discovery 1.0 section 3).
     pub fn token_endpoint_auth_methods_supported(&self) -> &[String] {
         self.token_endpoint_auth_methods_supported.as_deref().unwrap_or_default()
     }
 
-    /// The algorithms of `id_token_signing_alg_values_supported` that are verified here: what an id_token
-    /// may be signed with. Where the provider lists none, RS256, which all must support (OpenID Connect
-    /// Discovery 1.0 section 3). Empty where it supports only others, and no id_token of it can be verified.
+    /// The algorithms of `id_token_signing_alg_values_supported` that are supported here: those that an ID token may be
+    /// signed with. RS256, which every provider must support, if the provider lists none (OpenID Connect Discovery 1.0
+    /// section 3). Empty if the provider supports only other algorithms: then none of its ID tokens can be verified.
     pub fn id_token_algorithms(&self) -> Vec<Algorithm> {
         let Some(names) = &self.id_token_signing_alg_values_supported else { return vec![Algorithm::Rs256] };
         let mut known = Vec::new();
@@ -235,15 +238,15 @@ impl ProviderMetadata {
         known
     }
 
-    /// Whether the provider says that it knows PKCE by S256 (RFC 8414 section 2); `None` where it says
-    /// nothing. The challenge is sent in any case: who does not know it ignores it (RFC 6749 section 3.1).
+    /// Whether the provider says that it supports PKCE with S256 (RFC 8414 section 2); `None` if it says nothing. The
+    /// challenge is always sent: a provider that does not support it ignores it (RFC 6749 section 3.1).
     pub fn supports_pkce(&self) -> Option<bool> {
         let methods = self.code_challenge_methods_supported.as_ref()?;
         Some(methods.iter().any(|method| method == crate::oauth::pkce::CHALLENGE_METHOD))
     }
 
-    /// `authorization_response_iss_parameter_supported` (RFC 9207 section 3): an authorization response
-    /// without `iss` is then not this provider's.
+    /// `authorization_response_iss_parameter_supported` (RFC 9207 section 3). If it is true, an authorization response
+    /// without `iss` is not from this provider.
     pub fn authorization_response_iss_parameter_supported(&self) -> bool {
         self.authorization_response_iss_parameter_supported
     }
@@ -252,25 +255,25 @@ impl ProviderMetadata {
 /// Why a provider's metadata cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum DiscoveryError {
-    /// There is no document in the answer.
+    /// The response is not a successful JSON object.
     #[error("discovery: {0}")]
-    Answer(#[from] AnswerError),
-    /// The document is another issuer's. Most often the configuration is to blame.
+    Response(#[from] HttpResponseError),
+    /// The document names another issuer. In most cases the configuration is wrong.
     #[error("{}", mismatch(.configured, .found))]
     IssuerMismatch {
-        /// The issuer as configured.
+        /// The configured issuer.
         configured: String,
-        /// The issuer as the document names it.
+        /// The issuer that the document names.
         found: String,
     },
-    /// A required member is not there.
+    /// A required member is missing.
     #[error("discovery: the provider's document lacks {0:?}")]
     Missing(&'static str),
-    /// A member is not of the type that it must have, or far too long.
-    #[error("discovery: {0:?} in the provider's document is not what it must be ({1})")]
+    /// A member has the wrong type, or is too long.
+    #[error("discovery: {0:?} in the provider's document must be {1}")]
     Malformed(&'static str, &'static str),
-    /// A member is not a URL to talk to.
-    #[error("discovery: {member:?} in the provider's document is refused: {cause}")]
+    /// A member is not accepted as the URL of an endpoint.
+    #[error("discovery: {member:?} in the provider's document is rejected: {cause}")]
     Endpoint {
         /// The member's name.
         member: &'static str,
@@ -282,10 +285,10 @@ pub enum DiscoveryError {
         "discovery: {member:?} in the provider's document points at {host}: an IP address or localhost is \
          accepted only where the issuer is one itself"
     )]
-    InnerHost {
+    InternalHost {
         /// The member's name.
         member: &'static str,
-        /// Where it points.
+        /// The host of the endpoint.
         host: String,
     },
 }
@@ -293,19 +296,19 @@ pub enum DiscoveryError {
 impl DiscoveryError {
     /// Whether the same request may succeed later.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Answer(answer) if answer.is_temporary())
+        matches!(self, Self::Response(error) if error.is_temporary())
     }
 }
 
 fn mismatch(configured: &str, found: &str) -> String {
-    let mend = if configured.strip_suffix('/') == Some(found) {
+    let fix = if configured.strip_suffix('/') == Some(found) {
         format!("the configured one has a slash too many at its end: set issuer = {found:?}")
     } else if found.strip_suffix('/') == Some(configured) {
         format!("the configured one lacks the slash at its end: set issuer = {found:?}")
     } else {
         "they must be equal, byte for byte".to_owned()
     };
-    format!("discovery: the provider calls itself {found:?}, the configured issuer is {configured:?}; {mend}")
+    format!("discovery: the provider calls itself {found:?}, the configured issuer is {configured:?}; {fix}")
 }
 
 fn is_address_or_localhost(url: &Url) -> bool {
@@ -317,7 +320,7 @@ fn is_address_or_localhost(url: &Url) -> bool {
 struct Document(Map<String, Value>);
 
 impl Document {
-    /// A member, absent also where it is `null`, as several providers write it.
+    /// A member. `null`, which several providers write, counts as absent.
     fn member(&self, name: &'static str) -> Option<&Value> {
         self.0.get(name).filter(|value| !value.is_null())
     }
@@ -331,12 +334,12 @@ impl Document {
         Ok(Some(text))
     }
 
-    fn endpoint(&self, member: &'static str, near: bool) -> Result<Option<Url>, DiscoveryError> {
+    fn endpoint(&self, member: &'static str, allow_internal: bool) -> Result<Option<Url>, DiscoveryError> {
         let Some(text) = self.text(member)? else { return Ok(None) };
         let url = endpoint(text).map_err(|cause| DiscoveryError::Endpoint { member, cause })?;
-        if !near && is_address_or_localhost(&url) {
+        if !allow_internal && is_address_or_localhost(&url) {
             let host = url.host().to_owned();
-            return Err(DiscoveryError::InnerHost { member, host });
+            return Err(DiscoveryError::InternalHost { member, host });
         }
         Ok(Some(url))
     }
@@ -397,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn the_request_goes_below_the_issuers_path() {
+    fn the_url_of_the_document_is_below_the_issuers_path() {
         for (issuer, url) in [
             ("https://idp.example", "https://idp.example/.well-known/openid-configuration"),
             ("https://idp.example/", "https://idp.example/.well-known/openid-configuration"),
@@ -409,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_document_is_read() {
+    fn a_complete_document_is_parsed() {
         let metadata = parse(&Issuer::plain(ISSUER), &json_response(200, &document())).unwrap();
         assert_eq!(metadata.issuer(), Some(ISSUER));
         assert_eq!(metadata.authorization_endpoint().as_str(), "https://idp.example/authorize?tenant=a");
@@ -427,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_optional_may_be_absent_or_null() {
+    fn optional_members_may_be_missing_or_null() {
         const OPTIONAL: [&str; 6] = [
             "userinfo_endpoint",
             "end_session_endpoint",
@@ -454,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_required_may_be_neither_absent_nor_null_nor_of_another_type() {
+    fn required_members_must_be_present_and_strings() {
         for member in ["issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"] {
             let mut absent = document();
             absent.as_object_mut().unwrap().remove(member);
@@ -469,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_or_flag_of_another_type_is_refused() {
+    fn a_list_or_flag_of_another_type_is_rejected() {
         for (member, wrong) in [
             ("token_endpoint_auth_methods_supported", json!("client_secret_basic")),
             ("id_token_signing_alg_values_supported", json!({})),
@@ -496,14 +499,14 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_without_a_usable_algorithm_leaves_none() {
+    fn a_provider_without_a_supported_algorithm_has_no_id_token_algorithms() {
         let document = with("id_token_signing_alg_values_supported", json!(["none", "HS256", "ES256K"]));
         let metadata = parse(&Issuer::plain(ISSUER), &json_response(200, &document)).unwrap();
         assert!(metadata.id_token_algorithms().is_empty());
     }
 
     #[test]
-    fn provider_mix_up_and_skipped_checks_an_issuer_that_differs_by_one_byte_is_refused() {
+    fn provider_mix_up_and_skipped_checks_an_issuer_that_differs_by_one_byte_is_rejected() {
         for found in [
             "https://idp.example/",
             "https://IDP.example",
@@ -522,7 +525,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mismatch_by_a_trailing_slash_says_what_to_write() {
+    fn the_error_for_a_wrong_trailing_slash_contains_the_correct_issuer() {
         assert_eq!(
             refused(&with("issuer", json!("https://idp.example/"))).to_string(),
             "discovery: the provider calls itself \"https://idp.example/\", the configured issuer is \
@@ -539,7 +542,7 @@ mod tests {
     }
 
     #[test]
-    fn server_side_request_forgery_by_discovery_endpoints_are_https() {
+    fn server_side_request_forgery_by_discovery_endpoints_must_be_https() {
         for member in [
             "authorization_endpoint",
             "token_endpoint",
@@ -573,7 +576,7 @@ mod tests {
     }
 
     #[test]
-    fn server_side_request_forgery_by_discovery_a_public_issuer_points_at_no_inner_host() {
+    fn server_side_request_forgery_by_discovery_a_public_issuer_cannot_name_an_internal_host() {
         for host in [
             "localhost",
             "localhost:8443",
@@ -598,7 +601,7 @@ mod tests {
                 let url = format!("{scheme}://{host}/token");
                 let error = refused(&with("token_endpoint", json!(url)));
                 assert!(
-                    matches!(error, DiscoveryError::InnerHost { .. } | DiscoveryError::Endpoint { .. }),
+                    matches!(error, DiscoveryError::InternalHost { .. } | DiscoveryError::Endpoint { .. }),
                     "{url}: {error}"
                 );
             }
@@ -606,7 +609,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issuer_on_this_machine_may_have_its_endpoints_there() {
+    fn an_issuer_on_loopback_may_have_endpoints_on_loopback() {
         let issuer = "http://localhost:3000";
         let document = json!({
             "issuer": issuer,
@@ -625,12 +628,12 @@ mod tests {
         let mut redirect = response(302, "application/json", &document().to_string());
         redirect.headers.set("location", "http://169.254.169.254/");
         let error = parse(&Issuer::plain(ISSUER), &redirect).unwrap_err();
-        assert_eq!(error, DiscoveryError::Answer(AnswerError::Redirect(302)));
+        assert_eq!(error, DiscoveryError::Response(HttpResponseError::Redirect(302)));
         assert!(!error.is_temporary());
     }
 
     #[test]
-    fn only_a_provider_that_is_out_of_order_is_worth_another_attempt() {
+    fn only_errors_of_an_unavailable_provider_are_temporary() {
         for (status, temporary) in [(500, true), (503, true), (429, true), (404, false), (403, false)] {
             let error = parse(&Issuer::plain(ISSUER), &json_response(status, &document())).unwrap_err();
             assert_eq!(error.is_temporary(), temporary, "{status}");
@@ -644,7 +647,8 @@ mod tests {
         format!("https://login.microsoftonline.com/{tenant}/v2.0")
     }
 
-    /// The issuer for which a token of `tid` is taken, where `configured` was asked and calls itself `found`.
+    /// The issuer that a token with the claim `tid` must name, if `configured` is configured and the document names
+    /// `found`.
     fn of_tenant(configured: &str, found: &str, tid: Option<&str>) -> Option<String> {
         let (configured, found) = (entra(configured), entra(found));
         let issuer = Issuer {
@@ -657,18 +661,18 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_of_many_tenants_speaks_for_the_configured_ones_only() {
+    fn a_provider_with_many_tenants_is_accepted_for_the_configured_ones_only() {
         let other = "00000000-1111-2222-3333-444444444444";
-        for (configured, found, tid, taken) in [
-            // A tenant by its id is that tenant, whatever its tokens say in `tid`.
+        for (configured, found, tid, accepted) in [
+            // A tenant that is configured by its id: `tid` in tokens is ignored.
             (TENANT, TENANT, None, Some(TENANT)),
             (TENANT, TENANT, Some(other), Some(TENANT)),
             (TENANT, other, Some(other), None),
             (TENANT, "{tenantid}", Some(TENANT), None),
-            // One by its domain is the one that the provider says it is.
+            // A tenant that is configured by its domain: the document names its id.
             ("contoso.onmicrosoft.com", TENANT, Some(other), Some(TENANT)),
             ("consumers", PERSONAL, Some(other), Some(PERSONAL)),
-            // Several: the token says whose it is.
+            // Several tenants: the token names its tenant.
             ("common", "{tenantid}", Some(TENANT), Some(TENANT)),
             ("common", "{tenantid}", Some(PERSONAL), Some(PERSONAL)),
             ("organizations", "{tenantid}", Some(TENANT), Some(TENANT)),
@@ -682,13 +686,13 @@ mod tests {
             ("common", "evil.example", Some(TENANT), None),
             ("common", "f8cdef31_a31e_4b4a_93e4_5f571e91255a", Some(TENANT), None),
         ] {
-            let taken = taken.map(entra);
-            assert_eq!(of_tenant(configured, found, tid), taken, "{configured} {found} {tid:?}");
+            let accepted = accepted.map(entra);
+            assert_eq!(of_tenant(configured, found, tid), accepted, "{configured} {found} {tid:?}");
         }
     }
 
     #[test]
-    fn a_document_elsewhere_still_has_to_name_the_issuer() {
+    fn a_document_at_another_url_must_name_the_issuer_too() {
         let well_known = Url::parse("https://idp.example/other?tenant=1").unwrap();
         let issuer = Issuer { well_known: Some(&well_known), ..Issuer::plain(ISSUER) };
         assert_eq!(request(&issuer).url, well_known.as_str());
@@ -706,7 +710,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_parses_has_the_configured_issuer(issuer in "https://[a-z]{1,8}\\.example/?") {
+        fn an_accepted_document_names_the_configured_issuer(issuer in "https://[a-z]{1,8}\\.example/?") {
             let parsed = parse(&Issuer::plain(ISSUER), &json_response(200, &with("issuer", json!(issuer))));
             prop_assert_eq!(parsed.is_ok(), issuer == ISSUER);
         }

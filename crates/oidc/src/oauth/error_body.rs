@@ -1,11 +1,11 @@
-//! A provider's own words for what went wrong, in whatever shape it has them. RFC 6749 section 5.2 knows one
-//! shape; APIs around it have a dozen.
+//! Finds the error in a provider's response. RFC 6749 section 5.2 defines one form of errors; the APIs of providers use
+//! many others.
 
 use serde_json::{Map, Value};
 
 use super::exchange::ErrorResponse;
 
-/// Where a code stands, the specification's place first.
+/// The names of members that contain an error code, the standard one first.
 const CODES: [&str; 15] = [
     "error",
     "Error",
@@ -24,8 +24,8 @@ const CODES: [&str; 15] = [
     "cause",
 ];
 
-/// Where the words stand.
-const WORDS: [&str; 14] = [
+/// The names of members that contain a description.
+const DESCRIPTIONS: [&str; 14] = [
     "error_description",
     "ErrorDescription",
     "error_message",
@@ -42,20 +42,20 @@ const WORDS: [&str; 14] = [
     "error_summary",
 ];
 
-/// Objects in which both may stand.
-const AROUND: [&str; 4] = ["error", "errors", "meta", "ocs"];
+/// The names of objects that may contain both.
+const CONTAINERS: [&str; 4] = ["error", "errors", "meta", "ocs"];
 
-/// How deep a complaint can be.
-const DEEPEST: usize = 4;
+/// Maximum depth of nested objects that are searched.
+const MAX_DEPTH: usize = 4;
 
-/// The complaint in an answer that is no success, `None` where nothing in it looks like one.
-pub(super) fn of(answer: &Map<String, Value>) -> Option<ErrorResponse> {
-    within(answer, DEEPEST)
+/// The error in an unsuccessful response; `None` if nothing in it looks like one.
+pub(super) fn of(body: &Map<String, Value>) -> Option<ErrorResponse> {
+    within(body, MAX_DEPTH)
 }
 
 fn within(object: &Map<String, Value>, depth: usize) -> Option<ErrorResponse> {
     let inner = || {
-        AROUND.iter().find_map(|name| match object.get(*name)? {
+        CONTAINERS.iter().find_map(|name| match object.get(*name)? {
             Value::Object(inner) => within(inner, depth.checked_sub(1)?),
             Value::Array(items) => match items.first()? {
                 Value::Object(inner) => within(inner, depth.checked_sub(1)?),
@@ -66,32 +66,32 @@ fn within(object: &Map<String, Value>, depth: usize) -> Option<ErrorResponse> {
         })
     };
     let first = |names: &[&str]| names.iter().find_map(|name| text(object.get(*name)?));
-    // The specification's own shape is the whole of it.
+    // In the standard form, the member `error` is the whole error code.
     if let Some(Value::String(error)) = object.get("error").filter(|error| text(error).is_some()) {
-        return Some(ErrorResponse::new(error, first(&WORDS).as_deref()));
+        return Some(ErrorResponse::new(error, first(&DESCRIPTIONS).as_deref()));
     }
-    let words = first(&WORDS);
+    let description = first(&DESCRIPTIONS);
     if let Some(inner) = inner() {
-        // What is around it may say more.
-        return Some(match (inner.description, words) {
-            (None, Some(words)) => ErrorResponse::new(&inner.error, Some(&words)),
+        // The outer object may have a description.
+        return Some(match (inner.description, description) {
+            (None, Some(description)) => ErrorResponse::new(&inner.error, Some(&description)),
             (description, _) => ErrorResponse { error: inner.error, description },
         });
     }
-    // A number says less than the name of what it is one of.
+    // A type in words says more than a numeric code.
     let kind = object.get("type").filter(|_| object.get("code").is_some_and(Value::is_number)).and_then(text);
-    let words = match (kind, words) {
-        (Some(kind), Some(words)) => Some(format!("{kind}: {words}")),
-        (kind, words) => words.or(kind),
+    let description = match (kind, description) {
+        (Some(kind), Some(description)) => Some(format!("{kind}: {description}")),
+        (kind, description) => description.or(kind),
     };
-    match (first(&CODES), words) {
+    match (first(&CODES), description) {
         (None, None) => None,
-        (None, words) => Some(ErrorResponse::new("error", words.as_deref())),
-        (Some(code), words) => Some(ErrorResponse::new(&code, words.as_deref())),
+        (None, description) => Some(ErrorResponse::new("error", description.as_deref())),
+        (Some(code), description) => Some(ErrorResponse::new(&code, description.as_deref())),
     }
 }
 
-/// A text, or a number as text; zero is none, because it stands for success.
+/// A non-empty string, or a number as text. Zero is `None`, because it means success.
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
@@ -108,13 +108,13 @@ mod tests {
     use super::*;
     use crate::oauth::testing::any_json;
 
-    fn words(answer: &Value) -> Option<String> {
-        of(answer.as_object()?).map(|error| error.to_string())
+    fn shown(body: &Value) -> Option<String> {
+        of(body.as_object()?).map(|error| error.to_string())
     }
 
     #[test]
-    fn every_shape_in_the_field_is_read() {
-        for (answer, said) in [
+    fn errors_of_every_known_form_are_found() {
+        for (body, said) in [
             (json!({ "error": "invalid_grant" }), "invalid_grant"),
             (json!({ "error": "invalid_grant", "error_description": "used" }), "invalid_grant (used)"),
             (json!({ "error": "bad", "message": "why", "status": 400 }), "bad (why)"),
@@ -168,7 +168,7 @@ mod tests {
                 "WebAuthRequired (Please sign-in)",
             ),
         ] {
-            assert_eq!(words(&answer).as_deref(), Some(said), "{answer}");
+            assert_eq!(shown(&body).as_deref(), Some(said), "{body}");
         }
         for nothing in [
             json!({}),
@@ -177,14 +177,14 @@ mod tests {
             json!({ "error": "" }),
             json!({ "x": "y" }),
         ] {
-            assert_eq!(words(&nothing), None, "{nothing}");
+            assert_eq!(shown(&nothing), None, "{nothing}");
         }
     }
 
     proptest! {
         #[test]
-        fn no_answer_makes_it_panic_and_words_stay_short(answer in any_json()) {
-            prop_assert!(words(&answer).is_none_or(|words| words.chars().count() < 700));
+        fn no_body_makes_the_search_panic_and_descriptions_stay_short(body in any_json()) {
+            prop_assert!(shown(&body).is_none_or(|description| description.chars().count() < 700));
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What all conversations with a provider have in common: how a request looks, when an answer is JSON,
-//! and how a provider's own words are kept short and harmless.
+//! The parts that all requests to a provider share: their header fields, the check that a response is JSON, and the
+//! shortening of texts from a provider, so that they are safe in a log.
 
 use std::time::Duration;
 
@@ -11,40 +11,40 @@ use crate::http::request::Method;
 use crate::http::url::Url;
 use crate::outbound::common_headers;
 
-/// Why a provider's answer cannot be used. The provider is to blame.
+/// Why a provider's response cannot be used. The error is the provider's.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum AnswerError {
-    /// It is out of order or asks to be left alone (5xx, 408, 425, 429): the same request may succeed later.
+pub enum HttpResponseError {
+    /// The provider is unavailable or limits requests (5xx, 408, 425, 429): the same request may succeed later.
     #[error("the provider is unavailable, it answered with status {0}")]
     Unavailable(u16),
-    /// It sends us elsewhere. An answer from there would not be one of the endpoint that was checked.
+    /// A redirect. It is not followed: the URL behind it has not been checked.
     #[error("the provider answered with status {0}, a redirect, and redirects are not followed")]
     Redirect(u16),
     /// Any other status that is not a success.
     #[error("the provider answered with status {0}")]
     Status(u16),
-    /// The media type is not JSON; the type that it is.
+    /// The media type is not JSON. Contains the media type.
     #[error("the provider answered with content type {0:?}, not with application/json")]
     MediaType(String),
     /// There is no media type.
     #[error("the provider answered without a content type, not with application/json")]
     NoMediaType,
     /// The body is not JSON (RFC 8259), or is nested too deeply.
-    #[error("the provider's answer says that it is JSON, but cannot be read as such")]
+    #[error("the provider's response has a JSON media type, but its body is not valid JSON")]
     NotJson,
-    /// The body is JSON, but no object.
-    #[error("the provider's answer is JSON, but not an object")]
+    /// The body is JSON, but not an object.
+    #[error("the provider's response is JSON, but not an object")]
     NotAnObject,
 }
 
-impl AnswerError {
+impl HttpResponseError {
     /// Whether the same request may succeed later.
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
 }
 
-/// An error response (RFC 6749 sections 4.1.2.1 and 5.2): for the log and for decisions, never for a page.
+/// An error response (RFC 6749 sections 4.1.2.1 and 5.2). It is logged and decides what happens next; no page shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{error}{}", .description.as_ref().map(|d| format!(" ({d})")).unwrap_or_default())]
 pub struct ErrorResponse {
@@ -55,11 +55,11 @@ pub struct ErrorResponse {
 }
 
 impl ErrorResponse {
-    /// From a provider's own words.
+    /// Shortens the texts that a provider sent, and removes their control characters.
     pub(super) fn new(error: &str, description: Option<&str>) -> Self {
-        /// The longest registered code has 26 characters.
+        /// In characters. The longest registered code has 26.
         const ERROR_LIMIT: usize = 100;
-        /// Long enough for a sentence and a correlation id.
+        /// In characters. Enough for a sentence and a correlation id.
         const DESCRIPTION_LIMIT: usize = 500;
         Self {
             error: excerpt(error, ERROR_LIMIT),
@@ -67,7 +67,7 @@ impl ErrorResponse {
         }
     }
 
-    /// Whether the person, or the provider on its own account, said no.
+    /// Whether the user or the provider denied the request.
     pub fn is_access_denied(&self) -> bool {
         self.error == "access_denied"
     }
@@ -104,34 +104,35 @@ pub(super) fn post_form(url: &Url, body: String, timeout: Duration, limit: usize
     }
 }
 
-/// The JSON object of a successful answer.
-pub(super) fn successful_object(response: &FetchResponse) -> Result<Map<String, Value>, AnswerError> {
+/// The JSON object of a successful response.
+pub(super) fn successful_object(response: &FetchResponse) -> Result<Map<String, Value>, HttpResponseError> {
     check_status(response.status)?;
     object(response)
 }
 
-/// That an answer is a success: 200, the only status that the specifications know for one.
-pub(super) fn check_status(status: u16) -> Result<(), AnswerError> {
+/// Checks that a response is successful: 200 is the only success status in the specifications.
+pub(super) fn check_status(status: u16) -> Result<(), HttpResponseError> {
     match status {
         200 => Ok(()),
-        408 | 425 | 429 | 500..=599 => Err(AnswerError::Unavailable(status)),
-        300..=399 => Err(AnswerError::Redirect(status)),
-        _ => Err(AnswerError::Status(status)),
+        408 | 425 | 429 | 500..=599 => Err(HttpResponseError::Unavailable(status)),
+        300..=399 => Err(HttpResponseError::Redirect(status)),
+        _ => Err(HttpResponseError::Status(status)),
     }
 }
 
-/// The JSON object of an answer, whatever its status.
-pub(super) fn object(response: &FetchResponse) -> Result<Map<String, Value>, AnswerError> {
+/// The JSON object of a response with any status.
+pub(super) fn object(response: &FetchResponse) -> Result<Map<String, Value>, HttpResponseError> {
     match serde_json::from_slice(json(response)?) {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(AnswerError::NotAnObject),
-        Err(_) => Err(AnswerError::NotJson),
+        Ok(_) => Err(HttpResponseError::NotAnObject),
+        Err(_) => Err(HttpResponseError::NotJson),
     }
 }
 
-/// The answer of a provider of OAuth 2 alone, of which few mind media types: JSON of whatever type a script or a
-/// text has, or a form, as some token endpoints answer. A page is no answer.
-pub(super) fn lenient(response: &FetchResponse) -> Result<Value, AnswerError> {
+/// The body of a response from a provider of OAuth 2 without OpenID Connect, many of which use wrong media types.
+/// Accepts JSON that is sent as a script or as text, and a form, which some token endpoints send. An HTML page is
+/// rejected.
+pub(super) fn lenient(response: &FetchResponse) -> Result<Value, HttpResponseError> {
     let essence = essence(response);
     let form = || {
         let mut members = Map::new();
@@ -140,7 +141,7 @@ pub(super) fn lenient(response: &FetchResponse) -> Result<Value, AnswerError> {
         }
         Value::Object(members)
     };
-    let read = || serde_json::from_slice(&response.body).map_err(|_| AnswerError::NotJson);
+    let read = || serde_json::from_slice(&response.body).map_err(|_| HttpResponseError::NotJson);
     match essence.as_deref() {
         Some("application/x-www-form-urlencoded") => Ok(form()),
         Some("text/plain") | None => match read() {
@@ -154,28 +155,27 @@ pub(super) fn lenient(response: &FetchResponse) -> Result<Value, AnswerError> {
     }
 }
 
-/// The media type, without parameters, in lower case.
+/// The media type in lower case, without parameters.
 fn essence(response: &FetchResponse) -> Option<String> {
     let content_type = response.headers.get("content-type")?;
     Some(content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
-/// The body of an answer that says it is JSON: its media type is `application/json`, or one with the suffix
-/// `+json` (RFC 6839 section 3.1), whatever its parameters. A page that merely happens to be JSON was not
-/// meant as an answer.
-pub fn json(response: &FetchResponse) -> Result<&[u8], AnswerError> {
-    /// More of a wrong media type helps nobody.
+/// The body of a response whose media type is JSON: `application/json`, or a type with the suffix `+json` (RFC 6839
+/// section 3.1), with any parameters. A page with another media type is not an API's response, even if its text happens
+/// to be JSON.
+pub fn json(response: &FetchResponse) -> Result<&[u8], HttpResponseError> {
+    /// In characters. More of a wrong media type does not help to find the error.
     const MEDIA_TYPE_LIMIT: usize = 100;
-    let essence = essence(response).ok_or(AnswerError::NoMediaType)?;
+    let essence = essence(response).ok_or(HttpResponseError::NoMediaType)?;
     if essence != "application/json" && !(essence.contains('/') && essence.ends_with("+json")) {
-        return Err(AnswerError::MediaType(excerpt(&essence, MEDIA_TYPE_LIMIT)));
+        return Err(HttpResponseError::MediaType(excerpt(&essence, MEDIA_TYPE_LIMIT)));
     }
     Ok(&response.body)
 }
 
-/// The first `limit` characters of what a provider wrote, with `…` where there was more. Characters that
-/// would break or rearrange a line of the log (controls, line separators, bidirectional overrides) become
-/// U+FFFD.
+/// The first `limit` characters of a provider's text, followed by `…` if there were more. Characters that would break
+/// or reorder a line of the log (controls, line separators, bidirectional overrides) become U+FFFD.
 pub(super) fn excerpt(text: &str, limit: usize) -> String {
     let mut characters = text.chars();
     let mut kept: String = characters
@@ -202,7 +202,7 @@ mod tests {
     use crate::oauth::testing::response;
 
     #[test]
-    fn every_json_media_type_is_read_and_no_other() {
+    fn only_json_media_types_are_accepted() {
         for good in [
             "application/json",
             "Application/JSON",
@@ -228,14 +228,14 @@ mod tests {
             "application/x-www-form-urlencoded",
         ] {
             let refused = object(&response(200, bad, "{}")).unwrap_err();
-            assert!(matches!(refused, AnswerError::MediaType(_)), "{bad}: {refused}");
+            assert!(matches!(refused, HttpResponseError::MediaType(_)), "{bad}: {refused}");
         }
         let without = FetchResponse { status: 200, headers: Headers::new(), body: b"{}".to_vec() };
-        assert_eq!(object(&without), Err(AnswerError::NoMediaType));
+        assert_eq!(object(&without), Err(HttpResponseError::NoMediaType));
     }
 
     #[test]
-    fn a_refused_media_type_is_named_and_cannot_forge_a_log_line() {
+    fn an_error_names_the_rejected_media_type_and_cannot_forge_a_log_line() {
         let refused = object(&response(200, "text/html\r\nlevel=error", "{}")).unwrap_err();
         assert_eq!(
             refused.to_string(),
@@ -245,46 +245,46 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_no_json_object_is_refused() {
+    fn a_body_that_is_not_a_json_object_is_rejected() {
         for (body, why) in [
-            ("", AnswerError::NotJson),
-            ("{", AnswerError::NotJson),
-            ("{} {}", AnswerError::NotJson),
-            ("{\"a\":1,}", AnswerError::NotJson),
-            ("{'a':1}", AnswerError::NotJson),
-            ("\u{feff}{}", AnswerError::NotJson),
-            ("<html>", AnswerError::NotJson),
-            ("null", AnswerError::NotAnObject),
-            ("[]", AnswerError::NotAnObject),
-            ("[{}]", AnswerError::NotAnObject),
-            ("\"{}\"", AnswerError::NotAnObject),
-            ("1", AnswerError::NotAnObject),
+            ("", HttpResponseError::NotJson),
+            ("{", HttpResponseError::NotJson),
+            ("{} {}", HttpResponseError::NotJson),
+            ("{\"a\":1,}", HttpResponseError::NotJson),
+            ("{'a':1}", HttpResponseError::NotJson),
+            ("\u{feff}{}", HttpResponseError::NotJson),
+            ("<html>", HttpResponseError::NotJson),
+            ("null", HttpResponseError::NotAnObject),
+            ("[]", HttpResponseError::NotAnObject),
+            ("[{}]", HttpResponseError::NotAnObject),
+            ("\"{}\"", HttpResponseError::NotAnObject),
+            ("1", HttpResponseError::NotAnObject),
         ] {
             assert_eq!(object(&response(200, "application/json", body)), Err(why), "{body}");
         }
         let bomb = "{\"a\":".repeat(100_000);
-        assert_eq!(object(&response(200, "application/json", &bomb)), Err(AnswerError::NotJson));
+        assert_eq!(object(&response(200, "application/json", &bomb)), Err(HttpResponseError::NotJson));
         let mut broken = response(200, "application/json", "");
         broken.body = b"{\"a\":\"\xff\"}".to_vec();
-        assert_eq!(object(&broken), Err(AnswerError::NotJson));
+        assert_eq!(object(&broken), Err(HttpResponseError::NotJson));
     }
 
     #[test]
-    fn statuses_are_told_apart_by_what_may_help() {
+    fn only_statuses_of_an_unavailable_provider_are_temporary() {
         assert_eq!(check_status(200), Ok(()));
         for status in [408, 425, 429, 500, 502, 503, 504, 599] {
             assert!(check_status(status).unwrap_err().is_temporary(), "{status}");
         }
         for status in [301, 302, 303, 307, 308] {
-            assert_eq!(check_status(status), Err(AnswerError::Redirect(status)));
+            assert_eq!(check_status(status), Err(HttpResponseError::Redirect(status)));
         }
         for status in [0, 100, 201, 204, 400, 401, 403, 404, 600, 999] {
-            assert_eq!(check_status(status), Err(AnswerError::Status(status)));
+            assert_eq!(check_status(status), Err(HttpResponseError::Status(status)));
         }
     }
 
     #[test]
-    fn a_providers_words_stay_short_and_on_one_line() {
+    fn an_error_response_is_short_and_on_one_line() {
         let error = ErrorResponse::new(&"e".repeat(101), Some(&"d\n".repeat(300)));
         assert_eq!(error.error, format!("{}…", "e".repeat(100)));
         assert_eq!(error.description, Some(format!("{}…", "d\u{fffd}".repeat(250))));
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn every_request_says_who_asks_and_for_what() {
+    fn every_request_has_a_user_agent_and_accepts_json() {
         let url = Url::parse("https://idp.example/x").unwrap();
         for request in
             [get(url.as_str(), Duration::ZERO, 1), post_form(&url, String::new(), Duration::ZERO, 1)]
@@ -317,10 +317,10 @@ mod tests {
         }
 
         #[test]
-        fn no_body_makes_the_reader_panic(body in proptest::collection::vec(any::<u8>(), 0..200), status: u16) {
-            let mut answer = response(status, "application/json", "");
-            answer.body = body;
-            let _ = successful_object(&answer);
+        fn no_body_makes_the_parser_panic(body in proptest::collection::vec(any::<u8>(), 0..200), status: u16) {
+            let mut response_with_body = response(status, "application/json", "");
+            response_with_body.body = body;
+            let _ = successful_object(&response_with_body);
         }
     }
 }

@@ -1,8 +1,7 @@
-//! What an id_token has to say before it is believed (OpenID Connect Core 1.0 section 3.1.3.7).
+//! The checks of an ID token's claims (OpenID Connect Core 1.0 section 3.1.3.7).
 //!
-//! jwt-compact compares `exp`, `nbf` and `iat` with the clock (`jose/times.rs`). It knows no other claim: `iss`, `aud`,
-//! `azp`, `nonce`, `auth_time` and `at_hash` bind a token to one provider, one client and one sign-in, and are checked
-//! here.
+//! jwt-compact compares `exp`, `nbf` and `iat` with the clock (`jose/times.rs`). The other claims are checked here:
+//! `iss`, `aud`, `azp`, `nonce`, `auth_time` and `at_hash` bind a token to one provider, one client and one sign-in.
 
 use std::time::Duration;
 
@@ -19,26 +18,26 @@ use crate::time::Timestamp;
 
 /// "MUST NOT exceed 255 ASCII characters in length" (OpenID Connect Core 1.0 section 2).
 const SUBJECT_LIMIT: usize = 255;
-/// A token for more parties than this is not one for this client.
+/// A token with more audiences is rejected: it is not meant for this client.
 pub(super) const AUDIENCE_LIMIT: usize = 32;
 
-/// What the id_token of one sign-in must match.
+/// The values that the ID token of one sign-in must match.
 #[derive(Debug)]
 pub struct Expected<'a> {
     /// The provider's issuer.
     pub issuer: &'a str,
     /// Our `client_id`.
     pub client_id: &'a str,
-    /// The `nonce` of the authorization request; none of a provider that repeats none.
+    /// The `nonce` of the authorization request; `None` for a provider that does not repeat it.
     pub nonce: Option<&'a Secret>,
-    /// The access token that came with the id_token.
+    /// The access token from the same response.
     pub access_token: &'a Secret,
-    /// The `max_age` of the authorization request, where it had one.
+    /// The `max_age` of the authorization request, if it had one.
     pub max_age: Option<Duration>,
 }
 
-/// Checks the claims of an id_token whose signature is verified (OpenID Connect Core 1.0 sections 2,
-/// 3.1.3.7 and 3.1.3.8), at the time `now`.
+/// Verifies the claims of an ID token at the time `now` (OpenID Connect Core 1.0 sections 2, 3.1.3.7 and 3.1.3.8). Its
+/// signature is already verified.
 pub fn verify(
     payload: VerifiedPayload,
     expected: &Expected<'_>,
@@ -48,8 +47,9 @@ pub fn verify(
     check(payload.into_claims(), algorithm, expected, now)
 }
 
-/// Checks the claims of an id_token that came with refreshed tokens (OpenID Connect Core 1.0 section 12.2):
-/// the same issuer, the same subject where that is known, still for us. It has no `nonce` of a sign-in to answer.
+/// Verifies the claims of an ID token that came with refreshed tokens (OpenID Connect Core 1.0 section 12.2): the same
+/// issuer, the same subject if that is known, and still for this client. No `nonce` is checked, because no sign-in
+/// requested the token.
 pub fn verify_refreshed(
     claims: &Map<String, Value>,
     issuer: &str,
@@ -69,7 +69,11 @@ pub fn verify_refreshed(
 
 /// Checks that an id_token repeats what was asked for in the authorization request: one of `claims` must be
 /// `value`. `*` asks for any value.
-pub fn verify_enforced(token: &VerifiedIdToken, value: &str, claims: &[String]) -> Result<(), IdTokenError> {
+pub fn verify_param_claims(
+    token: &VerifiedIdToken,
+    value: &str,
+    claims: &[String],
+) -> Result<(), IdTokenError> {
     let found =
         |claim: &String| token.claims.get(claim).and_then(Value::as_str).filter(|text| !text.is_empty());
     if claims.iter().filter_map(found).any(|found| value == "*" || found == value) {
@@ -84,7 +88,7 @@ pub fn verify_enforced(token: &VerifiedIdToken, value: &str, claims: &[String]) 
     Err(IdTokenError::Enforced { claim, flaw })
 }
 
-/// The claims of an id_token whose signature and claims are both verified. Only [`verify`] makes one.
+/// The claims of an ID token whose signature and claims are both verified. Only [`verify`] creates one.
 #[derive(Clone)]
 pub struct VerifiedIdToken {
     subject: String,
@@ -103,7 +107,7 @@ impl VerifiedIdToken {
     }
 }
 
-/// Claims say who a person is, which is nothing for a log.
+/// Prints the names of the claims only: the values are personal data.
 impl std::fmt::Debug for VerifiedIdToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("VerifiedIdToken")
@@ -112,8 +116,8 @@ impl std::fmt::Debug for VerifiedIdToken {
     }
 }
 
-/// Which claim of an id_token is refused, and why. The provider is to blame, but for `Nonce`, which also a
-/// replayed token fails, and for times, which also our clock can make wrong.
+/// The claim of an ID token that is rejected, and why. The error is the provider's, with two exceptions: a replayed
+/// token also fails the check of `nonce`, and our own clock may be wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum IdTokenError {
     /// `iss`
@@ -146,10 +150,10 @@ pub enum IdTokenError {
     /// `at_hash`
     #[error("id_token: \"at_hash\" {0}")]
     AccessTokenHash(ClaimError),
-    /// A claim that must repeat what the configuration asked for.
+    /// A claim that must repeat a parameter of the authorization request.
     #[error("id_token: {claim:?} {flaw}")]
     Enforced {
-        /// Its name.
+        /// The name of the claim.
         claim: String,
         /// What is wrong with it.
         flaw: ClaimError,
@@ -159,35 +163,35 @@ pub enum IdTokenError {
 /// What is wrong with a claim.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ClaimError {
-    /// It must be there.
+    /// It is required.
     #[error("is missing")]
     Missing,
-    /// It is not of the type, or not in the bounds, that its definition gives it.
+    /// It does not have the type or the range that its definition requires.
     #[error("is not {0}")]
     Malformed(&'static str),
-    /// It is for, or from, somebody else.
+    /// It names another issuer, audience or subject.
     #[error("is {found}, not {expected:?}")]
     Other {
-        /// What it says.
+        /// Its value.
         found: String,
-        /// What it must say.
+        /// The expected value.
         expected: String,
     },
-    /// It differs from a value that is not to be shown.
+    /// It differs from a value that must not be logged.
     #[error("does not belong to this sign-in")]
     Mismatch,
-    /// A time that must not have passed has, or one that must have passed has not. Both in seconds since
-    /// the epoch.
-    #[error("is {found}, which does not do at {now}, even with 60 seconds for clocks that differ")]
+    /// A time that must be in the future has passed, or a time that must have passed is in the future. Both times are
+    /// in seconds since the epoch.
+    #[error("is {found}, which is outside the allowed range at {now} (60 s clock skew)")]
     Time {
-        /// What it says.
+        /// Its value.
         found: u64,
-        /// Our clock.
+        /// The time of our clock.
         now: u64,
     },
 }
 
-/// In the order of OpenID Connect Core 1.0 section 3.1.3.7, whose numbers stand at the right.
+/// The checks in the order of OpenID Connect Core 1.0 section 3.1.3.7. The comments are the numbers of its steps.
 fn check(
     claims: Map<String, Value>,
     algorithm: Option<Algorithm>,
@@ -218,7 +222,7 @@ pub(super) fn check_issuer(claim: Option<&Value>, issuer: &str) -> Result<(), Cl
     }
 }
 
-/// Whether there are several audiences, of which one is `client_id`.
+/// Checks that `client_id` is an audience. Returns whether there are several audiences.
 fn check_audience(claim: Option<&Value>, client_id: &str) -> Result<bool, ClaimError> {
     const WANTED: ClaimError = ClaimError::Malformed("a string or a list of at most 32 strings");
     match claim {
@@ -238,7 +242,7 @@ fn check_audience(claim: Option<&Value>, client_id: &str) -> Result<bool, ClaimE
     }
 }
 
-/// A token for several parties must say that it was issued to us; one for us alone may.
+/// A token with several audiences must name us in `azp`; for a token for us alone, `azp` is optional.
 fn check_authorized_party(claim: Option<&Value>, required: bool, client_id: &str) -> Result<(), ClaimError> {
     match text(claim) {
         Ok(found) if found == client_id => Ok(()),
@@ -250,17 +254,17 @@ fn check_authorized_party(claim: Option<&Value>, required: bool, client_id: &str
 
 pub(super) fn check_expiration(claim: Option<&Value>, now: Timestamp) -> Result<Timestamp, ClaimError> {
     let exp = numeric_date(claim)?;
-    if times::is_expired(exp, now) { Err(untimely(exp, now)) } else { Ok(exp) }
+    if times::is_expired(exp, now) { Err(time_error(exp, now)) } else { Ok(exp) }
 }
 
 pub(super) fn check_issued_at(claim: Option<&Value>, now: Timestamp) -> Result<(), ClaimError> {
     let iat = numeric_date(claim)?;
-    if times::is_ahead(iat, now) { Err(untimely(iat, now)) } else { Ok(()) }
+    if times::is_ahead(iat, now) { Err(time_error(iat, now)) } else { Ok(()) }
 }
 
 pub(super) fn check_not_before(claim: Option<&Value>, now: Timestamp) -> Result<(), ClaimError> {
     match numeric_date(claim) {
-        Ok(nbf) if times::is_ahead(nbf, now) => Err(untimely(nbf, now)),
+        Ok(nbf) if times::is_ahead(nbf, now) => Err(time_error(nbf, now)),
         Ok(_) | Err(ClaimError::Missing) => Ok(()),
         Err(flaw) => Err(flaw),
     }
@@ -271,7 +275,7 @@ fn check_nonce(claim: Option<&Value>, nonce: &Secret) -> Result<(), ClaimError> 
     if !nonce.is_empty() && nonce.matches(found) { Ok(()) } else { Err(ClaimError::Mismatch) }
 }
 
-/// How long ago the person proved who they are, where the request set a limit to that.
+/// Checks how long ago the user authenticated, if the request limited that.
 fn check_auth_time(
     claim: Option<&Value>,
     max_age: Option<Duration>,
@@ -280,13 +284,13 @@ fn check_auth_time(
     match (numeric_date(claim), max_age) {
         (Err(ClaimError::Missing) | Ok(_), None) => Ok(()),
         (Ok(at), Some(max_age)) if at.plus(max_age).plus(LEEWAY) >= now && at <= now.plus(LEEWAY) => Ok(()),
-        (Ok(at), Some(_)) => Err(untimely(at, now)),
+        (Ok(at), Some(_)) => Err(time_error(at, now)),
         (Err(flaw), _) => Err(flaw),
     }
 }
 
-/// The left half of the access token's hash, by the hash of the signature's algorithm (OpenID Connect
-/// Core 1.0 section 3.1.3.6). Optional in the code flow.
+/// Checks `at_hash`, the left half of the access token's hash, with the hash function of the signature's algorithm
+/// (OpenID Connect Core 1.0 section 3.1.3.6). The claim is optional in the code flow.
 fn check_access_token_hash(
     claim: Option<&Value>,
     algorithm: Option<Algorithm>,
@@ -299,7 +303,7 @@ fn check_access_token_hash(
     };
     let token = access_token.expose().as_bytes();
     let expected = match algorithm {
-        // HS256 is what a secret signs with.
+        // `None` is HS256, a signature with a shared secret.
         None | Some(Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256) => {
             left_half(&Sha256::digest(token))
         }
@@ -330,9 +334,9 @@ fn text(claim: Option<&Value>) -> Result<&str, ClaimError> {
     }
 }
 
-/// A NumericDate (RFC 7519 section 2), which may have a fraction. Read here and not by jwt-compact, which cuts it off.
+/// Parses a NumericDate (RFC 7519 section 2), which may have a fraction. jwt-compact would drop the fraction.
 fn numeric_date(claim: Option<&Value>) -> Result<Timestamp, ClaimError> {
-    /// The end of the year 9999, which no honest token outlives; beyond it sums could overflow.
+    /// The end of the year 9999, later than any plausible expiration. Larger values could overflow sums.
     const END: f64 = 253_402_300_799.0;
     match claim {
         None | Some(Value::Null) => Err(ClaimError::Missing),
@@ -348,11 +352,11 @@ pub(super) fn other(found: &Value, expected: &str) -> ClaimError {
     ClaimError::Other { found: excerpt(&found.to_string(), 300), expected: expected.to_owned() }
 }
 
-fn untimely(found: Timestamp, now: Timestamp) -> ClaimError {
+fn time_error(found: Timestamp, now: Timestamp) -> ClaimError {
     ClaimError::Time { found: found.seconds(), now: now.seconds() }
 }
 
-/// A verified id_token of that subject, for tests of what comes after.
+/// A verified ID token of that subject, for tests of the steps that need one.
 #[cfg(test)]
 pub(super) fn verified_for_tests(subject: &str) -> VerifiedIdToken {
     VerifiedIdToken { subject: subject.to_owned(), claims: Map::new() }
@@ -428,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_id_token_yields_its_subject_and_claims() {
+    fn a_valid_id_token_gives_its_subject_and_claims() {
         let token = checked(&good()).unwrap();
         assert_eq!(token.subject(), "24400320");
         assert_eq!(token.claims()["acr"], "urn:mace:incommon:iap:silver");
@@ -437,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_specification_allows_is_accepted() {
+    fn claims_that_the_specification_allows_are_accepted() {
         for claims in [
             with("aud", json!([CLIENT])),
             with("azp", json!(CLIENT)),
@@ -461,7 +465,7 @@ mod tests {
 
     #[test]
     #[allow(clippy::too_many_lines, reason = "it is one table")]
-    fn provider_mix_up_and_skipped_checks_each_claim_is_refused_by_its_own_name() {
+    fn provider_mix_up_and_skipped_checks_the_error_names_the_rejected_claim() {
         type Variant = fn(ClaimError) -> IdTokenError;
         let cases: [(&str, Variant, Vec<Value>); 10] = [
             (
@@ -593,7 +597,7 @@ mod tests {
     }
 
     #[test]
-    fn provider_mix_up_and_skipped_checks_a_token_for_several_must_be_issued_to_us() {
+    fn provider_mix_up_and_skipped_checks_a_token_for_several_audiences_must_name_us_in_azp() {
         let several = with("aud", json!([CLIENT, "other"]));
         assert_eq!(checked(&several).unwrap_err(), IdTokenError::AuthorizedParty(ClaimError::Missing));
         let mut others = several;
@@ -617,7 +621,7 @@ mod tests {
     }
 
     #[test]
-    fn max_age_needs_a_recent_auth_time() {
+    fn max_age_requires_a_recent_auth_time() {
         let check_age = |claims: &Value, max_age| check_all(claims, Algorithm::Rs256, "token", Some(max_age));
         assert!(check_age(&with("auth_time", json!(NOW - 360)), 300).is_ok());
         assert!(check_age(&with("auth_time", json!(NOW - 60)), 0).is_ok());
@@ -640,8 +644,8 @@ mod tests {
         assert!(checked(&with("auth_time", json!(0))).is_ok());
     }
 
-    /// OpenID Connect Core 1.0 appendix A.3 has the access token and its at_hash for RS256. The other two
-    /// lengths were computed with `openssl dgst -binary | head -c` over the same token.
+    /// The access token and the `at_hash` for RS256 are from OpenID Connect Core 1.0 appendix A.3. The hashes of the
+    /// other two lengths were computed with `openssl dgst -binary | head -c` from the same token.
     #[test]
     fn provider_mix_up_and_skipped_checks_at_hash_binds_the_access_token() {
         const TOKEN: &str = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
@@ -674,7 +678,7 @@ mod tests {
     const AT_HASH_512: &str = "q7nS86GgvvFaZkzALLWqJYaJIKw2wCDAVfCAsm5CrBM";
 
     #[test]
-    fn what_was_asked_for_has_to_be_repeated() {
+    fn a_claim_must_repeat_the_requested_value() {
         let token = |claims: Value| VerifiedIdToken {
             subject: "s".to_owned(),
             claims: claims.as_object().cloned().unwrap(),
@@ -691,15 +695,15 @@ mod tests {
             (json!({}), "org_1", false),
             (json!({}), "*", false),
         ] {
-            let verified = verify_enforced(&token(claims.clone()), value, &names);
+            let verified = verify_param_claims(&token(claims.clone()), value, &names);
             assert_eq!(verified.is_ok(), is_good, "{claims} {value}");
         }
-        let refused = verify_enforced(&token(json!({ "org_id": "org_2" })), "org_1", &names).unwrap_err();
+        let refused = verify_param_claims(&token(json!({ "org_id": "org_2" })), "org_1", &names).unwrap_err();
         assert_eq!(refused.to_string(), "id_token: \"org_id\" is \"org_2\", not \"org_1\"");
     }
 
     #[test]
-    fn errors_show_what_an_operator_needs_and_no_nonce() {
+    fn errors_show_the_values_that_an_operator_needs_and_no_nonce() {
         for (claims, text) in [
             (
                 with("iss", json!("https://evil.example\n")),
@@ -708,8 +712,8 @@ mod tests {
             (with("aud", json!(["a", "b"])), "id_token: \"aud\" is [\"a\",\"b\"], not \"s6BhdRkqt3\""),
             (
                 with("exp", json!(NOW - 100)),
-                "id_token: \"exp\" is 1311280900, which does not do at 1311281000, even with 60 seconds for \
-                 clocks that differ",
+                "id_token: \"exp\" is 1311280900, which is outside the allowed range at 1311281000 (60 s \
+                 clock skew)",
             ),
             (with("nonce", json!("sesame")), "id_token: \"nonce\" does not belong to this sign-in"),
             (with("sub", json!(1)), "id_token: \"sub\" is not a string"),
@@ -727,7 +731,7 @@ mod tests {
         }
 
         #[test]
-        fn a_token_is_good_only_between_its_times(iat in 0_i64..2000, lifetime in 0_i64..2000) {
+        fn a_token_is_accepted_only_between_its_times(iat in 0_i64..2000, lifetime in 0_i64..2000) {
             let issued = 1_311_280_000 + iat;
             let mut claims = with("iat", json!(issued));
             claims["exp"] = json!(issued + lifetime);

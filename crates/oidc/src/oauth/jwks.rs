@@ -7,31 +7,31 @@ use thiserror::Error;
 use crate::http::client::{FetchRequest, FetchResponse};
 use crate::jose::jwk::{JwkSet, JwkSetError};
 use crate::oauth::discovery::ProviderMetadata;
-use crate::oauth::exchange::{self, AnswerError};
+use crate::oauth::exchange::{self, HttpResponseError};
 
-/// As for the discovery document: a static file, and a person waits for it.
+/// The same as for the discovery document: a user waits, and the key set is a static file.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Key sets with certificate chains (`x5c`) of a dozen keys have about 40 kB.
+/// Maximum size of the response in bytes. Key sets of a dozen keys with certificate chains (`x5c`) have about 40 kB.
 const LIMIT: usize = 256 * 1024;
 
-/// The request for the provider's key set; `None` where it has none.
+/// The request for the provider's key set; `None` if its metadata has no `jwks_uri`.
 pub fn request(metadata: &ProviderMetadata) -> Option<FetchRequest> {
     Some(exchange::get(metadata.jwks_uri()?.as_str(), TIMEOUT, LIMIT))
 }
 
-/// Reads the provider's key set (RFC 7517 section 5). Keys that cannot verify a signature are skipped.
+/// Parses the provider's key set (RFC 7517 section 5). Keys that cannot verify a signature are skipped.
 pub fn parse(response: &FetchResponse) -> Result<JwkSet, JwksError> {
     exchange::check_status(response.status)?;
     Ok(JwkSet::parse(exchange::json(response)?)?)
 }
 
-/// Why a provider's key set cannot be used. The provider is to blame.
+/// Why a provider's key set cannot be used. The error is the provider's.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum JwksError {
-    /// There is no JSON in the answer.
+    /// The response is not successful JSON.
     #[error("key set: {0}")]
-    Answer(#[from] AnswerError),
-    /// The JSON is no key set.
+    Response(#[from] HttpResponseError),
+    /// The JSON is not a key set.
     #[error("key set: {0}")]
     Set(#[from] JwkSetError),
 }
@@ -39,7 +39,7 @@ pub enum JwksError {
 impl JwksError {
     /// Whether the same request may succeed later.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Answer(answer) if answer.is_temporary())
+        matches!(self, Self::Response(error) if error.is_temporary())
     }
 }
 
@@ -52,14 +52,14 @@ mod tests {
     use crate::oauth::testing::{any_json, json_response, metadata, response};
 
     #[test]
-    fn the_request_goes_where_the_metadata_says() {
+    fn the_request_is_sent_to_the_jwks_uri_of_the_metadata() {
         let request = request(&metadata(false)).unwrap();
         assert_eq!(request.url, "https://idp.example/jwks");
         assert_eq!(request.headers.get("accept"), Some("application/json"));
     }
 
     #[test]
-    fn keys_are_read_from_either_media_type_and_useless_ones_skipped() {
+    fn keys_are_read_from_both_media_types_and_unusable_keys_are_skipped() {
         let set = json!({"keys": [
             {"kty": "oct", "k": "AAAA"},
             // RFC 8037 appendix A.2.
@@ -74,25 +74,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_set_is_refused() {
+    fn a_response_that_is_not_a_key_set_is_rejected() {
         for body in [json!({}), json!({"keys": null}), json!({"keys": {}}), json!({"keys": 1}), json!(null)] {
             assert!(matches!(parse(&json_response(200, &body)), Err(JwksError::Set(_))), "{body}");
         }
         let empty = "{\"keys\":[]}";
         for (status, media_type, error, temporary) in [
-            (503, "application/json", AnswerError::Unavailable(503), true),
-            (404, "application/json", AnswerError::Status(404), false),
-            (301, "application/json", AnswerError::Redirect(301), false),
-            (200, "text/html", AnswerError::MediaType("text/html".to_owned()), false),
+            (503, "application/json", HttpResponseError::Unavailable(503), true),
+            (404, "application/json", HttpResponseError::Status(404), false),
+            (301, "application/json", HttpResponseError::Redirect(301), false),
+            (200, "text/html", HttpResponseError::MediaType("text/html".to_owned()), false),
         ] {
             let refused = parse(&response(status, media_type, empty)).unwrap_err();
-            assert_eq!((refused.is_temporary(), refused), (temporary, JwksError::Answer(error)));
+            assert_eq!((refused.is_temporary(), refused), (temporary, JwksError::Response(error)));
         }
     }
 
     proptest! {
         #[test]
-        fn no_answer_makes_the_parser_panic(body in any_json()) {
+        fn no_response_makes_the_parser_panic(body in any_json()) {
             let _ = parse(&json_response(200, &body));
             let _ = parse(&json_response(200, &json!({"keys": [body]})));
         }

@@ -2,9 +2,9 @@
 
 use crate::http::url::Url;
 
-/// Where the browser is sent to end the provider's own session: to its `endpoint`, whose own query is kept, with
-/// `client_id`, and the address to come back to as `redirect_param` (section 2). The ID token, which the
-/// specification recommends as a hint, stays out of it: a token does not belong into URLs that are logged.
+/// The URL that ends the provider's own session: its `endpoint`, whose query is kept, with `client_id` and the return
+/// address as the parameter `redirect_param` (section 2). The specification recommends the ID token as a hint, but it
+/// is left out: tokens must not be in URLs, because URLs are logged.
 pub fn url(endpoint: &Url, client_id: &str, redirect_param: &str, return_to: &str) -> String {
     let kept = endpoint.query_without(&|name| name == "client_id" || name == redirect_param);
     let mut query = form_urlencoded::Serializer::new(kept);
@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_endpoints_own_query_stays_and_nothing_is_there_twice() {
+    fn the_endpoints_query_is_kept_without_duplicate_parameters() {
         let endpoint = Url::parse("https://idp.example/logout?tenant=a&client_id=x").unwrap();
         assert_eq!(
             url(&endpoint, "b&c", "post_logout_redirect_uri", "https://app.example.com/?d=e"),

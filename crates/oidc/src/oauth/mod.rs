@@ -1,7 +1,7 @@
-//! The client side of OAuth 2 and OpenID Connect as pure pairs: one function builds a request, the other reads its
-//! response. Nothing here performs an effect; a flow hands the request to the platform in between.
+//! The client side of OAuth 2 and OpenID Connect as pairs of pure functions: one builds a request, the other reads its
+//! response. In between, a flow passes the request to the platform, which sends it.
 //!
-//! In the order of a sign-in:
+//! The pairs in the order of a sign-in:
 //!
 //! | pair | specification |
 //! |---|---|
@@ -10,11 +10,11 @@
 //! | [`token`] | RFC 6749 sections 4.1.3 and 6, OpenID Connect Core 1.0 section 3.1.3 |
 //! | [`jwks`], then [`id_token`] | OpenID Connect Core 1.0 section 3.1.3.7 |
 //! | [`userinfo`] | OpenID Connect Core 1.0 section 5.3 |
-//! | [`logout`], a request alone | OpenID Connect RP-Initiated Logout 1.0 |
+//! | [`logout`], only a request | OpenID Connect RP-Initiated Logout 1.0 |
 //!
-//! Each step needs what the one before it leaves behind: no token request without an
-//! [`AuthorizationCode`](authorize::AuthorizationCode), which only a checked response yields; no userinfo
-//! without a [`VerifiedIdToken`](id_token::VerifiedIdToken) to compare its subject with.
+//! Each step requires the result of the step before it: a token request needs an
+//! [`AuthorizationCode`](authorize::AuthorizationCode), which only a checked response gives, and a userinfo response
+//! needs a [`VerifiedIdToken`](id_token::VerifiedIdToken) with the subject that it must have.
 
 pub mod access_token;
 pub mod authorize;

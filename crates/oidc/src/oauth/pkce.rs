@@ -1,11 +1,12 @@
-//! Proof Key for Code Exchange (RFC 7636): whoever redeems the code is whoever asked for it.
+//! Proof Key for Code Exchange (RFC 7636): only the client that requested a code can redeem it.
 
 use sha2::{Digest, Sha256};
 
 use crate::jose::base64url;
 use crate::secret::Secret;
 
-/// `code_challenge_method`. `plain` shows the verifier to whoever sees the request (RFC 9700 section 2.1.1).
+/// `code_challenge_method`. With `plain`, everyone who sees the request would know the verifier (RFC 9700 section
+/// 2.1.1).
 pub const CHALLENGE_METHOD: &str = "S256";
 
 /// A code verifier (RFC 7636 section 4.1).
@@ -13,12 +14,12 @@ pub const CHALLENGE_METHOD: &str = "S256";
 pub struct Verifier(Secret);
 
 impl Verifier {
-    /// A new one: 32 bytes of `random`, 43 characters, as section 4.1 recommends.
+    /// Creates a verifier from 32 bytes of `random`: 43 characters, as section 4.1 recommends.
     pub fn generate(random: &mut dyn FnMut(&mut [u8])) -> Self {
         Self(unguessable(random))
     }
 
-    /// One that was kept in a sealed transaction; `None` unless it is 43 to 128 unreserved characters.
+    /// Restores a verifier from a sealed transaction. `None` unless it is 43 to 128 unreserved characters.
     pub fn restore(text: &str) -> Option<Self> {
         let unreserved = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
         ((43..=128).contains(&text.len()) && text.bytes().all(unreserved)).then(|| Self(Secret::new(text)))
@@ -35,8 +36,8 @@ impl Verifier {
     }
 }
 
-/// A value that nobody can guess, for `state` (RFC 6749 section 10.12) and `nonce` (OpenID Connect Core
-/// 1.0 section 15.5.2): 32 bytes of `random` in base64url, 43 characters.
+/// A random value for `state` (RFC 6749 section 10.12) and `nonce` (OpenID Connect Core 1.0 section 15.5.2): 32 bytes
+/// of `random` in base64url, 43 characters.
 pub fn unguessable(random: &mut dyn FnMut(&mut [u8])) -> Secret {
     let mut bytes = zeroize::Zeroizing::new([0; 32]);
     random(bytes.as_mut_slice());
@@ -49,7 +50,7 @@ mod tests {
 
     /// RFC 7636 appendix B: the octets, the verifier and the challenge.
     #[test]
-    fn the_vector_of_rfc_7636_appendix_b_holds() {
+    fn a_challenge_equals_the_vector_of_rfc_7636_appendix_b() {
         const OCTETS: [u8; 32] = [
             116, 24, 223, 180, 151, 153, 224, 37, 79, 250, 96, 125, 216, 173, 187, 186, 22, 212, 37, 77, 105,
             214, 191, 240, 91, 88, 5, 88, 83, 132, 141, 121,
@@ -60,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_rfc_7636_allows_is_restored() {
+    fn only_a_verifier_that_rfc_7636_allows_is_restored() {
         let made = Verifier::generate(&mut |bytes| bytes.fill(7));
         assert_eq!(Verifier::restore(made.expose()).unwrap().challenge(), made.challenge());
         assert!(Verifier::restore(&"~".repeat(128)).is_some());
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verifier_is_not_printed() {
+    fn debug_output_of_a_verifier_is_redacted() {
         let verifier = Verifier::generate(&mut |bytes| bytes.fill(7));
         assert_eq!(format!("{verifier:?}"), "Verifier([redacted])");
     }

@@ -1,5 +1,5 @@
-//! A provider of OAuth 2 or OpenID Connect, as checked: who we are to it, where its endpoints are, and what its
-//! answers say where.
+//! A provider of OAuth 2 or OpenID Connect, as the checked configuration describes it: the client that it knows, its
+//! endpoints, and the paths of values in its responses.
 
 use serde_json::{Map, Value};
 
@@ -11,106 +11,106 @@ use crate::jose::sign::PrivateKey;
 use crate::outbound::ApiRequest;
 use crate::secret::Secret;
 
-/// A provider of OAuth 2 (RFC 6749), or of OpenID Connect, which is on top of it.
+/// A provider of OAuth 2 (RFC 6749), or of OpenID Connect, which extends it.
 #[derive(Clone, Debug)]
 pub struct OAuthProvider {
-    /// What OpenID Connect has beyond OAuth 2; `None` where there are no ID tokens.
+    /// The settings of OpenID Connect; `None` for a provider without ID tokens.
     pub openid: Option<OpenId>,
-    /// Its issuer identifier, where it has one (RFC 9207 section 2).
+    /// Its issuer identifier, if it has one (RFC 9207 section 2).
     pub issuer: Option<String>,
-    /// As whom we speak.
+    /// The client as which Vestibule is registered.
     pub client: ClientConfig,
-    /// Scopes, separated by spaces; of OpenID Connect, with `openid` but where the provider means it anyway.
+    /// Scopes, separated by spaces. For OpenID Connect they include `openid`, except for a provider that implies it.
     pub scope: Option<String>,
-    /// Where the browser is sent, and with what.
+    /// The authorization request.
     pub authorization: AuthorizationConfig,
-    /// Where a code and a refresh token become tokens.
+    /// The token request.
     pub token: TokenConfig,
-    /// Where the profile comes from.
+    /// The request for the profile.
     pub userinfo: UserinfoConfig,
-    /// Where the e-mail address comes from, if it is one of several.
+    /// The source of the e-mail address, if it is one of a list.
     pub emails: Option<EmailsConfig>,
-    /// Where it is said whether the e-mail address is verified: the first of these that is there.
+    /// The paths that say whether the e-mail address is verified. The first one with a value counts.
     pub email_verified: Vec<DataPath>,
-    /// What is added to the profile by a rule of the provider's.
-    pub complete: Option<Completion>,
+    /// The picture's URL, where the provider's documentation has a rule for it and no member of the profile holds it.
+    pub derived_image: Option<DerivedImage>,
     /// Who that is.
     pub user: UserSources,
-    /// How the person signs out there, too, where that is wanted.
+    /// How the user also signs out at the provider, if that is configured.
     pub logout: Option<LogoutConfig>,
-    /// Whether a refresh token that is used twice ends the grant.
+    /// Whether using a refresh token twice ends the grant.
     pub strict_rotation: bool,
 }
 
-/// What OpenID Connect has beyond OAuth 2.
+/// The settings of OpenID Connect.
 #[derive(Clone, Debug)]
 pub struct OpenId {
-    /// Its issuer identifier (OpenID Connect Discovery 1.0 section 3), byte for byte as configured: it is
+    /// Its issuer identifier (OpenID Connect Discovery 1.0 section 3), byte for byte as configured, because it is
     /// compared as a string. `https`, or `http` on loopback.
     pub issuer: String,
-    /// What the issuer in tokens looks like, where one provider speaks for many: `{tid}` in it is the token's
-    /// claim.
+    /// The template of the issuer in tokens, if one provider has many tenants: `{tid}` is replaced by the token's claim
+    /// of that name.
     pub token_issuer: Option<String>,
-    /// Where its metadata is, if not below the issuer.
+    /// The URL of its metadata, if it is not below the issuer.
     pub well_known: Option<Url>,
-    /// Where its keys are. With it and both endpoints written there is no discovery.
+    /// The URL of its keys. If it and both endpoints are configured, there is no discovery.
     pub jwks: Option<Url>,
-    /// What its ID tokens are signed with, where the metadata is not to decide.
+    /// The algorithm of its ID tokens, if the configuration and not the metadata determines it.
     pub id_token_algorithm: Option<IdTokenAlgorithm>,
     /// Whether its ID tokens repeat the `nonce`.
     pub nonce: bool,
-    /// Clients may bring its access tokens in place of a session where these are for one of these audiences; none
-    /// where that is not wanted.
+    /// Clients may send its access tokens instead of a session, if a token has one of these audiences. Empty if that is
+    /// not allowed.
     pub accept_bearer: Vec<String>,
-    /// Parameters of the authorization request that the ID token must repeat: the value as configured, the
-    /// claims of which one must be it.
-    pub enforced: Vec<(String, Vec<String>)>,
+    /// Authorization parameters that the ID token must repeat: the value as configured, and the claims of which one
+    /// must have it.
+    pub param_claims: Vec<(String, Vec<String>)>,
 }
 
 impl OpenId {
-    /// Whether anybody's directory may be behind the issuer. What such a token says of an e-mail address is what
-    /// that directory's administrator wrote.
-    pub fn speaks_for_everybody(&self) -> bool {
-        let is_everybody = |part| matches!(part, "common" | "organizations" | "consumers");
-        self.token_issuer.is_some() && self.issuer.split('/').any(is_everybody)
+    /// Whether any organisation's directory may have issued the tokens. The administrator of that directory decides
+    /// what such a token says about an e-mail address.
+    pub fn accepts_any_tenant(&self) -> bool {
+        let is_multi_tenant = |part| matches!(part, "common" | "organizations" | "consumers");
+        self.token_issuer.is_some() && self.issuer.split('/').any(is_multi_tenant)
     }
 }
 
-/// What ID tokens are signed with.
+/// The algorithm of ID tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdTokenAlgorithm {
-    /// HMAC with SHA-256, by the client's secret (OpenID Connect Core 1.0 section 10.1).
+    /// HMAC with SHA-256, with the client secret as key (OpenID Connect Core 1.0 section 10.1).
     Hs256,
-    /// By a key of the provider's.
+    /// A signature by one of the provider's keys.
     Of(Algorithm),
 }
 
-/// As whom we speak to the provider (RFC 6749 section 2.3).
+/// The client as which Vestibule is registered at the provider (RFC 6749 section 2.3).
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
     /// `client_id`
     pub id: String,
-    /// The parameter's name.
+    /// The name of the parameter for `id`.
     pub id_param: String,
-    /// `client_secret`; none for a public client, and for one that signs.
+    /// `client_secret`; `None` for a public client and for a client that signs.
     pub secret: Option<Secret>,
-    /// The parameter's name.
+    /// The name of the parameter for `secret`.
     pub secret_param: String,
-    /// How the client authenticates at the token endpoint, where the configuration says; otherwise what the
-    /// provider supports decides.
+    /// How the client authenticates at the token endpoint. If it is not configured, the methods that the provider
+    /// supports decide.
     pub method: Option<ClientAuthMethod>,
-    /// What it signs with: assertions, or a secret of a kind.
+    /// The key that signs assertions or the client secret.
     pub key: Option<ClientKey>,
-    /// How a secret is made with the key: the audience and the issuer of the token that is it.
-    pub signed_secret: Option<(String, String)>,
+    /// The client secret is a token signed with the key: its audience and its issuer.
+    pub secret_from_key: Option<(String, String)>,
 }
 
-/// A key of the client's.
+/// A signing key of the client.
 #[derive(Clone, Debug)]
 pub struct ClientKey {
     /// The key.
     pub key: PrivateKey,
-    /// What it signs with.
+    /// The algorithm of its signatures.
     pub algorithm: Algorithm,
     /// `kid`
     pub id: Option<String>,
@@ -134,48 +134,48 @@ pub enum ClientAuthMethod {
 /// The authorization request (RFC 6749 section 4.1.1).
 #[derive(Clone, Debug)]
 pub struct AuthorizationConfig {
-    /// Where it goes; `None` where the metadata says.
+    /// The endpoint; `None` if it comes from the metadata.
     pub endpoint: Option<Url>,
-    /// What is behind the `#` of its URL.
+    /// The fragment of its URL, without the `#`.
     pub fragment: Option<String>,
-    /// Further parameters, never one that Vestibule sets itself.
+    /// Further parameters; never one that Vestibule sets itself.
     pub params: Vec<(String, String)>,
     /// `response_type`
     pub response_type: String,
-    /// Whether the response is posted (OAuth 2.0 Form Post Response Mode).
+    /// Whether the provider sends the response by POST (OAuth 2.0 Form Post Response Mode).
     pub form_post: bool,
-    /// Whether it goes with PKCE (RFC 7636).
+    /// Whether the request uses PKCE (RFC 7636).
     pub pkce: bool,
-    /// A parameter of the response that holds JSON about the person: its name.
-    pub callback_profile: Option<String>,
+    /// The name of the authorization response's parameter that holds JSON about the user.
+    pub callback_profile_param: Option<String>,
 }
 
 /// The token request (RFC 6749 sections 4.1.3 and 6).
 #[derive(Clone, Debug)]
 pub struct TokenConfig {
-    /// Where it goes; `None` where the metadata says.
+    /// The endpoint; `None` if it comes from the metadata.
     pub endpoint: Option<Url>,
-    /// Where a refresh token goes, if elsewhere.
+    /// The endpoint for refresh tokens, if it is another one.
     pub refresh_endpoint: Option<Url>,
-    /// POST, or GET with everything in the query.
+    /// POST, or GET with all parameters in the query.
     pub method: Method,
-    /// `grant_type` of a code, where it is another.
+    /// `grant_type` for a code, if it is not the standard one.
     pub grant_type: Option<String>,
-    /// Further parameters, or others in place of the usual; an empty one takes the usual away. The templates
-    /// know `grant`, `code`, `state`, `client_secret` and `redirect_uri`.
+    /// Further parameters, and replacements of standard ones; an empty value removes a standard one. The templates know
+    /// `grant`, `code`, `state`, `client_secret` and `redirect_uri`.
     pub params: Vec<(String, Template)>,
-    /// The same for a refresh token alone, after those.
+    /// The same for refresh tokens only; they are applied after `params`.
     pub refresh_params: Vec<(String, Template)>,
-    /// Header fields beside the usual; names in lower case.
+    /// Further header fields; names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Where in the answer the tokens are, if they are deeper in it.
-    pub root: Option<DataPath>,
-    /// Error codes, or whole descriptions, that mean `invalid_grant`.
-    pub gone: Vec<String>,
+    /// Where in the JSON response the tokens are; at its top where `None`.
+    pub response_path: Option<DataPath>,
+    /// Error codes, or whole descriptions, that this provider uses for `invalid_grant`.
+    pub invalid_grant_errors: Vec<String>,
 }
 
 impl Default for TokenConfig {
-    /// As RFC 6749 has it.
+    /// The token request of RFC 6749.
     fn default() -> Self {
         Self {
             endpoint: None,
@@ -185,94 +185,95 @@ impl Default for TokenConfig {
             params: Vec::new(),
             refresh_params: Vec::new(),
             headers: Vec::new(),
-            root: None,
-            gone: Vec::new(),
+            response_path: None,
+            invalid_grant_errors: Vec::new(),
         }
     }
 }
 
-/// Where the profile comes from.
+/// How the profile is requested.
 #[derive(Clone, Debug)]
 pub struct UserinfoConfig {
-    /// The request; `None` where it is a plain one to the endpoint of the metadata.
+    /// The request; `None` for a standard request to the endpoint of the metadata.
     pub request: Option<UserinfoRequest>,
-    /// Where in the answer the profile is, if it is deeper in it.
-    pub root: Option<DataPath>,
-    /// When it is asked for.
-    pub when: UserinfoWhen,
-    /// Whether the answer is a signed token (OpenID Connect Core 1.0 section 5.3.2).
-    pub signed: bool,
+    /// Where in the JSON response the profile is; at its top where `None`.
+    pub response_path: Option<DataPath>,
+    /// When userinfo is requested.
+    pub fetch: FetchUserinfo,
+    /// Whether the response must be a signed JWT (OpenID Connect Core 1.0 section 5.3.2).
+    pub is_signed_response: bool,
 }
 
 /// A request for the profile. Its templates know `access_token`, `account` (the token response) and `api_key`.
 #[derive(Clone, Debug)]
 pub struct UserinfoRequest {
-    /// Where it goes, `None` where the metadata says; scheme, host and port stand in it as they are.
+    /// The URL; `None` if it comes from the metadata. Scheme, host and port contain no placeholder.
     pub url: Option<Template>,
     /// Further parameters of the query.
     pub params: Vec<(String, Template)>,
-    /// Method, header fields and body; its URL is not used.
+    /// Method, header fields and body. Its URL is ignored.
     pub rest: ApiRequest,
-    /// Whether the access token goes into the header.
-    pub bearer: bool,
+    /// Whether the access token is sent in the header `Authorization`.
+    pub send_access_token: bool,
     /// A secret beside the token.
     pub api_key: Option<Secret>,
 }
 
-/// When userinfo is asked for.
+/// When userinfo is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UserinfoWhen {
+pub enum FetchUserinfo {
     /// Where the ID token lacks what a scope promises or a claim wants.
-    Needed,
+    IfNeeded,
     /// At every sign-in.
     Always,
     /// Never.
     Never,
 }
 
-/// How a person signs out at the provider (OpenID Connect RP-Initiated Logout 1.0 section 2).
+/// How a user signs out at the provider (OpenID Connect RP-Initiated Logout 1.0 section 2).
 #[derive(Clone, Debug)]
 pub struct LogoutConfig {
-    /// Where the browser is sent; `None` where the metadata says.
+    /// The endpoint; `None` if it comes from the metadata.
     pub endpoint: Option<Url>,
-    /// The name of the parameter that says where it comes back to.
+    /// The name of the parameter for the return address.
     pub redirect_param: String,
 }
 
-/// An e-mail address out of a list.
+/// How to select an e-mail address from a list.
 #[derive(Clone, Debug)]
 pub struct EmailsConfig {
-    /// Where the list is asked for; `None` where the profile has it.
+    /// The URL of the list; `None` if the profile contains it.
     pub url: Option<Url>,
-    /// Where in the answer it is, if it is not the whole of it.
+    /// The path of the list in the response; `None` if the whole response is the list.
     pub list: Option<DataPath>,
-    /// What an item must say.
+    /// The members and values that an item must have.
     pub conditions: Vec<(String, Value)>,
-    /// The item's member with the address.
+    /// The member of the item that contains the address.
     pub address: String,
 }
 
 impl EmailsConfig {
-    /// The address of the first item that says what it must.
+    /// The address of the first item that meets all conditions.
     pub fn pick<'a>(&self, list: &'a Value) -> Option<&'a str> {
         let list = self.list.as_ref().map_or(Some(list), |path| path.inside(list))?.as_array()?;
-        let is_it = |item: &&Value| self.conditions.iter().all(|(name, value)| item.get(name) == Some(value));
-        list.iter().find(is_it)?.get(&self.address)?.as_str().filter(|address| !address.is_empty())
+        let is_match =
+            |item: &&Value| self.conditions.iter().all(|(name, value)| item.get(name) == Some(value));
+        list.iter().find(is_match)?.get(&self.address)?.as_str().filter(|address| !address.is_empty())
     }
 }
 
-/// What is added to a profile by a rule that no path can say.
+/// A rule that derives the picture's URL from other members of the profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Completion {
+pub enum DerivedImage {
     /// `image_url`: the address of a Discord avatar, or of the one that its owner has by default.
-    DiscordImage,
+    Discord,
 }
 
-impl Completion {
+impl DerivedImage {
     /// Adds it.
-    pub fn complete(self, profile: &mut Map<String, Value>) {
+    pub fn add_to(self, profile: &mut Map<String, Value>) {
         match self {
-            Self::DiscordImage => {
+            Self::Discord => {
                 let text = |name: &str| profile.get(name).and_then(Value::as_str);
                 let Some(image) = discord_image(text("id"), text("avatar"), text("discriminator")) else {
                     return;
@@ -300,10 +301,11 @@ fn discord_image(id: Option<&str>, avatar: Option<&str>, discriminator: Option<&
     Some(format!("{CDN}/embed/avatars/{number}.png"))
 }
 
-/// Who signed in, out of what the provider says. Roots: `profile`, `account`, `id_token`, `access_token`.
+/// The sources of the user's attributes in the provider's responses. Roots: `profile`, `account`, `id_token`,
+/// `access_token`.
 #[derive(Clone, Debug)]
 pub struct UserSources {
-    /// As the provider identifies them; `None` is the ID token's subject.
+    /// The provider's identifier of the user; `None` for the ID token's subject.
     pub id: Option<Source>,
     /// The name to show.
     pub name: Source,

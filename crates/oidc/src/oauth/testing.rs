@@ -1,4 +1,4 @@
-//! What the tests of this module share.
+//! Helpers that the tests of this module share.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::http::client::FetchResponse;
 use crate::oauth::discovery::{self, Issuer, ProviderMetadata};
 
-/// An answer.
+/// A response.
 pub(super) fn response(status: u16, content_type: &str, body: &str) -> FetchResponse {
     FetchResponse {
         status,
@@ -15,12 +15,12 @@ pub(super) fn response(status: u16, content_type: &str, body: &str) -> FetchResp
     }
 }
 
-/// An answer in JSON.
+/// A response in JSON.
 pub(super) fn json_response(status: u16, body: &Value) -> FetchResponse {
     response(status, "application/json; charset=utf-8", &body.to_string())
 }
 
-/// The metadata of `https://idp.example`, which says or does not say that it sends `iss`.
+/// The metadata of `https://idp.example`. `iss_supported` is whether it says that the provider sends `iss`.
 pub(super) fn metadata(iss_supported: bool) -> ProviderMetadata {
     let document = json!({
         "issuer": "https://idp.example",
@@ -32,7 +32,7 @@ pub(super) fn metadata(iss_supported: bool) -> ProviderMetadata {
     discovery::parse(&Issuer::plain("https://idp.example"), &json_response(200, &document)).unwrap()
 }
 
-/// Any JSON value, with the member names and values that parsers look for mixed in.
+/// Any JSON value, mixed with the member names and values that the parsers look for.
 pub(super) fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

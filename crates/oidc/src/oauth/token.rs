@@ -16,47 +16,48 @@ use crate::jose::jws;
 use crate::oauth::authorize::AuthorizationCode;
 use crate::oauth::client::{Client, ClientAuthentication, basic};
 use crate::oauth::error_body;
-use crate::oauth::exchange::{self, AnswerError, ErrorResponse};
+use crate::oauth::exchange::{self, ErrorResponse, HttpResponseError};
 use crate::oauth::pkce::Verifier;
 use crate::oauth::provider::TokenConfig;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
-/// A person, or a request to the app, waits. Longer than that and a refresh lease would run out as well.
+/// A user, or a request to the app, waits. A longer timeout would also exceed a refresh lease.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Three tokens with hundreds of groups in each stay below 64 kB; more would fit no session cookie.
+/// In bytes. Three tokens with hundreds of groups each have less than 64 kB; larger ones would not fit into session
+/// cookies.
 const LIMIT: usize = 128 * 1024;
-/// An answer beyond this is a mistake; it keeps all later arithmetic far from its limits.
-const LONGEST_LIFETIME_SECONDS: u64 = 10 * 366 * 24 * 60 * 60;
+/// A longer lifetime is an error of the provider. The limit keeps later sums from overflowing.
+const MAX_LIFETIME_SECONDS: u64 = 10 * 366 * 24 * 60 * 60;
 
-/// What tokens are given for.
+/// The grant for which tokens are requested.
 #[derive(Clone, Copy, Debug)]
 pub enum Grant<'a> {
-    /// A code (RFC 6749 section 4.1.3, RFC 7636 section 4.5). `redirect_uri` is the one of the authorization
-    /// request, byte for byte.
+    /// A code (RFC 6749 section 4.1.3, RFC 7636 section 4.5). `redirect_uri` is byte for byte that of the authorization
+    /// request.
     Code {
         /// `code`
         code: &'a AuthorizationCode,
         /// `redirect_uri`
         redirect_uri: &'a str,
-        /// `code_verifier`, where the authorization request had a challenge.
+        /// `code_verifier`, if the authorization request had a challenge.
         verifier: Option<&'a Verifier>,
-        /// What `{state}` in the configuration stands for: the transaction's.
+        /// The value of the placeholder `{state}` in the configuration: that of the transaction.
         state: &'a Secret,
     },
-    /// A refresh token (RFC 6749 section 6). Without `scope`, which leaves the scope as it was granted.
+    /// A refresh token (RFC 6749 section 6). `scope` is not sent, so the grant_value scope stays the same.
     Refresh {
         /// `refresh_token`
         refresh_token: &'a Secret,
-        /// What `{redirect_uri}` in the configuration stands for.
+        /// The value of the placeholder `{redirect_uri}` in the configuration.
         redirect_uri: &'a str,
     },
 }
 
-/// The request that makes tokens of a grant.
+/// The request that exchanges a grant for tokens.
 pub fn request(endpoint: &Url, client: &Client<'_>, config: &TokenConfig, grant: Grant<'_>) -> FetchRequest {
     let mut pairs: Vec<(&str, Cow<'_, str>)> = Vec::new();
-    let (granted, redirect_uri) = match grant {
+    let (grant_value, redirect_uri) = match grant {
         Grant::Code { code, redirect_uri, verifier, .. } => {
             pairs.push(("grant_type", config.grant_type.as_deref().unwrap_or("authorization_code").into()));
             pairs.push(("code", code.expose().into()));
@@ -86,8 +87,8 @@ pub fn request(endpoint: &Url, client: &Client<'_>, config: &TokenConfig, grant:
         ClientAuthentication::None => pairs.push((client.id_param, client.id.into())),
     }
     let find = |path: &DataPath| match path.root() {
-        "grant" => Some(Value::from(granted)),
-        "code" if matches!(grant, Grant::Code { .. }) => Some(Value::from(granted)),
+        "grant" => Some(Value::from(grant_value)),
+        "code" if matches!(grant, Grant::Code { .. }) => Some(Value::from(grant_value)),
         "client_secret" => client.secret.map(|secret| Value::from(secret.expose())),
         "redirect_uri" => Some(Value::from(redirect_uri)),
         "state" => match grant {
@@ -96,16 +97,16 @@ pub fn request(endpoint: &Url, client: &Client<'_>, config: &TokenConfig, grant:
         },
         _ => None,
     };
-    let of_refresh = match grant {
+    let refresh_params = match grant {
         Grant::Refresh { .. } => config.refresh_params.as_slice(),
         Grant::Code { .. } => &[],
     };
     let mut at = before_client;
-    for (name, template) in config.params.iter().chain(of_refresh) {
+    for (name, template) in config.params.iter().chain(refresh_params) {
         let value = template.text(&find);
-        if let Some(there) = pairs.iter().position(|(other, _)| other == name) {
-            pairs.remove(there);
-            at -= usize::from(there < at);
+        if let Some(existing) = pairs.iter().position(|(other, _)| other == name) {
+            pairs.remove(existing);
+            at -= usize::from(existing < at);
         }
         if !value.is_empty() {
             pairs.insert(at, (name, value.into()));
@@ -133,40 +134,42 @@ pub fn request(endpoint: &Url, client: &Client<'_>, config: &TokenConfig, grant:
     request
 }
 
-/// RFC 7523 section 2.2.
+/// The type of a JWT that authenticates a client (RFC 7523 section 2.2).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// Tokens, as a successful response brings them (RFC 6749 section 5.1).
+/// The tokens of a successful response (RFC 6749 section 5.1).
 pub struct TokenResponse {
-    /// `access_token`: visible ASCII, so that it fits behind `Bearer` in a header (RFC 6750 section 2.1).
+    /// `access_token`: visible ASCII, so that it fits into a header after `Bearer` (RFC 6750 section 2.1).
     pub access_token: Secret,
     /// `refresh_token`
     pub refresh_token: Option<Secret>,
-    /// `id_token`, nothing of it verified.
+    /// `id_token`, not verified.
     pub id_token: Option<Secret>,
-    /// `expires_in`; `None` where it is missing, not positive or no number: the lifetime is then not known.
+    /// `expires_in`. `None` if it is missing, not positive or not a number: then the lifetime is unknown.
     pub expires_in: Option<Duration>,
-    /// `scope`, where it differs from what was asked for.
+    /// `scope`, which the provider sends if it differs from the requested scope.
     pub scope: Option<String>,
-    /// The whole object, tokens included, for what a configuration picks from `account`.
+    /// The whole object, tokens included: `account` in the configuration.
     pub raw: Map<String, Value>,
 }
 
 impl TokenResponse {
-    /// The `id_token` that the answer to a sign-in must have (OpenID Connect Core 1.0 section 3.1.3.3).
+    /// The `id_token`, which is required in the response to a sign-in (OpenID Connect Core 1.0 section 3.1.3.3).
     pub fn require_id_token(&self) -> Result<&Secret, TokenError> {
-        self.id_token.as_ref().ok_or(TokenError::Member("id_token", "missing, although openid was asked for"))
+        self.id_token
+            .as_ref()
+            .ok_or(TokenError::Member("id_token", "missing, although the scope openid was requested"))
     }
 }
 
-/// What an access token is taken to live where the response does not say, or says nothing sensible: `expires_in`
-/// is missing, zero or negative, and the token is no JWT that says it. Long enough that nothing is refreshed
-/// in a loop, short enough that a token that ended unseen is soon replaced.
+/// The assumed lifetime of an access token if it is unknown: `expires_in` is missing, zero or negative, and the token
+/// is not a JWT with `exp`. It is long enough to avoid constant refreshing, and short enough to soon replace a token
+/// that has expired unnoticed.
 pub const UNKNOWN_LIFETIME: Duration = Duration::from_mins(10);
 
 impl TokenResponse {
-    /// When the access token ends: by `expires_in` (RFC 6749 section 5.1), else by the `exp` of a token that is
-    /// a JWT, else after [`UNKNOWN_LIFETIME`].
+    /// When the access token expires: by `expires_in` (RFC 6749 section 5.1), otherwise by the `exp` of a JWT,
+    /// otherwise after [`UNKNOWN_LIFETIME`].
     pub fn expires_at(&self, now: Timestamp) -> Timestamp {
         let of_jwt = || {
             let exp = jws::decode_unverified(self.access_token.expose()).get("exp")?.as_u64()?;
@@ -188,18 +191,18 @@ impl fmt::Debug for TokenResponse {
     }
 }
 
-/// How a token endpoint's answer is read.
+/// How the response of a token endpoint is parsed.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading<'a> {
-    /// Whether the answer is one of OpenID Connect, which keeps to RFC 6749: it is JSON with a `token_type`.
+    /// Whether the provider supports OpenID Connect and therefore follows RFC 6749: JSON with a `token_type`.
     pub is_strict: bool,
     /// Where in the answer the tokens are, if there.
-    pub root: Option<&'a DataPath>,
+    pub response_path: Option<&'a DataPath>,
     /// Error codes, or whole descriptions, that mean `invalid_grant`.
-    pub gone: &'a [String],
+    pub invalid_grant_errors: &'a [String],
 }
 
-/// Reads the token endpoint's answer, tokens (RFC 6749 section 5.1) or error (section 5.2).
+/// Parses the response of a token endpoint: tokens (RFC 6749 section 5.1) or an error (section 5.2).
 pub fn parse(response: &FetchResponse, reading: Reading<'_>) -> Result<TokenResponse, TokenError> {
     let status = match response.status {
         200..=299 if !reading.is_strict => Ok(()),
@@ -207,49 +210,64 @@ pub fn parse(response: &FetchResponse, reading: Reading<'_>) -> Result<TokenResp
     };
     let answer = if reading.is_strict { exchange::object(response) } else { object(response) };
     if let Err(status) = status {
-        return Err(refusal(status, answer.ok().as_ref().and_then(error_body::of), reading.gone));
+        return Err(refusal(
+            status,
+            answer.ok().as_ref().and_then(error_body::of),
+            reading.invalid_grant_errors,
+        ));
     }
     let mut raw = answer?;
-    let inner = reading.root.and_then(|root| root.lookup(&raw)).cloned();
+    let inner = reading.response_path.and_then(|path| path.lookup(&raw)).cloned();
     if let Some(Value::Object(inner)) = inner {
         raw = inner;
     }
     if !raw.contains_key("access_token")
         && let Some(error) = error_body::of(&raw)
     {
-        // Not after the specification, but several providers answer so.
-        return Err(refusal(AnswerError::Status(response.status), Some(error), reading.gone));
+        // The specification does not allow an error with a success status, but several providers send one.
+        return Err(refusal(
+            HttpResponseError::Status(response.status),
+            Some(error),
+            reading.invalid_grant_errors,
+        ));
     }
     tokens(raw, reading.is_strict)
 }
 
-fn object(response: &FetchResponse) -> Result<Map<String, Value>, AnswerError> {
+fn object(response: &FetchResponse) -> Result<Map<String, Value>, HttpResponseError> {
     match exchange::lenient(response)? {
         Value::Object(object) => Ok(object),
-        _ => Err(AnswerError::NotAnObject),
+        _ => Err(HttpResponseError::NotAnObject),
     }
 }
 
-fn refusal(answer: AnswerError, error: Option<ErrorResponse>, gone: &[String]) -> TokenError {
+fn refusal(
+    answer: HttpResponseError,
+    error: Option<ErrorResponse>,
+    invalid_grant_errors: &[String],
+) -> TokenError {
     match (answer, error) {
-        (AnswerError::Unavailable(status), error) => TokenError::Unavailable { status, error },
-        (AnswerError::Status(status), Some(error)) => match error.error.as_str() {
+        (HttpResponseError::Unavailable(status), error) => TokenError::Unavailable { status, error },
+        (HttpResponseError::Status(status), Some(error)) => match error.error.as_str() {
             "invalid_grant" => TokenError::InvalidGrant(error),
-            code if gone.iter().any(|gone| gone == code || error.description.as_ref() == Some(gone)) => {
+            code if invalid_grant_errors
+                .iter()
+                .any(|known| known == code || error.description.as_ref() == Some(known)) =>
+            {
                 TokenError::InvalidGrant(error)
             }
             "invalid_client" | "unauthorized_client" => TokenError::InvalidClient(error),
             _ if error.is_temporary() => TokenError::Unavailable { status, error: Some(error) },
-            _ => TokenError::Refused { status, error },
+            _ => TokenError::Rejected { status, error },
         },
-        (answer, _) => TokenError::Answer(answer),
+        (answer, _) => TokenError::Response(answer),
     }
 }
 
 fn tokens(raw: Map<String, Value>, is_strict: bool) -> Result<TokenResponse, TokenError> {
     match text(&raw, "token_type")? {
         Some(kind) if kind.eq_ignore_ascii_case("bearer") => {}
-        // The name of the grant in place of the token's.
+        // Some providers send the name of the grant instead of the token's type.
         Some("jwt-bearer") if !is_strict => {}
         Some(kind) => return Err(TokenError::TokenType(exchange::excerpt(kind, 100))),
         None if is_strict => return Err(TokenError::Member("token_type", "missing")),
@@ -269,7 +287,7 @@ fn tokens(raw: Map<String, Value>, is_strict: bool) -> Result<TokenResponse, Tok
     })
 }
 
-/// `scope`: a text, or, as some providers write it, a list.
+/// `scope`: a string, or an array, which some providers send.
 fn scope(raw: &Map<String, Value>) -> Result<Option<String>, TokenError> {
     let Some(Value::Array(scopes)) = raw.get("scope") else {
         return Ok(text(raw, "scope")?.map(str::to_owned));
@@ -278,7 +296,7 @@ fn scope(raw: &Map<String, Value>) -> Result<Option<String>, TokenError> {
     Ok(Some(scopes.join(" ")).filter(|scope| !scope.is_empty()))
 }
 
-/// A string; `null` and the empty string count as absent.
+/// A string; `null` and the empty string count as missing.
 fn text<'a>(raw: &'a Map<String, Value>, name: &'static str) -> Result<Option<&'a str>, TokenError> {
     match raw.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -287,22 +305,22 @@ fn text<'a>(raw: &'a Map<String, Value>, name: &'static str) -> Result<Option<&'
     }
 }
 
-/// Whole seconds of a number or of a number in a string; `None` for less than one.
+/// The whole seconds of a number, which may be in a string; `None` for less than one.
 fn lifetime(value: &Value) -> Option<Duration> {
     let seconds = match value {
         Value::String(text) => whole(text.trim())?,
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "whole, and not more than fit"
+            reason = "the cast drops the fraction and saturates"
         )]
         value => value.as_f64()? as u64,
     };
-    (seconds > 0).then(|| Duration::from_secs(seconds.min(LONGEST_LIFETIME_SECONDS)))
+    (seconds > 0).then(|| Duration::from_secs(seconds.min(MAX_LIFETIME_SECONDS)))
 }
 
-/// What stands before the point of a decimal number that is not negative; the most where it is more. Not by the
-/// standard library, which reads such a text with ten kilobytes of tables of which nothing can be compressed.
+/// The integer part of a non-negative decimal number; saturates. Parsing it as a float with the standard library would
+/// add ten kilobytes of tables that do not compress.
 fn whole(number: &str) -> Option<u64> {
     let number = number.strip_prefix('+').unwrap_or(number);
     if number.eq_ignore_ascii_case("inf") || number.eq_ignore_ascii_case("infinity") {
@@ -317,7 +335,7 @@ fn whole(number: &str) -> Option<u64> {
     let places = i32::try_from(before.len()).ok()?.saturating_add(exponent.parse().ok()?);
     let mut digits = digits();
     let mut whole: u64 = 0;
-    // More places than these only make it larger than the most, or leave it zero.
+    // More places would only saturate the number, or leave it zero.
     for _ in 0..places.min(1000) {
         let digit = digits.next().map_or(0, |b| b - b'0');
         whole = whole.saturating_mul(10).saturating_add(digit.into());
@@ -328,10 +346,10 @@ fn whole(number: &str) -> Option<u64> {
 /// Why there are no tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TokenError {
-    /// `invalid_grant`: the code or refresh token is used up, expired or revoked. It will not get better.
+    /// `invalid_grant`: the code or refresh token is used, expired or revoked. A retry does not help.
     #[error("token response: {0}: the code or refresh token is not valid any more")]
     InvalidGrant(ErrorResponse),
-    /// `invalid_client` or `unauthorized_client`: the configuration is to blame.
+    /// `invalid_client` or `unauthorized_client`: the configuration is wrong.
     #[error(
         "token response: {0}: check the client's id, its secret, the provider's settings for this client, \
          and the way it authenticates"
@@ -339,38 +357,38 @@ pub enum TokenError {
     InvalidClient(ErrorResponse),
     /// Any other error that the provider names, e.g. `invalid_request`, `invalid_scope`.
     #[error("token response: status {status}, {error}")]
-    Refused {
-        /// The status.
+    Rejected {
+        /// The status of the response.
         status: u16,
-        /// The error.
+        /// The provider's error.
         error: ErrorResponse,
     },
-    /// The provider is out of order or asks to be left alone: the same request may succeed later.
+    /// The provider is unavailable or limits requests: the same request may succeed later.
     #[error("token response: the provider is unavailable, status {status}{}", .error.as_ref().map(|e| format!(", {e}")).unwrap_or_default())]
     Unavailable {
-        /// The status.
+        /// The status of the response.
         status: u16,
-        /// The error, where one is named.
+        /// The provider's error, if there is one.
         error: Option<ErrorResponse>,
     },
-    /// The answer is neither tokens nor an error of RFC 6749.
+    /// The response contains neither tokens nor an error of RFC 6749.
     #[error("token response: {0}")]
-    Answer(#[from] AnswerError),
-    /// A member is not what it must be; the member, and what it is.
+    Response(#[from] HttpResponseError),
+    /// A member is invalid. Contains its name and what is wrong with it.
     #[error("token response: {0:?} is {1}")]
     Member(&'static str, &'static str),
-    /// `token_type` is not `Bearer`, and nothing else is known here (RFC 6749 section 7.1).
+    /// `token_type` is not `Bearer`; no other type is supported (RFC 6749 section 7.1).
     #[error("token response: \"token_type\" is {0:?}, and only \"Bearer\" is supported")]
     TokenType(String),
 }
 
 impl TokenError {
-    /// Whether the same request may succeed later, which means that nothing is known about the grant.
+    /// Whether the same request may succeed later. The error then says nothing about the grant.
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Unavailable { .. })
     }
 
-    /// Whether the provider says that the grant is gone: the only answer that may end a session.
+    /// Whether the provider says that the grant is not valid any more. Only this error may end a session.
     pub fn is_invalid_grant(&self) -> bool {
         matches!(self, Self::InvalidGrant(_))
     }
@@ -390,9 +408,9 @@ mod tests {
         Client { id: "s6BhdRkqt3", id_param, secret_param, secret: None, authentication }
     }
 
-    /// Reads an answer as one of OpenID Connect.
+    /// Parses a response of OpenID Connect.
     fn parse(response: &FetchResponse) -> Result<TokenResponse, TokenError> {
-        super::parse(response, Reading { is_strict: true, root: None, gone: &[] })
+        super::parse(response, Reading { is_strict: true, response_path: None, invalid_grant_errors: &[] })
     }
 
     fn template(text: &str) -> Template {
@@ -412,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn the_code_goes_with_its_redirect_uri_and_verifier() {
+    fn a_code_is_sent_with_its_redirect_uri_and_verifier() {
         const GRANT: &str = "grant_type=authorization_code&code=Splx%26lO%2BB+e\
                              &redirect_uri=https%3A%2F%2Fclient.example.com%2Fcb%3Fx%3D1\
                              &code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -420,7 +438,7 @@ mod tests {
         let (request, body) = code_request_of(&client(ClientAuthentication::Basic(&secret)), &plain);
         assert_eq!(request.url, "https://idp.example/token?tenant=a");
         assert_eq!(request.headers.get("content-type"), Some("application/x-www-form-urlencoded"));
-        // The header of RFC 6749 section 2.3.1.
+        // The example in RFC 6749 section 2.3.1.
         assert_eq!(
             request.headers.get("authorization"),
             Some("Basic czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3")
@@ -449,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_says_what_an_odd_endpoint_wants() {
+    fn the_configuration_can_adapt_the_request_to_a_nonstandard_endpoint() {
         let secret = Secret::new("s&");
         let odd = Client {
             id: "me",
@@ -483,11 +501,14 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_oauth_2_alone_is_read_in_the_shapes_that_there_are() {
+    fn responses_of_oauth_2_providers_are_parsed_in_every_known_form() {
         let root = DataPath::parse("data.0").unwrap();
         let gone = ["bad_refresh_token".to_owned(), "40030".to_owned()];
         let read = |response: &FetchResponse| {
-            super::parse(response, Reading { is_strict: false, root: Some(&root), gone: &gone })
+            super::parse(
+                response,
+                Reading { is_strict: false, response_path: Some(&root), invalid_grant_errors: &gone },
+            )
         };
         for (kind, body) in [
             ("application/json", r#"{"access_token":"t","expires_in":"3600","scope":["a","b"]}"#),
@@ -536,7 +557,7 @@ mod tests {
         for (kind, body) in
             [("text/html", "access_token=t"), ("text/plain", "<a href=x>"), ("application/json", "[]")]
         {
-            assert!(matches!(read(&response(200, kind, body)), Err(TokenError::Answer(_))), "{body}");
+            assert!(matches!(read(&response(200, kind, body)), Err(TokenError::Response(_))), "{body}");
         }
         assert!(matches!(
             read(&json_response(200, &json!({ "access_token": "t", "token_type": "mac" }))),
@@ -545,7 +566,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_token_goes_without_a_scope() {
+    fn a_refresh_token_is_sent_without_a_scope() {
         let secret = Secret::new("x");
         let refresh_token = Secret::new("tGzv3J+OkF0");
         let request = request(
@@ -561,7 +582,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_response_is_read() {
+    fn a_complete_response_is_parsed() {
         let tokens = parse(&json_response(
             200,
             &json!({
@@ -589,7 +610,7 @@ mod tests {
     }
 
     #[test]
-    fn optional_members_may_be_absent_null_or_empty() {
+    fn optional_members_may_be_missing_null_or_empty() {
         for optional in [json!(null), json!("")] {
             let tokens = parse(&json_response(
                 200,
@@ -602,14 +623,14 @@ mod tests {
             assert!(tokens.refresh_token.is_none() && tokens.scope.is_none() && tokens.expires_in.is_none());
             assert_eq!(
                 tokens.require_id_token().unwrap_err().to_string(),
-                "token response: \"id_token\" is missing, although openid was asked for"
+                "token response: \"id_token\" is missing, although the scope openid was requested"
             );
         }
     }
 
     #[test]
-    fn a_lifetime_is_read_tolerantly_and_bounded() {
-        let longest = Some(LONGEST_LIFETIME_SECONDS);
+    fn a_lifetime_is_parsed_leniently_and_limited() {
+        let max = Some(MAX_LIFETIME_SECONDS);
         for (value, seconds) in [
             (json!(3600), Some(3600)),
             (json!(3599.9), Some(3599)),
@@ -623,14 +644,14 @@ mod tests {
             (json!("0"), None),
             (json!("soon"), None),
             (json!("NaN"), None),
-            (json!("inf"), longest),
+            (json!("inf"), max),
             (json!("+3600"), Some(3600)),
             (json!("3.6e3"), Some(3600)),
             (json!("36000e-1"), Some(3600)),
             (json!("3599.9"), Some(3599)),
             (json!(".5"), None),
             (json!("5."), Some(5)),
-            (json!("1e400"), longest),
+            (json!("1e400"), max),
             (json!("1e-400"), None),
             (json!("0e99999"), None),
             (json!("1e"), None),
@@ -640,16 +661,16 @@ mod tests {
             (json!(null), None),
             (json!(true), None),
             (json!([3600]), None),
-            (json!(u64::MAX), longest),
-            (json!(1e300), longest),
-            (json!("99999999999999999999999999"), longest),
+            (json!(u64::MAX), max),
+            (json!(1e300), max),
+            (json!("99999999999999999999999999"), max),
         ] {
             assert_eq!(lifetime(&value), seconds.map(Duration::from_secs), "{value}");
         }
     }
 
     #[test]
-    fn a_response_without_usable_tokens_is_refused() {
+    fn a_response_without_usable_tokens_is_rejected() {
         let good = json!({"access_token": "t", "token_type": "Bearer"});
         let member = |name, what| TokenError::Member(name, what);
         for (name, value, why) in [
@@ -682,13 +703,13 @@ mod tests {
         {
             assert!(matches!(
                 parse(&response(200, content_type, body)),
-                Err(TokenError::Answer(AnswerError::MediaType(_)))
+                Err(TokenError::Response(HttpResponseError::MediaType(_)))
             ));
         }
     }
 
     #[test]
-    fn errors_are_told_apart_by_what_they_mean_for_the_grant() {
+    fn errors_are_classified_by_their_meaning_for_the_grant() {
         let error = |code: &str| ErrorResponse::new(code, Some("why"));
         let body = |code: &str| json!({"error": code, "error_description": "why"});
         for (status, code, expected) in [
@@ -697,20 +718,20 @@ mod tests {
             (200, "invalid_grant", TokenError::InvalidGrant(error("invalid_grant"))),
             (401, "invalid_client", TokenError::InvalidClient(error("invalid_client"))),
             (400, "unauthorized_client", TokenError::InvalidClient(error("unauthorized_client"))),
-            (400, "invalid_request", TokenError::Refused { status: 400, error: error("invalid_request") }),
+            (400, "invalid_request", TokenError::Rejected { status: 400, error: error("invalid_request") }),
             (
                 400,
                 "temporarily_unavailable",
                 TokenError::Unavailable { status: 400, error: Some(error("temporarily_unavailable")) },
             ),
-            // A status that speaks of the provider's trouble is believed over the code beside it.
+            // A status of an unavailable provider has precedence over the error code.
             (
                 503,
                 "invalid_grant",
                 TokenError::Unavailable { status: 503, error: Some(error("invalid_grant")) },
             ),
             (429, "slow_down", TokenError::Unavailable { status: 429, error: Some(error("slow_down")) }),
-            (302, "invalid_grant", TokenError::Answer(AnswerError::Redirect(302))),
+            (302, "invalid_grant", TokenError::Response(HttpResponseError::Redirect(302))),
         ] {
             let found = parse(&json_response(status, &body(code))).unwrap_err();
             assert_eq!(found, expected);
@@ -720,7 +741,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_is_no_json_ends_no_grant() {
+    fn an_error_response_that_is_not_json_is_not_invalid_grant() {
         for (status, content_type, text) in [
             (400, "text/html", "<h1>invalid_grant</h1>"),
             (400, "text/plain", "{\"error\":\"invalid_grant\"}"),
@@ -729,7 +750,7 @@ mod tests {
             (404, "application/json", "{}"),
         ] {
             let found = parse(&response(status, content_type, text)).unwrap_err();
-            assert_eq!(found, TokenError::Answer(AnswerError::Status(status)), "{text}");
+            assert_eq!(found, TokenError::Response(HttpResponseError::Status(status)), "{text}");
         }
         let found = parse(&response(502, "text/html", "<h1>Bad gateway</h1>")).unwrap_err();
         assert_eq!(found, TokenError::Unavailable { status: 502, error: None });
@@ -737,24 +758,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_answer_makes_the_parser_panic(body in any_json(), status in prop_oneof![Just(200), Just(400), any::<u16>()]) {
+        fn no_response_makes_the_parser_panic(body in any_json(), status in prop_oneof![Just(200), Just(400), any::<u16>()]) {
             let _ = parse(&json_response(status, &body));
             let _ = parse(&json_response(200, &json!({"access_token": "t", "token_type": "Bearer", "expires_in": body})));
         }
 
         #[test]
-        fn a_number_in_a_string_is_read_as_the_standard_library_reads_it(
+        fn a_number_in_a_string_is_parsed_as_the_standard_library_does(
             text in "[+-]?[0-9]{0,12}(\\.[0-9]{0,4})?([eE][+-]?[0-9]{1,3})?",
         ) {
             let read = lifetime(&json!(text)).map(|lifetime| lifetime.as_secs());
             let number = text.parse::<f64>().ok().filter(|number| *number >= 1.0);
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-            let expected = number.map(|number| (number as u64).min(LONGEST_LIFETIME_SECONDS));
+            let expected = number.map(|number| (number as u64).min(MAX_LIFETIME_SECONDS));
             prop_assert_eq!(read, expected, "{}", text);
         }
 
         #[test]
-        fn every_access_token_that_is_read_fits_a_header(token in ".{0,12}") {
+        fn every_accepted_access_token_fits_into_a_header(token in ".{0,12}") {
             if let Ok(tokens) = parse(&json_response(200, &json!({"access_token": token, "token_type": "Bearer"}))) {
                 prop_assert!(tokens.access_token.expose().bytes().all(|b| (0x21..0x7f).contains(&b)));
             }

@@ -1,5 +1,5 @@
-//! The userinfo endpoint (OpenID Connect Core 1.0 section 5.3), and whatever takes its place at a provider of
-//! OAuth 2 alone.
+//! The userinfo endpoint (OpenID Connect Core 1.0 section 5.3), and the corresponding endpoints of providers of OAuth 2
+//! without OpenID Connect.
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use crate::http::origin::endpoint;
 use crate::http::percent;
 use crate::http::url::Url;
 use crate::oauth::error_body;
-use crate::oauth::exchange::{self, AnswerError, ErrorResponse};
+use crate::oauth::exchange::{self, ErrorResponse, HttpResponseError};
 use crate::oauth::id_token::VerifiedIdToken;
 use crate::oauth::provider::{EmailsConfig, UserinfoConfig, UserinfoRequest};
 use crate::oauth::token::TokenResponse;
 use crate::outbound;
 use crate::secret::Secret;
 
-/// As for the token endpoint: it is the last of the requests that a person waits for.
+/// The same as for the token endpoint: the user waits, and this is the last request of a sign-in.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// A profile with a few thousand groups in it.
+/// In bytes. Enough for a profile with a few thousand groups.
 const LIMIT: usize = 256 * 1024;
 
-/// The request for the profile of who signed in: at `published`, the endpoint of the provider's metadata, as
-/// OpenID Connect Core 1.0 section 5.3.1 has it, or as it is configured. `None` where there is no endpoint.
+/// The request for the user's profile: the configured one, or a standard one (OpenID Connect Core 1.0 section 5.3.1) to
+/// `published`, the endpoint of the provider's metadata. `None` if there is no endpoint.
 pub fn request(
     config: &UserinfoConfig,
     published: Option<&Url>,
@@ -37,8 +37,8 @@ pub fn request(
     }
 }
 
-/// With the access token in the header (RFC 6750 section 2.1). It is one that
-/// [`token::parse`](crate::oauth::token::parse) has read, so it fits there.
+/// A request with the access token in the header `Authorization` (RFC 6750 section 2.1). The token comes from
+/// [`token::parse`](crate::oauth::token::parse), which accepts only tokens that fit into a header.
 pub fn plain_request(endpoint: &Url, access_token: &Secret) -> FetchRequest {
     let mut request = exchange::get(endpoint.as_str(), TIMEOUT, LIMIT);
     request.headers.set("authorization", bearer(access_token));
@@ -60,7 +60,7 @@ fn configured_request(
     let mut url = match (&config.url, published) {
         (Some(template), _) => {
             let text = filled(template, &find)?;
-            endpoint(&text).map_err(|_| UserinfoError::Unfit(template_name(template)))?
+            endpoint(&text).map_err(|_| UserinfoError::Request(url_error(template)))?
         }
         (None, Some(url)) => url.clone(),
         (None, None) => return Ok(None),
@@ -73,9 +73,9 @@ fn configured_request(
         }
     }
     let mut request = outbound::build("userinfo", &config.rest, None, &find)
-        .map_err(|error| UserinfoError::Unfit(error.to_string()))?;
+        .map_err(|error| UserinfoError::Request(error.to_string()))?;
     url.as_str().clone_into(&mut request.url);
-    if config.bearer {
+    if config.send_access_token {
         request.headers.set("authorization", bearer(&tokens.access_token));
     }
     Ok(Some(request))
@@ -85,47 +85,49 @@ fn bearer(access_token: &Secret) -> String {
     format!("Bearer {}", access_token.expose())
 }
 
-/// The URL, with each value as one piece of a path or a query. All of them have to be there.
+/// The URL, with each value encoded as one segment of a path or one value of a query. All values must be present.
 fn filled(template: &Template, find: &dyn Fn(&DataPath) -> Option<Value>) -> Result<String, UserinfoError> {
-    let piece = |path: &DataPath| {
+    let encoded = |path: &DataPath| {
         let text = find(path).as_ref().and_then(scalar_text).filter(|text| !text.is_empty())?;
-        // What a path would be cleaned of is no piece of one.
-        let is_piece = text != "." && text != "..";
-        is_piece.then(|| Value::from(percent::encode(&text, percent::RESERVED)))
+        // Dot segments would be removed from the path.
+        let is_segment = text != "." && text != "..";
+        is_segment.then(|| Value::from(percent::encode(&text, percent::RESERVED)))
     };
-    match template.paths().find(|path| piece(path).is_none()) {
-        Some(path) => Err(UserinfoError::Unfit(format!("the token response has nothing fit at {path}"))),
-        None => Ok(template.text(&piece)),
+    match template.paths().find(|path| encoded(path).is_none()) {
+        Some(path) => {
+            Err(UserinfoError::Request(format!("the token response has no usable value at {path}")))
+        }
+        None => Ok(template.text(&encoded)),
     }
 }
 
-fn template_name(template: &Template) -> String {
+fn url_error(template: &Template) -> String {
     let paths: Vec<String> = template.paths().map(ToString::to_string).collect();
-    format!("the URL does not fit together with {}", paths.join(", "))
+    format!("the URL is not valid with the values of {}", paths.join(", "))
 }
 
-/// Reads the claims (OpenID Connect Core 1.0 section 5.3.2). Their `sub` must be the id_token's (section
-/// 5.3.4): the access token may have been swapped for another person's.
+/// Parses the claims (OpenID Connect Core 1.0 section 5.3.2). Their `sub` must be that of the ID token (section 5.3.4),
+/// because an attacker may have replaced the access token by that of another user.
 pub fn parse(
     response: &FetchResponse,
     root: Option<&DataPath>,
     id_token: &VerifiedIdToken,
 ) -> Result<Map<String, Value>, UserinfoError> {
     if let Err(status) = exchange::check_status(response.status) {
-        return Err(refused(status, exchange::object(response).ok().as_ref()));
+        return Err(rejection(status, exchange::object(response).ok().as_ref()));
     }
     let claims = within(Value::Object(exchange::object(response)?), root);
     of_subject(claims, id_token)
 }
 
-/// The token that a signed answer is (OpenID Connect Core 1.0 section 5.3.2), nothing of it verified.
+/// The token of a signed response (OpenID Connect Core 1.0 section 5.3.2). Nothing of it is verified here.
 pub fn signed_token(response: &FetchResponse) -> Result<&str, UserinfoError> {
     exchange::check_status(response.status)?;
-    let text = std::str::from_utf8(&response.body).map_err(|_| AnswerError::NotJson)?;
+    let text = std::str::from_utf8(&response.body).map_err(|_| HttpResponseError::NotJson)?;
     Ok(text.trim())
 }
 
-/// That claims are about the id_token's subject.
+/// Checks that the claims have the ID token's subject.
 pub fn of_subject(
     claims: Map<String, Value>,
     id_token: &VerifiedIdToken,
@@ -137,28 +139,28 @@ pub fn of_subject(
     }
 }
 
-/// What a provider of OAuth 2 alone says of the person, and the complaint that the answer may be instead:
-/// several answer 200 whatever happens.
+/// The profile from a provider of OAuth 2 without OpenID Connect, and the error that the response may contain instead:
+/// several providers send errors with status 200.
 pub fn parse_profile(
     response: &FetchResponse,
     root: Option<&DataPath>,
 ) -> Result<(Map<String, Value>, Option<ErrorResponse>), UserinfoError> {
-    let answer = exchange::lenient(response);
+    let body = exchange::lenient(response);
     if !(200..=299).contains(&response.status)
         && let Err(status) = exchange::check_status(response.status)
     {
-        return Err(refused(status, answer.ok().as_ref().and_then(Value::as_object)));
+        return Err(rejection(status, body.ok().as_ref().and_then(Value::as_object)));
     }
-    let answer = answer?;
-    let complaint = answer.as_object().and_then(error_body::of);
-    Ok((within(answer, root), complaint))
+    let body = body?;
+    let error = body.as_object().and_then(error_body::of);
+    Ok((within(body, root), error))
 }
 
-/// The object at `root`; an empty one where there is none, of whom nobody can be.
-fn within(answer: Value, root: Option<&DataPath>) -> Map<String, Value> {
+/// The object at `root`; an empty one if there is none, which identifies no user.
+fn within(body: Value, root: Option<&DataPath>) -> Map<String, Value> {
     let found = match root {
-        Some(root) => root.inside(&answer).cloned().unwrap_or_default(),
-        None => answer,
+        Some(root) => root.inside(&body).cloned().unwrap_or_default(),
+        None => body,
     };
     match found {
         Value::Object(object) => object,
@@ -166,62 +168,62 @@ fn within(answer: Value, root: Option<&DataPath>) -> Map<String, Value> {
     }
 }
 
-fn refused(answer: AnswerError, body: Option<&Map<String, Value>>) -> UserinfoError {
-    match (answer, body.and_then(error_body::of)) {
-        (AnswerError::Status(status), Some(error)) => UserinfoError::Refused { status, error },
-        (answer, _) => UserinfoError::Answer(answer),
+fn rejection(cause: HttpResponseError, body: Option<&Map<String, Value>>) -> UserinfoError {
+    match (cause, body.and_then(error_body::of)) {
+        (HttpResponseError::Status(status), Some(error)) => UserinfoError::Rejected { status, error },
+        (cause, _) => UserinfoError::Response(cause),
     }
 }
 
-/// The e-mail address in the answer to a request for all of a person's; `None` where none is as it must be.
+/// The e-mail address from a list of addresses; `None` if no address meets the conditions.
 pub fn parse_emails(
     response: &FetchResponse,
     config: &EmailsConfig,
 ) -> Result<Option<String>, UserinfoError> {
-    let answer = exchange::lenient(response);
+    let body = exchange::lenient(response);
     if let Err(status) = exchange::check_status(response.status) {
-        return Err(refused(status, answer.ok().as_ref().and_then(Value::as_object)));
+        return Err(rejection(status, body.ok().as_ref().and_then(Value::as_object)));
     }
-    Ok(config.pick(&answer?).map(str::to_owned))
+    Ok(config.pick(&body?).map(str::to_owned))
 }
 
-/// Whether a text can tell one person from another, as the subject of an id_token can.
+/// Whether a text can be a user's identifier. The limits are those of an ID token's subject.
 pub fn is_identifier(text: &str) -> bool {
     (1..=255).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
-/// Why a userinfo response cannot be used. The provider is to blame.
+/// Why there is no profile. The error is the provider's.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum UserinfoError {
-    /// There is no JSON object in the answer.
+    /// The response is not a successful JSON object.
     #[error("userinfo: {0}")]
-    Answer(#[from] AnswerError),
-    /// The provider says why it gives none.
+    Response(#[from] HttpResponseError),
+    /// An error response.
     #[error("userinfo: status {status}, {error}")]
-    Refused {
-        /// The status.
+    Rejected {
+        /// The status of the response.
         status: u16,
-        /// Its own words.
+        /// The provider's error.
         error: ErrorResponse,
     },
-    /// The request cannot be made of what the token response has.
+    /// The request cannot be built from the values in the token response.
     #[error("userinfo: {0}")]
-    Unfit(String),
-    /// `sub` is absent or no string.
+    Request(String),
+    /// `sub` is missing or not a string.
     #[error("userinfo: \"sub\" is missing or not a string")]
     SubjectMissing,
-    /// The claims are about somebody else.
-    #[error("userinfo: \"sub\" is not the id_token's: these claims are about somebody else")]
+    /// The claims are about another user.
+    #[error("userinfo: \"sub\" is not that of the id_token: the claims are about another user")]
     SubjectMismatch,
-    /// Nobody knows who that is.
-    #[error("the profile has no id (AUTH.providers, user.id){}", .0.as_ref().map(|e| format!("; the provider says {e}")).unwrap_or_default())]
+    /// The profile does not identify the user.
+    #[error("the profile has no id (AUTH.providers, user.id){}", .0.as_ref().map(|e| format!("; the provider's error is {e}")).unwrap_or_default())]
     NoId(Option<ErrorResponse>),
 }
 
 impl UserinfoError {
     /// Whether the same request may succeed later.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Answer(answer) if answer.is_temporary())
+        matches!(self, Self::Response(error) if error.is_temporary())
     }
 }
 
@@ -239,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_access_token_goes_in_the_header() {
+    fn the_access_token_is_sent_in_the_header() {
         let endpoint = Url::parse("https://server.example.com/userinfo?schema=openid").unwrap();
         let request = plain_request(&endpoint, &Secret::new("SlAV32hkKG"));
         assert_eq!(request.url, "https://server.example.com/userinfo?schema=openid");
@@ -248,13 +250,13 @@ mod tests {
     }
 
     #[test]
-    fn the_same_subjects_claims_are_read() {
+    fn claims_of_the_same_subject_are_accepted() {
         let claims = read(&json!({"sub": "248289761001", "email": "janedoe@example.com"})).unwrap();
         assert_eq!(claims["email"], "janedoe@example.com");
     }
 
     #[test]
-    fn provider_mix_up_and_skipped_checks_another_subjects_claims_are_refused() {
+    fn provider_mix_up_and_skipped_checks_claims_of_another_subject_are_rejected() {
         for (sub, error) in [
             (json!("248289761002"), UserinfoError::SubjectMismatch),
             (json!("24828976100"), UserinfoError::SubjectMismatch),
@@ -270,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signed_answer_and_an_error_are_named() {
+    fn the_error_for_a_signed_response_or_a_failure_names_its_cause() {
         let id_token = verified_for_tests("248289761001");
         let signed = parse(&response(200, "application/jwt", "a.b.c"), None, &id_token).unwrap_err();
         assert_eq!(
@@ -286,7 +288,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_answer_makes_the_parser_panic(body in any_json()) {
+        fn no_response_makes_the_parser_panic(body in any_json()) {
             let _ = read(&body);
             let _ = read(&json!({"sub": body}));
         }

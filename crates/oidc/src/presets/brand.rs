@@ -1,18 +1,18 @@
-//! The colours that people know a provider by.
+//! The brand colours of providers.
 
 use std::fmt;
 
-/// A button's colours; darkened, where it takes that, until text can be read on them.
+/// The colours of a button. Some are darker than the provider's own, so that its text is readable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Brand {
-    /// What is written on.
+    /// The background.
     pub background: Rgb,
-    /// What is written with.
+    /// The text.
     pub text: Rgb,
 }
 
 impl Brand {
-    /// Of two colours as CSS writes them.
+    /// Parses two colours in the form `#1a73e8`.
     pub fn of(background: &str, text: &str) -> Option<Self> {
         Some(Self { background: Rgb::parse(background)?, text: Rgb::parse(text)? })
     }
@@ -23,7 +23,7 @@ impl Brand {
 pub struct Rgb(pub u8, pub u8, pub u8);
 
 impl Rgb {
-    /// Reads `#1a73e8`.
+    /// Parses the form `#1a73e8`.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix('#')?;
         if digits.len() != 6 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -34,7 +34,7 @@ impl Rgb {
     }
 }
 
-/// As CSS writes it: `#1a73e8`.
+/// The form of CSS: `#1a73e8`.
 impl fmt::Display for Rgb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(red, green, blue) = self;
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     impl Brand {
-        /// Web Content Accessibility Guidelines 2.2, success criterion 1.4.3.
+        /// The contrast ratio (Web Content Accessibility Guidelines 2.2, success criterion 1.4.3).
         pub(in crate::presets) fn contrast(self) -> f64 {
             let luminance = |Rgb(red, green, blue)| {
                 let linear = |channel: u8| match f64::from(channel) / 255.0 {
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_colour_is_read_and_written_as_css_writes_it() {
+    fn a_colour_is_parsed_and_written_in_the_form_of_css() {
         assert_eq!(Rgb(0x0a, 0, 0xff).to_string(), "#0a00ff");
         assert_eq!(Rgb::parse("#0a00ff"), Some(Rgb(0x0a, 0, 0xff)));
         for bad in ["", "#fff", "0a00ff", "#0a00fg", "#0a00ff0", "#+a00ff", "red", "#é0000"] {

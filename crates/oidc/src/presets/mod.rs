@@ -1,12 +1,12 @@
-//! Presets: what is known of widely used providers, as data.
+//! Presets: the settings of widely used providers, as data.
 //!
-//! `presets.json` is one table. An entry has the keys that a user writes for a provider of their own, so a
-//! preset is laid under what the user writes, and whatever it can say, a configuration can say for any other
-//! provider. Nothing in the flows asks for a provider by name. Ids and names are Auth.js's, so URLs
-//! (`/callback/okta`) and secrets (`AUTH_OKTA_ID`) stay when an app moves.
+//! `presets.json` is one table. An entry has the keys that a user writes for any other provider, so a preset consists
+//! of defaults for what the user writes, and every setting of a preset can also be configured. No flow depends on the
+//! name of a provider. Ids and names are those of Auth.js, so URLs (`/callback/okta`) and secrets (`AUTH_OKTA_ID`) stay
+//! the same when an app migrates.
 //!
-//! The table is read once, when the first preset is asked for. What is for readers alone, the provider's documentation
-//! and notes about it, is in `presets.notes.json`, which no program carries.
+//! The table is parsed when the first preset is used. `presets.notes.json` has the parts for readers only: the links to
+//! the providers' documentation, and notes. It is not part of the binary.
 
 mod brand;
 
@@ -20,16 +20,17 @@ use crate::json;
 
 const TABLE: &str = include_str!("presets.json");
 
-/// All presets by id. To read them takes 0.5 ms and 260 kB natively, once per process. The feature `raw_value` of
-/// serde_json would spare that, but it gives a key of its own a meaning in every JSON text that is read, also in a
+/// All presets by id. Parsing them takes 0.5 ms and 260 kB natively, once per process. The feature `raw_value` of
+/// serde_json would avoid that, but it gives a special meaning to one key in every JSON text that is parsed, even in a
 /// client's.
 static PRESETS: LazyLock<Map<String, Value>> =
     LazyLock::new(|| json::object(TABLE.as_bytes()).unwrap_or_default());
 
-/// Keys of an entry that are about the preset and not about the provider.
-const ABOUT: [&str; 2] = ["example", "when"];
+/// Keys of an entry that describe the preset and not the provider.
+const PRESET_KEYS: [&str; 2] = ["example", "when"];
 
-/// Parameters that a user fills in. What a preset has in `when` for one of them holds where it is there.
+/// Parameters that a user sets. The settings that a preset has in `when` for a parameter apply if that parameter is
+/// set.
 const PARAMETERS: [&str; 3] = ["issuer", "tenant", "domain"];
 
 /// The ids of all presets, sorted.
@@ -37,15 +38,16 @@ pub fn ids() -> impl Iterator<Item = &'static str> {
     PRESETS.keys().map(String::as_str)
 }
 
-/// The preset of that id: its entry in the table.
+/// The preset of that id.
 pub fn preset(id: &str) -> Option<&'static Map<String, Value>> {
     PRESETS.get(id)?.as_object()
 }
 
-/// Lays the preset of a written provider under it: that of the key `preset`, otherwise of its `id`. Which it was
-/// stays in the key `preset`. A provider whose `type` is written, and is not the preset's, has none.
+/// Adds the settings of its preset to a provider, as defaults for what is written. The preset is that of the key
+/// `preset`, otherwise that of the provider's `id`; its id is then in the key `preset`. A provider with a `type` other
+/// than the preset's has no preset.
 ///
-/// `variable` gives the parameters that are set outside the configuration, by key.
+/// `variable(id, key)` is whether the parameter `key` of the provider `id` is set outside the configuration.
 pub fn with_preset_defaults(written: &mut Map<String, Value>, variable: &dyn Fn(&str, &str) -> bool) {
     let text = |key: &str| written.get(key).and_then(Value::as_str);
     let id = text("id").unwrap_or_default().to_owned();
@@ -56,12 +58,12 @@ pub fn with_preset_defaults(written: &mut Map<String, Value>, variable: &dyn Fn(
         return;
     }
     let when = preset.remove("when").unwrap_or_default();
-    preset.retain(|key, _| !ABOUT.contains(&key.as_str()));
+    preset.retain(|key, _| !PRESET_KEYS.contains(&key.as_str()));
     for parameter in PARAMETERS {
         let is_written = written.get(parameter).is_some_and(|value| !value.is_null());
         let is_set = !is_written && variable(&id, parameter);
         if is_set {
-            // What is set outside would otherwise look like less than what the preset writes.
+            // Otherwise the preset's value would take precedence over the one that is set outside.
             preset.remove(parameter);
         }
         if let Some(Value::Object(more)) = when.get(parameter)
@@ -75,7 +77,8 @@ pub fn with_preset_defaults(written: &mut Map<String, Value>, variable: &dyn Fn(
     *written = preset;
 }
 
-/// Lays `upper` over `lower`: its members win, and tables are laid over tables. A URL alone is a table with a URL.
+/// Merges `upper` into `lower`. The members of `upper` win, and tables are merged. A URL counts as a table with a
+/// `url`.
 fn merge(lower: &mut Map<String, Value>, upper: Map<String, Value>) {
     for (key, mut value) in upper {
         let Some(below) = lower.get_mut(&key) else {
@@ -98,7 +101,7 @@ fn is_endpoint(key: &str) -> bool {
     matches!(key, "authorization" | "token" | "userinfo")
 }
 
-/// Makes a table of a URL.
+/// Turns a URL into a table with a `url`.
 pub fn with_url(endpoint: &mut Value) {
     if endpoint.is_string() {
         *endpoint = serde_json::json!({ "url": endpoint.take() });
@@ -116,14 +119,14 @@ mod tests {
     }
 
     #[allow(clippy::needless_pass_by_value, reason = "the callers read better")]
-    fn laid(written: Value, set: &[&str]) -> Value {
+    fn with_defaults(written: Value, set: &[&str]) -> Value {
         let mut written = written.as_object().unwrap().clone();
         with_preset_defaults(&mut written, &|_, parameter| set.contains(&parameter));
         Value::Object(written)
     }
 
     #[test]
-    fn every_entry_is_found_by_its_exact_id_and_is_what_the_table_says() {
+    fn every_entry_is_found_by_its_exact_id_only() {
         let written = json::members(TABLE.as_bytes()).unwrap();
         assert_eq!(written.len(), 93);
         assert!(written.is_sorted_by(|(a, _), (b, _)| a < b), "sorted, and no id twice");
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn every_entry_has_what_a_reader_looks_for() {
+    fn every_entry_has_a_name_documentation_and_required_settings() {
         let notes: Map<String, Value> = serde_json::from_str(include_str!("presets.notes.json")).unwrap();
         assert!(notes.keys().eq(table().keys()));
         for (id, entry) in table() {
@@ -166,8 +169,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_wins_and_tables_are_merged() {
-        let github = laid(
+    fn written_settings_win_and_tables_are_merged() {
+        let github = with_defaults(
             json!({ "id": "github", "scope": "read:user", "token": { "params": { "a": "b" } }, "name": null,
                     "userinfo": { "headers": { "x": "y" } }, "user": { "name": "profile.login" } }),
             &[],
@@ -183,20 +186,20 @@ mod tests {
         );
         assert_eq!(github["user"]["name"], "profile.login");
         assert_eq!(github["user"]["image"], "profile.avatar_url");
-        assert!(ABOUT.iter().all(|key| github.get(key).is_none()));
+        assert!(PRESET_KEYS.iter().all(|key| github.get(key).is_none()));
 
-        let own = laid(json!({ "id": "github", "token": "https://idp.example/token" }), &[]);
+        let own = with_defaults(json!({ "id": "github", "token": "https://idp.example/token" }), &[]);
         assert_eq!(own["token"]["url"], "https://idp.example/token");
-        assert_eq!(own["token"]["gone"], json!(["bad_refresh_token"]));
+        assert_eq!(own["token"]["invalid_grant_errors"], json!(["bad_refresh_token"]));
     }
 
     #[test]
-    fn a_parameter_brings_what_depends_on_it_from_wherever_it_comes() {
+    fn a_parameter_adds_its_settings_wherever_it_is_set() {
         for (written, set) in [
             (json!({ "id": "github", "domain": "git.example" }), &[][..]),
             (json!({ "id": "github" }), &["domain"]),
         ] {
-            let enterprise = laid(written, set);
+            let enterprise = with_defaults(written, set);
             assert_eq!(enterprise["userinfo"], "https://{domain}/api/v3/user");
             assert_eq!(enterprise["emails"]["url"], "https://{domain}/api/v3/user/emails");
             assert_eq!(enterprise["emails"]["where"]["verified"], true);
@@ -204,9 +207,9 @@ mod tests {
     }
 
     #[test]
-    fn several_providers_can_have_one_preset_and_another_type_has_none() {
-        assert_eq!(laid(json!({ "id": "okta-staff", "preset": "okta" }), &[])["name"], "Okta");
-        assert_eq!(laid(json!({ "id": "github", "type": "oauth" }), &[])["preset"], "github");
+    fn several_providers_can_share_a_preset_and_another_type_has_none() {
+        assert_eq!(with_defaults(json!({ "id": "okta-staff", "preset": "okta" }), &[])["name"], "Okta");
+        assert_eq!(with_defaults(json!({ "id": "github", "type": "oauth" }), &[])["preset"], "github");
         for alone in [
             json!({ "id": "okta", "type": "credentials" }),
             json!({ "id": "github", "type": "oidc", "issuer": "https://idp.example" }),
@@ -215,12 +218,12 @@ mod tests {
             json!({ "id": 1 }),
             json!({}),
         ] {
-            assert_eq!(laid(alone.clone(), &[]), alone);
+            assert_eq!(with_defaults(alone.clone(), &[]), alone);
         }
     }
 
     #[test]
-    fn the_text_of_every_brand_can_be_read() {
+    fn the_text_of_every_brand_has_enough_contrast() {
         for (id, entry) in table() {
             let Some(style) = entry.get("style") else { continue };
             let brand = Brand::of(style["background"].as_str().unwrap(), style["text"].as_str().unwrap());

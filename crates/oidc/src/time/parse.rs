@@ -1,10 +1,10 @@
-//! Points in time as other servers write them.
+//! Parses the date formats that other servers send.
 
 use super::Timestamp;
 
 impl Timestamp {
-    /// Reads `2026-12-21T19:34:50.397Z` or `2026-12-21 20:34:50+01:00` (RFC 3339 section 5.6). A time without
-    /// its offset is none: it could be anybody's.
+    /// Parses `2026-12-21T19:34:50.397Z` or `2026-12-21 20:34:50+01:00` (RFC 3339 section 5.6). `None` for a time
+    /// without an offset: its time zone is unknown.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         let digits = |at: std::ops::Range<usize>| number(text.get(at)?);
@@ -13,7 +13,7 @@ impl Timestamp {
         if !punctuated {
             return None;
         }
-        // A leap second is taken for the one after it.
+        // A leap second counts as the first second of the next minute.
         let second = digits(17..19)?;
         let at = from_civil(digits(0..4)?, digits(5..7)?, digits(8..10)?)?
             .checked_add(in_day(digits(11..13)?, digits(14..16)?, second.min(59))?)?
@@ -39,8 +39,8 @@ impl Timestamp {
         Some(Self::from_millis(at.checked_mul(1000)?.checked_add(millis)?))
     }
 
-    /// Reads a cookie's `Expires` as browsers do (RFC 6265 section 5.1.1): every format that servers have
-    /// used, and some that none has. What lies before 1970 is the epoch.
+    /// Parses a cookie's `Expires` as browsers do (RFC 6265 section 5.1.1). The algorithm accepts every format in use,
+    /// and many others. A date before 1970 becomes the epoch.
     pub fn parse_cookie_date(text: &str) -> Option<Self> {
         let (mut time, mut day, mut month, mut year) = (None, None, None, None);
         let is_delimiter = |c: char| matches!(c, '\t' | ' '..='/' | ';'..='@' | '['..='`' | '{'..='~');
@@ -79,8 +79,8 @@ impl Timestamp {
     }
 }
 
-/// Seconds from the epoch to the beginning of that day; `None` before 1970 and for a day that no calendar
-/// has. The inverse of `Timestamp::civil`.
+/// Seconds from the epoch to the beginning of that day. `None` before 1970 and for a day that does not exist. The
+/// inverse of `Timestamp::civil`.
 fn from_civil(year: u64, month: u64, day: u64) -> Option<u64> {
     if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
@@ -92,7 +92,7 @@ fn from_civil(year: u64, month: u64, day: u64) -> Option<u64> {
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     let days = (shifted / 400 * 146_097 + day_of_era).checked_sub(719_468)?;
     let seconds = days * 86_400;
-    // The 31st of a month that has none is another month's day.
+    // The 31st of a month with 30 days would be the first day of the next month.
     let back = Timestamp::from_seconds(seconds).civil();
     ((back.year, back.month, back.day) == (year, month, day)).then_some(seconds)
 }
@@ -114,15 +114,15 @@ fn number(digits: &str) -> Option<u64> {
     digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
-/// The number that a token begins with, where it has that many digits; whatever follows is no digit.
-fn leading_number(token: &str, least: usize, most: usize) -> Option<u64> {
+/// The number at the beginning of a token, if it has `min` to `max` digits. Any non-digits may follow.
+fn leading_number(token: &str, min: usize, max: usize) -> Option<u64> {
     let end = token.find(|c: char| !c.is_ascii_digit()).unwrap_or(token.len());
-    (least..=most).contains(&end).then(|| token.get(..end)?.parse().ok())?
+    (min..=max).contains(&end).then(|| token.get(..end)?.parse().ok())?
 }
 
 fn time_of_day(token: &str) -> Option<(u64, u64, u64)> {
     let mut parts = token.splitn(3, ':').map(|part| leading_number(part, 1, 2));
-    // Hours and minutes end at their colon.
+    // Hours and minutes consist of digits only; other characters may follow the seconds.
     let whole = token.split(':').take(2).all(|part| part.bytes().all(|b| b.is_ascii_digit()));
     let time = (parts.next()??, parts.next()??, parts.next()??);
     whole.then_some(time)
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rfc_3339_is_read() {
+    fn rfc_3339_dates_are_parsed() {
         for (text, millis) in [
             ("1970-01-01T00:00:00Z", Some(0)),
             ("2026-12-21T19:34:50.397Z", Some(1_797_881_690_397)),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn cookie_dates_of_every_kind_are_read() {
+    fn cookie_dates_of_every_format_are_parsed() {
         for (text, seconds) in [
             ("Mon, 21 Dec 2026 19:34:50 GMT", Some(1_797_881_690)),
             ("Mon, 21-Dec-2026 19:34:50 GMT", Some(1_797_881_690)),
@@ -194,7 +194,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(millis in 0..253_402_300_799_000_u64) {
+        fn a_formatted_date_parses_back_unchanged(millis in 0..253_402_300_799_000_u64) {
             let at = Timestamp::from_millis(millis);
             prop_assert_eq!(Timestamp::parse_rfc3339(&at.to_rfc3339()), Some(at));
             let whole = Timestamp::from_seconds(at.seconds());
@@ -202,7 +202,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in any::<String>(), date in "[0-9A-Za-zé:,. +-]{0,40}") {
+        fn no_text_makes_the_parsers_panic(text in any::<String>(), date in "[0-9A-Za-zé:,. +-]{0,40}") {
             for text in [text, date] {
                 let _ = Timestamp::parse_rfc3339(&text);
                 let _ = Timestamp::parse_cookie_date(&text);

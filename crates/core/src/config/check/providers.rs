@@ -14,6 +14,10 @@ use self::shown::check_shown;
 use super::rules::claims;
 use super::session::{CLAIM_ROOTS, refuse_root};
 use crate::config::place::{Env, refuse};
+use crate::config::schema::Group;
+use crate::config::schema::providers::credentials::CREDENTIALS;
+use crate::config::schema::providers::oauth::{OAUTH, OPENID};
+use crate::config::schema::providers::{ProviderType, TYPES};
 use crate::config::table::{Table, Text};
 use crate::config::{Provider, ProviderKind, is_like_provider_id};
 use crate::guard::rules::ClaimRequirement;
@@ -70,20 +74,22 @@ fn id<'a>(provider: &'a Table<'_>) -> Option<&'a str> {
 }
 
 fn provider(id: &str, provider: &Table<'_>) -> Option<Provider> {
-    let kind = if provider.has("type") { provider.chosen("type", &TYPES)? } else { Kind::Oidc };
+    let kind = if provider.has("type") { provider.chosen("type", &TYPES)? } else { ProviderType::Oidc };
     refuse_foreign_keys(kind, provider);
     if !is_of_preset(provider) {
         return None;
     }
     // Auth.js's name for the only provider of that type that most sites have.
-    let usual = if kind == Kind::Credentials && id == "credentials" { "Credentials" } else { id };
+    let usual = if kind == ProviderType::Credentials && id == "credentials" { "Credentials" } else { id };
     let name = Text { text: provider.str("name").unwrap_or(usual), place: provider.at("name") };
     check_shown(&name);
     let brand = brand(provider);
     let allow = allow(provider);
     let kind = match kind {
-        Kind::Oidc | Kind::OAuth2 => ProviderKind::OAuth(oauth::oauth(id, kind == Kind::Oidc, provider)),
-        Kind::Credentials => ProviderKind::Credentials(credentials::credentials(provider)?),
+        ProviderType::Oidc | ProviderType::OAuth2 => {
+            ProviderKind::OAuth(oauth::oauth(id, kind == ProviderType::Oidc, provider))
+        }
+        ProviderType::Credentials => ProviderKind::Credentials(credentials::credentials(provider)?),
     };
     Some(Provider { id: id.to_owned(), name: name.text.to_owned(), allow, brand, kind })
 }
@@ -123,67 +129,22 @@ fn allow(provider: &Table<'_>) -> Vec<ClaimRequirement> {
     requirements
 }
 
-/// The kinds that can be written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Oidc,
-    OAuth2,
-    Credentials,
-}
-
-const TYPES: [(&str, Kind); 4] = [
-    ("oidc", Kind::Oidc),
-    ("oauth2", Kind::OAuth2),
-    ("credentials", Kind::Credentials),
-    // Auth.js's word for it.
-    ("oauth", Kind::OAuth2),
-];
-
-/// Keys of each type that not every type has.
-const OF_OAUTH: [&str; 12] = [
-    "issuer",
-    "tenant",
-    "domain",
-    "client_id",
-    "client_secret",
-    "scope",
-    "token_endpoint_auth_method",
-    "authorization_params",
-    "response_mode",
-    "pkce",
-    "email_verified",
-    "logout",
-];
-const OF_OAUTH2: [&str; 4] = ["authorization", "token", "userinfo", "emails"];
-const OF_OPENID: [&str; 8] = [
-    "issuer_suffix",
-    "token_issuer",
-    "well_known",
-    "jwks",
-    "nonce",
-    "id_token_signed_response_alg",
-    "enforce",
-    "accept_bearer",
-];
-const OF_CREDENTIALS: [&str; 4] = ["fields", "login", "profile", "refresh"];
-
-fn refuse_foreign_keys(kind: Kind, provider: &Table<'_>) {
-    let refuse = |keys: &[&str], whose: &str, why: &str| {
-        for key in keys.iter().filter(|key| provider.has(key)) {
-            refuse!(provider.at(key), "belongs to type = \"{whose}\"; {why}");
+/// Refuses keys that a provider of this type does not have.
+fn refuse_foreign_keys(kind: ProviderType, provider: &Table<'_>) {
+    let refuse = |keys: Group, types: &str| {
+        for key in keys.iter().map(|key| key.name).filter(|key| provider.has(key)) {
+            refuse!(provider.at(key), "only a provider of type {types} has this key", "remove it");
         }
     };
     match kind {
-        Kind::Oidc => refuse(&OF_CREDENTIALS, "credentials", "an OpenID Connect provider tells that itself"),
-        Kind::OAuth2 => {
-            refuse(&OF_OPENID, "oidc", "OAuth 2 alone has no ID tokens");
-            refuse(&OF_CREDENTIALS, "credentials", "an OAuth 2 provider has its own page for that");
+        ProviderType::Oidc => refuse(CREDENTIALS, "\"credentials\""),
+        ProviderType::OAuth2 => {
+            refuse(OPENID, "\"oidc\"");
+            refuse(CREDENTIALS, "\"credentials\"");
         }
-        Kind::Credentials => {
-            const WHY: &str = "an API of one's own has no such thing";
-            refuse(&OF_OAUTH, "oidc", WHY);
-            refuse(&OF_OAUTH2, "oauth2", WHY);
-            refuse(&OF_OPENID, "oidc", WHY);
+        ProviderType::Credentials => {
+            refuse(OAUTH, "\"oidc\" or \"oauth2\"");
+            refuse(OPENID, "\"oidc\"");
         }
     }
 }

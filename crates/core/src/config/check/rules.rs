@@ -6,6 +6,7 @@ mod requirements;
 use super::session::session_source;
 use super::upstreams;
 use crate::config::place::refuse;
+use crate::config::schema::rules::DENY;
 use crate::config::table::{Table, Text};
 use crate::guard::matcher::Pattern;
 use crate::guard::rules::{Access, Deny, Forwarding, Rule};
@@ -77,8 +78,6 @@ fn methods(rule: &Table<'_>) -> Option<Vec<Method>> {
 }
 
 fn deny(rule: &Table<'_>) -> Deny {
-    const DENY: [(&str, Deny); 3] =
-        [("sign-in", Deny::SignIn), ("forbidden", Deny::Forbidden), ("not-found", Deny::NotFound)];
     if rule.has("deny") && rule.str("access") == Some("public") {
         refuse!(rule.at("deny"), "a public path is denied to nobody", "leave it out");
     }

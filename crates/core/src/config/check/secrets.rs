@@ -5,7 +5,11 @@ use crate::config::table::Table;
 use vestibule_oidc::secret::Secret;
 
 /// In the order of Auth.js: the first that is there seals, all open.
-const SESSION_SECRETS: [&str; 4] = ["AUTH_SECRET_3", "AUTH_SECRET_2", "AUTH_SECRET_1", "AUTH_SECRET"];
+pub(in crate::config) const SESSION_SECRETS: [&str; 4] =
+    ["AUTH_SECRET_3", "AUTH_SECRET_2", "AUTH_SECRET_1", "AUTH_SECRET"];
+
+/// Proves that a proxy asks about a request.
+pub(in crate::config) const VERIFY_SECRET: &str = "AUTH_VERIFY_SECRET";
 
 /// Sixteen characters of base64 hold 96 random bits at most; fewer come into reach of guessing.
 pub(super) const SHORTEST_SECRET: usize = 16;

@@ -4,16 +4,14 @@ use std::time::Duration;
 
 use crate::config::error::suggestion;
 use crate::config::place::refuse;
-use crate::config::refresh::RefreshConfig;
 use crate::config::table::{Table, Text};
 use crate::config::told;
 use crate::guard::rules::Rule;
-use crate::lease::kind::LeaseKind;
 use crate::session::policy::SessionConfig;
 use crate::upstream::Upstream;
 use vestibule_oidc::data::DataPath;
 
-const MINUTE: Duration = Duration::from_mins(1);
+pub(super) const MINUTE: Duration = Duration::from_mins(1);
 
 /// Auth.js's default.
 const MAX_AGE: Duration = days(30);
@@ -23,8 +21,6 @@ const UPDATE_AGE: Duration = days(1);
 const LONGEST_COOKIE: Duration = days(400);
 /// Ten years: more is a slip of the pen.
 const LONGEST_SESSION: Duration = days(3650);
-/// A token that is renewed an hour early is renewed on every request where it lives an hour, as most do.
-const LONGEST_LEEWAY: Duration = Duration::from_hours(1);
 
 /// Claims that the session keeps for itself, and what each group is.
 const RESERVED_CLAIMS: [(&[&str], &str); 3] = [
@@ -41,12 +37,13 @@ const RESERVED_CLAIMS: [(&[&str], &str); 3] = [
 
 /// What sign-in has data from: the token response, userinfo and ID token together, the mapped user, the ID
 /// token's claims, the access token's where it is a JWT, the answer of an API of one's own.
-pub(super) const CLAIM_ROOTS: [&str; 6] = ["account", "profile", "user", "id_token", "access_token", "login"];
+pub(in crate::config) const CLAIM_ROOTS: [&str; 6] =
+    ["account", "profile", "user", "id_token", "access_token", "login"];
 
 pub(super) fn session(session: &Table<'_>) -> SessionConfig {
-    let max_age = span(session, "max_age", MINUTE, LONGEST_COOKIE).unwrap_or(MAX_AGE);
-    let update_age = span(session, "update_age", Duration::ZERO, LONGEST_COOKIE);
-    let absolute_max_age = span(session, "absolute_max_age", MINUTE, LONGEST_SESSION);
+    let max_age = duration(session, "max_age", MINUTE, LONGEST_COOKIE).unwrap_or(MAX_AGE);
+    let update_age = duration(session, "update_age", Duration::ZERO, LONGEST_COOKIE);
+    let absolute_max_age = duration(session, "absolute_max_age", MINUTE, LONGEST_SESSION);
     if update_age.is_some_and(|age| age > max_age) {
         let max_age = written(max_age);
         refuse!(
@@ -174,34 +171,20 @@ pub(super) fn refuse_root(text: &Text<'_>, root: &str) {
     refuse!(text, "{text} begins with no data that sign-in has; {hint}");
 }
 
-/// How tokens are renewed.
-pub(super) fn refresh(refresh: &Table<'_>) -> RefreshConfig {
-    let runtime = refresh.place.loading.runtime;
-    let mut leases: Vec<(&str, LeaseKind)> =
-        runtime.leases.iter().map(|lease| (lease.value, lease.kind)).collect();
-    leases.push(("none", LeaseKind::None));
-    let lease = refresh.chosen("lease", &leases);
-    RefreshConfig {
-        lease: lease.unwrap_or(runtime.default_lease()),
-        lease_is_chosen: lease.is_some(),
-        leeway: span(refresh, "leeway", Duration::ZERO, LONGEST_LEEWAY).unwrap_or(MINUTE),
+/// The duration of a key, where it is within bounds.
+pub(super) fn duration(table: &Table<'_>, key: &str, least: Duration, most: Duration) -> Option<Duration> {
+    let duration = table.duration(key)?;
+    if (least..=most).contains(&duration) {
+        return Some(duration);
     }
-}
-
-/// The span of time of a key, where it is within bounds.
-fn span(table: &Table<'_>, key: &str, least: Duration, most: Duration) -> Option<Duration> {
-    let span = table.span(key)?;
-    if (least..=most).contains(&span) {
-        return Some(span);
-    }
-    let (span, least, most) = (written(span), written(least), written(most));
-    refuse!(table.at(key), "{span} is not between {least} and {most}");
+    let (duration, least, most) = (written(duration), written(least), written(most));
+    refuse!(table.at(key), "{duration} is not between {least} and {most}");
     None
 }
 
 /// `30d`: in the largest unit that needs no fraction.
-fn written(span: Duration) -> String {
-    let seconds = span.as_secs();
+fn written(duration: Duration) -> String {
+    let seconds = duration.as_secs();
     let units = [(24 * 60 * 60, 'd'), (60 * 60, 'h'), (60, 'm')];
     match units.iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit)) {
         Some((unit, letter)) => format!("{}{letter}", seconds / unit),

@@ -1,16 +1,13 @@
 //! What concerns the whole site: where the routes live, which hosts belong to it.
 
 use crate::config::place::refuse;
+use crate::config::schema::{ACCESS, DIALECTS};
 use crate::config::table::{Table, Text};
 use crate::guard::decision::DefaultAccess;
 use crate::session::dialect::Dialect;
 use vestibule_oidc::http::origin::{
     CookieDomain, EndpointError, HostPattern, Origin, OriginError, is_loopback,
 };
-
-/// How access is written.
-pub(super) const ACCESS: [(&str, DefaultAccess); 2] =
-    [("signed-in", DefaultAccess::SignedIn), ("public", DefaultAccess::Public)];
 
 /// Auth.js 5's own default; next-auth's is `/api/auth`.
 const BASE_PATH: &str = "/auth";
@@ -42,8 +39,6 @@ pub(super) fn is_plain_path(path: &str) -> bool {
 }
 
 pub(super) fn dialect(auth: &Table<'_>) -> Dialect {
-    const DIALECTS: [(&str, Dialect); 2] =
-        [("authjs-v5", Dialect::AuthJsV5), ("next-auth-v4", Dialect::NextAuthV4)];
     auth.chosen("dialect", &DIALECTS).unwrap_or(Dialect::AuthJsV5)
 }
 

@@ -1,23 +1,16 @@
 //! What is believed of a proxy that asks about a request.
 
-use super::secrets::{IN_A_FILE, SHORTEST_SECRET, variable};
+use super::secrets::{IN_A_FILE, SHORTEST_SECRET, VERIFY_SECRET, variable};
 use crate::config::place::refuse;
+use crate::config::schema::HEADERS;
 use crate::config::table::Table;
 use crate::config::verify::VerifyConfig;
-use crate::guard::forward_auth::ForwardAuthHeaders;
 use vestibule_oidc::secret::Secret;
-
-const SECRET: &str = "AUTH_VERIFY_SECRET";
 
 /// `sealing` are the secrets that seal sessions.
 pub(super) fn verify(verify: &Table<'_>, sealing: &[Secret]) -> VerifyConfig {
-    const HEADERS: [(&str, Option<ForwardAuthHeaders>); 3] = [
-        ("x-forwarded", Some(ForwardAuthHeaders::XForwarded)),
-        ("x-original", Some(ForwardAuthHeaders::XOriginal)),
-        ("none", None),
-    ];
     let headers = verify.chosen("headers", &HEADERS);
-    let set = verify.place.set_secret(SECRET);
+    let set = verify.place.set_secret(VERIFY_SECRET);
     if verify.has("secret") {
         refuse!(
             verify.at("secret"),
@@ -29,11 +22,11 @@ pub(super) fn verify(verify: &Table<'_>, sealing: &[Secret]) -> VerifyConfig {
     if !verify.has("headers") {
         return VerifyConfig::default();
     }
-    let secret = variable(verify.place.loading.env, SECRET);
+    let secret = variable(verify.place.loading.env, VERIFY_SECRET);
     match &secret {
         Some(secret) => check_secret(secret, sealing, verify),
         None => refuse!(
-            verify.place.variable(SECRET),
+            verify.place.variable(VERIFY_SECRET),
             "missing: without it anybody could say what the proxy says",
             "make one with `openssl rand -hex 32`, set it with {set}, and have the \
              proxy send it as X-Vestibule-Verify",
@@ -44,7 +37,7 @@ pub(super) fn verify(verify: &Table<'_>, sealing: &[Secret]) -> VerifyConfig {
 
 fn check_secret(secret: &str, sealing: &[Secret], verify: &Table<'_>) {
     const MEND: &str = "make one with `openssl rand -hex 32`";
-    let place = verify.place.variable(SECRET);
+    let place = verify.place.variable(VERIFY_SECRET);
     if secret.len() < SHORTEST_SECRET {
         refuse!(place, "shorter than {SHORTEST_SECRET} characters", "{MEND}");
     }

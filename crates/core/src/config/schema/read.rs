@@ -7,26 +7,26 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{ASKED, Keys, Kind};
+use super::{CLAIM_TEST, Key, Keys, Kind};
 use crate::config::error::suggestion;
 use crate::config::place::{Place, refuse};
-use crate::config::table::span;
+use crate::config::table::duration;
 use vestibule_oidc::presets::with_url;
 
 /// Sees that every key of a table is known and has a value of its kind. What is wrong is taken out, so that no check
 /// looks at it again: a value, and any table around it, whose other keys could mean something else without it.
 pub(in crate::config) fn read(table: &mut Map<String, Value>, keys: Keys, place: &Place<'_>) {
-    let (mut named, mut unnamed) = (Vec::new(), Vec::new());
-    for (key, kind) in keys.iter().copied().flatten() {
-        let known = if matches!(kind, Kind::Unnamed) { &mut unnamed } else { &mut named };
-        known.push(*key);
-        if let Some(value) = table.get_mut(*key).filter(|value| !value.is_null()) {
-            read_value(value, kind, &place.key(key));
+    let (mut shown, mut hidden) = (Vec::new(), Vec::new());
+    for Key { name, kind, .. } in keys.iter().copied().flatten() {
+        let known = if matches!(kind, Kind::Hidden) { &mut hidden } else { &mut shown };
+        known.push(*name);
+        if let Some(value) = table.get_mut(*name).filter(|value| !value.is_null()) {
+            read_value(value, kind, &place.key(name));
         }
     }
     for (key, _) in &*table {
-        if !named.contains(&key.as_str()) && !unnamed.contains(&key.as_str()) {
-            let hint = suggestion(key, &named);
+        if !shown.contains(&key.as_str()) && !hidden.contains(&key.as_str()) {
+            let hint = suggestion(key, &shown);
             refuse!(place.key(key), "unknown key; {hint}");
         }
     }
@@ -35,37 +35,37 @@ pub(in crate::config) fn read(table: &mut Map<String, Value>, keys: Keys, place:
 fn read_value(value: &mut Value, kind: &Kind, place: &Place<'_>) {
     let before = place.loading.problems.count();
     let is_whole = match (kind, &mut *value) {
-        (Kind::Any | Kind::Unnamed, _) => return,
-        (Kind::Tables(keys) | Kind::Sections(keys), Value::Array(items)) => {
+        (Kind::Any | Kind::Hidden, _) => return,
+        (Kind::TableList(keys) | Kind::TopLevelTables(keys), Value::Array(items)) => {
             for (i, item) in items.iter_mut().enumerate() {
                 read_value(item, &Kind::Table(keys), &place.index(i));
             }
             return;
         }
-        (Kind::Texts, Value::Array(items)) => {
+        (Kind::TextOrList, Value::Array(items)) => {
             for (i, item) in items.iter_mut().enumerate() {
                 read_value(item, &Kind::Text, &place.index(i));
             }
             return;
         }
-        (Kind::Names(kind), Value::Object(members)) => {
+        (Kind::Map(kind), Value::Object(members)) => {
             for (name, value) in members {
                 read_value(value, kind, &place.key(name));
             }
             return;
         }
-        (Kind::Endpoint(_), Value::String(_)) => return with_url(value),
-        (Kind::Table(keys) | Kind::Endpoint(keys), Value::Object(table)) => {
+        (Kind::UrlOrTable(_), Value::String(_)) => return with_url(value),
+        (Kind::Table(keys) | Kind::UrlOrTable(keys), Value::Object(table)) => {
             read(table, keys, place);
             place.loading.problems.count() == before
         }
-        (Kind::Asked, Value::Object(table)) => {
-            read(table, ASKED, place);
+        (Kind::ClaimTest, Value::Object(table)) => {
+            read(table, CLAIM_TEST, place);
             place.loading.problems.count() == before
         }
-        (Kind::Span, Value::String(_)) => {
-            let is_span = span(value).is_some();
-            if !is_span {
+        (Kind::Duration, Value::String(_)) => {
+            let is_duration = duration(value).is_some();
+            if !is_duration {
                 let text = crate::config::error::quoted(value.as_str().unwrap_or_default());
                 refuse!(
                     place,
@@ -73,7 +73,7 @@ fn read_value(value: &mut Value, kind: &Kind, place: &Place<'_>) {
                     "write it like \"30d\", \"12h\", \"15m\" or \"60s\", or as a number of seconds",
                 );
             }
-            is_span
+            is_duration
         }
         (kind, value) => is_simple(value, kind, place),
     };
@@ -87,31 +87,33 @@ fn is_simple(value: &Value, kind: &Kind, place: &Place<'_>) -> bool {
     let mut got = value;
     let (is_good, expected) = match kind {
         Kind::Text => (value.is_string(), "a string"),
-        Kind::Flag => (value.is_boolean(), "true or false"),
+        Kind::Bool => (value.is_boolean(), "true or false"),
         Kind::Scalar => (is_scalar(value), "a string, a number, true or false"),
-        Kind::Parameter => (is_scalar(value) || value.is_object(), "a string, a number, true or false"),
-        Kind::Span => {
+        Kind::ScalarOrTable => {
+            (is_scalar(value) || value.is_object(), "a string, a number, true, false or a table")
+        }
+        Kind::Duration => {
             (value.is_u64(), "a duration like \"30d\", \"12h\", \"15m\" or \"60s\", or whole seconds")
         }
-        Kind::Texts => (value.is_string(), "a string or an array of strings"),
-        Kind::Asked if value.is_null() => (
+        Kind::TextOrList => (value.is_string(), "a string or an array of strings"),
+        Kind::ClaimTest if value.is_null() => (
             false,
             "a string, a number, true or false, an array of them, or { not = ... } or { exists = ... }",
         ),
-        Kind::Asked | Kind::Scalars => {
+        Kind::ClaimTest | Kind::ScalarOrList => {
             let other = scalars(value).iter().find(|value| !is_scalar(value));
             got = other.unwrap_or(value);
             (other.is_none(), "a string, a number, true or false, or an array of them")
         }
-        Kind::Logout => (value.is_boolean() || value.is_string(), "true, false or a URL"),
-        Kind::Endpoint(_) => (false, "a URL or a table"),
-        Kind::Tables(_) => (false, "a sequence"),
-        Kind::Sections(_) => {
+        Kind::BoolOrText => (value.is_boolean() || value.is_string(), "true, false or a string"),
+        Kind::UrlOrTable(_) => (false, "a URL or a table"),
+        Kind::TableList(_) => (false, "an array of tables"),
+        Kind::TopLevelTables(_) => {
             let key = place.name();
             refuse!(place, "expected an array of tables, written [[vars.AUTH.{key}]]");
             return false;
         }
-        Kind::Table(_) | Kind::Names(_) | Kind::Any | Kind::Unnamed => (false, "a table"),
+        Kind::Table(_) | Kind::Map(_) | Kind::Any | Kind::Hidden => (false, "a table"),
     };
     if !is_good {
         let got = Type(got);

@@ -13,7 +13,7 @@ use crate::flow::RequestContext;
 use crate::flow::guard::assertion_keys::AssertionKey;
 use crate::guard::route::Route;
 use crate::platform::{Level, Platform, random_id};
-use crate::session::claims::{Session, is_of_token};
+use crate::session::claims::{Session, is_access_token_claim};
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::jose::crypto::KeyError;
 use vestibule_oidc::jose::jws::Algorithm;
@@ -92,7 +92,7 @@ impl<P: Platform> RequestContext<'_, P> {
                 said.insert(name.to_owned(), value.clone());
             }
         }
-        for (_, from) in route.headers.iter().filter(|(_, from)| !is_of_token(from)) {
+        for (_, from) in route.headers.iter().filter(|(_, from)| !is_access_token_claim(from)) {
             if let Some(value) = from.lookup(session.claims()) {
                 from.place(&mut said, value.clone());
             }

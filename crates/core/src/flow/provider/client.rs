@@ -34,7 +34,7 @@ impl<P: Platform> RequestContext<'_, P> {
             }
             (ClientAuthMethod::Basic, Some(secret)) => ClientAuthentication::Basic(secret),
             (ClientAuthMethod::Post, Some(secret)) => ClientAuthentication::Post(Cow::Borrowed(secret)),
-            (_, None) if client.signed_secret.is_some() => {
+            (_, None) if client.secret_from_key.is_some() => {
                 let claims = self.client_secret_claims(client);
                 ClientAuthentication::Post(Cow::Owned(self.signed_by_client(client, &claims).await?))
             }
@@ -64,7 +64,7 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// The claims of a client secret that is a token: who signs it, for whom, for which client.
     fn client_secret_claims(&self, client: &ClientConfig) -> Value {
-        let (audience, issuer) = client.signed_secret.clone().unwrap_or_default();
+        let (audience, issuer) = client.secret_from_key.clone().unwrap_or_default();
         let now = self.platform.now().seconds();
         json!({ "iss": issuer, "iat": now, "exp": now + ASSERTION_LIFETIME, "aud": audience, "sub": client.id })
     }

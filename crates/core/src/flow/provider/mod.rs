@@ -339,7 +339,11 @@ impl DocumentKind {
 
 /// How the provider's token responses are read.
 pub(crate) fn reading(oauth: &OAuthProvider) -> Reading<'_> {
-    Reading { is_strict: oauth.openid.is_some(), root: oauth.token.root.as_ref(), gone: &oauth.token.gone }
+    Reading {
+        is_strict: oauth.openid.is_some(),
+        response_path: oauth.token.response_path.as_ref(),
+        invalid_grant_errors: &oauth.token.invalid_grant_errors,
+    }
 }
 
 /// The error that says it was this provider's fault.

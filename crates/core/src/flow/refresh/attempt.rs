@@ -9,7 +9,7 @@ use crate::flow::refresh::grant::PreparedRefresh;
 use crate::flow::refresh::granted::{GrantError, GrantedTokens};
 use crate::flow::vestibule::Vestibule;
 use crate::lease::in_flight::{RefreshOutcome, Slot};
-use crate::lease::{Acquisition, HeldByOther, Lease, Name};
+use crate::lease::{Acquisition, HeldByOther, Lease, RefreshId};
 use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
 use crate::session::refreshed_tokens::RefreshedTokens;
@@ -46,7 +46,7 @@ pub(super) struct RefreshAttempt<P: Platform> {
     pub(super) request: Request,
     pub(super) provider: String,
     pub(super) session: Session,
-    pub(super) name: Name,
+    pub(super) name: RefreshId,
     pub(super) token_is_valid: bool,
     pub(super) deadline: Timestamp,
 }
@@ -147,10 +147,10 @@ impl<P: Platform> RefreshAttempt<P> {
         holder: HeldByOther,
     ) -> Result<Option<Rc<RefreshedTokens>>, RefreshOutcome> {
         let platform = &self.platform;
-        let Some(look_at) = holder.look_at else {
+        let Some(poll_at) = holder.poll_at else {
             return Err(self.unavailable(holder.until.since(platform.now()).min(BACKOFF)));
         };
-        platform.sleep(look_at.since(platform.now()).min(MAX_POLLING)).await;
+        platform.sleep(poll_at.since(platform.now()).min(MAX_POLLING)).await;
         let until = holder.until.min(platform.now().plus(MAX_POLLING)).min(self.deadline);
         let mut pause = FIRST_PAUSE;
         loop {

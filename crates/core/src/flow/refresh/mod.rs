@@ -17,7 +17,7 @@ use crate::flow::RequestContext;
 use crate::flow::host_role::HostRole;
 use crate::flow::refresh::attempt::{BACKOFF, RefreshAttempt};
 use crate::lease::in_flight::{Joined, RefreshOutcome};
-use crate::lease::{Lease, Name};
+use crate::lease::{Lease, RefreshId};
 use crate::platform::{Level, Platform, within};
 use crate::session::claims::Session;
 use crate::session::cookie::SessionCookie;
@@ -121,14 +121,14 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             }
             match self.refresh_outcome(provider, &session, &name, token_is_valid, deadline).await {
                 RefreshOutcome::Renewed(tokens) => {
-                    session = session.followed_by(&tokens, self.platform.now());
+                    session = session.with_refreshed_tokens(&tokens, self.platform.now());
                     cookie_update = CookieUpdate::Write;
                 }
                 RefreshOutcome::InvalidGrant { is_final: is_certain } => {
                     // Where somebody elsewhere may have used the token, the browser may hold better already.
                     let cookie_update = if is_certain { CookieUpdate::Write } else { CookieUpdate::Skip };
                     return Err(RefreshError::Ended(FreshSession {
-                        session: session.without_grant(),
+                        session: session.without_tokens(),
                         cookie_update,
                     }));
                 }
@@ -182,7 +182,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
 
     /// Remembers that a session ends here, so that no refresh under way brings it back.
     pub(crate) async fn record_sign_out(&self, session: &Session) {
-        let Some(name) = Name::of(session) else { return };
+        let Some(name) = RefreshId::of(session) else { return };
         self.vestibule.refreshes.sign_out(&name.sid, self.now);
         let lease = self.lease();
         if let Err(error) = lease.sign_out(&name.sid).await {
@@ -192,7 +192,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
 
     /// Whether the session's access token ends soon, or has ended: its provider, the refresh, and whether the token
     /// still lives. `None` too where nothing can renew it.
-    fn needs_refresh(&self, session: &Session) -> Option<(&'a Provider, Name, bool)> {
+    fn needs_refresh(&self, session: &Session) -> Option<(&'a Provider, RefreshId, bool)> {
         let expires_at = session.token_expires_at()?;
         // A token that lives shorter than the leeway would be renewed with every request.
         let remained = expires_at.since(session.issued_at().unwrap_or(Timestamp::from_millis(0)));
@@ -205,7 +205,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         if !grant::is_renewable(provider, session) {
             return None;
         }
-        Some((provider, Name::of(session)?, now < expires_at))
+        Some((provider, RefreshId::of(session)?, now < expires_at))
     }
 
     /// The login host, where only that one can renew this session's access token, which has ended.
@@ -222,7 +222,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         &self,
         provider: &Provider,
         session: &Session,
-        name: &Name,
+        name: &RefreshId,
         token_is_valid: bool,
         deadline: Timestamp,
     ) -> RefreshOutcome {

@@ -46,7 +46,7 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     async fn shown(&self, session: &Session, cookies: Vec<SetCookie>) -> Result<Response, Error> {
-        let is_due = session.is_due(self.config().session.update_age, self.now);
+        let is_due = session.needs_update(self.config().session.update_age, self.now);
         let kept = session.expires_at().filter(|_| !is_due && cookies.is_empty());
         let expires = kept.unwrap_or_else(|| self.end_if_sealed_now(session));
         let answer = Response::json(200, &self.view(session, expires)?);

@@ -27,7 +27,7 @@ use vestibule_oidc::oauth::authorize::{self, AuthorizationCode};
 use vestibule_oidc::oauth::discovery::ProviderMetadata;
 use vestibule_oidc::oauth::exchange::ErrorResponse;
 use vestibule_oidc::oauth::id_token::{self, VerifiedIdToken};
-use vestibule_oidc::oauth::provider::{EmailsConfig, OAuthProvider, OpenId, UserinfoWhen};
+use vestibule_oidc::oauth::provider::{EmailsConfig, FetchUserinfo, OAuthProvider, OpenId};
 use vestibule_oidc::oauth::token::{self, Grant, TokenResponse};
 use vestibule_oidc::oauth::userinfo::{self, UserinfoError};
 
@@ -138,8 +138,8 @@ impl<P: Platform> CallbackContext<'_, P> {
         };
         let verified = id_token::verify(payload, &expected, context.now)
             .map_err(|cause| provider::provider_error(provider, cause))?;
-        for (value, claims) in &openid.enforced {
-            id_token::verify_enforced(&verified, value, claims)
+        for (value, claims) in &openid.param_claims {
+            id_token::verify_param_claims(&verified, value, claims)
                 .map_err(|cause| provider::provider_error(provider, cause))?;
         }
         Ok(Some(verified))
@@ -156,10 +156,10 @@ impl<P: Platform> CallbackContext<'_, P> {
     ) -> Result<(Map<String, Value>, Option<ErrorResponse>), Error> {
         let config = &self.oauth.userinfo;
         let mut profile = id_token.map(|token| token.claims().clone()).unwrap_or_default();
-        let is_wanted = match config.when {
-            UserinfoWhen::Never => false,
-            UserinfoWhen::Always => true,
-            UserinfoWhen::Needed => id_token.is_none() || self.lacks_something(&profile),
+        let is_wanted = match config.fetch {
+            FetchUserinfo::Never => false,
+            FetchUserinfo::Always => true,
+            FetchUserinfo::IfNeeded => id_token.is_none() || self.lacks_something(&profile),
         };
         let blame = |cause| provider::provider_error(self.provider, cause);
         let request = if is_wanted {
@@ -169,9 +169,9 @@ impl<P: Platform> CallbackContext<'_, P> {
         };
         let Some(request) = request else { return Ok((profile, None)) };
         let response = self.context.ask(self.provider, "userinfo", request).await?;
-        let root = config.root.as_ref();
+        let root = config.response_path.as_ref();
         let Some(id_token) = id_token else { return userinfo::parse_profile(&response, root).map_err(blame) };
-        let claims = if config.signed {
+        let claims = if config.is_signed_response {
             let token = userinfo::signed_token(&response).map_err(blame)?;
             let verified = self.context.verify_signature(self.provider, self.oauth, metadata, token).await?;
             userinfo::of_subject(verified.into_claims(), id_token)
@@ -205,7 +205,7 @@ impl<P: Platform> CallbackContext<'_, P> {
         params: &Params,
         tokens: &TokenResponse,
     ) -> Result<(), Error> {
-        if let Some(name) = &self.oauth.authorization.callback_profile {
+        if let Some(name) = &self.oauth.authorization.callback_profile_param {
             // It came through the browser: whoever holds that can have written it.
             let text = params.one(name).map_err(ClientError::from)?;
             profile.remove(name);
@@ -217,8 +217,8 @@ impl<P: Platform> CallbackContext<'_, P> {
             let email = self.email(emails, profile, tokens).await?;
             profile.insert("email".to_owned(), email.map_or(Value::Null, Value::from));
         }
-        if let Some(rule) = self.oauth.complete {
-            rule.complete(profile);
+        if let Some(image) = self.oauth.derived_image {
+            image.add_to(profile);
         }
         Ok(())
     }
@@ -306,7 +306,7 @@ impl<P: Platform> CallbackContext<'_, P> {
         }
         let said =
             self.oauth.email_verified.iter().find_map(|path| find(path).filter(|said| !said.is_null()));
-        let is_anybodys = self.oauth.openid.as_ref().is_some_and(OpenId::speaks_for_everybody);
+        let is_anybodys = self.oauth.openid.as_ref().is_some_and(OpenId::accepts_any_tenant);
         said.or_else(|| is_anybodys.then_some(Value::Bool(false)))
     }
 }

@@ -81,8 +81,8 @@ impl<P: Platform> RequestContext<'_, P> {
             .map_err(|cause| refused(provider, CredentialsError::Header(cause)))?;
         let response = self.ask(provider, "login", request).await?;
         login::parse(login, &response, self.now).map_err(|cause| match cause {
-            LoginError::Broken(cause) => provider_error(provider, cause),
-            LoginError::Refused(mut answer) => {
+            LoginError::Api(cause) => provider_error(provider, cause),
+            LoginError::Rejected(mut answer) => {
                 // An API that says which value it did not like must not have us put it into a URL.
                 if filled.holds(&answer.code) {
                     DEFAULT_CODE.clone_into(&mut answer.code);
@@ -101,7 +101,7 @@ impl<P: Platform> RequestContext<'_, P> {
     ) -> Result<Tokens, Error> {
         let tokens = login::tokens("login", &credentials.login.tokens, facts, self.now)
             .map_err(|cause| provider_error(provider, cause))?;
-        facts.hold(&tokens.access_token);
+        facts.set_access_token(&tokens.access_token);
         Ok(tokens)
     }
 
@@ -123,9 +123,7 @@ impl<P: Platform> RequestContext<'_, P> {
             request.headers.set("cookie", cookies);
         }
         let response = self.ask(provider, "profile", request).await?;
-        facts
-            .profile_answered(&profile.url, &response, self.now)
-            .map_err(|cause| provider_error(provider, cause))
+        facts.read_profile(&profile.url, &response, self.now).map_err(|cause| provider_error(provider, cause))
     }
 }
 

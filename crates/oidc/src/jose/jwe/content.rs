@@ -1,5 +1,4 @@
-//! Content encryption (RFC 7518 section 5): authenticated encryption under a key that has the right length by
-//! its type.
+//! Content encryption (RFC 7518 section 5): authenticated encryption. The type of a key guarantees its length.
 
 use aes::Aes256;
 use aes::cipher::block_padding::Pkcs7;
@@ -30,7 +29,7 @@ impl ContentEncryption {
         }
     }
 
-    /// The algorithm of that name; `None` for every other.
+    /// The algorithm of that name; `None` for any other name.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::A256CbcHs512, Self::A256Gcm].into_iter().find(|enc| enc.name() == name)
     }
@@ -52,16 +51,16 @@ impl ContentEncryption {
     }
 }
 
-/// A content encryption key, for one algorithm and of its length.
+/// A content encryption key for one algorithm, with the length that the algorithm requires.
 pub enum ContentKey {
-    /// For `A256CBC-HS512`: the MAC's key, then the cipher's.
+    /// For `A256CBC-HS512`: the MAC key, then the encryption key.
     A256CbcHs512(Zeroizing<[u8; 64]>),
     /// For `A256GCM`.
     A256Gcm(Zeroizing<[u8; 32]>),
 }
 
 impl ContentKey {
-    /// What it is for.
+    /// The algorithm of the key.
     pub fn encryption(&self) -> ContentEncryption {
         match self {
             Self::A256CbcHs512(_) => ContentEncryption::A256CbcHs512,
@@ -77,7 +76,7 @@ impl ContentKey {
         }
     }
 
-    /// Ciphertext and tag. `iv` has the algorithm's length, and was never used with this key before.
+    /// Returns ciphertext and tag. `iv` has the algorithm's length and was never used with this key before.
     pub(super) fn encrypt(&self, iv: &[u8], aad: &[u8], plaintext: &[u8]) -> (Vec<u8>, Vec<u8>) {
         match self {
             Self::A256CbcHs512(key) => {
@@ -89,7 +88,7 @@ impl ContentKey {
             }
             Self::A256Gcm(key) => {
                 let cipher = Aes256Gcm::new((&**key).into());
-                #[allow(clippy::expect_used, reason = "it fails above 64 GiB only")]
+                #[allow(clippy::expect_used, reason = "it fails only above 64 GiB")]
                 let mut sealed = cipher
                     .encrypt(&fixed::<12>(iv).into(), Payload { msg: plaintext, aad })
                     .expect("a plaintext that fits into memory");
@@ -99,13 +98,13 @@ impl ContentKey {
         }
     }
 
-    /// The plaintext; `None` where the tag does not prove it.
+    /// Returns the plaintext; `None` if the tag does not authenticate it.
     pub(super) fn decrypt(&self, iv: &[u8], aad: &[u8], ciphertext: &[u8], tag: &[u8]) -> Option<Vec<u8>> {
         match self {
             Self::A256CbcHs512(key) => {
                 let (mac_key, enc_key) = halves(key);
-                // The MAC comes before the padding is looked at (RFC 7518 section 5.2.2.2), or an attacker
-                // could ask about the padding.
+                // The MAC is verified before the padding is read (RFC 7518 section 5.2.2.2). Otherwise the padding
+                // would be an oracle for an attacker.
                 if !constant_time_eq(&cbc_tag(&mac_key, aad, iv, ciphertext), tag) {
                     return None;
                 }
@@ -122,16 +121,16 @@ impl ContentKey {
     }
 }
 
-/// The MAC's key and the cipher's (RFC 7518 section 5.2.2.1 step 1).
+/// The MAC key and the encryption key (RFC 7518 section 5.2.2.1 step 1).
 fn halves(key: &[u8; 64]) -> ([u8; 32], [u8; 32]) {
     let (mac_key, enc_key) = key.split_at(32);
     (fixed(mac_key), fixed(enc_key))
 }
 
-/// The first half of HMAC-SHA-512 over AAD, IV, ciphertext and the AAD's length in bits (RFC 7518 section
+/// The first half of the HMAC-SHA-512 of AAD, IV, ciphertext and the length of the AAD in bits (RFC 7518 section
 /// 5.2.2.1 steps 4 to 6).
 fn cbc_tag(mac_key: &[u8; 32], aad: &[u8], iv: &[u8], ciphertext: &[u8]) -> [u8; 32] {
-    #[allow(clippy::expect_used, reason = "HMAC takes keys of every length")]
+    #[allow(clippy::expect_used, reason = "HMAC accepts keys of every length")]
     let mut mac = Hmac::<Sha512>::new_from_slice(mac_key).expect("a key");
     mac.update(aad);
     mac.update(iv);
@@ -140,8 +139,8 @@ fn cbc_tag(mac_key: &[u8; 32], aad: &[u8], iv: &[u8], ciphertext: &[u8]) -> [u8;
     fixed(mac.finalize().into_bytes().split_at(32).0)
 }
 
-/// `bytes` as an array. The lengths are the algorithm's: constants here, checked where a token is parsed.
+/// `bytes` as an array. The lengths are those of the algorithm: constants here, and checked where a token is parsed.
 fn fixed<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    #[allow(clippy::expect_used, reason = "only this file calls it, with lengths that were checked")]
+    #[allow(clippy::expect_used, reason = "only this file calls it, with checked lengths")]
     bytes.try_into().expect("the algorithm's length")
 }

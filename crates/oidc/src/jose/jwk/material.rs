@@ -1,4 +1,4 @@
-//! What a public key is made of, read by jwt-compact and checked (RFC 7518 section 6, RFC 8037 section 2).
+//! The key material of a public key, parsed by jwt-compact and checked here (RFC 7518 section 6, RFC 8037 section 2).
 
 use std::borrow::Cow;
 
@@ -8,11 +8,11 @@ use serde_json::{Map, Value};
 use super::members::{JwkError, Members};
 use crate::jose::jws::Algorithm::{self, EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
 
-/// The longest member that is decoded, in characters: a modulus of 8192 bits has 1366, and may be padded.
+/// Maximum length of a member in characters. A modulus of 8192 bits has 1366, and may have leading zeros.
 const MAX_MEMBER: usize = 1500;
 
-/// A public key in its shortest form, and the algorithms that fit its type and curve. Whether a point is on its curve
-/// is found out where it is used: by the platform.
+/// A public key in its shortest form, and the algorithms that fit its type and curve. The runtime checks whether a
+/// point is on its curve when the key is used.
 pub(super) struct Material {
     pub(super) algorithms: &'static [Algorithm],
     pub(super) key: JsonWebKey<'static>,
@@ -33,7 +33,7 @@ impl Material {
     }
 }
 
-/// The members of these names and no others: private ones are not even read.
+/// Parses the members of these names and no others: private members are not read.
 fn read(members: &Members<'_>, names: &[&str]) -> Result<JsonWebKey<'static>, JwkError> {
     let mut key = Map::new();
     for name in names {
@@ -56,7 +56,7 @@ fn checked(key: JsonWebKey<'static>) -> Result<JsonWebKey<'static>, JwkError> {
     }
 }
 
-/// RFC 7518 section 3.3 wants 2048 bits or more; above 8192 a check costs more than anybody's key is worth.
+/// RFC 7518 section 3.3 requires 2048 bits or more. Above 8192 bits, verifying a signature takes too long.
 fn rsa(modulus: Cow<'_, [u8]>, exponent: Cow<'_, [u8]>) -> Result<JsonWebKey<'static>, JwkError> {
     let (n, e) = (number(modulus), number(exponent));
     let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
@@ -71,8 +71,8 @@ fn rsa(modulus: Cow<'_, [u8]>, exponent: Cow<'_, [u8]>) -> Result<JsonWebKey<'st
     Ok(JsonWebKey::Rsa { modulus: n.into(), public_exponent: e.into(), private_parts: None })
 }
 
-/// An unsigned number (RFC 7518 section 2, Base64urlUInt). Leading zeros, which it must not have and with some
-/// providers has, are dropped.
+/// An unsigned number (RFC 7518 section 2, Base64urlUInt). Leading zeros are dropped: the RFC forbids them, but some
+/// providers write them.
 fn number(bytes: Cow<'_, [u8]>) -> Vec<u8> {
     bytes.into_owned().into_iter().skip_while(|&byte| byte == 0).collect()
 }

@@ -1,13 +1,13 @@
-//! The members of a key (RFC 7517 section 4), as they are written.
+//! The members of a key (RFC 7517 section 4), before they are interpreted.
 
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-/// A key's members. Those that are private are not asked for.
+/// The members of a key. Private members are never read.
 pub(super) struct Members<'a>(pub(super) &'a Map<String, Value>);
 
 impl<'a> Members<'a> {
-    /// A member that is a text where it is there; `null` is none.
+    /// A member that must be a string if it is present; `null` counts as absent.
     pub(super) fn text(&self, name: &str) -> Result<Option<&'a str>, JwkError> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
@@ -16,7 +16,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// Whether `key_ops` has that operation, or is not there.
+    /// Whether `key_ops` contains that operation, or is absent.
     pub(super) fn operations_allow(&self, operation: &str) -> Result<bool, JwkError> {
         match self.0.get("key_ops") {
             None | Some(Value::Null) => Ok(true),
@@ -28,22 +28,22 @@ impl<'a> Members<'a> {
     }
 }
 
-/// Why a key cannot check signatures. The provider is to blame, if anybody: most such keys are for other uses.
+/// Why a key cannot verify signatures. It need not be an error of the provider: most such keys are for other uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum JwkError {
     /// A member is missing, not of its type, or not base64url of the right length.
     #[error("the key is malformed: a member is missing, of another type, or has the wrong length")]
     Malformed,
-    /// `use` or `key_ops` says it is for something else.
-    #[error("the key is not for checking signatures: its use is not sig, or its key_ops lack verify")]
+    /// `use` or `key_ops` says that the key is for another use.
+    #[error("the key is not for verifying signatures: its use is not sig, or its key_ops lack verify")]
     OtherUse,
-    /// No algorithm here fits its type, its curve and its `alg`.
-    #[error("no algorithm supported here fits the key's kty, crv and alg")]
+    /// No supported algorithm fits its type, its curve and its `alg`.
+    #[error("no supported algorithm fits the key's kty, crv and alg")]
     Algorithm,
-    /// An RSA modulus that is too short to be safe or too long to be worth the time.
+    /// An RSA modulus that is too short to be secure, or so long that verifying takes too much time.
     #[error("the key's RSA modulus has {0} bits; 2048 to 8192 are supported")]
     ModulusSize(usize),
-    /// An RSA exponent with which nothing is signed.
+    /// An RSA exponent that is not valid for signatures.
     #[error("the key's RSA exponent is not an odd number from 3 to 2^32")]
     Exponent,
 }

@@ -10,14 +10,14 @@ use super::shown::check_shown;
 use super::user;
 use crate::config::Provider;
 use crate::config::ProviderKind;
+use crate::config::check::names::{API_PROFILE, API_USER_ROOTS};
 use crate::config::place::refuse;
+use crate::config::schema::providers::credentials::FIELD_TYPES;
 use crate::config::table::Table;
 use request::{GET_OR_POST, Known, POST_OR_PUT};
 use vestibule_oidc::credentials::provider::{CredentialsProvider, Field, Login, TokenPaths, UserPaths};
 use vestibule_oidc::data::{DataPath, Source, Template};
 
-/// What both answers have together.
-const USER_ROOTS: [&str; 6] = ["profile", "login", "body", "access_token", "cookie", "header"];
 /// More is no login form.
 const MOST_FIELDS: usize = 20;
 /// Names that a form or a client of Auth.js's uses for something else.
@@ -31,7 +31,7 @@ pub(super) fn credentials(provider: &Table<'_>) -> Option<Box<CredentialsProvide
     if let Some(login) = &login {
         refuse_unsent(&fields, login, provider);
     }
-    let known = Known::roots(&["access_token", "login", "body", "cookie"]);
+    let known = Known::roots(&API_PROFILE);
     let request = |table: &Table<'_>| request::request(table, table.value("body"), GET_OR_POST, &known);
     let profile = if profile.is_written() { request(&profile) } else { None };
     let user = user_paths(provider);
@@ -99,14 +99,6 @@ fn fields(provider: &Table<'_>) -> Vec<Field> {
 }
 
 fn field(table: &Table<'_>) -> Option<Field> {
-    const TYPES: [(&str, &str); 6] = [
-        ("text", "text"),
-        ("email", "email"),
-        ("password", "password"),
-        ("tel", "tel"),
-        ("number", "number"),
-        ("url", "url"),
-    ];
     let Some(text) = table.text("name") else {
         refuse!(table.at("name"), "missing: what the form and the templates call it");
         return None;
@@ -127,7 +119,7 @@ fn field(table: &Table<'_>) -> Option<Field> {
         refuse!(text, "{name:?} has a meaning of its own in every form");
         return None;
     }
-    let kind = table.chosen("type", &TYPES).unwrap_or("text");
+    let kind = table.chosen("type", &FIELD_TYPES).unwrap_or("text");
     for key in ["label", "placeholder"] {
         if let Some(text) = table.text(key) {
             check_shown(&text);
@@ -216,7 +208,7 @@ fn user_paths(provider: &Table<'_>) -> UserPaths {
     }
     let source = |key: &str| {
         user.value(key)?;
-        let source = user::source(&user, key, &[], &USER_ROOTS, &mut |text| Some(text.text.to_owned()));
+        let source = user::source(&user, key, &[], &API_USER_ROOTS, &mut |text| Some(text.text.to_owned()));
         if !provider.has("profile") && source.paths().iter().any(|path| path.root() == "profile") {
             refuse!(
                 user.at(key),

@@ -2,7 +2,7 @@
 
 mod client;
 mod endpoints;
-mod names;
+mod parameter;
 mod parameters;
 
 pub(super) use parameters::{variable, variable_prefix};
@@ -10,22 +10,20 @@ pub(super) use parameters::{variable, variable_prefix};
 use serde_json::Value;
 
 use super::user;
+use crate::config::check::names::OAUTH_USER_ROOTS;
 use crate::config::error::suggestion;
 use crate::config::place::refuse;
+use crate::config::schema::providers::oauth::{DERIVED_IMAGES, RESPONSE_MODES};
 use crate::config::table::{Table, Text};
-use names::{algorithm, check_own_parameter, check_parameter};
+use parameter::{algorithm, check_own_parameter, check_parameter};
 use parameters::Parameters;
 use vestibule_oidc::data::{DataPath, Source};
 use vestibule_oidc::http::origin::endpoint;
 use vestibule_oidc::oauth::authorize;
 use vestibule_oidc::oauth::provider::{
-    AuthorizationConfig, Completion, IdTokenAlgorithm, LogoutConfig, OAuthProvider, OpenId, UserSources,
+    AuthorizationConfig, DerivedImage, IdTokenAlgorithm, LogoutConfig, OAuthProvider, OpenId, UserSources,
 };
 use vestibule_oidc::presets::{ids, preset};
-
-/// What sign-in knows of a person: the answer of userinfo, with the ID token's claims before it; the token
-/// response; the ID token's claims; those of an access token that is a JWT.
-const USER_ROOTS: [&str; 4] = ["profile", "account", "id_token", "access_token"];
 
 pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAuthProvider> {
     let mut parameters = Parameters::new(id, provider);
@@ -45,7 +43,7 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
     let userinfo = endpoints::userinfo(!is_openid && needs_profile(&user), parameters);
     let emails = endpoints::emails(parameters);
     let email_verified = email_verified(provider);
-    let complete = complete(provider);
+    let derived_image = derived_image(provider);
     let logout = logout(is_openid, parameters);
     if !is_openid && !provider.table("authorization").has("url") {
         refuse!(provider.at("authorization"), "missing: where people are sent to sign in");
@@ -58,7 +56,7 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         id_token_algorithm: algorithm,
         nonce: provider.flag("nonce").unwrap_or(true),
         accept_bearer: accept_bearer(provider),
-        enforced: enforced(provider, &authorization.params),
+        param_claims: param_claims(provider, &authorization.params),
     });
     Box::new(OAuthProvider {
         openid,
@@ -70,7 +68,7 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         userinfo,
         emails,
         email_verified,
-        complete,
+        derived_image,
         user,
         logout,
         strict_rotation: provider.flag("strict_rotation").unwrap_or(false),
@@ -163,12 +161,11 @@ fn means_openid(name: Option<&str>) -> bool {
 }
 
 fn authorization(parameters: &Parameters<'_>) -> AuthorizationConfig {
-    const MODES: [(&str, bool); 2] = [("query", false), ("form_post", true)];
     let provider = parameters.provider;
     let table = provider.table("authorization");
     let endpoint =
         table.str("url").and_then(|text| parameters.filled_url(&Text { text, place: table.place }));
-    let form_post = provider.chosen("response_mode", &MODES).unwrap_or(false);
+    let form_post = provider.chosen("response_mode", &RESPONSE_MODES).unwrap_or(false);
     if let Some(text) = provider.text("response_type")
         && (text.text.is_empty()
             || text.text.split(' ').any(|part| matches!(part, "token" | "id_token" | "none"))
@@ -176,7 +173,7 @@ fn authorization(parameters: &Parameters<'_>) -> AuthorizationConfig {
     {
         refuse!(text, "{text}: only a code is read from the response", "leave it out");
     }
-    if let Some(name) = provider.text("callback_profile") {
+    if let Some(name) = provider.text("callback_profile_param") {
         check_own_parameter(&name, &authorize::RESERVED);
         check_own_parameter(&name, &["code", "iss", "error"]);
     }
@@ -192,7 +189,7 @@ fn authorization(parameters: &Parameters<'_>) -> AuthorizationConfig {
         response_type: provider.str("response_type").unwrap_or("code").to_owned(),
         form_post,
         pkce: provider.flag("pkce").unwrap_or(true),
-        callback_profile: provider.string("callback_profile"),
+        callback_profile_param: provider.string("callback_profile_param"),
     }
 }
 
@@ -226,20 +223,19 @@ fn authorization_params(parameters: &Parameters<'_>) -> Vec<(String, String)> {
 }
 
 /// The configured parameters that the ID token must repeat.
-fn enforced(provider: &Table<'_>, params: &[(String, String)]) -> Vec<(String, Vec<String>)> {
-    let rules = provider.table("enforce");
-    let mut enforced = Vec::new();
+fn param_claims(provider: &Table<'_>, params: &[(String, String)]) -> Vec<(String, Vec<String>)> {
+    let rules = provider.table("authorization_param_claims");
+    let mut claims = Vec::new();
     for (name, value) in params {
         if rules.has(name) {
-            enforced.push((value.clone(), rules.strings(name)));
+            claims.push((value.clone(), rules.strings(name)));
         }
     }
-    enforced
+    claims
 }
 
-fn complete(provider: &Table<'_>) -> Option<Completion> {
-    const RULES: [(&str, Completion); 1] = [("discord-image", Completion::DiscordImage)];
-    provider.chosen("complete", &RULES)
+fn derived_image(provider: &Table<'_>) -> Option<DerivedImage> {
+    provider.chosen("derived_image", &DERIVED_IMAGES)
 }
 
 /// Whether, and where, people sign out at the provider, too.
@@ -269,7 +265,7 @@ fn logout(is_openid: bool, parameters: &Parameters<'_>) -> Option<LogoutConfig> 
 fn user(is_openid: bool, parameters: &Parameters<'_>) -> UserSources {
     let table = parameters.provider.table("user");
     let source = |key: &str, usual: &[&str]| {
-        user::source(&table, key, usual, &USER_ROOTS, &mut |text| parameters.fill(text))
+        user::source(&table, key, usual, &OAUTH_USER_ROOTS, &mut |text| parameters.fill(text))
     };
     let is_subject = is_openid && !table.has("id");
     UserSources {
@@ -291,7 +287,7 @@ fn email_verified(provider: &Table<'_>) -> Vec<DataPath> {
     }
     let mut paths = Vec::new();
     for text in texts {
-        paths.extend(user::answer_path(&text, &USER_ROOTS));
+        paths.extend(user::answer_path(&text, &OAUTH_USER_ROOTS));
     }
     paths
 }

@@ -2,19 +2,9 @@
 
 use crate::config::check::upstreams::is_token;
 use crate::config::place::refuse;
+use crate::config::schema::rules::{CONDITION_TYPES, ConditionType};
 use crate::config::table::Table;
 use crate::guard::conditions::{Condition, Source, ValuePattern};
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Header,
-    Cookie,
-    Query,
-    Host,
-}
-
-const KINDS: [(&str, Kind); 4] =
-    [("header", Kind::Header), ("cookie", Kind::Cookie), ("query", Kind::Query), ("host", Kind::Host)];
 
 pub(super) fn conditions(rule: &Table<'_>, key: &str) -> Vec<Condition> {
     let mut conditions = Vec::new();
@@ -32,7 +22,7 @@ fn condition(table: &Table<'_>) -> Option<Condition> {
             "write type = \"header\", \"cookie\", \"query\" or \"host\""
         );
     }
-    let kind = table.chosen("type", &KINDS)?;
+    let kind = table.chosen("type", &CONDITION_TYPES)?;
     let value = match table.text("value") {
         Some(text) if text.text.is_empty() => {
             refuse!(text, "an empty value counts as none", "leave it out for any value that is not empty");
@@ -41,7 +31,7 @@ fn condition(table: &Table<'_>) -> Option<Condition> {
         text => text.and_then(|text| text.parsed(ValuePattern::parse)),
     };
     let key = table.str("key").unwrap_or_default();
-    if kind == Kind::Host {
+    if kind == ConditionType::Host {
         if table.has("key") {
             refuse!(table.at("key"), "a host has none", "leave it out");
         }
@@ -50,16 +40,16 @@ fn condition(table: &Table<'_>) -> Option<Condition> {
         }
     } else if key.is_empty() {
         refuse!(table.place, "says not which", "add key = \"name\"");
-    } else if kind != Kind::Query && !is_token(key) {
+    } else if kind != ConditionType::Query && !is_token(key) {
         // A parameter may have any name.
         let key = table.text("key")?;
         refuse!(key, "no header or cookie is named {key}");
     }
     let source = match kind {
-        Kind::Header => Source::Header(key.to_ascii_lowercase()),
-        Kind::Cookie => Source::Cookie(key.to_owned()),
-        Kind::Query => Source::Query(key.to_owned()),
-        Kind::Host => Source::Host,
+        ConditionType::Header => Source::Header(key.to_ascii_lowercase()),
+        ConditionType::Cookie => Source::Cookie(key.to_owned()),
+        ConditionType::Query => Source::Query(key.to_owned()),
+        ConditionType::Host => Source::Host,
     };
     Some(Condition { source, value })
 }

@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use crate::config::check::site::ACCESS;
 use crate::config::place::{Place, refuse};
-use crate::config::schema::scalars;
+use crate::config::schema::{ACCESS, scalars};
 use crate::config::table::{Table, Text};
 use crate::guard::decision::DefaultAccess;
 use crate::guard::rules::{Access, ClaimRequirement, ClaimTest, Requirement};

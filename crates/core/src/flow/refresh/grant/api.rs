@@ -53,8 +53,8 @@ impl<P: Platform> RequestContext<'_, P> {
         let broken =
             |error: ApiError| GrantError::Unavailable(error.to_string(), retry_after(&response, now));
         let facts = refresh::parse(refresh, &response, now).map_err(|error| match error {
-            RefreshError::Refused { .. } => GrantError::InvalidGrant(error.to_string()),
-            RefreshError::Broken(error) => broken(error),
+            RefreshError::Rejected { .. } => GrantError::InvalidGrant(error.to_string()),
+            RefreshError::Api(error) => broken(error),
         })?;
         let tokens = login::tokens(refresh::ENDPOINT, &refresh.tokens, &facts, now).map_err(broken)?;
         // As of a token, an empty one is none.

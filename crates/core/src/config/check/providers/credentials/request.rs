@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
+use crate::config::check::names::API_REFRESH;
 use crate::config::check::upstreams;
 use crate::config::error::suggestion;
 use crate::config::place::{Place, refuse};
+use crate::config::schema::providers::credentials::CONTENT_TYPES;
 use crate::config::table::{Table, Text};
 use vestibule_oidc::data::{DataPath, Template};
 use vestibule_oidc::http::origin::endpoint;
@@ -52,7 +54,7 @@ impl<'a> Known<'a> {
     /// The tokens, and cookies by name.
     pub(super) fn for_refresh() -> Self {
         let is_known = |path: &DataPath| path.rest().len() == usize::from(path.root() == "cookie");
-        Self { names: &["access_token", "refresh_token", "cookie"], is_known }
+        Self { names: &API_REFRESH, is_known }
     }
 
     fn has(&self, path: &DataPath) -> bool {
@@ -105,8 +107,7 @@ pub(in crate::config::check::providers) fn method(table: &Table<'_>, methods: &[
 }
 
 fn body(table: &Table<'_>, written: Option<&Value>, known: &Known<'_>) -> Option<ApiBody> {
-    const TYPES: [(&str, bool); 2] = [("json", true), ("form", false)];
-    let is_json = table.chosen("content_type", &TYPES).unwrap_or(true);
+    let is_json = table.chosen("content_type", &CONTENT_TYPES).unwrap_or(true);
     let place = table.at("body");
     let body = template(written?, known, &place);
     let is_field =

@@ -1,13 +1,11 @@
 //! Where an answer of the API's has its tokens, as it is written.
 
+use crate::config::check::names::RESPONSE_ROOTS;
 use crate::config::check::providers::user::answer_path;
 use crate::config::place::refuse;
 use crate::config::table::Table;
 use vestibule_oidc::credentials::provider::Expiry;
 use vestibule_oidc::data::DataPath;
-
-/// What an answer has.
-const ANSWER_ROOTS: [&str; 3] = ["body", "cookie", "header"];
 
 /// What of it is written, and good.
 pub(super) struct WrittenTokens {
@@ -18,7 +16,7 @@ pub(super) struct WrittenTokens {
 }
 
 pub(super) fn tokens(answer: &Table<'_>) -> WrittenTokens {
-    let path = |key: &str| answer_path(&answer.text(key)?, &ANSWER_ROOTS);
+    let path = |key: &str| answer_path(&answer.text(key)?, &RESPONSE_ROOTS);
     let expiry = |span: &str, time: &str| match (path(span), path(time)) {
         (Some(_), Some(_)) => {
             refuse!(answer.at(span), "{time} says the same: write one of them");

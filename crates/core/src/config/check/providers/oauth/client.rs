@@ -1,9 +1,10 @@
 //! As whom we speak to a provider: the client's id, its secret or its key, and how it shows them.
 
-use super::names::{algorithm, check_own_parameter};
+use super::parameter::{algorithm, check_own_parameter};
 use super::parameters::Parameters;
 use crate::config::check::secrets::IN_A_FILE;
 use crate::config::place::refuse;
+use crate::config::schema::providers::oauth::CLIENT_AUTH_METHODS;
 use crate::config::table::{Table, Text};
 use vestibule_oidc::jose::sign::PrivateKey;
 use vestibule_oidc::oauth::authorize;
@@ -12,14 +13,7 @@ use vestibule_oidc::secret::Secret;
 
 /// How the client authenticates, where that is written.
 pub(super) fn method(provider: &Table<'_>) -> Option<ClientAuthMethod> {
-    const METHODS: [(&str, ClientAuthMethod); 5] = [
-        ("client_secret_basic", ClientAuthMethod::Basic),
-        ("client_secret_post", ClientAuthMethod::Post),
-        ("client_secret_jwt", ClientAuthMethod::SecretJwt),
-        ("private_key_jwt", ClientAuthMethod::PrivateKeyJwt),
-        ("none", ClientAuthMethod::None),
-    ];
-    provider.chosen("token_endpoint_auth_method", &METHODS)
+    provider.chosen("token_endpoint_auth_method", &CLIENT_AUTH_METHODS)
 }
 
 pub(super) fn refuse_written_secret(parameters: &Parameters<'_>) {
@@ -45,11 +39,11 @@ pub(super) fn client(
     let id_param = param(provider, "client_id_param", "client_id");
     let secret_param = param(provider, "client_secret_param", "client_secret");
     // Where a secret can be made with a key, one that was made before is only wanted without it.
-    let is_signed = provider.has("signed_secret") && parameters.variable("private_key").1.is_some();
+    let is_signed = provider.has("client_secret_from_key") && parameters.variable("private_key").1.is_some();
     let is_key_needed = method == Some(ClientAuthMethod::PrivateKeyJwt) || is_signed;
     let key = if is_key_needed { key(is_signed, parameters) } else { None };
-    let signed_secret = is_signed.then(|| {
-        let audience = provider.table("signed_secret").string("audience").unwrap_or_default();
+    let secret_from_key = is_signed.then(|| {
+        let audience = provider.table("client_secret_from_key").string("audience").unwrap_or_default();
         (audience, parameters.required("team_id").unwrap_or_default())
     });
     let is_secret_needed = match method {
@@ -59,7 +53,7 @@ pub(super) fn client(
         _ => true,
     };
     let secret = if is_secret_needed { secret(parameters) } else { None };
-    ClientConfig { id, id_param, secret, secret_param, method, key, signed_secret }
+    ClientConfig { id, id_param, secret, secret_param, method, key, secret_from_key }
 }
 
 /// Whether a parameter of the token request holds the secret.
@@ -95,7 +89,7 @@ fn secret(parameters: &Parameters<'_>) -> Option<Secret> {
     let set = at.set_secret(&name);
     match &secret {
         Some(secret) => check_credential(&Text { text: secret, place: at }),
-        None if provider.has("signed_secret") => {
+        None if provider.has("client_secret_from_key") => {
             let (key, _) = parameters.variable("private_key");
             refuse!(
                 at,

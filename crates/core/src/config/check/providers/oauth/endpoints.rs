@@ -2,23 +2,20 @@
 
 use serde_json::Value;
 
-use super::names::check_parameter;
+use super::parameter::check_parameter;
 use super::parameters::Parameters;
+use crate::config::check::names;
 use crate::config::check::providers::credentials::request::{self, GET_OR_POST, Known};
 use crate::config::place::refuse;
+use crate::config::schema::providers::oauth::FETCH;
 use crate::config::table::{Table, Text};
 use vestibule_oidc::data::{DataPath, Template};
 use vestibule_oidc::http::origin::endpoint;
 use vestibule_oidc::http::url::Url;
 use vestibule_oidc::oauth::provider::{
-    EmailsConfig, TokenConfig, UserinfoConfig, UserinfoRequest, UserinfoWhen,
+    EmailsConfig, FetchUserinfo, TokenConfig, UserinfoConfig, UserinfoRequest,
 };
 use vestibule_oidc::secret::Secret;
-
-/// What the templates of the token request know.
-const TOKEN_NAMES: [&str; 5] = ["grant", "code", "state", "client_secret", "redirect_uri"];
-/// What the templates of the userinfo request know.
-const USERINFO_NAMES: [&str; 3] = ["access_token", "account", "api_key"];
 
 pub(super) fn token(is_openid: bool, parameters: &Parameters<'_>) -> TokenConfig {
     let table = parameters.provider.table("token");
@@ -28,8 +25,8 @@ pub(super) fn token(is_openid: bool, parameters: &Parameters<'_>) -> TokenConfig
     let endpoint = parameters.url(&table, "url");
     let refresh_endpoint = parameters.url(&table, "refresh_url");
     let method = request::method(&table, &["POST", "GET"]);
-    let params = templates(&table.table("params"), &TOKEN_NAMES, parameters);
-    let refresh_params = templates(&table.table("refresh_params"), &TOKEN_NAMES, parameters);
+    let params = templates(&table.table("params"), &names::TOKEN, parameters);
+    let refresh_params = templates(&table.table("refresh_params"), &names::TOKEN, parameters);
     let mut headers = Vec::new();
     for text in table.table("headers").entries() {
         let Some(value) = parameters.fill(&text) else { continue };
@@ -45,35 +42,34 @@ pub(super) fn token(is_openid: bool, parameters: &Parameters<'_>) -> TokenConfig
         params,
         refresh_params,
         headers,
-        root: path(&table, "root"),
-        gone: table.strings("gone"),
+        response_path: path(&table, "response_path"),
+        invalid_grant_errors: table.strings("invalid_grant_errors"),
     }
 }
 
 pub(super) fn userinfo(is_needed: bool, parameters: &Parameters<'_>) -> UserinfoConfig {
-    const WHEN: [(&str, UserinfoWhen); 3] =
-        [("needed", UserinfoWhen::Needed), ("always", UserinfoWhen::Always), ("never", UserinfoWhen::Never)];
     let table = parameters.provider.table("userinfo");
-    let when = table.chosen("when", &WHEN).unwrap_or(UserinfoWhen::Needed);
-    if is_needed && (!table.has("url") || when == UserinfoWhen::Never) {
+    let fetch = table.chosen("fetch", &FETCH).unwrap_or(FetchUserinfo::IfNeeded);
+    if is_needed && (!table.has("url") || fetch == FetchUserinfo::Never) {
         refuse!(
             table.place,
             "missing: where the profile is asked for",
             "or take user.id from \"account\", the token response"
         );
     }
-    let is_plain = !["url", "method", "params", "headers", "body", "bearer"].iter().any(|key| table.has(key));
+    let is_plain =
+        !["url", "method", "params", "headers", "body", "send_access_token"].iter().any(|key| table.has(key));
     UserinfoConfig {
         request: if is_plain { None } else { userinfo_request(&table, parameters) },
-        root: path(&table, "root"),
-        when,
-        signed: table.flag("signed").unwrap_or(false),
+        response_path: path(&table, "response_path"),
+        fetch,
+        is_signed_response: table.flag("signed_response").unwrap_or(false),
     }
 }
 
 fn userinfo_request(table: &Table<'_>, parameters: &Parameters<'_>) -> Option<UserinfoRequest> {
     let url = table.text("url").and_then(|text| url_template(&text, parameters));
-    let params = templates(&table.table("params"), &USERINFO_NAMES, parameters);
+    let params = templates(&table.table("params"), &names::USERINFO, parameters);
     let headers = table.table("headers");
     let written = headers.entries();
     let mut filled = Vec::new();
@@ -86,21 +82,22 @@ fn userinfo_request(table: &Table<'_>, parameters: &Parameters<'_>) -> Option<Us
     }
     // Where it goes is another template; everything else is checked as any request is.
     let anywhere = Url::parse("https://userinfo.invalid").ok();
-    let known = Known::roots(&USERINFO_NAMES);
+    let known = Known::roots(&names::USERINFO);
     let rest = request::parts(table, anywhere, &headers, table.value("body"), GET_OR_POST, &known)?;
     let names_key = |template: &Template| template.paths().any(|path| path.root() == "api_key");
     let is_key_needed = rest.templates().any(names_key) || params.iter().any(|(_, value)| names_key(value));
     let api_key = if is_key_needed { api_key(parameters) } else { None };
-    let bearer =
-        table.flag("bearer").unwrap_or(!rest.headers.iter().any(|(name, _)| name == "authorization"));
-    Some(UserinfoRequest { url, params, rest, bearer, api_key })
+    let send_access_token = table
+        .flag("send_access_token")
+        .unwrap_or(!rest.headers.iter().any(|(name, _)| name == "authorization"));
+    Some(UserinfoRequest { url, params, rest, send_access_token, api_key })
 }
 
 /// A URL whose path and query may have templates in them. Where it goes is not for the provider's answer to say.
 fn url_template(text: &Text<'_>, parameters: &Parameters<'_>) -> Option<Template> {
     let filled = parameters.fill(text)?;
     let text = text.with(&filled);
-    let template = template(&text, &USERINFO_NAMES)?;
+    let template = template(&text, &names::USERINFO)?;
     let host = filled.split_once("://").map_or("", |(_, behind)| behind);
     if host.split(['/', '?']).next().is_some_and(|host| host.contains('{')) {
         refuse!(text, "the host stands as it is");

@@ -1,6 +1,6 @@
 //! What a tenant fills in: parameters in braces, replaced when the configuration is loaded.
 
-use crate::config::check::secrets;
+use crate::config::check::{names, secrets};
 use crate::config::place::{Env, refuse};
 use crate::config::table::{Table, Text};
 use vestibule_oidc::http::origin::endpoint;
@@ -13,13 +13,11 @@ pub(in crate::config::check::providers) fn variable(
     key: &str,
     env: Env<'_>,
 ) -> (String, Option<String>) {
+    debug_assert!(names::PROVIDER_VARIABLES.contains(&key), "{key} is in no reference");
     let name = format!("{}_{}", variable_prefix(id), key.to_ascii_uppercase());
     let value = secrets::variable(env, &name);
     (name, value)
 }
-
-/// What stands in braces for a parameter.
-const NAMES: [&str; 7] = ["tenant", "domain", "team_id", "key_id", "client_id", "issuer", "origin"];
 
 /// The parameters of one provider.
 pub(super) struct Parameters<'a> {
@@ -123,7 +121,7 @@ impl<'a> Parameters<'a> {
             filled.push_str(before);
             rest = behind;
             match behind.split_once('}') {
-                Some((name, behind)) if NAMES.contains(&name) => {
+                Some((name, behind)) if names::PARAMETERS.contains(&name) => {
                     filled.push_str(&self.value(name, text)?);
                     rest = behind;
                 }

@@ -1,0 +1,83 @@
+//! `[[vars.AUTH.providers]]`
+
+pub(in crate::config) mod credentials;
+pub(in crate::config) mod oauth;
+
+use super::Kind::{Bool, ClaimTest, Map, Table, Text, TextOrList};
+use super::{Group, Keys, keys};
+use credentials::CREDENTIALS;
+use oauth::{OAUTH, OPENID};
+
+/// The types of providers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) enum ProviderType {
+    Oidc,
+    OAuth2,
+    Credentials,
+}
+
+/// How the types are written.
+pub(in crate::config) const TYPES: [(&str, ProviderType); 4] = [
+    ("oidc", ProviderType::Oidc),
+    ("oauth2", ProviderType::OAuth2),
+    ("credentials", ProviderType::Credentials),
+    // Auth.js's word for it.
+    ("oauth", ProviderType::OAuth2),
+];
+
+/// The names of the presets.
+#[cfg(feature = "reference")]
+struct Presets;
+
+#[cfg(feature = "reference")]
+impl super::Values for Presets {
+    fn list(&self, _: &crate::config::Runtime) -> Vec<String> {
+        vestibule_oidc::presets::ids().map(str::to_owned).collect()
+    }
+}
+
+pub(in crate::config) const PROVIDER: Keys = &[COMMON, OAUTH, OPENID, CREDENTIALS];
+
+/// What every type has.
+const COMMON: Group = keys! {
+    /// The name of this provider in URLs (`BASE_PATH/callback/ID`) and in the names of its secrets (`AUTH_<ID>_SECRET`): at most 64
+    /// lower-case letters, digits, `-` and `_`, with a letter or digit first. The id of a preset selects the preset.
+    id: Text, example = "github", needs = "required; different from other ids, also where `-` and `_` are the same";
+    /// The protocol. `"oauth"` is Auth.js's word for `"oauth2"`; `"credentials"` is an API of your own that takes a password.
+    type: Text, values = TYPES, unset = "the preset's, otherwise `\"oidc\"`", example = "oauth2";
+    /// The preset to start from, where `id` is not its name: for a second instance of the same provider.
+    preset: Text, values = Presets, unset = "the preset whose name is `id`, if there is one", example = "okta";
+    /// The provider's name on the sign-in page, 1 to 100 characters.
+    name: Text, unset = "the preset's, otherwise the id", example = "Acme";
+    /// The colors of its button on the sign-in page.
+    style: Table(STYLE);
+    /// The users who may sign in with this provider: what must be true of them, as in `require` of a rule. The paths begin with
+    /// `account`, `profile`, `user`, `id_token`, `access_token` or `login`.
+    allow: Map(&ClaimTest), unset = "everyone whom the provider knows", example = { "user.roles": ["admin", "editor"] };
+    /// Where to find who the user is in what the provider says. Each value is a path, a template such as
+    /// `{profile.first_name} {profile.last_name}`, or an array of them, of which the first that gives something is taken.
+    user: Table(USER);
+    /// Whether using a refresh token twice ends the sign-in at this provider. It changes nothing by itself: the log then advises a
+    /// strict lease at the start.
+    strict_rotation: Bool, default = false, example = true;
+};
+
+const STYLE: Keys = &[keys! {
+    /// The button's background, in hexadecimal.
+    background: Text, example = "#1a73e8", needs = "`style.text`";
+    /// The button's text, in hexadecimal.
+    text: Text, example = "#ffffff", needs = "`style.background`";
+}];
+
+const USER: Keys = &[keys! {
+    /// What tells one user from another. A user without an id cannot sign in.
+    id: TextOrList, unset = "OpenID Connect: `sub` of the ID token; OAuth 2: `profile.sub` or `profile.id`", example = "profile.id",
+        needs = "required with `type = \"credentials\"`";
+    /// The name to show.
+    name: TextOrList, unset = "OpenID Connect and OAuth 2: `profile.name`, `profile.nickname` or `profile.preferred_username`",
+        example = ["profile.name", "profile.login"];
+    /// The email address.
+    email: TextOrList, unset = "OpenID Connect and OAuth 2: `profile.email`", example = "profile.email";
+    /// The URL of the picture.
+    image: TextOrList, unset = "OpenID Connect and OAuth 2: `profile.picture`", example = "profile.avatar_url";
+}];

@@ -1,0 +1,109 @@
+//! Keys of `type = "credentials"`: an API of the site's own that takes a password and issues tokens.
+
+use super::super::Kind::{Any, Bool, Map, Table, TableList, Text};
+use super::super::{Group, Keys, keys};
+
+/// The `type` of an HTML input.
+pub(in crate::config) const FIELD_TYPES: [(&str, &str); 6] = [
+    ("text", "text"),
+    ("email", "email"),
+    ("password", "password"),
+    ("tel", "tel"),
+    ("number", "number"),
+    ("url", "url"),
+];
+
+/// How a body is written; whether that is JSON.
+pub(in crate::config) const CONTENT_TYPES: [(&str, bool); 2] = [("json", true), ("form", false)];
+
+pub(in crate::config) const CREDENTIALS: Group = keys! {
+    /// The fields of the sign-in form, 1 to 20.
+    fields: TableList(FIELD), example = [{ "name": "email", "type": "email" }, { "name": "password", "type": "password" }],
+        needs = "required; `login` must send each field";
+    /// The request that signs a user in, and where its response has the tokens. Its templates know the names of the fields.
+    login: Table(&[LOGIN_REQUEST, RESPONSE]), needs = "required";
+    /// The request for the user's profile, made with the access token. Its templates know `{access_token}`, `{login.…}`,
+    /// `{body.…}` (both the body of the login's response) and `{cookie.NAME}`.
+    profile: Table(&[PROFILE_REQUEST]), unset = "no profile is requested";
+    /// The request for new tokens, and where its response has them. Its templates know `{access_token}`, `{refresh_token}` and
+    /// `{cookie.NAME}`. Paths that are not written are those of `login`.
+    refresh: Table(&[REFRESH_REQUEST, RESPONSE]), unset = "tokens are not refreshed",
+        needs = "`{refresh_token}` or `{cookie.NAME}` in `body`, `cookies` or `headers`";
+};
+
+const FIELD: Keys = &[keys! {
+    /// The field's name in the form and in templates: at most 64 letters, digits, `-` and `_`, with a letter or `_` first.
+    name: Text, example = "email", needs = "required; not `csrfToken`, `callbackUrl`, `json` or `redirect`";
+    /// The label on the sign-in page, 1 to 100 characters.
+    label: Text, unset = "the field's name", example = "Email";
+    /// The type of the HTML input.
+    type: Text, values = FIELD_TYPES, default = "text", example = "password";
+    /// The placeholder of the HTML input.
+    placeholder: Text, example = "you@example.com";
+    /// The `autocomplete` of the HTML input, for password managers.
+    autocomplete: Text, unset = "`current-password` for a password, `username` for the first other field", example = "one-time-code";
+    /// Whether the API is asked only when the field is filled in.
+    required: Bool, default = true, example = false;
+}];
+
+const LOGIN_REQUEST: Group = keys! {
+    /// Where the request goes.
+    url: Text, example = "https://api.example.com/sign-in", needs = "required; `https`, except on this machine";
+    /// The method. GET is not possible: URLs with passwords in them end up in logs.
+    method: Text, values = ["POST", "PUT"], default = "POST", example = "PUT";
+    /// How the body is written.
+    content_type: Text, values = CONTENT_TYPES, default = "json", example = "form";
+    /// Header fields of the request. The values are templates.
+    headers: Map(&Text), default = {}, example = { "X-Client": "web" };
+    /// The body. Strings in it are templates; a string that is one template alone keeps the type of its value.
+    body: Any, unset = "each field under its own name", example = { "email": "{email}", "password": "{password}" },
+        needs = "a flat table with `content_type = \"form\"`";
+};
+
+const PROFILE_REQUEST: Group = keys! {
+    /// Where the request goes. It carries the access token as `Authorization: Bearer`, and the API's cookies where the API uses
+    /// them.
+    url: Text, example = "https://api.example.com/me", needs = "required; `https`, except on this machine";
+    /// The method.
+    method: Text, values = ["GET", "POST"], default = "GET", example = "POST";
+    /// How the body is written.
+    content_type: Text, values = CONTENT_TYPES, default = "json", example = "form";
+    /// Header fields of the request. The values are templates.
+    headers: Map(&Text), default = {}, example = { "X-Tenant": "{login.tenant}" };
+    /// The body, as in `login`.
+    body: Any, unset = "no body", example = { "query": "{ me { id name } }" }, needs = "`method = \"POST\"`";
+};
+
+const REFRESH_REQUEST: Group = keys! {
+    /// Where the request goes.
+    url: Text, example = "https://api.example.com/refresh", needs = "required; `https`, except on this machine";
+    /// The method.
+    method: Text, values = ["POST", "PUT"], default = "POST", example = "PUT";
+    /// How the body is written.
+    content_type: Text, values = CONTENT_TYPES, default = "json", example = "form";
+    /// Header fields of the request. The values are templates.
+    headers: Map(&Text), default = {}, example = { "X-Refresh-Token": "{refresh_token}" };
+    /// The body, as in `login`.
+    body: Any, unset = "no body", example = { "refreshToken": "{refresh_token}" };
+    /// The cookies of the request. The values are templates; a cookie that the session lacks is left out.
+    cookies: Map(&Text), default = {}, example = { "refresh_token": "{refresh_token}" };
+};
+
+/// Where a response has what.
+const RESPONSE: Group = keys! {
+    /// Where the response has the access token: a path that begins with `body`, `cookie` or `header`.
+    access_token: Text, example = "body.accessToken", needs = "required in `login`";
+    /// Where the response has the refresh token.
+    refresh_token: Text, unset = "`login`: there is none; `refresh`: as in `login`", example = "cookie.refresh_token";
+    /// Where the response says in how many seconds the access token ends.
+    expires_in: Text, unset = "`expires_at`, otherwise the cookie's end or the token's own `exp`", example = "body.expiresIn",
+        needs = "not together with `expires_at`";
+    /// Where the response says at what time the access token ends: in seconds or milliseconds since 1970, or as RFC 3339 writes it.
+    expires_at: Text, example = "body.expiresAt", needs = "not together with `expires_in`";
+    /// Where the response says in how many seconds the refresh token ends.
+    refresh_expires_in: Text, example = "body.refreshExpiresIn", needs = "not together with `refresh_expires_at`";
+    /// Where the response says at what time the refresh token ends, as for `expires_at`.
+    refresh_expires_at: Text, example = "body.refreshExpiresAt", needs = "not together with `refresh_expires_in`";
+    /// Where a response below 500 has an error. Anything there but null, false, 0 and empty values is a refusal.
+    error: Text, example = "body.error", needs = "a path that begins with `body` or `header`";
+};

@@ -1,0 +1,224 @@
+//! Keys of `type = "oidc"` and `type = "oauth2"`.
+
+use super::super::Kind::{
+    Any, Bool, BoolOrText, Hidden, Map, Scalar, ScalarOrTable, Table, Text, TextOrList, UrlOrTable,
+};
+use super::super::{Group, Keys, keys};
+use vestibule_oidc::oauth::provider::{ClientAuthMethod, DerivedImage, FetchUserinfo};
+
+/// How a client authenticates at the token endpoint.
+pub(in crate::config) const CLIENT_AUTH_METHODS: [(&str, ClientAuthMethod); 5] = [
+    ("client_secret_basic", ClientAuthMethod::Basic),
+    ("client_secret_post", ClientAuthMethod::Post),
+    ("client_secret_jwt", ClientAuthMethod::SecretJwt),
+    ("private_key_jwt", ClientAuthMethod::PrivateKeyJwt),
+    ("none", ClientAuthMethod::None),
+];
+
+/// How the authorization response comes back; whether it is posted.
+pub(in crate::config) const RESPONSE_MODES: [(&str, bool); 2] = [("query", false), ("form_post", true)];
+
+/// When userinfo is requested.
+pub(in crate::config) const FETCH: [(&str, FetchUserinfo); 3] = [
+    ("if-needed", FetchUserinfo::IfNeeded),
+    ("always", FetchUserinfo::Always),
+    ("never", FetchUserinfo::Never),
+];
+
+/// Rules for the picture's URL.
+pub(in crate::config) const DERIVED_IMAGES: [(&str, DerivedImage); 1] = [("discord", DerivedImage::Discord)];
+
+/// The algorithms that a key can sign with.
+#[cfg(feature = "reference")]
+struct Algorithms;
+
+/// The same, and the client secret's.
+#[cfg(feature = "reference")]
+struct IdTokenAlgorithms;
+
+#[cfg(feature = "reference")]
+impl super::super::Values for Algorithms {
+    fn list(&self, _: &crate::config::Runtime) -> Vec<String> {
+        use vestibule_oidc::jose::jws::Algorithm;
+        Algorithm::ALL.iter().map(|algorithm| algorithm.name().to_owned()).collect()
+    }
+}
+
+#[cfg(feature = "reference")]
+impl super::super::Values for IdTokenAlgorithms {
+    fn list(&self, runtime: &crate::config::Runtime) -> Vec<String> {
+        let mut names = vec!["HS256".to_owned()];
+        names.extend(Algorithms.list(runtime));
+        names
+    }
+}
+
+/// What `type = "oidc"` and `type = "oauth2"` have.
+pub(in crate::config) const OAUTH: Group = keys! {
+    /// The issuer identifier, exactly as the provider writes it, including a slash at its end.
+    issuer: Text, unset = "the preset's; otherwise `AUTH_<ID>_ISSUER`", example = "https://login.example.com",
+        needs = "required with `type = \"oidc\"`; `https`, except on this machine; no query";
+    /// The tenant, for presets and URLs that have `{tenant}`.
+    tenant: Text, unset = "`AUTH_<ID>_TENANT`", example = "contoso", needs = "a preset or a URL with `{tenant}`";
+    /// The domain, for presets and URLs that have `{domain}`.
+    domain: Text, unset = "`AUTH_<ID>_DOMAIN`", example = "git.example.com", needs = "a preset or a URL with `{domain}`";
+    /// The team that a signed client secret is for (Apple).
+    team_id: Text, unset = "`AUTH_<ID>_TEAM_ID`", example = "ABCDE12345", needs = "`client_secret_from_key`";
+    /// The `kid` of the client's private key.
+    key_id: Text, unset = "`AUTH_<ID>_KEY_ID`, otherwise signatures have no `kid`", example = "key-1",
+        needs = "`AUTH_<ID>_PRIVATE_KEY`; required with `client_secret_from_key`";
+    /// The client id that the provider gave to this site.
+    client_id: Text, unset = "`AUTH_<ID>_ID`", example = "0oa1b2c3", needs = "required, here or as `AUTH_<ID>_ID`";
+    /// Never written here: `AUTH_<ID>_SECRET` is a secret of the environment.
+    client_secret: Hidden;
+    /// The name of the parameter that carries the client id.
+    client_id_param: Text, default = "client_id", example = "client_key";
+    /// The name of the parameter that carries the client secret.
+    client_secret_param: Text, default = "client_secret", example = "secret";
+    /// How the client authenticates at the token endpoint. A public client has `"none"`, and no secret.
+    token_endpoint_auth_method: Text, values = CLIENT_AUTH_METHODS,
+        unset = "what the provider's metadata says it supports; otherwise `client_secret_basic`", example = "client_secret_post",
+        needs = "`private_key_jwt`: the secret `AUTH_<ID>_PRIVATE_KEY`";
+    /// What the client's private key signs with.
+    token_endpoint_auth_signing_alg: Text, values = Algorithms, unset = "the first algorithm that fits the key", example = "ES256",
+        needs = "`AUTH_<ID>_PRIVATE_KEY`, a key for this algorithm";
+    /// The client secret is a token that is signed with `AUTH_<ID>_PRIVATE_KEY` whenever it is needed (Apple). Where that key is not
+    /// set, `AUTH_<ID>_SECRET` is the secret.
+    client_secret_from_key: Table(SECRET_FROM_KEY), needs = "`team_id`, `key_id` and the secret `AUTH_<ID>_PRIVATE_KEY`";
+    /// The scopes to ask for: one string with spaces between them, or an array. A refresh token often needs `offline_access`.
+    scope: TextOrList, unset = "the preset's; OpenID Connect: `openid profile email`; OAuth 2: none",
+        example = "openid profile email offline_access", needs = "OpenID Connect: `openid` among them";
+    /// The authorization endpoint: a URL or a table.
+    authorization: UrlOrTable(AUTHORIZATION), unset = "what the provider's metadata says", example = "https://idp.example/authorize",
+        needs = "required with `type = \"oauth2\"`";
+    /// Additional parameters of the authorization request. A table is sent as JSON; an empty string removes a preset's parameter.
+    authorization_params: Map(&ScalarOrTable), default = {}, example = { "audience": "https://api.example.com", "prompt": "login" },
+        needs = "parameters that Vestibule does not set itself";
+    /// How the provider sends the authorization response. With `"form_post"` it is posted, and the cookie of the sign-in is
+    /// `SameSite=None`.
+    response_mode: Text, values = RESPONSE_MODES, default = "query", example = "form_post";
+    /// The `response_type` of the authorization request, for a provider that calls the code flow differently.
+    response_type: Text, default = "code", example = "code", needs = "a response with a code; never `token`, `id_token` or `none`";
+    /// Whether the authorization request uses PKCE. `false` is for a provider that rejects it; `state` is always sent.
+    pkce: Bool, default = true, example = false;
+    /// A parameter of the authorization response that has JSON about the user, as `profile.NAME`. It comes through the browser, which
+    /// can change it: take no email address from it.
+    callback_profile_param: Text, unset = "no parameter is read", example = "user";
+    /// The token endpoint: a URL or a table.
+    token: UrlOrTable(TOKEN), unset = "what the provider's metadata says", example = "https://idp.example/token",
+        needs = "required with `type = \"oauth2\"`";
+    /// The userinfo endpoint: a URL or a table.
+    userinfo: UrlOrTable(USERINFO), unset = "what the provider's metadata says", example = "https://idp.example/me",
+        needs = "required with `type = \"oauth2\"`, except where `user.id` is taken from `account`";
+    /// Where to find the user's email address where the provider has a list of them.
+    emails: Table(EMAILS);
+    /// The paths where the provider says whether the email address is verified; the first that is there counts. Rules with `email_domain`
+    /// look at it.
+    email_verified: TextOrList, default = ["id_token.email_verified", "profile.email_verified"], example = "profile.verified_email";
+    /// A rule for the picture's URL, which becomes `profile.image_url`. `"discord"` makes it of the user's id and avatar.
+    derived_image: Text, values = DERIVED_IMAGES, unset = "no rule", example = "discord";
+    /// Whether signing out here also ends the session at the provider: `true` for the `end_session_endpoint` of its metadata, or the URL of
+    /// that endpoint.
+    logout: BoolOrText, default = false, example = true,
+        needs = "OAuth 2: a URL. Register the address to return to at the provider";
+    /// The name of the logout request's parameter with the address to return to.
+    logout_redirect_param: Text, default = "post_logout_redirect_uri", example = "returnTo", needs = "`logout`";
+};
+
+/// What `type = "oidc"` has besides those.
+pub(in crate::config) const OPENID: Group = keys! {
+    /// What is appended to a configured issuer that does not end with it.
+    issuer_suffix: Text, example = "/v2.0";
+    /// What the issuer in ID tokens looks like where one provider has many tenants; `{tid}` is that claim of the token.
+    token_issuer: Text, unset = "the issuer", example = "https://login.microsoftonline.com/{tid}/v2.0";
+    /// The URL of the provider's metadata.
+    well_known: Text, unset = "`{issuer}/.well-known/openid-configuration`",
+        example = "https://idp.example/tenant/.well-known/openid-configuration";
+    /// The URL of the provider's keys. With it, `authorization` and `token` written, no metadata is requested.
+    jwks: Text, unset = "what the provider's metadata says", example = "https://idp.example/keys";
+    /// Whether the authorization request has a `nonce` that the ID token must repeat. `false` is for a provider that cannot.
+    nonce: Bool, default = true, example = false;
+    /// The only algorithm that ID tokens may be signed with. `HS256` is signed with the client secret.
+    id_token_signed_response_alg: Text, values = IdTokenAlgorithms, unset = "the algorithm of the provider's key", example = "RS256",
+        needs = "`HS256`: the secret `AUTH_<ID>_SECRET`";
+    /// Authorization parameters that the ID token must repeat: each key is a parameter, each value the claim, or claims of which one must
+    /// have the parameter's value.
+    authorization_param_claims: Map(&TextOrList), default = {}, example = { "hd": "hd" }, needs = "the same keys in `authorization_params`";
+    /// Clients without a browser may send this provider's access token in place of a session cookie (docs/bearer.md).
+    accept_bearer: Table(ACCEPT_BEARER), unset = "access tokens are not accepted";
+};
+
+const SECRET_FROM_KEY: Keys = &[keys! {
+    /// The audience of the token.
+    audience: Text, example = "https://appleid.apple.com";
+}];
+
+const ACCEPT_BEARER: Keys = &[keys! {
+    /// What an access token for this site has as `aud`: one value, or several of which one is enough. Each has 1 to 512 characters.
+    audience: TextOrList, example = "https://api.example.com", needs = "required";
+}];
+
+const AUTHORIZATION: Keys = &[keys! {
+    /// The URL of the endpoint.
+    url: Text, example = "https://idp.example/authorize", needs = "`https`, except on this machine";
+    /// What follows `#` in the URL (WeChat).
+    fragment: Text, unset = "nothing", example = "wechat_redirect", needs = "letters, digits and `_`";
+}];
+
+const TOKEN: Keys = &[keys! {
+    /// The URL of the endpoint.
+    url: Text, example = "https://idp.example/token", needs = "`https`, except on this machine";
+    /// The URL for refresh tokens.
+    refresh_url: Text, unset = "`token.url`", example = "https://idp.example/refresh";
+    /// The method. With `GET` all parameters are in the query.
+    method: Text, values = ["POST", "GET"], default = "POST", example = "GET";
+    /// The `grant_type` for a code.
+    grant_type: Text, default = "authorization_code", example = "ig_exchange_token";
+    /// Additional parameters, or other values for the usual ones; an empty string removes one. The values are templates that know
+    /// `{grant}` (the code or the refresh token), `{code}`, `{state}`, `{client_secret}` and `{redirect_uri}`.
+    params: Map(&Text), default = {}, example = { "app_secret": "{client_secret}" };
+    /// The same for refresh tokens only, after `params`.
+    refresh_params: Map(&Text), default = {}, example = { "scope": "" };
+    /// Additional header fields of the request.
+    headers: Map(&Text), default = {}, example = { "accept-language": "en" };
+    /// Where in the JSON response the tokens are.
+    response_path: Text, unset = "at the top", example = "data.0";
+    /// The error codes, or whole error descriptions, that this provider uses for `invalid_grant`: the refresh token is no longer valid.
+    invalid_grant_errors: TextOrList, default = [], example = ["bad_refresh_token"];
+}];
+
+const USERINFO: Keys = &[keys! {
+    /// The URL of the endpoint. Path and query are templates that know `{access_token}`, `{account.…}` (the token response) and
+    /// `{api_key}`.
+    url: Text, example = "https://idp.example/users/{account.user_id}", needs = "`https`, except on this machine; no template in the host";
+    /// The method.
+    method: Text, values = ["GET", "POST"], default = "GET", example = "POST";
+    /// Additional parameters of the query. The values are templates, as in `userinfo.url`.
+    params: Map(&Text), default = {}, example = { "fields": "id,name" };
+    /// Additional header fields. The values are templates, as in `userinfo.url`.
+    headers: Map(&Text), default = {}, example = { "x-api-key": "{api_key}" }, needs = "`{api_key}`: the secret `AUTH_<ID>_API_KEY`";
+    /// The body. Strings in it are templates, as in `userinfo.url`.
+    body: Any, unset = "no body", example = { "query": "{ viewer { id name } }" }, needs = "`userinfo.method = \"POST\"`";
+    /// How the body is written.
+    content_type: Text, values = super::credentials::CONTENT_TYPES, default = "json", example = "form";
+    /// Whether the access token is sent as `Authorization: Bearer`.
+    send_access_token: Bool, unset = "`true`, except where `userinfo.headers` has `authorization`", example = false;
+    /// Where in the JSON response the profile is.
+    response_path: Text, unset = "at the top", example = "data.user";
+    /// When userinfo is requested. `"if-needed"`: with OpenID Connect, where the ID token lacks what a scope promises or a claim needs;
+    /// with OAuth 2, always.
+    fetch: Text, values = FETCH, default = "if-needed", example = "always";
+    /// `true`: the response must be a signed JWT.
+    signed_response: Bool, default = false, example = true, needs = "`type = \"oidc\"`";
+}];
+
+const EMAILS: Keys = &[keys! {
+    /// The URL of the list.
+    url: Text, unset = "the list is in the profile", example = "https://api.example.com/user/emails", needs = "`emails.url` or `emails.list`";
+    /// Where the list is: in the response of `emails.url`, otherwise in the profile.
+    list: Text, unset = "the whole response", example = "data.emails";
+    /// What the right item of the list has.
+    where: Map(&Scalar), default = {}, example = { "primary": true, "verified": true };
+    /// The member of that item that has the address.
+    address: Text, default = "email", example = "value";
+}];

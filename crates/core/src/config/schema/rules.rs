@@ -1,0 +1,68 @@
+//! `[[vars.AUTH.rules]]`
+
+use super::Kind::{BoolOrText, ClaimTest, Map, TableList, Text, TextOrList};
+use super::{Keys, keys};
+use crate::guard::rules::Deny;
+
+/// What a user gets who may not pass.
+pub(in crate::config) const DENY: [(&str, Deny); 3] =
+    [("sign-in", Deny::SignIn), ("forbidden", Deny::Forbidden), ("not-found", Deny::NotFound)];
+
+/// Where a condition looks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) enum ConditionType {
+    Header,
+    Cookie,
+    Query,
+    Host,
+}
+
+pub(in crate::config) const CONDITION_TYPES: [(&str, ConditionType); 4] = [
+    ("header", ConditionType::Header),
+    ("cookie", ConditionType::Cookie),
+    ("query", ConditionType::Query),
+    ("host", ConditionType::Host),
+];
+
+pub(in crate::config) const RULE: Keys = &[keys! {
+    /// The paths of this rule, in Next.js's matcher syntax (docs/rules.md). The query is not looked at.
+    match: TextOrList, example = ["/admin/:path*", "/settings"], needs = "required";
+    /// The host of this rule. `*.example.com` is every name below `example.com`.
+    host: Text, unset = "every host", example = "app.example.com";
+    /// The methods of this rule, in upper case. `GET` includes `HEAD`.
+    methods: TextOrList, unset = "every method", example = ["POST", "DELETE"];
+    /// Who may pass: everyone, or signed-in users.
+    access: Text, values = super::ACCESS, example = "public",
+        needs = "each rule has `access`, or `require` and `email_domain`, but not both";
+    /// The claims that a signed-in user must have; all of them. Each key is the path of a claim in the session, each value is what
+    /// it must be: one value, several of which one is enough, or `{ not = … }` and `{ exists = … }`.
+    require: Map(&ClaimTest), example = { "roles": ["admin", "owner"] },
+        needs = "claims that `claims` puts into the session, and none of `session.updatable`";
+    /// The domains of which the user's email address must have one. Each subdomain is a domain of its own.
+    email_domain: TextOrList, example = ["example.com"],
+        needs = "an email address that the provider does not call unverified (`email_verified` of the provider)";
+    /// What a user gets who may not pass: the sign-in page (403 where the user is signed in already), 403, or 404.
+    deny: Text, values = DENY, default = "sign-in", example = "not-found", needs = "not with `access = \"public\"`";
+    /// Conditions on the request, all of which must hold. A client can choose its headers, cookies and query freely.
+    has: TableList(CONDITION), default = [], example = [{ "type": "header", "key": "x-preview" }];
+    /// Conditions on the request, none of which may hold.
+    missing: TableList(CONDITION), default = [], example = [{ "type": "cookie", "key": "draft" }];
+    /// Where this rule's requests go, as `to` of an upstream. Such a rule takes nothing over from an upstream: no token, no
+    /// headers, no assertion.
+    to: Text, unset = "the upstream of the host", example = "service:API", needs = "`service:` and `assets:`: that binding in wrangler.toml";
+    /// As `authorization` of an upstream, in its place.
+    authorization: Text, unset = "the upstream's", example = "access_token";
+    /// As `headers` of an upstream, in their place. An empty table sends none.
+    headers: Map(&Text), unset = "the upstream's", example = { "X-User-Id": "sub" };
+    /// As `assertion` of an upstream, in its place. `false` sends none.
+    assertion: BoolOrText, unset = "the upstream's", example = "orders";
+}];
+
+const CONDITION: Keys = &[keys! {
+    /// Where the condition looks.
+    type: Text, values = CONDITION_TYPES, example = "cookie", needs = "required";
+    /// The name of the header field, cookie or query parameter.
+    key: Text, example = "draft", needs = "required, except with `type = \"host\"`, which has none";
+    /// A regular expression that the whole value must match.
+    value: Text, unset = "any value that is not empty", example = "[a-f0-9]{32}", needs = "required with `type = \"host\"`";
+}];

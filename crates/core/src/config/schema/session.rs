@@ -1,0 +1,21 @@
+//! `[vars.AUTH.session]`
+
+use super::Kind::{Duration, Map, Text, TextOrList};
+use super::{Keys, keys};
+
+pub(in crate::config) const SESSION: Keys = &[keys! {
+    /// How long a session is valid after its last renewal, from 1 minute to 400 days (browsers keep no cookie longer).
+    max_age: Duration, default = "30d", example = "12h";
+    /// How old a session may be before a request renews it, from 0 seconds to `max_age`. With `"0s"` each request renews
+    /// it.
+    update_age: Duration, default = "1d", example = "1h", needs = "at most `max_age`";
+    /// How long after the sign-in a session ends, however often it was renewed; from 1 minute to 3650 days.
+    absolute_max_age: Duration, unset = "only `max_age` limits a session", example = "90d";
+    /// What `GET BASE_PATH/session` shows besides name, email and image. Each key is a path in that answer, each value is the
+    /// path of a claim in the sealed session. Every script of your pages can read it.
+    expose: Map(&Text), default = {}, example = { "access_token": "access_token", "user.roles": "roles" },
+        needs = "claims that `claims` puts into the session; never a refresh token";
+    /// The claims that a script may change with `update()` of Auth.js's client. A signed-in user can give them any value.
+    updatable: TextOrList, default = [], example = ["theme"],
+        needs = "claims that no rule requires and no upstream receives";
+}];

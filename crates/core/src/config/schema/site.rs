@@ -1,0 +1,64 @@
+//! `[vars.AUTH]`: the whole site, and the tables in it.
+
+use super::Kind::{Hidden, Map, Table, Text, TextOrList, TopLevelTables};
+use super::providers::PROVIDER;
+use super::rules::RULE;
+use super::{Keys, PAGES, REFRESH, SESSION, UPSTREAM, VERIFY, keys};
+use crate::guard::decision::DefaultAccess;
+use crate::session::dialect::Dialect;
+
+/// Auth.js 5 and its predecessor.
+pub(in crate::config) const DIALECTS: [(&str, Dialect); 2] =
+    [("authjs-v5", Dialect::AuthJsV5), ("next-auth-v4", Dialect::NextAuthV4)];
+
+/// What a path can ask for without a claim.
+pub(in crate::config) const ACCESS: [(&str, DefaultAccess); 2] =
+    [("signed-in", DefaultAccess::SignedIn), ("public", DefaultAccess::Public)];
+
+/// `[vars.AUTH]`
+pub(in crate::config) const AUTH: Keys = &[keys! {
+    /// The path below which Vestibule answers itself: sign-in, callback, sign-out, session and its other routes. It begins
+    /// with a slash and ends without one. next-auth's own default is `/api/auth`.
+    base_path: Text, default = "/auth", example = "/api/auth";
+    /// The Auth.js version whose session cookies are written and whose answers are given. Sessions of both versions are
+    /// read. Choose `"next-auth-v4"` for an app that uses next-auth 4.
+    dialect: Text, values = DIALECTS, default = "authjs-v5", example = "next-auth-v4";
+    /// Who may see a path that no rule matches: signed-in users only, or everyone.
+    default_access: Text, values = ACCESS, default = "signed-in", example = "public";
+    /// The origin of the host that signs users in for all other hosts of the site: scheme, host and port, without a path.
+    /// All hosts use the same `base_path`.
+    login_url: Text, unset = "each host signs users in itself", example = "https://auth.example.com",
+        needs = "`cookies.domain`, which must cover this host; `https`, except on this machine";
+    /// The hosts that a return address may name, besides the host of the request and the hosts that `cookies.domain`
+    /// covers. `*.example.com` is every name below `example.com`, but not `example.com` itself.
+    trusted_hosts: TextOrList, default = [], example = ["app.example.com", "*.example.org"];
+    /// The session's cookies.
+    cookies: Table(COOKIES);
+    /// How long a session is valid, and which part of it scripts can see and change.
+    session: Table(SESSION);
+    /// The claims that a sign-in puts into the sealed session, for rules, headers and `session.expose`. Each key is the
+    /// name of a claim, each value is the path of its data (see "Paths into data").
+    claims: Map(&Text), default = {}, example = { "roles": "profile.realm_access.roles" },
+        needs = "the data must fit into the session's cookies; a claim cannot be a refresh token";
+    /// The providers that sign users in, in the order of the sign-in page.
+    providers: TopLevelTables(PROVIDER), needs = "at least one, except where `login_url` names a host that has them";
+    /// How access tokens are refreshed.
+    refresh: Table(REFRESH);
+    /// Who may see which paths. The first rule that matches a request decides; where none matches, `default_access` does.
+    rules: TopLevelTables(RULE);
+    /// Where requests are forwarded to. The first upstream whose host matches gets the request; where none matches, it goes
+    /// to the zone's own origin with nothing added.
+    upstreams: TopLevelTables(UPSTREAM);
+    /// Your own pages in place of Vestibule's.
+    pages: Table(PAGES);
+    /// What `GET BASE_PATH/verify` accepts from another proxy that asks it about requests (forward-auth).
+    verify: Table(VERIFY);
+    /// Never written here: `AUTH_SECRET` is a secret of the environment.
+    secret: Hidden;
+}];
+
+const COOKIES: Keys = &[keys! {
+    /// The domain whose hosts share the session. Without it, a session belongs to the host that created it.
+    domain: Text, unset = "the session stays on its host", example = "example.com",
+        needs = "a domain of your own, not a public suffix such as `co.uk`";
+}];

@@ -1,0 +1,167 @@
+//! Every configuration that README.md and docs/ show can be loaded.
+//!
+//! A snippet is a block of TOML with a table of `[vars.AUTH]` in it. Documents show what they are about, so a snippet is
+//! completed before it is loaded:
+//!
+//! - Without `providers` and `login_url`, it has the provider `okta`.
+//! - A block that begins inside of a provider (`[vars.AUTH.providers.login]`) belongs to the API of
+//!   tests/configuration/credentials.toml; its tables replace those there.
+//! - Secrets and the issuer of Okta are made up. Nothing else is set, and no key of a client is.
+//!
+//! Behind the line `<!-- refused -->` is a snippet that must be refused.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+use vestibule::runtime::RUNTIME;
+use vestibule_core::config::Config;
+use vestibule_core::config::error::ConfigErrors;
+
+use super::file;
+
+#[test]
+fn every_configuration_in_the_documents_can_be_loaded() {
+    let mut problems = Vec::new();
+    for Snippet { place, text, is_refused } in snippets() {
+        match toml::from_str(&text) {
+            Err(why) => problems.push(format!("{place}: this is not TOML: {why}")),
+            Ok(configuration) => match (load(completed(&configuration)), is_refused) {
+                (Err(why), false) => problems.push(format!("{place}: {why}")),
+                (Ok(_), true) => problems.push(format!("{place}: this is accepted, and marked as refused")),
+                _ => {}
+            },
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// The place of every snippet that is not to be refused, and what it says.
+pub(super) fn all() -> Vec<(String, Value)> {
+    let parse = |snippet: Snippet| Some((snippet.place, toml::from_str(&snippet.text).ok()?));
+    snippets().into_iter().filter(|snippet| !snippet.is_refused).filter_map(parse).collect()
+}
+
+/// The value of `AUTH`, with what a snippet leaves out.
+pub(super) fn completed(configuration: &Value) -> Value {
+    let mut auth = configuration["vars"]["AUTH"].clone();
+    let table = auth.as_object_mut().expect("a table");
+    if let Some(Value::Object(part)) = table.get("providers") {
+        let mut api = Value::Object(part.clone());
+        complete_api(&mut api);
+        table.insert("providers".to_owned(), json!([api]));
+    }
+    if !table.contains_key("login_url") {
+        table.entry("providers").or_insert_with(|| json!([{ "id": "okta" }]));
+    }
+    auth
+}
+
+/// Adds what is not written of an API.
+pub(super) fn complete_api(part: &mut Value) {
+    let text = fs::read_to_string(file("tests/configuration/credentials.toml")).unwrap();
+    let base: Value = toml::from_str(&text).unwrap();
+    let Value::Object(mut whole) = base["vars"]["AUTH"]["providers"][0].clone() else { panic!("{base}") };
+    whole.extend(part.as_object().cloned().unwrap_or_default());
+    *part = Value::Object(whole);
+}
+
+fn load(auth: Value) -> Result<Config, ConfigErrors> {
+    let variable = |name: &str| {
+        let value = match name {
+            "AUTH_SECRET" => "the-session-secret-of-the-tests",
+            "AUTH_VERIFY_SECRET" => "the-secret-of-the-proxy-of-the-tests",
+            "AUTH_OKTA_ISSUER" | "AUTH_OKTA_STAFF_ISSUER" => "https://okta.example/oauth2/default",
+            name if name.starts_with("AUTH_SECRET_") => return None,
+            name if name.ends_with("_ID") && !name.ends_with("_KEY_ID") && !name.ends_with("_TEAM_ID") => {
+                "the-client"
+            }
+            name if name.ends_with("_SECRET") || name.ends_with("_API_KEY") => "the-secret-of-the-client",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    };
+    Config::load(auth, &variable, &RUNTIME)
+}
+
+struct Snippet {
+    /// File and line.
+    place: String,
+    text: String,
+    is_refused: bool,
+}
+
+fn snippets() -> Vec<Snippet> {
+    let mut paths = vec![file("README.md")];
+    collect(&file("docs"), &mut paths);
+    paths.sort();
+    let mut all = Vec::new();
+    for path in paths {
+        let name = path.strip_prefix(file("")).unwrap().display().to_string();
+        all.extend(snippets_of(&name, &fs::read_to_string(&path).unwrap()));
+    }
+    all
+}
+
+fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, paths);
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            paths.push(path);
+        }
+    }
+}
+
+fn snippets_of(name: &str, text: &str) -> Vec<Snippet> {
+    let mut all = Vec::new();
+    let mut block: Option<Snippet> = None;
+    let mut is_refused = false;
+    for (i, line) in text.lines().enumerate() {
+        let bare = line.trim();
+        match &mut block {
+            None if bare == "```toml" => {
+                block = Some(Snippet { place: format!("{name}:{}", i + 1), text: String::new(), is_refused });
+                is_refused = false;
+            }
+            None if bare == "<!-- refused -->" => is_refused = true,
+            None if !bare.is_empty() => is_refused = false,
+            None => {}
+            Some(_) if bare == "```" => {
+                all.extend(block.take().filter(|snippet| {
+                    snippet.text.lines().any(|line| {
+                        let line = line.trim_start();
+                        line.starts_with("[vars.AUTH") || line.starts_with("[[vars.AUTH")
+                    })
+                }));
+            }
+            Some(snippet) => {
+                snippet.text.push_str(line);
+                snippet.text.push('\n');
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn a_snippet_is_found_with_its_place_and_its_mark() {
+    let text = "a\n```toml\n[vars.AUTH]\n```\n\n<!-- refused -->\n\n```toml\n[[vars.AUTH.rules]]\n```\n```toml\n[other]\n```\n";
+    let found: Vec<(String, bool)> =
+        snippets_of("x.md", text).into_iter().map(|snippet| (snippet.place, snippet.is_refused)).collect();
+    assert_eq!(found, [("x.md:2".to_owned(), false), ("x.md:8".to_owned(), true)]);
+}
+
+#[test]
+fn a_fragment_is_completed_by_what_is_documented() {
+    let part = json!({ "vars": { "AUTH": { "providers": { "login": { "url": "https://x.example" } } } } });
+    let auth = completed(&part);
+    assert_eq!(auth["providers"][0]["login"], json!({ "url": "https://x.example" }));
+    assert_eq!(auth["providers"][0]["id"], "credentials");
+    let rules = completed(&json!({ "vars": { "AUTH": { "rules": [] } } }));
+    assert_eq!(rules["providers"], json!([{ "id": "okta" }]));
+    let member =
+        completed(&json!({ "vars": { "AUTH": Map::from_iter([("login_url".to_owned(), json!("x"))]) } }));
+    assert!(member.get("providers").is_none());
+}
