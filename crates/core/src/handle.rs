@@ -1,5 +1,10 @@
 //! From a request to its flow: the one dispatcher.
 
+#[cfg(not(feature = "reference"))]
+mod routes;
+#[cfg(feature = "reference")]
+pub mod routes;
+
 use std::time::Duration;
 
 use serde_json::json;
@@ -10,6 +15,7 @@ use crate::flow::standing::Standing;
 use crate::flow::vestibule::Vestibule;
 use crate::flow::{Exchange, Input, responses};
 use crate::guard::path::CanonicalPath;
+use crate::handle::routes::{Only, Route};
 use crate::platform::{Level, Platform};
 use crate::reply::Reply;
 use crate::session::dialect::Dialect;
@@ -42,9 +48,11 @@ impl Vestibule {
             }
         };
         match path.below(&self.config.base_path) {
-            // What another proxy goes by is told to no client in another way.
-            Some(route) if route == ["verify"] => Reply::Own(exchange.verify().await),
-            Some(route) => Reply::Own(exchange.auth(&route, body).await),
+            Some(path) => Reply::Own(match exchange.find_route(&path) {
+                // A proxy acts by this answer: it is given in no other form, whatever a client asks for.
+                Some(Route::Verify) => exchange.verify().await,
+                route => exchange.auth(route, &path, body).await,
+            }),
             None => match exchange.sign_in_of_v4_client(&path) {
                 Some(redirect) => Reply::Own(redirect),
                 None => exchange.protect(&path, body).await,
@@ -55,60 +63,75 @@ impl Vestibule {
 
 impl<P: Platform> Exchange<'_, P> {
     /// Runs an auth route, and turns what went wrong into the answer that Auth.js gives.
-    async fn auth(&self, route: &[&str], body: P::Body) -> Response {
+    async fn auth(&self, route: Option<Route>, path: &[&str], body: P::Body) -> Response {
         if let Standing::Foreign(domain) = self.standing {
             return self.foreign_host(domain);
         }
         let mut input = Input::of_query(self.request);
-        match self.act(route, body, &mut input).await {
+        match self.act(route, path, body, &mut input).await {
             Ok(response) => self.as_client_wants(&input, response),
             Err(error) => {
                 self.platform.log(error.level(), &error.log());
-                self.failure(route, &input, &error)
+                self.failure(path, &input, &error)
             }
         }
     }
 
-    /// Finds the flow. What it reads of the body goes into `input`, also where the flow then fails.
-    async fn act(&self, route: &[&str], body: P::Body, input: &mut Input) -> Result<Response, Error> {
-        let is_v4 = self.config().dialect == Dialect::NextAuthV4;
-        match (as_get(self.request, route), route) {
-            (Method::Get, ["csrf"]) => self.csrf_token(&input.query),
-            (Method::Get, ["providers"]) => Ok(self.list_providers()),
-            (Method::Get, ["session"]) => self.show_session(&input.query).await,
-            (Method::Get, ["token"]) => self.show_token().await,
-            (Method::Get, ["jwks.json"]) => Ok(self.jwks().await),
-            (Method::Get, ["signin"]) => self.show_sign_in(&input.query),
+    /// Runs the flow of a route. What it reads of the body goes into `input`, also where the flow then fails.
+    async fn act(
+        &self,
+        route: Option<Route>,
+        path: &[&str],
+        body: P::Body,
+        input: &mut Input,
+    ) -> Result<Response, Error> {
+        let provider = path.get(1).copied();
+        match route {
+            Some(Route::SignInPage) => self.show_sign_in(&input.query),
             // Asked for ahead of time, nothing begins, and no browser keeps the answer: the ticket waits for who comes.
-            (Method::Get, ["signin", _]) if self.is_login_host() && self.request.is_prefetch() => {
+            Some(Route::ReceiveSignIn) if self.request.is_prefetch() => {
                 Ok(responses::no_token(Duration::from_secs(1)))
             }
-            (Method::Get, ["signin", provider]) if self.is_login_host() => {
-                self.receive_sign_in(provider, &input.query).await
+            Some(Route::ReceiveSignIn) => {
+                self.receive_sign_in(provider.unwrap_or_default(), &input.query).await
             }
-            (Method::Get, ["renew"]) if self.is_login_host() => self.renew(&input.query).await,
-            // next-auth 4 reads the provider there as an error, of which its page knows nothing to say.
-            (Method::Get, ["signin", _]) if is_v4 => self.show_sign_in(&input.query),
-            (Method::Get, ["signout"]) => self.show_sign_out(&input.query),
-            (Method::Get, ["error"]) => self.show_error(&input.query),
-            (Method::Get, ["callback", provider]) => self.callback(provider, &input.query).await,
-            (Method::Post, ["session"]) => {
-                self.update_session(&input.query, self.read_update(body).await?).await
-            }
-            (Method::Post, ["signin" | "signout"] | ["signin" | "callback", _]) => {
+            Some(Route::Callback) => self.callback(provider.unwrap_or_default(), &input.query).await,
+            Some(route @ (Route::SignIn | Route::SignOut | Route::PostedCallback)) => {
                 let (query, form) = input.with(self.read_form(body).await?);
-                match route {
-                    ["callback", provider] if self.takes_form(provider) => {
+                match (route, provider) {
+                    (Route::PostedCallback, Some(provider)) if self.takes_form(provider) => {
                         self.callback(provider, form).await
                     }
-                    ["callback", provider] => self.sign_in_by_credentials(provider, query, form).await,
-                    ["signout"] => Ok(self.sign_out(query, form).await?),
-                    _ => self.sign_in(route.get(1).copied(), query, form).await,
+                    (Route::PostedCallback, Some(provider)) => {
+                        self.sign_in_by_credentials(provider, query, form).await
+                    }
+                    (Route::SignOut, _) => Ok(self.sign_out(query, form).await?),
+                    _ => self.sign_in(provider, query, form).await,
                 }
             }
-            (Method::Post, ["_log"]) if is_v4 => Ok(self.client_log(body).await),
-            _ => Err(unsupported(self.request, route).into()),
+            Some(Route::SignOutPage) => self.show_sign_out(&input.query),
+            Some(Route::Session) => self.show_session(&input.query).await,
+            Some(Route::UpdateSession) => {
+                self.update_session(&input.query, self.read_update(body).await?).await
+            }
+            Some(Route::Csrf) => self.csrf_token(&input.query),
+            Some(Route::Providers) => Ok(self.list_providers()),
+            Some(Route::Token) => self.show_token().await,
+            Some(Route::Renew) => self.renew(&input.query).await,
+            Some(Route::ErrorPage) => self.show_error(&input.query),
+            Some(Route::Keys) => Ok(self.jwks().await),
+            Some(Route::ClientLog) => Ok(self.client_log(body).await),
+            Some(Route::Verify) | None => Err(unsupported(self.request, path).into()),
         }
+    }
+
+    /// The route of a path below `base_path`.
+    fn find_route(&self, path: &[&str]) -> Option<Route> {
+        routes::find(&self.request.method, path, |only| match only {
+            Only::Everywhere => true,
+            Only::LoginHost => self.is_login_host(),
+            Only::NextAuthV4 => self.config().dialect == Dialect::NextAuthV4,
+        })
     }
 
     /// Whether other hosts send people to this one.
@@ -149,30 +172,19 @@ impl<P: Platform> Exchange<'_, P> {
     }
 }
 
-/// The method; HEAD is GET whose body the platform leaves out (RFC 9110 section 9.3.2). Not at the callback and where a
-/// sign-in begins, whose code and ticket are good for one use: what only looks whether an address is there must not use
-/// it up.
-fn as_get<'a>(request: &'a Request, route: &[&str]) -> &'a Method {
-    match (&request.method, route) {
-        (Method::Head, ["callback" | "signin", _]) => &Method::Head,
-        (Method::Head, _) => &Method::Get,
-        (method, _) => method,
-    }
-}
-
 /// Why a request asks for nothing that there is.
 fn unsupported(request: &Request, route: &[&str]) -> ClientError {
-    match (as_get(request, route), route) {
+    match (&request.method, route) {
         (Method::Get, ["signin", _]) => {
             ClientError::UnsupportedAction("a sign-in with a provider begins with POST")
         }
-        (Method::Get | Method::Post, ["callback"]) => {
+        (Method::Get | Method::Head | Method::Post, ["callback"]) => {
             ClientError::UnsupportedAction("the callback names no provider")
         }
-        (Method::Get | Method::Post, ["verify-request"]) => {
+        (Method::Get | Method::Head | Method::Post, ["verify-request"]) => {
             ClientError::UnsupportedAction("there is no sign-in by e-mail")
         }
-        (Method::Get | Method::Post, ["webauthn-options"] | ["webauthn-options", _]) => {
+        (Method::Get | Method::Head | Method::Post, ["webauthn-options"] | ["webauthn-options", _]) => {
             ClientError::UnsupportedAction("there is no sign-in with a passkey")
         }
         (Method::Post, ["csrf" | "providers" | "error" | "token"]) => {

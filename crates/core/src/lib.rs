@@ -32,3 +32,5 @@ pub mod upstream;
 pub use vestibule_oidc::{credentials, data, http, jose, json, oauth, outbound, presets, secret, time};
 
 pub use crate::flow::vestibule::Vestibule;
+#[cfg(feature = "reference")]
+pub use crate::handle::routes;
