@@ -58,16 +58,16 @@ impl Origin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum OriginError {
     /// It does not parse, or only after a browser's repairs.
-    #[error("not an absolute URL: write it like \"https://app.example.com\"")]
+    #[error("this is not an absolute URL; write it like \"https://app.example.com\"")]
     NotAUrl,
     /// Some other scheme than `http` or `https`.
-    #[error("the scheme must be https, or http on this machine")]
+    #[error("the scheme must be https; http is accepted for this machine only")]
     Scheme,
     /// `https://user:password@host`.
-    #[error("a URL with a user name or password is not accepted")]
+    #[error("a URL must not contain a user name or password")]
     Credentials,
     /// A path, query or fragment follows.
-    #[error("only scheme, host and port belong here: remove what follows the host")]
+    #[error("only scheme, host and port are allowed here; remove the path, query and fragment")]
     NotBare,
 }
 
@@ -92,10 +92,10 @@ pub enum EndpointError {
     #[error(transparent)]
     Origin(#[from] OriginError),
     /// `http` to another machine: anybody on the way could read secrets.
-    #[error("http is accepted for this machine only: use https")]
+    #[error("http is accepted for this machine only; use https")]
     Insecure,
     /// It has a fragment, which is never sent.
-    #[error("a URL with a fragment (#...) is not accepted")]
+    #[error("the URL must not have a fragment; remove \"#\" and what follows it")]
     Fragment,
 }
 
@@ -172,17 +172,19 @@ impl HostPattern {
 pub enum HostPatternError {
     /// It is no host name or address, or more than that.
     #[error(
-        "not a host name: write it like \"app.example.com\" or \"*.example.com\", without scheme or path"
+        "this is not a host name; write it like \"app.example.com\" or \"*.example.com\", without scheme and path"
     )]
     NotAHost,
     /// A star elsewhere than as the whole first label.
-    #[error("a wildcard stands for whole labels at the start only, like \"*.example.com\"")]
+    #[error("a wildcard is only allowed as the whole first label, like \"*.example.com\"")]
     Wildcard,
     /// `*.com`.
-    #[error("a wildcard right below a top-level domain covers other people's sites")]
+    #[error(
+        "this wildcard covers sites of other people; name at least your own domain, like \"*.example.com\""
+    )]
     TooWide,
     /// The port is no number from 0 to 65535.
-    #[error("the port must be a number up to 65535")]
+    #[error("the port must be a number from 0 to 65535")]
     Port,
 }
 
@@ -222,13 +224,15 @@ impl CookieDomain {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum CookieDomainError {
     /// No domain name.
-    #[error("not a domain name: write it like \"example.com\"")]
+    #[error("this is not a domain name; write it like \"example.com\"")]
     NotADomain,
     /// An IP address.
-    #[error("browsers share no cookies between IP addresses: leave the domain out")]
+    #[error("browsers do not share cookies between IP addresses; remove the domain")]
     Address,
     /// A name under which strangers have theirs.
-    #[error("browsers refuse cookies for this name, under which strangers have theirs: name your own domain")]
+    #[error(
+        "browsers reject cookies for this domain, because other people have sites below it; name your own domain"
+    )]
     Shared,
 }
 

@@ -143,14 +143,16 @@ fn algorithms(info: &[u8]) -> Option<&'static [Algorithm]> {
 pub enum PrivateKeyError {
     /// No PEM, or broken.
     #[error(
-        "not a PEM file: it begins with -----BEGIN PRIVATE KEY----- and ends with -----END PRIVATE KEY-----"
+        "this is not a PEM file; it must begin with -----BEGIN PRIVATE KEY----- and end with -----END PRIVATE KEY-----"
     )]
     NotPem,
     /// PEM of something else.
-    #[error("a PEM file, but not of PKCS #8 without a password: `openssl pkcs8 -topk8 -nocrypt` makes one")]
+    #[error(
+        "the PEM file does not contain an unencrypted PKCS #8 key; convert it with `openssl pkcs8 -topk8 -nocrypt`"
+    )]
     OtherLabel,
     /// No PKCS #8, or a key that no algorithm is for.
-    #[error("not a private key in PKCS #8 for RSA, P-256, P-384 or Ed25519")]
+    #[error("the key must be a PKCS #8 private key for RSA, P-256, P-384 or Ed25519")]
     Unsupported,
 }
 

@@ -9,7 +9,7 @@ pub(super) const MAX_LENGTH: usize = 1024;
 
 /// Why a text is no pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{problem} at {at}")]
+#[error("{problem} (at position {at})")]
 pub struct PatternError {
     /// What is wrong.
     pub problem: PatternProblem,
@@ -21,69 +21,71 @@ pub struct PatternError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum PatternProblem {
     /// It does not begin with `/`.
-    #[error("a pattern begins with a slash, and does not")]
+    #[error("the pattern must begin with \"/\"")]
     NoSlash,
     /// It is longer than 1024 bytes.
-    #[error("a pattern has at most {MAX_LENGTH} bytes, and has more")]
+    #[error("the pattern is longer than {MAX_LENGTH} bytes")]
     TooLong,
     /// Its expressions would take too long to match.
-    #[error("too large: matching it would take too much time;")]
+    #[error("the pattern is too large and would take too long to match")]
     TooLarge,
     /// `(` without its partner.
-    #[error("unclosed group (write \"\\(\" for the character)")]
+    #[error("\"(\" has no matching \")\"; for the character itself, write \"\\(\"")]
     UnclosedGroup,
     /// `)` without its partner.
-    #[error("\")\" closes no group (write \"\\)\" for the character);")]
+    #[error("\")\" has no matching \"(\"; for the character itself, write \"\\)\"")]
     StrayParenthesis,
     /// `()`
-    #[error("an empty group;")]
+    #[error("the group is empty")]
     EmptyGroup,
     /// `/(?:…)`
-    #[error(
-        "a parameter cannot begin with \"?\": write another pair of parentheses around it, like \"((?!api).*)\";"
-    )]
+    #[error("a group cannot begin with \"?\" here; put parentheses around it, like \"((?!api).*)\"")]
     BareGroup,
     /// What is in parentheses is no expression that can be matched.
     #[error("{0}")]
     Expression(RegexpProblem),
     /// `{` without its partner.
-    #[error("unclosed brace (write \"\\{{\" for the character)")]
+    #[error("\"{{\" has no matching \"}}\"; for the character itself, write \"\\{{\"")]
     UnclosedBrace,
     /// `}` without its partner.
-    #[error("\"}}\" closes nothing (write \"\\}}\" for the character);")]
+    #[error("\"}}\" has no matching \"{{\"; for the character itself, write \"\\}}\"")]
     StrayBrace,
     /// `{:a:b}`
-    #[error("braces hold text, at most one parameter, and text;")]
+    #[error("braces can contain text and at most one parameter")]
     InBraces,
     /// `*`, `+` or `?` that belongs to no parameter.
-    #[error("\"*\", \"+\" and \"?\" stand right behind a parameter or braces, like \"/admin/:path*\";")]
+    #[error("\"*\", \"+\" and \"?\" must directly follow a parameter or braces, like \"/admin/:path*\"")]
     StrayModifier,
     /// `/a-:b*`.
     #[error(
-        "a parameter with \"*\" or \"+\" has to stand behind a slash or with text in braces, which is repeated too;"
+        "a parameter with \"*\" or \"+\" must follow a slash, or be in braces together with the text that repeats"
     )]
     RepeatsWithoutPrefix,
     /// `/:`
     #[error(
-        "a parameter needs a name of letters, digits and \"_\" behind its colon (write \"\\:\" for the character);"
+        "\":\" must be followed by a name of letters, digits and \"_\"; for the character itself, write \"\\:\""
     )]
     NoName,
     /// `/:a:b`
-    #[error("there must be text between two parameters of a segment;")]
+    #[error("two parameters of one segment need text between them")]
     AdjacentParameters,
     /// `//`
-    #[error("no path has an empty segment;")]
+    #[error("the pattern has an empty segment, which no path has; remove one slash")]
     EmptySegment,
     /// A `%` that encodes nothing.
-    #[error("broken percent-encoding (write \"%25\" for the character);")]
+    #[error("\"%\" must be followed by two hexadecimal digits; for the character itself, write \"%25\"")]
     Encoding,
     /// Text that every path with it is refused for.
-    #[error("no path has such a segment: dot segments, slashes, backslashes and controls are refused;")]
+    #[error(
+        "no request reaches this segment: paths with dot segments, encoded slashes, backslashes or control characters are rejected"
+    )]
     NeverMatches,
     /// `#`
-    #[error("a pattern is for the path alone: no query and no fragment (write \"%23\" for the character);")]
+    #[error(
+        "a pattern matches the path only, without query and fragment; for the character \"#\", write \"%23\""
+    )]
     NotInPath,
     /// A backslash at the end.
-    #[error("a backslash takes the meaning of the character behind it, and there is none;")]
+    #[error("a character must follow the backslash")]
     TrailingBackslash,
 }

@@ -19,7 +19,7 @@ pub(crate) enum Groups {
 
 /// Why an expression is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{problem} at {at}")]
+#[error("{problem} (at position {at})")]
 pub struct RegexpError {
     /// What is wrong.
     pub problem: RegexpProblem,
@@ -31,68 +31,72 @@ pub struct RegexpError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum RegexpProblem {
     /// `(` without its partner.
-    #[error("unclosed group")]
+    #[error("\"(\" has no matching \")\"; for the character itself, write \"\\(\"")]
     UnclosedGroup,
     /// `)` without its partner.
-    #[error("\")\" closes no group (write \"\\)\" for the character);")]
+    #[error("\")\" has no matching \"(\"; for the character itself, write \"\\)\"")]
     StrayParenthesis,
     /// `[` without its partner.
-    #[error("unclosed \"[\" (write \"\\[\" for the character);")]
+    #[error("\"[\" has no matching \"]\"; for the character itself, write \"\\[\"")]
     UnclosedClass,
     /// `[]`
-    #[error("\"[]\" matches nothing at all;")]
+    #[error("\"[]\" matches nothing")]
     EmptyClass,
     /// `[z-a]`
-    #[error("a range has its ends in the wrong order;")]
+    #[error("the range ends before it begins; swap its ends")]
     Range,
     /// `]`, `{` or `}` that mean nothing where they stand.
-    #[error("a bracket or brace that means nothing here (write a backslash before it for the character);")]
+    #[error(
+        "this bracket or brace has no meaning here; for the character itself, write a backslash before it"
+    )]
     StrayBracket,
     /// `*`, `+`, `?` or `{2}` behind nothing.
-    #[error("there is nothing to repeat")]
+    #[error("there is nothing before this to repeat")]
     NothingToRepeat,
     /// `(?:a?)*`
-    #[error("what is repeated without end may be empty: leave the outer or the inner repetition out;")]
+    #[error(
+        "a repetition without a limit can match the empty string; remove the outer or the inner repetition"
+    )]
     RepeatsNothing,
     /// `(?=a)*`, `^*`
-    #[error("a condition like \"^\", \"\\b\" or \"(?=…)\" cannot be repeated;")]
+    #[error("a condition like \"^\", \"\\b\" or \"(?=…)\" cannot be repeated")]
     RepeatsCondition,
     /// `a{3,2}`
-    #[error("at least more often than at most;")]
+    #[error("the minimum of the repetition is larger than its maximum")]
     Count,
     /// `(…)` where path-to-regexp takes none.
-    #[error("a group inside a group has to begin with \"?:\", like \"(?:a|b)\";")]
+    #[error("a group inside a group must begin with \"?:\", like \"(?:a|b)\"")]
     CapturingGroup,
     /// `(?<=…)`, `(?<!…)`
-    #[error("a look behind is not supported: look ahead with \"(?=…)\" or \"(?!…)\" instead;")]
+    #[error("lookbehind is not supported; use lookahead, \"(?=…)\" or \"(?!…)\"")]
     LookBehind,
     /// `(?i:…)` and the like.
-    #[error("no such group: there are \"(?:…)\", \"(?=…)\", \"(?!…)\" and \"(?<name>…)\";")]
+    #[error("this kind of group is not supported; use \"(?:…)\", \"(?=…)\", \"(?!…)\" or \"(?<name>…)\"")]
     UnknownGroup,
     /// A name that is none, or that another group has.
-    #[error("a group's name has letters, digits and \"_\", and is no other group's;")]
+    #[error("a group's name must consist of letters, digits and \"_\", and no other group may have it")]
     GroupName,
     /// `\1`, `\k<name>`
-    #[error("a backreference is not supported: it cannot be matched in bounded time;")]
+    #[error("backreferences are not supported, because they cannot be matched in bounded time")]
     Backreference,
     /// `\p`, `\cA`, `\u{61}` and the like.
     #[error(
-        "no such escape: there are \\d \\D \\w \\W \\s \\S \\b \\B \\t \\n \\xHH \\uHHHH, and a backslash before anything but a letter or digit;"
+        "this escape is not supported; use \\d \\D \\w \\W \\s \\S \\b \\B \\t \\n \\xHH \\uHHHH, or a backslash before a character that is neither letter nor digit"
     )]
     Escape,
     /// A backslash at the end.
-    #[error("a backslash takes the meaning of the character behind it, and there is none;")]
+    #[error("a character must follow the backslash")]
     TrailingBackslash,
     /// An emoji or the like, which is two characters to ECMAScript.
-    #[error("a character beyond U+FFFF is two to ECMAScript: it can stand outside of expressions only;")]
+    #[error("a character beyond U+FFFF counts as two in ECMAScript; use it outside of parentheses only")]
     BeyondBasic,
     /// `a|b` where ECMAScript would anchor only one end of each.
     #[error(
-        "alternatives belong in a group, like \"(?:a|b)\": ECMAScript would look for the first at the beginning and for the last at the end only;"
+        "put alternatives into a group, like \"(?:a|b)\"; otherwise ECMAScript anchors the first at the start only and the last at the end only"
     )]
     BareAlternatives,
     /// Too deep, or too large.
-    #[error("too large: matching it would take too much time;")]
+    #[error("the expression is too large and would take too long to match")]
     TooLarge,
 }
 
