@@ -1,5 +1,10 @@
 //! The one dispatcher: finds the flow that answers a request.
 
+#[cfg(not(feature = "reference"))]
+mod routes;
+#[cfg(feature = "reference")]
+pub mod routes;
+
 use std::time::Duration;
 
 use serde_json::json;
@@ -10,6 +15,7 @@ use crate::flow::session::update::Update;
 use crate::flow::vestibule::Vestibule;
 use crate::flow::{RequestContext, RouteParams, responses};
 use crate::guard::path::CanonicalPath;
+use crate::handle::routes::{Only, Route};
 use crate::log::{LogEvent, Record};
 use crate::outcome::Outcome;
 use crate::platform::Platform;
@@ -43,9 +49,11 @@ impl Vestibule {
             }
         };
         match path.below(&self.config.base_path) {
-            // Another proxy acts on this answer, so nothing that a client sends may change its form.
-            Some(route) if route == ["verify"] => Outcome::Response(context.forward_auth().await),
-            Some(route) => Outcome::Response(context.auth_route(&route, body).await),
+            Some(path) => Outcome::Response(match context.find_route(&path) {
+                // Another proxy acts on this answer, so nothing that a client sends may change its form.
+                Some(Route::Verify) => context.forward_auth().await,
+                route => context.auth_route(route, &path, body).await,
+            }),
             None => match context.redirect_v4_sign_in(&path) {
                 Some(redirect) => Outcome::Response(redirect),
                 None => context.protect(&path, body).await,
@@ -56,67 +64,75 @@ impl Vestibule {
 
 impl<P: Platform> RequestContext<'_, P> {
     /// Runs an auth route. An error becomes the answer that Auth.js gives in its place.
-    async fn auth_route(&self, route: &[&str], body: P::Body) -> Response {
+    async fn auth_route(&self, route: Option<Route>, path: &[&str], body: P::Body) -> Response {
         if let HostRole::Outside(domain) = self.host_role {
             return self.host_outside_site(domain);
         }
         let mut params = RouteParams::from_query(self.request);
-        match self.run_flow(route, body, &mut params).await {
+        match self.run_flow(route, path, body, &mut params).await {
             Ok(response) => self.as_client_wants(&params, response),
             Err(error) => {
                 self.log(error.record());
-                self.failure(route, &params, &error)
+                self.failure(path, &params, &error)
             }
         }
     }
 
-    /// Finds the flow of an auth route and runs it. A form that was read stays in `params`, also where the flow fails.
+    /// Runs the flow of an auth route. A form that was read stays in `params`, also where the flow fails.
     async fn run_flow(
         &self,
-        route: &[&str],
+        route: Option<Route>,
+        path: &[&str],
         body: P::Body,
         params: &mut RouteParams,
     ) -> Result<Response, Error> {
-        let is_v4 = self.config().dialect == Dialect::NextAuthV4;
-        match (effective_method(self.request, route), route) {
-            (Method::Get, ["csrf"]) => self.csrf_token(&params.query),
-            (Method::Get, ["providers"]) => Ok(self.list_providers()),
-            (Method::Get, ["session"]) => self.show_session(&params.query).await,
-            (Method::Get, ["token"]) => self.show_token().await,
-            (Method::Get, ["jwks.json"]) => Ok(self.jwks().await),
-            (Method::Get, ["signin"]) => self.show_sign_in(&params.query),
+        let provider = path.get(1).copied();
+        match route {
+            Some(Route::SignInPage) => self.show_sign_in(&params.query),
             // A prefetch must not use up the ticket, and no browser may keep its answer: the real request follows.
-            (Method::Get, ["signin", _]) if self.is_login_host() && self.request.is_prefetch() => {
+            Some(Route::ReceiveSignIn) if self.request.is_prefetch() => {
                 Ok(responses::token_unavailable(Duration::from_secs(1)))
             }
-            (Method::Get, ["signin", provider]) if self.is_login_host() => {
-                self.receive_sign_in(provider, &params.query).await
+            Some(Route::ReceiveSignIn) => {
+                self.receive_sign_in(provider.unwrap_or_default(), &params.query).await
             }
-            (Method::Get, ["renew"]) if self.is_login_host() => {
-                self.refresh_at_login_host(&params.query).await
-            }
-            // next-auth 4 takes the provider here for an error code, and shows its sign-in page without a message.
-            (Method::Get, ["signin", _]) if is_v4 => self.show_sign_in(&params.query),
-            (Method::Get, ["signout"]) => self.show_sign_out(&params.query),
-            (Method::Get, ["error"]) => self.show_error(&params.query),
-            (Method::Get, ["callback", provider]) => self.callback(provider, &params.query).await,
-            (Method::Post, ["session"]) => {
-                self.update_session(&params.query, self.read_update(body).await?).await
-            }
-            (Method::Post, ["signin" | "signout"] | ["signin" | "callback", _]) => {
+            Some(Route::Callback) => self.callback(provider.unwrap_or_default(), &params.query).await,
+            Some(route @ (Route::SignIn | Route::SignOut | Route::PostedCallback)) => {
                 let (query, form) = params.with_form(self.read_form(body).await?);
-                match route {
-                    ["callback", provider] if self.posts_its_response(provider) => {
+                match (route, provider) {
+                    (Route::PostedCallback, Some(provider)) if self.posts_its_response(provider) => {
                         self.callback(provider, form).await
                     }
-                    ["callback", provider] => self.sign_in_by_credentials(provider, query, form).await,
-                    ["signout"] => Ok(self.sign_out(query, form).await?),
-                    _ => self.sign_in(route.get(1).copied(), query, form).await,
+                    (Route::PostedCallback, Some(provider)) => {
+                        self.sign_in_by_credentials(provider, query, form).await
+                    }
+                    (Route::SignOut, _) => Ok(self.sign_out(query, form).await?),
+                    _ => self.sign_in(provider, query, form).await,
                 }
             }
-            (Method::Post, ["_log"]) if is_v4 => Ok(self.log_client_error(body).await),
-            _ => Err(unsupported(self.request, route).into()),
+            Some(Route::SignOutPage) => self.show_sign_out(&params.query),
+            Some(Route::Session) => self.show_session(&params.query).await,
+            Some(Route::UpdateSession) => {
+                self.update_session(&params.query, self.read_update(body).await?).await
+            }
+            Some(Route::Csrf) => self.csrf_token(&params.query),
+            Some(Route::Providers) => Ok(self.list_providers()),
+            Some(Route::Token) => self.show_token().await,
+            Some(Route::Renew) => self.refresh_at_login_host(&params.query).await,
+            Some(Route::ErrorPage) => self.show_error(&params.query),
+            Some(Route::Keys) => Ok(self.jwks().await),
+            Some(Route::ClientLog) => Ok(self.log_client_error(body).await),
+            Some(Route::Verify) | None => Err(unsupported(self.request, path).into()),
         }
+    }
+
+    /// The route of a path below `base_path`.
+    fn find_route(&self, path: &[&str]) -> Option<Route> {
+        routes::find(&self.request.method, path, |only| match only {
+            Only::Everywhere => true,
+            Only::LoginHost => self.is_login_host(),
+            Only::NextAuthV4 => self.config().dialect == Dialect::NextAuthV4,
+        })
     }
 
     /// Whether other hosts of the site send users to this one to sign in.
@@ -159,32 +175,19 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 }
 
-/// The method by which the flow is found: HEAD is answered like GET, and the platform leaves the body out (RFC 9110
-/// section 9.3.2).
-///
-/// The callback and the start of a sign-in do not answer HEAD. The authorization code and the ticket can be used only
-/// once, and a client that only checks whether an address exists must not use them up.
-fn effective_method<'a>(request: &'a Request, route: &[&str]) -> &'a Method {
-    match (&request.method, route) {
-        (Method::Head, ["callback" | "signin", _]) => &Method::Head,
-        (Method::Head, _) => &Method::Get,
-        (method, _) => method,
-    }
-}
-
 /// Why no flow answers the request.
-fn unsupported(request: &Request, route: &[&str]) -> ClientError {
-    match (effective_method(request, route), route) {
+fn unsupported(request: &Request, path: &[&str]) -> ClientError {
+    match (&request.method, path) {
         (Method::Get, ["signin", _]) => {
             ClientError::UnsupportedAction("a sign-in with a provider must begin with POST")
         }
-        (Method::Get | Method::Post, ["callback"]) => {
+        (Method::Get | Method::Head | Method::Post, ["callback"]) => {
             ClientError::UnsupportedAction("the callback path has no provider id")
         }
-        (Method::Get | Method::Post, ["verify-request"]) => {
+        (Method::Get | Method::Head | Method::Post, ["verify-request"]) => {
             ClientError::UnsupportedAction("sign-in by e-mail is not supported")
         }
-        (Method::Get | Method::Post, ["webauthn-options"] | ["webauthn-options", _]) => {
+        (Method::Get | Method::Head | Method::Post, ["webauthn-options"] | ["webauthn-options", _]) => {
             ClientError::UnsupportedAction("sign-in with a passkey is not supported")
         }
         (Method::Post, ["csrf" | "providers" | "error" | "token"]) => {
