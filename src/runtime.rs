@@ -38,7 +38,11 @@ pub const RUNTIME: Runtime = Runtime {
     service_name: "write the name that stands behind `binding =` in wrangler.toml",
     configure: "add to wrangler.toml: `[vars.AUTH]`, `base_path = \"/auth\"`, `providers = [{ id = \"okta\" }]`",
     write_table: "write a [vars.AUTH] table in wrangler.toml instead",
-    edge: EdgeFields { beginning: Some("cf-"), client_address: Some("cf-connecting-ip") },
+    edge: EdgeFields {
+        prefix: Some("cf-"),
+        client_address: Some("cf-connecting-ip"),
+        request_id: Some("cf-ray"),
+    },
     set_secret: "wrangler secret put",
 };
 

@@ -31,7 +31,7 @@ impl ConfigErrors {
     }
 }
 
-/// One thing that is wrong, e.g. `AUTH.rules[1].match: "/admin/(": unclosed group at 7`.
+/// One thing that is wrong, e.g. `AUTH.rules[1].match: "/admin/(": unclosed group (at position 7)`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{place}: {problem}{}{}", if mend.is_empty() { "" } else { "; " }, mend)]
 pub struct ConfigError {

@@ -17,6 +17,7 @@ mod callback;
 mod credentials;
 mod dialect;
 mod hooks;
+mod log;
 mod login_host;
 mod pages;
 mod protect;

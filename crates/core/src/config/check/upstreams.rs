@@ -153,7 +153,7 @@ pub(super) fn headers(table: &Table<'_>) -> Vec<(String, DataPath)> {
             );
         } else if FORBIDDEN_HEADERS.contains(&dashed.as_str())
             || FORBIDDEN_BEGINNINGS.iter().any(|beginning| dashed.starts_with(beginning))
-            || edge.beginning.is_some_and(|beginning| dashed.starts_with(beginning))
+            || edge.prefix.is_some_and(|prefix| dashed.starts_with(prefix))
         {
             refuse!(
                 source,
