@@ -45,7 +45,7 @@ pub enum Grant<'a> {
         /// The value of the placeholder `{state}` in the configuration: that of the transaction.
         state: &'a Secret,
     },
-    /// A refresh token (RFC 6749 section 6). `scope` is not sent, so the grant_value scope stays the same.
+    /// A refresh token (RFC 6749 section 6). `scope` is not sent, so the granted scope stays the same.
     Refresh {
         /// `refresh_token`
         refresh_token: &'a Secret,
