@@ -76,7 +76,7 @@ impl FakeForwarder {
             return Err(ForwardError::Unreachable("connection refused".to_owned()));
         }
         let number = self.requests.borrow().len();
-        let Forward { target, request, changes, personal } = forward;
+        let Forward { target, request, changes, personal, edge: _ } = forward;
         let request = Request { headers: changes.applied_to(&request.headers), ..request.clone() };
         self.requests.borrow_mut().push(Forwarded { target: target.clone(), request, body, personal });
         self.clock.sleep(self.upstream_time.get()).await;

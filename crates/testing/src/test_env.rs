@@ -13,6 +13,7 @@ use vestibule_core::config::Config;
 use vestibule_core::hooks::{Configured, Hooks};
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
+use vestibule_core::log::{Line, LogEvent};
 use vestibule_core::outcome::Outcome;
 use vestibule_core::time::Timestamp;
 
@@ -132,6 +133,11 @@ impl<P> TestEnv<P> {
     /// All log lines so far, as text.
     pub fn log_text(&self) -> String {
         self.log.text()
+    }
+
+    /// The log lines of that event so far, in order.
+    pub fn logged(&self, event: LogEvent) -> Vec<Line> {
+        self.log.of(event)
     }
 
     /// How often that URL was asked.

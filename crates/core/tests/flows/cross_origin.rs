@@ -40,7 +40,7 @@ fn cross_site_request_forgery_a_sibling_s_form_and_its_websocket_reach_no_upstre
         let answer = alice.send(&env, "GET", &format!("{APP}/socket"), &websocket, b"");
         assert_eq!((answer.status, answer.forwarded.is_none()), (403, true), "{headers:?}");
     }
-    assert!(env.log_text().contains("cross_origin_refused") && env.log_text().contains(SIBLING));
+    assert!(env.log_text().contains("cross_origin_rejected") && env.log_text().contains(SIBLING));
     // A link is safe, and so is what the own pages and no browser at all send.
     let link = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
     assert!(alice.send(&env, "GET", &format!("{APP}/dashboard"), &link, b"").forwarded.is_some());

@@ -18,6 +18,7 @@ mod credentials;
 mod cross_origin;
 mod dialect;
 mod hooks;
+mod log;
 mod login_host;
 mod pages;
 mod protect;

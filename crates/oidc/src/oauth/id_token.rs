@@ -67,8 +67,8 @@ pub fn verify_refreshed(
     }
 }
 
-/// Checks that an id_token repeats what was asked for in the authorization request: one of `claims` must be
-/// `value`. `*` asks for any value.
+/// Verifies that an ID token repeats a parameter of the authorization request: one of `claims` must be `value`. If
+/// `value` is `*`, any value is accepted.
 pub fn verify_param_claims(
     token: &VerifiedIdToken,
     value: &str,
@@ -81,11 +81,11 @@ pub fn verify_param_claims(
     }
     let claim = claims.iter().find(|claim| found(claim).is_some()).or(claims.first());
     let claim = claim.cloned().unwrap_or_default();
-    let flaw = match token.claims.get(&claim) {
+    let error = match token.claims.get(&claim) {
         Some(found) => other(found, value),
         None => ClaimError::Missing,
     };
-    Err(IdTokenError::Enforced { claim, flaw })
+    Err(IdTokenError::ParamClaim { claim, error })
 }
 
 /// The claims of an ID token whose signature and claims are both verified. Only [`verify`] creates one.
@@ -151,12 +151,12 @@ pub enum IdTokenError {
     #[error("id_token: \"at_hash\" {0}")]
     AccessTokenHash(ClaimError),
     /// A claim that must repeat a parameter of the authorization request.
-    #[error("id_token: {claim:?} {flaw}")]
-    Enforced {
+    #[error("id_token: {claim:?} {error}")]
+    ParamClaim {
         /// The name of the claim.
         claim: String,
         /// What is wrong with it.
-        flaw: ClaimError,
+        error: ClaimError,
     },
 }
 
@@ -248,7 +248,7 @@ fn check_authorized_party(claim: Option<&Value>, required: bool, client_id: &str
         Ok(found) if found == client_id => Ok(()),
         Ok(found) => Err(other(&Value::from(found), client_id)),
         Err(ClaimError::Missing) if !required => Ok(()),
-        Err(flaw) => Err(flaw),
+        Err(error) => Err(error),
     }
 }
 
@@ -266,7 +266,7 @@ pub(super) fn check_not_before(claim: Option<&Value>, now: Timestamp) -> Result<
     match numeric_date(claim) {
         Ok(nbf) if times::is_ahead(nbf, now) => Err(time_error(nbf, now)),
         Ok(_) | Err(ClaimError::Missing) => Ok(()),
-        Err(flaw) => Err(flaw),
+        Err(error) => Err(error),
     }
 }
 
@@ -285,7 +285,7 @@ fn check_auth_time(
         (Err(ClaimError::Missing) | Ok(_), None) => Ok(()),
         (Ok(at), Some(max_age)) if at.plus(max_age).plus(LEEWAY) >= now && at <= now.plus(LEEWAY) => Ok(()),
         (Ok(at), Some(_)) => Err(time_error(at, now)),
-        (Err(flaw), _) => Err(flaw),
+        (Err(error), _) => Err(error),
     }
 }
 
@@ -299,7 +299,7 @@ fn check_access_token_hash(
     let found = match text(claim) {
         Ok(found) => found,
         Err(ClaimError::Missing) => return Ok(()),
-        Err(flaw) => return Err(flaw),
+        Err(error) => return Err(error),
     };
     let token = access_token.expose().as_bytes();
     let expected = match algorithm {

@@ -32,9 +32,9 @@ pub struct OAuthProvider {
     pub emails: Option<EmailsConfig>,
     /// The paths that say whether the e-mail address is verified. The first one with a value counts.
     pub email_verified: Vec<DataPath>,
-    /// The picture's URL, where the provider's documentation has a rule for it and no member of the profile holds it.
+    /// The rule for the picture's URL, if no member of the profile contains it.
     pub derived_image: Option<DerivedImage>,
-    /// Who that is.
+    /// The sources of the user's attributes.
     pub user: UserSources,
     /// How the user also signs out at the provider, if that is configured.
     pub logout: Option<LogoutConfig>,
@@ -62,8 +62,8 @@ pub struct OpenId {
     /// Clients may send its access tokens instead of a session, if a token has one of these audiences. Empty if that is
     /// not allowed.
     pub accept_bearer: Vec<String>,
-    /// Authorization parameters that the ID token must repeat: the value as configured, and the claims of which one
-    /// must have it.
+    /// Parameters of the authorization request that the ID token must repeat: the configured value, and the claims of
+    /// which one must have that value.
     pub param_claims: Vec<(String, Vec<String>)>,
 }
 
@@ -101,7 +101,7 @@ pub struct ClientConfig {
     pub method: Option<ClientAuthMethod>,
     /// The key that signs assertions or the client secret.
     pub key: Option<ClientKey>,
-    /// The client secret is a token signed with the key: its audience and its issuer.
+    /// The audience and the issuer of the token that is the client secret, if the key signs one.
     pub secret_from_key: Option<(String, String)>,
 }
 
@@ -168,7 +168,7 @@ pub struct TokenConfig {
     pub refresh_params: Vec<(String, Template)>,
     /// Further header fields; names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Where in the JSON response the tokens are; at its top where `None`.
+    /// The path of the tokens in the JSON response; `None` for the whole response.
     pub response_path: Option<DataPath>,
     /// Error codes, or whole descriptions, that this provider uses for `invalid_grant`.
     pub invalid_grant_errors: Vec<String>,
@@ -196,7 +196,7 @@ impl Default for TokenConfig {
 pub struct UserinfoConfig {
     /// The request; `None` for a standard request to the endpoint of the metadata.
     pub request: Option<UserinfoRequest>,
-    /// Where in the JSON response the profile is; at its top where `None`.
+    /// The path of the profile in the JSON response; `None` for the whole response.
     pub response_path: Option<DataPath>,
     /// When userinfo is requested.
     pub fetch: FetchUserinfo,
@@ -215,14 +215,14 @@ pub struct UserinfoRequest {
     pub rest: ApiRequest,
     /// Whether the access token is sent in the header `Authorization`.
     pub send_access_token: bool,
-    /// A secret beside the token.
+    /// A secret that the request needs in addition to the access token.
     pub api_key: Option<Secret>,
 }
 
 /// When userinfo is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FetchUserinfo {
-    /// Where the ID token lacks what a scope promises or a claim wants.
+    /// If the ID token lacks claims that a scope or the configuration requires.
     IfNeeded,
     /// At every sign-in.
     Always,
@@ -265,12 +265,12 @@ impl EmailsConfig {
 /// A rule that derives the picture's URL from other members of the profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DerivedImage {
-    /// `image_url`: the address of a Discord avatar, or of the one that its owner has by default.
+    /// `image_url`: the URL of a Discord avatar, or of the account's default avatar.
     Discord,
 }
 
 impl DerivedImage {
-    /// Adds it.
+    /// Adds the derived member to the profile.
     pub fn add_to(self, profile: &mut Map<String, Value>) {
         match self {
             Self::Discord => {
