@@ -101,10 +101,10 @@ impl<'a> Parameters<'a> {
         let like = if let Some(example) = example() { format!(" like {example}") } else { String::new() };
         match preset {
             Some(preset) => {
-                refuse!(place, "the preset {preset:?} needs this key", "write it{like}, here or in {name}")
+                refuse!(place, "the preset {preset:?} needs this key", "write it{like}, here or in {name}");
             }
             None => {
-                refuse!(place, "this key is missing, and {{{key}}} is used", "write it, here or in {name}")
+                refuse!(place, "this key is missing, and {{{key}}} is used", "write it, here or in {name}");
             }
         }
     }
