@@ -18,8 +18,9 @@ pub(super) mod rules;
 pub(super) use pages::PAGES;
 pub(super) use read::{read, scalars};
 pub(super) use refresh::REFRESH;
+pub(super) use rules::ACCESS;
 pub(super) use session::SESSION;
-pub(super) use site::{ACCESS, AUTH, DIALECTS};
+pub(super) use site::{AUTH, DIALECTS};
 pub(super) use upstreams::UPSTREAM;
 pub(super) use verify::{HEADERS, VERIFY};
 

@@ -105,8 +105,8 @@ fn a_way_to_sign_out_at_the_provider_that_cannot_be_one_is_refused() {
         (of_issuer("logout", json!("ftp://idp.example/bye")), "logout: "),
         (of_issuer("logout", json!("/bye")), "logout: "),
         (of_issuer("logout", json!(1)), "logout: expected true, false or a URL, got a number"),
-        (of_issuer("logout_redirect_param", json!("client_id")), "is no name of a parameter of its own"),
-        (of_issuer("logout_redirect_param", json!("a b")), "is no name of a parameter of its own"),
+        (of_issuer("logout_redirect_param", json!("client_id")), "cannot be the name of this parameter"),
+        (of_issuer("logout_redirect_param", json!("a b")), "cannot be the name of this parameter"),
     ] {
         let errors =
             Config::load(json!({ "providers": [provider] }), &environment, &vestibule_testing::RUNTIME)

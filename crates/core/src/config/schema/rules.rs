@@ -2,7 +2,12 @@
 
 use super::Kind::{BoolOrText, ClaimTest, Map, TableList, Text, TextOrList};
 use super::{Keys, keys};
+use crate::guard::decision::DefaultAccess;
 use crate::guard::rules::Deny;
+
+/// What a path can ask for without a claim.
+pub(in crate::config) const ACCESS: [(&str, DefaultAccess); 2] =
+    [("signed-in", DefaultAccess::SignedIn), ("public", DefaultAccess::Public)];
 
 /// What a user gets who may not pass.
 pub(in crate::config) const DENY: [(&str, Deny); 3] =
@@ -32,7 +37,7 @@ pub(in crate::config) const RULE: Keys = &[keys! {
     /// The methods of this rule, in upper case. `GET` includes `HEAD`.
     methods: TextOrList, unset = "every method", example = ["POST", "DELETE"];
     /// Who may pass: everyone, or signed-in users.
-    access: Text, values = super::ACCESS, example = "public",
+    access: Text, values = ACCESS, example = "public",
         needs = "each rule has `access`, or `require` and `email_domain`, but not both";
     /// The claims that a signed-in user must have; all of them. Each key is the path of a claim in the session, each value is what
     /// it must be: one value, several of which one is enough, or `{ not = … }` and `{ exists = … }`.

@@ -4,16 +4,11 @@ use super::Kind::{Hidden, Map, Table, Text, TextOrList, TopLevelTables};
 use super::providers::PROVIDER;
 use super::rules::RULE;
 use super::{Keys, PAGES, REFRESH, SESSION, UPSTREAM, VERIFY, keys};
-use crate::guard::decision::DefaultAccess;
 use crate::session::dialect::Dialect;
 
 /// Auth.js 5 and its predecessor.
 pub(in crate::config) const DIALECTS: [(&str, Dialect); 2] =
     [("authjs-v5", Dialect::AuthJsV5), ("next-auth-v4", Dialect::NextAuthV4)];
-
-/// What a path can ask for without a claim.
-pub(in crate::config) const ACCESS: [(&str, DefaultAccess); 2] =
-    [("signed-in", DefaultAccess::SignedIn), ("public", DefaultAccess::Public)];
 
 /// `[vars.AUTH]`
 pub(in crate::config) const AUTH: Keys = &[keys! {
@@ -24,7 +19,7 @@ pub(in crate::config) const AUTH: Keys = &[keys! {
     /// read. Choose `"next-auth-v4"` for an app that uses next-auth 4.
     dialect: Text, values = DIALECTS, default = "authjs-v5", example = "next-auth-v4";
     /// Who may see a path that no rule matches: signed-in users only, or everyone.
-    default_access: Text, values = ACCESS, default = "signed-in", example = "public";
+    default_access: Text, values = super::ACCESS, default = "signed-in", example = "public";
     /// The origin of the host that signs users in for all other hosts of the site: scheme, host and port, without a path.
     /// All hosts use the same `base_path`.
     login_url: Text, unset = "each host signs users in itself", example = "https://auth.example.com",
