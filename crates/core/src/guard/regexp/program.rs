@@ -62,18 +62,18 @@ impl Program {
 
     /// Whether the whole text matches.
     pub(crate) fn matches(&self, text: &[u16]) -> bool {
-        let mut here = vec![false; self.steps.len()];
-        let mut behind = vec![false; self.steps.len()];
+        let mut current = vec![false; self.steps.len()];
+        let mut following = vec![false; self.steps.len()];
         for at in (0..=text.len()).rev() {
             let unit = text.get(at).copied();
             let mut is_alive = false;
             for (number, step) in self.steps.iter().enumerate() {
-                let holds = |step: usize| here.get(step) == Some(&true);
+                let holds = |step: usize| current.get(step) == Some(&true);
                 let matches = match &step.instruction {
                     Instruction::Accept => unit.is_none(),
                     Instruction::Found => true,
                     Instruction::Unit(units, next) => {
-                        behind.get(*next) == Some(&true) && unit.is_some_and(|unit| units.contains(unit))
+                        following.get(*next) == Some(&true) && unit.is_some_and(|unit| units.contains(unit))
                     }
                     Instruction::Either(a, b) => holds(*a) || holds(*b),
                     Instruction::Lookahead { ahead, wanted, next } => {
@@ -86,16 +86,16 @@ impl Program {
                     }
                 };
                 is_alive |= matches && step.is_main;
-                if let Some(slot) = here.get_mut(number) {
+                if let Some(slot) = current.get_mut(number) {
                     *slot = matches;
                 }
             }
             if !is_alive {
                 return false;
             }
-            std::mem::swap(&mut here, &mut behind);
+            std::mem::swap(&mut current, &mut following);
         }
-        behind.get(self.entry) == Some(&true)
+        following.get(self.entry) == Some(&true)
     }
 }
 
