@@ -1,6 +1,7 @@
 //! Tokens to and fro between Vestibule and Auth.js's own code, run by node: what either side seals, the
 //! other opens.
 
+#![allow(unreachable_pub, reason = "a test has no API: pub is for its other files")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,7 +11,6 @@
 )]
 
 use std::io::Write;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,6 +20,12 @@ use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal::{open, seal};
 use vestibule_core::time::Timestamp;
+use vestibule_testing::FakeRandom;
+
+use self::repository::{node, root};
+
+#[path = "support/repository.rs"]
+mod repository;
 
 const SECRET: &str = "my-32-char-or-longer-shared-secret!!";
 const MAX_AGE: u64 = 3600;
@@ -41,12 +47,9 @@ const SALTS: [(Dialect, &str, &[&str]); 2] = [
 
 /// Runs Auth.js's side of all the jobs in one process.
 fn authjs(jobs: &[Value]) -> Vec<Value> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let installed = root.join("node_modules/.bin/node");
-    let node = if installed.exists() { installed } else { "node".into() };
-    let mut process = Command::new(node)
-        .arg(root.join("tests/support/authjs_tokens.mjs"))
-        .current_dir(root)
+    let mut process = Command::new(node())
+        .arg(root().join("tests/support/authjs_tokens.mjs"))
+        .current_dir(root())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -66,19 +69,14 @@ fn now() -> Timestamp {
     Timestamp::from_millis(since.as_millis().try_into().unwrap())
 }
 
-fn keyring(secrets: &[&str]) -> Keyring {
-    Keyring::new(secrets.iter().copied().map(Secret::new).collect()).unwrap()
+/// A random source that starts from the same seed in each call.
+fn random() -> impl FnMut(&mut [u8]) {
+    let random = FakeRandom::new(1);
+    move |bytes| random.fill(bytes)
 }
 
-/// Not random, but never twice the same.
-fn dice() -> impl FnMut(&mut [u8]) {
-    let mut state = 1u64;
-    move |bytes| {
-        for byte in bytes {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            *byte = state.to_be_bytes()[0];
-        }
-    }
+fn keyring(secrets: &[&str]) -> Keyring {
+    Keyring::new(secrets.iter().copied().map(Secret::new).collect()).unwrap()
 }
 
 /// Claims of many sizes, around the block's and the chunks' among them, and of every kind of value.
@@ -126,11 +124,11 @@ fn cases() -> impl Iterator<Item = (Dialect, &'static str, &'static str, Map<Str
 #[test]
 fn what_vestibule_seals_authjs_opens() {
     let keys = keyring(&[SECRET, "an older secret"]);
-    let mut dice = dice();
+    let mut random = random();
     let (mut jobs, mut expected) = (Vec::new(), Vec::new());
     for (dialect, version, salt, claims) in cases() {
         let lifetime = Duration::from_secs(MAX_AGE);
-        let token = seal(&keys, dialect, salt, &claims, lifetime, now(), &mut dice);
+        let token = seal(&keys, dialect, salt, &claims, lifetime, now(), &mut random);
         let secret = if dialect == Dialect::AuthJsV5 { json!(["newer", SECRET]) } else { json!(SECRET) };
         jobs.push(
             json!({ "job": format!("{version} decode"), "token": token, "secret": secret, "salt": salt }),
@@ -168,7 +166,7 @@ fn authjs_writes_the_same_header() {
     for (result, (dialect, _, salts)) in authjs(&jobs).iter().zip(SALTS) {
         let theirs = result["ok"].as_str().unwrap();
         let ours =
-            seal(&keyring(&[SECRET]), dialect, salts[0], &Map::new(), Duration::ZERO, now(), &mut dice());
+            seal(&keyring(&[SECRET]), dialect, salts[0], &Map::new(), Duration::ZERO, now(), &mut random());
         assert_eq!(ours.split('.').next(), theirs.split('.').next());
     }
 }
@@ -179,7 +177,7 @@ fn session_confusion_neither_side_opens_what_was_sealed_for_something_else() {
     let mut jobs = Vec::new();
     for (dialect, version, salts) in SALTS {
         for (salt, other) in salts.iter().zip(salts.iter().cycle().skip(1)) {
-            let token = seal(&keys, dialect, salt, &Map::new(), Duration::from_mins(1), now(), &mut dice());
+            let token = seal(&keys, dialect, salt, &Map::new(), Duration::from_mins(1), now(), &mut random());
             assert!(open(&keys, dialect, other, &token, now()).is_err());
             let job = format!("{version} decode");
             jobs.push(json!({ "job": job, "token": token, "secret": SECRET, "salt": other }));

@@ -10,7 +10,7 @@ use vestibule_core::http::cookie::Cookies;
 use vestibule_core::session::chunk;
 use vestibule_core::time::Timestamp;
 
-use crate::exchange::Answer;
+use crate::browser::Answer;
 use crate::site::{DAY, SECRET, Site, csrf_hash, now};
 
 /// Name of the aspect, and what of it.

@@ -12,25 +12,28 @@
 )]
 
 mod aspects;
+mod browser;
 mod cases;
 mod deliberate;
-mod exchange;
-mod judge;
+
+mod reference;
 mod report;
+#[path = "../support/repository.rs"]
+mod repository;
 mod site;
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use miniflare_test_harness::{Client, Harness, Response};
 use serde_json::{Value, json};
 use vestibule_core::session::dialect::Dialect;
 
 use crate::aspects::{Aspects, aspects};
+use crate::browser::{Answer, Browser, Sent};
 use crate::cases::{Case, cases};
-use crate::exchange::{Answer, Browser, Sent};
-use crate::judge::Judge;
+use crate::reference::Reference;
 use crate::report::Report;
+use crate::repository::root;
 use crate::site::{SECRET, Site};
 
 /// One aspect of one answer in which the two sides differ.
@@ -53,33 +56,33 @@ pub struct Difference<'a> {
 
 #[test]
 fn vestibule_answers_as_authjs_does_but_where_it_says_otherwise() {
-    let mut judge = Judge::start();
+    let mut reference = Reference::start();
     let mut report = Report::default();
     for dialect in [Dialect::AuthJsV5, Dialect::NextAuthV4] {
         let secure = Site { dialect, secure: true };
-        let workers = [false, true].map(|has_pages| worker(secure, has_pages, &judge));
+        let workers = [false, true].map(|has_pages| worker(secure, has_pages, &reference));
         for site in [secure, Site { secure: false, ..secure }] {
             let mut names = BTreeSet::new();
             for case in cases(site).into_iter().filter(|case| site.secure || is_worth_http(&case.name)) {
                 assert!(names.insert(case.name.clone()), "two cases are called {}", case.name);
                 let client = workers[usize::from(case.has_pages)].client();
-                compare(site, &case, &client, &mut judge, &mut report);
+                compare(site, &case, &client, &mut reference, &mut report);
             }
         }
         for worker in &workers {
             worker.assert_no_unknown_requests();
         }
     }
-    report.finish(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/authjs-differences.md"));
+    report.finish(&root().join("docs/authjs-differences.md"));
 }
 
 /// A session goes from Auth.js to Vestibule on the day of a migration, and back when it is called off.
 #[test]
 fn either_side_goes_on_with_the_session_of_the_other() {
-    let mut judge = Judge::start();
+    let mut reference = Reference::start();
     for dialect in [Dialect::AuthJsV5, Dialect::NextAuthV4] {
         let site = Site { dialect, secure: true };
-        let worker = worker(site, false, &judge);
+        let worker = worker(site, false, &reference);
         let client = worker.client();
         let all = cases(site);
         let signed_in =
@@ -87,14 +90,14 @@ fn either_side_goes_on_with_the_session_of_the_other() {
         let (mut their_browser, mut our_browser) =
             (Browser::new(site, signed_in), Browser::new(site, signed_in));
         for step in &signed_in.steps {
-            let theirs = judge.ask(site, false, &their_browser.prepare(step));
+            let theirs = reference.ask(site, false, &their_browser.prepare(step));
             their_browser.receive(&theirs);
             let ours = ask(&client, &our_browser.prepare(step));
             our_browser.receive(&ours);
         }
         let session = signed_in.steps.last().expect("it ends with the session");
         for turn in ["first", "after it was written by the other side"] {
-            let theirs = judge.ask(site, false, &our_browser.prepare(session));
+            let theirs = reference.ask(site, false, &our_browser.prepare(session));
             let ours = ask(&client, &their_browser.prepare(session));
             let user = |answer: &Answer| serde_json::from_str::<Value>(&answer.body).unwrap()["user"].take();
             let ada =
@@ -115,12 +118,12 @@ fn is_worth_http(name: &str) -> bool {
 }
 
 /// Plays the case on both sides, and reports what differs.
-fn compare(site: Site, case: &Case, client: &Client, judge: &mut Judge, report: &mut Report) {
+fn compare(site: Site, case: &Case, client: &Client, reference: &mut Reference, report: &mut Report) {
     let (mut their_browser, mut our_browser) = (Browser::new(site, case), Browser::new(site, case));
     for step in &case.steps {
         let their_sent = their_browser.prepare(step);
         let sent = our_browser.prepare(step);
-        let theirs = judge.ask(site, case.has_pages, &their_sent);
+        let theirs = reference.ask(site, case.has_pages, &their_sent);
         let ours = ask(client, &sent);
         their_browser.receive(&theirs);
         our_browser.receive(&ours);
@@ -165,8 +168,8 @@ fn ask(client: &Client, sent: &Sent) -> Answer {
     Answer { status: reply.status, headers: reply.headers, body }
 }
 
-/// The built Worker, configured as the judge is.
-fn worker(site: Site, has_pages: bool, judge: &Judge) -> Harness {
+/// The built Worker, configured as the reference is.
+fn worker(site: Site, has_pages: bool, reference: &Reference) -> Harness {
     let pages = if has_pages {
         json!({ "sign_in": "/login", "sign_out": "/bye", "error": "/oops" })
     } else {
@@ -199,14 +202,13 @@ fn worker(site: Site, has_pages: bool, judge: &Judge) -> Harness {
     if has_pages {
         auth["pages"] = pages;
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Harness::from_wrangler(root.join("wrangler.toml"))
+    Harness::from_wrangler(root().join("wrangler.toml"))
         .var("AUTH", auth)
         .secret("AUTH_SECRET", SECRET)
         .secret("AUTH_ACME_ID", "vestibule")
         .secret("AUTH_ACME_SECRET", "acme-secret")
-        .host_at("idp.example", judge.provider)
-        .host_at("api.example.com", judge.provider)
+        .host_at("idp.example", reference.provider)
+        .host_at("api.example.com", reference.provider)
         .origin("app.example.com", |_| Response::text("the site"))
         .start()
         .unwrap_or_else(|error| panic!("{error}\nis the Worker built (`cargo xtask build`)?"))

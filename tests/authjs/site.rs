@@ -10,6 +10,7 @@ use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::names::CookieNames;
 use vestibule_core::session::{chunk, seal};
 use vestibule_core::time::Timestamp;
+use vestibule_testing::FakeRandom;
 
 pub const SECRET: &str = "my-32-char-or-longer-shared-secret!!";
 pub const FOREIGN_SECRET: &str = "the secret of another site, as long";
@@ -57,7 +58,10 @@ impl Site {
     pub fn sealed(self, claims: &Value, secret: &str, ago: Duration) -> String {
         let claims = claims.as_object().expect("an object").clone();
         let keys = keyring(secret);
-        seal::seal(&keys, self.dialect, &self.salt(), &claims, DAY * 30, now().minus(ago), &mut dice())
+        let random = FakeRandom::new(1);
+        seal::seal(&keys, self.dialect, &self.salt(), &claims, DAY * 30, now().minus(ago), &mut |bytes| {
+            random.fill(bytes);
+        })
     }
 
     /// What a sealed session of this site says.
@@ -109,15 +113,4 @@ pub fn now() -> Timestamp {
 
 fn keyring(secret: &str) -> Keyring {
     Keyring::new(vec![Secret::new(secret)]).expect("one secret")
-}
-
-/// Not random, but never twice the same within a token.
-fn dice() -> impl FnMut(&mut [u8]) {
-    let mut state = 1u64;
-    move |bytes| {
-        for byte in bytes {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            *byte = state.to_be_bytes()[0];
-        }
-    }
 }

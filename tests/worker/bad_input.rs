@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use miniflare_test_harness::{Client, RawReply, SCHEME_HEADER};
 use serde_json::json;
 
-use crate::world::{APP, World, csrf, email, sign_in};
+use crate::test_env::{APP, TestEnv, csrf, email, sign_in};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -26,8 +26,8 @@ const ROUTES: [&str; 10] = [
 
 #[test]
 fn cookies_that_are_too_many_too_large_or_broken() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     let session = browser.cookie(APP, "__Secure-authjs.session-token").unwrap();
     let csrf = browser.cookie(APP, "__Host-authjs.csrf-token").unwrap();
     let many = (0..300).map(|n| format!("c{n}={n}")).collect::<Vec<_>>().join("; ");
@@ -82,8 +82,8 @@ fn cookies_that_are_too_many_too_large_or_broken() {
 
 #[test]
 fn a_session_is_found_among_rubbish() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     for n in 0..150 {
         browser.set_cookie(APP, &format!("rubbish{n}=%zz\u{e9}; Path=/"));
     }
@@ -92,8 +92,8 @@ fn a_session_is_found_among_rubbish() {
 
 #[test]
 fn paths_that_servers_read_differently() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     for path in [
         "//",
         "//evil.example/",
@@ -118,15 +118,15 @@ fn paths_that_servers_read_differently() {
         let reply = bounded(path, || browser.get(&format!("{APP}{path}")).navigation().send());
         assert_eq!((reply.status, reply.set_cookies().len()), (400, 0), "{path}");
     }
-    assert_eq!(world.requests_to_service("APP").len(), 1, "only the page after the sign-in");
-    world.logs().wait_for("path_rejected", PATIENCE);
+    assert_eq!(env.requests_to_service("APP").len(), 1, "only the page after the sign-in");
+    env.logs().wait_for("path_rejected", PATIENCE);
     assert_eq!(email(&browser), "alice@example.com");
 }
 
 #[test]
 fn very_long_urls() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     for (url, allowed) in [
         (format!("{APP}/{}", "a".repeat(40_000)), [400, 414].as_slice()),
         (format!("{APP}/{}", "a/".repeat(8_000)), &[200, 414]),
@@ -146,8 +146,8 @@ fn very_long_urls() {
 
 #[test]
 fn queries_and_forms_that_are_broken_or_doubled() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     let token = csrf(&browser, APP);
     for (path, status) in [
         ("/auth/signin?callbackUrl=%zz%", 200),
@@ -193,7 +193,7 @@ fn queries_and_forms_that_are_broken_or_doubled() {
 
 #[test]
 fn return_addresses_lead_nowhere_else() {
-    let world = World::new();
+    let env = TestEnv::new();
     for to in [
         "//evil.example",
         "/\\evil.example",
@@ -210,19 +210,19 @@ fn return_addresses_lead_nowhere_else() {
         "\u{0}",
         "%",
     ] {
-        let browser = world.client();
+        let browser = env.client();
         let page = sign_in(&browser, "alice", to);
         assert!(page.url.starts_with(&format!("{APP}/")), "{to:?} led to {}", page.url);
         assert!(page.status == 200 || page.status == 400, "{to:?}: {}", page.status);
         assert_eq!(email(&browser), "alice@example.com", "{to:?}");
     }
-    world.assert_no_unknown_requests();
+    env.assert_no_unknown_requests();
 }
 
 #[test]
 fn bodies_that_are_too_large_or_not_what_they_say() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     let token = csrf(&browser, APP);
     let large = format!("csrfToken={token}&x={}", "a".repeat(70_000));
     let deep = format!("{{\"csrfToken\":\"{token}\",\"data\":{}{}}}", "[".repeat(30_000), "]".repeat(30_000));
@@ -258,13 +258,13 @@ fn bodies_that_are_too_large_or_not_what_they_say() {
         }
     }
     assert_eq!(email(&browser), "alice@example.com");
-    world.logs().wait_for("the body is larger than 65536 bytes", PATIENCE);
+    env.logs().wait_for("the body is larger than 65536 bytes", PATIENCE);
 }
 
 #[test]
 fn chunked_bodies_are_read_and_bounded() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     let token = csrf(&browser, APP);
     let cookie: Vec<_> = browser.cookies(APP).into_iter().map(|(n, v)| format!("{n}={v}")).collect();
     let head = format!(
@@ -285,7 +285,7 @@ fn chunked_bodies_are_read_and_bounded() {
     assert_eq!(large.statuses(), [400], "{}", large.text());
     // One that breaks off, and one whose chunks are no chunks.
     for broken in ["a\r\n{\"cs", "zz\r\n", "-1\r\n", "ffffffffffffffffff\r\n"] {
-        let reply = raw_then_close(&world, &format!("{head}{broken}"));
+        let reply = raw_then_close(&env, &format!("{head}{broken}"));
         assert!(reply.iter().all(|status| (400..500).contains(status)), "{broken:?}: {reply:?}");
     }
     assert_eq!(email(&browser), "alice@example.com");
@@ -293,7 +293,7 @@ fn chunked_bodies_are_read_and_bounded() {
 
 #[test]
 fn head_is_a_get_without_its_body_and_the_callback_has_none() {
-    let world = World::new();
+    let env = TestEnv::new();
     for (path, status) in [
         ("/auth/session", 200),
         ("/auth/csrf", 200),
@@ -304,7 +304,7 @@ fn head_is_a_get_without_its_body_and_the_callback_has_none() {
         ("/dashboard", 401),
     ] {
         let head = format!("HEAD {path} HTTP/1.1\r\nHost: app.example.com\r\n{SCHEME_HEADER}: https\r\n");
-        let reply = world.client().raw(format!("{head}Connection: close\r\n\r\n").as_bytes(), PATIENCE);
+        let reply = env.client().raw(format!("{head}Connection: close\r\n\r\n").as_bytes(), PATIENCE);
         assert_eq!(reply.statuses(), [status], "{path}");
         assert!(reply.text().ends_with("\r\n\r\n"), "{path}: {}", reply.text());
     }
@@ -312,8 +312,8 @@ fn head_is_a_get_without_its_body_and_the_callback_has_none() {
 
 #[test]
 fn methods_that_a_route_does_not_have() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     for route in ROUTES {
         // HEAD is GET where a GET changes nothing.
         for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "TRACE"] {
@@ -333,8 +333,8 @@ fn methods_that_a_route_does_not_have() {
 
 #[test]
 fn hosts_that_are_none() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     for host in [
         "",
         "app.example.com:99999",
@@ -385,8 +385,8 @@ fn hosts_that_are_none() {
 
 #[test]
 fn a_forged_post_of_another_site_does_nothing() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     for path in ["/auth/signout", "/auth/signin/acme", "/auth/session"] {
         for form in [&[][..], &[("csrfToken", "0")], &[("csrfToken", &"0".repeat(64))]] {
             let reply = browser
@@ -409,9 +409,9 @@ fn raw(browser: &Client, request: &str) -> RawReply {
 }
 
 /// Sends and stops sending in the middle; the statuses that came back.
-fn raw_then_close(world: &World, request: &str) -> Vec<u16> {
+fn raw_then_close(env: &TestEnv, request: &str) -> Vec<u16> {
     use std::io::{Read, Write};
-    let mut connection = world.connect();
+    let mut connection = env.connect();
     connection.set_read_timeout(Some(PATIENCE)).unwrap();
     connection.write_all(request.as_bytes()).unwrap();
     connection.shutdown(std::net::Shutdown::Write).unwrap();

@@ -6,7 +6,7 @@ use miniflare_test_harness::{Harness, HarnessBuilder};
 use serde_json::{Value, json};
 
 use crate::idp;
-use crate::world::{APP, SECRET, echo, settings, settings_with, worker};
+use crate::test_env::{APP, SECRET, echo, settings, settings_with, worker};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -31,8 +31,8 @@ fn a_wrong_configuration_answers_500_and_names_the_place() {
         (json!(7), "AUTH"),
         (Value::Null, "AUTH"),
     ] {
-        let world = complete(auth).start().unwrap();
-        assert_every_request_is_refused(&world, place);
+        let harness = complete(auth).start().unwrap();
+        assert_every_request_is_refused(&harness, place);
     }
 }
 
@@ -44,32 +44,32 @@ fn what_is_missing_is_named() {
         ("AUTH_ACME_ID", "AUTH_ACME_ID"),
         ("AUTH_ACME_SECRET", "AUTH_ACME_SECRET"),
     ] {
-        let world = complete(settings()).without_binding(name).start().unwrap();
-        assert_every_request_is_refused(&world, place);
+        let harness = complete(settings()).without_binding(name).start().unwrap();
+        assert_every_request_is_refused(&harness, place);
     }
 }
 
 #[test]
 fn a_variable_that_is_null_is_missing() {
     for name in ["AUTH", "AUTH_SECRET"] {
-        let world = complete(settings()).without_binding(name).var(name, Value::Null).start().unwrap();
-        assert_every_request_is_refused(&world, name);
+        let harness = complete(settings()).without_binding(name).var(name, Value::Null).start().unwrap();
+        assert_every_request_is_refused(&harness, name);
     }
 }
 
 #[test]
 fn a_short_secret_is_refused_and_not_shown() {
-    let world = complete(settings()).secret("AUTH_SECRET", "quite short").start().unwrap();
-    assert_every_request_is_refused(&world, "AUTH_SECRET");
-    assert!(!world.logs().contains("quite short"), "{}", world.logs().text());
+    let harness = complete(settings()).secret("AUTH_SECRET", "quite short").start().unwrap();
+    assert_every_request_is_refused(&harness, "AUTH_SECRET");
+    assert!(!harness.logs().contains("quite short"), "{}", harness.logs().text());
 }
 
 #[test]
 fn everything_that_is_wrong_is_named_at_once() {
     let auth = settings_with(&json!({ "default_access": "everybody", "ruels": [] }));
-    let world = complete(auth).without_binding("AUTH_ACME_SECRET").start().unwrap();
+    let harness = complete(auth).without_binding("AUTH_ACME_SECRET").start().unwrap();
     for place in ["AUTH.default_access", "AUTH.ruels", "AUTH_ACME_SECRET"] {
-        assert_every_request_is_refused(&world, place);
+        assert_every_request_is_refused(&harness, place);
     }
 }
 
@@ -84,8 +84,8 @@ fn complete(auth: Value) -> HarnessBuilder {
 }
 
 /// The same answer on a public page, a guarded one and an auth route, and again: the isolate lives on.
-fn assert_every_request_is_refused(world: &Harness, place: &str) {
-    let browser = world.client();
+fn assert_every_request_is_refused(harness: &Harness, place: &str) {
+    let browser = harness.client();
     for path in ["/about", "/dashboard", "/auth/session", "/auth/signin", "/%zz", "/about"] {
         let reply = browser.get(&format!("{APP}{path}")).navigation().send().expect_status(500);
         assert_eq!(
@@ -97,16 +97,16 @@ fn assert_every_request_is_refused(world: &Harness, place: &str) {
         assert_eq!(reply.set_cookies(), [""; 0]);
     }
     let begins = format!("\"event\":\"configuration_invalid\",\"level\":\"error\",\"message\":\"{place}:");
-    let named = world
+    let named = harness
         .logs()
         .wait_until(PATIENCE, |lines| lines.iter().find(|l| l.message.contains(&begins)).cloned());
-    let line = named.unwrap_or_else(|| panic!("{begins} is not in the log:\n{}", world.logs().text()));
+    let line = named.unwrap_or_else(|| panic!("{begins} is not in the log:\n{}", harness.logs().text()));
     assert_eq!(line.level, "error");
     assert_eq!(line.json().unwrap()["path"], "/about", "the first request");
-    let log = world.logs().text();
+    let log = harness.logs().text();
     for secret in [SECRET, idp::CLIENT_SECRET, "a secret in the wrong place"] {
         assert!(!log.contains(secret), "the log holds {secret:?}:\n{log}");
     }
-    assert!(world.requests_to_service("APP").is_empty());
-    assert!(world.logs().lines().iter().all(|line| !line.from_runtime), "{log}");
+    assert!(harness.requests_to_service("APP").is_empty());
+    assert!(harness.logs().lines().iter().all(|line| !line.from_runtime), "{log}");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use miniflare_test_harness::{Client, HarnessBuilder, Request, Response, SCHEME_HEADER};
 use serde_json::{Value, json};
 
-use crate::world::{APP, Surround, World, begin, echo, email, settings, settings_with};
+use crate::test_env::{APP, Surround, TestEnv, begin, echo, email, settings, settings_with};
 
 /// Every request renews the session.
 fn always_renewed() -> Value {
@@ -23,11 +23,11 @@ fn to(target: &str) -> Value {
 
 #[test]
 fn the_application_gets_the_token_and_the_claims() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
-    let token = crate::world::session(&browser, APP)["access_token"].as_str().unwrap().to_owned();
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
+    let token = crate::test_env::session(&browser, APP)["access_token"].as_str().unwrap().to_owned();
     browser.get(&format!("{APP}/dashboard?tab=1")).send().expect_status(200);
-    let got = world.requests_to_service("APP").pop().unwrap();
+    let got = env.requests_to_service("APP").pop().unwrap();
     assert_eq!(got.url(), format!("{APP}/dashboard?tab=1"));
     assert_eq!(got.header_all("authorization"), [format!("Bearer {token}")]);
     assert_eq!(got.header_all("x-user-email"), ["alice@example.com"]);
@@ -39,29 +39,29 @@ fn the_application_gets_the_token_and_the_claims() {
 
 #[test]
 fn claims_outside_ascii_arrive_as_utf_8() {
-    let world = World::new();
-    let browser = world.signed_in("zoe");
+    let env = TestEnv::new();
+    let browser = env.signed_in("zoe");
     browser.get(&format!("{APP}/dashboard")).send().expect_status(200);
-    let got = world.requests_to_service("APP").pop().unwrap();
+    let got = env.requests_to_service("APP").pop().unwrap();
     assert_eq!(got.header_all("x-user-name"), ["Zoë 李 🦀"]);
 }
 
 #[test]
 fn every_kind_of_upstream_is_reached() {
-    let world = World::with(to("assets:SITE"), |builder| builder.service("SITE", echo));
-    world.signed_in("alice").get(&format!("{APP}/a")).send().expect_status(200);
-    assert_eq!(world.requests_to_service("SITE").pop().unwrap().url(), "https://app.example.com/a");
+    let env = TestEnv::with(to("assets:SITE"), |builder| builder.service("SITE", echo));
+    env.signed_in("alice").get(&format!("{APP}/a")).send().expect_status(200);
+    assert_eq!(env.requests_to_service("SITE").pop().unwrap().url(), "https://app.example.com/a");
 
-    let world = World::with(to("https://upstream.example"), |builder| builder.host("upstream.example", echo));
-    world.signed_in("alice").get(&format!("{APP}/a?b")).send().expect_status(200);
-    let got = world.requests_to("upstream.example").pop().unwrap();
+    let env = TestEnv::with(to("https://upstream.example"), |builder| builder.host("upstream.example", echo));
+    env.signed_in("alice").get(&format!("{APP}/a?b")).send().expect_status(200);
+    let got = env.requests_to("upstream.example").pop().unwrap();
     assert_eq!((got.url().as_str(), got.host.as_str()), ("https://upstream.example/a?b", "upstream.example"));
     assert_eq!(got.header_all("x-forwarded-host"), ["app.example.com"]);
     assert_eq!(got.header_all("x-user-email"), ["alice@example.com"]);
 
-    let world = World::with(to("origin"), |builder| builder.origin("app.example.com", echo));
-    world.signed_in("alice").get(&format!("{APP}/a")).send().expect_status(200);
-    let got = world.requests_to("app.example.com").pop().unwrap();
+    let env = TestEnv::with(to("origin"), |builder| builder.origin("app.example.com", echo));
+    env.signed_in("alice").get(&format!("{APP}/a")).send().expect_status(200);
+    let got = env.requests_to("app.example.com").pop().unwrap();
     assert_eq!(got.url(), "https://app.example.com/a");
     assert_eq!(got.header_all("x-user-email"), ["alice@example.com"]);
 }
@@ -73,8 +73,8 @@ fn each_host_has_its_own_upstream() {
         { "host": "api.example.com", "to": "service:API", "headers": { "X-Api-User": "email" } },
         { "to": "service:APP" },
     ]);
-    let world = World::with(settings, |builder| builder.service("API", echo).service("APP", echo));
-    let browser = world.client();
+    let env = TestEnv::with(settings, |builder| builder.service("API", echo).service("APP", echo));
+    let browser = env.client();
     for host in ["api", "www"] {
         let page = begin(&browser, &format!("https://{host}.example.com"), "alice", "/x").follow().send();
         assert_eq!((page.status, page.url), (200, format!("https://{host}.example.com/x")));
@@ -82,9 +82,9 @@ fn each_host_has_its_own_upstream() {
     // What one upstream is told, no client tells another.
     let lie = browser.get("https://www.example.com/x").header("x-api-user", "evil").send().expect_status(200);
     assert!(!lie.text().contains("evil"), "{}", lie.text());
-    let api = world.requests_to_service("API");
+    let api = env.requests_to_service("API");
     assert_eq!((api.len(), api[0].header("x-api-user")), (1, Some("alice@example.com")));
-    assert_eq!(world.requests_to_service("APP").len(), 2);
+    assert_eq!(env.requests_to_service("APP").len(), 2);
 }
 
 /// Every kind of upstream, with an echo behind it.
@@ -99,8 +99,8 @@ fn kinds() -> [(&'static str, Surround); 3] {
 #[test]
 fn methods_pass_with_their_bodies_and_what_they_say_of_them() {
     for (target, surround) in kinds() {
-        let world = World::with(to(target), surround);
-        let browser = world.signed_in("alice");
+        let env = TestEnv::with(to(target), surround);
+        let browser = env.signed_in("alice");
         for (method, body) in [
             ("GET", ""),
             ("HEAD", ""),
@@ -143,16 +143,16 @@ fn methods_pass_with_their_bodies_and_what_they_say_of_them() {
 #[test]
 fn another_worker_behind_it_knows_what_the_edge_knows() {
     let application = "export default { fetch: (request) => Response.json(request.cf) };";
-    let world = World::with(settings(), |builder| builder.service_worker("APP", application));
+    let env = TestEnv::with(settings(), |builder| builder.service_worker("APP", application));
     let known = json!({ "country": "AQ", "colo": "MCM" });
-    let reply = world.client().get(&format!("{APP}/about")).cf(&known).send().expect_status(200);
+    let reply = env.client().get(&format!("{APP}/about")).cf(&known).send().expect_status(200);
     assert_eq!(reply.json(), known);
 }
 
 #[test]
 fn paths_and_queries_arrive_byte_for_byte() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     for target in [
         "/%C3%A9",
         "/a%20b/",
@@ -171,7 +171,7 @@ fn paths_and_queries_arrive_byte_for_byte() {
         "/it's?it's",
     ] {
         browser.get(&format!("{APP}{target}")).send().expect_status(200);
-        assert_eq!(world.requests_to_service("APP").pop().unwrap().target, target);
+        assert_eq!(env.requests_to_service("APP").pop().unwrap().target, target);
     }
 }
 
@@ -179,8 +179,8 @@ fn paths_and_queries_arrive_byte_for_byte() {
 fn responses_come_back_as_they_are_renewed_or_not() {
     for (case, settings) in [("as it is", settings()), ("renewed", always_renewed())] {
         let renewed = case == "renewed";
-        let world = World::with(settings, |builder| builder.service("APP", application));
-        let browser = world.signed_in("alice");
+        let env = TestEnv::with(settings, |builder| builder.service("APP", application));
+        let browser = env.signed_in("alice");
         let before = |path: &str| browser.get(&format!("{APP}{path}")).navigation();
         for (path, status, body) in [
             ("/text", 203, "text"),
@@ -217,7 +217,7 @@ fn responses_come_back_as_they_are_renewed_or_not() {
         let odd = before("/999").send();
         assert_eq!((odd.status, odd.text().as_str()), (999, "very odd"), "{case}");
         if renewed {
-            let line = world.logs().wait_for("session_not_updated", Duration::from_secs(5)).json().unwrap();
+            let line = env.logs().wait_for("session_not_updated", Duration::from_secs(5)).json().unwrap();
             assert_eq!((&line["level"], &line["path"]), (&json!("warn"), &json!("/999")), "{line}");
         }
         assert_eq!(email(&browser), "alice@example.com", "{case}");
@@ -230,13 +230,13 @@ const GZIP: &[u8] = &[
     0,
 ];
 
-/// Each in a world of its own: the application hangs up behind its answer, which whoever asks next over the same
+/// Each in a env of its own: the application hangs up behind its answer, which whoever asks next over the same
 /// connection may not have heard yet.
 #[test]
 fn early_hints_are_not_taken_for_the_answer() {
     for (method, body) in [("GET", "hi"), ("HEAD", "")] {
-        let world = World::with(settings(), |builder| builder.service("APP", application));
-        let browser = world.signed_in("alice");
+        let env = TestEnv::with(settings(), |builder| builder.service("APP", application));
+        let browser = env.signed_in("alice");
         let reply = browser.request(method, &format!("{APP}/early-hints")).send();
         assert_eq!((reply.status, reply.text().as_str()), (200, body), "{method}");
         assert_eq!(reply.header("x-mine"), Some("kept"), "{method}");
@@ -282,8 +282,8 @@ fn every_kind_of_upstream_hears_which_host_was_asked_and_not_what_the_client_say
         ("origin", "app.example.com:8443", |builder| builder.origin("app.example.com", echo)),
     ];
     for (target, host, surround) in kinds {
-        let world = World::with(to(target), surround);
-        let mut request = world.client().get("https://app.example.com:8443/about");
+        let env = TestEnv::with(to(target), surround);
+        let mut request = env.client().get("https://app.example.com:8443/about");
         for (name, value) in [
             ("X-Forwarded-Host", "evil.example"),
             ("X-Forwarded-Proto", "http"),
@@ -323,7 +323,7 @@ fn every_kind_of_upstream_hears_which_host_was_asked_and_not_what_the_client_say
 
 #[test]
 fn cached_set_cookie_no_cache_keeps_a_renewed_session_whatever_the_upstream_said() {
-    let world = World::with(always_renewed(), |builder| {
+    let env = TestEnv::with(always_renewed(), |builder| {
         builder.service("APP", |_| {
             Response::text("page")
                 .header("cache-control", "public, s-maxage=600")
@@ -333,7 +333,7 @@ fn cached_set_cookie_no_cache_keeps_a_renewed_session_whatever_the_upstream_said
                 .header("vary", "cookie")
         })
     });
-    let browser = world.signed_in("alice");
+    let browser = env.signed_in("alice");
     let renewed = browser.get(&format!("{APP}/dashboard")).send().expect_status(200);
     assert!(renewed.set_cookie("__Secure-authjs.session-token").is_some());
     assert_eq!(renewed.header_all("cache-control"), ["private, no-store"]);
@@ -353,11 +353,11 @@ fn cached_answers_what_is_said_to_one_person_is_not_kept_by_the_edge() {
         ("origin", "app.example.com", |builder| builder.origin("app.example.com", echo)),
     ];
     for (target, host, surround) in kinds {
-        let world = World::with(to(target), surround);
-        let browser = world.signed_in("alice");
+        let env = TestEnv::with(to(target), surround);
+        let browser = env.signed_in("alice");
         for (path, kept) in [("/report.pdf", Some(json!(-1))), ("/public/logo.png", None)] {
             browser.get(&format!("{APP}{path}")).send().expect_status(200);
-            let got = world.requests_to(host).pop().unwrap();
+            let got = env.requests_to(host).pop().unwrap();
             let ttl = got.cf.as_ref().and_then(|cf| cf.get("cacheTtl")).cloned();
             assert_eq!(ttl, kept, "{target} {path}");
             assert_eq!((got.header("cache-control"), got.header("pragma")), (None, None), "{target} {path}");
@@ -370,7 +370,7 @@ fn a_redirect_to_a_server_s_own_origin_leads_back_through_the_worker() {
     for renewed in [false, true] {
         let mut settings = if renewed { always_renewed() } else { settings() };
         settings["upstreams"][0]["to"] = json!("https://upstream.example");
-        let world = World::with(settings, |builder| {
+        let env = TestEnv::with(settings, |builder| {
             builder.host("upstream.example", |request| match request.target.split_once('?') {
                 Some((_, location)) => {
                     Response::redirect(location).header("set-cookie", "a=1").header("x-mine", "1")
@@ -378,7 +378,7 @@ fn a_redirect_to_a_server_s_own_origin_leads_back_through_the_worker() {
                 None => Response::text("page"),
             })
         });
-        let browser = world.signed_in("alice");
+        let browser = env.signed_in("alice");
         for (sent, arrives) in [
             ("https://upstream.example/a/?b", "https://app.example.com/a/?b"),
             ("//upstream.example/a/", "https://app.example.com/a/"),
@@ -397,7 +397,7 @@ fn a_redirect_to_a_server_s_own_origin_leads_back_through_the_worker() {
 #[test]
 fn parts_and_conditions_of_a_response_are_between_the_client_and_the_upstream() {
     for settings in [settings(), always_renewed()] {
-        let world = World::with(settings, |builder| {
+        let env = TestEnv::with(settings, |builder| {
             builder.service("APP", |request| {
                 if request.header("if-none-match") == Some("\"1\"") {
                     return Response::status(304).header("etag", "\"1\"");
@@ -411,7 +411,7 @@ fn parts_and_conditions_of_a_response_are_between_the_client_and_the_upstream() 
                 }
             })
         });
-        let browser = world.signed_in("alice");
+        let browser = env.signed_in("alice");
         let get = || browser.get(&format!("{APP}/file"));
         let part = get().header("range", "bytes=2-4").send().expect_status(206);
         assert_eq!((part.text().as_str(), part.header("content-range")), ("llo", Some("bytes 2-4/5")));
@@ -428,15 +428,15 @@ fn parts_and_conditions_of_a_response_are_between_the_client_and_the_upstream() 
 #[test]
 fn a_body_of_unknown_length_reaches_every_kind_of_upstream() {
     for (target, surround) in kinds() {
-        let world = World::with(to(target), surround);
-        let cookie = cookie_of(&world.signed_in("alice"));
+        let env = TestEnv::with(to(target), surround);
+        let cookie = cookie_of(&env.signed_in("alice"));
         // A GET's body goes out where its length is known: the runtime's HTTP client sends no other.
         for method in ["POST", "PUT", "DELETE"] {
             let request = format!(
                 "{method} /x HTTP/1.1\r\nHost: app.example.com\r\n{SCHEME_HEADER}: https\r\nCookie: {cookie}\r\n\
                  Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nX-Late: 1\r\n\r\n"
             );
-            let reply = world.client().raw(request.as_bytes(), Duration::from_secs(10));
+            let reply = env.client().raw(request.as_bytes(), Duration::from_secs(10));
             let text = reply.text();
             assert_eq!(reply.statuses(), [200], "{target} {method}");
             assert!(
@@ -449,8 +449,8 @@ fn a_body_of_unknown_length_reaches_every_kind_of_upstream() {
 
 #[test]
 fn header_smuggling_what_only_vestibule_says_a_client_does_not() {
-    let world = World::new();
-    let browser = world.signed_in("bob");
+    let env = TestEnv::new();
+    let browser = env.signed_in("bob");
     browser.set_cookie(APP, "mine=1; Path=/");
     for signed_in in [true, false] {
         let mut request = browser.get(&format!("{APP}{}", if signed_in { "/dashboard" } else { "/about" }));
@@ -475,7 +475,7 @@ fn header_smuggling_what_only_vestibule_says_a_client_does_not() {
             request = request.header(name, value);
         }
         request.send().expect_status(200);
-        let got = world.requests_to_service("APP").pop().unwrap();
+        let got = env.requests_to_service("APP").pop().unwrap();
         let evil: Vec<_> = got.headers.iter().filter(|(_, value)| value.contains("evil")).collect();
         assert!(evil.is_empty(), "{evil:?}");
         assert_eq!(got.header("x-plain"), Some("kept"));
@@ -486,8 +486,8 @@ fn header_smuggling_what_only_vestibule_says_a_client_does_not() {
 
 #[test]
 fn header_bytes_outside_ascii_pass() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     for bytes in [&b"caf\xe9"[..], "café".as_bytes(), b"\x80\xff", b"a\tb"] {
         let cookie = [cookie_of(&browser).as_bytes(), b"; mine=", bytes].concat();
         let head = format!("GET /x HTTP/1.1\r\nHost: app.example.com\r\n{SCHEME_HEADER}: https\r\nCookie: ");
@@ -495,7 +495,7 @@ fn header_bytes_outside_ascii_pass() {
             [head.as_bytes(), &cookie, b"\r\nX-Odd: ", bytes, b"\r\nConnection: close\r\n\r\n"].concat();
         let reply = browser.raw(&request, Duration::from_secs(5));
         assert_eq!(reply.statuses(), [200], "{bytes:?}");
-        let got = world.requests_to_service("APP").pop().unwrap();
+        let got = env.requests_to_service("APP").pop().unwrap();
         // What is UTF-8 arrives as it is; the runtime reads other bytes as U+FFFD before a Worker sees them.
         let text = String::from_utf8_lossy(bytes).into_owned();
         assert_eq!(got.header("x-odd"), Some(text.as_str()));
@@ -506,7 +506,7 @@ fn header_bytes_outside_ascii_pass() {
 #[test]
 fn a_websocket_is_for_those_who_are_signed_in() {
     for settings in [settings(), always_renewed()] {
-        let world = World::with(settings, |builder| {
+        let env = TestEnv::with(settings, |builder| {
             builder.service("APP", |request| {
                 if request.header("upgrade").is_none() {
                     return Response::text("page");
@@ -518,9 +518,9 @@ fn a_websocket_is_for_those_who_are_signed_in() {
                 })
             })
         });
-        let browser = world.signed_in("alice");
+        let browser = env.signed_in("alice");
         for (cookie, status) in [("", "401"), (cookie_of(&browser).as_str(), "101")] {
-            let mut socket = world.connect();
+            let mut socket = env.connect();
             socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
             let request = format!(
                 "GET /socket HTTP/1.1\r\nHost: app.example.com\r\n{SCHEME_HEADER}: https\r\nUpgrade: websocket\r\n\
@@ -537,7 +537,7 @@ fn a_websocket_is_for_those_who_are_signed_in() {
                 assert_eq!(&frame, &[0x81, 2, b'h', b'i']);
             }
         }
-        let got = world.requests_to_service("APP").pop().unwrap();
+        let got = env.requests_to_service("APP").pop().unwrap();
         assert_eq!(got.header("x-user-email"), Some("alice@example.com"));
     }
 }
@@ -559,15 +559,15 @@ fn an_upstream_that_fails_is_a_502_and_nobody_is_signed_out() {
         for (target, surround) in kinds {
             let mut settings = to(target);
             settings["session"]["update_age"] = json!(update_age);
-            let world = World::with(settings, surround);
-            let browser = world.signed_in("alice");
+            let env = TestEnv::with(settings, surround);
+            let browser = env.signed_in("alice");
             for path in ["/close", "/garbage"] {
                 let reply = browser.get(&format!("{APP}{path}")).send().expect_status(502);
                 assert_eq!(reply.json(), json!({ "error": "upstream_unavailable" }), "{target}");
                 assert_eq!(reply.header("cache-control"), Some("private, no-store"));
                 assert_eq!(reply.set_cookies(), [""; 0]);
             }
-            let line = world.logs().wait_for("forward_failed", Duration::from_secs(5)).json().unwrap();
+            let line = env.logs().wait_for("forward_failed", Duration::from_secs(5)).json().unwrap();
             assert_eq!(
                 (&line["host"], &line["path"]),
                 (&json!("app.example.com"), &json!("/close")),
@@ -581,10 +581,10 @@ fn an_upstream_that_fails_is_a_502_and_nobody_is_signed_out() {
 
 #[test]
 fn a_binding_that_is_not_there_is_a_500_that_the_log_explains() {
-    let world = World::with(to("service:FORGOTTEN"), |builder| builder);
-    let reply = world.client().get(&format!("{APP}/about")).send().expect_status(500);
+    let env = TestEnv::with(to("service:FORGOTTEN"), |builder| builder);
+    let reply = env.client().get(&format!("{APP}/about")).send().expect_status(500);
     assert_eq!(reply.json(), json!({ "error": "upstream_unavailable" }));
-    let line = world.logs().wait_for("FORGOTTEN", Duration::from_secs(5));
+    let line = env.logs().wait_for("FORGOTTEN", Duration::from_secs(5));
     assert_eq!(line.level, "error");
 }
 

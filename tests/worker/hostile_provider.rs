@@ -5,7 +5,7 @@ use std::time::Duration;
 use miniflare_test_harness::Response;
 use serde_json::json;
 
-use crate::world::{APP, World, begin, email, settings, sign_in};
+use crate::test_env::{APP, TestEnv, begin, email, settings, sign_in};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -48,43 +48,43 @@ const LATER_FAILURES: [Case; 10] = [
 #[test]
 fn a_provider_that_cannot_be_asked_is_an_error_page_and_nothing_is_lost() {
     for (place, answer, cause) in FAILURES {
-        let world = World::new();
-        world.idp.replace(place, move |_| answer());
-        let browser = world.client();
+        let env = TestEnv::new();
+        env.idp.replace(place, move |_| answer());
+        let browser = env.client();
         let page = sign_in(&browser, "alice", "/dashboard");
         assert_eq!(page.url, format!("{APP}/auth/error?error=Configuration"), "{cause}");
         assert_eq!(page.status, 500);
-        let line = world.logs().wait_for("auth_error", PATIENCE);
+        let line = env.logs().wait_for("auth_error", PATIENCE);
         assert!(line.message.contains(cause), "{cause:?} is not in {}", line.message);
         assert_eq!((line.level.as_str(), email(&browser).as_str()), ("warn", ""));
 
         // As soon as the provider is well, the next sign-in works.
-        world.idp.mend();
+        env.idp.mend();
         let page = sign_in(&browser, "alice", "/dashboard");
         assert_eq!((page.status, page.url), (200, format!("{APP}/dashboard")), "{cause}");
-        world.assert_no_unknown_requests();
+        env.assert_no_unknown_requests();
     }
 }
 
 #[test]
 fn a_provider_that_fails_on_the_way_back_does_not_end_the_session_that_was_there() {
     for (place, answer, cause) in LATER_FAILURES {
-        let world = World::new();
+        let env = TestEnv::new();
         if place == "jwks" {
             // Somebody is signed in by a key that is not kept.
-            world.idp.replace(place, move |_| answer());
-            let page = sign_in(&world.client(), "alice", "/dashboard");
+            env.idp.replace(place, move |_| answer());
+            let page = sign_in(&env.client(), "alice", "/dashboard");
             assert_eq!(page.url, format!("{APP}/auth/error?error=Configuration"), "{cause}");
         } else {
-            let browser = world.signed_in("bob");
-            world.idp.replace(place, move |_| answer());
+            let browser = env.signed_in("bob");
+            env.idp.replace(place, move |_| answer());
             let page = sign_in(&browser, "alice", "/dashboard");
             assert_eq!(page.url, format!("{APP}/auth/error?error=Configuration"), "{cause}");
             assert_eq!(email(&browser), "bob@example.com", "{cause}");
         }
-        let line = world.logs().wait_for("auth_error", PATIENCE);
+        let line = env.logs().wait_for("auth_error", PATIENCE);
         assert!(line.message.contains(cause), "{cause:?} is not in {}", line.message);
-        world.assert_no_unknown_requests();
+        env.assert_no_unknown_requests();
     }
 }
 
@@ -105,21 +105,21 @@ fn server_side_request_forgery_endpoints_inside_are_refused() {
             "//idp.example/x",
             "https://user:password@idp.example/x",
         ] {
-            let world = World::new();
-            world.idp.bend("discovery", move |document| document[endpoint] = json!(url));
-            let browser = world.client();
+            let env = TestEnv::new();
+            env.idp.bend("discovery", move |document| document[endpoint] = json!(url));
+            let browser = env.client();
             let reply = begin(&browser, APP, "alice", "/dashboard").send().expect_status(302);
             assert_eq!(reply.location(), format!("{APP}/auth/error?error=Configuration"), "{endpoint} {url}");
-            world.logs().wait_for(endpoint, PATIENCE);
-            world.assert_no_unknown_requests();
+            env.logs().wait_for(endpoint, PATIENCE);
+            env.assert_no_unknown_requests();
         }
     }
 }
 
 #[test]
 fn an_error_of_the_provider_is_shown_on_the_sign_in_page_without_its_words() {
-    let world = World::new();
-    let browser = world.signed_in("bob");
+    let env = TestEnv::new();
+    let browser = env.signed_in("bob");
     let begun = begin(&browser, APP, "alice", "/dashboard").send().expect_status(302);
     let state = begun.location_query("state").unwrap();
     let back = format!(
@@ -128,25 +128,25 @@ fn an_error_of_the_provider_is_shown_on_the_sign_in_page_without_its_words() {
     let page = browser.get(&back).navigation().follow().send().expect_status(200);
     assert_eq!(page.url, format!("{APP}/auth/signin?error=OAuthCallbackError"));
     assert!(!page.text().contains("hello"), "{}", page.text());
-    world.logs().wait_for("access_denied", PATIENCE);
+    env.logs().wait_for("access_denied", PATIENCE);
     assert_eq!(email(&browser), "bob@example.com");
 }
 
 #[test]
 fn an_answer_of_another_provider_or_another_browser_signs_nobody_in() {
-    let world = World::new();
-    let (victim, attacker) = (world.client(), world.client());
+    let env = TestEnv::new();
+    let (victim, attacker) = (env.client(), env.client());
     let begun = begin(&attacker, APP, "alice", "/dashboard").follow_within(&["idp.example"]).send();
     let back = begun.location().to_owned();
     let page = victim.get(&back).navigation().cross_site().follow().send();
     assert!(page.url.starts_with(&format!("{APP}/auth/error")), "{}", page.url);
-    assert_eq!((email(&victim).as_str(), world.asked("/token")), ("", 0));
+    assert_eq!((email(&victim).as_str(), env.asked("/token")), ("", 0));
 
     let mixed = back.replace("iss=https%3A%2F%2Fidp.example", "iss=https%3A%2F%2Fevil.example");
     assert_ne!(mixed, back);
     let page = attacker.get(&mixed).navigation().follow().send();
     assert!(page.url.starts_with(&format!("{APP}/auth/error")), "{}", page.url);
-    assert_eq!((email(&attacker).as_str(), world.asked("/token")), ("", 0));
+    assert_eq!((email(&attacker).as_str(), env.asked("/token")), ("", 0));
 
     // The honest answer still counts, once.
     attacker.get(&back).navigation().follow().send().expect_status(200);
@@ -159,25 +159,25 @@ fn an_answer_of_another_provider_or_another_browser_signs_nobody_in() {
 /// The one test here that waits: ten seconds, which is what a provider may take.
 #[test]
 fn a_provider_that_does_not_answer_is_given_up_on() {
-    let world = World::new();
-    world.idp.replace("discovery", |_| Response::hang());
-    let browser = world.client().timeout(Duration::from_secs(25));
+    let env = TestEnv::new();
+    env.idp.replace("discovery", |_| Response::hang());
+    let browser = env.client().timeout(Duration::from_secs(25));
     let reply = begin(&browser, APP, "alice", "/dashboard").send().expect_status(302);
     assert_eq!(reply.location(), format!("{APP}/auth/error?error=Configuration"));
-    world.logs().wait_for("no response within 10s", PATIENCE);
+    env.logs().wait_for("no response within 10s", PATIENCE);
 }
 
 #[test]
 fn the_sign_in_page_and_public_pages_need_no_provider() {
-    let world = World::with(settings(), |builder| {
-        builder.service("APP", crate::world::echo).host("idp.example", |_| Response::close())
+    let env = TestEnv::with(settings(), |builder| {
+        builder.service("APP", crate::test_env::echo).host("idp.example", |_| Response::close())
     });
-    let browser = world.client();
+    let browser = env.client();
     for path in ["/about", "/auth/signin", "/auth/providers", "/auth/session", "/auth/signout", "/auth/csrf"]
     {
         browser.get(&format!("{APP}{path}")).navigation().send().expect_status(200);
     }
-    assert_eq!(world.asked("/.well-known/openid-configuration"), 0);
+    assert_eq!(env.asked("/.well-known/openid-configuration"), 0);
 }
 
 fn json_text(text: &str) -> Response {

@@ -14,8 +14,10 @@
 mod idp;
 mod nginx;
 mod node;
+#[path = "../support/repository.rs"]
+mod repository;
 mod signer;
-mod world;
+mod test_env;
 
 mod assertion;
 mod bad_input;

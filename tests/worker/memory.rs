@@ -10,7 +10,7 @@ use std::time::Duration;
 use miniflare_test_harness::{Response, SCHEME_HEADER};
 
 use crate::streaming::{PATIENCE, both, signed_in_without_a_page};
-use crate::world::{APP, World};
+use crate::test_env::{APP, TestEnv};
 
 const HUGE: usize = 50 * 1024 * 1024;
 
@@ -26,7 +26,7 @@ fn fifty_megabytes_go_up_to_a_slow_upstream_and_the_worker_s_memory_stays_flat()
     for settings in both() {
         let (go_on, wait) = mpsc::channel::<()>();
         let wait = Mutex::new(Some(wait));
-        let world = World::with(settings, move |builder| {
+        let env = TestEnv::with(settings, move |builder| {
             builder.service_unread("APP", move |_| {
                 let wait = wait.lock().unwrap().take().expect("one upload");
                 Response::takeover(move |connection| {
@@ -39,10 +39,10 @@ fn fifty_megabytes_go_up_to_a_slow_upstream_and_the_worker_s_memory_stays_flat()
                 })
             })
         });
-        let cookie = signed_in_without_a_page(&world);
-        let memory = Memory::of(world.process_id());
+        let cookie = signed_in_without_a_page(&env);
+        let memory = Memory::of(env.process_id());
 
-        let mut connection = world.connect();
+        let mut connection = env.connect();
         connection.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut sending = connection.try_clone().unwrap();
         let (progress, sent) = mpsc::channel();
@@ -68,7 +68,7 @@ fn fifty_megabytes_go_up_to_a_slow_upstream_and_the_worker_s_memory_stays_flat()
 fn fifty_megabytes_come_down_to_a_slow_client_and_the_worker_s_memory_stays_flat() {
     for settings in both() {
         let (progress, sent) = mpsc::channel();
-        let world = World::with(settings, |builder| {
+        let env = TestEnv::with(settings, |builder| {
             builder.service("APP", move |request| {
                 let progress = progress.clone();
                 match request.path() {
@@ -77,8 +77,8 @@ fn fifty_megabytes_come_down_to_a_slow_client_and_the_worker_s_memory_stays_flat
                 }
             })
         });
-        let browser = world.signed_in("alice");
-        let memory = Memory::of(world.process_id());
+        let browser = env.signed_in("alice");
+        let memory = Memory::of(env.process_id());
 
         let mut reply = browser.get(&format!("{APP}/download")).stream().unwrap();
         let held = until_quiet(&sent);

@@ -1,8 +1,9 @@
 //! Node.js beside a test: a script that runs as long as the test wants it.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use crate::repository::{node, root};
 
 /// A running script. It ends when its standard input closes, which it does when this is dropped or the test
 /// process dies.
@@ -62,16 +63,4 @@ impl Drop for Running {
         self.child.kill().ok();
         self.child.wait().ok();
     }
-}
-
-/// The repository's root.
-pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn node() -> PathBuf {
-    let node =
-        std::env::var_os("NODE_BIN").map_or_else(|| root().join("node_modules/.bin/node"), PathBuf::from);
-    assert!(node.exists(), "there is no {}: run `npm ci` first", node.display());
-    node
 }

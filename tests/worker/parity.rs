@@ -3,8 +3,9 @@
 use miniflare_test_harness::{Client, Wrangler};
 use serde_json::{Value, json};
 
-use crate::node::{Running, Script, root};
-use crate::world::{SECRET, worker};
+use crate::node::{Running, Script};
+use crate::repository::root;
+use crate::test_env::{SECRET, worker};
 
 #[test]
 fn wrangler_runs_the_worker_as_the_harness_does() {

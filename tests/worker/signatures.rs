@@ -7,7 +7,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::signer::Signing;
-use crate::world::{World, email, sign_in};
+use crate::test_env::{TestEnv, email, sign_in};
 
 /// Every algorithm, with a key for it.
 const ALGORITHMS: [(&str, &str); 9] = [
@@ -25,9 +25,9 @@ const ALGORITHMS: [(&str, &str); 9] = [
 #[test]
 fn every_algorithm_signs_in() {
     for (key, alg) in ALGORITHMS {
-        let world = World::new();
-        world.idp.sign_with(Signing::honest(key, alg), &[key]);
-        let browser = world.client();
+        let env = TestEnv::new();
+        env.idp.sign_with(Signing::honest(key, alg), &[key]);
+        let browser = env.client();
         let page = sign_in(&browser, "alice", "/dashboard");
         assert_eq!((page.status, page.url.as_str()), (200, "https://app.example.com/dashboard"), "{alg}");
         assert_eq!(email(&browser), "alice@example.com", "{alg}");
@@ -37,20 +37,20 @@ fn every_algorithm_signs_in() {
 #[test]
 fn a_flipped_bit_signs_nobody_in() {
     for (key, alg) in ALGORITHMS {
-        let world = World::new();
-        world.idp.sign_with(Signing::honest(key, alg), &[key]);
-        world.idp.bend("id_token_text", |token| *token = json!(flipped(token.as_str().unwrap())));
-        assert_nobody_signs_in(&world, "signature", alg);
+        let env = TestEnv::new();
+        env.idp.sign_with(Signing::honest(key, alg), &[key]);
+        env.idp.bend("id_token_text", |token| *token = json!(flipped(token.as_str().unwrap())));
+        assert_nobody_signs_in(&env, "signature", alg);
     }
 }
 
 #[test]
 fn a_stranger_s_signature_signs_nobody_in() {
     for kid in ["RSA", "stranger"] {
-        let world = World::new();
+        let env = TestEnv::new();
         let header = json!({ "alg": "RS256", "kid": kid });
-        world.idp.sign_with(Signing { key: "stranger", alg: "RS256", header }, &["RSA"]);
-        assert_nobody_signs_in(&world, "id_token", kid);
+        env.idp.sign_with(Signing { key: "stranger", alg: "RS256", header }, &["RSA"]);
+        assert_nobody_signs_in(&env, "id_token", kid);
     }
 }
 
@@ -67,35 +67,35 @@ fn algorithm_and_key_confusion_signs_nobody_in() {
         ("an RSA key in the name of a secret", "RSA", "RS256", "HS256"),
         ("an algorithm that says nothing", "RSA", "RS256", "none"),
     ] {
-        let world = World::new();
+        let env = TestEnv::new();
         let header = json!({ "alg": claimed, "kid": key });
-        world.idp.sign_with(Signing { key, alg, header }, &[key]);
-        assert_nobody_signs_in(&world, "id_token", case);
+        env.idp.sign_with(Signing { key, alg, header }, &[key]);
+        assert_nobody_signs_in(&env, "id_token", case);
     }
 }
 
 #[test]
 fn a_token_without_a_signature_signs_nobody_in() {
     for end in ["", "."] {
-        let world = World::new();
-        world.idp.bend("id_token_text", move |token| {
+        let env = TestEnv::new();
+        env.idp.bend("id_token_text", move |token| {
             let unsigned = token.as_str().unwrap().rsplit_once('.').unwrap().0.to_owned();
             *token = json!(unsigned + end);
         });
-        assert_nobody_signs_in(&world, "id_token", end);
+        assert_nobody_signs_in(&env, "id_token", end);
     }
 }
 
 #[test]
 fn an_rsa_key_of_1024_bits_signs_nobody_in() {
-    let world = World::new();
-    world.idp.sign_with(Signing::honest("weak", "RS256"), &["weak"]);
-    assert_nobody_signs_in(&world, "id_token", "weak");
+    let env = TestEnv::new();
+    env.idp.sign_with(Signing::honest("weak", "RS256"), &["weak"]);
+    assert_nobody_signs_in(&env, "id_token", "weak");
 }
 
 #[test]
 fn a_key_that_the_token_brings_along_signs_nobody_in() {
-    let world = World::new();
+    let env = TestEnv::new();
     let header = json!({
         "alg": "RS256",
         "kid": "stranger",
@@ -103,9 +103,9 @@ fn a_key_that_the_token_brings_along_signs_nobody_in() {
         "jku": "https://evil.example/jwks",
         "x5u": "https://evil.example/x5u",
     });
-    world.idp.sign_with(Signing { key: "stranger", alg: "RS256", header }, &["RSA"]);
-    assert_nobody_signs_in(&world, "id_token", "jwk");
-    world.assert_no_unknown_requests();
+    env.idp.sign_with(Signing { key: "stranger", alg: "RS256", header }, &["RSA"]);
+    assert_nobody_signs_in(&env, "id_token", "jwk");
+    env.assert_no_unknown_requests();
 }
 
 #[test]
@@ -119,40 +119,40 @@ fn claims_that_are_not_for_this_sign_in_sign_nobody_in() {
         ("exp", Value::Null),
         ("sub", Value::Null),
     ] {
-        let world = World::new();
+        let env = TestEnv::new();
         let case = format!("{claim} {value}");
-        world.idp.bend("id_token", move |claims| match &value {
+        env.idp.bend("id_token", move |claims| match &value {
             Value::Null => drop(claims.as_object_mut().unwrap().remove(claim)),
             value => claims[claim] = value.clone(),
         });
-        assert_nobody_signs_in(&world, claim, &case);
+        assert_nobody_signs_in(&env, claim, &case);
     }
 }
 
 #[test]
 fn a_key_that_nobody_knows_does_not_cost_the_provider_a_request_each_time() {
-    let world = World::new();
-    world.signed_in("alice");
-    world.idp.sign_with(Signing::honest("RSA", "RS256"), &["RSA"]);
-    let browser = world.client();
+    let env = TestEnv::new();
+    env.signed_in("alice");
+    env.idp.sign_with(Signing::honest("RSA", "RS256"), &["RSA"]);
+    let browser = env.client();
     // What is known is a second old, so this may be an invented key as well as a new one: it has to wait.
     let page = sign_in(&browser, "alice", "/about");
     assert_eq!(page.url, "https://app.example.com/auth/error?error=Configuration");
-    assert_eq!(world.asked("/jwks"), 1);
+    assert_eq!(env.asked("/jwks"), 1);
 }
 
 /// The sign-in ends on the error page, the log says why, and nothing reaches the application.
-fn assert_nobody_signs_in(world: &World, cause: &str, what: &str) {
-    let browser = world.client();
+fn assert_nobody_signs_in(env: &TestEnv, cause: &str, what: &str) {
+    let browser = env.client();
     let page = sign_in(&browser, "alice", "/dashboard");
     assert_eq!(page.url, "https://app.example.com/auth/error?error=Configuration", "{what}");
     assert_eq!(page.status, 500, "{what}: the page says that something is wrong on our side");
     assert_eq!(email(&browser), "", "{what}");
-    let line = world.logs().wait_for("auth_error", Duration::from_secs(5));
+    let line = env.logs().wait_for("auth_error", Duration::from_secs(5));
     let event = line.json().unwrap();
     assert_eq!((line.level.as_str(), &event["error_source"]), ("warn", &json!("provider")), "{what}");
     assert!(event["message"].as_str().unwrap().contains(cause), "{what}: {event}");
-    assert_eq!(world.requests_to_service("APP").len(), 0, "{what}");
+    assert_eq!(env.requests_to_service("APP").len(), 0, "{what}");
 }
 
 /// The token with one bit of its signature flipped.

@@ -12,8 +12,8 @@ use vestibule_core::session::seal;
 use vestibule_core::time::Timestamp;
 
 use crate::node::{Running, Script};
+use crate::test_env::{SECRET, csrf, echo, session, worker};
 use crate::whole_way::submit;
-use crate::world::{SECRET, csrf, echo, session, worker};
 
 const ISSUER: &str = "https://idp.example";
 const AUTH: &str = "https://auth.example.com";
@@ -24,7 +24,7 @@ const EVERYWHERE: [&str; 4] = [AUTH, APP, SHOP, DOCS];
 const SESSION: &str = "__Secure-authjs.session-token";
 const CLIENT_SECRET: &str = "a-client-secret-that-no-log-may-hold";
 
-/// The browser's world: whatever it opens is the first Worker's, but for `docs` and the provider.
+/// The browser's harness: whatever it opens is the first Worker's, but for `docs` and the provider.
 struct Site {
     login: Harness,
     docs: Harness,
@@ -243,7 +243,7 @@ impl Site {
     }
 }
 
-/// The other Worker, as a host of the first one's world.
+/// The other Worker, as a host of the first one's harness.
 fn behind(worker: Client) -> impl Fn(&Request) -> Response + Send + Sync + 'static {
     let is_of_the_connection = |name: &str| {
         ["connection", "content-length", "transfer-encoding"].contains(&name.to_ascii_lowercase().as_str())

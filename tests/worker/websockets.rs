@@ -6,7 +6,7 @@ use miniflare_test_harness::tungstenite::{self, Message, WebSocket, protocol::Cl
 use miniflare_test_harness::{Connection, Request, Response};
 use serde_json::{Value, json};
 
-use crate::world::{APP, Surround, World, settings, settings_with};
+use crate::test_env::{APP, Surround, TestEnv, settings, settings_with};
 
 /// Every kind of upstream, with an echo behind it.
 fn upstreams() -> [(&'static str, Surround); 4] {
@@ -73,8 +73,8 @@ fn both(to: &str) -> [Value; 2] {
     [settings, renewed]
 }
 
-fn open(world: &World) -> WebSocket<TcpStream> {
-    let browser = world.signed_in("alice");
+fn open(env: &TestEnv) -> WebSocket<TcpStream> {
+    let browser = env.signed_in("alice");
     let request = browser.get(&format!("{APP}/socket")).header("origin", APP);
     let request = request.header("sec-websocket-protocol", "chat");
     let mut socket = request.websocket().unwrap().unwrap_or_else(|refused| panic!("{refused:?}"));
@@ -86,8 +86,8 @@ fn open(world: &World) -> WebSocket<TcpStream> {
 fn text_and_bytes_of_every_length_come_back() {
     for (to, surround) in upstreams() {
         for settings in both(to) {
-            let world = World::with(settings, surround);
-            let mut socket = open(&world);
+            let env = TestEnv::with(settings, surround);
+            let mut socket = open(&env);
             for length in [0, 1, 125, 126, 65_535, 65_536, 1 << 20] {
                 let bytes: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
                 for message in [Message::text("é".repeat(length / 2)), Message::binary(bytes)] {
@@ -109,12 +109,12 @@ fn text_and_bytes_of_every_length_come_back() {
 #[test]
 fn either_end_closes_with_its_own_code() {
     for (to, surround) in upstreams() {
-        let world = World::with(both(to)[0].clone(), surround);
-        let mut socket = open(&world);
+        let env = TestEnv::with(both(to)[0].clone(), surround);
+        let mut socket = open(&env);
         socket.send(Message::text("close")).unwrap();
         assert_eq!(socket.read().unwrap(), close(4321, "as you wish"), "{to}");
 
-        let mut socket = open(&world);
+        let mut socket = open(&env);
         socket.send(close(4000, "mine")).unwrap();
         let Message::Close(frame) = socket.read().unwrap() else { panic!("{to}: not closed") };
         assert_eq!(frame.map(|frame| u16::from(frame.code)), Some(4000), "{to}");
@@ -124,25 +124,25 @@ fn either_end_closes_with_its_own_code() {
 #[test]
 fn who_is_signed_out_gets_401_and_the_upstream_hears_nothing() {
     for (to, surround) in upstreams() {
-        let world = World::with(both(to)[0].clone(), surround);
+        let env = TestEnv::with(both(to)[0].clone(), surround);
         for accept in ["text/html", "*/*"] {
-            let request = world.client().get(&format!("{APP}/socket?room=1")).header("accept", accept);
+            let request = env.client().get(&format!("{APP}/socket?room=1")).header("accept", accept);
             let request = request.header("sec-fetch-mode", "websocket").header("origin", APP);
             let refused = request.websocket().unwrap().expect_err("it is not opened").expect_status(401);
             assert_eq!(refused.header("www-authenticate"), Some("Bearer"), "{to}");
             assert!(refused.json()["signInUrl"].as_str().unwrap().contains("room%3D1"), "{to}");
         }
-        let reached = world.requests_to_service("APP").len()
-            + world.requests_to("upstream.example").len()
-            + world.requests_to("app.example.com").len();
+        let reached = env.requests_to_service("APP").len()
+            + env.requests_to("upstream.example").len()
+            + env.requests_to("app.example.com").len();
         assert_eq!(reached, 0, "{to}");
     }
 }
 
 #[test]
 fn who_lacks_the_claims_gets_403() {
-    let world = World::with(settings(), |builder| builder.service("APP", application));
-    let refused = world.signed_in("bob").get(&format!("{APP}/admin/socket")).websocket().unwrap();
+    let env = TestEnv::with(settings(), |builder| builder.service("APP", application));
+    let refused = env.signed_in("bob").get(&format!("{APP}/admin/socket")).websocket().unwrap();
     assert_eq!(
         refused.expect_err("it is not opened").expect_status(403).json(),
         json!({ "error": "forbidden" })
@@ -151,22 +151,22 @@ fn who_lacks_the_claims_gets_403() {
 
 #[test]
 fn an_upstream_that_opens_none_says_so_itself() {
-    let world = World::with(settings(), |builder| {
+    let env = TestEnv::with(settings(), |builder| {
         builder.service("APP", |request| match request.header("upgrade") {
             Some(_) => Response::text("not here").with_status(426),
             None => Response::text("page"),
         })
     });
-    let refused = world.signed_in("bob").get(&format!("{APP}/socket")).websocket().unwrap();
+    let refused = env.signed_in("bob").get(&format!("{APP}/socket")).websocket().unwrap();
     assert_eq!(refused.expect_err("it is not opened").expect_status(426).text(), "not here");
 }
 
 #[test]
 fn a_connection_outlives_what_opened_it() {
-    let world = World::with(settings(), |builder| builder.service("APP", application));
-    let mut socket = open(&world);
+    let env = TestEnv::with(settings(), |builder| builder.service("APP", application));
+    let mut socket = open(&env);
     // Other requests come and go meanwhile; this one's handler has long returned.
-    let browser = world.signed_in("bob");
+    let browser = env.signed_in("bob");
     for _ in 0..50 {
         browser.get(&format!("{APP}/page")).send().expect_status(200);
     }

@@ -4,7 +4,7 @@ use miniflare_test_harness::{Client, Harness, Reply};
 use serde_json::{Value, json};
 
 use crate::node::{Running, Script};
-use crate::world::{SECRET, echo, session, worker};
+use crate::test_env::{SECRET, echo, session, worker};
 
 const ISSUER: &str = "https://idp.example";
 const HOSTS: [&str; 2] = ["https://app.example.com", "https://shop.example.org"];
@@ -17,11 +17,11 @@ const METHODS: [(&str, &str); 3] =
 
 #[test]
 fn somebody_signs_in_works_and_signs_out() {
-    let (world, _provider) = start();
+    let (harness, _provider) = start();
     for (host, (id, method)) in HOSTS.into_iter().zip(METHODS).chain([(HOSTS[0], METHODS[2])]) {
-        let browser = world.client();
-        let before = world.requests_to_service("APP").len();
-        let page = sign_in(&world, &browser, host, id, "alice", "/admin/users?tab=%C3%A4&x=1");
+        let browser = harness.client();
+        let before = harness.requests_to_service("APP").len();
+        let page = sign_in(&harness, &browser, host, id, "alice", "/admin/users?tab=%C3%A4&x=1");
         let wanted = format!("{host}/admin/users?tab=%C3%A4&x=1");
         assert_eq!((page.status, page.url.as_str()), (200, wanted.as_str()), "{method}: {}", page.text());
 
@@ -30,7 +30,7 @@ fn somebody_signs_in_works_and_signs_out() {
         assert_eq!(shown["user"]["email"], "alice@example.com");
         assert_eq!(shown["user"]["roles"], json!(["admin", "user"]));
         let token = shown["access_token"].as_str().unwrap();
-        let got = world.requests_to_service("APP");
+        let got = harness.requests_to_service("APP");
         assert_eq!(got.len(), before + 1, "nothing passed before the sign-in");
         let got = got.last().unwrap();
         assert_eq!(got.url(), wanted);
@@ -39,7 +39,7 @@ fn somebody_signs_in_works_and_signs_out() {
         assert_eq!(got.header_all("x-user-roles"), ["admin,user"]);
         assert_eq!(got.header("cookie"), None, "our cookies are ours");
         let me =
-            world.client().get(&format!("{ISSUER}/me")).header("authorization", &format!("Bearer {token}"));
+            harness.client().get(&format!("{ISSUER}/me")).header("authorization", &format!("Bearer {token}"));
         assert_eq!(me.send().expect_status(200).json()["email"], "alice@example.com");
 
         assert_cookies_are_for_this_host_and_https(&page, &browser, host);
@@ -51,22 +51,22 @@ fn somebody_signs_in_works_and_signs_out() {
             "{}",
             again.location()
         );
-        assert_eq!(world.requests_to_service("APP").len(), before + 1);
+        assert_eq!(harness.requests_to_service("APP").len(), before + 1);
     }
-    let log = world.logs().text();
+    let log = harness.logs().text();
     for secret in [SECRET, CLIENT_SECRET, "eyJ"] {
         assert!(!log.contains(secret), "the log holds {secret:?}:\n{log}");
     }
-    world.assert_no_unknown_requests();
+    harness.assert_no_unknown_requests();
 }
 
 #[test]
 fn somebody_without_the_role_is_refused_and_stays_signed_in() {
-    let (world, _provider) = start();
-    let browser = world.client();
-    let page = sign_in(&world, &browser, HOSTS[0], "basic", "bob", "/admin");
+    let (harness, _provider) = start();
+    let browser = harness.client();
+    let page = sign_in(&harness, &browser, HOSTS[0], "basic", "bob", "/admin");
     assert_eq!((page.status, page.url), (403, format!("{}/admin", HOSTS[0])));
-    assert!(world.requests_to_service("APP").is_empty());
+    assert!(harness.requests_to_service("APP").is_empty());
     let script = browser.get(&format!("{}/admin", HOSTS[0])).send().expect_status(403);
     assert_eq!(script.json(), json!({ "error": "forbidden" }));
     browser.get(&format!("{}/dashboard", HOSTS[0])).navigation().send().expect_status(200);
@@ -77,9 +77,9 @@ fn somebody_without_the_role_is_refused_and_stays_signed_in() {
 
 #[test]
 fn a_wrong_password_and_a_change_of_mind_sign_nobody_in() {
-    let (world, _provider) = start();
-    let browser = world.client();
-    let login = to_login_page(&world, &browser, HOSTS[0], "basic", "/dashboard");
+    let (harness, _provider) = start();
+    let browser = harness.client();
+    let login = to_login_page(&harness, &browser, HOSTS[0], "basic", "/dashboard");
     let form = [("email", "alice@example.com"), ("password", "wrong")];
     let refused = browser.post(&login.url).navigation().form(&form).follow().send();
     assert_eq!(refused.status, 401);
@@ -87,7 +87,7 @@ fn a_wrong_password_and_a_change_of_mind_sign_nobody_in() {
     assert_eq!(cancelled.url, format!("{}/auth/signin?error=OAuthCallbackError", HOSTS[0]));
     assert_eq!(session(&browser, HOSTS[0]), Value::Null);
     // The second attempt works.
-    let page = sign_in(&world, &browser, HOSTS[0], "basic", "alice", "/dashboard");
+    let page = sign_in(&harness, &browser, HOSTS[0], "basic", "alice", "/dashboard");
     assert_eq!((page.status, page.url), (200, format!("{}/dashboard", HOSTS[0])));
 }
 
@@ -148,20 +148,20 @@ fn start() -> (Harness, Running) {
             "headers": { "X-User-Email": "email", "X-User-Roles": "roles" },
         }],
     });
-    let world = builder.var("AUTH", auth).secret("AUTH_SECRET", SECRET).start().expect("the Worker starts");
-    (world, script.ignore_output())
+    let harness = builder.var("AUTH", auth).secret("AUTH_SECRET", SECRET).start().expect("the Worker starts");
+    (harness, script.ignore_output())
 }
 
 /// From a guarded page over the sign-in page and the provider's own form back to it, as a person goes.
-fn sign_in(world: &Harness, browser: &Client, host: &str, provider: &str, user: &str, path: &str) -> Reply {
-    let login = to_login_page(world, browser, host, provider, path);
+fn sign_in(harness: &Harness, browser: &Client, host: &str, provider: &str, user: &str, path: &str) -> Reply {
+    let login = to_login_page(harness, browser, host, provider, path);
     let email = format!("{user}@example.com");
     browser.post(&login.url).navigation().form(&[("email", &email), ("password", user)]).follow().send()
 }
 
-fn to_login_page(world: &Harness, browser: &Client, host: &str, provider: &str, path: &str) -> Reply {
+fn to_login_page(harness: &Harness, browser: &Client, host: &str, provider: &str, path: &str) -> Reply {
     let page = browser.get(&format!("{host}{path}")).navigation().follow().send();
-    assert_eq!(page.status, 200, "{}", world.logs().text());
+    assert_eq!(page.status, 200, "{}", harness.logs().text());
     let action = format!("{host}/auth/signin/{provider}");
     let login = submit(browser, &page, &action).follow().send().expect_status(200);
     assert!(login.url.starts_with(&format!("{ISSUER}/interaction/")), "{}", login.url);

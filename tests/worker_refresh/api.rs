@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use miniflare_test_harness::{Client, Harness, HarnessBuilder, Request, Response};
 use serde_json::{Value, json};
 
-use crate::world::{API, APP, PATIENCE, STRICT, at_once, expire, fetch, now, session, tabs, worker_of};
+use crate::setup::{API, APP, PATIENCE, STRICT, at_once, expire, fetch, now, session, tabs, worker_of};
 
 const ISOLATES: [&str; 4] = ["FRA"; 4];
 
@@ -162,8 +162,8 @@ pub fn provider(shape: Shape) -> Value {
 }
 
 /// Signs somebody in through the form.
-pub fn sign_in(world: &Harness, name: &str) -> Client {
-    let browser = world.client();
+pub fn sign_in(harness: &Harness, name: &str) -> Client {
+    let browser = harness.client();
     let page = browser.get(&format!("{APP}/auth/signin")).navigation().send().expect_status(200);
     assert!(page.text().contains("name=\"password\""), "{}", page.text());
     let csrf = browser.get(&format!("{APP}/auth/csrf")).send().json()["csrfToken"].clone();
@@ -189,15 +189,15 @@ fn point_2_3_and_4_fifty_requests_over_four_isolates_ask_the_api_once() {
 
 fn fifty(shape: Shape, lease: &str) {
     let api = Api::new(shape, Duration::ZERO);
-    let world = api.worker(lease).isolates(&ISOLATES).start().unwrap();
-    world.kv("AUTH_KV").limit_writes(Duration::from_hours(1));
-    let browser = sign_in(&world, "ada");
+    let harness = api.worker(lease).isolates(&ISOLATES).start().unwrap();
+    harness.kv("AUTH_KV").limit_writes(Duration::from_hours(1));
+    let browser = sign_in(&harness, "ada");
     for round in 1..=2 {
         expire(&browser);
         let before = browser.fork();
         let new = format!("Bearer {}", access_token(shape, "ada", round));
-        for answer in at_once(&world, tabs(&browser, 50, 4)) {
-            let log = world.logs();
+        for answer in at_once(&harness, tabs(&browser, 50, 4)) {
+            let log = harness.logs();
             assert_eq!(
                 (answer.status, answer.text()),
                 (200, new.clone()),
@@ -207,13 +207,17 @@ fn fifty(shape: Shape, lease: &str) {
         }
         assert_eq!(api.refreshed(), (round, 0), "{shape:?}, {lease}");
         for isolate in 0..4 {
-            assert_eq!(fetch(&world, &before.fork().at(isolate)).expect_status(200).text(), new, "{shape:?}");
+            assert_eq!(
+                fetch(&harness, &before.fork().at(isolate)).expect_status(200).text(),
+                new,
+                "{shape:?}"
+            );
         }
-        assert_eq!(fetch(&world, &browser).expect_status(200).text(), new, "{shape:?}, {lease}");
+        assert_eq!(fetch(&harness, &browser).expect_status(200).text(), new, "{shape:?}, {lease}");
     }
     assert_eq!(api.refreshed(), (2, 0), "{shape:?}, {lease}");
     for secret in ["refresh-ada", "access-ada", "password of"] {
-        assert!(!world.logs().contains(secret), "{}", world.logs().text());
+        assert!(!harness.logs().contains(secret), "{}", harness.logs().text());
     }
 }
 
@@ -228,15 +232,15 @@ fn point_2_a_browser_that_hangs_up_on_a_slow_api_loses_no_token() {
 
 fn hang_up(shape: Shape, lease: &str) {
     let api = Api::new(shape, Duration::from_millis(1500));
-    let world = api.worker(lease).isolates(&["FRA", "FRA"]).start().unwrap();
-    let browser = sign_in(&world, "ada");
+    let harness = api.worker(lease).isolates(&["FRA", "FRA"]).start().unwrap();
+    let browser = sign_in(&harness, "ada");
     expire(&browser);
     let impatient = browser.fork().timeout(Duration::from_millis(400));
     assert!(impatient.get(API).try_send().is_err(), "it hung up");
-    world.wait_for_requests("api.example", 2, PATIENCE);
+    harness.wait_for_requests("api.example", 2, PATIENCE);
     // With the cookies of before: the browser never got others. In the same isolate, and in one that knows nothing.
     for isolate in [1, 0] {
-        let reply = fetch(&world, &browser.fork().at(isolate)).expect_status(200);
+        let reply = fetch(&harness, &browser.fork().at(isolate)).expect_status(200);
         let new = format!("Bearer {}", access_token(shape, "ada", 1));
         assert_eq!((reply.text(), api.refreshed()), (new, (1, 0)), "{shape:?}, {lease}");
     }

@@ -9,7 +9,7 @@ use miniflare_test_harness::{Harness, KvFault, Request, Response};
 use serde_json::json;
 
 use crate::api::{self, Shape};
-use crate::world::{API, APP, COOKIE, a_session, now, plant, provider, worker, worker_of};
+use crate::setup::{API, APP, COOKIE, a_session, now, plant, provider, worker, worker_of};
 
 /// What goes wrong, and how many seconds the browser is to wait at most.
 type Trouble = (&'static str, fn() -> Response, u64);
@@ -52,40 +52,40 @@ fn point_6_whatever_a_provider_or_an_api_answers_every_session_survives() {
 fn a_provider() {
     let is_well = Arc::new(AtomicBool::new(false));
     let well = Arc::clone(&is_well);
-    let world = provider(worker("https://idp.example", "durable-object"), move |request| {
+    let harness = provider(worker("https://idp.example", "durable-object"), move |request| {
         let token = request.form("refresh_token").unwrap_or_default();
         let tokens =
             json!({ "access_token": format!("new-{token}"), "token_type": "Bearer", "expires_in": 3600 });
         trouble(&token, well.load(Ordering::SeqCst)).unwrap_or_else(|| Response::json(&tokens))
     });
-    let world = world.isolates(&["FRA", "FRA"]).start().unwrap();
-    every_session_survives(&world, &is_well, &[("200 with an error", 5)]);
+    let harness = harness.isolates(&["FRA", "FRA"]).start().unwrap();
+    every_session_survives(&harness, &is_well, &[("200 with an error", 5)]);
 }
 
 fn an_api() {
     let is_well = Arc::new(AtomicBool::new(false));
     let well = Arc::clone(&is_well);
     let worker = worker_of(&api::provider(Shape::Body), "durable-object");
-    let world = worker.host("api.example", move |request: &Request| {
+    let harness = worker.host("api.example", move |request: &Request| {
         let token = request.json()["refreshToken"].as_str().unwrap_or_default().to_owned();
         let tokens = json!({ "accessToken": format!("new-{token}"), "expiresIn": 3600 });
         trouble(&token, well.load(Ordering::SeqCst)).unwrap_or_else(|| Response::json(&tokens))
     });
-    let world = world.isolates(&["FRA", "FRA"]).start().unwrap();
-    every_session_survives(&world, &is_well, &[]);
+    let harness = harness.isolates(&["FRA", "FRA"]).start().unwrap();
+    every_session_survives(&harness, &is_well, &[]);
 }
 
 #[test]
 fn point_6_a_kv_that_is_down_or_silent_ends_no_session() {
     for fault in [KvFault::Status(500), KvFault::Status(429), KvFault::Close, KvFault::Hang] {
-        let world = provider(worker("https://idp.example", "kv"), |_| {
+        let harness = provider(worker("https://idp.example", "kv"), |_| {
             Response::json(&json!({ "access_token": "new", "token_type": "Bearer", "expires_in": 3600 }))
         });
-        let world = world.isolates(&["FRA", "FRA"]).start().unwrap();
-        let (living, ended) = (world.client(), world.client());
+        let harness = harness.isolates(&["FRA", "FRA"]).start().unwrap();
+        let (living, ended) = (harness.client(), harness.client());
         plant(&living, &a_session("living", "first", 20));
         plant(&ended, &a_session("ended", "first", -1));
-        world.kv("AUTH_KV").fail_reads(1000, fault);
+        harness.kv("AUTH_KV").fail_reads(1000, fault);
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 assert_eq!(living.get(API).send().expect_status(200).text(), "Bearer old-token", "{fault:?}");
@@ -96,7 +96,7 @@ fn point_6_a_kv_that_is_down_or_silent_ends_no_session() {
                 "{fault:?}"
             );
         });
-        world.kv("AUTH_KV").fail_reads(0, fault);
+        harness.kv("AUTH_KV").fail_reads(0, fault);
         for browser in [&living, &ended] {
             let answer = browser.clone().at(1).get(API).send().expect_status(200);
             assert_eq!(answer.text(), "Bearer new", "{fault:?}");
@@ -117,12 +117,12 @@ fn trouble(token: &str, is_well: bool) -> Option<Response> {
     Some(found.unwrap_or_else(|| panic!("no trouble is called {name:?}")).1())
 }
 
-fn every_session_survives(world: &Harness, is_well: &AtomicBool, own: &[(&str, u64)]) {
+fn every_session_survives(harness: &Harness, is_well: &AtomicBool, own: &[(&str, u64)]) {
     let troubles = TROUBLES.iter().map(|(name, _, retry)| (*name, *retry)).chain(own.iter().copied());
     let browsers: Vec<_> = troubles
         .map(|(name, retry)| {
             let token = name.replace(' ', "_");
-            let (living, ended) = (world.client(), world.client());
+            let (living, ended) = (harness.client(), harness.client());
             plant(&living, &a_session(&format!("living {name}"), &token, 20));
             plant(&ended, &a_session(&format!("ended {name}"), &token, -1));
             (name, retry, living, ended)
@@ -153,11 +153,11 @@ fn every_session_survives(world: &Harness, is_well: &AtomicBool, own: &[(&str, u
             });
         }
     });
-    world.assert_no_unknown_requests();
+    harness.assert_no_unknown_requests();
     for secret in ["old-token", "TROUBLE", "eyJ"] {
-        assert!(!world.logs().contains(secret), "{}", world.logs().text());
+        assert!(!harness.logs().contains(secret), "{}", harness.logs().text());
     }
-    let lines = world.logs().lines();
+    let lines = harness.logs().lines();
     let exceptions: Vec<_> = lines.iter().filter(|line| line.from_runtime).collect();
     assert!(exceptions.is_empty(), "the runtime complains: {exceptions:#?}");
 
@@ -166,7 +166,7 @@ fn every_session_survives(world: &Harness, is_well: &AtomicBool, own: &[(&str, u
     for (name, _, _, ended) in &browsers {
         let answer = ended.clone().at(1).get(API).send();
         let new = format!("Bearer new-{}", name.replace(' ', "_"));
-        assert_eq!((answer.status, answer.text()), (200, new), "{name}\n{}", world.logs().text());
+        assert_eq!((answer.status, answer.text()), (200, new), "{name}\n{}", harness.logs().text());
         assert!(answer.set_cookie(COOKIE).is_some(), "{name}");
     }
 }

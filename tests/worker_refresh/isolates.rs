@@ -8,42 +8,42 @@ use serde_json::json;
 use vestibule_testing::rotation::{Grants, Rotation};
 
 use crate::provider::{self, Provider};
-use crate::world::{API, APP, COOKIE, a_session, at_once, expire, fetch, plant, session, tabs, worker};
+use crate::setup::{API, APP, COOKIE, a_session, at_once, expire, fetch, plant, session, tabs, worker};
 
 const FAR: [&str; 4] = ["FRA", "FRA", "IAD", "SIN"];
 const NEAR: [&str; 4] = ["FRA"; 4];
 
 /// KV as it is in production, but that its limit of one write a second to a key lasts as long as the test: two
 /// isolates of a slow machine may be more than a second apart.
-fn limit_writes(world: &Harness) {
-    world.kv("AUTH_KV").limit_writes(Duration::from_hours(1));
+fn limit_writes(harness: &Harness) {
+    harness.kv("AUTH_KV").limit_writes(Duration::from_hours(1));
 }
 
 fn fifty_over_four_isolates(lease: &str, locations: &[&str; 4]) {
     let provider = Provider::start(APP);
-    let world = worker(provider.issuer(), lease).isolates(locations).start().unwrap();
+    let harness = worker(provider.issuer(), lease).isolates(locations).start().unwrap();
     if lease == "kv" {
-        limit_writes(&world);
-        world.kv("AUTH_KV").part_locations();
+        limit_writes(&harness);
+        harness.kv("AUTH_KV").partition_locations();
     }
-    let browser = world.client();
+    let browser = harness.client();
     provider::sign_in(&browser, APP);
     for round in 1..=2 {
         expire(&browser);
         let before = browser.fork();
-        let answers = at_once(&world, tabs(&browser, 50, 4));
+        let answers = at_once(&harness, tabs(&browser, 50, 4));
         let new = answers[0].text();
         for answer in &answers {
-            assert_eq!((answer.status, answer.text()), (200, new.clone()), "{}", world.logs().text());
+            assert_eq!((answer.status, answer.text()), (200, new.clone()), "{}", harness.logs().text());
             assert!(answer.set_cookie(COOKIE).is_some());
         }
         assert_eq!(provider.refreshed(), (round, 0), "one grant, none refused");
         // The next request, wherever it goes, whether or not its browser got an answer.
         for isolate in 0..4 {
-            let late = fetch(&world, &before.fork().at(isolate)).expect_status(200);
+            let late = fetch(&harness, &before.fork().at(isolate)).expect_status(200);
             assert_eq!(late.text(), new, "isolate {isolate}");
         }
-        assert_eq!(fetch(&world, &browser).expect_status(200).text(), new);
+        assert_eq!(fetch(&harness, &browser).expect_status(200).text(), new);
         assert_eq!(session(&browser)["generation"], json!(round));
     }
     assert_eq!(provider.refreshed(), (2, 0));
@@ -65,13 +65,13 @@ fn point_3_two_locations_that_know_nothing_of_each_other_lose_nobody_where_a_use
         let grants = Arc::new(Mutex::new(Grants::new(rotation)));
         let first = grants.lock().unwrap().begin("ada");
         let behind = Arc::clone(&grants);
-        let world = crate::world::provider(worker("https://idp.example", "kv"), move |request| {
+        let harness = crate::setup::provider(worker("https://idp.example", "kv"), move |request| {
             renewed(&behind.lock().unwrap(), request)
         });
-        let world = world.isolates(&["FRA", "FRA", "IAD", "IAD"]).start().unwrap();
-        limit_writes(&world);
-        world.kv("AUTH_KV").part_locations();
-        let browser = world.client();
+        let harness = harness.isolates(&["FRA", "FRA", "IAD", "IAD"]).start().unwrap();
+        limit_writes(&harness);
+        harness.kv("AUTH_KV").partition_locations();
+        let browser = harness.client();
         plant(&browser, &a_session("the-session", &first, -1));
         let given = || {
             let grants = grants.lock().unwrap();
@@ -79,23 +79,23 @@ fn point_3_two_locations_that_know_nothing_of_each_other_lose_nobody_where_a_use
         };
 
         let tabs = tabs(&browser, 50, 4);
-        let answers = at_once(&world, tabs.clone());
+        let answers = at_once(&harness, tabs.clone());
         for answer in &answers {
-            assert_eq!(answer.status, 200, "{rotation:?}\n{}", world.logs().text());
+            assert_eq!(answer.status, 200, "{rotation:?}\n{}", harness.logs().text());
             assert!(answer.text().starts_with("Bearer access-ada~"), "{rotation:?}: {}", answer.text());
         }
         assert_eq!(given(), (2, 0), "{rotation:?}: one for each location");
         // Every tab goes on with what it got, and the browser that got nothing too.
         for tab in tabs.iter().take(4) {
-            fetch(&world, tab).expect_status(200);
+            fetch(&harness, tab).expect_status(200);
             expire(tab);
         }
         assert!(
-            at_once(&world, tabs.into_iter().take(4).collect()).iter().all(|answer| answer.status == 200)
+            at_once(&harness, tabs.into_iter().take(4).collect()).iter().all(|answer| answer.status == 200)
         );
-        world.kv("AUTH_KV").join_locations();
+        harness.kv("AUTH_KV").join_locations();
         for isolate in 0..4 {
-            fetch(&world, &browser.fork().at(isolate)).expect_status(200);
+            fetch(&harness, &browser.fork().at(isolate)).expect_status(200);
         }
         assert_eq!(given().1, 0, "{rotation:?}");
     }
@@ -120,24 +120,24 @@ fn renewed(grants: &Grants, request: &Request) -> Response {
 /// locations: with its cookies of before and of after.
 fn refreshed_far_away() -> (Provider, Harness, Client, Client) {
     let provider = Provider::start(APP);
-    let world = worker(provider.issuer(), "kv").isolates(&["FRA", "IAD"]).start().unwrap();
-    limit_writes(&world);
-    world.kv("AUTH_KV").part_locations();
-    let browser = world.client();
+    let harness = worker(provider.issuer(), "kv").isolates(&["FRA", "IAD"]).start().unwrap();
+    limit_writes(&harness);
+    harness.kv("AUTH_KV").partition_locations();
+    let browser = harness.client();
     provider::sign_in(&browser, APP);
     expire(&browser);
     let before = browser.fork().at(1);
-    fetch(&world, &browser).expect_status(200);
+    fetch(&harness, &browser).expect_status(200);
     assert_eq!(provider.refreshed(), (1, 0));
-    (provider, world, before, browser)
+    (provider, harness, before, browser)
 }
 
 #[test]
 fn point_3_a_successor_that_has_arrived_is_used_in_another_location() {
-    let (provider, world, before, browser) = refreshed_far_away();
-    world.kv("AUTH_KV").join_locations();
+    let (provider, harness, before, browser) = refreshed_far_away();
+    harness.kv("AUTH_KV").join_locations();
     let new = browser.get(API).send().text();
-    for answer in at_once(&world, tabs(&before, 20, 2)) {
+    for answer in at_once(&harness, tabs(&before, 20, 2)) {
         assert_eq!((answer.status, answer.text()), (200, new.clone()));
     }
     assert_eq!(provider.refreshed(), (1, 0));
@@ -146,9 +146,9 @@ fn point_3_a_successor_that_has_arrived_is_used_in_another_location() {
 #[test]
 fn point_6_a_strict_provider_and_a_successor_that_is_on_its_way_end_the_session_clearly() {
     // What the simulation predicts for two locations within the lag: here is why a Durable Object is advised.
-    let (provider, world, before, browser) = refreshed_far_away();
+    let (provider, harness, before, browser) = refreshed_far_away();
     let there: Vec<Client> = (0..20).map(|_| before.fork()).collect();
-    for answer in at_once(&world, there) {
+    for answer in at_once(&harness, there) {
         assert_eq!((answer.status, answer.set_cookie(COOKIE)), (401, None), "{}", answer.text());
     }
     assert_eq!(provider.refreshed(), (1, 1), "twenty requests, one refusal");
@@ -159,7 +159,7 @@ fn point_6_a_strict_provider_and_a_successor_that_is_on_its_way_end_the_session_
     assert_eq!(provider.refreshed(), (1, 1), "and no loop");
 
     // The token that the other location got still lives; when it has ended, it is over there too.
-    fetch(&world, &browser).expect_status(200);
+    fetch(&harness, &browser).expect_status(200);
     expire(&browser);
     browser.get(API).send().expect_status(401);
     browser.get(&format!("{APP}/page")).navigation().send().expect_status(302);
@@ -168,6 +168,6 @@ fn point_6_a_strict_provider_and_a_successor_that_is_on_its_way_end_the_session_
     browser.clear_cookies();
     provider::sign_in(&browser, APP);
     for isolate in 0..2 {
-        fetch(&world, &browser.fork().at(isolate)).expect_status(200);
+        fetch(&harness, &browser.fork().at(isolate)).expect_status(200);
     }
 }

@@ -16,5 +16,7 @@ mod hostile;
 mod isolates;
 mod one_isolate;
 mod provider;
+#[path = "../support/repository.rs"]
+mod repository;
+mod setup;
 mod users;
-mod world;

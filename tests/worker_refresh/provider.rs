@@ -2,11 +2,12 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use miniflare_test_harness::{Client, Harness};
 use serde_json::Value;
+
+use crate::repository::{node, root};
 
 /// A provider with users, in a process of its own. It ends with this value, and with this process.
 pub struct Provider {
@@ -41,8 +42,8 @@ impl Provider {
     /// How often a refresh token was taken, and how often anything was refused.
     pub fn refreshed(&self) -> (u64, u64) {
         let nobody = Harness::from_module("export default { fetch() { return new Response() } }");
-        let world = nobody.start().unwrap();
-        let stats: Value = world.client().get(&format!("{}/__stats", self.issuer)).send().json();
+        let harness = nobody.start().unwrap();
+        let stats: Value = harness.client().get(&format!("{}/__stats", self.issuer)).send().json();
         (stats["refresh_token"].as_u64().unwrap(), stats["refused"].as_u64().unwrap())
     }
 }
@@ -69,16 +70,4 @@ pub fn sign_in(browser: &Client, app: &str) {
 fn origin(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap();
     format!("{scheme}://{}", rest.split('/').next().unwrap())
-}
-
-/// The repository's root.
-pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn node() -> PathBuf {
-    let node =
-        std::env::var_os("NODE_BIN").map_or_else(|| root().join("node_modules/.bin/node"), PathBuf::from);
-    assert!(node.exists(), "there is no {}: run `npm ci` first", node.display());
-    node
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 use miniflare_test_harness::{Client, SCHEME_HEADER};
 
 use crate::api::{Api, Shape, access_token, sign_in};
-use crate::world::{APP, PATIENCE, STRICT, at_once, expire, fetch};
+use crate::setup::{APP, PATIENCE, STRICT, at_once, expire, fetch};
 
 const PEOPLE: [&str; 2] = ["ada", "bob"];
 
 /// Two people whose tokens have ended.
-fn two_people(world: &miniflare_test_harness::Harness) -> [Client; 2] {
+fn two_people(harness: &miniflare_test_harness::Harness) -> [Client; 2] {
     PEOPLE.map(|name| {
-        let browser = sign_in(world, name);
+        let browser = sign_in(harness, name);
         expire(&browser);
         browser
     })
@@ -22,18 +22,18 @@ fn two_people(world: &miniflare_test_harness::Harness) -> [Client; 2] {
 fn point_2_a_hundred_mixed_requests_of_two_people_get_each_their_own_token() {
     for (lease, shape) in [("kv", Shape::Body), ("durable-object", Shape::Cookies)] {
         let api = Api::new(shape, Duration::ZERO);
-        let world = api.worker(lease).isolates(&["FRA", "FRA"]).start().unwrap();
-        world.kv("AUTH_KV").limit_writes(Duration::from_hours(1));
-        let browsers = two_people(&world);
+        let harness = api.worker(lease).isolates(&["FRA", "FRA"]).start().unwrap();
+        harness.kv("AUTH_KV").limit_writes(Duration::from_hours(1));
+        let browsers = two_people(&harness);
         for round in 1..=2 {
             let mixed = (0..100).map(|i| browsers[i % 2].fork().at(i / 2 % 2)).collect();
-            for (i, answer) in at_once(&world, mixed).into_iter().enumerate() {
+            for (i, answer) in at_once(&harness, mixed).into_iter().enumerate() {
                 let own = format!("Bearer {}", access_token(shape, PEOPLE[i % 2], round));
-                assert_eq!((answer.status, answer.text()), (200, own), "{lease}\n{}", world.logs().text());
+                assert_eq!((answer.status, answer.text()), (200, own), "{lease}\n{}", harness.logs().text());
             }
             assert_eq!(api.refreshed(), (round * 2, 0), "{lease}");
             for browser in &browsers {
-                fetch(&world, browser).expect_status(200);
+                fetch(&harness, browser).expect_status(200);
                 expire(browser);
             }
         }
@@ -44,13 +44,13 @@ fn point_2_a_hundred_mixed_requests_of_two_people_get_each_their_own_token() {
 fn point_2_people_who_share_a_connection_get_each_their_own_token() {
     for lease in STRICT {
         let api = Api::new(Shape::Body, Duration::from_millis(50));
-        let world = api.worker(lease).start().unwrap();
-        let browsers = two_people(&world);
+        let harness = api.worker(lease).start().unwrap();
+        let browsers = two_people(&harness);
         // A proxy's connections: the requests of both, one after the other, before any answer.
         let pipelined: Vec<u8> = (0..10).flat_map(|i| request(&browsers[i % 2], i == 9)).collect();
         let connections: Vec<_> = std::thread::scope(|scope| {
             let all: Vec<_> =
-                (0..10).map(|_| scope.spawn(|| world.client().raw(&pipelined, PATIENCE))).collect();
+                (0..10).map(|_| scope.spawn(|| harness.client().raw(&pipelined, PATIENCE))).collect();
             all.into_iter().map(|one| one.join().unwrap()).collect()
         });
         for connection in connections {

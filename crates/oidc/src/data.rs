@@ -121,7 +121,7 @@ pub enum DataPathError {
     #[error("unclosed quote at {0}")]
     UnclosedQuote(usize),
     /// More than 16 names.
-    #[error("more than 16 names deep")]
+    #[error("the path has more than 16 names")]
     TooDeep,
 }
 

@@ -56,8 +56,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         let set = auth.place.set_secret("AUTH_SECRET");
         refuse!(
             auth.place.variable("AUTH_SECRET"),
-            "missing: it seals the sessions",
-            "make one with `openssl rand -base64 33` and set it with {set}",
+            "this secret is missing; it seals the sessions",
+            "create one with `openssl rand -base64 33` and set it with {set}",
         );
     }
     Some(Config {

@@ -104,8 +104,8 @@ fn a_way_to_sign_out_at_the_provider_that_cannot_be_one_is_refused() {
         provider
     };
     for (provider, said) in [
-        (oauth2, "logout: this provider tells nobody where its session ends; write the URL instead"),
-        (api, "logout: belongs to type"),
+        (oauth2, "logout: an OAuth 2 provider publishes no logout endpoint; write its URL instead"),
+        (api, "logout: only a provider of type"),
         (of_issuer("logout", json!("ftp://idp.example/bye")), "logout: "),
         (of_issuer("logout", json!("/bye")), "logout: "),
         (of_issuer("logout", json!(1)), "logout: expected true, false or a URL, got a number"),

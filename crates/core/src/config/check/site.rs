@@ -17,15 +17,15 @@ pub(super) fn base_path(auth: &Table<'_>) -> String {
     let text = Text { text: auth.str("base_path").unwrap_or(BASE_PATH), place };
     let bare = text.text.trim_matches('/');
     if bare.is_empty() {
-        refuse!(place, "{text} leaves no path to the site", "write for example \"/auth\"");
+        refuse!(place, "{text} would leave no path for the site", "write for example \"/auth\"");
     } else if !is_plain_path(&format!("/{bare}")) {
         refuse!(
             place,
-            "{text} is more than names between single slashes",
+            "{text} must consist of names with single slashes between them",
             "use letters, digits, \"-\", \"_\", \".\" and \"~\", for example \"/auth\"",
         );
     } else if text.text.strip_prefix('/') != Some(bare) {
-        refuse!(place, "{text} must begin with one slash and end with none", "write \"/{bare}\"");
+        refuse!(place, "{text} must begin with a slash and end without one", "write \"/{bare}\"");
     }
     text.text.to_owned()
 }
@@ -55,14 +55,14 @@ pub(super) fn login_url(auth: &Table<'_>) -> Option<Origin> {
         }
         Ok(origin) if origin.host().ends_with('.') => refuse!(
             text,
-            "{text}: browsers keep other cookies for a host with a dot behind it",
-            "leave the dot out"
+            "{text}: for browsers, a host with a dot at its end has other cookies",
+            "remove the dot"
         ),
         Ok(origin) => return Some(origin),
         Err(why @ OriginError::NotBare) => refuse!(
             text,
             "{text}: {why}",
-            "the routes of that host are expected below this configuration's base_path"
+            "the routes of that host are below the base_path of this configuration"
         ),
         Err(why) => text.refuse_because(&why),
     }
@@ -82,8 +82,10 @@ pub(super) fn refuse_login_url_out_of_reach(
         return;
     }
     let problem = match domain.map(CookieDomain::as_str) {
-        Some(domain) => format!("{host} is not within cookies.domain, {domain:?}"),
-        None => format!("without cookies.domain a session stays on {host}, and no other host sees it"),
+        Some(domain) => format!("{host} is not covered by cookies.domain, {domain:?}"),
+        None => {
+            format!("without cookies.domain, the session stays on {host}, and other hosts do not receive it")
+        }
     };
     let shared = host.split_once('.').map(|(_, parent)| parent).filter(|parent| parent.contains('.'));
     let place = auth.at("login_url");
@@ -91,7 +93,7 @@ pub(super) fn refuse_login_url_out_of_reach(
         let domain = domain.as_str();
         refuse!(place, "{problem}", "write for example `[vars.AUTH.cookies]`, `domain = \"{domain}\"`");
     } else {
-        refuse!(place, "{problem}", "name a host whose domain the others share");
+        refuse!(place, "{problem}", "use a host name whose domain the other hosts share");
     }
 }
 

@@ -1,7 +1,8 @@
-//! The guard's first three steps: who makes a request, whether they may pass, and with which tokens.
-//! [`protect`](super::protect) forwards what comes of them, [`forward_auth`](super::forward_auth) tells it to another proxy.
+//! The guard's first three steps: who makes a request, whether they may pass, and a valid access token if the upstream
+//! needs one. [`protect`](super::protect) forwards an admitted request, [`forward_auth`](super::forward_auth) answers
+//! another proxy.
 //!
-//! Each step takes what the one before leaves behind, so none can be left out.
+//! Each step takes the value that the step before it returns, so no step can be left out.
 
 use crate::flow::RequestContext;
 use crate::flow::refresh::{FreshSession, RefreshError};
@@ -17,75 +18,8 @@ use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::origin::Origin;
 
-/// What is asked for: where that leads, and who may go there.
-pub(super) struct Access<'a> {
-    route: Route<'a>,
-    policy: Policy<'a>,
-}
-
-/// Who may pass.
-enum Policy<'a> {
-    /// A preflight, whoever sends it. It carries no credentials and is answered by whoever knows the API's rules; the
-    /// request that follows is guarded.
-    Preflight,
-    /// Whom the first rule that matches lets pass.
-    Rules(RuleDecisions<'a>),
-    /// Whoever is signed in, whatever they ask for.
-    SignedIn,
-}
-
-/// Who makes a request.
-pub(super) enum Principal {
-    /// A browser in which somebody signed in.
-    SignedIn(Session),
-    /// A client that brought an access token.
-    Bearer(Session),
-    Anonymous,
-    /// A client that brought something else.
-    Invalid(TokenDenied),
-}
-
-/// Somebody who may pass.
-pub(super) struct Authorized(Principal);
-
-/// A request that may pass.
-pub(crate) struct Admitted<'a> {
-    pub(crate) route: Route<'a>,
-    /// Who makes it, where that is known and of interest.
-    pub(crate) session: Option<Session>,
-    /// What brings news of the session to the browser.
-    pub(crate) cookies: Vec<SetCookie>,
-    /// Whether the answer is said to one person, so that it is nobody else's. A public page that differs from person to
-    /// person says so itself.
-    pub(crate) is_personal: bool,
-}
-
-/// A request that may not.
-pub(crate) struct Denied {
-    pub(crate) reason: DenialReason,
-    /// Who made it.
-    pub(crate) session: Option<Session>,
-    /// What tells the browser that its session is over.
-    pub(crate) cookies: Vec<SetCookie>,
-}
-
-/// Why a request may not pass.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum DenialReason {
-    /// Nobody is signed in.
-    SignIn,
-    /// Somebody is who may not, or nobody needs to know that one could sign in.
-    Forbidden,
-    /// Nobody needs to know that there is something.
-    NotFound,
-    /// The access token has ended, and only that host can get another.
-    RefreshAtLoginHost(Origin),
-    /// There is an access token, the session's or one that the client brought, and it does not do.
-    Token(TokenDenied),
-}
-
 impl<'a, P: Platform> RequestContext<'a, P> {
-    /// What the request asks for: by the first rule that matches it.
+    /// What the request needs to pass, by the first rule that matches it.
     pub(super) fn access(&self, path: &CanonicalPath) -> Access<'a> {
         let config = self.config();
         let decided = config.rules.decide(self.request, path);
@@ -94,9 +28,10 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         Access { route, policy }
     }
 
-    /// The first step. Nobody is looked for where nobody asks who it is.
+    /// The first step: who makes the request. It reads no session if neither the policy, a hook nor the upstream needs
+    /// one.
     pub(super) async fn identify(&self, access: &Access<'_>) -> Principal {
-        let is_asked_for = match access.policy {
+        let is_needed = match access.policy {
             Policy::Preflight => false,
             Policy::Rules(_) | Policy::SignedIn => {
                 !access.is_public()
@@ -104,7 +39,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                     || access.route.needs_session()
             }
         };
-        if !is_asked_for {
+        if !is_needed {
             return Principal::Anonymous;
         }
         if let Some(session) = self.usable_session() {
@@ -117,9 +52,9 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         }
     }
 
-    /// The second step.
+    /// The second step: whether the principal may pass.
     pub(super) fn authorize(&self, access: &Access<'_>, principal: Principal) -> Result<Authorized, Denied> {
-        let why = match (self.decision(access, principal.session()), &principal) {
+        let reason = match (self.decision(access, principal.session()), &principal) {
             (Decision::Pass, _) => return Ok(Authorized(principal)),
             (Decision::SignIn, Principal::Invalid(denied)) => DenialReason::Token(*denied),
             (Decision::SignIn, _) => DenialReason::SignIn,
@@ -127,17 +62,18 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             (Decision::Forbidden, _) => DenialReason::Forbidden,
             (Decision::NotFound, _) => DenialReason::NotFound,
         };
-        Err(Denied { session: principal.into_session(), ..Denied::new(why) })
+        Err(Denied { session: principal.into_session(), ..Denied::new(reason) })
     }
 
-    /// The third step: where the upstream gets an access token, one that lives. A session that turns out to be over
-    /// is nobody's, who may pass or not.
+    /// The third step: if the upstream gets the session's access token, refreshes an expired one.
+    ///
+    /// If the session turns out to have ended, the request is anonymous: the policy decides again.
     pub(super) async fn ensure_token<'r>(
         &self,
         access: Access<'r>,
         Authorized(principal): Authorized,
     ) -> Result<Admitted<'r>, Denied> {
-        // On a public path nothing is renewed: its responses may be for caches. Nor is what a client brought.
+        // A public path's response may be cacheable, so no cookie is renewed there. A bearer token cannot be refreshed.
         let session = match principal {
             Principal::SignedIn(session) if !access.is_public() => session,
             principal => return Ok(access.admitted(principal.into_session(), Vec::new())),
@@ -171,10 +107,10 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         }
     }
 
-    /// The session that the browser sent, where a request can be made with it.
+    /// The session in the request's cookies, unless its refresh token is no longer valid.
     fn usable_session(&self) -> Option<Session> {
         match self.session() {
-            // Its grant is gone: only a new sign-in helps.
+            // Only a new sign-in helps.
             SessionCookie::Valid(session) if session.error() == Some(REFRESH_TOKEN_ERROR) => None,
             SessionCookie::Valid(session) => Some(session),
             SessionCookie::Absent => None,
@@ -185,7 +121,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         }
     }
 
-    /// What the policy says of somebody with this session, and an app's own hook.
+    /// The policy's decision about a user with this session, which the app's hook may change.
     fn decision(&self, access: &Access<'_>, session: Option<&Session>) -> Decision {
         let decision = match &access.policy {
             Policy::Preflight => return Decision::Pass,
@@ -197,13 +133,30 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     }
 }
 
+/// What a request needs to pass: the route to its upstream, and the policy that decides.
+pub(super) struct Access<'a> {
+    route: Route<'a>,
+    policy: Policy<'a>,
+}
+
+/// Who may pass.
+enum Policy<'a> {
+    /// Everyone: the request is a CORS preflight. It carries no credentials, and the upstream answers it; the request
+    /// that follows is guarded.
+    Preflight,
+    /// The users that the first matching rule lets pass.
+    Rules(RuleDecisions<'a>),
+    /// Every user who is signed in, whatever the rules say.
+    SignedIn,
+}
+
 impl<'a> Access<'a> {
-    /// That somebody is signed in.
+    /// The access of every user who is signed in.
     pub(super) fn signed_in(route: Route<'a>) -> Self {
         Self { route, policy: Policy::SignedIn }
     }
 
-    /// Whether everybody may pass.
+    /// Whether everyone may pass.
     fn is_public(&self) -> bool {
         match &self.policy {
             Policy::Preflight => true,
@@ -216,6 +169,18 @@ impl<'a> Access<'a> {
         let is_personal = !self.is_public() && session.is_some() && self.route.sends_identity();
         Admitted { route: self.route, session, cookies, is_personal }
     }
+}
+
+/// Who makes a request.
+pub(super) enum Principal {
+    /// A user with a valid session cookie.
+    SignedIn(Session),
+    /// A client with a valid access token (RFC 6750). The session lasts for this request only.
+    Bearer(Session),
+    /// A client that sends neither.
+    Anonymous,
+    /// A client whose access token is not accepted.
+    Invalid(TokenDenied),
 }
 
 impl Principal {
@@ -234,8 +199,47 @@ impl Principal {
     }
 }
 
+/// A principal who may pass.
+pub(super) struct Authorized(Principal);
+
+/// A request that may pass.
+pub(crate) struct Admitted<'a> {
+    pub(crate) route: Route<'a>,
+    /// The user's session, if there is one and something needs it.
+    pub(crate) session: Option<Session>,
+    /// The cookies that update the session in the browser.
+    pub(crate) cookies: Vec<SetCookie>,
+    /// Whether the response depends on the user, so that no shared cache may store it. A public page whose content
+    /// depends on the user must say so itself.
+    pub(crate) is_personal: bool,
+}
+
+/// A request that may not pass.
+pub(crate) struct Denied {
+    pub(crate) reason: DenialReason,
+    /// The user's session, if there is one.
+    pub(crate) session: Option<Session>,
+    /// The cookies that end the session in the browser.
+    pub(crate) cookies: Vec<SetCookie>,
+}
+
 impl Denied {
-    fn new(why: DenialReason) -> Self {
-        Self { reason: why, session: None, cookies: Vec::new() }
+    fn new(reason: DenialReason) -> Self {
+        Self { reason, session: None, cookies: Vec::new() }
     }
+}
+
+/// Why a request may not pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DenialReason {
+    /// No one is signed in.
+    SignIn,
+    /// The user may not pass, or the rule does not offer anonymous clients to sign in.
+    Forbidden,
+    /// The rule hides that the path exists.
+    NotFound,
+    /// The session's access token has expired, and only this login host can refresh it.
+    RefreshAtLoginHost(Origin),
+    /// The access token, of the session or of the client, does not allow this.
+    Token(TokenDenied),
 }

@@ -1,9 +1,9 @@
-//! A client without a browser brings a provider's access token (RFC 6750) in place of a session, where the provider
-//! has `accept_bearer`.
+//! Bearer tokens (RFC 6750): a client without a browser may send a provider's access token instead of a session cookie,
+//! if that provider has `accept_bearer`.
 //!
-//! A session cookie comes first: who a browser's request is made by is not changed by a header. A browser never
-//! adds such a header by itself, so nobody can forge a request that passes by one. What a token stands for holds for
-//! its request alone: nothing is sealed, renewed or kept.
+//! A session cookie takes precedence, so a header cannot change the user of a browser's request. Browsers never add this
+//! header on their own, so cross-site request forgery is impossible with it. The token's session lasts for this request
+//! only: it is not sealed, renewed or stored.
 
 use std::time::Duration;
 
@@ -24,24 +24,26 @@ use vestibule_oidc::oauth::access_token::{self, AccessTokenError, Expected, Veri
 use vestibule_oidc::oauth::provider::{OAuthProvider, OpenId};
 use vestibule_oidc::secret::Secret;
 
-/// A longer token is none: networks in front take header fields of 128 KB in all at most, and providers' tokens have some thousand
-/// characters.
+/// The longest access token that is read, in bytes. Providers' tokens have some thousand characters, and networks in front
+/// accept at most 128 KB of header fields in total.
 const MAX_TOKEN: usize = 16 * 1024;
 
-/// When to come back where the provider's keys cannot be had.
-const RETRY: Duration = Duration::from_secs(5);
+/// `Retry-After` while the provider's keys are unavailable.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl<'a, P: Platform> RequestContext<'a, P> {
-    /// What the request's access token says of whom it stands for; `None` where it brings none, or none is accepted.
+    /// The session that the request's access token grants; `None` if the request has no token, or if no provider accepts
+    /// bearer tokens.
     pub(crate) async fn bearer_session(&self) -> Result<Option<Session>, TokenDenied> {
         if self.accepting_bearer().next().is_none() {
             return Ok(None);
         }
-        let Some(token) = presented(&self.request.headers) else { return Ok(None) };
+        let Some(token) = bearer_token(&self.request.headers) else { return Ok(None) };
         let session = if is_token(token) {
-            self.borne(token).await
+            self.verify_bearer_token(token).await
         } else {
-            Err(ClientError::UnsupportedAction("the Authorization field holds no token").into())
+            Err(ClientError::UnsupportedAction("the Authorization header does not hold one bearer token")
+                .into())
         };
         session.map(Some).map_err(|error| {
             let refused = TokenDenied::of(&error);
@@ -55,7 +57,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         })
     }
 
-    /// The providers whose access tokens may be brought.
+    /// The providers whose access tokens are accepted.
     fn accepting_bearer(&self) -> impl Iterator<Item = (&'a Provider, &'a OAuthProvider, &'a OpenId)> {
         self.config().providers.iter().filter_map(|provider| {
             let ProviderKind::OAuth(oauth) = &provider.kind else { return None };
@@ -64,18 +66,18 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         })
     }
 
-    async fn borne(&self, token: &str) -> Result<Session, Error> {
-        // Which provider's keys to look at; whether it is that provider's, the signature says.
-        let unproven = jws::decode_unverified(token);
-        let issuer = unproven.get("iss").and_then(Value::as_str);
+    async fn verify_bearer_token(&self, token: &str) -> Result<Session, Error> {
+        // The unverified issuer only selects the keys. The signature then proves the issuer.
+        let unverified = jws::decode_unverified(token);
+        let issuer = unverified.get("iss").and_then(Value::as_str);
         let of_issuer =
             || self.accepting_bearer().filter(|(.., openid)| Some(openid.issuer.as_str()) == issuer);
         let is_for =
-            |openid: &OpenId| access_token::audience(unproven.get("aud"), &openid.accept_bearer).is_ok();
-        // One provider may be there several times, for several clients.
+            |openid: &OpenId| access_token::audience(unverified.get("aud"), &openid.accept_bearer).is_ok();
+        // The same issuer may be configured several times, for several clients.
         let found = of_issuer().find(|(.., openid)| is_for(openid)).or_else(|| of_issuer().next());
         let Some((provider, oauth, openid)) = found else {
-            let message = "the access token is no JWT of a provider with accept_bearer";
+            let message = "the access token is not a JWT of a provider with accept_bearer";
             return Err(ClientError::UnsupportedAction(message).into());
         };
         let jws = UnverifiedJws::parse(token).map_err(|cause| provider_error(provider, cause))?;
@@ -87,11 +89,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         };
         let verified = access_token::verify(payload, &expected, self.now)
             .map_err(|cause: AccessTokenError| provider_error(provider, cause))?;
-        self.recognized(provider, token, verified).await
+        self.session_of_token(provider, token, verified).await
     }
 
-    /// The claims as sign-in takes them from the provider's answers: the token's payload is all that is known.
-    async fn recognized(
+    /// The session that a sign-in would create, except that the token's payload is the only source of claims.
+    async fn session_of_token(
         &self,
         provider: &Provider,
         token: &str,
@@ -100,14 +102,14 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         let (subject, expires_at) = (verified.subject().to_owned(), verified.expires_at());
         let claims = verified.into_claims();
         let first = |names: &[&str]| names.iter().find_map(|name| claims.get(*name)).cloned();
-        // `email_domain` looks at it, so no configuration leaves it out by mistake.
-        let is_written = self.config().has_claim("email_verified");
-        let email_verified = claims.get("email_verified").filter(|_| !is_written).cloned();
+        // `email_domain` reads this claim, so the session has it even if the configuration does not mention it.
+        let is_configured = self.config().has_claim("email_verified");
+        let email_verified = claims.get("email_verified").filter(|_| !is_configured).cloned();
         let mut account = Map::new();
         account.insert("access_token".to_owned(), json!(token));
         account.insert("token_type".to_owned(), json!("Bearer"));
         account.extend(claims.get("scope").map(|scope| ("scope".to_owned(), scope.clone())));
-        let person = Identity {
+        let identity = Identity {
             provider,
             subject,
             name: first(&["name", "nickname", "preferred_username"]),
@@ -116,17 +118,17 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             access_token: Some(Secret::new(token)),
             refresh_token: None,
             expires_at: Some(expires_at),
-            kept: email_verified.into_iter().map(|verified| ("email_verified", verified)).collect(),
+            extra_claims: email_verified.into_iter().map(|verified| ("email_verified", verified)).collect(),
             account,
             sources: vec![("profile", Value::Object(claims.clone())), ("id_token", Value::Object(claims))],
         };
-        self.session_from_token(person).await
+        self.session_from_token(identity).await
     }
 }
 
-/// What stands behind `Bearer` (RFC 6750 section 2.1), which is nothing where several fields leave open which token
-/// is meant; `None` where no such field is there.
-fn presented(headers: &Headers) -> Option<&str> {
+/// The text after `Bearer` in the `Authorization` header (RFC 6750 section 2.1); `None` if the header is absent or has
+/// another scheme. The text is empty if the header is repeated, because it is then unclear which token is meant.
+fn bearer_token(headers: &Headers) -> Option<&str> {
     let mut fields = headers.get_all("authorization");
     let (field, other) = (fields.next()?, fields.next());
     let (scheme, token) = field.split_once(' ').unwrap_or((field, ""));
@@ -134,7 +136,7 @@ fn presented(headers: &Headers) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
-/// `b64token` (RFC 6750 section 2.1), of a length that we read.
+/// Whether the text is a `b64token` (RFC 6750 section 2.1) of at most [`MAX_TOKEN`] bytes.
 fn is_token(text: &str) -> bool {
     (1..=MAX_TOKEN).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b))
@@ -151,7 +153,7 @@ impl TokenDenied {
             Error::Client(_) | Error::Provider { cause: ProviderError::Signature(_), .. } => {
                 Self::Invalid { is_expired: false }
             }
-            Error::Provider { .. } | Error::Configuration(_) => Self::Unavailable(RETRY),
+            Error::Provider { .. } | Error::Configuration(_) => Self::Unavailable(RETRY_AFTER),
         }
     }
 }

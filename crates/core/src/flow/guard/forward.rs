@@ -1,4 +1,4 @@
-//! A request that may pass goes on to its upstream, with what the upstream is to know of the person.
+//! The guard's last step: an admitted request goes on to its upstream, with header fields that identify the user.
 
 use crate::flow::RequestContext;
 use crate::flow::guard::admission::Admitted;
@@ -7,9 +7,10 @@ use crate::outcome::Outcome;
 use crate::platform::{Forward, Platform};
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// The fourth step: sends the request on. Its cookies are for the browser, added to the upstream's response unless
-    /// the session ended, or went on elsewhere, while the upstream took its time; the upstream sees them as if the
-    /// browser had them already.
+    /// The fourth step: forwards the request.
+    ///
+    /// The upstream's response gets the session's new cookies, unless the session ended or got newer tokens while the
+    /// upstream worked. The upstream sees a request in which the browser has these cookies already.
     pub(super) async fn forward(
         &self,
         Admitted { route, session, cookies: renewed, is_personal }: Admitted<'_>,
@@ -39,10 +40,10 @@ impl<P: Platform> RequestContext<'_, P> {
             }
             Err(error) => {
                 self.log(error.record());
-                // Only what would be lost: that the upstream does not answer is no reason for anything else.
-                let has_news = session.is_some_and(|session| self.has_new_tokens(session));
-                let news = if has_news { renewed } else { Vec::new() };
-                let cookies = self.cookies_still_valid(session, news).await;
+                // Without new tokens nothing is lost: the next request renews the cookie.
+                let has_new_tokens = session.is_some_and(|session| self.has_new_tokens(session));
+                let cookies = if has_new_tokens { renewed } else { Vec::new() };
+                let cookies = self.cookies_still_valid(session, cookies).await;
                 Outcome::Response(with_cookies(error.answer(), cookies))
             }
         }

@@ -155,7 +155,7 @@ fn the_error_of_an_invalid_pattern_names_the_position() {
     assert_eq!(Pattern::parse(&long).unwrap_err().problem, PatternProblem::TooLong);
     for large in ["/:a((?:x{1000}){1000})", "/:a(x{1001})", "/:a(x{99999999999})"] {
         let error = Pattern::parse(large).unwrap_err();
-        assert!(error.to_string().starts_with("too large"), "{error}");
+        assert!(error.to_string().contains("too large"), "{error}");
     }
     assert_eq!(
         Pattern::parse("/admin/(").unwrap_err().to_string(),

@@ -1,4 +1,4 @@
-//! What somebody gets on a host that the site's session does not reach.
+//! The answer of a host outside the site, to which browsers do not send the session's cookie.
 
 use maud::html;
 use serde_json::json;
@@ -11,8 +11,8 @@ use vestibule_oidc::http::origin::CookieDomain;
 use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// The answer of a host on which nobody can be signed in: no redirect, nothing to sign in with, no session.
-    pub(crate) fn foreign_host(&self, domain: &CookieDomain) -> Response {
+    /// 403: no one can sign in on this host. A page for a navigation, JSON for a script; no redirect.
+    pub(crate) fn host_outside_site(&self, domain: &CookieDomain) -> Response {
         let (host, domain) = (self.request.url.host(), domain.as_str());
         let message = format_args!(
             "{host} is outside of cookies.domain, {domain:?}, so no one can sign in there: let only hosts of {domain} \
@@ -21,15 +21,15 @@ impl<P: Platform> RequestContext<'_, P> {
         );
         self.log(Record::new(LogEvent::HostOutsideSite, message));
         if self.request.is_navigation() {
-            return self.foreign_host_page();
+            return self.host_outside_site_page();
         }
         Response::json(403, &json!({ "error": "foreign_host" })).with("cache-control", "private, no-store")
     }
 
-    /// There is no way onward from here that would not be a guess.
-    fn foreign_host_page(&self) -> Response {
+    /// The page has no link, because it is unknown which host of the site the user wanted.
+    fn host_outside_site_page(&self) -> Response {
         let content = html! {
-            p { "Nobody can sign in at this address. The site has another one: please go there." }
+            p { "You cannot sign in at this address. Please go to the site’s usual address." }
         };
         let title = "No sign-in here";
         Page { status: 403, title, icon: Icon::Lock, content, rules: String::new() }.respond(self)

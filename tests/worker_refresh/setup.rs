@@ -9,8 +9,9 @@ use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
 use vestibule_core::time::Timestamp;
+use vestibule_testing::FakeRandom;
 
-use crate::provider::root;
+use crate::repository::root;
 
 pub const APP: &str = "https://app.example.com";
 pub const API: &str = "https://app.example.com/api";
@@ -86,16 +87,11 @@ pub fn session(browser: &Client) -> Map<String, Value> {
 
 /// Gives a browser that session, as if it were an hour old.
 pub fn plant(browser: &Client, claims: &Map<String, Value>) {
-    let mut dice = 1_u8;
-    let mut random = |bytes: &mut [u8]| {
-        for byte in bytes {
-            dice = dice.wrapping_mul(5).wrapping_add(77);
-            *byte = dice;
-        }
-    };
+    let random = FakeRandom::new(1);
     let (day, hour) = (Duration::from_hours(24), Duration::from_hours(1));
     let then = now().minus(hour);
-    let sealed = seal::seal(&keys(), Dialect::AuthJsV5, COOKIE, claims, day, then, &mut random);
+    let sealed =
+        seal::seal(&keys(), Dialect::AuthJsV5, COOKIE, claims, day, then, &mut |bytes| random.fill(bytes));
     browser.set_cookie(APP, &format!("{COOKIE}={sealed}; Path=/; Secure; HttpOnly"));
 }
 
@@ -118,10 +114,10 @@ pub fn expire(browser: &Client) {
 
 /// What the application answers a browser. Where the machine has so much to do that the store's three seconds were
 /// over, the browser comes again, as it is told to.
-pub fn fetch(world: &Harness, browser: &Client) -> Reply {
+pub fn fetch(harness: &Harness, browser: &Client) -> Reply {
     for _ in 0..40 {
         let reply = browser.get(API).send();
-        if reply.status != 503 || !world.logs().contains("no answer within 3s") {
+        if reply.status != 503 || !harness.logs().contains("no answer within 3s") {
             return reply;
         }
         std::thread::sleep(Duration::from_millis(500));
@@ -130,10 +126,10 @@ pub fn fetch(world: &Harness, browser: &Client) -> Reply {
 }
 
 /// The answers to requests that are sent at the same time, in the order of the browsers.
-pub fn at_once(world: &Harness, browsers: Vec<Client>) -> Vec<Reply> {
+pub fn at_once(harness: &Harness, browsers: Vec<Client>) -> Vec<Reply> {
     std::thread::scope(|scope| {
         let requests: Vec<_> =
-            browsers.into_iter().map(|browser| scope.spawn(move || fetch(world, &browser))).collect();
+            browsers.into_iter().map(|browser| scope.spawn(move || fetch(harness, &browser))).collect();
         requests.into_iter().map(|request| request.join().unwrap()).collect()
     })
 }

@@ -7,19 +7,19 @@ use miniflare_test_harness::{Client, Harness, HarnessBuilder, Reply, Request, Re
 use serde_json::{Value, json};
 
 use crate::idp::{self, Idp};
-use crate::node::root;
+use crate::repository::root;
 
 pub const SECRET: &str = "a-secret-for-sessions-that-no-log-may-hold";
 pub const APP: &str = "https://app.example.com";
 
 /// A running Worker. When it goes, its whole log is looked through: for what must never be in one, and for
 /// exceptions that nobody caught.
-pub struct World {
+pub struct TestEnv {
     harness: Harness,
     pub idp: Arc<Idp>,
 }
 
-impl Deref for World {
+impl Deref for TestEnv {
     type Target = Harness;
 
     fn deref(&self) -> &Harness {
@@ -27,7 +27,7 @@ impl Deref for World {
     }
 }
 
-impl Drop for World {
+impl Drop for TestEnv {
     fn drop(&mut self) {
         if std::thread::panicking() {
             // The log is what tells why.
@@ -75,7 +75,7 @@ pub fn settings_with(patch: &Value) -> Value {
     settings
 }
 
-impl World {
+impl TestEnv {
     /// In front of an application that tells what it got.
     pub fn new() -> Self {
         Self::with(settings(), |builder| builder.service("APP", echo))

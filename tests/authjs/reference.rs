@@ -2,16 +2,16 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::exchange::{Answer, Sent};
+use crate::browser::{Answer, Sent};
+use crate::repository::{node, root};
 use crate::site::{SECRET, Site};
 
-pub struct Judge {
+pub struct Reference {
     process: Child,
     requests: ChildStdin,
     answers: BufReader<ChildStdout>,
@@ -20,21 +20,18 @@ pub struct Judge {
 }
 
 #[derive(Deserialize)]
-struct Judged {
+struct Output {
     status: u16,
     headers: Vec<(String, String)>,
     body: String,
 }
 
-impl Judge {
+impl Reference {
     pub fn start() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let installed = root.join("node_modules/.bin/node");
-        let node = if installed.exists() { installed } else { "node".into() };
-        let mut process = Command::new(node)
-            .arg(root.join("tests/authjs/judge.mjs"))
-            .current_dir(root)
-            .env("JUDGE_SECRET", SECRET)
+        let mut process = Command::new(node())
+            .arg(root().join("tests/authjs/reference.mjs"))
+            .current_dir(root())
+            .env("REFERENCE_SECRET", SECRET)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -42,7 +39,7 @@ impl Judge {
         let requests = process.stdin.take().expect("piped");
         let mut answers = BufReader::new(process.stdout.take().expect("piped"));
         let mut port = String::new();
-        answers.read_line(&mut port).expect("the judge speaks");
+        answers.read_line(&mut port).expect("the reference speaks");
         let port = port.trim().parse().expect("a port; are the npm packages installed (`npm ci`)?");
         Self { process, requests, answers, provider: SocketAddr::from(([127, 0, 0, 1], port)) }
     }
@@ -55,15 +52,15 @@ impl Judge {
             "dialect": site.dialect_name(), "pages": has_pages,
             "method": sent.method, "url": sent.url, "headers": headers, "body": sent.body,
         });
-        writeln!(self.requests, "{request}").expect("the judge listens");
+        writeln!(self.requests, "{request}").expect("the reference listens");
         let mut line = String::new();
-        self.answers.read_line(&mut line).expect("the judge answers");
-        let judged: Judged = serde_json::from_str(&line).unwrap_or_else(|why| panic!("{why}: {line:?}"));
-        Answer { status: judged.status, headers: judged.headers, body: judged.body }
+        self.answers.read_line(&mut line).expect("the reference answers");
+        let output: Output = serde_json::from_str(&line).unwrap_or_else(|why| panic!("{why}: {line:?}"));
+        Answer { status: output.status, headers: output.headers, body: output.body }
     }
 }
 
-impl Drop for Judge {
+impl Drop for Reference {
     fn drop(&mut self) {
         // It ends by itself when its stdin does; this is for one that hangs.
         self.process.kill().ok();

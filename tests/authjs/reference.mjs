@@ -13,7 +13,7 @@ import nextAuth from "next-auth-v4/next"
 const ISSUER = "https://idp.example"
 const CLIENT = { clientId: "vestibule", clientSecret: "acme-secret" }
 const CHECKS = ["pkce", "state", "nonce"]
-const SECRET = process.env.JUDGE_SECRET
+const SECRET = process.env.REFERENCE_SECRET
 
 // ---- the provider ----
 
@@ -256,7 +256,7 @@ async function v4({ method, url, headers, body, pages }) {
   return { status: response.statusCode, headers: pairs, body: response.body }
 }
 
-// ---- the judge ----
+// ---- the reference ----
 
 const judges = { "authjs-v5": v5, "next-auth-v4": v4 }
 process.stdout.write(`${server.address().port}\n`)
