@@ -118,7 +118,7 @@ fn segment(without: Option<&str>) -> Node {
     let node = match without {
         None => one,
         Some(text) => {
-            Node::Sequence(vec![Node::Lookahead { ahead: Box::new(Node::text(text)), wanted: false }, one])
+            Node::Sequence(vec![Node::Lookahead { ahead: Box::new(Node::text(text)), positive: false }, one])
         }
     };
     Node::Repeat { node: Box::new(node), min: 1, max: None }
