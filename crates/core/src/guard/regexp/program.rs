@@ -37,16 +37,16 @@ enum Instruction {
     Unit(Units, usize),
     /// Matches if one of the two steps does.
     Either(usize, usize),
-    /// Matches if `next` does, and `ahead` does (or does not, if `wanted` is false).
+    /// Matches if `next` does, and `ahead` does (or does not, if `positive` is false).
     Lookahead {
         ahead: usize,
-        wanted: bool,
+        positive: bool,
         next: usize,
     },
     Start(usize),
     End(usize),
     Boundary {
-        wanted: bool,
+        positive: bool,
         next: usize,
     },
 }
@@ -62,40 +62,40 @@ impl Program {
 
     /// Whether the whole text matches.
     pub(crate) fn matches(&self, text: &[u16]) -> bool {
-        let mut here = vec![false; self.steps.len()];
-        let mut behind = vec![false; self.steps.len()];
+        let mut current = vec![false; self.steps.len()];
+        let mut following = vec![false; self.steps.len()];
         for at in (0..=text.len()).rev() {
             let unit = text.get(at).copied();
             let mut is_alive = false;
             for (number, step) in self.steps.iter().enumerate() {
-                let holds = |step: usize| here.get(step) == Some(&true);
+                let holds = |step: usize| current.get(step) == Some(&true);
                 let matches = match &step.instruction {
                     Instruction::Accept => unit.is_none(),
                     Instruction::Found => true,
                     Instruction::Unit(units, next) => {
-                        behind.get(*next) == Some(&true) && unit.is_some_and(|unit| units.contains(unit))
+                        following.get(*next) == Some(&true) && unit.is_some_and(|unit| units.contains(unit))
                     }
                     Instruction::Either(a, b) => holds(*a) || holds(*b),
-                    Instruction::Lookahead { ahead, wanted, next } => {
-                        holds(*next) && holds(*ahead) == *wanted
+                    Instruction::Lookahead { ahead, positive, next } => {
+                        holds(*next) && holds(*ahead) == *positive
                     }
                     Instruction::Start(next) => at == 0 && holds(*next),
                     Instruction::End(next) => unit.is_none() && holds(*next),
-                    Instruction::Boundary { wanted, next } => {
-                        holds(*next) && is_boundary(text, at) == *wanted
+                    Instruction::Boundary { positive, next } => {
+                        holds(*next) && is_boundary(text, at) == *positive
                     }
                 };
                 is_alive |= matches && step.is_main;
-                if let Some(slot) = here.get_mut(number) {
+                if let Some(slot) = current.get_mut(number) {
                     *slot = matches;
                 }
             }
             if !is_alive {
                 return false;
             }
-            std::mem::swap(&mut here, &mut behind);
+            std::mem::swap(&mut current, &mut following);
         }
-        behind.get(self.entry) == Some(&true)
+        following.get(self.entry) == Some(&true)
     }
 }
 
@@ -140,16 +140,16 @@ impl Writer {
                 Ok(entry.unwrap_or(next))
             }
             Node::Repeat { node, min, max } => self.repeat(node, *min, *max, next),
-            Node::Lookahead { ahead, wanted } => {
+            Node::Lookahead { ahead, positive } => {
                 self.lookaheads += 1;
                 let found = self.push(Instruction::Found)?;
                 let ahead = self.write(ahead, found)?;
                 self.lookaheads -= 1;
-                self.push(Instruction::Lookahead { ahead, wanted: *wanted, next })
+                self.push(Instruction::Lookahead { ahead, positive: *positive, next })
             }
             Node::Start => self.push(Instruction::Start(next)),
             Node::End => self.push(Instruction::End(next)),
-            Node::Boundary { wanted } => self.push(Instruction::Boundary { wanted: *wanted, next }),
+            Node::Boundary { positive } => self.push(Instruction::Boundary { positive: *positive, next }),
         }
     }
 
@@ -200,12 +200,12 @@ impl Instruction {
             Self::Found => Self::Found,
             Self::Unit(ref units, next) => Self::Unit(units.clone(), to(next)),
             Self::Either(a, b) => Self::Either(to(a), to(b)),
-            Self::Lookahead { ahead, wanted, next } => {
-                Self::Lookahead { ahead: to(ahead), wanted, next: to(next) }
+            Self::Lookahead { ahead, positive, next } => {
+                Self::Lookahead { ahead: to(ahead), positive, next: to(next) }
             }
             Self::Start(next) => Self::Start(to(next)),
             Self::End(next) => Self::End(to(next)),
-            Self::Boundary { wanted, next } => Self::Boundary { wanted, next: to(next) },
+            Self::Boundary { positive, next } => Self::Boundary { positive, next: to(next) },
         }
     }
 }
