@@ -91,7 +91,7 @@ impl Assertion {
 /// The server that a request is forwarded to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// The zone's own origin, at the same URL.
+    /// The site's own origin server, at the same URL.
     Origin,
     /// A service with this name that the runtime calls directly, at the same URL.
     Service(String),

@@ -116,7 +116,7 @@ fn value_type(kind: &Kind, runtime: &Runtime) -> Option<ValueType> {
         Kind::TextOrList => ValueType::TextOrList,
         Kind::ClaimTest => ValueType::ClaimTest(table(CLAIM_TEST, runtime)),
         Kind::ScalarOrList => ValueType::ScalarOrList,
-        Kind::BoolOrText => ValueType::BoolOrText,
+        Kind::BoolOrText | Kind::BoolOrUrl => ValueType::BoolOrText,
         Kind::Table(keys) => ValueType::Table(table(keys, runtime)),
         Kind::UrlOrTable(keys) => ValueType::UrlOrTable(table(keys, runtime)),
         Kind::TableList(keys) | Kind::TopLevelTables(keys) => ValueType::TableList(table(keys, runtime)),

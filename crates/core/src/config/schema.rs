@@ -65,6 +65,8 @@ pub(super) enum Kind {
     ScalarOrList,
     /// `true`, `false` or a string.
     BoolOrText,
+    /// `true`, `false` or a URL.
+    BoolOrUrl,
     /// A table.
     Table(Keys),
     /// A table, or a string, which is the table's `url`.

@@ -31,14 +31,14 @@ pub(crate) enum Node {
     Alternatives(Vec<Node>),
     /// `node`, from `min` to `max` times. Without a `max`, `node` never matches the empty text.
     Repeat { node: Box<Node>, min: u32, max: Option<u32> },
-    /// `(?=…)`, or `(?!…)` if `wanted` is false.
-    Lookahead { ahead: Box<Node>, wanted: bool },
+    /// `(?=…)`, or `(?!…)` if `positive` is false.
+    Lookahead { ahead: Box<Node>, positive: bool },
     /// The beginning of the text.
     Start,
     /// The end of the text.
     End,
-    /// `\b`, or `\B` if `wanted` is false.
-    Boundary { wanted: bool },
+    /// `\b`, or `\B` if `positive` is false.
+    Boundary { positive: bool },
 }
 
 impl Node {

@@ -28,7 +28,7 @@ pub struct Route<'a> {
 
 impl<'a> Route<'a> {
     /// The route of a request to `authority` about which `rule` has decided: the first upstream for the host, with the
-    /// rule's changes. Without an upstream, the request goes to the zone's own origin, with nothing added.
+    /// rule's changes. Without an upstream, the request goes to the site's own origin server, with nothing added.
     ///
     /// If the rule names another server, nothing of the upstream's configuration applies: what one server may know
     /// about users is not sent to another.
@@ -82,7 +82,8 @@ impl<'a> Route<'a> {
     }
 
     /// The assertion's audience (`aud`), which an upstream must check: the origin of its URL, `service:` with the
-    /// service's name, or for the zone's own origin that of the request. `None` if the request carries no assertion.
+    /// service's name, or for the site's own origin server that of the request. `None` if the request carries no
+    /// assertion.
     pub fn audience(&self, request: &Request) -> Option<String> {
         match (self.assertion, self.target) {
             (Assertion::None, _) => None,

@@ -114,8 +114,8 @@ impl Rule {
     }
 }
 
-/// The response to a request that may not pass. In the order of strictness: if several readings of a path deny a
-/// request differently, the strictest applies.
+/// The response to a request that may not pass. The variants are in the order of strictness: if several readings of a
+/// path deny a request differently, the strictest applies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Deny {
     /// A signed-out user must sign in. A signed-in user without the required claims gets 403, since signing in again

@@ -108,7 +108,7 @@ fn a_way_to_sign_out_at_the_provider_that_cannot_be_one_is_refused() {
         (api, "logout: only a provider of type"),
         (of_issuer("logout", json!("ftp://idp.example/bye")), "logout: "),
         (of_issuer("logout", json!("/bye")), "logout: "),
-        (of_issuer("logout", json!(1)), "logout: expected true, false or a string, got a number"),
+        (of_issuer("logout", json!(1)), "logout: expected true, false or a URL, got a number"),
         (of_issuer("logout_redirect_param", json!("client_id")), "cannot be the name of this parameter"),
         (of_issuer("logout_redirect_param", json!("a b")), "cannot be the name of this parameter"),
     ] {

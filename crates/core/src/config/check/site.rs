@@ -108,7 +108,7 @@ pub(super) fn trusted_origins(auth: &Table<'_>) -> Vec<TrustedOrigin> {
     for text in auth.texts("trusted_origins") {
         match TrustedOrigin::parse(text.text) {
             Ok(origin) if !origin.secure() && !origin.is_loopback() => {
-                text.refuse_because(&EndpointError::Insecure)
+                text.refuse_because(&EndpointError::Insecure);
             }
             Ok(origin) => trusted.push(origin),
             Err(why) => refuse!(

@@ -106,6 +106,7 @@ fn is_simple(value: &Value, kind: &Kind, place: &Place<'_>) -> bool {
             got = other.unwrap_or(value);
             (other.is_none(), "a string, a number, true or false, or an array of them")
         }
+        Kind::BoolOrUrl => (value.is_boolean() || value.is_string(), "true, false or a URL"),
         Kind::BoolOrText => (value.is_boolean() || value.is_string(), "true, false or a string"),
         Kind::UrlOrTable(_) => (false, "a URL or a table"),
         Kind::TableList(_) => (false, "an array of tables"),

@@ -153,7 +153,7 @@ fn segment(without: Option<&str>) -> Node {
     let node = match without {
         None => one,
         Some(text) => {
-            Node::Sequence(vec![Node::Lookahead { ahead: Box::new(Node::text(text)), wanted: false }, one])
+            Node::Sequence(vec![Node::Lookahead { ahead: Box::new(Node::text(text)), positive: false }, one])
         }
     };
     Node::Repeat { node: Box::new(node), min: 1, max: None }
@@ -177,18 +177,18 @@ fn first_segment(nodes: &[Node]) -> (Option<String>, Option<Units>) {
         return (None, None);
     }
     let mut segment = Vec::new();
-    let mut behind = rest;
-    while let Some((node, others)) = behind.split_first() {
+    let mut remaining = rest;
+    while let Some((node, others)) = remaining.split_first() {
         let Some(unit) = literal(node) else { break };
         if unit == SLASH {
             break;
         }
         segment.push(unit);
-        behind = others;
+        remaining = others;
     }
     // Only if nothing or another segment follows the literal, the literal is the whole segment. No path begins with two
     // slashes, so it is not empty.
-    let ends_here = Node::beginning_of_all(behind).0.has_at_most(SLASH);
+    let ends_here = Node::beginning_of_all(remaining).0.has_at_most(SLASH);
     let first = String::from_utf16(&segment).ok().filter(|segment| ends_here && !segment.is_empty());
     let beginning = match Node::beginning_of_all(rest) {
         (units, false) if !units.contains(SLASH) => Some(units),

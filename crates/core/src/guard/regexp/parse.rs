@@ -181,7 +181,7 @@ impl Parser<'_> {
                 return match self.peek() {
                     Some(c @ ('b' | 'B')) => {
                         self.at += 1;
-                        Ok(Node::Boundary { wanted: c == 'b' })
+                        Ok(Node::Boundary { positive: c == 'b' })
                     }
                     _ => Ok(Node::Unit(match self.escape(start)? {
                         Atom::One(unit) => Units::one(unit),
@@ -223,7 +223,7 @@ impl Parser<'_> {
         }
         Ok(match look {
             None => inner,
-            Some(wanted) => Node::Lookahead { ahead: Box::new(inner), wanted },
+            Some(positive) => Node::Lookahead { ahead: Box::new(inner), positive },
         })
     }
 

@@ -43,16 +43,16 @@ enum Instruction {
     Unit(Units, usize),
     /// Matches if one of the two steps does.
     Either(usize, usize),
-    /// Matches if `next` does, and `ahead` does (or does not, if `wanted` is false).
+    /// Matches if `next` does, and `ahead` does (or does not, if `positive` is false).
     Lookahead {
         ahead: usize,
-        wanted: bool,
+        positive: bool,
         next: usize,
     },
     Start(usize),
     End(usize),
     Boundary {
-        wanted: bool,
+        positive: bool,
         next: usize,
     },
 }
@@ -106,12 +106,14 @@ impl Program {
                         && unit.is_some_and(|unit| unit.is_in(units))
                 }
                 Instruction::Either(a, b) => holds(*a) || holds(*b),
-                Instruction::Lookahead { ahead, wanted, next } => holds(*next) && holds(*ahead) == *wanted,
+                Instruction::Lookahead { ahead, positive, next } => {
+                    holds(*next) && holds(*ahead) == *positive
+                }
                 Instruction::Start(next) => before == Before::Start && holds(*next),
                 Instruction::End(next) => unit.is_none() && holds(*next),
-                Instruction::Boundary { wanted, next } => {
+                Instruction::Boundary { positive, next } => {
                     let is_boundary = unit.is_some_and(is_word) != (before == Before::Word);
-                    holds(*next) && is_boundary == *wanted
+                    holds(*next) && is_boundary == *positive
                 }
             };
             if matches {
@@ -215,16 +217,16 @@ impl Writer {
                 Ok(entry.unwrap_or(next))
             }
             Node::Repeat { node, min, max } => self.repeat(node, *min, *max, next),
-            Node::Lookahead { ahead, wanted } => {
+            Node::Lookahead { ahead, positive } => {
                 self.lookaheads += 1;
                 let found = self.push(Instruction::Found)?;
                 let ahead = self.write(ahead, found)?;
                 self.lookaheads -= 1;
-                self.push(Instruction::Lookahead { ahead, wanted: *wanted, next })
+                self.push(Instruction::Lookahead { ahead, positive: *positive, next })
             }
             Node::Start => self.push(Instruction::Start(next)),
             Node::End => self.push(Instruction::End(next)),
-            Node::Boundary { wanted } => self.push(Instruction::Boundary { wanted: *wanted, next }),
+            Node::Boundary { positive } => self.push(Instruction::Boundary { positive: *positive, next }),
         }
     }
 
@@ -275,12 +277,12 @@ impl Instruction {
             Self::Found => Self::Found,
             Self::Unit(ref units, next) => Self::Unit(units.clone(), to(next)),
             Self::Either(a, b) => Self::Either(to(a), to(b)),
-            Self::Lookahead { ahead, wanted, next } => {
-                Self::Lookahead { ahead: to(ahead), wanted, next: to(next) }
+            Self::Lookahead { ahead, positive, next } => {
+                Self::Lookahead { ahead: to(ahead), positive, next: to(next) }
             }
             Self::Start(next) => Self::Start(to(next)),
             Self::End(next) => Self::End(to(next)),
-            Self::Boundary { wanted, next } => Self::Boundary { wanted, next: to(next) },
+            Self::Boundary { positive, next } => Self::Boundary { positive, next: to(next) },
         }
     }
 }
