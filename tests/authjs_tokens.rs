@@ -164,10 +164,10 @@ fn authjs_writes_the_same_header() {
         json!({ "job": format!("{version} encode"), "claims": {}, "secret": SECRET, "salt": salts[0], "maxAge": 1 })
     });
     for (result, (dialect, _, salts)) in authjs(&jobs).iter().zip(SALTS) {
-        let theirs = result["ok"].as_str().unwrap();
-        let ours =
+        let from_authjs = result["ok"].as_str().unwrap();
+        let from_vestibule =
             seal(&keyring(&[SECRET]), dialect, salts[0], &Map::new(), Duration::ZERO, now(), &mut random());
-        assert_eq!(ours.split('.').next(), theirs.split('.').next());
+        assert_eq!(from_vestibule.split('.').next(), from_authjs.split('.').next());
     }
 }
 

@@ -97,7 +97,7 @@ fn cookies(site: Site, answer: &Answer, aspects: &mut Aspects) {
         } else {
             "...".to_owned()
         };
-        // Every attempt of ours has a cookie of its own name.
+        // Every attempt of vestibule has a cookie of its own name.
         let name = match name.strip_prefix(names.transaction_prefix()) {
             Some(_) => format!("{}ID", names.transaction_prefix()),
             None => name.to_owned(),

@@ -47,10 +47,10 @@ pub struct Difference<'a> {
     /// The aspect's name.
     pub aspect: &'a str,
     /// This aspect of Auth.js's answer.
-    pub theirs: Option<&'a str>,
+    pub authjs: Option<&'a str>,
     /// This aspect of Vestibule's.
-    pub ours: Option<&'a str>,
-    /// All of their answer, and all of ours.
+    pub vestibule: Option<&'a str>,
+    /// All of their answer, and all of vestibule.
     pub all: (&'a Aspects, &'a Aspects),
 }
 
@@ -87,25 +87,25 @@ fn either_side_goes_on_with_the_session_of_the_other() {
         let all = cases(site);
         let signed_in =
             all.iter().find(|case| case.name == "story: signed in").expect("the story of signing in");
-        let (mut their_browser, mut our_browser) =
+        let (mut authjs_browser, mut vestibule_browser) =
             (Browser::new(site, signed_in), Browser::new(site, signed_in));
         for step in &signed_in.steps {
-            let theirs = reference.ask(site, false, &their_browser.prepare(step));
-            their_browser.receive(&theirs);
-            let ours = ask(&client, &our_browser.prepare(step));
-            our_browser.receive(&ours);
+            let authjs = reference.ask(site, false, &authjs_browser.prepare(step));
+            authjs_browser.receive(&authjs);
+            let vestibule = ask(&client, &vestibule_browser.prepare(step));
+            vestibule_browser.receive(&vestibule);
         }
         let session = signed_in.steps.last().expect("it ends with the session");
         for turn in ["first", "after it was written by the other side"] {
-            let theirs = reference.ask(site, false, &our_browser.prepare(session));
-            let ours = ask(&client, &their_browser.prepare(session));
+            let authjs = reference.ask(site, false, &vestibule_browser.prepare(session));
+            let vestibule = ask(&client, &authjs_browser.prepare(session));
             let user = |answer: &Answer| serde_json::from_str::<Value>(&answer.body).unwrap()["user"].take();
             let ada =
                 json!({ "name": "ada", "email": "ada@example.com", "image": "https://img.example/ada" });
-            assert_eq!(user(&theirs), ada, "{dialect:?}, {turn}: Auth.js with a session of Vestibule's");
-            assert_eq!(user(&ours), ada, "{dialect:?}, {turn}: Vestibule with a session of Auth.js's");
-            our_browser.receive(&theirs);
-            their_browser.receive(&ours);
+            assert_eq!(user(&authjs), ada, "{dialect:?}, {turn}: Auth.js with a session of Vestibule's");
+            assert_eq!(user(&vestibule), ada, "{dialect:?}, {turn}: Vestibule with a session of Auth.js's");
+            vestibule_browser.receive(&authjs);
+            authjs_browser.receive(&vestibule);
         }
     }
 }
@@ -119,16 +119,16 @@ fn is_worth_http(name: &str) -> bool {
 
 /// Plays the case on both sides, and reports what differs.
 fn compare(site: Site, case: &Case, client: &Client, reference: &mut Reference, report: &mut Report) {
-    let (mut their_browser, mut our_browser) = (Browser::new(site, case), Browser::new(site, case));
+    let (mut authjs_browser, mut vestibule_browser) = (Browser::new(site, case), Browser::new(site, case));
     for step in &case.steps {
-        let their_sent = their_browser.prepare(step);
-        let sent = our_browser.prepare(step);
-        let theirs = reference.ask(site, case.has_pages, &their_sent);
-        let ours = ask(client, &sent);
-        their_browser.receive(&theirs);
-        our_browser.receive(&ours);
+        let authjs_sent = authjs_browser.prepare(step);
+        let sent = vestibule_browser.prepare(step);
+        let authjs = reference.ask(site, case.has_pages, &authjs_sent);
+        let vestibule = ask(client, &sent);
+        authjs_browser.receive(&authjs);
+        vestibule_browser.receive(&vestibule);
 
-        let mut all = (aspects(site, &theirs), aspects(site, &ours));
+        let mut all = (aspects(site, &authjs), aspects(site, &vestibule));
         if sent.method == "HEAD" {
             // The server around Auth.js takes the body away, as the Worker's runtime does.
             all.0.remove("body");
@@ -137,15 +137,15 @@ fn compare(site: Site, case: &Case, client: &Client, reference: &mut Reference, 
         let names: BTreeSet<&String> = all.0.keys().chain(all.1.keys()).collect();
         report.exchanges += 1;
         for aspect in names {
-            let (theirs, ours) = (all.0.get(aspect), all.1.get(aspect));
-            if theirs != ours {
+            let (authjs, vestibule) = (all.0.get(aspect), all.1.get(aspect));
+            if authjs != vestibule {
                 report.add(&Difference {
                     site,
                     case,
                     sent: &sent,
                     aspect,
-                    theirs: theirs.map(String::as_str),
-                    ours: ours.map(String::as_str),
+                    authjs: authjs.map(String::as_str),
+                    vestibule: vestibule.map(String::as_str),
                     all: (&all.0, &all.1),
                 });
             }

@@ -27,13 +27,13 @@ impl Report {
             return;
         }
         self.unexplained.push(format!(
-            "{dialect}: {}\n    {} {}\n    {}\n      theirs: {}\n      ours:   {}",
+            "{dialect}: {}\n    {} {}\n    {}\n      authjs: {}\n      vestibule:   {}",
             difference.case.name,
             difference.sent.method,
             difference.sent.url,
             difference.aspect,
-            difference.theirs.unwrap_or("(none)"),
-            difference.ours.unwrap_or("(none)"),
+            difference.authjs.unwrap_or("(none)"),
+            difference.vestibule.unwrap_or("(none)"),
         ));
     }
 
