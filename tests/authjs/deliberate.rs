@@ -1,11 +1,11 @@
-//! The differences that are meant, each with its reason.
+//! The deliberate differences from Auth.js, each with its reason.
 
 use serde_json::Value;
 use vestibule_core::session::dialect::Dialect;
 
 use crate::Difference;
 
-/// A difference that is meant.
+/// A deliberate difference.
 pub struct Deliberate {
     pub title: &'static str,
     pub reason: &'static str,
@@ -13,7 +13,7 @@ pub struct Deliberate {
     pub explains: fn(&Difference<'_>) -> bool,
 }
 
-/// The first entry that explains a difference counts.
+/// All deliberate differences. The first entry that explains a difference counts.
 pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         title: "One sealed cookie for each attempt to sign in",
@@ -227,7 +227,7 @@ pub const DELIBERATE: &[Deliberate] = &[
 ];
 
 impl Difference<'_> {
-    /// Whether the case's name begins like one of these.
+    /// Whether the name of the case begins with one of these texts.
     fn is_case(&self, beginnings: &[&str]) -> bool {
         beginnings.iter().any(|beginning| self.case.name.starts_with(beginning))
     }
@@ -242,7 +242,7 @@ impl Difference<'_> {
     }
 }
 
-/// Whether our session has all claims of authjs, and some more.
+/// Whether Vestibule's session has all claims of Auth.js's, and additional ones.
 fn says_more(d: &Difference<'_>) -> bool {
     let claims = |text: Option<&str>| serde_json::from_str::<Value>(text?).ok();
     let (Some(Value::Object(authjs)), Some(vestibule)) = (claims(d.authjs), claims(d.vestibule)) else {
