@@ -1,11 +1,11 @@
-//! The operator's log, kept.
+//! The operator's log, in memory.
 
 use std::cell::RefCell;
 
 use serde_json::Value;
 use vestibule_core::platform::Level;
 
-/// Every line so far.
+/// All lines so far.
 #[derive(Default)]
 pub struct FakeLog {
     lines: RefCell<Vec<(Level, Value)>>,

@@ -125,7 +125,7 @@ fn point_2_3_and_4_one_request_asks_and_all_go_on_with_what_it_got() {
                 browser.take(&answers[0]);
                 assert_eq!(sealed(&world, &browser)["generation"], round, "{what}");
                 assert_eq!(bearer(&fetch(&world, &mut browser)).as_ref(), Some(&newest), "{what}");
-                let asked = u32::try_from(world.api.asked(shape.path).len()).unwrap();
+                let asked = u32::try_from(world.api.requests(shape.path).len()).unwrap();
                 assert_eq!((asked, world.api.refreshes()), (round, round), "{what}");
                 if round < 3 {
                     world.pass(shape.over());
@@ -136,7 +136,7 @@ fn point_2_3_and_4_one_request_asks_and_all_go_on_with_what_it_got() {
                 let other = world.isolate(shape.with_lease(lease), "here");
                 let late = world.all([sent(&other, &first, 0)]);
                 assert_eq!((late[0].status, bearer(&late[0])), (200, Some(world.api.newest())), "{what}");
-                assert_eq!(world.api.asked(shape.path).len(), 3, "{what}");
+                assert_eq!(world.api.requests(shape.path).len(), 3, "{what}");
                 let kept = format!("{:?}", world.store.contents());
                 for secret in ["refresh-ada", "refresh-v2", "refresh-c-", "access-", "d%3A"] {
                     assert!(!kept.contains(secret), "{what}: {kept}");
@@ -170,7 +170,7 @@ fn point_9_the_request_is_as_configured_and_what_the_api_gives_is_in_the_session
     let (world, mut browser) = shape.signed_in("none", shape.over());
     let client = [("cf-connecting-ip", "203.0.113.9"), ("sec-fetch-mode", "cors")];
     browser.send(&world, "GET", &format!("{APP}/api"), &client, b"");
-    let asked = &world.api.asked("/refresh")[0];
+    let asked = &world.api.requests("/refresh")[0];
     assert_eq!((asked.method.as_str(), asked.json()), ("POST", json!({ "refreshToken": "refresh-ada" })));
     assert_eq!(asked.headers.get("x-forwarded-for"), Some("203.0.113.9"));
     assert!(!asked.headers.contains("cookie") && !asked.headers.contains("authorization"));
@@ -182,7 +182,7 @@ fn point_9_the_request_is_as_configured_and_what_the_api_gives_is_in_the_session
     let shape = Shape::token();
     let (world, mut browser) = shape.signed_in("none", shape.over());
     fetch(&world, &mut browser);
-    assert_eq!(world.api.asked("/v2/refresh")[0].json()["variables"], json!({ "token": "refresh-v2" }));
+    assert_eq!(world.api.requests("/v2/refresh")[0].json()["variables"], json!({ "token": "refresh-v2" }));
     let session = sealed(&world, &browser);
     let now = world.now().seconds();
     assert_eq!(session["refresh_token"], "refresh-v2~1");
@@ -194,7 +194,7 @@ fn point_9_the_request_is_as_configured_and_what_the_api_gives_is_in_the_session
         let (world, mut browser) = shape.signed_in("none", shape.over());
         let answer = fetch(&world, &mut browser);
         assert!(!answer.headers.get_all("set-cookie").any(|cookie| cookie.contains("refresh-c")));
-        let asked = &world.api.asked("/auth/refresh")[0];
+        let asked = &world.api.requests("/auth/refresh")[0];
         assert_eq!(asked.headers.get("cookie"), Some("device=d%3A1; refresh_token=refresh-c-2"));
         let session = sealed(&world, &browser);
         assert_eq!(
@@ -288,7 +288,7 @@ fn point_6_a_refusal_ends_the_session() {
                 (&session["error"], &session["access_token"]),
                 (&json!("RefreshTokenError"), &Value::Null)
             );
-            assert_eq!(world.api.asked("/refresh").len(), 1, "{what}: not with every request");
+            assert_eq!(world.api.requests("/refresh").len(), 1, "{what}: not with every request");
             sign_in_as_ada(&world, &mut browser);
             assert_eq!(fetch(&world, &mut browser).status, 200, "{what}");
         }
@@ -315,7 +315,7 @@ fn point_6_a_refresh_token_that_is_known_to_have_ended_is_not_sent() {
         let (world, mut browser) = Shape::token().signed_in(lease, Duration::from_secs(86_401));
         assert_eq!(fetch(&world, &mut browser).status, 401, "{lease}");
         assert_eq!(browser.session(&world)["error"], "RefreshTokenError", "{lease}");
-        assert_eq!(world.api.asked("/v2/refresh").len(), 0, "{lease}");
+        assert_eq!(world.api.requests("/v2/refresh").len(), 0, "{lease}");
     }
 }
 
@@ -326,7 +326,7 @@ fn point_8_the_end_of_the_next_refresh_token_is_not_that_of_the_last_one() {
     let login_end = sealed(&world, &browser)["refresh_expires_at"].clone();
     // The same token: what is known of it stays. Another one: nothing is known.
     for (next, end) in [(Value::Null, login_end), (json!("refresh-v2-other"), Value::Null)] {
-        let token = vestibule_testing::api::jwt(&json!({ "exp": world.now().seconds() + 900 }));
+        let token = vestibule_testing::credentials_api::jwt(&json!({ "exp": world.now().seconds() + 900 }));
         let renewed = json!({ "token": token, "next": next });
         world.api.answers_json("/v2/refresh", 200, &json!({ "data": { "renewed": renewed } }));
         assert_eq!(fetch(&world, &mut browser).status, 200);
@@ -345,7 +345,7 @@ fn point_8_without_a_new_refresh_token_the_old_one_stays_and_no_lifetime_is_none
             assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("again"));
             world.pass(Duration::from_secs(10));
         }
-        let asked = world.api.asked("/refresh");
+        let asked = world.api.requests("/refresh");
         assert_eq!(asked.len(), n, "ten minutes, not none");
         assert_eq!(asked[n - 1].json(), json!({ "refreshToken": "refresh-ada" }));
         world.pass(Duration::from_mins(10));
@@ -367,7 +367,7 @@ fn point_8_a_cookie_that_the_session_lacks_is_not_sent_and_none_can_begin_anothe
         sign_in_as_ada(&world, &mut browser);
         world.pass(Duration::from_secs(61));
         let status = fetch(&world, &mut browser).status;
-        let asked = world.api.asked("/refresh");
+        let asked = world.api.requests("/refresh");
         assert_eq!(asked.first().map(|asked| asked.headers.get("cookie")), cookie.map(Some), "{token}");
         assert_eq!(status, if cookie.is_some() { 200 } else { 503 });
         assert!(!world.log_text().contains(token), "{}", world.log_text());
@@ -455,7 +455,7 @@ fn point_8_a_refresh_token_that_comes_back_empty_is_none() {
         assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("again"));
         world.pass(shape.over());
         fetch(&world, &mut browser);
-        let asked = world.api.asked(shape.path);
+        let asked = world.api.requests(shape.path);
         assert_eq!(asked.len(), 2);
         assert_eq!(asked[0].headers.get("cookie"), asked[1].headers.get("cookie"), "{alone}, {emptied}");
     }
@@ -481,6 +481,6 @@ fn point_8_lifetimes_of_any_kind_make_no_loop() {
             assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("again"), "{expires_in}");
             world.pass(Duration::from_secs(10));
         }
-        assert_eq!(world.api.asked("/refresh").len(), 1, "{expires_in}");
+        assert_eq!(world.api.requests("/refresh").len(), 1, "{expires_in}");
     }
 }

@@ -8,7 +8,7 @@ use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
-use vestibule_testing::api::{EMAIL, PASSWORD, jwt};
+use vestibule_testing::credentials_api::{EMAIL, PASSWORD, jwt};
 use vestibule_testing::{APP, Answer, Browser, SECRET, TestEnv};
 
 const SESSION: &str = "__Secure-authjs.session-token";
@@ -126,7 +126,7 @@ fn an_api_that_answers_with_tokens_signs_in() {
     assert_eq!((answer.status, answer.location()), (302, "https://app.example.com/dashboard"));
     assert_eq!(answer.headers.get("cache-control"), Some("private, no-store"));
 
-    let asked = world.api.asked("/sign-in");
+    let asked = world.api.requests("/sign-in");
     let [login] = asked.as_slice() else { panic!("{asked:?}") };
     assert_eq!(login.method, "POST");
     assert_eq!(login.headers.get("accept"), Some("application/json"));
@@ -166,7 +166,7 @@ fn an_api_that_answers_with_tokens_signs_in() {
 fn an_api_whose_token_says_everything_signs_in() {
     let (world, mut browser) = (TestEnv::with(token_api()), Browser::new());
     assert_eq!(sign_in_as_ada(&world, &mut browser).location(), "https://app.example.com/dashboard");
-    let asked = world.api.asked("/v2/login");
+    let asked = world.api.requests("/v2/login");
     assert_eq!(asked[0].headers.get("x-client"), Some("web ada@example.com"));
     let query = "mutation($input:Login!){login(input:$input){token refreshToken}} {viewer}";
     assert_eq!(asked[0].json()["query"], query);
@@ -185,13 +185,13 @@ fn an_api_that_sets_cookies_signs_in_and_gets_them_back() {
     let (world, mut browser) = (TestEnv::with(cookie_api()), Browser::new());
     let answer = sign_in_as_ada(&world, &mut browser);
     assert_eq!(answer.location(), "https://app.example.com/dashboard");
-    let login = &world.api.asked("/auth/login")[0];
+    let login = &world.api.requests("/auth/login")[0];
     assert_eq!(
         login.json(),
         json!({ "email": EMAIL, "password": PASSWORD }),
         "the body where none is written"
     );
-    let profile = &world.api.asked("/users/me")[0];
+    let profile = &world.api.requests("/users/me")[0];
     assert_eq!(profile.headers.get("cookie"), Some("access_token=access-c-1"), "by path and age");
     assert_eq!(profile.headers.get("authorization"), Some("Bearer access-c-1"));
 
@@ -221,7 +221,7 @@ fn a_form_is_sent_as_one() {
     let (world, mut browser) = (TestEnv::with(settings), Browser::new());
     sign_in_as_ada(&world, &mut browser);
     assert_eq!(sealed(&world, &browser)["expires_at"], world.now().seconds() + 60);
-    assert!(!world.api.asked("/form")[0].body.contains("code"));
+    assert!(!world.api.requests("/form")[0].body.contains("code"));
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn further_fields_go_along_and_nothing_else_does() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     let fields = [("email", EMAIL), ("password", PASSWORD), ("code", "123456"), ("role", "admin")];
     sign_in(&world, &mut browser, &fields);
-    let asked = world.api.asked("/sign-in");
+    let asked = world.api.requests("/sign-in");
     assert_eq!(asked[0].json()["otp"], "123456");
     for foreign in ["role", "csrfToken", "callbackUrl", "dashboard"] {
         assert!(!asked[0].body.contains(foreign), "{foreign}");
@@ -245,7 +245,7 @@ fn a_script_may_send_json() {
     let headers = [("content-type", "application/json"), ("x-auth-return-redirect", "1")];
     let answer = browser.send(&world, "POST", CALLBACK, &headers, body.to_string().as_bytes());
     assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"url":"https://app.example.com/x"}"#));
-    assert_eq!(world.api.asked("/sign-in")[0].json()["otp"], "7");
+    assert_eq!(world.api.requests("/sign-in")[0].json()["otp"], "7");
     assert_eq!(sealed(&world, &browser)["sub"], "17");
 
     let wrong = json!({ "csrfToken": csrf, "email": EMAIL, "password": "wrong" });
@@ -552,7 +552,7 @@ fn the_profile_request_can_be_a_query() {
     let (world, mut browser) = (TestEnv::with(settings), Browser::new());
     world.api.answers_json("/me", 200, &json!({ "id": 1 }));
     sign_in_as_ada(&world, &mut browser);
-    let asked = &world.api.asked("/me")[0];
+    let asked = &world.api.requests("/me")[0];
     assert_eq!(asked.headers.get_all("authorization").collect::<Vec<_>>(), ["Token access-ada"]);
     assert_eq!(asked.headers.get("x-plan"), Some("pro"));
     let body = json!({ "query": "query { me { id } }", "variables": { "plan": "pro", "n": 3600 } });
@@ -570,7 +570,11 @@ fn the_api_is_told_who_asks_as_cloudflare_says() {
         let headers = [("cf-connecting-ip", sent), ("x-forwarded-for", "6.6.6.6")];
         browser.post_with(&world, CALLBACK, &fields, &headers);
         for path in ["/sign-in", "/me"] {
-            assert_eq!(world.api.asked(path).last().unwrap().headers.get("x-forwarded-for"), told, "{sent}");
+            assert_eq!(
+                world.api.requests(path).last().unwrap().headers.get("x-forwarded-for"),
+                told,
+                "{sent}"
+            );
         }
     }
 }

@@ -270,7 +270,7 @@ fn a_password_is_taken_on_any_host_for_nobody_has_to_be_sent_anywhere() {
     let fields = |password| {
         vec![
             ("csrfToken", csrf.as_str()),
-            ("email", vestibule_testing::api::EMAIL),
+            ("email", vestibule_testing::credentials_api::EMAIL),
             ("password", password),
             ("callbackUrl", "/x"),
         ]
@@ -282,7 +282,8 @@ fn a_password_is_taken_on_any_host_for_nobody_has_to_be_sent_anywhere() {
     assert!(body["url"].as_str().unwrap().contains("error=CredentialsSignin"), "{body}");
     assert_eq!(visitor.session(&site, SHOP), Value::Null);
 
-    let answer = visitor.post(&site, &callback, &fields(vestibule_testing::api::PASSWORD), &script);
+    let answer =
+        visitor.post(&site, &callback, &fields(vestibule_testing::credentials_api::PASSWORD), &script);
     let body: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(body, json!({ "url": format!("{APP}/x") }));
     for origin in [APP, SHOP, AUTH, DOCS] {
