@@ -26,7 +26,7 @@ fn json(answer: &Answer) -> Value {
 }
 
 #[test]
-fn a_person_is_redirected_and_a_script_gets_401_with_the_address_to_sign_in() {
+fn a_navigation_is_redirected_and_a_script_gets_401_with_the_sign_in_address() {
     let world = TestEnv::new();
     let redirected: [&[(&str, &str)]; 6] = [
         &NAVIGATION,
@@ -74,7 +74,7 @@ fn a_person_is_redirected_and_a_script_gets_401_with_the_address_to_sign_in() {
 }
 
 #[test]
-fn who_lacks_the_claims_gets_a_page_or_json_and_403() {
+fn a_user_without_the_required_claims_gets_403_as_a_page_or_as_json() {
     let (world, mut bob) = (TestEnv::new(), Browser::new());
     bob.sign_in(&world, "bob", "/");
     let page = bob.send(&world, "GET", &format!("{APP}/admin"), &NAVIGATION, b"");
@@ -88,7 +88,7 @@ fn who_lacks_the_claims_gets_a_page_or_json_and_403() {
 }
 
 #[test]
-fn a_browser_that_asks_ahead_gets_no_redirect_that_it_would_keep_and_no_cookie() {
+fn a_prefetch_gets_neither_a_redirect_nor_a_cookie() {
     let world = TestEnv::new();
     for said in PREFETCH {
         for mode in [("sec-fetch-mode", "navigate"), ("sec-fetch-mode", "no-cors")] {
@@ -102,7 +102,7 @@ fn a_browser_that_asks_ahead_gets_no_redirect_that_it_would_keep_and_no_cookie()
 }
 
 #[test]
-fn a_browser_that_asks_ahead_renews_no_token() {
+fn a_prefetch_refreshes_no_token() {
     for said in PREFETCH {
         let (world, mut bob) = (TestEnv::new(), Browser::new());
         bob.sign_in(&world, "bob", "/");
@@ -127,7 +127,7 @@ fn a_browser_that_asks_ahead_renews_no_token() {
 }
 
 #[test]
-fn head_is_get_on_pages_and_on_auth_routes() {
+fn head_is_answered_like_get_on_pages_and_on_auth_routes() {
     let (world, mut alice) = (TestEnv::new(), Browser::new());
     alice.sign_in(&world, "alice", "/");
     for route in ["session", "csrf", "providers", "signin", "signout", "error"] {
@@ -147,7 +147,7 @@ fn head_is_get_on_pages_and_on_auth_routes() {
 }
 
 #[test]
-fn looking_whether_the_callback_is_there_does_not_use_the_code_up() {
+fn a_head_request_to_the_callback_does_not_use_the_code_up() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     let request = browser.begin(&world, "/dashboard");
     let callback = world.provider.authorize(&request, "alice");
@@ -158,7 +158,7 @@ fn looking_whether_the_callback_is_there_does_not_use_the_code_up() {
 }
 
 #[test]
-fn cached_answers_what_is_said_to_one_person_passes_shared_caches_by() {
+fn cached_answers_a_personal_response_never_enters_a_shared_cache() {
     let mut all = settings();
     all["rules"] = json!([
         { "match": "/about", "access": "public" },
@@ -185,7 +185,7 @@ fn cached_answers_what_is_said_to_one_person_passes_shared_caches_by() {
 }
 
 #[test]
-fn path_confusion_a_number_sign_in_a_path_begins_nothing() {
+fn path_confusion_a_number_sign_in_a_path_does_not_begin_a_fragment() {
     let (world, mut bob) = (TestEnv::new(), Browser::new());
     bob.sign_in(&world, "bob", "/");
     // `%23` is a character of the path to some, and the end of it to others: both readings have to let it pass.

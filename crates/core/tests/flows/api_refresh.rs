@@ -106,7 +106,7 @@ fn fetch(world: &TestEnv, browser: &mut Browser) -> Answer {
 }
 
 #[test]
-fn point_2_3_and_4_one_request_asks_and_all_go_on_with_what_it_got() {
+fn one_request_refreshes_and_all_others_use_its_tokens() {
     for shape in Shape::all() {
         for lease in LEASES {
             let what = format!("{}, {lease}", shape.name);
@@ -151,7 +151,7 @@ fn point_2_3_and_4_one_request_asks_and_all_go_on_with_what_it_got() {
 }
 
 #[test]
-fn point_1_while_the_token_lives_the_others_go_on_with_it() {
+fn while_the_token_is_valid_other_requests_do_not_wait_for_the_refresh() {
     for shape in Shape::all() {
         for lease in LEASES {
             let (world, browser) = shape.signed_in(lease, shape.due());
@@ -165,7 +165,7 @@ fn point_1_while_the_token_lives_the_others_go_on_with_it() {
 }
 
 #[test]
-fn point_9_the_request_is_as_configured_and_what_the_api_gives_is_in_the_session() {
+fn the_refresh_request_is_as_configured_and_the_session_gets_the_response() {
     let shape = Shape::json();
     let (world, mut browser) = shape.signed_in("none", shape.over());
     let client = [("cf-connecting-ip", "203.0.113.9"), ("sec-fetch-mode", "cors")];
@@ -210,7 +210,7 @@ fn point_9_the_request_is_as_configured_and_what_the_api_gives_is_in_the_session
 }
 
 #[test]
-fn point_6_what_passes_ends_no_session() {
+fn a_temporary_failure_does_not_end_the_session() {
     type Trouble = fn(&TestEnv);
     const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
     let troubles: [(Trouble, u64, &str); 10] = [
@@ -265,7 +265,7 @@ fn point_6_what_passes_ends_no_session() {
 }
 
 #[test]
-fn point_6_a_refusal_ends_the_session() {
+fn a_rejected_refresh_token_ends_the_session() {
     let error = json!({ "error": "gone" });
     for (status, body) in
         [(400, json!({})), (401, json!({})), (403, json!(null)), (404, error.clone()), (200, error)]
@@ -296,7 +296,7 @@ fn point_6_a_refusal_ends_the_session() {
 }
 
 #[test]
-fn point_6_a_refused_session_keeps_nothing_of_the_api() {
+fn an_ended_session_keeps_no_tokens_or_cookies_of_the_api() {
     for shape in [Shape::token(), Shape::cookies(), Shape::cookies_alone()] {
         let (world, mut browser) = shape.signed_in("durable-object", shape.over());
         world.api.answers_json(shape.path, 401, &json!({}));
@@ -310,7 +310,7 @@ fn point_6_a_refused_session_keeps_nothing_of_the_api() {
 }
 
 #[test]
-fn point_6_a_refresh_token_that_is_known_to_have_ended_is_not_sent() {
+fn an_expired_refresh_token_is_not_sent() {
     for lease in LEASES {
         let (world, mut browser) = Shape::token().signed_in(lease, Duration::from_secs(86_401));
         assert_eq!(fetch(&world, &mut browser).status, 401, "{lease}");
@@ -320,7 +320,7 @@ fn point_6_a_refresh_token_that_is_known_to_have_ended_is_not_sent() {
 }
 
 #[test]
-fn point_8_the_end_of_the_next_refresh_token_is_not_that_of_the_last_one() {
+fn the_expiry_of_an_old_refresh_token_does_not_apply_to_the_next_one() {
     let shape = Shape::token();
     let (world, mut browser) = shape.signed_in("none", shape.over());
     let login_end = sealed(&world, &browser)["refresh_expires_at"].clone();
@@ -336,7 +336,7 @@ fn point_8_the_end_of_the_next_refresh_token_is_not_that_of_the_last_one() {
 }
 
 #[test]
-fn point_8_without_a_new_refresh_token_the_old_one_stays_and_no_lifetime_is_none() {
+fn without_a_new_refresh_token_the_old_one_stays_and_a_missing_lifetime_has_a_default() {
     let shape = Shape::json();
     let (world, mut browser) = shape.signed_in("none", shape.over());
     world.api.answers_json("/refresh", 200, &json!({ "accessToken": "again", "expiresIn": 0 }));
@@ -353,7 +353,7 @@ fn point_8_without_a_new_refresh_token_the_old_one_stays_and_no_lifetime_is_none
 }
 
 #[test]
-fn point_8_a_cookie_that_the_session_lacks_is_not_sent_and_none_can_begin_another() {
+fn a_cookie_that_the_session_lacks_is_not_sent_and_no_value_can_add_a_cookie() {
     let mut shape = Shape::json();
     shape.settings["providers"][0]["refresh"] = json!({
         "url": "https://api.example/refresh",
@@ -375,7 +375,7 @@ fn point_8_a_cookie_that_the_session_lacks_is_not_sent_and_none_can_begin_anothe
 }
 
 #[test]
-fn point_1_nothing_is_asked_where_nothing_can_be() {
+fn no_refresh_is_attempted_without_a_refresh_token() {
     // No `[refresh]`, and no refresh token.
     let mut without = Shape::json();
     without.settings["providers"][0].as_object_mut().unwrap().remove("refresh");
@@ -392,7 +392,7 @@ fn point_1_nothing_is_asked_where_nothing_can_be() {
 }
 
 #[test]
-fn point_5_a_late_answer_writes_no_older_generation() {
+fn a_late_response_does_not_write_an_older_generation() {
     for shape in Shape::all() {
         for lease in LEASES {
             let mut settings = shape.with_lease(lease);
@@ -412,7 +412,7 @@ fn point_5_a_late_answer_writes_no_older_generation() {
 }
 
 #[test]
-fn point_7_a_sign_out_during_a_refresh_stays_signed_out() {
+fn a_sign_out_during_a_refresh_stays_signed_out() {
     for shape in Shape::all() {
         for lease in LEASES {
             let (world, mut browser) = shape.signed_in(lease, shape.over());
@@ -434,7 +434,7 @@ fn point_7_a_sign_out_during_a_refresh_stays_signed_out() {
 }
 
 #[test]
-fn point_8_a_refresh_token_that_comes_back_empty_is_none() {
+fn an_empty_refresh_token_counts_as_absent() {
     let mut shape = Shape::json();
     let answer = json!({ "accessToken": "again", "refreshToken": "", "expiresIn": 60 });
     for token in [json!(""), Value::Null] {
@@ -462,7 +462,7 @@ fn point_8_a_refresh_token_that_comes_back_empty_is_none() {
 }
 
 #[test]
-fn point_8_lifetimes_of_any_kind_make_no_loop() {
+fn no_lifetime_causes_a_refresh_loop() {
     for expires_in in [
         json!(-1),
         json!("0"),

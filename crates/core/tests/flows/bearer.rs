@@ -111,7 +111,7 @@ fn a_token_passes_the_same_rules_as_a_session() {
 }
 
 #[test]
-fn claims_come_from_the_token_by_every_root_that_it_has() {
+fn claims_can_be_read_from_a_bearer_token_by_every_root() {
     let world = TestEnv::with(accepting(&json!({
         "claims": {
             "a": "access_token.deep.role", "b": "id_token.deep.role", "c": "profile.deep.role",
@@ -156,7 +156,7 @@ fn claims_come_from_the_token_by_every_root_that_it_has() {
 }
 
 #[test]
-fn bearer_tokens_not_fully_checked_every_claim_that_must_hold_holds() {
+fn bearer_tokens_not_fully_checked_every_required_claim_is_verified() {
     let world = world();
     let now = world.now().seconds();
     for good in [
@@ -212,7 +212,7 @@ fn bearer_tokens_not_fully_checked_every_claim_that_must_hold_holds() {
 }
 
 #[test]
-fn session_confusion_no_other_kind_of_token_is_an_access_token() {
+fn session_confusion_no_other_kind_of_token_is_accepted_as_an_access_token() {
     let world = world();
     for (typ, is_good) in [
         (json!("at+jwt"), true),
@@ -281,7 +281,7 @@ fn session_confusion_no_other_kind_of_token_is_an_access_token() {
 }
 
 #[test]
-fn algorithm_and_key_confusion_only_the_provider_s_keys_make_a_token() {
+fn algorithm_and_key_confusion_only_tokens_signed_by_the_provider_are_accepted() {
     let world = world();
     let good = token(&world, "alice");
     let claims = claims(&world, "alice");
@@ -342,7 +342,7 @@ fn algorithm_and_key_confusion_only_the_provider_s_keys_make_a_token() {
 }
 
 #[test]
-fn work_bombs_invented_keys_and_absent_providers_cost_a_request_now_and_then() {
+fn work_bombs_invented_keys_and_unreachable_providers_cause_few_fetches() {
     let world = world();
     let unknown = |n: u32| {
         let header = json!({ "alg": "ES256", "kid": format!("invented-{n}") });
@@ -391,7 +391,7 @@ fn work_bombs_invented_keys_and_absent_providers_cost_a_request_now_and_then() {
 }
 
 #[test]
-fn many_at_once_in_a_cold_isolate_ask_once_and_all_pass() {
+fn many_requests_at_once_in_a_new_process_fetch_the_keys_once_and_all_pass() {
     let world = world();
     let authorization = format!("Bearer {}", token(&world, "alice"));
     let url = format!("{APP}/dashboard");
@@ -406,7 +406,7 @@ fn many_at_once_in_a_cold_isolate_ask_once_and_all_pass() {
 }
 
 #[test]
-fn a_session_comes_first_and_auth_routes_take_no_token() {
+fn a_session_takes_precedence_and_auth_routes_accept_no_bearer_token() {
     let world = world();
     let mut bob = Browser::new();
     bob.sign_in(&world, "bob", "/");
@@ -441,7 +441,7 @@ fn a_session_comes_first_and_auth_routes_take_no_token() {
 }
 
 #[test]
-fn without_the_configuration_the_field_is_the_client_s_own() {
+fn without_accept_bearer_the_authorization_header_passes_unread() {
     let plain = TestEnv::new();
     let token = token(&plain, "alice");
     let answer = bring(&plain, "/dashboard", &token);
@@ -465,7 +465,7 @@ fn without_the_configuration_the_field_is_the_client_s_own() {
 }
 
 #[test]
-fn a_public_page_knows_who_it_is_and_is_open_whatever_is_brought() {
+fn a_public_page_gets_the_tokens_user_and_stays_open_for_invalid_tokens() {
     let world = world();
     let answer = bring(&world, "/about", &token(&world, "alice"));
     let seen = answer.forwarded.unwrap().request.headers;
@@ -480,7 +480,7 @@ fn a_public_page_knows_who_it_is_and_is_open_whatever_is_brought() {
 }
 
 #[test]
-fn who_may_not_sign_in_does_not_pass_with_a_token_either() {
+fn a_user_who_may_not_sign_in_does_not_pass_with_a_token_either() {
     let mut few = accepting(&json!({}));
     few["providers"][0]["allow"] = json!({ "user.roles": ["admin"] });
     let world = TestEnv::with(few);
@@ -517,7 +517,7 @@ impl Hooks for Strict {
 }
 
 #[test]
-fn the_hooks_are_asked_as_at_a_sign_in() {
+fn the_hooks_run_as_at_a_sign_in() {
     let world = TestEnv::with_hooks(accepting(&json!({})), Strict);
     let answer = bring(&world, "/dashboard", &token(&world, "alice"));
     assert_eq!(answer.forwarded.unwrap().request.headers.get("x-user-roles"), Some("from-the-hook"));
@@ -529,7 +529,7 @@ fn the_hooks_are_asked_as_at_a_sign_in() {
 }
 
 #[test]
-fn a_preflight_brings_nothing_and_a_websocket_may() {
+fn a_preflight_needs_no_token_and_a_websocket_may_send_one() {
     let world = world();
     let authorization = format!("Bearer {}", token(&world, "alice"));
     let preflight = [
@@ -545,7 +545,7 @@ fn a_preflight_brings_nothing_and_a_websocket_may() {
 }
 
 #[test]
-fn another_proxy_is_told_the_same() {
+fn forward_auth_accepts_the_same_tokens() {
     let world = world();
     let verify = |authorization: &str| ask(&world, "/auth/verify", authorization);
     let good = token(&world, "alice");
@@ -560,7 +560,7 @@ fn another_proxy_is_told_the_same() {
 }
 
 #[test]
-fn one_provider_for_two_clients_is_chosen_by_the_audience() {
+fn of_one_provider_with_two_clients_the_audience_selects_the_client() {
     let mut two = accepting(&json!({}));
     let mut other = two["providers"][0].clone();
     other["id"] = json!("other");

@@ -163,7 +163,7 @@ fn an_api_that_answers_with_tokens_signs_in() {
 }
 
 #[test]
-fn an_api_whose_token_says_everything_signs_in() {
+fn an_api_that_answers_with_one_jwt_signs_in() {
     let (world, mut browser) = (TestEnv::with(token_api()), Browser::new());
     assert_eq!(sign_in_as_ada(&world, &mut browser).location(), "https://app.example.com/dashboard");
     let asked = world.api.requests("/v2/login");
@@ -208,7 +208,7 @@ fn an_api_that_sets_cookies_signs_in_and_gets_them_back() {
 }
 
 #[test]
-fn a_form_is_sent_as_one() {
+fn a_form_encoded_login_request_is_sent_as_a_form() {
     let mut settings = json_api();
     settings["providers"][0]["login"] = json!({
         "url": "https://api.example/form",
@@ -225,7 +225,7 @@ fn a_form_is_sent_as_one() {
 }
 
 #[test]
-fn further_fields_go_along_and_nothing_else_does() {
+fn only_the_configured_fields_are_sent_to_the_api() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     let fields = [("email", EMAIL), ("password", PASSWORD), ("code", "123456"), ("role", "admin")];
     sign_in(&world, &mut browser, &fields);
@@ -237,7 +237,7 @@ fn further_fields_go_along_and_nothing_else_does() {
 }
 
 #[test]
-fn a_script_may_send_json() {
+fn a_script_may_send_the_credentials_as_json() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     let csrf = browser.csrf(&world);
     let body =
@@ -255,7 +255,7 @@ fn a_script_may_send_json() {
 }
 
 #[test]
-fn login_csrf_a_post_without_the_token_is_refused_before_anybody_is_asked() {
+fn login_csrf_a_post_without_the_csrf_token_is_rejected_before_the_api_is_called() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     browser.csrf(&world);
     let credentials = [("email", EMAIL), ("password", PASSWORD)];
@@ -269,7 +269,7 @@ fn login_csrf_a_post_without_the_token_is_refused_before_anybody_is_asked() {
 }
 
 #[test]
-fn what_is_not_filled_in_is_refused_before_anybody_is_asked() {
+fn a_missing_required_field_is_rejected_before_the_api_is_called() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     let long = "x".repeat(5000);
     for fields in [
@@ -294,7 +294,7 @@ fn what_is_not_filled_in_is_refused_before_anybody_is_asked() {
 }
 
 #[test]
-fn header_smuggling_what_is_filled_in_cannot_end_a_header_field() {
+fn header_smuggling_a_field_value_cannot_add_a_header() {
     let (world, mut browser) = (TestEnv::with(token_api()), Browser::new());
     for email in ["a\r\nX-Admin: 1", "a\nb", "ä", "a\0"] {
         let answer = sign_in(&world, &mut browser, &[("email", email), ("password", PASSWORD)]);
@@ -304,7 +304,7 @@ fn header_smuggling_what_is_filled_in_cannot_end_a_header_field() {
 }
 
 #[test]
-fn a_refusal_carries_the_apis_own_code_where_it_is_a_code() {
+fn a_rejection_has_the_apis_own_code_if_that_is_well_formed() {
     let long = "x".repeat(65);
     for (status, error, code) in [
         (401, json!("invalid_credentials"), "invalid_credentials"),
@@ -339,7 +339,7 @@ fn a_refusal_carries_the_apis_own_code_where_it_is_a_code() {
 }
 
 #[test]
-fn an_empty_error_is_none() {
+fn an_empty_error_counts_as_success() {
     for error in [json!(null), json!(false), json!(0), json!(""), json!([]), json!({})] {
         let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
         let body = json!({ "error": error, "accessToken": "access-ada" });
@@ -350,7 +350,7 @@ fn an_empty_error_is_none() {
 }
 
 #[test]
-fn a_refusal_need_not_be_json() {
+fn a_rejection_need_not_be_json() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     for (status, code) in [(401, "credentials"), (429, "rate_limited")] {
         world.api.answers("/sign-in", status, &[("content-type", "text/html")], "<h1>No</h1>");
@@ -359,7 +359,7 @@ fn a_refusal_need_not_be_json() {
 }
 
 #[test]
-fn errors_with_200_and_refusals_with_422_are_the_persons() {
+fn errors_with_status_200_and_rejections_with_422_are_wrong_credentials() {
     for (settings, code) in [(token_api(), "E_LOGIN.1"), (cookie_api(), "locked")] {
         let (world, mut browser) = (TestEnv::with(settings), Browser::new());
         let answer = sign_in(&world, &mut browser, &[("email", EMAIL), ("password", "hunter3")]);
@@ -369,7 +369,7 @@ fn errors_with_200_and_refusals_with_422_are_the_persons() {
 }
 
 #[test]
-fn a_refusal_leaves_the_session_that_is_there() {
+fn a_rejected_login_keeps_the_existing_session() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     sign_in_as_ada(&world, &mut browser);
     let before = browser.cookie(SESSION).unwrap().to_owned();
@@ -387,7 +387,7 @@ fn session_fixation_every_login_makes_a_new_session_id() {
 }
 
 #[test]
-fn an_api_that_does_not_work_is_no_wrong_password() {
+fn a_failing_api_is_not_reported_as_a_wrong_password() {
     type Fault = fn(&TestEnv);
     const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
     const HTML: [(&str, &str); 1] = [("content-type", "text/html")];
@@ -470,7 +470,7 @@ fn an_api_that_does_not_work_is_no_wrong_password() {
 }
 
 #[test]
-fn a_profile_that_does_not_fit_is_told_and_not_cut() {
+fn a_profile_too_large_for_cookies_is_an_error_and_is_not_truncated() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     world.api.answers_json("/me", 200, &json!({ "id": 1, "bio": "b".repeat(60_000) }));
     assert_eq!(sign_in_as_ada(&world, &mut browser).location(), ERROR);
@@ -483,7 +483,7 @@ fn a_profile_that_does_not_fit_is_told_and_not_cut() {
 }
 
 #[test]
-fn the_end_of_a_token_is_read_in_every_way_that_apis_write_it() {
+fn a_tokens_expiry_is_read_in_every_form_that_apis_use() {
     let now = TestEnv::new().now().seconds();
     let (later, own) = (now + 100, jwt(&json!({ "exp": now + 50 })));
     let rfc = vestibule_core::time::Timestamp::from_seconds(later).to_rfc3339();
@@ -532,7 +532,7 @@ fn a_token_may_come_in_a_header_field() {
 }
 
 #[test]
-fn a_missing_refresh_token_is_told_and_is_no_failure() {
+fn a_missing_refresh_token_is_logged_and_the_sign_in_succeeds() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     world.api.answers_json("/sign-in", 200, &json!({ "accessToken": "access-ada" }));
     sign_in_as_ada(&world, &mut browser);
@@ -541,7 +541,7 @@ fn a_missing_refresh_token_is_told_and_is_no_failure() {
 }
 
 #[test]
-fn the_profile_request_can_be_a_query() {
+fn the_profile_request_may_have_a_query() {
     let mut settings = json_api();
     settings["providers"][0]["profile"] = json!({
         "url": "https://api.example/me",
@@ -560,7 +560,7 @@ fn the_profile_request_can_be_a_query() {
 }
 
 #[test]
-fn the_api_is_told_who_asks_as_cloudflare_says() {
+fn the_api_gets_the_clients_address_as_cloudflare_reports_it() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     let csrf = browser.csrf(&world);
     let fields = [("csrfToken", csrf.as_str()), ("email", EMAIL), ("password", PASSWORD)];
@@ -580,7 +580,7 @@ fn the_api_is_told_who_asks_as_cloudflare_says() {
 }
 
 #[test]
-fn no_password_is_in_a_log_a_session_or_an_answer() {
+fn no_password_appears_in_a_log_a_session_or_an_answer() {
     for settings in [json_api(), token_api(), cookie_api()] {
         for password in [PASSWORD, "hunter2-wrong"] {
             let (world, mut browser) = (TestEnv::with(settings.clone()), Browser::new());
@@ -616,7 +616,7 @@ fn only_a_post_to_its_own_callback_reaches_the_api() {
 }
 
 #[test]
-fn a_refusal_goes_to_the_sites_own_page_with_its_code() {
+fn a_rejection_redirects_to_the_sites_own_page_with_its_code() {
     let mut settings = json_api();
     settings["pages"] = json!({ "sign_in": "/login" });
     let (world, mut browser) = (TestEnv::with(settings), Browser::new());
@@ -626,7 +626,7 @@ fn a_refusal_goes_to_the_sites_own_page_with_its_code() {
 }
 
 #[test]
-fn the_provider_is_listed_and_has_its_form() {
+fn the_provider_is_listed_and_its_form_is_shown() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     let listed: Value =
         serde_json::from_str(&browser.fetch(&world, &format!("{APP}/auth/providers")).body).unwrap();
@@ -656,7 +656,7 @@ fn the_provider_is_listed_and_has_its_form() {
 }
 
 #[test]
-fn whom_the_api_knows_may_still_not_be_let_in() {
+fn allow_can_deny_a_user_whom_the_api_accepts() {
     let mut settings = json_api();
     settings["providers"][0]["allow"] = json!({ "profile.roles": ["owner"] });
     let (world, mut browser) = (TestEnv::with(settings), Browser::new());
@@ -666,7 +666,7 @@ fn whom_the_api_knows_may_still_not_be_let_in() {
 }
 
 #[test]
-fn people_who_lack_a_part_of_the_identifier_are_not_one_person() {
+fn users_without_a_part_of_the_identifier_cannot_sign_in() {
     let mut settings = json_api();
     settings["providers"][0]["user"]["id"] = json!("{profile.realm}-{profile.id}");
     for (profile, subject) in [
@@ -691,7 +691,7 @@ fn people_who_lack_a_part_of_the_identifier_are_not_one_person() {
 }
 
 #[test]
-fn the_client_of_next_auth_4_knows_a_refusal_by_its_status() {
+fn next_auth_4_s_client_recognizes_a_rejection_by_its_status() {
     for (dialect, refused) in [
         ("authjs-v5", refused("invalid_credentials")),
         (

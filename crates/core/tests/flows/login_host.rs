@@ -1,7 +1,7 @@
 //! `login_url`: one host signs people in for all others of its domain, and for a Worker that shares only the secret.
 
 mod attacks;
-mod foreign;
+mod outside;
 mod renewal;
 mod visitor;
 
@@ -55,7 +55,7 @@ pub fn signed_in(site: &Site) -> Visitor {
 }
 
 #[test]
-fn a_person_is_sent_to_the_login_host_and_comes_back_to_the_very_page() {
+fn a_navigation_is_redirected_to_the_login_host_and_comes_back_to_the_same_page() {
     let site = site();
     for origin in [APP, SHOP, DOCS, "https://a.b.example.com", "https://app.example.com:8443"] {
         let mut visitor = Visitor::new();
@@ -82,7 +82,7 @@ fn a_person_is_sent_to_the_login_host_and_comes_back_to_the_very_page() {
 }
 
 #[test]
-fn a_script_is_told_where_people_sign_in() {
+fn a_script_gets_the_login_hosts_sign_in_address() {
     let site = site();
     let answer = Visitor::new().fetch(&site, &format!("{APP}/api?q=1"));
     assert_eq!((answer.status, answer.headers.get("location")), (401, None));
@@ -93,7 +93,7 @@ fn a_script_is_told_where_people_sign_in() {
 }
 
 #[test]
-fn signed_in_on_one_host_is_signed_in_on_all_and_signed_out_on_one_is_out_everywhere() {
+fn a_sign_in_or_sign_out_on_one_host_applies_to_all_hosts() {
     let site = site();
     for out_on in [AUTH, APP, SHOP, DOCS] {
         // A session of several cookies, too.
@@ -116,7 +116,7 @@ fn signed_in_on_one_host_is_signed_in_on_all_and_signed_out_on_one_is_out_everyw
 }
 
 #[test]
-fn a_form_on_any_host_leads_to_the_provider_without_another_click() {
+fn a_sign_in_form_on_any_host_leads_to_the_provider_without_another_click() {
     let site = site();
     for origin in [APP, SHOP, DOCS] {
         let mut visitor = Visitor::new();
@@ -147,7 +147,7 @@ fn a_form_on_any_host_leads_to_the_provider_without_another_click() {
 }
 
 #[test]
-fn who_asks_ahead_or_only_looks_begins_no_sign_in_and_leaves_the_ticket() {
+fn a_prefetch_or_a_head_request_begins_no_sign_in_and_keeps_the_ticket() {
     let site = site();
     let mut visitor = Visitor::new();
     let answer = visitor.ask(&site, APP, "/about");
@@ -170,7 +170,7 @@ const CLIENTS: [(&str, &str, (&str, &str)); 2] =
     [("authjs-v5", "x-auth-return-redirect", ("x", "y")), ("next-auth-v4", "x-nothing", ("json", "true"))];
 
 #[test]
-fn the_clients_of_auth_js_get_the_address_and_sign_in() {
+fn authjs_clients_get_the_login_hosts_address_and_sign_in() {
     for (dialect, header, field) in CLIENTS {
         let mut settings = of_the_login_host();
         settings["dialect"] = json!(dialect);
@@ -199,7 +199,7 @@ fn the_clients_of_auth_js_get_the_address_and_sign_in() {
 }
 
 #[test]
-fn without_a_provider_or_with_one_that_is_not_there_people_choose_on_the_login_host() {
+fn without_a_provider_or_with_an_unknown_one_users_choose_on_the_login_host() {
     let site = site();
     for (origin, route) in
         [(APP, "signin"), (APP, "signin/nobody"), (DOCS, "signin"), (DOCS, "signin/No%20One")]
@@ -223,7 +223,7 @@ fn without_a_provider_or_with_one_that_is_not_there_people_choose_on_the_login_h
 }
 
 #[test]
-fn the_sign_in_page_of_any_host_is_that_of_the_login_host() {
+fn the_sign_in_page_of_any_host_redirects_to_the_login_hosts() {
     let site = site();
     let answer = Visitor::new()
         .open(&site, &format!("{APP}/auth/signin?callbackUrl=/x&error=CredentialsSignin&code=locked"));
@@ -260,7 +260,7 @@ fn the_sign_in_page_of_any_host_is_that_of_the_login_host() {
 }
 
 #[test]
-fn a_password_is_taken_on_any_host_for_nobody_has_to_be_sent_anywhere() {
+fn a_sign_in_with_credentials_works_on_any_host() {
     let mut settings = json_api();
     settings["login_url"] = json!(AUTH);
     settings["cookies"] = json!({ "domain": "example.com" });
@@ -298,7 +298,7 @@ fn a_password_is_taken_on_any_host_for_nobody_has_to_be_sent_anywhere() {
 }
 
 #[test]
-fn plain_http_is_led_to_https_where_people_sign_in_on_https() {
+fn plain_http_is_redirected_to_https_if_the_login_host_uses_https() {
     let site = site();
     for origin in ["http://app.example.com", "http://auth.example.com"] {
         let answer = Visitor::new().open(&site, &format!("{origin}/x?y=1"));
@@ -309,7 +309,7 @@ fn plain_http_is_led_to_https_where_people_sign_in_on_https() {
 }
 
 #[test]
-fn on_ones_own_machine_names_below_localhost_share_a_session() {
+fn in_development_names_below_localhost_share_a_session() {
     let mut settings = of_the_login_host();
     settings["login_url"] = json!("http://auth.site.localhost:8787");
     settings["cookies"] = json!({ "domain": "site.localhost" });
@@ -327,7 +327,7 @@ fn on_ones_own_machine_names_below_localhost_share_a_session() {
 }
 
 #[test]
-fn a_login_host_without_providers_says_so() {
+fn a_login_host_without_providers_is_a_configuration_error() {
     let site = Site { login: TestEnv::with(of_the_docs()), docs: TestEnv::with(of_the_docs()) };
     let arrived = Visitor::new().follow(&site, &format!("{APP}/x"));
     assert_eq!(

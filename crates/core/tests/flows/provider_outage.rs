@@ -120,7 +120,7 @@ fn bring(world: &TestEnv, token: &str) -> (u16, u64) {
 }
 
 #[test]
-fn whatever_the_provider_does_people_sign_in_and_few_of_them_wait() {
+fn with_cached_documents_users_sign_in_during_any_outage_and_few_of_them_wait() {
     for (what, trouble) in TROUBLES {
         for (place, document) in [("discovery", DISCOVERY), ("jwks", JWKS)] {
             let (world, mut browser) = an_hour_later();
@@ -174,7 +174,7 @@ fn whatever_the_provider_does_people_sign_in_and_few_of_them_wait() {
 }
 
 #[test]
-fn of_many_at_once_one_asks_and_nobody_waits_for_it() {
+fn of_many_requests_at_once_one_fetches_and_the_others_do_not_wait() {
     let (world, mut browser) = an_hour_later();
     hang(&world, "discovery");
     let csrf = browser.csrf(&world);
@@ -200,7 +200,7 @@ fn of_many_at_once_one_asks_and_nobody_waits_for_it() {
 }
 
 #[test]
-fn an_answer_that_is_late_serves_those_who_come_after_it() {
+fn a_late_answer_is_cached_for_later_requests() {
     let (world, mut browser) = an_hour_later();
     world.http.document_time.set(SECOND * 9);
     let old = token(&world, "key-1");
@@ -218,7 +218,7 @@ fn an_answer_that_is_late_serves_those_who_come_after_it() {
 }
 
 #[test]
-fn a_key_that_the_provider_withdrew_is_believed_for_a_day_at_most() {
+fn a_withdrawn_key_is_accepted_for_a_day_at_most() {
     for (what, trouble) in TROUBLES {
         for place in ["discovery", "jwks"] {
             let (world, mut browser) = an_hour_later();
@@ -245,7 +245,7 @@ fn a_key_that_the_provider_withdrew_is_believed_for_a_day_at_most() {
 }
 
 #[test]
-fn an_unknown_key_is_asked_for_although_the_provider_is_left_alone() {
+fn an_unknown_key_is_fetched_even_during_the_pause_after_a_failure() {
     let (world, mut browser) = an_hour_later();
     world.provider.goes_down("jwks");
     assert_eq!(bring(&world, &token(&world, "key-1")), (200, 0));
@@ -264,7 +264,7 @@ fn an_unknown_key_is_asked_for_although_the_provider_is_left_alone() {
 }
 
 #[test]
-fn work_bombs_unknown_keys_while_the_provider_hangs_cost_a_question_now_and_then() {
+fn work_bombs_unknown_keys_while_the_provider_hangs_cause_few_fetches() {
     let (world, mut browser) = an_hour_later();
     hang(&world, "jwks");
     world.provider.alters_answer_at("id_token_header", |header| header["kid"] = json!("key-2"));
@@ -303,7 +303,7 @@ fn work_bombs_unknown_keys_while_the_provider_hangs_cost_a_question_now_and_then
 }
 
 #[test]
-fn a_key_that_is_new_is_asked_for_once_by_many_who_sign_in_at_once() {
+fn a_new_key_is_fetched_once_for_many_sign_ins_at_the_same_time() {
     for time in [200, 7_000] {
         let (world, _) = an_hour_later();
         world.provider.rotates_its_key_to("key-2");
@@ -338,7 +338,7 @@ fn a_key_that_is_new_is_asked_for_once_by_many_who_sign_in_at_once() {
 }
 
 #[test]
-fn no_refresh_is_lost_to_keys_that_cannot_be_had() {
+fn unavailable_keys_lose_no_refresh() {
     for (what, trouble) in TROUBLES {
         for lease in LEASES {
             let (world, mut browser) = signed_in(lease, Duration::ZERO);
@@ -362,7 +362,7 @@ fn no_refresh_is_lost_to_keys_that_cannot_be_had() {
 }
 
 #[test]
-fn a_refresh_does_not_wait_for_metadata_that_is_at_hand() {
+fn a_refresh_does_not_wait_for_metadata_that_is_cached() {
     for lease in LEASES {
         let (world, browser) = signed_in(lease, Duration::ZERO);
         let others: Vec<String> = (0..5)
@@ -391,7 +391,7 @@ fn a_refresh_does_not_wait_for_metadata_that_is_at_hand() {
 }
 
 #[test]
-fn keys_that_come_too_late_for_a_refresh_are_there_for_the_next_one() {
+fn keys_that_arrive_too_late_for_a_refresh_are_cached_for_the_next_one() {
     for lease in LEASES {
         let (world, mut browser) = signed_in(lease, OVER);
         let fresh = world.isolate(with_lease(lease), "here");
@@ -413,7 +413,7 @@ fn keys_that_come_too_late_for_a_refresh_are_there_for_the_next_one() {
 }
 
 #[test]
-fn who_asks_and_is_cut_off_holds_nobody_up() {
+fn a_killed_fetch_delays_no_other_request_for_long() {
     let (world, mut browser) = an_hour_later();
     hang(&world, "discovery");
     world.jobs.dies_after.set(Some(SECOND / 2));
@@ -430,7 +430,7 @@ fn who_asks_and_is_cut_off_holds_nobody_up() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_makes_nothing_younger() {
+fn a_clock_that_is_set_back_makes_no_copy_younger() {
     let day = Duration::from_hours(24);
     let (world, _) = an_hour_later();
     let back = HOUR + SECOND + day * 2;
@@ -452,7 +452,7 @@ fn a_clock_that_is_set_back_makes_nothing_younger() {
 }
 
 #[test]
-fn without_a_copy_everybody_asks_for_themselves_and_a_blip_is_over_at_once() {
+fn without_a_copy_every_request_fetches_for_itself_and_recovers_at_once() {
     let (world, mut browser) = (world(), Browser::new());
     world.provider.goes_down("discovery");
     assert!(!is_at_provider(&begin(&world, &mut browser).0));

@@ -54,7 +54,7 @@ pub fn given(world: &TestEnv) -> u32 {
 }
 
 #[test]
-fn point_1_one_request_refreshes_and_the_others_go_on_with_the_token_that_works() {
+fn one_request_refreshes_and_the_others_go_on_with_the_valid_token() {
     for lease in LEASES {
         let (world, browser) = signed_in(lease, DUE);
         let cookies = browser.cookie_header();
@@ -68,7 +68,7 @@ fn point_1_one_request_refreshes_and_the_others_go_on_with_the_token_that_works(
 }
 
 #[test]
-fn point_1_nothing_is_asked_before_it_is_due_or_where_nothing_needs_the_token() {
+fn no_refresh_before_the_leeway_or_where_nothing_needs_the_token() {
     for lease in LEASES {
         let (world, mut browser) = signed_in(lease, Duration::from_secs(3600 - 61));
         browser.fetch(&world, &format!("{APP}/api"));
@@ -96,7 +96,7 @@ fn point_1_nothing_is_asked_before_it_is_due_or_where_nothing_needs_the_token() 
 }
 
 #[test]
-fn point_2_an_isolate_asks_once_and_everybody_gets_the_answer() {
+fn a_process_refreshes_once_and_every_request_gets_the_tokens() {
     for lease in LEASES {
         let (world, browser) = signed_in(lease, OVER);
         let cookies = browser.cookie_header();
@@ -114,7 +114,7 @@ fn point_2_an_isolate_asks_once_and_everybody_gets_the_answer() {
 }
 
 #[test]
-fn point_2_a_dead_owners_place_is_taken_over_and_nobody_hangs() {
+fn the_slot_of_a_dead_leader_is_taken_over_and_no_request_hangs() {
     for lease in LEASES {
         let (world, browser) = signed_in(lease, OVER);
         let cookies = browser.cookie_header();
@@ -139,7 +139,7 @@ fn point_2_a_dead_owners_place_is_taken_over_and_nobody_hangs() {
 }
 
 #[test]
-fn point_2_whoever_hangs_up_frees_the_place_and_loses_nothing() {
+fn a_client_that_hangs_up_frees_the_slot_and_no_token_is_lost() {
     for lease in LEASES {
         let (world, browser) = signed_in(lease, OVER);
         let cookies = browser.cookie_header();
@@ -166,7 +166,7 @@ fn point_2_whoever_hangs_up_frees_the_place_and_loses_nothing() {
 }
 
 #[test]
-fn point_2_sessions_share_nothing_whatever_their_tokens_are() {
+fn sessions_share_nothing_even_with_equal_tokens() {
     for lease in LEASES {
         let world = TestEnv::with(with_lease(lease));
         // A provider that gives everybody the same refresh token.
@@ -188,7 +188,7 @@ fn point_2_sessions_share_nothing_whatever_their_tokens_are() {
 }
 
 #[test]
-fn point_3_a_loser_in_another_isolate_goes_on_with_what_the_winner_left() {
+fn another_process_uses_the_tokens_that_the_lease_holder_published() {
     for lease in ["kv", "durable-object"] {
         let (world, browser) = signed_in(lease, OVER);
         let others: Vec<TestEnv> = (0..3).map(|_| world.isolate(with_lease(lease), "here")).collect();
@@ -204,7 +204,7 @@ fn point_3_a_loser_in_another_isolate_goes_on_with_what_the_winner_left() {
 }
 
 #[test]
-fn point_3_yesterdays_cookie_finds_its_successors() {
+fn an_old_cookie_finds_the_tokens_of_every_later_refresh() {
     for lease in ["kv", "durable-object"] {
         let (world, mut browser) = signed_in(lease, OVER);
         let yesterday = browser.cookie_header();
@@ -221,7 +221,7 @@ fn point_3_yesterdays_cookie_finds_its_successors() {
 }
 
 #[test]
-fn point_3_what_is_left_in_the_store_says_nothing_without_the_secret() {
+fn the_stored_tokens_are_unreadable_without_the_secret() {
     for lease in ["kv", "durable-object"] {
         let (world, mut browser) = signed_in(lease, OVER);
         browser.fetch(&world, &format!("{APP}/api"));
@@ -238,7 +238,7 @@ fn point_3_what_is_left_in_the_store_says_nothing_without_the_secret() {
 }
 
 #[test]
-fn point_4_a_durable_object_lets_one_through_wherever_the_others_are() {
+fn a_durable_object_lets_one_process_refresh_in_whatever_location() {
     let (world, browser) = signed_in("durable-object", OVER);
     let places = ["here", "there", "elsewhere"];
     let others: Vec<TestEnv> =
@@ -250,7 +250,7 @@ fn point_4_a_durable_object_lets_one_through_wherever_the_others_are() {
 }
 
 #[test]
-fn point_5_a_late_answer_writes_no_older_generation() {
+fn a_late_response_does_not_write_an_older_generation() {
     for lease in LEASES {
         // A request that is not due yet and renews the cookie, at an upstream that takes its time.
         let (world, browser) = signed_in_with_update_age(lease);
@@ -280,7 +280,7 @@ fn signed_in_with_update_age(lease: &str) -> (TestEnv, Browser) {
 }
 
 #[test]
-fn point_6_a_grant_that_is_gone_ends_the_session() {
+fn invalid_grant_ends_the_session() {
     for lease in LEASES {
         let (world, mut browser) = signed_in(lease, OVER);
         world.provider.grants.revoke("bob");
@@ -309,7 +309,7 @@ fn point_6_a_grant_that_is_gone_ends_the_session() {
 }
 
 #[test]
-fn point_6_the_successor_is_looked_for_before_a_session_ends() {
+fn published_tokens_are_looked_for_before_a_session_ends() {
     for lease in ["kv", "durable-object"] {
         let (world, mut browser) = signed_in(lease, OVER);
         world.provider.grants.rotation.set(Rotation::Grace(0));
@@ -323,7 +323,7 @@ fn point_6_the_successor_is_looked_for_before_a_session_ends() {
 }
 
 #[test]
-fn point_6_what_passes_ends_no_session() {
+fn a_temporary_failure_does_not_end_the_session() {
     type Trouble = fn(&TestEnv);
     let troubles: [(&str, Trouble); 6] = [
         ("no connection", |world| world.provider.goes_down("token")),
@@ -365,7 +365,7 @@ fn point_6_what_passes_ends_no_session() {
 }
 
 #[test]
-fn point_6_retry_after_is_kept_to() {
+fn retry_after_is_honoured() {
     // The world's clock stands at Sun, 22 Nov 2026 00:00:00 GMT before the sign-in.
     let hour = Timestamp::from_millis(1_795_290_000_000).plus(OVER);
     let (soon, long_ago) = (hour.plus(Duration::from_secs(40)), hour.minus(Duration::from_hours(9)));
@@ -401,7 +401,7 @@ fn point_6_retry_after_is_kept_to() {
 }
 
 #[test]
-fn point_6_a_wrong_client_secret_is_the_operators_to_mend() {
+fn a_wrong_client_secret_is_logged_as_misconfigured_and_ends_no_session() {
     let (world, mut browser) = signed_in("none", OVER);
     world.provider.answers_raw("token", 401, "application/json", br#"{"error":"invalid_client"}"#);
     browser.fetch(&world, &format!("{APP}/api"));
@@ -411,7 +411,7 @@ fn point_6_a_wrong_client_secret_is_the_operators_to_mend() {
 }
 
 #[test]
-fn point_6_a_store_that_hangs_holds_nobody_up() {
+fn a_store_that_hangs_delays_no_request_for_long() {
     for (lease, ago, status) in [("kv", DUE, 200), ("durable-object", DUE, 200), ("kv", OVER, 503)] {
         let (world, mut browser) = signed_in(lease, ago);
         world.store.hangs.set(true);
@@ -422,7 +422,7 @@ fn point_6_a_store_that_hangs_holds_nobody_up() {
 }
 
 #[test]
-fn point_7_a_sign_out_during_a_refresh_stays_signed_out() {
+fn a_sign_out_during_a_refresh_stays_signed_out() {
     // While the token endpoint thinks, and while the upstream does.
     for (isolate, after) in [("same", 150), ("same", 1500), ("other", 150), ("other", 1500)] {
         for lease in LEASES.iter().filter(|lease| (**lease, isolate) != ("none", "other")) {
@@ -450,7 +450,7 @@ fn point_7_a_sign_out_during_a_refresh_stays_signed_out() {
 }
 
 #[test]
-fn point_7_a_sign_out_without_a_refresh_token_writes_nothing() {
+fn a_sign_out_without_a_refresh_token_writes_nothing_to_the_store() {
     for lease in LEASES {
         let world = TestEnv::with(with_lease(lease));
         world.provider.alters_answer_at("token", |answer| {
@@ -465,7 +465,7 @@ fn point_7_a_sign_out_without_a_refresh_token_writes_nothing() {
 }
 
 #[test]
-fn point_8_without_a_new_refresh_token_the_old_one_stays() {
+fn without_a_new_refresh_token_the_old_one_stays() {
     for lease in LEASES {
         let (world, mut browser) = signed_in(lease, OVER);
         world.provider.grants.rotation.set(Rotation::None);
@@ -478,7 +478,7 @@ fn point_8_without_a_new_refresh_token_the_old_one_stays() {
 }
 
 #[test]
-fn point_8_a_lifetime_that_is_none_does_not_refresh_in_a_loop() {
+fn a_missing_or_invalid_lifetime_does_not_refresh_in_a_loop() {
     for expires_in in [Value::Null, json!(0), json!(-5), json!("soon")] {
         let (world, mut browser) = signed_in("none", OVER);
         let given_as = expires_in.clone();
@@ -495,7 +495,7 @@ fn point_8_a_lifetime_that_is_none_does_not_refresh_in_a_loop() {
 }
 
 #[test]
-fn point_8_a_token_that_lives_shorter_than_the_leeway_is_not_renewed_with_every_request() {
+fn a_token_with_a_lifetime_below_the_leeway_is_not_refreshed_with_every_request() {
     let (world, mut browser) = signed_in("none", OVER);
     world.provider.alters_answer_at("token", |answer| answer["expires_in"] = json!(30));
     for _ in 0..30 {
@@ -506,7 +506,7 @@ fn point_8_a_token_that_lives_shorter_than_the_leeway_is_not_renewed_with_every_
 }
 
 #[test]
-fn point_8_a_refreshed_id_token_is_the_same_persons_or_nothing_of_it_is_used() {
+fn a_refresh_with_the_id_token_of_another_user_is_rejected() {
     type Lie = fn(&mut Value);
     let lies: [(&str, Lie); 3] = [
         ("sub", |claims| claims["sub"] = json!("mallory-1")),
@@ -527,7 +527,7 @@ fn point_8_a_refreshed_id_token_is_the_same_persons_or_nothing_of_it_is_used() {
 }
 
 #[test]
-fn point_9_the_request_that_refreshed_sees_the_new_token_everywhere() {
+fn the_request_that_refreshed_uses_the_new_token_everywhere() {
     for lease in LEASES {
         let mut settings = with_lease(lease);
         settings["upstreams"][0]["forward_session"] = json!(true);
@@ -547,7 +547,7 @@ fn point_9_the_request_that_refreshed_sees_the_new_token_everywhere() {
 }
 
 #[test]
-fn point_9_a_page_gets_the_token_by_itself_where_it_may() {
+fn the_token_route_gives_a_fresh_token_if_the_session_exposes_it() {
     let (world, mut browser) = signed_in("kv", OVER);
     let url = format!("{APP}/auth/token");
     let own = [("sec-fetch-site", "same-origin"), ("x-vestibule-token", "1")];
@@ -568,7 +568,7 @@ fn point_9_a_page_gets_the_token_by_itself_where_it_may() {
 }
 
 #[test]
-fn point_9_an_upstream_that_fails_takes_no_token_with_it() {
+fn new_tokens_are_written_even_if_the_upstream_fails() {
     for lease in LEASES {
         let (world, mut browser) = signed_in(lease, OVER);
         world.forwarder.is_down.set(true);

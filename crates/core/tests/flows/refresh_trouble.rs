@@ -31,7 +31,7 @@ fn grants(world: &TestEnv) -> (u32, u32) {
 }
 
 #[test]
-fn point_1_nobody_with_a_living_token_waits_for_a_slow_provider() {
+fn with_a_valid_token_no_request_waits_long_for_a_slow_provider() {
     for lease in LEASES {
         let (world, browser) = signed_in(lease, DUE);
         let cookies = browser.cookie_header();
@@ -53,7 +53,7 @@ fn point_1_nobody_with_a_living_token_waits_for_a_slow_provider() {
 }
 
 #[test]
-fn point_2_who_waits_for_another_isolates_lease_is_not_dead() {
+fn a_leader_that_waits_for_another_processes_lease_keeps_its_slot() {
     for lease in ["kv", "durable-object"] {
         let (world, browser) = signed_in(lease, OVER);
         let cookies = browser.cookie_header();
@@ -77,7 +77,7 @@ fn point_2_who_waits_for_another_isolates_lease_is_not_dead() {
 }
 
 #[test]
-fn point_3_a_provider_that_takes_ten_seconds_for_everything_gets_one_request() {
+fn a_provider_that_takes_ten_seconds_for_everything_gets_one_refresh() {
     for lease in ["kv", "durable-object"] {
         let (world, browser) = signed_in(lease, OVER);
         let cookies = browser.cookie_header();
@@ -98,7 +98,7 @@ fn point_3_a_provider_that_takes_ten_seconds_for_everything_gets_one_request() {
 }
 
 #[test]
-fn point_3_a_store_that_stumbles_while_the_successor_is_left_loses_nothing() {
+fn a_store_that_fails_once_while_tokens_are_published_loses_nothing() {
     for (lease, part) in [("kv", "write next/"), ("durable-object", "publish")] {
         let (world, browser) = signed_in(lease, OVER);
         let cookies = browser.cookie_header();
@@ -114,7 +114,7 @@ fn point_3_a_store_that_stumbles_while_the_successor_is_left_loses_nothing() {
 }
 
 #[test]
-fn point_3_a_lease_of_a_clock_that_is_wrong_holds_nobody_up() {
+fn a_lease_written_by_a_wrong_clock_delays_no_request_for_long() {
     let (world, browser) = signed_in("kv", OVER);
     let cookies = browser.cookie_header();
     world.http.token_time.set(Duration::from_hours(1));
@@ -127,7 +127,7 @@ fn point_3_a_lease_of_a_clock_that_is_wrong_holds_nobody_up() {
 }
 
 #[test]
-fn point_4_an_object_that_moves_in_the_middle_of_a_call_is_asked_again() {
+fn a_durable_object_that_moves_during_a_call_is_called_again() {
     for lost in 1..=2 {
         for before in [true, false] {
             let (world, browser) = signed_in("durable-object", OVER);
@@ -149,7 +149,7 @@ fn point_4_an_object_that_moves_in_the_middle_of_a_call_is_asked_again() {
 }
 
 #[test]
-fn point_4_a_successor_of_a_secret_that_is_gone_leaves_the_word_to_the_provider() {
+fn tokens_sealed_with_a_removed_secret_are_ignored_and_the_provider_decides() {
     for (rotation, status) in [(Rotation::None, 200), (Rotation::Strict, 401)] {
         let (world, mut browser) = signed_in("durable-object", OVER);
         let before = browser.cookie_header();
@@ -163,7 +163,7 @@ fn point_4_a_successor_of_a_secret_that_is_gone_leaves_the_word_to_the_provider(
 }
 
 #[test]
-fn point_6_retry_after_does_not_count_the_time_that_has_passed() {
+fn retry_after_counts_from_the_time_of_the_response() {
     let (world, browser) = signed_in("none", OVER);
     world.http.token_time.set(SECOND * 9);
     world.provider.goes_down("token");
@@ -172,7 +172,7 @@ fn point_6_retry_after_does_not_count_the_time_that_has_passed() {
 }
 
 #[test]
-fn point_6_answers_that_make_no_sense_end_no_session() {
+fn a_nonsensical_response_does_not_end_the_session() {
     let tokens = |change: fn(&mut Value)| {
         let mut tokens = json!({
             "access_token": "new", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "next",
@@ -226,7 +226,7 @@ fn point_6_answers_that_make_no_sense_end_no_session() {
 }
 
 #[test]
-fn point_6_an_update_of_the_session_while_the_provider_is_away_loses_nothing() {
+fn an_update_of_the_session_while_the_provider_is_down_keeps_the_tokens() {
     for lease in LEASES {
         let mut settings = with_lease(lease);
         settings["session"]["updatable"] = json!(["name"]);
@@ -265,7 +265,7 @@ fn point_6_an_update_of_the_session_while_the_provider_is_away_loses_nothing() {
 }
 
 #[test]
-fn point_7_a_sign_out_on_another_host_of_the_same_cookie_stays() {
+fn a_sign_out_on_another_host_of_the_cookie_domain_stays() {
     for lease in LEASES {
         let mut settings = with_lease(lease);
         settings["cookies"] = json!({ "domain": "example.com" });
@@ -291,7 +291,7 @@ fn point_7_a_sign_out_on_another_host_of_the_same_cookie_stays() {
 }
 
 #[test]
-fn point_8_lifetimes_of_any_kind_are_read_or_have_a_floor() {
+fn every_form_of_lifetime_is_read_or_gets_a_minimum() {
     for (expires_in, is_renewed_soon) in [
         (json!("3600"), false),
         (json!(" 3600 "), false),
@@ -320,7 +320,7 @@ fn point_8_lifetimes_of_any_kind_are_read_or_have_a_floor() {
 }
 
 #[test]
-fn point_8_a_refresh_token_that_comes_back_empty_is_none() {
+fn an_empty_refresh_token_counts_as_absent() {
     for empty in [json!(""), Value::Null] {
         let (world, mut browser) = signed_in("none", OVER);
         world.provider.grants.rotation.set(Rotation::None);
@@ -335,7 +335,7 @@ fn point_8_a_refresh_token_that_comes_back_empty_is_none() {
 }
 
 #[test]
-fn point_9_a_session_of_several_cookies_is_renewed_whole() {
+fn a_session_of_several_cookies_is_renewed_as_a_whole() {
     for lease in LEASES {
         let (world, mut browser) = signed_in(lease, OVER);
         // The new token makes three cookies of one, and the next one of three.
@@ -356,7 +356,7 @@ fn point_9_a_session_of_several_cookies_is_renewed_whole() {
 }
 
 #[test]
-fn point_9_an_answer_that_did_not_know_of_more_cookies_breaks_no_session() {
+fn a_late_response_with_fewer_cookies_breaks_no_session() {
     let (world, mut browser) = signed_in("kv", OVER);
     world.provider.alters_answer_at("token", |answer| answer["access_token"] = json!("x".repeat(5000)));
     let first = browser.fetch(&world, &format!("{APP}/api"));

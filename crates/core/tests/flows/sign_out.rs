@@ -8,7 +8,7 @@ use vestibule_testing::{APP, Browser, TestEnv, environment, settings};
 const SESSION: &str = "__Secure-authjs.session-token";
 
 #[test]
-fn after_signing_out_nothing_is_left() {
+fn after_a_sign_out_no_session_cookie_is_left() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "bob", "/");
     let csrf = browser.csrf(&world);
@@ -50,7 +50,7 @@ fn in_and_out(world: &TestEnv, return_to: &str) -> String {
 }
 
 #[test]
-fn the_providers_session_ends_too_where_that_is_wanted() {
+fn with_logout_configured_the_providers_session_ends_too() {
     let end = "https://idp.example/logout?client_id=vestibule&post_logout_redirect_uri=https%3A%2F%2Fapp.example.com";
     let world = TestEnv::with(with_logout(&json!(true)));
     world
@@ -65,7 +65,7 @@ fn the_providers_session_ends_too_where_that_is_wanted() {
 }
 
 #[test]
-fn who_is_not_signed_in_is_not_sent_to_the_provider() {
+fn without_a_session_a_sign_out_does_not_redirect_to_the_provider() {
     let (world, mut browser) =
         (TestEnv::with(with_logout(&json!("https://idp.example/bye"))), Browser::new());
     let csrf = browser.csrf(&world);
@@ -74,7 +74,7 @@ fn who_is_not_signed_in_is_not_sent_to_the_provider() {
 }
 
 #[test]
-fn a_provider_that_cannot_end_its_session_keeps_nobody_signed_in_here() {
+fn a_provider_without_a_logout_endpoint_does_not_prevent_the_sign_out() {
     let world = TestEnv::with(with_logout(&json!(true)));
     assert_eq!(in_and_out(&world, "/about"), format!("{APP}/about"));
     assert!(world.log_text().contains("provider acme publishes no end_session_endpoint"));
@@ -91,7 +91,7 @@ fn a_provider_that_cannot_end_its_session_keeps_nobody_signed_in_here() {
 }
 
 #[test]
-fn a_way_to_sign_out_at_the_provider_that_cannot_be_one_is_refused() {
+fn an_invalid_logout_endpoint_is_rejected() {
     let oauth2 = json!({
         "id": "acme", "type": "oauth2", "authorization": "https://idp.example/authorize",
         "token": "https://idp.example/token", "userinfo": "https://idp.example/me", "logout": true,
@@ -120,7 +120,7 @@ fn a_way_to_sign_out_at_the_provider_that_cannot_be_one_is_refused() {
 }
 
 #[test]
-fn every_cookie_of_a_chunked_session_goes_also_one_of_before_the_domain_was_shared() {
+fn a_sign_out_erases_all_chunks_and_host_only_cookies_of_an_earlier_configuration() {
     let mut shared = settings();
     shared["cookies"] = json!({ "domain": "example.com" });
     let (world, mut browser) = (TestEnv::with(shared), Browser::new());

@@ -77,7 +77,7 @@ fn every_preset_has_a_contract_and_every_contract_a_preset() {
 }
 
 #[test]
-fn what_is_not_as_the_contract_has_it_is_noticed() {
+fn a_difference_from_a_contract_is_reported() {
     for (bend, column) in [
         (json!({ "authorization": { "scope": "openid" } }), Column::Authorization),
         (json!({ "authorization": { "params": { "prompt": "consent" } } }), Column::Authorization),

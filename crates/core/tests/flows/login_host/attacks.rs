@@ -30,7 +30,7 @@ fn assert_nothing_began(answer: &Answer, return_to: &str) {
 }
 
 #[test]
-fn login_csrf_a_link_that_begins_a_sign_in_does_so_in_one_browser_only() {
+fn login_csrf_a_sign_in_link_works_only_in_the_browser_that_holds_its_ticket() {
     let site = site();
     let (mut mine, mut theirs) = (Visitor::new(), Visitor::new());
     let (address, _) = asked(&site, &mut mine);
@@ -43,7 +43,7 @@ fn login_csrf_a_link_that_begins_a_sign_in_does_so_in_one_browser_only() {
 }
 
 #[test]
-fn a_ticket_serves_once_and_for_less_than_a_minute() {
+fn a_ticket_can_be_used_once_and_expires_within_a_minute() {
     let site = site();
     let mut visitor = Visitor::new();
     let (address, ticket) = asked(&site, &mut visitor);
@@ -59,7 +59,7 @@ fn a_ticket_serves_once_and_for_less_than_a_minute() {
 }
 
 #[test]
-fn a_ticket_or_its_address_altered_begins_nothing() {
+fn an_altered_ticket_or_address_begins_no_sign_in() {
     let site = site();
     let (address, ticket) = asked(&site, &mut Visitor::new());
     let send = |address: &str, ticket: &str| {
@@ -89,7 +89,7 @@ fn a_ticket_or_its_address_altered_begins_nothing() {
 }
 
 #[test]
-fn a_ticket_is_for_one_login_host() {
+fn a_ticket_is_valid_for_one_login_host_only() {
     let site = site();
     let (address, ticket) = asked(&site, &mut Visitor::new());
     let mut other = of_the_login_host();
@@ -116,7 +116,7 @@ fn a_ticket_is_for_one_login_host() {
 }
 
 #[test]
-fn session_confusion_a_ticket_is_no_session_and_a_session_no_ticket() {
+fn session_confusion_a_ticket_is_not_a_session_and_a_session_is_not_a_ticket() {
     let site = site();
     let mut visitor = signed_in(&site);
     let session = visitor.cookie(&site, APP, SESSION).unwrap();
@@ -148,7 +148,7 @@ fn session_confusion_a_ticket_is_no_session_and_a_session_no_ticket() {
 }
 
 #[test]
-fn a_ticket_signs_nobody_in_and_keeps_nobodys_session() {
+fn a_ticket_alone_does_not_sign_in_and_does_not_change_a_session() {
     let site = site();
     // Somebody plants, from another app of the domain, a ticket that they got themselves.
     let mut attacker = Visitor::new();
@@ -171,7 +171,7 @@ fn a_ticket_signs_nobody_in_and_keeps_nobodys_session() {
 }
 
 #[test]
-fn without_the_csrf_token_there_is_no_ticket() {
+fn without_the_csrf_token_no_ticket_is_sealed() {
     let site = site();
     let mut visitor = Visitor::new();
     let of_another_host = visitor.csrf(&site, SHOP);
@@ -191,7 +191,7 @@ fn without_the_csrf_token_there_is_no_ticket() {
 }
 
 #[test]
-fn a_callback_at_another_host_than_the_login_host_signs_nobody_in() {
+fn a_callback_on_another_host_than_the_login_host_does_not_sign_in() {
     for dialect in ["authjs-v5", "next-auth-v4"] {
         let mut settings = of_the_login_host();
         settings["dialect"] = json!(dialect);
@@ -231,7 +231,7 @@ fn a_callback_at_another_host_than_the_login_host_signs_nobody_in() {
 }
 
 #[test]
-fn a_transaction_begun_before_there_was_a_login_host_ends_nowhere_else() {
+fn a_transaction_from_before_login_url_was_set_does_not_sign_in_on_another_host() {
     let mut before = of_the_login_host();
     before["login_url"] = Value::Null;
     let old = with(before);
@@ -250,7 +250,7 @@ fn a_transaction_begun_before_there_was_a_login_host_ends_nowhere_else() {
 }
 
 #[test]
-fn open_redirect_through_the_login_host_leads_to_hosts_of_the_domain_only() {
+fn open_redirect_the_login_host_redirects_only_to_hosts_of_the_domain() {
     let site = site();
     for evil in [
         "https://other.org/x",
@@ -286,7 +286,7 @@ fn open_redirect_through_the_login_host_leads_to_hosts_of_the_domain_only() {
 }
 
 #[test]
-fn unlimited_state_cookies_one_ticket_is_open_at_most() {
+fn unlimited_state_cookies_a_browser_holds_one_ticket_at_most() {
     let site = site();
     let mut visitor = Visitor::new();
     for page in 0..10 {

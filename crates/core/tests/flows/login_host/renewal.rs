@@ -28,7 +28,7 @@ fn renewals(site: &Site) -> u32 {
 }
 
 #[test]
-fn it_opens_sessions_guards_and_forwards_tokens_without_any_provider() {
+fn a_host_without_providers_opens_sessions_guards_and_forwards_tokens() {
     let site = site();
     let mut visitor = signed_in(&site);
     let answer = visitor.open(&site, PAGE);
@@ -44,7 +44,7 @@ fn it_opens_sessions_guards_and_forwards_tokens_without_any_provider() {
 }
 
 #[test]
-fn a_person_whose_token_has_ended_goes_through_the_login_host_and_notices_nothing() {
+fn an_expired_token_is_refreshed_by_a_redirect_through_the_login_host_and_back() {
     let (site, mut visitor) = ended();
     let arrived = visitor.follow(&site, PAGE);
     assert_eq!((arrived.url.as_str(), bearer(&arrived.answer)), (PAGE, Some("access-bob~1")));
@@ -62,7 +62,7 @@ fn a_person_whose_token_has_ended_goes_through_the_login_host_and_notices_nothin
 }
 
 #[test]
-fn a_script_is_told_what_to_do_and_gets_no_token_that_has_ended() {
+fn a_script_with_an_expired_token_gets_401_with_the_address_of_the_login_host() {
     let (site, mut visitor) = ended();
     let answer = visitor.fetch(&site, &format!("{DOCS}/api"));
     assert_eq!(answer.status, 401);
@@ -84,7 +84,7 @@ fn a_script_is_told_what_to_do_and_gets_no_token_that_has_ended() {
 }
 
 #[test]
-fn what_a_form_sends_and_what_is_fetched_in_advance_goes_nowhere() {
+fn a_form_and_a_prefetch_are_not_redirected_to_the_login_host() {
     let (site, mut visitor) = ended();
     let form = visitor.post(&site, PAGE, &[("a", "b")], &[("sec-fetch-mode", "navigate")]);
     assert_eq!((form.status, form.headers.get("location")), (503, None));
@@ -95,7 +95,7 @@ fn what_a_form_sends_and_what_is_fetched_in_advance_goes_nowhere() {
 }
 
 #[test]
-fn whatever_the_login_host_does_nobody_goes_in_circles() {
+fn no_answer_of_the_login_host_causes_a_redirect_loop() {
     // It sends the browser back, and nothing has changed: its own page does not know the session.
     let (site, mut visitor) = ended();
     let there = visitor.open(&site, PAGE).location().to_owned();
@@ -117,7 +117,7 @@ fn whatever_the_login_host_does_nobody_goes_in_circles() {
 }
 
 #[test]
-fn a_provider_that_is_down_is_waited_for_at_the_login_host() {
+fn while_the_provider_is_down_the_login_host_answers_503_with_retry_after() {
     let (site, mut visitor) = ended();
     site.login.provider.goes_down("token");
     let arrived = visitor.follow(&site, PAGE);
@@ -131,7 +131,7 @@ fn a_provider_that_is_down_is_waited_for_at_the_login_host() {
 }
 
 #[test]
-fn where_the_grant_is_gone_people_sign_in_again_and_come_back() {
+fn after_invalid_grant_the_user_signs_in_again_and_comes_back() {
     let (site, mut visitor) = ended();
     site.login.provider.answers_raw("token", 400, "application/json", br#"{"error":"invalid_grant"}"#);
     let arrived = visitor.follow(&site, PAGE);
@@ -148,7 +148,7 @@ fn where_the_grant_is_gone_people_sign_in_again_and_come_back() {
 }
 
 #[test]
-fn who_is_not_signed_in_at_the_login_host_signs_in_there() {
+fn without_a_session_at_the_login_host_the_user_signs_in_there() {
     let site = site();
     for cookie in ["", "__Secure-authjs.session-token=x"] {
         let url = format!("{AUTH}/auth/renew?callbackUrl={DOCS}/x");
@@ -165,7 +165,7 @@ fn who_is_not_signed_in_at_the_login_host_signs_in_there() {
 }
 
 #[test]
-fn a_session_that_nothing_can_renew_goes_on_as_it_is() {
+fn a_session_without_a_refresh_token_stays_as_it_is() {
     let site = site();
     let mut visitor = Visitor::new();
     site.login.provider.alters_answer_at("token", |answer| {
@@ -185,7 +185,7 @@ fn a_session_that_nothing_can_renew_goes_on_as_it_is() {
 }
 
 #[test]
-fn logout_that_can_be_undone_signed_out_there_is_known_to_a_refresh_elsewhere_where_the_store_is_shared() {
+fn logout_that_can_be_undone_a_refresh_on_another_host_sees_the_sign_out_in_a_shared_store() {
     let (site, mut visitor) = ended();
     let mut kept = visitor.clone();
     let csrf = visitor.csrf(&site, DOCS);
@@ -198,7 +198,7 @@ fn logout_that_can_be_undone_signed_out_there_is_known_to_a_refresh_elsewhere_wh
 }
 
 #[test]
-fn a_worker_without_providers_has_nothing_to_advise() {
+fn a_worker_without_providers_logs_no_advice() {
     let config = vestibule_core::config::Config::load(
         of_the_docs(),
         &vestibule_testing::environment,

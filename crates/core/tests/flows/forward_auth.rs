@@ -69,7 +69,7 @@ fn assert_uncached(answer: &Answer) {
 }
 
 #[test]
-fn without_trust_it_says_whether_somebody_is_signed_in() {
+fn without_a_trusted_proxy_it_answers_whether_a_user_is_signed_in() {
     let world = TestEnv::new();
     let answer = Browser::new().open(&world, VERIFY);
     assert_eq!(answer.status, 401);
@@ -89,7 +89,7 @@ fn without_trust_it_says_whether_somebody_is_signed_in() {
 }
 
 #[test]
-fn without_proof_no_more_is_told_than_the_session_shows() {
+fn without_the_proxy_secret_the_answer_has_no_more_than_the_session_route() {
     let mut hidden = settings();
     hidden["session"]["expose"] = json!({});
     hidden["upstreams"][0]["headers"] =
@@ -119,7 +119,7 @@ fn without_proof_no_more_is_told_than_the_session_shows() {
 }
 
 #[test]
-fn trusted_forwarding_headers_decide_nothing_without_the_configuration() {
+fn trusted_forwarding_headers_are_ignored_without_the_configuration() {
     let world = TestEnv::new();
     let mut bob = signed_in(&world, "bob");
     for header in [
@@ -148,7 +148,7 @@ fn trusted_forwarding_headers_decide_nothing_without_the_configuration() {
 }
 
 #[test]
-fn the_rules_decide_about_the_request_that_the_proxy_tells_of() {
+fn the_rules_decide_about_the_original_request() {
     let world = believing("x-forwarded", &json!({}));
     let (mut nobody, mut bob, mut alice) =
         (Browser::new(), signed_in(&world, "bob"), signed_in(&world, "alice"));
@@ -191,7 +191,7 @@ fn the_rules_decide_about_the_request_that_the_proxy_tells_of() {
 }
 
 #[test]
-fn nginx_gets_statuses_that_it_knows() {
+fn nginx_gets_only_statuses_that_auth_request_understands() {
     let world = believing(
         "x-original",
         &json!({ "rules": [
@@ -241,7 +241,7 @@ fn nginx_gets_statuses_that_it_knows() {
 }
 
 #[test]
-fn who_cannot_prove_to_be_the_proxy_is_refused() {
+fn a_request_without_the_proxy_secret_is_rejected() {
     let world = believing("x-forwarded", &json!({}));
     let mut alice = signed_in(&world, "alice");
     let twice = format!("{SECRET}, {SECRET}");
@@ -275,7 +275,7 @@ fn who_cannot_prove_to_be_the_proxy_is_refused() {
 }
 
 #[test]
-fn trusted_forwarding_headers_that_are_not_whole_are_a_refusal() {
+fn trusted_forwarding_headers_that_are_incomplete_are_rejected() {
     let world = believing("x-forwarded", &json!({ "default_access": "public", "rules": [] }));
     let mut nobody = Browser::new();
     assert_eq!(asked(&world, &mut nobody, "GET", "/x", &[]).status, 204);
@@ -330,7 +330,7 @@ fn trusted_forwarding_headers_that_are_not_whole_are_a_refusal() {
 }
 
 #[test]
-fn a_host_of_the_site_is_one_that_a_return_address_may_name() {
+fn the_original_host_must_be_one_that_a_return_address_may_name() {
     let site = json!({ "trusted_hosts": ["partner.example"], "cookies": { "domain": "example.com" },
         "rules": [{ "match": "/x", "host": "open.example.com", "access": "public" }] });
     let world = believing("x-forwarded", &site);
@@ -394,7 +394,7 @@ fn methods_conditions_and_hosts_are_those_of_the_original_request() {
 }
 
 #[test]
-fn a_preflight_passes_as_one_and_a_websocket_is_no_navigation() {
+fn a_preflight_passes_and_a_websocket_is_not_a_navigation() {
     let world = believing("x-forwarded", &json!({}));
     let mut alice = signed_in(&world, "alice");
     let preflight = [("origin", "https://other.example"), ("access-control-request-method", "POST")];
@@ -417,7 +417,7 @@ fn a_preflight_passes_as_one_and_a_websocket_is_no_navigation() {
 }
 
 #[test]
-fn header_smuggling_what_the_proxy_would_pass_on_beside_our_fields_is_refused() {
+fn header_smuggling_fields_that_the_proxy_would_pass_on_in_place_of_ours_are_rejected() {
     let world = believing("x-forwarded", &json!({}));
     let (mut nobody, mut alice) = (Browser::new(), signed_in(&world, "alice"));
     for header in [
@@ -461,7 +461,7 @@ fn header_smuggling_what_the_proxy_would_pass_on_beside_our_fields_is_refused() 
 }
 
 #[test]
-fn no_field_of_the_client_s_turns_a_refusal_into_something_else() {
+fn no_header_of_the_client_changes_the_form_of_a_denial() {
     let world = believing("x-original", &json!({}));
     for header in [
         ("x-auth-return-redirect", "1"),
@@ -487,7 +487,7 @@ fn no_field_of_the_client_s_turns_a_refusal_into_something_else() {
 }
 
 #[test]
-fn the_token_is_renewed_on_the_way_and_the_proxy_gets_the_cookie() {
+fn the_token_is_refreshed_and_the_proxy_gets_the_cookie() {
     for headers in ["x-forwarded", "x-original"] {
         let world = believing(headers, &json!({}));
         let mut alice = signed_in(&world, "alice");
@@ -512,7 +512,7 @@ fn the_token_is_renewed_on_the_way_and_the_proxy_gets_the_cookie() {
 }
 
 #[test]
-fn cookies_that_are_several_reach_the_browser_all_or_none() {
+fn several_cookies_reach_the_browser_all_or_none() {
     let large = |value: &mut Value| value["padding"] = json!("p".repeat(6000));
     for (headers, plain, numbered) in
         [(Some("x-forwarded"), true, true), (Some("x-original"), false, true), (None, false, false)]
@@ -552,7 +552,7 @@ fn cookies_that_are_several_reach_the_browser_all_or_none() {
 }
 
 #[test]
-fn a_grant_that_is_gone_is_the_way_to_sign_in_and_a_provider_that_is_down_503() {
+fn after_invalid_grant_it_answers_the_sign_in_address_and_for_a_provider_that_is_down_503() {
     let world = believing("x-original", &json!({}));
     let mut alice = signed_in(&world, "alice");
     world.pass(Duration::from_hours(1));
@@ -570,7 +570,7 @@ fn a_grant_that_is_gone_is_the_way_to_sign_in_and_a_provider_that_is_down_503() 
 }
 
 #[test]
-fn an_assertion_is_the_proxy_s_alone() {
+fn only_the_trusted_proxy_gets_an_assertion() {
     let mut signed = settings();
     signed["upstreams"][0]["assertion"] = json!(true);
     let world = believing("x-forwarded", &json!({ "upstreams": signed["upstreams"] }));
@@ -587,7 +587,7 @@ fn an_assertion_is_the_proxy_s_alone() {
 }
 
 #[test]
-fn people_sign_in_at_the_login_host_and_nobody_outside_of_its_domain() {
+fn users_sign_in_at_the_login_host_and_never_outside_its_domain() {
     let site = json!({ "login_url": "https://auth.example.com", "cookies": { "domain": "example.com" },
         "trusted_hosts": ["partner.example"] });
     let world = believing("x-original", &site);
