@@ -1,4 +1,4 @@
-//! docs/providers.md says what the table of presets says. `cargo xtask providers --write` writes it.
+//! docs/providers.md matches the table of presets. `cargo xtask providers --write` writes it.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! `flow/refresh` with an API of one's own, in its three shapes. The API is strict: it takes the newest refresh
-//! token and no other. Each test bears the number of the point in `docs/refresh.md`.
+//! `flow/refresh` with a credentials API, in its three forms. The API accepts only the newest refresh token. Each test
+//! checks a point of `docs/refresh.md`.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::credentials::{cookie_api, json_api, sealed, sign_in_as_ada, token_api
 const LEASES: [&str; 3] = ["none", "kv", "durable-object"];
 const PAGE: &str = "https://app.example.com/page?q=1";
 
-/// A shape of API: its settings, where it refreshes, how long its tokens live.
+/// A form of API: its settings, the path of its refresh, and the lifetime of its tokens.
 struct Shape {
     name: &'static str,
     settings: Value,
@@ -50,7 +50,7 @@ impl Shape {
         Self { name: "cookies", settings, path: "/auth/refresh", life }
     }
 
-    /// The refresh token is a cookie like any other.
+    /// The refresh token is one of the API's cookies.
     fn cookies_alone() -> Self {
         let mut shape = Self { name: "cookies alone", ..Self::cookies() };
         let provider = &mut shape.settings["providers"][0];
@@ -68,7 +68,7 @@ impl Shape {
         settings
     }
 
-    /// Ada, who signed in so long before (or after) her token's end.
+    /// Ada, who signed in so long ago.
     fn signed_in(&self, lease: &str, ago: Duration) -> (TestEnv, Browser) {
         let (world, mut browser) = (TestEnv::with(self.with_lease(lease)), Browser::new());
         sign_in_as_ada(&world, &mut browser);
@@ -77,7 +77,7 @@ impl Shape {
         (world, browser)
     }
 
-    fn due(&self) -> Duration {
+    fn refresh_time(&self) -> Duration {
         self.life.saturating_sub(Duration::from_secs(30))
     }
 
@@ -119,27 +119,27 @@ fn one_request_refreshes_and_all_others_use_its_tokens() {
                 for answer in &answers {
                     assert_eq!((answer.status, bearer(answer).as_ref()), (200, Some(&newest)), "{what}");
                 }
-                // And one that was sent with the old cookie and comes late.
+                // A late request with the old cookie gets the new tokens, too.
                 let late = world.all([sent(&world, &cookies, 1000)]);
                 assert_eq!(bearer(&late[0]).as_ref(), Some(&newest), "{what}");
                 browser.take(&answers[0]);
                 assert_eq!(sealed(&world, &browser)["generation"], round, "{what}");
                 assert_eq!(bearer(&fetch(&world, &mut browser)).as_ref(), Some(&newest), "{what}");
-                let asked = u32::try_from(world.api.requests(shape.path).len()).unwrap();
-                assert_eq!((asked, world.api.refreshes()), (round, round), "{what}");
+                let requests = u32::try_from(world.api.requests(shape.path).len()).unwrap();
+                assert_eq!((requests, world.api.refreshes()), (round, round), "{what}");
                 if round < 3 {
                     world.pass(shape.over());
                 }
             }
             if lease != "none" {
-                // In an isolate that knows nothing, with the cookie of three refreshes ago.
+                // A new process, with the cookie of three refreshes ago.
                 let other = world.isolate(shape.with_lease(lease), "here");
                 let late = world.all([sent(&other, &first, 0)]);
                 assert_eq!((late[0].status, bearer(&late[0])), (200, Some(world.api.newest())), "{what}");
                 assert_eq!(world.api.requests(shape.path).len(), 3, "{what}");
-                let kept = format!("{:?}", world.store.contents());
+                let stored = format!("{:?}", world.store.contents());
                 for secret in ["refresh-ada", "refresh-v2", "refresh-c-", "access-", "d%3A"] {
-                    assert!(!kept.contains(secret), "{what}: {kept}");
+                    assert!(!stored.contains(secret), "{what}: {stored}");
                 }
             }
             let log = world.log_text();
@@ -154,7 +154,7 @@ fn one_request_refreshes_and_all_others_use_its_tokens() {
 fn while_the_token_is_valid_other_requests_do_not_wait_for_the_refresh() {
     for shape in Shape::all() {
         for lease in LEASES {
-            let (world, browser) = shape.signed_in(lease, shape.due());
+            let (world, browser) = shape.signed_in(lease, shape.refresh_time());
             let (cookies, old) = (browser.cookie_header(), sealed(&world, &browser)["access_token"].clone());
             let answers = world.all((0..10).map(|i| sent(&world, &cookies, i)));
             let with_old = answers.iter().filter(|answer| bearer(answer).as_deref() == old.as_str()).count();
@@ -170,10 +170,13 @@ fn the_refresh_request_is_as_configured_and_the_session_gets_the_response() {
     let (world, mut browser) = shape.signed_in("none", shape.over());
     let client = [("cf-connecting-ip", "203.0.113.9"), ("sec-fetch-mode", "cors")];
     browser.send(&world, "GET", &format!("{APP}/api"), &client, b"");
-    let asked = &world.api.requests("/refresh")[0];
-    assert_eq!((asked.method.as_str(), asked.json()), ("POST", json!({ "refreshToken": "refresh-ada" })));
-    assert_eq!(asked.headers.get("x-forwarded-for"), Some("203.0.113.9"));
-    assert!(!asked.headers.contains("cookie") && !asked.headers.contains("authorization"));
+    let requests = &world.api.requests("/refresh")[0];
+    assert_eq!(
+        (requests.method.as_str(), requests.json()),
+        ("POST", json!({ "refreshToken": "refresh-ada" }))
+    );
+    assert_eq!(requests.headers.get("x-forwarded-for"), Some("203.0.113.9"));
+    assert!(!requests.headers.contains("cookie") && !requests.headers.contains("authorization"));
     let session = sealed(&world, &browser);
     assert_eq!(session["refresh_token"], "refresh-ada~1");
     assert_eq!((&session["sub"], &session["plan"]), (&json!("17"), &json!("pro")), "the rest stays");
@@ -194,8 +197,8 @@ fn the_refresh_request_is_as_configured_and_the_session_gets_the_response() {
         let (world, mut browser) = shape.signed_in("none", shape.over());
         let answer = fetch(&world, &mut browser);
         assert!(!answer.headers.get_all("set-cookie").any(|cookie| cookie.contains("refresh-c")));
-        let asked = &world.api.requests("/auth/refresh")[0];
-        assert_eq!(asked.headers.get("cookie"), Some("device=d%3A1; refresh_token=refresh-c-2"));
+        let requests = &world.api.requests("/auth/refresh")[0];
+        assert_eq!(requests.headers.get("cookie"), Some("device=d%3A1; refresh_token=refresh-c-2"));
         let session = sealed(&world, &browser);
         assert_eq!(
             (&session["access_token"], &session["api_cookies"]["device"]),
@@ -232,7 +235,7 @@ fn a_temporary_failure_does_not_end_the_session() {
     for lease in LEASES {
         for (trouble, retry, log) in troubles {
             let shape = Shape::json();
-            let (world, mut browser) = shape.signed_in(lease, shape.due());
+            let (world, mut browser) = shape.signed_in(lease, shape.refresh_time());
             trouble(&world);
             let answer = fetch(&world, &mut browser);
             assert_eq!(
@@ -242,9 +245,12 @@ fn a_temporary_failure_does_not_end_the_session() {
             );
             world.pass(Duration::from_mins(2));
             let answer = browser.open(&world, PAGE);
-            let told = answer.headers.get("retry-after").map(|text| text.parse::<u64>().unwrap());
+            let retry_after = answer.headers.get("retry-after").map(|text| text.parse::<u64>().unwrap());
             assert_eq!(answer.status, 503, "{lease}, {log}");
-            assert!(told.is_some_and(|told| (retry - 1..=retry).contains(&told)), "{lease}, {log}: {told:?}");
+            assert!(
+                retry_after.is_some_and(|seconds| (retry - 1..=retry).contains(&seconds)),
+                "{lease}, {log}: {retry_after:?}"
+            );
             let session = browser.session(&world);
             assert_eq!(session["user"]["name"], "Ada Lovelace", "{lease}, {log}");
             assert_eq!((&session["error"], &session["access_token"]), (&Value::Null, &Value::Null));
@@ -266,7 +272,7 @@ fn a_temporary_failure_does_not_end_the_session() {
 
 #[test]
 fn a_rejected_refresh_token_ends_the_session() {
-    let error = json!({ "error": "gone" });
+    let error = json!({ "error": "revoked" });
     for (status, body) in
         [(400, json!({})), (401, json!({})), (403, json!(null)), (404, error.clone()), (200, error)]
     {
@@ -324,7 +330,7 @@ fn the_expiry_of_an_old_refresh_token_does_not_apply_to_the_next_one() {
     let shape = Shape::token();
     let (world, mut browser) = shape.signed_in("none", shape.over());
     let login_end = sealed(&world, &browser)["refresh_expires_at"].clone();
-    // The same token: what is known of it stays. Another one: nothing is known.
+    // The same refresh token keeps its expiry. A new one has none.
     for (next, end) in [(Value::Null, login_end), (json!("refresh-v2-other"), Value::Null)] {
         let token = vestibule_testing::credentials_api::jwt(&json!({ "exp": world.now().seconds() + 900 }));
         let renewed = json!({ "token": token, "next": next });
@@ -345,9 +351,9 @@ fn without_a_new_refresh_token_the_old_one_stays_and_a_missing_lifetime_has_a_de
             assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("again"));
             world.pass(Duration::from_secs(10));
         }
-        let asked = world.api.requests("/refresh");
-        assert_eq!(asked.len(), n, "ten minutes, not none");
-        assert_eq!(asked[n - 1].json(), json!({ "refreshToken": "refresh-ada" }));
+        let requests = world.api.requests("/refresh");
+        assert_eq!(requests.len(), n, "ten minutes, not none");
+        assert_eq!(requests[n - 1].json(), json!({ "refreshToken": "refresh-ada" }));
         world.pass(Duration::from_mins(10));
     }
 }
@@ -367,8 +373,12 @@ fn a_cookie_that_the_session_lacks_is_not_sent_and_no_value_can_add_a_cookie() {
         sign_in_as_ada(&world, &mut browser);
         world.pass(Duration::from_secs(61));
         let status = fetch(&world, &mut browser).status;
-        let asked = world.api.requests("/refresh");
-        assert_eq!(asked.first().map(|asked| asked.headers.get("cookie")), cookie.map(Some), "{token}");
+        let requests = world.api.requests("/refresh");
+        assert_eq!(
+            requests.first().map(|requests| requests.headers.get("cookie")),
+            cookie.map(Some),
+            "{token}"
+        );
         assert_eq!(status, if cookie.is_some() { 200 } else { 503 });
         assert!(!world.log_text().contains(token), "{}", world.log_text());
     }
@@ -455,9 +465,13 @@ fn an_empty_refresh_token_counts_as_absent() {
         assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("again"));
         world.pass(shape.over());
         fetch(&world, &mut browser);
-        let asked = world.api.requests(shape.path);
-        assert_eq!(asked.len(), 2);
-        assert_eq!(asked[0].headers.get("cookie"), asked[1].headers.get("cookie"), "{alone}, {emptied}");
+        let requests = world.api.requests(shape.path);
+        assert_eq!(requests.len(), 2);
+        assert_eq!(
+            requests[0].headers.get("cookie"),
+            requests[1].headers.get("cookie"),
+            "{alone}, {emptied}"
+        );
     }
 }
 

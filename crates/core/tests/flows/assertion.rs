@@ -1,4 +1,4 @@
-//! `flow/assertion`: what an upstream is told in a signed token, and the keys to check it with.
+//! `flow/guard/assertion`: the signed token that an upstream gets, and the keys that verify it.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use vestibule_testing::{APP, Browser, Forwarded, SECRET, TestEnv, environment, s
 
 const HEADER: &str = "x-vestibule-assertion";
 
-/// The settings with an upstream that asks for an assertion.
+/// The settings with an upstream that wants an assertion.
 fn asserted(assertion: &Value) -> Value {
     let mut settings = settings();
     settings["upstreams"][0]["assertion"] = assertion.clone();
@@ -38,7 +38,7 @@ fn keys(world: &TestEnv) -> Vec<Value> {
     set["keys"].as_array().unwrap().clone()
 }
 
-/// The header and the claims, where one of the published keys checks it.
+/// The header and the claims, if one of the published keys verifies the token.
 fn checked(world: &TestEnv, token: &str) -> Option<(Value, Value)> {
     let (input, signature) = token.rsplit_once('.').unwrap();
     let (header, claims) = input.split_once('.').unwrap();
@@ -189,7 +189,7 @@ fn the_newest_secret_signs_and_the_keys_of_all_are_published() {
 
     let rotated = |name: &str| match name {
         "AUTH_SECRET_2" => Some("another-32-char-or-longer-secret!!".to_owned()),
-        // The same once more under another name.
+        // The same secret under another name.
         "AUTH_SECRET_1" => Some(SECRET.to_owned()),
         name => environment(name),
     };

@@ -1,4 +1,4 @@
-//! `flow/guard/bearer`: a client without a browser brings the provider's access token.
+//! `flow/guard/bearer`: a client without a browser sends the provider's access token.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ fn token(world: &TestEnv, user: &str) -> String {
     world.provider.signed(&header(), &claims(world, user))
 }
 
-/// The provider's token with other claims: `null` takes one away.
+/// The provider's token with other claims: `null` removes one.
 fn token_with(world: &TestEnv, patch: &Value) -> String {
     let mut claims = claims(world, "alice");
     for (name, value) in patch.as_object().unwrap() {
@@ -139,7 +139,7 @@ fn claims_can_be_read_from_a_bearer_token_by_every_root() {
     ] {
         assert_eq!(seen.get(name), value, "{name}");
     }
-    // This upstream gets none from us: the client's own stays, as ever.
+    // This upstream gets no token from us, so the client's own header stays.
     assert_eq!(seen.get("authorization"), Some(format!("Bearer {token}").as_str()));
 
     for (patch, status) in [
@@ -200,7 +200,7 @@ fn bearer_tokens_not_fully_checked_every_required_claim_is_verified() {
         json!({ "sub": 7 }),
         json!({ "sub": "a\u{0}b" }),
         json!({ "sub": "a".repeat(256) }),
-        // Bound to a key of which nothing is proven here.
+        // Bound to a key (RFC 7800), whose possession is not proven here.
         json!({ "cnf": { "jkt": "x" } }),
         json!({ "cnf": {} }),
     ] {
@@ -251,7 +251,7 @@ fn session_confusion_no_other_kind_of_token_is_accepted_as_an_access_token() {
         assert_refused(&answer, 401, "invalid_token", &other.to_string());
     }
 
-    // What signing in gave the browser.
+    // The tokens that the browser got at the sign-in.
     let id_token = json!({ "iss": ISSUER, "sub": "alice-1", "aud": "vestibule", "exp": 9_999_999_999_u64 });
     let header = json!({ "alg": "ES256", "kid": "key-1" });
     let id_token = world.provider.signed(&header, &id_token);
@@ -261,7 +261,7 @@ fn session_confusion_no_other_kind_of_token_is_accepted_as_an_access_token() {
     let cookie = alice.cookie("__Secure-authjs.session-token").unwrap();
     assert_refused(&bring(&world, "/dashboard", cookie), 401, "invalid_token", "session");
 
-    // An audience that ID tokens have, too, asks for more.
+    // With an audience that ID tokens have, too, more is required.
     let mut ours = settings();
     ours["providers"][0]["accept_bearer"] = json!({ "audience": "vestibule" });
     let world = TestEnv::with(ours);
@@ -352,7 +352,7 @@ fn work_bombs_invented_keys_and_unreachable_providers_cause_few_fetches() {
         assert_refused(&bring(&world, "/dashboard", &unknown(n)), 401, "invalid_token", "unknown kid");
     }
     assert_eq!(world.fetches(JWKS), 1);
-    // A key that is new is found, and while the set cannot be had nobody asks for it with every request.
+    // A new key is fetched; while the set is unavailable, further requests cause no further fetches.
     world.pass(Duration::from_secs(61));
     world.provider.rotates_its_key_to("key-2");
     let newer = world.provider.signed(&json!({ "alg": "ES256", "kid": "key-2" }), &claims(&world, "alice"));
@@ -374,14 +374,14 @@ fn work_bombs_invented_keys_and_unreachable_providers_cause_few_fetches() {
         assert_eq!((answer.status, answer.headers.get("retry-after")), (503, Some("5")));
     }
     assert_eq!(world.fetches("https://idp.example/.well-known/openid-configuration"), 1);
-    // Nothing is asked about a token of nobody we know.
+    // A token of an unknown issuer causes no fetch.
     let world = self::world();
     for bad in [json!({ "iss": "https://evil.example" }), json!({ "iss": null })] {
         assert_eq!(bring(&world, "/dashboard", &token_with(&world, &bad)).status, 401);
     }
     assert_eq!(world.fetches("https://idp.example/.well-known/openid-configuration"), 0);
 
-    // A provider that comes back is asked again.
+    // A provider that recovers is fetched from again.
     world.provider.goes_down("jwks");
     assert_eq!(bring(&world, "/dashboard", &good).status, 503);
     world.provider.comes_back();
@@ -434,7 +434,7 @@ fn a_session_takes_precedence_and_auth_routes_accept_no_bearer_token() {
     ];
     assert_eq!(world.send("GET", &format!("{APP}/auth/token"), &headers, b"").status, 401);
 
-    // A cookie that is none does not stand in the way.
+    // An invalid cookie does not prevent the use of the token.
     let headers =
         [("authorization", authorization.as_str()), ("cookie", "__Secure-authjs.session-token=rubbish")];
     assert_eq!(world.send("GET", &format!("{APP}/dashboard"), &headers, b"").status, 200);

@@ -1,4 +1,4 @@
-//! `flow/signin/callback`: back from the provider, and everything that can be wrong about that.
+//! `flow/signin/callback`: the authorization response, and everything that can be wrong with it.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ fn provider_mix_up_a_response_of_another_issuer_is_rejected() {
         let callback = world.provider.authorize(&request, "bob").replace(from, to);
         assert_eq!(browser.open(&world, &callback).location(), ERROR, "{callback}");
     }
-    assert_eq!(world.fetches("https://idp.example/token"), 0, "the code goes to nobody");
+    assert_eq!(world.fetches("https://idp.example/token"), 0, "the code is not sent anywhere");
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn a_rotated_key_is_fetched_and_invented_keys_cause_no_further_fetches() {
     for _ in 0..5 {
         assert_eq!(browser.sign_in(&world, "bob", "/").location(), ERROR);
     }
-    assert_eq!(world.fetches(jwks), 2, "asked again within a minute");
+    assert_eq!(world.fetches(jwks), 2, "fetched again within a minute");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `flow/credentials`: an API of one's own, in the shapes that people have, and everything it can answer.
+//! `flow/signin/credentials`: a sign-in with your own API, in its usual forms, and every answer that it may give.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn refused(code: &str) -> String {
     format!("https://app.example.com/auth/signin?error=CredentialsSignin&code={code}")
 }
 
-/// JSON in, tokens out, then the profile.
+/// A login and a profile request with JSON; the login answers with two tokens.
 pub fn json_api() -> Value {
     json!({
         "providers": [{
@@ -52,7 +52,7 @@ pub fn json_api() -> Value {
     })
 }
 
-/// One token that says everything, behind GraphQL; errors come with 200.
+/// GraphQL: the login answers with one JWT, and errors have the status 200.
 pub fn token_api() -> Value {
     json!({
         "providers": [{
@@ -77,7 +77,7 @@ pub fn token_api() -> Value {
     })
 }
 
-/// Cookies in both directions.
+/// The tokens are in cookies.
 pub fn cookie_api() -> Value {
     json!({
         "providers": [{
@@ -112,7 +112,7 @@ pub fn sign_in_as_ada(world: &TestEnv, browser: &mut Browser) -> Answer {
     sign_in(world, browser, &[("email", EMAIL), ("password", PASSWORD)])
 }
 
-/// What is sealed in the session.
+/// The claims that are sealed in the session.
 pub fn sealed(world: &TestEnv, browser: &Browser) -> Value {
     let keys = Keyring::new(vec![Secret::new(SECRET)]).unwrap();
     let token = browser.cookie(SESSION).expect("a session");
@@ -126,8 +126,8 @@ fn an_api_that_answers_with_tokens_signs_in() {
     assert_eq!((answer.status, answer.location()), (302, "https://app.example.com/dashboard"));
     assert_eq!(answer.headers.get("cache-control"), Some("private, no-store"));
 
-    let asked = world.api.requests("/sign-in");
-    let [login] = asked.as_slice() else { panic!("{asked:?}") };
+    let requests = world.api.requests("/sign-in");
+    let [login] = requests.as_slice() else { panic!("{requests:?}") };
     assert_eq!(login.method, "POST");
     assert_eq!(login.headers.get("accept"), Some("application/json"));
     assert!(login.headers.get("user-agent").is_some_and(|agent| agent.starts_with("Vestibule/")));
@@ -166,18 +166,18 @@ fn an_api_that_answers_with_tokens_signs_in() {
 fn an_api_that_answers_with_one_jwt_signs_in() {
     let (world, mut browser) = (TestEnv::with(token_api()), Browser::new());
     assert_eq!(sign_in_as_ada(&world, &mut browser).location(), "https://app.example.com/dashboard");
-    let asked = world.api.requests("/v2/login");
-    assert_eq!(asked[0].headers.get("x-client"), Some("web ada@example.com"));
+    let requests = world.api.requests("/v2/login");
+    assert_eq!(requests[0].headers.get("x-client"), Some("web ada@example.com"));
     let query = "mutation($input:Login!){login(input:$input){token refreshToken}} {viewer}";
-    assert_eq!(asked[0].json()["query"], query);
-    assert_eq!(asked[0].json()["variables"], json!({ "input": { "name": EMAIL, "password": PASSWORD } }));
+    assert_eq!(requests[0].json()["query"], query);
+    assert_eq!(requests[0].json()["variables"], json!({ "input": { "name": EMAIL, "password": PASSWORD } }));
 
     let session = sealed(&world, &browser);
     assert_eq!((&session["sub"], &session["name"]), (&json!("u-1"), &json!("Ada")));
     assert_eq!(session["groups"], json!(["a"]));
     assert_eq!(session["expires_at"], world.now().seconds() + 900);
     assert_eq!(session["refresh_expires_at"], world.now().seconds() + 86_400);
-    assert_eq!(world.api.count(), 1, "nobody asked for a profile");
+    assert_eq!(world.api.count(), 1, "no profile was fetched");
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn an_api_that_sets_cookies_signs_in_and_gets_them_back() {
 
     let session = sealed(&world, &browser);
     assert_eq!(session["sub"], "c-1");
-    // The profile's answer rotated both.
+    // The profile's response rotated both cookies.
     assert_eq!(session["access_token"], "access-c-2");
     assert_eq!(session["refresh_token"], "refresh-c-2");
     assert_eq!(session["expires_at"], world.now().seconds() + 900);
@@ -229,10 +229,10 @@ fn only_the_configured_fields_are_sent_to_the_api() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     let fields = [("email", EMAIL), ("password", PASSWORD), ("code", "123456"), ("role", "admin")];
     sign_in(&world, &mut browser, &fields);
-    let asked = world.api.requests("/sign-in");
-    assert_eq!(asked[0].json()["otp"], "123456");
+    let requests = world.api.requests("/sign-in");
+    assert_eq!(requests[0].json()["otp"], "123456");
     for foreign in ["role", "csrfToken", "callbackUrl", "dashboard"] {
-        assert!(!asked[0].body.contains(foreign), "{foreign}");
+        assert!(!requests[0].body.contains(foreign), "{foreign}");
     }
 }
 
@@ -323,7 +323,7 @@ fn a_rejection_has_the_apis_own_code_if_that_is_well_formed() {
         (423, json!("locked"), "locked"),
         (429, json!(null), "rate_limited"),
         (429, json!("slow_down"), "slow_down"),
-        // The API repeats what it did not like.
+        // The API repeats the rejected value as its code.
         (401, json!("hunter3"), "credentials"),
         (401, json!("HUNTER3"), "credentials"),
     ] {
@@ -552,11 +552,11 @@ fn the_profile_request_may_have_a_query() {
     let (world, mut browser) = (TestEnv::with(settings), Browser::new());
     world.api.answers_json("/me", 200, &json!({ "id": 1 }));
     sign_in_as_ada(&world, &mut browser);
-    let asked = &world.api.requests("/me")[0];
-    assert_eq!(asked.headers.get_all("authorization").collect::<Vec<_>>(), ["Token access-ada"]);
-    assert_eq!(asked.headers.get("x-plan"), Some("pro"));
+    let requests = &world.api.requests("/me")[0];
+    assert_eq!(requests.headers.get_all("authorization").collect::<Vec<_>>(), ["Token access-ada"]);
+    assert_eq!(requests.headers.get("x-plan"), Some("pro"));
     let body = json!({ "query": "query { me { id } }", "variables": { "plan": "pro", "n": 3600 } });
-    assert_eq!(asked.json(), body);
+    assert_eq!(requests.json(), body);
 }
 
 #[test]
@@ -564,7 +564,7 @@ fn the_api_gets_the_clients_address_as_cloudflare_reports_it() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     let csrf = browser.csrf(&world);
     let fields = [("csrfToken", csrf.as_str()), ("email", EMAIL), ("password", PASSWORD)];
-    for (sent, told) in
+    for (sent, expected) in
         [("203.0.113.9", Some("203.0.113.9")), ("2001:db8::1", Some("2001:db8::1")), ("x, y", None)]
     {
         let headers = [("cf-connecting-ip", sent), ("x-forwarded-for", "6.6.6.6")];
@@ -572,7 +572,7 @@ fn the_api_gets_the_clients_address_as_cloudflare_reports_it() {
         for path in ["/sign-in", "/me"] {
             assert_eq!(
                 world.api.requests(path).last().unwrap().headers.get("x-forwarded-for"),
-                told,
+                expected,
                 "{sent}"
             );
         }
@@ -608,7 +608,7 @@ fn only_a_post_to_its_own_callback_reaches_the_api() {
     assert_eq!((sign_in.status, sign_in.location()), (302, "https://app.example.com/auth/signin"));
     let unknown = browser.post(&world, &format!("{APP}/auth/callback/nobody"), &fields);
     assert_eq!((unknown.status, unknown.location()), (302, ERROR));
-    // Nothing of the query is taken for a field.
+    // Parameters of the query are not fields.
     let in_query = format!("{CALLBACK}?email={EMAIL}&password=b");
     let answer = browser.post(&world, &in_query, &[("csrfToken", &csrf)]);
     assert_eq!(answer.location(), refused("credentials"));

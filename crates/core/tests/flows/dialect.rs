@@ -1,4 +1,4 @@
-//! The two dialects of Auth.js: what each one answers, and how a session gets from one to the other.
+//! The two dialects of Auth.js: what each one answers, and how a session changes from one to the other.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn v4() -> TestEnv {
     TestEnv::with(v4_settings())
 }
 
-/// A session as Auth.js itself makes it: nothing in it is ours.
+/// A session as Auth.js itself makes it, without Vestibule's claims.
 fn of_authjs(world: &TestEnv, dialect: Dialect, claims: &Value) -> String {
     let salt = if dialect == Dialect::AuthJsV5 { V5 } else { "" };
     let keys = Keyring::new(vec![Secret::new(SECRET)]).unwrap();
@@ -92,7 +92,7 @@ fn changing_the_dialect_keeps_every_session() {
         browser.sign_in(&old, "bob", "/");
         let before = browser.session(&old);
 
-        // A script's request: nothing is asked of the session route yet.
+        // A script's request, before the first request to the session route.
         let mut by_session = browser.clone();
         assert_eq!(by_session.session(&new)["user"], before["user"]);
         assert_eq!(sessions(&by_session), [new_name], "the other one is gone in the same response");

@@ -1,4 +1,4 @@
-//! The typed callbacks, and what the configuration does in their place.
+//! The typed hooks of an app, and the configuration that works without them.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use vestibule_testing::{APP, Browser, TestEnv, settings};
 
 const SESSION: &str = "__Secure-authjs.session-token";
 
-/// An app with opinions about everything.
+/// An app that implements every hook.
 #[derive(Default)]
 struct Opinionated {
     happened: Rc<RefCell<Vec<String>>>,

@@ -1,4 +1,4 @@
-//! `login_url`: one host signs people in for all others of its domain, and for a Worker that shares only the secret.
+//! `login_url`: one host signs users in for all hosts of its domain, and for a Worker that shares only the secret.
 
 mod attacks;
 mod outside;
@@ -18,7 +18,7 @@ pub const DOCS: &str = "https://docs.example.com";
 pub const SESSION: &str = "__Secure-authjs.session-token";
 pub const TICKET: &str = "__Secure-authjs.ticket";
 
-/// The settings of the Worker that signs people in, on all its hosts.
+/// The settings of the Worker that signs users in, on all its hosts.
 pub fn of_the_login_host() -> Value {
     let mut shared = settings();
     shared["login_url"] = json!(AUTH);
@@ -26,7 +26,7 @@ pub fn of_the_login_host() -> Value {
     shared
 }
 
-/// The settings of a Worker that knows no provider.
+/// The settings of a Worker without providers.
 pub fn of_the_docs() -> Value {
     let mut alone = of_the_login_host();
     for key in ["providers", "claims"] {
@@ -45,7 +45,7 @@ pub fn with(settings: Value) -> Site {
     Site { login, docs }
 }
 
-/// Somebody who signed in, from the app.
+/// A user who signed in on the app.
 pub fn signed_in(site: &Site) -> Visitor {
     let mut visitor = Visitor::new();
     let answer = visitor.ask(site, APP, "/");
@@ -96,7 +96,7 @@ fn a_script_gets_the_login_hosts_sign_in_address() {
 fn a_sign_in_or_sign_out_on_one_host_applies_to_all_hosts() {
     let site = site();
     for out_on in [AUTH, APP, SHOP, DOCS] {
-        // A session of several cookies, too.
+        // The same for a session of several cookies.
         site.login.provider.alters_answer_at("userinfo", |u| u["roles"] = json!(vec!["x".repeat(100); 60]));
         let mut visitor = signed_in(&site);
         for origin in [AUTH, APP, SHOP, DOCS, "https://example.com"] {
@@ -133,11 +133,11 @@ fn a_sign_in_form_on_any_host_leads_to_the_provider_without_another_click() {
         let arrived = visitor.follow_on(&site, origin, answer);
         assert_eq!((arrived.url, arrived.answer.status), (return_to, 200));
         let [_, _, provider, callback, _] = arrived.trail.as_slice() else { panic!("{:?}", arrived.trail) };
-        let asked = AuthorizationRequest::read(provider).params;
-        assert_eq!(asked["redirect_uri"], "https://auth.example.com/auth/callback/acme");
-        assert_eq!((asked["login_hint"].as_str(), asked["prompt"].as_str()), ("b&b@example.com", "login"));
-        assert_ne!(asked["state"], "mine");
-        assert!(!asked.contains_key("x"));
+        let params = AuthorizationRequest::read(provider).params;
+        assert_eq!(params["redirect_uri"], "https://auth.example.com/auth/callback/acme");
+        assert_eq!((params["login_hint"].as_str(), params["prompt"].as_str()), ("b&b@example.com", "login"));
+        assert_ne!(params["state"], "mine");
+        assert!(!params.contains_key("x"));
         assert!(callback.starts_with("https://auth.example.com/auth/callback/acme?"));
         assert_eq!(visitor.session(&site, APP)["user"]["name"], "bob");
         for kind in ["ticket", "transaction"] {
@@ -165,7 +165,7 @@ fn a_prefetch_or_a_head_request_begins_no_sign_in_and_keeps_the_ticket() {
     assert_eq!((arrived.url, arrived.answer.status), (format!("{APP}/about"), 200));
 }
 
-/// What the two versions of next-auth/react send, and how they say that they want to hear of the address.
+/// The requests of both versions of next-auth/react, and how each asks for the address.
 const CLIENTS: [(&str, &str, (&str, &str)); 2] =
     [("authjs-v5", "x-auth-return-redirect", ("x", "y")), ("next-auth-v4", "x-nothing", ("json", "true"))];
 
@@ -212,7 +212,7 @@ fn without_a_provider_or_with_an_unknown_one_users_choose_on_the_login_host() {
         let back = back.replace('?', "%3F").replace('=', "%3D");
         assert_eq!(answer.location(), format!("{AUTH}/auth/signin?callbackUrl={back}"), "{route}");
     }
-    // A Worker that knows of no provider leaves it to the login host, which knows of none of that name either.
+    // A Worker without providers leaves the decision to the login host, which has no provider with this name either.
     let mut visitor = Visitor::new();
     let csrf = visitor.csrf(&site, DOCS);
     let answer = visitor.post(&site, &format!("{DOCS}/auth/signin/nobody"), &[("csrfToken", &csrf)], &[]);
@@ -244,7 +244,7 @@ fn the_sign_in_page_of_any_host_redirects_to_the_login_hosts() {
     assert_eq!(error.location(), format!("{AUTH}/oops?error=AccessDenied"));
     let lost = visitor.post(&site, &format!("{APP}/auth/signin/acme"), &[], &[]);
     assert_eq!(lost.location(), format!("{AUTH}/login?error=MissingCSRF"));
-    // It is open to everybody where it is, and is nothing special elsewhere.
+    // The configured page is public on its own host only.
     assert_eq!(visitor.open(&site, &format!("{AUTH}/login")).status, 200);
     assert_eq!(visitor.open(&site, &format!("{APP}/login")).status, 302);
 
@@ -289,7 +289,7 @@ fn a_sign_in_with_credentials_works_on_any_host() {
     for origin in [APP, SHOP, AUTH, DOCS] {
         assert!(visitor.session(&site, origin).is_object(), "{origin}");
     }
-    // Its form is on the login host's page.
+    // The form is on the login host's page.
     let csrf = visitor.csrf(&site, SHOP);
     let answer =
         visitor.post(&site, &format!("{SHOP}/auth/signin/credentials"), &[("csrfToken", &csrf)], &[]);
@@ -318,8 +318,8 @@ fn in_development_names_below_localhost_share_a_session() {
     let mut visitor = Visitor::new();
     let sign_in = visitor.open(&site, &format!("{app}/x"));
     assert!(sign_in.location().starts_with("http://auth.site.localhost:8787/auth/signin?"), "{sign_in:?}");
-    let asked = visitor.ask(&site, app, "/x");
-    let arrived = visitor.follow_on(&site, app, asked);
+    let answer = visitor.ask(&site, app, "/x");
+    let arrived = visitor.follow_on(&site, app, answer);
     assert_eq!((arrived.url, arrived.answer.status), (format!("{app}/x"), 200));
     assert_eq!(visitor.session(&site, "http://site.localhost:9000")["user"]["name"], "bob");
     let beside = visitor.open(&site, "http://localhost:8787/x");

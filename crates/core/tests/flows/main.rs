@@ -1,4 +1,4 @@
-//! The flows, from a request to its answer, in a world without a network: one file per flow.
+//! The flows, from a request to its answer, without a network: one file per flow.
 
 #![allow(unreachable_pub, reason = "a test has no API: pub is for its other files")]
 #![allow(

@@ -1,7 +1,7 @@
-//! `flow/pages`: what a person sees, and that nobody else has a say in it.
+//! `flow/pages`: the pages that users see, and that no request can inject anything into them.
 //!
-//! With `PAGES_FILE` set, [`every_page`] is written there for tests/browser/pages.mjs, which looks at the
-//! same pages with a browser's eyes.
+//! With `PAGES_FILE` set, [`every_page`] is written there for tests/browser/pages.mjs, which checks the same pages in a
+//! browser.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,10 +13,10 @@ use vestibule_core::presets;
 use vestibule_core::http::request::RequestUrl;
 use vestibule_testing::{APP, Answer, Browser, TestEnv, environment, settings};
 
-/// What gets into a page that pastes text.
+/// Text that breaks out of a page without escaping.
 const MARKUP: &str = r#""'><script>alert(1)</script><b x="&amp;"#;
 
-/// A name as somebody writes it who means no good, or has an unusual one.
+/// A malicious or unusual name.
 const LONG_NAME: &str =
     "Wolfeschlegelsteinhausenbergerdorffwelchevoralternwarengewissenhaftschaferswessenschafe";
 
@@ -44,7 +44,7 @@ fn every_pages_csp_allows_only_its_own_style_and_its_forms() {
             ),
             "{name}"
         );
-        // Each preset that is configured brings its colours.
+        // Each configured preset has its brand colours.
         let own = style.len() - 48 * style.matches(".is-").count();
         assert!(own <= 6 * 1024, "{name}: the style has {} bytes", style.len());
         for forbidden in ["<script", "style=", "src=", "javascript:", "<link", "<iframe", "@import", "url("] {
@@ -383,7 +383,7 @@ fn every_page_is_written_for_the_browser_tests() {
     std::fs::write(file, serde_json::to_string(&pages).unwrap()).unwrap();
 }
 
-/// Every page, in each of its looks, with the longest and oddest that may be in it.
+/// Every page in each of its variants, with the longest and most unusual content that it may have.
 fn every_page() -> Vec<(&'static str, Answer)> {
     let mut pages = Vec::new();
 
@@ -431,7 +431,7 @@ fn every_page() -> Vec<(&'static str, Answer)> {
     pages
 }
 
-/// Every preset, and a provider beside them with a name that is hard to fit and to write.
+/// Every preset, and a provider with a name that is long and contains markup.
 fn all_presets() -> TestEnv {
     let of_preset =
         |id| json!({ "id": id, "issuer": "https://idp.example", "userinfo": "https://idp.example/me" });
@@ -462,7 +462,7 @@ fn only_form() -> Value {
     }] })
 }
 
-/// The form between two other ways to sign in.
+/// The settings in which the form is between two other providers.
 fn with_form() -> Value {
     let mut settings = settings();
     let form = only_form()["providers"][0].clone();
@@ -489,7 +489,7 @@ fn url(page: &str, query: &[(&str, &str)]) -> String {
     format!("{APP}/auth/{page}?{query}")
 }
 
-/// The hidden fields of the form whose action ends like that, as a browser would send them.
+/// The hidden fields of the form whose action has this suffix, as a browser would send them.
 fn fields(body: &str, action: &str) -> Vec<(String, String)> {
     let form = body.split("<form").find(|form| form.contains(&format!("{action}\"")));
     let form = form.unwrap_or_else(|| panic!("no form for {action}: {body}"));

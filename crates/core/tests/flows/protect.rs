@@ -1,4 +1,4 @@
-//! `flow/guard/protect`: who may pass, and what the upstream sees.
+//! `flow/guard/protect`: which requests pass, and what the upstream gets.
 
 use std::time::Duration;
 
@@ -114,16 +114,16 @@ fn the_upstream_gets_the_sessions_user_and_not_the_clients_own_headers() {
 
 #[test]
 fn header_smuggling_clients_cannot_set_our_headers_even_on_public_paths_and_preflights() {
-    let (world, mut nobody) = (TestEnv::new(), Browser::new());
+    let (world, mut anonymous) = (TestEnv::new(), Browser::new());
     let forged =
         [("X-User-Email", "root@example.com"), ("X_USER_ROLES", "admin"), ("authorization", "Bearer x")];
-    let answer = nobody.send(&world, "GET", &format!("{APP}/about"), &forged, b"");
+    let answer = anonymous.send(&world, "GET", &format!("{APP}/about"), &forged, b"");
     let preflight: Vec<(&str, &str)> = forged
         .into_iter()
         .chain([("origin", "https://other.example"), ("access-control-request-method", "POST")])
         .chain([("X-HTTP-Method-Override", "DELETE")])
         .collect();
-    let preflight = nobody.send(&world, "OPTIONS", &format!("{APP}/dashboard"), &preflight, b"");
+    let preflight = anonymous.send(&world, "OPTIONS", &format!("{APP}/dashboard"), &preflight, b"");
     for answer in [answer, preflight] {
         let seen = answer.forwarded.expect("it passes").request.headers;
         for name in
@@ -136,12 +136,12 @@ fn header_smuggling_clients_cannot_set_our_headers_even_on_public_paths_and_pref
 
 #[test]
 fn only_a_genuine_preflight_passes() {
-    let (world, mut nobody) = (TestEnv::new(), Browser::new());
+    let (world, mut anonymous) = (TestEnv::new(), Browser::new());
     let url = format!("{APP}/dashboard");
     for headers in
         [&[][..], &[("origin", "https://other.example")], &[("access-control-request-method", "POST")]]
     {
-        let answer = nobody.send(&world, "OPTIONS", &url, headers, b"");
+        let answer = anonymous.send(&world, "OPTIONS", &url, headers, b"");
         assert!(answer.forwarded.is_none() && answer.status == 401, "{headers:?}");
     }
 }
@@ -154,9 +154,9 @@ fn the_upstream_gets_the_apps_cookies_but_not_vestibules() {
     let answer = alice.open(&world, &format!("{APP}/dashboard"));
     assert_eq!(answer.forwarded.unwrap().request.headers.get("cookie"), Some("theme=dark"));
 
-    let mut nobody = Browser::new();
-    nobody.begin(&world, "/");
-    let answer = nobody.open(&world, &format!("{APP}/about"));
+    let mut anonymous = Browser::new();
+    anonymous.begin(&world, "/");
+    let answer = anonymous.open(&world, &format!("{APP}/about"));
     assert!(!answer.forwarded.unwrap().request.headers.contains("cookie"));
 }
 
@@ -195,15 +195,15 @@ fn path_confusion_a_path_that_servers_read_differently_is_rejected() {
 
 #[test]
 fn skip_rules_that_see_the_query_patterns_match_the_path_only() {
-    let (world, mut nobody) = (TestEnv::new(), Browser::new());
+    let (world, mut anonymous) = (TestEnv::new(), Browser::new());
     for url in ["/dashboard?/about", "/dashboard?x=/static/a.css", "/dashboard?#/about"] {
-        assert!(nobody.open(&world, &format!("{APP}{url}")).forwarded.is_none(), "{url}");
+        assert!(anonymous.open(&world, &format!("{APP}{url}")).forwarded.is_none(), "{url}");
     }
 }
 
 #[test]
 fn user_agent_or_health_check_bypass_no_header_bypasses_the_guard() {
-    let (world, mut nobody) = (TestEnv::new(), Browser::new());
+    let (world, mut anonymous) = (TestEnv::new(), Browser::new());
     for header in [
         ("user-agent", "kube-probe/1.29"),
         ("x-original-url", "/about"),
@@ -214,7 +214,7 @@ fn user_agent_or_health_check_bypass_no_header_bypasses_the_guard() {
         ("x-middleware-subrequest", "middleware:middleware:middleware:middleware:middleware"),
         ("authorization", "Bearer x"),
     ] {
-        let answer = nobody.send(&world, "GET", &format!("{APP}/dashboard"), &[header], b"");
+        let answer = anonymous.send(&world, "GET", &format!("{APP}/dashboard"), &[header], b"");
         assert!(answer.forwarded.is_none() && answer.status == 401, "{header:?}");
     }
 }
@@ -240,8 +240,8 @@ fn the_first_rule_that_matches_decides() {
         { "match": "/api/:path*", "require": { "roles": ["admin"] }, "deny": "forbidden" },
     ]);
     rules["default_access"] = json!("public");
-    let (world, mut nobody) = (TestEnv::with(rules), Browser::new());
-    let mut status = |method: &str, url: &str| nobody.send(&world, method, url, &NAVIGATION, b"").status;
+    let (world, mut anonymous) = (TestEnv::with(rules), Browser::new());
+    let mut status = |method: &str, url: &str| anonymous.send(&world, method, url, &NAVIGATION, b"").status;
     assert_eq!(status("GET", "https://app.example.com/api/health"), 200);
     assert_eq!(status("GET", "https://app.example.com/api/users"), 403);
     assert_eq!(status("GET", "https://open.example.com/api/users"), 200);
@@ -289,9 +289,9 @@ fn rules_can_test_headers_cookies_and_parameters_and_later_rules_still_apply() {
         { "match": "/user/:id(\\d+)", "require": { "roles": { "not": "admin" }, "email": { "exists": true } } },
         { "match": "/staff", "email_domain": ["Example.com"] },
     ]);
-    let (world, mut nobody) = (TestEnv::with(rules), Browser::new());
+    let (world, mut anonymous) = (TestEnv::with(rules), Browser::new());
     let mut status = |url: &str, headers: &[(&str, &str)]| {
-        nobody.send(&world, "GET", &format!("{APP}{url}"), headers, b"").status
+        anonymous.send(&world, "GET", &format!("{APP}{url}"), headers, b"").status
     };
     assert_eq!(status("/preview/x?token=7", &[]), 200);
     assert_eq!(status("/preview/x?token=x", &[]), 401);
@@ -320,7 +320,7 @@ fn email_parsing_an_unverified_address_matches_no_email_domain() {
     };
     for (verified, status) in [
         (json!(true), 200),
-        // It says nothing: a provider of the site's own, whose addresses are what it knows people by.
+        // The site's own provider says nothing about verification, and its addresses are trusted.
         (Value::Null, 200),
         (json!(false), 403),
         (json!("true"), 403),
@@ -395,13 +395,13 @@ fn a_rule_can_choose_another_upstream_and_its_headers() {
 
 #[test]
 fn work_bombs_a_huge_path_is_rejected_before_any_work() {
-    let (world, mut nobody) = (TestEnv::new(), Browser::new());
+    let (world, mut anonymous) = (TestEnv::new(), Browser::new());
     for path in [
         "/%2e%2e;".repeat(131_072),
         "/".repeat(1 << 20),
         format!("/_next/data/B/{}x", "a%2541;b%23/".repeat(1000)),
     ] {
-        let answer = nobody.send(&world, "GET", &format!("{APP}{path}"), &NAVIGATION, b"");
+        let answer = anonymous.send(&world, "GET", &format!("{APP}{path}"), &NAVIGATION, b"");
         assert_eq!(answer.status, 400);
     }
 }

@@ -1,4 +1,4 @@
-//! `flow/session`: what the page learns, and how long it lasts.
+//! `flow/session/show`: what a page sees of the session, and how long the session lasts.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use vestibule_testing::{APP, Browser, TestEnv, settings};
 const SESSION: &str = "__Secure-authjs.session-token";
 const DAY: Duration = Duration::from_hours(24);
 
-/// A page that sees no access token, so that nothing is refreshed for it.
+/// The settings without an access token on the page, so that nothing is refreshed for it.
 fn without_token() -> Value {
     let mut settings = settings();
     settings["session"]["expose"] = json!({});
@@ -31,7 +31,7 @@ fn the_session_response_is_never_cached() {
         assert_eq!((header("expires"), header("pragma")), (vec!["0"], vec!["no-cache"]));
         assert_eq!(header("content-type"), ["application/json"]);
         browser.sign_in(&world, "bob", "/");
-        // So that the next answer renews it.
+        // Long enough that the next answer reseals the cookie.
         world.pass(DAY);
     }
 }

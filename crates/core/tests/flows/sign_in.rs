@@ -67,10 +67,10 @@ fn without_the_csrf_token_no_sign_in_begins() {
 
 #[test]
 fn login_csrf_missing_browser_binding_a_csrf_token_of_another_browser_is_rejected() {
-    let (world, mut mine, mut theirs) = (TestEnv::new(), Browser::new(), Browser::new());
-    let their_token = theirs.csrf(&world);
+    let (world, mut mine, mut other) = (TestEnv::new(), Browser::new(), Browser::new());
+    let other_token = other.csrf(&world);
     mine.csrf(&world);
-    let answer = mine.post(&world, &format!("{APP}/auth/signin/acme"), &[("csrfToken", &their_token)]);
+    let answer = mine.post(&world, &format!("{APP}/auth/signin/acme"), &[("csrfToken", &other_token)]);
     assert_eq!(answer.location(), format!("{APP}/auth/signin?error=MissingCSRF"));
 }
 

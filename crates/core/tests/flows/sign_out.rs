@@ -1,4 +1,4 @@
-//! `flow/sign_out`: the session ends.
+//! `flow/session/sign_out`: the end of a session.
 
 use serde_json::{Value, json};
 
@@ -31,14 +31,14 @@ fn logout_that_can_be_forged_without_the_csrf_token_the_session_stays() {
     assert_eq!(browser.session(&world)["user"]["name"], "bob");
 }
 
-/// Settings by which the provider's session ends, too.
+/// Settings with which the provider's session ends, too.
 fn with_logout(logout: &Value) -> Value {
     let mut settings = settings();
     settings["providers"][0]["logout"] = logout.clone();
     settings
 }
 
-/// Signs in, and out again with that return address: where the browser is then, and whether it is signed out.
+/// Signs in and out again: the redirect's address, and whether the browser has no session.
 fn in_and_out(world: &TestEnv, return_to: &str) -> String {
     let mut browser = Browser::new();
     browser.sign_in(world, "bob", "/");
@@ -81,7 +81,7 @@ fn a_provider_without_a_logout_endpoint_does_not_prevent_the_sign_out() {
     let (world, mut browser) = (TestEnv::with(with_logout(&json!(true))), Browser::new());
     browser.sign_in(&world, "bob", "/");
     world.provider.goes_down("discovery");
-    // Nothing of what was known is left.
+    // No cookie of the session is left.
     let world = world.isolate(with_logout(&json!(true)), "elsewhere");
     let csrf = browser.csrf(&world);
     let answer = browser.post(&world, &format!("{APP}/auth/signout"), &[("csrfToken", &csrf)]);

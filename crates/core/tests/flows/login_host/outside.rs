@@ -1,4 +1,4 @@
-//! Another domain that leads to the same Worker: nobody is signed in there, and nobody is sent anywhere from there.
+//! A host outside the cookie's domain that reaches the same Worker: no one can sign in there, and nothing redirects.
 
 use serde_json::{Value, json};
 use vestibule_testing::{Answer, TestEnv, settings};
@@ -14,7 +14,7 @@ const FOREIGN: [&str; 5] = [
     "https://app.example.com.",
 ];
 
-/// With and without a login host, and for a Worker that shares the secret only.
+/// The settings with a login host, without one, and of a Worker that shares only the secret.
 fn sites() -> Vec<Site> {
     let mut without = settings();
     without["cookies"] = json!({ "domain": "example.com" });
@@ -134,7 +134,7 @@ fn a_developers_own_machine_is_not_outside_the_site_and_keeps_its_session() {
     visitor.post(&site, &format!("{HERE}/auth/signout"), &[("csrfToken", csrf.as_str())], &[]);
     assert_eq!(visitor.session(&site, HERE), Value::Null);
 
-    // Where nobody can sign in, there is nothing to pretend.
+    // No session can exist there, so signing out changes nothing.
     let alone = Site { login: TestEnv::with(of_the_docs()), docs: TestEnv::with(of_the_docs()) };
     assert_refused(&visitor.fetch(&alone, &format!("{HERE}/private")), HERE);
 }

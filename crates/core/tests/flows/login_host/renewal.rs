@@ -1,4 +1,4 @@
-//! A Worker that shares only the secret: it guards and forwards, and where the token has ended the login host renews.
+//! A Worker that shares only the secret: it guards and forwards, and the login host refreshes expired tokens.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ fn a_host_without_providers_opens_sessions_guards_and_forwards_tokens() {
     assert_eq!(visitor.fetch(&site, &format!("{DOCS}/admin/x")).status, 403);
     assert_eq!(visitor.fetch(&site, &format!("{DOCS}/auth/providers")).body, "{}");
     assert_eq!(visitor.session(&site, DOCS)["access_token"], "access-bob");
-    // A day later the cookie is renewed here, too, for all hosts.
+    // A day later this host reseals the cookie, for all hosts.
     site.login.pass(Duration::from_hours(25));
     let shown = visitor.fetch(&site, &format!("{DOCS}/auth/session"));
     assert_eq!(shown.status, 200);
@@ -55,7 +55,7 @@ fn an_expired_token_is_refreshed_by_a_redirect_through_the_login_host_and_back()
     assert_eq!(back, PAGE);
     assert_eq!(renewals(&site), 1);
     assert_eq!(visitor.cookie(&site, DOCS, RENEWAL), None, "it is forgotten at once");
-    // The same again when that one has ended, and no detour before.
+    // The same happens when the next token has expired, and not earlier.
     assert_eq!(visitor.follow(&site, PAGE).trail.len(), 1);
     site.login.pass(OVER);
     assert_eq!(bearer(&visitor.follow(&site, PAGE).answer), Some("access-bob~2"));
@@ -77,7 +77,7 @@ fn a_script_with_an_expired_token_gets_401_with_the_address_of_the_login_host() 
     let token = visitor.send(&site, "GET", &format!("{DOCS}/auth/token"), &own, b"");
     assert_eq!(token.status, 401);
     assert!(token.body.contains("\"token_expired\""), "{}", token.body);
-    // Where the provider is known, the same host renews.
+    // A host that has the provider's configuration refreshes by itself.
     let answer = visitor.fetch(&site, &format!("{APP}/api"));
     assert_eq!(bearer(&answer), Some("access-bob~1"));
     assert_eq!(bearer(&visitor.fetch(&site, &format!("{DOCS}/api"))), Some("access-bob~1"));
@@ -96,7 +96,7 @@ fn a_form_and_a_prefetch_are_not_redirected_to_the_login_host() {
 
 #[test]
 fn no_answer_of_the_login_host_causes_a_redirect_loop() {
-    // It sends the browser back, and nothing has changed: its own page does not know the session.
+    // It redirects back without a change, as if it did not know the session.
     let (site, mut visitor) = ended();
     let there = visitor.open(&site, PAGE).location().to_owned();
     assert!(there.starts_with(AUTH));
@@ -104,13 +104,13 @@ fn no_answer_of_the_login_host_causes_a_redirect_loop() {
     assert_eq!((back.status, back.headers.get("location")), (503, None));
     assert_eq!(back.headers.get("retry-after"), Some("60"));
     assert!(site.login.log_text().contains("sent the browser back without an access token that lives"));
-    // Another tab has its own way there, but not without end.
+    // Another page is redirected too, but the number of pages is limited.
     let mut sent = 0;
     for tab in 0..50 {
         sent += u32::from(visitor.open(&site, &format!("{DOCS}/tab/{tab}")).status == 302);
     }
     assert_eq!(sent, 7);
-    // A minute later it may be better.
+    // A minute later it is tried again.
     site.login.pass(Duration::from_secs(61));
     let arrived = visitor.follow(&site, PAGE);
     assert_eq!((arrived.url.as_str(), bearer(&arrived.answer)), (PAGE, Some("access-bob~1")));
@@ -158,7 +158,7 @@ fn without_a_session_at_the_login_host_the_user_signs_in_there() {
             format!("{AUTH}/auth/signin?callbackUrl=https%3A%2F%2Fdocs.example.com%2Fx")
         );
     }
-    // The route is the login host's alone, and there is none without one.
+    // Only a login host has this route.
     for (world, origin) in [(&site.login, APP), (&site.docs, DOCS), (&TestEnv::new(), APP)] {
         assert_eq!(world.send("GET", &format!("{origin}/auth/renew"), &[], b"").status, 400);
     }
@@ -171,8 +171,8 @@ fn a_session_without_a_refresh_token_stays_as_it_is() {
     site.login.provider.alters_answer_at("token", |answer| {
         answer.as_object_mut().unwrap().remove("refresh_token");
     });
-    let asked = visitor.ask(&site, APP, "/");
-    visitor.follow_on(&site, APP, asked);
+    let answer = visitor.ask(&site, APP, "/");
+    visitor.follow_on(&site, APP, answer);
     site.login.pass(OVER);
     for page in [PAGE, "https://app.example.com/page"] {
         let answer = visitor.open(&site, page);
@@ -187,13 +187,13 @@ fn a_session_without_a_refresh_token_stays_as_it_is() {
 #[test]
 fn logout_that_can_be_undone_a_refresh_on_another_host_sees_the_sign_out_in_a_shared_store() {
     let (site, mut visitor) = ended();
-    let mut kept = visitor.clone();
+    let mut other_browser = visitor.clone();
     let csrf = visitor.csrf(&site, DOCS);
     visitor.post(&site, &format!("{DOCS}/auth/signout"), &[("csrfToken", &csrf)], &[]);
-    // What is written in one place is seen in another within a minute.
+    // A write in one location is visible in another within a minute.
     site.login.pass(Duration::from_mins(1));
-    assert_eq!(kept.fetch(&site, &format!("{APP}/api")).status, 401);
-    let arrived = kept.follow(&site, PAGE);
+    assert_eq!(other_browser.fetch(&site, &format!("{APP}/api")).status, 401);
+    let arrived = other_browser.follow(&site, PAGE);
     assert!(arrived.url.starts_with(&format!("{AUTH}/auth/signin?")), "{:?}", arrived.trail);
 }
 
