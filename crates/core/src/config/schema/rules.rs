@@ -30,7 +30,7 @@ pub(in crate::config) const CONDITION_TYPES: [(&str, ConditionType); 4] = [
 ];
 
 pub(in crate::config) const RULE: Keys = &[keys! {
-    /// The paths of this rule, in Next.js's matcher syntax (docs/rules.md). The query is not looked at.
+    /// The paths of this rule, in Next.js's matcher syntax (docs/guard.md). The query is not looked at.
     match: TextOrList, example = ["/admin/:path*", "/settings"], needs = "required";
     /// The host of this rule. `*.example.com` is every name below `example.com`.
     host: Text, unset = "every host", example = "app.example.com";
