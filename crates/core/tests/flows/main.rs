@@ -1,4 +1,4 @@
-//! The flows, from a request to its answer, in a world without a network: one file per flow.
+//! The flows, from a request to its answer, without a network: one file per flow.
 
 #![allow(unreachable_pub, reason = "a test has no API: pub is for its other files")]
 #![allow(
@@ -16,6 +16,7 @@ mod bearer;
 mod callback;
 mod credentials;
 mod dialect;
+mod forward_auth;
 mod hooks;
 mod log;
 mod login_host;
@@ -27,4 +28,3 @@ mod refresh_trouble;
 mod session;
 mod sign_in;
 mod sign_out;
-mod verify;
