@@ -39,7 +39,8 @@ fn the_providers_document_matches_the_presets() {
 
 #[test]
 fn the_readme_says_how_many_presets_there_are() {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap();
+    let readme =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap();
     let sentence = format!("{} providers are built in", presets::ids().count());
     assert!(readme.contains(&sentence), "README.md has to say \"{sentence}\"");
 }
