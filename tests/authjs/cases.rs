@@ -270,7 +270,7 @@ fn sign_in(list: &mut List) {
     for (what, query) in [
         ("harmless parameters", "prompt=login&login_hint=ada%40example.com&ui_locales=de"),
         (
-            "parameters that are vestibule",
+            "reserved parameters",
             "redirect_uri=https%3A%2F%2Fevil.example&state=x&client_id=y&nonce=z",
         ),
         ("another scope", "scope=all"),

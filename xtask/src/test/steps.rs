@@ -50,7 +50,7 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         }),
         // Before the tests, because some of them start the built Worker.
         Step::new("build", || build::build_and_check(project)),
-        Step::new("tests", || cargo(project, &["test", "--workspace"])),
+        Step::new("tests", || cargo(project, &["test", "--workspace", "--no-fail-fast"])),
     ];
     if !quick {
         let in_browser = browser::STEPS
