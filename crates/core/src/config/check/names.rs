@@ -20,7 +20,7 @@ pub(in crate::config) const API_PROFILE: [&str; 4] = ["access_token", "login", "
 /// Names in templates of an API's refresh request.
 pub(in crate::config) const API_REFRESH: [&str; 3] = ["access_token", "refresh_token", "cookie"];
 
-/// The data about a user of an OAuth provider: userinfo and the claims of the ID token together (the ID token wins), the token
+/// The data about a user of an OAuth provider: userinfo and the claims of the ID token together (userinfo wins), the token
 /// response, the claims of the ID token, and the claims of an access token that is a JWT.
 pub(in crate::config) const OAUTH_USER_ROOTS: [&str; 4] = ["profile", "account", "id_token", "access_token"];
 

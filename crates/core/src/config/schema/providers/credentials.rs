@@ -42,7 +42,7 @@ const FIELD: Keys = &[keys! {
     placeholder: Text, example = "you@example.com";
     /// The `autocomplete` of the HTML input, for password managers.
     autocomplete: Text, unset = "`current-password` for a password, `username` for the first other field", example = "one-time-code";
-    /// Whether the API is asked only when the field is filled in.
+    /// Whether the login request is sent only when the field is filled in.
     required: Bool, default = true, example = false;
 }];
 
