@@ -9,6 +9,7 @@ use crate::layers;
 use crate::project::Project;
 use crate::step::run;
 use crate::tools::{self, TARGET, WASI};
+use crate::vocabulary;
 
 /// The package that has to compile for every runtime.
 const CORE: &str = "vestibule-core";
@@ -31,6 +32,7 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         Step::new("tools", move || install(project, quick)),
         Step::new("format", || cargo(project, &["fmt", "--all", "--check"])),
         Step::new("layers", || layers::check(project)),
+        Step::new("vocabulary", || vocabulary::check(project)),
         Step::new("clippy, native", || {
             cargo(project, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
         }),
@@ -50,7 +52,7 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         }),
         // Before the tests, because some of them start the built Worker.
         Step::new("build", || build::build_and_check(project)),
-        Step::new("tests", || cargo(project, &["test", "--workspace"])),
+        Step::new("tests", || cargo(project, &["test", "--workspace", "--no-fail-fast"])),
     ];
     if !quick {
         let in_browser = browser::STEPS

@@ -1,4 +1,5 @@
-//! From what is written to what was checked. Everything is looked at, whatever was found wrong before.
+//! Makes a [`Config`] of a configuration that fits the schema. Every check runs, also after one that found a mistake, so
+//! that the operator sees all mistakes at once.
 
 pub(super) mod names;
 mod pages;
@@ -19,7 +20,7 @@ use super::table::Table;
 use crate::guard::rules::RuleSet;
 use vestibule_oidc::jose::kdf::Keyring;
 
-/// Checks what is written, of which the place knows what could not even be read.
+/// Checks the whole configuration. It returns `None`, or a value that must not be used, where a mistake was noted.
 pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let base_path = site::base_path(auth);
     let dialect = site::dialect(auth);

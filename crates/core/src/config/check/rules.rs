@@ -1,4 +1,4 @@
-//! Who may go where.
+//! `[[vars.AUTH.rules]]`: who may request which path.
 
 mod conditions;
 mod requirements;
@@ -27,7 +27,7 @@ pub(super) fn rules(auth: &Table<'_>) -> Vec<Rule> {
         let access = requirements::access(table);
         let deny = deny(table);
         let forwarding = forwarding(table);
-        // A rule of which a part could not be read takes nothing from others: the whole configuration is refused
+        // A rule with a mistake shadows no other rule here: what it matches is not known, and the configuration is refused
         // anyway.
         if access.is_some() && host.is_some() == table.has("host") {
             let reach = Reach { table, host: host.clone(), methods: methods.clone() };
@@ -114,7 +114,7 @@ fn forwarding(rule: &Table<'_>) -> Forwarding {
     Forwarding { target, authorization, headers, assertion: upstreams::assertion(rule) }
 }
 
-/// What a rule can apply to.
+/// The requests that a rule can match, as far as one can see without regular expressions.
 struct Reach<'a> {
     table: &'a Table<'a>,
     host: Option<HostPattern>,
@@ -122,14 +122,14 @@ struct Reach<'a> {
 }
 
 impl Reach<'_> {
-    /// Whether every request that `later` could match by `pattern` is taken by this rule. True only where
-    /// that is plain to see: the same pattern, or one for everything.
+    /// Whether this rule matches every request that `later` could match by `pattern`. True only in the obvious cases: the
+    /// same pattern, or one for every path.
     fn takes(&self, later: &Self, pattern: &Text<'_>) -> bool {
         let host = self.host.is_none() || self.host == later.host;
         let methods = match (&self.methods, &later.methods) {
             (None, _) => true,
             (Some(_), None) => false,
-            (Some(mine), Some(theirs)) => theirs.iter().all(|method| mine.contains(method)),
+            (Some(mine), Some(other)) => other.iter().all(|method| mine.contains(method)),
         };
         let any_request = !self.table.has("has") && !self.table.has("missing");
         let is_taken = |mine: &Text<'_>| mine.text == pattern.text || is_everything(mine.text);
@@ -137,7 +137,7 @@ impl Reach<'_> {
     }
 }
 
-/// `/:path*`, `/(.*)`
+/// Whether a pattern is `/:path*` or `/(.*)`, which match every path.
 fn is_everything(pattern: &str) -> bool {
     if pattern == "/(.*)" {
         return true;

@@ -1,4 +1,4 @@
-//! What concerns the whole site: where the routes live, which hosts belong to it.
+//! The keys of the whole site: the path of Vestibule's routes, and the hosts that belong to the site.
 
 use crate::config::place::refuse;
 use crate::config::schema::{ACCESS, DIALECTS};
@@ -31,8 +31,8 @@ pub(super) fn base_path(auth: &Table<'_>) -> String {
     text.text.to_owned()
 }
 
-/// Whether `path` is written in unreserved characters (RFC 3986 section 2.3) and slashes only, so that it
-/// has one spelling, and is no pattern either.
+/// Whether `path` has only unreserved characters ([RFC 3986 section
+/// 2.3](https://www.rfc-editor.org/rfc/rfc3986#section-2.3)) and slashes. Such a path has one spelling and is not a pattern.
 pub(super) fn is_plain_path(path: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
     let segment_is_plain = |s: &str| s.bytes().all(is_plain) && !matches!(s, "." | "..");
@@ -44,7 +44,7 @@ pub(super) fn dialect(auth: &Table<'_>) -> Dialect {
 }
 
 pub(super) fn default_access(auth: &Table<'_>) -> DefaultAccess {
-    // What nobody thought of is shut.
+    // A path that no rule mentions is closed.
     auth.chosen("default_access", &ACCESS).unwrap_or(DefaultAccess::SignedIn)
 }
 
@@ -70,8 +70,8 @@ pub(super) fn login_url(auth: &Table<'_>) -> Option<Origin> {
     None
 }
 
-/// Refuses a login host whose session would never reach the hosts that send people to it: they would send them
-/// there again and again.
+/// Refuses a login host whose session cookie the other hosts would not receive: they would redirect users to it again and
+/// again.
 pub(super) fn refuse_login_url_out_of_reach(
     auth: &Table<'_>,
     login_url: Option<&Origin>,

@@ -5,11 +5,11 @@ use super::{Keys, keys};
 use crate::guard::decision::DefaultAccess;
 use crate::guard::rules::Deny;
 
-/// What a path can ask for without a claim.
+/// The values of `access` and `default_access`.
 pub(in crate::config) const ACCESS: [(&str, DefaultAccess); 2] =
     [("signed-in", DefaultAccess::SignedIn), ("public", DefaultAccess::Public)];
 
-/// What a user gets who may not pass.
+/// The values of `deny`: the response to a user who may not pass.
 pub(in crate::config) const DENY: [(&str, Deny); 3] =
     [("sign-in", Deny::SignIn), ("forbidden", Deny::Forbidden), ("not-found", Deny::NotFound)];
 

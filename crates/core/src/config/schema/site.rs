@@ -6,7 +6,7 @@ use super::rules::RULE;
 use super::{Keys, PAGES, REFRESH, SESSION, UPSTREAM, VERIFY, keys};
 use crate::session::dialect::Dialect;
 
-/// Auth.js 5 and its predecessor.
+/// Auth.js 5 and next-auth 4.
 pub(in crate::config) const DIALECTS: [(&str, Dialect); 2] =
     [("authjs-v5", Dialect::AuthJsV5), ("next-auth-v4", Dialect::NextAuthV4)];
 

@@ -1,4 +1,4 @@
-//! A provider of OAuth 2 or OpenID Connect, as it is written: by its user, over what its preset says.
+//! A provider of OAuth 2.0 or OpenID Connect. Its preset, if it has one, is already merged into its table.
 
 mod client;
 mod endpoints;
@@ -75,7 +75,8 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
     })
 }
 
-/// OpenID Connect Discovery 1.0 section 3: `https`, no query, no fragment; kept byte for byte, because it is
+/// The issuer identifier: `https`, without query and fragment ([OpenID Connect Discovery 1.0 section
+/// 3](https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata)). It is kept byte for byte, because it is
 /// compared as a string.
 fn issuer(is_needed: bool, parameters: &mut Parameters<'_>) -> Option<String> {
     let provider = parameters.provider;
@@ -122,8 +123,8 @@ fn id_token_algorithm(provider: &Table<'_>) -> Option<IdTokenAlgorithm> {
 
 fn scope(is_openid: bool, provider: &Table<'_>) -> Option<String> {
     if !provider.has("scope") {
-        // OpenID Connect Core 1.0 section 5.4. `offline_access` is left to the configuration: several
-        // providers refuse the whole sign-in where an application was not granted it.
+        // OpenID Connect Core 1.0 section 5.4. `offline_access` is not a default: several providers reject the whole
+        // authorization request of a client that may not use this scope.
         return is_openid.then(|| "openid profile email".to_owned());
     }
     let texts = provider.texts("scope");
@@ -142,7 +143,7 @@ fn scope(is_openid: bool, provider: &Table<'_>) -> Option<String> {
         }
     }
     let scope = scopes.join(" ");
-    if is_openid && !scopes.contains(&"openid") && !means_openid(provider.str("preset")) {
+    if is_openid && !scopes.contains(&"openid") && !needs_no_openid_scope(provider.str("preset")) {
         let with_it = format!("openid {scope}");
         let with_it = with_it.trim_end();
         refuse!(
@@ -154,8 +155,8 @@ fn scope(is_openid: bool, provider: &Table<'_>) -> Option<String> {
     Some(scope).filter(|scope| !scope.is_empty())
 }
 
-/// Whether that preset's provider gives ID tokens without being asked for them by scope.
-fn means_openid(name: Option<&str>) -> bool {
+/// Whether the provider of a preset issues ID tokens without the scope `openid`: then the preset's own scope lacks it.
+fn needs_no_openid_scope(name: Option<&str>) -> bool {
     let scope = |name| preset(name)?.get("scope")?.as_str().map(str::to_owned);
     name.and_then(scope).is_some_and(|scope| !scope.split(' ').any(|scope| scope == "openid"))
 }
@@ -220,13 +221,13 @@ fn authorization_params(parameters: &Parameters<'_>) -> Vec<(String, String)> {
         }
         check_parameter(&text);
         let value = if value.is_string() { parameters.fill(&text) } else { Some(text.text.to_owned()) };
-        // An empty one takes the preset's away.
+        // An empty value removes the preset's parameter.
         params.extend(value.filter(|value| !value.is_empty()).map(|value| (name.to_owned(), value)));
     }
     params
 }
 
-/// The configured parameters that the ID token must repeat.
+/// The values of authorization parameters that the ID token must repeat, each with the claims that may have it.
 fn param_claims(provider: &Table<'_>, params: &[(String, String)]) -> Vec<(String, Vec<String>)> {
     let rules = provider.table("authorization_param_claims");
     let mut claims = Vec::new();
@@ -242,7 +243,7 @@ fn derived_image(provider: &Table<'_>) -> Option<DerivedImage> {
     provider.chosen("derived_image", &DERIVED_IMAGES)
 }
 
-/// Whether, and where, people sign out at the provider, too.
+/// Whether a sign-out also ends the session at the provider, and at which URL.
 fn logout(is_openid: bool, parameters: &Parameters<'_>) -> Option<LogoutConfig> {
     let provider = parameters.provider;
     if let Some(name) = provider.text("logout_redirect_param") {
@@ -264,8 +265,8 @@ fn logout(is_openid: bool, parameters: &Parameters<'_>) -> Option<LogoutConfig> 
     Some(LogoutConfig { endpoint, redirect_param })
 }
 
-/// Who that is. What is not written is where OpenID Connect Core 1.0 section 5.1 has it, and where Auth.js
-/// looks for it.
+/// Where the user's id, name, email address and image come from. The defaults are the standard claims of [OpenID Connect
+/// Core 1.0 section 5.1](https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims), as in Auth.js.
 fn user(is_openid: bool, parameters: &Parameters<'_>) -> UserSources {
     let table = parameters.provider.table("user");
     let source = |key: &str, usual: &[&str]| {
@@ -280,8 +281,8 @@ fn user(is_openid: bool, parameters: &Parameters<'_>) -> UserSources {
     }
 }
 
-/// Where it is said whether the e-mail address is verified; OpenID Connect Core 1.0 section 5.1 where that is not
-/// written.
+/// The paths where the provider says whether the email address is verified. The default is the claim `email_verified` of
+/// OpenID Connect Core 1.0 section 5.1.
 fn email_verified(provider: &Table<'_>) -> Vec<DataPath> {
     let mut texts = provider.texts("email_verified");
     if !provider.has("email_verified") {
@@ -291,20 +292,20 @@ fn email_verified(provider: &Table<'_>) -> Vec<DataPath> {
     }
     let mut paths = Vec::new();
     for text in texts {
-        paths.extend(user::answer_path(&text, &OAUTH_USER_ROOTS));
+        paths.extend(user::response_path(&text, &OAUTH_USER_ROOTS));
     }
     paths
 }
 
-/// Whether nobody is known without a profile.
+/// Whether the user's id can come from the profile, so that userinfo is needed.
 fn needs_profile(user: &UserSources) -> bool {
     let id: Option<&Source> = user.id.as_ref();
     id.is_none_or(|id| id.paths().iter().any(|path| path.root() == "profile"))
 }
 
-/// For whom an access token is that a client may bring.
+/// The audiences of access tokens that clients may send as bearer tokens.
 fn accept_bearer(provider: &Table<'_>) -> Vec<String> {
-    const LONGEST: usize = 512;
+    const MAX_LENGTH: usize = 512;
     let bearer = provider.table("accept_bearer");
     let audiences = bearer.texts("audience");
     if bearer.is_written() && audiences.is_empty() {
@@ -315,7 +316,7 @@ fn accept_bearer(provider: &Table<'_>) -> Vec<String> {
         );
     }
     for text in audiences {
-        let is_good = (1..=LONGEST).contains(&text.text.len())
+        let is_good = (1..=MAX_LENGTH).contains(&text.text.len())
             && !text.text.contains(|c: char| c.is_control() || c.is_whitespace());
         if !is_good {
             refuse!(text, "an audience must have 1 to 512 characters without white space");
