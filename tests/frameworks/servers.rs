@@ -1,0 +1,36 @@
+//! Servers and frameworks whose names for a page are all there is to test.
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::names::assert_every_name_is_guarded;
+
+#[test]
+fn path_confusion_express_4_has_no_name_for_a_guarded_page_that_passes() {
+    let app = App::node("express.mjs", &["express4"]);
+    assert_every_name_is_guarded(&app, &json!({}), "", &["exact", "case"]);
+}
+
+#[test]
+fn path_confusion_express_5_has_no_name_for_a_guarded_page_that_passes() {
+    let app = App::node("express.mjs", &["express"]);
+    assert_every_name_is_guarded(&app, &json!({}), "", &["exact", "case"]);
+}
+
+#[test]
+fn path_confusion_koa_has_no_name_for_a_guarded_page_that_passes() {
+    let app = App::node("koa.mjs", &[]);
+    assert_every_name_is_guarded(&app, &json!({}), "", &["exact", "case"]);
+}
+
+#[test]
+fn path_confusion_php_has_no_name_for_a_guarded_page_that_passes() {
+    let app = App::php();
+    assert_every_name_is_guarded(&app, &json!({}), "", &["exact", "encoded", "script", "segments"]);
+}
+
+#[test]
+fn path_confusion_react_router_has_no_name_for_a_guarded_page_that_passes() {
+    let app = App::node("react-router.mjs", &[]);
+    assert_every_name_is_guarded(&app, &json!({}), "", &["exact", "encoded", "case", "suffix", "segments"]);
+}
