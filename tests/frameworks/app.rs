@@ -7,14 +7,14 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use crate::repository::{node, root};
 
-/// Starts a program and ends it, by its own id, when nobody holds the other end of the pipe any more.
+/// Starts a program and ends it, by its own id, when the other end of the pipe is closed.
 const WATCHED: &str = "\"$@\" </dev/null 2>&1 & pid=$!; read _; kill $pid; wait $pid";
 
 /// A running server. Dropping it ends it, and so does the end of this process.
 pub struct App {
     pub address: SocketAddr,
-    /// What it said before it listened.
-    pub said: String,
+    /// Its output before it listened.
+    pub output: String,
     watch: Child,
     pipe: Option<ChildStdin>,
 }
@@ -53,19 +53,19 @@ impl App {
             .spawn()
             .expect("a shell");
         let pipe = watch.stdin.take();
-        let mut words = BufReader::new(watch.stdout.take().expect("it is piped"));
-        let mut said = String::new();
+        let mut output_pipe = BufReader::new(watch.stdout.take().expect("it is piped"));
+        let mut output = String::new();
         let port = loop {
             let mut line = String::new();
-            let read = words.read_line(&mut line).expect("UTF-8");
-            said.push_str(&line);
-            assert!(read > 0, "the server has ended: {said}");
+            let read = output_pipe.read_line(&mut line).expect("UTF-8");
+            output.push_str(&line);
+            assert!(read > 0, "the server has ended: {output}");
             if let Some(port) = port(&line) {
                 break port;
             }
         };
-        std::thread::spawn(move || std::io::copy(&mut words, &mut std::io::sink()));
-        Self { address: SocketAddr::from(([127, 0, 0, 1], port)), said, watch, pipe }
+        std::thread::spawn(move || std::io::copy(&mut output_pipe, &mut std::io::sink()));
+        Self { address: SocketAddr::from(([127, 0, 0, 1], port)), output, watch, pipe }
     }
 
     /// The address of a path at the server itself, past the Worker.

@@ -1,7 +1,11 @@
 //! The built Worker in front of real servers: each page that a rule guards is refused under every name that the server
 //! has for it. The servers are asked directly which names these are. `cargo xtask frameworks` installs and builds them.
 
-#![allow(unreachable_pub, dead_code, reason = "a test has no API: pub is for its other files, and for other tests'")]
+#![allow(
+    unreachable_pub,
+    dead_code,
+    reason = "a test has no API: pub is for its other files, and for other tests'"
+)]
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,

@@ -120,7 +120,7 @@ pub fn assert_every_name_is_guarded(app: &App, keys: &Value, build: &str, expect
             }
             println!("{reading}: {name}");
             found.insert(reading);
-            for (who, browser) in [("nobody", &anonymous), ("bob", &bob)] {
+            for (who, browser) in [("an anonymous client", &anonymous), ("bob", &bob)] {
                 let reply = browser.get(&format!("{APP}{name}")).send();
                 if reply.text().contains(GUARDED) || ![400, 401, 403, 404].contains(&reply.status) {
                     passed.push(format!("{name} for {who}: {}", reply.status));
@@ -131,7 +131,7 @@ pub fn assert_every_name_is_guarded(app: &App, keys: &Value, build: &str, expect
     assert!(passed.is_empty(), "not guarded: {passed:#?}");
     assert_eq!(found, expected.iter().copied().collect(), "by which readings the page has names");
 
-    // What is public passes, and whoever has the role gets the page.
+    // Public pages pass, and a user with the role gets the guarded one.
     for path in ["/", "/about"] {
         let reply = anonymous.get(&format!("{APP}{path}")).send().expect_status(200);
         assert!(reply.text().contains(PUBLIC), "{path}: {}", reply.text());

@@ -36,7 +36,8 @@ fn with(patch: &Value) -> (TestEnv, Client, usize) {
 #[test]
 fn cross_site_request_forgery_only_pages_of_the_own_origin_and_trusted_ones_may_post_with_a_session() {
     let (env, alice, known) = with(&json!({ "trusted_origins": ["https://shop.example.com"] }));
-    for headers in [&of_page(SIBLING)[..], &of_page(SIBLING)[..1], &of_page(SIBLING)[1..], &[("origin", "null")]]
+    for headers in
+        [&of_page(SIBLING)[..], &of_page(SIBLING)[..1], &of_page(SIBLING)[1..], &[("origin", "null")]]
     {
         let reply = post(&alice, "/transfer", headers).expect_status(403);
         assert_eq!(reply.json()["error"], "cross_origin", "{headers:?}");
@@ -47,10 +48,10 @@ fn cross_site_request_forgery_only_pages_of_the_own_origin_and_trusted_ones_may_
         let body = post(&alice, "/transfer", headers).expect_status(200).json();
         assert_eq!((&body["body"], &body["method"]), (&json!("to=mallory"), &json!("POST")), "{headers:?}");
     }
-    // A link is no form.
+    // A link is not a form.
     let link = alice.get(&format!("{APP}/dashboard")).header("sec-fetch-site", "cross-site");
     link.header("sec-fetch-mode", "navigate").send().expect_status(200);
-    // On a public path it is nobody's request.
+    // On a public path it is anonymous.
     post(&alice, "/about", &of_page(SIBLING)).expect_status(200);
     let forwarded = received(&env, known).pop().expect("it is forwarded");
     assert_eq!((forwarded.header("x-user-email"), forwarded.header("authorization")), (None, None));
@@ -110,7 +111,10 @@ fn preflight_as_a_way_in_nothing_but_cors_goes_in_and_comes_out() {
     }
     assert_eq!((reply.header("set-cookie"), reply.header("x-secret")), (None, None));
     let sent = received(&env, known).pop().expect("the application is asked");
-    assert_eq!((sent.method.as_str(), sent.target.as_str(), sent.text().as_str()), ("OPTIONS", "/admin/run", ""));
+    assert_eq!(
+        (sent.method.as_str(), sent.target.as_str(), sent.text().as_str()),
+        ("OPTIONS", "/admin/run", "")
+    );
     for name in ["cookie", "authorization", "x-user-email"] {
         assert_eq!(sent.header(name), None, "{name}");
     }
