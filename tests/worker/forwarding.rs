@@ -179,7 +179,7 @@ fn paths_and_queries_are_forwarded_byte_for_byte() {
 #[test]
 fn responses_are_returned_unchanged_whether_the_session_is_updated_or_not() {
     for (case, settings) in [("not updated", settings()), ("updated", always_renewed())] {
-        let renewed = case == "renewed";
+        let renewed = case == "updated";
         let env = TestEnv::with(settings, |builder| builder.service("APP", application));
         let browser = env.signed_in("alice");
         let before = |path: &str| browser.get(&format!("{APP}{path}")).navigation();

@@ -18,7 +18,7 @@ const FAILURES: [Failure; 22] = [
     ("hang", Response::hang, 5),
     ("close", Response::close, 5),
     ("500", || Response::status(500), 5),
-    ("500 with invalid_grant", || json_text(500, "{\"error\":\"invalid_grant\"}"), 5),
+    ("500 with an OAuth error", || json_text(500, "{\"error\":\"invalid_grant\"}"), 5),
     ("503 as a page", || Response::html("<h1>busy</h1>").with_status(503), 5),
     ("503 with Retry-After", || Response::status(503).header("retry-after", "40"), 40),
     ("429 with seconds", || Response::status(429).header("retry-after", "40"), 40),
@@ -118,8 +118,8 @@ fn failure(token: &str, is_well: bool) -> Option<Response> {
 }
 
 fn every_session_survives(harness: &Harness, is_well: &AtomicBool, own: &[(&str, u64)]) {
-    let troubles = FAILURES.iter().map(|(name, _, retry)| (*name, *retry)).chain(own.iter().copied());
-    let browsers: Vec<_> = troubles
+    let failures = FAILURES.iter().map(|(name, _, retry)| (*name, *retry)).chain(own.iter().copied());
+    let browsers: Vec<_> = failures
         .map(|(name, retry)| {
             let token = name.replace(' ', "_");
             let (living, ended) = (harness.client(), harness.client());

@@ -1,4 +1,4 @@
-//! docs/providers.md says what the table of presets says. `cargo xtask providers --write` writes it.
+//! docs/providers.md matches the table of presets. `cargo xtask providers --write` writes it.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,7 +27,7 @@ the `id` (`AUTH_OKTA_STAFF_ID` for `okta-staff`).
 ";
 
 #[test]
-fn the_document_says_what_the_table_says() {
+fn the_providers_document_matches_the_presets() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/providers.md");
     let document = document();
     if std::env::var_os("UPDATE").is_some() {
