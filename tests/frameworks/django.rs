@@ -1,12 +1,9 @@
 //! Django: its names for a page, and what it needs to believe that a form is its own.
 
-use std::net::SocketAddr;
-
-use miniflare_test_harness::HarnessBuilder;
 use serde_json::json;
 
 use crate::app::App;
-use crate::names::{assert_every_name_is_guarded, settings};
+use crate::names::{UPSTREAMS, assert_every_name_is_guarded, settings};
 use crate::test_env::{APP, TestEnv};
 
 #[test]
@@ -20,12 +17,7 @@ fn path_confusion_django_has_no_name_for_a_guarded_page_that_passes() {
 fn django_accepts_its_own_forms_once_it_believes_the_forwarded_host_and_scheme() {
     let without = App::python("django_app.py", &[]);
     let with = App::python("django_app.py", &["behind-proxy"]);
-    type Surround = fn(HarnessBuilder, SocketAddr) -> HarnessBuilder;
-    let kinds: [(&str, Surround); 2] = [
-        ("https://backend.example.net", |builder, app| builder.host_at("backend.example.net", app)),
-        ("service:APP", |builder, app| builder.service_at("APP", app)),
-    ];
-    for (to, surround) in kinds {
+    for (to, surround) in UPSTREAMS {
         for (app, status) in [(&without, 403), (&with, 200)] {
             let env = TestEnv::with(settings(&json!({ "to": to })), |builder| surround(builder, app.address));
             let alice = env.signed_in("alice");

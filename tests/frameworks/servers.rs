@@ -1,12 +1,9 @@
 //! Servers and frameworks whose names for a page are all there is to test.
 
-use std::net::SocketAddr;
-
-use miniflare_test_harness::HarnessBuilder;
 use serde_json::json;
 
 use crate::app::App;
-use crate::names::{GUARDED, assert_every_name_is_guarded, settings};
+use crate::names::{GUARDED, UPSTREAMS, assert_every_name_is_guarded, settings};
 use crate::test_env::{APP, TestEnv};
 
 #[test]
@@ -42,12 +39,7 @@ fn path_confusion_react_router_has_no_name_for_a_guarded_page_that_passes() {
 #[test]
 fn react_router_accepts_its_own_forms_from_an_origin_that_its_configuration_allows() {
     let app = App::node("react-router.mjs", &[]);
-    type Surround = fn(HarnessBuilder, SocketAddr) -> HarnessBuilder;
-    let kinds: [(&str, Surround); 2] = [
-        ("https://backend.example.net", |builder, app| builder.host_at("backend.example.net", app)),
-        ("service:APP", |builder, app| builder.service_at("APP", app)),
-    ];
-    for (to, surround) in kinds {
+    for (to, surround) in UPSTREAMS {
         let env = TestEnv::with(settings(&json!({ "to": to })), |builder| surround(builder, app.address));
         let form = env.signed_in("alice").post(&format!("{APP}/admin")).header("origin", APP);
         let reply = form.form(&[("a", "1")]).send().expect_status(200);
