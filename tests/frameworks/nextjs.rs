@@ -1,6 +1,6 @@
 //! Next.js: its names for a page, with languages and rewrites, as a static export, and its server functions.
 
-use miniflare_test_harness::{Client, Reply};
+use miniflare_test_harness::{Client, ClientResponse};
 use serde_json::json;
 
 use crate::app::App;
@@ -84,7 +84,7 @@ fn function_of_the_guarded_page(alice: &Client) -> String {
 }
 
 /// Calls a server function at this address, as the scripts of Next.js do.
-fn call(url: &str, browser: &Client, origin: &str, id: &str) -> Reply {
+fn call(url: &str, browser: &Client, origin: &str, id: &str) -> ClientResponse {
     let request = browser.post(url).header("next-action", id).header("accept", "text/x-component");
     request.header("origin", origin).body("text/plain", "[]").send()
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use miniflare_test_harness::{Client, Reply, Request, Response};
+use miniflare_test_harness::{Client, ClientResponse, Request, Response};
 use serde_json::{Value, json};
 
 use crate::test_env::{APP, TestEnv, echo, session, settings, settings_with};
@@ -15,7 +15,7 @@ fn of_page(origin: &str) -> [(&str, &str); 2] {
     [("origin", origin), ("sec-fetch-site", if origin == APP { "same-origin" } else { "same-site" })]
 }
 
-fn post(browser: &Client, path: &str, headers: &[(&str, &str)]) -> Reply {
+fn post(browser: &Client, path: &str, headers: &[(&str, &str)]) -> ClientResponse {
     let request = browser.post(&format!("{APP}{path}"));
     let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
     request.body("", "to=mallory").send()
