@@ -50,6 +50,8 @@ impl App {
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // The shell says there that it has ended the program.
+            .stderr(Stdio::null())
             .spawn()
             .expect("a shell");
         let pipe = watch.stdin.take();

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::app::App;
-use crate::names::{GUARDED, UPSTREAMS, assert_every_name_is_guarded, settings};
+use crate::names::{GUARDED, UPSTREAMS, assert_every_name_is_guarded, in_front_of, settings};
 use crate::test_env::{APP, TestEnv};
 
 #[test]
@@ -16,6 +16,16 @@ fn path_confusion_express_4_has_no_name_for_a_guarded_page_that_passes() {
 fn path_confusion_express_5_has_no_name_for_a_guarded_page_that_passes() {
     let app = App::node("express.mjs", &["express"]);
     assert_every_name_is_guarded(&app, &json!({}), "", &["exact", "case"]);
+}
+
+#[test]
+fn what_the_configuration_says_about_an_upstream_is_believed() {
+    let app = App::node("express.mjs", &["express"]);
+    for (keys, is_guarded) in [(json!({}), true), (json!({ "exact_paths": ["case"] }), false)] {
+        let env = in_front_of(&app, &keys);
+        let reply = env.client().get(&format!("{APP}/ADMIN")).send();
+        assert_eq!(!reply.text().contains(GUARDED), is_guarded, "{keys}");
+    }
 }
 
 #[test]
