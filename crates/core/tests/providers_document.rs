@@ -37,6 +37,14 @@ fn the_providers_document_matches_the_presets() {
     assert!(written == document, "docs/providers.md is behind the table: cargo xtask providers --write");
 }
 
+#[test]
+fn the_readme_says_how_many_presets_there_are() {
+    let readme =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap();
+    let sentence = format!("{} providers are built in", presets::ids().count());
+    assert!(readme.contains(&sentence), "README.md has to say \"{sentence}\"");
+}
+
 fn document() -> String {
     let notes = include_str!("../../oidc/src/presets/presets.notes.json");
     let notes: Map<String, Value> = serde_json::from_str(notes).unwrap();

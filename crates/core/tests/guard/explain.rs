@@ -164,10 +164,10 @@ script     404
 
 #[test]
 fn path_confusion_a_reading_of_some_servers_is_shown_if_it_restricts() {
-    let text = told("PUT", "https://h/Admin/a.css", &[], &Value::Null);
+    let text = explained("PUT", "https://h/Admin/a.css", &[], &Value::Null);
     let reading = "path       /Admin/a.css\nread so    by servers that ignore case\n";
     assert!(text.contains(reading) && text.contains("rule       AUTH.rules[2]"), "{text}");
-    let public = told("PUT", "https://h/docs/A.CSS", &[], &Value::Null);
+    let public = explained("PUT", "https://h/docs/A.CSS", &[], &Value::Null);
     assert!(!public.contains("read so"), "{public}");
 }
 

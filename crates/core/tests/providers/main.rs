@@ -65,7 +65,11 @@ contracts! {
 
 #[test]
 fn every_contract_is_tested() {
-    assert_eq!(tested(), Contract::names());
+    let contracts = Contract::names();
+    let untested: Vec<_> = contracts.difference(&tested()).cloned().collect();
+    assert!(untested.is_empty(), "not in the list `contracts!` of this file: {untested:?}");
+    let without_file: Vec<_> = tested().difference(&contracts).cloned().collect();
+    assert!(without_file.is_empty(), "in the list `contracts!`, but not in contracts/: {without_file:?}");
 }
 
 #[test]
