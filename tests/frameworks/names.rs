@@ -91,7 +91,7 @@ const NAMES: [(&str, &[&str]); 13] = [
 /// How an app is put behind the Worker.
 type Surround = fn(HarnessBuilder, SocketAddr) -> HarnessBuilder;
 
-/// The two kinds of upstream: one gets its own host, the other the browser's.
+/// The two kinds of upstream: one gets its own host in `Host`, the other the browser's. Neither sees TLS.
 pub const UPSTREAMS: [(&str, Surround); 2] = [
     ("https://backend.example.net", |builder, app| builder.host_at("backend.example.net", app)),
     ("service:APP", |builder, app| builder.service_at("APP", app)),
