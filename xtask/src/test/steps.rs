@@ -5,6 +5,7 @@ use anyhow::Result;
 use crate::apps;
 use crate::browser;
 use crate::build;
+use crate::frameworks;
 use crate::layers;
 use crate::project::Project;
 use crate::step::run;
@@ -26,7 +27,8 @@ impl<'a> Step<'a> {
     }
 }
 
-/// All steps in their order. `quick` leaves out those that need a browser.
+/// All steps in their order. `quick` leaves out those that need a browser, and the
+/// frameworks of other projects.
 pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
     let mut steps = vec![
         Step::new("tools", move || install(project, quick)),
@@ -63,6 +65,7 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
             .iter()
             .map(|walk| Step::new(walk.name, || walk.run(project, &tools::ensure_chromium(project)?)));
         steps.extend(applications);
+        steps.push(Step::new("frameworks", || frameworks::run_tests(project, None)));
     }
     steps
 }

@@ -141,6 +141,10 @@ fn without_data_file(segments: &[String]) -> Option<Vec<String>> {
     if is_one_of(last, &DATA_FILES) {
         return Some(page.to_vec());
     }
+    // Next.js exports the parts of a page into `/admin/__next._full.txt`, `/admin/__next.admin.__PAGE__.txt`, ….
+    if ends_with(last, ".txt").is_some_and(|name| name.to_ascii_lowercase().starts_with("__next.")) {
+        return Some(page.to_vec());
+    }
     let name = ends_with(last, "__data.json").filter(|name| !name.is_empty())?;
     Some([page, &[name.to_owned()]].concat())
 }
@@ -242,6 +246,9 @@ mod tests {
             ("/admin.html__data.json", "/admin"),
             ("/admin/_payload.json", "/admin"),
             ("/_root.data", "/"),
+            ("/admin/__next._full.txt", "/admin"),
+            ("/admin/__next.admin.__PAGE__.txt", "/admin"),
+            ("/__next._tree.txt", "/"),
             ("/admin.data", "/admin"),
             ("/admin.JSON", "/admin"),
             ("/admin.txt", "/admin"),
