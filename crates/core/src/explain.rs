@@ -206,7 +206,7 @@ fn explain_forwarding<'a>(
     claims: Option<&Map<String, Value>>,
 ) -> ForwardedRequest<'a> {
     let route = Route::new(&config.upstreams, &request.url.authority, decided.rule());
-    let guarded = GuardedNames::of(&config.upstreams, &config.rules, config.edge);
+    let guarded = GuardedNames::of(&config.upstreams, &config.rules, config.edge, &config.edge_headers);
     let set = route.identity(claims);
     let out = route.changes(&config.rules, &guarded, request, &set, &[]).applied_to(&request.headers);
     let values =

@@ -53,6 +53,8 @@ pub struct Config {
     pub verify: VerifyConfig,
     /// In which fields the network in front of the runtime says something.
     pub edge: EdgeFields,
+    /// Further fields that it is configured to set, in lower case.
+    pub edge_headers: Vec<String>,
     /// The secrets that seal sessions, newest first, and the keys made from them.
     pub keys: Keyring,
 }

@@ -136,9 +136,9 @@ impl<'a> Route<'a> {
 
 impl GuardedNames {
     /// Guards the headers that some upstream or rule sets.
-    pub fn of(upstreams: &[Upstream], rules: &RuleSet, edge: EdgeFields) -> Self {
+    pub fn of(upstreams: &[Upstream], rules: &RuleSet, edge: EdgeFields, passed: &[String]) -> Self {
         let upstreams = upstreams.iter().flat_map(|upstream| &upstream.headers);
         let rules = rules.rules().iter().flat_map(|rule| rule.forwarding.headers.iter().flatten());
-        Self::new(upstreams.chain(rules).map(|(name, _)| name.as_str()), edge)
+        Self::new(upstreams.chain(rules).map(|(name, _)| name.as_str()), edge).passing(passed)
     }
 }
