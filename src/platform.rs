@@ -179,7 +179,7 @@ impl Forwarder for Workers {
             }),
         };
         match response {
-            Ok(response) => Outcome::Forwarded { response, cookies: Vec::new() },
+            Ok(response) => Outcome::Forwarded { response, cookies: Vec::new(), no_store: false },
             Err(error) => {
                 self.log(&convert::line(error.record(), &self.request));
                 Outcome::Response(error.answer())

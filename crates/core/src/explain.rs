@@ -207,7 +207,7 @@ fn explain_forwarding<'a>(
 ) -> ForwardedRequest<'a> {
     let route = Route::new(&config.upstreams, &request.url.authority, decided.rule());
     let guarded = GuardedNames::of(&config.upstreams, &config.rules, config.edge, &config.edge_headers);
-    let set = route.identity(claims);
+    let set = route.identity(claims).fields;
     let out = route.changes(&config.rules, &guarded, request, &set, &[]).applied_to(&request.headers);
     let values =
         |headers: &Headers, name: &str| -> Vec<String> { headers.get_all(name).map(str::to_owned).collect() };

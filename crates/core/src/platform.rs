@@ -136,7 +136,7 @@ pub trait Forwarder: Log {
     ) -> Outcome<Self::UpstreamResponse> {
         let (request, edge) = (forward.request, forward.edge);
         match self.forward(forward, body).await {
-            Ok(response) => Outcome::Forwarded { response, cookies: Vec::new() },
+            Ok(response) => Outcome::Forwarded { response, cookies: Vec::new(), no_store: false },
             Err(error) => {
                 self.log(&error.record().in_request(&RequestDetails::of(request, edge)));
                 Outcome::Response(error.answer())

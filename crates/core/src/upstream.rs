@@ -1,5 +1,6 @@
 //! Upstreams: the servers that requests are forwarded to, and what they get from the session.
 
+use crate::guard::header_value::HeaderEncoding;
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::origin::HostPattern;
 use vestibule_oidc::http::request::RequestUrl;
@@ -16,6 +17,8 @@ pub struct Upstream {
     pub authorization: Option<DataPath>,
     /// For each header, its name in lower case and the path of its value in the session.
     pub headers: Vec<(String, DataPath)>,
+    /// How characters outside ASCII are written in `headers`.
+    pub header_encoding: HeaderEncoding,
     /// Whether the upstream gets the sealed session cookie.
     pub forward_session: bool,
     /// Whether the upstream gets a signed assertion about the user.

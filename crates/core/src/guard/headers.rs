@@ -8,9 +8,8 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use serde_json::Value;
-
 use crate::guard::client_headers::family;
+use crate::guard::header_value::has_control;
 use crate::session::names::{is_reserved, is_session};
 use vestibule_oidc::http::changes::Changes;
 use vestibule_oidc::http::cookie::{self, SetCookie};
@@ -226,32 +225,6 @@ impl Outgoing<'_> {
     }
 }
 
-/// A claim as a header's value: a string unchanged, a number or boolean as in JSON, an array as its values separated by
-/// commas. `None` for `null`, an object, and an empty string or array.
-///
-/// Values of an array that are arrays or objects are left out, and so are strings with a comma, which would become two
-/// values.
-pub fn field_value(claim: &Value) -> Option<String> {
-    let text = match claim {
-        Value::Array(values) => {
-            let texts =
-                values.iter().filter_map(scalar).filter(|text| !text.is_empty() && !text.contains(','));
-            texts.collect::<Vec<_>>().join(",")
-        }
-        value => scalar(value)?,
-    };
-    (!text.is_empty()).then_some(text)
-}
-
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
 /// Sets `X-Forwarded-*` from the request itself. The client's address comes from the network in front; without it, the
 /// headers for the address are not set.
 fn set_forwarding_headers(changes: &mut Changes, request: &Request, edge: EdgeFields) {
@@ -260,16 +233,6 @@ fn set_forwarding_headers(changes: &mut Changes, request: &Request, edge: EdgeFi
     if let Some(address) = edge.client_address(&request.headers) {
         changes.set("x-forwarded-for", address);
         changes.set("x-real-ip", address);
-    }
-}
-
-/// Whether a value contains a control character. ASCII text is searched by bytes, which is faster: a token is long
-/// and is searched with every request.
-fn has_control(value: &str) -> bool {
-    if value.is_ascii() {
-        value.bytes().any(|byte| byte.is_ascii_control())
-    } else {
-        value.contains(char::is_control)
     }
 }
 
@@ -284,8 +247,6 @@ fn normalized(name: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::guard::client_headers::FAMILIES;
     use vestibule_oidc::http::request::{Method, RequestUrl};
@@ -557,22 +518,5 @@ mod tests {
             );
         }
         assert_eq!(forwarded(&[], |_| (), &[("x-user-email", "Zoë")]).len(), 1);
-    }
-
-    #[test]
-    fn claims_become_header_values() {
-        for (claim, value) in [
-            (json!("a,b"), Some("a,b")),
-            (json!(""), None),
-            (json!(7), Some("7")),
-            (json!(true), Some("true")),
-            (json!(null), None),
-            (json!({"a": 1}), None),
-            (json!(["a", 1, false]), Some("a,1,false")),
-            (json!(["a,admin", "b", "", null, ["c"]]), Some("b")),
-            (json!([]), None),
-        ] {
-            assert_eq!(field_value(&claim).as_deref(), value, "{claim}");
-        }
     }
 }

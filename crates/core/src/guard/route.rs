@@ -1,8 +1,10 @@
 //! Where a request that may pass goes, and what it carries from the session.
 
 use serde_json::{Map, Value};
+use thiserror::Error;
 
-use crate::guard::headers::{EdgeFields, GuardedNames, Outgoing, field_value};
+use crate::guard::header_value::{HeaderEncoding, HeaderValue, HeaderValueError};
+use crate::guard::headers::{EdgeFields, GuardedNames, Outgoing};
 use crate::guard::rules::{Rule, RuleSet};
 use crate::session::claims::is_access_token_claim;
 use crate::upstream::{Assertion, Target, Upstream};
@@ -20,6 +22,8 @@ pub struct Route<'a> {
     pub authorization: Option<&'a DataPath>,
     /// For each header, its name in lower case and the path of its value in the session.
     pub headers: &'a [(String, DataPath)],
+    /// How characters outside ASCII are written in `headers`.
+    pub header_encoding: HeaderEncoding,
     /// Whether the request carries the sealed session cookie.
     pub forward_session: bool,
     /// Whether the request carries a signed assertion about the user, and for which audience.
@@ -45,6 +49,9 @@ impl<'a> Route<'a> {
         if let Some(headers) = &rule.forwarding.headers {
             route.headers = headers;
         }
+        if let Some(encoding) = rule.forwarding.header_encoding {
+            route.header_encoding = encoding;
+        }
         if let Some(assertion) = &rule.forwarding.assertion {
             route.assertion = assertion;
         }
@@ -56,6 +63,7 @@ impl<'a> Route<'a> {
             target,
             authorization: None,
             headers: &[],
+            header_encoding: HeaderEncoding::default(),
             forward_session: false,
             assertion: &Assertion::None,
         }
@@ -66,6 +74,7 @@ impl<'a> Route<'a> {
             target: &upstream.target,
             authorization: upstream.authorization.as_ref(),
             headers: &upstream.headers,
+            header_encoding: upstream.header_encoding,
             forward_session: upstream.forward_session,
             assertion: &upstream.assertion,
         }
@@ -101,13 +110,26 @@ impl<'a> Route<'a> {
     }
 
     /// The headers that identify the user, from the session's claims.
-    pub fn identity(&self, claims: Option<&Map<String, Value>>) -> Vec<(String, String)> {
-        let Some(claims) = claims else { return Vec::new() };
-        let text = |from: &DataPath| from.lookup(claims).and_then(field_value);
-        let bearer = self.authorization.and_then(text);
-        let bearer = bearer.map(|token| ("authorization".to_owned(), format!("Bearer {token}")));
-        let named = self.headers.iter().filter_map(|(name, from)| Some((name.clone(), text(from)?)));
-        bearer.into_iter().chain(named).collect()
+    pub fn identity(&self, claims: Option<&Map<String, Value>>) -> IdentityHeaders {
+        let mut identity = IdentityHeaders::default();
+        let Some(claims) = claims else { return identity };
+        let mut add = |name: &str, prefix: &str, from: &DataPath, encoding: HeaderEncoding| {
+            let HeaderValue { text, left_out } =
+                from.lookup(claims).map(|claim| encoding.value(claim)).unwrap_or_default();
+            identity.fields.extend(text.map(|text| (name.to_owned(), format!("{prefix}{text}"))));
+            identity.left_out.extend(left_out.map(|error| LeftOut {
+                name: name.to_owned(),
+                claim: from.to_string(),
+                error,
+            }));
+        };
+        if let Some(from) = self.authorization {
+            add("authorization", "Bearer ", from, HeaderEncoding::Utf8);
+        }
+        for (name, from) in self.headers {
+            add(name, "", from, self.header_encoding);
+        }
+        identity
     }
 
     /// The changes to the headers of `request`: they include the `identity` headers, and the `renewed` cookies if this
@@ -141,4 +163,26 @@ impl GuardedNames {
         let rules = rules.rules().iter().flat_map(|rule| rule.forwarding.headers.iter().flatten());
         Self::new(upstreams.chain(rules).map(|(name, _)| name.as_str()), edge).passing(passed)
     }
+}
+
+/// The headers that identify the user.
+#[derive(Clone, Debug, Default)]
+pub struct IdentityHeaders {
+    /// Their names and values.
+    pub fields: Vec<(String, String)>,
+    /// What of the claims is not sent.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A claim that is not sent, or not all of it.
+#[derive(Clone, Debug, Error)]
+#[error("the header {name} for the claim {claim}: {error}")]
+pub struct LeftOut {
+    /// The header's name.
+    pub name: String,
+    /// The claim's path in the session.
+    pub claim: String,
+    /// Why.
+    #[source]
+    pub error: HeaderValueError,
 }

@@ -9,6 +9,7 @@ use crate::guard::budget::Budget;
 use crate::guard::conditions::Condition;
 use crate::guard::decision::Decision;
 use crate::guard::decision::DefaultAccess;
+use crate::guard::header_value::HeaderEncoding;
 use crate::guard::matcher::{Case, FirstSegment, Pattern, Reading};
 use crate::guard::path::CanonicalPath;
 use crate::guard::readings::PathReadings;
@@ -42,6 +43,8 @@ pub struct Rule {
     pub allows_cross_origin: bool,
     /// Whether its public paths run server functions for everyone.
     pub has_public_server_functions: bool,
+    /// Whether no cache may store the responses, the browser's included.
+    pub forbids_storing: bool,
     /// How the rule changes where its requests go, and with which headers.
     pub forwarding: Forwarding,
 }
@@ -55,6 +58,8 @@ pub struct Forwarding {
     pub authorization: Option<DataPath>,
     /// Replaces the upstream's `headers`.
     pub headers: Option<Vec<(String, DataPath)>>,
+    /// Replaces the upstream's `header_encoding`.
+    pub header_encoding: Option<HeaderEncoding>,
     /// Replaces the upstream's `assertion`.
     pub assertion: Option<Assertion>,
 }
@@ -86,6 +91,7 @@ impl Rule {
             deny: Deny::default(),
             allows_cross_origin: false,
             has_public_server_functions: false,
+            forbids_storing: false,
             forwarding: Forwarding::default(),
         }
     }
@@ -434,6 +440,11 @@ impl<'a> RuleDecisions<'a> {
         };
         let decisions = self.readings().map(|reading| reading.decision(claims));
         decisions.max_by_key(strictness).unwrap_or(Decision::Forbidden)
+    }
+
+    /// Whether a rule that decides about some reading of the path forbids every cache to store the response.
+    pub fn forbids_storing(&self) -> bool {
+        self.readings().filter_map(|reading| reading.matched).any(|matched| matched.rule.forbids_storing)
     }
 
     /// The rule that matches the path as it is written. It decides where the request goes.

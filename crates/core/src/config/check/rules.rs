@@ -6,7 +6,8 @@ mod requirements;
 use super::session::session_source;
 use super::upstreams;
 use crate::config::place::refuse;
-use crate::config::schema::rules::{CROSS_ORIGIN, DENY, SERVER_FUNCTIONS};
+use crate::config::schema::HEADER_ENCODINGS;
+use crate::config::schema::rules::{CACHE, CROSS_ORIGIN, DENY, SERVER_FUNCTIONS};
 use crate::config::table::{Table, Text};
 use crate::guard::matcher::Pattern;
 use crate::guard::rules::{Access, Deny, Forwarding, Rule};
@@ -45,6 +46,7 @@ pub(super) fn rules(auth: &Table<'_>) -> Vec<Rule> {
             deny,
             allows_cross_origin: table.chosen("cross_origin", &CROSS_ORIGIN).unwrap_or_default(),
             has_public_server_functions: server_functions(table),
+            forbids_storing: table.chosen("cache", &CACHE).unwrap_or_default(),
             forwarding,
         });
     }
@@ -111,7 +113,8 @@ fn forwarding(rule: &Table<'_>) -> Forwarding {
     let authorization = rule.text("authorization").and_then(|text| session_source(&text));
     let headers = rule.table("headers");
     let headers = headers.is_written().then(|| upstreams::headers(&headers));
-    Forwarding { target, authorization, headers, assertion: upstreams::assertion(rule) }
+    let header_encoding = rule.chosen("header_encoding", &HEADER_ENCODINGS);
+    Forwarding { target, authorization, headers, header_encoding, assertion: upstreams::assertion(rule) }
 }
 
 /// What a rule can apply to.

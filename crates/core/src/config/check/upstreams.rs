@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::session::session_source;
 use crate::config::Runtime;
 use crate::config::place::refuse;
-use crate::config::schema::{EXACT_PATHS, FRAMEWORKS};
+use crate::config::schema::{EXACT_PATHS, FRAMEWORKS, HEADER_ENCODINGS};
 use crate::config::table::{Table, Text};
 use crate::upstream::{Assertion, ServerReading, Target, Upstream};
 use vestibule_oidc::data::DataPath;
@@ -71,6 +71,7 @@ pub(super) fn upstreams(auth: &Table<'_>) -> Vec<Upstream> {
             target,
             authorization,
             headers,
+            header_encoding: upstream.chosen("header_encoding", &HEADER_ENCODINGS).unwrap_or_default(),
             forward_session,
             assertion,
             locales,

@@ -19,6 +19,9 @@ pub(in crate::config) const CROSS_ORIGIN: [(&str, bool); 2] = [("refuse", false)
 /// Whether a public path runs server functions for everyone.
 pub(in crate::config) const SERVER_FUNCTIONS: [(&str, bool); 2] = [("signed-in", false), ("public", true)];
 
+/// Whether caches are forbidden to store responses.
+pub(in crate::config) const CACHE: [(&str, bool); 2] = [("upstream", false), ("no-store", true)];
+
 /// Where a condition looks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::config) enum ConditionType {
@@ -61,6 +64,9 @@ pub(in crate::config) const RULE: Keys = &[keys! {
     /// Whether a public path runs server functions for everyone (React's `use server`): `"public"` allows it.
     server_functions: Text, values = SERVER_FUNCTIONS, default = "signed-in", example = "public",
         needs = "an upstream with `framework = \"nextjs\"`, and server functions that check themselves who calls them";
+    /// Which caches may keep the responses: with `"no-store"` none, not even the browser's, so that the back button shows
+    /// nothing after a sign-out. By default the upstream says it.
+    cache: Text, values = CACHE, default = "upstream", example = "no-store";
     /// Conditions on the request, all of which must hold. A client can choose its headers, cookies and query freely.
     has: TableList(CONDITION), default = [], example = [{ "type": "header", "key": "x-preview" }];
     /// Conditions on the request, none of which may hold.
@@ -72,6 +78,8 @@ pub(in crate::config) const RULE: Keys = &[keys! {
     authorization: Text, unset = "the upstream's", example = "access_token";
     /// As `headers` of an upstream, in their place. An empty table sends none.
     headers: Map(&Text), unset = "the upstream's", example = { "X-User-Id": "sub" };
+    /// As `header_encoding` of an upstream, in its place.
+    header_encoding: Text, values = super::HEADER_ENCODINGS, unset = "the upstream's; with `to`: `utf-8`", example = "percent";
     /// As `assertion` of an upstream, in its place. `false` sends none.
     assertion: BoolOrText, unset = "the upstream's", example = "orders";
 }];
