@@ -14,7 +14,7 @@ use crate::guard::budget::Budget;
 use crate::guard::decision::Decision;
 use crate::guard::headers::GuardedNames;
 use crate::guard::matcher::{Case, Reading};
-use crate::guard::path::{CanonicalPath, PathError};
+use crate::guard::path::PathError;
 use crate::guard::readings::PathReadings;
 use crate::guard::route::Route;
 use crate::guard::rules::{
@@ -31,7 +31,7 @@ pub fn explain<'a>(
     request: &Request,
     claims: Option<&Map<String, Value>>,
 ) -> Explanation<'a> {
-    let path = match CanonicalPath::new(&request.url.path) {
+    let path = match config.rules.canonical_path(&request.url) {
         Ok(path) => path,
         Err(error) => return Explanation::Rejected(error),
     };

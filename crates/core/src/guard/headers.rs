@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::guard::client_headers::family;
-use crate::guard::header_value::has_control;
 use crate::session::names::{is_reserved, is_session};
+use crate::upstream::header_value::has_control;
 use vestibule_oidc::http::changes::Changes;
 use vestibule_oidc::http::cookie::{self, SetCookie};
 use vestibule_oidc::http::headers::Headers;

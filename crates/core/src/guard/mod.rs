@@ -9,7 +9,6 @@ pub mod conditions;
 pub mod cross_origin;
 pub mod decision;
 pub mod forward_auth;
-pub mod header_value;
 pub mod headers;
 pub mod matcher;
 pub mod path;

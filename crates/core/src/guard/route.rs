@@ -3,10 +3,11 @@
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::guard::header_value::{HeaderEncoding, HeaderValue, HeaderValueError};
 use crate::guard::headers::{EdgeFields, GuardedNames, Outgoing};
 use crate::guard::rules::{Rule, RuleSet};
 use crate::session::claims::is_access_token_claim;
+use crate::upstream::header_value::{HeaderEncoding, HeaderValue, HeaderValueError};
+use crate::upstream::path_prefix::PathPrefix;
 use crate::upstream::{Assertion, Target, Upstream};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::changes::Changes;
@@ -18,6 +19,8 @@ use vestibule_oidc::http::request::{Method, Request};
 pub struct Route<'a> {
     /// The server that the request goes to.
     pub target: &'a Target,
+    /// The beginning of the path that the server does not get.
+    pub strip_prefix: Option<&'a PathPrefix>,
     /// The path in the session of the token for `Authorization: Bearer`.
     pub authorization: Option<&'a DataPath>,
     /// For each header, its name in lower case and the path of its value in the session.
@@ -41,7 +44,7 @@ impl<'a> Route<'a> {
         let mut route = upstream.map_or(Self::to(&Target::Origin), Self::of);
         let Some(rule) = rule else { return route };
         if let Some(target) = &rule.forwarding.target {
-            route = Self::to(target);
+            route = Self { strip_prefix: rule.forwarding.strip_prefix.as_ref(), ..Self::to(target) };
         }
         if let Some(authorization) = &rule.forwarding.authorization {
             route.authorization = Some(authorization);
@@ -61,6 +64,7 @@ impl<'a> Route<'a> {
     fn to(target: &'a Target) -> Self {
         Self {
             target,
+            strip_prefix: None,
             authorization: None,
             headers: &[],
             header_encoding: HeaderEncoding::default(),
@@ -72,6 +76,7 @@ impl<'a> Route<'a> {
     fn of(upstream: &'a Upstream) -> Self {
         Self {
             target: &upstream.target,
+            strip_prefix: upstream.strip_prefix.as_ref(),
             authorization: upstream.authorization.as_ref(),
             headers: &upstream.headers,
             header_encoding: upstream.header_encoding,

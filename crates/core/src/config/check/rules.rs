@@ -2,6 +2,7 @@
 
 mod conditions;
 mod requirements;
+mod slashes;
 
 use super::session::session_source;
 use super::upstreams;
@@ -46,10 +47,12 @@ pub(super) fn rules(auth: &Table<'_>) -> Vec<Rule> {
             deny,
             allows_cross_origin: table.chosen("cross_origin", &CROSS_ORIGIN).unwrap_or_default(),
             has_public_server_functions: server_functions(table),
+            allows_any_slashes: slashes::allows_any_slashes(table),
             forbids_storing: table.chosen("cache", &CACHE).unwrap_or_default(),
             forwarding,
         });
     }
+    slashes::refuse_ambiguous(&earlier);
     rules
 }
 
@@ -114,7 +117,22 @@ fn forwarding(rule: &Table<'_>) -> Forwarding {
     let headers = rule.table("headers");
     let headers = headers.is_written().then(|| upstreams::headers(&headers));
     let header_encoding = rule.chosen("header_encoding", &HEADER_ENCODINGS);
-    Forwarding { target, authorization, headers, header_encoding, assertion: upstreams::assertion(rule) }
+    let strip_prefix = upstreams::strip_prefix(rule);
+    if strip_prefix.is_some() && !rule.has("to") {
+        refuse!(
+            rule.at("strip_prefix"),
+            "without `to` the same server would get the paths of other rules with the prefix",
+            "add to = \"service:API\", or write strip_prefix in the upstream"
+        );
+    }
+    Forwarding {
+        target,
+        strip_prefix,
+        authorization,
+        headers,
+        header_encoding,
+        assertion: upstreams::assertion(rule),
+    }
 }
 
 /// What a rule can apply to.

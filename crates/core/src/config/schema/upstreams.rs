@@ -2,7 +2,7 @@
 
 use super::Kind::{Bool, BoolOrText, Map, Text, TextOrList};
 use super::{Keys, keys};
-use crate::guard::header_value::HeaderEncoding;
+use crate::upstream::header_value::HeaderEncoding;
 use crate::upstream::{Framework, ServerReading};
 
 /// The frameworks that are known.
@@ -28,6 +28,9 @@ pub(in crate::config) const UPSTREAM: Keys = &[keys! {
     /// Worker), `"assets:BINDING"` (static files), or the origin of a server. Path and query stay those of the request.
     to: Text, example = "https://backend.example.net",
         needs = "required. `service:` and `assets:`: that binding in wrangler.toml; a URL: `https`, except on this machine";
+    /// The beginning of the path that the server does not get: with `"/api"` it gets `/api/orders` as `/orders`. A path that
+    /// does not begin with these segments is answered with 404. A redirect to a path of the server's own gets the prefix back.
+    strip_prefix: Text, unset = "the server gets the whole path", example = "/api";
     /// The path of the token in the sealed session that is sent as `Authorization: Bearer`. Requests without a session are
     /// forwarded without it.
     authorization: Text, unset = "no token is sent", example = "access_token",

@@ -32,6 +32,10 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         let readings = PathReadings::of_upstream(upstream);
         let decided = config.rules.decide(self.request, path, &readings)?;
         let route = Route::new(&config.upstreams, &self.request.url.authority, decided.rule());
+        // The server knows no other path than those below its prefix. Without this, its own `/admin` would have two names.
+        if route.strip_prefix.is_some_and(|prefix| prefix.strip(&self.request.url.path).is_none()) {
+            return Err(Denied::new(DenialReason::NotFound));
+        }
         let policy = if self.request.is_preflight() {
             Policy::Preflight { is_guarded: !decided.is_public() || !self.announces_public(path, &readings)? }
         } else {

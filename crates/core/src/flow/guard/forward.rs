@@ -32,6 +32,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let changes = route.changes(&config.rules, guarded, self.request, &identity, &renewed);
         let forward = Forward {
             target: route.target,
+            strip_prefix: route.strip_prefix,
             request: self.request,
             changes,
             personal: is_personal,
@@ -67,6 +68,7 @@ impl<P: Platform> RequestContext<'_, P> {
         changes.remove("authorization");
         let forward = Forward {
             target: route.target,
+            strip_prefix: route.strip_prefix,
             request: self.request,
             changes,
             personal: true,

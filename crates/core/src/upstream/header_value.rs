@@ -74,7 +74,7 @@ impl HeaderEncoding {
 
 /// Whether a value contains a control character. ASCII text is searched by bytes, which is faster: a token is long
 /// and is searched with every request.
-pub(super) fn has_control(value: &str) -> bool {
+pub(crate) fn has_control(value: &str) -> bool {
     if value.is_ascii() {
         value.bytes().any(|byte| byte.is_ascii_control())
     } else {
