@@ -168,7 +168,7 @@ fn cached_answers_what_is_said_to_one_person_passes_shared_caches_by() {
     let (world, mut alice) = (TestEnv::with(all), Browser::new());
     alice.sign_in(&world, "alice", "/");
     for (path, personal) in
-        [("/dashboard", true), ("/asserted", true), ("/same-for-all", false), ("/about", false)]
+        [("/dashboard", true), ("/asserted", true), ("/same-for-all", false), ("/about", true)]
     {
         assert_eq!(
             alice.open(&world, &format!("{APP}{path}")).forwarded.unwrap().personal,

@@ -28,4 +28,5 @@ mod refresh_trouble;
 mod session;
 mod sign_in;
 mod sign_out;
+mod upstreams;
 mod verify;
