@@ -543,9 +543,9 @@ fn a_redirect_to_a_server_s_own_origin_leads_to_the_one_that_was_asked() {
         ("https://backend.example.net:8443\\@evil.example/", None),
         ("https://other.example/https://backend.example.net:8443/", None),
     ] {
-        assert_eq!(target.location(location, &asked).as_deref(), changed, "{location}");
+        assert_eq!(target.location(location, &asked, None).as_deref(), changed, "{location}");
     }
     for same in [Target::Origin, Target::Service("APP".to_owned())] {
-        assert_eq!(same.location("https://backend.example.net:8443/a", &asked), None);
+        assert_eq!(same.location("https://backend.example.net:8443/a", &asked, None), None);
     }
 }

@@ -33,5 +33,6 @@ mod proxies;
 mod signatures;
 mod streaming;
 mod subdomains;
+mod upstreams;
 mod websockets;
 mod whole_way;
