@@ -48,6 +48,10 @@ pub fn explain<'a>(
     let upstream = Upstream::of_host(&config.upstreams, &request.url.authority);
     let upstream = PathReadings::of_upstream(upstream);
     let Ok(decided) = config.rules.decide(request, &path, &upstream) else { return Explanation::TooMuchWork };
+    let route = Route::new(&config.upstreams, &request.url.authority, decided.rule());
+    if let Some(prefix) = route.strip_prefix.filter(|prefix| prefix.strip(&request.url.path).is_none()) {
+        return Explanation::OutsidePrefix(prefix.as_str());
+    }
     let is_preflight = request.is_preflight();
     let decision = if is_preflight { Decision::Pass } else { decided.decision(claims) };
     let readings = config.rules.readings(request, &path, &upstream, &Budget::new());
@@ -83,6 +87,8 @@ pub enum Explanation<'a> {
     Rejected(PathError),
     /// 414: to decide about the path would cost more work than a request may.
     TooMuchWork,
+    /// 404: the upstream strips this prefix, and the path does not begin with it.
+    OutsidePrefix(&'a str),
     /// The path is below `base_path`: Vestibule answers it itself.
     AuthRoute,
     /// 403: the path is below `base_path`, but the host is outside this `cookies.domain`.
@@ -231,6 +237,12 @@ impl fmt::Display for Explanation<'_> {
         match self {
             Self::Rejected(error) => writeln!(f, "answer     400 to everyone: {error}"),
             Self::TooMuchWork => writeln!(f, "answer     414 to everyone: {TooMuchWorkError}"),
+            Self::OutsidePrefix(prefix) => {
+                writeln!(
+                    f,
+                    "answer     404 to everyone: the upstream has only paths that begin with {prefix} (strip_prefix)"
+                )
+            }
             Self::AuthRoute => {
                 writeln!(f, "answer     an auth route: Vestibule answers paths below base_path itself")
             }

@@ -4,6 +4,9 @@
 //! client has, which path it requested, who the user is. A server that believes such a field believes it of every client
 //! that can write it. So a client's copy never reaches an upstream, whichever of these servers it is.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 /// Fields that one kind of sender writes, and why a client may not.
 #[derive(Debug)]
 pub struct Family {
@@ -24,7 +27,7 @@ pub struct Family {
 const FORWARDED: &str = "x-forwarded-";
 
 /// Every family.
-pub const FAMILIES: [Family; 11] = [
+pub static FAMILIES: [Family; 11] = [
     Family {
         subject: "the client's address",
         reason: "An upstream that trusts one of them lets a client choose its address: for rate limits, allow-lists, logs.",
@@ -242,17 +245,36 @@ pub const FAMILIES: [Family; 11] = [
 /// The client of Next.js sends this header, and nothing trusts it, so it passes.
 const CLIENT_PREFETCH: &str = "x-middleware-prefetch";
 
-/// The family that a field belongs to. `name` is as it was sent, `normalized` as servers may read it. The most specific
-/// name decides, then the longest beginning.
+/// The table by name and by prefix, because every field of every request is looked up in it.
+static INDEX: LazyLock<Index> = LazyLock::new(Index::new);
+
+struct Index {
+    names: BTreeMap<&'static str, &'static Family>,
+    /// None of them begins another, so at most one begins a name: the last one that is not greater.
+    prefixes: BTreeMap<&'static str, &'static Family>,
+}
+
+impl Index {
+    fn new() -> Self {
+        let of_names = |family: &'static Family| family.names.iter().map(move |name| (*name, family));
+        let of_prefixes =
+            |family: &'static Family| family.prefixes.iter().map(move |prefix| (*prefix, family));
+        Self {
+            names: FAMILIES.iter().flat_map(of_names).collect(),
+            prefixes: FAMILIES.iter().flat_map(of_prefixes).collect(),
+        }
+    }
+}
+
+/// The family that a field belongs to. `name` is as it was sent, `normalized` as servers may read it. A whole name decides
+/// before a prefix.
 pub fn family(name: &str, normalized: &str) -> Option<&'static Family> {
     if name == CLIENT_PREFETCH {
         return None;
     }
-    let by_name = FAMILIES.iter().find(|family| family.names.contains(&normalized));
-    by_name.or_else(|| {
-        let has_prefix =
-            |family: &&Family| family.prefixes.iter().any(|prefix| normalized.starts_with(prefix));
-        FAMILIES.iter().find(has_prefix)
+    INDEX.names.get(normalized).copied().or_else(|| {
+        let (prefix, family) = INDEX.prefixes.range(..=normalized).next_back()?;
+        normalized.starts_with(prefix).then_some(*family)
     })
 }
 
@@ -271,6 +293,11 @@ mod tests {
                 assert!(is_plain, "{name}");
                 assert!(seen.insert(*name), "{name} is there twice");
             }
+        }
+        let prefixes: Vec<&str> = FAMILIES.iter().flat_map(|family| family.prefixes).copied().collect();
+        for prefix in &prefixes {
+            let begins = prefixes.iter().filter(|other| other.starts_with(prefix)).count();
+            assert_eq!(begins, 1, "{prefix} begins another one");
         }
     }
 
