@@ -36,7 +36,7 @@ pub(super) fn refuse_ambiguous(reaches: &[Reach<'_>]) {
             refuse!(
                 place,
                 "{other} restricts more on a host of this rule, and servers could read such a path as one of its own",
-                "give this rule a host of its own, and make it the strictest there"
+                "write what it requires in this rule, too, or give the two rules different hosts"
             );
         }
     }
