@@ -46,8 +46,8 @@ pub struct Rule {
     pub has_public_server_functions: bool,
     /// Whether paths with empty segments and encoded slashes pass, all of which this rule decides about.
     pub allows_any_slashes: bool,
-    /// Whether no cache may store the responses, the browser's included.
-    pub forbids_storing: bool,
+    /// Which caches may store the responses.
+    pub caching: Caching,
     /// How the rule changes where its requests go, and with which headers.
     pub forwarding: Forwarding,
 }
@@ -97,7 +97,7 @@ impl Rule {
             allows_cross_origin: false,
             has_public_server_functions: false,
             allows_any_slashes: false,
-            forbids_storing: false,
+            caching: Caching::default(),
             forwarding: Forwarding::default(),
         }
     }
@@ -138,6 +138,16 @@ pub enum Deny {
     Forbidden,
     /// 404, which does not reveal that the path exists.
     NotFound,
+}
+
+/// Which caches may store the responses to requests that a rule decides about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Caching {
+    /// Those that the upstream allows to.
+    #[default]
+    ByUpstream,
+    /// None, not even the browser's.
+    Forbidden,
 }
 
 /// All rules in their order, and the access where no rule matches.
@@ -486,7 +496,9 @@ impl<'a> RuleDecisions<'a> {
 
     /// Whether a rule that decides about some reading of the path forbids every cache to store the response.
     pub fn forbids_storing(&self) -> bool {
-        self.readings().filter_map(|reading| reading.matched).any(|matched| matched.rule.forbids_storing)
+        self.readings()
+            .filter_map(|reading| reading.matched)
+            .any(|matched| matched.rule.caching == Caching::Forbidden)
     }
 
     /// The rule that matches the path as it is written. It decides where the request goes.

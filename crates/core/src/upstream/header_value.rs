@@ -1,5 +1,7 @@
 //! A claim of the session as the value of a header field.
 
+use std::fmt::Write;
+
 use serde_json::Value;
 use thiserror::Error;
 
@@ -99,7 +101,8 @@ fn percent_encoded(text: &str, is_encoded: impl Fn(char) -> bool) -> String {
             continue;
         }
         for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-            encoded.push_str(&format!("%{byte:02X}"));
+            // A `String` takes everything.
+            let _ = write!(encoded, "%{byte:02X}");
         }
     }
     encoded

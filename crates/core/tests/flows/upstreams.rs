@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use vestibule_core::hooks::{DefaultSession, Hooks, TokenOccasion};
-use vestibule_core::log::LogEvent;
+use vestibule_core::log::{Line, LogEvent};
 use vestibule_testing::{APP, Answer, Browser, TestEnv, settings};
 
 fn with(change: impl FnOnce(&mut Value)) -> (TestEnv, Browser) {
@@ -157,7 +157,7 @@ fn header_smuggling_values_are_encoded_as_the_upstream_reads_them() {
     let some = |text: &str| Some(text.to_owned());
     let (values, log) = seen(None);
     assert_eq!(values, [some("Sales%2C EMEA,100%25"), some("Zürich"), None, None, None]);
-    let messages: Vec<&str> = log.iter().map(|line| line.message()).collect();
+    let messages: Vec<&str> = log.iter().map(Line::message).collect();
     assert_eq!(messages.len(), 2, "{messages:?}");
     assert!(
         messages.iter().any(|message| message.contains("x-note") && message.contains("control characters"))

@@ -48,7 +48,7 @@ pub(super) fn rules(auth: &Table<'_>) -> Vec<Rule> {
             allows_cross_origin: table.chosen("cross_origin", &CROSS_ORIGIN).unwrap_or_default(),
             has_public_server_functions: server_functions(table),
             allows_any_slashes: slashes::allows_any_slashes(table),
-            forbids_storing: table.chosen("cache", &CACHE).unwrap_or_default(),
+            caching: table.chosen("cache", &CACHE).unwrap_or_default(),
             forwarding,
         });
     }

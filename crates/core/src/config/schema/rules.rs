@@ -3,7 +3,7 @@
 use super::Kind::{BoolOrText, ClaimTest, Map, TableList, Text, TextOrList};
 use super::{Keys, keys};
 use crate::guard::decision::DefaultAccess;
-use crate::guard::rules::Deny;
+use crate::guard::rules::{Caching, Deny};
 
 /// What a path can ask for without a claim.
 pub(in crate::config) const ACCESS: [(&str, DefaultAccess); 2] =
@@ -22,8 +22,9 @@ pub(in crate::config) const SERVER_FUNCTIONS: [(&str, bool); 2] = [("signed-in",
 /// Whether paths with `//` or encoded slashes pass.
 pub(in crate::config) const AMBIGUOUS_SLASHES: [(&str, bool); 2] = [("refuse", false), ("allow", true)];
 
-/// Whether caches are forbidden to store responses.
-pub(in crate::config) const CACHE: [(&str, bool); 2] = [("upstream", false), ("no-store", true)];
+/// Which caches may store responses.
+pub(in crate::config) const CACHE: [(&str, Caching); 2] =
+    [("upstream", Caching::ByUpstream), ("no-store", Caching::Forbidden)];
 
 /// Where a condition looks.
 #[derive(Clone, Copy, PartialEq, Eq)]
