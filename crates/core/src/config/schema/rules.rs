@@ -73,7 +73,7 @@ pub(in crate::config) const RULE: Keys = &[keys! {
     ambiguous_slashes: Text, values = AMBIGUOUS_SLASHES, default = "refuse", example = "allow",
         needs = "`match = \"/:path*\"` without further conditions, and no other rule of the host that restricts more";
     /// Which caches may keep the responses: with `"no-store"` none, not even the browser's, so that the back button shows
-    /// nothing after a sign-out. By default the upstream says it.
+    /// nothing after a sign-out. By default the upstream decides.
     cache: Text, values = CACHE, default = "upstream", example = "no-store";
     /// Conditions on the request, all of which must hold. A client can choose its headers, cookies and query freely.
     has: TableList(CONDITION), default = [], example = [{ "type": "header", "key": "x-preview" }];

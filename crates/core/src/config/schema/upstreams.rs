@@ -29,7 +29,7 @@ pub(in crate::config) const UPSTREAM: Keys = &[keys! {
     to: Text, example = "https://backend.example.net",
         needs = "required. `service:` and `assets:`: that binding in wrangler.toml; a URL: `https`, except on this machine";
     /// The beginning of the path that the server does not get: with `"/api"` it gets `/api/orders` as `/orders`. A path that
-    /// does not begin with these segments is answered with 404. A redirect to a path of the server's own gets the prefix back.
+    /// does not begin with these segments is answered with 404. A redirect to a path of this server gets the prefix back.
     strip_prefix: Text, unset = "the server gets the whole path", example = "/api";
     /// The path of the token in the sealed session that is sent as `Authorization: Bearer`. Requests without a session are
     /// forwarded without it.
