@@ -1,4 +1,4 @@
-//! The two sites that are compared, and what a browser may bring to them.
+//! The sites that are compared, and the cookies that a browser may send to them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,7 +16,7 @@ pub const SECRET: &str = "my-32-char-or-longer-shared-secret!!";
 pub const FOREIGN_SECRET: &str = "the secret of another site, as long";
 pub const DAY: Duration = Duration::from_hours(24);
 
-/// One dialect at its usual base path, on `https` or not.
+/// A site with one dialect at its default base path, on `https` or on `http`.
 #[derive(Clone, Copy)]
 pub struct Site {
     pub dialect: Dialect,
@@ -24,7 +24,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// As the configuration calls the dialect.
+    /// The name of the dialect in the configuration.
     pub fn dialect_name(self) -> &'static str {
         match self.dialect {
             Dialect::AuthJsV5 => "authjs-v5",
@@ -54,7 +54,7 @@ impl Site {
         }
     }
 
-    /// A sealed session of these claims, as Auth.js would have made it `ago`, to live for 30 days from then.
+    /// A sealed session with these claims, as Auth.js would have created it `ago`, valid for 30 days from then.
     pub fn sealed(self, claims: &Value, secret: &str, ago: Duration) -> String {
         let claims = claims.as_object().expect("an object").clone();
         let keys = keyring(secret);
@@ -64,13 +64,13 @@ impl Site {
         })
     }
 
-    /// What a sealed session of this site says.
+    /// The claims of a sealed session of this site; `None` if it is invalid.
     pub fn opened(self, token: &str) -> Option<Value> {
         let opened = seal::open(&keyring(SECRET), self.dialect, &self.salt(), token, now());
         opened.ok().map(Value::Object)
     }
 
-    /// The cookies of a session: name and value.
+    /// The names and values of the cookies of a session with these claims.
     pub fn session(self, claims: &Value) -> Vec<(String, String)> {
         self.session_of(&self.sealed(claims, SECRET, Duration::ZERO))
     }
@@ -80,7 +80,7 @@ impl Site {
         chunk::split(self.names().session(), sealed, self.dialect)
     }
 
-    /// The csrf cookie.
+    /// The name and value of the CSRF cookie.
     pub fn csrf(self) -> (String, String) {
         self.csrf_of(SECRET)
     }
@@ -90,22 +90,22 @@ impl Site {
     }
 }
 
-/// A csrf token.
+/// A CSRF token.
 pub const TOKEN: &str = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
 
-/// The second half of the csrf cookie.
+/// The hash in the second half of the CSRF cookie.
 pub fn csrf_hash(token: &str, secret: &str) -> String {
     let hash = Sha256::digest(format!("{token}{secret}"));
     hash.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
-/// Somebody, as Auth.js seals them.
+/// The claims of a user in a session of Auth.js.
 pub fn ada() -> Value {
     json!({ "name": "Ada", "email": "ada@example.com", "picture": "https://img.example/ada", "sub": "1" })
 }
 
-/// Auth.js has no other clock than this one.
-#[allow(clippy::disallowed_methods, reason = "natively the clock works")]
+/// The real time, because Auth.js only uses the real clock.
+#[allow(clippy::disallowed_methods, reason = "this never runs on wasm32")]
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     Timestamp::from_millis(since.as_millis().try_into().expect("before 2500"))

@@ -10,7 +10,7 @@ const HEAD: &str = "\
 # Routes
 
 What Vestibule answers itself, below `base_path` (`/auth` unless you write another). Every other path is for the
-[rules](rules.md) to decide and for the [upstreams](upstreams.md) to answer. This page is made from the table that finds the
+[rules](guard.md) to decide and for the [upstreams](upstreams.md) to answer. This page is made from the table that finds the
 route of a request (`crates/core/src/handle/routes.rs`); `UPDATE=1 cargo test --test reference` writes it.
 
 `GET` includes `HEAD`, except where a code or a ticket works only once (`/signin/:provider`, `/callback/:provider`). A script is

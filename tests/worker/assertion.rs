@@ -1,4 +1,4 @@
-//! `X-Vestibule-Assertion` as an upstream in Node.js checks it, with the library `jose`.
+//! Tests `X-Vestibule-Assertion` with an upstream in Node.js that checks it with the library `jose`.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::test_env::{APP, TestEnv, echo, settings};
 
 const SECRET_BEFORE: &str = "the-secret-of-last-year-that-no-log-may-hold";
 
-/// An upstream that asks for assertions, and this one's audience.
+/// Settings with an upstream that gets assertions.
 fn asserted(to: &str) -> Value {
     let mut settings = settings();
     settings["upstreams"][0]["to"] = json!(to);
@@ -15,7 +15,7 @@ fn asserted(to: &str) -> Value {
     settings
 }
 
-/// What the upstream got last.
+/// The assertion in the upstream's last request.
 fn token(env: &TestEnv) -> String {
     let got = env.requests_to_service("APP").pop().unwrap();
     let all = got.header_all("x-vestibule-assertion");
@@ -23,15 +23,17 @@ fn token(env: &TestEnv) -> String {
     all[0].to_owned()
 }
 
-/// What `jose` says to it.
+/// The result of `jose` for a token.
 fn check(script: &mut Script, env: &TestEnv, token: &str, issuer: &str, audience: &str) -> Value {
     let keys = format!("http://{}/auth/jwks.json", env.address());
-    script.say(&json!({ "keys": keys, "token": token, "issuer": issuer, "audience": audience }).to_string());
-    serde_json::from_str(&script.hear()).unwrap()
+    script.write_line(
+        &json!({ "keys": keys, "token": token, "issuer": issuer, "audience": audience }).to_string(),
+    );
+    serde_json::from_str(&script.read_line()).unwrap()
 }
 
 #[test]
-fn an_upstream_in_another_language_checks_it_with_the_published_keys() {
+fn an_upstream_in_node_verifies_an_assertion_with_the_published_keys() {
     let env = TestEnv::with(asserted("service:APP"), |builder| builder.service("APP", echo));
     let mut jose = Script::start("tests/worker/upstream.mjs", &[], &[]);
     let browser = env.signed_in("alice");
@@ -66,7 +68,7 @@ fn an_upstream_in_another_language_checks_it_with_the_published_keys() {
 }
 
 #[test]
-fn after_a_change_of_the_secret_both_are_checked() {
+fn assertions_of_the_old_and_the_new_secret_are_verified_after_a_rotation() {
     let with = |secrets: &[(&str, &str)]| {
         TestEnv::with(asserted("service:APP"), |builder| {
             secrets
@@ -91,7 +93,7 @@ fn after_a_change_of_the_secret_both_are_checked() {
 }
 
 #[test]
-fn the_published_keys_are_public_ones() {
+fn the_published_keys_contain_no_private_key() {
     let env = TestEnv::with(asserted("service:APP"), |builder| builder.service("APP", echo));
     let reply = env.client().get(&format!("{APP}/auth/jwks.json")).send().expect_status(200);
     assert_eq!(reply.header("content-type"), Some("application/jwk-set+json"));

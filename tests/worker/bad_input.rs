@@ -1,14 +1,14 @@
-//! Requests that no honest client sends: refused with 4xx or answered with a page, quickly, never with 500; and
-//! a good session outlives all of them.
+//! Requests that no honest client sends. They are answered quickly, with 4xx or with a page and never with 500, and a valid
+//! session stays valid after each of them.
 
 use std::time::{Duration, Instant};
 
-use miniflare_test_harness::{Client, RawReply, SCHEME_HEADER};
+use miniflare_test_harness::{Client, RawResponse, SCHEME_HEADER};
 use serde_json::json;
 
 use crate::test_env::{APP, TestEnv, csrf, email, sign_in};
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// Every auth route.
 const ROUTES: [&str; 10] = [
@@ -25,7 +25,7 @@ const ROUTES: [&str; 10] = [
 ];
 
 #[test]
-fn cookies_that_are_too_many_too_large_or_broken() {
+fn too_many_too_large_or_invalid_cookies_do_not_end_a_session() {
     let env = TestEnv::new();
     let browser = env.signed_in("alice");
     let session = browser.cookie(APP, "__Secure-authjs.session-token").unwrap();
@@ -35,7 +35,7 @@ fn cookies_that_are_too_many_too_large_or_broken() {
         (0..200).map(|n| format!("__Secure-authjs.session-token.{n}=x")).collect::<Vec<_>>().join("; ");
     let attempts =
         (0..200).map(|n| format!("__Host-authjs.transaction.{n}=x")).collect::<Vec<_>>().join("; ");
-    // One character of the tag is another.
+    // One character of the authentication tag is changed.
     let (body, end) = session.split_at(session.len() - 5);
     let damaged = format!("{body}{}{}", if end.starts_with('A') { 'B' } else { 'A' }, &end[1..]);
     for cookie in [
@@ -81,7 +81,7 @@ fn cookies_that_are_too_many_too_large_or_broken() {
 }
 
 #[test]
-fn a_session_is_found_among_rubbish() {
+fn a_session_is_found_among_invalid_cookies() {
     let env = TestEnv::new();
     let browser = env.signed_in("alice");
     for n in 0..150 {
@@ -91,7 +91,7 @@ fn a_session_is_found_among_rubbish() {
 }
 
 #[test]
-fn paths_that_servers_read_differently() {
+fn paths_that_servers_interpret_differently_do_not_reach_the_application() {
     let env = TestEnv::new();
     let browser = env.signed_in("alice");
     for path in [
@@ -118,13 +118,13 @@ fn paths_that_servers_read_differently() {
         let reply = bounded(path, || browser.get(&format!("{APP}{path}")).navigation().send());
         assert_eq!((reply.status, reply.set_cookies().len()), (400, 0), "{path}");
     }
-    assert_eq!(env.requests_to_service("APP").len(), 1, "only the page after the sign-in");
-    env.logs().wait_for("path_rejected", PATIENCE);
+    assert_eq!(env.requests_to_service("APP").len(), 1, "only the page after the sign-in was forwarded");
+    env.logs().wait_for("path_rejected", MAX_WAIT);
     assert_eq!(email(&browser), "alice@example.com");
 }
 
 #[test]
-fn very_long_urls() {
+fn very_long_urls_are_answered() {
     let env = TestEnv::new();
     let browser = env.signed_in("alice");
     for (url, allowed) in [
@@ -145,7 +145,7 @@ fn very_long_urls() {
 }
 
 #[test]
-fn queries_and_forms_that_are_broken_or_doubled() {
+fn invalid_and_repeated_parameters_are_rejected() {
     let env = TestEnv::new();
     let browser = env.signed_in("alice");
     let token = csrf(&browser, APP);
@@ -192,7 +192,7 @@ fn queries_and_forms_that_are_broken_or_doubled() {
 }
 
 #[test]
-fn return_addresses_lead_nowhere_else() {
+fn return_addresses_never_lead_to_another_site() {
     let env = TestEnv::new();
     for to in [
         "//evil.example",
@@ -220,7 +220,7 @@ fn return_addresses_lead_nowhere_else() {
 }
 
 #[test]
-fn bodies_that_are_too_large_or_not_what_they_say() {
+fn too_large_and_mislabelled_bodies_are_rejected() {
     let env = TestEnv::new();
     let browser = env.signed_in("alice");
     let token = csrf(&browser, APP);
@@ -258,11 +258,11 @@ fn bodies_that_are_too_large_or_not_what_they_say() {
         }
     }
     assert_eq!(email(&browser), "alice@example.com");
-    env.logs().wait_for("the body is larger than 65536 bytes", PATIENCE);
+    env.logs().wait_for("the body is larger than 65536 bytes", MAX_WAIT);
 }
 
 #[test]
-fn chunked_bodies_are_read_and_bounded() {
+fn chunked_bodies_are_read_up_to_the_limit() {
     let env = TestEnv::new();
     let browser = env.signed_in("alice");
     let token = csrf(&browser, APP);
@@ -283,7 +283,7 @@ fn chunked_bodies_are_read_and_bounded() {
     let piece = "a".repeat(10_000);
     let large = raw(&browser, &chunked(&[piece.as_str(); 7]));
     assert_eq!(large.statuses(), [400], "{}", large.text());
-    // One that breaks off, and one whose chunks are no chunks.
+    // An incomplete body, and a body with invalid chunks.
     for broken in ["a\r\n{\"cs", "zz\r\n", "-1\r\n", "ffffffffffffffffff\r\n"] {
         let reply = raw_then_close(&env, &format!("{head}{broken}"));
         assert!(reply.iter().all(|status| (400..500).contains(status)), "{broken:?}: {reply:?}");
@@ -292,7 +292,7 @@ fn chunked_bodies_are_read_and_bounded() {
 }
 
 #[test]
-fn head_is_a_get_without_its_body_and_the_callback_has_none() {
+fn head_is_answered_like_get_without_a_body_except_at_the_callback() {
     let env = TestEnv::new();
     for (path, status) in [
         ("/auth/session", 200),
@@ -304,18 +304,18 @@ fn head_is_a_get_without_its_body_and_the_callback_has_none() {
         ("/dashboard", 401),
     ] {
         let head = format!("HEAD {path} HTTP/1.1\r\nHost: app.example.com\r\n{SCHEME_HEADER}: https\r\n");
-        let reply = env.client().raw(format!("{head}Connection: close\r\n\r\n").as_bytes(), PATIENCE);
+        let reply = env.client().raw(format!("{head}Connection: close\r\n\r\n").as_bytes(), MAX_WAIT);
         assert_eq!(reply.statuses(), [status], "{path}");
         assert!(reply.text().ends_with("\r\n\r\n"), "{path}: {}", reply.text());
     }
 }
 
 #[test]
-fn methods_that_a_route_does_not_have() {
+fn methods_that_a_route_does_not_support_are_rejected() {
     let env = TestEnv::new();
     let browser = env.signed_in("alice");
     for route in ROUTES {
-        // HEAD is GET where a GET changes nothing.
+        // HEAD is allowed wherever a GET changes nothing.
         for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "TRACE"] {
             let reply = bounded(route, || browser.request(method, &format!("{APP}{route}")).send());
             assert!((400..500).contains(&reply.status), "{method} {route}: {}", reply.status);
@@ -332,7 +332,7 @@ fn methods_that_a_route_does_not_have() {
 }
 
 #[test]
-fn hosts_that_are_none() {
+fn invalid_hosts_are_rejected() {
     let env = TestEnv::new();
     let browser = env.signed_in("alice");
     for host in [
@@ -367,7 +367,7 @@ fn hosts_that_are_none() {
             );
         }
     }
-    // Two of them, none, and the absolute form.
+    // Two `Host` headers, none, and the absolute form of the request target.
     for (head, allowed) in [
         ("GET /auth/session HTTP/1.1\r\nHost: a.example\r\nHost: b.example", [400].as_slice()),
         ("GET /auth/session HTTP/1.1", &[400]),
@@ -384,7 +384,7 @@ fn hosts_that_are_none() {
 }
 
 #[test]
-fn a_forged_post_of_another_site_does_nothing() {
+fn a_forged_post_from_another_site_has_no_effect() {
     let env = TestEnv::new();
     let browser = env.signed_in("alice");
     for path in ["/auth/signout", "/auth/signin/acme", "/auth/session"] {
@@ -404,27 +404,27 @@ fn a_forged_post_of_another_site_does_nothing() {
     assert_eq!(email(&browser), "alice@example.com");
 }
 
-fn raw(browser: &Client, request: &str) -> RawReply {
-    bounded(&request[..request.len().min(60)], || browser.raw(request.as_bytes(), PATIENCE))
+fn raw(browser: &Client, request: &str) -> RawResponse {
+    bounded(&request[..request.len().min(60)], || browser.raw(request.as_bytes(), MAX_WAIT))
 }
 
-/// Sends and stops sending in the middle; the statuses that came back.
+/// Sends a request and then closes the sending side. Gives the statuses of the responses.
 fn raw_then_close(env: &TestEnv, request: &str) -> Vec<u16> {
     use std::io::{Read, Write};
     let mut connection = env.connect();
-    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    connection.set_read_timeout(Some(MAX_WAIT)).unwrap();
     connection.write_all(request.as_bytes()).unwrap();
     connection.shutdown(std::net::Shutdown::Write).unwrap();
     let mut bytes = Vec::new();
     connection.read_to_end(&mut bytes).ok();
-    RawReply { bytes, closed: true }.statuses()
+    RawResponse { bytes, closed: true }.statuses()
 }
 
-/// What `act` gives, which must not take long.
+/// Asserts that `act` does not take long, and gives its result.
 fn bounded<T>(what: &str, act: impl FnOnce() -> T) -> T {
     let begin = Instant::now();
     let result = act();
     let took = begin.elapsed();
-    assert!(took < PATIENCE, "{what} took {took:?}");
+    assert!(took < MAX_WAIT, "{what} took {took:?}");
     result
 }

@@ -1,8 +1,8 @@
-//! Clients that bring the provider's access token, checked by the platform's cryptography or by Rust's.
+//! Bearer access tokens of the provider, verified by the platform's cryptography.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use miniflare_test_harness::Reply;
+use miniflare_test_harness::ClientResponse;
 use serde_json::{Value, json};
 
 use crate::idp;
@@ -27,13 +27,13 @@ fn claims() -> Value {
     })
 }
 
-fn bring(env: &TestEnv, path: &str, token: &str) -> Reply {
+fn bring(env: &TestEnv, path: &str, token: &str) -> ClientResponse {
     let request = env.client().get(&format!("{APP}{path}"));
     request.header("authorization", &format!("Bearer {token}")).send()
 }
 
 #[test]
-fn tokens_of_every_algorithm_pass_and_flipped_ones_do_not() {
+fn tokens_of_every_algorithm_are_accepted_and_modified_ones_are_not() {
     for (key, alg) in [
         ("RSA", "RS256"),
         ("RSA", "RS512"),
@@ -58,12 +58,12 @@ fn tokens_of_every_algorithm_pass_and_flipped_ones_do_not() {
 
         let reply = bring(&env, "/admin", &token).expect_status(403);
         assert!(reply.header("www-authenticate").unwrap().starts_with("Bearer error=\"insufficient_scope\""));
-        assert_eq!((env.asked("/jwks"), env.requests_to_service("APP").len()), (1, 1), "{alg}");
+        assert_eq!((env.count_requests("/jwks"), env.requests_to_service("APP").len()), (1, 1), "{alg}");
     }
 }
 
 #[test]
-fn algorithm_and_key_confusion_passes_with_nothing() {
+fn algorithm_confusion_a_token_with_a_wrong_key_or_algorithm_is_rejected() {
     let env = env("RSA", "RS256");
     for (case, key, alg, header) in [
         ("a secret", "RSA", "RS256", json!({ "alg": "HS256", "kid": "RSA" })),
@@ -92,7 +92,7 @@ fn algorithm_and_key_confusion_passes_with_nothing() {
 }
 
 #[test]
-fn a_provider_without_keys_is_503_and_asked_once() {
+fn a_provider_without_keys_gives_503_and_is_requested_once() {
     let env = env("RSA", "RS256");
     env.idp.replace("jwks", |_| miniflare_test_harness::Response::status(500));
     let token = Signing::honest("RSA", "RS256").sign(&claims());
@@ -100,6 +100,6 @@ fn a_provider_without_keys_is_503_and_asked_once() {
         let reply = bring(&env, "/dashboard", &token).expect_status(503);
         assert_eq!(reply.header("retry-after"), Some("5"));
     }
-    assert_eq!(env.asked("/jwks"), 1);
+    assert_eq!(env.count_requests("/jwks"), 1);
     bring(&env, "/about", &token).expect_status(200);
 }

@@ -1,4 +1,5 @@
-//! What goes on to the application, and what comes back from it: nothing but what Vestibule is there for changes.
+//! Requests that are forwarded to the application, and its responses: only the fields that Vestibule is responsible for
+//! change.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -9,12 +10,12 @@ use serde_json::{Value, json};
 
 use crate::test_env::{APP, Surround, TestEnv, begin, echo, email, settings, settings_with};
 
-/// Every request renews the session.
+/// Settings with which every request updates the session.
 fn always_renewed() -> Value {
     settings_with(&json!({ "session": { "update_age": "0s" } }))
 }
 
-/// `settings` with another upstream.
+/// The settings with another upstream.
 fn to(target: &str) -> Value {
     let mut settings = settings();
     settings["upstreams"][0]["to"] = json!(target);
@@ -22,7 +23,7 @@ fn to(target: &str) -> Value {
 }
 
 #[test]
-fn the_application_gets_the_token_and_the_claims() {
+fn the_application_receives_the_access_token_and_the_claims() {
     let env = TestEnv::new();
     let browser = env.signed_in("alice");
     let token = crate::test_env::session(&browser, APP)["access_token"].as_str().unwrap().to_owned();
@@ -38,7 +39,7 @@ fn the_application_gets_the_token_and_the_claims() {
 }
 
 #[test]
-fn claims_outside_ascii_arrive_as_utf_8() {
+fn claims_outside_ascii_are_sent_as_utf_8() {
     let env = TestEnv::new();
     let browser = env.signed_in("zoe");
     browser.get(&format!("{APP}/dashboard")).send().expect_status(200);
@@ -67,7 +68,7 @@ fn every_kind_of_upstream_is_reached() {
 }
 
 #[test]
-fn each_host_has_its_own_upstream() {
+fn requests_of_each_host_reach_its_own_upstream() {
     let mut settings = settings();
     settings["upstreams"] = json!([
         { "host": "api.example.com", "to": "service:API", "headers": { "X-Api-User": "email" } },
@@ -79,7 +80,7 @@ fn each_host_has_its_own_upstream() {
         let page = begin(&browser, &format!("https://{host}.example.com"), "alice", "/x").follow().send();
         assert_eq!((page.status, page.url), (200, format!("https://{host}.example.com/x")));
     }
-    // What one upstream is told, no client tells another.
+    // A client cannot send a header that Vestibule sets for another upstream.
     let lie = browser.get("https://www.example.com/x").header("x-api-user", "evil").send().expect_status(200);
     assert!(!lie.text().contains("evil"), "{}", lie.text());
     let api = env.requests_to_service("API");
@@ -87,7 +88,7 @@ fn each_host_has_its_own_upstream() {
     assert_eq!(env.requests_to_service("APP").len(), 2);
 }
 
-/// Every kind of upstream, with an echo behind it.
+/// Every kind of upstream, with an application that returns the request it received.
 fn kinds() -> [(&'static str, Surround); 3] {
     [
         ("service:APP", |builder| builder.service("APP", echo)),
@@ -97,7 +98,7 @@ fn kinds() -> [(&'static str, Surround); 3] {
 }
 
 #[test]
-fn methods_pass_with_their_bodies_and_what_they_say_of_them() {
+fn methods_bodies_and_content_headers_are_forwarded() {
     for (target, surround) in kinds() {
         let env = TestEnv::with(to(target), surround);
         let browser = env.signed_in("alice");
@@ -141,7 +142,7 @@ fn methods_pass_with_their_bodies_and_what_they_say_of_them() {
 }
 
 #[test]
-fn another_worker_behind_it_knows_what_the_edge_knows() {
+fn a_worker_behind_a_service_binding_receives_request_cf() {
     let application = "export default { fetch: (request) => Response.json(request.cf) };";
     let env = TestEnv::with(settings(), |builder| builder.service_worker("APP", application));
     let known = json!({ "country": "AQ", "colo": "MCM" });
@@ -150,7 +151,7 @@ fn another_worker_behind_it_knows_what_the_edge_knows() {
 }
 
 #[test]
-fn paths_and_queries_arrive_byte_for_byte() {
+fn paths_and_queries_are_forwarded_byte_for_byte() {
     let env = TestEnv::new();
     let browser = env.signed_in("alice");
     for target in [
@@ -176,9 +177,9 @@ fn paths_and_queries_arrive_byte_for_byte() {
 }
 
 #[test]
-fn responses_come_back_as_they_are_renewed_or_not() {
-    for (case, settings) in [("as it is", settings()), ("renewed", always_renewed())] {
-        let renewed = case == "renewed";
+fn responses_are_returned_unchanged_whether_the_session_is_updated_or_not() {
+    for (case, settings) in [("not updated", settings()), ("updated", always_renewed())] {
+        let renewed = case == "updated";
         let env = TestEnv::with(settings, |builder| builder.service("APP", application));
         let browser = env.signed_in("alice");
         let before = |path: &str| browser.get(&format!("{APP}{path}")).navigation();
@@ -224,16 +225,16 @@ fn responses_come_back_as_they_are_renewed_or_not() {
     }
 }
 
-/// `hello`
+/// `hello`, compressed with gzip.
 const GZIP: &[u8] = &[
     0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 7, 0, 0x86, 0xa6, 0x10, 0x36, 5, 0, 0,
     0,
 ];
 
-/// Each in a env of its own: the application hangs up behind its answer, which whoever asks next over the same
-/// connection may not have heard yet.
+/// Each case has its own environment: the application closes the connection after its response, and the runtime could
+/// otherwise reuse that connection for the next request.
 #[test]
-fn early_hints_are_not_taken_for_the_answer() {
+fn early_hints_are_not_used_as_the_response() {
     for (method, body) in [("GET", "hi"), ("HEAD", "")] {
         let env = TestEnv::with(settings(), |builder| builder.service("APP", application));
         let browser = env.signed_in("alice");
@@ -275,7 +276,7 @@ fn application(request: &Request) -> Response {
 }
 
 #[test]
-fn every_kind_of_upstream_hears_which_host_was_asked_and_not_what_the_client_says() {
+fn every_kind_of_upstream_gets_the_requested_host_and_not_the_client_s_forwarded_headers() {
     let kinds: [(&str, &str, Surround); 3] = [
         ("service:APP", "app.example.com:8443", |builder| builder.service("APP", echo)),
         ("https://upstream.example", "upstream.example", |builder| builder.host("upstream.example", echo)),
@@ -307,7 +308,7 @@ fn every_kind_of_upstream_hears_which_host_was_asked_and_not_what_the_client_say
         }
         let got = request.send().expect_status(200).json();
         let headers: Vec<(String, String)> = serde_json::from_value(got["headers"].clone()).unwrap();
-        let told: BTreeMap<String, String> =
+        let received: BTreeMap<String, String> =
             headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
         let expected = json!({
             "host": host,
@@ -317,12 +318,12 @@ fn every_kind_of_upstream_hears_which_host_was_asked_and_not_what_the_client_say
             "x-forwarded-host": "app.example.com:8443",
             "x-forwarded-proto": "https",
         });
-        assert_eq!(json!(told), expected, "{target}");
+        assert_eq!(json!(received), expected, "{target}");
     }
 }
 
 #[test]
-fn cached_set_cookie_no_cache_keeps_a_renewed_session_whatever_the_upstream_said() {
+fn cached_set_cookie_an_updated_session_is_never_cacheable_even_if_the_upstream_allows_it() {
     let env = TestEnv::with(always_renewed(), |builder| {
         builder.service("APP", |_| {
             Response::text("page")
@@ -347,7 +348,7 @@ fn cached_set_cookie_no_cache_keeps_a_renewed_session_whatever_the_upstream_said
 }
 
 #[test]
-fn cached_answers_what_is_said_to_one_person_is_not_kept_by_the_edge() {
+fn cached_responses_of_one_user_are_not_stored_by_the_edge() {
     let kinds: [(&str, &str, Surround); 2] = [
         ("https://upstream.example", "upstream.example", |builder| builder.host("upstream.example", echo)),
         ("origin", "app.example.com", |builder| builder.origin("app.example.com", echo)),
@@ -369,7 +370,7 @@ fn cached_answers_what_is_said_to_one_person_is_not_kept_by_the_edge() {
 }
 
 #[test]
-fn a_redirect_to_a_server_s_own_origin_leads_back_through_the_worker() {
+fn a_redirect_to_the_upstream_s_own_origin_is_rewritten_to_the_worker_s() {
     for renewed in [false, true] {
         let mut settings = if renewed { always_renewed() } else { settings() };
         settings["upstreams"][0]["to"] = json!("https://upstream.example");
@@ -398,7 +399,7 @@ fn a_redirect_to_a_server_s_own_origin_leads_back_through_the_worker() {
 }
 
 #[test]
-fn parts_and_conditions_of_a_response_are_between_the_client_and_the_upstream() {
+fn range_and_conditional_requests_are_forwarded_unchanged() {
     for settings in [settings(), always_renewed()] {
         let env = TestEnv::with(settings, |builder| {
             builder.service("APP", |request| {
@@ -433,7 +434,7 @@ fn a_body_of_unknown_length_reaches_every_kind_of_upstream() {
     for (target, surround) in kinds() {
         let env = TestEnv::with(to(target), surround);
         let cookie = cookie_of(&env.signed_in("alice"));
-        // A GET's body goes out where its length is known: the runtime's HTTP client sends no other.
+        // The runtime's HTTP client sends the body of a GET only if its length is known.
         for method in ["POST", "PUT", "DELETE"] {
             let request = format!(
                 "{method} /x HTTP/1.1\r\nHost: app.example.com\r\n{SCHEME_HEADER}: https\r\nCookie: {cookie}\r\n\
@@ -451,7 +452,7 @@ fn a_body_of_unknown_length_reaches_every_kind_of_upstream() {
 }
 
 #[test]
-fn header_smuggling_what_only_vestibule_says_a_client_does_not() {
+fn header_smuggling_a_client_cannot_send_headers_that_vestibule_sets() {
     let env = TestEnv::new();
     let browser = env.signed_in("bob");
     browser.set_cookie(APP, "mine=1; Path=/");
@@ -488,7 +489,7 @@ fn header_smuggling_what_only_vestibule_says_a_client_does_not() {
 }
 
 #[test]
-fn header_bytes_outside_ascii_pass() {
+fn header_values_outside_ascii_are_forwarded() {
     let env = TestEnv::new();
     let browser = env.signed_in("alice");
     for bytes in [&b"caf\xe9"[..], "café".as_bytes(), b"\x80\xff", b"a\tb"] {
@@ -499,7 +500,7 @@ fn header_bytes_outside_ascii_pass() {
         let reply = browser.raw(&request, Duration::from_secs(5));
         assert_eq!(reply.statuses(), [200], "{bytes:?}");
         let got = env.requests_to_service("APP").pop().unwrap();
-        // What is UTF-8 arrives as it is; the runtime reads other bytes as U+FFFD before a Worker sees them.
+        // UTF-8 is forwarded unchanged. The runtime replaces other bytes by U+FFFD before a Worker sees them.
         let text = String::from_utf8_lossy(bytes).into_owned();
         assert_eq!(got.header("x-odd"), Some(text.as_str()));
         assert_eq!(got.header("cookie"), Some(format!("mine={text}").as_str()));
@@ -507,7 +508,7 @@ fn header_bytes_outside_ascii_pass() {
 }
 
 #[test]
-fn a_websocket_is_for_those_who_are_signed_in() {
+fn a_websocket_is_only_forwarded_for_a_signed_in_user() {
     for settings in [settings(), always_renewed()] {
         let env = TestEnv::with(settings, |builder| {
             builder.service("APP", |request| {
@@ -546,7 +547,7 @@ fn a_websocket_is_for_those_who_are_signed_in() {
 }
 
 #[test]
-fn an_upstream_that_fails_is_a_502_and_nobody_is_signed_out() {
+fn a_failing_upstream_gives_502_and_does_not_end_the_session() {
     let failing = |request: &Request| match request.path() {
         "/close" => Response::close(),
         "/garbage" => Response::raw("no response\r\n\r\n"),
@@ -557,7 +558,7 @@ fn an_upstream_that_fails_is_a_502_and_nobody_is_signed_out() {
         ("https://upstream.example", &|builder| builder.host("upstream.example", failing)),
         ("origin", &|builder| builder.origin("app.example.com", failing)),
     ];
-    // An answer that brings a renewed session is made otherwise than one that brings nothing.
+    // A response with an updated session takes another code path than one without.
     for update_age in ["0s", "1d"] {
         for (target, surround) in kinds {
             let mut settings = to(target);
@@ -583,7 +584,7 @@ fn an_upstream_that_fails_is_a_502_and_nobody_is_signed_out() {
 }
 
 #[test]
-fn a_binding_that_is_not_there_is_a_500_that_the_log_explains() {
+fn a_missing_service_binding_gives_500_and_the_log_names_it() {
     let env = TestEnv::with(to("service:FORGOTTEN"), |builder| builder);
     let reply = env.client().get(&format!("{APP}/about")).send().expect_status(500);
     assert_eq!(reply.json(), json!({ "error": "upstream_unavailable" }));
@@ -591,13 +592,13 @@ fn a_binding_that_is_not_there_is_a_500_that_the_log_explains() {
     assert_eq!(line.level, "error");
 }
 
-/// The `Cookie` header that this browser would send.
+/// The `Cookie` header of this browser.
 fn cookie_of(browser: &Client) -> String {
     let pairs = browser.cookies(APP).into_iter().map(|(name, value)| format!("{name}={value}"));
     pairs.collect::<Vec<_>>().join("; ")
 }
 
-/// A response's head, read byte by byte so that nothing behind it is taken.
+/// Reads a response's head byte by byte, so that nothing after it is consumed.
 fn head(from: &mut impl Read) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

@@ -1,4 +1,5 @@
-//! A provider that is away, slow, broken or malicious: an error page, a line in the log, and nothing is lost.
+//! A provider that is unreachable, slow, faulty or malicious: the user gets an error page, the log has a line, and an
+//! existing session stays valid.
 
 use std::time::Duration;
 
@@ -7,9 +8,9 @@ use serde_json::json;
 
 use crate::test_env::{APP, TestEnv, begin, email, settings, sign_in};
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// What a provider does wrong: where, how, and what the log must say.
+/// A failure of a provider: the endpoint, its response, and a text that the log has to contain.
 type Case = (&'static str, fn() -> Response, &'static str);
 
 const FAILURES: [Case; 13] = [
@@ -46,7 +47,7 @@ const LATER_FAILURES: [Case; 10] = [
 ];
 
 #[test]
-fn a_provider_that_cannot_be_asked_is_an_error_page_and_nothing_is_lost() {
+fn a_failing_discovery_gives_an_error_page_and_the_next_sign_in_works() {
     for (place, answer, cause) in FAILURES {
         let env = TestEnv::new();
         env.idp.replace(place, move |_| answer());
@@ -54,12 +55,12 @@ fn a_provider_that_cannot_be_asked_is_an_error_page_and_nothing_is_lost() {
         let page = sign_in(&browser, "alice", "/dashboard");
         assert_eq!(page.url, format!("{APP}/auth/error?error=Configuration"), "{cause}");
         assert_eq!(page.status, 500);
-        let line = env.logs().wait_for("auth_error", PATIENCE);
-        assert!(line.message.contains(cause), "{cause:?} is not in {}", line.message);
+        let line = env.logs().wait_for("auth_error", MAX_WAIT);
+        assert!(line.message.contains(cause), "the log line does not contain {cause:?}: {}", line.message);
         assert_eq!((line.level.as_str(), email(&browser).as_str()), ("warn", ""));
 
-        // As soon as the provider is well, the next sign-in works.
-        env.idp.mend();
+        // As soon as the provider works again, the next sign-in succeeds.
+        env.idp.restore();
         let page = sign_in(&browser, "alice", "/dashboard");
         assert_eq!((page.status, page.url), (200, format!("{APP}/dashboard")), "{cause}");
         env.assert_no_unknown_requests();
@@ -67,11 +68,11 @@ fn a_provider_that_cannot_be_asked_is_an_error_page_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_provider_that_fails_on_the_way_back_does_not_end_the_session_that_was_there() {
+fn a_failure_during_the_callback_does_not_end_an_existing_session() {
     for (place, answer, cause) in LATER_FAILURES {
         let env = TestEnv::new();
         if place == "jwks" {
-            // Somebody is signed in by a key that is not kept.
+            // The user signed in with a key that is not published any more.
             env.idp.replace(place, move |_| answer());
             let page = sign_in(&env.client(), "alice", "/dashboard");
             assert_eq!(page.url, format!("{APP}/auth/error?error=Configuration"), "{cause}");
@@ -82,14 +83,14 @@ fn a_provider_that_fails_on_the_way_back_does_not_end_the_session_that_was_there
             assert_eq!(page.url, format!("{APP}/auth/error?error=Configuration"), "{cause}");
             assert_eq!(email(&browser), "bob@example.com", "{cause}");
         }
-        let line = env.logs().wait_for("auth_error", PATIENCE);
-        assert!(line.message.contains(cause), "{cause:?} is not in {}", line.message);
+        let line = env.logs().wait_for("auth_error", MAX_WAIT);
+        assert!(line.message.contains(cause), "the log line does not contain {cause:?}: {}", line.message);
         env.assert_no_unknown_requests();
     }
 }
 
 #[test]
-fn server_side_request_forgery_endpoints_inside_are_refused() {
+fn server_side_request_forgery_endpoints_in_internal_networks_are_rejected() {
     for endpoint in ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"] {
         for url in [
             "http://idp.example/x",
@@ -106,18 +107,18 @@ fn server_side_request_forgery_endpoints_inside_are_refused() {
             "https://user:password@idp.example/x",
         ] {
             let env = TestEnv::new();
-            env.idp.bend("discovery", move |document| document[endpoint] = json!(url));
+            env.idp.change("discovery", move |document| document[endpoint] = json!(url));
             let browser = env.client();
             let reply = begin(&browser, APP, "alice", "/dashboard").send().expect_status(302);
             assert_eq!(reply.location(), format!("{APP}/auth/error?error=Configuration"), "{endpoint} {url}");
-            env.logs().wait_for(endpoint, PATIENCE);
+            env.logs().wait_for(endpoint, MAX_WAIT);
             env.assert_no_unknown_requests();
         }
     }
 }
 
 #[test]
-fn an_error_of_the_provider_is_shown_on_the_sign_in_page_without_its_words() {
+fn an_error_of_the_provider_is_shown_without_its_description() {
     let env = TestEnv::new();
     let browser = env.signed_in("bob");
     let begun = begin(&browser, APP, "alice", "/dashboard").send().expect_status(302);
@@ -128,27 +129,27 @@ fn an_error_of_the_provider_is_shown_on_the_sign_in_page_without_its_words() {
     let page = browser.get(&back).navigation().follow().send().expect_status(200);
     assert_eq!(page.url, format!("{APP}/auth/signin?error=OAuthCallbackError"));
     assert!(!page.text().contains("hello"), "{}", page.text());
-    env.logs().wait_for("access_denied", PATIENCE);
+    env.logs().wait_for("access_denied", MAX_WAIT);
     assert_eq!(email(&browser), "bob@example.com");
 }
 
 #[test]
-fn an_answer_of_another_provider_or_another_browser_signs_nobody_in() {
+fn a_callback_for_another_provider_or_another_browser_is_rejected() {
     let env = TestEnv::new();
     let (victim, attacker) = (env.client(), env.client());
     let begun = begin(&attacker, APP, "alice", "/dashboard").follow_within(&["idp.example"]).send();
     let back = begun.location().to_owned();
     let page = victim.get(&back).navigation().cross_site().follow().send();
     assert!(page.url.starts_with(&format!("{APP}/auth/error")), "{}", page.url);
-    assert_eq!((email(&victim).as_str(), env.asked("/token")), ("", 0));
+    assert_eq!((email(&victim).as_str(), env.count_requests("/token")), ("", 0));
 
     let mixed = back.replace("iss=https%3A%2F%2Fidp.example", "iss=https%3A%2F%2Fevil.example");
     assert_ne!(mixed, back);
     let page = attacker.get(&mixed).navigation().follow().send();
     assert!(page.url.starts_with(&format!("{APP}/auth/error")), "{}", page.url);
-    assert_eq!((email(&attacker).as_str(), env.asked("/token")), ("", 0));
+    assert_eq!((email(&attacker).as_str(), env.count_requests("/token")), ("", 0));
 
-    // The honest answer still counts, once.
+    // The correct authorization response is still accepted, once.
     attacker.get(&back).navigation().follow().send().expect_status(200);
     assert_eq!(email(&attacker), "alice@example.com");
     let again = attacker.get(&back).navigation().follow().send();
@@ -156,15 +157,15 @@ fn an_answer_of_another_provider_or_another_browser_signs_nobody_in() {
     assert_eq!(email(&attacker), "alice@example.com");
 }
 
-/// The one test here that waits: ten seconds, which is what a provider may take.
+/// This test waits ten seconds, the timeout of a request to a provider.
 #[test]
-fn a_provider_that_does_not_answer_is_given_up_on() {
+fn a_request_to_a_provider_that_does_not_respond_times_out() {
     let env = TestEnv::new();
     env.idp.replace("discovery", |_| Response::hang());
     let browser = env.client().timeout(Duration::from_secs(25));
     let reply = begin(&browser, APP, "alice", "/dashboard").send().expect_status(302);
     assert_eq!(reply.location(), format!("{APP}/auth/error?error=Configuration"));
-    env.logs().wait_for("no response within 10s", PATIENCE);
+    env.logs().wait_for("no response within 10s", MAX_WAIT);
 }
 
 #[test]
@@ -177,7 +178,7 @@ fn the_sign_in_page_and_public_pages_need_no_provider() {
     {
         browser.get(&format!("{APP}{path}")).navigation().send().expect_status(200);
     }
-    assert_eq!(env.asked("/.well-known/openid-configuration"), 0);
+    assert_eq!(env.count_requests("/.well-known/openid-configuration"), 0);
 }
 
 fn json_text(text: &str) -> Response {
@@ -188,7 +189,7 @@ fn deep() -> Response {
     json_text(&format!("{{\"issuer\":{}{}}}", "[".repeat(60_000), "]".repeat(60_000)))
 }
 
-/// JSON that never ends.
+/// A JSON body that never ends.
 fn endless() -> Response {
     let piece = format!("\"{}\",", "a".repeat(16 * 1024));
     Response::stream(move |body| {

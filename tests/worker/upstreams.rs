@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use miniflare_test_harness::{Request, Response};
 use serde_json::{Value, json};
 
-use crate::streaming::PATIENCE;
+use crate::streaming::MAX_WAIT;
 use crate::test_env::{APP, Surround, TestEnv, echo, settings};
 
 /// Every kind of upstream, with an echo behind it, and the host that it is known by to the harness.
@@ -111,7 +111,7 @@ fn cached_answers_of_a_rule_that_says_so_are_kept_by_nobody_and_still_streamed()
                         let wait = wait.lock().unwrap().take().expect("one stream");
                         Response::stream(move |body| {
                             body.write_all(b"first")?;
-                            wait.recv_timeout(PATIENCE).expect("the client has the first piece");
+                            wait.recv_timeout(MAX_WAIT).expect("the client has the first piece");
                             body.write_all(b"second")
                         })
                     }
@@ -150,7 +150,7 @@ fn cached_answers_of_a_rule_that_says_so_are_kept_by_nobody_and_still_streamed()
         assert_eq!(rest, "second", "{target}");
 
         assert_eq!(browser.get(&format!("{APP}/account/999")).send().status, 999);
-        env.logs().wait_for("cache_control_not_set", PATIENCE);
+        env.logs().wait_for("cache_control_not_set", MAX_WAIT);
     }
 }
 

@@ -1,4 +1,4 @@
-//! docs/providers.md says what the table of presets says. `cargo xtask providers --write` writes it.
+//! docs/providers.md matches the table of presets. `cargo xtask providers --write` writes it.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,7 +27,7 @@ the `id` (`AUTH_OKTA_STAFF_ID` for `okta-staff`).
 ";
 
 #[test]
-fn the_document_says_what_the_table_says() {
+fn the_providers_document_matches_the_presets() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/providers.md");
     let document = document();
     if std::env::var_os("UPDATE").is_some() {
@@ -35,6 +35,14 @@ fn the_document_says_what_the_table_says() {
     }
     let written = std::fs::read_to_string(&path).unwrap();
     assert!(written == document, "docs/providers.md is behind the table: cargo xtask providers --write");
+}
+
+#[test]
+fn the_readme_says_how_many_presets_there_are() {
+    let readme =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap();
+    let sentence = format!("{} providers are built in", presets::ids().count());
+    assert!(readme.contains(&sentence), "README.md has to say \"{sentence}\"");
 }
 
 fn document() -> String {

@@ -1,4 +1,4 @@
-//! A browser: it keeps cookies, and goes where it is sent.
+//! A browser with a cookie jar.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +15,12 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// One without cookies.
+    /// A browser without cookies.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The value of the cookie of that name.
+    /// The value of the cookie with this name.
     pub fn cookie(&self, name: &str) -> Option<&str> {
         self.jar.get(name).map(String::as_str)
     }
@@ -30,22 +30,22 @@ impl Browser {
         self.jar.keys().map(String::as_str).collect()
     }
 
-    /// Gives it a cookie.
+    /// Sets a cookie, as an attacker or a test would.
     pub fn plant(&mut self, name: &str, value: &str) {
         self.jar.insert(name.to_owned(), value.to_owned());
     }
 
-    /// A person opens a page.
+    /// Navigates to a page.
     pub fn open<P>(&mut self, world: &TestEnv<P>, url: &str) -> Answer {
         self.send(world, "GET", url, &[("sec-fetch-mode", "navigate"), ("accept", "text/html")], b"")
     }
 
-    /// A script asks for data.
+    /// Sends a script's request for data.
     pub fn fetch<P>(&mut self, world: &TestEnv<P>, url: &str) -> Answer {
         self.send(world, "GET", url, &[("sec-fetch-mode", "cors"), ("accept", "application/json")], b"")
     }
 
-    /// A form is sent.
+    /// Sends a form.
     pub fn post<P>(&mut self, world: &TestEnv<P>, url: &str, fields: &[(&str, &str)]) -> Answer {
         self.post_with(world, url, fields, &[])
     }
@@ -65,7 +65,7 @@ impl Browser {
         self.send(world, "POST", url, &all, form.as_bytes())
     }
 
-    /// Sends a request with its cookies, and takes those of the answer.
+    /// Sends a request with the browser's cookies, and stores those of the answer.
     pub fn send<P>(
         &mut self,
         world: &TestEnv<P>,
@@ -84,13 +84,13 @@ impl Browser {
         answer
     }
 
-    /// Its cookies as a request has them.
+    /// The value of the `Cookie` header.
     pub fn cookie_header(&self) -> String {
         let cookies: Vec<String> = self.jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
         cookies.join("; ")
     }
 
-    /// Takes an answer's cookies.
+    /// Stores an answer's cookies.
     pub fn take(&mut self, answer: &Answer) {
         for cookie in answer.headers.get_all("set-cookie") {
             let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
@@ -103,14 +103,14 @@ impl Browser {
         }
     }
 
-    /// The csrf token of this browser.
+    /// Fetches this browser's CSRF token.
     pub fn csrf<P>(&mut self, world: &TestEnv<P>) -> String {
         let answer = self.fetch(world, &format!("{APP}/auth/csrf"));
         let json: Value = serde_json::from_str(&answer.body).unwrap();
         json["csrfToken"].as_str().unwrap().to_owned()
     }
 
-    /// Goes as far as the provider: the authorization request.
+    /// Begins a sign-in, and returns the authorization request that the provider gets.
     pub fn begin(&mut self, world: &TestEnv, return_to: &str) -> AuthorizationRequest {
         let csrf = self.csrf(world);
         let answer = self.post(
@@ -121,14 +121,14 @@ impl Browser {
         AuthorizationRequest::read(answer.location())
     }
 
-    /// Signs in as `user`, and gives what the browser got at the end.
+    /// Signs in as `user`, and returns the answer of the callback.
     pub fn sign_in(&mut self, world: &TestEnv, user: &str, return_to: &str) -> Answer {
         let request = self.begin(world, return_to);
         let callback = world.provider.authorize(&request, user);
         self.open(world, &callback)
     }
 
-    /// What `/auth/session` says of it.
+    /// The answer of `/auth/session`.
     pub fn session<P>(&mut self, world: &TestEnv<P>) -> Value {
         let answer = self.fetch(world, &format!("{APP}/auth/session"));
         assert_eq!(answer.status, 200);
@@ -136,7 +136,7 @@ impl Browser {
     }
 }
 
-/// What the browser brings to the provider.
+/// The authorization request that the browser takes to the provider.
 #[derive(Clone, Debug)]
 pub struct AuthorizationRequest {
     /// The URL without its query.
@@ -146,7 +146,7 @@ pub struct AuthorizationRequest {
 }
 
 impl AuthorizationRequest {
-    /// Reads where a browser is sent.
+    /// Reads a redirect to the provider.
     pub fn read(location: &str) -> Self {
         let (endpoint, query) = location.split_once('?').expect("parameters");
         let params = Params::from_urlencoded(query.as_bytes())

@@ -1,5 +1,4 @@
-//! Time that passes when there is nothing else to do: futures run until all of them wait, then the clock goes on to the
-//! next timer.
+//! The clock and the executor of tests. Futures run until all of them wait; then the clock advances to the next timer.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -12,7 +11,7 @@ use std::time::Duration;
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
-/// A clock, and the timers that wait for it.
+/// A clock, its timers, and the futures that it runs.
 pub struct FakeClock {
     /// Microseconds.
     now: Cell<u64>,
@@ -22,17 +21,17 @@ pub struct FakeClock {
     own: Weak<Self>,
 }
 
-/// A future that was polled is polled again once it is woken.
-struct Flag(AtomicBool);
+/// Whether a future was woken and is to be polled again.
+struct WokenFlag(AtomicBool);
 
-impl Wake for Flag {
+impl Wake for WokenFlag {
     fn wake(self: Arc<Self>) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
 impl FakeClock {
-    /// A clock that stands at so many milliseconds since 1970.
+    /// A clock whose time is so many milliseconds since 1970.
     pub fn starting_at(millis: u64) -> Rc<Self> {
         Rc::new_cyclic(|own| Self {
             now: Cell::new(millis * 1000),
@@ -48,24 +47,24 @@ impl FakeClock {
         self.now.get() / 1000
     }
 
-    /// Lets time pass.
+    /// Advances the clock.
     pub fn pass(&self, time: Duration) {
         self.now.set(self.now.get() + u64::try_from(time.as_micros()).unwrap());
     }
 
-    /// Sets the clock back, while no one waits.
+    /// Sets the clock back, while nothing waits.
     pub fn set_back(&self, time: Duration) {
         self.now.set(self.now.get() - u64::try_from(time.as_micros()).unwrap());
     }
 
-    /// Waits, in the clock's time.
+    /// Waits for so long, by this clock.
     pub fn sleep(&self, time: Duration) -> Sleep {
-        let clock = self.own.upgrade().expect("a clock that is asked exists");
-        let due = self.now.get() + u64::try_from(time.as_micros()).unwrap();
-        Sleep { clock, due, entry: None }
+        let clock = self.own.upgrade().expect("the clock is alive while it is borrowed");
+        let wake_at = self.now.get() + u64::try_from(time.as_micros()).unwrap();
+        Sleep { clock, wake_at, entry: None }
     }
 
-    /// Does something beside all else; it is done when [`run`](Self::run) says that nothing is left.
+    /// Runs a future concurrently. [`run`](Self::run) returns when all of them are done.
     pub fn spawn<T: 'static>(&self, work: impl Future<Output = T> + 'static) -> Spawned<T> {
         let spawned = Spawned(Rc::new(RefCell::new((None, None))));
         let slot = Spawned(Rc::clone(&spawned.0));
@@ -80,17 +79,17 @@ impl FakeClock {
         spawned
     }
 
-    /// Runs `main`, and everything that was spawned, to the end.
+    /// Runs `main` and all spawned futures to their end.
     pub fn run<T>(&self, main: impl Future<Output = T>) -> T {
         let mut main = std::pin::pin!(main);
         let mut answer = None;
-        let flag = |woken| Arc::new(Flag(AtomicBool::new(woken)));
+        let flag = |woken| Arc::new(WokenFlag(AtomicBool::new(woken)));
         let main_flag = flag(true);
-        let mut tasks: Vec<(Arc<Flag>, Option<Task>)> = Vec::new();
+        let mut tasks: Vec<(Arc<WokenFlag>, Option<Task>)> = Vec::new();
         loop {
-            let mut moved = false;
+            let mut progressed = false;
             if answer.is_none() && main_flag.0.swap(false, Ordering::Relaxed) {
-                moved = true;
+                progressed = true;
                 let waker = Waker::from(Arc::clone(&main_flag));
                 if let Poll::Ready(value) = main.as_mut().poll(&mut Context::from_waker(&waker)) {
                     answer = Some(value);
@@ -99,7 +98,7 @@ impl FakeClock {
             for (flag, slot) in &mut tasks {
                 let Some(task) = slot.as_mut() else { continue };
                 if flag.0.swap(false, Ordering::Relaxed) {
-                    moved = true;
+                    progressed = true;
                     let waker = Waker::from(Arc::clone(flag));
                     if task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
                         *slot = None;
@@ -108,9 +107,9 @@ impl FakeClock {
             }
             tasks.retain(|(_, task)| task.is_some());
             let spawned = self.spawned.take();
-            moved |= !spawned.is_empty();
+            progressed |= !spawned.is_empty();
             tasks.extend(spawned.into_iter().map(|task| (flag(true), Some(task))));
-            if moved {
+            if progressed {
                 continue;
             }
             if tasks.is_empty()
@@ -118,18 +117,22 @@ impl FakeClock {
             {
                 return answer;
             }
-            let ((due, _), waker) =
-                self.timers.borrow_mut().pop_first().expect("everything waits, and nothing for the clock");
-            self.now.set(self.now.get().max(due));
+            let ((wake_at, _), waker) = self
+                .timers
+                .borrow_mut()
+                .pop_first()
+                .expect("deadlock: every future waits, and no timer is set");
+            self.now.set(self.now.get().max(wake_at));
             waker.wake();
         }
     }
 }
 
-/// A wait. Dropped, it is no reason for the clock to go on.
+/// The future of a wait. If it is dropped, the clock does not advance for it.
 pub struct Sleep {
     clock: Rc<FakeClock>,
-    due: u64,
+    /// Microseconds.
+    wake_at: u64,
     entry: Option<(u64, u64)>,
 }
 
@@ -140,10 +143,10 @@ impl Future for Sleep {
         if let Some(entry) = self.entry.take() {
             self.clock.timers.borrow_mut().remove(&entry);
         }
-        if self.clock.now.get() >= self.due {
+        if self.clock.now.get() >= self.wake_at {
             return Poll::Ready(());
         }
-        let entry = (self.due, self.clock.order.get());
+        let entry = (self.wake_at, self.clock.order.get());
         self.clock.order.set(entry.1 + 1);
         self.clock.timers.borrow_mut().insert(entry, context.waker().clone());
         self.entry = Some(entry);
@@ -159,7 +162,7 @@ impl Drop for Sleep {
     }
 }
 
-/// What a spawned future comes to.
+/// The result of a spawned future.
 pub struct Spawned<T>(Rc<RefCell<(Option<T>, Option<Waker>)>>);
 
 impl<T> Future for Spawned<T> {
@@ -180,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_clock_goes_on_to_the_next_timer_and_no_further() {
+    fn the_clock_advances_to_the_next_timer_and_no_further() {
         let clock = FakeClock::starting_at(1000);
         let order = Rc::new(RefCell::new(Vec::new()));
         for millis in [30, 10, 20] {
@@ -196,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_is_dropped_moves_no_clock() {
+    fn a_dropped_sleep_does_not_advance_the_clock() {
         let clock = FakeClock::starting_at(0);
         clock.run(async {
             let mut wait = Box::pin(clock.sleep(Duration::from_mins(1)));
@@ -209,8 +212,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "everything waits, and nothing for the clock")]
-    fn a_future_that_nothing_wakes_is_a_failure() {
+    #[should_panic(expected = "deadlock: every future waits, and no timer is set")]
+    fn a_future_that_nothing_wakes_panics() {
         FakeClock::starting_at(0).run(std::future::pending::<()>());
     }
 }

@@ -1,4 +1,4 @@
-//! Signatures in software, counted.
+//! Signatures in software, with counters.
 
 use std::cell::Cell;
 
@@ -8,7 +8,7 @@ use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
 use vestibule_core::jose::software::SoftwareCrypto;
 
-/// Real signatures, and how many were checked and made.
+/// Real signatures, and counters of how many were verified and made.
 #[derive(Default)]
 pub struct FakeCrypto {
     verifications: Cell<usize>,
@@ -16,7 +16,7 @@ pub struct FakeCrypto {
 }
 
 impl FakeCrypto {
-    /// How many signatures were checked so far.
+    /// How many signatures were verified so far.
     pub fn verifications(&self) -> usize {
         self.verifications.get()
     }

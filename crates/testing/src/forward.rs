@@ -1,4 +1,4 @@
-//! The upstream: it remembers what it was sent.
+//! The upstream, which records the requests that it gets.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use vestibule_core::upstream::Target;
 
 use crate::clock::FakeClock;
 
-/// Forwards to an upstream that takes everything.
+/// Forwards to an upstream that accepts every request.
 pub struct FakeForwarder {
     clock: Rc<FakeClock>,
     /// How long the upstream takes.
@@ -27,13 +27,13 @@ pub struct FakeForwarder {
 /// A request that reached the upstream.
 #[derive(Clone, Debug)]
 pub struct Forwarded {
-    /// Where it was sent.
+    /// Which upstream got it.
     pub target: Target,
-    /// As the upstream saw it.
+    /// The request as the upstream got it.
     pub request: Request,
     /// Its body.
     pub body: Vec<u8>,
-    /// Whether no shared cache may have a part in it.
+    /// Whether the response must not come from a shared cache or go into one.
     pub personal: bool,
 }
 
@@ -51,7 +51,7 @@ impl FakeForwarder {
         }
     }
 
-    /// The request of that number, counted from 0.
+    /// The request with this number, counted from 0.
     pub fn request(&self, number: usize) -> Option<Forwarded> {
         self.requests.borrow().get(number).cloned()
     }
@@ -70,7 +70,7 @@ impl FakeForwarder {
         Ok(self.head.borrow().clone())
     }
 
-    /// [`Forwarder::forward`](vestibule_core::platform::Forwarder::forward): the request's number.
+    /// [`Forwarder::forward`](vestibule_core::platform::Forwarder::forward). Returns the request's number.
     pub async fn forward(&self, forward: Forward<'_>, body: Vec<u8>) -> Result<usize, ForwardError> {
         if self.is_down.get() {
             return Err(ForwardError::Unreachable("connection refused".to_owned()));

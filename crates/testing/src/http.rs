@@ -1,4 +1,4 @@
-//! The HTTP client, without a network: a handler answers, after the time that a test gives it.
+//! The HTTP client without a network: a handler answers, after a delay that a test can set.
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -13,31 +13,31 @@ use crate::clock::FakeClock;
 type Fetched = Result<FetchResponse, FetchError>;
 type Handler = Rc<dyn Fn(FetchRequest) -> Pin<Box<dyn Future<Output = Fetched>>>>;
 
-/// Someone who answers requests, at once.
+/// A server that answers without a delay.
 pub trait Server {
-    /// The answer to `request`, or why there is none.
+    /// The answer to `request`, or the error of the HTTP client.
     fn answer(&self, request: &FetchRequest, now: Timestamp) -> Result<FetchResponse, FetchError>;
 }
 
-/// A client whose requests all go to one handler.
+/// A client that sends all requests to one handler.
 pub struct FakeHttp {
     clock: Rc<FakeClock>,
     handler: RefCell<Handler>,
-    /// How long a grant takes: what is at `/token`, or an API's refresh.
+    /// How long a request to `/token`, or an API's refresh, takes.
     pub token_time: Cell<Duration>,
-    /// How long anything else takes.
+    /// How long any other request takes.
     pub document_time: Cell<Duration>,
-    /// The URLs that take every request and never end their answer.
+    /// The URLs that accept every request and never answer.
     pub hanging: RefCell<Vec<&'static str>>,
     fetched: RefCell<Vec<String>>,
 }
 
 impl FakeHttp {
-    /// A client that no one answers yet.
+    /// A client without a handler.
     pub fn new(clock: Rc<FakeClock>) -> Self {
         Self {
             clock,
-            handler: RefCell::new(Rc::new(|request| panic!("asked {}, and no one answers", request.url))),
+            handler: RefCell::new(Rc::new(|request| panic!("no handler answers {}", request.url))),
             token_time: Cell::default(),
             document_time: Cell::default(),
             hanging: RefCell::default(),
@@ -45,7 +45,7 @@ impl FakeHttp {
         }
     }
 
-    /// From now on `handler` answers everything. It may take its own time, by the clock.
+    /// Sets the handler, which may wait on the clock.
     pub fn answer_with<F>(&self, handler: impl Fn(FetchRequest) -> F + 'static)
     where
         F: Future<Output = Fetched> + 'static,
@@ -53,7 +53,7 @@ impl FakeHttp {
         self.handler.replace(Rc::new(move |request| Box::pin(handler(request))));
     }
 
-    /// How often that URL was asked.
+    /// How many requests were sent to this URL.
     pub fn fetches(&self, url: &str) -> usize {
         self.fetched.borrow().iter().filter(|fetched| *fetched == url).count()
     }

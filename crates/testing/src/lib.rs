@@ -1,11 +1,11 @@
-//! What Vestibule's tests run against: one fake of everything outside it.
+//! The test environment: fakes of everything outside Vestibule.
 //!
-//! [`FakePlatform`] is a runtime without a network. Each concern is a part of its own that a test sets and asks:
-//! [`clock`], [`random`], [`crypto`], [`http`], [`forward`], [`store`], [`log`], [`jobs`]. Nothing happens by chance and
-//! no time passes but the clock's, so the same test is the same run.
+//! [`FakePlatform`] is a runtime without a network. Each of its parts can be configured and inspected by a test:
+//! [`clock`], [`random`], [`crypto`], [`http`], [`forward`], [`store`], [`log`], [`jobs`]. All randomness comes from a
+//! seed, and time passes only on the fake clock, so every run of a test is the same.
 //!
-//! [`TestEnv`] puts Vestibule on it, with an OpenID provider ([`provider`]) and an API of one's own ([`api`]) behind its
-//! HTTP client; a [`Browser`] has a cookie jar.
+//! [`TestEnv`] runs Vestibule on it, with an OpenID provider ([`provider`]) and a credentials API ([`credentials_api`])
+//! behind its HTTP client. A [`Browser`] has a cookie jar.
 
 #![allow(
     clippy::expect_used,
@@ -13,12 +13,12 @@
     clippy::missing_panics_doc,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test stops at the first thing that is wrong"
+    reason = "a test may panic: that is how it fails"
 )]
 
-pub mod api;
 mod browser;
 pub mod clock;
+pub mod credentials_api;
 pub mod crypto;
 pub mod forward;
 pub mod http;
@@ -32,9 +32,9 @@ mod settings;
 pub mod store;
 mod test_env;
 
-pub use self::api::FakeApi;
 pub use self::browser::{AuthorizationRequest, Browser};
 pub use self::clock::FakeClock;
+pub use self::credentials_api::FakeApi;
 pub use self::crypto::FakeCrypto;
 pub use self::forward::{FakeForwarder, Forwarded};
 pub use self::http::{FakeHttp, Server};

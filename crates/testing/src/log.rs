@@ -1,4 +1,4 @@
-//! The operator's log, kept.
+//! The operator's log, in memory.
 
 use std::cell::RefCell;
 
@@ -8,7 +8,7 @@ use vestibule_core::log::{Entry, Field, Line, LogEvent};
 /// What every line has.
 const ALWAYS: [&str; 4] = ["event", "level", "error_source", "message"];
 
-/// Every line so far.
+/// All lines so far.
 #[derive(Default)]
 pub struct FakeLog {
     lines: RefCell<Vec<Line>>,

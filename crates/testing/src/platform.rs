@@ -1,4 +1,4 @@
-//! The fake runtime: its parts, put together.
+//! The fake runtime, put together from its parts.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -25,15 +25,15 @@ use crate::log::FakeLog;
 use crate::random::FakeRandom;
 use crate::store::FakeStore;
 
-/// When every fake clock begins.
+/// The time at which every fake clock starts.
 const START: Timestamp = Timestamp::from_seconds(1_795_290_000);
-/// So that the store's delays do not follow the numbers that a test draws.
+/// Separates the store's random numbers from those that a test draws.
 const STORE_SEED: u64 = 0x5eed;
 
-/// The runtime around the isolates of one location. A clone is the same runtime.
+/// The runtime of the processes in one location. Clones share their state.
 #[derive(Clone)]
 pub struct FakePlatform {
-    /// The clock, which goes on only when everything waits, or when a test says so.
+    /// The clock. It advances only when everything waits, or when a test advances it.
     pub clock: Rc<FakeClock>,
     /// The random source.
     pub random: Rc<FakeRandom>,
@@ -41,11 +41,11 @@ pub struct FakePlatform {
     pub crypto: Rc<FakeCrypto>,
     /// The HTTP client.
     pub http: Rc<FakeHttp>,
-    /// The way to the upstream.
+    /// The connection to the upstream.
     pub forwarder: Rc<FakeForwarder>,
-    /// The shared store and the lease objects.
+    /// The shared store and the locks.
     pub store: Rc<FakeStore>,
-    /// What runs on after its request.
+    /// The background jobs.
     pub jobs: Rc<FakeJobs>,
     /// The operator's log.
     pub log: Rc<FakeLog>,
@@ -53,7 +53,7 @@ pub struct FakePlatform {
 }
 
 impl FakePlatform {
-    /// A runtime of which everything that is by chance follows from `seed`, in the location `here`.
+    /// A runtime in the location `here`, whose random numbers come from `seed`.
     pub fn new(seed: u64) -> Self {
         let clock = FakeClock::starting_at(START.millis());
         Self {
@@ -69,7 +69,7 @@ impl FakePlatform {
         }
     }
 
-    /// The same in another location.
+    /// The same runtime in another location.
     #[must_use]
     pub fn at(&self, location: &str) -> Self {
         Self { location: location.into(), ..self.clone() }
@@ -151,7 +151,7 @@ impl Lock for FakePlatform {
 
 impl Forwarder for FakePlatform {
     type Body = Vec<u8>;
-    /// Which of the forwarded requests it answers.
+    /// The number of the forwarded request that it answers.
     type UpstreamResponse = usize;
 
     async fn read_body(&self, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, BodyError> {
@@ -169,6 +169,6 @@ impl Forwarder for FakePlatform {
 
 impl Background for FakePlatform {
     async fn run_to_completion<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T {
-        self.jobs.to_the_end(job).await
+        self.jobs.run_to_completion(job).await
     }
 }

@@ -1,4 +1,4 @@
-//! An OpenID provider: honest, until a test makes it lie.
+//! An OpenID provider. It behaves correctly until a test makes it fail or lie.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use crate::browser::AuthorizationRequest;
 use crate::http::Server;
 use crate::rotation::{Grants, Rotation};
 
-/// Its issuer, which all its endpoints begin with.
+/// Its issuer. The URLs of all its endpoints begin with it.
 pub const ISSUER: &str = "https://idp.example";
 
 type Alteration = Box<dyn Fn(&mut Value)>;
@@ -32,7 +32,7 @@ pub struct FakeProvider {
     down: RefCell<Vec<&'static str>>,
     raw: RefCell<BTreeMap<&'static str, FetchResponse>>,
     lies: RefCell<BTreeMap<&'static str, Alteration>>,
-    /// What it gave refresh tokens for.
+    /// The grants behind its refresh tokens.
     pub grants: Grants,
 }
 
@@ -43,7 +43,7 @@ impl Default for FakeProvider {
 }
 
 impl FakeProvider {
-    /// An honest one, whose refresh tokens work once.
+    /// A provider that behaves correctly, and whose refresh tokens can be used once.
     pub fn new() -> Self {
         Self {
             key: key(7),
@@ -57,46 +57,47 @@ impl FakeProvider {
         }
     }
 
-    /// From now on `place` gives no answer: `discovery`, `jwks`, `token`, `userinfo`.
+    /// From now on this endpoint gives no answer: `discovery`, `jwks`, `token` or `userinfo`.
     pub fn goes_down(&self, place: &'static str) {
         self.down.borrow_mut().push(place);
     }
 
-    /// From now on everything answers again.
+    /// From now on all endpoints answer again.
     pub fn comes_back(&self) {
         self.down.borrow_mut().clear();
     }
 
-    /// From now on what `place` answers is bent by `lie`; `id_token` and `id_token_header` are places too.
+    /// From now on `lie` changes the answers of this endpoint. `id_token`, `refreshed_id_token` and `id_token_header`
+    /// are places, too.
     pub fn alters_answer_at(&self, place: &'static str, lie: impl Fn(&mut Value) + 'static) {
         self.lies.borrow_mut().insert(place, Box::new(lie));
     }
 
-    /// From now on `place` answers exactly that.
+    /// From now on this endpoint gives exactly this answer.
     pub fn answers_raw(&self, place: &'static str, status: u16, media_type: &str, body: &[u8]) {
         let headers = [("content-type", media_type)].into_iter().collect();
         self.raw.borrow_mut().insert(place, FetchResponse { status, headers, body: body.to_vec() });
     }
 
-    /// The same with a header field of that name.
+    /// The same for a JSON body, with this header field.
     pub fn answers_with(&self, place: &'static str, status: u16, field: (&str, &str), body: &Value) {
         let headers = [("content-type", "application/json"), field].into_iter().collect();
         let body = serde_json::to_vec(body).unwrap();
         self.raw.borrow_mut().insert(place, FetchResponse { status, headers, body });
     }
 
-    /// From now on everything answers as it should again.
+    /// From now on all answers are correct again.
     pub fn answers_correctly(&self) {
         self.raw.borrow_mut().clear();
         self.lies.borrow_mut().clear();
     }
 
-    /// Signs with another `kid` from now on; the key set follows.
+    /// From now on the key has another `kid`, in tokens and in the key set.
     pub fn rotates_its_key_to(&self, key_id: &str) {
         key_id.clone_into(&mut self.key_id.borrow_mut());
     }
 
-    /// The person logs in and agrees: where the browser is sent.
+    /// The user logs in and consents. Returns the address of the callback, with the authorization response.
     pub fn authorize(&self, request: &AuthorizationRequest, user: &str) -> String {
         assert_eq!(request.endpoint, format!("{ISSUER}/authorize"));
         assert_eq!(request.params["response_type"], "code");
@@ -116,12 +117,12 @@ impl FakeProvider {
         Self::signed_with(&self.key, header, claims)
     }
 
-    /// The same with another key.
+    /// The same, signed with another key.
     pub fn forged(header: &Value, claims: &Value) -> String {
         Self::signed_with(&key(9), header, claims)
     }
 
-    /// Its key as its key set has it.
+    /// The public key, as its key set publishes it.
     pub fn public_key(&self) -> Value {
         let verifying = self.key.to_verifying_key();
         let jwk = jwt_compact::jwk::JsonWebKey::from(&verifying);
@@ -134,13 +135,16 @@ impl FakeProvider {
 
 impl Server for FakeProvider {
     fn answer(&self, request: &FetchRequest, now: Timestamp) -> Result<FetchResponse, FetchError> {
-        let path = request.url.strip_prefix(ISSUER).unwrap_or_else(|| panic!("asked {}", request.url));
+        let path = request
+            .url
+            .strip_prefix(ISSUER)
+            .unwrap_or_else(|| panic!("unexpected request to {}", request.url));
         let place = match path {
             "/.well-known/openid-configuration" => "discovery",
             "/jwks" => "jwks",
             "/token" => "token",
             "/userinfo" => "userinfo",
-            other => panic!("asked {other}"),
+            other => panic!("unexpected request to {other}"),
         };
         if self.is_down(place) {
             return Err(FetchError::Connection("connection refused".to_owned()));
@@ -181,7 +185,7 @@ impl FakeProvider {
         let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(field("code_verifier")));
         assert_eq!(field("grant_type"), "authorization_code");
         assert_eq!(field("redirect_uri"), begun.params["redirect_uri"]);
-        assert_eq!(challenge, begun.params["code_challenge"], "the verifier does not fit the challenge");
+        assert_eq!(challenge, begun.params["code_challenge"], "the verifier does not match the challenge");
 
         let mut claims = json!({
             "iss": ISSUER,

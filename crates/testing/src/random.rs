@@ -1,13 +1,13 @@
-//! Random bytes and numbers that follow from a seed.
+//! Random bytes and numbers from a seed.
 
 use std::cell::Cell;
 use std::time::Duration;
 
-/// A random source that is the same for the same seed (splitmix64).
+/// A random source (splitmix64). The same seed gives the same numbers.
 pub struct FakeRandom(Cell<u64>);
 
 impl FakeRandom {
-    /// Begins with that seed.
+    /// A source with this seed.
     pub fn new(seed: u64) -> Self {
         Self(Cell::new(seed))
     }
@@ -17,22 +17,22 @@ impl FakeRandom {
         self.next() % end
     }
 
-    /// A number from `least` to below `end`.
-    pub fn between(&self, least: u64, end: u64) -> u64 {
-        least + self.below(end - least)
+    /// A number of at least `start` and below `end`.
+    pub fn between(&self, start: u64, end: u64) -> u64 {
+        start + self.below(end - start)
     }
 
-    /// So many milliseconds, from `least` to below `end`.
-    pub fn millis(&self, least: u64, end: u64) -> Duration {
-        Duration::from_millis(self.between(least, end))
+    /// A duration of at least `start` and below `end` milliseconds.
+    pub fn millis(&self, start: u64, end: u64) -> Duration {
+        Duration::from_millis(self.between(start, end))
     }
 
-    /// One of them.
+    /// One of the choices.
     pub fn one_of<'a, T>(&self, choices: &'a [T]) -> &'a T {
         &choices[usize::try_from(self.below(choices.len() as u64)).unwrap()]
     }
 
-    /// Whether it is the one case in so many.
+    /// True in one of so many cases.
     pub fn one_in(&self, cases: u64) -> bool {
         self.below(cases) == 0
     }

@@ -1,26 +1,26 @@
-//! What providers do with refresh tokens.
+//! How providers treat a refresh token that was used.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What becomes of a refresh token that was used.
+/// How a provider rotates refresh tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotation {
-    /// Nothing: it stays, and no other is given.
+    /// It does not: the refresh token stays valid.
     None,
-    /// It works for so many milliseconds more.
+    /// The used token stays valid for so many milliseconds.
     Grace(u64),
-    /// Used again, it takes the whole grant with it.
+    /// A second use of a token revokes the whole grant (RFC 9700 section 4.14.2).
     Strict,
 }
 
-/// A provider's memory of its grants.
+/// A provider's grants.
 pub struct Grants {
-    /// What becomes of a refresh token that is used from now on.
+    /// The rotation from now on.
     pub rotation: Cell<Rotation>,
-    /// How often tokens were given for a refresh token.
+    /// How many refreshes were granted.
     pub given: Cell<u32>,
-    /// How often they were refused.
+    /// How many refreshes were refused.
     pub refused: Cell<u32>,
     tokens: RefCell<BTreeMap<String, Issued>>,
     revoked: RefCell<BTreeSet<String>>,
@@ -46,7 +46,7 @@ impl Grants {
         }
     }
 
-    /// A new grant: its first refresh token.
+    /// Begins a grant, and returns its first refresh token.
     pub fn begin(&self, grant: &str) -> String {
         self.revoked.borrow_mut().remove(grant);
         let token = format!("refresh-{grant}");
@@ -54,18 +54,18 @@ impl Grants {
         token
     }
 
-    /// Ends a grant.
+    /// Revokes a grant.
     pub fn revoke(&self, grant: &str) {
         self.revoked.borrow_mut().insert(grant.to_owned());
     }
 
-    /// Whether a grant still gives tokens.
+    /// Whether a grant is not revoked.
     pub fn is_valid(&self, grant: &str) -> bool {
         !self.revoked.borrow().contains(grant)
     }
 
-    /// Uses a refresh token: the grant, a number for the access token, and the next refresh token if there is
-    /// another. `None` is `invalid_grant`.
+    /// Redeems a refresh token. Returns the grant, a number for the access token, and the next refresh token if the
+    /// provider rotates. `None` means `invalid_grant`.
     pub fn refresh(&self, token: &str, now: u64) -> Option<(String, u32, Option<String>)> {
         let refused = || self.refused.set(self.refused.get() + 1);
         let mut tokens = self.tokens.borrow_mut();

@@ -1,13 +1,13 @@
-//! What tests are configured with, where they do not say otherwise.
+//! The default configuration of tests.
 
 use serde_json::{Value, json};
 
 /// The secret that seals sessions.
 pub const SECRET: &str = "my-32-char-or-longer-shared-secret!!";
-/// The site.
+/// The site's origin.
 pub const APP: &str = "https://app.example.com";
 
-/// The configuration that tests begin from.
+/// The default settings. A test changes what it needs.
 pub fn settings() -> Value {
     json!({
         "providers": [{ "id": "acme", "type": "oidc", "name": "Acme", "issuer": "https://idp.example" }],
@@ -25,7 +25,7 @@ pub fn settings() -> Value {
     })
 }
 
-/// The environment that goes with it.
+/// The default environment: the secrets and variables that these settings need.
 pub fn environment(name: &str) -> Option<String> {
     let value = match name {
         "AUTH_SECRET" => SECRET,

@@ -1,8 +1,8 @@
-//! The shared store and the locks, with the weaknesses of real ones.
+//! The shared store and the locks, with the weaknesses of Workers KV and Durable Objects.
 //!
-//! KV: a write is seen at once where it was made, and up to a minute later elsewhere; a read is remembered for a
-//! minute where it was made, also one that found nothing; a key is written once a second. Objects are what
-//! [`lock::serve`] makes of them, one call at a time.
+//! KV: a write is visible at once in its own location, and up to a minute later elsewhere. A location caches each read
+//! for a minute, also a read that found nothing. A key can be written once a second. A lock is what [`lock::serve`]
+//! makes of its state, one call at a time.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -18,30 +18,30 @@ use crate::random::FakeRandom;
 
 const MINUTE: u64 = 60_000;
 
-/// What all isolates share.
+/// The store and the locks that all processes share.
 pub struct FakeStore {
     clock: Rc<FakeClock>,
     random: FakeRandom,
     versions: RefCell<BTreeMap<String, Vec<Version>>>,
-    remembered: RefCell<BTreeMap<(String, String), Remembered>>,
+    cached_reads: RefCell<BTreeMap<(String, String), CachedRead>>,
     locks: RefCell<BTreeMap<String, String>>,
-    /// Writes so far that were not refused.
+    /// Successful writes so far.
     pub writes: Cell<u64>,
     /// Reads so far.
     pub reads: Cell<u64>,
-    /// Calls of locks so far.
+    /// Calls to locks so far.
     pub calls: Cell<u64>,
     /// Whether every operation fails.
     pub is_down: Cell<bool>,
-    /// Whether no operation ever ends.
+    /// Whether no operation ever answers.
     pub hangs: Cell<bool>,
-    /// How many operations fail before anything is done, of those in whose name or call this stands.
+    /// How many operations fail before they have an effect: the next ones whose name or call contains this text.
     pub fails: Cell<(&'static str, u32)>,
-    /// How many calls of locks fail after all is done.
+    /// How many calls to locks fail after they had their effect.
     pub loses_answers: Cell<u32>,
     /// Whether a second write of a key within a second is refused.
     pub limits_writes: Cell<bool>,
-    /// How long a local read, a read from afar, a write and a call take, in milliseconds.
+    /// How long a cached read, an uncached read, a write and a call to a lock take, in milliseconds.
     pub latency: Cell<[u64; 4]>,
 }
 
@@ -53,19 +53,19 @@ struct Version {
     expires: u64,
 }
 
-struct Remembered {
+struct CachedRead {
     value: Option<String>,
     until: u64,
 }
 
 impl FakeStore {
-    /// An empty store; how late a write is seen elsewhere follows from `random`.
+    /// An empty store. `random` decides how late a write is visible elsewhere.
     pub fn new(clock: Rc<FakeClock>, random: FakeRandom) -> Self {
         Self {
             clock,
             random,
             versions: RefCell::default(),
-            remembered: RefCell::default(),
+            cached_reads: RefCell::default(),
             locks: RefCell::default(),
             writes: Cell::new(0),
             reads: Cell::new(0),
@@ -79,22 +79,22 @@ impl FakeStore {
         }
     }
 
-    /// Every value that was ever written, and what every lock remembers.
+    /// Every value that was ever written, and the state of every lock.
     pub fn contents(&self) -> Vec<String> {
         let versions = self.versions.borrow();
         let written = versions.values().flatten().map(|version| version.value.clone());
         written.chain(self.locks.borrow().values().cloned()).collect()
     }
 
-    /// What was kept is kept as if it were sealed with another secret.
+    /// Corrupts all stored tokens, as if they were sealed with another secret.
     pub fn forgets_its_secret(&self) {
-        let spoil = |text: &mut String| *text = text.replace("eyJ", "eyK");
-        self.locks.borrow_mut().values_mut().for_each(spoil);
-        self.versions.borrow_mut().values_mut().flatten().for_each(|version| spoil(&mut version.value));
-        self.remembered.borrow_mut().clear();
+        let corrupt = |text: &mut String| *text = text.replace("eyJ", "eyK");
+        self.locks.borrow_mut().values_mut().for_each(corrupt);
+        self.versions.borrow_mut().values_mut().flatten().for_each(|version| corrupt(&mut version.value));
+        self.cached_reads.borrow_mut().clear();
     }
 
-    /// Every lease that was written in KV ends so much later.
+    /// Extends every lease in KV by so many milliseconds.
     pub fn leases_end_later(&self, by: u64) {
         let leases = |key: &str| key.starts_with("lease/");
         let mut versions = self.versions.borrow_mut();
@@ -103,27 +103,27 @@ impl FakeStore {
             held["until"] = (held["until"].as_u64().unwrap() + by).into();
             version.value = held.to_string();
         }
-        self.remembered.borrow_mut().clear();
+        self.cached_reads.borrow_mut().clear();
     }
 
-    /// [`Store::read_store`](vestibule_core::platform::Store::read_store) in that location.
+    /// [`Store::read_store`](vestibule_core::platform::Store::read_store) in this location.
     pub async fn read(&self, location: &str, key: &str) -> Result<Option<String>, StoreError> {
         self.reads.set(self.reads.get() + 1);
         self.answer_or_fail(&format!("read {key}")).await?;
         let place = (location.to_owned(), key.to_owned());
-        let remembered = |now| {
-            let remembered = self.remembered.borrow();
-            remembered.get(&place).filter(|r| now < r.until).map(|r| r.value.clone())
+        let cached_read = |now| {
+            let cached = self.cached_reads.borrow();
+            cached.get(&place).filter(|read| now < read.until).map(|read| read.value.clone())
         };
-        let [near, far, ..] = self.latency.get();
-        if let Some(value) = remembered(self.clock.now()) {
-            self.clock.sleep(Duration::from_millis(near)).await;
+        let [cached, uncached, ..] = self.latency.get();
+        if let Some(value) = cached_read(self.clock.now()) {
+            self.clock.sleep(Duration::from_millis(cached)).await;
             return Ok(value);
         }
-        self.clock.sleep(Duration::from_millis(far)).await;
+        self.clock.sleep(Duration::from_millis(uncached)).await;
         let now = self.clock.now();
-        // There may have been a write here meanwhile.
-        if let Some(value) = remembered(now) {
+        // A write in this location may have happened meanwhile.
+        if let Some(value) = cached_read(now) {
             return Ok(value);
         }
         let versions = self.versions.borrow();
@@ -131,12 +131,12 @@ impl FakeStore {
             now < version.expires && (version.location == location || version.seen_elsewhere <= now)
         });
         let value = visible.map(|version| version.value.clone());
-        let remember = Remembered { value: value.clone(), until: now + MINUTE };
-        self.remembered.borrow_mut().insert(place, remember);
+        let cached = CachedRead { value: value.clone(), until: now + MINUTE };
+        self.cached_reads.borrow_mut().insert(place, cached);
         Ok(value)
     }
 
-    /// [`Store::write_store`](vestibule_core::platform::Store::write_store) in that location.
+    /// [`Store::write_store`](vestibule_core::platform::Store::write_store) in this location.
     pub async fn write(
         &self,
         location: &str,
@@ -164,8 +164,8 @@ impl FakeStore {
             seen_elsewhere: now + self.random.below(MINUTE),
             expires,
         });
-        let remember = Remembered { value: Some(value.to_owned()), until: now + MINUTE };
-        self.remembered.borrow_mut().insert((location.to_owned(), key.to_owned()), remember);
+        let cached = CachedRead { value: Some(value.to_owned()), until: now + MINUTE };
+        self.cached_reads.borrow_mut().insert((location.to_owned(), key.to_owned()), cached);
         Ok(())
     }
 
@@ -173,8 +173,8 @@ impl FakeStore {
     pub async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError> {
         self.calls.set(self.calls.get() + 1);
         self.answer_or_fail(call).await?;
-        let [.., there_and_back] = self.latency.get();
-        self.clock.sleep(Duration::from_millis(there_and_back / 2)).await;
+        let [.., round_trip] = self.latency.get();
+        self.clock.sleep(Duration::from_millis(round_trip / 2)).await;
         let answer = {
             let mut locks = self.locks.borrow_mut();
             let now = Timestamp::from_millis(self.clock.now());
@@ -185,7 +185,7 @@ impl FakeStore {
             }
             served.answer
         };
-        self.clock.sleep(Duration::from_millis(there_and_back / 2)).await;
+        self.clock.sleep(Duration::from_millis(round_trip / 2)).await;
         if self.loses_answers.get() > 0 {
             self.loses_answers.set(self.loses_answers.get() - 1);
             return Err(StoreError::Failed("the lock moved".to_owned()));
@@ -193,6 +193,7 @@ impl FakeStore {
         Ok(answer)
     }
 
+    /// Fails, or never answers, if a test wants that.
     async fn answer_or_fail(&self, operation: &str) -> Result<(), StoreError> {
         if self.hangs.get() {
             std::future::pending::<()>().await;
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_is_seen_at_once_where_it_was_made_and_a_minute_later_everywhere() {
+    fn a_write_is_visible_at_once_in_its_location_and_after_a_minute_everywhere() {
         let (clock, store) = store();
         clock.run(store.write("here", "key", "value", HOUR)).unwrap();
         let read = |location| clock.run(store.read(location, "key")).unwrap();
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_that_found_nothing_is_remembered_for_a_minute() {
+    fn a_read_that_found_nothing_is_cached_for_a_minute() {
         let (clock, store) = store();
         assert_eq!(clock.run(store.read("there", "key")), Ok(None));
         clock.run(store.write("here", "key", "value", HOUR)).unwrap();
@@ -253,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_hit_the_operations_that_a_test_names() {
+    fn a_test_can_make_chosen_operations_fail() {
         let (clock, store) = store();
         store.fails.set(("read key", 1));
         assert_eq!(clock.run(store.read("here", "other")), Ok(None));

@@ -1,4 +1,4 @@
-//! Vestibule on the fake platform, and everything around it.
+//! [`TestEnv`]: Vestibule on the fake platform, with a provider and an API.
 
 use std::future::poll_fn;
 use std::ops::Deref;
@@ -17,7 +17,7 @@ use vestibule_core::log::{Line, LogEvent};
 use vestibule_core::outcome::Outcome;
 use vestibule_core::time::Timestamp;
 
-use crate::api::{self, FakeApi};
+use crate::credentials_api::{self, FakeApi};
 use crate::forward::Forwarded;
 use crate::http::Server;
 use crate::platform::FakePlatform;
@@ -27,49 +27,48 @@ use vestibule::runtime::RUNTIME;
 
 const SEED: u64 = 7;
 
-/// One isolate of Vestibule, with a provider and an API that its requests go to. The parts of its platform are fields
-/// of it, too.
+/// One process of Vestibule, and the servers that answer its requests. It dereferences to its platform.
 pub struct TestEnv<P = FakeProvider> {
-    /// What is tested.
+    /// The code under test.
     pub vestibule: Vestibule,
-    /// What it runs on.
+    /// The platform that it runs on.
     pub platform: FakePlatform,
-    /// Everything that is not the API.
+    /// The provider, which answers all requests except the API's.
     pub provider: Rc<P>,
-    /// The API at [`api::ORIGIN`].
+    /// The API at [`credentials_api::ORIGIN`].
     pub api: Rc<FakeApi>,
 }
 
-/// What the browser got.
+/// The response that the client got.
 #[derive(Debug)]
 pub struct Answer {
     /// The status code.
     pub status: u16,
-    /// The header fields; of an upstream's answer only the cookies that Vestibule adds.
+    /// The header fields. For a forwarded request: only the cookies that Vestibule adds.
     pub headers: Headers,
     /// The body.
     pub body: String,
-    /// The request as the upstream saw it, where it got that far.
+    /// The request as the upstream got it, if it was forwarded.
     pub forwarded: Option<Forwarded>,
 }
 
 impl TestEnv {
-    /// With the usual [`settings`].
+    /// An environment with the default [`settings`].
     pub fn new() -> Self {
         Self::with(settings())
     }
 
-    /// With these settings.
+    /// An environment with these settings.
     pub fn with(settings: Value) -> Self {
         Self::in_environment(settings, &environment)
     }
 
-    /// With hooks of an app of one's own.
+    /// An environment with the hooks of an app.
     pub fn with_hooks(settings: Value, hooks: impl Hooks + 'static) -> Self {
         Self::around(FakeProvider::new(), settings, &environment, hooks)
     }
 
-    /// With other secrets and variables than the usual [`environment`].
+    /// An environment with these secrets and variables, instead of the default [`environment`].
     pub fn in_environment(settings: Value, environment: &dyn Fn(&str) -> Option<String>) -> Self {
         Self::around(FakeProvider::new(), settings, environment, Configured)
     }
@@ -82,7 +81,7 @@ impl Default for TestEnv {
 }
 
 impl<P: Server + 'static> TestEnv<P> {
-    /// With another provider.
+    /// An environment with this provider.
     pub fn around(
         provider: P,
         settings: Value,
@@ -95,7 +94,8 @@ impl<P: Server + 'static> TestEnv<P> {
         platform.http.answer_with(move |request| {
             let (provider, api) = &servers;
             let now = Timestamp::from_millis(clock.now());
-            let is_for_api = request.url.strip_prefix(api::ORIGIN).is_some_and(|path| path.starts_with('/'));
+            let is_for_api =
+                request.url.strip_prefix(credentials_api::ORIGIN).is_some_and(|path| path.starts_with('/'));
             let answer = if is_for_api { api.answer(&request, now) } else { provider.answer(&request, now) };
             std::future::ready(answer)
         });
@@ -109,7 +109,7 @@ impl<P: Server + 'static> TestEnv<P> {
 }
 
 impl<P> TestEnv<P> {
-    /// Another isolate around the same things, in that location.
+    /// Another process in this location, with the same provider, API, clock and store.
     #[must_use]
     pub fn isolate(&self, settings: Value, location: &str) -> Self {
         Self {
@@ -120,12 +120,12 @@ impl<P> TestEnv<P> {
         }
     }
 
-    /// The time.
+    /// The clock's time.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.clock.now())
     }
 
-    /// Lets time pass while no one waits.
+    /// Advances the clock while nothing waits.
     pub fn pass(&self, time: Duration) {
         self.clock.pass(time);
     }
@@ -140,17 +140,17 @@ impl<P> TestEnv<P> {
         self.log.of(event)
     }
 
-    /// How often that URL was asked.
+    /// How many requests were sent to this URL.
     pub fn fetches(&self, url: &str) -> usize {
         self.http.fetches(url)
     }
 
-    /// Sends a request, and waits for its answer.
+    /// Sends a request and returns the answer.
     pub fn send(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         self.clock.run(self.sent(method, url, headers, body))
     }
 
-    /// Sends all of them at once; the answers, in their order.
+    /// Sends all requests at the same time, and returns the answers in the same order.
     pub fn all<'a>(
         &self,
         sent: impl IntoIterator<Item = Pin<Box<dyn Future<Output = Answer> + 'a>>>,
@@ -169,7 +169,7 @@ impl<P> TestEnv<P> {
         }))
     }
 
-    /// The answer to a request, in the clock's time.
+    /// Sends a request: the future of its answer.
     pub async fn sent(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let request = Request {
             method: Method::new(method),
@@ -207,7 +207,7 @@ impl<P> Deref for TestEnv<P> {
 }
 
 impl Answer {
-    /// Where it leads. The test fails where it leads nowhere.
+    /// The redirect's address. The test fails if the answer is not a redirect.
     pub fn location(&self) -> &str {
         self.headers.get("location").unwrap_or_else(|| panic!("no redirect: {self:?}"))
     }

@@ -152,7 +152,7 @@ impl Client {
     ///
     /// # Panics
     /// If the Worker does not accept the connection.
-    pub fn raw(&self, bytes: &[u8], timeout: Duration) -> RawReply {
+    pub fn raw(&self, bytes: &[u8], timeout: Duration) -> RawResponse {
         let fail = |error: io::Error| -> ! { panic!("{}: {error}", self.target.worker) };
         let mut stream = TcpStream::connect(self.target.worker).unwrap_or_else(|error| fail(error));
         stream.set_write_timeout(Some(timeout)).unwrap_or_else(|error| fail(error));
@@ -176,20 +176,20 @@ impl Client {
                 Err(_) => break true,
             }
         };
-        RawReply { bytes: got, closed }
+        RawResponse { bytes: got, closed }
     }
 }
 
 /// The bytes received on a [raw](Client::raw) connection.
 #[derive(Clone, Debug)]
-pub struct RawReply {
+pub struct RawResponse {
     /// All received bytes.
     pub bytes: Vec<u8>,
     /// Whether the Worker closed the connection before the timeout.
     pub closed: bool,
 }
 
-impl RawReply {
+impl RawResponse {
     /// The bytes as text; invalid UTF-8 becomes U+FFFD.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()

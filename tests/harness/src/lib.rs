@@ -43,6 +43,7 @@
 mod builder;
 mod capnp;
 mod client;
+mod client_response;
 mod error;
 mod handler;
 mod harness;
@@ -52,7 +53,6 @@ mod kv_protocol;
 mod logs;
 mod net;
 mod process;
-mod reply;
 mod request;
 mod runtime;
 mod server;
@@ -62,13 +62,13 @@ mod wire;
 mod wrangler;
 
 pub use builder::HarnessBuilder;
-pub use client::{Client, RawReply};
+pub use client::{Client, RawResponse};
+pub use client_response::{ClientResponse, StreamedResponse};
 pub use error::{ClientError, StartError};
 pub use handler::{BodyWriter, Connection, Request, Response};
 pub use harness::Harness;
 pub use kv::{Kv, KvCounts, KvFault, KvView};
 pub use logs::{LogLine, Logs};
-pub use reply::{Reply, StreamingReply};
 pub use request::RequestBuilder;
 /// The WebSocket library of [`RequestBuilder::websocket`] and [`Response::websocket`].
 pub use tungstenite;

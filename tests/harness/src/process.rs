@@ -46,14 +46,14 @@ impl GuardedProcess {
         environment: &[(&str, &str)],
         directory: &Path,
     ) -> io::Result<(Self, Streams)> {
-        let (mut control, theirs) = UnixStream::pair()?;
+        let (mut control, remote) = UnixStream::pair()?;
         let mut child = Command::new("/bin/sh")
             .args(["-c", RUNNER, "runner"])
             .arg(program)
             .args(arguments)
             .envs(environment.iter().copied())
             .current_dir(directory)
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdin(Stdio::from(OwnedFd::from(remote)))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)

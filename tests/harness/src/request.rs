@@ -5,7 +5,10 @@ mod send;
 use serde_json::Value;
 use url::Url;
 
-use crate::{capnp::CF_HEADER, client::Client, error::ClientError, jar::Site, reply::Reply, wire::Fields};
+use crate::{
+    capnp::CF_HEADER, client::Client, client_response::ClientResponse, error::ClientError, jar::Site,
+    wire::Fields,
+};
 
 /// The maximum number of redirects, as in browsers.
 const MAX_REDIRECTS: usize = 20;
@@ -116,12 +119,12 @@ impl RequestBuilder {
     ///
     /// # Panics
     /// If [`try_send`](Self::try_send) fails.
-    pub fn send(self) -> Reply {
+    pub fn send(self) -> ClientResponse {
         self.try_send().unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Sends it and reads the whole response. Follows redirects if requested.
-    pub fn try_send(mut self) -> Result<Reply, ClientError> {
+    pub fn try_send(mut self) -> Result<ClientResponse, ClientError> {
         let mut redirects = Vec::new();
         loop {
             let mut reply = self.once()?;
@@ -137,7 +140,7 @@ impl RequestBuilder {
         }
     }
 
-    fn next(&self, reply: &Reply) -> Option<Url> {
+    fn next(&self, reply: &ClientResponse) -> Option<Url> {
         if !matches!(reply.status, 301 | 302 | 303 | 307 | 308) {
             return None;
         }

@@ -15,7 +15,7 @@ use miniflare_test_harness::{
 };
 use serde_json::json;
 
-const SOON: Duration = Duration::from_secs(20);
+const MAX_WAIT: Duration = Duration::from_secs(20);
 const EMPTY: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
 fn harness() -> Harness {
@@ -37,7 +37,7 @@ fn server(answer: impl Into<Vec<u8>>) -> (u16, JoinHandle<Arrived>) {
     let (port, answer) = (listener.local_addr().unwrap().port(), answer.into());
     let serve = move || {
         let (stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(SOON)).unwrap();
+        stream.set_read_timeout(Some(MAX_WAIT)).unwrap();
         let arrived = arrived(&stream);
         (&stream).write_all(&answer).unwrap();
         arrived
@@ -234,7 +234,7 @@ fn the_client_closes_the_connection_after_its_timeout() {
         let (url, server) = silent(begun);
         let start = Instant::now();
         let error = client.get(&url).try_send().unwrap_err().to_string();
-        assert!(start.elapsed() < SOON && error.contains("200ms"), "{error}");
+        assert!(start.elapsed() < MAX_WAIT && error.contains("200ms"), "{error}");
         server.join().unwrap();
     }
     let (url, server) = silent("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
@@ -254,7 +254,7 @@ fn silent(begun: &'static str) -> (String, JoinHandle<()>) {
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let wait = move || {
         let (stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(SOON)).unwrap();
+        stream.set_read_timeout(Some(MAX_WAIT)).unwrap();
         arrived(&stream);
         (&stream).write_all(begun.as_bytes()).unwrap();
         assert!(matches!((&stream).read(&mut [0]), Ok(0)), "the client has not closed the connection");

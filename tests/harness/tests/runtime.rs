@@ -17,18 +17,18 @@ use std::{
 };
 
 use miniflare_test_harness::{
-    Harness, HarnessBuilder, KvFault, Reply, Request, Response, SCHEME_HEADER, tungstenite::Message,
+    ClientResponse, Harness, HarnessBuilder, KvFault, Request, Response, SCHEME_HEADER, tungstenite::Message,
 };
 use serde_json::{Value, json};
 
 const WORKER: &str = include_str!("worker.js");
-const SOON: Duration = Duration::from_secs(20);
+const MAX_WAIT: Duration = Duration::from_secs(20);
 
 fn worker() -> HarnessBuilder {
     Harness::from_module(WORKER).kv_namespace("KV")
 }
 
-fn fetched(harness: &Harness, url: &str) -> Reply {
+fn fetched(harness: &Harness, url: &str) -> ClientResponse {
     let url: String = url::form_urlencoded::byte_serialize(url.as_bytes()).collect();
     harness.client().get(&format!("https://app.example.com/fetch?url={url}")).send()
 }
@@ -166,7 +166,7 @@ fn a_body_is_streamed_while_it_is_produced() {
             let wait = wait.lock().unwrap().take().unwrap();
             Response::stream(move |body| {
                 body.write_all(b"first")?;
-                wait.recv_timeout(SOON).map_err(std::io::Error::other)?;
+                wait.recv_timeout(MAX_WAIT).map_err(std::io::Error::other)?;
                 body.write_all(b"second")
             })
         })
@@ -263,8 +263,8 @@ fn kv_delays_and_rejects_operations_on_request() {
 fn a_test_can_wait_for_work_that_continues_after_the_response() {
     let harness = worker().host("idp.example", |_| Response::status(200)).start().unwrap();
     harness.client().get("https://a.example/later").send().expect_status(200);
-    assert_eq!(harness.kv("KV").wait_until(SOON, |kv| kv.text("later")), "done");
-    assert_eq!(harness.wait_for_requests("idp.example", 1, SOON)[0].path(), "/later");
+    assert_eq!(harness.kv("KV").wait_until(MAX_WAIT, |kv| kv.text("later")), "done");
+    assert_eq!(harness.wait_for_requests("idp.example", 1, MAX_WAIT)[0].path(), "/later");
 }
 
 #[test]
@@ -327,7 +327,7 @@ fn a_websocket_reaches_a_handler_through_the_worker() {
         .start()
         .unwrap();
     let mut socket = harness.connect();
-    socket.set_read_timeout(Some(SOON)).unwrap();
+    socket.set_read_timeout(Some(MAX_WAIT)).unwrap();
     let request = "GET /socket HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     socket.write_all(request.as_bytes()).unwrap();
@@ -344,15 +344,15 @@ fn a_websocket_reaches_a_handler_through_the_worker() {
 fn log_lines_have_a_level_a_message_and_a_source() {
     let harness = worker().start().unwrap();
     harness.client().get("https://a.example/log").send().expect_status(200);
-    assert_eq!(harness.logs().wait_for("plain", SOON).message, "plain text");
-    assert_eq!(harness.logs().wait_for("signed-in", SOON).json(), Some(json!({ "event": "signed-in" })));
-    let line = harness.logs().wait_for("two", SOON);
+    assert_eq!(harness.logs().wait_for("plain", MAX_WAIT).message, "plain text");
+    assert_eq!(harness.logs().wait_for("signed-in", MAX_WAIT).json(), Some(json!({ "event": "signed-in" })));
+    let line = harness.logs().wait_for("two", MAX_WAIT);
     assert_eq!(
         (line.level.as_str(), line.message.as_str(), line.from_runtime),
         ("error", "two\nlines", false)
     );
     harness.client().get("https://a.example/throw").send().expect_status(500);
-    assert!(harness.logs().wait_for("boom", SOON).from_runtime);
+    assert!(harness.logs().wait_for("boom", MAX_WAIT).from_runtime);
 }
 
 #[test]
@@ -364,7 +364,7 @@ fn cookies_and_redirects_work_across_hosts() {
     let client = harness.client();
     let first = client.get("https://app.example.com/cookies").send().expect_status(302);
     assert_eq!((first.set_cookies().len(), first.location()), (2, "https://other.example.com/echo"));
-    let cookie_of = |reply: &Reply| {
+    let cookie_of = |reply: &ClientResponse| {
         let headers = reply.json()["headers"].clone();
         let found = headers
             .as_array()
@@ -406,12 +406,12 @@ fn the_raw_client_sends_and_returns_exact_bytes() {
     let request = format!(
         "GET /echo HTTP/1.1\r\nHost: raw.example\r\n{SCHEME_HEADER}: https\r\nConnection: close\r\n\r\n"
     );
-    let reply = harness.client().raw(request.as_bytes(), SOON);
+    let reply = harness.client().raw(request.as_bytes(), MAX_WAIT);
     assert!(reply.closed && reply.text().contains("https://raw.example/echo"), "{}", reply.text());
     assert_eq!(reply.statuses(), [200]);
     let twice = request.replace("Connection: close\r\n", "") + &request;
-    assert_eq!(harness.client().raw(twice.as_bytes(), SOON).statuses(), [200, 200]);
-    assert_eq!(harness.client().raw(b"\x16\x03\x01 nonsense\r\n\r\n", SOON).statuses(), [400]);
+    assert_eq!(harness.client().raw(twice.as_bytes(), MAX_WAIT).statuses(), [200, 200]);
+    assert_eq!(harness.client().raw(b"\x16\x03\x01 nonsense\r\n\r\n", MAX_WAIT).statuses(), [400]);
 }
 
 #[test]
@@ -527,7 +527,7 @@ fn the_runtime_ends_if_the_test_process_is_killed() {
 /// A persistent connection that has received one response.
 fn answered(address: SocketAddr) -> TcpStream {
     let mut connection = TcpStream::connect(address).unwrap();
-    connection.set_read_timeout(Some(SOON)).unwrap();
+    connection.set_read_timeout(Some(MAX_WAIT)).unwrap();
     connection.write_all(b"HEAD / HTTP/1.1\r\nHost: a.example\r\n\r\n").unwrap();
     let mut lines = BufReader::new(connection.try_clone().unwrap()).lines();
     assert!(lines.next().unwrap().unwrap().starts_with("HTTP/1.1 404"));

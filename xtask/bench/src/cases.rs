@@ -20,6 +20,8 @@ pub(crate) struct Case {
     pub(crate) description: &'static str,
     worker: Worker,
     path: &'static str,
+    /// The number of characters that the path is filled up to.
+    path_length: usize,
     cookie: Cookie,
     /// The expected status, and a text that the body has to contain: a wrong response could be fast.
     pub(crate) status: u16,
@@ -36,6 +38,8 @@ enum Worker {
     Peer(&'static str),
     /// Ours, with this number of rules before the ones that match.
     Vestibule { rules: u32 },
+    /// Ours, with thirty rules of Next.js's usual matcher, none of which matches.
+    Expressions,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +74,7 @@ const fn peer(
         description,
         worker: Worker::Peer(name),
         path,
+        path_length: 0,
         cookie,
         status: 200,
         body,
@@ -87,13 +92,26 @@ const fn ours(
     targets: &'static [(&'static str, f64)],
 ) -> Case {
     let worker = Worker::Vestibule { rules: 0 };
-    Case { name, description, worker, path, cookie, status: 200, body, targets, grows: None }
+    Case { name, description, worker, path, path_length: 0, cookie, status: 200, body, targets, grows: None }
 }
 
 const fn with_cookie(name: &'static str, kilobytes: u32) -> Case {
     let grows = Some((Growth::Cookie, kilobytes));
     let cookie = Cookie::Session(kilobytes as usize * 1024);
     Case { grows, ..ours(name, "guard, by the size of the cookie", "/account", cookie, "with a token", &[]) }
+}
+
+const fn with_expressions(
+    name: &'static str,
+    path_length: usize,
+    targets: &'static [(&'static str, f64)],
+) -> Case {
+    let description = "30 rules with expressions, by the length of the path";
+    Case {
+        worker: Worker::Expressions,
+        path_length,
+        ..ours(name, description, "/", Cookie::None, "without a token", targets)
+    }
 }
 
 const fn with_rules(name: &'static str, rules: u32) -> Case {
@@ -107,7 +125,7 @@ const fn with_rules(name: &'static str, rules: u32) -> Case {
 
 const MANY_USERS: Cookie = Cookie::Users(5000);
 
-const CASES: [Case; 22] = [
+const CASES: [Case; 25] = [
     peer("js-constant", "JavaScript, constant response", "/", Cookie::None, "hello"),
     peer("rust-constant", "Rust (`worker`), constant response", "/", Cookie::None, "hello"),
     peer(
@@ -190,6 +208,9 @@ const CASES: [Case; 22] = [
             &[("rust-constant", 1.1)],
         )
     },
+    with_expressions("path-50", 50, &[]),
+    with_expressions("path-2000", 2_000, &[("path-50", 20.0)]),
+    with_expressions("path-16000", 16_000, &[("path-50", 20.0)]),
     with_cookie("cookie-1", 1),
     with_cookie("cookie-2", 2),
     with_cookie("cookie-4", 4),
@@ -232,10 +253,8 @@ impl Case {
             .service_worker("APP", APPLICATION);
         match self.worker {
             Worker::Peer(name) => builder.main(root.join("target/bench").join(name).join("index.js")),
-            Worker::Vestibule { rules } => builder
-                .var("AUTH", settings(rules))
-                .secret("AUTH_ACME_ID", "bench")
-                .secret("AUTH_ACME_SECRET", "bench"),
+            Worker::Vestibule { rules } => configured(builder, settings(rules)),
+            Worker::Expressions => configured(builder, settings_with_expressions()),
         }
     }
 
@@ -252,6 +271,10 @@ impl Case {
         Ok(cookies.iter().map(|cookie| self.request(Some(cookie))).collect())
     }
 
+    fn filled_path(&self) -> String {
+        format!("{}{}", self.path, "a".repeat(self.path_length.saturating_sub(self.path.len())))
+    }
+
     fn request(&self, cookie: Option<&str>) -> Vec<u8> {
         let cookie = cookie.map_or_else(String::new, |cookie| format!("cookie: {cookie}\r\n"));
         format!(
@@ -265,10 +288,28 @@ impl Case {
              sec-fetch-dest: document\r\n\
              sec-fetch-mode: navigate\r\n\
              sec-fetch-site: same-origin\r\n\r\n",
-            self.path
+            self.filled_path()
         )
         .into_bytes()
     }
+}
+
+fn configured(builder: HarnessBuilder, settings: Value) -> HarnessBuilder {
+    builder.var("AUTH", settings).secret("AUTH_ACME_ID", "bench").secret("AUTH_ACME_SECRET", "bench")
+}
+
+/// Thirty rules with expressions that read the whole path and do not match, before one that does.
+fn settings_with_expressions() -> Value {
+    let mut settings = settings(0);
+    let rule = |number| {
+        let pattern =
+            format!("/((?!api|_next/static|_next/image|favicon\\.ico|robots\\.txt).*)\\.section{number}");
+        json!({ "match": pattern, "require": { "roles": ["admin"] } })
+    };
+    let mut rules: Vec<Value> = (0..30).map(rule).collect();
+    rules.push(json!({ "match": "/:path*", "access": "public" }));
+    settings["rules"] = rules.into();
+    settings
 }
 
 /// The Worker's configuration, for a site with one application.

@@ -1,4 +1,4 @@
-//! Who gets which answer: a person, a script, a WebSocket, a browser that asks ahead, a client that only looks.
+//! Which answer each kind of client gets: a navigation, a script, a WebSocket, a prefetch, a HEAD request.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use vestibule_testing::{APP, Answer, Browser, TestEnv, settings};
 
 const NAVIGATION: [(&str, &str); 2] = [("sec-fetch-mode", "navigate"), ("accept", "text/html")];
 
-/// Every way in which a browser or Next.js says that it asks ahead of time.
+/// The header fields by which browsers and Next.js mark a prefetch.
 const PREFETCH: [(&str, &str); 6] = [
     ("sec-purpose", "prefetch"),
     ("sec-purpose", "prefetch;prerender"),
@@ -26,13 +26,13 @@ fn json(answer: &Answer) -> Value {
 }
 
 #[test]
-fn a_person_is_redirected_and_a_script_gets_401_with_the_address_to_sign_in() {
+fn a_navigation_is_redirected_and_a_script_gets_401_with_the_sign_in_address() {
     let world = TestEnv::new();
     let redirected: [&[(&str, &str)]; 6] = [
         &NAVIGATION,
         &[("sec-fetch-mode", "navigate"), ("accept", "*/*")],
         &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")],
-        // Browsers before Fetch Metadata.
+        // A browser without Fetch Metadata.
         &[("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")],
         &[("accept", "application/json;q=0.5, TEXT/HTML")],
         &[("accept", "text/html"), ("user-agent", "kube-probe/1.0")],
@@ -42,7 +42,7 @@ fn a_person_is_redirected_and_a_script_gets_401_with_the_address_to_sign_in() {
         assert_eq!(answer.status, 302, "{headers:?}");
         assert_eq!(answer.headers.get("cache-control"), Some("private, no-store"));
     }
-    let told: [&[(&str, &str)]; 8] = [
+    let header_sets: [&[(&str, &str)]; 8] = [
         &[],
         &[("accept", "*/*")],
         &[("accept", "application/json")],
@@ -52,7 +52,7 @@ fn a_person_is_redirected_and_a_script_gets_401_with_the_address_to_sign_in() {
         &[("accept", "text/html, */*; q=0.01"), ("x-requested-with", "XMLHttpRequest")],
         &[("sec-fetch-mode", "navigate"), ("upgrade", "websocket"), ("connection", "upgrade")],
     ];
-    for headers in told {
+    for headers in header_sets {
         let answer = get(&world, "/dashboard?a=%2F&b=c%26d", headers);
         assert_eq!(answer.status, 401, "{headers:?}");
         assert_eq!(answer.headers.get("www-authenticate"), Some("Bearer"));
@@ -74,21 +74,21 @@ fn a_person_is_redirected_and_a_script_gets_401_with_the_address_to_sign_in() {
 }
 
 #[test]
-fn who_lacks_the_claims_gets_a_page_or_json_and_403() {
+fn a_user_without_the_required_claims_gets_403_as_a_page_or_as_json() {
     let (world, mut bob) = (TestEnv::new(), Browser::new());
     bob.sign_in(&world, "bob", "/");
     let page = bob.send(&world, "GET", &format!("{APP}/admin"), &NAVIGATION, b"");
     assert_eq!((page.status, page.headers.get("content-type")), (403, Some("text/html; charset=utf-8")));
     assert_eq!(page.headers.get("cache-control"), Some("private, no-store"));
     for headers in [&[("accept", "application/json")][..], &[("upgrade", "websocket")], &[PREFETCH[0]]] {
-        let told = bob.send(&world, "GET", &format!("{APP}/admin"), headers, b"");
-        assert_eq!((told.status, told.body.as_str()), (403, "{\"error\":\"forbidden\"}"), "{headers:?}");
-        assert_eq!(told.headers.get("cache-control"), Some("private, no-store"));
+        let answer = bob.send(&world, "GET", &format!("{APP}/admin"), headers, b"");
+        assert_eq!((answer.status, answer.body.as_str()), (403, "{\"error\":\"forbidden\"}"), "{headers:?}");
+        assert_eq!(answer.headers.get("cache-control"), Some("private, no-store"));
     }
 }
 
 #[test]
-fn a_browser_that_asks_ahead_gets_no_redirect_that_it_would_keep_and_no_cookie() {
+fn a_prefetch_gets_neither_a_redirect_nor_a_cookie() {
     let world = TestEnv::new();
     for said in PREFETCH {
         for mode in [("sec-fetch-mode", "navigate"), ("sec-fetch-mode", "no-cors")] {
@@ -96,38 +96,38 @@ fn a_browser_that_asks_ahead_gets_no_redirect_that_it_would_keep_and_no_cookie()
             assert_eq!(answer.status, 401, "{said:?}");
             assert!(!answer.headers.contains("set-cookie") && answer.forwarded.is_none(), "{said:?}");
         }
-        // Where everybody may go it is served.
+        // A public path is served.
         assert!(get(&world, "/about", &[said]).forwarded.is_some(), "{said:?}");
     }
 }
 
 #[test]
-fn a_browser_that_asks_ahead_renews_no_token() {
+fn a_prefetch_refreshes_no_token() {
     for said in PREFETCH {
         let (world, mut bob) = (TestEnv::new(), Browser::new());
         bob.sign_in(&world, "bob", "/");
         let token = "https://idp.example/token";
         let before = world.fetches(token);
-        // Within the leeway: it lives, and is due.
+        // Within the leeway: the token is still valid, but needs a refresh.
         world.pass(Duration::from_secs(3600 - 30));
         let ahead = bob.send(&world, "GET", &format!("{APP}/dashboard"), &[said], b"");
         let sent = ahead.forwarded.expect("it passes").request.headers;
         assert_eq!(sent.get("authorization"), Some("Bearer access-bob"), "{said:?}");
         assert!(!ahead.headers.contains("set-cookie"), "{said:?}");
-        // It has ended.
+        // The token has expired.
         world.pass(Duration::from_mins(1));
         let ahead = bob.send(&world, "GET", &format!("{APP}/dashboard"), &[said], b"");
         assert_eq!((ahead.status, ahead.forwarded.is_none()), (503, true), "{said:?}");
         assert_eq!(ahead.headers.get("cache-control"), Some("private, no-store"));
         assert_eq!(world.fetches(token), before, "{said:?}");
-        // What is more than a look renews it, whatever it says of itself.
+        // A request with an effect refreshes it, even if it claims to be a prefetch.
         let posted = bob.send(&world, "POST", &format!("{APP}/dashboard"), &[said], b"");
         assert!(posted.forwarded.is_some() && world.fetches(token) == before + 1, "{said:?}");
     }
 }
 
 #[test]
-fn head_is_get_on_pages_and_on_auth_routes() {
+fn head_is_answered_like_get_on_pages_and_on_auth_routes() {
     let (world, mut alice) = (TestEnv::new(), Browser::new());
     alice.sign_in(&world, "alice", "/");
     for route in ["session", "csrf", "providers", "signin", "signout", "error"] {
@@ -139,15 +139,15 @@ fn head_is_get_on_pages_and_on_auth_routes() {
         assert_eq!(head.status, get.status, "{route}");
         assert_eq!(head.headers.get("content-type"), get.headers.get("content-type"), "{route}");
     }
-    let nobody = world.send("HEAD", &format!("{APP}/dashboard"), &NAVIGATION, b"");
-    assert_eq!(nobody.status, 302);
+    let anonymous = world.send("HEAD", &format!("{APP}/dashboard"), &NAVIGATION, b"");
+    assert_eq!(anonymous.status, 302);
     assert_eq!(world.send("HEAD", &format!("{APP}/dashboard"), &[], b"").status, 401);
     let passed = alice.send(&world, "HEAD", &format!("{APP}/dashboard"), &[], b"").forwarded.unwrap();
     assert_eq!(passed.request.method.as_str(), "HEAD");
 }
 
 #[test]
-fn looking_whether_the_callback_is_there_does_not_use_the_code_up() {
+fn a_head_request_to_the_callback_does_not_use_the_code_up() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     let request = browser.begin(&world, "/dashboard");
     let callback = world.provider.authorize(&request, "alice");
@@ -158,7 +158,7 @@ fn looking_whether_the_callback_is_there_does_not_use_the_code_up() {
 }
 
 #[test]
-fn cached_answers_what_is_said_to_one_person_passes_shared_caches_by() {
+fn cached_answers_a_personal_response_never_enters_a_shared_cache() {
     let mut all = settings();
     all["rules"] = json!([
         { "match": "/about", "access": "public" },
@@ -185,10 +185,10 @@ fn cached_answers_what_is_said_to_one_person_passes_shared_caches_by() {
 }
 
 #[test]
-fn path_confusion_a_number_sign_in_a_path_begins_nothing() {
+fn path_confusion_a_number_sign_in_a_path_does_not_begin_a_fragment() {
     let (world, mut bob) = (TestEnv::new(), Browser::new());
     bob.sign_in(&world, "bob", "/");
-    // `%23` is a character of the path to some, and the end of it to others: both readings have to let it pass.
+    // `%23` may be part of the path or may end it: the request must pass in both readings.
     for path in ["/admin%23/about", "/admin%2523x", "/admin%23", "/admin/%23", "/admin%3f/about"] {
         let answer = bob.open(&world, &format!("{APP}{path}"));
         assert!(
@@ -197,6 +197,6 @@ fn path_confusion_a_number_sign_in_a_path_begins_nothing() {
             answer.status
         );
     }
-    let nobody = get(&world, "/about%23/../dashboard", &NAVIGATION);
-    assert!(nobody.forwarded.is_none());
+    let anonymous = get(&world, "/about%23/../dashboard", &NAVIGATION);
+    assert!(anonymous.forwarded.is_none());
 }

@@ -1,5 +1,5 @@
-//! `flow/refresh` with an API of one's own, in its three shapes. The API is strict: it takes the newest refresh
-//! token and no other. Each test bears the number of the point in `docs/refresh.md`.
+//! `flow/refresh` with a credentials API, in its three forms. The API accepts only the newest refresh token. Each test
+//! checks a point of `docs/refresh.md`.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::credentials::{cookie_api, json_api, sealed, sign_in_as_ada, token_api
 const LEASES: [&str; 3] = ["none", "kv", "durable-object"];
 const PAGE: &str = "https://app.example.com/page?q=1";
 
-/// A shape of API: its settings, where it refreshes, how long its tokens live.
+/// A form of API: its settings, the path of its refresh, and the lifetime of its tokens.
 struct Shape {
     name: &'static str,
     settings: Value,
@@ -51,7 +51,7 @@ impl Shape {
         Self { name: "cookies", settings, path: "/auth/refresh", life }
     }
 
-    /// The refresh token is a cookie like any other.
+    /// The refresh token is one of the API's cookies.
     fn cookies_alone() -> Self {
         let mut shape = Self { name: "cookies alone", ..Self::cookies() };
         let provider = &mut shape.settings["providers"][0];
@@ -69,7 +69,7 @@ impl Shape {
         settings
     }
 
-    /// Ada, who signed in so long before (or after) her token's end.
+    /// Ada, who signed in so long ago.
     fn signed_in(&self, lease: &str, ago: Duration) -> (TestEnv, Browser) {
         let (world, mut browser) = (TestEnv::with(self.with_lease(lease)), Browser::new());
         sign_in_as_ada(&world, &mut browser);
@@ -78,7 +78,7 @@ impl Shape {
         (world, browser)
     }
 
-    fn due(&self) -> Duration {
+    fn refresh_time(&self) -> Duration {
         self.life.saturating_sub(Duration::from_secs(30))
     }
 
@@ -107,7 +107,7 @@ fn fetch(world: &TestEnv, browser: &mut Browser) -> Answer {
 }
 
 #[test]
-fn point_2_3_and_4_one_request_asks_and_all_go_on_with_what_it_got() {
+fn one_request_refreshes_and_all_others_use_its_tokens() {
     for shape in Shape::all() {
         for lease in LEASES {
             let what = format!("{}, {lease}", shape.name);
@@ -120,27 +120,27 @@ fn point_2_3_and_4_one_request_asks_and_all_go_on_with_what_it_got() {
                 for answer in &answers {
                     assert_eq!((answer.status, bearer(answer).as_ref()), (200, Some(&newest)), "{what}");
                 }
-                // And one that was sent with the old cookie and comes late.
+                // A late request with the old cookie gets the new tokens, too.
                 let late = world.all([sent(&world, &cookies, 1000)]);
                 assert_eq!(bearer(&late[0]).as_ref(), Some(&newest), "{what}");
                 browser.take(&answers[0]);
                 assert_eq!(sealed(&world, &browser)["generation"], round, "{what}");
                 assert_eq!(bearer(&fetch(&world, &mut browser)).as_ref(), Some(&newest), "{what}");
-                let asked = u32::try_from(world.api.asked(shape.path).len()).unwrap();
-                assert_eq!((asked, world.api.refreshes()), (round, round), "{what}");
+                let requests = u32::try_from(world.api.requests(shape.path).len()).unwrap();
+                assert_eq!((requests, world.api.refreshes()), (round, round), "{what}");
                 if round < 3 {
                     world.pass(shape.over());
                 }
             }
             if lease != "none" {
-                // In an isolate that knows nothing, with the cookie of three refreshes ago.
+                // A new process, with the cookie of three refreshes ago.
                 let other = world.isolate(shape.with_lease(lease), "here");
                 let late = world.all([sent(&other, &first, 0)]);
                 assert_eq!((late[0].status, bearer(&late[0])), (200, Some(world.api.newest())), "{what}");
-                assert_eq!(world.api.asked(shape.path).len(), 3, "{what}");
-                let kept = format!("{:?}", world.store.contents());
+                assert_eq!(world.api.requests(shape.path).len(), 3, "{what}");
+                let stored = format!("{:?}", world.store.contents());
                 for secret in ["refresh-ada", "refresh-v2", "refresh-c-", "access-", "d%3A"] {
-                    assert!(!kept.contains(secret), "{what}: {kept}");
+                    assert!(!stored.contains(secret), "{what}: {stored}");
                 }
             }
             let log = world.log_text();
@@ -152,10 +152,10 @@ fn point_2_3_and_4_one_request_asks_and_all_go_on_with_what_it_got() {
 }
 
 #[test]
-fn point_1_while_the_token_lives_the_others_go_on_with_it() {
+fn while_the_token_is_valid_other_requests_do_not_wait_for_the_refresh() {
     for shape in Shape::all() {
         for lease in LEASES {
-            let (world, browser) = shape.signed_in(lease, shape.due());
+            let (world, browser) = shape.signed_in(lease, shape.refresh_time());
             let (cookies, old) = (browser.cookie_header(), sealed(&world, &browser)["access_token"].clone());
             let answers = world.all((0..10).map(|i| sent(&world, &cookies, i)));
             let with_old = answers.iter().filter(|answer| bearer(answer).as_deref() == old.as_str()).count();
@@ -166,15 +166,18 @@ fn point_1_while_the_token_lives_the_others_go_on_with_it() {
 }
 
 #[test]
-fn point_9_the_request_is_as_configured_and_what_the_api_gives_is_in_the_session() {
+fn the_refresh_request_is_as_configured_and_the_session_gets_the_response() {
     let shape = Shape::json();
     let (world, mut browser) = shape.signed_in("none", shape.over());
     let client = [("cf-connecting-ip", "203.0.113.9"), ("sec-fetch-mode", "cors")];
     browser.send(&world, "GET", &format!("{APP}/api"), &client, b"");
-    let asked = &world.api.asked("/refresh")[0];
-    assert_eq!((asked.method.as_str(), asked.json()), ("POST", json!({ "refreshToken": "refresh-ada" })));
-    assert_eq!(asked.headers.get("x-forwarded-for"), Some("203.0.113.9"));
-    assert!(!asked.headers.contains("cookie") && !asked.headers.contains("authorization"));
+    let requests = &world.api.requests("/refresh")[0];
+    assert_eq!(
+        (requests.method.as_str(), requests.json()),
+        ("POST", json!({ "refreshToken": "refresh-ada" }))
+    );
+    assert_eq!(requests.headers.get("x-forwarded-for"), Some("203.0.113.9"));
+    assert!(!requests.headers.contains("cookie") && !requests.headers.contains("authorization"));
     let session = sealed(&world, &browser);
     assert_eq!(session["refresh_token"], "refresh-ada~1");
     assert_eq!((&session["sub"], &session["plan"]), (&json!("17"), &json!("pro")), "the rest stays");
@@ -183,7 +186,7 @@ fn point_9_the_request_is_as_configured_and_what_the_api_gives_is_in_the_session
     let shape = Shape::token();
     let (world, mut browser) = shape.signed_in("none", shape.over());
     fetch(&world, &mut browser);
-    assert_eq!(world.api.asked("/v2/refresh")[0].json()["variables"], json!({ "token": "refresh-v2" }));
+    assert_eq!(world.api.requests("/v2/refresh")[0].json()["variables"], json!({ "token": "refresh-v2" }));
     let session = sealed(&world, &browser);
     let now = world.now().seconds();
     assert_eq!(session["refresh_token"], "refresh-v2~1");
@@ -195,8 +198,8 @@ fn point_9_the_request_is_as_configured_and_what_the_api_gives_is_in_the_session
         let (world, mut browser) = shape.signed_in("none", shape.over());
         let answer = fetch(&world, &mut browser);
         assert!(!answer.headers.get_all("set-cookie").any(|cookie| cookie.contains("refresh-c")));
-        let asked = &world.api.asked("/auth/refresh")[0];
-        assert_eq!(asked.headers.get("cookie"), Some("device=d%3A1; refresh_token=refresh-c-2"));
+        let requests = &world.api.requests("/auth/refresh")[0];
+        assert_eq!(requests.headers.get("cookie"), Some("device=d%3A1; refresh_token=refresh-c-2"));
         let session = sealed(&world, &browser);
         assert_eq!(
             (&session["access_token"], &session["api_cookies"]["device"]),
@@ -211,7 +214,7 @@ fn point_9_the_request_is_as_configured_and_what_the_api_gives_is_in_the_session
 }
 
 #[test]
-fn point_6_what_passes_ends_no_session() {
+fn a_temporary_failure_does_not_end_the_session() {
     type Trouble = fn(&TestEnv);
     const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
     let troubles: [(Trouble, u64, &str); 10] = [
@@ -233,7 +236,7 @@ fn point_6_what_passes_ends_no_session() {
     for lease in LEASES {
         for (trouble, retry, log) in troubles {
             let shape = Shape::json();
-            let (world, mut browser) = shape.signed_in(lease, shape.due());
+            let (world, mut browser) = shape.signed_in(lease, shape.refresh_time());
             trouble(&world);
             let answer = fetch(&world, &mut browser);
             assert_eq!(
@@ -243,9 +246,12 @@ fn point_6_what_passes_ends_no_session() {
             );
             world.pass(Duration::from_mins(2));
             let answer = browser.open(&world, PAGE);
-            let told = answer.headers.get("retry-after").map(|text| text.parse::<u64>().unwrap());
+            let retry_after = answer.headers.get("retry-after").map(|text| text.parse::<u64>().unwrap());
             assert_eq!(answer.status, 503, "{lease}, {log}");
-            assert!(told.is_some_and(|told| (retry - 1..=retry).contains(&told)), "{lease}, {log}: {told:?}");
+            assert!(
+                retry_after.is_some_and(|seconds| (retry - 1..=retry).contains(&seconds)),
+                "{lease}, {log}: {retry_after:?}"
+            );
             let session = browser.session(&world);
             assert_eq!(session["user"]["name"], "Ada Lovelace", "{lease}, {log}");
             assert_eq!((&session["error"], &session["access_token"]), (&Value::Null, &Value::Null));
@@ -266,8 +272,8 @@ fn point_6_what_passes_ends_no_session() {
 }
 
 #[test]
-fn point_6_a_refusal_ends_the_session() {
-    let error = json!({ "error": "gone" });
+fn a_rejected_refresh_token_ends_the_session() {
+    let error = json!({ "error": "revoked" });
     for (status, body) in
         [(400, json!({})), (401, json!({})), (403, json!(null)), (404, error.clone()), (200, error)]
     {
@@ -289,7 +295,7 @@ fn point_6_a_refusal_ends_the_session() {
                 (&session["error"], &session["access_token"]),
                 (&json!("RefreshTokenError"), &Value::Null)
             );
-            assert_eq!(world.api.asked("/refresh").len(), 1, "{what}: not with every request");
+            assert_eq!(world.api.requests("/refresh").len(), 1, "{what}: not with every request");
             sign_in_as_ada(&world, &mut browser);
             assert_eq!(fetch(&world, &mut browser).status, 200, "{what}");
         }
@@ -297,7 +303,7 @@ fn point_6_a_refusal_ends_the_session() {
 }
 
 #[test]
-fn point_6_a_refused_session_keeps_nothing_of_the_api() {
+fn an_ended_session_keeps_no_tokens_or_cookies_of_the_api() {
     for shape in [Shape::token(), Shape::cookies(), Shape::cookies_alone()] {
         let (world, mut browser) = shape.signed_in("durable-object", shape.over());
         world.api.answers_json(shape.path, 401, &json!({}));
@@ -311,23 +317,23 @@ fn point_6_a_refused_session_keeps_nothing_of_the_api() {
 }
 
 #[test]
-fn point_6_a_refresh_token_that_is_known_to_have_ended_is_not_sent() {
+fn an_expired_refresh_token_is_not_sent() {
     for lease in LEASES {
         let (world, mut browser) = Shape::token().signed_in(lease, Duration::from_secs(86_401));
         assert_eq!(fetch(&world, &mut browser).status, 401, "{lease}");
         assert_eq!(browser.session(&world)["error"], "RefreshTokenError", "{lease}");
-        assert_eq!(world.api.asked("/v2/refresh").len(), 0, "{lease}");
+        assert_eq!(world.api.requests("/v2/refresh").len(), 0, "{lease}");
     }
 }
 
 #[test]
-fn point_8_the_end_of_the_next_refresh_token_is_not_that_of_the_last_one() {
+fn the_expiry_of_an_old_refresh_token_does_not_apply_to_the_next_one() {
     let shape = Shape::token();
     let (world, mut browser) = shape.signed_in("none", shape.over());
     let login_end = sealed(&world, &browser)["refresh_expires_at"].clone();
-    // The same token: what is known of it stays. Another one: nothing is known.
+    // The same refresh token keeps its expiry. A new one has none.
     for (next, end) in [(Value::Null, login_end), (json!("refresh-v2-other"), Value::Null)] {
-        let token = vestibule_testing::api::jwt(&json!({ "exp": world.now().seconds() + 900 }));
+        let token = vestibule_testing::credentials_api::jwt(&json!({ "exp": world.now().seconds() + 900 }));
         let renewed = json!({ "token": token, "next": next });
         world.api.answers_json("/v2/refresh", 200, &json!({ "data": { "renewed": renewed } }));
         assert_eq!(fetch(&world, &mut browser).status, 200);
@@ -337,7 +343,7 @@ fn point_8_the_end_of_the_next_refresh_token_is_not_that_of_the_last_one() {
 }
 
 #[test]
-fn point_8_without_a_new_refresh_token_the_old_one_stays_and_no_lifetime_is_none() {
+fn without_a_new_refresh_token_the_old_one_stays_and_a_missing_lifetime_has_a_default() {
     let shape = Shape::json();
     let (world, mut browser) = shape.signed_in("none", shape.over());
     world.api.answers_json("/refresh", 200, &json!({ "accessToken": "again", "expiresIn": 0 }));
@@ -346,15 +352,15 @@ fn point_8_without_a_new_refresh_token_the_old_one_stays_and_no_lifetime_is_none
             assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("again"));
             world.pass(Duration::from_secs(10));
         }
-        let asked = world.api.asked("/refresh");
-        assert_eq!(asked.len(), n, "ten minutes, not none");
-        assert_eq!(asked[n - 1].json(), json!({ "refreshToken": "refresh-ada" }));
+        let requests = world.api.requests("/refresh");
+        assert_eq!(requests.len(), n, "ten minutes, not none");
+        assert_eq!(requests[n - 1].json(), json!({ "refreshToken": "refresh-ada" }));
         world.pass(Duration::from_mins(10));
     }
 }
 
 #[test]
-fn point_8_a_cookie_that_the_session_lacks_is_not_sent_and_none_can_begin_another() {
+fn a_cookie_that_the_session_lacks_is_not_sent_and_no_value_can_add_a_cookie() {
     let mut shape = Shape::json();
     shape.settings["providers"][0]["refresh"] = json!({
         "url": "https://api.example/refresh",
@@ -368,15 +374,19 @@ fn point_8_a_cookie_that_the_session_lacks_is_not_sent_and_none_can_begin_anothe
         sign_in_as_ada(&world, &mut browser);
         world.pass(Duration::from_secs(61));
         let status = fetch(&world, &mut browser).status;
-        let asked = world.api.asked("/refresh");
-        assert_eq!(asked.first().map(|asked| asked.headers.get("cookie")), cookie.map(Some), "{token}");
+        let requests = world.api.requests("/refresh");
+        assert_eq!(
+            requests.first().map(|requests| requests.headers.get("cookie")),
+            cookie.map(Some),
+            "{token}"
+        );
         assert_eq!(status, if cookie.is_some() { 200 } else { 503 });
         assert!(!world.log_text().contains(token), "{}", world.log_text());
     }
 }
 
 #[test]
-fn point_1_nothing_is_asked_where_nothing_can_be() {
+fn no_refresh_is_attempted_without_a_refresh_token() {
     // No `[refresh]`, and no refresh token.
     let mut without = Shape::json();
     without.settings["providers"][0].as_object_mut().unwrap().remove("refresh");
@@ -393,7 +403,7 @@ fn point_1_nothing_is_asked_where_nothing_can_be() {
 }
 
 #[test]
-fn point_5_a_late_answer_writes_no_older_generation() {
+fn a_late_response_does_not_write_an_older_generation() {
     for shape in Shape::all() {
         for lease in LEASES {
             let mut settings = shape.with_lease(lease);
@@ -413,7 +423,7 @@ fn point_5_a_late_answer_writes_no_older_generation() {
 }
 
 #[test]
-fn point_7_a_sign_out_during_a_refresh_stays_signed_out() {
+fn a_sign_out_during_a_refresh_stays_signed_out() {
     for shape in Shape::all() {
         for lease in LEASES {
             let (world, mut browser) = shape.signed_in(lease, shape.over());
@@ -435,7 +445,7 @@ fn point_7_a_sign_out_during_a_refresh_stays_signed_out() {
 }
 
 #[test]
-fn point_8_a_refresh_token_that_comes_back_empty_is_none() {
+fn an_empty_refresh_token_counts_as_absent() {
     let mut shape = Shape::json();
     let answer = json!({ "accessToken": "again", "refreshToken": "", "expiresIn": 60 });
     for token in [json!(""), Value::Null] {
@@ -456,14 +466,18 @@ fn point_8_a_refresh_token_that_comes_back_empty_is_none() {
         assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("again"));
         world.pass(shape.over());
         fetch(&world, &mut browser);
-        let asked = world.api.asked(shape.path);
-        assert_eq!(asked.len(), 2);
-        assert_eq!(asked[0].headers.get("cookie"), asked[1].headers.get("cookie"), "{alone}, {emptied}");
+        let requests = world.api.requests(shape.path);
+        assert_eq!(requests.len(), 2);
+        assert_eq!(
+            requests[0].headers.get("cookie"),
+            requests[1].headers.get("cookie"),
+            "{alone}, {emptied}"
+        );
     }
 }
 
 #[test]
-fn point_8_lifetimes_of_any_kind_make_no_loop() {
+fn no_lifetime_causes_a_refresh_loop() {
     for expires_in in [
         json!(-1),
         json!("0"),
@@ -482,6 +496,6 @@ fn point_8_lifetimes_of_any_kind_make_no_loop() {
             assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("again"), "{expires_in}");
             world.pass(Duration::from_secs(10));
         }
-        assert_eq!(world.api.asked("/refresh").len(), 1, "{expires_in}");
+        assert_eq!(world.api.requests("/refresh").len(), 1, "{expires_in}");
     }
 }

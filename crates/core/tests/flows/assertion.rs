@@ -1,4 +1,4 @@
-//! `flow/assertion`: what an upstream is told in a signed token, and the keys to check it with.
+//! `flow/guard/assertion`: the signed token that an upstream gets, and the keys that verify it.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use vestibule_testing::{APP, Browser, Forwarded, SECRET, TestEnv, environment, s
 
 const HEADER: &str = "x-vestibule-assertion";
 
-/// The settings with an upstream that asks for an assertion.
+/// The settings with an upstream that wants an assertion.
 fn asserted(assertion: &Value) -> Value {
     let mut settings = settings();
     settings["upstreams"][0]["assertion"] = assertion.clone();
@@ -38,7 +38,7 @@ fn keys(world: &TestEnv) -> Vec<Value> {
     set["keys"].as_array().unwrap().clone()
 }
 
-/// The header and the claims, where one of the published keys checks it.
+/// The header and the claims, if one of the published keys verifies the token.
 fn checked(world: &TestEnv, token: &str) -> Option<(Value, Value)> {
     let (input, signature) = token.rsplit_once('.').unwrap();
     let (header, claims) = input.split_once('.').unwrap();
@@ -53,7 +53,7 @@ fn checked(world: &TestEnv, token: &str) -> Option<(Value, Value)> {
 }
 
 #[test]
-fn an_upstream_can_check_who_a_request_is_from() {
+fn an_upstream_can_verify_which_user_a_request_is_from() {
     let (world, mut alice) = signed_in(asserted(&json!(true)), "alice");
     let forwarded = alice.fetch(&world, &format!("{APP}/dashboard")).forwarded.unwrap();
     let token = only(&forwarded);
@@ -86,7 +86,7 @@ fn an_upstream_can_check_who_a_request_is_from() {
 }
 
 #[test]
-fn it_is_for_one_audience_which_the_target_names_unless_it_is_said() {
+fn an_assertion_has_one_audience_which_is_the_target_unless_configured() {
     let mut all = settings();
     all["rules"] = json!([
         { "match": "/service", "access": "signed-in", "to": "service:API", "assertion": true },
@@ -117,7 +117,7 @@ fn it_is_for_one_audience_which_the_target_names_unless_it_is_said() {
 }
 
 #[test]
-fn header_smuggling_nobody_else_sets_it_on_any_path_whether_it_is_made_or_not() {
+fn header_smuggling_a_clients_own_assertion_is_removed_on_every_path() {
     for settings in [asserted(&json!(true)), settings()] {
         let world = TestEnv::with(settings);
         for name in [HEADER, "X-Vestibule-Assertion", "x_vestibule_assertion", "X.Vestibule-ASSERTION"] {
@@ -138,7 +138,7 @@ fn header_smuggling_nobody_else_sets_it_on_any_path_whether_it_is_made_or_not() 
 }
 
 #[test]
-fn who_is_signed_in_is_said_on_public_pages_too_and_nobody_else_is() {
+fn a_public_page_gets_an_assertion_only_for_a_signed_in_user() {
     let (world, mut alice) = signed_in(asserted(&json!(true)), "alice");
     let about = alice.open(&world, &format!("{APP}/about")).forwarded.unwrap();
     assert_eq!(checked(&world, &only(&about)).unwrap().1["sub"], "alice-1");
@@ -150,7 +150,7 @@ fn who_is_signed_in_is_said_on_public_pages_too_and_nobody_else_is() {
 }
 
 #[test]
-fn claims_of_the_header_fields_are_in_it_and_never_a_token_or_what_is_its_own() {
+fn an_assertion_has_the_configured_claims_but_never_a_token_or_replaced_registered_claims() {
     let mut odd = asserted(&json!(true));
     odd["claims"] = json!({ "org": "profile.org" });
     odd["upstreams"][0]["headers"] = json!({
@@ -172,7 +172,7 @@ fn claims_of_the_header_fields_are_in_it_and_never_a_token_or_what_is_its_own() 
 }
 
 #[test]
-fn what_a_page_can_change_is_not_vouched_for() {
+fn claims_that_a_page_can_update_are_not_in_an_assertion() {
     let mut settings = asserted(&json!(true));
     settings["session"] = json!({ "updatable": ["name"] });
     let (world, mut alice) = signed_in(settings, "alice");
@@ -189,7 +189,7 @@ fn the_newest_secret_signs_and_the_keys_of_all_are_published() {
 
     let rotated = |name: &str| match name {
         "AUTH_SECRET_2" => Some("another-32-char-or-longer-secret!!".to_owned()),
-        // The same once more under another name.
+        // The same secret under another name.
         "AUTH_SECRET_1" => Some(SECRET.to_owned()),
         name => environment(name),
     };
@@ -207,7 +207,7 @@ fn the_newest_secret_signs_and_the_keys_of_all_are_published() {
 }
 
 #[test]
-fn every_isolate_has_the_same_keys_and_a_host_of_its_own_only_in_the_issuer() {
+fn every_process_derives_the_same_keys_and_hosts_differ_only_in_the_issuer() {
     let (world, mut alice) = signed_in(asserted(&json!(true)), "alice");
     let other = world.isolate(asserted(&json!(true)), "elsewhere");
     let forwarded = alice.fetch(&other, "https://www.example.com/dashboard").forwarded.unwrap();
@@ -216,7 +216,7 @@ fn every_isolate_has_the_same_keys_and_a_host_of_its_own_only_in_the_issuer() {
 }
 
 #[test]
-fn a_page_that_took_its_time_has_an_assertion_of_now() {
+fn an_assertion_has_the_time_at_which_it_is_forwarded() {
     let (world, mut alice) = signed_in(asserted(&json!(true)), "alice");
     world.pass(Duration::from_mins(70));
     world.http.token_time.set(Duration::from_secs(5));
@@ -226,7 +226,7 @@ fn a_page_that_took_its_time_has_an_assertion_of_now() {
 }
 
 #[test]
-fn without_assertions_there_are_no_keys() {
+fn without_assertions_the_key_set_is_404() {
     let world = TestEnv::new();
     let answer = Browser::new().fetch(&world, &format!("{APP}/auth/jwks.json"));
     assert_eq!((answer.status, answer.body.as_str()), (404, "{\"error\":\"not_found\"}"));
@@ -235,7 +235,7 @@ fn without_assertions_there_are_no_keys() {
 }
 
 #[test]
-fn the_keys_may_be_kept_for_minutes() {
+fn the_key_set_may_be_cached_for_minutes() {
     let world = TestEnv::with(asserted(&json!("x")));
     let answer = Browser::new().fetch(&world, &format!("{APP}/auth/jwks.json"));
     assert_eq!(answer.headers.get("cache-control"), Some("public, max-age=300"));

@@ -1,4 +1,4 @@
-//! `flow/guard/bearer`: a client without a browser brings the provider's access token.
+//! `flow/guard/bearer`: a client without a browser sends the provider's access token.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ fn token(world: &TestEnv, user: &str) -> String {
     world.provider.signed(&header(), &claims(world, user))
 }
 
-/// The provider's token with other claims: `null` takes one away.
+/// The provider's token with other claims: `null` removes one.
 fn token_with(world: &TestEnv, patch: &Value) -> String {
     let mut claims = claims(world, "alice");
     for (name, value) in patch.as_object().unwrap() {
@@ -112,7 +112,7 @@ fn a_token_passes_the_same_rules_as_a_session() {
 }
 
 #[test]
-fn claims_come_from_the_token_by_every_root_that_it_has() {
+fn claims_can_be_read_from_a_bearer_token_by_every_root() {
     let world = TestEnv::with(accepting(&json!({
         "claims": {
             "a": "access_token.deep.role", "b": "id_token.deep.role", "c": "profile.deep.role",
@@ -140,7 +140,7 @@ fn claims_come_from_the_token_by_every_root_that_it_has() {
     ] {
         assert_eq!(seen.get(name), value, "{name}");
     }
-    // This upstream gets none from us: the client's own stays, as ever.
+    // This upstream gets no token from us, so the client's own header stays.
     assert_eq!(seen.get("authorization"), Some(format!("Bearer {token}").as_str()));
 
     for (patch, status) in [
@@ -157,7 +157,7 @@ fn claims_come_from_the_token_by_every_root_that_it_has() {
 }
 
 #[test]
-fn bearer_tokens_not_fully_checked_every_claim_that_must_hold_holds() {
+fn bearer_tokens_not_fully_checked_every_required_claim_is_verified() {
     let world = world();
     let now = world.now().seconds();
     for good in [
@@ -201,7 +201,7 @@ fn bearer_tokens_not_fully_checked_every_claim_that_must_hold_holds() {
         json!({ "sub": 7 }),
         json!({ "sub": "a\u{0}b" }),
         json!({ "sub": "a".repeat(256) }),
-        // Bound to a key of which nothing is proven here.
+        // Bound to a key (RFC 7800), whose possession is not proven here.
         json!({ "cnf": { "jkt": "x" } }),
         json!({ "cnf": {} }),
     ] {
@@ -213,7 +213,7 @@ fn bearer_tokens_not_fully_checked_every_claim_that_must_hold_holds() {
 }
 
 #[test]
-fn session_confusion_no_other_kind_of_token_is_an_access_token() {
+fn session_confusion_no_other_kind_of_token_is_accepted_as_an_access_token() {
     let world = world();
     for (typ, is_good) in [
         (json!("at+jwt"), true),
@@ -252,7 +252,7 @@ fn session_confusion_no_other_kind_of_token_is_an_access_token() {
         assert_refused(&answer, 401, "invalid_token", &other.to_string());
     }
 
-    // What signing in gave the browser.
+    // The tokens that the browser got at the sign-in.
     let id_token = json!({ "iss": ISSUER, "sub": "alice-1", "aud": "vestibule", "exp": 9_999_999_999_u64 });
     let header = json!({ "alg": "ES256", "kid": "key-1" });
     let id_token = world.provider.signed(&header, &id_token);
@@ -262,7 +262,7 @@ fn session_confusion_no_other_kind_of_token_is_an_access_token() {
     let cookie = alice.cookie("__Secure-authjs.session-token").unwrap();
     assert_refused(&bring(&world, "/dashboard", cookie), 401, "invalid_token", "session");
 
-    // An audience that ID tokens have, too, asks for more.
+    // With an audience that ID tokens have, too, more is required.
     let mut ours = settings();
     ours["providers"][0]["accept_bearer"] = json!({ "audience": "vestibule" });
     let world = TestEnv::with(ours);
@@ -282,7 +282,7 @@ fn session_confusion_no_other_kind_of_token_is_an_access_token() {
 }
 
 #[test]
-fn algorithm_and_key_confusion_only_the_provider_s_keys_make_a_token() {
+fn algorithm_and_key_confusion_only_tokens_signed_by_the_provider_are_accepted() {
     let world = world();
     let good = token(&world, "alice");
     let claims = claims(&world, "alice");
@@ -343,7 +343,7 @@ fn algorithm_and_key_confusion_only_the_provider_s_keys_make_a_token() {
 }
 
 #[test]
-fn work_bombs_invented_keys_and_absent_providers_cost_a_request_now_and_then() {
+fn work_bombs_invented_keys_and_unreachable_providers_cause_few_fetches() {
     let world = world();
     let unknown = |n: u32| {
         let header = json!({ "alg": "ES256", "kid": format!("invented-{n}") });
@@ -353,7 +353,7 @@ fn work_bombs_invented_keys_and_absent_providers_cost_a_request_now_and_then() {
         assert_refused(&bring(&world, "/dashboard", &unknown(n)), 401, "invalid_token", "unknown kid");
     }
     assert_eq!(world.fetches(JWKS), 1);
-    // A key that is new is found, and while the set cannot be had nobody asks for it with every request.
+    // A new key is fetched; while the set is unavailable, further requests cause no further fetches.
     world.pass(Duration::from_secs(61));
     world.provider.rotates_its_key_to("key-2");
     let newer = world.provider.signed(&json!({ "alg": "ES256", "kid": "key-2" }), &claims(&world, "alice"));
@@ -375,14 +375,14 @@ fn work_bombs_invented_keys_and_absent_providers_cost_a_request_now_and_then() {
         assert_eq!((answer.status, answer.headers.get("retry-after")), (503, Some("5")));
     }
     assert_eq!(world.fetches("https://idp.example/.well-known/openid-configuration"), 1);
-    // Nothing is asked about a token of nobody we know.
+    // A token of an unknown issuer causes no fetch.
     let world = self::world();
     for bad in [json!({ "iss": "https://evil.example" }), json!({ "iss": null })] {
         assert_eq!(bring(&world, "/dashboard", &token_with(&world, &bad)).status, 401);
     }
     assert_eq!(world.fetches("https://idp.example/.well-known/openid-configuration"), 0);
 
-    // A provider that comes back is asked again.
+    // A provider that recovers is fetched from again.
     world.provider.goes_down("jwks");
     assert_eq!(bring(&world, "/dashboard", &good).status, 503);
     world.provider.comes_back();
@@ -392,7 +392,7 @@ fn work_bombs_invented_keys_and_absent_providers_cost_a_request_now_and_then() {
 }
 
 #[test]
-fn many_at_once_in_a_cold_isolate_ask_once_and_all_pass() {
+fn many_requests_at_once_in_a_new_process_fetch_the_keys_once_and_all_pass() {
     let world = world();
     let authorization = format!("Bearer {}", token(&world, "alice"));
     let url = format!("{APP}/dashboard");
@@ -407,7 +407,7 @@ fn many_at_once_in_a_cold_isolate_ask_once_and_all_pass() {
 }
 
 #[test]
-fn a_session_comes_first_and_auth_routes_take_no_token() {
+fn a_session_takes_precedence_and_auth_routes_accept_no_bearer_token() {
     let world = world();
     let mut bob = Browser::new();
     bob.sign_in(&world, "bob", "/");
@@ -435,14 +435,14 @@ fn a_session_comes_first_and_auth_routes_take_no_token() {
     ];
     assert_eq!(world.send("GET", &format!("{APP}/auth/token"), &headers, b"").status, 401);
 
-    // A cookie that is none does not stand in the way.
+    // An invalid cookie does not prevent the use of the token.
     let headers =
         [("authorization", authorization.as_str()), ("cookie", "__Secure-authjs.session-token=rubbish")];
     assert_eq!(world.send("GET", &format!("{APP}/dashboard"), &headers, b"").status, 200);
 }
 
 #[test]
-fn without_the_configuration_the_field_is_the_client_s_own() {
+fn without_accept_bearer_the_authorization_header_passes_unread() {
     let plain = TestEnv::new();
     let token = token(&plain, "alice");
     let answer = bring(&plain, "/dashboard", &token);
@@ -466,7 +466,7 @@ fn without_the_configuration_the_field_is_the_client_s_own() {
 }
 
 #[test]
-fn a_public_page_knows_who_it_is_and_is_open_whatever_is_brought() {
+fn a_public_page_gets_the_tokens_user_and_stays_open_for_invalid_tokens() {
     let world = world();
     let answer = bring(&world, "/about", &token(&world, "alice"));
     let seen = answer.forwarded.unwrap().request.headers;
@@ -481,7 +481,7 @@ fn a_public_page_knows_who_it_is_and_is_open_whatever_is_brought() {
 }
 
 #[test]
-fn who_may_not_sign_in_does_not_pass_with_a_token_either() {
+fn a_user_who_may_not_sign_in_does_not_pass_with_a_token_either() {
     let mut few = accepting(&json!({}));
     few["providers"][0]["allow"] = json!({ "user.roles": ["admin"] });
     let world = TestEnv::with(few);
@@ -518,7 +518,7 @@ impl Hooks for Strict {
 }
 
 #[test]
-fn the_hooks_are_asked_as_at_a_sign_in() {
+fn the_hooks_run_as_at_a_sign_in() {
     let world = TestEnv::with_hooks(accepting(&json!({})), Strict);
     let answer = bring(&world, "/dashboard", &token(&world, "alice"));
     assert_eq!(answer.forwarded.unwrap().request.headers.get("x-user-roles"), Some("from-the-hook"));
@@ -530,7 +530,7 @@ fn the_hooks_are_asked_as_at_a_sign_in() {
 }
 
 #[test]
-fn a_preflight_brings_nothing_and_a_websocket_may() {
+fn a_preflight_needs_no_token_and_a_websocket_may_send_one() {
     let world = world();
     let authorization = format!("Bearer {}", token(&world, "alice"));
     let preflight = [
@@ -546,7 +546,7 @@ fn a_preflight_brings_nothing_and_a_websocket_may() {
 }
 
 #[test]
-fn another_proxy_is_told_the_same() {
+fn forward_auth_accepts_the_same_tokens() {
     let world = world();
     let verify = |authorization: &str| ask(&world, "/auth/verify", authorization);
     let good = token(&world, "alice");
@@ -561,7 +561,7 @@ fn another_proxy_is_told_the_same() {
 }
 
 #[test]
-fn one_provider_for_two_clients_is_chosen_by_the_audience() {
+fn of_one_provider_with_two_clients_the_audience_selects_the_client() {
     let mut two = accepting(&json!({}));
     let mut other = two["providers"][0].clone();
     other["id"] = json!("other");

@@ -1,4 +1,4 @@
-//! `flow/signin/callback`: back from the provider, and everything that can be wrong about that.
+//! `flow/signin/callback`: the authorization response, and everything that can be wrong with it.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const SESSION: &str = "__Secure-authjs.session-token";
 const ERROR: &str = "https://app.example.com/auth/error?error=Configuration";
 
 #[test]
-fn a_person_who_comes_back_is_signed_in_and_where_they_wanted_to_be() {
+fn after_the_callback_the_user_is_signed_in_and_back_at_the_return_address() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     let answer = browser.sign_in(&world, "alice", "/dashboard?tab=1&x=%2F");
     assert_eq!((answer.status, answer.location()), (302, "https://app.example.com/dashboard?tab=1&x=%2F"));
@@ -52,7 +52,7 @@ fn a_callback_works_once() {
 }
 
 #[test]
-fn login_csrf_missing_browser_binding_a_callback_of_another_browser_is_refused() {
+fn login_csrf_missing_browser_binding_a_callback_of_another_browser_is_rejected() {
     let (world, mut attacker, mut victim) = (TestEnv::new(), Browser::new(), Browser::new());
     let request = attacker.begin(&world, "/");
     let callback = world.provider.authorize(&request, "mallory");
@@ -62,7 +62,7 @@ fn login_csrf_missing_browser_binding_a_callback_of_another_browser_is_refused()
 }
 
 #[test]
-fn provider_mix_up_a_response_of_another_issuer_is_refused() {
+fn provider_mix_up_a_response_of_another_issuer_is_rejected() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     for (from, to) in [
         ("&iss=https%3A%2F%2Fidp.example", "&iss=https%3A%2F%2Fother.example"),
@@ -72,11 +72,11 @@ fn provider_mix_up_a_response_of_another_issuer_is_refused() {
         let callback = world.provider.authorize(&request, "bob").replace(from, to);
         assert_eq!(browser.open(&world, &callback).location(), ERROR, "{callback}");
     }
-    assert_eq!(world.fetches("https://idp.example/token"), 0, "the code goes to nobody");
+    assert_eq!(world.fetches("https://idp.example/token"), 0, "the code is not sent anywhere");
 }
 
 #[test]
-fn provider_mix_up_a_transaction_serves_its_own_provider_only() {
+fn provider_mix_up_a_transaction_is_valid_for_its_own_provider_only() {
     let mut with_two = settings();
     with_two["providers"]
         .as_array_mut()
@@ -99,7 +99,7 @@ fn provider_mix_up_a_transaction_serves_its_own_provider_only() {
 }
 
 #[test]
-fn skipped_checks_a_response_with_a_bent_parameter_is_refused() {
+fn skipped_checks_a_response_with_a_malformed_parameter_is_rejected() {
     let world = TestEnv::new();
     let bends: [(&str, Bend); 7] = [
         ("no state", |request, url| url.replace(&format!("&state={}", request.params["state"]), "")),
@@ -124,7 +124,7 @@ fn skipped_checks_a_response_with_a_bent_parameter_is_refused() {
 }
 
 #[test]
-fn a_person_who_says_no_at_the_provider_sees_the_sign_in_page_again() {
+fn a_user_who_cancels_at_the_provider_sees_the_sign_in_page_again() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     let request = browser.begin(&world, "/");
     let callback = format!(
@@ -141,7 +141,7 @@ fn a_person_who_says_no_at_the_provider_sees_the_sign_in_page_again() {
 }
 
 #[test]
-fn an_id_token_that_is_wrong_in_one_thing_signs_nobody_in() {
+fn an_id_token_with_one_wrong_claim_does_not_sign_in() {
     type Lie = fn(&mut serde_json::Value);
     let lies: [(&str, &str, Lie); 13] = [
         ("another issuer", "id_token", |t| t["iss"] = json!("https://evil.example")),
@@ -195,7 +195,7 @@ fn algorithm_and_key_confusion_the_token_does_not_choose_how_it_is_verified() {
 }
 
 #[test]
-fn a_key_that_the_provider_rotated_to_is_found_and_invented_ones_do_not_make_us_ask_again() {
+fn a_rotated_key_is_fetched_and_invented_keys_cause_no_further_fetches() {
     let jwks = "https://idp.example/jwks";
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "bob", "/");
@@ -208,11 +208,11 @@ fn a_key_that_the_provider_rotated_to_is_found_and_invented_ones_do_not_make_us_
     for _ in 0..5 {
         assert_eq!(browser.sign_in(&world, "bob", "/").location(), ERROR);
     }
-    assert_eq!(world.fetches(jwks), 2, "asked again within a minute");
+    assert_eq!(world.fetches(jwks), 2, "fetched again within a minute");
 }
 
 #[test]
-fn userinfo_about_somebody_else_signs_nobody_in() {
+fn userinfo_of_another_subject_does_not_sign_in() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     world.provider.alters_answer_at("userinfo", |u| u["sub"] = json!("alice-1"));
     assert_eq!(browser.sign_in(&world, "bob", "/").location(), ERROR);
@@ -220,7 +220,7 @@ fn userinfo_about_somebody_else_signs_nobody_in() {
 }
 
 #[test]
-fn userinfo_is_asked_only_where_the_id_token_lacks_something() {
+fn userinfo_is_fetched_only_if_the_id_token_lacks_a_claim() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     world.provider.alters_answer_at("id_token", |t| {
         t["name"] = json!("Bob");
@@ -233,7 +233,7 @@ fn userinfo_is_asked_only_where_the_id_token_lacks_something() {
 }
 
 #[test]
-fn stale_claims_a_new_sign_in_replaces_everything_of_the_old() {
+fn stale_claims_a_new_sign_in_replaces_all_claims_of_the_old_session() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "alice", "/");
     world.provider.alters_answer_at("userinfo", |u| {
@@ -247,7 +247,7 @@ fn stale_claims_a_new_sign_in_replaces_everything_of_the_old() {
 }
 
 #[test]
-fn a_provider_that_fails_for_a_moment_loses_neither_the_attempt_nor_the_session_before() {
+fn a_temporary_provider_failure_keeps_the_attempt_and_the_earlier_session() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "bob", "/");
     let before = browser.cookie(SESSION).unwrap().to_owned();
@@ -261,7 +261,7 @@ fn a_provider_that_fails_for_a_moment_loses_neither_the_attempt_nor_the_session_
 }
 
 #[test]
-fn a_provider_that_answers_garbage_is_the_error_page() {
+fn a_provider_that_answers_garbage_leads_to_the_error_page() {
     for (place, status, media_type, body) in [
         ("token", 200, "text/html", "<h1>Sign in to the wifi</h1>"),
         ("token", 200, "application/json", "{"),
@@ -301,7 +301,7 @@ fn no_token_reaches_the_log() {
 }
 
 #[test]
-fn a_session_too_large_for_cookies_is_an_error_that_says_so() {
+fn a_session_too_large_for_cookies_is_a_clear_error() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     world.provider.alters_answer_at("userinfo", |u| u["roles"] = json!(vec!["x".repeat(100); 600]));
     assert_eq!(browser.sign_in(&world, "bob", "/").location(), ERROR);

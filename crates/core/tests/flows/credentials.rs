@@ -1,4 +1,4 @@
-//! `flow/credentials`: an API of one's own, in the shapes that people have, and everything it can answer.
+//! `flow/signin/credentials`: a sign-in with your own API, in its usual forms, and every answer that it may give.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use vestibule_core::log::{Level, LogEvent};
 use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
-use vestibule_testing::api::{EMAIL, PASSWORD, jwt};
+use vestibule_testing::credentials_api::{EMAIL, PASSWORD, jwt};
 use vestibule_testing::{APP, Answer, Browser, SECRET, TestEnv};
 
 const SESSION: &str = "__Secure-authjs.session-token";
@@ -21,7 +21,7 @@ fn refused(code: &str) -> String {
     format!("https://app.example.com/auth/signin?error=CredentialsSignin&code={code}")
 }
 
-/// JSON in, tokens out, then the profile.
+/// A login and a profile request with JSON; the login answers with two tokens.
 pub fn json_api() -> Value {
     json!({
         "providers": [{
@@ -53,7 +53,7 @@ pub fn json_api() -> Value {
     })
 }
 
-/// One token that says everything, behind GraphQL; errors come with 200.
+/// GraphQL: the login answers with one JWT, and errors have the status 200.
 pub fn token_api() -> Value {
     json!({
         "providers": [{
@@ -78,7 +78,7 @@ pub fn token_api() -> Value {
     })
 }
 
-/// Cookies in both directions.
+/// The tokens are in cookies.
 pub fn cookie_api() -> Value {
     json!({
         "providers": [{
@@ -113,7 +113,7 @@ pub fn sign_in_as_ada(world: &TestEnv, browser: &mut Browser) -> Answer {
     sign_in(world, browser, &[("email", EMAIL), ("password", PASSWORD)])
 }
 
-/// What is sealed in the session.
+/// The claims that are sealed in the session.
 pub fn sealed(world: &TestEnv, browser: &Browser) -> Value {
     let keys = Keyring::new(vec![Secret::new(SECRET)]).unwrap();
     let token = browser.cookie(SESSION).expect("a session");
@@ -127,8 +127,8 @@ fn an_api_that_answers_with_tokens_signs_in() {
     assert_eq!((answer.status, answer.location()), (302, "https://app.example.com/dashboard"));
     assert_eq!(answer.headers.get("cache-control"), Some("private, no-store"));
 
-    let asked = world.api.asked("/sign-in");
-    let [login] = asked.as_slice() else { panic!("{asked:?}") };
+    let requests = world.api.requests("/sign-in");
+    let [login] = requests.as_slice() else { panic!("{requests:?}") };
     assert_eq!(login.method, "POST");
     assert_eq!(login.headers.get("accept"), Some("application/json"));
     assert!(login.headers.get("user-agent").is_some_and(|agent| agent.starts_with("Vestibule/")));
@@ -164,21 +164,21 @@ fn an_api_that_answers_with_tokens_signs_in() {
 }
 
 #[test]
-fn an_api_whose_token_says_everything_signs_in() {
+fn an_api_that_answers_with_one_jwt_signs_in() {
     let (world, mut browser) = (TestEnv::with(token_api()), Browser::new());
     assert_eq!(sign_in_as_ada(&world, &mut browser).location(), "https://app.example.com/dashboard");
-    let asked = world.api.asked("/v2/login");
-    assert_eq!(asked[0].headers.get("x-client"), Some("web ada@example.com"));
+    let requests = world.api.requests("/v2/login");
+    assert_eq!(requests[0].headers.get("x-client"), Some("web ada@example.com"));
     let query = "mutation($input:Login!){login(input:$input){token refreshToken}} {viewer}";
-    assert_eq!(asked[0].json()["query"], query);
-    assert_eq!(asked[0].json()["variables"], json!({ "input": { "name": EMAIL, "password": PASSWORD } }));
+    assert_eq!(requests[0].json()["query"], query);
+    assert_eq!(requests[0].json()["variables"], json!({ "input": { "name": EMAIL, "password": PASSWORD } }));
 
     let session = sealed(&world, &browser);
     assert_eq!((&session["sub"], &session["name"]), (&json!("u-1"), &json!("Ada")));
     assert_eq!(session["groups"], json!(["a"]));
     assert_eq!(session["expires_at"], world.now().seconds() + 900);
     assert_eq!(session["refresh_expires_at"], world.now().seconds() + 86_400);
-    assert_eq!(world.api.count(), 1, "nobody asked for a profile");
+    assert_eq!(world.api.count(), 1, "no profile was fetched");
 }
 
 #[test]
@@ -186,19 +186,19 @@ fn an_api_that_sets_cookies_signs_in_and_gets_them_back() {
     let (world, mut browser) = (TestEnv::with(cookie_api()), Browser::new());
     let answer = sign_in_as_ada(&world, &mut browser);
     assert_eq!(answer.location(), "https://app.example.com/dashboard");
-    let login = &world.api.asked("/auth/login")[0];
+    let login = &world.api.requests("/auth/login")[0];
     assert_eq!(
         login.json(),
         json!({ "email": EMAIL, "password": PASSWORD }),
         "the body where none is written"
     );
-    let profile = &world.api.asked("/users/me")[0];
+    let profile = &world.api.requests("/users/me")[0];
     assert_eq!(profile.headers.get("cookie"), Some("access_token=access-c-1"), "by path and age");
     assert_eq!(profile.headers.get("authorization"), Some("Bearer access-c-1"));
 
     let session = sealed(&world, &browser);
     assert_eq!(session["sub"], "c-1");
-    // The profile's answer rotated both.
+    // The profile's response rotated both cookies.
     assert_eq!(session["access_token"], "access-c-2");
     assert_eq!(session["refresh_token"], "refresh-c-2");
     assert_eq!(session["expires_at"], world.now().seconds() + 900);
@@ -209,7 +209,7 @@ fn an_api_that_sets_cookies_signs_in_and_gets_them_back() {
 }
 
 #[test]
-fn a_form_is_sent_as_one() {
+fn a_form_encoded_login_request_is_sent_as_a_form() {
     let mut settings = json_api();
     settings["providers"][0]["login"] = json!({
         "url": "https://api.example/form",
@@ -222,23 +222,23 @@ fn a_form_is_sent_as_one() {
     let (world, mut browser) = (TestEnv::with(settings), Browser::new());
     sign_in_as_ada(&world, &mut browser);
     assert_eq!(sealed(&world, &browser)["expires_at"], world.now().seconds() + 60);
-    assert!(!world.api.asked("/form")[0].body.contains("code"));
+    assert!(!world.api.requests("/form")[0].body.contains("code"));
 }
 
 #[test]
-fn further_fields_go_along_and_nothing_else_does() {
+fn only_the_configured_fields_are_sent_to_the_api() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     let fields = [("email", EMAIL), ("password", PASSWORD), ("code", "123456"), ("role", "admin")];
     sign_in(&world, &mut browser, &fields);
-    let asked = world.api.asked("/sign-in");
-    assert_eq!(asked[0].json()["otp"], "123456");
+    let requests = world.api.requests("/sign-in");
+    assert_eq!(requests[0].json()["otp"], "123456");
     for foreign in ["role", "csrfToken", "callbackUrl", "dashboard"] {
-        assert!(!asked[0].body.contains(foreign), "{foreign}");
+        assert!(!requests[0].body.contains(foreign), "{foreign}");
     }
 }
 
 #[test]
-fn a_script_may_send_json() {
+fn a_script_may_send_the_credentials_as_json() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     let csrf = browser.csrf(&world);
     let body =
@@ -246,7 +246,7 @@ fn a_script_may_send_json() {
     let headers = [("content-type", "application/json"), ("x-auth-return-redirect", "1")];
     let answer = browser.send(&world, "POST", CALLBACK, &headers, body.to_string().as_bytes());
     assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"url":"https://app.example.com/x"}"#));
-    assert_eq!(world.api.asked("/sign-in")[0].json()["otp"], "7");
+    assert_eq!(world.api.requests("/sign-in")[0].json()["otp"], "7");
     assert_eq!(sealed(&world, &browser)["sub"], "17");
 
     let wrong = json!({ "csrfToken": csrf, "email": EMAIL, "password": "wrong" });
@@ -256,7 +256,7 @@ fn a_script_may_send_json() {
 }
 
 #[test]
-fn login_csrf_a_post_without_the_token_is_refused_before_anybody_is_asked() {
+fn login_csrf_a_post_without_the_csrf_token_is_rejected_before_the_api_is_called() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     browser.csrf(&world);
     let credentials = [("email", EMAIL), ("password", PASSWORD)];
@@ -270,7 +270,7 @@ fn login_csrf_a_post_without_the_token_is_refused_before_anybody_is_asked() {
 }
 
 #[test]
-fn what_is_not_filled_in_is_refused_before_anybody_is_asked() {
+fn a_missing_required_field_is_rejected_before_the_api_is_called() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     let long = "x".repeat(5000);
     for fields in [
@@ -295,7 +295,7 @@ fn what_is_not_filled_in_is_refused_before_anybody_is_asked() {
 }
 
 #[test]
-fn header_smuggling_what_is_filled_in_cannot_end_a_header_field() {
+fn header_smuggling_a_field_value_cannot_add_a_header() {
     let (world, mut browser) = (TestEnv::with(token_api()), Browser::new());
     for email in ["a\r\nX-Admin: 1", "a\nb", "ä", "a\0"] {
         let answer = sign_in(&world, &mut browser, &[("email", email), ("password", PASSWORD)]);
@@ -305,7 +305,7 @@ fn header_smuggling_what_is_filled_in_cannot_end_a_header_field() {
 }
 
 #[test]
-fn a_refusal_carries_the_apis_own_code_where_it_is_a_code() {
+fn a_rejection_has_the_apis_own_code_if_that_is_well_formed() {
     let long = "x".repeat(65);
     for (status, error, code) in [
         (401, json!("invalid_credentials"), "invalid_credentials"),
@@ -324,7 +324,7 @@ fn a_refusal_carries_the_apis_own_code_where_it_is_a_code() {
         (423, json!("locked"), "locked"),
         (429, json!(null), "rate_limited"),
         (429, json!("slow_down"), "slow_down"),
-        // The API repeats what it did not like.
+        // The API repeats the rejected value as its code.
         (401, json!("hunter3"), "credentials"),
         (401, json!("HUNTER3"), "credentials"),
     ] {
@@ -340,7 +340,7 @@ fn a_refusal_carries_the_apis_own_code_where_it_is_a_code() {
 }
 
 #[test]
-fn an_empty_error_is_none() {
+fn an_empty_error_counts_as_success() {
     for error in [json!(null), json!(false), json!(0), json!(""), json!([]), json!({})] {
         let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
         let body = json!({ "error": error, "accessToken": "access-ada" });
@@ -351,7 +351,7 @@ fn an_empty_error_is_none() {
 }
 
 #[test]
-fn a_refusal_need_not_be_json() {
+fn a_rejection_need_not_be_json() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     for (status, code) in [(401, "credentials"), (429, "rate_limited")] {
         world.api.answers("/sign-in", status, &[("content-type", "text/html")], "<h1>No</h1>");
@@ -360,7 +360,7 @@ fn a_refusal_need_not_be_json() {
 }
 
 #[test]
-fn errors_with_200_and_refusals_with_422_are_the_persons() {
+fn errors_with_status_200_and_rejections_with_422_are_wrong_credentials() {
     for (settings, code) in [(token_api(), "E_LOGIN.1"), (cookie_api(), "locked")] {
         let (world, mut browser) = (TestEnv::with(settings), Browser::new());
         let answer = sign_in(&world, &mut browser, &[("email", EMAIL), ("password", "hunter3")]);
@@ -370,7 +370,7 @@ fn errors_with_200_and_refusals_with_422_are_the_persons() {
 }
 
 #[test]
-fn a_refusal_leaves_the_session_that_is_there() {
+fn a_rejected_login_keeps_the_existing_session() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     sign_in_as_ada(&world, &mut browser);
     let before = browser.cookie(SESSION).unwrap().to_owned();
@@ -388,7 +388,7 @@ fn session_fixation_every_login_makes_a_new_session_id() {
 }
 
 #[test]
-fn an_api_that_does_not_work_is_no_wrong_password() {
+fn a_failing_api_is_not_reported_as_a_wrong_password() {
     type Fault = fn(&TestEnv);
     const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
     const HTML: [(&str, &str); 1] = [("content-type", "text/html")];
@@ -472,7 +472,7 @@ fn an_api_that_does_not_work_is_no_wrong_password() {
 }
 
 #[test]
-fn a_profile_that_does_not_fit_is_told_and_not_cut() {
+fn a_profile_too_large_for_cookies_is_an_error_and_is_not_truncated() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     world.api.answers_json("/me", 200, &json!({ "id": 1, "bio": "b".repeat(60_000) }));
     assert_eq!(sign_in_as_ada(&world, &mut browser).location(), ERROR);
@@ -485,7 +485,7 @@ fn a_profile_that_does_not_fit_is_told_and_not_cut() {
 }
 
 #[test]
-fn the_end_of_a_token_is_read_in_every_way_that_apis_write_it() {
+fn a_tokens_expiry_is_read_in_every_form_that_apis_use() {
     let now = TestEnv::new().now().seconds();
     let (later, own) = (now + 100, jwt(&json!({ "exp": now + 50 })));
     let rfc = vestibule_core::time::Timestamp::from_seconds(later).to_rfc3339();
@@ -534,7 +534,7 @@ fn a_token_may_come_in_a_header_field() {
 }
 
 #[test]
-fn a_missing_refresh_token_is_told_and_is_no_failure() {
+fn a_missing_refresh_token_is_logged_and_the_sign_in_succeeds() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     world.api.answers_json("/sign-in", 200, &json!({ "accessToken": "access-ada" }));
     sign_in_as_ada(&world, &mut browser);
@@ -543,7 +543,7 @@ fn a_missing_refresh_token_is_told_and_is_no_failure() {
 }
 
 #[test]
-fn the_profile_request_can_be_a_query() {
+fn the_profile_request_may_have_a_query() {
     let mut settings = json_api();
     settings["providers"][0]["profile"] = json!({
         "url": "https://api.example/me",
@@ -554,31 +554,35 @@ fn the_profile_request_can_be_a_query() {
     let (world, mut browser) = (TestEnv::with(settings), Browser::new());
     world.api.answers_json("/me", 200, &json!({ "id": 1 }));
     sign_in_as_ada(&world, &mut browser);
-    let asked = &world.api.asked("/me")[0];
-    assert_eq!(asked.headers.get_all("authorization").collect::<Vec<_>>(), ["Token access-ada"]);
-    assert_eq!(asked.headers.get("x-plan"), Some("pro"));
+    let requests = &world.api.requests("/me")[0];
+    assert_eq!(requests.headers.get_all("authorization").collect::<Vec<_>>(), ["Token access-ada"]);
+    assert_eq!(requests.headers.get("x-plan"), Some("pro"));
     let body = json!({ "query": "query { me { id } }", "variables": { "plan": "pro", "n": 3600 } });
-    assert_eq!(asked.json(), body);
+    assert_eq!(requests.json(), body);
 }
 
 #[test]
-fn the_api_is_told_who_asks_as_cloudflare_says() {
+fn the_api_gets_the_clients_address_as_cloudflare_reports_it() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     let csrf = browser.csrf(&world);
     let fields = [("csrfToken", csrf.as_str()), ("email", EMAIL), ("password", PASSWORD)];
-    for (sent, told) in
+    for (sent, expected) in
         [("203.0.113.9", Some("203.0.113.9")), ("2001:db8::1", Some("2001:db8::1")), ("x, y", None)]
     {
         let headers = [("cf-connecting-ip", sent), ("x-forwarded-for", "6.6.6.6")];
         browser.post_with(&world, CALLBACK, &fields, &headers);
         for path in ["/sign-in", "/me"] {
-            assert_eq!(world.api.asked(path).last().unwrap().headers.get("x-forwarded-for"), told, "{sent}");
+            assert_eq!(
+                world.api.requests(path).last().unwrap().headers.get("x-forwarded-for"),
+                expected,
+                "{sent}"
+            );
         }
     }
 }
 
 #[test]
-fn no_password_is_in_a_log_a_session_or_an_answer() {
+fn no_password_appears_in_a_log_a_session_or_an_answer() {
     for settings in [json_api(), token_api(), cookie_api()] {
         for password in [PASSWORD, "hunter2-wrong"] {
             let (world, mut browser) = (TestEnv::with(settings.clone()), Browser::new());
@@ -606,7 +610,7 @@ fn only_a_post_to_its_own_callback_reaches_the_api() {
     assert_eq!((sign_in.status, sign_in.location()), (302, "https://app.example.com/auth/signin"));
     let unknown = browser.post(&world, &format!("{APP}/auth/callback/nobody"), &fields);
     assert_eq!((unknown.status, unknown.location()), (302, ERROR));
-    // Nothing of the query is taken for a field.
+    // Parameters of the query are not fields.
     let in_query = format!("{CALLBACK}?email={EMAIL}&password=b");
     let answer = browser.post(&world, &in_query, &[("csrfToken", &csrf)]);
     assert_eq!(answer.location(), refused("credentials"));
@@ -614,7 +618,7 @@ fn only_a_post_to_its_own_callback_reaches_the_api() {
 }
 
 #[test]
-fn a_refusal_goes_to_the_sites_own_page_with_its_code() {
+fn a_rejection_redirects_to_the_sites_own_page_with_its_code() {
     let mut settings = json_api();
     settings["pages"] = json!({ "sign_in": "/login" });
     let (world, mut browser) = (TestEnv::with(settings), Browser::new());
@@ -624,7 +628,7 @@ fn a_refusal_goes_to_the_sites_own_page_with_its_code() {
 }
 
 #[test]
-fn the_provider_is_listed_and_has_its_form() {
+fn the_provider_is_listed_and_its_form_is_shown() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     let listed: Value =
         serde_json::from_str(&browser.fetch(&world, &format!("{APP}/auth/providers")).body).unwrap();
@@ -654,7 +658,7 @@ fn the_provider_is_listed_and_has_its_form() {
 }
 
 #[test]
-fn whom_the_api_knows_may_still_not_be_let_in() {
+fn allow_can_deny_a_user_whom_the_api_accepts() {
     let mut settings = json_api();
     settings["providers"][0]["allow"] = json!({ "profile.roles": ["owner"] });
     let (world, mut browser) = (TestEnv::with(settings), Browser::new());
@@ -664,7 +668,7 @@ fn whom_the_api_knows_may_still_not_be_let_in() {
 }
 
 #[test]
-fn people_who_lack_a_part_of_the_identifier_are_not_one_person() {
+fn users_without_a_part_of_the_identifier_cannot_sign_in() {
     let mut settings = json_api();
     settings["providers"][0]["user"]["id"] = json!("{profile.realm}-{profile.id}");
     for (profile, subject) in [
@@ -689,7 +693,7 @@ fn people_who_lack_a_part_of_the_identifier_are_not_one_person() {
 }
 
 #[test]
-fn the_client_of_next_auth_4_knows_a_refusal_by_its_status() {
+fn next_auth_4_s_client_recognizes_a_rejection_by_its_status() {
     for (dialect, refused) in [
         ("authjs-v5", refused("invalid_credentials")),
         (

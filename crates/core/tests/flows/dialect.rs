@@ -1,4 +1,4 @@
-//! The two dialects of Auth.js: what each one answers, and how a session gets from one to the other.
+//! The two dialects of Auth.js: what each one answers, and how a session changes from one to the other.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn v4() -> TestEnv {
     TestEnv::with(v4_settings())
 }
 
-/// A session as Auth.js itself makes it: nothing in it is ours.
+/// A session as Auth.js itself makes it, without Vestibule's claims.
 fn of_authjs(world: &TestEnv, dialect: Dialect, claims: &Value) -> String {
     let salt = if dialect == Dialect::AuthJsV5 { V5 } else { "" };
     let keys = Keyring::new(vec![Secret::new(SECRET)]).unwrap();
@@ -44,7 +44,7 @@ fn json_of(answer: &Answer) -> Value {
 }
 
 #[test]
-fn the_cookies_of_v4_have_its_names() {
+fn the_cookies_of_v4_have_next_auths_names() {
     let (world, mut browser) = (v4(), Browser::new());
     browser.sign_in(&world, "bob", "/dashboard");
     assert_eq!(
@@ -57,7 +57,7 @@ fn the_cookies_of_v4_have_its_names() {
 }
 
 #[test]
-fn nobody_is_an_empty_object_in_v4() {
+fn without_a_session_v4_answers_an_empty_object() {
     let (world, mut browser) = (v4(), Browser::new());
     assert_eq!(browser.session(&world), json!({}));
     browser.plant(V4, "junk");
@@ -66,7 +66,7 @@ fn nobody_is_an_empty_object_in_v4() {
 }
 
 #[test]
-fn a_session_of_authjs_itself_works_as_it_is() {
+fn a_session_that_authjs_sealed_works_unchanged() {
     for (dialect, name, settings) in
         [(Dialect::AuthJsV5, V5, settings()), (Dialect::NextAuthV4, V4, v4_settings())]
     {
@@ -86,13 +86,13 @@ fn a_session_of_authjs_itself_works_as_it_is() {
 }
 
 #[test]
-fn changing_the_dialect_signs_nobody_out() {
+fn changing_the_dialect_keeps_every_session() {
     for (old, old_name, new, new_name) in [(v4(), V4, TestEnv::new(), V5), (TestEnv::new(), V5, v4(), V4)] {
         let mut browser = Browser::new();
         browser.sign_in(&old, "bob", "/");
         let before = browser.session(&old);
 
-        // A script's request: nothing is asked of the session route yet.
+        // A script's request, before the first request to the session route.
         let mut by_session = browser.clone();
         assert_eq!(by_session.session(&new)["user"], before["user"]);
         assert_eq!(sessions(&by_session), [new_name], "the other one is gone in the same response");
@@ -109,7 +109,7 @@ fn changing_the_dialect_signs_nobody_out() {
 }
 
 #[test]
-fn a_chunked_session_changes_its_dialect_whole() {
+fn a_chunked_session_changes_its_dialect_with_all_chunks() {
     let (old, new, mut browser) = (v4(), TestEnv::new(), Browser::new());
     old.provider.alters_answer_at("userinfo", |u| u["roles"] = json!(vec!["x".repeat(100); 60]));
     browser.sign_in(&old, "bob", "/");
@@ -119,7 +119,7 @@ fn a_chunked_session_changes_its_dialect_whole() {
 }
 
 #[test]
-fn the_own_dialect_comes_first_and_a_bad_one_does_not_hide_the_other() {
+fn the_configured_dialects_cookie_comes_first_and_an_invalid_one_does_not_hide_the_other() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     let grace = json!({ "name": "Grace", "sub": "2" });
     browser.plant(V5, &of_authjs(&world, Dialect::AuthJsV5, &ada()));
@@ -212,7 +212,7 @@ fn without_the_csrf_token_v4_says_csrf_true_and_keeps_the_return_address() {
 }
 
 #[test]
-fn what_fails_at_the_provider_has_v4_s_codes() {
+fn provider_errors_have_v4_s_codes() {
     let (world, mut browser) = (v4(), Browser::new());
     let error = |code: &str| format!("{APP}/auth/error?error={code}");
 
@@ -241,7 +241,7 @@ fn what_fails_at_the_provider_has_v4_s_codes() {
 }
 
 #[test]
-fn what_is_not_there_is_told_in_v4_s_words() {
+fn an_unknown_route_gets_v4_s_text() {
     let (world, mut browser) = (v4(), Browser::new());
     for (method, path) in [
         ("GET", "nope"),
@@ -260,7 +260,7 @@ fn what_is_not_there_is_told_in_v4_s_words() {
 }
 
 #[test]
-fn the_sign_in_page_of_v4_takes_a_provider_in_its_path() {
+fn the_sign_in_page_of_v4_accepts_a_provider_in_its_path() {
     let (world, mut browser) = (v4(), Browser::new());
     assert_eq!(browser.open(&world, &format!("{APP}/auth/signin/acme")).status, 200);
 }
@@ -274,7 +274,7 @@ fn v4_calls_every_provider_oauth() {
 }
 
 #[test]
-fn either_client_is_understood_in_either_dialect() {
+fn both_clients_work_in_both_dialects() {
     for world in [TestEnv::new(), v4()] {
         let mut browser = Browser::new();
         let csrf = browser.csrf(&world);
@@ -294,7 +294,7 @@ fn either_client_is_understood_in_either_dialect() {
 }
 
 #[test]
-fn the_client_of_v4_reports_to_the_log_in_one_bounded_line() {
+fn a_report_of_v4_s_client_becomes_one_log_line_of_limited_length() {
     let (world, mut browser) = (v4(), Browser::new());
     let url = format!("{APP}/auth/_log");
     let tail = "x".repeat(5000);
@@ -315,7 +315,7 @@ fn the_client_of_v4_reports_to_the_log_in_one_bounded_line() {
 }
 
 #[test]
-fn the_sign_in_address_of_the_v4_client_leads_to_the_base_path() {
+fn the_sign_in_address_of_v4_s_client_redirects_to_the_base_path() {
     let world = v4();
     let alias = format!("{APP}/api/auth/signin?error=SessionRequired&callbackUrl=https%3A%2F%2Fx");
     let answer = Browser::new().open(&world, &alias);
@@ -338,7 +338,7 @@ fn the_sign_in_address_of_the_v4_client_leads_to_the_base_path() {
 }
 
 #[test]
-fn v4_s_error_page_does_not_mind_capitals() {
+fn v4_s_error_page_ignores_the_case_of_codes() {
     let (world, mut browser) = (v4(), Browser::new());
     for (code, status) in
         [("accessdenied", 403), ("CONFIGURATION", 500), ("Verification", 403), ("other", 200)]

@@ -1,4 +1,4 @@
-//! The typed callbacks, and what the configuration does in their place.
+//! The typed hooks of an app, and the configuration that works without them.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use vestibule_testing::{APP, Browser, TestEnv, settings};
 
 const SESSION: &str = "__Secure-authjs.session-token";
 
-/// An app with opinions about everything.
+/// An app that implements every hook.
 #[derive(Default)]
 struct Opinionated {
     happened: Rc<RefCell<Vec<String>>>,
@@ -95,7 +95,7 @@ impl Hooks for Opinionated {
 }
 
 #[test]
-fn sign_in_grants_denies_or_sends_elsewhere() {
+fn the_sign_in_hook_grants_denies_or_redirects() {
     let world = TestEnv::with_hooks(settings(), Opinionated::default());
     for (user, location, signed_in) in [
         ("bob", "https://app.example.com/", true),
@@ -110,7 +110,7 @@ fn sign_in_grants_denies_or_sends_elsewhere() {
 }
 
 #[test]
-fn the_session_has_the_shape_of_the_app_s_own_type() {
+fn the_session_hook_returns_the_apps_own_type() {
     let world = TestEnv::with_hooks(settings(), Opinionated::default());
     let mut browser = Browser::new();
     browser.sign_in(&world, "alice", "/");
@@ -130,7 +130,7 @@ fn the_session_has_the_shape_of_the_app_s_own_type() {
 }
 
 #[test]
-fn a_profile_of_another_shape_signs_nobody_in_and_the_log_says_where_it_differs() {
+fn a_profile_of_another_type_does_not_sign_in_and_the_log_says_where_it_differs() {
     let world = TestEnv::with_hooks(settings(), Opinionated::default());
     world.provider.alters_answer_at("userinfo", |u| u["roles"] = json!("admin"));
     let mut browser = Browser::new();
@@ -140,14 +140,14 @@ fn a_profile_of_another_shape_signs_nobody_in_and_the_log_says_where_it_differs(
 }
 
 #[test]
-fn redirect_chooses_among_what_is_trusted() {
+fn the_redirect_hook_chooses_among_trusted_addresses() {
     let world = TestEnv::with_hooks(settings(), Opinionated::default());
     let mut browser = Browser::new();
     assert_eq!(browser.sign_in(&world, "bob", "").location(), format!("{APP}/start"));
 }
 
 #[test]
-fn authorized_has_the_last_word() {
+fn the_authorized_hook_makes_the_final_decision() {
     let world = TestEnv::with_hooks(settings(), Opinionated::default());
     let mut browser = Browser::new();
     assert!(browser.open(&world, &format!("{APP}/open")).forwarded.is_some());
@@ -157,7 +157,7 @@ fn authorized_has_the_last_word() {
 }
 
 #[test]
-fn events_tell_who_comes_and_goes() {
+fn events_report_sign_ins_and_sign_outs() {
     let hooks = Opinionated::default();
     let happened = Rc::clone(&hooks.happened);
     let world = TestEnv::with_hooks(settings(), hooks);
@@ -169,7 +169,7 @@ fn events_tell_who_comes_and_goes() {
 }
 
 #[test]
-fn allow_admits_by_configuration_alone() {
+fn allow_decides_about_sign_ins_without_hooks() {
     for (allow, user, admitted) in [
         (json!({ "user.roles": ["admin", "evaluator"] }), "alice", true),
         (json!({ "user.roles": ["admin", "evaluator"] }), "bob", false),
@@ -189,7 +189,7 @@ fn allow_admits_by_configuration_alone() {
 }
 
 #[test]
-fn an_update_changes_the_claims_that_are_named_and_no_others() {
+fn an_update_changes_only_the_claims_in_updatable() {
     let mut open = settings();
     open["session"]["updatable"] = json!(["name", "image", "theme"]);
     open["session"]["expose"]["theme"] = json!("theme");

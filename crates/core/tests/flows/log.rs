@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use vestibule_core::http::client::FetchError;
 use vestibule_core::log::LogEvent;
-use vestibule_testing::api::{EMAIL, PASSWORD};
+use vestibule_testing::credentials_api::{EMAIL, PASSWORD};
 use vestibule_testing::provider::ISSUER;
 use vestibule_testing::{APP, Browser, RUNTIME, SECRET, TestEnv, environment, settings};
 
 use crate::credentials::json_api;
-use crate::refresh::{OVER, signed_in, with_lease};
+use crate::refresh::{EXPIRED, signed_in, with_lease};
 
 /// In the query of every address that is asked for here.
 const QUERY: &str = "a-secret-in-a-query";
@@ -158,7 +158,7 @@ fn no_token_of_a_refresh_is_in_the_log_whatever_the_provider_and_the_store_do() 
         (200, neither, LogEvent::RefreshFailed),
     ] {
         for lease in ["none", "kv", "durable-object"] {
-            let (world, browser) = signed_in(lease, OVER);
+            let (world, browser) = signed_in(lease, EXPIRED);
             let mut bob = Watched::of(browser);
             world.provider.answers_raw("token", status, "application/json", body);
             bob.visits(&world, "/api");
@@ -168,7 +168,7 @@ fn no_token_of_a_refresh_is_in_the_log_whatever_the_provider_and_the_store_do() 
     for (part, times, event) in
         [("", 1000, LogEvent::LeaseUnavailable), ("write next/", 1000, LogEvent::RefreshedTokensNotStored)]
     {
-        let (world, browser) = signed_in("kv", OVER);
+        let (world, browser) = signed_in("kv", EXPIRED);
         let mut bob = Watched::of(browser);
         world.store.fails.set((part, times));
         bob.visits(&world, "/api");

@@ -1,7 +1,7 @@
-//! `login_url`: one host signs people in for all others of its domain, and for a Worker that shares only the secret.
+//! `login_url`: one host signs users in for all hosts of its domain, and for a Worker that shares only the secret.
 
 mod attacks;
-mod foreign;
+mod outside;
 mod renewal;
 mod visitor;
 
@@ -18,7 +18,7 @@ pub const DOCS: &str = "https://docs.example.com";
 pub const SESSION: &str = "__Secure-authjs.session-token";
 pub const TICKET: &str = "__Secure-authjs.ticket";
 
-/// The settings of the Worker that signs people in, on all its hosts.
+/// The settings of the Worker that signs users in, on all its hosts.
 pub fn of_the_login_host() -> Value {
     let mut shared = settings();
     shared["login_url"] = json!(AUTH);
@@ -26,7 +26,7 @@ pub fn of_the_login_host() -> Value {
     shared
 }
 
-/// The settings of a Worker that knows no provider.
+/// The settings of a Worker without providers.
 pub fn of_the_docs() -> Value {
     let mut alone = of_the_login_host();
     for key in ["providers", "claims"] {
@@ -45,7 +45,7 @@ pub fn with(settings: Value) -> Site {
     Site { login, docs }
 }
 
-/// Somebody who signed in, from the app.
+/// A user who signed in on the app.
 pub fn signed_in(site: &Site) -> Visitor {
     let mut visitor = Visitor::new();
     let answer = visitor.ask(site, APP, "/");
@@ -55,7 +55,7 @@ pub fn signed_in(site: &Site) -> Visitor {
 }
 
 #[test]
-fn a_person_is_sent_to_the_login_host_and_comes_back_to_the_very_page() {
+fn a_navigation_is_redirected_to_the_login_host_and_comes_back_to_the_same_page() {
     let site = site();
     for origin in [APP, SHOP, DOCS, "https://a.b.example.com", "https://app.example.com:8443"] {
         let mut visitor = Visitor::new();
@@ -82,7 +82,7 @@ fn a_person_is_sent_to_the_login_host_and_comes_back_to_the_very_page() {
 }
 
 #[test]
-fn a_script_is_told_where_people_sign_in() {
+fn a_script_gets_the_login_hosts_sign_in_address() {
     let site = site();
     let answer = Visitor::new().fetch(&site, &format!("{APP}/api?q=1"));
     assert_eq!((answer.status, answer.headers.get("location")), (401, None));
@@ -93,10 +93,10 @@ fn a_script_is_told_where_people_sign_in() {
 }
 
 #[test]
-fn signed_in_on_one_host_is_signed_in_on_all_and_signed_out_on_one_is_out_everywhere() {
+fn a_sign_in_or_sign_out_on_one_host_applies_to_all_hosts() {
     let site = site();
     for out_on in [AUTH, APP, SHOP, DOCS] {
-        // A session of several cookies, too.
+        // The same for a session of several cookies.
         site.login.provider.alters_answer_at("userinfo", |u| u["roles"] = json!(vec!["x".repeat(100); 60]));
         let mut visitor = signed_in(&site);
         for origin in [AUTH, APP, SHOP, DOCS, "https://example.com"] {
@@ -116,7 +116,7 @@ fn signed_in_on_one_host_is_signed_in_on_all_and_signed_out_on_one_is_out_everyw
 }
 
 #[test]
-fn a_form_on_any_host_leads_to_the_provider_without_another_click() {
+fn a_sign_in_form_on_any_host_leads_to_the_provider_without_another_click() {
     let site = site();
     for origin in [APP, SHOP, DOCS] {
         let mut visitor = Visitor::new();
@@ -133,11 +133,11 @@ fn a_form_on_any_host_leads_to_the_provider_without_another_click() {
         let arrived = visitor.follow_on(&site, origin, answer);
         assert_eq!((arrived.url, arrived.answer.status), (return_to, 200));
         let [_, _, provider, callback, _] = arrived.trail.as_slice() else { panic!("{:?}", arrived.trail) };
-        let asked = AuthorizationRequest::read(provider).params;
-        assert_eq!(asked["redirect_uri"], "https://auth.example.com/auth/callback/acme");
-        assert_eq!((asked["login_hint"].as_str(), asked["prompt"].as_str()), ("b&b@example.com", "login"));
-        assert_ne!(asked["state"], "mine");
-        assert!(!asked.contains_key("x"));
+        let params = AuthorizationRequest::read(provider).params;
+        assert_eq!(params["redirect_uri"], "https://auth.example.com/auth/callback/acme");
+        assert_eq!((params["login_hint"].as_str(), params["prompt"].as_str()), ("b&b@example.com", "login"));
+        assert_ne!(params["state"], "mine");
+        assert!(!params.contains_key("x"));
         assert!(callback.starts_with("https://auth.example.com/auth/callback/acme?"));
         assert_eq!(visitor.session(&site, APP)["user"]["name"], "bob");
         for kind in ["ticket", "transaction"] {
@@ -147,7 +147,7 @@ fn a_form_on_any_host_leads_to_the_provider_without_another_click() {
 }
 
 #[test]
-fn who_asks_ahead_or_only_looks_begins_no_sign_in_and_leaves_the_ticket() {
+fn a_prefetch_or_a_head_request_begins_no_sign_in_and_keeps_the_ticket() {
     let site = site();
     let mut visitor = Visitor::new();
     let answer = visitor.ask(&site, APP, "/about");
@@ -165,12 +165,12 @@ fn who_asks_ahead_or_only_looks_begins_no_sign_in_and_leaves_the_ticket() {
     assert_eq!((arrived.url, arrived.answer.status), (format!("{APP}/about"), 200));
 }
 
-/// What the two versions of next-auth/react send, and how they say that they want to hear of the address.
+/// The requests of both versions of next-auth/react, and how each asks for the address.
 const CLIENTS: [(&str, &str, (&str, &str)); 2] =
     [("authjs-v5", "x-auth-return-redirect", ("x", "y")), ("next-auth-v4", "x-nothing", ("json", "true"))];
 
 #[test]
-fn the_clients_of_auth_js_get_the_address_and_sign_in() {
+fn authjs_clients_get_the_login_hosts_address_and_sign_in() {
     for (dialect, header, field) in CLIENTS {
         let mut settings = of_the_login_host();
         settings["dialect"] = json!(dialect);
@@ -199,7 +199,7 @@ fn the_clients_of_auth_js_get_the_address_and_sign_in() {
 }
 
 #[test]
-fn without_a_provider_or_with_one_that_is_not_there_people_choose_on_the_login_host() {
+fn without_a_provider_or_with_an_unknown_one_users_choose_on_the_login_host() {
     let site = site();
     for (origin, route) in
         [(APP, "signin"), (APP, "signin/nobody"), (DOCS, "signin"), (DOCS, "signin/No%20One")]
@@ -212,7 +212,7 @@ fn without_a_provider_or_with_one_that_is_not_there_people_choose_on_the_login_h
         let back = back.replace('?', "%3F").replace('=', "%3D");
         assert_eq!(answer.location(), format!("{AUTH}/auth/signin?callbackUrl={back}"), "{route}");
     }
-    // A Worker that knows of no provider leaves it to the login host, which knows of none of that name either.
+    // A Worker without providers leaves the decision to the login host, which has no provider with this name either.
     let mut visitor = Visitor::new();
     let csrf = visitor.csrf(&site, DOCS);
     let answer = visitor.post(&site, &format!("{DOCS}/auth/signin/nobody"), &[("csrfToken", &csrf)], &[]);
@@ -223,7 +223,7 @@ fn without_a_provider_or_with_one_that_is_not_there_people_choose_on_the_login_h
 }
 
 #[test]
-fn the_sign_in_page_of_any_host_is_that_of_the_login_host() {
+fn the_sign_in_page_of_any_host_redirects_to_the_login_hosts() {
     let site = site();
     let answer = Visitor::new()
         .open(&site, &format!("{APP}/auth/signin?callbackUrl=/x&error=CredentialsSignin&code=locked"));
@@ -244,7 +244,7 @@ fn the_sign_in_page_of_any_host_is_that_of_the_login_host() {
     assert_eq!(error.location(), format!("{AUTH}/oops?error=AccessDenied"));
     let lost = visitor.post(&site, &format!("{APP}/auth/signin/acme"), &[], &[]);
     assert_eq!(lost.location(), format!("{AUTH}/login?error=MissingCSRF"));
-    // It is open to everybody where it is, and is nothing special elsewhere.
+    // The configured page is public on its own host only.
     assert_eq!(visitor.open(&site, &format!("{AUTH}/login")).status, 200);
     assert_eq!(visitor.open(&site, &format!("{APP}/login")).status, 302);
 
@@ -260,7 +260,7 @@ fn the_sign_in_page_of_any_host_is_that_of_the_login_host() {
 }
 
 #[test]
-fn a_password_is_taken_on_any_host_for_nobody_has_to_be_sent_anywhere() {
+fn a_sign_in_with_credentials_works_on_any_host() {
     let mut settings = json_api();
     settings["login_url"] = json!(AUTH);
     settings["cookies"] = json!({ "domain": "example.com" });
@@ -270,7 +270,7 @@ fn a_password_is_taken_on_any_host_for_nobody_has_to_be_sent_anywhere() {
     let fields = |password| {
         vec![
             ("csrfToken", csrf.as_str()),
-            ("email", vestibule_testing::api::EMAIL),
+            ("email", vestibule_testing::credentials_api::EMAIL),
             ("password", password),
             ("callbackUrl", "/x"),
         ]
@@ -282,13 +282,14 @@ fn a_password_is_taken_on_any_host_for_nobody_has_to_be_sent_anywhere() {
     assert!(body["url"].as_str().unwrap().contains("error=CredentialsSignin"), "{body}");
     assert_eq!(visitor.session(&site, SHOP), Value::Null);
 
-    let answer = visitor.post(&site, &callback, &fields(vestibule_testing::api::PASSWORD), &script);
+    let answer =
+        visitor.post(&site, &callback, &fields(vestibule_testing::credentials_api::PASSWORD), &script);
     let body: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(body, json!({ "url": format!("{APP}/x") }));
     for origin in [APP, SHOP, AUTH, DOCS] {
         assert!(visitor.session(&site, origin).is_object(), "{origin}");
     }
-    // Its form is on the login host's page.
+    // The form is on the login host's page.
     let csrf = visitor.csrf(&site, SHOP);
     let answer =
         visitor.post(&site, &format!("{SHOP}/auth/signin/credentials"), &[("csrfToken", &csrf)], &[]);
@@ -297,7 +298,7 @@ fn a_password_is_taken_on_any_host_for_nobody_has_to_be_sent_anywhere() {
 }
 
 #[test]
-fn plain_http_is_led_to_https_where_people_sign_in_on_https() {
+fn plain_http_is_redirected_to_https_if_the_login_host_uses_https() {
     let site = site();
     for origin in ["http://app.example.com", "http://auth.example.com"] {
         let answer = Visitor::new().open(&site, &format!("{origin}/x?y=1"));
@@ -308,7 +309,7 @@ fn plain_http_is_led_to_https_where_people_sign_in_on_https() {
 }
 
 #[test]
-fn on_ones_own_machine_names_below_localhost_share_a_session() {
+fn in_development_names_below_localhost_share_a_session() {
     let mut settings = of_the_login_host();
     settings["login_url"] = json!("http://auth.site.localhost:8787");
     settings["cookies"] = json!({ "domain": "site.localhost" });
@@ -317,8 +318,8 @@ fn on_ones_own_machine_names_below_localhost_share_a_session() {
     let mut visitor = Visitor::new();
     let sign_in = visitor.open(&site, &format!("{app}/x"));
     assert!(sign_in.location().starts_with("http://auth.site.localhost:8787/auth/signin?"), "{sign_in:?}");
-    let asked = visitor.ask(&site, app, "/x");
-    let arrived = visitor.follow_on(&site, app, asked);
+    let answer = visitor.ask(&site, app, "/x");
+    let arrived = visitor.follow_on(&site, app, answer);
     assert_eq!((arrived.url, arrived.answer.status), (format!("{app}/x"), 200));
     assert_eq!(visitor.session(&site, "http://site.localhost:9000")["user"]["name"], "bob");
     let beside = visitor.open(&site, "http://localhost:8787/x");
@@ -326,7 +327,7 @@ fn on_ones_own_machine_names_below_localhost_share_a_session() {
 }
 
 #[test]
-fn a_login_host_without_providers_says_so() {
+fn a_login_host_without_providers_is_a_configuration_error() {
     let site = Site { login: TestEnv::with(of_the_docs()), docs: TestEnv::with(of_the_docs()) };
     let arrived = Visitor::new().follow(&site, &format!("{APP}/x"));
     assert_eq!(

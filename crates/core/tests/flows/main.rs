@@ -1,4 +1,4 @@
-//! The flows, from a request to its answer, in a world without a network: one file per flow.
+//! The flows, from a request to its answer, without a network: one file per flow.
 
 #![allow(unreachable_pub, reason = "a test has no API: pub is for its other files")]
 #![allow(
@@ -17,6 +17,7 @@ mod callback;
 mod credentials;
 mod cross_origin;
 mod dialect;
+mod forward_auth;
 mod hooks;
 mod log;
 mod login_host;
@@ -29,4 +30,3 @@ mod session;
 mod sign_in;
 mod sign_out;
 mod upstreams;
-mod verify;

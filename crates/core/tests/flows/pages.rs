@@ -1,7 +1,7 @@
-//! `flow/pages`: what a person sees, and that nobody else has a say in it.
+//! `flow/pages`: the pages that users see, and that no request can inject anything into them.
 //!
-//! With `PAGES_FILE` set, [`every_page`] is written there for tests/browser/pages.mjs, which looks at the
-//! same pages with a browser's eyes.
+//! With `PAGES_FILE` set, [`every_page`] is written there for tests/browser/pages.mjs, which checks the same pages in a
+//! browser.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,15 +13,15 @@ use vestibule_core::presets;
 use vestibule_core::http::request::RequestUrl;
 use vestibule_testing::{APP, Answer, Browser, TestEnv, environment, settings};
 
-/// What gets into a page that pastes text.
+/// Text that breaks out of a page without escaping.
 const MARKUP: &str = r#""'><script>alert(1)</script><b x="&amp;"#;
 
-/// A name as somebody writes it who means no good, or has an unusual one.
+/// A malicious or unusual name.
 const LONG_NAME: &str =
     "Wolfeschlegelsteinhausenbergerdorffwelchevoralternwarengewissenhaftschaferswessenschafe";
 
 #[test]
-fn every_page_allows_its_own_style_and_its_forms_and_nothing_else() {
+fn every_pages_csp_allows_only_its_own_style_and_its_forms() {
     for (name, answer) in every_page() {
         let only = |header: &str| {
             let values: Vec<&str> = answer.headers.get_all(header).collect();
@@ -44,7 +44,7 @@ fn every_page_allows_its_own_style_and_its_forms_and_nothing_else() {
             ),
             "{name}"
         );
-        // Each preset that is configured brings its colours.
+        // Each configured preset has its brand colours.
         let own = style.len() - 48 * style.matches(".is-").count();
         assert!(own <= 6 * 1024, "{name}: the style has {} bytes", style.len());
         for forbidden in ["<script", "style=", "src=", "javascript:", "<link", "<iframe", "@import", "url("] {
@@ -56,7 +56,7 @@ fn every_page_allows_its_own_style_and_its_forms_and_nothing_else() {
 }
 
 #[test]
-fn a_provider_on_this_machine_can_be_reached_from_a_page_on_https() {
+fn a_page_on_https_can_redirect_to_a_provider_on_the_developers_machine() {
     for (provider, expected) in [
         (json!({ "id": "acme", "type": "oidc", "issuer": "https://idp.example" }), "'self' https:;"),
         (json!({ "id": "acme", "type": "oidc", "issuer": "http://localhost:9400" }), "'self' https: http:;"),
@@ -94,7 +94,7 @@ fn every_page_has_a_language_a_title_one_heading_and_its_landmarks() {
 }
 
 #[test]
-fn cross_site_scripting_no_parameter_of_any_page_gets_out_of_its_place() {
+fn cross_site_scripting_every_parameter_of_every_page_is_escaped() {
     for page in ["signin", "signout", "error", "nowhere"] {
         for parameter in ["error", "code", "callbackUrl", "csrfToken", "provider", MARKUP] {
             for value in [MARKUP, &format!("/{MARKUP}"), &format!("{APP}/?q={MARKUP}#{MARKUP}")] {
@@ -111,7 +111,7 @@ fn cross_site_scripting_no_parameter_of_any_page_gets_out_of_its_place() {
 }
 
 #[test]
-fn a_return_address_with_quotes_and_brackets_comes_back_as_it_was() {
+fn a_return_address_with_quotes_and_brackets_comes_back_unchanged() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     let wanted = "/search?q='a'&filter[x]=<b>\"c\"";
     let page = browser.open(&world, &url("signin", &[("callbackUrl", wanted)]));
@@ -136,7 +136,7 @@ fn providers_are_listed_in_the_order_of_the_configuration() {
 }
 
 #[test]
-fn cross_site_scripting_names_of_providers_and_people_are_text() {
+fn cross_site_scripting_names_of_providers_and_users_are_escaped() {
     let (world, mut browser) = (TestEnv::with(named(MARKUP)), Browser::new());
     world.provider.alters_answer_at("userinfo", |userinfo| {
         userinfo["name"] = json!(MARKUP);
@@ -154,7 +154,7 @@ fn cross_site_scripting_names_of_providers_and_people_are_text() {
 }
 
 #[test]
-fn injected_text_an_unknown_code_says_nothing_of_its_own() {
+fn injected_text_an_unknown_code_is_not_repeated() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.open(&world, &url("signin", &[]));
     for (page, known) in
@@ -176,7 +176,7 @@ fn injected_text_an_unknown_code_says_nothing_of_its_own() {
 }
 
 #[test]
-fn injected_text_a_host_that_is_none_gets_no_page() {
+fn injected_text_an_invalid_host_gets_no_page() {
     for host in ["app.example.com\"><script>", "<b>", "a b"] {
         assert_eq!(RequestUrl::parse(&format!("https://{host}/auth/signin")), None, "{host}");
     }
@@ -186,7 +186,7 @@ fn injected_text_a_host_that_is_none_gets_no_page() {
 }
 
 #[test]
-fn known_codes_are_said_in_plain_words() {
+fn known_codes_have_a_text() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     for (query, words) in [
         (&[("error", "OAuthCallbackError")][..], "cancelled or refused"),
@@ -210,7 +210,7 @@ fn known_codes_are_said_in_plain_words() {
 }
 
 #[test]
-fn the_error_pages_status_says_who_is_to_blame_and_there_is_a_way_onward() {
+fn the_error_page_has_a_status_by_the_errors_source_and_links_onward() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     for (code, status) in [
         ("Configuration", 500),
@@ -227,7 +227,7 @@ fn the_error_pages_status_says_who_is_to_blame_and_there_is_a_way_onward() {
 }
 
 #[test]
-fn each_provider_has_its_form_and_a_preset_its_colours() {
+fn each_provider_has_a_form_and_a_preset_has_its_brand_colours() {
     let (world, mut browser) = (all_presets(), Browser::new());
     let answer = browser.open(&world, &url("signin", &[]));
     let style = between(&answer.body, "<style>", "</style>");
@@ -248,7 +248,7 @@ fn each_provider_has_its_form_and_a_preset_its_colours() {
 }
 
 #[test]
-fn an_api_of_ones_own_has_its_fields_in_a_form_that_goes_to_its_callback() {
+fn a_credentials_provider_has_its_fields_in_a_form_that_posts_to_its_callback() {
     let (world, mut browser) = (TestEnv::with(with_form()), Browser::new());
     let answer = browser.open(&world, &url("signin", &[]));
     assert_eq!(fields(&answer.body, "/auth/callback/shop").len(), 2);
@@ -274,7 +274,7 @@ fn an_api_of_ones_own_has_its_fields_in_a_form_that_goes_to_its_callback() {
 }
 
 #[test]
-fn what_was_wrong_with_the_fields_is_said_with_them() {
+fn an_error_about_credentials_describes_the_fields() {
     let (world, mut browser) = (TestEnv::with(with_form()), Browser::new());
     for (error, described) in [("CredentialsSignin", 3), ("OAuthCallbackError", 0)] {
         let answer = browser.open(&world, &url("signin", &[("error", error)]));
@@ -284,7 +284,7 @@ fn what_was_wrong_with_the_fields_is_said_with_them() {
 }
 
 #[test]
-fn the_sign_in_page_says_where_one_goes_on_another_host() {
+fn the_sign_in_page_names_another_host_in_the_return_address() {
     let mut shared = settings();
     shared["trusted_hosts"] = json!(["*.example.com"]);
     let (world, mut browser) = (TestEnv::with(shared), Browser::new());
@@ -301,7 +301,7 @@ fn the_sign_in_page_says_where_one_goes_on_another_host() {
 }
 
 #[test]
-fn whoever_decides_to_stay_signed_in_goes_back() {
+fn a_user_who_cancels_the_sign_out_goes_back() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "bob", "/");
     let answer = browser.open(&world, &url("signout", &[("callbackUrl", "/dashboard?a=1&b=2")]));
@@ -310,7 +310,7 @@ fn whoever_decides_to_stay_signed_in_goes_back() {
 }
 
 #[test]
-fn from_a_forbidden_page_a_different_account_leads_back_to_it() {
+fn a_sign_in_with_a_different_account_leads_back_to_the_forbidden_page() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "bob", "/");
     let wanted = format!("{APP}/admin/users?page=2&sort=name");
@@ -332,7 +332,7 @@ fn from_a_forbidden_page_a_different_account_leads_back_to_it() {
 }
 
 #[test]
-fn a_forbidden_page_takes_no_parameters_from_the_apps_own_address() {
+fn the_forbidden_page_ignores_the_parameters_of_the_apps_own_address() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "bob", "/");
     let query = "callbackUrl=https%3A%2F%2Fevil.example&callbackUrl=x&error=y&csrfToken=z";
@@ -348,7 +348,7 @@ fn a_forbidden_page_takes_no_parameters_from_the_apps_own_address() {
 }
 
 #[test]
-fn what_a_form_was_sent_to_is_nothing_to_come_back_to() {
+fn the_address_of_a_post_is_not_a_return_address() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "bob", "/");
     let answer = browser.post(&world, &format!("{APP}/admin/delete"), &[("id", "1")]);
@@ -357,7 +357,7 @@ fn what_a_form_was_sent_to_is_nothing_to_come_back_to() {
 }
 
 #[test]
-fn a_rule_that_forbids_the_signed_out_still_shows_the_way_in() {
+fn a_rule_that_forbids_anonymous_users_still_shows_a_sign_in_link() {
     let (world, mut browser) = (TestEnv::with(forbidding()), Browser::new());
     let answer = browser.open(&world, &format!("{APP}/secret?x=1"));
     assert_eq!(answer.status, 403);
@@ -367,7 +367,7 @@ fn a_rule_that_forbids_the_signed_out_still_shows_the_way_in() {
 }
 
 #[test]
-fn every_page_is_there_for_the_browser_to_look_at() {
+fn every_page_is_written_for_the_browser_tests() {
     let pages = every_page();
     assert!(pages.iter().all(|(name, answer)| !answer.body.is_empty() && !name.is_empty()));
     let Ok(file) = std::env::var("PAGES_FILE") else { return };
@@ -383,7 +383,7 @@ fn every_page_is_there_for_the_browser_to_look_at() {
     std::fs::write(file, serde_json::to_string(&pages).unwrap()).unwrap();
 }
 
-/// Every page, in each of its looks, with the longest and oddest that may be in it.
+/// Every page in each of its variants, with the longest and most unusual content that it may have.
 fn every_page() -> Vec<(&'static str, Answer)> {
     let mut pages = Vec::new();
 
@@ -431,7 +431,7 @@ fn every_page() -> Vec<(&'static str, Answer)> {
     pages
 }
 
-/// Every preset, and a provider beside them with a name that is hard to fit and to write.
+/// Every preset, and a provider with a name that is long and contains markup.
 fn all_presets() -> TestEnv {
     let of_preset =
         |id| json!({ "id": id, "issuer": "https://idp.example", "userinfo": "https://idp.example/me" });
@@ -462,7 +462,7 @@ fn only_form() -> Value {
     }] })
 }
 
-/// The form between two other ways to sign in.
+/// The settings in which the form is between two other providers.
 fn with_form() -> Value {
     let mut settings = settings();
     let form = only_form()["providers"][0].clone();
@@ -489,7 +489,7 @@ fn url(page: &str, query: &[(&str, &str)]) -> String {
     format!("{APP}/auth/{page}?{query}")
 }
 
-/// The hidden fields of the form whose action ends like that, as a browser would send them.
+/// The hidden fields of the form whose action has this suffix, as a browser would send them.
 fn fields(body: &str, action: &str) -> Vec<(String, String)> {
     let form = body.split("<form").find(|form| form.contains(&format!("{action}\"")));
     let form = form.unwrap_or_else(|| panic!("no form for {action}: {body}"));

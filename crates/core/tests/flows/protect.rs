@@ -1,4 +1,4 @@
-//! `flow/guard/protect`: who may pass, and what the upstream sees.
+//! `flow/guard/protect`: which requests pass, and what the upstream gets.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn signed_in(user: &str) -> (TestEnv, Browser) {
 }
 
 #[test]
-fn a_public_page_is_for_everybody() {
+fn a_public_page_is_open_to_everyone() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     for path in ["/", "/about", "/static/a/b.css", "/static"] {
         let answer = browser.open(&world, &format!("{APP}{path}?q=%2F"));
@@ -30,7 +30,7 @@ fn a_public_page_is_for_everybody() {
 }
 
 #[test]
-fn a_navigation_without_a_session_is_sent_to_sign_in_and_comes_back_exactly() {
+fn a_navigation_without_a_session_is_redirected_to_sign_in_with_its_exact_address() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     let wanted = format!("{APP}/dashboard/a%20b?x=1&y=%26%2F&z=%C3%A9");
     let answer = browser.open(&world, &wanted);
@@ -71,7 +71,7 @@ fn a_script_without_a_session_gets_401_and_no_redirect() {
 }
 
 #[test]
-fn claims_decide_and_lacking_them_is_403_never_a_loop_to_sign_in() {
+fn a_signed_in_user_without_the_claims_gets_403_and_no_sign_in_loop() {
     let (world, mut bob) = signed_in("bob");
     for path in ["/admin", "/admin/", "/admin/users/1", "/%61dmin"] {
         let answer = bob.open(&world, &format!("{APP}{path}"));
@@ -84,7 +84,7 @@ fn claims_decide_and_lacking_them_is_403_never_a_loop_to_sign_in() {
 }
 
 #[test]
-fn the_upstream_sees_who_it_is_and_not_what_the_client_says_it_is() {
+fn the_upstream_gets_the_sessions_user_and_not_the_clients_own_headers() {
     let (world, mut alice) = signed_in("alice");
     let crooked = [
         ("Authorization", "Bearer forged"),
@@ -113,17 +113,17 @@ fn the_upstream_sees_who_it_is_and_not_what_the_client_says_it_is() {
 }
 
 #[test]
-fn header_smuggling_what_we_set_nobody_else_sets_also_on_public_paths_and_preflights() {
-    let (world, mut nobody) = (TestEnv::new(), Browser::new());
+fn header_smuggling_clients_cannot_set_our_headers_even_on_public_paths_and_preflights() {
+    let (world, mut anonymous) = (TestEnv::new(), Browser::new());
     let forged =
         [("X-User-Email", "root@example.com"), ("X_USER_ROLES", "admin"), ("authorization", "Bearer x")];
-    let answer = nobody.send(&world, "GET", &format!("{APP}/about"), &forged, b"");
+    let answer = anonymous.send(&world, "GET", &format!("{APP}/about"), &forged, b"");
     let preflight: Vec<(&str, &str)> = forged
         .into_iter()
         .chain([("origin", "https://other.example"), ("access-control-request-method", "POST")])
         .chain([("X-HTTP-Method-Override", "DELETE")])
         .collect();
-    let preflight = nobody.send(&world, "OPTIONS", &format!("{APP}/dashboard"), &preflight, b"");
+    let preflight = anonymous.send(&world, "OPTIONS", &format!("{APP}/dashboard"), &preflight, b"");
     for answer in [answer, preflight] {
         let seen = answer.forwarded.expect("it passes").request.headers;
         for name in
@@ -135,33 +135,33 @@ fn header_smuggling_what_we_set_nobody_else_sets_also_on_public_paths_and_prefli
 }
 
 #[test]
-fn a_preflight_passes_only_as_one() {
-    let (world, mut nobody) = (TestEnv::new(), Browser::new());
+fn only_a_genuine_preflight_passes() {
+    let (world, mut anonymous) = (TestEnv::new(), Browser::new());
     let url = format!("{APP}/dashboard");
     for headers in
         [&[][..], &[("origin", "https://other.example")], &[("access-control-request-method", "POST")]]
     {
-        let answer = nobody.send(&world, "OPTIONS", &url, headers, b"");
+        let answer = anonymous.send(&world, "OPTIONS", &url, headers, b"");
         assert!(answer.forwarded.is_none() && answer.status == 401, "{headers:?}");
     }
 }
 
 #[test]
-fn our_cookies_do_not_reach_the_upstream_and_the_apps_own_do() {
+fn the_upstream_gets_the_apps_cookies_but_not_vestibules() {
     let (world, mut alice) = signed_in("alice");
     alice.plant("theme", "dark");
     alice.plant("__Secure-authjs.session-token.9", "odd");
     let answer = alice.open(&world, &format!("{APP}/dashboard"));
     assert_eq!(answer.forwarded.unwrap().request.headers.get("cookie"), Some("theme=dark"));
 
-    let mut nobody = Browser::new();
-    nobody.begin(&world, "/");
-    let answer = nobody.open(&world, &format!("{APP}/about"));
+    let mut anonymous = Browser::new();
+    anonymous.begin(&world, "/");
+    let answer = anonymous.open(&world, &format!("{APP}/about"));
     assert!(!answer.forwarded.unwrap().request.headers.contains("cookie"));
 }
 
 #[test]
-fn forward_session_hands_the_sealed_cookie_to_an_app_that_opens_it_itself() {
+fn forward_session_passes_the_sealed_cookie_to_the_upstream() {
     let mut opened = settings();
     opened["upstreams"][0]["forward_session"] = json!(true);
     let (world, mut alice) = (TestEnv::with(opened), Browser::new());
@@ -172,7 +172,7 @@ fn forward_session_hands_the_sealed_cookie_to_an_app_that_opens_it_itself() {
 }
 
 #[test]
-fn path_confusion_a_path_that_servers_read_differently_is_refused() {
+fn path_confusion_a_path_that_servers_read_differently_is_rejected() {
     let (world, mut alice) = signed_in("alice");
     for path in [
         "/static/..%2fadmin",
@@ -194,16 +194,16 @@ fn path_confusion_a_path_that_servers_read_differently_is_refused() {
 }
 
 #[test]
-fn skip_rules_that_see_the_query_matching_sees_the_path_only() {
-    let (world, mut nobody) = (TestEnv::new(), Browser::new());
+fn skip_rules_that_see_the_query_patterns_match_the_path_only() {
+    let (world, mut anonymous) = (TestEnv::new(), Browser::new());
     for url in ["/dashboard?/about", "/dashboard?x=/static/a.css", "/dashboard?#/about"] {
-        assert!(nobody.open(&world, &format!("{APP}{url}")).forwarded.is_none(), "{url}");
+        assert!(anonymous.open(&world, &format!("{APP}{url}")).forwarded.is_none(), "{url}");
     }
 }
 
 #[test]
-fn user_agent_or_health_check_bypass_no_header_opens_a_door() {
-    let (world, mut nobody) = (TestEnv::new(), Browser::new());
+fn user_agent_or_health_check_bypass_no_header_bypasses_the_guard() {
+    let (world, mut anonymous) = (TestEnv::new(), Browser::new());
     for header in [
         ("user-agent", "kube-probe/1.29"),
         ("x-original-url", "/about"),
@@ -214,13 +214,13 @@ fn user_agent_or_health_check_bypass_no_header_opens_a_door() {
         ("x-middleware-subrequest", "middleware:middleware:middleware:middleware:middleware"),
         ("authorization", "Bearer x"),
     ] {
-        let answer = nobody.send(&world, "GET", &format!("{APP}/dashboard"), &[header], b"");
+        let answer = anonymous.send(&world, "GET", &format!("{APP}/dashboard"), &[header], b"");
         assert!(answer.forwarded.is_none() && answer.status == 401, "{header:?}");
     }
 }
 
 #[test]
-fn a_session_is_renewed_on_the_way_and_that_response_is_not_cached() {
+fn a_session_is_resealed_while_forwarding_and_that_response_is_not_cached() {
     let (world, mut bob) = signed_in("bob");
     let answer = bob.open(&world, &format!("{APP}/dashboard"));
     assert!(!answer.headers.contains("set-cookie"));
@@ -240,8 +240,8 @@ fn the_first_rule_that_matches_decides() {
         { "match": "/api/:path*", "require": { "roles": ["admin"] }, "deny": "forbidden" },
     ]);
     rules["default_access"] = json!("public");
-    let (world, mut nobody) = (TestEnv::with(rules), Browser::new());
-    let mut status = |method: &str, url: &str| nobody.send(&world, method, url, &NAVIGATION, b"").status;
+    let (world, mut anonymous) = (TestEnv::with(rules), Browser::new());
+    let mut status = |method: &str, url: &str| anonymous.send(&world, method, url, &NAVIGATION, b"").status;
     assert_eq!(status("GET", "https://app.example.com/api/health"), 200);
     assert_eq!(status("GET", "https://app.example.com/api/users"), 403);
     assert_eq!(status("GET", "https://open.example.com/api/users"), 200);
@@ -270,7 +270,7 @@ fn requests_go_to_the_upstream_of_their_host() {
 }
 
 #[test]
-fn an_upstream_that_gives_no_answer_is_502_and_the_session_stays() {
+fn an_upstream_without_an_answer_is_502_and_the_session_stays() {
     let (world, mut bob) = signed_in("bob");
     world.forwarder.is_down.set(true);
     assert_eq!(bob.open(&world, &format!("{APP}/dashboard")).status, 502);
@@ -279,7 +279,7 @@ fn an_upstream_that_gives_no_answer_is_502_and_the_session_stays() {
 }
 
 #[test]
-fn rules_look_at_headers_cookies_and_parameters_and_others_still_apply() {
+fn rules_can_test_headers_cookies_and_parameters_and_later_rules_still_apply() {
     let mut rules = settings();
     rules["rules"] = json!([
         { "match": "/preview/:path*", "access": "public",
@@ -289,9 +289,9 @@ fn rules_look_at_headers_cookies_and_parameters_and_others_still_apply() {
         { "match": "/user/:id(\\d+)", "require": { "roles": { "not": "admin" }, "email": { "exists": true } } },
         { "match": "/staff", "email_domain": ["Example.com"] },
     ]);
-    let (world, mut nobody) = (TestEnv::with(rules), Browser::new());
+    let (world, mut anonymous) = (TestEnv::with(rules), Browser::new());
     let mut status = |url: &str, headers: &[(&str, &str)]| {
-        nobody.send(&world, "GET", &format!("{APP}{url}"), headers, b"").status
+        anonymous.send(&world, "GET", &format!("{APP}{url}"), headers, b"").status
     };
     assert_eq!(status("/preview/x?token=7", &[]), 200);
     assert_eq!(status("/preview/x?token=x", &[]), 401);
@@ -311,7 +311,7 @@ fn rules_look_at_headers_cookies_and_parameters_and_others_still_apply() {
 }
 
 #[test]
-fn email_parsing_an_address_that_the_provider_does_not_vouch_for_is_at_no_domain() {
+fn email_parsing_an_unverified_address_matches_no_email_domain() {
     let with = |claims: Value| {
         let mut rules = settings();
         rules["claims"] = claims;
@@ -320,7 +320,7 @@ fn email_parsing_an_address_that_the_provider_does_not_vouch_for_is_at_no_domain
     };
     for (verified, status) in [
         (json!(true), 200),
-        // It says nothing: a provider of the site's own, whose addresses are what it knows people by.
+        // The site's own provider says nothing about verification, and its addresses are trusted.
         (Value::Null, 200),
         (json!(false), 403),
         (json!("true"), 403),
@@ -344,7 +344,7 @@ fn email_parsing_an_address_that_the_provider_does_not_vouch_for_is_at_no_domain
 }
 
 #[test]
-fn a_rule_can_send_its_requests_elsewhere_and_says_what_goes_with_them() {
+fn a_rule_can_choose_another_upstream_and_its_headers() {
     let mut rules = settings();
     rules["rules"] = json!([
         { "match": "/api/:path*", "access": "signed-in", "to": "service:API" },
@@ -394,14 +394,14 @@ fn a_rule_can_send_its_requests_elsewhere_and_says_what_goes_with_them() {
 }
 
 #[test]
-fn work_bombs_a_huge_path_is_refused_before_any_work() {
-    let (world, mut nobody) = (TestEnv::new(), Browser::new());
+fn work_bombs_a_huge_path_is_rejected_before_any_work() {
+    let (world, mut anonymous) = (TestEnv::new(), Browser::new());
     for path in [
         "/%2e%2e;".repeat(131_072),
         "/".repeat(1 << 20),
         format!("/_next/data/B/{}x", "a%2541;b%23/".repeat(1000)),
     ] {
-        let answer = nobody.send(&world, "GET", &format!("{APP}{path}"), &NAVIGATION, b"");
+        let answer = anonymous.send(&world, "GET", &format!("{APP}{path}"), &NAVIGATION, b"");
         assert_eq!(answer.status, 400);
     }
 }

@@ -1,5 +1,5 @@
-//! `flow/provider` while a provider is out of order: what is kept serves for a day, and asking for more costs few
-//! people a wait. Time is the world's: what is counted are questions and the milliseconds that somebody waited.
+//! `flow/provider` during an outage of the provider: cached documents are used for a day, and few users wait. The tests
+//! count fetches, and how many milliseconds of the fake clock a request takes.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use vestibule_testing::provider::ISSUER;
 use vestibule_testing::rotation::Rotation;
 use vestibule_testing::{APP, Answer, AuthorizationRequest, Browser, TestEnv, settings};
 
-use crate::refresh::{LEASES, OVER, SECOND, bearer, given, sent, signed_in, with_lease};
+use crate::refresh::{EXPIRED, LEASES, SECOND, bearer, given, sent, signed_in, with_lease};
 
 const DISCOVERY: &str = "https://idp.example/.well-known/openid-configuration";
 const JWKS: &str = "https://idp.example/jwks";
 const AUDIENCE: &str = "https://api.example.com";
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
-/// How long somebody waits at most for whom an older copy would do.
-const PATIENCE: u64 = 1500;
+/// How long a request with a usable copy waits at most, in milliseconds.
+const MAX_WAIT: u64 = 1500;
 
 type Trouble = (&'static str, fn(&TestEnv, &'static str));
 
-/// What a place of the provider's may do in place of an answer.
+/// How an endpoint of the provider may fail.
 const TROUBLES: [Trouble; 10] = [
     ("hangs", |world, place| hang(world, place)),
     ("refuses", |world, place| world.provider.goes_down(place)),
@@ -61,7 +61,7 @@ fn world() -> TestEnv {
     TestEnv::with(settings)
 }
 
-/// A world whose isolate has asked for everything an hour ago, and a browser with a csrf token.
+/// A process that fetched all documents an hour ago, and the browser that signed in then.
 fn an_hour_later() -> (TestEnv, Browser) {
     let (world, mut browser) = (world(), Browser::new());
     assert_eq!(browser.sign_in(&world, "bob", "/").location(), format!("{APP}/"));
@@ -70,7 +70,7 @@ fn an_hour_later() -> (TestEnv, Browser) {
     (world, browser)
 }
 
-/// What `request` is answered, and after how many milliseconds.
+/// The answer to `request`, and how many milliseconds it took.
 fn timed(world: &TestEnv, request: impl Future<Output = Answer>) -> (Answer, u64) {
     let begun = world.clock.now();
     world.clock.run(async {
@@ -79,7 +79,7 @@ fn timed(world: &TestEnv, request: impl Future<Output = Answer>) -> (Answer, u64
     })
 }
 
-/// A sign-in is begun: where the browser is sent, and after how many milliseconds.
+/// Begins a sign-in: the redirect's address, and how many milliseconds it took.
 fn begin(world: &TestEnv, browser: &mut Browser) -> (String, u64) {
     let csrf = browser.csrf(world);
     let (cookies, form) = (browser.cookie_header(), format!("csrfToken={csrf}"));
@@ -94,7 +94,7 @@ fn is_at_provider(location: &str) -> bool {
     location.starts_with("https://idp.example/authorize?")
 }
 
-/// A sign-in that was begun is ended well: after how many milliseconds.
+/// Finishes a sign-in successfully: how many milliseconds it took.
 fn finish(world: &TestEnv, browser: &mut Browser, location: &str) -> u64 {
     let callback = world.provider.authorize(&AuthorizationRequest::read(location), "bob");
     let cookies = browser.cookie_header();
@@ -105,14 +105,14 @@ fn finish(world: &TestEnv, browser: &mut Browser, location: &str) -> u64 {
     took
 }
 
-/// An access token that names the key `kid`, good for five minutes.
+/// An access token with this `kid`, valid for five minutes.
 fn token(world: &TestEnv, kid: &str) -> String {
     let now = world.now().seconds();
     let claims = json!({ "iss": ISSUER, "sub": "bob-1", "aud": AUDIENCE, "iat": now, "exp": now + 300 });
     world.provider.signed(&json!({ "alg": "ES256", "kid": kid, "typ": "at+jwt" }), &claims)
 }
 
-/// What somebody gets who brings it, and after how many milliseconds.
+/// The answer to a request with this token, and how many milliseconds it took.
 fn bring(world: &TestEnv, token: &str) -> (u16, u64) {
     let authorization = format!("Bearer {token}");
     let headers = [("authorization", authorization.as_str())];
@@ -121,7 +121,7 @@ fn bring(world: &TestEnv, token: &str) -> (u16, u64) {
 }
 
 #[test]
-fn whatever_the_provider_does_people_sign_in_and_few_of_them_wait() {
+fn with_cached_documents_users_sign_in_during_any_outage_and_few_of_them_wait() {
     for (what, trouble) in TROUBLES {
         for (place, document) in [("discovery", DISCOVERY), ("jwks", JWKS)] {
             let (world, mut browser) = an_hour_later();
@@ -136,7 +136,7 @@ fn whatever_the_provider_does_people_sign_in_and_few_of_them_wait() {
                 let (location, first) = begin(&world, &mut browser);
                 assert!(is_at_provider(&location), "{what} at {place}: {location}");
                 let second = if place == "jwks" { finish(&world, &mut browser, &location) } else { 0 };
-                assert!(first + second <= PATIENCE, "{what} at {place}: {first} and {second} ms");
+                assert!(first + second <= MAX_WAIT, "{what} at {place}: {first} and {second} ms");
                 match world.fetches(document) - before.0 {
                     0 => assert_eq!((first, second), (0, 0), "{what} at {place}: a wait for nothing"),
                     1 => questions.push((before.1 - begun) / 60_000),
@@ -147,9 +147,9 @@ fn whatever_the_provider_does_people_sign_in_and_few_of_them_wait() {
             assert_eq!(questions, pauses, "{what} at {place}");
             assert!(!world.logged(LogEvent::ProviderMetadataStale).is_empty(), "{what} at {place}");
 
-            // It comes back: heard of within the pause, believed for an hour, and forgiven.
+            // The provider recovers: the next fetch notices it, and a later failure starts with a short pause again.
             come_back(&world);
-            let asked = world.fetches(document);
+            let fetched = world.fetches(document);
             world.pass(MINUTE * 8);
             for _ in 0..20 {
                 assert_eq!(
@@ -158,7 +158,7 @@ fn whatever_the_provider_does_people_sign_in_and_few_of_them_wait() {
                     "{what} at {place}"
                 );
             }
-            assert_eq!(world.fetches(document), asked + 1, "{what} at {place}");
+            assert_eq!(world.fetches(document), fetched + 1, "{what} at {place}");
             world.pass(HOUR + SECOND);
             trouble(&world, place);
             for expected in [2, 2, 3, 3] {
@@ -167,7 +167,7 @@ fn whatever_the_provider_does_people_sign_in_and_few_of_them_wait() {
                 if place == "jwks" {
                     finish(&world, &mut browser, &location);
                 }
-                assert_eq!(world.fetches(document), asked + expected, "{what} at {place}");
+                assert_eq!(world.fetches(document), fetched + expected, "{what} at {place}");
                 world.pass(SECOND * 31);
             }
         }
@@ -175,7 +175,7 @@ fn whatever_the_provider_does_people_sign_in_and_few_of_them_wait() {
 }
 
 #[test]
-fn of_many_at_once_one_asks_and_nobody_waits_for_it() {
+fn of_many_requests_at_once_one_fetches_and_the_others_do_not_wait() {
     let (world, mut browser) = an_hour_later();
     hang(&world, "discovery");
     let csrf = browser.csrf(&world);
@@ -197,20 +197,20 @@ fn of_many_at_once_one_asks_and_nobody_waits_for_it() {
     assert!(answers.iter().all(|answer| is_at_provider(answer.location())));
     assert_eq!(world.fetches(DISCOVERY), 2);
     let waited = waited.into_inner();
-    assert_eq!(waited.iter().filter(|waited| **waited > 0).collect::<Vec<_>>(), [&PATIENCE]);
+    assert_eq!(waited.iter().filter(|waited| **waited > 0).collect::<Vec<_>>(), [&MAX_WAIT]);
 }
 
 #[test]
-fn an_answer_that_is_late_serves_those_who_come_after_it() {
+fn a_late_answer_is_cached_for_later_requests() {
     let (world, mut browser) = an_hour_later();
     world.http.document_time.set(SECOND * 9);
     let old = token(&world, "key-1");
     world.provider.rotates_its_key_to("key-2");
-    // The first one goes on with the copies, and what it asked for is kept behind its back.
+    // The first request goes on with the copies, and its fetch is stored in the background.
     let (status, took) = bring(&world, &old);
-    assert_eq!((status, took), (200, 2 * PATIENCE));
+    assert_eq!((status, took), (200, 2 * MAX_WAIT));
     assert_eq!((world.fetches(DISCOVERY), world.fetches(JWKS)), (2, 2));
-    // Of which the withdrawn key is no longer a part.
+    // The withdrawn key is no longer in the set.
     assert_eq!(bring(&world, &old), (401, 0));
     assert_eq!(bring(&world, &token(&world, "key-2")), (200, 0));
     assert!(is_at_provider(&begin(&world, &mut browser).0));
@@ -219,22 +219,22 @@ fn an_answer_that_is_late_serves_those_who_come_after_it() {
 }
 
 #[test]
-fn a_key_that_the_provider_withdrew_is_believed_for_a_day_at_most() {
+fn a_withdrawn_key_is_accepted_for_a_day_at_most() {
     for (what, trouble) in TROUBLES {
         for place in ["discovery", "jwks"] {
             let (world, mut browser) = an_hour_later();
             trouble(&world, place);
-            // Asked all the time, so that no pause is over just then.
+            // With constant requests, so that the pause between fetches is in effect.
             for _ in 0..46 {
                 assert_eq!(bring(&world, &token(&world, "key-1")).0, 200, "{what} at {place}");
                 world.pass(MINUTE * 29 + SECOND * 45);
             }
             assert_eq!(bring(&world, &token(&world, "key-1")).0, 200, "{what} at {place}");
-            let asked = if place == "jwks" { JWKS } else { DISCOVERY };
+            let url = if place == "jwks" { JWKS } else { DISCOVERY };
             world.pass(MINUTE * 30);
-            let before = world.fetches(asked);
+            let before = world.fetches(url);
             assert_eq!(bring(&world, &token(&world, "key-1")).0, 503, "{what} at {place}");
-            assert_eq!(world.fetches(asked), before + 1, "{what} at {place}");
+            assert_eq!(world.fetches(url), before + 1, "{what} at {place}");
             if place == "discovery" {
                 assert!(!is_at_provider(&begin(&world, &mut browser).0), "{what}");
             } else {
@@ -246,12 +246,12 @@ fn a_key_that_the_provider_withdrew_is_believed_for_a_day_at_most() {
 }
 
 #[test]
-fn an_unknown_key_is_asked_for_although_the_provider_is_left_alone() {
+fn an_unknown_key_is_fetched_even_during_the_pause_after_a_failure() {
     let (world, mut browser) = an_hour_later();
     world.provider.goes_down("jwks");
     assert_eq!(bring(&world, &token(&world, "key-1")), (200, 0));
     assert_eq!(world.fetches(JWKS), 2);
-    // It is back, with another key, a moment later; the pause for what is known has not ended.
+    // The provider recovers with a new key, during the pause for the known documents.
     come_back(&world);
     world.provider.rotates_its_key_to("key-2");
     world.pass(SECOND * 6);
@@ -261,15 +261,15 @@ fn an_unknown_key_is_asked_for_although_the_provider_is_left_alone() {
     assert_eq!(world.fetches(JWKS), 3);
     assert_eq!(bring(&world, &token(&world, "key-2")), (200, 0));
     assert_eq!(bring(&world, &token(&world, "key-1")), (401, 0), "it was withdrawn");
-    assert_eq!(world.fetches(JWKS), 3, "asked again within a minute");
+    assert_eq!(world.fetches(JWKS), 3, "fetched again within a minute");
 }
 
 #[test]
-fn work_bombs_unknown_keys_while_the_provider_hangs_cost_a_question_now_and_then() {
+fn work_bombs_unknown_keys_while_the_provider_hangs_cause_few_fetches() {
     let (world, mut browser) = an_hour_later();
     hang(&world, "jwks");
     world.provider.alters_answer_at("id_token_header", |header| header["kid"] = json!("key-2"));
-    // The first one asks for what is current, then for the key.
+    // The first request fetches the current set, then the newer one.
     let callback = {
         let request = browser.begin(&world, "/");
         world.provider.authorize(&request, "bob")
@@ -278,19 +278,19 @@ fn work_bombs_unknown_keys_while_the_provider_hangs_cost_a_question_now_and_then
     let headers = [("cookie", cookies.as_str()), ("sec-fetch-mode", "navigate")];
     let (answer, took) = timed(&world, world.sent("GET", &callback, &headers, b""));
     assert!(answer.location().starts_with(&format!("{APP}/auth/error?")), "{answer:?}");
-    // Half of the first question's time, and the whole of the second's: the first might have been cut off.
+    // Half of the first fetch's time, and all of the second's: the first might have been killed.
     assert!(took <= 15_000, "{took} ms");
-    let asked = world.fetches(JWKS);
-    assert!((2..=3).contains(&asked), "{asked} questions");
-    // Those who come now are told at once, whoever they are.
+    let fetched = world.fetches(JWKS);
+    assert!((2..=3).contains(&fetched), "{fetched} fetches");
+    // Later requests are answered at once.
     for n in 0..50 {
         let (status, took) = bring(&world, &token(&world, &format!("invented-{n}")));
         assert_eq!((status, took), (401, 0));
     }
     let answer = browser.sign_in(&world, "bob", "/");
     assert!(answer.location().starts_with(&format!("{APP}/auth/error?")), "{answer:?}");
-    assert_eq!(world.fetches(JWKS), asked);
-    // A minute of them, one a second: each question keeps one of them waiting, and then nobody for five seconds.
+    assert_eq!(world.fetches(JWKS), fetched);
+    // One request a second for a minute: each fetch makes one of them wait, and then none for five seconds.
     let (begun, mut most) = (world.clock.now(), 0);
     while world.clock.now() < begun + 60_000 {
         let (status, took) = bring(&world, &token(&world, "invented"));
@@ -300,11 +300,11 @@ fn work_bombs_unknown_keys_while_the_provider_hangs_cost_a_question_now_and_then
         world.pass(SECOND);
     }
     assert!(most <= 10_000, "{most} ms");
-    assert!(world.fetches(JWKS) <= asked + 5, "{} questions", world.fetches(JWKS) - asked);
+    assert!(world.fetches(JWKS) <= fetched + 5, "{} fetches", world.fetches(JWKS) - fetched);
 }
 
 #[test]
-fn a_key_that_is_new_is_asked_for_once_by_many_who_sign_in_at_once() {
+fn a_new_key_is_fetched_once_for_many_sign_ins_at_the_same_time() {
     for time in [200, 7_000] {
         let (world, _) = an_hour_later();
         world.provider.rotates_its_key_to("key-2");
@@ -315,12 +315,12 @@ fn a_key_that_is_new_is_asked_for_once_by_many_who_sign_in_at_once() {
                 (world.provider.authorize(&request, "bob"), browser.cookie_header())
             })
             .collect();
-        // The keys are young enough not to be asked for by themselves, and old enough to be asked for one.
+        // The keys are young enough to be used, and old enough to be fetched again for an unknown key.
         assert_eq!(bring(&world, &token(&world, "key-2")).0, 200);
         world.pass(MINUTE + SECOND);
         world.provider.rotates_its_key_to("key-3");
         world.provider.alters_answer_at("id_token_header", |header| header["kid"] = json!("key-3"));
-        let asked = world.fetches(JWKS);
+        let fetched = world.fetches(JWKS);
         world.http.document_time.set(Duration::from_millis(time));
         let answers = world.all(begun.iter().map(|(callback, cookies)| {
             let world = &world;
@@ -333,20 +333,20 @@ fn a_key_that_is_new_is_asked_for_once_by_many_who_sign_in_at_once() {
         for answer in answers {
             assert_eq!(answer.location(), format!("{APP}/"), "{time} ms: {}", world.log_text());
         }
-        // Whoever asks counts as cut off after five seconds.
-        assert_eq!(world.fetches(JWKS), asked + if time < 5_000 { 1 } else { 2 }, "{time} ms");
+        // A fetch counts as killed after five seconds.
+        assert_eq!(world.fetches(JWKS), fetched + if time < 5_000 { 1 } else { 2 }, "{time} ms");
     }
 }
 
 #[test]
-fn no_refresh_is_lost_to_keys_that_cannot_be_had() {
+fn unavailable_keys_lose_no_refresh() {
     for (what, trouble) in TROUBLES {
         for lease in LEASES {
             let (world, mut browser) = signed_in(lease, Duration::ZERO);
             world.provider.grants.rotation.set(Rotation::Strict);
-            world.pass(OVER);
+            world.pass(EXPIRED);
             trouble(&world, "jwks");
-            // The ID token of the refresh names a key that nobody can look up: what it came over vouches for it.
+            // The refreshed ID token has a key that cannot be fetched: the TLS connection takes the signature's place.
             world.provider.rotates_its_key_to("key-2");
             for n in 1..=5 {
                 let cookies = browser.cookie_header();
@@ -355,7 +355,7 @@ fn no_refresh_is_lost_to_keys_that_cannot_be_had() {
                 assert_eq!(bearer(&answer), Some(expected.as_str()), "{what}, {lease}: {}", world.log_text());
                 assert!(took <= 10_000, "{what}, {lease}: {took} ms");
                 browser.take(&answer);
-                world.pass(OVER);
+                world.pass(EXPIRED);
             }
             assert_eq!((given(&world), world.provider.grants.refused.get()), (5, 0), "{what}, {lease}");
         }
@@ -363,7 +363,7 @@ fn no_refresh_is_lost_to_keys_that_cannot_be_had() {
 }
 
 #[test]
-fn a_refresh_does_not_wait_for_metadata_that_is_at_hand() {
+fn a_refresh_does_not_wait_for_metadata_that_is_cached() {
     for lease in LEASES {
         let (world, browser) = signed_in(lease, Duration::ZERO);
         let others: Vec<String> = (0..5)
@@ -374,13 +374,13 @@ fn a_refresh_does_not_wait_for_metadata_that_is_at_hand() {
             })
             .collect();
         world.provider.grants.rotation.set(Rotation::None);
-        world.pass(OVER);
+        world.pass(EXPIRED);
         hang(&world, "discovery");
         hang(&world, "jwks");
         let cookies = browser.cookie_header();
         let (first, took) = timed(&world, sent(&world, &cookies, Duration::ZERO));
         assert!(bearer(&first).is_some_and(|token| token.starts_with("access-bob~")), "{lease}: {first:?}");
-        assert!(took <= 2 * PATIENCE + 1000, "{lease}: {took} ms");
+        assert!(took <= 2 * MAX_WAIT + 1000, "{lease}: {took} ms");
         for cookies in &others {
             let (answer, took) = timed(&world, sent(&world, cookies, Duration::ZERO));
             assert!(bearer(&answer).is_some_and(|token| token.starts_with("access-bob~")), "{lease}");
@@ -392,9 +392,9 @@ fn a_refresh_does_not_wait_for_metadata_that_is_at_hand() {
 }
 
 #[test]
-fn keys_that_come_too_late_for_a_refresh_are_there_for_the_next_one() {
+fn keys_that_arrive_too_late_for_a_refresh_are_cached_for_the_next_one() {
     for lease in LEASES {
-        let (world, mut browser) = signed_in(lease, OVER);
+        let (world, mut browser) = signed_in(lease, EXPIRED);
         let fresh = world.isolate(with_lease(lease), "here");
         world.http.document_time.set(SECOND * 3);
         for n in 1..=2 {
@@ -402,18 +402,18 @@ fn keys_that_come_too_late_for_a_refresh_are_there_for_the_next_one() {
             let answer = timed(&fresh, sent(&fresh, &cookies, Duration::ZERO)).0;
             assert_eq!(bearer(&answer), Some(format!("access-bob~{n}").as_str()), "{lease}");
             browser.take(&answer);
-            world.pass(OVER);
+            world.pass(EXPIRED);
         }
         assert_eq!(world.logged(LogEvent::IdTokenNotVerified).len(), 1, "{lease}: {}", world.log_text());
     }
 }
 
 #[test]
-fn who_asks_and_is_cut_off_holds_nobody_up() {
+fn a_killed_fetch_delays_no_other_request_for_long() {
     let (world, mut browser) = an_hour_later();
     hang(&world, "discovery");
     world.jobs.dies_after.set(Some(SECOND / 2));
-    assert_eq!(begin(&world, &mut browser).1, PATIENCE);
+    assert_eq!(begin(&world, &mut browser).1, MAX_WAIT);
     for _ in 0..5 {
         let (location, took) = begin(&world, &mut browser);
         assert!(is_at_provider(&location) && took == 0, "{took} ms");
@@ -426,29 +426,29 @@ fn who_asks_and_is_cut_off_holds_nobody_up() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_makes_nothing_younger() {
+fn a_clock_that_is_set_back_makes_no_copy_younger() {
     let day = Duration::from_hours(24);
     let (world, _) = an_hour_later();
     let back = HOUR + SECOND + day * 2;
     world.clock.set_back(back);
-    // What is kept is from the future, and is asked for again.
+    // The copy is from the future, so it is fetched again.
     assert_eq!(bring(&world, &token(&world, "key-1")).0, 200);
     assert_eq!((world.fetches(DISCOVERY), world.fetches(JWKS)), (2, 2));
     hang(&world, "jwks");
     world.pass(HOUR + SECOND);
-    assert_eq!(bring(&world, &token(&world, "key-1")), (200, PATIENCE));
-    // Of unknown age it lets nobody in; and a pause that has not begun yet keeps nobody from asking.
+    assert_eq!(bring(&world, &token(&world, "key-1")), (200, MAX_WAIT));
+    // A copy of unknown age is not used, and a pause in the future does not prevent a fetch.
     world.clock.set_back(day);
-    let asked = world.fetches(JWKS);
+    let fetched = world.fetches(JWKS);
     assert_eq!(bring(&world, &token(&world, "key-1")).0, 503);
-    assert_eq!(world.fetches(JWKS), asked + 1);
+    assert_eq!(world.fetches(JWKS), fetched + 1);
     come_back(&world);
     world.pass(SECOND * 6);
     assert_eq!(bring(&world, &token(&world, "key-1")).0, 200);
 }
 
 #[test]
-fn without_a_copy_everybody_asks_for_themselves_and_a_blip_is_over_at_once() {
+fn without_a_copy_every_request_fetches_for_itself_and_recovers_at_once() {
     let (world, mut browser) = (world(), Browser::new());
     world.provider.goes_down("discovery");
     assert!(!is_at_provider(&begin(&world, &mut browser).0));

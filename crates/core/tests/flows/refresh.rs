@@ -1,5 +1,5 @@
-//! `flow/refresh`: new tokens for old ones, and nobody is logged out over it. Each test bears the number of the
-//! point in `docs/refresh.md` that it holds the code to.
+//! `flow/refresh`: new tokens for old ones, and no user is logged out by it. Each test checks a point of
+//! `docs/refresh.md`.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -14,9 +14,9 @@ use vestibule_testing::{APP, Answer, Browser, TestEnv, settings};
 const SESSION: &str = "__Secure-authjs.session-token";
 pub const LEASES: [&str; 3] = ["none", "kv", "durable-object"];
 pub const SECOND: Duration = Duration::from_secs(1);
-/// What is left of the token when it is due, and when it is over.
-pub const DUE: Duration = Duration::from_secs(3600 - 30);
-pub const OVER: Duration = Duration::from_secs(3600 + 5);
+/// How old the token is when it needs a refresh, and when it has expired.
+pub const EXPIRING: Duration = Duration::from_secs(3600 - 30);
+pub const EXPIRED: Duration = Duration::from_secs(3600 + 5);
 
 pub fn with_lease(lease: &str) -> Value {
     let mut settings = settings();
@@ -24,7 +24,7 @@ pub fn with_lease(lease: &str) -> Value {
     settings
 }
 
-/// Somebody who signed in, so long ago.
+/// A user who signed in so long ago.
 pub fn signed_in(lease: &str, ago: Duration) -> (TestEnv, Browser) {
     let (world, mut browser) = (TestEnv::with(with_lease(lease)), Browser::new());
     browser.sign_in(&world, "bob", "/");
@@ -35,7 +35,7 @@ pub fn signed_in(lease: &str, ago: Duration) -> (TestEnv, Browser) {
 
 pub type Sent<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
 
-/// A script's request with those cookies.
+/// A script's request with these cookies.
 pub fn sent<'a>(world: &'a TestEnv, cookies: &'a str, after: Duration) -> Sent<'a> {
     Box::pin(async move {
         world.clock.sleep(after).await;
@@ -55,21 +55,21 @@ pub fn given(world: &TestEnv) -> u32 {
 }
 
 #[test]
-fn point_1_one_request_refreshes_and_the_others_go_on_with_the_token_that_works() {
+fn one_request_refreshes_and_the_others_go_on_with_the_valid_token() {
     for lease in LEASES {
-        let (world, browser) = signed_in(lease, DUE);
+        let (world, browser) = signed_in(lease, EXPIRING);
         let cookies = browser.cookie_header();
         let answers = world.all((0..20).map(|i| sent(&world, &cookies, Duration::from_millis(i))));
         assert_eq!(given(&world), 1, "{lease}");
         assert_eq!(answers.iter().filter(|answer| bearer(answer) == Some("access-bob~1")).count(), 1);
         assert_eq!(answers.iter().filter(|answer| bearer(answer) == Some("access-bob")).count(), 19);
-        // Those that went on write no cookie: it would be older than the one that is coming.
+        // The requests that went on write no cookie: it would be older than the one that is coming.
         assert_eq!(answers.iter().filter(|a| a.headers.contains("set-cookie")).count(), 1, "{lease}");
     }
 }
 
 #[test]
-fn point_1_nothing_is_asked_before_it_is_due_or_where_nothing_needs_the_token() {
+fn no_refresh_before_the_leeway_or_where_nothing_needs_the_token() {
     for lease in LEASES {
         let (world, mut browser) = signed_in(lease, Duration::from_secs(3600 - 61));
         browser.fetch(&world, &format!("{APP}/api"));
@@ -97,9 +97,9 @@ fn point_1_nothing_is_asked_before_it_is_due_or_where_nothing_needs_the_token() 
 }
 
 #[test]
-fn point_2_an_isolate_asks_once_and_everybody_gets_the_answer() {
+fn a_process_refreshes_once_and_every_request_gets_the_tokens() {
     for lease in LEASES {
-        let (world, browser) = signed_in(lease, OVER);
+        let (world, browser) = signed_in(lease, EXPIRED);
         let cookies = browser.cookie_header();
         let answers = world.all((0..50).map(|i| sent(&world, &cookies, Duration::from_millis(i * 3))));
         assert_eq!((given(&world), world.provider.grants.refused.get()), (1, 0), "{lease}");
@@ -107,7 +107,7 @@ fn point_2_an_isolate_asks_once_and_everybody_gets_the_answer() {
             assert_eq!((answer.status, bearer(answer)), (200, Some("access-bob~1")), "{lease}");
             assert!(answer.headers.contains("set-cookie"));
         }
-        // And one that was sent with the old cookie and comes late.
+        // A late request with the old cookie gets the new tokens, too.
         let late = world.all([sent(&world, &cookies, SECOND)]);
         assert_eq!((late[0].status, bearer(&late[0]), given(&world)), (200, Some("access-bob~1"), 1));
         assert!(world.store.writes.get() <= 3, "{lease}: {} writes", world.store.writes.get());
@@ -115,9 +115,9 @@ fn point_2_an_isolate_asks_once_and_everybody_gets_the_answer() {
 }
 
 #[test]
-fn point_2_a_dead_owners_place_is_taken_over_and_nobody_hangs() {
+fn the_slot_of_a_dead_leader_is_taken_over_and_no_request_hangs() {
     for lease in LEASES {
-        let (world, browser) = signed_in(lease, OVER);
+        let (world, browser) = signed_in(lease, EXPIRED);
         let cookies = browser.cookie_header();
         world.jobs.dies_after.set(Some(Duration::ZERO));
         let mut dead = sent(&world, &cookies, Duration::ZERO);
@@ -129,7 +129,7 @@ fn point_2_a_dead_owners_place_is_taken_over_and_nobody_hangs() {
             })
             .await;
         });
-        // Nobody drops what an isolate that is cut off leaves behind.
+        // A process that is killed runs no destructors.
         std::mem::forget(dead);
         let begun = world.clock.now();
         let answers = world.all((0..5).map(|i| sent(&world, &cookies, Duration::from_millis(i))));
@@ -140,20 +140,20 @@ fn point_2_a_dead_owners_place_is_taken_over_and_nobody_hangs() {
 }
 
 #[test]
-fn point_2_whoever_hangs_up_frees_the_place_and_loses_nothing() {
+fn a_client_that_hangs_up_frees_the_slot_and_no_token_is_lost() {
     for lease in LEASES {
-        let (world, browser) = signed_in(lease, OVER);
+        let (world, browser) = signed_in(lease, EXPIRED);
         let cookies = browser.cookie_header();
-        let mut gone = sent(&world, &cookies, Duration::ZERO);
+        let mut hung_up = sent(&world, &cookies, Duration::ZERO);
         world.clock.run(async {
             let mut later = Box::pin(world.clock.sleep(Duration::from_millis(50)));
             poll_fn(|context| {
-                assert!(gone.as_mut().poll(context).is_pending());
+                assert!(hung_up.as_mut().poll(context).is_pending());
                 later.as_mut().poll(context)
             })
             .await;
-            // The browser goes away while the refresh is under way.
-            drop(gone);
+            // The browser goes away during the refresh.
+            drop(hung_up);
         });
         assert_eq!(given(&world), 1, "{lease}: what was begun was ended");
         let late = world.all([sent(&world, &cookies, SECOND)]);
@@ -167,21 +167,21 @@ fn point_2_whoever_hangs_up_frees_the_place_and_loses_nothing() {
 }
 
 #[test]
-fn point_2_sessions_share_nothing_whatever_their_tokens_are() {
+fn sessions_share_nothing_even_with_equal_tokens() {
     for lease in LEASES {
         let world = TestEnv::with(with_lease(lease));
-        // A provider that gives everybody the same refresh token.
+        // A provider that gives every user the same refresh token.
         world.provider.alters_answer_at("token", |answer| answer["refresh_token"] = json!("refresh-alice"));
         let mut browsers = [Browser::new(), Browser::new()];
         browsers[0].sign_in(&world, "alice", "/");
         browsers[1].sign_in(&world, "bob", "/");
         world.provider.grants.rotation.set(Rotation::None);
         world.provider.answers_correctly();
-        world.pass(OVER);
+        world.pass(EXPIRED);
         world.http.token_time.set(Duration::from_millis(200));
         let cookies = browsers.each_ref().map(Browser::cookie_header);
         let answers = world.all(cookies.iter().map(|cookies| sent(&world, cookies, Duration::ZERO)));
-        // Alice's is hers; what came for Bob says that it is Alice's, and is not used.
+        // Alice gets her own tokens. The response for Bob has Alice's ID token, so it is rejected.
         assert!(bearer(&answers[0]).is_some_and(|token| token.starts_with("access-alice~")), "{lease}");
         assert_eq!((answers[1].status, bearer(&answers[1])), (503, None), "{lease}");
         assert_eq!(given(&world), 2, "{lease}: each asked for itself");
@@ -189,9 +189,9 @@ fn point_2_sessions_share_nothing_whatever_their_tokens_are() {
 }
 
 #[test]
-fn point_3_a_loser_in_another_isolate_goes_on_with_what_the_winner_left() {
+fn another_process_uses_the_tokens_that_the_lease_holder_published() {
     for lease in ["kv", "durable-object"] {
-        let (world, browser) = signed_in(lease, OVER);
+        let (world, browser) = signed_in(lease, EXPIRED);
         let others: Vec<TestEnv> = (0..3).map(|_| world.isolate(with_lease(lease), "here")).collect();
         let cookies = browser.cookie_header();
         let first = [sent(&world, &cookies, Duration::ZERO)];
@@ -205,15 +205,15 @@ fn point_3_a_loser_in_another_isolate_goes_on_with_what_the_winner_left() {
 }
 
 #[test]
-fn point_3_yesterdays_cookie_finds_its_successors() {
+fn an_old_cookie_finds_the_tokens_of_every_later_refresh() {
     for lease in ["kv", "durable-object"] {
-        let (world, mut browser) = signed_in(lease, OVER);
+        let (world, mut browser) = signed_in(lease, EXPIRED);
         let yesterday = browser.cookie_header();
         for _ in 0..3 {
             assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 200);
-            world.pass(OVER * 2);
+            world.pass(EXPIRED * 2);
         }
-        // In an isolate that knows nothing, with a cookie of three generations ago.
+        // A new process, with a cookie of three generations ago.
         let other = world.isolate(with_lease(lease), "here");
         let answers = world.all([sent(&other, &yesterday, Duration::ZERO)]);
         assert_eq!((answers[0].status, bearer(&answers[0])), (200, Some("access-bob~4")), "{lease}");
@@ -222,14 +222,14 @@ fn point_3_yesterdays_cookie_finds_its_successors() {
 }
 
 #[test]
-fn point_3_what_is_left_in_the_store_says_nothing_without_the_secret() {
+fn the_stored_tokens_are_unreadable_without_the_secret() {
     for lease in ["kv", "durable-object"] {
-        let (world, mut browser) = signed_in(lease, OVER);
+        let (world, mut browser) = signed_in(lease, EXPIRED);
         browser.fetch(&world, &format!("{APP}/api"));
         let contents = format!("{:?}", world.store.contents());
         assert!(!contents.contains("access-bob") && !contents.contains("refresh-bob"), "{contents}");
         assert!(contents.contains("eyJ"), "the successor is there, sealed");
-        // Taken for a session cookie it opens nothing.
+        // As a session cookie it does not open.
         let sealed: String = contents.split('"').find(|part| part.starts_with("eyJ")).unwrap().to_owned();
         let mut thief = Browser::new();
         thief.plant(SESSION, sealed.trim_end_matches('\\'));
@@ -239,8 +239,8 @@ fn point_3_what_is_left_in_the_store_says_nothing_without_the_secret() {
 }
 
 #[test]
-fn point_4_a_durable_object_lets_one_through_wherever_the_others_are() {
-    let (world, browser) = signed_in("durable-object", OVER);
+fn a_durable_object_lets_one_process_refresh_in_whatever_location() {
+    let (world, browser) = signed_in("durable-object", EXPIRED);
     let places = ["here", "there", "elsewhere"];
     let others: Vec<TestEnv> =
         (0..12).map(|i| world.isolate(with_lease("durable-object"), places[i % 3])).collect();
@@ -251,9 +251,9 @@ fn point_4_a_durable_object_lets_one_through_wherever_the_others_are() {
 }
 
 #[test]
-fn point_5_a_late_answer_writes_no_older_generation() {
+fn a_late_response_does_not_write_an_older_generation() {
     for lease in LEASES {
-        // A request that is not due yet and renews the cookie, at an upstream that takes its time.
+        // A request that needs no refresh yet and renews the cookie, while its upstream is slow.
         let (world, browser) = signed_in_with_update_age(lease);
         let cookies = browser.cookie_header();
         let only_one = world.all([sent(&world, &cookies, Duration::ZERO)]);
@@ -269,7 +269,7 @@ fn point_5_a_late_answer_writes_no_older_generation() {
     }
 }
 
-/// A minute and two seconds before the token's end, with a session that is renewed with every request.
+/// A minute and two seconds before the token expires, with a session that is resealed with every request.
 fn signed_in_with_update_age(lease: &str) -> (TestEnv, Browser) {
     let mut settings = with_lease(lease);
     settings["session"]["update_age"] = json!("0s");
@@ -281,9 +281,9 @@ fn signed_in_with_update_age(lease: &str) -> (TestEnv, Browser) {
 }
 
 #[test]
-fn point_6_a_grant_that_is_gone_ends_the_session() {
+fn invalid_grant_ends_the_session() {
     for lease in LEASES {
-        let (world, mut browser) = signed_in(lease, OVER);
+        let (world, mut browser) = signed_in(lease, EXPIRED);
         world.provider.grants.revoke("bob");
         let answer = browser.open(&world, &format!("{APP}/deep?q=1"));
         assert_eq!(answer.status, 302, "{lease}");
@@ -299,7 +299,7 @@ fn point_6_a_grant_that_is_gone_ends_the_session() {
             (&json!("RefreshTokenError"), &Value::Null)
         );
         assert_eq!(session["user"]["name"], "bob");
-        // The provider is not asked again with every request.
+        // The next requests do not ask the provider again.
         assert_eq!(world.provider.grants.refused.get(), 1, "{lease}");
         world.pass(Duration::from_mins(5));
         assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 401, "{lease}");
@@ -310,9 +310,9 @@ fn point_6_a_grant_that_is_gone_ends_the_session() {
 }
 
 #[test]
-fn point_6_the_successor_is_looked_for_before_a_session_ends() {
+fn published_tokens_are_looked_for_before_a_session_ends() {
     for lease in ["kv", "durable-object"] {
-        let (world, mut browser) = signed_in(lease, OVER);
+        let (world, mut browser) = signed_in(lease, EXPIRED);
         world.provider.grants.rotation.set(Rotation::Grace(0));
         let cookies = browser.cookie_header();
         browser.fetch(&world, &format!("{APP}/api"));
@@ -324,7 +324,7 @@ fn point_6_the_successor_is_looked_for_before_a_session_ends() {
 }
 
 #[test]
-fn point_6_what_passes_ends_no_session() {
+fn a_temporary_failure_does_not_end_the_session() {
     type Trouble = fn(&TestEnv);
     let troubles: [(&str, Trouble); 6] = [
         ("no connection", |world| world.provider.goes_down("token")),
@@ -341,7 +341,7 @@ fn point_6_what_passes_ends_no_session() {
     ];
     for lease in LEASES {
         for (what, trouble) in troubles.iter().filter(|(what, _)| (*what, lease) != ("the store", "none")) {
-            let (world, mut browser) = signed_in(lease, DUE);
+            let (world, mut browser) = signed_in(lease, EXPIRING);
             trouble(&world);
             let answer = browser.fetch(&world, &format!("{APP}/api"));
             assert_eq!((answer.status, bearer(&answer)), (200, Some("access-bob")), "{lease}, {what}");
@@ -366,9 +366,9 @@ fn point_6_what_passes_ends_no_session() {
 }
 
 #[test]
-fn point_6_retry_after_is_kept_to() {
-    // The world's clock stands at Sun, 22 Nov 2026 00:00:00 GMT before the sign-in.
-    let hour = Timestamp::from_millis(1_795_290_000_000).plus(OVER);
+fn retry_after_is_honoured() {
+    // The fake clock's time is Sun, 22 Nov 2026 00:00:00 GMT before the sign-in.
+    let hour = Timestamp::from_millis(1_795_290_000_000).plus(EXPIRED);
     let (soon, long_ago) = (hour.plus(Duration::from_secs(40)), hour.minus(Duration::from_hours(9)));
     for (value, seconds) in [
         ("40".to_owned(), 40),
@@ -384,14 +384,14 @@ fn point_6_retry_after_is_kept_to() {
         ("99999999999999999999999".to_owned(), 600),
         ("Fri, 31 Dec 9999 23:59:59 GMT".to_owned(), 600),
     ] {
-        let (world, mut browser) = signed_in("none", OVER);
+        let (world, mut browser) = signed_in("none", EXPIRED);
         let field = ("retry-after", value.as_str());
         world.provider.answers_with("token", 429, field, &json!({ "error": "slow_down" }));
         let token = "https://idp.example/token";
         let before = world.fetches(token);
         let answer = browser.fetch(&world, &format!("{APP}/api"));
-        let told: u64 = answer.headers.get("retry-after").unwrap().parse().unwrap();
-        assert!((seconds - 1..=seconds).contains(&told), "{value:?}: {told}");
+        let retry_after: u64 = answer.headers.get("retry-after").unwrap().parse().unwrap();
+        assert!((seconds - 1..=seconds).contains(&retry_after), "{value:?}: {retry_after}");
         world.pass(Duration::from_secs(seconds - 2));
         browser.fetch(&world, &format!("{APP}/api"));
         assert_eq!(world.fetches(token) - before, 1, "{value:?}");
@@ -402,8 +402,8 @@ fn point_6_retry_after_is_kept_to() {
 }
 
 #[test]
-fn point_6_a_wrong_client_secret_is_the_operators_to_mend() {
-    let (world, mut browser) = signed_in("none", OVER);
+fn a_wrong_client_secret_is_logged_as_misconfigured_and_ends_no_session() {
+    let (world, mut browser) = signed_in("none", EXPIRED);
     world.provider.answers_raw("token", 401, "application/json", br#"{"error":"invalid_client"}"#);
     browser.fetch(&world, &format!("{APP}/api"));
     let lines = world.logged(LogEvent::RefreshMisconfigured);
@@ -413,8 +413,10 @@ fn point_6_a_wrong_client_secret_is_the_operators_to_mend() {
 }
 
 #[test]
-fn point_6_a_store_that_hangs_holds_nobody_up() {
-    for (lease, ago, status) in [("kv", DUE, 200), ("durable-object", DUE, 200), ("kv", OVER, 503)] {
+fn a_store_that_hangs_delays_no_request_for_long() {
+    for (lease, ago, status) in
+        [("kv", EXPIRING, 200), ("durable-object", EXPIRING, 200), ("kv", EXPIRED, 503)]
+    {
         let (world, mut browser) = signed_in(lease, ago);
         world.store.hangs.set(true);
         let begun = world.clock.now();
@@ -424,11 +426,11 @@ fn point_6_a_store_that_hangs_holds_nobody_up() {
 }
 
 #[test]
-fn point_7_a_sign_out_during_a_refresh_stays_signed_out() {
-    // While the token endpoint thinks, and while the upstream does.
+fn a_sign_out_during_a_refresh_stays_signed_out() {
+    // While the token endpoint works, and while the upstream does.
     for (isolate, after) in [("same", 150), ("same", 1500), ("other", 150), ("other", 1500)] {
         for lease in LEASES.iter().filter(|lease| (**lease, isolate) != ("none", "other")) {
-            let (world, mut browser) = signed_in(lease, OVER);
+            let (world, mut browser) = signed_in(lease, EXPIRED);
             let csrf = browser.csrf(&world);
             let cookies = browser.cookie_header();
             world.forwarder.upstream_time.set(Duration::from_secs(2));
@@ -452,7 +454,7 @@ fn point_7_a_sign_out_during_a_refresh_stays_signed_out() {
 }
 
 #[test]
-fn point_7_a_sign_out_without_a_refresh_token_writes_nothing() {
+fn a_sign_out_without_a_refresh_token_writes_nothing_to_the_store() {
     for lease in LEASES {
         let world = TestEnv::with(with_lease(lease));
         world.provider.alters_answer_at("token", |answer| {
@@ -467,22 +469,22 @@ fn point_7_a_sign_out_without_a_refresh_token_writes_nothing() {
 }
 
 #[test]
-fn point_8_without_a_new_refresh_token_the_old_one_stays() {
+fn without_a_new_refresh_token_the_old_one_stays() {
     for lease in LEASES {
-        let (world, mut browser) = signed_in(lease, OVER);
+        let (world, mut browser) = signed_in(lease, EXPIRED);
         world.provider.grants.rotation.set(Rotation::None);
         for n in 1..=3 {
             let answer = browser.fetch(&world, &format!("{APP}/api"));
             assert_eq!(bearer(&answer), Some(format!("access-bob~{n}").as_str()), "{lease}");
-            world.pass(OVER);
+            world.pass(EXPIRED);
         }
     }
 }
 
 #[test]
-fn point_8_a_lifetime_that_is_none_does_not_refresh_in_a_loop() {
+fn a_missing_or_invalid_lifetime_does_not_refresh_in_a_loop() {
     for expires_in in [Value::Null, json!(0), json!(-5), json!("soon")] {
-        let (world, mut browser) = signed_in("none", OVER);
+        let (world, mut browser) = signed_in("none", EXPIRED);
         let given_as = expires_in.clone();
         world.provider.alters_answer_at("token", move |answer| answer["expires_in"] = given_as.clone());
         for _ in 0..20 {
@@ -497,8 +499,8 @@ fn point_8_a_lifetime_that_is_none_does_not_refresh_in_a_loop() {
 }
 
 #[test]
-fn point_8_a_token_that_lives_shorter_than_the_leeway_is_not_renewed_with_every_request() {
-    let (world, mut browser) = signed_in("none", OVER);
+fn a_token_with_a_lifetime_below_the_leeway_is_not_refreshed_with_every_request() {
+    let (world, mut browser) = signed_in("none", EXPIRED);
     world.provider.alters_answer_at("token", |answer| answer["expires_in"] = json!(30));
     for _ in 0..30 {
         assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 200);
@@ -508,7 +510,7 @@ fn point_8_a_token_that_lives_shorter_than_the_leeway_is_not_renewed_with_every_
 }
 
 #[test]
-fn point_8_a_refreshed_id_token_is_the_same_persons_or_nothing_of_it_is_used() {
+fn a_refresh_with_the_id_token_of_another_user_is_rejected() {
     type Lie = fn(&mut Value);
     let lies: [(&str, Lie); 3] = [
         ("sub", |claims| claims["sub"] = json!("mallory-1")),
@@ -516,27 +518,27 @@ fn point_8_a_refreshed_id_token_is_the_same_persons_or_nothing_of_it_is_used() {
         ("aud", |claims| claims["aud"] = json!("somebody-else")),
     ];
     for (claim, lie) in lies {
-        let (world, mut browser) = signed_in("none", OVER);
+        let (world, mut browser) = signed_in("none", EXPIRED);
         world.provider.alters_answer_at("refreshed_id_token", lie);
         let answer = browser.fetch(&world, &format!("{APP}/api"));
         assert_eq!((answer.status, bearer(&answer)), (503, None), "{claim}");
         assert!(world.log_text().contains(&format!("\\\"{claim}\\\"")), "{}", world.log_text());
         assert_eq!(browser.session(&world)["user"]["name"], "bob", "{claim}");
     }
-    let (world, mut browser) = signed_in("none", OVER);
+    let (world, mut browser) = signed_in("none", EXPIRED);
     world.provider.alters_answer_at("id_token_header", |header| header["kid"] = json!("key-9"));
-    assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 503, "signed by nobody");
+    assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 503, "the signature is invalid");
 }
 
 #[test]
-fn point_9_the_request_that_refreshed_sees_the_new_token_everywhere() {
+fn the_request_that_refreshed_uses_the_new_token_everywhere() {
     for lease in LEASES {
         let mut settings = with_lease(lease);
         settings["upstreams"][0]["forward_session"] = json!(true);
         let (world, mut browser) = (TestEnv::with(settings), Browser::new());
         browser.sign_in(&world, "bob", "/");
         browser.plant("theme", "dark");
-        world.pass(OVER);
+        world.pass(EXPIRED);
         let answer = browser.fetch(&world, &format!("{APP}/api"));
         assert_eq!(bearer(&answer), Some("access-bob~1"), "{lease}");
         let forwarded = answer.forwarded.unwrap();
@@ -549,8 +551,8 @@ fn point_9_the_request_that_refreshed_sees_the_new_token_everywhere() {
 }
 
 #[test]
-fn point_9_a_page_gets_the_token_by_itself_where_it_may() {
-    let (world, mut browser) = signed_in("kv", OVER);
+fn the_token_route_gives_a_fresh_token_if_the_session_exposes_it() {
+    let (world, mut browser) = signed_in("kv", EXPIRED);
     let url = format!("{APP}/auth/token");
     let own = [("sec-fetch-site", "same-origin"), ("x-vestibule-token", "1")];
     for wrong in [&own[..1], &own[1..], &[("sec-fetch-site", "cross-site"), own[1]]] {
@@ -570,9 +572,9 @@ fn point_9_a_page_gets_the_token_by_itself_where_it_may() {
 }
 
 #[test]
-fn point_9_an_upstream_that_fails_takes_no_token_with_it() {
+fn new_tokens_are_written_even_if_the_upstream_fails() {
     for lease in LEASES {
-        let (world, mut browser) = signed_in(lease, OVER);
+        let (world, mut browser) = signed_in(lease, EXPIRED);
         world.forwarder.is_down.set(true);
         assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 502, "{lease}");
         assert_eq!(browser.session(&world)["access_token"], "access-bob~1", "{lease}");

@@ -1,5 +1,5 @@
-//! `flow/refresh` where the world is at its worst: isolates that die, stores that stumble, clocks that are wrong,
-//! answers that make no sense. Each test bears the number of the point in `docs/refresh.md`.
+//! `flow/refresh` under faults: processes that are killed, stores that fail, wrong clocks, nonsensical responses. Each
+//! test checks a point of `docs/refresh.md`.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use vestibule_testing::rotation::Rotation;
 use vestibule_testing::{APP, Browser, TestEnv};
 
-use crate::refresh::{DUE, LEASES, OVER, SECOND, Sent, bearer, given, sent, signed_in, with_lease};
+use crate::refresh::{EXPIRED, EXPIRING, LEASES, SECOND, Sent, bearer, given, sent, signed_in, with_lease};
 
-/// Sends a request whose isolate is cut off after so long. Nobody cleans up behind it.
+/// Sends a request whose process is killed after so long.
 fn cut_off(world: &TestEnv, cookies: &str, after: Duration) {
     world.jobs.dies_after.set(Some(after));
     let mut dead = sent(world, cookies, Duration::ZERO);
@@ -25,15 +25,15 @@ fn cut_off(world: &TestEnv, cookies: &str, after: Duration) {
     std::mem::forget(dead);
 }
 
-/// The refreshes that were granted, and those that were refused.
+/// How many refreshes were granted, and how many were refused.
 fn grants(world: &TestEnv) -> (u32, u32) {
     (given(world), world.provider.grants.refused.get())
 }
 
 #[test]
-fn point_1_nobody_with_a_living_token_waits_for_a_slow_provider() {
+fn with_a_valid_token_no_request_waits_long_for_a_slow_provider() {
     for lease in LEASES {
-        let (world, browser) = signed_in(lease, DUE);
+        let (world, browser) = signed_in(lease, EXPIRING);
         let cookies = browser.cookie_header();
         world.http.token_time.set(SECOND * 9);
         let begun = world.clock.now();
@@ -41,7 +41,7 @@ fn point_1_nobody_with_a_living_token_waits_for_a_slow_provider() {
             let answer = sent(&world, &cookies, Duration::ZERO).await;
             (answer, world.clock.now() - begun)
         };
-        // What was begun is ended, although nobody waits.
+        // The refresh goes on to its end, although no request waits for it.
         let (answer, took) = world.clock.run(first);
         assert_eq!((answer.status, bearer(&answer)), (200, Some("access-bob")), "{lease}");
         assert!(took < 4000, "{lease}: {took} ms");
@@ -53,16 +53,16 @@ fn point_1_nobody_with_a_living_token_waits_for_a_slow_provider() {
 }
 
 #[test]
-fn point_2_who_waits_for_another_isolates_lease_is_not_dead() {
+fn a_leader_that_waits_for_another_processes_lease_keeps_its_slot() {
     for lease in ["kv", "durable-object"] {
-        let (world, browser) = signed_in(lease, OVER);
+        let (world, browser) = signed_in(lease, EXPIRED);
         let cookies = browser.cookie_header();
-        // One isolate takes the lease, and never gets as far as the provider.
+        // One process acquires the lease, and is killed before it reaches the provider.
         world.http.token_time.set(Duration::from_hours(1));
         let evicted = world.isolate(with_lease(lease), "here");
         cut_off(&evicted, &cookies, Duration::from_millis(200));
         assert_eq!(given(&world), 0, "{lease}");
-        // Another waits for that lease's end. Requests keep coming to it, also when the first has waited long.
+        // Another process waits for the end of that lease, while further requests arrive.
         world.http.token_time.set(Duration::from_secs(5));
         let waiting = world.isolate(with_lease(lease), "here");
         let times = [0, 14_900, 15_100, 15_300, 15_600, 16_500, 17_500].map(Duration::from_millis);
@@ -77,11 +77,11 @@ fn point_2_who_waits_for_another_isolates_lease_is_not_dead() {
 }
 
 #[test]
-fn point_3_a_provider_that_takes_ten_seconds_for_everything_gets_one_request() {
+fn a_provider_that_takes_ten_seconds_for_everything_gets_one_refresh() {
     for lease in ["kv", "durable-object"] {
-        let (world, browser) = signed_in(lease, OVER);
+        let (world, browser) = signed_in(lease, EXPIRED);
         let cookies = browser.cookie_header();
-        // Isolates that know nothing: metadata and keys take nine seconds each, and so does the grant.
+        // New processes: metadata, keys and the grant take nine seconds each.
         world.http.document_time.set(Duration::from_secs(9));
         world.http.token_time.set(Duration::from_secs(9));
         let others: Vec<TestEnv> = (0..4).map(|_| world.isolate(with_lease(lease), "here")).collect();
@@ -98,9 +98,9 @@ fn point_3_a_provider_that_takes_ten_seconds_for_everything_gets_one_request() {
 }
 
 #[test]
-fn point_3_a_store_that_stumbles_while_the_successor_is_left_loses_nothing() {
+fn a_store_that_fails_once_while_tokens_are_published_loses_nothing() {
     for (lease, part) in [("kv", "write next/"), ("durable-object", "publish")] {
-        let (world, browser) = signed_in(lease, OVER);
+        let (world, browser) = signed_in(lease, EXPIRED);
         let cookies = browser.cookie_header();
         world.store.fails.set((part, 2));
         let other = world.isolate(with_lease(lease), "here");
@@ -114,8 +114,8 @@ fn point_3_a_store_that_stumbles_while_the_successor_is_left_loses_nothing() {
 }
 
 #[test]
-fn point_3_a_lease_of_a_clock_that_is_wrong_holds_nobody_up() {
-    let (world, browser) = signed_in("kv", OVER);
+fn a_lease_written_by_a_wrong_clock_delays_no_request_for_long() {
+    let (world, browser) = signed_in("kv", EXPIRED);
     let cookies = browser.cookie_header();
     world.http.token_time.set(Duration::from_hours(1));
     cut_off(&world.isolate(with_lease("kv"), "here"), &cookies, Duration::from_millis(200));
@@ -127,10 +127,10 @@ fn point_3_a_lease_of_a_clock_that_is_wrong_holds_nobody_up() {
 }
 
 #[test]
-fn point_4_an_object_that_moves_in_the_middle_of_a_call_is_asked_again() {
+fn a_durable_object_that_moves_during_a_call_is_called_again() {
     for lost in 1..=2 {
         for before in [true, false] {
-            let (world, browser) = signed_in("durable-object", OVER);
+            let (world, browser) = signed_in("durable-object", EXPIRED);
             let cookies = browser.cookie_header();
             if before {
                 world.store.fails.set(("", lost));
@@ -149,9 +149,9 @@ fn point_4_an_object_that_moves_in_the_middle_of_a_call_is_asked_again() {
 }
 
 #[test]
-fn point_4_a_successor_of_a_secret_that_is_gone_leaves_the_word_to_the_provider() {
+fn tokens_sealed_with_a_removed_secret_are_ignored_and_the_provider_decides() {
     for (rotation, status) in [(Rotation::None, 200), (Rotation::Strict, 401)] {
-        let (world, mut browser) = signed_in("durable-object", OVER);
+        let (world, mut browser) = signed_in("durable-object", EXPIRED);
         let before = browser.cookie_header();
         browser.fetch(&world, &format!("{APP}/api"));
         world.store.forgets_its_secret();
@@ -163,8 +163,8 @@ fn point_4_a_successor_of_a_secret_that_is_gone_leaves_the_word_to_the_provider(
 }
 
 #[test]
-fn point_6_retry_after_does_not_count_the_time_that_has_passed() {
-    let (world, browser) = signed_in("none", OVER);
+fn retry_after_counts_from_the_time_of_the_response() {
+    let (world, browser) = signed_in("none", EXPIRED);
     world.http.token_time.set(SECOND * 9);
     world.provider.goes_down("token");
     let answers = world.all([sent(&world, &browser.cookie_header(), Duration::ZERO)]);
@@ -172,7 +172,7 @@ fn point_6_retry_after_does_not_count_the_time_that_has_passed() {
 }
 
 #[test]
-fn point_6_answers_that_make_no_sense_end_no_session() {
+fn a_nonsensical_response_does_not_end_the_session() {
     let tokens = |change: fn(&mut Value)| {
         let mut tokens = json!({
             "access_token": "new", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "next",
@@ -206,7 +206,7 @@ fn point_6_answers_that_make_no_sense_end_no_session() {
         json!("invalid_grant"),
     ] {
         for lease in LEASES {
-            let (world, mut browser) = signed_in(lease, DUE);
+            let (world, mut browser) = signed_in(lease, EXPIRING);
             let body = serde_json::to_vec(&answer).unwrap();
             world.provider.answers_raw("token", 200, "application/json", &body);
             let living = browser.fetch(&world, &format!("{APP}/api"));
@@ -226,13 +226,13 @@ fn point_6_answers_that_make_no_sense_end_no_session() {
 }
 
 #[test]
-fn point_6_an_update_of_the_session_while_the_provider_is_away_loses_nothing() {
+fn an_update_of_the_session_while_the_provider_is_down_keeps_the_tokens() {
     for lease in LEASES {
         let mut settings = with_lease(lease);
         settings["session"]["updatable"] = json!(["name"]);
         let (world, mut browser) = (TestEnv::with(settings), Browser::new());
         browser.sign_in(&world, "bob", "/");
-        world.pass(OVER);
+        world.pass(EXPIRED);
         let update = |browser: &mut Browser, name: &str| {
             let csrf = browser.csrf(&world);
             let body = json!({ "csrfToken": csrf, "data": { "name": name } }).to_string();
@@ -257,7 +257,7 @@ fn point_6_an_update_of_the_session_while_the_provider_is_away_loses_nothing() {
             (&json!("Rob"), &json!("access-bob~1"))
         );
         world.provider.grants.revoke("bob");
-        world.pass(OVER);
+        world.pass(EXPIRED);
         let seen = update(&mut browser, "Bobby");
         assert_eq!(seen["user"]["name"], "Bobby", "{lease}");
         assert_eq!(seen["access_token"], Value::Null, "{lease}");
@@ -265,14 +265,14 @@ fn point_6_an_update_of_the_session_while_the_provider_is_away_loses_nothing() {
 }
 
 #[test]
-fn point_7_a_sign_out_on_another_host_of_the_same_cookie_stays() {
+fn a_sign_out_on_another_host_of_the_cookie_domain_stays() {
     for lease in LEASES {
         let mut settings = with_lease(lease);
         settings["cookies"] = json!({ "domain": "example.com" });
         settings["trusted_hosts"] = json!(["app.example.com", "shop.example.com"]);
         let (world, mut browser) = (TestEnv::with(settings), Browser::new());
         browser.sign_in(&world, "bob", "/");
-        world.pass(OVER);
+        world.pass(EXPIRED);
         world.http.token_time.set(Duration::from_millis(200));
         let csrf = browser.csrf(&world);
         let cookies = browser.cookie_header();
@@ -291,7 +291,7 @@ fn point_7_a_sign_out_on_another_host_of_the_same_cookie_stays() {
 }
 
 #[test]
-fn point_8_lifetimes_of_any_kind_are_read_or_have_a_floor() {
+fn every_form_of_lifetime_is_read_or_gets_a_minimum() {
     for (expires_in, is_renewed_soon) in [
         (json!("3600"), false),
         (json!(" 3600 "), false),
@@ -305,7 +305,7 @@ fn point_8_lifetimes_of_any_kind_are_read_or_have_a_floor() {
         (json!([3600]), true),
         (json!(true), true),
     ] {
-        let (world, mut browser) = signed_in("none", OVER);
+        let (world, mut browser) = signed_in("none", EXPIRED);
         let given_as = expires_in.clone();
         world.provider.alters_answer_at("token", move |answer| answer["expires_in"] = given_as.clone());
         for _ in 0..20 {
@@ -320,25 +320,25 @@ fn point_8_lifetimes_of_any_kind_are_read_or_have_a_floor() {
 }
 
 #[test]
-fn point_8_a_refresh_token_that_comes_back_empty_is_none() {
+fn an_empty_refresh_token_counts_as_absent() {
     for empty in [json!(""), Value::Null] {
-        let (world, mut browser) = signed_in("none", OVER);
+        let (world, mut browser) = signed_in("none", EXPIRED);
         world.provider.grants.rotation.set(Rotation::None);
         let given_as = empty.clone();
         world.provider.alters_answer_at("token", move |answer| answer["refresh_token"] = given_as.clone());
         for n in 1..=2 {
             let answer = browser.fetch(&world, &format!("{APP}/api"));
             assert_eq!(bearer(&answer), Some(format!("access-bob~{n}").as_str()), "{empty}");
-            world.pass(OVER);
+            world.pass(EXPIRED);
         }
     }
 }
 
 #[test]
-fn point_9_a_session_of_several_cookies_is_renewed_whole() {
+fn a_session_of_several_cookies_is_renewed_as_a_whole() {
     for lease in LEASES {
-        let (world, mut browser) = signed_in(lease, OVER);
-        // The new token makes three cookies of one, and the next one of three.
+        let (world, mut browser) = signed_in(lease, EXPIRED);
+        // The new token makes three cookies of one, and the next one makes one of three.
         for (round, length) in [(1, 9000), (2, 10), (3, 5000)] {
             world.provider.alters_answer_at("token", move |answer| {
                 answer["access_token"] = json!(format!("{round}{}", "x".repeat(length)));
@@ -350,19 +350,19 @@ fn point_9_a_session_of_several_cookies_is_renewed_whole() {
             assert_eq!(cookies > 1, length > 1000, "{lease}, {round}: {names:?}");
             let shown = browser.session(&world)["access_token"].as_str().map(str::len);
             assert_eq!(shown, Some(length + 1), "{lease}, {round}");
-            world.pass(OVER);
+            world.pass(EXPIRED);
         }
     }
 }
 
 #[test]
-fn point_9_an_answer_that_did_not_know_of_more_cookies_breaks_no_session() {
-    let (world, mut browser) = signed_in("kv", OVER);
+fn a_late_response_with_fewer_cookies_breaks_no_session() {
+    let (world, mut browser) = signed_in("kv", EXPIRED);
     world.provider.alters_answer_at("token", |answer| answer["access_token"] = json!("x".repeat(5000)));
     let first = browser.fetch(&world, &format!("{APP}/api"));
     let session = browser.session(&world)["user"].clone();
     assert_eq!(session["name"], "bob", "{}", first.status);
-    // Left over from an answer that wrote one cookie more.
+    // A chunk that a late response with one more cookie left behind.
     let last = browser.cookie_names().iter().filter(|name| name.contains("session-token")).count();
     browser.plant(&format!("__Secure-authjs.session-token.{last}"), "left-over");
     assert_eq!(browser.session(&world)["user"]["name"], "bob");

@@ -1,4 +1,4 @@
-//! `flow/session`: what the page learns, and how long it lasts.
+//! `flow/session/show`: what a page sees of the session, and how long the session lasts.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use vestibule_testing::{APP, Browser, TestEnv, settings};
 const SESSION: &str = "__Secure-authjs.session-token";
 const DAY: Duration = Duration::from_hours(24);
 
-/// A page that sees no access token, so that nothing is refreshed for it.
+/// The settings without an access token on the page, so that nothing is refreshed for it.
 fn without_token() -> Value {
     let mut settings = settings();
     settings["session"]["expose"] = json!({});
@@ -16,13 +16,13 @@ fn without_token() -> Value {
 }
 
 #[test]
-fn nobody_has_no_session() {
+fn without_a_cookie_there_is_no_session() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     assert_eq!(browser.session(&world), Value::Null);
 }
 
 #[test]
-fn the_answer_is_never_cached() {
+fn the_session_response_is_never_cached() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     for _ in 0..2 {
         let answer = browser.fetch(&world, &format!("{APP}/auth/session"));
@@ -31,13 +31,13 @@ fn the_answer_is_never_cached() {
         assert_eq!((header("expires"), header("pragma")), (vec!["0"], vec!["no-cache"]));
         assert_eq!(header("content-type"), ["application/json"]);
         browser.sign_in(&world, "bob", "/");
-        // So that the next answer renews it.
+        // Long enough that the next answer reseals the cookie.
         world.pass(DAY);
     }
 }
 
 #[test]
-fn the_cookie_is_written_again_only_when_a_day_has_passed() {
+fn the_cookie_is_resealed_only_after_update_age() {
     let (world, mut browser) = (TestEnv::with(without_token()), Browser::new());
     browser.sign_in(&world, "bob", "/");
     let first = browser.cookie(SESSION).unwrap().to_owned();
@@ -50,7 +50,7 @@ fn the_cookie_is_written_again_only_when_a_day_has_passed() {
 }
 
 #[test]
-fn a_visit_a_day_keeps_a_session_alive_and_thirty_days_away_end_it() {
+fn a_daily_visit_keeps_a_session_valid_and_thirty_days_without_one_end_it() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "bob", "/");
     for _ in 0..60 {
@@ -63,7 +63,7 @@ fn a_visit_a_day_keeps_a_session_alive_and_thirty_days_away_end_it() {
 }
 
 #[test]
-fn the_absolute_age_ends_a_session_however_often_it_is_renewed() {
+fn absolute_max_age_ends_a_session_however_often_it_is_resealed() {
     let mut short = settings();
     short["session"]["absolute_max_age"] = json!("3d");
     let (world, mut browser) = (TestEnv::with(short), Browser::new());
@@ -81,7 +81,7 @@ fn the_absolute_age_ends_a_session_however_often_it_is_renewed() {
 }
 
 #[test]
-fn expires_says_when_the_session_ends_as_it_is() {
+fn expires_is_the_time_at_which_the_browsers_cookie_expires() {
     let (world, mut browser) = (TestEnv::with(without_token()), Browser::new());
     browser.sign_in(&world, "bob", "/");
     world.pass(DAY / 2);
@@ -91,7 +91,7 @@ fn expires_says_when_the_session_ends_as_it_is() {
 }
 
 #[test]
-fn chunks_that_lost_the_first_one_are_cleared_away() {
+fn chunks_without_the_first_one_are_erased() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.plant(&format!("{SESSION}.1"), "the rest");
     assert_eq!(browser.session(&world), Value::Null);
@@ -99,7 +99,7 @@ fn chunks_that_lost_the_first_one_are_cleared_away() {
 }
 
 #[test]
-fn a_large_session_is_cut_into_cookies_and_a_small_one_after_it_clears_them() {
+fn a_large_session_is_split_into_cookies_and_a_small_one_after_it_erases_them() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     world.provider.alters_answer_at("userinfo", |u| u["roles"] = json!(vec!["x".repeat(100); 60]));
     browser.sign_in(&world, "bob", "/");
@@ -115,7 +115,7 @@ fn a_large_session_is_cut_into_cookies_and_a_small_one_after_it_clears_them() {
 }
 
 #[test]
-fn session_confusion_no_other_sealed_thing_is_a_session() {
+fn session_confusion_no_other_sealed_value_opens_as_a_session() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.begin(&world, "/");
     let transaction =
@@ -129,7 +129,7 @@ fn session_confusion_no_other_sealed_thing_is_a_session() {
 }
 
 #[test]
-fn crash_by_input_whatever_the_cookie_holds_is_nobody() {
+fn crash_by_input_an_invalid_cookie_is_no_session() {
     let world = TestEnv::new();
     for junk in [
         "",
@@ -151,7 +151,7 @@ fn crash_by_input_whatever_the_cookie_holds_is_nobody() {
 }
 
 #[test]
-fn a_session_of_an_older_secret_stays_good() {
+fn a_session_sealed_with_an_older_secret_stays_valid() {
     let with_old = |new: &'static str, old: Option<&'static str>| {
         TestEnv::in_environment(without_token(), &move |name| match name {
             "AUTH_SECRET_1" => old.map(|_| new.to_owned()),
@@ -171,7 +171,7 @@ fn a_session_of_an_older_secret_stays_good() {
 }
 
 #[test]
-fn the_session_is_shared_by_the_subdomains_of_the_cookie_domain() {
+fn subdomains_of_the_cookie_domain_share_the_session() {
     let mut shared = settings();
     shared["cookies"] = json!({ "domain": "example.com" });
     let (world, mut browser) = (TestEnv::with(shared), Browser::new());

@@ -8,7 +8,7 @@ use vestibule_core::session::transaction;
 use vestibule_testing::{APP, AuthorizationRequest, Browser, TestEnv};
 
 #[test]
-fn a_browser_is_sent_to_the_provider_with_everything_that_protects_the_way_back() {
+fn a_sign_in_redirects_to_the_provider_with_state_nonce_and_pkce() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     let request = browser.begin(&world, "/dashboard?tab=1");
     assert_eq!(request.endpoint, "https://idp.example/authorize");
@@ -39,7 +39,7 @@ fn a_browser_is_sent_to_the_provider_with_everything_that_protects_the_way_back(
 }
 
 #[test]
-fn a_script_learns_the_address_instead_of_being_redirected() {
+fn a_script_gets_the_providers_address_as_json() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     let csrf = browser.csrf(&world);
     let answer = browser.post_with(
@@ -54,7 +54,7 @@ fn a_script_learns_the_address_instead_of_being_redirected() {
 }
 
 #[test]
-fn without_the_csrf_token_nothing_begins() {
+fn without_the_csrf_token_no_sign_in_begins() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     let csrf = browser.csrf(&world);
     for fields in [&[][..], &[("csrfToken", "")], &[("csrfToken", "00")], &[("csrf", csrf.as_str())]] {
@@ -67,11 +67,11 @@ fn without_the_csrf_token_nothing_begins() {
 }
 
 #[test]
-fn login_csrf_missing_browser_binding_a_token_of_another_browser_does_not_serve() {
-    let (world, mut mine, mut theirs) = (TestEnv::new(), Browser::new(), Browser::new());
-    let their_token = theirs.csrf(&world);
+fn login_csrf_missing_browser_binding_a_csrf_token_of_another_browser_is_rejected() {
+    let (world, mut mine, mut other) = (TestEnv::new(), Browser::new(), Browser::new());
+    let other_token = other.csrf(&world);
     mine.csrf(&world);
-    let answer = mine.post(&world, &format!("{APP}/auth/signin/acme"), &[("csrfToken", &their_token)]);
+    let answer = mine.post(&world, &format!("{APP}/auth/signin/acme"), &[("csrfToken", &other_token)]);
     assert_eq!(answer.location(), format!("{APP}/auth/signin?error=MissingCSRF"));
 }
 
@@ -91,7 +91,7 @@ fn only_harmless_parameters_are_passed_on_to_the_provider() {
 }
 
 #[test]
-fn an_unknown_provider_is_the_sign_in_page() {
+fn an_unknown_provider_redirects_to_the_sign_in_page() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     let csrf = browser.csrf(&world);
     for path in ["signin/nobody", "signin"] {
@@ -103,7 +103,7 @@ fn an_unknown_provider_is_the_sign_in_page() {
 }
 
 #[test]
-fn a_provider_that_is_down_is_the_error_page_and_the_log_says_why() {
+fn a_provider_that_is_down_leads_to_the_error_page_and_the_log_says_why() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     world.provider.goes_down("discovery");
     let csrf = browser.csrf(&world);
@@ -113,7 +113,7 @@ fn a_provider_that_is_down_is_the_error_page_and_the_log_says_why() {
 }
 
 #[test]
-fn metadata_is_asked_for_once_an_hour_and_kept_while_the_provider_is_away() {
+fn metadata_is_fetched_once_an_hour_and_cached_while_the_provider_is_down() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     let discovery = "https://idp.example/.well-known/openid-configuration";
     browser.begin(&world, "/");
@@ -130,7 +130,7 @@ fn metadata_is_asked_for_once_an_hour_and_kept_while_the_provider_is_away() {
 }
 
 #[test]
-fn two_tabs_do_not_disturb_each_other() {
+fn sign_ins_in_two_tabs_do_not_disturb_each_other() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     let first = browser.begin(&world, "/first");
     let second = browser.begin(&world, "/second");
@@ -141,7 +141,7 @@ fn two_tabs_do_not_disturb_each_other() {
 }
 
 #[test]
-fn unlimited_state_cookies_five_attempts_are_open_at_most_and_the_oldest_goes() {
+fn unlimited_state_cookies_a_sixth_attempt_replaces_the_oldest() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     let mut begun = Vec::new();
     for _ in 0..7 {
@@ -157,7 +157,7 @@ fn unlimited_state_cookies_five_attempts_are_open_at_most_and_the_oldest_goes() 
 }
 
 #[test]
-fn an_attempt_ends_after_fifteen_minutes() {
+fn a_sign_in_attempt_expires_after_fifteen_minutes() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     let request = browser.begin(&world, "/");
     let callback = world.provider.authorize(&request, "bob");
@@ -168,7 +168,7 @@ fn an_attempt_ends_after_fifteen_minutes() {
 }
 
 #[test]
-fn open_redirect_through_the_return_address_a_foreign_one_is_the_default_address() {
+fn open_redirect_through_the_return_address_an_untrusted_one_is_replaced_by_the_default() {
     let world = TestEnv::new();
     for foreign in [
         "https://evil.example/",

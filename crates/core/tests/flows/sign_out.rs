@@ -1,4 +1,4 @@
-//! `flow/sign_out`: the session ends.
+//! `flow/session/sign_out`: the end of a session.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use vestibule_testing::{APP, Browser, TestEnv, environment, settings};
 const SESSION: &str = "__Secure-authjs.session-token";
 
 #[test]
-fn after_signing_out_nothing_is_left() {
+fn after_a_sign_out_no_session_cookie_is_left() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "bob", "/");
     let csrf = browser.csrf(&world);
@@ -32,14 +32,14 @@ fn logout_that_can_be_forged_without_the_csrf_token_the_session_stays() {
     assert_eq!(browser.session(&world)["user"]["name"], "bob");
 }
 
-/// Settings by which the provider's session ends, too.
+/// Settings with which the provider's session ends, too.
 fn with_logout(logout: &Value) -> Value {
     let mut settings = settings();
     settings["providers"][0]["logout"] = logout.clone();
     settings
 }
 
-/// Signs in, and out again with that return address: where the browser is then, and whether it is signed out.
+/// Signs in and out again: the redirect's address, and whether the browser has no session.
 fn in_and_out(world: &TestEnv, return_to: &str) -> String {
     let mut browser = Browser::new();
     browser.sign_in(world, "bob", "/");
@@ -51,7 +51,7 @@ fn in_and_out(world: &TestEnv, return_to: &str) -> String {
 }
 
 #[test]
-fn the_providers_session_ends_too_where_that_is_wanted() {
+fn with_logout_configured_the_providers_session_ends_too() {
     let end = "https://idp.example/logout?client_id=vestibule&post_logout_redirect_uri=https%3A%2F%2Fapp.example.com";
     let world = TestEnv::with(with_logout(&json!(true)));
     world
@@ -66,7 +66,7 @@ fn the_providers_session_ends_too_where_that_is_wanted() {
 }
 
 #[test]
-fn who_is_not_signed_in_is_not_sent_to_the_provider() {
+fn without_a_session_a_sign_out_does_not_redirect_to_the_provider() {
     let (world, mut browser) =
         (TestEnv::with(with_logout(&json!("https://idp.example/bye"))), Browser::new());
     let csrf = browser.csrf(&world);
@@ -75,14 +75,14 @@ fn who_is_not_signed_in_is_not_sent_to_the_provider() {
 }
 
 #[test]
-fn a_provider_that_cannot_end_its_session_keeps_nobody_signed_in_here() {
+fn a_provider_without_a_logout_endpoint_does_not_prevent_the_sign_out() {
     let world = TestEnv::with(with_logout(&json!(true)));
     assert_eq!(in_and_out(&world, "/about"), format!("{APP}/about"));
     assert!(world.log_text().contains("provider acme publishes no end_session_endpoint"));
     let (world, mut browser) = (TestEnv::with(with_logout(&json!(true))), Browser::new());
     browser.sign_in(&world, "bob", "/");
     world.provider.goes_down("discovery");
-    // Nothing of what was known is left.
+    // No cookie of the session is left.
     let world = world.isolate(with_logout(&json!(true)), "elsewhere");
     let csrf = browser.csrf(&world);
     let answer = browser.post(&world, &format!("{APP}/auth/signout"), &[("csrfToken", &csrf)]);
@@ -92,7 +92,7 @@ fn a_provider_that_cannot_end_its_session_keeps_nobody_signed_in_here() {
 }
 
 #[test]
-fn a_way_to_sign_out_at_the_provider_that_cannot_be_one_is_refused() {
+fn an_invalid_logout_endpoint_is_rejected() {
     let oauth2 = json!({
         "id": "acme", "type": "oauth2", "authorization": "https://idp.example/authorize",
         "token": "https://idp.example/token", "userinfo": "https://idp.example/me", "logout": true,
@@ -121,7 +121,7 @@ fn a_way_to_sign_out_at_the_provider_that_cannot_be_one_is_refused() {
 }
 
 #[test]
-fn every_cookie_of_a_chunked_session_goes_also_one_of_before_the_domain_was_shared() {
+fn a_sign_out_erases_all_chunks_and_host_only_cookies_of_an_earlier_configuration() {
     let mut shared = settings();
     shared["cookies"] = json!({ "domain": "example.com" });
     let (world, mut browser) = (TestEnv::with(shared), Browser::new());

@@ -41,25 +41,25 @@ fn config_of_a_domain() -> Config {
 #[test]
 fn the_output_names_the_login_host_and_hosts_outside_the_domain() {
     let config = config_of_a_domain();
-    let told = |url: &str, claims: &Value| {
+    let explained = |url: &str, claims: &Value| {
         let url = RequestUrl::parse(url).unwrap();
         let request = Request { method: Method::Get, url, headers: Headers::new() };
         explain(&config, &request, claims.as_object()).to_string()
     };
-    let signed_out = told("https://app.example.com/x", &Value::Null);
+    let signed_out = explained("https://app.example.com/x", &Value::Null);
     let person = "browser    302 to https://auth.example.com/auth/signin, and back after signing in\n";
     assert!(signed_out.contains(person), "{signed_out}");
-    let there = told("https://auth.example.com/x", &Value::Null);
+    let there = explained("https://auth.example.com/x", &Value::Null);
     assert!(there.contains("browser    302 to /auth/signin, and back"), "{there}");
-    let foreign = told("https://other.org/x", &json!({ "sub": "1" }));
+    let foreign = explained("https://other.org/x", &json!({ "sub": "1" }));
     assert!(foreign.contains("The host is outside cookies.domain (example.com)"), "{foreign}");
     assert!(foreign.contains("browser    403, with a page\nscript     403\n"), "{foreign}");
-    assert!(told("https://other.org/about", &Value::Null).contains("script     passes"));
-    let route = told("https://other.org/auth/session", &Value::Null);
+    assert!(explained("https://other.org/about", &Value::Null).contains("script     passes"));
+    let route = explained("https://other.org/auth/session", &Value::Null);
     assert_eq!(route, "answer     403 to everyone: the host is outside cookies.domain (example.com)\n");
 }
 
-fn told(method: &str, url: &str, headers: &[(&str, &str)], claims: &Value) -> String {
+fn explained(method: &str, url: &str, headers: &[(&str, &str)], claims: &Value) -> String {
     let request = Request {
         method: Method::new(method),
         url: RequestUrl::parse(url).unwrap(),
@@ -71,7 +71,7 @@ fn told(method: &str, url: &str, headers: &[(&str, &str)], claims: &Value) -> St
 #[test]
 fn a_denied_request_shows_the_missing_claims_and_the_rules_that_do_not_apply() {
     assert_eq!(
-        told("GET", "https://h/admin/x?q", &[], &json!({ "roles": ["user"] })),
+        explained("GET", "https://h/admin/x?q", &[], &json!({ "roles": ["user"] })),
         "\
 path       /admin/x
 skipped    AUTH.rules[0]: it is for other methods
@@ -90,7 +90,7 @@ script     404
 #[test]
 fn a_forwarded_request_shows_the_headers_that_are_set_and_removed() {
     assert_eq!(
-        told(
+        explained(
             "GET",
             "https://h/dashboard",
             &[("X_User_Email", "root@h"), ("Authorization", "Bearer forged"), ("Accept", "*/*")],
@@ -119,13 +119,13 @@ guards     x-mail, x-user-email, x-user-roles, authorization: a client's values 
 #[test]
 fn a_rule_with_another_server_sends_it_only_its_own_headers() {
     let mut claims = json!({ "email": "a@example.com", "access_token": "hunter2" });
-    let nameless = told("POST", "https://h/api/7", &[], &claims);
+    let nameless = explained("POST", "https://h/api/7", &[], &claims);
     assert!(nameless.contains("omits      x-vestibule-assertion: the session has no sub\n"), "{nameless}");
     claims["sub"] = json!("a-1");
-    let told = told("POST", "https://h/api/7", &[], &claims);
+    let text = explained("POST", "https://h/api/7", &[], &claims);
     assert!(
-        told.contains("requires   email is at \"example.com\": yes, it is \"a@example.com\"\n"),
-        "{told}"
+        text.contains("requires   email is at \"example.com\": yes, it is \"a@example.com\"\n"),
+        "{text}"
     );
     let forwarded = "\
 goes to    the service API
@@ -133,13 +133,13 @@ sets       x-mail: a@example.com
 sets       x-vestibule-assertion: signed, for service:API
 guards     x-mail, x-user-email, x-user-roles: a client's values never pass, in any spelling of the names
 ";
-    assert!(told.ends_with(forwarded), "{told}");
+    assert!(text.ends_with(forwarded), "{text}");
 }
 
 #[test]
 fn path_confusion_every_reading_is_shown_and_the_strictest_applies() {
     assert_eq!(
-        told("PUT", "https://h/admin;x/a.css", &[], &Value::Null),
+        explained("PUT", "https://h/admin;x/a.css", &[], &Value::Null),
         "\
 Servers read this path in 2 ways. The request passes only if it passes in each of them; otherwise the strictest result applies.
 
@@ -164,22 +164,22 @@ script     404
 
 #[test]
 fn path_confusion_a_reading_of_some_servers_is_shown_if_it_restricts() {
-    let text = told("PUT", "https://h/Admin/a.css", &[], &Value::Null);
+    let text = explained("PUT", "https://h/Admin/a.css", &[], &Value::Null);
     let reading = "path       /Admin/a.css\nread so    by servers that ignore case\n";
     assert!(text.contains(reading) && text.contains("rule       AUTH.rules[2]"), "{text}");
-    let public = told("PUT", "https://h/docs/A.CSS", &[], &Value::Null);
+    let public = explained("PUT", "https://h/docs/A.CSS", &[], &Value::Null);
     assert!(!public.contains("read so"), "{public}");
 }
 
 #[test]
 fn requests_that_the_rules_do_not_decide_are_explained_too() {
-    let refused = told("GET", "https://h/a%2fb", &[], &Value::Null);
+    let refused = explained("GET", "https://h/a%2fb", &[], &Value::Null);
     assert_eq!(refused, "answer     400 to everyone: the path has an encoded slash\n");
-    let own = told("GET", "https://h/auth/session", &[], &Value::Null);
+    let own = explained("GET", "https://h/auth/session", &[], &Value::Null);
     assert_eq!(own, "answer     an auth route: Vestibule answers paths below base_path itself\n");
     let preflight = [("origin", "https://o"), ("access-control-request-method", "PUT")];
-    let preflight = told("OPTIONS", "https://h/x", &preflight, &Value::Null);
+    let preflight = explained("OPTIONS", "https://h/x", &preflight, &Value::Null);
     assert!(preflight.contains("CORS preflight") && preflight.contains("script     passes"), "{preflight}");
-    let signed_out = told("GET", "https://h/x", &[], &Value::Null);
+    let signed_out = explained("GET", "https://h/x", &[], &Value::Null);
     assert!(signed_out.contains("/signin, and back after signing in\nscript     401\n"), "{signed_out}");
 }

@@ -1,5 +1,5 @@
 //! A contract: what a provider documents, and what a correct client has to send. One file each, in
-//! `contracts/`; nothing of it comes from the presets, so that it finds their mistakes.
+//! `contracts/`. The contracts are independent of the presets, so that they find the presets' mistakes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,53 +8,53 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// A provider's contract. In texts, `{name}` stands for a value of the attempt ([`crate::fill`]).
+/// A provider's contract. In texts, `{name}` is replaced by a value of the attempt ([`crate::fill`]).
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Contract {
-    /// Where the shapes are from.
+    /// The provider's documentation that the contract was made from.
     #[serde(rename = "documentation")]
     _documentation: Vec<String>,
-    /// What is odd about this provider.
+    /// How this provider differs from the standards.
     #[serde(rename = "notes", default)]
     _notes: Vec<String>,
-    /// What a user writes into the configuration; beside `id` where the file has another name.
+    /// The provider's entry in a user's configuration; with `id` if the file has another name than the preset.
     #[serde(default)]
     pub provider: Map<String, Value>,
-    /// Beside the client's id and secret; an empty text takes one of those away.
+    /// Variables in addition to the client's id and secret; an empty text removes one of those.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-    /// What the provider publishes, for those that speak OpenID Connect.
+    /// The metadata document of an OpenID provider.
     pub discovery: Option<Discovery>,
     pub authorization: Authorization,
     #[serde(default)]
     pub callback: Callback,
-    pub token: Exchange,
+    pub token: BackChannelRequest,
     pub id_token: Option<IdToken>,
-    /// Absent where it must not be asked.
-    pub userinfo: Option<Exchange>,
+    /// Absent if it must not be requested.
+    pub userinfo: Option<BackChannelRequest>,
     /// Further requests, each of which must be made once.
     #[serde(default)]
-    pub further: Vec<Exchange>,
+    pub further: Vec<BackChannelRequest>,
     pub user: User,
     /// Members that `account` must have.
     #[serde(default)]
     pub account: Map<String, Value>,
-    /// The JWT that a client has to sign to prove who it is: `{assertion}` in bodies.
+    /// The JWT by which the client authenticates: `{assertion}` in bodies.
     pub assertion: Option<Assertion>,
-    /// Where it is not `access_token` in the token response.
+    /// Set if it is not `access_token` of the token response.
     pub access_token: Option<String>,
-    /// Absent where the provider gives no refresh token; then nothing may be asked later.
+    /// Absent if the provider gives no refresh token; then no refresh may be requested.
     pub refresh: Option<Refresh>,
     pub errors: Vec<Failure>,
-    /// Where the browser goes at sign-out; absent where that is the app.
+    /// Where the browser goes at sign-out; absent if it stays at the app.
     pub logout: Option<Logout>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Discovery {
-    /// Absent, it is below the issuer (OpenID Connect Discovery 1.0 section 4.1).
+    /// If absent, it is below the issuer (OpenID Connect Discovery 1.0 section 4.1).
     pub url: Option<String>,
     pub document: Map<String, Value>,
 }
@@ -71,34 +71,34 @@ impl Discovery {
     }
 }
 
-/// The authorization request: these parameters, and no other.
+/// The authorization request: it has these parameters and no others.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Authorization {
-    /// Absent, it is the discovery document's.
+    /// If absent, it is the metadata document's.
     pub url: Option<String>,
-    /// Absent where there must be none.
+    /// Absent if there must be no scope.
     pub scope: Option<String>,
     #[serde(default)]
     pub params: BTreeMap<String, String>,
     #[serde(default = "yes")]
     pub pkce: bool,
-    /// Absent, it is there for OpenID Connect.
+    /// If absent, an OpenID provider gets a nonce.
     pub nonce: Option<bool>,
-    /// Usual parameters that must not be there.
+    /// Usual parameters that must be absent.
     #[serde(default)]
     pub omit: BTreeSet<String>,
-    /// What the address ends in, behind `#`.
+    /// The fragment of the address.
     pub fragment: Option<String>,
 }
 
-/// How the browser comes back.
+/// The authorization response.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Callback {
     #[serde(default)]
     pub mode: Mode,
-    /// Beside `code` and `state`.
+    /// Parameters in addition to `code` and `state`.
     #[serde(default)]
     pub params: BTreeMap<String, String>,
 }
@@ -111,26 +111,26 @@ pub enum Mode {
     FormPost,
 }
 
-/// A request over the back channel, and its answer.
+/// A request over the back channel, and the provider's response.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Exchange {
-    /// Absent, it is the discovery document's.
+pub struct BackChannelRequest {
+    /// If absent, it is the metadata document's.
     pub url: Option<String>,
     pub method: Option<String>,
     pub auth: Option<Auth>,
-    /// Beside the usual ones.
+    /// Header fields in addition to the usual ones.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// Usual header fields that must not be there.
+    /// Usual header fields that must be absent.
     #[serde(default)]
     pub omit: BTreeSet<String>,
-    /// Byte for byte. Absent, it is the usual one.
+    /// Byte for byte. If absent, it is the usual body.
     pub body: Option<String>,
-    pub response: Reply,
+    pub response: ProviderResponse,
 }
 
-/// How the client proves who it is.
+/// How the client authenticates.
 #[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum Auth {
@@ -139,31 +139,31 @@ pub enum Auth {
     None,
 }
 
-/// A JWT in the token request, signed with the key that `{private_key}` stands for.
+/// A JWT in the token request, signed with the key that `{private_key}` is replaced by.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Assertion {
-    /// The parameter that it is.
+    /// The parameter that has it.
     pub param: String,
     pub alg: String,
-    /// All of its header.
+    /// The whole header.
     pub header: Map<String, Value>,
-    /// All of its claims but `iat`, `nbf`, `exp` and `jti`.
+    /// All claims except `iat`, `nbf`, `exp` and `jti`.
     pub claims: Map<String, Value>,
-    /// How many seconds it may live.
+    /// The longest lifetime in seconds.
     pub longest: u64,
 }
 
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Reply {
+pub struct ProviderResponse {
     #[serde(default = "ok")]
     pub status: u16,
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// With which algorithm the body is signed, where it is a JWT.
+    /// The algorithm that signs the body, if it is a JWT.
     pub signed: Option<String>,
-    /// A text goes out as it is, anything else as JSON.
+    /// A text is sent unchanged, any other value as JSON.
     pub body: Value,
 }
 
@@ -172,14 +172,14 @@ pub struct Reply {
 pub struct IdToken {
     #[serde(default = "rs256")]
     pub alg: String,
-    /// In place of, or beside, `iss`, `aud`, `iat`, `exp` and `nonce`.
+    /// Claims that replace, or are added to, `iss`, `aud`, `iat`, `exp` and `nonce`.
     pub claims: Map<String, Value>,
-    /// Which of those are not there.
+    /// Which of those claims are absent.
     #[serde(default)]
     pub omit: BTreeSet<String>,
 }
 
-/// Whom the provider signed in; absent is `null`.
+/// The user whom the provider signed in; an absent value is `null`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct User {
@@ -192,27 +192,27 @@ pub struct User {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refresh {
-    pub exchange: Exchange,
-    /// Where it is not `access_token` in the response.
+    pub exchange: BackChannelRequest,
+    /// Set if it is not `access_token` of the response.
     pub access_token: Option<String>,
-    /// After how many seconds it is due; absent, after `expires_in`.
+    /// After how many seconds the token needs a refresh; if absent, after `expires_in`.
     pub after: Option<u64>,
-    /// The answer once the grant is over.
-    pub gone: Option<Reply>,
+    /// The response when the refresh token is no longer valid.
+    pub invalid_grant: Option<ProviderResponse>,
 }
 
-/// An answer of the provider's that is an error, and what becomes of it.
+/// An error response of the provider, and its effect.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Failure {
     pub at: Place,
-    /// The authorization response's.
+    /// The parameters of the authorization response.
     #[serde(default)]
     pub params: BTreeMap<String, String>,
-    pub response: Option<Reply>,
+    pub response: Option<ProviderResponse>,
     /// Auth.js's code for it.
     pub code: String,
-    /// The provider's words, which the operator has to find in the log.
+    /// The provider's message, which the operator must find in the log.
     pub log: Vec<String>,
 }
 
@@ -225,23 +225,23 @@ pub enum Place {
     Further,
 }
 
-/// OpenID Connect RP-Initiated Logout 1.0, unless it says otherwise.
+/// The logout request, by default that of OpenID Connect RP-Initiated Logout 1.0.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Logout {
-    /// Absent, it is the discovery document's.
+    /// If absent, it is the metadata document's.
     pub url: Option<String>,
-    /// Absent, they are the usual ones.
+    /// If absent, they are the usual ones.
     pub params: Option<BTreeMap<String, String>>,
 }
 
 impl Contract {
-    /// The contract of that name.
+    /// The contract with this name.
     pub fn read(name: &str) -> Self {
         Self::bent(name, &Value::Object(Map::new()))
     }
 
-    /// The same, with `bend` laid over it.
+    /// The same, changed by `bend`.
     pub fn bent(name: &str, bend: &Value) -> Self {
         let mut value = merged(name);
         patch(&mut value, bend.clone());
@@ -261,7 +261,7 @@ impl Contract {
     }
 }
 
-/// A contract, laid over the one that it is `like` as a merge patch (RFC 7396).
+/// A contract, merged over the one that it is `like` (JSON merge patch, RFC 7396).
 fn merged(name: &str) -> Value {
     let text = fs::read_to_string(folder().join(format!("{name}.json")))
         .unwrap_or_else(|why| panic!("{name}: {why}"));

@@ -1,14 +1,14 @@
-//! Placeholders: what differs from attempt to attempt, and what would be said twice.
+//! Placeholders in contracts: the values that differ from attempt to attempt, and values that repeat.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use url::form_urlencoded::byte_serialize;
 
-/// What stands for what.
+/// The values by their names.
 pub type Values = BTreeMap<&'static str, String>;
 
-/// How a value is written where it stands.
+/// How a value is encoded at its place.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Write {
     Plain,
@@ -16,7 +16,7 @@ pub enum Write {
     Form,
 }
 
-/// `text` with values in place of `{name}`; what is no value's name stays.
+/// `text` with each `{name}` replaced by its value. An unknown name stays as it is.
 pub fn fill(text: &str, values: &Values, write: Write) -> String {
     let mut filled = String::new();
     let mut rest = text;
@@ -37,7 +37,7 @@ pub fn fill(text: &str, values: &Values, write: Write) -> String {
     filled + rest
 }
 
-/// The same in every text of `value`. `"{now}"` and `"{now+60}"` are numbers.
+/// The same in every text of `value`. `"{now}"` and `"{now+60}"` become numbers.
 pub fn fill_json(value: &Value, values: &Values, now: u64) -> Value {
     match value {
         Value::String(text) => match instant(text, now) {

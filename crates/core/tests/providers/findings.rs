@@ -1,10 +1,10 @@
-//! Where a sign-in was not as the contract has it.
+//! The differences between a sign-in and its contract.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-/// What is looked at.
+/// The aspects that are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Column {
     Authorization,
@@ -29,7 +29,7 @@ impl Column {
     }
 }
 
-/// What was found, column by column, and which columns were looked at.
+/// The differences, column by column, and which columns were compared.
 #[derive(Default)]
 pub struct Findings {
     found: RefCell<BTreeMap<Column, Vec<String>>>,
@@ -53,7 +53,7 @@ impl Findings {
         }
     }
 
-    /// Takes over what others found.
+    /// Adds the findings of another walk.
     pub fn join(&self, other: &Self) {
         for (column, found) in other.found.borrow().iter() {
             for finding in found {
@@ -67,7 +67,7 @@ impl Findings {
         self.found.borrow().is_empty()
     }
 
-    /// As the table has it.
+    /// The cell in the table.
     pub fn mark(&self, column: Column) -> &'static str {
         match (self.found.borrow().contains_key(&column), self.seen.borrow().contains(&column)) {
             (true, _) => "failed",
@@ -76,7 +76,7 @@ impl Findings {
         }
     }
 
-    /// All of it, for people.
+    /// All differences, for people.
     pub fn text(&self) -> String {
         let found = self.found.borrow();
         let lines = found

@@ -1,6 +1,6 @@
-//! A contract test per provider: a provider made from its documentation (`contracts/`, invented people), which
-//! somebody signs in with. Looked at are the authorization request that the browser carries, every request over
-//! the back channel byte by byte, the resulting user, refreshes, and what the provider's own errors come to.
+//! A contract test per provider: a provider made from its documentation (`contracts/`, with invented people), with
+//! which a user signs in. The test compares the authorization request, each request over the back channel byte by byte,
+//! the resulting user, refreshes, and the effect of the provider's own errors.
 
 #![allow(unreachable_pub, reason = "a test has no API: pub is for its other files")]
 #![allow(
@@ -27,7 +27,7 @@ use serde_json::json;
 use vestibule_core::presets;
 use walk::walk;
 
-/// A test for each contract. The file's name has dashes where the test's has underscores, and no underscore at
+/// A test for each contract. The file's name has dashes instead of the test's underscores, and no underscore at
 /// its beginning.
 macro_rules! contracts {
     ($($name:ident)*) => {
@@ -65,7 +65,11 @@ contracts! {
 
 #[test]
 fn every_contract_is_tested() {
-    assert_eq!(tested(), Contract::names());
+    let contracts = Contract::names();
+    let untested: Vec<_> = contracts.difference(&tested()).cloned().collect();
+    assert!(untested.is_empty(), "not in the list `contracts!` of this file: {untested:?}");
+    let without_file: Vec<_> = tested().difference(&contracts).cloned().collect();
+    assert!(without_file.is_empty(), "in the list `contracts!`, but not in contracts/: {without_file:?}");
 }
 
 #[test]
@@ -77,7 +81,7 @@ fn every_preset_has_a_contract_and_every_contract_a_preset() {
 }
 
 #[test]
-fn what_is_not_as_the_contract_has_it_is_noticed() {
+fn a_difference_from_a_contract_is_reported() {
     for (bend, column) in [
         (json!({ "authorization": { "scope": "openid" } }), Column::Authorization),
         (json!({ "authorization": { "params": { "prompt": "consent" } } }), Column::Authorization),
@@ -98,7 +102,7 @@ fn what_is_not_as_the_contract_has_it_is_noticed() {
         (json!({ "refresh": null }), Column::Refresh),
         (json!({ "refresh": { "exchange": { "body": "refresh_token={refresh_token}" } } }), Column::Refresh),
         (json!({ "refresh": { "access_token": "another" } }), Column::Refresh),
-        (json!({ "refresh": { "gone": { "status": 503 } } }), Column::Refresh),
+        (json!({ "refresh": { "invalid_grant": { "status": 503 } } }), Column::Refresh),
         (json!({ "logout": { "params": {} } }), Column::Logout),
     ] {
         let findings = walk("okta", Contract::bent("okta", &bend));
@@ -113,7 +117,7 @@ fn what_is_not_as_the_contract_has_it_is_noticed() {
     }
 }
 
-/// What `cargo xtask providers` shows.
+/// The table that `cargo xtask providers` prints.
 #[test]
 #[ignore = "goes through all contracts a second time, for the table"]
 fn table() {

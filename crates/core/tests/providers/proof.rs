@@ -1,4 +1,4 @@
-//! What a client proves in a token request: that it began the attempt (PKCE), and who it is.
+//! What a client proves in a token request: that it began the attempt (PKCE), and its identity.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,7 +14,7 @@ use crate::findings::Column;
 use crate::provider::Provider;
 use crate::signer;
 
-/// Keeps the verifier of a token request, and checks that it is the one that was promised.
+/// Keeps the verifier of a token request, and checks that it matches the challenge.
 pub fn keep_verifier(provider: &Provider, request: &FetchRequest) {
     let form = Params::from_urlencoded(&request.body);
     let json = || {
@@ -33,7 +33,7 @@ pub fn keep_verifier(provider: &Provider, request: &FetchRequest) {
     provider.values.borrow_mut().insert("verifier", verifier);
 }
 
-/// Keeps the JWT by which the client proves who it is, and checks it.
+/// Keeps the JWT by which the client authenticates, and checks it.
 pub fn keep_assertion(
     provider: &Provider,
     expected: &Assertion,

@@ -1,5 +1,5 @@
-//! A provider as its contract has it: it answers what it documents, and writes down where a request is not
-//! the one that the contract asks for.
+//! A provider that behaves like its contract: it answers as documented, and records where a request differs from
+//! the one that the contract requires.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,31 +14,31 @@ use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::time::Timestamp;
 use vestibule_testing::{AuthorizationRequest, Server};
 
-use crate::contract::{Auth, Contract, Exchange, Place, Reply};
+use crate::contract::{Auth, BackChannelRequest, Contract, Place, ProviderResponse};
 use crate::fill::{Values, Write, fill, fill_json};
 use crate::findings::{Column, Findings};
 use crate::proof;
 use crate::signer;
 
 pub const CLIENT_ID: &str = "client-1";
-/// With characters that the encodings of a form and of a URL differ in.
+/// With characters whose encodings in a form and in a URL differ.
 pub const CLIENT_SECRET: &str = "s3cret+/=";
 const CODE: &str = "c0de/1+a=";
 
-/// Whichever provider it plays; until then it knows nobody.
+/// The provider of the current contract.
 #[derive(Default)]
 pub struct Provider {
     contract: RefCell<Option<Rc<Contract>>>,
     pub values: RefCell<Values>,
     pub findings: Findings,
-    /// What is answered in place of the contract's own.
-    instead: RefCell<BTreeMap<&'static str, Reply>>,
-    /// Names of the requests that were made since the phase began.
-    asked: RefCell<Vec<String>>,
+    /// Responses that replace the contract's own.
+    instead: RefCell<BTreeMap<&'static str, ProviderResponse>>,
+    /// The names of the requests since the phase began.
+    requests: RefCell<Vec<String>>,
     phase: Cell<Phase>,
 }
 
-/// What is going on.
+/// The phase of the walk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
     #[default]
@@ -77,25 +77,25 @@ impl Provider {
         *self.contract.borrow_mut() = Some(Rc::clone(contract));
     }
 
-    pub fn answers_instead(&self, place: &'static str, reply: Reply) {
+    pub fn answers_instead(&self, place: &'static str, reply: ProviderResponse) {
         self.instead.borrow_mut().insert(place, reply);
     }
 
     pub fn begin(&self, phase: Phase) {
         self.phase.set(phase);
-        self.asked.borrow_mut().clear();
+        self.requests.borrow_mut().clear();
     }
 
-    /// Which requests were made since then, documents aside.
-    pub fn asked(&self) -> Vec<String> {
-        self.asked.borrow().clone()
+    /// The requests since then, without those for documents.
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.borrow().clone()
     }
 
     pub fn fill(&self, text: &str, write: Write) -> String {
         fill(text, &self.values.borrow(), write)
     }
 
-    /// Checks the authorization request that the browser brings, and keeps what belongs to the attempt.
+    /// Checks the authorization request, and keeps the values of the attempt.
     pub fn receives(&self, location: &str) {
         let contract = self.contract();
         let (location, fragment) =
@@ -145,25 +145,25 @@ impl Server for Provider {
             let is = |text: &str| self.fill(text, Write::Plain) == request.url;
             if is(&discovery.url()) {
                 let document = Value::Object(discovery.document.clone());
-                return Ok(self.response(&Reply::json(document), now));
+                return Ok(self.response(&ProviderResponse::json(document), now));
             }
             if is(discovery.text("jwks_uri")) {
-                return Ok(self.response(&Reply::json(signer::public_keys()), now));
+                return Ok(self.response(&ProviderResponse::json(signer::public_keys()), now));
             }
         }
         let Some((name, column, exchange)) = self.find(&contract, request) else {
-            let asked = format!(
-                "asked for {} {}, which the contract does not have",
+            let problem = format!(
+                "{} {} was requested, which the contract does not have",
                 request.method.as_str(),
                 request.url
             );
             self.findings.add(
                 if self.phase.get() == Phase::Refresh { Column::Refresh } else { Column::Userinfo },
-                asked,
+                problem,
             );
-            return Err(FetchError::Connection("there is nobody at that address".to_owned()));
+            return Err(FetchError::Connection("connection refused".to_owned()));
         };
-        self.asked.borrow_mut().push(name.clone());
+        self.requests.borrow_mut().push(name.clone());
         self.check(&contract, (&name, column, exchange), request, now);
         let place = name.split(' ').next().unwrap_or_default();
         let instead = self.instead.borrow().get(place).cloned();
@@ -172,12 +172,12 @@ impl Server for Provider {
 }
 
 impl Provider {
-    /// Which of the contract's exchanges that request begins.
+    /// Which of the contract's requests this is.
     fn find<'a>(
         &self,
         contract: &'a Contract,
         request: &FetchRequest,
-    ) -> Option<(String, Column, &'a Exchange)> {
+    ) -> Option<(String, Column, &'a BackChannelRequest)> {
         let refresh = contract.refresh.as_ref().map(|refresh| &refresh.exchange);
         let mut exchanges = Vec::new();
         if self.phase.get() == Phase::Refresh {
@@ -192,14 +192,15 @@ impl Provider {
                 .extend(further.map(|(i, exchange)| (format!("further {i}"), Column::Userinfo, exchange)));
         }
         let path = |url: &str| url.split('?').next().unwrap_or_default().to_owned();
-        let url = |exchange: &&(String, Column, &Exchange)| self.url(contract, &exchange.0, exchange.2);
+        let url =
+            |exchange: &&(String, Column, &BackChannelRequest)| self.url(contract, &exchange.0, exchange.2);
         let exact = exchanges.iter().find(|exchange| url(exchange) == request.url);
         exact
             .or_else(|| exchanges.iter().find(|exchange| path(&url(exchange)) == path(&request.url)))
             .cloned()
     }
 
-    fn url(&self, contract: &Contract, name: &str, exchange: &Exchange) -> String {
+    fn url(&self, contract: &Contract, name: &str, exchange: &BackChannelRequest) -> String {
         let member = if name == "userinfo" { "userinfo_endpoint" } else { "token_endpoint" };
         let tokens = contract.token.url.as_deref().filter(|_| name == "refresh");
         let url = exchange.url.as_deref().or(tokens).or_else(|| discovered(contract, member));
@@ -209,7 +210,7 @@ impl Provider {
     fn check(
         &self,
         contract: &Contract,
-        (name, column, exchange): (&str, Column, &Exchange),
+        (name, column, exchange): (&str, Column, &BackChannelRequest),
         request: &FetchRequest,
         now: Timestamp,
     ) {
@@ -266,7 +267,7 @@ impl Provider {
         compare("body", &self.fill(&body, write), &String::from_utf8_lossy(&request.body));
     }
 
-    fn response(&self, reply: &Reply, now: Timestamp) -> FetchResponse {
+    fn response(&self, reply: &ProviderResponse, now: Timestamp) -> FetchResponse {
         if reply.body.to_string().contains("{id_token}") {
             self.sign_id_token(now);
         }
@@ -335,7 +336,7 @@ fn usual_body(contract: &Contract, name: &str, auth: Auth) -> String {
     body
 }
 
-impl Reply {
+impl ProviderResponse {
     fn json(body: Value) -> Self {
         Self { status: 200, headers: BTreeMap::new(), signed: None, body }
     }

@@ -1,4 +1,4 @@
-//! The keys of the providers here: one of each kind, the same in every run.
+//! The keys of these providers: one of each kind, the same in every run.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,7 +14,7 @@ use vestibule_core::secret::Secret;
 
 const KEYS: &str = include_str!("../../../oidc/tests/vectors/private-keys.json");
 
-/// A JWT of those claims. HS256 signs with the client's secret (OpenID Connect Core 1.0 section 10.1).
+/// A JWT with these claims. HS256 signs with the client secret (OpenID Connect Core 1.0 section 10.1).
 pub fn sign(alg: &str, claims: &Value, client_secret: &str) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let input = format!("{}.{}", part(&json!({ "alg": alg, "kid": alg, "typ": "JWT" })), part(claims));
@@ -30,7 +30,7 @@ pub fn sign(alg: &str, claims: &Value, client_secret: &str) -> String {
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-/// What goes to `jwks_uri`.
+/// The key set at `jwks_uri`.
 pub fn public_keys() -> Value {
     let named = |alg: &str| {
         let mut key = jwk(alg);
@@ -42,12 +42,12 @@ pub fn public_keys() -> Value {
     json!({ "keys": [named("RS256"), named("ES256")] })
 }
 
-/// The private key for that algorithm, as a client that signs would have it.
+/// The private key for this algorithm, in the form that a client has it.
 pub fn pem(alg: &str) -> String {
     key(alg)["pem"].as_str().expect("a PEM").to_owned()
 }
 
-/// Header and claims of a JWT that the key for `alg` has signed.
+/// Header and claims of a JWT, if the key for `alg` verifies it.
 pub fn open(token: &str, alg: &str) -> Option<(Value, Value)> {
     let (input, signature) = token.rsplit_once('.')?;
     let (header, claims) = input.split_once('.')?;

@@ -1,4 +1,4 @@
-//! A browser's way through a contract: sign-in, refreshes, sign-out, and what the provider's errors come to.
+//! A browser's walk through a contract: sign-in, refreshes, sign-out, and the effect of the provider's errors.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use crate::findings::{Column, Findings};
 use crate::provider::{CLIENT_ID, CLIENT_SECRET, Phase, Provider};
 use crate::signer;
 
-/// Goes all of it, and says where it was not as the contract has it.
+/// Walks through the whole contract, and returns the differences.
 pub fn walk(name: &str, contract: Contract) -> Findings {
     let findings = Findings::default();
     let contract = Rc::new(contract);
@@ -26,7 +26,7 @@ pub fn walk(name: &str, contract: Contract) -> Findings {
         let attempt = AssertUnwindSafe(|| {
             let walk = Walk::new(name, &contract);
             match failure {
-                None => walk.whole_way(),
+                None => walk.walk_through(),
                 Some(failure) => walk.goes_wrong(failure),
             }
             findings.join(&walk.world.provider.findings);
@@ -44,16 +44,16 @@ struct Walk<'a> {
     id: &'a str,
     contract: &'a Rc<Contract>,
     world: TestEnv<Provider>,
-    /// Who signed in last.
+    /// The last user who signed in.
     arrived: Arrived,
 }
 
-/// Sees who signs in.
+/// A hook that records who signs in.
 #[derive(Clone, Default)]
-struct Arrived(Rc<RefCell<Person>>);
+struct Arrived(Rc<RefCell<SignedInUser>>);
 
 #[derive(Default)]
-struct Person {
+struct SignedInUser {
     user: Map<String, Value>,
     account: Map<String, Value>,
 }
@@ -63,7 +63,7 @@ impl Hooks for Arrived {
     type Session = DefaultSession;
 
     async fn sign_in(&self, attempt: &SignIn<'_, Value>) -> SignInAnswer {
-        *self.0.borrow_mut() = Person { user: attempt.user.clone(), account: attempt.account.clone() };
+        *self.0.borrow_mut() = SignedInUser { user: attempt.user.clone(), account: attempt.account.clone() };
         SignInAnswer::Granted
     }
 }
@@ -82,20 +82,20 @@ impl<'a> Walk<'a> {
         &self.world.provider.findings
     }
 
-    fn whole_way(&self) {
+    fn walk_through(&self) {
         let mut browser = Browser::new();
         let callback = self.begin(&mut browser);
         let answer = self.come_back(&mut browser, &callback, &usual_params(self.contract));
         if answer.location() != APP {
-            let asked = self.world.provider.asked();
+            let requests = self.world.provider.requests();
             let column =
-                if asked.iter().any(|name| name != "token") { Column::Userinfo } else { Column::Token };
+                if requests.iter().any(|name| name != "token") { Column::Userinfo } else { Column::Token };
             let log = self.world.log_text();
             self.findings()
-                .add(column, format!("nobody is signed in, the browser is at {}\n{log}", answer.location()));
+                .add(column, format!("no one is signed in, the browser is at {}\n{log}", answer.location()));
             return;
         }
-        self.is_asked_once();
+        self.check_requests_are_made_once();
         self.knows_the_user(&browser.session(&self.world));
         match &self.contract.refresh {
             Some(refresh) => self.refreshes(&mut browser, refresh),
@@ -104,7 +104,7 @@ impl<'a> Walk<'a> {
         self.signs_out();
     }
 
-    /// To the provider.
+    /// The way to the provider: the authorization request.
     fn begin(&self, browser: &mut Browser) -> CrossSite {
         let csrf = browser.csrf(&self.world);
         let answer =
@@ -116,7 +116,7 @@ impl<'a> Walk<'a> {
         CrossSite::of(&answer)
     }
 
-    /// And back.
+    /// The way back: the authorization response.
     fn come_back(
         &self,
         browser: &mut Browser,
@@ -141,11 +141,11 @@ impl<'a> Walk<'a> {
         answer
     }
 
-    fn is_asked_once(&self) {
+    fn check_requests_are_made_once(&self) {
         let mut expected = vec!["token".to_owned()];
         expected.extend(self.contract.userinfo.iter().map(|_| "userinfo".to_owned()));
         expected.extend((0..self.contract.further.len()).map(|i| format!("further {i}")));
-        self.findings().compare(Column::Userinfo, "the requests", &expected, &self.world.provider.asked());
+        self.findings().compare(Column::Userinfo, "the requests", &expected, &self.world.provider.requests());
     }
 
     fn knows_the_user(&self, session: &Value) {
@@ -153,7 +153,7 @@ impl<'a> Walk<'a> {
             self.findings().compare(Column::Userinfo, what, expected, got);
         };
         let user = &self.contract.user;
-        let Person { user: known, account } = &*self.arrived.0.borrow();
+        let SignedInUser { user: known, account } = &*self.arrived.0.borrow();
         for (member, expected) in [
             ("id", &Some(user.id.clone())),
             ("name", &user.name),
@@ -182,7 +182,7 @@ impl<'a> Walk<'a> {
         );
     }
 
-    /// Twice: the second time with what the first one gave.
+    /// Two refreshes, the second with the tokens of the first.
     fn refreshes(&self, browser: &mut Browser, refresh: &Refresh) {
         let provider = &self.world.provider;
         let body = &refresh.exchange.response.body;
@@ -192,15 +192,20 @@ impl<'a> Walk<'a> {
             self.pass(refresh, if round == 1 { &self.contract.token.response.body } else { body });
             let session = browser.session(&self.world);
             let what = format!("round {round}, the requests");
-            self.findings().compare(Column::Refresh, &what, &vec!["refresh".to_owned()], &provider.asked());
+            self.findings().compare(
+                Column::Refresh,
+                &what,
+                &vec!["refresh".to_owned()],
+                &provider.requests(),
+            );
             let got = &session["access_token"];
             self.findings().compare(Column::Refresh, "the new access token", &json!(renewed), got);
             if let Some(next) = body["refresh_token"].as_str() {
                 provider.values.borrow_mut().insert("refresh_token", next.to_owned());
             }
         }
-        if let Some(gone) = &refresh.gone {
-            provider.answers_instead("refresh", gone.clone());
+        if let Some(invalid_grant) = &refresh.invalid_grant {
+            provider.answers_instead("refresh", invalid_grant.clone());
             self.pass(refresh, body);
             let session = browser.session(&self.world);
             let (expected, got) = (json!("RefreshTokenError"), &session["error"]);
@@ -208,9 +213,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Until the tokens that came with `given` are due.
+    /// Waits until the tokens of the response `given` need a refresh.
     fn pass(&self, refresh: &Refresh, given: &Value) {
-        /// What an access token is taken to live where nobody says.
+        /// The lifetime of an access token whose response has none.
         const UNKNOWN_LIFETIME: u64 = 600;
         let said = given["expires_in"].as_u64();
         let seconds = refresh.after.or(said).unwrap_or(UNKNOWN_LIFETIME);
@@ -230,7 +235,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// With `logout = true`: the provider's session ends, too.
+    /// With `logout = true` the provider's session ends, too.
     fn signs_out(&self) {
         let Some(logout) = &self.contract.logout else { return };
         let provider = &self.world.provider;
@@ -275,7 +280,7 @@ impl<'a> Walk<'a> {
         let location = Url::parse(answer.location()).expect("an address");
         let code =
             location.query_pairs().find(|(name, _)| name == "error").map(|(_, code)| code.into_owned());
-        let what = format!("{} error, the code that the page is told", failure.at.name());
+        let what = format!("{} error, the code that the page gets", failure.at.name());
         self.findings().compare(column, &what, &Some(failure.code.clone()), &code);
         let log = self.world.log_text();
         for words in failure.log.iter().filter(|words| !log.contains(words.as_str())) {
@@ -292,7 +297,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The cookies that a browser sends along when another site posts a form.
+/// The cookies that a browser sends when another site posts a form.
 struct CrossSite {
     cookies: String,
 }
@@ -314,7 +319,7 @@ fn usual_params(contract: &Contract) -> BTreeMap<String, String> {
     params
 }
 
-/// What a user writes.
+/// The configuration that a user writes.
 fn settings(id: &str, contract: &Contract) -> Value {
     let mut provider = contract.provider.clone();
     provider.insert("id".to_owned(), json!(id));
@@ -323,7 +328,7 @@ fn settings(id: &str, contract: &Contract) -> Value {
     }
     json!({
         "providers": [provider],
-        // Some providers' tokens live for a year.
+        // Some providers' tokens are valid for a year.
         "session": { "max_age": "400d", "expose": { "access_token": "access_token" } },
     })
 }

@@ -1,4 +1,4 @@
-//! One race: what a browser sends, what it gets, and what its cookie jar holds meanwhile.
+//! One race: the requests of a browser, its answers, and the state of its cookie jar.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -19,20 +19,20 @@ use crate::race_env::{ISOLATES, RaceEnv, SECRET, isolates};
 use crate::{Setting, Spread};
 
 const COOKIE: &str = "__Secure-authjs.session-token";
-/// How often the token ends while the browser is there.
+/// How many access tokens expire during a race.
 const ROUNDS: u64 = 2;
-/// One request in so many is given up on before it is answered.
+/// One request in so many is cancelled before it is answered.
 const GIVEN_UP: u64 = 25;
 
-/// What a race came to.
+/// The result of a race.
 pub struct BrowserReport {
     pub lost: bool,
-    /// Grants used in all rounds, and how often the provider refused.
+    /// Grants that were redeemed in all rounds, and how often the provider refused.
     pub grants: u32,
     pub refused: u32,
-    /// Answers that said: not now.
+    /// Answers with 503.
     pub turned_away: u32,
-    /// What refreshing added to each answer, in milliseconds.
+    /// How long the refresh delayed each answer, in milliseconds.
     pub added: Vec<u32>,
     pub reads: u64,
     pub writes: u64,
@@ -49,7 +49,7 @@ struct Browser {
     added: RefCell<Vec<u32>>,
 }
 
-/// Runs the race of that seed.
+/// Runs the race with this seed.
 pub fn race(setting: Setting, seed: u64) -> BrowserReport {
     let scene = RaceEnv::new(setting, seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
     let browser = Rc::new(Browser {
@@ -64,7 +64,7 @@ pub fn race(setting: Setting, seed: u64) -> BrowserReport {
     let scene = &browser.scene;
     let FakePlatform { clock, store, crypto, .. } = &scene.platform;
     clock.run(Rc::clone(&browser).live(setting));
-    // Everything that was begun has ended now; the browser comes back once more.
+    // All background jobs have ended now. The browser sends one more request.
     clock.pass(Duration::from_mins(2));
     clock.run(Rc::clone(&browser).ask(Duration::ZERO, true));
     assert_eq!((crypto.verifications(), crypto.signatures()), (0, 0), "there is no ID token here");
@@ -84,7 +84,7 @@ impl Browser {
     async fn live(self: Rc<Self>, setting: Setting) {
         let scene = &self.scene;
         for _ in 0..ROUNDS {
-            // A page that is open all the time comes before the token's end, a person after lunch comes later.
+            // An open page sends requests before the token expires, a user who comes back sends them later.
             let since_end = if scene.platform.random.between(0, 2) == 0 {
                 scene.platform.random.between(0, 60)
             } else {
@@ -106,7 +106,7 @@ impl Browser {
         }
     }
 
-    /// One request, `after` so long, with the cookie that the jar holds then.
+    /// One request, after a delay of `after`, with the cookie that the jar holds then.
     async fn ask(self: Rc<Self>, after: Duration, waits: bool) {
         let scene = &self.scene;
         scene.platform.clock.sleep(after).await;
@@ -130,7 +130,7 @@ impl Browser {
         let begun = scene.platform.clock.now();
         let mut handled = Box::pin(vestibule.handle(platform, request, Vec::new()));
         if !waits {
-            // It goes away while the answer is being made: what was only for it is dropped.
+            // The client goes away while the answer is prepared: the request is dropped.
             let mut until = Box::pin(scene.platform.clock.sleep(scene.platform.random.millis(1, 300)));
             std::future::poll_fn(|context| {
                 if handled.as_mut().poll(context).is_ready() {
@@ -162,11 +162,11 @@ impl Browser {
     }
 }
 
-/// The cookie of somebody who has just signed in.
+/// The cookie of a user who has just signed in.
 fn signed_in(scene: &RaceEnv) -> String {
     let now = Timestamp::from_millis(scene.platform.clock.now());
     let claims = json!({
-        "sub": "somebody",
+        "sub": "user-1",
         "provider": "acme",
         "sid": format!("session {}", scene.platform.random.between(0, u64::MAX)),
         "access_token": "access-first",

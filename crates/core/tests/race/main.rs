@@ -1,11 +1,11 @@
-//! Races for a refresh token: the real code, and a simulated world around it.
+//! Races for a refresh token: the real code in a simulated environment.
 //!
-//! One race is one browser. Its access token is about to end, or has ended; it sends a burst of requests, which
-//! reach isolates that know nothing of each other, in one or several locations; some it gives up on. Then it waits
-//! for the next token to end and does it again. A session is lost where any answer says that nobody is signed in.
-//! Everything that is by chance comes from the seed: the same seed is the same race.
+//! One race is one browser. Its access token expires soon, or has expired; it sends a burst of requests, which
+//! reach processes that share no memory, in one or several locations; some requests it cancels. Then it waits
+//! for the next token to expire and does it again. A session is lost if any answer says that no one is signed in.
+//! All randomness comes from the seed: the same seed is the same race.
 //!
-//! `cargo test` runs a few hundred; `cargo xtask race` as many as are asked for, and prints the table.
+//! `cargo test` runs a few hundred races; `cargo xtask race` runs as many as requested, and prints the table.
 
 #![allow(unreachable_pub, reason = "a test has no API: pub is for its other files")]
 #![allow(
@@ -25,26 +25,26 @@ use vestibule_testing::rotation::Rotation;
 use crate::browser::BrowserReport;
 use crate::table::Row;
 
-/// What a race is run in.
+/// The setting of a race.
 #[derive(Clone, Copy)]
 struct Setting {
     lease: &'static str,
     rotation: Rotation,
     spread: Spread,
     parallel: u64,
-    /// Whether Workers KV refuses a second write of a key within a second. It says so; nobody says that two at
-    /// the very same time are kept apart.
+    /// Whether Workers KV refuses a second write of a key within a second. It is documented, but not guaranteed for two
+    /// writes at the very same time.
     limits_writes: bool,
 }
 
-/// Where a browser's requests go.
+/// The locations that a browser's requests reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Spread {
-    /// To one location, as nearly always.
+    /// One location, which is the usual case.
     One,
-    /// To one location, but one in twenty to another: somebody walks from Wi-Fi into a mobile network.
+    /// One location, but one request in twenty reaches another: the device changes from Wi-Fi to a mobile network.
     Stray,
-    /// To three locations evenly, which no browser does.
+    /// Three locations evenly, which no browser does.
     Even,
 }
 
@@ -83,7 +83,7 @@ fn main() {
     assert!(broken.is_empty(), "sessions were lost");
 }
 
-/// All races of one setting, shared among the machine's cores.
+/// All races of one setting, distributed over the machine's cores.
 fn run(setting: Setting, races: u64, seed: u64) -> Row {
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let outcomes: Vec<(u64, BrowserReport)> = std::thread::scope(|scope| {
@@ -106,7 +106,7 @@ struct Options {
 }
 
 impl Options {
-    /// `--races N --seed N`. Other words are the test runner's.
+    /// Reads `--races N --seed N`. Other arguments are the test runner's.
     fn parse(mut arguments: impl Iterator<Item = String>) -> Self {
         let mut options = Self { races: 570, seed: 1 };
         while let Some(argument) = arguments.next() {

@@ -1,4 +1,4 @@
-//! Where a race is run: isolates, a network that takes its time, a provider, an upstream.
+//! The environment of a race: processes, a slow network, a provider, an upstream.
 
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ use vestibule_testing::{FakeClock, FakePlatform, FakeRandom};
 use crate::{Setting, Spread};
 
 pub const SECRET: &str = "a secret that seals the sessions of a race";
-/// How many isolates a location has.
+/// How many processes a location has.
 pub const ISOLATES: u64 = 3;
 
 pub struct RaceEnv {
@@ -39,7 +39,7 @@ impl RaceEnv {
     }
 }
 
-/// The isolates of every location.
+/// The processes of every location.
 pub fn isolates(scene: &RaceEnv, setting: Setting) -> Vec<(Vestibule, FakePlatform)> {
     let auth = json!({
         "providers": [{ "id": "acme", "type": "oidc", "issuer": "https://idp.example" }],
@@ -65,7 +65,7 @@ pub fn isolates(scene: &RaceEnv, setting: Setting) -> Vec<(Vestibule, FakePlatfo
         .collect()
 }
 
-/// A provider behind a network that takes its time.
+/// A provider behind a slow network.
 struct Provider {
     clock: Rc<FakeClock>,
     random: Rc<FakeRandom>,
@@ -80,7 +80,7 @@ impl Provider {
                 self.clock.sleep(self.random.millis(20, 80)).await;
                 json_response((200, discovery()))
             }
-            other => panic!("asked {other:?}"),
+            other => panic!("unexpected request to {other:?}"),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What all races of one setting came to, as a line of a table.
+//! The results of all races of one setting, as a line of a table.
 
 use std::fmt::Write as _;
 
@@ -45,8 +45,8 @@ impl Row {
         }
     }
 
-    /// Whether what is promised for this setting held: nobody lost with KV where the provider has a grace of
-    /// ten seconds or does not rotate, nobody at all with a Durable Object.
+    /// Whether the promise for this setting held: no lost session with KV if the provider has a grace period of
+    /// ten seconds or does not rotate, and none at all with a Durable Object.
     pub fn holds(&self) -> bool {
         let is_promised = match (self.setting.lease, self.setting.rotation) {
             ("durable-object", _) | (_, Rotation::None) => true,
@@ -106,7 +106,7 @@ pub fn render(rows: &[Row], each: u64, seed: u64) -> String {
     text
 }
 
-/// A quotient with two digits behind the point.
+/// A quotient with two decimal places.
 fn hundredths(part: u64, whole: u64) -> String {
     let hundredths = (part * 100 + whole / 2) / whole.max(1);
     format!("{}.{:02}", hundredths / 100, hundredths % 100)

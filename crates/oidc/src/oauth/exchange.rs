@@ -63,7 +63,9 @@ impl ErrorResponse {
         const DESCRIPTION_LIMIT: usize = 500;
         Self {
             error: excerpt(error, ERROR_LIMIT),
-            description: description.filter(|d| !d.is_empty()).map(|d| excerpt(d, DESCRIPTION_LIMIT)),
+            description: description
+                .filter(|description| !description.is_empty())
+                .map(|description| excerpt(&without_secrets(description), DESCRIPTION_LIMIT)),
         }
     }
 
@@ -193,6 +195,36 @@ pub(super) fn excerpt(text: &str, limit: usize) -> String {
     kept
 }
 
+/// The text without words that could be an authorization code or a token: some providers repeat what they were sent, and
+/// the log must not have it. A UUID stays, because providers ask for it when they help.
+fn without_secrets(text: &str) -> String {
+    let is_of_token = |c: char| c.is_ascii_alphanumeric() || "-_.~+/=".contains(c);
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(is_of_token) {
+        let (before, word) = rest.split_at(start);
+        let (word, after) = word.split_at(word.find(|c| !is_of_token(c)).unwrap_or(word.len()));
+        kept.push_str(before);
+        kept.push_str(if could_be_secret(word) { "[redacted]" } else { word });
+        rest = after;
+    }
+    kept.push_str(rest);
+    kept
+}
+
+fn could_be_secret(word: &str) -> bool {
+    let groups: Vec<&str> = word.split('-').collect();
+    let is_uuid = groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.iter().all(|group| group.bytes().all(|b| b.is_ascii_hexdigit()));
+    word.len() >= SHORTEST_SECRET
+        && word.bytes().any(|b| b.is_ascii_digit())
+        && word.bytes().any(|b| b.is_ascii_alphabetic())
+        && !is_uuid
+}
+
+/// Codes and tokens have at least 128 bits (RFC 6749 section 10.10), which are 20 characters or more.
+const SHORTEST_SECRET: usize = 20;
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -200,6 +232,24 @@ mod tests {
     use super::*;
     use crate::http::headers::Headers;
     use crate::oauth::testing::response;
+
+    #[test]
+    fn a_description_does_not_repeat_a_code_or_a_token() {
+        for (text, kept) in [
+            ("the code SplxlOBeZQQYbYS6WxSbIA1 was used", "the code [redacted] was used"),
+            ("token=eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "[redacted]"),
+            ("code 'a0-9b_8c.7d~6e+5f/4g=3h'!", "code '[redacted]'!"),
+            (
+                "Trace ID: 0f9e8d7c-1234-5678-9abc-def012345678",
+                "Trace ID: 0f9e8d7c-1234-5678-9abc-def012345678",
+            ),
+            ("AADSTS70008: the refresh token has expired", "AADSTS70008: the refresh token has expired"),
+            ("authorization_pending_for_this_device", "authorization_pending_for_this_device"),
+            ("2026-11-29 10:00:00Z", "2026-11-29 10:00:00Z"),
+        ] {
+            assert_eq!(without_secrets(text), kept);
+        }
+    }
 
     #[test]
     fn only_json_media_types_are_accepted() {

@@ -128,7 +128,6 @@ mod tests {
     #[test]
     fn every_entry_is_found_by_its_exact_id_only() {
         let written = json::members(TABLE.as_bytes()).unwrap();
-        assert_eq!(written.len(), 93);
         assert!(written.is_sorted_by(|(a, _), (b, _)| a < b), "sorted, and no id twice");
         assert!(ids().eq(written.iter().map(|(id, _)| id.as_str())));
         for (id, entry) in &written {

@@ -14,10 +14,10 @@ use super::RequestBuilder;
 use crate::{
     SCHEME_HEADER,
     capnp::CF_HEADER,
+    client_response::{ClientResponse, StreamedResponse},
     error::ClientError,
     jar::Site,
     net::loopback,
-    reply::{Reply, StreamingReply},
     watched::lock,
     wire::{self, Body, Fields, Framing},
 };
@@ -27,16 +27,16 @@ const HEAD_LIMIT: usize = 1 << 20;
 
 impl RequestBuilder {
     /// Sends it and reads the whole response, without following a redirect.
-    pub(super) fn once(&self) -> Result<Reply, ClientError> {
-        let StreamingReply { status, headers, body: mut from } = self.clone().stream()?;
+    pub(super) fn once(&self) -> Result<ClientResponse, ClientError> {
+        let StreamedResponse { status, headers, body: mut from } = self.clone().stream()?;
         let mut body = Vec::new();
         from.read_to_end(&mut body).map_err(|error| self.failed(error))?;
-        Ok(Reply { status, headers, body, url: self.url.clone(), redirects: Vec::new() })
+        Ok(ClientResponse { status, headers, body, url: self.url.clone(), redirects: Vec::new() })
     }
 
     /// Sends it and returns when the response's head has arrived. The body is read as it arrives. Redirects are not
     /// followed.
-    pub fn stream(self) -> Result<StreamingReply, ClientError> {
+    pub fn stream(self) -> Result<StreamedResponse, ClientError> {
         let url = self.parsed()?;
         let head = self.head("http", &url)?;
         let agent = agent(self.client.timeout);
@@ -44,12 +44,12 @@ impl RequestBuilder {
             if self.has_body() { agent.run(head.map(|()| self.body.as_slice())) } else { agent.run(head) };
         let (head, body) = response.map_err(|error| self.failed(error.into_io()))?.into_parts();
         let headers = self.received(&url, &head.headers);
-        Ok(StreamingReply { status: head.status.as_u16(), headers, body: body.into_reader() })
+        Ok(StreamedResponse { status: head.status.as_u16(), headers, body: body.into_reader() })
     }
 
     /// Opens a WebSocket (RFC 6455 section 4.1) with this request's headers and cookies. Gives the server's response if it
     /// rejects the WebSocket.
-    pub fn websocket(mut self) -> Result<Result<WebSocket<TcpStream>, Reply>, ClientError> {
+    pub fn websocket(mut self) -> Result<Result<WebSocket<TcpStream>, ClientResponse>, ClientError> {
         for (name, value) in [
             ("connection", "Upgrade"),
             ("upgrade", "websocket"),
@@ -77,7 +77,13 @@ impl RequestBuilder {
         let mut body = Vec::new();
         let read = Body::new(from, Framing::of_response(&headers)).read_to_end(&mut body);
         read.map_err(|error| self.failed(error))?;
-        Ok(Err(Reply { status: head.status.as_u16(), headers, body, url: self.url, redirects: Vec::new() }))
+        Ok(Err(ClientResponse {
+            status: head.status.as_u16(),
+            headers,
+            body,
+            url: self.url,
+            redirects: Vec::new(),
+        }))
     }
 
     fn parsed(&self) -> Result<Url, ClientError> {

@@ -293,7 +293,7 @@ fn in_order(steps: &[Step], entry: usize) -> Program {
     let mut order = Vec::with_capacity(steps.len());
     let mut seen = vec![false; steps.len()];
     for start in 0..steps.len() {
-        visit(steps, start, &mut seen, &mut order);
+        push_after_dependencies(steps, start, &mut seen, &mut order);
     }
     let mut places = vec![0; steps.len()];
     for (place, &step) in order.iter().enumerate() {
@@ -311,13 +311,13 @@ fn in_order(steps: &[Step], entry: usize) -> Program {
     Program { steps: ordered, entry: to(entry), known: Known::default() }
 }
 
-fn visit(steps: &[Step], at: usize, seen: &mut [bool], order: &mut Vec<usize>) {
+fn push_after_dependencies(steps: &[Step], at: usize, seen: &mut [bool], order: &mut Vec<usize>) {
     let (Some(step), Some(seen_here)) = (steps.get(at), seen.get_mut(at)) else { return };
     if std::mem::replace(seen_here, true) {
         return;
     }
     for dependency in step.instruction.dependencies() {
-        visit(steps, dependency, seen, order);
+        push_after_dependencies(steps, dependency, seen, order);
     }
     order.push(at);
 }

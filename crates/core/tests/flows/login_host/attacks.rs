@@ -1,4 +1,4 @@
-//! What somebody can try with a ticket, a callback, a transaction or a return address.
+//! Attacks on the login host: with a ticket, a callback, a transaction or a return address.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use vestibule_testing::{Answer, AuthorizationRequest, SECRET, TestEnv};
 use super::visitor::{Site, Visitor};
 use super::{APP, AUTH, DOCS, SESSION, SHOP, TICKET, of_the_login_host, signed_in, site, with};
 
-/// Asks on the app: the address on the login host, and the ticket's value.
-fn asked(site: &Site, visitor: &mut Visitor) -> (String, String) {
+/// Begins a sign-in on the app: the address on the login host, and the ticket's value.
+fn begin_on_app(site: &Site, visitor: &mut Visitor) -> (String, String) {
     let answer = visitor.ask(site, APP, "/page?x=1");
     let address = answer.location().to_owned();
     let ticket = visitor.cookie(site, &address, TICKET).expect("a ticket");
     (address, ticket)
 }
 
-/// Nothing began: the browser is on the sign-in page, from which it would go to `return_to`.
+/// No sign-in began: the browser is on the sign-in page, with this return address.
 fn assert_nothing_began(answer: &Answer, return_to: &str) {
     let params = AuthorizationRequest::read(answer.location()).params;
     assert!(answer.location().starts_with("https://auth.example.com/auth/signin?"), "{answer:?}");
@@ -30,28 +30,28 @@ fn assert_nothing_began(answer: &Answer, return_to: &str) {
 }
 
 #[test]
-fn login_csrf_a_link_that_begins_a_sign_in_does_so_in_one_browser_only() {
+fn login_csrf_a_sign_in_link_works_only_in_the_browser_that_holds_its_ticket() {
     let site = site();
-    let (mut mine, mut theirs) = (Visitor::new(), Visitor::new());
-    let (address, _) = asked(&site, &mut mine);
-    assert_nothing_began(&theirs.open(&site, &address), "https://app.example.com/page?x=1");
-    // A ticket of their own, for another address, does not serve either.
-    asked(&site, &mut theirs);
-    let answer = theirs.open(&site, &format!("{address}&prompt=none"));
+    let (mut mine, mut other) = (Visitor::new(), Visitor::new());
+    let (address, _) = begin_on_app(&site, &mut mine);
+    assert_nothing_began(&other.open(&site, &address), "https://app.example.com/page?x=1");
+    // A ticket of the other browser, for another address, does not help either.
+    begin_on_app(&site, &mut other);
+    let answer = other.open(&site, &format!("{address}&prompt=none"));
     assert_nothing_began(&answer, "https://app.example.com/page?x=1");
     assert!(mine.open(&site, &address).location().starts_with("https://idp.example/authorize?"));
 }
 
 #[test]
-fn a_ticket_serves_once_and_for_less_than_a_minute() {
+fn a_ticket_can_be_used_once_and_expires_within_a_minute() {
     let site = site();
     let mut visitor = Visitor::new();
-    let (address, ticket) = asked(&site, &mut visitor);
+    let (address, ticket) = begin_on_app(&site, &mut visitor);
     let stolen = format!("{TICKET}={ticket}");
     assert!(visitor.open(&site, &address).location().starts_with("https://idp.example/"));
     assert_eq!(visitor.cookie(&site, &address, TICKET), None);
     assert_nothing_began(&visitor.open(&site, &address), "https://app.example.com/page?x=1");
-    // Also one that was kept by force ends.
+    // A ticket that the browser return_to expires, too.
     site.login.pass(Duration::from_mins(1));
     let answer = site.login.send("GET", &address, &[("cookie", &stolen)], b"");
     assert_nothing_began(&answer, "https://app.example.com/page?x=1");
@@ -59,9 +59,9 @@ fn a_ticket_serves_once_and_for_less_than_a_minute() {
 }
 
 #[test]
-fn a_ticket_or_its_address_altered_begins_nothing() {
+fn an_altered_ticket_or_address_begins_no_sign_in() {
     let site = site();
-    let (address, ticket) = asked(&site, &mut Visitor::new());
+    let (address, ticket) = begin_on_app(&site, &mut Visitor::new());
     let send = |address: &str, ticket: &str| {
         site.login.send("GET", address, &[("cookie", &format!("{TICKET}={ticket}"))], b"")
     };
@@ -89,9 +89,9 @@ fn a_ticket_or_its_address_altered_begins_nothing() {
 }
 
 #[test]
-fn a_ticket_is_for_one_login_host() {
+fn a_ticket_is_valid_for_one_login_host_only() {
     let site = site();
-    let (address, ticket) = asked(&site, &mut Visitor::new());
+    let (address, ticket) = begin_on_app(&site, &mut Visitor::new());
     let mut other = of_the_login_host();
     other["login_url"] = json!("https://login.example.com");
     let other = Site { login: site.login.isolate(other, "here"), docs: TestEnv::new() };
@@ -100,13 +100,13 @@ fn a_ticket_is_for_one_login_host() {
     let cookie = format!("{TICKET}={ticket}");
     let answer = visitor.send(&other, "GET", &there, &[("cookie", &cookie)], b"");
     assert!(answer.location().starts_with("https://login.example.com/auth/signin?"), "{answer:?}");
-    // A host that sends people elsewhere takes none at all, and another port or scheme is another host.
+    // A member host accepts no ticket, and another port or scheme is another host.
     for host in [APP, DOCS, "https://auth.example.com:8443", "http://auth.example.com"] {
         let answer = site.at(host).send("GET", &address.replace(AUTH, host), &[("cookie", &cookie)], b"");
         assert_eq!(answer.location(), format!("{host}/auth/error?error=Configuration"));
         assert!(!answer.headers.contains("set-cookie"), "{host}");
     }
-    // Sealed with another secret, it is nothing.
+    // A ticket that was sealed with another secret does not open.
     let stranger = TestEnv::in_environment(of_the_login_host(), &|name| match name {
         "AUTH_SECRET" => Some("the secret of somebody else's site".to_owned()),
         other => vestibule_testing::environment(other),
@@ -116,25 +116,25 @@ fn a_ticket_is_for_one_login_host() {
 }
 
 #[test]
-fn session_confusion_a_ticket_is_no_session_and_a_session_no_ticket() {
+fn session_confusion_a_ticket_is_not_a_session_and_a_session_is_not_a_ticket() {
     let site = site();
     let mut visitor = signed_in(&site);
     let session = visitor.cookie(&site, APP, SESSION).unwrap();
-    let (address, ticket) = asked(&site, &mut visitor);
-    let nobody = site.login.send(
+    let (address, ticket) = begin_on_app(&site, &mut visitor);
+    let anonymous = site.login.send(
         "GET",
         &format!("{APP}/auth/session"),
         &[("cookie", &format!("{SESSION}={ticket}"))],
         b"",
     );
-    assert_eq!(nobody.body, "null");
+    assert_eq!(anonymous.body, "null");
     let answer =
         site.login.send("GET", &format!("{APP}/x"), &[("cookie", &format!("{SESSION}={ticket}"))], b"");
     assert_eq!(answer.status, 401);
     let answer = site.login.send("GET", &address, &[("cookie", &format!("{TICKET}={session}"))], b"");
     assert_nothing_began(&answer, "https://app.example.com/page?x=1");
 
-    // What is sealed for a transaction says nothing as a ticket, whatever it holds.
+    // A sealed transaction does not open as a ticket.
     let names = CookieNames::new(Dialect::AuthJsV5, true);
     let keys = Keyring::new(vec![Secret::new(SECRET)]).unwrap();
     let claims = seal::open(&keys, Dialect::AuthJsV5, names.ticket(), &ticket, site.login.now()).unwrap();
@@ -148,30 +148,31 @@ fn session_confusion_a_ticket_is_no_session_and_a_session_no_ticket() {
 }
 
 #[test]
-fn a_ticket_signs_nobody_in_and_keeps_nobodys_session() {
+fn a_ticket_alone_does_not_sign_in_and_does_not_change_a_session() {
     let site = site();
-    // Somebody plants, from another app of the domain, a ticket that they got themselves.
+    // An attacker plants their own ticket, from another app of the domain.
     let mut attacker = Visitor::new();
-    let (address, ticket) = asked(&site, &mut attacker);
+    let (address, ticket) = begin_on_app(&site, &mut attacker);
     let mut victim = Visitor::new();
     let cookie = format!("{TICKET}={ticket}");
     let there = victim.send(&site, "GET", &address, &[("cookie", &cookie)], b"");
     let request = AuthorizationRequest::read(there.location());
     assert_eq!(victim.session(&site, AUTH), Value::Null, "only the provider's answer signs anybody in");
-    // The answer that the attacker gets from the provider is for the attacker's own browser.
+    // The response that the attacker gets from the provider works only in the attacker's browser.
     let begun = attacker.ask(&site, AUTH, "/");
-    let theirs = site.login.provider.authorize(&AuthorizationRequest::read(begun.location()), "mallory");
-    let answer = victim.open(&site, &theirs);
+    let attackers_response =
+        site.login.provider.authorize(&AuthorizationRequest::read(begun.location()), "mallory");
+    let answer = victim.open(&site, &attackers_response);
     assert_eq!(answer.location(), format!("{AUTH}/auth/error?error=Configuration"));
     assert_eq!(victim.session(&site, AUTH), Value::Null);
-    // And the victim's for the victim's.
+    // The victim's response works only in the victim's browser.
     let callback = site.login.provider.authorize(&request, "bob");
     assert_eq!(attacker.open(&site, &callback).location(), format!("{AUTH}/auth/error?error=Configuration"));
     assert_eq!(victim.open(&site, &callback).location(), "https://app.example.com/page?x=1");
 }
 
 #[test]
-fn without_the_csrf_token_there_is_no_ticket() {
+fn without_the_csrf_token_no_ticket_is_sealed() {
     let site = site();
     let mut visitor = Visitor::new();
     let of_another_host = visitor.csrf(&site, SHOP);
@@ -191,7 +192,7 @@ fn without_the_csrf_token_there_is_no_ticket() {
 }
 
 #[test]
-fn a_callback_at_another_host_than_the_login_host_signs_nobody_in() {
+fn a_callback_on_another_host_than_the_login_host_does_not_sign_in() {
     for dialect in ["authjs-v5", "next-auth-v4"] {
         let mut settings = of_the_login_host();
         settings["dialect"] = json!(dialect);
@@ -203,7 +204,7 @@ fn a_callback_at_another_host_than_the_login_host_signs_nobody_in() {
         assert!(transaction.contains("transaction."));
         for host in [APP, DOCS, "https://auth.example.com:8443", "https://auth.example.com."] {
             let there = callback.replace(AUTH, host);
-            // With the login host's own cookies, as nobody's browser would send them.
+            // With the login host's own cookies, which no browser would send there.
             for cookies in ["", &transaction] {
                 let headers = [("cookie", cookies), ("sec-fetch-mode", "navigate")];
                 let answer = site.at(host).send("GET", &there, &headers, b"");
@@ -231,7 +232,7 @@ fn a_callback_at_another_host_than_the_login_host_signs_nobody_in() {
 }
 
 #[test]
-fn a_transaction_begun_before_there_was_a_login_host_ends_nowhere_else() {
+fn a_transaction_from_before_login_url_was_set_does_not_sign_in_on_another_host() {
     let mut before = of_the_login_host();
     before["login_url"] = Value::Null;
     let old = with(before);
@@ -244,13 +245,13 @@ fn a_transaction_begun_before_there_was_a_login_host_ends_nowhere_else() {
     let answer = visitor.open(&now, &callback);
     assert_eq!(answer.location(), format!("{APP}/auth/error?error=Configuration"));
     assert_eq!(visitor.session(&now, APP), Value::Null);
-    // Nor at the login host, which the cookie of that browser does not go to.
+    // Nor on the login host, to which the browser does not send that cookie.
     let answer = visitor.open(&now, &callback.replace(APP, AUTH));
     assert_eq!(answer.location(), format!("{AUTH}/auth/error?error=Configuration"));
 }
 
 #[test]
-fn open_redirect_through_the_login_host_leads_to_hosts_of_the_domain_only() {
+fn open_redirect_the_login_host_redirects_only_to_hosts_of_the_domain() {
     let site = site();
     for evil in [
         "https://other.org/x",
@@ -271,8 +272,8 @@ fn open_redirect_through_the_login_host_leads_to_hosts_of_the_domain_only() {
             url::form_urlencoded::Serializer::new(String::new()).append_pair("callbackUrl", evil).finish();
         for route in ["signin", "signin/acme", "renew", "signout", "csrf"] {
             let answer = visitor.open(&site, &format!("{AUTH}/auth/{route}?{query}"));
-            let kept = visitor.cookie(&site, AUTH, "__Secure-authjs.callback-url");
-            assert_eq!(kept.as_deref(), Some("https%3A%2F%2Fauth.example.com"), "{route} {evil}");
+            let return_to = visitor.cookie(&site, AUTH, "__Secure-authjs.callback-url");
+            assert_eq!(return_to.as_deref(), Some("https%3A%2F%2Fauth.example.com"), "{route} {evil}");
             let location = answer.headers.get("location").unwrap_or(AUTH);
             assert!(location.starts_with(AUTH) && !location.contains("evil"), "{route} {evil}: {location}");
         }
@@ -286,7 +287,7 @@ fn open_redirect_through_the_login_host_leads_to_hosts_of_the_domain_only() {
 }
 
 #[test]
-fn unlimited_state_cookies_one_ticket_is_open_at_most() {
+fn unlimited_state_cookies_a_browser_holds_one_ticket_at_most() {
     let site = site();
     let mut visitor = Visitor::new();
     for page in 0..10 {

@@ -1,4 +1,4 @@
-//! A Worker that shares only the secret: it guards and forwards, and where the token has ended the login host renews.
+//! A Worker that shares only the secret: it guards and forwards, and the login host refreshes expired tokens.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn renewals(site: &Site) -> u32 {
 }
 
 #[test]
-fn it_opens_sessions_guards_and_forwards_tokens_without_any_provider() {
+fn a_host_without_providers_opens_sessions_guards_and_forwards_tokens() {
     let site = site();
     let mut visitor = signed_in(&site);
     let answer = visitor.open(&site, PAGE);
@@ -37,14 +37,14 @@ fn it_opens_sessions_guards_and_forwards_tokens_without_any_provider() {
     assert_eq!(visitor.fetch(&site, &format!("{DOCS}/admin/x")).status, 403);
     assert_eq!(visitor.fetch(&site, &format!("{DOCS}/auth/providers")).body, "{}");
     assert_eq!(visitor.session(&site, DOCS)["access_token"], "access-bob");
-    // A day later the cookie is renewed here, too, for all hosts.
+    // A day later this host reseals the cookie, for all hosts.
     site.login.pass(Duration::from_hours(25));
     let shown = visitor.fetch(&site, &format!("{DOCS}/auth/session"));
     assert_eq!(shown.status, 200);
 }
 
 #[test]
-fn a_person_whose_token_has_ended_goes_through_the_login_host_and_notices_nothing() {
+fn an_expired_token_is_refreshed_by_a_redirect_through_the_login_host_and_back() {
     let (site, mut visitor) = ended();
     let arrived = visitor.follow(&site, PAGE);
     assert_eq!((arrived.url.as_str(), bearer(&arrived.answer)), (PAGE, Some("access-bob~1")));
@@ -55,14 +55,14 @@ fn a_person_whose_token_has_ended_goes_through_the_login_host_and_notices_nothin
     assert_eq!(back, PAGE);
     assert_eq!(renewals(&site), 1);
     assert_eq!(visitor.cookie(&site, DOCS, RENEWAL), None, "it is forgotten at once");
-    // The same again when that one has ended, and no detour before.
+    // The same happens when the next token has expired, and not earlier.
     assert_eq!(visitor.follow(&site, PAGE).trail.len(), 1);
     site.login.pass(OVER);
     assert_eq!(bearer(&visitor.follow(&site, PAGE).answer), Some("access-bob~2"));
 }
 
 #[test]
-fn a_script_is_told_what_to_do_and_gets_no_token_that_has_ended() {
+fn a_script_with_an_expired_token_gets_401_with_the_address_of_the_login_host() {
     let (site, mut visitor) = ended();
     let answer = visitor.fetch(&site, &format!("{DOCS}/api"));
     assert_eq!(answer.status, 401);
@@ -77,14 +77,14 @@ fn a_script_is_told_what_to_do_and_gets_no_token_that_has_ended() {
     let token = visitor.send(&site, "GET", &format!("{DOCS}/auth/token"), &own, b"");
     assert_eq!(token.status, 401);
     assert!(token.body.contains("\"token_expired\""), "{}", token.body);
-    // Where the provider is known, the same host renews.
+    // A host that has the provider's configuration refreshes by itself.
     let answer = visitor.fetch(&site, &format!("{APP}/api"));
     assert_eq!(bearer(&answer), Some("access-bob~1"));
     assert_eq!(bearer(&visitor.fetch(&site, &format!("{DOCS}/api"))), Some("access-bob~1"));
 }
 
 #[test]
-fn what_a_form_sends_and_what_is_fetched_in_advance_goes_nowhere() {
+fn a_form_and_a_prefetch_are_not_redirected_to_the_login_host() {
     let (site, mut visitor) = ended();
     let form = visitor.post(&site, PAGE, &[("a", "b")], &[("sec-fetch-mode", "navigate")]);
     assert_eq!((form.status, form.headers.get("location")), (503, None));
@@ -95,8 +95,8 @@ fn what_a_form_sends_and_what_is_fetched_in_advance_goes_nowhere() {
 }
 
 #[test]
-fn whatever_the_login_host_does_nobody_goes_in_circles() {
-    // It sends the browser back, and nothing has changed: its own page does not know the session.
+fn no_answer_of_the_login_host_causes_a_redirect_loop() {
+    // It redirects back without a change, as if it did not know the session.
     let (site, mut visitor) = ended();
     let there = visitor.open(&site, PAGE).location().to_owned();
     assert!(there.starts_with(AUTH));
@@ -104,20 +104,20 @@ fn whatever_the_login_host_does_nobody_goes_in_circles() {
     assert_eq!((back.status, back.headers.get("location")), (503, None));
     assert_eq!(back.headers.get("retry-after"), Some("60"));
     assert!(site.login.log_text().contains("sent the browser back without a valid access token"));
-    // Another tab has its own way there, but not without end.
+    // Another page is redirected too, but the number of pages is limited.
     let mut sent = 0;
     for tab in 0..50 {
         sent += u32::from(visitor.open(&site, &format!("{DOCS}/tab/{tab}")).status == 302);
     }
     assert_eq!(sent, 7);
-    // A minute later it may be better.
+    // A minute later it is tried again.
     site.login.pass(Duration::from_secs(61));
     let arrived = visitor.follow(&site, PAGE);
     assert_eq!((arrived.url.as_str(), bearer(&arrived.answer)), (PAGE, Some("access-bob~1")));
 }
 
 #[test]
-fn a_provider_that_is_down_is_waited_for_at_the_login_host() {
+fn while_the_provider_is_down_the_login_host_answers_503_with_retry_after() {
     let (site, mut visitor) = ended();
     site.login.provider.goes_down("token");
     let arrived = visitor.follow(&site, PAGE);
@@ -131,7 +131,7 @@ fn a_provider_that_is_down_is_waited_for_at_the_login_host() {
 }
 
 #[test]
-fn where_the_grant_is_gone_people_sign_in_again_and_come_back() {
+fn after_invalid_grant_the_user_signs_in_again_and_comes_back() {
     let (site, mut visitor) = ended();
     site.login.provider.answers_raw("token", 400, "application/json", br#"{"error":"invalid_grant"}"#);
     let arrived = visitor.follow(&site, PAGE);
@@ -148,7 +148,7 @@ fn where_the_grant_is_gone_people_sign_in_again_and_come_back() {
 }
 
 #[test]
-fn who_is_not_signed_in_at_the_login_host_signs_in_there() {
+fn without_a_session_at_the_login_host_the_user_signs_in_there() {
     let site = site();
     for cookie in ["", "__Secure-authjs.session-token=x"] {
         let url = format!("{AUTH}/auth/renew?callbackUrl={DOCS}/x");
@@ -158,21 +158,21 @@ fn who_is_not_signed_in_at_the_login_host_signs_in_there() {
             format!("{AUTH}/auth/signin?callbackUrl=https%3A%2F%2Fdocs.example.com%2Fx")
         );
     }
-    // The route is the login host's alone, and there is none without one.
+    // Only a login host has this route.
     for (world, origin) in [(&site.login, APP), (&site.docs, DOCS), (&TestEnv::new(), APP)] {
         assert_eq!(world.send("GET", &format!("{origin}/auth/renew"), &[], b"").status, 400);
     }
 }
 
 #[test]
-fn a_session_that_nothing_can_renew_goes_on_as_it_is() {
+fn a_session_without_a_refresh_token_stays_as_it_is() {
     let site = site();
     let mut visitor = Visitor::new();
     site.login.provider.alters_answer_at("token", |answer| {
         answer.as_object_mut().unwrap().remove("refresh_token");
     });
-    let asked = visitor.ask(&site, APP, "/");
-    visitor.follow_on(&site, APP, asked);
+    let answer = visitor.ask(&site, APP, "/");
+    visitor.follow_on(&site, APP, answer);
     site.login.pass(OVER);
     for page in [PAGE, "https://app.example.com/page"] {
         let answer = visitor.open(&site, page);
@@ -185,20 +185,20 @@ fn a_session_that_nothing_can_renew_goes_on_as_it_is() {
 }
 
 #[test]
-fn logout_that_can_be_undone_signed_out_there_is_known_to_a_refresh_elsewhere_where_the_store_is_shared() {
+fn logout_that_can_be_undone_a_refresh_on_another_host_sees_the_sign_out_in_a_shared_store() {
     let (site, mut visitor) = ended();
-    let mut kept = visitor.clone();
+    let mut other_browser = visitor.clone();
     let csrf = visitor.csrf(&site, DOCS);
     visitor.post(&site, &format!("{DOCS}/auth/signout"), &[("csrfToken", &csrf)], &[]);
-    // What is written in one place is seen in another within a minute.
+    // A write in one location is visible in another within a minute.
     site.login.pass(Duration::from_mins(1));
-    assert_eq!(kept.fetch(&site, &format!("{APP}/api")).status, 401);
-    let arrived = kept.follow(&site, PAGE);
+    assert_eq!(other_browser.fetch(&site, &format!("{APP}/api")).status, 401);
+    let arrived = other_browser.follow(&site, PAGE);
     assert!(arrived.url.starts_with(&format!("{AUTH}/auth/signin?")), "{:?}", arrived.trail);
 }
 
 #[test]
-fn a_worker_without_providers_has_nothing_to_advise() {
+fn a_worker_without_providers_logs_no_advice() {
     let config = vestibule_core::config::Config::load(
         of_the_docs(),
         &vestibule_testing::environment,

@@ -1,4 +1,4 @@
-//! A browser that knows which host may see which cookie, and follows redirects from host to host.
+//! A browser that keeps cookies for each host and follows redirects from host to host.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use url::Url;
 use vestibule_core::time::Timestamp;
 use vestibule_testing::{Answer, AuthorizationRequest, TestEnv};
 
-/// Every host of the site: those of the Worker that signs people in, and `docs`, whose Worker knows the secret only.
+/// All hosts of the site: those of the Worker that signs users in, and `docs`, whose Worker shares only the secret.
 pub struct Site {
     pub login: TestEnv,
     pub docs: TestEnv,
 }
 
 impl Site {
-    /// The Worker that answers for this URL.
+    /// The Worker that answers this URL.
     pub fn at(&self, url: &str) -> &TestEnv {
         if url.starts_with("https://docs.example.com") { &self.docs } else { &self.login }
     }
@@ -34,7 +34,7 @@ pub struct Stored {
     until: Option<Timestamp>,
 }
 
-/// Where a browser arrived, and over which addresses.
+/// Where a browser arrived, and by which redirects.
 pub struct Arrived {
     pub url: String,
     pub answer: Answer,
@@ -46,7 +46,7 @@ impl Visitor {
         Self::default()
     }
 
-    /// What goes to this URL.
+    /// The `Cookie` header for this URL.
     pub fn cookies(&self, site: &Site, url: &str) -> String {
         let now = site.login.now();
         let url = Url::parse(url).unwrap();
@@ -62,7 +62,7 @@ impl Visitor {
         pairs.join("; ")
     }
 
-    /// The value of a cookie that goes to this URL.
+    /// The value of a cookie that is sent to this URL.
     pub fn cookie(&self, site: &Site, url: &str, name: &str) -> Option<String> {
         let cookies = self.cookies(site, url);
         cookies.split("; ").find_map(|pair| Some(pair.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
@@ -86,7 +86,7 @@ impl Visitor {
         answer
     }
 
-    /// Keeps what a browser would keep of it.
+    /// Stores the cookies that a browser would store.
     fn take(&mut self, site: &Site, url: &str, answer: &Answer) {
         let url = Url::parse(url).unwrap();
         let host = url.host_str().unwrap();
@@ -115,12 +115,12 @@ impl Visitor {
         }
     }
 
-    /// A person opens a page.
+    /// Navigates to a page.
     pub fn open(&mut self, site: &Site, url: &str) -> Answer {
         self.send(site, "GET", url, &[("sec-fetch-mode", "navigate"), ("accept", "text/html")], b"")
     }
 
-    /// A script asks for data.
+    /// Sends a script's request for data.
     pub fn fetch(&mut self, site: &Site, url: &str) -> Answer {
         self.send(site, "GET", url, &[("sec-fetch-mode", "cors"), ("accept", "application/json")], b"")
     }
@@ -144,20 +144,20 @@ impl Visitor {
         json["csrfToken"].as_str().unwrap().to_owned()
     }
 
-    /// Who is signed in at that origin.
+    /// The session at that origin.
     pub fn session(&mut self, site: &Site, origin: &str) -> Value {
         let answer = self.fetch(site, &format!("{origin}/auth/session"));
         assert_eq!(answer.status, 200);
         serde_json::from_str(&answer.body).unwrap()
     }
 
-    /// Opens a page and follows redirects, at the provider as bob.
+    /// Opens a page and follows redirects; at the provider it signs in as bob.
     pub fn follow(&mut self, site: &Site, url: &str) -> Arrived {
         let answer = self.open(site, url);
         self.follow_on(site, url, answer)
     }
 
-    /// Follows where `answer`, of `url`, leads.
+    /// Follows the redirects of `answer`, the answer to `url`.
     pub fn follow_on(&mut self, site: &Site, url: &str, answer: Answer) -> Arrived {
         let mut here = Arrived { url: url.to_owned(), answer, trail: vec![url.to_owned()] };
         while let Some(location) = here.answer.headers.get("location") {
@@ -174,7 +174,7 @@ impl Visitor {
         here
     }
 
-    /// Asks on `origin`, with its form, for a sign-in at the provider.
+    /// Sends the sign-in form of `origin`.
     pub fn ask(&mut self, site: &Site, origin: &str, return_to: &str) -> Answer {
         let csrf = self.csrf(site, origin);
         let fields = [("csrfToken", csrf.as_str()), ("callbackUrl", return_to)];

@@ -8,7 +8,7 @@ use crate::wire;
 
 /// A complete response.
 #[derive(Clone, Debug)]
-pub struct Reply {
+pub struct ClientResponse {
     /// The status code.
     pub status: u16,
     /// All header fields, with names in lower case. Fields of the same name are in order.
@@ -18,10 +18,10 @@ pub struct Reply {
     /// The URL of this response: the last one if redirects were followed.
     pub url: String,
     /// The redirects that were followed, in order.
-    pub redirects: Vec<Reply>,
+    pub redirects: Vec<ClientResponse>,
 }
 
-impl Reply {
+impl ClientResponse {
     /// The first header of this name, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
         wire::field(&self.headers, name)
@@ -98,7 +98,7 @@ impl Reply {
 }
 
 /// A response whose body is read as it arrives.
-pub struct StreamingReply {
+pub struct StreamedResponse {
     /// The status code.
     pub status: u16,
     /// All header fields, with names in lower case. Fields of the same name are in order.
@@ -106,14 +106,14 @@ pub struct StreamingReply {
     pub(crate) body: ureq::BodyReader<'static>,
 }
 
-impl StreamingReply {
+impl StreamedResponse {
     /// The first header of this name, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
         wire::field(&self.headers, name)
     }
 }
 
-impl Read for StreamingReply {
+impl Read for StreamedResponse {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.body.read(into)
     }

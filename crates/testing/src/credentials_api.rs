@@ -1,5 +1,5 @@
-//! An API that signs people in, in the three shapes that such APIs have: tokens in JSON, a token that says
-//! everything itself, cookies. One person: Ada, with the password `hunter2-correct`.
+//! An API that signs users in, in the three forms that such APIs have: several tokens in JSON, one JWT with all claims,
+//! and cookies. It has one user, Ada, whose password begins with `hunter2-correct`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -14,26 +14,26 @@ use vestibule_core::time::Timestamp;
 
 use crate::http::Server;
 
-/// Where it is.
+/// Its origin.
 pub const ORIGIN: &str = "https://api.example";
 /// The name that Ada signs in with.
 pub const EMAIL: &str = "ada@example.com";
 /// Her password.
 pub const PASSWORD: &str = "hunter2-correct \"{email}\" & ü";
 
-/// The API, and what it was asked.
+/// The API, and the requests that it got.
 #[derive(Default)]
 pub struct FakeApi {
     seen: RefCell<Vec<RecordedRequest>>,
     scripted: RefCell<BTreeMap<&'static str, Result<FetchResponse, FetchError>>>,
     rotation: Cell<u32>,
-    /// How many refreshes were granted. Only the newest refresh token is taken.
+    /// How many refreshes were granted. Only the newest refresh token is valid.
     refreshes: Cell<u32>,
     newest: RefCell<String>,
     device: RefCell<String>,
 }
 
-/// A request as the API got it.
+/// A request that the API got.
 #[derive(Clone, Debug)]
 pub struct RecordedRequest {
     /// The method.
@@ -54,19 +54,19 @@ impl RecordedRequest {
 }
 
 impl FakeApi {
-    /// An API that no one has asked yet.
+    /// An API without requests so far.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// From now on `path` answers that.
+    /// From now on `path` gives this answer.
     pub fn answers(&self, path: &'static str, status: u16, fields: &[(&str, &str)], body: &str) {
         let headers = fields.iter().copied().collect();
         let answer = FetchResponse { status, headers, body: body.as_bytes().to_vec() };
         self.scripted.borrow_mut().insert(path, Ok(answer));
     }
 
-    /// From now on `path` answers with that JSON.
+    /// From now on `path` answers with this JSON.
     pub fn answers_json(&self, path: &'static str, status: u16, body: &Value) {
         self.answers(path, status, &[("content-type", "application/json")], &body.to_string());
     }
@@ -76,7 +76,7 @@ impl FakeApi {
         self.scripted.borrow_mut().insert(path, Err(error));
     }
 
-    /// From now on `path` is as it should be again.
+    /// From now on `path` answers correctly again.
     pub fn recovers(&self, path: &str) {
         self.scripted.borrow_mut().remove(path);
     }
@@ -92,11 +92,11 @@ impl FakeApi {
     }
 
     /// Every request to `path` so far.
-    pub fn asked(&self, path: &str) -> Vec<RecordedRequest> {
+    pub fn requests(&self, path: &str) -> Vec<RecordedRequest> {
         self.seen.borrow().iter().filter(|seen| seen.path == path).cloned().collect()
     }
 
-    /// How many requests there were.
+    /// How many requests it got.
     pub fn count(&self) -> usize {
         self.seen.borrow().len()
     }
@@ -104,7 +104,10 @@ impl FakeApi {
 
 impl Server for FakeApi {
     fn answer(&self, request: &FetchRequest, now: Timestamp) -> Result<FetchResponse, FetchError> {
-        let path = request.url.strip_prefix(ORIGIN).unwrap_or_else(|| panic!("asked {}", request.url));
+        let path = request
+            .url
+            .strip_prefix(ORIGIN)
+            .unwrap_or_else(|| panic!("unexpected request to {}", request.url));
         let seen = RecordedRequest {
             method: request.method.as_str().to_owned(),
             path: path.to_owned(),
@@ -125,7 +128,7 @@ impl Server for FakeApi {
             "/refresh" => self.refreshed_tokens(&seen),
             "/v2/refresh" => self.refreshed_token(&seen, now),
             "/auth/refresh" => self.refreshed_cookies(&seen),
-            other => panic!("asked {other}"),
+            other => panic!("unexpected request to {other}"),
         };
         let mut headers: Headers =
             [("content-type", "application/json; charset=utf-8")].into_iter().collect();
@@ -138,7 +141,7 @@ impl Server for FakeApi {
 }
 
 impl FakeApi {
-    /// JSON in, tokens out.
+    /// Login with a JSON body; answers with two tokens.
     fn tokens(seen: &RecordedRequest) -> (u16, Vec<String>, Value) {
         let body = seen.json();
         if body["email"] != EMAIL || body["password"] != PASSWORD {
@@ -150,7 +153,7 @@ impl FakeApi {
         (200, vec![], answer)
     }
 
-    /// The same for a form.
+    /// Login with a form.
     fn form(seen: &RecordedRequest) -> (u16, Vec<String>, Value) {
         assert_eq!(seen.headers.get("content-type"), Some("application/x-www-form-urlencoded"));
         let form = Params::from_urlencoded(seen.body.as_bytes());
@@ -171,7 +174,7 @@ impl FakeApi {
         (200, vec![], profile)
     }
 
-    /// One token that says everything; errors come with 200.
+    /// Login that answers with one JWT. Errors come with the status 200.
     fn one_token(seen: &RecordedRequest, now: Timestamp) -> (u16, Vec<String>, Value) {
         let input = seen.json()["variables"]["input"].clone();
         if input["password"] != PASSWORD {
@@ -190,7 +193,7 @@ impl FakeApi {
         (200, vec![], answer)
     }
 
-    /// Both tokens in cookies, nothing in the body.
+    /// Login that answers with both tokens in cookies, and an empty body.
     fn cookies(&self, seen: &RecordedRequest) -> (u16, Vec<String>, Value) {
         if seen.json()["password"] != PASSWORD {
             return (422, vec![], json!({ "code": "locked" }));
@@ -209,7 +212,7 @@ impl FakeApi {
         (200, self.rotate(), json!({ "data": { "id": "c-1", "name": "Ada" } }))
     }
 
-    /// Takes the newest refresh token and no other; the number of the next one.
+    /// Accepts only the newest refresh token, and returns the number of the next one.
     fn grant(&self, token: Option<&str>, first: &str) -> Option<u32> {
         let number = self.refreshes.get();
         let live = if number == 0 { first.to_owned() } else { format!("{first}~{number}") };
@@ -267,7 +270,7 @@ impl FakeApi {
     }
 }
 
-/// A token with that payload, signed by nobody that matters here.
+/// A JWT with this payload. Its signature is not valid, and Vestibule does not verify it.
 pub fn jwt(payload: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).unwrap());
     format!("{}.{}.c2ln", part(&json!({ "alg": "HS256" })), part(payload))

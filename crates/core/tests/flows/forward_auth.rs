@@ -1,4 +1,4 @@
-//! `flow/guard/verify`: what other proxies are told, and whom it is believed that they are.
+//! `flow/guard/forward_auth`: what other proxies are answered, and how they prove themselves.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ const VERIFY: &str = "https://app.example.com/auth/verify";
 const NAVIGATION: [(&str, &str); 2] = [("sec-fetch-mode", "navigate"), ("accept", "text/html")];
 const SCRIPT: [(&str, &str); 2] = [("sec-fetch-mode", "cors"), ("accept", "application/json")];
 
-/// A world whose proxy tells of requests in these fields.
+/// An environment with a proxy that reports the original request in these header fields.
 fn believing(headers: &str, patch: &Value) -> TestEnv {
     let mut settings = settings();
     settings["verify"] = json!({ "headers": headers });
@@ -20,7 +20,7 @@ fn believing(headers: &str, patch: &Value) -> TestEnv {
     with_secret(settings)
 }
 
-/// A world that knows its proxy, if `settings` say that there is one.
+/// An environment with the proxy's secret.
 fn with_secret(settings: Value) -> TestEnv {
     TestEnv::in_environment(settings, &|name| match name {
         "AUTH_VERIFY_SECRET" => Some(SECRET.to_owned()),
@@ -28,32 +28,33 @@ fn with_secret(settings: Value) -> TestEnv {
     })
 }
 
-/// As Traefik and Caddy ask about a request.
-fn asked(
+/// Asks about a request, as Traefik and Caddy do.
+fn ask_as_traefik(
     world: &TestEnv,
     browser: &mut Browser,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
 ) -> Answer {
-    let told = [
+    let fields = [
         ("x-vestibule-verify", SECRET),
         ("x-forwarded-method", method),
         ("x-forwarded-proto", "https"),
         ("x-forwarded-host", "app.example.com"),
         ("x-forwarded-uri", path),
     ];
-    let kept = told.iter().filter(|(name, _)| headers.iter().all(|(other, _)| other != name));
-    let all: Vec<_> = kept.chain(headers.iter().filter(|(_, value)| !value.is_empty())).copied().collect();
+    let unchanged = fields.iter().filter(|(name, _)| headers.iter().all(|(other, _)| other != name));
+    let all: Vec<_> =
+        unchanged.chain(headers.iter().filter(|(_, value)| !value.is_empty())).copied().collect();
     browser.send(world, "GET", VERIFY, &all, b"")
 }
 
-/// As nginx does.
-fn asked_by_nginx(world: &TestEnv, browser: &mut Browser, path: &str, headers: &[(&str, &str)]) -> Answer {
+/// Asks about a request, as nginx does.
+fn ask_as_nginx(world: &TestEnv, browser: &mut Browser, path: &str, headers: &[(&str, &str)]) -> Answer {
     let url = format!("{APP}{path}");
-    let told =
+    let fields =
         [("x-vestibule-verify", SECRET), ("x-original-method", "GET"), ("x-original-url", url.as_str())];
-    let all: Vec<_> = told.iter().chain(headers).copied().collect();
+    let all: Vec<_> = fields.iter().chain(headers).copied().collect();
     browser.send(world, "GET", VERIFY, &all, b"")
 }
 
@@ -69,7 +70,7 @@ fn assert_uncached(answer: &Answer) {
 }
 
 #[test]
-fn without_trust_it_says_whether_somebody_is_signed_in() {
+fn without_a_trusted_proxy_it_answers_whether_a_user_is_signed_in() {
     let world = TestEnv::new();
     let answer = Browser::new().open(&world, VERIFY);
     assert_eq!(answer.status, 401);
@@ -89,7 +90,7 @@ fn without_trust_it_says_whether_somebody_is_signed_in() {
 }
 
 #[test]
-fn without_proof_no_more_is_told_than_the_session_shows() {
+fn without_the_proxy_secret_the_answer_has_no_more_than_the_session_route() {
     let mut hidden = settings();
     hidden["session"]["expose"] = json!({});
     hidden["upstreams"][0]["headers"] =
@@ -105,8 +106,8 @@ fn without_proof_no_more_is_told_than_the_session_shows() {
         let mut alice = signed_in(&world, "alice");
         let answer = alice.send(&world, "GET", VERIFY, headers, b"");
         assert_eq!(answer.status, 204);
-        let told: Vec<_> = answer.headers.iter().map(|(name, _)| name).collect();
-        assert_eq!(told, ["x-user-email", "cache-control", "expires", "pragma"]);
+        let fields: Vec<_> = answer.headers.iter().map(|(name, _)| name).collect();
+        assert_eq!(fields, ["x-user-email", "cache-control", "expires", "pragma"]);
     }
 
     hidden["verify"] = json!({ "headers": "none" });
@@ -119,7 +120,7 @@ fn without_proof_no_more_is_told_than_the_session_shows() {
 }
 
 #[test]
-fn trusted_forwarding_headers_decide_nothing_without_the_configuration() {
+fn trusted_forwarding_headers_are_ignored_without_the_configuration() {
     let world = TestEnv::new();
     let mut bob = signed_in(&world, "bob");
     for header in [
@@ -148,9 +149,9 @@ fn trusted_forwarding_headers_decide_nothing_without_the_configuration() {
 }
 
 #[test]
-fn the_rules_decide_about_the_request_that_the_proxy_tells_of() {
+fn the_rules_decide_about_the_original_request() {
     let world = believing("x-forwarded", &json!({}));
-    let (mut nobody, mut bob, mut alice) =
+    let (mut anonymous, mut bob, mut alice) =
         (Browser::new(), signed_in(&world, "bob"), signed_in(&world, "alice"));
     for (path, statuses) in [
         ("/", [204, 204, 204]),
@@ -163,35 +164,35 @@ fn the_rules_decide_about_the_request_that_the_proxy_tells_of() {
         ("/admin%23.css", [302, 403, 204]),
     ] {
         let browsers = [
-            (&mut nobody, None),
+            (&mut anonymous, None),
             (&mut bob, Some("Bearer access-bob")),
             (&mut alice, Some("Bearer access-alice")),
         ];
         for ((browser, token), status) in browsers.into_iter().zip(statuses) {
-            let answer = asked(&world, browser, "GET", path, &NAVIGATION);
+            let answer = ask_as_traefik(&world, browser, "GET", path, &NAVIGATION);
             assert_eq!(answer.status, status, "{path}");
             assert_uncached(&answer);
             assert_eq!(answer.headers.get("authorization"), token.filter(|_| status == 204), "{path}");
         }
     }
-    let answer = asked(&world, &mut nobody, "GET", "/dashboard?x=1", &NAVIGATION);
+    let answer = ask_as_traefik(&world, &mut anonymous, "GET", "/dashboard?x=1", &NAVIGATION);
     assert_eq!(
         answer.location(),
         "https://app.example.com/auth/signin?callbackUrl=https%3A%2F%2Fapp.example.com%2Fdashboard%3Fx%3D1"
     );
-    let script = asked(&world, &mut nobody, "GET", "/dashboard", &SCRIPT);
+    let script = ask_as_traefik(&world, &mut anonymous, "GET", "/dashboard", &SCRIPT);
     assert_eq!(script.status, 401);
     assert!(script.body.contains("callbackUrl=https%3A%2F%2Fapp.example.com%2Fdashboard"), "{}", script.body);
-    assert_eq!(asked(&world, &mut bob, "GET", "/admin", &SCRIPT).body, "{\"error\":\"forbidden\"}");
+    assert_eq!(ask_as_traefik(&world, &mut bob, "GET", "/admin", &SCRIPT).body, "{\"error\":\"forbidden\"}");
 
-    let answer = asked(&world, &mut alice, "GET", "/admin", &NAVIGATION);
+    let answer = ask_as_traefik(&world, &mut alice, "GET", "/admin", &NAVIGATION);
     assert_eq!(answer.headers.get("authorization"), Some("Bearer access-alice"));
     assert_eq!(answer.headers.get("x-user-email"), Some("alice@example.com"));
     assert_eq!(answer.headers.get("x-user-roles"), Some("admin,user"));
 }
 
 #[test]
-fn nginx_gets_statuses_that_it_knows() {
+fn nginx_gets_only_statuses_that_auth_request_understands() {
     let world = believing(
         "x-original",
         &json!({ "rules": [
@@ -200,7 +201,7 @@ fn nginx_gets_statuses_that_it_knows() {
             { "match": "/admin", "require": { "roles": ["admin"] } },
         ] }),
     );
-    let (mut nobody, mut bob) = (Browser::new(), signed_in(&world, "bob"));
+    let (mut anonymous, mut bob) = (Browser::new(), signed_in(&world, "bob"));
     for (path, statuses) in [
         ("/about", [204, 204]),
         ("/dashboard", [401, 204]),
@@ -214,8 +215,8 @@ fn nginx_gets_statuses_that_it_knows() {
         ("/auth/verify", [403, 403]),
     ] {
         for headers in [NAVIGATION, SCRIPT] {
-            for (browser, status) in [&mut nobody, &mut bob].into_iter().zip(statuses) {
-                let answer = asked_by_nginx(&world, browser, path, &headers);
+            for (browser, status) in [&mut anonymous, &mut bob].into_iter().zip(statuses) {
+                let answer = ask_as_nginx(&world, browser, path, &headers);
                 assert_eq!(answer.status, status, "{path}");
                 assert_uncached(&answer);
                 let sends = status == 401 && headers == NAVIGATION;
@@ -223,25 +224,25 @@ fn nginx_gets_statuses_that_it_knows() {
             }
         }
     }
-    let answer = asked_by_nginx(&world, &mut nobody, "/dashboard?x=%20", &NAVIGATION);
+    let answer = ask_as_nginx(&world, &mut anonymous, "/dashboard?x=%20", &NAVIGATION);
     assert_eq!(
         answer.location(),
         "https://app.example.com/auth/signin?callbackUrl=https%3A%2F%2Fapp.example.com%2Fdashboard%3Fx%3D%2520"
     );
 
-    // The path alone: the host is the one at which it was asked.
-    let told = [
+    // The path alone: the host is that of the request itself.
+    let fields = [
         ("x-vestibule-verify", SECRET),
         ("x-original-method", "GET"),
         ("x-original-uri", "/admin"),
         ("sec-fetch-mode", "navigate"),
     ];
-    assert_eq!(bob.send(&world, "GET", VERIFY, &told, b"").status, 403);
-    assert_eq!(nobody.send(&world, "GET", VERIFY, &told, b"").status, 401);
+    assert_eq!(bob.send(&world, "GET", VERIFY, &fields, b"").status, 403);
+    assert_eq!(anonymous.send(&world, "GET", VERIFY, &fields, b"").status, 401);
 }
 
 #[test]
-fn who_cannot_prove_to_be_the_proxy_is_refused() {
+fn a_request_without_the_proxy_secret_is_rejected() {
     let world = believing("x-forwarded", &json!({}));
     let mut alice = signed_in(&world, "alice");
     let twice = format!("{SECRET}, {SECRET}");
@@ -254,14 +255,14 @@ fn who_cannot_prove_to_be_the_proxy_is_refused() {
         &[("x-vestibule-verify", ""), ("x_vestibule_verify", SECRET)],
     ] {
         for path in ["/about", "/dashboard"] {
-            let answer = asked(&world, &mut alice, "GET", path, headers);
+            let answer = ask_as_traefik(&world, &mut alice, "GET", path, headers);
             assert_eq!(answer.status, 403, "{headers:?}");
             for name in ["authorization", "x-user-email", "x-user-roles", "set-cookie"] {
                 assert!(!answer.headers.contains(name), "{name} {headers:?}");
             }
         }
     }
-    // A page's script.
+    // The request of a page's script.
     assert_eq!(alice.fetch(&world, VERIFY).status, 403);
     assert!(world.log_text().contains("AUTH_VERIFY_SECRET in the header X-Vestibule-Verify"));
     assert!(!world.log_text().contains(SECRET));
@@ -275,10 +276,10 @@ fn who_cannot_prove_to_be_the_proxy_is_refused() {
 }
 
 #[test]
-fn trusted_forwarding_headers_that_are_not_whole_are_a_refusal() {
+fn trusted_forwarding_headers_that_are_incomplete_are_rejected() {
     let world = believing("x-forwarded", &json!({ "default_access": "public", "rules": [] }));
-    let mut nobody = Browser::new();
-    assert_eq!(asked(&world, &mut nobody, "GET", "/x", &[]).status, 204);
+    let mut anonymous = Browser::new();
+    assert_eq!(ask_as_traefik(&world, &mut anonymous, "GET", "/x", &[]).status, 204);
     let long = format!("/{}", "a".repeat(20_000));
     for header in [
         ("x-forwarded-method", ""),
@@ -306,7 +307,7 @@ fn trusted_forwarding_headers_that_are_not_whole_are_a_refusal() {
         ("x-forwarded-uri", "https://app.example.com/x"),
         ("x-forwarded-uri", &long),
     ] {
-        let answer = asked(&world, &mut nobody, "GET", "/x", &[header]);
+        let answer = ask_as_traefik(&world, &mut anonymous, "GET", "/x", &[header]);
         assert_eq!(answer.status, 403, "{header:?}");
         assert!(!answer.headers.contains("location"), "{header:?}");
     }
@@ -317,28 +318,28 @@ fn trusted_forwarding_headers_that_are_not_whole_are_a_refusal() {
             "x-forwarded-host" => "app.example.com",
             _ => "/x",
         };
-        let answer = asked(&world, &mut nobody, "GET", "/x", &[(name, value), (name, value)]);
+        let answer = ask_as_traefik(&world, &mut anonymous, "GET", "/x", &[(name, value), (name, value)]);
         assert_eq!(answer.status, 403, "{name} twice");
     }
-    // What the configuration does not name tells nothing.
-    let told = [
+    // Header fields that the configuration does not name are ignored.
+    let fields = [
         ("x-vestibule-verify", SECRET),
         ("x-original-method", "GET"),
         ("x-original-url", "https://app.example.com/x"),
     ];
-    assert_eq!(nobody.send(&world, "GET", VERIFY, &told, b"").status, 403);
+    assert_eq!(anonymous.send(&world, "GET", VERIFY, &fields, b"").status, 403);
 }
 
 #[test]
-fn a_host_of_the_site_is_one_that_a_return_address_may_name() {
+fn the_original_host_must_be_one_that_a_return_address_may_name() {
     let site = json!({ "trusted_hosts": ["partner.example"], "cookies": { "domain": "example.com" },
         "rules": [{ "match": "/x", "host": "open.example.com", "access": "public" }] });
     let world = believing("x-forwarded", &site);
-    let mut nobody = Browser::new();
+    let mut anonymous = Browser::new();
     for (host, status) in [
         ("app.example.com", 302),
         ("shop.example.com", 302),
-        // A return address may lead there, and no session does.
+        // A return address may name this host, but it has no session.
         ("partner.example", 403),
         ("open.example.com", 204),
         ("OPEN.example.com", 204),
@@ -347,18 +348,18 @@ fn a_host_of_the_site_is_one_that_a_return_address_may_name() {
         ("notexample.com", 403),
     ] {
         let headers = [("x-forwarded-host", host), ("sec-fetch-mode", "navigate")];
-        let answer = asked(&world, &mut nobody, "GET", "/x", &headers);
+        let answer = ask_as_traefik(&world, &mut anonymous, "GET", "/x", &headers);
         assert_eq!(answer.status, status, "{host}");
     }
-    // The host at which we are asked is not the original one: rules go by the latter.
-    let told = [
+    // The request's own host differs from the original one: the rules apply to the original host.
+    let fields = [
         ("x-vestibule-verify", SECRET),
         ("x-forwarded-method", "GET"),
         ("x-forwarded-proto", "https"),
         ("x-forwarded-host", "app.example.com"),
         ("x-forwarded-uri", "/x"),
     ];
-    let answer = nobody.send(&world, "GET", "https://open.example.com/auth/verify", &told, b"");
+    let answer = anonymous.send(&world, "GET", "https://open.example.com/auth/verify", &fields, b"");
     assert_eq!(answer.status, 401);
 }
 
@@ -371,16 +372,16 @@ fn methods_conditions_and_hosts_are_those_of_the_original_request() {
         { "match": "/mail", "access": "signed-in", "to": "https://mail.example", "headers": { "X-Mail": "email" } },
     ] });
     let world = believing("x-forwarded", &rules);
-    let mut nobody = Browser::new();
+    let mut anonymous = Browser::new();
     let mut status = |method: &str, path: &str, headers: &[(&str, &str)]| {
-        asked(&world, &mut nobody, method, path, headers).status
+        ask_as_traefik(&world, &mut anonymous, method, path, headers).status
     };
     assert_eq!(status("GET", "/api/x", &[]), 204);
     assert_eq!(status("HEAD", "/api/x", &[]), 204);
     for method in ["POST", "DELETE", "get", "OPTIONS", "PROPFIND"] {
         assert_eq!(status(method, "/api/x", &[]), 401, "{method}");
     }
-    // A rule is for some methods only, and an override passes the proxy.
+    // A rule has methods, and the proxy would pass on a method override.
     assert_eq!(status("GET", "/api/x", &[("x-http-method-override", "DELETE")]), 403);
     assert_eq!(status("GET", "/api/x", &[("x_http_method", "DELETE")]), 403);
     assert_eq!(status("GET", "/preview?token=7", &[]), 204);
@@ -388,38 +389,38 @@ fn methods_conditions_and_hosts_are_those_of_the_original_request() {
     assert_eq!(status("GET", "/preview", &[]), 401);
 
     let mut alice = signed_in(&world, "alice");
-    let answer = asked(&world, &mut alice, "GET", "/mail", &[]);
+    let answer = ask_as_traefik(&world, &mut alice, "GET", "/mail", &[]);
     assert_eq!(answer.headers.get("x-mail"), Some("alice@example.com"));
     assert!(!answer.headers.contains("authorization") && !answer.headers.contains("x-user-email"));
 }
 
 #[test]
-fn a_preflight_passes_as_one_and_a_websocket_is_no_navigation() {
+fn a_preflight_passes_and_a_websocket_is_not_a_navigation() {
     let world = believing("x-forwarded", &json!({}));
     let mut alice = signed_in(&world, "alice");
     let preflight = [("origin", "https://other.example"), ("access-control-request-method", "POST")];
-    let answer = asked(&world, &mut alice, "OPTIONS", "/dashboard", &preflight);
+    let answer = ask_as_traefik(&world, &mut alice, "OPTIONS", "/dashboard", &preflight);
     assert_eq!(answer.status, 204);
     assert!(!answer.headers.contains("authorization") && !answer.headers.contains("x-user-email"));
     let with_override = [&preflight[..], &[("x-http-method-override", "DELETE")]].concat();
-    assert_eq!(asked(&world, &mut alice, "OPTIONS", "/dashboard", &with_override).status, 403);
+    assert_eq!(ask_as_traefik(&world, &mut alice, "OPTIONS", "/dashboard", &with_override).status, 403);
 
-    let mut nobody = Browser::new();
+    let mut anonymous = Browser::new();
     for headers in [&[][..], &preflight[..1], &preflight[1..]] {
-        assert_eq!(asked(&world, &mut nobody, "OPTIONS", "/dashboard", headers).status, 401);
+        assert_eq!(ask_as_traefik(&world, &mut anonymous, "OPTIONS", "/dashboard", headers).status, 401);
     }
-    assert_eq!(asked(&world, &mut nobody, "GET", "/dashboard", &preflight).status, 401);
+    assert_eq!(ask_as_traefik(&world, &mut anonymous, "GET", "/dashboard", &preflight).status, 401);
     for headers in [&[("upgrade", "websocket"), NAVIGATION[0]][..], &[("sec-fetch-mode", "websocket")]] {
-        assert_eq!(asked(&world, &mut nobody, "GET", "/dashboard", headers).status, 401);
+        assert_eq!(ask_as_traefik(&world, &mut anonymous, "GET", "/dashboard", headers).status, 401);
     }
     let headers = [("x-forwarded-proto", "wss"), ("upgrade", "websocket")];
-    assert_eq!(asked(&world, &mut alice, "GET", "/dashboard", &headers).status, 204);
+    assert_eq!(ask_as_traefik(&world, &mut alice, "GET", "/dashboard", &headers).status, 204);
 }
 
 #[test]
-fn header_smuggling_what_the_proxy_would_pass_on_beside_our_fields_is_refused() {
+fn header_smuggling_fields_that_the_proxy_would_pass_on_in_place_of_ours_are_rejected() {
     let world = believing("x-forwarded", &json!({}));
-    let (mut nobody, mut alice) = (Browser::new(), signed_in(&world, "alice"));
+    let (mut anonymous, mut alice) = (Browser::new(), signed_in(&world, "alice"));
     for header in [
         ("x_user_email", "root@example.com"),
         ("x-user_roles", "root"),
@@ -435,12 +436,12 @@ fn header_smuggling_what_the_proxy_would_pass_on_beside_our_fields_is_refused() 
         ("x-invoke-path", "/admin"),
         ("x_vestibule_verify", SECRET),
     ] {
-        for (browser, path) in [(&mut nobody, "/about"), (&mut alice, "/dashboard")] {
-            let answer = asked(&world, browser, "GET", path, &[header]);
+        for (browser, path) in [(&mut anonymous, "/about"), (&mut alice, "/dashboard")] {
+            let answer = ask_as_traefik(&world, browser, "GET", path, &[header]);
             assert_eq!(answer.status, 403, "{header:?} {path}");
         }
     }
-    // These the proxy replaces, or they are harmless.
+    // The proxy replaces these fields, or they are harmless.
     for header in [
         ("x-user-email", "root@example.com"),
         ("x-user-emails", "1"),
@@ -450,18 +451,18 @@ fn header_smuggling_what_the_proxy_would_pass_on_beside_our_fields_is_refused() 
         ("x-middleware-prefetch", "1"),
         ("x-http-method-override", "PATCH"),
     ] {
-        let answer = asked(&world, &mut alice, "GET", "/dashboard", &[header]);
+        let answer = ask_as_traefik(&world, &mut alice, "GET", "/dashboard", &[header]);
         assert_eq!(answer.status, 204, "{header:?}");
         assert_eq!(answer.headers.get_all("x-user-email").collect::<Vec<_>>(), ["alice@example.com"]);
     }
-    // Where nothing is told of a request, too.
+    // The same where the original request is not reported.
     let world = TestEnv::new();
     let mut alice = signed_in(&world, "alice");
     assert_eq!(alice.send(&world, "GET", VERIFY, &[("x_user_email", "root")], b"").status, 403);
 }
 
 #[test]
-fn no_field_of_the_client_s_turns_a_refusal_into_something_else() {
+fn no_header_of_the_client_changes_the_form_of_a_denial() {
     let world = believing("x-original", &json!({}));
     for header in [
         ("x-auth-return-redirect", "1"),
@@ -473,27 +474,27 @@ fn no_field_of_the_client_s_turns_a_refusal_into_something_else() {
         ("user-agent", "GoogleHC/1.0"),
     ] {
         for method in ["GET", "HEAD", "POST", "OPTIONS"] {
-            let told = [
+            let fields = [
                 ("x-vestibule-verify", SECRET),
                 ("x-original-method", "GET"),
                 ("x-original-uri", "/admin"),
                 NAVIGATION[0],
                 header,
             ];
-            let answer = Browser::new().send(&world, method, VERIFY, &told, b"json=true");
+            let answer = Browser::new().send(&world, method, VERIFY, &fields, b"json=true");
             assert_eq!(answer.status, 401, "{header:?} {method}");
         }
     }
 }
 
 #[test]
-fn the_token_is_renewed_on_the_way_and_the_proxy_gets_the_cookie() {
+fn the_token_is_refreshed_and_the_proxy_gets_the_cookie() {
     for headers in ["x-forwarded", "x-original"] {
         let world = believing(headers, &json!({}));
         let mut alice = signed_in(&world, "alice");
         let mut ask = |path: &str| match headers {
-            "x-original" => asked_by_nginx(&world, &mut alice, path, &[]),
-            _ => asked(&world, &mut alice, "GET", path, &[]),
+            "x-original" => ask_as_nginx(&world, &mut alice, path, &[]),
+            _ => ask_as_traefik(&world, &mut alice, "GET", path, &[]),
         };
         assert!(!ask("/dashboard").headers.contains("set-cookie"));
         world.pass(Duration::from_hours(1));
@@ -512,7 +513,7 @@ fn the_token_is_renewed_on_the_way_and_the_proxy_gets_the_cookie() {
 }
 
 #[test]
-fn cookies_that_are_several_reach_the_browser_all_or_none() {
+fn several_cookies_reach_the_browser_all_or_none() {
     let large = |value: &mut Value| value["padding"] = json!("p".repeat(6000));
     for (headers, plain, numbered) in
         [(Some("x-forwarded"), true, true), (Some("x-original"), false, true), (None, false, false)]
@@ -529,8 +530,8 @@ fn cookies_that_are_several_reach_the_browser_all_or_none() {
         let mut alice = signed_in(&world, "alice");
         world.pass(Duration::from_hours(25));
         let answer = match headers {
-            Some("x-original") => asked_by_nginx(&world, &mut alice.clone(), "/dashboard", &[]),
-            Some(_) => asked(&world, &mut alice.clone(), "GET", "/dashboard", &[]),
+            Some("x-original") => ask_as_nginx(&world, &mut alice.clone(), "/dashboard", &[]),
+            Some(_) => ask_as_traefik(&world, &mut alice.clone(), "GET", "/dashboard", &[]),
             None => alice.clone().fetch(&world, VERIFY),
         };
         assert_eq!(answer.status, 204);
@@ -546,40 +547,40 @@ fn cookies_that_are_several_reach_the_browser_all_or_none() {
         if plain {
             assert_eq!(cookies, in_fields);
         }
-        // Whatever reached it, the browser is still signed in.
+        // Whichever cookies arrived, the browser is still signed in.
         assert_eq!(alice.session(&world)["user"]["email"], "alice@example.com");
     }
 }
 
 #[test]
-fn a_grant_that_is_gone_is_the_way_to_sign_in_and_a_provider_that_is_down_503() {
+fn after_invalid_grant_it_answers_the_sign_in_address_and_for_a_provider_that_is_down_503() {
     let world = believing("x-original", &json!({}));
     let mut alice = signed_in(&world, "alice");
     world.pass(Duration::from_hours(1));
     world.provider.goes_down("token");
-    let answer = asked_by_nginx(&world, &mut alice, "/dashboard", &NAVIGATION);
+    let answer = ask_as_nginx(&world, &mut alice, "/dashboard", &NAVIGATION);
     assert_eq!(answer.status, 503);
     assert!(answer.headers.contains("retry-after"));
     world.provider.comes_back();
     world.pass(Duration::from_mins(1));
     world.provider.answers_raw("token", 400, "application/json", br#"{"error":"invalid_grant"}"#);
-    let answer = asked_by_nginx(&world, &mut alice, "/dashboard", &NAVIGATION);
+    let answer = ask_as_nginx(&world, &mut alice, "/dashboard", &NAVIGATION);
     assert_eq!(answer.status, 401);
     assert!(answer.location().starts_with("https://app.example.com/auth/signin?callbackUrl="));
-    assert_eq!(asked_by_nginx(&world, &mut alice, "/about", &NAVIGATION).status, 204);
+    assert_eq!(ask_as_nginx(&world, &mut alice, "/about", &NAVIGATION).status, 204);
 }
 
 #[test]
-fn an_assertion_is_the_proxy_s_alone() {
+fn only_the_trusted_proxy_gets_an_assertion() {
     let mut signed = settings();
     signed["upstreams"][0]["assertion"] = json!(true);
     let world = believing("x-forwarded", &json!({ "upstreams": signed["upstreams"] }));
     let mut alice = signed_in(&world, "alice");
-    let answer = asked(&world, &mut alice, "GET", "/dashboard", &[]);
+    let answer = ask_as_traefik(&world, &mut alice, "GET", "/dashboard", &[]);
     assert_eq!(answer.headers.get("x-vestibule-assertion").map(|token| token.split('.').count()), Some(3));
-    // A client's own would reach the application where it is not replaced.
+    // A client's own field would reach the application if the proxy does not replace it.
     let forged = [("x-vestibule-assertion", "forged")];
-    assert_eq!(asked(&world, &mut alice, "GET", "/dashboard", &forged).status, 403);
+    assert_eq!(ask_as_traefik(&world, &mut alice, "GET", "/dashboard", &forged).status, 403);
 
     let world = TestEnv::with(signed);
     let answer = signed_in(&world, "alice").fetch(&world, VERIFY);
@@ -587,20 +588,20 @@ fn an_assertion_is_the_proxy_s_alone() {
 }
 
 #[test]
-fn people_sign_in_at_the_login_host_and_nobody_outside_of_its_domain() {
+fn users_sign_in_at_the_login_host_and_never_outside_its_domain() {
     let site = json!({ "login_url": "https://auth.example.com", "cookies": { "domain": "example.com" },
         "trusted_hosts": ["partner.example"] });
     let world = believing("x-original", &site);
-    let mut nobody = Browser::new();
+    let mut anonymous = Browser::new();
     let mut ask = |host: &str, path: &str| {
         let url = format!("https://{host}{path}");
-        let told = [
+        let fields = [
             ("x-vestibule-verify", SECRET),
             ("x-original-method", "GET"),
             ("x-original-url", url.as_str()),
             NAVIGATION[0],
         ];
-        nobody.send(&world, "GET", "https://auth.example.com/auth/verify", &told, b"")
+        anonymous.send(&world, "GET", "https://auth.example.com/auth/verify", &fields, b"")
     };
     let answer = ask("app.example.com", "/dashboard");
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Another domain that leads to the same Worker: nobody is signed in there, and nobody is sent anywhere from there.
+//! A host outside the cookie's domain that reaches the same Worker: no one can sign in there, and nothing redirects.
 
 use serde_json::{Value, json};
 use vestibule_testing::{Answer, TestEnv, settings};
@@ -14,7 +14,7 @@ const FOREIGN: [&str; 5] = [
     "https://app.example.com.",
 ];
 
-/// With and without a login host, and for a Worker that shares the secret only.
+/// The settings with a login host, without one, and of a Worker that shares only the secret.
 fn sites() -> Vec<Site> {
     let mut without = settings();
     without["cookies"] = json!({ "domain": "example.com" });
@@ -32,7 +32,7 @@ fn assert_refused(answer: &Answer, what: &str) {
 }
 
 #[test]
-fn every_auth_route_refuses_and_says_the_mend() {
+fn every_auth_route_answers_403_and_the_log_says_how_to_fix_it() {
     for site in sites() {
         for origin in FOREIGN {
             let mut visitor = Visitor::new();
@@ -70,7 +70,7 @@ fn every_auth_route_refuses_and_says_the_mend() {
 }
 
 #[test]
-fn guarded_paths_are_refused_without_a_way_to_sign_in_and_public_ones_are_forwarded() {
+fn guarded_paths_get_403_without_a_sign_in_redirect_and_public_paths_are_forwarded() {
     for site in sites() {
         for origin in FOREIGN {
             let mut visitor = Visitor::new();
@@ -83,7 +83,7 @@ fn guarded_paths_are_refused_without_a_way_to_sign_in_and_public_ones_are_forwar
 }
 
 #[test]
-fn a_session_of_the_domain_is_none_elsewhere_even_where_somebody_carries_it_there() {
+fn a_session_cookie_is_ignored_on_a_host_outside_its_domain() {
     let site = with(of_the_login_host());
     let visitor = signed_in(&site);
     let session = format!("{SESSION}={}", visitor.cookie(&site, APP, SESSION).unwrap());
@@ -105,7 +105,7 @@ fn a_session_of_the_domain_is_none_elsewhere_even_where_somebody_carries_it_ther
 }
 
 #[test]
-fn a_rule_that_forbids_or_hides_says_nothing_else_there() {
+fn rules_that_forbid_or_hide_answer_403_or_404_on_a_host_outside_the_domain() {
     let mut settings = of_the_login_host();
     settings["rules"] = json!([
         { "match": "/forbidden", "access": "signed-in", "deny": "forbidden" },
@@ -119,7 +119,7 @@ fn a_rule_that_forbids_or_hides_says_nothing_else_there() {
 }
 
 #[test]
-fn a_developer_s_own_machine_is_no_foreign_host_and_keeps_its_session() {
+fn a_developers_own_machine_is_not_outside_the_site_and_keeps_its_session() {
     const HERE: &str = "http://localhost:8787";
     let site = with(of_the_login_host());
     let mut visitor = Visitor::new();
@@ -134,13 +134,13 @@ fn a_developer_s_own_machine_is_no_foreign_host_and_keeps_its_session() {
     visitor.post(&site, &format!("{HERE}/auth/signout"), &[("csrfToken", csrf.as_str())], &[]);
     assert_eq!(visitor.session(&site, HERE), Value::Null);
 
-    // Where nobody can sign in, there is nothing to pretend.
+    // No session can exist there, so signing out changes nothing.
     let alone = Site { login: TestEnv::with(of_the_docs()), docs: TestEnv::with(of_the_docs()) };
     assert_refused(&visitor.fetch(&alone, &format!("{HERE}/private")), HERE);
 }
 
 #[test]
-fn without_a_shared_domain_every_host_is_a_site_of_its_own() {
+fn without_a_cookie_domain_every_host_has_its_own_sessions() {
     let site = with({
         let mut alone = settings();
         alone["cookies"] = Value::Null;
