@@ -125,7 +125,7 @@ pub static FAMILIES: [Family; 11] = [
     },
     Family {
         subject: "the user, as gateways name it",
-        reason: "An upstream that trusts one of them signs a client in as whoever the client says it is.",
+        reason: "An upstream that trusts one of them signs a client in as any user that it names.",
         names: &[
             // Authelia, Apache, and what CGI programs call it.
             "remote-user",

@@ -76,7 +76,7 @@ fn identity_through_a_shared_cache_goes_on_no_path() {
     };
     let (env, mut alice) = with(|_| {});
     assert!(personal(&env, &mut alice, "/dashboard") && personal(&env, &mut alice, "/about"));
-    assert!(!personal(&env, &mut Browser::new(), "/about"), "nobody is named");
+    assert!(!personal(&env, &mut Browser::new(), "/about"), "no one is named");
     for (key, value) in [
         ("authorization", json!("access_token")),
         ("headers", json!({ "X-User": "sub" })),

@@ -1,6 +1,7 @@
 //! Who may go where.
 
 mod conditions;
+mod reach;
 mod requirements;
 mod slashes;
 
@@ -9,9 +10,10 @@ use super::upstreams;
 use crate::config::place::refuse;
 use crate::config::schema::HEADER_ENCODINGS;
 use crate::config::schema::rules::{CACHE, CROSS_ORIGIN, DENY, SERVER_FUNCTIONS};
-use crate::config::table::{Table, Text};
+use crate::config::table::Table;
 use crate::guard::matcher::Pattern;
 use crate::guard::rules::{Access, Deny, Forwarding, Rule};
+use reach::Reach;
 pub(super) use requirements::claims;
 use vestibule_oidc::http::origin::HostPattern;
 use vestibule_oidc::http::request::Method;
@@ -33,7 +35,7 @@ pub(super) fn rules(auth: &Table<'_>) -> Vec<Rule> {
         // anyway.
         if access.is_some() && host.is_some() == table.has("host") {
             let reach = Reach { table, host: host.clone(), methods: methods.clone() };
-            refuse_shadowed(&reach, &earlier);
+            reach::refuse_shadowed(&reach, &earlier);
             earlier.push(reach);
         }
         rules.push(Rule {
@@ -132,50 +134,5 @@ fn forwarding(rule: &Table<'_>) -> Forwarding {
         headers,
         header_encoding,
         assertion: upstreams::assertion(rule),
-    }
-}
-
-/// What a rule can apply to.
-struct Reach<'a> {
-    table: &'a Table<'a>,
-    host: Option<HostPattern>,
-    methods: Option<Vec<Method>>,
-}
-
-impl Reach<'_> {
-    /// Whether every request that `later` could match by `pattern` is taken by this rule. True only where
-    /// that is plain to see: the same pattern, or one for everything.
-    fn takes(&self, later: &Self, pattern: &Text<'_>) -> bool {
-        let host = self.host.is_none() || self.host == later.host;
-        let methods = match (&self.methods, &later.methods) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(mine), Some(theirs)) => theirs.iter().all(|method| mine.contains(method)),
-        };
-        let any_request = !self.table.has("has") && !self.table.has("missing");
-        let is_taken = |mine: &Text<'_>| mine.text == pattern.text || is_everything(mine.text);
-        host && methods && any_request && self.table.texts("match").iter().any(is_taken)
-    }
-}
-
-/// `/:path*`, `/(.*)`
-fn is_everything(pattern: &str) -> bool {
-    if pattern == "/(.*)" {
-        return true;
-    }
-    let name = pattern.strip_prefix("/:").and_then(|rest| rest.strip_suffix('*'));
-    name.is_some_and(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
-}
-
-fn refuse_shadowed(reach: &Reach<'_>, earlier: &[Reach<'_>]) {
-    for pattern in reach.table.texts("match") {
-        if let Some(first) = earlier.iter().find(|first| first.takes(reach, &pattern)) {
-            let before = first.table.place;
-            refuse!(
-                pattern,
-                "{pattern} is never reached, because {before} matches all of it",
-                "the first match wins; put the narrower rule first"
-            );
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! `ambiguous_slashes = "allow"`: such paths pass where every reading of them is under the same rule.
 
-use super::{Reach, is_everything};
+use super::reach::{Reach, is_everything};
 use crate::config::place::refuse;
 use crate::config::schema::rules::AMBIGUOUS_SLASHES;
 use crate::config::table::Table;
