@@ -541,9 +541,9 @@ fn a_redirect_to_the_origin_of_the_target_is_rewritten_to_the_origin_of_the_requ
         ("https://backend.example.net:8443\\@evil.example/", None),
         ("https://other.example/https://backend.example.net:8443/", None),
     ] {
-        assert_eq!(target.location(location, &requested).as_deref(), changed, "{location}");
+        assert_eq!(target.location(location, &requested, None).as_deref(), changed, "{location}");
     }
     for same in [Target::Origin, Target::Service("APP".to_owned())] {
-        assert_eq!(same.location("https://backend.example.net:8443/a", &requested), None);
+        assert_eq!(same.location("https://backend.example.net:8443/a", &requested, None), None);
     }
 }

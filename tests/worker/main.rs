@@ -34,5 +34,6 @@ mod proxies;
 mod signatures;
 mod streaming;
 mod subdomains;
+mod upstreams;
 mod websockets;
 mod whole_way;

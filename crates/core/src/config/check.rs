@@ -29,6 +29,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let trusted_hosts = site::trusted_hosts(auth);
     let trusted_origins = site::trusted_origins(auth);
     let origin = site::origin(auth);
+    let edge_headers = site::edge_headers(auth);
     let cookie_domain = site::cookie_domain(auth);
     site::refuse_login_url_out_of_reach(auth, login_url.as_ref(), cookie_domain.as_ref());
     let session = session::session(&auth.table("session"));
@@ -81,6 +82,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         pages,
         verify,
         edge: auth.place.loading.runtime.edge,
+        edge_headers,
         keys: keys?,
     })
 }

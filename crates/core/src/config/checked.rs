@@ -62,6 +62,8 @@ pub struct Config {
     pub verify: VerifyConfig,
     /// The header fields that the network in front of the runtime sets. The runtime defines them; no key does.
     pub edge: EdgeFields,
+    /// Further header fields that the network is configured to set, in lower case.
+    pub edge_headers: Vec<String>,
     /// The session secrets (`AUTH_SECRET`, `AUTH_SECRET_1`, …), newest first, and the keys that are derived from them.
     /// The first secret seals new sessions; all of them open sessions.
     pub keys: Keyring,

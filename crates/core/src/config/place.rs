@@ -130,7 +130,12 @@ mod tests {
         service_name: "",
         configure: "",
         write_table: "",
-        edge: crate::guard::headers::EdgeFields { prefix: None, client_address: None, request_id: None },
+        edge: crate::guard::headers::EdgeFields {
+            prefix: None,
+            headers: &[],
+            client_address: None,
+            request_id: None,
+        },
         set_secret: "set",
     };
 

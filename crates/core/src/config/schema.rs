@@ -21,7 +21,7 @@ pub(super) use refresh::REFRESH;
 pub(super) use rules::ACCESS;
 pub(super) use session::SESSION;
 pub(super) use site::{AUTH, DIALECTS};
-pub(super) use upstreams::{EXACT_PATHS, FRAMEWORKS, UPSTREAM};
+pub(super) use upstreams::{EXACT_PATHS, FRAMEWORKS, HEADER_ENCODINGS, UPSTREAM};
 pub(super) use verify::{HEADERS, VERIFY};
 
 #[cfg(feature = "reference")]

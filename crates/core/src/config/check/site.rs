@@ -1,10 +1,13 @@
 //! The keys of the whole site: the path of Vestibule's routes, and the hosts that belong to the site.
 
+use super::upstreams::is_token;
 use crate::config::place::refuse;
 use crate::config::schema::{ACCESS, DIALECTS};
 use crate::config::table::{Table, Text};
+use crate::guard::client_headers::family;
 use crate::guard::cross_origin::TrustedOrigin;
 use crate::guard::decision::DefaultAccess;
+use crate::guard::headers::SET_BY_VESTIBULE;
 use crate::session::dialect::Dialect;
 use vestibule_oidc::http::origin::{
     CookieDomain, EndpointError, HostPattern, Origin, OriginError, is_loopback,
@@ -139,6 +142,29 @@ pub(super) fn origin(auth: &Table<'_>) -> Option<Origin> {
             None
         }
     }
+}
+
+/// The fields that the network in front is configured to set.
+pub(super) fn edge_headers(auth: &Table<'_>) -> Vec<String> {
+    let edge = auth.place.loading.runtime.edge;
+    let mut names = Vec::new();
+    for text in auth.texts("edge_headers") {
+        let name = text.text.to_ascii_lowercase();
+        let is_of_edge = edge.prefix.is_some_and(|prefix| name.starts_with(prefix));
+        if !is_token(&name) || name.contains('_') {
+            refuse!(text, "{text} cannot be the name of a header field that a network sets");
+        } else if !is_of_edge && !family(&name, &name).is_some_and(|family| family.is_written_by_proxies) {
+            refuse!(
+                text,
+                "{text} is not removed from requests, or is a field that no network sets",
+                "leave it out"
+            );
+        } else if SET_BY_VESTIBULE.contains(&name.as_str()) {
+            refuse!(text, "{text} is a field that Vestibule sets itself", "leave it out");
+        }
+        names.push(name);
+    }
+    names
 }
 
 pub(super) fn cookie_domain(auth: &Table<'_>) -> Option<CookieDomain> {

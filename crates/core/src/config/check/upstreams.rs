@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::session::session_source;
 use crate::config::Runtime;
 use crate::config::place::refuse;
-use crate::config::schema::{EXACT_PATHS, FRAMEWORKS};
+use crate::config::schema::{EXACT_PATHS, FRAMEWORKS, HEADER_ENCODINGS};
 use crate::config::table::{Table, Text};
+use crate::upstream::path_prefix::PathPrefix;
 use crate::upstream::{Assertion, ServerReading, Target, Upstream};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::origin::{HostPattern, endpoint};
@@ -70,8 +71,10 @@ pub(super) fn upstreams(auth: &Table<'_>) -> Vec<Upstream> {
         upstreams.push(Upstream {
             host,
             target,
+            strip_prefix: strip_prefix(upstream),
             authorization,
             headers,
+            header_encoding: upstream.chosen("header_encoding", &HEADER_ENCODINGS).unwrap_or_default(),
             forward_session,
             assertion,
             locales,
@@ -80,6 +83,20 @@ pub(super) fn upstreams(auth: &Table<'_>) -> Vec<Upstream> {
         });
     }
     upstreams
+}
+
+/// The beginning of the path that the server does not get.
+pub(super) fn strip_prefix(table: &Table<'_>) -> Option<PathPrefix> {
+    let text = table.text("strip_prefix")?;
+    let prefix = PathPrefix::parse(text.text);
+    if prefix.is_none() {
+        refuse!(
+            text,
+            "{text} must be a path in plain characters that begins with a slash and ends without one",
+            "write for example \"/api\""
+        );
+    }
+    prefix
 }
 
 /// The languages that a path may begin with.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::flow::RequestContext;
 use crate::flow::guard::assertion_keys::AssertionKey;
-use crate::guard::route::Route;
+use crate::guard::route::{IdentityHeaders, Route};
 use crate::log::{LogEvent, Record};
 use crate::platform::{Platform, random_id};
 use crate::session::claims::{Session, is_access_token_claim};
@@ -34,7 +34,10 @@ impl<P: Platform> RequestContext<'_, P> {
         route: &Route<'_>,
         session: Option<&Session>,
     ) -> Result<Vec<(String, String)>, Response> {
-        let mut identity = route.identity(session.map(Session::claims));
+        let IdentityHeaders { fields: mut identity, left_out } = route.identity(session.map(Session::claims));
+        for left_out in left_out {
+            self.log(Record::new(LogEvent::HeaderNotSent, left_out));
+        }
         let assertion =
             self.assertion(route, session).await.map_err(|error| self.assertion_not_signed(&error))?;
         if let Some(token) = assertion {
