@@ -10,6 +10,7 @@ mod explain;
 mod layers;
 mod project;
 mod providers;
+mod public_suffixes;
 mod race;
 mod stack;
 mod step;
@@ -58,6 +59,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Race(options) => race::race(&project, *options),
         Command::Layers(options) => layers::layers(&project, *options),
         Command::Vocabulary => vocabulary::check(&project),
+        Command::Suffixes => public_suffixes::renew(&project),
         Command::Explain(_) => explain::explain(&project, rest),
     }
 }
