@@ -31,6 +31,8 @@ pub struct Config {
     pub trusted_hosts: Vec<HostPattern>,
     /// Origins whose pages may send requests with a session, besides the request's own.
     pub trusted_origins: Vec<TrustedOrigin>,
+    /// The trusted origins whose pages may read the access token.
+    pub token_origins: Vec<Origin>,
     /// The origin under which browsers reach this deployment; `None` where that is the one of each request's URL.
     pub origin: Option<Origin>,
     /// The domain whose subdomains share the session.

@@ -5,6 +5,7 @@
 
 pub mod budget;
 pub mod conditions;
+pub mod cors;
 pub mod cross_origin;
 pub mod decision;
 pub mod forward_auth;
