@@ -37,6 +37,8 @@ pub struct Config {
     pub trusted_hosts: Vec<HostPattern>,
     /// Origins whose pages may send requests with a session, besides the request's own origin.
     pub trusted_origins: Vec<TrustedOrigin>,
+    /// The trusted origins whose pages may read the access token.
+    pub token_origins: Vec<Origin>,
     /// The origin at which browsers reach this deployment. `None` if it is the origin of each request's URL.
     pub origin: Option<Origin>,
     /// `cookies.domain`: the domain whose subdomains share the session. Without it, a session belongs to one host.

@@ -14,6 +14,7 @@ mod api_refresh;
 mod assertion;
 mod bearer;
 mod callback;
+mod cors;
 mod credentials;
 mod cross_origin;
 mod dialect;

@@ -29,8 +29,14 @@ pub(in crate::config) const AUTH: Keys = &[keys! {
     trusted_hosts: TextOrList, default = [], example = ["app.example.com", "*.example.org"];
     /// The origins whose pages may send requests with a session to this site's hosts: forms, scripts and WebSockets of a
     /// sibling subdomain. Without it, only pages of the same origin may (see "Requests from other origins" in docs/guard.md).
-    /// `https://*.example.com` is every origin below `example.com`.
-    trusted_origins: TextOrList, default = [], example = ["https://shop.example.com"];
+    /// `https://*.example.com` is every origin below `example.com`. Pages of an origin that is written in full may also read
+    /// `/session`, `/csrf` and the answers with which a guarded path is denied (CORS; see "CORS" in docs/subdomains.md).
+    trusted_origins: TextOrList, default = [], example = ["https://shop.example.com"],
+        needs = "origins of the same site: the session's cookie is sent with no request from another site";
+    /// The trusted origins whose pages may read the access token, too: from `/token`, and in `/session`. Pages of other
+    /// trusted origins see the session without it.
+    token_origins: TextOrList, default = [], example = ["https://shop.example.com"],
+        needs = "each one in `trusted_origins`, in full; `session.expose` with the access token";
     /// The origin under which browsers reach this deployment, where it stands behind a proxy that ends TLS or changes the host.
     origin: Text, unset = "the origin of each request's URL", example = "https://app.example.com",
         needs = "one host: not with `login_url`";

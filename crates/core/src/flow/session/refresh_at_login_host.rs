@@ -44,7 +44,7 @@ impl<P: Platform> RequestContext<'_, P> {
         }
         if !request.is_navigation() {
             return self
-                .token_expired(login, &address)
+                .token_expired(login, &self.return_address())
                 .with("www-authenticate", "Bearer error=\"invalid_token\"")
                 .with("cache-control", "private, no-store");
         }
