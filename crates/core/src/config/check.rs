@@ -1,5 +1,6 @@
 //! From what is written to what was checked. Everything is looked at, whatever was found wrong before.
 
+mod cookies;
 pub(super) mod names;
 mod pages;
 mod providers;
@@ -26,7 +27,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let default_access = site::default_access(auth);
     let login_url = site::login_url(auth);
     let trusted_hosts = site::trusted_hosts(auth);
-    let cookie_domain = site::cookie_domain(auth);
+    let cookie_domain = cookies::cookie_domain(&auth.table("cookies"));
+    let cookie_naming = cookies::cookie_naming(&auth.table("cookies"));
     site::refuse_login_url_out_of_reach(auth, login_url.as_ref(), cookie_domain.as_ref());
     let session = session::session(&auth.table("session"));
     let claims = session::claims(&auth.table("claims"));
@@ -67,6 +69,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         login_url,
         trusted_hosts,
         cookie_domain,
+        cookie_naming,
         session,
         refresh,
         claims,

@@ -1,5 +1,6 @@
 //! One request, with what every flow asks of it. Each flow adds its own methods where it stands.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use crate::config::{Config, Provider};
@@ -11,6 +12,7 @@ use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
 use crate::session::cookie::{self, SessionCookie, SessionTooLargeError};
 use crate::session::names::CookieNames;
+use crate::session::read::{self, SessionReading};
 use vestibule_oidc::http::cookie::{Cookies, SetCookie};
 use vestibule_oidc::http::origin::{CookieDomain, Origin};
 use vestibule_oidc::http::request::Request;
@@ -30,12 +32,16 @@ pub(crate) struct RequestContext<'a, P: Platform> {
     pub(crate) cookies: Cookies,
     /// One reading of the clock for the whole request.
     pub(crate) now: Timestamp,
+    /// The session in the cookies, once it was read.
+    reading: OnceCell<SessionReading>,
 }
 
 impl<'a, P: Platform> RequestContext<'a, P> {
     /// `None` where the request's host is none that a browser can name: no answer would reach one.
     pub(crate) fn new(vestibule: &'a Vestibule, platform: &'a P, request: &'a Request) -> Option<Self> {
-        let Site { origin, names } = vestibule.site_cache.site(vestibule.config.dialect, &request.url)?;
+        let config = &vestibule.config;
+        let Site { origin, names } =
+            vestibule.site_cache.site(&config.cookie_naming, config.dialect, &request.url)?;
         Some(Self {
             vestibule,
             platform,
@@ -45,6 +51,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             names,
             cookies: Cookies::parse(request.headers.get_all("cookie")),
             now: platform.now(),
+            reading: OnceCell::new(),
         })
     }
 
@@ -75,16 +82,39 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     /// The session in the request's cookies, where there is a good one. A foreign host has none, whatever was sent
     /// to it: no browser would.
     pub(crate) fn session(&self) -> SessionCookie {
-        if let HostRole::Outside(_) = self.host_role {
-            return SessionCookie::Absent;
+        self.reading().session.clone()
+    }
+
+    fn reading(&self) -> &SessionReading {
+        self.reading.get_or_init(|| {
+            if let HostRole::Outside(_) = self.host_role {
+                return SessionReading { session: SessionCookie::Absent, positions: Vec::new() };
+            }
+            let (sealing, cache) = (self.config().sealing(), &self.vestibule.session_cache);
+            let reading = read::read(sealing, cache, &self.names, &self.cookies, self.now);
+            if let SessionCookie::Conflict = reading.session {
+                let message = "the request has session cookies of different users, so no one is signed in, and all \
+                               of them are removed. They come from a former cookies.domain, or another host of the \
+                               domain has set one: cookies.host_prefix prevents that";
+                self.log(Level::Warn, "session_cookies_conflict", message);
+            }
+            reading
+        })
+    }
+
+    /// The positions in the request of the cookies that an upstream may get that opens the session itself: those of one
+    /// session only, which is the one that was decided about.
+    pub(crate) fn session_positions(&self) -> Vec<usize> {
+        let only = read::only_positions(self.config().dialect, &self.names, &self.cookies);
+        only.unwrap_or_else(|| self.reading().positions.clone())
+    }
+
+    /// The cookies that remove the sessions of different users from the browser, if the request has such.
+    pub(crate) fn erased_conflict(&self) -> Vec<SetCookie> {
+        match self.session() {
+            SessionCookie::Conflict => self.erased_session(),
+            SessionCookie::Absent | SessionCookie::Valid(_) | SessionCookie::Invalid(_) => Vec::new(),
         }
-        cookie::read(
-            self.config().sealing(),
-            &self.vestibule.session_cache,
-            &self.names,
-            &self.cookies,
-            self.now,
-        )
     }
 
     /// The cookies that put `session` into the browser.
@@ -98,9 +128,18 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         cookie::write(self.config().sealing(), domain, &self.names, &self.cookies, session, self.now, random)
     }
 
-    /// The cookies that take every trace of a session out of the browser.
+    /// The cookies that take every trace of a session out of the browser. What does not open is removed for the
+    /// configured domain only: it may be the session of another site, in whose domain this one is.
     pub(crate) fn erased_session(&self) -> Vec<SetCookie> {
-        cookie::erase(self.cookie_domain(), &self.names, &self.cookies)
+        let domain = self.cookie_domain();
+        match self.session() {
+            SessionCookie::Valid(_) | SessionCookie::Conflict => {
+                cookie::erase_everywhere(self.origin.host(), domain, &self.names, &self.cookies)
+            }
+            SessionCookie::Absent | SessionCookie::Invalid(_) => {
+                cookie::erase(domain, &self.names, &self.cookies)
+            }
+        }
     }
 
     /// The domain whose hosts share the session. A developer's own machine is in none, and keeps its session.

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use crate::session::names::{is_reserved, is_session};
+use crate::session::names::CookieNaming;
 use vestibule_oidc::http::changes::Changes;
 use vestibule_oidc::http::cookie::{self, SetCookie};
 use vestibule_oidc::http::headers::Headers;
@@ -64,19 +64,27 @@ const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", 
 const HOP_BY_HOP: [&str; 7] =
     ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
 
-/// The names that some upstream of the configuration sets, which no client may use on any path, and those that are the
-/// network's in front.
+/// The names that some upstream of the configuration sets, which no client may use on any path, those that are the
+/// network's in front, and those of Vestibule's cookies.
 #[derive(Clone, Debug, Default)]
 pub struct GuardedNames {
     names: BTreeSet<String>,
     edge: EdgeFields,
+    cookies: CookieNaming,
 }
 
 impl GuardedNames {
     /// From the names in all `headers`. `Authorization` is not among them: it is guarded where
     /// an upstream sets it ([`Outgoing::sets_authorization`]), and the client's own elsewhere.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, edge: EdgeFields) -> Self {
-        Self { names: names.into_iter().map(|name| spelling(name).into_owned()).collect(), edge }
+        let names = names.into_iter().map(|name| spelling(name).into_owned()).collect();
+        Self { names, edge, cookies: CookieNaming::default() }
+    }
+
+    /// With cookies that are named in another way than by default.
+    #[must_use]
+    pub fn with_cookies(self, cookies: CookieNaming) -> Self {
+        Self { cookies, ..self }
     }
 
     /// A field of that name would be taken for one of ours by a server that makes variables of names, and is not
@@ -150,12 +158,21 @@ pub struct Outgoing<'a> {
     /// ([`RuleSet::distinguishes_methods`](crate::guard::rules::RuleSet::distinguishes_methods)): what
     /// claims another method than the request has is taken away then.
     pub methods_matter: bool,
-    /// Cookies that the browser gets with the answer, where this upstream gets the sealed session: it sees them as if the
-    /// browser had them already.
-    pub renewed: &'a [SetCookie],
+    /// The session's cookies, where this upstream gets the sealed session.
+    pub session: SessionCookies<'a>,
     /// Names and values to set. A value with control characters, which no field may have (RFC 9110 section
     /// 5.5), is left out. Other characters outside ASCII stay: they go out as UTF-8.
     pub set: &'a [(String, String)],
+}
+
+/// The cookies of the session that goes on: of one session only, the one that was decided about.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SessionCookies<'a> {
+    /// The positions of its cookies in the request. An upstream would open the first session that it finds.
+    pub positions: &'a [usize],
+    /// Cookies that the browser gets with the answer, in place of those: the upstream sees them as if the browser had
+    /// them already.
+    pub renewed: &'a [SetCookie],
 }
 
 impl Outgoing<'_> {
@@ -195,9 +212,9 @@ impl Outgoing<'_> {
     /// The session goes where it is wanted, our other cookies never.
     fn change_cookies(&self, incoming: &Headers, changes: &mut Changes) {
         let sent: Vec<&str> = incoming.get_all("cookie").collect();
-        let mut left: Vec<String> =
-            sent.iter().filter_map(|field| cookie::without(field, |name| self.keeps_back(name))).collect();
-        left.extend(self.renewed.iter().filter_map(SetCookie::pair));
+        let mut left =
+            cookie::without(sent.iter().copied(), |position, name| self.keeps_back(position, name));
+        left.extend(self.session.renewed.iter().filter_map(SetCookie::pair));
         if left.is_empty() {
             changes.remove("cookie");
         } else if left != sent {
@@ -218,9 +235,11 @@ impl Outgoing<'_> {
             || self.guarded.names.contains(spelled)
     }
 
-    fn keeps_back(&self, cookie_name: &str) -> bool {
-        let goes_on = self.forward_session && self.renewed.is_empty() && is_session(cookie_name);
-        is_reserved(cookie_name) && !goes_on
+    fn keeps_back(&self, position: usize, cookie_name: &str) -> bool {
+        let SessionCookies { positions, renewed } = self.session;
+        let is_of_session = positions.contains(&position) && self.guarded.cookies.is_session(cookie_name);
+        let goes_on = self.forward_session && renewed.is_empty() && is_of_session;
+        self.guarded.cookies.is_reserved(cookie_name) && !goes_on
     }
 }
 
@@ -314,7 +333,7 @@ mod tests {
             sets_authorization: false,
             forward_session: false,
             methods_matter: false,
-            renewed: &[],
+            session: SessionCookies::default(),
             set: &set,
         };
         change(&mut outgoing);
@@ -458,17 +477,44 @@ mod tests {
     #[test]
     fn our_cookies_stay_with_us_and_the_session_goes_only_where_it_is_wanted() {
         let all = "a=1; __Secure-authjs.session-token.0=x; __Host-authjs.csrf-token=y; next-auth.session-token=z; b=2";
-        for (forward_session, left) in [
-            (false, Some("a=1; b=2")),
-            (true, Some("a=1; __Secure-authjs.session-token.0=x; next-auth.session-token=z; b=2")),
+        for (forward_session, positions, left) in [
+            (false, &[1, 3][..], Some("a=1; b=2")),
+            (true, &[1, 3], Some("a=1; __Secure-authjs.session-token.0=x; next-auth.session-token=z; b=2")),
+            (true, &[3], Some("a=1; next-auth.session-token=z; b=2")),
+            // Nothing else goes on by its position.
+            (true, &[0, 2], Some("a=1; b=2")),
+            (true, &[], Some("a=1; b=2")),
         ] {
-            let out = forwarded(&[("cookie", all)], |o| o.forward_session = forward_session, &[]);
+            let change = |o: &mut Outgoing<'_>| {
+                o.forward_session = forward_session;
+                o.session = SessionCookies { positions, renewed: &[] };
+            };
+            let out = forwarded(&[("cookie", all)], change, &[]);
             assert_eq!(out.first().map(|(_, value)| value.as_str()), left);
         }
         assert_eq!(forwarded(&[("cookie", "authjs.state=1")], |_| (), &[]), []);
         let out =
             forwarded(&[("cookie", "a=1"), ("cookie", "authjs.state=1"), ("cookie", "b=2")], |_| (), &[]);
         assert_eq!(out, [("cookie".to_owned(), "a=1; b=2".to_owned())]);
+    }
+
+    #[test]
+    fn with_a_prefix_the_cookies_of_an_auth_js_behind_the_worker_go_on() {
+        let naming = CookieNaming { prefix: Some("acme".to_owned()), host_prefix: false };
+        let guarded = guarded().with_cookies(naming);
+        let outgoing = Outgoing {
+            guarded: &guarded,
+            sets_authorization: false,
+            forward_session: false,
+            methods_matter: false,
+            session: SessionCookies::default(),
+            set: &[],
+        };
+        let theirs = "__Secure-authjs.session-token.0=x; next-auth.csrf-token=y; authjs.state=%7C";
+        let all = format!("{theirs}; __Secure-acme.session-token=x; acme.ticket=y; __Host-acme.csrf-token=z");
+        let request = request(&[("cookie", &all)]);
+        let out = outgoing.changes(&request).applied_to(&request.headers);
+        assert_eq!(out.get("cookie"), Some(theirs));
     }
 
     #[test]

@@ -2,13 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use crate::guard::headers::{EdgeFields, GuardedNames, Outgoing, field_value};
+use crate::guard::headers::{EdgeFields, GuardedNames, Outgoing, SessionCookies, field_value};
 use crate::guard::rules::{Rule, RuleSet};
 use crate::session::claims::is_access_token_claim;
 use crate::upstream::{Assertion, Target, Upstream};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::changes::Changes;
-use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::request::{Method, Request};
 
 /// Where a request goes, and with what.
@@ -109,15 +108,15 @@ impl<'a> Route<'a> {
         bearer.into_iter().chain(named).collect()
     }
 
-    /// What becomes of the header fields of `request`, which go out with `identity` among them, and with the `renewed`
-    /// cookies where this upstream gets the session.
+    /// What becomes of the header fields of `request`, which go out with `identity` among them, and with the cookies of
+    /// `session` where this upstream gets the session.
     pub fn changes(
         &self,
         rules: &RuleSet,
         guarded: &GuardedNames,
         request: &Request,
         identity: &[(String, String)],
-        renewed: &[SetCookie],
+        session: SessionCookies<'_>,
     ) -> Changes {
         let outgoing = Outgoing {
             guarded,
@@ -126,7 +125,7 @@ impl<'a> Route<'a> {
             // A preflight passes unguarded because it does nothing: it must not become another method behind
             // us.
             methods_matter: request.method == Method::Options || rules.distinguishes_methods(),
-            renewed: if self.forward_session { renewed } else { &[] },
+            session: if self.forward_session { session } else { SessionCookies::default() },
             set: identity,
         };
         outgoing.changes(request)

@@ -98,7 +98,3 @@ pub(super) fn refuse_login_url_out_of_reach(
 pub(super) fn trusted_hosts(auth: &Table<'_>) -> Vec<HostPattern> {
     auth.parsed("trusted_hosts", HostPattern::parse)
 }
-
-pub(super) fn cookie_domain(auth: &Table<'_>) -> Option<CookieDomain> {
-    auth.table("cookies").text("domain")?.parsed(CookieDomain::parse)
-}

@@ -132,7 +132,8 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             (Decision::Forbidden, _) => DenialReason::Forbidden,
             (Decision::NotFound, _) => DenialReason::NotFound,
         };
-        Err(Denied { session: principal.into_session(), ..Denied::new(why) })
+        let session = principal.into_session();
+        Err(Denied { session, cookies: self.erased_conflict(), ..Denied::new(why) })
     }
 
     /// The third step: where the upstream gets an access token, one that lives. A session that turns out to be over
@@ -182,7 +183,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             // Its grant is gone: only a new sign-in helps.
             SessionCookie::Valid(session) if session.error() == Some(REFRESH_TOKEN_ERROR) => None,
             SessionCookie::Valid(session) => Some(session),
-            SessionCookie::Absent => None,
+            SessionCookie::Absent | SessionCookie::Conflict => None,
             SessionCookie::Invalid(reason) => {
                 self.log(Level::Info, "session_refused", &reason);
                 None

@@ -3,6 +3,7 @@
 use crate::flow::RequestContext;
 use crate::flow::guard::admission::Admitted;
 use crate::flow::responses::with_cookies;
+use crate::guard::headers::SessionCookies;
 use crate::outcome::Outcome;
 use crate::platform::{Forward, Platform};
 
@@ -21,7 +22,9 @@ impl<P: Platform> RequestContext<'_, P> {
             Err(failed) => return Outcome::Response(with_cookies(failed, renewed)),
         };
         let (config, guarded) = (self.config(), &self.vestibule.guarded);
-        let changes = route.changes(&config.rules, guarded, self.request, &identity, &renewed);
+        let positions = if route.forward_session { self.session_positions() } else { Vec::new() };
+        let cookies = SessionCookies { positions: &positions, renewed: &renewed };
+        let changes = route.changes(&config.rules, guarded, self.request, &identity, cookies);
         let forward = Forward { target: route.target, request: self.request, changes, personal: is_personal };
         if renewed.is_empty() {
             return self.platform.forward_streaming(forward, body).await;

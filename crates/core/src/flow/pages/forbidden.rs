@@ -28,7 +28,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let keys = &self.config().keys;
         let name = self.names.csrf();
         let csrf =
-            Csrf::from_cookie(self.cookies.get(name), keys, &mut |bytes| self.platform.fill_random(bytes));
+            Csrf::from_cookies(self.cookies.get_all(name), keys, &mut |bytes| self.platform.fill_random(bytes));
         let content = html! {
             (signed_in_as(session))
             p { "You are signed in, but this page is not open to your account." }
