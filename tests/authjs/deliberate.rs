@@ -58,6 +58,16 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
+        title: "Signing out removes the session from every domain that the host is in",
+        reason: "`cookies.domain` may have been another one when the session was created, or unset. Auth.js removes the \
+                 cookie of its present configuration only, so an older one signs the user in again.",
+        explains: |d| {
+            let is_sign_out = d.sent.url.split('?').next().is_some_and(|url| url.ends_with("/signout"));
+            let is_of_a_domain = |ours: &str| ours.contains("and then expired; Domain=") || ours.contains("Domain=example.com");
+            is_sign_out && d.concerns_session() && d.ours.is_some_and(is_of_a_domain)
+        },
+    },
+    Deliberate {
         title: "A session of the other dialect is read",
         reason: "A change from one version of Auth.js to the other signs nobody out: a session in the other \
                  dialect's cookie is valid. It is written in the configured dialect, and the old cookie is removed.",

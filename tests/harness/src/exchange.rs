@@ -25,6 +25,8 @@ pub struct Request {
     pub target: String,
     /// All header fields in their order, names as sent; the harness's own are removed.
     pub headers: Vec<(String, String)>,
+    /// The header fields whose value is not UTF-8, byte for byte; `headers` has them with U+FFFD.
+    pub odd_headers: Vec<(String, Vec<u8>)>,
     /// The whole body, chunks joined. Empty where the handler is one of those that read it themselves.
     pub body: Vec<u8>,
     /// `cf`: what the Worker tells Cloudflare about the request.
@@ -51,6 +53,12 @@ impl Request {
     /// The first header of this name, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
         wire::field(&self.headers, name)
+    }
+
+    /// The first header of this name, in any case, byte for byte.
+    pub fn header_bytes(&self, name: &str) -> Option<&[u8]> {
+        let odd = self.odd_headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
+        odd.map(|(_, value)| value.as_slice()).or_else(|| self.header(name).map(str::as_bytes))
     }
 
     /// Every header of this name, in any case, in order.
