@@ -165,7 +165,7 @@ pub struct Outgoing<'a> {
     pub set: &'a [(String, String)],
 }
 
-/// The cookies of the session that goes on: of one session only, the one that was decided about.
+/// The cookies of the session that is forwarded: of one session only, the one that was decided about.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SessionCookies<'a> {
     /// The positions of its cookies in the request. An upstream would open the first session that it finds.
@@ -481,7 +481,7 @@ mod tests {
             (false, &[1, 3][..], Some("a=1; b=2")),
             (true, &[1, 3], Some("a=1; __Secure-authjs.session-token.0=x; next-auth.session-token=z; b=2")),
             (true, &[3], Some("a=1; next-auth.session-token=z; b=2")),
-            // Nothing else goes on by its position.
+            // A position forwards no other cookie.
             (true, &[0, 2], Some("a=1; b=2")),
             (true, &[], Some("a=1; b=2")),
         ] {

@@ -75,7 +75,7 @@ pub fn candidates(cookies: &Cookies, name: &str, limit: usize) -> Vec<Candidate>
         add(&mut found, limit, Candidate { value: value.to_owned(), positions: vec![position] });
     }
     let mut numbered: Vec<Vec<(usize, &str)>> = Vec::new();
-    // One more than a session has, to know that it goes on.
+    // One more than a session has, to know whether there are too many.
     for number in 0..=MAX_CHUNKS {
         let chunks: Vec<_> = filled(cookies, &chunk_name(name, number)).take(limit).collect();
         if chunks.is_empty() {
@@ -147,6 +147,11 @@ pub fn is_of_session(cookie: &str, name: &str) -> bool {
         Some([] | [b'.', b'0'..=b'9'] | [b'.', b'1'..=b'9', b'0'..=b'9']) => true,
         Some(_) | None => false,
     }
+}
+
+/// Whether a cookie of the session called `name` is one that [`split`] may have written.
+pub fn is_within_limit(cookie: &str, name: &str) -> bool {
+    cookie == name || (0..MAX_CHUNKS).any(|number| cookie == chunk_name(name, number))
 }
 
 #[cfg(test)]

@@ -113,10 +113,11 @@ pub fn erase_everywhere(
     for session in names.all_sessions() {
         for name in chunk::stale(cookies, session, &[]) {
             expired.push(SetCookie::expired(name.as_str()));
-            if is_shareable(session) {
-                for domain in &domains {
-                    expired.push(SetCookie::expired(name.as_str()).domain(Some(domain)));
-                }
+            // Numbers that no session has were planted, and there may be many.
+            let is_of_few = chunk::is_within_limit(&name, session);
+            let domains = if is_of_few { domains.as_slice() } else { domain.map_or(&[], std::slice::from_ref) };
+            for domain in domains.iter().filter(|_| is_shareable(session)) {
+                expired.push(SetCookie::expired(name.as_str()).domain(Some(domain)));
             }
         }
     }

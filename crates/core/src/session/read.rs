@@ -123,9 +123,9 @@ fn are_of_different_users(opened: &[(Session, Vec<usize>)]) -> bool {
     !sessions.all(|session| is_same_user(first, session))
 }
 
-/// A subject is unique for one provider (OpenID Connect Core 1.0 section 2). Without a subject, only another version of
-/// the same session is the same user's.
-fn is_same_user(one: &Session, other: &Session) -> bool {
+/// Whether two sessions belong to one user. A subject is unique for one provider (OpenID Connect Core 1.0 section 2).
+/// Without a subject, only another version of the same session is the same user's.
+pub fn is_same_user(one: &Session, other: &Session) -> bool {
     let is_known = one.subject().is_some_and(|subject| !subject.is_empty());
     one.provider() == other.provider()
         && one.subject() == other.subject()

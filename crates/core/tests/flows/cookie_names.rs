@@ -63,7 +63,7 @@ fn with_a_prefix_the_cookies_of_an_auth_js_behind_the_worker_are_not_touched() {
         let own = browser.cookie("__Secure-acme.session-token").unwrap().to_owned();
 
         let forwarded = browser.fetch(&world, &format!("{APP}/dashboard")).forwarded.unwrap();
-        let cookies = forwarded.headers.get("cookie").unwrap();
+        let cookies = forwarded.request.headers.get("cookie").unwrap();
         for name in theirs {
             assert!(cookies.contains(&format!("{name}=theirs")), "{name}: {cookies}");
         }
@@ -164,7 +164,7 @@ fn shadowing_cookies_with_host_prefix_no_other_host_can_set_a_session() {
         browser.plant(&former, planted);
         assert_eq!(browser.session(&world)["user"]["name"], "alice");
         let forwarded = browser.fetch(&world, &format!("{APP}/dashboard")).forwarded.unwrap();
-        assert_eq!(forwarded.headers.get("cookie"), None, "neither goes on");
+        assert_eq!(forwarded.request.headers.get("cookie"), None, "neither goes on");
         assert!(browser.cookie_names().iter().all(|name| name.starts_with("__Host-") || *name == former));
 
         let csrf = browser.csrf(&world);

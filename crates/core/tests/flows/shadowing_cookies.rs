@@ -91,11 +91,44 @@ fn shadowing_cookies_of_different_users_sign_no_one_in_and_are_removed() {
         // A public page stays as it is for everyone, and its upstream gets neither session.
         let answer = get(&world, "/about", &both);
         assert!(!answer.headers.contains("set-cookie"));
-        assert_eq!(answer.forwarded.unwrap().headers.get("cookie"), None);
+        assert_eq!(answer.forwarded.unwrap().request.headers.get("cookie"), None);
 
         let log = world.log_text();
         assert_eq!(log.matches("session_cookies_conflict").count(), 3, "one line for each request: {log}");
         assert!(!log.contains(&alice) && !log.contains("alice"));
+    }
+}
+
+#[test]
+fn shadowing_cookies_of_another_user_are_removed_by_the_next_sign_in() {
+    for domain in [None, Some("example.com")] {
+        let mut settings = settings();
+        settings["cookies"] = domain.map_or_else(|| json!({}), |domain| json!({ "domain": domain }));
+        let world = TestEnv::with(settings);
+        let (alice, bob) = (session_of(&world, "alice"), session_of(&world, "bob"));
+        for (before, user, removed) in [
+            (vec![alice.as_str(), &bob], "alice", 3),
+            (vec![&bob], "alice", 3),
+            // Of one user, the newest session counts.
+            (vec![&alice], "alice", 0),
+            (vec!["of another site"], "alice", 0),
+        ] {
+            let mut browser = Browser::new();
+            let request = browser.begin(&world, "/");
+            let callback = world.provider.authorize(&request, user);
+            let mut header = browser.cookie_header();
+            for session in &before {
+                header += &format!("; {SESSION}={session}");
+            }
+            let answer = world.send("GET", &callback, &[("cookie", &header)], b"");
+            assert_eq!(answer.location(), format!("{APP}/"));
+            // The one that is written replaces one of them.
+            let is_written = usize::from(removed > 0);
+            let kept = if domain.is_some() && removed == 0 { 1 } else { 0 };
+            assert_eq!(expired(&answer, SESSION).len(), removed - is_written + kept, "{domain:?} {before:?}");
+            let last = answer.headers.get_all("set-cookie").filter(|c| c.starts_with(SESSION)).last();
+            assert!(!last.unwrap().contains("Max-Age=0"), "the new one comes last");
+        }
     }
 }
 
@@ -121,7 +154,7 @@ fn shadowing_cookies_an_upstream_gets_only_the_session_that_was_decided_about() 
     let alice = session_of(&world, "alice");
     let cookie = |path: &str, cookies: &[(&str, &str)]| {
         let forwarded = get(&world, path, cookies).forwarded.unwrap();
-        forwarded.headers.get("cookie").map(str::to_owned)
+        forwarded.request.headers.get("cookie").map(str::to_owned)
     };
     let (own, numbered) = (format!("{SESSION}={alice}"), format!("{SESSION}.0"));
     for path in ["/dashboard", "/about"] {
@@ -246,6 +279,16 @@ fn work_bombs_signing_out_names_few_domains_and_none_that_a_browser_refuses() {
     removed.sort_by_key(String::len);
     let widest = ["", "example.com", "a.example.com", "b.a.example.com", "c.b.a.example.com", "d.c.b.a.example.com"];
     assert_eq!(removed, widest);
+
+    // Planted cookies do not make the answer large.
+    let planted: Vec<String> = (0..100).map(|n| format!("{SESSION}.{n}")).collect();
+    let mut cookies: Vec<(&str, &str)> = planted.iter().map(|name| (name.as_str(), "x")).collect();
+    cookies.push((SESSION, &alice));
+    let answer = sign_out(&TestEnv::new(), "app.example.com", &cookies);
+    assert_eq!(expired(&answer, &planted[15]).len(), 3);
+    assert_eq!(expired(&answer, &planted[16]), [""]);
+    let size: usize = answer.headers.get_all("set-cookie").map(str::len).sum();
+    assert!(size < 16 * 1024, "{size}");
 
     let world = TestEnv::new();
     for host in ["127.0.0.1:8787", "localhost:8787", "site.workers.dev"] {

@@ -58,7 +58,9 @@ impl<P: Platform> RequestContext<'_, P> {
             .session_cookies(&session)
             .map_err(|too_large| Error::Configuration(too_large.to_string()))?;
         self.vestibule.hooks.event(&Event::SignedIn { provider: &provider.id, session: &session });
-        Ok(CreatedSession::Session(cookies))
+        let mut all = self.replaced_session(&session, &cookies);
+        all.extend(cookies);
+        Ok(CreatedSession::Session(all))
     }
 
     /// What a session would say of somebody whom an access token stands for, judged as at a sign-in. It is for one
