@@ -511,7 +511,8 @@ fn an_app_s_cookies_arrive_byte_for_byte_where_none_has_to_be_cut_out() {
     for bytes in [&b"caf\xe9"[..], "caf\u{e9}".as_bytes(), b"\x80\xff", b"%E9; b=\"1\";c= 2 ;d", b"1;; e"] {
         for (before, after) in [("", ""), (session.as_str(), "; "), (session.as_str(), ";")] {
             let cookie = [before.as_bytes(), after.as_bytes(), b"mine=", bytes].concat();
-            let head = format!("GET /about HTTP/1.1\r\nHost: app.example.com\r\n{SCHEME_HEADER}: https\r\nCookie: ");
+            let head =
+                format!("GET /about HTTP/1.1\r\nHost: app.example.com\r\n{SCHEME_HEADER}: https\r\nCookie: ");
             let request = [head.as_bytes(), &cookie, b"\r\nConnection: close\r\n\r\n"].concat();
             let reply = browser.raw(&request, Duration::from_secs(5));
             assert_eq!(reply.statuses(), [200], "{bytes:?}");

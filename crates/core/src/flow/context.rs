@@ -109,30 +109,19 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         only.unwrap_or_else(|| self.reading().positions.clone())
     }
 
-    /// The cookies that remove another user's session from the browser, when `session` begins. If that were in the cookie
-    /// of another domain, the new one would stand next to it, and neither would count.
-    pub(crate) fn replaced_session(&self, session: &Session, written: &[SetCookie]) -> Vec<SetCookie> {
-        let is_replaced = match self.session() {
-            SessionCookie::Conflict => true,
-            SessionCookie::Valid(before) => !read::is_same_user(&before, session),
-            SessionCookie::Absent | SessionCookie::Invalid(_) => false,
+    /// The cookies that remove the sessions of different users from the browser, if the request has such, except those
+    /// that `written` replaces.
+    pub(crate) fn erased_conflict(&self, written: &[SetCookie]) -> Vec<SetCookie> {
+        let SessionCookie::Conflict = self.session() else { return Vec::new() };
+        let mut erased = self.erased_session();
+        let domain = self.cookie_domain();
+        let is_replaced = |erased: &SetCookie| {
+            written
+                .iter()
+                .any(|cookie| cookie == erased || *erased == SetCookie::expired(cookie.name()).domain(domain))
         };
-        let mut erased = if is_replaced { self.erased_session() } else { Vec::new() };
-        erased.retain(|erased| {
-            let is_overwritten = |cookie: &SetCookie| {
-                cookie == erased || *erased == SetCookie::expired(cookie.name()).domain(self.cookie_domain())
-            };
-            !written.iter().any(is_overwritten)
-        });
+        erased.retain(|erased| !is_replaced(erased));
         erased
-    }
-
-    /// The cookies that remove the sessions of different users from the browser, if the request has such.
-    pub(crate) fn erased_conflict(&self) -> Vec<SetCookie> {
-        match self.session() {
-            SessionCookie::Conflict => self.erased_session(),
-            SessionCookie::Absent | SessionCookie::Valid(_) | SessionCookie::Invalid(_) => Vec::new(),
-        }
     }
 
     /// The cookies that put `session` into the browser.

@@ -86,7 +86,9 @@ pub fn candidates(cookies: &Cookies, name: &str, limit: usize) -> Vec<Candidate>
     for is_from_the_end in [false, true] {
         let mut rest = numbered.clone();
         if is_from_the_end {
-            rest.iter_mut().for_each(|chunks| chunks.reverse());
+            for chunks in &mut rest {
+                chunks.reverse();
+            }
         }
         while found.len() < limit && rest.first().is_some_and(|first| !first.is_empty()) {
             if let Some(candidate) = take_first(&mut rest) {
@@ -211,7 +213,8 @@ mod tests {
             ("S=", None, &[]),
             ("", None, &[]),
         ] {
-            let expected: Vec<_> = value.map(|value| (value.to_owned(), positions.to_vec())).into_iter().collect();
+            let expected: Vec<_> =
+                value.map(|value| (value.to_owned(), positions.to_vec())).into_iter().collect();
             assert_eq!(found(header, 8), expected, "{header}");
         }
     }

@@ -108,14 +108,14 @@ pub fn erase_everywhere(
     names: &CookieNames,
     cookies: &Cookies,
 ) -> Vec<SetCookie> {
-    let domains = domains_of(host, domain);
+    let (domains, domain) = (domains_of(host, domain), domain.cloned());
     let mut expired = Vec::new();
     for session in names.all_sessions() {
         for name in chunk::stale(cookies, session, &[]) {
             expired.push(SetCookie::expired(name.as_str()));
             // Numbers that no session has were planted, and there may be many.
             let is_of_few = chunk::is_within_limit(&name, session);
-            let domains = if is_of_few { domains.as_slice() } else { domain.map_or(&[], std::slice::from_ref) };
+            let domains = if is_of_few { domains.as_slice() } else { domain.as_slice() };
             for domain in domains.iter().filter(|_| is_shareable(session)) {
                 expired.push(SetCookie::expired(name.as_str()).domain(Some(domain)));
             }

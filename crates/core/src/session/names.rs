@@ -240,7 +240,9 @@ mod tests {
         let naming = with_prefix("acme");
         for dialect in [Dialect::AuthJsV5, Dialect::NextAuthV4] {
             for secure in [true, false] {
-                assert!(all(&CookieNames::new(&naming, dialect, secure)).iter().all(|n| naming.is_reserved(n)));
+                assert!(
+                    all(&CookieNames::new(&naming, dialect, secure)).iter().all(|n| naming.is_reserved(n))
+                );
                 for other in [PLAIN, with_prefix("acme2"), with_prefix("acm")] {
                     for name in all(&CookieNames::new(&other, dialect, secure)) {
                         assert!(!naming.is_reserved(&name) && !naming.is_session(&name), "{name}");

@@ -31,7 +31,8 @@ pub struct SessionReading {
 
 /// Reads the session from a request's cookies, in either dialect. `cache` saves opening a session again.
 ///
-/// Of several sessions that open, those of one sign-in (`sid`) are versions of it, and the highest generation counts.
+/// The cookie in the configured dialect counts, and if none of that name opens, the one in the other dialect. Of several
+/// sessions of one name that open, those of one sign-in (`sid`) are versions of it, and the highest generation counts.
 /// Of several sign-ins of one user the newest counts. If they belong to different users, none counts: one of them was
 /// set by another person, and nothing in the request says which.
 pub fn read(
@@ -42,14 +43,21 @@ pub fn read(
     now: Timestamp,
 ) -> SessionReading {
     let mut opened: Vec<(Session, Vec<usize>)> = Vec::new();
+    let mut opened_name = None;
     let mut reason = None;
     for Attempt { dialect, name, candidate } in attempts(sealing.dialect, names, cookies) {
+        if opened_name.is_some_and(|opened| opened != name) {
+            break;
+        }
         if opened.iter().any(|(_, positions)| *positions == candidate.positions) {
             // It was opened in the other dialect: with a prefix both have the same name.
             continue;
         }
         match open(sealing, cache, dialect, name, &candidate.value, now) {
-            Ok(session) => opened.push((session, candidate.positions)),
+            Ok(session) => {
+                opened.push((session, candidate.positions));
+                opened_name = Some(name);
+            }
             Err(error) => {
                 reason.get_or_insert(error);
             }
@@ -125,7 +133,7 @@ fn are_of_different_users(opened: &[(Session, Vec<usize>)]) -> bool {
 
 /// Whether two sessions belong to one user. A subject is unique for one provider (OpenID Connect Core 1.0 section 2).
 /// Without a subject, only another version of the same session is the same user's.
-pub fn is_same_user(one: &Session, other: &Session) -> bool {
+fn is_same_user(one: &Session, other: &Session) -> bool {
     let is_known = one.subject().is_some_and(|subject| !subject.is_empty());
     one.provider() == other.provider()
         && one.subject() == other.subject()
@@ -141,9 +149,7 @@ fn newest(mut opened: Vec<(Session, Vec<usize>)>) -> Option<(Session, Vec<usize>
     let age = |session: &Session| (session.issued_at(), session.signed_in_at());
     let version = |session: &Session| (session.generation(), age(session));
     let is_newest_version = |(session, _): &(Session, Vec<usize>)| {
-        !opened
-            .iter()
-            .any(|(other, _)| is_same_sign_in(session, other) && version(other) > version(session))
+        !opened.iter().any(|(other, _)| is_same_sign_in(session, other) && version(other) > version(session))
     };
     let is_kept: Vec<bool> = opened.iter().map(is_newest_version).collect();
     let mut is_kept = is_kept.into_iter();

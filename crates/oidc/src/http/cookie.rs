@@ -82,10 +82,7 @@ pub fn values<'a>(fields: impl Iterator<Item = &'a str>, name: &'a str) -> impl 
 /// The values of the `Cookie` fields without the cookies for which `drop(position, name)` is true. What is left stays
 /// byte for byte; a field of which no cookie is left is dropped. Positions count from 0 through all fields, and a text
 /// between semicolons that is not a cookie has a position, too.
-pub fn without<'a>(
-    fields: impl Iterator<Item = &'a str>,
-    drop: impl Fn(usize, &str) -> bool,
-) -> Vec<String> {
+pub fn without<'a>(fields: impl Iterator<Item = &'a str>, drop: impl Fn(usize, &str) -> bool) -> Vec<String> {
     let mut position = 0;
     let mut remaining = Vec::new();
     for field in fields {

@@ -133,7 +133,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             (Decision::NotFound, _) => DenialReason::NotFound,
         };
         let session = principal.into_session();
-        Err(Denied { session, cookies: self.erased_conflict(), ..Denied::new(why) })
+        Err(Denied { session, cookies: self.erased_conflict(&[]), ..Denied::new(why) })
     }
 
     /// The third step: where the upstream gets an access token, one that lives. A session that turns out to be over

@@ -58,7 +58,7 @@ impl<P: Platform> RequestContext<'_, P> {
             .session_cookies(&session)
             .map_err(|too_large| Error::Configuration(too_large.to_string()))?;
         self.vestibule.hooks.event(&Event::SignedIn { provider: &provider.id, session: &session });
-        let mut all = self.replaced_session(&session, &cookies);
+        let mut all = self.erased_conflict(&cookies);
         all.extend(cookies);
         Ok(CreatedSession::Session(all))
     }

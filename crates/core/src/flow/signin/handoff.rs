@@ -53,7 +53,8 @@ impl<P: Platform> RequestContext<'_, P> {
         // Written anew, for an edge on the way may write `%7E` as `~`: what it says is what counts.
         let said: Vec<(&str, &str)> = query.iter().collect();
         let address = with_parameters(&self.login_route(&format!("signin/{provider_id}")), &said);
-        let ticket = Ticket::open(self.cookies.get_all(names.ticket()), &address, &config.keys, names, self.now);
+        let ticket =
+            Ticket::open(self.cookies.get_all(names.ticket()), &address, &config.keys, names, self.now);
         let used = self.cookies.get(names.ticket());
         let used = used.map(|_| SetCookie::expired(names.ticket()).domain(self.cookie_domain()));
         let response = match ticket {

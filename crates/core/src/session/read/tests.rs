@@ -144,9 +144,12 @@ fn shadowing_cookies_of_different_users_sign_no_one_in() {
             assert_eq!(read_in(&three).0, "conflict");
         }
     }
-    // The other dialect's session is another user's, too.
-    let bob = sealed(V4, "", &json!({ "sub": "bob", "provider": "acme" }), 0);
-    assert_eq!(read_in(&[(SESSION, &alice), (OTHER, &bob)]).0, "conflict");
+    // The cookie of the other dialect has another name: it counts if none of the configured dialect does.
+    let bob = sealed(V4, "", &json!({ "sub": "bob", "provider": "acme", "sid": "b" }), 0);
+    let carol = sealed(V4, "", &json!({ "sub": "carol", "provider": "acme" }), 0);
+    assert_eq!(read_in(&[(OTHER, &bob), (SESSION, &alice)]), ("alice a 0".to_owned(), vec![1]));
+    assert_eq!(read_in(&[(OTHER, &bob), (SESSION, "x")]), ("bob b 0".to_owned(), vec![0]));
+    assert_eq!(read_in(&[(OTHER, &bob), (SESSION, "x"), (OTHER, &carol)]).0, "conflict");
 }
 
 #[test]
@@ -220,6 +223,10 @@ fn session_confusion_with_a_prefix_a_session_opens_only_in_the_cookie_of_that_pr
     assert!(is_read(Some("acme"), V4, acme, &next_auth));
     assert!(is_read(Some("acme"), V4, acme, &own));
     assert!(!is_read(Some("acme"), V4, acme, &default));
+    let bob = sealed(V4, "", &json!({ "sub": "bob", "provider": "acme" }), 0);
+    let both = format!("{acme}={own}; {acme}={bob}");
+    let reading = read_as(&naming(Some("acme")), V4, &both);
+    assert!(matches!(reading.session, SessionCookie::Conflict), "both dialects have one name");
 }
 
 #[test]
