@@ -48,7 +48,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         title: "Only the session's own cookies are the session",
         reason: "Auth.js takes every cookie whose name begins like the session's for a part of it, so a cookie that \
-                 someone else has set can end a session. Vestibule reads `NAME`, or else `NAME.0` to `NAME.N`.",
+                 someone else has set can end a session. Vestibule tries every `NAME`, and `NAME.0` to `NAME.N`.",
         explains: |d| {
             d.is_case(&[
                 "session whole and in chunks",
