@@ -116,10 +116,8 @@ fn shadowing_cookies_of_different_users_are_removed_by_the_next_sign_in() {
             let mut browser = Browser::new();
             let request = browser.begin(&world, "/");
             let callback = world.provider.authorize(&request, "alice");
-            let mut header = browser.cookie_header();
-            for session in &before {
-                header += &format!("; {SESSION}={session}");
-            }
+            let sessions = before.iter().map(|session| format!("{SESSION}={session}"));
+            let header = std::iter::once(browser.cookie_header()).chain(sessions).collect::<Vec<_>>().join("; ");
             let answer = world.send("GET", &callback, &[("cookie", &header)], b"");
             assert_eq!(answer.location(), format!("{APP}/"));
             assert_eq!(expired(&answer, SESSION).len(), removed, "{domain:?} {before:?}");
@@ -233,10 +231,8 @@ fn sign_out(world: &TestEnv, host: &str, cookies: &[(&str, &str)]) -> Answer {
     let mut browser = Browser::new();
     let answer = browser.fetch(world, &format!("https://{host}/auth/csrf"));
     let token: Value = serde_json::from_str(&answer.body).unwrap();
-    let mut header = browser.cookie_header();
-    for (name, value) in cookies {
-        header += &format!("; {name}={value}");
-    }
+    let pairs = cookies.iter().map(|(name, value)| format!("{name}={value}"));
+    let header = std::iter::once(browser.cookie_header()).chain(pairs).collect::<Vec<_>>().join("; ");
     let form = format!("csrfToken={}", token["csrfToken"].as_str().unwrap());
     let headers = [("cookie", header.as_str()), ("content-type", "application/x-www-form-urlencoded")];
     world.send("POST", &format!("https://{host}/auth/signout"), &headers, form.as_bytes())

@@ -178,12 +178,9 @@ fn work_bombs_at_most_eight_cookies_are_opened() {
     assert_eq!(behind(MAX_ATTEMPTS - 1), "alice a 0");
     assert_eq!(behind(MAX_ATTEMPTS), "invalid");
     // All names and forms together.
-    let numbered: Vec<(String, &str)> =
-        junk.iter().map(|value| (chunk::chunk_name(SESSION, 0), value.as_str())).collect();
-    let mut header = String::new();
-    for (name, value) in &numbered {
-        header += &format!("{SESSION}={value}a; {name}={value}; {OTHER}={value}; ");
-    }
+    let numbered = chunk::chunk_name(SESSION, 0);
+    let all = junk.iter().map(|value| format!("{SESSION}={value}a; {numbered}={value}; {OTHER}={value}"));
+    let header = all.collect::<Vec<_>>().join("; ");
     let names = CookieNames::new(&naming(None), V5, true);
     let cookies = Cookies::parse([header.as_str()].into_iter());
     assert_eq!(attempts(V5, &names, &cookies).len(), MAX_ATTEMPTS);
