@@ -88,7 +88,8 @@ fn a_session_is_found_among_rubbish() {
     }
     assert_eq!(email(&browser), "alice@example.com");
     let session = browser.cookie(APP, "__Secure-authjs.session-token").unwrap();
-    let cookie = format!("__Secure-authjs.session-token=a.b.c.d.e; __Secure-authjs.session-token.0={session}");
+    let cookie =
+        format!("__Secure-authjs.session-token=a.b.c.d.e; __Secure-authjs.session-token.0={session}");
     let request = browser.get(&format!("{APP}/auth/session")).header("cookie", &cookie).without_cookies();
     assert_eq!(request.send().expect_status(200).json()["user"]["email"], "alice@example.com");
 }

@@ -1,4 +1,4 @@
-//! Whose cookies are whose, in a browser that keeps them for hosts and domains: names of one's own, several cookies of
+//! Whose cookies are whose, in a browser that keeps them for hosts and domains: names of your own, several cookies of
 //! one name, and what signing out reaches.
 
 use miniflare_test_harness::Client;
@@ -87,8 +87,8 @@ fn signing_out_reaches_the_cookies_of_a_former_cookies_domain() {
 fn with_a_prefix_an_auth_js_behind_the_worker_keeps_its_cookies() {
     let world = with_cookies(&json!({ "prefix": "acme" }));
     let browser = world.client();
-    let theirs = [SESSION, "__Secure-next-auth.session-token", "__Secure-authjs.callback-url"];
-    for name in theirs {
+    let app_cookies = [SESSION, "__Secure-next-auth.session-token", "__Secure-authjs.callback-url"];
+    for name in app_cookies {
         browser.set_cookie(APP, &format!("{name}=theirs; Path=/; Secure"));
     }
     browser.set_cookie(APP, "__Host-authjs.csrf-token=theirs; Path=/; Secure");
@@ -98,7 +98,7 @@ fn with_a_prefix_an_auth_js_behind_the_worker_keeps_its_cookies() {
     assert_eq!(values(&browser, APP, "__Secure-acme.session-token").len(), 1);
     browser.get(&format!("{APP}/dashboard")).send().expect_status(200);
     let got = world.requests_to_service("APP").pop().unwrap();
-    for name in theirs {
+    for name in app_cookies {
         assert_eq!(got.cookie(name), Some("theirs"), "{name}");
     }
     assert_eq!(got.cookie("__Host-authjs.csrf-token"), Some("theirs"));

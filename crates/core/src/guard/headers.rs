@@ -510,11 +510,11 @@ mod tests {
             session: SessionCookies::default(),
             set: &[],
         };
-        let theirs = "__Secure-authjs.session-token.0=x; next-auth.csrf-token=y; authjs.state=%7C";
-        let all = format!("{theirs}; __Secure-acme.session-token=x; acme.ticket=y; __Host-acme.csrf-token=z");
+        let app_cookies = "__Secure-authjs.session-token.0=x; next-auth.csrf-token=y; authjs.state=%7C";
+        let all = format!("{app_cookies}; __Secure-acme.session-token=x; acme.ticket=y; __Host-acme.csrf-token=z");
         let request = request(&[("cookie", &all)]);
         let out = outgoing.changes(&request).applied_to(&request.headers);
-        assert_eq!(out.get("cookie"), Some(theirs));
+        assert_eq!(out.get("cookie"), Some(app_cookies));
     }
 
     #[test]

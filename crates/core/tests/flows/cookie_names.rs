@@ -40,7 +40,7 @@ fn every_cookie_has_the_configured_prefix_in_both_dialects() {
 
 #[test]
 fn with_a_prefix_the_cookies_of_an_auth_js_behind_the_worker_are_not_touched() {
-    let theirs = [
+    let app_cookies = [
         "authjs.session-token",
         "__Secure-authjs.session-token",
         "__Secure-authjs.session-token.0",
@@ -54,7 +54,7 @@ fn with_a_prefix_the_cookies_of_an_auth_js_behind_the_worker_are_not_touched() {
         let mut settings = with_cookies(&json!({ "prefix": "acme" }));
         settings["upstreams"][0]["forward_session"] = json!(forward_session);
         let (world, mut browser) = (TestEnv::with(settings), Browser::new());
-        for name in theirs {
+        for name in app_cookies {
             browser.plant(name, "theirs");
         }
         // Neither read, nor removed by the answer that there is no session.
@@ -64,7 +64,7 @@ fn with_a_prefix_the_cookies_of_an_auth_js_behind_the_worker_are_not_touched() {
 
         let forwarded = browser.fetch(&world, &format!("{APP}/dashboard")).forwarded.unwrap();
         let cookies = forwarded.request.headers.get("cookie").unwrap();
-        for name in theirs {
+        for name in app_cookies {
             assert!(cookies.contains(&format!("{name}=theirs")), "{name}: {cookies}");
         }
         let is_there = cookies.contains(&format!("__Secure-acme.session-token={own}"));
@@ -76,7 +76,7 @@ fn with_a_prefix_the_cookies_of_an_auth_js_behind_the_worker_are_not_touched() {
             assert!(cookie.contains("acme."), "{cookie}");
         }
         assert_eq!(browser.session(&world), Value::Null);
-        assert!(theirs.iter().all(|name| browser.cookie(name) == Some("theirs")));
+        assert!(app_cookies.iter().all(|name| browser.cookie(name) == Some("theirs")));
     }
 }
 

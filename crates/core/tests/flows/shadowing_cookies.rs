@@ -117,7 +117,8 @@ fn shadowing_cookies_of_different_users_are_removed_by_the_next_sign_in() {
             let request = browser.begin(&world, "/");
             let callback = world.provider.authorize(&request, "alice");
             let sessions = before.iter().map(|session| format!("{SESSION}={session}"));
-            let header = std::iter::once(browser.cookie_header()).chain(sessions).collect::<Vec<_>>().join("; ");
+            let header =
+                std::iter::once(browser.cookie_header()).chain(sessions).collect::<Vec<_>>().join("; ");
             let answer = world.send("GET", &callback, &[("cookie", &header)], b"");
             assert_eq!(answer.location(), format!("{APP}/"));
             assert_eq!(expired(&answer, SESSION).len(), removed, "{domain:?} {before:?}");
