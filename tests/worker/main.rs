@@ -24,6 +24,7 @@ mod bad_input;
 mod bearer;
 mod concurrency;
 mod configuration;
+mod cookies;
 mod forwarding;
 mod hostile_provider;
 #[cfg(target_os = "linux")]

@@ -1,5 +1,6 @@
 //! From what is written to what was checked. Everything is looked at, whatever was found wrong before.
 
+mod cookies;
 pub(super) mod names;
 mod pages;
 mod providers;
@@ -28,7 +29,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let trusted_hosts = site::trusted_hosts(auth);
     let trusted_origins = site::trusted_origins(auth);
     let origin = site::origin(auth);
-    let cookie_domain = site::cookie_domain(auth);
+    let cookie_domain = cookies::cookie_domain(&auth.table("cookies"));
+    let cookie_naming = cookies::cookie_naming(&auth.table("cookies"));
     site::refuse_login_url_out_of_reach(auth, login_url.as_ref(), cookie_domain.as_ref());
     let session = session::session(&auth.table("session"));
     let claims = session::claims(&auth.table("claims"));
@@ -71,6 +73,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         trusted_origins,
         origin,
         cookie_domain,
+        cookie_naming,
         session,
         refresh,
         claims,

@@ -7,6 +7,7 @@ use crate::guard::decision::DefaultAccess;
 use crate::guard::headers::EdgeFields;
 use crate::guard::rules::{ClaimRequirement, Rule, RuleSet};
 use crate::session::dialect::Dialect;
+use crate::session::names::CookieNaming;
 use crate::session::policy::{Sealing, SessionConfig};
 use crate::upstream::{Assertion, Upstream};
 use vestibule_oidc::credentials::provider::CredentialsProvider;
@@ -35,6 +36,8 @@ pub struct Config {
     pub origin: Option<Origin>,
     /// The domain whose subdomains share the session.
     pub cookie_domain: Option<CookieDomain>,
+    /// How cookies are named.
+    pub cookie_naming: CookieNaming,
     /// How long sessions live and what of them is shown.
     pub session: SessionConfig,
     /// How access tokens are renewed.

@@ -2,13 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use crate::guard::headers::{EdgeFields, GuardedNames, Outgoing, field_value};
+use crate::guard::headers::{EdgeFields, GuardedNames, Outgoing, SessionCookies, field_value};
 use crate::guard::rules::{Rule, RuleSet};
 use crate::session::claims::is_access_token_claim;
 use crate::upstream::{Assertion, Target, Upstream};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::changes::Changes;
-use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::request::{Method, Request};
 
 /// Where a request goes, and what it carries from the session.
@@ -110,7 +109,7 @@ impl<'a> Route<'a> {
         bearer.into_iter().chain(named).collect()
     }
 
-    /// The changes to the headers of `request`: they include the `identity` headers, and the `renewed` cookies if this
+    /// The changes to the headers of `request`: they include the `identity` headers, and the cookies of `session` if this
     /// upstream gets the session.
     pub fn changes(
         &self,
@@ -118,7 +117,7 @@ impl<'a> Route<'a> {
         guarded: &GuardedNames,
         request: &Request,
         identity: &[(String, String)],
-        renewed: &[SetCookie],
+        session: SessionCookies<'_>,
     ) -> Changes {
         let outgoing = Outgoing {
             guarded,
@@ -127,7 +126,7 @@ impl<'a> Route<'a> {
             // A preflight passes without authorization because it has no effect. It must not turn into another method
             // at the upstream.
             methods_matter: request.method == Method::Options || rules.distinguishes_methods(),
-            renewed: if self.forward_session { renewed } else { &[] },
+            session: if self.forward_session { session } else { SessionCookies::default() },
             set: identity,
         };
         outgoing.changes(request)

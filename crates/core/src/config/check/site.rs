@@ -140,7 +140,3 @@ pub(super) fn origin(auth: &Table<'_>) -> Option<Origin> {
         }
     }
 }
-
-pub(super) fn cookie_domain(auth: &Table<'_>) -> Option<CookieDomain> {
-    auth.table("cookies").text("domain")?.parsed(CookieDomain::parse)
-}

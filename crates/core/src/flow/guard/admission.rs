@@ -102,7 +102,8 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             (Decision::Forbidden, _) => DenialReason::Forbidden,
             (Decision::NotFound, _) => DenialReason::NotFound,
         };
-        Err(Denied { session: principal.into_session(), ..Denied::new(reason) })
+        let session = principal.into_session();
+        Err(Denied { session, cookies: self.erased_conflict(&[]), ..Denied::new(reason) })
     }
 
     /// The third step: if the upstream gets the session's access token, refreshes an expired one.
@@ -154,7 +155,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             // Only a new sign-in helps.
             SessionCookie::Valid(session) if session.error() == Some(REFRESH_TOKEN_ERROR) => None,
             SessionCookie::Valid(session) => Some(session),
-            SessionCookie::Absent => None,
+            SessionCookie::Absent | SessionCookie::Conflict => None,
             SessionCookie::Invalid(reason) => {
                 self.log(Record::new(LogEvent::SessionCookieInvalid, reason));
                 None
