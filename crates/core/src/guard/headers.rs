@@ -511,7 +511,8 @@ mod tests {
             set: &[],
         };
         let app_cookies = "__Secure-authjs.session-token.0=x; next-auth.csrf-token=y; authjs.state=%7C";
-        let all = format!("{app_cookies}; __Secure-acme.session-token=x; acme.ticket=y; __Host-acme.csrf-token=z");
+        let all =
+            format!("{app_cookies}; __Secure-acme.session-token=x; acme.ticket=y; __Host-acme.csrf-token=z");
         let request = request(&[("cookie", &all)]);
         let out = outgoing.changes(&request).applied_to(&request.headers);
         assert_eq!(out.get("cookie"), Some(app_cookies));
