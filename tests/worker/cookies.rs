@@ -1,4 +1,4 @@
-//! Whose cookies are whose, in a browser that keeps them for hosts and domains: names of your own, several cookies of
+//! Cookies in a browser that keeps them for hosts and domains: names of your own, several cookies of
 //! one name, and what signing out reaches.
 
 use miniflare_test_harness::Client;
@@ -109,7 +109,7 @@ fn with_a_prefix_an_auth_js_behind_the_worker_keeps_its_cookies() {
 }
 
 #[test]
-fn shadowing_cookies_with_host_prefix_another_host_sets_a_session_in_vain() {
+fn shadowing_cookies_with_host_prefix_another_host_cannot_set_a_session() {
     let env = with_cookies(&json!({ "host_prefix": true }));
     let (browser, thief) = (env.signed_in("alice"), env.signed_in("bob"));
     let name = "__Host-authjs.session-token";

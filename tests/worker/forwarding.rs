@@ -506,7 +506,7 @@ fn header_values_outside_ascii_are_forwarded() {
 }
 
 #[test]
-fn an_app_s_cookies_arrive_byte_for_byte_where_none_has_to_be_cut_out() {
+fn an_app_s_cookies_arrive_byte_for_byte_if_no_cookie_is_removed() {
     let env = TestEnv::new();
     let browser = env.signed_in("alice");
     let session = cookie_of(&browser);

@@ -164,7 +164,7 @@ fn shadowing_cookies_with_host_prefix_no_other_host_can_set_a_session() {
         browser.plant(&former, planted);
         assert_eq!(browser.session(&world)["user"]["name"], "alice");
         let forwarded = browser.fetch(&world, &format!("{APP}/dashboard")).forwarded.unwrap();
-        assert_eq!(forwarded.request.headers.get("cookie"), None, "neither goes on");
+        assert_eq!(forwarded.request.headers.get("cookie"), None, "neither is forwarded");
         assert!(browser.cookie_names().iter().all(|name| name.starts_with("__Host-") || *name == former));
 
         let csrf = browser.csrf(&world);
