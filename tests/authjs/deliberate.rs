@@ -63,10 +63,10 @@ pub const DELIBERATE: &[Deliberate] = &[
                  cookie of its present configuration only, so an older one signs the user in again.",
         explains: |d| {
             let is_sign_out = d.sent.url.split('?').next().is_some_and(|url| url.ends_with("/signout"));
-            let is_of_a_domain = |ours: &str| {
-                ours.contains("and then expired; Domain=") || ours.contains("Domain=example.com")
+            let is_of_a_domain = |vestibule: &str| {
+                vestibule.contains("and then expired; Domain=") || vestibule.contains("Domain=example.com")
             };
-            is_sign_out && d.concerns_session() && d.ours.is_some_and(is_of_a_domain)
+            is_sign_out && d.concerns_session() && d.vestibule.is_some_and(is_of_a_domain)
         },
     },
     Deliberate {
