@@ -1,6 +1,7 @@
 //! Makes a [`Config`] of a configuration that fits the schema. Every check runs, also after one that found a mistake, so
 //! that the operator sees all mistakes at once.
 
+mod cookies;
 pub(super) mod names;
 mod origins;
 mod pages;
@@ -31,7 +32,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let trusted_hosts = site::trusted_hosts(auth);
     let origin = site::origin(auth);
     let edge_headers = site::edge_headers(auth);
-    let cookie_domain = site::cookie_domain(auth);
+    let cookie_domain = cookies::cookie_domain(&auth.table("cookies"));
+    let cookie_naming = cookies::cookie_naming(&auth.table("cookies"));
     let own_host = cookie_domain.as_ref().map(CookieDomain::as_str);
     let own_host = own_host.or(login_url.as_ref().or(origin.as_ref()).map(Origin::host));
     let trusted_origins = origins::trusted_origins(auth, own_host);
@@ -79,6 +81,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         token_origins,
         origin,
         cookie_domain,
+        cookie_naming,
         session,
         refresh,
         claims,

@@ -149,7 +149,3 @@ pub(super) fn edge_headers(auth: &Table<'_>) -> Vec<String> {
     }
     names
 }
-
-pub(super) fn cookie_domain(auth: &Table<'_>) -> Option<CookieDomain> {
-    auth.table("cookies").text("domain")?.parsed(CookieDomain::parse)
-}

@@ -1,6 +1,6 @@
 //! `[vars.AUTH]`: the whole site, and the tables in it.
 
-use super::Kind::{Hidden, Map, Table, Text, TextOrList, TopLevelTables};
+use super::Kind::{Bool, Hidden, Map, Table, Text, TextOrList, TopLevelTables};
 use super::providers::PROVIDER;
 use super::rules::RULE;
 use super::{Keys, PAGES, REFRESH, SESSION, UPSTREAM, VERIFY, keys};
@@ -74,4 +74,13 @@ const COOKIES: Keys = &[keys! {
     /// The domain whose hosts share the session. Without it, a session belongs to the host that created it.
     domain: Text, unset = "the session stays on its host", example = "example.com",
         needs = "a domain of your own, not a public suffix such as `co.uk`";
+    /// What the names of all cookies begin with: `acme.session-token`. Cookies named `authjs.*` and `next-auth.*` are then
+    /// the app's own: they are neither read nor removed, and upstreams get them. For several projects on `localhost`, a
+    /// site below the domain of another one, and an app with an Auth.js of its own. A new prefix signs every user out.
+    prefix: Text, unset = "`authjs`, or `next-auth` in that dialect", example = "acme",
+        needs = "at most 32 letters, digits, `-` and `_`; not `authjs` or `next-auth`";
+    /// Names the session's cookie `__Host-authjs.session-token`, so that no other host of the domain can set it. On `http`
+    /// the name has no such prefix, because browsers accept it on `https` only. An app that opens the cookie needs its name.
+    /// Changing this key signs every user out.
+    host_prefix: Bool, default = false, example = true, needs = "no `cookies.domain`, and so no `login_url`";
 }];
