@@ -20,6 +20,7 @@ use crate::guard::route::Route;
 use crate::guard::rules::{
     DecidedReading, Matched, Mismatch, Readers, ReadingDecision, RuleDecisions, TooMuchWorkError,
 };
+use crate::session::proven::ProvenClaims;
 use crate::upstream::{Target, Upstream};
 use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::http::origin::Origin;
@@ -45,6 +46,15 @@ pub fn explain<'a>(
         return outside_of.map_or(Explanation::AuthRoute, Explanation::NoAuthRoute);
     }
     let claims = claims.filter(|_| outside_of.is_none());
+    let has_subject = claims.is_some_and(|claims| claims.get("sub").is_some_and(Value::is_string));
+    let claims = claims.map(|claims| {
+        // Claims that leave out who it is are those of some user.
+        let mut claims = claims.clone();
+        claims.entry("sub").or_insert_with(|| "someone".into());
+        claims
+    });
+    let claims = claims.as_ref().and_then(|claims| config.proven_claims(claims));
+    let claims = claims.as_ref();
     let upstream = Upstream::of_host(&config.upstreams, &request.url.authority);
     let upstream = PathReadings::of_upstream(upstream);
     let Ok(decided) = config.rules.decide(request, &path, &upstream) else { return Explanation::TooMuchWork };
@@ -55,7 +65,7 @@ pub fn explain<'a>(
     let readings = readings.map(|reading| explained(config, request, reading, claims)).collect();
     // On a preflight nobody is known.
     let passed = (decision == Decision::Pass)
-        .then(|| passed(config, request, &decided, claims.filter(|_| !is_preflight)));
+        .then(|| passed(config, request, &decided, claims.filter(|_| !is_preflight), has_subject));
     Explanation::Decided(Box::new(Explained {
         readings,
         is_preflight,
@@ -147,7 +157,7 @@ fn explained<'a>(
     config: &'a Config,
     request: &Request,
     reading: DecidedReading<'a>,
-    claims: Option<&Map<String, Value>>,
+    claims: Option<&ProvenClaims<'_>>,
 ) -> ExplainedReading<'a> {
     let DecidedReading { segments, readers, decision: verdict } = reading;
     let requirements = verdict.access.requirements().iter();
@@ -190,7 +200,8 @@ fn passed<'a>(
     config: &'a Config,
     request: &Request,
     decided: &RuleDecisions<'a>,
-    claims: Option<&Map<String, Value>>,
+    claims: Option<&ProvenClaims<'_>>,
+    has_subject: bool,
 ) -> Passed<'a> {
     let route = Route::new(&config.upstreams, &request.url.authority, decided.rule());
     let guarded = GuardedNames::of(&config.upstreams, &config.rules, config.edge);
@@ -208,7 +219,6 @@ fn passed<'a>(
     let mut guarded: Vec<String> = guarded.names().map(str::to_owned).collect();
     guarded.extend(route.authorization.map(|_| "authorization".to_owned()));
     let audience = route.audience(request).filter(|_| claims.is_some());
-    let has_subject = claims.is_some_and(|claims| claims.get("sub").is_some_and(Value::is_string));
     Passed { route, set, audience, has_subject, changed, guarded }
 }
 

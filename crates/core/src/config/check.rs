@@ -8,6 +8,7 @@ mod rules;
 pub(super) mod secrets;
 pub(super) mod session;
 mod site;
+mod updatable;
 mod upstreams;
 mod verify;
 
@@ -36,7 +37,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let refresh = refresh::refresh(&auth.table("refresh"));
     let mut rules = rules::rules(auth);
     let upstreams = upstreams::upstreams(auth);
-    session::refuse_updatable(auth, &session, &rules, &upstreams);
+    updatable::refuse_updatable(auth);
 
     let site = pages::Site {
         base_path: &base_path,

@@ -3,6 +3,7 @@
 
 mod check;
 mod checked;
+pub mod email;
 pub mod error;
 mod lease;
 mod place;

@@ -58,6 +58,8 @@ pub enum ValueType {
     ScalarOrList,
     /// `true`, `false` or a string.
     BoolOrText,
+    /// One of these, or an array of them.
+    BoolOrTextOrList,
     /// A table with these keys.
     Table(Vec<KeyReference>),
     /// A table with these keys, or a string in place of its `url`.
@@ -117,6 +119,7 @@ fn value_type(kind: &Kind, runtime: &Runtime) -> Option<ValueType> {
         Kind::ClaimTest => ValueType::ClaimTest(table(CLAIM_TEST, runtime)),
         Kind::ScalarOrList => ValueType::ScalarOrList,
         Kind::BoolOrText => ValueType::BoolOrText,
+        Kind::BoolOrTextOrList => ValueType::BoolOrTextOrList,
         Kind::Table(keys) => ValueType::Table(table(keys, runtime)),
         Kind::UrlOrTable(keys) => ValueType::UrlOrTable(table(keys, runtime)),
         Kind::TableList(keys) | Kind::TopLevelTables(keys) => ValueType::TableList(table(keys, runtime)),
@@ -253,7 +256,7 @@ pub fn roots() -> Vec<Names> {
             &names::OAUTH_USER_ROOTS,
             of_sign_in,
         ),
-        described("`user` of a `credentials` provider", &names::API_USER_ROOTS, |name| match name {
+        described("`user` and `email_verified` of a `credentials` provider", &names::API_USER_ROOTS, |name| match name {
             "profile" => "the response of `profile`",
             "login" | "body" => "the body of the login's response",
             "access_token" => "the claims of the access token, where it is a JWT",

@@ -64,6 +64,8 @@ pub(super) enum Kind {
     ScalarOrList,
     /// `true`, `false` or a string.
     BoolOrText,
+    /// One of these, or an array of them.
+    BoolOrTextOrList,
     /// A table.
     Table(Keys),
     /// A table, or a string, which is the table's `url`.

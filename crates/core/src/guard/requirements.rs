@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use crate::session::proven::ProvenClaims;
 use vestibule_oidc::data::DataPath;
+use vestibule_oidc::oauth::email::EmailVerification;
 
 /// Who may pass.
 #[derive(Clone, Debug)]
@@ -22,8 +24,7 @@ pub enum Access {
 pub enum Requirement {
     /// Something of one claim.
     Claim(ClaimRequirement),
-    /// An e-mail address at one of these domains, which are in lower case. Where the session says whether
-    /// the address is verified, it has to be.
+    /// A verified e-mail address at one of these domains, which are in lower case.
     EmailDomain(Vec<String>),
 }
 
@@ -49,8 +50,8 @@ pub enum ClaimTest {
 }
 
 impl Access {
-    /// Whether somebody who is signed in with these claims may pass.
-    pub fn admits(&self, claims: &Map<String, Value>) -> bool {
+    /// Whether a signed-in user with these claims may pass.
+    pub fn admits(&self, claims: &ProvenClaims<'_>) -> bool {
         self.requirements().iter().all(|requirement| requirement.is_met(claims))
     }
 
@@ -65,44 +66,42 @@ impl Access {
 
 impl Requirement {
     /// Whether the claims have what is asked.
-    pub fn is_met(&self, claims: &Map<String, Value>) -> bool {
+    pub fn is_met(&self, claims: &ProvenClaims<'_>) -> bool {
         match self {
-            Self::Claim(requirement) => requirement.is_met(claims),
-            Self::EmailDomain(domains) => is_verified(claims) && is_at(claims.get("email"), domains),
+            Self::Claim(requirement) => requirement.test.is_met(claims.lookup(&requirement.claim)),
+            Self::EmailDomain(domains) => {
+                claims.email_verification() == EmailVerification::Verified
+                    && is_at(claims.get("email"), domains)
+            }
         }
     }
 
-    /// The claims that decide, by their first names.
-    pub fn roots(&self) -> impl Iterator<Item = &str> {
-        let (claim, email): (_, &[&str]) = match self {
-            Self::Claim(requirement) => (Some(requirement.claim.root()), &[]),
-            Self::EmailDomain(_) => (None, &["email", "email_verified"]),
-        };
-        claim.into_iter().chain(email.iter().copied())
-    }
-
     /// What the claims have where something is asked, as JSON; for who looks for the reason of a decision.
-    pub fn found(&self, claims: &Map<String, Value>) -> String {
+    pub fn found(&self, claims: &ProvenClaims<'_>) -> String {
         let written = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
         match self {
-            Self::Claim(requirement) => written(requirement.claim.lookup(claims)),
-            Self::EmailDomain(_) => match claims.get("email_verified") {
-                None => written(claims.get("email")),
-                Some(verified) => format!("{}, email_verified {verified}", written(claims.get("email"))),
-            },
+            Self::Claim(requirement) => written(claims.lookup(&requirement.claim)),
+            Self::EmailDomain(_) => {
+                let verified = written(claims.get("email_verified"));
+                format!("{}, email_verified {verified}", written(claims.get("email")))
+            }
         }
     }
 }
 
-impl ClaimRequirement {
-    /// Whether the claims have what is asked.
-    pub fn is_met(&self, claims: &Map<String, Value>) -> bool {
-        let claim = self.claim.lookup(claims);
-        match &self.test {
-            ClaimTest::AnyOf(wanted) => has_one_of(claim, wanted),
-            ClaimTest::NoneOf(unwanted) => !has_one_of(claim, unwanted),
-            ClaimTest::Exists(wanted) => claim.is_some_and(|value| !value.is_null()) == *wanted,
+impl ClaimTest {
+    /// Whether a claim is what is asked.
+    pub fn is_met(&self, claim: Option<&Value>) -> bool {
+        match self {
+            Self::AnyOf(wanted) => has_one_of(claim, wanted),
+            Self::NoneOf(unwanted) => !has_one_of(claim, unwanted),
+            Self::Exists(wanted) => claim.is_some_and(|value| !value.is_null()) == *wanted,
         }
+    }
+
+    /// Whether a missing claim is what is asked.
+    pub fn passes_without_claim(&self) -> bool {
+        self.is_met(None)
     }
 }
 
@@ -151,12 +150,6 @@ fn is_same(claim: &Value, wanted: &Value) -> bool {
     }
 }
 
-/// Not unless it is the boolean `true`, where the session has the claim (OpenID Connect Core 1.0 section
-/// 5.1): some providers let anybody claim any address.
-fn is_verified(claims: &Map<String, Value>) -> bool {
-    claims.get("email_verified").is_none_or(|verified| *verified == Value::Bool(true))
-}
-
 /// Whether `email` is one plain address at one of the domains, compared whole. What a mail server could read
 /// as another address, or as several, is none: quotes, comments, lists, and what is not ASCII.
 fn is_at(email: Option<&Value>, domains: &[String]) -> bool {
@@ -177,12 +170,18 @@ fn is_at(email: Option<&Value>, domains: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Map, json};
 
     use super::*;
 
-    fn claims(value: Value) -> Map<String, Value> {
+    fn claims(mut value: Value) -> Map<String, Value> {
+        value["sub"] = json!("alice");
         serde_json::from_value(value).unwrap()
+    }
+
+    fn proven(claims: &Map<String, Value>) -> ProvenClaims<'_> {
+        let verification = EmailVerification::of_claim(claims.get("email_verified"));
+        ProvenClaims::new(claims, verification, &[]).unwrap()
     }
 
     fn of(claim: &str, test: ClaimTest) -> Requirement {
@@ -225,14 +224,14 @@ mod tests {
         ] {
             let any = of(claim, ClaimTest::AnyOf(list(values.clone())));
             let none = of(claim, ClaimTest::NoneOf(list(values.clone())));
-            assert_eq!(any.is_met(&session), has, "{claim} {values}");
-            assert_eq!(none.is_met(&session), !has, "{claim} {values}");
+            assert_eq!(any.is_met(&proven(&session)), has, "{claim} {values}");
+            assert_eq!(none.is_met(&proven(&session)), !has, "{claim} {values}");
         }
         let both = Access::Claims(vec![
             of("role", ClaimTest::AnyOf(list(json!(["admin"])))),
             of("n", ClaimTest::AnyOf(list(json!([2])))),
         ]);
-        assert!(!both.admits(&session), "several claims: all of them");
+        assert!(!both.admits(&proven(&session)), "several claims: all of them");
         for (claim, exists) in [
             ("role", true),
             ("empty", true),
@@ -241,8 +240,8 @@ mod tests {
             ("missing", false),
             ("o.x", false),
         ] {
-            assert_eq!(of(claim, ClaimTest::Exists(true)).is_met(&session), exists, "{claim}");
-            assert_eq!(of(claim, ClaimTest::Exists(false)).is_met(&session), !exists, "{claim}");
+            assert_eq!(of(claim, ClaimTest::Exists(true)).is_met(&proven(&session)), exists, "{claim}");
+            assert_eq!(of(claim, ClaimTest::Exists(false)).is_met(&proven(&session)), !exists, "{claim}");
         }
     }
 
@@ -253,8 +252,8 @@ mod tests {
             (json!({"email": "a@example.com"}), true),
             (json!({"email": "a.b+c@Example.COM"}), true),
             (json!({"email": "a@example.org", "email_verified": true}), true),
+            (json!({"email": "a@example.com", "email_verified": "true"}), true),
             (json!({"email": "a@example.com", "email_verified": false}), false),
-            (json!({"email": "a@example.com", "email_verified": "true"}), false),
             (json!({"email": "a@example.com", "email_verified": 1}), false),
             (json!({"email": "a@example.com", "email_verified": null}), false),
             (json!({"email": "a@evil.example"}), false),
@@ -280,7 +279,28 @@ mod tests {
             (json!({"email": null}), false),
             (json!({}), false),
         ] {
-            assert_eq!(requirement.is_met(&claims(session.clone())), met, "{session}");
+            assert_eq!(requirement.is_met(&proven(&claims(with_proof(&session)))), met, "{session}");
+        }
+    }
+
+    /// Verified where the case does not say otherwise.
+    fn with_proof(session: &Value) -> Value {
+        let mut session = session.clone();
+        if session.get("email_verified").is_none() {
+            session["email_verified"] = json!(true);
+        }
+        session
+    }
+
+    #[test]
+    fn unproven_identity_a_domain_is_that_of_a_verified_address_only() {
+        let requirement = Requirement::EmailDomain(vec!["example.com".to_owned()]);
+        for (session, met) in [
+            (json!({"email": "a@example.com", "email_verified": true}), true),
+            (json!({"email": "a@example.com", "email_verified": false}), false),
+            (json!({"email": "a@example.com"}), false),
+        ] {
+            assert_eq!(requirement.is_met(&proven(&claims(session.clone()))), met, "{session}");
         }
     }
 
@@ -300,7 +320,7 @@ mod tests {
             ),
         ] {
             assert_eq!(requirement.to_string(), text);
-            assert_eq!(requirement.found(&session), found, "{text}");
+            assert_eq!(requirement.found(&proven(&session)), found, "{text}");
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::guard::budget::Budget;
@@ -14,6 +13,7 @@ use crate::guard::path::CanonicalPath;
 use crate::guard::readings::PathReadings;
 use crate::guard::regexp::fold;
 pub use crate::guard::requirements::{Access, ClaimRequirement, ClaimTest, Requirement};
+use crate::session::proven::ProvenClaims;
 use crate::upstream::{Assertion, ServerReading, Target};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::origin::HostPattern;
@@ -137,7 +137,6 @@ pub struct RuleSet {
     /// Patterns whose first segment may be any. These are looked at one by one.
     anywhere: Vec<Place>,
     distinguishes_methods: bool,
-    looks_at_emails: bool,
 }
 
 /// Indices of a rule and of one of its patterns; their order is the order of the configuration.
@@ -170,8 +169,6 @@ impl RuleSet {
             DefaultAccess::Public => Access::Public,
         };
         let distinguishes_methods = rules.iter().any(|rule| rule.methods.is_some());
-        let is_email_domain = |requirement: &Requirement| matches!(requirement, Requirement::EmailDomain(_));
-        let looks_at_emails = rules.iter().any(|rule| rule.access.requirements().iter().any(is_email_domain));
         Self {
             rules,
             default,
@@ -180,7 +177,6 @@ impl RuleSet {
             has_upper_case,
             anywhere,
             distinguishes_methods,
-            looks_at_emails,
         }
     }
 
@@ -284,11 +280,6 @@ impl RuleSet {
         self.distinguishes_methods
     }
 
-    /// Whether some rule asks for an e-mail address at a domain, so that it matters whether one is verified.
-    pub fn looks_at_emails(&self) -> bool {
-        self.looks_at_emails
-    }
-
     /// The patterns that may match, in order. Only these are matched, until one does.
     fn candidates(&self, reading: &Reading<'_>) -> impl Iterator<Item = Place> {
         let first = reading.segments.first().map_or("", String::as_str);
@@ -380,7 +371,7 @@ impl ReadingDecision<'_> {
     }
 
     /// What becomes of somebody with these claims; `None` is somebody who is signed out.
-    pub fn decision(&self, claims: Option<&Map<String, Value>>) -> Decision {
+    pub fn decision(&self, claims: Option<&ProvenClaims<'_>>) -> Decision {
         let is_admitted = || claims.is_some_and(|claims| self.access.admits(claims));
         if self.is_public() || is_admitted() {
             return Decision::Pass;
@@ -419,7 +410,7 @@ impl<'a> RuleDecisions<'a> {
 
     /// What becomes of somebody with these claims; `None` is somebody who is signed out. They pass where
     /// every reading lets them; else the strictest refusal holds.
-    pub fn decision(&self, claims: Option<&Map<String, Value>>) -> Decision {
+    pub fn decision(&self, claims: Option<&ProvenClaims<'_>>) -> Decision {
         let strictness = |decision: &Decision| match decision {
             Decision::Pass => 0,
             Decision::SignIn => 1,

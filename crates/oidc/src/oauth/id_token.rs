@@ -67,25 +67,34 @@ pub fn verify_refreshed(
     }
 }
 
-/// Checks that an id_token repeats what was asked for in the authorization request: one of `claims` must be
+/// Checks that the claims of a token repeat what was asked for in the authorization request: one of `names` must be
 /// `value`. `*` asks for any value.
 pub fn verify_param_claims(
-    token: &VerifiedIdToken,
+    claims: &Map<String, Value>,
     value: &str,
-    claims: &[String],
-) -> Result<(), IdTokenError> {
-    let found =
-        |claim: &String| token.claims.get(claim).and_then(Value::as_str).filter(|text| !text.is_empty());
-    if claims.iter().filter_map(found).any(|found| value == "*" || found == value) {
+    names: &[String],
+) -> Result<(), ParamClaimError> {
+    let found = |claim: &String| claims.get(claim).and_then(Value::as_str).filter(|text| !text.is_empty());
+    if names.iter().filter_map(found).any(|found| value == "*" || found == value) {
         return Ok(());
     }
-    let claim = claims.iter().find(|claim| found(claim).is_some()).or(claims.first());
+    let claim = names.iter().find(|claim| found(claim).is_some()).or(names.first());
     let claim = claim.cloned().unwrap_or_default();
-    let flaw = match token.claims.get(&claim) {
+    let error = match claims.get(&claim) {
         Some(found) => other(found, value),
         None => ClaimError::Missing,
     };
-    Err(IdTokenError::Enforced { claim, flaw })
+    Err(ParamClaimError { claim, error })
+}
+
+/// A claim does not repeat a parameter of the authorization request.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{claim:?} {error}")]
+pub struct ParamClaimError {
+    /// The name of the claim.
+    pub claim: String,
+    /// What is wrong with it.
+    pub error: ClaimError,
 }
 
 /// The claims of an ID token whose signature and claims are both verified. Only [`verify`] creates one.
@@ -151,13 +160,8 @@ pub enum IdTokenError {
     #[error("id_token: \"at_hash\" {0}")]
     AccessTokenHash(ClaimError),
     /// A claim that must repeat a parameter of the authorization request.
-    #[error("id_token: {claim:?} {flaw}")]
-    Enforced {
-        /// The name of the claim.
-        claim: String,
-        /// What is wrong with it.
-        flaw: ClaimError,
-    },
+    #[error("id_token: {0}")]
+    ParamClaim(#[from] ParamClaimError),
 }
 
 /// What is wrong with a claim.
@@ -695,11 +699,11 @@ mod tests {
             (json!({}), "org_1", false),
             (json!({}), "*", false),
         ] {
-            let verified = verify_param_claims(&token(claims.clone()), value, &names);
+            let verified = verify_param_claims(claims.as_object().unwrap(), value, &names);
             assert_eq!(verified.is_ok(), is_good, "{claims} {value}");
         }
-        let refused = verify_param_claims(&token(json!({ "org_id": "org_2" })), "org_1", &names).unwrap_err();
-        assert_eq!(refused.to_string(), "id_token: \"org_id\" is \"org_2\", not \"org_1\"");
+        let refused = verify_param_claims(json!({ "org_id": "org_2" }).as_object().unwrap(), "org_1", &names).unwrap_err();
+        assert_eq!(refused.to_string(), "\"org_id\" is \"org_2\", not \"org_1\"");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::guard::rules::{RuleDecisions, TooMuchWorkError};
 use crate::platform::{Level, Platform};
 use crate::session::claims::{REFRESH_TOKEN_ERROR, Session};
 use crate::session::cookie::SessionCookie;
+use crate::session::proven::ProvenClaims;
 use crate::upstream::Upstream;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::origin::Origin;
@@ -181,6 +182,10 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         match self.session() {
             // Its grant is gone: only a new sign-in helps.
             SessionCookie::Valid(session) if session.error() == Some(REFRESH_TOKEN_ERROR) => None,
+            SessionCookie::Valid(session) if !session.names_user() => {
+                self.log(Level::Info, "session_refused", "the session has no sub, so it names no user");
+                None
+            }
             SessionCookie::Valid(session) => Some(session),
             SessionCookie::Absent => None,
             SessionCookie::Invalid(reason) => {
@@ -190,11 +195,16 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         }
     }
 
+    /// What rules, header fields and assertions may see of a session.
+    pub(super) fn proven<'s>(&self, session: Option<&'s Session>) -> Option<ProvenClaims<'s>> {
+        self.config().proven_claims(session?.claims())
+    }
+
     /// What the policy says of somebody with this session, and an app's own hook.
     fn decision(&self, access: &Access<'_>, session: Option<&Session>) -> Decision {
         let decision = match &access.policy {
             Policy::Preflight => return Decision::Pass,
-            Policy::Rules(decided) => decided.decision(session.map(Session::claims)),
+            Policy::Rules(decided) => decided.decision(self.proven(session).as_ref()),
             Policy::SignedIn if session.is_some() => Decision::Pass,
             Policy::SignedIn => Decision::SignIn,
         };

@@ -14,6 +14,7 @@ use crate::flow::guard::assertion_keys::AssertionKey;
 use crate::guard::route::Route;
 use crate::platform::{Level, Platform, random_id};
 use crate::session::claims::{Session, is_access_token_claim};
+use crate::session::proven::ProvenClaims;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::jose::crypto::KeyError;
 use vestibule_oidc::jose::jws::Algorithm;
@@ -33,9 +34,10 @@ impl<P: Platform> RequestContext<'_, P> {
         route: &Route<'_>,
         session: Option<&Session>,
     ) -> Result<Vec<(String, String)>, Response> {
-        let mut identity = route.identity(session.map(Session::claims));
-        let assertion =
-            self.assertion(route, session).await.map_err(|error| self.assertion_failed(&error))?;
+        let proven = self.proven(session);
+        let mut identity = route.identity(proven.as_ref());
+        let assertion = self.assertion(route, proven.as_ref());
+        let assertion = assertion.await.map_err(|error| self.assertion_failed(&error))?;
         if let Some(token) = assertion {
             identity.push((HEADER.to_owned(), token));
         }
@@ -49,21 +51,18 @@ impl<P: Platform> RequestContext<'_, P> {
     async fn assertion(
         &self,
         route: &Route<'_>,
-        session: Option<&Session>,
+        proven: Option<&ProvenClaims<'_>>,
     ) -> Result<Option<String>, KeyError> {
         let audience = route.audience(self.request);
-        let (Some(audience), Some(session)) = (audience, session) else { return Ok(None) };
-        // Whoever has no name at all cannot be vouched for.
-        let Some(subject) = session.subject() else { return Ok(None) };
-
-        let mut claims = self.said_of(route, session);
+        let (Some(audience), Some(proven)) = (audience, proven) else { return Ok(None) };
+        let mut claims = self.said_of(route, proven);
         let now = self.platform.now();
         // Behind all others: nothing in a session stands in their place.
         let registered = [
             ("iss", self.assertion_issuer().into()),
             ("aud", audience.into()),
-            ("sub", subject.into()),
-            ("provider", session.provider().map_or(Value::Null, Value::from)),
+            ("sub", proven.subject().into()),
+            ("provider", proven.get("provider").cloned().unwrap_or_default()),
             ("iat", now.seconds().into()),
             ("exp", now.plus(LIFETIME).seconds().into()),
             ("jti", random_id(self.platform).into()),
@@ -83,17 +82,17 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     /// The name and the e-mail address, and the claims of the route's header fields. Never what a page can change,
-    /// which everybody says of themselves, and never a token.
-    fn said_of(&self, route: &Route<'_>, session: &Session) -> Map<String, Value> {
+    /// which everybody says of themselves, never an e-mail address that is not proven, and never a token.
+    fn said_of(&self, route: &Route<'_>, proven: &ProvenClaims<'_>) -> Map<String, Value> {
         let mut said = Map::new();
-        for (name, value) in [("name", session.name()), ("email", session.email())] {
+        for name in ["name", "email"] {
             let is_own_word = self.config().session.updatable.iter().any(|claim| claim == name);
-            if let Some(value) = value.filter(|value| value.is_string() && !is_own_word) {
+            if let Some(value) = proven.get(name).filter(|value| value.is_string() && !is_own_word) {
                 said.insert(name.to_owned(), value.clone());
             }
         }
         for (_, from) in route.headers.iter().filter(|(_, from)| !is_access_token_claim(from)) {
-            if let Some(value) = from.lookup(session.claims()) {
+            if let Some(value) = proven.lookup(from) {
                 from.place(&mut said, value.clone());
             }
         }

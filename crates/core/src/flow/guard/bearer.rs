@@ -14,13 +14,13 @@ use crate::error::{ClientError, Error, ProviderError};
 use crate::flow::RequestContext;
 use crate::flow::provider::provider_error;
 use crate::flow::responses::TokenDenied;
-use crate::flow::signin::create_session::Identity;
+use crate::flow::signin::identity::{Identity, IdentityError, ProviderClaims, Tokens, VerifiedClaims};
 use crate::platform::{Level, Platform};
 use crate::session::claims::Session;
 use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::jose::jws::{self, UnverifiedJws};
 use vestibule_oidc::oauth::access_token::{self, AccessTokenError, Expected, VerifiedAccessToken};
-use vestibule_oidc::oauth::provider::{OAuthProvider, OpenId};
+use vestibule_oidc::oauth::provider::{AcceptBearer, OAuthProvider, OpenId};
 use vestibule_oidc::secret::Secret;
 
 /// A longer token is none: networks in front take header fields of 128 KB in all at most, and providers' tokens have some thousand
@@ -52,11 +52,13 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     }
 
     /// The providers whose access tokens may be brought.
-    fn accepting_bearer(&self) -> impl Iterator<Item = (&'a Provider, &'a OAuthProvider, &'a OpenId)> {
+    fn accepting_bearer(
+        &self,
+    ) -> impl Iterator<Item = (&'a Provider, &'a OAuthProvider, &'a OpenId, &'a AcceptBearer)> {
         self.config().providers.iter().filter_map(|provider| {
             let ProviderKind::OAuth(oauth) = &provider.kind else { return None };
-            let openid = oauth.openid.as_ref().filter(|openid| !openid.accept_bearer.is_empty())?;
-            Some((provider, &**oauth, openid))
+            let openid = oauth.openid.as_ref()?;
+            Some((provider, &**oauth, openid, openid.accept_bearer.as_ref()?))
         })
     }
 
@@ -65,58 +67,61 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         let unproven = jws::decode_unverified(token);
         let issuer = unproven.get("iss").and_then(Value::as_str);
         let of_issuer =
-            || self.accepting_bearer().filter(|(.., openid)| Some(openid.issuer.as_str()) == issuer);
-        let is_for =
-            |openid: &OpenId| access_token::audience(unproven.get("aud"), &openid.accept_bearer).is_ok();
+            || self.accepting_bearer().filter(|(_, _, openid, _)| Some(openid.issuer.as_str()) == issuer);
+        let is_for = |accepted: &AcceptBearer| {
+            access_token::audience(unproven.get("aud"), &accepted.audiences).is_ok()
+        };
         // One provider may be there several times, for several clients.
-        let found = of_issuer().find(|(.., openid)| is_for(openid)).or_else(|| of_issuer().next());
-        let Some((provider, oauth, openid)) = found else {
+        let found = of_issuer().find(|(.., accepted)| is_for(accepted)).or_else(|| of_issuer().next());
+        let Some((provider, oauth, openid, accepted)) = found else {
             let message = "the access token is no JWT of a provider with accept_bearer";
             return Err(ClientError::UnsupportedAction(message).into());
         };
         let jws = UnverifiedJws::parse(token).map_err(|cause| provider_error(provider, cause))?;
         let payload = self.verify_client_token(provider, oauth, &jws).await?;
-        let expected = Expected {
-            issuer: &openid.issuer,
-            audiences: &openid.accept_bearer,
-            client_id: &oauth.client.id,
-        };
+        let expected = Expected { issuer: &openid.issuer, accepted };
         let verified = access_token::verify(payload, &expected, self.now)
             .map_err(|cause: AccessTokenError| provider_error(provider, cause))?;
-        self.recognized(provider, token, verified).await
+        self.recognized(provider, oauth, token, verified).await
     }
 
-    /// The claims as sign-in takes them from the provider's answers: the token's payload is all that is known.
+    /// The user as a sign-in would know them: the token's payload is everything that the provider says.
     async fn recognized(
         &self,
         provider: &Provider,
+        oauth: &OAuthProvider,
         token: &str,
         verified: VerifiedAccessToken,
     ) -> Result<Session, Error> {
         let (subject, expires_at) = (verified.subject().to_owned(), verified.expires_at());
-        let claims = verified.into_claims();
-        let first = |names: &[&str]| names.iter().find_map(|name| claims.get(*name)).cloned();
-        // `email_domain` looks at it, so no configuration leaves it out by mistake.
-        let is_written = self.config().has_claim("email_verified");
-        let email_verified = claims.get("email_verified").filter(|_| !is_written).cloned();
+        let payload = verified.into_claims();
         let mut account = Map::new();
         account.insert("access_token".to_owned(), json!(token));
         account.insert("token_type".to_owned(), json!("Bearer"));
-        account.extend(claims.get("scope").map(|scope| ("scope".to_owned(), scope.clone())));
-        let person = Identity {
-            provider,
-            subject,
-            name: first(&["name", "nickname", "preferred_username"]),
-            email: first(&["email"]),
-            image: first(&["picture"]),
-            access_token: Some(Secret::new(token)),
-            refresh_token: None,
-            expires_at: Some(expires_at),
-            kept: email_verified.into_iter().map(|verified| ("email_verified", verified)).collect(),
+        account.extend(payload.get("scope").map(|scope| ("scope".to_owned(), scope.clone())));
+        let claims = ProviderClaims {
+            verified: Some(VerifiedClaims { subject, claims: payload.clone() }),
+            profile: payload.clone(),
             account,
-            sources: vec![("profile", Value::Object(claims.clone())), ("id_token", Value::Object(claims))],
+            access_token: Value::Object(payload),
+            listed_email: None,
         };
-        self.session_from_token(person).await
+        let access_token = Secret::new(token);
+        let tokens = Tokens { access_token, refresh_token: None, expires_at: Some(expires_at) };
+        let person = Identity::from_claims(provider, oauth, claims, tokens).map_err(|error| {
+            let cause = match error {
+                IdentityError::ParamClaim(error) => AccessTokenError::from(error),
+                IdentityError::NoId => AccessTokenError::NoUserId,
+            };
+            provider_error(provider, cause)
+        })?;
+        let session = self.session_from_token(person).await?;
+        if session.names_user() {
+            Ok(session)
+        } else {
+            // A hook took it away.
+            Err(provider_error(provider, AccessTokenError::NoUserId))
+        }
     }
 }
 

@@ -52,12 +52,13 @@ impl<P: Platform> RequestContext<'_, P> {
         let mut claims = session.claims().clone();
         for claim in &self.config().session.updatable {
             // The page knows the session as it is shown to it: below `user`, and the picture as the image.
-            let (sealed, shown) = match claim.as_str() {
-                "picture" | "image" => ("picture", "image"),
-                other => (other, other),
-            };
+            let shown = if claim == "picture" { "image" } else { claim };
             if let Some(value) = data.get(shown).or_else(|| data.get("user")?.get(shown)) {
-                claims.insert(sealed.to_owned(), value.clone());
+                claims.insert(claim.clone(), value.clone());
+                if claim == "email" {
+                    // What the provider verified is another address.
+                    claims.insert("email_verified".to_owned(), Value::Bool(false));
+                }
             }
         }
         let hooks = &self.vestibule.hooks;

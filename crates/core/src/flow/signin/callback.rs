@@ -8,15 +8,15 @@
 use serde_json::{Map, Value};
 
 use crate::config::{Provider, ProviderKind};
-use crate::error::{ClientError, Error};
+use crate::error::{ClientError, Error, ProviderError};
 use crate::flow::host_role::HostRole;
 use crate::flow::responses::with_cookies;
-use crate::flow::signin::create_session::{CreatedSession, Identity};
+use crate::flow::signin::create_session::CreatedSession;
+use crate::flow::signin::identity::{Identity, IdentityError, ProviderClaims, Tokens, VerifiedClaims};
 use crate::flow::{RequestContext, provider};
 use crate::platform::{Level, Platform};
 use crate::session::cookie;
 use crate::session::transaction::Transaction;
-use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::request::Method;
@@ -25,9 +25,10 @@ use vestibule_oidc::jose::jws;
 use vestibule_oidc::json;
 use vestibule_oidc::oauth::authorize::{self, AuthorizationCode};
 use vestibule_oidc::oauth::discovery::ProviderMetadata;
+use vestibule_oidc::oauth::email::EmailVerification;
 use vestibule_oidc::oauth::exchange::ErrorResponse;
-use vestibule_oidc::oauth::id_token::{self, VerifiedIdToken};
-use vestibule_oidc::oauth::provider::{EmailsConfig, FetchUserinfo, OAuthProvider, OpenId};
+use vestibule_oidc::oauth::id_token::{self, IdTokenError, VerifiedIdToken};
+use vestibule_oidc::oauth::provider::{EmailsConfig, FetchUserinfo, ListedEmail, OAuthProvider};
 use vestibule_oidc::oauth::token::{self, Grant, TokenResponse};
 use vestibule_oidc::oauth::userinfo::{self, UserinfoError};
 
@@ -81,9 +82,15 @@ impl<P: Platform> CallbackContext<'_, P> {
         let tokens = self.exchange_code(&metadata, &code).await?;
         let id_token = self.verify_id_token(&metadata, &tokens).await?;
         let (mut profile, complaint) = self.profile(&metadata, &tokens, id_token.as_ref()).await?;
-        self.add_to(&mut profile, params, &tokens).await?;
+        let listed_email = self.add_to(&mut profile, params, &tokens).await?;
 
-        let person = self.person(tokens, id_token.as_ref(), profile, complaint)?;
+        let person = self.person(tokens, id_token.as_ref(), profile, listed_email).map_err(|error| {
+            let cause = match error {
+                IdentityError::ParamClaim(error) => ProviderError::from(IdTokenError::from(error)),
+                IdentityError::NoId => UserinfoError::NoId(complaint).into(),
+            };
+            provider::provider_error(self.provider, cause)
+        })?;
         Ok(match context.create_session(person).await? {
             CreatedSession::Session(cookies) => {
                 let response = Response::redirect(&self.transaction.return_to);
@@ -138,10 +145,6 @@ impl<P: Platform> CallbackContext<'_, P> {
         };
         let verified = id_token::verify(payload, &expected, context.now)
             .map_err(|cause| provider::provider_error(provider, cause))?;
-        for (value, claims) in &openid.param_claims {
-            id_token::verify_param_claims(&verified, value, claims)
-                .map_err(|cause| provider::provider_error(provider, cause))?;
-        }
         Ok(Some(verified))
     }
 
@@ -178,7 +181,12 @@ impl<P: Platform> CallbackContext<'_, P> {
         } else {
             userinfo::parse(&response, root, id_token)
         };
-        profile.extend(claims.map_err(blame)?);
+        let claims = claims.map_err(blame)?;
+        if claims.get("email").is_some_and(|email| profile.get("email") != Some(email)) {
+            // What the ID token says is about the address in the ID token.
+            profile.remove("email_verified");
+        }
+        profile.extend(claims);
         Ok((profile, None))
     }
 
@@ -197,14 +205,14 @@ impl<P: Platform> CallbackContext<'_, P> {
         scope_open || claim_open
     }
 
-    /// Adds what is said of the person elsewhere: in the authorization response, in a list of addresses, by a
-    /// rule.
+    /// Adds what is said of the person elsewhere: in the authorization response, in a list of addresses. The result is
+    /// what that list says about the address.
     async fn add_to(
         &self,
         profile: &mut Map<String, Value>,
         params: &Params,
         tokens: &TokenResponse,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<EmailVerification>, Error> {
         if let Some(name) = &self.oauth.authorization.callback_profile_param {
             // It came through the browser: whoever holds that can have written it.
             let text = params.one(name).map_err(ClientError::from)?;
@@ -213,14 +221,11 @@ impl<P: Platform> CallbackContext<'_, P> {
                 profile.insert(name.clone(), Value::Object(said));
             }
         }
-        if let Some(emails) = &self.oauth.emails {
-            let email = self.email(emails, profile, tokens).await?;
-            profile.insert("email".to_owned(), email.map_or(Value::Null, Value::from));
-        }
-        if let Some(image) = self.oauth.derived_image {
-            image.add_to(profile);
-        }
-        Ok(())
+        let Some(emails) = &self.oauth.emails else { return Ok(None) };
+        let email = self.email(emails, profile, tokens).await?;
+        let (address, verification) = email.map(|email| (email.address, email.verification)).unzip();
+        profile.insert("email".to_owned(), address.map_or(Value::Null, Value::from));
+        Ok(verification.filter(|_| emails.verified.is_some()))
     }
 
     /// The e-mail address out of the list of a person's addresses. A provider that refuses the list was not asked
@@ -230,9 +235,9 @@ impl<P: Platform> CallbackContext<'_, P> {
         emails: &EmailsConfig,
         profile: &Map<String, Value>,
         tokens: &TokenResponse,
-    ) -> Result<Option<String>, Error> {
+    ) -> Result<Option<ListedEmail>, Error> {
         let Some(url) = &emails.url else {
-            return Ok(emails.pick(&Value::Object(profile.clone())).map(str::to_owned));
+            return Ok(emails.pick(&Value::Object(profile.clone())));
         };
         let request = userinfo::plain_request(url, &tokens.access_token);
         let response = self.context.ask(self.provider, "emails", request).await?;
@@ -253,60 +258,26 @@ impl<P: Platform> CallbackContext<'_, P> {
         tokens: TokenResponse,
         id_token: Option<&VerifiedIdToken>,
         profile: Map<String, Value>,
-        complaint: Option<ErrorResponse>,
-    ) -> Result<Identity<'_>, Error> {
-        let user = &self.oauth.user;
-        let profile = Value::Object(profile);
-        let account = Value::Object(tokens.raw.clone());
-        let access_token = jws::decode_unverified(tokens.access_token.expose());
-        let claims = id_token.map(|token| Value::Object(token.claims().clone()));
-        let find = |path: &DataPath| {
-            let root = match path.root() {
-                "profile" => &profile,
-                "account" => &account,
-                "access_token" => &access_token,
-                "id_token" => claims.as_ref()?,
-                _ => return None,
-            };
-            path.within(root).cloned()
-        };
-        let subject = match (&user.id, id_token) {
-            (None, token) => token.map(|token| token.subject().to_owned()),
-            (Some(id), _) => id.whole(&find).filter(|id| userinfo::is_identifier(id)),
-        };
-        let subject =
-            subject.ok_or_else(|| provider::provider_error(self.provider, UserinfoError::NoId(complaint)))?;
-        let (name, email, image) = (user.name.text(&find), user.email.text(&find), user.image.whole(&find));
-        let email_verified = self.email_verified(&find);
-        let mut sources = vec![("profile", profile)];
-        sources.extend(claims.map(|claims| ("id_token", claims)));
-        Ok(Identity {
-            provider: self.provider,
-            subject,
-            name: name.map(Value::from),
-            email: email.map(Value::from),
-            image: image.map(Value::from),
-            // Where nobody says when the token ends and nothing can follow it, it is used until it does.
-            expires_at: (tokens.expires_in.is_some() || tokens.refresh_token.is_some())
-                .then(|| tokens.expires_at(self.context.now)),
-            access_token: Some(tokens.access_token),
-            refresh_token: tokens.refresh_token,
-            kept: email_verified.into_iter().map(|verified| ("email_verified", verified)).collect(),
+        listed_email: Option<EmailVerification>,
+    ) -> Result<Identity<'_>, IdentityError> {
+        // Where nobody says when the token ends and nothing can follow it, it is used until it does.
+        let expires_at = (tokens.expires_in.is_some() || tokens.refresh_token.is_some())
+            .then(|| tokens.expires_at(self.context.now));
+        let claims = ProviderClaims {
+            verified: id_token.map(|token| VerifiedClaims {
+                subject: token.subject().to_owned(),
+                claims: token.claims().clone(),
+            }),
+            profile,
             account: tokens.raw,
-            sources,
-        })
-    }
-
-    /// What `email_domain` goes by where some rule asks for one, so that no configuration leaves it out by mistake:
-    /// what the provider says of the address. Where anybody's directory may speak, silence is a no.
-    fn email_verified(&self, find: &dyn Fn(&DataPath) -> Option<Value>) -> Option<Value> {
-        let config = self.context.config();
-        if config.has_claim("email_verified") || !config.rules.looks_at_emails() {
-            return None;
-        }
-        let said =
-            self.oauth.email_verified.iter().find_map(|path| find(path).filter(|said| !said.is_null()));
-        let is_anybodys = self.oauth.openid.as_ref().is_some_and(OpenId::accepts_any_tenant);
-        said.or_else(|| is_anybodys.then_some(Value::Bool(false)))
+            access_token: jws::decode_unverified(tokens.access_token.expose()),
+            listed_email,
+        };
+        let tokens = Tokens {
+            access_token: tokens.access_token,
+            refresh_token: tokens.refresh_token,
+            expires_at,
+        };
+        Identity::from_claims(self.provider, self.oauth, claims, tokens)
     }
 }

@@ -1,9 +1,12 @@
 //! The session of somebody who just signed in, whichever way: a new one, of which nothing was there before.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use crate::config::Provider;
 use crate::error::{ClientError, Error, ProviderError};
+use crate::flow::signin::identity::Identity;
 use crate::flow::{RequestContext, provider};
 use crate::hooks::{Event, SignIn, SignInAnswer, TokenOccasion};
 use crate::platform::{Level, Platform, random_id};
@@ -11,29 +14,8 @@ use crate::session::claims::Session;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::return_to::TrustedUrl;
 use vestibule_oidc::jose::jws;
-use vestibule_oidc::secret::Secret;
+use vestibule_oidc::oauth::email::EmailVerification;
 use vestibule_oidc::time::Timestamp;
-
-/// Who signed in, and what came with it.
-pub(crate) struct Identity<'a> {
-    /// Through whom.
-    pub(crate) provider: &'a Provider,
-    /// As the provider identifies them.
-    pub(crate) subject: String,
-    pub(crate) name: Option<Value>,
-    pub(crate) email: Option<Value>,
-    pub(crate) image: Option<Value>,
-    pub(crate) access_token: Option<Secret>,
-    pub(crate) refresh_token: Option<Secret>,
-    /// When the access token ends, where that is known.
-    pub(crate) expires_at: Option<Timestamp>,
-    /// What else the session keeps for its refreshes: names that `claims` cannot have.
-    pub(crate) kept: Vec<(&'static str, Value)>,
-    /// The token response, as the provider gave it.
-    pub(crate) account: Map<String, Value>,
-    /// What else `claims` may be taken from, by its root.
-    pub(crate) sources: Vec<(&'static str, Value)>,
-}
 
 /// What signing in came to.
 pub(crate) enum CreatedSession {
@@ -83,10 +65,10 @@ impl<P: Platform> RequestContext<'_, P> {
     ) -> Result<SignInDecision, Error> {
         let provider = person.provider;
         let known = self.known(&person, occasion);
-        if !provider.allow.iter().all(|requirement| requirement.is_met(&known.roots)) {
+        if !self.is_allowed(provider, &known) {
             return Err(ClientError::AccessDenied.into());
         }
-        let IdentityClaims { roots, configured } = known;
+        let IdentityClaims { roots, configured, email_verification } = known;
         let of = |root: &str| roots.get(root).and_then(Value::as_object);
         let (none, no_profile) = (Map::new(), Value::Null);
         let attempt = || SignIn {
@@ -103,9 +85,18 @@ impl<P: Platform> RequestContext<'_, P> {
             SignInAnswer::Redirect(to) => return Ok(SignInDecision::Elsewhere(to)),
         }
 
-        let mut claims = self.claims_to_seal(person, configured);
+        let mut claims = self.claims_to_seal(person, configured, email_verification);
         hooks.token(&mut claims, TokenOccasion::SignIn(attempt())).await.map_err(misshapen)?;
         Ok(SignInDecision::Claims(claims))
+    }
+
+    /// Whether the user meets all of `allow`, which does not see an e-mail address that is not proven.
+    fn is_allowed(&self, provider: &Provider, known: &IdentityClaims) -> bool {
+        let mut roots = Cow::Borrowed(&known.roots);
+        if !provider.allow.is_empty() && provider.email.withholds(known.email_verification) {
+            self.config().remove_email(provider, roots.to_mut());
+        }
+        provider.allow.iter().all(|asked| asked.test.is_met(asked.claim.lookup(&roots)))
     }
 
     fn known(&self, person: &Identity<'_>, occasion: SignInKind) -> IdentityClaims {
@@ -146,6 +137,13 @@ impl<P: Platform> RequestContext<'_, P> {
                 self.log(Level::Info, "claim_absent", &message);
             }
         }
+        // What the configuration reads as this claim counts in place of what the provider is known to say.
+        let email_verification = match (&person.email, EmailVerification::of_claim(configured_claim(&configured, "email_verified"))) {
+            (None, _) => EmailVerification::Unstated,
+            (Some(_), EmailVerification::Unstated) => person.email_verification,
+            (Some(_), stated) => stated,
+        };
+        user.extend(email_verification.claim().map(|is_verified| ("email_verified".to_owned(), json!(is_verified))));
         // A claim is something about the user, too: `allow = { "user.roles" = … }`.
         for (claim, value) in &configured {
             if !user.contains_key(claim) {
@@ -153,11 +151,23 @@ impl<P: Platform> RequestContext<'_, P> {
             }
         }
         roots.insert("user".to_owned(), Value::Object(user));
-        IdentityClaims { roots, configured }
+        IdentityClaims { roots, configured, email_verification }
     }
 
     /// The claims to seal. Nothing of an earlier session is among them.
-    fn claims_to_seal(&self, person: Identity<'_>, configured: Vec<(String, Value)>) -> Map<String, Value> {
+    fn claims_to_seal(
+        &self,
+        person: Identity<'_>,
+        configured: Vec<(String, Value)>,
+        email_verification: EmailVerification,
+    ) -> Map<String, Value> {
+        // What is known about the address of the user says nothing about another one that the configuration reads.
+        let email_verification = match configured_claim(&configured, "email") {
+            Some(email) if person.email.as_ref() != Some(email) => {
+                EmailVerification::of_claim(configured_claim(&configured, "email_verified"))
+            }
+            _ => email_verification,
+        };
         let mut claims = Map::new();
         // What nobody has said is absent, as in Auth.js, and not null.
         let mut set = |claim: &str, value: Option<Value>| {
@@ -171,6 +181,7 @@ impl<P: Platform> RequestContext<'_, P> {
         for (claim, value) in configured {
             set(&claim, Some(value));
         }
+        set("email_verified", email_verification.claim().map(Value::from));
         set("sub", Some(json!(person.subject)));
         set("provider", Some(json!(person.provider.id)));
         set("sid", Some(json!(random_id(self.platform))));
@@ -183,6 +194,10 @@ impl<P: Platform> RequestContext<'_, P> {
         }
         claims
     }
+}
+
+fn configured_claim<'a>(configured: &'a [(String, Value)], name: &str) -> Option<&'a Value> {
+    configured.iter().find(|(claim, _)| claim == name).map(|(_, value)| value)
 }
 
 /// What somebody is known for.
@@ -205,4 +220,5 @@ enum SignInDecision {
 struct IdentityClaims {
     roots: Map<String, Value>,
     configured: Vec<(String, Value)>,
+    email_verification: EmailVerification,
 }

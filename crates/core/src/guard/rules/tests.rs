@@ -1,10 +1,11 @@
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::guard::budget::MAX_WORK;
 use crate::guard::conditions::{Source, ValuePattern};
 use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::http::request::RequestUrl;
+use vestibule_oidc::oauth::email::EmailVerification;
 
 fn rule(patterns: &[&str], access: Access) -> Rule {
     Rule::new("", patterns.iter().map(|pattern| Pattern::parse(pattern).unwrap()).collect(), access)
@@ -21,7 +22,9 @@ fn admin() -> Access {
 }
 
 fn claims(value: Value) -> Map<String, Value> {
-    serde_json::from_value(value).unwrap()
+    let mut claims: Map<String, Value> = serde_json::from_value(value).unwrap();
+    claims.insert("sub".to_owned(), json!("alice"));
+    claims
 }
 
 fn request(host: &str, method: &str, path: &str) -> Request {
@@ -40,7 +43,11 @@ fn index(decided: &RuleDecisions<'_>) -> Option<usize> {
 }
 
 fn admits(decided: &RuleDecisions<'_>, claims: &Map<String, Value>) -> bool {
-    decided.decision(Some(claims)) == Decision::Pass
+    decided.decision(Some(&proven(claims))) == Decision::Pass
+}
+
+fn proven(claims: &Map<String, Value>) -> ProvenClaims<'_> {
+    ProvenClaims::new(claims, EmailVerification::Verified, &[]).unwrap()
 }
 
 #[test]
@@ -76,7 +83,7 @@ fn where_no_rule_matches_the_default_holds() {
         let rules = RuleSet::new(Vec::new(), default);
         let decided = decide(&rules, "h", "GET", "/x");
         assert_eq!((index(&decided), decided.is_public()), (None, public));
-        assert!(admits(&decided, &Map::new()));
+        assert!(admits(&decided, &claims(json!({}))));
     }
 }
 
@@ -145,8 +152,8 @@ fn who_may_not_pass_gets_what_the_rule_says() {
         let rules = RuleSet::new(vec![admin], DefaultAccess::Public);
         let decided = decide(&rules, "h", "GET", "/x");
         assert_eq!(decided.decision(None), signed_out);
-        assert_eq!(decided.decision(Some(&claims(json!({"roles": "user"})))), without_claims);
-        assert_eq!(decided.decision(Some(&claims(json!({"roles": "admin"})))), Decision::Pass);
+        assert_eq!(decided.decision(Some(&proven(&claims(json!({"roles": "user"}))))), without_claims);
+        assert_eq!(decided.decision(Some(&proven(&claims(json!({"roles": "admin"}))))), Decision::Pass);
         assert_eq!(decide(&rules, "h", "GET", "/y").decision(None), Decision::Pass);
     }
 }
