@@ -107,7 +107,7 @@ pub trait Hooks {
 pub struct SignIn<'a, Profile> {
     /// The provider's id in the configuration.
     pub provider: &'a str,
-    /// `id`, `name`, `email`, `image`, and every claim of the configuration.
+    /// `id`, `name`, `email`, `image`, `email_verified` if the provider says it, and every claim of the configuration.
     pub user: &'a Map<String, Value>,
     /// The token response, with `provider`, `type`, `providerAccountId` and `expires_at`.
     pub account: &'a Map<String, Value>,

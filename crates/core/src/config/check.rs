@@ -1,5 +1,6 @@
 //! From what is written to what was checked. Everything is looked at, whatever was found wrong before.
 
+mod bearer;
 pub(super) mod names;
 mod pages;
 mod providers;
@@ -38,6 +39,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let mut rules = rules::rules(auth);
     let upstreams = upstreams::upstreams(auth);
     updatable::refuse_updatable(auth);
+    bearer::refuse_unshown(auth, &claims, &providers, &rules);
 
     let site = pages::Site {
         base_path: &base_path,

@@ -17,6 +17,9 @@ pub struct EmailPolicy {
     pub statements: EmailStatements,
     /// Whether an address that is not verified counts all the same.
     pub accepts_unverified: bool,
+    /// Whether it is a provider of the site's own, which knows its users by their addresses: `email_domain` goes by an
+    /// address of which it says nothing.
+    pub is_own: bool,
 }
 
 impl EmailPolicy {
@@ -31,7 +34,11 @@ impl Config {
     pub fn proven_claims<'a>(&self, claims: &'a Map<String, Value>) -> Option<ProvenClaims<'a>> {
         let provider = claims.get("provider").and_then(Value::as_str);
         let provider = self.providers.iter().find(|known| Some(known.id.as_str()) == provider);
-        let mut verification = EmailVerification::of_claim(claims.get("email_verified"));
+        let mut verification = match claims.get("email_verified") {
+            // Something was to be there.
+            Some(Value::Null) => EmailVerification::Unverified,
+            claim => EmailVerification::of_claim(claim),
+        };
         // A session from before the provider was known for it.
         if verification == EmailVerification::Unstated
             && provider.is_some_and(|provider| provider.email.statements.are_never_verified())
@@ -43,7 +50,12 @@ impl Config {
             None => EmailPolicy::default().withholds(verification),
         };
         let withheld = if is_withheld { self.email_claims(provider) } else { Vec::new() };
-        ProvenClaims::new(claims, verification, &withheld)
+        let has_proven_email = match verification {
+            EmailVerification::Verified => true,
+            EmailVerification::Unverified => false,
+            EmailVerification::Unstated => provider.is_some_and(|provider| provider.email.is_own),
+        };
+        ProvenClaims::new(claims, has_proven_email, &withheld)
     }
 
     /// Where a session has the e-mail address: the claim `email`, and what `claims` takes from the same places.

@@ -1,6 +1,7 @@
 //! The configuration: a `table` is what is written, as far as it fits the `schema`; [`Config`] is what was
 //! checked. Only the checked one reaches a flow, so a flow never asks whether a value makes sense.
 
+mod advice;
 mod check;
 mod checked;
 pub mod email;

@@ -243,7 +243,9 @@ pub fn roots() -> Vec<Names> {
         "profile" => {
             "userinfo and the claims of the ID token together; of `credentials`: the response of `profile`"
         }
-        "user" => "the user as read: `id`, `name`, `email`, `image`; in `allow`, the claims of `claims` too",
+        "user" => {
+            "the user as read: `id`, `name`, `email`, `image`; in `allow`, `email_verified` and the claims of `claims` too"
+        }
         "id_token" => "the claims of the ID token",
         "access_token" => "the claims of the access token, where it is a JWT",
         "login" => "the body of the login's response (`credentials`)",
@@ -256,14 +258,18 @@ pub fn roots() -> Vec<Names> {
             &names::OAUTH_USER_ROOTS,
             of_sign_in,
         ),
-        described("`user` and `email_verified` of a `credentials` provider", &names::API_USER_ROOTS, |name| match name {
-            "profile" => "the response of `profile`",
-            "login" | "body" => "the body of the login's response",
-            "access_token" => "the claims of the access token, where it is a JWT",
-            "cookie" => "a cookie of the login's response: `cookie.NAME`",
-            "header" => "a header field of the login's response: `header.NAME`",
-            _ => "",
-        }),
+        described(
+            "`user` and `email_verified` of a `credentials` provider",
+            &names::API_USER_ROOTS,
+            |name| match name {
+                "profile" => "the response of `profile`",
+                "login" | "body" => "the body of the login's response",
+                "access_token" => "the claims of the access token, where it is a JWT",
+                "cookie" => "a cookie of the login's response: `cookie.NAME`",
+                "header" => "a header field of the login's response: `header.NAME`",
+                _ => "",
+            },
+        ),
         described(
             "`login` and `refresh` of a `credentials` provider (`access_token`, `expires_in`, …)",
             &names::RESPONSE_ROOTS,

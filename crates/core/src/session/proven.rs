@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use vestibule_oidc::data::DataPath;
-use vestibule_oidc::oauth::email::EmailVerification;
 
 /// The claims of a session that names a user, without an e-mail address that is not proven.
 ///
@@ -14,14 +13,15 @@ use vestibule_oidc::oauth::email::EmailVerification;
 pub struct ProvenClaims<'a> {
     claims: Cow<'a, Map<String, Value>>,
     account: Value,
-    email_verification: EmailVerification,
+    has_proven_email: bool,
 }
 
 impl<'a> ProvenClaims<'a> {
-    /// The claims without the values at the `withheld` paths. `None` if `sub` names no user.
+    /// The claims without the values at the `withheld` paths. `None` if `sub` names no user. `has_proven_email` is
+    /// whether the domain of the e-mail address says something about the user.
     pub fn new(
         claims: &'a Map<String, Value>,
-        email_verification: EmailVerification,
+        has_proven_email: bool,
         withheld: &[DataPath],
     ) -> Option<Self> {
         let subject = claims.get("sub")?.as_str().filter(|subject| !subject.is_empty())?;
@@ -31,7 +31,7 @@ impl<'a> ProvenClaims<'a> {
         for path in withheld {
             path.remove(claims.to_mut());
         }
-        Some(Self { claims, account, email_verification })
+        Some(Self { claims, account, has_proven_email })
     }
 
     /// The value at a path. `account` is `PROVIDER:SUB`: a provider's identifiers are unique for that provider only, and
@@ -53,9 +53,9 @@ impl<'a> ProvenClaims<'a> {
         self.claims.get("sub").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// Whether the provider has verified the e-mail address.
-    pub fn email_verification(&self) -> EmailVerification {
-        self.email_verification
+    /// The e-mail address, if its domain says something about the user.
+    pub fn proven_email(&self) -> Option<&Value> {
+        self.get("email").filter(|_| self.has_proven_email)
     }
 }
 
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     fn proven(claims: &Value) -> Option<ProvenClaims<'_>> {
-        ProvenClaims::new(claims.as_object().unwrap(), EmailVerification::Unstated, &[])
+        ProvenClaims::new(claims.as_object().unwrap(), false, &[])
     }
 
     #[test]
@@ -98,11 +98,12 @@ mod tests {
 
     #[test]
     fn unproven_identity_a_withheld_value_is_not_there_at_any_path() {
-        let claims = json!({ "sub": "7", "email": "a@example.com", "p": { "mail": "a@example.com", "x": 1 } });
+        let claims =
+            json!({ "sub": "7", "email": "a@example.com", "p": { "mail": "a@example.com", "x": 1 } });
         let path = |text| DataPath::parse(text).unwrap();
         let withheld = [path("email"), path("p.mail")];
-        let proven =
-            ProvenClaims::new(claims.as_object().unwrap(), EmailVerification::Unverified, &withheld).unwrap();
+        let proven = ProvenClaims::new(claims.as_object().unwrap(), true, &withheld).unwrap();
+        assert_eq!(proven.proven_email(), None);
         for (from, found) in
             [("email", None), ("p.mail", None), ("p.x", Some(json!(1))), ("p", Some(json!({ "x": 1 })))]
         {

@@ -702,7 +702,8 @@ mod tests {
             let verified = verify_param_claims(claims.as_object().unwrap(), value, &names);
             assert_eq!(verified.is_ok(), is_good, "{claims} {value}");
         }
-        let refused = verify_param_claims(json!({ "org_id": "org_2" }).as_object().unwrap(), "org_1", &names).unwrap_err();
+        let refused = verify_param_claims(json!({ "org_id": "org_2" }).as_object().unwrap(), "org_1", &names)
+            .unwrap_err();
         assert_eq!(refused.to_string(), "\"org_id\" is \"org_2\", not \"org_1\"");
     }
 

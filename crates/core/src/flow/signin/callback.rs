@@ -273,11 +273,8 @@ impl<P: Platform> CallbackContext<'_, P> {
             access_token: jws::decode_unverified(tokens.access_token.expose()),
             listed_email,
         };
-        let tokens = Tokens {
-            access_token: tokens.access_token,
-            refresh_token: tokens.refresh_token,
-            expires_at,
-        };
+        let tokens =
+            Tokens { access_token: tokens.access_token, refresh_token: tokens.refresh_token, expires_at };
         Identity::from_claims(self.provider, self.oauth, claims, tokens)
     }
 }

@@ -138,12 +138,17 @@ impl<P: Platform> RequestContext<'_, P> {
             }
         }
         // What the configuration reads as this claim counts in place of what the provider is known to say.
-        let email_verification = match (&person.email, EmailVerification::of_claim(configured_claim(&configured, "email_verified"))) {
+        let email_verification = match (
+            &person.email,
+            EmailVerification::of_claim(configured_claim(&configured, "email_verified")),
+        ) {
             (None, _) => EmailVerification::Unstated,
             (Some(_), EmailVerification::Unstated) => person.email_verification,
             (Some(_), stated) => stated,
         };
-        user.extend(email_verification.claim().map(|is_verified| ("email_verified".to_owned(), json!(is_verified))));
+        user.extend(
+            email_verification.claim().map(|is_verified| ("email_verified".to_owned(), json!(is_verified))),
+        );
         // A claim is something about the user, too: `allow = { "user.roles" = … }`.
         for (claim, value) in &configured {
             if !user.contains_key(claim) {

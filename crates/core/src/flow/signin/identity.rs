@@ -118,9 +118,7 @@ impl<'a> Identity<'a> {
         let (name, email, image) = (user.name.text(&find), user.email.text(&find), user.image.whole(&find));
         let email_verification = match &email {
             None => EmailVerification::Unstated,
-            Some(address) => {
-                listed_email.unwrap_or_else(|| provider.email.statements.read(address, &find))
-            }
+            Some(address) => listed_email.unwrap_or_else(|| provider.email.statements.read(address, &find)),
         };
         let mut sources = vec![("profile", profile)];
         sources.extend(verified.map(|claims| ("id_token", claims)));

@@ -21,7 +21,7 @@ pub(super) fn email(provider: &Table<'_>, kind: &ProviderKind) -> EmailPolicy {
         (ProviderKind::Credentials(_), None) => EmailStatements::default(),
     };
     let accepts_unverified = provider.chosen("unverified_email", &UNVERIFIED_EMAIL).unwrap_or(false);
-    EmailPolicy { statements, accepts_unverified }
+    EmailPolicy { statements, accepts_unverified, is_own: !provider.has("preset") }
 }
 
 /// What is written: a path, `true` or `false`, or an array of paths with `true` or `false` as its last item.
@@ -58,9 +58,8 @@ fn statements(provider: &Table<'_>, written: &Value, roots: &[&str]) -> EmailSta
 /// about an address from elsewhere.
 fn usual_statements(oauth: &OAuthProvider) -> EmailStatements {
     let mut statements = EmailStatements::default();
-    let is_claim = |path: &&DataPath| {
-        matches!(path.root(), "profile" | "id_token") && path.rest().eq(["email"])
-    };
+    let is_claim =
+        |path: &&DataPath| matches!(path.root(), "profile" | "id_token") && path.rest().eq(["email"]);
     if oauth.emails.is_none() && oauth.user.email.paths().iter().all(is_claim) {
         for root in ["id_token", "profile"] {
             statements.paths.push(DataPath::new(root, ["email_verified"]));

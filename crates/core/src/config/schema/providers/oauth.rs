@@ -1,7 +1,8 @@
 //! Keys of `type = "oidc"` and `type = "oauth2"`.
 
 use super::super::Kind::{
-    Any, Bool, BoolOrText, Hidden, Map, Scalar, ScalarOrList, ScalarOrTable, Table, Text, TextOrList, UrlOrTable,
+    Any, Bool, BoolOrText, Hidden, Map, Scalar, ScalarOrList, ScalarOrTable, Table, Text, TextOrList,
+    UrlOrTable,
 };
 use super::super::{Group, Keys, keys};
 use vestibule_oidc::oauth::provider::{ClientAuthMethod, DerivedImage, FetchUserinfo};

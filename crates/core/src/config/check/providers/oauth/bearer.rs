@@ -64,7 +64,11 @@ pub(super) fn accept_bearer(provider: &Table<'_>) -> Option<AcceptBearer> {
 
 fn access_token_claims(table: &Table<'_>) -> Vec<(String, Vec<Value>)> {
     if table.is_written() && table.names().is_empty() {
-        refuse!(table.place, "names no claim", "leave it out, or write for example {{ token_type = \"access\" }}");
+        refuse!(
+            table.place,
+            "names no claim",
+            "leave it out, or write for example {{ token_type = \"access\" }}"
+        );
     }
     let mut claims = Vec::new();
     for (name, values) in table.names() {
