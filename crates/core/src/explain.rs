@@ -48,9 +48,12 @@ pub fn explain<'a>(
     let claims = claims.filter(|_| outside_of.is_none());
     let has_subject = claims.is_some_and(|claims| claims.get("sub").is_some_and(Value::is_string));
     let claims = claims.map(|claims| {
-        // Claims that leave out who it is are those of some user.
+        // Claims that leave out who it is are those of some user of the first provider.
         let mut claims = claims.clone();
         claims.entry("sub").or_insert_with(|| "someone".into());
+        if let (false, Some(first)) = (claims.contains_key("provider"), config.providers.first()) {
+            claims.insert("provider".to_owned(), first.id.clone().into());
+        }
         claims
     });
     let claims = claims.as_ref().and_then(|claims| config.proven_claims(claims));

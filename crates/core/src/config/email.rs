@@ -49,7 +49,10 @@ impl Config {
             Some(provider) => provider.email.withholds(verification),
             None => EmailPolicy::default().withholds(verification),
         };
-        let withheld = if is_withheld { self.email_claims(provider) } else { Vec::new() };
+        let mut withheld = if is_withheld { self.email_claims(provider) } else { Vec::new() };
+        if is_withheld && has_email_as_name(claims) {
+            withheld.push(DataPath::new("name", []));
+        }
         let has_proven_email = match verification {
             EmailVerification::Verified => true,
             EmailVerification::Unverified => false,
@@ -76,6 +79,9 @@ impl Config {
 
     /// Removes the e-mail address from the data of a sign-in.
     pub(crate) fn remove_email(&self, provider: &Provider, roots: &mut Map<String, Value>) {
+        if roots.get("user").and_then(Value::as_object).is_some_and(has_email_as_name) {
+            DataPath::new("user", ["name"]).remove(roots);
+        }
         for source in email_sources(Some(provider)) {
             source.remove(roots);
         }
@@ -83,6 +89,11 @@ impl Config {
             DataPath::new("user", std::iter::once(claim.root()).chain(claim.rest())).remove(roots);
         }
     }
+}
+
+/// Some presets take the address where there is no name.
+fn has_email_as_name(user: &Map<String, Value>) -> bool {
+    user.get("email").is_some_and(|email| user.get("name") == Some(email))
 }
 
 /// Where the data of a sign-in has the e-mail address.

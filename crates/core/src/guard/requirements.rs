@@ -77,10 +77,12 @@ impl Requirement {
         let written = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
         match self {
             Self::Claim(requirement) => written(claims.lookup(&requirement.claim)),
-            Self::EmailDomain(_) => {
-                let verified = written(claims.get("email_verified"));
-                format!("{}, email_verified {verified}", written(claims.get("email")))
-            }
+            Self::EmailDomain(_) => match (claims.proven_email(), claims.get("email_verified")) {
+                (Some(_), None) => written(claims.get("email")),
+                (_, verified) => {
+                    format!("{}, email_verified {}", written(claims.get("email")), written(verified))
+                }
+            },
         }
     }
 }

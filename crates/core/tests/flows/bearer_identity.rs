@@ -209,6 +209,12 @@ fn two_doors_one_lock_what_a_token_cannot_show_is_a_mistake_at_start() {
             json!([{ "match": "/x", "require": { "banned": { "not": true } } }]),
             "AUTH.rules[0].require.banned",
         ),
+        (
+            json!({}),
+            json!({}),
+            json!([{ "match": "/x", "require": { "email": { "not": "eve@example.com" } } }]),
+            "AUTH.rules[0].require.email",
+        ),
     ] {
         let mut all = accepting(&provider);
         (all["claims"], all["rules"]) = (claims, rules);

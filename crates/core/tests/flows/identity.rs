@@ -186,6 +186,18 @@ fn unproven_identity_allow_does_not_see_an_unverified_address() {
 }
 
 #[test]
+fn unproven_identity_an_address_in_place_of_a_name_is_withheld_with_it() {
+    for (verified, told) in [(&FALSE, None), (&TRUE, Some("alice@example.com"))] {
+        let mut all = asking(&json!({ "user": { "name": "profile.email" } }));
+        all["upstreams"][0]["headers"] = json!({ "X-Name": "name" });
+        let (world, mut browser) = alice(all, verified);
+        let answer = browser.fetch(&world, &format!("{APP}/dashboard"));
+        assert_eq!(asserted(&answer).get("name").and_then(Value::as_str), told);
+        assert_eq!(answer.forwarded.unwrap().request.headers.get("x-name"), told);
+    }
+}
+
+#[test]
 fn unproven_identity_a_statement_about_another_address_is_none() {
     let provider = json!({ "email_verified": ["id_token.email_verified", "profile.email_verified", false] });
     let world = TestEnv::with(asking(&provider));

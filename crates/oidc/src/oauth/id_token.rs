@@ -683,10 +683,6 @@ mod tests {
 
     #[test]
     fn a_claim_must_repeat_the_requested_value() {
-        let token = |claims: Value| VerifiedIdToken {
-            subject: "s".to_owned(),
-            claims: claims.as_object().cloned().unwrap(),
-        };
         let names = ["org_id".to_owned(), "org_name".to_owned()];
         for (claims, value, is_good) in [
             (json!({ "org_id": "org_1" }), "org_1", true),

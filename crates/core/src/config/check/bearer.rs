@@ -21,20 +21,17 @@ pub(super) fn refuse_unshown(
     providers: &[Provider],
     rules: &[Rule],
 ) {
-    let mut accepting = None;
     for table in auth.tables("providers") {
         let id = table.str("id");
         let provider = providers.iter().find(|provider| Some(provider.id.as_str()) == id);
-        let Some(Provider { kind: ProviderKind::OAuth(oauth), allow, .. }) = provider else { continue };
+        let Some(provider) = provider else { continue };
+        let ProviderKind::OAuth(oauth) = &provider.kind else { continue };
         if oauth.openid.as_ref().is_none_or(|openid| openid.accept_bearer.is_none()) {
             continue;
         }
-        refuse_in_provider(&table, oauth, allow, sources);
+        refuse_in_provider(&table, oauth, &provider.allow, sources);
         refuse_in_claims(auth, oauth, sources);
-        accepting = accepting.or(id);
-    }
-    if let Some(provider) = accepting {
-        refuse_in_rules(auth, provider, sources, rules);
+        refuse_in_rules(auth, &provider.id, oauth, sources, rules);
     }
 }
 
@@ -87,21 +84,37 @@ fn refuse_in_claims(auth: &Table<'_>, oauth: &OAuthProvider, sources: &[(String,
     }
 }
 
-fn refuse_in_rules(auth: &Table<'_>, provider: &str, sources: &[(String, DataPath)], rules: &[Rule]) {
+fn refuse_in_rules(
+    auth: &Table<'_>,
+    provider: &str,
+    oauth: &OAuthProvider,
+    sources: &[(String, DataPath)],
+    rules: &[Rule],
+) {
     for (table, rule) in auth.tables("rules").iter().zip(rules) {
         let require = table.table("require");
         for requirement in rule.access.requirements() {
             let Requirement::Claim(ClaimRequirement { claim, test }) = requirement else { continue };
-            let Some((name, source)) = sources.iter().find(|(name, _)| name == claim.root()) else {
+            let asked = claim.to_string();
+            let place = require.at(&asked);
+            if !test.passes_without_claim() || place.is_refused() {
                 continue;
+            }
+            let configured = sources.iter().find(|(name, _)| name == claim.root());
+            let (key, paths) = match (configured, claim.root()) {
+                (Some((name, source)), _) => (format!("claims.{name}"), vec![source]),
+                (None, "name") => ("user.name".to_owned(), oauth.user.name.paths()),
+                (None, "email") => ("user.email".to_owned(), oauth.user.email.paths()),
+                (None, "picture") => ("user.image".to_owned(), oauth.user.image.paths()),
+                (None, _) => continue,
             };
-            if test.passes_without_claim() && may_be_missing(source) {
-                let (asked, member) = (claim.to_string(), last_name(source));
+            if let Some(source) = paths.into_iter().find(|source| may_be_missing(source)) {
+                let member = last_name(source);
                 refuse!(
-                    require.at(&asked),
+                    place,
                     "an access token of provider {provider:?} (accept_bearer) passes if it lacks what a sign-in finds at \
                      {source}",
-                    "write claims.{name} = \"access_token.{member}\", or remove accept_bearer"
+                    "write {key} = \"access_token.{member}\", or remove accept_bearer"
                 );
             }
         }
