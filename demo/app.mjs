@@ -1,10 +1,10 @@
-// The demo's application: what Vestibule stands in front of. It knows nothing of signing in; it reads who the
-// user is from the headers that Vestibule sets, and uses the bearer token as it would towards any API.
+// The demo's application, which runs behind Vestibule. It does not implement sign-in. It reads the user from the headers that
+// Vestibule sets, and calls an API with the bearer token.
 //
 //   node demo/app.mjs [PORT]
 //
 // DEMO_APP_PORT   the port (9401); it listens on loopback only
-// DEMO_API        what it calls with the bearer token (http://localhost:9400/me, the provider's userinfo)
+// DEMO_API        the API that it calls with the bearer token (http://localhost:9400/me, the provider's userinfo)
 // DEMO_BASE_PATH  Vestibule's base_path (/auth)
 import { body, escape, port, serve } from "./serve.mjs";
 
@@ -40,7 +40,7 @@ async function echo(request, response) {
   response.end(JSON.stringify({ method, url, headers, raw_headers: rawHeaders, body_length: length }, null, 2));
 }
 
-// Calls an API as the user. The token is shown by its claims or not at all.
+// Calls the API with the user's token. The page shows only the token's claims.
 async function callApi(authorization) {
   if (!authorization) return;
   try {
@@ -90,7 +90,7 @@ function token(authorization, call) {
 <pre>${escape(call.body)}</pre>${claims ? `<p>What it says itself:</p><pre>${escape(claims)}</pre>` : ""}</section>`;
 }
 
-// A JWT's payload, to be looked at: the API is who checks the token.
+// The payload of a JWT, only to show it: the API verifies the token.
 function claimsOf(authorization) {
   const [, payload, signature] = authorization.split(".");
   if (!signature) return;

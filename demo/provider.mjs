@@ -1,16 +1,17 @@
-// The demo's OpenID Connect provider: the real protocol, by oidc-provider, with three users and everything in
-// memory. For development and tests on this machine.
+// The demo's OpenID Connect provider: oidc-provider with three users, and all data in memory. For development and tests on
+// this machine.
 //
 //   node demo/provider.mjs [PORT]
 //
-// DEMO_PROVIDER_PORT     the port (9400; 0 is one that is free); it listens on loopback only
-// DEMO_ISSUER            its own name (http://localhost:PORT), another where a proxy stands in front of it
-// DEMO_BASE_URLS         where Vestibule is, separated by commas (http://localhost:8787)
-// DEMO_BASE_PATH         its base_path there (/auth)
-// DEMO_CLIENTS           clients as JSON, in oidc-provider's terms, instead of the one that the above describe
+// DEMO_PROVIDER_PORT     the port (9400; 0 for any free port); it listens on loopback only
+// DEMO_ISSUER            its issuer (http://localhost:PORT); different if it runs behind a proxy
+// DEMO_BASE_URLS         the origins of Vestibule, separated by commas (http://localhost:8787)
+// DEMO_BASE_PATH         Vestibule's base_path (/auth)
+// DEMO_CLIENTS           clients as JSON, in oidc-provider's format, instead of the one that the variables above describe
 // DEMO_ACCESS_TOKEN_TTL  lifetime of access tokens in seconds (600)
 //
-// GET /__stats tells how many codes and refresh tokens were redeemed and refused, and the last hundred of them.
+// GET /__stats gives the numbers of accepted codes and refresh tokens and of rejected requests, and the last hundred
+// requests.
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 
@@ -24,7 +25,7 @@ const PORT = port("DEMO_PROVIDER_PORT", 9400);
 const ISSUER = process.env.DEMO_ISSUER ?? `http://localhost:${PORT}`;
 const SCOPE = "openid profile email offline_access";
 
-// Carol is in so many groups that her session is larger than one cookie.
+// Carol has so many groups that her session does not fit into one cookie.
 const USERS = new Map([
   ["alice@example.com", { password: "alice", id: "user-1", name: "Alice Example", roles: ["admin", "user"], groups: ["board"] }],
   ["bob@example.com", { password: "bob", id: "user-2", name: "Bob Example", roles: ["user"], groups: ["sales"] }],
@@ -34,7 +35,7 @@ const USERS = new Map([
 const provider = new Provider(ISSUER, {
   clients: process.env.DEMO_CLIENTS ? JSON.parse(process.env.DEMO_CLIENTS) : [client()],
   claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name", "roles", "groups"] },
-  conformIdTokenClaims: false, // the ID token has the claims of the scopes too, as most providers do
+  conformIdTokenClaims: false, // the ID token also contains the claims of the scopes, as with most providers
   cookies: { keys: [randomBytes(32).toString("base64url")] },
   expiresWithSession: () => false,
   features: {
@@ -49,7 +50,7 @@ const provider = new Provider(ISSUER, {
   loadExistingGrant: grant,
   pkce: { required: () => true },
   renderError,
-  rotateRefreshToken: true, // a refresh token works once; used again, it takes the whole grant with it
+  rotateRefreshToken: true, // a refresh token works once; its reuse revokes the whole grant
   ttl: {
     AccessToken: Number(process.env.DEMO_ACCESS_TOKEN_TTL ?? 600),
     AuthorizationCode: 60,
@@ -61,7 +62,7 @@ const provider = new Provider(ISSUER, {
   },
 });
 
-// The proxy speaks https and says nothing of it: every URL of the provider begins with its issuer's scheme.
+// The proxy uses https without saying so in a header, so every URL of the provider gets its issuer's scheme.
 provider.proxy = true;
 const PROTOCOL = new URL(ISSUER).protocol.slice(0, -1);
 
@@ -103,7 +104,7 @@ function manyGroups() {
   return Array.from({ length: 200 }, (_, index) => `project-${index + 1}-members`);
 }
 
-// Whatever the client asks for is granted: nobody is asked twice in a demo.
+// Grants everything that the client requests, without a consent page.
 async function grant(ctx) {
   const { client, session, params, provider } = ctx.oidc;
   const known = ctx.oidc.result?.consent?.grantId ?? session.grantIdFor(client.clientId);
@@ -117,7 +118,7 @@ async function newGrant(clientId, accountId, scope = SCOPE) {
   return granted;
 }
 
-// The login page, and what comes back from it.
+// The login page, and the handler of its form.
 async function interact(request, response) {
   const { prompt, params, session } = await provider.interactionDetails(request, response);
   if (prompt.name === "consent") {

@@ -1,7 +1,7 @@
-// What the demo's two servers share: they answer on loopback only, and end with the program that started them.
+// Code that the demo's two servers share. They listen on loopback only, and end with the program that started them.
 import { createServer } from "node:http";
 
-/** Serves `handler` at http://localhost:`wanted`, over IPv4 and, where the machine has it, IPv6. */
+/** Serves `handler` at http://localhost:`wanted`, over IPv4 and, if the machine supports it, IPv6. */
 export async function serve(name, wanted, handler) {
   const port = await listen(name, wanted, "127.0.0.1", handler);
   await listen(name, port, "::1", handler).catch((error) => {
@@ -11,7 +11,7 @@ export async function serve(name, wanted, handler) {
   endWithParent();
 }
 
-/** The port from the first argument, the environment, or else the demo's own; 0 is one that is free. */
+/** The port from the first argument, the environment, or else the demo's default; 0 for any free port. */
 export function port(variable, otherwise) {
   const value = Number(process.argv[2] ?? process.env[variable] ?? otherwise);
   if (Number.isInteger(value) && value >= 0 && value < 65536) return value;
@@ -19,13 +19,13 @@ export function port(variable, otherwise) {
   process.exit(2);
 }
 
-/** Text, safe in HTML's text and in quoted attributes. */
+/** Text, escaped for HTML text and for quoted attributes. */
 export function escape(text) {
   const entities = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
   return String(text).replace(/[&<>"']/g, (character) => entities[character]);
 }
 
-/** A request's body, refused with an error when it is longer than `limit` bytes. */
+/** The body of a request; throws an error if it is longer than `limit` bytes. */
 export async function body(request, limit) {
   const chunks = [];
   let length = 0;
@@ -51,7 +51,7 @@ function listen(name, port, host, handler) {
   });
 }
 
-// Standard input ends when the starter does, however it dies. A terminal is no sign of that.
+// Standard input closes when the program that started this one ends, in any way. A terminal does not close.
 function endWithParent() {
   const end = () => process.exit(0);
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, end);

@@ -75,9 +75,9 @@ export function send(env, binding, url, request, changes, bypassCache) {
   return target.fetch(url ?? request.url, init);
 }
 
-// A promise with the same value; if it is rejected, with the value that `failed` returns.
-export function orElse(promise, failed) {
-  return promise.then(undefined, failed);
+// A promise with the same value; if it is rejected, with the value that `failed` returns for the error and `request`.
+export function orElse(promise, failed, request) {
+  return promise.then(undefined, (error) => failed(error, request));
 }
 
 // Calls `goOn` with the value or the error of the promise, and whether it was fulfilled. Returns a promise of what `goOn`

@@ -35,9 +35,13 @@ extern "C" {
         bypass_cache: bool,
     ) -> Result<Option<Promise>, JsValue>;
 
-    /// A promise with the same value; if it is rejected, with the value that `failed` returns.
+    /// A promise with the same value; if it is rejected, with the value that `failed` returns for the error and `request`.
     #[wasm_bindgen(js_name = orElse)]
-    pub(crate) fn or_else(promise: &Promise, failed: &Closure<dyn Fn(JsValue) -> JsValue>) -> JsValue;
+    pub(crate) fn or_else(
+        promise: &Promise,
+        failed: &Closure<dyn Fn(JsValue, web_sys::Request) -> JsValue>,
+        request: &web_sys::Request,
+    ) -> JsValue;
 
     /// Calls `go_on` with the value or the error of the promise, and whether it was fulfilled. Gives a promise of what
     /// `go_on` returns.

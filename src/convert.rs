@@ -2,17 +2,18 @@
 
 use std::cell::RefCell;
 
-use serde_json::json;
 use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::{console_warn, web_sys};
+use worker::web_sys;
 
-use crate::bridge;
+use crate::runtime::RUNTIME;
+use crate::{bridge, console};
 use vestibule_core::http::cookie::SetCookie;
 use vestibule_core::http::header_wire;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
 use vestibule_core::http::response::Response;
+use vestibule_core::log::{Line, LogEvent, Record, RequestDetails};
 use vestibule_core::outcome::Outcome;
 
 thread_local! {
@@ -55,8 +56,19 @@ pub(crate) fn to_js_headers(headers: &Headers) -> Result<web_sys::Headers, JsVal
     Ok(converted)
 }
 
-/// The outcome of a flow as a JavaScript response, or as a promise of one.
-pub(crate) fn outcome_to_js(outcome: Outcome<JsValue>) -> Result<JsValue, JsValue> {
+/// The log line of something that happened in `request`. The request's details are read only now.
+pub(crate) fn line(record: Record, request: &web_sys::Request) -> Line {
+    match head(request) {
+        Some(head) => record.in_request(&RequestDetails::of(&head, RUNTIME.edge)),
+        None => record.outside_requests(),
+    }
+}
+
+/// The outcome of a flow as a JavaScript response to `request`, or as a promise of one.
+pub(crate) fn outcome_to_js(
+    outcome: Outcome<JsValue>,
+    request: &web_sys::Request,
+) -> Result<JsValue, JsValue> {
     match outcome {
         Outcome::Response(response) => to_js_response(&response).map(JsValue::from),
         Outcome::Forwarded { response, cookies } if cookies.is_empty() => Ok(response),
@@ -65,8 +77,11 @@ pub(crate) fn outcome_to_js(outcome: Outcome<JsValue>) -> Result<JsValue, JsValu
             Ok(changed.unwrap_or_else(|error| {
                 // The runtime forwards a response with a status above 599, but cannot construct one. The next
                 // response updates the session.
-                let event = json!({ "event": "session_not_renewed", "message": error_message(&error) });
-                console_warn!("{event}");
+                let message = format_args!(
+                    "the session's cookies could not be added to the upstream's response: {}",
+                    error_message(&error)
+                );
+                console::write(&line(Record::new(LogEvent::SessionNotUpdated, message), request));
                 response
             }))
         }

@@ -11,13 +11,15 @@ use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
 #[cfg(feature = "entry")]
 use worker::worker_sys;
-use worker::{Context, Env, console_error, console_warn, web_sys};
+use worker::{Context, Env, web_sys};
 
 use vestibule_core::Vestibule;
 use vestibule_core::config::Config;
 use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::hooks::Hooks;
+use vestibule_core::log::{LogEvent, Record};
 
+use crate::console;
 use crate::convert;
 #[cfg(feature = "entry")]
 use crate::executor;
@@ -38,7 +40,7 @@ pub async fn fetch(
     env: Env,
     context: Context,
 ) -> worker::Result<web_sys::Response> {
-    await_response(respond(request, env, context, Vestibule::new).await).await
+    await_response(respond(Rc::new(request), env, context, Vestibule::new).await).await
 }
 
 /// The Worker's `fetch` handler with an application's hooks; the application's `#[event(fetch)]` calls it. `hooks` is
@@ -53,7 +55,7 @@ pub async fn fetch_with_hooks<H: Hooks + 'static>(
     hooks: impl FnOnce() -> H,
 ) -> worker::Result<web_sys::Response> {
     let create = |config| Vestibule::with_hooks(config, hooks());
-    await_response(respond(request, env, context, create).await).await
+    await_response(respond(Rc::new(request), env, context, create).await).await
 }
 
 async fn await_response(response: Result<JsValue, JsValue>) -> worker::Result<web_sys::Response> {
@@ -63,7 +65,7 @@ async fn await_response(response: Result<JsValue, JsValue>) -> worker::Result<we
 
 /// The response to a request, or a promise of one.
 async fn respond(
-    request: web_sys::Request,
+    request: Rc<web_sys::Request>,
     env: Env,
     context: Context,
     create: impl FnOnce(Config) -> Vestibule,
@@ -72,7 +74,8 @@ async fn respond(
         Ok(vestibule) => vestibule,
         Err(errors) => {
             for error in errors.iter() {
-                console_error!("{}", error);
+                let record = Record::new(LogEvent::ConfigurationInvalid, error);
+                console::write(&convert::line(record, &request));
             }
             let text = "The site's sign-in is not configured correctly. The log says where.";
             return convert::plain(500, text).map(JsValue::from);
@@ -81,10 +84,9 @@ async fn respond(
     let Some(head) = convert::head(&request) else {
         return convert::plain(400, "Bad request.").map(JsValue::from);
     };
-    let request = Rc::new(request);
     let platform = Workers::new(env, context, Rc::clone(&request));
-    let outcome = vestibule.handle(&platform, head, Incoming(request)).await;
-    convert::outcome_to_js(outcome)
+    let outcome = vestibule.handle(&platform, head, Incoming(Rc::clone(&request))).await;
+    convert::outcome_to_js(outcome, &request)
 }
 
 /// The isolate's [`Vestibule`], which the first request creates from the configuration, or the errors of the
@@ -102,7 +104,7 @@ fn vestibule(env: &Env, create: impl FnOnce(Config) -> Vestibule) -> Result<Rc<V
                 let config = Config::load(auth, &text, &RUNTIME)?
                     .check_lease(&RUNTIME, &|kind| binding(kind).is_none_or(is_bound))?;
                 for advice in config.advice(&RUNTIME) {
-                    console_warn!("{advice}");
+                    console::write(&Record::new(LogEvent::ConfigurationAdvice, advice).outside_requests());
                 }
                 Ok(Rc::new(create(config)))
             })
@@ -125,9 +127,12 @@ fn variable(env: &Env, name: &str) -> Option<JsValue> {
 #[wasm_bindgen(js_name = fetch)]
 pub fn entry(request: web_sys::Request, env: Env, context: worker_sys::Context) -> JsValue {
     executor::run(async move {
-        let response = respond(request, env, Context::new(context), Vestibule::new).await;
+        let request = Rc::new(request);
+        let response = respond(Rc::clone(&request), env, Context::new(context), Vestibule::new).await;
         response.unwrap_or_else(|error| {
-            console_error!("{}", convert::error_message(&error));
+            let message = convert::error_message(&error);
+            let message = format_args!("the runtime refused to create a response: {message}");
+            console::write(&convert::line(Record::new(LogEvent::ResponseNotCreated, message), &request));
             web_sys::Response::error().into()
         })
     })

@@ -5,23 +5,22 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde_json::Value;
 use worker::js_sys::{Promise, Reflect, Uint8Array};
 use worker::wasm_bindgen::closure::Closure;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
 use worker::worker_sys::ext::RequestExt;
-use worker::{
-    Context, Delay, Env, Error, KvError, console_error, console_log, console_warn, web_sys, worker_sys,
-};
+use worker::{Context, Delay, Env, Error, KvError, web_sys, worker_sys};
 
-use crate::{bridge, clock, convert, executor, lease, runtime};
+use crate::{bridge, clock, console, convert, executor, lease, runtime};
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::header_wire;
+use vestibule_core::http::response::Response;
+use vestibule_core::log::Line;
 use vestibule_core::outcome::Outcome;
 use vestibule_core::platform::{
-    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Level, Lock, Log, Random,
-    Store, StoreError,
+    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Lock, Log, Random, Store,
+    StoreError,
 };
 use vestibule_core::time::Timestamp;
 use vestibule_core::upstream::Target;
@@ -62,8 +61,8 @@ impl Random for Workers {
 }
 
 impl Log for Workers {
-    fn log(&self, level: Level, event: &Value) {
-        log(level, event);
+    fn log(&self, line: &Line) {
+        console::write(line);
     }
 }
 
@@ -137,6 +136,27 @@ impl Forwarder for Workers {
         })
     }
 
+    async fn forward_head(&self, forward: Forward<'_>) -> Result<Response, ForwardError> {
+        let Forward { target, request, changes, .. } = forward;
+        let origin = match target {
+            Target::Url(other) => other.origin().to_owned(),
+            Target::Origin | Target::Service(_) => request.url.origin(),
+        };
+        let head = || {
+            let init = init(&changes.applied_to(&request.headers))?;
+            init.set_method(request.method.as_str());
+            web_sys::Request::new_with_str_and_init(&format!("{origin}{}", request.url.path), &init)
+        };
+        let head = head().map_err(|error| unreachable(&error))?;
+        let sent = self.fetch_through(target, None, &head, "", false)?;
+        let response = executor::settled(sent).await.map_err(|error| unreachable(&error))?;
+        let response: web_sys::Response = response.unchecked_into();
+        if let Some(body) = response.body() {
+            let _ = body.cancel();
+        }
+        Ok(Response { headers: convert::headers(&response.headers()), ..Response::empty(response.status()) })
+    }
+
     async fn forward(&self, forward: Forward<'_>, body: Incoming) -> Result<JsValue, ForwardError> {
         let sent = self.send(&forward, &body)?;
         let response = executor::settled(sent).await.map_err(|error| unreachable(&error))?;
@@ -154,14 +174,14 @@ impl Forwarder for Workers {
             // `forward` may have to rewrite the `Location` of a redirect.
             Target::Url(_) => self.forward(forward, body).await,
             // The runtime also accepts a promise. So the response does not pass through WebAssembly, which costs 8 µs.
-            Target::Origin | Target::Service(_) => self
-                .send(&forward, &body)
-                .map(|sent| ON_FORWARD_ERROR.with(|on_error| bridge::or_else(&sent, on_error))),
+            Target::Origin | Target::Service(_) => self.send(&forward, &body).map(|sent| {
+                ON_FORWARD_ERROR.with(|on_error| bridge::or_else(&sent, on_error, &self.request))
+            }),
         };
         match response {
             Ok(response) => Outcome::Forwarded { response, cookies: Vec::new() },
             Err(error) => {
-                self.log(error.level(), &error.log());
+                self.log(&convert::line(error.record(), &self.request));
                 Outcome::Response(error.answer())
             }
         }
@@ -205,20 +225,15 @@ fn store_error(error: Error) -> StoreError {
     if message.contains("429") { StoreError::Busy } else { StoreError::Failed(message) }
 }
 
-fn log(level: Level, event: &Value) {
-    match level {
-        Level::Info => console_log!("{event}"),
-        Level::Warn => console_warn!("{event}"),
-        Level::Error => console_error!("{event}"),
-    }
-}
+/// Makes the response for an upstream's error and the request that it concerns.
+type OnForwardError = dyn Fn(JsValue, web_sys::Request) -> JsValue;
 
 thread_local! {
     /// Makes the response if the upstream of a streamed forward cannot be reached. All requests share one closure, because
     /// wasm-bindgen tracks the lifetime of each closure, which costs time.
-    static ON_FORWARD_ERROR: Closure<dyn Fn(JsValue) -> JsValue> = Closure::new(|error: JsValue| {
+    static ON_FORWARD_ERROR: Closure<OnForwardError> = Closure::new(|error: JsValue, request: web_sys::Request| {
         let error = unreachable(&error);
-        log(error.level(), &error.log());
+        console::write(&convert::line(error.record(), &request));
         convert::to_js_response(&error.answer()).map_or_else(|error| error, JsValue::from)
     });
 }
@@ -230,17 +245,30 @@ fn unreachable(error: &JsValue) -> ForwardError {
 impl Workers {
     /// Starts to forward a request. Gives a promise of the upstream's response.
     fn send(&self, forward: &Forward<'_>, body: &Incoming) -> Result<Promise, ForwardError> {
-        let Forward { target, request, changes, personal } = forward;
-        let (binding, url, bypass_cache) = match target {
-            Target::Origin => (None, None, *personal),
-            Target::Url(other) => {
-                (None, Some(format!("{}{}", other.origin(), request.url.path_and_query())), *personal)
-            }
-            Target::Service(name) => (Some(name.as_str()), None, false),
+        let Forward { target, request, changes, personal, edge: _ } = forward;
+        let url = match target {
+            Target::Url(other) => Some(format!("{}{}", other.origin(), request.url.path_and_query())),
+            Target::Origin | Target::Service(_) => None,
         };
         let changes =
             header_wire::changes(changes).map_err(|error| ForwardError::Unreachable(error.to_string()))?;
-        let sent = bridge::send(&self.env, binding, url.as_deref(), &body.0, &changes, bypass_cache);
+        self.fetch_through(target, url.as_deref(), &body.0, &changes, *personal)
+    }
+
+    /// Sends `request` to its target, to `url` if given, with these changes to its header fields.
+    fn fetch_through(
+        &self,
+        target: &Target,
+        url: Option<&str>,
+        request: &web_sys::Request,
+        changes: &str,
+        personal: bool,
+    ) -> Result<Promise, ForwardError> {
+        let binding = match target {
+            Target::Service(name) => Some(name.as_str()),
+            Target::Origin | Target::Url(_) => None,
+        };
+        let sent = bridge::send(&self.env, binding, url, request, changes, personal && binding.is_none());
         let no_service = || {
             let name = binding.unwrap_or_default();
             ForwardError::NoService(format!("service or assets binding named {name}"))

@@ -16,29 +16,33 @@ pub const RUNTIME: Runtime = Runtime {
         Lease {
             value: "kv",
             kind: LeaseKind::Store,
-            missing: "needs a KV namespace bound as AUTH_KV, and there is none",
-            add: "add to wrangler.toml: `[[kv_namespaces]]`, `binding = \"AUTH_KV\"`; or write \"none\" where no \
-                  provider here minds a refresh token that is used twice",
-            advice: "no KV namespace is bound as AUTH_KV, so only the requests of one isolate are kept from using a \
-                     refresh token twice: add it, or write lease = \"none\" (docs/refresh.md)",
+            missing: "needs a KV namespace bound as AUTH_KV, which is missing",
+            add: "add to wrangler.toml: `[[kv_namespaces]]`, `binding = \"AUTH_KV\"`; or write \"none\", if your \
+                  providers accept a refresh token that is used twice",
+            advice: "no KV namespace is bound as AUTH_KV, so requests of two isolates can use the same \
+                     refresh token: add it, or write lease = \"none\" (docs/refresh.md)",
         },
         Lease {
             value: "durable-object",
             kind: LeaseKind::Lock,
-            missing: "needs a Durable Object bound as AUTH_LEASE, and there is none",
+            missing: "needs a Durable Object bound as AUTH_LEASE, which is missing",
             add: "add to wrangler.toml: `[[durable_objects.bindings]]`, `name = \"AUTH_LEASE\"`, \
                   `class_name = \"RefreshLease\"`, and `[[migrations]]`, `tag = \"v1\"`, \
                   `new_sqlite_classes = [\"RefreshLease\"]`",
-            advice: "only a Durable Object keeps two locations from that: write lease = \"durable-object\" \
+            advice: "only a Durable Object prevents that between two locations: write lease = \"durable-object\" \
                      (docs/refresh.md)",
         },
     ],
     services: &["service:", "assets:"],
     targets: "write \"origin\", \"service:BINDING\", \"assets:BINDING\" or \"https://app.example.com\"",
-    service_name: "write the name that stands behind `binding =` in wrangler.toml",
+    service_name: "write the name in `binding = …` of wrangler.toml",
     configure: "add to wrangler.toml: `[vars.AUTH]`, `base_path = \"/auth\"`, `providers = [{ id = \"okta\" }]`",
     write_table: "write a [vars.AUTH] table in wrangler.toml instead",
-    edge: EdgeFields { beginning: Some("cf-"), client_address: Some("cf-connecting-ip") },
+    edge: EdgeFields {
+        prefix: Some("cf-"),
+        client_address: Some("cf-connecting-ip"),
+        request_id: Some("cf-ray"),
+    },
     set_secret: "wrangler secret put",
 };
 

@@ -1,16 +1,16 @@
-//! Tokens to and fro between Vestibule and Auth.js's own code, run by node: what either side seals, the
-//! other opens.
+//! Exchanges session tokens between Vestibule and Auth.js's own code, run by Node.js: a token that one side encrypts is
+//! decrypted by the other.
 
+#![allow(unreachable_pub, reason = "a test has no API: pub is for its other files")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "these are tests"
+    reason = "a test panics at the first failure"
 )]
 
 use std::io::Write;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,11 +20,17 @@ use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal::{open, seal};
 use vestibule_core::time::Timestamp;
+use vestibule_testing::FakeRandom;
+
+use self::repository::{node, root};
+
+#[path = "support/repository.rs"]
+mod repository;
 
 const SECRET: &str = "my-32-char-or-longer-shared-secret!!";
 const MAX_AGE: u64 = 3600;
 
-/// Each dialect, and salts that its cookies have.
+/// Each dialect with the salts of its cookies.
 const SALTS: [(Dialect, &str, &[&str]); 2] = [
     (
         Dialect::AuthJsV5,
@@ -39,49 +45,45 @@ const SALTS: [(Dialect, &str, &[&str]); 2] = [
     (Dialect::NextAuthV4, "v4", &["", "next-auth.state", "__Secure-next-auth.pkce.code_verifier"]),
 ];
 
-/// Runs Auth.js's side of all the jobs in one process.
+/// Runs all jobs with Auth.js in one process.
 fn authjs(jobs: &[Value]) -> Vec<Value> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let installed = root.join("node_modules/.bin/node");
-    let node = if installed.exists() { installed } else { "node".into() };
-    let mut process = Command::new(node)
-        .arg(root.join("tests/support/authjs_tokens.mjs"))
-        .current_dir(root)
+    let mut process = Command::new(node())
+        .arg(root().join("tests/support/authjs_tokens.mjs"))
+        .current_dir(root())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .expect("node, of the npm packages or on the PATH");
+        .expect("Node.js starts");
     process.stdin.take().unwrap().write_all(Value::from(jobs).to_string().as_bytes()).unwrap();
     let output = process.wait_with_output().unwrap();
-    assert!(output.status.success(), "Auth.js's side failed; are the npm packages installed (`npm ci`)?");
+    assert!(
+        output.status.success(),
+        "the script of Auth.js failed; run `npm ci` if the npm packages are not installed"
+    );
     let results: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(results.len(), jobs.len());
     results
 }
 
-/// Auth.js has no other clock than this one.
-#[allow(clippy::disallowed_methods, reason = "natively the clock works")]
+/// The real time, because Auth.js only uses the real clock.
+#[allow(clippy::disallowed_methods, reason = "this never runs on wasm32")]
 fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Timestamp::from_millis(since.as_millis().try_into().unwrap())
+}
+
+/// A random source that starts from the same seed in each call.
+fn random() -> impl FnMut(&mut [u8]) {
+    let random = FakeRandom::new(1);
+    move |bytes| random.fill(bytes)
 }
 
 fn keyring(secrets: &[&str]) -> Keyring {
     Keyring::new(secrets.iter().copied().map(Secret::new).collect()).unwrap()
 }
 
-/// Not random, but never twice the same.
-fn dice() -> impl FnMut(&mut [u8]) {
-    let mut state = 1u64;
-    move |bytes| {
-        for byte in bytes {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            *byte = state.to_be_bytes()[0];
-        }
-    }
-}
-
-/// Claims of many sizes, around the block's and the chunks' among them, and of every kind of value.
+/// Claims of many sizes, including those around the cipher's block size and the cookie's chunk size, and with every type of
+/// value.
 fn payloads() -> Vec<Map<String, Value>> {
     let mut payloads = vec![
         json!({}),
@@ -99,9 +101,9 @@ fn payloads() -> Vec<Map<String, Value>> {
     payloads.into_iter().map(|payload| payload.as_object().unwrap().clone()).collect()
 }
 
-/// The claims less those that sealing sets, which have to be there.
-fn less_set(claims: &Value) -> Map<String, Value> {
-    let mut claims = claims.as_object().unwrap_or_else(|| panic!("no claims: {claims}")).clone();
+/// The claims without those that encryption sets. Asserts that these are present.
+fn without_set_claims(claims: &Value) -> Map<String, Value> {
+    let mut claims = claims.as_object().unwrap_or_else(|| panic!("not an object: {claims}")).clone();
     let (iat, exp) = (claims.remove("iat").unwrap(), claims.remove("exp").unwrap());
     assert_eq!(exp.as_u64().unwrap() - iat.as_u64().unwrap(), MAX_AGE);
     let jti = claims.remove("jti").unwrap();
@@ -109,12 +111,12 @@ fn less_set(claims: &Value) -> Map<String, Value> {
     claims
 }
 
-/// The claims less those that sealing replaces.
-fn less_replaced(claims: &Map<String, Value>) -> Map<String, Value> {
+/// The claims without those that encryption replaces.
+fn without_replaced_claims(claims: &Map<String, Value>) -> Map<String, Value> {
     claims.clone().into_iter().filter(|(name, _)| !["iat", "exp", "jti"].contains(&name.as_str())).collect()
 }
 
-/// Every payload for every salt of every dialect.
+/// Every combination of dialect, salt and payload.
 fn cases() -> impl Iterator<Item = (Dialect, &'static str, &'static str, Map<String, Value>)> {
     SALTS.into_iter().flat_map(|(dialect, version, salts)| {
         salts.iter().flat_map(move |salt| {
@@ -124,27 +126,27 @@ fn cases() -> impl Iterator<Item = (Dialect, &'static str, &'static str, Map<Str
 }
 
 #[test]
-fn what_vestibule_seals_authjs_opens() {
+fn authjs_decrypts_tokens_of_vestibule() {
     let keys = keyring(&[SECRET, "an older secret"]);
-    let mut dice = dice();
+    let mut random = random();
     let (mut jobs, mut expected) = (Vec::new(), Vec::new());
     for (dialect, version, salt, claims) in cases() {
         let lifetime = Duration::from_secs(MAX_AGE);
-        let token = seal(&keys, dialect, salt, &claims, lifetime, now(), &mut dice);
+        let token = seal(&keys, dialect, salt, &claims, lifetime, now(), &mut random);
         let secret = if dialect == Dialect::AuthJsV5 { json!(["newer", SECRET]) } else { json!(SECRET) };
         jobs.push(
             json!({ "job": format!("{version} decode"), "token": token, "secret": secret, "salt": salt }),
         );
-        expected.push(less_replaced(&claims));
+        expected.push(without_replaced_claims(&claims));
     }
     for (n, (result, expected)) in authjs(&jobs).iter().zip(&expected).enumerate() {
         assert!(result["error"].is_null(), "{n}: {result}");
-        assert_eq!(&less_set(&result["ok"]), expected, "{n}");
+        assert_eq!(&without_set_claims(&result["ok"]), expected, "{n}");
     }
 }
 
 #[test]
-fn what_authjs_seals_vestibule_opens() {
+fn vestibule_decrypts_tokens_of_authjs() {
     let cases: Vec<_> = cases().collect();
     let jobs: Vec<_> = cases
         .iter()
@@ -156,30 +158,30 @@ fn what_authjs_seals_vestibule_opens() {
     for (result, (dialect, _, salt, claims)) in authjs(&jobs).iter().zip(&cases) {
         let token = result["ok"].as_str().unwrap_or_else(|| panic!("{result}"));
         let opened = open(&keys, *dialect, salt, token, now()).unwrap();
-        assert_eq!(less_set(&Value::Object(opened)), less_replaced(claims));
+        assert_eq!(without_set_claims(&Value::Object(opened)), without_replaced_claims(claims));
     }
 }
 
 #[test]
-fn authjs_writes_the_same_header() {
+fn authjs_and_vestibule_write_the_same_jwe_header() {
     let jobs = SALTS.map(|(_, version, salts)| {
         json!({ "job": format!("{version} encode"), "claims": {}, "secret": SECRET, "salt": salts[0], "maxAge": 1 })
     });
     for (result, (dialect, _, salts)) in authjs(&jobs).iter().zip(SALTS) {
-        let theirs = result["ok"].as_str().unwrap();
-        let ours =
-            seal(&keyring(&[SECRET]), dialect, salts[0], &Map::new(), Duration::ZERO, now(), &mut dice());
-        assert_eq!(ours.split('.').next(), theirs.split('.').next());
+        let from_authjs = result["ok"].as_str().unwrap();
+        let from_vestibule =
+            seal(&keyring(&[SECRET]), dialect, salts[0], &Map::new(), Duration::ZERO, now(), &mut random());
+        assert_eq!(from_vestibule.split('.').next(), from_authjs.split('.').next());
     }
 }
 
 #[test]
-fn session_confusion_neither_side_opens_what_was_sealed_for_something_else() {
+fn session_confusion_a_token_with_another_salt_or_secret_is_rejected_by_both() {
     let keys = keyring(&[SECRET]);
     let mut jobs = Vec::new();
     for (dialect, version, salts) in SALTS {
         for (salt, other) in salts.iter().zip(salts.iter().cycle().skip(1)) {
-            let token = seal(&keys, dialect, salt, &Map::new(), Duration::from_mins(1), now(), &mut dice());
+            let token = seal(&keys, dialect, salt, &Map::new(), Duration::from_mins(1), now(), &mut random());
             assert!(open(&keys, dialect, other, &token, now()).is_err());
             let job = format!("{version} decode");
             jobs.push(json!({ "job": job, "token": token, "secret": SECRET, "salt": other }));

@@ -1,12 +1,12 @@
 import NextAuth from "next-auth";
 
-// Signing in and out is answered by Vestibule, at /auth. So there is no provider here, no route handler and no
-// proxy.js: what is left of next-auth opens the session's cookie, with the secret that Vestibule sealed it with.
+// Vestibule handles sign-in and sign-out at /auth, so there is no provider, no route handler and no proxy.js here. next-auth
+// only decrypts the session cookie, with the secret that Vestibule encrypted it with.
 export const { auth } = NextAuth({
   providers: [],
   basePath: "/auth",
   callbacks: {
-    // What auth() gives beside name, email and image. `token` is all that was sealed.
+    // auth() also gives these in addition to name, email and image. `token` contains all claims of the session.
     session({ session, token }) {
       session.user.id = token.sub;
       session.user.roles = token.roles;

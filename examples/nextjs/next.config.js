@@ -1,5 +1,5 @@
 /** @type {import("next").NextConfig} */
 export default {
-  // This directory is the whole project: what lies above it is another one.
+  // This directory is the whole project; the directories above it belong to another one.
   turbopack: { root: import.meta.dirname },
 };

@@ -1,5 +1,5 @@
-//! An answer, taken apart into what can be compared: every aspect has a name and a text, in which what differs
-//! from run to run is replaced by what it is.
+//! Splits a response into aspects that can be compared. Each aspect has a name and a text. Values that differ from run to
+//! run are replaced by a description.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use vestibule_core::http::cookie::Cookies;
 use vestibule_core::session::chunk;
 use vestibule_core::time::Timestamp;
 
-use crate::exchange::Answer;
+use crate::browser::Answer;
 use crate::site::{DAY, SECRET, Site, csrf_hash, now};
 
-/// Name of the aspect, and what of it.
+/// The aspects of a response: the text by name.
 pub type Aspects = BTreeMap<String, String>;
 
 pub fn aspects(site: Site, answer: &Answer) -> Aspects {
@@ -43,7 +43,7 @@ pub fn aspects(site: Site, answer: &Answer) -> Aspects {
     aspects
 }
 
-/// An address with its parameters in order, the unguessable ones hidden.
+/// An address with its parameters in order and with random values hidden.
 fn address(location: &str) -> String {
     let Some((page, query)) = location.split_once('?') else { return location.to_owned() };
     let mut parameters: Vec<String> = form_urlencoded::parse(query.as_bytes())
@@ -64,11 +64,11 @@ fn body(json: &Value) -> String {
     if let Some(token) = json.get_mut("csrfToken") {
         let is_one =
             token.as_str().is_some_and(|t| t.len() == 64 && t.bytes().all(|b| b.is_ascii_hexdigit()));
-        assert!(is_one, "{token} is no csrf token");
+        assert!(is_one, "{token} is not a CSRF token");
         *token = json!("...");
     }
     if let Some(expires) = json.get_mut("expires") {
-        // Down to the second.
+        // Compared up to the second.
         let text = expires.as_str().unwrap_or_default().to_owned();
         *expires = json!(span(&text, Timestamp::to_rfc3339, 19));
     }
@@ -97,7 +97,7 @@ fn cookies(site: Site, answer: &Answer, aspects: &mut Aspects) {
         } else {
             "...".to_owned()
         };
-        // Every attempt of ours has a cookie of its own name.
+        // In Vestibule each sign-in attempt has a cookie with its own name.
         let name = match name.strip_prefix(names.transaction_prefix()) {
             Some(_) => format!("{}ID", names.transaction_prefix()),
             None => name.to_owned(),
@@ -118,7 +118,7 @@ fn cookies(site: Site, answer: &Answer, aspects: &mut Aspects) {
     }
 }
 
-/// Attributes in order, times as spans from now.
+/// The attributes of a cookie in order, with times as durations from now.
 fn attributes(attributes: &str) -> String {
     let mut attributes: Vec<String> = attributes
         .split(';')
@@ -132,7 +132,7 @@ fn attributes(attributes: &str) -> String {
     attributes.join("; ")
 }
 
-/// The claims of a sealed session, what is new in each left out or as a span from now.
+/// The claims of a session, with random values hidden and times as durations from now.
 fn claims(mut claims: Value) -> String {
     for claim in ["iat", "exp", "auth_time", "expires_at"] {
         if let Some(at) = claims.get(claim).and_then(Value::as_u64) {
@@ -147,8 +147,8 @@ fn claims(mut claims: Value) -> String {
     claims.to_string()
 }
 
-/// Which of the spans that there are lies between now and the time that `text` writes, a few seconds off at most;
-/// `text` itself where it is none. `length` is how much of the text says the seconds.
+/// The name of the duration from now to the time in `text`, with a tolerance of some seconds; `text` itself if it matches
+/// none. `write` formats a time like `text`. Only the first `length` bytes are compared.
 fn span(text: &str, write: impl Fn(Timestamp) -> String, length: usize) -> String {
     let spans = [
         ("now", Duration::ZERO),

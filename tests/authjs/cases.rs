@@ -1,4 +1,4 @@
-//! What both sides are asked.
+//! The requests that both sides get.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use vestibule_core::session::dialect::Dialect;
 
 use crate::site::{DAY, FOREIGN_SECRET, SECRET, Site, TOKEN, ada};
 
-/// A story of one browser.
+/// A sequence of requests of one browser.
 pub struct Case {
     pub name: String,
-    /// Whether the site has pages of its own for signing in and out and for errors.
+    /// Whether the site has its own pages for sign-in, sign-out and errors.
     pub has_pages: bool,
-    /// What the browser has already, as it would send it.
+    /// The cookies that the browser has at the beginning.
     pub cookies: Vec<(String, String)>,
     pub steps: Vec<Step>,
 }
 
-/// One request. `{csrf}`, `{state}` and `{code:USER}` are filled in by the browser.
+/// One request. The browser replaces `{csrf}`, `{state}` and `{code:USER}`.
 pub struct Step {
     pub method: String,
     pub url: String,
@@ -26,7 +26,7 @@ pub struct Step {
     pub body: Option<String>,
 }
 
-/// All cases of this site.
+/// All cases of a site.
 pub fn cases(site: Site) -> Vec<Case> {
     let mut list = List { site, cases: Vec::new() };
     csrf_and_providers(&mut list);
@@ -181,7 +181,7 @@ fn pages(list: &mut List) {
     list.case("page: sign in with an unknown provider").get("/signin/nobody");
 }
 
-/// The kinds of return address that there are, good and crooked.
+/// Valid and malicious return addresses of every kind.
 const ADDRESSES: &[&str] = &[
     "/",
     "/x",
@@ -269,7 +269,10 @@ fn sign_in(list: &mut List) {
     list.case("sign in, no token, own pages").own_pages().has_csrf().post("/signin/acme", &[]);
     for (what, query) in [
         ("harmless parameters", "prompt=login&login_hint=ada%40example.com&ui_locales=de"),
-        ("parameters that are ours", "redirect_uri=https%3A%2F%2Fevil.example&state=x&client_id=y&nonce=z"),
+        (
+            "parameters that are vestibule",
+            "redirect_uri=https%3A%2F%2Fevil.example&state=x&client_id=y&nonce=z",
+        ),
         ("another scope", "scope=all"),
         ("an unknown parameter", "tracking=1"),
     ] {
@@ -545,12 +548,12 @@ fn routes(list: &mut List) {
     list.case("webauthn-options").get("/webauthn-options/acme");
     list.case("webauthn-options by POST").post("/webauthn-options/acme", &[]);
     if list.site.dialect == Dialect::AuthJsV5 {
-        // Next.js itself keeps this one from next-auth 4.
+        // Next.js itself does not pass this path to next-auth 4.
         list.case("a path that begins like the base path").absolute("/authcsrf");
     }
 }
 
-/// The cases as they are written down.
+/// The list of cases while it is being written.
 struct List {
     site: Site,
     cases: Vec<Case>,
@@ -563,7 +566,7 @@ impl List {
         self.last()
     }
 
-    /// To go on with the last case.
+    /// Continues the last case.
     fn last(&mut self) -> Writer<'_> {
         Writer { site: self.site, case: self.cases.last_mut().expect("a case") }
     }
@@ -599,7 +602,7 @@ impl Writer<'_> {
     }
 
     fn post_with(self, path: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> Self {
-        // What the browser fills in stays as it is.
+        // The braces of placeholders are not encoded, so that the browser can replace them.
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let body = body.replace("%7Bcsrf%7D", "{csrf}");
         let mut all = vec![("content-type", "application/x-www-form-urlencoded")];

@@ -1,11 +1,11 @@
-//! The differences that are meant, each with its reason.
+//! The deliberate differences from Auth.js, each with its reason.
 
 use serde_json::Value;
 use vestibule_core::session::dialect::Dialect;
 
 use crate::Difference;
 
-/// A difference that is meant.
+/// A deliberate difference.
 pub struct Deliberate {
     pub title: &'static str,
     pub reason: &'static str,
@@ -13,7 +13,7 @@ pub struct Deliberate {
     pub explains: fn(&Difference<'_>) -> bool,
 }
 
-/// The first entry that explains a difference counts.
+/// All deliberate differences. The first entry that explains a difference counts.
 pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         title: "One sealed cookie for each attempt to sign in",
@@ -30,7 +30,7 @@ pub const DELIBERATE: &[Deliberate] = &[
         reason: "`Cache-Control: private, no-store` is on every response that sets a cookie and on every page, so \
                  that nobody gets another user's cookie from a cache.",
         explains: |d| {
-            d.aspect == "cache-control" && d.theirs.is_none() && d.ours == Some("private, no-store")
+            d.aspect == "cache-control" && d.authjs.is_none() && d.vestibule == Some("private, no-store")
         },
     },
     Deliberate {
@@ -40,7 +40,7 @@ pub const DELIBERATE: &[Deliberate] = &[
         explains: |d| {
             d.sent.url.split('?').next().is_some_and(|url| url.ends_with("/session"))
                 && d.concerns_session()
-                && d.ours.is_none()
+                && d.vestibule.is_none()
                 && d.all.0.get("body") == d.all.1.get("body")
                 && d.all.1.get("body").is_some_and(|body| body.contains("\"user\""))
         },
@@ -92,10 +92,10 @@ pub const DELIBERATE: &[Deliberate] = &[
         reason: "`//host`, backslashes, control characters, `https:/host`, credentials: browsers and servers do not agree \
                  where these lead, and open redirects are made of them.",
         explains: |d| {
-            let default = |ours: &str| ours.split(';').next() == Some(d.site.origin());
+            let default = |vestibule: &str| vestibule.split(';').next() == Some(d.site.origin());
             d.is_case(&["return address in the"])
                 && d.concerns_return_address()
-                && d.ours.is_some_and(default)
+                && d.vestibule.is_some_and(default)
         },
     },
     Deliberate {
@@ -105,7 +105,7 @@ pub const DELIBERATE: &[Deliberate] = &[
         explains: |d| {
             d.is_case(&["return address in the", "page: "])
                 && d.concerns_return_address()
-                && d.ours.is_some_and(|ours| ours.contains(d.site.origin()))
+                && d.vestibule.is_some_and(|vestibule| vestibule.contains(d.site.origin()))
         },
     },
     Deliberate {
@@ -222,13 +222,13 @@ pub const DELIBERATE: &[Deliberate] = &[
                  next-auth 4.",
         explains: |d| {
             d.is_case(&["session: \"\"", "session: \"%"])
-                && d.ours.is_some_and(|ours| ours.starts_with("expired"))
+                && d.vestibule.is_some_and(|vestibule| vestibule.starts_with("expired"))
         },
     },
 ];
 
 impl Difference<'_> {
-    /// Whether the case's name begins like one of these.
+    /// Whether the name of the case begins with one of these texts.
     fn is_case(&self, beginnings: &[&str]) -> bool {
         beginnings.iter().any(|beginning| self.case.name.starts_with(beginning))
     }
@@ -243,11 +243,15 @@ impl Difference<'_> {
     }
 }
 
-/// Whether our session has all claims of theirs, and some more.
+/// Whether Vestibule's session has all claims of Auth.js's, and additional ones.
 fn says_more(d: &Difference<'_>) -> bool {
     let claims = |text: Option<&str>| serde_json::from_str::<Value>(text?).ok();
-    let (Some(Value::Object(theirs)), Some(ours)) = (claims(d.theirs), claims(d.ours)) else { return false };
+    let (Some(Value::Object(authjs)), Some(vestibule)) = (claims(d.authjs), claims(d.vestibule)) else {
+        return false;
+    };
     let is_subject = |claim: &str| d.site.dialect == Dialect::AuthJsV5 && claim == "sub";
-    theirs.iter().all(|(claim, value)| is_subject(claim) || ours.get(claim) == Some(value))
-        && ["sid", "provider", "auth_time", "access_token"].iter().all(|claim| ours.get(*claim).is_some())
+    authjs.iter().all(|(claim, value)| is_subject(claim) || vestibule.get(claim) == Some(value))
+        && ["sid", "provider", "auth_time", "access_token"]
+            .iter()
+            .all(|claim| vestibule.get(*claim).is_some())
 }

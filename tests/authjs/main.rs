@@ -1,6 +1,6 @@
-//! Vestibule beside the real Auth.js: the built Worker and Auth.js's own code get the same requests, and every
-//! difference between their answers is one that `deliberate.rs` explains. `docs/authjs-differences.md` is written
-//! by this test (`UPDATE_DOCS=1`), which fails where the file is out of date.
+//! Compares Vestibule with the real Auth.js: the built Worker and Auth.js's own code get the same requests, and
+//! `deliberate.rs` has to explain every difference between their responses. With `UPDATE_DOCS=1` this test writes
+//! `docs/authjs-differences.md`; otherwise it fails if that file is out of date.
 
 #![allow(unreachable_pub, reason = "a test has no API: pub is for its other files")]
 #![allow(
@@ -8,141 +8,144 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test stops at the first thing that is wrong"
+    reason = "a test panics at the first failure"
 )]
 
 mod aspects;
+mod browser;
 mod cases;
 mod deliberate;
-mod exchange;
-mod judge;
+
+mod reference;
 mod report;
+#[path = "../support/repository.rs"]
+mod repository;
 mod site;
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use miniflare_test_harness::{Client, Harness, Response};
 use serde_json::{Value, json};
 use vestibule_core::session::dialect::Dialect;
 
 use crate::aspects::{Aspects, aspects};
+use crate::browser::{Answer, Browser, Sent};
 use crate::cases::{Case, cases};
-use crate::exchange::{Answer, Browser, Sent};
-use crate::judge::Judge;
+use crate::reference::Reference;
 use crate::report::Report;
+use crate::repository::root;
 use crate::site::{SECRET, Site};
 
-/// One aspect of one answer in which the two sides differ.
+/// An aspect in which the two responses to a request differ.
 pub struct Difference<'a> {
-    /// Which dialect, on which scheme.
+    /// The dialect and the scheme.
     pub site: Site,
-    /// The story that it is part of.
+    /// The case that the request belongs to.
     pub case: &'a Case,
-    /// The request, as Vestibule got it.
+    /// The request to Vestibule.
     pub sent: &'a Sent,
-    /// The aspect's name.
+    /// The name of the aspect.
     pub aspect: &'a str,
-    /// This aspect of Auth.js's answer.
-    pub theirs: Option<&'a str>,
-    /// This aspect of Vestibule's.
-    pub ours: Option<&'a str>,
-    /// All of their answer, and all of ours.
+    /// The aspect of Auth.js's response.
+    pub authjs: Option<&'a str>,
+    /// The aspect of Vestibule's response.
+    pub vestibule: Option<&'a str>,
+    /// All aspects of Auth.js's response, and of Vestibule's.
     pub all: (&'a Aspects, &'a Aspects),
 }
 
 #[test]
-fn vestibule_answers_as_authjs_does_but_where_it_says_otherwise() {
-    let mut judge = Judge::start();
+fn vestibule_answers_like_authjs_except_for_documented_differences() {
+    let mut reference = Reference::start();
     let mut report = Report::default();
     for dialect in [Dialect::AuthJsV5, Dialect::NextAuthV4] {
         let secure = Site { dialect, secure: true };
-        let workers = [false, true].map(|has_pages| worker(secure, has_pages, &judge));
+        let workers = [false, true].map(|has_pages| worker(secure, has_pages, &reference));
         for site in [secure, Site { secure: false, ..secure }] {
             let mut names = BTreeSet::new();
             for case in cases(site).into_iter().filter(|case| site.secure || is_worth_http(&case.name)) {
                 assert!(names.insert(case.name.clone()), "two cases are called {}", case.name);
                 let client = workers[usize::from(case.has_pages)].client();
-                compare(site, &case, &client, &mut judge, &mut report);
+                compare(site, &case, &client, &mut reference, &mut report);
             }
         }
         for worker in &workers {
             worker.assert_no_unknown_requests();
         }
     }
-    report.finish(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/authjs-differences.md"));
+    report.finish(&root().join("docs/authjs-differences.md"));
 }
 
-/// A session goes from Auth.js to Vestibule on the day of a migration, and back when it is called off.
+/// A migration takes over sessions from Auth.js, and a rollback takes them back.
 #[test]
-fn either_side_goes_on_with_the_session_of_the_other() {
-    let mut judge = Judge::start();
+fn vestibule_and_authjs_accept_each_other_s_sessions() {
+    let mut reference = Reference::start();
     for dialect in [Dialect::AuthJsV5, Dialect::NextAuthV4] {
         let site = Site { dialect, secure: true };
-        let worker = worker(site, false, &judge);
+        let worker = worker(site, false, &reference);
         let client = worker.client();
         let all = cases(site);
         let signed_in =
-            all.iter().find(|case| case.name == "story: signed in").expect("the story of signing in");
-        let (mut their_browser, mut our_browser) =
+            all.iter().find(|case| case.name == "story: signed in").expect("the case of a sign-in");
+        let (mut authjs_browser, mut vestibule_browser) =
             (Browser::new(site, signed_in), Browser::new(site, signed_in));
         for step in &signed_in.steps {
-            let theirs = judge.ask(site, false, &their_browser.prepare(step));
-            their_browser.receive(&theirs);
-            let ours = ask(&client, &our_browser.prepare(step));
-            our_browser.receive(&ours);
+            let authjs = reference.ask(site, false, &authjs_browser.prepare(step));
+            authjs_browser.receive(&authjs);
+            let vestibule = ask(&client, &vestibule_browser.prepare(step));
+            vestibule_browser.receive(&vestibule);
         }
-        let session = signed_in.steps.last().expect("it ends with the session");
+        let session = signed_in.steps.last().expect("the last step requests the session");
         for turn in ["first", "after it was written by the other side"] {
-            let theirs = judge.ask(site, false, &our_browser.prepare(session));
-            let ours = ask(&client, &their_browser.prepare(session));
+            let authjs = reference.ask(site, false, &vestibule_browser.prepare(session));
+            let vestibule = ask(&client, &authjs_browser.prepare(session));
             let user = |answer: &Answer| serde_json::from_str::<Value>(&answer.body).unwrap()["user"].take();
             let ada =
                 json!({ "name": "ada", "email": "ada@example.com", "image": "https://img.example/ada" });
-            assert_eq!(user(&theirs), ada, "{dialect:?}, {turn}: Auth.js with a session of Vestibule's");
-            assert_eq!(user(&ours), ada, "{dialect:?}, {turn}: Vestibule with a session of Auth.js's");
-            our_browser.receive(&theirs);
-            their_browser.receive(&ours);
+            assert_eq!(user(&authjs), ada, "{dialect:?}, {turn}: Auth.js with a session of Vestibule's");
+            assert_eq!(user(&vestibule), ada, "{dialect:?}, {turn}: Vestibule with a session of Auth.js's");
+            vestibule_browser.receive(&authjs);
+            authjs_browser.receive(&vestibule);
         }
     }
 }
 
-/// On `http` the cookies have other names; one case of each kind shows it.
+/// Whether a case also runs on `http`, where the cookies have other names. One case of each kind is enough.
 fn is_worth_http(name: &str) -> bool {
     ["csrf (http)", "session: good (http)", "session in chunks (http)", "story: signed in (http)"]
         .contains(&name)
         || name.starts_with("story: in, update")
 }
 
-/// Plays the case on both sides, and reports what differs.
-fn compare(site: Site, case: &Case, client: &Client, judge: &mut Judge, report: &mut Report) {
-    let (mut their_browser, mut our_browser) = (Browser::new(site, case), Browser::new(site, case));
+/// Runs a case on both sides, and reports the differences.
+fn compare(site: Site, case: &Case, client: &Client, reference: &mut Reference, report: &mut Report) {
+    let (mut authjs_browser, mut vestibule_browser) = (Browser::new(site, case), Browser::new(site, case));
     for step in &case.steps {
-        let their_sent = their_browser.prepare(step);
-        let sent = our_browser.prepare(step);
-        let theirs = judge.ask(site, case.has_pages, &their_sent);
-        let ours = ask(client, &sent);
-        their_browser.receive(&theirs);
-        our_browser.receive(&ours);
+        let authjs_sent = authjs_browser.prepare(step);
+        let sent = vestibule_browser.prepare(step);
+        let authjs = reference.ask(site, case.has_pages, &authjs_sent);
+        let vestibule = ask(client, &sent);
+        authjs_browser.receive(&authjs);
+        vestibule_browser.receive(&vestibule);
 
-        let mut all = (aspects(site, &theirs), aspects(site, &ours));
+        let mut all = (aspects(site, &authjs), aspects(site, &vestibule));
         if sent.method == "HEAD" {
-            // The server around Auth.js takes the body away, as the Worker's runtime does.
+            // Node's server removes the body from Auth.js's response, and the Worker's runtime from Vestibule's.
             all.0.remove("body");
             all.1.remove("body");
         }
         let names: BTreeSet<&String> = all.0.keys().chain(all.1.keys()).collect();
         report.exchanges += 1;
         for aspect in names {
-            let (theirs, ours) = (all.0.get(aspect), all.1.get(aspect));
-            if theirs != ours {
+            let (authjs, vestibule) = (all.0.get(aspect), all.1.get(aspect));
+            if authjs != vestibule {
                 report.add(&Difference {
                     site,
                     case,
                     sent: &sent,
                     aspect,
-                    theirs: theirs.map(String::as_str),
-                    ours: ours.map(String::as_str),
+                    authjs: authjs.map(String::as_str),
+                    vestibule: vestibule.map(String::as_str),
                     all: (&all.0, &all.1),
                 });
             }
@@ -151,7 +154,7 @@ fn compare(site: Site, case: &Case, client: &Client, judge: &mut Judge, report: 
     report.cases += 1;
 }
 
-/// What Vestibule answers.
+/// The response of Vestibule.
 fn ask(client: &Client, sent: &Sent) -> Answer {
     let mut request = client.request(&sent.method, &sent.url).without_cookies();
     for (name, value) in &sent.headers {
@@ -165,8 +168,8 @@ fn ask(client: &Client, sent: &Sent) -> Answer {
     Answer { status: reply.status, headers: reply.headers, body }
 }
 
-/// The built Worker, configured as the judge is.
-fn worker(site: Site, has_pages: bool, judge: &Judge) -> Harness {
+/// The built Worker with the same configuration as the reference.
+fn worker(site: Site, has_pages: bool, reference: &Reference) -> Harness {
     let pages = if has_pages {
         json!({ "sign_in": "/login", "sign_out": "/bye", "error": "/oops" })
     } else {
@@ -199,15 +202,14 @@ fn worker(site: Site, has_pages: bool, judge: &Judge) -> Harness {
     if has_pages {
         auth["pages"] = pages;
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Harness::from_wrangler(root.join("wrangler.toml"))
+    Harness::from_wrangler(root().join("wrangler.toml"))
         .var("AUTH", auth)
         .secret("AUTH_SECRET", SECRET)
         .secret("AUTH_ACME_ID", "vestibule")
         .secret("AUTH_ACME_SECRET", "acme-secret")
-        .host_at("idp.example", judge.provider)
-        .host_at("api.example.com", judge.provider)
+        .host_at("idp.example", reference.provider)
+        .host_at("api.example.com", reference.provider)
         .origin("app.example.com", |_| Response::text("the site"))
         .start()
-        .unwrap_or_else(|error| panic!("{error}\nis the Worker built (`cargo xtask build`)?"))
+        .unwrap_or_else(|error| panic!("{error}\nrun `cargo xtask build` first if the Worker is not built"))
 }

@@ -1,4 +1,5 @@
-//! What differs, by the entry of the list that explains it, as a test's verdict and as a document.
+//! Groups the differences by the entry that explains them, fails the test if there are unexplained ones, and writes the
+//! document.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -13,7 +14,7 @@ use crate::deliberate::DELIBERATE;
 pub struct Report {
     pub cases: usize,
     pub exchanges: usize,
-    /// By the entry's title: dialect and case.
+    /// The dialects and cases, by the title of the entry.
     explained: BTreeMap<&'static str, BTreeSet<(&'static str, String)>>,
     unexplained: Vec<String>,
 }
@@ -27,22 +28,22 @@ impl Report {
             return;
         }
         self.unexplained.push(format!(
-            "{dialect}: {}\n    {} {}\n    {}\n      theirs: {}\n      ours:   {}",
+            "{dialect}: {}\n    {} {}\n    {}\n      Auth.js:   {}\n      Vestibule: {}",
             difference.case.name,
             difference.sent.method,
             difference.sent.url,
             difference.aspect,
-            difference.theirs.unwrap_or("(none)"),
-            difference.ours.unwrap_or("(none)"),
+            difference.authjs.unwrap_or("(none)"),
+            difference.vestibule.unwrap_or("(none)"),
         ));
     }
 
-    /// Fails where something is unexplained, an entry explains nothing, or the document is out of date.
+    /// Fails if a difference is not explained, if an entry explains none, or if the document is out of date.
     pub fn finish(&self, document: &Path) {
         println!("{} cases, {} requests to each side", self.cases, self.exchanges);
         assert!(
             self.unexplained.is_empty(),
-            "{} differences that nothing explains:\n{}",
+            "{} differences are not explained in deliberate.rs:\n{}",
             self.unexplained.len(),
             self.unexplained.join("\n")
         );

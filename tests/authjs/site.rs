@@ -1,4 +1,4 @@
-//! The two sites that are compared, and what a browser may bring to them.
+//! The sites that are compared, and the cookies that a browser may send to them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,12 +10,13 @@ use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::names::CookieNames;
 use vestibule_core::session::{chunk, seal};
 use vestibule_core::time::Timestamp;
+use vestibule_testing::FakeRandom;
 
 pub const SECRET: &str = "my-32-char-or-longer-shared-secret!!";
 pub const FOREIGN_SECRET: &str = "the secret of another site, as long";
 pub const DAY: Duration = Duration::from_hours(24);
 
-/// One dialect at its usual base path, on `https` or not.
+/// A site with one dialect at its default base path, on `https` or on `http`.
 #[derive(Clone, Copy)]
 pub struct Site {
     pub dialect: Dialect,
@@ -23,7 +24,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// As the configuration calls the dialect.
+    /// The name of the dialect in the configuration.
     pub fn dialect_name(self) -> &'static str {
         match self.dialect {
             Dialect::AuthJsV5 => "authjs-v5",
@@ -53,20 +54,23 @@ impl Site {
         }
     }
 
-    /// A sealed session of these claims, as Auth.js would have made it `ago`, to live for 30 days from then.
+    /// A sealed session with these claims, as Auth.js would have created it `ago`, valid for 30 days from then.
     pub fn sealed(self, claims: &Value, secret: &str, ago: Duration) -> String {
         let claims = claims.as_object().expect("an object").clone();
         let keys = keyring(secret);
-        seal::seal(&keys, self.dialect, &self.salt(), &claims, DAY * 30, now().minus(ago), &mut dice())
+        let random = FakeRandom::new(1);
+        seal::seal(&keys, self.dialect, &self.salt(), &claims, DAY * 30, now().minus(ago), &mut |bytes| {
+            random.fill(bytes);
+        })
     }
 
-    /// What a sealed session of this site says.
+    /// The claims of a sealed session of this site; `None` if it is invalid.
     pub fn opened(self, token: &str) -> Option<Value> {
         let opened = seal::open(&keyring(SECRET), self.dialect, &self.salt(), token, now());
         opened.ok().map(Value::Object)
     }
 
-    /// The cookies of a session: name and value.
+    /// The names and values of the cookies of a session with these claims.
     pub fn session(self, claims: &Value) -> Vec<(String, String)> {
         self.session_of(&self.sealed(claims, SECRET, Duration::ZERO))
     }
@@ -76,7 +80,7 @@ impl Site {
         chunk::split(self.names().session(), sealed, self.dialect)
     }
 
-    /// The csrf cookie.
+    /// The name and value of the CSRF cookie.
     pub fn csrf(self) -> (String, String) {
         self.csrf_of(SECRET)
     }
@@ -86,22 +90,22 @@ impl Site {
     }
 }
 
-/// A csrf token.
+/// A CSRF token.
 pub const TOKEN: &str = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
 
-/// The second half of the csrf cookie.
+/// The hash in the second half of the CSRF cookie.
 pub fn csrf_hash(token: &str, secret: &str) -> String {
     let hash = Sha256::digest(format!("{token}{secret}"));
     hash.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
-/// Somebody, as Auth.js seals them.
+/// The claims of a user in a session of Auth.js.
 pub fn ada() -> Value {
     json!({ "name": "Ada", "email": "ada@example.com", "picture": "https://img.example/ada", "sub": "1" })
 }
 
-/// Auth.js has no other clock than this one.
-#[allow(clippy::disallowed_methods, reason = "natively the clock works")]
+/// The real time, because Auth.js only uses the real clock.
+#[allow(clippy::disallowed_methods, reason = "this never runs on wasm32")]
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     Timestamp::from_millis(since.as_millis().try_into().expect("before 2500"))
@@ -109,15 +113,4 @@ pub fn now() -> Timestamp {
 
 fn keyring(secret: &str) -> Keyring {
     Keyring::new(vec![Secret::new(secret)]).expect("one secret")
-}
-
-/// Not random, but never twice the same within a token.
-fn dice() -> impl FnMut(&mut [u8]) {
-    let mut state = 1u64;
-    move |bytes| {
-        for byte in bytes {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            *byte = state.to_be_bytes()[0];
-        }
-    }
 }

@@ -1,9 +1,10 @@
-// A site of several hosts with one login (docs/subdomains.md), in a real browser, over https: whether cookies of a domain
-// go where they should, only a browser can tell. `login`, `app` and `shop` are one Worker's (hosts/site.toml), with the
-// application of react.mjs behind it; `docs` is another's (hosts/docs.toml), with the demo's. `cargo xtask test` starts
-// both and runs this.
+// Tests a site with several hosts and one login (docs/subdomains.md) in a real browser, over https, because only a browser
+// shows whether cookies of a domain are sent to the right hosts. One Worker serves `login`, `app` and `shop`
+// (hosts/site.toml), with the application of react.mjs; another serves `docs` (hosts/docs.toml), with the demo's
+// application. `cargo xtask test` starts both and runs this script.
 //
-// HOSTS_SITE, HOSTS_DOCS   the ports of the two Workers; and the variables of visits.mjs
+// HOSTS_SITE, HOSTS_DOCS   the ports of the two Workers
+// and the variables of visits.mjs
 import assert from "node:assert/strict";
 
 import { decode, encode } from "next-auth/jwt";
@@ -11,14 +12,14 @@ import { decode, encode } from "next-auth/jwt";
 import { make, picture, see, signInAtProvider } from "./visits.mjs";
 
 const { HOSTS_SITE, HOSTS_DOCS } = process.env;
-assert.ok(HOSTS_SITE && HOSTS_DOCS, "start this by `cargo xtask test`");
+assert.ok(HOSTS_SITE && HOSTS_DOCS, "run this by `cargo xtask test`");
 
 const LOGIN = "https://login.example.test";
 const APP = "https://app.example.test";
 const SHOP = "https://shop.example.test";
 const DOCS = "https://docs.example.test";
 const EVERYWHERE = [LOGIN, APP, SHOP, DOCS];
-/** A domain that reaches the same Worker, and that no cookie of the site's reaches. */
+/** A domain that leads to the same Worker, outside of the domain of the site's cookies. */
 const ELSEWHERE = "https://elsewhere.test";
 
 const SESSION = "__Secure-authjs.session-token";
@@ -26,7 +27,7 @@ const SECRET = "development-only, never deploy this secret";
 const WANTED = `${APP}/private/list?tab=caf%C3%A9&x=1&y=%2F`;
 const FROM = `${APP}/from?here=1#part`;
 
-/** Where a sign-in begins that next-auth asked for on another host. */
+/** The address on the login host at which a sign-in begins that next-auth requested on another host. */
 let begun;
 
 const names = [
@@ -43,19 +44,19 @@ await make(
     ["carol, who has a password", carol],
     ["somebody on another domain", stranger],
   ],
-  // wrangler makes its certificate itself.
+  // wrangler's certificate is self-signed.
   [`--host-resolver-rules=${names.join(", ")}`, "--ignore-certificate-errors"],
 );
 
 async function bob(page, check) {
-  await check("a page of the app asks to sign in, on the login host", async () => {
+  await check("a protected page of the app redirects to the login host's sign-in page", async () => {
     await page.goto(WANTED);
     await page.waitForURL(`${LOGIN}/auth/signin?**`);
     assert.equal(new URL(page.url()).searchParams.get("callbackUrl"), WANTED);
     await signInButton(page).waitFor();
     await picture(page, "hosts-sign-in");
   });
-  await check("signing in leads back to the very page, with a session of the domain", async () => {
+  await check("a sign-in leads back to that page, with a session for the domain", async () => {
     await signInButton(page).click();
     await signInAtProvider(page, "bob@example.com", "bob");
     await page.waitForURL(WANTED);
@@ -68,20 +69,20 @@ async function bob(page, check) {
     );
     await nothingLeftOfTheWay(page);
   });
-  await check("every other host knows them, too", async () => {
+  await check("the user is signed in on every other host", async () => {
     await page.goto(`${SHOP}/private`);
     assert.equal(page.url(), `${SHOP}/private`);
     await authenticated(page, "Bob Example");
     for (const host of EVERYWHERE) assert.equal((await session(page, host)).user.email, "bob@example.com", host);
   });
-  await check("another Worker with the same secret lets them in, and its API takes the token", async () => {
+  await check("another Worker with the same secret accepts the session, and its API accepts the token", async () => {
     await page.goto(`${DOCS}/dashboard`);
     assert.equal(page.url(), `${DOCS}/dashboard`);
     await see(page, "#user", "bob@example.com");
     await see(page, "#token", ": 200");
     await picture(page, "hosts-docs");
   });
-  await check("a token that has ended is renewed by the login host, and nobody sees that", async () => {
+  await check("the login host refreshes an expired token without a visible page", async () => {
     const before = (await session(page, DOCS)).access_token;
     await endAccessToken(page);
     await inATab(page, `${DOCS}/auth/session`, async (tab, answer) => {
@@ -101,21 +102,21 @@ async function bob(page, check) {
     await see(page, "#user", "bob@example.com");
     await see(page, "#token", ": 200");
     const after = (await session(page, DOCS)).access_token;
-    assert.ok(after && after !== before, "the token is the same");
+    assert.ok(after && after !== before, "the token has not changed");
     for (const host of EVERYWHERE) assert.equal((await session(page, host)).access_token, after, host);
   });
-  await check("where the Worker knows the provider it renews by itself", async () => {
+  await check("a Worker with the provider refreshes the token itself", async () => {
     const before = (await session(page, APP)).access_token;
     await endAccessToken(page);
     const hops = await visited(page, () => page.goto(`${APP}/private`));
     assert.deepEqual(hops, [`${APP}/private`]);
     await authenticated(page, "Bob Example");
     const after = (await session(page, DOCS)).access_token;
-    assert.ok(after && after !== before, "the token is the same");
+    assert.ok(after && after !== before, "the token has not changed");
   });
-  await check("signing out of the app is signing out of all of them", async () => {
+  await check("a sign-out in the app applies to all hosts", async () => {
     await press(page, "signOut");
-    await page.waitForURL(`${LOGIN}/auth/signin?**`); // The page that is loaded again is guarded.
+    await page.waitForURL(`${LOGIN}/auth/signin?**`); // The reloaded page is protected.
     assert.equal(await sessionCookie(page), undefined);
     for (const host of EVERYWHERE) assert.equal(await session(page, host), null, host);
     await page.goto(`${DOCS}/dashboard`);
@@ -125,7 +126,7 @@ async function bob(page, check) {
 }
 
 async function alice(page, check) {
-  await check("signIn(provider) leads over the login host to the provider, and back to its page", async () => {
+  await check("signIn(provider) leads through the login host to the provider and back to the page", async () => {
     await page.goto(FROM);
     await see(page, "#status", /^unauthenticated$/);
     const hops = await visited(page, async () => {
@@ -147,17 +148,17 @@ async function alice(page, check) {
     await page.goto(FROM);
     await see(page, "#status", /^unauthenticated$/);
   });
-  await check("signIn() without a provider shows the login host's page, and leads back", async () => {
+  await check("signIn() without a provider shows the login host's sign-in page and leads back", async () => {
     await press(page, "signIn");
     await page.waitForURL(`${LOGIN}/auth/signin?**`);
-    await signInButton(page).click(); // The provider still knows Alice.
+    await signInButton(page).click(); // Alice still has a session at the provider.
     await page.waitForURL(FROM);
     await authenticated(page, "Alice Example");
   });
 }
 
 async function somebodyElse(page, check) {
-  await check("the address where a sign-in began begins none in another browser", async () => {
+  await check("the address of a sign-in on the login host does not work in another browser", async () => {
     const hops = await visited(page, () => page.goto(begun));
     assert.equal(hops.length, 2, hops.join("\n"));
     assert.ok(page.url().startsWith(`${LOGIN}/auth/signin?`), page.url());
@@ -167,7 +168,7 @@ async function somebodyElse(page, check) {
 }
 
 async function carol(page, check) {
-  await check("a password is asked for where one is, and the session is everybody's", async () => {
+  await check("a sign-in with a password creates a session for all hosts", async () => {
     await page.goto(`${SHOP}/`);
     await page.getByLabel("Email").fill("carol@example.com");
     await page.getByLabel("Password").fill("carol");
@@ -179,7 +180,7 @@ async function carol(page, check) {
 }
 
 async function stranger(page, check) {
-  await check("a domain that no cookie reaches signs nobody in, and says so", async () => {
+  await check("a domain outside of the cookies' domain rejects sign-in with a message", async () => {
     for (const path of ["/private", "/auth/signin", "/auth/session"]) {
       const answer = await page.goto(`${ELSEWHERE}${path}`);
       assert.deepEqual([answer.status(), page.url()], [403, `${ELSEWHERE}${path}`]);
@@ -189,7 +190,7 @@ async function stranger(page, check) {
   });
 }
 
-/** The addresses of the pages that the browser asks for while `act` is done, redirects and all. */
+/** The addresses of the pages that the browser requests during `act`, including redirects. */
 async function visited(page, act) {
   const hops = [];
   const note = (request) => {
@@ -205,7 +206,7 @@ async function sessionCookie(page) {
   return (await page.context().cookies()).find(({ name }) => name === SESSION);
 }
 
-/** Beside the session there are csrf tokens and return addresses, each of one host: no ticket, no transaction. */
+/** Asserts that only CSRF and return address cookies of single hosts are left besides the session. */
 async function nothingLeftOfTheWay(page) {
   const cookies = (await page.context().cookies()).filter(({ domain }) => domain.endsWith("example.test"));
   const others = cookies.filter(({ name }) => name !== SESSION).map(({ name, domain }) => `${domain} ${name}`);
@@ -213,22 +214,22 @@ async function nothingLeftOfTheWay(page) {
   assert.deepEqual(others.filter((cookie) => !known.test(cookie)), []);
 }
 
-/** Seals the browser's session anew, as one whose access token has ended: by Auth.js itself. */
+/** Replaces the browser's session by one with an expired access token, encrypted by Auth.js itself. */
 async function endAccessToken(page) {
   const cookie = await sessionCookie(page);
   const claims = await decode({ token: cookie.value, secret: SECRET, salt: SESSION });
-  assert.ok(claims?.expires_at, "the session has no access token that ends");
+  assert.ok(claims?.expires_at, "the session has no access token with an expiry time");
   const token = { ...claims, expires_at: Math.floor(Date.now() / 1000) - 1 };
   const value = await encode({ token, secret: SECRET, salt: SESSION });
   await page.context().addCookies([{ ...cookie, value }]);
 }
 
-/** What a host's session endpoint tells this browser. */
+/** The response of a host's session endpoint to this browser. */
 async function session(page, host) {
   return inATab(page, `${host}/auth/session`, (_tab, answer) => answer.json());
 }
 
-/** In another tab: only the browser knows where the names lead. */
+/** Runs in another tab, because only the browser can resolve the host names. */
 async function inATab(page, url, look) {
   const tab = await page.context().newPage();
   const result = await look(tab, await tab.goto(url));

@@ -1,5 +1,5 @@
-// The Next.js application in examples/nextjs behind Vestibule, in a real browser. `cargo xtask test` builds and starts
-// both, and runs this with the variables of visits.mjs.
+// Tests the Next.js application in examples/nextjs behind Vestibule in a real browser. `cargo xtask test` builds and starts
+// both, and runs this script with the variables of visits.mjs.
 import assert from "node:assert/strict";
 
 import { encode } from "next-auth/jwt";
@@ -14,7 +14,7 @@ await make("Next.js", [
 ]);
 
 async function bob(page, check) {
-  await check("the home page is public, and neither the server nor the browser knows a user", async () => {
+  await check("the home page is public, and shows no user from the server or the browser", async () => {
     await page.goto(`${ROOT}/`);
     await see(page, "h1", "Home");
     await see(page, "#server", "does not know who you are");
@@ -25,7 +25,7 @@ async function bob(page, check) {
     await page.getByRole("link", { name: "Account" }).click();
     await page.waitForURL(`${ROOT}/auth/signin**`);
   });
-  await check("after signing in the server component shows who auth() says it is", async () => {
+  await check("after a sign-in the server component shows the user from auth()", async () => {
     await signInButton(page).click();
     await signInAtProvider(page, "bob@example.com", "bob");
     await page.waitForURL(`${ROOT}/account`);
@@ -33,11 +33,11 @@ async function bob(page, check) {
     await see(page, "#server", "bob@example.com");
     await see(page, "#server", "user");
   });
-  await check("the client component shows who useSession() says it is", async () => {
+  await check("the client component shows the user from useSession()", async () => {
     await see(page, "#account", "Bob Example (user)");
     await picture(page, "nextjs-account");
   });
-  await check("getToken() in a route handler opens the session with the shared secret", async () => {
+  await check("getToken() in a route handler decrypts the session with the shared secret", async () => {
     assert.deepEqual(await token(page), {
       sub: "user-2",
       name: "Bob Example",
@@ -47,12 +47,12 @@ async function bob(page, check) {
       has_access_token: true,
     });
   });
-  await check("navigating by script keeps who is signed in", async () => {
+  await check("the user stays signed in when navigating by script", async () => {
     await page.getByRole("link", { name: "Home" }).click();
     await see(page, "#server", "The server knows you as Bob Example.");
     await see(page, "#account", "Bob Example");
   });
-  await check("a page for admins is refused, by script and by address", async () => {
+  await check("a page for admins is denied, by script and by address", async () => {
     await page.getByRole("link", { name: "Admin" }).click();
     await see(page, "h1", "No access");
     const response = await page.goto(`${ROOT}/admin`);
@@ -82,7 +82,7 @@ async function carol(page, check) {
     assert.ok(chunks.length > 1, `cookies: ${names}`);
     assert.deepEqual(chunks, chunks.map((_, index) => `authjs.session-token.${index}`));
   });
-  await check("auth(), useSession() and getToken() read it all the same", async () => {
+  await check("auth(), useSession() and getToken() read the split session", async () => {
     await see(page, "#server", "The server knows you as Carol Example.");
     await page.getByRole("link", { name: "Account" }).click();
     await see(page, "#server", "carol@example.com");
@@ -90,7 +90,7 @@ async function carol(page, check) {
     const { sub, groups, has_access_token } = await token(page);
     assert.deepEqual({ sub, groups, has_access_token }, { sub: "user-3", groups: 200, has_access_token: true });
   });
-  await check("signing out removes every one of those cookies", async () => {
+  await check("a sign-out removes all of these cookies", async () => {
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.waitForURL(`${ROOT}/`);
     await see(page, "#server", "does not know who you are");
@@ -100,7 +100,7 @@ async function carol(page, check) {
 }
 
 async function alice(page, check) {
-  await check("a page that was built in advance is guarded like any other, and leads back to itself", async () => {
+  await check("a prerendered page is protected like any other, and a sign-in leads back to it", async () => {
     await page.goto(`${ROOT}/admin`);
     await page.waitForURL(`${ROOT}/auth/signin**`);
     await signInButton(page).click();
@@ -111,7 +111,7 @@ async function alice(page, check) {
   });
 }
 
-// The application is asked as Vestibule asks it on a deployed site, where the cookie has another name, and with that
+// Sends requests to the application like Vestibule on a deployed site, where the cookie has another name and therefore
 // another key.
 async function secure(_page, check) {
   const name = "__Secure-authjs.session-token";
@@ -121,14 +121,14 @@ async function secure(_page, check) {
     fetch(`${APP}${path}`, {
       headers: { cookie: `${name}=${sealed}`, "x-forwarded-proto": scheme, "x-forwarded-host": "app.example.com" },
     });
-  await check("auth() and getToken() take the cookie of the scheme that Vestibule names", async () => {
+  await check("auth() and getToken() use the cookie of the scheme in Vestibule's headers", async () => {
     assert.match(await (await ask("/", "https")).text(), /The server knows you as/);
     assert.equal((await (await ask("/api/token", "https")).json()).sub, "user-1");
     assert.match(await (await ask("/", "http")).text(), /does not know who you are/);
   });
 }
 
-// What the button on the account page shows.
+// The result that the button on the account page shows.
 async function token(page) {
   await page.getByRole("button", { name: "What does getToken() read?" }).click();
   return JSON.parse(await page.textContent("#token"));

@@ -1,9 +1,9 @@
-// Looks at every page of Vestibule's own as people with all kinds of eyes, hands and screens do. The pages were
-// written by crates/core/tests/flows/pages.rs, with their headers; `cargo xtask test` has them written and runs this.
+// Checks the accessibility and layout of Vestibule's own pages. crates/core/tests/flows/pages.rs writes the pages with their
+// headers; `cargo xtask test` runs that test and then this script.
 //
 // PAGES_FILE         the pages
 // PAGES_CHROMIUM     the browser's executable
-// PAGES_SCREENSHOTS  the directory for pictures of every page
+// PAGES_SCREENSHOTS  the directory for screenshots
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -13,16 +13,16 @@ import { HtmlValidate } from "html-validate";
 import { chromium } from "playwright-core";
 
 const { PAGES_FILE: FILE, PAGES_CHROMIUM: executablePath, PAGES_SCREENSHOTS: PICTURES } = process.env;
-assert.ok(FILE && executablePath && PICTURES, "start this by `cargo xtask test`, or set its three variables");
+assert.ok(FILE && executablePath && PICTURES, "run this by `cargo xtask test`, or set its three variables");
 mkdirSync(PICTURES, { recursive: true });
 
 const PAGES = JSON.parse(readFileSync(FILE, "utf8"));
 const ORIGIN = "https://app.example.com";
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const SCREENS = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
-// WCAG 2.2's criterion 1.4.10; it is also what 1280 px are at a zoom of 400 %.
+// The width in WCAG 2.2, criterion 1.4.10; it equals 1280 px at a zoom of 400 %.
 const NARROW = 320;
-// What people with weak eyes set their text to: 1.4.4.
+// Enlarged text (WCAG 2.2, criterion 1.4.4).
 const LARGE_TEXT = "200%";
 
 const validator = new HtmlValidate({ extends: ["html-validate:recommended", "html-validate:a11y"] });
@@ -32,7 +32,7 @@ const browser = await chromium.launch({
   headless: true,
   args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
 });
-// On a host that the site's session does not reach, every way onward would be a guess.
+// These pages have no link: on a host outside of the site there is no known destination.
 const LEADS_NOWHERE = new Set(["foreign"]);
 let passed = 0;
 const failures = [];
@@ -40,14 +40,14 @@ for (const shown of PAGES) {
   const { name } = shown;
   await check(`${name}: valid HTML`, () => valid(shown));
   await visit(shown, async (page) => {
-    // Playwright evaluates past the page's policy, which would let no script in.
+    // Playwright bypasses the page's content security policy, which allows no script.
     await page.evaluate(AXE);
     for (const colorScheme of ["light", "dark"]) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       for (const [screen, size] of Object.entries(SCREENS)) {
         await page.setViewportSize(size);
         await picture(page, `${name}-${screen}-${colorScheme}`);
-        await check(`${name}, ${screen}, ${colorScheme}: no finding of axe's`, () => accessible(page));
+        await check(`${name}, ${screen}, ${colorScheme}: axe finds no problem`, () => accessible(page));
       }
     }
     for (const width of [NARROW, ...Object.values(SCREENS).map(({ width }) => width)]) {
@@ -55,8 +55,8 @@ for (const shown of PAGES) {
       await check(`${name}: fits ${width} px`, () => fits(page));
       await check(`${name}: text of ${LARGE_TEXT} fits ${width} px`, () => largeText(page));
     }
-    await check(`${name}: nothing moves for those who do not want it`, () => still(page));
-    await check(`${name}: every control is reached by keyboard, in order, and shows it`, () => keyboard(page, LEADS_NOWHERE.has(name)));
+    await check(`${name}: nothing moves with prefers-reduced-motion`, () => still(page));
+    await check(`${name}: every control is reachable by keyboard, in order, with a visible focus`, () => keyboard(page, LEADS_NOWHERE.has(name)));
     await page.emulateMedia({ colorScheme: "light", forcedColors: "active" });
     await picture(page, `${name}-forced-colors`);
   });
@@ -72,8 +72,7 @@ async function valid({ body }) {
   assert.deepEqual(found.map(({ ruleId, message, selector }) => `${ruleId}: ${message} (${selector})`), []);
 }
 
-// Opens the page as the Worker would have answered it: with its status and its headers, so that its own
-// policy decides what of it works.
+// Opens the page with the Worker's status and headers, so that its own content security policy applies.
 async function visit(shown, act) {
   const page = await browser.newPage();
   const complaints = [];
@@ -88,7 +87,7 @@ async function visit(shown, act) {
   });
   await page.goto(`${ORIGIN}/page`);
   await act(page);
-  await check(`${shown.name}: the browser does not complain, and asks for nothing else`, () => {
+  await check(`${shown.name}: the browser reports no problem and requests nothing else`, () => {
     assert.deepEqual(complaints, []);
     assert.deepEqual(asked.filter((url) => url !== `${ORIGIN}/favicon.ico`), [`${ORIGIN}/page`]);
   });
@@ -110,7 +109,7 @@ async function fits(page) {
       .filter((element) => element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== "inline")
       .map((element) => element.outerHTML),
   );
-  assert.deepEqual(cut, [], "these are wider than the room they have");
+  assert.deepEqual(cut, [], "these elements are wider than their container");
 }
 
 async function accessible(page) {
@@ -145,7 +144,7 @@ async function keyboard(page, leadsNowhere) {
   const wanted = await page.evaluate(() =>
     [...document.querySelectorAll("a[href], button, input:not([type=hidden])")].map((element) => element.outerHTML),
   );
-  assert.equal(wanted.length === 0, leadsNowhere, "a page that leads nowhere");
+  assert.equal(wanted.length === 0, leadsNowhere, "a page has controls, except those without a destination");
   const reached = [];
   for (const _ of wanted) {
     await page.keyboard.press("Tab");
@@ -155,7 +154,7 @@ async function keyboard(page, leadsNowhere) {
       return { html: document.activeElement.outerHTML, outline: `${outlineStyle} ${outlineWidth}`, width, height };
     });
     assert.equal(focus.outline, "solid 3px", `${focus.html} shows no focus`);
-    // WCAG 2.2's 2.5.5, for fingers.
+    // The target size in WCAG 2.2, criterion 2.5.5.
     assert.ok(focus.width >= 44 && focus.height >= 44, `${focus.html} is ${focus.width} by ${focus.height} px`);
     reached.push(focus.html);
   }

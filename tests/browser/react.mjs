@@ -1,8 +1,9 @@
-// An application that uses next-auth/react, in a real browser: it must not notice that its auth routes are answered
-// by Vestibule. Run once with version 5's client and once with version 4's, whose code is taken as it is; react/ has
-// the application and the two configurations. `cargo xtask test` starts them and runs this.
+// Tests an application that uses next-auth/react in a real browser: its behaviour must be the same with Vestibule's auth
+// routes as with Auth.js's. It runs once with the unmodified client of version 5 and once with version 4's; react/ contains
+// the application and the two configurations. `cargo xtask test` starts them and runs this script.
 //
-// REACT_CLIENT  the version: next-auth or next-auth-v4; and the variables of visits.mjs
+// REACT_CLIENT  the package: next-auth or next-auth-v4
+// and the variables of visits.mjs
 import assert from "node:assert/strict";
 
 import { make, picture, ROOT, see, signInAtProvider } from "./visits.mjs";
@@ -21,13 +22,13 @@ await make(`next-auth/react ${V4 ? 4 : 5}`, [
 ]);
 
 async function oauth(page, check) {
-  await check("without a session the page first loads, then shows that there is none", async () => {
+  await check("without a session the status is first loading, then unauthenticated", async () => {
     await page.goto(`${ROOT}/`);
     await unauthenticated(page);
     await see(page, "#session", /^null$/);
     await see(page, "#seen", /^loading, unauthenticated$/);
   });
-  await check("signIn(provider) leads to the provider and back to the page it was said on", async () => {
+  await check("signIn(provider) leads to the provider and back to the same page", async () => {
     await page.goto(`${ROOT}/from?here=1#part`);
     await press(page, "signIn demo");
     await signInAtProvider(page, "bob@example.com", "bob");
@@ -43,12 +44,12 @@ async function oauth(page, check) {
     await authenticated(page, "Bob Example");
     await see(page, "#seen", /^loading, authenticated$/);
   });
-  await check("a session that the server hands to SessionProvider is shown at once", async () => {
+  await check("a session that the server passes to SessionProvider is shown immediately", async () => {
     await page.goto(`${ROOT}/given`);
     await authenticated(page, "bob@example.com (given)");
     await see(page, "#seen", /^authenticated$/);
   });
-  await check("getSession gives what useSession shows", async () => {
+  await check("getSession returns the session that useSession shows", async () => {
     await page.goto(`${ROOT}/`);
     await authenticated(page, "Bob Example");
     const session = await result(page, "getSession");
@@ -61,12 +62,12 @@ async function oauth(page, check) {
     assert.equal(page.url(), `${ROOT}/`);
     assert.equal(await result(page, "getSession"), null);
   });
-  await check("signIn(provider, { callbackUrl }) leads to that page, query and all", async () => {
+  await check("signIn(provider, { callbackUrl }) leads to that page with its query", async () => {
     await press(page, "signIn demo for another page");
-    await page.waitForURL(OTHER); // The provider still knows Bob.
+    await page.waitForURL(OTHER); // Bob still has a session at the provider.
     await authenticated(page, "Bob Example");
   });
-  await check("signOut() loads the page again, without a session", async () => {
+  await check("signOut() reloads the page without a session", async () => {
     await press(page, "signOut");
     await unauthenticated(page);
     assert.equal(page.url(), OTHER);
@@ -83,7 +84,7 @@ async function oauth(page, check) {
 }
 
 async function updates(page, check) {
-  await check("signIn(provider, …, parameters) passes a login hint on to the provider", async () => {
+  await check("signIn(provider, …, parameters) passes a login hint to the provider", async () => {
     await page.goto(`${ROOT}/`);
     await press(page, "signIn with a hint");
     await page.waitForURL("**/interaction/**");
@@ -91,19 +92,19 @@ async function updates(page, check) {
     await signInAtProvider(page, "bob@example.com", "bob");
     await authenticated(page, "Bob Example");
   });
-  await check("update(data) changes what may be changed, and a reload shows it, too", async () => {
+  await check("update(data) changes updatable claims, and a reload shows the change", async () => {
     const session = await result(page, "update the name");
     assert.equal(session.user.name, "Bob Renamed");
     await authenticated(page, "Bob Renamed");
     await page.reload();
     await authenticated(page, "Bob Renamed");
   });
-  await check("update() fetches the session anew", async () => {
+  await check("update() fetches the session again", async () => {
     const session = await result(page, "update");
     assert.equal(session.user.name, "Bob Renamed");
     await authenticated(page, "Bob Renamed");
   });
-  await check("update(data) changes nothing that a page may not change", async () => {
+  await check("update(data) does not change other claims", async () => {
     const session = await result(page, "update the roles");
     assert.deepEqual(session.user.roles, ["user"]);
     await page.reload();
@@ -113,7 +114,7 @@ async function updates(page, check) {
 }
 
 async function passwords(page, check) {
-  await check("a wrong password with redirect: false stays on the page and says so", async () => {
+  await check("a wrong password with redirect: false stays on the page and returns the error", async () => {
     await page.goto(`${ROOT}/`);
     await fill(page, "carol@example.com", "wrong");
     const answer = await result(page, "signIn credentials here");
@@ -122,10 +123,10 @@ async function passwords(page, check) {
     assert.deepEqual(answer, V4 ? v4 : v5);
     await unauthenticated(page);
   });
-  await check("the API's own code for a refusal reaches the page", async () => {
+  await check("the page receives the API's own error code", async () => {
     await fill(page, "locked@example.com", "carol");
     const { error, code } = await result(page, "signIn credentials here");
-    // Version 4 has no codes.
+    // Version 4 does not support codes.
     assert.deepEqual({ error, code }, { error: "CredentialsSignin", code: V4 ? undefined : "account_locked" });
   });
   await check("the right password with redirect: false signs in without leaving the page", async () => {
@@ -136,14 +137,14 @@ async function passwords(page, check) {
     assert.deepEqual((await shown(page)).user, { name: "Carol Example", email: "carol@example.com", roles: ["user"] });
     await see(page, "#seen", /^loading, unauthenticated, authenticated$/);
   });
-  await check("the right password with a redirect leads to the page that was asked for", async () => {
+  await check("the right password with a redirect leads to the requested page", async () => {
     await result(page, "signOut here");
     await fill(page, "carol@example.com", "carol");
     await press(page, "signIn credentials");
     await page.waitForURL(OTHER);
     await authenticated(page, "Carol Example");
   });
-  await check("a wrong password with a redirect leads to the sign-in page, which says so", async () => {
+  await check("a wrong password with a redirect leads to the sign-in page, which shows the error", async () => {
     await result(page, "signOut here");
     await fill(page, "carol@example.com", "wrong");
     await press(page, "signIn credentials");
@@ -154,7 +155,7 @@ async function passwords(page, check) {
 
 async function tabs(page, check, tab) {
   const other = await tab();
-  await check("a sign-in in one tab is seen in the other", async () => {
+  await check("a sign-in in one tab updates the other tab", async () => {
     await other.goto(`${ROOT}/second`);
     await unauthenticated(other);
     await page.goto(`${ROOT}/`);
@@ -166,17 +167,17 @@ async function tabs(page, check, tab) {
     await authenticated(other, "Bob Example");
     await see(other, "#seen", /^loading, unauthenticated, authenticated$/);
   });
-  await check("an update in one tab is seen in the other", async () => {
+  await check("an update in one tab updates the other tab", async () => {
     await nextSecond(page);
     await result(page, "update the name");
     await authenticated(other, "Bob Renamed");
   });
-  await check("a sign-out in one tab is seen in the other", async () => {
+  await check("a sign-out in one tab updates the other tab", async () => {
     await press(page, "signOut here");
     await unauthenticated(page);
     await unauthenticated(other);
   });
-  await check("a session that ended unseen is missed when the tab is looked at again", async () => {
+  await check("a tab notices the end of its session when it becomes visible again", async () => {
     await press(page, "signIn demo");
     await authenticated(page, "Bob Example");
     await page.context().clearCookies({ name: /session-token/ });
@@ -193,7 +194,7 @@ async function required(page, check) {
     await page.waitForURL((url) => `${url.origin}${url.pathname}` === `${AUTH}/signin`);
     await page.getByRole("alert").filter({ hasText: "sign in to see this page" }).waitFor();
   });
-  await check("and from there back, signed in", async () => {
+  await check("a sign-in leads from there back to the page", async () => {
     await signInButton(page).click();
     await signInAtProvider(page, "alice@example.com", "alice");
     await page.waitForURL(`${ROOT}/required`);
@@ -213,42 +214,42 @@ async function nobody(page, check) {
     await authenticated(page, "Bob Example");
     await result(page, "signOut here");
   });
-  await check("getProviders names them, with absolute addresses", async () => {
+  await check("getProviders returns the providers with absolute addresses", async () => {
     const { demo, credentials } = await result(page, "getProviders");
     const [signinUrl, callbackUrl] = [`${AUTH}/signin/demo`, `${AUTH}/callback/demo`];
     const type = V4 ? "oauth" : "oidc";
     assert.deepEqual(demo, { id: "demo", name: "Demo", type, signinUrl, callbackUrl });
     assert.equal(credentials?.type, "credentials");
   });
-  await check("getCsrfToken gives the same token again and again", async () => {
+  await check("getCsrfToken returns the same token each time", async () => {
     const token = await result(page, "getCsrfToken");
     assert.match(token, /^[0-9a-f]{64}$/);
     assert.equal(await result(page, "getCsrfToken"), token);
   });
-  await check("a sign-out with nobody signed in does no harm", async () => {
+  await check("a sign-out without a session has no effect", async () => {
     const { url } = await result(page, "signOut here");
     assert.equal(url, `${ROOT}/from?here=1`);
     await unauthenticated(page);
   });
-  await check("update() with nobody signed in gives no session", async () => {
+  await check("update() without a session returns no session", async () => {
     assert.equal(await result(page, "update the name"), null);
     await unauthenticated(page);
   });
 }
 
-// The clients tell the time in whole seconds. Version 4 tells other tabs of two changes within one second only once,
-// and neither fetches a session again that it fetched in this second.
+// The clients use timestamps in whole seconds. Version 4 notifies other tabs only once of two changes within one second, and
+// neither version fetches a session again within the same second.
 async function nextSecond(page) {
   const now = await page.evaluate(() => Math.floor(Date.now() / 1000));
   await page.waitForFunction((now) => Math.floor(Date.now() / 1000) > now, now);
 }
 
 async function press(page, name) {
-  await page.bringToFront(); // Chromium lets the other tabs wait.
+  await page.bringToFront(); // Chromium throttles background tabs.
   await page.getByRole("button", { name, exact: true }).click();
 }
 
-// What the function gave back that the button of this name calls.
+// The return value of the function that the button with this name calls.
 async function result(page, name) {
   await press(page, name);
   await page.locator("#result", { hasText: `{"${name}":` }).waitFor();

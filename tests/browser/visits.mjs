@@ -1,9 +1,9 @@
-// What the scripts beside this one share: a browser, visits to a site in it, and how they are reported.
+// Code that the scripts in this directory share: it starts a browser, runs the visits, and reports the results.
 //
-// WALK_URL          where the Worker is
+// WALK_URL          the Worker's origin
 // WALK_CHROMIUM     the browser's executable
-// WALK_SCREENSHOTS  the directory for pictures of pages
-// WALK_APP_URL      where the application behind the Worker is
+// WALK_SCREENSHOTS  the directory for screenshots
+// WALK_APP_URL      the origin of the application behind the Worker
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 const { WALK_URL, WALK_CHROMIUM: executablePath, WALK_SCREENSHOTS: PICTURES } = process.env;
-assert.ok(WALK_URL && executablePath && PICTURES, "start this by `cargo xtask test`, or set its three variables");
+assert.ok(WALK_URL && executablePath && PICTURES, "run this by `cargo xtask test`, or set its three variables");
 mkdirSync(PICTURES, { recursive: true });
 
 const PATIENCE = 15_000;
@@ -21,14 +21,14 @@ export const DESKTOP = { width: 1280, height: 800 };
 /** The Worker's origin. */
 export const ROOT = WALK_URL;
 
-/** The application's own. */
+/** The application's origin. */
 export const APP = process.env.WALK_APP_URL;
 
 /**
- * Makes `visits`, `[who, async (page, check, tab) => …, playwright's options]`, each in a browser with no cookies. The
- * checks of a visit build on each other: after one that fails the rest of them is skipped. `tab()` opens another tab
- * of the same browser. Every complaint of a page in the browser's console fails the check that it comes up in. `flags`
- * are more of Chromium's.
+ * Runs `visits`, each `[name, async (page, check, tab) => …, Playwright's options]`, in a browser without cookies. The
+ * checks of a visit depend on each other: after a failed check the rest is skipped. `tab()` opens another tab of the same
+ * browser. A message in the browser's console fails the check during which it appears. `flags` are additional flags of
+ * Chromium.
  */
 export async function make(name, visits, flags = []) {
   const browser = await chromium.launch({
@@ -63,7 +63,7 @@ async function one(browser, options, visit, tally, failure) {
     const page = await context.newPage();
     page.on("pageerror", (error) => complaints.push(error.message));
     page.on("console", (message) => {
-      // What a page's own status was, the checks look at; anything else is a fault of the page's or of ours.
+      // The checks themselves look at the status of a page. Any other message is a mistake in the page or in Vestibule.
       const isStatus = message.text().startsWith("Failed to load resource");
       if (["error", "warning"].includes(message.type()) && !isStatus) complaints.push(message.text());
     });
@@ -97,14 +97,14 @@ export async function see(page, selector, text) {
   await page.locator(selector, { hasText: text }).first().waitFor();
 }
 
-/** A picture of the whole page, for people. */
+/** Takes a screenshot of the whole page, for human readers. */
 export async function picture(page, name) {
   await page.screenshot({ path: join(PICTURES, `${name}.png`), fullPage: true });
 }
 
-/** Fills in the demo provider's form. */
+/** Fills in the login form of the demo's provider. */
 export async function signInAtProvider(page, email, password) {
-  await page.waitForURL("**/interaction/**"); // The page that one comes from may have such fields, too.
+  await page.waitForURL("**/interaction/**"); // The previous page may have such fields too.
   await page.getByLabel("Email").fill(email);
   await page.getByLabel("Password").fill(password);
   await picture(page, "provider");

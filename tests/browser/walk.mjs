@@ -1,5 +1,5 @@
-// Walks through the demo as a person does, in a real browser. `cargo xtask test` starts the demo and runs this.
-// It needs the variables of visits.mjs.
+// Walks through the demo like a user, in a real browser. `cargo xtask test` starts the demo and runs this script with the
+// variables of visits.mjs.
 import assert from "node:assert/strict";
 
 import { DESKTOP, make, picture, ROOT, see, signInAtProvider } from "./visits.mjs";
@@ -20,13 +20,13 @@ async function bobsVisit(page, check) {
     await see(page, "#user", "No user");
     await picture(page, "home");
   });
-  await check("the dashboard asks to sign in, and every look of that page fits its screen", async () => {
+  await check("the dashboard leads to the sign-in page, which fits every screen", async () => {
     await page.getByRole("link", { name: "Dashboard" }).click();
     await page.waitForURL(`${ROOT}/auth/signin**`);
     await signInButton(page).waitFor();
     await pictures(page, "sign-in");
   });
-  await check("signing in at the provider leads back to the dashboard", async () => {
+  await check("a sign-in at the provider leads back to the dashboard", async () => {
     await signInButton(page).click();
     await signInAtProvider(page, "bob@example.com", "bob");
     await page.waitForURL(`${ROOT}/dashboard`);
@@ -34,32 +34,32 @@ async function bobsVisit(page, check) {
     await see(page, "#user", "bob@example.com");
     await see(page, "#user", "roles: user");
   });
-  await check("the application gets a bearer token that its API accepts", async () => {
+  await check("the application receives a bearer token that its API accepts", async () => {
     await see(page, "#token", "A bearer token arrived");
     await see(page, "#token", ": 200");
     await see(page, "#token", `"email":"bob@example.com"`);
     await picture(page, "dashboard");
   });
-  await check("the application does not get the session cookie", async () => {
+  await check("the application does not receive the session cookie", async () => {
     const { headers } = await (await page.request.get(`${ROOT}/api/echo`)).json();
     assert.ok(!/authjs|next-auth/.test(headers.cookie ?? ""), `cookie: ${headers.cookie}`);
     assert.equal(headers["x-user-email"], "bob@example.com");
   });
-  await check("the session endpoint shows what wrangler.toml exposes", async () => {
+  await check("the session endpoint shows the claims that wrangler.toml exposes", async () => {
     const session = await (await page.request.get(`${ROOT}/auth/session`)).json();
     assert.equal(session.user.email, "bob@example.com");
     assert.deepEqual(session.user.roles, ["user"]);
     assert.equal(typeof session.access_token, "string");
     assert.ok(Date.parse(session.expires) > 0, `expires: ${session.expires}`);
   });
-  await check("the admin page is refused, not sent to sign in", async () => {
+  await check("the admin page is denied without a redirect to sign in", async () => {
     const response = await page.goto(`${ROOT}/admin`);
     assert.equal(response.status(), 403);
     assert.equal(page.url(), `${ROOT}/admin`);
     assert.ok(!(await page.textContent("body")).includes("Only people whose roles"), "the admin page is shown");
     await pictures(page, "forbidden");
   });
-  await check("signing out asks once, and ends the session", async () => {
+  await check("a sign-out asks for confirmation and ends the session", async () => {
     await page.goto(`${ROOT}/auth/signout`);
     await pictures(page, "sign-out");
     await confirmSignOut(page);
@@ -67,7 +67,7 @@ async function bobsVisit(page, check) {
     await see(page, "#user", "No user");
     assert.equal(await (await page.request.get(`${ROOT}/auth/session`)).json(), null);
   });
-  await check("the dashboard asks to sign in again", async () => {
+  await check("the dashboard leads to the sign-in page again", async () => {
     await page.goto(`${ROOT}/dashboard`);
     await page.waitForURL(`${ROOT}/auth/signin**`);
     await signInButton(page).waitFor();
@@ -75,7 +75,7 @@ async function bobsVisit(page, check) {
 }
 
 async function alicesVisit(page, check) {
-  await check("a protected page leads through the sign-in back to itself, with its query", async () => {
+  await check("a sign-in leads back to the protected page with its query", async () => {
     await page.goto(`${ROOT}/admin?tab=users`);
     await signInButton(page).click();
     await signInAtProvider(page, "alice@example.com", "alice");
@@ -85,7 +85,7 @@ async function alicesVisit(page, check) {
     await see(page, "#user", "admin");
     await picture(page, "admin");
   });
-  await check("signing out works without scripts too", async () => {
+  await check("a sign-out works without scripts too", async () => {
     await page.getByRole("link", { name: "Sign out" }).click();
     await page.waitForURL(`${ROOT}/auth/signout**`);
     await confirmSignOut(page);
@@ -95,7 +95,7 @@ async function alicesVisit(page, check) {
 }
 
 async function cancelledVisit(page, check) {
-  await check("a sign-in that was cancelled at the provider says so and signs nobody in", async () => {
+  await check("a sign-in that is cancelled at the provider shows a message and creates no session", async () => {
     await page.goto(`${ROOT}/dashboard`);
     await signInButton(page).click();
     await page.getByRole("button", { name: "Cancel" }).click();
@@ -110,13 +110,13 @@ function signInButton(page) {
   return page.locator('form[action*="/auth/signin/demo"]').getByRole("button");
 }
 
-// Waits until the answer has come: going elsewhere at once would cut the request off.
+// Waits for the response: an immediate navigation would cancel the request.
 async function confirmSignOut(page) {
   await page.locator("form").getByRole("button").click();
   await page.waitForURL((url) => url.origin === ROOT && url.pathname !== "/auth/signout");
 }
 
-// One of Vestibule's own pages: on a desktop and a phone, light and dark, and nowhere wider than the screen.
+// Checks one of Vestibule's own pages on a desktop and a phone, light and dark: it must not be wider than the screen.
 async function pictures(page, name) {
   for (const [device, size] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
     await page.setViewportSize(size);

@@ -128,7 +128,7 @@ fn a_strict_api_is_told_of_where_the_lease_is_not() {
         load(auth, &json!({})).unwrap().advice(&RUNTIME)
     };
     let strict = advice(api_with("/strict_rotation", json!(true)));
-    assert!(strict.len() == 1 && strict[0].contains("credentials ends a sign-in"), "{strict:?}");
+    assert!(strict.len() == 1 && strict[0].contains("credentials ends the sign-in"), "{strict:?}");
     assert!(advice(api()).is_empty());
     let mut without = api_with("/strict_rotation", json!(true));
     without.as_object_mut().unwrap().remove("refresh");

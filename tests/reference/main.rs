@@ -13,6 +13,7 @@
 mod configuration;
 mod json_schema;
 mod markdown;
+mod routes;
 mod snippets;
 
 use std::fs;

@@ -1,5 +1,5 @@
-// Auth.js's side of tests/authjs_tokens.rs, its own code of both versions: a list of jobs as JSON on stdin, their
-// results on stdout.
+// Runs the jobs of tests/authjs_tokens.rs with the code of both versions of Auth.js: a list of jobs as JSON on stdin, a list
+// of results on stdout.
 import { text } from "node:stream/consumers"
 import * as v5 from "@auth/core/jwt"
 import v4 from "next-auth-v4/jwt"

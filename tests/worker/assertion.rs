@@ -1,13 +1,13 @@
-//! `X-Vestibule-Assertion` as an upstream in Node.js checks it, with the library `jose`.
+//! Tests `X-Vestibule-Assertion` with an upstream in Node.js that checks it with the library `jose`.
 
 use serde_json::{Value, json};
 
 use crate::node::Script;
-use crate::world::{APP, World, echo, settings};
+use crate::test_env::{APP, TestEnv, echo, settings};
 
 const SECRET_BEFORE: &str = "the-secret-of-last-year-that-no-log-may-hold";
 
-/// An upstream that asks for assertions, and this one's audience.
+/// Settings with an upstream that gets assertions.
 fn asserted(to: &str) -> Value {
     let mut settings = settings();
     settings["upstreams"][0]["to"] = json!(to);
@@ -15,60 +15,62 @@ fn asserted(to: &str) -> Value {
     settings
 }
 
-/// What the upstream got last.
-fn token(world: &World) -> String {
-    let got = world.requests_to_service("APP").pop().unwrap();
+/// The assertion in the upstream's last request.
+fn token(env: &TestEnv) -> String {
+    let got = env.requests_to_service("APP").pop().unwrap();
     let all = got.header_all("x-vestibule-assertion");
     assert_eq!(all.len(), 1, "{all:?}");
     all[0].to_owned()
 }
 
-/// What `jose` says to it.
-fn check(script: &mut Script, world: &World, token: &str, issuer: &str, audience: &str) -> Value {
-    let keys = format!("http://{}/auth/jwks.json", world.address());
-    script.say(&json!({ "keys": keys, "token": token, "issuer": issuer, "audience": audience }).to_string());
-    serde_json::from_str(&script.hear()).unwrap()
+/// The result of `jose` for a token.
+fn check(script: &mut Script, env: &TestEnv, token: &str, issuer: &str, audience: &str) -> Value {
+    let keys = format!("http://{}/auth/jwks.json", env.address());
+    script.write_line(
+        &json!({ "keys": keys, "token": token, "issuer": issuer, "audience": audience }).to_string(),
+    );
+    serde_json::from_str(&script.read_line()).unwrap()
 }
 
 #[test]
-fn an_upstream_in_another_language_checks_it_with_the_published_keys() {
-    let world = World::with(asserted("service:APP"), |builder| builder.service("APP", echo));
+fn an_upstream_in_node_verifies_an_assertion_with_the_published_keys() {
+    let env = TestEnv::with(asserted("service:APP"), |builder| builder.service("APP", echo));
     let mut jose = Script::start("tests/worker/upstream.mjs", &[], &[]);
-    let browser = world.signed_in("alice");
+    let browser = env.signed_in("alice");
     browser
         .get(&format!("{APP}/dashboard"))
         .header("x_vestibule_assertion", "evil")
         .send()
         .expect_status(200);
-    let token = token(&world);
+    let token = token(&env);
     let (issuer, audience) = ("https://app.example.com/auth", "service:APP");
-    let checked = check(&mut jose, &world, &token, issuer, audience);
+    let checked = check(&mut jose, &env, &token, issuer, audience);
     let claims = &checked["claims"];
     assert_eq!(claims["email"], "alice@example.com", "{checked}");
     assert_eq!(claims["roles"], json!(["admin", "user"]));
     assert_eq!((&claims["provider"], claims["sub"].is_string()), (&json!("acme"), true));
     assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 60);
     let text = claims.to_string();
-    assert!(!world.idp.confidential().iter().any(|secret| text.contains(secret.as_str())), "{text}");
+    assert!(!env.idp.confidential().iter().any(|secret| text.contains(secret.as_str())), "{text}");
 
     for (issuer, audience) in [(issuer, "service:OTHER"), ("https://evil.example/auth", audience)] {
-        let refused = check(&mut jose, &world, &token, issuer, audience);
+        let refused = check(&mut jose, &env, &token, issuer, audience);
         assert_eq!(refused["error"], "ERR_JWT_CLAIM_VALIDATION_FAILED");
     }
     let (head, rest) = token.split_at(token.len() - 20);
     let bent = format!("{head}{}{}", if rest.starts_with('A') { 'B' } else { 'A' }, &rest[1..]);
-    let refused = check(&mut jose, &world, &bent, issuer, audience);
+    let refused = check(&mut jose, &env, &bent, issuer, audience);
     assert_eq!(refused["error"], "ERR_JWS_SIGNATURE_VERIFICATION_FAILED");
 
-    let public = world.client().get(&format!("{APP}/about")).header("X-Vestibule-Assertion", "evil");
+    let public = env.client().get(&format!("{APP}/about")).header("X-Vestibule-Assertion", "evil");
     public.send().expect_status(200);
-    assert_eq!(world.requests_to_service("APP").pop().unwrap().header("x-vestibule-assertion"), None);
+    assert_eq!(env.requests_to_service("APP").pop().unwrap().header("x-vestibule-assertion"), None);
 }
 
 #[test]
-fn after_a_change_of_the_secret_both_are_checked() {
+fn assertions_of_the_old_and_the_new_secret_are_verified_after_a_rotation() {
     let with = |secrets: &[(&str, &str)]| {
-        World::with(asserted("service:APP"), |builder| {
+        TestEnv::with(asserted("service:APP"), |builder| {
             secrets
                 .iter()
                 .fold(builder.service("APP", echo), |builder, (name, secret)| builder.secret(name, secret))
@@ -78,7 +80,7 @@ fn after_a_change_of_the_secret_both_are_checked() {
     let before = with(&[("AUTH_SECRET", SECRET_BEFORE)]);
     before.signed_in("bob").get(&format!("{APP}/x")).send().expect_status(200);
     let old = token(&before);
-    let after = with(&[("AUTH_SECRET", SECRET_BEFORE), ("AUTH_SECRET_1", crate::world::SECRET)]);
+    let after = with(&[("AUTH_SECRET", SECRET_BEFORE), ("AUTH_SECRET_1", crate::test_env::SECRET)]);
     after.signed_in("bob").get(&format!("{APP}/x")).send().expect_status(200);
     let new = token(&after);
     let (issuer, audience) = ("https://app.example.com/auth", "service:APP");
@@ -91,19 +93,19 @@ fn after_a_change_of_the_secret_both_are_checked() {
 }
 
 #[test]
-fn the_published_keys_are_public_ones() {
-    let world = World::with(asserted("service:APP"), |builder| builder.service("APP", echo));
-    let reply = world.client().get(&format!("{APP}/auth/jwks.json")).send().expect_status(200);
+fn the_published_keys_contain_no_private_key() {
+    let env = TestEnv::with(asserted("service:APP"), |builder| builder.service("APP", echo));
+    let reply = env.client().get(&format!("{APP}/auth/jwks.json")).send().expect_status(200);
     assert_eq!(reply.header("content-type"), Some("application/jwk-set+json"));
     assert_eq!(reply.header("cache-control"), Some("public, max-age=300"));
     let keys = reply.json();
     let members: Vec<&String> = keys["keys"][0].as_object().unwrap().keys().collect();
     assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
-    let again = world.client().get(&format!("{APP}/auth/jwks.json")).send().expect_status(200);
+    let again = env.client().get(&format!("{APP}/auth/jwks.json")).send().expect_status(200);
     assert_eq!(again.json(), keys);
-    let head = world.client().request("HEAD", &format!("{APP}/auth/jwks.json")).send().expect_status(200);
+    let head = env.client().request("HEAD", &format!("{APP}/auth/jwks.json")).send().expect_status(200);
     assert_eq!(head.header("content-type"), Some("application/jwk-set+json"));
 
-    let none = World::new();
+    let none = TestEnv::new();
     none.client().get(&format!("{APP}/auth/jwks.json")).send().expect_status(404);
 }

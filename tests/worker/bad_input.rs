@@ -1,14 +1,14 @@
-//! Requests that no honest client sends: refused with 4xx or answered with a page, quickly, never with 500; and
-//! a good session outlives all of them.
+//! Requests that no honest client sends. They are answered quickly, with 4xx or with a page and never with 500, and a valid
+//! session stays valid after each of them.
 
 use std::time::{Duration, Instant};
 
-use miniflare_test_harness::{Client, RawReply, SCHEME_HEADER};
+use miniflare_test_harness::{Client, RawResponse, SCHEME_HEADER};
 use serde_json::json;
 
-use crate::world::{APP, World, csrf, email, sign_in};
+use crate::test_env::{APP, TestEnv, csrf, email, sign_in};
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// Every auth route.
 const ROUTES: [&str; 10] = [
@@ -25,9 +25,9 @@ const ROUTES: [&str; 10] = [
 ];
 
 #[test]
-fn cookies_that_are_too_many_too_large_or_broken() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+fn too_many_too_large_or_invalid_cookies_do_not_end_a_session() {
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     let session = browser.cookie(APP, "__Secure-authjs.session-token").unwrap();
     let csrf = browser.cookie(APP, "__Host-authjs.csrf-token").unwrap();
     let many = (0..300).map(|n| format!("c{n}={n}")).collect::<Vec<_>>().join("; ");
@@ -35,7 +35,7 @@ fn cookies_that_are_too_many_too_large_or_broken() {
         (0..200).map(|n| format!("__Secure-authjs.session-token.{n}=x")).collect::<Vec<_>>().join("; ");
     let attempts =
         (0..200).map(|n| format!("__Host-authjs.transaction.{n}=x")).collect::<Vec<_>>().join("; ");
-    // One character of the tag is another.
+    // One character of the authentication tag is changed.
     let (body, end) = session.split_at(session.len() - 5);
     let damaged = format!("{body}{}{}", if end.starts_with('A') { 'B' } else { 'A' }, &end[1..]);
     for cookie in [
@@ -81,9 +81,9 @@ fn cookies_that_are_too_many_too_large_or_broken() {
 }
 
 #[test]
-fn a_session_is_found_among_rubbish() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+fn a_session_is_found_among_invalid_cookies() {
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     for n in 0..150 {
         browser.set_cookie(APP, &format!("rubbish{n}=%zz\u{e9}; Path=/"));
     }
@@ -91,9 +91,9 @@ fn a_session_is_found_among_rubbish() {
 }
 
 #[test]
-fn paths_that_servers_read_differently() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+fn paths_that_servers_interpret_differently_do_not_reach_the_application() {
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     for path in [
         "//",
         "//evil.example/",
@@ -118,15 +118,15 @@ fn paths_that_servers_read_differently() {
         let reply = bounded(path, || browser.get(&format!("{APP}{path}")).navigation().send());
         assert_eq!((reply.status, reply.set_cookies().len()), (400, 0), "{path}");
     }
-    assert_eq!(world.requests_to_service("APP").len(), 1, "only the page after the sign-in");
-    world.logs().wait_for("path_refused", PATIENCE);
+    assert_eq!(env.requests_to_service("APP").len(), 1, "only the page after the sign-in was forwarded");
+    env.logs().wait_for("path_rejected", MAX_WAIT);
     assert_eq!(email(&browser), "alice@example.com");
 }
 
 #[test]
-fn very_long_urls() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+fn very_long_urls_are_answered() {
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     for (url, allowed) in [
         (format!("{APP}/{}", "a".repeat(40_000)), [400, 414].as_slice()),
         (format!("{APP}/{}", "a/".repeat(8_000)), &[200, 414]),
@@ -145,9 +145,9 @@ fn very_long_urls() {
 }
 
 #[test]
-fn queries_and_forms_that_are_broken_or_doubled() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+fn invalid_and_repeated_parameters_are_rejected() {
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     let token = csrf(&browser, APP);
     for (path, status) in [
         ("/auth/signin?callbackUrl=%zz%", 200),
@@ -192,8 +192,8 @@ fn queries_and_forms_that_are_broken_or_doubled() {
 }
 
 #[test]
-fn return_addresses_lead_nowhere_else() {
-    let world = World::new();
+fn return_addresses_never_lead_to_another_site() {
+    let env = TestEnv::new();
     for to in [
         "//evil.example",
         "/\\evil.example",
@@ -210,19 +210,19 @@ fn return_addresses_lead_nowhere_else() {
         "\u{0}",
         "%",
     ] {
-        let browser = world.client();
+        let browser = env.client();
         let page = sign_in(&browser, "alice", to);
         assert!(page.url.starts_with(&format!("{APP}/")), "{to:?} led to {}", page.url);
         assert!(page.status == 200 || page.status == 400, "{to:?}: {}", page.status);
         assert_eq!(email(&browser), "alice@example.com", "{to:?}");
     }
-    world.assert_no_unknown_requests();
+    env.assert_no_unknown_requests();
 }
 
 #[test]
-fn bodies_that_are_too_large_or_not_what_they_say() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+fn too_large_and_mislabelled_bodies_are_rejected() {
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     let token = csrf(&browser, APP);
     let large = format!("csrfToken={token}&x={}", "a".repeat(70_000));
     let deep = format!("{{\"csrfToken\":\"{token}\",\"data\":{}{}}}", "[".repeat(30_000), "]".repeat(30_000));
@@ -258,13 +258,13 @@ fn bodies_that_are_too_large_or_not_what_they_say() {
         }
     }
     assert_eq!(email(&browser), "alice@example.com");
-    world.logs().wait_for("the body is larger than 65536 bytes", PATIENCE);
+    env.logs().wait_for("the body is larger than 65536 bytes", MAX_WAIT);
 }
 
 #[test]
-fn chunked_bodies_are_read_and_bounded() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+fn chunked_bodies_are_read_up_to_the_limit() {
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     let token = csrf(&browser, APP);
     let cookie: Vec<_> = browser.cookies(APP).into_iter().map(|(n, v)| format!("{n}={v}")).collect();
     let head = format!(
@@ -283,17 +283,17 @@ fn chunked_bodies_are_read_and_bounded() {
     let piece = "a".repeat(10_000);
     let large = raw(&browser, &chunked(&[piece.as_str(); 7]));
     assert_eq!(large.statuses(), [400], "{}", large.text());
-    // One that breaks off, and one whose chunks are no chunks.
+    // An incomplete body, and a body with invalid chunks.
     for broken in ["a\r\n{\"cs", "zz\r\n", "-1\r\n", "ffffffffffffffffff\r\n"] {
-        let reply = raw_then_close(&world, &format!("{head}{broken}"));
+        let reply = raw_then_close(&env, &format!("{head}{broken}"));
         assert!(reply.iter().all(|status| (400..500).contains(status)), "{broken:?}: {reply:?}");
     }
     assert_eq!(email(&browser), "alice@example.com");
 }
 
 #[test]
-fn head_is_a_get_without_its_body_and_the_callback_has_none() {
-    let world = World::new();
+fn head_is_answered_like_get_without_a_body_except_at_the_callback() {
+    let env = TestEnv::new();
     for (path, status) in [
         ("/auth/session", 200),
         ("/auth/csrf", 200),
@@ -304,18 +304,18 @@ fn head_is_a_get_without_its_body_and_the_callback_has_none() {
         ("/dashboard", 401),
     ] {
         let head = format!("HEAD {path} HTTP/1.1\r\nHost: app.example.com\r\n{SCHEME_HEADER}: https\r\n");
-        let reply = world.client().raw(format!("{head}Connection: close\r\n\r\n").as_bytes(), PATIENCE);
+        let reply = env.client().raw(format!("{head}Connection: close\r\n\r\n").as_bytes(), MAX_WAIT);
         assert_eq!(reply.statuses(), [status], "{path}");
         assert!(reply.text().ends_with("\r\n\r\n"), "{path}: {}", reply.text());
     }
 }
 
 #[test]
-fn methods_that_a_route_does_not_have() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+fn methods_that_a_route_does_not_support_are_rejected() {
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     for route in ROUTES {
-        // HEAD is GET where a GET changes nothing.
+        // HEAD is allowed wherever a GET changes nothing.
         for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "TRACE"] {
             let reply = bounded(route, || browser.request(method, &format!("{APP}{route}")).send());
             assert!((400..500).contains(&reply.status), "{method} {route}: {}", reply.status);
@@ -332,9 +332,9 @@ fn methods_that_a_route_does_not_have() {
 }
 
 #[test]
-fn hosts_that_are_none() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+fn invalid_hosts_are_rejected() {
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     for host in [
         "",
         "app.example.com:99999",
@@ -367,7 +367,7 @@ fn hosts_that_are_none() {
             );
         }
     }
-    // Two of them, none, and the absolute form.
+    // Two `Host` headers, none, and the absolute form of the request target.
     for (head, allowed) in [
         ("GET /auth/session HTTP/1.1\r\nHost: a.example\r\nHost: b.example", [400].as_slice()),
         ("GET /auth/session HTTP/1.1", &[400]),
@@ -384,9 +384,9 @@ fn hosts_that_are_none() {
 }
 
 #[test]
-fn a_forged_post_of_another_site_does_nothing() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+fn a_forged_post_from_another_site_has_no_effect() {
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     for path in ["/auth/signout", "/auth/signin/acme", "/auth/session"] {
         for form in [&[][..], &[("csrfToken", "0")], &[("csrfToken", &"0".repeat(64))]] {
             let reply = browser
@@ -404,27 +404,27 @@ fn a_forged_post_of_another_site_does_nothing() {
     assert_eq!(email(&browser), "alice@example.com");
 }
 
-fn raw(browser: &Client, request: &str) -> RawReply {
-    bounded(&request[..request.len().min(60)], || browser.raw(request.as_bytes(), PATIENCE))
+fn raw(browser: &Client, request: &str) -> RawResponse {
+    bounded(&request[..request.len().min(60)], || browser.raw(request.as_bytes(), MAX_WAIT))
 }
 
-/// Sends and stops sending in the middle; the statuses that came back.
-fn raw_then_close(world: &World, request: &str) -> Vec<u16> {
+/// Sends a request and then closes the sending side. Gives the statuses of the responses.
+fn raw_then_close(env: &TestEnv, request: &str) -> Vec<u16> {
     use std::io::{Read, Write};
-    let mut connection = world.connect();
-    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut connection = env.connect();
+    connection.set_read_timeout(Some(MAX_WAIT)).unwrap();
     connection.write_all(request.as_bytes()).unwrap();
     connection.shutdown(std::net::Shutdown::Write).unwrap();
     let mut bytes = Vec::new();
     connection.read_to_end(&mut bytes).ok();
-    RawReply { bytes, closed: true }.statuses()
+    RawResponse { bytes, closed: true }.statuses()
 }
 
-/// What `act` gives, which must not take long.
+/// Asserts that `act` does not take long, and gives its result.
 fn bounded<T>(what: &str, act: impl FnOnce() -> T) -> T {
     let begin = Instant::now();
     let result = act();
     let took = begin.elapsed();
-    assert!(took < PATIENCE, "{what} took {took:?}");
+    assert!(took < MAX_WAIT, "{what} took {took:?}");
     result
 }

@@ -1,22 +1,22 @@
-//! Clients that bring the provider's access token, checked by the platform's cryptography or by Rust's.
+//! Bearer access tokens of the provider, verified by the platform's cryptography.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use miniflare_test_harness::Reply;
+use miniflare_test_harness::ClientResponse;
 use serde_json::{Value, json};
 
 use crate::idp;
 use crate::signer::Signing;
-use crate::world::{APP, World, echo, settings};
+use crate::test_env::{APP, TestEnv, echo, settings};
 
 const AUDIENCE: &str = "https://api.example.com";
 
-fn world(key: &'static str, alg: &'static str) -> World {
+fn env(key: &'static str, alg: &'static str) -> TestEnv {
     let mut settings = settings();
     settings["providers"][0]["accept_bearer"] = json!({ "audience": AUDIENCE });
-    let world = World::with(settings, |builder| builder.service("APP", echo));
-    world.idp.sign_with(Signing::honest(key, alg), &[key]);
-    world
+    let env = TestEnv::with(settings, |builder| builder.service("APP", echo));
+    env.idp.sign_with(Signing::honest(key, alg), &[key]);
+    env
 }
 
 fn claims() -> Value {
@@ -27,13 +27,13 @@ fn claims() -> Value {
     })
 }
 
-fn bring(world: &World, path: &str, token: &str) -> Reply {
-    let request = world.client().get(&format!("{APP}{path}"));
+fn bring(env: &TestEnv, path: &str, token: &str) -> ClientResponse {
+    let request = env.client().get(&format!("{APP}{path}"));
     request.header("authorization", &format!("Bearer {token}")).send()
 }
 
 #[test]
-fn tokens_of_every_algorithm_pass_and_flipped_ones_do_not() {
+fn tokens_of_every_algorithm_are_accepted_and_modified_ones_are_not() {
     for (key, alg) in [
         ("RSA", "RS256"),
         ("RSA", "RS512"),
@@ -42,29 +42,29 @@ fn tokens_of_every_algorithm_pass_and_flipped_ones_do_not() {
         ("P-384", "ES384"),
         ("Ed25519", "EdDSA"),
     ] {
-        let world = world(key, alg);
+        let env = env(key, alg);
         let token = Signing::honest(key, alg).sign(&claims());
-        let reply = bring(&world, "/dashboard", &token).expect_status(200);
+        let reply = bring(&env, "/dashboard", &token).expect_status(200);
         assert!(reply.set_cookies().is_empty());
-        let got = world.requests_to_service("APP").pop().unwrap();
+        let got = env.requests_to_service("APP").pop().unwrap();
         assert_eq!(got.header_all("authorization"), [format!("Bearer {token}")], "{alg}");
         assert_eq!(got.header_all("x-user-email"), ["alice@example.com"], "{alg}");
 
         let (signed, signature) = token.rsplit_once('.').unwrap();
         let (first, rest) = signature.split_at(1);
         let flipped = format!("{signed}.{}{rest}", if first == "A" { "B" } else { "A" });
-        let reply = bring(&world, "/dashboard", &flipped).expect_status(401);
+        let reply = bring(&env, "/dashboard", &flipped).expect_status(401);
         assert!(reply.header("www-authenticate").unwrap().starts_with("Bearer error=\"invalid_token\""));
 
-        let reply = bring(&world, "/admin", &token).expect_status(403);
+        let reply = bring(&env, "/admin", &token).expect_status(403);
         assert!(reply.header("www-authenticate").unwrap().starts_with("Bearer error=\"insufficient_scope\""));
-        assert_eq!((world.asked("/jwks"), world.requests_to_service("APP").len()), (1, 1), "{alg}");
+        assert_eq!((env.count_requests("/jwks"), env.requests_to_service("APP").len()), (1, 1), "{alg}");
     }
 }
 
 #[test]
-fn algorithm_and_key_confusion_passes_with_nothing() {
-    let world = world("RSA", "RS256");
+fn algorithm_confusion_a_token_with_a_wrong_key_or_algorithm_is_rejected() {
+    let env = env("RSA", "RS256");
     for (case, key, alg, header) in [
         ("a secret", "RSA", "RS256", json!({ "alg": "HS256", "kid": "RSA" })),
         ("nothing", "RSA", "RS256", json!({ "alg": "none", "kid": "RSA" })),
@@ -81,27 +81,27 @@ fn algorithm_and_key_confusion_passes_with_nothing() {
         ("critical", "RSA", "RS256", json!({ "alg": "RS256", "kid": "RSA", "crit": ["x"], "x": 1 })),
     ] {
         let token = Signing { key, alg, header }.sign(&claims());
-        assert_eq!(bring(&world, "/dashboard", &token).status, 401, "{case}");
+        assert_eq!(bring(&env, "/dashboard", &token).status, 401, "{case}");
     }
     let mut id_token = claims();
     id_token["nonce"] = json!("n");
     let id_token = Signing::honest("RSA", "RS256").sign(&id_token);
-    assert_eq!(bring(&world, "/dashboard", &id_token).status, 401);
-    assert!(world.requests_to_service("APP").is_empty());
-    world.assert_no_unknown_requests();
+    assert_eq!(bring(&env, "/dashboard", &id_token).status, 401);
+    assert!(env.requests_to_service("APP").is_empty());
+    env.assert_no_unknown_requests();
 }
 
 #[test]
-fn a_provider_without_keys_is_503_and_asked_once() {
-    let world = world("RSA", "RS256");
-    world.idp.replace("jwks", |_| miniflare_test_harness::Response::status(500));
+fn a_provider_without_keys_gives_503_and_is_requested_once() {
+    let env = env("RSA", "RS256");
+    env.idp.replace("jwks", |_| miniflare_test_harness::Response::status(500));
     let token = Signing::honest("RSA", "RS256").sign(&claims());
     for _ in 0..5 {
-        let reply = bring(&world, "/dashboard", &token).expect_status(503);
+        let reply = bring(&env, "/dashboard", &token).expect_status(503);
         assert_eq!(reply.header("retry-after"), Some("5"));
     }
-    assert_eq!(world.asked("/jwks"), 1);
-    bring(&world, "/about", &token).expect_status(200);
+    assert_eq!(env.count_requests("/jwks"), 1);
+    bring(&env, "/about", &token).expect_status(200);
 }
 
 #[test]

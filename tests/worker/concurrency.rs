@@ -1,23 +1,23 @@
-//! Many at once, in one isolate: everybody gets their own, and the provider is not run over.
+//! Many users in one isolate at the same time: each gets their own session, and the provider gets few requests.
 
 use std::thread;
 
 use crate::idp;
-use crate::world::{APP, World, session, sign_in};
+use crate::test_env::{APP, TestEnv, session, sign_in};
 
-const PEOPLE: usize = 50;
+const USERS: usize = 50;
 const SESSIONS: usize = 200;
 
 #[test]
-fn fifty_people_sign_in_at_once_and_each_is_who_they_are() {
-    let world = World::new();
+fn fifty_users_sign_in_at_the_same_time_and_each_gets_their_own_session() {
+    let env = TestEnv::new();
     let sign_all_in = |wave: &str| {
         thread::scope(|scope| {
-            let people: Vec<_> = (0..PEOPLE)
+            let people: Vec<_> = (0..USERS)
                 .map(|n| {
-                    let (world, user) = (&world, format!("{wave}{n}"));
+                    let (env, user) = (&env, format!("{wave}{n}"));
                     scope.spawn(move || {
-                        let browser = world.client();
+                        let browser = env.client();
                         let page = sign_in(&browser, &user, "/dashboard");
                         assert_eq!((page.status, page.url), (200, format!("{APP}/dashboard")), "{user}");
                         (user, browser)
@@ -28,13 +28,13 @@ fn fifty_people_sign_in_at_once_and_each_is_who_they_are() {
         })
     };
     let people = sign_all_in("first");
-    let documents = || (world.asked("/.well-known/openid-configuration"), world.asked("/jwks"));
+    let documents = || (env.count_requests("/.well-known/openid-configuration"), env.count_requests("/jwks"));
     let (discovery, jwks) = documents();
-    // Requests cannot wait for one another's fetches in this runtime, so all who come before the first answer ask.
-    assert!((1..=PEOPLE).contains(&discovery) && (1..=PEOPLE).contains(&jwks), "{discovery} and {jwks}");
+    // In this runtime a request cannot wait for another request's fetch, so every request before the first response fetches.
+    assert!((1..=USERS).contains(&discovery) && (1..=USERS).contains(&jwks), "{discovery} and {jwks}");
     let people: Vec<_> = people.into_iter().chain(sign_all_in("second")).collect();
-    assert_eq!(documents(), (discovery, jwks), "what is known is not asked for again");
-    assert_eq!(world.asked("/token"), 2 * PEOPLE);
+    assert_eq!(documents(), (discovery, jwks), "cached metadata and keys are not requested again");
+    assert_eq!(env.count_requests("/token"), 2 * USERS);
 
     thread::scope(|scope| {
         for n in 0..SESSIONS {
@@ -44,11 +44,11 @@ fn fifty_people_sign_in_at_once_and_each_is_who_they_are() {
             });
         }
     });
-    for got in world.requests_to_service("APP") {
+    for got in env.requests_to_service("APP") {
         let email = got.header("x-user-email").unwrap();
         let user = email.split('@').next().unwrap();
         let token = got.header("authorization").unwrap();
         assert!(token.starts_with(&format!("Bearer access-token-of-{user}-")), "{email} with {token}");
     }
-    assert_eq!(world.requests_to(idp::HOST).iter().filter(|r| r.path() == "/userinfo").count(), 2 * PEOPLE);
+    assert_eq!(env.requests_to(idp::HOST).iter().filter(|r| r.path() == "/userinfo").count(), 2 * USERS);
 }

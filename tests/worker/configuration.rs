@@ -1,4 +1,5 @@
-//! A configuration that is wrong: every request says so in a few words, the log says where, and no secret is told.
+//! Invalid configurations: every request is answered with a short message, the log names the key, and neither contains a
+//! secret.
 
 use std::time::Duration;
 
@@ -6,12 +7,12 @@ use miniflare_test_harness::{Harness, HarnessBuilder};
 use serde_json::{Value, json};
 
 use crate::idp;
-use crate::world::{APP, SECRET, echo, settings, settings_with, worker};
+use crate::test_env::{APP, SECRET, echo, settings, settings_with, worker};
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
 #[test]
-fn a_wrong_configuration_answers_500_and_names_the_place() {
+fn an_invalid_configuration_is_answered_with_500_and_the_log_names_the_key() {
     let mut rules = settings();
     rules["rules"][1]["match"] = json!("/admin/(");
     let mut provider = settings();
@@ -31,49 +32,49 @@ fn a_wrong_configuration_answers_500_and_names_the_place() {
         (json!(7), "AUTH"),
         (Value::Null, "AUTH"),
     ] {
-        let world = complete(auth).start().unwrap();
-        assert_every_request_is_refused(&world, place);
+        let harness = complete(auth).start().unwrap();
+        assert_every_request_is_refused(&harness, place);
     }
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn a_missing_variable_or_binding_is_named_in_the_log() {
     for (name, place) in [
         ("AUTH", "AUTH"),
         ("AUTH_SECRET", "AUTH_SECRET"),
         ("AUTH_ACME_ID", "AUTH_ACME_ID"),
         ("AUTH_ACME_SECRET", "AUTH_ACME_SECRET"),
     ] {
-        let world = complete(settings()).without_binding(name).start().unwrap();
-        assert_every_request_is_refused(&world, place);
+        let harness = complete(settings()).without_binding(name).start().unwrap();
+        assert_every_request_is_refused(&harness, place);
     }
 }
 
 #[test]
-fn a_variable_that_is_null_is_missing() {
+fn a_variable_that_is_null_counts_as_missing() {
     for name in ["AUTH", "AUTH_SECRET"] {
-        let world = complete(settings()).without_binding(name).var(name, Value::Null).start().unwrap();
-        assert_every_request_is_refused(&world, name);
+        let harness = complete(settings()).without_binding(name).var(name, Value::Null).start().unwrap();
+        assert_every_request_is_refused(&harness, name);
     }
 }
 
 #[test]
-fn a_short_secret_is_refused_and_not_shown() {
-    let world = complete(settings()).secret("AUTH_SECRET", "quite short").start().unwrap();
-    assert_every_request_is_refused(&world, "AUTH_SECRET");
-    assert!(!world.logs().contains("quite short"), "{}", world.logs().text());
+fn a_short_secret_is_rejected_and_not_logged() {
+    let harness = complete(settings()).secret("AUTH_SECRET", "quite short").start().unwrap();
+    assert_every_request_is_refused(&harness, "AUTH_SECRET");
+    assert!(!harness.logs().contains("quite short"), "{}", harness.logs().text());
 }
 
 #[test]
-fn everything_that_is_wrong_is_named_at_once() {
+fn all_errors_of_a_configuration_are_logged_together() {
     let auth = settings_with(&json!({ "default_access": "everybody", "ruels": [] }));
-    let world = complete(auth).without_binding("AUTH_ACME_SECRET").start().unwrap();
+    let harness = complete(auth).without_binding("AUTH_ACME_SECRET").start().unwrap();
     for place in ["AUTH.default_access", "AUTH.ruels", "AUTH_ACME_SECRET"] {
-        assert_every_request_is_refused(&world, place);
+        assert_every_request_is_refused(&harness, place);
     }
 }
 
-/// A Worker that has everything, with `auth` as its `AUTH`.
+/// A Worker with all secrets and bindings, and `auth` as its `AUTH`.
 fn complete(auth: Value) -> HarnessBuilder {
     worker()
         .var("AUTH", auth)
@@ -83,9 +84,10 @@ fn complete(auth: Value) -> HarnessBuilder {
         .service("APP", echo)
 }
 
-/// The same answer on a public page, a guarded one and an auth route, and again: the isolate lives on.
-fn assert_every_request_is_refused(world: &Harness, place: &str) {
-    let browser = world.client();
+/// Asserts the same response on a public page, a protected page and an auth route, and also for a second request in the
+/// same isolate.
+fn assert_every_request_is_refused(harness: &Harness, place: &str) {
+    let browser = harness.client();
     for path in ["/about", "/dashboard", "/auth/session", "/auth/signin", "/%zz", "/about"] {
         let reply = browser.get(&format!("{APP}{path}")).navigation().send().expect_status(500);
         assert_eq!(
@@ -96,16 +98,19 @@ fn assert_every_request_is_refused(world: &Harness, place: &str) {
         assert_eq!(reply.header("cache-control"), Some("no-store"));
         assert_eq!(reply.set_cookies(), [""; 0]);
     }
-    let begins = format!("{place}:");
-    let named = world
+    let begins = format!("\"event\":\"configuration_invalid\",\"level\":\"error\",\"message\":\"{place}:");
+    let named = harness
         .logs()
-        .wait_until(PATIENCE, |lines| lines.iter().find(|l| l.message.starts_with(&begins)).cloned());
-    let line = named.unwrap_or_else(|| panic!("{begins} is not in the log:\n{}", world.logs().text()));
+        .wait_until(MAX_WAIT, |lines| lines.iter().find(|l| l.message.contains(&begins)).cloned());
+    let line = named.unwrap_or_else(|| {
+        panic!("the log has no line that begins with {begins}:\n{}", harness.logs().text())
+    });
     assert_eq!(line.level, "error");
-    let log = world.logs().text();
+    assert_eq!(line.json().unwrap()["path"], "/about", "the first request");
+    let log = harness.logs().text();
     for secret in [SECRET, idp::CLIENT_SECRET, "a secret in the wrong place"] {
-        assert!(!log.contains(secret), "the log holds {secret:?}:\n{log}");
+        assert!(!log.contains(secret), "the log contains {secret:?}:\n{log}");
     }
-    assert!(world.requests_to_service("APP").is_empty());
-    assert!(world.logs().lines().iter().all(|line| !line.from_runtime), "{log}");
+    assert!(harness.requests_to_service("APP").is_empty());
+    assert!(harness.logs().lines().iter().all(|line| !line.from_runtime), "{log}");
 }

@@ -1,4 +1,5 @@
-//! What goes on to the application, and what comes back from it: nothing but what Vestibule is there for changes.
+//! Requests that are forwarded to the application, and its responses: only the fields that Vestibule is responsible for
+//! change.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -7,14 +8,14 @@ use std::time::Duration;
 use miniflare_test_harness::{Client, HarnessBuilder, Request, Response, SCHEME_HEADER};
 use serde_json::{Value, json};
 
-use crate::world::{APP, Surround, World, begin, echo, email, settings, settings_with};
+use crate::test_env::{APP, Surround, TestEnv, begin, echo, email, settings, settings_with};
 
-/// Every request renews the session.
+/// Settings with which every request updates the session.
 fn always_renewed() -> Value {
     settings_with(&json!({ "session": { "update_age": "0s" } }))
 }
 
-/// `settings` with another upstream.
+/// The settings with another upstream.
 fn to(target: &str) -> Value {
     let mut settings = settings();
     settings["upstreams"][0]["to"] = json!(target);
@@ -22,12 +23,12 @@ fn to(target: &str) -> Value {
 }
 
 #[test]
-fn the_application_gets_the_token_and_the_claims() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
-    let token = crate::world::session(&browser, APP)["access_token"].as_str().unwrap().to_owned();
+fn the_application_receives_the_access_token_and_the_claims() {
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
+    let token = crate::test_env::session(&browser, APP)["access_token"].as_str().unwrap().to_owned();
     browser.get(&format!("{APP}/dashboard?tab=1")).send().expect_status(200);
-    let got = world.requests_to_service("APP").pop().unwrap();
+    let got = env.requests_to_service("APP").pop().unwrap();
     assert_eq!(got.url(), format!("{APP}/dashboard?tab=1"));
     assert_eq!(got.header_all("authorization"), [format!("Bearer {token}")]);
     assert_eq!(got.header_all("x-user-email"), ["alice@example.com"]);
@@ -38,56 +39,56 @@ fn the_application_gets_the_token_and_the_claims() {
 }
 
 #[test]
-fn claims_outside_ascii_arrive_as_utf_8() {
-    let world = World::new();
-    let browser = world.signed_in("zoe");
+fn claims_outside_ascii_are_sent_as_utf_8() {
+    let env = TestEnv::new();
+    let browser = env.signed_in("zoe");
     browser.get(&format!("{APP}/dashboard")).send().expect_status(200);
-    let got = world.requests_to_service("APP").pop().unwrap();
+    let got = env.requests_to_service("APP").pop().unwrap();
     assert_eq!(got.header_all("x-user-name"), ["Zoë 李 🦀"]);
 }
 
 #[test]
 fn every_kind_of_upstream_is_reached() {
-    let world = World::with(to("assets:SITE"), |builder| builder.service("SITE", echo));
-    world.signed_in("alice").get(&format!("{APP}/a")).send().expect_status(200);
-    assert_eq!(world.requests_to_service("SITE").pop().unwrap().url(), "https://app.example.com/a");
+    let env = TestEnv::with(to("assets:SITE"), |builder| builder.service("SITE", echo));
+    env.signed_in("alice").get(&format!("{APP}/a")).send().expect_status(200);
+    assert_eq!(env.requests_to_service("SITE").pop().unwrap().url(), "https://app.example.com/a");
 
-    let world = World::with(to("https://upstream.example"), |builder| builder.host("upstream.example", echo));
-    world.signed_in("alice").get(&format!("{APP}/a?b")).send().expect_status(200);
-    let got = world.requests_to("upstream.example").pop().unwrap();
+    let env = TestEnv::with(to("https://upstream.example"), |builder| builder.host("upstream.example", echo));
+    env.signed_in("alice").get(&format!("{APP}/a?b")).send().expect_status(200);
+    let got = env.requests_to("upstream.example").pop().unwrap();
     assert_eq!((got.url().as_str(), got.host.as_str()), ("https://upstream.example/a?b", "upstream.example"));
     assert_eq!(got.header_all("x-forwarded-host"), ["app.example.com"]);
     assert_eq!(got.header_all("x-user-email"), ["alice@example.com"]);
 
-    let world = World::with(to("origin"), |builder| builder.origin("app.example.com", echo));
-    world.signed_in("alice").get(&format!("{APP}/a")).send().expect_status(200);
-    let got = world.requests_to("app.example.com").pop().unwrap();
+    let env = TestEnv::with(to("origin"), |builder| builder.origin("app.example.com", echo));
+    env.signed_in("alice").get(&format!("{APP}/a")).send().expect_status(200);
+    let got = env.requests_to("app.example.com").pop().unwrap();
     assert_eq!(got.url(), "https://app.example.com/a");
     assert_eq!(got.header_all("x-user-email"), ["alice@example.com"]);
 }
 
 #[test]
-fn each_host_has_its_own_upstream() {
+fn requests_of_each_host_reach_its_own_upstream() {
     let mut settings = settings();
     settings["upstreams"] = json!([
         { "host": "api.example.com", "to": "service:API", "headers": { "X-Api-User": "email" } },
         { "to": "service:APP" },
     ]);
-    let world = World::with(settings, |builder| builder.service("API", echo).service("APP", echo));
-    let browser = world.client();
+    let env = TestEnv::with(settings, |builder| builder.service("API", echo).service("APP", echo));
+    let browser = env.client();
     for host in ["api", "www"] {
         let page = begin(&browser, &format!("https://{host}.example.com"), "alice", "/x").follow().send();
         assert_eq!((page.status, page.url), (200, format!("https://{host}.example.com/x")));
     }
-    // What one upstream is told, no client tells another.
+    // A client cannot send a header that Vestibule sets for another upstream.
     let lie = browser.get("https://www.example.com/x").header("x-api-user", "evil").send().expect_status(200);
     assert!(!lie.text().contains("evil"), "{}", lie.text());
-    let api = world.requests_to_service("API");
+    let api = env.requests_to_service("API");
     assert_eq!((api.len(), api[0].header("x-api-user")), (1, Some("alice@example.com")));
-    assert_eq!(world.requests_to_service("APP").len(), 2);
+    assert_eq!(env.requests_to_service("APP").len(), 2);
 }
 
-/// Every kind of upstream, with an echo behind it.
+/// Every kind of upstream, with an application that returns the request it received.
 fn kinds() -> [(&'static str, Surround); 3] {
     [
         ("service:APP", |builder| builder.service("APP", echo)),
@@ -97,10 +98,10 @@ fn kinds() -> [(&'static str, Surround); 3] {
 }
 
 #[test]
-fn methods_pass_with_their_bodies_and_what_they_say_of_them() {
+fn methods_bodies_and_content_headers_are_forwarded() {
     for (target, surround) in kinds() {
-        let world = World::with(to(target), surround);
-        let browser = world.signed_in("alice");
+        let env = TestEnv::with(to(target), surround);
+        let browser = env.signed_in("alice");
         for (method, body) in [
             ("GET", ""),
             ("HEAD", ""),
@@ -141,18 +142,18 @@ fn methods_pass_with_their_bodies_and_what_they_say_of_them() {
 }
 
 #[test]
-fn another_worker_behind_it_knows_what_the_edge_knows() {
+fn a_worker_behind_a_service_binding_receives_request_cf() {
     let application = "export default { fetch: (request) => Response.json(request.cf) };";
-    let world = World::with(settings(), |builder| builder.service_worker("APP", application));
+    let env = TestEnv::with(settings(), |builder| builder.service_worker("APP", application));
     let known = json!({ "country": "AQ", "colo": "MCM" });
-    let reply = world.client().get(&format!("{APP}/about")).cf(&known).send().expect_status(200);
+    let reply = env.client().get(&format!("{APP}/about")).cf(&known).send().expect_status(200);
     assert_eq!(reply.json(), known);
 }
 
 #[test]
-fn paths_and_queries_arrive_byte_for_byte() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+fn paths_and_queries_are_forwarded_byte_for_byte() {
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     for target in [
         "/%C3%A9",
         "/a%20b/",
@@ -171,16 +172,16 @@ fn paths_and_queries_arrive_byte_for_byte() {
         "/it's?it's",
     ] {
         browser.get(&format!("{APP}{target}")).send().expect_status(200);
-        assert_eq!(world.requests_to_service("APP").pop().unwrap().target, target);
+        assert_eq!(env.requests_to_service("APP").pop().unwrap().target, target);
     }
 }
 
 #[test]
-fn responses_come_back_as_they_are_renewed_or_not() {
-    for (case, settings) in [("as it is", settings()), ("renewed", always_renewed())] {
+fn responses_are_returned_unchanged_whether_the_session_is_updated_or_not() {
+    for (case, settings) in [("not updated", settings()), ("updated", always_renewed())] {
         let renewed = case == "renewed";
-        let world = World::with(settings, |builder| builder.service("APP", application));
-        let browser = world.signed_in("alice");
+        let env = TestEnv::with(settings, |builder| builder.service("APP", application));
+        let browser = env.signed_in("alice");
         let before = |path: &str| browser.get(&format!("{APP}{path}")).navigation();
         for (path, status, body) in [
             ("/text", 203, "text"),
@@ -217,25 +218,26 @@ fn responses_come_back_as_they_are_renewed_or_not() {
         let odd = before("/999").send();
         assert_eq!((odd.status, odd.text().as_str()), (999, "very odd"), "{case}");
         if renewed {
-            world.logs().wait_for("session_not_renewed", Duration::from_secs(5));
+            let line = env.logs().wait_for("session_not_updated", Duration::from_secs(5)).json().unwrap();
+            assert_eq!((&line["level"], &line["path"]), (&json!("warn"), &json!("/999")), "{line}");
         }
         assert_eq!(email(&browser), "alice@example.com", "{case}");
     }
 }
 
-/// `hello`
+/// `hello`, compressed with gzip.
 const GZIP: &[u8] = &[
     0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 7, 0, 0x86, 0xa6, 0x10, 0x36, 5, 0, 0,
     0,
 ];
 
-/// Each in a world of its own: the application hangs up behind its answer, which whoever asks next over the same
-/// connection may not have heard yet.
+/// Each case has its own environment: the application closes the connection after its response, and the runtime could
+/// otherwise reuse that connection for the next request.
 #[test]
-fn early_hints_are_not_taken_for_the_answer() {
+fn early_hints_are_not_used_as_the_response() {
     for (method, body) in [("GET", "hi"), ("HEAD", "")] {
-        let world = World::with(settings(), |builder| builder.service("APP", application));
-        let browser = world.signed_in("alice");
+        let env = TestEnv::with(settings(), |builder| builder.service("APP", application));
+        let browser = env.signed_in("alice");
         let reply = browser.request(method, &format!("{APP}/early-hints")).send();
         assert_eq!((reply.status, reply.text().as_str()), (200, body), "{method}");
         assert_eq!(reply.header("x-mine"), Some("kept"), "{method}");
@@ -274,15 +276,15 @@ fn application(request: &Request) -> Response {
 }
 
 #[test]
-fn every_kind_of_upstream_hears_which_host_was_asked_and_not_what_the_client_says() {
+fn every_kind_of_upstream_gets_the_requested_host_and_not_the_client_s_forwarded_headers() {
     let kinds: [(&str, &str, Surround); 3] = [
         ("service:APP", "app.example.com:8443", |builder| builder.service("APP", echo)),
         ("https://upstream.example", "upstream.example", |builder| builder.host("upstream.example", echo)),
         ("origin", "app.example.com:8443", |builder| builder.origin("app.example.com", echo)),
     ];
     for (target, host, surround) in kinds {
-        let world = World::with(to(target), surround);
-        let mut request = world.client().get("https://app.example.com:8443/about");
+        let env = TestEnv::with(to(target), surround);
+        let mut request = env.client().get("https://app.example.com:8443/about");
         for (name, value) in [
             ("X-Forwarded-Host", "evil.example"),
             ("X-Forwarded-Proto", "http"),
@@ -306,7 +308,7 @@ fn every_kind_of_upstream_hears_which_host_was_asked_and_not_what_the_client_say
         }
         let got = request.send().expect_status(200).json();
         let headers: Vec<(String, String)> = serde_json::from_value(got["headers"].clone()).unwrap();
-        let told: BTreeMap<String, String> =
+        let received: BTreeMap<String, String> =
             headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
         let expected = json!({
             "host": host,
@@ -316,13 +318,13 @@ fn every_kind_of_upstream_hears_which_host_was_asked_and_not_what_the_client_say
             "x-forwarded-host": "app.example.com:8443",
             "x-forwarded-proto": "https",
         });
-        assert_eq!(json!(told), expected, "{target}");
+        assert_eq!(json!(received), expected, "{target}");
     }
 }
 
 #[test]
-fn cached_set_cookie_no_cache_keeps_a_renewed_session_whatever_the_upstream_said() {
-    let world = World::with(always_renewed(), |builder| {
+fn cached_set_cookie_an_updated_session_is_never_cacheable_even_if_the_upstream_allows_it() {
+    let env = TestEnv::with(always_renewed(), |builder| {
         builder.service("APP", |_| {
             Response::text("page")
                 .header("cache-control", "public, s-maxage=600")
@@ -332,7 +334,7 @@ fn cached_set_cookie_no_cache_keeps_a_renewed_session_whatever_the_upstream_said
                 .header("vary", "cookie")
         })
     });
-    let browser = world.signed_in("alice");
+    let browser = env.signed_in("alice");
     let renewed = browser.get(&format!("{APP}/dashboard")).send().expect_status(200);
     assert!(renewed.set_cookie("__Secure-authjs.session-token").is_some());
     assert_eq!(renewed.header_all("cache-control"), ["private, no-store"]);
@@ -346,17 +348,17 @@ fn cached_set_cookie_no_cache_keeps_a_renewed_session_whatever_the_upstream_said
 }
 
 #[test]
-fn cached_answers_what_is_said_to_one_person_is_not_kept_by_the_edge() {
+fn cached_responses_of_one_user_are_not_stored_by_the_edge() {
     let kinds: [(&str, &str, Surround); 2] = [
         ("https://upstream.example", "upstream.example", |builder| builder.host("upstream.example", echo)),
         ("origin", "app.example.com", |builder| builder.origin("app.example.com", echo)),
     ];
     for (target, host, surround) in kinds {
-        let world = World::with(to(target), surround);
-        let browser = world.signed_in("alice");
+        let env = TestEnv::with(to(target), surround);
+        let browser = env.signed_in("alice");
         for (path, kept) in [("/report.pdf", Some(json!(-1))), ("/public/logo.png", None)] {
             browser.get(&format!("{APP}{path}")).send().expect_status(200);
-            let got = world.requests_to(host).pop().unwrap();
+            let got = env.requests_to(host).pop().unwrap();
             let ttl = got.cf.as_ref().and_then(|cf| cf.get("cacheTtl")).cloned();
             assert_eq!(ttl, kept, "{target} {path}");
             assert_eq!((got.header("cache-control"), got.header("pragma")), (None, None), "{target} {path}");
@@ -365,11 +367,11 @@ fn cached_answers_what_is_said_to_one_person_is_not_kept_by_the_edge() {
 }
 
 #[test]
-fn a_redirect_to_a_server_s_own_origin_leads_back_through_the_worker() {
+fn a_redirect_to_the_upstream_s_own_origin_is_rewritten_to_the_worker_s() {
     for renewed in [false, true] {
         let mut settings = if renewed { always_renewed() } else { settings() };
         settings["upstreams"][0]["to"] = json!("https://upstream.example");
-        let world = World::with(settings, |builder| {
+        let env = TestEnv::with(settings, |builder| {
             builder.host("upstream.example", |request| match request.target.split_once('?') {
                 Some((_, location)) => {
                     Response::redirect(location).header("set-cookie", "a=1").header("x-mine", "1")
@@ -377,7 +379,7 @@ fn a_redirect_to_a_server_s_own_origin_leads_back_through_the_worker() {
                 None => Response::text("page"),
             })
         });
-        let browser = world.signed_in("alice");
+        let browser = env.signed_in("alice");
         for (sent, arrives) in [
             ("https://upstream.example/a/?b", "https://app.example.com/a/?b"),
             ("//upstream.example/a/", "https://app.example.com/a/"),
@@ -394,9 +396,9 @@ fn a_redirect_to_a_server_s_own_origin_leads_back_through_the_worker() {
 }
 
 #[test]
-fn parts_and_conditions_of_a_response_are_between_the_client_and_the_upstream() {
+fn range_and_conditional_requests_are_forwarded_unchanged() {
     for settings in [settings(), always_renewed()] {
-        let world = World::with(settings, |builder| {
+        let env = TestEnv::with(settings, |builder| {
             builder.service("APP", |request| {
                 if request.header("if-none-match") == Some("\"1\"") {
                     return Response::status(304).header("etag", "\"1\"");
@@ -410,7 +412,7 @@ fn parts_and_conditions_of_a_response_are_between_the_client_and_the_upstream() 
                 }
             })
         });
-        let browser = world.signed_in("alice");
+        let browser = env.signed_in("alice");
         let get = || browser.get(&format!("{APP}/file"));
         let part = get().header("range", "bytes=2-4").send().expect_status(206);
         assert_eq!((part.text().as_str(), part.header("content-range")), ("llo", Some("bytes 2-4/5")));
@@ -427,15 +429,15 @@ fn parts_and_conditions_of_a_response_are_between_the_client_and_the_upstream() 
 #[test]
 fn a_body_of_unknown_length_reaches_every_kind_of_upstream() {
     for (target, surround) in kinds() {
-        let world = World::with(to(target), surround);
-        let cookie = cookie_of(&world.signed_in("alice"));
-        // A GET's body goes out where its length is known: the runtime's HTTP client sends no other.
+        let env = TestEnv::with(to(target), surround);
+        let cookie = cookie_of(&env.signed_in("alice"));
+        // The runtime's HTTP client sends the body of a GET only if its length is known.
         for method in ["POST", "PUT", "DELETE"] {
             let request = format!(
                 "{method} /x HTTP/1.1\r\nHost: app.example.com\r\n{SCHEME_HEADER}: https\r\nCookie: {cookie}\r\n\
                  Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nX-Late: 1\r\n\r\n"
             );
-            let reply = world.client().raw(request.as_bytes(), Duration::from_secs(10));
+            let reply = env.client().raw(request.as_bytes(), Duration::from_secs(10));
             let text = reply.text();
             assert_eq!(reply.statuses(), [200], "{target} {method}");
             assert!(
@@ -447,9 +449,9 @@ fn a_body_of_unknown_length_reaches_every_kind_of_upstream() {
 }
 
 #[test]
-fn header_smuggling_what_only_vestibule_says_a_client_does_not() {
-    let world = World::new();
-    let browser = world.signed_in("bob");
+fn header_smuggling_a_client_cannot_send_headers_that_vestibule_sets() {
+    let env = TestEnv::new();
+    let browser = env.signed_in("bob");
     browser.set_cookie(APP, "mine=1; Path=/");
     for signed_in in [true, false] {
         let mut request = browser.get(&format!("{APP}{}", if signed_in { "/dashboard" } else { "/about" }));
@@ -474,7 +476,7 @@ fn header_smuggling_what_only_vestibule_says_a_client_does_not() {
             request = request.header(name, value);
         }
         request.send().expect_status(200);
-        let got = world.requests_to_service("APP").pop().unwrap();
+        let got = env.requests_to_service("APP").pop().unwrap();
         let evil: Vec<_> = got.headers.iter().filter(|(_, value)| value.contains("evil")).collect();
         assert!(evil.is_empty(), "{evil:?}");
         assert_eq!(got.header("x-plain"), Some("kept"));
@@ -484,9 +486,9 @@ fn header_smuggling_what_only_vestibule_says_a_client_does_not() {
 }
 
 #[test]
-fn header_bytes_outside_ascii_pass() {
-    let world = World::new();
-    let browser = world.signed_in("alice");
+fn header_values_outside_ascii_are_forwarded() {
+    let env = TestEnv::new();
+    let browser = env.signed_in("alice");
     for bytes in [&b"caf\xe9"[..], "café".as_bytes(), b"\x80\xff", b"a\tb"] {
         let cookie = [cookie_of(&browser).as_bytes(), b"; mine=", bytes].concat();
         let head = format!("GET /x HTTP/1.1\r\nHost: app.example.com\r\n{SCHEME_HEADER}: https\r\nCookie: ");
@@ -494,8 +496,8 @@ fn header_bytes_outside_ascii_pass() {
             [head.as_bytes(), &cookie, b"\r\nX-Odd: ", bytes, b"\r\nConnection: close\r\n\r\n"].concat();
         let reply = browser.raw(&request, Duration::from_secs(5));
         assert_eq!(reply.statuses(), [200], "{bytes:?}");
-        let got = world.requests_to_service("APP").pop().unwrap();
-        // What is UTF-8 arrives as it is; the runtime reads other bytes as U+FFFD before a Worker sees them.
+        let got = env.requests_to_service("APP").pop().unwrap();
+        // UTF-8 is forwarded unchanged. The runtime replaces other bytes by U+FFFD before a Worker sees them.
         let text = String::from_utf8_lossy(bytes).into_owned();
         assert_eq!(got.header("x-odd"), Some(text.as_str()));
         assert_eq!(got.header("cookie"), Some(format!("mine={text}").as_str()));
@@ -503,9 +505,9 @@ fn header_bytes_outside_ascii_pass() {
 }
 
 #[test]
-fn a_websocket_is_for_those_who_are_signed_in() {
+fn a_websocket_is_only_forwarded_for_a_signed_in_user() {
     for settings in [settings(), always_renewed()] {
-        let world = World::with(settings, |builder| {
+        let env = TestEnv::with(settings, |builder| {
             builder.service("APP", |request| {
                 if request.header("upgrade").is_none() {
                     return Response::text("page");
@@ -517,9 +519,9 @@ fn a_websocket_is_for_those_who_are_signed_in() {
                 })
             })
         });
-        let browser = world.signed_in("alice");
+        let browser = env.signed_in("alice");
         for (cookie, status) in [("", "401"), (cookie_of(&browser).as_str(), "101")] {
-            let mut socket = world.connect();
+            let mut socket = env.connect();
             socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
             let request = format!(
                 "GET /socket HTTP/1.1\r\nHost: app.example.com\r\n{SCHEME_HEADER}: https\r\nUpgrade: websocket\r\n\
@@ -536,13 +538,13 @@ fn a_websocket_is_for_those_who_are_signed_in() {
                 assert_eq!(&frame, &[0x81, 2, b'h', b'i']);
             }
         }
-        let got = world.requests_to_service("APP").pop().unwrap();
+        let got = env.requests_to_service("APP").pop().unwrap();
         assert_eq!(got.header("x-user-email"), Some("alice@example.com"));
     }
 }
 
 #[test]
-fn an_upstream_that_fails_is_a_502_and_nobody_is_signed_out() {
+fn a_failing_upstream_gives_502_and_does_not_end_the_session() {
     let failing = |request: &Request| match request.path() {
         "/close" => Response::close(),
         "/garbage" => Response::raw("no response\r\n\r\n"),
@@ -553,20 +555,25 @@ fn an_upstream_that_fails_is_a_502_and_nobody_is_signed_out() {
         ("https://upstream.example", &|builder| builder.host("upstream.example", failing)),
         ("origin", &|builder| builder.origin("app.example.com", failing)),
     ];
-    // An answer that brings a renewed session is made otherwise than one that brings nothing.
+    // A response with an updated session takes another code path than one without.
     for update_age in ["0s", "1d"] {
         for (target, surround) in kinds {
             let mut settings = to(target);
             settings["session"]["update_age"] = json!(update_age);
-            let world = World::with(settings, surround);
-            let browser = world.signed_in("alice");
+            let env = TestEnv::with(settings, surround);
+            let browser = env.signed_in("alice");
             for path in ["/close", "/garbage"] {
                 let reply = browser.get(&format!("{APP}{path}")).send().expect_status(502);
                 assert_eq!(reply.json(), json!({ "error": "upstream_unavailable" }), "{target}");
                 assert_eq!(reply.header("cache-control"), Some("private, no-store"));
                 assert_eq!(reply.set_cookies(), [""; 0]);
             }
-            world.logs().wait_for("forward_failed", Duration::from_secs(5));
+            let line = env.logs().wait_for("forward_failed", Duration::from_secs(5)).json().unwrap();
+            assert_eq!(
+                (&line["host"], &line["path"]),
+                (&json!("app.example.com"), &json!("/close")),
+                "{line}"
+            );
             assert_eq!(browser.get(&format!("{APP}/fine")).send().expect_status(200).text(), "fine");
             assert_eq!(email(&browser), "alice@example.com");
         }
@@ -574,21 +581,21 @@ fn an_upstream_that_fails_is_a_502_and_nobody_is_signed_out() {
 }
 
 #[test]
-fn a_binding_that_is_not_there_is_a_500_that_the_log_explains() {
-    let world = World::with(to("service:FORGOTTEN"), |builder| builder);
-    let reply = world.client().get(&format!("{APP}/about")).send().expect_status(500);
+fn a_missing_service_binding_gives_500_and_the_log_names_it() {
+    let env = TestEnv::with(to("service:FORGOTTEN"), |builder| builder);
+    let reply = env.client().get(&format!("{APP}/about")).send().expect_status(500);
     assert_eq!(reply.json(), json!({ "error": "upstream_unavailable" }));
-    let line = world.logs().wait_for("FORGOTTEN", Duration::from_secs(5));
+    let line = env.logs().wait_for("FORGOTTEN", Duration::from_secs(5));
     assert_eq!(line.level, "error");
 }
 
-/// The `Cookie` header that this browser would send.
+/// The `Cookie` header of this browser.
 fn cookie_of(browser: &Client) -> String {
     let pairs = browser.cookies(APP).into_iter().map(|(name, value)| format!("{name}={value}"));
     pairs.collect::<Vec<_>>().join("; ")
 }
 
-/// A response's head, read byte by byte so that nothing behind it is taken.
+/// Reads a response's head byte by byte, so that nothing after it is consumed.
 fn head(from: &mut impl Read) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

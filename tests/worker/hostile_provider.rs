@@ -1,15 +1,16 @@
-//! A provider that is away, slow, broken or malicious: an error page, a line in the log, and nothing is lost.
+//! A provider that is unreachable, slow, faulty or malicious: the user gets an error page, the log has a line, and an
+//! existing session stays valid.
 
 use std::time::Duration;
 
 use miniflare_test_harness::Response;
 use serde_json::json;
 
-use crate::world::{APP, World, begin, email, settings, sign_in};
+use crate::test_env::{APP, TestEnv, begin, email, settings, sign_in};
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// What a provider does wrong: where, how, and what the log must say.
+/// A failure of a provider: the endpoint, its response, and a text that the log has to contain.
 type Case = (&'static str, fn() -> Response, &'static str);
 
 const FAILURES: [Case; 13] = [
@@ -18,12 +19,12 @@ const FAILURES: [Case; 13] = [
     ("discovery", || Response::status(503), "status 503"),
     ("discovery", || Response::redirect("https://evil.example/"), "redirects are not followed"),
     ("discovery", || Response::html("<h1>Sign in to this network</h1>"), "content type"),
-    ("discovery", || json_text("{"), "cannot be read as such"),
+    ("discovery", || json_text("{"), "is not valid JSON"),
     ("discovery", || json_text("[]"), "not an object"),
     ("discovery", || Response::json(&json!({ "issuer": "https://evil.example" })), "calls itself"),
     ("discovery", || Response::bytes(vec![b' '; 10_000_000]), "larger than 131072 bytes"),
     ("discovery", endless, "larger than 131072 bytes"),
-    ("discovery", || deep(), "cannot be read as such"),
+    ("discovery", || deep(), "is not valid JSON"),
     ("discovery", cut_off, "discovery gave no answer: connection failed"),
     ("discovery", || Response::status(204), "status 204"),
 ];
@@ -46,50 +47,50 @@ const LATER_FAILURES: [Case; 10] = [
 ];
 
 #[test]
-fn a_provider_that_cannot_be_asked_is_an_error_page_and_nothing_is_lost() {
+fn a_failing_discovery_gives_an_error_page_and_the_next_sign_in_works() {
     for (place, answer, cause) in FAILURES {
-        let world = World::new();
-        world.idp.replace(place, move |_| answer());
-        let browser = world.client();
+        let env = TestEnv::new();
+        env.idp.replace(place, move |_| answer());
+        let browser = env.client();
         let page = sign_in(&browser, "alice", "/dashboard");
         assert_eq!(page.url, format!("{APP}/auth/error?error=Configuration"), "{cause}");
         assert_eq!(page.status, 500);
-        let line = world.logs().wait_for("auth_error", PATIENCE);
-        assert!(line.message.contains(cause), "{cause:?} is not in {}", line.message);
+        let line = env.logs().wait_for("auth_error", MAX_WAIT);
+        assert!(line.message.contains(cause), "the log line does not contain {cause:?}: {}", line.message);
         assert_eq!((line.level.as_str(), email(&browser).as_str()), ("warn", ""));
 
-        // As soon as the provider is well, the next sign-in works.
-        world.idp.mend();
+        // As soon as the provider works again, the next sign-in succeeds.
+        env.idp.restore();
         let page = sign_in(&browser, "alice", "/dashboard");
         assert_eq!((page.status, page.url), (200, format!("{APP}/dashboard")), "{cause}");
-        world.assert_no_unknown_requests();
+        env.assert_no_unknown_requests();
     }
 }
 
 #[test]
-fn a_provider_that_fails_on_the_way_back_does_not_end_the_session_that_was_there() {
+fn a_failure_during_the_callback_does_not_end_an_existing_session() {
     for (place, answer, cause) in LATER_FAILURES {
-        let world = World::new();
+        let env = TestEnv::new();
         if place == "jwks" {
-            // Somebody is signed in by a key that is not kept.
-            world.idp.replace(place, move |_| answer());
-            let page = sign_in(&world.client(), "alice", "/dashboard");
+            // The user signed in with a key that is not published any more.
+            env.idp.replace(place, move |_| answer());
+            let page = sign_in(&env.client(), "alice", "/dashboard");
             assert_eq!(page.url, format!("{APP}/auth/error?error=Configuration"), "{cause}");
         } else {
-            let browser = world.signed_in("bob");
-            world.idp.replace(place, move |_| answer());
+            let browser = env.signed_in("bob");
+            env.idp.replace(place, move |_| answer());
             let page = sign_in(&browser, "alice", "/dashboard");
             assert_eq!(page.url, format!("{APP}/auth/error?error=Configuration"), "{cause}");
             assert_eq!(email(&browser), "bob@example.com", "{cause}");
         }
-        let line = world.logs().wait_for("auth_error", PATIENCE);
-        assert!(line.message.contains(cause), "{cause:?} is not in {}", line.message);
-        world.assert_no_unknown_requests();
+        let line = env.logs().wait_for("auth_error", MAX_WAIT);
+        assert!(line.message.contains(cause), "the log line does not contain {cause:?}: {}", line.message);
+        env.assert_no_unknown_requests();
     }
 }
 
 #[test]
-fn server_side_request_forgery_endpoints_inside_are_refused() {
+fn server_side_request_forgery_endpoints_in_internal_networks_are_rejected() {
     for endpoint in ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"] {
         for url in [
             "http://idp.example/x",
@@ -105,21 +106,21 @@ fn server_side_request_forgery_endpoints_inside_are_refused() {
             "//idp.example/x",
             "https://user:password@idp.example/x",
         ] {
-            let world = World::new();
-            world.idp.bend("discovery", move |document| document[endpoint] = json!(url));
-            let browser = world.client();
+            let env = TestEnv::new();
+            env.idp.change("discovery", move |document| document[endpoint] = json!(url));
+            let browser = env.client();
             let reply = begin(&browser, APP, "alice", "/dashboard").send().expect_status(302);
             assert_eq!(reply.location(), format!("{APP}/auth/error?error=Configuration"), "{endpoint} {url}");
-            world.logs().wait_for(endpoint, PATIENCE);
-            world.assert_no_unknown_requests();
+            env.logs().wait_for(endpoint, MAX_WAIT);
+            env.assert_no_unknown_requests();
         }
     }
 }
 
 #[test]
-fn an_error_of_the_provider_is_shown_on_the_sign_in_page_without_its_words() {
-    let world = World::new();
-    let browser = world.signed_in("bob");
+fn an_error_of_the_provider_is_shown_without_its_description() {
+    let env = TestEnv::new();
+    let browser = env.signed_in("bob");
     let begun = begin(&browser, APP, "alice", "/dashboard").send().expect_status(302);
     let state = begun.location_query("state").unwrap();
     let back = format!(
@@ -128,27 +129,27 @@ fn an_error_of_the_provider_is_shown_on_the_sign_in_page_without_its_words() {
     let page = browser.get(&back).navigation().follow().send().expect_status(200);
     assert_eq!(page.url, format!("{APP}/auth/signin?error=OAuthCallbackError"));
     assert!(!page.text().contains("hello"), "{}", page.text());
-    world.logs().wait_for("access_denied", PATIENCE);
+    env.logs().wait_for("access_denied", MAX_WAIT);
     assert_eq!(email(&browser), "bob@example.com");
 }
 
 #[test]
-fn an_answer_of_another_provider_or_another_browser_signs_nobody_in() {
-    let world = World::new();
-    let (victim, attacker) = (world.client(), world.client());
+fn a_callback_for_another_provider_or_another_browser_is_rejected() {
+    let env = TestEnv::new();
+    let (victim, attacker) = (env.client(), env.client());
     let begun = begin(&attacker, APP, "alice", "/dashboard").follow_within(&["idp.example"]).send();
     let back = begun.location().to_owned();
     let page = victim.get(&back).navigation().cross_site().follow().send();
     assert!(page.url.starts_with(&format!("{APP}/auth/error")), "{}", page.url);
-    assert_eq!((email(&victim).as_str(), world.asked("/token")), ("", 0));
+    assert_eq!((email(&victim).as_str(), env.count_requests("/token")), ("", 0));
 
     let mixed = back.replace("iss=https%3A%2F%2Fidp.example", "iss=https%3A%2F%2Fevil.example");
     assert_ne!(mixed, back);
     let page = attacker.get(&mixed).navigation().follow().send();
     assert!(page.url.starts_with(&format!("{APP}/auth/error")), "{}", page.url);
-    assert_eq!((email(&attacker).as_str(), world.asked("/token")), ("", 0));
+    assert_eq!((email(&attacker).as_str(), env.count_requests("/token")), ("", 0));
 
-    // The honest answer still counts, once.
+    // The correct authorization response is still accepted, once.
     attacker.get(&back).navigation().follow().send().expect_status(200);
     assert_eq!(email(&attacker), "alice@example.com");
     let again = attacker.get(&back).navigation().follow().send();
@@ -156,28 +157,28 @@ fn an_answer_of_another_provider_or_another_browser_signs_nobody_in() {
     assert_eq!(email(&attacker), "alice@example.com");
 }
 
-/// The one test here that waits: ten seconds, which is what a provider may take.
+/// This test waits ten seconds, the timeout of a request to a provider.
 #[test]
-fn a_provider_that_does_not_answer_is_given_up_on() {
-    let world = World::new();
-    world.idp.replace("discovery", |_| Response::hang());
-    let browser = world.client().timeout(Duration::from_secs(25));
+fn a_request_to_a_provider_that_does_not_respond_times_out() {
+    let env = TestEnv::new();
+    env.idp.replace("discovery", |_| Response::hang());
+    let browser = env.client().timeout(Duration::from_secs(25));
     let reply = begin(&browser, APP, "alice", "/dashboard").send().expect_status(302);
     assert_eq!(reply.location(), format!("{APP}/auth/error?error=Configuration"));
-    world.logs().wait_for("no response within 10s", PATIENCE);
+    env.logs().wait_for("no response within 10s", MAX_WAIT);
 }
 
 #[test]
 fn the_sign_in_page_and_public_pages_need_no_provider() {
-    let world = World::with(settings(), |builder| {
-        builder.service("APP", crate::world::echo).host("idp.example", |_| Response::close())
+    let env = TestEnv::with(settings(), |builder| {
+        builder.service("APP", crate::test_env::echo).host("idp.example", |_| Response::close())
     });
-    let browser = world.client();
+    let browser = env.client();
     for path in ["/about", "/auth/signin", "/auth/providers", "/auth/session", "/auth/signout", "/auth/csrf"]
     {
         browser.get(&format!("{APP}{path}")).navigation().send().expect_status(200);
     }
-    assert_eq!(world.asked("/.well-known/openid-configuration"), 0);
+    assert_eq!(env.count_requests("/.well-known/openid-configuration"), 0);
 }
 
 fn json_text(text: &str) -> Response {
@@ -188,7 +189,7 @@ fn deep() -> Response {
     json_text(&format!("{{\"issuer\":{}{}}}", "[".repeat(60_000), "]".repeat(60_000)))
 }
 
-/// JSON that never ends.
+/// A JSON body that never ends.
 fn endless() -> Response {
     let piece = format!("\"{}\",", "a".repeat(16 * 1024));
     Response::stream(move |body| {

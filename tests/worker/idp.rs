@@ -1,4 +1,4 @@
-//! An OpenID provider that a test has in its hand: honest, until it is told to lie, to fail or to vanish.
+//! An OpenID provider in the test process. It behaves correctly until a test makes it lie, fail or not respond.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,26 +18,26 @@ pub const ISSUER: &str = "https://idp.example";
 pub const CLIENT_ID: &str = "vestibule";
 pub const CLIENT_SECRET: &str = "a-client-secret-that-no-log-may-hold";
 
-type Bend = Arc<dyn Fn(&mut Value) + Send + Sync>;
+type Change = Arc<dyn Fn(&mut Value) + Send + Sync>;
 type Answer = Arc<dyn Fn(&Request) -> Response + Send + Sync>;
 
 /// The provider.
 pub struct Idp(Mutex<State>);
 
 struct State {
-    begun: BTreeMap<String, Begun>,
-    /// Counts what is handed out, so that everything handed out is another.
+    granted: BTreeMap<String, Granted>,
+    /// The number of issued codes and tokens, which makes each of them unique.
     count: usize,
-    /// Everything that must stay between provider, Worker and browser.
+    /// Everything that must not appear in a log.
     confidential: Vec<String>,
     signing: Signing,
     published: Vec<&'static str>,
-    bends: BTreeMap<&'static str, Bend>,
-    answers: BTreeMap<&'static str, Answer>,
+    changes: BTreeMap<&'static str, Change>,
+    replacements: BTreeMap<&'static str, Answer>,
 }
 
 /// An authorization request that was granted.
-struct Begun {
+struct Granted {
     user: String,
     params: BTreeMap<String, String>,
 }
@@ -45,46 +45,46 @@ struct Begun {
 impl Idp {
     pub fn new() -> Arc<Self> {
         Arc::new(Self(Mutex::new(State {
-            begun: BTreeMap::new(),
+            granted: BTreeMap::new(),
             count: 0,
             confidential: vec![CLIENT_SECRET.to_owned()],
             signing: Signing::honest("P-256", "ES256"),
             published: vec!["P-256"],
-            bends: BTreeMap::new(),
-            answers: BTreeMap::new(),
+            changes: BTreeMap::new(),
+            replacements: BTreeMap::new(),
         })))
     }
 
-    /// From now on tokens are signed so, and these keys are published.
+    /// Sets how tokens are signed, and which keys are published.
     pub fn sign_with(&self, signing: Signing, published: &[&'static str]) {
         let mut state = self.state();
         state.signing = signing;
         state.published = published.to_vec();
     }
 
-    /// Changes an answer of `discovery`, `jwks`, `token`, `userinfo`, the claims of an `id_token`, or as text the
-    /// signed `id_token_text`.
-    pub fn bend(&self, place: &'static str, bend: impl Fn(&mut Value) + Send + Sync + 'static) {
-        self.state().bends.insert(place, Arc::new(bend));
+    /// Changes every response of `discovery`, `jwks`, `token` or `userinfo`, the claims of every `id_token`, or the text of
+    /// every signed ID token (`id_token_text`).
+    pub fn change(&self, place: &'static str, change: impl Fn(&mut Value) + Send + Sync + 'static) {
+        self.state().changes.insert(place, Arc::new(change));
     }
 
-    /// Answers `discovery`, `jwks`, `token` or `userinfo` in the provider's place.
+    /// Replaces the response of `discovery`, `jwks`, `token` or `userinfo`.
     pub fn replace(
         &self,
         place: &'static str,
         answer: impl Fn(&Request) -> Response + Send + Sync + 'static,
     ) {
-        self.state().answers.insert(place, Arc::new(answer));
+        self.state().replacements.insert(place, Arc::new(answer));
     }
 
-    /// Honest again.
-    pub fn mend(&self) {
+    /// Makes the provider behave correctly again.
+    pub fn restore(&self) {
         let mut state = self.state();
-        state.bends.clear();
-        state.answers.clear();
+        state.changes.clear();
+        state.replacements.clear();
     }
 
-    /// Everything so far that no log may hold.
+    /// Every text so far that must not appear in a log.
     pub fn confidential(&self) -> Vec<String> {
         self.state().confidential.clone()
     }
@@ -98,7 +98,7 @@ impl Idp {
             "/userinfo" => "userinfo",
             _ => return Response::status(404),
         };
-        let replaced = self.state().answers.get(place).cloned();
+        let replaced = self.state().replacements.get(place).cloned();
         if let Some(answer) = replaced {
             return answer(request);
         }
@@ -111,11 +111,11 @@ impl Idp {
             "token" => self.token(request),
             _ => userinfo(request),
         };
-        self.bent(place, &mut answer);
+        self.apply_change(place, &mut answer);
         Response::json(&answer).with_status(status)
     }
 
-    /// Grants at once, to the user that `login_hint` names.
+    /// Grants every authorization request immediately, for the user in `login_hint`.
     fn authorize(&self, request: &Request) -> Response {
         let url = Url::parse(&request.url()).expect("a URL");
         let params: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
@@ -133,7 +133,7 @@ impl Idp {
         let user = params.get("login_hint").cloned().unwrap_or_else(|| "alice".to_owned());
         let confidential = [code.clone(), params["state"].clone(), params["nonce"].clone()];
         state.confidential.extend(confidential);
-        state.begun.insert(code, Begun { user, params });
+        state.granted.insert(code, Granted { user, params });
         Response::redirect(back)
     }
 
@@ -146,7 +146,7 @@ impl Idp {
         let verifier = field("code_verifier");
         let mut state = self.state();
         state.confidential.push(verifier.clone());
-        let Some(Begun { user, params }) = state.begun.remove(&field("code")) else {
+        let Some(Granted { user, params }) = state.granted.remove(&field("code")) else {
             return (400, json!({ "error": "invalid_grant" }));
         };
         assert_eq!(field("redirect_uri"), params["redirect_uri"]);
@@ -163,9 +163,9 @@ impl Idp {
             "exp": now() + 300,
             "nonce": params["nonce"],
         });
-        self.bent("id_token", &mut claims);
+        self.apply_change("id_token", &mut claims);
         let mut id_token = json!(signing.sign(&claims));
-        self.bent("id_token_text", &mut id_token);
+        self.apply_change("id_token_text", &mut id_token);
         let access_token = format!("access-token-of-{user}-{count}");
         let refresh_token = format!("refresh-token-of-{user}-{count}");
         let confidential =
@@ -181,10 +181,10 @@ impl Idp {
         (200, answer)
     }
 
-    fn bent(&self, place: &str, value: &mut Value) {
-        let bend = self.state().bends.get(place).cloned();
-        if let Some(bend) = bend {
-            bend(value);
+    fn apply_change(&self, place: &str, value: &mut Value) {
+        let change = self.state().changes.get(place).cloned();
+        if let Some(change) = change {
+            change(value);
         }
     }
 
@@ -193,7 +193,7 @@ impl Idp {
     }
 }
 
-/// The user's name and roles: nobody but alice is an admin.
+/// The user's name and roles. Only alice is an admin.
 pub fn user(login: &str) -> Value {
     let name = match login {
         "zoe" => "Zoë 李 🦀",

@@ -1,5 +1,5 @@
-//! The built Worker in the real runtime: real HTTP, real cryptography of the platform, a real OpenID provider.
-//! One file per subject. It starts what `cargo xtask build` made, which `cargo xtask test` does first.
+//! Tests the built Worker in the real runtime, with real HTTP, the platform's cryptography and an OpenID provider. There is
+//! one file per subject. The tests start the Worker that `cargo xtask build` has built; `cargo xtask test` builds it first.
 
 #![allow(unreachable_pub, reason = "a test has no API: pub is for its other files")]
 #![allow(
@@ -8,14 +8,16 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test stops at the first thing that is wrong, and runs where std's clock works"
+    reason = "a test panics at the first failure, and never runs on wasm32"
 )]
 
 mod idp;
 mod nginx;
 mod node;
+#[path = "../support/repository.rs"]
+mod repository;
 mod signer;
-mod world;
+mod test_env;
 
 mod assertion;
 mod bad_input;

@@ -1,5 +1,5 @@
-//! Bodies larger than a Worker may be (128 MB at Cloudflare for all its requests together) pass, because it never
-//! holds one: its memory is measured while 50 MB go by a peer that is slower.
+//! The Worker streams large bodies without keeping them in memory (at Cloudflare a Worker has 128 MB for all its requests
+//! together). The tests measure its memory while it forwards 50 MB to a slow receiver.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,41 +9,41 @@ use std::time::Duration;
 
 use miniflare_test_harness::{Response, SCHEME_HEADER};
 
-use crate::streaming::{PATIENCE, both, signed_in_without_a_page};
-use crate::world::{APP, World};
+use crate::streaming::{MAX_WAIT, both, signed_in_without_a_page};
+use crate::test_env::{APP, TestEnv};
 
 const HUGE: usize = 50 * 1024 * 1024;
 
-/// How much the runtime may grow. Its streams hold some hundred kilobytes each way, and its collector lets a few
-/// megabytes of read pieces lie; a Worker that reads a body before it passes it on holds 50 MB, more than once.
-const MOST_GROWN: usize = 20 * 1024 * 1024;
+/// How much the runtime's memory may grow, in bytes. Its streams buffer some hundred kilobytes in each direction, and the
+/// garbage collector leaves a few megabytes of chunks. A Worker that reads a body before it forwards it needs 50 MB or more.
+const MAX_GROWTH: usize = 20 * 1024 * 1024;
 
-/// Once nothing was sent for so long, the sender waits for the receiver. Where that is wrong, the test sees less.
+/// If nothing was sent for this time, the sender waits for the receiver. If that is wrong, the test only measures less.
 const QUIET: Duration = Duration::from_millis(300);
 
 #[test]
-fn fifty_megabytes_go_up_to_a_slow_upstream_and_the_worker_s_memory_stays_flat() {
+fn an_upload_of_fifty_megabytes_to_a_slow_upstream_does_not_grow_the_worker_s_memory() {
     for settings in both() {
         let (go_on, wait) = mpsc::channel::<()>();
         let wait = Mutex::new(Some(wait));
-        let world = World::with(settings, move |builder| {
+        let env = TestEnv::with(settings, move |builder| {
             builder.service_unread("APP", move |_| {
                 let wait = wait.lock().unwrap().take().expect("one upload");
                 Response::takeover(move |connection| {
-                    wait.recv_timeout(PATIENCE).expect("the sender comes to a stop");
+                    wait.recv_timeout(MAX_WAIT).expect("the sender stops");
                     let mut sink = Count(0);
-                    std::io::copy(&mut connection.body(), &mut sink).expect("the body comes to its end");
+                    std::io::copy(&mut connection.body(), &mut sink).expect("the body is complete");
                     let length = sink.0.to_string();
                     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", length.len());
                     connection.write_all((head + &length).as_bytes()).unwrap();
                 })
             })
         });
-        let cookie = signed_in_without_a_page(&world);
-        let memory = Memory::of(world.process_id());
+        let cookie = signed_in_without_a_page(&env);
+        let memory = Memory::of(env.process_id());
 
-        let mut connection = world.connect();
-        connection.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut connection = env.connect();
+        connection.set_read_timeout(Some(MAX_WAIT)).unwrap();
         let mut sending = connection.try_clone().unwrap();
         let (progress, sent) = mpsc::channel();
         let sender = thread::spawn(move || {
@@ -65,10 +65,10 @@ fn fifty_megabytes_go_up_to_a_slow_upstream_and_the_worker_s_memory_stays_flat()
 }
 
 #[test]
-fn fifty_megabytes_come_down_to_a_slow_client_and_the_worker_s_memory_stays_flat() {
+fn a_download_of_fifty_megabytes_to_a_slow_client_does_not_grow_the_worker_s_memory() {
     for settings in both() {
         let (progress, sent) = mpsc::channel();
-        let world = World::with(settings, |builder| {
+        let env = TestEnv::with(settings, |builder| {
             builder.service("APP", move |request| {
                 let progress = progress.clone();
                 match request.path() {
@@ -77,8 +77,8 @@ fn fifty_megabytes_come_down_to_a_slow_client_and_the_worker_s_memory_stays_flat
                 }
             })
         });
-        let browser = world.signed_in("alice");
-        let memory = Memory::of(world.process_id());
+        let browser = env.signed_in("alice");
+        let memory = Memory::of(env.process_id());
 
         let mut reply = browser.get(&format!("{APP}/download")).stream().unwrap();
         let held = until_quiet(&sent);
@@ -93,19 +93,19 @@ fn send(to: &mut impl Write, progress: &mpsc::Sender<usize>) -> std::io::Result<
     let piece = vec![7; 64 * 1024];
     for _ in 0..HUGE / piece.len() {
         to.write_all(&piece)?;
-        // Nobody may listen any more.
+        // The receiver may have been dropped.
         progress.send(piece.len()).ok();
     }
     Ok(())
 }
 
-/// How much was sent until the sender had to wait, or was done, while nobody received.
+/// The number of bytes that were sent until the sender had to wait or had finished, while nothing was received.
 fn until_quiet(sent: &mpsc::Receiver<usize>) -> usize {
-    let first = sent.recv_timeout(PATIENCE).expect("something is sent");
+    let first = sent.recv_timeout(MAX_WAIT).expect("something is sent");
     first + std::iter::from_fn(|| sent.recv_timeout(QUIET).ok()).sum::<usize>()
 }
 
-/// Takes everything and keeps nothing.
+/// Counts the written bytes and discards them.
 struct Count(usize);
 
 impl Write for Count {
@@ -119,7 +119,7 @@ impl Write for Count {
     }
 }
 
-/// A process's memory from now on.
+/// The growth of a process's memory.
 struct Memory {
     process: u32,
     before: usize,
@@ -127,22 +127,22 @@ struct Memory {
 
 impl Memory {
     fn of(process: u32) -> Self {
-        // Forgets the peak so far: what it took to start.
-        fs::write(format!("/proc/{process}/clear_refs"), "5").expect("one's own process");
+        // Resets the peak, so that the start of the process does not count.
+        fs::write(format!("/proc/{process}/clear_refs"), "5").expect("the process belongs to this user");
         Self { process, before: resident(process, "VmRSS") }
     }
 
-    /// `held` is what the sender got rid of while nobody received.
+    /// Asserts that memory has not grown. `held` is the number of bytes sent while nothing was received.
     fn assert_flat(&self, held: usize) {
         let grown = resident(self.process, "VmHWM").saturating_sub(self.before);
         println!("held {held}, grown {grown} of {HUGE}");
-        assert!(grown < MOST_GROWN, "the Worker grew by {grown} bytes while {HUGE} passed");
-        // Four sockets' buffers are between, some megabytes each.
-        assert!(held < HUGE / 2, "{held} bytes of {HUGE} were taken in while nobody received");
+        assert!(grown < MAX_GROWTH, "the runtime grew by {grown} bytes while it forwarded {HUGE} bytes");
+        // The buffers of four sockets, some megabytes each, also accept bytes.
+        assert!(held < HUGE / 2, "{held} of {HUGE} bytes were accepted while nothing was received");
     }
 }
 
-/// Resident memory in bytes, now (`VmRSS`) or at its peak (`VmHWM`): proc(5).
+/// The resident memory in bytes: the current value (`VmRSS`) or the peak (`VmHWM`) (proc(5)).
 fn resident(process: u32, field: &str) -> usize {
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("the process runs");
     let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));

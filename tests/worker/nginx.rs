@@ -1,4 +1,4 @@
-//! A real nginx for a test, without a port: it listens on a socket in a folder of its own.
+//! A real nginx for tests. It listens on a Unix socket in its own directory instead of a port.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -7,17 +7,17 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use tempfile::TempDir;
 
-/// Starts nginx and ends it, by its own id, when nobody holds the other end of the pipe any more.
+/// Starts nginx, and ends it by its process id when the other end of the pipe closes.
 const WATCHED: &str = "\"$@\" </dev/null & pid=$!; read _; kill $pid; wait $pid";
 
-/// A running nginx. Dropping it ends it, and so does the end of this process.
+/// A running nginx. It ends when this is dropped, or when the test process ends.
 pub struct Nginx {
     folder: TempDir,
     watch: Child,
     pipe: Option<ChildStdin>,
 }
 
-/// What nginx answered.
+/// A response of nginx.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -26,7 +26,7 @@ pub struct Answer {
 }
 
 impl Nginx {
-    /// `servers` is what stands in `http { … }`; `SOCKETS` in it is the folder of the sockets.
+    /// Starts nginx. `servers` is the content of `http { … }`; `SOCKETS` in it is replaced by the directory of the sockets.
     pub fn start(servers: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
         let path = folder.path().to_str().expect("UTF-8");
@@ -49,7 +49,7 @@ impl Nginx {
         let pipe = watch.stdin.take();
         let mut words = BufReader::new(watch.stderr.take().expect("it is piped"));
         let mut said = String::new();
-        // It says so once it listens.
+        // nginx prints a message when it listens.
         while !said.contains("event method") {
             let read = words.read_line(&mut said).expect("UTF-8");
             assert!(read > 0, "nginx has ended: {said}");
@@ -58,7 +58,7 @@ impl Nginx {
         Self { folder, watch, pipe }
     }
 
-    /// Sends a request as it stands, and reads the answer.
+    /// Sends a request without changes, and reads the response.
     pub fn ask(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
         let fields: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let host =
@@ -77,7 +77,7 @@ impl Nginx {
 }
 
 impl Answer {
-    /// Every value of that field.
+    /// All values of a header field.
     pub fn all(&self, name: &str) -> Vec<&str> {
         let fields = self.head.lines().filter_map(|line| line.split_once(": "));
         fields.filter(|(this, _)| this.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
@@ -95,11 +95,11 @@ fn nginx() -> PathBuf {
     if let Some(named) = std::env::var_os("NGINX") {
         return named.into();
     }
-    // Debian keeps it where only root looks for programs.
+    // Debian installs it in a directory that is only on root's PATH.
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain([Path::new("/usr/sbin").to_owned()]);
     folders
         .map(|folder| folder.join("nginx"))
         .find(|nginx| nginx.is_file())
-        .expect("there is no nginx: `cargo xtask test` installs it, or name it in NGINX")
+        .expect("nginx was not found: `cargo xtask test` installs it; or set the environment variable NGINX to its path")
 }

@@ -1,11 +1,11 @@
-//! Node.js beside a test: a script that runs as long as the test wants it.
+//! Runs Node.js scripts for tests.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// A running script. It ends when its standard input closes, which it does when this is dropped or the test
-/// process dies.
+use crate::repository::{node, root};
+
+/// A running script. It ends when its standard input closes: when this is dropped, or when the test process ends.
 pub struct Script {
     child: Child,
     input: Option<ChildStdin>,
@@ -13,7 +13,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// Starts a script of this repository.
+    /// Starts a script; `path` is relative to the root of the repository.
     pub fn start(path: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(node())
             .arg(root().join(path))
@@ -24,26 +24,26 @@ impl Script {
             .spawn()
             .unwrap_or_else(|error| panic!("{path}: {error}"));
         let input = child.stdin.take();
-        let output = BufReader::new(child.stdout.take().expect("it is piped"));
+        let output = BufReader::new(child.stdout.take().expect("stdout is piped"));
         Self { child, input, output }
     }
 
     /// Writes a line to it.
-    pub fn say(&mut self, line: &str) {
-        let input = self.input.as_mut().expect("open until the drop");
-        writeln!(input, "{line}").expect("the script reads");
+    pub fn write_line(&mut self, line: &str) {
+        let input = self.input.as_mut().expect("stdin is open until the drop");
+        writeln!(input, "{line}").expect("the script reads stdin");
     }
 
-    /// The next line that it writes.
-    pub fn hear(&mut self) -> String {
+    /// The next line of its output.
+    pub fn read_line(&mut self) -> String {
         let mut line = String::new();
         let read = self.output.read_line(&mut line).expect("the script writes UTF-8");
-        assert!(read > 0, "the script has ended: see its words above");
+        assert!(read > 0, "the script has ended: see its error message above");
         line.truncate(line.trim_end().len());
         line
     }
 
-    /// Reads on, so that the script never waits for a reader.
+    /// Reads and discards the rest of its output, so that the script never blocks on a full pipe.
     pub fn ignore_output(mut self) -> Running {
         let output = self.output;
         std::thread::spawn(move || std::io::copy(&mut { output }, &mut std::io::sink()));
@@ -51,7 +51,7 @@ impl Script {
     }
 }
 
-/// A script that nobody listens to. Dropping it ends it.
+/// A script whose output is discarded. Dropping this ends the script.
 pub struct Running {
     _input: Option<ChildStdin>,
     child: Child,
@@ -62,16 +62,4 @@ impl Drop for Running {
         self.child.kill().ok();
         self.child.wait().ok();
     }
-}
-
-/// The repository's root.
-pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn node() -> PathBuf {
-    let node =
-        std::env::var_os("NODE_BIN").map_or_else(|| root().join("node_modules/.bin/node"), PathBuf::from);
-    assert!(node.exists(), "there is no {}: run `npm ci` first", node.display());
-    node
 }

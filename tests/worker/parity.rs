@@ -1,13 +1,14 @@
-//! The shipped `wrangler.toml`, through the harness and through wrangler itself: the same answers.
+//! Compares the responses of the shipped `wrangler.toml` in the harness and under wrangler.
 
 use miniflare_test_harness::{Client, Wrangler};
 use serde_json::{Value, json};
 
-use crate::node::{Running, Script, root};
-use crate::world::{SECRET, worker};
+use crate::node::{Running, Script};
+use crate::repository::root;
+use crate::test_env::{SECRET, worker};
 
 #[test]
-fn wrangler_runs_the_worker_as_the_harness_does() {
+fn the_worker_answers_the_same_under_wrangler_and_in_the_harness() {
     let (port, _app) = application();
     let vars = json!({ "AUTH": { "upstreams": [{ "to": format!("http://127.0.0.1:{port}") }] } });
     let secrets =
@@ -20,15 +21,17 @@ fn wrangler_runs_the_worker_as_the_harness_does() {
         wrangler = wrangler.secret(name, value);
     }
     let (harness, wrangler) = (harness.start().unwrap(), wrangler.start().unwrap());
-    // Wrangler shows the Worker `https` URLs; the harness is told to.
+    // Under wrangler the Worker sees `https` URLs; in the harness the client's URL decides.
     let authority = wrangler.address().to_string();
-    let ours = answers(&harness.client(), &format!("https://{authority}"));
-    let theirs = answers(&wrangler.client(), &format!("http://{authority}"));
-    for (ours, theirs) in ours.iter().zip(&theirs) {
-        assert_eq!(ours, theirs);
+    let harness_answers = answers(&harness.client(), &format!("https://{authority}"));
+    let wrangler_answers = answers(&wrangler.client(), &format!("http://{authority}"));
+    for (harness_answers, wrangler_answers) in harness_answers.iter().zip(&wrangler_answers) {
+        assert_eq!(harness_answers, wrangler_answers);
     }
 
-    let [about, dashboard, session, providers, csrf] = theirs.as_slice() else { panic!("five of them") };
+    let [about, dashboard, session, providers, csrf] = wrangler_answers.as_slice() else {
+        panic!("five of them")
+    };
     assert_eq!((about.status, about.body.contains("<h1>About</h1>")), (200, true), "{about:?}");
     let sign_in = format!("https://{authority}/auth/signin?callbackUrl=");
     assert_eq!(
@@ -44,7 +47,7 @@ fn wrangler_runs_the_worker_as_the_harness_does() {
     assert_eq!((csrf.body.as_str(), csrf.header("set-cookie")), ("{\"csrfToken\":\"TOKEN\"}", cookie));
 }
 
-/// What of an answer does not change from run to run.
+/// The parts of a response that are the same in every run.
 #[derive(Debug, PartialEq, Eq)]
 struct Answer {
     path: &'static str,
@@ -68,24 +71,24 @@ fn answers(browser: &Client, base: &str) -> Vec<Answer> {
         headers.retain(|(name, _)| !["date", "transfer-encoding", "content-length"].contains(&name.as_str()));
         headers.sort();
         for (_, value) in &mut headers {
-            // Wrangler writes the scheme that it listens with into its own host's URLs.
+            // wrangler rewrites URLs of its own host to `http`.
             *value = masked(&value.replace(&format!("http://{authority}"), &format!("https://{authority}")));
         }
-        // The application shows the headers it got, and wrangler adds some.
+        // The application shows its request headers, and wrangler adds some.
         let body = reply.text().split("<h2>").next().map(masked).unwrap();
         Answer { path, status: reply.status, headers, body }
     };
     ["/about", "/dashboard", "/auth/session", "/auth/providers", "/auth/csrf"].map(ask).into()
 }
 
-/// The text with what is drawn by lot, 64 hexadecimal digits, replaced.
+/// The text with random values, 64 hexadecimal digits, replaced.
 fn masked(text: &str) -> String {
     let mut masked = String::new();
     let mut rest = text;
     while let Some(at) = rest.find(|c: char| c.is_ascii_hexdigit()) {
         let (before, from) = rest.split_at(at);
         let end = from.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(from.len());
-        // A percent-encoded character in front of it, `%7C`, adds two digits of its own.
+        // A percent-encoded character before it, `%7C`, adds two digits.
         let (run, after) = from.split_at(end);
         masked.push_str(before);
         match run.len() {
@@ -98,10 +101,10 @@ fn masked(text: &str) -> String {
     masked + rest
 }
 
-/// The demo's application on a port that is free.
+/// The demo's application on a free port.
 fn application() -> (u16, Running) {
     let mut script = Script::start("demo/app.mjs", &["0"], &[]);
-    let ready = script.hear();
+    let ready = script.read_line();
     let port = ready.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
     (port.unwrap_or_else(|| panic!("{ready}")), script.ignore_output())
 }

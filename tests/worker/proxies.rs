@@ -1,19 +1,19 @@
-//! Other proxies that ask the built Worker: a real nginx with the configuration of docs/proxies.md, and what Traefik
-//! and Caddy send.
+//! Forward authentication for other proxies: a real nginx with the configuration in docs/proxies.md, and the requests that
+//! Traefik and Caddy send.
 
 use std::fs;
 
-use miniflare_test_harness::{Client, Reply, SCHEME_HEADER};
+use miniflare_test_harness::{Client, ClientResponse, SCHEME_HEADER};
 use serde_json::{Value, json};
 
 use crate::nginx::Nginx;
-use crate::node::root;
-use crate::world::{APP, World, echo, settings_with};
+use crate::repository::root;
+use crate::test_env::{APP, TestEnv, echo, settings_with};
 
 const SECRET: &str = "0123456789abcdef-of-the-proxy";
 const NAVIGATION: (&str, &str) = ("sec-fetch-mode", "navigate");
 
-/// What an application sees, as nginx itself tells it.
+/// An application, served by nginx itself, that shows the request headers.
 const APPLICATION: &str = r#"
 server {
     listen unix:SOCKETS/app;
@@ -23,22 +23,22 @@ server {
 }
 "#;
 
-fn world(headers: &str, patch: &Value) -> World {
+fn env(headers: &str, patch: &Value) -> TestEnv {
     let mut settings = settings_with(patch);
     settings["verify"] = json!({ "headers": headers });
-    World::with(settings, |builder| builder.service("APP", echo).secret("AUTH_VERIFY_SECRET", SECRET))
+    TestEnv::with(settings, |builder| builder.service("APP", echo).secret("AUTH_VERIFY_SECRET", SECRET))
 }
 
-/// nginx as docs/proxies.md writes it, in front of the application and beside the Worker.
-fn nginx(world: &World) -> Nginx {
+/// nginx with the configuration in docs/proxies.md, in front of the application.
+fn nginx(env: &TestEnv) -> Nginx {
     let page = fs::read_to_string(root().join("docs/proxies.md")).expect("the document");
     let written = page.split("```nginx\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
     let mut servers = written.to_owned();
     for (from, to) in [
         ("listen 443 ssl;", "listen unix:SOCKETS/front;".to_owned()),
         ("http://127.0.0.1:3000", "http://unix:SOCKETS/app".to_owned()),
-        ("https://auth.example.com/auth/verify", format!("http://{}/auth/verify", world.address())),
-        // The runtime is told the scheme; at Cloudflare, TLS tells it.
+        ("https://auth.example.com/auth/verify", format!("http://{}/auth/verify", env.address())),
+        // A header tells the runtime the scheme. At Cloudflare the scheme comes from TLS.
         (
             "proxy_set_header Host auth.example.com;",
             format!("proxy_set_header Host app.example.com; proxy_set_header {SCHEME_HEADER} https;"),
@@ -57,10 +57,10 @@ fn cookies(browser: &Client) -> String {
 }
 
 #[test]
-fn nginx_lets_pass_who_may_and_tells_the_application_who_it_is() {
-    let world = world("x-original", &json!({}));
-    let nginx = nginx(&world);
-    let (alice, bob) = (cookies(&world.signed_in("alice")), cookies(&world.signed_in("bob")));
+fn nginx_forwards_authorized_requests_with_the_user_s_claims() {
+    let env = env("x-original", &json!({}));
+    let nginx = nginx(&env);
+    let (alice, bob) = (cookies(&env.signed_in("alice")), cookies(&env.signed_in("bob")));
 
     let answer = nginx.ask("GET", "/dashboard?x=%2F", &[("cookie", &alice), NAVIGATION]);
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -86,9 +86,9 @@ fn nginx_lets_pass_who_may_and_tells_the_application_who_it_is() {
 }
 
 #[test]
-fn nginx_sends_people_to_sign_in_and_refuses_scripts() {
-    let world = world("x-original", &json!({}));
-    let nginx = nginx(&world);
+fn nginx_redirects_navigations_to_sign_in_and_answers_scripts_with_401() {
+    let env = env("x-original", &json!({}));
+    let nginx = nginx(&env);
     let answer = nginx.ask("GET", "/dashboard?x=1&y=%20", &[NAVIGATION]);
     let expected = "https://app.example.com/auth/signin?callbackUrl=https%3A%2F%2Fapp.example.com%2Fdashboard%3Fx%3D1%26y%3D%2520";
     assert_eq!((answer.status, answer.all("location")), (302, vec![expected]));
@@ -100,10 +100,10 @@ fn nginx_sends_people_to_sign_in_and_refuses_scripts() {
 }
 
 #[test]
-fn header_smuggling_through_nginx_a_client_says_nothing_about_itself_or_its_request() {
-    let world = world("x-original", &json!({}));
-    let nginx = nginx(&world);
-    let bob = cookies(&world.signed_in("bob"));
+fn header_smuggling_through_nginx_a_client_cannot_set_identity_or_forwarded_headers() {
+    let env = env("x-original", &json!({}));
+    let nginx = nginx(&env);
+    let bob = cookies(&env.signed_in("bob"));
     for header in [
         ("x-original-url", "https://app.example.com/about"),
         ("x-original-uri", "/about"),
@@ -135,10 +135,10 @@ fn header_smuggling_through_nginx_a_client_says_nothing_about_itself_or_its_requ
 }
 
 #[test]
-fn path_confusion_through_nginx_what_it_makes_of_a_path_is_not_what_is_decided_about() {
-    let world = world("x-original", &json!({}));
-    let nginx = nginx(&world);
-    let bob = cookies(&world.signed_in("bob"));
+fn path_confusion_through_nginx_the_original_path_is_decided_and_not_the_normalized_one() {
+    let env = env("x-original", &json!({}));
+    let nginx = nginx(&env);
+    let bob = cookies(&env.signed_in("bob"));
     for path in [
         "/about/../admin",
         "/public/%2e%2e/admin",
@@ -154,7 +154,7 @@ fn path_confusion_through_nginx_what_it_makes_of_a_path_is_not_what_is_decided_a
         let answer = nginx.ask("GET", path, &[("cookie", &bob)]);
         assert_eq!(answer.status, 403, "{path}");
     }
-    // nginx itself does not take these.
+    // nginx itself rejects these.
     for path in ["/%00", "/%zz", "/..", "/../admin"] {
         let answer = nginx.ask("GET", path, &[("cookie", &bob)]);
         assert!([400, 403].contains(&answer.status), "{path}: {}", answer.status);
@@ -166,16 +166,16 @@ fn path_confusion_through_nginx_what_it_makes_of_a_path_is_not_what_is_decided_a
 }
 
 #[test]
-fn nginx_brings_a_renewed_session_to_the_browser_one_cookie_or_several() {
+fn nginx_passes_an_updated_session_to_the_browser_in_one_or_several_cookies() {
     for (padding, at_least) in [(10, 1), (6000, 2)] {
-        let world = world(
+        let env = env(
             "x-original",
             &json!({ "session": { "update_age": "0s" }, "claims": { "padding": "profile.padding", "roles": "profile.roles" } }),
         );
         let pad = move |value: &mut Value| value["padding"] = json!("p".repeat(padding));
-        world.idp.bend("userinfo", pad);
-        let nginx = nginx(&world);
-        let browser = world.signed_in("alice");
+        env.idp.change("userinfo", pad);
+        let nginx = nginx(&env);
+        let browser = env.signed_in("alice");
         let answer = nginx.ask("GET", "/dashboard", &[("cookie", &cookies(&browser))]);
         assert_eq!(answer.status, 200, "{answer:?}");
         let renewed = answer.all("set-cookie");
@@ -191,9 +191,9 @@ fn nginx_brings_a_renewed_session_to_the_browser_one_cookie_or_several() {
 }
 
 #[test]
-fn who_has_not_the_secret_is_refused() {
-    let world = world("x-original", &json!({}));
-    let browser = world.signed_in("alice");
+fn a_proxy_without_the_secret_is_rejected() {
+    let env = env("x-original", &json!({}));
+    let browser = env.signed_in("alice");
     for secret in ["", "wrong", &SECRET[1..]] {
         let request = browser.get(&format!("{APP}/auth/verify")).header("x-vestibule-verify", secret);
         let request =
@@ -201,11 +201,11 @@ fn who_has_not_the_secret_is_refused() {
         let reply = request.send().expect_status(403);
         assert_eq!(reply.header("authorization"), None);
     }
-    assert!(!world.logs().contains(SECRET));
+    assert!(!env.logs().contains(SECRET));
 }
 
-/// What Traefik 3 sends for a request, `trustForwardHeader` being off.
-fn traefik(browser: &Client, method: &str, host: &str, uri: &str, accept: &str) -> Reply {
+/// The request that Traefik 3 sends, with `trustForwardHeader` off.
+fn traefik(browser: &Client, method: &str, host: &str, uri: &str, accept: &str) -> ClientResponse {
     let request = browser
         .get(&format!("{APP}/auth/verify"))
         .header("user-agent", "Mozilla/5.0")
@@ -224,10 +224,10 @@ fn traefik(browser: &Client, method: &str, host: &str, uri: &str, accept: &str) 
 }
 
 #[test]
-fn traefik_and_caddy_pass_refusals_on_to_the_browser() {
+fn traefik_and_caddy_get_the_response_for_the_browser() {
     const PAGE: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-    let world = world("x-forwarded", &json!({}));
-    let (nobody, bob, alice) = (world.client(), world.signed_in("bob"), world.signed_in("alice"));
+    let env = env("x-forwarded", &json!({}));
+    let (nobody, bob, alice) = (env.client(), env.signed_in("bob"), env.signed_in("alice"));
     for (browser, method, uri, accept, status) in [
         (&nobody, "GET", "/about?x=1", PAGE, 204),
         (&nobody, "GET", "/dashboard?x=1", PAGE, 302),
@@ -255,7 +255,7 @@ fn traefik_and_caddy_pass_refusals_on_to_the_browser() {
         reply.header("authorization").is_some_and(|value| value.starts_with("Bearer access-token-of-alice"))
     );
 
-    // Caddy's forward_auth, behind which the request of a script is.
+    // Caddy's forward_auth for a script's request.
     let caddy = alice
         .get(&format!("{APP}/auth/verify"))
         .header("x-forwarded-for", "192.0.2.7")
@@ -266,16 +266,16 @@ fn traefik_and_caddy_pass_refusals_on_to_the_browser() {
         .header("via", "1.1 Caddy")
         .header("x-vestibule-verify", SECRET);
     assert_eq!(caddy.clone().send().header_all("x-user-roles"), ["admin,user"]);
-    // A client's own field beside the proxy's: the runtime joins them.
+    // A client's own field in addition to the proxy's: the runtime joins them.
     let doubled = caddy.header("x-forwarded-uri", "/about").send();
     assert_eq!(doubled.status, 403);
-    assert_eq!(world.requests_to_service("APP").len(), 2, "the two sign-ins' own pages");
+    assert_eq!(env.requests_to_service("APP").len(), 2, "only the pages after the two sign-ins");
 }
 
 #[test]
-fn without_trust_headers_of_proxies_decide_nothing() {
-    let world = World::new();
-    let (nobody, bob) = (world.client(), world.signed_in("bob"));
+fn forwarded_headers_are_ignored_if_forward_auth_is_not_configured() {
+    let env = TestEnv::new();
+    let (nobody, bob) = (env.client(), env.signed_in("bob"));
     for (name, value) in [
         ("x-forwarded-uri", "/about"),
         ("x-original-url", "https://app.example.com/about"),

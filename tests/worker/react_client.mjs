@@ -1,10 +1,10 @@
-// What next-auth/react, unmodified, sends and reads when a page on https://app.example.com says `signIn(…)`: a window
-// that is no more than an address, and a fetch that reaches the Worker.
+// Runs `signIn(…)` of the unmodified next-auth/react as on a page at https://app.example.com. `window` has only a location,
+// and `fetch` reaches the Worker.
 //
 //   node react_client.mjs next-auth|next-auth-v4 HOST:PORT BASE_PATH
 //
-// For every line in, the arguments of a `signIn` as a JSON array, one line out: where the page then is, what `signIn`
-// gave, and the cookies that were set.
+// Each line of input, the arguments of `signIn` as a JSON array, gives a line of output: the location of the page
+// afterwards, the result of `signIn`, and the cookies that were set.
 import { request } from "node:http";
 import { createInterface } from "node:readline";
 

@@ -1,4 +1,4 @@
-//! ID tokens of every algorithm, checked by the platform's cryptography or by Rust's, and those that lie.
+//! ID tokens with signatures of every algorithm, verified by the platform's cryptography, and forged ones.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::signer::Signing;
-use crate::world::{World, email, sign_in};
+use crate::test_env::{TestEnv, email, sign_in};
 
-/// Every algorithm, with a key for it.
+/// All algorithms, each with a key.
 const ALGORITHMS: [(&str, &str); 9] = [
     ("RSA", "RS256"),
     ("RSA", "RS384"),
@@ -23,11 +23,11 @@ const ALGORITHMS: [(&str, &str); 9] = [
 ];
 
 #[test]
-fn every_algorithm_signs_in() {
+fn an_id_token_of_every_algorithm_is_accepted() {
     for (key, alg) in ALGORITHMS {
-        let world = World::new();
-        world.idp.sign_with(Signing::honest(key, alg), &[key]);
-        let browser = world.client();
+        let env = TestEnv::new();
+        env.idp.sign_with(Signing::honest(key, alg), &[key]);
+        let browser = env.client();
         let page = sign_in(&browser, "alice", "/dashboard");
         assert_eq!((page.status, page.url.as_str()), (200, "https://app.example.com/dashboard"), "{alg}");
         assert_eq!(email(&browser), "alice@example.com", "{alg}");
@@ -35,67 +35,67 @@ fn every_algorithm_signs_in() {
 }
 
 #[test]
-fn a_flipped_bit_signs_nobody_in() {
+fn an_id_token_with_a_flipped_bit_is_rejected() {
     for (key, alg) in ALGORITHMS {
-        let world = World::new();
-        world.idp.sign_with(Signing::honest(key, alg), &[key]);
-        world.idp.bend("id_token_text", |token| *token = json!(flipped(token.as_str().unwrap())));
-        assert_nobody_signs_in(&world, "signature", alg);
+        let env = TestEnv::new();
+        env.idp.sign_with(Signing::honest(key, alg), &[key]);
+        env.idp.change("id_token_text", |token| *token = json!(flipped(token.as_str().unwrap())));
+        assert_sign_in_fails(&env, "signature", alg);
     }
 }
 
 #[test]
-fn a_stranger_s_signature_signs_nobody_in() {
+fn an_id_token_signed_with_an_unpublished_key_is_rejected() {
     for kid in ["RSA", "stranger"] {
-        let world = World::new();
+        let env = TestEnv::new();
         let header = json!({ "alg": "RS256", "kid": kid });
-        world.idp.sign_with(Signing { key: "stranger", alg: "RS256", header }, &["RSA"]);
-        assert_nobody_signs_in(&world, "id_token", kid);
+        env.idp.sign_with(Signing { key: "stranger", alg: "RS256", header }, &["RSA"]);
+        assert_sign_in_fails(&env, "id_token", kid);
     }
 }
 
 #[test]
-fn algorithm_and_key_confusion_signs_nobody_in() {
+fn algorithm_confusion_an_id_token_with_a_wrong_algorithm_or_key_is_rejected() {
     for (case, key, alg, claimed) in [
-        ("one hash in the name of another", "RSA", "RS512", "RS256"),
-        ("PSS in the name of PKCS #1", "RSA", "PS256", "RS256"),
-        ("PKCS #1 in the name of PSS", "RSA", "RS256", "PS256"),
-        ("an RSA signature with a curve's name", "RSA", "RS256", "ES256"),
-        ("a curve's signature with RSA's name", "P-256", "ES256", "RS256"),
-        ("a curve in the name of another", "P-384", "ES384", "ES256"),
-        ("a curve's key in the name of a secret", "P-256", "ES256", "HS256"),
-        ("an RSA key in the name of a secret", "RSA", "RS256", "HS256"),
-        ("an algorithm that says nothing", "RSA", "RS256", "none"),
+        ("another hash", "RSA", "RS512", "RS256"),
+        ("PSS declared as PKCS #1", "RSA", "PS256", "RS256"),
+        ("PKCS #1 declared as PSS", "RSA", "RS256", "PS256"),
+        ("an RSA signature declared as ECDSA", "RSA", "RS256", "ES256"),
+        ("an ECDSA signature declared as RSA", "P-256", "ES256", "RS256"),
+        ("another curve", "P-384", "ES384", "ES256"),
+        ("an ECDSA signature declared as HMAC", "P-256", "ES256", "HS256"),
+        ("an RSA signature declared as HMAC", "RSA", "RS256", "HS256"),
+        ("the algorithm none", "RSA", "RS256", "none"),
     ] {
-        let world = World::new();
+        let env = TestEnv::new();
         let header = json!({ "alg": claimed, "kid": key });
-        world.idp.sign_with(Signing { key, alg, header }, &[key]);
-        assert_nobody_signs_in(&world, "id_token", case);
+        env.idp.sign_with(Signing { key, alg, header }, &[key]);
+        assert_sign_in_fails(&env, "id_token", case);
     }
 }
 
 #[test]
-fn a_token_without_a_signature_signs_nobody_in() {
+fn an_id_token_without_a_signature_is_rejected() {
     for end in ["", "."] {
-        let world = World::new();
-        world.idp.bend("id_token_text", move |token| {
+        let env = TestEnv::new();
+        env.idp.change("id_token_text", move |token| {
             let unsigned = token.as_str().unwrap().rsplit_once('.').unwrap().0.to_owned();
             *token = json!(unsigned + end);
         });
-        assert_nobody_signs_in(&world, "id_token", end);
+        assert_sign_in_fails(&env, "id_token", end);
     }
 }
 
 #[test]
-fn an_rsa_key_of_1024_bits_signs_nobody_in() {
-    let world = World::new();
-    world.idp.sign_with(Signing::honest("weak", "RS256"), &["weak"]);
-    assert_nobody_signs_in(&world, "id_token", "weak");
+fn an_rsa_key_of_1024_bits_is_rejected() {
+    let env = TestEnv::new();
+    env.idp.sign_with(Signing::honest("weak", "RS256"), &["weak"]);
+    assert_sign_in_fails(&env, "id_token", "weak");
 }
 
 #[test]
-fn a_key_that_the_token_brings_along_signs_nobody_in() {
-    let world = World::new();
+fn a_key_in_the_token_s_header_is_ignored() {
+    let env = TestEnv::new();
     let header = json!({
         "alg": "RS256",
         "kid": "stranger",
@@ -103,13 +103,13 @@ fn a_key_that_the_token_brings_along_signs_nobody_in() {
         "jku": "https://evil.example/jwks",
         "x5u": "https://evil.example/x5u",
     });
-    world.idp.sign_with(Signing { key: "stranger", alg: "RS256", header }, &["RSA"]);
-    assert_nobody_signs_in(&world, "id_token", "jwk");
-    world.assert_no_unknown_requests();
+    env.idp.sign_with(Signing { key: "stranger", alg: "RS256", header }, &["RSA"]);
+    assert_sign_in_fails(&env, "id_token", "jwk");
+    env.assert_no_unknown_requests();
 }
 
 #[test]
-fn claims_that_are_not_for_this_sign_in_sign_nobody_in() {
+fn an_id_token_with_claims_for_another_sign_in_is_rejected() {
     for (claim, value) in [
         ("iss", json!("https://evil.example")),
         ("aud", json!("another-client")),
@@ -119,43 +119,43 @@ fn claims_that_are_not_for_this_sign_in_sign_nobody_in() {
         ("exp", Value::Null),
         ("sub", Value::Null),
     ] {
-        let world = World::new();
+        let env = TestEnv::new();
         let case = format!("{claim} {value}");
-        world.idp.bend("id_token", move |claims| match &value {
+        env.idp.change("id_token", move |claims| match &value {
             Value::Null => drop(claims.as_object_mut().unwrap().remove(claim)),
             value => claims[claim] = value.clone(),
         });
-        assert_nobody_signs_in(&world, claim, &case);
+        assert_sign_in_fails(&env, claim, &case);
     }
 }
 
 #[test]
-fn a_key_that_nobody_knows_does_not_cost_the_provider_a_request_each_time() {
-    let world = World::new();
-    world.signed_in("alice");
-    world.idp.sign_with(Signing::honest("RSA", "RS256"), &["RSA"]);
-    let browser = world.client();
-    // What is known is a second old, so this may be an invented key as well as a new one: it has to wait.
+fn an_unknown_key_id_does_not_cause_a_request_to_the_provider_each_time() {
+    let env = TestEnv::new();
+    env.signed_in("alice");
+    env.idp.sign_with(Signing::honest("RSA", "RS256"), &["RSA"]);
+    let browser = env.client();
+    // The cached keys are only a second old. The unknown key may be new or invented, so it is not requested yet.
     let page = sign_in(&browser, "alice", "/about");
     assert_eq!(page.url, "https://app.example.com/auth/error?error=Configuration");
-    assert_eq!(world.asked("/jwks"), 1);
+    assert_eq!(env.count_requests("/jwks"), 1);
 }
 
-/// The sign-in ends on the error page, the log says why, and nothing reaches the application.
-fn assert_nobody_signs_in(world: &World, cause: &str, what: &str) {
-    let browser = world.client();
+/// Asserts that the sign-in ends on the error page, that the log has the reason, and that nothing reaches the application.
+fn assert_sign_in_fails(env: &TestEnv, cause: &str, what: &str) {
+    let browser = env.client();
     let page = sign_in(&browser, "alice", "/dashboard");
     assert_eq!(page.url, "https://app.example.com/auth/error?error=Configuration", "{what}");
-    assert_eq!(page.status, 500, "{what}: the page says that something is wrong on our side");
+    assert_eq!(page.status, 500, "{what}: the error page has status 500");
     assert_eq!(email(&browser), "", "{what}");
-    let line = world.logs().wait_for("auth_error", Duration::from_secs(5));
+    let line = env.logs().wait_for("auth_error", Duration::from_secs(5));
     let event = line.json().unwrap();
-    assert_eq!((line.level.as_str(), &event["blame"]), ("warn", &json!("provider")), "{what}");
+    assert_eq!((line.level.as_str(), &event["error_source"]), ("warn", &json!("provider")), "{what}");
     assert!(event["message"].as_str().unwrap().contains(cause), "{what}: {event}");
-    assert_eq!(world.requests_to_service("APP").len(), 0, "{what}");
+    assert_eq!(env.requests_to_service("APP").len(), 0, "{what}");
 }
 
-/// The token with one bit of its signature flipped.
+/// The token with one flipped bit in its signature.
 fn flipped(token: &str) -> String {
     let (input, signature) = token.rsplit_once('.').unwrap();
     let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap();

@@ -1,7 +1,8 @@
-// Signs what it is told to, with keys of every algorithm: the hand of a provider that may lie. node:crypto signs
-// what a careful library refuses to: with weak keys, and with one algorithm in the name of another.
+// Signs tokens with keys of every algorithm, for a provider that may be malicious. It uses node:crypto, because JWT
+// libraries refuse weak keys, and headers that name another algorithm than the signature's.
 //
-// The first line out: the public keys by name. Then for every line in, {key, alg, header, claims}, one token out.
+// The first line of output contains the public keys by name. Then each line of input, {key, alg, header, claims}, gives a
+// line of output, the token.
 import { constants, generateKeyPairSync, sign } from "node:crypto";
 import { createInterface } from "node:readline";
 
@@ -40,6 +41,6 @@ function signature(alg, key, input) {
     case "ES":
       return sign(hash, input, { key, dsaEncoding: "ieee-p1363" });
     default:
-      throw new Error(`no algorithm ${alg}`);
+      throw new Error(`unknown algorithm ${alg}`);
   }
 }

@@ -1,4 +1,4 @@
-//! Tokens of any algorithm, signed by Node.js's cryptography: another implementation than the one under test.
+//! Signs tokens with any algorithm by Node.js, an implementation that is independent of the tested one.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -8,34 +8,34 @@ use crate::node::Script;
 
 static SIGNER: OnceLock<(Value, Mutex<Script>)> = OnceLock::new();
 
-/// What a token is signed with.
+/// How a token is signed.
 #[derive(Clone, Debug)]
 pub struct Signing {
-    /// The key, by its name in `signer.mjs`.
+    /// The name of the key in `signer.mjs`.
     pub key: &'static str,
-    /// How it is used.
+    /// The algorithm of the signature, which the header may contradict.
     pub alg: &'static str,
     /// The token's header.
     pub header: Value,
 }
 
 impl Signing {
-    /// As an honest provider signs.
+    /// The way an honest provider signs: the header names the key and the algorithm.
     pub fn honest(key: &'static str, alg: &'static str) -> Self {
         Self { key, alg, header: json!({ "alg": alg, "kid": key, "typ": "JWT" }) }
     }
 
-    /// A token of these claims.
+    /// A token with these claims.
     pub fn sign(&self, claims: &Value) -> String {
         let order =
             json!({ "key": self.key, "alg": self.alg, "header": self.header, "claims": claims }).to_string();
         let mut script = signer().1.lock().unwrap_or_else(PoisonError::into_inner);
-        script.say(&order);
-        script.hear()
+        script.write_line(&order);
+        script.read_line()
     }
 }
 
-/// The public key of that name, its `kid` the name.
+/// The public key of this name, with the name as its `kid`.
 pub fn public_key(name: &str) -> Value {
     let mut key = signer().0[name].clone();
     assert!(key.is_object(), "signer.mjs has no key {name}");
@@ -46,7 +46,7 @@ pub fn public_key(name: &str) -> Value {
 fn signer() -> &'static (Value, Mutex<Script>) {
     SIGNER.get_or_init(|| {
         let mut script = Script::start("tests/worker/signer.mjs", &[], &[]);
-        let keys = script.hear();
-        (serde_json::from_str(&keys).expect("the keys are the first line"), Mutex::new(script))
+        let keys = script.read_line();
+        (serde_json::from_str(&keys).expect("the first line contains the keys"), Mutex::new(script))
     })
 }

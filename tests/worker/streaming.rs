@@ -1,4 +1,4 @@
-//! Bodies pass while they are being made: nothing is collected, in neither direction.
+//! Bodies are streamed in both directions while they are being sent.
 
 use std::io::{Read, Write};
 use std::sync::{Mutex, mpsc};
@@ -7,12 +7,12 @@ use std::time::Duration;
 use miniflare_test_harness::{Response, SCHEME_HEADER};
 use serde_json::{Value, json};
 
-use crate::world::{APP, World, begin, email, settings, settings_with};
+use crate::test_env::{APP, TestEnv, begin, email, settings, settings_with};
 
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const MAX_WAIT: Duration = Duration::from_secs(20);
 const LARGE: usize = 20 * 1024 * 1024;
 
-/// Tells of the first piece of a body as soon as it has it, and then counts the rest.
+/// An application that reports the first chunk of a body as soon as it arrives, and then counts the rest.
 const COUNTING_APPLICATION: &str = r#"
 export default {
   async fetch(request) {
@@ -26,29 +26,29 @@ export default {
 };
 "#;
 
-/// Once with sessions that are left alone, once with a new cookie on every response.
+/// Settings without session updates, and settings with a new cookie on every response.
 pub fn both() -> [Value; 2] {
     [settings(), settings_with(&json!({ "session": { "update_age": "0s" } }))]
 }
 
 #[test]
-fn the_application_has_the_first_piece_while_the_client_still_sends() {
+fn the_application_receives_the_first_chunk_while_the_client_still_sends() {
     for settings in both() {
-        let world = World::with(settings, |builder| {
+        let env = TestEnv::with(settings, |builder| {
             builder
                 .service_worker("APP", COUNTING_APPLICATION)
                 .host("signal.example", |_| Response::status(204))
         });
-        let cookie = signed_in_without_a_page(&world);
+        let cookie = signed_in_without_a_page(&env);
 
-        let mut connection = world.connect();
-        connection.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut connection = env.connect();
+        connection.set_read_timeout(Some(MAX_WAIT)).unwrap();
         let head = format!(
             "POST /upload HTTP/1.1\r\nHost: app.example.com\r\n{SCHEME_HEADER}: https\r\nCookie: {cookie}\r\n\
              Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nfirst\r\n"
         );
         connection.write_all(head.as_bytes()).unwrap();
-        let seen = world.wait_for_requests("signal.example", 1, PATIENCE);
+        let seen = env.wait_for_requests("signal.example", 1, MAX_WAIT);
         assert_eq!(seen[0].text(), "first");
         connection.write_all(b"6\r\nsecond\r\n0\r\n\r\n").unwrap();
         let mut reply = String::new();
@@ -58,11 +58,11 @@ fn the_application_has_the_first_piece_while_the_client_still_sends() {
 }
 
 #[test]
-fn the_client_has_the_first_piece_while_the_application_still_sends() {
+fn the_client_receives_the_first_chunk_while_the_application_still_sends() {
     for settings in both() {
         let (go_on, wait) = mpsc::channel::<()>();
         let wait = Mutex::new(Some(wait));
-        let world = World::with(settings, move |builder| {
+        let env = TestEnv::with(settings, move |builder| {
             builder.service("APP", move |request| {
                 if request.path() != "/download" {
                     return Response::text("page");
@@ -70,12 +70,12 @@ fn the_client_has_the_first_piece_while_the_application_still_sends() {
                 let wait = wait.lock().unwrap().take().expect("one download");
                 Response::stream(move |body| {
                     body.write_all(b"first")?;
-                    wait.recv_timeout(PATIENCE).expect("the client has the first piece");
+                    wait.recv_timeout(MAX_WAIT).expect("the client receives the first chunk");
                     body.write_all(b"second")
                 })
             })
         });
-        let browser = world.signed_in("alice");
+        let browser = env.signed_in("alice");
         let mut reply = browser.get(&format!("{APP}/download")).stream().unwrap();
         let mut first = [0; 5];
         reply.read_exact(&mut first).unwrap();
@@ -88,31 +88,31 @@ fn the_client_has_the_first_piece_while_the_application_still_sends() {
 }
 
 #[test]
-fn large_bodies_pass_both_ways() {
+fn large_bodies_are_forwarded_in_both_directions() {
     for settings in both() {
-        let world = World::with(settings, |builder| {
+        let env = TestEnv::with(settings, |builder| {
             builder.service("APP", |request| Response::bytes(request.body.clone()))
         });
-        let browser = world.signed_in("alice");
+        let browser = env.signed_in("alice");
         let body: Vec<u8> = (0..LARGE).map(|at| u8::try_from(at * 31 % 251).unwrap()).collect();
         let reply = browser
             .post(&format!("{APP}/x"))
             .body("application/octet-stream", body.clone())
             .send()
             .expect_status(200);
-        assert!(reply.body == body, "{} bytes came back of {LARGE}", reply.body.len());
+        assert!(reply.body == body, "{} of {LARGE} bytes came back", reply.body.len());
     }
 }
 
 #[test]
-fn a_download_that_breaks_off_does_not_look_complete() {
-    let world = World::with(settings(), |builder| {
+fn an_incomplete_download_is_an_error_for_the_client() {
+    let env = TestEnv::with(settings(), |builder| {
         builder.service("APP", |request| match request.path() {
             "/download" => Response::raw("HTTP/1.1 200 OK\r\ncontent-length: 200\r\n\r\nhalf of it"),
             _ => Response::text("page"),
         })
     });
-    let browser = world.signed_in("alice");
+    let browser = env.signed_in("alice");
     let mut reply = browser.get(&format!("{APP}/download")).stream().unwrap();
     let mut body = Vec::new();
     reply.read_to_end(&mut body).unwrap_err();
@@ -120,11 +120,11 @@ fn a_download_that_breaks_off_does_not_look_complete() {
 }
 
 #[test]
-fn events_arrive_one_by_one_while_the_stream_stays_open() {
+fn server_sent_events_arrive_one_by_one_while_the_stream_is_open() {
     for settings in both() {
         let (go_on, wait) = mpsc::channel::<()>();
         let wait = Mutex::new(Some(wait));
-        let world = World::with(settings, move |builder| {
+        let env = TestEnv::with(settings, move |builder| {
             builder.service("APP", move |request| {
                 if request.path() != "/events" {
                     return Response::text("page");
@@ -134,7 +134,7 @@ fn events_arrive_one_by_one_while_the_stream_stays_open() {
                 Response::stream(move |body| {
                     for n in 0..3 {
                         body.write_all(format!("id: {n}\ndata: {{}}\n\n").as_bytes())?;
-                        wait.recv_timeout(PATIENCE).expect("the client has this event");
+                        wait.recv_timeout(MAX_WAIT).expect("the client receives this event");
                     }
                     Ok(())
                 })
@@ -142,7 +142,7 @@ fn events_arrive_one_by_one_while_the_stream_stays_open() {
                 .header("cache-control", "no-cache")
             })
         });
-        let browser = world.signed_in("alice");
+        let browser = env.signed_in("alice");
         let request = browser.get(&format!("{APP}/events")).header("accept", "text/event-stream");
         let mut reply = request.header("last-event-id", "7").stream().unwrap();
         assert_eq!(reply.header("content-type"), Some("text/event-stream"));
@@ -157,9 +157,9 @@ fn events_arrive_one_by_one_while_the_stream_stays_open() {
     }
 }
 
-/// The cookies of somebody who signed in, where the application has no page to come back to.
-pub fn signed_in_without_a_page(world: &World) -> String {
-    let browser = world.client();
+/// The cookies of a signed-in user, for an application without a page to return to.
+pub fn signed_in_without_a_page(env: &TestEnv) -> String {
+    let browser = env.client();
     let back = begin(&browser, APP, "alice", "/auth/session").follow().send();
     assert_eq!(back.json()["user"]["email"], "alice@example.com");
     let pairs = browser.cookies(APP).into_iter().map(|(name, value)| format!("{name}={value}"));

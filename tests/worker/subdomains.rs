@@ -1,9 +1,9 @@
-//! One login for several hosts, with a real OpenID provider: a Worker in front of them all whose `login_url` is one
-//! of them, and another Worker in front of `docs`, which shares nothing with it but the secret.
+//! One login for several hosts, with a real OpenID provider. One Worker serves all hosts, with one of them as its
+//! `login_url`. Another Worker serves `docs`; both share only the secret.
 
 use std::time::{Duration, SystemTime};
 
-use miniflare_test_harness::{Client, Harness, Reply, Request, Response};
+use miniflare_test_harness::{Client, ClientResponse, Harness, Request, Response};
 use serde_json::{Map, Value, json};
 use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
@@ -12,8 +12,8 @@ use vestibule_core::session::seal;
 use vestibule_core::time::Timestamp;
 
 use crate::node::{Running, Script};
+use crate::test_env::{SECRET, csrf, echo, session, worker};
 use crate::whole_way::submit;
-use crate::world::{SECRET, csrf, echo, session, worker};
 
 const ISSUER: &str = "https://idp.example";
 const AUTH: &str = "https://auth.example.com";
@@ -24,7 +24,7 @@ const EVERYWHERE: [&str; 4] = [AUTH, APP, SHOP, DOCS];
 const SESSION: &str = "__Secure-authjs.session-token";
 const CLIENT_SECRET: &str = "a-client-secret-that-no-log-may-hold";
 
-/// The browser's world: whatever it opens is the first Worker's, but for `docs` and the provider.
+/// The site. A browser reaches the first Worker at every host except `docs` and the provider.
 struct Site {
     login: Harness,
     docs: Harness,
@@ -32,7 +32,7 @@ struct Site {
 }
 
 #[test]
-fn somebody_signs_in_once_is_signed_in_everywhere_and_signs_out_once() {
+fn a_sign_in_and_a_sign_out_on_one_host_apply_to_all_hosts() {
     let site = Site::start();
     let browser = site.login.client();
     let wanted = format!("{APP}/admin/users?tab=%C3%A4&x=1&y=%2F");
@@ -49,7 +49,7 @@ fn somebody_signs_in_once_is_signed_in_everywhere_and_signs_out_once() {
     let token = session(&browser, DOCS)["access_token"].as_str().unwrap().to_owned();
     let seen = site.docs.requests_to_service("APP");
     assert_eq!(seen.last().unwrap().header_all("authorization"), [format!("Bearer {token}")]);
-    assert_eq!(seen.last().unwrap().header("cookie"), None, "our cookies are ours");
+    assert_eq!(seen.last().unwrap().header("cookie"), None, "our cookies are not forwarded");
     assert_eq!(seen.last().unwrap().header_all("x-user-email"), ["alice@example.com"]);
 
     let page = browser.get(&format!("{DOCS}/auth/signout")).navigation().send().expect_status(200);
@@ -63,7 +63,7 @@ fn somebody_signs_in_once_is_signed_in_everywhere_and_signs_out_once() {
 }
 
 #[test]
-fn a_form_on_any_host_leads_to_the_provider_and_back_without_another_page() {
+fn a_sign_in_form_on_any_host_leads_to_the_provider_and_back_without_another_page() {
     let site = Site::start();
     for host in [APP, DOCS] {
         let browser = site.login.client();
@@ -74,7 +74,7 @@ fn a_form_on_any_host_leads_to_the_provider_and_back_without_another_page() {
         let page = at_the_provider(&browser, &login);
         assert_eq!((page.status, page.url), (200, format!("{host}/page?x=1")));
 
-        // The way there is for this browser, this once.
+        // The handoff works only in this browser, and only once.
         let begun = hops[1].to_owned();
         for other in [site.login.client(), browser] {
             let answer = other.get(&begun).navigation().send().expect_status(302);
@@ -89,21 +89,21 @@ fn a_form_on_any_host_leads_to_the_provider_and_back_without_another_page() {
 }
 
 #[test]
-fn the_clients_of_auth_js_unmodified_sign_in_from_any_host() {
+fn the_unmodified_clients_of_auth_js_sign_in_from_any_host() {
     for (client, dialect) in [("next-auth", "authjs-v5"), ("next-auth-v4", "next-auth-v4")] {
         let site = Site::with(&json!({ "dialect": dialect }));
         let address = site.login.address().to_string();
         let mut page = Script::start("tests/worker/react_client.mjs", &[client, &address, "/auth"], &[]);
-        assert_eq!(page.hear(), "ready");
+        assert_eq!(page.read_line(), "ready");
 
-        page.say(r#"["demo", {}, { "login_hint": "alice@example.com" }]"#);
-        let said: Value = serde_json::from_str(&page.hear()).unwrap();
+        page.write_line(r#"["demo", {}, { "login_hint": "alice@example.com" }]"#);
+        let said: Value = serde_json::from_str(&page.read_line()).unwrap();
         let href = said["href"].as_str().unwrap();
         assert!(
             href.starts_with("https://auth.example.com/auth/signin/demo?callbackUrl="),
             "{client}: {said}"
         );
-        assert!(!href.contains('#'), "or the client would load the page again: {href}");
+        assert!(!href.contains('#'), "the client would reload the page: {href}");
         let browser = site.login.client();
         for cookie in said["cookies"].as_array().unwrap() {
             browser.set_cookie(APP, cookie.as_str().unwrap());
@@ -113,9 +113,9 @@ fn the_clients_of_auth_js_unmodified_sign_in_from_any_host() {
         assert_eq!(page_there.url, "https://app.example.com/from?here=1#part", "{client}");
         assert_eq!(session(&browser, SHOP)["user"]["email"], "alice@example.com", "{client}");
 
-        // Without a provider, it opens the sign-in page of its own host, which is the login host's.
-        page.say("[]");
-        let said: Value = serde_json::from_str(&page.hear()).unwrap();
+        // Without a provider, the client opens the sign-in page of its own host, which redirects to the login host.
+        page.write_line("[]");
+        let said: Value = serde_json::from_str(&page.read_line()).unwrap();
         let own = said["href"].as_str().unwrap();
         assert!(own.starts_with("/auth/signin?"), "{client}: {said}");
         let there = browser.get(&format!("{APP}{own}")).navigation().send().expect_status(302);
@@ -130,7 +130,7 @@ fn the_clients_of_auth_js_unmodified_sign_in_from_any_host() {
 }
 
 #[test]
-fn a_worker_that_knows_no_provider_has_the_login_host_renew() {
+fn a_worker_without_a_provider_refreshes_tokens_at_the_login_host() {
     let site = Site::start();
     let browser = site.login.client();
     let login = ask(&browser, DOCS, "/").follow().send().expect_status(200);
@@ -149,19 +149,19 @@ fn a_worker_that_knows_no_provider_has_the_login_host_renew() {
     let after = session(&browser, DOCS)["access_token"].as_str().unwrap().to_owned();
     assert_ne!(before, after);
     let got = site.docs.requests_to_service("APP");
-    assert_eq!(got.len(), seen + 1, "nothing was forwarded with a token that has ended");
+    assert_eq!(got.len(), seen + 1, "no request was forwarded with an expired token");
     assert_eq!(got.last().unwrap().header_all("authorization"), [format!("Bearer {after}")]);
     browser.get(&format!("{DOCS}/api")).send().expect_status(200);
     site.assert_logs();
 }
 
 #[test]
-fn another_domain_of_the_same_worker_gets_nothing() {
+fn a_host_outside_the_cookie_domain_gets_no_session() {
     let site = Site::start();
     let browser = site.login.client();
     let login = ask(&browser, APP, "https://other.org/").follow().send();
     let page = at_the_provider(&browser, &login);
-    assert_eq!(page.url, format!("{APP}/"), "the return address was refused");
+    assert_eq!(page.url, format!("{APP}/"), "the return address was rejected");
     let sealed = browser.cookies(APP).into_iter().find(|(name, _)| name.starts_with(SESSION)).unwrap();
     for (path, public) in
         [("/private", false), ("/auth/session", false), ("/auth/signin", false), ("/about", true)]
@@ -175,7 +175,7 @@ fn another_domain_of_the_same_worker_gets_nothing() {
     let seen = site.login.requests_to_service("APP");
     assert_eq!(seen.last().unwrap().header("x-user-email"), None);
     site.login.logs().wait_for("give other.org a deployment of its own", Duration::from_secs(5));
-    // Nor does a code that the provider sends to the wrong host do anything there.
+    // An authorization code at the wrong host has no effect either.
     let wrong = browser.get(&format!("{APP}/auth/callback/demo?code=x&state=y")).navigation().send();
     assert_eq!(wrong.expect_status(302).location(), format!("{APP}/auth/error?error=Configuration"));
 }
@@ -185,19 +185,19 @@ impl Site {
         Self::with(&json!({}))
     }
 
-    /// With these settings beside the others, for both Workers.
+    /// With these additional settings for both Workers.
     fn with(patch: &Value) -> Self {
         let client = json!([{
             "client_id": "vestibule",
             "client_secret": CLIENT_SECRET,
-            // The login host's alone: no other is ever named to the provider.
+            // Only the login host's redirect URI is ever sent to the provider.
             "redirect_uris": [format!("{AUTH}/auth/callback/demo")],
             "grant_types": ["authorization_code", "refresh_token"],
             "response_types": ["code"],
         }]);
         let environment = [("DEMO_ISSUER", ISSUER), ("DEMO_CLIENTS", &client.to_string())];
         let mut script = Script::start("demo/provider.mjs", &["0"], &environment);
-        let ready = script.hear();
+        let ready = script.read_line();
         let port = ready.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
         let port = port.unwrap_or_else(|| panic!("{ready}"));
 
@@ -236,14 +236,14 @@ impl Site {
     fn assert_logs(&self) {
         for log in [self.login.logs().text(), self.docs.logs().text()] {
             for secret in [SECRET, CLIENT_SECRET, "eyJ"] {
-                assert!(!log.contains(secret), "the log holds {secret:?}:\n{log}");
+                assert!(!log.contains(secret), "the log contains {secret:?}:\n{log}");
             }
         }
         self.docs.assert_no_unknown_requests();
     }
 }
 
-/// The other Worker, as a host of the first one's world.
+/// A handler that forwards to the other Worker, as a host in the first one's harness.
 fn behind(worker: Client) -> impl Fn(&Request) -> Response + Send + Sync + 'static {
     let is_of_the_connection = |name: &str| {
         ["connection", "content-length", "transfer-encoding"].contains(&name.to_ascii_lowercase().as_str())
@@ -260,26 +260,26 @@ fn behind(worker: Client) -> impl Fn(&Request) -> Response + Send + Sync + 'stat
     }
 }
 
-/// The form of a sign-in button on `host`, about to be sent.
+/// The request that a sign-in form on `host` sends.
 fn ask(browser: &Client, host: &str, return_to: &str) -> miniflare_test_harness::RequestBuilder {
     let csrf = csrf(browser, host);
     let fields = [("csrfToken", csrf.as_str()), ("callbackUrl", return_to)];
     browser.post(&format!("{host}/auth/signin/demo")).navigation().form(&fields)
 }
 
-/// From the login host's sign-in page to where alice wanted to go.
-fn sign_in_there(browser: &Client, page: &Reply) -> Reply {
+/// Signs alice in from the login host's sign-in page, and gives the page that she requested.
+fn sign_in_there(browser: &Client, page: &ClientResponse) -> ClientResponse {
     let login = submit(browser, page, &format!("{AUTH}/auth/signin/demo")).follow().send();
     at_the_provider(browser, &login)
 }
 
-fn at_the_provider(browser: &Client, login: &Reply) -> Reply {
+fn at_the_provider(browser: &Client, login: &ClientResponse) -> ClientResponse {
     assert!(login.url.starts_with(&format!("{ISSUER}/interaction/")), "{}", login.url);
     let form = [("email", "alice@example.com"), ("password", "alice")];
     browser.post(&login.url).navigation().form(&form).follow().send()
 }
 
-/// Seals the browser's session anew as one whose access token has ended.
+/// Replaces the browser's session by one with an expired access token.
 fn end_access_token(browser: &Client) {
     let keys = Keyring::new(vec![Secret::new(SECRET)]).unwrap();
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();

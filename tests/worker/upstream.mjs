@@ -1,5 +1,5 @@
-// An upstream's half of X-Vestibule-Assertion, with the library and the calls of docs/upstreams.md. For every line in,
-// {keys, token, issuer, audience}, one line out: the header and the claims, or the code of what is wrong.
+// Checks X-Vestibule-Assertion in an upstream, with the library and the calls of docs/upstreams.md. Each line of input,
+// {keys, token, issuer, audience}, gives a line of output: the header and the claims, or the code of the error.
 import { createInterface } from "node:readline";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 
@@ -7,7 +7,7 @@ const sets = new Map();
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { keys, token, issuer, audience } = JSON.parse(line);
-  // One for the process's life: it keeps the keys, and asks again for one that it does not know.
+  // One key set for the whole process: it caches the keys, and fetches them again for an unknown `kid`.
   if (!sets.has(keys)) sets.set(keys, createRemoteJWKSet(new URL(keys)));
   const checked = jwtVerify(token, sets.get(keys), { issuer, audience, algorithms: ["ES256"] });
   console.log(

@@ -1,4 +1,4 @@
-//! WebSockets through the Worker: real ones, at every kind of upstream, until either end closes.
+//! Real WebSockets through the Worker to every kind of upstream, until either end closes.
 
 use std::net::TcpStream;
 
@@ -6,9 +6,9 @@ use miniflare_test_harness::tungstenite::{self, Message, WebSocket, protocol::Cl
 use miniflare_test_harness::{Connection, Request, Response};
 use serde_json::{Value, json};
 
-use crate::world::{APP, Surround, World, settings, settings_with};
+use crate::test_env::{APP, Surround, TestEnv, settings, settings_with};
 
-/// Every kind of upstream, with an echo behind it.
+/// Every kind of upstream, with an application that echoes messages.
 fn upstreams() -> [(&'static str, Surround); 4] {
     [
         ("service:APP", |builder| builder.service("APP", application)),
@@ -18,7 +18,7 @@ fn upstreams() -> [(&'static str, Surround); 4] {
     ]
 }
 
-/// The same in another Worker.
+/// The same application as a Worker.
 const WORKER: &str = r#"
 export default {
   fetch(request) {
@@ -41,19 +41,19 @@ fn application(request: &Request) -> Response {
     if request.header("upgrade").is_none() {
         return Response::text("page");
     }
-    let who = request.header("x-user-email").unwrap_or_default().to_owned();
+    let email = request.header("x-user-email").unwrap_or_default().to_owned();
     Response::websocket(request, move |socket| {
-        echo(socket, &who).ok();
+        echo(socket, &email).ok();
     })
 }
 
-/// Says who it is, and then whatever it is told, until the connection ends.
-fn echo(socket: &mut WebSocket<&mut Connection>, who: &str) -> tungstenite::Result<()> {
-    socket.send(Message::text(who))?;
+/// Sends the user's e-mail address, and then returns every message until the connection ends.
+fn echo(socket: &mut WebSocket<&mut Connection>, email: &str) -> tungstenite::Result<()> {
+    socket.send(Message::text(email))?;
     loop {
         match socket.read()? {
             Message::Text(text) if text == "close" => socket.send(close(4321, "as you wish"))?,
-            // The next `read` sends the reply.
+            // The next `read` sends the closing frame.
             Message::Close(_) => {}
             message => socket.send(message)?,
         }
@@ -64,7 +64,7 @@ fn close(code: u16, reason: &'static str) -> Message {
     Message::Close(Some(CloseFrame { code: code.into(), reason: reason.into() }))
 }
 
-/// The settings with that upstream, sessions left alone or renewed on every response.
+/// The settings with this upstream, without and with a session update on every response.
 fn both(to: &str) -> [Value; 2] {
     let mut renewed = settings_with(&json!({ "session": { "update_age": "0s" } }));
     renewed["upstreams"][0]["to"] = json!(to);
@@ -73,8 +73,8 @@ fn both(to: &str) -> [Value; 2] {
     [settings, renewed]
 }
 
-fn open(world: &World) -> WebSocket<TcpStream> {
-    let browser = world.signed_in("alice");
+fn open(env: &TestEnv) -> WebSocket<TcpStream> {
+    let browser = env.signed_in("alice");
     let request = browser.get(&format!("{APP}/socket")).header("origin", APP);
     let request = request.header("sec-websocket-protocol", "chat");
     let mut socket = request.websocket().unwrap().unwrap_or_else(|refused| panic!("{refused:?}"));
@@ -83,11 +83,11 @@ fn open(world: &World) -> WebSocket<TcpStream> {
 }
 
 #[test]
-fn text_and_bytes_of_every_length_come_back() {
+fn text_and_binary_messages_of_every_length_are_forwarded_in_both_directions() {
     for (to, surround) in upstreams() {
         for settings in both(to) {
-            let world = World::with(settings, surround);
-            let mut socket = open(&world);
+            let env = TestEnv::with(settings, surround);
+            let mut socket = open(&env);
             for length in [0, 1, 125, 126, 65_535, 65_536, 1 << 20] {
                 let bytes: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
                 for message in [Message::text("é".repeat(length / 2)), Message::binary(bytes)] {
@@ -95,7 +95,7 @@ fn text_and_bytes_of_every_length_come_back() {
                     assert!(socket.read().unwrap() == message, "{to}: {length}");
                 }
             }
-            // Several on their way at once keep their order.
+            // Several messages in flight keep their order.
             for n in 0..100 {
                 socket.send(Message::text(n.to_string())).unwrap();
             }
@@ -107,14 +107,14 @@ fn text_and_bytes_of_every_length_come_back() {
 }
 
 #[test]
-fn either_end_closes_with_its_own_code() {
+fn either_end_can_close_with_its_own_code() {
     for (to, surround) in upstreams() {
-        let world = World::with(both(to)[0].clone(), surround);
-        let mut socket = open(&world);
+        let env = TestEnv::with(both(to)[0].clone(), surround);
+        let mut socket = open(&env);
         socket.send(Message::text("close")).unwrap();
         assert_eq!(socket.read().unwrap(), close(4321, "as you wish"), "{to}");
 
-        let mut socket = open(&world);
+        let mut socket = open(&env);
         socket.send(close(4000, "mine")).unwrap();
         let Message::Close(frame) = socket.read().unwrap() else { panic!("{to}: not closed") };
         assert_eq!(frame.map(|frame| u16::from(frame.code)), Some(4000), "{to}");
@@ -122,27 +122,27 @@ fn either_end_closes_with_its_own_code() {
 }
 
 #[test]
-fn who_is_signed_out_gets_401_and_the_upstream_hears_nothing() {
+fn a_signed_out_user_gets_401_and_the_upstream_gets_no_request() {
     for (to, surround) in upstreams() {
-        let world = World::with(both(to)[0].clone(), surround);
+        let env = TestEnv::with(both(to)[0].clone(), surround);
         for accept in ["text/html", "*/*"] {
-            let request = world.client().get(&format!("{APP}/socket?room=1")).header("accept", accept);
+            let request = env.client().get(&format!("{APP}/socket?room=1")).header("accept", accept);
             let request = request.header("sec-fetch-mode", "websocket").header("origin", APP);
             let refused = request.websocket().unwrap().expect_err("it is not opened").expect_status(401);
             assert_eq!(refused.header("www-authenticate"), Some("Bearer"), "{to}");
             assert!(refused.json()["signInUrl"].as_str().unwrap().contains("room%3D1"), "{to}");
         }
-        let reached = world.requests_to_service("APP").len()
-            + world.requests_to("upstream.example").len()
-            + world.requests_to("app.example.com").len();
+        let reached = env.requests_to_service("APP").len()
+            + env.requests_to("upstream.example").len()
+            + env.requests_to("app.example.com").len();
         assert_eq!(reached, 0, "{to}");
     }
 }
 
 #[test]
-fn who_lacks_the_claims_gets_403() {
-    let world = World::with(settings(), |builder| builder.service("APP", application));
-    let refused = world.signed_in("bob").get(&format!("{APP}/admin/socket")).websocket().unwrap();
+fn a_user_without_the_required_claims_gets_403() {
+    let env = TestEnv::with(settings(), |builder| builder.service("APP", application));
+    let refused = env.signed_in("bob").get(&format!("{APP}/admin/socket")).websocket().unwrap();
     assert_eq!(
         refused.expect_err("it is not opened").expect_status(403).json(),
         json!({ "error": "forbidden" })
@@ -150,23 +150,23 @@ fn who_lacks_the_claims_gets_403() {
 }
 
 #[test]
-fn an_upstream_that_opens_none_says_so_itself() {
-    let world = World::with(settings(), |builder| {
+fn the_response_of_an_upstream_that_rejects_a_websocket_is_forwarded() {
+    let env = TestEnv::with(settings(), |builder| {
         builder.service("APP", |request| match request.header("upgrade") {
             Some(_) => Response::text("not here").with_status(426),
             None => Response::text("page"),
         })
     });
-    let refused = world.signed_in("bob").get(&format!("{APP}/socket")).websocket().unwrap();
+    let refused = env.signed_in("bob").get(&format!("{APP}/socket")).websocket().unwrap();
     assert_eq!(refused.expect_err("it is not opened").expect_status(426).text(), "not here");
 }
 
 #[test]
-fn a_connection_outlives_what_opened_it() {
-    let world = World::with(settings(), |builder| builder.service("APP", application));
-    let mut socket = open(&world);
-    // Other requests come and go meanwhile; this one's handler has long returned.
-    let browser = world.signed_in("bob");
+fn a_websocket_stays_open_after_its_request_handler_has_returned() {
+    let env = TestEnv::with(settings(), |builder| builder.service("APP", application));
+    let mut socket = open(&env);
+    // Other requests run meanwhile. The handler of this request has already returned.
+    let browser = env.signed_in("bob");
     for _ in 0..50 {
         browser.get(&format!("{APP}/page")).send().expect_status(200);
     }

@@ -1,5 +1,5 @@
-//! A provider, and an API of one's own, that do everything wrong at once: each session meets another trouble. All
-//! sessions live on, and are well as soon as the other side is. And a KV that is no better.
+//! A provider and a credentials API that fail in many ways at the same time, a different one for each session. All sessions
+//! stay valid, and work again as soon as the provider does. Also a KV namespace that fails.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -8,17 +8,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use miniflare_test_harness::{Harness, KvFault, Request, Response};
 use serde_json::json;
 
-use crate::api::{self, Shape};
-use crate::world::{API, APP, COOKIE, a_session, now, plant, provider, worker, worker_of};
+use crate::credentials::{self, Shape};
+use crate::setup::{API, APP, COOKIE, a_session, now, plant, provider, worker, worker_of};
 
-/// What goes wrong, and how many seconds the browser is to wait at most.
-type Trouble = (&'static str, fn() -> Response, u64);
+/// A failure: its name, the response, and the maximum of `Retry-After` in seconds.
+type Failure = (&'static str, fn() -> Response, u64);
 
-const TROUBLES: [Trouble; 22] = [
+const FAILURES: [Failure; 22] = [
     ("hang", Response::hang, 5),
     ("close", Response::close, 5),
     ("500", || Response::status(500), 5),
-    ("500 that refuses", || json_text(500, "{\"error\":\"invalid_grant\"}"), 5),
+    ("500 with invalid_grant", || json_text(500, "{\"error\":\"invalid_grant\"}"), 5),
     ("503 as a page", || Response::html("<h1>busy</h1>").with_status(503), 5),
     ("503 with Retry-After", || Response::status(503).header("retry-after", "40"), 40),
     ("429 with seconds", || Response::status(429).header("retry-after", "40"), 40),
@@ -35,14 +35,14 @@ const TROUBLES: [Trouble; 22] = [
     ("a body that is deep", || json_text(200, &"{\"a\":".repeat(20_000)), 5),
     ("a redirect", || Response::redirect("https://evil.example/"), 5),
     ("tokens as text", || Response::bytes(TOKENS).header("content-type", "text/plain"), 5),
-    ("nothing that was asked for", || json_text(200, "{}"), 5),
+    ("no tokens", || json_text(200, "{}"), 5),
     ("404", || Response::html("<h1>gone</h1>").with_status(404), 5),
 ];
 
 const TOKENS: &str = "{\"access_token\":\"new\",\"accessToken\":\"new\",\"token_type\":\"Bearer\"}";
 
 #[test]
-fn point_6_whatever_a_provider_or_an_api_answers_every_session_survives() {
+fn no_failure_of_a_provider_or_an_api_ends_a_session() {
     std::thread::scope(|scope| {
         scope.spawn(a_provider);
         scope.spawn(an_api);
@@ -52,40 +52,40 @@ fn point_6_whatever_a_provider_or_an_api_answers_every_session_survives() {
 fn a_provider() {
     let is_well = Arc::new(AtomicBool::new(false));
     let well = Arc::clone(&is_well);
-    let world = provider(worker("https://idp.example", "durable-object"), move |request| {
+    let harness = provider(worker("https://idp.example", "durable-object"), move |request| {
         let token = request.form("refresh_token").unwrap_or_default();
         let tokens =
             json!({ "access_token": format!("new-{token}"), "token_type": "Bearer", "expires_in": 3600 });
-        trouble(&token, well.load(Ordering::SeqCst)).unwrap_or_else(|| Response::json(&tokens))
+        failure(&token, well.load(Ordering::SeqCst)).unwrap_or_else(|| Response::json(&tokens))
     });
-    let world = world.isolates(&["FRA", "FRA"]).start().unwrap();
-    every_session_survives(&world, &is_well, &[("200 with an error", 5)]);
+    let harness = harness.isolates(&["FRA", "FRA"]).start().unwrap();
+    every_session_survives(&harness, &is_well, &[("200 with an error", 5)]);
 }
 
 fn an_api() {
     let is_well = Arc::new(AtomicBool::new(false));
     let well = Arc::clone(&is_well);
-    let worker = worker_of(&api::provider(Shape::Body), "durable-object");
-    let world = worker.host("api.example", move |request: &Request| {
+    let worker = worker_of(&credentials::provider(Shape::Body), "durable-object");
+    let harness = worker.host("api.example", move |request: &Request| {
         let token = request.json()["refreshToken"].as_str().unwrap_or_default().to_owned();
         let tokens = json!({ "accessToken": format!("new-{token}"), "expiresIn": 3600 });
-        trouble(&token, well.load(Ordering::SeqCst)).unwrap_or_else(|| Response::json(&tokens))
+        failure(&token, well.load(Ordering::SeqCst)).unwrap_or_else(|| Response::json(&tokens))
     });
-    let world = world.isolates(&["FRA", "FRA"]).start().unwrap();
-    every_session_survives(&world, &is_well, &[]);
+    let harness = harness.isolates(&["FRA", "FRA"]).start().unwrap();
+    every_session_survives(&harness, &is_well, &[]);
 }
 
 #[test]
-fn point_6_a_kv_that_is_down_or_silent_ends_no_session() {
+fn a_kv_namespace_that_fails_or_hangs_does_not_end_a_session() {
     for fault in [KvFault::Status(500), KvFault::Status(429), KvFault::Close, KvFault::Hang] {
-        let world = provider(worker("https://idp.example", "kv"), |_| {
+        let harness = provider(worker("https://idp.example", "kv"), |_| {
             Response::json(&json!({ "access_token": "new", "token_type": "Bearer", "expires_in": 3600 }))
         });
-        let world = world.isolates(&["FRA", "FRA"]).start().unwrap();
-        let (living, ended) = (world.client(), world.client());
+        let harness = harness.isolates(&["FRA", "FRA"]).start().unwrap();
+        let (living, ended) = (harness.client(), harness.client());
         plant(&living, &a_session("living", "first", 20));
         plant(&ended, &a_session("ended", "first", -1));
-        world.kv("AUTH_KV").fail_reads(1000, fault);
+        harness.kv("AUTH_KV").fail_reads(1000, fault);
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 assert_eq!(living.get(API).send().expect_status(200).text(), "Bearer old-token", "{fault:?}");
@@ -96,7 +96,7 @@ fn point_6_a_kv_that_is_down_or_silent_ends_no_session() {
                 "{fault:?}"
             );
         });
-        world.kv("AUTH_KV").fail_reads(0, fault);
+        harness.kv("AUTH_KV").fail_reads(0, fault);
         for browser in [&living, &ended] {
             let answer = browser.clone().at(1).get(API).send().expect_status(200);
             assert_eq!(answer.text(), "Bearer new", "{fault:?}");
@@ -104,8 +104,8 @@ fn point_6_a_kv_that_is_down_or_silent_ends_no_session() {
     }
 }
 
-/// What the session with that refresh token meets.
-fn trouble(token: &str, is_well: bool) -> Option<Response> {
+/// The failure for the session with this refresh token, or `None` if it has none or the provider works again.
+fn failure(token: &str, is_well: bool) -> Option<Response> {
     if is_well {
         return None;
     }
@@ -113,22 +113,22 @@ fn trouble(token: &str, is_well: bool) -> Option<Response> {
     if name == "200 with an error" {
         return Some(json_text(200, "{\"error\":\"server_error\"}"));
     }
-    let found = TROUBLES.iter().find(|(trouble, ..)| *trouble == name);
-    Some(found.unwrap_or_else(|| panic!("no trouble is called {name:?}")).1())
+    let found = FAILURES.iter().find(|(failure, ..)| *failure == name);
+    Some(found.unwrap_or_else(|| panic!("there is no failure named {name:?}")).1())
 }
 
-fn every_session_survives(world: &Harness, is_well: &AtomicBool, own: &[(&str, u64)]) {
-    let troubles = TROUBLES.iter().map(|(name, _, retry)| (*name, *retry)).chain(own.iter().copied());
+fn every_session_survives(harness: &Harness, is_well: &AtomicBool, own: &[(&str, u64)]) {
+    let troubles = FAILURES.iter().map(|(name, _, retry)| (*name, *retry)).chain(own.iter().copied());
     let browsers: Vec<_> = troubles
         .map(|(name, retry)| {
             let token = name.replace(' ', "_");
-            let (living, ended) = (world.client(), world.client());
+            let (living, ended) = (harness.client(), harness.client());
             plant(&living, &a_session(&format!("living {name}"), &token, 20));
             plant(&ended, &a_session(&format!("ended {name}"), &token, -1));
             (name, retry, living, ended)
         })
         .collect();
-    // All at once: one of them takes the ten seconds that the other side may take.
+    // In parallel, because one of them takes ten seconds, the timeout of a request to a provider.
     std::thread::scope(|scope| {
         for (name, retry, living, ended) in &browsers {
             scope.spawn(move || {
@@ -144,29 +144,36 @@ fn every_session_survives(world: &Harness, is_well: &AtomicBool, own: &[(&str, u
                     "{name}: {}",
                     answer.text()
                 );
-                let told: u64 = answer.header("retry-after").unwrap().parse().unwrap();
-                assert!((1..=*retry).contains(&told) && told + 5 > *retry.min(&600), "{name}: {told}");
+                let retry_after: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+                assert!(
+                    (1..=*retry).contains(&retry_after) && retry_after + 5 > *retry.min(&600),
+                    "{name}: {retry_after}"
+                );
                 let shown = ended.get(&format!("{APP}/auth/session")).send().expect_status(200);
                 assert_eq!(shown.json()["user"]["name"], "Somebody", "{name}");
-                assert_eq!(shown.json()["access_token"], json!(null), "{name}: no dead token for a page");
+                assert_eq!(
+                    shown.json()["access_token"],
+                    json!(null),
+                    "{name}: an expired token is not exposed"
+                );
                 assert_eq!(shown.json()["error"], json!(null), "{name}");
             });
         }
     });
-    world.assert_no_unknown_requests();
+    harness.assert_no_unknown_requests();
     for secret in ["old-token", "TROUBLE", "eyJ"] {
-        assert!(!world.logs().contains(secret), "{}", world.logs().text());
+        assert!(!harness.logs().contains(secret), "{}", harness.logs().text());
     }
-    let lines = world.logs().lines();
+    let lines = harness.logs().lines();
     let exceptions: Vec<_> = lines.iter().filter(|line| line.from_runtime).collect();
-    assert!(exceptions.is_empty(), "the runtime complains: {exceptions:#?}");
+    assert!(exceptions.is_empty(), "the runtime reported exceptions: {exceptions:#?}");
 
-    // In an isolate that has not been told to wait.
+    // In an isolate that is not waiting for `Retry-After`.
     is_well.store(true, Ordering::SeqCst);
     for (name, _, _, ended) in &browsers {
         let answer = ended.clone().at(1).get(API).send();
         let new = format!("Bearer new-{}", name.replace(' ', "_"));
-        assert_eq!((answer.status, answer.text()), (200, new), "{name}\n{}", world.logs().text());
+        assert_eq!((answer.status, answer.text()), (200, new), "{name}\n{}", harness.logs().text());
         assert!(answer.set_cookie(COOKIE).is_some(), "{name}");
     }
 }

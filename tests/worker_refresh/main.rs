@@ -1,6 +1,6 @@
-//! Refreshing in the real runtime: the built Worker as one isolate and as several, providers and APIs that revoke a
-//! grant whose refresh token is used twice, and browsers that send everything at once or hang up. A test that bears
-//! a number holds the Worker to that point of `docs/refresh.md`.
+//! Tests token refresh in the real runtime: the built Worker with one and with several isolates, providers and APIs that
+//! revoke a grant if its refresh token is used twice, and browsers that send many requests at the same time or disconnect.
+//! The tests check the guarantees in `docs/refresh.md`, "What holds".
 
 #![allow(unreachable_pub, reason = "a test has no API: pub is for its other files")]
 #![allow(
@@ -8,13 +8,15 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test stops at the first thing that is wrong"
+    reason = "a test panics at the first failure"
 )]
 
-mod api;
+mod credentials;
 mod hostile;
 mod isolates;
 mod one_isolate;
 mod provider;
+#[path = "../support/repository.rs"]
+mod repository;
+mod setup;
 mod users;
-mod world;

@@ -1,4 +1,4 @@
-//! One isolate, with the provider that a demo has and with one that takes its time.
+//! One isolate, with the demo's provider and with a slow provider.
 
 use std::time::Duration;
 
@@ -6,53 +6,54 @@ use miniflare_test_harness::{Client, Harness, HarnessBuilder, Response};
 use serde_json::json;
 
 use crate::provider::{self, Provider};
-use crate::world::{
-    API, APP, COOKIE, PATIENCE, STRICT, a_session, at_once, expire, fetch, plant, session, tabs, worker,
+use crate::setup::{
+    API, APP, COOKIE, MAX_WAIT, STRICT, a_session, expire, fetch, fetch_in_parallel, plant, session, tabs,
+    worker,
 };
 
 fn fifty_at_once(lease: &str) {
     let provider = Provider::start(APP);
-    let world = worker(provider.issuer(), lease).start().unwrap();
-    let browser = world.client();
+    let harness = worker(provider.issuer(), lease).start().unwrap();
+    let browser = harness.client();
     provider::sign_in(&browser, APP);
     expire(&browser);
     let before = session(&browser);
 
-    // Each with the cookies of before.
-    let answers = at_once(&world, tabs(&browser, 50, 1));
+    // All requests have the cookies from before the refresh.
+    let answers = fetch_in_parallel(&harness, tabs(&browser, 50, 1));
     let new = answers[0].text();
     assert_ne!(new, format!("Bearer {}", before["access_token"].as_str().unwrap()));
     for answer in &answers {
-        assert_eq!((answer.status, answer.text()), (200, new.clone()), "{}", world.logs().text());
+        assert_eq!((answer.status, answer.text()), (200, new.clone()), "{}", harness.logs().text());
         assert!(answer.set_cookie(COOKIE).is_some());
     }
-    assert_eq!(provider.refreshed(), (1, 0), "one grant, none refused");
+    assert_eq!(provider.refreshed(), (1, 0), "one refresh, no rejection");
 
-    let next = fetch(&world, &browser).expect_status(200);
-    assert_eq!(next.text(), new, "an answer that got lost is found again");
+    let next = fetch(&harness, &browser).expect_status(200);
+    assert_eq!(next.text(), new, "a request with the old cookies finds the refreshed tokens");
     let after = session(&browser);
     assert_eq!((&after["generation"], &after["sid"]), (&json!(1), &before["sid"]));
     assert_ne!(after["refresh_token"], before["refresh_token"]);
 
-    // And the tokens that were left behind work: another round with them.
+    // The published tokens are valid: they are refreshed again.
     expire(&browser);
-    fetch(&world, &browser).expect_status(200);
+    fetch(&harness, &browser).expect_status(200);
     assert_eq!(provider.refreshed(), (2, 0));
 }
 
 #[test]
-fn point_2_and_3_fifty_requests_at_once_use_one_refresh_token_once_with_kv() {
+fn fifty_parallel_requests_use_a_refresh_token_once_with_kv() {
     fifty_at_once("kv");
 }
 
 #[test]
-fn point_2_and_4_fifty_requests_at_once_use_one_refresh_token_once_with_a_durable_object() {
+fn fifty_parallel_requests_use_a_refresh_token_once_with_a_durable_object() {
     fifty_at_once("durable-object");
 }
 
-/// A provider that takes its time.
+/// Adds a provider that takes 1.5 seconds for a refresh.
 fn slow_provider(builder: HarnessBuilder) -> HarnessBuilder {
-    crate::world::provider(builder, |_| {
+    crate::setup::provider(builder, |_| {
         let tokens = json!({
             "access_token": "new-token", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "next",
         });
@@ -60,49 +61,49 @@ fn slow_provider(builder: HarnessBuilder) -> HarnessBuilder {
     })
 }
 
-fn with_an_ended_token(world: &Harness) -> Client {
-    let browser = world.client();
+fn browser_with_expired_token(harness: &Harness) -> Client {
+    let browser = harness.client();
     plant(&browser, &a_session("the-session", "first", -1));
     browser
 }
 
-fn used(world: &Harness) -> usize {
-    world.requests_to("idp.example").iter().filter(|request| request.path() == "/token").count()
+fn used(harness: &Harness) -> usize {
+    harness.requests_to("idp.example").iter().filter(|request| request.path() == "/token").count()
 }
 
 #[test]
-fn point_2_a_browser_that_hangs_up_loses_no_token() {
+fn a_refresh_completes_after_the_browser_has_disconnected() {
     for lease in STRICT {
-        let world = slow_provider(worker("https://idp.example", lease)).start().unwrap();
-        let browser = with_an_ended_token(&world);
+        let harness = slow_provider(worker("https://idp.example", lease)).start().unwrap();
+        let browser = browser_with_expired_token(&harness);
         let impatient = browser.fork().timeout(Duration::from_millis(400));
-        assert!(impatient.get(API).try_send().is_err(), "it hung up");
-        world.wait_for_requests("idp.example", 2, PATIENCE);
+        assert!(impatient.get(API).try_send().is_err(), "the browser disconnected");
+        harness.wait_for_requests("idp.example", 2, MAX_WAIT);
         if lease == "kv" {
-            world.kv("AUTH_KV").wait_until(PATIENCE, |kv| {
+            harness.kv("AUTH_KV").wait_until(MAX_WAIT, |kv| {
                 kv.keys().iter().any(|key| key.starts_with("next/")).then_some(())
             });
         }
-        // With the cookie of before, as the browser never got another.
-        let reply = fetch(&world, &browser).expect_status(200);
-        assert_eq!((reply.text().as_str(), used(&world)), ("Bearer new-token", 1), "{lease}");
+        // With the old cookie, because the browser did not receive a new one.
+        let reply = fetch(&harness, &browser).expect_status(200);
+        assert_eq!((reply.text().as_str(), used(&harness)), ("Bearer new-token", 1), "{lease}");
     }
 }
 
 #[test]
-fn point_7_a_sign_out_during_a_refresh_stays_signed_out() {
+fn a_session_that_is_signed_out_during_a_refresh_stays_signed_out() {
     for (lease, isolate) in STRICT.into_iter().flat_map(|lease| [(lease, 0), (lease, 1)]) {
         let builder = worker("https://idp.example", lease).isolates(&["FRA", "FRA"]);
-        let world = slow_provider(builder).start().unwrap();
-        let browser = with_an_ended_token(&world);
+        let harness = slow_provider(builder).start().unwrap();
+        let browser = browser_with_expired_token(&harness);
         let csrf = browser.get(&format!("{APP}/auth/csrf")).send().json()["csrfToken"].clone();
         let tab = browser.fork();
         let late = std::thread::scope(|scope| {
             let late = scope.spawn(|| tab.get(API).send());
-            world.wait_for_requests("idp.example", 2, PATIENCE);
+            harness.wait_for_requests("idp.example", 2, MAX_WAIT);
             let form = [("csrfToken", csrf.as_str().unwrap())];
-            let elsewhere = browser.clone().at(isolate);
-            elsewhere.post(&format!("{APP}/auth/signout")).form(&form).send().expect_status(302);
+            let other = browser.clone().at(isolate);
+            other.post(&format!("{APP}/auth/signout")).form(&form).send().expect_status(302);
             late.join().unwrap()
         });
         assert_eq!((late.status, late.set_cookie(COOKIE)), (401, None), "{lease}, isolate {isolate}");
@@ -110,11 +111,11 @@ fn point_7_a_sign_out_during_a_refresh_stays_signed_out() {
 }
 
 #[test]
-fn a_worker_without_the_binding_that_it_needs_says_which() {
+fn a_worker_without_the_binding_of_its_lease_names_it_in_the_log() {
     for (lease, binding) in [("kv", "AUTH_KV"), ("durable-object", "AUTH_LEASE")] {
-        let world = worker("https://idp.example", lease).without_binding(binding).start().unwrap();
-        world.client().get(API).send().expect_status(500);
-        let line = world.logs().wait_for("AUTH.refresh.lease", PATIENCE);
+        let harness = worker("https://idp.example", lease).without_binding(binding).start().unwrap();
+        harness.client().get(API).send().expect_status(500);
+        let line = harness.logs().wait_for("AUTH.refresh.lease", MAX_WAIT);
         assert!(line.message.contains(binding), "{}", line.message);
     }
 }

@@ -1,23 +1,24 @@
-//! `demo/provider.mjs`: a real OpenID provider that rotates refresh tokens and revokes on reuse.
+//! Runs `demo/provider.mjs`, a real OpenID provider that rotates refresh tokens and revokes the grant if one is reused.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use miniflare_test_harness::{Client, Harness};
 use serde_json::Value;
 
-/// A provider with users, in a process of its own. It ends with this value, and with this process.
+use crate::repository::{node, root};
+
+/// A provider in its own process. It ends when this is dropped, or when the test process ends.
 pub struct Provider {
     child: Child,
     issuer: String,
 }
 
 impl Provider {
-    /// For a Worker at `base`.
+    /// Starts a provider for a Worker at `base`.
     pub fn start(base: &str) -> Self {
-        // The port was free a moment ago; whoever takes it now makes the start fail, not the test lie.
+        // The port is free now. If another program takes it before the provider does, the start fails.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut child = Command::new(node())
             .args([root().join("demo/provider.mjs").to_str().unwrap(), &port.to_string()])
@@ -29,7 +30,7 @@ impl Provider {
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
-        assert!(line.contains("listens on"), "the provider said {line:?}");
+        assert!(line.contains("listens on"), "unexpected output of the provider: {line:?}");
         std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         Self { child, issuer: format!("http://localhost:{port}") }
     }
@@ -38,11 +39,11 @@ impl Provider {
         &self.issuer
     }
 
-    /// How often a refresh token was taken, and how often anything was refused.
+    /// The number of accepted refresh tokens, and the number of rejected token requests.
     pub fn refreshed(&self) -> (u64, u64) {
-        let nobody = Harness::from_module("export default { fetch() { return new Response() } }");
-        let world = nobody.start().unwrap();
-        let stats: Value = world.client().get(&format!("{}/__stats", self.issuer)).send().json();
+        let harness = Harness::from_module("export default { fetch() { return new Response() } }");
+        let harness = harness.start().unwrap();
+        let stats: Value = harness.client().get(&format!("{}/__stats", self.issuer)).send().json();
         (stats["refresh_token"].as_u64().unwrap(), stats["refused"].as_u64().unwrap())
     }
 }
@@ -62,23 +63,11 @@ pub fn sign_in(browser: &Client, app: &str) {
     let login = browser.get(begun.location()).send();
     let login = origin(begun.location()) + login.location();
     browser.get(&login).send().expect_status(200);
-    let who = [("email", "bob@example.com"), ("password", "bob")];
-    browser.post(&login).form(&who).follow().send().expect_status(200);
+    let form = [("email", "bob@example.com"), ("password", "bob")];
+    browser.post(&login).form(&form).follow().send().expect_status(200);
 }
 
 fn origin(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap();
     format!("{scheme}://{}", rest.split('/').next().unwrap())
-}
-
-/// The repository's root.
-pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn node() -> PathBuf {
-    let node =
-        std::env::var_os("NODE_BIN").map_or_else(|| root().join("node_modules/.bin/node"), PathBuf::from);
-    assert!(node.exists(), "there is no {}: run `npm ci` first", node.display());
-    node
 }

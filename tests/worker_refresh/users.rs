@@ -1,39 +1,39 @@
-//! Several people at once: nobody ever gets another one's token.
+//! Several users at the same time: a user never gets another user's token.
 
 use std::time::Duration;
 
 use miniflare_test_harness::{Client, SCHEME_HEADER};
 
-use crate::api::{Api, Shape, access_token, sign_in};
-use crate::world::{APP, PATIENCE, STRICT, at_once, expire, fetch};
+use crate::credentials::{Api, Shape, access_token, sign_in};
+use crate::setup::{APP, MAX_WAIT, STRICT, expire, fetch, fetch_in_parallel};
 
-const PEOPLE: [&str; 2] = ["ada", "bob"];
+const USERS: [&str; 2] = ["ada", "bob"];
 
-/// Two people whose tokens have ended.
-fn two_people(world: &miniflare_test_harness::Harness) -> [Client; 2] {
-    PEOPLE.map(|name| {
-        let browser = sign_in(world, name);
+/// The browsers of two users with expired access tokens.
+fn two_users(harness: &miniflare_test_harness::Harness) -> [Client; 2] {
+    USERS.map(|name| {
+        let browser = sign_in(harness, name);
         expire(&browser);
         browser
     })
 }
 
 #[test]
-fn point_2_a_hundred_mixed_requests_of_two_people_get_each_their_own_token() {
+fn a_hundred_interleaved_requests_of_two_users_each_get_their_own_token() {
     for (lease, shape) in [("kv", Shape::Body), ("durable-object", Shape::Cookies)] {
         let api = Api::new(shape, Duration::ZERO);
-        let world = api.worker(lease).isolates(&["FRA", "FRA"]).start().unwrap();
-        world.kv("AUTH_KV").limit_writes(Duration::from_hours(1));
-        let browsers = two_people(&world);
+        let harness = api.worker(lease).isolates(&["FRA", "FRA"]).start().unwrap();
+        harness.kv("AUTH_KV").limit_writes(Duration::from_hours(1));
+        let browsers = two_users(&harness);
         for round in 1..=2 {
             let mixed = (0..100).map(|i| browsers[i % 2].fork().at(i / 2 % 2)).collect();
-            for (i, answer) in at_once(&world, mixed).into_iter().enumerate() {
-                let own = format!("Bearer {}", access_token(shape, PEOPLE[i % 2], round));
-                assert_eq!((answer.status, answer.text()), (200, own), "{lease}\n{}", world.logs().text());
+            for (i, answer) in fetch_in_parallel(&harness, mixed).into_iter().enumerate() {
+                let own = format!("Bearer {}", access_token(shape, USERS[i % 2], round));
+                assert_eq!((answer.status, answer.text()), (200, own), "{lease}\n{}", harness.logs().text());
             }
             assert_eq!(api.refreshed(), (round * 2, 0), "{lease}");
             for browser in &browsers {
-                fetch(&world, browser).expect_status(200);
+                fetch(&harness, browser).expect_status(200);
                 expire(browser);
             }
         }
@@ -41,16 +41,16 @@ fn point_2_a_hundred_mixed_requests_of_two_people_get_each_their_own_token() {
 }
 
 #[test]
-fn point_2_people_who_share_a_connection_get_each_their_own_token() {
+fn requests_of_two_users_on_one_connection_each_get_their_own_token() {
     for lease in STRICT {
         let api = Api::new(Shape::Body, Duration::from_millis(50));
-        let world = api.worker(lease).start().unwrap();
-        let browsers = two_people(&world);
-        // A proxy's connections: the requests of both, one after the other, before any answer.
+        let harness = api.worker(lease).start().unwrap();
+        let browsers = two_users(&harness);
+        // Like a proxy, each connection carries the requests of both users, all sent before the first response.
         let pipelined: Vec<u8> = (0..10).flat_map(|i| request(&browsers[i % 2], i == 9)).collect();
         let connections: Vec<_> = std::thread::scope(|scope| {
             let all: Vec<_> =
-                (0..10).map(|_| scope.spawn(|| world.client().raw(&pipelined, PATIENCE))).collect();
+                (0..10).map(|_| scope.spawn(|| harness.client().raw(&pipelined, MAX_WAIT))).collect();
             all.into_iter().map(|one| one.join().unwrap()).collect()
         });
         for connection in connections {
@@ -58,14 +58,14 @@ fn point_2_people_who_share_a_connection_get_each_their_own_token() {
             let text = connection.text();
             let tokens: Vec<&str> =
                 text.match_indices("Bearer access-").map(|(at, _)| &text[at + 14..at + 19]).collect();
-            let own: Vec<String> = (0..10).map(|i| format!("{}~1", PEOPLE[i % 2])).collect();
+            let own: Vec<String> = (0..10).map(|i| format!("{}~1", USERS[i % 2])).collect();
             assert_eq!(tokens, own, "{lease}");
         }
         assert_eq!(api.refreshed(), (2, 0), "{lease}");
     }
 }
 
-/// A request as its bytes.
+/// The bytes of a request.
 fn request(browser: &Client, is_last: bool) -> Vec<u8> {
     let cookies: Vec<String> =
         browser.cookies(APP).into_iter().map(|(name, value)| format!("{name}={value}")).collect();

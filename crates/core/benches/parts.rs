@@ -1,7 +1,8 @@
-//! The parts of a request, natively: `cargo bench`. What a request costs in the runtime, `cargo xtask bench` counts.
+//! Measures the parts of a request on the native target: `cargo bench`. `cargo xtask bench` measures whole requests
+//! in the runtime.
 
-#![allow(missing_docs, reason = "criterion's macros make public functions")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark may stop")]
+#![allow(missing_docs, reason = "criterion's macros generate public functions without docs")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark may panic")]
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -42,35 +43,36 @@ fn session(criterion: &mut Criterion) {
         || seal::seal(&keys, Dialect::AuthJsV5, COOKIE, &claims, DAY, NOW, &mut |bytes| bytes.fill(7));
     let token = sealed();
     criterion.bench_function("seal a session of 2.9 kB", |b| b.iter(sealed));
-    criterion.bench_function("open it", |b| {
+    criterion.bench_function("open a session of 2.9 kB", |b| {
         b.iter(|| seal::open(&keys, Dialect::AuthJsV5, COOKIE, black_box(&token), NOW).unwrap());
     });
-    let opened = SessionCache::default();
-    criterion.bench_function("open it again", |b| {
-        b.iter(|| opened.open(&keys, Dialect::AuthJsV5, COOKIE, black_box(&token), NOW).unwrap());
+    let cache = SessionCache::default();
+    criterion.bench_function("open a cached session of 2.9 kB", |b| {
+        b.iter(|| cache.open(&keys, Dialect::AuthJsV5, COOKIE, black_box(&token), NOW).unwrap());
     });
     let bytes = base64url::decode(&base64url::encode(token.as_bytes())).unwrap();
     let text = base64url::encode(&bytes);
-    criterion.bench_function("base64url, write 2.9 kB", |b| b.iter(|| base64url::encode(black_box(&bytes))));
-    criterion.bench_function("base64url, read 3.9 kB", |b| {
+    criterion
+        .bench_function("encode 2.9 kB as base64url", |b| b.iter(|| base64url::encode(black_box(&bytes))));
+    criterion.bench_function("decode 3.9 kB of base64url", |b| {
         b.iter(|| base64url::decode(black_box(&text)).unwrap());
     });
 }
 
 fn request(criterion: &mut Criterion) {
     let field = format!("theme=dark; {COOKIE}={}; _ga=GA1.1.1; consent=1", "a".repeat(2900));
-    criterion.bench_function("read cookies", |b| {
+    criterion.bench_function("parse cookies", |b| {
         b.iter(|| Cookies::parse(std::iter::once(black_box(field.as_str()))));
     });
     for path in ["/account/settings", "/a%20b/%E2%82%AC;v=1/c%2523"] {
-        criterion.bench_function(&format!("read the path {path}"), |b| {
+        criterion.bench_function(&format!("parse the path {path}"), |b| {
             b.iter(|| CanonicalPath::new(black_box(path)));
         });
     }
     let mut changes = Changes::default();
     changes.set("authorization", format!("Bearer {}", "t".repeat(1100)));
     changes.remove("cookie");
-    criterion.bench_function("write the changes of a request's fields", |b| {
+    criterion.bench_function("encode the changes to a request's headers", |b| {
         b.iter(|| header_wire::changes(black_box(&changes)).unwrap());
     });
 }
@@ -84,12 +86,10 @@ fn rules(criterion: &mut Criterion) {
     let path = CanonicalPath::new(&request.url.path).unwrap();
     for count in [10, 100, 1000, 10_000] {
         let config = config(count);
-        criterion.bench_function(&format!("decide by {count} rules"), |b| {
+        criterion.bench_function(&format!("decide with {count} rules"), |b| {
             b.iter(|| {
-                config
-                    .rules
-                    .decide(black_box(&request), &path, &PathReadings::default())
-                    .is_ok_and(|decided| decided.is_public())
+                let decided = config.rules.decide(black_box(&request), &path, &PathReadings::default());
+                decided.is_ok_and(|decided| decided.is_public())
             });
         });
     }
@@ -108,7 +108,7 @@ fn claims() -> Map<String, Value> {
     claims.as_object().cloned().unwrap()
 }
 
-/// A configuration of so many rules, of which none is for the request.
+/// A configuration with this many rules, none of which matches the request.
 fn config(rules: u32) -> Config {
     let rule = |n| json!({ "match": format!("/section-{n}/:path*"), "require": { "roles": ["admin"] } });
     let auth = json!({

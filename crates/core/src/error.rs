@@ -1,10 +1,11 @@
-//! What can go wrong on an auth route, by who is to blame. Each error knows the answer that Auth.js gives
-//! in its place, and what the operator's log says.
+//! What can go wrong on an auth route, grouped by its source: the client, the provider or the configuration. Each
+//! error has the code that Auth.js gives in its place, and a message for the operator's log.
 
-use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::platform::{BodyError, Level};
+use crate::guard::cross_origin::CrossOriginError;
+use crate::log::{ErrorSource, LogEvent, Record};
+use crate::platform::BodyError;
 use crate::session::csrf::CsrfError;
 use crate::session::transaction::TransactionError;
 use vestibule_oidc::credentials::ApiError;
@@ -22,155 +23,158 @@ use vestibule_oidc::oauth::token::TokenError;
 use vestibule_oidc::oauth::userinfo::UserinfoError;
 use vestibule_oidc::outbound::HeaderValueError;
 
-/// Why an auth route could not do what was asked of it.
+/// Why an auth route failed.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// The browser, or what somebody makes it send, is to blame.
+    /// The client sent a request that cannot be served.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The provider is to blame, or the way to it.
+    /// The provider failed, or could not be reached.
     #[error("provider {provider}: {cause}")]
     Provider {
         /// The provider's id in the configuration.
         provider: String,
-        /// What it did.
+        /// What went wrong.
         cause: ProviderError,
     },
-    /// The configuration is to blame: it asks for something that cannot be.
+    /// The configuration requires something that is impossible.
     #[error("configuration: {0}")]
     Configuration(String),
 }
 
-/// What a client sent that cannot be answered as asked.
+/// Why a client's request cannot be served.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// No such route, or not with that method.
+    /// There is no such auth route, or it has another method.
     #[error("no auth route {method} {path}")]
     UnknownAction {
         /// The request's method.
         method: String,
-        /// Its path.
+        /// The request's path.
         path: String,
     },
-    /// The route exists, but cannot do that.
+    /// The route exists, but does not support this.
     #[error("{0}")]
     UnsupportedAction(&'static str),
-    /// Whom the provider signed in is not allowed to sign in here.
-    #[error("this person is not allowed to sign in")]
+    /// The provider authenticated the user, but `allow` or a hook does not let them sign in.
+    #[error("this user is not allowed to sign in")]
     AccessDenied,
-    /// The csrf token is missing, or not the one in the cookie.
+    /// The CSRF token is missing, or differs from the one in the cookie.
     #[error(transparent)]
     MissingCsrf(#[from] CsrfError),
-    /// A parameter came twice.
+    /// A parameter is repeated.
     #[error(transparent)]
     Duplicate(#[from] DuplicateParameterError),
-    /// A parameter for the provider is not one that can be passed on.
+    /// A parameter for the authorization request has a value that cannot be passed on.
     #[error(transparent)]
     Parameter(#[from] ParameterError),
     /// The body could not be read.
     #[error(transparent)]
     Body(#[from] BodyError),
-    /// The body is not what its `Content-Type` says.
-    #[error("the body is not the JSON that its content-type says it is")]
-    MalformedBody,
-    /// The page wants to put more into its session than cookies hold.
-    #[error("the update makes the session larger than cookies hold")]
-    UpdateTooLarge,
-    /// The provider sent the browser to a host that does not sign people in, or somebody else did.
+    /// The body does not match its `Content-Type`.
     #[error(
-        "this host does not sign people in: register {expected} with the provider as the only redirect URI"
+        "the content-type is application/json, but the body is not the JSON object that this route reads"
     )]
+    MalformedBody,
+    /// After the update the session would no longer fit into cookies.
+    #[error("the updated session does not fit into cookies")]
+    UpdateTooLarge,
+    /// The browser came to the callback of a host that is not the login host.
+    #[error("this host is not the login host: register {expected} as the only redirect URI at the provider")]
     NotTheLoginHost {
         /// The callback's address on the login host.
         expected: String,
     },
-    /// The callback belongs to no sign-in that this browser began.
+    /// A page of another origin made the browser send the request.
+    #[error(transparent)]
+    CrossOrigin(#[from] CrossOriginError),
+    /// The callback does not belong to a sign-in that this browser began.
     #[error(transparent)]
     Transaction(#[from] TransactionError),
-    /// What was filled in signs nobody in.
+    /// The user's credentials are not accepted.
     #[error("provider {provider}: {cause}")]
     Credentials {
         /// The provider's id in the configuration.
         provider: String,
-        /// Why not.
+        /// The reason.
         cause: CredentialsError,
     },
 }
 
-/// Why what was filled in signs nobody in.
+/// Why the credentials in a sign-in form are not accepted.
 #[derive(Debug, Error)]
 pub enum CredentialsError {
-    /// The API was not asked.
+    /// A field is missing or malformed; nothing was sent to the API.
     #[error(transparent)]
     Form(#[from] FormError),
-    /// The API was not asked: what was filled in would have to go into a header field, and cannot.
+    /// A field's value cannot be sent in a header field; nothing was sent to the API.
     #[error("{0}")]
     Header(HeaderValueError),
-    /// The API said no.
+    /// The API rejected them.
     #[error(transparent)]
     Api(#[from] LoginRejectedError),
 }
 
-/// What a provider did.
+/// What went wrong at a provider.
 #[derive(Debug, Error)]
 pub enum ProviderError {
-    /// It gave no answer.
+    /// An endpoint gave no answer.
     #[error("{endpoint} gave no answer: {cause}")]
     Unreachable {
-        /// Which of its endpoints.
+        /// The endpoint's name: `token`, `jwks`, …
         endpoint: &'static str,
         /// What happened.
         cause: FetchError,
     },
-    /// It was asked a moment ago, gave no answer, and is not asked again so soon.
-    #[error("{endpoint} gave no answer a moment ago, and is not asked again so soon")]
+    /// A request to the endpoint failed a moment ago, so no further request is sent yet.
+    #[error("{endpoint} gave no answer a moment ago; the next request is sent later")]
     RecentlyFailed {
-        /// Which of its endpoints.
+        /// The endpoint's name.
         endpoint: &'static str,
     },
-    /// Its configuration document is wrong.
+    /// The provider's metadata are invalid.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
-    /// Its key set is wrong.
+    /// The key set is invalid.
     #[error(transparent)]
     Jwks(#[from] JwksError),
-    /// It sent the browser back with an error, or with a response that is not one of its own.
+    /// The authorization response is an error, or is not this provider's response.
     #[error(transparent)]
     Authorization(#[from] AuthorizationResponseError),
-    /// It refused the code, or its token response is wrong.
+    /// The token endpoint rejected the grant, or its response is invalid.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// Its ID token's signature does not hold.
+    /// The ID token's signature is invalid.
     #[error("id_token: {0}")]
     Signature(#[from] JwsError),
-    /// Its ID token is not to be believed.
+    /// The ID token's claims are invalid.
     #[error(transparent)]
     IdToken(#[from] IdTokenError),
-    /// What it says of the person is not what the app's hooks are made for.
-    #[error("the profile has not the shape that the hooks want: {0}")]
+    /// The profile does not have the type that the hooks declare.
+    #[error("the profile does not match the type that the hooks declare: {0}")]
     Profile(serde_json::Error),
-    /// An access token of its own, which a client brought, is not to be believed.
+    /// The access token that a client sent is invalid.
     #[error(transparent)]
     AccessToken(#[from] AccessTokenError),
-    /// Its userinfo response is wrong.
+    /// The userinfo response is invalid.
     #[error(transparent)]
     Userinfo(#[from] UserinfoError),
-    /// An API of one's own gave an answer that is none.
+    /// The response of a credentials provider's API is invalid.
     #[error(transparent)]
     Api(#[from] ApiError),
 }
 
-/// Where a browser is sent to read about an error.
+/// The page that shows an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorPage {
-    /// The sign-in page, which shows it above the providers.
+    /// The sign-in page, which shows the error above the providers.
     SignIn,
     /// The error page.
     Error,
 }
 
 impl Error {
-    /// The code that Auth.js's clients and pages know; everything they should not know is `Configuration`.
+    /// The code for Auth.js's clients and pages. An error that clients should not learn about is `Configuration`.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Client(ClientError::MissingCsrf(_)) => "MissingCSRF",
@@ -184,12 +188,12 @@ impl Error {
         }
     }
 
-    /// What the page that shows the error is told: `error`, and `code` where the code has a second part.
+    /// The query parameters for the page that shows the error: `error`, and `code` for rejected credentials.
     pub fn parameters(&self) -> Vec<(&'static str, &str)> {
         let mut parameters = vec![("error", self.code())];
         if let Self::Client(ClientError::Credentials { cause, .. }) = self {
             let code = match cause {
-                CredentialsError::Api(refused) => &refused.code,
+                CredentialsError::Api(rejected) => &rejected.code,
                 CredentialsError::Form(_) | CredentialsError::Header(_) => DEFAULT_CODE,
             };
             parameters.push(("code", code));
@@ -197,7 +201,7 @@ impl Error {
         parameters
     }
 
-    /// Which page shows it.
+    /// The page that shows the error.
     pub fn page(&self) -> ErrorPage {
         match self.code() {
             "Configuration" | "AccessDenied" => ErrorPage::Error,
@@ -205,7 +209,7 @@ impl Error {
         }
     }
 
-    /// Whether the request is broken beyond a page: it is answered with 400 and no redirect.
+    /// Whether the request is malformed, so that the answer is 400 and not a redirect to a page.
     pub fn is_bad_request(&self) -> bool {
         matches!(
             self,
@@ -220,27 +224,44 @@ impl Error {
         )
     }
 
-    /// How much the operator should care.
-    pub fn level(&self) -> Level {
+    /// Whose error it is.
+    pub fn error_source(&self) -> ErrorSource {
         match self {
-            Self::Client(_)
-            | Self::Provider {
-                cause: ProviderError::Authorization(AuthorizationResponseError::Error(_)),
-                ..
-            } => Level::Info,
-            Self::Provider { .. } => Level::Warn,
-            Self::Configuration(_) => Level::Error,
+            Self::Client(_) => ErrorSource::Client,
+            Self::Provider { .. } => ErrorSource::Provider,
+            Self::Configuration(_) => ErrorSource::Configuration,
         }
     }
 
-    /// The line for the operator's log: who is to blame, the code the client saw, what happened. No
-    /// variant holds a token or a secret, so none can be in it.
-    pub fn log(&self) -> Value {
-        let blame = match self {
-            Self::Client(_) => "client",
-            Self::Provider { .. } => "provider",
-            Self::Configuration(_) => "configuration",
+    /// The id of the provider that it happened with, where it happened with one.
+    pub fn provider(&self) -> Option<&str> {
+        match self {
+            Self::Provider { provider, .. } | Self::Client(ClientError::Credentials { provider, .. }) => {
+                Some(provider)
+            }
+            Self::Client(_) | Self::Configuration(_) => None,
+        }
+    }
+
+    /// What the operator's log says where an auth route failed. No variant holds a token or a secret, so none can be in
+    /// it.
+    pub fn record(&self) -> Record {
+        let event = match self {
+            Self::Provider {
+                cause: ProviderError::Authorization(AuthorizationResponseError::Error(_)),
+                ..
+            } => LogEvent::AuthorizationErrorResponse,
+            _ => LogEvent::AuthError,
         };
-        json!({ "event": "auth_error", "blame": blame, "code": self.code(), "message": self.to_string() })
+        self.record_as(event).code(self.code())
+    }
+
+    /// The same as another event.
+    pub(crate) fn record_as(&self, event: LogEvent) -> Record {
+        let record = Record::new(event, self).caused_by(self.error_source());
+        match self.provider() {
+            Some(provider) => record.provider(provider),
+            None => record,
+        }
     }
 }

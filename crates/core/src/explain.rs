@@ -1,7 +1,7 @@
-//! Why a request passes or does not, told before it is sent: the same decisions as
-//! [`handle`](crate::Vestibule::handle) makes, by the same functions, with their reasons.
+//! Explains whether a request would pass, and why, without sending it. It makes the decisions of
+//! [`handle`](crate::Vestibule::handle) by the same functions.
 //!
-//! It knows the configuration only: hooks of an app's own may decide otherwise.
+//! It reads the configuration only. An app's own hooks may decide otherwise.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::http::origin::Origin;
 use vestibule_oidc::http::request::{Method, Request};
 
-/// What becomes of `request` where the session has these claims; `None` is somebody who is signed out.
+/// Explains what happens to `request` if the session has these claims. `None`: no one is signed in.
 pub fn explain<'a>(
     config: &'a Config,
     request: &Request,
@@ -34,16 +34,16 @@ pub fn explain<'a>(
 ) -> Explanation<'a> {
     let path = match CanonicalPath::new(&request.url.path) {
         Ok(path) => path,
-        Err(refused) => return Explanation::Refused(refused),
+        Err(error) => return Explanation::Rejected(error),
     };
     let origin = Origin::parse(&request.url.origin());
-    let standing = origin.map_or(HostRole::Login, |origin| HostRole::of(config, &origin));
-    let outside_of = match standing {
+    let host_role = origin.map_or(HostRole::Login, |origin| HostRole::of(config, &origin));
+    let outside_of = match host_role {
         HostRole::Outside(domain) => Some(domain.as_str()),
         HostRole::Login | HostRole::Member(_) => None,
     };
     if path.below(&config.base_path).is_some() {
-        return outside_of.map_or(Explanation::AuthRoute, Explanation::NoAuthRoute);
+        return outside_of.map_or(Explanation::AuthRoute, Explanation::AuthRouteOutside);
     }
     let claims = claims.filter(|_| outside_of.is_none());
     let has_subject = claims.is_some_and(|claims| claims.get("sub").is_some_and(Value::is_string));
@@ -65,121 +65,135 @@ pub fn explain<'a>(
     let decision = if is_preflight { Decision::Pass } else { decided.decision(claims) };
     let readings = config.rules.readings(request, &path, &upstream, &Budget::new());
     let readings = readings.into_iter().filter(DecidedReading::asks);
-    let readings = readings.map(|reading| explained(config, request, reading, claims)).collect();
-    // On a preflight nobody is known.
-    let passed = (decision == Decision::Pass)
-        .then(|| passed(config, request, &decided, claims.filter(|_| !is_preflight), has_subject));
+    let readings = readings.map(|reading| explain_reading(config, request, reading, claims)).collect();
+    // A preflight carries no credentials, so its user is unknown.
+    let forwarded = (decision == Decision::Pass).then(|| {
+        explain_forwarding(config, request, &decided, claims.filter(|_| !is_preflight), has_subject)
+    });
     Explanation::Decided(Box::new(Explained {
         readings,
         is_preflight,
         decision,
-        by_navigation: matches!(request.method, Method::Get | Method::Head | Method::Post),
-        sign_in: sign_in(config, standing),
+        is_navigation_method: matches!(request.method, Method::Get | Method::Head | Method::Post),
+        sign_in: sign_in_page(config, host_role),
         outside_of,
-        passed,
+        forwarded,
     }))
 }
 
-/// Where people sign in, as a path where that is on the host that was asked.
-fn sign_in(config: &Config, standing: HostRole<'_>) -> String {
+/// The address of the sign-in page: a path if it is on the request's host, otherwise a URL.
+fn sign_in_page(config: &Config, host_role: HostRole<'_>) -> String {
     let page = config.pages.sign_in.clone().unwrap_or_else(|| format!("{}/signin", config.base_path));
-    match standing {
+    match host_role {
         HostRole::Member(login) if page.starts_with('/') => format!("{}{page}", login.as_str()),
         _ => page,
     }
 }
 
-/// What becomes of a request. Written out, it is for people.
+/// What happens to a request. Its `Display` is a text for people.
 #[derive(Debug)]
 pub enum Explanation<'a> {
-    /// 400: servers read such a path differently.
-    Refused(PathError),
+    /// 400: servers would read the path in different ways.
+    Rejected(PathError),
     /// 414: to decide about the path would cost more work than a request may.
     TooMuchWork,
-    /// It is below `base_path`: Vestibule answers it itself.
+    /// The path is below `base_path`: Vestibule answers it itself.
     AuthRoute,
-    /// The same on a host outside of this domain, to which `cookies.domain` is set: 403.
-    NoAuthRoute(&'a str),
+    /// 403: the path is below `base_path`, but the host is outside this `cookies.domain`.
+    AuthRouteOutside(&'a str),
     /// The rules decide.
     Decided(Box<Explained<'a>>),
 }
 
-/// What the rules say, and what follows.
+/// The decision of the rules, and its effect.
 #[derive(Debug)]
 pub struct Explained<'a> {
-    /// Each way in which a server may read the path; as it is written first.
+    /// Each way in which a server may read the path, beginning with the path as it is written.
     pub readings: Vec<ExplainedReading<'a>>,
-    /// A preflight passes, whatever the rules say.
+    /// Whether the request is a CORS preflight, which passes whatever the rules say.
     pub is_preflight: bool,
-    /// What becomes of the request: the strictest of what the readings say.
+    /// The decision: the strictest one of all readings.
     pub decision: Decision,
-    /// Whether a browser navigates with this method.
-    by_navigation: bool,
+    /// Whether a browser can navigate with this method.
+    is_navigation_method: bool,
+    /// The address of the sign-in page.
     sign_in: String,
-    /// `cookies.domain`, where the host is outside of it: nobody is signed in there.
+    /// `cookies.domain`, if the host is outside it, so that no one can be signed in there.
     pub outside_of: Option<&'a str>,
-    /// What is forwarded, where it passes.
-    pub passed: Option<Passed<'a>>,
+    /// What is forwarded, if the request passes.
+    pub forwarded: Option<ForwardedRequest<'a>>,
 }
 
-/// What is said about one reading of the path.
+/// The decision about one reading of the path.
 #[derive(Debug)]
 pub struct ExplainedReading<'a> {
-    /// The path as it is read, decoded.
+    /// The decoded path.
     pub path: String,
-    /// Who reads it so.
+    /// Who reads the path so.
     pub readers: Readers,
-    /// Rules that match it and are for other requests, and why.
-    pub passed_over: Vec<(&'a str, String)>,
-    /// What holds.
-    pub verdict: ReadingDecision<'a>,
-    /// What is asked of claims, whether it is met, and what the claims have.
-    pub requirements: Vec<(String, bool, String)>,
-    /// What becomes of the request by this reading alone.
+    /// Rules whose pattern matches but which do not apply to this request, by their place, with the reason.
+    pub skipped: Vec<(&'a str, String)>,
+    /// The rule that applies, and its access.
+    pub applied: ReadingDecision<'a>,
+    /// The requirements on the session's claims.
+    pub requirements: Vec<ExplainedRequirement>,
+    /// The decision by this reading alone.
     pub decision: Decision,
 }
 
-/// What is forwarded.
+/// One requirement of a rule.
 #[derive(Debug)]
-pub struct Passed<'a> {
-    /// Where to.
+pub struct ExplainedRequirement {
+    /// The requirement in words.
+    pub requirement: String,
+    /// Whether the claims meet it.
+    pub is_met: bool,
+    /// The value of the claim; `None` if no one is signed in.
+    pub found: Option<String>,
+}
+
+/// What the upstream gets.
+#[derive(Debug)]
+pub struct ForwardedRequest<'a> {
+    /// The upstream, and what it is sent.
     pub route: Route<'a>,
-    /// Header fields that say who it is.
+    /// The header fields that identify the user.
     pub set: Vec<(String, String)>,
-    /// Whom an assertion is for, where the upstream gets them and somebody is signed in.
+    /// The audience of the assertion, if the upstream gets assertions and a user is signed in.
     pub audience: Option<String>,
-    /// Whether the session says who that is, so that one is made.
+    /// Whether the session has a subject. Without one there is no assertion.
     pub has_subject: bool,
-    /// Header fields of the request that do not go out as they came.
+    /// The client's header fields that are removed or replaced.
     pub changed: Vec<String>,
-    /// Header fields that nobody but Vestibule sets, whichever request it is.
+    /// The header fields that only Vestibule sets, in every request.
     pub guarded: Vec<String>,
 }
 
-fn explained<'a>(
+fn explain_reading<'a>(
     config: &'a Config,
     request: &Request,
     reading: DecidedReading<'a>,
     claims: Option<&ProvenClaims<'_>>,
 ) -> ExplainedReading<'a> {
-    let DecidedReading { segments, readers, decision: verdict } = reading;
-    let requirements = verdict.access.requirements().iter();
-    let requirements = requirements.map(|requirement| match claims {
-        Some(claims) => (requirement.to_string(), requirement.is_met(claims), requirement.found(claims)),
-        None => (requirement.to_string(), false, "signed out".to_owned()),
+    let DecidedReading { segments, readers, decision: applied } = reading;
+    let requirements = applied.access.requirements().iter();
+    let requirements = requirements.map(|requirement| ExplainedRequirement {
+        requirement: requirement.to_string(),
+        is_met: claims.is_some_and(|claims| requirement.is_met(claims)),
+        found: claims.map(|claims| requirement.found(claims)),
     });
     ExplainedReading {
         path: format!("/{}", segments.join("/")),
-        passed_over: passed_over(config, request, &segments, verdict.matched),
+        skipped: skipped_rules(config, request, &segments, applied.matched),
         readers,
         requirements: requirements.collect(),
-        decision: verdict.decision(claims),
-        verdict,
+        decision: applied.decision(claims),
+        applied,
     }
 }
 
-/// Rules before the one that decides whose patterns match, too.
-fn passed_over<'a>(
+/// The rules before the one that applies whose patterns match, too.
+fn skipped_rules<'a>(
     config: &'a Config,
     request: &Request,
     segments: &[String],
@@ -193,19 +207,19 @@ fn passed_over<'a>(
     let why = |objection| match objection {
         Mismatch::Host => "it is for another host".to_owned(),
         Mismatch::Method => "it is for other methods".to_owned(),
-        Mismatch::Lacks(condition) => format!("the request has not: {condition}"),
+        Mismatch::Lacks(condition) => format!("the request lacks: {condition}"),
         Mismatch::Has(condition) => format!("the request has: {condition}"),
     };
     rules.filter_map(|rule| Some((rule.place.as_str(), why(rule.mismatch(request, &budget)?)))).collect()
 }
 
-fn passed<'a>(
+fn explain_forwarding<'a>(
     config: &'a Config,
     request: &Request,
     decided: &RuleDecisions<'a>,
     claims: Option<&ProvenClaims<'_>>,
     has_subject: bool,
-) -> Passed<'a> {
+) -> ForwardedRequest<'a> {
     let route = Route::new(&config.upstreams, &request.url.authority, decided.rule());
     let guarded = GuardedNames::of(&config.upstreams, &config.rules, config.edge);
     let set = route.identity(claims);
@@ -214,7 +228,8 @@ fn passed<'a>(
         |headers: &Headers, name: &str| -> Vec<String> { headers.get_all(name).map(str::to_owned).collect() };
     let mut changed: Vec<String> = Vec::new();
     for (name, _) in request.headers.iter() {
-        if values(&request.headers, name) != values(&out, name) && !changed.iter().any(|known| known == name)
+        if values(&request.headers, name) != values(&out, name)
+            && !changed.iter().any(|listed| listed == name)
         {
             changed.push(name.to_owned());
         }
@@ -222,17 +237,19 @@ fn passed<'a>(
     let mut guarded: Vec<String> = guarded.names().map(str::to_owned).collect();
     guarded.extend(route.authorization.map(|_| "authorization".to_owned()));
     let audience = route.audience(request).filter(|_| claims.is_some());
-    Passed { route, set, audience, has_subject, changed, guarded }
+    ForwardedRequest { route, set, audience, has_subject, changed, guarded }
 }
 
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(refused) => writeln!(f, "answer     400 to everybody: {refused}"),
-            Self::TooMuchWork => writeln!(f, "answer     414 to everybody: {TooMuchWorkError}"),
-            Self::AuthRoute => writeln!(f, "answer     one of Vestibule's own pages, below base_path"),
-            Self::NoAuthRoute(domain) => {
-                writeln!(f, "answer     403 to everybody: the host is outside of cookies.domain ({domain})")
+            Self::Rejected(error) => writeln!(f, "answer     400 to everyone: {error}"),
+            Self::TooMuchWork => writeln!(f, "answer     414 to everyone: {TooMuchWorkError}"),
+            Self::AuthRoute => {
+                writeln!(f, "answer     an auth route: Vestibule answers paths below base_path itself")
+            }
+            Self::AuthRouteOutside(domain) => {
+                writeln!(f, "answer     403 to everyone: the host is outside cookies.domain ({domain})")
             }
             Self::Decided(explained) => explained.fmt(f),
         }
@@ -245,32 +262,33 @@ impl fmt::Display for Explained<'_> {
             let count = self.readings.len();
             writeln!(
                 f,
-                "Servers read this path in {count} ways. All have to let it pass; the strictest refusal holds.\n"
+                "Servers read this path in {count} ways. The request passes only if it passes in each of them; otherwise \
+                 the strictest result applies.\n"
             )?;
         }
         for reading in &self.readings {
             reading.fmt(f)?;
         }
         if self.is_preflight {
-            writeln!(f, "This is a CORS preflight: it carries nothing that says who it is, and passes.\n")?;
+            writeln!(f, "This is a CORS preflight: it carries no credentials, and passes.\n")?;
         }
         if let Some(domain) = self.outside_of {
-            writeln!(f, "The host is outside of cookies.domain ({domain}): nobody is signed in there.\n")?;
+            writeln!(f, "The host is outside cookies.domain ({domain}): no one can be signed in there.\n")?;
         }
-        let (person, script) = match self.decision {
+        let (navigation, script) = match self.decision {
             Decision::Pass => ("passes".to_owned(), "passes"),
             Decision::SignIn if self.outside_of.is_some() => ("403, with a page".to_owned(), "403"),
             Decision::SignIn => (format!("302 to {}, and back after signing in", self.sign_in), "401"),
             Decision::Forbidden => ("403, with a page".to_owned(), "403"),
             Decision::NotFound => ("404".to_owned(), "404"),
         };
-        if self.by_navigation {
-            writeln!(f, "a person   {person}")?;
+        if self.is_navigation_method {
+            writeln!(f, "browser    {navigation}")?;
         }
-        writeln!(f, "a script   {script}")?;
-        if let Some(passed) = &self.passed {
+        writeln!(f, "script     {script}")?;
+        if let Some(forwarded) = &self.forwarded {
             writeln!(f)?;
-            passed.fmt(f)?;
+            forwarded.fmt(f)?;
         }
         Ok(())
     }
@@ -281,17 +299,17 @@ impl fmt::Display for ExplainedReading<'_> {
         writeln!(f, "path       {}", self.path)?;
         match &self.readers {
             Readers::Written => {}
-            Readers::Any => writeln!(f, "read so    by any server that decodes it otherwise")?,
+            Readers::Any => writeln!(f, "read so    by any server that decodes it differently")?,
             Readers::Some(habits) => {
                 let habits: Vec<&str> = habits.iter().map(|habit| habit.description()).collect();
                 writeln!(f, "read so    by servers {}", habits.join(", and "))?;
             }
         }
-        for (place, why) in &self.passed_over {
-            writeln!(f, "not        {place}: {why}")?;
+        for (place, reason) in &self.skipped {
+            writeln!(f, "skipped    {place}: {reason}")?;
         }
-        match self.verdict.matched {
-            None => writeln!(f, "rule       none matches: AUTH.default_access holds")?,
+        match self.applied.matched {
+            None => writeln!(f, "rule       none: AUTH.default_access applies")?,
             Some(Matched { rule, pattern, .. }) => {
                 let pattern = rule.patterns.get(pattern).map(ToString::to_string).unwrap_or_default();
                 writeln!(f, "rule       {} {pattern}", rule.place)?;
@@ -302,25 +320,34 @@ impl fmt::Display for ExplainedReading<'_> {
                 }
             }
         }
-        if self.verdict.is_public() {
-            writeln!(f, "asks       nothing: it is public")?;
+        if self.applied.is_public() {
+            writeln!(f, "requires   nothing: it is public")?;
         } else if self.requirements.is_empty() {
-            writeln!(f, "asks       to be signed in")?;
+            writeln!(f, "requires   a signed-in user")?;
         }
-        for (asked, is_met, found) in &self.requirements {
-            writeln!(f, "asks       {asked}: {}, it is {found}", if *is_met { "yes" } else { "no" })?;
+        for ExplainedRequirement { requirement, is_met, found } in &self.requirements {
+            match found {
+                Some(found) => {
+                    writeln!(
+                        f,
+                        "requires   {requirement}: {}, it is {found}",
+                        if *is_met { "yes" } else { "no" }
+                    )?;
+                }
+                None => writeln!(f, "requires   {requirement}: no, no one is signed in")?,
+            }
         }
-        let says = match self.decision {
+        let result = match self.decision {
             Decision::Pass => "pass",
             Decision::SignIn => "sign in first",
             Decision::Forbidden => "forbidden",
             Decision::NotFound => "not found",
         };
-        writeln!(f, "so         {says}\n")
+        writeln!(f, "result     {result}\n")
     }
 }
 
-impl fmt::Display for Passed<'_> {
+impl fmt::Display for ForwardedRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = match self.route.target {
             Target::Origin => "the zone's own origin".to_owned(),
@@ -329,32 +356,32 @@ impl fmt::Display for Passed<'_> {
         };
         writeln!(f, "goes to    {target}")?;
         for (name, value) in &self.set {
-            // A token is nobody's to read over a shoulder.
+            // A token must not appear on a screen.
             let value = if name == "authorization" { "Bearer ..." } else { value };
             writeln!(f, "sets       {name}: {value}")?;
         }
-        let wanted = self.route.headers.iter().map(|(name, from)| (name.as_str(), from));
-        let wanted = wanted.chain(self.route.authorization.map(|from| ("authorization", from)));
-        for (name, from) in wanted.filter(|(name, _)| !self.set.iter().any(|(set, _)| set == name)) {
-            writeln!(f, "sets not   {name}: there is no {from} in the session")?;
+        let configured = self.route.headers.iter().map(|(name, from)| (name.as_str(), from));
+        let configured = configured.chain(self.route.authorization.map(|from| ("authorization", from)));
+        for (name, from) in configured.filter(|(name, _)| !self.set.iter().any(|(set, _)| set == name)) {
+            writeln!(f, "omits      {name}: the session has no {from}")?;
         }
         match &self.audience {
             Some(audience) if self.has_subject => {
                 writeln!(f, "sets       {}: signed, for {audience}", assertion::HEADER)?;
             }
-            Some(_) => writeln!(f, "sets not   {}: there is no sub in the session", assertion::HEADER)?,
+            Some(_) => writeln!(f, "omits      {}: the session has no sub", assertion::HEADER)?,
             None => {}
         }
         if self.route.forward_session {
             writeln!(f, "sets       cookie: the sealed session")?;
         }
         for name in &self.changed {
-            writeln!(f, "changes    {name}: not as the client sent it")?;
+            writeln!(f, "changes    {name}: the client's value does not pass")?;
         }
         if !self.guarded.is_empty() {
             writeln!(
                 f,
-                "guards     {}: a client's own never pass, in any spelling",
+                "guards     {}: a client's values never pass, in any spelling of the names",
                 self.guarded.join(", ")
             )?;
         }

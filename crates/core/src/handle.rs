@@ -1,4 +1,9 @@
-//! From a request to its flow: the one dispatcher.
+//! The one dispatcher: finds the flow that answers a request.
+
+#[cfg(not(feature = "reference"))]
+mod routes;
+#[cfg(feature = "reference")]
+pub mod routes;
 
 use std::time::Duration;
 
@@ -9,45 +14,51 @@ use crate::flow::host_role::HostRole;
 use crate::flow::session::update::Update;
 use crate::flow::vestibule::Vestibule;
 use crate::flow::{RequestContext, RouteParams, responses};
+use crate::guard::cross_origin::{self, CrossOriginError, RequestSource};
 use crate::guard::path::CanonicalPath;
+use crate::handle::routes::{Only, Route};
+use crate::log::{LogEvent, Record};
 use crate::outcome::Outcome;
-use crate::platform::{Level, Platform};
+use crate::platform::Platform;
 use crate::session::dialect::Dialect;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::request::{Method, Request};
 use vestibule_oidc::http::response::Response;
 
-/// How large the body of an auth route may be: room for every field of a form, and for a provider's form
-/// post; nothing that a person fills in is larger.
-const BODY_LIMIT: usize = 64 * 1024;
+/// The largest body, in bytes, that an auth route reads: enough for every field of a sign-in form, and for a
+/// provider's form post.
+const MAX_BODY: usize = 64 * 1024;
 
 impl Vestibule {
-    /// Answers one request: an auth route below `base_path`, or a page that the rules guard.
+    /// Answers one request. A path below `base_path` is an auth route; the rules guard every other path.
     ///
-    /// `request` is the head as it arrived, `body` what of it the platform has not read yet.
+    /// `request` is the head as it arrived; `body` is the platform's handle to the body, which is not read yet.
     pub async fn handle<P: Platform>(
         &self,
         platform: &P,
         request: Request,
         body: P::Body,
     ) -> Outcome<P::UpstreamResponse> {
+        let request = self.at_configured_origin(request);
         let Some(context) = RequestContext::new(self, platform, &request) else {
             return Outcome::Response(bad_request());
         };
         let path = match CanonicalPath::new(&request.url.path) {
             Ok(path) => path,
             Err(refused) => {
-                context.log(Level::Info, "path_refused", &refused.to_string());
+                context.log(Record::new(LogEvent::PathRejected, refused));
                 return Outcome::Response(bad_request());
             }
         };
         match path.below(&self.config.base_path) {
-            // What another proxy goes by is told to no client in another way.
-            Some(route) if route == ["verify"] => Outcome::Response(context.verify().await),
-            Some(route) => Outcome::Response(context.auth(&route, body).await),
-            None => match context.sign_in_of_v4_client(&path) {
+            Some(path) => Outcome::Response(match context.find_route(&path) {
+                // Another proxy acts on this answer, so nothing that a client sends may change its form.
+                Some(Route::Verify) => context.forward_auth().await,
+                route => context.auth_route(route, &path, body).await,
+            }),
+            None => match context.redirect_v4_sign_in(&path) {
                 Some(redirect) => Outcome::Response(redirect),
-                // An upstream must not answer in our place.
+                // An upstream could take the path for one of Vestibule's own.
                 None if path.may_be_below(&self.config.base_path) => {
                     Outcome::Response(responses::not_found())
                 }
@@ -57,132 +68,162 @@ impl Vestibule {
     }
 }
 
-impl<P: Platform> RequestContext<'_, P> {
-    /// Runs an auth route, and turns what went wrong into the answer that Auth.js gives.
-    async fn auth(&self, route: &[&str], body: P::Body) -> Response {
-        if let HostRole::Outside(domain) = self.host_role {
-            return self.foreign_host(domain);
+impl Vestibule {
+    /// The request as the browser sent it, if the deployment is behind a proxy: at the origin of the configuration.
+    fn at_configured_origin(&self, mut request: Request) -> Request {
+        if let Some(origin) = &self.config.origin {
+            request.url.secure = origin.secure();
+            origin.authority().clone_into(&mut request.url.authority);
         }
-        let mut input = RouteParams::of_query(self.request);
-        match self.act(route, body, &mut input).await {
-            Ok(response) => self.as_client_wants(&input, response),
+        request
+    }
+}
+
+impl<P: Platform> RequestContext<'_, P> {
+    /// Runs an auth route. An error becomes the answer that Auth.js gives in its place.
+    async fn auth_route(&self, route: Option<Route>, path: &[&str], body: P::Body) -> Response {
+        if let HostRole::Outside(domain) = self.host_role {
+            return self.host_outside_site(domain);
+        }
+        let mut params = RouteParams::from_query(self.request);
+        match self.run_flow(route, path, body, &mut params).await {
+            Ok(response) => self.as_client_wants(&params, response),
             Err(error) => {
-                self.platform.log(error.level(), &error.log());
-                self.failure(route, &input, &error)
+                self.log(error.record());
+                self.failure(path, &params, &error)
             }
         }
     }
 
-    /// Finds the flow. What it reads of the body goes into `input`, also where the flow then fails.
-    async fn act(&self, route: &[&str], body: P::Body, input: &mut RouteParams) -> Result<Response, Error> {
-        let is_v4 = self.config().dialect == Dialect::NextAuthV4;
-        match (as_get(self.request, route), route) {
-            (Method::Get, ["csrf"]) => self.csrf_token(&input.query),
-            (Method::Get, ["providers"]) => Ok(self.list_providers()),
-            (Method::Get, ["session"]) => self.show_session(&input.query).await,
-            (Method::Get, ["token"]) => self.show_token().await,
-            (Method::Get, ["jwks.json"]) => Ok(self.jwks().await),
-            (Method::Get, ["signin"]) => self.show_sign_in(&input.query),
-            // Asked for ahead of time, nothing begins, and no browser keeps the answer: the ticket waits for who comes.
-            (Method::Get, ["signin", _]) if self.is_login_host() && self.request.is_prefetch() => {
-                Ok(responses::no_token(Duration::from_secs(1)))
+    /// Runs the flow of an auth route. A form that was read stays in `params`, also where the flow fails.
+    async fn run_flow(
+        &self,
+        route: Option<Route>,
+        path: &[&str],
+        body: P::Body,
+        params: &mut RouteParams,
+    ) -> Result<Response, Error> {
+        self.reject_cross_origin(route, path)?;
+        let provider = path.get(1).copied();
+        match route {
+            Some(Route::SignInPage) => self.show_sign_in(&params.query),
+            // A prefetch must not use up the ticket, and no browser may keep its answer: the real request follows.
+            Some(Route::ReceiveSignIn) if self.request.is_prefetch() => {
+                Ok(responses::token_unavailable(Duration::from_secs(1)))
             }
-            (Method::Get, ["signin", provider]) if self.is_login_host() => {
-                self.receive_sign_in(provider, &input.query).await
+            Some(Route::ReceiveSignIn) => {
+                self.receive_sign_in(provider.unwrap_or_default(), &params.query).await
             }
-            (Method::Get, ["renew"]) if self.is_login_host() => {
-                self.refresh_at_login_host(&input.query).await
-            }
-            // next-auth 4 reads the provider there as an error, of which its page knows nothing to say.
-            (Method::Get, ["signin", _]) if is_v4 => self.show_sign_in(&input.query),
-            (Method::Get, ["signout"]) => self.show_sign_out(&input.query),
-            (Method::Get, ["error"]) => self.show_error(&input.query),
-            (Method::Get, ["callback", provider]) => self.callback(provider, &input.query).await,
-            (Method::Post, ["session"]) => {
-                self.update_session(&input.query, self.read_update(body).await?).await
-            }
-            (Method::Post, ["signin" | "signout"] | ["signin" | "callback", _]) => {
-                let (query, form) = input.with(self.read_form(body).await?);
-                match route {
-                    ["callback", provider] if self.takes_form(provider) => {
+            Some(Route::Callback) => self.callback(provider.unwrap_or_default(), &params.query).await,
+            Some(route @ (Route::SignIn | Route::SignOut | Route::PostedCallback)) => {
+                let (query, form) = params.with_form(self.read_form(body).await?);
+                match (route, provider) {
+                    (Route::PostedCallback, Some(provider)) if self.posts_its_response(provider) => {
                         self.callback(provider, form).await
                     }
-                    ["callback", provider] => self.sign_in_by_credentials(provider, query, form).await,
-                    ["signout"] => Ok(self.sign_out(query, form).await?),
-                    _ => self.sign_in(route.get(1).copied(), query, form).await,
+                    (Route::PostedCallback, Some(provider)) => {
+                        self.sign_in_by_credentials(provider, query, form).await
+                    }
+                    (Route::SignOut, _) => Ok(self.sign_out(query, form).await?),
+                    _ => self.sign_in(provider, query, form).await,
                 }
             }
-            (Method::Post, ["_log"]) if is_v4 => Ok(self.client_log(body).await),
-            _ => Err(unsupported(self.request, route).into()),
+            Some(Route::SignOutPage) => self.show_sign_out(&params.query),
+            Some(Route::Session) => self.show_session(&params.query).await,
+            Some(Route::UpdateSession) => {
+                self.update_session(&params.query, self.read_update(body).await?).await
+            }
+            Some(Route::Csrf) => self.csrf_token(&params.query),
+            Some(Route::Providers) => Ok(self.list_providers()),
+            Some(Route::Token) => self.show_token().await,
+            Some(Route::Renew) => self.refresh_at_login_host(&params.query).await,
+            Some(Route::ErrorPage) => self.show_error(&params.query),
+            Some(Route::Keys) => Ok(self.jwks().await),
+            Some(Route::ClientLog) => Ok(self.log_client_error(body).await),
+            Some(Route::Verify) | None => Err(unsupported(self.request, path).into()),
         }
     }
 
-    /// Whether other hosts send people to this one.
+    /// Rejects a request that a page of another origin made the browser send, if it does something. A provider's form post
+    /// comes from another origin; its transaction proves it.
+    fn reject_cross_origin(&self, route: Option<Route>, path: &[&str]) -> Result<(), ClientError> {
+        let is_form_post = route == Some(Route::PostedCallback)
+            && path.get(1).is_some_and(|provider| self.posts_its_response(provider));
+        if is_form_post || !cross_origin::may_act(self.request) {
+            return Ok(());
+        }
+        match self.source() {
+            RequestSource::Trusted => Ok(()),
+            RequestSource::CrossOrigin(origin) => Err(CrossOriginError { origin }.into()),
+        }
+    }
+
+    /// The route of a path below `base_path`.
+    fn find_route(&self, path: &[&str]) -> Option<Route> {
+        routes::find(&self.request.method, path, |only| match only {
+            Only::Everywhere => true,
+            Only::LoginHost => self.is_login_host(),
+            Only::NextAuthV4 => self.config().dialect == Dialect::NextAuthV4,
+        })
+    }
+
+    /// Whether other hosts of the site send users to this one to sign in.
     fn is_login_host(&self) -> bool {
         self.config().login_url.is_some() && matches!(self.host_role, HostRole::Login)
     }
 
-    /// A POST's body: a form, or the flat JSON object that scripts send. A body of another type says nothing.
+    /// The parameters in a POST's body: a form, or the flat JSON object that scripts send. A body of another media
+    /// type has none.
     async fn read_form(&self, body: P::Body) -> Result<Params, ClientError> {
         let is_json = match media_type(self.request).as_str() {
             "application/json" => true,
             "application/x-www-form-urlencoded" => false,
             _ => return Ok(Params::default()),
         };
-        let bytes = self.platform.read_body(body, BODY_LIMIT).await?;
+        let bytes = self.platform.read_body(body, MAX_BODY).await?;
         if is_json {
             return Params::from_json(&bytes).map_err(|_| ClientError::MalformedBody);
         }
         Ok(Params::from_urlencoded(&bytes))
     }
 
-    /// The body of an update: a JSON object whose data may nest. Anything else updates nothing.
+    /// The body of a session update: a JSON object, whose `data` may be nested. A body of another media type updates
+    /// nothing.
     async fn read_update(&self, body: P::Body) -> Result<Update, ClientError> {
         if media_type(self.request) != "application/json" {
             return Ok(Update::default());
         }
-        let bytes = self.platform.read_body(body, BODY_LIMIT).await?;
+        let bytes = self.platform.read_body(body, MAX_BODY).await?;
         Update::parse(&bytes).ok_or(ClientError::MalformedBody)
     }
 
-    /// next-auth 4's `useSession({ required: true })` goes there whatever the base path is.
-    fn sign_in_of_v4_client(&self, path: &CanonicalPath) -> Option<Response> {
-        let is_it = self.config().dialect == Dialect::NextAuthV4
+    /// next-auth 4's `useSession({ required: true })` navigates to `/api/auth/signin`, whatever the base path is.
+    fn redirect_v4_sign_in(&self, path: &CanonicalPath) -> Option<Response> {
+        let is_v4_sign_in = self.config().dialect == Dialect::NextAuthV4
             && self.request.method == Method::Get
             && path.segments() == ["api", "auth", "signin"];
         let query = self.request.url.query.as_deref().map_or(String::new(), |query| format!("?{query}"));
-        is_it.then(|| Response::redirect(format!("{}{query}", self.route("signin"))))
+        is_v4_sign_in.then(|| Response::redirect(format!("{}{query}", self.route("signin"))))
     }
 }
 
-/// The method; HEAD is GET whose body the platform leaves out (RFC 9110 section 9.3.2). Not at the callback and where a
-/// sign-in begins, whose code and ticket are good for one use: what only looks whether an address is there must not use
-/// it up.
-fn as_get<'a>(request: &'a Request, route: &[&str]) -> &'a Method {
-    match (&request.method, route) {
-        (Method::Head, ["callback" | "signin", _]) => &Method::Head,
-        (Method::Head, _) => &Method::Get,
-        (method, _) => method,
-    }
-}
-
-/// Why a request asks for nothing that there is.
-fn unsupported(request: &Request, route: &[&str]) -> ClientError {
-    match (as_get(request, route), route) {
+/// Why no flow answers the request.
+fn unsupported(request: &Request, path: &[&str]) -> ClientError {
+    match (&request.method, path) {
         (Method::Get, ["signin", _]) => {
-            ClientError::UnsupportedAction("a sign-in with a provider begins with POST")
+            ClientError::UnsupportedAction("a sign-in with a provider must begin with POST")
         }
-        (Method::Get | Method::Post, ["callback"]) => {
-            ClientError::UnsupportedAction("the callback names no provider")
+        (Method::Get | Method::Head | Method::Post, ["callback"]) => {
+            ClientError::UnsupportedAction("the callback path has no provider id")
         }
-        (Method::Get | Method::Post, ["verify-request"]) => {
-            ClientError::UnsupportedAction("there is no sign-in by e-mail")
+        (Method::Get | Method::Head | Method::Post, ["verify-request"]) => {
+            ClientError::UnsupportedAction("sign-in by e-mail is not supported")
         }
-        (Method::Get | Method::Post, ["webauthn-options"] | ["webauthn-options", _]) => {
-            ClientError::UnsupportedAction("there is no sign-in with a passkey")
+        (Method::Get | Method::Head | Method::Post, ["webauthn-options"] | ["webauthn-options", _]) => {
+            ClientError::UnsupportedAction("sign-in with a passkey is not supported")
         }
         (Method::Post, ["csrf" | "providers" | "error" | "token"]) => {
-            ClientError::UnsupportedAction("this auth route does not answer POST")
+            ClientError::UnsupportedAction("this auth route does not support POST")
         }
         _ => ClientError::UnknownAction {
             method: request.method.as_str().to_owned(),
@@ -191,7 +232,7 @@ fn unsupported(request: &Request, route: &[&str]) -> ClientError {
     }
 }
 
-/// The media type of the body, without parameters, in lower case (RFC 9110 section 8.3.1).
+/// The media type of the body in lower case, without its parameters (RFC 9110 section 8.3.1).
 fn media_type(request: &Request) -> String {
     let content_type = request.headers.get("content-type").unwrap_or_default();
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()

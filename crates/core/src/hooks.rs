@@ -1,14 +1,13 @@
-//! The typed callbacks: what an app decides about its own sign-ins, sessions and pages.
+//! Hooks: typed callbacks with which an app changes its sign-ins, sessions and access decisions.
 //!
-//! They are Auth.js's callbacks under the names of what they are asked: [`Hooks::sign_in`] (`signIn`),
-//! [`Hooks::redirect`], [`Hooks::token`] (`jwt`), [`Hooks::session`], [`Hooks::authorized`] and
-//! [`Hooks::event`] (`events`). Every one has a default body that does what the configuration says, so an
-//! implementation writes only what it changes. The shapes of the session and of the providers' profiles are
-//! types of the implementation's own, checked when it is compiled:
+//! They correspond to Auth.js's callbacks: [`Hooks::sign_in`] (`signIn`), [`Hooks::redirect`], [`Hooks::token`]
+//! (`jwt`), [`Hooks::session`], [`Hooks::authorized`] and [`Hooks::event`] (`events`). Every hook has a default body
+//! that follows the configuration, so an implementation overrides only what it changes. It defines the types of the
+//! session and of the providers' profiles, and the compiler checks them:
 //!
 //! ```
 //! use serde::{Deserialize, Serialize};
-//! use vestibule_core::hooks::{Admission, DefaultSession, Hooks, SignIn};
+//! use vestibule_core::hooks::{DefaultSession, Hooks, SignIn, SignInAnswer};
 //!
 //! struct Shop;
 //!
@@ -35,8 +34,8 @@
 //!     type Profile = Profile;
 //!     type Session = Session;
 //!
-//!     async fn sign_in(&self, attempt: &SignIn<'_, Profile>) -> Admission {
-//!         if attempt.profile.email_verified { Admission::Granted } else { Admission::Denied }
+//!     async fn sign_in(&self, attempt: &SignIn<'_, Profile>) -> SignInAnswer {
+//!         if attempt.profile.email_verified { SignInAnswer::Granted } else { SignInAnswer::Denied }
 //!     }
 //! }
 //! ```
@@ -52,62 +51,64 @@ use crate::session::claims::Session;
 use vestibule_oidc::http::request::Request;
 use vestibule_oidc::http::return_to::{ReturnPolicy, TrustedUrl};
 
-/// What an app decides. Pass an implementation to [`crate::Vestibule::with_hooks`].
-#[allow(async_fn_in_trait, reason = "no executor of ours moves these futures between threads")]
+/// The hooks of an app. Pass an implementation to [`crate::Vestibule::with_hooks`].
+#[allow(async_fn_in_trait, reason = "the core's futures stay on one thread")]
 pub trait Hooks {
-    /// The shape of a provider's profile: the claims of the ID token and the userinfo endpoint, or what an
-    /// API of one's own answers. A profile of another shape signs nobody in, and the log says where it
-    /// differs. `serde_json::Value` takes them all.
+    /// The type of a provider's profile: the claims of the ID token and of the userinfo endpoint, or the response of a
+    /// credentials provider's API. If a profile does not deserialize to it, the sign-in fails, and the log says why.
+    /// `serde_json::Value` accepts every profile.
     type Profile: DeserializeOwned;
 
-    /// What `GET /session` answers. [`DefaultSession`] is what the configuration says.
+    /// The type of the response to `GET /session`. [`DefaultSession`] is the response that the configuration defines.
     type Session: Serialize + From<DefaultSession>;
 
-    /// Whether [`authorized`](Self::authorized) is to see the session on public paths, too. Where it does
-    /// not look at it, `false` saves opening it there.
+    /// Whether [`authorized`](Self::authorized) gets the session on public paths, too. If it does not use the session,
+    /// `false` saves opening it there.
     const SESSION_ON_PUBLIC_PATHS: bool = true;
 
-    /// Whether somebody whom a provider vouches for may sign in. Asked after the provider's `allow`.
+    /// Whether a user whom a provider has authenticated may sign in. It is called after the provider's `allow` was
+    /// checked.
     async fn sign_in(&self, attempt: &SignIn<'_, Self::Profile>) -> SignInAnswer {
         let _ = attempt;
         SignInAnswer::Granted
     }
 
-    /// Where a browser goes that wants to go to `wanted`, which anybody may have written. Only what
-    /// `policy` resolves can be answered.
-    fn redirect(&self, wanted: &str, policy: &ReturnPolicy<'_>) -> TrustedUrl {
-        policy.resolve_or_default(wanted)
+    /// Where the browser goes after signing in or out. `requested` is the requested URL, which an attacker may have
+    /// written. Only `policy` creates a [`TrustedUrl`].
+    fn redirect(&self, requested: &str, policy: &ReturnPolicy<'_>) -> TrustedUrl {
+        policy.resolve_or_default(requested)
     }
 
-    /// What is sealed into the session cookie. `claims` are those of the configuration, ready to be sealed;
-    /// what sealing itself sets (`iat`, `exp`, `jti`) is not among them.
+    /// Changes the claims that are sealed into the session cookie. `claims` are those of the configuration, without the
+    /// ones that sealing sets (`iat`, `exp`, `jti`).
     async fn token(&self, claims: &mut Map<String, Value>, occasion: TokenOccasion<'_, Self::Profile>) {
         let _ = (claims, occasion);
     }
 
-    /// What the page sees of `session`. `standard` is what the configuration says.
+    /// The response to `GET /session` for `session`. `standard` is the response that the configuration defines.
     fn session(&self, session: &Session, standard: DefaultSession) -> Self::Session {
         let _ = session;
         standard.into()
     }
 
-    /// Whether a request may pass, after the rules have decided. It may be stricter or milder than they.
+    /// The decision about a request. `decided` is the decision of the rules; the hook may be stricter or more
+    /// permissive.
     fn authorized(&self, request: &Request, session: Option<&Session>, decided: Decision) -> Decision {
         let _ = (request, session);
         decided
     }
 
-    /// Something happened.
+    /// Called after an event.
     fn event(&self, event: &Event<'_>) {
         let _ = event;
     }
 }
 
-/// Somebody whom a provider vouches for.
+/// The sign-in of a user whom a provider has authenticated.
 pub struct SignIn<'a, Profile> {
     /// The provider's id in the configuration.
     pub provider: &'a str,
-    /// `id`, `name`, `email`, `image`, `email_verified` if the provider says it, and every claim of the configuration.
+    /// `id`, `name`, `email`, `image`, `email_verified` if the provider says it, and the configured claims.
     pub user: &'a Map<String, Value>,
     /// The token response, with `provider`, `type`, `providerAccountId` and `expires_at`.
     pub account: &'a Map<String, Value>,
@@ -118,41 +119,41 @@ pub struct SignIn<'a, Profile> {
 /// The answer to [`Hooks::sign_in`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignInAnswer {
-    /// They may.
+    /// The user may sign in.
     Granted,
-    /// They may not: the error page says `AccessDenied`.
+    /// The user may not sign in, and gets the error page `AccessDenied`.
     Denied,
-    /// They may not yet, and are sent there; an address that is not trusted is the default one.
+    /// The user may not sign in yet. The browser goes to this URL, or to the default one if it is not trusted.
     Redirect(String),
 }
 
-/// Why claims are about to be sealed.
+/// Why claims are being sealed.
 pub enum TokenOccasion<'a, Profile> {
-    /// Somebody has signed in.
+    /// A user has signed in.
     SignIn(SignIn<'a, Profile>),
-    /// A page asked for an update (`update()` of Auth.js's client), with this data. The fields that
-    /// `session.updatable` names are taken over already. Anybody who is signed in can send any data.
+    /// A page requested an update (`update()` of Auth.js's client) with this data. The claims already include the
+    /// fields that `session.updatable` names. Any signed-in user can send any data.
     Update(&'a Value),
 }
 
-/// Something that happened.
+/// An event.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// A session was begun.
+    /// A user has signed in.
     SignedIn {
         /// The provider's id in the configuration.
         provider: &'a str,
         /// The new session.
         session: &'a Session,
     },
-    /// A session was ended by its owner.
+    /// A user has signed out.
     SignedOut {
-        /// The session that was.
+        /// The session that has ended.
         session: &'a Session,
     },
 }
 
-/// What `GET /session` answers unless hooks say otherwise: Auth.js's session with what `session.expose` adds.
+/// The response to `GET /session` without hooks: Auth.js's session, with the claims of `session.expose`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DefaultSession(pub(crate) Map<String, Value>);
@@ -168,7 +169,7 @@ impl DefaultSession {
         self.user("email")
     }
 
-    /// The whole object: `user`, `expires`, and what the configuration exposes.
+    /// The whole object: `user`, `expires`, and the exposed claims.
     pub fn as_object(&self) -> &Map<String, Value> {
         &self.0
     }
@@ -178,7 +179,7 @@ impl DefaultSession {
     }
 }
 
-/// The hooks of an app that is configured only: everything is as the configuration says.
+/// The hooks of an app that has none: every decision follows the configuration.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Configured;
 
@@ -189,12 +190,12 @@ impl Hooks for Configured {
     const SESSION_ON_PUBLIC_PATHS: bool = false;
 }
 
-/// [`Hooks`] without their types, so that the flows need not carry them: profiles and sessions cross over
-/// as JSON.
+/// [`Hooks`] without its associated types, so that the flows are not generic over them. Profiles and sessions are
+/// passed as JSON.
 pub(crate) trait ErasedHooks {
     fn session_on_public_paths(&self) -> bool;
     fn sign_in<'a>(&'a self, attempt: SignIn<'a, Value>) -> Answer<'a, SignInAnswer>;
-    fn redirect(&self, wanted: &str, policy: &ReturnPolicy<'_>) -> TrustedUrl;
+    fn redirect(&self, requested: &str, policy: &ReturnPolicy<'_>) -> TrustedUrl;
     fn token<'a>(
         &'a self,
         claims: &'a mut Map<String, Value>,
@@ -205,10 +206,10 @@ pub(crate) trait ErasedHooks {
     fn event(&self, event: &Event<'_>);
 }
 
-/// What an asynchronous hook answers; an error where the profile has not the shape that it wants.
+/// The result of an asynchronous hook. It is an error if the profile does not deserialize to the hook's type.
 pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, serde_json::Error>> + 'a>>;
 
-/// Hooks of an app's own, whose types serde reads and writes.
+/// An app's hooks, whose types serde converts from and to JSON.
 pub(crate) struct Typed<H>(pub(crate) H);
 
 impl<H: Hooks> ErasedHooks for Typed<H> {
@@ -223,8 +224,8 @@ impl<H: Hooks> ErasedHooks for Typed<H> {
         })
     }
 
-    fn redirect(&self, wanted: &str, policy: &ReturnPolicy<'_>) -> TrustedUrl {
-        self.0.redirect(wanted, policy)
+    fn redirect(&self, requested: &str, policy: &ReturnPolicy<'_>) -> TrustedUrl {
+        self.0.redirect(requested, policy)
     }
 
     fn token<'a>(
@@ -259,7 +260,7 @@ impl<H: Hooks> ErasedHooks for Typed<H> {
     }
 }
 
-/// The same without serde, for apps without hooks, which need none of it.
+/// Without serde, which an app without hooks does not need.
 impl ErasedHooks for Configured {
     fn session_on_public_paths(&self) -> bool {
         Self::SESSION_ON_PUBLIC_PATHS
@@ -269,8 +270,8 @@ impl ErasedHooks for Configured {
         Box::pin(std::future::ready(Ok(SignInAnswer::Granted)))
     }
 
-    fn redirect(&self, wanted: &str, policy: &ReturnPolicy<'_>) -> TrustedUrl {
-        Hooks::redirect(self, wanted, policy)
+    fn redirect(&self, requested: &str, policy: &ReturnPolicy<'_>) -> TrustedUrl {
+        Hooks::redirect(self, requested, policy)
     }
 
     fn token<'a>(&'a self, _: &'a mut Map<String, Value>, _: TokenOccasion<'a, Value>) -> Answer<'a, ()> {

@@ -112,7 +112,7 @@ fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> [u8; 32] {
 }
 
 impl RefreshedTokens {
-    /// Seals the tokens with the sessions' secret, so that whoever reads the store cannot use them.
+    /// Seals the tokens with the sessions' secret, so that a reader of the store cannot use them.
     pub(crate) fn seal(
         &self,
         id: &RefreshId,
@@ -165,7 +165,7 @@ pub(crate) enum Acquisition {
 pub(crate) struct HeldByOther {
     /// When the lease ends.
     pub(crate) until: Timestamp,
-    /// When to look for the refreshed tokens first. `None` where they do not reach this location in time.
+    /// When to first look for the refreshed tokens. `None` where they do not reach this location in time.
     pub(crate) poll_at: Option<Timestamp>,
 }
 

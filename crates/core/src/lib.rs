@@ -1,20 +1,20 @@
-//! What Vestibule does, on any runtime: sessions, the guard, the configuration and the flows.
+//! Vestibule's core, which runs on any runtime: sessions, the guard, the configuration and the flows.
 //!
 //! # The flows
 //!
-//! Every request enters at [`Vestibule::handle`] and takes one of three paths; each can be read top to
-//! bottom:
+//! Every request enters at [`Vestibule::handle`] and takes one of three paths, each of which reads from top to bottom:
 //!
-//! - **Protect**: `handle` → `flow/guard/protect`: identify ([`session`]) → authorize ([`guard`]) → ensure a token →
-//!   forward; or a redirect, or a refusal.
+//! - **Protect**: `flow/guard/protect`: identify the user ([`session`]) → authorize ([`guard`]) → ensure a valid access
+//!   token → forward; or respond with a redirect or a denial.
 //! - **Sign in**: `flow/signin/begin` (authorization request, sealed transaction) → the provider →
 //!   `flow/signin/callback` (transaction → code → tokens → ID token → session).
-//! - **Session**: `flow/session/show` (open, renew when due, show).
-//! - **Refresh**, on the way through protect and session: `flow/refresh` (due? → [`lease`] → grant → successor).
+//! - **Session**: `flow/session/show` (open the session, renew it if needed, show it).
 //!
-//! Pure functions decide: [`oauth`] builds requests and reads responses, [`jose`] seals and opens, [`guard`]
-//! matches. Whatever touches the world goes through [`platform::Platform`], which each runtime implements; nothing
-//! here knows which one it is.
+//! Protect and session refresh the access token if needed: `flow/refresh` ([`lease`] → grant → refreshed tokens).
+//!
+//! Pure functions decide: [`oauth`] builds requests and reads responses, [`jose`] seals and opens, [`guard`] matches.
+//! All input and output goes through [`platform::Platform`], which each runtime implements. The core does not depend
+//! on any runtime.
 
 pub mod config;
 pub mod error;
@@ -24,6 +24,7 @@ pub mod guard;
 mod handle;
 pub mod hooks;
 pub mod lease;
+pub mod log;
 pub mod outcome;
 pub mod platform;
 pub mod session;
@@ -32,3 +33,5 @@ pub mod upstream;
 pub use vestibule_oidc::{credentials, data, http, jose, json, oauth, outbound, presets, secret, time};
 
 pub use crate::flow::vestibule::Vestibule;
+#[cfg(feature = "reference")]
+pub use crate::handle::routes;

@@ -1,19 +1,19 @@
-//! What [`crate::Vestibule::handle`] gives back for the platform to send.
+//! The result of [`crate::Vestibule::handle`], which the platform sends to the client.
 
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::response::Response;
 
-/// The answer to a request.
+/// The response to a request.
 #[derive(Debug)]
 pub enum Outcome<U> {
-    /// Vestibule's own.
+    /// A response of Vestibule itself.
     Response(Response),
-    /// The upstream's, to be streamed through as it is, but for these cookies.
+    /// The upstream's response, which the platform streams to the client unchanged, except for the cookies.
     Forwarded {
-        /// As the platform got it.
+        /// The response, as the platform received it.
         response: U,
-        /// To be added. Where there are any, the platform also makes the response
-        /// `Cache-Control: private, no-store`: the next person must not get them from a cache.
+        /// Cookies to add to the response. If there are any, the platform also sets
+        /// `Cache-Control: private, no-store`, so that another user does not get them from a cache.
         cookies: Vec<SetCookie>,
     },
 }

@@ -1,15 +1,17 @@
-//! Everything Vestibule does to the world, as traits: the clock, the random source, the network, the stores, the log.
+//! The interface to the runtime, as traits: the clock, the random source, the network, the stores and the log.
 //!
-//! A flow is a function of its request, the configuration and what a [`Platform`] answers, so a test with
-//! a scripted platform is deterministic, and another runtime costs one implementation.
+//! A flow depends only on its request, the configuration and the [`Platform`]. So a test with a scripted platform is
+//! deterministic, and another runtime needs only another implementation of these traits.
 
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use thiserror::Error;
 
+use crate::guard::headers::EdgeFields;
+use crate::log::{ErrorSource, Line, LogEvent, Record, RequestDetails};
 use crate::outcome::Outcome;
 use crate::upstream::Target;
 use vestibule_oidc::http::changes::Changes;
@@ -20,12 +22,12 @@ use vestibule_oidc::jose::base64url;
 use vestibule_oidc::jose::crypto::Crypto;
 use vestibule_oidc::time::Timestamp;
 
-/// The runtime around a request: the sum of what it is asked for, by concern. Whatever implements the parts is one.
+/// The runtime of a request: all traits of this module. A type that implements them is a platform.
 ///
-/// Futures need not be `Send`: nothing here moves them between threads.
+/// Futures need not be `Send`: the core does not move them between threads.
 ///
-/// A clone is the same runtime around the same request, for work that has to end even where the request does
-/// not ([`Background::run_to_completion`]), so it is cheap and owns what it holds.
+/// A clone is the same runtime for the same request. It is for work that must finish even if the request ends early
+/// ([`Background::run_to_completion`]), so cloning is cheap and a clone owns its data.
 pub trait Platform:
     Clock + Random + Log + Crypto + HttpClient + Store + Lock + Forwarder + Background + Clone + 'static
 {
@@ -36,123 +38,130 @@ impl<T> Platform for T where
 {
 }
 
-/// Time, as it passes.
-#[allow(async_fn_in_trait, reason = "no executor of ours moves these futures between threads")]
+/// The clock.
+#[allow(async_fn_in_trait, reason = "the core's futures stay on one thread")]
 pub trait Clock {
-    /// The time, in milliseconds since 1970. It may stand still while nothing is waited for, and go back where a clock
-    /// is set.
+    /// The current time, in milliseconds since 1970. It may stand still between two awaits, and go back when the
+    /// clock is set.
     fn now(&self) -> Timestamp;
 
-    /// Waits, at least so long. A future that is dropped stops waiting.
+    /// Waits for at least `time`. Dropping the future stops waiting.
     async fn sleep(&self, time: Duration);
 }
 
 /// The random source.
 pub trait Random {
-    /// Fills `bytes` from a cryptographically secure source, which does not fail.
+    /// Fills `bytes` from a cryptographically secure source. It cannot fail.
     fn fill_random(&self, bytes: &mut [u8]);
 }
 
 /// The operator's log.
 pub trait Log {
-    /// Writes one line. `event` is an object and holds no secret. What cannot be written is lost.
-    fn log(&self, level: Level, event: &Value);
+    /// Writes one line, with its level where the runtime's log has levels. A line that cannot be written is lost.
+    fn log(&self, line: &Line);
 }
 
-/// The requests that are not the client's but ours: to providers.
-#[allow(async_fn_in_trait, reason = "no executor of ours moves these futures between threads")]
+/// The HTTP client for Vestibule's own requests, to providers.
+#[allow(async_fn_in_trait, reason = "the core's futures stay on one thread")]
 pub trait HttpClient {
-    /// Sends a request and reads the response whole, within the time and the number of bytes that the request says.
-    /// Redirects are not followed: the response is the redirect.
+    /// Sends a request and reads the whole response, within the request's timeout and maximum number of bytes. A
+    /// redirect is not followed but returned.
     ///
-    /// A future that is dropped may have sent the request or not; its response is lost.
+    /// If the future is dropped, the request may have been sent or not; the response is lost.
     async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError>;
 }
 
-/// A store that all processes share. It is eventually consistent: a write is seen at once where it was made, in other
-/// locations up to a minute later; so long may also be remembered that a value was not there. There is no
+/// A key-value store that all processes share. It is eventually consistent: a write is visible at once in its own
+/// location, and up to a minute later in others. A read that found nothing may be remembered for as long. There is no
 /// compare-and-swap.
-#[allow(async_fn_in_trait, reason = "no executor of ours moves these futures between threads")]
+#[allow(async_fn_in_trait, reason = "the core's futures stay on one thread")]
 pub trait Store {
-    /// Reads a value; `None` where there is none, or its lifetime is over.
+    /// Reads a value. `None` if there is none, or if its lifetime has ended.
     async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError>;
 
-    /// Writes a value, which is gone after `lifetime`: a minute or more, in whole seconds. [`StoreError::Busy`] where the
-    /// same key was written a moment ago, about a second.
+    /// Writes a value that expires after `lifetime`, which is at least a minute and in whole seconds. It may fail with
+    /// [`StoreError::Busy`] if the same key was written less than about a second ago.
     ///
-    /// A future that is dropped may have written the value or not.
+    /// If the future is dropped, the value may have been written or not.
     async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError>;
 
-    /// The name of the location that this runs in, the same for all that see each other's writes at once.
+    /// The name of the current location. Processes with the same name see each other's writes at once.
     fn location(&self) -> String;
 }
 
-/// Locks, one for each name, each with a memory that lasts.
-#[allow(async_fn_in_trait, reason = "no executor of ours moves these futures between threads")]
+/// Locks by name, each with persistent memory.
+#[allow(async_fn_in_trait, reason = "the core's futures stay on one thread")]
 pub trait Lock {
-    /// Hands `call` to the one lock of that name and brings its answer. A lock answers one call after the other, by
-    /// [`lease::lock::serve`](crate::lease::lock::serve), and remembers before it answers.
+    /// Sends `call` to the only lock of this name and returns its answer. A lock handles one call at a time, with
+    /// [`lease::lock::serve`](crate::lease::lock::serve), and stores its record before it answers.
     ///
-    /// A future that is dropped, or fails, may have been answered or not: the same call may be made again.
+    /// If the future is dropped or fails, the lock may have handled the call or not. The same call may be repeated.
     async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError>;
 }
 
-/// The way of the client's requests to the servers behind.
-#[allow(async_fn_in_trait, reason = "no executor of ours moves these futures between threads")]
+/// Forwards the client's requests to upstreams.
+#[allow(async_fn_in_trait, reason = "the core's futures stay on one thread")]
 pub trait Forwarder: Log {
-    /// An incoming request's body, not read yet.
+    /// The body of an incoming request, not read yet.
     type Body;
-    /// An upstream's response, its body not read yet.
+    /// An upstream's response, with its body not read yet.
     type UpstreamResponse;
 
-    /// Reads a whole body of at most `limit` bytes. A future that is dropped has read a part of it, and the rest is lost.
+    /// Reads a whole body of at most `limit` bytes. If the future is dropped, the body is lost.
     async fn read_body(&self, body: Self::Body, limit: usize) -> Result<Vec<u8>, BodyError>;
 
-    /// Sends a request on, its body streamed, and hands back the response, its body streamed. Redirects
-    /// are not followed: they are the browser's. One to the target's own origin leads to the one that was asked
+    /// Forwards a request and returns the response; both bodies are streamed. Redirects are not followed: the browser
+    /// follows them. A redirect to the target's own origin is changed to the origin of the request
     /// ([`Target::location`]).
     ///
-    /// A future that is dropped ends the request to the upstream, which may have been answered or not.
+    /// Dropping the future cancels the request to the upstream, which may have handled it or not.
     async fn forward(
         &self,
         forward: Forward<'_>,
         body: Self::Body,
     ) -> Result<Self::UpstreamResponse, ForwardError>;
 
-    /// [`forward`](Self::forward), where whatever the upstream answers is for the client as it is: a runtime that can
-    /// hand it over before it is there need not come back.
+    /// Sends the head of a request without its body and its query, and returns the head of the response: its status and its
+    /// header fields. The body of the response is not read.
+    ///
+    /// If the future is dropped, the request to the upstream ends.
+    async fn forward_head(&self, forward: Forward<'_>) -> Result<Response, ForwardError>;
+
+    /// Like [`forward`](Self::forward), if the client gets the upstream's response unchanged. A runtime can implement
+    /// this without waiting for the response.
     async fn forward_streaming(
         &self,
         forward: Forward<'_>,
         body: Self::Body,
     ) -> Outcome<Self::UpstreamResponse> {
+        let (request, edge) = (forward.request, forward.edge);
         match self.forward(forward, body).await {
             Ok(response) => Outcome::Forwarded { response, cookies: Vec::new() },
             Err(error) => {
-                self.log(error.level(), &error.log());
+                self.log(&error.record().in_request(&RequestDetails::of(request, edge)));
                 Outcome::Response(error.answer())
             }
         }
     }
 }
 
-/// Work that ends even where its request does not.
-#[allow(async_fn_in_trait, reason = "no executor of ours moves these futures between threads")]
+/// Work that finishes even if its request ends early.
+#[allow(async_fn_in_trait, reason = "the core's futures stay on one thread")]
 pub trait Background {
-    /// Does `job` to its end, also where the client of this request goes away meanwhile, and answers what it
-    /// came to. Where the future is dropped, the job goes on and nobody hears the answer.
+    /// Runs `job` to completion, even if the client of this request disconnects meanwhile, and returns its result. If
+    /// the future is dropped, the job continues and its result is lost.
     async fn run_to_completion<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T;
 }
 
-/// A name that nobody can guess: 128 bits, base64url.
+/// An unguessable identifier: 128 random bits in base64url.
 pub(crate) fn random_id(random: &impl Random) -> String {
     let mut bytes = [0; 16];
     random.fill_random(&mut bytes);
     base64url::encode(&bytes)
 }
 
-/// What `job` comes to, where it does so within `time`. Pinned by the caller, so that it is not compiled again for
-/// each kind of job.
+/// The result of `job`, or `None` if it takes longer than `time`. The caller pins the job, so that this function is not
+/// compiled for each type of job.
 pub(crate) async fn within<T>(
     clock: &impl Clock,
     time: Duration,
@@ -166,33 +175,24 @@ pub(crate) async fn within<T>(
     .await
 }
 
-/// A request on its way to its upstream.
+/// A request to forward to an upstream.
 pub struct Forward<'a> {
-    /// Where to.
+    /// The server that the request goes to.
     pub target: &'a Target,
-    /// As it came. It goes on with the same method, path and query.
+    /// The request as it arrived. It is forwarded with the same method, path and query.
     pub request: &'a Request,
-    /// What of its header fields is another for the upstream.
+    /// The changes to the request's headers.
     pub changes: Changes,
-    /// Whether the response is one person's: it is neither taken from a shared cache on the way nor put into one.
+    /// Whether the response is for one user. Then it is neither read from a shared cache on the way nor written to one.
     pub personal: bool,
-}
-
-/// How much a log line matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// Somebody sent something wrong; no action is needed.
-    Info,
-    /// Something outside failed; it may need a look.
-    Warn,
-    /// It will not work until somebody acts.
-    Error,
+    /// The fields in which the network in front says something: the log names the request by one of them.
+    pub edge: EdgeFields,
 }
 
 /// Why a request's body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BodyError {
-    /// It is larger than allowed.
+    /// The body is larger than allowed; the limit in bytes.
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
     /// The client stopped sending.
@@ -203,30 +203,28 @@ pub enum BodyError {
 /// Why a request could not be forwarded.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ForwardError {
-    /// The configuration names a service that the runtime does not have, or that takes no requests; what it is called
-    /// there.
-    #[error("there is no {0}")]
+    /// The configuration names a service that the runtime does not have, or that does not accept requests; the
+    /// runtime's description of the service.
+    #[error(
+        "an upstream names a service that does not exist: there is no {0}; add it, or correct the upstream's `to`"
+    )]
     NoService(String),
-    /// The upstream gave no answer; the runtime's own words.
-    #[error("the upstream gave no answer: {0}")]
+    /// The upstream did not respond; the runtime's error message.
+    #[error("the upstream did not respond: {0}")]
     Unreachable(String),
 }
 
 impl ForwardError {
-    /// How much it matters in the log.
-    pub fn level(&self) -> Level {
-        match self {
-            Self::NoService(_) => Level::Error,
-            Self::Unreachable(_) => Level::Warn,
-        }
-    }
-
     /// What the log says.
-    pub fn log(&self) -> Value {
-        json!({ "event": "forward_failed", "message": self.to_string() })
+    pub fn record(&self) -> Record {
+        let error_source = match self {
+            Self::NoService(_) => ErrorSource::Configuration,
+            Self::Unreachable(_) => ErrorSource::Platform,
+        };
+        Record::new(LogEvent::ForwardFailed, self).caused_by(error_source)
     }
 
-    /// What the client gets.
+    /// The response to the client.
     pub fn answer(&self) -> Response {
         let status = match self {
             Self::NoService(_) => 500,
@@ -237,16 +235,16 @@ impl ForwardError {
     }
 }
 
-/// Why the shared store, or a lock, did not do what it was asked for.
+/// Why an operation on the shared store, or a call to a lock, failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StoreError {
-    /// The runtime has none; what it is called there.
+    /// The runtime has no such store or lock; the runtime's description of it.
     #[error("there is no {0}")]
     Missing(&'static str),
     /// The same key was written a moment ago.
     #[error("the key was written a moment ago")]
     Busy,
-    /// Anything else; the runtime's own words.
+    /// Any other failure; the error message.
     #[error("{0}")]
     Failed(String),
 }

@@ -1,27 +1,29 @@
-//! Where requests go that may pass, and what the server there is told.
+//! Upstreams: the servers that requests are forwarded to, and what they get from the session.
 
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::origin::HostPattern;
 use vestibule_oidc::http::request::RequestUrl;
 use vestibule_oidc::http::url::Url;
 
-/// Where the requests of one host go, and with what.
+/// The upstream of some hosts, and what it gets from the session.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    /// Which hosts; `None` is every host.
+    /// The hosts whose requests go to this upstream. `None` is every host.
     pub host: Option<HostPattern>,
-    /// Where to.
+    /// The server that the requests go to.
     pub target: Target,
-    /// `Authorization: Bearer` from this place in the session.
+    /// The path in the session of the token for `Authorization: Bearer`.
     pub authorization: Option<DataPath>,
-    /// Header's name in lower case, and the place in the session whose value it carries.
+    /// For each header, its name in lower case and the path of its value in the session.
     pub headers: Vec<(String, DataPath)>,
     /// Whether the upstream gets the sealed session cookie.
     pub forward_session: bool,
-    /// Whether it is told in a signed token who it is.
+    /// Whether the upstream gets a signed assertion about the user.
     pub assertion: Assertion,
     /// Languages that the first segment of a path may name there.
     pub locales: Vec<String>,
+    /// Its framework, where it answers requests in ways that paths do not show.
+    pub framework: Option<Framework>,
     /// Habits that it is known not to have when it reads a path.
     pub exact_paths: Vec<ServerReading>,
 }
@@ -31,6 +33,13 @@ impl Upstream {
     pub fn of_host<'a>(upstreams: &'a [Self], authority: &str) -> Option<&'a Self> {
         upstreams.iter().find(|upstream| upstream.host.as_ref().is_none_or(|host| host.matches(authority)))
     }
+}
+
+/// A framework that runs code which the path of a request does not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framework {
+    /// Next.js: a POST to any page runs the server function that it names.
+    NextJs,
 }
 
 /// A habit of some servers: one way in which they read a path, beside how it is written.
@@ -61,15 +70,15 @@ impl ServerReading {
     }
 }
 
-/// Whether an upstream gets `X-Vestibule-Assertion`, and whom that is for (`aud`).
+/// Whether an upstream gets `X-Vestibule-Assertion`, and for which audience (`aud`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Assertion {
-    /// It gets none.
+    /// The upstream gets no assertion.
     #[default]
     None,
-    /// For where the request goes.
+    /// The audience is derived from the target.
     ForTarget,
-    /// For an audience of that name.
+    /// The audience is this text.
     For(String),
 }
 
@@ -79,27 +88,27 @@ impl Assertion {
     }
 }
 
-/// Where a request is sent on to.
+/// The server that a request is forwarded to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// The zone's own origin: the same URL.
+    /// The site's own origin server, at the same URL.
     Origin,
-    /// Something that the runtime calls by itself, of that name: the same URL.
+    /// A service with this name that the runtime calls directly, at the same URL.
     Service(String),
-    /// Another origin: `https`, or `http` on loopback; path and query stay. It has no path of its own.
+    /// Another origin, with the same path and query: `https`, or `http` on a loopback address. The URL has no path.
     Url(Url),
 }
 
 impl Target {
-    /// A redirect's `Location` for the browser, where it has to be another than the target says: a server of an
-    /// origin of its own, which builds addresses from the host that it knows, means the origin that was asked, and
-    /// browsers have no business at its own. All else stays as it is.
-    pub fn location(&self, location: &str, asked: &RequestUrl) -> Option<String> {
+    /// The `Location` of a redirect for the browser, if it must differ from `location`, which the target sent. A
+    /// server at another origin builds URLs with its own host, but means the origin that the browser `requested`, and
+    /// the browser must not go to the server directly. `None` if the `Location` stays unchanged.
+    pub fn location(&self, location: &str, requested: &RequestUrl) -> Option<String> {
         let Self::Url(url) = self else { return None };
         let origin = url.origin();
         let (_, without_scheme) = origin.split_once(':')?;
         let rest = [origin, without_scheme].iter().find_map(|own| location.strip_prefix(own))?;
-        let is_its_own = rest.is_empty() || rest.starts_with(['/', '?', '#']);
-        is_its_own.then(|| format!("{}{rest}", asked.origin()))
+        let is_same_origin = rest.is_empty() || rest.starts_with(['/', '?', '#']);
+        is_same_origin.then(|| format!("{}{rest}", requested.origin()))
     }
 }

@@ -139,10 +139,10 @@ impl fmt::Display for DataPath {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DataPathError {
     /// A name is missing before, between or after the dots.
-    #[error("a name is missing at {0}")]
+    #[error("a name is missing at position {0}")]
     MissingName(usize),
     /// A character that an unquoted name must not contain.
-    #[error("unexpected {character:?} at {at}")]
+    #[error("unexpected {character:?} at position {at}")]
     Character {
         /// The character.
         character: char,
@@ -150,10 +150,10 @@ pub enum DataPathError {
         at: usize,
     },
     /// A quote without its closing quote.
-    #[error("unclosed quote at {0}")]
+    #[error("the quote at position {0} is not closed")]
     UnclosedQuote(usize),
     /// More than 16 names.
-    #[error("more than 16 names deep")]
+    #[error("the path has more than 16 names")]
     TooDeep,
 }
 

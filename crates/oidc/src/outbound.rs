@@ -24,7 +24,7 @@ pub struct ApiRequest {
     pub method: Method,
     /// The URL: `https`, or `http` on loopback.
     pub url: Url,
-    /// Further header fields. One that Vestibule sets too replaces it. Names are in lower case.
+    /// Further header fields; they replace those of the same name that Vestibule sets. Names are in lower case.
     pub headers: Vec<(String, Template)>,
     /// The body.
     pub body: Option<ApiBody>,

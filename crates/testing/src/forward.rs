@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use vestibule_core::http::request::Request;
+use vestibule_core::http::response::Response;
 use vestibule_core::platform::{Forward, ForwardError};
 use vestibule_core::upstream::Target;
 
@@ -17,7 +18,10 @@ pub struct FakeForwarder {
     pub upstream_time: Cell<Duration>,
     /// Whether it refuses all connections.
     pub is_down: Cell<bool>,
+    /// What it answers where only the head of a request is sent on.
+    pub head: RefCell<Response>,
     requests: RefCell<Vec<Forwarded>>,
+    heads: RefCell<Vec<usize>>,
 }
 
 /// A request that reached the upstream.
@@ -36,12 +40,34 @@ pub struct Forwarded {
 impl FakeForwarder {
     /// An upstream that answers at once.
     pub fn new(clock: Rc<FakeClock>) -> Self {
-        Self { clock, upstream_time: Cell::default(), is_down: Cell::default(), requests: RefCell::default() }
+        let head = RefCell::new(Response::empty(204));
+        Self {
+            clock,
+            upstream_time: Cell::default(),
+            is_down: Cell::default(),
+            head,
+            requests: RefCell::default(),
+            heads: RefCell::default(),
+        }
     }
 
     /// The request of that number, counted from 0.
     pub fn request(&self, number: usize) -> Option<Forwarded> {
         self.requests.borrow().get(number).cloned()
+    }
+
+    /// The requests of which only the head was sent on.
+    pub fn heads(&self) -> Vec<Forwarded> {
+        self.heads.borrow().iter().filter_map(|number| self.request(*number)).collect()
+    }
+
+    /// [`Forwarder::forward_head`](vestibule_core::platform::Forwarder::forward_head).
+    pub async fn forward_head(&self, forward: Forward<'_>) -> Result<Response, ForwardError> {
+        let mut request = forward.request.clone();
+        request.url.query = None;
+        let number = self.forward(Forward { request: &request, ..forward }, Vec::new()).await?;
+        self.heads.borrow_mut().push(number);
+        Ok(self.head.borrow().clone())
     }
 
     /// [`Forwarder::forward`](vestibule_core::platform::Forwarder::forward): the request's number.
@@ -50,7 +76,7 @@ impl FakeForwarder {
             return Err(ForwardError::Unreachable("connection refused".to_owned()));
         }
         let number = self.requests.borrow().len();
-        let Forward { target, request, changes, personal } = forward;
+        let Forward { target, request, changes, personal, edge: _ } = forward;
         let request = Request { headers: changes.applied_to(&request.headers), ..request.clone() };
         self.requests.borrow_mut().push(Forwarded { target: target.clone(), request, body, personal });
         self.clock.sleep(self.upstream_time.get()).await;

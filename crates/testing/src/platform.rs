@@ -3,15 +3,16 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde_json::Value;
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
+use vestibule_core::http::response::Response;
 use vestibule_core::jose::crypto::{Crypto, KeyError};
 use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
+use vestibule_core::log::Line;
 use vestibule_core::platform::{
-    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Level, Lock, Log, Random,
-    Store, StoreError,
+    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Lock, Log, Random, Store,
+    StoreError,
 };
 use vestibule_core::time::Timestamp;
 
@@ -117,8 +118,8 @@ impl Random for FakePlatform {
 }
 
 impl Log for FakePlatform {
-    fn log(&self, level: Level, event: &Value) {
-        self.log.write(level, event);
+    fn log(&self, line: &Line) {
+        self.log.write(line);
     }
 }
 
@@ -155,6 +156,10 @@ impl Forwarder for FakePlatform {
 
     async fn read_body(&self, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, BodyError> {
         if body.len() > limit { Err(BodyError::TooLarge(limit)) } else { Ok(body) }
+    }
+
+    async fn forward_head(&self, forward: Forward<'_>) -> Result<Response, ForwardError> {
+        self.forwarder.forward_head(forward).await
     }
 
     async fn forward(&self, forward: Forward<'_>, body: Vec<u8>) -> Result<usize, ForwardError> {

@@ -13,6 +13,7 @@ use vestibule_core::config::Config;
 use vestibule_core::hooks::{Configured, Hooks};
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
+use vestibule_core::log::{Line, LogEvent};
 use vestibule_core::outcome::Outcome;
 use vestibule_core::time::Timestamp;
 
@@ -134,6 +135,11 @@ impl<P> TestEnv<P> {
         self.log.text()
     }
 
+    /// The log lines of that event so far, in order.
+    pub fn logged(&self, event: LogEvent) -> Vec<Line> {
+        self.log.of(event)
+    }
+
     /// How often that URL was asked.
     pub fn fetches(&self, url: &str) -> usize {
         self.http.fetches(url)
@@ -170,12 +176,13 @@ impl<P> TestEnv<P> {
             url: RequestUrl::parse(url).expect("a request's URL"),
             headers: headers.iter().map(|(name, value)| (*name, *value)).collect(),
         };
+        let heads = self.forwarder.heads().len();
         match self.vestibule.handle(&self.platform, request, body.to_vec()).await {
             Outcome::Response(response) => Answer {
                 status: response.status,
                 headers: response.headers,
                 body: response.body,
-                forwarded: None,
+                forwarded: self.forwarder.heads().into_iter().nth(heads),
             },
             Outcome::Forwarded { response, cookies } => Answer {
                 status: 200,

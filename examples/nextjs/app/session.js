@@ -2,7 +2,7 @@
 
 import { SessionProvider, signIn, signOut, useSession } from "next-auth/react";
 
-// Where Vestibule answers; without it next-auth's client asks /api/auth.
+// Vestibule's base path. By default next-auth's client uses /api/auth.
 export function Session({ children }) {
   return <SessionProvider basePath="/auth">{children}</SessionProvider>;
 }

@@ -1,9 +1,9 @@
-// The application of react.mjs: page.jsx, bundled with one version of next-auth, at every address; and the API
-// that its users sign in at with a password.
+// The application of react.mjs: page.jsx, bundled with one version of next-auth, at every path; and the API for the sign-in
+// with a password.
 //
 //   node tests/browser/react/app.mjs PORT
 //
-// REACT_CLIENT     the package that next-auth/react is taken from
+// REACT_CLIENT     the package of next-auth/react
 // REACT_BASE_PATH  Vestibule's base_path
 import { fileURLToPath } from "node:url";
 
@@ -24,7 +24,7 @@ await serve("app", PORT, async (request, response) => {
   return send(response, 200, "text/html; charset=utf-8", page(pathname, request.headers));
 });
 
-// React's development build is taken: it complains of what the other bears in silence.
+// Uses React's development build, because it reports more problems than the production build.
 async function bundle() {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(new URL("page.jsx", import.meta.url))],
@@ -37,7 +37,7 @@ async function bundle() {
     alias: { "next-auth": CLIENT },
     define: {
       BASE_PATH: JSON.stringify(BASE_PATH),
-      // What Next.js puts in its place in a browser: of the environment only what is meant for it.
+      // Next.js does the same for a browser: it only includes the environment variables that are meant for it.
       "process.env": "{}",
       "process.env.NODE_ENV": '"development"',
     },
@@ -60,7 +60,7 @@ ${given}
 `;
 }
 
-// The session as this server knows it from Vestibule's headers.
+// The session that this server builds from Vestibule's headers.
 function session(headers) {
   const email = headers["x-user-email"];
   const expires = new Date(Date.now() + 3_600_000).toISOString();

@@ -1,5 +1,5 @@
-// A page of an application written for Auth.js: everything that next-auth/react offers, and what came of it.
-// app.mjs bundles it with either version of next-auth, whose code it takes as it is.
+// A page of an application written for Auth.js: it calls every function of next-auth/react and shows the results. app.mjs
+// bundles it with the unmodified code of one version of next-auth.
 import { useRef, useState } from "react";
 import { createRoot } from "react-dom/client";
 import { getCsrfToken, getProviders, getSession, SessionProvider, signIn, signOut, useSession } from "next-auth/react";
@@ -13,7 +13,7 @@ function Page() {
   const seen = useRef([]);
   if (seen.current.at(-1) !== status) seen.current.push(status);
 
-  // What a function of next-auth's gave back, or that it threw.
+  // The return value of a function of next-auth, or the error that it threw.
   const call = (name, run) => async () => {
     setResult("");
     const value = await run().catch((error) => ({ thrown: String(error) }));
@@ -76,7 +76,7 @@ function Credentials({ call }) {
   );
 }
 
-// A page whose server knows the session already hands it to the provider, which then need not ask.
+// A page whose server already knows the session passes it to SessionProvider, which then does not fetch it.
 const given = document.getElementById("given");
 createRoot(document.getElementById("root")).render(
   <SessionProvider basePath={BASE_PATH} session={given ? JSON.parse(given.textContent) : undefined}>

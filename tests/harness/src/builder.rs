@@ -1,4 +1,4 @@
-//! Describes the world of one test.
+//! The builder of a [`Harness`].
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::{
     capnp,
     error::StartError,
-    exchange::{Request, Response},
+    handler::{Request, Response},
     harness::Harness,
     kv::Kv,
     logs::Logs,
@@ -22,10 +22,10 @@ use crate::{
     spec::{self, WorkerSpec},
 };
 
-/// A Worker and its surroundings, not yet started.
+/// A Worker and everything that it can reach, not started yet.
 ///
-/// Handlers are called from many threads at once; an `assert!` that fails in one fails the test when the [`Harness`]
-/// is dropped. A host is a name (`idp.example`), a name with a port, or a wildcard (`*.example`, `*`).
+/// Handlers are called from several threads in parallel. If an `assert!` in a handler fails, the test fails when the
+/// [`Harness`] is dropped. A host is a name (`idp.example`), a name with a port, or a wildcard (`*.example`, `*`).
 #[must_use = "nothing runs until `start`"]
 pub struct HarnessBuilder {
     source: Source,
@@ -36,7 +36,7 @@ pub struct HarnessBuilder {
     net: Net,
 }
 
-/// Made to what the configuration says, in the order of the builder's calls.
+/// A change to the configuration. Changes are applied in the order of the builder's calls.
 type Edit = Box<dyn FnOnce(&mut WorkerSpec)>;
 
 enum Source {
@@ -58,7 +58,7 @@ impl HarnessBuilder {
         Self { source, without, edits, isolates: vec![String::new()], others, net: Net::default() }
     }
 
-    /// Another main module than the configuration's.
+    /// Replaces the configuration's main module.
     pub fn main(mut self, path: impl Into<PathBuf>) -> Self {
         if let Source::Wrangler { main, .. } = &mut self.source {
             *main = Some(path.into());
@@ -66,25 +66,25 @@ impl HarnessBuilder {
         self
     }
 
-    /// Reads the configuration as if this top-level section were not in it.
+    /// Ignores a top-level section of the configuration.
     pub fn without_section(mut self, section: &str) -> Self {
         self.without.insert(section.to_owned());
         self
     }
 
-    /// Another `compatibility_date` than the configuration's.
+    /// Replaces the configuration's `compatibility_date`.
     pub fn compatibility_date(self, date: &str) -> Self {
         let date = date.to_owned();
         self.edit(move |spec| spec.compatibility_date = date)
     }
 
-    /// One more compatibility flag.
+    /// Adds a compatibility flag.
     pub fn compatibility_flag(self, flag: &str) -> Self {
         let flag = flag.to_owned();
         self.edit(move |spec| spec.compatibility_flags.push(flag))
     }
 
-    /// Sets one of `[vars]`, whatever it was: a string becomes text, all else JSON.
+    /// Sets or replaces a variable of `[vars]`. A string becomes a text binding, any other value a JSON binding.
     pub fn var(self, name: &str, value: impl Into<Value>) -> Self {
         let (name, value) = (name.to_owned(), value.into());
         self.edit(move |spec| {
@@ -92,10 +92,10 @@ impl HarnessBuilder {
         })
     }
 
-    /// Merges into `[vars]` (RFC 7396): nested tables are merged, `null` removes, everything else replaces.
+    /// Merges `patch` into `[vars]` (RFC 7396): nested tables are merged, `null` removes a key, other values replace.
     ///
     /// # Panics
-    /// When `patch` is not an object.
+    /// If `patch` is not an object.
     pub fn merge_vars(self, patch: Value) -> Self {
         assert!(patch.is_object(), "merge_vars takes an object, not {patch}");
         self.edit(move |spec| {
@@ -130,7 +130,7 @@ impl HarnessBuilder {
         })
     }
 
-    /// Adds a rate limit that the configuration does not have: so many calls for a key in so many seconds.
+    /// Adds a rate limit that the configuration does not have: `limit` calls per key in `seconds`.
     pub fn rate_limit(self, binding: &str, limit: u64, seconds: u64) -> Self {
         let binding = binding.to_owned();
         self.edit(move |spec| {
@@ -138,7 +138,7 @@ impl HarnessBuilder {
         })
     }
 
-    /// Leaves out a binding of any kind, as when an operator forgot it.
+    /// Removes a binding of any kind, as if an operator had forgotten it.
     pub fn without_binding(self, name: &str) -> Self {
         let name = name.to_owned();
         self.edit(move |spec| {
@@ -151,33 +151,33 @@ impl HarnessBuilder {
         })
     }
 
-    /// Puts a handler behind `host`, for the Worker and for the test's client, with either scheme.
+    /// Lets a handler answer for `host`, for the Worker and for the test's client, over http and https.
     pub fn host(self, host: &str, handler: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Self {
         self.net.set_host(host, Upstream::Handler(Arc::new(handler)), false);
         self
     }
 
-    /// Puts a real server on this machine behind `host`, for the Worker and for the test's client.
+    /// Lets a real server on this machine answer for `host`, for the Worker and for the test's client.
     pub fn host_at(self, host: &str, address: SocketAddr) -> Self {
         self.net.set_host(host, Upstream::Address(address), false);
         self
     }
 
-    /// Puts a handler behind the Worker's own zone: the client reaches the Worker at `host`, and the Worker's `fetch`
-    /// of `host` this origin.
+    /// Lets a handler answer as the origin of the Worker's own zone: at `host` the client reaches the Worker, and the
+    /// Worker's `fetch` reaches this handler.
     pub fn origin(self, host: &str, handler: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Self {
         self.net.set_host(host, Upstream::Handler(Arc::new(handler)), true);
         self
     }
 
-    /// Puts a real server on this machine behind the Worker's own zone.
+    /// Lets a real server on this machine answer as the origin of the Worker's own zone.
     pub fn origin_at(self, host: &str, address: SocketAddr) -> Self {
         self.net.set_host(host, Upstream::Address(address), true);
         self
     }
 
-    /// Puts a handler behind a service binding (or `assets` binding); adds the binding where the configuration has
-    /// none.
+    /// Lets a handler answer for a service binding (or `assets` binding). Adds the binding if the configuration does not
+    /// have it.
     pub fn service(
         self,
         binding: &str,
@@ -186,8 +186,8 @@ impl HarnessBuilder {
         self.bind_service(binding, Upstream::Handler(Arc::new(handler)))
     }
 
-    /// Puts a handler behind a service binding that is called when a request's head is there, and answers with a
-    /// [takeover](Response::takeover): it reads the body itself, as slowly as it likes, with
+    /// Lets a handler answer for a service binding, and calls it as soon as a request's head has arrived. It has to answer
+    /// with a [takeover](Response::takeover), and reads the body itself, at any speed, with
     /// [`Connection::body`](crate::Connection::body).
     pub fn service_unread(
         self,
@@ -197,26 +197,26 @@ impl HarnessBuilder {
         self.bind_service(binding, Upstream::Unread(Arc::new(handler)))
     }
 
-    /// Puts a real server on this machine behind a service binding.
+    /// Lets a real server on this machine answer for a service binding.
     pub fn service_at(self, binding: &str, address: SocketAddr) -> Self {
         self.bind_service(binding, Upstream::Address(address))
     }
 
-    /// Puts another Worker, given as the source of an ES module, behind a service binding. What it fetches goes the
-    /// same ways.
+    /// Lets another Worker, given as the source of an ES module, answer for a service binding. Its own `fetch` reaches the
+    /// same hosts.
     pub fn service_worker(mut self, binding: &str, source: &str) -> Self {
         self.others.insert(binding.to_owned(), WorkerSpec::of_source(source));
         self
     }
 
-    /// Runs the Worker once for each of these locations (`["FRA", "FRA", "IAD"]`), as isolates that share nothing but
-    /// their bindings: KV namespaces, Durable Objects, what they fetch. [`Client::at`](crate::Client::at) says which
-    /// one a browser reaches; a request there has its location as `request.cf.colo`.
+    /// Runs one isolate of the Worker for each of these locations (`["FRA", "FRA", "IAD"]`). The isolates share only their
+    /// bindings: KV namespaces, Durable Objects, and the hosts that they fetch. [`Client::at`](crate::Client::at) selects
+    /// the isolate that a browser reaches; a request there has the location in `request.cf.colo`.
     ///
     /// # Panics
-    /// When there is none.
+    /// If `locations` is empty.
     pub fn isolates(mut self, locations: &[&str]) -> Self {
-        assert!(!locations.is_empty(), "a Worker without isolates answers nobody");
+        assert!(!locations.is_empty(), "the Worker needs at least one isolate");
         self.isolates = locations.iter().map(|location| (*location).to_owned()).collect();
         self
     }
@@ -237,11 +237,11 @@ impl HarnessBuilder {
         let binary = runtime::workerd(&near)?;
         net.kv = spec.kv.iter().map(|name| (name.clone(), Kv::default())).collect();
         let net = Arc::new(net);
-        let server = Server::start(Arc::clone(&net)).map_err(StartError::io("listening on 127.0.0.1"))?;
+        let server = Server::start(Arc::clone(&net)).map_err(StartError::io("listen on 127.0.0.1"))?;
         let folder = private_folder()?;
         let logs = Logs::default();
         let written = capnp::write(folder.path(), &spec, &isolates, &others, server.address);
-        written.map_err(StartError::io(format!("writing to {}", folder.path().display())))?;
+        written.map_err(StartError::io(format!("write to {}", folder.path().display())))?;
         let (process, ports) = runtime::start(&binary, folder.path(), isolates.len(), &logs)?;
         let isolates = ports.into_iter().zip(isolates).collect();
         Ok(Harness::new(net, server, logs, process, folder, isolates))
@@ -261,10 +261,10 @@ impl HarnessBuilder {
     }
 }
 
-/// A directory that is removed with its owner.
+/// A temporary directory that is removed when the value is dropped.
 pub(crate) fn private_folder() -> Result<tempfile::TempDir, StartError> {
     tempfile::Builder::new()
         .prefix("worker-")
         .tempdir()
-        .map_err(StartError::io("making a temporary directory"))
+        .map_err(StartError::io("create a temporary directory"))
 }

@@ -19,21 +19,21 @@ use crate::{
 /// The header that carries `request.cf` as JSON, from the test's client into the Worker.
 pub(crate) const CF_HEADER: &str = "x-harness-cf";
 
-/// Which the runtime does not have by itself: a fixed window for each key.
+/// The implementation of rate limits, which workerd does not have: a fixed window for each key.
 const RATE_LIMIT: &str = include_str!("rate_limit.js");
 
-/// Writes `config.capnp` and the module files it embeds into `folder`. The Worker runs once for each of `isolates`,
-/// which are locations; `others` are Workers behind service bindings.
+/// Writes `config.capnp` and the module files that it embeds into `folder`. `isolates` are the locations of the Worker's
+/// isolates; `others` are the Workers that answer for service bindings.
 pub(crate) fn write(
     folder: &Path,
     spec: &WorkerSpec,
     isolates: &[String],
     others: &BTreeMap<String, WorkerSpec>,
-    world: SocketAddr,
+    fakes: SocketAddr,
 ) -> io::Result<()> {
     fs::create_dir_all(folder.join("objects"))?;
     let mut services = vec![
-        external("internet", world, None),
+        external("internet", fakes, None),
         format!(
             "(name = \"objects\", disk = (path = {}, writable = true))",
             text(&path_text(&folder.join("objects")))
@@ -51,10 +51,10 @@ pub(crate) fn write(
     }
     for location in isolates.iter().collect::<BTreeSet<_>>() {
         let namespaces = spec.kv.iter().map(|name| format!("kv:{name}@{location}"));
-        services.extend(namespaces.map(|name| external(&name, world, Some(&name))));
+        services.extend(namespaces.map(|name| external(&name, fakes, Some(&name))));
     }
     for name in spec.services.iter().filter(|name| !others.contains_key(*name)) {
-        services.push(external(&format!("service:{name}"), world, Some(&format!("service:{name}"))));
+        services.push(external(&format!("service:{name}"), fakes, Some(&format!("service:{name}"))));
     }
     for (name, other) in others {
         let isolate = Isolate { number: 0, location: "" };
@@ -114,7 +114,7 @@ fn worker(
         modules.join(", "),
         bindings(spec, isolate, others).join(", ")
     );
-    // The first isolate's objects are everybody's.
+    // All isolates use the Durable Objects of the first one.
     if !spec.classes.is_empty() && isolate.number == 0 {
         let classes = spec.classes.iter().map(|(class, sqlite)| {
             format!("(className = {0}, uniqueKey = {0}, enableSql = {sqlite})", text(class))
@@ -166,11 +166,12 @@ fn bindings(spec: &WorkerSpec, isolate: Isolate<'_>, others: &BTreeMap<String, W
     bindings
 }
 
-fn external(name: &str, world: SocketAddr, route: Option<&str>) -> String {
-    // Set or removed on every request, so that a Worker that passes headers on cannot take another route.
+fn external(name: &str, fakes: SocketAddr, route: Option<&str>) -> String {
+    // The runtime sets or removes this header on every request, so that a Worker that forwards headers cannot change the
+    // route.
     let route = route.map_or_else(String::new, |route| format!(", value = {}", text(route)));
     format!(
-        "(name = {}, external = (address = \"{world}\", http = (forwardedProtoHeader = \"{SCHEME_HEADER}\", cfBlobHeader = \"{CF_HEADER}\", \
+        "(name = {}, external = (address = \"{fakes}\", http = (forwardedProtoHeader = \"{SCHEME_HEADER}\", cfBlobHeader = \"{CF_HEADER}\", \
          injectRequestHeaders = [(name = \"{ROUTE_HEADER}\"{route})])))",
         text(name)
     )

@@ -1,4 +1,4 @@
-//! The browser of a test: speaks for any host name and scheme, keeps cookies.
+//! The test's client: sends requests for any host and scheme, and keeps cookies like a browser.
 
 use std::{
     fmt,
@@ -18,34 +18,35 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) worker: SocketAddr,
-    /// Where that is; nowhere in particular where it is empty.
+    /// The location of that isolate; empty if it has none.
     pub(crate) location: String,
     isolates: Arc<[(SocketAddr, String)]>,
-    /// The server behind fake hosts, where there is one.
-    pub(crate) world: Option<(SocketAddr, Arc<Net>)>,
-    /// Whether it understands [`SCHEME_HEADER`].
-    pub(crate) tells_scheme: bool,
+    /// The server that answers for fake hosts, if there is one.
+    pub(crate) fakes: Option<(SocketAddr, Arc<Net>)>,
+    /// Whether the Worker's runtime understands [`SCHEME_HEADER`].
+    pub(crate) sends_scheme: bool,
 }
 
 impl Target {
-    /// The first of these isolates.
+    /// The target with the first of these isolates.
     pub(crate) fn new(
         isolates: Arc<[(SocketAddr, String)]>,
-        world: Option<(SocketAddr, Arc<Net>)>,
-        tells_scheme: bool,
+        fakes: Option<(SocketAddr, Arc<Net>)>,
+        sends_scheme: bool,
     ) -> Self {
-        let nowhere = (SocketAddr::from(([127, 0, 0, 1], 0)), String::new());
-        let (worker, location) = isolates.first().cloned().unwrap_or(nowhere);
-        Self { worker, location, isolates, world, tells_scheme }
+        let unreachable = (SocketAddr::from(([127, 0, 0, 1], 0)), String::new());
+        let (worker, location) = isolates.first().cloned().unwrap_or(unreachable);
+        Self { worker, location, isolates, fakes, sends_scheme }
     }
 }
 
-/// A client with a cookie jar. Clones share the jar; [`Harness::client`](crate::Harness::client) makes another browser.
+/// A client with a cookie jar. Clones share the jar; [`Harness::client`](crate::Harness::client) gives a client with a new
+/// jar.
 ///
-/// Every host is the Worker's, but those with a fake ([`HarnessBuilder::host`](crate::HarnessBuilder::host)) and
-/// `http://127.0.0.1:PORT` or `http://localhost:PORT`, which is that port of this machine. `https` needs no TLS: the
-/// Worker is told the scheme. Path and query go out exactly as they stand in the URL; [`Client::raw`] sends what is no
-/// HTTP.
+/// Every host leads to the Worker, except fake hosts ([`HarnessBuilder::host`](crate::HarnessBuilder::host)), and except
+/// `http://127.0.0.1:PORT` and `http://localhost:PORT`, which lead to that port of this machine. `https` needs no TLS: a
+/// header tells the runtime the scheme. Path and query are sent exactly as written in the URL. [`Client::raw`] sends bytes
+/// that are not valid HTTP.
 #[derive(Clone)]
 pub struct Client {
     pub(crate) target: Target,
@@ -64,18 +65,18 @@ impl Client {
         Self { target, jar: Arc::default(), timeout: TIMEOUT }
     }
 
-    /// With this bound on each wait for the other side, instead of 30 s.
+    /// Sets the timeout of each wait for the server. The default is 30 s.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// The same browser, whose requests reach that isolate
+    /// The same client, whose requests reach the isolate with this index
     /// ([`HarnessBuilder::isolates`](crate::HarnessBuilder::isolates)) from now on.
     ///
     /// # Panics
-    /// When there are not so many.
+    /// If there is no such isolate.
     #[must_use]
     pub fn at(mut self, isolate: usize) -> Self {
         let isolates = &self.target.isolates;
@@ -85,25 +86,25 @@ impl Client {
         self
     }
 
-    /// `GET`.
+    /// A `GET` request.
     pub fn get(&self, url: &str) -> RequestBuilder {
         self.request("GET", url)
     }
 
-    /// `POST`.
+    /// A `POST` request.
     pub fn post(&self, url: &str) -> RequestBuilder {
         self.request("POST", url)
     }
 
-    /// Any method.
+    /// A request with any method.
     pub fn request(&self, method: &str, url: &str) -> RequestBuilder {
         RequestBuilder::new(self.clone(), method, url)
     }
 
-    /// Name and value of every cookie that would be sent to this URL.
+    /// The names and values of the cookies that would be sent to this URL.
     ///
     /// # Panics
-    /// When it is not a URL.
+    /// If `url` is not a URL.
     pub fn cookies(&self, url: &str) -> Vec<(String, String)> {
         lock(&self.jar).for_url(&parse(url))
     }
@@ -111,50 +112,51 @@ impl Client {
     /// The value of one cookie that would be sent to this URL.
     ///
     /// # Panics
-    /// When it is not a URL.
+    /// If `url` is not a URL.
     pub fn cookie(&self, url: &str, name: &str) -> Option<String> {
         self.cookies(url).into_iter().find(|(n, _)| n == name).map(|(_, value)| value)
     }
 
-    /// When a cookie that would be sent to this URL expires; `None` for none, or one that lives until the browser
-    /// closes.
+    /// The time at which a cookie that would be sent to this URL expires. `None` if there is no such cookie, or if it is a
+    /// session cookie, which is valid until the browser closes.
     ///
     /// # Panics
-    /// When it is not a URL.
+    /// If `url` is not a URL.
     pub fn cookie_expires(&self, url: &str, name: &str) -> Option<SystemTime> {
         lock(&self.jar).expires(&parse(url), name)
     }
 
-    /// Stores a cookie as if `url` had set it (`NAME=VALUE; attributes`).
+    /// Stores a cookie as if `url` had set it. `set_cookie` has the form `NAME=VALUE; attributes`.
     ///
     /// # Panics
-    /// When it is not a URL.
+    /// If `url` is not a URL.
     pub fn set_cookie(&self, url: &str, set_cookie: &str) {
         lock(&self.jar).receive(&parse(url), [set_cookie].into_iter());
     }
 
-    /// Forgets all cookies.
+    /// Deletes all cookies.
     pub fn clear_cookies(&self) {
         lock(&self.jar).clear();
     }
 
-    /// Another browser with a copy of these cookies: what a thief has, or a second tab that knows no later ones.
+    /// Another client with a copy of these cookies. It represents a thief, or a second tab that does not see later
+    /// cookies.
     #[must_use]
     pub fn fork(&self) -> Self {
         let jar = lock(&self.jar).clone();
         Self { jar: Arc::new(Mutex::new(jar)), ..self.clone() }
     }
 
-    /// Sends exactly these bytes to the Worker and reads until it closes, or until `timeout` after the sending. The
-    /// bytes may name the scheme with [`SCHEME_HEADER`](crate::SCHEME_HEADER).
+    /// Sends exactly these bytes to the Worker. Reads until the Worker closes the connection, or until `timeout` after
+    /// sending. The bytes may name the scheme with [`SCHEME_HEADER`](crate::SCHEME_HEADER).
     ///
     /// # Panics
-    /// When the Worker does not accept the connection.
-    pub fn raw(&self, bytes: &[u8], timeout: Duration) -> RawReply {
+    /// If the Worker does not accept the connection.
+    pub fn raw(&self, bytes: &[u8], timeout: Duration) -> RawResponse {
         let fail = |error: io::Error| -> ! { panic!("{}: {error}", self.target.worker) };
         let mut stream = TcpStream::connect(self.target.worker).unwrap_or_else(|error| fail(error));
         stream.set_write_timeout(Some(timeout)).unwrap_or_else(|error| fail(error));
-        // A server may answer and close before it has read all: what it said counts.
+        // A server may answer and close the connection before it has read everything. Its answer still counts.
         stream.write_all(bytes).ok();
         let deadline = Instant::now() + timeout;
         let mut got = Vec::new();
@@ -174,26 +176,26 @@ impl Client {
                 Err(_) => break true,
             }
         };
-        RawReply { bytes: got, closed }
+        RawResponse { bytes: got, closed }
     }
 }
 
-/// What came back on a [raw](Client::raw) connection.
+/// The bytes received on a [raw](Client::raw) connection.
 #[derive(Clone, Debug)]
-pub struct RawReply {
-    /// Everything, from the first byte.
+pub struct RawResponse {
+    /// All received bytes.
     pub bytes: Vec<u8>,
-    /// Whether the Worker closed the connection within the time.
+    /// Whether the Worker closed the connection before the timeout.
     pub closed: bool,
 }
 
-impl RawReply {
-    /// The bytes as text; those that are not UTF-8 become U+FFFD.
+impl RawResponse {
+    /// The bytes as text; invalid UTF-8 becomes U+FFFD.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
 
-    /// The status codes of all responses in it, found by their status lines.
+    /// The status codes of all responses in the bytes, found by their status lines.
     pub fn statuses(&self) -> Vec<u16> {
         let text = self.text();
         let lines = text.match_indices("HTTP/1.1 ").filter_map(|(at, start)| text.get(at + start.len()..));

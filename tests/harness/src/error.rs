@@ -1,19 +1,19 @@
-//! What can go wrong before a test has begun, and on the client's connection.
+//! The errors of starting the Worker, and of the client's requests.
 
 use std::{io, path::PathBuf, time::Duration};
 
-/// Why the Worker did not start. The text is complete: a test's `expect` shows all of it.
+/// Why the Worker did not start. The `Debug` text contains the whole reason, so that a test can use `expect`.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The wrangler configuration cannot be read or is not what wrangler accepts.
+    /// The wrangler configuration cannot be read, or is invalid.
     #[error("{path}: {reason}", path = .path.display())]
     Config {
         /// The configuration file.
         path: PathBuf,
-        /// What is wrong, with the key where there is one.
+        /// The problem, with the key if there is one.
         reason: String,
     },
-    /// The configuration asks for a binding that the harness cannot provide.
+    /// The configuration has a binding that the harness does not support.
     #[error("{path}: `{section}` is not supported by the harness; remove it with `without_section(\"{section}\")` if the test does not need it", path = .path.display())]
     Unsupported {
         /// The configuration file.
@@ -21,36 +21,36 @@ pub enum StartError {
         /// The key in the file.
         section: String,
     },
-    /// The Worker's main module is not there.
+    /// The Worker's main module does not exist.
     #[error("the Worker's main module {path} does not exist; build the Worker first", path = .path.display())]
     NotBuilt {
-        /// Where it was looked for.
+        /// Its path.
         path: PathBuf,
     },
-    /// A tool that `npm ci` installs is not there.
+    /// A tool that `npm ci` installs was not found.
     #[error("{tool} was not found in any node_modules from {from} upwards; run `npm ci`, or set {variable} to its path", from = .from.display())]
     ToolMissing {
         /// The tool.
         tool: &'static str,
-        /// Where the search began.
+        /// The directory in which the search began.
         from: PathBuf,
-        /// The environment variable that names it explicitly.
+        /// The environment variable for its path.
         variable: &'static str,
     },
-    /// The runtime ended, or said nothing, before it was ready.
+    /// The runtime ended or timed out before it was ready.
     #[error("{what} did not start ({why}); it printed:\n{output}")]
     Runtime {
         /// `workerd` or `wrangler dev`.
         what: &'static str,
-        /// Ended, or waited for in vain.
+        /// Whether it ended or timed out.
         why: String,
-        /// All it printed.
+        /// Its whole output.
         output: String,
     },
     /// An operation on the machine failed.
-    #[error("{what}: {source}")]
+    #[error("cannot {what}: {source}")]
     Io {
-        /// What was attempted.
+        /// The operation, as an infinitive: `read FILE`.
         what: String,
         /// The cause.
         source: io::Error,
@@ -58,14 +58,14 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// For `map_err`: names what was attempted.
+    /// For `map_err`. `what` is the operation, as an infinitive.
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         move |source| Self::Io { what, source }
     }
 }
 
-/// Why a request of the test's client got no complete response.
+/// Why a request of the test's client did not get a complete response.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The URL is not `http(s)://host[:port][/path][?query]`.
@@ -74,29 +74,29 @@ pub enum ClientError {
         /// The URL as given.
         url: String,
     },
-    /// The method, the path or a header field has bytes that HTTP does not allow there.
+    /// The method, the path or a header field contains bytes that HTTP does not allow there.
     #[error("{method} {url}: {source}; `Client::raw` sends any bytes")]
     NotHttp {
         /// The request's method.
         method: String,
         /// The request's URL.
         url: String,
-        /// What is not allowed.
+        /// The reason.
         source: ureq::http::Error,
     },
-    /// The connection broke, or nothing came within the client's timeout.
+    /// The connection failed, or the client's timeout elapsed.
     #[error("{method} {url}: {source} (timeout {timeout:?})")]
     Io {
         /// The request's method.
         method: String,
         /// The request's URL.
         url: String,
-        /// The timeout in force.
+        /// The client's timeout.
         timeout: Duration,
         /// The cause.
         source: io::Error,
     },
-    /// Redirects did not end after as many as a browser follows.
+    /// There were more redirects than a browser follows.
     #[error("{url}: more than 20 redirects")]
     Redirects {
         /// The last URL.

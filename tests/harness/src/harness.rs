@@ -14,20 +14,20 @@ use tempfile::TempDir;
 use crate::{
     builder::HarnessBuilder,
     client::{Client, Target},
-    exchange::{Request, Response},
+    handler::{Request, Response},
     kv::Kv,
     logs::Logs,
     net::{Net, Route, Upstream},
-    process::Guarded,
+    process::GuardedProcess,
     server::Server,
 };
 
-/// A Worker that runs, with the world around it. Dropping it ends the runtime.
+/// A running Worker with everything that it can reach. Dropping it ends the runtime.
 ///
-/// It is `Sync`: tests share it among threads by reference.
+/// It is `Sync`, so threads can share it by reference.
 pub struct Harness {
-    // In this order they are dropped: the runtime first, so that hanging handlers see their connections close.
-    process: Guarded,
+    // Fields are dropped in this order. The runtime ends first, so that hanging handlers see their connections close.
+    process: GuardedProcess,
     _server: Server,
     _folder: TempDir,
     net: Arc<Net>,
@@ -42,13 +42,13 @@ impl fmt::Debug for Harness {
 }
 
 impl Harness {
-    /// The Worker that a `wrangler.toml` describes: its built main module with what lies beside it, `[vars]`, KV
-    /// namespaces, service bindings, Durable Objects. `[build]` is not run.
+    /// The Worker that a `wrangler.toml` describes: the built main module with the other modules in its directory,
+    /// `[vars]`, KV namespaces, service bindings and Durable Objects. `[build]` is not run.
     pub fn from_wrangler(config: impl AsRef<Path>) -> HarnessBuilder {
         HarnessBuilder::of_wrangler(config.as_ref())
     }
 
-    /// A Worker of one ES module given as its source; it has the bindings that the builder is told.
+    /// A Worker with one ES module, given as source. It has only the bindings that the builder adds.
     pub fn from_module(source: &str) -> HarnessBuilder {
         HarnessBuilder::of_module(source)
     }
@@ -57,51 +57,51 @@ impl Harness {
         net: Arc<Net>,
         server: Server,
         logs: Logs,
-        process: Guarded,
+        process: GuardedProcess,
         folder: TempDir,
         isolates: Vec<(u16, String)>,
     ) -> Self {
         let at = |(port, location)| (SocketAddr::from(([127, 0, 0, 1], port)), location);
         let isolates: Arc<[_]> = isolates.into_iter().map(at).collect();
-        let world = Some((server.address, Arc::clone(&net)));
-        let target = Target::new(isolates, world, true);
+        let fakes = Some((server.address, Arc::clone(&net)));
+        let target = Target::new(isolates, fakes, true);
         Self { process, _server: server, _folder: folder, net, logs, target }
     }
 
-    /// A browser of its own, with an empty cookie jar.
+    /// A new client with an empty cookie jar.
     pub fn client(&self) -> Client {
         Client::new(self.target.clone())
     }
 
-    /// Where the Worker listens, for clients of other kinds. They speak plain HTTP, name the host in `Host`, and the
-    /// URL's scheme in [`SCHEME_HEADER`](crate::SCHEME_HEADER).
+    /// The address on which the Worker listens, for other clients. They have to send plain HTTP, with the URL's host in
+    /// `Host` and its scheme in [`SCHEME_HEADER`](crate::SCHEME_HEADER).
     pub fn address(&self) -> SocketAddr {
         self.target.worker
     }
 
-    /// A bare connection to the Worker.
+    /// A new TCP connection to the Worker.
     ///
     /// # Panics
-    /// When the runtime does not accept it.
+    /// If the runtime does not accept it.
     pub fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address())
             .unwrap_or_else(|error| panic!("{}: {error}\n{}", self.address(), self.logs.text()))
     }
 
-    /// The runtime's process id.
+    /// The process id of the runtime.
     pub fn process_id(&self) -> u32 {
         self.process.id()
     }
 
-    /// What the Worker logged.
+    /// The log of the Worker.
     pub fn logs(&self) -> Logs {
         self.logs.clone()
     }
 
-    /// The KV namespace behind this binding.
+    /// The KV namespace of this binding.
     ///
     /// # Panics
-    /// When the Worker has none of that name.
+    /// If the Worker has no such binding.
     pub fn kv(&self, binding: &str) -> Kv {
         self.net
             .kv
@@ -110,62 +110,63 @@ impl Harness {
             .unwrap_or_else(|| panic!("the Worker has no KV namespace {binding}"))
     }
 
-    /// From now on another handler behind `host`, of the same kind as [`HarnessBuilder::host`].
+    /// Replaces the handler of `host`, as [`HarnessBuilder::host`] sets it.
     pub fn set_host(&self, host: &str, handler: impl Fn(&Request) -> Response + Send + Sync + 'static) {
         self.net.set_host(host, Upstream::Handler(Arc::new(handler)), false);
     }
 
-    /// From now on another handler behind the Worker's own zone, as [`HarnessBuilder::origin`].
+    /// Replaces the origin of the Worker's own zone, as [`HarnessBuilder::origin`] sets it.
     pub fn set_origin(&self, host: &str, handler: impl Fn(&Request) -> Response + Send + Sync + 'static) {
         self.net.set_host(host, Upstream::Handler(Arc::new(handler)), true);
     }
 
-    /// From now on another handler behind a service binding that the Worker has.
+    /// Replaces the handler of a service binding. The Worker has to have the binding.
     pub fn set_service(&self, binding: &str, handler: impl Fn(&Request) -> Response + Send + Sync + 'static) {
         self.net.set_service(binding, Upstream::Handler(Arc::new(handler)));
     }
 
-    /// What was requested of this host (exactly this name, with its port where it has one) by global `fetch` or by
-    /// the test's client, in order of arrival.
+    /// The requests to this host by global `fetch` or by the test's client, in order of arrival. `host` has to be the exact
+    /// name, with the port if the request had one.
     pub fn requests_to(&self, host: &str) -> Vec<Request> {
         self.net
             .journal(|route, request| *route == Route::Internet && request.host.eq_ignore_ascii_case(host))
     }
 
-    /// What was requested of this service binding.
+    /// The requests to this service binding, in order of arrival.
     pub fn requests_to_service(&self, binding: &str) -> Vec<Request> {
         self.net.journal(|route, _| matches!(route, Route::Service(name) if name == binding))
     }
 
-    /// [`requests_to`](Harness::requests_to), as soon as there are `count`: for what a Worker does after its response.
+    /// Waits until there are `count` [requests to](Harness::requests_to) this host, for work that a Worker does after its
+    /// response.
     ///
     /// # Panics
-    /// When there are fewer after `timeout`.
+    /// If there are fewer after `timeout`.
     pub fn wait_for_requests(&self, host: &str, count: usize, timeout: Duration) -> Vec<Request> {
         let to_host =
             |route: &Route, r: &Request| *route == Route::Internet && r.host.eq_ignore_ascii_case(host);
-        let requests = self.net.await_journal(count, timeout, to_host);
+        let requests = self.net.wait_for_journal(count, timeout, to_host);
         assert!(
             requests.len() >= count,
-            "{} of {count} requests to {host} within {timeout:?}",
+            "only {} of {count} requests to {host} arrived within {timeout:?}",
             requests.len()
         );
         requests
     }
 
-    /// Requests to hosts and services that this test has not; they were answered 502.
+    /// The requests to hosts and services without a handler. The harness answered them with 502.
     pub fn unknown_requests(&self) -> Vec<Request> {
         self.net.unknown()
     }
 
-    /// Fails the test when the Worker called a host or service that this test has not.
+    /// Fails the test if the Worker called a host or service without a handler.
     ///
     /// # Panics
-    /// When there are [`unknown_requests`](Harness::unknown_requests); it names them.
+    /// If there are [`unknown_requests`](Harness::unknown_requests). The message lists them.
     pub fn assert_no_unknown_requests(&self) {
         let unknown: Vec<String> =
             self.unknown_requests().iter().map(|r| format!("{} {}", r.method, r.url())).collect();
-        assert!(unknown.is_empty(), "the Worker called what this test does not have: {unknown:#?}");
+        assert!(unknown.is_empty(), "the Worker called hosts or services without a handler: {unknown:#?}");
     }
 }
 

@@ -5,16 +5,16 @@ use std::{cmp::Reverse, net::IpAddr, time::SystemTime};
 use cookie::{Cookie, SameSite};
 use url::Url;
 
-/// How a request comes about: decides which `SameSite` cookies go with it.
+/// The site that causes a request. It decides which `SameSite` cookies are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Site {
     Same,
-    /// Another site's page caused it.
+    /// A page of another site.
     Cross,
 }
 
-/// Cookies in the order of their creation. Our own, because a host-only cookie and one of the same name for the
-/// host's domain are two (RFC 6265bis, 5.7), which cookie_store takes for one.
+/// Cookies in the order of their creation. The crate cookie_store is not used, because it merges a host-only cookie and a
+/// cookie of the same name for the host's domain, which are two cookies (RFC 6265bis, section 5.7).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Jar {
     cookies: Vec<Stored>,
@@ -29,20 +29,20 @@ struct Stored {
     path: String,
     secure: bool,
     same_site: Option<SameSite>,
-    /// `None`: until the browser closes.
+    /// `None` for a session cookie, which is valid until the browser closes.
     expires: Option<SystemTime>,
 }
 
 impl Jar {
-    /// Takes what a response sets, as a browser would: foreign domains, broken prefixes and `Secure` over http are
-    /// ignored.
+    /// Stores the cookies that a response sets, as a browser does. Ignores cookies for other domains, with violated name
+    /// prefixes, and with `Secure` over http.
     pub(crate) fn receive<'a>(&mut self, url: &Url, set_cookies: impl Iterator<Item = &'a str>) {
         for cookie in set_cookies.filter_map(|text| Cookie::parse(text).ok()) {
             let Some(new) = Stored::checked(&cookie, url) else { continue };
             if !trustworthy(url) && self.cookies.iter().any(|old| old.is_shadowed_by(&new)) {
                 continue;
             }
-            let expired = !new.is_alive();
+            let expired = !new.is_valid();
             match self.cookies.iter().position(|old| old.is_same_as(&new)) {
                 Some(at) if expired => drop(self.cookies.remove(at)),
                 Some(at) => self.cookies.splice(at..=at, [new]).for_each(drop),
@@ -52,7 +52,7 @@ impl Jar {
         }
     }
 
-    /// The `Cookie` header for a request, longest path first (RFC 6265, 5.4); `None` where there is none.
+    /// The `Cookie` header for a request, with the longest path first (RFC 6265, section 5.4); `None` if no cookie matches.
     pub(crate) fn header(&self, url: &Url, site: Site, method: &str) -> Option<String> {
         let mut cookies = self.matching(url);
         cookies.retain(|cookie| site == Site::Same || cookie.crosses_sites(method));
@@ -60,12 +60,12 @@ impl Jar {
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
-    /// Name and value of what would be sent to this URL from its own site.
+    /// The names and values of the cookies for a same-site request to this URL.
     pub(crate) fn for_url(&self, url: &Url) -> Vec<(String, String)> {
         self.matching(url).into_iter().map(|c| (c.name.clone(), c.value.clone())).collect()
     }
 
-    /// When the cookie that would be sent to this URL expires; `None` for one of the session.
+    /// The time at which a cookie for this URL expires; `None` for a session cookie.
     pub(crate) fn expires(&self, url: &Url, name: &str) -> Option<SystemTime> {
         self.matching(url).into_iter().find(|cookie| cookie.name == name)?.expires
     }
@@ -82,17 +82,17 @@ impl Jar {
 }
 
 impl Stored {
-    /// RFC 6265bis, 5.7: what may be stored; `None` is refused.
+    /// The cookie to store, or `None` if a browser rejects it (RFC 6265bis, section 5.7).
     fn checked(cookie: &Cookie<'_>, url: &Url) -> Option<Self> {
         let host = url.host_str()?.to_owned();
         let secure = cookie.secure() == Some(true);
         if !prefix_holds(cookie, url) || (secure && !trustworthy(url)) {
             return None;
         }
-        let asked = cookie.domain().map(|domain| domain.trim_start_matches('.').to_ascii_lowercase());
-        let (domain, host_only) = match asked.filter(|domain| !domain.is_empty()) {
+        let attribute = cookie.domain().map(|domain| domain.trim_start_matches('.').to_ascii_lowercase());
+        let (domain, host_only) = match attribute.filter(|domain| !domain.is_empty()) {
             None => (host, true),
-            // A bare top-level domain is a public suffix; its own host may still set a cookie for itself.
+            // A top-level domain is a public suffix. A host with exactly this name may still set a host-only cookie.
             Some(domain) if !domain.contains('.') => (domain == host).then_some((host, true))?,
             Some(domain) => domain_covers(&domain, &host).then_some((domain, false))?,
         };
@@ -111,13 +111,13 @@ impl Stored {
         key(self) == key(new)
     }
 
-    /// Whether `new`, set over http, would stand in for this secure cookie.
+    /// Whether `new`, set over http, would shadow this secure cookie.
     fn is_shadowed_by(&self, new: &Self) -> bool {
         let domains = domain_covers(&self.domain, &new.domain) || domain_covers(&new.domain, &self.domain);
         self.secure && self.name == new.name && domains && path_covers(&self.path, &new.path)
     }
 
-    fn is_alive(&self) -> bool {
+    fn is_valid(&self) -> bool {
         self.expires.is_none_or(|at| at > SystemTime::now())
     }
 
@@ -128,10 +128,11 @@ impl Stored {
         host_matches
             && path_covers(&self.path, url.path())
             && (!self.secure || trustworthy(url))
-            && self.is_alive()
+            && self.is_valid()
     }
 
-    /// `Lax`, the default, crosses sites with navigations by GET alone; a request that crosses sites is taken for one.
+    /// Whether the cookie is sent with a cross-site request. A `Lax` cookie, the default, is sent only with navigations by
+    /// GET or HEAD; a cross-site request counts as a navigation here.
     fn crosses_sites(&self, method: &str) -> bool {
         match self.same_site {
             Some(SameSite::None) => self.secure,
@@ -159,7 +160,7 @@ fn default_path(url: &Url) -> String {
     }
 }
 
-/// RFC 6265bis, 5.7: what the names `__Secure-` and `__Host-` promise.
+/// Whether the cookie fulfils the requirements of the name prefixes `__Secure-` and `__Host-` (RFC 6265bis, section 5.7).
 fn prefix_holds(cookie: &Cookie<'_>, url: &Url) -> bool {
     let name = cookie.name().to_ascii_lowercase();
     let secure = cookie.secure() == Some(true) && url.scheme() == "https";
@@ -169,7 +170,7 @@ fn prefix_holds(cookie: &Cookie<'_>, url: &Url) -> bool {
     !name.starts_with("__secure-") || secure
 }
 
-/// Chrome and Firefox take `Secure` cookies from loopback hosts.
+/// Chrome and Firefox also accept `Secure` cookies from loopback hosts.
 fn trustworthy(url: &Url) -> bool {
     url.scheme() == "https" || matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
 }
@@ -178,7 +179,7 @@ fn trustworthy(url: &Url) -> bool {
 mod tests {
     use super::*;
 
-    /// What is sent to `to` after `from` has set these.
+    /// The `Cookie` header for `to` after `from` has set these cookies.
     fn sent(from: &str, set: &[&str], to: &str) -> String {
         let mut jar = Jar::default();
         jar.receive(&Url::parse(from).unwrap(), set.iter().copied());
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn cookies_go_where_a_browser_would_send_them() {
+    fn cookies_are_sent_to_the_same_urls_as_by_a_browser() {
         for (from, set, to, expected) in [
             ("https://a.example.com/", "k=v", "https://a.example.com/x", "k=v"),
             ("https://a.example.com/", "k=v", "https://b.example.com/", ""),
@@ -218,17 +219,21 @@ mod tests {
     }
 
     #[test]
-    fn a_later_cookie_replaces_and_an_expired_one_removes() {
+    fn a_later_cookie_replaces_an_earlier_one_and_an_expired_one_removes_it() {
         let at = "https://a.example/";
         assert_eq!(sent(at, &["k=1", "k=2"], at), "k=2");
         assert_eq!(sent(at, &["k=1", "k=; Max-Age=0"], at), "");
-        assert_eq!(sent(at, &["k=1; Domain=a.example", "k=2"], at), "k=1; k=2", "two cookies of one name");
+        assert_eq!(
+            sent(at, &["k=1; Domain=a.example", "k=2"], at),
+            "k=1; k=2",
+            "two cookies of the same name"
+        );
         assert_eq!(sent(at, &["k=1; Domain=a.example", "k=2", "k=; Max-Age=0"], at), "k=1");
-        assert_eq!(sent(at, &["a=1", "b=1", "a=2"], at), "a=2; b=1", "the place of its creation");
+        assert_eq!(sent(at, &["a=1", "b=1", "a=2"], at), "a=2; b=1", "the order of creation");
     }
 
     #[test]
-    fn http_cannot_stand_in_for_a_secure_cookie() {
+    fn a_cookie_set_over_http_cannot_shadow_a_secure_cookie() {
         let (secure, plain) =
             (Url::parse("https://a.example/").unwrap(), Url::parse("http://a.example/").unwrap());
         let mut jar = Jar::default();
@@ -244,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn same_site_decides_what_crosses_sites() {
+    fn same_site_decides_which_cookies_a_cross_site_request_has() {
         let url = Url::parse("https://a.example/").unwrap();
         let mut jar = Jar::default();
         let set = ["n=0; SameSite=None; Secure", "l=1; SameSite=Lax", "s=2; SameSite=Strict", "d=3"];

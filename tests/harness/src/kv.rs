@@ -1,4 +1,4 @@
-//! A KV namespace in the test process, with the real one's weaknesses at the test's command.
+//! A KV namespace in the test process. A test can switch on the weaknesses of the real service: delays, caches, faults.
 
 use std::{
     collections::BTreeMap,
@@ -11,34 +11,34 @@ use serde_json::Value;
 
 use crate::watched::Watched;
 
-/// How an operation fails instead of being done.
+/// How an operation fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KvFault {
-    /// The service answers with this status, 429 or 500, say.
+    /// The service answers with this status, for example 429 or 500.
     Status(u16),
-    /// No answer comes.
+    /// The service does not answer.
     Hang,
-    /// The connection is closed without an answer.
+    /// The connection is closed without a response.
     Close,
 }
 
-/// How many operations the Worker has asked for, failed ones included.
+/// The number of operations that the Worker has requested, including failed ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KvCounts {
-    /// Keys read.
+    /// Keys that were read.
     pub reads: usize,
-    /// `put`.
+    /// Calls of `put`.
     pub writes: usize,
-    /// `delete`.
+    /// Calls of `delete`.
     pub deletes: usize,
-    /// `list`.
+    /// Calls of `list`.
     pub lists: usize,
 }
 
-/// A handle to one namespace: the test's view of what the Worker stores. Clones are the same namespace.
+/// The test's handle to one namespace. Clones refer to the same namespace.
 ///
-/// The test's own operations act at once and are not counted. Time in it runs with the real clock, and leaps with
-/// [`advance`](Kv::advance), so that a test can wait out a lag or an expiry without waiting.
+/// The test's own operations take effect immediately and are not counted. The namespace's clock runs like the real clock.
+/// [`advance`](Kv::advance) moves it forward, so that a test does not have to wait for a delay or an expiry.
 #[derive(Clone, Default)]
 pub struct Kv {
     state: Arc<Watched<State>>,
@@ -51,86 +51,86 @@ impl fmt::Debug for Kv {
 }
 
 impl Kv {
-    /// The value of a key as it is written (whether or not the Worker can see it yet).
+    /// The last value written to a key, even if the Worker cannot see it yet.
     pub fn get(&self, key: &str) -> Option<Vec<u8>> {
         let state = self.state.lock();
         state.newest(key).map(|entry| entry.value.clone())
     }
 
-    /// The value as text; bytes that are not UTF-8 become U+FFFD.
+    /// The value as text; invalid UTF-8 becomes U+FFFD.
     pub fn text(&self, key: &str) -> Option<String> {
         self.get(key).map(|value| String::from_utf8_lossy(&value).into_owned())
     }
 
-    /// The time until the key expires; `None` where it is missing or does not.
+    /// The time until the key expires; `None` if it does not exist or does not expire.
     pub fn time_to_live(&self, key: &str) -> Option<Duration> {
         let state = self.state.lock();
         let expires = state.newest(key)?.expires?;
         Some(expires.saturating_sub(state.now()))
     }
 
-    /// Every key that is written and not expired, in order.
+    /// All keys that have not expired, in order.
     pub fn keys(&self) -> Vec<String> {
         self.state.lock().keys()
     }
 
-    /// Writes a value that is visible at once and does not expire.
+    /// Writes a value that is visible immediately and does not expire.
     pub fn put(&self, key: &str, value: impl Into<Vec<u8>>) {
         let mut state = self.state.lock();
         let entry = Entry { value: value.into(), expires: None, metadata: None };
         state.replace(key, Some(entry));
     }
 
-    /// Deletes a key, visibly at once.
+    /// Deletes a key; the deletion is visible immediately.
     pub fn delete(&self, key: &str) {
         self.state.lock().replace(key, None);
     }
 
-    /// What the Worker has asked for since the start or the last [`reset_counts`](Kv::reset_counts).
+    /// The Worker's operations since the start or the last [`reset_counts`](Kv::reset_counts).
     pub fn counts(&self) -> KvCounts {
         self.state.lock().counts
     }
 
-    /// Counts from zero again.
+    /// Sets all counts to zero.
     pub fn reset_counts(&self) {
         self.state.lock().counts = KvCounts::default();
     }
 
-    /// What `found` makes of the namespace, asked after each operation of the Worker, as soon as it is something: for
-    /// what a Worker does after its response.
+    /// Calls `found` after each operation of the Worker until it returns `Some`, and gives that value. For operations
+    /// after the Worker's response.
     ///
     /// # Panics
-    /// When it is nothing within `timeout`.
+    /// If `found` does not return `Some` within `timeout`.
     pub fn wait_until<T>(&self, timeout: Duration, mut found: impl FnMut(&KvView<'_>) -> Option<T>) -> T {
         let waited = self.state.wait_until(timeout, |state| found(&KvView { state }));
-        waited.unwrap_or_else(|| panic!("not within {timeout:?}: {self:?}"))
+        waited.unwrap_or_else(|| panic!("the condition was not met within {timeout:?}: {self:?}"))
     }
 
-    /// From now on a write of the Worker becomes visible to its reads only after this time, as at another location.
+    /// From now on a write of the Worker becomes visible only after this time, as in another location.
     pub fn lag_writes(&self, by: Duration) {
         self.state.lock().lag = by;
     }
 
-    /// From now on a read is answered for this long from what it found first, a miss included, as by the cache of a
-    /// location (60 s in production).
-    pub fn remember_reads(&self, found: Duration, missed: Duration) {
+    /// From now on reads are cached like in a location of the real service (60 s in production): a value for the time
+    /// `found`, and a missing key for the time `missed`.
+    pub fn cache_reads(&self, found: Duration, missed: Duration) {
         let mut state = self.state.lock();
-        state.remember = (found, missed);
-        state.remembered.clear();
+        state.cache_times = (found, missed);
+        state.cached.clear();
     }
 
-    /// From now on every location ([`HarnessBuilder::isolates`](crate::HarnessBuilder::isolates)) is by itself: it sees
-    /// what was written there at once, and nothing that is written elsewhere; and it remembers what it has read, a
-    /// miss included. The worst that the real one may do, for as long as the test likes.
-    pub fn part_locations(&self) {
-        self.state.lock().parted = true;
+    /// From now on the locations ([`HarnessBuilder::isolates`](crate::HarnessBuilder::isolates)) are partitioned: each sees
+    /// its own writes immediately, and no writes of other locations. It also caches everything that it has read, including
+    /// missing keys. This is the worst behaviour that the real service may have.
+    pub fn partition_locations(&self) {
+        self.state.lock().partitioned = true;
     }
 
-    /// From now on every location sees everything.
+    /// Ends the partition: every location sees all writes.
     pub fn join_locations(&self) {
         self.state.change(|state| {
-            state.parted = false;
-            state.remembered.clear();
+            state.partitioned = false;
+            state.cached.clear();
             let now = state.now();
             for version in state.entries.values_mut().flatten() {
                 version.from = version.from.min(now);
@@ -138,33 +138,33 @@ impl Kv {
         });
     }
 
-    /// From now on a second write to a key within this time is refused with 429 (1 s in production).
+    /// From now on a second write to a key within this time is rejected with 429 (1 s in production).
     pub fn limit_writes(&self, per: Duration) {
         self.state.lock().write_interval = per;
     }
 
-    /// The next `count` reads fail; earlier orders for reads are replaced.
+    /// The next `count` reads fail. Replaces an earlier call.
     pub fn fail_reads(&self, count: usize, fault: KvFault) {
         self.state.lock().read_faults = (count, fault);
     }
 
-    /// The next `count` writes and deletes fail and change nothing; earlier orders for writes are replaced.
+    /// The next `count` writes and deletes fail without an effect. Replaces an earlier call.
     pub fn fail_writes(&self, count: usize, fault: KvFault) {
         self.state.lock().write_faults = (count, fault);
     }
 
     /// Moves the namespace's clock forward.
     pub fn advance(&self, by: Duration) {
-        self.state.lock().leaped += by;
+        self.state.lock().advanced += by;
     }
 
-    /// The namespace as that location sees it.
+    /// The namespace as seen in a location.
     pub(crate) fn at(&self, location: &str) -> At<'_> {
         At { kv: self, location: location.to_owned() }
     }
 }
 
-/// A namespace as one location sees it.
+/// A namespace as seen in one location.
 pub(crate) struct At<'a> {
     kv: &'a Kv,
     location: String,
@@ -179,7 +179,7 @@ impl At<'_> {
         })
     }
 
-    pub(crate) fn write(&self, key: &str, value: Option<Value3>) -> Result<(), KvFault> {
+    pub(crate) fn write(&self, key: &str, value: Option<NewValue>) -> Result<(), KvFault> {
         self.kv.state.change(|state| {
             if value.is_some() {
                 state.counts.writes += 1;
@@ -191,7 +191,7 @@ impl At<'_> {
         })
     }
 
-    /// Visible keys after `after` that begin with `prefix`, and whether these are all.
+    /// The visible keys after `after` that begin with `prefix`, and whether the list is complete.
     pub(crate) fn list(
         &self,
         prefix: &str,
@@ -217,7 +217,7 @@ impl At<'_> {
     }
 }
 
-/// A namespace at one moment, as it is written.
+/// The content of a namespace at one moment.
 pub struct KvView<'a> {
     state: &'a State,
 }
@@ -228,19 +228,19 @@ impl KvView<'_> {
         self.state.newest(key).map(|entry| String::from_utf8_lossy(&entry.value).into_owned())
     }
 
-    /// Every key, in order.
+    /// All keys, in order.
     pub fn keys(&self) -> Vec<String> {
         self.state.keys()
     }
 
-    /// What the Worker has asked for.
+    /// The Worker's operations so far.
     pub fn counts(&self) -> KvCounts {
         self.state.counts
     }
 }
 
 /// Value, time to live, metadata.
-pub(crate) type Value3 = (Vec<u8>, Option<Duration>, Option<Value>);
+pub(crate) type NewValue = (Vec<u8>, Option<Duration>, Option<Value>);
 /// Key, time to live, metadata.
 pub(crate) type Listed = (String, Option<Duration>, Option<Value>);
 
@@ -248,21 +248,22 @@ pub(crate) type Listed = (String, Option<Duration>, Option<Value>);
 pub(crate) struct Entry {
     pub(crate) value: Vec<u8>,
     pub(crate) metadata: Option<Value>,
-    /// On the namespace's clock.
+    /// The time on the namespace's clock.
     expires: Option<Duration>,
 }
 
 struct State {
     started: Instant,
-    leaped: Duration,
-    /// Every version of a key.
+    advanced: Duration,
+    /// All versions of each key.
     entries: BTreeMap<String, Vec<Version>>,
-    /// By location and key, as what is remembered.
+    /// The time of the last write, by location and key.
     written: BTreeMap<(String, String), Duration>,
-    remembered: BTreeMap<(String, String), (Duration, Option<Entry>)>,
-    /// Whether locations see nothing of each other.
-    parted: bool,
-    remember: (Duration, Duration),
+    /// The read caches, by location and key: the time until which an entry is cached, and the entry.
+    cached: BTreeMap<(String, String), (Duration, Option<Entry>)>,
+    /// Whether the locations do not see each other's writes.
+    partitioned: bool,
+    cache_times: (Duration, Duration),
     lag: Duration,
     write_interval: Duration,
     read_faults: (usize, KvFault),
@@ -271,10 +272,10 @@ struct State {
 }
 
 struct Version {
-    /// Where it was made, and from when on others see it.
+    /// The location of the write, and the time from which other locations see it.
     location: String,
     from: Duration,
-    /// `None` is a deletion.
+    /// `None` for a deletion.
     entry: Option<Entry>,
 }
 
@@ -282,12 +283,12 @@ impl Default for State {
     fn default() -> Self {
         Self {
             started: Instant::now(),
-            leaped: Duration::ZERO,
+            advanced: Duration::ZERO,
             entries: BTreeMap::new(),
             written: BTreeMap::new(),
-            remembered: BTreeMap::new(),
-            parted: false,
-            remember: (Duration::ZERO, Duration::ZERO),
+            cached: BTreeMap::new(),
+            partitioned: false,
+            cache_times: (Duration::ZERO, Duration::ZERO),
             lag: Duration::ZERO,
             write_interval: Duration::ZERO,
             read_faults: (0, KvFault::Close),
@@ -299,7 +300,7 @@ impl Default for State {
 
 impl State {
     fn now(&self) -> Duration {
-        self.started.elapsed() + self.leaped
+        self.started.elapsed() + self.advanced
     }
 
     fn keys(&self) -> Vec<String> {
@@ -325,20 +326,20 @@ impl State {
     fn read(&mut self, location: &str, key: &str) -> Option<Entry> {
         let now = self.now();
         let place = (location.to_owned(), key.to_owned());
-        if let Some((_, entry)) = self.remembered.get(&place).filter(|(until, _)| *until > now) {
+        if let Some((_, entry)) = self.cached.get(&place).filter(|(until, _)| *until > now) {
             return entry.clone();
         }
         let found = self.visible(location, key).cloned();
-        let (hit, miss) = if self.parted { (Duration::MAX, Duration::MAX) } else { self.remember };
+        let (hit, miss) = if self.partitioned { (Duration::MAX, Duration::MAX) } else { self.cache_times };
         let until = now.saturating_add(if found.is_some() { hit } else { miss });
-        self.remembered.insert(place, (until, found.clone()));
+        self.cached.insert(place, (until, found.clone()));
         found
     }
 
-    fn write(&mut self, location: &str, key: &str, value: Option<Value3>) -> Result<(), KvFault> {
+    fn write(&mut self, location: &str, key: &str, value: Option<NewValue>) -> Result<(), KvFault> {
         let now = self.now();
-        // Whoever counts the writes of one location does not know those of another.
-        let counter = if self.parted { location } else { "" };
+        // Partitioned locations do not count each other's writes.
+        let counter = if self.partitioned { location } else { "" };
         let counter = (counter.to_owned(), key.to_owned());
         if self.written.get(&counter).is_some_and(|last| now.saturating_sub(*last) < self.write_interval) {
             return Err(KvFault::Status(429));
@@ -347,9 +348,9 @@ impl State {
         let entry =
             value.map(|(value, ttl, metadata)| Entry { value, expires: ttl.map(|ttl| now + ttl), metadata });
         let mut from = now + self.lag;
-        if self.parted {
+        if self.partitioned {
             from = Duration::MAX;
-            self.remembered.insert((location.to_owned(), key.to_owned()), (from, entry.clone()));
+            self.cached.insert((location.to_owned(), key.to_owned()), (from, entry.clone()));
         }
         let version = Version { location: location.to_owned(), from, entry };
         self.entries.entry(key.to_owned()).or_default().push(version);
@@ -359,7 +360,7 @@ impl State {
     fn replace(&mut self, key: &str, entry: Option<Entry>) {
         let version = Version { location: String::new(), from: Duration::ZERO, entry };
         self.entries.insert(key.to_owned(), vec![version]);
-        self.remembered.retain(|(_, remembered), _| remembered != key);
+        self.cached.retain(|(_, cached), _| cached != key);
     }
 }
 
@@ -386,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lagging_write_is_seen_after_its_time_and_the_old_value_until_then() {
+    fn a_delayed_write_becomes_visible_after_its_delay_and_the_old_value_is_visible_until_then() {
         let kv = Kv::default();
         kv.put("k", "old");
         kv.lag_writes(HOUR);
@@ -398,9 +399,9 @@ mod tests {
     }
 
     #[test]
-    fn a_remembered_miss_hides_a_later_write() {
+    fn a_cached_miss_hides_a_later_write() {
         let kv = Kv::default();
-        kv.remember_reads(Duration::ZERO, HOUR);
+        kv.cache_reads(Duration::ZERO, HOUR);
         assert_eq!(read(&kv), None);
         write(&kv, "v").unwrap();
         assert_eq!(read(&kv), None);
@@ -428,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_write_within_the_interval_is_refused() {
+    fn a_second_write_within_the_interval_is_rejected() {
         let kv = Kv::default();
         kv.limit_writes(HOUR);
         assert_eq!(write(&kv, "a"), Ok(()));
@@ -438,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn parted_locations_see_only_their_own_writes_and_remember_what_they_read() {
+    fn partitioned_locations_see_only_their_own_writes_and_cache_their_reads() {
         let kv = Kv::default();
         let write = |location, value: &str| kv.at(location).write("k", Some((value.into(), None, None)));
         let read = |location| {
@@ -446,7 +447,7 @@ mod tests {
         };
         kv.put("k", "before");
         kv.limit_writes(HOUR);
-        kv.part_locations();
+        kv.partition_locations();
         assert_eq!(read("here").as_deref(), Some("before"));
         write("here", "a").unwrap();
         assert_eq!((read("here").as_deref(), read("there").as_deref()), (Some("a"), Some("before")));

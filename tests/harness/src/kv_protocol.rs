@@ -1,4 +1,4 @@
-//! The protocol by which the runtime's KV binding speaks to its service: plain HTTP, a key as the percent-encoded path.
+//! The protocol between the runtime's KV binding and the KV service: plain HTTP, with the percent-encoded key as the path.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,18 +6,18 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    exchange::{Request, Response},
+    handler::{Request, Response},
     kv::{At, KvFault},
 };
 
-/// The production service's bounds.
+/// The limits of the production service: seconds, bytes, bytes, keys.
 const MIN_TTL: u64 = 60;
 const MAX_KEY: usize = 512;
 const MAX_VALUE: usize = 25 << 20;
 const LIST_LIMIT: usize = 1000;
 
 pub(crate) fn answer(kv: Option<&At<'_>>, request: &Request) -> Response {
-    let Some(kv) = kv else { return refused(502, "the test has no such KV namespace") };
+    let Some(kv) = kv else { return error_response(502, "the test has no such KV namespace") };
     let encoded = request.path().strip_prefix('/').unwrap_or_default();
     let key = percent_decode_str(encoded).decode_utf8_lossy().into_owned();
     let done = match request.method.as_str() {
@@ -26,17 +26,17 @@ pub(crate) fn answer(kv: Option<&At<'_>>, request: &Request) -> Response {
         "POST" if key == "bulk/get" => bulk_get(kv, request),
         "PUT" => put(kv, &key, request),
         "DELETE" => kv.write(&key, None).map(|()| Response::status(200)),
-        _ => Ok(refused(405, "not an operation of KV")),
+        _ => Ok(error_response(405, "not an operation of KV")),
     };
     done.unwrap_or_else(|fault| match fault {
-        KvFault::Status(status) => refused(status, "injected by the test"),
+        KvFault::Status(status) => error_response(status, "injected by the test"),
         KvFault::Hang => Response::hang(),
         KvFault::Close => Response::close(),
     })
 }
 
 fn get(kv: &At<'_>, key: &str) -> Result<Response, KvFault> {
-    let Some(entry) = kv.read(key)? else { return Ok(refused(404, "Not Found")) };
+    let Some(entry) = kv.read(key)? else { return Ok(error_response(404, "Not Found")) };
     let response = Response::bytes(entry.value);
     Ok(match entry.metadata {
         Some(metadata) => response.header("CF-KV-Metadata", metadata.to_string()),
@@ -46,16 +46,16 @@ fn get(kv: &At<'_>, key: &str) -> Result<Response, KvFault> {
 
 fn put(kv: &At<'_>, key: &str, request: &Request) -> Result<Response, KvFault> {
     if key.is_empty() || key.len() > MAX_KEY {
-        return Ok(refused(414, "a key has 1 to 512 bytes"));
+        return Ok(error_response(414, "a key has 1 to 512 bytes"));
     }
     if request.body.len() > MAX_VALUE {
-        return Ok(refused(413, "a value has at most 25 MiB"));
+        return Ok(error_response(413, "a value has at most 25 MiB"));
     }
     let number = |name| request.query(name).and_then(|text| text.parse::<u64>().ok());
     let ttl =
         number("expiration_ttl").or_else(|| number("expiration").map(|at| at.saturating_sub(unix_now())));
     if ttl.is_some_and(|ttl| ttl < MIN_TTL) {
-        return Ok(refused(400, "an expiration must be at least 60 seconds in the future"));
+        return Ok(error_response(400, "an expiration must be at least 60 seconds in the future"));
     }
     let metadata = request.header("cf-kv-metadata").and_then(|text| serde_json::from_str(text).ok());
     kv.write(key, Some((request.body.clone(), ttl.map(Duration::from_secs), metadata)))?;
@@ -64,7 +64,7 @@ fn put(kv: &At<'_>, key: &str, request: &Request) -> Result<Response, KvFault> {
 
 fn bulk_get(kv: &At<'_>, request: &Request) -> Result<Response, KvFault> {
     let Ok(Value::Object(asked)) = serde_json::from_slice(&request.body) else {
-        return Ok(refused(400, "the body is not an object"));
+        return Ok(error_response(400, "the body is not an object"));
     };
     let parse = asked.get("type").and_then(Value::as_str) == Some("json");
     let with_metadata = asked.get("withMetadata").and_then(Value::as_bool) == Some(true);
@@ -107,7 +107,7 @@ fn list(kv: &At<'_>, request: &Request) -> Result<Response, KvFault> {
     Ok(Response::json(&answer))
 }
 
-fn refused(status: u16, why: &str) -> Response {
+fn error_response(status: u16, why: &str) -> Response {
     Response::text(why).with_status(status)
 }
 

@@ -1,4 +1,4 @@
-//! What the Worker and the runtime printed.
+//! The output of the Worker and the runtime.
 
 use std::{
     fmt::Write as _,
@@ -12,42 +12,43 @@ use serde_json::Value;
 
 use crate::watched::Watched;
 
-/// One call of `console.log` and its kin, or one line of the runtime's own.
+/// One call of `console.log` or a similar function, or one line of the runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// `log`, `debug`, `info`, `warn`, `error` as the Worker called it; `stdout` or `stderr` for a bare line.
+    /// `log`, `debug`, `info`, `warn` or `error` for a call of the Worker; `stdout` or `stderr` for another line.
     pub level: String,
-    /// The text, which may have several lines.
+    /// The text. It may have several lines.
     pub message: String,
-    /// Whether the runtime said it, not the Worker: an uncaught exception, say.
+    /// Whether it comes from the runtime and not from the Worker, for example an uncaught exception.
     pub from_runtime: bool,
 }
 
 impl LogLine {
-    /// The message as JSON, for Workers that log one object a line.
+    /// The message as JSON, for Workers that log one object per line.
     pub fn json(&self) -> Option<Value> {
         serde_json::from_str(&self.message).ok()
     }
 }
 
-/// All that was logged since the start. Clones see the same.
+/// The log since the start. Clones refer to the same log.
 #[derive(Clone, Debug, Default)]
 pub struct Logs {
     shared: Arc<Watched<Vec<LogLine>>>,
 }
 
 impl Logs {
-    /// Everything so far, in order.
+    /// All lines so far, in order.
     pub fn lines(&self) -> Vec<LogLine> {
         self.shared.lock().clone()
     }
 
-    /// Whether a message so far contains `text`. For what must not be logged, first wait for what must be.
+    /// Whether a message so far contains `text`. To assert that a text is not logged, first wait for a line that has to be
+    /// logged.
     pub fn contains(&self, text: &str) -> bool {
         self.shared.lock().iter().any(|line| line.message.contains(text))
     }
 
-    /// Everything so far as text, one `level: message` a line.
+    /// All lines so far as text, one `level: message` per line.
     pub fn text(&self) -> String {
         self.shared.lock().iter().fold(String::new(), |mut text, line| {
             writeln!(text, "{}: {}", line.level, line.message).ok();
@@ -55,18 +56,19 @@ impl Logs {
         })
     }
 
-    /// The first message that contains `text`, as soon as there is one.
+    /// Waits for a message that contains `text`, and gives the first one.
     ///
     /// # Panics
-    /// When there is none within `timeout`; the panic shows what there is.
+    /// If there is none within `timeout`. The message shows the log.
     pub fn wait_for(&self, text: &str, timeout: Duration) -> LogLine {
         self.wait_until(timeout, |lines| lines.iter().find(|line| line.message.contains(text)).cloned())
             .unwrap_or_else(|| {
-                panic!("no log line with {text:?} within {timeout:?}; logged:\n{}", self.text())
+                panic!("no log line contains {text:?} within {timeout:?}; the log is:\n{}", self.text())
             })
     }
 
-    /// What `found` makes of all lines as soon as it is something; `None` after `timeout`.
+    /// Calls `found` with all lines after each new line until it returns `Some`, and gives that value; `None` after
+    /// `timeout`.
     pub fn wait_until<T>(
         &self,
         timeout: Duration,
@@ -75,7 +77,7 @@ impl Logs {
         self.shared.wait_until(timeout, |lines| found(lines))
     }
 
-    /// Reads a stream of the process to its end on a thread of its own.
+    /// Reads an output stream of the process to its end, in a separate thread.
     pub(crate) fn follow(
         &self,
         stream: impl Read + Send + 'static,
@@ -98,7 +100,7 @@ impl Logs {
     }
 }
 
-/// The runtime's structured lines have level and message; those with a `source` are its own.
+/// Parses a structured line of the runtime, which has a level and a message. A line with a `source` comes from the runtime.
 fn parse(text: &str, stream: &str) -> LogLine {
     let bare = || LogLine { level: stream.to_owned(), message: text.to_owned(), from_runtime: true };
     let Ok(Value::Object(fields)) = serde_json::from_str(text) else { return bare() };

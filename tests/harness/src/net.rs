@@ -1,4 +1,4 @@
-//! What the Worker can reach: fake hosts, origins and service bindings, and the journal of what it called.
+//! Everything that the Worker can reach: fake hosts, origins and service bindings; and the journal of its requests.
 
 use std::{
     collections::BTreeMap,
@@ -8,24 +8,24 @@ use std::{
 };
 
 use crate::{
-    exchange::{Request, Response},
+    handler::{Request, Response},
     kv::Kv,
     watched::{Watched, lock},
 };
 
-/// A request handler: called from many threads at once.
+/// A request handler. It is called from several threads in parallel.
 pub(crate) type Handler = Arc<dyn Fn(&Request) -> Response + Send + Sync>;
 
-/// What answers for a host or a binding.
+/// The server of a host or a binding.
 #[derive(Clone)]
 pub(crate) enum Upstream {
     Handler(Handler),
-    /// One that takes the connection over, and reads the body itself.
+    /// A handler that reads the body itself from the connection.
     Unread(Handler),
     Address(SocketAddr),
 }
 
-/// Which way a request left the Worker.
+/// How a request left the Worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// Global `fetch`.
@@ -34,7 +34,7 @@ pub(crate) enum Route {
     Service(String),
 }
 
-/// The world around the Worker.
+/// Everything that the Worker can reach.
 #[derive(Default)]
 pub(crate) struct Net {
     hosts: RwLock<BTreeMap<String, Host>>,
@@ -47,11 +47,11 @@ pub(crate) struct Net {
 
 struct Host {
     upstream: Upstream,
-    /// The Worker's own zone: browsers reach the Worker there, and only the Worker reaches this.
+    /// Whether this is the origin of the Worker's own zone: only the Worker reaches it, and browsers reach the Worker.
     origin: bool,
 }
 
-/// Where a request goes.
+/// The destination of a request.
 pub(crate) enum Destination {
     Upstream(Upstream),
     Loopback(SocketAddr),
@@ -69,8 +69,8 @@ impl Net {
         services.insert(binding.to_owned(), upstream);
     }
 
-    /// Whether a browser that opens this host reaches a fake rather than the Worker.
-    pub(crate) fn is_elsewhere(&self, host: &str) -> bool {
+    /// Whether a browser that opens this host reaches a fake host and not the Worker.
+    pub(crate) fn is_fake_host(&self, host: &str) -> bool {
         self.find_host(host, |found| !found.origin).unwrap_or(false)
     }
 
@@ -79,7 +79,11 @@ impl Net {
             Route::Service(binding) => {
                 let services = self.services.read().unwrap_or_else(PoisonError::into_inner);
                 services.get(binding).cloned().map_or_else(
-                    || Destination::Unknown(format!("nothing stands behind the service binding {binding}")),
+                    || {
+                        Destination::Unknown(format!(
+                            "the service binding {binding} has no handler in this test"
+                        ))
+                    },
                     Destination::Upstream,
                 )
             }
@@ -90,7 +94,7 @@ impl Net {
         }
     }
 
-    /// Whether whoever answers wants to read the request's body as it comes. `route` is written as in its header.
+    /// Whether the handler of the request reads the body itself. `route` is the value of the route header.
     pub(crate) fn reads_body_itself(&self, route: &str, request: &Request) -> bool {
         let route =
             route.strip_prefix("service:").map_or(Route::Internet, |name| Route::Service(name.to_owned()));
@@ -113,8 +117,8 @@ impl Net {
         matching(&self.journal.lock(), wanted)
     }
 
-    /// The same, as soon as there are so many; what there is after `timeout`.
-    pub(crate) fn await_journal(
+    /// Waits until the journal has `count` matching requests, and gives them; after `timeout` gives those that there are.
+    pub(crate) fn wait_for_journal(
         &self,
         count: usize,
         timeout: Duration,
@@ -132,7 +136,7 @@ impl Net {
         lock(&self.panics).clone()
     }
 
-    /// The exact name with its port, the name without it, then wildcards from the longest.
+    /// Looks for the exact name with its port, then the name without the port, then wildcards, the longest first.
     fn find_host<T>(&self, host: &str, read: impl FnOnce(&Host) -> T) -> Option<T> {
         let host = host.to_ascii_lowercase();
         let name = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
@@ -152,7 +156,7 @@ fn matching(journal: &[(Route, Request)], wanted: impl Fn(&Route, &Request) -> b
         .collect()
 }
 
-/// The address, where `http://HOST` names a port of this machine.
+/// The address if `http://HOST` is a port of this machine.
 pub(crate) fn loopback(scheme: &str, host: &str) -> Option<SocketAddr> {
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, port.parse().ok()?),
@@ -192,18 +196,18 @@ mod tests {
             ("a.b.wild.example", true),
             ("notidp.example", false),
         ] {
-            assert_eq!(net.is_elsewhere(host), found, "{host}");
+            assert_eq!(net.is_fake_host(host), found, "{host}");
         }
     }
 
     #[test]
-    fn an_origin_is_reached_by_the_worker_alone() {
+    fn only_the_worker_reaches_an_origin() {
         let net = net(&[("app.example", true)]);
-        assert!(!net.is_elsewhere("app.example"));
+        assert!(!net.is_fake_host("app.example"));
     }
 
     #[test]
-    fn only_plain_http_on_loopback_goes_to_a_port_of_this_machine() {
+    fn only_http_to_a_loopback_host_leads_to_a_port_of_this_machine() {
         for (scheme, host, expected) in [
             ("http", "127.0.0.1:8080", Some("127.0.0.1:8080")),
             ("http", "localhost:9", Some("127.0.0.1:9")),

@@ -1,4 +1,4 @@
-// The name of the class is what the bindings of other languages look at.
+// Bindings in other languages check the name of this class.
 class Ratelimit {
   #limit;
   #period;

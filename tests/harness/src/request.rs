@@ -1,14 +1,17 @@
-//! A request of the test's client: built, sent, redirects followed when told.
+//! Builds and sends a request of the test's client, and follows redirects if requested.
 
 mod send;
 
 use serde_json::Value;
 use url::Url;
 
-use crate::{capnp::CF_HEADER, client::Client, error::ClientError, jar::Site, reply::Reply, wire::Fields};
+use crate::{
+    capnp::CF_HEADER, client::Client, client_response::ClientResponse, error::ClientError, jar::Site,
+    wire::Fields,
+};
 
-/// As many as browsers follow.
-const REDIRECTS: usize = 20;
+/// The maximum number of redirects, as in browsers.
+const MAX_REDIRECTS: usize = 20;
 
 /// A request to be sent.
 #[derive(Clone)]
@@ -49,14 +52,14 @@ impl RequestBuilder {
         }
     }
 
-    /// One more header field; those of one name keep their order. A `Cookie` given here goes instead of the jar's; a
-    /// `Host` instead of the URL's.
+    /// Adds a header field. Fields of the same name keep their order. A `Cookie` replaces the jar's cookies; a `Host`
+    /// replaces the URL's host.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// The body, and its `Content-Type` where that is not empty.
+    /// Sets the body, and its `Content-Type` if that is not empty.
     pub fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         if !content_type.is_empty() {
             self = self.header("content-type", content_type);
@@ -65,25 +68,25 @@ impl RequestBuilder {
         self
     }
 
-    /// An urlencoded form.
+    /// Sets a URL-encoded form as the body.
     pub fn form(self, fields: &[(&str, &str)]) -> Self {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.body("application/x-www-form-urlencoded", body)
     }
 
-    /// A JSON body.
+    /// Sets a JSON body.
     pub fn json(self, value: &Value) -> Self {
         self.body("application/json", value.to_string())
     }
 
-    /// With the headers of a browser that opens a page: `Sec-Fetch-*`, and an `Accept` for HTML.
+    /// Adds the headers of a browser's navigation: `Sec-Fetch-*`, and an `Accept` for HTML.
     pub fn navigation(mut self) -> Self {
         self.navigation = true;
         self
     }
 
-    /// Caused by another site's page: `Sec-Fetch-Site` says so, and only the cookies go along whose `SameSite` lets
-    /// them.
+    /// Makes it a cross-site request: sets `Sec-Fetch-Site`, and sends only the cookies whose `SameSite` attribute allows
+    /// it.
     pub fn cross_site(mut self) -> Self {
         self.site = Site::Cross;
         self
@@ -95,18 +98,18 @@ impl RequestBuilder {
         self
     }
 
-    /// `request.cf` in the Worker, as Cloudflare would fill it.
+    /// Sets `request.cf` in the Worker, which Cloudflare would fill in.
     pub fn cf(self, value: &Value) -> Self {
         self.header(CF_HEADER, &value.to_string())
     }
 
-    /// Follows redirects, at most 20, wherever they lead within the harness.
+    /// Follows redirects, at most 20, to any host of the harness.
     pub fn follow(mut self) -> Self {
         self.follow = Follow::All;
         self
     }
 
-    /// Follows redirects as long as they lead to one of these hosts; the first that does not is the reply.
+    /// Follows redirects to these hosts only. The first redirect to another host is the reply.
     pub fn follow_within(mut self, hosts: &[&str]) -> Self {
         self.follow = Follow::Within(hosts.iter().map(|host| host.to_ascii_lowercase()).collect());
         self
@@ -115,13 +118,13 @@ impl RequestBuilder {
     /// Sends it and reads the whole response.
     ///
     /// # Panics
-    /// Where [`try_send`](Self::try_send) gives an error.
-    pub fn send(self) -> Reply {
+    /// If [`try_send`](Self::try_send) fails.
+    pub fn send(self) -> ClientResponse {
         self.try_send().unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Sends it and reads the whole response, following redirects as told.
-    pub fn try_send(mut self) -> Result<Reply, ClientError> {
+    /// Sends it and reads the whole response. Follows redirects if requested.
+    pub fn try_send(mut self) -> Result<ClientResponse, ClientError> {
         let mut redirects = Vec::new();
         loop {
             let mut reply = self.once()?;
@@ -129,7 +132,7 @@ impl RequestBuilder {
                 reply.redirects = redirects;
                 return Ok(reply);
             };
-            if redirects.len() == REDIRECTS {
+            if redirects.len() == MAX_REDIRECTS {
                 return Err(ClientError::Redirects { url: reply.url });
             }
             self.redirect(reply.status, next);
@@ -137,7 +140,7 @@ impl RequestBuilder {
         }
     }
 
-    fn next(&self, reply: &Reply) -> Option<Url> {
+    fn next(&self, reply: &ClientResponse) -> Option<Url> {
         if !matches!(reply.status, 301 | 302 | 303 | 307 | 308) {
             return None;
         }
@@ -153,7 +156,7 @@ impl RequestBuilder {
         wanted.then_some(next)
     }
 
-    /// What fetch does to a request on a redirect: all but 307 and 308 make a GET of a POST.
+    /// Changes the request for a redirect as `fetch` does: every status except 307 and 308 turns a POST into a GET.
     fn redirect(&mut self, status: u16, next: Url) {
         if !matches!(status, 307 | 308) && self.method != "HEAD" {
             "GET".clone_into(&mut self.method);

@@ -14,13 +14,14 @@ use serde_json::Value;
 use crate::{
     error::StartError,
     logs::Logs,
-    process::{Guarded, Streams},
+    process::{GuardedProcess, Streams},
 };
 
-/// Generous: it bounds a hang, it is not a performance goal.
+/// Only limits a hang. It is not a performance goal.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A tool from `variable`, or from the nearest `node_modules` of `from` or the working directory upwards.
+/// The path of a tool: from the environment variable `variable`, or from the nearest `node_modules` at or above `from` or the
+/// working directory.
 pub(crate) fn tool(
     tool: &'static str,
     variable: &'static str,
@@ -30,7 +31,7 @@ pub(crate) fn tool(
     if let Some(path) = env::var_os(variable) {
         return Ok(path.into());
     }
-    let here = env::current_dir().map_err(StartError::io("finding the working directory"))?;
+    let here = env::current_dir().map_err(StartError::io("find the working directory"))?;
     let from = here.join(from);
     let places = from.ancestors().chain(here.ancestors());
     places
@@ -39,7 +40,7 @@ pub(crate) fn tool(
         .ok_or(StartError::ToolMissing { tool, from: from.clone(), variable })
 }
 
-/// The runtime's binary for this machine.
+/// The path of the runtime's binary for this machine.
 pub(crate) fn workerd(from: &Path) -> Result<PathBuf, StartError> {
     let platform = match (env::consts::OS, env::consts::ARCH) {
         ("macos", "aarch64") => "darwin-arm64",
@@ -50,19 +51,21 @@ pub(crate) fn workerd(from: &Path) -> Result<PathBuf, StartError> {
     tool("workerd", "WORKERD_BIN", &format!("@cloudflare/workerd-{platform}/bin/workerd"), from)
 }
 
-/// Starts `workerd` over `folder/config.capnp` and gives the ports it listens on, in the order of its `sockets`.
+/// Starts `workerd` with `folder/config.capnp`. Gives the process and its ports, in the order of the `sockets`.
 pub(crate) fn start(
     binary: &Path,
     folder: &Path,
     sockets: usize,
     logs: &Logs,
-) -> Result<(Guarded, Vec<u16>), StartError> {
+) -> Result<(GuardedProcess, Vec<u16>), StartError> {
     let arguments = ["serve", "config.capnp", "--control-fd=3"];
-    let (process, streams) = Guarded::start(binary, &arguments, &[], folder)
-        .map_err(StartError::io(format!("starting {}", binary.display())))?;
+    let (process, streams) = GuardedProcess::start(binary, &arguments, &[], folder)
+        .map_err(StartError::io(format!("start {}", binary.display())))?;
     let Streams { stdout, stderr, control } = streams;
     let readers = [logs.follow(stdout, "stdout"), logs.follow(stderr, "stderr")];
-    control.set_read_timeout(Some(START_TIMEOUT)).map_err(StartError::io("the control channel"))?;
+    control
+        .set_read_timeout(Some(START_TIMEOUT))
+        .map_err(StartError::io("set the timeout of the control channel"))?;
     let mut ports = BTreeMap::new();
     for line in BufReader::new(control).lines() {
         match line {
@@ -75,7 +78,7 @@ pub(crate) fn start(
             Err(_) => {
                 return Err(failed(
                     "workerd",
-                    format!("silent for {START_TIMEOUT:?}"),
+                    format!("it did not report its ports within {START_TIMEOUT:?}"),
                     process,
                     readers,
                     logs,
@@ -86,11 +89,11 @@ pub(crate) fn start(
     Err(failed("workerd", "it ended".to_owned(), process, readers, logs))
 }
 
-/// The error of a process that did not get ready, with all it printed.
+/// The error of a process that did not become ready, with its whole output.
 pub(crate) fn failed(
     what: &'static str,
     why: String,
-    process: Guarded,
+    process: GuardedProcess,
     readers: [JoinHandle<()>; 2],
     logs: &Logs,
 ) -> StartError {
@@ -101,7 +104,7 @@ pub(crate) fn failed(
     StartError::Runtime { what, why, output: logs.text() }
 }
 
-/// Which socket listens, and where.
+/// The number and port of a socket, from a line of the control channel.
 fn port(line: &str) -> Option<(usize, u16)> {
     let message: Value = serde_json::from_str(line).ok()?;
     if message.get("event")?.as_str()? != "listen" {

@@ -1,4 +1,4 @@
-//! The one HTTP/1.1 server behind everything the Worker can reach: a thread for each connection.
+//! The HTTP/1.1 server that answers everything that the Worker can reach. It uses one thread per connection.
 
 use std::{
     io::{self, BufReader, Read, Write},
@@ -14,16 +14,17 @@ use std::{
 use crate::{
     SCHEME_HEADER,
     capnp::CF_HEADER,
-    exchange::{BodyWriter, Connection, Payload, Request, Response},
+    handler::{BodyWriter, Connection, Payload, Request, Response},
     kv_protocol,
     net::{Destination, Net, Route, Upstream},
     wire::{self, Body, Framing, RequestHead},
 };
 
-/// By which the runtime says on whose behalf it connects: `service:NAME` or `kv:NAME@LOCATION`; absent for global `fetch`.
+/// The header in which the runtime names the binding of a request: `service:NAME` or `kv:NAME@LOCATION`; absent for global
+/// `fetch`.
 pub(crate) const ROUTE_HEADER: &str = "x-harness-route";
 
-/// The running server; it stops accepting when dropped.
+/// The running server. It stops accepting connections when dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     stop: Arc<AtomicBool>,
@@ -42,7 +43,7 @@ impl Server {
                 }
                 if let Ok(stream) = stream {
                     let net = Arc::clone(&net);
-                    // A broken connection is the runtime's business: it shows there as a failed fetch.
+                    // The runtime reports a broken connection to the Worker as a failed fetch.
                     thread::spawn(move || serve(&net, stream).ok());
                 }
             }
@@ -148,7 +149,7 @@ fn answer(net: &Net, route: Route, request: &Request) -> Answer {
     }
 }
 
-/// Passes a request on to a real server and its answer back byte for byte; both ways when it is an upgrade.
+/// Forwards a request to a real server, and its response back byte for byte. Forwards in both directions for an upgrade.
 fn forward(
     address: SocketAddr,
     request: &Request,
@@ -156,7 +157,7 @@ fn forward(
     mut to: TcpStream,
 ) -> io::Result<()> {
     let Ok(mut upstream) = TcpStream::connect(address) else {
-        let body = format!("test harness: nothing listens on {address}");
+        let body = format!("test harness: no server listens on {address}");
         let fields = [("content-length".to_owned(), body.len().to_string())];
         wire::write_head(&mut to, &status_line(502), &fields)?;
         return to.write_all(body.as_bytes());
@@ -187,7 +188,7 @@ fn forward(
     to.shutdown(Shutdown::Both)
 }
 
-/// The request, its body not read yet.
+/// The request without its body, which has not been read yet.
 fn request(head: RequestHead) -> Request {
     let mut headers = head.fields;
     let scheme = wire::field(&headers, SCHEME_HEADER).unwrap_or("http").to_owned();

@@ -1,4 +1,4 @@
-//! What a Worker consists of, as its `wrangler.toml` says it.
+//! The parts of a Worker: modules, variables and bindings, read from its `wrangler.toml`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,7 @@ use toml::Table;
 
 use crate::error::StartError;
 
-/// Bindings that would be `undefined` in the Worker here: better said at the start.
+/// Sections with bindings that the harness does not support. They would be `undefined` in the Worker, so the start fails.
 const UNSUPPORTED: &[&str] = &[
     "ai",
     "analytics_engine_datasets",
@@ -34,7 +34,7 @@ const UNSUPPORTED: &[&str] = &[
     "workflows",
 ];
 
-/// A Worker to be started.
+/// A Worker to start.
 #[derive(Clone, Default)]
 pub(crate) struct WorkerSpec {
     pub(crate) modules: Vec<Module>,
@@ -45,16 +45,16 @@ pub(crate) struct WorkerSpec {
     pub(crate) kv: BTreeSet<String>,
     pub(crate) services: BTreeSet<String>,
     pub(crate) durable_objects: BTreeMap<String, String>,
-    /// Name to requests in as many seconds.
+    /// The limit by binding: number of calls, and seconds.
     pub(crate) rate_limits: BTreeMap<String, (u64, u64)>,
-    /// Class to whether it is backed by SQLite.
+    /// Whether a Durable Object class uses SQLite storage, by its name.
     pub(crate) classes: BTreeMap<String, bool>,
 }
 
 /// One file of the Worker.
 #[derive(Clone)]
 pub(crate) struct Module {
-    /// As imports say it: relative to the main module.
+    /// The path relative to the main module, as in imports.
     pub(crate) name: String,
     pub(crate) kind: ModuleKind,
     pub(crate) bytes: Vec<u8>,
@@ -69,13 +69,13 @@ pub(crate) enum ModuleKind {
 }
 
 impl WorkerSpec {
-    /// A Worker of one ES module, without a wrangler.toml.
+    /// A Worker with one ES module and without a wrangler.toml.
     pub(crate) fn of_source(source: &str) -> Self {
         let main = Module { name: "index.js".to_owned(), kind: ModuleKind::EsModule, bytes: source.into() };
         Self { modules: vec![main], compatibility_date: "2026-01-01".to_owned(), ..Self::default() }
     }
 
-    /// Reads the configuration, less the sections in `without`. `main` replaces its main module.
+    /// Reads the configuration except the sections in `without`. `main` replaces its main module.
     pub(crate) fn of_wrangler(
         path: &Path,
         main: Option<&Path>,
@@ -133,16 +133,16 @@ impl WorkerSpec {
     }
 }
 
-/// The configuration as wrangler reads it.
+/// Reads a configuration.
 pub(crate) fn read_toml(path: &Path) -> Result<Table, StartError> {
-    let text = fs::read_to_string(path).map_err(StartError::io(format!("reading {}", path.display())))?;
+    let text = fs::read_to_string(path).map_err(StartError::io(format!("read {}", path.display())))?;
     text.parse().map_err(|error: toml::de::Error| StartError::Config {
         path: path.to_owned(),
         reason: error.to_string().trim_end().to_owned(),
     })
 }
 
-/// Where the configuration's `main` is; relative to the file it stands in.
+/// The path of the configuration's `main`, which is relative to the configuration.
 pub(crate) fn main_module(config: &Path, table: &Table) -> Result<PathBuf, StartError> {
     let main = table.get("main").and_then(toml::Value::as_str).ok_or_else(|| StartError::Config {
         path: config.to_owned(),
@@ -151,7 +151,7 @@ pub(crate) fn main_module(config: &Path, table: &Table) -> Result<PathBuf, Start
     Ok(config.parent().unwrap_or_else(|| Path::new("")).join(main))
 }
 
-/// JSON merge patch (RFC 7396): tables are merged, `null` removes, everything else replaces.
+/// JSON merge patch (RFC 7396): objects are merged, `null` removes a key, other values replace.
 pub(crate) fn merge(into: &mut Value, patch: Value) {
     match (into, patch) {
         (Value::Object(into), Value::Object(patch)) => {
@@ -171,7 +171,8 @@ pub(crate) fn merge(into: &mut Value, patch: Value) {
     }
 }
 
-/// Every module in the main module's folder, the main one first. The runtime wants them all; it runs what is imported.
+/// All modules in the directory of the main module, with the main module first. The runtime needs all of them, and runs the
+/// imported ones.
 fn modules(main: &Path) -> Result<Vec<Module>, StartError> {
     if !main.is_file() {
         return Err(StartError::NotBuilt { path: main.to_owned() });
@@ -187,14 +188,14 @@ fn modules(main: &Path) -> Result<Vec<Module>, StartError> {
         let Some(kind) = file.extension().and_then(|e| e.to_str()).and_then(kind) else { continue };
         let relative = file.strip_prefix(folder).unwrap_or(&file);
         let name = relative.to_string_lossy().replace('\\', "/");
-        let bytes = fs::read(&file).map_err(StartError::io(format!("reading {}", file.display())))?;
+        let bytes = fs::read(&file).map_err(StartError::io(format!("read {}", file.display())))?;
         modules.push(Module { name, kind, bytes });
     }
     Ok(modules)
 }
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), StartError> {
-    let reading = || StartError::io(format!("reading {}", folder.display()));
+    let reading = || StartError::io(format!("read {}", folder.display()));
     for entry in fs::read_dir(folder).map_err(reading())? {
         let path = entry.map_err(reading())?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -210,7 +211,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), StartError> {
     Ok(())
 }
 
-/// wrangler's default module rules.
+/// The kind of a module by its file extension, as in wrangler's default rules.
 fn kind(extension: &str) -> Option<ModuleKind> {
     match extension {
         "js" | "mjs" => Some(ModuleKind::EsModule),
@@ -221,7 +222,7 @@ fn kind(extension: &str) -> Option<ModuleKind> {
     }
 }
 
-/// The value as wrangler hands it to the Worker.
+/// The value that wrangler would pass to the Worker.
 pub(crate) fn to_json(value: &toml::Value) -> Value {
     match value {
         toml::Value::String(text) => Value::String(text.clone()),
@@ -247,7 +248,7 @@ fn strings(value: Option<&toml::Value>) -> Vec<String> {
     items.filter_map(toml::Value::as_str).map(str::to_owned).collect()
 }
 
-/// An array of tables, or the one table.
+/// The tables of an array, or a single table.
 fn tables(value: Option<&toml::Value>) -> Vec<&Table> {
     match value {
         Some(toml::Value::Array(items)) => items.iter().filter_map(toml::Value::as_table).collect(),
@@ -268,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_patch_merges_tables_replaces_the_rest_and_removes_nulls() {
+    fn a_merge_patch_merges_objects_replaces_other_values_and_removes_nulls() {
         for (base, patch, expected) in [
             (json!({"a": {"b": 1, "c": 2}}), json!({"a": {"b": 3}}), json!({"a": {"b": 3, "c": 2}})),
             (json!({"a": [1, 2]}), json!({"a": [3]}), json!({"a": [3]})),
@@ -282,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrangler_file_is_read_with_its_modules_and_bindings() {
+    fn modules_and_bindings_are_read_from_a_wrangler_configuration() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("build/snippets")).unwrap();
         for file in [
@@ -347,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_harness_cannot_provide_is_an_error_that_names_it() {
+    fn an_unsupported_or_invalid_configuration_is_rejected_with_the_reason() {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("wrangler.toml");
         for (text, expected) in [

@@ -12,7 +12,7 @@ pub(crate) struct Watched<T> {
 }
 
 impl<T> Watched<T> {
-    /// To read, or to change what nobody waits for.
+    /// For reading, and for changes that no thread waits for.
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         lock(&self.value)
     }
@@ -23,7 +23,7 @@ impl<T> Watched<T> {
         result
     }
 
-    /// What `found` makes of the value as soon as it is something; `None` after `timeout`.
+    /// Calls `found` after each change until it returns `Some`, and gives that value; `None` after `timeout`.
     pub(crate) fn wait_until<R>(
         &self,
         timeout: Duration,
@@ -41,7 +41,8 @@ impl<T> Watched<T> {
     }
 }
 
-/// A panic of another thread has its own report; the value is whole, since no change can stop in its middle.
+/// Locks a mutex and ignores poisoning: another thread's panic is reported by that thread, and no change to the value can be
+/// incomplete.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

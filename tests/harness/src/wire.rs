@@ -1,8 +1,8 @@
-//! HTTP/1.1 on the wire (RFC 9112), as far as the harness speaks it itself.
+//! The parts of HTTP/1.1 (RFC 9112) that the harness implements itself.
 
 use std::io::{self, BufRead, Read, Write};
 
-/// Header fields in their order, names as they came.
+/// Header fields in order, with the names as sent.
 pub(crate) type Fields = Vec<(String, String)>;
 
 const HEAD_LIMIT: usize = 1 << 20;
@@ -15,7 +15,7 @@ pub(crate) struct RequestHead {
     pub(crate) fields: Fields,
 }
 
-/// Reads a request head; `None` when the peer closed the connection before a first byte.
+/// Reads a request head; `None` if the peer closed the connection before the first byte.
 pub(crate) fn read_request_head(from: &mut impl BufRead) -> io::Result<Option<RequestHead>> {
     let Some(bytes) = head_bytes(from)? else { return Ok(None) };
     let mut slots = vec![httparse::EMPTY_HEADER; FIELDS_LIMIT];
@@ -33,7 +33,7 @@ pub(crate) fn field<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'
     fields.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
 
-/// How a message's end is known (RFC 9112, 6.3).
+/// How the end of a message body is determined (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Framing {
     Length(u64),
@@ -58,11 +58,11 @@ impl Framing {
     }
 }
 
-/// A message body as `Read`: ends where the framing says, fails where the connection ends earlier.
+/// Reads a message body up to the end that the framing determines. Fails if the connection is closed before that.
 pub(crate) struct Body<R> {
     from: R,
     framing: Framing,
-    /// Within the current chunk.
+    /// The remaining bytes of the body or of the current chunk.
     left: u64,
     done: bool,
 }
@@ -103,7 +103,7 @@ impl<R: BufRead> Read for Body<R> {
         if got == 0 {
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
-                "the connection was closed within the body",
+                "the connection was closed before the end of the body",
             ));
         }
         self.left -= u64::try_from(got).unwrap_or(u64::MAX);
@@ -114,7 +114,7 @@ impl<R: BufRead> Read for Body<R> {
     }
 }
 
-/// Writes a head: start line, fields, blank line.
+/// Writes a message head: start line, fields and an empty line.
 pub(crate) fn write_head(to: &mut impl Write, start: &str, fields: &[(String, String)]) -> io::Result<()> {
     let mut text = format!("{start}\r\n");
     for (name, value) in fields {
@@ -139,7 +139,12 @@ fn head_bytes(from: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
             b"\r\n" | b"\n" if before > 0 => return Ok(Some(head)),
             b"\r\n" | b"\n" => head.clear(),
             [.., b'\n'] => {}
-            _ => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the head is cut off or too long")),
+            _ => {
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the head is incomplete or too long",
+                ));
+            }
         }
     }
 }
@@ -148,7 +153,10 @@ fn line(from: &mut impl BufRead) -> io::Result<String> {
     let mut line = Vec::new();
     from.by_ref().take(HEAD_LIMIT as u64).read_until(b'\n', &mut line)?;
     if line.pop() != Some(b'\n') {
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed within a chunk"));
+        return Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "the connection was closed before the end of a chunk",
+        ));
     }
     if line.last() == Some(&b'\r') {
         line.pop();

@@ -1,4 +1,4 @@
-//! The same Worker through `wrangler dev`: what the harness builds itself, as wrangler builds it.
+//! Runs the same Worker under `wrangler dev`, to compare the harness's bindings with wrangler's.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use crate::{
     client::{Client, Target},
     error::StartError,
     logs::Logs,
-    process::{Guarded, Streams},
+    process::{GuardedProcess, Streams},
     runtime::{self, START_TIMEOUT},
     spec,
 };
@@ -26,11 +26,11 @@ const READY: &str = "Ready on http://";
 
 /// A Worker that runs under `wrangler dev`. Dropping it ends wrangler and its runtime.
 ///
-/// For one parity test over the shipped `wrangler.toml`: it starts in seconds, KV and Durable Objects are wrangler's
-/// own and empty, and the Worker reaches only `http://127.0.0.1:PORT`. The Worker sees `https` URLs; wrangler rewrites
-/// those of its own host in response headers to `http`.
+/// Use it only for a parity test with the shipped `wrangler.toml`, because it takes seconds to start. KV and Durable Objects
+/// are wrangler's own and empty, and the Worker only reaches `http://127.0.0.1:PORT`. The Worker sees `https` URLs; wrangler
+/// rewrites URLs of its own host in response headers to `http`.
 pub struct Wrangler {
-    _process: Guarded,
+    _process: GuardedProcess,
     _folder: TempDir,
     logs: Logs,
     target: Target,
@@ -43,28 +43,28 @@ impl fmt::Debug for Wrangler {
 }
 
 impl Wrangler {
-    /// `wrangler dev` over this configuration. `[build]` is not run: the main module must be there.
+    /// Runs `wrangler dev` with this configuration. `[build]` is not run, so the main module must exist.
     pub fn dev(config: impl AsRef<Path>) -> WranglerBuilder {
         WranglerBuilder { config: config.as_ref().to_owned(), patches: Vec::new(), secrets: BTreeMap::new() }
     }
 
-    /// A browser of its own, with an empty cookie jar. Every host is the Worker's.
+    /// A new client with an empty cookie jar. Every host leads to the Worker.
     pub fn client(&self) -> Client {
         Client::new(self.target.clone())
     }
 
-    /// Where wrangler listens.
+    /// The address on which wrangler listens.
     pub fn address(&self) -> SocketAddr {
         self.target.worker
     }
 
-    /// What wrangler and the Worker printed, line by line.
+    /// The output of wrangler and the Worker, line by line.
     pub fn logs(&self) -> Logs {
         self.logs.clone()
     }
 }
 
-/// A configuration to be started under `wrangler dev`.
+/// A configuration to start under `wrangler dev`.
 #[must_use = "nothing runs until `start`"]
 #[derive(Debug)]
 pub struct WranglerBuilder {
@@ -80,19 +80,19 @@ enum Patch {
 }
 
 impl WranglerBuilder {
-    /// Sets one of `[vars]`, whatever it was.
+    /// Sets or replaces a variable of `[vars]`.
     pub fn var(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.patches.push(Patch::Set(name.to_owned(), value.into()));
         self
     }
 
-    /// Merges into `[vars]` (RFC 7396), as [`HarnessBuilder::merge_vars`](crate::HarnessBuilder::merge_vars).
+    /// Merges `patch` into `[vars]` (RFC 7396), like [`HarnessBuilder::merge_vars`](crate::HarnessBuilder::merge_vars).
     pub fn merge_vars(mut self, patch: Value) -> Self {
         self.patches.push(Patch::Merge(patch));
         self
     }
 
-    /// Sets a secret, through `.dev.vars`.
+    /// Sets a secret by `.dev.vars`.
     pub fn secret(mut self, name: &str, value: &str) -> Self {
         self.secrets.insert(name.to_owned(), value.to_owned());
         self
@@ -125,14 +125,14 @@ impl WranglerBuilder {
             ("CLOUDFLARE_CF_FETCH_ENABLED", "false"),
             ("XDG_CONFIG_HOME", home.as_str()),
         ];
-        let (mut process, streams) = Guarded::start(&node, &arguments, &environment, folder.path())
-            .map_err(StartError::io(format!("starting {}", node.display())))?;
+        let (mut process, streams) = GuardedProcess::start(&node, &arguments, &environment, folder.path())
+            .map_err(StartError::io(format!("start {}", node.display())))?;
         let logs = Logs::default();
         let Streams { stdout, stderr, control: _control } = streams;
         let readers = [logs.follow(stdout, "stdout"), logs.follow(stderr, "stderr")];
         let deadline = Instant::now() + START_TIMEOUT;
         let worker = loop {
-            // In slices, to notice also that it has ended.
+            // Waits for short times, to notice also when the process has ended.
             let ready = logs.wait_until(Duration::from_millis(100), |lines| {
                 lines.iter().find_map(|line| {
                     line.message.split_once(READY)?.1.split_whitespace().next()?.parse().ok()
@@ -144,7 +144,7 @@ impl WranglerBuilder {
             let why = if process.has_ended() {
                 "it ended".to_owned()
             } else if Instant::now() > deadline {
-                format!("not ready after {START_TIMEOUT:?}")
+                format!("it was not ready after {START_TIMEOUT:?}")
             } else {
                 continue;
             };
@@ -154,14 +154,14 @@ impl WranglerBuilder {
         Ok(Wrangler { _process: process, _folder: folder, logs, target })
     }
 
-    /// A copy of the configuration that needs nothing of its folder, and builds nothing.
+    /// Writes a copy of the configuration that does not depend on its directory and has no build step.
     fn write(self, folder: &Path) -> Result<(), StartError> {
         let mut table = spec::read_toml(&self.config)?;
         let main = spec::main_module(&self.config, &table)?;
         let main = fs::canonicalize(&main).map_err(|_| StartError::NotBuilt { path: main })?;
         table.remove("build");
         table.insert("main".to_owned(), main.to_string_lossy().into_owned().into());
-        let near = fs::canonicalize(&self.config).map_err(StartError::io("finding the configuration"))?;
+        let near = fs::canonicalize(&self.config).map_err(StartError::io("find the configuration"))?;
         if let Some(directory) = table.get_mut("assets").and_then(|assets| assets.get_mut("directory")) {
             let absolute = near.parent().unwrap_or(&near).join(directory.as_str().unwrap_or_default());
             *directory = absolute.to_string_lossy().into_owned().into();
@@ -184,14 +184,15 @@ impl WranglerBuilder {
         let secrets: Vec<String> = self.secrets.iter().map(|(name, value)| dotenv(name, value)).collect();
         fs::write(folder.join("wrangler.toml"), text)
             .and_then(|()| fs::write(folder.join(".dev.vars"), secrets.concat()))
-            .map_err(StartError::io(format!("writing to {}", folder.display())))
+            .map_err(StartError::io(format!("write to {}", folder.display())))
     }
 }
 
-/// A line of `.dev.vars`; the first quote that the value does not contain keeps it as it is.
+/// A line of `.dev.vars`. The value is quoted by the first kind of quote that it does not contain.
 fn dotenv(name: &str, value: &str) -> String {
     let quote = ['\'', '`', '"'].into_iter().find(|quote| !value.contains(*quote));
-    let quote = quote
-        .unwrap_or_else(|| panic!("the secret {name} has every kind of quote, which .dev.vars cannot hold"));
+    let quote = quote.unwrap_or_else(|| {
+        panic!("the secret {name} contains every kind of quote, which .dev.vars cannot represent")
+    });
     format!("{name}={quote}{value}{quote}\n")
 }

@@ -1,10 +1,6 @@
-//! What the client writes to the wire, and what it makes of answers that a real server would not give.
+//! Tests the bytes that the client sends, and how it treats responses that a real server would not send.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "helpers of tests, which run where std's clock works"
-)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "test helpers, which never run on wasm32")]
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -19,15 +15,15 @@ use miniflare_test_harness::{
 };
 use serde_json::json;
 
-const SOON: Duration = Duration::from_secs(20);
+const MAX_WAIT: Duration = Duration::from_secs(20);
 const EMPTY: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
-fn world() -> Harness {
+fn harness() -> Harness {
     Harness::from_module("export default {}").start().unwrap()
 }
 
-/// What arrived: the start line, the fields sorted by name (order and case mean nothing between different names), the
-/// body.
+/// A received request: the start line, the fields sorted by name, and the body. The order of fields with different names and
+/// the case of names have no meaning.
 #[derive(Debug, PartialEq, Eq)]
 struct Arrived {
     start: String,
@@ -35,13 +31,13 @@ struct Arrived {
     body: String,
 }
 
-/// A server for one request, which it answers with these bytes before it closes.
+/// A server that answers one request with these bytes and then closes the connection.
 fn server(answer: impl Into<Vec<u8>>) -> (u16, JoinHandle<Arrived>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (port, answer) = (listener.local_addr().unwrap().port(), answer.into());
     let serve = move || {
         let (stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(SOON)).unwrap();
+        stream.set_read_timeout(Some(MAX_WAIT)).unwrap();
         let arrived = arrived(&stream);
         (&stream).write_all(&answer).unwrap();
         arrived
@@ -70,7 +66,7 @@ fn arrived(stream: &TcpStream) -> Arrived {
     Arrived { start, fields, body: String::from_utf8(body).unwrap() }
 }
 
-/// What arrives of a request to `path`, without its `Host` where that is the server's own.
+/// The received request to `path`, without its `Host` if that is the server's own.
 fn sent(client: &Client, method: &str, path: &str, edit: fn(RequestBuilder) -> RequestBuilder) -> Arrived {
     let (port, server) = server(EMPTY);
     edit(client.request(method, &format!("http://127.0.0.1:{port}{path}"))).send().expect_status(200);
@@ -85,9 +81,9 @@ fn expected(start: &str, fields: &[(&str, &str)], body: &str) -> Arrived {
 }
 
 #[test]
-fn a_request_has_the_fields_it_was_given_and_no_others() {
-    let world = world();
-    let client = world.client();
+fn a_request_has_only_the_header_fields_that_the_test_sets() {
+    let harness = harness();
+    let client = harness.client();
     let close = ("connection", "close");
     let scheme = ("x-harness-scheme", "http");
     for method in ["GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get"] {
@@ -107,9 +103,9 @@ fn a_request_has_the_fields_it_was_given_and_no_others() {
 }
 
 #[test]
-fn a_path_goes_out_as_it_stands() {
-    let world = world();
-    let client = world.client();
+fn a_path_is_sent_without_normalization() {
+    let harness = harness();
+    let client = harness.client();
     for path in
         ["//a/../%2e%2e/./", "/a;b=c,d|e[f]{g}^~\\", "/%zz%2F%2f?%&?==&", "/é%C3%A9?ü", "/?", "/a?b/../c"]
     {
@@ -123,9 +119,9 @@ fn a_path_goes_out_as_it_stands() {
 }
 
 #[test]
-fn given_fields_replace_the_client_s_own_and_repeated_ones_keep_their_order() {
-    let world = world();
-    let client = world.client();
+fn the_test_s_fields_replace_the_client_s_own_and_repeated_fields_keep_their_order() {
+    let harness = harness();
+    let client = harness.client();
     client.set_cookie("http://127.0.0.1/", "a=1");
     let arrived = sent(&client, "POST", "/", |request| {
         let request = request.navigation().cross_site().form(&[("a", "b c"), ("d", "&")]);
@@ -182,9 +178,9 @@ fn given_fields_replace_the_client_s_own_and_repeated_ones_keep_their_order() {
 }
 
 #[test]
-fn a_response_is_taken_as_it_is() {
-    let world = world();
-    let client = world.client();
+fn a_response_is_returned_without_changes() {
+    let harness = harness();
+    let client = harness.client();
     let answer = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 299 Odd\r\nSet-Cookie: a=1\r\nX-A: \xff\r\n\
         Set-Cookie: b=2; Path=/\r\nContent-Encoding: gzip\r\nSet-Cookie: a=3\r\nTransfer-Encoding: chunked\r\n\r\n\
         5;x=y\r\nplain\r\n0\r\nX-Trailer: 1\r\n\r\n";
@@ -211,9 +207,9 @@ fn a_response_is_taken_as_it_is() {
 }
 
 #[test]
-fn a_response_that_breaks_off_or_never_comes_is_an_error() {
-    let world = world();
-    let client = world.client();
+fn an_incomplete_or_missing_response_is_an_error() {
+    let harness = harness();
+    let client = harness.client();
     for broken in [
         "",
         "\x16\x03\x01",
@@ -231,18 +227,18 @@ fn a_response_that_breaks_off_or_never_comes_is_an_error() {
 }
 
 #[test]
-fn a_client_that_waits_no_longer_hangs_up() {
-    let world = world();
-    let client = world.client().timeout(Duration::from_millis(200));
+fn the_client_closes_the_connection_after_its_timeout() {
+    let harness = harness();
+    let client = harness.client().timeout(Duration::from_millis(200));
     for begun in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"] {
         let (url, server) = silent(begun);
         let start = Instant::now();
         let error = client.get(&url).try_send().unwrap_err().to_string();
-        assert!(start.elapsed() < SOON && error.contains("200ms"), "{error}");
+        assert!(start.elapsed() < MAX_WAIT && error.contains("200ms"), "{error}");
         server.join().unwrap();
     }
     let (url, server) = silent("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
-    let mut reply = world.client().get(&url).stream().unwrap();
+    let mut reply = harness.client().get(&url).stream().unwrap();
     let mut half = [0; 4];
     reply.read_exact(&mut half).unwrap();
     drop(reply);
@@ -252,24 +248,24 @@ fn a_client_that_waits_no_longer_hangs_up() {
     server.join().unwrap();
 }
 
-/// A server that says so much and then waits until the client has gone.
+/// A server that sends the beginning of a response, and then waits until the client closes the connection.
 fn silent(begun: &'static str) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let wait = move || {
         let (stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(SOON)).unwrap();
+        stream.set_read_timeout(Some(MAX_WAIT)).unwrap();
         arrived(&stream);
         (&stream).write_all(begun.as_bytes()).unwrap();
-        assert!(matches!((&stream).read(&mut [0]), Ok(0)), "the client is still there");
+        assert!(matches!((&stream).read(&mut [0]), Ok(0)), "the client has not closed the connection");
     };
     (url, thread::spawn(wait))
 }
 
 #[test]
-fn what_is_not_http_is_for_the_raw_client() {
-    let world = world();
-    let client = world.client();
+fn a_request_that_is_not_valid_http_is_an_error() {
+    let harness = harness();
+    let client = harness.client();
     for request in [
         client.get("https://a.example/a b"),
         client.request("G T", "https://a.example/"),
@@ -282,8 +278,8 @@ fn what_is_not_http_is_for_the_raw_client() {
 }
 
 #[test]
-fn a_websocket_is_opened_with_what_the_request_has() {
-    let world = Harness::from_module("export default {}")
+fn a_websocket_is_opened_with_the_request_s_headers_and_cookies() {
+    let harness = Harness::from_module("export default {}")
         .host("socket.example", |request| {
             assert_eq!(request.cookie("a"), Some("1"));
             assert_eq!(request.header("origin"), Some("https://a.example"));
@@ -295,7 +291,7 @@ fn a_websocket_is_opened_with_what_the_request_has() {
         })
         .start()
         .unwrap();
-    let client = world.client();
+    let client = harness.client();
     client.set_cookie("https://socket.example/", "a=1");
     for offered in ["", "chat", "chat, other"] {
         let mut request = client.get("https://socket.example/").header("origin", "https://a.example");
@@ -310,9 +306,9 @@ fn a_websocket_is_opened_with_what_the_request_has() {
 }
 
 #[test]
-fn a_refused_websocket_is_a_whole_response_and_a_wrong_one_an_error() {
-    let world = world();
-    let client = world.client();
+fn a_rejected_websocket_gives_the_response_and_a_wrong_accept_key_is_an_error() {
+    let harness = harness();
+    let client = harness.client();
     for framing in
         ["Content-Length: 2\r\n\r\nno", "Transfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n", "\r\nno"]
     {

@@ -1,4 +1,4 @@
-//! The same Worker through wrangler.
+//! Compares the harness with `wrangler dev`.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use miniflare_test_harness::Wrangler;
 use serde_json::json;
 
 #[test]
-fn wrangler_gives_the_worker_the_same_bindings_and_builds_nothing() {
+fn a_worker_under_wrangler_has_the_same_bindings_and_is_not_built() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("build")).unwrap();
     fs::copy("tests/worker.js", folder.path().join("build/index.js")).unwrap();
@@ -48,7 +48,7 @@ fn wrangler_gives_the_worker_the_same_bindings_and_builds_nothing() {
 }
 
 #[test]
-fn what_wrangler_refuses_is_told() {
+fn an_error_of_wrangler_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("index.js"), "this is not javascript").unwrap();
     let config = folder.path().join("wrangler.toml");

@@ -1,4 +1,4 @@
-// A Worker that does one thing for each path, for the harness's own tests.
+// The Worker of the harness's own tests. The first segment of the path selects an action.
 export class Counter {
   constructor(state) {
     this.sql = state.storage.sql;

@@ -28,7 +28,7 @@ pub(crate) struct Report {
 }
 
 /// A comparison of two cases: the ratio of their CPU times within each round.
-struct Ratio {
+struct Comparison {
     case: &'static str,
     peer: &'static str,
     ratio: Summary,
@@ -79,7 +79,7 @@ impl Report {
         if !ratios.is_empty() {
             writeln!(text, "\n| ratio | measured | min. to max. | limit |\n|---|---|---|---|")?;
         }
-        for Ratio { case, peer, ratio, limit } in ratios {
+        for Comparison { case, peer, ratio, limit } in ratios {
             let range = format!("{:.2} to {:.2}", ratio.min, ratio.max);
             let verdict = if ratio.median <= limit { "" } else { " (exceeded)" };
             writeln!(text, "| `{case}` to `{peer}` | {:.2}{verdict} | {range} | {limit} |", ratio.median)?;
@@ -120,7 +120,7 @@ impl Report {
         Ok(())
     }
 
-    fn ratios(&self) -> Vec<Ratio> {
+    fn ratios(&self) -> Vec<Comparison> {
         let mut ratios = Vec::new();
         for one in &self.measured {
             for &(peer, limit) in one.case.targets {
@@ -128,7 +128,7 @@ impl Report {
                     continue;
                 };
                 let rounds = one.samples.iter().zip(&other.samples).map(|(a, b)| a.cpu / b.cpu);
-                ratios.push(Ratio { case: one.case.name, peer, ratio: Summary::of(rounds), limit });
+                ratios.push(Comparison { case: one.case.name, peer, ratio: Summary::of(rounds), limit });
             }
         }
         ratios

@@ -95,10 +95,10 @@ mod tests {
         let out = answer(&["GET", url]);
         assert!(out.starts_with("GET http://localhost:8787/admin/x?y=1   signed out\n"), "{out}");
         assert!(out.contains("rule       AUTH.rules[1] /admin/:path*\n"), "{out}");
-        assert!(out.contains("a person   302 to /auth/signin"), "{out}");
+        assert!(out.contains("browser    302 to /auth/signin"), "{out}");
         let out = answer(&["GET", url, "--claims", "{\"roles\": [\"user\"]}"]);
-        assert!(out.contains("asks       roles is \"admin\": no, it is [\"user\"]\n"), "{out}");
-        assert!(out.contains("a script   403\n") && !out.contains("goes to"), "{out}");
+        assert!(out.contains("requires   roles is \"admin\": no, it is [\"user\"]\n"), "{out}");
+        assert!(out.contains("script     403\n") && !out.contains("goes to"), "{out}");
         let out = answer(&["GET", "http://localhost:8787/about", "--signed-out"]);
         assert!(out.contains("goes to    http://localhost:9401\n"), "{out}");
     }

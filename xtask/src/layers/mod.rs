@@ -51,8 +51,8 @@ const CRATES: &[Layers] = &[
     Layers {
         source: "crates/core/src",
         rooms: Some(&[
-            "session", "upstream", "guard", "outcome", "platform", "lease", "hooks", "error", "config",
-            "flow", "handle", "explain",
+            "session", "upstream", "guard", "outcome", "log", "platform", "lease", "hooks", "error",
+            "config", "flow", "handle", "explain",
         ]),
         rejects_file_cycles: true,
     },

@@ -28,6 +28,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let default_access = site::default_access(auth);
     let login_url = site::login_url(auth);
     let trusted_hosts = site::trusted_hosts(auth);
+    let trusted_origins = site::trusted_origins(auth);
+    let origin = site::origin(auth);
     let cookie_domain = site::cookie_domain(auth);
     site::refuse_login_url_out_of_reach(auth, login_url.as_ref(), cookie_domain.as_ref());
     let session = session::session(&auth.table("session"));
@@ -59,8 +61,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         let set = auth.place.set_secret("AUTH_SECRET");
         refuse!(
             auth.place.variable("AUTH_SECRET"),
-            "missing: it seals the sessions",
-            "make one with `openssl rand -base64 33` and set it with {set}",
+            "this secret is missing; it seals the sessions",
+            "create one with `openssl rand -base64 33` and set it with {set}",
         );
     }
     Some(Config {
@@ -69,6 +71,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         default_access,
         login_url,
         trusted_hosts,
+        trusted_origins,
+        origin,
         cookie_domain,
         session,
         refresh,

@@ -3,6 +3,7 @@
 use crate::config::email::EmailPolicy;
 use crate::config::refresh::RefreshConfig;
 use crate::config::verify::VerifyConfig;
+use crate::guard::cross_origin::TrustedOrigin;
 use crate::guard::decision::DefaultAccess;
 use crate::guard::headers::EdgeFields;
 use crate::guard::rules::{ClaimRequirement, Rule, RuleSet};
@@ -29,6 +30,10 @@ pub struct Config {
     pub login_url: Option<Origin>,
     /// Hosts that a return address may name, beside the request's own and the cookie domain's.
     pub trusted_hosts: Vec<HostPattern>,
+    /// Origins whose pages may send requests with a session, besides the request's own.
+    pub trusted_origins: Vec<TrustedOrigin>,
+    /// The origin under which browsers reach this deployment; `None` where that is the one of each request's URL.
+    pub origin: Option<Origin>,
     /// The domain whose subdomains share the session.
     pub cookie_domain: Option<CookieDomain>,
     /// How long sessions live and what of them is shown.

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: the place, what it is, and the mend.
+//! What is wrong with a configuration: the place, what it is, and how to fix it.
 //!
 //! The operator is always the one to act and nothing branches on the kind of mistake, so there are texts here
 //! and no variants. Values quoted in them are those of `[vars]`, never a secret's.
@@ -31,16 +31,16 @@ impl ConfigErrors {
     }
 }
 
-/// One thing that is wrong, e.g. `AUTH.rules[1].match: "/admin/(": unclosed group at 7`.
+/// One thing that is wrong, e.g. `AUTH.rules[1].match: "/admin/(": unclosed group (at position 7)`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{place}: {problem}{}{}", if mend.is_empty() { "" } else { "; " }, mend)]
+#[error("{place}: {problem}{}{}", if fix.is_empty() { "" } else { "; " }, fix)]
 pub struct ConfigError {
     /// Where: a place in the configuration, `AUTH.rules[1].match`, or the name of a secret, `AUTH_OKTA_SECRET`.
     pub place: String,
     /// What is wrong.
     pub problem: String,
-    /// What to do about it; empty where the problem says it.
-    pub mend: String,
+    /// How to fix it; empty where the problem says it.
+    pub fix: String,
 }
 
 /// Collects what is wrong while the rest is still being looked at. A check that finds something notes it and goes on
@@ -50,10 +50,10 @@ pub(super) struct Problems(Cell<Vec<ConfigError>>);
 
 impl Problems {
     /// Notes what is wrong at a place, and what to do about it.
-    pub(super) fn note(&self, place: String, problem: fmt::Arguments<'_>, mend: fmt::Arguments<'_>) {
-        let (problem, mend) = (fmt::format(problem), fmt::format(mend));
+    pub(super) fn note(&self, place: String, problem: fmt::Arguments<'_>, fix: fmt::Arguments<'_>) {
+        let (problem, fix) = (fmt::format(problem), fmt::format(fix));
         let mut noted = self.0.take();
-        noted.push(ConfigError { place, problem, mend });
+        noted.push(ConfigError { place, problem, fix });
         self.0.set(noted);
     }
 
@@ -109,11 +109,13 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// `did you mean "match"?`, or everything there is.
+/// `did you mean "match"?`; otherwise everything there is, where that is not too long to read.
 pub(super) fn suggestion(wrong: &str, known: &[&str]) -> String {
+    const MOST_LISTED: usize = 16;
     match nearest(wrong, known) {
         Some(near) => format!("did you mean {near:?}?"),
-        None => format!("known here: {}", known.join(", ")),
+        None if known.len() <= MOST_LISTED => format!("known here: {}", known.join(", ")),
+        None => "docs/configuration.md lists the known ones".to_owned(),
     }
 }
 

@@ -53,7 +53,7 @@ impl Config {
         let lock = runtime.lease(LeaseKind::Lock).filter(|_| self.refresh.lease != LeaseKind::Lock);
         if let (Some(lock), false) = (lock, names.is_empty()) {
             advice.push(format!(
-                "AUTH.refresh.lease: {} ends a sign-in whose refresh token is used twice, and {}",
+                "AUTH.refresh.lease: {} ends the sign-in when a refresh token is used twice; {}",
                 names.join(", "),
                 lock.advice,
             ));

@@ -51,16 +51,16 @@ impl Config {
 fn object(auth: Value, place: &Place<'_>) -> Option<Map<String, Value>> {
     let problem = match auth {
         Value::Object(table) => return Some(table),
-        Value::Null => "there is no configuration",
+        Value::Null => "the configuration is missing",
         Value::String(text) => match serde_json::from_str(&text) {
             Ok(Value::Object(table)) => return Some(table),
-            Ok(_) => "a string must hold a JSON object",
+            Ok(_) => "the string must contain a JSON object",
             // serde_json's message would quote; line and column say enough.
             Err(why) => {
                 let (line, column, instead) = (why.line(), why.column(), place.loading.runtime.write_table);
                 refuse!(
                     place,
-                    "a string must hold a JSON object: broken at line {line}, column {column}",
+                    "the string must contain a JSON object, but is not valid JSON at line {line}, column {column}",
                     "{instead}"
                 );
                 return None;

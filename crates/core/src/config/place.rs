@@ -30,8 +30,8 @@ macro_rules! refuse {
     ($place:expr, $problem:literal $(,)?) => {
         $place.note(format_args!($problem), format_args!(""))
     };
-    ($place:expr, $problem:literal, $mend:literal $(,)?) => {
-        $place.note(format_args!($problem), format_args!($mend))
+    ($place:expr, $problem:literal, $fix:literal $(,)?) => {
+        $place.note(format_args!($problem), format_args!($fix))
     };
 }
 pub(super) use refuse;
@@ -73,8 +73,8 @@ impl<'a> Place<'a> {
     }
 
     /// Notes what is wrong here: see [`refuse`].
-    pub(super) fn note(&self, problem: fmt::Arguments<'_>, mend: fmt::Arguments<'_>) {
-        self.loading.problems.note(self.to_string(), problem, mend);
+    pub(super) fn note(&self, problem: fmt::Arguments<'_>, fix: fmt::Arguments<'_>) {
+        self.loading.problems.note(self.to_string(), problem, fix);
     }
 
     /// Whether anything was found wrong here or inside.
@@ -129,7 +129,7 @@ mod tests {
         service_name: "",
         configure: "",
         write_table: "",
-        edge: crate::guard::headers::EdgeFields { beginning: None, client_address: None },
+        edge: crate::guard::headers::EdgeFields { prefix: None, client_address: None, request_id: None },
         set_secret: "set",
     };
 

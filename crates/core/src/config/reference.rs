@@ -118,7 +118,7 @@ fn value_type(kind: &Kind, runtime: &Runtime) -> Option<ValueType> {
         Kind::TextOrList => ValueType::TextOrList,
         Kind::ClaimTest => ValueType::ClaimTest(table(CLAIM_TEST, runtime)),
         Kind::ScalarOrList => ValueType::ScalarOrList,
-        Kind::BoolOrText => ValueType::BoolOrText,
+        Kind::BoolOrText | Kind::BoolOrUrl => ValueType::BoolOrText,
         Kind::BoolOrTextOrList => ValueType::BoolOrTextOrList,
         Kind::Table(keys) => ValueType::Table(table(keys, runtime)),
         Kind::UrlOrTable(keys) => ValueType::UrlOrTable(table(keys, runtime)),
@@ -142,8 +142,8 @@ pub fn variables() -> Vec<Described> {
     for name in secrets::SESSION_SECRETS.into_iter().rev() {
         let about = match name {
             "AUTH_SECRET" => {
-                "Required. Seals the sessions; at least 16 characters, e.g. from `openssl rand -base64 33`. Whoever has it can \
-                 create sessions."
+                "Required. Seals the sessions; at least 16 characters, e.g. from `openssl rand -base64 33`. Anyone who has it \
+                 can create sessions."
             }
             _ => {
                 "A newer session secret. The one with the highest number seals new sessions, and all of them open sessions: set \

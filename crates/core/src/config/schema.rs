@@ -18,9 +18,10 @@ pub(super) mod rules;
 pub(super) use pages::PAGES;
 pub(super) use read::{read, scalars};
 pub(super) use refresh::REFRESH;
+pub(super) use rules::ACCESS;
 pub(super) use session::SESSION;
-pub(super) use site::{ACCESS, AUTH, DIALECTS};
-pub(super) use upstreams::{EXACT_PATHS, UPSTREAM};
+pub(super) use site::{AUTH, DIALECTS};
+pub(super) use upstreams::{EXACT_PATHS, FRAMEWORKS, UPSTREAM};
 pub(super) use verify::{HEADERS, VERIFY};
 
 #[cfg(feature = "reference")]
@@ -66,6 +67,8 @@ pub(super) enum Kind {
     BoolOrText,
     /// One of these, or an array of them.
     BoolOrTextOrList,
+    /// `true`, `false` or a URL.
+    BoolOrUrl,
     /// A table.
     Table(Keys),
     /// A table, or a string, which is the table's `url`.

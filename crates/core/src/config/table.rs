@@ -178,8 +178,8 @@ impl<'a> Text<'a> {
     }
 
     /// Notes what is wrong here: see [`refuse`].
-    pub(super) fn note(&self, problem: fmt::Arguments<'_>, mend: fmt::Arguments<'_>) {
-        self.place.note(problem, mend);
+    pub(super) fn note(&self, problem: fmt::Arguments<'_>, fix: fmt::Arguments<'_>) {
+        self.place.note(problem, fix);
     }
 
     /// What a parser made of it; otherwise why not is noted.
@@ -201,7 +201,7 @@ impl<'a> Text<'a> {
     /// Notes that it is none of what could have been written.
     pub(super) fn refuse_unknown(&self, known: &[&str]) {
         let hint = suggestion(self.text, known);
-        refuse!(self, "{self} is not known; {hint}");
+        refuse!(self, "{self} is not a known value; {hint}");
     }
 }
 

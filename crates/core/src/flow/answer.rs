@@ -1,11 +1,11 @@
-//! The answer to an auth route as a client of Auth.js expects it: what it gets in place of what could not be
-//! done, and how a script learns where a redirect leads.
+//! Answers in the form that Auth.js's clients expect: the answer to a failed auth route, and a redirect's address as
+//! JSON for a script.
 
 use serde_json::{Value, json};
 
 use crate::error::{ClientError, Error, ErrorPage, ProviderError};
 use crate::flow::hosts::with_parameters;
-use crate::flow::responses::with_cookies;
+use crate::flow::responses::{self, with_cookies};
 use crate::flow::{RequestContext, RouteParams};
 use crate::platform::Platform;
 use crate::session::dialect::Dialect;
@@ -14,15 +14,18 @@ use vestibule_oidc::http::response::Response;
 use vestibule_oidc::oauth::authorize::AuthorizationResponseError;
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// The answer to a request that could not be served: a page that names the error's code, mostly.
-    pub(crate) fn failure(&self, route: &[&str], input: &RouteParams, error: &Error) -> Response {
+    /// The answer to an auth route that failed: usually a redirect to a page, with the error's code as a parameter.
+    pub(crate) fn failure(&self, route: &[&str], params: &RouteParams, error: &Error) -> Response {
+        if let Error::Client(ClientError::CrossOrigin(_)) = error {
+            return responses::cross_origin();
+        }
         match self.config().dialect {
-            Dialect::AuthJsV5 => self.failure_v5(route, input, error),
-            Dialect::NextAuthV4 => self.failure_v4(route, input, error),
+            Dialect::AuthJsV5 => self.failure_v5(route, params, error),
+            Dialect::NextAuthV4 => self.failure_v4(route, params, error),
         }
     }
 
-    fn failure_v5(&self, route: &[&str], input: &RouteParams, error: &Error) -> Response {
+    fn failure_v5(&self, route: &[&str], params: &RouteParams, error: &Error) -> Response {
         if error.is_bad_request() {
             return Response::json(400, &json!("Bad request."));
         }
@@ -36,14 +39,16 @@ impl<P: Platform> RequestContext<'_, P> {
         };
         let page = own.as_ref().map_or_else(|| self.route(default), |page| self.page_url(page));
         let url = with_parameters(&page, &error.parameters());
-        match self.wants(input) {
-            Wants::Redirect => Response::redirect(url),
-            Wants::HeaderJson => Response::json(200, &json!({ "url": url })),
-            Wants::BodyJson => Response::json(self.status_v4(route, error), &json!({ "url": url })),
+        match self.redirect_format(params) {
+            RedirectFormat::Redirect => Response::redirect(url),
+            RedirectFormat::JsonByHeader => Response::json(200, &json!({ "url": url })),
+            RedirectFormat::JsonByField => {
+                Response::json(self.status_v4(route, error), &json!({ "url": url }))
+            }
         }
     }
 
-    fn failure_v4(&self, route: &[&str], input: &RouteParams, error: &Error) -> Response {
+    fn failure_v4(&self, route: &[&str], params: &RouteParams, error: &Error) -> Response {
         if let Error::Client(ClientError::UnknownAction { .. } | ClientError::UnsupportedAction(_)) = error {
             let method = self.request.method.as_str();
             let text = format!("Error: This action with HTTP {method} is not supported by NextAuth.js");
@@ -52,8 +57,8 @@ impl<P: Platform> RequestContext<'_, P> {
         if error.is_bad_request() {
             return Response::json(400, &json!("Bad request."));
         }
-        // Also after a failure the browser has a token to try again with, and the address it wanted to go to.
-        let form = self.form_context(&input.query, Some(&input.form));
+        // The browser needs a CSRF token and the return address to try again.
+        let form = self.form_context(&params.query, Some(&params.form));
         let cookies = form.map(|form| form.cookies).unwrap_or_default();
         if self.is_update(route) {
             return with_cookies(Response::json(400, &json!({})), cookies);
@@ -72,18 +77,18 @@ impl<P: Platform> RequestContext<'_, P> {
             (_, route) if self.is_login(route) => {
                 with_parameters(&self.route("error"), &[("error", error.code())])
             }
-            // The error page sends whoever may try again on to the sign-in page.
+            // The error page redirects to the sign-in page where the user can try again.
             _ => with_parameters(&self.route("error"), &[("error", code_v4(route, error))]),
         };
-        let mut answer = self.as_client_wants(input, with_cookies(Response::redirect(url), cookies));
-        if self.wants(input) == Wants::BodyJson {
+        let mut answer = self.as_client_wants(params, with_cookies(Response::redirect(url), cookies));
+        if self.redirect_format(params) == RedirectFormat::JsonByField {
             answer.status = self.status_v4(route, error);
         }
         answer
     }
 
-    /// The status by which the client of v4 knows whether somebody who gave their credentials is signed in. All else
-    /// it learns from the address.
+    /// The status of a failure for v4's client, which reads from it whether credentials were accepted. Everything else
+    /// it reads from the address.
     fn status_v4(&self, route: &[&str], error: &Error) -> u16 {
         match error {
             Error::Client(ClientError::MissingCsrf(_)) => 200,
@@ -93,25 +98,27 @@ impl<P: Platform> RequestContext<'_, P> {
         }
     }
 
-    /// Whether the request brings credentials: a provider's own callback is a GET.
+    /// Whether the request sends credentials. An OAuth provider's callback is a GET.
     fn is_login(&self, route: &[&str]) -> bool {
         self.request.method == Method::Post && matches!(route, ["callback", _])
     }
 
-    /// `POST /session` is for scripts only: there is nobody to show a page to.
+    /// Whether the request updates the session. Only scripts do that, so a redirect to a page would not help.
     fn is_update(&self, route: &[&str]) -> bool {
         self.request.method == Method::Post && route == ["session"]
     }
 
-    /// A redirect as this client wants to hear of it.
-    pub(crate) fn as_client_wants(&self, input: &RouteParams, mut response: Response) -> Response {
-        let wants = self.wants(input);
+    /// The response in the format that this client wants: a redirect, or the redirect's address as JSON.
+    pub(crate) fn as_client_wants(&self, params: &RouteParams, mut response: Response) -> Response {
+        let format = self.redirect_format(params);
         let Some(location) = response.headers.get("location") else { return response };
-        let body = match wants {
-            Wants::Redirect => return response,
-            Wants::HeaderJson | Wants::BodyJson => Response::json(200, &json!({ "url": location })),
+        let body = match format {
+            RedirectFormat::Redirect => return response,
+            RedirectFormat::JsonByHeader | RedirectFormat::JsonByField => {
+                Response::json(200, &json!({ "url": location }))
+            }
         };
-        if wants == Wants::BodyJson {
+        if format == RedirectFormat::JsonByField {
             response.headers.remove("location");
         }
         response.status = body.status;
@@ -119,18 +126,18 @@ impl<P: Platform> RequestContext<'_, P> {
         response.with("content-type", "application/json")
     }
 
-    fn wants(&self, input: &RouteParams) -> Wants {
+    fn redirect_format(&self, params: &RouteParams) -> RedirectFormat {
         if self.request.headers.contains("x-auth-return-redirect") {
-            Wants::HeaderJson
-        } else if input.form.one("json") == Ok(Some("true")) {
-            Wants::BodyJson
+            RedirectFormat::JsonByHeader
+        } else if params.form.one("json") == Ok(Some("true")) {
+            RedirectFormat::JsonByField
         } else {
-            Wants::Redirect
+            RedirectFormat::Redirect
         }
     }
 }
 
-/// next-auth 4's codes say where it went wrong rather than what.
+/// next-auth 4's code for an error. It names the step that failed, not the cause.
 fn code_v4(route: &[&str], error: &Error) -> &'static str {
     match (error, route.first()) {
         (
@@ -145,13 +152,13 @@ fn code_v4(route: &[&str], error: &Error) -> &'static str {
     }
 }
 
-/// How a client wants to hear of a redirect. Either dialect's client is understood in both.
+/// How a client wants to get a redirect. Both dialects understand the clients of both.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wants {
-    /// It is a browser.
+enum RedirectFormat {
+    /// A browser: as a redirect.
     Redirect,
-    /// The client of v5: with a header it asks for the address, and takes it from the body.
-    HeaderJson,
-    /// The client of v4: it asks in the body.
-    BodyJson,
+    /// v5's client sends the header `X-Auth-Return-Redirect`, and reads the address from a JSON body.
+    JsonByHeader,
+    /// v4's client sends the form field `json=true`, and reads the address from a JSON body.
+    JsonByField,
 }

@@ -1,4 +1,5 @@
-//! One request, with what every flow asks of it. Each flow adds its own methods where it stands.
+//! [`RequestContext`]: one request, with everything that flows need to answer it. Each flow adds its own methods in its
+//! own file.
 
 use std::rc::Rc;
 
@@ -6,8 +7,10 @@ use crate::config::{Config, Provider};
 use crate::flow::host_role::HostRole;
 use crate::flow::site_cache::Site;
 use crate::flow::vestibule::Vestibule;
+use crate::guard::cross_origin::RequestSource;
 use crate::lease::AnyLease;
-use crate::platform::{Level, Platform};
+use crate::log::{LogEvent, Record, RequestDetails};
+use crate::platform::Platform;
 use crate::session::claims::Session;
 use crate::session::cookie::{self, SessionCookie, SessionTooLargeError};
 use crate::session::names::CookieNames;
@@ -17,14 +20,14 @@ use vestibule_oidc::http::request::Request;
 use vestibule_oidc::http::return_to::ReturnPolicy;
 use vestibule_oidc::time::Timestamp;
 
-/// One request on its way through, with what every flow asks of it.
+/// One request, with everything that flows need to answer it.
 pub(crate) struct RequestContext<'a, P: Platform> {
     pub(crate) vestibule: &'a Vestibule,
     pub(crate) platform: &'a P,
     pub(crate) request: &'a Request,
-    /// The origin that was asked.
+    /// The origin in the request's URL.
     pub(crate) origin: Rc<Origin>,
-    /// What that is to the site's sign-ins.
+    /// The role of that host in the site's sign-ins.
     pub(crate) host_role: HostRole<'a>,
     pub(crate) names: Rc<CookieNames>,
     pub(crate) cookies: Cookies,
@@ -33,7 +36,7 @@ pub(crate) struct RequestContext<'a, P: Platform> {
 }
 
 impl<'a, P: Platform> RequestContext<'a, P> {
-    /// `None` where the request's host is none that a browser can name: no answer would reach one.
+    /// `None` if no browser can send the request's host, because it is not a valid host in a URL.
     pub(crate) fn new(vestibule: &'a Vestibule, platform: &'a P, request: &'a Request) -> Option<Self> {
         let Site { origin, names } = vestibule.site_cache.site(vestibule.config.dialect, &request.url)?;
         Some(Self {
@@ -52,7 +55,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         &self.vestibule.config
     }
 
-    /// What keeps others from using a session's refresh token meanwhile.
+    /// The lease that keeps other processes from using a session's refresh token at the same time.
     pub(crate) fn lease(&self) -> AnyLease<'a, P> {
         let config = self.config();
         AnyLease::new(config.refresh.lease, config.sealing(), self.platform)
@@ -62,18 +65,18 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         self.config().providers.iter().find(|provider| provider.id == id)
     }
 
-    /// The client's IP address, as the network in front says it.
+    /// The client's IP address, as the network in front of this process reports it.
     pub(crate) fn client_address(&self) -> Option<&'a str> {
         self.config().edge.client_address(&self.request.headers)
     }
 
-    /// An absolute URL of one of our own routes, on the host that was asked: `route("signin")`.
+    /// The absolute URL of an auth route on the request's own host: `route("signin")`.
     pub(crate) fn route(&self, route: &str) -> String {
         format!("{}{}/{route}", self.request.url.origin(), self.config().base_path)
     }
 
-    /// The session in the request's cookies, where there is a good one. A foreign host has none, whatever was sent
-    /// to it: no browser would.
+    /// The session in the request's cookies. A host outside the site never has one: no browser sends the session's
+    /// cookies there.
     pub(crate) fn session(&self) -> SessionCookie {
         if let HostRole::Outside(_) = self.host_role {
             return SessionCookie::Absent;
@@ -87,7 +90,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         )
     }
 
-    /// The cookies that put `session` into the browser.
+    /// The cookies that store `session` in the browser. An error if it does not fit into cookies.
     pub(crate) fn session_cookies(&self, session: &Session) -> Result<Vec<SetCookie>, SessionTooLargeError> {
         let session = match self.config().session.absolute_max_age {
             Some(_) => &session.clone().with_sign_in_time(),
@@ -98,30 +101,31 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         cookie::write(self.config().sealing(), domain, &self.names, &self.cookies, session, self.now, random)
     }
 
-    /// The cookies that take every trace of a session out of the browser.
+    /// The cookies that remove every piece of a session from the browser.
     pub(crate) fn erased_session(&self) -> Vec<SetCookie> {
         cookie::erase(self.cookie_domain(), &self.names, &self.cookies)
     }
 
-    /// The domain whose hosts share the session. A developer's own machine is in none, and keeps its session.
+    /// The domain whose hosts share the session. `None` on a developer's own machine, which is outside the configured
+    /// domain and keeps the session for itself.
     pub(crate) fn cookie_domain(&self) -> Option<&'a CookieDomain> {
         self.config().cookie_domain.as_ref().filter(|domain| domain.covers(self.origin.host()))
     }
 
-    /// The cookies that renew `session` where `update_age` has passed since it was last sealed, or where it was
-    /// sealed in the other dialect; none otherwise, so that a late response does not overwrite a newer cookie.
+    /// The cookies that reseal `session` if `update_age` has passed since it was sealed, or if it was sealed in the
+    /// other dialect. Otherwise none, so that a late response does not overwrite a newer cookie.
     pub(crate) fn renewal_cookies(&self, session: &Session) -> Vec<SetCookie> {
         if !session.needs_update(self.config().session.update_age, self.now) {
             return Vec::new();
         }
         self.session_cookies(session).unwrap_or_else(|too_large| {
-            // It was small enough when it was made: `max_age` or the claims changed since. It still works.
-            self.log(Level::Warn, "session_not_renewed", &too_large.to_string());
+            // It fitted when it was sealed; `max_age` or its claims changed since. The browser's cookie stays valid.
+            self.log(Record::new(LogEvent::SessionTooLarge, too_large));
             Vec::new()
         })
     }
 
-    /// Where this request's browser may be sent.
+    /// The addresses to which this browser may be redirected.
     pub(crate) fn return_policy(&self) -> ReturnPolicy<'_> {
         let config = self.config();
         ReturnPolicy {
@@ -131,7 +135,18 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         }
     }
 
-    pub(crate) fn log(&self, level: Level, event: &str, message: &str) {
-        self.platform.log(level, &serde_json::json!({ "event": event, "message": message }));
+    /// Where the browser says that the request comes from.
+    pub(crate) fn source(&self) -> RequestSource {
+        RequestSource::of(self.request, &self.origin, &self.config().trusted_origins)
+    }
+
+    /// Writes it into the operator's log, with the request that it happened in.
+    pub(crate) fn log(&self, record: Record) {
+        self.platform.log(&record.in_request(&self.details()));
+    }
+
+    /// What the log says of this request.
+    pub(crate) fn details(&self) -> RequestDetails {
+        RequestDetails::of(self.request, self.config().edge)
     }
 }

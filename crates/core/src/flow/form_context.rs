@@ -1,4 +1,5 @@
-//! What the auth routes read of a request: parameters, and what their pages and forms have in common.
+//! What auth routes read from a request: its parameters ([`RouteParams`]), and the CSRF token and return address of
+//! their forms ([`FormContext`]).
 
 use crate::error::ClientError;
 use crate::flow::RequestContext;
@@ -9,39 +10,39 @@ use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::request::Request;
 use vestibule_oidc::http::return_to::TrustedUrl;
 
-/// What a request to an auth route says beside its path.
+/// The parameters of a request to an auth route.
 pub(crate) struct RouteParams {
     pub(crate) query: Params,
-    /// A POST's body; nothing of any other request.
+    /// The body of a POST; empty for other methods.
     pub(crate) form: Params,
 }
 
 impl RouteParams {
-    pub(crate) fn of_query(request: &Request) -> Self {
+    pub(crate) fn from_query(request: &Request) -> Self {
         let query = request.url.query.as_deref().unwrap_or_default();
         Self { query: Params::from_urlencoded(query.as_bytes()), form: Params::default() }
     }
 
-    /// Keeps the body, and gives both.
-    pub(crate) fn with(&mut self, form: Params) -> (&Params, &Params) {
+    /// Keeps the parameters of the body, and returns those of the query and of the body.
+    pub(crate) fn with_form(&mut self, form: Params) -> (&Params, &Params) {
         self.form = form;
         (&self.query, &self.form)
     }
 }
 
-/// What the auth routes with pages and forms have in common, as in Auth.js: a csrf token and a return
-/// address, each in a cookie.
+/// What all auth routes with pages and forms share, as in Auth.js: a CSRF token and a return address, each in a cookie.
 pub(crate) struct FormContext {
     pub(crate) csrf: Csrf,
-    /// Where the browser goes when it is done here.
+    /// Where the browser goes at the end of the flow.
     pub(crate) return_to: TrustedUrl,
     /// The cookies that the browser does not have yet.
     pub(crate) cookies: Vec<SetCookie>,
 }
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// `form` is a POST's body. The return address comes from the body, the query, the cookie, in this
-    /// order; one that is not trusted is the default address.
+    /// `form` is the body of a POST. The return address is taken from the body, the query or the cookie, in this order.
+    /// An address that [`ReturnPolicy`](vestibule_oidc::http::return_to::ReturnPolicy) does not trust is replaced by the
+    /// default address.
     pub(crate) fn form_context(
         &self,
         query: &Params,
@@ -54,16 +55,16 @@ impl<P: Platform> RequestContext<'_, P> {
         });
         let policy = self.return_policy();
         let in_cookie = self.cookies.get(names.callback_url());
-        let asked = match form {
+        let in_form = match form {
             Some(form) => form.one("callbackUrl")?,
             None => None,
         };
-        let asked = match asked {
-            Some(asked) => Some(asked),
+        let requested = match in_form {
+            Some(address) => Some(address),
             None => query.one("callbackUrl")?,
         };
-        let wanted = asked.filter(|asked| !asked.is_empty()).or(in_cookie).unwrap_or_default();
-        let return_to = self.vestibule.hooks.redirect(wanted, &policy);
+        let requested = requested.filter(|address| !address.is_empty()).or(in_cookie).unwrap_or_default();
+        let return_to = self.vestibule.hooks.redirect(requested, &policy);
 
         let mut cookies = Vec::new();
         if let Some(value) = csrf.new_cookie(&config.keys) {
@@ -77,7 +78,7 @@ impl<P: Platform> RequestContext<'_, P> {
 }
 
 impl FormContext {
-    /// That a form comes from a page that this browser got from us.
+    /// Verifies that a form comes from a page that Vestibule gave to this browser.
     pub(crate) fn verify_csrf(&self, form: &Params) -> Result<CsrfVerified, ClientError> {
         Ok(self.csrf.verify(form.one("csrfToken")?)?)
     }

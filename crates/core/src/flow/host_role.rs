@@ -1,17 +1,17 @@
-//! Several hosts, one session: which of them signs people in, which send people there, and which lie outside of
-//! the cookie's domain and get nothing.
+//! A site may have several hosts that share one session. [`HostRole`] says which host signs users in, which hosts send
+//! them there, and which hosts are outside the cookie's domain.
 
 use crate::config::Config;
 use vestibule_oidc::http::origin::{CookieDomain, Origin, is_loopback};
 
-/// What the host that was asked is to the site's sign-ins.
+/// The role of a request's host in the site's sign-ins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum HostRole<'a> {
-    /// It signs people in.
+    /// The host signs users in.
     Login,
-    /// It shares the session of this one, and sends people there.
+    /// The host shares the session of this login host, and sends users there to sign in.
     Member(&'a Origin),
-    /// It is outside of this domain, so no browser takes the session's cookie from it, or brings it there.
+    /// The host is outside this domain: browsers neither accept the session's cookie from it nor send the cookie to it.
     Outside(&'a CookieDomain),
 }
 
@@ -19,11 +19,11 @@ impl<'a> HostRole<'a> {
     pub(crate) fn of(config: &'a Config, origin: &Origin) -> Self {
         match (&config.cookie_domain, &config.login_url) {
             (Some(domain), _) if !domain.covers(origin.host()) => {
-                // A developer's own machine, with the site's configuration, is all of the site that there is.
-                let is_at_home = is_loopback(origin.host()) && !config.providers.is_empty();
-                if is_at_home { Self::Login } else { Self::Outside(domain) }
+                // A developer runs the site's configuration on their own machine: that host does everything itself.
+                let is_development = is_loopback(origin.host()) && !config.providers.is_empty();
+                if is_development { Self::Login } else { Self::Outside(domain) }
             }
-            // Another scheme or port is another origin: its cookies are others, and no provider knows it.
+            // Another scheme or port is another origin, which is not registered at the providers.
             (_, Some(login)) if login != origin => Self::Member(login),
             _ => Self::Login,
         }

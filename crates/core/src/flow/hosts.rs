@@ -1,12 +1,11 @@
-//! Addresses on the site's hosts: our own routes and pages, on the host that was asked or on the one that signs people
-//! in.
+//! Addresses on the site's hosts: auth routes and pages, on the request's host or on the login host.
 
 use crate::flow::RequestContext;
 use crate::flow::host_role::HostRole;
 use crate::platform::Platform;
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// The origin of the host that signs people in.
+    /// The origin of the login host.
     pub(crate) fn login_origin(&self) -> String {
         match self.host_role {
             HostRole::Member(login) => login.as_str().to_owned(),
@@ -14,17 +13,17 @@ impl<P: Platform> RequestContext<'_, P> {
         }
     }
 
-    /// An absolute URL of one of our routes on the host that signs people in: `login_route("signin")`.
+    /// The absolute URL of an auth route on the login host: `login_route("signin")`.
     pub(crate) fn login_route(&self, route: &str) -> String {
         format!("{}{}/{route}", self.login_origin(), self.config().base_path)
     }
 
-    /// `redirect_uri`: our callback for that provider, on the host that signs people in.
+    /// The `redirect_uri` of a provider: its callback on the login host.
     pub(crate) fn redirect_uri(&self, provider_id: &str) -> String {
         self.login_route(&format!("callback/{provider_id}"))
     }
 
-    /// The page on which people sign in, from which they come to `return_to`.
+    /// The address of the sign-in page, with `return_to` as the return address.
     pub(crate) fn sign_in_page(&self, return_to: &str) -> String {
         let page = match &self.config().pages.sign_in {
             Some(page) => self.page_url(page),
@@ -33,8 +32,8 @@ impl<P: Platform> RequestContext<'_, P> {
         with_parameters(&page, &[("callbackUrl", return_to)])
     }
 
-    /// The address that was asked for, as one to come back to. Where people sign in on `https`, only `https` has their
-    /// session afterwards.
+    /// The request's own address, as a return address. If the login host uses `https`, so does this address, because the
+    /// session's cookie is then sent over `https` only.
     pub(crate) fn address(&self) -> String {
         let url = &self.request.url;
         match self.host_role {
@@ -45,17 +44,17 @@ impl<P: Platform> RequestContext<'_, P> {
         }
     }
 
-    /// The sign-in page, from which one comes back to what was asked for.
+    /// The address of the sign-in page, with the request's own address as the return address.
     pub(crate) fn sign_in_url(&self) -> String {
         self.sign_in_page(&self.address())
     }
 
-    /// A page of the configuration's, a path or a URL, as a URL. A path is one of the host's that signs people in.
+    /// The URL of a page that the configuration names by a path or a URL. A path is on the login host.
     pub(crate) fn page_url(&self, page: &str) -> String {
         if page.starts_with('/') { format!("{}{page}", self.login_origin()) } else { page.to_owned() }
     }
 
-    /// The same as a redirect's location, where Auth.js leaves a path of the own host as it is written.
+    /// The same as a redirect's `Location`. Like Auth.js, it leaves a path on the request's own host as it is written.
     pub(crate) fn page_location(&self, page: &str) -> String {
         match self.host_role {
             HostRole::Member(_) => self.page_url(page),
@@ -64,7 +63,7 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 }
 
-/// The address of a page with parameters added, encoded as a form's.
+/// The address of a page with these parameters in its query, form-encoded.
 pub(crate) fn with_parameters(page: &str, parameters: &[(&str, &str)]) -> String {
     let separator = if page.contains('?') { '&' } else { '?' };
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();

@@ -1,5 +1,5 @@
-//! One file per flow, its effects in reading order. [`guard`] is what every page passes; the others are the auth
-//! routes.
+//! The flows: one file for each, with its effects in reading order. [`guard`] runs for every guarded path; the other
+//! flows answer auth routes.
 
 pub(crate) mod answer;
 pub(crate) mod client_log;

@@ -1,4 +1,4 @@
-//! Answers that several flows give.
+//! Responses that several flows share.
 
 use std::time::Duration;
 
@@ -7,43 +7,63 @@ use serde_json::json;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::response::Response;
 
-/// Nobody is signed in; where one can be.
+/// 401: no one is signed in. The body has the address of the sign-in page.
 pub(crate) fn unauthorized(sign_in: &str) -> Response {
     Response::json(401, &json!({ "error": "unauthorized", "signInUrl": sign_in }))
         .with("www-authenticate", "Bearer")
         .with("cache-control", "private, no-store")
 }
 
-/// Whoever it is, they may not.
+/// 403: this user may not do this.
 pub(crate) fn forbidden() -> Response {
     Response::json(403, &json!({ "error": "forbidden" })).with("cache-control", "private, no-store")
 }
 
-/// Nobody needs to know whether there is something.
+/// 404: the rules hide whether the path exists.
 pub(crate) fn not_found() -> Response {
     Response::json(404, &json!({ "error": "not_found" })).with("cache-control", "private, no-store")
 }
 
-/// The path is too long to be decided about (RFC 9110 section 15.5.15).
+/// 403: a page of another origin made the browser send the request.
+pub(crate) fn cross_origin() -> Response {
+    let body = json!({
+        "error": "cross_origin",
+        "message": "A page of another origin sent this request. If it may, add its origin to trusted_origins.",
+    });
+    Response::json(403, &body).with("cache-control", "private, no-store")
+}
+
+/// 401: a server function needs a session, as the page that calls it does.
+pub(crate) fn server_function(sign_in: &str) -> Response {
+    let body = json!({
+        "error": "unauthorized",
+        "signInUrl": sign_in,
+        "message": "A server function needs a session. The rule key server_functions = \"public\" allows it without.",
+    });
+    Response::json(401, &body).with("www-authenticate", "Bearer").with("cache-control", "private, no-store")
+}
+
+/// 414: the path is too long to be decided about (RFC 9110 section 15.5.15).
 pub(crate) fn uri_too_long() -> Response {
     Response::json(414, &json!({ "error": "uri_too_long" })).with("cache-control", "private, no-store")
 }
 
-/// Why an access token does not do.
+/// Why a request cannot pass with its access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenDenied {
-    /// It is wrong (RFC 6750 section 3.1, `invalid_token`); whether the next one may do.
+    /// The token is not valid (RFC 6750 section 3.1, `invalid_token`). `is_expired` if a new one would help.
     Invalid { is_expired: bool },
-    /// It is somebody's who may not.
+    /// The token is valid, but its user may not do this (`insufficient_scope`).
     Insufficient,
-    /// It has ended and the provider gives no other for now, or its keys cannot be had; when to come back.
+    /// The token has expired and the provider gives no new one at the moment, or the provider's keys are unavailable.
+    /// Holds how long to wait before the next request.
     Unavailable(Duration),
 }
 
-/// What a client gets whose access token does not do (RFC 6750 section 3).
-pub(crate) fn of_token(why: TokenDenied) -> Response {
-    let (status, error, description) = match why {
-        TokenDenied::Unavailable(retry) => return no_token(retry),
+/// The response to a request with such a token (RFC 6750 section 3).
+pub(crate) fn token_denied(denied: TokenDenied) -> Response {
+    let (status, error, description) = match denied {
+        TokenDenied::Unavailable(retry) => return token_unavailable(retry),
         TokenDenied::Invalid { is_expired: true } => (401, "invalid_token", "the access token has expired"),
         TokenDenied::Invalid { is_expired: false } => {
             (401, "invalid_token", "the access token is not valid here")
@@ -56,15 +76,14 @@ pub(crate) fn of_token(why: TokenDenied) -> Response {
         .with("cache-control", "private, no-store")
 }
 
-/// The access token has ended, and the provider gives no other for now.
-pub(crate) fn no_token(retry: Duration) -> Response {
+/// 503: there is no valid access token at the moment. `retry` becomes `Retry-After`, at least one second.
+pub(crate) fn token_unavailable(retry: Duration) -> Response {
     Response::json(503, &json!({ "error": "temporarily_unavailable" }))
         .with("retry-after", retry.as_secs().max(1).to_string())
         .with("cache-control", "private, no-store")
 }
 
-/// Adds `cookies` to a response. One that sets a cookie must not be kept by any cache: the next person
-/// would get it.
+/// Adds `cookies` to a response. No cache may store a response that sets a cookie: the next user would get the cookie.
 pub(crate) fn with_cookies(mut response: Response, cookies: Vec<SetCookie>) -> Response {
     for cookie in cookies {
         response.headers.append("set-cookie", cookie.to_string());

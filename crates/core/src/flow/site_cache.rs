@@ -1,4 +1,4 @@
-//! What is the same for all requests to one origin, worked out once.
+//! Values that all requests to one origin share, computed once.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,19 +8,19 @@ use crate::session::names::CookieNames;
 use vestibule_oidc::http::origin::Origin;
 use vestibule_oidc::http::request::RequestUrl;
 
-/// An origin that was asked, and the names of its cookies.
+/// A request's origin, and the names of its cookies.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     pub(crate) origin: Rc<Origin>,
     pub(crate) names: Rc<CookieNames>,
 }
 
-/// The origin that an isolate was asked for last. A site has few, and a request seldom comes alone.
+/// The origin of the last request. One entry is enough: a site has few origins, and requests to one come in groups.
 #[derive(Debug, Default)]
 pub(crate) struct SiteCache(RefCell<Option<(String, Site)>>);
 
 impl SiteCache {
-    /// The site of a request; `None` where its host is none that a browser can name.
+    /// The site of a request; `None` if its host is not a valid host in a URL.
     pub(crate) fn site(&self, dialect: Dialect, url: &RequestUrl) -> Option<Site> {
         let origin_url = url.origin();
         let mut last = self.0.borrow_mut();
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_origin_is_its_own_whoever_was_asked_before() {
+    fn an_origin_gets_its_own_cookie_names_after_a_request_to_another_origin() {
         let sites = SiteCache::default();
         let urls = [
             ("https://a.example/x", "https://a.example", "__Secure-authjs.session-token"),

@@ -1,4 +1,4 @@
-//! What serves every request of an isolate: the configuration, and what was learned while serving.
+//! The state that all requests of a process share: the configuration, and the caches.
 
 use std::rc::Rc;
 
@@ -11,10 +11,9 @@ use crate::hooks::{Configured, ErasedHooks, Hooks, Typed};
 use crate::lease::in_flight::InFlightRefreshes;
 use crate::session::cache::SessionCache;
 
-/// A checked configuration, and what an isolate learns while it serves: build it once, use it for every
-/// request.
+/// A checked configuration with the caches of a process. Build it once, and use it for every request.
 ///
-/// Clones are the same: work that outlives its request holds one.
+/// Clones share their state. Work that outlives its request holds a clone.
 #[derive(Clone)]
 pub struct Vestibule {
     pub(crate) config: Rc<Config>,
@@ -29,12 +28,12 @@ pub struct Vestibule {
 }
 
 impl Vestibule {
-    /// Ready to serve as the configuration says.
+    /// Serves requests as the configuration says, without hooks.
     pub fn new(config: Config) -> Self {
         Self::with_erased(config, Rc::new(Configured))
     }
 
-    /// Ready to serve as the configuration and an app's own hooks say.
+    /// Serves requests as the configuration and the app's own hooks say.
     pub fn with_hooks(config: Config, hooks: impl Hooks + 'static) -> Self {
         Self::with_erased(config, Rc::new(Typed(hooks)))
     }

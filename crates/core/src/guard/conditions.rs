@@ -1,7 +1,7 @@
-//! `has` and `missing`: what else of a request a rule looks at.
+//! The conditions `has` and `missing`, which a rule checks in addition to the path.
 //!
-//! All of it is the client's to say. Where a value comes several times, one that matches is enough: what the
-//! guard saw once, an upstream may see too, whichever of them it takes.
+//! The client controls everything that they check. If a value occurs several times, it is enough that one of them
+//! matches: an upstream may use any of them.
 
 use std::fmt;
 
@@ -10,33 +10,33 @@ use crate::guard::regexp::{self, Groups, Node, Program, RegexpError, RegexpProbl
 use vestibule_oidc::http::cookie;
 use vestibule_oidc::http::request::Request;
 
-/// Longer expressions are refused.
+/// The maximum length of an expression in bytes.
 const MAX_LENGTH: usize = 1024;
 
-/// Something that a request may have.
+/// A condition that a request may meet.
 #[derive(Clone, Debug)]
 pub struct Condition {
-    /// Where it is looked for.
+    /// Where the value comes from.
     pub source: Source,
-    /// What it has to be; `None` where any value will do that is not empty.
+    /// What the value must match. `None` accepts any value that is not empty.
     pub value: Option<ValuePattern>,
 }
 
-/// Where a value stands in a request.
+/// Where a value comes from in a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The header field of this name, in lower case. Fields of one name are one, with commas between (RFC
-    /// 9110 section 5.3).
+    /// The header with this name in lower case. The values of repeated headers are joined with commas (RFC 9110 section
+    /// 5.3).
     Header(String),
-    /// The cookie of this name.
+    /// The cookie with this name.
     Cookie(String),
-    /// The parameter of this name in the query, decoded as a form.
+    /// The query parameter with this name, decoded as a form.
     Query(String),
-    /// The host, without its port.
+    /// The host without its port.
     Host,
 }
 
-/// What a whole value has to look like.
+/// An expression that the whole value must match.
 #[derive(Clone, Debug)]
 pub struct ValuePattern {
     text: String,
@@ -44,7 +44,7 @@ pub struct ValuePattern {
 }
 
 impl Condition {
-    /// Whether the request has it.
+    /// Whether the request meets the condition.
     pub fn is_met(&self, request: &Request, budget: &Budget) -> bool {
         let fits = |value: &str| {
             !value.is_empty() && self.value.as_ref().is_none_or(|wanted| wanted.matches(value, budget))
@@ -65,7 +65,7 @@ impl Condition {
 }
 
 impl ValuePattern {
-    /// Parses an expression for the whole value, as Next.js reads it: `^value$`.
+    /// Parses an expression for the whole value: `^value$`, as in Next.js.
     pub fn parse(text: &str) -> Result<Self, RegexpError> {
         let chars: Vec<char> = text.chars().collect();
         let too_large = RegexpError { problem: RegexpProblem::TooLarge, at: chars.len() };
@@ -73,7 +73,7 @@ impl ValuePattern {
             return Err(too_large);
         }
         let node = regexp::parse(&chars, 0, chars.len(), Groups::Any)?;
-        if matches!(node, Node::Any(_)) {
+        if matches!(node, Node::Alternatives(_)) {
             return Err(RegexpError { problem: RegexpProblem::BareAlternatives, at: 0 });
         }
         let program = Program::new(&node).map_err(|_| too_large)?;
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_there_or_looks_as_it_has_to() {
+    fn a_condition_is_met_by_a_value_that_is_present_or_matches() {
         let header = || Source::Header("x-a".to_owned());
         let cookie = || Source::Cookie("a".to_owned());
         let query = || Source::Query("a".to_owned());
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_hides_behind_many_others() {
+    fn a_value_is_found_after_thousands_of_others() {
         let query = format!("https://h/?{}a=1", "x&".repeat(5000));
         assert!(is_met(Source::Query("a".to_owned()), Some("1"), &query, &[]));
         let field = format!("{}a=1", "x=1; ".repeat(5000));
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_ecmascript_would_anchor_at_one_end_is_refused() {
+    fn an_expression_that_ecmascript_would_anchor_at_one_end_only_is_rejected() {
         let problem = |text: &str| ValuePattern::parse(text).unwrap_err().problem;
         assert_eq!(problem("a|b"), RegexpProblem::BareAlternatives);
         assert_eq!(problem("(a"), RegexpProblem::UnclosedGroup);

@@ -4,7 +4,9 @@
 //! `SameSite=Lax` keeps only other sites out. Browsers say where a request comes from, in `Sec-Fetch-Site` (Fetch Metadata)
 //! and `Origin` (RFC 6454 section 7), and no page can write these fields. RFC 10017 section 6.1.3.3 requires such a defence.
 
-use vestibule_oidc::http::origin::{HostPattern, Origin};
+use thiserror::Error;
+
+use vestibule_oidc::http::origin::{HostPattern, Origin, OriginError, is_loopback};
 use vestibule_oidc::http::request::{Method, Request};
 
 /// Origins whose pages may send requests with a session: an exact one, or every subdomain of a host over one scheme.
@@ -18,16 +20,56 @@ pub enum TrustedOrigin {
         secure: bool,
         /// Which hosts.
         hosts: HostPattern,
+        /// Whether the pattern names a port; without one it is the scheme's own.
+        has_port: bool,
+        /// Whether the hosts are this machine.
+        is_loopback: bool,
     },
 }
 
 impl TrustedOrigin {
+    /// Parses an origin, or one whose host begins with `*.`.
+    ///
+    /// # Errors
+    /// For anything that is not `SCHEME://HOST[:PORT]`.
+    pub fn parse(text: &str) -> Result<Self, OriginError> {
+        let Some((scheme, host)) = text.split_once("://*.") else {
+            return Origin::parse(text).map(Self::Exact);
+        };
+        let secure = match scheme {
+            "https" => true,
+            "http" => false,
+            _ => return Err(OriginError::NotBare),
+        };
+        let hosts = HostPattern::parse(&format!("*.{host}")).map_err(|_| OriginError::NotBare)?;
+        let (has_port, is_loopback) =
+            (host.contains(':'), is_loopback(host.split(':').next().unwrap_or_default()));
+        Ok(Self::Subdomains { secure, hosts, has_port, is_loopback })
+    }
+
+    /// Whether it is one of `https`.
+    pub fn secure(&self) -> bool {
+        match self {
+            Self::Exact(origin) => origin.secure(),
+            Self::Subdomains { secure, .. } => *secure,
+        }
+    }
+
+    /// Whether it is on this machine.
+    pub fn is_loopback(&self) -> bool {
+        match self {
+            Self::Exact(origin) => is_loopback(origin.host()),
+            Self::Subdomains { is_loopback, .. } => *is_loopback,
+        }
+    }
+
     /// Whether `origin` is one of these.
     pub fn covers(&self, origin: &Origin) -> bool {
         match self {
             Self::Exact(exact) => exact == origin,
-            Self::Subdomains { secure, hosts } => {
-                *secure == origin.secure() && hosts.matches(origin.authority())
+            Self::Subdomains { secure, hosts, has_port, .. } => {
+                let has_its_port = *has_port || origin.authority() == origin.host();
+                *secure == origin.secure() && has_its_port && hosts.matches(origin.authority())
             }
         }
     }
@@ -74,6 +116,17 @@ impl RequestSource {
     }
 }
 
+/// Another origin's page made a browser send the request.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "{} sent this request with the session of a user: add it to trusted_origins if its pages may do that",
+    origin.as_deref().unwrap_or("a page of another origin, which the browser does not name,")
+)]
+pub struct CrossOriginError {
+    /// The page's origin, where the browser names it.
+    pub origin: Option<String>,
+}
+
 /// Whether a request may do something by itself: its method is not safe (RFC 9110 section 9.2.1), or it opens a WebSocket.
 pub fn may_act(request: &Request) -> bool {
     let is_safe = matches!(request.method, Method::Get | Method::Head | Method::Options)
@@ -111,11 +164,8 @@ mod tests {
     fn source(fields: &[(&str, &str)]) -> RequestSource {
         let own = Origin::parse("https://app.example.com").unwrap();
         let trusted = [
-            TrustedOrigin::Exact(Origin::parse("https://shop.example.com").unwrap()),
-            TrustedOrigin::Subdomains {
-                secure: true,
-                hosts: HostPattern::parse("*.apps.example.com").unwrap(),
-            },
+            TrustedOrigin::parse("https://shop.example.com").unwrap(),
+            TrustedOrigin::parse("https://*.apps.example.com").unwrap(),
         ];
         RequestSource::of(&request("POST", fields), &own, &trusted)
     }
@@ -162,6 +212,7 @@ mod tests {
             (&[("origin", "http://app.example.com")], from("http://app.example.com")),
             (&[("origin", "https://app.example.com:8443")], from("https://app.example.com:8443")),
             (&[("origin", "http://a.apps.example.com")], from("http://a.apps.example.com")),
+            (&[("origin", "https://a.apps.example.com:8443")], from("https://a.apps.example.com:8443")),
             (&[("origin", "https://apps.example.com")], from("https://apps.example.com")),
             (
                 &[("origin", "https://app.example.com.evil.example")],

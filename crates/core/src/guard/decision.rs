@@ -1,11 +1,11 @@
-//! What the rules say of a request.
+//! The decision about a request.
 
-/// What becomes of a request.
+/// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It is forwarded.
+    /// The request is forwarded.
     Pass,
-    /// The way to sign in: a redirect for a navigation, 401 for anything else.
+    /// The user must sign in: a redirect to the sign-in page for a navigation, 401 for any other request.
     SignIn,
     /// 403.
     Forbidden,
@@ -13,11 +13,11 @@ pub enum Decision {
     NotFound,
 }
 
-/// What holds for a path that no rule names.
+/// The access to a path that no rule matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefaultAccess {
-    /// Only who is signed in may pass.
+    /// Only signed-in users may pass.
     SignedIn,
-    /// Everybody may pass.
+    /// Every request may pass.
     Public,
 }

@@ -1,120 +1,130 @@
-//! The request that another proxy asks about, as it tells of it in header fields.
+//! The original request of a forward-auth request, which another proxy describes in headers.
 //!
-//! Only for a proxy that has proven who it is: anybody can write these fields, and a proxy passes on those that it
-//! does not write itself. So every field must be there, once, and whole: what is missing may be a client's to say.
+//! Only an authenticated proxy may use it: any client can write these headers, and a proxy passes on those that it
+//! does not write itself. So every header must be present, once and complete: one that the proxy does not set could
+//! come from a client.
 
 use thiserror::Error;
 
 use crate::guard::headers::VERIFY_SECRET;
 use vestibule_oidc::http::request::{Method, Request, RequestUrl};
 
-/// The header fields in which a proxy tells of the request that it asks about.
+/// The headers in which a proxy describes the original request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForwardAuthHeaders {
-    /// `X-Forwarded-Method`, `-Proto`, `-Host` and `-Uri`, as Traefik and Caddy write them by themselves. They pass
-    /// a refusal on to the browser as it is.
+    /// `X-Forwarded-Method`, `-Proto`, `-Host` and `-Uri`, which Traefik and Caddy set by default. These proxies send a
+    /// denial to the browser unchanged.
     XForwarded,
-    /// `X-Original-Method`, and `X-Original-URL` or `X-Original-URI`, as one writes them for nginx, which knows 401
-    /// and 403 alone as refusals.
+    /// `X-Original-Method`, and `X-Original-URL` or `X-Original-URI`, which are configured for nginx. It accepts only
+    /// 401 and 403 as denials.
     XOriginal,
 }
 
-/// Longer URLs are refused: no network in front takes URLs of more than 16 KiB.
+/// The maximum length of a URL in bytes: networks in front of a runtime do not accept URLs of more than 16 KiB.
 const MAX_URL: usize = 16 * 1024;
 
-/// The longest registered method has 17 characters.
+/// The maximum length of a method in bytes. The longest registered one has 17.
 const MAX_METHOD: usize = 32;
 
 const FORWARDED: [&str; 4] =
     ["x-forwarded-method", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-uri"];
 const ORIGINAL: [&str; 3] = ["x-original-method", "x-original-url", "x-original-uri"];
 
-/// The request that `asked` asks about, with the header fields that came along but for those that tell of it.
-pub fn original(asked: &Request, fields: ForwardAuthHeaders) -> Result<Request, ForwardAuthError> {
+/// The original request that a forward-auth request describes. It has the same headers, without those of `fields` and
+/// [`VERIFY_SECRET`].
+pub fn original(auth_request: &Request, fields: ForwardAuthHeaders) -> Result<Request, ForwardAuthError> {
     let (method, url, fields) = match fields {
         ForwardAuthHeaders::XForwarded => {
-            (method(asked, "x-forwarded-method")?, forwarded_url(asked)?, &FORWARDED[..])
+            (method(auth_request, "x-forwarded-method")?, forwarded_url(auth_request)?, &FORWARDED[..])
         }
         ForwardAuthHeaders::XOriginal => {
-            (method(asked, "x-original-method")?, original_url(asked)?, &ORIGINAL[..])
+            (method(auth_request, "x-original-method")?, original_url(auth_request)?, &ORIGINAL[..])
         }
     };
-    let mut headers = asked.headers.clone();
+    let mut headers = auth_request.headers.clone();
     headers.retain(|name, _| !fields.contains(&name) && name != VERIFY_SECRET);
     Ok(Request { method, url, headers })
 }
 
-/// Why it cannot be told which request is asked about. The proxy's configuration is to blame, or a client whose own
-/// field went through it.
+/// Why the original request is unknown. The cause is the proxy's configuration, or a client's header that the proxy
+/// passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ForwardAuthError {
-    /// The field is not there.
-    #[error("{0} is missing: have the proxy set it")]
+    /// The header is missing.
+    #[error("the header {0} is missing: configure the proxy to set it")]
     Missing(&'static str),
-    /// It came several times.
-    #[error("{0} came more than once: have the proxy replace it")]
-    Twice(&'static str),
-    /// It says nothing that a request has.
-    #[error("{0} is not what a request has there")]
+    /// The header is repeated.
+    #[error("the header {0} is repeated: configure the proxy to replace the client's header")]
+    Repeated(&'static str),
+    /// The header's value is invalid.
+    #[error(
+        "the header {0} has an invalid value: configure the proxy to set it to that of the original request"
+    )]
     Malformed(&'static str),
-    /// Two fields say the same, and one of them may be a client's.
-    #[error("X-Original-URL and X-Original-URI came together: have the proxy set one and clear the other")]
-    Both,
+    /// Both headers are present, and one of them may come from a client.
+    #[error(
+        "X-Original-URL and X-Original-URI are both present: configure the proxy to set one and remove the other"
+    )]
+    UrlAndUri,
 }
 
-fn method(asked: &Request, name: &'static str) -> Result<Method, ForwardAuthError> {
-    let method = one(asked, name)?;
-    // RFC 9110 section 9.1; all that are registered are of these letters.
+fn method(auth_request: &Request, name: &'static str) -> Result<Method, ForwardAuthError> {
+    let method = single(auth_request, name)?;
+    // RFC 9110 section 9.1. All registered methods consist of these characters.
     let is_method =
         method.len() <= MAX_METHOD && method.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-');
     is_method.then(|| Method::new(method)).ok_or(ForwardAuthError::Malformed(name))
 }
 
-fn forwarded_url(asked: &Request) -> Result<RequestUrl, ForwardAuthError> {
-    let scheme = match one(asked, "x-forwarded-proto")? {
-        // Some proxies say so where a WebSocket is opened.
+fn forwarded_url(auth_request: &Request) -> Result<RequestUrl, ForwardAuthError> {
+    let scheme = match single(auth_request, "x-forwarded-proto")? {
+        // Some proxies send `wss` or `ws` for a WebSocket.
         "https" | "wss" => "https",
         "http" | "ws" => "http",
         _ => return Err(ForwardAuthError::Malformed("x-forwarded-proto")),
     };
-    let host = one(asked, "x-forwarded-host")?;
+    let host = single(auth_request, "x-forwarded-host")?;
     if host.contains(['/', '?', '#']) {
         return Err(ForwardAuthError::Malformed("x-forwarded-host"));
     }
-    let target = target(asked, "x-forwarded-uri")?;
+    let target = target(auth_request, "x-forwarded-uri")?;
     RequestUrl::parse(&format!("{scheme}://{host}{target}"))
         .ok_or(ForwardAuthError::Malformed("x-forwarded-host"))
 }
 
-fn original_url(asked: &Request) -> Result<RequestUrl, ForwardAuthError> {
+fn original_url(auth_request: &Request) -> Result<RequestUrl, ForwardAuthError> {
     const URL: &str = "x-original-url";
     const URI: &str = "x-original-uri";
-    match (asked.headers.contains(URL), asked.headers.contains(URI)) {
-        (true, true) => Err(ForwardAuthError::Both),
-        (true, false) => RequestUrl::parse(one(asked, URL)?).ok_or(ForwardAuthError::Malformed(URL)),
-        // The host is the one at which we are asked.
+    match (auth_request.headers.contains(URL), auth_request.headers.contains(URI)) {
+        (true, true) => Err(ForwardAuthError::UrlAndUri),
+        (true, false) => {
+            RequestUrl::parse(single(auth_request, URL)?).ok_or(ForwardAuthError::Malformed(URL))
+        }
+        // The host is that of the forward-auth request.
         (false, _) => {
-            let target = target(asked, URI)?;
-            RequestUrl::parse(&format!("{}{target}", asked.url.origin()))
+            let target = target(auth_request, URI)?;
+            RequestUrl::parse(&format!("{}{target}", auth_request.url.origin()))
                 .ok_or(ForwardAuthError::Malformed(URI))
         }
     }
 }
 
 /// A request's target in origin form (RFC 9112 section 3.2.1).
-fn target<'a>(asked: &'a Request, name: &'static str) -> Result<&'a str, ForwardAuthError> {
-    one(asked, name)?.strip_prefix('/').map_or(Err(ForwardAuthError::Malformed(name)), |_| one(asked, name))
+fn target<'a>(auth_request: &'a Request, name: &'static str) -> Result<&'a str, ForwardAuthError> {
+    single(auth_request, name)?
+        .strip_prefix('/')
+        .map_or(Err(ForwardAuthError::Malformed(name)), |_| single(auth_request, name))
 }
 
-/// The field's value, where it came once and has nothing in it that no URL has: some platforms join fields of one
-/// name with a comma and a space.
-fn one<'a>(asked: &'a Request, name: &'static str) -> Result<&'a str, ForwardAuthError> {
-    let mut values = asked.headers.get_all(name);
+/// The value of a header that is present once and has only characters that a URL may have. So it has no space: some
+/// platforms join repeated headers with a comma and a space.
+fn single<'a>(auth_request: &'a Request, name: &'static str) -> Result<&'a str, ForwardAuthError> {
+    let mut values = auth_request.headers.get_all(name);
     let value = values.next().filter(|value| !value.is_empty()).ok_or(ForwardAuthError::Missing(name))?;
     if values.next().is_some() {
-        return Err(ForwardAuthError::Twice(name));
+        return Err(ForwardAuthError::Repeated(name));
     }
-    // A fragment is not sent; who would drop it would decide about less than was asked for.
+    // Clients do not send fragments. Ignoring one would mean to authorize another URL than the proxy forwards.
     let is_plain = value.len() <= MAX_URL && value.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
     if is_plain { Ok(value) } else { Err(ForwardAuthError::Malformed(name)) }
 }
@@ -123,7 +133,7 @@ fn one<'a>(asked: &'a Request, name: &'static str) -> Result<&'a str, ForwardAut
 mod tests {
     use super::*;
 
-    fn asked(fields: &[(&str, &str)]) -> Request {
+    fn auth_request(fields: &[(&str, &str)]) -> Request {
         let url = RequestUrl::parse("https://auth.example.com/auth/verify").unwrap();
         Request { method: Method::Get, url, headers: fields.iter().copied().collect() }
     }
@@ -146,8 +156,8 @@ mod tests {
     }
 
     #[test]
-    fn the_request_is_the_one_that_the_proxy_tells_of() {
-        let original = original(&asked(&forwarded(&[])), ForwardAuthHeaders::XForwarded).unwrap();
+    fn the_original_request_has_the_method_and_url_of_the_proxys_headers() {
+        let original = original(&auth_request(&forwarded(&[])), ForwardAuthHeaders::XForwarded).unwrap();
         assert_eq!(original.method, Method::Post);
         assert_eq!(original.url, RequestUrl::parse("https://app.example.com/a%2Fb?x=1").unwrap());
         let names: Vec<_> = original.headers.iter().map(|(name, _)| name).collect();
@@ -162,20 +172,20 @@ mod tests {
                 [("x-original-uri", "/x?y=//z"), ("x-original-method", "GET")],
                 "https://auth.example.com/x?y=//z",
             ),
-            // It is for the path's own check to refuse this.
+            // The check of the path rejects this later.
             (
                 [("x-original-uri", "//evil/x"), ("x-original-method", "GET")],
                 "https://auth.example.com//evil/x",
             ),
         ] {
-            let original = super::original(&asked(&fields), ForwardAuthHeaders::XOriginal).unwrap();
+            let original = super::original(&auth_request(&fields), ForwardAuthHeaders::XOriginal).unwrap();
             assert_eq!(original.url, RequestUrl::parse(url).unwrap());
             assert_eq!(original.headers.iter().count(), 0);
         }
     }
 
     #[test]
-    fn trusted_forwarding_headers_that_are_not_whole_tell_nothing() {
+    fn trusted_forwarding_headers_that_are_missing_repeated_or_invalid_are_rejected() {
         use ForwardAuthError::{Malformed, Missing};
         let long = format!("/{}", "a".repeat(MAX_URL));
         for (name, value, error) in [
@@ -206,9 +216,9 @@ mod tests {
             ("x-forwarded-uri", Some("/\u{e9}"), Malformed("x-forwarded-uri")),
             ("x-forwarded-uri", Some(&long), Malformed("x-forwarded-uri")),
         ] {
-            let asked = asked(&forwarded(&[(name, value)]));
+            let auth_request = auth_request(&forwarded(&[(name, value)]));
             assert_eq!(
-                original(&asked, ForwardAuthHeaders::XForwarded).unwrap_err(),
+                original(&auth_request, ForwardAuthHeaders::XForwarded).unwrap_err(),
                 error,
                 "{name}: {value:?}"
             );
@@ -216,16 +226,16 @@ mod tests {
         for name in FORWARDED {
             let fields = forwarded(&[]);
             let twice = fields.iter().copied().find(|(this, _)| *this == name);
-            let asked = asked(&[fields.as_slice(), twice.as_slice()].concat());
+            let auth_request = auth_request(&[fields.as_slice(), twice.as_slice()].concat());
             assert_eq!(
-                original(&asked, ForwardAuthHeaders::XForwarded).unwrap_err(),
-                ForwardAuthError::Twice(name)
+                original(&auth_request, ForwardAuthHeaders::XForwarded).unwrap_err(),
+                ForwardAuthError::Repeated(name)
             );
         }
     }
 
     #[test]
-    fn header_smuggling_what_the_proxy_forgot_to_set_a_client_does_not_say_beside_it() {
+    fn header_smuggling_a_client_cannot_set_the_headers_that_the_proxy_forgot() {
         let (method, url, uri) = (
             ("x-original-method", "GET"),
             ("x-original-url", "https://app.example.com/"),
@@ -234,8 +244,8 @@ mod tests {
         for (fields, error) in [
             (&[url][..], ForwardAuthError::Missing("x-original-method")),
             (&[method], ForwardAuthError::Missing("x-original-uri")),
-            (&[method, url, uri], ForwardAuthError::Both),
-            (&[method, url, url], ForwardAuthError::Twice("x-original-url")),
+            (&[method, url, uri], ForwardAuthError::UrlAndUri),
+            (&[method, url, url], ForwardAuthError::Repeated("x-original-url")),
             (&[method, ("x_original_uri", "/about")], ForwardAuthError::Missing("x-original-uri")),
             (&[method, ("x-original-url", "/about")], ForwardAuthError::Malformed("x-original-url")),
             (&[method, ("x-original-url", "javascript:1")], ForwardAuthError::Malformed("x-original-url")),
@@ -246,7 +256,7 @@ mod tests {
             (&[method, ("x-original-url", "https:///about")], ForwardAuthError::Malformed("x-original-url")),
         ] {
             assert_eq!(
-                original(&asked(fields), ForwardAuthHeaders::XOriginal).unwrap_err(),
+                original(&auth_request(fields), ForwardAuthHeaders::XOriginal).unwrap_err(),
                 error,
                 "{fields:?}"
             );

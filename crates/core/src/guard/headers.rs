@@ -1,9 +1,8 @@
-//! The header fields that an upstream gets.
+//! The headers that an upstream gets.
 //!
-//! An upstream believes what Vestibule says about a user, so nobody else may say it: a client's own copy
-//! of such a field is taken away on every path, in every spelling. Names are compared as servers that
-//! make variables of them do: any character that is no letter or digit is the same as `-`, so
-//! `X_User_Email` is `X-User-Email`.
+//! An upstream trusts what Vestibule says about a user, so no client may say it: a client's own copy of such a header
+//! is removed on every path, in every spelling. Names are compared as by servers that turn them into variables, as
+//! CGI does: any character that is not a letter or digit equals `-`, so `X_User_Email` is `X-User-Email`.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -17,55 +16,56 @@ use vestibule_oidc::http::cookie::{self, SetCookie};
 use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::http::request::Request;
 
-/// Fields by which some servers choose another path, host, scheme or client than the request has, or by
-/// which a framework tells itself what it has done already. Nobody outside has a right to them.
-const REFUSED: [&str; 10] = [
-    // RFC 7239; what it would say is said with X-Forwarded-*.
+/// Headers that make some servers use another path, host, scheme or client address than the request has, or in which a
+/// framework passes internal state. No client may set them.
+const ALWAYS_REMOVED: [&str; 10] = [
+    // RFC 7239. Vestibule sends the same information in X-Forwarded-*.
     "forwarded",
     "x-real-ip",
-    // IIS, Symfony, Zend and others take the path from these.
+    // IIS, Symfony, Zend and others read the path from these.
     "x-original-url",
     "x-original-uri",
     "x-original-host",
     "x-rewrite-url",
-    // Vercel's routing, believed by Next.js in some modes.
+    // Vercel's routing. Next.js trusts them in some modes.
     "x-matched-path",
     "x-now-route-matches",
-    // For proxies, so for us and not for what is behind (RFC 9110 section 11.7).
+    // Credentials for a proxy, which an upstream must not get (RFC 9110 section 11.7).
     "proxy-authorization",
-    // The same smuggled into a CGI environment ("httpoxy").
+    // Becomes the variable HTTP_PROXY in a CGI environment ("httpoxy").
     "proxy",
 ];
 
-/// The field in which a proxy that asks about a request proves who it is.
+/// The header in which a proxy authenticates its forward-auth request.
 pub const VERIFY_SECRET: &str = "x-vestibule-verify";
 
-/// Of those, what no proxy writes and many pass on: it says of a request what it was not when it was decided.
+/// Those of [`ALWAYS_REMOVED`] that proxies do not write but pass on. An upstream that trusts them sees another request
+/// than the one that was authorized.
 const MISLEADING: [&str; 6] =
     ["x-original-url", "x-original-uri", "x-rewrite-url", "x-matched-path", "x-now-route-matches", "proxy"];
 
-/// The same by their beginnings: proxies' words about the request, ours, and Next.js's words to itself, with
-/// which a client could say that the middleware has run already (CVE-2025-29927).
-const REFUSED_PREFIXES: [&str; 4] = [FORWARDED_PREFIX, "x-vestibule-", "x-middleware-", "x-invoke-"];
+/// Prefixes of headers that are removed like [`ALWAYS_REMOVED`]: those of proxies, of Vestibule, and the internal
+/// ones of Next.js, with which a client could claim that the middleware has already run (CVE-2025-29927).
+const REMOVED_PREFIXES: [&str; 4] = [FORWARDED_PREFIX, "x-vestibule-", "x-middleware-", "x-invoke-"];
 
-/// What proxies say of a request begins so.
+/// The prefix of the headers in which proxies describe the request.
 const FORWARDED_PREFIX: &str = "x-forwarded-";
 
-/// Next.js's own client sends it, and nothing trusts it.
+/// The client of Next.js sends this header, and nothing trusts it, so it passes.
 const CLIENT_PREFETCH: &str = "x-middleware-prefetch";
 
-/// So many names in `Connection` are looked at. What a client names beyond them goes on, as if it had not.
-const MOST_NAMED: usize = 100;
+/// How many names in `Connection` are read. The headers named after these are forwarded.
+const MAX_CONNECTION_NAMES: usize = 100;
 
-/// Fields with which a request claims to have another method.
+/// Headers with which a request claims another method.
 const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
-/// Fields for the connection to us, not for the one behind (RFC 9110 section 7.6.1).
+/// Headers of the connection to Vestibule, which are not forwarded (RFC 9110 section 7.6.1).
 const HOP_BY_HOP: [&str; 7] =
     ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
 
-/// The names that some upstream of the configuration sets, which no client may use on any path, and those that are the
-/// network's in front.
+/// The names of the headers that some upstream or rule sets, which no client may send on any path, and the headers of
+/// the network in front of the runtime.
 #[derive(Clone, Debug, Default)]
 pub struct GuardedNames {
     names: BTreeSet<String>,
@@ -73,61 +73,63 @@ pub struct GuardedNames {
 }
 
 impl GuardedNames {
-    /// From the names in all `headers`. `Authorization` is not among them: it is guarded where
-    /// an upstream sets it ([`Outgoing::sets_authorization`]), and the client's own elsewhere.
+    /// Guards the `names` of all configured `headers`. `Authorization` is not among them: it is guarded where an
+    /// upstream sets it ([`Outgoing::sets_authorization`]), and the client's own elsewhere.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, edge: EdgeFields) -> Self {
-        Self { names: names.into_iter().map(|name| spelling(name).into_owned()).collect(), edge }
+        Self { names: names.into_iter().map(|name| normalized(name).into_owned()).collect(), edge }
     }
 
-    /// A field of that name would be taken for one of ours by a server that makes variables of names, and is not
-    /// written as we write it.
-    pub fn are_imitated_by(&self, name: &str) -> bool {
-        let spelled = spelling(name);
-        spelled != name && self.names.contains(spelled.as_ref())
+    /// Whether a server that turns names into variables would confuse this name with a guarded one, although it is
+    /// spelled differently.
+    pub fn is_confusable(&self, name: &str) -> bool {
+        let normalized = normalized(name);
+        normalized != name && self.names.contains(normalized.as_ref())
     }
 
-    /// A field of the request by which the server behind another proxy could see another request, or another
-    /// person, than was decided about. Where we forward, [`Outgoing`] takes such fields away; a proxy that only
-    /// asks passes them on.
+    /// The name of a header of the request because of which an upstream could see another request, or another user,
+    /// than was authorized. Only for forward-auth, where another proxy forwards the request with all its headers.
+    /// Where Vestibule forwards, [`Outgoing`] removes such headers.
     pub fn misleading<'r>(&self, request: &'r Request, methods_matter: bool) -> Option<&'r str> {
         let misleads = |name: &str| {
-            let spelled = spelling(name);
-            let spelled = spelled.as_ref();
-            MISLEADING.contains(&spelled)
-                || REFUSED_PREFIXES.iter().any(|prefix| {
-                    // What the proxy itself says comes in its own spelling.
-                    let is_said_by_proxies = *prefix == FORWARDED_PREFIX && spelled == name;
-                    spelled.starts_with(prefix) && !is_said_by_proxies && name != CLIENT_PREFETCH
+            let normalized = normalized(name);
+            let normalized = normalized.as_ref();
+            MISLEADING.contains(&normalized)
+                || REMOVED_PREFIXES.iter().any(|prefix| {
+                    // The proxy itself writes these headers in their usual spelling.
+                    let is_written_by_proxies = *prefix == FORWARDED_PREFIX && normalized == name;
+                    normalized.starts_with(prefix) && !is_written_by_proxies && name != CLIENT_PREFETCH
                 })
-                || (methods_matter && METHOD_OVERRIDES.contains(&spelled))
-                || self.are_imitated_by(name)
+                || (methods_matter && METHOD_OVERRIDES.contains(&normalized))
+                || self.is_confusable(name)
         };
         request.headers.iter().map(|(name, _)| name).find(|name| misleads(name))
     }
 
-    /// The names, in lower case, with `-` for whatever is no letter or digit.
+    /// The guarded names, in lower case, with `-` for every character that is not a letter or digit.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
     }
 }
 
-/// The fields in which the network in front of the runtime says something, whatever the client sent. A runtime without
-/// such a network has none.
+/// The headers that the network in front of the runtime sets, replacing those of the client. A runtime without such a
+/// network has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EdgeFields {
-    /// How their names begin, in lower case.
-    pub beginning: Option<&'static str>,
-    /// The one that has the client's IP address, in lower case.
+    /// The prefix of their names, in lower case.
+    pub prefix: Option<&'static str>,
+    /// The name of the one with the client's IP address, in lower case.
     pub client_address: Option<&'static str>,
+    /// The one that identifies the request, in lower case: the log names it, and so does the network's own log.
+    pub request_id: Option<&'static str>,
 }
 
 impl EdgeFields {
-    /// Whether a name, in lower case, is one of them.
-    fn own(self, name: &str) -> bool {
-        self.beginning.is_some_and(|beginning| name.starts_with(beginning))
+    /// Whether a name, in lower case, is one of these headers.
+    fn contains(self, name: &str) -> bool {
+        self.prefix.is_some_and(|prefix| name.starts_with(prefix))
     }
 
-    /// The client's IP address. `None` where the network does not say it, or something else stands there.
+    /// The client's IP address. `None` if the header is absent, repeated, or not an IP address.
     pub fn client_address(self, headers: &Headers) -> Option<&str> {
         let mut addresses = headers.get_all(self.client_address?);
         match (addresses.next(), addresses.next()) {
@@ -135,49 +137,63 @@ impl EdgeFields {
             _ => None,
         }
     }
+
+    /// The request's identifier. `None` where the network does not give one, or where it is not one short word.
+    pub fn request_id(self, headers: &Headers) -> Option<&str> {
+        const LONGEST: usize = 64;
+        let is_id = |id: &&str| {
+            (1..=LONGEST).contains(&id.len())
+                && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        };
+        let mut ids = headers.get_all(self.request_id?);
+        match (ids.next(), ids.next()) {
+            (Some(id), None) => Some(id).filter(is_id),
+            _ => None,
+        }
+    }
 }
 
-/// What is forwarded of a request's header fields, and what is added.
+/// Which of a request's headers are forwarded, and which are added.
 pub struct Outgoing<'a> {
-    /// Names that only Vestibule sets, on any path.
+    /// The names that only Vestibule sets, on any path.
     pub guarded: &'a GuardedNames,
-    /// Whether this upstream gets `Authorization` from the session. The client's own is taken away then,
-    /// also where the session has nothing to put in its place.
+    /// Whether this upstream gets `Authorization` from the session. Then the client's own is removed, even if the
+    /// session has no value for it.
     pub sets_authorization: bool,
-    /// Whether this upstream gets the sealed session. Our other cookies it never gets.
+    /// Whether this upstream gets the sealed session. It never gets the other reserved cookies.
     pub forward_session: bool,
-    /// Whether some rule is for some methods only
-    /// ([`RuleSet::distinguishes_methods`](crate::guard::rules::RuleSet::distinguishes_methods)): what
-    /// claims another method than the request has is taken away then.
+    /// Whether any rule applies to some methods only
+    /// ([`RuleSet::distinguishes_methods`](crate::guard::rules::RuleSet::distinguishes_methods)). Then headers that
+    /// claim another method are removed.
     pub methods_matter: bool,
-    /// Cookies that the browser gets with the answer, where this upstream gets the sealed session: it sees them as if the
-    /// browser had them already.
+    /// The session cookies that the browser gets with the response. An upstream that gets the sealed session sees
+    /// them as if the browser had sent them.
     pub renewed: &'a [SetCookie],
-    /// Names and values to set. A value with control characters, which no field may have (RFC 9110 section
-    /// 5.5), is left out. Other characters outside ASCII stay: they go out as UTF-8.
+    /// The names and values to set. A value with control characters, which no header may contain (RFC 9110 section
+    /// 5.5), is left out. Other characters outside ASCII are sent as UTF-8.
     pub set: &'a [(String, String)],
 }
 
 impl Outgoing<'_> {
-    /// What becomes of the fields of `request`.
+    /// The changes to the headers of `request`.
     pub fn changes(&self, request: &Request) -> Changes {
         let incoming = &request.headers;
         let named_by_connection: Vec<String> = incoming
             .get_all("connection")
             .flat_map(|value| value.split(','))
-            .take(MOST_NAMED)
+            .take(MAX_CONNECTION_NAMES)
             .map(|name| name.trim().to_ascii_lowercase())
-            // The connection's client does not get to take away what the edge says.
-            .filter(|name| name != "host" && !self.guarded.edge.own(name))
+            // A client must not remove what the network in front says.
+            .filter(|name| name != "host" && !self.guarded.edge.contains(name))
             .collect();
-        let goes =
-            |name: &str| named_by_connection.iter().any(|named| named == name) || self.is_refused(name);
+        let is_dropped =
+            |name: &str| named_by_connection.iter().any(|named| named == name) || self.is_removed(name);
 
         let mut changes = Changes::default();
-        for (name, _) in incoming.iter().filter(|(name, _)| goes(name)) {
+        for (name, _) in incoming.iter().filter(|(name, _)| is_dropped(name)) {
             changes.remove(name);
         }
-        if !goes("cookie") {
+        if !is_dropped("cookie") {
             self.change_cookies(incoming, &mut changes);
         }
         if incoming.get("upgrade").is_some_and(|value| value.trim().eq_ignore_ascii_case("websocket")) {
@@ -192,43 +208,43 @@ impl Outgoing<'_> {
         changes
     }
 
-    /// The session goes where it is wanted, our other cookies never.
+    /// Removes the reserved cookies, except the session if this upstream gets it.
     fn change_cookies(&self, incoming: &Headers, changes: &mut Changes) {
         let sent: Vec<&str> = incoming.get_all("cookie").collect();
-        let mut left: Vec<String> =
-            sent.iter().filter_map(|field| cookie::without(field, |name| self.keeps_back(name))).collect();
-        left.extend(self.renewed.iter().filter_map(SetCookie::pair));
-        if left.is_empty() {
+        let mut kept: Vec<String> =
+            sent.iter().filter_map(|field| cookie::without(field, |name| self.is_withheld(name))).collect();
+        kept.extend(self.renewed.iter().filter_map(SetCookie::pair));
+        if kept.is_empty() {
             changes.remove("cookie");
-        } else if left != sent {
-            changes.set("cookie", left.join("; "));
+        } else if kept != sent {
+            changes.set("cookie", kept.join("; "));
         }
     }
 
-    fn is_refused(&self, name: &str) -> bool {
-        let spelled = spelling(name);
-        let spelled = spelled.as_ref();
-        HOP_BY_HOP.contains(&spelled)
-            || REFUSED.contains(&spelled)
-            || (REFUSED_PREFIXES.iter().any(|prefix| spelled.starts_with(prefix)) && name != CLIENT_PREFETCH)
-            // What the edge says comes in its own spelling.
-            || (self.guarded.edge.own(spelled) && spelled != name)
-            || (self.sets_authorization && spelled == "authorization")
-            || (self.methods_matter && METHOD_OVERRIDES.contains(&spelled))
-            || self.guarded.names.contains(spelled)
+    fn is_removed(&self, name: &str) -> bool {
+        let normalized = normalized(name);
+        let normalized = normalized.as_ref();
+        HOP_BY_HOP.contains(&normalized)
+            || ALWAYS_REMOVED.contains(&normalized)
+            || (REMOVED_PREFIXES.iter().any(|prefix| normalized.starts_with(prefix)) && name != CLIENT_PREFETCH)
+            // The network in front writes its headers in their usual spelling.
+            || (self.guarded.edge.contains(normalized) && normalized != name)
+            || (self.sets_authorization && normalized == "authorization")
+            || (self.methods_matter && METHOD_OVERRIDES.contains(&normalized))
+            || self.guarded.names.contains(normalized)
     }
 
-    fn keeps_back(&self, cookie_name: &str) -> bool {
-        let goes_on = self.forward_session && self.renewed.is_empty() && is_session(cookie_name);
-        is_reserved(cookie_name) && !goes_on
+    fn is_withheld(&self, cookie_name: &str) -> bool {
+        let is_forwarded = self.forward_session && self.renewed.is_empty() && is_session(cookie_name);
+        is_reserved(cookie_name) && !is_forwarded
     }
 }
 
-/// A claim as a field's value: text as it is, numbers and booleans as JSON writes them, a list with commas
-/// between. `None` where there is nothing to say: `null`, an object, an empty text or list.
+/// A claim as a header's value: a string unchanged, a number or boolean as in JSON, an array as its values separated by
+/// commas. `None` for `null`, an object, and an empty string or array.
 ///
-/// A list's values that are no scalars, or that have a comma in them and would become two values, are left
-/// out.
+/// Values of an array that are arrays or objects are left out, and so are strings with a comma, which would become two
+/// values.
 pub fn field_value(claim: &Value) -> Option<String> {
     let text = match claim {
         Value::Array(values) => {
@@ -250,8 +266,8 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// `X-Forwarded-*` from the request itself. The client's address is what the network in front says it is; where
-/// nobody says it, nothing is said.
+/// Sets `X-Forwarded-*` from the request itself. The client's address comes from the network in front; without it, the
+/// headers for the address are not set.
 fn set_forwarding_headers(changes: &mut Changes, request: &Request, edge: EdgeFields) {
     changes.set("x-forwarded-host", request.url.authority.as_str());
     changes.set("x-forwarded-proto", if request.url.secure { "https" } else { "http" });
@@ -261,8 +277,8 @@ fn set_forwarding_headers(changes: &mut Changes, request: &Request, edge: EdgeFi
     }
 }
 
-/// Whether a control character is in there. By bytes where they are all ASCII: a token is long, and looked through
-/// with every request.
+/// Whether a value contains a control character. ASCII text is searched by bytes, which is faster: a token is long
+/// and is searched with every request.
 fn has_control(value: &str) -> bool {
     if value.is_ascii() {
         value.bytes().any(|byte| byte.is_ascii_control())
@@ -271,9 +287,9 @@ fn has_control(value: &str) -> bool {
     }
 }
 
-/// A name as a server that makes a variable of it sees it: lower case, and every character that is no
-/// letter or digit a `-`.
-fn spelling(name: &str) -> Cow<'_, str> {
+/// A name as a server that turns it into a variable sees it: in lower case, with `-` for every character that is not a
+/// letter or digit.
+fn normalized(name: &str) -> Cow<'_, str> {
     if name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
         return Cow::Borrowed(name);
     }
@@ -295,13 +311,17 @@ mod tests {
         }
     }
 
-    const EDGE: EdgeFields = EdgeFields { beginning: Some("cf-"), client_address: Some("cf-connecting-ip") };
+    const EDGE: EdgeFields = EdgeFields {
+        prefix: Some("cf-"),
+        client_address: Some("cf-connecting-ip"),
+        request_id: Some("cf-ray"),
+    };
 
     fn guarded() -> GuardedNames {
         GuardedNames::new(["x-user-email", "X-User-Roles"], EDGE)
     }
 
-    /// What goes out, without the two fields that always do.
+    /// The headers that are forwarded, without the two that are always set.
     fn forwarded(
         fields: &[(&str, &str)],
         change: impl FnOnce(&mut Outgoing<'_>),
@@ -334,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_fields_pass_in_their_order() {
+    fn ordinary_headers_pass_in_their_order() {
         let fields = [
             ("host", "app.example.com"),
             ("accept", "text/html"),
@@ -352,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn header_smuggling_a_client_s_copy_of_our_fields_goes_in_every_spelling() {
+    fn header_smuggling_a_clients_copy_of_a_guarded_header_is_removed_in_every_spelling() {
         for name in [
             "x-user-email",
             "X-User-Email",
@@ -369,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn header_smuggling_connection_does_not_name_our_fields_away() {
+    fn header_smuggling_connection_cannot_remove_guarded_headers() {
         let fields = [
             ("connection", "X-User-Email, close, x-custom, cf-connecting-ip, host, x-forwarded-for"),
             ("keep-alive", "1"),
@@ -384,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn trusted_forwarding_headers_are_made_from_the_request_and_never_the_client_s() {
+    fn trusted_forwarding_headers_come_from_the_request_and_never_from_the_client() {
         for name in [
             "x-forwarded-for",
             "x-forwarded-host",
@@ -418,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn a_framework_s_words_to_itself_do_not_come_from_outside() {
+    fn header_smuggling_internal_headers_of_a_framework_are_removed() {
         for name in [
             "x-middleware-subrequest",
             "X-Middleware-Subrequest",
@@ -439,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn authorization_is_the_client_s_only_where_the_upstream_has_none_of_ours() {
+    fn the_clients_authorization_passes_only_if_the_upstream_gets_none_from_the_session() {
         let own = [("authorization", "Bearer evil"), ("Authorization", "Basic evil")];
         assert_eq!(forwarded(&own, |_| (), &[]).len(), 2);
         assert_eq!(forwarded(&own, |o| o.sets_authorization = true, &[]), []);
@@ -448,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn another_method_is_claimed_in_vain_where_rules_look_at_methods() {
+    fn method_override_headers_are_removed_if_rules_distinguish_methods() {
         for name in ["x-http-method-override", "X-HTTP-Method", "x_method_override"] {
             assert_eq!(forwarded(&[(name, "DELETE")], |o| o.methods_matter = true, &[]), [], "{name}");
             assert_eq!(forwarded(&[(name, "DELETE")], |_| (), &[]).len(), 1, "{name}");
@@ -456,14 +476,14 @@ mod tests {
     }
 
     #[test]
-    fn our_cookies_stay_with_us_and_the_session_goes_only_where_it_is_wanted() {
+    fn reserved_cookies_are_removed_except_the_session_if_the_upstream_gets_it() {
         let all = "a=1; __Secure-authjs.session-token.0=x; __Host-authjs.csrf-token=y; next-auth.session-token=z; b=2";
-        for (forward_session, left) in [
+        for (forward_session, kept) in [
             (false, Some("a=1; b=2")),
             (true, Some("a=1; __Secure-authjs.session-token.0=x; next-auth.session-token=z; b=2")),
         ] {
             let out = forwarded(&[("cookie", all)], |o| o.forward_session = forward_session, &[]);
-            assert_eq!(out.first().map(|(_, value)| value.as_str()), left);
+            assert_eq!(out.first().map(|(_, value)| value.as_str()), kept);
         }
         assert_eq!(forwarded(&[("cookie", "authjs.state=1")], |_| (), &[]), []);
         let out =
@@ -472,14 +492,14 @@ mod tests {
     }
 
     #[test]
-    fn a_websocket_s_upgrade_passes_and_no_other() {
+    fn only_an_upgrade_to_websocket_passes() {
         let fields = [("connection", "Upgrade"), ("upgrade", "WebSocket"), ("sec-websocket-key", "k")];
         assert_eq!(names(forwarded(&fields, |_| (), &[])), ["sec-websocket-key", "upgrade"]);
         assert_eq!(forwarded(&[("connection", "Upgrade"), ("upgrade", "h2c")], |_| (), &[]), []);
     }
 
     #[test]
-    fn a_value_that_would_be_several_fields_is_not_set() {
+    fn header_smuggling_a_value_with_control_characters_is_not_set() {
         for value in ["a\r\nx-user-roles: admin", "a\nb", "a\0", "a\u{85}b"] {
             assert_eq!(
                 forwarded(&[("x-user-email", "evil")], |_| (), &[("x-user-email", value)]),
@@ -491,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_become_values_of_fields() {
+    fn claims_become_header_values() {
         for (claim, value) in [
             (json!("a,b"), Some("a,b")),
             (json!(""), None),

@@ -4,21 +4,21 @@
 //! |---|---|
 //! | `/about` | `/about` and `/about/` |
 //! | `/blog/:slug` | one segment: `/blog/a`, not `/blog` or `/blog/a/b` |
-//! | `/blog/:slug?` | that, or none: also `/blog` |
+//! | `/blog/:slug?` | one segment or none: also `/blog` |
 //! | `/blog/:path*` | any number of segments: `/blog`, `/blog/a`, `/blog/a/b` |
-//! | `/blog/:path+` | at least one |
+//! | `/blog/:path+` | one segment or more |
 //! | `/file-:id.json`, `/:from-:to` | parameters within a segment, each at least one character |
 //! | `/user/:id(\\d+)`, `/(en|de)/:path*` | parameters that an expression describes |
-//! | `/docs{/v:version}?/intro` | text that may be absent |
+//! | `/docs{/v:version}?/intro` | optional text |
 //! | `/((?!api|_next/static).*)` | everything that does not begin with one of these |
 //!
-//! Case matters: Next.js compiles a pattern with path-to-regexp, but keeps only the expression's source,
-//! so the flag that would ignore case is lost. A slash at the end never matters, neither the path's nor the
-//! pattern's: paths are compared without it, as in Next.js. A backslash takes a character's meaning away.
-//! Literal text may be percent-encoded; all of a pattern is compared with decoded segments.
+//! Matching is case-sensitive, as in Next.js: it compiles a pattern with path-to-regexp, but keeps only the source of
+//! the expression, so the flag that ignores case is lost. A trailing slash never matters, neither in the path nor in
+//! the pattern. A backslash makes the next character literal. Literal text may be percent-encoded; patterns are
+//! compared with decoded segments.
 //!
-//! A plain pattern is matched segment by segment; one with expressions becomes a program of `guard/regexp`,
-//! whose time is bounded as well.
+//! A plain pattern is matched segment by segment. A pattern with expressions is compiled to a program of
+//! `guard/regexp`. Both match in bounded time.
 
 mod error;
 mod expression;
@@ -36,7 +36,7 @@ use expression::Expression;
 pub(crate) use expression::{Case, Reading};
 use segments::Segments;
 
-/// A pattern that some paths match.
+/// A path pattern.
 #[derive(Clone, Debug)]
 pub struct Pattern {
     source: String,
@@ -49,10 +49,10 @@ enum Matcher {
     Expression(Box<Expression>),
 }
 
-/// What the first segment of every path that a pattern matches is.
+/// The first segment of every path that a pattern matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FirstSegment<'a> {
-    /// There is none: the pattern is `/`.
+    /// There is no segment: the pattern is `/`.
     None,
     Literal(&'a str),
     Anything,
@@ -75,7 +75,7 @@ impl Pattern {
         Ok(Self { source: source.to_owned(), matcher })
     }
 
-    /// Whether the path, as it is written, matches.
+    /// Whether the path matches as it is written.
     pub fn matches(&self, path: &CanonicalPath) -> bool {
         self.matches_reading(&Reading::new(path.segments(), Case::Matters, &Budget::new()))
     }
@@ -88,7 +88,7 @@ impl Pattern {
         }
     }
 
-    /// False where a look at the first character shows that this reading does not match.
+    /// False if the first character shows that this reading does not match. Cheaper than matching.
     pub(super) fn may_match(&self, reading: &Reading<'_>) -> bool {
         match &self.matcher {
             Matcher::Segments(_) => true,

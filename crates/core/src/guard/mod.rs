@@ -1,6 +1,7 @@
-//! What may pass, and as what: a request's path is made unambiguous ([`path`]), matched ([`matcher`])
-//! against the rules ([`rules`]), and what is forwarded ([`route`]) is cleaned of what only Vestibule may say
-//! ([`headers`]).
+//! The guard: which requests may pass, and what is forwarded.
+//!
+//! A request's path is checked to be unambiguous ([`path`]) and matched ([`matcher`]) against the rules ([`rules`]).
+//! The [`route`] says where the request goes. Headers that only Vestibule may set are removed from it ([`headers`]).
 
 pub mod budget;
 pub mod conditions;
@@ -15,3 +16,4 @@ mod regexp;
 pub mod requirements;
 pub mod route;
 pub mod rules;
+pub mod server_function;

@@ -1,38 +1,38 @@
-//! The one path that is both matched and forwarded.
+//! The path of a request, checked so that the path that is matched is the path that is forwarded.
 //!
-//! Servers disagree about what a path means, and a guard that reads it differently from the server behind
-//! it guards nothing. So a path is
-//! - **refused** where some server would find other segments in it than are written there: `//`, dot
-//!   segments, backslashes, encoded slashes, broken percent-encoding, bytes that are no UTF-8, controls;
-//! - **read in several ways** where some servers cut it or decode it again, but the whole is ordinary
-//!   text too: `;` (parameters of a segment), an encoded `#` or `?`, double encoding. Every reading is
-//!   matched, and the strictest access holds ([`RuleSet::decide`](crate::guard::rules::RuleSet::decide));
-//! - **forwarded byte for byte** as it came.
+//! Servers disagree about what a path means. A guard that reads a path differently from the upstream does not protect
+//! it. So a path is
+//! - **rejected** if some server would find other segments in it than are written: `//`, dot segments, backslashes,
+//!   encoded slashes, invalid percent-encoding, bytes that are not UTF-8, control characters;
+//! - **read in several ways** if some servers truncate it or decode it again, but it is also valid as it is written:
+//!   `;` (parameters of a segment), an encoded `#` or `?`, double encoding. Every reading is matched against the
+//!   rules, and the strictest decision applies ([`RuleSet::decide`](crate::guard::rules::RuleSet::decide));
+//! - **forwarded byte for byte** as it arrived.
 //!
 //! Next.js serves one page under several paths: `/_next/data/BUILD/admin.json`, `/admin.rsc` and
-//! `/admin.segments/….segment.rsc` are what `/admin` shows. These are readings too.
+//! `/admin.segments/….segment.rsc` all show `/admin`. These are readings too.
 
 use thiserror::Error;
 
 use crate::guard::regexp::fold;
 use vestibule_oidc::http::percent;
 
-/// Longer paths are refused: no network in front takes URLs of more than 16 KiB.
+/// The maximum length of a path in bytes: networks in front of a runtime do not accept URLs of more than 16 KiB.
 const MAX_LENGTH: usize = 16 * 1024;
 
-/// All readings of a path together are not longer than this: each is matched against the rules. Twice the
-/// longest path, so a path of any length may have two readings, and a short one all of them.
-const MAX_READ: usize = 2 * MAX_LENGTH;
+/// The maximum length of all readings of a path together: each of them is matched against the rules. It is twice the
+/// maximum length of a path, so a path of any length may have two readings, and a short one all of them.
+const MAX_READINGS_LENGTH: usize = 2 * MAX_LENGTH;
 
-/// A path that every server reads as it was matched.
+/// A path whose readings are all known: every server reads it in one of these ways.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CanonicalPath {
-    /// The path as it is written is the first.
+    /// The first is the path as it is written.
     readings: Vec<Vec<String>>,
 }
 
 impl CanonicalPath {
-    /// Checks a path as it came: percent-encoded, without query.
+    /// Checks the path of a request: percent-encoded, without the query.
     pub fn new(raw: &str) -> Result<Self, PathError> {
         if raw.len() > MAX_LENGTH {
             return Err(PathError::TooLong);
@@ -42,7 +42,7 @@ impl CanonicalPath {
         }
         let inner = raw.strip_prefix('/').ok_or(PathError::Relative)?;
         let mut written = Vec::new();
-        // A slash at the end makes no segment.
+        // A trailing slash does not begin a segment.
         if !inner.is_empty() {
             for segment in inner.strip_suffix('/').unwrap_or(inner).split('/') {
                 written.push(percent::decode(segment).ok_or(PathError::Encoding)?);
@@ -58,14 +58,14 @@ impl CanonicalPath {
         }
         readings.iter().flatten().try_for_each(|segment| check_segment(segment))?;
         let length = |reading: &Vec<String>| reading.iter().map(|segment| segment.len() + 1).sum::<usize>();
-        if readings.iter().map(length).sum::<usize>() > MAX_READ {
+        if readings.iter().map(length).sum::<usize>() > MAX_READINGS_LENGTH {
             return Err(PathError::TooManyReadings);
         }
         Ok(Self { readings })
     }
 
-    /// The segments behind `base_path`, which begins with `/` and does not end with one: `["signin", "okta"]`. `None`
-    /// for a path that is not below it.
+    /// The segments after `base_path`, such as `["signin", "okta"]`. `base_path` begins with `/` and does not end with
+    /// one. Returns `None` for a path that is not below it.
     pub fn below(&self, base_path: &str) -> Option<Vec<&str>> {
         let mut segments = self.segments().iter();
         base_path
@@ -75,7 +75,7 @@ impl CanonicalPath {
             .then(|| segments.map(String::as_str).collect())
     }
 
-    /// Whether some server reads the path as one below `base_path`, also where case does not matter to it.
+    /// Whether some server reads the path as one below `base_path`, also if it ignores case.
     pub fn may_be_below(&self, base_path: &str) -> bool {
         let base: Vec<String> = base_path.split('/').skip(1).map(fold).collect();
         self.readings().any(|segments| {
@@ -84,53 +84,54 @@ impl CanonicalPath {
         })
     }
 
-    /// The decoded segments as they are written; none for `/`. A slash at the end makes no difference.
+    /// The decoded segments of the path as it is written; none for `/`. A trailing slash makes no difference.
     pub fn segments(&self) -> &[String] {
         self.readings.first().map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The segments in every way that a server may read them; as they are written first. At most 32.
+    /// The segments in every way that a server may read them, at most 32. The first is the path as it is written.
     pub fn readings(&self) -> impl Iterator<Item = &[String]> {
         self.readings.iter().map(Vec::as_slice)
     }
 }
 
-/// Why a path is refused with 400.
+/// Why a path is rejected, with status 400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum PathError {
-    /// It is longer than 16 KiB.
+    /// The path is longer than 16 KiB.
     #[error("the path is longer than {MAX_LENGTH} bytes")]
     TooLong,
-    /// A long path that servers read in many ways.
+    /// The path is long, and servers read it in many ways.
     #[error("the path is too long for the number of ways in which servers read it")]
     TooManyReadings,
-    /// It does not begin with a slash.
+    /// The path does not begin with a slash.
     #[error("the path does not begin with a slash")]
     Relative,
-    /// A character that has to be percent-encoded (RFC 3986 section 3.3) is not.
-    #[error("the path has a character in it that must be percent-encoded")]
+    /// A character is not percent-encoded although it must be (RFC 3986 section 3.3).
+    #[error("the path has a character that must be percent-encoded")]
     RawCharacter,
-    /// A `%` without two hexadecimal digits, or bytes that are no UTF-8.
-    #[error("the path has broken percent-encoding")]
+    /// A `%` without two hexadecimal digits, or bytes that are not UTF-8.
+    #[error("the path has invalid percent-encoding")]
     Encoding,
-    /// `//`, or a segment of which only parameters are there.
+    /// `//`, or a segment that consists of parameters only.
     #[error("the path has an empty segment")]
     EmptySegment,
     /// `.` or `..`, encoded or not.
     #[error("the path has a dot segment")]
     DotSegment,
-    /// A slash that is encoded, once or twice.
+    /// A slash, encoded once or twice.
     #[error("the path has an encoded slash")]
     EncodedSlash,
     /// A backslash, encoded or not.
     #[error("the path has a backslash")]
     Backslash,
-    /// An encoded control character, NUL among them.
+    /// An encoded control character, such as NUL.
     #[error("the path has a control character")]
     Control,
 }
 
-/// The bytes of a path that no URL parser changes: RFC 3986's, and `[`, `]` and `|`, which browsers send.
+/// Whether URL parsers leave a byte of a path unchanged: those of RFC 3986 section 3.3, and `[`, `]` and `|`, which
+/// browsers send.
 fn is_path_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"/%-._~!$&'()*+,;=:@[]|".contains(&byte)
 }
@@ -150,19 +151,19 @@ fn check_segment(segment: &str) -> Result<(), PathError> {
     }
 }
 
-/// How else a server may read segments: `None` where it makes no difference. Each is tried on the results
-/// of those before it.
+/// Another way in which a server may read segments. Returns `None` if it makes no difference. Each alternative is
+/// applied to the results of those before it.
 type Alternative = fn(&[String]) -> Option<Vec<String>>;
 
 const ALTERNATIVES: [Alternative; 5] =
     [decoded_again, without_parameters, cut_at_delimiter, next_data_page, next_component_page];
 
-/// A proxy in between has decoded once already.
+/// The reading of a server behind a proxy that has already decoded the path once.
 fn decoded_again(segments: &[String]) -> Option<Vec<String>> {
     if !segments.iter().any(|segment| segment.contains('%')) {
         return None;
     }
-    // A segment that does not decode again is the same to everybody.
+    // A segment that cannot be decoded again stays as it is.
     let mut decoded = segments.to_vec();
     for segment in &mut decoded {
         if let Some(text) = percent::decode(segment) {
@@ -172,7 +173,7 @@ fn decoded_again(segments: &[String]) -> Option<Vec<String>> {
     (decoded != segments).then_some(decoded)
 }
 
-/// Java's servlet containers drop `;` and what follows in a segment.
+/// The reading of Java's servlet containers, which drop `;` and the rest of the segment.
 fn without_parameters(segments: &[String]) -> Option<Vec<String>> {
     if !segments.iter().any(|segment| segment.contains(';')) {
         return None;
@@ -184,7 +185,7 @@ fn without_parameters(segments: &[String]) -> Option<Vec<String>> {
     Some(cut)
 }
 
-/// Who decodes before splitting the URL finds a fragment or query in the path.
+/// The reading of a server that decodes the URL before it splits it, and so finds a fragment or query in the path.
 fn cut_at_delimiter(segments: &[String]) -> Option<Vec<String>> {
     let (at, segment) = segments.iter().enumerate().find(|(_, segment)| segment.contains(['#', '?']))?;
     let mut found = segments.get(..at)?.to_vec();
@@ -195,7 +196,8 @@ fn cut_at_delimiter(segments: &[String]) -> Option<Vec<String>> {
     Some(found)
 }
 
-/// `/_next/data/BUILD/admin.json` is the data of `/admin`; a base path may stand before it.
+/// The page of which Next.js serves the data: `/_next/data/BUILD/admin.json` belongs to `/admin`. A base path may come
+/// first.
 fn next_data_page(segments: &[String]) -> Option<Vec<String>> {
     let at = segments.windows(2).position(|pair| pair == ["_next", "data"])?;
     let page = segments.get(at + 3..).filter(|page| !page.is_empty())?;
@@ -209,8 +211,8 @@ fn next_data_page(segments: &[String]) -> Option<Vec<String>> {
     Some(found)
 }
 
-/// `/admin.rsc`, `/admin.prefetch.rsc` and `/admin.segments/….segment.rsc` are the server components of
-/// `/admin`; `/index.rsc` those of `/`.
+/// The page of which Next.js serves the server components: `/admin.rsc`, `/admin.prefetch.rsc` and
+/// `/admin.segments/….segment.rsc` belong to `/admin`, and `/index.rsc` to `/`.
 fn next_component_page(segments: &[String]) -> Option<Vec<String>> {
     let last = segments.last()?.strip_suffix(".rsc")?;
     let (at, name) = if last.ends_with(".segment") {
@@ -241,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_paths_are_decoded_for_matching_and_forwarded_as_they_came() {
+    fn an_ordinary_path_has_one_reading_with_decoded_segments() {
         for (raw, segments) in [
             ("/", &[][..]),
             ("/a", &["a"]),
@@ -265,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn path_confusion_what_servers_take_apart_differently_is_refused() {
+    fn path_confusion_paths_that_servers_split_differently_are_rejected() {
         use PathError::{
             Backslash, Control, DotSegment, EmptySegment, EncodedSlash, Encoding, RawCharacter, Relative,
         };
@@ -328,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn path_confusion_what_some_servers_cut_or_decode_again_has_several_readings() {
+    fn path_confusion_paths_that_some_servers_truncate_or_decode_again_have_several_readings() {
         for (raw, expected) in [
             ("/admin;x=1/b", &["/admin;x=1/b", "/admin/b"][..]),
             ("/admin%3Bx", &["/admin;x", "/admin"]),
@@ -370,7 +372,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_accepted_path_survives_a_url_parser_and_means_the_same_after_it(
+        fn a_url_parser_does_not_change_an_accepted_path(
             raw in "(/|%2[fFeE35]|%3[bBfF]|%5[cC]|%25|%00|%C3%A9|%ff|%[0-9a-fA-F]{2}|[a-z.;]|[!-~]|\\PC){0,12}"
         ) {
             let raw = format!("/{raw}");
@@ -379,14 +381,14 @@ mod tests {
             prop_assert_eq!(url.path(), &raw);
             prop_assert_eq!((url.query(), url.fragment(), url.host_str()), (None, None, Some("x")));
 
-            // Encoded anew, the segments are a path with the same segments.
+            // Encoding the segments again gives a path with the same segments.
             let encode = |segment: &String| percent::encode(segment, NON_ALPHANUMERIC);
             let encoded: Vec<_> = path.segments().iter().map(encode).collect();
             let again = CanonicalPath::new(&format!("/{}", encoded.join("/")));
             let again = again.unwrap();
             prop_assert_eq!(again.segments(), path.segments());
 
-            // No reading has a segment that could move, split or vanish.
+            // No reading has a segment that a server could resolve, split or drop.
             for segment in path.readings().flatten() {
                 prop_assert!(!segment.is_empty() && segment != "." && segment != "..");
                 prop_assert!(!segment.contains(['/', '\\']) && !segment.contains(char::is_control));

@@ -1,12 +1,12 @@
-//! Regular expressions as ECMAScript reads them, matched in time that is their size times the text's.
+//! ECMAScript's regular expressions, matched in time proportional to the size of the expression times that of the text.
 //!
-//! Next.js makes a ECMAScript `RegExp` of what stands in parentheses in a matcher and of the values of
-//! `has`. ECMAScript's engine backtracks, on text that clients send. This one does not: it decides for
-//! every place of the text, from the last to the first, which parts of the expression match from there to
-//! the end. So a lookahead costs no more than anything else, wherever it stands, and is exact.
+//! Next.js compiles the parentheses of a matcher, and the values of `has`, to an ECMAScript `RegExp`. ECMAScript's
+//! engines backtrack, and clients choose the text. This engine does not backtrack: for every position of the text,
+//! from the last to the first, it computes which parts of the expression match from there to the end. So a lookahead
+//! is exact and costs no more than any other part.
 //!
-//! An expression matches a whole text. Case matters; there are no flags. What cannot be had is refused
-//! with its place: backreferences, lookbehind, and whatever two engines could read differently.
+//! An expression matches a whole text, is case-sensitive and has no flags. Backreferences, lookbehind, and syntax
+//! that two engines could read differently are rejected, with their position.
 
 mod case;
 mod parse;
@@ -25,44 +25,44 @@ pub(crate) use units::Units;
 pub(crate) enum Node {
     /// One code unit of a set.
     Unit(Units),
-    /// One after the other; none at all is the empty text.
-    All(Vec<Node>),
-    /// One of these.
-    Any(Vec<Node>),
-    /// So often; where there is no `max`, `node` is never empty.
+    /// These nodes, one after the other. Without any, the empty text.
+    Sequence(Vec<Node>),
+    /// One of these nodes.
+    Alternatives(Vec<Node>),
+    /// `node`, from `min` to `max` times. Without a `max`, `node` never matches the empty text.
     Repeat { node: Box<Node>, min: u32, max: Option<u32> },
-    /// Whether what follows begins with `ahead`.
-    Look { ahead: Box<Node>, wanted: bool },
+    /// `(?=…)`, or `(?!…)` if `positive` is false.
+    Lookahead { ahead: Box<Node>, positive: bool },
     /// The beginning of the text.
     Start,
     /// The end of the text.
     End,
-    /// `\b`, or `\B` where `wanted` is false.
-    Boundary { wanted: bool },
+    /// `\b`, or `\B` if `positive` is false.
+    Boundary { positive: bool },
 }
 
 impl Node {
-    /// Exactly this text.
+    /// A node that matches exactly this text.
     pub(crate) fn text(text: &str) -> Self {
         let mut units = Vec::new();
         for unit in text.encode_utf16() {
             units.push(Self::Unit(Units::one(unit)));
         }
-        Self::All(units)
+        Self::Sequence(units)
     }
 
-    /// This, or nothing.
+    /// This node, or the empty text.
     pub(crate) fn optional(self) -> Self {
         Self::Repeat { node: Box::new(self), min: 0, max: Some(1) }
     }
 
-    /// With what a matching text can begin, at the most; and whether it may be empty, as far as can be seen
-    /// without looking at the text.
+    /// A superset of the units that a matching text can begin with, and whether a matching text may be empty.
+    /// Assertions count as empty.
     pub(crate) fn beginning(&self) -> (Units, bool) {
         match self {
             Self::Unit(units) => (units.clone(), false),
-            Self::All(nodes) => Self::beginning_of_all(nodes),
-            Self::Any(nodes) => {
+            Self::Sequence(nodes) => Self::beginning_of_all(nodes),
+            Self::Alternatives(nodes) => {
                 let mut all = (Units::none(), false);
                 for (units, may_be_empty) in nodes.iter().map(Self::beginning) {
                     all = (all.0.or(&units), all.1 | may_be_empty);
@@ -73,11 +73,11 @@ impl Node {
                 let (units, may_be_empty) = node.beginning();
                 (units, may_be_empty || *min == 0)
             }
-            Self::Look { .. } | Self::Start | Self::End | Self::Boundary { .. } => (Units::none(), true),
+            Self::Lookahead { .. } | Self::Start | Self::End | Self::Boundary { .. } => (Units::none(), true),
         }
     }
 
-    /// The same for a sequence.
+    /// [`beginning`](Self::beginning) of a sequence.
     pub(crate) fn beginning_of_all(nodes: &[Self]) -> (Units, bool) {
         let mut all = Units::none();
         for node in nodes {

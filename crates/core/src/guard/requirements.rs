@@ -1,4 +1,4 @@
-//! What a rule asks of somebody's claims.
+//! What a rule requires of a session's claims.
 
 use std::fmt;
 
@@ -10,41 +10,41 @@ use vestibule_oidc::data::DataPath;
 /// Who may pass.
 #[derive(Clone, Debug)]
 pub enum Access {
-    /// Everybody.
+    /// Everyone, signed in or not.
     Public,
-    /// Who is signed in.
+    /// Signed-in users.
     SignedIn,
-    /// Who is signed in and meets all of these.
+    /// Signed-in users who meet all of these requirements.
     Claims(Vec<Requirement>),
 }
 
-/// One thing that is asked.
+/// One requirement.
 #[derive(Clone, Debug)]
 pub enum Requirement {
-    /// Something of one claim.
+    /// A test of one claim.
     Claim(ClaimRequirement),
     /// A proven e-mail address at one of these domains, which are in lower case.
     EmailDomain(Vec<String>),
 }
 
-/// What is asked of one claim of the session.
+/// A test of one claim of the session.
 #[derive(Clone, Debug)]
 pub struct ClaimRequirement {
-    /// Where in the session.
+    /// The claim's path in the session.
     pub claim: DataPath,
-    /// What it has to be.
+    /// What the claim must be.
     pub test: ClaimTest,
 }
 
-/// What a claim has to be. Values are strings, numbers or booleans; a claim that is a list has a value when
-/// one of its members is the value.
+/// What a claim must be. Values are strings, numbers or booleans. A claim that is an array has the values of its
+/// elements.
 #[derive(Clone, Debug)]
 pub enum ClaimTest {
-    /// It has one of these values.
+    /// The claim has one of these values.
     AnyOf(Vec<Value>),
-    /// It has none of these values. A claim that is not there has none.
+    /// The claim has none of these values, or is absent.
     NoneOf(Vec<Value>),
-    /// It is there and not `null`; or, `false`, it is not.
+    /// `true`: the claim is present and not `null`. `false`: it is absent or `null`.
     Exists(bool),
 }
 
@@ -54,7 +54,7 @@ impl Access {
         self.requirements().iter().all(|requirement| requirement.is_met(claims))
     }
 
-    /// What is asked beyond being signed in.
+    /// The requirements in addition to being signed in.
     pub fn requirements(&self) -> &[Requirement] {
         match self {
             Self::Public | Self::SignedIn => &[],
@@ -64,7 +64,7 @@ impl Access {
 }
 
 impl Requirement {
-    /// Whether the claims have what is asked.
+    /// Whether the claims meet the requirement.
     pub fn is_met(&self, claims: &ProvenClaims<'_>) -> bool {
         match self {
             Self::Claim(requirement) => requirement.test.is_met(claims.lookup(&requirement.claim)),
@@ -72,7 +72,7 @@ impl Requirement {
         }
     }
 
-    /// What the claims have where something is asked, as JSON; for who looks for the reason of a decision.
+    /// The values that decide, as JSON, to explain a decision.
     pub fn found(&self, claims: &ProvenClaims<'_>) -> String {
         let written = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
         match self {
@@ -88,7 +88,7 @@ impl Requirement {
 }
 
 impl ClaimTest {
-    /// Whether a claim is what is asked.
+    /// Whether a claim passes.
     pub fn is_met(&self, claim: Option<&Value>) -> bool {
         match self {
             Self::AnyOf(wanted) => has_one_of(claim, wanted),
@@ -135,21 +135,21 @@ fn has_one_of(claim: Option<&Value>, values: &[Value]) -> bool {
     }
 }
 
-/// Strings, numbers and booleans of the same type and value; `1` and `1.0` are the same number, `1` and
-/// `"1"` are not the same.
+/// Whether two strings, numbers or booleans have the same type and value. `1` and `1.0` are the same number; `1` and
+/// `"1"` differ.
 fn is_same(claim: &Value, wanted: &Value) -> bool {
     match (claim, wanted) {
         (Value::String(a), Value::String(b)) => a == b,
         (Value::Bool(a), Value::Bool(b)) => a == b,
-        // As floats only where one is: large integers would run together.
+        // Only a float is compared as a float: large integers would lose their last digits.
         (Value::Number(a), Value::Number(b)) if a.is_f64() || b.is_f64() => a.as_f64() == b.as_f64(),
         (Value::Number(a), Value::Number(b)) => a == b,
         _ => false,
     }
 }
 
-/// Whether `email` is one plain address at one of the domains, compared whole. What a mail server could read
-/// as another address, or as several, is none: quotes, comments, lists, and what is not ASCII.
+/// Whether `email` is one plain address whose whole domain is one of `domains`. Text that a mail server could read as
+/// another address, or as several, is rejected: quotes, comments, lists, and characters outside ASCII.
 fn is_at(email: Option<&Value>, domains: &[String]) -> bool {
     let Some((local, domain)) = email.and_then(Value::as_str).and_then(|email| email.split_once('@')) else {
         return false;
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_are_compared_by_type_and_value_and_a_list_by_one_of_its_values() {
+    fn claims_are_compared_by_type_and_value_and_arrays_by_any_of_their_elements() {
         let session = claims(json!({
             "role": "admin", "roles": ["user", "admin", 7], "n": 1, "f": 1.0, "big": u64::MAX, "yes": true,
             "o": {"role": "x"}, "nested": [["admin"]], "none": null, "empty": []
@@ -229,7 +229,7 @@ mod tests {
             of("role", ClaimTest::AnyOf(list(json!(["admin"])))),
             of("n", ClaimTest::AnyOf(list(json!([2])))),
         ]);
-        assert!(!both.admits(&proven(&session)), "several claims: all of them");
+        assert!(!both.admits(&proven(&session)), "all requirements must be met");
         for (claim, exists) in [
             ("role", true),
             ("empty", true),
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn e_mail_parsing_one_plain_address_whose_whole_domain_is_compared() {
+    fn e_mail_parsing_only_a_plain_address_with_exactly_the_domain_is_accepted() {
         let requirement = Requirement::EmailDomain(vec!["example.com".to_owned(), "example.org".to_owned()]);
         for (session, met) in [
             (json!({"email": "a@example.com"}), true),
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_requirement_says_what_it_asks_and_what_it_found() {
+    fn a_requirement_describes_itself_and_the_values_that_it_found() {
         let session = claims(json!({"roles": ["user"], "email": "a@b.c", "email_verified": false}));
         for (requirement, text, found) in [
             (of("roles", ClaimTest::AnyOf(list(json!(["admin"])))), "roles is \"admin\"", "[\"user\"]"),

@@ -1,4 +1,4 @@
-//! Where a request goes that may pass, and what of the session goes with it.
+//! Where a request that may pass goes, and what it carries from the session.
 
 use crate::guard::headers::{EdgeFields, GuardedNames, Outgoing, field_value};
 use crate::guard::rules::{Rule, RuleSet};
@@ -10,27 +10,27 @@ use vestibule_oidc::http::changes::Changes;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::request::{Method, Request};
 
-/// Where a request goes, and with what.
+/// Where a request goes, and what it carries from the session.
 #[derive(Clone, Copy, Debug)]
 pub struct Route<'a> {
-    /// Where to.
+    /// The server that the request goes to.
     pub target: &'a Target,
-    /// `Authorization: Bearer` from this place in the session.
+    /// The path in the session of the token for `Authorization: Bearer`.
     pub authorization: Option<&'a DataPath>,
-    /// Header's name in lower case, and the place in the session whose value it carries.
+    /// For each header, its name in lower case and the path of its value in the session.
     pub headers: &'a [(String, DataPath)],
-    /// Whether the sealed session cookie goes with it.
+    /// Whether the request carries the sealed session cookie.
     pub forward_session: bool,
-    /// Whether a signed token says who it is.
+    /// Whether the request carries a signed assertion about the user, and for which audience.
     pub assertion: &'a Assertion,
 }
 
 impl<'a> Route<'a> {
-    /// The route of a request to this host about which `rule` has decided: the first upstream for the host,
-    /// changed as the rule says. Where there is no upstream, the zone's own origin, with nothing added.
+    /// The route of a request to `authority` about which `rule` has decided: the first upstream for the host, with the
+    /// rule's changes. Without an upstream, the request goes to the site's own origin server, with nothing added.
     ///
-    /// A rule that names another server takes nothing over from the upstream: what one server may know of
-    /// people is not said to the other.
+    /// If the rule names another server, nothing of the upstream's configuration applies: what one server may know
+    /// about users is not sent to another.
     pub fn new(upstreams: &'a [Upstream], authority: &str, rule: Option<&'a Rule>) -> Self {
         let upstream = Upstream::of_host(upstreams, authority);
         let mut route = upstream.map_or(Self::to(&Target::Origin), Self::of);
@@ -70,18 +70,19 @@ impl<'a> Route<'a> {
         }
     }
 
-    /// Whether anything of the session goes with the request.
-    pub fn wants_session(&self) -> bool {
+    /// Whether the request carries anything from the opened session.
+    pub fn needs_session(&self) -> bool {
         self.authorization.is_some() || !self.headers.is_empty() || *self.assertion != Assertion::None
     }
 
-    /// Whether the upstream learns who it is, by what goes with the request or by opening the session itself.
-    pub fn tells_who(&self) -> bool {
-        self.wants_session() || self.forward_session
+    /// Whether the upstream learns who the user is, from the request's headers or by opening the session itself.
+    pub fn sends_identity(&self) -> bool {
+        self.needs_session() || self.forward_session
     }
 
-    /// Whom the assertion is for, which an upstream compares: the origin of its URL; `service:` and the service's
-    /// name; in front of the zone's own origin the origin that was asked. `None` where there is none.
+    /// The assertion's audience (`aud`), which an upstream must check: the origin of its URL, `service:` with the
+    /// service's name, or for the site's own origin server that of the request. `None` if the request carries no
+    /// assertion.
     pub fn audience(&self, request: &Request) -> Option<String> {
         match (self.assertion, self.target) {
             (Assertion::None, _) => None,
@@ -92,13 +93,13 @@ impl<'a> Route<'a> {
         }
     }
 
-    /// Whether the access token goes with it, in a field of its own or in the sealed session.
-    pub fn wants_token(&self) -> bool {
+    /// Whether the request carries the access token, in a header or in the sealed session.
+    pub fn needs_access_token(&self) -> bool {
         let named = self.headers.iter().map(|(_, from)| from);
         self.forward_session || self.authorization.into_iter().chain(named).any(is_access_token_claim)
     }
 
-    /// What the request says about the person: header fields from the session's claims.
+    /// The headers that identify the user, from the session's claims.
     pub fn identity(&self, claims: Option<&ProvenClaims<'_>>) -> Vec<(String, String)> {
         let Some(claims) = claims else { return Vec::new() };
         let text = |from: &DataPath| claims.lookup(from).and_then(field_value);
@@ -108,8 +109,8 @@ impl<'a> Route<'a> {
         bearer.into_iter().chain(named).collect()
     }
 
-    /// What becomes of the header fields of `request`, which go out with `identity` among them, and with the `renewed`
-    /// cookies where this upstream gets the session.
+    /// The changes to the headers of `request`: they include the `identity` headers, and the `renewed` cookies if this
+    /// upstream gets the session.
     pub fn changes(
         &self,
         rules: &RuleSet,
@@ -122,8 +123,8 @@ impl<'a> Route<'a> {
             guarded,
             sets_authorization: self.authorization.is_some(),
             forward_session: self.forward_session,
-            // A preflight passes unguarded because it does nothing: it must not become another method behind
-            // us.
+            // A preflight passes without authorization because it has no effect. It must not turn into another method
+            // at the upstream.
             methods_matter: request.method == Method::Options || rules.distinguishes_methods(),
             renewed: if self.forward_session { renewed } else { &[] },
             set: identity,
@@ -133,7 +134,7 @@ impl<'a> Route<'a> {
 }
 
 impl GuardedNames {
-    /// The names that some upstream or rule sets.
+    /// Guards the headers that some upstream or rule sets.
     pub fn of(upstreams: &[Upstream], rules: &RuleSet, edge: EdgeFields) -> Self {
         let upstreams = upstreams.iter().flat_map(|upstream| &upstream.headers);
         let rules = rules.rules().iter().flat_map(|rule| rule.forwarding.headers.iter().flatten());

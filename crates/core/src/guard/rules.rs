@@ -1,4 +1,4 @@
-//! Who may go where: the first rule that matches decides.
+//! The access rules. The first rule that matches a request decides.
 
 use std::collections::BTreeMap;
 
@@ -19,57 +19,61 @@ use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::origin::HostPattern;
 use vestibule_oidc::http::request::{Method, Request};
 
-/// One rule: what it is for, what it asks, and what it changes.
+/// A rule: which requests it applies to, what it requires, and how it forwards.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// Where it stands in the configuration, e.g. `AUTH.rules[1]`.
+    /// Its place in the configuration, e.g. `AUTH.rules[1]`.
     pub place: String,
-    /// It is for paths that one of these matches.
+    /// The rule applies to paths that one of these patterns matches.
     pub patterns: Vec<Pattern>,
-    /// It is for this host only.
+    /// The rule applies to this host only.
     pub host: Option<HostPattern>,
-    /// It is for these methods only. HEAD counts as GET: it is the same but for the body.
+    /// The rule applies to these methods only. HEAD counts as GET, because it differs only in the body.
     pub methods: Option<Vec<Method>>,
-    /// It is for requests that have all of these.
+    /// The rule applies to requests that meet all of these conditions.
     pub has: Vec<Condition>,
-    /// It is for requests that have none of these.
+    /// The rule applies to requests that meet none of these conditions.
     pub missing: Vec<Condition>,
     /// Who may pass.
     pub access: Access,
-    /// What who is signed out gets to see.
+    /// The response to a request that may not pass.
     pub deny: Deny,
-    /// What it changes of where its requests go, and as what.
+    /// Whether pages of other origins may send requests with a session.
+    pub allows_cross_origin: bool,
+    /// Whether its public paths run server functions for everyone.
+    pub has_public_server_functions: bool,
+    /// How the rule changes where its requests go, and with which headers.
     pub forwarding: Forwarding,
 }
 
-/// What a rule changes of the upstream.
+/// What a rule changes in the upstream's configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Forwarding {
-    /// Another server. Nothing of the upstream's applies then.
+    /// Another server. Then nothing else of the upstream's configuration applies.
     pub target: Option<Target>,
-    /// In place of the upstream's `authorization`.
+    /// Replaces the upstream's `authorization`.
     pub authorization: Option<DataPath>,
-    /// In place of the upstream's `headers`.
+    /// Replaces the upstream's `headers`.
     pub headers: Option<Vec<(String, DataPath)>>,
-    /// In place of the upstream's `assertion`.
+    /// Replaces the upstream's `assertion`.
     pub assertion: Option<Assertion>,
 }
 
-/// Why a rule is not for a request whose path it matches.
+/// Why a rule does not apply to a request although it matches the path.
 #[derive(Clone, Copy, Debug)]
 pub enum Mismatch<'a> {
-    /// It is for another host.
+    /// The rule is for another host.
     Host,
-    /// It is for other methods.
+    /// The rule is for other methods.
     Method,
-    /// The request does not have this.
+    /// The request does not meet this condition of `has`.
     Lacks(&'a Condition),
-    /// The request has this.
+    /// The request meets this condition of `missing`.
     Has(&'a Condition),
 }
 
 impl Rule {
-    /// A rule for every request with a path that one of the patterns matches.
+    /// A rule for every request whose path one of the patterns matches.
     pub fn new(place: impl Into<String>, patterns: Vec<Pattern>, access: Access) -> Self {
         Self {
             place: place.into(),
@@ -80,11 +84,13 @@ impl Rule {
             missing: Vec::new(),
             access,
             deny: Deny::default(),
+            allows_cross_origin: false,
+            has_public_server_functions: false,
             forwarding: Forwarding::default(),
         }
     }
 
-    /// Why the rule is not for the request, whatever its path is; `None` where it is.
+    /// Why the rule does not apply to the request, apart from its path. `None` if it applies.
     pub(crate) fn mismatch(&self, request: &Request, budget: &Budget) -> Option<Mismatch<'_>> {
         if !self.host.as_ref().is_none_or(|host| host.matches(&request.url.authority)) {
             return Some(Mismatch::Host);
@@ -101,40 +107,40 @@ impl Rule {
         lacks().or_else(has)
     }
 
-    /// Whether the rule is for the request by its pattern `at`.
+    /// Whether the rule applies to the request through its pattern number `at`.
     fn is_for(&self, at: usize, request: &Request, reading: &Reading<'_>) -> bool {
         self.patterns.get(at).is_some_and(|pattern| pattern.matches_reading(reading))
             && self.mismatch(request, reading.budget).is_none()
     }
 }
 
-/// What somebody gets who may not pass. In the order of strictness: where several readings of a path deny
-/// differently, the last holds.
+/// The response to a request that may not pass. The variants are in the order of strictness: if several readings of a
+/// path deny a request differently, the strictest applies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Deny {
-    /// Signed out, the way to sign in; signed in without the claims 403, since signing in again would
-    /// change nothing.
+    /// A signed-out user must sign in. A signed-in user without the required claims gets 403, since signing in again
+    /// would not change that.
     #[default]
     SignIn,
     /// 403.
     Forbidden,
-    /// 404: that there is something is nobody else's business.
+    /// 404, which does not reveal that the path exists.
     NotFound,
 }
 
-/// All rules in their order, and what holds where none matches.
+/// All rules in their order, and the access where no rule matches.
 #[derive(Debug)]
 pub struct RuleSet {
     rules: Vec<Rule>,
     default: Access,
-    /// Patterns by the literal first segment of all they match (`""` for `/`), so that a thousand rules
-    /// for a thousand places cost a request no more than those for its own.
+    /// Patterns by their literal first segment (`""` for `/`), so that with a thousand rules for a thousand first
+    /// segments a request is matched only against those for its own.
     by_first_segment: BTreeMap<String, Vec<Place>>,
-    /// The same where case does not matter.
+    /// The same if case does not matter.
     by_folded_segment: BTreeMap<String, Vec<Place>>,
-    /// Whether some pattern has a letter that is not in lower case.
+    /// Whether any pattern has an upper-case letter.
     has_upper_case: bool,
-    /// Patterns whose first segment may be any. These are looked at one by one.
+    /// Patterns that match any first segment. A request is matched against each of them.
     anywhere: Vec<Place>,
     distinguishes_methods: bool,
 }
@@ -143,7 +149,7 @@ pub struct RuleSet {
 type Place = (usize, usize);
 
 impl RuleSet {
-    /// Rules, first match first.
+    /// A rule set. The first rule that matches decides, so the order matters.
     pub fn new(rules: Vec<Rule>, default: DefaultAccess) -> Self {
         let mut by_first_segment: BTreeMap<String, Vec<Place>> = BTreeMap::default();
         let mut by_folded_segment: BTreeMap<String, Vec<Place>> = BTreeMap::default();
@@ -180,7 +186,7 @@ impl RuleSet {
         }
     }
 
-    /// The rules, first match first. Behind those of the configuration come those that open its pages.
+    /// The rules in their order. After those of the configuration come the rules that make the configured pages public.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
@@ -275,12 +281,12 @@ impl RuleSet {
         ReadingDecision { access: &self.default, matched: None }
     }
 
-    /// Whether some rule is for some methods only, so that it matters which method an upstream sees.
+    /// Whether any rule applies to some methods only. Then it matters which method an upstream sees.
     pub fn distinguishes_methods(&self) -> bool {
         self.distinguishes_methods
     }
 
-    /// The patterns that may match, in order. Only these are matched, until one does.
+    /// The patterns that may match, in the order of the rules.
     fn candidates(&self, reading: &Reading<'_>) -> impl Iterator<Item = Place> {
         let first = reading.segments.first().map_or("", String::as_str);
         let here = match reading.case {
@@ -306,14 +312,14 @@ impl RuleSet {
     }
 }
 
-/// A rule that is for a request.
+/// A rule that applies to a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Matched<'a> {
-    /// The rule's place among all, counted from 0.
+    /// The rule's index among all rules.
     pub index: usize,
     /// The rule.
     pub rule: &'a Rule,
-    /// Which of its patterns matched, counted from 0.
+    /// The index of the pattern that matched.
     pub pattern: usize,
 }
 
@@ -355,29 +361,29 @@ impl DecidedReading<'_> {
     }
 }
 
-/// What the rules say about one reading of a request's path.
+/// The decision about one reading of a request's path.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadingDecision<'a> {
-    /// The rule that decided; `None` where none matched and the default holds.
+    /// The rule that decided. `None` if no rule matched and the default access applies.
     pub matched: Option<Matched<'a>>,
-    /// What is asked.
+    /// Who may pass.
     pub access: &'a Access,
 }
 
 impl ReadingDecision<'_> {
-    /// Whether everybody may pass.
+    /// Whether every request may pass, signed in or not.
     pub fn is_public(&self) -> bool {
         matches!(self.access, Access::Public)
     }
 
-    /// What becomes of somebody with these claims; `None` is somebody who is signed out.
+    /// The decision for a session with these claims. `None` is a user who is signed out.
     pub fn decision(&self, claims: Option<&ProvenClaims<'_>>) -> Decision {
         let is_admitted = || claims.is_some_and(|claims| self.access.admits(claims));
         if self.is_public() || is_admitted() {
             return Decision::Pass;
         }
         match (self.deny(), claims) {
-            // Signed in without the claims: to sign in again would lead back here.
+            // The user is signed in without the required claims, so signing in again would lead back here.
             (Deny::SignIn, Some(_)) | (Deny::Forbidden, _) => Decision::Forbidden,
             (Deny::SignIn, None) => Decision::SignIn,
             (Deny::NotFound, _) => Decision::NotFound,
@@ -393,23 +399,23 @@ impl ReadingDecision<'_> {
     }
 }
 
-/// What the rules say about one request.
+/// The decisions about one request.
 #[derive(Clone, Debug)]
 pub struct RuleDecisions<'a> {
-    /// About the path as it is written, which is forwarded.
+    /// The decision about the path as it is written, which is forwarded.
     written: ReadingDecision<'a>,
-    /// About other readings of it, where another rule decides.
+    /// The decisions about those other readings for which another rule decides.
     others: Vec<ReadingDecision<'a>>,
 }
 
 impl<'a> RuleDecisions<'a> {
-    /// Whether everybody may pass.
+    /// Whether every request may pass, signed in or not.
     pub fn is_public(&self) -> bool {
-        self.verdicts().all(ReadingDecision::is_public)
+        self.readings().all(ReadingDecision::is_public)
     }
 
-    /// What becomes of somebody with these claims; `None` is somebody who is signed out. They pass where
-    /// every reading lets them; else the strictest refusal holds.
+    /// The decision for a session with these claims. `None` is a user who is signed out. The request passes if every
+    /// reading lets it pass; otherwise the strictest denial applies.
     pub fn decision(&self, claims: Option<&ProvenClaims<'_>>) -> Decision {
         let strictness = |decision: &Decision| match decision {
             Decision::Pass => 0,
@@ -417,16 +423,16 @@ impl<'a> RuleDecisions<'a> {
             Decision::Forbidden => 2,
             Decision::NotFound => 3,
         };
-        let decisions = self.verdicts().map(|verdict| verdict.decision(claims));
+        let decisions = self.readings().map(|reading| reading.decision(claims));
         decisions.max_by_key(strictness).unwrap_or(Decision::Forbidden)
     }
 
-    /// The rule of the path as it is written: it says where the request goes.
+    /// The rule that matches the path as it is written. It decides where the request goes.
     pub fn rule(&self) -> Option<&'a Rule> {
         self.written.matched.map(|matched| matched.rule)
     }
 
-    fn verdicts(&self) -> impl Iterator<Item = &ReadingDecision<'a>> {
+    fn readings(&self) -> impl Iterator<Item = &ReadingDecision<'a>> {
         std::iter::once(&self.written).chain(&self.others)
     }
 }
@@ -435,7 +441,7 @@ fn has_upper_case(segments: &[String]) -> bool {
     segments.iter().any(|segment| is_upper_case(segment))
 }
 
-/// Whether the text is another one where case does not matter.
+/// Whether the text has a letter that is another one in lower case.
 fn is_upper_case(text: &str) -> bool {
     if text.is_ascii() { text.bytes().any(|b| b.is_ascii_uppercase()) } else { fold(text) != text }
 }

@@ -18,7 +18,7 @@ use crate::session::policy::Sealing;
 use crate::session::refreshed_tokens::RefreshedTokens;
 use vestibule_oidc::time::Timestamp;
 
-/// How long after another process acquired the lease a request looks for the refreshed tokens first.
+/// How long a request that finds the lease held waits before it first looks for the refreshed tokens.
 const FIRST_POLL: Duration = Duration::from_millis(100);
 
 /// The pauses before a failed call is repeated.

@@ -30,12 +30,12 @@ const PROPAGATION_DELAY: Duration = Duration::from_mins(1 + 1);
 /// prevent it.
 const SETTLE_TIME: Duration = Duration::from_millis(100);
 
-/// How long after a process of this location acquired the lease a request looks for the refreshed tokens first. Few
-/// providers are faster.
+/// How long after another process of this location acquired the lease a request first looks for the refreshed tokens.
+/// Few providers are faster.
 const FIRST_POLL: Duration = Duration::from_millis(300);
 
-/// How long until the next look after the tokens were not there.
-const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// The minimum pause after a lookup that found no refreshed tokens.
+const MIN_PAUSE: Duration = Duration::from_millis(100);
 
 /// The pauses before each look for refreshed tokens after `invalid_grant`: the process that used the refresh token may
 /// be writing them now.
@@ -172,7 +172,7 @@ impl<'a, P: Platform> StoreLease<'a, P> {
         let until = Timestamp::from_millis(held.until);
         if held.location == self.platform.location() {
             let first = until.minus(LEASE_DURATION).plus(FIRST_POLL);
-            return HeldByOther { until, poll_at: Some(first.max(now.plus(POLL_INTERVAL))) };
+            return HeldByOther { until, poll_at: Some(first.max(now.plus(MIN_PAUSE))) };
         }
         HeldByOther { until: until.plus(PROPAGATION_DELAY), poll_at: None }
     }

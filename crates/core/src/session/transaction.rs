@@ -164,7 +164,7 @@ impl Transaction {
     }
 }
 
-/// The names of the attempts' cookies to expire, oldest first, so that there are [`MAX_OPEN`] with one more attempt.
+/// The names of the attempts' cookies to expire, oldest first, so that one more attempt makes `MAX_OPEN`.
 pub fn surplus(cookies: &Cookies, names: &CookieNames) -> Vec<String> {
     let prefix = names.transaction_prefix();
     // `Cookies` is sorted by name.

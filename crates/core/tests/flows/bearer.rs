@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use vestibule_core::guard::decision::Decision;
 use vestibule_core::hooks::{Hooks, SignIn, SignInAnswer, TokenOccasion};
 use vestibule_core::http::request::Request;
+use vestibule_core::log::LogEvent;
 use vestibule_core::session::claims::Session;
 use vestibule_testing::FakeProvider;
 use vestibule_testing::provider::ISSUER;
@@ -153,7 +154,7 @@ fn claims_come_from_the_token_by_every_root_that_it_has() {
     ] {
         assert_eq!(bring(&world, "/staff", &token_with(&world, &patch)).status, status, "{patch}");
     }
-    assert!(!world.log_text().contains("claim_absent"), "{}", world.log_text());
+    assert!(world.logged(LogEvent::ClaimMissing).is_empty(), "{}", world.log_text());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use vestibule_core::log::{ErrorSource, Level, LogEvent};
 use vestibule_testing::{APP, AuthorizationRequest, Browser, TestEnv, environment, settings};
 
 type Bend = fn(&AuthorizationRequest, String) -> String;
@@ -90,7 +91,11 @@ fn provider_mix_up_a_transaction_serves_its_own_provider_only() {
     let request = browser.begin(&world, "/");
     let callback = world.provider.authorize(&request, "bob").replace("/callback/acme", "/callback/other");
     assert_eq!(browser.open(&world, &callback).location(), ERROR);
-    assert!(world.log_text().contains("the callback is for provider other, the sign-in was begun with acme"));
+    assert!(
+        world
+            .log_text()
+            .contains("the callback is for provider other, but the sign-in was started with acme")
+    );
 }
 
 #[test]
@@ -128,7 +133,8 @@ fn a_person_who_says_no_at_the_provider_sees_the_sign_in_page_again() {
     );
     let answer = browser.open(&world, &callback);
     assert_eq!(answer.location(), format!("{APP}/auth/signin?error=OAuthCallbackError"));
-    assert!(world.log_text().contains("access_denied"));
+    let lines = world.logged(LogEvent::AuthorizationErrorResponse);
+    assert!(lines[0].level() == Level::Info && lines[0].message().contains("access_denied"), "{}", lines[0]);
     let page = browser.open(&world, answer.location());
     assert_eq!(page.status, 200);
     assert!(!page.body.contains("<b>no"), "the provider's words are for the log alone");
@@ -166,7 +172,8 @@ fn an_id_token_that_is_wrong_in_one_thing_signs_nobody_in() {
         let answer = browser.sign_in(&world, "bob", "/");
         assert_eq!(answer.location(), ERROR, "{name}");
         assert_eq!(browser.cookie(SESSION), None, "{name}");
-        assert!(world.log_text().contains("\"blame\":\"provider\""), "{name}: {}", world.log_text());
+        let logged = world.logged(LogEvent::AuthError);
+        assert!(logged.iter().any(|line| line.error_source() == ErrorSource::Provider), "{name}: {logged:?}");
     }
 }
 
@@ -298,5 +305,5 @@ fn a_session_too_large_for_cookies_is_an_error_that_says_so() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     world.provider.alters_answer_at("userinfo", |u| u["roles"] = json!(vec!["x".repeat(100); 600]));
     assert_eq!(browser.sign_in(&world, "bob", "/").location(), ERROR);
-    assert!(world.log_text().contains("put fewer or smaller claims into it"));
+    assert!(world.log_text().contains("keep fewer or smaller claims in the session"));
 }

@@ -193,8 +193,8 @@ fn known_codes_are_said_in_plain_words() {
         (&[("error", "OAuthAccountNotLinked")], "the same account"),
         (&[("error", "MissingCSRF")], "open for too long"),
         (&[("error", "SessionRequired")], "sign in to see this page"),
-        (&[("error", "CredentialsSignin")], "Check that the details you gave are correct"),
-        (&[("error", "CredentialsSignin"), ("code", "credentials")], "Check that the details"),
+        (&[("error", "CredentialsSignin")], "Please check that the details you entered are correct"),
+        (&[("error", "CredentialsSignin"), ("code", "credentials")], "check that the details"),
         (&[("error", "CredentialsSignin"), ("code", "ACCOUNT_LOCKED")], "This account is locked"),
         (&[("error", "CredentialsSignin"), ("code", "password-expired")], "Your password has expired"),
         (&[("error", "CredentialsSignin"), ("code", "otp_required")], "enter your one-time code"),
@@ -278,8 +278,8 @@ fn what_was_wrong_with_the_fields_is_said_with_them() {
     let (world, mut browser) = (TestEnv::with(with_form()), Browser::new());
     for (error, described) in [("CredentialsSignin", 3), ("OAuthCallbackError", 0)] {
         let answer = browser.open(&world, &url("signin", &[("error", error)]));
-        assert_eq!(answer.body.matches("aria-describedby=\"said\"").count(), described, "{error}");
-        assert_eq!(answer.body.matches("id=\"said\"").count(), 1, "{error}");
+        assert_eq!(answer.body.matches("aria-describedby=\"error\"").count(), described, "{error}");
+        assert_eq!(answer.body.matches("id=\"error\"").count(), 1, "{error}");
     }
 }
 

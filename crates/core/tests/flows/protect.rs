@@ -76,7 +76,7 @@ fn claims_decide_and_lacking_them_is_403_never_a_loop_to_sign_in() {
     for path in ["/admin", "/admin/", "/admin/users/1", "/%61dmin"] {
         let answer = bob.open(&world, &format!("{APP}{path}"));
         assert_eq!(answer.status, 403, "{path}");
-        assert!(answer.body.contains("not open to your account"));
+        assert!(answer.body.contains("does not have access to this page"));
         assert_eq!(bob.fetch(&world, &format!("{APP}{path}")).body, "{\"error\":\"forbidden\"}");
     }
     let (world, mut alice) = signed_in("alice");

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use vestibule_core::log::LogEvent;
 use vestibule_testing::provider::ISSUER;
 use vestibule_testing::rotation::Rotation;
 use vestibule_testing::{APP, Answer, AuthorizationRequest, Browser, TestEnv, settings};
@@ -144,7 +145,7 @@ fn whatever_the_provider_does_people_sign_in_and_few_of_them_wait() {
                 world.pass(SECOND * 30);
             }
             assert_eq!(questions, pauses, "{what} at {place}");
-            assert!(world.log_text().contains("provider_document_kept"), "{what} at {place}");
+            assert!(!world.logged(LogEvent::ProviderMetadataStale).is_empty(), "{what} at {place}");
 
             // It comes back: heard of within the pause, believed for an hour, and forgiven.
             come_back(&world);
@@ -214,7 +215,7 @@ fn an_answer_that_is_late_serves_those_who_come_after_it() {
     assert_eq!(bring(&world, &token(&world, "key-2")), (200, 0));
     assert!(is_at_provider(&begin(&world, &mut browser).0));
     assert_eq!((world.fetches(DISCOVERY), world.fetches(JWKS)), (2, 2));
-    assert!(!world.log_text().contains("provider_document_kept"));
+    assert!(world.logged(LogEvent::ProviderMetadataStale).is_empty());
 }
 
 #[test]
@@ -386,7 +387,7 @@ fn a_refresh_does_not_wait_for_metadata_that_is_at_hand() {
             assert!(took < 1000, "{lease}: {took} ms");
         }
         assert_eq!((world.fetches(DISCOVERY), world.fetches(JWKS)), (2, 2), "{lease}");
-        assert!(!world.log_text().contains("id_token_not_verified"), "the copies of the keys were there");
+        assert!(world.logged(LogEvent::IdTokenNotVerified).is_empty(), "the copies of the keys were there");
     }
 }
 
@@ -403,12 +404,7 @@ fn keys_that_come_too_late_for_a_refresh_are_there_for_the_next_one() {
             browser.take(&answer);
             world.pass(OVER);
         }
-        assert_eq!(
-            world.log_text().matches("id_token_not_verified").count(),
-            1,
-            "{lease}: {}",
-            world.log_text()
-        );
+        assert_eq!(world.logged(LogEvent::IdTokenNotVerified).len(), 1, "{lease}: {}", world.log_text());
     }
 }
 

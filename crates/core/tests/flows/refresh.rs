@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use vestibule_core::log::{ErrorSource, Level, LogEvent};
 use vestibule_core::time::Timestamp;
 use vestibule_testing::rotation::Rotation;
 use vestibule_testing::{APP, Answer, Browser, TestEnv, settings};
@@ -405,9 +406,10 @@ fn point_6_a_wrong_client_secret_is_the_operators_to_mend() {
     let (world, mut browser) = signed_in("none", OVER);
     world.provider.answers_raw("token", 401, "application/json", br#"{"error":"invalid_client"}"#);
     browser.fetch(&world, &format!("{APP}/api"));
-    let log = world.log_text();
-    let line = log.lines().find(|line| line.contains("refresh_misconfigured")).expect("a line");
-    assert!(line.starts_with("Error") && line.contains("check the client's id, its secret"), "{line}");
+    let lines = world.logged(LogEvent::RefreshMisconfigured);
+    let line = lines.first().expect("a line");
+    assert_eq!((line.level(), line.error_source()), (Level::Error, ErrorSource::Configuration));
+    assert!(line.message().contains("check the client's id, its secret"), "{line}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use vestibule_core::log::LogEvent;
 use vestibule_core::session::transaction;
 use vestibule_testing::{APP, AuthorizationRequest, Browser, TestEnv};
 
@@ -125,7 +126,7 @@ fn metadata_is_asked_for_once_an_hour_and_kept_while_the_provider_is_away() {
     world.provider.goes_down("discovery");
     browser.begin(&world, "/");
     assert_eq!(world.fetches(discovery), 3);
-    assert!(world.log_text().contains("provider_document_kept"));
+    assert_eq!(world.logged(LogEvent::ProviderMetadataStale).len(), 1);
 }
 
 #[test]

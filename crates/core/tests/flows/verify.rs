@@ -263,7 +263,7 @@ fn who_cannot_prove_to_be_the_proxy_is_refused() {
     }
     // A page's script.
     assert_eq!(alice.fetch(&world, VERIFY).status, 403);
-    assert!(world.log_text().contains("AUTH_VERIFY_SECRET as X-Vestibule-Verify"));
+    assert!(world.log_text().contains("AUTH_VERIFY_SECRET in the header X-Vestibule-Verify"));
     assert!(!world.log_text().contains(SECRET));
 
     let mut known = settings();

@@ -1,4 +1,4 @@
-//! What `explain` says, word for word.
+//! The exact output of `explain`.
 
 use serde_json::{Value, json};
 use vestibule_core::config::Config;
@@ -27,7 +27,7 @@ fn config() -> Config {
         .unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-/// The same with one host that signs people in.
+/// A configuration for a domain with one login host.
 fn config_of_a_domain() -> Config {
     let auth = json!({
         "login_url": "https://auth.example.com",
@@ -39,7 +39,7 @@ fn config_of_a_domain() -> Config {
 }
 
 #[test]
-fn which_host_signs_people_in_is_told() {
+fn the_output_names_the_login_host_and_hosts_outside_the_domain() {
     let config = config_of_a_domain();
     let told = |url: &str, claims: &Value| {
         let url = RequestUrl::parse(url).unwrap();
@@ -47,16 +47,16 @@ fn which_host_signs_people_in_is_told() {
         explain(&config, &request, claims.as_object()).to_string()
     };
     let signed_out = told("https://app.example.com/x", &Value::Null);
-    let person = "a person   302 to https://auth.example.com/auth/signin, and back after signing in\n";
+    let person = "browser    302 to https://auth.example.com/auth/signin, and back after signing in\n";
     assert!(signed_out.contains(person), "{signed_out}");
     let there = told("https://auth.example.com/x", &Value::Null);
-    assert!(there.contains("a person   302 to /auth/signin, and back"), "{there}");
+    assert!(there.contains("browser    302 to /auth/signin, and back"), "{there}");
     let foreign = told("https://other.org/x", &json!({ "sub": "1" }));
-    assert!(foreign.contains("The host is outside of cookies.domain (example.com)"), "{foreign}");
-    assert!(foreign.contains("a person   403, with a page\na script   403\n"), "{foreign}");
-    assert!(told("https://other.org/about", &Value::Null).contains("a script   passes"));
+    assert!(foreign.contains("The host is outside cookies.domain (example.com)"), "{foreign}");
+    assert!(foreign.contains("browser    403, with a page\nscript     403\n"), "{foreign}");
+    assert!(told("https://other.org/about", &Value::Null).contains("script     passes"));
     let route = told("https://other.org/auth/session", &Value::Null);
-    assert_eq!(route, "answer     403 to everybody: the host is outside of cookies.domain (example.com)\n");
+    assert_eq!(route, "answer     403 to everyone: the host is outside cookies.domain (example.com)\n");
 }
 
 fn told(method: &str, url: &str, headers: &[(&str, &str)], claims: &Value) -> String {
@@ -69,26 +69,26 @@ fn told(method: &str, url: &str, headers: &[(&str, &str)], claims: &Value) -> St
 }
 
 #[test]
-fn who_may_not_pass_is_told_what_is_missing_and_which_rules_are_for_others() {
+fn a_denied_request_shows_the_missing_claims_and_the_rules_that_do_not_apply() {
     assert_eq!(
         told("GET", "https://h/admin/x?q", &[], &json!({ "roles": ["user"] })),
         "\
 path       /admin/x
-not        AUTH.rules[0]: it is for other methods
-not        AUTH.rules[1]: the request has not: header x-open = 1
+skipped    AUTH.rules[0]: it is for other methods
+skipped    AUTH.rules[1]: the request lacks: header x-open = 1
 rule       AUTH.rules[2] /admin/:path*
-asks       banned is not true: yes, it is nothing
-asks       roles is one of \"admin\", \"owner\": no, it is [\"user\"]
-so         not found
+requires   banned is not true: yes, it is nothing
+requires   roles is one of \"admin\", \"owner\": no, it is [\"user\"]
+result     not found
 
-a person   404
-a script   404
+browser    404
+script     404
 "
     );
 }
 
 #[test]
-fn what_is_forwarded_is_told_with_what_is_set_and_taken_away() {
+fn a_forwarded_request_shows_the_headers_that_are_set_and_removed() {
     assert_eq!(
         told(
             "GET",
@@ -98,91 +98,88 @@ fn what_is_forwarded_is_told_with_what_is_set_and_taken_away() {
         ),
         "\
 path       /dashboard
-rule       none matches: AUTH.default_access holds
-asks       to be signed in
-so         pass
+rule       none: AUTH.default_access applies
+requires   a signed-in user
+result     pass
 
-a person   passes
-a script   passes
+browser    passes
+script     passes
 
 goes to    https://upstream.example
 sets       authorization: Bearer ...
 sets       x-user-email: a@example.com
-sets not   x-user-roles: there is no roles in the session
-changes    x_user_email: not as the client sent it
-changes    authorization: not as the client sent it
-guards     x-mail, x-user-email, x-user-roles, authorization: a client's own never pass, in any spelling
+omits      x-user-roles: the session has no roles
+changes    x_user_email: the client's value does not pass
+changes    authorization: the client's value does not pass
+guards     x-mail, x-user-email, x-user-roles, authorization: a client's values never pass, in any spelling of the names
 "
     );
 }
 
 #[test]
-fn a_rule_that_names_another_server_tells_it_only_what_it_says_itself() {
+fn a_rule_with_another_server_sends_it_only_its_own_headers() {
     let mut claims = json!({ "email": "a@example.com", "access_token": "hunter2" });
     let nameless = told("POST", "https://h/api/7", &[], &claims);
-    assert!(
-        nameless.contains("sets not   x-vestibule-assertion: there is no sub in the session\n"),
-        "{nameless}"
-    );
+    assert!(nameless.contains("omits      x-vestibule-assertion: the session has no sub\n"), "{nameless}");
     claims["sub"] = json!("a-1");
     let told = told("POST", "https://h/api/7", &[], &claims);
     assert!(
-        told.contains("asks       email is at \"example.com\": yes, it is \"a@example.com\"\n"),
+        told.contains("requires   email is at \"example.com\": yes, it is \"a@example.com\"\n"),
         "{told}"
     );
     let forwarded = "\
 goes to    the service API
 sets       x-mail: a@example.com
 sets       x-vestibule-assertion: signed, for service:API
-guards     x-mail, x-user-email, x-user-roles: a client's own never pass, in any spelling
+guards     x-mail, x-user-email, x-user-roles: a client's values never pass, in any spelling of the names
 ";
     assert!(told.ends_with(forwarded), "{told}");
 }
 
 #[test]
-fn path_confusion_each_reading_is_told_and_the_strictest_holds() {
+fn path_confusion_every_reading_is_shown_and_the_strictest_applies() {
     assert_eq!(
         told("PUT", "https://h/admin;x/a.css", &[], &Value::Null),
         "\
-Servers read this path in 2 ways. All have to let it pass; the strictest refusal holds.
+Servers read this path in 2 ways. The request passes only if it passes in each of them; otherwise the strictest result applies.
 
 path       /admin;x/a.css
 rule       AUTH.rules[4] /((?!api).*)\\.css
-asks       nothing: it is public
-so         pass
+requires   nothing: it is public
+result     pass
 
 path       /admin/a.css
-read so    by any server that decodes it otherwise
-not        AUTH.rules[0]: it is for other methods
-not        AUTH.rules[1]: the request has not: header x-open = 1
+read so    by any server that decodes it differently
+skipped    AUTH.rules[0]: it is for other methods
+skipped    AUTH.rules[1]: the request lacks: header x-open = 1
 rule       AUTH.rules[2] /admin/:path*
-asks       banned is not true: no, it is signed out
-asks       roles is one of \"admin\", \"owner\": no, it is signed out
-so         not found
+requires   banned is not true: no, no one is signed in
+requires   roles is one of \"admin\", \"owner\": no, no one is signed in
+result     not found
 
-a script   404
+script     404
 "
     );
 }
 
 #[test]
-fn path_confusion_a_reading_of_some_servers_is_shown_where_it_asks_something() {
-    let explained = told("PUT", "https://h/Admin/a.css", &[], &Value::Null);
+fn path_confusion_a_reading_of_some_servers_is_shown_if_it_restricts() {
+    let text = told("PUT", "https://h/Admin/a.css", &[], &Value::Null);
     let reading = "path       /Admin/a.css\nread so    by servers that ignore case\n";
-    assert!(explained.contains(reading) && explained.contains("rule       AUTH.rules[2]"), "{explained}");
+    assert!(text.contains(reading) && text.contains("rule       AUTH.rules[2]"), "{text}");
     let public = told("PUT", "https://h/docs/A.CSS", &[], &Value::Null);
     assert!(!public.contains("read so"), "{public}");
 }
 
 #[test]
-fn what_the_rules_do_not_decide_is_told_too() {
+fn requests_that_the_rules_do_not_decide_are_explained_too() {
     let refused = told("GET", "https://h/a%2fb", &[], &Value::Null);
-    assert_eq!(refused, "answer     400 to everybody: the path has an encoded slash\n");
+    assert_eq!(refused, "answer     400 to everyone: the path has an encoded slash\n");
     let own = told("GET", "https://h/auth/session", &[], &Value::Null);
-    assert_eq!(own, "answer     one of Vestibule's own pages, below base_path\n");
+    assert_eq!(own, "answer     an auth route: Vestibule answers paths below base_path itself\n");
     let preflight = [("origin", "https://o"), ("access-control-request-method", "PUT")];
     let preflight = told("OPTIONS", "https://h/x", &preflight, &Value::Null);
-    assert!(preflight.contains("CORS preflight") && preflight.contains("a script   passes"), "{preflight}");
+    assert!(preflight.contains("CORS preflight") && preflight.contains("script     passes"), "{preflight}");
     let signed_out = told("GET", "https://h/x", &[], &Value::Null);
-    assert!(signed_out.contains("/signin, and back after signing in\na script   401\n"), "{signed_out}");
+    assert!(signed_out.contains("/signin, and back after signing in\nscript     401\n"), "{signed_out}");
 }

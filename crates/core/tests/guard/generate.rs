@@ -1,4 +1,4 @@
-//! Patterns by chance, and paths that come near to what they match.
+//! Generates random patterns, and paths that they almost match.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,7 +6,7 @@ use vestibule_testing::FakeRandom;
 
 use crate::javascript::Job;
 
-/// Dice that fall the same for the same seed.
+/// A random generator that yields the same values for the same seed.
 pub struct SeededRandom(FakeRandom);
 
 impl SeededRandom {
@@ -27,8 +27,8 @@ impl SeededRandom {
     }
 }
 
-/// A new one in every run; `VESTIBULE_TEST_SEED` repeats one.
-#[allow(clippy::disallowed_methods, reason = "a test on this machine has a clock")]
+/// The seed: a new one in every run, or the one in `VESTIBULE_TEST_SEED`.
+#[allow(clippy::disallowed_methods, reason = "the test runs on the native target, which has a clock")]
 pub fn seed() -> u64 {
     let given = std::env::var("VESTIBULE_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
@@ -37,48 +37,49 @@ pub fn seed() -> u64 {
     seed
 }
 
-/// A pattern with paths.
-pub fn pattern(dice: &mut SeededRandom) -> Job {
-    if dice.one_in(5) {
-        let source = format!("/{}", soup(dice, SOUP));
-        let texts = (0..20).map(|_| any_path(dice)).collect();
+/// A random pattern with paths to match against it.
+pub fn pattern(random: &mut SeededRandom) -> Job {
+    if random.one_in(5) {
+        let source = format!("/{}", soup(random, SOUP));
+        let texts = (0..20).map(|_| any_path(random)).collect();
         return Job { kind: "pattern", source: without_slash(source), texts };
     }
     let mut source = String::new();
     let mut examples = vec![String::new(); 12];
-    for piece in 0..=dice.below(4) {
+    for piece in 0..=random.below(4) {
         let before = source.clone();
-        let Piece { text, samples } = any_piece(dice, piece == 0);
+        let Piece { text, samples } = any_piece(random, piece == 0);
         source.push_str(&text);
-        // Two parameters of a segment need text between them, mostly.
-        if before.ends_with(|c: char| c.is_ascii_alphanumeric()) && text.starts_with(':') && dice.one_in(2) {
+        // Two parameters of a segment need text between them. Half of the invalid patterns stay.
+        if before.ends_with(|c: char| c.is_ascii_alphanumeric()) && text.starts_with(':') && random.one_in(2)
+        {
             source = format!("{before}-{text}");
             for example in &mut examples {
                 example.push('-');
             }
         }
         for example in &mut examples {
-            let sample = &samples[dice.below(samples.len())];
+            let sample = &samples[random.below(samples.len())];
             example.push_str(sample);
         }
     }
     let mut texts: Vec<String> = Vec::new();
     for example in examples {
-        texts.push(mutated(dice, &example));
+        texts.push(mutated(random, &example));
         texts.push(example);
     }
-    texts.extend((0..8).map(|_| any_path(dice)));
+    texts.extend((0..8).map(|_| any_path(random)));
     let texts = texts.iter().map(|text| as_path(text)).collect();
     Job { kind: "pattern", source: without_slash(source), texts }
 }
 
-/// A value for `has` with texts.
-pub fn value(dice: &mut SeededRandom) -> Job {
-    let (source, samples) = if dice.one_in(4) {
-        (soup(dice, REGEXP_SOUP), vec!["a".to_owned()])
+/// A random value for `has` with texts to match against it.
+pub fn value(random: &mut SeededRandom) -> Job {
+    let (source, samples) = if random.one_in(4) {
+        (soup(random, REGEXP_SOUP), vec!["a".to_owned()])
     } else {
-        let (mut source, mut samples) = expression(dice, 2);
-        if dice.one_in(2) {
+        let (mut source, mut samples) = expression(random, 2);
+        if random.one_in(2) {
             source = format!("({source})");
         }
         samples.push(String::new());
@@ -86,14 +87,14 @@ pub fn value(dice: &mut SeededRandom) -> Job {
     };
     let mut texts = Vec::new();
     for sample in samples.into_iter().take(10) {
-        texts.push(mutated(dice, &sample));
+        texts.push(mutated(random, &sample));
         texts.push(sample);
     }
-    texts.push(any_path(dice));
+    texts.push(any_path(random));
     Job { kind: "value", source, texts }
 }
 
-/// A path as it is sent.
+/// A path with percent-encoding, as a client sends it.
 pub fn encoded(path: &str) -> String {
     path.chars()
         .map(|c| {
@@ -112,57 +113,57 @@ struct Piece {
 
 const TEXTS: [&str; 12] = ["a", "b", "ab", "api", "docs", "-", "--", ".", ".json", "_next", "é", "x-"];
 
-fn any_piece(dice: &mut SeededRandom, is_first: bool) -> Piece {
-    let slash = if is_first || !dice.one_in(4) { "/" } else { "" };
+fn any_piece(random: &mut SeededRandom, is_first: bool) -> Piece {
+    let slash = if is_first || !random.one_in(4) { "/" } else { "" };
     let text = |text: &str| Piece { text: text.to_owned(), samples: vec![text.to_owned()] };
-    match dice.below(10) {
-        0..=2 => text(&format!("{slash}{}", dice.one_of(&TEXTS))),
-        3..=4 => parameter(dice, slash, None),
+    match random.below(10) {
+        0..=2 => text(&format!("{slash}{}", random.one_of(&TEXTS))),
+        3..=4 => parameter(random, slash, None),
         5..=7 => {
-            let (inner, samples) = expression(dice, 2);
-            parameter(dice, slash, Some((inner, samples)))
+            let (inner, samples) = expression(random, 2);
+            parameter(random, slash, Some((inner, samples)))
         }
         _ if is_first => text("/a"),
-        _ => braces(dice),
+        _ => braces(random),
     }
 }
 
 /// `/:name(…)*`
-fn parameter(dice: &mut SeededRandom, slash: &str, inner: Option<(String, Vec<String>)>) -> Piece {
-    let name = if inner.is_some() && dice.one_in(2) { "" } else { dice.one_of(&[":a", ":b1", ":name"]) };
-    let modifier = dice.one_of(&["", "", "", "?", "*", "+"]);
-    let prefix = if slash.is_empty() { dice.one_of(&["", "-", "."]) } else { slash };
+fn parameter(random: &mut SeededRandom, slash: &str, inner: Option<(String, Vec<String>)>) -> Piece {
+    let name = if inner.is_some() && random.one_in(2) { "" } else { random.one_of(&[":a", ":b1", ":name"]) };
+    let modifier = random.one_of(&["", "", "", "?", "*", "+"]);
+    let prefix = if slash.is_empty() { random.one_of(&["", "-", "."]) } else { slash };
     let (inner, values) = match inner {
         Some((inner, values)) => (format!("({inner})"), values),
         None => (String::new(), ["a", "b", "x-y", "7", "a.b", "é"].map(str::to_owned).to_vec()),
     };
-    // Text that is no prefix does not belong to what is repeated.
+    // Text that is not a prefix is not repeated.
     let of_parameter = if prefix == "-" { "" } else { prefix };
     let outside = if prefix == "-" { "-" } else { "" };
-    let samples = repeated(dice, of_parameter, &values, "", modifier);
+    let samples = repeated(random, of_parameter, &values, "", modifier);
     let samples = samples.into_iter().map(|sample| format!("{outside}{sample}")).collect();
     Piece { text: format!("{prefix}{name}{inner}{modifier}"), samples }
 }
 
 /// `{-:name(…)x}*`
-fn braces(dice: &mut SeededRandom) -> Piece {
-    let prefix = dice.one_of(&["/", "-", "/v", "", "x", "."]);
-    let suffix = dice.one_of(&["", "", "-end", "x", "/y"]);
-    let modifier = dice.one_of(&["", "?", "*", "+"]);
-    let (inner, values) = match dice.below(3) {
+fn braces(random: &mut SeededRandom) -> Piece {
+    let prefix = random.one_of(&["/", "-", "/v", "", "x", "."]);
+    let suffix = random.one_of(&["", "", "-end", "x", "/y"]);
+    let modifier = random.one_of(&["", "?", "*", "+"]);
+    let (inner, values) = match random.below(3) {
         0 => (String::new(), vec![String::new()]),
         1 => (":p".to_owned(), ["a", "b", "x-y"].map(str::to_owned).to_vec()),
         _ => {
-            let (inner, values) = expression(dice, 1);
+            let (inner, values) = expression(random, 1);
             (format!(":p({inner})"), values)
         }
     };
-    let samples = repeated(dice, prefix, &values, suffix, modifier);
+    let samples = repeated(random, prefix, &values, suffix, modifier);
     Piece { text: format!("{{{prefix}{inner}{suffix}}}{modifier}"), samples }
 }
 
 fn repeated(
-    dice: &mut SeededRandom,
+    random: &mut SeededRandom,
     prefix: &str,
     values: &[String],
     suffix: &str,
@@ -171,19 +172,19 @@ fn repeated(
     (0..6)
         .map(|_| {
             let count = match modifier {
-                "?" => dice.below(2),
-                "*" => dice.below(3),
-                "+" => 1 + dice.below(2),
+                "?" => random.below(2),
+                "*" => random.below(3),
+                "+" => 1 + random.below(2),
                 _ => 1,
             };
-            let mut one = || format!("{prefix}{}{suffix}", values[dice.below(values.len())]);
+            let mut one = || format!("{prefix}{}{suffix}", values[random.below(values.len())]);
             (0..count).map(|_| one()).collect::<Vec<_>>().concat()
         })
         .collect()
 }
 
-/// What may stand in parentheses, and texts that it is likely to match.
-fn expression(dice: &mut SeededRandom, depth: usize) -> (String, Vec<String>) {
+/// An expression for parentheses, and texts that it is likely to match.
+fn expression(random: &mut SeededRandom, depth: usize) -> (String, Vec<String>) {
     const WHOLE: [(&str, &[&str]); 13] = [
         (
             "(?!api|_next/static|_next/image|favicon.ico).*",
@@ -202,44 +203,44 @@ fn expression(dice: &mut SeededRandom, depth: usize) -> (String, Vec<String>) {
         ("\\bab?\\b.*", &["ab", "a-b", "abc"]),
         ("(?:(?!-x)[^/])+", &["a", "a-b", "a-x"]),
     ];
-    if depth == 0 || dice.one_in(2) {
-        let (text, samples) = WHOLE[dice.below(WHOLE.len())];
+    if depth == 0 || random.one_in(2) {
+        let (text, samples) = WHOLE[random.below(WHOLE.len())];
         return (text.to_owned(), samples.iter().map(|sample| (*sample).to_owned()).collect());
     }
     let mut text = String::new();
     let mut samples = vec![String::new(); 5];
-    for _ in 0..=dice.below(3) {
-        let (atom, matching): (String, Vec<String>) = match dice.below(10) {
+    for _ in 0..=random.below(3) {
+        let (atom, matching): (String, Vec<String>) = match random.below(10) {
             0..=2 => {
-                let literal = dice.one_of(&["a", "b", "\\.", "-", "x", "é", "\\/"]);
+                let literal = random.one_of(&["a", "b", "\\.", "-", "x", "é", "\\/"]);
                 (literal.to_owned(), vec![literal.trim_start_matches('\\').to_owned()])
             }
             3 => (".".to_owned(), ["a", "-", "7"].map(str::to_owned).to_vec()),
             4 => ("\\d".to_owned(), ["0", "7"].map(str::to_owned).to_vec()),
             5 => ("[ab\\d]".to_owned(), ["a", "7"].map(str::to_owned).to_vec()),
             6 => {
-                let (inner, matching) = expression(dice, depth - 1);
+                let (inner, matching) = expression(random, depth - 1);
                 (format!("(?:{inner})"), matching)
             }
             7 => {
-                let (inner, _) = expression(dice, depth - 1);
-                (format!("{}{inner})", dice.one_of(&["(?!", "(?="])), vec![String::new()])
+                let (inner, _) = expression(random, depth - 1);
+                (format!("{}{inner})", random.one_of(&["(?!", "(?="])), vec![String::new()])
             }
-            8 => (dice.one_of(&["^", "$", "\\b", "\\B"]).to_owned(), vec![String::new()]),
+            8 => (random.one_of(&["^", "$", "\\b", "\\B"]).to_owned(), vec![String::new()]),
             _ => ("|".to_owned(), vec![String::new()]),
         };
         let quantifier = match atom.as_str() {
             "|" | "^" | "$" | "\\b" | "\\B" => "",
             look if look.starts_with("(?!") || look.starts_with("(?=") => "",
-            // A repetition inside of another would keep the engine that we ask busy for ages.
-            group if group.starts_with("(?:") => dice.one_of(&["", "?", "{2}"]),
-            _ => dice.one_of(&["", "", "", "*", "+", "?", "{2}", "{1,}", "{0,2}", "+?"]),
+            // JavaScript's engine would take too long for a repetition inside a repetition.
+            group if group.starts_with("(?:") => random.one_of(&["", "?", "{2}"]),
+            _ => random.one_of(&["", "", "", "*", "+", "?", "{2}", "{1,}", "{0,2}", "+?"]),
         };
         text.push_str(&atom);
         text.push_str(quantifier);
         for sample in &mut samples {
             for _ in 0..if quantifier == "{2}" { 2 } else { 1 } {
-                sample.push_str(&matching[dice.below(matching.len())]);
+                sample.push_str(&matching[random.below(matching.len())]);
             }
         }
     }
@@ -256,23 +257,23 @@ const REGEXP_SOUP: &[&str] = &[
     "?", "*", "+", "\\", ".", "|", "\\d", "\\w", "\\b", "$", "1", "\\1", "\\x61", "\\u0062", ",", "é",
 ];
 
-fn soup(dice: &mut SeededRandom, pieces: &[&str]) -> String {
-    (0..dice.below(9)).map(|_| dice.one_of(pieces)).collect()
+fn soup(random: &mut SeededRandom, pieces: &[&str]) -> String {
+    (0..random.below(9)).map(|_| random.one_of(pieces)).collect()
 }
 
-fn any_path(dice: &mut SeededRandom) -> String {
+fn any_path(random: &mut SeededRandom) -> String {
     let segments =
         ["a", "b", "ab", "7", "42", "api", "x-y", "a.b", "a-1", "é", "_next", "static", "x.png", "en"];
-    let path: Vec<_> = (0..dice.below(4)).map(|_| dice.one_of(&segments)).collect();
+    let path: Vec<_> = (0..random.below(4)).map(|_| random.one_of(&segments)).collect();
     as_path(&path.join("/"))
 }
 
-/// With one character taken away, put in, or changed.
-fn mutated(dice: &mut SeededRandom, text: &str) -> String {
+/// The text with one character removed, inserted or changed.
+fn mutated(random: &mut SeededRandom, text: &str) -> String {
     let mut chars: Vec<char> = text.chars().collect();
-    let at = dice.below(chars.len() + 1);
-    let new = ['a', 'b', '7', '-', '.', '/', 'é'][dice.below(7)];
-    match (dice.below(3), at < chars.len()) {
+    let at = random.below(chars.len() + 1);
+    let new = ['a', 'b', '7', '-', '.', '/', 'é'][random.below(7)];
+    match (random.below(3), at < chars.len()) {
         (0, true) => drop(chars.remove(at)),
         (1, true) => chars[at] = new,
         _ => chars.insert(at, new),
@@ -280,14 +281,14 @@ fn mutated(dice: &mut SeededRandom, text: &str) -> String {
     chars.into_iter().collect()
 }
 
-/// As the guard sees paths: a slash at the beginning, none at the end.
+/// A path as the guard sees it: with a leading and without a trailing slash.
 fn as_path(text: &str) -> String {
     let text: String = text.chars().take(30).collect();
     let text = text.trim_end_matches('/');
     if text.starts_with('/') { text.to_owned() } else { format!("/{text}") }
 }
 
-/// A slash at the end of a pattern never matters here, and matters to path-to-regexp.
+/// The pattern without trailing slashes: they matter to path-to-regexp, but not to the guard.
 fn without_slash(source: String) -> String {
     let is_bare = |source: &str| source.ends_with('/') && source.len() > 1;
     let mut source = source;

@@ -1,4 +1,4 @@
-//! One run of node for a whole list of questions.
+//! Runs path-to-regexp and `RegExp` in Node.js, once for a list of jobs.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -7,17 +7,18 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-/// A pattern or value, and the texts that it is to be matched against.
+/// A pattern or value, and the texts to match against it.
 pub struct Job {
     pub kind: &'static str,
     pub source: String,
     pub texts: Vec<String>,
 }
 
-/// What JavaScript says.
+/// JavaScript's result for a job.
 pub enum Answer {
-    /// For each text, whether each of the ways to compile the pattern matches it.
+    /// For each text, the result of each way to compile the pattern.
     Matches(Vec<Vec<bool>>),
+    /// JavaScript rejects the pattern or value.
     Error(String),
 }
 
@@ -26,25 +27,25 @@ pub fn ask(jobs: &[Job]) -> Vec<Answer> {
     let installed = root.join("node_modules/.bin/node");
     let node = if installed.exists() { installed } else { "node".into() };
     let mut process = Command::new(node)
-        // V8's optimizer is wrong about some lookaheads inside of something optional: compiled to machine code,
-        // `^(?:\.((?=\d+)\d))?docs$` does not match ".0docs"; interpreted, it does.
+        // V8's optimizer has a bug with some lookaheads in an optional group: compiled to machine code,
+        // `^(?:\.((?=\d+)\d))?docs$` does not match ".0docs", but interpreted it does.
         .arg("--no-regexp-optimization")
         .arg("crates/core/tests/guard/path_to_regexp.mjs")
         .current_dir(root)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .expect("node, of the npm packages or on the PATH");
-    let questions: Vec<Value> = jobs
+        .expect("node should be installed by npm or be on the PATH");
+    let input: Vec<Value> = jobs
         .iter()
         .map(|job| json!({ "kind": job.kind, "source": job.source, "texts": job.texts }))
         .collect();
-    let questions = serde_json::to_vec(&questions).unwrap();
+    let input = serde_json::to_vec(&input).unwrap();
     let mut stdin = process.stdin.take().unwrap();
-    let writer = thread::spawn(move || stdin.write_all(&questions));
+    let writer = thread::spawn(move || stdin.write_all(&input));
     let output = process.wait_with_output().unwrap();
     writer.join().unwrap().unwrap();
-    assert!(output.status.success(), "node fails: is path-to-regexp installed (npm ci)?");
+    assert!(output.status.success(), "node failed: install path-to-regexp with `npm ci`");
     let answers: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answers.len(), jobs.len());
     answers

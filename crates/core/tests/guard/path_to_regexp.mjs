@@ -1,10 +1,10 @@
-// path-to-regexp's side of tests/guard: a list of patterns or values with texts as JSON on stdin, on stdout
-// for each which of the texts match, or why there is no expression.
+// Runs path-to-regexp for tests/guard. Reads a list of patterns or values with texts as JSON from stdin, and writes to
+// stdout for each which of the texts match, or why it is invalid.
 import { text } from "node:stream/consumers"
 import { pathToRegexp } from "path-to-regexp"
 
-// Next.js keeps the source only, so flags are lost. Its matcher uses path-to-regexp's own delimiters,
-// "/#?", its rewrites "/".
+// Next.js keeps only the expression's source, so flags are lost. Its matcher uses path-to-regexp's default delimiters,
+// "/#?", and its rewrites "/".
 const compile = {
   pattern: (source) => [{ delimiter: "/" }, {}].map((options) => new RegExp(pathToRegexp(source, [], options).source)),
   value: (source) => [new RegExp(`^${source}$`)],

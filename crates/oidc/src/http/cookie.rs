@@ -73,9 +73,9 @@ pub fn without(field: &str, drop: impl Fn(&str) -> bool) -> Option<String> {
     (!left.trim_matches([' ', '\t', ';']).is_empty()).then_some(left)
 }
 
-/// A `Set-Cookie` field (RFC 6265 section 4.1) with its attributes in Auth.js's order. It always has `Path=/;
-/// HttpOnly`. It has `SameSite=Lax`, unless it must be sent with another site's forms. It has `Secure` if the prefix of
-/// its name requires that, which is the case on every `https` origin.
+/// A `Set-Cookie` field (RFC 6265 section 4.1) with its attributes in Auth.js's order. It always has `Path=/` and
+/// `HttpOnly`. It has `SameSite=Lax`, unless it must be sent with another site's forms. It has `Secure` if the prefix
+/// of its name requires that, which is the case on every `https` origin.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SetCookie {
     name: String,

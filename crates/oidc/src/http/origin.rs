@@ -61,13 +61,13 @@ pub enum OriginError {
     #[error("not an absolute URL: write it like \"https://app.example.com\"")]
     NotAUrl,
     /// Some other scheme than `http` or `https`.
-    #[error("the scheme must be https, or http on this machine")]
+    #[error("the scheme must be https; http is accepted for this machine only")]
     Scheme,
     /// `https://user:password@host`.
-    #[error("a URL with a user name or password is not accepted")]
+    #[error("a URL must not contain a user name or password")]
     Credentials,
     /// A path, query or fragment follows.
-    #[error("only scheme, host and port belong here: remove what follows the host")]
+    #[error("only scheme, host and port are allowed here; remove the path, query and fragment")]
     NotBare,
 }
 
@@ -171,14 +171,16 @@ impl HostPattern {
 pub enum HostPatternError {
     /// It is not a host name or address, or it contains more than that.
     #[error(
-        "not a host name: write it like \"app.example.com\" or \"*.example.com\", without scheme or path"
+        "this is not a host name; write it like \"app.example.com\" or \"*.example.com\", without scheme and path"
     )]
     NotAHost,
     /// A star that is not the whole first label.
     #[error("a wildcard must be the whole first label, like \"*.example.com\"")]
     Wildcard,
     /// `*.com`.
-    #[error("a wildcard right below a top-level domain covers other people's sites")]
+    #[error(
+        "this wildcard covers sites of other people; name at least your own domain, like \"*.example.com\""
+    )]
     TooWide,
     /// The port is not a number from 0 to 65535.
     #[error("the port must be a number up to 65535")]

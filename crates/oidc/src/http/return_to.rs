@@ -1,6 +1,6 @@
 //! Return addresses: where a browser may be redirected after a sign-in or sign-out.
 //!
-//! A candidate comes from a query, a form or a cookie, so an attacker may have written it. Accepted are
+//! A candidate comes from a query, a form or a cookie, so an attacker may have written it. It is accepted as
 //! - `/…`: a path on the request's own origin, but not a text that browsers read as `//host`;
 //! - `https://…` of the own origin, of a trusted host, or of a host that the cookie domain covers;
 //! - `http://…` of the own origin, or of such a host if the own origin is `http` too.

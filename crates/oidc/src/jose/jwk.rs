@@ -83,8 +83,7 @@ impl Jwk {
 
     /// The key's thumbprint (RFC 7638) by SHA-256, which may be used as its `kid` (RFC 7638 section 4).
     pub fn thumbprint(&self) -> String {
-        // jwt-compact writes the text that is hashed. Its own hash function is another version of the crate that is
-        // used here.
+        // jwt-compact writes the text. It is hashed here, because jwt-compact uses another version of the crate `sha2`.
         base64url::encode(&Sha256::digest(self.public.to_string()))
     }
 }

@@ -1,8 +1,7 @@
 //! The checks of an access token that a client sends (RFC 9068 section 4, RFC 7519 section 4.1, RFC 8725).
 //!
-//! Accepted is only a JWT that is issued for us, by one of the configured audiences, and that shows that it is an access
-//! token. An ID token is not secret from its client, so someone who obtains one must not be able to use it as an
-//! access token.
+//! Only a JWT is accepted, and only if it has one of the configured audiences and shows that it is an access token. An
+//! ID token is not secret from its client, so someone who obtains one must not be able to use it as an access token.
 
 use serde_json::{Map, Value};
 use thiserror::Error;

@@ -67,8 +67,8 @@ pub fn verify_refreshed(
     }
 }
 
-/// Checks that the claims of a token repeat what was asked for in the authorization request: one of `names` must be
-/// `value`. `*` asks for any value.
+/// Verifies that the claims of a token repeat a parameter of the authorization request: one of `names` must be `value`.
+/// If `value` is `*`, any value is accepted.
 pub fn verify_param_claims(
     claims: &Map<String, Value>,
     value: &str,
@@ -252,7 +252,7 @@ fn check_authorized_party(claim: Option<&Value>, required: bool, client_id: &str
         Ok(found) if found == client_id => Ok(()),
         Ok(found) => Err(other(&Value::from(found), client_id)),
         Err(ClaimError::Missing) if !required => Ok(()),
-        Err(flaw) => Err(flaw),
+        Err(error) => Err(error),
     }
 }
 
@@ -270,7 +270,7 @@ pub(super) fn check_not_before(claim: Option<&Value>, now: Timestamp) -> Result<
     match numeric_date(claim) {
         Ok(nbf) if times::is_ahead(nbf, now) => Err(time_error(nbf, now)),
         Ok(_) | Err(ClaimError::Missing) => Ok(()),
-        Err(flaw) => Err(flaw),
+        Err(error) => Err(error),
     }
 }
 
@@ -289,7 +289,7 @@ fn check_auth_time(
         (Err(ClaimError::Missing) | Ok(_), None) => Ok(()),
         (Ok(at), Some(max_age)) if at.plus(max_age).plus(LEEWAY) >= now && at <= now.plus(LEEWAY) => Ok(()),
         (Ok(at), Some(_)) => Err(time_error(at, now)),
-        (Err(flaw), _) => Err(flaw),
+        (Err(error), _) => Err(error),
     }
 }
 
@@ -303,7 +303,7 @@ fn check_access_token_hash(
     let found = match text(claim) {
         Ok(found) => found,
         Err(ClaimError::Missing) => return Ok(()),
-        Err(flaw) => return Err(flaw),
+        Err(error) => return Err(error),
     };
     let token = access_token.expose().as_bytes();
     let expected = match algorithm {

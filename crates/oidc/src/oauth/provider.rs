@@ -31,9 +31,9 @@ pub struct OAuthProvider {
     pub userinfo: UserinfoConfig,
     /// The source of the e-mail address, if it is one of a list.
     pub emails: Option<EmailsConfig>,
-    /// The picture's URL, where the provider's documentation has a rule for it and no member of the profile holds it.
+    /// The rule for the picture's URL, if no member of the profile contains it.
     pub derived_image: Option<DerivedImage>,
-    /// Who that is.
+    /// The sources of the user's attributes.
     pub user: UserSources,
     /// How the user also signs out at the provider, if that is configured.
     pub logout: Option<LogoutConfig>,
@@ -60,8 +60,8 @@ pub struct OpenId {
     pub nonce: bool,
     /// The access tokens that clients may send instead of a session; `None` if that is not allowed.
     pub accept_bearer: Option<AcceptBearer>,
-    /// Authorization parameters that the ID token must repeat: the value as configured, and the claims of which one
-    /// must have it.
+    /// Parameters of the authorization request that the ID token must repeat: the configured value, and the claims of
+    /// which one must have that value.
     pub param_claims: Vec<(String, Vec<String>)>,
 }
 
@@ -109,7 +109,7 @@ pub struct ClientConfig {
     pub method: Option<ClientAuthMethod>,
     /// The key that signs assertions or the client secret.
     pub key: Option<ClientKey>,
-    /// The client secret is a token signed with the key: its audience and its issuer.
+    /// The audience and the issuer of the token that is the client secret, if the key signs one.
     pub secret_from_key: Option<(String, String)>,
 }
 
@@ -176,7 +176,7 @@ pub struct TokenConfig {
     pub refresh_params: Vec<(String, Template)>,
     /// Further header fields; names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Where in the JSON response the tokens are; at its top where `None`.
+    /// The path of the tokens in the JSON response; `None` for the whole response.
     pub response_path: Option<DataPath>,
     /// Error codes, or whole descriptions, that this provider uses for `invalid_grant`.
     pub invalid_grant_errors: Vec<String>,
@@ -204,7 +204,7 @@ impl Default for TokenConfig {
 pub struct UserinfoConfig {
     /// The request; `None` for a standard request to the endpoint of the metadata.
     pub request: Option<UserinfoRequest>,
-    /// Where in the JSON response the profile is; at its top where `None`.
+    /// The path of the profile in the JSON response; `None` for the whole response.
     pub response_path: Option<DataPath>,
     /// When userinfo is requested.
     pub fetch: FetchUserinfo,
@@ -223,14 +223,14 @@ pub struct UserinfoRequest {
     pub rest: ApiRequest,
     /// Whether the access token is sent in the header `Authorization`.
     pub send_access_token: bool,
-    /// A secret beside the token.
+    /// A secret that the request needs in addition to the access token.
     pub api_key: Option<Secret>,
 }
 
 /// When userinfo is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FetchUserinfo {
-    /// Where the ID token lacks what a scope promises or a claim wants.
+    /// If the ID token lacks claims that a scope or the configuration requires.
     IfNeeded,
     /// At every sign-in.
     Always,
@@ -290,12 +290,12 @@ impl EmailsConfig {
 /// A rule that derives the picture's URL from other members of the profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DerivedImage {
-    /// `image_url`: the address of a Discord avatar, or of the one that its owner has by default.
+    /// `image_url`: the URL of a Discord avatar, or of the account's default avatar.
     Discord,
 }
 
 impl DerivedImage {
-    /// Adds it.
+    /// Adds the derived member to the profile.
     pub fn add_to(self, profile: &mut Map<String, Value>) {
         match self {
             Self::Discord => {

@@ -45,7 +45,7 @@ pub enum Grant<'a> {
         /// The value of the placeholder `{state}` in the configuration: that of the transaction.
         state: &'a Secret,
     },
-    /// A refresh token (RFC 6749 section 6). `scope` is not sent, so the grant_value scope stays the same.
+    /// A refresh token (RFC 6749 section 6). `scope` is not sent, so the granted scope stays the same.
     Refresh {
         /// `refresh_token`
         refresh_token: &'a Secret,
@@ -193,31 +193,31 @@ impl fmt::Debug for TokenResponse {
 
 /// How the response of a token endpoint is parsed.
 #[derive(Clone, Copy, Debug)]
-pub struct Reading<'a> {
+pub struct ParseOptions<'a> {
     /// Whether the provider supports OpenID Connect and therefore follows RFC 6749: JSON with a `token_type`.
     pub is_strict: bool,
-    /// Where in the answer the tokens are, if there.
+    /// The path of the tokens in the response, if there is a value.
     pub response_path: Option<&'a DataPath>,
     /// Error codes, or whole descriptions, that mean `invalid_grant`.
     pub invalid_grant_errors: &'a [String],
 }
 
 /// Parses the response of a token endpoint: tokens (RFC 6749 section 5.1) or an error (section 5.2).
-pub fn parse(response: &FetchResponse, reading: Reading<'_>) -> Result<TokenResponse, TokenError> {
+pub fn parse(response: &FetchResponse, options: ParseOptions<'_>) -> Result<TokenResponse, TokenError> {
     let status = match response.status {
-        200..=299 if !reading.is_strict => Ok(()),
+        200..=299 if !options.is_strict => Ok(()),
         status => exchange::check_status(status),
     };
-    let answer = if reading.is_strict { exchange::object(response) } else { object(response) };
+    let body = if options.is_strict { exchange::object(response) } else { object(response) };
     if let Err(status) = status {
-        return Err(refusal(
+        return Err(error_for(
             status,
-            answer.ok().as_ref().and_then(error_body::of),
-            reading.invalid_grant_errors,
+            body.ok().as_ref().and_then(error_body::of),
+            options.invalid_grant_errors,
         ));
     }
-    let mut raw = answer?;
-    let inner = reading.response_path.and_then(|path| path.lookup(&raw)).cloned();
+    let mut raw = body?;
+    let inner = options.response_path.and_then(|path| path.lookup(&raw)).cloned();
     if let Some(Value::Object(inner)) = inner {
         raw = inner;
     }
@@ -225,13 +225,13 @@ pub fn parse(response: &FetchResponse, reading: Reading<'_>) -> Result<TokenResp
         && let Some(error) = error_body::of(&raw)
     {
         // The specification does not allow an error with a success status, but several providers send one.
-        return Err(refusal(
+        return Err(error_for(
             HttpResponseError::Status(response.status),
             Some(error),
-            reading.invalid_grant_errors,
+            options.invalid_grant_errors,
         ));
     }
-    tokens(raw, reading.is_strict)
+    tokens(raw, options.is_strict)
 }
 
 fn object(response: &FetchResponse) -> Result<Map<String, Value>, HttpResponseError> {
@@ -241,12 +241,12 @@ fn object(response: &FetchResponse) -> Result<Map<String, Value>, HttpResponseEr
     }
 }
 
-fn refusal(
-    answer: HttpResponseError,
+fn error_for(
+    body: HttpResponseError,
     error: Option<ErrorResponse>,
     invalid_grant_errors: &[String],
 ) -> TokenError {
-    match (answer, error) {
+    match (body, error) {
         (HttpResponseError::Unavailable(status), error) => TokenError::Unavailable { status, error },
         (HttpResponseError::Status(status), Some(error)) => match error.error.as_str() {
             "invalid_grant" => TokenError::InvalidGrant(error),
@@ -260,7 +260,7 @@ fn refusal(
             _ if error.is_temporary() => TokenError::Unavailable { status, error: Some(error) },
             _ => TokenError::Rejected { status, error },
         },
-        (answer, _) => TokenError::Response(answer),
+        (body, _) => TokenError::Response(body),
     }
 }
 
@@ -410,7 +410,10 @@ mod tests {
 
     /// Parses a response of OpenID Connect.
     fn parse(response: &FetchResponse) -> Result<TokenResponse, TokenError> {
-        super::parse(response, Reading { is_strict: true, response_path: None, invalid_grant_errors: &[] })
+        super::parse(
+            response,
+            ParseOptions { is_strict: true, response_path: None, invalid_grant_errors: &[] },
+        )
     }
 
     fn template(text: &str) -> Template {
@@ -503,11 +506,15 @@ mod tests {
     #[test]
     fn responses_of_oauth_2_providers_are_parsed_in_every_known_form() {
         let root = DataPath::parse("data.0").unwrap();
-        let gone = ["bad_refresh_token".to_owned(), "40030".to_owned()];
+        let invalid_grant_errors = ["bad_refresh_token".to_owned(), "40030".to_owned()];
         let read = |response: &FetchResponse| {
             super::parse(
                 response,
-                Reading { is_strict: false, response_path: Some(&root), invalid_grant_errors: &gone },
+                ParseOptions {
+                    is_strict: false,
+                    response_path: Some(&root),
+                    invalid_grant_errors: &invalid_grant_errors,
+                },
             )
         };
         for (kind, body) in [
@@ -525,7 +532,7 @@ mod tests {
                 assert_eq!(tokens.scope.as_deref(), Some("a b"), "{body}");
             }
         }
-        for (status, kind, body, is_gone, words) in [
+        for (status, kind, body, is_invalid_grant, description) in [
             (200, "application/json", r#"{"error":"bad_refresh_token"}"#, true, "bad_refresh_token"),
             (
                 200,
@@ -551,8 +558,8 @@ mod tests {
             (401, "text/plain", r#"{"message":"Who are you"}"#, false, "Who are you"),
         ] {
             let error = read(&response(status, kind, body)).unwrap_err();
-            assert_eq!(error.is_invalid_grant(), is_gone, "{error}");
-            assert!(error.to_string().contains(words), "{error}");
+            assert_eq!(error.is_invalid_grant(), is_invalid_grant, "{error}");
+            assert!(error.to_string().contains(description), "{error}");
         }
         for (kind, body) in
             [("text/html", "access_token=t"), ("text/plain", "<a href=x>"), ("application/json", "[]")]

@@ -1,7 +1,7 @@
 import { auth } from "@/auth";
 import { Token } from "./token";
 
-// No check here: a request that comes this far is one of somebody who has signed in.
+// No check is needed here: Vestibule forwards only requests of signed-in users.
 export default async function AccountPage() {
   const { user } = await auth();
   return (

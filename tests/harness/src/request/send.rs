@@ -1,4 +1,4 @@
-//! How a request is sent: `ureq` and `tungstenite` speak to whoever stands for the URL's host.
+//! Sends a request with `ureq` or `tungstenite` to the server that answers for the URL's host.
 
 use std::{
     io::{self, BufReader, Cursor, Read},
@@ -14,28 +14,29 @@ use super::RequestBuilder;
 use crate::{
     SCHEME_HEADER,
     capnp::CF_HEADER,
+    client_response::{ClientResponse, StreamedResponse},
     error::ClientError,
     jar::Site,
     net::loopback,
-    reply::{Reply, StreamingReply},
     watched::lock,
     wire::{self, Body, Fields, Framing},
 };
 
-/// The largest head of a response.
+/// The maximum size of a response's head in bytes.
 const HEAD_LIMIT: usize = 1 << 20;
 
 impl RequestBuilder {
-    /// Sends it and reads the whole response, a redirect as well.
-    pub(super) fn once(&self) -> Result<Reply, ClientError> {
-        let StreamingReply { status, headers, body: mut from } = self.clone().stream()?;
+    /// Sends it and reads the whole response, without following a redirect.
+    pub(super) fn once(&self) -> Result<ClientResponse, ClientError> {
+        let StreamedResponse { status, headers, body: mut from } = self.clone().stream()?;
         let mut body = Vec::new();
         from.read_to_end(&mut body).map_err(|error| self.failed(error))?;
-        Ok(Reply { status, headers, body, url: self.url.clone(), redirects: Vec::new() })
+        Ok(ClientResponse { status, headers, body, url: self.url.clone(), redirects: Vec::new() })
     }
 
-    /// Sends it and returns with the response's head; the body is read as it comes. No redirects are followed.
-    pub fn stream(self) -> Result<StreamingReply, ClientError> {
+    /// Sends it and returns when the response's head has arrived. The body is read as it arrives. Redirects are not
+    /// followed.
+    pub fn stream(self) -> Result<StreamedResponse, ClientError> {
         let url = self.parsed()?;
         let head = self.head("http", &url)?;
         let agent = agent(self.client.timeout);
@@ -43,12 +44,12 @@ impl RequestBuilder {
             if self.has_body() { agent.run(head.map(|()| self.body.as_slice())) } else { agent.run(head) };
         let (head, body) = response.map_err(|error| self.failed(error.into_io()))?.into_parts();
         let headers = self.received(&url, &head.headers);
-        Ok(StreamingReply { status: head.status.as_u16(), headers, body: body.into_reader() })
+        Ok(StreamedResponse { status: head.status.as_u16(), headers, body: body.into_reader() })
     }
 
-    /// Opens a WebSocket (RFC 6455 section 4.1), with what has been set on this request, and the cookies. The
-    /// response where it is not opened.
-    pub fn websocket(mut self) -> Result<Result<WebSocket<TcpStream>, Reply>, ClientError> {
+    /// Opens a WebSocket (RFC 6455 section 4.1) with this request's headers and cookies. Gives the server's response if it
+    /// rejects the WebSocket.
+    pub fn websocket(mut self) -> Result<Result<WebSocket<TcpStream>, ClientResponse>, ClientError> {
         for (name, value) in [
             ("connection", "Upgrade"),
             ("upgrade", "websocket"),
@@ -61,22 +62,28 @@ impl RequestBuilder {
         let head = self.head("ws", &url)?;
         let stream = self.connect(&url).map_err(|error| self.failed(error))?;
         let rest = stream.try_clone().map_err(|error| self.failed(error))?;
-        let refused = match tungstenite::client(head, stream) {
+        let rejected = match tungstenite::client(head, stream) {
             Ok((socket, head)) => {
                 self.received(&url, head.headers());
                 return Ok(Ok(socket));
             }
-            Err(HandshakeError::Failure(tungstenite::Error::Http(refused))) => refused,
+            Err(HandshakeError::Failure(tungstenite::Error::Http(rejected))) => rejected,
             Err(HandshakeError::Failure(error)) => return Err(self.failed(io::Error::other(error))),
             Err(HandshakeError::Interrupted(_)) => return Err(self.failed(io::ErrorKind::TimedOut.into())),
         };
-        let (head, begun) = refused.into_parts();
+        let (head, body_start) = rejected.into_parts();
         let headers = self.received(&url, &head.headers);
-        let from = BufReader::new(Cursor::new(begun.unwrap_or_default()).chain(rest));
+        let from = BufReader::new(Cursor::new(body_start.unwrap_or_default()).chain(rest));
         let mut body = Vec::new();
         let read = Body::new(from, Framing::of_response(&headers)).read_to_end(&mut body);
         read.map_err(|error| self.failed(error))?;
-        Ok(Err(Reply { status: head.status.as_u16(), headers, body, url: self.url, redirects: Vec::new() }))
+        Ok(Err(ClientResponse {
+            status: head.status.as_u16(),
+            headers,
+            body,
+            url: self.url,
+            redirects: Vec::new(),
+        }))
     }
 
     fn parsed(&self) -> Result<Url, ClientError> {
@@ -86,12 +93,12 @@ impl RequestBuilder {
         url.ok_or_else(|| ClientError::Url { url: self.url.clone() })
     }
 
-    /// Where the request goes.
+    /// The address that the request is sent to.
     fn address(&self, url: &Url) -> SocketAddr {
         let target = &self.client.target;
         let authority = authority(&self.url);
-        match &target.world {
-            Some((world, net)) if net.is_elsewhere(authority) => *world,
+        match &target.fakes {
+            Some((fakes, net)) if net.is_fake_host(authority) => *fakes,
             _ => loopback(url.scheme(), authority).unwrap_or(target.worker),
         }
     }
@@ -127,7 +134,7 @@ impl RequestBuilder {
             }
         };
         add("host", authority(&self.url));
-        if self.client.target.tells_scheme {
+        if self.client.target.sends_scheme {
             add(SCHEME_HEADER, url.scheme());
         }
         if !self.client.target.location.is_empty() {
@@ -162,12 +169,12 @@ impl RequestBuilder {
         fields
     }
 
-    /// Methods that are all about a body have one even where it is empty.
+    /// Whether the request is sent with a body. POST, PUT and PATCH always have one, even an empty one.
     fn has_body(&self) -> bool {
         !self.body.is_empty() || matches!(self.method.as_str(), "POST" | "PUT" | "PATCH")
     }
 
-    /// The fields of a response; the jar keeps its cookies.
+    /// The fields of a response. Stores its cookies in the jar.
     fn received(&self, url: &Url, headers: &http::HeaderMap) -> Fields {
         let fields = owned(headers);
         if self.jar {
@@ -183,8 +190,8 @@ impl RequestBuilder {
     }
 }
 
-/// Sends what it is given and nothing else, on a connection of its own, and takes any response for one. `timeout`
-/// bounds each wait.
+/// An agent that sends only the given headers, uses a new connection for each request, and accepts every status. `timeout`
+/// limits each wait.
 fn agent(timeout: Duration) -> ureq::Agent {
     let config = ureq::Agent::config_builder()
         .proxy(None)
@@ -202,13 +209,13 @@ fn agent(timeout: Duration) -> ureq::Agent {
     config.build().new_agent()
 }
 
-/// The same fields as ours are written.
+/// The fields in our representation.
 fn owned(headers: &http::HeaderMap) -> Fields {
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect()
 }
 
-/// Host and port as they stand in the URL, without credentials.
+/// The host and port as written in the URL, without credentials.
 pub(super) fn authority(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -216,7 +223,7 @@ pub(super) fn authority(url: &str) -> &str {
     authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }
 
-/// Path and query as they stand in the URL: nothing is normalized, so that tests can send what no browser would.
+/// The path and query as written in the URL. Nothing is normalized, so that tests can send paths that a browser would not.
 fn origin_form(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let from = rest.find(['/', '?', '#']).map_or("", |at| rest.get(at..).unwrap_or_default());
@@ -229,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_is_sent_as_it_stands() {
+    fn a_url_is_sent_without_normalization() {
         for (url, host, target) in [
             ("https://a.example", "a.example", "/"),
             ("https://a.example?x=1", "a.example", "/?x=1"),

@@ -69,7 +69,7 @@ pub(super) fn refuse_guarded(auth: &Table<'_>, pages: &Pages, site: &Site<'_>, r
         if !decided.is_ok_and(|decided| decided.is_public()) && !page.place.is_refused() {
             refuse!(
                 page,
-                "{page} is guarded by a rule, so nobody who is sent there arrives",
+                "a rule guards {page}, so a user who is sent there is sent there again and again",
                 "before that rule, add one with match = \"{path}\" and access = \"public\"",
             );
         }
@@ -90,21 +90,24 @@ impl Site<'_> {
             let origin = Origin::of(&url);
             if !self.trusts(&origin) {
                 let host = origin.host();
-                return refuse!(text, "{text}: {host} is none of trusted_hosts");
+                return refuse!(text, "{text}: the host {host} is not in trusted_hosts; add it there");
             }
         }
         let is_visible = |c: char| c.is_ascii_graphic() && !matches!(c, '#' | '\\');
         if !is_plain_path(path) || !text.text.chars().all(is_visible) {
             return refuse!(
                 text,
-                "{text}: write a path like \"/login\", or an https URL, with letters, digits, \"-\", \"_\", \".\" and \
+                "{text} is not a plain path or URL; write a path like \"/login\" or an https URL, with letters, digits, \"-\", \"_\", \".\" and \
                  \"~\" between single slashes"
             );
         }
         let base_path = self.base_path;
         let below = path.strip_prefix(base_path);
         if below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-            refuse!(text, "{text}: it lies below base_path ({base_path}), where Vestibule answers itself");
+            refuse!(
+                text,
+                "{text} is below base_path ({base_path}), where Vestibule answers itself; choose another path"
+            );
         }
     }
 

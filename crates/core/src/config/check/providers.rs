@@ -32,9 +32,9 @@ pub(super) fn providers(auth: &Table<'_>) -> Vec<Provider> {
         if let Some(twin) = providers.iter().find(|other| variable_prefix(&other.id) == prefix) {
             let (place, twin) = (table.at("id"), &twin.id);
             if twin == id {
-                refuse!(place, "there is a provider {id:?} already");
+                refuse!(place, "another provider already has the id {id:?}; choose another id");
             } else {
-                refuse!(place, "{id:?} and {twin:?} would read the same secrets");
+                refuse!(place, "{id:?} and {twin:?} would read the same secrets; choose another id");
             }
             continue;
         }
@@ -49,16 +49,19 @@ pub(super) fn refuse_none(auth: &Table<'_>) {
     if auth.tables("providers").is_empty() && !auth.has("login_url") && !place.is_refused() {
         refuse!(
             place,
-            "nobody can sign in without one",
-            "add for example `[[vars.AUTH.providers]]`, `id = \"okta\"`; or, where another host of the site signs \
-             people in, its login_url",
+            "at least one provider is needed to sign users in",
+            "add for example `[[vars.AUTH.providers]]`, `id = \"okta\"`; or write login_url, if another host of the site \
+             signs users in",
         );
     }
 }
 
 fn id<'a>(provider: &'a Table<'_>) -> Option<&'a str> {
     let Some(text) = provider.text("id") else {
-        refuse!(provider.at("id"), "missing: a preset's name, or one of your own beside an issuer");
+        refuse!(
+            provider.at("id"),
+            "the id is missing; write the name of a preset, or a name of your own together with an issuer"
+        );
         return None;
     };
     let id = text.text;
@@ -67,7 +70,7 @@ fn id<'a>(provider: &'a Table<'_>) -> Option<&'a str> {
     if !is_good {
         refuse!(
             text,
-            "{text} is part of URLs and of secrets' names",
+            "{text} cannot be an id, which is part of URLs and of the names of secrets",
             "use at most 64 of a-z, 0-9, \"-\" and \"_\", with a letter or digit first"
         );
     }
@@ -109,7 +112,7 @@ fn is_of_preset(provider: &Table<'_>) -> bool {
     let is_its_own = kind.is_none_or(|kind| kind == its_own);
     if !is_its_own {
         let text = name.text;
-        refuse!(name, "the preset {text:?} is of type = \"{its_own}\"; leave one of them out");
+        refuse!(name, "the preset {text:?} has type = \"{its_own}\"; remove the type or the preset");
     }
     is_its_own
 }
@@ -118,7 +121,11 @@ fn is_of_preset(provider: &Table<'_>) -> bool {
 fn allow(provider: &Table<'_>) -> Vec<ClaimRequirement> {
     let allow = provider.table("allow");
     if allow.is_written() && allow.names().is_empty() {
-        refuse!(allow.place, "asks for nothing", "leave it out to let everybody sign in");
+        refuse!(
+            allow.place,
+            "the table is empty",
+            "write a condition, or remove the table to let everyone sign in"
+        );
     }
     let requirements = claims(&allow);
     for requirement in &requirements {
@@ -151,12 +158,12 @@ fn refuse_foreign_keys(kind: ProviderType, provider: &Table<'_>) {
     }
 }
 
-/// The colours of its button.
+/// The colors of its button.
 fn brand(provider: &Table<'_>) -> Option<Brand> {
     let style = provider.table("style");
     let brand = Brand::of(style.str("background")?, style.str("text")?);
     if brand.is_none() {
-        refuse!(style.place, "colours are written like \"#1a73e8\"");
+        refuse!(style.place, "colors must be written like \"#1a73e8\"");
     }
     brand
 }

@@ -6,7 +6,7 @@ mod requirements;
 use super::session::session_source;
 use super::upstreams;
 use crate::config::place::refuse;
-use crate::config::schema::rules::DENY;
+use crate::config::schema::rules::{CROSS_ORIGIN, DENY, SERVER_FUNCTIONS};
 use crate::config::table::{Table, Text};
 use crate::guard::matcher::Pattern;
 use crate::guard::rules::{Access, Deny, Forwarding, Rule};
@@ -43,6 +43,8 @@ pub(super) fn rules(auth: &Table<'_>) -> Vec<Rule> {
             missing,
             access: access.unwrap_or(Access::SignedIn),
             deny,
+            allows_cross_origin: table.chosen("cross_origin", &CROSS_ORIGIN).unwrap_or_default(),
+            has_public_server_functions: server_functions(table),
             forwarding,
         });
     }
@@ -51,7 +53,11 @@ pub(super) fn rules(auth: &Table<'_>) -> Vec<Rule> {
 
 fn patterns(rule: &Table<'_>) -> Vec<Pattern> {
     if rule.texts("match").is_empty() {
-        refuse!(rule.at("match"), "missing: the paths of this rule", "write for example \"/admin/:path*\"");
+        refuse!(
+            rule.at("match"),
+            "the paths of this rule are missing",
+            "write for example \"/admin/:path*\""
+        );
     }
     rule.parsed("match", Pattern::parse)
 }
@@ -60,17 +66,21 @@ fn methods(rule: &Table<'_>) -> Option<Vec<Method>> {
     rule.value("methods")?;
     let texts = rule.texts("methods");
     if texts.is_empty() {
-        refuse!(rule.at("methods"), "no method at all matches nothing", "leave it out for every method");
+        refuse!(
+            rule.at("methods"),
+            "the list is empty, so the rule matches nothing",
+            "write a method, or remove the key for every method"
+        );
     }
     let mut methods = Vec::new();
     for text in texts {
         let name = text.text;
         // RFC 9110 section 9.1: a token, case-sensitive; every registered one is in upper case.
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-') {
-            refuse!(text, "{text} is no method");
+            refuse!(text, "{text} is not a method");
         } else if name.bytes().any(|b| b.is_ascii_lowercase()) {
             let upper = name.to_ascii_uppercase();
-            refuse!(text, "{text}: methods are in upper case", "write \"{upper}\"");
+            refuse!(text, "{text} must be in upper case", "write \"{upper}\"");
         }
         methods.push(Method::new(name));
     }
@@ -79,9 +89,21 @@ fn methods(rule: &Table<'_>) -> Option<Vec<Method>> {
 
 fn deny(rule: &Table<'_>) -> Deny {
     if rule.has("deny") && rule.str("access") == Some("public") {
-        refuse!(rule.at("deny"), "a public path is denied to nobody", "leave it out");
+        refuse!(rule.at("deny"), "deny has no effect with access = \"public\"", "remove it");
     }
     rule.chosen("deny", &DENY).unwrap_or_default()
+}
+
+/// Whether public paths run server functions for everyone.
+fn server_functions(rule: &Table<'_>) -> bool {
+    if rule.has("server_functions") && rule.str("access") != Some("public") {
+        refuse!(
+            rule.at("server_functions"),
+            "a path that is not public runs server functions for those who may see it",
+            "leave it out, or write it in the rule with access = \"public\""
+        );
+    }
+    rule.chosen("server_functions", &SERVER_FUNCTIONS).unwrap_or_default()
 }
 
 fn forwarding(rule: &Table<'_>) -> Forwarding {
@@ -130,8 +152,8 @@ fn refuse_shadowed(reach: &Reach<'_>, earlier: &[Reach<'_>]) {
             let before = first.table.place;
             refuse!(
                 pattern,
-                "{pattern} is never reached: {before} takes all of it before",
-                "the first match wins: put the narrower rule first"
+                "{pattern} is never reached, because {before} matches all of it",
+                "the first match wins; put the narrower rule first"
             );
         }
     }

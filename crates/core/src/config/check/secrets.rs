@@ -16,7 +16,7 @@ pub(super) const SHORTEST_SECRET: usize = 16;
 
 /// Why a secret is refused among the variables.
 pub(super) const IN_A_FILE: &str =
-    "a secret does not belong into a file that is committed, nor into variables that the dashboard shows";
+    "secrets must not be written in this file or in plain variables, where others can read them";
 
 /// The secrets that seal sessions, newest first.
 pub(super) fn session_secrets(auth: &Table<'_>) -> Vec<Secret> {
@@ -25,7 +25,7 @@ pub(super) fn session_secrets(auth: &Table<'_>) -> Vec<Secret> {
         refuse!(
             auth.at("secret"),
             "{IN_A_FILE}",
-            "remove it, make a new one with `openssl rand -base64 33` and set it with {set}",
+            "remove it, create a new one with `openssl rand -base64 33` and set it with {set}",
         );
     }
     let mut secrets = Vec::new();
@@ -34,8 +34,8 @@ pub(super) fn session_secrets(auth: &Table<'_>) -> Vec<Secret> {
         if secret.chars().count() < SHORTEST_SECRET {
             refuse!(
                 auth.place.variable(name),
-                "shorter than {SHORTEST_SECRET} characters",
-                "make one with `openssl rand -base64 33`",
+                "the secret is shorter than {SHORTEST_SECRET} characters",
+                "create one with `openssl rand -base64 33`",
             );
         }
         secrets.push(Secret::new(secret));

@@ -25,7 +25,7 @@ const RESERVED_CLAIMS: [(&[&str], &str); 3] = [
     (&["iat", "nbf", "exp", "jti"], "it is set when the session is sealed"),
     (
         &["sub", "sid", "provider", "account", "auth_time", "generation", "error"],
-        "it says whose session this is and how it stands",
+        "it says whose session this is, and its state",
     ),
     (
         &["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies"],
@@ -46,8 +46,8 @@ pub(super) fn session(session: &Table<'_>) -> SessionConfig {
         let max_age = written(max_age);
         refuse!(
             session.at("update_age"),
-            "longer than max_age, which is {max_age}",
-            "a session would end before it is renewed",
+            "update_age is longer than max_age, which is {max_age}",
+            "write a shorter update_age, or the session ends before it is renewed",
         );
     }
     SessionConfig {
@@ -68,13 +68,13 @@ fn expose(expose: &Table<'_>) -> Vec<(DataPath, DataPath)> {
         if root == "expires" || (root == "user" && to.rest().len() == 0) {
             refuse!(
                 from,
-                "{root:?} is Auth.js's own part of the session",
+                "{root:?} is part of every Auth.js session and cannot be replaced",
                 "choose another name, for example \"user.roles\""
             );
         }
         for (other, _) in &exposed {
             if to.is_within(other) || other.is_within(&to) {
-                refuse!(from, "its place is taken by \"{other}\"");
+                refuse!(from, "\"{other}\" already uses this place; choose another name");
                 break;
             }
         }
@@ -89,7 +89,7 @@ pub(super) fn session_source(text: &Text<'_>) -> Option<DataPath> {
     if matches!(path.root(), "refresh_token" | "api_cookies") {
         refuse!(
             text,
-            "a refresh token stays in the sealed session: whoever holds it can be this user for months, and using it ends the session here",
+            "a refresh token must stay in the sealed session: anyone who has it can act as this user for months, and using it ends the session",
         );
     }
     Some(path)
@@ -108,11 +108,14 @@ pub(super) fn claims(claims: &Table<'_>) -> Vec<(String, DataPath)> {
 /// Sees that a claim may have that name.
 pub(super) fn check_claim_name(name: &str, at: &Text<'_>) {
     if !DataPath::parse(name).is_ok_and(|path| path.rest().len() == 0 && path.root() == name) {
-        return refuse!(at, "a claim's name has no dots, quotes, brackets or white space");
+        return refuse!(
+            at,
+            "the name of a claim must not contain dots, quotes, brackets, braces or white space"
+        );
     }
     for (names, why) in RESERVED_CLAIMS {
         if names.contains(&name) {
-            refuse!(at, "a reserved name: {why}", "choose another");
+            refuse!(at, "this name is reserved: {why}", "choose another name");
         }
     }
 }
@@ -124,8 +127,8 @@ fn claim_source(text: &Text<'_>) -> Option<DataPath> {
     } else if path.root() == "account" && matches!(path.rest().next(), None | Some("refresh_token")) {
         refuse!(
             text,
-            "{text} holds the refresh token, which is no claim",
-            "name the member that is wanted, for example \"account.scope\"",
+            "{text} contains the refresh token, which must not become a claim",
+            "name the member that you want, for example \"account.scope\"",
         );
     }
     Some(path)
@@ -134,7 +137,7 @@ fn claim_source(text: &Text<'_>) -> Option<DataPath> {
 /// Notes that a path's root is none of [`CLAIM_ROOTS`].
 pub(super) fn refuse_root(text: &Text<'_>, root: &str) {
     let hint = suggestion(root, &CLAIM_ROOTS);
-    refuse!(text, "{text} begins with no data that sign-in has; {hint}");
+    refuse!(text, "{text} does not begin with a source that a sign-in has; {hint}");
 }
 
 /// The duration of a key, where it is within bounds.
@@ -144,7 +147,7 @@ pub(super) fn duration(table: &Table<'_>, key: &str, least: Duration, most: Dura
         return Some(duration);
     }
     let (duration, least, most) = (written(duration), written(least), written(most));
-    refuse!(table.at(key), "{duration} is not between {least} and {most}");
+    refuse!(table.at(key), "{duration} is outside the allowed range, {least} to {most}");
     None
 }
 

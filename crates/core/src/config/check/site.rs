@@ -3,6 +3,7 @@
 use crate::config::place::refuse;
 use crate::config::schema::{ACCESS, DIALECTS};
 use crate::config::table::{Table, Text};
+use crate::guard::cross_origin::TrustedOrigin;
 use crate::guard::decision::DefaultAccess;
 use crate::session::dialect::Dialect;
 use vestibule_oidc::http::origin::{
@@ -17,15 +18,15 @@ pub(super) fn base_path(auth: &Table<'_>) -> String {
     let text = Text { text: auth.str("base_path").unwrap_or(BASE_PATH), place };
     let bare = text.text.trim_matches('/');
     if bare.is_empty() {
-        refuse!(place, "{text} leaves no path to the site", "write for example \"/auth\"");
+        refuse!(place, "{text} would leave no path for the site", "write for example \"/auth\"");
     } else if !is_plain_path(&format!("/{bare}")) {
         refuse!(
             place,
-            "{text} is more than names between single slashes",
+            "{text} must consist of names with single slashes between them",
             "use letters, digits, \"-\", \"_\", \".\" and \"~\", for example \"/auth\"",
         );
     } else if text.text.strip_prefix('/') != Some(bare) {
-        refuse!(place, "{text} must begin with one slash and end with none", "write \"/{bare}\"");
+        refuse!(place, "{text} must begin with a slash and end without one", "write \"/{bare}\"");
     }
     text.text.to_owned()
 }
@@ -55,14 +56,14 @@ pub(super) fn login_url(auth: &Table<'_>) -> Option<Origin> {
         }
         Ok(origin) if origin.host().ends_with('.') => refuse!(
             text,
-            "{text}: browsers keep other cookies for a host with a dot behind it",
-            "leave the dot out"
+            "{text}: for browsers, a host with a dot at its end has other cookies",
+            "remove the dot"
         ),
         Ok(origin) => return Some(origin),
         Err(why @ OriginError::NotBare) => refuse!(
             text,
             "{text}: {why}",
-            "the routes of that host are expected below this configuration's base_path"
+            "the routes of that host are below the base_path of this configuration"
         ),
         Err(why) => text.refuse_because(&why),
     }
@@ -82,8 +83,10 @@ pub(super) fn refuse_login_url_out_of_reach(
         return;
     }
     let problem = match domain.map(CookieDomain::as_str) {
-        Some(domain) => format!("{host} is not within cookies.domain, {domain:?}"),
-        None => format!("without cookies.domain a session stays on {host}, and no other host sees it"),
+        Some(domain) => format!("{host} is not covered by cookies.domain, {domain:?}"),
+        None => {
+            format!("without cookies.domain, the session stays on {host}, and other hosts do not receive it")
+        }
     };
     let shared = host.split_once('.').map(|(_, parent)| parent).filter(|parent| parent.contains('.'));
     let place = auth.at("login_url");
@@ -91,12 +94,51 @@ pub(super) fn refuse_login_url_out_of_reach(
         let domain = domain.as_str();
         refuse!(place, "{problem}", "write for example `[vars.AUTH.cookies]`, `domain = \"{domain}\"`");
     } else {
-        refuse!(place, "{problem}", "name a host whose domain the others share");
+        refuse!(place, "{problem}", "use a host name whose domain the other hosts share");
     }
 }
 
 pub(super) fn trusted_hosts(auth: &Table<'_>) -> Vec<HostPattern> {
     auth.parsed("trusted_hosts", HostPattern::parse)
+}
+
+/// The origins whose pages may send requests with a session.
+pub(super) fn trusted_origins(auth: &Table<'_>) -> Vec<TrustedOrigin> {
+    let mut trusted = Vec::new();
+    for text in auth.texts("trusted_origins") {
+        match TrustedOrigin::parse(text.text) {
+            Ok(origin) if !origin.secure() && !origin.is_loopback() => {
+                text.refuse_because(&EndpointError::Insecure);
+            }
+            Ok(origin) => trusted.push(origin),
+            Err(why) => refuse!(
+                text,
+                "{text}: {why}",
+                "write an origin, for example \"https://shop.example.com\" or \"https://*.example.com\""
+            ),
+        }
+    }
+    trusted
+}
+
+/// The origin under which browsers reach the deployment.
+pub(super) fn origin(auth: &Table<'_>) -> Option<Origin> {
+    let text = auth.text("origin")?;
+    if auth.has("login_url") {
+        refuse!(text, "{text} is one host, and with login_url the site has several", "leave origin out");
+        return None;
+    }
+    match Origin::parse(text.text) {
+        Ok(origin) if !origin.secure() && !is_loopback(origin.host()) => {
+            text.refuse_because(&EndpointError::Insecure);
+            None
+        }
+        Ok(origin) => Some(origin),
+        Err(why) => {
+            text.refuse_because(&why);
+            None
+        }
+    }
 }
 
 pub(super) fn cookie_domain(auth: &Table<'_>) -> Option<CookieDomain> {

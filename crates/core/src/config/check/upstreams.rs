@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::session::session_source;
 use crate::config::Runtime;
 use crate::config::place::refuse;
-use crate::config::schema::EXACT_PATHS;
+use crate::config::schema::{EXACT_PATHS, FRAMEWORKS};
 use crate::config::table::{Table, Text};
 use crate::upstream::{Assertion, ServerReading, Target, Upstream};
 use vestibule_oidc::data::DataPath;
@@ -56,7 +56,7 @@ pub(super) fn upstreams(auth: &Table<'_>) -> Vec<Upstream> {
         }
         if !upstream.has("to") {
             let targets = upstream.place.loading.runtime.targets;
-            refuse!(upstream.at("to"), "missing: where the requests go", "{targets}");
+            refuse!(upstream.at("to"), "the target of the requests is missing", "{targets}");
         }
         let target = upstream.text("to").and_then(|text| target(&text));
         let authorization = upstream.text("authorization").and_then(|text| session_source(&text));
@@ -74,6 +74,7 @@ pub(super) fn upstreams(auth: &Table<'_>) -> Vec<Upstream> {
             forward_session,
             assertion,
             locales,
+            framework: upstream.chosen("framework", &FRAMEWORKS),
             exact_paths,
         });
     }
@@ -119,12 +120,20 @@ fn refuse_shadowed(
     for (first, pattern) in earlier {
         let before = first.place;
         if pattern.is_none() {
-            let problem = "has no host and takes every request";
-            return refuse!(upstream.place, "never reached: {before} {problem}", "the first match wins");
+            let problem = "has no host and matches every request";
+            return refuse!(
+                upstream.place,
+                "this upstream is never reached: {before} {problem}",
+                "the first match wins; put this one first"
+            );
         }
         if pattern.as_ref() == host {
             let problem = "has the same host";
-            return refuse!(upstream.place, "never reached: {before} {problem}", "the first match wins");
+            return refuse!(
+                upstream.place,
+                "this upstream is never reached: {before} {problem}",
+                "remove one of them"
+            );
         }
     }
 }
@@ -139,18 +148,22 @@ pub(super) fn target(text: &Text<'_>) -> Option<Target> {
         let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if !is_name {
-            refuse!(text, "{text} names no service", "{service_name}");
+            refuse!(text, "{text} does not name a binding", "{service_name}");
         }
         return Some(Target::Service(name.to_owned()));
     }
     if !text.text.contains("://") {
-        refuse!(text, "{text} is not known", "{targets}");
+        refuse!(text, "{text} is not a known target", "{targets}");
         return None;
     }
     let url = text.parsed(endpoint)?;
     if url.path() != "/" || url.query().is_some() {
         let origin = url.origin();
-        refuse!(text, "{text}: path and query stay those of the request", "write \"{origin}\"");
+        refuse!(
+            text,
+            "{text} must not have a path or query, which are those of the request",
+            "write \"{origin}\""
+        );
     }
     Some(Target::Url(url))
 }
@@ -165,7 +178,7 @@ pub(super) fn assertion(table: &Table<'_>) -> Option<Assertion> {
     }
     refuse!(
         table.at("assertion"),
-        "this names no audience",
+        "the audience must have 1 to 256 visible ASCII characters",
         "write true, or the audience's name, for example \"https://api.example.com\" or \"orders\""
     );
     None
@@ -186,24 +199,27 @@ pub(super) fn headers(table: &Table<'_>) -> Vec<(String, DataPath)> {
         // Many servers read `_` in a header's name as `-`.
         let dashed = name.replace('_', "-");
         if !is_token(&name) {
-            refuse!(source, "no header has such a name");
+            refuse!(source, "this cannot be the name of a header field");
         } else if dashed == "authorization" {
             refuse!(
                 source,
-                "has a key of its own, which adds \"Bearer\"",
-                "write authorization = {source} beside it"
+                "Authorization has its own key, which adds \"Bearer\"",
+                "write authorization = {source} in the table that has headers"
             );
         } else if FORBIDDEN_HEADERS.contains(&dashed.as_str())
             || FORBIDDEN_BEGINNINGS.iter().any(|beginning| dashed.starts_with(beginning))
-            || edge.beginning.is_some_and(|beginning| dashed.starts_with(beginning))
+            || edge.prefix.is_some_and(|prefix| dashed.starts_with(prefix))
         {
             refuse!(
                 source,
-                "this header tells about the request itself and cannot carry a value of the session",
+                "this header field describes the request itself and cannot carry a claim",
                 "choose a name like \"X-User-Email\""
             );
         } else if dashed_names.contains(&dashed) {
-            refuse!(source, "set twice: case, \"-\" and \"_\" make no difference in a header's name");
+            refuse!(
+                source,
+                "this header field is set twice: upper and lower case, \"-\" and \"_\" make no difference in a field's name"
+            );
         }
         dashed_names.push(dashed);
         headers.extend(session_source(&source).map(|source| (name, source)));

@@ -15,7 +15,7 @@ pub(super) fn verify(verify: &Table<'_>, sealing: &[Secret]) -> VerifyConfig {
         refuse!(
             verify.at("secret"),
             "{IN_A_FILE}",
-            "remove it, make a new one with `openssl rand -hex 32` and set it with {set}",
+            "remove it, create a new one with `openssl rand -hex 32` and set it with {set}",
         );
     }
     // Without a word about proxies there are none, whatever is among the secrets.
@@ -27,8 +27,8 @@ pub(super) fn verify(verify: &Table<'_>, sealing: &[Secret]) -> VerifyConfig {
         Some(secret) => check_secret(secret, sealing, verify),
         None => refuse!(
             verify.place.variable(VERIFY_SECRET),
-            "missing: without it anybody could say what the proxy says",
-            "make one with `openssl rand -hex 32`, set it with {set}, and have the \
+            "this secret is missing; without it, anyone could pretend to be the proxy",
+            "create one with `openssl rand -hex 32`, set it with {set}, and let the \
              proxy send it as X-Vestibule-Verify",
         ),
     }
@@ -36,19 +36,23 @@ pub(super) fn verify(verify: &Table<'_>, sealing: &[Secret]) -> VerifyConfig {
 }
 
 fn check_secret(secret: &str, sealing: &[Secret], verify: &Table<'_>) {
-    const MEND: &str = "make one with `openssl rand -hex 32`";
+    const FIX: &str = "create one with `openssl rand -hex 32`";
     let place = verify.place.variable(VERIFY_SECRET);
     if secret.len() < SHORTEST_SECRET {
-        refuse!(place, "shorter than {SHORTEST_SECRET} characters", "{MEND}");
+        refuse!(place, "the secret is shorter than {SHORTEST_SECRET} characters", "{FIX}");
     }
     if !secret.bytes().all(|b| b.is_ascii_graphic()) {
-        refuse!(place, "it is sent in a header, and has characters that none carries", "{MEND}");
+        refuse!(
+            place,
+            "the secret is sent in a header, and has characters that a header cannot carry",
+            "{FIX}"
+        );
     }
     if sealing.iter().any(|sealing| sealing.matches(secret)) {
         refuse!(
             place,
-            "it seals sessions, too: who reads the proxy's configuration could make them",
-            "{MEND}"
+            "this secret also seals sessions, so anyone who can read the proxy's configuration could create sessions",
+            "{FIX}"
         );
     }
 }

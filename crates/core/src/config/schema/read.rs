@@ -75,7 +75,7 @@ fn read_value(value: &mut Value, kind: &Kind, place: &Place<'_>) {
                 let text = crate::config::error::quoted(value.as_str().unwrap_or_default());
                 refuse!(
                     place,
-                    "{text} is no duration",
+                    "{text} is not a duration",
                     "write it like \"30d\", \"12h\", \"15m\" or \"60s\", or as a number of seconds",
                 );
             }
@@ -98,9 +98,10 @@ fn is_simple(value: &Value, kind: &Kind, place: &Place<'_>) -> bool {
         Kind::ScalarOrTable => {
             (is_scalar(value) || value.is_object(), "a string, a number, true, false or a table")
         }
-        Kind::Duration => {
-            (value.is_u64(), "a duration like \"30d\", \"12h\", \"15m\" or \"60s\", or whole seconds")
-        }
+        Kind::Duration => (
+            value.is_u64(),
+            "a duration like \"30d\", \"12h\", \"15m\" or \"60s\", or a whole number of seconds",
+        ),
         Kind::TextOrList => (value.is_string(), "a string or an array of strings"),
         Kind::ClaimTest if value.is_null() => (
             false,
@@ -111,6 +112,7 @@ fn is_simple(value: &Value, kind: &Kind, place: &Place<'_>) -> bool {
             got = other.unwrap_or(value);
             (other.is_none(), "a string, a number, true or false, or an array of them")
         }
+        Kind::BoolOrUrl => (value.is_boolean() || value.is_string(), "true, false or a URL"),
         Kind::BoolOrText => (value.is_boolean() || value.is_string(), "true, false or a string"),
         Kind::BoolOrTextOrList => {
             (value.is_boolean() || value.is_string(), "true, false, a string or an array of them")
@@ -119,7 +121,7 @@ fn is_simple(value: &Value, kind: &Kind, place: &Place<'_>) -> bool {
         Kind::TableList(_) => (false, "an array of tables"),
         Kind::TopLevelTables(_) => {
             let key = place.name();
-            refuse!(place, "expected an array of tables, written [[vars.AUTH.{key}]]");
+            refuse!(place, "expected an array of tables; write [[vars.AUTH.{key}]]");
             return false;
         }
         Kind::Table(_) | Kind::Map(_) | Kind::Any | Kind::Hidden => (false, "a table"),

@@ -2,11 +2,22 @@
 
 use super::Kind::{BoolOrText, ClaimTest, Map, TableList, Text, TextOrList};
 use super::{Keys, keys};
+use crate::guard::decision::DefaultAccess;
 use crate::guard::rules::Deny;
+
+/// What a path can ask for without a claim.
+pub(in crate::config) const ACCESS: [(&str, DefaultAccess); 2] =
+    [("signed-in", DefaultAccess::SignedIn), ("public", DefaultAccess::Public)];
 
 /// What a user gets who may not pass.
 pub(in crate::config) const DENY: [(&str, Deny); 3] =
     [("sign-in", Deny::SignIn), ("forbidden", Deny::Forbidden), ("not-found", Deny::NotFound)];
+
+/// Whether pages of other origins may send requests with a session.
+pub(in crate::config) const CROSS_ORIGIN: [(&str, bool); 2] = [("refuse", false), ("allow", true)];
+
+/// Whether a public path runs server functions for everyone.
+pub(in crate::config) const SERVER_FUNCTIONS: [(&str, bool); 2] = [("signed-in", false), ("public", true)];
 
 /// Where a condition looks.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,14 +36,14 @@ pub(in crate::config) const CONDITION_TYPES: [(&str, ConditionType); 4] = [
 ];
 
 pub(in crate::config) const RULE: Keys = &[keys! {
-    /// The paths of this rule, in Next.js's matcher syntax (docs/rules.md). The query is not looked at.
+    /// The paths of this rule, in Next.js's matcher syntax (docs/guard.md). The query is not looked at.
     match: TextOrList, example = ["/admin/:path*", "/settings"], needs = "required";
     /// The host of this rule. `*.example.com` is every name below `example.com`.
     host: Text, unset = "every host", example = "app.example.com";
     /// The methods of this rule, in upper case. `GET` includes `HEAD`.
     methods: TextOrList, unset = "every method", example = ["POST", "DELETE"];
     /// Who may pass: everyone, or signed-in users.
-    access: Text, values = super::ACCESS, example = "public",
+    access: Text, values = ACCESS, example = "public",
         needs = "each rule has `access`, or `require` and `email_domain`, but not both";
     /// The claims that a signed-in user must have; all of them. Each key is the path of a claim in the session, each value is what
     /// it must be: one value, several of which one is enough, or `{ not = … }` and `{ exists = … }`.
@@ -43,6 +54,13 @@ pub(in crate::config) const RULE: Keys = &[keys! {
         needs = "an email address that the provider says is verified (`email_verified` of the provider); a provider without a preset may say nothing";
     /// What a user gets who may not pass: the sign-in page (403 where the user is signed in already), 403, or 404.
     deny: Text, values = DENY, default = "sign-in", example = "not-found", needs = "not with `access = \"public\"`";
+    /// Whether requests that change something, and WebSockets, may come from pages of other origins: `"allow"` switches the
+    /// protection against cross-site request forgery off for this rule.
+    cross_origin: Text, values = CROSS_ORIGIN, default = "refuse", example = "allow",
+        needs = "an upstream that protects itself, for example with a token in its forms";
+    /// Whether a public path runs server functions for everyone (React's `use server`): `"public"` allows it.
+    server_functions: Text, values = SERVER_FUNCTIONS, default = "signed-in", example = "public",
+        needs = "an upstream with `framework = \"nextjs\"`, and server functions that check themselves who calls them";
     /// Conditions on the request, all of which must hold. A client can choose its headers, cookies and query freely.
     has: TableList(CONDITION), default = [], example = [{ "type": "header", "key": "x-preview" }];
     /// Conditions on the request, none of which may hold.

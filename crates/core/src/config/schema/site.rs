@@ -4,16 +4,11 @@ use super::Kind::{Hidden, Map, Table, Text, TextOrList, TopLevelTables};
 use super::providers::PROVIDER;
 use super::rules::RULE;
 use super::{Keys, PAGES, REFRESH, SESSION, UPSTREAM, VERIFY, keys};
-use crate::guard::decision::DefaultAccess;
 use crate::session::dialect::Dialect;
 
 /// Auth.js 5 and its predecessor.
 pub(in crate::config) const DIALECTS: [(&str, Dialect); 2] =
     [("authjs-v5", Dialect::AuthJsV5), ("next-auth-v4", Dialect::NextAuthV4)];
-
-/// What a path can ask for without a claim.
-pub(in crate::config) const ACCESS: [(&str, DefaultAccess); 2] =
-    [("signed-in", DefaultAccess::SignedIn), ("public", DefaultAccess::Public)];
 
 /// `[vars.AUTH]`
 pub(in crate::config) const AUTH: Keys = &[keys! {
@@ -24,7 +19,7 @@ pub(in crate::config) const AUTH: Keys = &[keys! {
     /// read. Choose `"next-auth-v4"` for an app that uses next-auth 4.
     dialect: Text, values = DIALECTS, default = "authjs-v5", example = "next-auth-v4";
     /// Who may see a path that no rule matches: signed-in users only, or everyone.
-    default_access: Text, values = ACCESS, default = "signed-in", example = "public";
+    default_access: Text, values = super::rules::ACCESS, default = "signed-in", example = "public";
     /// The origin of the host that signs users in for all other hosts of the site: scheme, host and port, without a path.
     /// All hosts use the same `base_path`.
     login_url: Text, unset = "each host signs users in itself", example = "https://auth.example.com",
@@ -32,6 +27,13 @@ pub(in crate::config) const AUTH: Keys = &[keys! {
     /// The hosts that a return address may name, besides the host of the request and the hosts that `cookies.domain`
     /// covers. `*.example.com` is every name below `example.com`, but not `example.com` itself.
     trusted_hosts: TextOrList, default = [], example = ["app.example.com", "*.example.org"];
+    /// The origins whose pages may send requests with a session to this site's hosts: forms, scripts and WebSockets of a
+    /// sibling subdomain. Without it, only pages of the same origin may (see "Requests from other origins" in docs/guard.md).
+    /// `https://*.example.com` is every origin below `example.com`.
+    trusted_origins: TextOrList, default = [], example = ["https://shop.example.com"];
+    /// The origin under which browsers reach this deployment, where it stands behind a proxy that ends TLS or changes the host.
+    origin: Text, unset = "the origin of each request's URL", example = "https://app.example.com",
+        needs = "one host: not with `login_url`";
     /// The session's cookies.
     cookies: Table(COOKIES);
     /// How long a session is valid, and which part of it scripts can see and change.

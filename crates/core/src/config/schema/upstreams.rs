@@ -2,7 +2,10 @@
 
 use super::Kind::{Bool, BoolOrText, Map, Text, TextOrList};
 use super::{Keys, keys};
-use crate::upstream::ServerReading;
+use crate::upstream::{Framework, ServerReading};
+
+/// The frameworks that are known.
+pub(in crate::config) const FRAMEWORKS: [(&str, Framework); 1] = [("nextjs", Framework::NextJs)];
 
 /// The words of `exact_paths`.
 pub(in crate::config) const EXACT_PATHS: [(&str, &[ServerReading]); 5] = [
@@ -33,6 +36,9 @@ pub(in crate::config) const UPSTREAM: Keys = &[keys! {
     /// Whether the upstream receives `X-Vestibule-Assertion`: a JWT that says who the user is, valid for 60 seconds. A string is
     /// its audience in place of the upstream's address.
     assertion: BoolOrText, default = false, example = true;
+    /// The framework of this upstream, where it answers requests in ways that paths do not show. With `"nextjs"` a call of
+    /// a server function on a public path needs a session.
+    framework: Text, values = FRAMEWORKS, unset = "no framework is assumed", example = "nextjs";
     /// Languages that this upstream takes the first segment of a path for: `/de/admin` is then guarded like `/admin`.
     locales: TextOrList, default = [], example = ["en", "de"];
     /// How this upstream is known not to read paths. A rule that restricts a page also restricts the other names that some

@@ -1,8 +1,8 @@
-//! `X-Vestibule-Assertion`: who a forwarded request is from, signed, so that an upstream need not trust the network
-//! between; and `GET /jwks.json`, the keys to check it with.
+//! `X-Vestibule-Assertion`: a signed JWT that says which user a forwarded request is from, so that the upstream need not
+//! trust the network in between; and `GET /jwks.json`, the keys that verify it.
 //!
-//! ES256, because every JWT library checks it: EdDSA, whose keys would be a little easier to make, is not in those
-//! of .NET and of many a Java application.
+//! The algorithm is ES256, because every JWT library supports it. .NET's and many Java libraries lack EdDSA, whose keys
+//! would be a little easier to derive.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 use crate::flow::RequestContext;
 use crate::flow::guard::assertion_keys::AssertionKey;
 use crate::guard::route::Route;
-use crate::platform::{Level, Platform, random_id};
+use crate::log::{LogEvent, Record};
+use crate::platform::{Platform, random_id};
 use crate::session::claims::{Session, is_access_token_claim};
 use crate::session::proven::ProvenClaims;
 use vestibule_oidc::http::response::Response;
@@ -20,15 +21,15 @@ use vestibule_oidc::jose::crypto::KeyError;
 use vestibule_oidc::jose::jws::Algorithm;
 use vestibule_oidc::jose::sign;
 
-/// The header field.
+/// The header field that carries the assertion.
 pub(crate) const HEADER: &str = "x-vestibule-assertion";
 
-/// How long an assertion holds: long enough for a slow network and clocks that differ by some seconds.
+/// How long an assertion is valid: enough for a slow network and for clocks that differ by some seconds.
 const LIFETIME: Duration = Duration::from_mins(1);
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// The header fields that tell the upstream of the person: what the route has of the session's claims, and the
-    /// assertion where it has one. An error is the answer where that could not be made.
+    /// The header fields that identify the user to the upstream: the session's claims that the route forwards, and the
+    /// assertion if the route wants one. An error is the response for the case that the assertion cannot be signed.
     pub(crate) async fn identity(
         &self,
         route: &Route<'_>,
@@ -37,17 +38,18 @@ impl<P: Platform> RequestContext<'_, P> {
         let proven = self.proven(session);
         let mut identity = route.identity(proven.as_ref());
         let assertion = self.assertion(route, proven.as_ref());
-        let assertion = assertion.await.map_err(|error| self.assertion_failed(&error))?;
+        let assertion = assertion.await.map_err(|error| self.assertion_not_signed(&error))?;
         if let Some(token) = assertion {
             identity.push((HEADER.to_owned(), token));
         }
         Ok(identity)
     }
 
-    /// The assertion for a request on this route; `None` where the route has none, or nobody is signed in.
+    /// The assertion for this request; `None` if the route wants none, if no one is signed in, or if the session has no
+    /// subject.
     ///
-    /// Each is for one audience and has an identifier of its own (`jti`), so an upstream that gets one cannot use it at
-    /// another, and one that keeps them can refuse the second use.
+    /// Each assertion has one audience, so an upstream that gets it cannot use it at another one. Each has its own
+    /// identifier (`jti`), so an upstream that remembers them can reject a replay.
     async fn assertion(
         &self,
         route: &Route<'_>,
@@ -55,9 +57,9 @@ impl<P: Platform> RequestContext<'_, P> {
     ) -> Result<Option<String>, KeyError> {
         let audience = route.audience(self.request);
         let (Some(audience), Some(proven)) = (audience, proven) else { return Ok(None) };
-        let mut claims = self.said_of(route, proven);
+        let mut claims = self.assertion_profile(route, proven);
         let now = self.platform.now();
-        // Behind all others: nothing in a session stands in their place.
+        // Inserted last, so that no claim of the session can replace them.
         let registered = [
             ("iss", self.assertion_issuer().into()),
             ("aud", audience.into()),
@@ -72,7 +74,8 @@ impl<P: Platform> RequestContext<'_, P> {
             claims.insert(name.to_owned(), value);
         }
 
-        let key = self.vestibule.assertion_keys.of(self.platform, 0, self.config().keys.newest_secret());
+        let key =
+            self.vestibule.assertion_keys.get_or_derive(self.platform, 0, self.config().keys.newest_secret());
         let key = key.await?;
         claims.retain(|_, value| !value.is_null());
         let claims = Value::Object(claims);
@@ -81,34 +84,36 @@ impl<P: Platform> RequestContext<'_, P> {
             .map(Some)
     }
 
-    /// The name and the e-mail address, and the claims of the route's header fields. Never what a page can change,
-    /// which everybody says of themselves, never an e-mail address that is not proven, and never a token.
-    fn said_of(&self, route: &Route<'_>, proven: &ProvenClaims<'_>) -> Map<String, Value> {
-        let mut said = Map::new();
+    /// What an assertion says about the user: the name, the e-mail address, and the claims in the route's header fields.
+    /// It never has a name or an address that a page can update, because no one verified it, no address that the provider
+    /// calls unverified, and never a token.
+    fn assertion_profile(&self, route: &Route<'_>, proven: &ProvenClaims<'_>) -> Map<String, Value> {
+        let mut profile = Map::new();
         for name in ["name", "email"] {
-            let is_own_word = self.config().session.updatable.iter().any(|claim| claim == name);
-            if let Some(value) = proven.get(name).filter(|value| value.is_string() && !is_own_word) {
-                said.insert(name.to_owned(), value.clone());
+            let is_updatable = self.config().session.updatable.iter().any(|claim| claim == name);
+            if let Some(value) = proven.get(name).filter(|value| value.is_string() && !is_updatable) {
+                profile.insert(name.to_owned(), value.clone());
             }
         }
         for (_, from) in route.headers.iter().filter(|(_, from)| !is_access_token_claim(from)) {
             if let Some(value) = proven.lookup(from) {
-                from.place(&mut said, value.clone());
+                from.place(&mut profile, value.clone());
             }
         }
-        said
+        profile
     }
 
-    /// `iss`: where the auth routes are, on the host that signs people in for all others, or else on the host that was
-    /// asked. Its `/jwks.json` has the keys.
+    /// `iss`: the base URL of the auth routes, on the login host if one is configured, otherwise on the request's host.
+    /// Its `/jwks.json` has the keys.
     fn assertion_issuer(&self) -> String {
         let origin = self.config().login_url.as_ref().unwrap_or(&self.origin);
         format!("{}{}", origin.as_str(), self.config().base_path)
     }
 
-    /// `GET /jwks.json`: the public keys (RFC 7517 section 5) of all secrets. The newest signs; who still has an
-    /// assertion of the one before can check it, and whoever fetched the set before a change asks again for a `kid`
-    /// that is not in it.
+    /// `GET /jwks.json`: the public keys (RFC 7517 section 5) derived from all secrets.
+    ///
+    /// The newest secret's key signs. The older keys verify assertions that were signed before a rotation. An upstream
+    /// that cached the set before the rotation fetches it again when it meets an unknown `kid`.
     pub(crate) async fn jwks(&self) -> Response {
         if !self.config().makes_assertions() {
             return Response::json(404, &json!({ "error": "not_found" })).with("cache-control", "no-store");
@@ -120,23 +125,24 @@ impl<P: Platform> RequestContext<'_, P> {
                 response.headers.set("content-type", "application/jwk-set+json");
                 response.with("cache-control", "public, max-age=300")
             }
-            Err(error) => self.assertion_failed(&error),
+            Err(error) => self.assertion_not_signed(&error),
         }
     }
 
-    /// The answer where the platform does not sign. An upstream that asks for assertions could do nothing without one,
-    /// and another must not take somebody who is signed in for nobody.
-    fn assertion_failed(&self, error: &KeyError) -> Response {
-        self.log(Level::Error, "assertion_failed", &error.to_string());
+    /// The response when the platform cannot sign. The request is not forwarded without the assertion: an upstream must
+    /// not treat a signed-in user as anonymous.
+    fn assertion_not_signed(&self, error: &KeyError) -> Response {
+        let message = format_args!("the runtime could not sign the assertion: {error}");
+        self.log(Record::new(LogEvent::AssertionNotSigned, message));
         Response::json(500, &json!({ "error": "server_error" })).with("cache-control", "private, no-store")
     }
 
     async fn key_set(&self) -> Result<Value, KeyError> {
         let mut keys: Vec<Rc<AssertionKey>> = Vec::new();
         for (index, secret) in self.config().keys.secrets().enumerate() {
-            let key = self.vestibule.assertion_keys.of(self.platform, index, secret).await?;
-            // One secret under two names: libraries refuse to choose among keys of one name.
-            if !keys.iter().any(|known| known.kid == key.kid) {
+            let key = self.vestibule.assertion_keys.get_or_derive(self.platform, index, secret).await?;
+            // The same secret may be configured twice, and libraries refuse a set in which two keys share a `kid`.
+            if !keys.iter().any(|other| other.kid == key.kid) {
                 keys.push(key);
             }
         }

@@ -1,4 +1,4 @@
-//! The keys that sign `X-Vestibule-Assertion`, made from the secrets.
+//! The keys that sign `X-Vestibule-Assertion`, derived from the secrets.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,41 +11,42 @@ use vestibule_oidc::jose::kdf::p256_key;
 use vestibule_oidc::jose::sign::PrivateKey;
 use vestibule_oidc::secret::Secret;
 
-/// The purpose of the keys among all that is made from a secret.
+/// The label that separates these keys from everything else that is derived from a secret.
 const PURPOSE: &str = "vestibule assertion ES256";
 
-/// The keys that were made in this isolate, each when it was first asked for.
+/// The keys of this process. Each is derived when it is first used.
 #[derive(Default)]
 pub(crate) struct AssertionKeys(RefCell<Vec<Rc<AssertionKey>>>);
 
-/// One of them.
+/// A signing key.
 pub(super) struct AssertionKey {
-    /// Which of the secrets it is made from.
+    /// The position of its secret in the configuration.
     index: usize,
     pub(super) private: PrivateKey,
     pub(super) kid: String,
-    /// As the set shows it.
+    /// The public key as a JWK (RFC 7517 section 4), as `/jwks.json` publishes it.
     pub(super) public: Value,
 }
 
 impl AssertionKeys {
-    pub(super) async fn of<C: Crypto>(
+    /// The key of the secret at this position.
+    pub(super) async fn get_or_derive<C: Crypto>(
         &self,
         crypto: &C,
         index: usize,
         secret: &Secret,
     ) -> Result<Rc<AssertionKey>, KeyError> {
-        let known = self.0.borrow().iter().find(|key| key.index == index).map(Rc::clone);
-        if let Some(known) = known {
-            return Ok(known);
+        let derived = self.0.borrow().iter().find(|key| key.index == index).map(Rc::clone);
+        if let Some(key) = derived {
+            return Ok(key);
         }
         let private = p256_key(secret, PURPOSE);
         let public = crypto.public_key(&private, Algorithm::Es256).await?;
         let kid = public.thumbprint();
         let mut public = public.to_public_json();
-        let named = [("kid", kid.as_str()), ("use", "sig"), ("alg", "ES256")];
+        let parameters = [("kid", kid.as_str()), ("use", "sig"), ("alg", "ES256")];
         if let Some(members) = public.as_object_mut() {
-            members.extend(named.map(|(name, value)| (name.to_owned(), value.into())));
+            members.extend(parameters.map(|(name, value)| (name.to_owned(), value.into())));
         }
         let key = Rc::new(AssertionKey { index, private, kid, public });
         self.0.borrow_mut().push(Rc::clone(&key));

@@ -1,9 +1,9 @@
-//! A client without a browser brings a provider's access token (RFC 6750) in place of a session, where the provider
-//! has `accept_bearer`.
+//! Bearer tokens (RFC 6750): a client without a browser may send a provider's access token instead of a session cookie,
+//! if that provider has `accept_bearer`.
 //!
-//! A session cookie comes first: who a browser's request is made by is not changed by a header. A browser never
-//! adds such a header by itself, so nobody can forge a request that passes by one. What a token stands for holds for
-//! its request alone: nothing is sealed, renewed or kept.
+//! A session cookie takes precedence, so a header cannot change the user of a browser's request. Browsers never add this
+//! header on their own, so cross-site request forgery is impossible with it. The token's session lasts for this request
+//! only: it is not sealed, renewed or stored.
 
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use crate::flow::RequestContext;
 use crate::flow::provider::provider_error;
 use crate::flow::responses::TokenDenied;
 use crate::flow::signin::identity::{Identity, IdentityError, ProviderClaims, Tokens, VerifiedClaims};
-use crate::platform::{Level, Platform};
+use crate::log::{ErrorSource, LogEvent};
+use crate::platform::Platform;
 use crate::session::claims::Session;
 use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::jose::jws::{self, UnverifiedJws};
@@ -23,35 +24,40 @@ use vestibule_oidc::oauth::access_token::{self, AccessTokenError, Expected, Veri
 use vestibule_oidc::oauth::provider::{AcceptBearer, OAuthProvider, OpenId};
 use vestibule_oidc::secret::Secret;
 
-/// A longer token is none: networks in front take header fields of 128 KB in all at most, and providers' tokens have some thousand
-/// characters.
+/// The longest access token that is read, in bytes. Providers' tokens have some thousand characters, and networks in front
+/// accept at most 128 KB of header fields in total.
 const MAX_TOKEN: usize = 16 * 1024;
 
-/// When to come back where the provider's keys cannot be had.
-const RETRY: Duration = Duration::from_secs(5);
+/// `Retry-After` while the provider's keys are unavailable.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl<'a, P: Platform> RequestContext<'a, P> {
-    /// What the request's access token says of whom it stands for; `None` where it brings none, or none is accepted.
+    /// The session that the request's access token grants; `None` if the request has no token, or if no provider accepts
+    /// bearer tokens.
     pub(crate) async fn bearer_session(&self) -> Result<Option<Session>, TokenDenied> {
         if self.accepting_bearer().next().is_none() {
             return Ok(None);
         }
-        let Some(token) = presented(&self.request.headers) else { return Ok(None) };
+        let Some(token) = bearer_token(&self.request.headers) else { return Ok(None) };
         let session = if is_token(token) {
-            self.borne(token).await
+            self.verify_bearer_token(token).await
         } else {
-            Err(ClientError::UnsupportedAction("the Authorization field holds no token").into())
+            Err(ClientError::UnsupportedAction("the Authorization header does not hold one bearer token")
+                .into())
         };
         session.map(Some).map_err(|error| {
             let refused = TokenDenied::of(&error);
-            let level =
-                if matches!(refused, TokenDenied::Unavailable(_)) { Level::Warn } else { Level::Info };
-            self.log(level, "bearer_refused", &error.to_string());
+            // Where the provider did answer, the token is what is wrong: the client brought it.
+            let error_source = match refused {
+                TokenDenied::Unavailable(_) => error.error_source(),
+                TokenDenied::Invalid { .. } | TokenDenied::Insufficient => ErrorSource::Client,
+            };
+            self.log(error.record_as(LogEvent::BearerTokenRejected).caused_by(error_source));
             refused
         })
     }
 
-    /// The providers whose access tokens may be brought.
+    /// The providers whose access tokens are accepted.
     fn accepting_bearer(
         &self,
     ) -> impl Iterator<Item = (&'a Provider, &'a OAuthProvider, &'a OpenId, &'a AcceptBearer)> {
@@ -62,19 +68,19 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         })
     }
 
-    async fn borne(&self, token: &str) -> Result<Session, Error> {
-        // Which provider's keys to look at; whether it is that provider's, the signature says.
-        let unproven = jws::decode_unverified(token);
-        let issuer = unproven.get("iss").and_then(Value::as_str);
+    async fn verify_bearer_token(&self, token: &str) -> Result<Session, Error> {
+        // The unverified issuer only selects the keys. The signature then proves the issuer.
+        let unverified = jws::decode_unverified(token);
+        let issuer = unverified.get("iss").and_then(Value::as_str);
         let of_issuer =
             || self.accepting_bearer().filter(|(_, _, openid, _)| Some(openid.issuer.as_str()) == issuer);
         let is_for = |accepted: &AcceptBearer| {
-            access_token::audience(unproven.get("aud"), &accepted.audiences).is_ok()
+            access_token::audience(unverified.get("aud"), &accepted.audiences).is_ok()
         };
-        // One provider may be there several times, for several clients.
+        // The same issuer may be configured several times, for several clients.
         let found = of_issuer().find(|(.., accepted)| is_for(accepted)).or_else(|| of_issuer().next());
         let Some((provider, oauth, openid, accepted)) = found else {
-            let message = "the access token is no JWT of a provider with accept_bearer";
+            let message = "the access token is not a JWT of a provider with accept_bearer";
             return Err(ClientError::UnsupportedAction(message).into());
         };
         let jws = UnverifiedJws::parse(token).map_err(|cause| provider_error(provider, cause))?;
@@ -82,11 +88,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         let expected = Expected { issuer: &openid.issuer, accepted };
         let verified = access_token::verify(payload, &expected, self.now)
             .map_err(|cause: AccessTokenError| provider_error(provider, cause))?;
-        self.recognized(provider, oauth, token, verified).await
+        self.session_of_token(provider, oauth, token, verified).await
     }
 
-    /// The user as a sign-in would know them: the token's payload is everything that the provider says.
-    async fn recognized(
+    /// The session that a sign-in would create, except that the token's payload is the only source of claims.
+    async fn session_of_token(
         &self,
         provider: &Provider,
         oauth: &OAuthProvider,
@@ -108,26 +114,26 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         };
         let access_token = Secret::new(token);
         let tokens = Tokens { access_token, refresh_token: None, expires_at: Some(expires_at) };
-        let person = Identity::from_claims(provider, oauth, claims, tokens).map_err(|error| {
+        let identity = Identity::from_claims(provider, oauth, claims, tokens).map_err(|error| {
             let cause = match error {
                 IdentityError::ParamClaim(error) => AccessTokenError::from(error),
                 IdentityError::NoId => AccessTokenError::NoUserId,
             };
             provider_error(provider, cause)
         })?;
-        let session = self.session_from_token(person).await?;
+        let session = self.session_from_token(identity).await?;
         if session.names_user() {
             Ok(session)
         } else {
-            // A hook took it away.
+            // A hook removed `sub`.
             Err(provider_error(provider, AccessTokenError::NoUserId))
         }
     }
 }
 
-/// What stands behind `Bearer` (RFC 6750 section 2.1), which is nothing where several fields leave open which token
-/// is meant; `None` where no such field is there.
-fn presented(headers: &Headers) -> Option<&str> {
+/// The text after `Bearer` in the `Authorization` header (RFC 6750 section 2.1); `None` if the header is absent or has
+/// another scheme. The text is empty if the header is repeated, because it is then unclear which token is meant.
+fn bearer_token(headers: &Headers) -> Option<&str> {
     let mut fields = headers.get_all("authorization");
     let (field, other) = (fields.next()?, fields.next());
     let (scheme, token) = field.split_once(' ').unwrap_or((field, ""));
@@ -135,7 +141,7 @@ fn presented(headers: &Headers) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
-/// `b64token` (RFC 6750 section 2.1), of a length that we read.
+/// Whether the text is a `b64token` (RFC 6750 section 2.1) of at most [`MAX_TOKEN`] bytes.
 fn is_token(text: &str) -> bool {
     (1..=MAX_TOKEN).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b))
@@ -152,7 +158,7 @@ impl TokenDenied {
             Error::Client(_) | Error::Provider { cause: ProviderError::Signature(_), .. } => {
                 Self::Invalid { is_expired: false }
             }
-            Error::Provider { .. } | Error::Configuration(_) => Self::Unavailable(RETRY),
+            Error::Provider { .. } | Error::Configuration(_) => Self::Unavailable(RETRY_AFTER),
         }
     }
 }

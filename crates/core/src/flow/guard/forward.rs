@@ -1,20 +1,26 @@
-//! A request that may pass goes on to its upstream, with what the upstream is to know of the person.
+//! The guard's last step: an admitted request goes on to its upstream, with header fields that identify the user.
 
 use crate::flow::RequestContext;
 use crate::flow::guard::admission::Admitted;
 use crate::flow::responses::with_cookies;
+use crate::guard::route::Route;
 use crate::outcome::Outcome;
 use crate::platform::{Forward, Platform};
+use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// The fourth step: sends the request on. Its cookies are for the browser, added to the upstream's response unless
-    /// the session ended, or went on elsewhere, while the upstream took its time; the upstream sees them as if the
-    /// browser had them already.
+    /// The fourth step: forwards the request.
+    ///
+    /// The upstream's response gets the session's new cookies, unless the session ended or got newer tokens while the
+    /// upstream worked. The upstream sees a request in which the browser has these cookies already.
     pub(super) async fn forward(
         &self,
-        Admitted { route, session, cookies: renewed, is_personal }: Admitted<'_>,
+        Admitted { route, session, cookies: renewed, is_personal, is_guarded_preflight }: Admitted<'_>,
         body: P::Body,
     ) -> Outcome<P::UpstreamResponse> {
+        if is_guarded_preflight {
+            return Outcome::Response(self.forward_preflight(&route).await);
+        }
         let session = session.as_ref();
         let identity = match self.identity(&route, session).await {
             Ok(identity) => identity,
@@ -22,7 +28,13 @@ impl<P: Platform> RequestContext<'_, P> {
         };
         let (config, guarded) = (self.config(), &self.vestibule.guarded);
         let changes = route.changes(&config.rules, guarded, self.request, &identity, &renewed);
-        let forward = Forward { target: route.target, request: self.request, changes, personal: is_personal };
+        let forward = Forward {
+            target: route.target,
+            request: self.request,
+            changes,
+            personal: is_personal,
+            edge: config.edge,
+        };
         if renewed.is_empty() {
             return self.platform.forward_streaming(forward, body).await;
         }
@@ -32,12 +44,45 @@ impl<P: Platform> RequestContext<'_, P> {
                 Outcome::Forwarded { response, cookies }
             }
             Err(error) => {
-                self.platform.log(error.level(), &error.log());
-                // Only what would be lost: that the upstream does not answer is no reason for anything else.
-                let has_news = session.is_some_and(|session| self.has_new_tokens(session));
-                let news = if has_news { renewed } else { Vec::new() };
-                let cookies = self.cookies_still_valid(session, news).await;
+                self.log(error.record());
+                // Without new tokens nothing is lost: the next request renews the cookie.
+                let has_new_tokens = session.is_some_and(|session| self.has_new_tokens(session));
+                let cookies = if has_new_tokens { renewed } else { Vec::new() };
+                let cookies = self.cookies_still_valid(session, cookies).await;
                 Outcome::Response(with_cookies(error.answer(), cookies))
+            }
+        }
+    }
+
+    /// Forwards a preflight (Fetch Standard, "CORS-preflight request") for a path that is not public.
+    ///
+    /// In many frameworks an OPTIONS request runs the handler of the path. So the upstream gets no body, no query and no
+    /// cookies, and the client gets only the CORS headers of its response.
+    async fn forward_preflight(&self, route: &Route<'_>) -> Response {
+        let (config, guarded) = (self.config(), &self.vestibule.guarded);
+        let mut changes = route.changes(&config.rules, guarded, self.request, &[], &[]);
+        changes.remove("cookie");
+        changes.remove("authorization");
+        let forward = Forward {
+            target: route.target,
+            request: self.request,
+            changes,
+            personal: true,
+            edge: config.edge,
+        };
+        match self.platform.forward_head(forward).await {
+            Ok(mut response) => {
+                let is_cors = |name: &str| {
+                    let name = name.to_ascii_lowercase();
+                    name.starts_with("access-control-") || matches!(name.as_str(), "vary" | "allow")
+                };
+                response.headers.retain(|name, _| is_cors(name));
+                response.body.clear();
+                response.with("cache-control", "private, no-store")
+            }
+            Err(error) => {
+                self.log(error.record());
+                error.answer()
             }
         }
     }

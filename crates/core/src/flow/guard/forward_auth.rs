@@ -1,13 +1,13 @@
-//! `BASE_PATH/verify`: another proxy (nginx's `auth_request`, Traefik's and Caddy's forward-auth) asks whether the
-//! request in its hands may pass, and as whom.
+//! `BASE_PATH/verify`, forward authentication: another proxy (nginx's `auth_request`, Traefik's and Caddy's forward-auth)
+//! asks whether the request that it received may pass, and which user makes it.
 //!
-//! Anybody can ask, and a page's script looks just like nginx, which passes the browser's own header fields on. So
-//! there are two kinds of answers. To a proxy that proves who it is, by the secret that it shares with us, what
-//! [`protect`](super::protect) would do with the request that it tells of. To everybody else whether somebody is
-//! signed in, and of them no more than `GET /session` shows.
+//! Anyone can send such a request, and a page's script looks like nginx, which passes on the browser's own header
+//! fields. So there are two kinds of answers. A proxy that proves itself by the shared secret learns what
+//! [`protect`](super::protect) would decide about the original request. Every other client learns whether its user is
+//! signed in, and no more about the user than `GET /session` shows.
 //!
-//! The answer is the proxy's to act by: nothing of what a client sends may change its form, and whatever is wrong
-//! is a refusal.
+//! The proxy acts on the answer. So nothing that a client sends may change the answer's form, and every error denies the
+//! request.
 
 use crate::config::Config;
 use crate::flow::RequestContext;
@@ -17,104 +17,106 @@ use crate::guard::forward_auth::{self, ForwardAuthHeaders};
 use crate::guard::headers::VERIFY_SECRET;
 use crate::guard::path::CanonicalPath;
 use crate::guard::route::Route;
-use crate::platform::{Level, Platform};
+use crate::log::{LogEvent, Record};
+use crate::platform::Platform;
 use crate::upstream::Assertion;
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::request::{Method, Request};
 use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// Answers 204 with what the upstream is to know of the person, or why the request may not pass.
-    pub(crate) async fn verify(&self) -> Response {
-        let answer = match (self.proof(), self.config().verify.headers) {
+    /// Answers 204, with the header fields that identify the user to the upstream, if the request may pass; otherwise the
+    /// denial.
+    pub(crate) async fn forward_auth(&self) -> Response {
+        let answer = match (self.proxy_secret(), self.config().verify.headers) {
             (ProxySecret::Invalid, _) => self.rejected("X-Vestibule-Verify is not AUTH_VERIFY_SECRET"),
             (ProxySecret::Absent, Some(_)) => {
-                let why = "the proxy has to send AUTH_VERIFY_SECRET as X-Vestibule-Verify";
-                self.rejected(why)
+                self.rejected("the proxy must send AUTH_VERIFY_SECRET in the header X-Vestibule-Verify")
             }
-            (ProxySecret::Valid, Some(fields)) => match self.original(fields) {
-                Ok(original) => self.about(&original, fields).await,
-                Err(why) => self.rejected(&why),
+            (ProxySecret::Valid, Some(headers)) => match self.original_request(headers) {
+                Ok(original) => self.decide_original(&original, headers).await,
+                Err(reason) => self.rejected(&reason),
             },
-            (proof, None) => self.about_the_session(proof).await,
+            (secret, None) => self.decide_signed_in(secret).await,
         };
         answer.uncached()
     }
 
-    fn proof(&self) -> ProxySecret {
-        let mut shown = self.request.headers.get_all(VERIFY_SECRET);
-        match (&self.config().verify.secret, shown.next(), shown.next()) {
+    fn proxy_secret(&self) -> ProxySecret {
+        let mut sent = self.request.headers.get_all(VERIFY_SECRET);
+        match (&self.config().verify.secret, sent.next(), sent.next()) {
             (None, ..) | (_, None, _) => ProxySecret::Absent,
-            (Some(secret), Some(shown), None) if secret.matches(shown) => ProxySecret::Valid,
+            (Some(secret), Some(sent), None) if secret.matches(sent) => ProxySecret::Valid,
             _ => ProxySecret::Invalid,
         }
     }
 
-    /// The request that the proxy asks about; or why there is none to decide about.
-    fn original(&self, fields: ForwardAuthHeaders) -> Result<Request, String> {
-        let original = forward_auth::original(self.request, fields).map_err(|why| why.to_string())?;
-        // As in protect: a preflight passes because it does nothing.
+    /// The request that the proxy asks about. An error says why no decision about it is possible.
+    fn original_request(&self, headers: ForwardAuthHeaders) -> Result<Request, String> {
+        let original = forward_auth::original(self.request, headers).map_err(|error| error.to_string())?;
+        // As in `protect`: a preflight passes because it has no effect, so its method must be certain.
         let methods_matter =
             original.method == Method::Options || self.config().rules.distinguishes_methods();
         match self.vestibule.guarded.misleading(&original, methods_matter) {
-            Some(name) => Err(format!("the request has a field {name:?}, which misleads servers")),
+            Some(name) => Err(format!("the request has a header {name:?}, which servers may misread")),
             None => Ok(original),
         }
     }
 
-    /// What becomes of the original request.
-    async fn about(&self, original: &Request, fields: ForwardAuthHeaders) -> Response {
+    /// Decides about the original request, by the guard's steps.
+    async fn decide_original(&self, original: &Request, headers: ForwardAuthHeaders) -> Response {
         let path = match CanonicalPath::new(&original.url.path) {
             Ok(path) => path,
-            Err(denied) => return self.rejected(&denied.to_string()),
+            Err(error) => return self.rejected(&error.to_string()),
         };
         let Some(original) = RequestContext::new(self.vestibule, self.platform, original) else {
-            return self.rejected("the original request's host is none");
+            return self.rejected("the host of the original request is not a valid host");
         };
         let is_of_site =
             original.origin.host() == self.origin.host() || self.return_policy().trusts(&original.origin);
         if !is_of_site {
             let host = original.origin.host();
-            return self.rejected(&format!("{host} is no host of this site: add it to trusted_hosts"));
+            return self.rejected(&format!("{host} is not a host of this site: add it to trusted_hosts"));
         }
         if path.below(&self.config().base_path).is_some() {
-            // Asked about its own sign-in page, it would send people to its sign-in page.
-            let why = "the proxy asks about base_path, which has to reach Vestibule unasked";
-            return self.rejected(why);
+            // The answer would redirect from the sign-in page to the sign-in page.
+            return self.rejected(
+                "the proxy asks about a path below base_path: let it send these requests to Vestibule directly",
+            );
         }
         let admitted = match original.access(&path) {
             Ok(access) => original.admit(access).await,
             Err(denied) => Err(denied),
         };
         match admitted {
-            Ok(admitted) => original.allowed_response(admitted, Some(fields)).await,
-            Err(denied) => for_proxy(original.denied_response(denied), fields),
+            Ok(admitted) => original.allowed_response(admitted, Some(headers)).await,
+            Err(denied) => for_proxy(original.denied_response(denied), headers),
         }
     }
 
-    /// The guard's steps up to where a request is forwarded.
+    /// The guard's steps except forwarding.
     async fn admit<'r>(&self, access: Access<'r>) -> Result<Admitted<'r>, Denied> {
         let principal = self.identify(&access).await;
         let permitted = self.authorize(&access, principal)?;
         self.ensure_token(access, permitted).await
     }
 
-    /// Whether somebody is signed in: the rules are for requests, and of none is anything known.
-    async fn about_the_session(&self, proof: ProxySecret) -> Response {
-        let imitated = |name: &str| self.vestibule.guarded.are_imitated_by(name);
-        if self.request.headers.iter().any(|(name, _)| imitated(name)) {
-            return self.rejected("the request imitates a field that an upstream is sent");
+    /// Decides only whether a user is signed in. The original request is unknown, so the rules cannot be applied.
+    async fn decide_signed_in(&self, secret: ProxySecret) -> Response {
+        let is_imitation = |name: &str| self.vestibule.guarded.is_confusable(name);
+        if self.request.headers.iter().any(|(name, _)| is_imitation(name)) {
+            return self.rejected("the request has a header that looks like one that Vestibule sets");
         }
         let config = self.config();
         let mut route = Route::new(&config.upstreams, &self.request.url.authority, None);
-        let mut shown;
-        if proof != ProxySecret::Valid {
-            shown = route.headers.to_vec();
-            shown.retain(|(_, from)| is_shown(config, from));
-            route.headers = &shown;
-            route.authorization = route.authorization.filter(|from| is_shown(config, from));
+        let mut exposed;
+        if secret != ProxySecret::Valid {
+            exposed = route.headers.to_vec();
+            exposed.retain(|(_, from)| is_exposed(config, from));
+            route.headers = &exposed;
+            route.authorization = route.authorization.filter(|from| is_exposed(config, from));
             route.forward_session = false;
-            // It is a proof for somebody else, and no page's.
+            // An assertion proves the user's identity to an upstream. A page's script must not get one.
             route.assertion = &Assertion::None;
         }
         match self.admit(Access::signed_in(route)).await {
@@ -124,21 +126,23 @@ impl<P: Platform> RequestContext<'_, P> {
                     DenialReason::SignIn | DenialReason::RefreshAtLoginHost(_) => {
                         responses::unauthorized(&self.login_route("signin"))
                     }
-                    DenialReason::Forbidden | DenialReason::NotFound | DenialReason::PathTooLong => {
-                        responses::forbidden()
-                    }
-                    DenialReason::Token(why) => responses::of_token(why),
+                    DenialReason::CrossOrigin => responses::cross_origin(),
+                    DenialReason::Forbidden
+                    | DenialReason::NotFound
+                    | DenialReason::ServerFunction
+                    | DenialReason::PathTooLong => responses::forbidden(),
+                    DenialReason::Token(denied) => responses::token_denied(denied),
                 };
                 with_cookies(answer, denied.cookies)
             }
         }
     }
 
-    /// It may pass: what the upstream is to know, and cookies for the browser.
+    /// 204: the request may pass. The response has the header fields for the upstream, and the cookies for the browser.
     async fn allowed_response(
         &self,
         Admitted { route, session, cookies, .. }: Admitted<'_>,
-        fields: Option<ForwardAuthHeaders>,
+        headers: Option<ForwardAuthHeaders>,
     ) -> Response {
         let session = session.as_ref();
         let mut answer = Response::empty(204);
@@ -152,43 +156,44 @@ impl<P: Platform> RequestContext<'_, P> {
             }
         }
         let cookies = self.cookies_still_valid(session, cookies).await;
-        // nginx and Caddy know one value of a field. A part of a session's cookies would end it.
-        if fields.is_some() {
+        // nginx and Caddy copy only one value of a header field. A part of a session's cookies would end the session, so
+        // each cookie has its own field.
+        if headers.is_some() {
             for (n, cookie) in cookies.iter().enumerate() {
                 answer.headers.set(&format!("x-vestibule-set-cookie-{}", n + 1), cookie.to_string());
             }
         }
-        let is_whole = cookies.len() == 1 || fields == Some(ForwardAuthHeaders::XForwarded);
-        with_cookies(answer, if is_whole { cookies } else { Vec::new() })
+        let is_complete = cookies.len() == 1 || headers == Some(ForwardAuthHeaders::XForwarded);
+        with_cookies(answer, if is_complete { cookies } else { Vec::new() })
     }
 
     fn rejected(&self, why: &str) -> Response {
-        self.log(Level::Info, "verify_refused", why);
+        self.log(Record::new(LogEvent::ForwardAuthRejected, why));
         responses::forbidden()
     }
 }
 
-/// Whether it is the proxy who asks.
+/// The request's header `X-Vestibule-Verify`, by which a proxy proves itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ProxySecret {
-    /// It has the secret.
+    /// It is the configured secret.
     Valid,
-    /// Somebody has another one: a proxy whose configuration is not ours, or who guesses.
+    /// It is something else, or is repeated: the proxy is misconfigured, or a client guesses.
     Invalid,
-    /// Nobody says so.
+    /// The header is absent, or no secret is configured.
     Absent,
 }
 
-/// Whether a page's script may see what is there in the session.
-fn is_shown(config: &Config, from: &DataPath) -> bool {
+/// Whether a page's script may read this value of the session.
+fn is_exposed(config: &Config, from: &DataPath) -> bool {
     let is_standard = from.rest().len() == 0 && matches!(from.root(), "name" | "email" | "picture");
     is_standard || config.session.expose.iter().any(|(_, exposed)| from.is_within(exposed))
 }
 
-/// A refusal as the proxy can use it. nginx knows 401 and 403, and takes whatever is neither these nor a success
-/// for an error of its own: the way to sign in is in `Location`, for `error_page` to send people there.
-fn for_proxy(mut answer: Response, fields: ForwardAuthHeaders) -> Response {
-    if fields == ForwardAuthHeaders::XForwarded {
+/// A denial in the form that the proxy understands. nginx's `auth_request` understands 401 and 403, and answers 500 to
+/// any other status outside 2xx. The address of the sign-in page stays in `Location`, for nginx's `error_page`.
+fn for_proxy(mut answer: Response, headers: ForwardAuthHeaders) -> Response {
+    if headers == ForwardAuthHeaders::XForwarded {
         return answer;
     }
     match answer.status {

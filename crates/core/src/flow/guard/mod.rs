@@ -1,4 +1,5 @@
-//! What every page passes ([`protect`]), and what another proxy asks in its place ([`forward_auth`]), by the same steps.
+//! The guard. [`protect`] decides about a request and forwards it; [`forward_auth`] takes the same steps and gives the
+//! decision to another proxy, which forwards.
 
 pub(crate) mod admission;
 pub(crate) mod assertion;

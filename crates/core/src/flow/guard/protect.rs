@@ -1,4 +1,4 @@
-//! What every request passes that is not for an auth route.
+//! The guard: every request whose path is not an auth route passes its four steps, or is denied.
 
 use crate::flow::RequestContext;
 use crate::flow::guard::admission::{DenialReason, Denied};
@@ -11,14 +11,14 @@ use crate::session::claims::Session;
 use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// Forwards the request, or says why not.
+    /// Forwards the request, or answers why it may not pass.
     pub(crate) async fn protect(&self, path: &CanonicalPath, body: P::Body) -> Outcome<P::UpstreamResponse> {
         self.run_guard(path, body)
             .await
             .unwrap_or_else(|denied| Outcome::Response(self.denied_response(denied)))
     }
 
-    /// The guard's four steps.
+    /// The four steps: identify, authorize, ensure a token, forward.
     async fn run_guard(
         &self,
         path: &CanonicalPath,
@@ -31,23 +31,25 @@ impl<P: Platform> RequestContext<'_, P> {
         Ok(self.forward(admitted, body).await)
     }
 
-    /// What a client gets who may not pass.
+    /// The response to a request that may not pass.
     pub(super) fn denied_response(&self, denied: Denied) -> Response {
         let answer = match (denied.reason, self.host_role) {
             (DenialReason::SignIn | DenialReason::Forbidden, HostRole::Outside(domain)) => {
-                self.foreign_host(domain)
+                self.host_outside_site(domain)
             }
             (DenialReason::SignIn, _) => self.sign_in_response(),
             (DenialReason::Forbidden, _) => self.forbidden(denied.session.as_ref()),
             (DenialReason::NotFound, _) => responses::not_found(),
+            (DenialReason::CrossOrigin, _) => responses::cross_origin(),
+            (DenialReason::ServerFunction, _) => responses::server_function(&self.sign_in_url()),
             (DenialReason::PathTooLong, _) => responses::uri_too_long(),
             (DenialReason::RefreshAtLoginHost(login), _) => self.redirect_to_refresh(&login),
-            (DenialReason::Token(why), _) => responses::of_token(why),
+            (DenialReason::Token(denied), _) => responses::token_denied(denied),
         };
         with_cookies(answer, denied.cookies)
     }
 
-    /// The way to sign in: a redirect for a person, 401 with the address for a script.
+    /// Where to sign in: a redirect for a navigation, 401 with the address for a script.
     fn sign_in_response(&self) -> Response {
         let sign_in = self.sign_in_url();
         if self.request.is_navigation() {
@@ -56,7 +58,7 @@ impl<P: Platform> RequestContext<'_, P> {
         responses::unauthorized(&sign_in)
     }
 
-    /// A page for a person, 403 for a script.
+    /// 403: with a page for a navigation, as JSON for a script.
     fn forbidden(&self, session: Option<&Session>) -> Response {
         if self.request.is_navigation() {
             return self.show_forbidden(session);

@@ -1,11 +1,11 @@
-//! Who is signed in, as the pages say it.
+//! The part of a page that says who is signed in.
 
 use maud::{Markup, html};
 use serde_json::Value;
 
 use crate::session::claims::Session;
 
-/// "Signed in as", with the name and the e-mail address that the session has; nothing where it has neither.
+/// "Signed in as", with the session's name and e-mail address; nothing if it has neither.
 pub(super) fn signed_in_as(session: &Session) -> Markup {
     let (name, email) = (text(session.name()), text(session.email()));
     let Some(first) = name.or(email) else { return Markup::default() };
@@ -17,7 +17,7 @@ pub(super) fn signed_in_as(session: &Session) -> Markup {
             }
             p {
                 "Signed in as "
-                // Names are written in any direction, and must not turn what is around them.
+                // A name may be written from right to left, which must not reverse the text around it.
                 strong { bdi { (first) } }
                 @if let Some(second) = second { " " bdi { (second) } }
             }

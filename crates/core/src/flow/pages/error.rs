@@ -1,9 +1,9 @@
-//! `GET /error`: what went wrong, in words for the person in front of it. The status says who is to blame.
+//! `GET /error`: tells the user what went wrong. The status is 500 for an error on our side, and 403 for a denied user.
 
 use maud::html;
 
 use super::layout::{Icon, Page};
-use super::sign_in::in_words;
+use super::sign_in::error_text;
 use crate::error::{ClientError, Error};
 use crate::flow::RequestContext;
 use crate::flow::hosts::with_parameters;
@@ -13,7 +13,7 @@ use crate::session::dialect::Dialect;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 
-/// Codes that next-auth 4's error page leaves to the sign-in page.
+/// The codes for which next-auth 4's error page redirects to the sign-in page.
 const SIGN_IN_ERRORS_V4: [&str; 10] = [
     "Signin",
     "OAuthSignin",
@@ -28,7 +28,7 @@ const SIGN_IN_ERRORS_V4: [&str; 10] = [
 ];
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// Shows the error, or sends the browser to the page that the configuration names.
+    /// Shows the error, or redirects to the error page that the configuration names.
     pub(crate) fn show_error(&self, query: &Params) -> Result<Response, Error> {
         let form = self.form_context(query, None)?;
         let code = query.one("error").map_err(ClientError::from)?;
@@ -40,7 +40,7 @@ impl<P: Platform> RequestContext<'_, P> {
             return Ok(with_cookies(Response::redirect(location), form.cookies));
         }
         if let Some(page) = &self.config().pages.error {
-            // Auth.js writes the word where there is no error.
+            // Auth.js writes "undefined" if there is no error code.
             let location =
                 with_parameters(&self.page_location(page), &[("error", code.unwrap_or("undefined"))]);
             return Ok(with_cookies(Response::redirect(location), form.cookies));
@@ -49,17 +49,19 @@ impl<P: Platform> RequestContext<'_, P> {
             "Configuration" => (
                 500,
                 "Something is wrong on our side",
-                "Signing in did not work. Please try again; if it happens again, tell the people who run this site.",
+                "We could not sign you in. Please try again. If it happens again, please tell the people who run this site.",
             ),
-            "AccessDenied" => {
-                (403, "Access denied", "You do not have permission to sign in. Another account may have it.")
-            }
+            "AccessDenied" => (
+                403,
+                "Access denied",
+                "You do not have permission to sign in. If you have another account, please try that one.",
+            ),
             "Verification" => (
                 403,
                 "This link no longer works",
-                "It was used already, or is too old. Please sign in again to get a new one.",
+                "It has expired, or it was used already. Please sign in again to get a new one.",
             ),
-            other => (200, "Something went wrong", in_words(other, None)),
+            other => (200, "Something went wrong", error_text(other, None)),
         };
         let content = html! {
             p role="alert" { (text) }
@@ -71,7 +73,7 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 }
 
-/// next-auth 4 does not mind how a code is capitalized.
+/// The code in its usual spelling: next-auth 4 ignores the case of these codes.
 fn canonical(dialect: Dialect, code: &str) -> &str {
     let known = ["Configuration", "AccessDenied", "Verification"];
     let same = |known: &&str| dialect == Dialect::NextAuthV4 && known.eq_ignore_ascii_case(code);

@@ -1,10 +1,10 @@
-//! What somebody sees who may not go where they wanted to: signed in as somebody who may not, or, where a
-//! rule says so, not signed in.
+//! The page for a user who may not see what they asked for: they are signed in without the permission, or a rule denies
+//! everyone who is not signed in.
 
 use maud::html;
 
 use super::account::signed_in_as;
-use super::hidden;
+use super::hidden_fields;
 use super::layout::{Icon, Page};
 use crate::flow::RequestContext;
 use crate::flow::responses::with_cookies;
@@ -16,7 +16,7 @@ use vestibule_oidc::http::request::Method;
 use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// Says so, and offers the ways onward.
+    /// 403, with links to sign in and to the home page.
     pub(crate) fn show_forbidden(&self, session: Option<&Session>) -> Response {
         match session {
             Some(session) => self.forbidden_signed_in(session),
@@ -31,9 +31,9 @@ impl<P: Platform> RequestContext<'_, P> {
             Csrf::from_cookie(self.cookies.get(name), keys, &mut |bytes| self.platform.fill_random(bytes));
         let content = html! {
             (signed_in_as(session))
-            p { "You are signed in, but this page is not open to your account." }
+            p { "You are signed in, but your account does not have access to this page." }
             form method="post" action=(self.route("signout")) {
-                (hidden(csrf.token(), &self.way_to_sign_in()))
+                (hidden_fields(csrf.token(), &self.sign_in_and_return()))
                 button type="submit" { "Sign in with a different account" }
             }
             a.button.quiet href={ (self.request.url.origin()) "/" } { "Go to the home page" }
@@ -45,16 +45,16 @@ impl<P: Platform> RequestContext<'_, P> {
 
     fn forbidden_signed_out(&self) -> Response {
         let content = html! {
-            p { "This page is open only to people who are signed in, and may see it." }
-            a.button href=(self.way_to_sign_in()) { "Sign in" }
+            p { "Please sign in with an account that has access to this page." }
+            a.button href=(self.sign_in_and_return()) { "Sign in" }
             a.button.quiet href={ (self.request.url.origin()) "/" } { "Go to the home page" }
         };
         let page = Page { status: 403, title: "No access", icon: Icon::Lock, content, rules: String::new() };
         page.respond(self)
     }
 
-    /// The way to sign in, and from there back here; what a form was sent to is nothing to come back to.
-    fn way_to_sign_in(&self) -> String {
+    /// The address of the sign-in page, from which the user comes back here. A POST has no page to come back to.
+    fn sign_in_and_return(&self) -> String {
         match self.request.method {
             Method::Post => self.route("signin"),
             _ => self.sign_in_url(),

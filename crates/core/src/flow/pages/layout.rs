@@ -1,4 +1,4 @@
-//! What every page has in common: the document around its content, the style, and the headers that allow
+//! The layout of all pages: the document around the content, the style sheet, and a content security policy that allows
 //! nothing else.
 
 use base64::Engine;
@@ -13,18 +13,17 @@ use vestibule_oidc::http::response::Response;
 
 const STYLE: &str = include_str!("style.css");
 
-/// A page without what all of them have around it. The title is also its heading.
+/// The parts that differ from page to page. The title is also the heading.
 pub(super) struct Page<'a> {
     pub(super) status: u16,
     pub(super) title: &'a str,
     pub(super) icon: Icon,
     pub(super) content: Markup,
-    /// Style rules of this page alone. They are written into the page as they are: nothing that came with
-    /// a request may be in them.
+    /// Style rules of this page alone. They are not escaped, so they must not contain anything from a request.
     pub(super) rules: String,
 }
 
-/// The picture above the heading, for those who see it.
+/// The icon above the heading. It is decoration, hidden from screen readers.
 #[derive(Clone, Copy)]
 pub(super) enum Icon {
     Enter,
@@ -33,20 +32,13 @@ pub(super) enum Icon {
     Trouble,
 }
 
-/// Whether a provider's login page is asked for without `https`: a developer's, no other is configured so.
-fn is_on_this_machine(provider: &Provider) -> bool {
-    let ProviderKind::OAuth(oauth) = &provider.kind else { return false };
-    oauth.openid.as_ref().is_some_and(|openid| openid.issuer.starts_with("http:"))
-        || oauth.authorization.endpoint.as_ref().is_some_and(|endpoint| !endpoint.is_secure())
-}
-
 impl Page<'_> {
     /// The page as the answer to a request.
     pub(super) fn respond<P: Platform>(self, context: &RequestContext<'_, P>) -> Response {
         let url = &context.request.url;
         let style = format!("{STYLE}{}", self.rules);
-        // A form may go to us, and by our redirect on to any provider: browsers apply `form-action` to both.
-        let is_http = !url.secure || context.config().providers.iter().any(is_on_this_machine);
+        // A form posts to Vestibule, which redirects to a provider. Browsers apply `form-action` to the redirect, too.
+        let is_http = !url.secure || context.config().providers.iter().any(uses_http);
         let form_action = if is_http { "'self' https: http:" } else { "'self' https:" };
         let policy = format!(
             "default-src 'none'; style-src 'sha256-{}'; form-action {form_action}; \
@@ -88,6 +80,14 @@ impl Page<'_> {
             }
         }
     }
+}
+
+/// Whether the provider's login page is reached without `https`. Only a provider on a developer's machine can be
+/// configured so.
+fn uses_http(provider: &Provider) -> bool {
+    let ProviderKind::OAuth(oauth) = &provider.kind else { return false };
+    oauth.openid.as_ref().is_some_and(|openid| openid.issuer.starts_with("http:"))
+        || oauth.authorization.endpoint.as_ref().is_some_and(|endpoint| !endpoint.is_secure())
 }
 
 impl Icon {

@@ -1,12 +1,11 @@
-//! The pages that Vestibule shows itself, one file each, and the two small answers that Auth.js's client asks
-//! for beside them.
+//! Vestibule's own pages, one file each, and two JSON answers that Auth.js's client needs to sign in.
 
 mod account;
 mod credentials;
 mod error;
 mod forbidden;
-mod foreign;
 mod layout;
+mod outside;
 mod sign_in;
 mod sign_out;
 
@@ -23,23 +22,23 @@ use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// `GET /providers`: what Auth.js's client asks before it signs in. In the order of the configuration, in which
-    /// pages of an app's own show them.
+    /// `GET /providers`: the providers for Auth.js's client, in the order of the configuration. An app's own pages show
+    /// them in this order.
     pub(crate) fn list_providers(&self) -> Response {
         let providers = self.config().providers.iter().map(|provider| self.describe(provider));
-        Response::json(200, &InOrder(providers.collect()))
+        Response::json(200, &ProviderList(providers.collect()))
     }
 
-    fn describe<'a>(&self, provider: &'a Provider) -> Described<'a> {
+    fn describe<'a>(&self, provider: &'a Provider) -> ProviderDescription<'a> {
         let id = &provider.id;
-        // Where a form is sent, any host takes it; a provider sends people back to one alone.
+        // Every host accepts a form with credentials. An OAuth provider redirects to the login host only.
         let callback = format!("callback/{id}");
         let callback_url = if let ProviderKind::Credentials(_) = provider.kind {
             self.route(&callback)
         } else {
             self.login_route(&callback)
         };
-        Described {
+        ProviderDescription {
             id,
             name: &provider.name,
             kind: provider.kind.name(self.config().dialect),
@@ -48,7 +47,7 @@ impl<P: Platform> RequestContext<'_, P> {
         }
     }
 
-    /// `GET /csrf`: the token to send along with a POST.
+    /// `GET /csrf`: the CSRF token, which a POST must repeat.
     pub(crate) fn csrf_token(&self, query: &Params) -> Result<Response, Error> {
         let form = self.form_context(query, None)?;
         let answer = Response::json(200, &json!({ "csrfToken": form.csrf.token() })).uncached();
@@ -56,10 +55,10 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 }
 
-/// A provider, as `GET /providers` tells of it.
+/// A provider in the answer to `GET /providers`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Described<'a> {
+struct ProviderDescription<'a> {
     id: &'a str,
     name: &'a str,
     #[serde(rename = "type")]
@@ -68,17 +67,17 @@ struct Described<'a> {
     callback_url: String,
 }
 
-/// An object of all of them by their id, in this order.
-struct InOrder<'a>(Vec<Described<'a>>);
+/// A JSON object with the providers by their id, in the order of the list.
+struct ProviderList<'a>(Vec<ProviderDescription<'a>>);
 
-impl Serialize for InOrder<'_> {
+impl Serialize for ProviderList<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|provider| (provider.id, provider)))
     }
 }
 
-/// What every form carries beside its own: that it is ours, and where it leads in the end.
-fn hidden(csrf_token: &str, return_to: &str) -> Markup {
+/// The hidden fields of every form: the CSRF token and the return address.
+fn hidden_fields(csrf_token: &str, return_to: &str) -> Markup {
     html! {
         input type="hidden" name="csrfToken" value=(csrf_token);
         input type="hidden" name="callbackUrl" value=(return_to);

@@ -1,11 +1,11 @@
-//! `GET /signin`: every provider, and what went wrong before.
+//! `GET /signin`: all providers, and the error of the last attempt.
 
 use std::fmt::Write;
 
 use maud::{Markup, html};
 
 use super::layout::{Icon, Page};
-use super::{credentials, hidden};
+use super::{credentials, hidden_fields};
 use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, Error};
 use crate::flow::host_role::HostRole;
@@ -17,32 +17,32 @@ use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::http::url::Url;
 
-/// The id of what went wrong.
-const SAID: &str = "said";
+/// The id of the element with the error message.
+const ERROR_ID: &str = "error";
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// Shows the providers, or sends the browser to the page that the configuration names.
+    /// Shows the providers, or redirects to the sign-in page that the configuration names.
     pub(crate) fn show_sign_in(&self, query: &Params) -> Result<Response, Error> {
         let form = self.form_context(query, None)?;
         let error = query.one("error").map_err(ClientError::from)?;
         let code = query.one("code").map_err(ClientError::from)?;
         let config = self.config();
-        let elsewhere = match (&config.pages.sign_in, self.host_role) {
+        let other_page = match (&config.pages.sign_in, self.host_role) {
             (Some(page), _) => Some(self.page_location(page)),
             (None, HostRole::Member(_)) => Some(self.login_route("signin")),
             (None, _) => None,
         };
-        if let Some(page) = elsewhere {
+        if let Some(page) = other_page {
             let mut parameters = vec![("callbackUrl", form.return_to.as_str())];
             parameters.extend(error.map(|error| ("error", error)));
-            // A page of one's own knows the error; ours says more where there is more.
+            // As in Auth.js, a configured page gets only the error. Vestibule's own page also shows the code's text.
             parameters.extend(code.filter(|_| config.pages.sign_in.is_none()).map(|code| ("code", code)));
             return Ok(with_cookies(Response::redirect(with_parameters(&page, &parameters)), form.cookies));
         }
         if config.providers.is_empty() {
             return Err(Error::Configuration(
-                "AUTH.login_url is this very host, and no provider is configured here: add [[vars.AUTH.providers]], or \
-                 let login_url name the host that signs people in"
+                "this host is the login host, but no provider is configured: add [[vars.AUTH.providers]], or set \
+                 AUTH.login_url to the host that signs users in"
                     .to_owned(),
             ));
         }
@@ -51,13 +51,13 @@ impl<P: Platform> RequestContext<'_, P> {
                 p.lead { "to continue to " strong { (host) } }
             }
             @if let Some(error) = error {
-                p.alert id=(SAID) role="alert" { (in_words(error, code)) }
+                p.alert id=(ERROR_ID) role="alert" { (error_text(error, code)) }
             }
             @for (i, provider) in config.providers.iter().enumerate() {
                 @if i > 0 && (is_form(provider) || config.providers.get(i - 1).is_some_and(is_form)) {
                     p.or { "or" }
                 }
-                (self.way_in(provider, &form, error))
+                (self.provider_form(provider, &form, error))
             }
         };
         let rules = brand_rules(&config.providers);
@@ -65,28 +65,28 @@ impl<P: Platform> RequestContext<'_, P> {
         Ok(with_cookies(page.respond(self), form.cookies))
     }
 
-    /// One provider: a button that leads there, or the fields that an API of one's own asks for.
-    fn way_in(&self, provider: &Provider, form: &FormContext, error: Option<&str>) -> Markup {
+    /// The form of one provider: a button that redirects to it, or the fields for your own API.
+    fn provider_form(&self, provider: &Provider, form: &FormContext, error: Option<&str>) -> Markup {
         let providers = &self.config().providers;
         let (route, content) = match &provider.kind {
             ProviderKind::Credentials(credentials) => {
-                // With one form on the page there is nothing to tell it from.
+                // The only form on the page needs no name.
                 let is_only = providers.iter().filter(|provider| is_form(provider)).count() == 1;
                 let label = html! { "Sign in" @if !is_only { " with " bdi { (provider.name) } } };
-                let said = error.filter(|error| *error == "CredentialsSignin").map(|_| SAID);
-                ("callback", credentials::inputs(&provider.id, credentials, &label, said))
+                let error_id = error.filter(|error| *error == "CredentialsSignin").map(|_| ERROR_ID);
+                ("callback", credentials::inputs(&provider.id, credentials, &label, error_id))
             }
             ProviderKind::OAuth(_) => ("signin", button(provider, providers.len() == 1)),
         };
         html! {
             form method="post" action=(self.route(&format!("{route}/{}", provider.id))) {
-                (hidden(form.csrf.token(), form.return_to.as_str()))
+                (hidden_fields(form.csrf.token(), form.return_to.as_str()))
                 (content)
             }
         }
     }
 
-    /// Where the person goes from here, if that is not the host whose page this is.
+    /// The host of the return address, if it is another host than this page's.
     fn other_host(&self, form: &FormContext) -> Option<String> {
         let return_to = Url::parse(form.return_to.as_str()).ok()?;
         let host = return_to.host();
@@ -98,27 +98,28 @@ fn is_form(provider: &Provider) -> bool {
     matches!(provider.kind, ProviderKind::Credentials(_))
 }
 
-/// Auth.js's codes in words. An unknown one, which anybody can put into a link, says nothing of its own; so
-/// does an unknown `code`, with which a sign-in by password says more.
-pub(super) fn in_words(error: &str, code: Option<&str>) -> &'static str {
+/// The text for one of Auth.js's error codes. `code` is the second code of a rejected sign-in with credentials.
+///
+/// Anyone can put an unknown code into a link, so the page never repeats the code itself.
+pub(super) fn error_text(error: &str, code: Option<&str>) -> &'static str {
     match error {
         "OAuthCallbackError" | "OAuthCallback" | "OAuthSignin" | "Signin" | "Callback" => {
-            "The sign-in was cancelled or refused. Please try again, or with a different account."
+            "The sign-in was cancelled or refused. Please try again, or use a different account."
         }
         "OAuthAccountNotLinked" => {
-            "To confirm that it is you, sign in with the same account that you used originally."
+            "To confirm your identity, please sign in with the same account that you used originally."
         }
         "AccessDenied" => "You do not have permission to sign in.",
-        "CredentialsSignin" => refusal_in_words(code.unwrap_or_default()),
+        "CredentialsSignin" => credentials_error_text(code.unwrap_or_default()),
         "SessionRequired" => "Please sign in to see this page.",
         "RefreshTokenError" => "Your session has ended. Please sign in again.",
-        "MissingCSRF" => "The page was open for too long, or cookies are blocked. Please try again.",
-        _ => "Signing in did not work. Please try again.",
+        "MissingCSRF" => "The page was open for too long, or your browser blocks cookies. Please try again.",
+        _ => "We could not sign you in. Please try again.",
     }
 }
 
-/// What sign-in APIs commonly answer, however they spell it: `account_locked`, `ACCOUNT-LOCKED`.
-fn refusal_in_words(code: &str) -> &'static str {
+/// The text for codes that sign-in APIs commonly use, in any spelling: `account_locked`, `ACCOUNT-LOCKED`.
+fn credentials_error_text(code: &str) -> &'static str {
     match code.to_ascii_lowercase().replace('-', "_").as_str() {
         "locked" | "account_locked" | "disabled" | "account_disabled" => {
             "This account is locked. Please contact the people who run this site."
@@ -127,20 +128,20 @@ fn refusal_in_words(code: &str) -> &'static str {
             "Your password has expired. Please set a new one, then sign in again."
         }
         "unverified" | "email_not_verified" | "email_unverified" => {
-            "Please confirm your e-mail address first, with the link that was sent to you."
+            "Please confirm your e-mail address first: open the link in the e-mail that you received."
         }
         "otp_required" | "mfa_required" => "Please enter your one-time code as well.",
         "otp_invalid" | "invalid_otp" | "mfa_invalid" => {
-            "The one-time code is wrong or too old. Please enter a new one."
+            "The one-time code is wrong or has expired. Please enter a new one."
         }
         "rate_limited" | "too_many_attempts" | "too_many_requests" => {
             "Too many attempts. Please wait a few minutes, then try again."
         }
-        _ => "Sign-in failed. Check that the details you gave are correct.",
+        _ => "Sign-in failed. Please check that the details you entered are correct.",
     }
 }
 
-/// The only way to sign in has a button that stands out.
+/// The button of a provider. It is highlighted if it is the only way to sign in.
 fn button(provider: &Provider, is_only: bool) -> Markup {
     let brand = provider.brand.map(|_| format!(" {}", class_of(&provider.id)));
     html! {
@@ -153,7 +154,7 @@ fn button(provider: &Provider, is_only: bool) -> Markup {
     }
 }
 
-/// The colours of those that have some.
+/// The style rules with the providers' brand colours.
 fn brand_rules(providers: &[Provider]) -> String {
     let brands = providers.iter().filter_map(|provider| Some((class_of(&provider.id), provider.brand?)));
     brands.fold(String::new(), |mut rules, (class, brand)| {

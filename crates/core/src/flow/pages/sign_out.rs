@@ -1,9 +1,9 @@
-//! `GET /signout`: asks whether to.
+//! `GET /signout`: asks the user to confirm.
 
 use maud::html;
 
 use super::account::signed_in_as;
-use super::hidden;
+use super::hidden_fields;
 use super::layout::{Icon, Page};
 use crate::error::Error;
 use crate::flow::RequestContext;
@@ -14,7 +14,7 @@ use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// Asks, or sends the browser to the page that the configuration names.
+    /// Shows the confirmation, or redirects to the sign-out page that the configuration names.
     pub(crate) fn show_sign_out(&self, query: &Params) -> Result<Response, Error> {
         let form = self.form_context(query, None)?;
         if let Some(page) = &self.config().pages.sign_out {
@@ -24,7 +24,7 @@ impl<P: Platform> RequestContext<'_, P> {
             @if let SessionCookie::Valid(session) = self.session() { (signed_in_as(&session)) }
             p { "Are you sure you want to sign out?" }
             form method="post" action=(self.route("signout")) {
-                (hidden(form.csrf.token(), form.return_to.as_str()))
+                (hidden_fields(form.csrf.token(), form.return_to.as_str()))
                 button type="submit" { "Sign out" }
             }
             a.button.quiet href=(form.return_to) { "Cancel" }

@@ -1,7 +1,7 @@
-//! What an isolate has kept of its providers, and how it goes with asking for it again.
+//! The process's copies of providers' documents, and when to fetch them again.
 //!
-//! Plain data: nothing of one request's is kept for another. Whoever would ask looks here first, in one go with
-//! marking that they ask, so a provider that hangs costs few of the requests that come meanwhile.
+//! The cache is plain data, and holds no I/O of a request. A request decides about a fetch and marks it as begun in one
+//! step. So while a provider hangs, few of the requests that arrive wait for it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,39 +12,49 @@ use vestibule_oidc::jose::jwk::JwkSet;
 use vestibule_oidc::oauth::discovery::ProviderMetadata;
 use vestibule_oidc::time::Timestamp;
 
-/// How long a provider is left alone that did not give what is kept anyway; twice as long each time, up to eight of it.
+/// How long to wait after a failed fetch if there is a usable copy. It doubles with each failure, up to eight minutes.
 const PAUSE: Duration = Duration::from_mins(1);
 
-/// The same where nothing is kept that would do. Also how long whoever asks counts as alive: one that is cut off
-/// says no word.
+/// How long to wait after a failed fetch if there is no usable copy. Also how long a fetch counts as in progress: one that
+/// is cut off never reports that it ended.
 pub(super) const MAX_ATTEMPT: Duration = Duration::from_secs(5);
 
-/// One isolate's knowledge of the providers.
+/// The documents of all providers, by the provider's id.
 #[derive(Default)]
 pub(crate) struct ProviderCache(RefCell<BTreeMap<String, CachedProvider>>);
 
-/// What is known of one of them.
+impl ProviderCache {
+    /// Reads or changes the documents of one provider.
+    pub(super) fn with<T>(&self, provider: &str, act: impl FnOnce(&mut CachedProvider) -> T) -> T {
+        act(self.0.borrow_mut().entry(provider.to_owned()).or_default())
+    }
+}
+
+/// The documents of one provider.
 #[derive(Default)]
 pub(super) struct CachedProvider {
     pub(super) metadata: Slot<ProviderMetadata>,
     pub(super) keys: Slot<JwkSet>,
 }
 
-/// What a provider published.
+/// A document that was fetched.
 pub(super) enum Published {
     Metadata(Rc<ProviderMetadata>),
     Keys(Rc<JwkSet>),
 }
 
-/// One of the things that a provider publishes.
+/// Which document.
 #[derive(Clone, Copy)]
 pub(super) enum DocumentKind {
     Metadata,
     Keys,
 }
 
+/// A document's place in the cache.
 pub(super) struct Slot<T> {
+    /// The last copy, and when its fetch began.
     copy: Option<(Rc<T>, Timestamp)>,
+    /// The last attempt to fetch it, if that did not succeed (yet).
     attempt: Option<Attempt>,
 }
 
@@ -54,76 +64,70 @@ impl<T> Default for Slot<T> {
     }
 }
 
-/// What came of asking, since the last time that it helped.
+/// An attempt to fetch a document.
 pub(super) struct Attempt {
-    /// When somebody asked, or when they heard that it did not help.
+    /// When it began, or when it failed.
     at: Timestamp,
-    /// Whether they still wait for the answer, as far as anybody knows.
+    /// Whether it is in progress, as far as is known.
     is_open: bool,
-    /// How often it was tried before.
+    /// How many attempts failed before it, since the last success.
     earlier: u32,
 }
 
-/// What somebody does who would ask.
+/// What a request without a fresh copy does.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum FetchDecision {
-    /// They ask.
+    /// Fetch the document.
     Fetch,
-    /// Somebody else is asking.
+    /// Wait: another request is fetching it.
     Wait,
-    /// Somebody asked a while ago, and it did not help.
+    /// Do not fetch: an attempt failed a short time ago.
     Later,
 }
 
-impl ProviderCache {
-    pub(super) fn with<T>(&self, provider: &str, act: impl FnOnce(&mut CachedProvider) -> T) -> T {
-        act(self.0.borrow_mut().entry(provider.to_owned()).or_default())
-    }
-}
-
 impl CachedProvider {
-    /// Whether to ask for it now, where there is a copy that would do, or none.
+    /// Whether to fetch a document now. `has_copy`: there is a usable copy.
     pub(super) fn decide_fetch(
         &mut self,
         kind: DocumentKind,
         has_copy: bool,
         now: Timestamp,
     ) -> FetchDecision {
-        let Some(trial) = self.attempt(kind) else { return FetchDecision::Fetch };
-        let pause = if has_copy { PAUSE * (1 << trial.earlier.min(3)) } else { MAX_ATTEMPT };
-        // A clock that went back says nothing about how long ago that was.
-        if now < trial.at || now >= trial.at.plus(pause) {
+        let Some(attempt) = self.attempt(kind) else { return FetchDecision::Fetch };
+        let pause = if has_copy { PAUSE * (1 << attempt.earlier.min(3)) } else { MAX_ATTEMPT };
+        // After the clock was set back, it is unknown how long ago the attempt was.
+        if now < attempt.at || now >= attempt.at.plus(pause) {
             FetchDecision::Fetch
-        } else if trial.is_open {
+        } else if attempt.is_open {
             FetchDecision::Wait
         } else {
             FetchDecision::Later
         }
     }
 
-    /// Somebody asks.
+    /// Records that a fetch begins.
     pub(super) fn begin_attempt(&mut self, kind: DocumentKind, now: Timestamp) {
-        let trial = self.attempt(kind);
-        let earlier = trial.as_ref().map_or(0, |trial| trial.earlier.saturating_add(1));
-        *trial = Some(Attempt { at: now, is_open: true, earlier });
+        let attempt = self.attempt(kind);
+        let earlier = attempt.as_ref().map_or(0, |attempt| attempt.earlier.saturating_add(1));
+        *attempt = Some(Attempt { at: now, is_open: true, earlier });
     }
 
-    /// They heard nothing that helps.
+    /// Records that a fetch failed.
     pub(super) fn attempt_failed(&mut self, kind: DocumentKind, now: Timestamp) {
-        if let Some(trial) = self.attempt(kind) {
-            (trial.at, trial.is_open) = (now, false);
+        if let Some(attempt) = self.attempt(kind) {
+            (attempt.at, attempt.is_open) = (now, false);
         }
     }
 
-    /// They heard this, and had asked at `asked`.
-    pub(super) fn store(&mut self, published: Published, asked: Timestamp, now: Timestamp) {
+    /// Stores a document whose fetch began at `begun`.
+    pub(super) fn store(&mut self, published: Published, begun: Timestamp, now: Timestamp) {
         match published {
-            Published::Metadata(metadata) => self.metadata.store(metadata, asked, now),
-            Published::Keys(keys) => self.keys.store(keys, asked, now),
+            Published::Metadata(metadata) => self.metadata.store(metadata, begun, now),
+            Published::Keys(keys) => self.keys.store(keys, begun, now),
         }
     }
 
-    /// Whether there is a copy that was asked for within that time.
+    /// Whether there is a copy that was fetched within `age`.
     pub(super) fn has(&self, kind: DocumentKind, age: Duration, now: Timestamp) -> bool {
         match kind {
             DocumentKind::Metadata => self.metadata.within(age, now).is_some(),
@@ -140,8 +144,8 @@ impl CachedProvider {
 }
 
 impl<T> Slot<T> {
-    /// The copy, if it was asked for within that time. Of one from the future nobody knows how old it is: the clock
-    /// went back.
+    /// The copy, if it was fetched within `age`. A copy from the future is too old, because the clock was set back and its
+    /// age is unknown.
     pub(super) fn within(&self, age: Duration, now: Timestamp) -> Option<Rc<T>> {
         let (copy, at) = self.copy.as_ref()?;
         (*at <= now && now < at.plus(age)).then(|| Rc::clone(copy))
@@ -152,10 +156,10 @@ impl<T> Slot<T> {
         self.copy.as_ref().map(|(copy, _)| Rc::clone(copy))
     }
 
-    fn store(&mut self, value: Rc<T>, asked: Timestamp, now: Timestamp) {
-        // Who asked earlier and hears later knows less.
-        if self.copy.as_ref().is_none_or(|(_, at)| *at <= asked || now < *at) {
-            self.copy = Some((value, asked));
+    fn store(&mut self, value: Rc<T>, begun: Timestamp, now: Timestamp) {
+        // A slow fetch must not replace the document of a fetch that began later.
+        if self.copy.as_ref().is_none_or(|(_, at)| *at <= begun || now < *at) {
+            self.copy = Some((value, begun));
         }
         self.attempt = None;
     }
@@ -165,7 +169,7 @@ impl<T> Slot<T> {
 mod tests {
     use super::*;
 
-    const ASKED: Timestamp = Timestamp::from_seconds(1_000_000);
+    const BEGUN: Timestamp = Timestamp::from_seconds(1_000_000);
 
     fn keys(id: &str) -> Published {
         let key = format!(
@@ -174,35 +178,35 @@ mod tests {
         Published::Keys(Rc::new(JwkSet::parse(key.as_bytes()).unwrap()))
     }
 
-    fn newest(known: &CachedProvider) -> String {
-        known.keys.newest().unwrap().keys().filter_map(|key| key.kid()).collect()
+    fn newest(cached: &CachedProvider) -> String {
+        cached.keys.newest().unwrap().keys().filter_map(|key| key.kid()).collect()
     }
 
     #[test]
-    fn who_asked_earlier_and_hears_later_brings_no_withdrawn_key_back() {
-        let mut known = CachedProvider::default();
+    fn a_slow_fetch_does_not_bring_back_a_withdrawn_key() {
+        let mut cached = CachedProvider::default();
         let second = Duration::from_secs(1);
-        known.store(keys("new"), ASKED.plus(second), ASKED.plus(second * 2));
-        known.store(keys("old"), ASKED, ASKED.plus(second * 9));
-        assert_eq!(newest(&known), "new");
-        known.store(keys("newer"), ASKED.plus(second * 3), ASKED.plus(second * 10));
-        assert_eq!(newest(&known), "newer");
-        // Unless the clock was set back meanwhile: then nobody knows who asked first.
-        let back = ASKED.minus(second * 60);
-        known.store(keys("back"), back, back.plus(second));
-        assert_eq!(newest(&known), "back");
+        cached.store(keys("new"), BEGUN.plus(second), BEGUN.plus(second * 2));
+        cached.store(keys("old"), BEGUN, BEGUN.plus(second * 9));
+        assert_eq!(newest(&cached), "new");
+        cached.store(keys("newer"), BEGUN.plus(second * 3), BEGUN.plus(second * 10));
+        assert_eq!(newest(&cached), "newer");
+        // After the clock was set back, it is unknown which fetch began first.
+        let back = BEGUN.minus(second * 60);
+        cached.store(keys("back"), back, back.plus(second));
+        assert_eq!(newest(&cached), "back");
     }
 
     #[test]
-    fn a_late_failure_is_no_word_against_an_answer() {
-        let mut known = CachedProvider::default();
+    fn a_late_failure_of_an_earlier_fetch_does_not_affect_a_newer_answer() {
+        let mut cached = CachedProvider::default();
         let second = Duration::from_secs(1);
-        known.begin_attempt(DocumentKind::Keys, ASKED);
-        known.begin_attempt(DocumentKind::Keys, ASKED.plus(second * 6));
-        known.store(keys("new"), ASKED.plus(second * 6), ASKED.plus(second * 7));
-        known.attempt_failed(DocumentKind::Keys, ASKED.plus(second * 10));
+        cached.begin_attempt(DocumentKind::Keys, BEGUN);
+        cached.begin_attempt(DocumentKind::Keys, BEGUN.plus(second * 6));
+        cached.store(keys("new"), BEGUN.plus(second * 6), BEGUN.plus(second * 7));
+        cached.attempt_failed(DocumentKind::Keys, BEGUN.plus(second * 10));
         assert!(
-            known.decide_fetch(DocumentKind::Keys, false, ASKED.plus(second * 10)) == FetchDecision::Fetch
+            cached.decide_fetch(DocumentKind::Keys, false, BEGUN.plus(second * 10)) == FetchDecision::Fetch
         );
     }
 }

@@ -1,4 +1,4 @@
-//! As whom we speak to a provider, and what is signed to show it.
+//! Client authentication at a provider's token endpoint, and the JWTs that it signs.
 
 use std::borrow::Cow;
 
@@ -13,8 +13,11 @@ use vestibule_oidc::oauth::discovery::ProviderMetadata;
 use vestibule_oidc::oauth::provider::{ClientAuthMethod, ClientConfig, OAuthProvider};
 use vestibule_oidc::secret::Secret;
 
+/// How long such a JWT is valid, in seconds. It is used at once; the rest is for clocks that differ.
+const ASSERTION_LIFETIME: u64 = 60;
+
 impl<P: Platform> RequestContext<'_, P> {
-    /// As whom we speak to the provider's token endpoint.
+    /// The client as it authenticates to the token endpoint (RFC 6749 section 2.3, OpenID Connect Core 1.0 section 9).
     pub(crate) async fn client<'a>(
         &self,
         oauth: &'a OAuthProvider,
@@ -49,7 +52,7 @@ impl<P: Platform> RequestContext<'_, P> {
         })
     }
 
-    /// The claims of an assertion (RFC 7523 section 3, OpenID Connect Core 1.0 section 9).
+    /// The claims of a client assertion (RFC 7523 section 3, OpenID Connect Core 1.0 section 9).
     fn client_assertion(&self, client_id: &str, audience: &str) -> Value {
         let now = self.platform.now().seconds();
         json!({
@@ -62,24 +65,25 @@ impl<P: Platform> RequestContext<'_, P> {
         })
     }
 
-    /// The claims of a client secret that is a token: who signs it, for whom, for which client.
+    /// The claims of a client secret that is a JWT, as Apple requires it.
     fn client_secret_claims(&self, client: &ClientConfig) -> Value {
         let (audience, issuer) = client.secret_from_key.clone().unwrap_or_default();
         let now = self.platform.now().seconds();
         json!({ "iss": issuer, "iat": now, "exp": now + ASSERTION_LIFETIME, "aud": audience, "sub": client.id })
     }
 
-    /// A token with these claims, signed with the client's key.
+    /// A JWT with these claims, signed with the client's private key.
     async fn signed_by_client(&self, client: &ClientConfig, claims: &Value) -> Result<Secret, Error> {
         let Some(key) = &client.key else {
-            return Err(Error::Configuration("the client has no private key".to_owned()));
+            return Err(Error::Configuration(
+                "the client has no private key: set its private_key".to_owned(),
+            ));
         };
         sign::sign(self.platform, &key.key, key.algorithm, "JWT", key.id.as_deref(), claims)
             .await
             .map(Secret::new)
-            .map_err(|error| Error::Configuration(format!("the client's private key: {error}")))
+            .map_err(|error| {
+                Error::Configuration(format!("cannot sign with the client's private key: {error}"))
+            })
     }
 }
-
-/// How long a token that shows who we are is good. It is used at once; clocks differ.
-const ASSERTION_LIFETIME: u64 = 60;

@@ -1,4 +1,5 @@
-//! What is known of the providers, kept for the life of the isolate: their metadata and their keys.
+//! The documents that providers publish, metadata and key sets, cached for the lifetime of the process; and the
+//! signatures that their keys verify.
 
 pub(crate) mod cache;
 mod client;
@@ -7,7 +8,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
@@ -16,7 +17,8 @@ use crate::flow::provider::cache::{
     CachedProvider, DocumentKind, FetchDecision, MAX_ATTEMPT, Published, Slot,
 };
 use crate::flow::vestibule::Vestibule;
-use crate::platform::{Level, Platform, within};
+use crate::log::{LogEvent, RequestDetails};
+use crate::platform::{Platform, within};
 use vestibule_oidc::http::client::{FetchRequest, FetchResponse};
 use vestibule_oidc::jose::jwk::JwkSet;
 use vestibule_oidc::jose::jws::{self, Algorithm, JwsError, UnverifiedJws, VerifiedPayload};
@@ -24,51 +26,34 @@ use vestibule_oidc::oauth::discovery::{self, Issuer, ProviderMetadata};
 use vestibule_oidc::oauth::id_token::{ClaimError, IdTokenError};
 use vestibule_oidc::oauth::jwks;
 use vestibule_oidc::oauth::provider::{IdTokenAlgorithm, OAuthProvider, OpenId};
-use vestibule_oidc::oauth::token::Reading;
+use vestibule_oidc::oauth::token::ParseOptions;
 use vestibule_oidc::time::Timestamp;
 
-/// How long metadata and keys are taken as they are. Providers ask for hours to a day; an hour bounds how
-/// long a key that the provider withdrew is still believed.
+/// How long a copy is used without fetching the document again. Providers' cache lifetimes range from hours to a day; one
+/// hour limits how long a withdrawn key is still accepted.
 const FRESH_FOR: Duration = Duration::from_hours(1);
 
-/// How long they serve beyond that while the provider does not answer. A provider's short absence should
-/// not keep people from coming back from its login page.
+/// How long a copy is used while the provider does not answer, so that a short outage does not stop users who come back
+/// from the provider's login page.
 const USABLE_FOR: Duration = Duration::from_hours(24);
 
-/// How often a key that is not in the set may make us ask for the set again: anybody can send a token with
-/// an invented `kid`, and each must not cost a request to the provider.
+/// How often an unknown `kid` may cause the key set to be fetched again. Anyone can send a token with an invented `kid`,
+/// which must not cost one request to the provider each.
 const UNKNOWN_KEY_THROTTLE: Duration = Duration::from_mins(1);
 
-/// How long who asks waits for the answer where an older copy would do; a healthy provider needs less. The answer is
-/// kept for the next ones when it comes.
+/// How long a request waits for a document if it has a usable copy; a healthy provider answers faster. A later answer is
+/// still stored for the next requests.
 const MAX_WAIT_WITH_COPY: Duration = Duration::from_millis(1500);
 
-/// The same without a copy: longer than any answer may take. Only a runtime that has lost it lets nobody hear at all.
+/// How long a request waits without a copy: longer than the HTTP client's own timeout. It only ends the wait for a fetch
+/// that the runtime has lost.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// How often a request looks whether another one of its isolate is done asking.
+/// How often a request checks whether another request of its process has fetched the document.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Who makes us ask a provider.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Requester {
-    /// Somebody who signs in, or has signed in.
-    User,
-    /// Anybody, by a token of which nothing is proven.
-    Anyone,
-}
-
-/// What somebody looks for in what a provider publishes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    /// What holds; an older copy will do where there is nothing better.
-    Current,
-    /// What is not in the copy.
-    Newer,
-}
-
 impl<P: Platform> RequestContext<'_, P> {
-    /// The provider's metadata, asked for at most once an hour; of a provider that publishes none, what is configured.
+    /// The provider's metadata, fetched at most once an hour. A provider that publishes none has the configured endpoints.
     pub(crate) async fn metadata(
         &self,
         provider: &Provider,
@@ -81,25 +66,28 @@ impl<P: Platform> RequestContext<'_, P> {
         &self,
         provider: &Provider,
         oauth: &OAuthProvider,
-        asker: Requester,
+        requester: Requester,
     ) -> Result<Rc<ProviderMetadata>, Error> {
         let openid = match (ProviderMetadata::configured(oauth), &oauth.openid) {
             (Some(configured), _) => return Ok(Rc::new(configured)),
             (None, Some(openid)) => openid,
             (None, None) => {
-                return Err(Error::Configuration(format!("provider {} has no endpoints", provider.id)));
+                return Err(Error::Configuration(format!(
+                    "provider {} has no endpoints: set its issuer, or the URLs of its endpoints",
+                    provider.id
+                )));
             }
         };
         let document = Document {
             kind: DocumentKind::Metadata,
             request: discovery::request(&issuer(openid)),
-            slot: |known| &mut known.metadata,
+            slot: |cached| &mut cached.metadata,
         };
-        self.current_document(provider, Wanted::Current, asker, document).await
+        self.current_document(provider, Wanted::Current, requester, document).await
     }
 
-    /// Verifies an ID token's signature: with the client's secret, where the configuration says so, otherwise with
-    /// the provider's keys, asking for them again, within bounds, where the token names one that is not known yet.
+    /// Verifies the signature of an ID token: with the client secret if HS256 is configured, otherwise with the
+    /// provider's keys. A token with an unknown key causes the key set to be fetched again, at most once a minute.
     pub(crate) async fn verify_signature(
         &self,
         provider: &Provider,
@@ -107,21 +95,21 @@ impl<P: Platform> RequestContext<'_, P> {
         metadata: &ProviderMetadata,
         token: &str,
     ) -> Result<VerifiedPayload, Error> {
-        let refused = |cause: JwsError| provider_error(provider, cause);
+        let rejected = |cause: JwsError| provider_error(provider, cause);
         let accepted = match oauth.openid.as_ref().and_then(|openid| openid.id_token_algorithm) {
             Some(IdTokenAlgorithm::Hs256) => {
-                let Some(secret) = &oauth.client.secret else { return Err(refused(JwsError::NotHs256)) };
-                return jws::verify_hs256(token, secret).map_err(refused);
+                let Some(secret) = &oauth.client.secret else { return Err(rejected(JwsError::NotHs256)) };
+                return jws::verify_hs256(token, secret).map_err(rejected);
             }
             Some(IdTokenAlgorithm::Of(algorithm)) => vec![algorithm],
             None => metadata.id_token_algorithms(),
         };
-        let jws = UnverifiedJws::parse(token).map_err(refused)?;
+        let jws = UnverifiedJws::parse(token).map_err(rejected)?;
         self.verify_by_keys(provider, metadata, &jws, &accepted, Requester::User).await
     }
 
-    /// Verifies the signature of a token that anybody may have brought. What its metadata say of ID tokens does not
-    /// bind a provider here: its keys say which algorithms they are for.
+    /// Verifies the signature of an access token that a client sent. The metadata's algorithms are for ID tokens only, so
+    /// each key decides which algorithm it is for.
     pub(crate) async fn verify_client_token(
         &self,
         provider: &Provider,
@@ -138,94 +126,97 @@ impl<P: Platform> RequestContext<'_, P> {
         metadata: &ProviderMetadata,
         jws: &UnverifiedJws<'_>,
         accepted: &[Algorithm],
-        asker: Requester,
+        requester: Requester,
     ) -> Result<VerifiedPayload, Error> {
-        let refused = |cause: JwsError| provider_error(provider, cause);
-        let known = self.provider_keys(provider, metadata, Wanted::Current, asker).await?;
-        let error = match jws::verify(self.platform, jws, &known, accepted).await {
-            // A token that names no key may be of one that is not known yet, too.
+        let rejected = |cause: JwsError| provider_error(provider, cause);
+        let keys = self.provider_keys(provider, metadata, Wanted::Current, requester).await?;
+        let error = match jws::verify(self.platform, jws, &keys, accepted).await {
+            // A token without a `kid` may be signed with a new key, too.
             Err(error) if error == JwsError::UnknownKey || jws.kid().is_none() => error,
-            verified => return verified.map_err(refused),
+            verified => return verified.map_err(rejected),
         };
-        match self.provider_keys(provider, metadata, Wanted::Newer, asker).await {
-            Ok(newer) => jws::verify(self.platform, jws, &newer, accepted).await.map_err(refused),
-            // The token is the provider's own: that its keys are not to be had is no word against it.
-            Err(unavailable) if asker == Requester::User => Err(unavailable),
-            Err(_) => Err(refused(error)),
+        match self.provider_keys(provider, metadata, Wanted::Newer, requester).await {
+            Ok(newer) => jws::verify(self.platform, jws, &newer, accepted).await.map_err(rejected),
+            // The provider itself gave this token to us, so the error is that its keys are unavailable.
+            Err(unavailable) if requester == Requester::User => Err(unavailable),
+            Err(_) => Err(rejected(error)),
         }
     }
 
-    /// The provider's keys.
+    /// The provider's key set.
     async fn provider_keys(
         &self,
         provider: &Provider,
         metadata: &ProviderMetadata,
         wanted: Wanted,
-        asker: Requester,
+        requester: Requester,
     ) -> Result<Rc<JwkSet>, Error> {
         let Some(request) = jwks::request(metadata) else {
             return Err(provider_error(provider, JwsError::UnknownKey));
         };
-        let document = Document { kind: DocumentKind::Keys, request, slot: |known| &mut known.keys };
-        self.current_document(provider, wanted, asker, document).await
+        let document = Document { kind: DocumentKind::Keys, request, slot: |cached| &mut cached.keys };
+        self.current_document(provider, wanted, requester, document).await
     }
 
-    /// What is kept of a document if it is young enough, otherwise the document itself, otherwise, while the provider
-    /// does not give it, what was kept for up to [`USABLE_FOR`].
+    /// A document: the cached copy if it is young enough, otherwise the fetched document. While the provider does not
+    /// answer, a copy of up to [`USABLE_FOR`] takes its place.
     ///
-    /// Whoever has such a copy waits for nobody else, and where a try failed not long ago asks nobody either.
+    /// A request with a usable copy does not wait for a fetch of another request, and starts none shortly after one
+    /// failed.
     async fn current_document<T>(
         &self,
         provider: &Provider,
         wanted: Wanted,
-        asker: Requester,
+        requester: Requester,
         document: Document<T>,
     ) -> Result<Rc<T>, Error> {
         let (platform, cache) = (self.platform, &self.vestibule.providers);
         let Document { kind, request, slot } = document;
-        let kept = |age| cache.with(&provider.id, |known| slot(known).within(age, platform.now()));
-        let left_alone = || provider_error(provider, ProviderError::RecentlyFailed { endpoint: kind.name() });
-        let (age, patience) = match (wanted, asker) {
+        let cached_copy = |age| cache.with(&provider.id, |cached| slot(cached).within(age, platform.now()));
+        let recently_failed =
+            || provider_error(provider, ProviderError::RecentlyFailed { endpoint: kind.name() });
+        let (age, max_wait) = match (wanted, requester) {
             (Wanted::Current, _) => (FRESH_FOR, MAX_ATTEMPT),
             (Wanted::Newer, Requester::Anyone) => (UNKNOWN_KEY_THROTTLE, MAX_ATTEMPT),
-            // As long as they would wait who ask themselves.
+            // As long as a fetch of its own would take.
             (Wanted::Newer, Requester::User) => (UNKNOWN_KEY_THROTTLE, request.timeout),
         };
-        let patience = platform.now().plus(patience);
+        let deadline = platform.now().plus(max_wait);
         let copy = loop {
-            if let Some(value) = kept(age) {
+            if let Some(value) = cached_copy(age) {
                 return Ok(value);
             }
-            let copy = if wanted == Wanted::Current { kept(USABLE_FOR) } else { None };
+            let copy = if wanted == Wanted::Current { cached_copy(USABLE_FOR) } else { None };
             let now = platform.now();
-            match (cache.with(&provider.id, |known| known.decide_fetch(kind, copy.is_some(), now)), copy) {
+            match (cache.with(&provider.id, |cached| cached.decide_fetch(kind, copy.is_some(), now)), copy) {
                 (FetchDecision::Fetch, copy) => break copy,
                 (_, Some(copy)) => return Ok(copy),
-                // Nobody else's failure is theirs.
-                (_, None) if (wanted, asker) == (Wanted::Current, Requester::User) => break None,
-                (FetchDecision::Wait, None) if now < patience => platform.sleep(POLL_INTERVAL).await,
-                (FetchDecision::Wait | FetchDecision::Later, None) => return Err(left_alone()),
+                // Without a copy the user's sign-in would fail, so it does not depend on another request's fetch.
+                (_, None) if (wanted, requester) == (Wanted::Current, Requester::User) => break None,
+                (FetchDecision::Wait, None) if now < deadline => platform.sleep(POLL_INTERVAL).await,
+                (FetchDecision::Wait | FetchDecision::Later, None) => return Err(recently_failed()),
             }
         };
         let begun = platform.now();
-        cache.with(&provider.id, |known| known.begin_attempt(kind, begun));
-        let question = DocumentFetch {
+        cache.with(&provider.id, |cached| cached.begin_attempt(kind, begun));
+        let fetch = DocumentFetch {
             vestibule: self.vestibule.clone(),
             platform: platform.clone(),
+            details: self.details(),
             provider: provider.id.clone(),
             kind,
             request,
             begun,
         };
-        // Whoever waits may go away, or on with the copy; what was asked for is kept all the same.
-        let answered = pin!(platform.run_to_completion(question.ask()));
-        let patience = if copy.is_some() { MAX_WAIT_WITH_COPY } else { MAX_WAIT };
-        match within(platform, patience, answered).await {
+        // The answer is stored also if this request ends first, or goes on with its copy.
+        let stored = pin!(platform.run_to_completion(fetch.run()));
+        let max_wait = if copy.is_some() { MAX_WAIT_WITH_COPY } else { MAX_WAIT };
+        match within(platform, max_wait, stored).await {
             Some(Ok(())) => {}
             Some(Err(error)) => return copy.ok_or(error),
-            None => return copy.ok_or_else(left_alone),
+            None => return copy.ok_or_else(recently_failed),
         }
-        cache.with(&provider.id, |known| slot(known).newest()).ok_or_else(left_alone)
+        cache.with(&provider.id, |cached| slot(cached).newest()).ok_or_else(recently_failed)
     }
 
     /// Sends a request to one of the provider's endpoints.
@@ -242,6 +233,24 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 }
 
+/// Who causes a request to a provider.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Requester {
+    /// A user who signs in, or who is signed in.
+    User,
+    /// Anyone: a client with an unverified token.
+    Anyone,
+}
+
+/// Which version of a document is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// The current one. An older copy is acceptable while the provider does not answer.
+    Current,
+    /// A newer one than the copy, which lacks a key.
+    Newer,
+}
+
 fn issuer(openid: &OpenId) -> Issuer<'_> {
     Issuer {
         identifier: &openid.issuer,
@@ -250,7 +259,7 @@ fn issuer(openid: &OpenId) -> Issuer<'_> {
     }
 }
 
-/// The issuer that a token of the provider's with these claims has to name.
+/// The issuer that a token with these claims must have in `iss`. If the issuer has a template, the token's `tid` fills it.
 pub(crate) fn issuer_of_token(
     openid: &OpenId,
     metadata: &ProviderMetadata,
@@ -263,17 +272,19 @@ pub(crate) fn issuer_of_token(
     })
 }
 
-/// Something a provider publishes: how to ask for it, where it is kept.
+/// A document that a provider publishes: the request that fetches it, and its place in the cache.
 struct Document<T> {
     kind: DocumentKind,
     request: FetchRequest,
     slot: fn(&mut CachedProvider) -> &mut Slot<T>,
 }
 
-/// A provider is asked for something. It owns what it needs: who waits for the answer may have gone on without it.
+/// The fetch of a document. It owns its data, because the request that began it may end first.
 struct DocumentFetch<P: Platform> {
     vestibule: Vestibule,
     platform: P,
+    /// The request that wanted to know.
+    details: RequestDetails,
     provider: String,
     kind: DocumentKind,
     request: FetchRequest,
@@ -281,9 +292,9 @@ struct DocumentFetch<P: Platform> {
 }
 
 impl<P: Platform> DocumentFetch<P> {
-    /// Keeps the answer.
-    async fn ask(self) -> Result<(), Error> {
-        let Self { vestibule, platform, provider, kind, request, begun } = self;
+    /// Fetches the document and stores it in the cache.
+    async fn run(self) -> Result<(), Error> {
+        let Self { vestibule, platform, details, provider, kind, request, begun } = self;
         let answer = platform.fetch(request).await;
         let now = platform.now();
         let read = answer
@@ -291,24 +302,24 @@ impl<P: Platform> DocumentFetch<P> {
             .and_then(|response| kind.read(&vestibule, &provider, &response));
         let error = match read {
             Ok(published) => {
-                vestibule.providers.with(&provider, |known| known.store(published, begun, now));
+                vestibule.providers.with(&provider, |cached| cached.store(published, begun, now));
                 return Ok(());
             }
             Err(cause) => Error::Provider { provider: provider.clone(), cause },
         };
-        let has_copy = vestibule.providers.with(&provider, |known| {
-            known.attempt_failed(kind, now);
-            known.has(kind, USABLE_FOR, now)
+        let has_copy = vestibule.providers.with(&provider, |cached| {
+            cached.attempt_failed(kind, now);
+            cached.has(kind, USABLE_FOR, now)
         });
         if has_copy {
-            let event = json!({ "event": "provider_document_kept", "message": error.to_string() });
-            platform.log(Level::Warn, &event);
+            platform.log(&error.record_as(LogEvent::ProviderMetadataStale).in_request(&details));
         }
         Err(error)
     }
 }
 
 impl DocumentKind {
+    /// Its name in messages.
     fn name(self) -> &'static str {
         match self {
             Self::Metadata => "discovery",
@@ -316,6 +327,7 @@ impl DocumentKind {
         }
     }
 
+    /// Reads the provider's response.
     fn read(
         self,
         vestibule: &Vestibule,
@@ -326,27 +338,27 @@ impl DocumentKind {
             return Ok(Published::Keys(Rc::new(jwks::parse(response)?)));
         }
         let providers = &vestibule.config.providers;
-        let found = providers.iter().find(|known| known.id == provider).and_then(|known| match &known.kind {
+        let found = providers.iter().find(|found| found.id == provider).and_then(|found| match &found.kind {
             ProviderKind::OAuth(oauth) => Some((oauth, oauth.openid.as_ref()?)),
             ProviderKind::Credentials(_) => None,
         });
-        // Nobody asks for what a provider has not.
+        // Always found: only the metadata of an OpenID provider are fetched.
         let (oauth, openid) = found.ok_or(ProviderError::RecentlyFailed { endpoint: self.name() })?;
         let metadata = discovery::parse(&issuer(openid), response)?.with_configured(oauth);
         Ok(Published::Metadata(Rc::new(metadata)))
     }
 }
 
-/// How the provider's token responses are read.
-pub(crate) fn reading(oauth: &OAuthProvider) -> Reading<'_> {
-    Reading {
+/// How the provider's token responses are to be read.
+pub(crate) fn reading(oauth: &OAuthProvider) -> ParseOptions<'_> {
+    ParseOptions {
         is_strict: oauth.openid.is_some(),
         response_path: oauth.token.response_path.as_ref(),
         invalid_grant_errors: &oauth.token.invalid_grant_errors,
     }
 }
 
-/// The error that says it was this provider's fault.
+/// An error of this provider.
 pub(crate) fn provider_error(provider: &Provider, cause: impl Into<ProviderError>) -> Error {
     Error::Provider { provider: provider.id.clone(), cause: cause.into() }
 }

@@ -1,5 +1,7 @@
-//! One isolate's attempt at a refresh: the lease, the grant, and word of it for the others.
+//! One process's attempt to refresh a session: it acquires the lease, redeems the refresh token, and publishes the new
+//! tokens for all requests that have the old ones.
 
+use std::fmt::Display;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,48 +12,55 @@ use crate::flow::refresh::granted::{GrantError, GrantedTokens};
 use crate::flow::vestibule::Vestibule;
 use crate::lease::in_flight::{RefreshOutcome, Slot};
 use crate::lease::{Acquisition, HeldByOther, Lease, RefreshId};
-use crate::platform::{Level, Platform};
+use crate::log::{LogEvent, Record};
+use crate::platform::Platform;
 use crate::session::claims::Session;
 use crate::session::refreshed_tokens::RefreshedTokens;
 use vestibule_oidc::http::request::Request;
 use vestibule_oidc::time::Timestamp;
 
-/// What of a lease may pass until the refresh token is used: the provider's metadata may have to be fetched first.
-/// With the token endpoint's ten seconds and what [`grant`](super::grant) allows for the rest, the tokens is left in
-/// time.
+/// How much of a lease may pass before the refresh token is redeemed: the provider's metadata may have to be fetched
+/// first. Together with the token endpoint's ten seconds and what [`grant`](super::grant) allows for the keys, the new
+/// tokens are published before the lease ends.
 const MAX_PREPARATION: Duration = Duration::from_secs(1);
 
-/// When a tokens is first looked for again.
+/// The first pause between two polls for another process's tokens; each pause is half as long again.
 const FIRST_PAUSE: Duration = Duration::from_millis(40);
 
-/// How long successors are looked for before the lease itself is looked at again: it may have come to nothing.
-const MAX_POLLING: Duration = Duration::from_secs(2);
-
-/// The longest pause between two looks for another isolate's tokens.
+/// The longest pause between two such polls.
 const MAX_PAUSE: Duration = Duration::from_millis(500);
 
-/// How long a provider or a store that failed is left alone where it does not say how long it wants to be.
+/// How long to poll for another process's tokens before asking for the lease again: its holder may have failed.
+const MAX_POLLING: Duration = Duration::from_secs(2);
+
+/// How long to wait after a provider or a store failed and gave no `Retry-After`.
 pub(super) const BACKOFF: Duration = Duration::from_secs(5);
 
-/// How long at most, whatever it says: the people who wait have no other provider.
+/// The longest `Retry-After` that is honoured: the users who wait have no other provider.
 const MAX_BACKOFF: Duration = Duration::from_mins(10);
 
-/// How long a wrong configuration is not tried again.
+/// How long to wait after the provider rejected the client's configuration.
 const MISCONFIGURED_BACKOFF: Duration = Duration::from_mins(1);
 
-/// One isolate's attempt. It owns what it needs: the request that began it may end first.
+/// One process's attempt to refresh a session. It owns its data, because the request that began it may end first.
 pub(super) struct RefreshAttempt<P: Platform> {
     pub(super) vestibule: Vestibule,
     pub(super) platform: P,
+    /// The request that began the attempt.
     pub(super) request: Request,
+    /// The id of the session's provider.
     pub(super) provider: String,
     pub(super) session: Session,
+    /// The refresh: the session, and the generation of its tokens.
     pub(super) name: RefreshId,
+    /// Whether the current access token is still valid, so that no one has to wait.
     pub(super) token_is_valid: bool,
+    /// When the request that began the attempt stops waiting.
     pub(super) deadline: Timestamp,
 }
 
 impl<P: Platform> RefreshAttempt<P> {
+    /// Runs the attempt, and completes its slot for the other requests of this process.
     pub(super) async fn run(self, slot: Slot) -> RefreshOutcome {
         let now = self.platform.now();
         let Some(context) = RequestContext::new(&self.vestibule, &self.platform, &self.request) else {
@@ -61,7 +70,7 @@ impl<P: Platform> RefreshAttempt<P> {
             return RefreshOutcome::Unavailable { until: now.plus(BACKOFF) };
         };
         let lease = context.lease();
-        let renewed = match self.prepare(&context, &lease, provider, &slot).await {
+        let granted = match self.prepare(&context, &lease, provider, &slot).await {
             Ok(Ok(prepared)) => context.redeem_refresh_token(provider, prepared, &self.session).await,
             Ok(Err(error)) => Err(error),
             Err(outcome) => {
@@ -69,14 +78,14 @@ impl<P: Platform> RefreshAttempt<P> {
                 return outcome;
             }
         };
-        match renewed {
-            Ok(renewed) => self.publish(&context, &lease, renewed, slot).await,
+        match granted {
+            Ok(granted) => self.publish(&context, &lease, granted, slot).await,
             Err(error) => self.fail(&context, &lease, error, slot).await,
         }
     }
 
-    /// The lease, with enough of it left to use the refresh token within it, and what that takes. An error is an
-    /// outcome.
+    /// Acquires the lease and prepares the refresh, so that enough of the lease remains to redeem the refresh token. An
+    /// error is the outcome of the attempt.
     async fn prepare(
         &self,
         context: &RequestContext<'_, P>,
@@ -87,10 +96,10 @@ impl<P: Platform> RefreshAttempt<P> {
         let mut is_first = true;
         loop {
             self.acquire(context, lease, slot).await?;
-            let taken = self.platform.now();
+            let acquired = self.platform.now();
             let prepared = context.prepare_refresh(provider).await;
-            // What took so long is at hand the next time.
-            let is_late = self.platform.now() >= taken.plus(MAX_PREPARATION);
+            // If it took long, the lease is acquired again. The second time the metadata are cached.
+            let is_late = self.platform.now() >= acquired.plus(MAX_PREPARATION);
             if !is_late || prepared.is_err() || !is_first {
                 return Ok(prepared);
             }
@@ -98,7 +107,8 @@ impl<P: Platform> RefreshAttempt<P> {
         }
     }
 
-    /// Asks for the lease, and waits for whoever has it where there is no living token.
+    /// Acquires the lease. While another process holds it, waits for that process's tokens, unless the current access
+    /// token is still valid. An error is the outcome of the attempt.
     async fn acquire(
         &self,
         context: &RequestContext<'_, P>,
@@ -107,7 +117,8 @@ impl<P: Platform> RefreshAttempt<P> {
     ) -> Result<(), RefreshOutcome> {
         let platform = &self.platform;
         loop {
-            // Who waits for another isolate's lease is not dead. Two of one isolate must not ask: it is one owner.
+            // Shows the other requests of this process that the attempt is alive. If another one took over the slot, it
+            // must not ask for the lease too: both would be the same owner.
             if !slot.extend(platform.now()) {
                 return Err(RefreshOutcome::HeldElsewhere {
                     until: platform.now().plus(Duration::from_secs(1)),
@@ -122,7 +133,8 @@ impl<P: Platform> RefreshAttempt<P> {
                 Ok(Acquisition::SignedOut) => return Err(RefreshOutcome::SignedOut),
                 Ok(Acquisition::HeldByOther(holder)) => holder,
                 Err(error) => {
-                    context.log(Level::Warn, "lease_unavailable", &error.to_string());
+                    let message = format_args!("the lease is unavailable: {error}");
+                    self.log(context, LogEvent::LeaseUnavailable, message);
                     return Err(self.unavailable(BACKOFF));
                 }
             };
@@ -140,7 +152,8 @@ impl<P: Platform> RefreshAttempt<P> {
         }
     }
 
-    /// Waits for somebody else's tokens, for a while or until their lease ends.
+    /// Waits for the tokens of another process: for [`MAX_POLLING`], or until its lease or the deadline ends. `None` if
+    /// there are none.
     async fn wait_for_other(
         &self,
         lease: &impl Lease,
@@ -167,7 +180,7 @@ impl<P: Platform> RefreshAttempt<P> {
         }
     }
 
-    /// Goes on with what somebody else got.
+    /// The outcome with the tokens that another process got, unless the session was signed out meanwhile.
     async fn adopt(&self, lease: &impl Lease, tokens: Rc<RefreshedTokens>) -> RefreshOutcome {
         match lease.is_signed_out(&self.name.sid).await {
             Ok(true) => RefreshOutcome::SignedOut,
@@ -175,7 +188,8 @@ impl<P: Platform> RefreshAttempt<P> {
         }
     }
 
-    /// Says why there are no new tokens, or goes on with those that somebody else got.
+    /// The outcome of a failed refresh. After `invalid_grant` it looks for the tokens of another process, which may have
+    /// redeemed the refresh token. Releases the lease and completes the slot.
     async fn fail(
         &self,
         context: &RequestContext<'_, P>,
@@ -187,38 +201,42 @@ impl<P: Platform> RefreshAttempt<P> {
             GrantError::InvalidGrant(error) => match lease.find_after_invalid_grant(&self.name).await {
                 Ok(Some(tokens)) => self.adopt(lease, tokens).await,
                 Ok(None) => {
-                    self.log(context, Level::Info, "grant_gone", &error);
+                    self.log(context, LogEvent::RefreshTokenInvalid, &error);
                     RefreshOutcome::InvalidGrant { is_final: lease.sees_all_writes() || slot.was_invalid }
                 }
                 Err(_) => self.unavailable(BACKOFF),
             },
             GrantError::Unavailable(error, retry_after) => {
-                self.log(context, Level::Warn, "refresh_failed", &error);
+                self.log(context, LogEvent::RefreshFailed, &error);
                 self.unavailable(retry_after.unwrap_or(BACKOFF).clamp(BACKOFF, MAX_BACKOFF))
             }
             GrantError::Misconfigured(error) => {
-                self.log(context, Level::Error, "refresh_misconfigured", &error);
+                self.log(context, LogEvent::RefreshMisconfigured, &error);
                 self.unavailable(MISCONFIGURED_BACKOFF)
             }
         };
         if let Err(error) = lease.release(&self.name, &slot.owner).await {
-            context.log(Level::Warn, "lease_not_given_back", &error.to_string());
+            let message = format_args!("the lease could not be released: {error}");
+            self.log(context, LogEvent::LeaseNotReleased, message);
         }
         slot.complete(outcome.clone(), self.platform.now());
         outcome
     }
 
+    /// The outcome of a successful refresh: completes the slot, and stores the new tokens for the other processes. If the
+    /// session was signed out meanwhile, the tokens are dropped.
     async fn publish(
         &self,
         context: &RequestContext<'_, P>,
         lease: &impl Lease,
-        renewed: GrantedTokens,
+        granted: GrantedTokens,
         slot: Slot,
     ) -> RefreshOutcome {
         let sid = &self.name.sid;
         let is_signed_out = self.vestibule.refreshes.is_signed_out(sid)
             || lease.is_signed_out(sid).await.unwrap_or_else(|error| {
-                context.log(Level::Warn, "sign_out_unknown", &error.to_string());
+                let message = format_args!("it is unknown whether the user signed out meanwhile: {error}");
+                self.log(context, LogEvent::SignOutCheckFailed, message);
                 false
             });
         if is_signed_out {
@@ -227,17 +245,19 @@ impl<P: Platform> RefreshAttempt<P> {
         }
         let tokens = Rc::new(RefreshedTokens {
             generation: self.name.generation.saturating_add(1),
-            access_token: renewed.access_token,
-            refresh_token: renewed.refresh_token,
-            expires_at: renewed.expires_at,
-            refresh_expires_at: renewed.refresh_expires_at,
-            api_cookies: renewed.api_cookies,
+            access_token: granted.access_token,
+            refresh_token: granted.refresh_token,
+            expires_at: granted.expires_at,
+            refresh_expires_at: granted.refresh_expires_at,
+            api_cookies: granted.api_cookies,
         });
         let owner = slot.owner.clone();
-        // The others here need not wait until it is written for those elsewhere.
+        // The slot first: the requests of this process need not wait for the store.
         slot.complete(RefreshOutcome::Renewed(Rc::clone(&tokens)), self.platform.now());
         if let Err(error) = lease.publish(&self.name, &owner, &tokens).await {
-            context.log(Level::Warn, "successor_not_left", &error.to_string());
+            let message =
+                format_args!("the refreshed tokens could not be stored for other requests: {error}");
+            self.log(context, LogEvent::RefreshedTokensNotStored, message);
         }
         RefreshOutcome::Renewed(tokens)
     }
@@ -246,7 +266,8 @@ impl<P: Platform> RefreshAttempt<P> {
         RefreshOutcome::Unavailable { until: self.platform.now().plus(after) }
     }
 
-    fn log(&self, context: &RequestContext<'_, P>, level: Level, event: &str, message: &str) {
-        context.log(level, event, &format!("provider {}: {message}", self.provider));
+    fn log(&self, context: &RequestContext<'_, P>, event: LogEvent, message: impl Display) {
+        let message = format_args!("provider {}: {message}", self.provider);
+        context.log(Record::new(event, message).provider(&self.provider));
     }
 }

@@ -1,6 +1,6 @@
-//! The grant behind a refresh, whatever kind of provider gave it: tokens in, tokens or a reason out.
+//! The refresh itself, for both kinds of providers: redeems the session's refresh token for new tokens.
 
-mod api;
+mod credentials;
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -13,7 +13,8 @@ use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
 use crate::flow::refresh::granted::{GrantError, GrantedTokens, retry_after, temporary};
 use crate::flow::{RequestContext, provider};
-use crate::platform::{Level, Platform, within};
+use crate::log::{LogEvent, Record};
+use crate::platform::{Platform, within};
 use crate::session::claims::Session;
 use vestibule_oidc::jose::jws;
 use vestibule_oidc::oauth::discovery::ProviderMetadata;
@@ -22,42 +23,43 @@ use vestibule_oidc::oauth::provider::{OAuthProvider, OpenId};
 use vestibule_oidc::oauth::token::{self, TokenError};
 use vestibule_oidc::secret::Secret;
 
-/// How long the provider's keys may take. The token is used up by then, and others wait for what it gave.
-const KEYS: Duration = Duration::from_secs(2);
+/// How long fetching the provider's keys may take. At that point the refresh token is redeemed, and other requests wait
+/// for the new tokens.
+const MAX_KEYS_WAIT: Duration = Duration::from_secs(2);
 
-/// What has to be known of a provider before it can be asked: its metadata, where it publishes any.
+/// What a refresh needs before it redeems the refresh token: the metadata of an OAuth provider.
 pub(super) struct PreparedRefresh(Option<Rc<ProviderMetadata>>);
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// Fetches that.
+    /// Fetches what a refresh needs. Until here the refresh token is not used.
     pub(super) async fn prepare_refresh(&self, provider: &Provider) -> Result<PreparedRefresh, GrantError> {
         let ProviderKind::OAuth(oauth) = &provider.kind else { return Ok(PreparedRefresh(None)) };
         let metadata = self.metadata(provider, oauth).await.map_err(|error| temporary(&error))?;
         Ok(PreparedRefresh(Some(metadata)))
     }
 
-    /// New tokens for a session's.
+    /// Redeems the session's refresh token. An error says whether the refresh token may still be valid.
     pub(super) async fn redeem_refresh_token(
         &self,
         provider: &Provider,
         prepared: PreparedRefresh,
         session: &Session,
     ) -> Result<GrantedTokens, GrantError> {
-        let refused = || Err(GrantError::Misconfigured("no refresh is configured".to_owned()));
+        let not_configured = || Err(GrantError::Misconfigured("no refresh is configured".to_owned()));
         match (&provider.kind, prepared) {
             (ProviderKind::OAuth(oauth), PreparedRefresh(Some(metadata))) => {
-                self.renew_at_provider(provider, oauth, &metadata, session).await
+                self.redeem_at_provider(provider, oauth, &metadata, session).await
             }
             (ProviderKind::Credentials(credentials), _) => match &credentials.refresh {
-                Some(refresh) => self.renew_at_api(provider, refresh, session).await,
-                None => refused(),
+                Some(refresh) => self.redeem_at_api(provider, refresh, session).await,
+                None => not_configured(),
             },
-            (ProviderKind::OAuth(_), PreparedRefresh(None)) => refused(),
+            (ProviderKind::OAuth(_), PreparedRefresh(None)) => not_configured(),
         }
     }
 
-    /// By the refresh token grant (RFC 6749 section 6, OpenID Connect Core 1.0 section 12).
-    async fn renew_at_provider(
+    /// The refresh token grant (RFC 6749 section 6, OpenID Connect Core 1.0 section 12).
+    async fn redeem_at_provider(
         &self,
         provider: &Provider,
         oauth: &OAuthProvider,
@@ -82,9 +84,9 @@ impl<P: Platform> RequestContext<'_, P> {
             _ => GrantError::Unavailable(error.to_string(), retry_after(&response, self.platform.now())),
         })?;
         if let (Some(id_token), Some(openid)) = (&tokens.id_token, &oauth.openid) {
-            // Where people are told apart by something else, the session does not know the subject.
+            // With `user.id`, the session's subject is another identifier than the ID token's `sub`.
             let subject = session.subject().filter(|_| oauth.user.id.is_none());
-            self.check_id_token(provider, (oauth, openid), metadata, id_token, subject)
+            self.verify_refreshed_id_token(provider, (oauth, openid), metadata, id_token, subject)
                 .await
                 .map_err(|error| temporary(&error))?;
         }
@@ -97,9 +99,11 @@ impl<P: Platform> RequestContext<'_, P> {
         })
     }
 
-    /// That the tokens are the same person's (OpenID Connect Core 1.0 section 12.2). While the provider's keys cannot
-    /// be had the connection vouches for it (section 3.1.3.7): the old token is used up, and there is no second try.
-    async fn check_id_token(
+    /// Verifies that the tokens belong to the same user (OpenID Connect Core 1.0 section 12.2).
+    ///
+    /// If the provider's keys are unavailable, the TLS connection to the token endpoint takes the place of the signature,
+    /// as section 3.1.3.7 permits: the old refresh token is redeemed, so the refresh cannot be repeated.
+    async fn verify_refreshed_id_token(
         &self,
         provider: &Provider,
         (oauth, openid): (&OAuthProvider, &OpenId),
@@ -108,7 +112,7 @@ impl<P: Platform> RequestContext<'_, P> {
         subject: Option<&str>,
     ) -> Result<(), Error> {
         let verified = self.verify_signature(provider, oauth, metadata, id_token.expose());
-        let claims = match within(self.platform, KEYS, pin!(verified)).await {
+        let claims = match within(self.platform, MAX_KEYS_WAIT, pin!(verified)).await {
             Some(Ok(payload)) => payload.into_claims(),
             None
             | Some(Err(Error::Provider {
@@ -118,7 +122,9 @@ impl<P: Platform> RequestContext<'_, P> {
                     | ProviderError::Jwks(_),
                 ..
             })) => {
-                self.log(Level::Warn, "id_token_not_verified", "the provider's keys are not to be had");
+                let id = &provider.id;
+                let message = format_args!("provider {id}: its keys are unavailable");
+                self.log(Record::new(LogEvent::IdTokenNotVerified, message).provider(id));
                 match jws::decode_unverified(id_token.expose()) {
                     Value::Object(claims) => claims,
                     _ => Map::new(),
@@ -132,12 +138,12 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 }
 
-/// Whether [`RequestContext::redeem_refresh_token`] knows how to ask this provider, and the session has what that takes.
-pub(super) fn is_renewable(provider: &Provider, session: &Session) -> bool {
+/// Whether [`RequestContext::redeem_refresh_token`] can refresh this session at this provider.
+pub(super) fn can_refresh(provider: &Provider, session: &Session) -> bool {
     match &provider.kind {
         ProviderKind::OAuth(_) => session.refresh_token().is_some(),
         ProviderKind::Credentials(api) => {
-            api.refresh.as_ref().is_some_and(|refresh| api::has_what_it_takes(refresh, session))
+            api.refresh.as_ref().is_some_and(|refresh| credentials::can_refresh(refresh, session))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a grant comes to, whatever kind of provider gave it.
+//! The result of a refresh, whatever kind of provider gave it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use vestibule_oidc::http::client::FetchResponse;
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 
-/// What a refresh gives.
+/// The tokens that a refresh returns.
 pub(super) struct GrantedTokens {
     pub(super) access_token: Secret,
-    /// The next one; the same where the provider gives no other (RFC 6749 section 6).
-    /// `None` where it is in the API's cookies alone.
+    /// The next refresh token: the same one if the provider does not rotate it (RFC 6749 section 6). `None` if an API
+    /// keeps it in a cookie.
     pub(super) refresh_token: Option<Secret>,
     pub(super) expires_at: Timestamp,
     pub(super) refresh_expires_at: Option<Timestamp>,
-    /// The cookies that an API of one's own wants to see the next time.
+    /// The cookies that the next refresh at your own API must send.
     pub(super) api_cookies: BTreeMap<String, Secret>,
 }
 
@@ -24,13 +24,13 @@ pub(super) struct GrantedTokens {
 pub(super) enum GrantError {
     /// The refresh token is used up, expired or revoked.
     InvalidGrant(String),
-    /// Not now: nothing is known of the refresh token. How long the provider wants to be left alone.
+    /// A temporary failure: the refresh token may still be valid. With the provider's `Retry-After`.
     Unavailable(String, Option<Duration>),
-    /// The provider does not know this client, or not so: nobody's session is to blame.
+    /// The provider rejects this client's configuration. The refresh token may still be valid.
     Misconfigured(String),
 }
 
-/// Nothing is known of the refresh token.
+/// A temporary failure, without a `Retry-After`.
 pub(super) fn temporary(error: &Error) -> GrantError {
     GrantError::Unavailable(error.to_string(), None)
 }
@@ -39,7 +39,7 @@ pub(super) fn temporary(error: &Error) -> GrantError {
 pub(super) fn retry_after(response: &FetchResponse, now: Timestamp) -> Option<Duration> {
     let value = response.headers.get("retry-after")?.trim();
     if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
-        // More than there are seconds is long enough.
+        // A number that does not fit is limited by the caller.
         return Some(value.parse().map_or(Duration::MAX, Duration::from_secs));
     }
     Timestamp::parse_cookie_date(value).map(|at| at.since(now))

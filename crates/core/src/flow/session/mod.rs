@@ -1,4 +1,4 @@
-//! A session that is there: what a page sees of it and changes, how it is renewed, and how it ends.
+//! Routes for an existing session: show it, update it, refresh its access token, sign out.
 
 pub(crate) mod refresh_at_login_host;
 pub(crate) mod show;

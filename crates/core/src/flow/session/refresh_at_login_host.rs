@@ -1,8 +1,9 @@
-//! The access token has ended on a host whose deployment does not know the provider that could give another: the login
-//! host's does. A person is sent through there and comes back, once for each page; a script is told.
+//! A refresh at the login host: the access token has expired on a host whose deployment does not have the provider's
+//! configuration, but the login host's deployment has. A navigation is redirected to the login host and back, once for
+//! each page; a script gets 401 with the address.
 //!
-//! Both hosts share the secret and the cookie's domain and need share nothing else, so the browser carries what
-//! there is to say: the session to the login host, the renewed one back.
+//! The hosts share only the secret and the cookie's domain. So the browser carries the session to the login host, and the
+//! refreshed session back.
 
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use crate::flow::RequestContext;
 use crate::flow::hosts::with_parameters;
 use crate::flow::refresh::RefreshError;
 use crate::flow::responses::{self, with_cookies};
-use crate::platform::{Level, Platform};
+use crate::log::{LogEvent, Record};
+use crate::platform::Platform;
 use crate::session::claims::Session;
 use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::cookie::SetCookie;
@@ -24,20 +26,21 @@ use vestibule_oidc::http::request::Method;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::jose::base64url;
 
-/// How long a page that was sent to the login host in vain is not sent there again.
-const PAUSE: Duration = Duration::from_mins(1);
+/// How long to wait before a page is sent to the login host again, if it came back without a valid token.
+const RETRY_AFTER: Duration = Duration::from_mins(1);
 
-/// How many pages may be on their way there: a browser opens all its tabs at once. More looks like a loop.
+/// How many pages may be at the login host at the same time, because a browser may open all its tabs at once. More are
+/// taken for a redirect loop.
 const MAX_PAGES: usize = 8;
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// The answer to a request that cannot go on without a token from the login host.
+    /// The response to a request that needs a token from the login host.
     pub(crate) fn redirect_to_refresh(&self, login: &Origin) -> Response {
         let request = self.request;
         let address = self.address();
-        // What is fetched in advance nobody may look at.
+        // The user may never look at a prefetched page.
         if request.is_prefetch() {
-            return responses::no_token(Duration::from_secs(1));
+            return responses::token_unavailable(Duration::from_secs(1));
         }
         if !request.is_navigation() {
             return self
@@ -45,53 +48,51 @@ impl<P: Platform> RequestContext<'_, P> {
                 .with("www-authenticate", "Bearer error=\"invalid_token\"")
                 .with("cache-control", "private, no-store");
         }
-        // What a form sent would be lost on the way.
+        // A redirect would lose the body of a form.
         if request.method == Method::Post {
-            return responses::no_token(Duration::from_secs(1));
+            return responses::token_unavailable(Duration::from_secs(1));
         }
         let name = self.names.renewal();
         let sent: Vec<&str> =
-            self.cookies.get(name).map(|sent| sent.split('.').collect()).unwrap_or_default();
+            self.cookies.get(name).map(|pages| pages.split('.').collect()).unwrap_or_default();
         let page = fingerprint(&address);
         if sent.contains(&page.as_str()) || sent.len() >= MAX_PAGES {
-            self.log(
-                Level::Warn,
-                "token_not_renewed",
-                &format!(
-                    "{} sent the browser back without an access token that lives: see its log, and that both have the \
-                     same AUTH_SECRET and cookies.domain",
-                    login.as_str()
-                ),
+            let message = format_args!(
+                "{} sent the browser back without a valid access token: see its log, and check that both hosts have \
+                 the same AUTH_SECRET and cookies.domain",
+                login.as_str()
             );
-            return responses::no_token(PAUSE);
+            self.log(Record::new(LogEvent::TokenNotRefreshed, message));
+            return responses::token_unavailable(RETRY_AFTER);
         }
         let sent = sent.into_iter().chain([page.as_str()]).collect::<Vec<_>>().join(".");
-        let cookie = SetCookie::new(name, &sent).max_age(PAUSE);
+        let cookie = SetCookie::new(name, &sent).max_age(RETRY_AFTER);
         with_cookies(Response::redirect(self.login_host_refresh_url(login, &address)), vec![cookie])
     }
 
-    /// The cookie that forgets which pages were sent to the login host, for when the token lives again.
+    /// The cookie that clears the list of pages that were sent to the login host. It is set when the token is valid again.
     pub(crate) fn clear_refresh_marker(&self) -> Option<SetCookie> {
         let name = self.names.renewal();
         self.cookies.get(name).map(|_| SetCookie::expired(name))
     }
 
-    /// What a script is told: a person who opens `signInUrl` has a token afterwards, and is at `return_to`.
+    /// 401 for a script: a user who opens `signInUrl` gets a token and comes back to `return_to`.
     pub(crate) fn token_expired(&self, login: &Origin, return_to: &str) -> Response {
         let there = self.login_host_refresh_url(login, return_to);
         Response::json(401, &json!({ "error": "token_expired", "signInUrl": there }))
     }
 
-    /// The login host's address that renews and comes back to `return_to`.
+    /// The address of `GET /renew` on the login host, with the return address.
     fn login_host_refresh_url(&self, login: &Origin, return_to: &str) -> String {
         let route = format!("{}{}/renew", login.as_str(), self.config().base_path);
         with_parameters(&route, &[("callbackUrl", return_to)])
     }
 
-    /// `GET /renew` on the login host: renews the access token where it has to be, and goes to the return address. It
-    /// goes there only with a token that lives; otherwise the person signs in again, or is asked to wait.
+    /// `GET /renew` on the login host: refreshes the access token if necessary, and redirects to the return address. It
+    /// redirects there only with a valid token; otherwise the user signs in again, or gets 503 with `Retry-After`.
     ///
-    /// It needs no csrf token: whoever makes a browser go there renews what the next request would renew anyway.
+    /// It needs no CSRF token: a page of another site that sends the browser here only causes a refresh that the next
+    /// request would cause anyway.
     pub(crate) async fn refresh_at_login_host(&self, query: &Params) -> Result<Response, Error> {
         let form = self.form_context(query, None)?;
         let sign_in = || Response::redirect(self.sign_in_page(form.return_to.as_str()));
@@ -103,7 +104,9 @@ impl<P: Platform> RequestContext<'_, P> {
                         let cookies = self.cookies_still_valid(Some(&fresh.session), cookies).await;
                         (Response::redirect(form.return_to.as_str()), cookies)
                     }
-                    Err(RefreshError::Unavailable(retry)) => (responses::no_token(retry), Vec::new()),
+                    Err(RefreshError::Unavailable(retry)) => {
+                        (responses::token_unavailable(retry), Vec::new())
+                    }
                     Err(RefreshError::Ended(ended)) => (sign_in(), ended.cookies(self)),
                     Ok(_) | Err(RefreshError::SignedOut | RefreshError::OnlyAtLoginHost(_)) => {
                         (sign_in(), Vec::new())
@@ -120,9 +123,9 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 }
 
-/// A page in few characters: it is compared with itself only.
+/// A short hash of a page's address. It is short because the cookie holds several. A collision only causes a 503.
 fn fingerprint(address: &str) -> String {
-    let mut mark = base64url::encode(&Sha256::digest(address));
-    mark.truncate(10);
-    mark
+    let mut hash = base64url::encode(&Sha256::digest(address));
+    hash.truncate(10);
+    hash
 }

@@ -1,4 +1,4 @@
-//! `GET /session`: what the page may know of the session. `GET /token`: its access token, where that is shown anyway.
+//! `GET /session`: the part of the session that a page may see. `GET /token`: the access token, if the session shows it.
 
 use serde_json::{Map, Value, json};
 
@@ -7,7 +7,8 @@ use crate::flow::RequestContext;
 use crate::flow::refresh::{FreshSession, RefreshError};
 use crate::flow::responses::{self, with_cookies};
 use crate::hooks::DefaultSession;
-use crate::platform::{Level, Platform};
+use crate::log::{LogEvent, Record};
+use crate::platform::Platform;
 use crate::session::claims::Session;
 use crate::session::cookie::{self, SessionCookie};
 use crate::session::dialect::Dialect;
@@ -17,7 +18,7 @@ use vestibule_oidc::http::response::Response;
 use vestibule_oidc::time::Timestamp;
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// Answers the session, or that there is none.
+    /// `GET /session`: the session as the page sees it, or an empty answer if no one is signed in.
     pub(crate) async fn show_session(&self, query: &Params) -> Result<Response, Error> {
         let form = self.form_context(query, None)?;
         let answer = match self.session() {
@@ -26,7 +27,7 @@ impl<P: Platform> RequestContext<'_, P> {
                     let cookies = fresh.cookies(self);
                     self.shown(&fresh.session, cookies).await?
                 }
-                // A page that got no answer would think nobody signed in.
+                // Without the token rather than with an error: Auth.js's client would show the user as signed out.
                 Err(RefreshError::Unavailable(_) | RefreshError::OnlyAtLoginHost(_)) => {
                     self.shown(&session.without_access_token(), Vec::new()).await?
                 }
@@ -37,7 +38,7 @@ impl<P: Platform> RequestContext<'_, P> {
         Ok(with_cookies(answer.uncached(), form.cookies))
     }
 
-    /// The session, with an access token that lives where a page may see it.
+    /// The session. If the page sees the access token, an expired one is refreshed first.
     pub(super) async fn current_session(&self, session: Session) -> Result<FreshSession, RefreshError> {
         if session.error().is_some() || !self.config().session.exposes_token() {
             return Ok(FreshSession::unchanged(session));
@@ -47,20 +48,20 @@ impl<P: Platform> RequestContext<'_, P> {
 
     async fn shown(&self, session: &Session, cookies: Vec<SetCookie>) -> Result<Response, Error> {
         let is_due = session.needs_update(self.config().session.update_age, self.now);
-        let kept = session.expires_at().filter(|_| !is_due && cookies.is_empty());
-        let expires = kept.unwrap_or_else(|| self.end_if_sealed_now(session));
+        let unchanged = session.expires_at().filter(|_| !is_due && cookies.is_empty());
+        let expires = unchanged.unwrap_or_else(|| self.expiry_if_sealed_now(session));
         let answer = Response::json(200, &self.view(session, expires)?);
         Ok(with_cookies(answer, self.cookies_still_valid(Some(session), cookies).await))
     }
 
-    /// `GET /token`: the access token for a script of the page, where `session.expose` shows it anyway.
+    /// `GET /token`: the access token for a script of the page, if `session.expose` shows it.
     ///
-    /// A page of another site can neither read the answer nor make the request: `Sec-Fetch-Site` is the browser's
-    /// word, and a header of one's own needs a preflight that nobody grants.
+    /// A page of another site can neither send this request nor read the answer: the browser sets `Sec-Fetch-Site`, and
+    /// the custom header needs a CORS preflight, which is not granted.
     pub(crate) async fn show_token(&self) -> Result<Response, Error> {
         let headers = &self.request.headers;
         if !self.config().session.expose.iter().any(|(_, from)| from.root() == "access_token") {
-            let message = "session.expose does not show the access token";
+            let message = "session.expose does not include the access token";
             return Err(ClientError::UnsupportedAction(message).into());
         }
         if headers.get("sec-fetch-site") != Some("same-origin")
@@ -81,7 +82,9 @@ impl<P: Platform> RequestContext<'_, P> {
                         let cookies = self.cookies_still_valid(Some(session), cookies).await;
                         (Response::json(200, &token), cookies)
                     }
-                    Err(RefreshError::Unavailable(retry)) => (responses::no_token(retry), Vec::new()),
+                    Err(RefreshError::Unavailable(retry)) => {
+                        (responses::token_unavailable(retry), Vec::new())
+                    }
                     Err(RefreshError::OnlyAtLoginHost(login)) => {
                         (self.token_expired(&login, self.origin.as_str()), Vec::new())
                     }
@@ -94,30 +97,30 @@ impl<P: Platform> RequestContext<'_, P> {
         Ok(with_cookies(answer, cookies).uncached())
     }
 
-    /// Nobody is signed in; what only looks like a session is cleared away.
-    pub(super) fn no_session(&self, presented: SessionCookie) -> Response {
+    /// The answer when no one is signed in. It also removes a session cookie that is not valid.
+    pub(super) fn no_session(&self, cookie: SessionCookie) -> Response {
         let answer = match self.config().dialect {
             Dialect::AuthJsV5 => Response::json(200, &Value::Null),
-            // The client of v5 takes `{}` for somebody signed in, that of v4 cannot read `null`.
+            // v5's client takes `{}` for a signed-in user, and v4's client cannot read `null`.
             Dialect::NextAuthV4 => Response::json(200, &json!({})),
         };
-        if let SessionCookie::Invalid(reason) = presented {
-            self.log(Level::Info, "session_refused", &reason);
+        if let SessionCookie::Invalid(reason) = cookie {
+            self.log(Record::new(LogEvent::SessionCookieInvalid, reason));
         }
-        // Also where nothing was read there may be cookies: chunks whose first one is lost.
+        // An absent session may have left cookies, too: chunks without the first one.
         with_cookies(answer, self.erased_session())
     }
 
-    /// What the page sees: name, e-mail and image, until when, what `session.expose` adds, and what the hooks
-    /// make of it.
+    /// The session as the page sees it: name, e-mail address, image, expiry and the values of `session.expose`. The hooks
+    /// may change it.
     pub(super) fn view(&self, session: &Session, expires: Timestamp) -> Result<Value, Error> {
         let config = self.config();
         let mut user = Map::new();
-        for (shown, value) in
+        for (name, value) in
             [("name", session.name()), ("email", session.email()), ("image", session.picture())]
         {
             if let Some(value) = value {
-                user.insert(shown.to_owned(), value.clone());
+                user.insert(name.to_owned(), value.clone());
             }
         }
         let mut view = Map::new();
@@ -137,11 +140,12 @@ impl<P: Platform> RequestContext<'_, P> {
             .map_err(|cause| hook_session_error(&cause))
     }
 
-    pub(super) fn end_if_sealed_now(&self, session: &Session) -> Timestamp {
+    /// When the session would expire if it were sealed now.
+    pub(super) fn expiry_if_sealed_now(&self, session: &Session) -> Timestamp {
         self.now.plus(cookie::lifetime(&self.config().session, session, self.now))
     }
 }
 
 pub(super) fn hook_session_error(cause: &serde_json::Error) -> Error {
-    Error::Configuration(format!("a hook's session cannot be written as JSON: {cause}"))
+    Error::Configuration(format!("the session that a hook returned cannot be written as JSON: {cause}"))
 }

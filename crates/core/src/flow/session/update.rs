@@ -1,4 +1,4 @@
-//! `POST /session`: the page changes what it may of the session.
+//! `POST /session`: a page updates the claims that the configuration lets it update.
 
 use serde_json::Value;
 
@@ -16,17 +16,17 @@ use vestibule_oidc::http::response::Response;
 use vestibule_oidc::json;
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// Changes the claims that `session.updatable` names to what a page of this site sends, and answers the
-    /// session as it is then.
+    /// Sets the claims in `session.updatable` to the values that a page of this site sends, and answers the updated
+    /// session.
     pub(crate) async fn update_session(&self, query: &Params, update: Update) -> Result<Response, Error> {
         let form = self.form_context(query, None)?;
         form.csrf.verify(update.csrf_token.as_ref().and_then(Value::as_str)).map_err(ClientError::from)?;
         let answer = match self.session() {
             SessionCookie::Valid(session) => {
-                // With the newest tokens, or this cookie would put older ones in their place.
+                // The newest tokens first: otherwise the new cookie would replace them with older ones.
                 let (session, has_token) = match self.current_session(session.clone()).await {
                     Ok(fresh) => (fresh.session, true),
-                    Err(RefreshError::Ended(over)) if over.has_changed() => (over.session, true),
+                    Err(RefreshError::Ended(ended)) if ended.has_changed() => (ended.session, true),
                     Err(
                         RefreshError::Ended(_)
                         | RefreshError::Unavailable(_)
@@ -38,10 +38,10 @@ impl<P: Platform> RequestContext<'_, P> {
                 };
                 let session = self.updated(&session, &update.data).await?;
                 let cookies = self.session_cookies(&session).map_err(|_| ClientError::UpdateTooLarge)?;
-                let expires = self.end_if_sealed_now(&session);
-                // A token that has ended stays for its renewal, and is none for the page.
-                let seen = if has_token { session } else { session.without_access_token() };
-                with_cookies(Response::json(200, &self.view(&seen, expires)?), cookies)
+                let expires = self.expiry_if_sealed_now(&session);
+                // An expired token stays in the cookie until it is refreshed, but the page does not get it.
+                let visible = if has_token { session } else { session.without_access_token() };
+                with_cookies(Response::json(200, &self.view(&visible, expires)?), cookies)
             }
             other => self.no_session(other),
         };
@@ -51,9 +51,9 @@ impl<P: Platform> RequestContext<'_, P> {
     async fn updated(&self, session: &Session, data: &Value) -> Result<Session, Error> {
         let mut claims = session.claims().clone();
         for claim in &self.config().session.updatable {
-            // The page knows the session as it is shown to it: below `user`, and the picture as the image.
-            let shown = if claim == "picture" { "image" } else { claim };
-            if let Some(value) = data.get(shown).or_else(|| data.get("user")?.get(shown)) {
+            // A page knows the names of `GET /session`: `image` for `picture`, and values below `user`.
+            let name = if claim == "picture" { "image" } else { claim };
+            if let Some(value) = data.get(name).or_else(|| data.get("user")?.get(name)) {
                 claims.insert(claim.clone(), value.clone());
                 if claim == "email" {
                     // What the provider verified is another address.
@@ -78,7 +78,7 @@ pub(crate) struct Update {
 }
 
 impl Update {
-    /// `None` where the body is no object, or an ambiguous one.
+    /// `None` if the body is not a JSON object, or repeats a name.
     pub(crate) fn parse(body: &[u8]) -> Option<Self> {
         let mut members = json::unambiguous_object(body)?;
         Some(Self {

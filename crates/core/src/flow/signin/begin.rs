@@ -1,4 +1,5 @@
-//! A sign-in begins: the browser is sent to the provider, with a transaction that only it can bring back.
+//! The start of a sign-in: a redirect to the provider with an authorization request, and a cookie with the
+//! [`Transaction`], which binds the provider's response to this browser.
 
 use crate::config::ProviderKind;
 use crate::error::{ClientError, Error};
@@ -13,17 +14,11 @@ use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::oauth::authorize::{self, AuthorizationRequest};
 
-/// What shows that the person in front of this browser wants to sign in, and no page of somebody else's.
-pub(crate) enum Intent {
-    /// They sent our form.
-    Form(CsrfVerified),
-    /// They sent it to another host of the site.
-    Ticket(Ticket),
-}
-
 impl<P: Platform> RequestContext<'_, P> {
-    /// The authorization request and the transaction's cookie. An unknown provider, none, or one that people do not go
-    /// to is the sign-in page.
+    /// Redirects to the provider with an authorization request, and sets the transaction's cookie.
+    ///
+    /// Without a provider, or with one that is unknown or has its form on the sign-in page, it redirects to the sign-in
+    /// page.
     pub(crate) async fn begin_sign_in(
         &self,
         provider_id: Option<&str>,
@@ -32,7 +27,6 @@ impl<P: Platform> RequestContext<'_, P> {
         _: Intent,
     ) -> Result<Response, Error> {
         let provider = provider_id.and_then(|id| self.provider(id));
-        // An API of one's own has its form on that page.
         let Some((provider, ProviderKind::OAuth(oauth))) =
             provider.map(|provider| (provider, &provider.kind))
         else {
@@ -64,17 +58,25 @@ impl<P: Platform> RequestContext<'_, P> {
         let names = &self.names;
         let surplus = transaction::surplus(&self.cookies, names);
         let sealed = transaction.seal(&config.keys, names, self.now, random);
-        let mut begun =
+        let mut cookie =
             SetCookie::new(transaction.cookie_name(names), &sealed).max_age(transaction::LIFETIME);
         if oauth.authorization.form_post {
-            // The provider's form is another site's: no other cookie comes along with it.
-            begun = begun.cross_site();
+            // The provider's site posts the response, and browsers send only `SameSite=None` cookies with it.
+            cookie = cookie.cross_site();
         }
         let mut cookies = form.cookies;
         for name in surplus {
             cookies.push(SetCookie::expired(name));
         }
-        cookies.push(begun);
+        cookies.push(cookie);
         Ok(with_cookies(Response::redirect(request.url()), cookies))
     }
+}
+
+/// The proof that the user wants to sign in, and that no page of another site began it (login CSRF).
+pub(crate) enum Intent {
+    /// The user sent a form of this host, with its CSRF token.
+    Form(CsrfVerified),
+    /// The user sent a form of another host of the site, which sealed a ticket.
+    Ticket(Ticket),
 }

@@ -1,9 +1,10 @@
-//! `/callback/:provider`: the browser comes back from the provider, and the session begins.
+//! `/callback/:provider`: the browser comes back from the provider with the authorization response, and gets a session.
 //!
-//! The order of the checks is the order of trust: first that this browser began this sign-in with this
-//! provider ([`Transaction`]), then that the response is the provider's answer to it
-//! ([`authorize::parse_response`]), then what the provider says over the back channel ([`token`], and the
-//! [`VerifiedIdToken`]); only then is there a person to make a session for.
+//! Each check relies on the one before it:
+//! 1. This browser began this sign-in with this provider ([`Transaction`]).
+//! 2. The response is the provider's response to that authorization request ([`authorize::parse_response`]).
+//! 3. The provider exchanges the code for tokens ([`token`]), and the ID token is valid ([`VerifiedIdToken`]).
+//! 4. The user is identified ([`Identity`]) and may have a session.
 
 use serde_json::{Map, Value};
 
@@ -14,7 +15,8 @@ use crate::flow::responses::with_cookies;
 use crate::flow::signin::create_session::CreatedSession;
 use crate::flow::signin::identity::{Identity, IdentityError, ProviderClaims, Tokens, VerifiedClaims};
 use crate::flow::{RequestContext, provider};
-use crate::platform::{Level, Platform};
+use crate::log::{LogEvent, Record};
+use crate::platform::Platform;
 use crate::session::cookie;
 use crate::session::transaction::Transaction;
 use vestibule_oidc::http::cookie::SetCookie;
@@ -33,15 +35,10 @@ use vestibule_oidc::oauth::token::{self, Grant, TokenResponse};
 use vestibule_oidc::oauth::userinfo::{self, UserinfoError};
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// Whether that provider posts its authorization responses.
-    pub(crate) fn takes_form(&self, provider_id: &str) -> bool {
-        let kind = self.provider(provider_id).map(|provider| &provider.kind);
-        matches!(kind, Some(ProviderKind::OAuth(oauth)) if oauth.authorization.form_post)
-    }
-
-    /// Finishes a sign-in. `params` are the authorization response's: the query, or the body of a form post.
+    /// Finishes a sign-in. `params` are the parameters of the authorization response: the query, or the body of a form
+    /// post.
     pub(crate) async fn callback(&self, provider_id: &str, params: &Params) -> Result<Response, Error> {
-        // Whatever cookies are there: this host sent nobody to a provider.
+        // Only the login host sends authorization requests.
         if let HostRole::Member(_) = self.host_role {
             let expected = self.redirect_uri(provider_id);
             return Err(ClientError::NotTheLoginHost { expected }.into());
@@ -50,7 +47,9 @@ impl<P: Platform> RequestContext<'_, P> {
             return Err(ClientError::UnsupportedAction("the callback names no configured provider").into());
         };
         let ProviderKind::OAuth(oauth) = &provider.kind else {
-            return Err(ClientError::UnsupportedAction("nobody comes back from this kind of provider").into());
+            return Err(
+                ClientError::UnsupportedAction("this provider's callback is a POST, not a GET").into()
+            );
         };
         let state = params.one("state").map_err(ClientError::from)?;
         let transaction =
@@ -58,14 +57,20 @@ impl<P: Platform> RequestContext<'_, P> {
                 .map_err(ClientError::from)?;
 
         let finished = SetCookie::expired(transaction.cookie_name(&self.names));
-        // An attempt that failed keeps its cookie: where the reason passes, the same callback may still succeed.
-        let signing_in = CallbackContext { context: self, provider, oauth, transaction: &transaction };
-        let response = signing_in.finish(params).await?;
+        // A failed sign-in keeps its cookie: after a temporary error the user can reload the callback.
+        let callback = CallbackContext { context: self, provider, oauth, transaction: &transaction };
+        let response = callback.finish(params).await?;
         Ok(with_cookies(response, vec![finished]))
+    }
+
+    /// Whether this provider posts its authorization response as a form (OAuth 2.0 Form Post Response Mode).
+    pub(crate) fn posts_its_response(&self, provider_id: &str) -> bool {
+        let kind = self.provider(provider_id).map(|provider| &provider.kind);
+        matches!(kind, Some(ProviderKind::OAuth(oauth)) if oauth.authorization.form_post)
     }
 }
 
-/// One sign-in on its way: through whom, and how it was begun.
+/// A sign-in that this browser began: the request, the provider and the transaction.
 struct CallbackContext<'a, P: Platform> {
     context: &'a RequestContext<'a, P>,
     provider: &'a Provider,
@@ -82,19 +87,19 @@ impl<P: Platform> CallbackContext<'_, P> {
         let tokens = self.exchange_code(&metadata, &code).await?;
         let id_token = self.verify_id_token(&metadata, &tokens).await?;
         let (mut profile, complaint) = self.profile(&metadata, &tokens, id_token.as_ref()).await?;
-        let listed_email = self.add_to(&mut profile, params, &tokens).await?;
+        let listed_email = self.complete_profile(&mut profile, params, &tokens).await?;
 
-        let person = self.person(tokens, id_token.as_ref(), profile, listed_email).map_err(|error| {
+        let identity = self.identity(tokens, id_token.as_ref(), profile, listed_email).map_err(|error| {
             let cause = match error {
                 IdentityError::ParamClaim(error) => ProviderError::from(IdTokenError::from(error)),
                 IdentityError::NoId => UserinfoError::NoId(complaint).into(),
             };
             provider::provider_error(self.provider, cause)
         })?;
-        Ok(match context.create_session(person).await? {
+        Ok(match context.create_session(identity).await? {
             CreatedSession::Session(cookies) => {
                 let response = Response::redirect(&self.transaction.return_to);
-                // Another site's form brings none of the browser's cookies along.
+                // The browser sends no session cookies with another site's form, so older chunks are unknown here.
                 let mut all = match context.request.method {
                     Method::Post => cookie::expire_absent(context.cookie_domain(), &context.names, &cookies),
                     _ => Vec::new(),
@@ -102,11 +107,11 @@ impl<P: Platform> CallbackContext<'_, P> {
                 all.extend(cookies);
                 with_cookies(response, all)
             }
-            CreatedSession::Elsewhere(address) => Response::redirect(address.as_str()),
+            CreatedSession::Redirect(address) => Response::redirect(address.as_str()),
         })
     }
 
-    /// The code for tokens (RFC 6749 section 4.1.3, OpenID Connect Core 1.0 section 3.1.3).
+    /// Exchanges the authorization code for tokens (RFC 6749 section 4.1.3, OpenID Connect Core 1.0 section 3.1.3).
     async fn exchange_code(
         &self,
         metadata: &ProviderMetadata,
@@ -123,7 +128,8 @@ impl<P: Platform> CallbackContext<'_, P> {
             .map_err(|cause| provider::provider_error(self.provider, cause))
     }
 
-    /// The ID token, signature and claims (OpenID Connect Core 1.0 section 3.1.3.7). OAuth 2 alone has none.
+    /// Verifies the ID token's signature and claims (OpenID Connect Core 1.0 section 3.1.3.7). `None` for a provider
+    /// without OpenID Connect.
     async fn verify_id_token(
         &self,
         metadata: &ProviderMetadata,
@@ -148,9 +154,8 @@ impl<P: Platform> CallbackContext<'_, P> {
         Ok(Some(verified))
     }
 
-    /// What the provider says about the person: the ID token's claims, and the userinfo endpoint's where those
-    /// lack something that is asked for; of OAuth 2 alone, the latter. And what it may be complaining about
-    /// instead.
+    /// The user's profile: the ID token's claims, completed by the userinfo endpoint if something is missing. A provider
+    /// without OpenID Connect has only the userinfo endpoint; its response may be an error, which comes back too.
     async fn profile(
         &self,
         metadata: &ProviderMetadata,
@@ -159,29 +164,31 @@ impl<P: Platform> CallbackContext<'_, P> {
     ) -> Result<(Map<String, Value>, Option<ErrorResponse>), Error> {
         let config = &self.oauth.userinfo;
         let mut profile = id_token.map(|token| token.claims().clone()).unwrap_or_default();
-        let is_wanted = match config.fetch {
+        let is_needed = match config.fetch {
             FetchUserinfo::Never => false,
             FetchUserinfo::Always => true,
-            FetchUserinfo::IfNeeded => id_token.is_none() || self.lacks_something(&profile),
+            FetchUserinfo::IfNeeded => id_token.is_none() || self.lacks_claims(&profile),
         };
-        let blame = |cause| provider::provider_error(self.provider, cause);
-        let request = if is_wanted {
-            userinfo::request(config, metadata.userinfo_endpoint(), tokens).map_err(blame)?
+        let provider_error = |cause| provider::provider_error(self.provider, cause);
+        let request = if is_needed {
+            userinfo::request(config, metadata.userinfo_endpoint(), tokens).map_err(provider_error)?
         } else {
             None
         };
         let Some(request) = request else { return Ok((profile, None)) };
         let response = self.context.ask(self.provider, "userinfo", request).await?;
         let root = config.response_path.as_ref();
-        let Some(id_token) = id_token else { return userinfo::parse_profile(&response, root).map_err(blame) };
+        let Some(id_token) = id_token else {
+            return userinfo::parse_profile(&response, root).map_err(provider_error);
+        };
         let claims = if config.is_signed_response {
-            let token = userinfo::signed_token(&response).map_err(blame)?;
+            let token = userinfo::signed_token(&response).map_err(provider_error)?;
             let verified = self.context.verify_signature(self.provider, self.oauth, metadata, token).await?;
             userinfo::of_subject(verified.into_claims(), id_token)
         } else {
             userinfo::parse(&response, root, id_token)
         };
-        let claims = claims.map_err(blame)?;
+        let claims = claims.map_err(provider_error)?;
         if claims.get("email").is_some_and(|email| profile.get("email") != Some(email)) {
             // What the ID token says is about the address in the ID token.
             profile.remove("email_verified");
@@ -190,35 +197,35 @@ impl<P: Platform> CallbackContext<'_, P> {
         Ok((profile, None))
     }
 
-    /// Whether the ID token leaves open what a scope promises (OpenID Connect Core 1.0 section 5.4) or a
-    /// configured claim wants.
-    fn lacks_something(&self, id_token: &Map<String, Value>) -> bool {
-        let promised = [("profile", "name"), ("email", "email")];
+    /// Whether the ID token lacks a claim that a scope requests (OpenID Connect Core 1.0 section 5.4) or that the
+    /// configuration reads.
+    fn lacks_claims(&self, id_token: &Map<String, Value>) -> bool {
+        let requested_by_scope = [("profile", "name"), ("email", "email")];
         let scopes = || self.oauth.scope.iter().flat_map(|scope| scope.split_ascii_whitespace());
-        let scope_open = promised
+        let lacks_scope_claim = requested_by_scope
             .iter()
             .any(|(scope, claim)| scopes().any(|s| s == *scope) && !id_token.contains_key(*claim));
         let roots = json::of(&[("profile", Value::Object(id_token.clone()))]);
         let claims = &self.context.config().claims;
-        let claim_open =
+        let lacks_configured_claim =
             claims.iter().any(|(_, from)| from.root() == "profile" && from.lookup(&roots).is_none());
-        scope_open || claim_open
+        lacks_scope_claim || lacks_configured_claim
     }
 
-    /// Adds what is said of the person elsewhere: in the authorization response, in a list of addresses. The result is
-    /// what that list says about the address.
-    async fn add_to(
+    /// Adds to the profile what other places say about the user: the authorization response and the list of e-mail
+    /// addresses. The result is what that list says about the address.
+    async fn complete_profile(
         &self,
         profile: &mut Map<String, Value>,
         params: &Params,
         tokens: &TokenResponse,
     ) -> Result<Option<EmailVerification>, Error> {
         if let Some(name) = &self.oauth.authorization.callback_profile_param {
-            // It came through the browser: whoever holds that can have written it.
+            // It came through the browser, so the user may have written it. It stays under its own name.
             let text = params.one(name).map_err(ClientError::from)?;
             profile.remove(name);
-            if let Some(said) = text.and_then(|text| json::object(text.as_bytes())) {
-                profile.insert(name.clone(), Value::Object(said));
+            if let Some(values) = text.and_then(|text| json::object(text.as_bytes())) {
+                profile.insert(name.clone(), Value::Object(values));
             }
         }
         let Some(emails) = &self.oauth.emails else { return Ok(None) };
@@ -228,8 +235,8 @@ impl<P: Platform> CallbackContext<'_, P> {
         Ok(verification.filter(|_| emails.verified.is_some()))
     }
 
-    /// The e-mail address out of the list of a person's addresses. A provider that refuses the list was not asked
-    /// for its scope, which is for the operator to know and no reason to let nobody in.
+    /// The user's e-mail address, from the list of their addresses. If the provider refuses to give the list, because
+    /// its scope was not requested, the operator's log says so and the sign-in goes on without an address.
     async fn email(
         &self,
         emails: &EmailsConfig,
@@ -245,22 +252,23 @@ impl<P: Platform> CallbackContext<'_, P> {
             Ok(email) => Ok(email),
             Err(error) if error.is_temporary() => Err(provider::provider_error(self.provider, error)),
             Err(error) => {
-                let message = format!("provider {}: the list of e-mail addresses: {error}", self.provider.id);
-                self.context.log(Level::Warn, "emails_refused", &message);
+                let id = &self.provider.id;
+                let message = format_args!("provider {id}: the list of e-mail addresses: {error}");
+                self.context.log(Record::new(LogEvent::EmailsRequestFailed, message).provider(id));
                 Ok(None)
             }
         }
     }
 
-    /// Whom the provider signed in.
-    fn person(
+    /// The user whom the provider authenticated.
+    fn identity(
         &self,
         tokens: TokenResponse,
         id_token: Option<&VerifiedIdToken>,
         profile: Map<String, Value>,
         listed_email: Option<EmailVerification>,
     ) -> Result<Identity<'_>, IdentityError> {
-        // Where nobody says when the token ends and nothing can follow it, it is used until it does.
+        // Without a stated lifetime and without a refresh token, the access token is used for as long as it works.
         let expires_at = (tokens.expires_in.is_some() || tokens.refresh_token.is_some())
             .then(|| tokens.expires_at(self.context.now));
         let claims = ProviderClaims {

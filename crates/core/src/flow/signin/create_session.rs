@@ -1,4 +1,5 @@
-//! The session of somebody who just signed in, whichever way: a new one, of which nothing was there before.
+//! The last step of every sign-in: the provider or the API identified the user, and a new session is created. Nothing of
+//! an earlier session goes into it.
 
 use std::borrow::Cow;
 
@@ -9,7 +10,8 @@ use crate::error::{ClientError, Error, ProviderError};
 use crate::flow::signin::identity::Identity;
 use crate::flow::{RequestContext, provider};
 use crate::hooks::{Event, SignIn, SignInAnswer, TokenOccasion};
-use crate::platform::{Level, Platform, random_id};
+use crate::log::{LogEvent, Record};
+use crate::platform::{Platform, random_id};
 use crate::session::claims::Session;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::return_to::TrustedUrl;
@@ -17,22 +19,14 @@ use vestibule_oidc::jose::jws;
 use vestibule_oidc::oauth::email::EmailVerification;
 use vestibule_oidc::time::Timestamp;
 
-/// What signing in came to.
-pub(crate) enum CreatedSession {
-    /// A session: the cookies that hold it.
-    Session(Vec<SetCookie>),
-    /// None yet: a hook sends the browser there first.
-    Elsewhere(TrustedUrl),
-}
-
 impl<P: Platform> RequestContext<'_, P> {
-    /// Makes the session of somebody who may have one.
-    pub(crate) async fn create_session(&self, person: Identity<'_>) -> Result<CreatedSession, Error> {
-        let provider = person.provider;
-        let claims = match self.authorize_sign_in(person, SignInKind::SignIn).await? {
+    /// Creates the session of a user who may sign in. An error if `allow` or a hook denies it.
+    pub(crate) async fn create_session(&self, identity: Identity<'_>) -> Result<CreatedSession, Error> {
+        let provider = identity.provider;
+        let claims = match self.authorize_sign_in(identity, SignInKind::SignIn).await? {
             SignInDecision::Claims(claims) => claims,
-            SignInDecision::Elsewhere(to) => {
-                return Ok(CreatedSession::Elsewhere(self.return_policy().resolve_or_default(&to)));
+            SignInDecision::Redirect(to) => {
+                return Ok(CreatedSession::Redirect(self.return_policy().resolve_or_default(&to)));
             }
         };
         let session = Session::new(claims);
@@ -43,28 +37,28 @@ impl<P: Platform> RequestContext<'_, P> {
         Ok(CreatedSession::Session(cookies))
     }
 
-    /// What a session would say of somebody whom an access token stands for, judged as at a sign-in. It is for one
-    /// request: nothing of it is kept, so it is no sign-in that had a beginning or could be told from another.
-    pub(crate) async fn session_from_token(&self, person: Identity<'_>) -> Result<Session, Error> {
-        match self.authorize_sign_in(person, SignInKind::Request).await? {
+    /// The session of a user whom a bearer token identifies, authorized like a sign-in. It is for one request and is not
+    /// stored, so it has neither `sid` nor `auth_time`.
+    pub(crate) async fn session_from_token(&self, identity: Identity<'_>) -> Result<Session, Error> {
+        match self.authorize_sign_in(identity, SignInKind::BearerToken).await? {
             SignInDecision::Claims(mut claims) => {
                 claims.retain(|name, _| !matches!(name.as_str(), "sid" | "auth_time"));
                 Ok(Session::new(claims))
             }
-            // There is no browser to be sent there.
-            SignInDecision::Elsewhere(_) => Err(ClientError::AccessDenied.into()),
+            // A client with a bearer token is not a browser that could follow the redirect.
+            SignInDecision::Redirect(_) => Err(ClientError::AccessDenied.into()),
         }
     }
 
-    /// The claims of somebody who may have a session: the configured ones first, then `allow`, then the hooks, which
-    /// see all that is known.
+    /// Decides whether the user may have a session, and returns its claims: computes the configured claims, checks
+    /// `allow`, and asks the hooks, which see everything that is known of the user.
     async fn authorize_sign_in(
         &self,
-        person: Identity<'_>,
-        occasion: SignInKind,
+        identity: Identity<'_>,
+        kind: SignInKind,
     ) -> Result<SignInDecision, Error> {
-        let provider = person.provider;
-        let known = self.known(&person, occasion);
+        let provider = identity.provider;
+        let known = self.identity_claims(&identity, kind);
         if !self.is_allowed(provider, &known) {
             return Err(ClientError::AccessDenied.into());
         }
@@ -78,15 +72,15 @@ impl<P: Platform> RequestContext<'_, P> {
             profile: roots.get("profile").unwrap_or(&no_profile),
         };
         let hooks = &self.vestibule.hooks;
-        let misshapen = |cause| provider::provider_error(provider, ProviderError::Profile(cause));
-        match hooks.sign_in(attempt()).await.map_err(misshapen)? {
+        let profile_error = |cause| provider::provider_error(provider, ProviderError::Profile(cause));
+        match hooks.sign_in(attempt()).await.map_err(profile_error)? {
             SignInAnswer::Granted => {}
             SignInAnswer::Denied => return Err(ClientError::AccessDenied.into()),
-            SignInAnswer::Redirect(to) => return Ok(SignInDecision::Elsewhere(to)),
+            SignInAnswer::Redirect(to) => return Ok(SignInDecision::Redirect(to)),
         }
 
-        let mut claims = self.claims_to_seal(person, configured, email_verification);
-        hooks.token(&mut claims, TokenOccasion::SignIn(attempt())).await.map_err(misshapen)?;
+        let mut claims = self.claims_to_seal(identity, configured, email_verification);
+        hooks.token(&mut claims, TokenOccasion::SignIn(attempt())).await.map_err(profile_error)?;
         Ok(SignInDecision::Claims(claims))
     }
 
@@ -99,31 +93,32 @@ impl<P: Platform> RequestContext<'_, P> {
         provider.allow.iter().all(|asked| asked.test.is_met(asked.claim.lookup(&roots)))
     }
 
-    fn known(&self, person: &Identity<'_>, occasion: SignInKind) -> IdentityClaims {
+    /// Everything that is known of the user, and the configured claims computed from it.
+    fn identity_claims(&self, identity: &Identity<'_>, kind: SignInKind) -> IdentityClaims {
         let mut user = Map::new();
         for (name, value) in [
-            ("id", json!(person.subject)),
-            ("name", json!(person.name)),
-            ("email", json!(person.email)),
-            ("image", json!(person.image)),
+            ("id", json!(identity.subject)),
+            ("name", json!(identity.name)),
+            ("email", json!(identity.email)),
+            ("image", json!(identity.image)),
         ] {
             user.insert(name.to_owned(), value);
         }
-        let mut account = person.account.clone();
+        let mut account = identity.account.clone();
         for (name, value) in [
-            ("provider", json!(person.provider.id)),
-            ("type", json!(person.provider.kind.name(self.config().dialect))),
-            ("providerAccountId", json!(person.subject)),
-            ("expires_at", json!(person.expires_at.map(Timestamp::seconds))),
+            ("provider", json!(identity.provider.id)),
+            ("type", json!(identity.provider.kind.name(self.config().dialect))),
+            ("providerAccountId", json!(identity.subject)),
+            ("expires_at", json!(identity.expires_at.map(Timestamp::seconds))),
         ] {
             account.insert(name.to_owned(), value);
         }
-        let access_token = person.access_token.as_ref().map(|token| jws::decode_unverified(token.expose()));
+        let access_token = identity.access_token.as_ref().map(|token| jws::decode_unverified(token.expose()));
         let mut roots = Map::new();
         roots.insert("account".to_owned(), Value::Object(account));
         roots.insert("access_token".to_owned(), json!(access_token));
         roots.insert("user".to_owned(), Value::Object(user.clone()));
-        for (root, value) in &person.sources {
+        for (root, value) in &identity.sources {
             roots.insert((*root).to_owned(), value.clone());
         }
 
@@ -131,25 +126,23 @@ impl<P: Platform> RequestContext<'_, P> {
         for (claim, from) in &self.config().claims {
             if let Some(value) = from.lookup(&roots) {
                 configured.push((claim.clone(), value.clone()));
-            } else if occasion == SignInKind::SignIn {
-                let provider = &person.provider.id;
-                let message = format!("provider {provider} gave nothing at {from} for claim {claim}");
-                self.log(Level::Info, "claim_absent", &message);
+            } else if kind == SignInKind::SignIn {
+                let provider = &identity.provider.id;
+                let message = format_args!("provider {provider} gave nothing at {from} for claim {claim}");
+                self.log(Record::new(LogEvent::ClaimMissing, message).provider(provider));
             }
         }
-        // What the configuration reads as this claim counts in place of what the provider is known to say.
-        let email_verification = match (
-            &person.email,
-            EmailVerification::of_claim(configured_claim(&configured, "email_verified")),
-        ) {
+        // A configured claim of this name replaces what the provider's entry says.
+        let written = EmailVerification::of_claim(configured_claim(&configured, "email_verified"));
+        let email_verification = match (&identity.email, written) {
             (None, _) => EmailVerification::Unstated,
-            (Some(_), EmailVerification::Unstated) => person.email_verification,
+            (Some(_), EmailVerification::Unstated) => identity.email_verification,
             (Some(_), stated) => stated,
         };
         user.extend(
             email_verification.claim().map(|is_verified| ("email_verified".to_owned(), json!(is_verified))),
         );
-        // A claim is something about the user, too: `allow = { "user.roles" = … }`.
+        // `allow` may name a configured claim: `allow = { "user.roles" = … }`.
         for (claim, value) in &configured {
             if !user.contains_key(claim) {
                 user.insert(claim.clone(), value.clone());
@@ -159,42 +152,42 @@ impl<P: Platform> RequestContext<'_, P> {
         IdentityClaims { roots, configured, email_verification }
     }
 
-    /// The claims to seal. Nothing of an earlier session is among them.
+    /// The claims of the new session.
     fn claims_to_seal(
         &self,
-        person: Identity<'_>,
+        identity: Identity<'_>,
         configured: Vec<(String, Value)>,
         email_verification: EmailVerification,
     ) -> Map<String, Value> {
-        // What is known about the address of the user says nothing about another one that the configuration reads.
+        // What is known about the user's address says nothing about another one that the configuration reads.
         let email_verification = match configured_claim(&configured, "email") {
-            Some(email) if person.email.as_ref() != Some(email) => {
+            Some(email) if identity.email.as_ref() != Some(email) => {
                 EmailVerification::of_claim(configured_claim(&configured, "email_verified"))
             }
             _ => email_verification,
         };
         let mut claims = Map::new();
-        // What nobody has said is absent, as in Auth.js, and not null.
+        // As in Auth.js, a claim without a value is absent, not null.
         let mut set = |claim: &str, value: Option<Value>| {
             if let Some(value) = value {
                 claims.insert(claim.to_owned(), value);
             }
         };
-        set("name", person.name);
-        set("email", person.email);
-        set("picture", person.image);
+        set("name", identity.name);
+        set("email", identity.email);
+        set("picture", identity.image);
         for (claim, value) in configured {
             set(&claim, Some(value));
         }
         set("email_verified", email_verification.claim().map(Value::from));
-        set("sub", Some(json!(person.subject)));
-        set("provider", Some(json!(person.provider.id)));
+        set("sub", Some(json!(identity.subject)));
+        set("provider", Some(json!(identity.provider.id)));
         set("sid", Some(json!(random_id(self.platform))));
         set("auth_time", Some(json!(self.now.seconds())));
-        set("access_token", person.access_token.map(|token| json!(token.expose())));
-        set("refresh_token", person.refresh_token.map(|token| json!(token.expose())));
-        set("expires_at", person.expires_at.map(|at| json!(at.seconds())));
-        for (claim, value) in person.kept {
+        set("access_token", identity.access_token.map(|token| json!(token.expose())));
+        set("refresh_token", identity.refresh_token.map(|token| json!(token.expose())));
+        set("expires_at", identity.expires_at.map(|at| json!(at.seconds())));
+        for (claim, value) in identity.extra_claims {
             set(claim, Some(value));
         }
         claims
@@ -205,25 +198,35 @@ fn configured_claim<'a>(configured: &'a [(String, Value)], name: &str) -> Option
     configured.iter().find(|(claim, _)| claim == name).map(|(_, value)| value)
 }
 
-/// What somebody is known for.
+/// The result of a permitted sign-in.
+pub(crate) enum CreatedSession {
+    /// The cookies of the new session.
+    Session(Vec<SetCookie>),
+    /// There is no session yet: a hook sends the browser to this address first.
+    Redirect(TrustedUrl),
+}
+
+/// What the session is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SignInKind {
-    /// A session of days.
+    /// A sign-in, whose session lasts for days.
     SignIn,
-    /// One request of many, about which there is nothing to log.
-    Request,
+    /// One request with a bearer token. Missing claims are not logged, because every request would log them.
+    BearerToken,
 }
 
 enum SignInDecision {
+    /// The user may sign in. The claims of the session.
     Claims(Map<String, Value>),
-    /// A hook sends the browser there first.
-    Elsewhere(String),
+    /// A hook sends the browser to this address first.
+    Redirect(String),
 }
 
-/// All that is known of a person, by the roots of the configuration's paths, and the claims that the
-/// configuration makes of it.
+/// Everything that is known of a user.
 struct IdentityClaims {
+    /// The values that the configuration's paths can name, by their roots.
     roots: Map<String, Value>,
+    /// The configured claims, computed from these values.
     configured: Vec<(String, Value)>,
     email_verification: EmailVerification,
 }

@@ -1,8 +1,8 @@
-//! `POST /callback/:provider` of an API of one's own: what was filled in goes to the API, and the session
-//! begins with the tokens that it gives.
+//! `POST /callback/:provider` with credentials: the values of the sign-in form go to your own API, and the session gets
+//! the tokens that the API returns.
 //!
-//! Nothing here looks at a password: it goes from the form into one request, and is in nothing that is kept,
-//! logged or shown. What the API's answer says is read by the configuration's paths ([`Answers`]).
+//! A password goes from the form into one request; it is never stored, logged or shown. The configuration's paths read
+//! the API's responses ([`Answers`]).
 
 use serde_json::{Map, Value, json};
 
@@ -13,7 +13,8 @@ use crate::flow::provider::provider_error;
 use crate::flow::responses::with_cookies;
 use crate::flow::signin::create_session::CreatedSession;
 use crate::flow::signin::identity::Identity;
-use crate::platform::{Level, Platform};
+use crate::log::{LogEvent, Record};
+use crate::platform::Platform;
 use vestibule_oidc::credentials::form::{FormError, FormValues};
 use vestibule_oidc::credentials::login::{self, DEFAULT_CODE, LoginError, Tokens};
 use vestibule_oidc::credentials::provider::CredentialsProvider;
@@ -24,7 +25,7 @@ use vestibule_oidc::oauth::email::EmailVerification;
 use vestibule_oidc::outbound::{self, ApiRequest};
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// Signs in with what was filled in.
+    /// Signs the user in with the values of the sign-in form.
     pub(crate) async fn sign_in_by_credentials(
         &self,
         provider_id: &str,
@@ -36,121 +37,124 @@ impl<P: Platform> RequestContext<'_, P> {
         };
         let ProviderKind::Credentials(credentials) = &provider.kind else {
             return Err(
-                ClientError::UnsupportedAction("this kind of provider sends nobody back by POST").into()
+                ClientError::UnsupportedAction("this provider's callback is a GET, not a POST").into()
             );
         };
         let form = self.form_context(query, Some(body))?;
         form.verify_csrf(body)?;
 
-        let filled = FormValues::read(&credentials.fields, body).map_err(|cause| match cause {
+        let values = FormValues::read(&credentials.fields, body).map_err(|cause| match cause {
             FormError::Duplicate(duplicate) => ClientError::from(duplicate),
-            cause => refused(provider, cause),
+            cause => rejected(provider, cause),
         })?;
-        let mut facts = self.log_in(provider, credentials, &filled).await?;
-        let mut tokens = self.login_tokens(provider, credentials, &mut facts)?;
+        let mut answers = self.log_in(provider, credentials, &values).await?;
+        let mut tokens = self.login_tokens(provider, credentials, &mut answers)?;
         if let Some(profile) = &credentials.profile {
-            self.ask_for_profile(provider, profile, &tokens, &mut facts).await?;
-            // That answer may have brought newer cookies, and with them newer tokens.
-            tokens = self.login_tokens(provider, credentials, &mut facts)?;
+            self.fetch_profile(provider, profile, &tokens, &mut answers).await?;
+            // The response may have set newer cookies, and the tokens may be in cookies.
+            tokens = self.login_tokens(provider, credentials, &mut answers)?;
         }
 
         if let (Some(path), None) = (&credentials.login.tokens.refresh_token, &tokens.refresh_token) {
-            let message = format!("provider {}: the answer has no refresh token at {path}", provider.id);
-            self.log(Level::Warn, "refresh_token_absent", &message);
+            let id = &provider.id;
+            let message = format_args!("provider {id}: the login's response has no refresh token at {path}");
+            self.log(Record::new(LogEvent::RefreshTokenMissing, message).provider(id));
         }
 
-        let person = person(provider, credentials, tokens, facts)?;
-        let signed_in = match self.create_session(person).await? {
+        let identity = identity(provider, credentials, tokens, answers)?;
+        let response = match self.create_session(identity).await? {
             CreatedSession::Session(cookies) => {
                 with_cookies(Response::redirect(form.return_to.as_str()), cookies)
             }
-            CreatedSession::Elsewhere(to) => Response::redirect(to.as_str()),
+            CreatedSession::Redirect(to) => Response::redirect(to.as_str()),
         };
-        Ok(with_cookies(signed_in, form.cookies))
+        Ok(with_cookies(response, form.cookies))
     }
 
-    /// Asks the API whether what was filled in is right.
+    /// Sends the values of the form to the API. An error if the API rejects them.
     async fn log_in(
         &self,
         provider: &Provider,
         credentials: &CredentialsProvider,
-        filled: &FormValues<'_>,
+        values: &FormValues<'_>,
     ) -> Result<Answers, Error> {
         let login = &credentials.login;
-        let find = |path: &_| filled.find(path);
-        // The configuration's own part of a header field was checked: the rest was filled in.
+        let find = |path: &_| values.find(path);
+        // The configuration's part of a header field is already checked, so the user's value is at fault.
         let request = outbound::build("login", &login.request, self.client_address(), &find)
-            .map_err(|cause| refused(provider, CredentialsError::Header(cause)))?;
+            .map_err(|cause| rejected(provider, CredentialsError::Header(cause)))?;
         let response = self.ask(provider, "login", request).await?;
         login::parse(login, &response, self.now).map_err(|cause| match cause {
             LoginError::Api(cause) => provider_error(provider, cause),
             LoginError::Rejected(mut answer) => {
-                // An API that says which value it did not like must not have us put it into a URL.
-                if filled.holds(&answer.code) {
+                // An API may repeat the rejected value as its error code. That value must not get into a URL.
+                if values.holds(&answer.code) {
                     DEFAULT_CODE.clone_into(&mut answer.code);
                 }
-                refused(provider, answer).into()
+                rejected(provider, answer).into()
             }
         })
     }
 
-    /// The tokens in what is known so far.
+    /// The tokens in the API's responses so far.
     fn login_tokens(
         &self,
         provider: &Provider,
         credentials: &CredentialsProvider,
-        facts: &mut Answers,
+        answers: &mut Answers,
     ) -> Result<Tokens, Error> {
-        let tokens = login::tokens("login", &credentials.login.tokens, facts, self.now)
+        let tokens = login::tokens("login", &credentials.login.tokens, answers, self.now)
             .map_err(|cause| provider_error(provider, cause))?;
-        facts.set_access_token(&tokens.access_token);
+        answers.set_access_token(&tokens.access_token);
         Ok(tokens)
     }
 
-    /// Asks the API who that is: with the token, and with the cookies that it wants to see again.
-    async fn ask_for_profile(
+    /// Fetches the user's profile from the API, with the access token and the cookies that the API set.
+    async fn fetch_profile(
         &self,
         provider: &Provider,
         profile: &ApiRequest,
         tokens: &Tokens,
-        facts: &mut Answers,
+        answers: &mut Answers,
     ) -> Result<(), Error> {
-        let find = |path: &_| facts.find_for_request(path);
+        let find = |path: &_| answers.find_for_request(path);
         let mut request = outbound::build("profile", profile, self.client_address(), &find)
             .map_err(|cause| provider_error(provider, ApiError::from(cause)))?;
         if !request.headers.contains("authorization") {
             request.headers.set("authorization", format!("Bearer {}", tokens.access_token.expose()));
         }
-        if let Some(cookies) = facts.jar.field_for(&profile.url) {
+        if let Some(cookies) = answers.jar.field_for(&profile.url) {
             request.headers.set("cookie", cookies);
         }
         let response = self.ask(provider, "profile", request).await?;
-        facts.read_profile(&profile.url, &response, self.now).map_err(|cause| provider_error(provider, cause))
+        answers
+            .read_profile(&profile.url, &response, self.now)
+            .map_err(|cause| provider_error(provider, cause))
     }
 }
 
-/// Whom the API signed in, as the configuration reads its answers.
-fn person<'a>(
+/// The user whom the API identified, as the configuration's paths read its responses.
+fn identity<'a>(
     provider: &'a Provider,
     credentials: &CredentialsProvider,
     tokens: Tokens,
-    facts: Answers,
+    answers: Answers,
 ) -> Result<Identity<'a>, Error> {
     let user = &credentials.user;
-    let text = |source: &Option<_>| source.as_ref().and_then(|source| facts.text(source)).map(Value::from);
-    let mut kept = Vec::new();
+    let text = |source: &Option<_>| source.as_ref().and_then(|source| answers.text(source)).map(Value::from);
+    let mut extra_claims = Vec::new();
     if let Some(at) = tokens.refresh_expires_at {
-        kept.push(("refresh_expires_at", json!(at.seconds())));
+        extra_claims.push(("refresh_expires_at", json!(at.seconds())));
     }
     let kept_cookies = credentials.refresh.iter().flat_map(|refresh| &refresh.kept_cookies);
     let mut cookies = Map::new();
     for name in kept_cookies {
-        if let Some(cookie) = facts.jar.find(name) {
+        if let Some(cookie) = answers.jar.find(name) {
             cookies.insert(name.clone(), cookie.value.expose().into());
         }
     }
     if !cookies.is_empty() {
-        kept.push(("api_cookies", Value::Object(cookies)));
+        extra_claims.push(("api_cookies", Value::Object(cookies)));
     }
     let email = user.email.as_ref().and_then(|source| facts.text(source));
     let email_verification = match &email {
@@ -159,7 +163,7 @@ fn person<'a>(
     };
     Ok(Identity {
         provider,
-        subject: facts.identifier(&user.id).ok_or_else(|| provider_error(provider, ApiError::NoUserId))?,
+        subject: answers.identifier(&user.id).ok_or_else(|| provider_error(provider, ApiError::NoUserId))?,
         name: text(&user.name),
         email: email.map(Value::from),
         email_verification,
@@ -167,12 +171,12 @@ fn person<'a>(
         access_token: Some(tokens.access_token),
         refresh_token: tokens.refresh_token,
         expires_at: tokens.expires_at,
-        kept,
+        extra_claims,
         account: Map::new(),
-        sources: vec![("profile", facts.profile), ("login", facts.login)],
+        sources: vec![("profile", answers.profile), ("login", answers.login)],
     })
 }
 
-fn refused(provider: &Provider, cause: impl Into<CredentialsError>) -> ClientError {
+fn rejected(provider: &Provider, cause: impl Into<CredentialsError>) -> ClientError {
     ClientError::Credentials { provider: provider.id.clone(), cause: cause.into() }
 }

@@ -1,5 +1,5 @@
-//! A sign-in that is asked for on one host and begins on the login host: the form's answer leads there with a
-//! [`Ticket`], so that a person arrives at the provider without another click.
+//! The handoff of a sign-in to the login host: another host of the site answers the form with a redirect there and a
+//! [`Ticket`], so that the user arrives at the provider without another click.
 
 use crate::config::{ProviderKind, is_like_provider_id};
 use crate::error::{ClientError, Error};
@@ -7,7 +7,8 @@ use crate::flow::hosts::with_parameters;
 use crate::flow::responses::with_cookies;
 use crate::flow::signin::begin::Intent;
 use crate::flow::{FormContext, RequestContext};
-use crate::platform::{Level, Platform};
+use crate::log::{LogEvent, Record};
+use crate::platform::Platform;
 use crate::session::csrf::CsrfVerified;
 use crate::session::ticket::{self, Ticket};
 use vestibule_oidc::http::cookie::SetCookie;
@@ -16,7 +17,7 @@ use vestibule_oidc::http::response::Response;
 use vestibule_oidc::oauth::authorize;
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// `POST /signin/:provider` on a host that is not the login host: on to that one.
+    /// `POST /signin/:provider` on another host than the login host: redirects to the login host, with a ticket.
     pub(crate) fn handoff(
         &self,
         provider_id: Option<&str>,
@@ -25,11 +26,11 @@ impl<P: Platform> RequestContext<'_, P> {
         _: CsrfVerified,
     ) -> Result<Response, Error> {
         let return_to = form.return_to.as_str();
-        let Some(id) = provider_id.filter(|id| self.leads_to_a_provider(id)) else {
+        let Some(id) = provider_id.filter(|id| self.redirects_to_provider(id)) else {
             let page = self.sign_in_page(return_to);
             return Ok(with_cookies(Response::redirect(page), form.cookies));
         };
-        // What the login host would refuse is refused where it was asked for.
+        // The login host would reject such parameters too. Here the error is shown on the host that the user is on.
         let parameters = authorize::parameters(&[], query).map_err(ClientError::from)?;
         let mut all = vec![("callbackUrl", return_to)];
         all.extend(parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
@@ -44,22 +45,22 @@ impl<P: Platform> RequestContext<'_, P> {
         Ok(with_cookies(with_cookies(Response::redirect(address), form.cookies), vec![cookie]))
     }
 
-    /// `GET /signin/:provider` on the login host: begins the sign-in that the ticket stands for. Without a good one
-    /// nothing begins, and the person is asked on the sign-in page.
+    /// `GET /signin/:provider` on the login host: begins the sign-in for which the ticket was sealed. Without a valid
+    /// ticket it shows the sign-in page.
     pub(crate) async fn receive_sign_in(&self, provider_id: &str, query: &Params) -> Result<Response, Error> {
         let config = self.config();
         let names = &self.names;
         let form = self.form_context(query, None)?;
-        // Written anew, for an edge on the way may write `%7E` as `~`: what it says is what counts.
-        let said: Vec<(&str, &str)> = query.iter().collect();
-        let address = with_parameters(&self.login_route(&format!("signin/{provider_id}")), &said);
+        // The ticket is bound to the address. A proxy may change its encoding (`%7E` to `~`), so it is encoded again.
+        let parameters: Vec<(&str, &str)> = query.iter().collect();
+        let address = with_parameters(&self.login_route(&format!("signin/{provider_id}")), &parameters);
         let ticket = Ticket::open(self.cookies.get(names.ticket()), &address, &config.keys, names, self.now);
         let used = self.cookies.get(names.ticket());
         let used = used.map(|_| SetCookie::expired(names.ticket()).domain(self.cookie_domain()));
         let response = match ticket {
             Ok(ticket) => self.begin_sign_in(Some(provider_id), query, form, Intent::Ticket(ticket)).await?,
             Err(error) => {
-                self.log(Level::Info, "sign_in_not_handed_over", &error.to_string());
+                self.log(Record::new(LogEvent::SignInHandoffFailed, error));
                 let page = self.sign_in_page(form.return_to.as_str());
                 with_cookies(Response::redirect(page), form.cookies)
             }
@@ -67,9 +68,9 @@ impl<P: Platform> RequestContext<'_, P> {
         Ok(with_cookies(response, used.into_iter().collect()))
     }
 
-    /// Whether people are sent to that provider: it has no form of its own. A deployment that knows of no provider leaves
-    /// it to the login host to know.
-    fn leads_to_a_provider(&self, id: &str) -> bool {
+    /// Whether a sign-in with this provider redirects to it, and shows no form here. If this deployment configures no
+    /// providers, any well-formed id is accepted, and the login host decides.
+    fn redirects_to_provider(&self, id: &str) -> bool {
         if let Some(provider) = self.provider(id) {
             return !matches!(provider.kind, ProviderKind::Credentials(_));
         }

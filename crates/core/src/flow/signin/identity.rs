@@ -15,26 +15,26 @@ use vestibule_oidc::oauth::userinfo;
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 
-/// Who signed in, and what came with it.
+/// A user whom a provider, an API or an access token identified, and the tokens that came with it.
 pub(crate) struct Identity<'a> {
-    /// Through whom.
+    /// The provider that identified the user.
     pub(crate) provider: &'a Provider,
-    /// As the provider identifies them.
+    /// The provider's identifier of the user.
     pub(crate) subject: String,
     pub(crate) name: Option<Value>,
     pub(crate) email: Option<Value>,
-    /// Whether the e-mail address is theirs.
+    /// Whether the e-mail address belongs to the user.
     pub(crate) email_verification: EmailVerification,
     pub(crate) image: Option<Value>,
     pub(crate) access_token: Option<Secret>,
     pub(crate) refresh_token: Option<Secret>,
-    /// When the access token ends, where that is known.
+    /// When the access token expires, if that is known.
     pub(crate) expires_at: Option<Timestamp>,
-    /// What else the session keeps for its refreshes: names that `claims` cannot have.
-    pub(crate) kept: Vec<(&'static str, Value)>,
-    /// The token response, as the provider gave it.
+    /// Further claims that Vestibule itself needs. The configuration's `claims` cannot have these names.
+    pub(crate) extra_claims: Vec<(&'static str, Value)>,
+    /// The token response, as the provider sent it.
     pub(crate) account: Map<String, Value>,
-    /// What else `claims` may be taken from, by its root.
+    /// Further values that the paths in `claims` and `allow` can name, each with its root.
     pub(crate) sources: Vec<(&'static str, Value)>,
 }
 
@@ -132,7 +132,7 @@ impl<'a> Identity<'a> {
             access_token: Some(tokens.access_token),
             refresh_token: tokens.refresh_token,
             expires_at: tokens.expires_at,
-            kept: Vec::new(),
+            extra_claims: Vec::new(),
             account,
             sources,
         })

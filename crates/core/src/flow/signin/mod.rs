@@ -1,4 +1,4 @@
-//! From the form, by way of the provider or of an API of one's own, to a session.
+//! Signing in: from the form, through an OAuth provider or your own API, to a session.
 
 pub(crate) mod begin;
 pub(crate) mod callback;

@@ -1,5 +1,5 @@
-//! `POST /signin/:provider`: a sign-in [begins](super::begin) here, or is [handed over](super::handoff) to the host
-//! that signs people in.
+//! `POST /signin/:provider`: a sign-in [begins](super::begin) on this host, or is [handed off](super::handoff) to the
+//! login host.
 
 use crate::error::Error;
 use crate::flow::RequestContext;
@@ -10,7 +10,7 @@ use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// Begins a sign-in, or sends the browser to the host that does.
+    /// Begins a sign-in, or sends the browser to the login host, which begins it.
     pub(crate) async fn sign_in(
         &self,
         provider_id: Option<&str>,

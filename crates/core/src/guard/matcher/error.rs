@@ -1,19 +1,19 @@
-//! What can be wrong in a pattern.
+//! Errors in patterns.
 
 use thiserror::Error;
 
 use crate::guard::regexp::RegexpProblem;
 
-/// Longer patterns are refused: the time to match one grows with its length.
+/// The maximum length of a pattern in bytes: the time to match a pattern grows with its length.
 pub(super) const MAX_LENGTH: usize = 1024;
 
-/// Why a text is no pattern.
+/// An error in a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{problem} at {at}")]
+#[error("{problem} (at position {at})")]
 pub struct PatternError {
     /// What is wrong.
     pub problem: PatternProblem,
-    /// The character where it is wrong, counted from 0.
+    /// The position of the character where the problem is, counted from 0.
     pub at: usize,
 }
 
@@ -21,69 +21,71 @@ pub struct PatternError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum PatternProblem {
     /// It does not begin with `/`.
-    #[error("a pattern begins with a slash, and does not")]
+    #[error("a pattern must begin with a slash")]
     NoSlash,
     /// It is longer than 1024 bytes.
-    #[error("a pattern has at most {MAX_LENGTH} bytes, and has more")]
+    #[error("a pattern must not be longer than {MAX_LENGTH} bytes")]
     TooLong,
     /// Its expressions would take too long to match.
-    #[error("too large: matching it would take too much time;")]
+    #[error("too large: matching this would take too much time")]
     TooLarge,
-    /// `(` without its partner.
-    #[error("unclosed group (write \"\\(\" for the character)")]
+    /// `(` without `)`.
+    #[error("unclosed group: write \"\\(\" for the character itself")]
     UnclosedGroup,
-    /// `)` without its partner.
-    #[error("\")\" closes no group (write \"\\)\" for the character);")]
+    /// `)` without `(`.
+    #[error("\")\" without \"(\": write \"\\)\" for the character itself")]
     StrayParenthesis,
     /// `()`
-    #[error("an empty group;")]
+    #[error("a group must not be empty")]
     EmptyGroup,
     /// `/(?:…)`
-    #[error(
-        "a parameter cannot begin with \"?\": write another pair of parentheses around it, like \"((?!api).*)\";"
-    )]
+    #[error("a parameter cannot begin with \"?\": add a pair of parentheses around it, like \"((?!api).*)\"")]
     BareGroup,
-    /// What is in parentheses is no expression that can be matched.
+    /// The text in parentheses is not a supported expression.
     #[error("{0}")]
     Expression(RegexpProblem),
-    /// `{` without its partner.
-    #[error("unclosed brace (write \"\\{{\" for the character)")]
+    /// `{` without `}`.
+    #[error("unclosed brace: write \"\\{{\" for the character itself")]
     UnclosedBrace,
-    /// `}` without its partner.
-    #[error("\"}}\" closes nothing (write \"\\}}\" for the character);")]
+    /// `}` without `{`.
+    #[error("\"}}\" without \"{{\": write \"\\}}\" for the character itself")]
     StrayBrace,
     /// `{:a:b}`
-    #[error("braces hold text, at most one parameter, and text;")]
+    #[error("braces may contain text, then at most one parameter, then text")]
     InBraces,
-    /// `*`, `+` or `?` that belongs to no parameter.
-    #[error("\"*\", \"+\" and \"?\" stand right behind a parameter or braces, like \"/admin/:path*\";")]
+    /// `*`, `+` or `?` that does not follow a parameter.
+    #[error("\"*\", \"+\" and \"?\" must directly follow a parameter or braces, like \"/admin/:path*\"")]
     StrayModifier,
     /// `/a-:b*`.
     #[error(
-        "a parameter with \"*\" or \"+\" has to stand behind a slash or with text in braces, which is repeated too;"
+        "a parameter with \"*\" or \"+\" must follow a slash, or be in braces with text, which is repeated too"
     )]
     RepeatsWithoutPrefix,
     /// `/:`
     #[error(
-        "a parameter needs a name of letters, digits and \"_\" behind its colon (write \"\\:\" for the character);"
+        "a colon must be followed by a parameter's name of letters, digits and \"_\": write \"\\:\" for the character itself"
     )]
     NoName,
     /// `/:a:b`
-    #[error("there must be text between two parameters of a segment;")]
+    #[error("two parameters in one segment need text between them")]
     AdjacentParameters,
     /// `//`
-    #[error("no path has an empty segment;")]
+    #[error("an empty segment matches no path")]
     EmptySegment,
-    /// A `%` that encodes nothing.
-    #[error("broken percent-encoding (write \"%25\" for the character);")]
+    /// A `%` without two hexadecimal digits.
+    #[error("invalid percent-encoding: write \"%25\" for the character \"%\"")]
     Encoding,
-    /// Text that every path with it is refused for.
-    #[error("no path has such a segment: dot segments, slashes, backslashes and controls are refused;")]
+    /// Text that no accepted path contains.
+    #[error(
+        "this segment matches no path: paths with dot segments, encoded slashes, backslashes or control characters are rejected"
+    )]
     NeverMatches,
     /// `#`
-    #[error("a pattern is for the path alone: no query and no fragment (write \"%23\" for the character);")]
+    #[error(
+        "a pattern matches the path only, not the query or the fragment: write \"%23\" for the character \"#\""
+    )]
     NotInPath,
     /// A backslash at the end.
-    #[error("a backslash takes the meaning of the character behind it, and there is none;")]
+    #[error("a backslash must be followed by a character")]
     TrailingBackslash,
 }

@@ -1,4 +1,4 @@
-//! Patterns that are not plain, as one expression over the whole path.
+//! Patterns with expressions, as one regular expression over the whole path.
 
 use std::cell::OnceCell;
 
@@ -8,13 +8,13 @@ use crate::guard::regexp::{AnyCase, Node, Program, ProgramTooLargeError, Symbol,
 
 const SLASH: u16 = 0x2f;
 
-/// A pattern as an expression.
+/// A pattern as a regular expression.
 #[derive(Clone, Debug)]
 pub(super) struct Expression {
     program: Program,
-    /// What the first segment is, where it is the same in every path: `""` where there is none.
+    /// The first segment, if it is the same in every matching path; `""` if there is none.
     first: Option<String>,
-    /// With what the first segment can begin; `None` where nobody can say, or where there may be no segment.
+    /// The code units that the first segment can begin with. `None` if they are unknown, or if there may be no segment.
     beginning: Option<Units>,
 }
 
@@ -33,9 +33,9 @@ pub(crate) struct Reading<'a> {
 /// Whether the case of letters matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Case {
-    /// `/Admin` is not `/admin`.
+    /// `/Admin` and `/admin` are different paths.
     Matters,
-    /// It is.
+    /// They are the same path.
     Ignored,
 }
 
@@ -53,7 +53,11 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The whole path as ECMAScript sees text, without a slash at the end.
+    fn any_case(&self) -> &[AnyCase] {
+        self.any_case.get_or_init(|| self.exact().iter().copied().map(AnyCase::new).collect())
+    }
+
+    /// The whole path in UTF-16, as ECMAScript sees it, without a trailing slash.
     fn exact(&self) -> &[u16] {
         self.exact.get_or_init(|| {
             let mut text = Vec::new();
@@ -67,10 +71,6 @@ impl<'a> Reading<'a> {
             text
         })
     }
-
-    fn any_case(&self) -> &[AnyCase] {
-        self.any_case.get_or_init(|| self.exact().iter().copied().map(AnyCase::new).collect())
-    }
 }
 
 impl Expression {
@@ -78,17 +78,17 @@ impl Expression {
         let mut nodes = Vec::new();
         for (index, token) in tokens.iter().enumerate() {
             match token {
-                // A slash at the end of a pattern never matters, like one at the end of a path.
+                // A trailing slash in a pattern never matters, like one in a path.
                 Token::Text(text) if index + 1 == tokens.len() => {
                     flatten(Node::text(text.strip_suffix('/').unwrap_or(text)), &mut nodes);
                 }
                 token => flatten(node(token), &mut nodes),
             }
         }
-        // path-to-regexp's own: of the paths that come here it is for "/" alone.
+        // path-to-regexp appends this. Of the paths here, which have no trailing slash, it matters for "/" only.
         nodes.push(Node::Unit(Units::one(SLASH)).optional());
         let (first, beginning) = first_segment(&nodes);
-        Ok(Self { program: Program::new(&Node::All(nodes))?, first, beginning })
+        Ok(Self { program: Program::new(&Node::Sequence(nodes))?, first, beginning })
     }
 
     /// Whether the path matches.
@@ -100,7 +100,7 @@ impl Expression {
             }
     }
 
-    /// Whether a look at the first character leaves it open.
+    /// False if the first character shows that the path does not match.
     pub(super) fn may_match(&self, reading: &Reading<'_>) -> bool {
         let Some(beginning) = &self.beginning else { return true };
         let first = reading.segments.first().and_then(|segment| segment.encode_utf16().next());
@@ -115,7 +115,7 @@ impl Expression {
     }
 }
 
-/// The expression that path-to-regexp's `tokensToRegexp` writes for a token.
+/// The expression for a token, as path-to-regexp's `tokensToRegexp` writes it.
 fn node(token: &Token) -> Node {
     let (prefix, value, suffix, modifier) = match token {
         Token::Text(text) => return Node::text(text),
@@ -128,43 +128,45 @@ fn node(token: &Token) -> Node {
         Value::Expression(node) => Some(node.clone()),
     };
     let again = |node: Node, min| match node.beginning() {
-        // Nothing, however often, is nothing.
+        // Repeating an empty text makes no difference.
         (_, true) => node,
         _ => Node::Repeat { node: Box::new(node), min, max: None },
     };
     match (value, modifier) {
-        (None, Modifier::Once) => Node::All(vec![prefix, suffix]),
-        (None, Modifier::Optional) => Node::All(vec![prefix, suffix]).optional(),
-        (None, Modifier::Any) => again(Node::All(vec![prefix, suffix]), 0),
-        (None, Modifier::Some) => again(Node::All(vec![prefix, suffix]), 1),
-        (Some(value), Modifier::Once) => Node::All(vec![prefix, value, suffix]),
-        (Some(value), Modifier::Optional) => Node::All(vec![prefix, value, suffix]).optional(),
+        (None, Modifier::Once) => Node::Sequence(vec![prefix, suffix]),
+        (None, Modifier::Optional) => Node::Sequence(vec![prefix, suffix]).optional(),
+        (None, Modifier::Any) => again(Node::Sequence(vec![prefix, suffix]), 0),
+        (None, Modifier::Some) => again(Node::Sequence(vec![prefix, suffix]), 1),
+        (Some(value), Modifier::Once) => Node::Sequence(vec![prefix, value, suffix]),
+        (Some(value), Modifier::Optional) => Node::Sequence(vec![prefix, value, suffix]).optional(),
         (Some(value), Modifier::Any | Modifier::Some) => {
-            let more = again(Node::All(vec![suffix.clone(), prefix.clone(), value.clone()]), 0);
-            let some = Node::All(vec![prefix, value, more, suffix]);
+            let more = again(Node::Sequence(vec![suffix.clone(), prefix.clone(), value.clone()]), 0);
+            let some = Node::Sequence(vec![prefix, value, more, suffix]);
             if modifier == Modifier::Any { some.optional() } else { some }
         }
     }
 }
 
-/// `[^/]+`, or with `without` before none of its characters.
+/// `[^/]+`. With `without`, no character of it begins that text.
 fn segment(without: Option<&str>) -> Node {
     let one = Node::Unit(Units::one(SLASH).not());
     let node = match without {
         None => one,
-        Some(text) => Node::All(vec![Node::Look { ahead: Box::new(Node::text(text)), wanted: false }, one]),
+        Some(text) => {
+            Node::Sequence(vec![Node::Lookahead { ahead: Box::new(Node::text(text)), positive: false }, one])
+        }
     };
     Node::Repeat { node: Box::new(node), min: 1, max: None }
 }
 
 fn flatten(node: Node, nodes: &mut Vec<Node>) {
     match node {
-        Node::All(inner) => inner.into_iter().for_each(|node| flatten(node, nodes)),
+        Node::Sequence(inner) => inner.into_iter().for_each(|node| flatten(node, nodes)),
         other => nodes.push(other),
     }
 }
 
-/// The first segment of every path that matches, and with what it can begin, as far as they are known.
+/// The first segment of every matching path, and the code units that it can begin with, as far as they are known.
 fn first_segment(nodes: &[Node]) -> (Option<String>, Option<Units>) {
     let literal = |node: &Node| match node {
         Node::Unit(units) => units.only(),
@@ -175,17 +177,18 @@ fn first_segment(nodes: &[Node]) -> (Option<String>, Option<Units>) {
         return (None, None);
     }
     let mut segment = Vec::new();
-    let mut behind = rest;
-    while let Some((node, others)) = behind.split_first() {
+    let mut remaining = rest;
+    while let Some((node, others)) = remaining.split_first() {
         let Some(unit) = literal(node) else { break };
         if unit == SLASH {
             break;
         }
         segment.push(unit);
-        behind = others;
+        remaining = others;
     }
-    // What follows the literal begins another segment, or is nothing. No path begins with two slashes.
-    let ends_here = Node::beginning_of_all(behind).0.has_at_most(SLASH);
+    // Only if nothing or another segment follows the literal, the literal is the whole segment. No path begins with two
+    // slashes, so it is not empty.
+    let ends_here = Node::beginning_of_all(remaining).0.has_at_most(SLASH);
     let first = String::from_utf16(&segment).ok().filter(|segment| ends_here && !segment.is_empty());
     let beginning = match Node::beginning_of_all(rest) {
         (units, false) if !units.contains(SLASH) => Some(units),

@@ -5,26 +5,26 @@ use super::syntax::{Modifier, Token, Value};
 use crate::guard::budget::NEW_STATE;
 use crate::guard::regexp::fold;
 
-/// A pattern without expressions, braces and segments with several parameters.
+/// A pattern without expressions, without braces and without a segment that has several parameters.
 #[derive(Clone, Debug)]
 pub(super) struct Segments(Vec<Part>);
 
-/// What takes up segments.
+/// A part of the pattern, which matches some segments.
 #[derive(Clone, Debug)]
 enum Part {
-    /// Exactly one.
+    /// Exactly one segment.
     One(Segment),
-    /// One or none: `:name?`.
+    /// One segment or none: `:name?`.
     Optional,
-    /// `min` or more: `:name*`, `:name+`.
+    /// `min` segments or more: `:name*`, `:name+`.
     Many { min: usize },
 }
 
-/// What one segment has to look like.
+/// What one segment must match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
     Literal(String),
-    /// A parameter of at least one character with text around it.
+    /// A parameter of at least one character, with text before and after it.
     Parameter {
         before: String,
         after: String,
@@ -32,13 +32,13 @@ enum Segment {
 }
 
 impl Segments {
-    /// `None` for a pattern that is not plain.
+    /// Returns `None` for a pattern that is not plain.
     pub(super) fn new(tokens: &[Token]) -> Option<Self> {
         let mut builder = Builder { parts: Vec::new(), open: None };
         for token in tokens {
-            builder.take(token)?;
+            builder.push(token)?;
         }
-        // A slash at the end makes no segment.
+        // A trailing slash does not begin a segment.
         if builder.open != Some(Segment::Literal(String::new())) {
             builder.close();
         }
@@ -59,11 +59,11 @@ impl Segments {
         match parts {
             [] => segments.is_empty(),
             [Part::Many { min }] => segments.len() >= *min,
-            _ => matches_any_way(parts, segments, reading),
+            _ => matches_with_optional_parts(parts, segments, reading),
         }
     }
 
-    /// What the first segment is: `Some("")` where there is none, `None` where it may be any.
+    /// The first segment: `Some("")` if there is none, `None` if it can be any.
     pub(super) fn first(&self) -> Option<&str> {
         match self.0.first() {
             None => Some(""),
@@ -75,12 +75,12 @@ impl Segments {
 
 struct Builder {
     parts: Vec<Part>,
-    /// The segment that further text belongs to.
+    /// The segment that is not complete yet; the next text belongs to it.
     open: Option<Segment>,
 }
 
 impl Builder {
-    fn take(&mut self, token: &Token) -> Option<()> {
+    fn push(&mut self, token: &Token) -> Option<()> {
         let (prefix, modifier) = match token {
             Token::Text(text) => return self.text(text),
             Token::Parameter { prefix, value: Value::Segment { without: None }, suffix, modifier }
@@ -117,7 +117,7 @@ impl Builder {
         let first = pieces.next().unwrap_or_default();
         match &mut self.open {
             Some(Segment::Literal(open) | Segment::Parameter { after: open, .. }) => open.push_str(first),
-            // Behind `/:name*`.
+            // Text that follows `/:name*`.
             None if !first.is_empty() => return None,
             None => {}
         }
@@ -138,21 +138,21 @@ impl Segment {
         match self {
             Self::Literal(text) => reading.is_same(segment, text),
             Self::Parameter { before, after } if reading.case == Case::Ignored => {
-                is_around(&fold(before), &fold(after), &fold(segment))
+                is_between(&fold(before), &fold(after), &fold(segment))
             }
-            Self::Parameter { before, after } => is_around(before, after, segment),
+            Self::Parameter { before, after } => is_between(before, after, segment),
         }
     }
 }
 
 /// Whether the segment has at least one character between those texts.
-fn is_around(before: &str, after: &str, segment: &str) -> bool {
+fn is_between(before: &str, after: &str, segment: &str) -> bool {
     let value = segment.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
     value.is_some_and(|value| !value.is_empty())
 }
 
-/// Follows all ways through the parts at once: the time is parts times segments, whatever they are.
-fn matches_any_way(parts: &[Part], segments: &[String], reading: &Reading<'_>) -> bool {
+/// Follows all ways through the parts at once, so the time is at most the number of parts times the number of segments.
+fn matches_with_optional_parts(parts: &[Part], segments: &[String], reading: &Reading<'_>) -> bool {
     if !reading.budget.spend(NEW_STATE * parts.len() * segments.len()) {
         return false;
     }
@@ -160,7 +160,7 @@ fn matches_any_way(parts: &[Part], segments: &[String], reading: &Reading<'_>) -
     if let Some(start) = reached.first_mut() {
         *start = true;
     }
-    skip_what_may_be_absent(parts, &mut reached);
+    skip_optional_parts(parts, &mut reached);
     for segment in segments {
         let mut next = vec![false; parts.len() + 1];
         for (at, part) in parts.iter().enumerate().filter(|(at, _)| reached.get(*at) == Some(&true)) {
@@ -174,12 +174,12 @@ fn matches_any_way(parts: &[Part], segments: &[String], reading: &Reading<'_>) -
             }
         }
         reached = next;
-        skip_what_may_be_absent(parts, &mut reached);
+        skip_optional_parts(parts, &mut reached);
     }
     reached.last() == Some(&true)
 }
 
-fn skip_what_may_be_absent(parts: &[Part], reached: &mut [bool]) {
+fn skip_optional_parts(parts: &[Part], reached: &mut [bool]) {
     let mut before = false;
     for (at, state) in reached.iter_mut().enumerate() {
         *state |= before;
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
     use crate::guard::budget::Budget;
 
-    /// Backtracks, so it is obviously right and slow.
+    /// The same by backtracking, which is slow but easy to verify.
     fn matches_slowly(parts: &[Part], segments: &[String]) -> bool {
         let Some((part, rest)) = parts.split_first() else { return segments.is_empty() };
         match part {
@@ -215,7 +215,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn all_ways_at_once_is_the_same_as_one_after_the_other(
+        fn the_linear_matcher_agrees_with_backtracking(
             pattern in "(/(:x|:x\\*|:x\\+|:x\\?|a|b|a:x)){0,6}",
             path in proptest::collection::vec("a|b|ab|c", 1..7),
         ) {

@@ -4,28 +4,28 @@ use super::{PatternError, PatternProblem};
 use crate::guard::regexp::{self, Groups, Node};
 use vestibule_oidc::http::percent;
 
-/// A piece of a pattern.
+/// A token of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
     /// Text, decoded.
     Text(String),
-    /// `:name`, `(…)`, `{…}`, with what stands around it.
+    /// `:name`, `(…)` or `{…}`, with its prefix, suffix and modifier.
     Parameter { prefix: String, value: Value, suffix: String, modifier: Modifier },
 }
 
-/// What a parameter may be.
+/// What a parameter matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     /// Nothing: `{text}`.
     Nothing,
-    /// `:name`: characters of one segment, at least one. Where there is no slash between it and the
-    /// parameter before it, the text that stands there is nowhere in it, so that there is one way to read it.
+    /// `:name`: one or more characters of one segment. If the text before it has no slash, that text (`without`) does
+    /// not occur in the parameter, so that there is only one way to match.
     Segment { without: Option<String> },
     /// An expression in parentheses.
     Expression(Node),
 }
 
-/// How often.
+/// How often a parameter may occur.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Modifier {
     Once,
@@ -64,7 +64,7 @@ impl Parser<'_> {
         let here = self.at;
         match c {
             ':' | '(' => self.parameter(None),
-            // Only these two belong to the parameter behind them.
+            // Only these two characters are part of the parameter that follows them.
             '/' | '.' if matches!(self.chars.get(here + 1), Some(':' | '(')) => {
                 self.at += 1;
                 self.parameter(Some(c))
@@ -95,7 +95,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// `:name`, `:name(…)` or `(…)`, behind `prefix`.
+    /// `:name`, `:name(…)` or `(…)`, after `prefix`.
     fn parameter(&mut self, prefix: Option<char>) -> Result<(), PatternError> {
         let start = self.at;
         self.finish_text(prefix == Some('/'))?;
@@ -106,7 +106,7 @@ impl Parser<'_> {
         let prefix = prefix.map(String::from).unwrap_or_default();
         let is_named = self.name()?;
         let expression = self.expression()?;
-        debug_assert!(is_named || expression.is_some(), "a parameter begins with a colon or parenthesis");
+        debug_assert!(is_named || expression.is_some(), "a parameter must begin with a colon or parenthesis");
         let value = match expression {
             Some(expression) => Value::Expression(expression),
             None => self.segment(&prefix, start)?,
@@ -156,7 +156,7 @@ impl Parser<'_> {
         text(&std::mem::take(&mut self.text), false)
     }
 
-    /// `:name`, if it is next.
+    /// Reads `:name`, if it is next.
     fn name(&mut self) -> Result<bool, PatternError> {
         if self.peek() != Some(':') {
             return Ok(false);
@@ -172,7 +172,8 @@ impl Parser<'_> {
         Ok(true)
     }
 
-    /// `(…)`, if it is next. Parentheses are counted without a look at what they mean, as path-to-regexp does.
+    /// Reads `(…)`, if it is next. All parentheses that no backslash precedes are counted, even those in a class, as in
+    /// path-to-regexp.
     fn expression(&mut self) -> Result<Option<Node>, PatternError> {
         if self.peek() != Some('(') {
             return Ok(None);
@@ -198,11 +199,11 @@ impl Parser<'_> {
             return Err(error(PatternProblem::EmptyGroup, start));
         }
         let node = regexp::parse(self.chars, from, to, Groups::NotCapturing)
-            .map_err(|wrong| error(PatternProblem::Expression(wrong.problem), wrong.at))?;
+            .map_err(|inner| error(PatternProblem::Expression(inner.problem), inner.at))?;
         Ok(Some(node))
     }
 
-    /// What a parameter without an expression may be.
+    /// What a parameter without an expression matches.
     fn segment(&self, prefix: &str, at: usize) -> Result<Value, PatternError> {
         let before = match self.tokens.last() {
             _ if !prefix.is_empty() => prefix,
@@ -246,6 +247,7 @@ impl Parser<'_> {
 }
 
 /// Decodes text once, segment by segment, as paths are decoded.
+/// `is_end` says whether the text's last segment is complete.
 fn text(chars: &[(char, usize)], is_end: bool) -> Result<String, PatternError> {
     let mut decoded = String::new();
     let last = chars.iter().filter(|(c, _)| *c == '/').count();
@@ -265,7 +267,7 @@ fn text(chars: &[(char, usize)], is_end: bool) -> Result<String, PatternError> {
         if is_dots || text.contains(['/', '\\']) || text.contains(char::is_control) {
             return Err(error(PatternProblem::NeverMatches, at));
         }
-        // Behind the slash.
+        // The position after the slash.
         at = piece.last().map_or(at, |(_, at)| at + 1) + 1;
         if index > 0 {
             decoded.push('/');

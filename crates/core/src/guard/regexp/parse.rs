@@ -1,102 +1,106 @@
-//! Reads an expression (ECMA-262 section 22.2.1, without flags).
+//! Parses a regular expression (ECMA-262 section 22.2.1, without flags).
 
 use thiserror::Error;
 
 use super::{Node, Units};
 
-/// Groups within groups: more than this says nobody by hand.
+/// The maximum depth of nested groups. It bounds the recursion, and no one writes more by hand.
 const MAX_DEPTH: usize = 32;
 
-/// More repetitions than this are refused; each is a copy of what is repeated.
+/// The maximum count of a quantifier: the repeated part is copied that many times.
 const MAX_COUNT: u32 = 1000;
 
-/// Whether `( … )` may be written: path-to-regexp has none inside a parameter's expression.
+/// Whether capturing groups `( … )` are allowed. In path-to-regexp, a parameter's expression has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Groups {
     Any,
     NotCapturing,
 }
 
-/// Why an expression is refused.
+/// An error in an expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{problem} at {at}")]
+#[error("{problem} (at position {at})")]
 pub struct RegexpError {
     /// What is wrong.
     pub problem: RegexpProblem,
-    /// The character where it is wrong, counted from 0.
+    /// The position of the character where the problem is, counted from 0.
     pub at: usize,
 }
 
 /// What can be wrong with an expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum RegexpProblem {
-    /// `(` without its partner.
-    #[error("unclosed group")]
+    /// `(` without `)`.
+    #[error("unclosed group: write \"\\(\" for the character itself")]
     UnclosedGroup,
-    /// `)` without its partner.
-    #[error("\")\" closes no group (write \"\\)\" for the character);")]
+    /// `)` without `(`.
+    #[error("\")\" without \"(\": write \"\\)\" for the character itself")]
     StrayParenthesis,
-    /// `[` without its partner.
-    #[error("unclosed \"[\" (write \"\\[\" for the character);")]
+    /// `[` without `]`.
+    #[error("unclosed \"[\": write \"\\[\" for the character itself")]
     UnclosedClass,
     /// `[]`
-    #[error("\"[]\" matches nothing at all;")]
+    #[error("\"[]\" matches nothing")]
     EmptyClass,
     /// `[z-a]`
-    #[error("a range has its ends in the wrong order;")]
-    Range,
-    /// `]`, `{` or `}` that mean nothing where they stand.
-    #[error("a bracket or brace that means nothing here (write a backslash before it for the character);")]
+    #[error("a range has its ends in the wrong order")]
+    RangeOrder,
+    /// `]`, `{` or `}` that has no meaning at its position.
+    #[error("a bracket or brace has no meaning here: write a backslash before it for the character itself")]
     StrayBracket,
-    /// `*`, `+`, `?` or `{2}` behind nothing.
+    /// `*`, `+`, `?` or `{2}` that follows nothing.
     #[error("there is nothing to repeat")]
     NothingToRepeat,
     /// `(?:a?)*`
-    #[error("what is repeated without end may be empty: leave the outer or the inner repetition out;")]
-    RepeatsNothing,
+    #[error(
+        "an unlimited repetition of something that may be empty: remove the inner or the outer repetition"
+    )]
+    RepeatsEmpty,
     /// `(?=a)*`, `^*`
-    #[error("a condition like \"^\", \"\\b\" or \"(?=…)\" cannot be repeated;")]
-    RepeatsCondition,
+    #[error("an assertion like \"^\", \"\\b\" or \"(?=…)\" cannot be repeated")]
+    RepeatsAssertion,
     /// `a{3,2}`
-    #[error("at least more often than at most;")]
-    Count,
-    /// `(…)` where path-to-regexp takes none.
-    #[error("a group inside a group has to begin with \"?:\", like \"(?:a|b)\";")]
+    #[error("the minimum count is greater than the maximum")]
+    CountOrder,
+    /// `(…)` where path-to-regexp allows none.
+    #[error("a group inside a group must begin with \"?:\", like \"(?:a|b)\"")]
     CapturingGroup,
     /// `(?<=…)`, `(?<!…)`
-    #[error("a look behind is not supported: look ahead with \"(?=…)\" or \"(?!…)\" instead;")]
-    LookBehind,
+    #[error("a lookbehind is not supported: use a lookahead, \"(?=…)\" or \"(?!…)\"")]
+    Lookbehind,
     /// `(?i:…)` and the like.
-    #[error("no such group: there are \"(?:…)\", \"(?=…)\", \"(?!…)\" and \"(?<name>…)\";")]
+    #[error("unknown group: there are \"(?:…)\", \"(?=…)\", \"(?!…)\" and \"(?<name>…)\"")]
     UnknownGroup,
-    /// A name that is none, or that another group has.
-    #[error("a group's name has letters, digits and \"_\", and is no other group's;")]
+    /// A name that is invalid, or that another group has.
+    #[error("a group's name must consist of letters, digits and \"_\", and be unique")]
     GroupName,
     /// `\1`, `\k<name>`
-    #[error("a backreference is not supported: it cannot be matched in bounded time;")]
+    #[error("a backreference is not supported: it cannot be matched in bounded time")]
     Backreference,
     /// `\p`, `\cA`, `\u{61}` and the like.
     #[error(
-        "no such escape: there are \\d \\D \\w \\W \\s \\S \\b \\B \\t \\n \\xHH \\uHHHH, and a backslash before anything but a letter or digit;"
+        "unknown escape: there are \\d \\D \\w \\W \\s \\S \\b \\B \\t \\n \\v \\f \\r \\xHH \\uHHHH, and a backslash before any character that is not a letter or digit"
     )]
     Escape,
     /// A backslash at the end.
-    #[error("a backslash takes the meaning of the character behind it, and there is none;")]
+    #[error("a backslash must be followed by a character")]
     TrailingBackslash,
-    /// An emoji or the like, which is two characters to ECMAScript.
-    #[error("a character beyond U+FFFF is two to ECMAScript: it can stand outside of expressions only;")]
-    BeyondBasic,
-    /// `a|b` where ECMAScript would anchor only one end of each.
+    /// A character beyond U+FFFF, such as an emoji. To ECMAScript it is two characters.
     #[error(
-        "alternatives belong in a group, like \"(?:a|b)\": ECMAScript would look for the first at the beginning and for the last at the end only;"
+        "a character beyond U+FFFF is not supported in an expression: to ECMAScript it is two characters"
+    )]
+    BeyondBmp,
+    /// `a|b` where ECMAScript would anchor each alternative at one end only.
+    #[error(
+        "alternatives must be in a group, like \"(?:a|b)\": otherwise ECMAScript anchors the first one only at the beginning and the last one only at the end"
     )]
     BareAlternatives,
-    /// Too deep, or too large.
-    #[error("too large: matching it would take too much time;")]
+    /// The expression is nested too deeply, or is too large.
+    #[error("too large: matching this would take too much time")]
     TooLarge,
 }
 
-/// Reads the expression that is `chars[from..to]`; places are counted in `chars`.
+/// Parses the expression `chars[from..to]`. The positions of errors are counted in `chars`.
 pub(crate) fn parse(chars: &[char], from: usize, to: usize, groups: Groups) -> Result<Node, RegexpError> {
     let chars = chars.get(..to).unwrap_or(chars);
     let mut parser = Parser { chars, at: from, depth: 0, groups, names: Vec::new() };
@@ -115,7 +119,7 @@ struct Parser<'a> {
     names: Vec<String>,
 }
 
-/// What a class has in it, or an escape stands for.
+/// What an item of a class, or an escape, matches.
 enum Atom {
     One(u16),
     Set(Units),
@@ -134,7 +138,7 @@ impl Parser<'_> {
         while self.eat('|') {
             nodes.push(self.sequence()?);
         }
-        Ok(Node::Any(nodes))
+        Ok(Node::Alternatives(nodes))
     }
 
     fn sequence(&mut self) -> Result<Node, RegexpError> {
@@ -142,7 +146,7 @@ impl Parser<'_> {
         while self.peek().is_some_and(|c| c != '|' && c != ')') {
             nodes.push(self.term()?);
         }
-        Ok(Node::All(nodes))
+        Ok(Node::Sequence(nodes))
     }
 
     fn term(&mut self) -> Result<Node, RegexpError> {
@@ -150,18 +154,18 @@ impl Parser<'_> {
         let node = self.atom()?;
         let quantifier_at = self.at;
         let Some((min, max)) = self.quantifier()? else { return Ok(node) };
-        // Whether as much or as little as possible is taken first makes no difference to whether it matches.
+        // A lazy quantifier matches the same texts as a greedy one.
         self.eat('?');
         let problem = match &node {
-            Node::Look { .. } | Node::Start | Node::End | Node::Boundary { .. } => {
-                RegexpProblem::RepeatsCondition
+            Node::Lookahead { .. } | Node::Start | Node::End | Node::Boundary { .. } => {
+                RegexpProblem::RepeatsAssertion
             }
-            _ if max.is_none() && node.beginning().1 => RegexpProblem::RepeatsNothing,
-            _ if max.is_some_and(|max| max < min) => RegexpProblem::Count,
+            _ if max.is_none() && node.beginning().1 => RegexpProblem::RepeatsEmpty,
+            _ if max.is_some_and(|max| max < min) => RegexpProblem::CountOrder,
             _ if min.max(max.unwrap_or(0)) > MAX_COUNT => RegexpProblem::TooLarge,
             _ => return Ok(Node::Repeat { node: Box::new(node), min, max }),
         };
-        let at = if problem == RegexpProblem::RepeatsNothing { start } else { quantifier_at };
+        let at = if problem == RegexpProblem::RepeatsEmpty { start } else { quantifier_at };
         Err(RegexpError { problem, at })
     }
 
@@ -177,7 +181,7 @@ impl Parser<'_> {
                 return match self.peek() {
                     Some(c @ ('b' | 'B')) => {
                         self.at += 1;
-                        Ok(Node::Boundary { wanted: c == 'b' })
+                        Ok(Node::Boundary { positive: c == 'b' })
                     }
                     _ => Ok(Node::Unit(match self.escape(start)? {
                         Atom::One(unit) => Units::one(unit),
@@ -193,7 +197,7 @@ impl Parser<'_> {
         Err(RegexpError { problem, at: start })
     }
 
-    /// Behind `(`.
+    /// Parses a group, after its `(`.
     fn group(&mut self, start: usize) -> Result<Node, RegexpError> {
         let error = |problem| RegexpError { problem, at: start };
         let mut look = None;
@@ -203,7 +207,7 @@ impl Parser<'_> {
                 Some('=') => look = Some(true),
                 Some('!') => look = Some(false),
                 Some('<') if matches!(self.peek(), Some('=' | '!')) => {
-                    return Err(error(RegexpProblem::LookBehind));
+                    return Err(error(RegexpProblem::Lookbehind));
                 }
                 Some('<') => self.group_name(start)?,
                 _ => return Err(error(RegexpProblem::UnknownGroup)),
@@ -219,11 +223,11 @@ impl Parser<'_> {
         }
         Ok(match look {
             None => inner,
-            Some(wanted) => Node::Look { ahead: Box::new(inner), wanted },
+            Some(positive) => Node::Lookahead { ahead: Box::new(inner), positive },
         })
     }
 
-    /// The name is no use here, but has to be one.
+    /// Checks a group's name, which is not used otherwise.
     fn group_name(&mut self, start: usize) -> Result<(), RegexpError> {
         let mut name = String::new();
         while let Some(c) = self.next().filter(|&c| c != '>') {
@@ -238,7 +242,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// `*`, `+`, `?`, `{2}`, `{2,}`, `{2,3}`, if one is next.
+    /// Parses `*`, `+`, `?`, `{2}`, `{2,}` or `{2,3}`, if one is next.
     fn quantifier(&mut self) -> Result<Option<(u32, Option<u32>)>, RegexpError> {
         let found = match self.peek() {
             Some('*') => (0, None),
@@ -270,7 +274,7 @@ impl Parser<'_> {
         Ok(number)
     }
 
-    /// Behind `[`.
+    /// Parses a class, after its `[`.
     fn class(&mut self, start: usize) -> Result<Node, RegexpError> {
         let negated = self.eat('^');
         let mut units = Units::none();
@@ -291,10 +295,10 @@ impl Parser<'_> {
             let Some(c) = self.next() else { continue };
             units = match (atom, self.class_atom(c, end_at)?) {
                 (Atom::One(least), Atom::One(largest)) if least > largest => {
-                    return Err(RegexpError { problem: RegexpProblem::Range, at });
+                    return Err(RegexpError { problem: RegexpProblem::RangeOrder, at });
                 }
                 (Atom::One(least), Atom::One(largest)) => units.or(&Units::ranges([(least, largest)])),
-                // `[\w-.]` is no range: the three of them (ECMA-262 section B.1.2.8.1).
+                // `[\w-.]` is not a range but the union of the three (ECMA-262 section B.1.2.8.1).
                 (from, to) => units.or(&from.into_units()).or(&Units::one(0x2d)).or(&to.into_units()),
             };
         }
@@ -311,7 +315,7 @@ impl Parser<'_> {
         if c == '\\' { self.escape(at) } else { unit(c, at).map(Atom::One) }
     }
 
-    /// Behind a backslash at `start`.
+    /// Parses an escape, after its backslash at `start`.
     fn escape(&mut self, start: usize) -> Result<Atom, RegexpError> {
         let error = |problem| RegexpError { problem, at: start };
         let one = match self.next().ok_or(error(RegexpProblem::TrailingBackslash))? {
@@ -338,7 +342,7 @@ impl Parser<'_> {
     fn hexadecimal(&mut self, digits: usize) -> Option<u16> {
         let text: String = self.chars.get(self.at..self.at + digits)?.iter().collect();
         self.at += digits;
-        // `from_str_radix` takes a sign.
+        // `from_str_radix` would also accept a sign.
         text.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u16::from_str_radix(&text, 16).ok())?
     }
 
@@ -373,5 +377,5 @@ impl Atom {
 }
 
 fn unit(c: char, at: usize) -> Result<u16, RegexpError> {
-    u16::try_from(u32::from(c)).map_err(|_| RegexpError { problem: RegexpProblem::BeyondBasic, at })
+    u16::try_from(u32::from(c)).map_err(|_| RegexpError { problem: RegexpProblem::BeyondBmp, at })
 }

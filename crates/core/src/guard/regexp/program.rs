@@ -1,4 +1,4 @@
-//! An expression as steps, and how they are followed.
+//! A compiled expression, and how it is matched.
 
 use std::cell::RefCell;
 
@@ -7,13 +7,13 @@ use super::states::{Before, Next, State, States};
 use super::{Node, Units};
 use crate::guard::budget::{Budget, NEW_STATE};
 
-/// More steps than this are refused: computing a state takes time for each.
+/// The maximum number of steps: computing one state takes time for each.
 const MAX_STEPS: usize = 2048;
 
-/// An expression that is ready to be matched.
+/// A compiled expression.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
-    /// Every step stands behind those that it asks at the same place of the text.
+    /// Every step comes after those that it depends on at the same position of the text.
     steps: Vec<Step>,
     entry: usize,
     known: Known,
@@ -23,40 +23,42 @@ pub(crate) struct Program {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ProgramTooLargeError;
 
-/// Whether the text, from some place to its end, is matched. Numbers are those of other steps.
+/// A step matches at a position if the text from there to its end matches.
 #[derive(Clone, Debug)]
 struct Step {
-    does: Instruction,
-    /// Whether it belongs to no lookahead: where none of these matches, nothing before can.
+    instruction: Instruction,
+    /// Whether the step is outside of all lookaheads. If no such step matches at a position, none matches at an
+    /// earlier one.
     is_main: bool,
 }
 
+/// What a step matches. The numbers are indices of other steps.
 #[derive(Clone, Debug)]
 enum Instruction {
-    /// The text ends here.
+    /// Matches at the end of the text.
     Accept,
-    /// A lookahead has found what it wants, whatever follows.
+    /// Matches everywhere: the end of a lookahead.
     Found,
-    /// A unit of the set, and the rest from there.
+    /// Matches a unit of the set, followed by the other step.
     Unit(Units, usize),
-    /// One of both.
+    /// Matches if one of the two steps does.
     Either(usize, usize),
-    /// The rest from `next`, where `ahead` matches, or does not.
-    Look {
+    /// Matches if `next` does, and `ahead` does (or does not, if `positive` is false).
+    Lookahead {
         ahead: usize,
-        wanted: bool,
+        positive: bool,
         next: usize,
     },
     Start(usize),
     End(usize),
     Boundary {
-        wanted: bool,
+        positive: bool,
         next: usize,
     },
 }
 
 impl Program {
-    /// For texts that `node` matches from their beginning to their end.
+    /// Compiles a program for the texts that `node` matches from beginning to end.
     pub(crate) fn new(node: &Node) -> Result<Self, ProgramTooLargeError> {
         let mut writer = Writer { steps: Vec::new(), lookaheads: 0 };
         let accept = writer.push(Instruction::Accept)?;
@@ -96,7 +98,7 @@ impl Program {
         let mut is_alive = false;
         for (number, step) in self.steps.iter().enumerate() {
             let holds = |step: usize| here.contains(step);
-            let matches = match &step.does {
+            let matches = match &step.instruction {
                 Instruction::Accept => unit.is_none(),
                 Instruction::Found => true,
                 Instruction::Unit(units, next) => {
@@ -104,12 +106,14 @@ impl Program {
                         && unit.is_some_and(|unit| unit.is_in(units))
                 }
                 Instruction::Either(a, b) => holds(*a) || holds(*b),
-                Instruction::Look { ahead, wanted, next } => holds(*next) && holds(*ahead) == *wanted,
+                Instruction::Lookahead { ahead, positive, next } => {
+                    holds(*next) && holds(*ahead) == *positive
+                }
                 Instruction::Start(next) => before == Before::Start && holds(*next),
                 Instruction::End(next) => unit.is_none() && holds(*next),
-                Instruction::Boundary { wanted, next } => {
+                Instruction::Boundary { positive, next } => {
                     let is_boundary = unit.is_some_and(is_word) != (before == Before::Word);
-                    holds(*next) && is_boundary == *wanted
+                    holds(*next) && is_boundary == *positive
                 }
             };
             if matches {
@@ -183,25 +187,25 @@ fn is_word<S: Symbol>(symbol: S) -> bool {
 
 struct Writer {
     steps: Vec<Step>,
-    /// In how many lookaheads we are.
+    /// How many lookaheads surround the current node.
     lookaheads: usize,
 }
 
 impl Writer {
-    fn push(&mut self, does: Instruction) -> Result<usize, ProgramTooLargeError> {
+    fn push(&mut self, instruction: Instruction) -> Result<usize, ProgramTooLargeError> {
         if self.steps.len() == MAX_STEPS {
             return Err(ProgramTooLargeError);
         }
-        self.steps.push(Step { does, is_main: self.lookaheads == 0 });
+        self.steps.push(Step { instruction, is_main: self.lookaheads == 0 });
         Ok(self.steps.len() - 1)
     }
 
-    /// Writes `node`, behind which `next` follows; gives its first step.
+    /// Writes the steps of `node`, which step `next` follows, and returns the first of them.
     fn write(&mut self, node: &Node, next: usize) -> Result<usize, ProgramTooLargeError> {
         match node {
             Node::Unit(units) => self.push(Instruction::Unit(units.clone(), next)),
-            Node::All(nodes) => nodes.iter().rev().try_fold(next, |next, node| self.write(node, next)),
-            Node::Any(nodes) => {
+            Node::Sequence(nodes) => nodes.iter().rev().try_fold(next, |next, node| self.write(node, next)),
+            Node::Alternatives(nodes) => {
                 let mut entry = None;
                 for node in nodes.iter().rev() {
                     let this = self.write(node, next)?;
@@ -213,16 +217,16 @@ impl Writer {
                 Ok(entry.unwrap_or(next))
             }
             Node::Repeat { node, min, max } => self.repeat(node, *min, *max, next),
-            Node::Look { ahead, wanted } => {
+            Node::Lookahead { ahead, positive } => {
                 self.lookaheads += 1;
                 let found = self.push(Instruction::Found)?;
                 let ahead = self.write(ahead, found)?;
                 self.lookaheads -= 1;
-                self.push(Instruction::Look { ahead, wanted: *wanted, next })
+                self.push(Instruction::Lookahead { ahead, positive: *positive, next })
             }
             Node::Start => self.push(Instruction::Start(next)),
             Node::End => self.push(Instruction::End(next)),
-            Node::Boundary { wanted } => self.push(Instruction::Boundary { wanted: *wanted, next }),
+            Node::Boundary { positive } => self.push(Instruction::Boundary { positive: *positive, next }),
         }
     }
 
@@ -244,7 +248,7 @@ impl Writer {
             let again = self.push(Instruction::Either(exit, exit))?;
             let body = self.write(node, again)?;
             if let Some(step) = self.steps.get_mut(again) {
-                step.does = Instruction::Either(body, exit);
+                step.instruction = Instruction::Either(body, exit);
             }
             entry = if min == 0 { again } else { body };
             copies = min.saturating_sub(1);
@@ -257,11 +261,11 @@ impl Writer {
 }
 
 impl Instruction {
-    /// The steps that it asks at the same place of the text.
-    fn asks(&self) -> impl Iterator<Item = usize> {
+    /// The steps that this one depends on at the same position of the text.
+    fn dependencies(&self) -> impl Iterator<Item = usize> {
         let (a, b) = match *self {
             Self::Accept | Self::Found | Self::Unit(..) => (None, None),
-            Self::Either(a, b) | Self::Look { ahead: a, next: b, .. } => (Some(a), Some(b)),
+            Self::Either(a, b) | Self::Lookahead { ahead: a, next: b, .. } => (Some(a), Some(b)),
             Self::Start(next) | Self::End(next) | Self::Boundary { next, .. } => (Some(next), None),
         };
         a.into_iter().chain(b)
@@ -273,16 +277,18 @@ impl Instruction {
             Self::Found => Self::Found,
             Self::Unit(ref units, next) => Self::Unit(units.clone(), to(next)),
             Self::Either(a, b) => Self::Either(to(a), to(b)),
-            Self::Look { ahead, wanted, next } => Self::Look { ahead: to(ahead), wanted, next: to(next) },
+            Self::Lookahead { ahead, positive, next } => {
+                Self::Lookahead { ahead: to(ahead), positive, next: to(next) }
+            }
             Self::Start(next) => Self::Start(to(next)),
             Self::End(next) => Self::End(to(next)),
-            Self::Boundary { wanted, next } => Self::Boundary { wanted, next: to(next) },
+            Self::Boundary { positive, next } => Self::Boundary { positive, next: to(next) },
         }
     }
 }
 
-/// Puts every step behind those that it asks. There is such an order: what leads back, a repetition without
-/// end, is never empty, so it has come to another place of the text by then.
+/// Puts every step after those that it depends on. Such an order exists: only an unlimited repetition leads back to an
+/// earlier step, and as it never matches the empty text, it does so at another position.
 fn in_order(steps: &[Step], entry: usize) -> Program {
     let mut order = Vec::with_capacity(steps.len());
     let mut seen = vec![false; steps.len()];
@@ -299,7 +305,7 @@ fn in_order(steps: &[Step], entry: usize) -> Program {
     let mut ordered = Vec::with_capacity(order.len());
     for step in order {
         if let Some(step) = steps.get(step) {
-            ordered.push(Step { does: step.does.renumbered(&to), is_main: step.is_main });
+            ordered.push(Step { instruction: step.instruction.renumbered(&to), is_main: step.is_main });
         }
     }
     Program { steps: ordered, entry: to(entry), known: Known::default() }
@@ -310,8 +316,8 @@ fn visit(steps: &[Step], at: usize, seen: &mut [bool], order: &mut Vec<usize>) {
     if std::mem::replace(seen_here, true) {
         return;
     }
-    for asked in step.does.asks() {
-        visit(steps, asked, seen, order);
+    for dependency in step.instruction.dependencies() {
+        visit(steps, dependency, seen, order);
     }
     order.push(at);
 }

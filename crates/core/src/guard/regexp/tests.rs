@@ -58,11 +58,11 @@ fn expressions_match_whole_texts_as_in_ecmascript() {
 }
 
 #[test]
-fn a_refused_expression_names_the_place() {
+fn the_error_of_an_invalid_expression_names_the_position() {
     use RegexpProblem::{
-        Backreference, BeyondBasic, CapturingGroup, Count, EmptyClass, Escape, GroupName, LookBehind,
-        NothingToRepeat, Range, RepeatsCondition, RepeatsNothing, StrayBracket, StrayParenthesis, TooLarge,
-        TrailingBackslash, UnclosedClass, UnclosedGroup, UnknownGroup,
+        Backreference, BeyondBmp, CapturingGroup, CountOrder, EmptyClass, Escape, GroupName, Lookbehind,
+        NothingToRepeat, RangeOrder, RepeatsAssertion, RepeatsEmpty, StrayBracket, StrayParenthesis,
+        TooLarge, TrailingBackslash, UnclosedClass, UnclosedGroup, UnknownGroup,
     };
     for (expression, problem, at) in [
         ("a(b", UnclosedGroup, 1),
@@ -70,7 +70,7 @@ fn a_refused_expression_names_the_place() {
         ("a[b", UnclosedClass, 1),
         ("a[b\\]", UnclosedClass, 1),
         ("[]", EmptyClass, 0),
-        ("x[b-a]", Range, 2),
+        ("x[b-a]", RangeOrder, 2),
         ("a{", StrayBracket, 1),
         ("a{,2}", StrayBracket, 1),
         ("{2}", StrayBracket, 0),
@@ -79,15 +79,15 @@ fn a_refused_expression_names_the_place() {
         ("*a", NothingToRepeat, 0),
         ("a**", NothingToRepeat, 2),
         ("a+{2}", StrayBracket, 2),
-        ("x(a?)*", RepeatsNothing, 1),
-        ("(a|)+", RepeatsNothing, 0),
-        ("(?:(?=a))*", RepeatsNothing, 0),
-        ("(?=a)*", RepeatsCondition, 5),
-        ("\\b+", RepeatsCondition, 2),
-        ("a{3,2}", Count, 1),
+        ("x(a?)*", RepeatsEmpty, 1),
+        ("(a|)+", RepeatsEmpty, 0),
+        ("(?:(?=a))*", RepeatsEmpty, 0),
+        ("(?=a)*", RepeatsAssertion, 5),
+        ("\\b+", RepeatsAssertion, 2),
+        ("a{3,2}", CountOrder, 1),
         ("a{1001}", TooLarge, 1),
-        ("(?<=a)b", LookBehind, 0),
-        ("(?<!a)b", LookBehind, 0),
+        ("(?<=a)b", Lookbehind, 0),
+        ("(?<!a)b", Lookbehind, 0),
         ("(?i:a)", UnknownGroup, 0),
         ("(?<1>a)", GroupName, 0),
         ("(?<a>b)(?<a>c)", GroupName, 7),
@@ -100,7 +100,7 @@ fn a_refused_expression_names_the_place() {
         ("\\0", Escape, 0),
         ("[\\b]", Escape, 1),
         ("a\\", TrailingBackslash, 1),
-        ("[\u{1f600}]", BeyondBasic, 1),
+        ("[\u{1f600}]", BeyondBmp, 1),
     ] {
         assert_eq!(parsed(expression), Err(RegexpError { problem, at }), "{expression}");
     }
@@ -113,7 +113,7 @@ fn a_refused_expression_names_the_place() {
 }
 
 #[test]
-fn sets_of_units_are_joined_and_turned_around() {
+fn sets_of_units_are_merged_and_inverted() {
     let set = Units::ranges([(5, 9), (0, 1), (2, 3), (8, 12), (u16::MAX, u16::MAX)]);
     assert_eq!(set, Units::ranges([(0, 3), (5, 12), (u16::MAX, u16::MAX)]));
     assert_eq!(set.not(), Units::ranges([(4, 4), (13, u16::MAX - 1)]));

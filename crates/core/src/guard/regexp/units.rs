@@ -1,6 +1,6 @@
-//! Sets of UTF-16 code units: what ECMAScript's expressions without the flag `u` are about.
+//! Sets of UTF-16 code units, which ECMAScript's expressions match without the flag `u`.
 
-/// Ranges from least to largest, with gaps between.
+/// A set of code units: inclusive ranges, sorted, with gaps between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Units(Vec<(u16, u16)>);
 
@@ -13,7 +13,7 @@ impl Units {
         Self(vec![(unit, unit)])
     }
 
-    /// From these ranges, each from its least to its largest.
+    /// The union of these inclusive ranges.
     pub(crate) fn ranges(ranges: impl IntoIterator<Item = (u16, u16)>) -> Self {
         let mut sorted: Vec<(u16, u16)> = Vec::new();
         for range in ranges {
@@ -50,7 +50,7 @@ impl Units {
         self.0.iter().any(|&(least, largest)| least <= unit && unit <= largest)
     }
 
-    /// The unit, where there is exactly one.
+    /// The only unit of the set. `None` if there is none, or more than one.
     pub(crate) fn only(&self) -> Option<u16> {
         match self.0.as_slice() {
             [(least, largest)] if least == largest => Some(*least),
@@ -58,7 +58,7 @@ impl Units {
         }
     }
 
-    /// Whether there is none but perhaps `unit`.
+    /// Whether the set is empty, or has `unit` only.
     pub(crate) fn has_at_most(&self, unit: u16) -> bool {
         self.0.is_empty() || self.only() == Some(unit)
     }
@@ -89,7 +89,7 @@ impl Units {
         ])
     }
 
-    /// `.`: all but the ends of lines.
+    /// `.`: all units except line terminators.
     pub(super) fn dot() -> Self {
         Self(vec![(0x0a, 0x0a), (0x0d, 0x0d), (0x2028, 0x2029)]).not()
     }

@@ -36,7 +36,7 @@ fn decide<'a>(rules: &'a RuleSet, host: &str, method: &str, path: &str) -> RuleD
     rules.decide(&request, &CanonicalPath::new(&request.url.path).unwrap(), &PathReadings::default()).unwrap()
 }
 
-/// The place of the rule that decides about the path as it is written.
+/// The index of the rule that decides about the path as it is written.
 fn index(decided: &RuleDecisions<'_>) -> Option<usize> {
     decided.written.index()
 }
@@ -77,7 +77,7 @@ fn the_first_rule_that_matches_decides() {
 }
 
 #[test]
-fn where_no_rule_matches_the_default_holds() {
+fn without_a_matching_rule_the_default_access_applies() {
     for (default, public) in [(DefaultAccess::SignedIn, false), (DefaultAccess::Public, true)] {
         let rules = RuleSet::new(Vec::new(), default);
         let decided = decide(&rules, "h", "GET", "/x");
@@ -87,7 +87,7 @@ fn where_no_rule_matches_the_default_holds() {
 }
 
 #[test]
-fn host_and_methods_narrow_a_rule() {
+fn a_rule_with_host_or_methods_applies_to_these_only() {
     let mut by_host = rule(&["/:path*"], Access::Public);
     by_host.host = Some(HostPattern::parse("*.example.com").unwrap());
     let mut by_method = rule(&["/:path*"], Access::Public);
@@ -110,7 +110,7 @@ fn host_and_methods_narrow_a_rule() {
 }
 
 #[test]
-fn has_and_missing_narrow_a_rule() {
+fn a_rule_with_has_or_missing_applies_to_requests_that_meet_the_conditions() {
     let condition = |source, value: Option<&str>| Condition {
         source,
         value: value.map(|text| ValuePattern::parse(text).unwrap()),
@@ -140,7 +140,7 @@ fn has_and_missing_narrow_a_rule() {
 }
 
 #[test]
-fn who_may_not_pass_gets_what_the_rule_says() {
+fn a_denied_request_gets_the_response_that_the_rule_configures() {
     for (deny, signed_out, without_claims) in [
         (Deny::SignIn, Decision::SignIn, Decision::Forbidden),
         (Deny::Forbidden, Decision::Forbidden, Decision::Forbidden),
@@ -187,7 +187,7 @@ fn path_confusion_is_decided_by_the_strictest_reading() {
 }
 
 #[test]
-fn where_two_readings_ask_for_claims_both_hold() {
+fn path_confusion_two_readings_that_require_claims_must_both_be_met() {
     let staff = Access::Claims(vec![requires("staff", json!([true]))]);
     let mut hidden = rule(&["/a"], staff);
     hidden.deny = Deny::Forbidden;
@@ -203,14 +203,14 @@ fn where_two_readings_ask_for_claims_both_hold() {
     }
 }
 
-/// How many patterns are matched at the most.
+/// The patterns that a path is matched against.
 fn matched(rules: &RuleSet, path: &str) -> Vec<Place> {
     let path = CanonicalPath::new(path).unwrap();
     rules.candidates(&Reading::new(path.segments(), Case::Matters, &Budget::new())).collect()
 }
 
 #[test]
-fn a_thousand_rules_cost_a_request_only_those_for_its_first_segment() {
+fn of_a_thousand_rules_a_request_is_matched_only_against_those_for_its_first_segment() {
     let many = (0..1000).map(|n| {
         let pattern = if n % 2 == 0 { format!("/r{n}/:path*") } else { format!("/r{n}/:id(\\d+)") };
         rule(&[&pattern], Access::SignedIn)
@@ -225,7 +225,7 @@ fn a_thousand_rules_cost_a_request_only_those_for_its_first_segment() {
 }
 
 #[test]
-fn expressions_that_are_for_anywhere_cost_only_where_the_first_character_fits() {
+fn expressions_for_any_first_segment_are_matched_only_if_the_first_character_fits() {
     let many = (b'a'..=b'z').map(char::from).map(|c| rule(&[&format!("/({c}x|{c}y)/:id(\\d+)")], admin()));
     let rules = RuleSet::new(many.collect(), DefaultAccess::Public);
     assert_eq!(matched(&rules, "/cx/1"), [(2, 0)]);

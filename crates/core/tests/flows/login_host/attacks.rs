@@ -220,7 +220,7 @@ fn a_callback_at_another_host_than_the_login_host_signs_nobody_in() {
             }
         }
         assert_eq!(site.login.fetches("https://idp.example/token"), 0, "the code went nowhere");
-        let said = "register https://auth.example.com/auth/callback/acme with the provider";
+        let said = "register https://auth.example.com/auth/callback/acme as the only redirect URI";
         assert!(site.login.log_text().contains(said), "{}", site.login.log_text());
         assert_eq!(
             visitor.open(&site, &callback).location(),

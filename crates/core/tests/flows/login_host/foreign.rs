@@ -61,7 +61,7 @@ fn every_auth_route_refuses_and_says_the_mend() {
             }
             let page = visitor.open(&site, &format!("{origin}/auth/signin"));
             assert_eq!(page.status, 403);
-            assert!(page.body.contains("Nobody can sign in at this address"), "{}", page.body);
+            assert!(page.body.contains("You cannot sign in at this address"), "{}", page.body);
         }
         let log = site.login.log_text();
         assert!(log.contains(r#"other.org is outside of cookies.domain, \"example.com\""#), "{log}");

@@ -103,7 +103,7 @@ fn whatever_the_login_host_does_nobody_goes_in_circles() {
     let back = visitor.open(&site, PAGE);
     assert_eq!((back.status, back.headers.get("location")), (503, None));
     assert_eq!(back.headers.get("retry-after"), Some("60"));
-    assert!(site.login.log_text().contains("sent the browser back without an access token that lives"));
+    assert!(site.login.log_text().contains("sent the browser back without a valid access token"));
     // Another tab has its own way there, but not without end.
     let mut sent = 0;
     for tab in 0..50 {

@@ -1,11 +1,11 @@
 import { getToken } from "next-auth/jwt";
 
-// All that Vestibule has sealed into the session. The access token stays on this side: use it to call an API.
+// All claims in Vestibule's session. The access token stays on the server: use it to call an API.
 export async function GET(request) {
   const token = await getToken({
     req: request,
     secret: process.env.AUTH_SECRET,
-    // On https the cookie has another name.
+    // The cookie has another name on https.
     secureCookie: request.headers.get("x-forwarded-proto") === "https",
   });
   const { sub, name, email, roles, groups, access_token } = token;

@@ -61,8 +61,8 @@ pub(in crate::config::check) fn refuse_refresh_tokens(
                 let id = &provider.id;
                 refuse!(
                     places.at(claim),
-                    "\"{path}\" holds the refresh token of provider {id:?}, which is no claim",
-                    "name the member that is wanted, for example \"login.user\""
+                    "\"{path}\" contains the refresh token of the provider {id:?}, which must not become a claim",
+                    "name the member that you want, for example \"login.user\""
                 );
             }
         }
@@ -74,7 +74,7 @@ fn fields(provider: &Table<'_>) -> Vec<Field> {
     if tables.is_empty() || tables.len() > MOST_FIELDS {
         refuse!(
             provider.at("fields"),
-            "a form has 1 to 20 fields",
+            "a sign-in form needs 1 to 20 fields",
             "write for example `fields = [{{ name = \"email\", type = \"email\" }}, \
              {{ name = \"password\", type = \"password\" }}]`"
         );
@@ -85,7 +85,7 @@ fn fields(provider: &Table<'_>) -> Vec<Field> {
         let Some(field) = field(table) else { continue };
         if fields.iter().any(|other| other.name == field.name) {
             let name = &field.name;
-            refuse!(table.at("name"), "there is a field {name:?} already");
+            refuse!(table.at("name"), "another field already has the name {name:?}; choose another name");
             continue;
         }
         fields.push(field);
@@ -100,7 +100,7 @@ fn fields(provider: &Table<'_>) -> Vec<Field> {
 
 fn field(table: &Table<'_>) -> Option<Field> {
     let Some(text) = table.text("name") else {
-        refuse!(table.at("name"), "missing: what the form and the templates call it");
+        refuse!(table.at("name"), "the name of the field is missing");
         return None;
     };
     let name = text.text;
@@ -110,13 +110,13 @@ fn field(table: &Table<'_>) -> Option<Field> {
     if !is_good {
         refuse!(
             text,
-            "{text} is no field's name",
+            "{text} cannot be the name of a field",
             "use at most 64 of a-z, A-Z, 0-9, \"-\" and \"_\", with a letter first"
         );
         return None;
     }
     if TAKEN_NAMES.contains(&name) {
-        refuse!(text, "{name:?} has a meaning of its own in every form");
+        refuse!(text, "{name:?} is reserved in sign-in forms; choose another name");
         return None;
     }
     let kind = table.chosen("type", &FIELD_TYPES).unwrap_or("text");
@@ -131,7 +131,7 @@ fn field(table: &Table<'_>) -> Option<Field> {
         if !is_good {
             refuse!(
                 text,
-                "{text} is no value of HTML's",
+                "{text} is not a value of HTML's autocomplete",
                 "write for example \"username\", \"current-password\" or \"one-time-code\""
             );
         }
@@ -151,8 +151,8 @@ fn login(login: &Table<'_>, fields: &[Field]) -> Option<Login> {
     if !login.is_written() {
         refuse!(
             login.place,
-            "missing: the request that signs in",
-            "write its url, its body, and where its answer has the access_token"
+            "the login request is missing",
+            "write its url, its body, and where its response has the access_token"
         );
         return None;
     }
@@ -170,7 +170,7 @@ fn login(login: &Table<'_>, fields: &[Field]) -> Option<Login> {
     if !login.has("access_token") {
         refuse!(
             login.at("access_token"),
-            "missing: where the answer has the access token",
+            "the path of the access token in the response is missing",
             "write for example \"body.accessToken\" or \"cookie.access_token\"",
         );
     }
@@ -190,8 +190,8 @@ fn refuse_unsent(fields: &[Field], login: &Login, provider: &Table<'_>) {
         if !sent.iter().any(|path| path.root() == name) {
             refuse!(
                 provider.at("fields"),
-                "the field {name:?} is asked for and never sent",
-                "write {{{name}}} where it belongs in login.body, or leave the field out"
+                "the field {name:?} is never sent to the API",
+                "write {{{name}}} where it belongs in login.body, or remove the field"
             );
         }
     }
@@ -202,7 +202,7 @@ fn user_paths(provider: &Table<'_>) -> UserPaths {
     if !user.has("id") {
         refuse!(
             user.at("id"),
-            "missing: what tells one person from another",
+            "the path of the user's id is missing",
             "write for example \"profile.id\" or \"access_token.sub\"",
         );
     }
@@ -212,8 +212,8 @@ fn user_paths(provider: &Table<'_>) -> UserPaths {
         if !provider.has("profile") && source.paths().iter().any(|path| path.root() == "profile") {
             refuse!(
                 user.at(key),
-                "no request for a profile is made",
-                "write profile.url, or take it from \"login\" or \"access_token\""
+                "this path needs a profile, and no profile is requested",
+                "write profile.url, or take the value from \"login\" or \"access_token\""
             );
         }
         Some(source)

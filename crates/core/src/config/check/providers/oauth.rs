@@ -46,7 +46,7 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
     let derived_image = derived_image(provider);
     let logout = logout(is_openid, parameters);
     if !is_openid && !provider.table("authorization").has("url") {
-        refuse!(provider.at("authorization"), "missing: where people are sent to sign in");
+        refuse!(provider.at("authorization"), "the authorization endpoint is missing; write its URL");
     }
     let openid = is_openid.then(|| OpenId {
         issuer: issuer.clone().unwrap_or_default(),
@@ -84,12 +84,12 @@ fn issuer(is_needed: bool, parameters: &mut Parameters<'_>) -> Option<String> {
         } else if is_needed {
             let mut hint = suggestion(parameters.id, &ids().collect::<Vec<_>>());
             if !hint.starts_with("did you mean") {
-                "docs/providers.md lists the presets".clone_into(&mut hint);
+                "see docs/providers.md for the presets".clone_into(&mut hint);
             }
             refuse!(
                 provider.at("id"),
-                "no preset, and no issuer is given ({hint})",
-                "a provider that is no preset needs its issuer",
+                "there is no preset of this name ({hint})",
+                "a provider without a preset needs an issuer",
             );
         }
         return None;
@@ -105,7 +105,7 @@ fn issuer(is_needed: bool, parameters: &mut Parameters<'_>) -> Option<String> {
     let text = given.with(&issuer);
     let url = text.parsed(endpoint)?;
     if url.query().is_some() {
-        refuse!(text, "{text}: an issuer has no query (?...)");
+        refuse!(text, "{text}: an issuer cannot have a query; remove \"?\" and what follows it");
     }
     parameters.set_issuer(&issuer, &url);
     Some(issuer)
@@ -132,7 +132,7 @@ fn scope(is_openid: bool, provider: &Table<'_>) -> Option<String> {
             // RFC 6749 section 3.3.
             if !scope.bytes().all(|b| matches!(b, b'!' | b'#'..=b'[' | b']'..=b'~')) {
                 let scope = text.with(scope);
-                refuse!(scope, "{scope} is no scope");
+                refuse!(scope, "{scope} is not a valid scope");
                 return None;
             }
             if !scopes.contains(&scope) {
@@ -146,7 +146,7 @@ fn scope(is_openid: bool, provider: &Table<'_>) -> Option<String> {
         let with_it = with_it.trim_end();
         refuse!(
             provider.at("scope"),
-            "\"openid\" is missing, without which there is no ID token",
+            "\"openid\" is missing; without it, the provider gives no ID token",
             "write {with_it:?}"
         );
     }
@@ -170,7 +170,7 @@ fn authorization(parameters: &Parameters<'_>) -> AuthorizationConfig {
             || text.text.split(' ').any(|part| matches!(part, "token" | "id_token" | "none"))
             || !text.text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')))
     {
-        refuse!(text, "{text}: only a code is read from the response", "leave it out");
+        refuse!(text, "{text}: only the authorization code flow is supported", "remove response_type");
     }
     if let Some(name) = provider.text("callback_profile_param") {
         check_own_parameter(&name, &authorize::RESERVED);
@@ -179,7 +179,7 @@ fn authorization(parameters: &Parameters<'_>) -> AuthorizationConfig {
     if let Some(fragment) = table.text("fragment")
         && !fragment.text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     {
-        refuse!(fragment, "letters, digits and \"_\" only");
+        refuse!(fragment, "the fragment can have letters, digits and \"_\" only");
     }
     AuthorizationConfig {
         endpoint,
@@ -207,9 +207,13 @@ fn authorization_params(parameters: &Parameters<'_>) -> Vec<(String, String)> {
         let text = Text { text, place: table.at(name) };
         if authorize::RESERVED.contains(&name) || name == "response_mode" {
             if matches!(name, "scope" | "response_mode" | "response_type" | "client_id") {
-                refuse!(text, "Vestibule sets this parameter itself", "write {name} beside id");
+                refuse!(
+                    text,
+                    "Vestibule sets this parameter itself",
+                    "write {name} as a key of the provider"
+                );
             } else {
-                refuse!(text, "Vestibule sets this parameter itself", "leave it out");
+                refuse!(text, "Vestibule sets this parameter itself", "remove it");
             }
             continue;
         }
@@ -250,8 +254,8 @@ fn logout(is_openid: bool, parameters: &Parameters<'_>) -> Option<LogoutConfig> 
     if !is_openid && !provider.value("logout")?.is_string() {
         refuse!(
             provider.at("logout"),
-            "this provider tells nobody where its session ends",
-            "write the URL instead, if it has one"
+            "an OAuth 2 provider publishes no logout endpoint",
+            "write its URL instead of true, if it has one"
         );
     }
     let redirect_param =

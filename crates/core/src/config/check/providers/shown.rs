@@ -7,6 +7,9 @@ use crate::config::table::Text;
 pub(super) fn check_shown(text: &Text<'_>) {
     let shown = text.text;
     if shown.trim().is_empty() || shown.len() > 100 || shown.contains(char::is_control) {
-        refuse!(text, "the sign-in page shows it: write 1 to 100 characters");
+        refuse!(
+            text,
+            "this text is shown on the sign-in page; write 1 to 100 characters without control characters"
+        );
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn source(
         }
     }
     if texts.is_empty() {
-        refuse!(user.at(key), "an empty list gives nothing");
+        refuse!(user.at(key), "the list is empty; write at least one path");
     }
     let mut sources = Vec::new();
     for text in texts {
@@ -45,11 +45,11 @@ fn one(text: &Text<'_>, roots: &[&str]) -> Option<Source> {
     let (template, unknown) = Template::parse(text.text, &|path| roots.contains(&path.root()));
     if let Some(path) = unknown.first() {
         let hint = suggestion(path.root(), roots);
-        refuse!(text, "{{{path}}} stands for nothing; {hint}");
+        refuse!(text, "{{{path}}} is unknown; {hint}");
         return None;
     }
     if template.paths().next().is_none() {
-        refuse!(text, "{text} is the same for everybody");
+        refuse!(text, "{text} would be the same for every user; use a path like {{profile.id}}");
     }
     template.paths().for_each(|path| check_named(path, text));
     Some(Source::Text(template))
@@ -62,7 +62,7 @@ pub(super) fn answer_path(text: &Text<'_>, roots: &[&str]) -> Option<DataPath> {
         check_named(&path, text);
     } else {
         let hint = suggestion(path.root(), roots);
-        refuse!(text, "{text} begins with no part of an answer; {hint}");
+        refuse!(text, "{text} does not begin with a known source; {hint}");
     }
     Some(path)
 }
@@ -71,6 +71,6 @@ pub(super) fn answer_path(text: &Text<'_>, roots: &[&str]) -> Option<DataPath> {
 fn check_named(path: &DataPath, at: &Text<'_>) {
     let root = path.root();
     if matches!(root, "cookie" | "header") && path.rest().len() != 1 {
-        refuse!(at, "\"{path}\" is no {root}: write {root}.NAME");
+        refuse!(at, "\"{path}\" does not name a {root}; write {root}.NAME");
     }
 }

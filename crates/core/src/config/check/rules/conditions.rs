@@ -18,14 +18,18 @@ fn condition(table: &Table<'_>) -> Option<Condition> {
     if !table.has("type") {
         refuse!(
             table.place,
-            "says not where to look",
+            "the condition has no type",
             "write type = \"header\", \"cookie\", \"query\" or \"host\""
         );
     }
     let kind = table.chosen("type", &CONDITION_TYPES)?;
     let value = match table.text("value") {
         Some(text) if text.text.is_empty() => {
-            refuse!(text, "an empty value counts as none", "leave it out for any value that is not empty");
+            refuse!(
+                text,
+                "the value is empty",
+                "write an expression, or remove the key for any value that is not empty"
+            );
             None
         }
         text => text.and_then(|text| text.parsed(ValuePattern::parse)),
@@ -33,17 +37,21 @@ fn condition(table: &Table<'_>) -> Option<Condition> {
     let key = table.str("key").unwrap_or_default();
     if kind == ConditionType::Host {
         if table.has("key") {
-            refuse!(table.at("key"), "a host has none", "leave it out");
+            refuse!(table.at("key"), "a condition on the host has no key", "remove it");
         }
         if !table.has("value") {
-            refuse!(table.place, "every request has a host", "add value = \"app\\\\.example\\\\.com\"");
+            refuse!(
+                table.place,
+                "the condition has no value, and every request has a host",
+                "add value = \"app\\\\.example\\\\.com\""
+            );
         }
     } else if key.is_empty() {
-        refuse!(table.place, "says not which", "add key = \"name\"");
+        refuse!(table.place, "the condition has no key", "add key = \"name\"");
     } else if kind != ConditionType::Query && !is_token(key) {
         // A parameter may have any name.
         let key = table.text("key")?;
-        refuse!(key, "no header or cookie is named {key}");
+        refuse!(key, "{key} cannot be the name of a header field or cookie");
     }
     let source = match kind {
         ConditionType::Header => Source::Header(key.to_ascii_lowercase()),

@@ -15,8 +15,8 @@ pub(super) fn access(rule: &Table<'_>) -> Option<Access> {
             if rule.has(key) {
                 refuse!(
                     rule.place,
-                    "has both access and {key}",
-                    "keep {key} alone: it means signed in, with what it asks"
+                    "access and {key} exclude each other",
+                    "remove access; {key} applies to signed-in users"
                 );
                 return None;
             }
@@ -29,14 +29,14 @@ pub(super) fn access(rule: &Table<'_>) -> Option<Access> {
     if !rule.has("require") && !rule.has("email_domain") {
         refuse!(
             rule.place,
-            "says nothing about who may pass",
+            "the rule does not say who may pass",
             "write access = \"public\", access = \"signed-in\", or require = {{ claim = \"value\" }}"
         );
         return None;
     }
     let require = rule.table("require");
     if require.is_written() && require.names().is_empty() {
-        refuse!(require.place, "requires nothing", "write access = \"signed-in\" instead");
+        refuse!(require.place, "the table is empty", "write a claim, or access = \"signed-in\" instead");
     }
     let mut requirements = Vec::new();
     for claim in claims(&require) {
@@ -65,7 +65,7 @@ fn tests(asked: &Value, place: &Place<'_>) -> Vec<ClaimTest> {
     let Value::Object(members) = asked else {
         let values = scalars(asked);
         if values.is_empty() {
-            refuse!(place, "no value at all: nobody could ever pass");
+            refuse!(place, "the list is empty, so no one could pass; write a value");
         }
         tests.push(ClaimTest::AnyOf(values.to_vec()));
         return tests;
@@ -73,13 +73,13 @@ fn tests(asked: &Value, place: &Place<'_>) -> Vec<ClaimTest> {
     let table = Table::new(Some(members), *place);
     if let Some(values) = table.value("not").map(scalars) {
         if values.is_empty() {
-            refuse!(table.at("not"), "no value at all: everybody would pass");
+            refuse!(table.at("not"), "the list is empty, so everyone would pass; write a value");
         }
         tests.push(ClaimTest::NoneOf(values.to_vec()));
     }
     tests.extend(table.flag("exists").map(ClaimTest::Exists));
     if tests.is_empty() {
-        refuse!(place, "asks for nothing", "write {{ exists = true }} or {{ not = \"value\" }}");
+        refuse!(place, "the table is empty", "write {{ exists = true }} or {{ not = \"value\" }}");
     }
     tests
 }
@@ -93,14 +93,14 @@ fn email_domains(rule: &Table<'_>) -> Option<Requirement> {
         if !text.text.split('.').all(is_label) {
             refuse!(
                 text,
-                "{text} is no domain",
-                "write it like \"example.com\"; each subdomain is a domain of its own, and an international one is written \"xn--...\""
+                "{text} is not a domain",
+                "write it like \"example.com\"; list each subdomain, and write an international domain as \"xn--...\""
             );
         }
         domains.push(text.text.to_ascii_lowercase());
     }
     if domains.is_empty() {
-        refuse!(rule.at("email_domain"), "no domain at all: nobody could ever pass");
+        refuse!(rule.at("email_domain"), "the list is empty, so no one could pass; write a domain");
     }
     Some(Requirement::EmailDomain(domains))
 }

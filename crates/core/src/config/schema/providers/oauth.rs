@@ -1,7 +1,7 @@
 //! Keys of `type = "oidc"` and `type = "oauth2"`.
 
 use super::super::Kind::{
-    Any, Bool, BoolOrText, Hidden, Map, Scalar, ScalarOrList, ScalarOrTable, Table, Text, TextOrList,
+    Any, Bool, BoolOrUrl, Hidden, Map, Scalar, ScalarOrList, ScalarOrTable, Table, Text, TextOrList,
     UrlOrTable,
 };
 use super::super::{Group, Keys, keys};
@@ -117,7 +117,7 @@ pub(in crate::config) const OAUTH: Group = keys! {
     derived_image: Text, values = DERIVED_IMAGES, unset = "no rule", example = "discord";
     /// Whether signing out here also ends the session at the provider: `true` for the `end_session_endpoint` of its metadata, or the URL of
     /// that endpoint.
-    logout: BoolOrText, default = false, example = true,
+    logout: BoolOrUrl, default = false, example = true,
         needs = "OAuth 2: a URL. Register the address to return to at the provider";
     /// The name of the logout request's parameter with the address to return to.
     logout_redirect_param: Text, default = "post_logout_redirect_uri", example = "returnTo", needs = "`logout`";

@@ -44,15 +44,15 @@ pub(super) fn refresh(
     if !needs_refresh_token && kept_cookies.is_empty() && !refresh.at("cookies").is_refused() {
         refuse!(
             refresh.place,
-            "sends nothing that new tokens are given for",
-            "write {{refresh_token}} or {{cookie.NAME}} where it belongs in body, cookies or headers"
+            "the request sends neither the refresh token nor a cookie",
+            "write {{refresh_token}} or {{cookie.NAME}} in body, cookies or headers"
         );
     }
     if needs_refresh_token && !login_gives_one {
         refuse!(
             refresh.place,
-            "sends the refresh token, and the login gives none",
-            "write login.refresh_token: where the answer has it"
+            "the request sends the refresh token, but login.refresh_token is missing",
+            "write where the login's response has it"
         );
     }
     let error = error.or_else(|| login.error.clone());
@@ -65,7 +65,7 @@ fn cookies(table: &Table<'_>, known: &Known<'_>) -> Vec<(String, Template)> {
         let name = text.name();
         if !request::is_token(name) {
             let name = text.with(name);
-            refuse!(text, "{name} is no cookie's name");
+            refuse!(text, "{name} cannot be the name of a cookie");
         }
         cookies.extend(request::strict_template(&text, known).map(|template| (name.to_owned(), template)));
     }

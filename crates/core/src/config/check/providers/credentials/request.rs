@@ -71,7 +71,7 @@ pub(super) fn request(
 ) -> Option<ApiRequest> {
     let url = table.text("url").and_then(|text| text.parsed(endpoint));
     if !table.has("url") {
-        refuse!(table.at("url"), "missing: where the request goes");
+        refuse!(table.at("url"), "the URL of the request is missing");
     }
     let headers = table.table("headers");
     parts(table, url, &headers.entries(), body, methods, known)
@@ -90,7 +90,7 @@ pub(in crate::config::check::providers) fn parts(
     let headers = headers(written_headers, known);
     let body = body(table, written_body, known);
     if method == Method::Get && written_body.is_some() && !table.at("method").is_refused() {
-        refuse!(table.at("body"), "a GET request has no body", "write method = \"POST\"");
+        refuse!(table.at("body"), "a GET request cannot have a body", "write method = \"POST\"");
     }
     Some(ApiRequest { method, url: url?, headers, body })
 }
@@ -113,7 +113,7 @@ fn body(table: &Table<'_>, written: Option<&Value>, known: &Known<'_>) -> Option
     let is_field =
         |(_, value): &(String, _)| matches!(value, BodyTemplate::Literal(_) | BodyTemplate::Text(_));
     if !is_json && !matches!(&body, BodyTemplate::Table(pairs) if pairs.iter().all(is_field)) {
-        refuse!(place, "a form is a table of texts, numbers and booleans");
+        refuse!(place, "the body of a form must be a flat table of strings, numbers and booleans");
     }
     Some(match body {
         BodyTemplate::Table(pairs) if !is_json => ApiBody::Form(pairs),
@@ -157,7 +157,7 @@ fn headers(written: &[Text<'_>], known: &Known<'_>) -> Vec<(String, Template)> {
             continue;
         }
         if headers.iter().any(|(other, _)| *other == name) {
-            refuse!(text, "this header field is there in another spelling");
+            refuse!(text, "this header field is written twice: upper and lower case make no difference");
         }
         headers.extend(strict_template(text, known).map(|template| (name, template)));
     }
@@ -169,12 +169,12 @@ pub(in crate::config::check::providers) fn check_header(name: &str, at: &Text<'_
     let name = name.to_ascii_lowercase();
     if !is_token(&name) {
         let name = at.with(&name);
-        refuse!(at, "{name} is no header field's name");
+        refuse!(at, "{name} cannot be the name of a header field");
         return false;
     }
     let is_own = OWN_HEADERS.contains(&name.as_str());
     if is_own {
-        refuse!(at, "this header field is set for you");
+        refuse!(at, "Vestibule sets this header field itself; remove it");
     }
     !is_own
 }
@@ -182,7 +182,7 @@ pub(in crate::config::check::providers) fn check_header(name: &str, at: &Text<'_
 /// Sees that a header field can carry a value.
 pub(in crate::config::check::providers) fn check_field_value(value: &str, text: &Text<'_>) {
     if !is_field_value(value) {
-        refuse!(text, "{text} has characters that no header field carries");
+        refuse!(text, "{text} has characters that a header field cannot carry");
     }
 }
 
@@ -201,10 +201,10 @@ fn refuse_unknown(path: &DataPath, known: &Known<'_>, place: &Place<'_>) {
     let hint = match path.root() {
         "cookie" if known.names.contains(&"cookie") => "write {cookie.NAME}".to_owned(),
         root if known.names.contains(&root) => format!("write {{{root}}}"),
-        root if known.names.is_empty() => format!("there is nothing of the name {root:?}"),
+        _ if known.names.is_empty() => "no name is known here".to_owned(),
         root => suggestion(root, known.names),
     };
-    refuse!(place, "{{{path}}} stands for nothing; {hint}");
+    refuse!(place, "{{{path}}} is unknown; {hint}");
 }
 
 pub(super) use upstreams::is_token;

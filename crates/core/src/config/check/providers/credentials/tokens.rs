@@ -19,7 +19,7 @@ pub(super) fn tokens(answer: &Table<'_>) -> WrittenTokens {
     let path = |key: &str| answer_path(&answer.text(key)?, &RESPONSE_ROOTS);
     let expiry = |span: &str, time: &str| match (path(span), path(time)) {
         (Some(_), Some(_)) => {
-            refuse!(answer.at(span), "{time} says the same: write one of them");
+            refuse!(answer.at(span), "{span} and {time} exclude each other; write one of them");
             None
         }
         (Some(span), None) => Some(Expiry::In(span)),

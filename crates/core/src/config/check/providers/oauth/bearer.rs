@@ -45,15 +45,15 @@ pub(super) fn accept_bearer(provider: &Table<'_>) -> Option<AcceptBearer> {
     if audiences.is_empty() {
         refuse!(
             bearer.at("audience"),
-            "missing: tokens that the provider made for other services would pass",
-            "write what its access tokens for this site have as \"aud\", for example \"https://api.example.com\"",
+            "the audience is missing; without it, tokens for other services would be accepted",
+            "write the \"aud\" of access tokens for this site, for example \"https://api.example.com\"",
         );
     }
     for text in audiences {
         let is_good = (1..=MAX_AUDIENCE).contains(&text.text.len())
             && !text.text.contains(|c: char| c.is_control() || c.is_whitespace());
         if !is_good {
-            refuse!(text, "an audience has 1 to 512 characters, none of them white space");
+            refuse!(text, "an audience must have 1 to 512 characters without white space");
         }
     }
     Some(AcceptBearer {

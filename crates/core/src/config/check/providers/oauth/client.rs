@@ -73,11 +73,7 @@ fn client_id(parameters: &Parameters<'_>) -> String {
     let set = at.set_secret(&name);
     match &variable {
         Some(id) => check_credential(&Text { text: id, place: at }),
-        None => refuse!(
-            at,
-            "missing: the client id that the provider gave to this site",
-            "set it with {set}, or write {place}",
-        ),
+        None => refuse!(at, "the client id is missing", "set it with {set}, or write {place}",),
     }
     variable.unwrap_or_default()
 }
@@ -93,16 +89,16 @@ fn secret(parameters: &Parameters<'_>) -> Option<Secret> {
             let (key, _) = parameters.variable("private_key");
             refuse!(
                 at,
-                "missing: the client secret that the provider gave to this site",
-                "set it with {set}; or {key}, with which one is signed whenever it is needed"
+                "the client secret is missing",
+                "set it with {set}; or set {key}, and the secret is signed with that key"
             );
         }
         None => {
             let place = provider.place;
             refuse!(
                 at,
-                "missing: the client secret that the provider gave to this site",
-                "set it with {set}; a public client has none and says so: \
+                "the client secret is missing",
+                "set it with {set}; for a public client, which has none, write \
                  token_endpoint_auth_method = \"none\" in {place}"
             );
         }
@@ -124,8 +120,8 @@ fn key(is_id_needed: bool, parameters: &Parameters<'_>) -> Option<ClientKey> {
         let set = at.set_secret(&name);
         refuse!(
             at,
-            "missing: the private key that the client signs with, in PEM",
-            "set it to the contents of the file with {set}",
+            "the private key of the client is missing",
+            "set it with {set}, to the contents of its PEM file",
         );
         return None;
     };
@@ -142,7 +138,7 @@ fn key(is_id_needed: bool, parameters: &Parameters<'_>) -> Option<ClientKey> {
         Some(name) => {
             let chosen = algorithm(name, &[])?;
             if !key.algorithms().contains(&chosen) {
-                refuse!(name, "the key in {at} is not one for {name}");
+                refuse!(name, "the key in {at} cannot sign with {name}; choose an algorithm for this key");
             }
             Some(chosen)
         }
@@ -167,8 +163,8 @@ pub(super) fn check_credential(text: &Text<'_>) {
     if value.trim() != value || value.is_empty() || !value.bytes().all(|b| matches!(b, b' '..=b'~')) {
         refuse!(
             text,
-            "has white space around it, or characters that none of its kind has",
-            "set it again, without a line's end"
+            "the value has white space around it, or characters that are not visible ASCII",
+            "set it again without a line break"
         );
     }
 }

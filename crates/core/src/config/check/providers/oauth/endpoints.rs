@@ -20,7 +20,7 @@ use vestibule_oidc::secret::Secret;
 pub(super) fn token(is_openid: bool, parameters: &Parameters<'_>) -> TokenConfig {
     let table = parameters.provider.table("token");
     if !table.has("url") && !is_openid {
-        refuse!(table.place, "missing: where a code becomes tokens");
+        refuse!(table.place, "the token endpoint is missing; write its URL");
     }
     let endpoint = parameters.url(&table, "url");
     let refresh_endpoint = parameters.url(&table, "refresh_url");
@@ -53,8 +53,8 @@ pub(super) fn userinfo(is_needed: bool, parameters: &Parameters<'_>) -> Userinfo
     if is_needed && (!table.has("url") || fetch == FetchUserinfo::Never) {
         refuse!(
             table.place,
-            "missing: where the profile is asked for",
-            "or take user.id from \"account\", the token response"
+            "the userinfo endpoint is missing",
+            "write its URL, or take user.id from \"account\", the token response"
         );
     }
     let is_plain =
@@ -100,7 +100,7 @@ fn url_template(text: &Text<'_>, parameters: &Parameters<'_>) -> Option<Template
     let template = template(&text, &names::USERINFO)?;
     let host = filled.split_once("://").map_or("", |(_, behind)| behind);
     if host.split(['/', '?']).next().is_some_and(|host| host.contains('{')) {
-        refuse!(text, "the host stands as it is");
+        refuse!(text, "the host of the URL cannot contain a template");
         return None;
     }
     if let Err(why) = endpoint(&template.text(&|_| Some(Value::from("0")))) {
@@ -116,7 +116,7 @@ fn api_key(parameters: &Parameters<'_>) -> Option<Secret> {
     let set = at.set_secret(&name);
     match &value {
         Some(key) => super::client::check_credential(&Text { text: key, place: at }),
-        None => refuse!(at, "missing: the API key that the provider gave to this site", "set it with {set}"),
+        None => refuse!(at, "the API key is missing", "set it with {set}"),
     }
     value.map(Secret::new)
 }
@@ -127,7 +127,7 @@ pub(super) fn emails(parameters: &Parameters<'_>) -> Option<EmailsConfig> {
         return None;
     }
     if !table.has("url") && !table.has("list") {
-        refuse!(table.place, "missing: the url of the list, or the place in the profile where it is");
+        refuse!(table.place, "write url, the URL of the list, or list, its path in the profile");
     }
     let mut conditions = Vec::new();
     for (name, value) in table.table("where").names() {
@@ -164,7 +164,7 @@ fn template(text: &Text<'_>, names: &[&str]) -> Option<Template> {
     });
     if let Some(path) = unknown.first() {
         let known = names.join(", ");
-        refuse!(text, "{{{path}}} stands for nothing; known here: {known}");
+        refuse!(text, "{{{path}}} is unknown; known here: {known}");
         return None;
     }
     Some(template)

@@ -7,14 +7,17 @@ use vestibule_oidc::jose::jws::Algorithm;
 /// Sees that the key of a text can be a parameter's name.
 pub(super) fn check_parameter(text: &Text<'_>) {
     if !is_parameter(text.name()) {
-        refuse!(text, "a parameter's name has no white space");
+        refuse!(text, "the name of a parameter cannot be empty or have white space");
     }
 }
 
 /// Sees that a text can be the name of a parameter beside others.
 pub(super) fn check_own_parameter(text: &Text<'_>, others: &[&str]) {
     if !is_parameter(text.text) || others.contains(&text.text) {
-        refuse!(text, "{text} is no name of a parameter of its own");
+        refuse!(
+            text,
+            "{text} cannot be the name of this parameter: it has white space, or another parameter has it"
+        );
     }
 }
 

@@ -84,11 +84,7 @@ impl<'a> Parameters<'a> {
         let text = given.text(self.provider);
         // Once is enough.
         if !is_good && !text.place.is_refused() {
-            refuse!(
-                text,
-                "{text} does not fit into a URL as it is",
-                "use letters, digits, \".\", \"-\" and \"_\""
-            );
+            refuse!(text, "{text} cannot be part of a URL", "use letters, digits, \".\", \"-\" and \"_\"");
         }
         is_good.then_some(given.value)
     }
@@ -104,12 +100,12 @@ impl<'a> Parameters<'a> {
         let example = || Some(presets::preset(preset?)?.get("example")?.get(key)?.to_string());
         let like = if let Some(example) = example() { format!(" like {example}") } else { String::new() };
         match preset {
-            Some(preset) => refuse!(
-                place,
-                "missing: every customer of {preset:?} has one",
-                "write it{like}, here or in {name}"
-            ),
-            None => refuse!(place, "missing: {{{key}}} stands for it", "write it, here or in {name}"),
+            Some(preset) => {
+                refuse!(place, "the preset {preset:?} needs this key", "write it{like}, here or in {name}");
+            }
+            None => {
+                refuse!(place, "this key is missing, and {{{key}}} is used", "write it, here or in {name}");
+            }
         }
     }
 
@@ -145,7 +141,7 @@ impl<'a> Parameters<'a> {
             self.refuse_missing("issuer");
         }
         if value.is_none() && !self.provider.place.is_refused() {
-            refuse!(at, "{{{name}}} stands for nothing");
+            refuse!(at, "{{{name}}} has no value here; write {name}, or remove it from this text");
         }
         value
     }

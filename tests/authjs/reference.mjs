@@ -1,7 +1,7 @@
-// The real Auth.js, to be compared with: a request as one line of JSON on stdin, its answer as one line on stdout.
-// `authjs-v5` is @auth/core's `Auth()`, which next-auth 5 hands every request to; `next-auth-v4` is next-auth 4's
-// handler, called as Next.js calls an API route. The first line on stdout is the port of the provider that both
-// of them, and Vestibule, sign people in with.
+// The real Auth.js, as the reference for the comparison. Each line on stdin is a request in JSON and gives a line on stdout,
+// the response. `authjs-v5` is @auth/core's `Auth()`, which next-auth 5 calls for every request; `next-auth-v4` is
+// next-auth 4's handler, called like an API route of Next.js. The first line on stdout is the port of the provider that
+// both of them and Vestibule use.
 import { createHash } from "node:crypto"
 import { createServer } from "node:http"
 import { createInterface } from "node:readline"
@@ -13,7 +13,7 @@ import nextAuth from "next-auth-v4/next"
 const ISSUER = "https://idp.example"
 const CLIENT = { clientId: "vestibule", clientSecret: "acme-secret" }
 const CHECKS = ["pkce", "state", "nonce"]
-const SECRET = process.env.JUDGE_SECRET
+const SECRET = process.env.REFERENCE_SECRET
 
 // ---- the provider ----
 
@@ -32,7 +32,7 @@ const metadata = {
   code_challenge_methods_supported: ["S256"],
 }
 
-// A code says itself what it is good for, so that the provider remembers nothing.
+// A code contains its grant, so that the provider has no state.
 async function token(form) {
   let code
   try {
@@ -55,7 +55,7 @@ async function token(form) {
   return [200, tokens]
 }
 
-// An API of one's own that knows everybody by the password "right".
+// A credentials API that accepts every user with the password "right".
 function login({ email, password }) {
   if (password === "boom") return [500, {}]
   if (password === "too late") return [403, { error: "locked" }]
@@ -64,7 +64,7 @@ function login({ email, password }) {
   return [200, { accessToken: "access-ada", user }]
 }
 
-// The same for Auth.js, as an app would ask that API in `authorize`.
+// The same for Auth.js: the `authorize` function of an application that calls that API.
 const authorize = (Refusal) => (filled) => {
   const [status, answer] = login(filled)
   if (answer.error) throw new Refusal(answer.error)
@@ -166,7 +166,7 @@ const v4Options = (pages) => ({
   ],
 })
 
-// What Next.js makes of a body before an API route sees it; `undefined` where it answers 400 itself.
+// The body as Next.js parses it for an API route; `undefined` if Next.js answers 400 itself.
 function parsedBody(headers, body) {
   const type = new Headers(headers).get("content-type")?.split(";")[0].trim()
   if (type === "application/json") {
@@ -200,7 +200,7 @@ function cookies(headers) {
     try {
       parsed[name] = decodeURIComponent(pair.slice(at + 1))
     } catch {
-      // Next.js leaves out what does not decode.
+      // Next.js leaves out cookies that it cannot decode.
     }
   }
   return parsed
@@ -256,7 +256,7 @@ async function v4({ method, url, headers, body, pages }) {
   return { status: response.statusCode, headers: pairs, body: response.body }
 }
 
-// ---- the judge ----
+// ---- the reference ----
 
 const judges = { "authjs-v5": v5, "next-auth-v4": v4 }
 process.stdout.write(`${server.address().port}\n`)
@@ -266,7 +266,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   try {
     answer = await judges[request.dialect](request)
   } catch (error) {
-    // Nobody catches it there either: the server around it answers.
+    // Next.js does not catch this error either; its server answers.
     answer = { status: 500, headers: [], body: "Internal Server Error", thrown: String(error) }
   }
   process.stdout.write(`${JSON.stringify(answer)}\n`)

@@ -1,4 +1,4 @@
-//! New tokens of an API of one's own.
+//! The refresh at your own API, by the configured request.
 
 use serde_json::Value;
 
@@ -13,26 +13,16 @@ use vestibule_oidc::credentials::{ApiError, login};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::oauth::token::UNKNOWN_LIFETIME;
 
-/// Whether the session has what the request sends. A cookie may be missing where there is a refresh token, or
-/// another cookie: not every person has each of them.
-pub(super) fn has_what_it_takes(refresh: &ApiRefresh, session: &Session) -> bool {
-    if refresh.needs_refresh_token {
-        return session.refresh_token().is_some();
-    }
-    let kept = session.api_cookies();
-    refresh.kept_cookies.iter().any(|name| kept.contains_key(name))
-}
-
 impl<P: Platform> RequestContext<'_, P> {
-    /// By the configured request, with what the session has.
-    pub(super) async fn renew_at_api(
+    /// Redeems the session's refresh token, or the cookies that hold it.
+    pub(super) async fn redeem_at_api(
         &self,
         provider: &Provider,
         refresh: &ApiRefresh,
         session: &Session,
     ) -> Result<GrantedTokens, GrantError> {
         if session.refresh_expires_at().is_some_and(|end| end <= self.platform.now()) {
-            return Err(GrantError::InvalidGrant("the refresh token has ended".to_owned()));
+            return Err(GrantError::InvalidGrant("the refresh token has expired".to_owned()));
         }
         let old = session.api_cookies();
         let find = |path: &DataPath| -> Option<Value> {
@@ -52,20 +42,20 @@ impl<P: Platform> RequestContext<'_, P> {
         let now = self.platform.now();
         let broken =
             |error: ApiError| GrantError::Unavailable(error.to_string(), retry_after(&response, now));
-        let facts = refresh::parse(refresh, &response, now).map_err(|error| match error {
+        let answers = refresh::parse(refresh, &response, now).map_err(|error| match error {
             RefreshError::Rejected { .. } => GrantError::InvalidGrant(error.to_string()),
             RefreshError::Api(error) => broken(error),
         })?;
-        let tokens = login::tokens(refresh::ENDPOINT, &refresh.tokens, &facts, now).map_err(broken)?;
-        // As of a token, an empty one is none.
-        let of_answer = |name: &String| {
-            let cookie = facts.jar.find(name).filter(|cookie| !cookie.value.expose().is_empty())?;
+        let tokens = login::tokens(refresh::ENDPOINT, &refresh.tokens, &answers, now).map_err(broken)?;
+        // An empty cookie counts as absent, like an empty token.
+        let new_cookie = |name: &String| {
+            let cookie = answers.jar.find(name).filter(|cookie| !cookie.value.expose().is_empty())?;
             Some((name.clone(), cookie.value.clone()))
         };
-        let new: Vec<_> = refresh.kept_cookies.iter().filter_map(of_answer).collect();
-        // What is known of the old one's end says nothing about the next one's.
+        let new: Vec<_> = refresh.kept_cookies.iter().filter_map(new_cookie).collect();
+        // The expiry of the old refresh token does not apply to a new one.
         let is_rotated = tokens.refresh_token.is_some() || (!refresh.needs_refresh_token && !new.is_empty());
-        let old_end = session.refresh_expires_at().filter(|_| !is_rotated);
+        let old_expiry = session.refresh_expires_at().filter(|_| !is_rotated);
         let mut api_cookies = old.clone();
         for (name, value) in new {
             api_cookies.insert(name, value);
@@ -75,10 +65,20 @@ impl<P: Platform> RequestContext<'_, P> {
             refresh_token: tokens.refresh_token.or_else(|| session.refresh_token()),
             expires_at: tokens
                 .expires_at
-                .filter(|end| *end > now)
+                .filter(|at| *at > now)
                 .unwrap_or_else(|| now.plus(UNKNOWN_LIFETIME)),
-            refresh_expires_at: tokens.refresh_expires_at.or(old_end),
+            refresh_expires_at: tokens.refresh_expires_at.or(old_expiry),
             api_cookies,
         })
     }
+}
+
+/// Whether the session has what the refresh request sends. If the request needs no refresh token, one of its cookies is
+/// enough: an API may set some of them only for some users.
+pub(super) fn can_refresh(refresh: &ApiRefresh, session: &Session) -> bool {
+    if refresh.needs_refresh_token {
+        return session.refresh_token().is_some();
+    }
+    let kept = session.api_cookies();
+    refresh.kept_cookies.iter().any(|name| kept.contains_key(name))
 }

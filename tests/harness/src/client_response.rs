@@ -1,4 +1,4 @@
-//! What the client got.
+//! The responses that the client receives.
 
 use std::io::{self, Read};
 
@@ -8,20 +8,20 @@ use crate::wire;
 
 /// A complete response.
 #[derive(Clone, Debug)]
-pub struct Reply {
+pub struct ClientResponse {
     /// The status code.
     pub status: u16,
-    /// All header fields, names in lower case; those of one name in their order.
+    /// All header fields, with names in lower case. Fields of the same name are in order.
     pub headers: Vec<(String, String)>,
-    /// The body, chunks joined.
+    /// The body.
     pub body: Vec<u8>,
-    /// The URL that answered: after redirects were followed, the last.
+    /// The URL of this response: the last one if redirects were followed.
     pub url: String,
-    /// The redirects that led here, in order; empty unless they were followed.
-    pub redirects: Vec<Reply>,
+    /// The redirects that were followed, in order.
+    pub redirects: Vec<ClientResponse>,
 }
 
-impl Reply {
+impl ClientResponse {
     /// The first header of this name, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
         wire::field(&self.headers, name)
@@ -38,7 +38,7 @@ impl Reply {
         self.header_all("set-cookie")
     }
 
-    /// The whole `Set-Cookie` header that sets this name; the last, where several do.
+    /// The whole `Set-Cookie` header that sets the cookie of this name; the last one if there are several.
     pub fn set_cookie(&self, name: &str) -> Option<&str> {
         let sets = |header: &&str| header.split_once('=').is_some_and(|(n, _)| n == name);
         self.set_cookies().into_iter().rev().find(sets)
@@ -47,7 +47,7 @@ impl Reply {
     /// The `Location` header.
     ///
     /// # Panics
-    /// When there is none.
+    /// If there is none.
     pub fn location(&self) -> &str {
         self.header("location").unwrap_or_else(|| panic!("no Location in {self:?}"))
     }
@@ -61,7 +61,7 @@ impl Reply {
             .map(|(_, value)| value.into_owned())
     }
 
-    /// The body as text; bytes that are not UTF-8 become U+FFFD.
+    /// The body as text; invalid UTF-8 becomes U+FFFD.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -69,20 +69,20 @@ impl Reply {
     /// The body as JSON.
     ///
     /// # Panics
-    /// When it is not JSON.
+    /// If it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error} in {} {}: {}", self.status, self.url, self.text()))
     }
 
-    /// Itself, where the status is this.
+    /// Asserts the status, and gives the reply itself.
     ///
     /// # Panics
-    /// When it is not; the panic shows the whole reply.
+    /// If the status is different. The message shows the whole reply.
     #[expect(
         clippy::must_use_candidate,
         clippy::return_self_not_must_use,
-        reason = "often the last word of a statement"
+        reason = "often the last call of a statement"
     )]
     pub fn expect_status(self, status: u16) -> Self {
         assert!(
@@ -97,23 +97,23 @@ impl Reply {
     }
 }
 
-/// A response whose body is still to come: reads as it arrives.
-pub struct StreamingReply {
+/// A response whose body is read as it arrives.
+pub struct StreamedResponse {
     /// The status code.
     pub status: u16,
-    /// All header fields, names in lower case; those of one name in their order.
+    /// All header fields, with names in lower case. Fields of the same name are in order.
     pub headers: Vec<(String, String)>,
     pub(crate) body: ureq::BodyReader<'static>,
 }
 
-impl StreamingReply {
+impl StreamedResponse {
     /// The first header of this name, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
         wire::field(&self.headers, name)
     }
 }
 
-impl Read for StreamingReply {
+impl Read for StreamedResponse {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.body.read(into)
     }

@@ -1,25 +1,27 @@
-//! The built Worker with a provider and an application around it, and what every test does with them.
+//! The test environment: the built Worker with a provider and an application, and the actions that many tests share.
 
 use std::ops::Deref;
 use std::sync::Arc;
 
-use miniflare_test_harness::{Client, Harness, HarnessBuilder, Reply, Request, RequestBuilder, Response};
+use miniflare_test_harness::{
+    Client, ClientResponse, Harness, HarnessBuilder, Request, RequestBuilder, Response,
+};
 use serde_json::{Value, json};
 
 use crate::idp::{self, Idp};
-use crate::node::root;
+use crate::repository::root;
 
 pub const SECRET: &str = "a-secret-for-sessions-that-no-log-may-hold";
 pub const APP: &str = "https://app.example.com";
 
-/// A running Worker. When it goes, its whole log is looked through: for what must never be in one, and for
-/// exceptions that nobody caught.
-pub struct World {
+/// A running Worker with its provider. Dropping it checks the whole log: it must contain no confidential text and no
+/// uncaught exception.
+pub struct TestEnv {
     harness: Harness,
     pub idp: Arc<Idp>,
 }
 
-impl Deref for World {
+impl Deref for TestEnv {
     type Target = Harness;
 
     fn deref(&self) -> &Harness {
@@ -27,28 +29,28 @@ impl Deref for World {
     }
 }
 
-impl Drop for World {
+impl Drop for TestEnv {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            // The log is what tells why.
-            eprintln!("the Worker logged:\n{}", self.harness.logs().text());
+            // The log often explains the failure.
+            eprintln!("the Worker's log:\n{}", self.harness.logs().text());
             return;
         }
         self.assert_the_log_is_clean();
     }
 }
 
-/// What stands around the Worker in a test.
+/// Adds hosts and bindings to a Worker.
 pub type Surround = fn(HarnessBuilder) -> HarnessBuilder;
 
-/// `wrangler.toml` with the Worker that `cargo xtask build` made.
+/// The Worker that `cargo xtask build` has built, with the configuration in `wrangler.toml`.
 pub fn worker() -> HarnessBuilder {
     let built = root().join("build/index.js");
-    assert!(built.exists(), "there is no {}: run `cargo xtask build` first", built.display());
+    assert!(built.exists(), "{} does not exist: run `cargo xtask build` first", built.display());
     Harness::from_wrangler(root().join("wrangler.toml"))
 }
 
-/// The configuration that tests begin from.
+/// The configuration that most tests use.
 pub fn settings() -> Value {
     json!({
         "providers": [{ "id": "acme", "type": "oidc", "name": "Acme", "issuer": idp::ISSUER }],
@@ -66,7 +68,7 @@ pub fn settings() -> Value {
     })
 }
 
-/// The settings with an RFC 7396 patch.
+/// The settings with these top-level keys replaced.
 pub fn settings_with(patch: &Value) -> Value {
     let mut settings = settings();
     for (key, value) in patch.as_object().expect("an object") {
@@ -75,13 +77,13 @@ pub fn settings_with(patch: &Value) -> Value {
     settings
 }
 
-impl World {
-    /// In front of an application that tells what it got.
+impl TestEnv {
+    /// With an application that returns the request it received.
     pub fn new() -> Self {
         Self::with(settings(), |builder| builder.service("APP", echo))
     }
 
-    /// With these settings, and what else `surround` puts there.
+    /// With these settings, and the hosts and bindings that `surround` adds.
     pub fn with(settings: Value, surround: impl FnOnce(HarnessBuilder) -> HarnessBuilder) -> Self {
         let idp = Idp::new();
         let provider = Arc::clone(&idp);
@@ -95,7 +97,7 @@ impl World {
         Self { harness, idp }
     }
 
-    /// A browser in which `user` has signed in.
+    /// A new browser in which `user` has signed in.
     pub fn signed_in(&self, user: &str) -> Client {
         let browser = self.client();
         let page = sign_in(&browser, user, "/about");
@@ -103,8 +105,8 @@ impl World {
         browser
     }
 
-    /// How often the provider was asked for this path.
-    pub fn asked(&self, path: &str) -> usize {
+    /// The number of requests to this path of the provider.
+    pub fn count_requests(&self, path: &str) -> usize {
         self.requests_to(idp::HOST).iter().filter(|request| request.path() == path).count()
     }
 
@@ -112,21 +114,21 @@ impl World {
         let log = self.harness.logs().text();
         let confidential = self.idp.confidential();
         for word in confidential.iter().map(String::as_str).chain([SECRET]) {
-            assert!(!log.contains(word), "the log holds {word:?}:\n{log}");
+            assert!(!log.contains(word), "the log contains {word:?}:\n{log}");
         }
-        assert!(!log.contains("eyJ"), "the log holds a token:\n{log}");
+        assert!(!log.contains("eyJ"), "the log contains a token:\n{log}");
         let lines = self.harness.logs().lines();
         let exceptions: Vec<_> = lines.iter().filter(|line| line.from_runtime).collect();
-        assert!(exceptions.is_empty(), "the runtime complains: {exceptions:#?}");
+        assert!(exceptions.is_empty(), "the runtime reported exceptions: {exceptions:#?}");
     }
 }
 
-/// Signs in as a person does, and gives what the browser shows at the end.
-pub fn sign_in(browser: &Client, user: &str, return_to: &str) -> Reply {
+/// Signs in through the sign-in page, and gives the last page.
+pub fn sign_in(browser: &Client, user: &str, return_to: &str) -> ClientResponse {
     begin(browser, APP, user, return_to).follow().send()
 }
 
-/// The form of the sign-in page, about to be sent.
+/// The request that the sign-in page's form sends.
 pub fn begin(browser: &Client, app: &str, user: &str, return_to: &str) -> RequestBuilder {
     let csrf = csrf(browser, app);
     browser
@@ -135,23 +137,23 @@ pub fn begin(browser: &Client, app: &str, user: &str, return_to: &str) -> Reques
         .form(&[("csrfToken", &csrf), ("callbackUrl", return_to)])
 }
 
-/// Who is signed in, by e-mail address; an empty text for nobody.
+/// The e-mail address of the signed-in user; empty if no user is signed in.
 pub fn email(browser: &Client) -> String {
     session(browser, APP)["user"]["email"].as_str().unwrap_or_default().to_owned()
 }
 
-/// A csrf token of this browser's.
+/// The CSRF token of this browser.
 pub fn csrf(browser: &Client, app: &str) -> String {
     let reply = browser.get(&format!("{app}/auth/csrf")).send().expect_status(200);
     reply.json()["csrfToken"].as_str().expect("a csrf token").to_owned()
 }
 
-/// `GET /auth/session`.
+/// The response to `GET /auth/session`.
 pub fn session(browser: &Client, app: &str) -> Value {
     browser.get(&format!("{app}/auth/session")).send().expect_status(200).json()
 }
 
-/// An application that tells what it got.
+/// An application that returns the request it received.
 pub fn echo(request: &Request) -> Response {
     Response::json(&json!({
         "method": request.method,

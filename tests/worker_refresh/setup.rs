@@ -1,26 +1,27 @@
-//! The built Worker, what stands around it, and what a test does to a browser's session.
+//! Starts the built Worker with a provider and an application, and reads and changes the sessions of browsers.
 
 use std::time::Duration;
 
-use miniflare_test_harness::{Client, Harness, HarnessBuilder, Reply, Request, Response};
+use miniflare_test_harness::{Client, ClientResponse, Harness, HarnessBuilder, Request, Response};
 use serde_json::{Map, Value, json};
 use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
 use vestibule_core::time::Timestamp;
+use vestibule_testing::FakeRandom;
 
-use crate::provider::root;
+use crate::repository::root;
 
 pub const APP: &str = "https://app.example.com";
 pub const API: &str = "https://app.example.com/api";
 pub const COOKIE: &str = "__Secure-authjs.session-token";
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const MAX_WAIT: Duration = Duration::from_secs(20);
 pub const STRICT: [&str; 2] = ["kv", "durable-object"];
 
 const SECRET: &str = "a-secret-for-sessions-that-no-log-may-hold";
 
-/// The Worker that `cargo xtask build` made, in front of an application that tells the token it got.
+/// The Worker that `cargo xtask build` has built, with an application that returns the token it received.
 pub fn worker_of(provider: &Value, lease: &str) -> HarnessBuilder {
     let auth = json!({
         "providers": [provider],
@@ -29,7 +30,7 @@ pub fn worker_of(provider: &Value, lease: &str) -> HarnessBuilder {
         "refresh": { "lease": lease },
     });
     let built = root().join("build/index.js");
-    assert!(built.exists(), "there is no {}: run `cargo xtask build` first", built.display());
+    assert!(built.exists(), "{} does not exist: run `cargo xtask build` first", built.display());
     let worker = Harness::from_wrangler(root().join("wrangler.toml"))
         .var("AUTH", auth)
         .secret("AUTH_SECRET", SECRET)
@@ -41,7 +42,7 @@ pub fn worker_of(provider: &Value, lease: &str) -> HarnessBuilder {
     if lease == "durable-object" { worker.durable_object("AUTH_LEASE", "RefreshLease") } else { worker }
 }
 
-/// With an OpenID provider.
+/// The Worker with an OpenID provider.
 pub fn worker(issuer: &str, lease: &str) -> HarnessBuilder {
     let provider = json!({
         "id": "demo", "type": "oidc", "issuer": issuer, "scope": "openid offline_access",
@@ -49,7 +50,7 @@ pub fn worker(issuer: &str, lease: &str) -> HarnessBuilder {
     worker_of(&provider, lease)
 }
 
-/// A provider at `idp.example` of which only the token endpoint is of interest.
+/// Adds a provider at `idp.example`. `token` answers at its token endpoint.
 pub fn provider(
     builder: HarnessBuilder,
     token: impl Fn(&Request) -> Response + Send + Sync + 'static,
@@ -78,50 +79,45 @@ fn keys() -> Keyring {
     Keyring::new(vec![Secret::new(SECRET)]).unwrap()
 }
 
-/// What is sealed in a browser's session.
+/// The claims in a browser's session cookie.
 pub fn session(browser: &Client) -> Map<String, Value> {
-    let sealed = browser.cookie(APP, COOKIE).expect("somebody is signed in");
+    let sealed = browser.cookie(APP, COOKIE).expect("a user is signed in");
     seal::open(&keys(), Dialect::AuthJsV5, COOKIE, &sealed, now()).unwrap()
 }
 
-/// Gives a browser that session, as if it were an hour old.
+/// Stores a session with these claims in a browser, as if it had been created an hour ago.
 pub fn plant(browser: &Client, claims: &Map<String, Value>) {
-    let mut dice = 1_u8;
-    let mut random = |bytes: &mut [u8]| {
-        for byte in bytes {
-            dice = dice.wrapping_mul(5).wrapping_add(77);
-            *byte = dice;
-        }
-    };
+    let random = FakeRandom::new(1);
     let (day, hour) = (Duration::from_hours(24), Duration::from_hours(1));
     let then = now().minus(hour);
-    let sealed = seal::seal(&keys(), Dialect::AuthJsV5, COOKIE, claims, day, then, &mut random);
+    let sealed =
+        seal::seal(&keys(), Dialect::AuthJsV5, COOKIE, claims, day, then, &mut |bytes| random.fill(bytes));
     browser.set_cookie(APP, &format!("{COOKIE}={sealed}; Path=/; Secure; HttpOnly"));
 }
 
-/// Somebody's session, whose access token ends in so many seconds, or ended then.
-pub fn a_session(sid: &str, refresh_token: &str, ends_in: i64) -> Map<String, Value> {
+/// The claims of a session. Its access token expires in `expires_in` seconds, or has expired if that is negative.
+pub fn a_session(sid: &str, refresh_token: &str, expires_in: i64) -> Map<String, Value> {
     let claims = json!({
         "sub": "somebody", "name": "Somebody", "provider": "demo", "sid": sid,
         "access_token": "old-token", "refresh_token": refresh_token,
-        "expires_at": now().seconds().saturating_add_signed(ends_in),
+        "expires_at": now().seconds().saturating_add_signed(expires_in),
     });
     claims.as_object().unwrap().clone()
 }
 
-/// Lets a browser's access token have ended a moment ago.
+/// Replaces a browser's session by one whose access token has just expired.
 pub fn expire(browser: &Client) {
     let mut claims = session(browser);
     claims.insert("expires_at".to_owned(), (now().seconds() - 1).into());
     plant(browser, &claims);
 }
 
-/// What the application answers a browser. Where the machine has so much to do that the store's three seconds were
-/// over, the browser comes again, as it is told to.
-pub fn fetch(world: &Harness, browser: &Client) -> Reply {
+/// The application's response to a browser. On a busy machine a request to the store may exceed its timeout of three seconds;
+/// the browser then gets 503 and tries again.
+pub fn fetch(harness: &Harness, browser: &Client) -> ClientResponse {
     for _ in 0..40 {
         let reply = browser.get(API).send();
-        if reply.status != 503 || !world.logs().contains("no answer within 3s") {
+        if reply.status != 503 || !harness.logs().contains("no answer within 3s") {
             return reply;
         }
         std::thread::sleep(Duration::from_millis(500));
@@ -129,16 +125,16 @@ pub fn fetch(world: &Harness, browser: &Client) -> Reply {
     browser.get(API).send()
 }
 
-/// The answers to requests that are sent at the same time, in the order of the browsers.
-pub fn at_once(world: &Harness, browsers: Vec<Client>) -> Vec<Reply> {
+/// Sends a request from each browser at the same time. Gives the responses in the order of the browsers.
+pub fn fetch_in_parallel(harness: &Harness, browsers: Vec<Client>) -> Vec<ClientResponse> {
     std::thread::scope(|scope| {
         let requests: Vec<_> =
-            browsers.into_iter().map(|browser| scope.spawn(move || fetch(world, &browser))).collect();
+            browsers.into_iter().map(|browser| scope.spawn(move || fetch(harness, &browser))).collect();
         requests.into_iter().map(|request| request.join().unwrap()).collect()
     })
 }
 
-/// So many tabs with the cookies of now, spread over that many isolates.
+/// `count` tabs with copies of the browser's current cookies, distributed over `isolates` isolates.
 pub fn tabs(browser: &Client, count: usize, isolates: usize) -> Vec<Client> {
     (0..count).map(|tab| browser.fork().at(tab % isolates)).collect()
 }

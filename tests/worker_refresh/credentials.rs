@@ -1,5 +1,5 @@
-//! An API of one's own that rotates its refresh tokens and revokes on reuse, in its three shapes: tokens in the body,
-//! a token that alone says when it ends, cookies. People sign in through the form.
+//! An API for sign-in with credentials that rotates its refresh tokens and revokes the grant if one is reused. It has three
+//! shapes: tokens in the body, a JWT as the only source of the expiry time, and cookies. Users sign in through the form.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -10,11 +10,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use miniflare_test_harness::{Client, Harness, HarnessBuilder, Request, Response};
 use serde_json::{Value, json};
 
-use crate::world::{API, APP, PATIENCE, STRICT, at_once, expire, fetch, now, session, tabs, worker_of};
+use crate::setup::{
+    API, APP, MAX_WAIT, STRICT, expire, fetch, fetch_in_parallel, now, session, tabs, worker_of,
+};
 
 const ISOLATES: [&str; 4] = ["FRA"; 4];
 
-/// Where the API has its tokens.
+/// Where the API's responses contain the tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     Body,
@@ -34,8 +36,8 @@ pub struct Api {
 
 #[derive(Default)]
 struct State {
-    /// The number of each person's live refresh token.
-    live: BTreeMap<String, u32>,
+    /// The number of each user's valid refresh token.
+    valid: BTreeMap<String, u32>,
     revoked: BTreeSet<String>,
     given: u32,
     refused: u32,
@@ -46,17 +48,17 @@ impl Api {
         Arc::new(Self { shape, delay, state: Mutex::default() })
     }
 
-    /// The Worker in front of it.
+    /// The Worker with this API.
     pub fn worker(self: &Arc<Self>, lease: &str) -> HarnessBuilder {
         let api = Arc::clone(self);
         worker_of(&provider(self.shape), lease).host("api.example", move |request| match request.path() {
             "/login" => api.login(request),
             "/refresh" => api.refresh(request),
-            other => panic!("asked for {other}"),
+            other => panic!("unexpected request to {other}"),
         })
     }
 
-    /// How many refreshes were granted, and how many refused.
+    /// The number of accepted refreshes, and of rejected ones.
     pub fn refreshed(&self) -> (u32, u32) {
         let state = self.state.lock().unwrap();
         (state.given, state.refused)
@@ -69,13 +71,13 @@ impl Api {
             return Response::json(&json!({ "error": "no" })).with_status(401);
         }
         let mut state = self.state.lock().unwrap();
-        state.live.insert(name.to_owned(), 0);
+        state.valid.insert(name.to_owned(), 0);
         state.revoked.remove(name);
         drop(state);
         self.tokens(name, 0)
     }
 
-    /// Takes each refresh token once. One that comes again ends the sign-in.
+    /// Accepts each refresh token once. A reused one revokes the grant.
     fn refresh(&self, request: &Request) -> Response {
         let token = match self.shape {
             Shape::Cookies => request.cookie("refresh_token").map(str::to_owned),
@@ -84,14 +86,14 @@ impl Api {
         let token = token.unwrap_or_default();
         let mut state = self.state.lock().unwrap();
         let parsed = token.strip_prefix("refresh-").and_then(|rest| rest.split_once('~'));
-        let (name, number) = parsed.expect("one of ours");
+        let (name, number) = parsed.expect("a refresh token of this API");
         let number: u32 = number.parse().unwrap();
-        if state.revoked.contains(name) || state.live[name] != number {
+        if state.revoked.contains(name) || state.valid[name] != number {
             state.revoked.insert(name.to_owned());
             state.refused += 1;
             return Response::json(&json!({ "error": "reused" })).with_status(401);
         }
-        state.live.insert(name.to_owned(), number + 1);
+        state.valid.insert(name.to_owned(), number + 1);
         state.given += 1;
         drop(state);
         self.tokens(name, number + 1).delay(self.delay)
@@ -118,19 +120,19 @@ impl Api {
     }
 }
 
-/// Somebody's access token of that number.
+/// The access token of a user with this number.
 pub fn access_token(shape: Shape, name: &str, number: u32) -> String {
     if shape != Shape::Jwt {
         return format!("access-{name}~{number}");
     }
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    // A whole hour, so that a token is the same for some time.
+    // Rounded to the hour, so that the token stays the same for some time.
     let end = (now().seconds() / 3600 + 2) * 3600;
     let payload = json!({ "exp": end, "user": { "id": name, "name": name }, "number": number });
     format!("{}.{}.c2ln", part(&json!({ "alg": "HS256" })), part(&payload))
 }
 
-/// The configuration for it.
+/// The configuration of the provider for this API.
 pub fn provider(shape: Shape) -> Value {
     let mut provider = json!({
         "id": "demo",
@@ -161,9 +163,9 @@ pub fn provider(shape: Shape) -> Value {
     provider
 }
 
-/// Signs somebody in through the form.
-pub fn sign_in(world: &Harness, name: &str) -> Client {
-    let browser = world.client();
+/// Signs a user in through the form.
+pub fn sign_in(harness: &Harness, name: &str) -> Client {
+    let browser = harness.client();
     let page = browser.get(&format!("{APP}/auth/signin")).navigation().send().expect_status(200);
     assert!(page.text().contains("name=\"password\""), "{}", page.text());
     let csrf = browser.get(&format!("{APP}/auth/csrf")).send().json()["csrfToken"].clone();
@@ -181,7 +183,7 @@ pub fn sign_in(world: &Harness, name: &str) -> Client {
 }
 
 #[test]
-fn point_2_3_and_4_fifty_requests_over_four_isolates_ask_the_api_once() {
+fn fifty_parallel_requests_on_four_isolates_refresh_once_at_the_api() {
     for (shape, lease) in SHAPES.into_iter().flat_map(|shape| STRICT.map(|lease| (shape, lease))) {
         fifty(shape, lease);
     }
@@ -189,15 +191,15 @@ fn point_2_3_and_4_fifty_requests_over_four_isolates_ask_the_api_once() {
 
 fn fifty(shape: Shape, lease: &str) {
     let api = Api::new(shape, Duration::ZERO);
-    let world = api.worker(lease).isolates(&ISOLATES).start().unwrap();
-    world.kv("AUTH_KV").limit_writes(Duration::from_hours(1));
-    let browser = sign_in(&world, "ada");
+    let harness = api.worker(lease).isolates(&ISOLATES).start().unwrap();
+    harness.kv("AUTH_KV").limit_writes(Duration::from_hours(1));
+    let browser = sign_in(&harness, "ada");
     for round in 1..=2 {
         expire(&browser);
         let before = browser.fork();
         let new = format!("Bearer {}", access_token(shape, "ada", round));
-        for answer in at_once(&world, tabs(&browser, 50, 4)) {
-            let log = world.logs();
+        for answer in fetch_in_parallel(&harness, tabs(&browser, 50, 4)) {
+            let log = harness.logs();
             assert_eq!(
                 (answer.status, answer.text()),
                 (200, new.clone()),
@@ -207,36 +209,40 @@ fn fifty(shape: Shape, lease: &str) {
         }
         assert_eq!(api.refreshed(), (round, 0), "{shape:?}, {lease}");
         for isolate in 0..4 {
-            assert_eq!(fetch(&world, &before.fork().at(isolate)).expect_status(200).text(), new, "{shape:?}");
+            assert_eq!(
+                fetch(&harness, &before.fork().at(isolate)).expect_status(200).text(),
+                new,
+                "{shape:?}"
+            );
         }
-        assert_eq!(fetch(&world, &browser).expect_status(200).text(), new, "{shape:?}, {lease}");
+        assert_eq!(fetch(&harness, &browser).expect_status(200).text(), new, "{shape:?}, {lease}");
     }
     assert_eq!(api.refreshed(), (2, 0), "{shape:?}, {lease}");
     for secret in ["refresh-ada", "access-ada", "password of"] {
-        assert!(!world.logs().contains(secret), "{}", world.logs().text());
+        assert!(!harness.logs().contains(secret), "{}", harness.logs().text());
     }
 }
 
 #[test]
-fn point_2_a_browser_that_hangs_up_on_a_slow_api_loses_no_token() {
+fn a_refresh_at_a_slow_api_completes_after_the_browser_has_disconnected() {
     std::thread::scope(|scope| {
         for (shape, lease) in SHAPES.into_iter().flat_map(|shape| STRICT.map(|lease| (shape, lease))) {
-            scope.spawn(move || hang_up(shape, lease));
+            scope.spawn(move || disconnect(shape, lease));
         }
     });
 }
 
-fn hang_up(shape: Shape, lease: &str) {
+fn disconnect(shape: Shape, lease: &str) {
     let api = Api::new(shape, Duration::from_millis(1500));
-    let world = api.worker(lease).isolates(&["FRA", "FRA"]).start().unwrap();
-    let browser = sign_in(&world, "ada");
+    let harness = api.worker(lease).isolates(&["FRA", "FRA"]).start().unwrap();
+    let browser = sign_in(&harness, "ada");
     expire(&browser);
     let impatient = browser.fork().timeout(Duration::from_millis(400));
-    assert!(impatient.get(API).try_send().is_err(), "it hung up");
-    world.wait_for_requests("api.example", 2, PATIENCE);
-    // With the cookies of before: the browser never got others. In the same isolate, and in one that knows nothing.
+    assert!(impatient.get(API).try_send().is_err(), "the browser disconnected");
+    harness.wait_for_requests("api.example", 2, MAX_WAIT);
+    // With the old cookies, because the browser did not receive new ones: in the same isolate and in another one.
     for isolate in [1, 0] {
-        let reply = fetch(&world, &browser.fork().at(isolate)).expect_status(200);
+        let reply = fetch(&harness, &browser.fork().at(isolate)).expect_status(200);
         let new = format!("Bearer {}", access_token(shape, "ada", 1));
         assert_eq!((reply.text(), api.refreshed()), (new, (1, 0)), "{shape:?}, {lease}");
     }

@@ -1,4 +1,4 @@
-//! What a handler in the test is given, and what it may answer.
+//! The request that a test's handler receives, and the response that it returns.
 
 use std::{
     fmt,
@@ -15,24 +15,25 @@ use crate::wire::{self, Body, Fields, Framing};
 /// A request that the Worker (or the test's client) sent to a fake host or a service binding.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The method, as sent.
+    /// The method as sent.
     pub method: String,
     /// `https` or `http`: the scheme of the URL that was fetched.
     pub scheme: String,
-    /// The `Host` header: the URL's host, with its port where that is not the scheme's own.
+    /// The `Host` header: the URL's host, with the port if it is not the scheme's default.
     pub host: String,
-    /// Path and query exactly as they were sent.
+    /// The path and query exactly as sent.
     pub target: String,
-    /// All header fields in their order, names as sent; the harness's own are removed.
+    /// All header fields in order, with the names as sent. The harness's own fields are removed.
     pub headers: Vec<(String, String)>,
-    /// The whole body, chunks joined. Empty where the handler is one of those that read it themselves.
+    /// The whole body. Empty for a handler that reads the body itself
+    /// ([`HarnessBuilder::service_unread`](crate::HarnessBuilder::service_unread)).
     pub body: Vec<u8>,
-    /// `cf`: what the Worker tells Cloudflare about the request.
+    /// The `cf` options that the Worker passed to `fetch`.
     pub cf: Option<Value>,
 }
 
 impl Request {
-    /// The target up to its `?`.
+    /// The target without the query.
     pub fn path(&self) -> &str {
         self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path)
     }
@@ -65,7 +66,7 @@ impl Request {
         pairs.into_iter().find(|(n, _)| *n == name).map(|(_, value)| value)
     }
 
-    /// The body as text; bytes that are not UTF-8 become U+FFFD.
+    /// The body as text; invalid UTF-8 becomes U+FFFD.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -73,13 +74,13 @@ impl Request {
     /// The body as JSON.
     ///
     /// # Panics
-    /// When it is not JSON.
+    /// If it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{} {}: {error} in {:?}", self.method, self.url(), self.text()))
     }
 
-    /// The decoded value of the first parameter of this name in an urlencoded body.
+    /// The decoded value of the first parameter of this name in a URL-encoded body.
     pub fn form(&self, name: &str) -> Option<String> {
         lookup(&self.body, name)
     }
@@ -98,7 +99,7 @@ pub(crate) enum Payload {
     Takeover(TakeoverFn),
 }
 
-/// What a handler answers.
+/// The response of a handler.
 pub struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Fields,
@@ -116,7 +117,7 @@ impl fmt::Debug for Response {
 }
 
 impl Response {
-    /// An empty response of this status.
+    /// An empty response with this status.
     pub fn status(status: u16) -> Self {
         Self::of(status, Payload::Whole(Vec::new()))
     }
@@ -136,7 +137,7 @@ impl Response {
         Self::bytes(value.to_string()).header("content-type", "application/json")
     }
 
-    /// 200 with a body of no declared type.
+    /// 200 with a body without `Content-Type`.
     pub fn bytes(body: impl Into<Vec<u8>>) -> Self {
         Self::of(200, Payload::Whole(body.into()))
     }
@@ -146,13 +147,13 @@ impl Response {
         Self::status(302).header("location", location)
     }
 
-    /// 200 with a chunked body that `write` produces; each write reaches the peer at once. Where `write` fails, the
-    /// connection is closed within the body.
+    /// 200 with a chunked body that `write` produces. Each write is sent immediately. If `write` fails, the connection is
+    /// closed before the end of the body.
     pub fn stream(write: impl FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send + 'static) -> Self {
         Self::of(200, Payload::Stream(Box::new(write)))
     }
 
-    /// These bytes instead of an HTTP response, then the connection is closed.
+    /// Sends these bytes instead of an HTTP response, then closes the connection.
     pub fn raw(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Self::takeover(move |connection| {
@@ -160,24 +161,24 @@ impl Response {
         })
     }
 
-    /// Nothing: the connection is closed.
+    /// Closes the connection without a response.
     pub fn close() -> Self {
         Self::raw(Vec::new())
     }
 
-    /// No answer, until the peer gives up or the harness is dropped.
+    /// Sends no response until the peer closes the connection or the harness is dropped.
     pub fn hang() -> Self {
         Self::takeover(Connection::wait_for_close)
     }
 
-    /// The handler takes the connection after the request: for WebSockets, and for all that is not HTTP. It is closed
-    /// when `run` returns.
+    /// Lets `run` use the connection after the request, for WebSockets and for responses that are not HTTP. The connection
+    /// is closed when `run` returns.
     pub fn takeover(run: impl FnOnce(&mut Connection) + Send + 'static) -> Self {
         Self::of(0, Payload::Takeover(Box::new(run)))
     }
 
-    /// Accepts a WebSocket (RFC 6455 section 4.2.2) with the first subprotocol that the client offers; `run` then
-    /// speaks, and closes the connection by returning.
+    /// Accepts a WebSocket (RFC 6455 section 4.2.2) with the first subprotocol that the client offers. `run` then uses the
+    /// WebSocket. The connection is closed when `run` returns.
     pub fn websocket(
         request: &Request,
         run: impl FnOnce(&mut WebSocket<&mut Connection>) + Send + 'static,
@@ -199,21 +200,21 @@ impl Response {
         })
     }
 
-    /// With this status.
+    /// Sets the status.
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
         self.status = status;
         self
     }
 
-    /// With one more header field; earlier ones of the same name stay.
+    /// Adds a header field. Earlier fields of the same name stay.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Sent only after this time.
+    /// Delays the response by this time.
     #[must_use]
     pub fn delay(mut self, by: Duration) -> Self {
         self.delay = by;
@@ -246,7 +247,8 @@ impl Write for BodyWriter<'_> {
     }
 }
 
-/// The bare connection of a [takeover](Response::takeover): the bytes after the request, and what is written to it.
+/// The connection of a [takeover](Response::takeover). Reading gives the bytes after the request; writing sends bytes to the
+/// peer.
 pub struct Connection {
     pub(crate) from: io::BufReader<TcpStream>,
     pub(crate) to: TcpStream,
@@ -254,13 +256,13 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The request's body as it comes, where nobody has read it yet
+    /// The request's body as a stream, for a handler that reads it itself
     /// ([`HarnessBuilder::service_unread`](crate::HarnessBuilder::service_unread)).
     pub fn body(&mut self) -> impl Read {
         Body::new(&mut self.from, self.framing)
     }
 
-    /// Blocks until the peer closes.
+    /// Blocks until the peer closes the connection.
     pub fn wait_for_close(&mut self) {
         let mut sink = [0; 1024];
         while matches!(self.from.read(&mut sink), Ok(got) if got > 0) {}

@@ -1,4 +1,4 @@
-//! Requests and answers, the same for both sides, and the browser of either.
+//! Requests and responses in a form that is the same for both sides, and the browser of each side.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use url::form_urlencoded;
 use crate::cases::{Case, Step};
 use crate::site::Site;
 
-/// A request as it goes out.
+/// A request.
 pub struct Sent {
     pub method: String,
     pub url: String,
@@ -18,7 +18,7 @@ pub struct Sent {
     pub body: Option<String>,
 }
 
-/// What came back.
+/// A response.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
@@ -39,7 +39,7 @@ impl Answer {
     }
 }
 
-/// One side's browser during one case.
+/// The browser of one side during one case.
 pub struct Browser {
     site: Site,
     cookies: Vec<(String, String)>,
@@ -52,8 +52,8 @@ impl Browser {
         Self { site, cookies: case.cookies.clone(), authorization: BTreeMap::new() }
     }
 
-    /// The step as this browser sends it: with its cookies, and with what it learned on the way in place of
-    /// `{csrf}`, `{state}` and `{code:USER}`.
+    /// The request of a step, with this browser's cookies. `{csrf}`, `{state}` and `{code:USER}` are replaced by values from
+    /// earlier responses.
     pub fn prepare(&self, step: &Step) -> Sent {
         let mut headers = step.headers.clone();
         let cookies: Vec<String> = self.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();

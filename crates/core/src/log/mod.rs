@@ -1,0 +1,13 @@
+//! The operator's log: a table of all events, and the lines that tell of them.
+//!
+//! A call site names an event of the table ([`LogEvent`]) and adds a message ([`Record`]). What request it happened in is
+//! added on the way to the log, so that no call site can forget it ([`Line`]). `docs/events.md` is generated from the
+//! table.
+
+mod event;
+mod line;
+mod table;
+
+pub use self::event::{Case, Entry, ErrorSource, Field, Group, Level};
+pub use self::line::{Line, Record, RequestDetails};
+pub use self::table::LogEvent;

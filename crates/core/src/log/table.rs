@@ -1,0 +1,375 @@
+//! The table of all events. A new one goes here, with its own text, and into the code where it happens; then
+//! `UPDATE=1 cargo test -p vestibule-core --test events_document` writes `docs/events.md`.
+
+use super::event::{
+    Case, Entry,
+    ErrorSource::{self, Client, Configuration, Platform, Provider},
+    Field, Group,
+    Level::{self, Error, Info, Warn},
+};
+
+/// Makes the enum, and its entries, from one list.
+macro_rules! events {
+    ($([$group:ident] $($variant:ident {
+        name: $name:literal,
+        cases: [$source:ident => $level:ident $(, $other_source:ident => $other_level:ident)*],
+        fields: [$($field:ident),*],
+        meaning: $meaning:literal,
+        action: $action:literal,
+    })+)+) => {
+        /// An event of the log.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum LogEvent {
+            $($(#[doc = $meaning] $variant,)+)+
+        }
+
+        impl LogEvent {
+            /// All of them, in the order of the documentation.
+            pub const ALL: &[Self] = &[$($(Self::$variant),+),+];
+
+            /// What the table says of it.
+            pub fn entry(self) -> &'static Entry {
+                match self {
+                    $($(Self::$variant => &Entry {
+                        name: $name,
+                        group: Group::$group,
+                        usual_case: Case { error_source: $source, level: $level },
+                        other_cases: &[$(Case { error_source: $other_source, level: $other_level }),*],
+                        fields: &[$(Field::$field),*],
+                        meaning: $meaning,
+                        action: $action,
+                    },)+)+
+                }
+            }
+        }
+    };
+}
+
+events! {
+    [Configuration]
+    ConfigurationInvalid {
+        name: "configuration_invalid",
+        cases: [Configuration => Error],
+        fields: [Request],
+        meaning: "The configuration has an error, or a secret or a binding is missing. Every request is answered with \
+            500 until it is fixed. There is one line for each error.",
+        action: "Do what the message says: it begins with the key or the name of the secret, and says what is wrong \
+            there and how to fix it.",
+    }
+    ConfigurationAdvice {
+        name: "configuration_advice",
+        cases: [Configuration => Warn],
+        fields: [],
+        meaning: "The configuration is valid, but one of its settings can lead to errors later. Logged once, when an \
+            instance of the runtime loads the configuration.",
+        action: "Change the setting as the message says, or write the value that it names, to confirm that it is \
+            wanted.",
+    }
+
+    [SignIn]
+    AuthError {
+        name: "auth_error",
+        cases: [Client => Info, Provider => Warn, Configuration => Error],
+        fields: [Provider, Code, Request],
+        meaning: "An auth route could not do what was requested. The client got the error `code`, as in Auth.js. With \
+            error source `client` somebody sent something invalid, entered wrong credentials, or took too long. With \
+            `provider` a request to the provider failed, or its response is invalid. With `configuration` no sign-in \
+            of this kind can succeed.",
+        action: "For `client` nothing, unless it happens often. For `provider` look up the message in the provider's \
+            documentation, and compare its configuration with the provider's registration of this client. For \
+            `configuration` fix what the message names.",
+    }
+    AuthorizationErrorResponse {
+        name: "authorization_error_response",
+        cases: [Provider => Info],
+        fields: [Provider, Code, Request],
+        meaning: "The provider sent the browser back with an error response (RFC 6749 section 4.1.2.1). Most often the \
+            user cancelled the sign-in: `access_denied`.",
+        action: "Nothing for `access_denied`. For `invalid_scope`, `unauthorized_client` or `invalid_request` correct \
+            the provider's configuration or the registration of this client.",
+    }
+    ClaimMissing {
+        name: "claim_missing",
+        cases: [Provider => Info],
+        fields: [Provider, Request],
+        meaning: "A user signed in, and what the provider says of them has nothing at the path of a claim in \
+            `claims`. The session does not have this claim.",
+        action: "If all users of the provider should have the claim, correct its path, or request the scope that it \
+            needs.",
+    }
+    EmailsRequestFailed {
+        name: "emails_request_failed",
+        cases: [Provider => Warn],
+        fields: [Provider, Request],
+        meaning: "The provider did not answer the request for the list of the user's e-mail addresses with such a \
+            list. The user is signed in without an e-mail address.",
+        action: "Request the scope that the list needs (at GitHub `user:email`), or correct `emails`.",
+    }
+    RefreshTokenMissing {
+        name: "refresh_token_missing",
+        cases: [Provider => Warn],
+        fields: [Provider, Request],
+        meaning: "The response to a login with credentials has no refresh token at the configured path. The user is \
+            signed in, and has to sign in again when the access token expires.",
+        action: "Correct the path `login.refresh_token`, or remove it if the API has no refresh tokens.",
+    }
+    SignInHandoffFailed {
+        name: "sign_in_handoff_failed",
+        cases: [Client => Info],
+        fields: [Request],
+        meaning: "A browser came from another host of the site to sign in at the login host, without a valid ticket. \
+            It got the sign-in page instead.",
+        action: "Nothing if it is rare: somebody opened an old link, or waited too long. If it happens with every \
+            sign-in, give both hosts the same `AUTH_SECRET` and `cookies.domain`.",
+    }
+    ProviderLogoutFailed {
+        name: "provider_logout_failed",
+        cases: [Provider => Warn, Configuration => Warn],
+        fields: [Provider, Request],
+        meaning: "A user signed out here, but was not sent to the provider to sign out there: its metadata is \
+            unavailable, or has no `end_session_endpoint`.",
+        action: "With error source `configuration` set `logout` to the URL of the provider's logout endpoint. \
+            Otherwise see why the provider does not answer.",
+    }
+    ClientErrorReported {
+        name: "client_error_reported",
+        cases: [Client => Info],
+        fields: [Code, Request],
+        meaning: "The client of next-auth 4 reported an error that happened in a browser. Anyone can send anything \
+            here, so code and message are not trustworthy.",
+        action: "Nothing. It can explain what a user complains about.",
+    }
+    HostOutsideSite {
+        name: "host_outside_site",
+        cases: [Configuration => Warn],
+        fields: [Request],
+        meaning: "A request that needs a session came to a host outside of `cookies.domain`. Browsers do not send the \
+            session there, so it is answered with 403.",
+        action: "Let only hosts of the domain reach this deployment, give the other host a deployment of its own, or \
+            make the paths public that everyone may see there.",
+    }
+
+    [Guard]
+    PathRejected {
+        name: "path_rejected",
+        cases: [Client => Info],
+        fields: [Request],
+        meaning: "The path of a request can be read in more than one way, for example because of an encoded slash or \
+            a dot segment, so that it is unknown which rule holds. It is answered with 400.",
+        action: "Nothing: such requests come from scanners. If an application needs such paths, encode them in another \
+            way.",
+    }
+    CrossOriginRejected {
+        name: "cross_origin_rejected",
+        cases: [Client => Info],
+        fields: [Request],
+        meaning: "A page of another origin made a browser send a request that may change something, with the session of \
+            a user. The request was not forwarded with that session.",
+        action: "Nothing, if the page is not yours. If its requests are wanted, add its origin to `trusted_origins`, or \
+            write `cross_origin = \"allow\"` into the rule.",
+    }
+    BearerTokenRejected {
+        name: "bearer_token_rejected",
+        cases: [Client => Info, Provider => Warn, Configuration => Error],
+        fields: [Provider, Request],
+        meaning: "A client sent an access token that is not accepted: it is invalid, expired, for another audience, or \
+            its user is not allowed. With error source `provider` the token could not be checked, because the \
+            provider's metadata or keys are unavailable; the client got 503.",
+        action: "For `client` compare the token's issuer and audience with `issuer` and `accept_bearer`. For \
+            `provider` see why the provider does not answer.",
+    }
+    ForwardAuthRejected {
+        name: "forward_auth_rejected",
+        cases: [Client => Info],
+        fields: [Request],
+        meaning: "A request to `/verify` was rejected with 403: it does not come from a proxy that has \
+            `AUTH_VERIFY_SECRET`, or does not say unambiguously which request the proxy asks about.",
+        action: "If the proxy is yours, configure it as the message and docs/proxies.md say.",
+    }
+    AssertionNotSigned {
+        name: "assertion_not_signed",
+        cases: [Platform => Error],
+        fields: [Request],
+        meaning: "The runtime could not sign `X-Vestibule-Assertion`, or could not make the keys for it. The request \
+            was answered with 500 and not forwarded.",
+        action: "See what the runtime says in the message. Check that it supports ECDSA with P-256.",
+    }
+    ForwardFailed {
+        name: "forward_failed",
+        cases: [Platform => Warn, Configuration => Error],
+        fields: [Request],
+        meaning: "A request was not forwarded. With error source `platform` the upstream did not respond, and the \
+            client got 502. With `configuration` an upstream names a service that the runtime does not have, and the \
+            client got 500.",
+        action: "See whether the upstream runs and is reachable; or bind the service, or correct `to` of the upstream.",
+    }
+    ResponseNotCreated {
+        name: "response_not_created",
+        cases: [Platform => Error],
+        fields: [Request],
+        meaning: "The runtime refused to create a response. The client got a network error.",
+        action: "Report it with the message: no request should cause this.",
+    }
+
+    [Session]
+    SessionCookieInvalid {
+        name: "session_cookie_invalid",
+        cases: [Client => Info],
+        fields: [Request],
+        meaning: "A browser sent a session cookie that is not valid: it has expired, or was sealed with another \
+            secret. The user is not signed in.",
+        action: "Nothing if it is rare. If it happens to everyone, the secret was changed: keep the old one \
+            as `AUTH_SECRET`, and add the new one as `AUTH_SECRET_1`.",
+    }
+    SessionTooLarge {
+        name: "session_too_large",
+        cases: [Configuration => Error],
+        fields: [Request],
+        meaning: "A session became too large for cookies, so the browser keeps its old one: it does not get refreshed \
+            tokens, or its session is not extended.",
+        action: "Put fewer or smaller claims into the session (`claims`, hooks).",
+    }
+    SessionNotUpdated {
+        name: "session_not_updated",
+        cases: [Platform => Warn],
+        fields: [Request],
+        meaning: "The session's cookies could not be added to a response of an upstream, because the runtime cannot \
+            create such a response, for example one with a status above 599. The next response updates the session.",
+        action: "Let the upstream answer with a status between 200 and 599.",
+    }
+
+    [Refresh]
+    RefreshFailed {
+        name: "refresh_failed",
+        cases: [Provider => Warn],
+        fields: [Provider, Request],
+        meaning: "The provider did not answer a refresh request with tokens, for a reason that may pass. The session \
+            stays; once its access token has expired, requests that need it get 503.",
+        action: "See whether the provider works. If it never succeeds, the message says what of its response is not \
+            as expected.",
+    }
+    RefreshMisconfigured {
+        name: "refresh_misconfigured",
+        cases: [Configuration => Error],
+        fields: [Provider, Request],
+        meaning: "The provider does not accept this client (`invalid_client`, `unauthorized_client`), or no refresh \
+            is configured. The session stays; it is tried again after a minute.",
+        action: "Check the client's id and secret, its authentication method, and whether the provider allows it the \
+            refresh token grant.",
+    }
+    RefreshTokenInvalid {
+        name: "refresh_token_invalid",
+        cases: [Provider => Info],
+        fields: [Provider, Request],
+        meaning: "The refresh token is expired, revoked or used (`invalid_grant`). The user has to sign in again.",
+        action: "Nothing if it matches the provider's lifetimes. If it happens soon after signing in, two requests \
+            used one refresh token: choose another lease (docs/refresh.md).",
+    }
+    LeaseUnavailable {
+        name: "lease_unavailable",
+        cases: [Platform => Warn],
+        fields: [Provider, Request],
+        meaning: "The store or lock that keeps two requests from using one refresh token did not answer. The token \
+            was not refreshed; it is tried again after some seconds.",
+        action: "Check the binding of the store or lock (`refresh.lease`), and the status of the runtime.",
+    }
+    LeaseNotReleased {
+        name: "lease_not_released",
+        cases: [Platform => Warn],
+        fields: [Provider, Request],
+        meaning: "A refresh failed, and its lease could not be released. Others can try again when the lease expires.",
+        action: "Nothing if it is rare; otherwise as for `lease_unavailable`.",
+    }
+    RefreshedTokensNotStored {
+        name: "refreshed_tokens_not_stored",
+        cases: [Platform => Warn],
+        fields: [Provider, Request],
+        meaning: "Refreshed tokens could not be stored for other requests with the old ones. The browser of this \
+            request has them. If its response gets lost, the user has to sign in again where the provider accepts a \
+            refresh token only once.",
+        action: "Nothing if it is rare; otherwise as for `lease_unavailable`.",
+    }
+    SignOutNotStored {
+        name: "sign_out_not_stored",
+        cases: [Platform => Warn],
+        fields: [Request],
+        meaning: "A user signed out, but that could not be stored. A refresh that is under way elsewhere at the same \
+            time may bring the session back.",
+        action: "Nothing if it is rare; otherwise as for `lease_unavailable`.",
+    }
+    SignOutCheckFailed {
+        name: "sign_out_check_failed",
+        cases: [Platform => Warn],
+        fields: [Provider, Request],
+        meaning: "After a refresh it is unknown whether the user signed out elsewhere meanwhile. The refreshed tokens \
+            are used.",
+        action: "Nothing if it is rare; otherwise as for `lease_unavailable`.",
+    }
+    TokenNotRefreshed {
+        name: "token_not_refreshed",
+        cases: [Configuration => Warn],
+        fields: [Request],
+        meaning: "The login host sent a browser back without a valid access token. The request got 503, and the \
+            browser is not sent there again for a minute.",
+        action: "See the login host's log, and give both hosts the same `AUTH_SECRET` and `cookies.domain`.",
+    }
+
+    [Provider]
+    ProviderMetadataStale {
+        name: "provider_metadata_stale",
+        cases: [Provider => Warn],
+        fields: [Provider, Request],
+        meaning: "The provider's metadata or keys could not be fetched, and the copy of an earlier fetch is used, for \
+            a day at most.",
+        action: "See whether the provider works, and whether `issuer` is still its address.",
+    }
+    IdTokenNotVerified {
+        name: "id_token_not_verified",
+        cases: [Provider => Warn],
+        fields: [Provider, Request],
+        meaning: "A refresh brought an ID token, and the provider's keys were unavailable. Its claims were checked \
+            and its signature was not: it came directly from the token endpoint (OpenID Connect Core 1.0 section \
+            3.1.3.7).",
+        action: "See whether the provider's `jwks_uri` works.",
+    }
+}
+
+impl LogEvent {
+    /// The value of the line's field `event`.
+    pub fn name(self) -> &'static str {
+        self.entry().name
+    }
+
+    /// How much it matters where it is the error of `error_source`.
+    pub fn level(self, error_source: ErrorSource) -> Level {
+        let entry = self.entry();
+        entry.cases().find(|case| case.error_source == error_source).unwrap_or(entry.usual_case).level
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_named_as_its_variant_and_has_every_text() {
+        for event in LogEvent::ALL {
+            let mut name = String::new();
+            for c in format!("{event:?}").chars() {
+                if c.is_ascii_uppercase() && !name.is_empty() {
+                    name.push('_');
+                }
+                name.push(c.to_ascii_lowercase());
+            }
+            assert_eq!(event.name(), name);
+            let entry = event.entry();
+            for text in [entry.meaning, entry.action] {
+                assert!(text.ends_with('.') && !text.contains("  "), "{name}: {text}");
+            }
+            for case in entry.cases() {
+                let levels = entry.cases().filter(|other| other.error_source == case.error_source).count();
+                assert_eq!((event.level(case.error_source), levels), (case.level, 1), "{name}");
+            }
+        }
+    }
+}
