@@ -32,7 +32,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let origin = site::origin(auth);
     let cookie_domain = site::cookie_domain(auth);
     site::refuse_login_url_out_of_reach(auth, login_url.as_ref(), cookie_domain.as_ref());
-    let session = session::session(&auth.table("session"));
+    let updatable = updatable::updatable(&auth.table("session"));
+    let session = session::session(&auth.table("session"), updatable);
     let claims = session::claims(&auth.table("claims"));
     let providers = providers::providers(auth);
     providers::refuse_none(auth);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::updatable;
 use crate::config::error::suggestion;
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
@@ -38,7 +37,7 @@ const RESERVED_CLAIMS: [(&[&str], &str); 3] = [
 pub(in crate::config) const CLAIM_ROOTS: [&str; 6] =
     ["account", "profile", "user", "id_token", "access_token", "login"];
 
-pub(super) fn session(session: &Table<'_>) -> SessionConfig {
+pub(super) fn session(session: &Table<'_>, updatable: Vec<String>) -> SessionConfig {
     let max_age = duration(session, "max_age", MINUTE, LONGEST_COOKIE).unwrap_or(MAX_AGE);
     let update_age = duration(session, "update_age", Duration::ZERO, LONGEST_COOKIE);
     let absolute_max_age = duration(session, "absolute_max_age", MINUTE, LONGEST_SESSION);
@@ -55,7 +54,7 @@ pub(super) fn session(session: &Table<'_>) -> SessionConfig {
         update_age: update_age.unwrap_or(UPDATE_AGE.min(max_age)),
         absolute_max_age,
         expose: expose(&session.table("expose")),
-        updatable: updatable::updatable(session),
+        updatable,
     }
 }
 

@@ -156,9 +156,9 @@ fn identity<'a>(
     if !cookies.is_empty() {
         extra_claims.push(("api_cookies", Value::Object(cookies)));
     }
-    let email = user.email.as_ref().and_then(|source| facts.text(source));
+    let email = user.email.as_ref().and_then(|source| answers.text(source));
     let email_verification = match &email {
-        Some(address) => provider.email.statements.read(address, &|path| facts.find(path)),
+        Some(address) => provider.email.statements.read(address, &|path| answers.find(path)),
         None => EmailVerification::Unstated,
     };
     Ok(Identity {
