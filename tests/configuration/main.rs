@@ -174,13 +174,14 @@ fn rules_are_in_force_as_written_and_the_sign_in_page_is_open_without_one() {
     let mut everywhere = design();
     everywhere["login_url"] = Value::Null;
     assert!(decided(&load(everywhere, &acme()).unwrap(), "/login").is_public());
-    let claims = |claims: Value| claims.as_object().cloned().unwrap();
-    let (nobody, admin) = (claims(json!({})), claims(json!({ "roles": ["user", "admin"] })));
+    let nobody = json!({ "sub": "1" });
+    let admin = json!({ "sub": "2", "roles": ["user", "admin"] });
+    let [nobody, admin] = [&nobody, &admin].map(|claims| config.proven_claims(claims.as_object().unwrap()));
     let account = decided(&config, "/account");
-    assert!(!account.is_public() && account.decision(Some(&nobody)) == Decision::Pass);
+    assert!(!account.is_public() && account.decision(nobody.as_ref()) == Decision::Pass);
     let users = decided(&config, "/admin/users");
-    assert_eq!(users.decision(Some(&admin)), Decision::Pass);
-    assert_eq!(users.decision(Some(&nobody)), Decision::Forbidden);
+    assert_eq!(users.decision(admin.as_ref()), Decision::Pass);
+    assert_eq!(users.decision(nobody.as_ref()), Decision::Forbidden);
     let rule = users.rule().unwrap();
     assert_eq!((rule.place.as_str(), rule.deny), ("AUTH.rules[1]", Deny::Forbidden));
 }

@@ -1,5 +1,6 @@
 //! From what is written to what was checked. Everything is looked at, whatever was found wrong before.
 
+mod bearer;
 pub(super) mod names;
 mod pages;
 mod providers;
@@ -8,6 +9,7 @@ mod rules;
 pub(super) mod secrets;
 pub(super) mod session;
 mod site;
+mod updatable;
 mod upstreams;
 mod verify;
 
@@ -30,7 +32,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let origin = site::origin(auth);
     let cookie_domain = site::cookie_domain(auth);
     site::refuse_login_url_out_of_reach(auth, login_url.as_ref(), cookie_domain.as_ref());
-    let session = session::session(&auth.table("session"));
+    let updatable = updatable::updatable(&auth.table("session"));
+    let session = session::session(&auth.table("session"), updatable);
     let claims = session::claims(&auth.table("claims"));
     let providers = providers::providers(auth);
     providers::refuse_none(auth);
@@ -38,7 +41,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let refresh = refresh::refresh(&auth.table("refresh"));
     let mut rules = rules::rules(auth);
     let upstreams = upstreams::upstreams(auth);
-    session::refuse_updatable(auth, &session, &rules, &upstreams);
+    updatable::refuse_updatable(auth);
+    bearer::refuse_unshown(auth, &claims, &providers, &rules);
 
     let site = pages::Site {
         base_path: &base_path,

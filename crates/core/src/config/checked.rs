@@ -1,5 +1,6 @@
 //! The configuration as flows read it: nothing in it is wrong.
 
+use crate::config::email::EmailPolicy;
 use crate::config::refresh::RefreshConfig;
 use crate::config::verify::VerifyConfig;
 use crate::guard::cross_origin::TrustedOrigin;
@@ -91,6 +92,8 @@ pub struct Provider {
     /// Who of those whom it vouches for may sign in: all of these. Roots as for claims; `user` has the
     /// claims of the configuration, too.
     pub allow: Vec<ClaimRequirement>,
+    /// How far its e-mail addresses are believed.
+    pub email: EmailPolicy,
     /// The colours of its button.
     pub brand: Option<Brand>,
     /// What it is, and how it is talked to.

@@ -32,8 +32,8 @@ impl Config {
         loading.problems.unless_any(None)
     }
 
-    /// What is allowed and still worth knowing: said once, when the configuration is loaded.
-    pub fn advice(&self, runtime: &Runtime) -> Vec<String> {
+    /// What is worth knowing about the lease.
+    pub(super) fn lease_advice(&self, runtime: &Runtime) -> Vec<String> {
         let is_strict = |provider: &&Provider| match &provider.kind {
             ProviderKind::OAuth(oauth) => oauth.strict_rotation,
             ProviderKind::Credentials(api) => api.refresh.is_some() && api.strict_rotation,

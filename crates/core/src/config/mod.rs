@@ -1,11 +1,14 @@
 //! The configuration: a `table` is what is written, as far as it fits the `schema`; [`Config`] is what was
 //! checked. Only the checked one reaches a flow, so a flow never asks whether a value makes sense.
 
+mod advice;
 mod check;
 mod checked;
+pub mod email;
 pub mod error;
 mod lease;
 mod place;
+mod proven;
 #[cfg(feature = "reference")]
 pub mod reference;
 pub mod refresh;

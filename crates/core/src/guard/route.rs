@@ -1,10 +1,9 @@
 //! Where a request that may pass goes, and what it carries from the session.
 
-use serde_json::{Map, Value};
-
 use crate::guard::headers::{EdgeFields, GuardedNames, Outgoing, field_value};
 use crate::guard::rules::{Rule, RuleSet};
 use crate::session::claims::is_access_token_claim;
+use crate::session::proven::ProvenClaims;
 use crate::upstream::{Assertion, Target, Upstream};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::changes::Changes;
@@ -101,9 +100,9 @@ impl<'a> Route<'a> {
     }
 
     /// The headers that identify the user, from the session's claims.
-    pub fn identity(&self, claims: Option<&Map<String, Value>>) -> Vec<(String, String)> {
+    pub fn identity(&self, claims: Option<&ProvenClaims<'_>>) -> Vec<(String, String)> {
         let Some(claims) = claims else { return Vec::new() };
-        let text = |from: &DataPath| from.lookup(claims).and_then(field_value);
+        let text = |from: &DataPath| claims.lookup(from).and_then(field_value);
         let bearer = self.authorization.and_then(text);
         let bearer = bearer.map(|token| ("authorization".to_owned(), format!("Bearer {token}")));
         let named = self.headers.iter().filter_map(|(name, from)| Some((name.clone(), text(from)?)));

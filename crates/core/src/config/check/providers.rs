@@ -1,6 +1,7 @@
 //! Who signs people in.
 
 mod credentials;
+mod email;
 mod oauth;
 mod shown;
 mod user;
@@ -94,7 +95,8 @@ fn provider(id: &str, provider: &Table<'_>) -> Option<Provider> {
         }
         ProviderType::Credentials => ProviderKind::Credentials(credentials::credentials(provider)?),
     };
-    Some(Provider { id: id.to_owned(), name: name.text.to_owned(), allow, brand, kind })
+    let email = email::email(provider, &kind);
+    Some(Provider { id: id.to_owned(), name: name.text.to_owned(), allow, email, brand, kind })
 }
 
 /// That the preset that is asked for is one, and of the type that is written. What it says was laid under what

@@ -5,10 +5,7 @@ use std::time::Duration;
 use crate::config::error::suggestion;
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
-use crate::config::told;
-use crate::guard::rules::Rule;
 use crate::session::policy::SessionConfig;
-use crate::upstream::Upstream;
 use vestibule_oidc::data::DataPath;
 
 pub(super) const MINUTE: Duration = Duration::from_mins(1);
@@ -26,7 +23,7 @@ const LONGEST_SESSION: Duration = days(3650);
 const RESERVED_CLAIMS: [(&[&str], &str); 3] = [
     (&["iat", "nbf", "exp", "jti"], "it is set when the session is sealed"),
     (
-        &["sub", "sid", "provider", "auth_time", "generation", "error"],
+        &["sub", "sid", "provider", "account", "auth_time", "generation", "error"],
         "it says whose session this is, and its state",
     ),
     (
@@ -40,7 +37,7 @@ const RESERVED_CLAIMS: [(&[&str], &str); 3] = [
 pub(in crate::config) const CLAIM_ROOTS: [&str; 6] =
     ["account", "profile", "user", "id_token", "access_token", "login"];
 
-pub(super) fn session(session: &Table<'_>) -> SessionConfig {
+pub(super) fn session(session: &Table<'_>, updatable: Vec<String>) -> SessionConfig {
     let max_age = duration(session, "max_age", MINUTE, LONGEST_COOKIE).unwrap_or(MAX_AGE);
     let update_age = duration(session, "update_age", Duration::ZERO, LONGEST_COOKIE);
     let absolute_max_age = duration(session, "absolute_max_age", MINUTE, LONGEST_SESSION);
@@ -57,39 +54,7 @@ pub(super) fn session(session: &Table<'_>) -> SessionConfig {
         update_age: update_age.unwrap_or(UPDATE_AGE.min(max_age)),
         absolute_max_age,
         expose: expose(&session.table("expose")),
-        updatable: updatable(session),
-    }
-}
-
-/// The claims that a page may change. Anybody who is signed in can send any value for them.
-fn updatable(session: &Table<'_>) -> Vec<String> {
-    for name in session.texts("updatable") {
-        check_claim_name(name.text, &name);
-    }
-    session.strings("updatable")
-}
-
-/// Refuses what a page could change to get what it was not given: claims that rules or upstreams go by.
-pub(super) fn refuse_updatable(
-    auth: &Table<'_>,
-    session: &SessionConfig,
-    rules: &[Rule],
-    upstreams: &[Upstream],
-) {
-    let mut decisive: Vec<&str> = Vec::new();
-    for requirement in rules.iter().flat_map(|rule| rule.access.requirements()) {
-        decisive.extend(requirement.roots());
-    }
-    for path in told(upstreams, rules) {
-        decisive.push(path.root());
-    }
-    let places = auth.table("session");
-    for name in session.updatable.iter().filter(|name| decisive.contains(&name.as_str())) {
-        refuse!(
-            places.at("updatable"),
-            "a rule or an upstream uses the claim {name:?}, and every user could set it for themselves",
-            "remove it from this list",
-        );
+        updatable,
     }
 }
 
@@ -140,7 +105,7 @@ pub(super) fn claims(claims: &Table<'_>) -> Vec<(String, DataPath)> {
 }
 
 /// Sees that a claim may have that name.
-fn check_claim_name(name: &str, at: &Text<'_>) {
+pub(super) fn check_claim_name(name: &str, at: &Text<'_>) {
     if !DataPath::parse(name).is_ok_and(|path| path.rest().len() == 0 && path.root() == name) {
         return refuse!(
             at,
