@@ -24,8 +24,8 @@ The callback URL to register at the provider is `https://HOST/BASE_PATH/callback
 path. A provider several times has an `id` of its own each time and `preset = \"okta\"`; the secrets have the names of
 the `id` (`AUTH_OKTA_STAFF_ID` for `okta-staff`).
 
-What an e-mail address is worth that is verified, is not, or of which the provider says nothing is in
-[guard.md](guard.md#claims).
+[guard.md](guard.md#claims) says which e-mail addresses rules and upstreams see. `email_domain` accepts a verified address
+only if the provider says so with the boolean `true`; Apple, Cognito and LinkedIn also write the text `\"true\"`.
 
 ";
 

@@ -92,7 +92,7 @@ pub struct Provider {
     /// Who of those whom it vouches for may sign in: all of these. Roots as for claims; `user` has the
     /// claims of the configuration, too.
     pub allow: Vec<ClaimRequirement>,
-    /// How far its e-mail addresses are believed.
+    /// What rules and upstreams may do with its e-mail addresses.
     pub email: EmailPolicy,
     /// The colours of its button.
     pub brand: Option<Brand>,

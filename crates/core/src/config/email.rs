@@ -1,19 +1,19 @@
 //! Which e-mail addresses rules, `allow`, header fields and assertions may depend on.
 //!
-//! A session always has the address, as in Auth.js. Whether it is proven is the session's claim `email_verified`, and
-//! what becomes of one that is not is the provider's `unverified_email`.
+//! A session always has the address, as in Auth.js. The session's claim `email_verified` says whether it is proven. The
+//! provider's `unverified_email` decides whether rules and upstreams see an address that is not.
 
 use vestibule_oidc::oauth::email::{EmailStatements, EmailVerification};
 
-/// How far a provider's e-mail addresses are believed.
+/// What rules and upstreams may do with a provider's e-mail addresses.
 #[derive(Clone, Debug, Default)]
 pub struct EmailPolicy {
     /// Where the provider says whether an address is verified.
     pub statements: EmailStatements,
-    /// Whether an address that is not verified counts all the same.
+    /// Whether rules and upstreams see an address that is not verified.
     pub accepts_unverified: bool,
-    /// Whether it is a provider of the site's own, which knows its users by their addresses: `email_domain` goes by an
-    /// address of which it says nothing.
+    /// Whether the provider is the site's own, without a preset. `email_domain` accepts its addresses even if it does not
+    /// say whether they are verified.
     pub is_own: bool,
 }
 

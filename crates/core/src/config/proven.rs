@@ -14,11 +14,11 @@ impl Config {
         let provider = claims.get("provider").and_then(Value::as_str);
         let provider = self.providers.iter().find(|known| Some(known.id.as_str()) == provider);
         let mut verification = match claims.get("email_verified") {
-            // Something was to be there.
+            // The claim is there, so the provider was asked.
             Some(Value::Null) => EmailVerification::Unverified,
             claim => EmailVerification::of_claim(claim),
         };
-        // A session from before the provider was known for it.
+        // The session is older than this setting of the provider.
         if verification == EmailVerification::Unstated
             && provider.is_some_and(|provider| provider.email.statements.are_never_verified())
         {
@@ -34,7 +34,7 @@ impl Config {
         }
         let has_proven_email = match verification {
             EmailVerification::Verified => true,
-            EmailVerification::Unverified => false,
+            EmailVerification::NotBoolean | EmailVerification::Unverified => false,
             EmailVerification::Unstated => provider.is_some_and(|provider| provider.email.is_own),
         };
         ProvenClaims::new(claims, has_proven_email, &withheld)

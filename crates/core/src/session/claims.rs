@@ -61,7 +61,7 @@ impl Session {
         self.text("sub")
     }
 
-    /// Whether `sub` names a user. A session that does not is nobody's: it passes public paths only.
+    /// Whether `sub` names a user. A session without it passes public paths only.
     pub fn names_user(&self) -> bool {
         self.subject().is_some_and(|subject| !subject.is_empty())
     }

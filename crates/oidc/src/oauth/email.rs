@@ -1,7 +1,7 @@
 //! Whether an e-mail address belongs to the user.
 //!
 //! OpenID Connect has the claim `email_verified` for it (OpenID Connect Core 1.0 section 5.1). Other providers have
-//! other members, always verify addresses, or never do. The difference matters: where anybody can enter any address, an
+//! other members, always verify addresses, or never do. The difference matters: where anyone can enter any address, an
 //! address identifies no one.
 
 use serde_json::Value;
@@ -13,6 +13,9 @@ use crate::data::DataPath;
 pub enum EmailVerification {
     /// The provider has verified it.
     Verified,
+    /// The provider says yes, but not with the boolean `true` of OpenID Connect. Such an address is not verified, but it
+    /// is not called unverified either.
+    NotBoolean,
     /// The provider says that it has not, or says something that is not a yes.
     Unverified,
     /// The provider does not say.
@@ -21,12 +24,12 @@ pub enum EmailVerification {
 }
 
 impl EmailVerification {
-    /// The value of a claim `email_verified`. It is a boolean; Apple, Cognito and LinkedIn also write it as text.
+    /// The value of a claim `email_verified`. It is a boolean, but Apple, Cognito and LinkedIn also write it as text.
     pub fn of_claim(claim: Option<&Value>) -> Self {
         match claim {
             None | Some(Value::Null) => Self::Unstated,
             Some(Value::Bool(true)) => Self::Verified,
-            Some(Value::String(text)) if text == "true" => Self::Verified,
+            Some(Value::String(text)) if text == "true" => Self::NotBoolean,
             Some(_) => Self::Unverified,
         }
     }
@@ -34,17 +37,18 @@ impl EmailVerification {
     /// The value of a provider's own member with the same meaning. Zoom and Microsoft (`xms_edov`) also write 1.
     pub fn of_member(member: Option<&Value>) -> Self {
         match member {
-            Some(Value::Number(number)) if number.as_u64() == Some(1) => Self::Verified,
-            Some(Value::String(text)) if text == "1" => Self::Verified,
+            Some(Value::Number(number)) if number.as_u64() == Some(1) => Self::NotBoolean,
+            Some(Value::String(text)) if text == "1" => Self::NotBoolean,
             other => Self::of_claim(other),
         }
     }
 
     /// The value of the claim `email_verified` that says this; `None` if it says nothing.
-    pub fn claim(self) -> Option<bool> {
+    pub fn claim(self) -> Option<Value> {
         match self {
-            Self::Verified => Some(true),
-            Self::Unverified => Some(false),
+            Self::Verified => Some(Value::Bool(true)),
+            Self::NotBoolean => Some(Value::from("true")),
+            Self::Unverified => Some(Value::Bool(false)),
             Self::Unstated => None,
         }
     }
@@ -91,13 +95,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unproven_identity_only_true_verifies_an_address_and_silence_is_silence() {
-        use EmailVerification::{Unstated, Unverified, Verified};
+    fn unproven_identity_only_the_boolean_true_verifies_an_address() {
+        use EmailVerification::{NotBoolean, Unstated, Unverified, Verified};
         for (value, claim, member) in [
             (json!(true), Verified, Verified),
-            (json!("true"), Verified, Verified),
-            (json!(1), Unverified, Verified),
-            (json!("1"), Unverified, Verified),
+            (json!("true"), NotBoolean, NotBoolean),
+            (json!(1), Unverified, NotBoolean),
+            (json!("1"), Unverified, NotBoolean),
             (json!(false), Unverified, Unverified),
             (json!("false"), Unverified, Unverified),
             (json!("True"), Unverified, Unverified),
@@ -113,6 +117,9 @@ mod tests {
             assert_eq!(EmailVerification::of_member(Some(&value)), member, "{value}");
         }
         assert_eq!(EmailVerification::of_claim(None), Unstated);
+        for verification in [Verified, NotBoolean, Unverified, Unstated] {
+            assert_eq!(EmailVerification::of_claim(verification.claim().as_ref()), verification);
+        }
     }
 
     #[test]
@@ -140,7 +147,7 @@ mod tests {
                 EmailVerification::Unverified,
             ),
             (json!({ "profile": { "email_verified": 1 } }), EmailVerification::Unverified),
-            (json!({ "profile": { "verified": 1 } }), EmailVerification::Verified),
+            (json!({ "profile": { "verified": 1 } }), EmailVerification::NotBoolean),
         ] {
             let roots = data.as_object().unwrap();
             let found = statements.read("a@example.com", &|path| path.lookup(roots).cloned());

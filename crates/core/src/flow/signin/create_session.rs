@@ -139,9 +139,7 @@ impl<P: Platform> RequestContext<'_, P> {
             (Some(_), EmailVerification::Unstated) => identity.email_verification,
             (Some(_), stated) => stated,
         };
-        user.extend(
-            email_verification.claim().map(|is_verified| ("email_verified".to_owned(), json!(is_verified))),
-        );
+        user.extend(email_verification.claim().map(|verified| ("email_verified".to_owned(), verified)));
         // `allow` may name a configured claim: `allow = { "user.roles" = … }`.
         for (claim, value) in &configured {
             if !user.contains_key(claim) {
@@ -179,7 +177,7 @@ impl<P: Platform> RequestContext<'_, P> {
         for (claim, value) in configured {
             set(&claim, Some(value));
         }
-        set("email_verified", email_verification.claim().map(Value::from));
+        set("email_verified", email_verification.claim());
         set("sub", Some(json!(identity.subject)));
         set("provider", Some(json!(identity.provider.id)));
         set("sid", Some(json!(random_id(self.platform))));

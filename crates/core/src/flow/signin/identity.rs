@@ -1,7 +1,7 @@
 //! From a provider's claims to who the user is.
 //!
-//! There are two doors: a sign-in, and an access token that a client sends. Both pass here, so that nothing that is
-//! required at one is forgotten at the other.
+//! A user is identified by a sign-in or by an access token that a client sends. Both use this one function, so that both
+//! have the same requirements.
 
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -63,7 +63,7 @@ pub(crate) struct VerifiedClaims {
 pub(crate) struct Tokens {
     pub(crate) access_token: Secret,
     pub(crate) refresh_token: Option<Secret>,
-    /// When the access token ends, where that is known.
+    /// When the access token expires, if that is known.
     pub(crate) expires_at: Option<Timestamp>,
 }
 
