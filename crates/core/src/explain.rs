@@ -48,7 +48,7 @@ pub fn explain<'a>(
     let claims = claims.filter(|_| outside_of.is_none());
     let has_subject = claims.is_some_and(|claims| claims.get("sub").is_some_and(Value::is_string));
     let claims = claims.map(|claims| {
-        // Claims that leave out who it is are those of some user of the first provider.
+        // Without `sub` or `provider`, the claims are those of any user of the first provider.
         let mut claims = claims.clone();
         claims.entry("sub").or_insert_with(|| "someone".into());
         if let (false, Some(first)) = (claims.contains_key("provider"), config.providers.first()) {

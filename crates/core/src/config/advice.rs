@@ -1,11 +1,11 @@
-//! What is allowed and still worth knowing.
+//! Advice for configurations that are valid but probably not what the operator wants.
 
 use super::{Config, Runtime};
 use crate::guard::rules::{Requirement, Rule};
 use vestibule_oidc::data::DataPath;
 
 impl Config {
-    /// What is allowed and still worth knowing: said once, when the configuration is loaded.
+    /// Advice about this configuration. It is logged once, when the configuration is loaded.
     pub fn advice(&self, runtime: &Runtime) -> Vec<String> {
         let mut advice = self.lease_advice(runtime);
         advice.extend(self.subject_advice());
@@ -13,7 +13,7 @@ impl Config {
         advice
     }
 
-    /// An identifier is unique for one provider only. With several, two users can have the same.
+    /// `sub` is unique for one provider only. With several providers, two users can have the same one.
     fn subject_advice(&self) -> Vec<String> {
         if self.providers.len() < 2 {
             return Vec::new();
@@ -43,7 +43,7 @@ impl Config {
         places.into_iter().map(advise).collect()
     }
 
-    /// No user of such a provider passes a rule with `email_domain`.
+    /// Users of a provider that never verifies addresses cannot meet `email_domain`.
     fn email_advice(&self) -> Vec<String> {
         let asks = |rule: &&Rule| {
             rule.access.requirements().iter().any(|asked| matches!(asked, Requirement::EmailDomain(_)))
@@ -68,7 +68,7 @@ fn claim(asked: &Requirement) -> Option<&DataPath> {
     }
 }
 
-/// Whether `sub` is among these and nothing says whose it is.
+/// Whether `sub` is among these paths, without the provider.
 fn is_ambiguous(paths: &[&DataPath]) -> bool {
     let has = |root: &str| paths.iter().any(|path| path.root() == root);
     has("sub") && !has("provider") && !has("account")

@@ -32,7 +32,7 @@ impl Config {
         loading.problems.unless_any(None)
     }
 
-    /// What is worth knowing about the lease.
+    /// Advice about the lease.
     pub(super) fn lease_advice(&self, runtime: &Runtime) -> Vec<String> {
         let is_strict = |provider: &&Provider| match &provider.kind {
             ProviderKind::OAuth(oauth) => oauth.strict_rotation,

@@ -1,7 +1,7 @@
-//! What an access token that a client sends cannot show.
+//! Refuses configurations that depend on values which an access token of a client does not have.
 //!
-//! A sign-in also has the ID token, userinfo and the token response. What only these say is missing in an access token,
-//! and a test that a missing value passes would let everybody in.
+//! A sign-in also has the ID token, userinfo and the token response. If a value is only there, an access token lacks it,
+//! and a test that a missing value passes would let everyone in.
 
 use crate::config::place::{Place, refuse};
 use crate::config::table::Table;
@@ -10,11 +10,11 @@ use crate::guard::rules::{ClaimRequirement, Requirement, Rule};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::oauth::provider::{FetchUserinfo, OAuthProvider};
 
-/// What the token response of a sign-in and an access token have in common.
+/// The members of `account` that a session from an access token has.
 const ACCOUNT: [&str; 7] =
     ["access_token", "expires_at", "provider", "providerAccountId", "scope", "token_type", "type"];
 
-/// Refuses configurations whose `accept_bearer` would pass what a sign-in does not.
+/// Refuses configurations whose `accept_bearer` would accept users whom a sign-in does not.
 pub(super) fn refuse_unshown(
     auth: &Table<'_>,
     sources: &[(String, DataPath)],
@@ -71,7 +71,7 @@ fn refuse_in_provider(
     }
 }
 
-/// `claims` is for all providers, so a claim may be empty for one of them. But this one's sign-ins have it.
+/// `claims` applies to all providers, so a claim may be missing for one of them. But sign-ins at this provider have it.
 fn refuse_in_claims(auth: &Table<'_>, oauth: &OAuthProvider, sources: &[(String, DataPath)]) {
     let places = auth.table("claims");
     for (claim, source) in sources {
@@ -121,7 +121,7 @@ fn refuse_in_rules(
     }
 }
 
-/// What a path in `allow` reads, where it reads a claim of the configuration.
+/// The source of the configured claim that a path in `allow` names, if it names one.
 fn source_of<'a>(path: &DataPath, sources: &'a [(String, DataPath)]) -> Option<&'a DataPath> {
     let claim = path.rest().next().filter(|_| path.root() == "user")?;
     let is_own = matches!(claim, "id" | "name" | "email" | "email_verified" | "image");
@@ -133,7 +133,7 @@ fn is_unshown(path: &DataPath, oauth: &OAuthProvider) -> bool {
     match path.root() {
         "account" => path.rest().next().is_none_or(|member| !ACCOUNT.contains(&member)),
         "login" => true,
-        // The operator says that the profile comes from there.
+        // The operator configured that the profile comes from the userinfo endpoint.
         "profile" => oauth.userinfo.fetch == FetchUserinfo::Always,
         _ => false,
     }

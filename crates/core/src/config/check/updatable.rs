@@ -1,4 +1,4 @@
-//! What a page may change of its session, which nothing may depend on: any signed-in user can send any value.
+//! The claims that a page may change. Nothing may depend on them, because any signed-in user can send any value.
 
 use super::session::check_claim_name;
 use crate::config::place::{Place, refuse};
@@ -21,7 +21,7 @@ pub(super) fn updatable(session: &Table<'_>) -> Vec<String> {
     claims
 }
 
-/// A page knows some claims by another name (Auth.js's `session.user`).
+/// The name in the session. A page uses another name for some claims (Auth.js's `session.user`).
 fn claim_of(name: &str) -> &str {
     if name == "image" { "picture" } else { name }
 }
@@ -63,7 +63,7 @@ pub(super) fn refuse_updatable(auth: &Table<'_>) {
     }
 }
 
-/// What a rule or an upstream sends on.
+/// The claims that a rule or an upstream forwards.
 fn forwarded(table: &Table<'_>, refuse: &dyn Fn(&str, Place<'_>)) {
     let headers = table.table("headers");
     let authorization: Option<Text<'_>> = table.text("authorization");

@@ -1,4 +1,4 @@
-//! What is known about whether a provider's e-mail addresses belong to its users.
+//! Whether a provider's e-mail addresses belong to its users.
 
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ pub(super) fn email(provider: &Table<'_>, kind: &ProviderKind) -> EmailPolicy {
     EmailPolicy { statements, accepts_unverified, is_own: !provider.has("preset") }
 }
 
-/// What is written: a path, `true` or `false`, or an array of paths with `true` or `false` as its last item.
+/// The value of `email_verified`: a path, `true` or `false`, or an array of paths with `true` or `false` as its last item.
 fn statements(provider: &Table<'_>, written: &Value, roots: &[&str]) -> EmailStatements {
     let items = match written {
         Value::Array(items) => items.as_slice(),
