@@ -63,7 +63,7 @@ export function send(env, binding, url, request, changes, bypassCache) {
   if (bypassCache) init.cf = { cacheTtl: -1 };
   // The Worker behind a binding has to see what the edge knows about the client (`cf`). Only a copy of the request
   // carries `cf`, and `fetch` makes that copy itself.
-  if (binding !== undefined) return target.fetch(request, init);
+  if (binding !== undefined) return target.fetch(url === undefined ? request : new Request(url, request), init);
   const { method, body } = request;
   // A request that is made from parts cannot be a GET or HEAD with a body.
   if (body && (method === "GET" || method === "HEAD")) {

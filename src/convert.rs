@@ -71,17 +71,19 @@ pub(crate) fn outcome_to_js(
 ) -> Result<JsValue, JsValue> {
     match outcome {
         Outcome::Response(response) => to_js_response(&response).map(JsValue::from),
-        Outcome::Forwarded { response, cookies } if cookies.is_empty() => Ok(response),
-        Outcome::Forwarded { response, cookies } => {
-            let changed = with_cookies(response.unchecked_ref(), &cookies).map(JsValue::from);
+        Outcome::Forwarded { response, cookies, no_store: false } if cookies.is_empty() => Ok(response),
+        Outcome::Forwarded { response, cookies, .. } => {
+            let changed = not_stored(response.unchecked_ref(), &cookies).map(JsValue::from);
             Ok(changed.unwrap_or_else(|error| {
                 // The runtime forwards a response with a status above 599, but cannot construct one. The next
                 // response updates the session.
-                let message = format_args!(
-                    "the session's cookies could not be added to the upstream's response: {}",
-                    error_message(&error)
-                );
-                console::write(&line(Record::new(LogEvent::SessionNotUpdated, message), request));
+                let (event, what) = if cookies.is_empty() {
+                    (LogEvent::CacheControlNotSet, "Cache-Control could not be set in")
+                } else {
+                    (LogEvent::SessionNotUpdated, "the session's cookies could not be added to")
+                };
+                let message = format_args!("{what} the upstream's response: {}", error_message(&error));
+                console::write(&line(Record::new(event, message), request));
                 response
             }))
         }
@@ -89,8 +91,8 @@ pub(crate) fn outcome_to_js(
 }
 
 /// A copy of the upstream's response that can be changed, with `cookies` added. Status, body and the other header fields
-/// stay the same, except that the response is marked as not cacheable.
-fn with_cookies(response: &web_sys::Response, cookies: &[SetCookie]) -> Result<web_sys::Response, JsValue> {
+/// stay the same, except that the response is marked as not cacheable. The body is still streamed.
+fn not_stored(response: &web_sys::Response, cookies: &[SetCookie]) -> Result<web_sys::Response, JsValue> {
     let init: &web_sys::ResponseInit = response.unchecked_ref();
     let changed = web_sys::Response::new_with_opt_readable_stream_and_init(response.body().as_ref(), init)?;
     for cookie in cookies {

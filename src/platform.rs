@@ -137,7 +137,7 @@ impl Forwarder for Workers {
     }
 
     async fn forward_head(&self, forward: Forward<'_>) -> Result<Response, ForwardError> {
-        let Forward { target, request, changes, .. } = forward;
+        let Forward { target, request, changes, .. } = &forward;
         let origin = match target {
             Target::Url(other) => other.origin().to_owned(),
             Target::Origin | Target::Service(_) => request.url.origin(),
@@ -145,7 +145,7 @@ impl Forwarder for Workers {
         let head = || {
             let init = init(&changes.applied_to(&request.headers))?;
             init.set_method(request.method.as_str());
-            web_sys::Request::new_with_str_and_init(&format!("{origin}{}", request.url.path), &init)
+            web_sys::Request::new_with_str_and_init(&format!("{origin}{}", forward.path()), &init)
         };
         let head = head().map_err(|error| unreachable(&error))?;
         let sent = self.fetch_through(target, None, &head, "", false)?;
@@ -160,26 +160,22 @@ impl Forwarder for Workers {
     async fn forward(&self, forward: Forward<'_>, body: Incoming) -> Result<JsValue, ForwardError> {
         let sent = self.send(&forward, &body)?;
         let response = executor::settled(sent).await.map_err(|error| unreachable(&error))?;
-        Ok(match forward.target {
-            Target::Url(_) => convert::with_location(response.unchecked_into(), |location| {
-                forward.target.location(location, &forward.request.url)
-            })
-            .into(),
-            Target::Origin | Target::Service(_) => response,
-        })
+        if !may_change_location(&forward) {
+            return Ok(response);
+        }
+        Ok(convert::with_location(response.unchecked_into(), |location| forward.location(location)).into())
     }
 
     async fn forward_streaming(&self, forward: Forward<'_>, body: Incoming) -> Outcome<JsValue> {
-        let response = match forward.target {
-            // `forward` may have to rewrite the `Location` of a redirect.
-            Target::Url(_) => self.forward(forward, body).await,
+        let response = if may_change_location(&forward) {
+            self.forward(forward, body).await
+        } else {
             // The runtime also accepts a promise. So the response does not pass through WebAssembly, which costs 8 µs.
-            Target::Origin | Target::Service(_) => self.send(&forward, &body).map(|sent| {
-                ON_FORWARD_ERROR.with(|on_error| bridge::or_else(&sent, on_error, &self.request))
-            }),
+            self.send(&forward, &body)
+                .map(|sent| ON_FORWARD_ERROR.with(|on_error| bridge::or_else(&sent, on_error, &self.request)))
         };
         match response {
-            Ok(response) => Outcome::Forwarded { response, cookies: Vec::new() },
+            Ok(response) => Outcome::Forwarded { response, cookies: Vec::new(), no_store: false },
             Err(error) => {
                 self.log(&convert::line(error.record(), &self.request));
                 Outcome::Response(error.answer())
@@ -238,6 +234,11 @@ thread_local! {
     });
 }
 
+/// Whether the `Location` of a redirect may have to be changed.
+fn may_change_location(forward: &Forward<'_>) -> bool {
+    matches!(forward.target, Target::Url(_)) || forward.strip_prefix.is_some()
+}
+
 fn unreachable(error: &JsValue) -> ForwardError {
     ForwardError::Unreachable(convert::error_message(error))
 }
@@ -245,14 +246,9 @@ fn unreachable(error: &JsValue) -> ForwardError {
 impl Workers {
     /// Starts to forward a request. Gives a promise of the upstream's response.
     fn send(&self, forward: &Forward<'_>, body: &Incoming) -> Result<Promise, ForwardError> {
-        let Forward { target, request, changes, personal, edge: _ } = forward;
-        let url = match target {
-            Target::Url(other) => Some(format!("{}{}", other.origin(), request.url.path_and_query())),
-            Target::Origin | Target::Service(_) => None,
-        };
-        let changes =
-            header_wire::changes(changes).map_err(|error| ForwardError::Unreachable(error.to_string()))?;
-        self.fetch_through(target, url.as_deref(), &body.0, &changes, *personal)
+        let changes = header_wire::changes(&forward.changes)
+            .map_err(|error| ForwardError::Unreachable(error.to_string()))?;
+        self.fetch_through(forward.target, forward.url().as_deref(), &body.0, &changes, forward.personal)
     }
 
     /// Sends `request` to its target, to `url` if given, with these changes to its header fields.

@@ -40,6 +40,17 @@ pub const RUNTIME: Runtime = Runtime {
     write_table: "write a [vars.AUTH] table in wrangler.toml instead",
     edge: EdgeFields {
         prefix: Some("cf-"),
+        // What Cloudflare sets in every request, in place of a client's own copy. Others (Cf-Ipcity, Cf-Cert-Verified,
+        // Cf-Access-Jwt-Assertion, …) are only set where the zone is configured so: `edge_headers` names them.
+        headers: &[
+            "cf-connecting-ip",
+            "cf-ray",
+            "cf-ipcountry",
+            "cf-visitor",
+            "cf-ew-via",
+            "cf-worker",
+            "cdn-loop",
+        ],
         client_address: Some("cf-connecting-ip"),
         request_id: Some("cf-ray"),
     },

@@ -269,10 +269,7 @@ fn sign_in(list: &mut List) {
     list.case("sign in, no token, own pages").own_pages().has_csrf().post("/signin/acme", &[]);
     for (what, query) in [
         ("harmless parameters", "prompt=login&login_hint=ada%40example.com&ui_locales=de"),
-        (
-            "parameters that are vestibule",
-            "redirect_uri=https%3A%2F%2Fevil.example&state=x&client_id=y&nonce=z",
-        ),
+        ("reserved parameters", "redirect_uri=https%3A%2F%2Fevil.example&state=x&client_id=y&nonce=z"),
         ("another scope", "scope=all"),
         ("an unknown parameter", "tracking=1"),
     ] {

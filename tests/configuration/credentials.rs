@@ -1,17 +1,17 @@
-//! An API of one's own: what loads and as what, what is refused and with which words.
+//! Providers of `type = "credentials"`: which configurations load, and with which values.
 
 use super::*;
 use vestibule_core::credentials::provider::Expiry;
 use vestibule_core::data::Source;
 use vestibule_core::outbound::ApiBody;
 
-/// What the documentation shows first.
+/// The first example of docs/credentials.md.
 pub(super) fn api() -> Value {
     let file: Value = toml::from_str(include_str!("credentials.toml")).unwrap();
     file["vars"]["AUTH"]["providers"][0].clone()
 }
 
-/// The same with `value` at `path` (or nothing there, where it is null), a JSON pointer.
+/// The API with `value` at `pointer`, a JSON pointer; `null` removes what is there.
 fn api_with(pointer: &str, value: Value) -> Value {
     let mut api = api();
     let (parent, key) = pointer.rsplit_once('/').unwrap();
@@ -38,7 +38,7 @@ fn checked(api: &Value) -> (String, CredentialsProvider) {
 }
 
 #[test]
-fn the_design_documents_example_loads_as_it_reads() {
+fn the_first_example_of_the_documentation_loads_with_its_values() {
     let (name, api) = checked(&api());
     assert_eq!(name, "Credentials");
     let fields: Vec<_> = api
@@ -74,7 +74,7 @@ fn the_design_documents_example_loads_as_it_reads() {
 }
 
 #[test]
-fn little_has_to_be_written() {
+fn only_fields_login_url_access_token_and_user_id_are_required() {
     let (name, api) = checked(&json!({
         "id": "our-api",
         "type": "credentials",
@@ -95,7 +95,7 @@ fn little_has_to_be_written() {
 }
 
 #[test]
-fn the_cookies_that_a_refresh_sends_are_known() {
+fn the_cookies_that_a_refresh_sends_are_kept_in_the_session() {
     let refresh = json!({
         "url": "https://api.example.com/refresh",
         "headers": { "X-CSRF": "{cookie.csrf}" },
@@ -105,7 +105,7 @@ fn the_cookies_that_a_refresh_sends_are_known() {
 }
 
 #[test]
-fn a_refresh_may_have_its_tokens_elsewhere_than_the_login() {
+fn a_refresh_may_have_other_paths_to_its_tokens_than_the_login() {
     let refresh = json!({
         "url": "https://api.example.com/refresh",
         "body": { "token": "{refresh_token}" },
@@ -115,13 +115,13 @@ fn a_refresh_may_have_its_tokens_elsewhere_than_the_login() {
     });
     let refresh = checked(&api_with("/refresh", refresh)).1.refresh.unwrap();
     assert_eq!(refresh.tokens.access_token, path("body.data.token"));
-    assert_eq!(refresh.tokens.refresh_token, Some(path("body.refreshToken")), "as the login");
+    assert_eq!(refresh.tokens.refresh_token, Some(path("body.refreshToken")), "the path of the login");
     assert!(matches!(&refresh.tokens.expires, Some(Expiry::At(at)) if *at == path("body.data.end")));
     assert_eq!(refresh.error, Some(path("body.errors.0")));
 }
 
 #[test]
-fn a_strict_api_is_told_of_where_the_lease_is_not() {
+fn an_api_with_strict_rotation_and_refresh_gets_advice_without_a_strict_lease() {
     let advice = |api: Value| {
         let auth = json!({ "providers": [api], "session": { "expose": { "access_token": "access_token" } },
                            "refresh": { "lease": "kv" } });
@@ -141,7 +141,7 @@ fn a_flat_form_is_accepted() {
 }
 
 #[test]
-fn a_member_of_the_login_beside_the_refresh_token_is_a_claim() {
+fn a_claim_may_be_a_member_of_the_login_response_that_has_no_refresh_token() {
     for claim in ["login.user", "profile"] {
         let auth = json!({ "providers": [api()], "claims": { "x": claim } });
         assert!(load(auth, &json!({})).is_ok(), "{claim}");
@@ -150,7 +150,7 @@ fn a_member_of_the_login_beside_the_refresh_token_is_a_claim() {
 
 proptest! {
     #[test]
-    fn no_part_of_a_good_api_can_be_replaced_to_break_the_reader(
+    fn no_value_in_any_key_of_an_api_makes_loading_panic(
         section in 0_usize..8, key in 0_usize..8, value in any_configuration()
     ) {
         let mut api = api();

@@ -1,4 +1,4 @@
-//! Whole configurations: what loads and as what, what is refused and with which words.
+//! Whole configurations: which ones load and with which values, and which ones are refused with which messages.
 
 #![allow(
     clippy::unwrap_used,
@@ -35,7 +35,7 @@ use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::upstream::Target;
 
-/// What is set beside the configuration where a test says nothing else.
+/// The secrets and variables that are set, unless a test sets others.
 const SECRETS: [(&str, &str); 4] = [
     ("AUTH_SECRET", "the-session-secret-of-the-tests"),
     ("AUTH_OKTA_ID", "client-of-okta"),
@@ -43,7 +43,7 @@ const SECRETS: [(&str, &str); 4] = [
     ("AUTH_OKTA_ISSUER", "https://okta.example/oauth2/default"),
 ];
 
-/// Loads `auth` with [`SECRETS`] and `env`, an object whose strings set and whose nulls unset a variable.
+/// Loads `auth` with [`SECRETS`] and `env`: an object in which a string sets a variable and `null` unsets it.
 fn load(auth: Value, env: &Value) -> Result<Config, ConfigErrors> {
     Config::load(
         auth,
@@ -55,7 +55,7 @@ fn load(auth: Value, env: &Value) -> Result<Config, ConfigErrors> {
     )
 }
 
-/// The same with the provider `okta` where `auth` names none.
+/// Loads `auth`, with the provider `okta` where it has no `providers`.
 fn load_with_okta(mut auth: Value, env: &Value) -> Result<Config, ConfigErrors> {
     if let Some(table) = auth.as_object_mut() {
         table.entry("providers").or_insert(json!([{ "id": "okta" }]));
@@ -63,8 +63,8 @@ fn load_with_okta(mut auth: Value, env: &Value) -> Result<Config, ConfigErrors> 
     load(auth, env)
 }
 
-/// What the design document shows.
-fn design() -> Value {
+/// A configuration with a value in every table.
+fn full() -> Value {
     json!({
         "base_path": "/auth",
         "dialect": "authjs-v5",
@@ -105,7 +105,7 @@ fn acme() -> Value {
 fn oauth(provider: &Provider) -> &OAuthProvider {
     match &provider.kind {
         ProviderKind::OAuth(oauth) => oauth,
-        ProviderKind::Credentials(_) => panic!("{} is no OAuth provider", provider.id),
+        ProviderKind::Credentials(_) => panic!("{} is not an OAuth provider", provider.id),
     }
 }
 
@@ -124,8 +124,8 @@ fn decided_on<'a>(config: &'a Config, host: &str, path: &str) -> RuleDecisions<'
 }
 
 #[test]
-fn the_design_documents_example_loads_as_it_reads() {
-    let config = load(design(), &acme()).unwrap();
+fn a_configuration_with_every_table_loads_with_its_values() {
+    let config = load(full(), &acme()).unwrap();
     assert_eq!(config.base_path, "/auth");
     assert_eq!(config.dialect, Dialect::AuthJsV5);
     assert_eq!(config.default_access, DefaultAccess::SignedIn);
@@ -164,30 +164,31 @@ fn the_design_documents_example_loads_as_it_reads() {
 }
 
 #[test]
-fn rules_are_in_force_as_written_and_the_sign_in_page_is_open_without_one() {
-    let config = load(design(), &acme()).unwrap();
+fn rules_decide_as_written_and_the_sign_in_page_is_public_without_a_rule() {
+    let config = load(full(), &acme()).unwrap();
     for path in ["/", "/about", "/_next/static/x.js"] {
         assert!(decided(&config, path).is_public(), "{path}");
     }
     assert!(decided_on(&config, "auth.example.com", "/login").is_public());
-    assert!(!decided(&config, "/login").is_public(), "it is a page of the login host's");
-    let mut everywhere = design();
+    assert!(!decided(&config, "/login").is_public(), "it is a page of the login host");
+    let mut everywhere = full();
     everywhere["login_url"] = Value::Null;
     assert!(decided(&load(everywhere, &acme()).unwrap(), "/login").is_public());
-    let nobody = json!({ "sub": "1" });
+    let no_roles = json!({ "sub": "1" });
     let admin = json!({ "sub": "2", "roles": ["user", "admin"] });
-    let [nobody, admin] = [&nobody, &admin].map(|claims| config.proven_claims(claims.as_object().unwrap()));
+    let [no_roles, admin] =
+        [&no_roles, &admin].map(|claims| config.proven_claims(claims.as_object().unwrap()));
     let account = decided(&config, "/account");
-    assert!(!account.is_public() && account.decision(nobody.as_ref()) == Decision::Pass);
+    assert!(!account.is_public() && account.decision(no_roles.as_ref()) == Decision::Pass);
     let users = decided(&config, "/admin/users");
     assert_eq!(users.decision(admin.as_ref()), Decision::Pass);
-    assert_eq!(users.decision(nobody.as_ref()), Decision::Forbidden);
+    assert_eq!(users.decision(no_roles.as_ref()), Decision::Forbidden);
     let rule = users.rule().unwrap();
     assert_eq!((rule.place.as_str(), rule.deny), ("AUTH.rules[1]", Deny::Forbidden));
 }
 
 #[test]
-fn a_provider_alone_is_a_configuration_and_everything_else_has_a_default() {
+fn a_configuration_needs_only_a_provider_and_everything_else_has_a_default() {
     let config = load(
         json!({ "providers": [{ "id": "google" }] }),
         &json!({
@@ -196,7 +197,7 @@ fn a_provider_alone_is_a_configuration_and_everything_else_has_a_default() {
     )
     .unwrap();
     assert_eq!((config.base_path.as_str(), config.dialect), ("/auth", Dialect::AuthJsV5));
-    // What nobody thought of is shut.
+    // A path that no rule mentions is closed.
     assert!(!decided(&config, "/").is_public());
     assert_eq!(config.session.max_age, Duration::from_hours(30 * 24));
     assert_eq!(config.session.update_age, Duration::from_hours(24));
@@ -209,13 +210,13 @@ fn a_provider_alone_is_a_configuration_and_everything_else_has_a_default() {
 }
 
 #[test]
-fn a_json_string_is_a_configuration_too() {
-    let auth = Value::String(design().to_string());
+fn a_configuration_may_be_a_json_string() {
+    let auth = Value::String(full().to_string());
     assert_eq!(load(auth, &acme()).unwrap().providers.len(), 2);
 }
 
 #[test]
-fn a_public_client_needs_no_secret_and_an_issuer_stays_byte_for_byte() {
+fn a_public_client_needs_no_secret_and_an_issuer_is_kept_byte_for_byte() {
     let auth = json!({ "providers": [{
         "id": "acme-eu",
         "issuer": "https://Login.Acme.example:443/a%2fb/",
@@ -236,7 +237,7 @@ fn a_public_client_needs_no_secret_and_an_issuer_stays_byte_for_byte() {
 }
 
 #[test]
-fn the_variables_of_an_id_with_dashes_have_underscores_and_a_written_value_goes_before_a_variable() {
+fn variables_have_underscores_for_the_dashes_of_an_id_and_a_written_value_wins_over_one() {
     let auth = json!({ "providers": [
         { "id": "acme-eu" },
         { "id": "acme-us", "issuer": "https://us.acme.example", "client_id": "written" },
@@ -267,13 +268,13 @@ fn the_newest_session_secret_comes_first() {
 }
 
 #[test]
-fn a_short_session_is_renewed_before_it_ends() {
+fn the_default_update_age_is_at_most_max_age() {
     let config = load_with_okta(json!({ "session": { "max_age": 3600 } }), &json!({})).unwrap();
     assert_eq!(config.session.update_age, Duration::from_hours(1));
 }
 
 #[test]
-fn upstreams_are_tried_in_order_and_may_be_of_every_kind() {
+fn upstreams_keep_their_order_and_can_have_every_kind_of_target() {
     let auth = json!({ "upstreams": [
         { "host": "a.example.com", "to": "assets:SITE_1", "forward_session": true },
         { "host": "*.example.com", "to": "http://localhost:3000" },
@@ -295,7 +296,7 @@ fn upstreams_are_tried_in_order_and_may_be_of_every_kind() {
 }
 
 #[test]
-fn a_narrower_or_wider_rule_behind_another_is_no_mistake() {
+fn a_rule_that_can_still_match_after_the_earlier_rules_is_accepted() {
     let auth = json!({ "rules": [
         { "match": "/a", "methods": ["GET", "POST"], "access": "public" },
         { "match": "/a", "methods": ["DELETE", "GET"], "access": "signed-in" },
@@ -308,7 +309,7 @@ fn a_narrower_or_wider_rule_behind_another_is_no_mistake() {
 }
 
 #[test]
-fn pages_may_be_urls_of_hosts_that_belong_to_the_site() {
+fn a_page_may_be_a_url_of_a_host_that_belongs_to_the_site() {
     for (page, site) in [
         ("https://www.example.com/login?from=app", json!({ "trusted_hosts": "*.example.com" })),
         ("https://example.com", json!({ "cookies": { "domain": "example.com" } })),
@@ -324,20 +325,18 @@ fn pages_may_be_urls_of_hosts_that_belong_to_the_site() {
 }
 
 #[test]
-fn a_configuration_prints_no_secret() {
-    let loaded = format!("{:?}", load(design(), &acme()).unwrap());
+fn the_debug_output_of_a_configuration_contains_no_secret() {
+    let loaded = format!("{:?}", load(full(), &acme()).unwrap());
     assert!(!loaded.contains("clientsecret") && !loaded.contains("the-session-secret"), "{loaded}");
 }
 
 #[test]
-fn a_secret_in_the_place_of_any_section_is_not_told() {
-    let keys = design().as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    for key in
-        keys.iter().filter(|key| design()[key.as_str()].is_object() || design()[key.as_str()].is_array())
-    {
-        let mut auth = design();
+fn no_message_quotes_a_secret_that_is_written_in_place_of_a_table() {
+    let keys = full().as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    for key in keys.iter().filter(|key| full()[key.as_str()].is_object() || full()[key.as_str()].is_array()) {
+        let mut auth = full();
         auth[key.as_str()] = json!("hunter2hunter2");
-        // A host pattern is a string where `trusted_hosts` is one, and quoted as such.
+        // `trusted_hosts` accepts a string, so a message may quote it.
         if key != "trusted_hosts" {
             assert!(!load(auth, &acme()).unwrap_err().to_string().contains("hunter2"), "{key}");
         }
@@ -345,7 +344,7 @@ fn a_secret_in_the_place_of_any_section_is_not_told() {
 }
 
 #[test]
-fn server_side_request_forgery_by_discovery_finds_no_issuer_that_is_not_https() {
+fn server_side_request_forgery_by_discovery_an_issuer_without_https_is_refused() {
     for issuer in
         ["http://169.254.169.254/latest", "http://10.0.0.1", "file:///etc/passwd", "ftp://a.example"]
     {
@@ -355,7 +354,7 @@ fn server_side_request_forgery_by_discovery_finds_no_issuer_that_is_not_https() 
 }
 
 #[test]
-fn what_renews_tokens_needs_its_binding_and_what_does_not_needs_none() {
+fn a_lease_needs_its_binding_only_where_access_tokens_are_used() {
     let checked = |auth: Value, bound: &'static [&str]| {
         load_with_okta(auth, &json!({}))
             .unwrap()
@@ -386,10 +385,10 @@ fn what_renews_tokens_needs_its_binding_and_what_does_not_needs_none() {
         json!({ "session": { "expose": { "token": "access_token" } } }),
         json!({ "rules": [{ "match": "/api/:path*", "access": "signed-in", "to": "origin", "authorization": "access_token" }] }),
     ] {
-        let by_itself = checked(auth.clone(), &[]).unwrap();
-        assert_eq!(by_itself.refresh.lease, LeaseKind::None, "{auth}");
+        let without_choice = checked(auth.clone(), &[]).unwrap();
+        assert_eq!(without_choice.refresh.lease, LeaseKind::None, "{auth}");
         assert!(
-            by_itself.advice(&RUNTIME).iter().any(|advice| advice.contains("bound as AUTH_KV")),
+            without_choice.advice(&RUNTIME).iter().any(|advice| advice.contains("bound as AUTH_KV")),
             "{auth}"
         );
         let with_store = checked(auth.clone(), &["AUTH_KV"]).unwrap();
@@ -408,7 +407,7 @@ fn what_renews_tokens_needs_its_binding_and_what_does_not_needs_none() {
 }
 
 #[test]
-fn a_strict_provider_behind_a_lease_that_is_not_is_said_once() {
+fn a_strict_provider_with_a_lease_that_is_not_strict_gives_one_piece_of_advice() {
     let advice = |lease: &str, provider: Value| {
         let auth = json!({
             "providers": [provider],
@@ -422,10 +421,10 @@ fn a_strict_provider_behind_a_lease_that_is_not_is_said_once() {
         });
         load(auth, &env).unwrap().advice(&RUNTIME)
     };
-    let said = advice("kv", json!({ "id": "keycloak" }));
+    let found = advice("kv", json!({ "id": "keycloak" }));
     assert!(
-        said.len() == 1 && said[0].contains("keycloak") && said[0].contains("durable-object"),
-        "{said:?}"
+        found.len() == 1 && found[0].contains("keycloak") && found[0].contains("durable-object"),
+        "{found:?}"
     );
     assert_eq!(advice("none", json!({ "id": "keycloak" })).len(), 1);
     assert_eq!(advice("kv", json!({ "id": "acme", "strict_rotation": true })).len(), 1);
@@ -439,14 +438,14 @@ fn a_strict_provider_behind_a_lease_that_is_not_is_said_once() {
 }
 
 #[test]
-fn header_smuggling_finds_no_header_that_is_set_in_two_spellings() {
+fn header_smuggling_a_header_field_in_two_spellings_is_refused() {
     for (a, b) in [("X-User", "x_user"), ("X_A-B", "x-a_b"), ("X-USER", "x-user")] {
         let auth = json!({ "upstreams": [{ "to": "origin", "headers": { a: "sub", b: "sub" } }] });
         assert!(load_with_okta(auth, &json!({})).is_err(), "{a} {b}");
     }
 }
 
-/// JSON that looks like a configuration more often than chance would have it.
+/// Random JSON, with keys and values of a configuration more often than by chance.
 fn any_configuration() -> impl Strategy<Value = Value> {
     let key = prop_oneof![
         "(base_path|dialect|default_access|login_url|trusted_hosts|cookies|session|claims|providers|refresh)",
@@ -474,7 +473,7 @@ fn any_configuration() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn no_configuration_breaks_the_reader_and_each_error_is_one_line(auth in any_configuration()) {
+    fn no_configuration_makes_loading_panic_and_each_error_is_one_line(auth in any_configuration()) {
         if let Err(errors) = load_with_okta(auth, &json!({})) {
             prop_assert!(errors.iter().next().is_some());
             for error in errors.iter() {
@@ -484,10 +483,10 @@ proptest! {
     }
 
     #[test]
-    fn no_section_of_a_good_configuration_can_be_replaced_to_break_the_reader(
+    fn no_value_in_place_of_a_table_makes_loading_panic(
         section in 0_usize..13, value in any_configuration()
     ) {
-        let mut auth = design();
+        let mut auth = full();
         if let Some(slot) = auth.as_object_mut().unwrap().values_mut().nth(section) {
             *slot = value;
         }
@@ -496,8 +495,8 @@ proptest! {
 }
 
 #[test]
-fn microsoft_s_shared_issuers_speak_for_everybody_and_a_directory_s_own_for_itself() {
-    for (tenant, is_everybodys) in [
+fn microsofts_shared_issuers_accept_any_tenant_and_the_issuer_of_a_tenant_only_its_own() {
+    for (tenant, accepts_any) in [
         (json!(null), true),
         (json!("common"), true),
         (json!("organizations"), true),
@@ -509,12 +508,12 @@ fn microsoft_s_shared_issuers_speak_for_everybody_and_a_directory_s_own_for_itse
         let env = json!({ "AUTH_MICROSOFT_ENTRA_ID_SECRET": "s" });
         let config = load(json!({ "providers": providers }), &env).unwrap();
         let openid = oauth(&config.providers[0]).openid.as_ref().unwrap();
-        assert_eq!(openid.accepts_any_tenant(), is_everybodys, "{tenant}");
+        assert_eq!(openid.accepts_any_tenant(), accepts_any, "{tenant}");
     }
 }
 
 #[test]
-fn with_a_login_host_elsewhere_no_provider_is_needed() {
+fn no_provider_is_needed_where_login_url_names_another_host() {
     let shared = json!({ "login_url": "https://auth.example.com", "cookies": { "domain": "example.com" } });
     let config = load(shared, &json!({})).unwrap();
     assert!(config.providers.is_empty());
@@ -524,9 +523,9 @@ fn with_a_login_host_elsewhere_no_provider_is_needed() {
 }
 
 #[test]
-fn a_redirect_to_a_server_s_own_origin_leads_to_the_one_that_was_asked() {
+fn a_redirect_to_the_origin_of_the_target_is_rewritten_to_the_origin_of_the_request() {
     let target = Target::Url("https://backend.example.net:8443".parse().unwrap());
-    let asked = RequestUrl::parse("https://app.example.com/x?y").unwrap();
+    let requested = RequestUrl::parse("https://app.example.com/x?y").unwrap();
     for (location, changed) in [
         ("https://backend.example.net:8443/a?b#c", Some("https://app.example.com/a?b#c")),
         ("https://backend.example.net:8443", Some("https://app.example.com")),
@@ -544,9 +543,9 @@ fn a_redirect_to_a_server_s_own_origin_leads_to_the_one_that_was_asked() {
         ("https://backend.example.net:8443\\@evil.example/", None),
         ("https://other.example/https://backend.example.net:8443/", None),
     ] {
-        assert_eq!(target.location(location, &asked).as_deref(), changed, "{location}");
+        assert_eq!(target.location(location, &requested, None).as_deref(), changed, "{location}");
     }
     for same in [Target::Origin, Target::Service("APP".to_owned())] {
-        assert_eq!(same.location("https://backend.example.net:8443/a", &asked), None);
+        assert_eq!(same.location("https://backend.example.net:8443/a", &requested, None), None);
     }
 }

@@ -1,17 +1,17 @@
-//! Configurations that are refused, one per file, and what is said about each.
+//! Configurations that are refused, one per file, and the messages for each.
 //!
-//! `refused/rules/match-is-missing.toml` is a piece of a `wrangler.toml`, and `match-is-missing.txt` beside it has the
+//! `refused/rules/match-is-missing.toml` is a piece of a `wrangler.toml`, and `match-is-missing.txt` next to it has the
 //! messages, one per line. After a change of the messages, `VESTIBULE_BLESS=1 cargo test --test configuration` writes them:
-//! read the difference before you commit it.
+//! review the diff before you commit it.
 //!
-//! A case is what a user writes. Three rules keep it as short as its mistake:
+//! A case contains only what its mistake needs. Three rules complete it:
 //!
-//! - Where no `providers` are written, there is the provider `okta`.
-//! - A provider of `type = "credentials"` that has no `id` is that of `credentials.toml`, with the keys that are
-//!   written in place of those there.
+//! - Without `providers`, it has the provider `okta`.
+//! - A provider of `type = "credentials"` without an `id` is that of `credentials.toml`; the written keys replace those
+//!   there.
 //! - Secrets are [`SECRETS`](super::SECRETS). `[secrets]` sets others; `NAME = false` unsets one.
 //!
-//! Nothing is bound to the Worker.
+//! The Worker has no bindings.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ use super::{RUNTIME, credentials, load_with_okta};
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/configuration/refused");
 
 #[test]
-fn every_mistake_is_told_with_its_place_and_how_to_fix_it() {
+fn every_mistake_is_reported_with_its_place_and_how_to_fix_it() {
     if std::env::var_os("VESTIBULE_BLESS").is_some() {
         write_messages(Path::new(FOLDER));
     }
@@ -37,7 +37,7 @@ fn every_mistake_is_told_with_its_place_and_how_to_fix_it() {
 }
 
 #[test]
-fn no_message_holds_a_secret() {
+fn no_message_contains_a_secret() {
     for case in cases(Path::new(FOLDER)) {
         let messages = messages(&case).unwrap();
         for secret in ["hunter2", "clientsecret", "the-session-secret", "fifteen-chars"] {
@@ -47,7 +47,7 @@ fn no_message_holds_a_secret() {
 }
 
 #[test]
-fn a_case_that_is_accepted_or_lacks_its_other_half_is_a_difference() {
+fn a_case_that_is_accepted_or_has_no_messages_fails_the_test() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
     let refused = "[vars.AUTH]\nbase_path = 7\n";
@@ -70,8 +70,8 @@ fn a_case_that_is_accepted_or_lacks_its_other_half_is_a_difference() {
         "forgotten.tml is neither a case (.toml) nor its messages (.txt)",
         "no-case.txt has no case",
         "no-messages.toml has no .txt with its messages:",
-        "other-messages.toml has to say\nAUTH: something else\nbut says\nAUTH.base_path: ",
-        "unread.toml is no case:",
+        "other-messages.toml must report\nAUTH: something else\nbut reports\nAUTH.base_path: ",
+        "unread.toml is not a case:",
     ];
     let found = differences(folder.path());
     assert_eq!(found.len(), expected.len(), "{found:#?}");
@@ -80,7 +80,7 @@ fn a_case_that_is_accepted_or_lacks_its_other_half_is_a_difference() {
     }
 }
 
-/// What the files do not agree on, all of it at once.
+/// All cases whose messages differ from their file, and all files that belong to no case.
 fn differences(folder: &Path) -> Vec<String> {
     let difference = |path: PathBuf| {
         let problem = match path.extension().and_then(|extension| extension.to_str()) {
@@ -99,7 +99,7 @@ fn compare(case: &Path) -> Result<(), String> {
     let messages = messages(case)?;
     match fs::read_to_string(case.with_extension("txt")) {
         Ok(expected) if expected == messages => Ok(()),
-        Ok(expected) => Err(format!("has to say\n{expected}but says\n{messages}")),
+        Ok(expected) => Err(format!("must report\n{expected}but reports\n{messages}")),
         Err(_) => Err(format!("has no .txt with its messages:\n{messages}")),
     }
 }
@@ -112,10 +112,10 @@ fn write_messages(folder: &Path) {
     }
 }
 
-/// What is said about a case, a message per line; otherwise why it is none.
+/// The messages for a case, one per line. The error says why there are none.
 fn messages(case: &Path) -> Result<String, String> {
     let text = fs::read_to_string(case).unwrap();
-    let Case { vars, secrets } = toml::from_str(&text).map_err(|why| format!("is no case: {why}"))?;
+    let Case { vars, secrets } = toml::from_str(&text).map_err(|why| format!("is not a case: {why}"))?;
     let loaded = load_with_okta(with_api(vars.auth), &Value::Object(secrets))
         .and_then(|config| config.check_lease(&RUNTIME, &|_| false));
     let errors = loaded.err().ok_or("is accepted")?;
@@ -124,7 +124,7 @@ fn messages(case: &Path) -> Result<String, String> {
     Ok(messages)
 }
 
-/// A piece of a `wrangler.toml`, and the secrets beside it.
+/// A piece of a `wrangler.toml`, and the secrets of the environment.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
@@ -141,7 +141,7 @@ struct Vars {
     auth: Value,
 }
 
-/// Completes each credentials provider without an id.
+/// Completes each credentials provider that has no id with the keys of `credentials.toml`.
 fn with_api(mut auth: Value) -> Value {
     let providers = auth.get_mut("providers").and_then(Value::as_array_mut);
     for provider in providers.into_iter().flatten().filter_map(Value::as_object_mut) {
@@ -158,7 +158,7 @@ fn cases(folder: &Path) -> Vec<PathBuf> {
     files(folder).into_iter().filter(|path| path.extension().is_some_and(|it| it == "toml")).collect()
 }
 
-/// All files of a folder and of those in it, sorted.
+/// All files in a folder and its subfolders, sorted.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {

@@ -16,7 +16,7 @@ const ENVIRONMENT: &str = include_str!("configuration/environment.md");
 const BINDINGS: &str = include_str!("configuration/bindings.md");
 
 #[test]
-fn the_configuration_reference_says_what_the_tables_say() {
+fn the_configuration_reference_is_up_to_date() {
     super::check_document("docs/configuration.md", &document());
 }
 
@@ -114,14 +114,14 @@ fn key(path: &str, key: &KeyReference, text: &mut String) {
     )
     .unwrap();
     if let Some(needs) = key.needs {
-        // The list goes on.
+        // Without the empty line, so that this becomes the last item of the list.
         text.truncate(text.len() - 1);
         writeln!(text, "- needs: {}\n", prose(needs)).unwrap();
     }
 }
 
 fn type_name(key: &KeyReference) -> String {
-    // The names of the presets, which have a page of their own.
+    // The names of the presets: docs/providers.md lists them.
     if key.values.len() > 20 {
         return "type: one of the names in [providers.md](providers.md)".to_owned();
     }

@@ -14,7 +14,7 @@ use super::{file, snippets};
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 #[test]
-fn the_json_schema_says_what_the_tables_say() {
+fn the_json_schema_is_up_to_date() {
     let mut schema = whole();
     schema["$schema"] = json!(DIALECT);
     super::check_document("docs/configuration.schema.json", &written(&schema));
@@ -26,12 +26,12 @@ fn the_json_schema_says_what_the_tables_say() {
             "vars": { "type": "object", "properties": { "AUTH": whole() } },
         },
     });
-    // Embedded, because Taplo reads no reference to another file.
+    // The schema is embedded, because Taplo does not follow a reference to another file.
     super::check_document("docs/wrangler.schema.json", &format!("{wrangler}\n"));
 }
 
 #[test]
-fn the_json_schema_accepts_every_configuration_that_documents_and_examples_show() {
+fn the_json_schema_accepts_every_configuration_in_documents_and_examples() {
     let validator = validator();
     let mut configurations = snippets::all();
     for path in ["wrangler.toml", "tests/configuration/credentials.toml"] {
@@ -55,7 +55,7 @@ fn the_json_schema_rejects_unknown_keys_wrong_types_and_unknown_words() {
         let is_shape = |message: &str| {
             let words =
                 ["unknown key", "expected a", "expected true", "only a provider of type", "did you mean"];
-            // A string may hold the configuration, and placeholders are for the check alone.
+            // Only the checks know that `AUTH` may be a string with JSON, and what is inside templates and paths.
             !message.starts_with("AUTH:")
                 && !message.contains('{')
                 && !message.contains("source")
@@ -69,7 +69,7 @@ fn the_json_schema_rejects_unknown_keys_wrong_types_and_unknown_words() {
         let mut case: Value = toml::from_str(&text).unwrap();
         let auth = &mut case["vars"]["AUTH"];
         for provider in auth.get_mut("providers").and_then(Value::as_array_mut).into_iter().flatten() {
-            // As for the check: what is not written is the API of the documents.
+            // The case is completed as in tests/configuration/refused.rs.
             if provider["type"] == "credentials" && provider.get("id").is_none() {
                 snippets::complete_api(provider);
             }

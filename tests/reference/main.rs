@@ -1,4 +1,4 @@
-//! The references that are made from the code's tables, and whether what documents show is true.
+//! The references in docs/ are up to date with the tables of the code, and the examples in the documents are valid.
 //!
 //! `UPDATE=1 cargo test --test reference` writes docs/configuration.md, docs/configuration.schema.json and docs/routes.md.
 
@@ -24,7 +24,7 @@ fn file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Sees that a document is what its tables say; with `UPDATE` set, writes it.
+/// Checks that a document equals the text generated from the tables. With `UPDATE` set, writes it first.
 fn check_document(path: &str, text: &str) {
     let file = file(path);
     if std::env::var_os("UPDATE").is_some() {

@@ -1,8 +1,8 @@
-//! Markdown, and TOML inside of it.
+//! Writes Markdown, and TOML values inside it.
 
 use serde_json::Value;
 
-/// Prose in which whatever Markdown would take for markup is escaped, except for code in backticks.
+/// Prose in which every character that Markdown could read as markup is escaped, except in code in backticks.
 pub(super) fn prose(text: &str) -> String {
     assert!(text.matches('`').count().is_multiple_of(2), "a backtick is missing: {text}");
     let mut escaped = String::new();
@@ -20,12 +20,12 @@ pub(super) fn prose(text: &str) -> String {
     escaped
 }
 
-/// Text of a table's cell: prose, and no `|` of its own.
+/// Prose for the cell of a table, in which `|` is escaped also inside code.
 pub(super) fn cell(text: &str) -> String {
     prose(text).replace("\\|", "|").replace('|', "\\|")
 }
 
-/// A value as TOML has it on one line.
+/// A value as TOML on one line.
 pub(super) fn toml(value: &Value) -> String {
     match value {
         Value::Array(items) => format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", ")),
@@ -44,7 +44,7 @@ fn toml_key(name: &str) -> String {
 }
 
 #[test]
-fn prose_shows_every_character() {
+fn prose_and_cells_escape_what_markdown_would_read_as_markup() {
     assert_eq!(prose("a_b <c> `d_e`"), r"a\_b \<c\> `d_e`");
     assert_eq!(cell("`a|b` | c"), r"`a\|b` \| c");
 }

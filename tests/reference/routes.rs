@@ -9,8 +9,8 @@ use super::markdown::cell;
 const HEAD: &str = "\
 # Routes
 
-What Vestibule answers itself, below `base_path` (`/auth` unless you write another). Every other path is for the
-[rules](guard.md) to decide and for the [upstreams](upstreams.md) to answer. This page is made from the table that finds the
+What Vestibule answers itself, below `base_path` (`/auth` unless you write another). For every other path, the
+[rules](guard.md) decide and the [upstreams](upstreams.md) answer. This page is generated from the table that finds the
 route of a request (`crates/core/src/handle/routes.rs`); `UPDATE=1 cargo test --test reference` writes it.
 
 `GET` includes `HEAD`, except where a code or a ticket works only once (`/signin/:provider`, `/callback/:provider`). A script is
@@ -23,7 +23,7 @@ as JSON. A path that is not in this table is an error, and so are Auth.js's rout
 ";
 
 #[test]
-fn the_routes_reference_says_what_the_table_says() {
+fn the_routes_reference_is_up_to_date() {
     let mut text = HEAD.to_owned();
     for RouteReference { method, path, about, answers, authjs, only } in reference() {
         let only = only.map(|only| format!(" ({only})")).unwrap_or_default();

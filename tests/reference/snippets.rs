@@ -1,14 +1,14 @@
-//! Every configuration that README.md and docs/ show can be loaded.
+//! Loads every configuration that README.md and docs/ show.
 //!
-//! A snippet is a block of TOML with a table of `[vars.AUTH]` in it. Documents show what they are about, so a snippet is
-//! completed before it is loaded:
+//! A snippet is a block of TOML with a table of `[vars.AUTH]` in it. Documents show only the keys that they describe, so a
+//! snippet is completed before it is loaded:
 //!
 //! - Without `providers` and `login_url`, it has the provider `okta`.
-//! - A block that begins inside of a provider (`[vars.AUTH.providers.login]`) belongs to the API of
-//!   tests/configuration/credentials.toml; its tables replace those there.
-//! - Secrets and the issuer of Okta are made up. Nothing else is set, and no key of a client is.
+//! - A block that begins inside a provider (`[vars.AUTH.providers.login]`) belongs to the API of
+//!   tests/configuration/credentials.toml; its tables replace those of that file.
+//! - Secrets and the issuer of Okta have made-up values. No other variable is set, and no private key.
 //!
-//! Behind the line `<!-- refused -->` is a snippet that must be refused.
+//! A snippet after the line `<!-- refused -->` must be refused.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,13 +36,13 @@ fn every_configuration_in_the_documents_can_be_loaded() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-/// The place of every snippet that is not to be refused, and what it says.
+/// The place and the content of every snippet that must load.
 pub(super) fn all() -> Vec<(String, Value)> {
     let parse = |snippet: Snippet| Some((snippet.place, toml::from_str(&snippet.text).ok()?));
     snippets().into_iter().filter(|snippet| !snippet.is_refused).filter_map(parse).collect()
 }
 
-/// The value of `AUTH`, with what a snippet leaves out.
+/// The value of `AUTH`, with the keys that a snippet leaves out.
 pub(super) fn completed(configuration: &Value) -> Value {
     let mut auth = configuration["vars"]["AUTH"].clone();
     let table = auth.as_object_mut().expect("a table");
@@ -57,7 +57,7 @@ pub(super) fn completed(configuration: &Value) -> Value {
     auth
 }
 
-/// Adds what is not written of an API.
+/// Adds the keys that a `credentials` provider leaves out.
 pub(super) fn complete_api(part: &mut Value) {
     let text = fs::read_to_string(file("tests/configuration/credentials.toml")).unwrap();
     let base: Value = toml::from_str(&text).unwrap();
@@ -146,7 +146,7 @@ fn snippets_of(name: &str, text: &str) -> Vec<Snippet> {
 }
 
 #[test]
-fn a_snippet_is_found_with_its_place_and_its_mark() {
+fn a_snippet_is_found_with_its_line_and_its_refused_mark() {
     let text = "a\n```toml\n[vars.AUTH]\n```\n\n<!-- refused -->\n\n```toml\n[[vars.AUTH.rules]]\n```\n```toml\n[other]\n```\n";
     let found: Vec<(String, bool)> =
         snippets_of("x.md", text).into_iter().map(|snippet| (snippet.place, snippet.is_refused)).collect();
@@ -154,7 +154,7 @@ fn a_snippet_is_found_with_its_place_and_its_mark() {
 }
 
 #[test]
-fn a_fragment_is_completed_by_what_is_documented() {
+fn a_partial_snippet_is_completed_with_the_documented_defaults() {
     let part = json!({ "vars": { "AUTH": { "providers": { "login": { "url": "https://x.example" } } } } });
     let auth = completed(&part);
     assert_eq!(auth["providers"][0]["login"], json!({ "url": "https://x.example" }));

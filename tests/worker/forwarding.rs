@@ -356,8 +356,11 @@ fn cached_responses_of_one_user_are_not_stored_by_the_edge() {
     for (target, host, surround) in kinds {
         let env = TestEnv::with(to(target), surround);
         let browser = env.signed_in("alice");
-        for (path, kept) in [("/report.pdf", Some(json!(-1))), ("/public/logo.png", None)] {
-            browser.get(&format!("{APP}{path}")).send().expect_status(200);
+        let nobody = env.client();
+        for (client, path, kept) in
+            [(&browser, "/report.pdf", Some(json!(-1))), (&nobody, "/public/logo.png", None)]
+        {
+            client.get(&format!("{APP}{path}")).send().expect_status(200);
             let got = env.requests_to(host).pop().unwrap();
             let ttl = got.cf.as_ref().and_then(|cf| cf.get("cacheTtl")).cloned();
             assert_eq!(ttl, kept, "{target} {path}");

@@ -24,6 +24,7 @@ mod bad_input;
 mod bearer;
 mod concurrency;
 mod configuration;
+mod cross_origin;
 mod forwarding;
 mod hostile_provider;
 #[cfg(target_os = "linux")]
@@ -33,5 +34,6 @@ mod proxies;
 mod signatures;
 mod streaming;
 mod subdomains;
+mod upstreams;
 mod websockets;
 mod whole_way;

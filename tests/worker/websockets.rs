@@ -107,6 +107,26 @@ fn text_and_binary_messages_of_every_length_are_forwarded_in_both_directions() {
 }
 
 #[test]
+fn a_websocket_opens_through_a_rule_with_a_prefix_whose_responses_no_cache_keeps() {
+    for (to, surround) in upstreams() {
+        let [mut settings, _] = both(to);
+        let rule = json!({
+            "match": "/socket/:path*",
+            "access": "signed-in",
+            "cache": "no-store",
+            "to": to,
+            "strip_prefix": "/socket",
+            "headers": { "X-User-Email": "email" },
+        });
+        settings["rules"].as_array_mut().unwrap().insert(0, rule);
+        let env = TestEnv::with(settings, surround);
+        let mut socket = open(&env);
+        socket.send(Message::text("hi")).unwrap();
+        assert_eq!(socket.read().unwrap(), Message::text("hi"), "{to}");
+    }
+}
+
+#[test]
 fn either_end_can_close_with_its_own_code() {
     for (to, surround) in upstreams() {
         let env = TestEnv::with(both(to)[0].clone(), surround);

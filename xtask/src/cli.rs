@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::{apps, bench, browser, dev, explain, layers, providers, race, test};
+use crate::{apps, bench, browser, dev, explain, frameworks, layers, providers, race, test};
 
 /// The commands for developers and CI in this repository.
 #[derive(Debug, Parser)]
@@ -50,6 +50,11 @@ pub(crate) enum Command {
     /// Run applications written for Auth.js in a browser: next-auth's client, and the Next.js example
     Apps(apps::Options),
 
+    /// Run the Worker in front of real frameworks: Express, Koa, React Router, Next.js, Django, PHP
+    ///
+    /// Each page that a rule guards has to be refused under every name that the framework has for it.
+    Frameworks(frameworks::Options),
+
     Bench(bench::Arguments),
 
     /// Simulate many requests that use one refresh token at the same time, and print how their sessions end
@@ -67,7 +72,7 @@ pub(crate) enum Command {
 /// The groups of the list. Every command belongs to exactly one group.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Build and run", &["build", "dev"]),
-    ("Test", &["test", "browser", "apps", "providers"]),
+    ("Test", &["test", "browser", "apps", "frameworks", "providers"]),
     ("Measure", &["bench", "race"]),
     ("Inspect", &["explain", "layers", "vocabulary", "size"]),
 ];

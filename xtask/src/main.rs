@@ -7,6 +7,7 @@ mod build;
 mod cli;
 mod dev;
 mod explain;
+mod frameworks;
 mod layers;
 mod project;
 mod providers;
@@ -54,6 +55,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Providers(options) => providers::providers(&project, *options),
         Command::Browser(options) => browser::browser(&project, options),
         Command::Apps(options) => apps::apps(&project, *options),
+        Command::Frameworks(options) => frameworks::frameworks(&project, options),
         Command::Bench(_) => bench::bench(&project, rest),
         Command::Race(options) => race::race(&project, *options),
         Command::Layers(options) => layers::layers(&project, *options),

@@ -100,6 +100,15 @@ pub(crate) fn ensure_nginx(project: &Project) -> Result<()> {
     if is_installed() { Ok(()) } else { bail!("nginx was installed, but it is not on PATH") }
 }
 
+/// Makes sure that there is a PHP for the tests with frameworks. On Debian and Ubuntu installs it if there is none.
+pub(crate) fn ensure_php(project: &Project) -> Result<()> {
+    if std::env::var_os("PHP").is_some() || run_quietly(Command::new("php").arg("--version")).is_ok() {
+        return Ok(());
+    }
+    apt_install(project, "php-cli")
+        .context("install PHP, and set the environment variable PHP to its path if it is not on PATH")
+}
+
 /// Installs a package of Debian or Ubuntu.
 fn apt_install(project: &Project, package: &str) -> Result<()> {
     step(&format!("apt-get install {package}"), || {

@@ -14,7 +14,7 @@ use crate::guard::budget::Budget;
 use crate::guard::decision::Decision;
 use crate::guard::headers::GuardedNames;
 use crate::guard::matcher::{Case, Reading};
-use crate::guard::path::{CanonicalPath, PathError};
+use crate::guard::path::PathError;
 use crate::guard::readings::PathReadings;
 use crate::guard::route::Route;
 use crate::guard::rules::{
@@ -32,7 +32,7 @@ pub fn explain<'a>(
     request: &Request,
     claims: Option<&Map<String, Value>>,
 ) -> Explanation<'a> {
-    let path = match CanonicalPath::new(&request.url.path) {
+    let path = match config.rules.canonical_path(&request.url) {
         Ok(path) => path,
         Err(error) => return Explanation::Rejected(error),
     };
@@ -61,6 +61,10 @@ pub fn explain<'a>(
     let upstream = Upstream::of_host(&config.upstreams, &request.url.authority);
     let upstream = PathReadings::of_upstream(upstream);
     let Ok(decided) = config.rules.decide(request, &path, &upstream) else { return Explanation::TooMuchWork };
+    let route = Route::new(&config.upstreams, &request.url.authority, decided.rule());
+    if let Some(prefix) = route.strip_prefix.filter(|prefix| prefix.strip(&request.url.path).is_none()) {
+        return Explanation::OutsidePrefix(prefix.as_str());
+    }
     let is_preflight = request.is_preflight();
     let decision = if is_preflight { Decision::Pass } else { decided.decision(claims) };
     let readings = config.rules.readings(request, &path, &upstream, &Budget::new());
@@ -97,6 +101,8 @@ pub enum Explanation<'a> {
     Rejected(PathError),
     /// 414: to decide about the path would cost more work than a request may.
     TooMuchWork,
+    /// 404: the upstream strips this prefix, and the path does not begin with it.
+    OutsidePrefix(&'a str),
     /// The path is below `base_path`: Vestibule answers it itself.
     AuthRoute,
     /// 403: the path is below `base_path`, but the host is outside this `cookies.domain`.
@@ -221,8 +227,8 @@ fn explain_forwarding<'a>(
     has_subject: bool,
 ) -> ForwardedRequest<'a> {
     let route = Route::new(&config.upstreams, &request.url.authority, decided.rule());
-    let guarded = GuardedNames::of(&config.upstreams, &config.rules, config.edge);
-    let set = route.identity(claims);
+    let guarded = GuardedNames::of(&config.upstreams, &config.rules, config.edge, &config.edge_headers);
+    let set = route.identity(claims).fields;
     let out = route.changes(&config.rules, &guarded, request, &set, &[]).applied_to(&request.headers);
     let values =
         |headers: &Headers, name: &str| -> Vec<String> { headers.get_all(name).map(str::to_owned).collect() };
@@ -245,6 +251,12 @@ impl fmt::Display for Explanation<'_> {
         match self {
             Self::Rejected(error) => writeln!(f, "answer     400 to everyone: {error}"),
             Self::TooMuchWork => writeln!(f, "answer     414 to everyone: {TooMuchWorkError}"),
+            Self::OutsidePrefix(prefix) => {
+                writeln!(
+                    f,
+                    "answer     404 to everyone: the upstream has only paths that begin with {prefix} (strip_prefix)"
+                )
+            }
             Self::AuthRoute => {
                 writeln!(f, "answer     an auth route: Vestibule answers paths below base_path itself")
             }

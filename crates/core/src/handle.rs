@@ -43,7 +43,7 @@ impl Vestibule {
         let Some(context) = RequestContext::new(self, platform, &request) else {
             return Outcome::Response(bad_request());
         };
-        let path = match CanonicalPath::new(&request.url.path) {
+        let path = match self.config.rules.canonical_path(&request.url) {
             Ok(path) => path,
             Err(refused) => {
                 context.log(Record::new(LogEvent::PathRejected, refused));

@@ -15,5 +15,8 @@ pub enum Outcome<U> {
         /// Cookies to add to the response. If there are any, the platform also sets
         /// `Cache-Control: private, no-store`, so that another user does not get them from a cache.
         cookies: Vec<SetCookie>,
+        /// Whether the platform sets `Cache-Control: private, no-store` although there are no cookies, so that not even the
+        /// browser keeps the response.
+        no_store: bool,
     },
 }

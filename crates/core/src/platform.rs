@@ -13,7 +13,8 @@ use thiserror::Error;
 use crate::guard::headers::EdgeFields;
 use crate::log::{ErrorSource, Line, LogEvent, Record, RequestDetails};
 use crate::outcome::Outcome;
-use crate::upstream::Target;
+use crate::upstream::path_prefix::PathPrefix;
+use crate::upstream::{Target, upstream_path};
 use vestibule_oidc::http::changes::Changes;
 use vestibule_oidc::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_oidc::http::request::Request;
@@ -112,7 +113,7 @@ pub trait Forwarder: Log {
 
     /// Forwards a request and returns the response; both bodies are streamed. Redirects are not followed: the browser
     /// follows them. A redirect to the target's own origin is changed to the origin of the request
-    /// ([`Target::location`]).
+    /// ([`Forward::location`]).
     ///
     /// Dropping the future cancels the request to the upstream, which may have handled it or not.
     async fn forward(
@@ -136,7 +137,7 @@ pub trait Forwarder: Log {
     ) -> Outcome<Self::UpstreamResponse> {
         let (request, edge) = (forward.request, forward.edge);
         match self.forward(forward, body).await {
-            Ok(response) => Outcome::Forwarded { response, cookies: Vec::new() },
+            Ok(response) => Outcome::Forwarded { response, cookies: Vec::new(), no_store: false },
             Err(error) => {
                 self.log(&error.record().in_request(&RequestDetails::of(request, edge)));
                 Outcome::Response(error.answer())
@@ -179,14 +180,33 @@ pub(crate) async fn within<T>(
 pub struct Forward<'a> {
     /// The server that the request goes to.
     pub target: &'a Target,
-    /// The request as it arrived. It is forwarded with the same method, path and query.
+    /// The request as it arrived. It is forwarded with the same method and query, and at [`Forward::url`].
     pub request: &'a Request,
+    /// The beginning of the request's path that the server does not get.
+    pub strip_prefix: Option<&'a PathPrefix>,
     /// The changes to the request's headers.
     pub changes: Changes,
     /// Whether the response is for one user. Then it is neither read from a shared cache on the way nor written to one.
     pub personal: bool,
     /// The fields in which the network in front says something: the log names the request by one of them.
     pub edge: EdgeFields,
+}
+
+impl Forward<'_> {
+    /// The URL of the request to the server, if it differs from that of the request that arrived.
+    pub fn url(&self) -> Option<String> {
+        self.target.url(&self.request.url, self.strip_prefix)
+    }
+
+    /// The path of the request to the server.
+    pub fn path(&self) -> &str {
+        upstream_path(&self.request.url, self.strip_prefix)
+    }
+
+    /// The `Location` for the browser, if it must differ from the server's.
+    pub fn location(&self, location: &str) -> Option<String> {
+        self.target.location(location, &self.request.url, self.strip_prefix)
+    }
 }
 
 /// Why a request's body could not be read.

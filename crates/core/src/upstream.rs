@@ -1,5 +1,10 @@
 //! Upstreams: the servers that requests are forwarded to, and what they get from the session.
 
+pub mod header_value;
+pub mod path_prefix;
+
+use crate::upstream::header_value::HeaderEncoding;
+use crate::upstream::path_prefix::PathPrefix;
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::origin::HostPattern;
 use vestibule_oidc::http::request::RequestUrl;
@@ -16,12 +21,16 @@ pub struct Upstream {
     pub authorization: Option<DataPath>,
     /// For each header, its name in lower case and the path of its value in the session.
     pub headers: Vec<(String, DataPath)>,
+    /// How characters outside ASCII are written in `headers`.
+    pub header_encoding: HeaderEncoding,
     /// Whether the upstream gets the sealed session cookie.
     pub forward_session: bool,
     /// Whether the upstream gets a signed assertion about the user.
     pub assertion: Assertion,
     /// Languages that the first segment of a path may name there.
     pub locales: Vec<String>,
+    /// The beginning of a request's path that it does not get.
+    pub strip_prefix: Option<PathPrefix>,
     /// Its framework, where it answers requests in ways that paths do not show.
     pub framework: Option<Framework>,
     /// Habits that it is known not to have when it reads a path.
@@ -100,15 +109,104 @@ pub enum Target {
 }
 
 impl Target {
-    /// The `Location` of a redirect for the browser, if it must differ from `location`, which the target sent. A
-    /// server at another origin builds URLs with its own host, but means the origin that the browser `requested`, and
-    /// the browser must not go to the server directly. `None` if the `Location` stays unchanged.
-    pub fn location(&self, location: &str, requested: &RequestUrl) -> Option<String> {
-        let Self::Url(url) = self else { return None };
-        let origin = url.origin();
-        let (_, without_scheme) = origin.split_once(':')?;
-        let rest = [origin, without_scheme].iter().find_map(|own| location.strip_prefix(own))?;
-        let is_same_origin = rest.is_empty() || rest.starts_with(['/', '?', '#']);
-        is_same_origin.then(|| format!("{}{rest}", requested.origin()))
+    /// The `Location` of a redirect for the browser, if it must differ from `location`, which the target sent. `None` if the
+    /// `Location` stays unchanged.
+    ///
+    /// A server at another origin builds URLs with its own host, but means the origin that the browser `requested`, and the
+    /// browser must not go to the server directly. A server that gets paths without a prefix means its own ones: the prefix is
+    /// put back.
+    pub fn location(
+        &self,
+        location: &str,
+        requested: &RequestUrl,
+        stripped: Option<&PathPrefix>,
+    ) -> Option<String> {
+        let (own, requested) = (self.own_origin(requested), requested.origin());
+        let (_, without_scheme) = own.split_once(':')?;
+        let rest = [own.as_str(), without_scheme].iter().find_map(|own| location.strip_prefix(own));
+        let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#'])) else {
+            let is_path =
+                location.starts_with('/') && !location.starts_with("//") && !location.starts_with("/\\");
+            return stripped.filter(|_| is_path).map(|prefix| format!("{prefix}{location}"));
+        };
+        if stripped.is_none() && matches!(self, Self::Origin | Self::Service(_)) {
+            return None;
+        }
+        Some(format!("{requested}{}{rest}", stripped.map_or("", PathPrefix::as_str)))
+    }
+
+    /// The origin that the target takes for its own.
+    fn own_origin(&self, requested: &RequestUrl) -> String {
+        match self {
+            Self::Url(url) => url.origin().to_owned(),
+            Self::Origin | Self::Service(_) => requested.origin(),
+        }
+    }
+
+    /// The URL to which a request for `requested` goes, if it is another one.
+    pub fn url(&self, requested: &RequestUrl, stripped: Option<&PathPrefix>) -> Option<String> {
+        if stripped.is_none() && matches!(self, Self::Origin | Self::Service(_)) {
+            return None;
+        }
+        let query = requested.query.as_deref().map_or(String::new(), |query| format!("?{query}"));
+        Some(format!("{}{}{query}", self.own_origin(requested), upstream_path(requested, stripped)))
+    }
+}
+
+/// The path of a request as its upstream gets it.
+pub fn upstream_path<'a>(requested: &'a RequestUrl, stripped: Option<&PathPrefix>) -> &'a str {
+    stripped.and_then(|prefix| prefix.strip(&requested.path)).unwrap_or(&requested.path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn requested() -> RequestUrl {
+        RequestUrl::parse("https://app.example.com/api/x?y=1").unwrap()
+    }
+
+    #[test]
+    fn a_redirect_to_the_own_origin_leads_back_with_the_prefix() {
+        let prefix = PathPrefix::parse("/api").unwrap();
+        let (origin, other) =
+            (Target::Origin, Target::Url(Url::parse("https://backend.example.net").unwrap()));
+        for (target, stripped, sent, arrives) in [
+            (&other, None, "https://backend.example.net/a?b", Some("https://app.example.com/a?b")),
+            (&other, None, "//backend.example.net/a", Some("https://app.example.com/a")),
+            (&other, None, "/a", None),
+            (&other, None, "https://app.example.com/a", None),
+            (&other, None, "https://backend.example.net.evil.example/", None),
+            (&other, Some(&prefix), "https://backend.example.net/a", Some("https://app.example.com/api/a")),
+            (&other, Some(&prefix), "https://backend.example.net", Some("https://app.example.com/api")),
+            (&other, Some(&prefix), "/a?b#c", Some("/api/a?b#c")),
+            (&other, Some(&prefix), "/", Some("/api/")),
+            (&other, Some(&prefix), "a", None),
+            (&other, Some(&prefix), "?a", None),
+            (&other, Some(&prefix), "//evil.example/a", None),
+            (&other, Some(&prefix), "/\\evil.example", None),
+            (&other, Some(&prefix), "https://app.example.com/auth/signin", None),
+            (&origin, None, "https://app.example.com/a", None),
+            (&origin, Some(&prefix), "https://app.example.com/a", Some("https://app.example.com/api/a")),
+            (&origin, Some(&prefix), "//app.example.com/a", Some("https://app.example.com/api/a")),
+            (&origin, Some(&prefix), "https://other.example/a", None),
+        ] {
+            assert_eq!(
+                target.location(sent, &requested(), stripped).as_deref(),
+                arrives,
+                "{target:?} {sent}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_request_goes_to_the_target_s_origin_without_the_prefix() {
+        let prefix = PathPrefix::parse("/api").unwrap();
+        let (origin, other) =
+            (Target::Origin, Target::Url(Url::parse("https://backend.example.net").unwrap()));
+        assert_eq!(origin.url(&requested(), None), None);
+        assert_eq!(origin.url(&requested(), Some(&prefix)).unwrap(), "https://app.example.com/x?y=1");
+        assert_eq!(other.url(&requested(), None).unwrap(), "https://backend.example.net/api/x?y=1");
+        assert_eq!(other.url(&requested(), Some(&prefix)).unwrap(), "https://backend.example.net/x?y=1");
     }
 }

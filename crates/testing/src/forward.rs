@@ -76,8 +76,10 @@ impl FakeForwarder {
             return Err(ForwardError::Unreachable("connection refused".to_owned()));
         }
         let number = self.requests.borrow().len();
-        let Forward { target, request, changes, personal, edge: _ } = forward;
-        let request = Request { headers: changes.applied_to(&request.headers), ..request.clone() };
+        let path = forward.path().to_owned();
+        let Forward { target, request, changes, personal, .. } = forward;
+        let mut request = Request { headers: changes.applied_to(&request.headers), ..request.clone() };
+        request.url.path = path;
         self.requests.borrow_mut().push(Forwarded { target: target.clone(), request, body, personal });
         self.clock.sleep(self.upstream_time.get()).await;
         Ok(number)

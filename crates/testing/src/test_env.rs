@@ -184,9 +184,13 @@ impl<P> TestEnv<P> {
                 body: response.body,
                 forwarded: self.forwarder.heads().into_iter().nth(heads),
             },
-            Outcome::Forwarded { response, cookies } => Answer {
+            Outcome::Forwarded { response, cookies, no_store } => Answer {
                 status: 200,
-                headers: cookies.iter().map(|cookie| ("set-cookie", cookie.to_string())).collect(),
+                headers: cookies
+                    .iter()
+                    .map(|cookie| ("set-cookie", cookie.to_string()))
+                    .chain(no_store.then(|| ("cache-control", "private, no-store".to_owned())))
+                    .collect(),
                 body: "from the upstream".to_owned(),
                 forwarded: self.forwarder.request(response),
             },

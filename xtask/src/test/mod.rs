@@ -17,7 +17,7 @@ use crate::time::{Stopwatch, show};
 /// The options on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(crate) struct Options {
-    /// Skip the steps that need a browser
+    /// Skip the steps that need a browser, and those with other projects' frameworks
     #[arg(long)]
     quick: bool,
     /// Run only the tests that match this name, and build only what they need
@@ -52,7 +52,7 @@ fn run_all(project: &Project, quick: bool) -> Result<()> {
     });
     println!("\n{}", table(&times, total.elapsed()));
     if result.is_ok() {
-        let skipped = if quick { "; skipped: the steps that need a browser" } else { "" };
+        let skipped = if quick { "; skipped: the steps that need a browser, and the frameworks" } else { "" };
         println!("\npassed in {total}{skipped}");
     }
     result

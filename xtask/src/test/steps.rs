@@ -5,10 +5,12 @@ use anyhow::Result;
 use crate::apps;
 use crate::browser;
 use crate::build;
+use crate::frameworks;
 use crate::layers;
 use crate::project::Project;
 use crate::step::run;
 use crate::tools::{self, TARGET, WASI};
+use crate::vocabulary;
 
 /// The package that has to compile for every runtime.
 const CORE: &str = "vestibule-core";
@@ -25,12 +27,14 @@ impl<'a> Step<'a> {
     }
 }
 
-/// All steps in their order. `quick` leaves out those that need a browser.
+/// All steps in their order. `quick` leaves out those that need a browser, and the
+/// frameworks of other projects.
 pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
     let mut steps = vec![
         Step::new("tools", move || install(project, quick)),
         Step::new("format", || cargo(project, &["fmt", "--all", "--check"])),
         Step::new("layers", || layers::check(project)),
+        Step::new("vocabulary", || vocabulary::check(project)),
         Step::new("clippy, native", || {
             cargo(project, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
         }),
@@ -50,7 +54,7 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         }),
         // Before the tests, because some of them start the built Worker.
         Step::new("build", || build::build_and_check(project)),
-        Step::new("tests", || cargo(project, &["test", "--workspace"])),
+        Step::new("tests", || cargo(project, &["test", "--workspace", "--no-fail-fast"])),
     ];
     if !quick {
         let in_browser = browser::STEPS
@@ -61,6 +65,7 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
             .iter()
             .map(|walk| Step::new(walk.name, || walk.run(project, &tools::ensure_chromium(project)?)));
         steps.extend(applications);
+        steps.push(Step::new("frameworks", || frameworks::run_tests(project, None)));
     }
     steps
 }

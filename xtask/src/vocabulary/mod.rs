@@ -176,7 +176,8 @@ const PHRASES: &[(&str, &str)] = &[
 ];
 
 /// Directories that hold nothing of ours to read, or only text that others write.
-const SKIPPED: &[&str] = &["target", "node_modules", ".git", "fixtures", "vectors", "build", ".wrangler"];
+const SKIPPED: &[&str] =
+    &["target", "node_modules", ".git", "fixtures", "vectors", "build", ".wrangler", ".next", ".venv"];
 
 /// The files that list old words because that is what they are about.
 const EXEMPT: &[&str] = &["xtask/src/vocabulary/mod.rs", "xtask/src/vocabulary/tests.rs", "CHANGELOG.md"];

@@ -1,4 +1,5 @@
-//! From what is written to what was checked. Everything is looked at, whatever was found wrong before.
+//! Makes a [`Config`] of a configuration that fits the schema. Every check runs, also after one that found a mistake, so
+//! that the operator sees all mistakes at once.
 
 mod bearer;
 pub(super) mod names;
@@ -21,7 +22,7 @@ use super::table::Table;
 use crate::guard::rules::RuleSet;
 use vestibule_oidc::jose::kdf::Keyring;
 
-/// Checks what is written, of which the place knows what could not even be read.
+/// Checks the whole configuration. It returns `None`, or a value that must not be used, where a mistake was noted.
 pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let base_path = site::base_path(auth);
     let dialect = site::dialect(auth);
@@ -30,6 +31,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let trusted_hosts = site::trusted_hosts(auth);
     let trusted_origins = site::trusted_origins(auth);
     let origin = site::origin(auth);
+    let edge_headers = site::edge_headers(auth);
     let cookie_domain = site::cookie_domain(auth);
     site::refuse_login_url_out_of_reach(auth, login_url.as_ref(), cookie_domain.as_ref());
     let updatable = updatable::updatable(&auth.table("session"));
@@ -84,6 +86,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         pages,
         verify,
         edge: auth.place.loading.runtime.edge,
+        edge_headers,
         keys: keys?,
     })
 }

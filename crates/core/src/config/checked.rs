@@ -1,4 +1,4 @@
-//! The configuration as flows read it: nothing in it is wrong.
+//! [`Config`]: the checked configuration, in the types that the flows use.
 
 use crate::config::email::EmailPolicy;
 use crate::config::refresh::RefreshConfig;
@@ -17,101 +17,115 @@ use vestibule_oidc::jose::kdf::Keyring;
 use vestibule_oidc::oauth::provider::OAuthProvider;
 use vestibule_oidc::presets::Brand;
 
-/// A configuration in which nothing is wrong.
+/// The whole configuration, checked. [`Config::load`] makes it, and only where it finds no mistake, so code that has a
+/// `Config` need not check its values again.
+///
+/// Each field comes from the key of the same name below `AUTH`; where the key has another name, the comment says it. docs/configuration.md
+/// describes every key.
 #[derive(Debug)]
 pub struct Config {
-    /// Where the auth routes live: begins with `/`, no trailing slash, e.g. `/auth`.
+    /// The path below which Vestibule's own routes are, e.g. `/auth`. It begins with `/` and does not end with one.
     pub base_path: String,
-    /// Which of Auth.js's wire formats is written.
+    /// The Auth.js version whose cookies and responses are written: Auth.js 5 or next-auth 4.
     pub dialect: Dialect,
-    /// What holds where no rule matches.
+    /// Who may request a path that no rule matches: signed-in users, which is the default, or everyone.
     pub default_access: DefaultAccess,
-    /// The host that signs people in for all others.
+    /// The origin of the login host: the one host that signs users in for all hosts of the site. Without it, each host
+    /// signs its own users in.
     pub login_url: Option<Origin>,
-    /// Hosts that a return address may name, beside the request's own and the cookie domain's.
+    /// Hosts that a return address may name, in addition to the host of the request and the hosts of
+    /// [`cookie_domain`](Self::cookie_domain).
     pub trusted_hosts: Vec<HostPattern>,
-    /// Origins whose pages may send requests with a session, besides the request's own.
+    /// Origins whose pages may send requests with a session, besides the request's own origin.
     pub trusted_origins: Vec<TrustedOrigin>,
-    /// The origin under which browsers reach this deployment; `None` where that is the one of each request's URL.
+    /// The origin at which browsers reach this deployment. `None` if it is the origin of each request's URL.
     pub origin: Option<Origin>,
-    /// The domain whose subdomains share the session.
+    /// `cookies.domain`: the domain whose subdomains share the session. Without it, a session belongs to one host.
     pub cookie_domain: Option<CookieDomain>,
-    /// How long sessions live and what of them is shown.
+    /// How long a session is valid, what of it a page can read, and which claims a page can change.
     pub session: SessionConfig,
-    /// How access tokens are renewed.
+    /// How access tokens are refreshed.
     pub refresh: RefreshConfig,
-    /// What sign-in puts into the sealed session: claim's name, where from.
+    /// The claims that a sign-in adds to the session: the name of each claim, and the path of its value in the data that
+    /// the sign-in received.
     pub claims: Vec<(String, DataPath)>,
-    /// Who signs people in, in the order of the sign-in page.
+    /// The providers that sign users in, in the order of the sign-in page. Empty only where another host, the login host,
+    /// has them.
     pub providers: Vec<Provider>,
-    /// Who may go where.
+    /// `rules` and `default_access`: who may request which path. The first rule that matches decides.
     pub rules: RuleSet,
-    /// Where requests go; the zone's origin where none matches.
+    /// Where requests are forwarded to. The first upstream whose host matches receives the request; without a match, the
+    /// request goes to the zone's own origin.
     pub upstreams: Vec<Upstream>,
-    /// Pages of one's own in place of ours.
+    /// The app's own pages in place of Vestibule's.
     pub pages: Pages,
-    /// What is believed of a proxy that asks about a request.
+    /// What `GET BASE_PATH/verify` accepts from a proxy (forward-auth).
     pub verify: VerifyConfig,
-    /// In which fields the network in front of the runtime says something.
+    /// The header fields that the network in front of the runtime sets. The runtime defines them; no key does.
     pub edge: EdgeFields,
-    /// The secrets that seal sessions, newest first, and the keys made from them.
+    /// Further header fields that the network is configured to set, in lower case.
+    pub edge_headers: Vec<String>,
+    /// The session secrets (`AUTH_SECRET`, `AUTH_SECRET_1`, …), newest first, and the keys that are derived from them.
+    /// The first secret seals new sessions; all of them open sessions.
     pub keys: Keyring,
 }
 
 impl Config {
-    /// Whether any upstream gets an assertion: only then there are keys for it.
+    /// Whether any upstream or rule sends an assertion (`X-Vestibule-Assertion`). Only then does `GET BASE_PATH/jwks.json`
+    /// publish keys.
     pub fn makes_assertions(&self) -> bool {
         let of_rule = |rule: &Rule| rule.forwarding.assertion.as_ref().is_some_and(Assertion::is_made);
         self.upstreams.iter().any(|upstream| upstream.assertion.is_made())
             || self.rules.rules().iter().any(of_rule)
     }
 
-    /// What it takes to seal and to open a session.
+    /// The parts of the configuration that sealing and opening a session need.
     pub fn sealing(&self) -> Sealing<'_> {
         Sealing { keys: &self.keys, dialect: self.dialect, session: &self.session }
     }
 
-    /// Whether the configuration says where the session's claim of that name comes from.
+    /// Whether `claims` has a claim of this name.
     pub fn has_claim(&self, name: &str) -> bool {
         self.claims.iter().any(|(claim, _)| claim == name)
     }
 }
 
-/// Whether a text is as long as a provider's id at most, and of its characters.
+/// Whether a text has the characters and the length of a provider's id: at most 64 of `a-z`, `0-9`, `_` and `-`.
 pub(crate) fn is_like_provider_id(text: &str) -> bool {
     text.len() <= 64 && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
 }
 
-/// Somebody who can say who a person is.
+/// A provider that signs users in.
 #[derive(Clone, Debug)]
 pub struct Provider {
-    /// `[a-z0-9_-]+`, unique; part of URLs and of secrets' names.
+    /// Unique, at most 64 of `a-z`, `0-9`, `_` and `-`. Part of URLs (`BASE_PATH/callback/ID`) and of the names of secrets
+    /// (`AUTH_<ID>_SECRET`).
     pub id: String,
-    /// As the sign-in page writes it.
+    /// The name on the sign-in page.
     pub name: String,
-    /// Who of those whom it vouches for may sign in: all of these. Roots as for claims; `user` has the
-    /// claims of the configuration, too.
+    /// What must be true of a user who signs in here: all of these. Empty: every user of the provider may sign in. The
+    /// paths begin as those of [`Config::claims`] do; `user` also has the claims of the configuration.
     pub allow: Vec<ClaimRequirement>,
     /// What rules and upstreams may do with its e-mail addresses.
     pub email: EmailPolicy,
-    /// The colours of its button.
+    /// `style`: the colors of its button on the sign-in page.
     pub brand: Option<Brand>,
-    /// What it is, and how it is talked to.
+    /// The protocol, and what that protocol needs.
     pub kind: ProviderKind,
 }
 
-/// The kinds of providers.
+/// The protocol of a provider.
 #[derive(Clone, Debug)]
 pub enum ProviderKind {
-    /// A provider of OAuth 2 or OpenID Connect.
+    /// OAuth 2.0 or OpenID Connect: `type = "oauth2"` or `"oidc"`.
     OAuth(Box<OAuthProvider>),
-    /// An API of one's own that takes a password and issues tokens.
+    /// An API of the site that takes a password and issues tokens: `type = "credentials"`.
     Credentials(Box<CredentialsProvider>),
 }
 
 impl ProviderKind {
-    /// In Auth.js's words: what `GET /providers` and a session's account say. next-auth 4 has one word for all
-    /// of OAuth.
+    /// The type as Auth.js names it, in the response of `GET BASE_PATH/providers` and in the `account` of a sign-in.
+    /// next-auth 4 says `oauth` for OpenID Connect, too.
     pub fn name(&self, dialect: Dialect) -> &'static str {
         match (self, dialect) {
             (Self::OAuth(oauth), Dialect::AuthJsV5) if oauth.openid.is_some() => "oidc",
@@ -121,7 +135,8 @@ impl ProviderKind {
     }
 }
 
-/// Pages of the app's own: paths or URLs, checked to be safe to redirect to.
+/// The app's own pages: paths or URLs that are checked to be safe targets of a redirect. Where one is `None`, Vestibule
+/// shows its own page.
 #[derive(Clone, Debug, Default)]
 pub struct Pages {
     /// In place of the sign-in page.
@@ -132,20 +147,20 @@ pub struct Pages {
     pub error: Option<String>,
 }
 
-/// Every place in the session that upstreams are told.
-pub(crate) fn told<'a>(upstreams: &'a [Upstream], rules: &'a [Rule]) -> Vec<&'a DataPath> {
-    let mut told = Vec::new();
-    let mut tell = |authorization: Option<&'a DataPath>, headers: &'a [(String, DataPath)]| {
-        told.extend(authorization);
+/// The paths of all session data that upstreams and rules forward: as an access token or in header fields.
+pub(crate) fn forwarded_paths<'a>(upstreams: &'a [Upstream], rules: &'a [Rule]) -> Vec<&'a DataPath> {
+    let mut paths = Vec::new();
+    let mut add = |authorization: Option<&'a DataPath>, headers: &'a [(String, DataPath)]| {
+        paths.extend(authorization);
         for (_, from) in headers {
-            told.push(from);
+            paths.push(from);
         }
     };
     for upstream in upstreams {
-        tell(upstream.authorization.as_ref(), &upstream.headers);
+        add(upstream.authorization.as_ref(), &upstream.headers);
     }
     for Rule { forwarding, .. } in rules {
-        tell(forwarding.authorization.as_ref(), forwarding.headers.as_deref().unwrap_or_default());
+        add(forwarding.authorization.as_ref(), forwarding.headers.as_deref().unwrap_or_default());
     }
-    told
+    paths
 }

@@ -1,14 +1,14 @@
-//! What is wrong with a configuration: the place, what it is, and how to fix it.
+//! Mistakes in a configuration: where each one is, what is wrong, and how to fix it.
 //!
-//! The operator is always the one to act and nothing branches on the kind of mistake, so there are texts here
-//! and no variants. Values quoted in them are those of `[vars]`, never a secret's.
+//! The operator has to act in every case, and no code branches on the kind of mistake. So an error has texts and no
+//! variants. The texts quote values of `[vars]`, never a secret.
 
 use std::cell::Cell;
 use std::fmt;
 
 use thiserror::Error;
 
-/// Everything that was found wrong; at least one thing. Written with one line each.
+/// All mistakes that were found, at least one. `Display` writes one line for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<ConfigError>);
 
@@ -25,17 +25,17 @@ impl fmt::Display for ConfigErrors {
 }
 
 impl ConfigErrors {
-    /// One by one, in the order of the configuration.
+    /// The mistakes, in the order in which the checks found them.
     pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
         self.0.iter()
     }
 }
 
-/// One thing that is wrong, e.g. `AUTH.rules[1].match: "/admin/(": unclosed group (at position 7)`.
+/// One mistake, e.g. `AUTH.rules[1].match: "/admin/(": unclosed group (at position 7)`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{place}: {problem}{}{}", if fix.is_empty() { "" } else { "; " }, fix)]
 pub struct ConfigError {
-    /// Where: a place in the configuration, `AUTH.rules[1].match`, or the name of a secret, `AUTH_OKTA_SECRET`.
+    /// Where it is: a place in the configuration, `AUTH.rules[1].match`, or the name of a secret, `AUTH_OKTA_SECRET`.
     pub place: String,
     /// What is wrong.
     pub problem: String,
@@ -43,13 +43,13 @@ pub struct ConfigError {
     pub fix: String,
 }
 
-/// Collects what is wrong while the rest is still being looked at. A check that finds something notes it and goes on
-/// with whatever it has: nothing is made of a configuration of which anything was noted.
+/// Collects mistakes while the checks go on. A check that finds a mistake notes it and continues with a placeholder:
+/// a configuration with a mistake is never used.
 #[derive(Default)]
 pub(super) struct Problems(Cell<Vec<ConfigError>>);
 
 impl Problems {
-    /// Notes what is wrong at a place, and what to do about it.
+    /// Notes a mistake at a place, and how to fix it.
     pub(super) fn note(&self, place: String, problem: fmt::Arguments<'_>, fix: fmt::Arguments<'_>) {
         let (problem, fix) = (fmt::format(problem), fmt::format(fix));
         let mut noted = self.0.take();
@@ -57,7 +57,7 @@ impl Problems {
         self.0.set(noted);
     }
 
-    /// How many there are.
+    /// How many mistakes were noted.
     pub(super) fn count(&self) -> usize {
         let noted = self.0.take();
         let count = noted.len();
@@ -65,7 +65,7 @@ impl Problems {
         count
     }
 
-    /// Whether anything was found wrong at `place` or inside it.
+    /// Whether a mistake was noted at `place` or inside it.
     pub(super) fn concern(&self, place: &str) -> bool {
         let is_within = |problem: &ConfigError| {
             let rest = problem.place.strip_prefix(place);
@@ -77,7 +77,7 @@ impl Problems {
         concern
     }
 
-    /// What was made, where nothing was wrong.
+    /// `made`, if no mistake was noted; otherwise the mistakes.
     pub(super) fn unless_any<T>(self, made: Option<T>) -> Result<T, ConfigErrors> {
         let noted = self.0.into_inner();
         match made {
@@ -87,7 +87,7 @@ impl Problems {
     }
 }
 
-/// `text` in quotes, on one line, shortened, and without the password that a URL may hold.
+/// `text` in quotes, on one line, at most 100 characters. A URL with a user name or password is not quoted at all.
 pub(super) fn quoted(text: &str) -> Quoted<'_> {
     Quoted(text)
 }
@@ -97,55 +97,55 @@ pub(super) struct Quoted<'a>(&'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const LONGEST: usize = 100;
+        const MAX_LENGTH: usize = 100;
         let text = self.0;
         if text.contains(':') && text.contains('@') {
             return f.write_str("(a URL with credentials)");
         }
-        match text.char_indices().nth(LONGEST) {
+        match text.char_indices().nth(MAX_LENGTH) {
             Some((end, _)) => write!(f, "{:?}...", text.get(..end).unwrap_or_default()),
             None => write!(f, "{text:?}"),
         }
     }
 }
 
-/// `did you mean "match"?`; otherwise everything there is, where that is not too long to read.
+/// `did you mean "match"?` where a known name is similar; otherwise all known names, where there are at most 16.
 pub(super) fn suggestion(wrong: &str, known: &[&str]) -> String {
-    const MOST_LISTED: usize = 16;
+    const MAX_LISTED: usize = 16;
     match nearest(wrong, known) {
         Some(near) => format!("did you mean {near:?}?"),
-        None if known.len() <= MOST_LISTED => format!("known here: {}", known.join(", ")),
+        None if known.len() <= MAX_LISTED => format!("known here: {}", known.join(", ")),
         None => "docs/configuration.md lists the known ones".to_owned(),
     }
 }
 
-/// The name that was probably meant: at most two slips of the pen away, or with the same beginning. Case,
-/// `-` and `_` make no difference: `maxAge` is `max_age`.
+/// The known name that the user probably meant: one that at most two edits change into `wrong`, or one with the same
+/// first letters. Case, `-` and `_` are ignored: `maxAge` is `max_age`.
 fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
-    const LONGEST: usize = 40;
-    const SAME_BEGINNING: usize = 4;
+    const MAX_LENGTH: usize = 40;
+    const MIN_COMMON_PREFIX: usize = 4;
     let plain = |name: &str| -> Vec<u8> {
         name.bytes().filter(|b| !matches!(b, b'-' | b'_')).map(|b| b.to_ascii_lowercase()).collect()
     };
     let wrong = plain(wrong);
-    if wrong.len() > LONGEST {
+    if wrong.len() > MAX_LENGTH {
         return None;
     }
-    let (mut slip, mut beginning) = (None::<(usize, &str)>, None::<(usize, &str)>);
+    let (mut typo, mut prefix) = (None::<(usize, &str)>, None::<(usize, &str)>);
     for name in known {
         let plain = plain(name);
         let distance = edit_distance(&wrong, &plain);
-        // In a name of three letters, two slips make any other name.
-        let is_slip = distance <= 2 && distance * 2 < name.len().max(wrong.len());
-        if is_slip && slip.is_none_or(|(least, _)| distance < least) {
-            slip = Some((distance, name));
+        // Two edits turn a name of three letters into almost any other one.
+        let is_typo = distance <= 2 && distance * 2 < name.len().max(wrong.len());
+        if is_typo && typo.is_none_or(|(min, _)| distance < min) {
+            typo = Some((distance, name));
         }
         let same = plain.iter().zip(&wrong).take_while(|(a, b)| a == b).count();
-        if same >= SAME_BEGINNING && beginning.is_none_or(|(most, _)| same >= most) {
-            beginning = Some((same, name));
+        if same >= MIN_COMMON_PREFIX && prefix.is_none_or(|(max, _)| same >= max) {
+            prefix = Some((same, name));
         }
     }
-    slip.or(beginning).map(|(_, name)| name)
+    typo.or(prefix).map(|(_, name)| name)
 }
 
 /// How many characters must be added, removed, replaced or swapped with their neighbour (optimal string
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn edits_are_counted() {
+    fn the_edit_distance_counts_edits_and_swapped_neighbors() {
         for (a, b, distance) in [
             ("", "", 0),
             ("", "abc", 3),
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_that_was_meant_is_guessed() {
+    fn a_misspelt_name_is_matched_to_the_known_name_that_is_most_similar() {
         let known = ["max_age", "update_age", "absolute_max_age", "host", "to", "authorization"];
         for (wrong, near) in [
             ("maxAge", Some("max_age")),

@@ -1,15 +1,19 @@
-//! The lease that the configuration asks for, held against what the runtime has, and what is worth knowing about it.
+//! Checks that the runtime has what the configured lease needs, and advises a better lease.
 
 use super::error::{ConfigErrors, Problems};
 use super::place::{Loading, Place, refuse};
 use super::runtime::Runtime;
-use super::{Config, Provider, ProviderKind, told};
+use super::{Config, Provider, ProviderKind, forwarded_paths};
 use crate::lease::kind::LeaseKind;
 use crate::session::claims::is_access_token_claim;
 
 impl Config {
-    /// Sees that the runtime has what the lease needs. Where nothing uses access tokens, none are renewed and nothing is
-    /// needed; where no lease is chosen and the runtime lacks its default, there is none.
+    /// Checks that the runtime has what the lease needs; `is_available` says so for a kind of lease. Where the
+    /// configuration chooses no lease and the default is not available, there is no lease. Where nothing uses access
+    /// tokens, none are refreshed, so a chosen lease may be unavailable.
+    ///
+    /// # Errors
+    /// The chosen lease is needed and not available.
     pub fn check_lease(
         mut self,
         runtime: &Runtime,
@@ -61,10 +65,10 @@ impl Config {
         advice
     }
 
-    /// Whether anything is done with access tokens at all.
+    /// Whether the site uses access tokens: shows them in the session, or forwards them or their expiry.
     fn uses_tokens(&self) -> bool {
         self.session.exposes_token()
             || self.upstreams.iter().any(|upstream| upstream.forward_session)
-            || told(&self.upstreams, self.rules.rules()).into_iter().any(is_access_token_claim)
+            || forwarded_paths(&self.upstreams, self.rules.rules()).into_iter().any(is_access_token_claim)
     }
 }

@@ -1,5 +1,5 @@
-//! The configuration: a `table` is what is written, as far as it fits the `schema`; [`Config`] is what was
-//! checked. Only the checked one reaches a flow, so a flow never asks whether a value makes sense.
+//! The configuration. `schema` lists every key and its type, and refuses what does not fit. `check` reads the rest as a
+//! `table` and makes a [`Config`] of it. A flow only sees the checked `Config`, so no flow checks a value again.
 
 mod advice;
 mod check;
@@ -20,18 +20,21 @@ pub mod verify;
 use serde_json::{Map, Value};
 
 pub use self::checked::{Config, Pages, Provider, ProviderKind};
-pub(crate) use self::checked::{is_like_provider_id, told};
+pub(crate) use self::checked::{forwarded_paths, is_like_provider_id};
 pub use self::runtime::{Lease, Runtime};
 use crate::config::error::{ConfigErrors, Problems};
 use crate::config::place::{Loading, Place, refuse};
 use crate::config::table::Table;
 
 impl Config {
-    /// Checks a whole configuration: `auth` is the table `AUTH`, an object or a string
-    /// with one in it, `null` where there is none; `env` gives secrets and variables by name; `runtime` says what can be
-    /// named in it.
+    /// Checks a whole configuration and makes a `Config` of it.
     ///
-    /// As much as can be is found wrong at once, in the order of the configuration. No error quotes a secret.
+    /// `auth` is the value of `AUTH`: an object, a string that contains a JSON object, or `null` where `AUTH` is missing.
+    /// `env` returns the secret or variable of a name. `runtime` says which leases, services and header fields the runtime
+    /// has.
+    ///
+    /// # Errors
+    /// All mistakes that were found, not only the first. No error quotes a secret.
     pub fn load(
         auth: Value,
         env: &dyn Fn(&str) -> Option<String>,
@@ -48,7 +51,7 @@ impl Config {
     }
 }
 
-/// The table. A CI that sets variables from outside sets strings.
+/// The table `AUTH`. It may be a string with JSON, because a CI that sets variables from outside sets strings.
 fn object(auth: Value, place: &Place<'_>) -> Option<Map<String, Value>> {
     let problem = match auth {
         Value::Object(table) => return Some(table),
@@ -56,7 +59,7 @@ fn object(auth: Value, place: &Place<'_>) -> Option<Map<String, Value>> {
         Value::String(text) => match serde_json::from_str(&text) {
             Ok(Value::Object(table)) => return Some(table),
             Ok(_) => "the string must contain a JSON object",
-            // serde_json's message would quote; line and column say enough.
+            // serde_json's message could quote a value, which could be a secret. Line and column say enough.
             Err(why) => {
                 let (line, column, instead) = (why.line(), why.column(), place.loading.runtime.write_table);
                 refuse!(

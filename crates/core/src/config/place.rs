@@ -1,4 +1,4 @@
-//! Where something stands in the configuration.
+//! Places in the configuration, as messages name them.
 
 use std::fmt;
 
@@ -8,15 +8,15 @@ use super::runtime::Runtime;
 /// Secrets and variables by name.
 pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// What is being loaded: the variables beside the table, for which runtime, and what was found wrong.
+/// What all checks of one configuration share: the environment, the runtime, and the mistakes found so far.
 pub(super) struct Loading<'a> {
     pub(super) env: Env<'a>,
     pub(super) runtime: &'a Runtime,
     pub(super) problems: Problems,
 }
 
-/// A place in the configuration, `AUTH.rules[1].match`, or a variable, `AUTH_OKTA_SECRET`. It knows what it is in and
-/// its own step from there: it is written out only where something is wrong.
+/// A place in the configuration, `AUTH.rules[1].match`, or a variable, `AUTH_OKTA_SECRET`. It holds a reference to the
+/// place around it and the last step only: the text is made only where a message needs it.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) loading: &'a Loading<'a>,
@@ -25,7 +25,8 @@ pub(super) struct Place<'a> {
     index: Option<usize>,
 }
 
-/// Notes what is wrong at a place, as `format!` would write it, and what to do about it where that does not say so.
+/// Notes a mistake at a place: what is wrong, and how to fix it where the first text does not say that. Both are written as
+/// for `format!`.
 macro_rules! refuse {
     ($place:expr, $problem:literal $(,)?) => {
         $place.note(format_args!($problem), format_args!(""))
@@ -47,22 +48,22 @@ impl<'a> Place<'a> {
         Self { loading: self.loading, above: None, key: Some(name), index: None }
     }
 
-    /// The key of that name in the table here.
+    /// The place of a key in the table at this place.
     pub(super) fn key<'b>(&'b self, key: &'b str) -> Place<'b> {
         Place { loading: self.loading, above: Some(self), key: Some(key), index: None }
     }
 
-    /// The item of that index in the array here.
+    /// The place of an item in the array at this place.
     pub(super) fn index(&self, index: usize) -> Place<'_> {
         Place { loading: self.loading, above: Some(self), key: None, index: Some(index) }
     }
 
-    /// The item of that index in the array at that key of the table here.
+    /// The place of an item in the array that a key of this table holds.
     pub(super) fn item<'b>(&'b self, key: &'b str, index: usize) -> Place<'b> {
         Place { loading: self.loading, above: Some(self), key: Some(key), index: Some(index) }
     }
 
-    /// How the secret of that name is set.
+    /// The command that sets the secret of that name, in backticks.
     pub(super) fn set_secret<'b>(&self, name: &'b str) -> SetSecret<'b> {
         SetSecret { command: self.loading.runtime.set_secret, name }
     }
@@ -72,12 +73,12 @@ impl<'a> Place<'a> {
         self.key.unwrap_or_default()
     }
 
-    /// Notes what is wrong here: see [`refuse`].
+    /// Notes a mistake at this place: see [`refuse`].
     pub(super) fn note(&self, problem: fmt::Arguments<'_>, fix: fmt::Arguments<'_>) {
         self.loading.problems.note(self.to_string(), problem, fix);
     }
 
-    /// Whether anything was found wrong here or inside.
+    /// Whether a mistake was noted at this place or inside it.
     pub(super) fn is_refused(&self) -> bool {
         self.loading.problems.concern(&self.to_string())
     }
@@ -129,7 +130,12 @@ mod tests {
         service_name: "",
         configure: "",
         write_table: "",
-        edge: crate::guard::headers::EdgeFields { prefix: None, client_address: None, request_id: None },
+        edge: crate::guard::headers::EdgeFields {
+            prefix: None,
+            headers: &[],
+            client_address: None,
+            request_id: None,
+        },
         set_secret: "set",
     };
 
@@ -146,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_concerns_what_it_is_in() {
+    fn a_mistake_counts_for_every_place_around_it_and_no_other() {
         let loading = Loading { env: &|_| None, runtime: &RUNTIME, problems: Problems::default() };
         let root = Place::root(&loading);
         refuse!(root.item("rules", 1).key("match"), "no");

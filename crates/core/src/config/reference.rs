@@ -1,7 +1,8 @@
-//! The configuration in words: every key, secret, placeholder and root of a path, as docs/configuration.md and the JSON
-//! Schema for editors have them.
+//! Describes the configuration: every key, secret, placeholder and root of a path. docs/configuration.md and the JSON
+//! Schema for editors are generated from it.
 //!
-//! All of it is read from the tables that the code uses. Nothing of it is in the Worker.
+//! It reads the tables that the checks use, so it cannot differ from them. It is compiled only with the feature
+//! `reference`, which a release build does not have.
 
 use serde_json::Value;
 
@@ -21,15 +22,15 @@ pub struct KeyReference {
     pub value: ValueType,
     /// What it does.
     pub about: String,
-    /// The words that can be written, where there are only some.
+    /// The allowed values, where only some words are allowed; otherwise empty.
     pub values: Vec<String>,
-    /// What is used where the key is not written.
+    /// The value that a missing key has.
     pub default: Option<Value>,
-    /// The same in words, where no one value says it.
+    /// What happens without the key, in words: where no single value is the default.
     pub unset: Option<&'static str>,
-    /// A value as one would write it.
+    /// An example value.
     pub example: Option<Value>,
-    /// What else has to be there, or where the key has an effect.
+    /// What the key requires, or when it has an effect.
     pub needs: Option<&'static str>,
     /// The types of providers that have it, where only some do.
     pub provider_types: &'static [&'static str],
@@ -42,11 +43,11 @@ pub enum ValueType {
     Text,
     /// `true` or `false`.
     Bool,
-    /// Anything at all.
+    /// Any value.
     Any,
     /// A string, a number, true or false.
     Scalar,
-    /// The same, or a table.
+    /// A scalar, or a table.
     ScalarOrTable,
     /// A string such as `"30d"`, or whole seconds.
     Duration,
@@ -127,7 +128,7 @@ fn value_type(kind: &Kind, runtime: &Runtime) -> Option<ValueType> {
     })
 }
 
-/// Something with a name, and what it is.
+/// A name and its description.
 #[derive(Clone, Debug)]
 pub struct Described {
     /// Its name.
@@ -136,7 +137,7 @@ pub struct Described {
     pub about: &'static str,
 }
 
-/// The secrets and variables of the environment that are read. `<ID>` stands for a provider's id in capitals, with `_` for `-`.
+/// The secrets and variables that the configuration reads. `<ID>` is the id of a provider in capitals, with `_` for `-`.
 pub fn variables() -> Vec<Described> {
     let mut all = Vec::new();
     for name in secrets::SESSION_SECRETS.into_iter().rev() {
@@ -181,16 +182,16 @@ pub fn variables() -> Vec<Described> {
     all
 }
 
-/// Names that a template or a path can begin with, and where.
+/// The names that the templates or paths of some keys can begin with.
 #[derive(Clone, Debug)]
 pub struct Names {
-    /// The keys whose values have them.
+    /// The keys that accept these names.
     pub place: &'static str,
     /// The names.
     pub names: Vec<Described>,
 }
 
-/// What can stand in braces in a template.
+/// The names that a template can have in braces.
 pub fn placeholders() -> Vec<Names> {
     vec![
         described(
@@ -236,7 +237,7 @@ pub fn placeholders() -> Vec<Names> {
     ]
 }
 
-/// What a path into data can begin with.
+/// The names that a path into data can begin with.
 pub fn roots() -> Vec<Names> {
     let of_sign_in = |name: &str| match name {
         "account" => "the token response; of `credentials`: `provider`, `type` and `providerAccountId`",

@@ -1,46 +1,46 @@
-//! What a runtime accepts in the configuration, and what it says about it.
+//! What a runtime accepts in the configuration, and its texts for messages.
 
 use crate::guard::headers::EdgeFields;
 use crate::lease::kind::LeaseKind;
 
-/// What of the configuration is the runtime's: the values that name something that it has, and the advice for whoever
-/// configures it. Each runtime has one.
+/// The part of the configuration that depends on the runtime: values that name a feature of the runtime, and the texts
+/// that tell an operator how to set it up. Each runtime has one of these.
 ///
-/// The texts are ends of sentences, as the reference of the configuration has them; none ends with a full stop.
+/// Each text is the end of a sentence of a message, without a full stop.
 #[derive(Debug)]
 pub struct Runtime {
-    /// The values of `AUTH.refresh.lease` that it accepts beside `none`. The first one holds where none is chosen and the
-    /// runtime has what it needs.
+    /// The values of `AUTH.refresh.lease` in addition to `none`. The first one is the default, where what it needs is
+    /// available.
     pub leases: &'static [Lease],
-    /// The beginnings of an upstream's `to` that name something that the runtime calls by itself; the rest is the
-    /// name.
+    /// The prefixes of an upstream's `to` that select a service of the runtime, for example `service:`. What follows the
+    /// prefix is the name of the service.
     pub services: &'static [&'static str],
-    /// What can stand in an upstream's `to`, for example ``write "origin" or "https://app.example.com"``.
+    /// Which values an upstream's `to` can have, for example ``write "origin" or "https://app.example.com"``.
     pub targets: &'static str,
-    /// Where the name of a service is found, for example ``write the name that …``.
+    /// Where to find the name of a service, for example ``write the name that …``.
     pub service_name: &'static str,
-    /// How to begin where there is no configuration at all.
+    /// How to start, where there is no configuration.
     pub configure: &'static str,
-    /// What to write in place of a text that is not read as the configuration.
+    /// What to write in place of a string that is not a valid configuration.
     pub write_table: &'static str,
-    /// In which header fields the network in front of the runtime says something. The configuration may set none of them.
+    /// The header fields that the network in front of the runtime sets. An upstream's `headers` must not name them.
     pub edge: EdgeFields,
-    /// The command that sets a secret; its name stands behind it.
+    /// The command that sets a secret; the name of the secret follows it.
     pub set_secret: &'static str,
 }
 
-/// A way to keep two requests from using one refresh token.
+/// A lease: a way to keep two requests from using the same refresh token.
 #[derive(Debug)]
 pub struct Lease {
-    /// Its value in the configuration.
+    /// The value of `AUTH.refresh.lease` that selects it.
     pub value: &'static str,
-    /// What it is.
+    /// Which kind of lease it is.
     pub kind: LeaseKind,
-    /// What it lacks where the runtime does not have it.
+    /// What is missing where the lease is not available.
     pub missing: &'static str,
-    /// How to get it.
+    /// How to make it available.
     pub add: &'static str,
-    /// What to say where it would be the better choice.
+    /// The advice where it would be the better choice.
     pub advice: &'static str,
 }
 
@@ -50,7 +50,7 @@ impl Runtime {
         self.leases.iter().find(|lease| lease.kind == kind)
     }
 
-    /// The lease that holds where none is chosen.
+    /// The kind of the lease that is used where the configuration chooses none.
     pub(super) fn default_lease(&self) -> LeaseKind {
         self.leases.first().map_or(LeaseKind::None, |lease| lease.kind)
     }

@@ -1,8 +1,8 @@
-//! The configuration as it is written: every key, its type, and what the reference says about it. `read` holds what is
-//! written against these tables; what the values mean is for `check` to say.
+//! The schema of the configuration: every key, its type, and its description in the reference. `read` checks a
+//! configuration against these tables; `check` decides what the values mean.
 //!
-//! The tables are in files of their own, which have the names of their check files. Choices of words (`"public"`,
-//! `"signed-in"`) are here too, beside the keys that have them, so that the check and the reference cannot differ.
+//! Each table of the configuration has its own file here, with the same name as its check file. The allowed words of a key
+//! (`"public"`, `"signed-in"`) are next to that key, so that the check and the reference cannot differ.
 
 mod pages;
 mod read;
@@ -21,13 +21,13 @@ pub(super) use refresh::REFRESH;
 pub(super) use rules::ACCESS;
 pub(super) use session::SESSION;
 pub(super) use site::{AUTH, DIALECTS};
-pub(super) use upstreams::{EXACT_PATHS, FRAMEWORKS, UPSTREAM};
+pub(super) use upstreams::{EXACT_PATHS, FRAMEWORKS, HEADER_ENCODINGS, UPSTREAM};
 pub(super) use verify::{HEADERS, VERIFY};
 
 #[cfg(feature = "reference")]
 use super::Runtime;
 
-/// The keys of a table, in groups, so that tables can share some.
+/// The keys of a table, in groups. Two tables can share a group.
 pub(super) type Keys = &'static [Group];
 /// Some keys of a table.
 pub(super) type Group = &'static [Key];
@@ -36,7 +36,7 @@ pub(super) type Group = &'static [Key];
 pub(super) struct Key {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
-    /// Not in a release build: the Worker has no use for it.
+    /// Not in a release build: only the reference needs it.
     #[cfg(feature = "reference")]
     pub(super) doc: Doc,
 }
@@ -47,13 +47,13 @@ pub(super) enum Kind {
     Text,
     /// `true` or `false`.
     Bool,
-    /// Anything at all.
+    /// Any value.
     Any,
-    /// A key that is refused with advice of its own, and suggested to nobody.
+    /// A key that a check refuses with its own advice, and that no message suggests.
     Hidden,
     /// A string, a number, true or false.
     Scalar,
-    /// The same, or a table, which is sent as JSON.
+    /// A scalar, or a table, which is sent as JSON.
     ScalarOrTable,
     /// A duration, e.g. `"30d"`.
     Duration,
@@ -75,7 +75,7 @@ pub(super) enum Kind {
     UrlOrTable(Keys),
     /// An array of tables.
     TableList(Keys),
-    /// The same, right below `AUTH`, where it is written `[[vars.AUTH.…]]`.
+    /// An array of tables directly below `AUTH`: `[[vars.AUTH.…]]`.
     TopLevelTables(Keys),
     /// A table with any names, whose values are all of one kind.
     Map(&'static Kind),
@@ -86,19 +86,19 @@ pub(super) enum Kind {
 pub(super) struct Doc {
     /// What it does, in the lines of its doc comment.
     pub(super) about: &'static [&'static str],
-    /// The words that can be written, where there are only some.
+    /// The allowed values, where only some words are allowed.
     pub(super) values: Option<fn(&Runtime) -> Vec<String>>,
-    /// What is used where the key is not written.
+    /// The value that a missing key has.
     pub(super) default: Option<fn() -> serde_json::Value>,
-    /// The same in words, where no one value says it.
+    /// What happens without the key, in words: where no single value is the default.
     pub(super) unset: Option<&'static str>,
-    /// A value as one would write it.
+    /// An example value.
     pub(super) example: Option<fn() -> serde_json::Value>,
-    /// What else has to be there, or where the key has an effect.
+    /// What the key requires, or when it has an effect.
     pub(super) needs: Option<&'static str>,
 }
 
-/// Writes a [`Group`]: one key after the other, each under its description. A key without a description does not compile.
+/// Makes a [`Group`] of a list of keys, each with its description above it. A key without a description does not compile.
 ///
 /// ```text
 /// keys! {
@@ -107,7 +107,7 @@ pub(super) struct Doc {
 /// }
 /// ```
 ///
-/// What stands behind the type can be left out. Only name and type are in a release build.
+/// Everything after the type is optional. A release build contains only names and types.
 macro_rules! keys {
     ($(
         $(#[doc = $about:literal])+
@@ -136,7 +136,7 @@ macro_rules! keys {
 }
 use keys;
 
-/// Words that can be written for a key.
+/// The allowed words of a key.
 #[cfg(feature = "reference")]
 pub(super) trait Values {
     fn list(&self, runtime: &Runtime) -> Vec<String>;
@@ -156,7 +156,7 @@ impl<const N: usize> Values for [&str; N] {
     }
 }
 
-/// What a claim must be, where more than its value is written.
+/// The keys of a claim test that is a table: `{ not = … }`, `{ exists = … }`.
 pub(super) const CLAIM_TEST: Keys = &[keys! {
     /// The claim has none of these values. A claim that is missing passes.
     not: Kind::ScalarOrList, example = ["free", "trial"];

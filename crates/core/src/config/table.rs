@@ -1,5 +1,5 @@
-//! What is written, as checks ask for it: by key, with the place at hand. It was held against the schema before, so
-//! that a value is either there and of its type, or is none.
+//! Read access to a table of the configuration for the checks: each value by its key, and with its place. The schema was
+//! checked before, so a value either has the type of its key or is `null`, which counts as missing.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 use super::error::{quoted, suggestion};
 use super::place::{Place, refuse};
 
-/// A table; where there is none, one without keys.
+/// A table. A table that is not written reads as one without keys.
 #[derive(Clone, Copy)]
 pub(super) struct Table<'a> {
     members: Option<&'a Map<String, Value>>,
     pub(super) place: Place<'a>,
 }
 
-/// A text, and where it stands. Written into a message, it is in quotes.
+/// A string and its place. `Display` writes it in quotes, for messages.
 #[derive(Clone, Copy)]
 pub(super) struct Text<'a> {
     pub(super) text: &'a str,
@@ -33,7 +33,7 @@ impl<'a> Table<'a> {
         self.place.key(key)
     }
 
-    /// The value of a key; `null` is none.
+    /// The value of a key; `null` counts as missing.
     pub(super) fn value(&self, key: &str) -> Option<&'a Value> {
         self.members?.get(key).filter(|value| !value.is_null())
     }
@@ -43,7 +43,7 @@ impl<'a> Table<'a> {
         self.value(key).is_some()
     }
 
-    /// Whether there is such a table.
+    /// Whether the table is written.
     pub(super) fn is_written(&self) -> bool {
         self.members.is_some()
     }
@@ -53,7 +53,7 @@ impl<'a> Table<'a> {
         self.value(key)?.as_str()
     }
 
-    /// The string of a key, to keep.
+    /// The string of a key, owned.
     pub(super) fn string(&self, key: &str) -> Option<String> {
         self.str(key).map(str::to_owned)
     }
@@ -73,7 +73,7 @@ impl<'a> Table<'a> {
         duration(self.value(key)?)
     }
 
-    /// The strings of a key that may have one or several.
+    /// The strings of a key that accepts one string or an array of them.
     pub(super) fn texts<'b>(&'b self, key: &'b str) -> Vec<Text<'b>> {
         let mut texts = Vec::new();
         match self.value(key) {
@@ -90,7 +90,7 @@ impl<'a> Table<'a> {
         texts
     }
 
-    /// The same without their places, to keep.
+    /// The strings of such a key, owned, without their places.
     pub(super) fn strings(&self, key: &str) -> Vec<String> {
         let mut strings = Vec::new();
         for text in self.texts(key) {
@@ -99,7 +99,7 @@ impl<'a> Table<'a> {
         strings
     }
 
-    /// What a parser made of the strings of a key; where it made nothing, why not is noted.
+    /// The parsed strings of a key. For a string that cannot be parsed, the error is noted as a mistake.
     pub(super) fn parsed<T, E: fmt::Display>(&self, key: &str, parse: fn(&str) -> Result<T, E>) -> Vec<T> {
         let mut all = Vec::new();
         for text in self.texts(key) {
@@ -127,7 +127,7 @@ impl<'a> Table<'a> {
         tables
     }
 
-    /// Every name in it, and its value.
+    /// All keys and values of the table.
     pub(super) fn names(&self) -> Vec<(&'a str, &'a Value)> {
         let mut names = Vec::new();
         let Some(members) = self.members else { return names };
@@ -139,7 +139,7 @@ impl<'a> Table<'a> {
         names
     }
 
-    /// Every name in it, which its place ends with, and the string there.
+    /// All strings of the table. The place of each ends with its key.
     pub(super) fn entries(&self) -> Vec<Text<'_>> {
         let mut entries = Vec::new();
         for (name, value) in self.names() {
@@ -150,7 +150,7 @@ impl<'a> Table<'a> {
         entries
     }
 
-    /// What the string of a key stands for among `choices`; otherwise what could have been written is noted.
+    /// The value that `choices` gives for the string of a key. Another string is noted as a mistake, with the allowed ones.
     pub(super) fn chosen<T: Copy>(&self, key: &str, choices: &[(&str, T)]) -> Option<T> {
         let text = self.text(key)?;
         for (name, value) in choices {
@@ -164,7 +164,7 @@ impl<'a> Table<'a> {
 }
 
 impl<'a> Text<'a> {
-    /// Another text that was made of it.
+    /// Another text at the same place, for example this one with its parameters replaced.
     pub(super) fn with<'b>(&self, text: &'b str) -> Text<'b>
     where
         'a: 'b,
@@ -177,12 +177,12 @@ impl<'a> Text<'a> {
         self.place.name()
     }
 
-    /// Notes what is wrong here: see [`refuse`].
+    /// Notes a mistake at this place: see [`refuse`].
     pub(super) fn note(&self, problem: fmt::Arguments<'_>, fix: fmt::Arguments<'_>) {
         self.place.note(problem, fix);
     }
 
-    /// What a parser made of it; otherwise why not is noted.
+    /// The parsed text. If it cannot be parsed, the error is noted as a mistake.
     pub(super) fn parsed<T, E: fmt::Display>(&self, parse: fn(&str) -> Result<T, E>) -> Option<T> {
         match parse(self.text) {
             Ok(parsed) => Some(parsed),
@@ -193,12 +193,12 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Notes why it cannot be.
+    /// Notes that this text is wrong, and why.
     pub(super) fn refuse_because(&self, why: &dyn fmt::Display) {
         refuse!(self, "{self}: {why}");
     }
 
-    /// Notes that it is none of what could have been written.
+    /// Notes that this text is not one of the `known` values.
     pub(super) fn refuse_unknown(&self, known: &[&str]) {
         let hint = suggestion(self.text, known);
         refuse!(self, "{self} is not a known value; {hint}");
@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_have_one_number_and_one_unit() {
+    fn a_duration_is_one_number_with_one_unit() {
         for (text, seconds) in [
             ("30d", Some(2_592_000)),
             ("12h", Some(43_200)),

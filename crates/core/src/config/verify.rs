@@ -1,15 +1,15 @@
-//! What `GET BASE_PATH/verify` believes of the proxy that asks.
+//! The settings of `GET BASE_PATH/verify` (forward-auth): `AUTH.verify`.
 
 use crate::guard::forward_auth::ForwardAuthHeaders;
 use vestibule_oidc::secret::Secret;
 
-/// What is believed of a proxy that asks about a request. Nothing, unless the configuration says so.
+/// What `GET BASE_PATH/verify` accepts from a proxy that asks it about a request. The default accepts nothing.
 #[derive(Clone, Debug, Default)]
 pub struct VerifyConfig {
-    /// In which header fields the proxy tells of the request that it asks about. Without it they decide nothing,
-    /// and who is signed in is all that is answered.
+    /// The header fields in which the proxy describes the request that it asks about. With `None`, those fields are
+    /// ignored, and the response only says who is signed in.
     pub headers: Option<ForwardAuthHeaders>,
-    /// What proves that it is the proxy who asks. It is there wherever `told` is; where it is there alone, the proxy
-    /// learns more of who is signed in than a page's script.
+    /// The secret with which the proxy authenticates (`AUTH_VERIFY_SECRET`). Always present where `headers` is. Where only
+    /// the secret is present, the proxy still receives more about the user than a page's script does.
     pub secret: Option<Secret>,
 }

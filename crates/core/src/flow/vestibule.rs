@@ -39,7 +39,7 @@ impl Vestibule {
     }
 
     fn with_erased(config: Config, hooks: Rc<dyn ErasedHooks>) -> Self {
-        let guarded = GuardedNames::of(&config.upstreams, &config.rules, config.edge);
+        let guarded = GuardedNames::of(&config.upstreams, &config.rules, config.edge, &config.edge_headers);
         Self {
             config: Rc::new(config),
             guarded: Rc::new(guarded),

@@ -8,51 +8,20 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use serde_json::Value;
-
+use crate::guard::client_headers::family;
 use crate::session::names::{is_reserved, is_session};
+use crate::upstream::header_value::has_control;
 use vestibule_oidc::http::changes::Changes;
 use vestibule_oidc::http::cookie::{self, SetCookie};
 use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::http::request::Request;
 
-/// Headers that make some servers use another path, host, scheme or client address than the request has, or in which a
-/// framework passes internal state. No client may set them.
-const ALWAYS_REMOVED: [&str; 10] = [
-    // RFC 7239. Vestibule sends the same information in X-Forwarded-*.
-    "forwarded",
-    "x-real-ip",
-    // IIS, Symfony, Zend and others read the path from these.
-    "x-original-url",
-    "x-original-uri",
-    "x-original-host",
-    "x-rewrite-url",
-    // Vercel's routing. Next.js trusts them in some modes.
-    "x-matched-path",
-    "x-now-route-matches",
-    // Credentials for a proxy, which an upstream must not get (RFC 9110 section 11.7).
-    "proxy-authorization",
-    // Becomes the variable HTTP_PROXY in a CGI environment ("httpoxy").
-    "proxy",
-];
+/// The headers in which Vestibule describes each request itself.
+pub(crate) const SET_BY_VESTIBULE: [&str; 4] =
+    ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 
 /// The header in which a proxy authenticates its forward-auth request.
 pub const VERIFY_SECRET: &str = "x-vestibule-verify";
-
-/// Those of [`ALWAYS_REMOVED`] that proxies do not write but pass on. An upstream that trusts them sees another request
-/// than the one that was authorized.
-const MISLEADING: [&str; 6] =
-    ["x-original-url", "x-original-uri", "x-rewrite-url", "x-matched-path", "x-now-route-matches", "proxy"];
-
-/// Prefixes of headers that are removed like [`ALWAYS_REMOVED`]: those of proxies, of Vestibule, and the internal
-/// ones of Next.js, with which a client could claim that the middleware has already run (CVE-2025-29927).
-const REMOVED_PREFIXES: [&str; 4] = [FORWARDED_PREFIX, "x-vestibule-", "x-middleware-", "x-invoke-"];
-
-/// The prefix of the headers in which proxies describe the request.
-const FORWARDED_PREFIX: &str = "x-forwarded-";
-
-/// The client of Next.js sends this header, and nothing trusts it, so it passes.
-const CLIENT_PREFETCH: &str = "x-middleware-prefetch";
 
 /// How many names in `Connection` are read. The headers named after these are forwarded.
 const MAX_CONNECTION_NAMES: usize = 100;
@@ -70,13 +39,39 @@ const HOP_BY_HOP: [&str; 7] =
 pub struct GuardedNames {
     names: BTreeSet<String>,
     edge: EdgeFields,
+    /// Further fields that the network in front is configured to set.
+    passed: BTreeSet<String>,
 }
 
 impl GuardedNames {
     /// Guards the `names` of all configured `headers`. `Authorization` is not among them: it is guarded where an
     /// upstream sets it ([`Outgoing::sets_authorization`]), and the client's own elsewhere.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, edge: EdgeFields) -> Self {
-        Self { names: names.into_iter().map(|name| normalized(name).into_owned()).collect(), edge }
+        let names = names.into_iter().map(|name| normalized(name).into_owned()).collect();
+        Self { names, edge, passed: BTreeSet::new() }
+    }
+
+    /// The same where the network in front is configured to set these fields, too, whatever the client sends. They are in
+    /// lower case.
+    #[must_use]
+    pub fn passing(self, fields: &[String]) -> Self {
+        Self { passed: fields.iter().cloned().collect(), ..self }
+    }
+
+    /// Whether the network in front sets the field of this name, in lower case, so that no client's copy arrives.
+    fn is_set_by_edge(&self, name: &str) -> bool {
+        self.edge.headers.contains(&name) || self.passed.contains(name)
+    }
+
+    /// Whether no client may send this field: only the network in front or a proxy may write it, or nobody.
+    fn is_removed(&self, name: &str, normalized: &str) -> bool {
+        if self.is_set_by_edge(name) {
+            return false;
+        }
+        family(name, normalized).is_some()
+            || self.edge.prefix.is_some_and(|prefix| normalized.starts_with(prefix))
+            // The network in front writes its fields in their usual spelling.
+            || self.is_set_by_edge(normalized)
     }
 
     /// Whether a server that turns names into variables would confuse this name with a guarded one, although it is
@@ -93,12 +88,8 @@ impl GuardedNames {
         let misleads = |name: &str| {
             let normalized = normalized(name);
             let normalized = normalized.as_ref();
-            MISLEADING.contains(&normalized)
-                || REMOVED_PREFIXES.iter().any(|prefix| {
-                    // The proxy itself writes these headers in their usual spelling.
-                    let is_written_by_proxies = *prefix == FORWARDED_PREFIX && normalized == name;
-                    normalized.starts_with(prefix) && !is_written_by_proxies && name != CLIENT_PREFETCH
-                })
+            // A proxy writes its fields in their usual spelling.
+            family(name, normalized).is_some_and(|family| !family.is_written_by_proxies || normalized != name)
                 || (methods_matter && METHOD_OVERRIDES.contains(&normalized))
                 || self.is_confusable(name)
         };
@@ -115,8 +106,10 @@ impl GuardedNames {
 /// network has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EdgeFields {
-    /// The prefix of their names, in lower case.
+    /// The prefix of their names, in lower case. No client may send any other field that begins so.
     pub prefix: Option<&'static str>,
+    /// The names of those that it sets in every request, in lower case.
+    pub headers: &'static [&'static str],
     /// The name of the one with the client's IP address, in lower case.
     pub client_address: Option<&'static str>,
     /// The one that identifies the request, in lower case: the log names it, and so does the network's own log.
@@ -124,11 +117,6 @@ pub struct EdgeFields {
 }
 
 impl EdgeFields {
-    /// Whether a name, in lower case, is one of these headers.
-    fn contains(self, name: &str) -> bool {
-        self.prefix.is_some_and(|prefix| name.starts_with(prefix))
-    }
-
     /// The client's IP address. `None` if the header is absent, repeated, or not an IP address.
     pub fn client_address(self, headers: &Headers) -> Option<&str> {
         let mut addresses = headers.get_all(self.client_address?);
@@ -184,7 +172,7 @@ impl Outgoing<'_> {
             .take(MAX_CONNECTION_NAMES)
             .map(|name| name.trim().to_ascii_lowercase())
             // A client must not remove what the network in front says.
-            .filter(|name| name != "host" && !self.guarded.edge.contains(name))
+            .filter(|name| name != "host" && !self.guarded.is_set_by_edge(name))
             .collect();
         let is_dropped =
             |name: &str| named_by_connection.iter().any(|named| named == name) || self.is_removed(name);
@@ -225,10 +213,7 @@ impl Outgoing<'_> {
         let normalized = normalized(name);
         let normalized = normalized.as_ref();
         HOP_BY_HOP.contains(&normalized)
-            || ALWAYS_REMOVED.contains(&normalized)
-            || (REMOVED_PREFIXES.iter().any(|prefix| normalized.starts_with(prefix)) && name != CLIENT_PREFETCH)
-            // The network in front writes its headers in their usual spelling.
-            || (self.guarded.edge.contains(normalized) && normalized != name)
+            || self.guarded.is_removed(name, normalized)
             || (self.sets_authorization && normalized == "authorization")
             || (self.methods_matter && METHOD_OVERRIDES.contains(&normalized))
             || self.guarded.names.contains(normalized)
@@ -237,32 +222,6 @@ impl Outgoing<'_> {
     fn is_withheld(&self, cookie_name: &str) -> bool {
         let is_forwarded = self.forward_session && self.renewed.is_empty() && is_session(cookie_name);
         is_reserved(cookie_name) && !is_forwarded
-    }
-}
-
-/// A claim as a header's value: a string unchanged, a number or boolean as in JSON, an array as its values separated by
-/// commas. `None` for `null`, an object, and an empty string or array.
-///
-/// Values of an array that are arrays or objects are left out, and so are strings with a comma, which would become two
-/// values.
-pub fn field_value(claim: &Value) -> Option<String> {
-    let text = match claim {
-        Value::Array(values) => {
-            let texts =
-                values.iter().filter_map(scalar).filter(|text| !text.is_empty() && !text.contains(','));
-            texts.collect::<Vec<_>>().join(",")
-        }
-        value => scalar(value)?,
-    };
-    (!text.is_empty()).then_some(text)
-}
-
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
@@ -277,16 +236,6 @@ fn set_forwarding_headers(changes: &mut Changes, request: &Request, edge: EdgeFi
     }
 }
 
-/// Whether a value contains a control character. ASCII text is searched by bytes, which is faster: a token is long
-/// and is searched with every request.
-fn has_control(value: &str) -> bool {
-    if value.is_ascii() {
-        value.bytes().any(|byte| byte.is_ascii_control())
-    } else {
-        value.contains(char::is_control)
-    }
-}
-
 /// A name as a server that turns it into a variable sees it: in lower case, with `-` for every character that is not a
 /// letter or digit.
 fn normalized(name: &str) -> Cow<'_, str> {
@@ -298,9 +247,8 @@ fn normalized(name: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::guard::client_headers::FAMILIES;
     use vestibule_oidc::http::request::{Method, RequestUrl};
 
     fn request(fields: &[(&str, &str)]) -> Request {
@@ -313,6 +261,7 @@ mod tests {
 
     const EDGE: EdgeFields = EdgeFields {
         prefix: Some("cf-"),
+        headers: &["cf-connecting-ip", "cf-ray", "cdn-loop"],
         client_address: Some("cf-connecting-ip"),
         request_id: Some("cf-ray"),
     };
@@ -438,23 +387,84 @@ mod tests {
     }
 
     #[test]
-    fn header_smuggling_internal_headers_of_a_framework_are_removed() {
-        for name in [
-            "x-middleware-subrequest",
-            "X-Middleware-Subrequest",
-            "x_middleware_subrequest",
-            "x-middleware-rewrite",
-            "x-middleware-next",
-            "x-middleware-set-cookie",
-            "x-middleware-override-headers",
-            "x-middleware-request-cookie",
-            "x-middleware-subrequest-id",
-            "x_middleware_prefetch",
-            "x-invoke-path",
-            "x-invoke-status",
-            "x-matched-path",
+    fn header_smuggling_every_family_of_fields_is_removed_in_every_spelling() {
+        let whole = |prefix: &&str| {
+            if prefix.ends_with('-') { format!("{prefix}email") } else { (*prefix).to_owned() }
+        };
+        for family in &FAMILIES {
+            let names = family.names.iter().map(|name| (*name).to_owned());
+            for name in names.chain(family.prefixes.iter().map(whole)) {
+                for name in
+                    [name.clone(), name.replace('-', "_"), name.to_uppercase(), name.replacen('-', ".", 1)]
+                {
+                    assert_eq!(forwarded(&[(&name, "evil")], |_| (), &[]), [], "{name}");
+                }
+            }
+        }
+        for name in
+            ["x_middleware_prefetch", "x-forwarded-email", "X-Auth-Request-Groups", "x-amzn-oidc-data"]
+        {
+            assert_eq!(forwarded(&[(name, "evil")], |_| (), &[]), [], "{name}");
+        }
+    }
+
+    #[test]
+    fn header_smuggling_of_the_network_s_fields_only_those_pass_that_it_sets() {
+        for name in
+            ["cf-access-jwt-assertion", "cf-cert-verified", "cf-ipcity", "cf-anything", "cf_ray", "cdn_loop"]
+        {
+            assert_eq!(forwarded(&[(name, "evil")], |_| (), &[]), [], "{name}");
+        }
+        let passed = ["cf-ipcity".to_owned(), "true-client-ip".to_owned()];
+        let guarded = guarded().passing(&passed);
+        let outgoing = Outgoing {
+            guarded: &guarded,
+            sets_authorization: false,
+            forward_session: false,
+            methods_matter: false,
+            renewed: &[],
+            set: &[],
+        };
+        let fields = [
+            ("cf-ipcity", "Bern"),
+            ("cf_ipcity", "evil"),
+            ("true-client-ip", "192.0.2.1"),
+            ("true_client_ip", "evil"),
+            ("cf-ipcontinent", "evil"),
+            ("connection", "cf-ipcity, true-client-ip"),
+        ];
+        let request = request(&fields);
+        let headers = outgoing.changes(&request).applied_to(&request.headers);
+        assert_eq!(
+            (headers.get("cf-ipcity"), headers.get("true-client-ip")),
+            (Some("Bern"), Some("192.0.2.1"))
+        );
+        assert!(headers.iter().all(|(_, value)| value != "evil"), "{headers:?}");
+    }
+
+    #[test]
+    fn header_smuggling_a_forward_auth_request_with_fields_that_no_proxy_writes_is_misleading() {
+        let guarded = guarded();
+        for (name, is_misleading) in [
+            ("x-original-url", true),
+            ("x-rewrite-uri", true),
+            ("x-override-url", true),
+            ("x-host", true),
+            ("x-middleware-subrequest", true),
+            ("x-vestibule-assertion", true),
+            ("proxy", true),
+            ("x-forwarded-for", false),
+            ("x_forwarded_for", true),
+            ("x-envoy-external-address", false),
+            ("x-original-host", false),
+            ("true-client-ip", false),
+            ("true_client_ip", true),
+            ("x_user_email", true),
+            ("x-middleware-prefetch", false),
+            ("accept", false),
         ] {
-            assert_eq!(forwarded(&[(name, "1")], |_| (), &[]), [], "{name}");
+            let request = request(&[(name, "x")]);
+            assert_eq!(guarded.misleading(&request, false).is_some(), is_misleading, "{name}");
         }
     }
 
@@ -508,22 +518,5 @@ mod tests {
             );
         }
         assert_eq!(forwarded(&[], |_| (), &[("x-user-email", "Zoë")]).len(), 1);
-    }
-
-    #[test]
-    fn claims_become_header_values() {
-        for (claim, value) in [
-            (json!("a,b"), Some("a,b")),
-            (json!(""), None),
-            (json!(7), Some("7")),
-            (json!(true), Some("true")),
-            (json!(null), None),
-            (json!({"a": 1}), None),
-            (json!(["a", 1, false]), Some("a,1,false")),
-            (json!(["a,admin", "b", "", null, ["c"]]), Some("b")),
-            (json!([]), None),
-        ] {
-            assert_eq!(field_value(&claim).as_deref(), value, "{claim}");
-        }
     }
 }

@@ -4,6 +4,7 @@
 //! The [`route`] says where the request goes. Headers that only Vestibule may set are removed from it ([`headers`]).
 
 pub mod budget;
+pub mod client_headers;
 pub mod conditions;
 pub mod cross_origin;
 pub mod decision;

@@ -29,11 +29,31 @@ const MAX_READINGS_LENGTH: usize = 2 * MAX_LENGTH;
 pub struct CanonicalPath {
     /// The first is the path as it is written.
     readings: Vec<Vec<String>>,
+    /// Whether servers disagree about where its segments begin and end, which only a rule for a whole host allows.
+    has_any_slashes: bool,
+}
+
+/// What happens to empty segments and encoded slashes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Slashes {
+    Rejected,
+    /// They count as one slash.
+    Merged,
 }
 
 impl CanonicalPath {
     /// Checks the path of a request: percent-encoded, without the query.
     pub fn new(raw: &str) -> Result<Self, PathError> {
+        Self::parse(raw, Slashes::Rejected)
+    }
+
+    /// The same for a host of which one rule decides about every path: empty segments and encoded slashes are no reason to
+    /// reject a path. Its readings are without them; that rule decides, whatever they say.
+    pub fn with_any_slashes(raw: &str) -> Result<Self, PathError> {
+        Self::parse(raw, Slashes::Merged)
+    }
+
+    fn parse(raw: &str, slashes: Slashes) -> Result<Self, PathError> {
         if raw.len() > MAX_LENGTH {
             return Err(PathError::TooLong);
         }
@@ -56,17 +76,33 @@ impl CanonicalPath {
                 }
             }
         }
+        let mut has_any_slashes = false;
+        if slashes == Slashes::Merged {
+            for reading in &mut readings {
+                let merged = with_slashes_merged(reading);
+                has_any_slashes |= merged != *reading;
+                *reading = merged;
+            }
+        }
         readings.iter().flatten().try_for_each(|segment| check_segment(segment))?;
         let length = |reading: &Vec<String>| reading.iter().map(|segment| segment.len() + 1).sum::<usize>();
         if readings.iter().map(length).sum::<usize>() > MAX_READINGS_LENGTH {
             return Err(PathError::TooManyReadings);
         }
-        Ok(Self { readings })
+        Ok(Self { readings, has_any_slashes })
+    }
+
+    /// Whether servers disagree about where its segments begin and end.
+    pub fn has_any_slashes(&self) -> bool {
+        self.has_any_slashes
     }
 
     /// The segments after `base_path`, such as `["signin", "okta"]`. `base_path` begins with `/` and does not end with
-    /// one. Returns `None` for a path that is not below it.
+    /// one. Returns `None` for a path that is not below it, and for one with ambiguous slashes.
     pub fn below(&self, base_path: &str) -> Option<Vec<&str>> {
+        if self.has_any_slashes {
+            return None;
+        }
         let mut segments = self.segments().iter();
         base_path
             .split('/')
@@ -134,6 +170,12 @@ pub enum PathError {
 /// browsers send.
 fn is_path_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"/%-._~!$&'()*+,;=:@[]|".contains(&byte)
+}
+
+/// The segments of a server that decodes a path before it splits it, and takes several slashes for one.
+fn with_slashes_merged(segments: &[String]) -> Vec<String> {
+    let pieces = segments.iter().flat_map(|segment| segment.split('/'));
+    pieces.filter(|piece| !piece.is_empty()).map(str::to_owned).collect()
 }
 
 fn check_segment(segment: &str) -> Result<(), PathError> {
@@ -327,6 +369,45 @@ mod tests {
             assert_eq!(CanonicalPath::new(raw), Err(error), "{raw:?}");
         }
         assert_eq!(CanonicalPath::new(&format!("/{}", "a".repeat(MAX_LENGTH))), Err(PathError::TooLong));
+    }
+
+    #[test]
+    fn path_confusion_with_any_slashes_all_else_is_rejected_still() {
+        for (raw, expected) in [
+            ("/group%2Fproject", "/group/project"),
+            ("/@scope%2fname", "/@scope/name"),
+            ("/queues/%2F/orders", "/queues/orders"),
+            ("/a%252Fb", "/a%2Fb"),
+            ("//a///b//", "/a/b"),
+            ("//", "/"),
+            ("/;/a", "/a"),
+        ] {
+            let path = CanonicalPath::with_any_slashes(raw).unwrap();
+            assert!(path.has_any_slashes() && path.below("/a").is_none(), "{raw}");
+            let readings: Vec<_> =
+                path.readings().map(|segments| format!("/{}", segments.join("/"))).collect();
+            assert!(readings.contains(&expected.to_owned()), "{raw}: {readings:?}");
+        }
+        for raw in [
+            "/a%2F..%2Fb",
+            "/a/..%2fb",
+            "/a%2F%2e%2e",
+            "/..%252Fb",
+            "/a%252F..%252Fb",
+            "/a//../b",
+            "/a%2F.",
+            "/a%2F..;x%2Fb",
+            "/a%2F%00",
+            "/a%5cb",
+            "/a%2F%5c",
+            "/%",
+            "/a%2F%ff",
+        ] {
+            assert!(CanonicalPath::with_any_slashes(raw).is_err(), "{raw}");
+        }
+        let ordinary = CanonicalPath::with_any_slashes("/a/b;c").unwrap();
+        assert_eq!(ordinary, CanonicalPath::new("/a/b;c").unwrap());
+        assert!(CanonicalPath::with_any_slashes("//auth%2Fsession").unwrap().may_be_below("/auth"));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //!
 //! An upstream that is known not to read so says it ([`PathReadings::exact`]).
 
+use crate::upstream::path_prefix::PathPrefix;
 use crate::upstream::{ServerReading, Upstream};
 
 /// How the upstream of a request reads paths.
@@ -16,6 +17,8 @@ pub struct PathReadings {
     pub locales: Vec<String>,
     /// What this upstream is known not to do.
     pub exact: Vec<ServerReading>,
+    /// The beginning of a path that it does not get.
+    pub prefix: Option<PathPrefix>,
 }
 
 impl PathReadings {
@@ -24,12 +27,13 @@ impl PathReadings {
         upstream.map_or_else(Self::default, |upstream| Self {
             locales: upstream.locales.clone(),
             exact: upstream.exact_paths.clone(),
+            prefix: upstream.strip_prefix.clone(),
         })
     }
 
     /// The same where a rule sends the request to another server, whose habits are not known.
-    pub(crate) fn of_another_server(&self) -> Self {
-        Self { locales: self.locales.clone(), exact: Vec::new() }
+    pub(crate) fn of_another_server(&self, prefix: Option<&PathPrefix>) -> Self {
+        Self { locales: self.locales.clone(), exact: Vec::new(), prefix: prefix.cloned() }
     }
 
     /// Whether the upstream may read paths so.
@@ -38,8 +42,24 @@ impl PathReadings {
     }
 
     /// The segments as some servers read them, and by which of their habits; as they are written is not among them. Case
-    /// is left as it is.
+    /// is left as it is. An upstream that gets a path without its prefix reads that one.
     pub(crate) fn of(&self, segments: &[String]) -> Vec<(Vec<String>, Vec<ServerReading>)> {
+        let mut readings = self.of_whole(segments);
+        let prefix = self.prefix.as_ref();
+        if let Some((prefix, stripped)) =
+            prefix.and_then(|prefix| Some((prefix, prefix.strip_segments(segments)?)))
+        {
+            for (read, habits) in self.of_whole(stripped) {
+                let read = prefix.put_back(&read);
+                if !readings.iter().any(|(known, _)| *known == read) {
+                    readings.push((read, habits));
+                }
+            }
+        }
+        readings
+    }
+
+    fn of_whole(&self, segments: &[String]) -> Vec<(Vec<String>, Vec<ServerReading>)> {
         let mut readings = vec![(segments.to_vec(), Vec::new())];
         for (habit, alternative) in ALTERNATIVES {
             if !self.has(habit) {
@@ -141,6 +161,10 @@ fn without_data_file(segments: &[String]) -> Option<Vec<String>> {
     if is_one_of(last, &DATA_FILES) {
         return Some(page.to_vec());
     }
+    // Next.js exports the parts of a page into `/admin/__next._full.txt`, `/admin/__next.admin.__PAGE__.txt`, ….
+    if ends_with(last, ".txt").is_some_and(|name| name.to_ascii_lowercase().starts_with("__next.")) {
+        return Some(page.to_vec());
+    }
     let name = ends_with(last, "__data.json").filter(|name| !name.is_empty())?;
     Some([page, &[name.to_owned()]].concat())
 }
@@ -222,8 +246,11 @@ mod tests {
 
     #[test]
     fn path_confusion_each_habit_of_a_server_is_a_reading() {
-        let with_locales =
-            PathReadings { locales: vec!["de".to_owned(), "pt-BR".to_owned()], exact: Vec::new() };
+        let with_locales = PathReadings {
+            locales: vec!["de".to_owned(), "pt-BR".to_owned()],
+            exact: Vec::new(),
+            ..PathReadings::default()
+        };
         for (path, page) in [
             ("/admin.", "/admin"),
             ("/admin . ./x", "/admin/x"),
@@ -242,6 +269,9 @@ mod tests {
             ("/admin.html__data.json", "/admin"),
             ("/admin/_payload.json", "/admin"),
             ("/_root.data", "/"),
+            ("/admin/__next._full.txt", "/admin"),
+            ("/admin/__next.admin.__PAGE__.txt", "/admin"),
+            ("/__next._tree.txt", "/"),
             ("/admin.data", "/admin"),
             ("/admin.JSON", "/admin"),
             ("/admin.txt", "/admin"),
@@ -254,6 +284,25 @@ mod tests {
             let found = readings(path, &with_locales);
             assert!(found.iter().any(|found| found == page), "{path}: {found:?}");
         }
+    }
+
+    #[test]
+    fn path_confusion_a_path_without_its_prefix_has_readings_of_its_own() {
+        let api = PathReadings {
+            locales: vec!["de".to_owned()],
+            prefix: PathPrefix::parse("/api"),
+            ..PathReadings::default()
+        };
+        for (path, page) in [
+            ("/api/de/admin", "/api/admin"),
+            ("/api/index.php/admin", "/api/admin"),
+            ("/api/page-data/admin/page-data.json", "/api/admin"),
+            ("/api/admin.json", "/api/admin"),
+        ] {
+            let found = readings(path, &api);
+            assert!(found.iter().any(|found| found == page), "{path}: {found:?}");
+        }
+        assert!(readings("/other/de/admin", &api).is_empty());
     }
 
     #[test]
@@ -273,7 +322,7 @@ mod tests {
             ("/admin.json", ServerReading::Suffix),
         ] {
             assert!(!readings(path, &PathReadings::default()).is_empty(), "{path}");
-            let known = PathReadings { locales: Vec::new(), exact: vec![exact] };
+            let known = PathReadings { locales: Vec::new(), exact: vec![exact], ..PathReadings::default() };
             assert!(readings(path, &known).is_empty(), "{path}");
         }
     }

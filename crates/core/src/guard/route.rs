@@ -1,9 +1,13 @@
 //! Where a request that may pass goes, and what it carries from the session.
 
-use crate::guard::headers::{EdgeFields, GuardedNames, Outgoing, field_value};
+use thiserror::Error;
+
+use crate::guard::headers::{EdgeFields, GuardedNames, Outgoing};
 use crate::guard::rules::{Rule, RuleSet};
 use crate::session::claims::is_access_token_claim;
 use crate::session::proven::ProvenClaims;
+use crate::upstream::header_value::{HeaderEncoding, HeaderValue, HeaderValueError};
+use crate::upstream::path_prefix::PathPrefix;
 use crate::upstream::{Assertion, Target, Upstream};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::changes::Changes;
@@ -15,10 +19,14 @@ use vestibule_oidc::http::request::{Method, Request};
 pub struct Route<'a> {
     /// The server that the request goes to.
     pub target: &'a Target,
+    /// The beginning of the path that the server does not get.
+    pub strip_prefix: Option<&'a PathPrefix>,
     /// The path in the session of the token for `Authorization: Bearer`.
     pub authorization: Option<&'a DataPath>,
     /// For each header, its name in lower case and the path of its value in the session.
     pub headers: &'a [(String, DataPath)],
+    /// How characters outside ASCII are written in `headers`.
+    pub header_encoding: HeaderEncoding,
     /// Whether the request carries the sealed session cookie.
     pub forward_session: bool,
     /// Whether the request carries a signed assertion about the user, and for which audience.
@@ -36,13 +44,16 @@ impl<'a> Route<'a> {
         let mut route = upstream.map_or(Self::to(&Target::Origin), Self::of);
         let Some(rule) = rule else { return route };
         if let Some(target) = &rule.forwarding.target {
-            route = Self::to(target);
+            route = Self { strip_prefix: rule.forwarding.strip_prefix.as_ref(), ..Self::to(target) };
         }
         if let Some(authorization) = &rule.forwarding.authorization {
             route.authorization = Some(authorization);
         }
         if let Some(headers) = &rule.forwarding.headers {
             route.headers = headers;
+        }
+        if let Some(encoding) = rule.forwarding.header_encoding {
+            route.header_encoding = encoding;
         }
         if let Some(assertion) = &rule.forwarding.assertion {
             route.assertion = assertion;
@@ -53,8 +64,10 @@ impl<'a> Route<'a> {
     fn to(target: &'a Target) -> Self {
         Self {
             target,
+            strip_prefix: None,
             authorization: None,
             headers: &[],
+            header_encoding: HeaderEncoding::default(),
             forward_session: false,
             assertion: &Assertion::None,
         }
@@ -63,8 +76,10 @@ impl<'a> Route<'a> {
     fn of(upstream: &'a Upstream) -> Self {
         Self {
             target: &upstream.target,
+            strip_prefix: upstream.strip_prefix.as_ref(),
             authorization: upstream.authorization.as_ref(),
             headers: &upstream.headers,
+            header_encoding: upstream.header_encoding,
             forward_session: upstream.forward_session,
             assertion: &upstream.assertion,
         }
@@ -100,13 +115,26 @@ impl<'a> Route<'a> {
     }
 
     /// The headers that identify the user, from the session's claims.
-    pub fn identity(&self, claims: Option<&ProvenClaims<'_>>) -> Vec<(String, String)> {
-        let Some(claims) = claims else { return Vec::new() };
-        let text = |from: &DataPath| claims.lookup(from).and_then(field_value);
-        let bearer = self.authorization.and_then(text);
-        let bearer = bearer.map(|token| ("authorization".to_owned(), format!("Bearer {token}")));
-        let named = self.headers.iter().filter_map(|(name, from)| Some((name.clone(), text(from)?)));
-        bearer.into_iter().chain(named).collect()
+    pub fn identity(&self, claims: Option<&ProvenClaims<'_>>) -> IdentityHeaders {
+        let mut identity = IdentityHeaders::default();
+        let Some(claims) = claims else { return identity };
+        let mut add = |name: &str, prefix: &str, from: &DataPath, encoding: HeaderEncoding| {
+            let HeaderValue { text, left_out } =
+                claims.lookup(from).map(|claim| encoding.value(claim)).unwrap_or_default();
+            identity.fields.extend(text.map(|text| (name.to_owned(), format!("{prefix}{text}"))));
+            identity.left_out.extend(left_out.map(|error| LeftOut {
+                name: name.to_owned(),
+                claim: from.to_string(),
+                error,
+            }));
+        };
+        if let Some(from) = self.authorization {
+            add("authorization", "Bearer ", from, HeaderEncoding::Utf8);
+        }
+        for (name, from) in self.headers {
+            add(name, "", from, self.header_encoding);
+        }
+        identity
     }
 
     /// The changes to the headers of `request`: they include the `identity` headers, and the `renewed` cookies if this
@@ -135,9 +163,31 @@ impl<'a> Route<'a> {
 
 impl GuardedNames {
     /// Guards the headers that some upstream or rule sets.
-    pub fn of(upstreams: &[Upstream], rules: &RuleSet, edge: EdgeFields) -> Self {
+    pub fn of(upstreams: &[Upstream], rules: &RuleSet, edge: EdgeFields, passed: &[String]) -> Self {
         let upstreams = upstreams.iter().flat_map(|upstream| &upstream.headers);
         let rules = rules.rules().iter().flat_map(|rule| rule.forwarding.headers.iter().flatten());
-        Self::new(upstreams.chain(rules).map(|(name, _)| name.as_str()), edge)
+        Self::new(upstreams.chain(rules).map(|(name, _)| name.as_str()), edge).passing(passed)
     }
+}
+
+/// The headers that identify the user.
+#[derive(Clone, Debug, Default)]
+pub struct IdentityHeaders {
+    /// Their names and values.
+    pub fields: Vec<(String, String)>,
+    /// What of the claims is not sent.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A claim that is not sent, or not all of it.
+#[derive(Clone, Debug, Error)]
+#[error("the header {name} for the claim {claim}: {error}")]
+pub struct LeftOut {
+    /// The header's name.
+    pub name: String,
+    /// The claim's path in the session.
+    pub claim: String,
+    /// Why.
+    #[source]
+    pub error: HeaderValueError,
 }

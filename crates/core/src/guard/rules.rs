@@ -9,15 +9,17 @@ use crate::guard::conditions::Condition;
 use crate::guard::decision::Decision;
 use crate::guard::decision::DefaultAccess;
 use crate::guard::matcher::{Case, FirstSegment, Pattern, Reading};
-use crate::guard::path::CanonicalPath;
+use crate::guard::path::{CanonicalPath, PathError};
 use crate::guard::readings::PathReadings;
 use crate::guard::regexp::fold;
 pub use crate::guard::requirements::{Access, ClaimRequirement, ClaimTest, Requirement};
 use crate::session::proven::ProvenClaims;
+use crate::upstream::header_value::HeaderEncoding;
+use crate::upstream::path_prefix::PathPrefix;
 use crate::upstream::{Assertion, ServerReading, Target};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::origin::HostPattern;
-use vestibule_oidc::http::request::{Method, Request};
+use vestibule_oidc::http::request::{Method, Request, RequestUrl};
 
 /// A rule: which requests it applies to, what it requires, and how it forwards.
 #[derive(Clone, Debug)]
@@ -42,6 +44,10 @@ pub struct Rule {
     pub allows_cross_origin: bool,
     /// Whether its public paths run server functions for everyone.
     pub has_public_server_functions: bool,
+    /// Whether paths with empty segments and encoded slashes pass, all of which this rule decides about.
+    pub allows_any_slashes: bool,
+    /// Which caches may store the responses.
+    pub caching: Caching,
     /// How the rule changes where its requests go, and with which headers.
     pub forwarding: Forwarding,
 }
@@ -51,10 +57,14 @@ pub struct Rule {
 pub struct Forwarding {
     /// Another server. Then nothing else of the upstream's configuration applies.
     pub target: Option<Target>,
+    /// The beginning of the path that the other server does not get.
+    pub strip_prefix: Option<PathPrefix>,
     /// Replaces the upstream's `authorization`.
     pub authorization: Option<DataPath>,
     /// Replaces the upstream's `headers`.
     pub headers: Option<Vec<(String, DataPath)>>,
+    /// Replaces the upstream's `header_encoding`.
+    pub header_encoding: Option<HeaderEncoding>,
     /// Replaces the upstream's `assertion`.
     pub assertion: Option<Assertion>,
 }
@@ -86,6 +96,8 @@ impl Rule {
             deny: Deny::default(),
             allows_cross_origin: false,
             has_public_server_functions: false,
+            allows_any_slashes: false,
+            caching: Caching::default(),
             forwarding: Forwarding::default(),
         }
     }
@@ -126,6 +138,16 @@ pub enum Deny {
     Forbidden,
     /// 404, which does not reveal that the path exists.
     NotFound,
+}
+
+/// Which caches may store the responses to requests that a rule decides about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Caching {
+    /// Those that the upstream allows to.
+    #[default]
+    ByUpstream,
+    /// None, not even the browser's.
+    Forbidden,
 }
 
 /// All rules in their order, and the access where no rule matches.
@@ -191,6 +213,30 @@ impl RuleSet {
         &self.rules
     }
 
+    /// The path of a request, unless servers read it in ways that different rules could decide about.
+    ///
+    /// # Errors
+    /// For a path that is rejected.
+    pub fn canonical_path(&self, url: &RequestUrl) -> Result<CanonicalPath, PathError> {
+        match CanonicalPath::new(&url.path) {
+            Err(PathError::EmptySegment | PathError::EncodedSlash)
+                if self.whole_host_rule(&url.authority).is_some() =>
+            {
+                CanonicalPath::with_any_slashes(&url.path)
+            }
+            path => path,
+        }
+    }
+
+    /// The rule that decides about every path with ambiguous slashes on a host. The configuration's check makes sure that no
+    /// other rule of the host restricts more.
+    fn whole_host_rule(&self, authority: &str) -> Option<Matched<'_>> {
+        let is_for = |rule: &Rule| rule.host.as_ref().is_none_or(|host| host.matches(authority));
+        let mut rules = self.rules.iter().enumerate();
+        let (index, rule) = rules.find(|(_, rule)| rule.allows_any_slashes && is_for(rule))?;
+        Some(Matched { index, rule, pattern: 0 })
+    }
+
     /// Decides for a request with this path, whose upstream reads paths so. Every reading of the path is decided, and all
     /// that is asked has to be met.
     pub fn decide(
@@ -228,13 +274,25 @@ impl RuleSet {
         budget: &Budget,
     ) -> Vec<DecidedReading<'_>> {
         let mut decided = Vec::new();
+        let of_whole_host =
+            path.has_any_slashes().then(|| self.whole_host_rule(&request.url.authority)).flatten();
+        decided.extend(of_whole_host.map(|matched| DecidedReading {
+            segments: path.segments().to_vec(),
+            readers: Readers::Written,
+            decision: ReadingDecision { access: &matched.rule.access, matched: Some(matched) },
+        }));
         for (at, segments) in path.readings().enumerate() {
-            let readers = if at == 0 { Readers::Written } else { Readers::Any };
+            let is_written = at == 0 && of_whole_host.is_none();
+            let readers = if is_written { Readers::Written } else { Readers::Any };
             decided.push(self.reading(request, segments, readers, Case::Matters, budget));
         }
-        let is_sent_elsewhere = decided.first().and_then(|written| written.decision.matched);
-        let is_sent_elsewhere = is_sent_elsewhere.is_some_and(|found| found.rule.forwarding.target.is_some());
-        let upstream = if is_sent_elsewhere { &upstream.of_another_server() } else { upstream };
+        let forwarding = decided.first().and_then(|written| written.decision.matched);
+        let forwarding =
+            forwarding.map(|found| &found.rule.forwarding).filter(|found| found.target.is_some());
+        let upstream = match forwarding {
+            Some(elsewhere) => &upstream.of_another_server(elsewhere.strip_prefix.as_ref()),
+            None => upstream,
+        };
         let ignores_case = upstream.has(ServerReading::Case);
         for segments in path.readings() {
             let others = upstream.of(segments);
@@ -425,6 +483,13 @@ impl<'a> RuleDecisions<'a> {
         };
         let decisions = self.readings().map(|reading| reading.decision(claims));
         decisions.max_by_key(strictness).unwrap_or(Decision::Forbidden)
+    }
+
+    /// Whether a rule that decides about some reading of the path forbids every cache to store the response.
+    pub fn forbids_storing(&self) -> bool {
+        self.readings()
+            .filter_map(|reading| reading.matched)
+            .any(|matched| matched.rule.caching == Caching::Forbidden)
     }
 
     /// The rule that matches the path as it is written. It decides where the request goes.

@@ -171,8 +171,12 @@ mod tests {
     use super::*;
     use vestibule_oidc::http::request::{Method, RequestUrl};
 
-    const EDGE: EdgeFields =
-        EdgeFields { prefix: Some("x-edge-"), client_address: None, request_id: Some("x-edge-id") };
+    const EDGE: EdgeFields = EdgeFields {
+        prefix: Some("x-edge-"),
+        headers: &["x-edge-id"],
+        client_address: None,
+        request_id: Some("x-edge-id"),
+    };
 
     fn details(url: &str, headers: &[(&str, &str)]) -> RequestDetails {
         let headers = headers.iter().copied().collect();

@@ -194,6 +194,15 @@ events! {
             was answered with 500 and not forwarded.",
         action: "See what the runtime says in the message. Check that it supports ECDSA with P-256.",
     }
+    HeaderNotSent {
+        name: "header_not_sent",
+        cases: [Configuration => Warn],
+        fields: [Request],
+        meaning: "A claim of the session cannot be the value of the header that the configuration gives it, or not all of \
+            it. The request was forwarded without the header, or with the rest of the list.",
+        action: "Do what the message says: name a value in place of an object, set `header_encoding` to `percent`, or use \
+            `assertion`.",
+    }
     ForwardFailed {
         name: "forward_failed",
         cases: [Platform => Warn, Configuration => Error],
@@ -202,6 +211,14 @@ events! {
             client got 502. With `configuration` an upstream names a service that the runtime does not have, and the \
             client got 500.",
         action: "See whether the upstream runs and is reachable; or bind the service, or correct `to` of the upstream.",
+    }
+    CacheControlNotSet {
+        name: "cache_control_not_set",
+        cases: [Platform => Warn],
+        fields: [Request],
+        meaning: "The rule says `cache = \"no-store\"`, and the response of the upstream went out without it, because the \
+            runtime cannot create such a response, for example one with a status above 599.",
+        action: "Let the upstream answer with a status between 200 and 599, or send `Cache-Control` itself.",
     }
     ResponseNotCreated {
         name: "response_not_created",

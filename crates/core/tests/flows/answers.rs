@@ -168,7 +168,7 @@ fn cached_answers_a_personal_response_never_enters_a_shared_cache() {
     let (world, mut alice) = (TestEnv::with(all), Browser::new());
     alice.sign_in(&world, "alice", "/");
     for (path, personal) in
-        [("/dashboard", true), ("/asserted", true), ("/same-for-all", false), ("/about", false)]
+        [("/dashboard", true), ("/asserted", true), ("/same-for-all", false), ("/about", true)]
     {
         assert_eq!(
             alice.open(&world, &format!("{APP}{path}")).forwarded.unwrap().personal,

@@ -31,3 +31,4 @@ mod refresh_trouble;
 mod session;
 mod sign_in;
 mod sign_out;
+mod upstreams;

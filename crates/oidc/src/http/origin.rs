@@ -157,6 +157,14 @@ impl HostPattern {
             }
     }
 
+    /// Whether the pattern matches this name, without a port, on some port.
+    pub fn covers_name(&self, name: &str) -> bool {
+        match &self.name {
+            HostName::Exact(exact) => exact == name,
+            HostName::Below(suffix) => is_below(name, suffix),
+        }
+    }
+
     /// The only host that the pattern matches, in lower case without a port; `None` for a wildcard.
     pub fn exact(&self) -> Option<&str> {
         match &self.name {

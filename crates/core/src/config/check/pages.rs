@@ -1,4 +1,5 @@
-//! Pages of the app's own. They are where people are sent who may not pass, so they must not be guarded.
+//! `[vars.AUTH.pages]`: the app's own pages. Users who may not pass are redirected to some of them, so no rule may guard
+//! those.
 
 use super::site::is_plain_path;
 use crate::config::Pages;
@@ -12,7 +13,7 @@ use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::http::origin::{CookieDomain, HostPattern, Origin, endpoint, is_loopback};
 use vestibule_oidc::http::request::{Method, Request, RequestUrl};
 
-/// What a page is judged by.
+/// The settings of the site that decide whether a page is allowed.
 pub(super) struct Site<'a> {
     pub(super) base_path: &'a str,
     pub(super) trusted_hosts: &'a [HostPattern],
@@ -29,8 +30,8 @@ pub(super) fn pages(pages: &Table<'_>, site: &Site<'_>) -> Pages {
     Pages { sign_in: page("sign_in"), sign_out: page("sign_out"), error: page("error") }
 }
 
-/// Adds the rules that open the sign-in and error pages to everybody. They come behind all others: what a rule of
-/// the configuration says about such a page holds.
+/// Adds rules that make the sign-in and error pages public. They come after all other rules, so a rule of the
+/// configuration that matches such a page decides first.
 pub(super) fn open(auth: &Table<'_>, pages: &Pages, site: &Site<'_>, rules: &mut Vec<Rule>) {
     let places = auth.table("pages");
     for (key, page) in must_be_open(pages) {
@@ -45,9 +46,9 @@ pub(super) fn open(auth: &Table<'_>, pages: &Pages, site: &Site<'_>, rules: &mut
     }
 }
 
-/// Refuses a page that a rule guards: whoever is sent there would be sent there again, for ever.
+/// Refuses a page that a rule guards: a user who is redirected there would be redirected there again, without end.
 pub(super) fn refuse_guarded(auth: &Table<'_>, pages: &Pages, site: &Site<'_>, rules: &RuleSet) {
-    // Where a rule could not be read, the others say nothing; and what is no page was refused as such.
+    // With a rule missing, the others could decide differently: the mistake in the rule is enough for now.
     let places = auth.table("pages");
     if auth.at("rules").is_refused() {
         return;
@@ -55,9 +56,9 @@ pub(super) fn refuse_guarded(auth: &Table<'_>, pages: &Pages, site: &Site<'_>, r
     for (key, page) in must_be_open(pages) {
         let page = Text { text: page, place: places.at(key) };
         let Page { authority, path } = site.split(page.text);
-        // Plain paths are canonical.
+        // A plain path is canonical; any other page was refused before.
         let Ok(canonical) = CanonicalPath::new(path) else { continue };
-        // A path is on every host: rules for single hosts are not looked at.
+        // A path without a login host is on every host: the empty authority matches no rule that names a host.
         let url = RequestUrl {
             secure: true,
             authority: authority.unwrap_or_default().to_owned(),
@@ -111,7 +112,7 @@ impl Site<'_> {
         }
     }
 
-    /// Where a page is: a path is one of the login host's, where there is one.
+    /// The host and path of a page. A page without a host is on the login host, where there is one.
     fn split<'p>(&'p self, page: &'p str) -> Page<'p> {
         let Page { authority, path } = Page::split(page);
         Page { authority: authority.or(self.login_url.map(Origin::authority)), path }
@@ -124,7 +125,7 @@ impl Site<'_> {
     }
 }
 
-/// A page's text, split.
+/// The parts of a page's address.
 struct Page<'a> {
     /// Host and port of an absolute URL.
     authority: Option<&'a str>,

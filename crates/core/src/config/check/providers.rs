@@ -1,4 +1,4 @@
-//! Who signs people in.
+//! `[[vars.AUTH.providers]]`: the providers that sign users in.
 
 mod credentials;
 mod email;
@@ -43,7 +43,7 @@ pub(super) fn providers(auth: &Table<'_>) -> Vec<Provider> {
     providers
 }
 
-/// Refuses that nobody signs people in: neither this deployment nor another one, which may know of providers instead.
+/// Refuses a site without providers, except where `login_url` names another host that has them.
 pub(super) fn refuse_none(auth: &Table<'_>) {
     let place = auth.at("providers");
     if auth.tables("providers").is_empty() && !auth.has("login_url") && !place.is_refused() {
@@ -80,10 +80,10 @@ fn id<'a>(provider: &'a Table<'_>) -> Option<&'a str> {
 fn provider(id: &str, provider: &Table<'_>) -> Option<Provider> {
     let kind = if provider.has("type") { provider.chosen("type", &TYPES)? } else { ProviderType::Oidc };
     refuse_foreign_keys(kind, provider);
-    if !is_of_preset(provider) {
+    if !has_valid_preset(provider) {
         return None;
     }
-    // Auth.js's name for the only provider of that type that most sites have.
+    // Most sites have one provider of this type; Auth.js names it so.
     let usual = if kind == ProviderType::Credentials && id == "credentials" { "Credentials" } else { id };
     let name = Text { text: provider.str("name").unwrap_or(usual), place: provider.at("name") };
     check_shown(&name);
@@ -99,25 +99,25 @@ fn provider(id: &str, provider: &Table<'_>) -> Option<Provider> {
     Some(Provider { id: id.to_owned(), name: name.text.to_owned(), allow, email, brand, kind })
 }
 
-/// That the preset that is asked for is one, and of the type that is written. What it says was laid under what
-/// is written when that was read.
-fn is_of_preset(provider: &Table<'_>) -> bool {
+/// Whether the preset exists and has the written type; a mistake is noted. Its keys were merged into the table before the
+/// schema was checked.
+fn has_valid_preset(provider: &Table<'_>) -> bool {
     let Some(name) = provider.text("preset") else { return true };
     let Some(preset) = preset(name.text) else {
         name.refuse_unknown(&ids().collect::<Vec<_>>());
         return false;
     };
     let kind = provider.str("type").map(|kind| if kind == "oauth" { "oauth2" } else { kind });
-    let its_own = preset.get("type").and_then(Value::as_str).unwrap_or_default();
-    let is_its_own = kind.is_none_or(|kind| kind == its_own);
-    if !is_its_own {
+    let preset_type = preset.get("type").and_then(Value::as_str).unwrap_or_default();
+    let is_same_type = kind.is_none_or(|kind| kind == preset_type);
+    if !is_same_type {
         let text = name.text;
-        refuse!(name, "the preset {text:?} has type = \"{its_own}\"; remove the type or the preset");
+        refuse!(name, "the preset {text:?} has type = \"{preset_type}\"; remove the type or the preset");
     }
-    is_its_own
+    is_same_type
 }
 
-/// Who may sign in: requirements on what is known of a person.
+/// The requirements that a user must meet to sign in.
 fn allow(provider: &Table<'_>) -> Vec<ClaimRequirement> {
     let allow = provider.table("allow");
     if allow.is_written() && allow.names().is_empty() {
@@ -138,7 +138,7 @@ fn allow(provider: &Table<'_>) -> Vec<ClaimRequirement> {
     requirements
 }
 
-/// Refuses keys that a provider of this type does not have.
+/// Refuses keys that only providers of other types have.
 fn refuse_foreign_keys(kind: ProviderType, provider: &Table<'_>) {
     let refuse = |keys: Group, types: &str| {
         for key in keys.iter().map(|key| key.name).filter(|key| provider.has(key)) {
@@ -158,7 +158,7 @@ fn refuse_foreign_keys(kind: ProviderType, provider: &Table<'_>) {
     }
 }
 
-/// The colors of its button.
+/// The colors of the button on the sign-in page.
 fn brand(provider: &Table<'_>) -> Option<Brand> {
     let style = provider.table("style");
     let brand = Brand::of(style.str("background")?, style.str("text")?);
@@ -168,7 +168,8 @@ fn brand(provider: &Table<'_>) -> Option<Brand> {
     brand
 }
 
-/// Lays presets under what is written, before it is read: a preset has the same keys.
+/// Merges each provider with its preset; a written key wins. This happens before the schema is checked, because a preset has
+/// the same keys.
 pub(in crate::config) fn with_preset_defaults(auth: &mut Map<String, Value>, env: Env<'_>) {
     let Some(Value::Array(written)) = auth.get_mut("providers") else { return };
     for provider in written {

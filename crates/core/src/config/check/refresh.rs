@@ -7,8 +7,8 @@ use crate::config::refresh::RefreshConfig;
 use crate::config::table::Table;
 use crate::lease::kind::LeaseKind;
 
-/// Most access tokens are valid for an hour. A token that is refreshed an hour early would be refreshed on every request.
-const LONGEST_LEEWAY: Duration = Duration::from_hours(1);
+/// Most access tokens are valid for one hour. With a longer leeway, every request would refresh them.
+const MAX_LEEWAY: Duration = Duration::from_hours(1);
 
 /// How access tokens are refreshed.
 pub(super) fn refresh(refresh: &Table<'_>) -> RefreshConfig {
@@ -20,6 +20,6 @@ pub(super) fn refresh(refresh: &Table<'_>) -> RefreshConfig {
     RefreshConfig {
         lease: lease.unwrap_or(runtime.default_lease()),
         lease_is_chosen: lease.is_some(),
-        leeway: duration(refresh, "leeway", Duration::ZERO, LONGEST_LEEWAY).unwrap_or(MINUTE),
+        leeway: duration(refresh, "leeway", Duration::ZERO, MAX_LEEWAY).unwrap_or(MINUTE),
     }
 }

@@ -1,15 +1,19 @@
-//! Who may go where.
+//! `[[vars.AUTH.rules]]`: who may request which path.
 
 mod conditions;
+mod reach;
 mod requirements;
+mod slashes;
 
 use super::session::session_source;
 use super::upstreams;
 use crate::config::place::refuse;
-use crate::config::schema::rules::{CROSS_ORIGIN, DENY, SERVER_FUNCTIONS};
-use crate::config::table::{Table, Text};
+use crate::config::schema::HEADER_ENCODINGS;
+use crate::config::schema::rules::{CACHE, CROSS_ORIGIN, DENY, SERVER_FUNCTIONS};
+use crate::config::table::Table;
 use crate::guard::matcher::Pattern;
 use crate::guard::rules::{Access, Deny, Forwarding, Rule};
+use reach::Reach;
 pub(super) use requirements::claims;
 use vestibule_oidc::http::origin::HostPattern;
 use vestibule_oidc::http::request::Method;
@@ -27,11 +31,11 @@ pub(super) fn rules(auth: &Table<'_>) -> Vec<Rule> {
         let access = requirements::access(table);
         let deny = deny(table);
         let forwarding = forwarding(table);
-        // A rule of which a part could not be read takes nothing from others: the whole configuration is refused
+        // A rule with a mistake shadows no other rule here: what it matches is not known, and the configuration is refused
         // anyway.
         if access.is_some() && host.is_some() == table.has("host") {
             let reach = Reach { table, host: host.clone(), methods: methods.clone() };
-            refuse_shadowed(&reach, &earlier);
+            reach::refuse_shadowed(&reach, &earlier);
             earlier.push(reach);
         }
         rules.push(Rule {
@@ -45,9 +49,12 @@ pub(super) fn rules(auth: &Table<'_>) -> Vec<Rule> {
             deny,
             allows_cross_origin: table.chosen("cross_origin", &CROSS_ORIGIN).unwrap_or_default(),
             has_public_server_functions: server_functions(table),
+            allows_any_slashes: slashes::allows_any_slashes(table),
+            caching: table.chosen("cache", &CACHE).unwrap_or_default(),
             forwarding,
         });
     }
+    slashes::refuse_ambiguous(&earlier);
     rules
 }
 
@@ -111,50 +118,21 @@ fn forwarding(rule: &Table<'_>) -> Forwarding {
     let authorization = rule.text("authorization").and_then(|text| session_source(&text));
     let headers = rule.table("headers");
     let headers = headers.is_written().then(|| upstreams::headers(&headers));
-    Forwarding { target, authorization, headers, assertion: upstreams::assertion(rule) }
-}
-
-/// What a rule can apply to.
-struct Reach<'a> {
-    table: &'a Table<'a>,
-    host: Option<HostPattern>,
-    methods: Option<Vec<Method>>,
-}
-
-impl Reach<'_> {
-    /// Whether every request that `later` could match by `pattern` is taken by this rule. True only where
-    /// that is plain to see: the same pattern, or one for everything.
-    fn takes(&self, later: &Self, pattern: &Text<'_>) -> bool {
-        let host = self.host.is_none() || self.host == later.host;
-        let methods = match (&self.methods, &later.methods) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(mine), Some(theirs)) => theirs.iter().all(|method| mine.contains(method)),
-        };
-        let any_request = !self.table.has("has") && !self.table.has("missing");
-        let is_taken = |mine: &Text<'_>| mine.text == pattern.text || is_everything(mine.text);
-        host && methods && any_request && self.table.texts("match").iter().any(is_taken)
+    let header_encoding = rule.chosen("header_encoding", &HEADER_ENCODINGS);
+    let strip_prefix = upstreams::strip_prefix(rule);
+    if strip_prefix.is_some() && !rule.has("to") {
+        refuse!(
+            rule.at("strip_prefix"),
+            "without `to` the same server would get the paths of other rules with the prefix",
+            "add to = \"service:API\", or write strip_prefix in the upstream"
+        );
     }
-}
-
-/// `/:path*`, `/(.*)`
-fn is_everything(pattern: &str) -> bool {
-    if pattern == "/(.*)" {
-        return true;
-    }
-    let name = pattern.strip_prefix("/:").and_then(|rest| rest.strip_suffix('*'));
-    name.is_some_and(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
-}
-
-fn refuse_shadowed(reach: &Reach<'_>, earlier: &[Reach<'_>]) {
-    for pattern in reach.table.texts("match") {
-        if let Some(first) = earlier.iter().find(|first| first.takes(reach, &pattern)) {
-            let before = first.table.place;
-            refuse!(
-                pattern,
-                "{pattern} is never reached, because {before} matches all of it",
-                "the first match wins; put the narrower rule first"
-            );
-        }
+    Forwarding {
+        target,
+        strip_prefix,
+        authorization,
+        headers,
+        header_encoding,
+        assertion: upstreams::assertion(rule),
     }
 }

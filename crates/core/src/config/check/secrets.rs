@@ -1,20 +1,20 @@
-//! The secrets, which come from beside the configuration.
+//! The secrets, which are set in the environment and never in the configuration.
 
 use crate::config::place::{Env, refuse};
 use crate::config::table::Table;
 use vestibule_oidc::secret::Secret;
 
-/// In the order of Auth.js: the first that is there seals, all open.
+/// The session secrets in the order of Auth.js: the first one that is set seals sessions, and all of them open sessions.
 pub(in crate::config) const SESSION_SECRETS: [&str; 4] =
     ["AUTH_SECRET_3", "AUTH_SECRET_2", "AUTH_SECRET_1", "AUTH_SECRET"];
 
-/// Proves that a proxy asks about a request.
+/// The secret with which a proxy authenticates at `GET BASE_PATH/verify`.
 pub(in crate::config) const VERIFY_SECRET: &str = "AUTH_VERIFY_SECRET";
 
-/// Sixteen characters of base64 hold 96 random bits at most; fewer come into reach of guessing.
-pub(super) const SHORTEST_SECRET: usize = 16;
+/// Sixteen characters of base64 have at most 96 random bits. A shorter secret could be guessed.
+pub(super) const MIN_SECRET_LENGTH: usize = 16;
 
-/// Why a secret is refused among the variables.
+/// Why a secret in the configuration file is refused.
 pub(super) const IN_A_FILE: &str =
     "secrets must not be written in this file or in plain variables, where others can read them";
 
@@ -31,10 +31,10 @@ pub(super) fn session_secrets(auth: &Table<'_>) -> Vec<Secret> {
     let mut secrets = Vec::new();
     for name in SESSION_SECRETS {
         let Some(secret) = variable(auth.place.loading.env, name) else { continue };
-        if secret.chars().count() < SHORTEST_SECRET {
+        if secret.chars().count() < MIN_SECRET_LENGTH {
             refuse!(
                 auth.place.variable(name),
-                "the secret is shorter than {SHORTEST_SECRET} characters",
+                "the secret is shorter than {MIN_SECRET_LENGTH} characters",
                 "create one with `openssl rand -base64 33`",
             );
         }
@@ -43,7 +43,7 @@ pub(super) fn session_secrets(auth: &Table<'_>) -> Vec<Secret> {
     secrets
 }
 
-/// A variable's value; an empty one is none.
+/// The value of a variable. An empty value counts as missing.
 pub(super) fn variable(env: Env<'_>, name: &str) -> Option<String> {
     env(name).filter(|value| !value.is_empty())
 }

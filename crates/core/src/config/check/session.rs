@@ -1,4 +1,5 @@
-//! How long a session lives, what goes into it, what is shown of it.
+//! `[vars.AUTH.session]` and `[vars.AUTH.claims]`: how long a session is valid, what it contains, and what of it a page
+//! can read or change.
 
 use std::time::Duration;
 
@@ -14,12 +15,12 @@ pub(super) const MINUTE: Duration = Duration::from_mins(1);
 const MAX_AGE: Duration = days(30);
 /// Auth.js's default.
 const UPDATE_AGE: Duration = days(1);
-/// Browsers keep no cookie longer (RFC 6265bis, "The Max-Age Attribute").
-const LONGEST_COOKIE: Duration = days(400);
-/// Ten years: more is a slip of the pen.
-const LONGEST_SESSION: Duration = days(3650);
+/// Browsers limit the age of a cookie to 400 days (RFC 6265bis, "The Max-Age Attribute").
+const MAX_COOKIE_AGE: Duration = days(400);
+/// Ten years. A longer time is most likely a typing mistake.
+const MAX_SESSION_AGE: Duration = days(3650);
 
-/// Claims that the session keeps for itself, and what each group is.
+/// The reserved claims of the session in groups, each with the reason why it is reserved.
 const RESERVED_CLAIMS: [(&[&str], &str); 3] = [
     (&["iat", "nbf", "exp", "jti"], "it is set when the session is sealed"),
     (
@@ -32,15 +33,16 @@ const RESERVED_CLAIMS: [(&[&str], &str); 3] = [
     ),
 ];
 
-/// What sign-in has data from: the token response, userinfo and ID token together, the mapped user, the ID
-/// token's claims, the access token's where it is a JWT, the answer of an API of one's own.
+/// The names that the path of a claim can begin with. They are the data of a sign-in: the token response; userinfo and the
+/// claims of the ID token together; the user that `user` finds in them; the claims of the ID token; the claims of the access
+/// token, where it is a JWT; the response of a `credentials` provider to the login request.
 pub(in crate::config) const CLAIM_ROOTS: [&str; 6] =
     ["account", "profile", "user", "id_token", "access_token", "login"];
 
 pub(super) fn session(session: &Table<'_>, updatable: Vec<String>) -> SessionConfig {
-    let max_age = duration(session, "max_age", MINUTE, LONGEST_COOKIE).unwrap_or(MAX_AGE);
-    let update_age = duration(session, "update_age", Duration::ZERO, LONGEST_COOKIE);
-    let absolute_max_age = duration(session, "absolute_max_age", MINUTE, LONGEST_SESSION);
+    let max_age = duration(session, "max_age", MINUTE, MAX_COOKIE_AGE).unwrap_or(MAX_AGE);
+    let update_age = duration(session, "update_age", Duration::ZERO, MAX_COOKIE_AGE);
+    let absolute_max_age = duration(session, "absolute_max_age", MINUTE, MAX_SESSION_AGE);
     if update_age.is_some_and(|age| age > max_age) {
         let max_age = written(max_age);
         refuse!(
@@ -82,7 +84,8 @@ fn expose(expose: &Table<'_>) -> Vec<(DataPath, DataPath)> {
     exposed
 }
 
-/// A place in the sealed session that something is read from: for a page's script, for an upstream's header.
+/// A path into the sealed session whose value leaves it, for a page's script or for an upstream. It cannot be the refresh
+/// token or the cookies of an API.
 pub(super) fn session_source(text: &Text<'_>) -> Option<DataPath> {
     let path = text.parsed(DataPath::parse)?;
     if matches!(path.root(), "refresh_token" | "api_cookies") {
@@ -104,7 +107,7 @@ pub(super) fn claims(claims: &Table<'_>) -> Vec<(String, DataPath)> {
     sources
 }
 
-/// Sees that a claim may have that name.
+/// Checks that a claim may have this name.
 pub(super) fn check_claim_name(name: &str, at: &Text<'_>) {
     if !DataPath::parse(name).is_ok_and(|path| path.rest().len() == 0 && path.root() == name) {
         return refuse!(
@@ -133,24 +136,24 @@ fn claim_source(text: &Text<'_>) -> Option<DataPath> {
     Some(path)
 }
 
-/// Notes that a path's root is none of [`CLAIM_ROOTS`].
+/// Notes that the first name of a path is not one of [`CLAIM_ROOTS`].
 pub(super) fn refuse_root(text: &Text<'_>, root: &str) {
     let hint = suggestion(root, &CLAIM_ROOTS);
     refuse!(text, "{text} does not begin with a source that a sign-in has; {hint}");
 }
 
-/// The duration of a key, where it is within bounds.
-pub(super) fn duration(table: &Table<'_>, key: &str, least: Duration, most: Duration) -> Option<Duration> {
+/// The duration of a key. One outside the range `min..=max` is noted as a mistake.
+pub(super) fn duration(table: &Table<'_>, key: &str, min: Duration, max: Duration) -> Option<Duration> {
     let duration = table.duration(key)?;
-    if (least..=most).contains(&duration) {
+    if (min..=max).contains(&duration) {
         return Some(duration);
     }
-    let (duration, least, most) = (written(duration), written(least), written(most));
-    refuse!(table.at(key), "{duration} is outside the allowed range, {least} to {most}");
+    let (duration, min, max) = (written(duration), written(min), written(max));
+    refuse!(table.at(key), "{duration} is outside the allowed range, {min} to {max}");
     None
 }
 
-/// `30d`: in the largest unit that needs no fraction.
+/// A duration as the configuration has it, `30d`: in the largest unit that gives a whole number.
 fn written(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let units = [(24 * 60 * 60, 'd'), (60 * 60, 'h'), (60, 'm')];

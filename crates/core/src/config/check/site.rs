@@ -1,10 +1,13 @@
-//! What concerns the whole site: where the routes live, which hosts belong to it.
+//! The keys of the whole site: the path of Vestibule's routes, and the hosts that belong to the site.
 
+use super::upstreams::is_token;
 use crate::config::place::refuse;
 use crate::config::schema::{ACCESS, DIALECTS};
 use crate::config::table::{Table, Text};
+use crate::guard::client_headers::family;
 use crate::guard::cross_origin::TrustedOrigin;
 use crate::guard::decision::DefaultAccess;
+use crate::guard::headers::SET_BY_VESTIBULE;
 use crate::session::dialect::Dialect;
 use vestibule_oidc::http::origin::{
     CookieDomain, EndpointError, HostPattern, Origin, OriginError, is_loopback,
@@ -31,8 +34,8 @@ pub(super) fn base_path(auth: &Table<'_>) -> String {
     text.text.to_owned()
 }
 
-/// Whether `path` is written in unreserved characters (RFC 3986 section 2.3) and slashes only, so that it
-/// has one spelling, and is no pattern either.
+/// Whether `path` has only unreserved characters ([RFC 3986 section
+/// 2.3](https://www.rfc-editor.org/rfc/rfc3986#section-2.3)) and slashes. Such a path has one spelling and is not a pattern.
 pub(super) fn is_plain_path(path: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
     let segment_is_plain = |s: &str| s.bytes().all(is_plain) && !matches!(s, "." | "..");
@@ -44,7 +47,7 @@ pub(super) fn dialect(auth: &Table<'_>) -> Dialect {
 }
 
 pub(super) fn default_access(auth: &Table<'_>) -> DefaultAccess {
-    // What nobody thought of is shut.
+    // A path that no rule mentions is closed.
     auth.chosen("default_access", &ACCESS).unwrap_or(DefaultAccess::SignedIn)
 }
 
@@ -70,8 +73,8 @@ pub(super) fn login_url(auth: &Table<'_>) -> Option<Origin> {
     None
 }
 
-/// Refuses a login host whose session would never reach the hosts that send people to it: they would send them
-/// there again and again.
+/// Refuses a login host whose session cookie the other hosts would not receive: they would redirect users to it again and
+/// again.
 pub(super) fn refuse_login_url_out_of_reach(
     auth: &Table<'_>,
     login_url: Option<&Origin>,
@@ -139,6 +142,29 @@ pub(super) fn origin(auth: &Table<'_>) -> Option<Origin> {
             None
         }
     }
+}
+
+/// The fields that the network in front is configured to set.
+pub(super) fn edge_headers(auth: &Table<'_>) -> Vec<String> {
+    let edge = auth.place.loading.runtime.edge;
+    let mut names = Vec::new();
+    for text in auth.texts("edge_headers") {
+        let name = text.text.to_ascii_lowercase();
+        let is_of_edge = edge.prefix.is_some_and(|prefix| name.starts_with(prefix));
+        if !is_token(&name) || name.contains('_') {
+            refuse!(text, "{text} cannot be the name of a header field that a network sets");
+        } else if !is_of_edge && !family(&name, &name).is_some_and(|family| family.is_written_by_proxies) {
+            refuse!(
+                text,
+                "{text} is not removed from requests, or is a field that no network sets",
+                "leave it out"
+            );
+        } else if SET_BY_VESTIBULE.contains(&name.as_str()) {
+            refuse!(text, "{text} is a field that Vestibule sets itself", "leave it out");
+        }
+        names.push(name);
+    }
+    names
 }
 
 pub(super) fn cookie_domain(auth: &Table<'_>) -> Option<CookieDomain> {

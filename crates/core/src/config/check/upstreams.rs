@@ -1,18 +1,19 @@
-//! Where requests go, and with what.
+//! `[[vars.AUTH.upstreams]]`: where requests are forwarded to, and what is added to them.
 
 use serde_json::Value;
 
 use super::session::session_source;
 use crate::config::Runtime;
 use crate::config::place::refuse;
-use crate::config::schema::{EXACT_PATHS, FRAMEWORKS};
+use crate::config::schema::{EXACT_PATHS, FRAMEWORKS, HEADER_ENCODINGS};
 use crate::config::table::{Table, Text};
+use crate::upstream::path_prefix::PathPrefix;
 use crate::upstream::{Assertion, ServerReading, Target, Upstream};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::origin::{HostPattern, endpoint};
 
-/// Fields that carry a message from hop to hop, say what it is, or are the platform's: a value from a
-/// session in one of them breaks the request or lies about it.
+/// Header fields that control the connection, describe the request, or are set by the platform. A claim in one of them
+/// would break the request or falsify it.
 const FORBIDDEN_HEADERS: [&str; 24] = [
     "accept-encoding",
     "connection",
@@ -40,8 +41,9 @@ const FORBIDDEN_HEADERS: [&str; 24] = [
     "x-real-ip",
 ];
 
-/// Beginnings of such fields, beside the network's in front: proxies', browsers', forwarding, Next.js's internal ones, and ours.
-const FORBIDDEN_BEGINNINGS: [&str; 6] =
+/// Prefixes of such fields: of proxies, browsers, CORS, forwarding, Next.js (internal ones) and Vestibule. The runtime adds the
+/// prefix of the network in front of it ([`Runtime::edge`]).
+const FORBIDDEN_PREFIXES: [&str; 6] =
     ["proxy-", "sec-", "access-control-", "x-forwarded-", "x-middleware-", "x-vestibule-"];
 
 pub(super) fn upstreams(auth: &Table<'_>) -> Vec<Upstream> {
@@ -63,14 +65,16 @@ pub(super) fn upstreams(auth: &Table<'_>) -> Vec<Upstream> {
         let headers = headers(&upstream.table("headers"));
         let assertion = assertion(upstream).unwrap_or_default();
         let forward_session = upstream.flag("forward_session").unwrap_or(false);
-        // What could not be read stands for nothing: the whole configuration is refused anyway.
+        // A placeholder: without a target, the whole configuration is refused.
         let target = target.unwrap_or(Target::Origin);
         let (locales, exact_paths) = (locales(upstream), exact_paths(upstream));
         upstreams.push(Upstream {
             host,
             target,
+            strip_prefix: strip_prefix(upstream),
             authorization,
             headers,
+            header_encoding: upstream.chosen("header_encoding", &HEADER_ENCODINGS).unwrap_or_default(),
             forward_session,
             assertion,
             locales,
@@ -79,6 +83,20 @@ pub(super) fn upstreams(auth: &Table<'_>) -> Vec<Upstream> {
         });
     }
     upstreams
+}
+
+/// The beginning of the path that the server does not get.
+pub(super) fn strip_prefix(table: &Table<'_>) -> Option<PathPrefix> {
+    let text = table.text("strip_prefix")?;
+    let prefix = PathPrefix::parse(text.text);
+    if prefix.is_none() {
+        refuse!(
+            text,
+            "{text} must be a path in plain characters that begins with a slash and ends without one",
+            "write for example \"/api\""
+        );
+    }
+    prefix
 }
 
 /// The languages that a path may begin with.
@@ -138,7 +156,7 @@ fn refuse_shadowed(
     }
 }
 
-/// Where requests go.
+/// The target of `to`: `origin`, a service of the runtime, or the origin of a server.
 pub(super) fn target(text: &Text<'_>) -> Option<Target> {
     if text.text == "origin" {
         return Some(Target::Origin);
@@ -168,7 +186,7 @@ pub(super) fn target(text: &Text<'_>) -> Option<Target> {
     Some(Target::Url(url))
 }
 
-/// Whether, and for whom, a signed token says who it is.
+/// Whether the upstream receives an assertion, and for which audience.
 pub(super) fn assertion(table: &Table<'_>) -> Option<Assertion> {
     match table.value("assertion")? {
         Value::Bool(true) => return Some(Assertion::ForTarget),
@@ -184,19 +202,19 @@ pub(super) fn assertion(table: &Table<'_>) -> Option<Assertion> {
     None
 }
 
-/// One name that everybody writes the same way.
+/// Whether a text is one audience that needs no quoting: no space, quote, backslash or comma.
 fn is_audience(text: &str) -> bool {
     (1..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && !b"\"\\,".contains(&b))
 }
 
-/// Header fields, and the places in the session whose values they carry.
+/// The header fields for an upstream, in lower case, and the paths of their values in the session.
 pub(super) fn headers(table: &Table<'_>) -> Vec<(String, DataPath)> {
     let mut headers: Vec<(String, DataPath)> = Vec::new();
     let mut dashed_names: Vec<String> = Vec::new();
     let edge = table.place.loading.runtime.edge;
     for source in table.entries() {
         let name = source.name().to_ascii_lowercase();
-        // Many servers read `_` in a header's name as `-`.
+        // Many servers treat `_` in the name of a header field as `-`.
         let dashed = name.replace('_', "-");
         if !is_token(&name) {
             refuse!(source, "this cannot be the name of a header field");
@@ -207,7 +225,7 @@ pub(super) fn headers(table: &Table<'_>) -> Vec<(String, DataPath)> {
                 "write authorization = {source} in the table that has headers"
             );
         } else if FORBIDDEN_HEADERS.contains(&dashed.as_str())
-            || FORBIDDEN_BEGINNINGS.iter().any(|beginning| dashed.starts_with(beginning))
+            || FORBIDDEN_PREFIXES.iter().any(|prefix| dashed.starts_with(prefix))
             || edge.prefix.is_some_and(|prefix| dashed.starts_with(prefix))
         {
             refuse!(
@@ -227,7 +245,7 @@ pub(super) fn headers(table: &Table<'_>) -> Vec<(String, DataPath)> {
     headers
 }
 
-/// RFC 9110 section 5.6.2.
+/// Whether a text is a token: [RFC 9110 section 5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2).
 pub(super) fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }

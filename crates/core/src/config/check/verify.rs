@@ -1,13 +1,13 @@
-//! What is believed of a proxy that asks about a request.
+//! `[vars.AUTH.verify]`: what `GET BASE_PATH/verify` accepts from a proxy.
 
-use super::secrets::{IN_A_FILE, SHORTEST_SECRET, VERIFY_SECRET, variable};
+use super::secrets::{IN_A_FILE, MIN_SECRET_LENGTH, VERIFY_SECRET, variable};
 use crate::config::place::refuse;
 use crate::config::schema::HEADERS;
 use crate::config::table::Table;
 use crate::config::verify::VerifyConfig;
 use vestibule_oidc::secret::Secret;
 
-/// `sealing` are the secrets that seal sessions.
+/// Checks the table. `sealing` are the session secrets, which the proxy's secret must differ from.
 pub(super) fn verify(verify: &Table<'_>, sealing: &[Secret]) -> VerifyConfig {
     let headers = verify.chosen("headers", &HEADERS);
     let set = verify.place.set_secret(VERIFY_SECRET);
@@ -18,7 +18,7 @@ pub(super) fn verify(verify: &Table<'_>, sealing: &[Secret]) -> VerifyConfig {
             "remove it, create a new one with `openssl rand -hex 32` and set it with {set}",
         );
     }
-    // Without a word about proxies there are none, whatever is among the secrets.
+    // Without `headers` no proxy is configured, even where its secret is set.
     if !verify.has("headers") {
         return VerifyConfig::default();
     }
@@ -38,8 +38,8 @@ pub(super) fn verify(verify: &Table<'_>, sealing: &[Secret]) -> VerifyConfig {
 fn check_secret(secret: &str, sealing: &[Secret], verify: &Table<'_>) {
     const FIX: &str = "create one with `openssl rand -hex 32`";
     let place = verify.place.variable(VERIFY_SECRET);
-    if secret.len() < SHORTEST_SECRET {
-        refuse!(place, "the secret is shorter than {SHORTEST_SECRET} characters", "{FIX}");
+    if secret.len() < MIN_SECRET_LENGTH {
+        refuse!(place, "the secret is shorter than {MIN_SECRET_LENGTH} characters", "{FIX}");
     }
     if !secret.bytes().all(|b| b.is_ascii_graphic()) {
         refuse!(

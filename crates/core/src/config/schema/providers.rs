@@ -21,7 +21,7 @@ pub(in crate::config) const TYPES: [(&str, ProviderType); 4] = [
     ("oidc", ProviderType::Oidc),
     ("oauth2", ProviderType::OAuth2),
     ("credentials", ProviderType::Credentials),
-    // Auth.js's word for it.
+    // Auth.js's word for `oauth2`.
     ("oauth", ProviderType::OAuth2),
 ];
 
@@ -41,7 +41,7 @@ impl super::Values for Presets {
 
 pub(in crate::config) const PROVIDER: Keys = &[COMMON, OAUTH, OPENID, CREDENTIALS];
 
-/// What every type has.
+/// The keys of every type.
 const COMMON: Group = keys! {
     /// The name of this provider in URLs (`BASE_PATH/callback/ID`) and in the names of its secrets (`AUTH_<ID>_SECRET`): at most 64
     /// lower-case letters, digits, `-` and `_`, with a letter or digit first. The id of a preset selects the preset.

@@ -1,7 +1,8 @@
-//! What is written, held against the keys that there are. What is wrong is noted with its place and with types instead
-//! of values, so that a secret in a wrong place does not end in a log.
+//! Checks a configuration against the schema: unknown keys and wrong types. A message names the place and the types, not
+//! the value, so that a secret in the wrong place does not end up in a log.
 //!
-//! By hand and not through serde: its derived code for these tables would be a quarter of the whole.
+//! Written by hand and not with serde: its derived code for these tables would be a quarter of the whole Worker, and it
+//! stops at the first error.
 
 use std::fmt;
 
@@ -13,8 +14,9 @@ use crate::config::place::{Place, refuse};
 use crate::config::table::duration;
 use vestibule_oidc::presets::with_url;
 
-/// Sees that every key of a table is known and has a value of its kind. What is wrong is taken out, so that no check
-/// looks at it again: a value, and any table around it, whose other keys could mean something else without it.
+/// Checks that every key of a table is known and that every value has the type of its key. A wrong value becomes `null`, so
+/// that no check reports it again. So does each table around it: without that value, its other keys could mean something
+/// else.
 pub(in crate::config) fn read(table: &mut Map<String, Value>, keys: Keys, place: &Place<'_>) {
     let (mut shown, mut hidden) = (Vec::new(), Vec::new());
     for Key { name, kind, .. } in keys.iter().copied().flatten() {
@@ -88,7 +90,7 @@ fn read_value(value: &mut Value, kind: &Kind, place: &Place<'_>) {
     }
 }
 
-/// Whether a value is of one of the kinds that have nothing inside; otherwise what was expected is noted.
+/// Whether a value has a type that contains no other keys. If not, the expected type is noted.
 fn is_simple(value: &Value, kind: &Kind, place: &Place<'_>) -> bool {
     let mut got = value;
     let (is_good, expected) = match kind {
@@ -137,7 +139,7 @@ fn is_scalar(value: &Value) -> bool {
     matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_))
 }
 
-/// One value, or those of an array.
+/// The values of an array; of any other value, the value alone.
 pub(in crate::config) fn scalars(value: &Value) -> &[Value] {
     match value {
         Value::Array(values) => values,

@@ -3,7 +3,7 @@
 use super::Kind::{Duration, Text};
 use super::{Keys, keys};
 
-/// The leases that the runtime accepts, and none.
+/// The leases that the runtime accepts, and `none`.
 #[cfg(feature = "reference")]
 struct Leases;
 

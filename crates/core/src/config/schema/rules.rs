@@ -3,13 +3,13 @@
 use super::Kind::{BoolOrText, ClaimTest, Map, TableList, Text, TextOrList};
 use super::{Keys, keys};
 use crate::guard::decision::DefaultAccess;
-use crate::guard::rules::Deny;
+use crate::guard::rules::{Caching, Deny};
 
-/// What a path can ask for without a claim.
+/// The values of `access` and `default_access`.
 pub(in crate::config) const ACCESS: [(&str, DefaultAccess); 2] =
     [("signed-in", DefaultAccess::SignedIn), ("public", DefaultAccess::Public)];
 
-/// What a user gets who may not pass.
+/// The values of `deny`: the response to a user who may not pass.
 pub(in crate::config) const DENY: [(&str, Deny); 3] =
     [("sign-in", Deny::SignIn), ("forbidden", Deny::Forbidden), ("not-found", Deny::NotFound)];
 
@@ -18,6 +18,13 @@ pub(in crate::config) const CROSS_ORIGIN: [(&str, bool); 2] = [("refuse", false)
 
 /// Whether a public path runs server functions for everyone.
 pub(in crate::config) const SERVER_FUNCTIONS: [(&str, bool); 2] = [("signed-in", false), ("public", true)];
+
+/// Whether paths with `//` or encoded slashes pass.
+pub(in crate::config) const AMBIGUOUS_SLASHES: [(&str, bool); 2] = [("refuse", false), ("allow", true)];
+
+/// Which caches may store responses.
+pub(in crate::config) const CACHE: [(&str, Caching); 2] =
+    [("upstream", Caching::ByUpstream), ("no-store", Caching::Forbidden)];
 
 /// Where a condition looks.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,6 +68,13 @@ pub(in crate::config) const RULE: Keys = &[keys! {
     /// Whether a public path runs server functions for everyone (React's `use server`): `"public"` allows it.
     server_functions: Text, values = SERVER_FUNCTIONS, default = "signed-in", example = "public",
         needs = "an upstream with `framework = \"nextjs\"`, and server functions that check themselves who calls them";
+    /// Whether paths with `//` or encoded slashes (`%2F`) pass, as GitLab, npm registries, RabbitMQ and Jenkins need them.
+    /// Servers disagree about what they mean, so all of them are decided by this rule, whatever others match.
+    ambiguous_slashes: Text, values = AMBIGUOUS_SLASHES, default = "refuse", example = "allow",
+        needs = "`match = \"/:path*\"` without further conditions, and no other rule of the host that restricts more";
+    /// Which caches may keep the responses: with `"no-store"` none, not even the browser's, so that the back button shows
+    /// nothing after a sign-out. By default the upstream decides.
+    cache: Text, values = CACHE, default = "upstream", example = "no-store";
     /// Conditions on the request, all of which must hold. A client can choose its headers, cookies and query freely.
     has: TableList(CONDITION), default = [], example = [{ "type": "header", "key": "x-preview" }];
     /// Conditions on the request, none of which may hold.
@@ -68,10 +82,14 @@ pub(in crate::config) const RULE: Keys = &[keys! {
     /// Where this rule's requests go, as `to` of an upstream. Such a rule takes nothing over from an upstream: no token, no
     /// headers, no assertion.
     to: Text, unset = "the upstream of the host", example = "service:API", needs = "`service:` and `assets:`: that binding in wrangler.toml";
+    /// As `strip_prefix` of an upstream, for the server in `to`.
+    strip_prefix: Text, unset = "the server gets the whole path", example = "/api", needs = "`to` in the same rule";
     /// As `authorization` of an upstream, in its place.
     authorization: Text, unset = "the upstream's", example = "access_token";
     /// As `headers` of an upstream, in their place. An empty table sends none.
     headers: Map(&Text), unset = "the upstream's", example = { "X-User-Id": "sub" };
+    /// As `header_encoding` of an upstream, in its place.
+    header_encoding: Text, values = super::HEADER_ENCODINGS, unset = "the upstream's; with `to`: `utf-8`", example = "percent";
     /// As `assertion` of an upstream, in its place. `false` sends none.
     assertion: BoolOrText, unset = "the upstream's", example = "orders";
 }];

@@ -6,7 +6,7 @@ use super::rules::RULE;
 use super::{Keys, PAGES, REFRESH, SESSION, UPSTREAM, VERIFY, keys};
 use crate::session::dialect::Dialect;
 
-/// Auth.js 5 and its predecessor.
+/// Auth.js 5 and next-auth 4.
 pub(in crate::config) const DIALECTS: [(&str, Dialect); 2] =
     [("authjs-v5", Dialect::AuthJsV5), ("next-auth-v4", Dialect::NextAuthV4)];
 
@@ -34,6 +34,11 @@ pub(in crate::config) const AUTH: Keys = &[keys! {
     /// The origin under which browsers reach this deployment, where it stands behind a proxy that ends TLS or changes the host.
     origin: Text, unset = "the origin of each request's URL", example = "https://app.example.com",
         needs = "one host: not with `login_url`";
+    /// Header fields that the network in front of this deployment is configured to set, in place of a client's own copy:
+    /// they pass to upstreams. Cloudflare's usual ones pass anyway; other fields by which a network or a gateway speaks are
+    /// removed (see "What a client cannot say" in docs/upstreams.md).
+    edge_headers: TextOrList, default = [], example = ["Cf-Ipcity", "True-Client-IP"],
+        needs = "a setting of the network, such as a Managed Transform, that sets the field in every request";
     /// The session's cookies.
     cookies: Table(COOKIES);
     /// How long a session is valid, and which part of it scripts can see and change.

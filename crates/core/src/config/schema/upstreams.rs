@@ -2,10 +2,15 @@
 
 use super::Kind::{Bool, BoolOrText, Map, Text, TextOrList};
 use super::{Keys, keys};
+use crate::upstream::header_value::HeaderEncoding;
 use crate::upstream::{Framework, ServerReading};
 
 /// The frameworks that are known.
 pub(in crate::config) const FRAMEWORKS: [(&str, Framework); 1] = [("nextjs", Framework::NextJs)];
+
+/// How characters outside ASCII are written.
+pub(in crate::config) const HEADER_ENCODINGS: [(&str, HeaderEncoding); 2] =
+    [("utf-8", HeaderEncoding::Utf8), ("percent", HeaderEncoding::Percent)];
 
 /// The words of `exact_paths`.
 pub(in crate::config) const EXACT_PATHS: [(&str, &[ServerReading]); 5] = [
@@ -23,6 +28,9 @@ pub(in crate::config) const UPSTREAM: Keys = &[keys! {
     /// Worker), `"assets:BINDING"` (static files), or the origin of a server. Path and query stay those of the request.
     to: Text, example = "https://backend.example.net",
         needs = "required. `service:` and `assets:`: that binding in wrangler.toml; a URL: `https`, except on this machine";
+    /// The beginning of the path that the server does not get: with `"/api"` it gets `/api/orders` as `/orders`. A path that
+    /// does not begin with these segments is answered with 404. A redirect to a path of this server gets the prefix back.
+    strip_prefix: Text, unset = "the server gets the whole path", example = "/api";
     /// The path of the token in the sealed session that is sent as `Authorization: Bearer`. Requests without a session are
     /// forwarded without it.
     authorization: Text, unset = "no token is sent", example = "access_token",
@@ -31,6 +39,9 @@ pub(in crate::config) const UPSTREAM: Keys = &[keys! {
     /// client's own copies of these fields are removed.
     headers: Map(&Text), default = {}, example = { "X-User-Email": "email", "X-User-Roles": "roles" },
         needs = "claims that `claims` puts into the session";
+    /// How characters outside ASCII are written in `headers`: as bytes of UTF-8, or percent-encoded, so that
+    /// `decodeURIComponent` reads them. In a list, commas in members are percent-encoded with both.
+    header_encoding: Text, values = HEADER_ENCODINGS, default = "utf-8", example = "percent";
     /// Whether the upstream receives the cookies of the sealed session. An app needs them for Auth.js's `getToken()`.
     forward_session: Bool, default = false, example = true, needs = "an app that knows `AUTH_SECRET`";
     /// Whether the upstream receives `X-Vestibule-Assertion`: a JWT that says who the user is, valid for 60 seconds. A string is

@@ -4,7 +4,7 @@ use super::Kind::{Hidden, Text};
 use super::{Keys, keys};
 use crate::guard::forward_auth::ForwardAuthHeaders;
 
-/// In which header fields a proxy describes the request that it asks about.
+/// The header fields in which a proxy describes the request that it asks about.
 pub(in crate::config) const HEADERS: [(&str, Option<ForwardAuthHeaders>); 3] = [
     ("x-forwarded", Some(ForwardAuthHeaders::XForwarded)),
     ("x-original", Some(ForwardAuthHeaders::XOriginal)),

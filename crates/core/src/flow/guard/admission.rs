@@ -18,6 +18,7 @@ use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use crate::session::claims::{REFRESH_TOKEN_ERROR, Session};
 use crate::session::cookie::SessionCookie;
+use crate::session::names::is_session;
 use crate::session::proven::ProvenClaims;
 use crate::upstream::{Framework, Upstream};
 use vestibule_oidc::http::cookie::SetCookie;
@@ -32,6 +33,10 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         let readings = PathReadings::of_upstream(upstream);
         let decided = config.rules.decide(self.request, path, &readings)?;
         let route = Route::new(&config.upstreams, &self.request.url.authority, decided.rule());
+        // The server knows no other path than those below its prefix. Without this, its own `/admin` would have two names.
+        if route.strip_prefix.is_some_and(|prefix| prefix.strip(&self.request.url.path).is_none()) {
+            return Err(Denied::new(DenialReason::NotFound));
+        }
         let policy = if self.request.is_preflight() {
             Policy::Preflight { is_guarded: !decided.is_public() || !self.announces_public(path, &readings)? }
         } else {
@@ -117,8 +122,8 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         // A public path's response may be cacheable, so no cookie is renewed there. A bearer token cannot be refreshed.
         let session = match principal {
             Principal::SignedIn(session) if !access.is_public() => session,
-            Principal::CrossOrigin(_) => return Ok(access.without_identity()),
-            principal => return Ok(access.admitted(principal.into_session(), Vec::new())),
+            Principal::CrossOrigin(_) => return Ok(access.without_identity(self.request)),
+            principal => return Ok(access.admitted(self.request, principal.into_session(), Vec::new())),
         };
         let wants_token = access.route.needs_access_token();
         let fresh = if wants_token {
@@ -130,7 +135,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             Ok(fresh) => {
                 let mut cookies = fresh.cookies(self);
                 cookies.extend(self.clear_refresh_marker().filter(|_| wants_token));
-                return Ok(access.admitted(Some(fresh.session), cookies));
+                return Ok(access.admitted(self.request, Some(fresh.session), cookies));
             }
             Err(RefreshError::Unavailable(retry)) => {
                 return Err(Denied::new(DenialReason::Token(TokenDenied::Unavailable(retry))));
@@ -144,7 +149,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             }
         };
         match anonymous {
-            Ok(_) => Ok(access.admitted(None, cookies)),
+            Ok(_) => Ok(access.admitted(self.request, None, cookies)),
             Err(denied) => Err(Denied { cookies, ..denied }),
         }
     }
@@ -247,16 +252,28 @@ impl<'a> Access<'a> {
     }
 
     /// A public path, requested by a page that must not act as the user.
-    fn without_identity(mut self) -> Admitted<'a> {
+    fn without_identity(mut self, request: &Request) -> Admitted<'a> {
         self.route.forward_session = false;
-        self.admitted(None, Vec::new())
+        self.admitted(request, None, Vec::new())
     }
 
-    fn admitted(self, session: Option<Session>, cookies: Vec<SetCookie>) -> Admitted<'a> {
-        let is_personal = !self.is_public() && session.is_some() && self.route.sends_identity();
+    fn admitted(self, request: &Request, session: Option<Session>, cookies: Vec<SetCookie>) -> Admitted<'a> {
+        // An upstream that gets the sealed session opens it, also where nothing here had to.
+        let is_personal = session.is_some() && self.route.sends_identity()
+            || self.route.forward_session && has_session_cookie(request);
+        let no_store = match &self.policy {
+            Policy::Rules(decided) => decided.forbids_storing(),
+            Policy::Preflight { .. } | Policy::SignedIn => false,
+        };
         let is_guarded_preflight = matches!(self.policy, Policy::Preflight { is_guarded: true });
-        Admitted { route: self.route, session, cookies, is_personal, is_guarded_preflight }
+        Admitted { route: self.route, session, cookies, is_personal, no_store, is_guarded_preflight }
     }
+}
+
+/// Whether the request has a cookie that an upstream could open as a session.
+fn has_session_cookie(request: &Request) -> bool {
+    let fields = request.headers.get_all("cookie").flat_map(|field| field.split(';'));
+    fields.filter_map(|pair| pair.split('=').next()).any(|name| is_session(name.trim()))
 }
 
 /// Who makes a request.
@@ -299,9 +316,11 @@ pub(crate) struct Admitted<'a> {
     pub(crate) session: Option<Session>,
     /// The cookies that update the session in the browser.
     pub(crate) cookies: Vec<SetCookie>,
-    /// Whether the response depends on the user, so that no shared cache may store it. A public page whose content
-    /// depends on the user must say so itself.
+    /// Whether the upstream learns who the user is, on a public path as well: its response may depend on the user, so no
+    /// shared cache may answer or store it.
     pub(crate) is_personal: bool,
+    /// Whether no cache at all may store the response.
+    pub(crate) no_store: bool,
     /// Whether it is a preflight for a path that is not public: only CORS headers reach the upstream and the client.
     pub(crate) is_guarded_preflight: bool,
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::flow::RequestContext;
 use crate::flow::guard::assertion_keys::AssertionKey;
-use crate::guard::route::Route;
+use crate::guard::route::{IdentityHeaders, Route};
 use crate::log::{LogEvent, Record};
 use crate::platform::{Platform, random_id};
 use crate::session::claims::{Session, is_access_token_claim};
@@ -36,7 +36,10 @@ impl<P: Platform> RequestContext<'_, P> {
         session: Option<&Session>,
     ) -> Result<Vec<(String, String)>, Response> {
         let proven = self.proven(session);
-        let mut identity = route.identity(proven.as_ref());
+        let IdentityHeaders { fields: mut identity, left_out } = route.identity(proven.as_ref());
+        for left_out in left_out {
+            self.log(Record::new(LogEvent::HeaderNotSent, left_out));
+        }
         let assertion = self.assertion(route, proven.as_ref());
         let assertion = assertion.await.map_err(|error| self.assertion_not_signed(&error))?;
         if let Some(token) = assertion {

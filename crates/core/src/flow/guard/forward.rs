@@ -15,7 +15,9 @@ impl<P: Platform> RequestContext<'_, P> {
     /// upstream worked. The upstream sees a request in which the browser has these cookies already.
     pub(super) async fn forward(
         &self,
-        Admitted { route, session, cookies: renewed, is_personal, is_guarded_preflight }: Admitted<'_>,
+        Admitted { route, session, cookies: renewed, is_personal, no_store, is_guarded_preflight }: Admitted<
+            '_,
+        >,
         body: P::Body,
     ) -> Outcome<P::UpstreamResponse> {
         if is_guarded_preflight {
@@ -30,18 +32,19 @@ impl<P: Platform> RequestContext<'_, P> {
         let changes = route.changes(&config.rules, guarded, self.request, &identity, &renewed);
         let forward = Forward {
             target: route.target,
+            strip_prefix: route.strip_prefix,
             request: self.request,
             changes,
             personal: is_personal,
             edge: config.edge,
         };
-        if renewed.is_empty() {
+        if renewed.is_empty() && !no_store {
             return self.platform.forward_streaming(forward, body).await;
         }
         match self.platform.forward(forward, body).await {
             Ok(response) => {
                 let cookies = self.cookies_still_valid(session, renewed).await;
-                Outcome::Forwarded { response, cookies }
+                Outcome::Forwarded { response, cookies, no_store }
             }
             Err(error) => {
                 self.log(error.record());
@@ -65,6 +68,7 @@ impl<P: Platform> RequestContext<'_, P> {
         changes.remove("authorization");
         let forward = Forward {
             target: route.target,
+            strip_prefix: route.strip_prefix,
             request: self.request,
             changes,
             personal: true,

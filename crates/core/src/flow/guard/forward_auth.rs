@@ -15,7 +15,6 @@ use crate::flow::guard::admission::{Access, Admitted, DenialReason, Denied};
 use crate::flow::responses::{self, with_cookies};
 use crate::guard::forward_auth::{self, ForwardAuthHeaders};
 use crate::guard::headers::VERIFY_SECRET;
-use crate::guard::path::CanonicalPath;
 use crate::guard::route::Route;
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
@@ -65,7 +64,7 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// Decides about the original request, by the guard's steps.
     async fn decide_original(&self, original: &Request, headers: ForwardAuthHeaders) -> Response {
-        let path = match CanonicalPath::new(&original.url.path) {
+        let path = match self.config().rules.canonical_path(&original.url) {
             Ok(path) => path,
             Err(error) => return self.rejected(&error.to_string()),
         };

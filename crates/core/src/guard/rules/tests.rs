@@ -243,7 +243,8 @@ fn with_upstream(rules: &RuleSet, path: &str, upstream: &PathReadings) -> Decisi
 #[test]
 fn path_confusion_a_guarded_page_is_guarded_under_every_name_that_some_server_has_for_it() {
     let rules = RuleSet::new(vec![rule(&["/admin/:path*"], admin())], DefaultAccess::Public);
-    let german = PathReadings { locales: vec!["de".to_owned()], exact: Vec::new() };
+    let german =
+        PathReadings { locales: vec!["de".to_owned()], exact: Vec::new(), ..PathReadings::default() };
     for path in [
         "/Admin",
         "/ADMIN/x",
@@ -300,7 +301,7 @@ fn an_upstream_that_is_known_to_read_paths_exactly_is_guarded_exactly() {
         ("/index.php/admin", ServerReading::Script),
         ("/admin.json", ServerReading::Suffix),
     ] {
-        let exact = PathReadings { locales: Vec::new(), exact: vec![habit] };
+        let exact = PathReadings { locales: Vec::new(), exact: vec![habit], ..PathReadings::default() };
         assert_ne!(with_upstream(&rules, path, &PathReadings::default()), Decision::Pass, "{path}");
         assert_eq!(with_upstream(&rules, path, &exact), Decision::Pass, "{path}");
     }
@@ -308,7 +309,8 @@ fn an_upstream_that_is_known_to_read_paths_exactly_is_guarded_exactly() {
     let mut elsewhere = rule(&["/Admin"], Access::Public);
     elsewhere.forwarding.target = Some(Target::Service("OTHER".to_owned()));
     let rules = RuleSet::new(vec![rule(&["/admin"], admin()), elsewhere], DefaultAccess::Public);
-    let exact = PathReadings { locales: Vec::new(), exact: vec![ServerReading::Case] };
+    let exact =
+        PathReadings { locales: Vec::new(), exact: vec![ServerReading::Case], ..PathReadings::default() };
     assert_ne!(with_upstream(&rules, "/Admin", &exact), Decision::Pass);
 }
 

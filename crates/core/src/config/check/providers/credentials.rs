@@ -1,4 +1,4 @@
-//! An API of one's own: its form, its requests, and the paths into its answers.
+//! A provider of `type = "credentials"`: its sign-in form, its requests, and the paths into its responses.
 
 mod refresh;
 pub(super) mod request;
@@ -18,15 +18,15 @@ use request::{GET_OR_POST, Known, POST_OR_PUT};
 use vestibule_oidc::credentials::provider::{CredentialsProvider, Field, Login, TokenPaths, UserPaths};
 use vestibule_oidc::data::{DataPath, Source, Template};
 
-/// More is no login form.
-const MOST_FIELDS: usize = 20;
-/// Names that a form or a client of Auth.js's uses for something else.
-const TAKEN_NAMES: [&str; 4] = ["csrfToken", "callbackUrl", "json", "redirect"];
+/// A sign-in form has no more.
+const MAX_FIELDS: usize = 20;
+/// Names that the sign-in form or Auth.js's client uses for its own parameters.
+const RESERVED_NAMES: [&str; 4] = ["csrfToken", "callbackUrl", "json", "redirect"];
 
 pub(super) fn credentials(provider: &Table<'_>) -> Option<Box<CredentialsProvider>> {
     let fields = fields(provider);
     let (login, profile) = (provider.table("login"), provider.table("profile"));
-    let login_gives_one = login.has("refresh_token");
+    let login_has_refresh_token = login.has("refresh_token");
     let login = self::login(&login, &fields);
     if let Some(login) = &login {
         refuse_unsent(&fields, login, provider);
@@ -36,13 +36,16 @@ pub(super) fn credentials(provider: &Table<'_>) -> Option<Box<CredentialsProvide
     let profile = if profile.is_written() { request(&profile) } else { None };
     let user = user_paths(provider);
     let refresh = provider.table("refresh");
-    let refresh =
-        if refresh.is_written() { refresh::refresh(&refresh, login.as_ref(), login_gives_one) } else { None };
+    let refresh = if refresh.is_written() {
+        refresh::refresh(&refresh, login.as_ref(), login_has_refresh_token)
+    } else {
+        None
+    };
     let strict_rotation = provider.flag("strict_rotation").unwrap_or(false);
     Some(Box::new(CredentialsProvider { fields, login: login?, profile, user, refresh, strict_rotation }))
 }
 
-/// A claim must not hold the refresh token: claims can be shown to pages and sent to upstreams.
+/// Refuses claims that contain the refresh token: claims can be shown to pages and sent to upstreams.
 pub(in crate::config::check) fn refuse_refresh_tokens(
     auth: &Table<'_>,
     claims: &[(String, DataPath)],
@@ -53,7 +56,7 @@ pub(in crate::config::check) fn refuse_refresh_tokens(
         let ProviderKind::Credentials(credentials) = &provider.kind else { continue };
         let Some(token) = &credentials.login.tokens.refresh_token else { continue };
         for (claim, path) in claims {
-            // One of them leads to the other, or past it.
+            // One path is the other, or leads to something inside it.
             if token.root() == "body"
                 && path.root() == "login"
                 && token.rest().zip(path.rest()).all(|(a, b)| a == b)
@@ -71,7 +74,7 @@ pub(in crate::config::check) fn refuse_refresh_tokens(
 
 fn fields(provider: &Table<'_>) -> Vec<Field> {
     let tables = provider.tables("fields");
-    if tables.is_empty() || tables.len() > MOST_FIELDS {
+    if tables.is_empty() || tables.len() > MAX_FIELDS {
         refuse!(
             provider.at("fields"),
             "a sign-in form needs 1 to 20 fields",
@@ -90,9 +93,9 @@ fn fields(provider: &Table<'_>) -> Vec<Field> {
         }
         fields.push(field);
     }
-    // What a password manager looks for before a password.
-    let names_the_person = fields.iter_mut().find(|field| matches!(field.kind, "email" | "tel" | "text"));
-    if let Some(field) = names_the_person {
+    // A password manager looks for the user name in a field before the password.
+    let username = fields.iter_mut().find(|field| matches!(field.kind, "email" | "tel" | "text"));
+    if let Some(field) = username {
         field.autocomplete.get_or_insert_with(|| "username".to_owned());
     }
     fields
@@ -115,7 +118,7 @@ fn field(table: &Table<'_>) -> Option<Field> {
         );
         return None;
     }
-    if TAKEN_NAMES.contains(&name) {
+    if RESERVED_NAMES.contains(&name) {
         refuse!(text, "{name:?} is reserved in sign-in forms; choose another name");
         return None;
     }
@@ -157,7 +160,7 @@ fn login(login: &Table<'_>, fields: &[Field]) -> Option<Login> {
         return None;
     }
     let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
-    // Nothing said: every field under its own name.
+    // Without a body, each field is sent under its own name.
     let mut all = Map::new();
     for name in &names {
         all.insert((*name).to_owned(), format!("{{{name}}}").into());
@@ -183,7 +186,7 @@ fn login(login: &Table<'_>, fields: &[Field]) -> Option<Login> {
     Some(Login { request: request?, tokens, error })
 }
 
-/// A field that no template names is a slip of the pen in one of them.
+/// Refuses a field that no template sends: a template most likely has a typing mistake.
 fn refuse_unsent(fields: &[Field], login: &Login, provider: &Table<'_>) {
     let sent: Vec<&DataPath> = login.request.templates().flat_map(Template::paths).collect();
     for Field { name, .. } in fields {
@@ -218,9 +221,9 @@ fn user_paths(provider: &Table<'_>) -> UserPaths {
         }
         Some(source)
     };
-    let nobody = Source::FirstOf(Vec::new());
+    let no_source = Source::FirstOf(Vec::new());
     UserPaths {
-        id: source("id").unwrap_or(nobody),
+        id: source("id").unwrap_or(no_source),
         name: source("name"),
         email: source("email"),
         image: source("image"),

@@ -46,7 +46,7 @@ fn statements(provider: &Table<'_>, written: &Value, roots: &[&str]) -> EmailSta
                 "write for example [\"profile.verified_email\", false]"
             ),
             Value::String(text) => {
-                statements.paths.extend(user::answer_path(&Text { text, place }, roots));
+                statements.paths.extend(user::response_path(&Text { text, place }, roots));
             }
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! A provider of OAuth 2 or OpenID Connect, as it is written: by its user, over what its preset says.
+//! A provider of OAuth 2.0 or OpenID Connect. Its preset, if it has one, is already merged into its table.
 
 mod bearer;
 mod client;
@@ -74,7 +74,8 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
     })
 }
 
-/// OpenID Connect Discovery 1.0 section 3: `https`, no query, no fragment; kept byte for byte, because it is
+/// The issuer identifier: `https`, without query and fragment ([OpenID Connect Discovery 1.0 section
+/// 3](https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata)). It is kept byte for byte, because it is
 /// compared as a string.
 fn issuer(is_needed: bool, parameters: &mut Parameters<'_>) -> Option<String> {
     let provider = parameters.provider;
@@ -121,8 +122,8 @@ fn id_token_algorithm(provider: &Table<'_>) -> Option<IdTokenAlgorithm> {
 
 fn scope(is_openid: bool, provider: &Table<'_>) -> Option<String> {
     if !provider.has("scope") {
-        // OpenID Connect Core 1.0 section 5.4. `offline_access` is left to the configuration: several
-        // providers refuse the whole sign-in where an application was not granted it.
+        // OpenID Connect Core 1.0 section 5.4. `offline_access` is not a default: several providers reject the whole
+        // authorization request of a client that may not use this scope.
         return is_openid.then(|| "openid profile email".to_owned());
     }
     let texts = provider.texts("scope");
@@ -141,7 +142,7 @@ fn scope(is_openid: bool, provider: &Table<'_>) -> Option<String> {
         }
     }
     let scope = scopes.join(" ");
-    if is_openid && !scopes.contains(&"openid") && !means_openid(provider.str("preset")) {
+    if is_openid && !scopes.contains(&"openid") && !needs_no_openid_scope(provider.str("preset")) {
         let with_it = format!("openid {scope}");
         let with_it = with_it.trim_end();
         refuse!(
@@ -153,8 +154,8 @@ fn scope(is_openid: bool, provider: &Table<'_>) -> Option<String> {
     Some(scope).filter(|scope| !scope.is_empty())
 }
 
-/// Whether that preset's provider gives ID tokens without being asked for them by scope.
-fn means_openid(name: Option<&str>) -> bool {
+/// Whether the provider of a preset issues ID tokens without the scope `openid`: then the preset's own scope lacks it.
+fn needs_no_openid_scope(name: Option<&str>) -> bool {
     let scope = |name| preset(name)?.get("scope")?.as_str().map(str::to_owned);
     name.and_then(scope).is_some_and(|scope| !scope.split(' ').any(|scope| scope == "openid"))
 }
@@ -219,13 +220,13 @@ fn authorization_params(parameters: &Parameters<'_>) -> Vec<(String, String)> {
         }
         check_parameter(&text);
         let value = if value.is_string() { parameters.fill(&text) } else { Some(text.text.to_owned()) };
-        // An empty one takes the preset's away.
+        // An empty value removes the preset's parameter.
         params.extend(value.filter(|value| !value.is_empty()).map(|value| (name.to_owned(), value)));
     }
     params
 }
 
-/// The configured parameters that the ID token must repeat.
+/// The values of authorization parameters that the ID token must repeat, each with the claims that may have it.
 fn param_claims(provider: &Table<'_>, params: &[(String, String)]) -> Vec<(String, Vec<String>)> {
     let rules = provider.table("authorization_param_claims");
     let mut claims = Vec::new();
@@ -241,7 +242,7 @@ fn derived_image(provider: &Table<'_>) -> Option<DerivedImage> {
     provider.chosen("derived_image", &DERIVED_IMAGES)
 }
 
-/// Whether, and where, people sign out at the provider, too.
+/// Whether a sign-out also ends the session at the provider, and at which URL.
 fn logout(is_openid: bool, parameters: &Parameters<'_>) -> Option<LogoutConfig> {
     let provider = parameters.provider;
     if let Some(name) = provider.text("logout_redirect_param") {
@@ -263,8 +264,8 @@ fn logout(is_openid: bool, parameters: &Parameters<'_>) -> Option<LogoutConfig> 
     Some(LogoutConfig { endpoint, redirect_param })
 }
 
-/// Who that is. What is not written is where OpenID Connect Core 1.0 section 5.1 has it, and where Auth.js
-/// looks for it.
+/// Where the user's id, name, email address and image come from. The defaults are the standard claims of [OpenID Connect
+/// Core 1.0 section 5.1](https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims), as in Auth.js.
 fn user(is_openid: bool, parameters: &Parameters<'_>) -> UserSources {
     let table = parameters.provider.table("user");
     let source = |key: &str, usual: &[&str]| {
@@ -279,7 +280,7 @@ fn user(is_openid: bool, parameters: &Parameters<'_>) -> UserSources {
     }
 }
 
-/// Whether nobody is known without a profile.
+/// Whether the user's id can come from the profile, so that userinfo is needed.
 fn needs_profile(user: &UserSources) -> bool {
     let id: Option<&Source> = user.id.as_ref();
     id.is_none_or(|id| id.paths().iter().any(|path| path.root() == "profile"))

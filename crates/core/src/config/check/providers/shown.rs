@@ -3,7 +3,7 @@
 use crate::config::place::refuse;
 use crate::config::table::Text;
 
-/// Sees that a text is one that the sign-in page can show.
+/// Checks that the sign-in page can show a text: 1 to 100 bytes, not blank, no control characters.
 pub(super) fn check_shown(text: &Text<'_>) {
     let shown = text.text;
     if shown.trim().is_empty() || shown.len() > 100 || shown.contains(char::is_control) {

@@ -1,13 +1,12 @@
-//! Where a text about a person comes from, as it is written.
+//! The paths and templates of `user`: where the user's id, name, email address and image come from.
 
 use crate::config::error::suggestion;
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
 use vestibule_oidc::data::{DataPath, Source, Template};
 
-/// One or several, of which the first that gives something counts. Each is a path, or, where there is a brace in
-/// it, a template: no text about a person has braces of its own. `fill` puts parameters in; where nothing is written,
-/// it is `usual`.
+/// The source of a value: one text, or several of which the first with a value is used. A text with a brace is a
+/// template, any other one is a path. `fill` replaces the parameters in a text. Without the key, the texts are `usual`.
 pub(super) fn source(
     user: &Table<'_>,
     key: &str,
@@ -40,7 +39,7 @@ pub(super) fn source(
 
 fn one(text: &Text<'_>, roots: &[&str]) -> Option<Source> {
     if !text.text.contains('{') {
-        return answer_path(text, roots).map(Source::Path);
+        return response_path(text, roots).map(Source::Path);
     }
     let (template, unknown) = Template::parse(text.text, &|path| roots.contains(&path.root()));
     if let Some(path) = unknown.first() {
@@ -55,8 +54,8 @@ fn one(text: &Text<'_>, roots: &[&str]) -> Option<Source> {
     Some(Source::Text(template))
 }
 
-/// A path into an answer, which begins with one of `roots`.
-pub(super) fn answer_path(text: &Text<'_>, roots: &[&str]) -> Option<DataPath> {
+/// A path into a response. It begins with one of `roots`.
+pub(super) fn response_path(text: &Text<'_>, roots: &[&str]) -> Option<DataPath> {
     let path = text.parsed(DataPath::parse)?;
     if roots.contains(&path.root()) {
         check_named(&path, text);
@@ -67,7 +66,7 @@ pub(super) fn answer_path(text: &Text<'_>, roots: &[&str]) -> Option<DataPath> {
     Some(path)
 }
 
-/// Cookies and header fields have a name and nothing inside.
+/// Checks that a path to a cookie or header field has its name and nothing after it.
 fn check_named(path: &DataPath, at: &Text<'_>) {
     let root = path.root();
     if matches!(root, "cookie" | "header") && path.rest().len() != 1 {

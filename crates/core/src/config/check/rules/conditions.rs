@@ -1,4 +1,4 @@
-//! What else of a request a rule looks at.
+//! `has` and `missing` of a rule: conditions on header fields, cookies, the query and the host.
 
 use crate::config::check::upstreams::is_token;
 use crate::config::place::refuse;
@@ -49,7 +49,7 @@ fn condition(table: &Table<'_>) -> Option<Condition> {
     } else if key.is_empty() {
         refuse!(table.place, "the condition has no key", "add key = \"name\"");
     } else if kind != ConditionType::Query && !is_token(key) {
-        // A parameter may have any name.
+        // A query parameter may have any name.
         let key = table.text("key")?;
         refuse!(key, "{key} cannot be the name of a header field or cookie");
     }

@@ -1,4 +1,4 @@
-//! What is asked of who wants to pass.
+//! `access`, `require` and `email_domain` of a rule: who may pass.
 
 use serde_json::Value;
 
@@ -46,12 +46,12 @@ pub(super) fn access(rule: &Table<'_>) -> Option<Access> {
     Some(Access::Claims(requirements))
 }
 
-/// What is asked of claims.
+/// The requirements of a table whose keys are paths of claims and whose values are claim tests.
 pub(in crate::config::check) fn claims(table: &Table<'_>) -> Vec<ClaimRequirement> {
     let mut requirements = Vec::new();
-    for (name, asked) in table.names() {
+    for (name, value) in table.names() {
         let text = Text { text: name, place: table.at(name) };
-        let tests = tests(asked, &text.place);
+        let tests = tests(value, &text.place);
         let Some(claim) = text.parsed(DataPath::parse) else { continue };
         for test in tests {
             requirements.push(ClaimRequirement { claim: claim.clone(), test });
@@ -60,10 +60,10 @@ pub(in crate::config::check) fn claims(table: &Table<'_>) -> Vec<ClaimRequiremen
     requirements
 }
 
-fn tests(asked: &Value, place: &Place<'_>) -> Vec<ClaimTest> {
+fn tests(value: &Value, place: &Place<'_>) -> Vec<ClaimTest> {
     let mut tests = Vec::new();
-    let Value::Object(members) = asked else {
-        let values = scalars(asked);
+    let Value::Object(members) = value else {
+        let values = scalars(value);
         if values.is_empty() {
             refuse!(place, "the list is empty, so no one could pass; write a value");
         }

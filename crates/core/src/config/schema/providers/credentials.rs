@@ -13,7 +13,7 @@ pub(in crate::config) const FIELD_TYPES: [(&str, &str); 6] = [
     ("url", "url"),
 ];
 
-/// How a body is written; whether that is JSON.
+/// How a body is encoded; the flag is true for JSON.
 pub(in crate::config) const CONTENT_TYPES: [(&str, bool); 2] = [("json", true), ("form", false)];
 
 pub(in crate::config) const CREDENTIALS: Group = keys! {
@@ -42,7 +42,7 @@ const FIELD: Keys = &[keys! {
     placeholder: Text, example = "you@example.com";
     /// The `autocomplete` of the HTML input, for password managers.
     autocomplete: Text, unset = "`current-password` for a password, `username` for the first other field", example = "one-time-code";
-    /// Whether the API is asked only when the field is filled in.
+    /// Whether the login request is sent only when the field is filled in.
     required: Bool, default = true, example = false;
 }];
 
@@ -89,7 +89,7 @@ const REFRESH_REQUEST: Group = keys! {
     cookies: Map(&Text), default = {}, example = { "refresh_token": "{refresh_token}" };
 };
 
-/// Where a response has what.
+/// The paths into a response.
 const RESPONSE: Group = keys! {
     /// Where the response has the access token: a path that begins with `body`, `cookie` or `header`.
     access_token: Text, example = "body.accessToken", needs = "required in `login`";

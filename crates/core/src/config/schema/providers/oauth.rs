@@ -16,7 +16,7 @@ pub(in crate::config) const CLIENT_AUTH_METHODS: [(&str, ClientAuthMethod); 5] =
     ("none", ClientAuthMethod::None),
 ];
 
-/// How the authorization response comes back; whether it is posted.
+/// How the provider sends the authorization response; the flag is true where it is posted.
 pub(in crate::config) const RESPONSE_MODES: [(&str, bool); 2] = [("query", false), ("form_post", true)];
 
 /// When userinfo is requested.
@@ -26,14 +26,14 @@ pub(in crate::config) const FETCH: [(&str, FetchUserinfo); 3] = [
     ("never", FetchUserinfo::Never),
 ];
 
-/// Rules for the picture's URL.
+/// The rules that derive the picture's URL.
 pub(in crate::config) const DERIVED_IMAGES: [(&str, DerivedImage); 1] = [("discord", DerivedImage::Discord)];
 
-/// The algorithms that a key can sign with.
+/// The algorithms of public keys.
 #[cfg(feature = "reference")]
 struct Algorithms;
 
-/// The same, and the client secret's.
+/// Those algorithms, and the one of the client secret.
 #[cfg(feature = "reference")]
 struct IdTokenAlgorithms;
 
@@ -54,7 +54,7 @@ impl super::super::Values for IdTokenAlgorithms {
     }
 }
 
-/// What `type = "oidc"` and `type = "oauth2"` have.
+/// The keys of `type = "oidc"` and `type = "oauth2"`.
 pub(in crate::config) const OAUTH: Group = keys! {
     /// The issuer identifier, exactly as the provider writes it, including a slash at its end.
     issuer: Text, unset = "the preset's; otherwise `AUTH_<ID>_ISSUER`", example = "https://login.example.com",
@@ -123,7 +123,7 @@ pub(in crate::config) const OAUTH: Group = keys! {
     logout_redirect_param: Text, default = "post_logout_redirect_uri", example = "returnTo", needs = "`logout`";
 };
 
-/// What `type = "oidc"` has besides those.
+/// The keys that only `type = "oidc"` has.
 pub(in crate::config) const OPENID: Group = keys! {
     /// What is appended to a configured issuer that does not end with it.
     issuer_suffix: Text, example = "/v2.0";

@@ -1,4 +1,4 @@
-//! How an API of one's own renews its tokens, as it is written.
+//! `refresh` of a `credentials` provider: the request for new tokens, and the paths into its response.
 
 use super::request::{self, Known, POST_OR_PUT};
 use super::tokens;
@@ -7,12 +7,12 @@ use crate::config::table::Table;
 use vestibule_oidc::credentials::provider::{ApiRefresh, Login, TokenPaths};
 use vestibule_oidc::data::Template;
 
-/// Checks the request and where its answer has what; what is not written is as in the answer to the login.
-/// `login_gives_one` says whether a place is written where that has a refresh token.
+/// Checks the request and the paths into its response. A path that is not written is that of the login's response.
+/// `login_has_refresh_token` says whether `login.refresh_token` is written.
 pub(super) fn refresh(
     refresh: &Table<'_>,
     login: Option<&Login>,
-    login_gives_one: bool,
+    login_has_refresh_token: bool,
 ) -> Option<ApiRefresh> {
     let known = Known::for_refresh();
     let request = request::request(refresh, refresh.value("body"), POST_OR_PUT, &known);
@@ -37,8 +37,8 @@ pub(super) fn refresh(
     for path in templates.into_iter().flat_map(Template::paths) {
         needs_refresh_token |= path.root() == "refresh_token";
         let Some(name) = path.rest().next().filter(|_| path.root() == "cookie") else { continue };
-        if let Err(place) = kept_cookies.binary_search_by(|known| known.as_str().cmp(name)) {
-            kept_cookies.insert(place, name.to_owned());
+        if let Err(index) = kept_cookies.binary_search_by(|known| known.as_str().cmp(name)) {
+            kept_cookies.insert(index, name.to_owned());
         }
     }
     if !needs_refresh_token && kept_cookies.is_empty() && !refresh.at("cookies").is_refused() {
@@ -48,7 +48,7 @@ pub(super) fn refresh(
             "write {{refresh_token}} or {{cookie.NAME}} in body, cookies or headers"
         );
     }
-    if needs_refresh_token && !login_gives_one {
+    if needs_refresh_token && !login_has_refresh_token {
         refuse!(
             refresh.place,
             "the request sends the refresh token, but login.refresh_token is missing",

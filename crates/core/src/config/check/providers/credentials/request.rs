@@ -1,4 +1,4 @@
-//! A request to the API, as it is written.
+//! A request to an API: its URL, method, header fields and body.
 
 use serde_json::Value;
 
@@ -15,9 +15,9 @@ use vestibule_oidc::http::url::Url;
 use vestibule_oidc::outbound::is_field_value;
 use vestibule_oidc::outbound::{ApiBody, ApiRequest, BodyTemplate};
 
-/// What changes something at the API. Never GET: a URL with a password in it is in every log on the way.
+/// The methods of a request with credentials. Never GET: a URL with a password in it would be in every log on the way.
 pub(super) const POST_OR_PUT: &[&str] = &["POST", "PUT"];
-/// What asks for something.
+/// The methods of a request for data.
 pub(in crate::config::check::providers) const GET_OR_POST: &[&str] = &["GET", "POST"];
 
 /// Header fields that Vestibule or the runtime sets.
@@ -34,7 +34,7 @@ const OWN_HEADERS: [&str; 10] = [
     "x-forwarded-for",
 ];
 
-/// What the templates of a request know.
+/// The names that the templates of a request can use.
 pub(in crate::config::check::providers) struct Known<'a> {
     names: &'a [&'a str],
     is_known: fn(&DataPath) -> bool,
@@ -51,7 +51,7 @@ impl<'a> Known<'a> {
         Self { names, is_known: |path| path.root() != "cookie" || path.rest().len() == 1 }
     }
 
-    /// The tokens, and cookies by name.
+    /// The tokens, and each cookie by its name: `{cookie.NAME}`.
     pub(super) fn for_refresh() -> Self {
         let is_known = |path: &DataPath| path.rest().len() == usize::from(path.root() == "cookie");
         Self { names: &API_REFRESH, is_known }
@@ -62,7 +62,7 @@ impl<'a> Known<'a> {
     }
 }
 
-/// Checks a request that has this body. The first of `methods` is what is taken where none is written.
+/// Checks a request with this body. The first of `methods` is the default.
 pub(super) fn request(
     table: &Table<'_>,
     body: Option<&Value>,
@@ -77,7 +77,7 @@ pub(super) fn request(
     parts(table, url, &headers.entries(), body, methods, known)
 }
 
-/// The same where the URL is known, and the header fields are not quite those that are written.
+/// Checks a request whose URL is already checked, and whose header fields may differ from the written ones.
 pub(in crate::config::check::providers) fn parts(
     table: &Table<'_>,
     url: Option<Url>,
@@ -95,7 +95,7 @@ pub(in crate::config::check::providers) fn parts(
     Some(ApiRequest { method, url: url?, headers, body })
 }
 
-/// One of `methods`; the first where none is written.
+/// The method, which must be one of `methods`. The first one is the default.
 pub(in crate::config::check::providers) fn method(table: &Table<'_>, methods: &[&str]) -> Method {
     if let Some(name) = table.text("method") {
         if methods.contains(&name.text) {
@@ -125,7 +125,7 @@ fn template(raw: &Value, known: &Known<'_>, place: &Place<'_>) -> BodyTemplate {
     match raw {
         Value::String(text) => {
             let (template, unknown) = Template::parse(text, &|path| known.has(path));
-            // The whole of a value can hardly be meant as it stands; a part of a longer text can.
+            // Unknown braces may be meant literally inside a longer text, but hardly as the whole value.
             if let Some(path) = unknown.first().filter(|path| *text == format!("{{{path}}}")) {
                 refuse_unknown(path, known, place);
             }
@@ -164,7 +164,7 @@ fn headers(written: &[Text<'_>], known: &Known<'_>) -> Vec<(String, Template)> {
     headers
 }
 
-/// Whether a header field of that name can be set.
+/// Whether a header field of this name can be set; otherwise a mistake is noted.
 pub(in crate::config::check::providers) fn check_header(name: &str, at: &Text<'_>) -> bool {
     let name = name.to_ascii_lowercase();
     if !is_token(&name) {
@@ -179,14 +179,14 @@ pub(in crate::config::check::providers) fn check_header(name: &str, at: &Text<'_
     !is_own
 }
 
-/// Sees that a header field can carry a value.
+/// Checks that a header field can carry a value.
 pub(in crate::config::check::providers) fn check_field_value(value: &str, text: &Text<'_>) {
     if !is_field_value(value) {
         refuse!(text, "{text} has characters that a header field cannot carry");
     }
 }
 
-/// A template for a header field, where no brace is anything else.
+/// A template for a header field or cookie. Unlike in a body, unknown braces are a mistake.
 pub(super) fn strict_template(text: &Text<'_>, known: &Known<'_>) -> Option<Template> {
     let (template, unknown) = Template::parse(text.text, &|path| known.has(path));
     if let Some(path) = unknown.first() {

@@ -1,13 +1,13 @@
-//! Where an answer of the API's has its tokens, as it is written.
+//! The paths of the tokens in a response of the API.
 
 use crate::config::check::names::RESPONSE_ROOTS;
-use crate::config::check::providers::user::answer_path;
+use crate::config::check::providers::user::response_path;
 use crate::config::place::refuse;
 use crate::config::table::Table;
 use vestibule_oidc::credentials::provider::Expiry;
 use vestibule_oidc::data::DataPath;
 
-/// What of it is written, and good.
+/// The paths that are written and valid.
 pub(super) struct WrittenTokens {
     pub(super) access_token: Option<DataPath>,
     pub(super) refresh_token: Option<DataPath>,
@@ -15,11 +15,11 @@ pub(super) struct WrittenTokens {
     pub(super) refresh_expires: Option<Expiry>,
 }
 
-pub(super) fn tokens(answer: &Table<'_>) -> WrittenTokens {
-    let path = |key: &str| answer_path(&answer.text(key)?, &RESPONSE_ROOTS);
+pub(super) fn tokens(response: &Table<'_>) -> WrittenTokens {
+    let path = |key: &str| response_path(&response.text(key)?, &RESPONSE_ROOTS);
     let expiry = |span: &str, time: &str| match (path(span), path(time)) {
         (Some(_), Some(_)) => {
-            refuse!(answer.at(span), "{span} and {time} exclude each other; write one of them");
+            refuse!(response.at(span), "{span} and {time} exclude each other; write one of them");
             None
         }
         (Some(span), None) => Some(Expiry::In(span)),
@@ -33,7 +33,7 @@ pub(super) fn tokens(answer: &Table<'_>) -> WrittenTokens {
     }
 }
 
-/// What is there when the API refuses.
-pub(super) fn error(answer: &Table<'_>) -> Option<DataPath> {
-    answer_path(&answer.text("error")?, &["body", "header"])
+/// The path of the error in a response, where one is written.
+pub(super) fn error(response: &Table<'_>) -> Option<DataPath> {
+    response_path(&response.text("error")?, &["body", "header"])
 }

@@ -1,4 +1,4 @@
-//! As whom we speak to a provider: the client's id, its secret or its key, and how it shows them.
+//! The client: its id, its secret or key, and how it authenticates at the token endpoint.
 
 use super::parameter::{algorithm, check_own_parameter};
 use super::parameters::Parameters;
@@ -11,7 +11,7 @@ use vestibule_oidc::oauth::authorize;
 use vestibule_oidc::oauth::provider::{ClientAuthMethod, ClientConfig, ClientKey, IdTokenAlgorithm};
 use vestibule_oidc::secret::Secret;
 
-/// How the client authenticates, where that is written.
+/// How the client authenticates, where the key is written.
 pub(super) fn method(provider: &Table<'_>) -> Option<ClientAuthMethod> {
     provider.chosen("token_endpoint_auth_method", &CLIENT_AUTH_METHODS)
 }
@@ -38,7 +38,7 @@ pub(super) fn client(
     let id = client_id(parameters);
     let id_param = param(provider, "client_id_param", "client_id");
     let secret_param = param(provider, "client_secret_param", "client_secret");
-    // Where a secret can be made with a key, one that was made before is only wanted without it.
+    // Where the private key is set, it signs the secret; only without it is a secret needed that was signed before.
     let is_signed = provider.has("client_secret_from_key") && parameters.variable("private_key").1.is_some();
     let is_key_needed = method == Some(ClientAuthMethod::PrivateKeyJwt) || is_signed;
     let key = if is_key_needed { key(is_signed, parameters) } else { None };
@@ -56,7 +56,7 @@ pub(super) fn client(
     ClientConfig { id, id_param, secret, secret_param, method, key, secret_from_key }
 }
 
-/// Whether a parameter of the token request holds the secret.
+/// Whether a parameter of the token request sends the secret.
 fn sends_secret_otherwise(provider: &Table<'_>) -> bool {
     let token = provider.table("token");
     token.table("params").entries().iter().any(|value| value.text.contains("{client_secret}"))
@@ -106,7 +106,8 @@ fn secret(parameters: &Parameters<'_>) -> Option<Secret> {
     secret.map(Secret::new)
 }
 
-/// The key that the client signs with. A secret that is a token says in any case which key it was.
+/// The key that the client signs with. `is_id_needed`: the key must have an id, because a client secret that is a signed JWT
+/// names its key.
 fn key(is_id_needed: bool, parameters: &Parameters<'_>) -> Option<ClientKey> {
     let provider = parameters.provider;
     let (name, pem) = parameters.variable("private_key");
@@ -146,7 +147,7 @@ fn key(is_id_needed: bool, parameters: &Parameters<'_>) -> Option<ClientKey> {
     Some(ClientKey { key, algorithm: algorithm?, id })
 }
 
-/// A parameter's name.
+/// The configured name of a parameter.
 fn param(provider: &Table<'_>, key: &str, usual: &str) -> String {
     if let Some(name) = provider.text(key)
         && name.text != usual
@@ -156,8 +157,9 @@ fn param(provider: &Table<'_>, key: &str, usual: &str) -> String {
     provider.str(key).unwrap_or(usual).to_owned()
 }
 
-/// RFC 6749 appendix A.1 and A.2: visible ASCII and spaces. What a paste adds, a line's end, is found here
-/// and not in the provider's `invalid_client`.
+/// Checks a client id or secret: visible ASCII and spaces, [RFC 6749 appendix A.1 and
+/// A.2](https://www.rfc-editor.org/rfc/rfc6749#appendix-A.1). A pasted line break is found here, and not later in an
+/// `invalid_client` of the provider.
 pub(super) fn check_credential(text: &Text<'_>) {
     let value = text.text;
     if value.trim() != value || value.is_empty() || !value.bytes().all(|b| matches!(b, b' '..=b'~')) {

@@ -1,4 +1,4 @@
-//! What is asked at a provider's endpoints, as it is written.
+//! The requests to a provider's endpoints: token, userinfo and email addresses.
 
 use serde_json::Value;
 
@@ -80,10 +80,10 @@ fn userinfo_request(table: &Table<'_>, parameters: &Parameters<'_>) -> Option<Us
     for (text, filled) in written.iter().zip(&filled) {
         headers.push(text.with(filled));
     }
-    // Where it goes is another template; everything else is checked as any request is.
-    let anywhere = Url::parse("https://userinfo.invalid").ok();
+    // The URL is a template and checked on its own; the rest is checked like any other request.
+    let any_url = Url::parse("https://userinfo.invalid").ok();
     let known = Known::roots(&names::USERINFO);
-    let rest = request::parts(table, anywhere, &headers, table.value("body"), GET_OR_POST, &known)?;
+    let rest = request::parts(table, any_url, &headers, table.value("body"), GET_OR_POST, &known)?;
     let names_key = |template: &Template| template.paths().any(|path| path.root() == "api_key");
     let is_key_needed = rest.templates().any(names_key) || params.iter().any(|(_, value)| names_key(value));
     let api_key = if is_key_needed { api_key(parameters) } else { None };
@@ -93,7 +93,7 @@ fn userinfo_request(table: &Table<'_>, parameters: &Parameters<'_>) -> Option<Us
     Some(UserinfoRequest { url, params, rest, send_access_token, api_key })
 }
 
-/// A URL whose path and query may have templates in them. Where it goes is not for the provider's answer to say.
+/// A URL whose path and query may contain templates. The host must not: a response of the provider must not choose it.
 fn url_template(text: &Text<'_>, parameters: &Parameters<'_>) -> Option<Template> {
     let filled = parameters.fill(text)?;
     let text = text.with(&filled);
@@ -109,7 +109,7 @@ fn url_template(text: &Text<'_>, parameters: &Parameters<'_>) -> Option<Template
     Some(template)
 }
 
-/// The secret beside the access token that some providers want to see.
+/// The API key, a secret that some providers need in addition to the access token.
 fn api_key(parameters: &Parameters<'_>) -> Option<Secret> {
     let (name, value) = parameters.variable("api_key");
     let at = parameters.provider.place.variable(&name);
@@ -142,7 +142,7 @@ pub(super) fn emails(parameters: &Parameters<'_>) -> Option<EmailsConfig> {
     })
 }
 
-/// A place in an answer.
+/// A path into a response.
 fn path(table: &Table<'_>, key: &str) -> Option<DataPath> {
     table.text(key)?.parsed(DataPath::parse)
 }

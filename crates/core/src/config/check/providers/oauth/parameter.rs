@@ -1,17 +1,17 @@
-//! Names that stand in a provider's table: of algorithms and of parameters.
+//! Checks the names of parameters and algorithms.
 
 use crate::config::place::refuse;
 use crate::config::table::Text;
 use vestibule_oidc::jose::jws::Algorithm;
 
-/// Sees that the key of a text can be a parameter's name.
+/// Checks that the key of a text can be the name of a parameter.
 pub(super) fn check_parameter(text: &Text<'_>) {
     if !is_parameter(text.name()) {
         refuse!(text, "the name of a parameter cannot be empty or have white space");
     }
 }
 
-/// Sees that a text can be the name of a parameter beside others.
+/// Checks that a text can be the name of a parameter, and differs from `others`.
 pub(super) fn check_own_parameter(text: &Text<'_>, others: &[&str]) {
     if !is_parameter(text.text) || others.contains(&text.text) {
         refuse!(
@@ -21,12 +21,12 @@ pub(super) fn check_own_parameter(text: &Text<'_>, others: &[&str]) {
     }
 }
 
-/// Whether a text can be a parameter's name.
+/// Whether a text can be the name of a parameter.
 pub(super) fn is_parameter(name: &str) -> bool {
     !name.is_empty() && !name.contains(|c: char| c.is_control() || c.is_whitespace())
 }
 
-/// The algorithm of that name; otherwise what could have been written is noted, with `others` before it.
+/// The algorithm of this name. An unknown name is noted as a mistake, with the allowed ones: `others`, then all algorithms.
 pub(super) fn algorithm(name: &Text<'_>, others: &[&str]) -> Option<Algorithm> {
     let algorithm = Algorithm::from_name(name.text);
     if algorithm.is_none() {

@@ -1,4 +1,4 @@
-//! What a tenant fills in: parameters in braces, replaced when the configuration is loaded.
+//! Parameters in braces, such as `{tenant}`: they are replaced when the configuration is loaded.
 
 use crate::config::check::{names, secrets};
 use crate::config::place::{Env, refuse};
@@ -7,13 +7,16 @@ use vestibule_oidc::http::origin::endpoint;
 use vestibule_oidc::http::url::Url;
 use vestibule_oidc::presets;
 
-/// The value of a provider's parameter that is set outside the configuration, and the variable's name.
+/// The name of the variable for a provider's parameter, and its value where it is set.
 pub(in crate::config::check::providers) fn variable(
     id: &str,
     key: &str,
     env: Env<'_>,
 ) -> (String, Option<String>) {
-    debug_assert!(names::PROVIDER_VARIABLES.contains(&key), "{key} is in no reference");
+    debug_assert!(
+        names::PROVIDER_VARIABLES.contains(&key),
+        "{key} is missing in PROVIDER_VARIABLES, so the reference lacks it"
+    );
     let name = format!("{}_{}", variable_prefix(id), key.to_ascii_uppercase());
     let value = secrets::variable(env, &name);
     (name, value)
@@ -22,16 +25,16 @@ pub(in crate::config::check::providers) fn variable(
 /// The parameters of one provider.
 pub(super) struct Parameters<'a> {
     pub(super) id: &'a str,
-    /// What is written of the provider.
+    /// The table of the provider.
     pub(super) provider: &'a Table<'a>,
     /// Without the slash at its end, so that a path can follow.
     issuer: Option<String>,
     origin: Option<String>,
 }
 
-/// The value of a parameter, and whose it is.
+/// The value of a parameter, and where it was set.
 pub(super) struct Given {
-    /// The key's name, or the variable's.
+    /// The name of the key or the variable.
     name: String,
     is_variable: bool,
     value: String,
@@ -62,7 +65,7 @@ impl<'a> Parameters<'a> {
         self.origin = Some(url.origin().to_owned());
     }
 
-    /// What is written at that key, otherwise what its variable says.
+    /// The value of a key; without it, the value of its variable.
     pub(super) fn given(&self, key: &str) -> Option<Given> {
         if let Some(value) = self.provider.string(key) {
             return Some(Given { name: key.to_owned(), is_variable: false, value });
@@ -71,7 +74,7 @@ impl<'a> Parameters<'a> {
         Some(Given { name, is_variable: true, value: value? })
     }
 
-    /// The value of a parameter that has to be there: a part of a URL, or of a token.
+    /// The value of a parameter that is required, as a part of a URL or of a token.
     pub(super) fn required(&self, key: &str) -> Option<String> {
         let Some(given) = self.given(key) else {
             self.refuse_missing(key);
@@ -82,7 +85,7 @@ impl<'a> Parameters<'a> {
             && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':'))
             && !value.contains("..");
         let text = given.text(self.provider);
-        // Once is enough.
+        // The same parameter may be used several times; one message is enough.
         if !is_good && !text.place.is_refused() {
             refuse!(text, "{text} cannot be part of a URL", "use letters, digits, \".\", \"-\" and \"_\"");
         }
@@ -128,10 +131,10 @@ impl<'a> Parameters<'a> {
         Some(filled)
     }
 
-    /// What `{name}` stands for.
+    /// The value that replaces `{name}`.
     fn value(&self, name: &str, at: &Text<'_>) -> Option<String> {
         let value = match name {
-            // Whether it is missing is said elsewhere.
+            // The check of the client reports a missing one.
             "client_id" => return self.provider.string("client_id").or_else(|| self.variable("id").1),
             "issuer" => self.issuer.clone(),
             "origin" => self.origin.clone(),
@@ -151,7 +154,7 @@ impl<'a> Parameters<'a> {
         self.filled_url(&table.text(key)?)
     }
 
-    /// The URL that a text is.
+    /// A text as a URL, with its parameters replaced.
     pub(super) fn filled_url(&self, text: &Text<'_>) -> Option<Url> {
         text.with(&self.fill(text)?).parsed(endpoint)
     }
