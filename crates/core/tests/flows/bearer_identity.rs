@@ -109,13 +109,13 @@ fn two_doors_one_lock_both_know_the_same_user() {
         });
         let world = TestEnv::with(settings);
         let said = said(&said_of_alice);
-        let told = |answer: Answer| {
+        let sent = |answer: Answer| {
             let headers = answer.forwarded.unwrap().request.headers;
             let names = ["x-sub", "x-name", "x-email", "x-verified", "x-account"];
             names.map(|name| headers.get(name).map(str::to_owned))
         };
-        let at_sign_in = told(signs_in(&world, said.clone()).expect("a session"));
-        assert_eq!(told(brings(&world, &said)), at_sign_in, "{provider} {said_of_alice}");
+        let at_sign_in = sent(signs_in(&world, said.clone()).expect("a session"));
+        assert_eq!(sent(brings(&world, &said)), at_sign_in, "{provider} {said_of_alice}");
         assert!(at_sign_in[0].is_some() && at_sign_in[4].is_some());
     }
 }

@@ -60,7 +60,7 @@ fn asserted(answer: &Answer) -> Value {
 }
 
 /// The names of the header fields that tell about the user.
-fn told(answer: &Answer) -> Vec<&str> {
+fn sent(answer: &Answer) -> Vec<&str> {
     let headers = &answer.forwarded.as_ref().unwrap().request.headers;
     let names = ["x-user-email", "x-contact", "x-inside", "x-roles"];
     names.into_iter().filter(|name| headers.contains(name)).collect()
@@ -94,7 +94,7 @@ fn unproven_identity_an_unverified_address_reaches_no_rule_header_field_or_asser
     }
     assert_eq!(status(&world, &mut browser, "/roles"), 200, "only the address is withheld");
     let answer = browser.fetch(&world, &format!("{APP}/dashboard"));
-    assert_eq!(told(&answer), ["x-roles"]);
+    assert_eq!(sent(&answer), ["x-roles"]);
     let said = asserted(&answer);
     assert!(!said.to_string().contains("alice@example.com"), "{said}");
     assert_eq!((&said["sub"], &said["provider"]), (&json!("alice-1"), &json!("acme")));
@@ -115,7 +115,7 @@ fn unproven_identity_a_verified_address_is_seen_and_email_domain_requires_the_bo
             assert_eq!(status(&world, &mut browser, path), expected, "{verified} {path}");
         }
         let answer = browser.fetch(&world, &format!("{APP}/dashboard"));
-        assert_eq!(told(&answer), ["x-user-email", "x-contact", "x-inside", "x-roles"]);
+        assert_eq!(sent(&answer), ["x-user-email", "x-contact", "x-inside", "x-roles"]);
         assert_eq!(asserted(&answer)["email"], "alice@example.com");
         assert_eq!(claims(&world, &browser)["email_verified"], *verified);
     }
@@ -188,13 +188,13 @@ fn unproven_identity_allow_does_not_see_an_unverified_address() {
 
 #[test]
 fn unproven_identity_an_address_in_place_of_a_name_is_withheld_with_it() {
-    for (verified, told) in [(&FALSE, None), (&TRUE, Some("alice@example.com"))] {
+    for (verified, sent) in [(&FALSE, None), (&TRUE, Some("alice@example.com"))] {
         let mut all = asking(&json!({ "user": { "name": "profile.email" } }));
         all["upstreams"][0]["headers"] = json!({ "X-Name": "name" });
         let (world, mut browser) = alice(all, verified);
         let answer = browser.fetch(&world, &format!("{APP}/dashboard"));
-        assert_eq!(asserted(&answer).get("name").and_then(Value::as_str), told);
-        assert_eq!(answer.forwarded.unwrap().request.headers.get("x-name"), told);
+        assert_eq!(asserted(&answer).get("name").and_then(Value::as_str), sent);
+        assert_eq!(answer.forwarded.unwrap().request.headers.get("x-name"), sent);
     }
 }
 
@@ -259,7 +259,7 @@ fn nobody_by_that_name_a_session_without_sub_passes_public_paths_only() {
             assert_eq!(status(&world, &mut browser, path), 401, "{sub} {path}");
         }
         let answer = browser.fetch(&world, &format!("{APP}/about"));
-        assert!(told(&answer).is_empty(), "{sub}");
+        assert!(sent(&answer).is_empty(), "{sub}");
         assert!(!answer.forwarded.unwrap().request.headers.contains(ASSERTION), "{sub}");
     }
 }
