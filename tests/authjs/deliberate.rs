@@ -169,8 +169,9 @@ pub const DELIBERATE: &[Deliberate] = &[
     },
     Deliberate {
         title: "A new session has more claims",
-        reason: "In addition to what Auth.js puts into it there are `sid`, `provider`, `auth_time` and the \
-                 provider's tokens; `sub` is the provider's subject, where Auth.js 5 invents one at each sign-in.",
+        reason: "In addition to what Auth.js puts into it there are `sid`, `provider`, `auth_time`, `email_verified` if \
+                 the provider says it, and the provider's tokens; `sub` is the provider's subject, where Auth.js 5 \
+                 invents one at each sign-in.",
         explains: |d| d.aspect == "session" && says_more(d),
     },
     Deliberate {

@@ -190,13 +190,15 @@ fn rules_decide_as_written_and_the_sign_in_page_is_public_without_a_rule() {
     let mut everywhere = full();
     everywhere["login_url"] = Value::Null;
     assert!(decided(&load(everywhere, &acme()).unwrap(), "/login").is_public());
-    let claims = |claims: Value| claims.as_object().cloned().unwrap();
-    let (no_roles, admin) = (claims(json!({})), claims(json!({ "roles": ["user", "admin"] })));
+    let no_roles = json!({ "sub": "1" });
+    let admin = json!({ "sub": "2", "roles": ["user", "admin"] });
+    let [no_roles, admin] =
+        [&no_roles, &admin].map(|claims| config.proven_claims(claims.as_object().unwrap()));
     let account = decided(&config, "/account");
-    assert!(!account.is_public() && account.decision(Some(&no_roles)) == Decision::Pass);
+    assert!(!account.is_public() && account.decision(no_roles.as_ref()) == Decision::Pass);
     let users = decided(&config, "/admin/users");
-    assert_eq!(users.decision(Some(&admin)), Decision::Pass);
-    assert_eq!(users.decision(Some(&no_roles)), Decision::Forbidden);
+    assert_eq!(users.decision(admin.as_ref()), Decision::Pass);
+    assert_eq!(users.decision(no_roles.as_ref()), Decision::Forbidden);
     let rule = users.rule().unwrap();
     assert_eq!((rule.place.as_str(), rule.deny), ("AUTH.rules[1]", Deny::Forbidden));
 }

@@ -150,6 +150,7 @@ fn value_name(value: &ValueType) -> String {
         ValueType::ClaimTest(_) => "claim test".to_owned(),
         ValueType::ScalarOrList => "string, number, `true`, `false`, or an array of them".to_owned(),
         ValueType::BoolOrText => "`true`, `false` or string".to_owned(),
+        ValueType::BoolOrTextOrList => "`true`, `false`, string, or array of these".to_owned(),
         ValueType::Table(_) | ValueType::UrlOrTable(_) => "table".to_owned(),
         ValueType::TableList(_) => "array of tables".to_owned(),
         ValueType::Map(value) => {

@@ -210,6 +210,12 @@ fn value_schema(value: &ValueType) -> Value {
         }
         ValueType::ScalarOrList => json!({ "anyOf": [scalar, { "type": "array", "items": scalar }] }),
         ValueType::BoolOrText => json!({ "type": ["boolean", "string"] }),
+        ValueType::BoolOrTextOrList => json!({
+            "anyOf": [
+                { "type": ["boolean", "string"] },
+                { "type": "array", "items": { "type": ["boolean", "string"] } },
+            ],
+        }),
         ValueType::Table(keys) => table(keys),
         ValueType::UrlOrTable(keys) => json!({ "anyOf": [{ "type": "string" }, table(keys)] }),
         ValueType::TableList(keys) => json!({ "type": "array", "items": table(keys) }),

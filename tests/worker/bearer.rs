@@ -103,3 +103,28 @@ fn a_provider_without_keys_gives_503_and_is_requested_once() {
     assert_eq!(env.count_requests("/jwks"), 1);
     bring(&env, "/about", &token).expect_status(200);
 }
+
+#[test]
+fn id_token_as_access_token_only_a_token_marked_as_access_token_is_accepted() {
+    let env = env("RSA", "RS256");
+    let mut id_token = claims();
+    id_token.as_object_mut().unwrap().remove("scope");
+    for (typ, status) in [(json!("JWT"), 401), (json!("at+jwt"), 200)] {
+        let header = json!({ "alg": "RS256", "kid": "RSA", "typ": typ });
+        let token = Signing { key: "RSA", alg: "RS256", header }.sign(&id_token);
+        assert_eq!(bring(&env, "/dashboard", &token).status, status, "{typ}");
+    }
+}
+
+#[test]
+fn unproven_identity_an_unverified_address_is_not_forwarded() {
+    let env = env("RSA", "RS256");
+    for (verified, sent) in [(json!(true), &["alice@example.com"][..]), (json!(false), &[])] {
+        let mut claims = claims();
+        claims["email_verified"] = verified.clone();
+        let token = Signing::honest("RSA", "RS256").sign(&claims);
+        bring(&env, "/dashboard", &token).expect_status(200);
+        let got = env.requests_to_service("APP").pop().unwrap();
+        assert_eq!(got.header_all("x-user-email"), sent, "{verified}");
+    }
+}

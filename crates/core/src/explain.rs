@@ -21,6 +21,7 @@ use crate::guard::rules::{
     DecidedReading, Matched, Mismatch, Readers, ReadingDecision, RuleDecisions, TooMuchWorkError,
 };
 use crate::session::names::CookieNames;
+use crate::session::proven::ProvenClaims;
 use crate::session::read;
 use crate::upstream::{Target, Upstream};
 use vestibule_oidc::http::cookie::Cookies;
@@ -48,6 +49,18 @@ pub fn explain<'a>(
         return outside_of.map_or(Explanation::AuthRoute, Explanation::AuthRouteOutside);
     }
     let claims = claims.filter(|_| outside_of.is_none());
+    let has_subject = claims.is_some_and(|claims| claims.get("sub").is_some_and(Value::is_string));
+    let claims = claims.map(|claims| {
+        // Without `sub` or `provider`, the claims are those of any user of the first provider.
+        let mut claims = claims.clone();
+        claims.entry("sub").or_insert_with(|| "someone".into());
+        if let (false, Some(first)) = (claims.contains_key("provider"), config.providers.first()) {
+            claims.insert("provider".to_owned(), first.id.clone().into());
+        }
+        claims
+    });
+    let claims = claims.as_ref().and_then(|claims| config.proven_claims(claims));
+    let claims = claims.as_ref();
     let upstream = Upstream::of_host(&config.upstreams, &request.url.authority);
     let upstream = PathReadings::of_upstream(upstream);
     let Ok(decided) = config.rules.decide(request, &path, &upstream) else { return Explanation::TooMuchWork };
@@ -61,8 +74,9 @@ pub fn explain<'a>(
     let readings = readings.into_iter().filter(DecidedReading::asks);
     let readings = readings.map(|reading| explain_reading(config, request, reading, claims)).collect();
     // A preflight carries no credentials, so its user is unknown.
-    let forwarded = (decision == Decision::Pass)
-        .then(|| explain_forwarding(config, request, &decided, claims.filter(|_| !is_preflight)));
+    let forwarded = (decision == Decision::Pass).then(|| {
+        explain_forwarding(config, request, &decided, claims.filter(|_| !is_preflight), has_subject)
+    });
     Explanation::Decided(Box::new(Explained {
         readings,
         is_preflight,
@@ -168,7 +182,7 @@ fn explain_reading<'a>(
     config: &'a Config,
     request: &Request,
     reading: DecidedReading<'a>,
-    claims: Option<&Map<String, Value>>,
+    claims: Option<&ProvenClaims<'_>>,
 ) -> ExplainedReading<'a> {
     let DecidedReading { segments, readers, decision: applied } = reading;
     let requirements = applied.access.requirements().iter();
@@ -212,7 +226,8 @@ fn explain_forwarding<'a>(
     config: &'a Config,
     request: &Request,
     decided: &RuleDecisions<'a>,
-    claims: Option<&Map<String, Value>>,
+    claims: Option<&ProvenClaims<'_>>,
+    has_subject: bool,
 ) -> ForwardedRequest<'a> {
     let route = Route::new(&config.upstreams, &request.url.authority, decided.rule());
     let guarded = GuardedNames::of(&config.upstreams, &config.rules, config.edge, &config.edge_headers)
@@ -236,7 +251,6 @@ fn explain_forwarding<'a>(
     let mut guarded: Vec<String> = guarded.names().map(str::to_owned).collect();
     guarded.extend(route.authorization.map(|_| "authorization".to_owned()));
     let audience = route.audience(request).filter(|_| claims.is_some());
-    let has_subject = claims.is_some_and(|claims| claims.get("sub").is_some_and(Value::is_string));
     ForwardedRequest { route, set, audience, has_subject, changed, guarded }
 }
 

@@ -108,7 +108,7 @@ pub trait Hooks {
 pub struct SignIn<'a, Profile> {
     /// The provider's id in the configuration.
     pub provider: &'a str,
-    /// `id`, `name`, `email`, `image`, and the configured claims.
+    /// `id`, `name`, `email`, `image`, `email_verified` if the provider says it, and the configured claims.
     pub user: &'a Map<String, Value>,
     /// The token response, with `provider`, `type`, `providerAccountId` and `expires_at`.
     pub account: &'a Map<String, Value>,

@@ -24,6 +24,9 @@ The callback URL to register at the provider is `https://HOST/BASE_PATH/callback
 path. A provider several times has an `id` of its own each time and `preset = \"okta\"`; the secrets have the names of
 the `id` (`AUTH_OKTA_STAFF_ID` for `okta-staff`).
 
+[guard.md](guard.md#claims) says which e-mail addresses rules and upstreams see. `email_domain` accepts a verified address
+only if the provider says so with the boolean `true`; Apple, Cognito and LinkedIn also write the text `\"true\"`.
+
 ";
 
 #[test]
@@ -83,8 +86,37 @@ fn section(id: &str, preset: &Map<String, Value>, notes: &Value, text: &mut Stri
         None if kind == "OpenID Connect" => writeln!(text, "Scope: `openid profile email`.").unwrap(),
         None => writeln!(text, "No scope unless you write one.").unwrap(),
     }
+    if let Some(line) = email_line(preset) {
+        writeln!(text, "{line}").unwrap();
+    }
     if let Some(note) = notes.get("notes").and_then(Value::as_str) {
         writeln!(text, "{note}").unwrap();
     }
     writeln!(text, "[Its documentation]({}).\n", notes["documentation"].as_str().unwrap()).unwrap();
+}
+
+/// What is known about whether an e-mail address belongs to the user; nothing where the provider gives none.
+fn email_line(preset: &Map<String, Value>) -> Option<String> {
+    let source = preset.get("user").and_then(|user| user.get("email"));
+    if source.is_none() && preset["type"] == "oauth2" {
+        return None;
+    }
+    let member = preset.get("emails").and_then(|emails| emails.get("verified")).and_then(Value::as_str);
+    let says = match (member, preset.get("email_verified")) {
+        (Some(member), _) => format!("verified if its item of the list has `{member}`"),
+        (None, Some(Value::Bool(true))) => "always verified".to_owned(),
+        (None, Some(Value::Bool(false))) => "never verified".to_owned(),
+        (None, Some(Value::String(path))) => format!("verified if `{path}` says so"),
+        (None, Some(Value::Array(items))) => {
+            let paths = items.iter().filter_map(Value::as_str).map(|path| format!("`{path}`"));
+            let otherwise =
+                if items.last() == Some(&Value::Bool(false)) { " otherwise not verified" } else { "" };
+            format!("verified if {} says so,{otherwise}", paths.collect::<Vec<_>>().join(" or "))
+        }
+        (None, _) if source.is_none_or(|source| source == "profile.email") => {
+            "verified if `email_verified` says so; otherwise the provider does not say".to_owned()
+        }
+        (None, _) => "the provider does not say whether it is verified".to_owned(),
+    };
+    Some(format!("E-mail address: {says}."))
 }

@@ -39,6 +39,11 @@ impl DataPath {
         Ok(Self { root, rest })
     }
 
+    /// The path of these names.
+    pub fn new<'a>(root: &str, rest: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { root: root.to_owned(), rest: rest.into_iter().map(str::to_owned).collect() }
+    }
+
     /// The first name.
     pub fn root(&self) -> &str {
         &self.root
@@ -85,6 +90,33 @@ impl DataPath {
             slot = object.entry(name.clone()).or_insert(Value::Null);
         }
         *slot = value;
+    }
+
+    /// Removes the value at this path; an item of an array becomes `null`, so that the others keep their index.
+    pub fn remove(&self, data: &mut Map<String, Value>) {
+        let Some((last, way)) = self.rest.split_last() else {
+            data.remove(&self.root);
+            return;
+        };
+        let Some(mut value) = data.get_mut(&self.root) else { return };
+        for name in way {
+            let next = match value {
+                Value::Object(object) => object.get_mut(name),
+                Value::Array(items) => index(name).and_then(|index| items.get_mut(index)),
+                _ => None,
+            };
+            let Some(next) = next else { return };
+            value = next;
+        }
+        match value {
+            Value::Object(object) => drop(object.remove(last)),
+            Value::Array(items) => {
+                if let Some(item) = index(last).and_then(|index| items.get_mut(index)) {
+                    *item = Value::Null;
+                }
+            }
+            _ => {}
+        }
     }
 }
 
@@ -268,6 +300,25 @@ mod tests {
             json!({ "user": { "name": "M", "roles": ["a"] }, "new": { "deep": { "er": 2 } }, "flat": { "x": 3 },
                     "top": 4 })
         );
+    }
+
+    #[test]
+    fn removing_a_value_leaves_everything_else_where_it_is() {
+        let data = json!({ "a": { "b": 1, "c": [{ "d": 1 }, 2, 3] }, "e": 4 });
+        for (path, rest) in [
+            ("a", json!({ "e": 4 })),
+            ("a.b", json!({ "a": { "c": [{ "d": 1 }, 2, 3] }, "e": 4 })),
+            ("a.c.0.d", json!({ "a": { "b": 1, "c": [{}, 2, 3] }, "e": 4 })),
+            ("a.c.1", json!({ "a": { "b": 1, "c": [{ "d": 1 }, null, 3] }, "e": 4 })),
+            ("a.c.9", data.clone()),
+            ("a.x.y", data.clone()),
+            ("e.x", data.clone()),
+            ("x", data.clone()),
+        ] {
+            let mut left = map(data.clone());
+            DataPath::parse(path).unwrap().remove(&mut left);
+            assert_eq!(Value::Object(left), rest, "{path}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Makes a [`Config`] of a configuration that fits the schema. Every check runs, also after one that found a mistake, so
 //! that the operator sees all mistakes at once.
 
+mod bearer;
 mod cookies;
 pub(super) mod names;
 mod origins;
@@ -11,6 +12,7 @@ mod rules;
 pub(super) mod secrets;
 pub(super) mod session;
 mod site;
+mod updatable;
 mod upstreams;
 mod verify;
 
@@ -38,7 +40,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let own_host = own_host.or(login_url.as_ref().or(origin.as_ref()).map(Origin::host));
     let trusted_origins = origins::trusted_origins(auth, own_host);
     site::refuse_login_url_out_of_reach(auth, login_url.as_ref(), cookie_domain.as_ref());
-    let session = session::session(&auth.table("session"));
+    let updatable = updatable::updatable(&auth.table("session"));
+    let session = session::session(&auth.table("session"), updatable);
     let token_origins = origins::token_origins(auth, &trusted_origins, &session);
     let claims = session::claims(&auth.table("claims"));
     let providers = providers::providers(auth);
@@ -47,7 +50,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let refresh = refresh::refresh(&auth.table("refresh"));
     let mut rules = rules::rules(auth);
     let upstreams = upstreams::upstreams(auth);
-    session::refuse_updatable(auth, &session, &rules, &upstreams);
+    updatable::refuse_updatable(auth);
+    bearer::refuse_unshown(auth, &claims, &providers, &rules);
 
     let site = pages::Site {
         base_path: &base_path,

@@ -1,5 +1,6 @@
 //! [`Config`]: the checked configuration, in the types that the flows use.
 
+use crate::config::email::EmailPolicy;
 use crate::config::refresh::RefreshConfig;
 use crate::config::verify::VerifyConfig;
 use crate::guard::cross_origin::TrustedOrigin;
@@ -110,6 +111,8 @@ pub struct Provider {
     /// What must be true of a user who signs in here: all of these. Empty: every user of the provider may sign in. The
     /// paths begin as those of [`Config::claims`] do; `user` also has the claims of the configuration.
     pub allow: Vec<ClaimRequirement>,
+    /// What rules and upstreams may do with its e-mail addresses.
+    pub email: EmailPolicy,
     /// `style`: the colors of its button on the sign-in page.
     pub brand: Option<Brand>,
     /// The protocol, and what that protocol needs.

@@ -36,8 +36,8 @@ impl Config {
         loading.problems.unless_any(None)
     }
 
-    /// Advice about settings that are allowed but not the best choice. Log it once, when the configuration is loaded.
-    pub fn advice(&self, runtime: &Runtime) -> Vec<String> {
+    /// Advice about the lease.
+    pub(super) fn lease_advice(&self, runtime: &Runtime) -> Vec<String> {
         let is_strict = |provider: &&Provider| match &provider.kind {
             ProviderKind::OAuth(oauth) => oauth.strict_rotation,
             ProviderKind::Credentials(api) => api.refresh.is_some() && api.strict_rotation,

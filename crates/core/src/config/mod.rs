@@ -1,11 +1,14 @@
 //! The configuration. `schema` lists every key and its type, and refuses what does not fit. `check` reads the rest as a
 //! `table` and makes a [`Config`] of it. A flow only sees the checked `Config`, so no flow checks a value again.
 
+mod advice;
 mod check;
 mod checked;
+pub mod email;
 pub mod error;
 mod lease;
 mod place;
+mod proven;
 #[cfg(feature = "reference")]
 pub mod reference;
 pub mod refresh;

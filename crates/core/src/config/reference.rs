@@ -59,6 +59,8 @@ pub enum ValueType {
     ScalarOrList,
     /// `true`, `false` or a string.
     BoolOrText,
+    /// One of these, or an array of them.
+    BoolOrTextOrList,
     /// A table with these keys.
     Table(Vec<KeyReference>),
     /// A table with these keys, or a string in place of its `url`.
@@ -118,6 +120,7 @@ fn value_type(kind: &Kind, runtime: &Runtime) -> Option<ValueType> {
         Kind::ClaimTest => ValueType::ClaimTest(table(CLAIM_TEST, runtime)),
         Kind::ScalarOrList => ValueType::ScalarOrList,
         Kind::BoolOrText | Kind::BoolOrUrl => ValueType::BoolOrText,
+        Kind::BoolOrTextOrList => ValueType::BoolOrTextOrList,
         Kind::Table(keys) => ValueType::Table(table(keys, runtime)),
         Kind::UrlOrTable(keys) => ValueType::UrlOrTable(table(keys, runtime)),
         Kind::TableList(keys) | Kind::TopLevelTables(keys) => ValueType::TableList(table(keys, runtime)),
@@ -241,7 +244,9 @@ pub fn roots() -> Vec<Names> {
         "profile" => {
             "userinfo and the claims of the ID token together; of `credentials`: the response of `profile`"
         }
-        "user" => "the user as read: `id`, `name`, `email`, `image`; in `allow`, the claims of `claims` too",
+        "user" => {
+            "the user as read: `id`, `name`, `email`, `image`; in `allow`, `email_verified` and the claims of `claims` too"
+        }
         "id_token" => "the claims of the ID token",
         "access_token" => "the claims of the access token, where it is a JWT",
         "login" => "the body of the login's response (`credentials`)",
@@ -254,14 +259,18 @@ pub fn roots() -> Vec<Names> {
             &names::OAUTH_USER_ROOTS,
             of_sign_in,
         ),
-        described("`user` of a `credentials` provider", &names::API_USER_ROOTS, |name| match name {
-            "profile" => "the response of `profile`",
-            "login" | "body" => "the body of the login's response",
-            "access_token" => "the claims of the access token, where it is a JWT",
-            "cookie" => "a cookie of the login's response: `cookie.NAME`",
-            "header" => "a header field of the login's response: `header.NAME`",
-            _ => "",
-        }),
+        described(
+            "`user` and `email_verified` of a `credentials` provider",
+            &names::API_USER_ROOTS,
+            |name| match name {
+                "profile" => "the response of `profile`",
+                "login" | "body" => "the body of the login's response",
+                "access_token" => "the claims of the access token, where it is a JWT",
+                "cookie" => "a cookie of the login's response: `cookie.NAME`",
+                "header" => "a header field of the login's response: `header.NAME`",
+                _ => "",
+            },
+        ),
         described(
             "`login` and `refresh` of a `credentials` provider (`access_token`, `expires_in`, …)",
             &names::RESPONSE_ROOTS,

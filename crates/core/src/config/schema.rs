@@ -65,6 +65,8 @@ pub(super) enum Kind {
     ScalarOrList,
     /// `true`, `false` or a string.
     BoolOrText,
+    /// One of these, or an array of them.
+    BoolOrTextOrList,
     /// `true`, `false` or a URL.
     BoolOrUrl,
     /// A table.

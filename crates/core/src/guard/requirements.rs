@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use crate::session::proven::ProvenClaims;
 use vestibule_oidc::data::DataPath;
 
 /// Who may pass.
@@ -22,8 +23,7 @@ pub enum Access {
 pub enum Requirement {
     /// A test of one claim.
     Claim(ClaimRequirement),
-    /// An e-mail address at one of these domains, which are in lower case. If the session has the claim
-    /// `email_verified`, it must be true.
+    /// A proven e-mail address at one of these domains, which are in lower case.
     EmailDomain(Vec<String>),
 }
 
@@ -50,7 +50,7 @@ pub enum ClaimTest {
 
 impl Access {
     /// Whether a signed-in user with these claims may pass.
-    pub fn admits(&self, claims: &Map<String, Value>) -> bool {
+    pub fn admits(&self, claims: &ProvenClaims<'_>) -> bool {
         self.requirements().iter().all(|requirement| requirement.is_met(claims))
     }
 
@@ -65,44 +65,41 @@ impl Access {
 
 impl Requirement {
     /// Whether the claims meet the requirement.
-    pub fn is_met(&self, claims: &Map<String, Value>) -> bool {
+    pub fn is_met(&self, claims: &ProvenClaims<'_>) -> bool {
         match self {
-            Self::Claim(requirement) => requirement.is_met(claims),
-            Self::EmailDomain(domains) => is_verified(claims) && is_at(claims.get("email"), domains),
+            Self::Claim(requirement) => requirement.test.is_met(claims.lookup(&requirement.claim)),
+            Self::EmailDomain(domains) => is_at(claims.proven_email(), domains),
         }
     }
 
-    /// The top-level names of the claims that decide.
-    pub fn roots(&self) -> impl Iterator<Item = &str> {
-        let (claim, email): (_, &[&str]) = match self {
-            Self::Claim(requirement) => (Some(requirement.claim.root()), &[]),
-            Self::EmailDomain(_) => (None, &["email", "email_verified"]),
-        };
-        claim.into_iter().chain(email.iter().copied())
-    }
-
     /// The values that decide, as JSON, to explain a decision.
-    pub fn found(&self, claims: &Map<String, Value>) -> String {
+    pub fn found(&self, claims: &ProvenClaims<'_>) -> String {
         let written = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
         match self {
-            Self::Claim(requirement) => written(requirement.claim.lookup(claims)),
-            Self::EmailDomain(_) => match claims.get("email_verified") {
-                None => written(claims.get("email")),
-                Some(verified) => format!("{}, email_verified {verified}", written(claims.get("email"))),
+            Self::Claim(requirement) => written(claims.lookup(&requirement.claim)),
+            Self::EmailDomain(_) => match (claims.proven_email(), claims.get("email_verified")) {
+                (Some(_), None) => written(claims.get("email")),
+                (_, verified) => {
+                    format!("{}, email_verified {}", written(claims.get("email")), written(verified))
+                }
             },
         }
     }
 }
 
-impl ClaimRequirement {
-    /// Whether the claims meet the requirement.
-    pub fn is_met(&self, claims: &Map<String, Value>) -> bool {
-        let claim = self.claim.lookup(claims);
-        match &self.test {
-            ClaimTest::AnyOf(wanted) => has_one_of(claim, wanted),
-            ClaimTest::NoneOf(unwanted) => !has_one_of(claim, unwanted),
-            ClaimTest::Exists(wanted) => claim.is_some_and(|value| !value.is_null()) == *wanted,
+impl ClaimTest {
+    /// Whether a claim passes.
+    pub fn is_met(&self, claim: Option<&Value>) -> bool {
+        match self {
+            Self::AnyOf(wanted) => has_one_of(claim, wanted),
+            Self::NoneOf(unwanted) => !has_one_of(claim, unwanted),
+            Self::Exists(wanted) => claim.is_some_and(|value| !value.is_null()) == *wanted,
         }
+    }
+
+    /// Whether a missing claim is what is asked.
+    pub fn passes_without_claim(&self) -> bool {
+        self.is_met(None)
     }
 }
 
@@ -151,12 +148,6 @@ fn is_same(claim: &Value, wanted: &Value) -> bool {
     }
 }
 
-/// Whether `email_verified` (OpenID Connect Core 1.0 section 5.1) is absent or the boolean `true`. Some providers let
-/// users claim any address, and set it to `false`.
-fn is_verified(claims: &Map<String, Value>) -> bool {
-    claims.get("email_verified").is_none_or(|verified| *verified == Value::Bool(true))
-}
-
 /// Whether `email` is one plain address whose whole domain is one of `domains`. Text that a mail server could read as
 /// another address, or as several, is rejected: quotes, comments, lists, and characters outside ASCII.
 fn is_at(email: Option<&Value>, domains: &[String]) -> bool {
@@ -177,12 +168,18 @@ fn is_at(email: Option<&Value>, domains: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Map, json};
 
     use super::*;
 
-    fn claims(value: Value) -> Map<String, Value> {
+    fn claims(mut value: Value) -> Map<String, Value> {
+        value["sub"] = json!("alice");
         serde_json::from_value(value).unwrap()
+    }
+
+    fn proven(claims: &Map<String, Value>) -> ProvenClaims<'_> {
+        let is_verified = claims.get("email_verified").is_none_or(|verified| *verified == json!(true));
+        ProvenClaims::new(claims, is_verified, &[]).unwrap()
     }
 
     fn of(claim: &str, test: ClaimTest) -> Requirement {
@@ -225,14 +222,14 @@ mod tests {
         ] {
             let any = of(claim, ClaimTest::AnyOf(list(values.clone())));
             let none = of(claim, ClaimTest::NoneOf(list(values.clone())));
-            assert_eq!(any.is_met(&session), has, "{claim} {values}");
-            assert_eq!(none.is_met(&session), !has, "{claim} {values}");
+            assert_eq!(any.is_met(&proven(&session)), has, "{claim} {values}");
+            assert_eq!(none.is_met(&proven(&session)), !has, "{claim} {values}");
         }
         let both = Access::Claims(vec![
             of("role", ClaimTest::AnyOf(list(json!(["admin"])))),
             of("n", ClaimTest::AnyOf(list(json!([2])))),
         ]);
-        assert!(!both.admits(&session), "all requirements must be met");
+        assert!(!both.admits(&proven(&session)), "all requirements must be met");
         for (claim, exists) in [
             ("role", true),
             ("empty", true),
@@ -241,8 +238,8 @@ mod tests {
             ("missing", false),
             ("o.x", false),
         ] {
-            assert_eq!(of(claim, ClaimTest::Exists(true)).is_met(&session), exists, "{claim}");
-            assert_eq!(of(claim, ClaimTest::Exists(false)).is_met(&session), !exists, "{claim}");
+            assert_eq!(of(claim, ClaimTest::Exists(true)).is_met(&proven(&session)), exists, "{claim}");
+            assert_eq!(of(claim, ClaimTest::Exists(false)).is_met(&proven(&session)), !exists, "{claim}");
         }
     }
 
@@ -280,7 +277,7 @@ mod tests {
             (json!({"email": null}), false),
             (json!({}), false),
         ] {
-            assert_eq!(requirement.is_met(&claims(session.clone())), met, "{session}");
+            assert_eq!(requirement.is_met(&proven(&claims(session.clone()))), met, "{session}");
         }
     }
 
@@ -300,7 +297,7 @@ mod tests {
             ),
         ] {
             assert_eq!(requirement.to_string(), text);
-            assert_eq!(requirement.found(&session), found, "{text}");
+            assert_eq!(requirement.found(&proven(&session)), found, "{text}");
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Where a request that may pass goes, and what it carries from the session.
 
-use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::guard::headers::{EdgeFields, GuardedNames, Outgoing, SessionCookies};
 use crate::guard::rules::{Rule, RuleSet};
 use crate::session::claims::is_access_token_claim;
+use crate::session::proven::ProvenClaims;
 use crate::upstream::header_value::{HeaderEncoding, HeaderValue, HeaderValueError};
 use crate::upstream::path_prefix::PathPrefix;
 use crate::upstream::{Assertion, Target, Upstream};
@@ -114,12 +114,12 @@ impl<'a> Route<'a> {
     }
 
     /// The headers that identify the user, from the session's claims.
-    pub fn identity(&self, claims: Option<&Map<String, Value>>) -> IdentityHeaders {
+    pub fn identity(&self, claims: Option<&ProvenClaims<'_>>) -> IdentityHeaders {
         let mut identity = IdentityHeaders::default();
         let Some(claims) = claims else { return identity };
         let mut add = |name: &str, prefix: &str, from: &DataPath, encoding: HeaderEncoding| {
             let HeaderValue { text, left_out } =
-                from.lookup(claims).map(|claim| encoding.value(claim)).unwrap_or_default();
+                claims.lookup(from).map(|claim| encoding.value(claim)).unwrap_or_default();
             identity.fields.extend(text.map(|text| (name.to_owned(), format!("{prefix}{text}"))));
             identity.left_out.extend(left_out.map(|error| LeftOut {
                 name: name.to_owned(),

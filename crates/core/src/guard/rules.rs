@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::guard::budget::Budget;
@@ -14,6 +13,7 @@ use crate::guard::path::{CanonicalPath, PathError};
 use crate::guard::readings::PathReadings;
 use crate::guard::regexp::fold;
 pub use crate::guard::requirements::{Access, ClaimRequirement, ClaimTest, Requirement};
+use crate::session::proven::ProvenClaims;
 use crate::upstream::header_value::HeaderEncoding;
 use crate::upstream::path_prefix::PathPrefix;
 use crate::upstream::{Assertion, ServerReading, Target};
@@ -165,7 +165,6 @@ pub struct RuleSet {
     /// Patterns that match any first segment. A request is matched against each of them.
     anywhere: Vec<Place>,
     distinguishes_methods: bool,
-    looks_at_emails: bool,
 }
 
 /// Indices of a rule and of one of its patterns; their order is the order of the configuration.
@@ -198,8 +197,6 @@ impl RuleSet {
             DefaultAccess::Public => Access::Public,
         };
         let distinguishes_methods = rules.iter().any(|rule| rule.methods.is_some());
-        let is_email_domain = |requirement: &Requirement| matches!(requirement, Requirement::EmailDomain(_));
-        let looks_at_emails = rules.iter().any(|rule| rule.access.requirements().iter().any(is_email_domain));
         Self {
             rules,
             default,
@@ -208,7 +205,6 @@ impl RuleSet {
             has_upper_case,
             anywhere,
             distinguishes_methods,
-            looks_at_emails,
         }
     }
 
@@ -348,11 +344,6 @@ impl RuleSet {
         self.distinguishes_methods
     }
 
-    /// Whether any rule requires an e-mail address at a domain. Then it matters whether the address is verified.
-    pub fn looks_at_emails(&self) -> bool {
-        self.looks_at_emails
-    }
-
     /// The patterns that may match, in the order of the rules.
     fn candidates(&self, reading: &Reading<'_>) -> impl Iterator<Item = Place> {
         let first = reading.segments.first().map_or("", String::as_str);
@@ -444,7 +435,7 @@ impl ReadingDecision<'_> {
     }
 
     /// The decision for a session with these claims. `None` is a user who is signed out.
-    pub fn decision(&self, claims: Option<&Map<String, Value>>) -> Decision {
+    pub fn decision(&self, claims: Option<&ProvenClaims<'_>>) -> Decision {
         let is_admitted = || claims.is_some_and(|claims| self.access.admits(claims));
         if self.is_public() || is_admitted() {
             return Decision::Pass;
@@ -483,7 +474,7 @@ impl<'a> RuleDecisions<'a> {
 
     /// The decision for a session with these claims. `None` is a user who is signed out. The request passes if every
     /// reading lets it pass; otherwise the strictest denial applies.
-    pub fn decision(&self, claims: Option<&Map<String, Value>>) -> Decision {
+    pub fn decision(&self, claims: Option<&ProvenClaims<'_>>) -> Decision {
         let strictness = |decision: &Decision| match decision {
             Decision::Pass => 0,
             Decision::SignIn => 1,

@@ -61,6 +61,11 @@ impl Session {
         self.text("sub")
     }
 
+    /// Whether `sub` names a user. A session without it passes public paths only.
+    pub fn names_user(&self) -> bool {
+        self.subject().is_some_and(|subject| !subject.is_empty())
+    }
+
     /// The user's display name.
     pub fn name(&self) -> Option<&Value> {
         self.claims.get("name")

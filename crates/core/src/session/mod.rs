@@ -8,6 +8,7 @@ pub mod csrf;
 pub mod dialect;
 pub mod names;
 pub mod policy;
+pub mod proven;
 pub mod read;
 pub mod refreshed_tokens;
 pub mod seal;

@@ -19,7 +19,7 @@ pub struct SessionConfig {
     /// What `GET /session` shows in addition to the user's name, e-mail address and image: the path in the response,
     /// and the path in the sealed session.
     pub expose: Vec<(DataPath, DataPath)>,
-    /// The claims that a page may change (`update()` of Auth.js's client).
+    /// The claims that a page may change (`update()` of Auth.js's client), under their names in the session.
     pub updatable: Vec<String>,
 }
 

@@ -1,13 +1,14 @@
 //! The checks of an access token that a client sends (RFC 9068 section 4, RFC 7519 section 4.1, RFC 8725).
 //!
-//! Only a JWT is accepted, and only if it has one of the configured audiences and cannot be another kind of token. An
+//! Only a JWT is accepted, and only if it has one of the configured audiences and shows that it is an access token. An
 //! ID token is not secret from its client, so someone who obtains one must not be able to use it as an access token.
 
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::jose::jws::VerifiedPayload;
-use crate::oauth::id_token::{self, ClaimError};
+use crate::oauth::id_token::{self, ClaimError, ParamClaimError};
+use crate::oauth::provider::AcceptBearer;
 use crate::time::Timestamp;
 
 /// The values that a provider's access tokens must match.
@@ -15,10 +16,8 @@ use crate::time::Timestamp;
 pub struct Expected<'a> {
     /// The provider's issuer.
     pub issuer: &'a str,
-    /// The accepted audiences. A token needs one of them.
-    pub audiences: &'a [String],
-    /// Our own `client_id`, which is the audience of ID tokens.
-    pub client_id: &'a str,
+    /// The accepted audiences, and the claims that only the provider's access tokens have.
+    pub accepted: &'a AcceptBearer,
 }
 
 /// The claims of an access token whose signature and claims are both verified. Only [`verify`] creates one.
@@ -65,9 +64,22 @@ pub enum AccessTokenError {
     /// It has a claim of another kind of token.
     #[error("access token: it has {0:?}, so it is another kind of token")]
     OtherKind(&'static str),
-    /// It is for our own client, like an ID token, and nothing shows that it is an access token.
-    #[error("access token: it could be an id_token: it has neither \"typ\" at+jwt nor \"scope\"")]
+    /// Nothing shows that it is an access token. The audience does not: it may be the client id of another client, whose
+    /// ID tokens have it.
+    #[error(
+        "access token: it could be an id_token: it has neither \"typ\" at+jwt nor \"scope\"; if this provider's access \
+         tokens have another claim that its ID tokens lack, write it into accept_bearer.access_token_claims"
+    )]
     Ambiguous,
+    /// It does not have a claim that the provider's access tokens have.
+    #[error("access token: {0:?} is not what accept_bearer.access_token_claims says")]
+    NotMarked(String),
+    /// It does not repeat a parameter of the authorization request.
+    #[error("access token: {0}")]
+    ParamClaim(#[from] ParamClaimError),
+    /// It does not say who the user is.
+    #[error("access token: it has no value for the user's id (AUTH.providers, user.id)")]
+    NoUserId,
     /// It is bound to a key (RFC 7800). Whether the client has that key is not verified here.
     #[error(
         "access token: it is bound to a key (\"cnf\"), and the client does not prove that it has the key"
@@ -100,13 +112,13 @@ pub fn verify(
             return Err(AccessTokenError::OtherKind(name));
         }
     }
-    let is_marked = is_marked_access_token(&claims)?;
+    let is_marked = is_marked_access_token(&claims)? | has_configured_claims(&claims, expected.accepted)?;
     if get("cnf").is_some() {
         return Err(AccessTokenError::Bound);
     }
     let wrong = AccessTokenError::Claim;
     id_token::check_issuer(get("iss"), expected.issuer).map_err(|error| wrong("iss", error))?;
-    let audience = audience(get("aud"), expected.audiences).map_err(|error| wrong("aud", error))?;
+    audience(get("aud"), &expected.accepted.audiences).map_err(|error| wrong("aud", error))?;
     let expires_at = id_token::check_expiration(get("exp"), now).map_err(|error| wrong("exp", error))?;
     id_token::check_not_before(get("nbf"), now).map_err(|error| wrong("nbf", error))?;
     match id_token::check_issued_at(get("iat"), now) {
@@ -115,7 +127,7 @@ pub fn verify(
     }
     let subject = id_token::subject(get("sub")).map_err(|error| wrong("sub", error))?;
     let has_scope = get("scope").or_else(|| get("scp")).is_some();
-    if audience == expected.client_id && !is_declared && !is_marked && !has_scope {
+    if !is_declared && !is_marked && !has_scope {
         return Err(AccessTokenError::Ambiguous);
     }
     Ok(VerifiedAccessToken { subject, expires_at, claims })
@@ -145,6 +157,25 @@ fn is_marked_access_token(claims: &Map<String, Value>) -> Result<bool, AccessTok
         }
     }
     Ok(is_marked)
+}
+
+/// Whether the token has the configured claims of access tokens. An error if it lacks one of them; false if none is
+/// configured.
+fn has_configured_claims(
+    claims: &Map<String, Value>,
+    accepted: &AcceptBearer,
+) -> Result<bool, AccessTokenError> {
+    for (name, values) in &accepted.access_token_claims {
+        let found = match claims.get(name) {
+            Some(Value::Array(found)) => found,
+            Some(found) => std::slice::from_ref(found),
+            None => &[],
+        };
+        if !found.iter().any(|found| values.contains(found)) {
+            return Err(AccessTokenError::NotMarked(name.clone()));
+        }
+    }
+    Ok(!accepted.access_token_claims.is_empty())
 }
 
 /// The first of `wanted` that is among the audiences `aud` of a token (RFC 7519 section 4.1.3).

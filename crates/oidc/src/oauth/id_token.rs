@@ -67,25 +67,34 @@ pub fn verify_refreshed(
     }
 }
 
-/// Verifies that an ID token repeats a parameter of the authorization request: one of `claims` must be `value`. If
-/// `value` is `*`, any value is accepted.
+/// Verifies that the claims of a token repeat a parameter of the authorization request: one of `names` must be `value`.
+/// If `value` is `*`, any value is accepted.
 pub fn verify_param_claims(
-    token: &VerifiedIdToken,
+    claims: &Map<String, Value>,
     value: &str,
-    claims: &[String],
-) -> Result<(), IdTokenError> {
-    let found =
-        |claim: &String| token.claims.get(claim).and_then(Value::as_str).filter(|text| !text.is_empty());
-    if claims.iter().filter_map(found).any(|found| value == "*" || found == value) {
+    names: &[String],
+) -> Result<(), ParamClaimError> {
+    let found = |claim: &String| claims.get(claim).and_then(Value::as_str).filter(|text| !text.is_empty());
+    if names.iter().filter_map(found).any(|found| value == "*" || found == value) {
         return Ok(());
     }
-    let claim = claims.iter().find(|claim| found(claim).is_some()).or(claims.first());
+    let claim = names.iter().find(|claim| found(claim).is_some()).or(names.first());
     let claim = claim.cloned().unwrap_or_default();
-    let error = match token.claims.get(&claim) {
+    let error = match claims.get(&claim) {
         Some(found) => other(found, value),
         None => ClaimError::Missing,
     };
-    Err(IdTokenError::ParamClaim { claim, error })
+    Err(ParamClaimError { claim, error })
+}
+
+/// A claim does not repeat a parameter of the authorization request.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{claim:?} {error}")]
+pub struct ParamClaimError {
+    /// The name of the claim.
+    pub claim: String,
+    /// What is wrong with it.
+    pub error: ClaimError,
 }
 
 /// The claims of an ID token whose signature and claims are both verified. Only [`verify`] creates one.
@@ -151,13 +160,8 @@ pub enum IdTokenError {
     #[error("id_token: \"at_hash\" {0}")]
     AccessTokenHash(ClaimError),
     /// A claim that must repeat a parameter of the authorization request.
-    #[error("id_token: {claim:?} {error}")]
-    ParamClaim {
-        /// The name of the claim.
-        claim: String,
-        /// What is wrong with it.
-        error: ClaimError,
-    },
+    #[error("id_token: {0}")]
+    ParamClaim(#[from] ParamClaimError),
 }
 
 /// What is wrong with a claim.
@@ -679,10 +683,6 @@ mod tests {
 
     #[test]
     fn a_claim_must_repeat_the_requested_value() {
-        let token = |claims: Value| VerifiedIdToken {
-            subject: "s".to_owned(),
-            claims: claims.as_object().cloned().unwrap(),
-        };
         let names = ["org_id".to_owned(), "org_name".to_owned()];
         for (claims, value, is_good) in [
             (json!({ "org_id": "org_1" }), "org_1", true),
@@ -695,11 +695,12 @@ mod tests {
             (json!({}), "org_1", false),
             (json!({}), "*", false),
         ] {
-            let verified = verify_param_claims(&token(claims.clone()), value, &names);
+            let verified = verify_param_claims(claims.as_object().unwrap(), value, &names);
             assert_eq!(verified.is_ok(), is_good, "{claims} {value}");
         }
-        let refused = verify_param_claims(&token(json!({ "org_id": "org_2" })), "org_1", &names).unwrap_err();
-        assert_eq!(refused.to_string(), "id_token: \"org_id\" is \"org_2\", not \"org_1\"");
+        let refused = verify_param_claims(json!({ "org_id": "org_2" }).as_object().unwrap(), "org_1", &names)
+            .unwrap_err();
+        assert_eq!(refused.to_string(), "\"org_id\" is \"org_2\", not \"org_1\"");
     }
 
     #[test]

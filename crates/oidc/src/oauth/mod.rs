@@ -20,6 +20,7 @@ pub mod access_token;
 pub mod authorize;
 pub mod client;
 pub mod discovery;
+pub mod email;
 mod error_body;
 pub mod exchange;
 pub mod id_token;

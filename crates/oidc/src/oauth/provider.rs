@@ -8,6 +8,7 @@ use crate::http::request::Method;
 use crate::http::url::Url;
 use crate::jose::jws::Algorithm;
 use crate::jose::sign::PrivateKey;
+use crate::oauth::email::EmailVerification;
 use crate::outbound::ApiRequest;
 use crate::secret::Secret;
 
@@ -30,8 +31,6 @@ pub struct OAuthProvider {
     pub userinfo: UserinfoConfig,
     /// The source of the e-mail address, if it is one of a list.
     pub emails: Option<EmailsConfig>,
-    /// The paths that say whether the e-mail address is verified. The first one with a value counts.
-    pub email_verified: Vec<DataPath>,
     /// The rule for the picture's URL, if no member of the profile contains it.
     pub derived_image: Option<DerivedImage>,
     /// The sources of the user's attributes.
@@ -59,9 +58,8 @@ pub struct OpenId {
     pub id_token_algorithm: Option<IdTokenAlgorithm>,
     /// Whether its ID tokens repeat the `nonce`.
     pub nonce: bool,
-    /// Clients may send its access tokens instead of a session, if a token has one of these audiences. Empty if that is
-    /// not allowed.
-    pub accept_bearer: Vec<String>,
+    /// The access tokens that clients may send instead of a session; `None` if that is not allowed.
+    pub accept_bearer: Option<AcceptBearer>,
     /// Parameters of the authorization request that the ID token must repeat: the configured value, and the claims of
     /// which one must have that value.
     pub param_claims: Vec<(String, Vec<String>)>,
@@ -74,6 +72,16 @@ impl OpenId {
         let is_multi_tenant = |part| matches!(part, "common" | "organizations" | "consumers");
         self.token_issuer.is_some() && self.issuer.split('/').any(is_multi_tenant)
     }
+}
+
+/// Which access tokens clients may send instead of a session.
+#[derive(Clone, Debug)]
+pub struct AcceptBearer {
+    /// The audiences of which a token needs one.
+    pub audiences: Vec<String>,
+    /// Claims, and values of each of which a token needs one. They distinguish access tokens from the provider's other
+    /// tokens.
+    pub access_token_claims: Vec<(String, Vec<Value>)>,
 }
 
 /// The algorithm of ID tokens.
@@ -250,15 +258,32 @@ pub struct EmailsConfig {
     pub conditions: Vec<(String, Value)>,
     /// The member of the item that contains the address.
     pub address: String,
+    /// The member of the item that says whether the address is verified.
+    pub verified: Option<String>,
+}
+
+/// An e-mail address from a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedEmail {
+    /// The address.
+    pub address: String,
+    /// What the list says about it.
+    pub verification: EmailVerification,
 }
 
 impl EmailsConfig {
     /// The address of the first item that meets all conditions.
-    pub fn pick<'a>(&self, list: &'a Value) -> Option<&'a str> {
+    pub fn pick(&self, list: &Value) -> Option<ListedEmail> {
         let list = self.list.as_ref().map_or(Some(list), |path| path.inside(list))?.as_array()?;
         let is_match =
             |item: &&Value| self.conditions.iter().all(|(name, value)| item.get(name) == Some(value));
-        list.iter().find(is_match)?.get(&self.address)?.as_str().filter(|address| !address.is_empty())
+        let item = list.iter().find(is_match)?;
+        let address = item.get(&self.address)?.as_str().filter(|address| !address.is_empty())?;
+        let verified = self.verified.as_ref().and_then(|member| item.get(member));
+        Some(ListedEmail {
+            address: address.to_owned(),
+            verification: EmailVerification::of_member(verified),
+        })
     }
 }
 

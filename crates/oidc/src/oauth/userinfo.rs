@@ -14,7 +14,7 @@ use crate::http::url::Url;
 use crate::oauth::error_body;
 use crate::oauth::exchange::{self, ErrorResponse, HttpResponseError};
 use crate::oauth::id_token::VerifiedIdToken;
-use crate::oauth::provider::{EmailsConfig, UserinfoConfig, UserinfoRequest};
+use crate::oauth::provider::{EmailsConfig, ListedEmail, UserinfoConfig, UserinfoRequest};
 use crate::oauth::token::TokenResponse;
 use crate::outbound;
 use crate::secret::Secret;
@@ -179,12 +179,12 @@ fn rejection(cause: HttpResponseError, body: Option<&Map<String, Value>>) -> Use
 pub fn parse_emails(
     response: &FetchResponse,
     config: &EmailsConfig,
-) -> Result<Option<String>, UserinfoError> {
+) -> Result<Option<ListedEmail>, UserinfoError> {
     let body = exchange::lenient(response);
     if let Err(status) = exchange::check_status(response.status) {
         return Err(rejection(status, body.ok().as_ref().and_then(Value::as_object)));
     }
-    Ok(config.pick(&body?).map(str::to_owned))
+    Ok(config.pick(&body?))
 }
 
 /// Whether a text can be a user's identifier. The limits are those of an ID token's subject.

@@ -1,6 +1,7 @@
 //! `[[vars.AUTH.providers]]`: the providers that sign users in.
 
 mod credentials;
+mod email;
 mod oauth;
 mod shown;
 mod user;
@@ -94,7 +95,8 @@ fn provider(id: &str, provider: &Table<'_>) -> Option<Provider> {
         }
         ProviderType::Credentials => ProviderKind::Credentials(credentials::credentials(provider)?),
     };
-    Some(Provider { id: id.to_owned(), name: name.text.to_owned(), allow, brand, kind })
+    let email = email::email(provider, &kind);
+    Some(Provider { id: id.to_owned(), name: name.text.to_owned(), allow, email, brand, kind })
 }
 
 /// Whether the preset exists and has the written type; a mistake is noted. Its keys were merged into the table before the

@@ -4,12 +4,9 @@
 use std::time::Duration;
 
 use crate::config::error::suggestion;
-use crate::config::forwarded_paths;
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
-use crate::guard::rules::Rule;
 use crate::session::policy::SessionConfig;
-use crate::upstream::Upstream;
 use vestibule_oidc::data::DataPath;
 
 pub(super) const MINUTE: Duration = Duration::from_mins(1);
@@ -27,7 +24,7 @@ const MAX_SESSION_AGE: Duration = days(3650);
 const RESERVED_CLAIMS: [(&[&str], &str); 3] = [
     (&["iat", "nbf", "exp", "jti"], "it is set when the session is sealed"),
     (
-        &["sub", "sid", "provider", "auth_time", "generation", "error"],
+        &["sub", "sid", "provider", "account", "auth_time", "generation", "error"],
         "it says whose session this is, and its state",
     ),
     (
@@ -42,7 +39,7 @@ const RESERVED_CLAIMS: [(&[&str], &str); 3] = [
 pub(in crate::config) const CLAIM_ROOTS: [&str; 6] =
     ["account", "profile", "user", "id_token", "access_token", "login"];
 
-pub(super) fn session(session: &Table<'_>) -> SessionConfig {
+pub(super) fn session(session: &Table<'_>, updatable: Vec<String>) -> SessionConfig {
     let max_age = duration(session, "max_age", MINUTE, MAX_COOKIE_AGE).unwrap_or(MAX_AGE);
     let update_age = duration(session, "update_age", Duration::ZERO, MAX_COOKIE_AGE);
     let absolute_max_age = duration(session, "absolute_max_age", MINUTE, MAX_SESSION_AGE);
@@ -59,40 +56,7 @@ pub(super) fn session(session: &Table<'_>) -> SessionConfig {
         update_age: update_age.unwrap_or(UPDATE_AGE.min(max_age)),
         absolute_max_age,
         expose: expose(&session.table("expose")),
-        updatable: updatable(session),
-    }
-}
-
-/// The claims that a page may change. Every signed-in user can set them to any value.
-fn updatable(session: &Table<'_>) -> Vec<String> {
-    for name in session.texts("updatable") {
-        check_claim_name(name.text, &name);
-    }
-    session.strings("updatable")
-}
-
-/// Refuses updatable claims that a rule requires or an upstream receives: users could give themselves access or another
-/// identity.
-pub(super) fn refuse_updatable(
-    auth: &Table<'_>,
-    session: &SessionConfig,
-    rules: &[Rule],
-    upstreams: &[Upstream],
-) {
-    let mut trusted: Vec<&str> = Vec::new();
-    for requirement in rules.iter().flat_map(|rule| rule.access.requirements()) {
-        trusted.extend(requirement.roots());
-    }
-    for path in forwarded_paths(upstreams, rules) {
-        trusted.push(path.root());
-    }
-    let places = auth.table("session");
-    for name in session.updatable.iter().filter(|name| trusted.contains(&name.as_str())) {
-        refuse!(
-            places.at("updatable"),
-            "a rule or an upstream uses the claim {name:?}, and every user could set it for themselves",
-            "remove it from this list",
-        );
+        updatable,
     }
 }
 
@@ -144,7 +108,7 @@ pub(super) fn claims(claims: &Table<'_>) -> Vec<(String, DataPath)> {
 }
 
 /// Checks that a claim may have this name.
-fn check_claim_name(name: &str, at: &Text<'_>) {
+pub(super) fn check_claim_name(name: &str, at: &Text<'_>) {
     if !DataPath::parse(name).is_ok_and(|path| path.rest().len() == 0 && path.root() == name) {
         return refuse!(
             at,

@@ -3,7 +3,7 @@
 pub(in crate::config) mod credentials;
 pub(in crate::config) mod oauth;
 
-use super::Kind::{Bool, ClaimTest, Map, Table, Text, TextOrList};
+use super::Kind::{Bool, BoolOrTextOrList, ClaimTest, Map, Table, Text, TextOrList};
 use super::{Group, Keys, keys};
 use credentials::CREDENTIALS;
 use oauth::{OAUTH, OPENID};
@@ -24,6 +24,9 @@ pub(in crate::config) const TYPES: [(&str, ProviderType); 4] = [
     // Auth.js's word for `oauth2`.
     ("oauth", ProviderType::OAuth2),
 ];
+
+/// Whether rules and upstreams see an e-mail address that is not verified.
+pub(in crate::config) const UNVERIFIED_EMAIL: [(&str, bool); 2] = [("withhold", false), ("accept", true)];
 
 /// The names of the presets.
 #[cfg(feature = "reference")]
@@ -57,6 +60,15 @@ const COMMON: Group = keys! {
     /// Where to find who the user is in what the provider says. Each value is a path, a template such as
     /// `{profile.first_name} {profile.last_name}`, or an array of them, of which the first that gives something is taken.
     user: Table(USER);
+    /// Where the provider says whether the user's email address is verified: a path, or several; the first one with a value counts.
+    /// `email_domain` requires the boolean `true` there. `true` in place of a path: the provider gives verified addresses only; `false`: it
+    /// verifies none. As the last item of an array, `true` or `false` applies if there is no value at the paths.
+    email_verified: BoolOrTextOrList,
+        unset = "OpenID Connect and OAuth 2: `id_token.email_verified`, then `profile.email_verified`, which are about `profile.email`; otherwise the provider does not say",
+        example = ["profile.verified_email", false];
+    /// Who sees an email address that the provider says is not verified. The session always has it. `"withhold"`: rules, `allow`, header
+    /// fields and assertions do not see it. `"accept"`: they see it. `email_domain` never accepts it.
+    unverified_email: Text, values = UNVERIFIED_EMAIL, default = "withhold", example = "accept";
     /// Whether using a refresh token twice ends the sign-in at this provider. It changes nothing by itself: the log then advises a
     /// strict lease at the start.
     strict_rotation: Bool, default = false, example = true;

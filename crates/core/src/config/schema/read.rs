@@ -50,6 +50,12 @@ fn read_value(value: &mut Value, kind: &Kind, place: &Place<'_>) {
             }
             return;
         }
+        (Kind::BoolOrTextOrList, Value::Array(items)) => {
+            for (i, item) in items.iter_mut().enumerate() {
+                read_value(item, &Kind::BoolOrText, &place.index(i));
+            }
+            return;
+        }
         (Kind::Map(kind), Value::Object(members)) => {
             for (name, value) in members {
                 read_value(value, kind, &place.key(name));
@@ -110,6 +116,9 @@ fn is_simple(value: &Value, kind: &Kind, place: &Place<'_>) -> bool {
         }
         Kind::BoolOrUrl => (value.is_boolean() || value.is_string(), "true, false or a URL"),
         Kind::BoolOrText => (value.is_boolean() || value.is_string(), "true, false or a string"),
+        Kind::BoolOrTextOrList => {
+            (value.is_boolean() || value.is_string(), "true, false, a string or an array of them")
+        }
         Kind::UrlOrTable(_) => (false, "a URL or a table"),
         Kind::TableList(_) => (false, "an array of tables"),
         Kind::TopLevelTables(_) => {

@@ -58,7 +58,7 @@ pub(in crate::config) const RULE: Keys = &[keys! {
         needs = "claims that `claims` puts into the session, and none of `session.updatable`";
     /// The domains of which the user's email address must have one. Each subdomain is a domain of its own.
     email_domain: TextOrList, example = ["example.com"],
-        needs = "an email address that the provider does not call unverified (`email_verified` of the provider)";
+        needs = "an email address that the provider says is verified (`email_verified` of the provider); a provider without a preset may say nothing";
     /// What a user gets who may not pass: the sign-in page (403 where the user is signed in already), 403, or 404.
     deny: Text, values = DENY, default = "sign-in", example = "not-found", needs = "not with `access = \"public\"`";
     /// Whether requests that change something, and WebSockets, may come from pages of other origins: `"allow"` switches the

@@ -17,5 +17,5 @@ pub(in crate::config) const SESSION: Keys = &[keys! {
         needs = "claims that `claims` puts into the session; never a refresh token";
     /// The claims that a script may change with `update()` of Auth.js's client. A signed-in user can give them any value.
     updatable: TextOrList, default = [], example = ["theme"],
-        needs = "claims that no rule requires and no upstream receives";
+        needs = "claims that no rule and no `allow` requires and no upstream receives";
 }];

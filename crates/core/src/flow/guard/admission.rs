@@ -19,6 +19,7 @@ use crate::platform::Platform;
 use crate::session::claims::{REFRESH_TOKEN_ERROR, Session};
 use crate::session::cookie::SessionCookie;
 use crate::session::names::CookieNaming;
+use crate::session::proven::ProvenClaims;
 use crate::upstream::{Framework, Upstream};
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::origin::Origin;
@@ -164,6 +165,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         match self.session() {
             // Only a new sign-in helps.
             SessionCookie::Valid(session) if session.error() == Some(REFRESH_TOKEN_ERROR) => None,
+            SessionCookie::Valid(session) if !session.names_user() => {
+                let reason = "the session has no sub, so it names no user";
+                self.log(Record::new(LogEvent::SessionCookieInvalid, reason));
+                None
+            }
             SessionCookie::Valid(session) => Some(session),
             SessionCookie::Absent | SessionCookie::Conflict => None,
             SessionCookie::Invalid(reason) => {
@@ -173,11 +179,16 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         }
     }
 
+    /// The claims that rules, headers and assertions may depend on.
+    pub(super) fn proven<'s>(&self, session: Option<&'s Session>) -> Option<ProvenClaims<'s>> {
+        self.config().proven_claims(session?.claims())
+    }
+
     /// The policy's decision about a user with this session, which the app's hook may change.
     fn decision(&self, access: &Access<'_>, session: Option<&Session>) -> Decision {
         let decision = match &access.policy {
             Policy::Preflight { .. } => return Decision::Pass,
-            Policy::Rules(decided) => decided.decision(session.map(Session::claims)),
+            Policy::Rules(decided) => decided.decision(self.proven(session).as_ref()),
             Policy::SignedIn if session.is_some() => Decision::Pass,
             Policy::SignedIn => Decision::SignIn,
         };

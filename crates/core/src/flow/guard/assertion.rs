@@ -15,6 +15,7 @@ use crate::guard::route::{IdentityHeaders, Route};
 use crate::log::{LogEvent, Record};
 use crate::platform::{Platform, random_id};
 use crate::session::claims::{Session, is_access_token_claim};
+use crate::session::proven::ProvenClaims;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::jose::crypto::KeyError;
 use vestibule_oidc::jose::jws::Algorithm;
@@ -34,12 +35,13 @@ impl<P: Platform> RequestContext<'_, P> {
         route: &Route<'_>,
         session: Option<&Session>,
     ) -> Result<Vec<(String, String)>, Response> {
-        let IdentityHeaders { fields: mut identity, left_out } = route.identity(session.map(Session::claims));
+        let proven = self.proven(session);
+        let IdentityHeaders { fields: mut identity, left_out } = route.identity(proven.as_ref());
         for left_out in left_out {
             self.log(Record::new(LogEvent::HeaderNotSent, left_out));
         }
-        let assertion =
-            self.assertion(route, session).await.map_err(|error| self.assertion_not_signed(&error))?;
+        let assertion = self.assertion(route, proven.as_ref());
+        let assertion = assertion.await.map_err(|error| self.assertion_not_signed(&error))?;
         if let Some(token) = assertion {
             identity.push((HEADER.to_owned(), token));
         }
@@ -54,20 +56,18 @@ impl<P: Platform> RequestContext<'_, P> {
     async fn assertion(
         &self,
         route: &Route<'_>,
-        session: Option<&Session>,
+        proven: Option<&ProvenClaims<'_>>,
     ) -> Result<Option<String>, KeyError> {
         let audience = route.audience(self.request);
-        let (Some(audience), Some(session)) = (audience, session) else { return Ok(None) };
-        let Some(subject) = session.subject() else { return Ok(None) };
-
-        let mut claims = self.assertion_profile(route, session);
+        let (Some(audience), Some(proven)) = (audience, proven) else { return Ok(None) };
+        let mut claims = self.assertion_profile(route, proven);
         let now = self.platform.now();
         // Inserted last, so that no claim of the session can replace them.
         let registered = [
             ("iss", self.assertion_issuer().into()),
             ("aud", audience.into()),
-            ("sub", subject.into()),
-            ("provider", session.provider().map_or(Value::Null, Value::from)),
+            ("sub", proven.subject().into()),
+            ("provider", proven.get("provider").cloned().unwrap_or_default()),
             ("iat", now.seconds().into()),
             ("exp", now.plus(LIFETIME).seconds().into()),
             ("jti", random_id(self.platform).into()),
@@ -88,17 +88,18 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     /// What an assertion says about the user: the name, the e-mail address, and the claims in the route's header fields.
-    /// It never has a name or an address that a page can update, because no one verified it, and never a token.
-    fn assertion_profile(&self, route: &Route<'_>, session: &Session) -> Map<String, Value> {
+    /// It never has a name or an address that a page can update, because no one verified it, no address that the provider
+    /// calls unverified, and never a token.
+    fn assertion_profile(&self, route: &Route<'_>, proven: &ProvenClaims<'_>) -> Map<String, Value> {
         let mut profile = Map::new();
-        for (name, value) in [("name", session.name()), ("email", session.email())] {
+        for name in ["name", "email"] {
             let is_updatable = self.config().session.updatable.iter().any(|claim| claim == name);
-            if let Some(value) = value.filter(|value| value.is_string() && !is_updatable) {
+            if let Some(value) = proven.get(name).filter(|value| value.is_string() && !is_updatable) {
                 profile.insert(name.to_owned(), value.clone());
             }
         }
         for (_, from) in route.headers.iter().filter(|(_, from)| !is_access_token_claim(from)) {
-            if let Some(value) = from.lookup(session.claims()) {
+            if let Some(value) = proven.lookup(from) {
                 from.place(&mut profile, value.clone());
             }
         }

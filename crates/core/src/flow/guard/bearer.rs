@@ -14,14 +14,14 @@ use crate::error::{ClientError, Error, ProviderError};
 use crate::flow::RequestContext;
 use crate::flow::provider::provider_error;
 use crate::flow::responses::TokenDenied;
-use crate::flow::signin::create_session::Identity;
+use crate::flow::signin::identity::{Identity, IdentityError, ProviderClaims, Tokens, VerifiedClaims};
 use crate::log::{ErrorSource, LogEvent};
 use crate::platform::Platform;
 use crate::session::claims::Session;
 use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::jose::jws::{self, UnverifiedJws};
 use vestibule_oidc::oauth::access_token::{self, AccessTokenError, Expected, VerifiedAccessToken};
-use vestibule_oidc::oauth::provider::{OAuthProvider, OpenId};
+use vestibule_oidc::oauth::provider::{AcceptBearer, OAuthProvider, OpenId};
 use vestibule_oidc::secret::Secret;
 
 /// The longest access token that is read, in bytes. Providers' tokens have some thousand characters, and networks in front
@@ -58,11 +58,13 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     }
 
     /// The providers whose access tokens are accepted.
-    fn accepting_bearer(&self) -> impl Iterator<Item = (&'a Provider, &'a OAuthProvider, &'a OpenId)> {
+    fn accepting_bearer(
+        &self,
+    ) -> impl Iterator<Item = (&'a Provider, &'a OAuthProvider, &'a OpenId, &'a AcceptBearer)> {
         self.config().providers.iter().filter_map(|provider| {
             let ProviderKind::OAuth(oauth) = &provider.kind else { return None };
-            let openid = oauth.openid.as_ref().filter(|openid| !openid.accept_bearer.is_empty())?;
-            Some((provider, &**oauth, openid))
+            let openid = oauth.openid.as_ref()?;
+            Some((provider, &**oauth, openid, openid.accept_bearer.as_ref()?))
         })
     }
 
@@ -71,58 +73,61 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         let unverified = jws::decode_unverified(token);
         let issuer = unverified.get("iss").and_then(Value::as_str);
         let of_issuer =
-            || self.accepting_bearer().filter(|(.., openid)| Some(openid.issuer.as_str()) == issuer);
-        let is_for =
-            |openid: &OpenId| access_token::audience(unverified.get("aud"), &openid.accept_bearer).is_ok();
+            || self.accepting_bearer().filter(|(_, _, openid, _)| Some(openid.issuer.as_str()) == issuer);
+        let is_for = |accepted: &AcceptBearer| {
+            access_token::audience(unverified.get("aud"), &accepted.audiences).is_ok()
+        };
         // The same issuer may be configured several times, for several clients.
-        let found = of_issuer().find(|(.., openid)| is_for(openid)).or_else(|| of_issuer().next());
-        let Some((provider, oauth, openid)) = found else {
+        let found = of_issuer().find(|(.., accepted)| is_for(accepted)).or_else(|| of_issuer().next());
+        let Some((provider, oauth, openid, accepted)) = found else {
             let message = "the access token is not a JWT of a provider with accept_bearer";
             return Err(ClientError::UnsupportedAction(message).into());
         };
         let jws = UnverifiedJws::parse(token).map_err(|cause| provider_error(provider, cause))?;
         let payload = self.verify_client_token(provider, oauth, &jws).await?;
-        let expected = Expected {
-            issuer: &openid.issuer,
-            audiences: &openid.accept_bearer,
-            client_id: &oauth.client.id,
-        };
+        let expected = Expected { issuer: &openid.issuer, accepted };
         let verified = access_token::verify(payload, &expected, self.now)
             .map_err(|cause: AccessTokenError| provider_error(provider, cause))?;
-        self.session_of_token(provider, token, verified).await
+        self.session_of_token(provider, oauth, token, verified).await
     }
 
     /// The session that a sign-in would create, except that the token's payload is the only source of claims.
     async fn session_of_token(
         &self,
         provider: &Provider,
+        oauth: &OAuthProvider,
         token: &str,
         verified: VerifiedAccessToken,
     ) -> Result<Session, Error> {
         let (subject, expires_at) = (verified.subject().to_owned(), verified.expires_at());
-        let claims = verified.into_claims();
-        let first = |names: &[&str]| names.iter().find_map(|name| claims.get(*name)).cloned();
-        // `email_domain` reads this claim, so the session has it even if the configuration does not mention it.
-        let is_configured = self.config().has_claim("email_verified");
-        let email_verified = claims.get("email_verified").filter(|_| !is_configured).cloned();
+        let payload = verified.into_claims();
         let mut account = Map::new();
         account.insert("access_token".to_owned(), json!(token));
         account.insert("token_type".to_owned(), json!("Bearer"));
-        account.extend(claims.get("scope").map(|scope| ("scope".to_owned(), scope.clone())));
-        let identity = Identity {
-            provider,
-            subject,
-            name: first(&["name", "nickname", "preferred_username"]),
-            email: first(&["email"]),
-            image: first(&["picture"]),
-            access_token: Some(Secret::new(token)),
-            refresh_token: None,
-            expires_at: Some(expires_at),
-            extra_claims: email_verified.into_iter().map(|verified| ("email_verified", verified)).collect(),
+        account.extend(payload.get("scope").map(|scope| ("scope".to_owned(), scope.clone())));
+        let claims = ProviderClaims {
+            verified: Some(VerifiedClaims { subject, claims: payload.clone() }),
+            profile: payload.clone(),
             account,
-            sources: vec![("profile", Value::Object(claims.clone())), ("id_token", Value::Object(claims))],
+            access_token: Value::Object(payload),
+            listed_email: None,
         };
-        self.session_from_token(identity).await
+        let access_token = Secret::new(token);
+        let tokens = Tokens { access_token, refresh_token: None, expires_at: Some(expires_at) };
+        let identity = Identity::from_claims(provider, oauth, claims, tokens).map_err(|error| {
+            let cause = match error {
+                IdentityError::ParamClaim(error) => AccessTokenError::from(error),
+                IdentityError::NoId => AccessTokenError::NoUserId,
+            };
+            provider_error(provider, cause)
+        })?;
+        let session = self.session_from_token(identity).await?;
+        if session.names_user() {
+            Ok(session)
+        } else {
+            // A hook removed `sub`.
+            Err(provider_error(provider, AccessTokenError::NoUserId))
+        }
     }
 }
 

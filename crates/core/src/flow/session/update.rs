@@ -52,12 +52,13 @@ impl<P: Platform> RequestContext<'_, P> {
         let mut claims = session.claims().clone();
         for claim in &self.config().session.updatable {
             // A page knows the names of `GET /session`: `image` for `picture`, and values below `user`.
-            let (claim, name) = match claim.as_str() {
-                "picture" | "image" => ("picture", "image"),
-                other => (other, other),
-            };
+            let name = if claim == "picture" { "image" } else { claim };
             if let Some(value) = data.get(name).or_else(|| data.get("user")?.get(name)) {
-                claims.insert(claim.to_owned(), value.clone());
+                claims.insert(claim.clone(), value.clone());
+                if claim == "email" {
+                    // What the provider verified is another address.
+                    claims.insert("email_verified".to_owned(), Value::Bool(false));
+                }
             }
         }
         let hooks = &self.vestibule.hooks;

@@ -9,16 +9,16 @@
 use serde_json::{Map, Value};
 
 use crate::config::{Provider, ProviderKind};
-use crate::error::{ClientError, Error};
+use crate::error::{ClientError, Error, ProviderError};
 use crate::flow::host_role::HostRole;
 use crate::flow::responses::with_cookies;
-use crate::flow::signin::create_session::{CreatedSession, Identity};
+use crate::flow::signin::create_session::CreatedSession;
+use crate::flow::signin::identity::{Identity, IdentityError, ProviderClaims, Tokens, VerifiedClaims};
 use crate::flow::{RequestContext, provider};
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use crate::session::cookie;
 use crate::session::transaction::Transaction;
-use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::request::Method;
@@ -27,9 +27,10 @@ use vestibule_oidc::jose::jws;
 use vestibule_oidc::json;
 use vestibule_oidc::oauth::authorize::{self, AuthorizationCode};
 use vestibule_oidc::oauth::discovery::ProviderMetadata;
+use vestibule_oidc::oauth::email::EmailVerification;
 use vestibule_oidc::oauth::exchange::ErrorResponse;
-use vestibule_oidc::oauth::id_token::{self, VerifiedIdToken};
-use vestibule_oidc::oauth::provider::{EmailsConfig, FetchUserinfo, OAuthProvider, OpenId};
+use vestibule_oidc::oauth::id_token::{self, IdTokenError, VerifiedIdToken};
+use vestibule_oidc::oauth::provider::{EmailsConfig, FetchUserinfo, ListedEmail, OAuthProvider};
 use vestibule_oidc::oauth::token::{self, Grant, TokenResponse};
 use vestibule_oidc::oauth::userinfo::{self, UserinfoError};
 
@@ -86,9 +87,15 @@ impl<P: Platform> CallbackContext<'_, P> {
         let tokens = self.exchange_code(&metadata, &code).await?;
         let id_token = self.verify_id_token(&metadata, &tokens).await?;
         let (mut profile, complaint) = self.profile(&metadata, &tokens, id_token.as_ref()).await?;
-        self.complete_profile(&mut profile, params, &tokens).await?;
+        let listed_email = self.complete_profile(&mut profile, params, &tokens).await?;
 
-        let identity = self.identity(tokens, id_token.as_ref(), profile, complaint)?;
+        let identity = self.identity(tokens, id_token.as_ref(), profile, listed_email).map_err(|error| {
+            let cause = match error {
+                IdentityError::ParamClaim(error) => ProviderError::from(IdTokenError::from(error)),
+                IdentityError::NoId => UserinfoError::NoId(complaint).into(),
+            };
+            provider::provider_error(self.provider, cause)
+        })?;
         Ok(match context.create_session(identity).await? {
             CreatedSession::Session(cookies) => {
                 let response = Response::redirect(&self.transaction.return_to);
@@ -144,10 +151,6 @@ impl<P: Platform> CallbackContext<'_, P> {
         };
         let verified = id_token::verify(payload, &expected, context.now)
             .map_err(|cause| provider::provider_error(provider, cause))?;
-        for (value, claims) in &openid.param_claims {
-            id_token::verify_param_claims(&verified, value, claims)
-                .map_err(|cause| provider::provider_error(provider, cause))?;
-        }
         Ok(Some(verified))
     }
 
@@ -185,7 +188,12 @@ impl<P: Platform> CallbackContext<'_, P> {
         } else {
             userinfo::parse(&response, root, id_token)
         };
-        profile.extend(claims.map_err(provider_error)?);
+        let claims = claims.map_err(provider_error)?;
+        if claims.get("email").is_some_and(|email| profile.get("email") != Some(email)) {
+            // What the ID token says is about the address in the ID token.
+            profile.remove("email_verified");
+        }
+        profile.extend(claims);
         Ok((profile, None))
     }
 
@@ -204,14 +212,14 @@ impl<P: Platform> CallbackContext<'_, P> {
         lacks_scope_claim || lacks_configured_claim
     }
 
-    /// Adds to the profile what other places say about the user: the authorization response, the list of e-mail
-    /// addresses, and a rule for values that are computed.
+    /// Adds to the profile what other places say about the user: the authorization response and the list of e-mail
+    /// addresses. The result is what that list says about the address.
     async fn complete_profile(
         &self,
         profile: &mut Map<String, Value>,
         params: &Params,
         tokens: &TokenResponse,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<EmailVerification>, Error> {
         if let Some(name) = &self.oauth.authorization.callback_profile_param {
             // It came through the browser, so the user may have written it. It stays under its own name.
             let text = params.one(name).map_err(ClientError::from)?;
@@ -220,14 +228,11 @@ impl<P: Platform> CallbackContext<'_, P> {
                 profile.insert(name.clone(), Value::Object(values));
             }
         }
-        if let Some(emails) = &self.oauth.emails {
-            let email = self.email(emails, profile, tokens).await?;
-            profile.insert("email".to_owned(), email.map_or(Value::Null, Value::from));
-        }
-        if let Some(image) = self.oauth.derived_image {
-            image.add_to(profile);
-        }
-        Ok(())
+        let Some(emails) = &self.oauth.emails else { return Ok(None) };
+        let email = self.email(emails, profile, tokens).await?;
+        let (address, verification) = email.map(|email| (email.address, email.verification)).unzip();
+        profile.insert("email".to_owned(), address.map_or(Value::Null, Value::from));
+        Ok(verification.filter(|_| emails.verified.is_some()))
     }
 
     /// The user's e-mail address, from the list of their addresses. If the provider refuses to give the list, because
@@ -237,9 +242,9 @@ impl<P: Platform> CallbackContext<'_, P> {
         emails: &EmailsConfig,
         profile: &Map<String, Value>,
         tokens: &TokenResponse,
-    ) -> Result<Option<String>, Error> {
+    ) -> Result<Option<ListedEmail>, Error> {
         let Some(url) = &emails.url else {
-            return Ok(emails.pick(&Value::Object(profile.clone())).map(str::to_owned));
+            return Ok(emails.pick(&Value::Object(profile.clone())));
         };
         let request = userinfo::plain_request(url, &tokens.access_token);
         let response = self.context.ask(self.provider, "emails", request).await?;
@@ -261,62 +266,23 @@ impl<P: Platform> CallbackContext<'_, P> {
         tokens: TokenResponse,
         id_token: Option<&VerifiedIdToken>,
         profile: Map<String, Value>,
-        complaint: Option<ErrorResponse>,
-    ) -> Result<Identity<'_>, Error> {
-        let user = &self.oauth.user;
-        let profile = Value::Object(profile);
-        let account = Value::Object(tokens.raw.clone());
-        let access_token = jws::decode_unverified(tokens.access_token.expose());
-        let claims = id_token.map(|token| Value::Object(token.claims().clone()));
-        let find = |path: &DataPath| {
-            let root = match path.root() {
-                "profile" => &profile,
-                "account" => &account,
-                "access_token" => &access_token,
-                "id_token" => claims.as_ref()?,
-                _ => return None,
-            };
-            path.within(root).cloned()
-        };
-        let subject = match (&user.id, id_token) {
-            (None, token) => token.map(|token| token.subject().to_owned()),
-            (Some(id), _) => id.whole(&find).filter(|id| userinfo::is_identifier(id)),
-        };
-        let subject =
-            subject.ok_or_else(|| provider::provider_error(self.provider, UserinfoError::NoId(complaint)))?;
-        let (name, email, image) = (user.name.text(&find), user.email.text(&find), user.image.whole(&find));
-        let email_verified = self.email_verified(&find);
-        let mut sources = vec![("profile", profile)];
-        sources.extend(claims.map(|claims| ("id_token", claims)));
-        Ok(Identity {
-            provider: self.provider,
-            subject,
-            name: name.map(Value::from),
-            email: email.map(Value::from),
-            image: image.map(Value::from),
-            // Without a stated lifetime and without a refresh token, the access token is used for as long as it works.
-            expires_at: (tokens.expires_in.is_some() || tokens.refresh_token.is_some())
-                .then(|| tokens.expires_at(self.context.now)),
-            access_token: Some(tokens.access_token),
-            refresh_token: tokens.refresh_token,
-            extra_claims: email_verified.into_iter().map(|verified| ("email_verified", verified)).collect(),
+        listed_email: Option<EmailVerification>,
+    ) -> Result<Identity<'_>, IdentityError> {
+        // Without a stated lifetime and without a refresh token, the access token is used for as long as it works.
+        let expires_at = (tokens.expires_in.is_some() || tokens.refresh_token.is_some())
+            .then(|| tokens.expires_at(self.context.now));
+        let claims = ProviderClaims {
+            verified: id_token.map(|token| VerifiedClaims {
+                subject: token.subject().to_owned(),
+                claims: token.claims().clone(),
+            }),
+            profile,
             account: tokens.raw,
-            sources,
-        })
-    }
-
-    /// Whether the provider verified the e-mail address. A rule with `email_domain` depends on it, so the session has it
-    /// even if the configuration does not mention it.
-    ///
-    /// An issuer that speaks for many tenants must say so itself: without a value, the address counts as unverified.
-    fn email_verified(&self, find: &dyn Fn(&DataPath) -> Option<Value>) -> Option<Value> {
-        let config = self.context.config();
-        if config.has_claim("email_verified") || !config.rules.looks_at_emails() {
-            return None;
-        }
-        let verified =
-            self.oauth.email_verified.iter().find_map(|path| find(path).filter(|value| !value.is_null()));
-        let is_multi_tenant = self.oauth.openid.as_ref().is_some_and(OpenId::accepts_any_tenant);
-        verified.or_else(|| is_multi_tenant.then_some(Value::Bool(false)))
+            access_token: jws::decode_unverified(tokens.access_token.expose()),
+            listed_email,
+        };
+        let tokens =
+            Tokens { access_token: tokens.access_token, refresh_token: tokens.refresh_token, expires_at };
+        Identity::from_claims(self.provider, self.oauth, claims, tokens)
     }
 }

@@ -1,10 +1,13 @@
 //! The last step of every sign-in: the provider or the API identified the user, and a new session is created. Nothing of
 //! an earlier session goes into it.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use crate::config::Provider;
 use crate::error::{ClientError, Error, ProviderError};
+use crate::flow::signin::identity::Identity;
 use crate::flow::{RequestContext, provider};
 use crate::hooks::{Event, SignIn, SignInAnswer, TokenOccasion};
 use crate::log::{LogEvent, Record};
@@ -13,7 +16,7 @@ use crate::session::claims::Session;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::return_to::TrustedUrl;
 use vestibule_oidc::jose::jws;
-use vestibule_oidc::secret::Secret;
+use vestibule_oidc::oauth::email::EmailVerification;
 use vestibule_oidc::time::Timestamp;
 
 impl<P: Platform> RequestContext<'_, P> {
@@ -58,10 +61,10 @@ impl<P: Platform> RequestContext<'_, P> {
     ) -> Result<SignInDecision, Error> {
         let provider = identity.provider;
         let known = self.identity_claims(&identity, kind);
-        if !provider.allow.iter().all(|requirement| requirement.is_met(&known.roots)) {
+        if !self.is_allowed(provider, &known) {
             return Err(ClientError::AccessDenied.into());
         }
-        let IdentityClaims { roots, configured } = known;
+        let IdentityClaims { roots, configured, email_verification } = known;
         let of = |root: &str| roots.get(root).and_then(Value::as_object);
         let (none, no_profile) = (Map::new(), Value::Null);
         let attempt = || SignIn {
@@ -78,9 +81,18 @@ impl<P: Platform> RequestContext<'_, P> {
             SignInAnswer::Redirect(to) => return Ok(SignInDecision::Redirect(to)),
         }
 
-        let mut claims = self.claims_to_seal(identity, configured);
+        let mut claims = self.claims_to_seal(identity, configured, email_verification);
         hooks.token(&mut claims, TokenOccasion::SignIn(attempt())).await.map_err(profile_error)?;
         Ok(SignInDecision::Claims(claims))
+    }
+
+    /// Whether the user meets all of `allow`, which does not see an e-mail address that is not proven.
+    fn is_allowed(&self, provider: &Provider, known: &IdentityClaims) -> bool {
+        let mut roots = Cow::Borrowed(&known.roots);
+        if !provider.allow.is_empty() && provider.email.withholds(known.email_verification) {
+            self.config().remove_email(provider, roots.to_mut());
+        }
+        provider.allow.iter().all(|asked| asked.test.is_met(asked.claim.lookup(&roots)))
     }
 
     /// Everything that is known of the user, and the configured claims computed from it.
@@ -122,6 +134,14 @@ impl<P: Platform> RequestContext<'_, P> {
                 self.log(Record::new(LogEvent::ClaimMissing, message).provider(provider));
             }
         }
+        // A configured claim of this name replaces what the provider's entry says.
+        let written = EmailVerification::of_claim(configured_claim(&configured, "email_verified"));
+        let email_verification = match (&identity.email, written) {
+            (None, _) => EmailVerification::Unstated,
+            (Some(_), EmailVerification::Unstated) => identity.email_verification,
+            (Some(_), stated) => stated,
+        };
+        user.extend(email_verification.claim().map(|verified| ("email_verified".to_owned(), verified)));
         // `allow` may name a configured claim: `allow = { "user.roles" = … }`.
         for (claim, value) in &configured {
             if !user.contains_key(claim) {
@@ -129,11 +149,23 @@ impl<P: Platform> RequestContext<'_, P> {
             }
         }
         roots.insert("user".to_owned(), Value::Object(user));
-        IdentityClaims { roots, configured }
+        IdentityClaims { roots, configured, email_verification }
     }
 
     /// The claims of the new session.
-    fn claims_to_seal(&self, identity: Identity<'_>, configured: Vec<(String, Value)>) -> Map<String, Value> {
+    fn claims_to_seal(
+        &self,
+        identity: Identity<'_>,
+        configured: Vec<(String, Value)>,
+        email_verification: EmailVerification,
+    ) -> Map<String, Value> {
+        // What is known about the user's address says nothing about another one that the configuration reads.
+        let email_verification = match configured_claim(&configured, "email") {
+            Some(email) if identity.email.as_ref() != Some(email) => {
+                EmailVerification::of_claim(configured_claim(&configured, "email_verified"))
+            }
+            _ => email_verification,
+        };
         let mut claims = Map::new();
         // As in Auth.js, a claim without a value is absent, not null.
         let mut set = |claim: &str, value: Option<Value>| {
@@ -147,6 +179,7 @@ impl<P: Platform> RequestContext<'_, P> {
         for (claim, value) in configured {
             set(&claim, Some(value));
         }
+        set("email_verified", email_verification.claim());
         set("sub", Some(json!(identity.subject)));
         set("provider", Some(json!(identity.provider.id)));
         set("sid", Some(json!(random_id(self.platform))));
@@ -161,25 +194,8 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 }
 
-/// A user whom a provider, an API or an access token identified, and the tokens that came with it.
-pub(crate) struct Identity<'a> {
-    /// The provider that identified the user.
-    pub(crate) provider: &'a Provider,
-    /// The provider's identifier of the user.
-    pub(crate) subject: String,
-    pub(crate) name: Option<Value>,
-    pub(crate) email: Option<Value>,
-    pub(crate) image: Option<Value>,
-    pub(crate) access_token: Option<Secret>,
-    pub(crate) refresh_token: Option<Secret>,
-    /// When the access token expires, if that is known.
-    pub(crate) expires_at: Option<Timestamp>,
-    /// Further claims that Vestibule itself needs. The configuration's `claims` cannot have these names.
-    pub(crate) extra_claims: Vec<(&'static str, Value)>,
-    /// The token response, as the provider sent it.
-    pub(crate) account: Map<String, Value>,
-    /// Further values that the paths in `claims` and `allow` can name, each with its root.
-    pub(crate) sources: Vec<(&'static str, Value)>,
+fn configured_claim<'a>(configured: &'a [(String, Value)], name: &str) -> Option<&'a Value> {
+    configured.iter().find(|(claim, _)| claim == name).map(|(_, value)| value)
 }
 
 /// The result of a permitted sign-in.
@@ -212,4 +228,5 @@ struct IdentityClaims {
     roots: Map<String, Value>,
     /// The configured claims, computed from these values.
     configured: Vec<(String, Value)>,
+    email_verification: EmailVerification,
 }

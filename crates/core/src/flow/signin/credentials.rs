@@ -11,7 +11,8 @@ use crate::error::{ClientError, CredentialsError, Error};
 use crate::flow::RequestContext;
 use crate::flow::provider::provider_error;
 use crate::flow::responses::with_cookies;
-use crate::flow::signin::create_session::{CreatedSession, Identity};
+use crate::flow::signin::create_session::CreatedSession;
+use crate::flow::signin::identity::Identity;
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use vestibule_oidc::credentials::form::{FormError, FormValues};
@@ -20,6 +21,7 @@ use vestibule_oidc::credentials::provider::CredentialsProvider;
 use vestibule_oidc::credentials::{Answers, ApiError};
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
+use vestibule_oidc::oauth::email::EmailVerification;
 use vestibule_oidc::outbound::{self, ApiRequest};
 
 impl<P: Platform> RequestContext<'_, P> {
@@ -154,11 +156,17 @@ fn identity<'a>(
     if !cookies.is_empty() {
         extra_claims.push(("api_cookies", Value::Object(cookies)));
     }
+    let email = user.email.as_ref().and_then(|source| answers.text(source));
+    let email_verification = match &email {
+        Some(address) => provider.email.statements.read(address, &|path| answers.find(path)),
+        None => EmailVerification::Unstated,
+    };
     Ok(Identity {
         provider,
         subject: answers.identifier(&user.id).ok_or_else(|| provider_error(provider, ApiError::NoUserId))?,
         name: text(&user.name),
-        email: text(&user.email),
+        email: email.map(Value::from),
+        email_verification,
         image: text(&user.image),
         access_token: Some(tokens.access_token),
         refresh_token: tokens.refresh_token,

@@ -5,4 +5,5 @@ pub(crate) mod callback;
 pub(crate) mod create_session;
 pub(crate) mod credentials;
 pub(crate) mod handoff;
+pub(crate) mod identity;
 pub(crate) mod sign_in;

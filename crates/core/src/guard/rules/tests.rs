@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::guard::budget::MAX_WORK;
@@ -21,7 +21,9 @@ fn admin() -> Access {
 }
 
 fn claims(value: Value) -> Map<String, Value> {
-    serde_json::from_value(value).unwrap()
+    let mut claims: Map<String, Value> = serde_json::from_value(value).unwrap();
+    claims.insert("sub".to_owned(), json!("alice"));
+    claims
 }
 
 fn request(host: &str, method: &str, path: &str) -> Request {
@@ -40,7 +42,11 @@ fn index(decided: &RuleDecisions<'_>) -> Option<usize> {
 }
 
 fn admits(decided: &RuleDecisions<'_>, claims: &Map<String, Value>) -> bool {
-    decided.decision(Some(claims)) == Decision::Pass
+    decided.decision(Some(&proven(claims))) == Decision::Pass
+}
+
+fn proven(claims: &Map<String, Value>) -> ProvenClaims<'_> {
+    ProvenClaims::new(claims, true, &[]).unwrap()
 }
 
 #[test]
@@ -76,7 +82,7 @@ fn without_a_matching_rule_the_default_access_applies() {
         let rules = RuleSet::new(Vec::new(), default);
         let decided = decide(&rules, "h", "GET", "/x");
         assert_eq!((index(&decided), decided.is_public()), (None, public));
-        assert!(admits(&decided, &Map::new()));
+        assert!(admits(&decided, &claims(json!({}))));
     }
 }
 
@@ -145,8 +151,8 @@ fn a_denied_request_gets_the_response_that_the_rule_configures() {
         let rules = RuleSet::new(vec![admin], DefaultAccess::Public);
         let decided = decide(&rules, "h", "GET", "/x");
         assert_eq!(decided.decision(None), signed_out);
-        assert_eq!(decided.decision(Some(&claims(json!({"roles": "user"})))), without_claims);
-        assert_eq!(decided.decision(Some(&claims(json!({"roles": "admin"})))), Decision::Pass);
+        assert_eq!(decided.decision(Some(&proven(&claims(json!({"roles": "user"}))))), without_claims);
+        assert_eq!(decided.decision(Some(&proven(&claims(json!({"roles": "admin"}))))), Decision::Pass);
         assert_eq!(decide(&rules, "h", "GET", "/y").decision(None), Decision::Pass);
     }
 }

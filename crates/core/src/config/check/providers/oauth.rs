@@ -1,5 +1,6 @@
 //! A provider of OAuth 2.0 or OpenID Connect. Its preset, if it has one, is already merged into its table.
 
+mod bearer;
 mod client;
 mod endpoints;
 mod parameter;
@@ -17,7 +18,7 @@ use crate::config::schema::providers::oauth::{DERIVED_IMAGES, RESPONSE_MODES};
 use crate::config::table::{Table, Text};
 use parameter::{algorithm, check_own_parameter, check_parameter};
 use parameters::Parameters;
-use vestibule_oidc::data::{DataPath, Source};
+use vestibule_oidc::data::Source;
 use vestibule_oidc::http::origin::endpoint;
 use vestibule_oidc::oauth::authorize;
 use vestibule_oidc::oauth::provider::{
@@ -42,7 +43,6 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
     let user = user(is_openid, parameters);
     let userinfo = endpoints::userinfo(!is_openid && needs_profile(&user), parameters);
     let emails = endpoints::emails(parameters);
-    let email_verified = email_verified(provider);
     let derived_image = derived_image(provider);
     let logout = logout(is_openid, parameters);
     if !is_openid && !provider.table("authorization").has("url") {
@@ -55,7 +55,7 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         jwks,
         id_token_algorithm: algorithm,
         nonce: provider.flag("nonce").unwrap_or(true),
-        accept_bearer: accept_bearer(provider),
+        accept_bearer: bearer::accept_bearer(provider),
         param_claims: param_claims(provider, &authorization.params),
     });
     Box::new(OAuthProvider {
@@ -67,7 +67,6 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         token,
         userinfo,
         emails,
-        email_verified,
         derived_image,
         user,
         logout,
@@ -281,46 +280,8 @@ fn user(is_openid: bool, parameters: &Parameters<'_>) -> UserSources {
     }
 }
 
-/// The paths where the provider says whether the email address is verified. The default is the claim `email_verified` of
-/// OpenID Connect Core 1.0 section 5.1.
-fn email_verified(provider: &Table<'_>) -> Vec<DataPath> {
-    let mut texts = provider.texts("email_verified");
-    if !provider.has("email_verified") {
-        for text in ["id_token.email_verified", "profile.email_verified"] {
-            texts.push(Text { text, place: provider.at("email_verified") });
-        }
-    }
-    let mut paths = Vec::new();
-    for text in texts {
-        paths.extend(user::response_path(&text, &OAUTH_USER_ROOTS));
-    }
-    paths
-}
-
 /// Whether the user's id can come from the profile, so that userinfo is needed.
 fn needs_profile(user: &UserSources) -> bool {
     let id: Option<&Source> = user.id.as_ref();
     id.is_none_or(|id| id.paths().iter().any(|path| path.root() == "profile"))
-}
-
-/// The audiences of access tokens that clients may send as bearer tokens.
-fn accept_bearer(provider: &Table<'_>) -> Vec<String> {
-    const MAX_LENGTH: usize = 512;
-    let bearer = provider.table("accept_bearer");
-    let audiences = bearer.texts("audience");
-    if bearer.is_written() && audiences.is_empty() {
-        refuse!(
-            bearer.at("audience"),
-            "the audience is missing; without it, tokens for other services would be accepted",
-            "write the \"aud\" of access tokens for this site, for example \"https://api.example.com\"",
-        );
-    }
-    for text in audiences {
-        let is_good = (1..=MAX_LENGTH).contains(&text.text.len())
-            && !text.text.contains(|c: char| c.is_control() || c.is_whitespace());
-        if !is_good {
-            refuse!(text, "an audience must have 1 to 512 characters without white space");
-        }
-    }
-    bearer.strings("audience")
 }

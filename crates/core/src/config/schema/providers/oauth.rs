@@ -1,7 +1,8 @@
 //! Keys of `type = "oidc"` and `type = "oauth2"`.
 
 use super::super::Kind::{
-    Any, Bool, BoolOrUrl, Hidden, Map, Scalar, ScalarOrTable, Table, Text, TextOrList, UrlOrTable,
+    Any, Bool, BoolOrUrl, Hidden, Map, Scalar, ScalarOrList, ScalarOrTable, Table, Text, TextOrList,
+    UrlOrTable,
 };
 use super::super::{Group, Keys, keys};
 use vestibule_oidc::oauth::provider::{ClientAuthMethod, DerivedImage, FetchUserinfo};
@@ -112,9 +113,6 @@ pub(in crate::config) const OAUTH: Group = keys! {
         needs = "required with `type = \"oauth2\"`, except where `user.id` is taken from `account`";
     /// Where to find the user's email address where the provider has a list of them.
     emails: Table(EMAILS);
-    /// The paths where the provider says whether the email address is verified; the first that is there counts. Rules with `email_domain`
-    /// look at it.
-    email_verified: TextOrList, default = ["id_token.email_verified", "profile.email_verified"], example = "profile.verified_email";
     /// A rule for the picture's URL, which becomes `profile.image_url`. `"discord"` makes it of the user's id and avatar.
     derived_image: Text, values = DERIVED_IMAGES, unset = "no rule", example = "discord";
     /// Whether signing out here also ends the session at the provider: `true` for the `end_session_endpoint` of its metadata, or the URL of
@@ -145,7 +143,8 @@ pub(in crate::config) const OPENID: Group = keys! {
     /// have the parameter's value.
     authorization_param_claims: Map(&TextOrList), default = {}, example = { "hd": "hd" }, needs = "the same keys in `authorization_params`";
     /// Clients without a browser may send this provider's access token in place of a session cookie (docs/bearer.md).
-    accept_bearer: Table(ACCEPT_BEARER), unset = "access tokens are not accepted";
+    accept_bearer: Table(ACCEPT_BEARER), unset = "access tokens are not accepted",
+        needs = "`allow`, `user` and `claims` that an access token can show (docs/bearer.md)";
 };
 
 const SECRET_FROM_KEY: Keys = &[keys! {
@@ -156,6 +155,10 @@ const SECRET_FROM_KEY: Keys = &[keys! {
 const ACCEPT_BEARER: Keys = &[keys! {
     /// What an access token for this site has as `aud`: one value, or several of which one is enough. Each has 1 to 512 characters.
     audience: TextOrList, example = "https://api.example.com", needs = "required";
+    /// Claims that this provider's access tokens have and its ID tokens do not: each key is a claim, each value is what it must be, or
+    /// several values of which one is enough. They are required, and show that a token is an access token.
+    access_token_claims: Map(&ScalarOrList), unset = "`typ` is `at+jwt`, or the token has `scope` or `scp`", example = { "token_type": "access" },
+        needs = "claims that no ID token has";
 }];
 
 const AUTHORIZATION: Keys = &[keys! {
@@ -221,4 +224,6 @@ const EMAILS: Keys = &[keys! {
     where: Map(&Scalar), default = {}, example = { "primary": true, "verified": true };
     /// The member of that item that has the address.
     address: Text, default = "email", example = "value";
+    /// The member of that item that says whether the address is verified.
+    verified: Text, unset = "`email_verified` of the provider, if that is written", example = "confirmed";
 }];

@@ -138,6 +138,7 @@ pub(super) fn emails(parameters: &Parameters<'_>) -> Option<EmailsConfig> {
         list: path(&table, "list"),
         conditions,
         address: table.str("address").unwrap_or("email").to_owned(),
+        verified: table.string("verified"),
     })
 }
 

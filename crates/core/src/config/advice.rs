@@ -1,0 +1,75 @@
+//! Advice for configurations that are valid but probably not what the operator wants.
+
+use super::{Config, Runtime};
+use crate::guard::rules::{Requirement, Rule};
+use vestibule_oidc::data::DataPath;
+
+impl Config {
+    /// Advice about this configuration. It is logged once, when the configuration is loaded.
+    pub fn advice(&self, runtime: &Runtime) -> Vec<String> {
+        let mut advice = self.lease_advice(runtime);
+        advice.extend(self.subject_advice());
+        advice.extend(self.email_advice());
+        advice
+    }
+
+    /// `sub` is unique for one provider only. With several providers, two users can have the same one.
+    fn subject_advice(&self) -> Vec<String> {
+        if self.providers.len() < 2 {
+            return Vec::new();
+        }
+        let mut places = Vec::new();
+        for rule in self.rules.rules() {
+            let asked: Vec<&DataPath> = rule.access.requirements().iter().filter_map(claim).collect();
+            if is_ambiguous(&asked) {
+                places.push(format!("{}.require", rule.place));
+            }
+        }
+        let upstreams = self.upstreams.iter().enumerate();
+        let upstreams = upstreams.map(|(i, upstream)| (format!("AUTH.upstreams[{i}]"), &upstream.headers));
+        let of_rule = |rule: &'_ Rule| Some((rule.place.clone(), rule.forwarding.headers.as_ref()?.clone()));
+        let rules = self.rules.rules().iter().filter_map(of_rule);
+        for (place, headers) in upstreams.map(|(place, headers)| (place, headers.clone())).chain(rules) {
+            if is_ambiguous(&headers.iter().map(|(_, from)| from).collect::<Vec<_>>()) {
+                places.push(format!("{place}.headers"));
+            }
+        }
+        let advise = |place| {
+            format!(
+                "{place}: sub is unique for one provider, and there are several: use account (PROVIDER:SUB), or \
+                 provider and sub together"
+            )
+        };
+        places.into_iter().map(advise).collect()
+    }
+
+    /// Users of a provider that never verifies addresses cannot meet `email_domain`.
+    fn email_advice(&self) -> Vec<String> {
+        let asks = |rule: &&Rule| {
+            rule.access.requirements().iter().any(|asked| matches!(asked, Requirement::EmailDomain(_)))
+        };
+        let Some(rule) = self.rules.rules().iter().find(asks) else { return Vec::new() };
+        let never = self.providers.iter().filter(|provider| provider.email.statements.are_never_verified());
+        let names: Vec<&str> = never.map(|provider| provider.id.as_str()).collect();
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let (place, names) = (&rule.place, names.join(", "));
+        vec![format!(
+            "{place}.email_domain: no user of {names} passes, because it verifies no e-mail addresses"
+        )]
+    }
+}
+
+fn claim(asked: &Requirement) -> Option<&DataPath> {
+    match asked {
+        Requirement::Claim(asked) => Some(&asked.claim),
+        Requirement::EmailDomain(_) => None,
+    }
+}
+
+/// Whether `sub` is among these paths, without the provider.
+fn is_ambiguous(paths: &[&DataPath]) -> bool {
+    let has = |root: &str| paths.iter().any(|path| path.root() == root);
+    has("sub") && !has("provider") && !has("account")
+}
