@@ -17,7 +17,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value, json};
 use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
+use vestibule_core::session::chunk;
 use vestibule_core::session::dialect::Dialect;
+use vestibule_core::session::names::{CookieNames, CookieNaming};
 use vestibule_core::session::seal::{open, seal};
 use vestibule_core::time::Timestamp;
 use vestibule_testing::FakeRandom;
@@ -190,5 +192,64 @@ fn session_confusion_a_token_with_another_salt_or_secret_is_rejected_by_both() {
     }
     for result in authjs(&jobs) {
         assert!(result["error"].is_string(), "{result}");
+    }
+}
+
+/// The session's cookies under that name, as a `Cookie` field and as the object that next-auth 4 reads.
+fn cookies(name: &str, token: &str, dialect: Dialect) -> (String, Value) {
+    let cookies = chunk::split(name, token, dialect);
+    let pairs: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let object: Map<String, Value> = cookies.into_iter().map(|(name, value)| (name, value.into())).collect();
+    (pairs.join("; "), Value::Object(object))
+}
+
+/// Auth.js's `getToken` of the dialect's version, told that the cookie has this name.
+fn get_token(dialect: Dialect, cookies: &(String, Value), name: &str) -> Value {
+    match dialect {
+        Dialect::AuthJsV5 => {
+            json!({ "job": "v5 getToken", "cookie": cookies.0, "secret": SECRET, "cookieName": name, "salt": name })
+        }
+        Dialect::NextAuthV4 => {
+            json!({ "job": "v4 getToken", "cookies": cookies.1, "secret": SECRET, "cookieName": name })
+        }
+    }
+}
+
+#[test]
+fn session_confusion_get_token_of_authjs_reads_the_cookie_whose_name_it_is_told_and_no_other() {
+    let keys = keyring(&[SECRET]);
+    let mut random = random();
+    let (mut jobs, mut expected) = (Vec::new(), Vec::new());
+    for dialect in [Dialect::AuthJsV5, Dialect::NextAuthV4] {
+        for prefix in [None, Some("acme".to_owned())] {
+            for (host_prefix, secure) in [(false, false), (false, true), (true, true)] {
+                let naming = CookieNaming { prefix: prefix.clone(), host_prefix };
+                let name = CookieNames::new(&naming, dialect, secure).session().to_owned();
+                for size in [10, 6_000] {
+                    let claims = json!({ "sub": "ada", "large": "x".repeat(size) });
+                    let claims = claims.as_object().unwrap().clone();
+                    let salt = if dialect == Dialect::AuthJsV5 { name.as_str() } else { "" };
+                    let lifetime = Duration::from_secs(MAX_AGE);
+                    let token = seal(&keys, dialect, salt, &claims, lifetime, now(), &mut random);
+                    jobs.push(get_token(dialect, &cookies(&name, &token, dialect), &name));
+                    expected.push(Some(claims));
+                    // In another cookie it is not found; moved there, it does not open where the name is the salt.
+                    let other = "__Secure-other.session-token";
+                    jobs.push(get_token(dialect, &cookies(&name, &token, dialect), other));
+                    expected.push(None);
+                    if dialect == Dialect::AuthJsV5 {
+                        jobs.push(get_token(dialect, &cookies(other, &token, dialect), other));
+                        expected.push(None);
+                    }
+                }
+            }
+        }
+    }
+    for (n, (result, expected)) in authjs(&jobs).iter().zip(&expected).enumerate() {
+        assert!(result["error"].is_null(), "{n}: {result}");
+        match expected {
+            Some(claims) => assert_eq!(&without_set_claims(&result["ok"]), claims, "{}", jobs[n]),
+            None => assert!(result["ok"].is_null(), "{}", jobs[n]),
+        }
     }
 }

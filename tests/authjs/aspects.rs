@@ -112,7 +112,8 @@ fn cookies(site: Site, answer: &Answer, aspects: &mut Aspects) {
     }
     if !session.is_empty() {
         let all = session.join("; ");
-        let found = chunk::join(&Cookies::parse([all.as_str()].into_iter()), names.session());
+        let cookies = Cookies::parse([all.as_str()].into_iter());
+        let found = chunk::candidates(&cookies, names.session(), 1).pop();
         let claims = found.and_then(|found| site.opened(&found.value)).map(claims);
         aspects.insert("session".to_owned(), claims.unwrap_or_else(|| "does not open".to_owned()));
     }

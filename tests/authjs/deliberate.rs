@@ -48,13 +48,25 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         title: "Only the session's own cookies are the session",
         reason: "Auth.js takes every cookie whose name begins like the session's for a part of it, so a cookie that \
-                 someone else has set can end a session. Vestibule reads `NAME`, or else `NAME.0` to `NAME.N`.",
+                 someone else has set can end a session. Vestibule tries every `NAME`, and `NAME.0` to `NAME.N`.",
         explains: |d| {
             d.is_case(&[
                 "session whole and in chunks",
                 "session beside a cookie that",
                 "session under a name",
             ])
+        },
+    },
+    Deliberate {
+        title: "Signing out removes the session from every domain that the host is in",
+        reason: "`cookies.domain` may have been another one when the session was created, or unset. Auth.js removes the \
+                 cookie of its present configuration only, so an older one signs the user in again.",
+        explains: |d| {
+            let is_sign_out = d.sent.url.split('?').next().is_some_and(|url| url.ends_with("/signout"));
+            let is_of_a_domain = |vestibule: &str| {
+                vestibule.contains("and then expired; Domain=") || vestibule.contains("Domain=example.com")
+            };
+            is_sign_out && d.concerns_session() && d.vestibule.is_some_and(is_of_a_domain)
         },
     },
     Deliberate {

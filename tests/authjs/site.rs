@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
-use vestibule_core::session::names::CookieNames;
+use vestibule_core::session::names::{CookieNames, CookieNaming};
 use vestibule_core::session::{chunk, seal};
 use vestibule_core::time::Timestamp;
 use vestibule_testing::FakeRandom;
@@ -44,7 +44,7 @@ impl Site {
     }
 
     pub fn names(self) -> CookieNames {
-        CookieNames::new(self.dialect, self.secure)
+        CookieNames::new(&CookieNaming::default(), self.dialect, self.secure)
     }
 
     fn salt(self) -> String {

@@ -49,6 +49,17 @@ await make(
 );
 
 async function bob(page, check) {
+  await check("a script of the app learns from another host's denial where to sign in", async () => {
+    await page.goto(`${APP}/from`);
+    const denied = await read(page, `${SHOP}/private/data`);
+    assert.equal(denied.status, 401);
+    const signIn = new URL(denied.body.signInUrl);
+    assert.deepEqual([signIn.origin, signIn.searchParams.get("callbackUrl")], [LOGIN, `${APP}/`]);
+    assert.equal((await read(page, `${SHOP}/auth/session`)).body, null);
+    for (const path of ["/private/data", "/auth/session", "/auth/csrf"]) {
+      await unreadable(page, LOGIN, `${SHOP}${path}`); // LOGIN is not a trusted origin.
+    }
+  });
   await check("a protected page of the app redirects to the login host's sign-in page", async () => {
     await page.goto(WANTED);
     await page.waitForURL(`${LOGIN}/auth/signin?**`);
@@ -74,6 +85,19 @@ async function bob(page, check) {
     assert.equal(page.url(), `${SHOP}/private`);
     await authenticated(page, "Bob Example");
     for (const host of EVERYWHERE) assert.equal((await session(page, host)).user.email, "bob@example.com", host);
+  });
+  await check("a script of a trusted origin reads the session; one of a token origin also the token", async () => {
+    const token = { "X-Vestibule-Token": "1" };
+    await page.goto(`${APP}/from`);
+    const { body } = await read(page, `${SHOP}/auth/session`, { "Content-Type": "application/json" });
+    assert.deepEqual([body.user.email, body.access_token], ["bob@example.com", undefined]);
+    assert.ok((await read(page, `${SHOP}/auth/csrf`)).body.csrfToken);
+    await unreadable(page, APP, `${SHOP}/auth/token`, token);
+    await page.goto(`${SHOP}/from`);
+    const seen = await read(page, `${APP}/auth/session`);
+    assert.ok(seen.body.access_token);
+    assert.equal((await read(page, `${APP}/auth/token`, token)).body.access_token, seen.body.access_token);
+    await unreadable(page, LOGIN, `${APP}/auth/session`);
   });
   await check("another Worker with the same secret accepts the session, and its API accepts the token", async () => {
     await page.goto(`${DOCS}/dashboard`);
@@ -227,6 +251,28 @@ async function endAccessToken(page) {
 /** The response of a host's session endpoint to this browser. */
 async function session(page, host) {
   return inATab(page, `${host}/auth/session`, (_tab, answer) => answer.json());
+}
+
+/** What a script of the page can read of another origin's answer; the error's text where it can read nothing. */
+async function read(page, url, headers = {}) {
+  return page.evaluate(
+    async ([url, headers]) => {
+      try {
+        const answer = await fetch(url, { credentials: "include", headers });
+        return { status: answer.status, body: await answer.json() };
+      } catch (error) {
+        return error.message;
+      }
+    },
+    [url, headers],
+  );
+}
+
+/** A page of `host` cannot read this. In another tab: the browser complains about it in the console. */
+async function unreadable(page, host, url, headers) {
+  await inATab(page, `${host}/from`, async (tab) => {
+    assert.equal(await read(tab, url, headers), "Failed to fetch", url);
+  });
 }
 
 /** Runs in another tab, because only the browser can resolve the host names. */

@@ -124,6 +124,22 @@ fn decided_on<'a>(config: &'a Config, host: &str, path: &str) -> RuleDecisions<'
 }
 
 #[test]
+fn cookies_are_named_by_default_and_by_every_prefix_of_letters_digits_and_dashes() {
+    let naming = |cookies: Value| {
+        let config = load_with_okta(json!({ "cookies": cookies }), &json!({})).unwrap();
+        (config.cookie_naming.prefix, config.cookie_naming.host_prefix)
+    };
+    assert_eq!(naming(json!({})), (None, false));
+    assert_eq!(naming(json!({ "host_prefix": true })), (None, true));
+    assert_eq!(naming(json!({ "host_prefix": false, "domain": "example.com" })), (None, false));
+    for prefix in ["a", "acme", "Acme-2_x", "authjs2", "_acme", "a2345678901234567890123456789012"] {
+        assert_eq!(naming(json!({ "prefix": prefix })), (Some(prefix.to_owned()), false));
+    }
+    let both = json!({ "prefix": "acme", "domain": "example.com" });
+    assert_eq!(naming(both), (Some("acme".to_owned()), false));
+}
+
+#[test]
 fn a_configuration_with_every_table_loads_with_its_values() {
     let config = load(full(), &acme()).unwrap();
     assert_eq!(config.base_path, "/auth");

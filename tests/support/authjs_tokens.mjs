@@ -9,6 +9,11 @@ const jobs = {
   "v5 decode": ({ token, secret, salt }) => v5.decode({ token, secret, salt }),
   "v4 encode": ({ claims, secret, salt, maxAge }) => v4.encode({ token: claims, secret, salt, maxAge }),
   "v4 decode": ({ token, secret, salt }) => v4.decode({ token, secret, salt }),
+  // As docs/nextjs.md has it; `cookie` is the request's header field.
+  "v5 getToken": ({ cookie, secret, cookieName, salt }) =>
+    v5.getToken({ req: { headers: { cookie } }, secret, cookieName, salt }),
+  "v4 getToken": ({ cookies, secret, cookieName }) =>
+    v4.getToken({ req: { headers: {}, cookies }, secret, cookieName }),
 }
 
 const results = []

@@ -24,6 +24,8 @@ mod bad_input;
 mod bearer;
 mod concurrency;
 mod configuration;
+mod cookies;
+mod cors;
 mod cross_origin;
 mod forwarding;
 mod hostile_provider;

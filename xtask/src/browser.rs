@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
@@ -86,9 +86,12 @@ fn check_pages(project: &Project, chromium: &Path) -> Result<()> {
         "vestibule-core",
         "--test",
         "flows",
-        "pages::every_page_is_there",
+        "pages::every_page_is_written_for_the_browser_tests",
     ]);
     run_quietly(write.env("PAGES_FILE", &pages))?;
+    if !pages.is_file() {
+        bail!("the flow test that writes the pages did not run: has it another name now?");
+    }
     let mut command = project.command(tools::node(project)?);
     command.arg("tests/browser/pages.mjs");
     command.env("PAGES_FILE", &pages).env("PAGES_CHROMIUM", chromium);

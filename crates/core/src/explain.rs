@@ -12,7 +12,7 @@ use crate::flow::guard::assertion;
 use crate::flow::host_role::HostRole;
 use crate::guard::budget::Budget;
 use crate::guard::decision::Decision;
-use crate::guard::headers::GuardedNames;
+use crate::guard::headers::{GuardedNames, SessionCookies};
 use crate::guard::matcher::{Case, Reading};
 use crate::guard::path::PathError;
 use crate::guard::readings::PathReadings;
@@ -20,8 +20,11 @@ use crate::guard::route::Route;
 use crate::guard::rules::{
     DecidedReading, Matched, Mismatch, Readers, ReadingDecision, RuleDecisions, TooMuchWorkError,
 };
+use crate::session::names::CookieNames;
 use crate::session::proven::ProvenClaims;
+use crate::session::read;
 use crate::upstream::{Target, Upstream};
+use vestibule_oidc::http::cookie::Cookies;
 use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::http::origin::Origin;
 use vestibule_oidc::http::request::{Method, Request};
@@ -227,9 +230,14 @@ fn explain_forwarding<'a>(
     has_subject: bool,
 ) -> ForwardedRequest<'a> {
     let route = Route::new(&config.upstreams, &request.url.authority, decided.rule());
-    let guarded = GuardedNames::of(&config.upstreams, &config.rules, config.edge, &config.edge_headers);
+    let guarded = GuardedNames::of(&config.upstreams, &config.rules, config.edge, &config.edge_headers)
+        .with_cookies(config.cookie_naming.clone());
+    let names = CookieNames::new(&config.cookie_naming, config.dialect, request.url.secure);
+    let cookies = Cookies::parse(request.headers.get_all("cookie"));
+    let positions = read::only_positions(config.dialect, &names, &cookies).unwrap_or_default();
+    let session = SessionCookies { positions: &positions, renewed: &[] };
     let set = route.identity(claims).fields;
-    let out = route.changes(&config.rules, &guarded, request, &set, &[]).applied_to(&request.headers);
+    let out = route.changes(&config.rules, &guarded, request, &set, session).applied_to(&request.headers);
     let values =
         |headers: &Headers, name: &str| -> Vec<String> { headers.get_all(name).map(str::to_owned).collect() };
     let mut changed: Vec<String> = Vec::new();

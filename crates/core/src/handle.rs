@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::error::{ClientError, Error};
+use crate::flow::cors::ReadableRoute;
 use crate::flow::host_role::HostRole;
 use crate::flow::session::update::Update;
 use crate::flow::vestibule::Vestibule;
@@ -51,7 +52,7 @@ impl Vestibule {
             }
         };
         match path.below(&self.config.base_path) {
-            Some(path) => Outcome::Response(match context.find_route(&path) {
+            Some(path) => Outcome::Response(match context.find_route(&request.method, &path) {
                 // Another proxy acts on this answer, so nothing that a client sends may change its form.
                 Some(Route::Verify) => context.forward_auth().await,
                 route => context.auth_route(route, &path, body).await,
@@ -85,13 +86,23 @@ impl<P: Platform> RequestContext<'_, P> {
         if let HostRole::Outside(domain) = self.host_role {
             return self.host_outside_site(domain);
         }
+        if self.request.is_preflight()
+            && let Some(answer) =
+                readable(self.find_route(&Method::Get, path)).and_then(|route| self.preflight(route))
+        {
+            return answer;
+        }
         let mut params = RouteParams::from_query(self.request);
-        match self.run_flow(route, path, body, &mut params).await {
+        let response = match self.run_flow(route, path, body, &mut params).await {
             Ok(response) => self.as_client_wants(&params, response),
             Err(error) => {
                 self.log(error.record());
                 self.failure(path, &params, &error)
             }
+        };
+        match readable(route) {
+            Some(route) => self.readable_route(route, response),
+            None => response,
         }
     }
 
@@ -158,9 +169,9 @@ impl<P: Platform> RequestContext<'_, P> {
         }
     }
 
-    /// The route of a path below `base_path`.
-    fn find_route(&self, path: &[&str]) -> Option<Route> {
-        routes::find(&self.request.method, path, |only| match only {
+    /// The route of a path below `base_path`, for a request with this method.
+    fn find_route(&self, method: &Method, path: &[&str]) -> Option<Route> {
+        routes::find(method, path, |only| match only {
             Only::Everywhere => true,
             Only::LoginHost => self.is_login_host(),
             Only::NextAuthV4 => self.config().dialect == Dialect::NextAuthV4,
@@ -204,6 +215,15 @@ impl<P: Platform> RequestContext<'_, P> {
             && path.segments() == ["api", "auth", "signin"];
         let query = self.request.url.query.as_deref().map_or(String::new(), |query| format!("?{query}"));
         is_v4_sign_in.then(|| Response::redirect(format!("{}{query}", self.route("signin"))))
+    }
+}
+
+/// What a script of another origin may read of a route.
+fn readable(route: Option<Route>) -> Option<ReadableRoute> {
+    match route? {
+        Route::Session | Route::Csrf => Some(ReadableRoute::Session),
+        Route::Token => Some(ReadableRoute::Token),
+        _ => None,
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Request {
     pub target: String,
     /// All header fields in order, with the names as sent. The harness's own fields are removed.
     pub headers: Vec<(String, String)>,
+    /// The header fields whose value is not UTF-8, byte for byte. In `headers` U+FFFD replaces the other bytes.
+    pub odd_headers: Vec<(String, Vec<u8>)>,
     /// The whole body. Empty for a handler that reads the body itself
     /// ([`HarnessBuilder::service_unread`](crate::HarnessBuilder::service_unread)).
     pub body: Vec<u8>,
@@ -52,6 +54,12 @@ impl Request {
     /// The first header of this name, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
         wire::field(&self.headers, name)
+    }
+
+    /// The first header of this name, in any case, byte for byte.
+    pub fn header_bytes(&self, name: &str) -> Option<&[u8]> {
+        let odd = self.odd_headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
+        odd.map(|(_, value)| value.as_slice()).or_else(|| self.header(name).map(str::as_bytes))
     }
 
     /// Every header of this name, in any case, in order.

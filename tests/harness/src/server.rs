@@ -196,7 +196,16 @@ fn request(head: RequestHead) -> Request {
     let cf = wire::field(&headers, CF_HEADER).and_then(|cf| serde_json::from_str(cf).ok());
     let own = [ROUTE_HEADER, SCHEME_HEADER, CF_HEADER];
     headers.retain(|(name, _)| !own.iter().any(|own| name.eq_ignore_ascii_case(own)));
-    Request { method: head.method, scheme, host, target: head.target, headers, body: Vec::new(), cf }
+    Request {
+        method: head.method,
+        scheme,
+        host,
+        target: head.target,
+        headers,
+        odd_headers: head.odd_fields,
+        body: Vec::new(),
+        cf,
+    }
 }
 
 fn status_line(status: u16) -> String {

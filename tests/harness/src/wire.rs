@@ -13,6 +13,8 @@ pub(crate) struct RequestHead {
     pub(crate) method: String,
     pub(crate) target: String,
     pub(crate) fields: Fields,
+    /// The values of the fields whose value is not UTF-8, which `fields` has with U+FFFD.
+    pub(crate) odd_fields: Vec<(String, Vec<u8>)>,
 }
 
 /// Reads a request head; `None` if the peer closed the connection before the first byte.
@@ -25,6 +27,7 @@ pub(crate) fn read_request_head(from: &mut impl BufRead) -> io::Result<Option<Re
         method: parsed.method.unwrap_or_default().to_owned(),
         target: parsed.path.unwrap_or_default().to_owned(),
         fields: owned(parsed.headers),
+        odd_fields: odd(parsed.headers),
     }))
 }
 
@@ -166,6 +169,11 @@ fn line(from: &mut impl BufRead) -> io::Result<String> {
 
 fn owned(parsed: &[httparse::Header<'_>]) -> Fields {
     parsed.iter().map(|f| (f.name.to_owned(), String::from_utf8_lossy(f.value).into_owned())).collect()
+}
+
+fn odd(parsed: &[httparse::Header<'_>]) -> Vec<(String, Vec<u8>)> {
+    let odd = parsed.iter().filter(|field| std::str::from_utf8(field.value).is_err());
+    odd.map(|field| (field.name.to_owned(), field.value.to_vec())).collect()
 }
 
 fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {

@@ -300,7 +300,6 @@ fn configured(builder: HarnessBuilder, settings: Value) -> HarnessBuilder {
 
 /// Thirty rules with expressions that read the whole path and do not match, before one that does.
 fn settings_with_expressions() -> Value {
-    let mut settings = settings(0);
     let rule = |number| {
         let pattern =
             format!("/((?!api|_next/static|_next/image|favicon\\.ico|robots\\.txt).*)\\.section{number}");
@@ -308,8 +307,7 @@ fn settings_with_expressions() -> Value {
     };
     let mut rules: Vec<Value> = (0..30).map(rule).collect();
     rules.push(json!({ "match": "/:path*", "access": "public" }));
-    settings["rules"] = rules.into();
-    settings
+    settings_with(&rules)
 }
 
 /// The Worker's configuration, for a site with one application.
@@ -319,11 +317,15 @@ fn settings(rules: u32) -> Value {
         .collect();
     all.push(json!({ "match": ["/", "/about"], "access": "public" }));
     all.push(json!({ "match": "/admin/:path*", "require": { "roles": ["admin"] } }));
+    settings_with(&all)
+}
+
+fn settings_with(rules: &[Value]) -> Value {
     json!({
         "base_path": "/auth",
         "claims": { "roles": "profile.roles" },
         "providers": [{ "id": "acme", "type": "oidc", "name": "Acme", "issuer": "https://idp.example" }],
-        "rules": all,
+        "rules": rules,
         "upstreams": [{ "to": "service:APP", "authorization": "access_token" }],
     })
 }

@@ -2,7 +2,9 @@
 //! that the operator sees all mistakes at once.
 
 mod bearer;
+mod cookies;
 pub(super) mod names;
+mod origins;
 mod pages;
 mod providers;
 mod refresh;
@@ -20,6 +22,7 @@ use super::Config;
 use super::place::refuse;
 use super::table::Table;
 use crate::guard::rules::RuleSet;
+use vestibule_oidc::http::origin::{CookieDomain, Origin};
 use vestibule_oidc::jose::kdf::Keyring;
 
 /// Checks the whole configuration. It returns `None`, or a value that must not be used, where a mistake was noted.
@@ -29,13 +32,17 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let default_access = site::default_access(auth);
     let login_url = site::login_url(auth);
     let trusted_hosts = site::trusted_hosts(auth);
-    let trusted_origins = site::trusted_origins(auth);
     let origin = site::origin(auth);
     let edge_headers = site::edge_headers(auth);
-    let cookie_domain = site::cookie_domain(auth);
+    let cookie_domain = cookies::cookie_domain(&auth.table("cookies"));
+    let cookie_naming = cookies::cookie_naming(&auth.table("cookies"));
+    let own_host = cookie_domain.as_ref().map(CookieDomain::as_str);
+    let own_host = own_host.or(login_url.as_ref().or(origin.as_ref()).map(Origin::host));
+    let trusted_origins = origins::trusted_origins(auth, own_host);
     site::refuse_login_url_out_of_reach(auth, login_url.as_ref(), cookie_domain.as_ref());
     let updatable = updatable::updatable(&auth.table("session"));
     let session = session::session(&auth.table("session"), updatable);
+    let token_origins = origins::token_origins(auth, &trusted_origins, &session);
     let claims = session::claims(&auth.table("claims"));
     let providers = providers::providers(auth);
     providers::refuse_none(auth);
@@ -75,8 +82,10 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         login_url,
         trusted_hosts,
         trusted_origins,
+        token_origins,
         origin,
         cookie_domain,
+        cookie_naming,
         session,
         refresh,
         claims,

@@ -8,6 +8,7 @@ use crate::guard::decision::DefaultAccess;
 use crate::guard::headers::EdgeFields;
 use crate::guard::rules::{ClaimRequirement, Rule, RuleSet};
 use crate::session::dialect::Dialect;
+use crate::session::names::CookieNaming;
 use crate::session::policy::{Sealing, SessionConfig};
 use crate::upstream::{Assertion, Upstream};
 use vestibule_oidc::credentials::provider::CredentialsProvider;
@@ -38,10 +39,14 @@ pub struct Config {
     pub trusted_hosts: Vec<HostPattern>,
     /// Origins whose pages may send requests with a session, besides the request's own origin.
     pub trusted_origins: Vec<TrustedOrigin>,
+    /// The trusted origins whose pages may read the access token.
+    pub token_origins: Vec<Origin>,
     /// The origin at which browsers reach this deployment. `None` if it is the origin of each request's URL.
     pub origin: Option<Origin>,
     /// `cookies.domain`: the domain whose subdomains share the session. Without it, a session belongs to one host.
     pub cookie_domain: Option<CookieDomain>,
+    /// How the cookies are named: `cookies.prefix` and `cookies.host_prefix`.
+    pub cookie_naming: CookieNaming,
     /// How long a session is valid, what of it a page can read, and which claims a page can change.
     pub session: SessionConfig,
     /// How access tokens are refreshed.

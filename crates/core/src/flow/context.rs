@@ -1,6 +1,7 @@
 //! [`RequestContext`]: one request, with everything that flows need to answer it. Each flow adds its own methods in its
 //! own file.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use crate::config::{Config, Provider};
@@ -14,6 +15,7 @@ use crate::platform::Platform;
 use crate::session::claims::Session;
 use crate::session::cookie::{self, SessionCookie, SessionTooLargeError};
 use crate::session::names::CookieNames;
+use crate::session::read::{self, SessionReading};
 use vestibule_oidc::http::cookie::{Cookies, SetCookie};
 use vestibule_oidc::http::origin::{CookieDomain, Origin};
 use vestibule_oidc::http::request::Request;
@@ -33,12 +35,16 @@ pub(crate) struct RequestContext<'a, P: Platform> {
     pub(crate) cookies: Cookies,
     /// One reading of the clock for the whole request.
     pub(crate) now: Timestamp,
+    /// The session in the cookies, once it was read.
+    reading: OnceCell<SessionReading>,
 }
 
 impl<'a, P: Platform> RequestContext<'a, P> {
     /// `None` if no browser can send the request's host, because it is not a valid host in a URL.
     pub(crate) fn new(vestibule: &'a Vestibule, platform: &'a P, request: &'a Request) -> Option<Self> {
-        let Site { origin, names } = vestibule.site_cache.site(vestibule.config.dialect, &request.url)?;
+        let config = &vestibule.config;
+        let Site { origin, names } =
+            vestibule.site_cache.site(&config.cookie_naming, config.dialect, &request.url)?;
         Some(Self {
             vestibule,
             platform,
@@ -48,6 +54,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             names,
             cookies: Cookies::parse(request.headers.get_all("cookie")),
             now: platform.now(),
+            reading: OnceCell::new(),
         })
     }
 
@@ -78,16 +85,46 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     /// The session in the request's cookies. A host outside the site never has one: no browser sends the session's
     /// cookies there.
     pub(crate) fn session(&self) -> SessionCookie {
-        if let HostRole::Outside(_) = self.host_role {
-            return SessionCookie::Absent;
-        }
-        cookie::read(
-            self.config().sealing(),
-            &self.vestibule.session_cache,
-            &self.names,
-            &self.cookies,
-            self.now,
-        )
+        self.reading().session.clone()
+    }
+
+    fn reading(&self) -> &SessionReading {
+        self.reading.get_or_init(|| {
+            if let HostRole::Outside(_) = self.host_role {
+                return SessionReading { session: SessionCookie::Absent, positions: Vec::new() };
+            }
+            let (sealing, cache) = (self.config().sealing(), &self.vestibule.session_cache);
+            let reading = read::read(sealing, cache, &self.names, &self.cookies, self.now);
+            if let SessionCookie::Conflict = reading.session {
+                let message = "the request has session cookies of different users, so no one is signed in, and all \
+                               of them are removed. Either cookies.domain was changed, or another host of the domain \
+                               has set one: cookies.host_prefix = true prevents that";
+                self.log(Record::new(LogEvent::SessionCookiesConflict, message));
+            }
+            reading
+        })
+    }
+
+    /// The positions in the request of the cookies that an upstream may get that opens the session itself: those of one
+    /// session only, which is the one that was decided about.
+    pub(crate) fn session_positions(&self) -> Vec<usize> {
+        let only = read::only_positions(self.config().dialect, &self.names, &self.cookies);
+        only.unwrap_or_else(|| self.reading().positions.clone())
+    }
+
+    /// The cookies that remove the sessions of different users from the browser, if the request has such, except those
+    /// that `written` replaces.
+    pub(crate) fn erased_conflict(&self, written: &[SetCookie]) -> Vec<SetCookie> {
+        let SessionCookie::Conflict = self.session() else { return Vec::new() };
+        let mut erased = self.erased_session();
+        let domain = self.cookie_domain();
+        let is_replaced = |erased: &SetCookie| {
+            written
+                .iter()
+                .any(|cookie| cookie == erased || *erased == SetCookie::expired(cookie.name()).domain(domain))
+        };
+        erased.retain(|erased| !is_replaced(erased));
+        erased
     }
 
     /// The cookies that store `session` in the browser. An error if it does not fit into cookies.
@@ -101,9 +138,18 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         cookie::write(self.config().sealing(), domain, &self.names, &self.cookies, session, self.now, random)
     }
 
-    /// The cookies that remove every piece of a session from the browser.
+    /// The cookies that remove every piece of a session from the browser. A session that does not open is removed for the
+    /// configured domain only: it may belong to another site, on a parent domain of this one.
     pub(crate) fn erased_session(&self) -> Vec<SetCookie> {
-        cookie::erase(self.cookie_domain(), &self.names, &self.cookies)
+        let domain = self.cookie_domain();
+        match self.session() {
+            SessionCookie::Valid(_) | SessionCookie::Conflict => {
+                cookie::erase_everywhere(self.origin.host(), domain, &self.names, &self.cookies)
+            }
+            SessionCookie::Absent | SessionCookie::Invalid(_) => {
+                cookie::erase(domain, &self.names, &self.cookies)
+            }
+        }
     }
 
     /// The domain whose hosts share the session. `None` on a developer's own machine, which is outside the configured

@@ -50,11 +50,15 @@ impl<P: Platform> RequestContext<'_, P> {
     ) -> Result<FormContext, ClientError> {
         let config = self.config();
         let names = &self.names;
-        let csrf = Csrf::from_cookie(self.cookies.get(names.csrf()), &config.keys, &mut |bytes| {
+        let csrf = Csrf::from_cookies(self.cookies.get_all(names.csrf()), &config.keys, &mut |bytes| {
             self.platform.fill_random(bytes);
         });
         let policy = self.return_policy();
-        let in_cookie = self.cookies.get(names.callback_url());
+        // The cookie of another host of the domain may come first.
+        let is_trusted = |value: &&str| policy.resolve(value).is_some();
+        let mut in_cookies = self.cookies.get_all(names.callback_url());
+        let first = in_cookies.next();
+        let in_cookie = first.into_iter().chain(in_cookies).find(is_trusted).or(first);
         let in_form = match form {
             Some(form) => form.one("callbackUrl")?,
             None => None,

@@ -44,9 +44,9 @@ impl<P: Platform> RequestContext<'_, P> {
         }
     }
 
-    /// The address of the sign-in page, with the request's own address as the return address.
+    /// The address of the sign-in page, with the return address of this request.
     pub(crate) fn sign_in_url(&self) -> String {
-        self.sign_in_page(&self.address())
+        self.sign_in_page(&self.return_address())
     }
 
     /// The URL of a page that the configuration names by a path or a URL. A path is on the login host.

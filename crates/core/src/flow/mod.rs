@@ -4,6 +4,7 @@
 pub(crate) mod answer;
 pub(crate) mod client_log;
 pub(crate) mod context;
+pub(crate) mod cors;
 pub(crate) mod form_context;
 pub(crate) mod guard;
 pub(crate) mod host_role;
@@ -12,6 +13,7 @@ pub(crate) mod pages;
 pub(crate) mod provider;
 pub(crate) mod refresh;
 pub(crate) mod responses;
+pub(crate) mod return_page;
 pub(crate) mod session;
 pub(crate) mod signin;
 pub(crate) mod site_cache;

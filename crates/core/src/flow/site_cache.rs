@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::session::dialect::Dialect;
-use crate::session::names::CookieNames;
+use crate::session::names::{CookieNames, CookieNaming};
 use vestibule_oidc::http::origin::Origin;
 use vestibule_oidc::http::request::RequestUrl;
 
@@ -21,7 +21,7 @@ pub(crate) struct SiteCache(RefCell<Option<(String, Site)>>);
 
 impl SiteCache {
     /// The site of a request; `None` if its host is not a valid host in a URL.
-    pub(crate) fn site(&self, dialect: Dialect, url: &RequestUrl) -> Option<Site> {
+    pub(crate) fn site(&self, naming: &CookieNaming, dialect: Dialect, url: &RequestUrl) -> Option<Site> {
         let origin_url = url.origin();
         let mut last = self.0.borrow_mut();
         if let Some((origin, site)) = &*last
@@ -30,7 +30,7 @@ impl SiteCache {
             return Some(site.clone());
         }
         let origin = Rc::new(Origin::parse(&origin_url).ok()?);
-        let site = Site { origin, names: Rc::new(CookieNames::new(dialect, url.secure)) };
+        let site = Site { origin, names: Rc::new(CookieNames::new(naming, dialect, url.secure)) };
         *last = Some((origin_url, site.clone()));
         Some(site)
     }
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn an_origin_gets_its_own_cookie_names_after_a_request_to_another_origin() {
-        let sites = SiteCache::default();
+        let (sites, naming) = (SiteCache::default(), CookieNaming::default());
         let urls = [
             ("https://a.example/x", "https://a.example", "__Secure-authjs.session-token"),
             ("https://a.example/y?z", "https://a.example", "__Secure-authjs.session-token"),
@@ -53,9 +53,10 @@ mod tests {
         ];
         for (url, origin, name) in urls.iter().chain(urls.iter().rev()) {
             let url = RequestUrl::parse(url).unwrap();
-            let site = sites.site(Dialect::AuthJsV5, &url).unwrap();
+            let site = sites.site(&naming, Dialect::AuthJsV5, &url).unwrap();
             assert_eq!((site.origin.as_str(), site.names.session()), (*origin, *name), "{url:?}");
         }
-        assert!(sites.site(Dialect::AuthJsV5, &RequestUrl::parse("https://a.1.2/").unwrap()).is_none());
+        let no_host = RequestUrl::parse("https://a.1.2/").unwrap();
+        assert!(sites.site(&naming, Dialect::AuthJsV5, &no_host).is_none());
     }
 }

@@ -39,7 +39,8 @@ impl Vestibule {
     }
 
     fn with_erased(config: Config, hooks: Rc<dyn ErasedHooks>) -> Self {
-        let guarded = GuardedNames::of(&config.upstreams, &config.rules, config.edge, &config.edge_headers);
+        let guarded = GuardedNames::of(&config.upstreams, &config.rules, config.edge, &config.edge_headers)
+            .with_cookies(config.cookie_naming.clone());
         Self {
             config: Rc::new(config),
             guarded: Rc::new(guarded),

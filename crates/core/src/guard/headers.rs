@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::guard::client_headers::family;
-use crate::session::names::{is_reserved, is_session};
+use crate::session::names::CookieNaming;
 use crate::upstream::header_value::has_control;
 use vestibule_oidc::http::changes::Changes;
 use vestibule_oidc::http::cookie::{self, SetCookie};
@@ -33,14 +33,15 @@ const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", 
 const HOP_BY_HOP: [&str; 7] =
     ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
 
-/// The names of the headers that some upstream or rule sets, which no client may send on any path, and the headers of
-/// the network in front of the runtime.
+/// The names of the headers that some upstream or rule sets, which no client may send on any path, the headers of the
+/// network in front of the runtime, and the names of Vestibule's cookies.
 #[derive(Clone, Debug, Default)]
 pub struct GuardedNames {
     names: BTreeSet<String>,
     edge: EdgeFields,
     /// Further fields that the network in front is configured to set.
     passed: BTreeSet<String>,
+    cookies: CookieNaming,
 }
 
 impl GuardedNames {
@@ -48,7 +49,7 @@ impl GuardedNames {
     /// upstream sets it ([`Outgoing::sets_authorization`]), and the client's own elsewhere.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, edge: EdgeFields) -> Self {
         let names = names.into_iter().map(|name| normalized(name).into_owned()).collect();
-        Self { names, edge, passed: BTreeSet::new() }
+        Self { names, edge, passed: BTreeSet::new(), cookies: CookieNaming::default() }
     }
 
     /// The same where the network in front is configured to set these fields, too, whatever the client sends. They are in
@@ -56,6 +57,12 @@ impl GuardedNames {
     #[must_use]
     pub fn passing(self, fields: &[String]) -> Self {
         Self { passed: fields.iter().cloned().collect(), ..self }
+    }
+
+    /// With cookies that are not named as by default.
+    #[must_use]
+    pub fn with_cookies(self, cookies: CookieNaming) -> Self {
+        Self { cookies, ..self }
     }
 
     /// Whether the network in front sets the field of this name, in lower case, so that no client's copy arrives.
@@ -154,12 +161,21 @@ pub struct Outgoing<'a> {
     /// ([`RuleSet::distinguishes_methods`](crate::guard::rules::RuleSet::distinguishes_methods)). Then headers that
     /// claim another method are removed.
     pub methods_matter: bool,
-    /// The session cookies that the browser gets with the response. An upstream that gets the sealed session sees
-    /// them as if the browser had sent them.
-    pub renewed: &'a [SetCookie],
+    /// The session's cookies, if this upstream gets the sealed session.
+    pub session: SessionCookies<'a>,
     /// The names and values to set. A value with control characters, which no header may contain (RFC 9110 section
     /// 5.5), is left out. Other characters outside ASCII are sent as UTF-8.
     pub set: &'a [(String, String)],
+}
+
+/// The cookies of the session that is forwarded: of one session only, the one that was decided about.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SessionCookies<'a> {
+    /// The positions of its cookies in the request. An upstream would open the first session that it finds.
+    pub positions: &'a [usize],
+    /// Cookies that the browser gets with the answer, in place of those: the upstream sees them as if the browser had
+    /// them already.
+    pub renewed: &'a [SetCookie],
 }
 
 impl Outgoing<'_> {
@@ -199,9 +215,9 @@ impl Outgoing<'_> {
     /// Removes the reserved cookies, except the session if this upstream gets it.
     fn change_cookies(&self, incoming: &Headers, changes: &mut Changes) {
         let sent: Vec<&str> = incoming.get_all("cookie").collect();
-        let mut kept: Vec<String> =
-            sent.iter().filter_map(|field| cookie::without(field, |name| self.is_withheld(name))).collect();
-        kept.extend(self.renewed.iter().filter_map(SetCookie::pair));
+        let mut kept =
+            cookie::without(sent.iter().copied(), |position, name| self.is_withheld(position, name));
+        kept.extend(self.session.renewed.iter().filter_map(SetCookie::pair));
         if kept.is_empty() {
             changes.remove("cookie");
         } else if kept != sent {
@@ -219,9 +235,11 @@ impl Outgoing<'_> {
             || self.guarded.names.contains(normalized)
     }
 
-    fn is_withheld(&self, cookie_name: &str) -> bool {
-        let is_forwarded = self.forward_session && self.renewed.is_empty() && is_session(cookie_name);
-        is_reserved(cookie_name) && !is_forwarded
+    fn is_withheld(&self, position: usize, cookie_name: &str) -> bool {
+        let SessionCookies { positions, renewed } = self.session;
+        let is_of_session = positions.contains(&position) && self.guarded.cookies.is_session(cookie_name);
+        let is_forwarded = self.forward_session && renewed.is_empty() && is_of_session;
+        self.guarded.cookies.is_reserved(cookie_name) && !is_forwarded
     }
 }
 
@@ -283,7 +301,7 @@ mod tests {
             sets_authorization: false,
             forward_session: false,
             methods_matter: false,
-            renewed: &[],
+            session: SessionCookies::default(),
             set: &set,
         };
         change(&mut outgoing);
@@ -422,7 +440,7 @@ mod tests {
             sets_authorization: false,
             forward_session: false,
             methods_matter: false,
-            renewed: &[],
+            session: SessionCookies::default(),
             set: &[],
         };
         let fields = [
@@ -488,17 +506,45 @@ mod tests {
     #[test]
     fn reserved_cookies_are_removed_except_the_session_if_the_upstream_gets_it() {
         let all = "a=1; __Secure-authjs.session-token.0=x; __Host-authjs.csrf-token=y; next-auth.session-token=z; b=2";
-        for (forward_session, kept) in [
-            (false, Some("a=1; b=2")),
-            (true, Some("a=1; __Secure-authjs.session-token.0=x; next-auth.session-token=z; b=2")),
+        for (forward_session, positions, kept) in [
+            (false, &[1, 3][..], Some("a=1; b=2")),
+            (true, &[1, 3], Some("a=1; __Secure-authjs.session-token.0=x; next-auth.session-token=z; b=2")),
+            (true, &[3], Some("a=1; next-auth.session-token=z; b=2")),
+            // A position forwards no other cookie.
+            (true, &[0, 2], Some("a=1; b=2")),
+            (true, &[], Some("a=1; b=2")),
         ] {
-            let out = forwarded(&[("cookie", all)], |o| o.forward_session = forward_session, &[]);
+            let change = |o: &mut Outgoing<'_>| {
+                o.forward_session = forward_session;
+                o.session = SessionCookies { positions, renewed: &[] };
+            };
+            let out = forwarded(&[("cookie", all)], change, &[]);
             assert_eq!(out.first().map(|(_, value)| value.as_str()), kept);
         }
         assert_eq!(forwarded(&[("cookie", "authjs.state=1")], |_| (), &[]), []);
         let out =
             forwarded(&[("cookie", "a=1"), ("cookie", "authjs.state=1"), ("cookie", "b=2")], |_| (), &[]);
         assert_eq!(out, [("cookie".to_owned(), "a=1; b=2".to_owned())]);
+    }
+
+    #[test]
+    fn with_a_prefix_an_app_s_own_auth_js_cookies_are_forwarded() {
+        let naming = CookieNaming { prefix: Some("acme".to_owned()), host_prefix: false };
+        let guarded = guarded().with_cookies(naming);
+        let outgoing = Outgoing {
+            guarded: &guarded,
+            sets_authorization: false,
+            forward_session: false,
+            methods_matter: false,
+            session: SessionCookies::default(),
+            set: &[],
+        };
+        let app_cookies = "__Secure-authjs.session-token.0=x; next-auth.csrf-token=y; authjs.state=%7C";
+        let all =
+            format!("{app_cookies}; __Secure-acme.session-token=x; acme.ticket=y; __Host-acme.csrf-token=z");
+        let request = request(&[("cookie", &all)]);
+        let out = outgoing.changes(&request).applied_to(&request.headers);
+        assert_eq!(out.get("cookie"), Some(app_cookies));
     }
 
     #[test]

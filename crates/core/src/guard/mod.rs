@@ -6,6 +6,7 @@
 pub mod budget;
 pub mod client_headers;
 pub mod conditions;
+pub mod cors;
 pub mod cross_origin;
 pub mod decision;
 pub mod forward_auth;

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::guard::headers::{EdgeFields, GuardedNames, Outgoing};
+use crate::guard::headers::{EdgeFields, GuardedNames, Outgoing, SessionCookies};
 use crate::guard::rules::{Rule, RuleSet};
 use crate::session::claims::is_access_token_claim;
 use crate::session::proven::ProvenClaims;
@@ -11,7 +11,6 @@ use crate::upstream::path_prefix::PathPrefix;
 use crate::upstream::{Assertion, Target, Upstream};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::changes::Changes;
-use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::request::{Method, Request};
 
 /// Where a request goes, and what it carries from the session.
@@ -137,7 +136,7 @@ impl<'a> Route<'a> {
         identity
     }
 
-    /// The changes to the headers of `request`: they include the `identity` headers, and the `renewed` cookies if this
+    /// The changes to the headers of `request`: they include the `identity` headers, and the cookies of `session` if this
     /// upstream gets the session.
     pub fn changes(
         &self,
@@ -145,7 +144,7 @@ impl<'a> Route<'a> {
         guarded: &GuardedNames,
         request: &Request,
         identity: &[(String, String)],
-        renewed: &[SetCookie],
+        session: SessionCookies<'_>,
     ) -> Changes {
         let outgoing = Outgoing {
             guarded,
@@ -154,7 +153,7 @@ impl<'a> Route<'a> {
             // A preflight passes without authorization because it has no effect. It must not turn into another method
             // at the upstream.
             methods_matter: request.method == Method::Options || rules.distinguishes_methods(),
-            renewed: if self.forward_session { renewed } else { &[] },
+            session: if self.forward_session { session } else { SessionCookies::default() },
             set: identity,
         };
         outgoing.changes(request)

@@ -117,19 +117,19 @@ const ROUTES: &[Entry] = routes! {
     Post "/signout" => SignOut, Everywhere,
         answers = "302 to the return address; for a script, 200 with `{\"url\":…}`", authjs = "the same";
     /// Shows the session: `user`, `expires`, and what `session.expose` adds. Renews it when it is due, and its tokens where they are
-    /// shown.
+    /// shown. Pages of `trusted_origins` can read it, without the access token unless they are in `token_origins`.
     Get "/session" => Session, Everywhere,
         answers = "200, JSON; `null` (next-auth 4: `{}`) without a session", authjs = "the same; writes the cookie each time";
     /// Changes the claims in `session.updatable`. JSON: `csrfToken`, `data`.
     Post "/session" => UpdateSession, Everywhere,
         answers = "200, the session as JSON; 400 without a valid `csrfToken`", authjs = "the same, with the callback `jwt`";
-    /// Gives a token against forged requests, and the cookie that belongs to it.
+    /// Gives a token against forged requests, and the cookie that belongs to it. Pages of `trusted_origins` can read it.
     Get "/csrf" => Csrf, Everywhere,
         answers = "200, `{\"csrfToken\":…}`", authjs = "the same";
     /// Lists the providers.
     Get "/providers" => Providers, Everywhere,
         answers = "200, JSON: `id`, `name`, `type`, `signinUrl`, `callbackUrl` of each", authjs = "the same";
-    /// Gives a script of the same origin that sends `X-Vestibule-Token: 1` the access token, refreshed where it is due. Only where
+    /// Gives a script of the same origin, or of `token_origins`, that sends `X-Vestibule-Token: 1` the access token, refreshed where it is due. Only where
     /// `session.expose` shows the token.
     Get "/token" => Token, Everywhere,
         answers = "200, JSON: `access_token`, `expires_at`; 401 without a session; 403 for other origins; 503 with `Retry-After`", authjs = "none";

@@ -238,6 +238,15 @@ events! {
         action: "Nothing if it is rare. If it happens to everyone, the secret was changed: keep the old one \
             as `AUTH_SECRET`, and add the new one as `AUTH_SECRET_1`.",
     }
+    SessionCookiesConflict {
+        name: "session_cookies_conflict",
+        cases: [Client => Warn],
+        fields: [Request],
+        meaning: "A browser sent valid sessions of different users, and nothing in the request says which of them is \
+            its user's. No one is signed in, and all of them are removed.",
+        action: "Nothing if it happens for a while after `cookies.domain` was changed. Otherwise another host of the \
+            domain sets session cookies: set `cookies.host_prefix` or `cookies.prefix`.",
+    }
     SessionTooLarge {
         name: "session_too_large",
         cases: [Configuration => Error],

@@ -44,46 +44,90 @@ pub fn chunk_name(name: &str, number: usize) -> String {
     format!("{name}.{number}")
 }
 
-/// The value of a session's cookies.
+/// The cookies of a request that may be one session: one cookie, or numbered ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JoinedChunks {
-    /// The whole value.
+pub struct Candidate {
+    /// The joined value.
     pub value: String,
-    /// The names of its cookies, in order.
-    pub names: Vec<String>,
+    /// The positions of the cookies in the request ([`Cookies::positions`]), in the order of their numbers.
+    pub positions: Vec<usize>,
 }
 
-/// Reads the session called `name`: the cookie `NAME`, or otherwise `NAME.0` and the numbered cookies that follow
-/// without a gap, up to the first one that is shorter than those before it.
+/// Everything in a request that may be the session called `name`, in order of appearance: first each cookie `NAME`, then
+/// the numbered cookies, `NAME.0` and those that follow without a gap, up to the first one that is shorter than those
+/// before it.
 ///
 /// All numbered cookies of a session have the same length, except the last. Those after a shorter one are left over
 /// from a longer session: the browser got two responses, and the server that sent the second did not see the first
 /// one's cookies.
 ///
-/// If both forms are present, only `NAME` is read: it is complete, while the numbered cookies may come from several
-/// responses. A response that sets one form expires the other, so both are present only if another party set one of
-/// them. A cookie with an empty value counts as absent. Returns `None` if there is no session, and if more than
-/// [`MAX_CHUNKS`] numbered cookies follow each other.
-pub fn join(cookies: &Cookies, name: &str) -> Option<JoinedChunks> {
-    let filled = |name: &str| cookies.get(name).filter(|value| !value.is_empty());
-    if let Some(value) = filled(name) {
-        return Some(JoinedChunks { value: value.to_owned(), names: vec![name.to_owned()] });
+/// A browser sends several sessions if there is one for the host and one for its domain, or if another host of the
+/// domain has set one. It does not say which cookies belong together, but it sends those of one session in the same
+/// place among their namesakes. So the first `NAME.0` goes with the first `NAME.1`, the second with the second. If a
+/// number comes more often than another, the last ones are joined, too: one of the others has a namesake before it that
+/// belongs to no session.
+///
+/// A cookie with an empty value counts as absent. More than [`MAX_CHUNKS`] numbered cookies in a row are not a session.
+/// The same value twice is one candidate. There are at most `limit` candidates.
+pub fn candidates(cookies: &Cookies, name: &str, limit: usize) -> Vec<Candidate> {
+    let mut found = Vec::new();
+    for (position, value) in filled(cookies, name) {
+        add(&mut found, limit, Candidate { value: value.to_owned(), positions: vec![position] });
     }
-    let mut found = JoinedChunks { value: String::new(), names: Vec::new() };
-    loop {
-        let chunk = chunk_name(name, found.names.len());
-        let Some(value) = filled(&chunk) else { break };
-        if found.names.len() == MAX_CHUNKS {
+    let mut numbered: Vec<Vec<(usize, &str)>> = Vec::new();
+    // One more than a session has, to know whether there are too many.
+    for number in 0..=MAX_CHUNKS {
+        let chunks: Vec<_> = filled(cookies, &chunk_name(name, number)).take(limit).collect();
+        if chunks.is_empty() {
+            break;
+        }
+        numbered.push(chunks);
+    }
+    for is_from_the_end in [false, true] {
+        let mut rest = numbered.clone();
+        if is_from_the_end {
+            for chunks in &mut rest {
+                chunks.reverse();
+            }
+        }
+        while found.len() < limit && rest.first().is_some_and(|first| !first.is_empty()) {
+            if let Some(candidate) = take_first(&mut rest) {
+                add(&mut found, limit, candidate);
+            }
+        }
+    }
+    found
+}
+
+fn filled<'a>(cookies: &'a Cookies, name: &str) -> impl Iterator<Item = (usize, &'a str)> {
+    cookies.positions(name).filter(|(_, value)| !value.is_empty())
+}
+
+fn add(found: &mut Vec<Candidate>, limit: usize, candidate: Candidate) {
+    if found.len() < limit && !found.iter().any(|other| other.value == candidate.value) {
+        found.push(candidate);
+    }
+}
+
+/// Joins the first cookie of each number, and takes them out. `None` if they are too many.
+fn take_first(numbered: &mut [Vec<(usize, &str)>]) -> Option<Candidate> {
+    let mut candidate = Candidate { value: String::new(), positions: Vec::new() };
+    for chunks in numbered {
+        if chunks.is_empty() {
+            break;
+        }
+        let (position, value) = chunks.remove(0);
+        if candidate.positions.len() == MAX_CHUNKS {
             return None;
         }
-        found.value.push_str(value);
-        found.names.push(chunk);
+        candidate.value.push_str(value);
+        candidate.positions.push(position);
         // The earlier cookies are longer than this one, so it is the last.
-        if found.value.len() > value.len() * found.names.len() {
+        if candidate.value.len() > value.len() * candidate.positions.len() {
             break;
         }
     }
-    (!found.names.is_empty()).then_some(found)
+    Some(candidate)
 }
 
 /// The names of the request's cookies of the session called `name`, in either form, that `written` does not overwrite.
@@ -105,6 +149,11 @@ pub fn is_of_session(cookie: &str, name: &str) -> bool {
         Some([] | [b'.', b'0'..=b'9'] | [b'.', b'1'..=b'9', b'0'..=b'9']) => true,
         Some(_) | None => false,
     }
+}
+
+/// Whether a cookie of the session called `name` is one that [`split`] may have written.
+pub fn is_within_limit(cookie: &str, name: &str) -> bool {
+    cookie == name || (0..MAX_CHUNKS).any(|number| cookie == chunk_name(name, number))
 }
 
 #[cfg(test)]
@@ -140,31 +189,70 @@ mod tests {
         }
     }
 
+    fn found(header: &str, limit: usize) -> Vec<(String, Vec<usize>)> {
+        let found = candidates(&cookies(header), NAME, limit);
+        found.into_iter().map(|candidate| (candidate.value, candidate.positions)).collect()
+    }
+
     #[test]
     fn session_confusion_only_the_exact_names_without_a_gap_are_read() {
-        for (header, value, names) in [
-            ("S=a", Some("a"), &["S"][..]),
-            ("S.0=a; S.1=b", Some("ab"), &["S.0", "S.1"]),
-            ("S.1=b; S.2=c; S.0=a", Some("abc"), &["S.0", "S.1", "S.2"]),
-            ("S.0=a", Some("a"), &["S.0"]),
-            ("S=a; S.0=b; S.1=c", Some("a"), &["S"]),
-            ("S.0=b; S.1=c; S=a", Some("a"), &["S"]),
-            ("S=; S.0=b", Some("b"), &["S.0"]),
-            ("S.0=a; S.2=c", Some("a"), &["S.0"]),
-            ("S.0=aaa; S.1=bb; S.2=ccc", Some("aaabb"), &["S.0", "S.1"]),
-            ("S.0=aaa; S.1=bbb; S.2=c; S.3=d", Some("aaabbbc"), &["S.0", "S.1", "S.2"]),
-            ("S.0=a; S.1=; S.2=c", Some("a"), &["S.0"]),
-            ("S.0=a; S.01=b; S.1x=c; S.x=d; Sx=e; S.=f; S.1.0=g; S.-1=h", Some("a"), &["S.0"]),
+        for (header, value, positions) in [
+            ("S=a", Some("a"), &[0][..]),
+            ("S.0=a; S.1=b", Some("ab"), &[0, 1]),
+            ("S.1=b; S.2=c; S.0=a", Some("abc"), &[2, 0, 1]),
+            ("S.0=a", Some("a"), &[0]),
+            ("S=; S.0=b", Some("b"), &[1]),
+            ("S.0=a; S.2=c", Some("a"), &[0]),
+            ("S.0=aaa; S.1=bb; S.2=ccc", Some("aaabb"), &[0, 1]),
+            ("S.0=aaa; S.1=bbb; S.2=c; S.3=d", Some("aaabbbc"), &[0, 1, 2]),
+            ("S.0=a; S.1=; S.2=c", Some("a"), &[0]),
+            ("S.0=a; S.01=b; S.1x=c; S.x=d; Sx=e; S.=f; S.1.0=g; S.-1=h", Some("a"), &[0]),
             ("S.1=a", None, &[]),
             ("S.00=a", None, &[]),
             ("S-legacy=a; xS=b", None, &[]),
             ("S=", None, &[]),
             ("", None, &[]),
         ] {
-            let names: Vec<_> = names.iter().map(|name| name.replace('S', NAME)).collect();
-            let expected = value.map(|value| JoinedChunks { value: value.to_owned(), names });
-            assert_eq!(join(&cookies(header), NAME), expected, "{header}");
+            let expected: Vec<_> =
+                value.map(|value| (value.to_owned(), positions.to_vec())).into_iter().collect();
+            assert_eq!(found(header, 8), expected, "{header}");
         }
+    }
+
+    #[test]
+    fn shadowing_cookies_every_cookie_that_may_be_the_session_is_found_in_order_of_appearance() {
+        for (header, expected) in [
+            ("S=a; S=b; S=c", &[("a", &[0][..]), ("b", &[1]), ("c", &[2])][..]),
+            // One does not hide the other form.
+            ("S=a; S.0=b; S.1=c", &[("a", &[0]), ("bc", &[1, 2])]),
+            ("S.0=b; S.1=c; S=a", &[("a", &[2]), ("bc", &[0, 1])]),
+            // Both in a row, or each number in a row.
+            ("S.0=a; S.1=b; S.0=c; S.1=d", &[("ab", &[0, 1]), ("cd", &[2, 3])]),
+            ("S.0=a; S.0=c; S.1=b; S.1=d", &[("ab", &[0, 2]), ("cd", &[1, 3])]),
+            // Sessions of different lengths.
+            ("S.0=aa; S.1=b; S.0=cc; S.1=dd; S.2=e", &[("aab", &[0, 1]), ("ccdde", &[2, 3, 4])]),
+            // A single planted chunk before or after the good ones.
+            ("S.0=x; S.0=a; S.1=b", &[("xb", &[0, 2]), ("a", &[1]), ("ab", &[1, 2]), ("x", &[0])]),
+            ("S.0=a; S.1=b; S.0=x", &[("ab", &[0, 1]), ("x", &[2]), ("xb", &[2, 1]), ("a", &[0])]),
+            // The same value counts once.
+            ("S=a; S=a; S.0=a", &[("a", &[0])]),
+            ("S.0=a; S.1=b; S.0=a; S.1=b", &[("ab", &[0, 1])]),
+        ] {
+            let expected: Vec<_> =
+                expected.iter().map(|(value, at)| ((*value).to_owned(), at.to_vec())).collect();
+            assert_eq!(found(header, 8), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn work_bombs_only_so_many_candidates_are_found() {
+        let many = (0..100).map(|n| format!("S=a{n}; S.0=b{n}; S.1=c{n}")).collect::<Vec<_>>().join("; ");
+        let all = found(&many, 8);
+        assert_eq!(all.len(), 8);
+        assert_eq!(all.last().unwrap().0, "a7");
+        let numbered = (0..100).map(|n| format!("S.0=b{n}; S.1=c{n}")).collect::<Vec<_>>().join("; ");
+        assert_eq!(found(&numbered, 8).len(), 8);
+        assert_eq!(found(&many, 0), []);
     }
 
     #[test]
@@ -189,8 +277,8 @@ mod tests {
     #[test]
     fn unbounded_token_of_too_many_chunks_is_not_read() {
         let header = |count: usize| (0..count).map(|n| format!("S.{n}=a")).collect::<Vec<_>>().join("; ");
-        assert_eq!(join(&cookies(&header(MAX_CHUNKS)), NAME).unwrap().value, "a".repeat(MAX_CHUNKS));
-        assert_eq!(join(&cookies(&header(MAX_CHUNKS + 1)), NAME), None);
+        assert_eq!(found(&header(MAX_CHUNKS), 8)[0].0, "a".repeat(MAX_CHUNKS));
+        assert_eq!(found(&header(MAX_CHUNKS + 1), 8), []);
         for dialect in DIALECTS {
             let longest = "a".repeat(MAX_CHUNKS * chunk_size(dialect));
             assert!(fits(&longest, dialect) && longest.len() <= vestibule_oidc::jose::jwe::MAX_TOKEN);
@@ -206,8 +294,8 @@ mod tests {
                 let written = split(NAME, &value, dialect);
                 let header: Vec<_> = written.iter().rev().map(|(name, value)| format!("{name}={value}")).collect();
                 let cookies = Cookies::parse(std::iter::once(header.join("; ").as_str()));
-                let names = written.iter().map(|(name, _)| name.clone()).collect();
-                prop_assert_eq!(join(&cookies, NAME), Some(JoinedChunks { value: value.clone(), names }));
+                let positions = (0..written.len()).rev().collect();
+                prop_assert_eq!(candidates(&cookies, NAME, 8), [Candidate { value: value.clone(), positions }]);
                 prop_assert!(stale(&cookies, NAME, &written).is_empty());
             }
         }

@@ -170,6 +170,14 @@ impl Session {
         Self { claims: claims.into(), ..*self }
     }
 
+    /// The same session with those of its claims only for which `keep(name, value)` is true.
+    #[must_use]
+    pub fn retaining(&self, keep: impl Fn(&str, &Value) -> bool) -> Self {
+        let mut claims = Map::clone(&self.claims);
+        claims.retain(|name, value| keep(name, value));
+        Self { claims: claims.into(), ..*self }
+    }
+
     /// The same session without its access token, which has expired.
     #[must_use]
     pub fn without_access_token(&self) -> Self {

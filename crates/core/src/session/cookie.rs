@@ -1,11 +1,10 @@
-//! Reads the session's cookie from a request, and writes, renews and erases it in a response.
+//! The session's cookie: writes, renews and erases it in a response.
 //!
-//! Both dialects are read and one is written, so that no user is signed out when a site changes its dialect or moves
-//! from Auth.js to Vestibule.
+//! Both dialects are [read](crate::session::read) and one is written, so that no user is signed out when a site changes
+//! its dialect or moves from Auth.js to Vestibule.
 
 use std::time::Duration;
 
-use crate::session::cache::SessionCache;
 use crate::session::claims::Session;
 use crate::session::dialect::Dialect;
 use crate::session::names::CookieNames;
@@ -16,12 +15,14 @@ use vestibule_oidc::http::origin::CookieDomain;
 use vestibule_oidc::time::Timestamp;
 
 /// The session cookie of a request.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum SessionCookie {
     /// The request has no session cookie.
     Absent,
     /// The cookie is a valid session.
     Valid(Session),
+    /// The request has several valid sessions, of different users. No one is signed in.
+    Conflict,
     /// The cookie is not a session, or the session has expired; the reason.
     Invalid(String),
 }
@@ -36,52 +37,6 @@ pub enum SessionCookie {
 pub struct SessionTooLargeError {
     /// The length of the sealed session in characters.
     pub length: usize,
-}
-
-/// Reads the session from a request's cookies: from the cookie in the configured dialect, or if that is not valid, from
-/// the one in the other dialect. `cache` saves opening a session again.
-pub fn read(
-    sealing: Sealing<'_>,
-    cache: &SessionCache,
-    names: &CookieNames,
-    cookies: &Cookies,
-    now: Timestamp,
-) -> SessionCookie {
-    let own = open(sealing, cache, sealing.dialect, names.session(), cookies, now);
-    if matches!(own, SessionCookie::Valid(_)) {
-        return own;
-    }
-    match (own, open(sealing, cache, sealing.dialect.other(), names.other_session(), cookies, now)) {
-        (_, SessionCookie::Valid(session)) => SessionCookie::Valid(session.in_other_dialect()),
-        (SessionCookie::Absent, other) => other,
-        (own, _) => own,
-    }
-}
-
-fn open(
-    sealing: Sealing<'_>,
-    cache: &SessionCache,
-    dialect: Dialect,
-    name: &str,
-    cookies: &Cookies,
-    now: Timestamp,
-) -> SessionCookie {
-    let Some(found) = chunk::join(cookies, name) else {
-        return SessionCookie::Absent;
-    };
-    let claims = match cache.open(sealing.keys, dialect, salt(dialect, name), &found.value, now) {
-        Ok(claims) => claims,
-        Err(error) => return SessionCookie::Invalid(error.to_string()),
-    };
-    let session = Session::new(claims);
-    if let (Some(max_age), Some(signed_in)) = (sealing.session.absolute_max_age, session.signed_in_at())
-        && now >= signed_in.plus(max_age)
-    {
-        return SessionCookie::Invalid(
-            "the user signed in longer ago than session.absolute_max_age allows".to_owned(),
-        );
-    }
-    SessionCookie::Valid(session)
 }
 
 /// The cookies that store `session` in the browser and expire the cookies of its old session.
@@ -109,8 +64,7 @@ pub fn write(
 }
 
 /// The cookies that expire every session cookie that the browser may have, except those that `written` replaces. For a
-/// request that carries no cookies although the browser has some: chunks of an older session would be read with, or
-/// instead of, the new one.
+/// request that carries no cookies although the browser has some: they would be read with, or instead of, the new one.
 pub fn expire_absent(
     domain: Option<&CookieDomain>,
     names: &CookieNames,
@@ -120,17 +74,75 @@ pub fn expire_absent(
     for number in 0..chunk::MAX_CHUNKS {
         absent.push(chunk::chunk_name(names.session(), number));
     }
+    // Without its beginning, no session in the other dialect is read.
+    let beginnings = |name: &str| [name.to_owned(), chunk::chunk_name(name, 0)];
+    let other = names.other_session().filter(|other| *other != names.session());
+    absent.extend(other.into_iter().flat_map(beginnings));
     absent.retain(|name| !written.iter().any(|cookie| cookie.name() == name));
     let mut expired = Vec::new();
     for name in absent {
         expired.push(SetCookie::expired(name).domain(domain));
     }
+    if domain.is_some() {
+        // See `expired`: those of this host only.
+        for name in [Some(names.session()), other].into_iter().flatten().flat_map(beginnings) {
+            expired.push(SetCookie::expired(name));
+        }
+    }
     expired
 }
 
-/// The cookies that remove every trace of a session from the browser.
+/// The cookies that expire what the request has of session cookies.
 pub fn erase(domain: Option<&CookieDomain>, names: &CookieNames, cookies: &Cookies) -> Vec<SetCookie> {
     expired(domain, names, cookies, &[])
+}
+
+/// The cookies that remove every trace of a session from the browser, also where `cookies.domain` was another one, or
+/// none, when the session was created: that of `host` alone, and those of every domain that it is in.
+///
+/// A browser does not say for which domain it has a cookie, and ignores one for a domain that it accepts no cookies for.
+/// Each domain costs a header field for each cookie, so this is for the end of a session only.
+pub fn erase_everywhere(
+    host: &str,
+    domain: Option<&CookieDomain>,
+    names: &CookieNames,
+    cookies: &Cookies,
+) -> Vec<SetCookie> {
+    let (domains, domain) = (domains_of(host, domain), domain.cloned());
+    let mut expired = Vec::new();
+    for session in names.all_sessions() {
+        for name in chunk::stale(cookies, session, &[]) {
+            expired.push(SetCookie::expired(name.as_str()));
+            // Numbers that no session has were planted, and there may be many.
+            let is_of_few = chunk::is_within_limit(&name, session);
+            let domains = if is_of_few { domains.as_slice() } else { domain.as_slice() };
+            for domain in domains.iter().filter(|_| is_shareable(session)) {
+                expired.push(SetCookie::expired(name.as_str()).domain(Some(domain)));
+            }
+        }
+    }
+    expired
+}
+
+/// At most so many domains, the widest ones, may have had the session's cookie. Few hosts have more labels.
+const MAX_DOMAINS: usize = 5;
+
+/// The domains whose cookies a browser sends to `host`, as far as that is known without the public suffix list.
+fn domains_of(host: &str, configured: Option<&CookieDomain>) -> Vec<CookieDomain> {
+    let mut domains: Vec<CookieDomain> = configured.cloned().into_iter().collect();
+    let starts = host.rmatch_indices('.').map(|(dot, _)| dot + 1).chain([0]);
+    let parents = starts.filter_map(|start| CookieDomain::parse(host.get(start..)?).ok());
+    for parent in parents.take(MAX_DOMAINS) {
+        if !domains.contains(&parent) {
+            domains.push(parent);
+        }
+    }
+    domains
+}
+
+/// Whether a cookie of that name can belong to a domain.
+fn is_shareable(name: &str) -> bool {
+    !name.starts_with("__Host-")
 }
 
 /// The lifetime of a session that is sealed now: `max_age`, but not beyond `absolute_max_age` after sign-in.
@@ -149,13 +161,13 @@ fn expired(
     written: &[(String, String)],
 ) -> Vec<SetCookie> {
     let mut expired = Vec::new();
-    for session in [names.session(), names.other_session()] {
+    for session in names.all_sessions() {
         for name in chunk::stale(cookies, session, written) {
             expired.push(SetCookie::expired(name).domain(domain));
         }
         // A cookie from before `cookies.domain` was set, such as Auth.js's own, belongs to this host only. It would
         // stay next to the shared one of the same name, and browsers send the older one first (RFC 6265 section 5.4).
-        if domain.is_some() {
+        if domain.is_some() && is_shareable(session) {
             for name in chunk::stale(cookies, session, &[]) {
                 expired.push(SetCookie::expired(name));
             }
@@ -165,7 +177,7 @@ fn expired(
 }
 
 /// The salt of the session's key: the cookie's name in Auth.js 5, empty in next-auth 4.
-fn salt(dialect: Dialect, name: &str) -> &str {
+pub(super) fn salt(dialect: Dialect, name: &str) -> &str {
     match dialect {
         Dialect::AuthJsV5 => name,
         Dialect::NextAuthV4 => "",

@@ -9,9 +9,13 @@ use vestibule_oidc::secret::{Secret, constant_time_eq};
 /// The CSRF token of one browser: 64 hexadecimal digits. Its cookie is `TOKEN|HEX(SHA-256(TOKEN + SECRET))`, so that a
 /// token that an attacker planted in the browser is not accepted.
 pub struct Csrf {
-    token: String,
+    /// The tokens of the request's cookies whose hash is valid, in order of appearance; otherwise the new token.
+    tokens: Vec<String>,
     is_new: bool,
 }
+
+/// How many cookies are checked. Each costs a hash.
+const MAX_COOKIES: usize = 8;
 
 /// Proof that a request came from a page that Vestibule sent to this browser.
 #[derive(Clone, Copy, Debug)]
@@ -23,41 +27,45 @@ pub struct CsrfVerified(());
 pub struct CsrfError;
 
 impl Csrf {
-    /// The token in the cookie if its hash is valid, otherwise a new token.
-    pub fn from_cookie(cookie: Option<&str>, keys: &Keyring, random: &mut dyn FnMut(&mut [u8])) -> Self {
-        let verified = cookie.and_then(|cookie| cookie.split_once('|')).filter(|(token, hash)| {
-            keys.secrets()
-                .any(|secret| constant_time_eq(cookie_hash(token, secret).as_bytes(), hash.as_bytes()))
-        });
-        if let Some((token, _)) = verified {
-            return Self { token: token.to_owned(), is_new: false };
+    /// The tokens in the cookies whose hash is valid, otherwise a new token. Without `https` a browser may have several
+    /// cookies, and the first one may be of another app on the host.
+    pub fn from_cookies<'a>(
+        cookies: impl IntoIterator<Item = &'a str>,
+        keys: &Keyring,
+        random: &mut dyn FnMut(&mut [u8]),
+    ) -> Self {
+        let verified = |cookie: &'a str| {
+            cookie.split_once('|').filter(|(token, hash)| {
+                keys.secrets()
+                    .any(|secret| constant_time_eq(cookie_hash(token, secret).as_bytes(), hash.as_bytes()))
+            })
+        };
+        let tokens = cookies.into_iter().take(MAX_COOKIES).filter_map(verified);
+        let tokens: Vec<String> = tokens.map(|(token, _)| token.to_owned()).collect();
+        if !tokens.is_empty() {
+            return Self { tokens, is_new: false };
         }
         let mut bytes = [0; 32];
         random(&mut bytes);
-        Self { token: hex(&bytes), is_new: true }
+        Self { tokens: vec![hex(&bytes)], is_new: true }
     }
 
     /// The token, for a form or for `GET /csrf`.
     pub fn token(&self) -> &str {
-        &self.token
+        self.tokens.first().map(String::as_str).unwrap_or_default()
     }
 
     /// The cookie's value, if the token is new. `None` if the browser has the cookie already.
     pub fn new_cookie(&self, keys: &Keyring) -> Option<String> {
         let secret = keys.secrets().next().filter(|_| self.is_new)?;
-        Some(format!("{}|{}", self.token, cookie_hash(&self.token, secret)))
+        Some(format!("{}|{}", self.token(), cookie_hash(self.token(), secret)))
     }
 
-    /// Checks that `submitted`, from a request's body, is the token in the request's cookie.
+    /// Checks that `submitted`, from a request's body, is the token in one of the request's cookies.
     pub fn verify(&self, submitted: Option<&str>) -> Result<CsrfVerified, CsrfError> {
-        match submitted {
-            Some(submitted)
-                if !self.is_new && constant_time_eq(self.token.as_bytes(), submitted.as_bytes()) =>
-            {
-                Ok(CsrfVerified(()))
-            }
-            _ => Err(CsrfError),
-        }
+        let submitted = submitted.filter(|_| !self.is_new).ok_or(CsrfError)?;
+        let is_submitted = |token: &String| constant_time_eq(token.as_bytes(), submitted.as_bytes());
+        self.tokens.iter().any(is_submitted).then_some(CsrfVerified(())).ok_or(CsrfError)
     }
 }
 
@@ -99,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_new_token_does_not_verify() {
-        let csrf = Csrf::from_cookie(None, &keys(&[SECRET]), &mut counting_random());
+        let csrf = Csrf::from_cookies(None, &keys(&[SECRET]), &mut counting_random());
         assert_eq!(csrf.token().len(), 64);
         assert!(csrf.verify(Some(csrf.token())).is_err());
     }
@@ -107,8 +115,8 @@ mod tests {
     #[test]
     fn the_token_in_the_form_must_match_the_cookie() {
         let keys = keys(&[SECRET]);
-        let cookie = Csrf::from_cookie(None, &keys, &mut counting_random()).new_cookie(&keys).unwrap();
-        let csrf = Csrf::from_cookie(Some(&cookie), &keys, &mut counting_random());
+        let cookie = Csrf::from_cookies(None, &keys, &mut counting_random()).new_cookie(&keys).unwrap();
+        let csrf = Csrf::from_cookies([cookie.as_str()], &keys, &mut counting_random());
         assert_eq!(csrf.new_cookie(&keys), None);
         assert!(csrf.verify(Some(csrf.token())).is_ok());
         for wrong in [None, Some(""), Some("x"), Some(&cookie[..63])] {
@@ -120,17 +128,32 @@ mod tests {
     fn a_cookie_without_a_valid_hash_is_replaced() {
         let keys = keys(&[SECRET]);
         for planted in ["", "|", "a|", "abc|abc", &format!("{0}|{0}", "a".repeat(64))] {
-            let csrf = Csrf::from_cookie(Some(planted), &keys, &mut counting_random());
+            let csrf = Csrf::from_cookies([planted], &keys, &mut counting_random());
             assert!(csrf.is_new, "{planted}");
         }
     }
 
     #[test]
+    fn shadowing_cookies_a_csrf_cookie_that_verifies_is_found_behind_others() {
+        let keys = keys(&[SECRET]);
+        let mut random = counting_random();
+        let [one, two] =
+            [(); 2].map(|()| Csrf::from_cookies(None, &keys, &mut random).new_cookie(&keys).unwrap());
+        let token = |cookie: &str| cookie[..64].to_owned();
+        let csrf = Csrf::from_cookies(["", "a|a", &one, "x", &two], &keys, &mut random);
+        assert_eq!((csrf.token(), csrf.new_cookie(&keys)), (token(&one).as_str(), None));
+        assert!(csrf.verify(Some(&token(&one))).is_ok() && csrf.verify(Some(&token(&two))).is_ok());
+        assert!(csrf.verify(Some("a")).is_err() && csrf.verify(Some("")).is_err());
+        let many = std::iter::repeat_n("a|a", MAX_COOKIES).chain([one.as_str()]);
+        assert!(Csrf::from_cookies(many, &keys, &mut random).is_new, "bounded work");
+    }
+
+    #[test]
     fn a_token_hashed_with_an_older_secret_is_accepted() {
         let old = keys(&["an older secret, long enough"]);
-        let cookie = Csrf::from_cookie(None, &old, &mut counting_random()).new_cookie(&old).unwrap();
+        let cookie = Csrf::from_cookies(None, &old, &mut counting_random()).new_cookie(&old).unwrap();
         let both = keys(&[SECRET, "an older secret, long enough"]);
-        assert!(!Csrf::from_cookie(Some(&cookie), &both, &mut counting_random()).is_new);
-        assert!(Csrf::from_cookie(Some(&cookie), &keys(&[SECRET]), &mut counting_random()).is_new);
+        assert!(!Csrf::from_cookies([cookie.as_str()], &both, &mut counting_random()).is_new);
+        assert!(Csrf::from_cookies([cookie.as_str()], &keys(&[SECRET]), &mut counting_random()).is_new);
     }
 }

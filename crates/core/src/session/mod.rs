@@ -9,6 +9,7 @@ pub mod dialect;
 pub mod names;
 pub mod policy;
 pub mod proven;
+pub mod read;
 pub mod refreshed_tokens;
 pub mod seal;
 pub mod ticket;

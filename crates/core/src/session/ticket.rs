@@ -31,6 +31,9 @@ use vestibule_oidc::time::Timestamp;
 /// With the 15 seconds by which clocks may differ, it is a minute.
 pub const LIFETIME: Duration = Duration::from_secs(45);
 
+/// How many cookies are opened.
+const MAX_DUPLICATES: usize = 8;
+
 /// The claim with the digest of the URL.
 const URL_CLAIM: &str = "address";
 
@@ -66,20 +69,30 @@ impl Ticket {
         seal::seal(keys, Dialect::AuthJsV5, names.ticket(), &claims, LIFETIME, now, random)
     }
 
-    /// Opens the ticket of a request for `url`.
-    pub fn open(
-        cookie: Option<&str>,
+    /// Opens the ticket of a request for `url`: one of its `cookies`, of which another host of the domain may have
+    /// planted the others.
+    pub fn open<'a>(
+        cookies: impl IntoIterator<Item = &'a str>,
         url: &str,
         keys: &Keyring,
         names: &CookieNames,
         now: Timestamp,
     ) -> Result<Self, TicketError> {
-        let sealed = cookie.filter(|sealed| !sealed.is_empty()).ok_or(TicketError::Missing)?;
-        let claims = seal::open(keys, Dialect::AuthJsV5, names.ticket(), sealed, now)?;
-        match claims.get(URL_CLAIM).and_then(Value::as_str) {
-            Some(digest) if digest == self::digest(url) => Ok(Self(())),
-            _ => Err(TicketError::OtherUrl),
+        let mut error = None;
+        for sealed in cookies.into_iter().filter(|sealed| !sealed.is_empty()).take(MAX_DUPLICATES) {
+            match seal::open(keys, Dialect::AuthJsV5, names.ticket(), sealed, now) {
+                Ok(claims) => {
+                    if claims.get(URL_CLAIM).and_then(Value::as_str) == Some(digest(url).as_str()) {
+                        return Ok(Self(()));
+                    }
+                    error.get_or_insert(TicketError::OtherUrl);
+                }
+                Err(why) => {
+                    error.get_or_insert(TicketError::Invalid(why));
+                }
+            }
         }
+        Err(error.unwrap_or(TicketError::Missing))
     }
 }
 
@@ -92,6 +105,7 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
+    use crate::session::names::CookieNaming;
     use vestibule_oidc::secret::Secret;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -103,7 +117,7 @@ mod tests {
     }
 
     fn names() -> CookieNames {
-        CookieNames::new(Dialect::AuthJsV5, true)
+        CookieNames::new(&CookieNaming::default(), Dialect::AuthJsV5, true)
     }
 
     fn sealed() -> String {
@@ -134,6 +148,21 @@ mod tests {
     }
 
     #[test]
+    fn shadowing_cookies_the_ticket_for_the_url_is_found_behind_others() {
+        let ticket = sealed();
+        let random = &mut |bytes: &mut [u8]| bytes.fill(8);
+        let other = Ticket::seal("https://auth.example.com/", &keys("secret"), &names(), NOW, random);
+        let open = |cookies: &[&str]| {
+            let cookies = cookies.iter().copied();
+            Ticket::open(cookies, URL, &keys("secret"), &names(), NOW).map(|_| ())
+        };
+        assert_eq!(open(&["", "x", &other, &ticket]), Ok(()));
+        assert_eq!(open(&[&other, "x"]), Err(TicketError::OtherUrl));
+        assert_eq!(open(&[""]), Err(TicketError::Missing));
+        assert!(open(&[["x"; MAX_DUPLICATES].as_slice(), &[ticket.as_str()]].concat()).is_err());
+    }
+
+    #[test]
     fn session_confusion_a_ticket_does_not_open_as_another_cookie_nor_one_as_a_ticket() {
         let (keys, names) = (keys("secret"), names());
         for salt in [names.session(), names.transaction_prefix(), names.csrf(), ""] {
@@ -155,7 +184,7 @@ mod tests {
             assert!(opened(&String::from_utf8(altered).unwrap(), URL, NOW).is_err(), "{at}");
         }
         assert_eq!(opened("", URL, NOW), Err(TicketError::Missing));
-        let elsewhere = Ticket::open(Some(&ticket), URL, &keys("another"), &names(), NOW);
+        let elsewhere = Ticket::open(Some(ticket.as_str()), URL, &keys("another"), &names(), NOW);
         assert!(matches!(elsewhere, Err(TicketError::Invalid(_))));
     }
 }

@@ -33,6 +33,9 @@ const MAX_OPEN: usize = 5;
 /// request does bounded work, and a few requests remove them all.
 const MAX_EXPIRED: usize = 20;
 
+/// How many cookies of one attempt are opened.
+const MAX_DUPLICATES: usize = 8;
+
 const TIME_DIGITS: usize = 8;
 const ID_LENGTH: usize = 16;
 
@@ -139,9 +142,30 @@ impl Transaction {
     ) -> Result<Self, TransactionError> {
         let state = state.ok_or(TransactionError::MissingState)?;
         let id = state.get(..ID_LENGTH).filter(|id| is_id(id)).ok_or(TransactionError::MissingState)?;
-        let prefix = names.transaction_prefix();
-        let cookie = cookies.get(&format!("{prefix}{id}")).ok_or(TransactionError::Unknown)?;
-        let claims = seal::open(keys, Dialect::AuthJsV5, prefix, cookie, now)
+        let name = format!("{}{id}", names.transaction_prefix());
+        let mut error = None;
+        // Without `https` another app on the host can plant a cookie of that name.
+        for cookie in cookies.get_all(&name).take(MAX_DUPLICATES) {
+            match Self::open_cookie(cookie, id, state, provider, keys, names, now) {
+                Ok(transaction) => return Ok(transaction),
+                Err(why) => {
+                    error.get_or_insert(why);
+                }
+            }
+        }
+        Err(error.unwrap_or(TransactionError::Unknown))
+    }
+
+    fn open_cookie(
+        cookie: &str,
+        id: &str,
+        state: &str,
+        provider: &str,
+        keys: &Keyring,
+        names: &CookieNames,
+        now: Timestamp,
+    ) -> Result<Self, TransactionError> {
+        let claims = seal::open(keys, Dialect::AuthJsV5, names.transaction_prefix(), cookie, now)
             .map_err(|_| TransactionError::Invalid)?;
         let text = |name| json::string(&claims, name).ok_or(TransactionError::Invalid);
         let (started, sealed_state) = (text("provider")?, text("state")?);
@@ -167,7 +191,7 @@ impl Transaction {
 /// The names of the attempts' cookies to expire, oldest first, so that one more attempt makes `MAX_OPEN`.
 pub fn surplus(cookies: &Cookies, names: &CookieNames) -> Vec<String> {
     let prefix = names.transaction_prefix();
-    // `Cookies` is sorted by name.
+    // The names are sorted.
     let mut open = Vec::new();
     for name in cookies.names() {
         if name.strip_prefix(prefix).is_some_and(is_id) {

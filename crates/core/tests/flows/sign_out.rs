@@ -135,7 +135,8 @@ fn a_sign_out_erases_all_chunks_and_host_only_cookies_of_an_earlier_configuratio
             .get_all("set-cookie")
             .filter(|cookie| cookie.starts_with(&format!("{name}=;")))
             .collect();
-        assert_eq!(expired.len(), 2, "{expired:?}");
+        assert_eq!(expired.len(), 3, "{expired:?}");
         assert_eq!(expired.iter().filter(|cookie| cookie.contains("Domain=example.com")).count(), 1);
+        assert_eq!(expired.iter().filter(|cookie| !cookie.contains("Domain=")).count(), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! Cookies: parses `Cookie` and writes `Set-Cookie` header fields.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -11,33 +11,56 @@ use crate::time::Timestamp;
 /// Further cookies are ignored. Browsers keep at most 180 for a site, so no browser sends more.
 const MAX_COOKIES: usize = 400;
 
-/// The cookies of a request (RFC 6265 section 4.2). Values are decoded as Auth.js decodes them.
+/// The cookies of a request (RFC 6265 section 4.2), in order of appearance. Values are decoded as Auth.js decodes them.
+///
+/// Several cookies may have one name: a browser keeps one for each path and domain, and sends them all, those with
+/// longer paths and the older ones first (RFC 6265 section 5.4). It does not say which is which.
 #[derive(Clone, Default)]
-pub struct Cookies(BTreeMap<String, String>);
+pub struct Cookies(Vec<Cookie>);
+
+/// One cookie of a request.
+#[derive(Clone)]
+struct Cookie {
+    name: String,
+    value: String,
+    position: usize,
+}
 
 impl Cookies {
-    /// Parses the values of all `Cookie` fields. Of several cookies with one name, the first one counts: it has the
-    /// longest path (RFC 6265 section 5.4), and Auth.js uses the same one.
+    /// Parses the values of all `Cookie` fields.
     pub fn parse<'a>(fields: impl Iterator<Item = &'a str>) -> Self {
-        let mut cookies = BTreeMap::default();
-        for pair in fields.flat_map(|field| field.split(';')).take(MAX_COOKIES) {
+        let mut cookies = Vec::new();
+        let pairs = fields.flat_map(|field| field.split(';')).take(MAX_COOKIES);
+        for (position, pair) in pairs.enumerate() {
             let Some((name, value)) = pair.split_once('=') else { continue };
-            let name = name.trim_matches([' ', '\t']);
-            if !name.is_empty() && !cookies.contains_key(name) {
-                cookies.insert(name.to_owned(), decode(value.trim_matches([' ', '\t'])));
+            let name = trimmed(name);
+            if !name.is_empty() {
+                cookies.push(Cookie { name: name.to_owned(), value: decode(trimmed(value)), position });
             }
         }
         Self(cookies)
     }
 
-    /// The value of the cookie of that name: percent-decoded, or unchanged if it cannot be decoded.
+    /// The value of the first cookie of that name: percent-decoded, or unchanged if it cannot be decoded. Auth.js uses
+    /// the same one.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.get_all(name).next()
     }
 
-    /// The names of all cookies, sorted.
+    /// The values of all cookies of that name, in order of appearance.
+    pub fn get_all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.positions(name).map(|(_, value)| value)
+    }
+
+    /// The values of all cookies of that name, each with its position as [`without`] counts it.
+    pub fn positions<'a>(&'a self, name: &str) -> impl Iterator<Item = (usize, &'a str)> {
+        let named = self.0.iter().filter(move |cookie| cookie.name == name);
+        named.map(|cookie| (cookie.position, cookie.value.as_str()))
+    }
+
+    /// The names of all cookies, sorted, each once.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.0.iter().map(|cookie| cookie.name.as_str()).collect::<BTreeSet<_>>().into_iter()
     }
 }
 
@@ -52,25 +75,40 @@ impl fmt::Debug for Cookies {
 pub fn values<'a>(fields: impl Iterator<Item = &'a str>, name: &'a str) -> impl Iterator<Item = String> {
     fields.flat_map(|field| field.split(';')).filter_map(move |pair| {
         let (this, value) = pair.split_once('=')?;
-        (this.trim_matches([' ', '\t']) == name).then(|| decode(value.trim_matches([' ', '\t'])))
+        (trimmed(this) == name).then(|| decode(trimmed(value)))
     })
 }
 
-/// The value of a `Cookie` field without the cookies for whose name `drop` is true; the others stay byte for byte.
-/// `None` if no cookie is left.
-pub fn without(field: &str, drop: impl Fn(&str) -> bool) -> Option<String> {
-    let mut left = String::with_capacity(field.len());
-    for pair in field.split(';') {
-        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-        if drop(name.trim_matches([' ', '\t'])) {
-            continue;
+/// The values of the `Cookie` fields without the cookies for which `drop(position, name)` is true. What is left stays
+/// byte for byte; a field of which no cookie is left is dropped. Positions count from 0 through all fields, and a text
+/// between semicolons that is not a cookie has a position, too.
+pub fn without<'a>(fields: impl Iterator<Item = &'a str>, drop: impl Fn(usize, &str) -> bool) -> Vec<String> {
+    let mut position = 0;
+    let mut remaining = Vec::new();
+    for field in fields {
+        let mut left = String::with_capacity(field.len());
+        for pair in field.split(';') {
+            let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+            let is_dropped = drop(position, trimmed(name));
+            position += 1;
+            if is_dropped {
+                continue;
+            }
+            if !left.is_empty() {
+                left.push(';');
+            }
+            left.push_str(if left.is_empty() { pair.trim_start_matches([' ', '\t']) } else { pair });
         }
-        if !left.is_empty() {
-            left.push(';');
+        if !left.trim_matches([' ', '\t', ';']).is_empty() {
+            remaining.push(left);
         }
-        left.push_str(if left.is_empty() { pair.trim_start_matches([' ', '\t']) } else { pair });
     }
-    (!left.trim_matches([' ', '\t', ';']).is_empty()).then_some(left)
+    remaining
+}
+
+/// The text without the white space that a `Cookie` field allows around names and values.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
 }
 
 /// A `Set-Cookie` field (RFC 6265 section 4.1) with its attributes in Auth.js's order. It always has `Path=/` and
@@ -225,6 +263,29 @@ mod tests {
     fn cookie_tossing_the_first_of_several_cookies_with_one_name_counts() {
         assert_eq!(parse("a=1; a=2; b=3; a=").get("a"), Some("1"));
         assert_eq!(Cookies::parse(["a=1", "a=2"].into_iter()).get("a"), Some("1"));
+    }
+
+    #[test]
+    fn shadowing_cookies_all_cookies_of_one_name_are_there_in_order_of_appearance() {
+        let cookies = Cookies::parse(["a=1; x; b=%32", "b=3; a=; a =4"].into_iter());
+        assert_eq!(cookies.get_all("a").collect::<Vec<_>>(), ["1", "", "4"]);
+        assert_eq!(cookies.positions("b").collect::<Vec<_>>(), [(2, "2"), (3, "3")]);
+        assert_eq!(cookies.get_all("x").count(), 0);
+        assert_eq!(cookies.names().collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn cookies_are_cut_out_by_position_and_by_name_and_the_others_stay_byte_for_byte() {
+        let fields = ["a=1; x;b=\"%32\"", "a=2; a=3", "a=4"];
+        let left = |drop: &dyn Fn(usize, &str) -> bool| without(fields.into_iter(), drop);
+        assert_eq!(left(&|_, _| false), fields);
+        assert_eq!(left(&|_, name| name == "a"), ["x;b=\"%32\""]);
+        assert_eq!(left(&|at, name| name == "a" && at != 4), ["x;b=\"%32\"", "a=3"]);
+        assert_eq!(left(&|at, _| at < 5), ["a=4"]);
+        assert_eq!(left(&|_, _| true), [""; 0]);
+        // The positions are those of the parsed cookies.
+        let cookies = Cookies::parse(fields.into_iter());
+        assert_eq!(cookies.positions("a").map(|(at, _)| at).collect::<Vec<_>>(), [0, 3, 4, 5]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod header_wire;
 pub mod headers;
 pub mod origin;
 pub mod percent;
+pub mod public_suffix;
 pub mod request;
 pub mod response;
 pub mod return_to;

@@ -5,6 +5,7 @@
 
 use thiserror::Error;
 
+use crate::http::public_suffix::{has_public_suffix_within, is_public_suffix, registrable_domain};
 use crate::http::url::{Host, Url, UrlError, split_port};
 
 /// A scheme, host and port (RFC 6454) of `http` or `https`.
@@ -52,6 +53,18 @@ impl Origin {
     pub fn secure(&self) -> bool {
         self.text.starts_with("https:")
     }
+
+    /// Whether both are of the same site (HTML standard, "same site"): the same scheme and registrable domain. The port
+    /// does not matter. Only within a site do browsers send cookies with `SameSite=Lax` along with a script's request.
+    pub fn is_same_site(&self, other: &Self) -> bool {
+        self.secure() == other.secure() && is_same_site_host(self.host(), other.host())
+    }
+}
+
+/// Whether two hosts, in lower case without a port, have the same registrable domain, or are the same host.
+pub fn is_same_site_host(one: &str, other: &str) -> bool {
+    let domain = |host| if is_address(host) { None } else { registrable_domain(host) };
+    one == other || domain(one).is_some_and(|of_one| domain(other) == Some(of_one))
 }
 
 /// Why a text is not an origin.
@@ -165,6 +178,19 @@ impl HostPattern {
         }
     }
 
+    /// The name below which all hosts match, in lower case; `None` for a single host.
+    pub fn parent(&self) -> Option<&str> {
+        match &self.name {
+            HostName::Exact(_) => None,
+            HostName::Below(suffix) => suffix.strip_prefix('.'),
+        }
+    }
+
+    /// Whether the pattern is a wildcard that covers sites of other people, by the Public Suffix List: `*.co.uk`.
+    pub fn covers_several_sites(&self) -> bool {
+        self.parent().is_some_and(|parent| parent != "localhost" && has_public_suffix_within(parent))
+    }
+
     /// The only host that the pattern matches, in lower case without a port; `None` for a wildcard.
     pub fn exact(&self) -> Option<&str> {
         match &self.name {
@@ -201,15 +227,14 @@ pub struct CookieDomain(String);
 
 impl CookieDomain {
     /// Parses `example.com`. A leading dot is dropped; browsers ignore it. Rejects names for which no browser accepts a
-    /// cookie, as far as that is known without the public suffix list.
+    /// cookie: addresses and public suffixes.
     pub fn parse(text: &str) -> Result<Self, CookieDomainError> {
         let text = text.strip_prefix('.').unwrap_or(text);
         let name = registered_name(text).ok_or(CookieDomainError::NotADomain)?;
         if is_address(&name) {
             return Err(CookieDomainError::Address);
         }
-        // The two shared domains that an operator at the edge is most likely to configure.
-        if !name.contains('.') || matches!(name.as_str(), "workers.dev" | "pages.dev") {
+        if is_public_suffix(&name) {
             return Err(CookieDomainError::Shared);
         }
         Ok(Self(name))
@@ -442,6 +467,51 @@ mod tests {
     }
 
     #[test]
+    fn origins_are_of_the_same_site_by_scheme_and_registrable_domain() {
+        for (one, other, same) in [
+            ("https://app.example.com", "https://api.example.com", true),
+            ("https://app.example.com", "https://example.com:8443", true),
+            ("https://app.example.com", "http://api.example.com", false),
+            ("https://app.example.com", "https://api.example.org", false),
+            ("https://a.co.uk", "https://b.co.uk", false),
+            ("https://a.github.io", "https://b.github.io", false),
+            ("https://one.pages.dev", "https://two.pages.dev", false),
+            ("https://one.project.pages.dev", "https://project.pages.dev", true),
+            ("https://one.workers.dev", "https://two.workers.dev", false),
+            ("https://github.io", "https://github.io:444", true),
+            ("https://github.io", "https://a.github.io", false),
+            ("http://localhost:3000", "http://localhost:8787", true),
+            ("http://app.localhost", "http://api.localhost", false),
+            ("http://app.site.localhost", "http://api.site.localhost:8787", true),
+            ("http://127.0.0.1:1", "http://127.0.0.1:2", true),
+            ("http://127.0.0.1", "http://1.0.0.1", false),
+            ("http://[::1]:1", "http://[::1]:2", true),
+            // Browsers keep separate cookies for a host with a dot at its end.
+            ("https://app.example.com.", "https://api.example.com", false),
+        ] {
+            let (one, other) = (Origin::parse(one).unwrap(), Origin::parse(other).unwrap());
+            assert_eq!(one.is_same_site(&other), same, "{one:?} {other:?}");
+            assert_eq!(other.is_same_site(&one), same, "{other:?} {one:?}");
+        }
+    }
+
+    #[test]
+    fn a_wildcard_on_or_above_a_public_suffix_covers_several_sites() {
+        for (pattern, several) in [
+            ("*.co.uk", true),
+            ("*.workers.dev", true),
+            ("*.amazonaws.com", true),
+            ("*.example.com", false),
+            ("*.project.pages.dev", false),
+            ("*.localhost", false),
+            ("project.pages.dev", false),
+            ("workers.dev", false),
+        ] {
+            assert_eq!(HostPattern::parse(pattern).unwrap().covers_several_sites(), several, "{pattern}");
+        }
+    }
+
+    #[test]
     fn a_cookie_domain_covers_itself_and_the_names_below_it() {
         let domain = CookieDomain::parse(".Example.com").unwrap();
         assert_eq!(domain.as_str(), "example.com");
@@ -474,6 +544,9 @@ mod tests {
             ("com", CookieDomainError::Shared),
             ("localhost", CookieDomainError::Shared),
             ("workers.dev", CookieDomainError::Shared),
+            ("Pages.dev", CookieDomainError::Shared),
+            (".co.uk", CookieDomainError::Shared),
+            ("github.io", CookieDomainError::Shared),
         ] {
             assert_eq!(CookieDomain::parse(text), Err(error), "{text}");
         }

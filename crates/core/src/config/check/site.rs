@@ -5,12 +5,11 @@ use crate::config::place::refuse;
 use crate::config::schema::{ACCESS, DIALECTS};
 use crate::config::table::{Table, Text};
 use crate::guard::client_headers::family;
-use crate::guard::cross_origin::TrustedOrigin;
 use crate::guard::decision::DefaultAccess;
 use crate::guard::headers::SET_BY_VESTIBULE;
 use crate::session::dialect::Dialect;
 use vestibule_oidc::http::origin::{
-    CookieDomain, EndpointError, HostPattern, Origin, OriginError, is_loopback,
+    CookieDomain, EndpointError, HostPattern, HostPatternError, Origin, OriginError, is_loopback,
 };
 
 /// Auth.js 5's own default; next-auth's is `/api/auth`.
@@ -102,26 +101,10 @@ pub(super) fn refuse_login_url_out_of_reach(
 }
 
 pub(super) fn trusted_hosts(auth: &Table<'_>) -> Vec<HostPattern> {
-    auth.parsed("trusted_hosts", HostPattern::parse)
-}
-
-/// The origins whose pages may send requests with a session.
-pub(super) fn trusted_origins(auth: &Table<'_>) -> Vec<TrustedOrigin> {
-    let mut trusted = Vec::new();
-    for text in auth.texts("trusted_origins") {
-        match TrustedOrigin::parse(text.text) {
-            Ok(origin) if !origin.secure() && !origin.is_loopback() => {
-                text.refuse_because(&EndpointError::Insecure);
-            }
-            Ok(origin) => trusted.push(origin),
-            Err(why) => refuse!(
-                text,
-                "{text}: {why}",
-                "write an origin, for example \"https://shop.example.com\" or \"https://*.example.com\""
-            ),
-        }
-    }
-    trusted
+    auth.parsed("trusted_hosts", |text| match HostPattern::parse(text) {
+        Ok(pattern) if pattern.covers_several_sites() => Err(HostPatternError::TooWide),
+        parsed => parsed,
+    })
 }
 
 /// The origin under which browsers reach the deployment.
@@ -165,8 +148,4 @@ pub(super) fn edge_headers(auth: &Table<'_>) -> Vec<String> {
         names.push(name);
     }
     names
-}
-
-pub(super) fn cookie_domain(auth: &Table<'_>) -> Option<CookieDomain> {
-    auth.table("cookies").text("domain")?.parsed(CookieDomain::parse)
 }

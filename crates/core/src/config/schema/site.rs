@@ -1,6 +1,6 @@
 //! `[vars.AUTH]`: the whole site, and the tables in it.
 
-use super::Kind::{Hidden, Map, Table, Text, TextOrList, TopLevelTables};
+use super::Kind::{Bool, Hidden, Map, Table, Text, TextOrList, TopLevelTables};
 use super::providers::PROVIDER;
 use super::rules::RULE;
 use super::{Keys, PAGES, REFRESH, SESSION, UPSTREAM, VERIFY, keys};
@@ -29,8 +29,14 @@ pub(in crate::config) const AUTH: Keys = &[keys! {
     trusted_hosts: TextOrList, default = [], example = ["app.example.com", "*.example.org"];
     /// The origins whose pages may send requests with a session to this site's hosts: forms, scripts and WebSockets of a
     /// sibling subdomain. Without it, only pages of the same origin may (see "Requests from other origins" in docs/guard.md).
-    /// `https://*.example.com` is every origin below `example.com`.
-    trusted_origins: TextOrList, default = [], example = ["https://shop.example.com"];
+    /// `https://*.example.com` is every origin below `example.com`. Pages of an origin that is written in full may also read
+    /// `/session`, `/csrf` and the answers with which a guarded path is denied (CORS; see "CORS" in docs/subdomains.md).
+    trusted_origins: TextOrList, default = [], example = ["https://shop.example.com"],
+        needs = "origins of the same site: the session's cookie is sent with no request from another site";
+    /// The trusted origins whose pages may read the access token, too: from `/token`, and in `/session`. Pages of other
+    /// trusted origins see the session without it.
+    token_origins: TextOrList, default = [], example = ["https://shop.example.com"],
+        needs = "each one in `trusted_origins`, in full; `session.expose` with the access token";
     /// The origin under which browsers reach this deployment, where it stands behind a proxy that ends TLS or changes the host.
     origin: Text, unset = "the origin of each request's URL", example = "https://app.example.com",
         needs = "one host: not with `login_url`";
@@ -68,4 +74,13 @@ const COOKIES: Keys = &[keys! {
     /// The domain whose hosts share the session. Without it, a session belongs to the host that created it.
     domain: Text, unset = "the session stays on its host", example = "example.com",
         needs = "a domain of your own, not a public suffix such as `co.uk`";
+    /// What the names of all cookies begin with: `acme.session-token`. Cookies named `authjs.*` and `next-auth.*` are then
+    /// the app's own: they are neither read nor removed, and upstreams get them. For several projects on `localhost`, a
+    /// site below the domain of another one, and an app with an Auth.js of its own. A new prefix signs every user out.
+    prefix: Text, unset = "`authjs`, or `next-auth` in that dialect", example = "acme",
+        needs = "at most 32 letters, digits, `-` and `_`; not `authjs` or `next-auth`";
+    /// Names the session's cookie `__Host-authjs.session-token`, so that no other host of the domain can set it. On `http`
+    /// the name has no such prefix, because browsers accept it on `https` only. An app that opens the cookie needs its name.
+    /// Changing this key signs every user out.
+    host_prefix: Bool, default = false, example = true, needs = "no `cookies.domain`, and so no `login_url`";
 }];

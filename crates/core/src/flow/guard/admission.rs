@@ -18,7 +18,7 @@ use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use crate::session::claims::{REFRESH_TOKEN_ERROR, Session};
 use crate::session::cookie::SessionCookie;
-use crate::session::names::is_session;
+use crate::session::names::CookieNaming;
 use crate::session::proven::ProvenClaims;
 use crate::upstream::{Framework, Upstream};
 use vestibule_oidc::http::cookie::SetCookie;
@@ -42,7 +42,12 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         } else {
             Policy::Rules(decided)
         };
-        Ok(Access { route, policy, framework: upstream.and_then(|upstream| upstream.framework) })
+        Ok(Access {
+            route,
+            policy,
+            framework: upstream.and_then(|upstream| upstream.framework),
+            naming: &config.cookie_naming,
+        })
     }
 
     /// Whether the request that a preflight announces is for a public path.
@@ -108,7 +113,8 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             (Decision::Forbidden, _) => DenialReason::Forbidden,
             (Decision::NotFound, _) => DenialReason::NotFound,
         };
-        Err(Denied { session: principal.into_session(), ..Denied::new(reason) })
+        let session = principal.into_session();
+        Err(Denied { session, cookies: self.erased_conflict(&[]), ..Denied::new(reason) })
     }
 
     /// The third step: if the upstream gets the session's access token, refreshes an expired one.
@@ -165,7 +171,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 None
             }
             SessionCookie::Valid(session) => Some(session),
-            SessionCookie::Absent => None,
+            SessionCookie::Absent | SessionCookie::Conflict => None,
             SessionCookie::Invalid(reason) => {
                 self.log(Record::new(LogEvent::SessionCookieInvalid, reason));
                 None
@@ -196,6 +202,8 @@ pub(super) struct Access<'a> {
     policy: Policy<'a>,
     /// The upstream's framework, if it is configured.
     framework: Option<Framework>,
+    /// How the session's cookies are named.
+    naming: &'a CookieNaming,
 }
 
 /// Who may pass.
@@ -221,8 +229,8 @@ impl Policy<'_> {
 
 impl<'a> Access<'a> {
     /// The access of every user who is signed in.
-    pub(super) fn signed_in(route: Route<'a>) -> Self {
-        Self { route, policy: Policy::SignedIn, framework: None }
+    pub(super) fn signed_in(route: Route<'a>, naming: &'a CookieNaming) -> Self {
+        Self { route, policy: Policy::SignedIn, framework: None, naming }
     }
 
     /// Whether everyone may pass.
@@ -260,7 +268,7 @@ impl<'a> Access<'a> {
     fn admitted(self, request: &Request, session: Option<Session>, cookies: Vec<SetCookie>) -> Admitted<'a> {
         // An upstream that gets the sealed session opens it, also where nothing here had to.
         let is_personal = session.is_some() && self.route.sends_identity()
-            || self.route.forward_session && has_session_cookie(request);
+            || self.route.forward_session && has_session_cookie(request, self.naming);
         let no_store = match &self.policy {
             Policy::Rules(decided) => decided.forbids_storing(),
             Policy::Preflight { .. } | Policy::SignedIn => false,
@@ -271,9 +279,9 @@ impl<'a> Access<'a> {
 }
 
 /// Whether the request has a cookie that an upstream could open as a session.
-fn has_session_cookie(request: &Request) -> bool {
+fn has_session_cookie(request: &Request, naming: &CookieNaming) -> bool {
     let fields = request.headers.get_all("cookie").flat_map(|field| field.split(';'));
-    fields.filter_map(|pair| pair.split('=').next()).any(|name| is_session(name.trim()))
+    fields.filter_map(|pair| pair.split('=').next()).any(|name| naming.is_session(name.trim()))
 }
 
 /// Who makes a request.

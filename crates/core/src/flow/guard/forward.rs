@@ -3,6 +3,7 @@
 use crate::flow::RequestContext;
 use crate::flow::guard::admission::Admitted;
 use crate::flow::responses::with_cookies;
+use crate::guard::headers::SessionCookies;
 use crate::guard::route::Route;
 use crate::outcome::Outcome;
 use crate::platform::{Forward, Platform};
@@ -29,7 +30,9 @@ impl<P: Platform> RequestContext<'_, P> {
             Err(failed) => return Outcome::Response(with_cookies(failed, renewed)),
         };
         let (config, guarded) = (self.config(), &self.vestibule.guarded);
-        let changes = route.changes(&config.rules, guarded, self.request, &identity, &renewed);
+        let positions = if route.forward_session { self.session_positions() } else { Vec::new() };
+        let cookies = SessionCookies { positions: &positions, renewed: &renewed };
+        let changes = route.changes(&config.rules, guarded, self.request, &identity, cookies);
         let forward = Forward {
             target: route.target,
             strip_prefix: route.strip_prefix,
@@ -63,7 +66,7 @@ impl<P: Platform> RequestContext<'_, P> {
     /// cookies, and the client gets only the CORS headers of its response.
     async fn forward_preflight(&self, route: &Route<'_>) -> Response {
         let (config, guarded) = (self.config(), &self.vestibule.guarded);
-        let mut changes = route.changes(&config.rules, guarded, self.request, &[], &[]);
+        let mut changes = route.changes(&config.rules, guarded, self.request, &[], SessionCookies::default());
         changes.remove("cookie");
         changes.remove("authorization");
         let forward = Forward {

@@ -118,7 +118,7 @@ impl<P: Platform> RequestContext<'_, P> {
             // An assertion proves the user's identity to an upstream. A page's script must not get one.
             route.assertion = &Assertion::None;
         }
-        match self.admit(Access::signed_in(route)).await {
+        match self.admit(Access::signed_in(route, &self.config().cookie_naming)).await {
             Ok(admitted) => self.allowed_response(admitted, None).await,
             Err(denied) => {
                 let answer = match denied.reason {

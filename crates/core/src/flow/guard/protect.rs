@@ -46,7 +46,7 @@ impl<P: Platform> RequestContext<'_, P> {
             (DenialReason::RefreshAtLoginHost(login), _) => self.redirect_to_refresh(&login),
             (DenialReason::Token(denied), _) => responses::token_denied(denied),
         };
-        with_cookies(answer, denied.cookies)
+        self.readable_denial(with_cookies(answer, denied.cookies))
     }
 
     /// Where to sign in: a redirect for a navigation, 401 with the address for a script.

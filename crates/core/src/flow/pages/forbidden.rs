@@ -27,8 +27,8 @@ impl<P: Platform> RequestContext<'_, P> {
     fn forbidden_signed_in(&self, session: &Session) -> Response {
         let keys = &self.config().keys;
         let name = self.names.csrf();
-        let csrf =
-            Csrf::from_cookie(self.cookies.get(name), keys, &mut |bytes| self.platform.fill_random(bytes));
+        let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
+        let csrf = Csrf::from_cookies(self.cookies.get_all(name), keys, random);
         let content = html! {
             (signed_in_as(session))
             p { "You are signed in, but your account does not have access to this page." }

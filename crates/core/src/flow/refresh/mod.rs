@@ -193,7 +193,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     pub(crate) fn has_new_tokens(&self, session: &Session) -> bool {
         match self.session() {
             SessionCookie::Valid(sent) => sent.generation() != session.generation(),
-            SessionCookie::Absent | SessionCookie::Invalid(_) => false,
+            SessionCookie::Absent | SessionCookie::Conflict | SessionCookie::Invalid(_) => false,
         }
     }
 

@@ -3,4 +3,5 @@
 pub(crate) mod refresh_at_login_host;
 pub(crate) mod show;
 pub(crate) mod sign_out;
+mod tokens_hidden;
 pub(crate) mod update;

@@ -44,7 +44,7 @@ impl<P: Platform> RequestContext<'_, P> {
         }
         if !request.is_navigation() {
             return self
-                .token_expired(login, &address)
+                .token_expired(login, &self.return_address())
                 .with("www-authenticate", "Bearer error=\"invalid_token\"")
                 .with("cache-control", "private, no-store");
         }
@@ -53,8 +53,9 @@ impl<P: Platform> RequestContext<'_, P> {
             return responses::token_unavailable(Duration::from_secs(1));
         }
         let name = self.names.renewal();
-        let sent: Vec<&str> =
-            self.cookies.get(name).map(|pages| pages.split('.').collect()).unwrap_or_default();
+        // All cookies of the name count: one that another app has set must not hide the pages, or the browser would be
+        // redirected again and again.
+        let sent: Vec<&str> = self.cookies.get_all(name).flat_map(|pages| pages.split('.')).collect();
         let page = fingerprint(&address);
         if sent.contains(&page.as_str()) || sent.len() >= MAX_PAGES {
             let message = format_args!(

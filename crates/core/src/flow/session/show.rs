@@ -6,6 +6,7 @@ use crate::error::{ClientError, Error};
 use crate::flow::RequestContext;
 use crate::flow::refresh::{FreshSession, RefreshError};
 use crate::flow::responses::{self, with_cookies};
+use crate::flow::session::tokens_hidden::{is_from_token, without_tokens};
 use crate::hooks::DefaultSession;
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
@@ -40,7 +41,8 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// The session. If the page sees the access token, an expired one is refreshed first.
     pub(super) async fn current_session(&self, session: Session) -> Result<FreshSession, RefreshError> {
-        if session.error().is_some() || !self.config().session.exposes_token() {
+        let shows_token = self.config().session.exposes_token() && self.may_see_tokens();
+        if session.error().is_some() || !shows_token {
             return Ok(FreshSession::unchanged(session));
         }
         self.fresh_session(session).await
@@ -56,17 +58,16 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// `GET /token`: the access token for a script of the page, if `session.expose` shows it.
     ///
-    /// A page of another site can neither send this request nor read the answer: the browser sets `Sec-Fetch-Site`, and
-    /// the custom header needs a CORS preflight, which is not granted.
+    /// A page of another origin can neither send this request nor read the answer, unless it is in `token_origins`: the
+    /// browser sets `Sec-Fetch-Site`, and the custom header needs a CORS preflight, which is not granted.
     pub(crate) async fn show_token(&self) -> Result<Response, Error> {
         let headers = &self.request.headers;
         if !self.config().session.expose.iter().any(|(_, from)| from.root() == "access_token") {
             let message = "session.expose does not include the access token";
             return Err(ClientError::UnsupportedAction(message).into());
         }
-        if headers.get("sec-fetch-site") != Some("same-origin")
-            || headers.get("x-vestibule-token") != Some("1")
-        {
+        let is_same_origin = headers.get("sec-fetch-site") == Some("same-origin");
+        if !(is_same_origin || self.is_from_token_origin()) || headers.get("x-vestibule-token") != Some("1") {
             return Ok(responses::forbidden().uncached());
         }
         let signed_out = || Response::json(401, &json!({ "error": "unauthorized" }));
@@ -86,7 +87,7 @@ impl<P: Platform> RequestContext<'_, P> {
                         (responses::token_unavailable(retry), Vec::new())
                     }
                     Err(RefreshError::OnlyAtLoginHost(login)) => {
-                        (self.token_expired(&login, self.origin.as_str()), Vec::new())
+                        (self.token_expired(&login, &self.token_return_address()), Vec::new())
                     }
                     Err(RefreshError::Ended(ended)) => (signed_out(), ended.cookies(self)),
                     Err(RefreshError::SignedOut) => (signed_out(), Vec::new()),
@@ -95,6 +96,11 @@ impl<P: Platform> RequestContext<'_, P> {
             _ => (signed_out(), Vec::new()),
         };
         Ok(with_cookies(answer, cookies).uncached())
+    }
+
+    /// Where a user comes back to with a new token: the page, or else the start page.
+    fn token_return_address(&self) -> String {
+        self.page().map_or_else(|| self.origin.as_str().to_owned(), |page| page.as_str().to_owned())
     }
 
     /// The answer when no one is signed in. It also removes a session cookie that is not valid.
@@ -112,9 +118,11 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     /// The session as the page sees it: name, e-mail address, image, expiry and the values of `session.expose`. The hooks
-    /// may change it.
+    /// may change it. Where the page may not see tokens, the hooks do not see them either.
     pub(super) fn view(&self, session: &Session, expires: Timestamp) -> Result<Value, Error> {
         let config = self.config();
+        let hides_tokens = !self.may_see_tokens();
+        let session = if hides_tokens { &without_tokens(session, config) } else { session };
         let mut user = Map::new();
         for (name, value) in
             [("name", session.name()), ("email", session.email()), ("image", session.picture())]
@@ -130,6 +138,9 @@ impl<P: Platform> RequestContext<'_, P> {
             view.insert("error".to_owned(), error.into());
         }
         for (to, from) in &config.session.expose {
+            if hides_tokens && is_from_token(from) {
+                continue;
+            }
             if let Some(value) = from.lookup(session.claims()) {
                 to.place(&mut view, value.clone());
             }

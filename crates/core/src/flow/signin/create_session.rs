@@ -34,7 +34,9 @@ impl<P: Platform> RequestContext<'_, P> {
             .session_cookies(&session)
             .map_err(|too_large| Error::Configuration(too_large.to_string()))?;
         self.vestibule.hooks.event(&Event::SignedIn { provider: &provider.id, session: &session });
-        Ok(CreatedSession::Session(cookies))
+        let mut all = self.erased_conflict(&cookies);
+        all.extend(cookies);
+        Ok(CreatedSession::Session(all))
     }
 
     /// The session of a user whom a bearer token identifies, authorized like a sign-in. It is for one request and is not

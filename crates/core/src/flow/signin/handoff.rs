@@ -54,7 +54,8 @@ impl<P: Platform> RequestContext<'_, P> {
         // The ticket is bound to the address. A proxy may change its encoding (`%7E` to `~`), so it is encoded again.
         let parameters: Vec<(&str, &str)> = query.iter().collect();
         let address = with_parameters(&self.login_route(&format!("signin/{provider_id}")), &parameters);
-        let ticket = Ticket::open(self.cookies.get(names.ticket()), &address, &config.keys, names, self.now);
+        let ticket =
+            Ticket::open(self.cookies.get_all(names.ticket()), &address, &config.keys, names, self.now);
         let used = self.cookies.get(names.ticket());
         let used = used.map(|_| SetCookie::expired(names.ticket()).domain(self.cookie_domain()));
         let response = match ticket {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
-use vestibule_core::session::names::CookieNames;
+use vestibule_core::session::names::{CookieNames, CookieNaming};
 use vestibule_core::session::seal;
 use vestibule_testing::{Answer, AuthorizationRequest, SECRET, TestEnv};
 
@@ -135,7 +135,7 @@ fn session_confusion_a_ticket_is_not_a_session_and_a_session_is_not_a_ticket() {
     assert_nothing_began(&answer, "https://app.example.com/page?x=1");
 
     // A sealed transaction does not open as a ticket.
-    let names = CookieNames::new(Dialect::AuthJsV5, true);
+    let names = CookieNames::new(&CookieNaming::default(), Dialect::AuthJsV5, true);
     let keys = Keyring::new(vec![Secret::new(SECRET)]).unwrap();
     let claims = seal::open(&keys, Dialect::AuthJsV5, names.ticket(), &ticket, site.login.now()).unwrap();
     for salt in [names.transaction_prefix(), names.session(), names.csrf()] {
