@@ -34,7 +34,7 @@ impl Config {
         }
         let has_proven_email = match verification {
             EmailVerification::Verified => true,
-            EmailVerification::NotBoolean | EmailVerification::Unverified => false,
+            EmailVerification::Unverified => false,
             EmailVerification::Unstated => provider.is_some_and(|provider| provider.email.is_own),
         };
         ProvenClaims::new(claims, has_proven_email, &withheld)

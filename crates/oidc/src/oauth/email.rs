@@ -13,9 +13,6 @@ use crate::data::DataPath;
 pub enum EmailVerification {
     /// The provider has verified it.
     Verified,
-    /// The provider says yes, but not with the boolean `true` of OpenID Connect. Such an address is not verified, but it
-    /// is not called unverified either.
-    NotBoolean,
     /// The provider says that it has not, or says something that is not a yes.
     Unverified,
     /// The provider does not say.
@@ -24,12 +21,13 @@ pub enum EmailVerification {
 }
 
 impl EmailVerification {
-    /// The value of a claim `email_verified`. It is a boolean, but Apple, Cognito and LinkedIn also write it as text.
+    /// The value of a claim `email_verified`: the boolean `true`, or the text `"true"`, which Apple, Cognito and LinkedIn
+    /// write.
     pub fn of_claim(claim: Option<&Value>) -> Self {
         match claim {
             None | Some(Value::Null) => Self::Unstated,
             Some(Value::Bool(true)) => Self::Verified,
-            Some(Value::String(text)) if text == "true" => Self::NotBoolean,
+            Some(Value::String(text)) if text == "true" => Self::Verified,
             Some(_) => Self::Unverified,
         }
     }
@@ -37,8 +35,8 @@ impl EmailVerification {
     /// The value of a provider's own member with the same meaning. Zoom and Microsoft (`xms_edov`) also write 1.
     pub fn of_member(member: Option<&Value>) -> Self {
         match member {
-            Some(Value::Number(number)) if number.as_u64() == Some(1) => Self::NotBoolean,
-            Some(Value::String(text)) if text == "1" => Self::NotBoolean,
+            Some(Value::Number(number)) if number.as_u64() == Some(1) => Self::Verified,
+            Some(Value::String(text)) if text == "1" => Self::Verified,
             other => Self::of_claim(other),
         }
     }
@@ -47,7 +45,6 @@ impl EmailVerification {
     pub fn claim(self) -> Option<Value> {
         match self {
             Self::Verified => Some(Value::Bool(true)),
-            Self::NotBoolean => Some(Value::from("true")),
             Self::Unverified => Some(Value::Bool(false)),
             Self::Unstated => None,
         }
@@ -95,13 +92,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unproven_identity_only_the_boolean_true_verifies_an_address() {
-        use EmailVerification::{NotBoolean, Unstated, Unverified, Verified};
+    fn unproven_identity_only_a_clear_yes_verifies_an_address() {
+        use EmailVerification::{Unstated, Unverified, Verified};
         for (value, claim, member) in [
             (json!(true), Verified, Verified),
-            (json!("true"), NotBoolean, NotBoolean),
-            (json!(1), Unverified, NotBoolean),
-            (json!("1"), Unverified, NotBoolean),
+            (json!("true"), Verified, Verified),
+            (json!(1), Unverified, Verified),
+            (json!("1"), Unverified, Verified),
             (json!(false), Unverified, Unverified),
             (json!("false"), Unverified, Unverified),
             (json!("True"), Unverified, Unverified),
@@ -117,7 +114,7 @@ mod tests {
             assert_eq!(EmailVerification::of_member(Some(&value)), member, "{value}");
         }
         assert_eq!(EmailVerification::of_claim(None), Unstated);
-        for verification in [Verified, NotBoolean, Unverified, Unstated] {
+        for verification in [Verified, Unverified, Unstated] {
             assert_eq!(EmailVerification::of_claim(verification.claim().as_ref()), verification);
         }
     }
@@ -147,7 +144,7 @@ mod tests {
                 EmailVerification::Unverified,
             ),
             (json!({ "profile": { "email_verified": 1 } }), EmailVerification::Unverified),
-            (json!({ "profile": { "verified": 1 } }), EmailVerification::NotBoolean),
+            (json!({ "profile": { "verified": 1 } }), EmailVerification::Verified),
         ] {
             let roots = data.as_object().unwrap();
             let found = statements.read("a@example.com", &|path| path.lookup(roots).cloned());

@@ -61,7 +61,7 @@ const COMMON: Group = keys! {
     /// `{profile.first_name} {profile.last_name}`, or an array of them, of which the first that gives something is taken.
     user: Table(USER);
     /// Where the provider says whether the user's email address is verified: a path, or several; the first one with a value counts.
-    /// `email_domain` requires the boolean `true` there. `true` in place of a path: the provider gives verified addresses only; `false`: it
+    /// `email_domain` requires `true` there, as a boolean or as text; a member of another name may also be 1. `true` in place of a path: the provider gives verified addresses only; `false`: it
     /// verifies none. As the last item of an array, `true` or `false` applies if there is no value at the paths.
     email_verified: BoolOrTextOrList,
         unset = "OpenID Connect and OAuth 2: `id_token.email_verified`, then `profile.email_verified`, which are about `profile.email`; otherwise the provider does not say",
