@@ -224,3 +224,22 @@ fn work_bombs_a_path_that_would_cost_too_much_gets_414() {
     assert_eq!((answer.status, answer.forwarded.is_none()), (414, true));
     assert!(alice.open(&env, &format!("{APP}/a/b/c")).forwarded.is_some());
 }
+
+#[test]
+fn cross_site_request_forgery_an_access_token_does_not_bring_the_session_cookies_along() {
+    let (env, mut alice) = with(|settings| {
+        settings["upstreams"][0]["forward_session"] = json!(true);
+        settings["providers"][0]["accept_bearer"] = json!({ "audience": "https://api.example.com" });
+    });
+    let now = env.now().seconds();
+    let claims = json!({
+        "iss": "https://idp.example", "sub": "bob-1", "aud": "https://api.example.com",
+        "iat": now, "exp": now + 60, "email": "bob@example.com", "email_verified": true, "scope": "read",
+    });
+    let token = env.provider.signed(&json!({ "alg": "ES256", "kid": "key-1", "typ": "at+jwt" }), &claims);
+    let token = format!("Bearer {token}");
+    let answer = post(&env, &mut alice, "/transfer", &[("origin", SIBLING), ("authorization", &token)]);
+    let forwarded = answer.forwarded.unwrap_or_else(|| panic!("{}: {}", answer.status, env.log_text()));
+    assert!(!forwarded.request.headers.joined("cookie").contains("session-token"));
+    assert_eq!(forwarded.request.headers.get("x-user-email"), Some("bob@example.com"));
+}

@@ -129,6 +129,8 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         let session = match principal {
             Principal::SignedIn(session) if !access.is_public() => session,
             Principal::CrossOrigin(_) => return Ok(access.without_identity(self.request)),
+            // The cookies that a browser added are of another identity, or of another page's user.
+            Principal::Bearer(session) => return Ok(access.without_cookies(self.request, session)),
             principal => return Ok(access.admitted(self.request, principal.into_session(), Vec::new())),
         };
         let wants_token = access.route.needs_access_token();
@@ -263,6 +265,12 @@ impl<'a> Access<'a> {
     fn without_identity(mut self, request: &Request) -> Admitted<'a> {
         self.route.forward_session = false;
         self.admitted(request, None, Vec::new())
+    }
+
+    /// A request with an access token, whose session cookies are not its identity.
+    fn without_cookies(mut self, request: &Request, session: Session) -> Admitted<'a> {
+        self.route.forward_session = false;
+        self.admitted(request, Some(session), Vec::new())
     }
 
     fn admitted(self, request: &Request, session: Option<Session>, cookies: Vec<SetCookie>) -> Admitted<'a> {
