@@ -7,7 +7,7 @@
 use std::cell::Cell;
 
 /// The work that one request may cost. One unit is one character that a pattern's cached states step over, some 5 ns;
-/// computing a new state costs [`NEW_STATE`] units for each instruction of the pattern.
+/// computing a new state costs four units for each instruction of the pattern.
 ///
 /// Thirty patterns over a path of 16 KiB cost 500 000 units. The whole is below the 10 ms of CPU time that the smallest
 /// plan of a platform allows a request.
