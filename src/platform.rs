@@ -99,12 +99,12 @@ impl Store for Workers {
     }
 
     async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError> {
-        let read = async { Ok(self.env.kv(runtime::KV)?.get(key).text().await?) };
+        let read = async { Ok(self.env.kv(runtime::KV)?.get(key).cache_ttl(CACHE_TTL).text().await?) };
         read.await.map_err(store_error)
     }
 
     async fn read_store_many(&self, keys: &[&str]) -> Result<Vec<Option<String>>, StoreError> {
-        let read = async { Ok(self.env.kv(runtime::KV)?.get_bulk(keys).text().await?) };
+        let read = async { Ok(self.env.kv(runtime::KV)?.get_bulk(keys).cache_ttl(CACHE_TTL).text().await?) };
         let mut values = read.await.map_err(store_error)?;
         Ok(keys.iter().map(|key| values.remove(*key).flatten()).collect())
     }
@@ -215,6 +215,9 @@ impl Background for Workers {
         self.context.wait_until(job);
     }
 }
+
+/// How long a location may cache what it read, in seconds: the shortest time that Workers KV accepts.
+const CACHE_TTL: u64 = 30;
 
 /// The shortest lifetime that Workers KV accepts, in seconds.
 const MIN_KV_LIFETIME: u64 = 60;

@@ -205,7 +205,7 @@ pub(crate) trait Lease {
 }
 
 /// The JSON text of a record or a call.
-fn to_json(value: &impl Serialize) -> String {
+pub(crate) fn to_json(value: &impl Serialize) -> String {
     // These types hold strings and integers only, so this cannot fail.
     serde_json::to_string(value).unwrap_or_default()
 }

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use vestibule_core::lease::lock;
-use vestibule_core::platform::StoreError;
+use vestibule_core::platform::{StoreError, join_all};
 use vestibule_core::time::Timestamp;
 
 use crate::clock::FakeClock;
@@ -139,23 +139,7 @@ impl FakeStore {
     /// [`Store::read_store_many`](vestibule_core::platform::Store::read_store_many) in this location. It takes as long as
     /// the slowest read, and counts as one read for each key.
     pub async fn read_many(&self, location: &str, keys: &[&str]) -> Result<Vec<Option<String>>, StoreError> {
-        let mut reads: Vec<_> = keys.iter().map(|key| Box::pin(self.read(location, key))).collect();
-        let mut values: Vec<Option<Result<Option<String>, StoreError>>> = vec![None; reads.len()];
-        std::future::poll_fn(|context| {
-            for (read, value) in reads.iter_mut().zip(&mut values) {
-                if value.is_none()
-                    && let std::task::Poll::Ready(result) = read.as_mut().poll(context)
-                {
-                    *value = Some(result);
-                }
-            }
-            if values.iter().all(Option::is_some) {
-                return std::task::Poll::Ready(());
-            }
-            std::task::Poll::Pending
-        })
-        .await;
-        values.into_iter().flatten().collect()
+        join_all(keys.iter().map(|key| self.read(location, key))).await.into_iter().collect()
     }
 
     /// [`Store::write_store`](vestibule_core::platform::Store::write_store) in this location.
