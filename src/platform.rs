@@ -19,8 +19,8 @@ use vestibule_core::http::response::Response;
 use vestibule_core::log::Line;
 use vestibule_core::outcome::Outcome;
 use vestibule_core::platform::{
-    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Lock, Log, Random, Store,
-    StoreError,
+    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Lock, Log, Random, RateLimit,
+    Store, StoreError,
 };
 use vestibule_core::time::Timestamp;
 use vestibule_core::upstream::Target;
@@ -124,6 +124,16 @@ impl Lock for Workers {
         lease::send_call(&objects, name, call)
             .await
             .map_err(|error| StoreError::Failed(convert::error_message(&error.into())))
+    }
+}
+
+impl RateLimit for Workers {
+    async fn is_within_limit(&self, key: &str) -> Result<bool, StoreError> {
+        let Ok(limiter) = self.env.rate_limiter(runtime::RATE_LIMIT) else {
+            return Err(StoreError::Missing("binding named AUTH_RATE_LIMIT"));
+        };
+        let outcome = limiter.limit(key.to_owned()).await;
+        outcome.map(|outcome| outcome.success).map_err(store_error)
     }
 }
 

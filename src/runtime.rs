@@ -13,6 +13,9 @@ pub const KV: &str = "AUTH_KV";
 /// The name of the Durable Object binding of the leases.
 pub const LEASE_OBJECTS: &str = "AUTH_LEASE";
 
+/// The name of the rate limiting binding of `POST BASE_PATH/revoke`. Without it, each isolate counts by itself.
+pub const RATE_LIMIT: &str = "AUTH_RATE_LIMIT";
+
 /// The values that the configuration accepts on Workers, and the messages about them.
 pub const RUNTIME: Runtime = Runtime {
     leases: &[

@@ -30,12 +30,34 @@ use vestibule_oidc::time::Timestamp;
 /// A clone is the same runtime for the same request. It is for work that must finish even if the request ends early
 /// ([`Background::run_to_completion`]), so cloning is cheap and a clone owns its data.
 pub trait Platform:
-    Clock + Random + Log + Crypto + HttpClient + Store + Lock + Forwarder + Background + Clone + 'static
+    Clock
+    + Random
+    + Log
+    + Crypto
+    + HttpClient
+    + Store
+    + Lock
+    + RateLimit
+    + Forwarder
+    + Background
+    + Clone
+    + 'static
 {
 }
 
 impl<T> Platform for T where
-    T: Clock + Random + Log + Crypto + HttpClient + Store + Lock + Forwarder + Background + Clone + 'static
+    T: Clock
+        + Random
+        + Log
+        + Crypto
+        + HttpClient
+        + Store
+        + Lock
+        + RateLimit
+        + Forwarder
+        + Background
+        + Clone
+        + 'static
 {
 }
 
@@ -101,6 +123,16 @@ pub trait Lock {
     ///
     /// If the future is dropped or fails, the lock may have handled the call or not. The same call may be repeated.
     async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError>;
+}
+
+/// Limits how often something is done.
+#[allow(async_fn_in_trait, reason = "the core's futures stay on one thread")]
+pub trait RateLimit {
+    /// Counts one more use by `key`, and says whether it is within the limit that the operator set. The count may be that
+    /// of one location. [`StoreError::Missing`] if the operator set none: then the caller counts by itself.
+    ///
+    /// If the future is dropped, the use may have been counted or not.
+    async fn is_within_limit(&self, key: &str) -> Result<bool, StoreError>;
 }
 
 /// Forwards the client's requests to upstreams.

@@ -11,8 +11,8 @@ use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
 use vestibule_core::log::Line;
 use vestibule_core::platform::{
-    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Lock, Log, Random, Store,
-    StoreError,
+    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Lock, Log, Random, RateLimit,
+    Store, StoreError,
 };
 use vestibule_core::time::Timestamp;
 
@@ -150,6 +150,12 @@ impl Store for FakePlatform {
 impl Lock for FakePlatform {
     async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError> {
         self.store.call_lock(name, call).await
+    }
+}
+
+impl RateLimit for FakePlatform {
+    async fn is_within_limit(&self, key: &str) -> Result<bool, StoreError> {
+        self.store.is_within_limit(key)
     }
 }
 

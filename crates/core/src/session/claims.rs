@@ -186,6 +186,18 @@ impl Session {
         Self { claims: claims.into(), ..*self }
     }
 
+    /// The same session, which began when a bearer token was issued. Without that time it cannot show that it is newer than
+    /// a revocation.
+    #[must_use]
+    pub fn issued(mut self, at: Option<Timestamp>) -> Self {
+        let claims = Rc::make_mut(&mut self.claims);
+        match at {
+            Some(at) => claims.insert("signed_in_at".to_owned(), at.seconds().into()),
+            None => claims.remove("signed_in_at"),
+        };
+        self
+    }
+
     /// The same session with those of its claims only for which `keep(name, value)` is true.
     #[must_use]
     pub fn retaining(&self, keep: impl Fn(&str, &Value) -> bool) -> Self {

@@ -10,6 +10,7 @@ use crate::config::Provider;
 use crate::flow::RequestContext;
 use crate::flow::refresh::grant::PreparedRefresh;
 use crate::flow::refresh::granted::{GrantError, GrantedTokens};
+use crate::flow::session::revocation::Standing;
 use crate::flow::vestibule::Vestibule;
 use crate::lease::in_flight::{RefreshOutcome, Slot};
 use crate::lease::{Acquisition, Found, Lease, Publication, RefreshId};
@@ -203,7 +204,8 @@ impl<P: Platform> RefreshAttempt<P> {
     ) -> RefreshOutcome {
         let platform = &self.platform;
         let refreshes = &self.vestibule.refreshes;
-        if refreshes.is_signed_out(&self.name.sid) {
+        let was_revoked = context.standing(&self.session).await == Standing::Revoked;
+        if was_revoked || refreshes.is_signed_out(&self.name.sid) {
             slot.complete(RefreshOutcome::SignedOut, platform.now());
             return RefreshOutcome::SignedOut;
         }

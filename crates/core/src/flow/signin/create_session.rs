@@ -29,6 +29,11 @@ impl<P: Platform> RequestContext<'_, P> {
                 return Ok(CreatedSession::Redirect(self.return_policy().resolve_or_default(&to)));
             }
         };
+        let mut claims = claims;
+        if let Some(sub) = claims.get("sub").and_then(Value::as_str) {
+            let begins = self.sign_in_time(&provider.id, sub).await;
+            claims.insert("signed_in_at".to_owned(), begins.seconds().into());
+        }
         let session = Session::new(claims);
         let cookies = self
             .session_cookies(&session)
@@ -190,6 +195,14 @@ impl<P: Platform> RequestContext<'_, P> {
         };
         set("auth_time", id_token("auth_time"));
         set("provider_iat", id_token("iat"));
+        if self.config().revocation.operator.are_set() {
+            // Every process that opens the session reads this session's fact, so it is only there where one can be written.
+            let claims = identity.sources.iter().find(|(root, _)| *root == "id_token");
+            set(
+                "provider_sid",
+                claims.and_then(|(_, claims)| claims.get("sid")).filter(|sid| sid.is_string()).cloned(),
+            );
+        }
         set("access_token", identity.access_token.map(|token| json!(token.expose())));
         set("refresh_token", identity.refresh_token.map(|token| json!(token.expose())));
         set("expires_at", identity.expires_at.map(|at| json!(at.seconds())));
