@@ -235,6 +235,15 @@ async fn with_timeout<P: Platform, T>(
     platform: &P,
     operation: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    let late = || Err(StoreError::Failed(format!("no answer within {}s", STORE_TIMEOUT.as_secs())));
-    within(platform, STORE_TIMEOUT, pin!(operation)).await.unwrap_or_else(late)
+    with_timeout_after(platform, STORE_TIMEOUT, operation).await
+}
+
+/// The result of `operation`, or an error if it takes longer than `timeout`.
+async fn with_timeout_after<P: Platform, T>(
+    platform: &P,
+    timeout: Duration,
+    operation: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let late = || Err(StoreError::Failed(format!("no answer within {}s", timeout.as_secs())));
+    within(platform, timeout, pin!(operation)).await.unwrap_or_else(late)
 }
