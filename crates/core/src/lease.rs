@@ -225,7 +225,7 @@ pub(crate) trait Lease {
 }
 
 /// The JSON text of a record or a call.
-pub(crate) fn to_json(value: &impl Serialize) -> String {
+fn to_json(value: &impl Serialize) -> String {
     // These types hold strings and integers only, so this cannot fail.
     serde_json::to_string(value).unwrap_or_default()
 }
@@ -235,6 +235,15 @@ async fn with_timeout<P: Platform, T>(
     platform: &P,
     operation: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    let late = || Err(StoreError::Failed(format!("no answer within {}s", STORE_TIMEOUT.as_secs())));
-    within(platform, STORE_TIMEOUT, pin!(operation)).await.unwrap_or_else(late)
+    with_timeout_after(platform, STORE_TIMEOUT, operation).await
+}
+
+/// The result of `operation`, or an error if it takes longer than `timeout`.
+async fn with_timeout_after<P: Platform, T>(
+    platform: &P,
+    timeout: Duration,
+    operation: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let late = || Err(StoreError::Failed(format!("no answer within {}s", timeout.as_secs())));
+    within(platform, timeout, pin!(operation)).await.unwrap_or_else(late)
 }

@@ -121,7 +121,13 @@ pub trait Lock {
     /// Sends `call` to the only lock of this name and returns its answer. A lock handles one call at a time, with
     /// [`lease::lock::serve`](crate::lease::lock::serve), and stores its record before it answers.
     ///
-    /// If the future is dropped or fails, the lock may have handled the call or not. The same call may be repeated.
+    /// A call may have to wait until another call changes the record, or until a time. While it waits, the lock handles
+    /// other calls; [`lease::lock::WaitingCalls`](crate::lease::lock::WaitingCalls) keeps it and says when to answer. So
+    /// this future may take as long as the call says, at most ten seconds. If the lock moves or restarts, the future
+    /// fails.
+    ///
+    /// If the future is dropped or fails, the lock may have handled the call or not, and a call that waits is removed, if
+    /// the lock learns of it. The same call may be repeated.
     async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError>;
 }
 

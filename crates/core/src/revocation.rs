@@ -14,6 +14,7 @@ pub mod kind;
 pub(crate) mod memory;
 pub mod object;
 pub mod policy;
+pub(crate) mod standing;
 pub(crate) mod subject;
 
 use std::time::Duration;

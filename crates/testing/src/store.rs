@@ -1,15 +1,18 @@
 //! The shared store and the locks, with the weaknesses of Workers KV and Durable Objects.
 //!
 //! KV: a write is visible at once in its own location, and up to a minute later elsewhere. A location caches each read
-//! for a minute, also a read that found nothing. A key can be written once a second. A lock is what [`lock::serve`]
-//! makes of its state, one call at a time.
+//! for a minute, also a read that found nothing. A key can be written once a second. A lock is what
+//! [`WaitingCalls`] makes of its record, one call at a time.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use vestibule_core::lease::lock;
+use vestibule_core::lease::lock::{Answers, WaitingCalls};
 use vestibule_core::platform::{StoreError, join_all};
 use vestibule_core::time::Timestamp;
 
@@ -24,13 +27,15 @@ pub struct FakeStore {
     random: FakeRandom,
     versions: RefCell<BTreeMap<String, Vec<Version>>>,
     cached_reads: RefCell<BTreeMap<(String, String), CachedRead>>,
-    locks: RefCell<BTreeMap<String, String>>,
+    locks: RefCell<BTreeMap<String, FakeLock>>,
     /// Successful writes so far.
     pub writes: Cell<u64>,
     /// Reads so far.
     pub reads: Cell<u64>,
     /// Calls to locks so far.
     pub calls: Cell<u64>,
+    /// The text of each call to a lock so far.
+    pub call_texts: RefCell<Vec<String>>,
     /// Whether every operation fails.
     pub is_down: Cell<bool>,
     /// Whether no operation ever answers.
@@ -61,6 +66,54 @@ struct CachedRead {
     until: u64,
 }
 
+/// A lock, and the calls that wait at it.
+#[derive(Default)]
+struct FakeLock {
+    record: Option<String>,
+    waiting: WaitingCalls<Caller>,
+}
+
+/// What a caller gets its answer by.
+type Caller = Rc<RefCell<CallerState>>;
+
+#[derive(Default)]
+struct CallerState {
+    answer: Option<Result<String, StoreError>>,
+    waker: Option<Waker>,
+    /// Whether the caller's future was dropped.
+    is_gone: bool,
+}
+
+/// Says that the caller is gone when its future is dropped.
+struct CallerGuard(Caller);
+
+impl Drop for CallerGuard {
+    fn drop(&mut self) {
+        self.0.borrow_mut().is_gone = true;
+    }
+}
+
+impl FakeLock {
+    /// Stores the new record, and gives the answers.
+    fn settle(&mut self, answers: Answers<Caller>) {
+        if let Some((record, _)) = answers.remember {
+            self.record = Some(record);
+        }
+        for (caller, answer) in answers.answers {
+            caller.borrow_mut().settle(answer.map_err(|error| StoreError::Failed(error.to_string())));
+        }
+    }
+}
+
+impl CallerState {
+    fn settle(&mut self, answer: Result<String, StoreError>) {
+        self.answer = Some(answer);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
 impl FakeStore {
     /// An empty store. `random` decides how late a write is visible elsewhere.
     pub fn new(clock: Rc<FakeClock>, random: FakeRandom) -> Self {
@@ -73,6 +126,7 @@ impl FakeStore {
             writes: Cell::new(0),
             reads: Cell::new(0),
             calls: Cell::new(0),
+            call_texts: RefCell::default(),
             is_down: Cell::new(false),
             hangs: Cell::new(false),
             fails: Cell::new(("", 0)),
@@ -88,13 +142,13 @@ impl FakeStore {
     pub fn contents(&self) -> Vec<String> {
         let versions = self.versions.borrow();
         let written = versions.values().flatten().map(|version| version.value.clone());
-        written.chain(self.locks.borrow().values().cloned()).collect()
+        written.chain(self.locks.borrow().values().filter_map(|lock| lock.record.clone())).collect()
     }
 
     /// Corrupts all stored tokens, as if they were sealed with another secret.
     pub fn forgets_its_secret(&self) {
         let corrupt = |text: &mut String| *text = text.replace("eyJ", "eyK");
-        self.locks.borrow_mut().values_mut().for_each(corrupt);
+        self.locks.borrow_mut().values_mut().filter_map(|lock| lock.record.as_mut()).for_each(corrupt);
         self.versions.borrow_mut().values_mut().flatten().for_each(|version| corrupt(&mut version.value));
         self.cached_reads.borrow_mut().clear();
     }
@@ -183,19 +237,11 @@ impl FakeStore {
     /// [`Lock::call_lock`](vestibule_core::platform::Lock::call_lock).
     pub async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError> {
         self.calls.set(self.calls.get() + 1);
+        self.call_texts.borrow_mut().push(call.to_owned());
         self.answer_or_fail(call).await?;
         let [.., round_trip] = self.latency.get();
         self.clock.sleep(Duration::from_millis(round_trip / 2)).await;
-        let answer = {
-            let mut locks = self.locks.borrow_mut();
-            let now = Timestamp::from_millis(self.clock.now());
-            let served = lock::serve(locks.get(name).map(String::as_str), call, now);
-            let served = served.map_err(|error| StoreError::Failed(error.to_string()))?;
-            if let Some((remember, _)) = served.remember {
-                locks.insert(name.to_owned(), remember);
-            }
-            served.answer
-        };
+        let answer = self.answer_of_lock(name, call).await?;
         self.clock.sleep(Duration::from_millis(round_trip / 2)).await;
         if self.loses_answers.get() > 0 {
             self.loses_answers.set(self.loses_answers.get() - 1);
@@ -211,6 +257,57 @@ impl FakeStore {
         let used = uses.entry(key.to_owned()).or_insert(0);
         *used += 1;
         Ok(*used <= limit)
+    }
+
+    /// The answer of a lock, at once or when the call has waited.
+    async fn answer_of_lock(&self, name: &str, call: &str) -> Result<String, StoreError> {
+        let now = || Timestamp::from_millis(self.clock.now());
+        let caller = CallerGuard(Caller::default());
+        self.with_lock(name, |lock| {
+            // A runtime may tell which callers are gone; this one can.
+            lock.waiting.remove(|caller| caller.borrow().is_gone);
+            let answers = lock.waiting.receive(lock.record.as_deref(), call, Rc::clone(&caller.0), now());
+            lock.settle(answers);
+        });
+        loop {
+            if let Some(answer) = caller.0.borrow_mut().answer.take() {
+                return answer;
+            }
+            let Some(wake_at) = self.with_lock(name, |lock| lock.waiting.wake_at()) else {
+                return Err(StoreError::Failed("the lock forgot a call".to_owned()));
+            };
+            let mut timer = pin!(self.clock.sleep(wake_at.since(now())));
+            poll_fn(|context| {
+                let mut caller = caller.0.borrow_mut();
+                caller.waker = Some(context.waker().clone());
+                if caller.answer.is_some() { Poll::Ready(()) } else { timer.as_mut().poll(context) }
+            })
+            .await;
+            self.with_lock(name, |lock| {
+                lock.waiting.remove(|caller| caller.borrow().is_gone);
+                let answers = lock.waiting.wake(lock.record.as_deref(), now());
+                lock.settle(answers);
+            });
+        }
+    }
+
+    fn with_lock<T>(&self, name: &str, work: impl FnOnce(&mut FakeLock) -> T) -> T {
+        work(self.locks.borrow_mut().entry(name.to_owned()).or_default())
+    }
+
+    /// Restarts every lock, as when a new version is deployed: the calls that wait fail.
+    pub fn restarts_locks(&self) {
+        for lock in self.locks.borrow_mut().values_mut() {
+            lock.waiting.remove(|caller| {
+                caller.borrow_mut().settle(Err(StoreError::Failed("the lock restarted".to_owned())));
+                true
+            });
+        }
+    }
+
+    /// How many calls wait at locks.
+    pub fn waiting_calls(&self) -> usize {
+        self.locks.borrow().values().map(|lock| lock.waiting.len()).sum()
     }
 
     /// Fails, or never answers, if a test wants that.

@@ -124,6 +124,7 @@ mod tests {
     use super::*;
 
     const RUNTIME: Runtime = Runtime {
+        revocations: &[],
         leases: &[],
         services: &[],
         targets: "",

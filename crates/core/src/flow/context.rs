@@ -6,13 +6,13 @@ use std::rc::Rc;
 
 use crate::config::{Config, Provider};
 use crate::flow::host_role::HostRole;
-use crate::flow::session::revocation::Standing;
 use crate::flow::site_cache::Site;
 use crate::flow::vestibule::Vestibule;
 use crate::guard::cross_origin::RequestSource;
 use crate::lease::AnyLease;
 use crate::log::{LogEvent, Record, RequestDetails};
 use crate::platform::Platform;
+use crate::revocation::standing::Standing;
 use crate::session::claims::Session;
 use crate::session::cookie::{self, SessionCookie, SessionTooLargeError};
 use crate::session::names::CookieNames;

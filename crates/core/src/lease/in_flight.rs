@@ -50,6 +50,8 @@ enum Progress {
 struct SessionState {
     generation: u64,
     is_signed_out: bool,
+    /// When a lease said last that the session was not signed out.
+    confirmed_at: Option<Timestamp>,
     until: Timestamp,
 }
 
@@ -136,6 +138,18 @@ impl InFlightRefreshes {
         self.0.borrow().sessions.get(sid).is_some_and(|session| session.is_signed_out)
     }
 
+    /// Remembers that a lease has just said that a session is not signed out.
+    pub(crate) fn confirm(&self, sid: &str, now: Timestamp) {
+        let mut state = self.0.borrow_mut();
+        state.make_room(now);
+        state.session(sid, now).confirmed_at = Some(now);
+    }
+
+    /// When a lease said last that a session was not signed out, if this process remembers.
+    pub(crate) fn confirmed_at(&self, sid: &str) -> Option<Timestamp> {
+        self.0.borrow().sessions.get(sid)?.confirmed_at
+    }
+
     /// Whether this process knows newer tokens of a session than those of `generation`. Then a cookie of `generation`
     /// must not be written.
     pub(crate) fn is_outdated(&self, sid: &str, generation: u64) -> bool {
@@ -189,7 +203,7 @@ impl State {
     }
 
     fn session(&mut self, sid: &str, now: Timestamp) -> &mut SessionState {
-        let new = || SessionState { generation: 0, is_signed_out: false, until: now };
+        let new = || SessionState { generation: 0, is_signed_out: false, confirmed_at: None, until: now };
         let state = self.sessions.entry(sid.to_owned()).or_insert_with(new);
         state.until = now.plus(super::SIGN_OUT_RETENTION);
         state

@@ -11,7 +11,6 @@ use super::RETENTION_MARGIN;
 use super::kind::RevocationStore;
 use super::object::{Answer, Call};
 use super::subject::{Subject, User};
-use crate::lease::to_json;
 use crate::platform::{Platform, StoreError, join_all};
 use crate::session::policy::Sealing;
 use vestibule_oidc::jose::kdf::derive_id;
@@ -152,6 +151,12 @@ impl<P: Platform> Facts<'_, P> {
             };
         Ok(FactsRead { revoked_at: subjects.iter().map(read).collect(), has_unreadable: false })
     }
+}
+
+/// The JSON text of a fact or a call.
+fn to_json(value: &impl Serialize) -> String {
+    // These types hold strings and integers only, so this cannot fail.
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 fn key(secret: &Secret, subject: &Subject) -> String {

@@ -31,7 +31,7 @@ pub(crate) struct Answer {
 }
 
 /// What an object stores.
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Record {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     all: Option<Fact>,
@@ -39,7 +39,7 @@ pub(crate) struct Record {
     revoked_sessions: BTreeMap<String, Fact>,
 }
 
-#[derive(Clone, Copy, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 struct Fact {
     at: u64,
     /// When no session that it ends can be valid any more.

@@ -7,7 +7,6 @@
 use crate::flow::RequestContext;
 use crate::flow::refresh::{FreshSession, RefreshError};
 use crate::flow::responses::TokenDenied;
-use crate::flow::session::revocation::RevocationUnavailable;
 use crate::guard::cross_origin::{self, CrossOriginError, RequestSource};
 use crate::guard::decision::Decision;
 use crate::guard::path::CanonicalPath;
@@ -17,6 +16,7 @@ use crate::guard::rules::{RuleDecisions, TooMuchWorkError};
 use crate::guard::server_function;
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
+use crate::revocation::standing::RevocationUnavailable;
 use crate::session::claims::{REFRESH_TOKEN_ERROR, Session};
 use crate::session::cookie::SessionCookie;
 use crate::session::names::CookieNaming;

@@ -10,12 +10,12 @@ use crate::config::Provider;
 use crate::flow::RequestContext;
 use crate::flow::refresh::grant::PreparedRefresh;
 use crate::flow::refresh::granted::{GrantError, GrantedTokens};
-use crate::flow::session::revocation::Standing;
 use crate::flow::vestibule::Vestibule;
 use crate::lease::in_flight::{RefreshOutcome, Slot};
 use crate::lease::{Acquisition, Found, Lease, Publication, RefreshId};
 use crate::log::{LogEvent, Record};
 use crate::platform::{Platform, within};
+use crate::revocation::standing::Standing;
 use crate::session::claims::Session;
 use crate::session::refreshed_tokens::RefreshedTokens;
 use vestibule_oidc::http::request::Request;
@@ -136,8 +136,8 @@ impl<P: Platform> RefreshAttempt<P> {
             let until = match lease.acquire(&self.name, &slot.owner, max_wait).await {
                 Ok(Acquisition::Acquired) if slot.extend(platform.now()) => return Ok(()),
                 Ok(Acquisition::Acquired) => continue,
-                Ok(Acquisition::AlreadyRefreshed(tokens)) => return Err(RefreshOutcome::Renewed(tokens)),
-                Ok(Acquisition::SignedOut) => return Err(RefreshOutcome::SignedOut),
+                Ok(Acquisition::AlreadyRefreshed(tokens)) => return Err(self.adopt(tokens)),
+                Ok(Acquisition::SignedOut) => return Err(self.signed_out()),
                 Ok(Acquisition::HeldByOther { until }) => until,
                 Err(error) => {
                     let message = format_args!("the lease is unavailable: {error}");
@@ -157,6 +157,18 @@ impl<P: Platform> RefreshAttempt<P> {
         }
     }
 
+    /// The outcome with the tokens that another process published.
+    fn adopt(&self, tokens: Rc<RefreshedTokens>) -> RefreshOutcome {
+        self.vestibule.refreshes.confirm(&self.name.sid, self.platform.now());
+        RefreshOutcome::Renewed(tokens)
+    }
+
+    /// The outcome if the session was signed out elsewhere: no request of this process may bring it back.
+    fn signed_out(&self) -> RefreshOutcome {
+        self.vestibule.refreshes.sign_out(&self.name.sid, self.platform.now());
+        RefreshOutcome::SignedOut
+    }
+
     /// The outcome of a failed refresh. After `invalid_grant` it looks for the tokens of another process, which may have
     /// redeemed the refresh token. Releases the lease and completes the slot.
     async fn fail(
@@ -168,8 +180,8 @@ impl<P: Platform> RefreshAttempt<P> {
     ) -> RefreshOutcome {
         let outcome = match error {
             GrantError::InvalidGrant(error) => match lease.find_after_invalid_grant(&self.name).await {
-                Ok(Found::Tokens(tokens)) => RefreshOutcome::Renewed(tokens),
-                Ok(Found::SignedOut) => RefreshOutcome::SignedOut,
+                Ok(Found::Tokens(tokens)) => self.adopt(tokens),
+                Ok(Found::SignedOut) => self.signed_out(),
                 Ok(Found::Nothing) => {
                     self.log(context, LogEvent::RefreshTokenInvalid, &error);
                     RefreshOutcome::InvalidGrant { is_final: lease.sees_all_writes() || slot.was_invalid }
@@ -235,16 +247,16 @@ impl<P: Platform> RefreshAttempt<P> {
             }
         };
         let outcome = match published {
-            Ok(Publication::Published) => renewed,
+            Ok(Publication::Published) => {
+                refreshes.confirm(&self.name.sid, platform.now());
+                renewed
+            }
             Ok(Publication::Unchecked(error)) => {
                 let message = format_args!("it is unknown whether the user signed out meanwhile: {error}");
                 self.log(context, LogEvent::SignOutCheckFailed, message);
                 renewed
             }
-            Ok(Publication::SignedOut) => {
-                refreshes.sign_out(&self.name.sid, platform.now());
-                RefreshOutcome::SignedOut
-            }
+            Ok(Publication::SignedOut) => self.signed_out(),
             Err(error) => {
                 let message =
                     format_args!("the refreshed tokens could not be stored for other requests: {error}");

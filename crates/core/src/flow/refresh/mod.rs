@@ -20,12 +20,12 @@ use crate::config::Provider;
 use crate::flow::RequestContext;
 use crate::flow::host_role::HostRole;
 use crate::flow::refresh::attempt::{BACKOFF, RefreshAttempt};
-use crate::flow::session::revocation::{RevocationUnavailable, Standing};
 use crate::lease::in_flight::{Joined, RefreshOutcome};
 use crate::lease::{Lease, RefreshId};
 use crate::log::{LogEvent, Record};
 use crate::platform::{Platform, within};
 use crate::revocation::kind::RevocationStore;
+use crate::revocation::standing::{RevocationUnavailable, Standing};
 use crate::session::claims::Session;
 use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::cookie::SetCookie;
@@ -45,6 +45,13 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How many refreshes one request follows: a browser may come back after days with a cookie whose tokens were refreshed
 /// several times, and whose new tokens have expired, too.
 const MAX_GENERATIONS: usize = 8;
+
+/// How long a response may rely on the lease's answer that the session is not signed out. The upstream may take longer.
+const CONFIRMATION_VALIDITY: Duration = Duration::from_secs(1);
+
+/// How long after a refresh a request that comes with the old cookie leaves the new one to the requests that waited. With
+/// the next request after that the browser gets it, if it has missed those responses.
+const OTHERS_SET_COOKIE: Duration = Duration::from_secs(5);
 
 impl<'a, P: Platform> RequestContext<'a, P> {
     /// The session with a valid access token: refreshes the token if it expires soon.
@@ -180,8 +187,26 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     }
 
     /// Those of the cookies that may still be sent with the response: none if the session was signed out meanwhile, or
-    /// has newer tokens.
+    /// has newer tokens. None either if the request came after a refresh, but with the old cookie: the responses to the
+    /// requests that waited for the refresh set the new one, and to ask the lock for each late request is not worth it.
     pub(crate) async fn cookies_still_valid(
+        &self,
+        session: Option<&Session>,
+        cookies: Vec<SetCookie>,
+    ) -> Vec<SetCookie> {
+        let is_late = session.and_then(Session::sid).is_some_and(|sid| {
+            let confirmed = self.vestibule.refreshes.confirmed_at(sid);
+            let is_recent = |at: Timestamp| at < self.now && self.platform.now() < at.plus(OTHERS_SET_COOKIE);
+            self.lease().sees_all_writes() && confirmed.is_some_and(is_recent)
+        });
+        if is_late && session.is_some_and(|session| self.has_new_tokens(session)) {
+            return Vec::new();
+        }
+        self.cookies_unless_signed_out(session, cookies).await
+    }
+
+    /// Like [`cookies_still_valid`](Self::cookies_still_valid), for a response whose only purpose is the cookie.
+    pub(crate) async fn cookies_unless_signed_out(
         &self,
         session: Option<&Session>,
         cookies: Vec<SetCookie>,
@@ -189,7 +214,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         let Some((session, sid)) = session.and_then(|session| Some((session, session.sid()?))) else {
             return cookies;
         };
-        let refreshes = &self.vestibule.refreshes;
+        let (refreshes, now) = (&self.vestibule.refreshes, self.platform.now());
         if cookies.is_empty()
             || refreshes.is_outdated(sid, session.generation())
             || refreshes.is_signed_out(sid)
@@ -201,12 +226,22 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             // A cookie that is written too late opens no door: every process learns that the session was revoked.
             return cookies;
         }
-        let lease = self.lease();
-        // If the store fails, the cookies are sent: a lost refresh token is worse than a sign-out that is missed.
-        if self.has_new_tokens(session) && lease.is_signed_out(sid).await.unwrap_or(false) {
-            Vec::new()
-        } else {
-            cookies
+        // The lease has just answered while this request waited for the tokens.
+        let is_confirmed = |at: Timestamp| at >= self.now && now < at.plus(CONFIRMATION_VALIDITY);
+        if !self.has_new_tokens(session) || refreshes.confirmed_at(sid).is_some_and(is_confirmed) {
+            return cookies;
+        }
+        match self.lease().is_signed_out(sid).await {
+            Ok(true) => {
+                refreshes.sign_out(sid, now);
+                Vec::new()
+            }
+            Ok(false) => {
+                refreshes.confirm(sid, now);
+                cookies
+            }
+            // A lost refresh token is worse than a sign-out that is missed.
+            Err(_) => cookies,
         }
     }
 

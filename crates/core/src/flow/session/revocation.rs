@@ -14,6 +14,7 @@ use crate::revocation::facts::Facts;
 use crate::revocation::kind::RevocationStore;
 use crate::revocation::memory::{Knowledge, MAX_READ};
 use crate::revocation::policy::OnUnavailable;
+use crate::revocation::standing::{RevocationUnavailable, Standing};
 use crate::revocation::subject::{Subject, User, begins_after};
 use crate::session::claims::Session;
 use crate::session::cookie::SessionCookie;
@@ -30,28 +31,6 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 const RETRY_DELAY: Duration = Duration::from_millis(300);
 const LATE_RETRY_DELAYS: [Duration; 3] =
     [Duration::from_secs(2), Duration::from_secs(6), Duration::from_secs(15)];
-
-/// What is known of the request's session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// It was not revoked, as of a read that is new enough for what the request may do.
-    Accepted,
-    /// The store does not answer. The session passes, but is neither renewed nor refreshed.
-    Unconfirmed,
-    /// The store does not answer, and the configuration lets no session pass then.
-    Unavailable,
-    /// It was revoked.
-    Revoked,
-}
-
-/// The store of revocations does not answer, and `revocation.on_unavailable` lets no session pass then.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RevocationUnavailable;
-
-impl RevocationUnavailable {
-    /// How long a client should wait before its next request.
-    pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
-}
 
 impl<P: Platform> RequestContext<'_, P> {
     /// The session in the request's cookies, if it was not revoked.

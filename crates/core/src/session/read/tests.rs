@@ -62,6 +62,7 @@ fn read_in(cookies: &[(&str, &str)]) -> (String, Vec<usize>) {
     let text = match session {
         SessionCookie::Absent => "absent".to_owned(),
         SessionCookie::Conflict => "conflict".to_owned(),
+        SessionCookie::Revoked => "revoked".to_owned(),
         SessionCookie::Invalid(_) => "invalid".to_owned(),
         SessionCookie::Valid(session) => {
             let (sub, sid) = (session.subject().unwrap_or("-"), session.sid().unwrap_or("-"));
