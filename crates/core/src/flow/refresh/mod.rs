@@ -10,6 +10,7 @@
 //! 5. It publishes the new tokens for every request that still has the old ones.
 
 mod attempt;
+mod claims;
 mod grant;
 mod granted;
 
