@@ -159,9 +159,10 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     }
 
     /// The cookies that reseal `session` if `update_age` has passed since it was sealed, or if it was sealed in the
-    /// other dialect. Otherwise none, so that a late response does not overwrite a newer cookie.
+    /// other dialect. Otherwise none, so that a late response does not overwrite a newer cookie; and none if the provider
+    /// has not confirmed the user for long.
     pub(crate) fn renewal_cookies(&self, session: &Session) -> Vec<SetCookie> {
-        if !session.needs_update(self.config().session.update_age, self.now) {
+        if !session.needs_update(self.config().session.update_age, self.now) || !self.may_renew(session) {
             return Vec::new();
         }
         self.session_cookies(session).unwrap_or_else(|too_large| {
