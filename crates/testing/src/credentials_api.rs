@@ -210,7 +210,9 @@ impl FakeApi {
         if seen.headers.get("cookie") != Some(&format!("access_token=access-c-{}", self.rotation.get())) {
             return (401, vec![], json!({}));
         }
-        (200, self.rotate(), json!({ "data": { "id": "c-1", "name": "Ada" } }))
+        let cookies = self.rotate();
+        self.newest.replace(format!("access-c-{}", self.rotation.get()));
+        (200, cookies, json!({ "data": { "id": "c-1", "name": "Ada" } }))
     }
 
     /// Accepts only the newest refresh token, and returns the number of the next one.
