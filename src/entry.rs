@@ -24,7 +24,7 @@ use crate::convert;
 #[cfg(feature = "entry")]
 use crate::executor;
 use crate::platform::{Incoming, Workers};
-use crate::runtime::{RUNTIME, binding};
+use crate::runtime::{RUNTIME, binding, revocation_binding};
 
 thread_local! {
     /// Loaded once: the configuration of an isolate does not change.
@@ -102,7 +102,8 @@ fn vestibule(env: &Env, create: impl FnOnce(Config) -> Vestibule) -> Result<Rc<V
                 let text = |name: &str| variable(env, name).and_then(|value| value.as_string());
                 let is_bound = |name: &str| variable(env, name).is_some_and(|value| value.is_object());
                 let config = Config::load(auth, &text, &RUNTIME)?
-                    .check_lease(&RUNTIME, &|kind| binding(kind).is_none_or(is_bound))?;
+                    .check_lease(&RUNTIME, &|kind| binding(kind).is_none_or(is_bound))?
+                    .check_revocation(&RUNTIME, &|kind| revocation_binding(kind).is_none_or(is_bound))?;
                 for advice in config.advice(&RUNTIME) {
                     console::write(&Record::new(LogEvent::ConfigurationAdvice, advice).outside_requests());
                 }

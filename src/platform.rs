@@ -19,8 +19,8 @@ use vestibule_core::http::response::Response;
 use vestibule_core::log::Line;
 use vestibule_core::outcome::Outcome;
 use vestibule_core::platform::{
-    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Lock, Log, Random, Store,
-    StoreError,
+    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Lock, Log, Random, RateLimit,
+    Store, StoreError,
 };
 use vestibule_core::time::Timestamp;
 use vestibule_core::upstream::Target;
@@ -99,8 +99,14 @@ impl Store for Workers {
     }
 
     async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError> {
-        let read = async { Ok(self.env.kv(runtime::KV)?.get(key).text().await?) };
+        let read = async { Ok(self.env.kv(runtime::KV)?.get(key).cache_ttl(CACHE_TTL).text().await?) };
         read.await.map_err(store_error)
+    }
+
+    async fn read_store_many(&self, keys: &[&str]) -> Result<Vec<Option<String>>, StoreError> {
+        let read = async { Ok(self.env.kv(runtime::KV)?.get_bulk(keys).cache_ttl(CACHE_TTL).text().await?) };
+        let mut values = read.await.map_err(store_error)?;
+        Ok(keys.iter().map(|key| values.remove(*key).flatten()).collect())
     }
 
     async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
@@ -118,6 +124,16 @@ impl Lock for Workers {
         lease::send_call(&objects, name, call)
             .await
             .map_err(|error| StoreError::Failed(convert::error_message(&error.into())))
+    }
+}
+
+impl RateLimit for Workers {
+    async fn is_within_limit(&self, key: &str) -> Result<bool, StoreError> {
+        let Ok(limiter) = self.env.rate_limiter(runtime::RATE_LIMIT) else {
+            return Err(StoreError::Missing("binding named AUTH_RATE_LIMIT"));
+        };
+        let outcome = limiter.limit(key.to_owned()).await;
+        outcome.map(|outcome| outcome.success).map_err(store_error)
     }
 }
 
@@ -204,7 +220,14 @@ impl Background for Workers {
             None => std::future::pending().await,
         }
     }
+
+    fn spawn(&self, job: impl Future<Output = ()> + 'static) {
+        self.context.wait_until(job);
+    }
 }
+
+/// How long a location may cache what it read, in seconds: the shortest time that Workers KV accepts.
+const CACHE_TTL: u64 = 30;
 
 /// The shortest lifetime that Workers KV accepts, in seconds.
 const MIN_KV_LIFETIME: u64 = 60;

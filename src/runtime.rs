@@ -1,14 +1,20 @@
 //! The values that the configuration accepts on Cloudflare Workers, and the names of the bindings.
 
-use vestibule_core::config::{Lease, Runtime};
+use std::time::Duration;
+
+use vestibule_core::config::{Lease, Revocation, Runtime};
 use vestibule_core::guard::headers::EdgeFields;
 use vestibule_core::lease::kind::LeaseKind;
+use vestibule_core::revocation::kind::RevocationStore;
 
 /// The name of the KV namespace binding of the shared store.
 pub const KV: &str = "AUTH_KV";
 
 /// The name of the Durable Object binding of the leases.
 pub const LEASE_OBJECTS: &str = "AUTH_LEASE";
+
+/// The name of the rate limiting binding of `POST BASE_PATH/revoke`. Without it, each isolate counts by itself.
+pub const RATE_LIMIT: &str = "AUTH_RATE_LIMIT";
 
 /// The values that the configuration accepts on Workers, and the messages about them.
 pub const RUNTIME: Runtime = Runtime {
@@ -31,6 +37,28 @@ pub const RUNTIME: Runtime = Runtime {
                   `new_sqlite_classes = [\"RefreshLease\"]`",
             advice: "only a Durable Object prevents that between two locations: write lease = \"durable-object\" \
                      (docs/refresh.md)",
+        },
+    ],
+    revocations: &[
+        Revocation {
+            value: "kv",
+            kind: RevocationStore::Store,
+            // A session costs two reads an interval, and KV remembers each of them for half a minute anyway.
+            interval: Duration::from_mins(5),
+            missing: "needs a KV namespace bound as AUTH_KV, which is missing",
+            add: "add to wrangler.toml: `[[kv_namespaces]]`, `binding = \"AUTH_KV\"`; or write \"none\", if a copy of a \
+                  session may outlive the sign-out",
+            advice: "bind a KV namespace as AUTH_KV, or write store = \"none\" (docs/sessions.md)",
+        },
+        Revocation {
+            value: "durable-object",
+            kind: RevocationStore::Lock,
+            interval: Duration::from_secs(10),
+            missing: "needs a Durable Object bound as AUTH_LEASE, which is missing",
+            add: "add to wrangler.toml: `[[durable_objects.bindings]]`, `name = \"AUTH_LEASE\"`, \
+                  `class_name = \"RefreshLease\"`, and `[[migrations]]`, `tag = \"v1\"`, \
+                  `new_sqlite_classes = [\"RefreshLease\"]`",
+            advice: "write store = \"durable-object\" (docs/sessions.md)",
         },
     ],
     services: &["service:", "assets:"],
@@ -63,5 +91,14 @@ pub fn binding(kind: LeaseKind) -> Option<&'static str> {
         LeaseKind::None => None,
         LeaseKind::Store => Some(KV),
         LeaseKind::Lock => Some(LEASE_OBJECTS),
+    }
+}
+
+/// The name of the binding that a revocation store of this kind needs; `None` if it needs none.
+pub fn revocation_binding(kind: RevocationStore) -> Option<&'static str> {
+    match kind {
+        RevocationStore::None => None,
+        RevocationStore::Store => Some(KV),
+        RevocationStore::Lock => Some(LEASE_OBJECTS),
     }
 }

@@ -55,6 +55,8 @@ impl Vestibule {
             Some(path) => Outcome::Response(match context.find_route(&request.method, &path) {
                 // Another proxy acts on this answer, so nothing that a client sends may change its form.
                 Some(Route::Verify) => context.forward_auth().await,
+                // An operator's request is no browser's: it has neither a host of the site nor an origin.
+                Some(Route::Revoke) => context.revoke_for_operator(body).await,
                 route => context.auth_route(route, &path, body).await,
             }),
             None => match context.redirect_v4_sign_in(&path) {
@@ -139,7 +141,7 @@ impl<P: Platform> RequestContext<'_, P> {
                     _ => self.sign_in(provider, query, form).await,
                 }
             }
-            Some(Route::SignOutPage) => self.show_sign_out(&params.query),
+            Some(Route::SignOutPage) => self.show_sign_out(&params.query).await,
             Some(Route::Session) => self.show_session(&params.query).await,
             Some(Route::UpdateSession) => {
                 self.update_session(&params.query, self.read_update(body).await?).await
@@ -151,7 +153,7 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(Route::ErrorPage) => self.show_error(&params.query),
             Some(Route::Keys) => Ok(self.jwks().await),
             Some(Route::ClientLog) => Ok(self.log_client_error(body).await),
-            Some(Route::Verify) | None => Err(unsupported(self.request, path).into()),
+            Some(Route::Verify | Route::Revoke) | None => Err(unsupported(self.request, path).into()),
         }
     }
 
@@ -175,6 +177,7 @@ impl<P: Platform> RequestContext<'_, P> {
             Only::Everywhere => true,
             Only::LoginHost => self.is_login_host(),
             Only::NextAuthV4 => self.config().dialect == Dialect::NextAuthV4,
+            Only::Operator => self.config().revocation.operator.are_set(),
         })
     }
 

@@ -27,6 +27,7 @@ pub mod lease;
 pub mod log;
 pub mod outcome;
 pub mod platform;
+pub mod revocation;
 pub mod session;
 pub mod upstream;
 

@@ -30,12 +30,34 @@ use vestibule_oidc::time::Timestamp;
 /// A clone is the same runtime for the same request. It is for work that must finish even if the request ends early
 /// ([`Background::run_to_completion`]), so cloning is cheap and a clone owns its data.
 pub trait Platform:
-    Clock + Random + Log + Crypto + HttpClient + Store + Lock + Forwarder + Background + Clone + 'static
+    Clock
+    + Random
+    + Log
+    + Crypto
+    + HttpClient
+    + Store
+    + Lock
+    + RateLimit
+    + Forwarder
+    + Background
+    + Clone
+    + 'static
 {
 }
 
 impl<T> Platform for T where
-    T: Clock + Random + Log + Crypto + HttpClient + Store + Lock + Forwarder + Background + Clone + 'static
+    T: Clock
+        + Random
+        + Log
+        + Crypto
+        + HttpClient
+        + Store
+        + Lock
+        + RateLimit
+        + Forwarder
+        + Background
+        + Clone
+        + 'static
 {
 }
 
@@ -80,6 +102,9 @@ pub trait Store {
     /// Reads a value. `None` if there is none, or if its lifetime has ended.
     async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError>;
 
+    /// Reads several values at once: one for each key, in the order of the keys. At most 100 keys.
+    async fn read_store_many(&self, keys: &[&str]) -> Result<Vec<Option<String>>, StoreError>;
+
     /// Writes a value that expires after `lifetime`, which is at least a minute and in whole seconds. It may fail with
     /// [`StoreError::Busy`] if the same key was written less than about a second ago.
     ///
@@ -98,6 +123,16 @@ pub trait Lock {
     ///
     /// If the future is dropped or fails, the lock may have handled the call or not. The same call may be repeated.
     async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError>;
+}
+
+/// Limits how often something is done.
+#[allow(async_fn_in_trait, reason = "the core's futures stay on one thread")]
+pub trait RateLimit {
+    /// Counts one more use by `key`, and says whether it is within the limit that the operator set. The count may be that
+    /// of one location. [`StoreError::Missing`] if the operator set none: then the caller counts by itself.
+    ///
+    /// If the future is dropped, the use may have been counted or not.
+    async fn is_within_limit(&self, key: &str) -> Result<bool, StoreError>;
 }
 
 /// Forwards the client's requests to upstreams.
@@ -152,6 +187,9 @@ pub trait Background {
     /// Runs `job` to completion, even if the client of this request disconnects meanwhile, and returns its result. If
     /// the future is dropped, the job continues and its result is lost.
     async fn run_to_completion<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T;
+
+    /// Starts `job`, which runs to completion after the response was sent. No one waits for it.
+    fn spawn(&self, job: impl Future<Output = ()> + 'static);
 }
 
 /// An unguessable identifier: 128 random bits in base64url.
@@ -174,6 +212,24 @@ pub(crate) async fn within<T>(
         Poll::Pending => late.as_mut().poll(context).map(|()| None),
     })
     .await
+}
+
+/// The results of `futures`, which run at the same time, in their order.
+pub async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<(Pin<Box<F>>, Option<F::Output>)> =
+        futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|context| {
+        let mut is_done = true;
+        for (future, result) in running.iter_mut().filter(|(_, result)| result.is_none()) {
+            match future.as_mut().poll(context) {
+                Poll::Ready(ready) => *result = Some(ready),
+                Poll::Pending => is_done = false,
+            }
+        }
+        if is_done { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    running.into_iter().filter_map(|(_, result)| result).collect()
 }
 
 /// A request to forward to an upstream.

@@ -11,8 +11,8 @@ use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
 use vestibule_core::log::Line;
 use vestibule_core::platform::{
-    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Lock, Log, Random, Store,
-    StoreError,
+    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Lock, Log, Random, RateLimit,
+    Store, StoreError,
 };
 use vestibule_core::time::Timestamp;
 
@@ -138,6 +138,10 @@ impl Store for FakePlatform {
         self.store.read(&self.location, key).await
     }
 
+    async fn read_store_many(&self, keys: &[&str]) -> Result<Vec<Option<String>>, StoreError> {
+        self.store.read_many(&self.location, keys).await
+    }
+
     async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
         self.store.write(&self.location, key, value, lifetime).await
     }
@@ -146,6 +150,12 @@ impl Store for FakePlatform {
 impl Lock for FakePlatform {
     async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError> {
         self.store.call_lock(name, call).await
+    }
+}
+
+impl RateLimit for FakePlatform {
+    async fn is_within_limit(&self, key: &str) -> Result<bool, StoreError> {
+        self.store.is_within_limit(key)
     }
 }
 
@@ -170,5 +180,10 @@ impl Forwarder for FakePlatform {
 impl Background for FakePlatform {
     async fn run_to_completion<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T {
         self.jobs.run_to_completion(job).await
+    }
+
+    fn spawn(&self, job: impl Future<Output = ()> + 'static) {
+        // Its result is lost, but the job continues.
+        drop(self.clock.spawn(job));
     }
 }

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use vestibule_core::lease::lock;
-use vestibule_core::platform::StoreError;
+use vestibule_core::platform::{StoreError, join_all};
 use vestibule_core::time::Timestamp;
 
 use crate::clock::FakeClock;
@@ -41,6 +41,9 @@ pub struct FakeStore {
     pub loses_answers: Cell<u32>,
     /// Whether a second write of a key within a second is refused.
     pub limits_writes: Cell<bool>,
+    /// How often a key may be used; `None` if the operator set no limit.
+    pub rate_limit: Cell<Option<u32>>,
+    uses: RefCell<BTreeMap<String, u32>>,
     /// How long a cached read, an uncached read, a write and a call to a lock take, in milliseconds.
     pub latency: Cell<[u64; 4]>,
 }
@@ -75,6 +78,8 @@ impl FakeStore {
             fails: Cell::new(("", 0)),
             loses_answers: Cell::new(0),
             limits_writes: Cell::new(true),
+            rate_limit: Cell::new(None),
+            uses: RefCell::default(),
             latency: Cell::new([2, 30, 40, 40]),
         }
     }
@@ -136,6 +141,12 @@ impl FakeStore {
         Ok(value)
     }
 
+    /// [`Store::read_store_many`](vestibule_core::platform::Store::read_store_many) in this location. It takes as long as
+    /// the slowest read, and counts as one read for each key.
+    pub async fn read_many(&self, location: &str, keys: &[&str]) -> Result<Vec<Option<String>>, StoreError> {
+        join_all(keys.iter().map(|key| self.read(location, key))).await.into_iter().collect()
+    }
+
     /// [`Store::write_store`](vestibule_core::platform::Store::write_store) in this location.
     pub async fn write(
         &self,
@@ -191,6 +202,15 @@ impl FakeStore {
             return Err(StoreError::Failed("the lock moved".to_owned()));
         }
         Ok(answer)
+    }
+
+    /// [`RateLimit::is_within_limit`](vestibule_core::platform::RateLimit::is_within_limit).
+    pub fn is_within_limit(&self, key: &str) -> Result<bool, StoreError> {
+        let Some(limit) = self.rate_limit.get() else { return Err(StoreError::Missing("rate limit")) };
+        let mut uses = self.uses.borrow_mut();
+        let used = uses.entry(key.to_owned()).or_insert(0);
+        *used += 1;
+        Ok(*used <= limit)
     }
 
     /// Fails, or never answers, if a test wants that.

@@ -8,6 +8,7 @@ impl Config {
     /// Advice about this configuration. It is logged once, when the configuration is loaded.
     pub fn advice(&self, runtime: &Runtime) -> Vec<String> {
         let mut advice = self.lease_advice(runtime);
+        advice.extend(self.revocation_advice(runtime));
         advice.extend(self.subject_advice());
         advice.extend(self.email_advice());
         advice

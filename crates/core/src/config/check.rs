@@ -8,6 +8,7 @@ mod origins;
 mod pages;
 mod providers;
 mod refresh;
+mod revocation;
 mod rules;
 pub(super) mod secrets;
 pub(super) mod session;
@@ -24,6 +25,7 @@ use super::table::Table;
 use crate::guard::rules::RuleSet;
 use vestibule_oidc::http::origin::{CookieDomain, Origin};
 use vestibule_oidc::jose::kdf::Keyring;
+use vestibule_oidc::secret::Secret;
 
 /// Checks the whole configuration. It returns `None`, or a value that must not be used, where a mistake was noted.
 pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
@@ -66,6 +68,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
 
     let secrets = secrets::session_secrets(auth);
     let verify = verify::verify(&auth.table("verify"), &secrets);
+    let others: Vec<Secret> = secrets.iter().chain(&verify.secret).cloned().collect();
+    let revocation = revocation::revocation(&auth.table("revocation"), &others);
     let keys = Keyring::new(secrets);
     if keys.is_none() {
         let set = auth.place.set_secret("AUTH_SECRET");
@@ -88,6 +92,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         cookie_naming,
         session,
         refresh,
+        revocation,
         claims,
         providers,
         rules,

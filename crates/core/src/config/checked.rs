@@ -7,6 +7,7 @@ use crate::guard::cross_origin::TrustedOrigin;
 use crate::guard::decision::DefaultAccess;
 use crate::guard::headers::EdgeFields;
 use crate::guard::rules::{ClaimRequirement, Rule, RuleSet};
+use crate::revocation::policy::RevocationConfig;
 use crate::session::dialect::Dialect;
 use crate::session::names::CookieNaming;
 use crate::session::policy::{Sealing, SessionConfig};
@@ -51,6 +52,8 @@ pub struct Config {
     pub session: SessionConfig,
     /// How access tokens are refreshed.
     pub refresh: RefreshConfig,
+    /// How sessions are revoked.
+    pub revocation: RevocationConfig,
     /// The claims that a sign-in adds to the session: the name of each claim, and the path of its value in the data that
     /// the sign-in received.
     pub claims: Vec<(String, DataPath)>,

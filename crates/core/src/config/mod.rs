@@ -12,6 +12,7 @@ mod proven;
 #[cfg(feature = "reference")]
 pub mod reference;
 pub mod refresh;
+mod revocation;
 mod runtime;
 mod schema;
 mod table;
@@ -21,7 +22,7 @@ use serde_json::{Map, Value};
 
 pub use self::checked::{Config, Pages, Provider, ProviderKind};
 pub(crate) use self::checked::{forwarded_paths, is_like_provider_id};
-pub use self::runtime::{Lease, Runtime};
+pub use self::runtime::{Lease, Revocation, Runtime};
 use crate::config::error::{ConfigErrors, Problems};
 use crate::config::place::{Loading, Place, refuse};
 use crate::config::table::Table;

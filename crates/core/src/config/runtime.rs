@@ -1,7 +1,10 @@
 //! What a runtime accepts in the configuration, and its texts for messages.
 
+use std::time::Duration;
+
 use crate::guard::headers::EdgeFields;
 use crate::lease::kind::LeaseKind;
+use crate::revocation::kind::RevocationStore;
 
 /// The part of the configuration that depends on the runtime: values that name a feature of the runtime, and the texts
 /// that tell an operator how to set it up. Each runtime has one of these.
@@ -12,6 +15,9 @@ pub struct Runtime {
     /// The values of `AUTH.refresh.lease` in addition to `none`. The first one is the default, where what it needs is
     /// available.
     pub leases: &'static [Lease],
+    /// The values of `AUTH.revocation.store` in addition to `none`. The first one is the default, where what it needs is
+    /// available.
+    pub revocations: &'static [Revocation],
     /// The prefixes of an upstream's `to` that select a service of the runtime, for example `service:`. What follows the
     /// prefix is the name of the service.
     pub services: &'static [&'static str],
@@ -44,7 +50,34 @@ pub struct Lease {
     pub advice: &'static str,
 }
 
+/// A store of revocations.
+#[derive(Debug)]
+pub struct Revocation {
+    /// The value of `AUTH.revocation.store` that selects it.
+    pub value: &'static str,
+    /// Which kind of store it is.
+    pub kind: RevocationStore,
+    /// How long a process relies on what it read, where the configuration does not say it.
+    pub interval: Duration,
+    /// What is missing where the store is not available.
+    pub missing: &'static str,
+    /// How to make it available.
+    pub add: &'static str,
+    /// The advice where it would be the better choice.
+    pub advice: &'static str,
+}
+
 impl Runtime {
+    /// The revocation store of that kind.
+    pub(super) fn revocation(&self, kind: RevocationStore) -> Option<&'static Revocation> {
+        self.revocations.iter().find(|store| store.kind == kind)
+    }
+
+    /// The kind of the revocation store that is used where the configuration chooses none.
+    pub(super) fn default_revocation(&self) -> RevocationStore {
+        self.revocations.first().map_or(RevocationStore::None, |store| store.kind)
+    }
+
     /// The lease of that kind.
     pub(super) fn lease(&self, kind: LeaseKind) -> Option<&'static Lease> {
         self.leases.iter().find(|lease| lease.kind == kind)

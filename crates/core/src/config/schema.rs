@@ -7,6 +7,7 @@
 mod pages;
 mod read;
 mod refresh;
+mod revocation;
 mod session;
 mod site;
 mod upstreams;
@@ -18,6 +19,7 @@ pub(super) mod rules;
 pub(super) use pages::PAGES;
 pub(super) use read::{read, scalars};
 pub(super) use refresh::REFRESH;
+pub(super) use revocation::{ON_UNAVAILABLE, REVOCATION};
 pub(super) use rules::ACCESS;
 pub(super) use session::SESSION;
 pub(super) use site::{AUTH, DIALECTS};

@@ -9,6 +9,7 @@ use crate::flow::responses::{self, with_cookies};
 use crate::flow::{RequestContext, RouteParams};
 use crate::platform::Platform;
 use crate::session::dialect::Dialect;
+use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::request::Method;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::oauth::authorize::AuthorizationResponseError;
@@ -39,7 +40,7 @@ impl<P: Platform> RequestContext<'_, P> {
         };
         let page = own.as_ref().map_or_else(|| self.route(default), |page| self.page_url(page));
         let url = with_parameters(&page, &error.parameters());
-        match self.redirect_format(params) {
+        match self.redirect_format(&params.form) {
             RedirectFormat::Redirect => Response::redirect(url),
             RedirectFormat::JsonByHeader => Response::json(200, &json!({ "url": url })),
             RedirectFormat::JsonByField => {
@@ -81,7 +82,7 @@ impl<P: Platform> RequestContext<'_, P> {
             _ => with_parameters(&self.route("error"), &[("error", code_v4(route, error))]),
         };
         let mut answer = self.as_client_wants(params, with_cookies(Response::redirect(url), cookies));
-        if self.redirect_format(params) == RedirectFormat::JsonByField {
+        if self.redirect_format(&params.form) == RedirectFormat::JsonByField {
             answer.status = self.status_v4(route, error);
         }
         answer
@@ -110,7 +111,7 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// The response in the format that this client wants: a redirect, or the redirect's address as JSON.
     pub(crate) fn as_client_wants(&self, params: &RouteParams, mut response: Response) -> Response {
-        let format = self.redirect_format(params);
+        let format = self.redirect_format(&params.form);
         let Some(location) = response.headers.get("location") else { return response };
         let body = match format {
             RedirectFormat::Redirect => return response,
@@ -126,10 +127,15 @@ impl<P: Platform> RequestContext<'_, P> {
         response.with("content-type", "application/json")
     }
 
-    fn redirect_format(&self, params: &RouteParams) -> RedirectFormat {
+    /// Whether a script sent this form, which gets a redirect's address as JSON.
+    pub(crate) fn is_sent_by_script(&self, form: &Params) -> bool {
+        self.redirect_format(form) != RedirectFormat::Redirect
+    }
+
+    fn redirect_format(&self, form: &Params) -> RedirectFormat {
         if self.request.headers.contains("x-auth-return-redirect") {
             RedirectFormat::JsonByHeader
-        } else if params.form.one("json") == Ok(Some("true")) {
+        } else if form.one("json") == Ok(Some("true")) {
             RedirectFormat::JsonByField
         } else {
             RedirectFormat::Redirect

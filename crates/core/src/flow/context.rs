@@ -1,11 +1,12 @@
 //! [`RequestContext`]: one request, with everything that flows need to answer it. Each flow adds its own methods in its
 //! own file.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 use crate::config::{Config, Provider};
 use crate::flow::host_role::HostRole;
+use crate::flow::session::revocation::Standing;
 use crate::flow::site_cache::Site;
 use crate::flow::vestibule::Vestibule;
 use crate::guard::cross_origin::RequestSource;
@@ -37,6 +38,8 @@ pub(crate) struct RequestContext<'a, P: Platform> {
     pub(crate) now: Timestamp,
     /// The session in the cookies, once it was read.
     reading: OnceCell<SessionReading>,
+    /// Whether that session was revoked, once it was looked up.
+    pub(super) standing: Cell<Option<Standing>>,
 }
 
 impl<'a, P: Platform> RequestContext<'a, P> {
@@ -55,6 +58,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             cookies: Cookies::parse(request.headers.get_all("cookie")),
             now: platform.now(),
             reading: OnceCell::new(),
+            standing: Cell::new(None),
         })
     }
 
@@ -82,8 +86,8 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         format!("{}{}/{route}", self.request.url.origin(), self.config().base_path)
     }
 
-    /// The session in the request's cookies. A host outside the site never has one: no browser sends the session's
-    /// cookies there.
+    /// The session in the request's cookies, also one that was [revoked](Self::live_session). A host outside the site never
+    /// has one: no browser sends the session's cookies there.
     pub(crate) fn session(&self) -> SessionCookie {
         self.reading().session.clone()
     }
@@ -108,6 +112,9 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     /// The positions in the request of the cookies that an upstream may get that opens the session itself: those of one
     /// session only, which is the one that was decided about.
     pub(crate) fn session_positions(&self) -> Vec<usize> {
+        if !self.may_forward_session() {
+            return Vec::new();
+        }
         let only = read::only_positions(self.config().dialect, &self.names, &self.cookies);
         only.unwrap_or_else(|| self.reading().positions.clone())
     }
@@ -129,10 +136,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
 
     /// The cookies that store `session` in the browser. An error if it does not fit into cookies.
     pub(crate) fn session_cookies(&self, session: &Session) -> Result<Vec<SetCookie>, SessionTooLargeError> {
-        let session = match self.config().session.absolute_max_age {
-            Some(_) => &session.clone().with_sign_in_time(),
-            None => session,
-        };
+        let session = &session.clone().with_sign_in_time();
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
         let domain = self.cookie_domain();
         cookie::write(self.config().sealing(), domain, &self.names, &self.cookies, session, self.now, random)
@@ -146,7 +150,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             SessionCookie::Valid(_) | SessionCookie::Conflict => {
                 cookie::erase_everywhere(self.origin.host(), domain, &self.names, &self.cookies)
             }
-            SessionCookie::Absent | SessionCookie::Invalid(_) => {
+            SessionCookie::Absent | SessionCookie::Revoked | SessionCookie::Invalid(_) => {
                 cookie::erase(domain, &self.names, &self.cookies)
             }
         }
@@ -159,10 +163,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     }
 
     /// The cookies that reseal `session` if `update_age` has passed since it was sealed, or if it was sealed in the
-    /// other dialect. Otherwise none, so that a late response does not overwrite a newer cookie; and none if the provider
-    /// has not confirmed the user for long.
+    /// other dialect. None if it is unknown whether the session was revoked, or if its provider has not confirmed the user
+    /// for long; and otherwise none, so that a late response does not overwrite a newer cookie.
     pub(crate) fn renewal_cookies(&self, session: &Session) -> Vec<SetCookie> {
-        if !session.needs_update(self.config().session.update_age, self.now) || !self.may_renew(session) {
+        let is_due = session.needs_update(self.config().session.update_age, self.now);
+        if !is_due || !self.may_renew() || !self.was_confirmed(session) {
             return Vec::new();
         }
         self.session_cookies(session).unwrap_or_else(|too_large| {

@@ -5,10 +5,12 @@ use std::rc::Rc;
 use crate::config::Config;
 use crate::flow::guard::assertion_keys::AssertionKeys;
 use crate::flow::provider::cache::ProviderCache;
+use crate::flow::session::revoke::Attempts;
 use crate::flow::site_cache::SiteCache;
 use crate::guard::headers::GuardedNames;
 use crate::hooks::{Configured, ErasedHooks, Hooks, Typed};
 use crate::lease::in_flight::InFlightRefreshes;
+use crate::revocation::memory::Memory;
 use crate::session::cache::SessionCache;
 
 /// A checked configuration with the caches of a process. Build it once, and use it for every request.
@@ -21,6 +23,10 @@ pub struct Vestibule {
     pub(crate) guarded: Rc<GuardedNames>,
     pub(crate) providers: Rc<ProviderCache>,
     pub(crate) refreshes: Rc<InFlightRefreshes>,
+    /// What this process knows of revoked sessions.
+    pub(crate) revocations: Rc<Memory>,
+    /// How often operators' clients were here, where the runtime does not count it.
+    pub(crate) revoke_attempts: Rc<Attempts>,
     pub(crate) assertion_keys: Rc<AssertionKeys>,
     pub(crate) session_cache: Rc<SessionCache>,
     pub(crate) site_cache: Rc<SiteCache>,
@@ -46,6 +52,8 @@ impl Vestibule {
             guarded: Rc::new(guarded),
             providers: Rc::default(),
             refreshes: Rc::default(),
+            revocations: Rc::default(),
+            revoke_attempts: Rc::default(),
             assertion_keys: Rc::default(),
             session_cache: Rc::default(),
             site_cache: Rc::default(),

@@ -20,6 +20,7 @@ pub(super) enum Route {
     Renew,
     ErrorPage,
     Verify,
+    Revoke,
     Keys,
     ClientLog,
 }
@@ -33,6 +34,8 @@ pub(super) enum Only {
     LoginHost,
     /// With `dialect = "next-auth-v4"`.
     NextAuthV4,
+    /// Where an operator has a secret.
+    Operator,
 }
 
 /// The methods of a route.
@@ -47,7 +50,7 @@ enum Methods {
 }
 
 use Methods::{Any, Get, GetWithoutHead, Post};
-use Only::{Everywhere, LoginHost, NextAuthV4};
+use Only::{Everywhere, LoginHost, NextAuthV4, Operator};
 
 /// A row of the table.
 struct Entry {
@@ -142,6 +145,10 @@ const ROUTES: &[Entry] = routes! {
     /// Says to another proxy whether a request may pass, and as whom (docs/proxies.md).
     Any "/verify" => Verify, Everywhere,
         answers = "204 with header fields for the app; 302, 401, 403, 404 or 503", authjs = "none";
+    /// Revokes a session, the sessions of a user or of a provider's session, or everything, for an operator who sends
+    /// `Authorization: Bearer` with `AUTH_REVOKE_SECRET` (docs/sessions.md). JSON.
+    Post "/revoke" => Revoke, Operator,
+        answers = "200, `{\"revoked\":true}`, whether or not there is such a session; 400, 401, 413, 429; 503 if it could not be stored", authjs = "none";
     /// Publishes the keys that `X-Vestibule-Assertion` is checked with.
     Get "/jwks.json" => Keys, Everywhere,
         answers = "200, a JWK Set; 404 where no upstream receives assertions", authjs = "none";
@@ -215,6 +222,7 @@ pub fn reference() -> Vec<RouteReference> {
                 Everywhere => None,
                 LoginHost => Some("on the host of `login_url`"),
                 NextAuthV4 => Some("with `dialect = \"next-auth-v4\"`"),
+                Operator => Some("with the secret `AUTH_REVOKE_SECRET`"),
             },
         }
     };

@@ -247,6 +247,58 @@ events! {
         action: "Nothing if it happens for a while after `cookies.domain` was changed. Otherwise another host of the \
             domain sets session cookies: set `cookies.host_prefix` or `cookies.prefix`.",
     }
+    SessionRevoked {
+        name: "session_revoked",
+        cases: [Client => Info],
+        fields: [Request],
+        meaning: "A browser sent a session that was ended before it expired: by a sign-out, by \"sign out everywhere\", or \
+            by an operator. The user is not signed in.",
+        action: "Nothing: this is what a sign-out is for.",
+    }
+    RevocationUnavailable {
+        name: "revocation_unavailable",
+        cases: [Platform => Error],
+        fields: [Request],
+        meaning: "The store of revocations does not answer. Sessions that are known to be revoked stay out; the others \
+            pass, but are neither renewed nor refreshed. With `revocation.on_unavailable = \"refuse\"` none passes. \
+            Logged once a minute in each process.",
+        action: "See why the store does not answer: the message has its error. Check its binding and its quota.",
+    }
+    RevocationUnreadable {
+        name: "revocation_unreadable",
+        cases: [Platform => Error],
+        fields: [Request],
+        meaning: "The store of revocations has a value that Vestibule did not write, or a time that is far in the \
+            future. It is ignored.",
+        action: "See who else writes into the store, and whether a clock is wrong.",
+    }
+    SessionsRevokedByOperator {
+        name: "sessions_revoked_by_operator",
+        cases: [Client => Warn],
+        fields: [Request],
+        meaning: "An operator revoked a session, the sessions of a user or of a provider's session, or everything \
+            (`POST /revoke`). The message says which kind, and whether it was stored: the audit line.",
+        action: "If it was not you, replace `AUTH_REVOKE_SECRET`, and find out who has it.",
+    }
+    RevokeRejected {
+        name: "revoke_rejected",
+        cases: [Client => Warn],
+        fields: [Request],
+        meaning: "A request to `/revoke` was rejected: without the right secret, with a body that says nothing clear, or \
+            too often.",
+        action: "If it is your own tool, do what the message says. Otherwise somebody is trying: consider a firewall \
+            rule for the path.",
+    }
+    RevocationNotStored {
+        name: "revocation_not_stored",
+        cases: [Platform => Error],
+        fields: [Request],
+        meaning: "A sign-out, or an operator's revocation, could not be stored, also not when it was tried again. This \
+            process lets the session not pass; other processes may. The write is repeated a few times after the \
+            response.",
+        action: "See why the store does not answer: the message has its error. For a user who has to be out, \
+            repeat the revocation (`POST /revoke`).",
+    }
     SessionTooLarge {
         name: "session_too_large",
         cases: [Configuration => Error],

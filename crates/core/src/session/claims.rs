@@ -73,12 +73,14 @@ impl Session {
         self
     }
 
-    /// The same session with the claim `auth_time`, the time at which the user signed in. Auth.js does not set it.
-    /// Without it, every renewal would restart the time of `session.absolute_max_age`.
+    /// The same session with the claim `signed_in_at`. Auth.js does not set it. Without it, every renewal would restart
+    /// the time of `session.absolute_max_age`, and a renewed copy of a session would escape its revocation.
     #[must_use]
     pub fn with_sign_in_time(mut self) -> Self {
-        if let Some(signed_in) = self.signed_in_at() {
-            Rc::make_mut(&mut self.claims).insert("auth_time".to_owned(), signed_in.seconds().into());
+        if !self.claims.contains_key("signed_in_at")
+            && let Some(signed_in) = self.signed_in_at()
+        {
+            Rc::make_mut(&mut self.claims).insert("signed_in_at".to_owned(), signed_in.seconds().into());
         }
         self
     }
@@ -118,11 +120,24 @@ impl Session {
         self.claims.get("iat")?.as_u64().map(Timestamp::from_seconds)
     }
 
-    /// When the user signed in (`auth_time`). A session that Auth.js made has no such claim; then it is the time at
+    /// When this session began (`signed_in_at`). A session that Auth.js made has no such claim; then it is the time at
     /// which the cookie was sealed.
+    ///
+    /// It is not the provider's `auth_time`: with single sign-on the provider may have authenticated the user hours
+    /// before the session began.
     pub fn signed_in_at(&self) -> Option<Timestamp> {
-        let signed_in = self.claims.get("auth_time").and_then(Value::as_u64).map(Timestamp::from_seconds);
-        signed_in.or_else(|| self.issued_at())
+        self.time("signed_in_at").or_else(|| self.issued_at())
+    }
+
+    /// When the provider issued the ID token of the sign-in (`provider_iat`), by the provider's clock.
+    pub fn provider_issued_at(&self) -> Option<Timestamp> {
+        self.time("provider_iat")
+    }
+
+    /// The provider's identifier of its own session (`provider_sid`, the ID token's `sid`: OpenID Connect Back-Channel
+    /// Logout 1.0 section 2.1).
+    pub fn provider_session(&self) -> Option<&str> {
+        self.text("provider_sid").filter(|sid| !sid.is_empty())
     }
 
     /// When the provider last confirmed the user and the claims (`revalidated_at`): at a refresh, or else at the sign-in.
@@ -136,7 +151,8 @@ impl Session {
         self.claims.get("exp")?.as_u64().map(Timestamp::from_seconds)
     }
 
-    /// The identifier of the session (`sid`). Every sign-in has a new one.
+    /// The identifier of the session (`sid`). Every sign-in has a new one. For a session that Auth.js made,
+    /// [`seal::open_session`](super::seal::open_session) derives it.
     pub fn sid(&self) -> Option<&str> {
         self.text("sid")
     }
@@ -212,6 +228,18 @@ impl Session {
         Self { claims: claims.into(), ..*self }
     }
 
+    /// The same session, which began when a bearer token was issued. Without that time it cannot show that it is newer than
+    /// a revocation.
+    #[must_use]
+    pub fn issued(mut self, at: Option<Timestamp>) -> Self {
+        let claims = Rc::make_mut(&mut self.claims);
+        match at {
+            Some(at) => claims.insert("signed_in_at".to_owned(), at.seconds().into()),
+            None => claims.remove("signed_in_at"),
+        };
+        self
+    }
+
     /// The same session with those of its claims only for which `keep(name, value)` is true.
     #[must_use]
     pub fn retaining(&self, keep: impl Fn(&str, &Value) -> bool) -> Self {
@@ -236,6 +264,10 @@ impl Session {
 
     fn text(&self, name: &str) -> Option<&str> {
         self.claims.get(name)?.as_str()
+    }
+
+    fn time(&self, name: &str) -> Option<Timestamp> {
+        self.claims.get(name)?.as_u64().map(Timestamp::from_seconds)
     }
 }
 

@@ -23,6 +23,8 @@ pub enum SessionCookie {
     Valid(Session),
     /// The request has several valid sessions, of different users. No one is signed in.
     Conflict,
+    /// The session was valid, but it was ended before it expired.
+    Revoked,
     /// The cookie is not a session, or the session has expired; the reason.
     Invalid(String),
 }

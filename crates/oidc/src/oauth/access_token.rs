@@ -80,6 +80,12 @@ pub enum AccessTokenError {
     /// It does not say who the user is.
     #[error("access token: it has no value for the user's id (AUTH.providers, user.id)")]
     NoUserId,
+    /// All sessions of its user that began before it was issued were revoked.
+    #[error("access token: the sessions of its user were revoked after it was issued")]
+    Revoked,
+    /// It is unknown whether the sessions of its user were revoked.
+    #[error("access token: it is unknown whether the sessions of its user were revoked")]
+    RevocationUnknown,
     /// It is bound to a key (RFC 7800). Whether the client has that key is not verified here.
     #[error(
         "access token: it is bound to a key (\"cnf\"), and the client does not prove that it has the key"

@@ -11,6 +11,13 @@ pub(in crate::config) const SESSION_SECRETS: [&str; 4] =
 /// The secret with which a proxy authenticates at `GET BASE_PATH/verify`.
 pub(in crate::config) const VERIFY_SECRET: &str = "AUTH_VERIFY_SECRET";
 
+/// The secrets with which an operator revokes one session or one user at `POST BASE_PATH/revoke`.
+pub(in crate::config) const REVOKE_SECRETS: [&str; 2] = ["AUTH_REVOKE_SECRET", "AUTH_REVOKE_SECRET_1"];
+
+/// The secrets with which an operator revokes everything there.
+pub(in crate::config) const REVOKE_ALL_SECRETS: [&str; 2] =
+    ["AUTH_REVOKE_ALL_SECRET", "AUTH_REVOKE_ALL_SECRET_1"];
+
 /// Sixteen characters of base64 have at most 96 random bits. A shorter secret could be guessed.
 pub(super) const MIN_SECRET_LENGTH: usize = 16;
 

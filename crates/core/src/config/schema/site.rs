@@ -3,7 +3,7 @@
 use super::Kind::{Bool, Hidden, Map, Table, Text, TextOrList, TopLevelTables};
 use super::providers::PROVIDER;
 use super::rules::RULE;
-use super::{Keys, PAGES, REFRESH, SESSION, UPSTREAM, VERIFY, keys};
+use super::{Keys, PAGES, REFRESH, REVOCATION, SESSION, UPSTREAM, VERIFY, keys};
 use crate::session::dialect::Dialect;
 
 /// Auth.js 5 and next-auth 4.
@@ -57,6 +57,8 @@ pub(in crate::config) const AUTH: Keys = &[keys! {
     providers: TopLevelTables(PROVIDER), needs = "at least one, except where `login_url` names a host that has them";
     /// How access tokens are refreshed.
     refresh: Table(REFRESH);
+    /// How sessions end before they expire: a sign-out reaches every copy of a session's cookie.
+    revocation: Table(REVOCATION);
     /// Who may see which paths. The first rule that matches a request decides; where none matches, `default_access` does.
     rules: TopLevelTables(RULE);
     /// Where requests are forwarded to. The first upstream whose host matches gets the request; where none matches, it goes

@@ -7,6 +7,7 @@
 use crate::flow::RequestContext;
 use crate::flow::refresh::{FreshSession, Need, RefreshError};
 use crate::flow::responses::TokenDenied;
+use crate::flow::session::revocation::RevocationUnavailable;
 use crate::guard::cross_origin::{self, CrossOriginError, RequestSource};
 use crate::guard::decision::Decision;
 use crate::guard::path::CanonicalPath;
@@ -75,6 +76,8 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 !access.is_public()
                     || self.vestibule.hooks.session_on_public_paths()
                     || access.route.needs_session()
+                    // A server that opens the session itself must not get a revoked one.
+                    || access.route.forward_session && self.has_session_cookie()
                     || may_act && access.route.sends_identity()
                     || access.may_call_server_function(self.request)
             }
@@ -82,7 +85,12 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         if !is_needed {
             return Principal::Anonymous;
         }
-        let session = self.usable_session();
+        let session = match self.usable_session().await {
+            Ok(session) => session,
+            Err(RevocationUnavailable) => {
+                return Principal::Invalid(TokenDenied::Unavailable(RevocationUnavailable::RETRY_AFTER));
+            }
+        };
         let source = if may_act && session.is_some() && !access.allows_cross_origin() {
             self.source()
         } else {
@@ -209,9 +217,9 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         })
     }
 
-    /// The session in the request's cookies, unless its refresh token is no longer valid.
-    fn usable_session(&self) -> Option<Session> {
-        match self.session() {
+    /// The session in the request's cookies, unless it was revoked or its refresh token is no longer valid.
+    async fn usable_session(&self) -> Result<Option<Session>, RevocationUnavailable> {
+        Ok(match self.live_session().await? {
             // Only a new sign-in helps.
             SessionCookie::Valid(session) if session.error() == Some(REFRESH_TOKEN_ERROR) => None,
             SessionCookie::Valid(session) if !session.names_user() => {
@@ -220,12 +228,17 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 None
             }
             SessionCookie::Valid(session) => Some(session),
-            SessionCookie::Absent | SessionCookie::Conflict => None,
+            SessionCookie::Absent | SessionCookie::Conflict | SessionCookie::Revoked => None,
             SessionCookie::Invalid(reason) => {
                 self.log(Record::new(LogEvent::SessionCookieInvalid, reason));
                 None
             }
-        }
+        })
+    }
+
+    /// Whether the request has a cookie that an upstream could open as a session.
+    fn has_session_cookie(&self) -> bool {
+        has_session_cookie(self.request, &self.config().cookie_naming)
     }
 
     /// The claims that rules, headers and assertions may depend on.

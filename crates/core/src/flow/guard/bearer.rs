@@ -14,6 +14,7 @@ use crate::error::{ClientError, Error, ProviderError};
 use crate::flow::RequestContext;
 use crate::flow::provider::provider_error;
 use crate::flow::responses::TokenDenied;
+use crate::flow::session::revocation::Standing;
 use crate::flow::signin::identity::{Identity, IdentityError, ProviderClaims, Tokens, VerifiedClaims};
 use crate::log::{ErrorSource, LogEvent};
 use crate::platform::Platform;
@@ -23,6 +24,7 @@ use vestibule_oidc::jose::jws::{self, UnverifiedJws};
 use vestibule_oidc::oauth::access_token::{self, AccessTokenError, Expected, VerifiedAccessToken};
 use vestibule_oidc::oauth::provider::{AcceptBearer, OAuthProvider, OpenId};
 use vestibule_oidc::secret::Secret;
+use vestibule_oidc::time::Timestamp;
 
 /// The longest access token that is read, in bytes. Providers' tokens have some thousand characters, and networks in front
 /// accept at most 128 KB of header fields in total.
@@ -101,6 +103,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     ) -> Result<Session, Error> {
         let (subject, expires_at) = (verified.subject().to_owned(), verified.expires_at());
         let payload = verified.into_claims();
+        let issued_at = payload.get("iat").and_then(Value::as_u64).map(Timestamp::from_seconds);
         let mut account = Map::new();
         account.insert("access_token".to_owned(), json!(token));
         account.insert("token_type".to_owned(), json!("Bearer"));
@@ -122,12 +125,15 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             };
             provider_error(provider, cause)
         })?;
-        let session = self.session_from_token(identity).await?;
-        if session.names_user() {
-            Ok(session)
-        } else {
+        let session = self.session_from_token(identity).await?.issued(issued_at);
+        if !session.names_user() {
             // A hook removed `sub`.
-            Err(provider_error(provider, AccessTokenError::NoUserId))
+            return Err(provider_error(provider, AccessTokenError::NoUserId));
+        }
+        match self.bearer_standing(&session).await {
+            Standing::Accepted | Standing::Unconfirmed => Ok(session),
+            Standing::Revoked => Err(provider_error(provider, AccessTokenError::Revoked)),
+            Standing::Unavailable => Err(provider_error(provider, AccessTokenError::RevocationUnknown)),
         }
     }
 }
@@ -153,6 +159,10 @@ impl TokenDenied {
         match error {
             Error::Client(ClientError::AccessDenied)
             | Error::Provider { cause: ProviderError::Profile(_), .. } => Self::Insufficient,
+            Error::Provider {
+                cause: ProviderError::AccessToken(AccessTokenError::RevocationUnknown),
+                ..
+            } => Self::Unavailable(RETRY_AFTER),
             Error::Provider { cause: ProviderError::AccessToken(cause), .. } => {
                 Self::Invalid { is_expired: cause.is_expired() }
             }

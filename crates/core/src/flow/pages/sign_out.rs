@@ -1,4 +1,4 @@
-//! `GET /signout`: asks the user to confirm.
+//! `GET /signout`: asks the user to confirm, and says so if a sign-out did not reach every copy of the session.
 
 use maud::html;
 
@@ -7,29 +7,61 @@ use super::hidden_fields;
 use super::layout::{Icon, Page};
 use crate::error::Error;
 use crate::flow::RequestContext;
+use crate::flow::hosts::with_parameters;
 use crate::flow::responses::with_cookies;
 use crate::platform::Platform;
+use crate::revocation::kind::RevocationStore;
 use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 
+/// The error of a sign-out that other processes do not learn of.
+const INCOMPLETE: &str = "SignOutIncomplete";
+
 impl<P: Platform> RequestContext<'_, P> {
     /// Shows the confirmation, or redirects to the sign-out page that the configuration names.
-    pub(crate) fn show_sign_out(&self, query: &Params) -> Result<Response, Error> {
+    pub(crate) async fn show_sign_out(&self, query: &Params) -> Result<Response, Error> {
         let form = self.form_context(query, None)?;
         if let Some(page) = &self.config().pages.sign_out {
             return Ok(with_cookies(Response::redirect(self.page_location(page)), form.cookies));
         }
+        if query.one("error") == Ok(Some(INCOMPLETE)) {
+            return Ok(with_cookies(self.sign_out_incomplete_page(form.return_to.as_str()), form.cookies));
+        }
+        let session = self.live_session().await;
         let content = html! {
-            @if let SessionCookie::Valid(session) = self.session() { (signed_in_as(&session)) }
+            @if let Ok(SessionCookie::Valid(session)) = &session { (signed_in_as(session)) }
             p { "Are you sure you want to sign out?" }
             form method="post" action=(self.route("signout")) {
                 (hidden_fields(form.csrf.token(), form.return_to.as_str()))
                 button type="submit" { "Sign out" }
+                @if self.config().revocation.store != RevocationStore::None {
+                    button.quiet type="submit" name="everywhere" value="true" { "Sign out everywhere" }
+                }
             }
             a.button.quiet href=(form.return_to) { "Cancel" }
         };
         let page = Page { status: 200, title: "Sign out", icon: Icon::Leave, content, rules: String::new() };
         Ok(with_cookies(page.respond(self), form.cookies))
+    }
+
+    /// The answer to a sign-out that only reached this browser: the page that says so, or for a script its address.
+    pub(crate) fn sign_out_incomplete(&self, body: &Params, next: &str) -> Response {
+        if self.is_sent_by_script(body) {
+            let parameters = [("error", INCOMPLETE), ("callbackUrl", next)];
+            return Response::redirect(with_parameters(&self.route("signout"), &parameters));
+        }
+        self.sign_out_incomplete_page(next)
+    }
+
+    fn sign_out_incomplete_page(&self, next: &str) -> Response {
+        let content = html! {
+            p { "You are signed out in this browser. Other copies of your session could not be ended: if you are signed \
+                 in on another device too, sign out there." }
+            a.button href=(next) { "Continue" }
+        };
+        let page =
+            Page { status: 200, title: "Signed out", icon: Icon::Leave, content, rules: String::new() };
+        page.respond(self)
     }
 }

@@ -26,10 +26,12 @@ use crate::flow::host_role::HostRole;
 use crate::flow::refresh::attempt::{BACKOFF, RefreshAttempt};
 pub(crate) use crate::flow::refresh::reason::Need;
 use crate::flow::refresh::reason::Reason;
+use crate::flow::session::revocation::{RevocationUnavailable, Standing};
 use crate::lease::in_flight::{Joined, RefreshOutcome};
 use crate::lease::{Lease, RefreshId};
 use crate::log::{LogEvent, Record};
 use crate::platform::{Platform, within};
+use crate::revocation::kind::RevocationStore;
 use crate::session::claims::Session;
 use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::cookie::SetCookie;
@@ -60,6 +62,15 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 None => Ok(FreshSession::unchanged(session)),
             };
         };
+        match self.standing(&session).await {
+            Standing::Accepted => {}
+            Standing::Revoked => return Err(RefreshError::SignedOut),
+            // A refresh also renews the session.
+            Standing::Unconfirmed | Standing::Unavailable => {
+                let retry = RevocationUnavailable::RETRY_AFTER;
+                return without_refresh(session, due.reason, CookieUpdate::Skip, retry);
+            }
+        }
         if self.request.is_prefetch() {
             // The user may never look at a prefetched page.
             return without_refresh(session, due.reason, CookieUpdate::Skip, Duration::from_secs(1));
@@ -131,6 +142,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         Some(if now < expires_at { Reason::TokenExpires } else { Reason::TokenExpired })
     }
 
+    /// Whether the session is to be refreshed now, if the request needs its access token.
+    pub(crate) fn is_refresh_due(&self, session: &Session) -> bool {
+        self.needs_refresh(session, Need::AccessToken).is_some()
+    }
+
     /// The login host, if the session's access token has expired, or its user was not confirmed for too long, and only
     /// that host can refresh it.
     fn login_host_to_refresh_at(&self, session: &Session, need: Need) -> Option<&'a Origin> {
@@ -193,8 +209,13 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         if cookies.is_empty()
             || refreshes.is_outdated(sid, session.generation())
             || refreshes.is_signed_out(sid)
+            || self.vestibule.revocations.is_revoked(session)
         {
             return Vec::new();
+        }
+        if self.config().revocation.store != RevocationStore::None {
+            // A cookie that is written too late opens no door: every process learns that the session was revoked.
+            return cookies;
         }
         let lease = self.lease();
         // If the store fails, the cookies are sent: a lost refresh token is worse than a sign-out that is missed.
@@ -209,18 +230,10 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     pub(crate) fn has_new_tokens(&self, session: &Session) -> bool {
         match self.session() {
             SessionCookie::Valid(sent) => sent.generation() != session.generation(),
-            SessionCookie::Absent | SessionCookie::Conflict | SessionCookie::Invalid(_) => false,
-        }
-    }
-
-    /// Records that the user signed out, so that a refresh in progress does not bring the session back.
-    pub(crate) async fn record_sign_out(&self, session: &Session) {
-        let Some(name) = RefreshId::of(session) else { return };
-        self.vestibule.refreshes.sign_out(&name.sid, self.now);
-        let lease = self.lease();
-        if let Err(error) = lease.sign_out(&name.sid).await {
-            let message = format_args!("the sign-out could not be stored: {error}");
-            self.log(Record::new(LogEvent::SignOutNotStored, message));
+            SessionCookie::Absent
+            | SessionCookie::Conflict
+            | SessionCookie::Revoked
+            | SessionCookie::Invalid(_) => false,
         }
     }
 }

@@ -45,9 +45,9 @@ impl<P: Platform> RequestContext<'_, P> {
         }
     }
 
-    /// Whether the session's cookie may be renewed: not if the provider could have confirmed its user, and has not for
-    /// long.
-    pub(crate) fn may_renew(&self, session: &Session) -> bool {
+    /// Whether the provider's last word about the user is recent enough to renew the session: it is not if the provider
+    /// could have confirmed the user since, and has not for long.
+    pub(crate) fn was_confirmed(&self, session: &Session) -> bool {
         let Some(confirmed) = session.revalidated_at() else { return true };
         let has_grant = session.refresh_token().is_some() || !session.api_cookies().is_empty();
         let can_be_asked = match session.provider().map(|id| self.provider(id)) {

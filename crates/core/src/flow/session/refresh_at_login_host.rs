@@ -15,6 +15,7 @@ use crate::flow::RequestContext;
 use crate::flow::hosts::with_parameters;
 use crate::flow::refresh::{Need, RefreshError};
 use crate::flow::responses::{self, with_cookies};
+use crate::flow::session::show::revocation_unavailable;
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use crate::session::claims::Session;
@@ -97,7 +98,8 @@ impl<P: Platform> RequestContext<'_, P> {
     pub(crate) async fn refresh_at_login_host(&self, query: &Params) -> Result<Response, Error> {
         let form = self.form_context(query, None)?;
         let sign_in = || Response::redirect(self.sign_in_page(form.return_to.as_str()));
-        let (response, cookies) = match self.session() {
+        let Ok(cookie) = self.live_session().await else { return Ok(revocation_unavailable()) };
+        let (response, cookies) = match cookie {
             SessionCookie::Valid(session) if session.error().is_none() => {
                 match self.fresh_session(session, Need::Confirmation).await {
                     Ok(fresh) if self.has_valid_token(&fresh.session) => {

@@ -6,6 +6,7 @@ use crate::error::{ClientError, Error};
 use crate::flow::RequestContext;
 use crate::flow::refresh::{FreshSession, Need, RefreshError};
 use crate::flow::responses::{self, with_cookies};
+use crate::flow::session::revocation::RevocationUnavailable;
 use crate::flow::session::tokens_hidden::{is_from_token, without_tokens};
 use crate::hooks::DefaultSession;
 use crate::log::{LogEvent, Record};
@@ -22,7 +23,8 @@ impl<P: Platform> RequestContext<'_, P> {
     /// `GET /session`: the session as the page sees it, or an empty answer if no one is signed in.
     pub(crate) async fn show_session(&self, query: &Params) -> Result<Response, Error> {
         let form = self.form_context(query, None)?;
-        let answer = match self.session() {
+        let Ok(cookie) = self.live_session().await else { return Ok(revocation_unavailable()) };
+        let answer = match cookie {
             SessionCookie::Valid(session) => match self.current_session(session.clone()).await {
                 Ok(fresh) | Err(RefreshError::Ended(fresh)) => {
                     let cookies = fresh.cookies(self);
@@ -73,7 +75,8 @@ impl<P: Platform> RequestContext<'_, P> {
             return Ok(responses::forbidden().uncached());
         }
         let signed_out = || Response::json(401, &json!({ "error": "unauthorized" }));
-        let (answer, cookies) = match self.session() {
+        let Ok(cookie) = self.live_session().await else { return Ok(revocation_unavailable()) };
+        let (answer, cookies) = match cookie {
             SessionCookie::Valid(session) if session.error().is_none() => {
                 match self.fresh_session(session, Need::AccessToken).await {
                     Ok(fresh) => {
@@ -110,7 +113,7 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     /// The answer when no one is signed in. It also removes a session cookie that is not valid.
-    pub(super) fn no_session(&self, cookie: SessionCookie) -> Response {
+    pub(crate) fn no_session(&self, cookie: SessionCookie) -> Response {
         let answer = match self.config().dialect {
             Dialect::AuthJsV5 => Response::json(200, &Value::Null),
             // v5's client takes `{}` for a signed-in user, and v4's client cannot read `null`.
@@ -161,6 +164,11 @@ impl<P: Platform> RequestContext<'_, P> {
     pub(super) fn expiry_if_sealed_now(&self, session: &Session) -> Timestamp {
         self.now.plus(cookie::lifetime(&self.config().session, session, self.now))
     }
+}
+
+/// 503: it is unknown whether the session was revoked, and the configuration lets no session pass then.
+pub(crate) fn revocation_unavailable() -> Response {
+    responses::token_unavailable(RevocationUnavailable::RETRY_AFTER).uncached()
 }
 
 pub(super) fn hook_session_error(cause: &serde_json::Error) -> Error {

@@ -1,4 +1,5 @@
-//! `POST /signout`: ends the session in this browser, and at the provider if the configuration says so.
+//! `POST /signout`: ends the session, in every browser that has a copy of it, and at the provider if the configuration
+//! says so.
 
 use crate::config::ProviderKind;
 use crate::error::ClientError;
@@ -15,20 +16,24 @@ use vestibule_oidc::http::return_to::TrustedUrl;
 use vestibule_oidc::oauth::logout;
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// Erases the session and redirects to the return address, or first to the provider's logout endpoint.
+    /// Ends the session, or with `everywhere` all sessions of its user, in every browser; erases it in this one; and
+    /// redirects to the return address, or first to the provider's logout endpoint.
     pub(crate) async fn sign_out(&self, query: &Params, body: &Params) -> Result<Response, ClientError> {
         let form = self.form_context(query, Some(body))?;
         form.verify_csrf(body)?;
         let mut next = form.return_to.as_str().to_owned();
+        let mut is_complete = true;
         if let SessionCookie::Valid(session) = self.session() {
             if let Some(url) = self.provider_logout_url(&session, &form.return_to).await {
                 next = url;
             }
-            self.record_sign_out(&session).await;
+            let everywhere = body.one("everywhere")? == Some("true");
+            is_complete = self.end_session(&session, everywhere).await;
             self.vestibule.hooks.event(&Event::SignedOut { session: &session });
         }
-        let erased = self.erased_session();
-        Ok(with_cookies(with_cookies(Response::redirect(next), form.cookies), erased))
+        let answer =
+            if is_complete { Response::redirect(next) } else { self.sign_out_incomplete(body, &next) };
+        Ok(with_cookies(with_cookies(answer, form.cookies), self.erased_session()))
     }
 
     /// The URL that ends the provider's own session (OpenID Connect RP-Initiated Logout 1.0); `None` if the configuration

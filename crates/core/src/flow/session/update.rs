@@ -6,7 +6,7 @@ use crate::error::{ClientError, Error};
 use crate::flow::RequestContext;
 use crate::flow::refresh::RefreshError;
 use crate::flow::responses::with_cookies;
-use crate::flow::session::show::hook_session_error;
+use crate::flow::session::show::{hook_session_error, revocation_unavailable};
 use crate::hooks::TokenOccasion;
 use crate::platform::Platform;
 use crate::session::claims::Session;
@@ -21,7 +21,10 @@ impl<P: Platform> RequestContext<'_, P> {
     pub(crate) async fn update_session(&self, query: &Params, update: Update) -> Result<Response, Error> {
         let form = self.form_context(query, None)?;
         form.csrf.verify(update.csrf_token.as_ref().and_then(Value::as_str)).map_err(ClientError::from)?;
-        let answer = match self.session() {
+        let Ok(cookie) = self.live_session().await else { return Ok(revocation_unavailable()) };
+        let answer = match cookie {
+            // The update writes the cookie, and so renews the session.
+            SessionCookie::Valid(_) if !self.may_renew() => revocation_unavailable(),
             SessionCookie::Valid(session) => {
                 // The newest tokens first: otherwise the new cookie would replace them with older ones.
                 let (session, has_token) = match self.current_session(session.clone()).await {

@@ -1,0 +1,297 @@
+//! Whether a session was revoked, and how it is revoked.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use crate::flow::RequestContext;
+use crate::flow::vestibule::Vestibule;
+use crate::guard::cross_origin;
+use crate::lease::kind::LeaseKind;
+use crate::lease::{Lease, RefreshId};
+use crate::log::{LogEvent, Record};
+use crate::platform::{Platform, StoreError, join_all, within};
+use crate::revocation::facts::Facts;
+use crate::revocation::kind::RevocationStore;
+use crate::revocation::memory::{Knowledge, MAX_READ};
+use crate::revocation::policy::OnUnavailable;
+use crate::revocation::subject::{Subject, User, begins_after};
+use crate::session::claims::Session;
+use crate::session::cookie::SessionCookie;
+use vestibule_oidc::http::request::Request;
+use vestibule_oidc::time::Timestamp;
+
+/// How often a request looks whether another request of its process has read the facts.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// How long a write of a fact may take.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The pauses before a failed write is repeated: once while the user waits, then after the response.
+const RETRY_DELAY: Duration = Duration::from_millis(300);
+const LATE_RETRY_DELAYS: [Duration; 3] =
+    [Duration::from_secs(2), Duration::from_secs(6), Duration::from_secs(15)];
+
+/// What is known of the request's session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It was not revoked, as of a read that is new enough for what the request may do.
+    Accepted,
+    /// The store does not answer. The session passes, but is neither renewed nor refreshed.
+    Unconfirmed,
+    /// The store does not answer, and the configuration lets no session pass then.
+    Unavailable,
+    /// It was revoked.
+    Revoked,
+}
+
+/// The store of revocations does not answer, and `revocation.on_unavailable` lets no session pass then.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RevocationUnavailable;
+
+impl RevocationUnavailable {
+    /// How long a client should wait before its next request.
+    pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
+}
+
+impl<P: Platform> RequestContext<'_, P> {
+    /// The session in the request's cookies, if it was not revoked.
+    pub(crate) async fn live_session(&self) -> Result<SessionCookie, RevocationUnavailable> {
+        let cookie = self.session();
+        let SessionCookie::Valid(session) = &cookie else { return Ok(cookie) };
+        match self.standing(session).await {
+            Standing::Accepted | Standing::Unconfirmed => Ok(cookie),
+            Standing::Revoked => Ok(SessionCookie::Revoked),
+            Standing::Unavailable => Err(RevocationUnavailable),
+        }
+    }
+
+    /// What is known of a session. One request asks once.
+    pub(crate) async fn standing(&self, session: &Session) -> Standing {
+        if let Some(known) = self.standing.get() {
+            return known;
+        }
+        let standing = self.look_up(session).await;
+        self.standing.set(Some(standing));
+        if standing == Standing::Revoked {
+            let message = "the session was revoked, so no one is signed in";
+            self.log(Record::new(LogEvent::SessionRevoked, message));
+        }
+        standing
+    }
+
+    /// What is known of the user of a bearer token: whether all sessions of the user that began before it was issued were
+    /// revoked.
+    pub(crate) async fn bearer_standing(&self, session: &Session) -> Standing {
+        self.look_up(session).await
+    }
+
+    /// Whether the request's cookies may reach a server that opens the session itself.
+    pub(crate) fn may_forward_session(&self) -> bool {
+        !matches!(self.standing.get(), Some(Standing::Revoked | Standing::Unavailable))
+    }
+
+    /// Whether the session may be renewed: only a lookup that succeeded shows that it was not revoked. Otherwise a session
+    /// that is renewed while the store is down could outlive the fact that ended it.
+    pub(crate) fn may_renew(&self) -> bool {
+        self.standing.get() == Some(Standing::Accepted)
+    }
+
+    async fn look_up(&self, session: &Session) -> Standing {
+        let (config, memory) = (&self.config().revocation, &self.vestibule.revocations);
+        if config.store == RevocationStore::None {
+            return if memory.is_revoked(session) { Standing::Revoked } else { Standing::Accepted };
+        }
+        let unconfirmed = match config.on_unavailable {
+            OnUnavailable::Accept => Standing::Unconfirmed,
+            OnUnavailable::Refuse => Standing::Unavailable,
+        };
+        let renews = cross_origin::may_act(self.request)
+            || session.needs_update(self.config().session.update_age, self.now)
+            || self.is_refresh_due(session);
+        let max_age = config.max_age(renews);
+        loop {
+            let now = self.platform.now();
+            match memory.look_up(session, max_age, config.interval, now) {
+                Knowledge::Revoked => return Standing::Revoked,
+                Knowledge::Accepted => return Standing::Accepted,
+                Knowledge::Unavailable => return unconfirmed,
+                Knowledge::Reading => self.platform.sleep(POLL_INTERVAL).await,
+                Knowledge::Stale(subjects) => {
+                    if !self.read_facts(&subjects, User::of(session).as_ref()).await {
+                        // What is known counts all the same: that the session was revoked, above all.
+                        return if memory.is_revoked(session) { Standing::Revoked } else { unconfirmed };
+                    }
+                    // Otherwise a slow store and a short interval would never agree.
+                    return if memory.is_revoked(session) { Standing::Revoked } else { Standing::Accepted };
+                }
+            }
+        }
+    }
+
+    /// Reads facts into the process's memory. Returns whether the store answered.
+    async fn read_facts(&self, subjects: &[Subject], user: Option<&User>) -> bool {
+        let memory = &self.vestibule.revocations;
+        // What was true when the read began may have changed since.
+        let began = self.platform.now();
+        let facts = self.facts();
+        let late = || Err(StoreError::Failed(format!("no answer within {}s", MAX_READ.as_secs())));
+        match within(self.platform, MAX_READ, pin!(facts.read(subjects, user))).await.unwrap_or_else(late) {
+            Ok(read) => {
+                if read.has_unreadable {
+                    let message = "the store has a value for a revocation that is none; it is ignored";
+                    self.log(Record::new(LogEvent::RevocationUnreadable, message));
+                }
+                memory.remember(subjects.iter().cloned().zip(read.revoked_at).collect(), began);
+                true
+            }
+            Err(error) => {
+                if memory.fail(subjects, self.platform.now()) {
+                    let message = format_args!("it is unknown which sessions were revoked: {error}");
+                    self.log(Record::new(LogEvent::RevocationUnavailable, message));
+                }
+                false
+            }
+        }
+    }
+
+    /// When a session begins that is created now: later than every revocation that would end it.
+    pub(crate) async fn sign_in_time(&self, provider: &str, sub: &str) -> Timestamp {
+        if self.config().revocation.store == RevocationStore::None {
+            return self.now;
+        }
+        let user = User { provider: provider.to_owned(), sub: sub.to_owned() };
+        let subjects = [Subject::User(user), Subject::Everything];
+        // If the store does not answer, the log says so, and the user signs in.
+        self.read_facts(&subjects, None).await;
+        let memory = &self.vestibule.revocations;
+        begins_after(subjects.iter().filter_map(|subject| memory.revoked_at(subject)).max(), self.now)
+    }
+
+    /// Ends a session in every browser that has a copy, or with `everywhere` all sessions of its user. Returns whether
+    /// every process learns of it; if not, the log says so, and the write is repeated after the response.
+    pub(crate) async fn end_session(&self, session: &Session, everywhere: bool) -> bool {
+        let mut subjects = Vec::from_iter(Subject::session(session));
+        let user = User::of(session);
+        if everywhere {
+            subjects.extend(user.clone().map(Subject::User));
+        }
+        if let Some(sid) = session.sid() {
+            self.vestibule.refreshes.sign_out(sid, self.now);
+        }
+        let is_stored = self.revoke(&subjects, user, self.platform.now()).await;
+        self.tell_lease(session).await;
+        is_stored
+    }
+
+    /// Revokes all of `subjects` as of `at`; a session among them is the user's. Returns whether all of them were stored.
+    pub(crate) async fn revoke(&self, subjects: &[Subject], user: Option<User>, at: Timestamp) -> bool {
+        for subject in subjects {
+            self.vestibule.revocations.revoke(subject.clone(), at);
+        }
+        let facts = self.facts();
+        let written =
+            join_all(subjects.iter().map(|subject| self.store_fact(&facts, subject, user.as_ref(), at)));
+        let results = written.await;
+        let failed = results.iter().filter_map(|result| result.as_ref().err()).next();
+        let Some(error) = failed else { return true };
+        let message = format_args!("the end of a session could not be stored: {error}");
+        self.log(Record::new(LogEvent::RevocationNotStored, message));
+        let left: Vec<Subject> = subjects
+            .iter()
+            .zip(&results)
+            .filter(|(_, result)| result.is_err())
+            .map(|(subject, _)| subject.clone())
+            .collect();
+        self.store_later(left, user, at);
+        false
+    }
+
+    /// Stores a fact; a write that fails is repeated once.
+    async fn store_fact(
+        &self,
+        facts: &Facts<'_, P>,
+        subject: &Subject,
+        user: Option<&User>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        if write(facts, subject, user, at).await.is_ok() {
+            return Ok(());
+        }
+        self.platform.sleep(RETRY_DELAY).await;
+        write(facts, subject, user, at).await
+    }
+
+    /// Stores facts after the response, while the runtime lets it.
+    fn store_later(&self, subjects: Vec<Subject>, user: Option<User>, at: Timestamp) {
+        let job = LateWrite {
+            vestibule: self.vestibule.clone(),
+            platform: self.platform.clone(),
+            request: self.request.clone(),
+            subjects,
+            user,
+            at,
+        };
+        self.platform.spawn(job.run());
+    }
+
+    /// Lets the lease know that the session ended, so that a refresh that is under way does not publish its tokens. Where a
+    /// store of revocations does it, only a lock needs to know.
+    async fn tell_lease(&self, session: &Session) {
+        let config = self.config();
+        let is_told_by_facts =
+            config.revocation.store != RevocationStore::None && config.refresh.lease != LeaseKind::Lock;
+        let Some(id) = RefreshId::of(session).filter(|_| !is_told_by_facts) else { return };
+        if let Err(error) = self.lease().sign_out(&id.sid).await {
+            let message = format_args!("the sign-out could not be stored: {error}");
+            self.log(Record::new(LogEvent::SignOutNotStored, message));
+        }
+    }
+
+    fn facts(&self) -> Facts<'_, P> {
+        let config = self.config();
+        Facts { store: config.revocation.store, sealing: config.sealing(), platform: self.platform }
+    }
+}
+
+/// Facts to store after the response. It owns its data, because the request ends before.
+struct LateWrite<P: Platform> {
+    vestibule: Vestibule,
+    platform: P,
+    request: Request,
+    subjects: Vec<Subject>,
+    user: Option<User>,
+    at: Timestamp,
+}
+
+impl<P: Platform> LateWrite<P> {
+    async fn run(self) {
+        let Some(context) = RequestContext::new(&self.vestibule, &self.platform, &self.request) else {
+            return;
+        };
+        let facts = context.facts();
+        let mut left = self.subjects;
+        for delay in LATE_RETRY_DELAYS {
+            self.platform.sleep(delay).await;
+            let mut failed = Vec::new();
+            for subject in left {
+                if write(&facts, &subject, self.user.as_ref(), self.at).await.is_err() {
+                    failed.push(subject);
+                }
+            }
+            left = failed;
+            if left.is_empty() {
+                return;
+            }
+        }
+    }
+}
+
+async fn write<P: Platform>(
+    facts: &Facts<'_, P>,
+    subject: &Subject,
+    user: Option<&User>,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let late = || Err(StoreError::Failed(format!("no answer within {}s", WRITE_TIMEOUT.as_secs())));
+    within(facts.platform, WRITE_TIMEOUT, pin!(facts.write(subject, user, at))).await.unwrap_or_else(late)
+}
