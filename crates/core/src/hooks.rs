@@ -67,7 +67,8 @@ pub trait Hooks {
     const SESSION_ON_PUBLIC_PATHS: bool = true;
 
     /// Whether a user whom a provider has authenticated may sign in. It is called after the provider's `allow` was
-    /// checked.
+    /// checked; also for each request with a bearer token, and after each refresh that says something about the user.
+    /// [`SignInAnswer::Denied`] then ends the session, and [`SignInAnswer::Redirect`] leaves it as it is.
     async fn sign_in(&self, attempt: &SignIn<'_, Self::Profile>) -> SignInAnswer {
         let _ = attempt;
         SignInAnswer::Granted
@@ -131,6 +132,10 @@ pub enum SignInAnswer {
 pub enum TokenOccasion<'a, Profile> {
     /// A user has signed in.
     SignIn(SignIn<'a, Profile>),
+    /// A refresh says something about the user. The claims are those of the session, with the new ones in place of the
+    /// old. What the hook does to the claims that hold tokens, and to those that `session.updatable` names, has no
+    /// effect.
+    Refresh(SignIn<'a, Profile>),
     /// A page requested an update (`update()` of Auth.js's client) with this data. The claims already include the
     /// fields that `session.updatable` names. Any signed-in user can send any data.
     Update(&'a Value),
@@ -238,6 +243,10 @@ impl<H: Hooks> ErasedHooks for Typed<H> {
                 TokenOccasion::SignIn(attempt) => {
                     let profile = H::Profile::deserialize(attempt.profile)?;
                     self.0.token(claims, TokenOccasion::SignIn(attempt.with(&profile))).await;
+                }
+                TokenOccasion::Refresh(attempt) => {
+                    let profile = H::Profile::deserialize(attempt.profile)?;
+                    self.0.token(claims, TokenOccasion::Refresh(attempt.with(&profile))).await;
                 }
                 TokenOccasion::Update(data) => {
                     self.0.token(claims, TokenOccasion::Update(data)).await;

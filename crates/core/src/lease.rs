@@ -23,7 +23,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub(crate) use self::any::AnyLease;
@@ -31,7 +31,7 @@ use crate::platform::{Platform, StoreError, within};
 use crate::session::claims::Session;
 use crate::session::dialect::Dialect;
 use crate::session::policy::Sealing;
-use crate::session::refreshed_tokens::RefreshedTokens;
+use crate::session::refreshed_tokens::{ClaimChanges, RefreshedTokens};
 use crate::session::seal;
 use vestibule_oidc::jose::base64url;
 use vestibule_oidc::jose::kdf::Keyring;
@@ -56,6 +56,9 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The salt that refreshed tokens are sealed with. No cookie has this name, so refreshed tokens do not open as a
 /// cookie, nor a cookie as refreshed tokens.
 const SALT: &str = "vestibule.tokens";
+
+/// The member of sealed tokens with the changes of the session's claims.
+const CLAIM_CHANGES: &str = "claims";
 
 /// Identifies one refresh: by its session, its generation and its refresh token. The session is part of it, so that
 /// two sessions never share tokens, even if the hashes of their refresh tokens collide.
@@ -120,8 +123,10 @@ impl RefreshedTokens {
         now: Timestamp,
         random: &mut dyn FnMut(&mut [u8]),
     ) -> String {
-        let mut claims = self.claims();
+        let mut claims = self.token_claims();
         claims.insert("sid".to_owned(), id.sid.clone().into());
+        let changes = self.claims.as_ref().and_then(|changes| serde_json::to_value(changes).ok());
+        claims.extend(changes.map(|changes| (CLAIM_CHANGES.to_owned(), changes)));
         seal::seal(sealing.keys, Dialect::AuthJsV5, SALT, &claims, retention(sealing), now, random)
     }
 
@@ -137,6 +142,9 @@ impl RefreshedTokens {
             expires_at: session.token_expires_at()?,
             refresh_expires_at: session.refresh_expires_at(),
             api_cookies: session.api_cookies(),
+            issued_at: session.revalidated_at().unwrap_or(now),
+            // Without those of another version the tokens are good, too.
+            claims: session.claims().get(CLAIM_CHANGES).and_then(|it| ClaimChanges::deserialize(it).ok()),
         };
         (session.sid() == Some(id.sid.as_str()) && tokens.generation > id.generation).then(|| Rc::new(tokens))
     }

@@ -164,7 +164,8 @@ impl FakeApi {
     }
 
     fn me(seen: &RecordedRequest) -> (u16, Vec<String>, Value) {
-        if seen.headers.get("authorization") != Some("Bearer access-ada") {
+        let token = seen.headers.get("authorization").and_then(|token| token.strip_prefix("Bearer "));
+        if token.and_then(|token| token.split('~').next()) != Some("access-ada") {
             return (401, vec![], json!({ "error": "unauthorized" }));
         }
         let profile = json!({
@@ -206,10 +207,12 @@ impl FakeApi {
     }
 
     fn cookies_again(&self, seen: &RecordedRequest) -> (u16, Vec<String>, Value) {
-        if seen.headers.get("cookie") != Some("access_token=access-c-1") {
+        if seen.headers.get("cookie") != Some(&format!("access_token=access-c-{}", self.rotation.get())) {
             return (401, vec![], json!({}));
         }
-        (200, self.rotate(), json!({ "data": { "id": "c-1", "name": "Ada" } }))
+        let cookies = self.rotate();
+        self.newest.replace(format!("access-c-{}", self.rotation.get()));
+        (200, cookies, json!({ "data": { "id": "c-1", "name": "Ada" } }))
     }
 
     /// Accepts only the newest refresh token, and returns the number of the next one.

@@ -233,7 +233,8 @@ impl FakeProvider {
 
     fn userinfo(request: &FetchRequest) -> (u16, Value) {
         let token = request.headers.get("authorization").unwrap_or_default();
-        let Some(user) = token.strip_prefix("Bearer access-") else {
+        let user = token.strip_prefix("Bearer access-").and_then(|grant| grant.split('~').next());
+        let Some(user) = user else {
             return (401, json!({ "error": "invalid_token" }));
         };
         let roles = if user == "alice" { json!(["admin", "user"]) } else { json!(["user"]) };

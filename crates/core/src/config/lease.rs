@@ -10,7 +10,7 @@ use crate::session::claims::is_access_token_claim;
 impl Config {
     /// Checks that the runtime has what the lease needs; `is_available` says so for a kind of lease. Where the
     /// configuration chooses no lease and the default is not available, there is no lease. Where nothing uses access
-    /// tokens, none are refreshed, so a chosen lease may be unavailable.
+    /// tokens, they are refreshed about once a day only, so a chosen lease may be unavailable.
     ///
     /// # Errors
     /// The chosen lease is needed and not available.
@@ -27,7 +27,10 @@ impl Config {
             self.refresh.lease = LeaseKind::None;
             return Ok(self);
         }
-        let Some(lease) = runtime.lease(kind).filter(|_| self.uses_tokens()) else { return Ok(self) };
+        let Some(lease) = runtime.lease(kind).filter(|_| self.uses_tokens()) else {
+            self.refresh.lease = LeaseKind::None;
+            return Ok(self);
+        };
         let loading = Loading { env: &|_| None, runtime, problems: Problems::default() };
         let root = Place::root(&loading);
         let refresh = root.key("refresh");
@@ -65,9 +68,11 @@ impl Config {
         advice
     }
 
-    /// Whether the site uses access tokens: shows them in the session, or forwards them or their expiry.
+    /// Whether the site refreshes tokens at short intervals: it shows access tokens in the session, or forwards them or
+    /// their expiry, or has the provider confirm its users.
     fn uses_tokens(&self) -> bool {
-        self.session.exposes_token()
+        self.session.revalidate.is_some()
+            || self.session.exposes_token()
             || self.upstreams.iter().any(|upstream| upstream.forward_session)
             || forwarded_paths(&self.upstreams, self.rules.rules()).into_iter().any(is_access_token_claim)
     }

@@ -163,9 +163,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     }
 
     /// The cookies that reseal `session` if `update_age` has passed since it was sealed, or if it was sealed in the
-    /// other dialect, and if it is known that it was not revoked. Otherwise none, so that a late response does not overwrite a newer cookie.
+    /// other dialect. None if it is unknown whether the session was revoked, or if its provider has not confirmed the user
+    /// for long; and otherwise none, so that a late response does not overwrite a newer cookie.
     pub(crate) fn renewal_cookies(&self, session: &Session) -> Vec<SetCookie> {
-        if !session.needs_update(self.config().session.update_age, self.now) || !self.may_renew() {
+        let is_due = session.needs_update(self.config().session.update_age, self.now);
+        if !is_due || !self.may_renew() || !self.was_confirmed(session) {
             return Vec::new();
         }
         self.session_cookies(session).unwrap_or_else(|too_large| {

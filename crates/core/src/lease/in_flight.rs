@@ -60,7 +60,8 @@ struct SessionState {
 pub(crate) enum RefreshOutcome {
     /// New tokens.
     Renewed(Rc<RefreshedTokens>),
-    /// The provider answered `invalid_grant`. `is_final` is false where another process may have used the refresh
+    /// The session has ended: the provider answered `invalid_grant`, or no longer says of the user what `allow` requires.
+    /// `is_final` is false where another process may have used the refresh
     /// token, and its tokens may not have reached this one yet.
     InvalidGrant { is_final: bool },
     /// The session was signed out.

@@ -343,6 +343,24 @@ events! {
         action: "Nothing if it matches the provider's lifetimes. If it happens soon after signing in, two requests \
             used one refresh token: choose another lease (docs/refresh.md).",
     }
+    ClaimsNotRefreshed {
+        name: "claims_not_refreshed",
+        cases: [Provider => Warn],
+        fields: [Provider, Request],
+        meaning: "A refresh brought new tokens, but not what the provider or the API now says about the user: userinfo \
+            or the profile failed, took longer than two seconds, or cannot be read. The claims of the session stay as \
+            they are until the next refresh.",
+        action: "See what the message says. If it happens with every refresh, roles that are taken away stay in \
+            sessions: correct `userinfo` or `profile`, or the scope.",
+    }
+    SessionNoLongerAllowed {
+        name: "session_no_longer_allowed",
+        cases: [Provider => Info],
+        fields: [Provider, Request],
+        meaning: "After a refresh, `allow` or a hook no longer lets the user in, or the provider says that it is another \
+            user. The session has ended.",
+        action: "Nothing, if the user was meant to lose access. Otherwise compare what the provider says with `allow`.",
+    }
     LeaseUnavailable {
         name: "lease_unavailable",
         cases: [Platform => Warn],

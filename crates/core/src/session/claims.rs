@@ -16,6 +16,38 @@ use vestibule_oidc::time::Timestamp;
 /// Auth.js uses.
 pub const REFRESH_TOKEN_ERROR: &str = "RefreshTokenError";
 
+/// The claims that are about the session itself and its tokens, and not about what the provider says of the user. A
+/// refresh does not let the provider's data change them.
+const OWN_CLAIMS: [&str; 22] = [
+    "sub",
+    "sid",
+    "provider",
+    "account",
+    "provider_sid",
+    "provider_iat",
+    "signed_in_at",
+    "auth_time",
+    "revalidated_at",
+    "ends_at",
+    "persistent",
+    "generation",
+    "error",
+    "iat",
+    "nbf",
+    "exp",
+    "jti",
+    "access_token",
+    "refresh_token",
+    "expires_at",
+    "refresh_expires_at",
+    "api_cookies",
+];
+
+/// Whether a claim of this name is about the session itself.
+pub(crate) fn is_own_claim(name: &str) -> bool {
+    OWN_CLAIMS.contains(&name)
+}
+
 /// An opened session, or one about to be sealed.
 ///
 /// It is a JSON object with Auth.js's claim names, so that an app's `getToken()` reads it. The claims that Vestibule
@@ -108,6 +140,12 @@ impl Session {
         self.text("provider_sid").filter(|sid| !sid.is_empty())
     }
 
+    /// When the provider last confirmed the user and the claims (`revalidated_at`): at a refresh, or else at the sign-in.
+    pub fn revalidated_at(&self) -> Option<Timestamp> {
+        let confirmed = self.claims.get("revalidated_at").and_then(Value::as_u64);
+        confirmed.map(Timestamp::from_seconds).or_else(|| self.signed_in_at())
+    }
+
     /// When the session expires unless it is renewed (`exp`).
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.claims.get("exp")?.as_u64().map(Timestamp::from_seconds)
@@ -165,13 +203,17 @@ impl Session {
         self.text("error")
     }
 
-    /// The same session with refreshed tokens. The other claims stay: a page may have updated them since the refresh.
+    /// The same session with refreshed tokens, and with what the refresh changed of the claims about the user. The other
+    /// claims stay: a page may have updated them since the refresh.
     #[must_use]
     pub fn with_refreshed_tokens(&self, tokens: &RefreshedTokens, now: Timestamp) -> Self {
         // This is the old refresh token's expiry; the new one's may be unknown.
         let mut claims = Map::clone(&self.claims);
         claims.remove("refresh_expires_at");
-        claims.extend(tokens.claims());
+        if let Some(changes) = &tokens.claims {
+            changes.apply(&mut claims);
+        }
+        claims.extend(tokens.token_claims());
         claims.insert("iat".to_owned(), now.seconds().into());
         Self { claims: claims.into(), ..*self }
     }

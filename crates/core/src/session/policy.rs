@@ -14,6 +14,9 @@ pub struct SessionConfig {
     pub max_age: Duration,
     /// The time from one renewal to the next. Default one day, as in Auth.js.
     pub update_age: Duration,
+    /// How long a session may go on without the provider's confirmation. `None`: the provider is asked when the session is
+    /// renewed.
+    pub revalidate: Option<Duration>,
     /// The maximum time from sign-in to the session's end, however often it is renewed.
     pub absolute_max_age: Option<Duration>,
     /// What `GET /session` shows in addition to the user's name, e-mail address and image: the path in the response,

@@ -1,9 +1,11 @@
-//! The tokens that a refresh returns.
+//! What a refresh returns: tokens, and claims about the user.
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::session::claims::is_own_claim;
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 
@@ -19,12 +21,39 @@ pub struct RefreshedTokens {
     pub(crate) refresh_expires_at: Option<Timestamp>,
     /// The cookies that the next refresh sends to the API of a credentials provider.
     pub(crate) api_cookies: BTreeMap<String, Secret>,
+    /// When the provider issued them, and so confirmed the user.
+    pub(crate) issued_at: Timestamp,
+    /// What the provider now says about the user. `None` if it says nothing: the claims of the session stay.
+    pub(crate) claims: Option<ClaimChanges>,
+}
+
+/// What a refresh changes of the claims about the user. It is complete: claims that are neither set nor removed have
+/// nothing to do with the user.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct ClaimChanges {
+    /// The claims that the session has from now on.
+    pub(crate) set: Map<String, Value>,
+    /// The names of those that it no longer has.
+    pub(crate) removed: Vec<String>,
+}
+
+impl ClaimChanges {
+    /// Makes the changes. The claims that say whose session it is stay in any case.
+    pub(crate) fn apply(&self, claims: &mut Map<String, Value>) {
+        for claim in self.removed.iter().filter(|claim| !is_own_claim(claim)) {
+            claims.remove(claim);
+        }
+        for (claim, value) in self.set.iter().filter(|(claim, _)| !is_own_claim(claim)) {
+            claims.insert(claim.clone(), value.clone());
+        }
+    }
 }
 
 impl RefreshedTokens {
     /// The tokens as claims of the session.
-    pub(crate) fn claims(&self) -> Map<String, Value> {
+    pub(crate) fn token_claims(&self) -> Map<String, Value> {
         let mut claims = Map::new();
+        claims.insert("revalidated_at".to_owned(), self.issued_at.seconds().into());
         claims.insert("generation".to_owned(), self.generation.into());
         claims.insert("access_token".to_owned(), self.access_token.expose().into());
         if let Some(token) = &self.refresh_token {

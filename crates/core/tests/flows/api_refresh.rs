@@ -203,13 +203,14 @@ fn the_refresh_request_is_as_configured_and_the_session_gets_the_response() {
         let session = sealed(&world, &browser);
         assert_eq!(
             (&session["access_token"], &session["api_cookies"]["device"]),
-            (&json!("access-c-3"), &json!("d%3A3"))
+            (&json!("access-c-4"), &json!("d%3A3")),
+            "the response with the profile sets newer cookies, as at the sign-in"
         );
         let token = match shape.name {
             "cookies" => &session["refresh_token"],
             _ => &session["api_cookies"]["refresh_token"],
         };
-        assert_eq!(token, "refresh-c-3");
+        assert_eq!(token, "refresh-c-4");
     }
 }
 

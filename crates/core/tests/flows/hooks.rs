@@ -60,7 +60,7 @@ impl Hooks for Opinionated {
 
     async fn token(&self, claims: &mut Map<String, Value>, occasion: TokenOccasion<'_, Profile>) {
         match occasion {
-            TokenOccasion::SignIn(attempt) => {
+            TokenOccasion::SignIn(attempt) | TokenOccasion::Refresh(attempt) => {
                 claims.insert("level".to_owned(), json!(attempt.profile.roles.len()));
             }
             TokenOccasion::Update(data) => {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::ApiError;
 use super::jar::Jar;
+use super::login::is_error;
 use crate::data::{DataPath, Source};
 use crate::http::client::FetchResponse;
 use crate::http::headers::Headers;
@@ -60,6 +61,13 @@ impl Answers {
         self.profile = json(response).map_err(error)?;
         self.jar.store(url, &response.headers, now);
         Ok(())
+    }
+
+    /// Whether there is a profile: an object that does not consist of errors. Some APIs, of GraphQL for example, send
+    /// their errors with status 200.
+    pub fn has_profile(&self) -> bool {
+        let is_failure = |name: &str| self.profile.get(name).is_some_and(is_error);
+        self.profile.is_object() && !is_failure("error") && !is_failure("errors")
     }
 
     /// The value at `path`.

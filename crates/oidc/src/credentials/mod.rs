@@ -59,4 +59,7 @@ pub enum ApiError {
     /// The responses do not identify the user.
     #[error("the responses have no text or number for user.id")]
     NoUserId,
+    /// The response to the profile request is not a profile.
+    #[error("profile: the response is not an object, or says that there is an error")]
+    NoProfile,
 }

@@ -49,22 +49,31 @@ pub fn verify(
 
 /// Verifies the claims of an ID token that came with refreshed tokens (OpenID Connect Core 1.0 section 12.2): the same
 /// issuer, the same subject if that is known, and still for this client. No `nonce` is checked, because no sign-in
-/// requested the token.
+/// requested the token. Its signature is already verified, or the TLS connection to the token endpoint takes its place.
+///
+/// `None` if the token belongs to the session, but is not valid at the time `now`: some providers send that of the
+/// sign-in again, whose claims are out of date.
 pub fn verify_refreshed(
-    claims: &Map<String, Value>,
+    claims: Map<String, Value>,
     issuer: &str,
     client_id: &str,
     subject: Option<&str>,
-) -> Result<(), IdTokenError> {
+    now: Timestamp,
+) -> Result<Option<VerifiedIdToken>, IdTokenError> {
     check_issuer(claims.get("iss"), issuer).map_err(IdTokenError::Issuer)?;
     let several = check_audience(claims.get("aud"), client_id).map_err(IdTokenError::Audience)?;
     check_authorized_party(claims.get("azp"), several, client_id).map_err(IdTokenError::AuthorizedParty)?;
     match (text(claims.get("sub")).map_err(IdTokenError::Subject)?, subject) {
         (found, Some(subject)) if found != subject => {
-            Err(IdTokenError::Subject(other(&Value::from(found), subject)))
+            return Err(IdTokenError::Subject(other(&Value::from(found), subject)));
         }
-        _ => Ok(()),
+        _ => {}
     }
+    let is_current = check_expiration(claims.get("exp"), now).is_ok()
+        && check_issued_at(claims.get("iat"), now).is_ok()
+        && check_not_before(claims.get("nbf"), now).is_ok();
+    let subject = self::subject(claims.get("sub")).ok().filter(|_| is_current);
+    Ok(subject.map(|subject| VerifiedIdToken { subject, claims }))
 }
 
 /// Verifies that the claims of a token repeat a parameter of the authorization request: one of `names` must be `value`.
@@ -97,7 +106,8 @@ pub struct ParamClaimError {
     pub error: ClaimError,
 }
 
-/// The claims of an ID token whose signature and claims are both verified. Only [`verify`] creates one.
+/// The claims of an ID token whose signature and claims are both verified. Only [`verify`] and [`verify_refreshed`]
+/// create one.
 #[derive(Clone)]
 pub struct VerifiedIdToken {
     subject: String,
@@ -358,12 +368,6 @@ pub(super) fn other(found: &Value, expected: &str) -> ClaimError {
 
 fn time_error(found: Timestamp, now: Timestamp) -> ClaimError {
     ClaimError::Time { found: found.seconds(), now: now.seconds() }
-}
-
-/// A verified ID token of that subject, for tests of the steps that need one.
-#[cfg(test)]
-pub(super) fn verified_for_tests(subject: &str) -> VerifiedIdToken {
-    VerifiedIdToken { subject: subject.to_owned(), claims: Map::new() }
 }
 
 #[cfg(test)]

@@ -13,7 +13,6 @@ use crate::http::percent;
 use crate::http::url::Url;
 use crate::oauth::error_body;
 use crate::oauth::exchange::{self, ErrorResponse, HttpResponseError};
-use crate::oauth::id_token::VerifiedIdToken;
 use crate::oauth::provider::{EmailsConfig, ListedEmail, UserinfoConfig, UserinfoRequest};
 use crate::oauth::token::TokenResponse;
 use crate::outbound;
@@ -106,18 +105,18 @@ fn url_error(template: &Template) -> String {
     format!("the URL is not valid with the values of {}", paths.join(", "))
 }
 
-/// Parses the claims (OpenID Connect Core 1.0 section 5.3.2). Their `sub` must be that of the ID token (section 5.3.4),
-/// because an attacker may have replaced the access token by that of another user.
+/// Parses the claims (OpenID Connect Core 1.0 section 5.3.2). Their `sub` must be `subject`, that of the ID token (section
+/// 5.3.4), because an attacker may have replaced the access token by that of another user.
 pub fn parse(
     response: &FetchResponse,
     root: Option<&DataPath>,
-    id_token: &VerifiedIdToken,
+    subject: &str,
 ) -> Result<Map<String, Value>, UserinfoError> {
     if let Err(status) = exchange::check_status(response.status) {
         return Err(rejection(status, exchange::object(response).ok().as_ref()));
     }
     let claims = within(Value::Object(exchange::object(response)?), root);
-    of_subject(claims, id_token)
+    of_subject(claims, subject)
 }
 
 /// The token of a signed response (OpenID Connect Core 1.0 section 5.3.2). Nothing of it is verified here.
@@ -128,12 +127,9 @@ pub fn signed_token(response: &FetchResponse) -> Result<&str, UserinfoError> {
 }
 
 /// Checks that the claims have the ID token's subject.
-pub fn of_subject(
-    claims: Map<String, Value>,
-    id_token: &VerifiedIdToken,
-) -> Result<Map<String, Value>, UserinfoError> {
+pub fn of_subject(claims: Map<String, Value>, subject: &str) -> Result<Map<String, Value>, UserinfoError> {
     match claims.get("sub") {
-        Some(Value::String(subject)) if subject == id_token.subject() => Ok(claims),
+        Some(Value::String(found)) if found == subject => Ok(claims),
         Some(Value::String(_)) => Err(UserinfoError::SubjectMismatch),
         _ => Err(UserinfoError::SubjectMissing),
     }
@@ -233,11 +229,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::oauth::id_token::verified_for_tests;
     use crate::oauth::testing::{any_json, json_response, response};
 
     fn read(body: &Value) -> Result<Map<String, Value>, UserinfoError> {
-        parse(&json_response(200, body), None, &verified_for_tests("248289761001"))
+        parse(&json_response(200, body), None, "248289761001")
     }
 
     #[test]
@@ -273,15 +268,15 @@ mod tests {
 
     #[test]
     fn the_error_for_a_signed_response_or_a_failure_names_its_cause() {
-        let id_token = verified_for_tests("248289761001");
-        let signed = parse(&response(200, "application/jwt", "a.b.c"), None, &id_token).unwrap_err();
+        let subject = "248289761001";
+        let signed = parse(&response(200, "application/jwt", "a.b.c"), None, subject).unwrap_err();
         assert_eq!(
             signed.to_string(),
             "userinfo: the provider answered with content type \"application/jwt\", not with application/json"
         );
         let body = json!({"sub": "248289761001"});
         for (status, temporary) in [(401, false), (403, false), (302, false), (500, true), (429, true)] {
-            let error = parse(&json_response(status, &body), None, &id_token).unwrap_err();
+            let error = parse(&json_response(status, &body), None, subject).unwrap_err();
             assert_eq!(error.is_temporary(), temporary, "{status}");
         }
     }

@@ -65,9 +65,19 @@ pub(super) fn session(session: &Table<'_>, updatable: Vec<String>) -> SessionCon
             "write a shorter update_age, or the session ends before it is renewed",
         );
     }
+    let revalidate = duration(session, "revalidate", MINUTE, MAX_COOKIE_AGE);
+    if revalidate.is_some_and(|time| time > max_age) {
+        let max_age = written(max_age);
+        refuse!(
+            session.at("revalidate"),
+            "revalidate is longer than max_age, which is {max_age}",
+            "write a shorter time, or the session ends before its user is confirmed",
+        );
+    }
     SessionConfig {
         max_age,
         update_age: update_age.unwrap_or(UPDATE_AGE.min(max_age)),
+        revalidate,
         absolute_max_age,
         expose: expose(&session.table("expose")),
         updatable,

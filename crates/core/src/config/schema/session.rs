@@ -11,6 +11,10 @@ pub(in crate::config) const SESSION: Keys = &[keys! {
     update_age: Duration, default = "1d", example = "1h", needs = "at most `max_age`";
     /// How long after the sign-in a session ends, however often it was renewed; from 1 minute to 3650 days.
     absolute_max_age: Duration, unset = "only `max_age` limits a session", example = "90d";
+    /// How long a session may go on without the provider's word that its user and claims are still good, from 1 minute to
+    /// `max_age`. Then the next request refreshes the tokens, whether or not anything needs them, and waits for it.
+    revalidate: Duration, unset = "the provider is asked when the session is renewed (`update_age`), where there is a refresh token",
+        example = "15m", needs = "at most `max_age`";
     /// What `GET BASE_PATH/session` shows besides name, email and image. Each key is a path in that answer, each value is the
     /// path of a claim in the sealed session. Every script of your pages can read it.
     expose: Map(&Text), default = {}, example = { "access_token": "access_token", "user.roles": "roles" },

@@ -1,11 +1,11 @@
-//! The guard's first three steps: who makes a request, whether they may pass, and a valid access token if the upstream
-//! needs one. [`protect`](super::protect) forwards an admitted request, [`forward_auth`](super::forward_auth) answers
+//! The guard's first four steps: who makes a request, whether the provider still knows them, whether they may pass, and a
+//! valid access token if the upstream needs one. [`protect`](super::protect) forwards an admitted request, [`forward_auth`](super::forward_auth) answers
 //! another proxy.
 //!
 //! Each step takes the value that the step before it returns, so no step can be left out.
 
 use crate::flow::RequestContext;
-use crate::flow::refresh::{FreshSession, RefreshError};
+use crate::flow::refresh::{FreshSession, Need, RefreshError};
 use crate::flow::responses::TokenDenied;
 use crate::guard::cross_origin::{self, CrossOriginError, RequestSource};
 use crate::guard::decision::Decision;
@@ -58,9 +58,17 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         Ok(self.config().rules.decide(&announced, path, readings)?.is_public())
     }
 
+    /// All steps before the last one, which forwards the request or answers about it.
+    pub(super) async fn admit<'r>(&self, access: Access<'r>) -> Result<Admitted<'r>, Denied> {
+        let principal = self.identify(&access).await;
+        let principal = self.confirm(&access, principal).await?;
+        let permitted = self.authorize(&access, principal)?;
+        self.ensure_token(access, permitted).await
+    }
+
     /// The first step: who makes the request. It reads no session if neither the policy, a hook nor the upstream needs
     /// one.
-    pub(super) async fn identify(&self, access: &Access<'_>) -> Principal {
+    async fn identify(&self, access: &Access<'_>) -> Principal {
         let may_act = access.policy.is_for_any_method() || cross_origin::may_act(self.request);
         let is_needed = match access.policy {
             Policy::Preflight { .. } => false,
@@ -89,7 +97,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             RequestSource::Trusted
         };
         match (session, source) {
-            (Some(session), RequestSource::Trusted) => Principal::SignedIn(session),
+            (Some(session), RequestSource::Trusted) => Principal::SignedIn(FreshSession::unchanged(session)),
             // A browser adds cookies to a request of another page, but never an access token.
             (session, source) => match (self.bearer_session().await, source) {
                 (Ok(Some(session)), _) => Principal::Bearer(session),
@@ -102,8 +110,39 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         }
     }
 
-    /// The second step: whether the principal may pass.
-    pub(super) fn authorize(&self, access: &Access<'_>, principal: Principal) -> Result<Authorized, Denied> {
+    /// The second step: asks the provider to confirm the session's user, if that is due, so that the rules decide by what
+    /// it says now. Nothing is asked on public paths.
+    async fn confirm(&self, access: &Access<'_>, principal: Principal) -> Result<Principal, Denied> {
+        match principal {
+            Principal::SignedIn(known) if !access.is_public() => {
+                match self.fresh_session(known.session, Need::User).await {
+                    Ok(fresh) => Ok(Principal::SignedIn(fresh)),
+                    Err(error) => self.without_session(error),
+                }
+            }
+            principal => Ok(principal),
+        }
+    }
+
+    /// Who makes the request if the session cannot be used. An error if the request has to wait, or to take another way.
+    fn without_session(&self, error: RefreshError) -> Result<Principal, Denied> {
+        let reason = match error {
+            RefreshError::SignedOut => return Ok(Principal::Anonymous),
+            RefreshError::Ended(ended) => return Ok(Principal::Ended(ended)),
+            RefreshError::Unavailable(retry) => DenialReason::Token(TokenDenied::Unavailable(retry)),
+            RefreshError::OnlyAtLoginHost(login) => DenialReason::RefreshAtLoginHost(login),
+            RefreshError::NotConfirmed(Some(retry))
+                if self.request.is_navigation() || self.request.is_prefetch() =>
+            {
+                DenialReason::Token(TokenDenied::Unavailable(retry))
+            }
+            RefreshError::NotConfirmed(_) => DenialReason::SignIn,
+        };
+        Err(Denied::new(reason))
+    }
+
+    /// The third step: whether the principal may pass.
+    fn authorize(&self, access: &Access<'_>, principal: Principal) -> Result<Authorized, Denied> {
         let reason = match (self.decision(access, principal.session()), &principal) {
             (Decision::Pass, _)
                 if access.may_call_server_function(self.request) && principal.session().is_none() =>
@@ -121,53 +160,61 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             (Decision::Forbidden, _) => DenialReason::Forbidden,
             (Decision::NotFound, _) => DenialReason::NotFound,
         };
-        let session = principal.into_session();
-        Err(Denied { session, cookies: self.erased_conflict(&[]), ..Denied::new(reason) })
+        let cookies = match &principal {
+            Principal::SignedIn(fresh) | Principal::Ended(fresh) if fresh.has_changed() => {
+                fresh.cookies(self)
+            }
+            _ => self.erased_conflict(&[]),
+        };
+        Err(Denied { session: principal.into_session(), cookies, ..Denied::new(reason) })
     }
 
-    /// The third step: if the upstream gets the session's access token, refreshes an expired one.
+    /// The fourth step: if the upstream gets the session's access token, refreshes an expired one.
     ///
-    /// If the session turns out to have ended, the request is anonymous: the policy decides again.
-    pub(super) async fn ensure_token<'r>(
+    /// If the session turns out to have ended, the request is anonymous. Then, and if the refresh brought new claims, the
+    /// policy decides again.
+    async fn ensure_token<'r>(
         &self,
         access: Access<'r>,
         Authorized(principal): Authorized,
     ) -> Result<Admitted<'r>, Denied> {
         // A public path's response may be cacheable, so no cookie is renewed there. A bearer token cannot be refreshed.
-        let session = match principal {
+        let known = match principal {
             Principal::SignedIn(session) if !access.is_public() => session,
             Principal::CrossOrigin(_) => return Ok(access.without_identity(self.request)),
             // The cookies that a browser added are of another identity, or of another page's user.
             Principal::Bearer(session) => return Ok(access.without_cookies(self.request, session)),
+            Principal::Ended(ended) => {
+                return Ok(access.admitted(self.request, None, ended.cookies(self)));
+            }
             principal => return Ok(access.admitted(self.request, principal.into_session(), Vec::new())),
         };
         let wants_token = access.route.needs_access_token();
-        let fresh = if wants_token {
-            self.fresh_session(session).await
+        let principal = if wants_token {
+            match self.fresh_session(known.session.clone(), Need::AccessToken).await {
+                Ok(fresh) if fresh.has_changed() => {
+                    let refreshed = Principal::SignedIn(known.then(fresh));
+                    let Authorized(principal) = self.authorize(&access, refreshed)?;
+                    principal
+                }
+                Ok(fresh) => Principal::SignedIn(known.then(fresh)),
+                Err(error) => {
+                    let Authorized(principal) = self.authorize(&access, self.without_session(error)?)?;
+                    principal
+                }
+            }
         } else {
-            Ok(FreshSession::unchanged(session))
+            Principal::SignedIn(known)
         };
-        let (anonymous, cookies) = match fresh {
-            Ok(fresh) => {
+        Ok(match principal {
+            Principal::SignedIn(fresh) => {
                 let mut cookies = fresh.cookies(self);
                 cookies.extend(self.clear_refresh_marker().filter(|_| wants_token));
-                return Ok(access.admitted(self.request, Some(fresh.session), cookies));
+                access.admitted(self.request, Some(fresh.session), cookies)
             }
-            Err(RefreshError::Unavailable(retry)) => {
-                return Err(Denied::new(DenialReason::Token(TokenDenied::Unavailable(retry))));
-            }
-            Err(RefreshError::OnlyAtLoginHost(login)) => {
-                return Err(Denied::new(DenialReason::RefreshAtLoginHost(login)));
-            }
-            Err(RefreshError::SignedOut) => (self.authorize(&access, Principal::Anonymous), Vec::new()),
-            Err(RefreshError::Ended(ended)) => {
-                (self.authorize(&access, Principal::Anonymous), ended.cookies(self))
-            }
-        };
-        match anonymous {
-            Ok(_) => Ok(access.admitted(self.request, None, cookies)),
-            Err(denied) => Err(Denied { cookies, ..denied }),
-        }
+            Principal::Ended(ended) => access.admitted(self.request, None, ended.cookies(self)),
+            _ => access.admitted(self.request, None, Vec::new()),
+        })
     }
 
     /// The session in the request's cookies, unless it was revoked or its refresh token is no longer valid.
@@ -308,11 +355,13 @@ fn has_session_cookie(request: &Request, naming: &CookieNaming) -> bool {
 /// Who makes a request.
 pub(super) enum Principal {
     /// A user with a valid session cookie.
-    SignedIn(Session),
+    SignedIn(FreshSession),
     /// A client with a valid access token (RFC 6750). The session lasts for this request only.
     Bearer(Session),
     /// A client that sends neither.
     Anonymous,
+    /// A user whose session has ended with this request.
+    Ended(FreshSession),
     /// A user with a valid session cookie, but a page of another origin made the request.
     CrossOrigin(CrossOriginError),
     /// A client whose access token is not accepted.
@@ -322,15 +371,17 @@ pub(super) enum Principal {
 impl Principal {
     fn session(&self) -> Option<&Session> {
         match self {
-            Self::SignedIn(session) | Self::Bearer(session) => Some(session),
-            Self::Anonymous | Self::CrossOrigin(_) | Self::Invalid(_) => None,
+            Self::SignedIn(fresh) => Some(&fresh.session),
+            Self::Bearer(session) => Some(session),
+            Self::Anonymous | Self::Ended(_) | Self::CrossOrigin(_) | Self::Invalid(_) => None,
         }
     }
 
     fn into_session(self) -> Option<Session> {
         match self {
-            Self::SignedIn(session) | Self::Bearer(session) => Some(session),
-            Self::Anonymous | Self::CrossOrigin(_) | Self::Invalid(_) => None,
+            Self::SignedIn(fresh) => Some(fresh.session),
+            Self::Bearer(session) => Some(session),
+            Self::Anonymous | Self::Ended(_) | Self::CrossOrigin(_) | Self::Invalid(_) => None,
         }
     }
 }

@@ -114,6 +114,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             account,
             access_token: Value::Object(payload),
             listed_email: None,
+            known_subject: None,
         };
         let access_token = Secret::new(token);
         let tokens = Tokens { access_token, refresh_token: None, expires_at: Some(expires_at) };

@@ -10,7 +10,7 @@ use crate::platform::{Forward, Platform};
 use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// The fourth step: forwards the request.
+    /// The last step: forwards the request.
     ///
     /// The upstream's response gets the session's new cookies, unless the session ended or got newer tokens while the
     /// upstream worked. The upstream sees a request in which the browser has these cookies already.

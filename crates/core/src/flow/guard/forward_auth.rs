@@ -11,7 +11,7 @@
 
 use crate::config::Config;
 use crate::flow::RequestContext;
-use crate::flow::guard::admission::{Access, Admitted, DenialReason, Denied};
+use crate::flow::guard::admission::{Access, Admitted, DenialReason};
 use crate::flow::responses::{self, with_cookies};
 use crate::guard::forward_auth::{self, ForwardAuthHeaders};
 use crate::guard::headers::VERIFY_SECRET;
@@ -91,13 +91,6 @@ impl<P: Platform> RequestContext<'_, P> {
             Ok(admitted) => original.allowed_response(admitted, Some(headers)).await,
             Err(denied) => for_proxy(original.denied_response(denied), headers),
         }
-    }
-
-    /// The guard's steps except forwarding.
-    async fn admit<'r>(&self, access: Access<'r>) -> Result<Admitted<'r>, Denied> {
-        let principal = self.identify(&access).await;
-        let permitted = self.authorize(&access, principal)?;
-        self.ensure_token(access, permitted).await
     }
 
     /// Decides only whether a user is signed in. The original request is unknown, so the rules cannot be applied.

@@ -1,4 +1,4 @@
-//! The guard: every request whose path is not an auth route passes its four steps, or is denied.
+//! The guard: every request whose path is not an auth route passes its steps, or is denied.
 
 use crate::flow::RequestContext;
 use crate::flow::guard::admission::{DenialReason, Denied};
@@ -18,16 +18,14 @@ impl<P: Platform> RequestContext<'_, P> {
             .unwrap_or_else(|denied| Outcome::Response(self.denied_response(denied)))
     }
 
-    /// The four steps: identify, authorize, ensure a token, forward.
+    /// The steps: identify, confirm, authorize, ensure a token, forward.
     async fn run_guard(
         &self,
         path: &CanonicalPath,
         body: P::Body,
     ) -> Result<Outcome<P::UpstreamResponse>, Denied> {
         let access = self.access(path)?;
-        let principal = self.identify(&access).await;
-        let permitted = self.authorize(&access, principal)?;
-        let admitted = self.ensure_token(access, permitted).await?;
+        let admitted = self.admit(access).await?;
         Ok(self.forward(admitted, body).await)
     }
 

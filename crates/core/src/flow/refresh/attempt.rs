@@ -192,6 +192,15 @@ impl<P: Platform> RefreshAttempt<P> {
                 self.log(context, LogEvent::RefreshFailed, &error);
                 self.unavailable(retry_after.unwrap_or(BACKOFF).clamp(BACKOFF, MAX_BACKOFF))
             }
+            GrantError::NotAllowed(reason) => {
+                self.log(context, LogEvent::SessionNoLongerAllowed, &reason);
+                // The refresh token is used up: nobody else may try with it.
+                if let Err(error) = lease.sign_out(&self.name.sid).await {
+                    let message = format_args!("the end of the session could not be stored: {error}");
+                    self.log(context, LogEvent::SignOutNotStored, message);
+                }
+                RefreshOutcome::InvalidGrant { is_final: true }
+            }
             GrantError::Misconfigured(error) => {
                 self.log(context, LogEvent::RefreshMisconfigured, &error);
                 self.unavailable(MISCONFIGURED_BACKOFF)
@@ -228,6 +237,8 @@ impl<P: Platform> RefreshAttempt<P> {
             expires_at: granted.expires_at,
             refresh_expires_at: granted.refresh_expires_at,
             api_cookies: granted.api_cookies,
+            issued_at: granted.issued_at,
+            claims: granted.claims,
         });
         let renewed = RefreshOutcome::Renewed(Rc::clone(&tokens));
         let owner = slot.owner.clone();

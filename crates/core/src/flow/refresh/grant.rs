@@ -12,20 +12,22 @@ use serde_json::{Map, Value};
 use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
 use crate::flow::refresh::granted::{GrantError, GrantedTokens, retry_after, temporary};
+use crate::flow::signin::profile::TokenSource;
 use crate::flow::{RequestContext, provider};
 use crate::log::{LogEvent, Record};
 use crate::platform::{Platform, within};
 use crate::session::claims::Session;
+use vestibule_oidc::http::url::Url;
 use vestibule_oidc::jose::jws;
 use vestibule_oidc::oauth::discovery::ProviderMetadata;
-use vestibule_oidc::oauth::id_token;
+use vestibule_oidc::oauth::id_token::{self, VerifiedIdToken};
 use vestibule_oidc::oauth::provider::{OAuthProvider, OpenId};
 use vestibule_oidc::oauth::token::{self, TokenError};
 use vestibule_oidc::secret::Secret;
 
-/// How long fetching the provider's keys may take. At that point the refresh token is redeemed, and other requests wait
-/// for the new tokens.
-const MAX_KEYS_WAIT: Duration = Duration::from_secs(2);
+/// How long everything may take that follows the token response: fetching the provider's keys, and asking what it says
+/// about the user. At that point the refresh token is redeemed, and other requests wait for the new tokens.
+pub(super) const MAX_CLAIMS_WAIT: Duration = Duration::from_secs(2);
 
 /// What a refresh needs before it redeems the refresh token: the metadata of an OAuth provider.
 pub(super) struct PreparedRefresh(Option<Rc<ProviderMetadata>>);
@@ -51,7 +53,7 @@ impl<P: Platform> RequestContext<'_, P> {
                 self.redeem_at_provider(provider, oauth, &metadata, session).await
             }
             (ProviderKind::Credentials(credentials), _) => match &credentials.refresh {
-                Some(refresh) => self.redeem_at_api(provider, refresh, session).await,
+                Some(refresh) => self.redeem_at_api(provider, (credentials, refresh), session).await,
                 None => not_configured(),
             },
             (ProviderKind::OAuth(_), PreparedRefresh(None)) => not_configured(),
@@ -83,37 +85,48 @@ impl<P: Platform> RequestContext<'_, P> {
             TokenError::InvalidClient(_) => GrantError::Misconfigured(error.to_string()),
             _ => GrantError::Unavailable(error.to_string(), retry_after(&response, self.platform.now())),
         })?;
-        if let (Some(id_token), Some(openid)) = (&tokens.id_token, &oauth.openid) {
-            // With `user.id`, the session's subject is another identifier than the ID token's `sub`.
-            let subject = session.subject().filter(|_| oauth.user.id.is_none());
-            self.verify_refreshed_id_token(provider, (oauth, openid), metadata, id_token, subject)
-                .await
-                .map_err(|error| temporary(&error))?;
-        }
+        let issued_at = self.platform.now();
+        let deadline = issued_at.plus(MAX_CLAIMS_WAIT);
+        let source = TokenSource { provider, oauth, metadata, tokens: &tokens };
+        let id_token = match (&tokens.id_token, &oauth.openid) {
+            (Some(id_token), Some(openid)) => {
+                // With `user.id`, the session's subject is another identifier than the ID token's `sub`.
+                let subject = session.subject().filter(|_| oauth.user.id.is_none());
+                self.verify_refreshed_id_token((&source, openid), endpoint, id_token, subject)
+                    .await
+                    .map_err(|error| temporary(&error))?
+            }
+            _ => None,
+        };
+        let asked = self.claims_of_provider(&source, id_token.as_ref(), session);
+        let claims = self.refreshed_claims(provider, deadline, pin!(asked)).await?;
         Ok(GrantedTokens {
             expires_at: tokens.expires_at(self.platform.now()),
             access_token: tokens.access_token,
             refresh_token: Some(tokens.refresh_token.unwrap_or(refresh_token)),
             refresh_expires_at: None,
             api_cookies: BTreeMap::default(),
+            issued_at,
+            claims,
         })
     }
 
     /// Verifies that the tokens belong to the same user (OpenID Connect Core 1.0 section 12.2).
     ///
     /// If the provider's keys are unavailable, the TLS connection to the token endpoint takes the place of the signature,
-    /// as section 3.1.3.7 permits: the old refresh token is redeemed, so the refresh cannot be repeated.
+    /// as section 3.1.3.7 permits: the old refresh token is redeemed, so the refresh cannot be repeated. Without TLS, at
+    /// an endpoint on loopback, the token then says nothing about the user.
     async fn verify_refreshed_id_token(
         &self,
-        provider: &Provider,
-        (oauth, openid): (&OAuthProvider, &OpenId),
-        metadata: &ProviderMetadata,
+        (source, openid): (&TokenSource<'_>, &OpenId),
+        endpoint: &Url,
         id_token: &Secret,
         subject: Option<&str>,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<VerifiedIdToken>, Error> {
+        let TokenSource { provider, oauth, metadata, .. } = *source;
         let verified = self.verify_signature(provider, oauth, metadata, id_token.expose());
-        let claims = match within(self.platform, MAX_KEYS_WAIT, pin!(verified)).await {
-            Some(Ok(payload)) => payload.into_claims(),
+        let (claims, is_authentic) = match within(self.platform, MAX_CLAIMS_WAIT, pin!(verified)).await {
+            Some(Ok(payload)) => (payload.into_claims(), true),
             None
             | Some(Err(Error::Provider {
                 cause:
@@ -125,15 +138,18 @@ impl<P: Platform> RequestContext<'_, P> {
                 let id = &provider.id;
                 let message = format_args!("provider {id}: its keys are unavailable");
                 self.log(Record::new(LogEvent::IdTokenNotVerified, message).provider(id));
-                match jws::decode_unverified(id_token.expose()) {
+                let claims = match jws::decode_unverified(id_token.expose()) {
                     Value::Object(claims) => claims,
                     _ => Map::new(),
-                }
+                };
+                (claims, endpoint.as_str().starts_with("https://"))
             }
             Some(Err(error)) => return Err(error),
         };
+        let (client_id, now) = (&oauth.client.id, self.platform.now());
         provider::issuer_of_token(openid, metadata, &claims)
-            .and_then(|issuer| id_token::verify_refreshed(&claims, &issuer, &oauth.client.id, subject))
+            .and_then(|issuer| id_token::verify_refreshed(claims, &issuer, client_id, subject, now))
+            .map(|verified| verified.filter(|_| is_authentic))
             .map_err(|cause| provider::provider_error(provider, cause))
     }
 }

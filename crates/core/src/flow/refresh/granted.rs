@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::session::refreshed_tokens::ClaimChanges;
 use vestibule_oidc::http::client::FetchResponse;
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
@@ -18,6 +19,10 @@ pub(super) struct GrantedTokens {
     pub(super) refresh_expires_at: Option<Timestamp>,
     /// The cookies that the next refresh at your own API must send.
     pub(super) api_cookies: BTreeMap<String, Secret>,
+    /// When they came.
+    pub(super) issued_at: Timestamp,
+    /// What came with them about the user.
+    pub(super) claims: Option<ClaimChanges>,
 }
 
 /// Why there are no new tokens.
@@ -26,6 +31,8 @@ pub(super) enum GrantError {
     InvalidGrant(String),
     /// A temporary failure: the refresh token may still be valid. With the provider's `Retry-After`.
     Unavailable(String, Option<Duration>),
+    /// There are new tokens, but their user may no longer have a session.
+    NotAllowed(String),
     /// The provider rejects this client's configuration. The refresh token may still be valid.
     Misconfigured(String),
 }

@@ -1,8 +1,9 @@
-//! Refreshing a session's access token before it expires. Of many requests with the same session one refreshes it, and a
+//! Refreshing a session: its access token before it expires, and what the provider says of its user. Of many requests with the same session one refreshes it, and a
 //! temporary failure logs no user out.
 //!
 //! The steps:
-//! 1. Whether the token expires soon, and this deployment can refresh it ([`RequestContext::needs_refresh`]).
+//! 1. Whether the token expires soon, or the provider has to confirm the user ([`revalidation`]), and this deployment can
+//!    refresh the session ([`RequestContext::needs_refresh`]).
 //! 2. One request of this process becomes the leader
 //!    ([`InFlightRefreshes`](crate::lease::in_flight::InFlightRefreshes)); the others wait for its outcome.
 //! 3. The leader acquires the [`Lease`], so that one process of all refreshes ([`RefreshAttempt`]).
@@ -10,8 +11,11 @@
 //! 5. It publishes the new tokens for every request that still has the old ones.
 
 mod attempt;
+mod claims;
 mod grant;
 mod granted;
+mod reason;
+mod revalidation;
 
 use std::pin::pin;
 use std::time::Duration;
@@ -20,6 +24,8 @@ use crate::config::Provider;
 use crate::flow::RequestContext;
 use crate::flow::host_role::HostRole;
 use crate::flow::refresh::attempt::{BACKOFF, RefreshAttempt};
+pub(crate) use crate::flow::refresh::reason::Need;
+use crate::flow::refresh::reason::Reason;
 use crate::lease::in_flight::{Joined, RefreshOutcome};
 use crate::lease::{Lease, RefreshId};
 use crate::log::{LogEvent, Record};
@@ -31,13 +37,6 @@ use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::origin::Origin;
 use vestibule_oidc::time::Timestamp;
-
-/// How long a request without a valid access token waits in total. It is longer than a lease, so that the request can
-/// take over from a process that died.
-const MAX_WAIT: Duration = Duration::from_secs(20);
-
-/// How long the leader waits for its own refresh while the current access token is still valid.
-const MAX_WAIT_WITH_VALID_TOKEN: Duration = Duration::from_secs(3);
 
 /// How often a request checks whether the leader of its process is done.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -54,20 +53,21 @@ const CONFIRMATION_VALIDITY: Duration = Duration::from_secs(1);
 const OTHERS_SET_COOKIE: Duration = Duration::from_secs(5);
 
 impl<'a, P: Platform> RequestContext<'a, P> {
-    /// The session with a valid access token: refreshes the token if it expires soon.
-    pub(crate) async fn fresh_session(&self, session: Session) -> Result<FreshSession, RefreshError> {
-        let Some((provider, mut name, mut token_is_valid)) = self.needs_refresh(&session) else {
-            return match self.login_host_to_refresh_at(&session) {
+    /// The session with what the request needs: refreshes it if the access token expires soon, or if the provider has to
+    /// confirm the user.
+    pub(crate) async fn fresh_session(
+        &self,
+        session: Session,
+        need: Need,
+    ) -> Result<FreshSession, RefreshError> {
+        let Some(mut due) = self.needs_refresh(&session, need) else {
+            return match self.login_host_to_refresh_at(&session, need) {
                 Some(login) => Err(RefreshError::OnlyAtLoginHost(login.clone())),
+                None if self.revalidation(&session, need) == Some(Reason::RevalidationOverdue) => {
+                    Err(RefreshError::NotConfirmed(None))
+                }
                 None => Ok(FreshSession::unchanged(session)),
             };
-        };
-        let without_refresh = |session, token_is_valid, cookie_update, retry| {
-            if token_is_valid {
-                Ok(FreshSession { session, cookie_update })
-            } else {
-                Err(RefreshError::Unavailable(retry))
-            }
         };
         match self.standing(&session).await {
             Standing::Accepted => {}
@@ -75,20 +75,21 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             // A refresh also renews the session.
             Standing::Unconfirmed | Standing::Unavailable => {
                 let retry = RevocationUnavailable::RETRY_AFTER;
-                return without_refresh(session, token_is_valid, CookieUpdate::Skip, retry);
+                return without_refresh(session, due.reason, CookieUpdate::Skip, retry);
             }
         }
         if self.request.is_prefetch() {
             // The user may never look at a prefetched page.
-            return without_refresh(session, token_is_valid, CookieUpdate::Skip, Duration::from_secs(1));
+            return without_refresh(session, due.reason, CookieUpdate::Skip, Duration::from_secs(1));
         }
-        let deadline = self.platform.now().plus(MAX_WAIT);
+        let begun = self.platform.now();
         let (mut session, mut cookie_update) = (session, CookieUpdate::Skip);
         for _ in 0..MAX_GENERATIONS {
-            if self.vestibule.refreshes.is_signed_out(&name.sid) {
+            if self.vestibule.refreshes.is_signed_out(&due.name.sid) {
                 return Err(RefreshError::SignedOut);
             }
-            match self.refresh_outcome(provider, &session, &name, token_is_valid, deadline).await {
+            let deadline = begun.plus(due.reason.max_wait());
+            match self.refresh_outcome(&session, &due, deadline).await {
                 RefreshOutcome::Renewed(tokens) => {
                     session = session.with_refreshed_tokens(&tokens, self.platform.now());
                     cookie_update = CookieUpdate::Write;
@@ -102,22 +103,41 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                     }));
                 }
                 RefreshOutcome::SignedOut => return Err(RefreshError::SignedOut),
-                RefreshOutcome::Unavailable { until } | RefreshOutcome::HeldElsewhere { until } => {
+                outcome @ (RefreshOutcome::Unavailable { until }
+                | RefreshOutcome::HeldElsewhere { until }) => {
                     let retry = until.since(self.platform.now()).max(Duration::from_secs(1));
-                    return without_refresh(session, token_is_valid, cookie_update, retry);
+                    // A provider that does not answer keeps no session from being renewed for a while.
+                    let is_held = matches!(outcome, RefreshOutcome::HeldElsewhere { .. });
+                    if !is_held && cookie_update == CookieUpdate::Skip && due.reason.is_revalidation() {
+                        cookie_update = CookieUpdate::IfStale;
+                    }
+                    return without_refresh(session, due.reason, cookie_update, retry);
                 }
             }
-            match self.needs_refresh(&session) {
-                Some((_, next, is_valid)) => (name, token_is_valid) = (next, is_valid),
+            match self.needs_refresh(&session, need) {
+                Some(next) => due = next,
                 None => return Ok(FreshSession { session, cookie_update }),
             }
         }
-        without_refresh(session, token_is_valid, cookie_update, BACKOFF)
+        without_refresh(session, due.reason, cookie_update, BACKOFF)
     }
 
-    /// Whether the session's access token expires soon or has expired: the provider, the name of the refresh, and whether
-    /// the token is still valid. `None` also if this deployment cannot refresh it.
-    fn needs_refresh(&self, session: &Session) -> Option<(&'a Provider, RefreshId, bool)> {
+    /// The refresh that the session needs. `None` also if this deployment cannot refresh it.
+    fn needs_refresh(&self, session: &Session, need: Need) -> Option<Refresh<'a>> {
+        let of_token = if need == Need::User { None } else { self.token_expiry(session) };
+        let reason = of_token.max(self.revalidation(session, need))?;
+        let provider = self.provider(session.provider()?)?;
+        if !grant::can_refresh(provider, session) {
+            return None;
+        }
+        if reason == Reason::Renewal && !self.may_revalidate_unasked(provider) {
+            return None;
+        }
+        Some(Refresh { provider, name: RefreshId::of(session)?, reason })
+    }
+
+    /// Whether the session's access token expires soon, or has expired.
+    fn token_expiry(&self, session: &Session) -> Option<Reason> {
         let expires_at = session.token_expires_at()?;
         // Otherwise a token whose lifetime is shorter than the leeway would be refreshed with every request.
         let lifetime = expires_at.since(session.issued_at().unwrap_or(Timestamp::from_millis(0)));
@@ -126,41 +146,38 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         if now < expires_at.minus(leeway) {
             return None;
         }
-        let provider = self.provider(session.provider()?)?;
-        if !grant::can_refresh(provider, session) {
-            return None;
-        }
-        Some((provider, RefreshId::of(session)?, now < expires_at))
+        Some(if now < expires_at { Reason::TokenExpires } else { Reason::TokenExpired })
     }
 
-    /// Whether the session's access token is to be refreshed now.
+    /// Whether the session is to be refreshed now, if the request needs its access token.
     pub(crate) fn is_refresh_due(&self, session: &Session) -> bool {
-        self.needs_refresh(session).is_some()
+        self.needs_refresh(session, Need::AccessToken).is_some()
     }
 
-    /// The login host, if the session's access token has expired and only that host can refresh it.
-    fn login_host_to_refresh_at(&self, session: &Session) -> Option<&'a Origin> {
+    /// The login host, if the session's access token has expired, or its user was not confirmed for too long, and only
+    /// that host can refresh it.
+    fn login_host_to_refresh_at(&self, session: &Session, need: Need) -> Option<&'a Origin> {
         let HostRole::Member(login) = self.host_role else { return None };
-        let has_expired = session.token_expires_at().is_some_and(|at| at <= self.now);
+        let has_expired = need != Need::User && session.token_expires_at().is_some_and(|at| at <= self.now)
+            || self.revalidation(session, need) == Some(Reason::RevalidationOverdue);
         let is_configured_here = session.provider().is_none_or(|id| self.provider(id).is_some());
         let has_grant = session.refresh_token().is_some() || !session.api_cookies().is_empty();
         (has_expired && !is_configured_here && has_grant).then_some(login)
     }
 
-    /// The outcome of the refresh with this name, whichever request of this process runs it.
+    /// The outcome of the refresh, whichever request of this process runs it.
     async fn refresh_outcome(
         &self,
-        provider: &Provider,
         session: &Session,
-        name: &RefreshId,
-        token_is_valid: bool,
+        Refresh { provider, name, reason }: &Refresh<'_>,
         deadline: Timestamp,
     ) -> RefreshOutcome {
         let platform = self.platform;
+        let goes_on = reason.goes_on_meanwhile();
         let in_progress =
             || RefreshOutcome::HeldElsewhere { until: platform.now().plus(Duration::from_secs(1)) };
         loop {
-            match self.vestibule.refreshes.join(name, token_is_valid, platform) {
+            match self.vestibule.refreshes.join(name, goes_on, platform) {
                 Joined::Completed(outcome) => return outcome,
                 Joined::Leader(slot) => {
                     let attempt = RefreshAttempt {
@@ -170,17 +187,16 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                         provider: provider.id.clone(),
                         session: session.clone(),
                         name: name.clone(),
-                        token_is_valid,
+                        token_is_valid: goes_on,
                         deadline,
                     };
                     // Boxed: otherwise the future of every guarded request would have its size.
                     let completed = platform.run_to_completion(Box::pin(attempt.run(slot)));
-                    // The attempt goes on after the wait. The wait is bounded, because an attempt that crashed never
-                    // completes.
-                    let max_wait = if token_is_valid { MAX_WAIT_WITH_VALID_TOKEN } else { MAX_WAIT * 3 };
+                    // The attempt goes on after the wait.
+                    let max_wait = reason.max_wait_as_leader();
                     return within(platform, max_wait, pin!(completed)).await.unwrap_or_else(in_progress);
                 }
-                Joined::InFlight if token_is_valid || platform.now() >= deadline => return in_progress(),
+                Joined::InFlight if goes_on || platform.now() >= deadline => return in_progress(),
                 Joined::InFlight => platform.sleep(POLL_INTERVAL).await,
             }
         }
@@ -257,6 +273,27 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     }
 }
 
+/// The result of a request that goes on without its refresh, if it may.
+fn without_refresh(
+    session: Session,
+    reason: Reason,
+    cookie_update: CookieUpdate,
+    retry: Duration,
+) -> Result<FreshSession, RefreshError> {
+    match reason {
+        reason if reason.is_optional() => Ok(FreshSession { session, cookie_update }),
+        Reason::RevalidationOverdue => Err(RefreshError::NotConfirmed(Some(retry))),
+        _ => Err(RefreshError::Unavailable(retry)),
+    }
+}
+
+/// A refresh that a session needs.
+struct Refresh<'a> {
+    provider: &'a Provider,
+    name: RefreshId,
+    reason: Reason,
+}
+
 /// A session that can be used, and what to do about the browser's cookie.
 pub(crate) struct FreshSession {
     pub(crate) session: Session,
@@ -274,6 +311,11 @@ impl FreshSession {
         self.cookie_update == CookieUpdate::Write
     }
 
+    /// The same session after a `later` refresh.
+    pub(crate) fn then(self, later: Self) -> Self {
+        Self { session: later.session, cookie_update: self.cookie_update.max(later.cookie_update) }
+    }
+
     /// The cookies that store it in the browser.
     pub(crate) fn cookies<P: Platform>(&self, context: &RequestContext<'_, P>) -> Vec<SetCookie> {
         match self.cookie_update {
@@ -288,8 +330,8 @@ impl FreshSession {
     }
 }
 
-/// What to do about the browser's session cookie.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What to do about the browser's session cookie. Of two updates, the later one in this order counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum CookieUpdate {
     /// The session is unchanged: reseal the cookie only if `update_age` has passed.
     IfStale,
@@ -299,14 +341,19 @@ enum CookieUpdate {
     Write,
 }
 
-/// Why a session has no valid access token.
+/// Why a session does not have what the request needs.
 pub(crate) enum RefreshError {
-    /// The refresh token is no longer valid, so the session has ended. Holds the session without its tokens.
+    /// The refresh token is no longer valid, or its user is no longer allowed, so the session has ended. Holds the session
+    /// without its tokens.
     Ended(FreshSession),
     /// The user signed out while the request was in progress.
     SignedOut,
     /// The access token has expired, and there is no new one at the moment. Holds how long to wait.
     Unavailable(Duration),
-    /// The access token has expired, and only this login host can refresh it.
+    /// The access token has expired, or the user was not confirmed for too long, and only this login host can refresh the
+    /// session.
     OnlyAtLoginHost(Origin),
+    /// The provider has not confirmed the user for twice `session.revalidate`. Holds how long to wait if it does not
+    /// answer at the moment; `None` if it cannot be asked, so that only a new sign-in helps.
+    NotConfirmed(Option<Duration>),
 }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::error::Error;
 use crate::flow::RequestContext;
 use crate::flow::hosts::with_parameters;
-use crate::flow::refresh::RefreshError;
+use crate::flow::refresh::{Need, RefreshError};
 use crate::flow::responses::{self, with_cookies};
 use crate::flow::session::show::revocation_unavailable;
 use crate::log::{LogEvent, Record};
@@ -93,27 +93,30 @@ impl<P: Platform> RequestContext<'_, P> {
     /// `GET /renew` on the login host: refreshes the access token if necessary, and redirects to the return address. It
     /// redirects there only with a valid token; otherwise the user signs in again, or gets 503 with `Retry-After`.
     ///
-    /// It needs no CSRF token: a page of another site that sends the browser here only causes a refresh that the next
-    /// request would cause anyway.
+    /// It needs no CSRF token: a page of another site that sends the browser here causes a refresh, but not two in a
+    /// minute.
     pub(crate) async fn refresh_at_login_host(&self, query: &Params) -> Result<Response, Error> {
         let form = self.form_context(query, None)?;
         let sign_in = || Response::redirect(self.sign_in_page(form.return_to.as_str()));
         let Ok(cookie) = self.live_session().await else { return Ok(revocation_unavailable()) };
         let (response, cookies) = match cookie {
             SessionCookie::Valid(session) if session.error().is_none() => {
-                match self.fresh_session(session).await {
+                match self.fresh_session(session, Need::Confirmation).await {
                     Ok(fresh) if self.has_valid_token(&fresh.session) => {
                         let cookies = fresh.cookies(self);
                         let cookies = self.cookies_unless_signed_out(Some(&fresh.session), cookies).await;
                         (Response::redirect(form.return_to.as_str()), cookies)
                     }
-                    Err(RefreshError::Unavailable(retry)) => {
+                    Err(RefreshError::Unavailable(retry) | RefreshError::NotConfirmed(Some(retry))) => {
                         (responses::token_unavailable(retry), Vec::new())
                     }
                     Err(RefreshError::Ended(ended)) => (sign_in(), ended.cookies(self)),
-                    Ok(_) | Err(RefreshError::SignedOut | RefreshError::OnlyAtLoginHost(_)) => {
-                        (sign_in(), Vec::new())
-                    }
+                    Ok(_)
+                    | Err(
+                        RefreshError::SignedOut
+                        | RefreshError::OnlyAtLoginHost(_)
+                        | RefreshError::NotConfirmed(None),
+                    ) => (sign_in(), Vec::new()),
                 }
             }
             _ => (sign_in(), Vec::new()),

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{ClientError, Error};
 use crate::flow::RequestContext;
-use crate::flow::refresh::{FreshSession, RefreshError};
+use crate::flow::refresh::{FreshSession, Need, RefreshError};
 use crate::flow::responses::{self, with_cookies};
 use crate::flow::session::tokens_hidden::{is_from_token, without_tokens};
 use crate::hooks::DefaultSession;
@@ -31,9 +31,11 @@ impl<P: Platform> RequestContext<'_, P> {
                     self.shown(&fresh.session, cookies).await?
                 }
                 // Without the token rather than with an error: Auth.js's client would show the user as signed out.
-                Err(RefreshError::Unavailable(_) | RefreshError::OnlyAtLoginHost(_)) => {
-                    self.shown(&session.without_access_token(), Vec::new()).await?
-                }
+                Err(
+                    RefreshError::Unavailable(_)
+                    | RefreshError::OnlyAtLoginHost(_)
+                    | RefreshError::NotConfirmed(_),
+                ) => self.shown(&session.without_access_token(), Vec::new()).await?,
                 Err(RefreshError::SignedOut) => self.no_session(SessionCookie::Absent),
             },
             other => self.no_session(other),
@@ -41,18 +43,18 @@ impl<P: Platform> RequestContext<'_, P> {
         Ok(with_cookies(answer.uncached(), form.cookies))
     }
 
-    /// The session. If the page sees the access token, an expired one is refreshed first.
+    /// The session, confirmed by its provider if that is due. If the page sees the access token, an expired one is
+    /// refreshed first.
     pub(super) async fn current_session(&self, session: Session) -> Result<FreshSession, RefreshError> {
         let shows_token = self.config().session.exposes_token() && self.may_see_tokens();
-        if session.error().is_some() || !shows_token {
+        if session.error().is_some() {
             return Ok(FreshSession::unchanged(session));
         }
-        self.fresh_session(session).await
+        self.fresh_session(session, if shows_token { Need::AccessToken } else { Need::User }).await
     }
 
     async fn shown(&self, session: &Session, cookies: Vec<SetCookie>) -> Result<Response, Error> {
-        let is_due = session.needs_update(self.config().session.update_age, self.now);
-        let unchanged = session.expires_at().filter(|_| !is_due && cookies.is_empty());
+        let unchanged = session.expires_at().filter(|_| cookies.is_empty());
         let expires = unchanged.unwrap_or_else(|| self.expiry_if_sealed_now(session));
         let answer = Response::json(200, &self.view(session, expires)?);
         Ok(with_cookies(answer, self.cookies_still_valid(Some(session), cookies).await))
@@ -76,7 +78,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let Ok(cookie) = self.live_session().await else { return Ok(revocation_unavailable()) };
         let (answer, cookies) = match cookie {
             SessionCookie::Valid(session) if session.error().is_none() => {
-                match self.fresh_session(session).await {
+                match self.fresh_session(session, Need::AccessToken).await {
                     Ok(fresh) => {
                         let (session, cookies) = (&fresh.session, fresh.cookies(self));
                         let token = json!({
@@ -91,6 +93,10 @@ impl<P: Platform> RequestContext<'_, P> {
                     }
                     Err(RefreshError::OnlyAtLoginHost(login)) => {
                         (self.token_expired(&login, &self.token_return_address()), Vec::new())
+                    }
+                    Err(RefreshError::NotConfirmed(_)) => {
+                        let sign_in = self.sign_in_page(&self.token_return_address());
+                        (responses::unauthorized(&sign_in), Vec::new())
                     }
                     Err(RefreshError::Ended(ended)) => (signed_out(), ended.cookies(self)),
                     Err(RefreshError::SignedOut) => (signed_out(), Vec::new()),

@@ -33,7 +33,8 @@ impl<P: Platform> RequestContext<'_, P> {
                     Err(
                         RefreshError::Ended(_)
                         | RefreshError::Unavailable(_)
-                        | RefreshError::OnlyAtLoginHost(_),
+                        | RefreshError::OnlyAtLoginHost(_)
+                        | RefreshError::NotConfirmed(_),
                     ) => (session, false),
                     Err(RefreshError::SignedOut) => {
                         return Ok(with_cookies(self.no_session(SessionCookie::Absent), form.cookies));

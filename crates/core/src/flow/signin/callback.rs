@@ -13,9 +13,9 @@ use crate::error::{ClientError, Error, ProviderError};
 use crate::flow::host_role::HostRole;
 use crate::flow::responses::with_cookies;
 use crate::flow::signin::create_session::CreatedSession;
-use crate::flow::signin::identity::{Identity, IdentityError, ProviderClaims, Tokens, VerifiedClaims};
+use crate::flow::signin::identity::{Identity, IdentityError};
+use crate::flow::signin::profile::TokenSource;
 use crate::flow::{RequestContext, provider};
-use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use crate::session::cookie;
 use crate::session::transaction::Transaction;
@@ -23,16 +23,14 @@ use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::request::Method;
 use vestibule_oidc::http::response::Response;
-use vestibule_oidc::jose::jws;
 use vestibule_oidc::json;
 use vestibule_oidc::oauth::authorize::{self, AuthorizationCode};
 use vestibule_oidc::oauth::discovery::ProviderMetadata;
 use vestibule_oidc::oauth::email::EmailVerification;
-use vestibule_oidc::oauth::exchange::ErrorResponse;
 use vestibule_oidc::oauth::id_token::{self, IdTokenError, VerifiedIdToken};
-use vestibule_oidc::oauth::provider::{EmailsConfig, FetchUserinfo, ListedEmail, OAuthProvider};
+use vestibule_oidc::oauth::provider::OAuthProvider;
 use vestibule_oidc::oauth::token::{self, Grant, TokenResponse};
-use vestibule_oidc::oauth::userinfo::{self, UserinfoError};
+use vestibule_oidc::oauth::userinfo::UserinfoError;
 
 impl<P: Platform> RequestContext<'_, P> {
     /// Finishes a sign-in. `params` are the parameters of the authorization response: the query, or the body of a form
@@ -86,10 +84,14 @@ impl<P: Platform> CallbackContext<'_, P> {
             .map_err(|cause| provider::provider_error(self.provider, cause))?;
         let tokens = self.exchange_code(&metadata, &code).await?;
         let id_token = self.verify_id_token(&metadata, &tokens).await?;
-        let (mut profile, complaint) = self.profile(&metadata, &tokens, id_token.as_ref()).await?;
-        let listed_email = self.complete_profile(&mut profile, params, &tokens).await?;
+        let (source, subject) =
+            (self.source(&metadata, &tokens), id_token.as_ref().map(VerifiedIdToken::subject));
+        let (mut profile, complaint) = context.profile(&source, id_token.as_ref(), subject).await?;
+        let listed_email = self.complete_profile(&mut profile, params, (&metadata, &tokens)).await?;
 
-        let identity = self.identity(tokens, id_token.as_ref(), profile, listed_email).map_err(|error| {
+        let claims = source.claims(id_token.as_ref(), profile, listed_email);
+        let tokens = source.tokens(context.now);
+        let identity = Identity::from_claims(self.provider, self.oauth, claims, tokens).map_err(|error| {
             let cause = match error {
                 IdentityError::ParamClaim(error) => ProviderError::from(IdTokenError::from(error)),
                 IdentityError::NoId => UserinfoError::NoId(complaint).into(),
@@ -154,71 +156,13 @@ impl<P: Platform> CallbackContext<'_, P> {
         Ok(Some(verified))
     }
 
-    /// The user's profile: the ID token's claims, completed by the userinfo endpoint if something is missing. A provider
-    /// without OpenID Connect has only the userinfo endpoint; its response may be an error, which comes back too.
-    async fn profile(
-        &self,
-        metadata: &ProviderMetadata,
-        tokens: &TokenResponse,
-        id_token: Option<&VerifiedIdToken>,
-    ) -> Result<(Map<String, Value>, Option<ErrorResponse>), Error> {
-        let config = &self.oauth.userinfo;
-        let mut profile = id_token.map(|token| token.claims().clone()).unwrap_or_default();
-        let is_needed = match config.fetch {
-            FetchUserinfo::Never => false,
-            FetchUserinfo::Always => true,
-            FetchUserinfo::IfNeeded => id_token.is_none() || self.lacks_claims(&profile),
-        };
-        let provider_error = |cause| provider::provider_error(self.provider, cause);
-        let request = if is_needed {
-            userinfo::request(config, metadata.userinfo_endpoint(), tokens).map_err(provider_error)?
-        } else {
-            None
-        };
-        let Some(request) = request else { return Ok((profile, None)) };
-        let response = self.context.ask(self.provider, "userinfo", request).await?;
-        let root = config.response_path.as_ref();
-        let Some(id_token) = id_token else {
-            return userinfo::parse_profile(&response, root).map_err(provider_error);
-        };
-        let claims = if config.is_signed_response {
-            let token = userinfo::signed_token(&response).map_err(provider_error)?;
-            let verified = self.context.verify_signature(self.provider, self.oauth, metadata, token).await?;
-            userinfo::of_subject(verified.into_claims(), id_token)
-        } else {
-            userinfo::parse(&response, root, id_token)
-        };
-        let claims = claims.map_err(provider_error)?;
-        if claims.get("email").is_some_and(|email| profile.get("email") != Some(email)) {
-            // What the ID token says is about the address in the ID token.
-            profile.remove("email_verified");
-        }
-        profile.extend(claims);
-        Ok((profile, None))
-    }
-
-    /// Whether the ID token lacks a claim that a scope requests (OpenID Connect Core 1.0 section 5.4) or that the
-    /// configuration reads.
-    fn lacks_claims(&self, id_token: &Map<String, Value>) -> bool {
-        let requested_by_scope = [("profile", "name"), ("email", "email")];
-        let scopes = || self.oauth.scope.iter().flat_map(|scope| scope.split_ascii_whitespace());
-        let lacks_scope_claim = requested_by_scope
-            .iter()
-            .any(|(scope, claim)| scopes().any(|s| s == *scope) && !id_token.contains_key(*claim));
-        let roots = json::of(&[("profile", Value::Object(id_token.clone()))]);
-        let claims = &self.context.config().claims;
-        let lacks_configured_claim =
-            claims.iter().any(|(_, from)| from.root() == "profile" && from.lookup(&roots).is_none());
-        lacks_scope_claim || lacks_configured_claim
-    }
-
     /// Adds to the profile what other places say about the user: the authorization response and the list of e-mail
     /// addresses. The result is what that list says about the address.
     async fn complete_profile(
         &self,
         profile: &mut Map<String, Value>,
         params: &Params,
-        tokens: &TokenResponse,
+        (metadata, tokens): (&ProviderMetadata, &TokenResponse),
     ) -> Result<Option<EmailVerification>, Error> {
         if let Some(name) = &self.oauth.authorization.callback_profile_param {
             // It came through the browser, so the user may have written it. It stays under its own name.
@@ -228,61 +172,10 @@ impl<P: Platform> CallbackContext<'_, P> {
                 profile.insert(name.clone(), Value::Object(values));
             }
         }
-        let Some(emails) = &self.oauth.emails else { return Ok(None) };
-        let email = self.email(emails, profile, tokens).await?;
-        let (address, verification) = email.map(|email| (email.address, email.verification)).unzip();
-        profile.insert("email".to_owned(), address.map_or(Value::Null, Value::from));
-        Ok(verification.filter(|_| emails.verified.is_some()))
+        self.context.listed_email(&self.source(metadata, tokens), profile).await
     }
 
-    /// The user's e-mail address, from the list of their addresses. If the provider refuses to give the list, because
-    /// its scope was not requested, the operator's log says so and the sign-in goes on without an address.
-    async fn email(
-        &self,
-        emails: &EmailsConfig,
-        profile: &Map<String, Value>,
-        tokens: &TokenResponse,
-    ) -> Result<Option<ListedEmail>, Error> {
-        let Some(url) = &emails.url else {
-            return Ok(emails.pick(&Value::Object(profile.clone())));
-        };
-        let request = userinfo::plain_request(url, &tokens.access_token);
-        let response = self.context.ask(self.provider, "emails", request).await?;
-        match userinfo::parse_emails(&response, emails) {
-            Ok(email) => Ok(email),
-            Err(error) if error.is_temporary() => Err(provider::provider_error(self.provider, error)),
-            Err(error) => {
-                let id = &self.provider.id;
-                let message = format_args!("provider {id}: the list of e-mail addresses: {error}");
-                self.context.log(Record::new(LogEvent::EmailsRequestFailed, message).provider(id));
-                Ok(None)
-            }
-        }
-    }
-
-    /// The user whom the provider authenticated.
-    fn identity(
-        &self,
-        tokens: TokenResponse,
-        id_token: Option<&VerifiedIdToken>,
-        profile: Map<String, Value>,
-        listed_email: Option<EmailVerification>,
-    ) -> Result<Identity<'_>, IdentityError> {
-        // Without a stated lifetime and without a refresh token, the access token is used for as long as it works.
-        let expires_at = (tokens.expires_in.is_some() || tokens.refresh_token.is_some())
-            .then(|| tokens.expires_at(self.context.now));
-        let claims = ProviderClaims {
-            verified: id_token.map(|token| VerifiedClaims {
-                subject: token.subject().to_owned(),
-                claims: token.claims().clone(),
-            }),
-            profile,
-            account: tokens.raw,
-            access_token: jws::decode_unverified(tokens.access_token.expose()),
-            listed_email,
-        };
-        let tokens =
-            Tokens { access_token: tokens.access_token, refresh_token: tokens.refresh_token, expires_at };
-        Identity::from_claims(self.provider, self.oauth, claims, tokens)
+    fn source<'s>(&'s self, metadata: &'s ProviderMetadata, tokens: &'s TokenResponse) -> TokenSource<'s> {
+        TokenSource { provider: self.provider, oauth: self.oauth, metadata, tokens }
     }
 }

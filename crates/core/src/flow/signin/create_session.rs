@@ -8,11 +8,13 @@ use serde_json::{Map, Value, json};
 use crate::config::Provider;
 use crate::error::{ClientError, Error, ProviderError};
 use crate::flow::signin::identity::Identity;
+use crate::flow::signin::refreshed_user::RefreshedUser;
 use crate::flow::{RequestContext, provider};
 use crate::hooks::{Event, SignIn, SignInAnswer, TokenOccasion};
 use crate::log::{LogEvent, Record};
 use crate::platform::{Platform, random_id};
 use crate::session::claims::Session;
+use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::return_to::TrustedUrl;
 use vestibule_oidc::jose::jws;
@@ -57,16 +59,30 @@ impl<P: Platform> RequestContext<'_, P> {
         }
     }
 
+    /// The session's claims after a refresh that says this about its user, authorized like a sign-in. An error if the
+    /// user may no longer have a session.
+    pub(crate) async fn claims_after_refresh(
+        &self,
+        identity: Identity<'_>,
+        user: &RefreshedUser<'_>,
+    ) -> Result<Map<String, Value>, Error> {
+        match self.authorize_sign_in(identity, SignInKind::Refresh(user)).await? {
+            SignInDecision::Claims(claims) => Ok(claims),
+            // The user is signed in already, so there is nowhere to go first.
+            SignInDecision::Redirect(_) => Ok(user.session.claims().clone()),
+        }
+    }
+
     /// Decides whether the user may have a session, and returns its claims: computes the configured claims, checks
     /// `allow`, and asks the hooks, which see everything that is known of the user.
     async fn authorize_sign_in(
         &self,
         identity: Identity<'_>,
-        kind: SignInKind,
+        kind: SignInKind<'_>,
     ) -> Result<SignInDecision, Error> {
         let provider = identity.provider;
         let known = self.identity_claims(&identity, kind);
-        if !self.is_allowed(provider, &known) {
+        if !self.is_allowed(provider, &known, kind) {
             return Err(ClientError::AccessDenied.into());
         }
         let IdentityClaims { roots, configured, email_verification } = known;
@@ -87,21 +103,35 @@ impl<P: Platform> RequestContext<'_, P> {
         }
 
         let mut claims = self.claims_to_seal(identity, configured, email_verification);
-        hooks.token(&mut claims, TokenOccasion::SignIn(attempt())).await.map_err(profile_error)?;
+        let occasion = match kind {
+            SignInKind::Refresh(user) => {
+                claims = user.session_claims(claims, self.config());
+                TokenOccasion::Refresh(attempt())
+            }
+            SignInKind::SignIn | SignInKind::BearerToken => TokenOccasion::SignIn(attempt()),
+        };
+        hooks.token(&mut claims, occasion).await.map_err(profile_error)?;
         Ok(SignInDecision::Claims(claims))
     }
 
     /// Whether the user meets all of `allow`, which does not see an e-mail address that is not proven.
-    fn is_allowed(&self, provider: &Provider, known: &IdentityClaims) -> bool {
+    fn is_allowed(&self, provider: &Provider, known: &IdentityClaims, kind: SignInKind<'_>) -> bool {
         let mut roots = Cow::Borrowed(&known.roots);
         if !provider.allow.is_empty() && provider.email.withholds(known.email_verification) {
             self.config().remove_email(provider, roots.to_mut());
         }
-        provider.allow.iter().all(|asked| asked.test.is_met(asked.claim.lookup(&roots)))
+        let is_unknown = |claim: &DataPath| match kind {
+            SignInKind::Refresh(user) => claim.lookup(&known.roots).is_none() && !user.is_known(claim),
+            SignInKind::SignIn | SignInKind::BearerToken => false,
+        };
+        provider
+            .allow
+            .iter()
+            .all(|asked| is_unknown(&asked.claim) || asked.test.is_met(asked.claim.lookup(&roots)))
     }
 
     /// Everything that is known of the user, and the configured claims computed from it.
-    fn identity_claims(&self, identity: &Identity<'_>, kind: SignInKind) -> IdentityClaims {
+    fn identity_claims(&self, identity: &Identity<'_>, kind: SignInKind<'_>) -> IdentityClaims {
         let mut user = Map::new();
         for (name, value) in [
             ("id", json!(identity.subject)),
@@ -133,7 +163,7 @@ impl<P: Platform> RequestContext<'_, P> {
         for (claim, from) in &self.config().claims {
             if let Some(value) = from.lookup(&roots) {
                 configured.push((claim.clone(), value.clone()));
-            } else if kind == SignInKind::SignIn {
+            } else if let SignInKind::SignIn = kind {
                 let provider = &identity.provider.id;
                 let message = format_args!("provider {provider} gave nothing at {from} for claim {claim}");
                 self.log(Record::new(LogEvent::ClaimMissing, message).provider(provider));
@@ -141,11 +171,15 @@ impl<P: Platform> RequestContext<'_, P> {
         }
         // A configured claim of this name replaces what the provider's entry says.
         let written = EmailVerification::of_claim(configured_claim(&configured, "email_verified"));
-        let email_verification = match (&identity.email, written) {
+        let mut email_verification = match (&identity.email, written) {
             (None, _) => EmailVerification::Unstated,
             (Some(_), EmailVerification::Unstated) => identity.email_verification,
             (Some(_), stated) => stated,
         };
+        if let SignInKind::Refresh(refreshed) = kind {
+            let kept = refreshed.add_kept(&mut user, &self.config().claims);
+            email_verification = kept.unwrap_or(email_verification);
+        }
         user.extend(email_verification.claim().map(|verified| ("email_verified".to_owned(), verified)));
         // `allow` may name a configured claim: `allow = { "user.roles" = … }`.
         for (claim, value) in &configured {
@@ -226,12 +260,14 @@ pub(crate) enum CreatedSession {
 }
 
 /// What the session is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum SignInKind {
+#[derive(Clone, Copy)]
+enum SignInKind<'a> {
     /// A sign-in, whose session lasts for days.
     SignIn,
     /// One request with a bearer token. Missing claims are not logged, because every request would log them.
     BearerToken,
+    /// A session that lasts already. What the refresh does not say of its user stays.
+    Refresh(&'a RefreshedUser<'a>),
 }
 
 enum SignInDecision {

@@ -61,7 +61,7 @@ impl<P: Platform> RequestContext<'_, P> {
             self.log(Record::new(LogEvent::RefreshTokenMissing, message).provider(id));
         }
 
-        let identity = identity(provider, credentials, tokens, answers)?;
+        let identity = described_identity(provider, credentials, tokens, &answers, None)?;
         let response = match self.create_session(identity).await? {
             CreatedSession::Session(cookies) => {
                 with_cookies(Response::redirect(form.return_to.as_str()), cookies)
@@ -110,7 +110,7 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     /// Fetches the user's profile from the API, with the access token and the cookies that the API set.
-    async fn fetch_profile(
+    pub(crate) async fn fetch_profile(
         &self,
         provider: &Provider,
         profile: &ApiRequest,
@@ -133,12 +133,14 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 }
 
-/// The user whom the API identified, as the configuration's paths read its responses.
-fn identity<'a>(
+/// The user whom the API identified, as the configuration's paths read its responses. `known_subject` is the user's id,
+/// where it is known and the responses need not say it again.
+pub(crate) fn described_identity<'a>(
     provider: &'a Provider,
     credentials: &CredentialsProvider,
     tokens: Tokens,
-    answers: Answers,
+    answers: &Answers,
+    known_subject: Option<String>,
 ) -> Result<Identity<'a>, Error> {
     let user = &credentials.user;
     let text = |source: &Option<_>| source.as_ref().and_then(|source| answers.text(source)).map(Value::from);
@@ -163,7 +165,10 @@ fn identity<'a>(
     };
     Ok(Identity {
         provider,
-        subject: answers.identifier(&user.id).ok_or_else(|| provider_error(provider, ApiError::NoUserId))?,
+        subject: answers
+            .identifier(&user.id)
+            .or(known_subject)
+            .ok_or_else(|| provider_error(provider, ApiError::NoUserId))?,
         name: text(&user.name),
         email: email.map(Value::from),
         email_verification,
@@ -173,7 +178,7 @@ fn identity<'a>(
         expires_at: tokens.expires_at,
         extra_claims,
         account: Map::new(),
-        sources: vec![("profile", answers.profile), ("login", answers.login)],
+        sources: vec![("profile", answers.profile.clone()), ("login", answers.login.clone())],
     })
 }
 

@@ -51,6 +51,8 @@ pub(crate) struct ProviderClaims {
     pub(crate) access_token: Value,
     /// What a list of addresses says about the address that was taken from it.
     pub(crate) listed_email: Option<EmailVerification>,
+    /// The user's id, where it is known and the data need not say it again. A sign-in knows none.
+    pub(crate) known_subject: Option<String>,
 }
 
 /// The claims of a verified token.
@@ -86,7 +88,8 @@ impl<'a> Identity<'a> {
         claims: ProviderClaims,
         tokens: Tokens,
     ) -> Result<Self, IdentityError> {
-        let ProviderClaims { verified, mut profile, account, access_token, listed_email } = claims;
+        let ProviderClaims { verified, mut profile, account, access_token, listed_email, known_subject } =
+            claims;
         if let (Some(openid), Some(verified)) = (&oauth.openid, &verified) {
             for (value, names) in &openid.param_claims {
                 id_token::verify_param_claims(&verified.claims, value, names)
@@ -114,7 +117,7 @@ impl<'a> Identity<'a> {
             None => subject,
             Some(id) => id.whole(&find).filter(|id| userinfo::is_identifier(id)),
         };
-        let subject = subject.ok_or(IdentityError::NoId)?;
+        let subject = subject.or(known_subject).ok_or(IdentityError::NoId)?;
         let (name, email, image) = (user.name.text(&find), user.email.text(&find), user.image.whole(&find));
         let email_verification = match &email {
             None => EmailVerification::Unstated,

@@ -6,4 +6,6 @@ pub(crate) mod create_session;
 pub(crate) mod credentials;
 pub(crate) mod handoff;
 pub(crate) mod identity;
+pub(crate) mod profile;
+pub(crate) mod refreshed_user;
 pub(crate) mod sign_in;

@@ -46,6 +46,7 @@ fn read_as(naming: &CookieNaming, dialect: Dialect, header: &str) -> SessionRead
         max_age: Duration::from_hours(24),
         update_age: Duration::from_hours(24),
         absolute_max_age: None,
+        revalidate: None,
         expose: Vec::new(),
         updatable: Vec::new(),
     };

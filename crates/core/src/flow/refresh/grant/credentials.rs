@@ -1,15 +1,24 @@
 //! The refresh at your own API, by the configured request.
 
+use std::pin::pin;
+
 use serde_json::Value;
 
 use crate::config::Provider;
+use crate::error::Error;
 use crate::flow::RequestContext;
+use crate::flow::provider::provider_error;
+use crate::flow::refresh::claims::UserAfterRefresh;
+use crate::flow::refresh::grant::MAX_CLAIMS_WAIT;
 use crate::flow::refresh::granted::{GrantError, GrantedTokens, retry_after, temporary};
+use crate::flow::signin::credentials::described_identity;
+use crate::flow::signin::refreshed_user::RefreshedUser;
 use crate::platform::Platform;
 use crate::session::claims::Session;
-use vestibule_oidc::credentials::provider::ApiRefresh;
+use vestibule_oidc::credentials::login::Tokens;
+use vestibule_oidc::credentials::provider::{ApiRefresh, CredentialsProvider};
 use vestibule_oidc::credentials::refresh::{self, RefreshError};
-use vestibule_oidc::credentials::{ApiError, login};
+use vestibule_oidc::credentials::{Answers, ApiError, login};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::oauth::token::UNKNOWN_LIFETIME;
 
@@ -18,7 +27,7 @@ impl<P: Platform> RequestContext<'_, P> {
     pub(super) async fn redeem_at_api(
         &self,
         provider: &Provider,
-        refresh: &ApiRefresh,
+        (credentials, refresh): (&CredentialsProvider, &ApiRefresh),
         session: &Session,
     ) -> Result<GrantedTokens, GrantError> {
         if session.refresh_expires_at().is_some_and(|end| end <= self.platform.now()) {
@@ -42,11 +51,18 @@ impl<P: Platform> RequestContext<'_, P> {
         let now = self.platform.now();
         let broken =
             |error: ApiError| GrantError::Unavailable(error.to_string(), retry_after(&response, now));
-        let answers = refresh::parse(refresh, &response, now).map_err(|error| match error {
+        let mut answers = refresh::parse(refresh, &response, now).map_err(|error| match error {
             RefreshError::Rejected { .. } => GrantError::InvalidGrant(error.to_string()),
             RefreshError::Api(error) => broken(error),
         })?;
-        let tokens = login::tokens(refresh::ENDPOINT, &refresh.tokens, &answers, now).map_err(broken)?;
+        let read = |answers: &_| login::tokens(refresh::ENDPOINT, &refresh.tokens, answers, now);
+        let tokens = read(&answers).map_err(broken)?;
+        let claims = {
+            let asked = self.claims_of_api(provider, credentials, &tokens, &mut answers, session);
+            self.refreshed_claims(provider, now.plus(MAX_CLAIMS_WAIT), pin!(asked)).await?
+        };
+        // The response with the profile may have set newer cookies, and the tokens may be in cookies.
+        let tokens = read(&answers).map_err(broken)?;
         // An empty cookie counts as absent, like an empty token.
         let new_cookie = |name: &String| {
             let cookie = answers.jar.find(name).filter(|cookie| !cookie.value.expose().is_empty())?;
@@ -69,7 +85,35 @@ impl<P: Platform> RequestContext<'_, P> {
                 .unwrap_or_else(|| now.plus(UNKNOWN_LIFETIME)),
             refresh_expires_at: tokens.refresh_expires_at.or(old_expiry),
             api_cookies,
+            issued_at: now,
+            claims,
         })
+    }
+
+    /// What the API says about the user: in the response to the refresh, and in the profile, if one is configured.
+    async fn claims_of_api(
+        &self,
+        provider: &Provider,
+        credentials: &CredentialsProvider,
+        tokens: &Tokens,
+        answers: &mut Answers,
+        session: &Session,
+    ) -> Result<UserAfterRefresh, Error> {
+        answers.set_access_token(&tokens.access_token);
+        let mut complete = vec!["access_token"];
+        if let Some(profile) = &credentials.profile {
+            self.fetch_profile(provider, profile, tokens, answers).await?;
+            if !answers.has_profile() {
+                return Err(provider_error(provider, ApiError::NoProfile));
+            }
+            complete.push("profile");
+        }
+        let paths = &credentials.user;
+        let sources = [paths.name.as_ref(), paths.email.as_ref(), paths.image.as_ref()];
+        let user = RefreshedUser::new(session, complete, sources);
+        let known = session.subject().filter(|_| !user.has_all_of(&paths.id)).map(str::to_owned);
+        let identity = described_identity(provider, credentials, tokens.clone(), answers, known)?;
+        self.user_after_refresh(identity, &user).await
     }
 }
 

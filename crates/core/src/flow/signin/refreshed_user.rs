@@ -1,0 +1,161 @@
+//! What a refresh says about a session's user, and what it does not say.
+//!
+//! A sign-in says everything: what is missing does not exist. A refresh may say less: a token response without an ID
+//! token, or an API's response without the user. So a claim that is missing is removed only where it would have to be.
+
+use serde_json::{Map, Value};
+
+use crate::config::Config;
+use crate::session::claims::{Session, is_own_claim};
+use crate::session::refreshed_tokens::ClaimChanges;
+use vestibule_oidc::data::{DataPath, Source};
+use vestibule_oidc::oauth::email::EmailVerification;
+
+/// A session's user after a refresh.
+pub(crate) struct RefreshedUser<'a> {
+    pub(crate) session: &'a Session,
+    /// The roots of the data that the refresh brought completely.
+    complete: Vec<&'static str>,
+    /// Those of [`STANDARD`] that come from other data.
+    unknown: Vec<&'static str>,
+}
+
+/// The claims that every provider has sources for, and their names in the data of a sign-in.
+const STANDARD: [(&str, &str); 3] = [("name", "name"), ("email", "email"), ("picture", "image")];
+
+impl<'a> RefreshedUser<'a> {
+    /// The user of `session` after a refresh that brought the data at the `complete` roots. `sources` are those of the
+    /// name, the e-mail address and the picture.
+    pub(crate) fn new(
+        session: &'a Session,
+        complete: Vec<&'static str>,
+        sources: [Option<&Source>; 3],
+    ) -> Self {
+        let mut user = Self { session, complete, unknown: Vec::new() };
+        for ((claim, _), source) in STANDARD.into_iter().zip(sources) {
+            if source.is_some_and(|source| !user.has_all_of(source)) {
+                user.unknown.push(claim);
+            }
+        }
+        user
+    }
+
+    /// Whether the refresh brought all data that `source` reads.
+    pub(crate) fn has_all_of(&self, source: &Source) -> bool {
+        source.paths().iter().all(|path| self.is_known(path))
+    }
+
+    /// Notes that this standard claim is unknown.
+    pub(crate) fn forget(&mut self, claim: &'static str) {
+        self.unknown.push(claim);
+    }
+
+    /// Whether the refresh says what is at this path: if there is nothing, it does not exist.
+    pub(crate) fn is_known(&self, path: &DataPath) -> bool {
+        match path.root() {
+            "user" => {
+                let field = STANDARD.iter().find(|(_, field)| path.rest().next() == Some(*field));
+                field.is_none_or(|(claim, _)| !self.unknown.contains(claim))
+            }
+            // They describe the authentication, and a later ID token may leave them out.
+            "profile" | "id_token" if path.rest().next().is_some_and(is_about_authentication) => false,
+            root => self.complete.contains(&root),
+        }
+    }
+
+    /// Adds to the data about the user what stays in the session, because the refresh does not say it. The result is what
+    /// is known about the e-mail address, if that stays.
+    pub(crate) fn add_kept(
+        &self,
+        user: &mut Map<String, Value>,
+        configured: &[(String, DataPath)],
+    ) -> Option<EmailVerification> {
+        let mut verification = None;
+        for (claim, field) in STANDARD {
+            let is_missing = user.get(field).is_none_or(Value::is_null);
+            if let (true, true, Some(kept)) =
+                (is_missing, self.unknown.contains(&claim), self.session.claims().get(claim))
+            {
+                user.insert(field.to_owned(), kept.clone());
+                if claim == "email" {
+                    let stated = self.session.claims().get("email_verified");
+                    verification = Some(EmailVerification::of_claim(stated));
+                }
+            }
+        }
+        for (claim, from) in configured {
+            if let (false, None, Some(kept)) =
+                (self.is_known(from), user.get(claim), self.session.claims().get(claim))
+            {
+                user.insert(claim.clone(), kept.clone());
+            }
+        }
+        verification
+    }
+
+    /// The session's claims, with `new` ones in place of those that follow the user.
+    pub(crate) fn session_claims(&self, new: Map<String, Value>, config: &Config) -> Map<String, Value> {
+        let mut claims = self.session.claims().clone();
+        for gone in self.gone(&new, config) {
+            claims.remove(&gone);
+        }
+        for (claim, value) in new {
+            let is_token = matches!(claim.as_str(), "access_token" | "refresh_token" | "expires_at");
+            if is_token || !stays(&claim, config) {
+                claims.insert(claim, value);
+            }
+        }
+        claims
+    }
+
+    /// The changes that lead from the session to `claims`.
+    pub(crate) fn changes(&self, mut claims: Map<String, Value>, config: &Config) -> ClaimChanges {
+        claims.retain(|claim, _| !stays(claim, config));
+        let names = self.session.claims().keys().chain(config.claims.iter().map(|(claim, _)| claim));
+        let mut removed: Vec<String> =
+            names.cloned().chain(STANDARD.map(|(claim, _)| claim.to_owned())).collect();
+        removed.push("email_verified".to_owned());
+        removed.retain(|claim| !claims.contains_key(claim) && !stays(claim, config));
+        removed.sort_unstable();
+        removed.dedup();
+        ClaimChanges { set: claims, removed }
+    }
+
+    /// The claims that the user no longer has.
+    fn gone(&self, new: &Map<String, Value>, config: &Config) -> Vec<String> {
+        let mut gone: Vec<String> = Vec::new();
+        for (claim, _) in STANDARD {
+            if !self.unknown.contains(&claim) && !is_configured(claim, config) {
+                gone.push(claim.to_owned());
+            }
+        }
+        for (claim, from) in &config.claims {
+            if self.is_known(from) {
+                gone.push(claim.clone());
+            }
+        }
+        // What is known about an address is about that address only.
+        let old = self.session.email();
+        let is_other_email = new.get("email").is_some_and(|email| Some(email) != old);
+        if is_other_email || gone.iter().any(|claim| claim == "email") {
+            gone.push("email_verified".to_owned());
+        }
+        gone.retain(|claim| !new.contains_key(claim) && !stays(claim, config));
+        gone
+    }
+}
+
+fn is_about_authentication(claim: &str) -> bool {
+    matches!(claim, "acr" | "amr" | "auth_time" | "nonce" | "sid")
+}
+
+fn is_configured(claim: &str, config: &Config) -> bool {
+    config.claims.iter().any(|(name, _)| name == claim)
+}
+
+/// Whether a refresh leaves this claim as it is: it is about the session and not about the user, or a page may change it.
+fn stays(claim: &str, config: &Config) -> bool {
+    let updatable = &config.session.updatable;
+    let is_updatable = |name: &str| updatable.iter().any(|known| known == name);
+    is_own_claim(claim) || is_updatable(claim) || claim == "email_verified" && is_updatable("email")
+}

@@ -1,0 +1,404 @@
+//! Claims follow the person: what a refresh says of the user. Each test checks a sentence of `docs/sessions.md`
+//! ("Claims").
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use vestibule_core::hooks::{DefaultSession, Hooks, SignIn, SignInAnswer, TokenOccasion};
+use vestibule_core::http::client::FetchError;
+use vestibule_core::log::LogEvent;
+use vestibule_testing::{APP, Answer, Browser, TestEnv};
+
+use crate::credentials::{json_api, sealed, sign_in_as_ada, token_api};
+use crate::refresh::{EXPIRED, LEASES, bearer, given, sent, signed_in, with_lease};
+
+const USERINFO: &str = "https://idp.example/userinfo";
+const DAY: Duration = Duration::from_hours(24);
+
+fn fetch(world: &TestEnv, browser: &mut Browser) -> Answer {
+    browser.fetch(world, &format!("{APP}/api"))
+}
+
+/// What the provider says of its users from now on.
+fn userinfo(world: &TestEnv, change: impl Fn(&mut Value) + 'static) {
+    world.provider.alters_answer_at("userinfo", change);
+}
+
+#[test]
+fn a_role_that_was_taken_away_is_gone_at_the_next_request() {
+    for lease in LEASES {
+        let mut settings = with_lease(lease);
+        settings["upstreams"][0]["assertion"] = json!(true);
+        let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+        browser.sign_in(&world, "alice", "/");
+        assert_eq!(browser.fetch(&world, &format!("{APP}/admin")).status, 200, "{lease}");
+        userinfo(&world, |claims| {
+            claims["roles"] = json!(["user"]);
+            claims["email"] = json!("alice@new.example");
+        });
+        world.pass(EXPIRED);
+        let answer = browser.fetch(&world, &format!("{APP}/admin"));
+        assert_eq!(answer.status, 403, "{lease}: the rule sees the new roles");
+        assert!(answer.forwarded.is_none() && answer.headers.contains("set-cookie"), "{lease}");
+        assert_eq!(sealed(&world, &browser)["roles"], json!(["user"]), "{lease}");
+
+        // The same for a request that passes: the headers and the assertion of that request have the new claims.
+        userinfo(&world, |claims| claims["roles"] = json!(["user", "editor"]));
+        world.pass(EXPIRED);
+        let answer = fetch(&world, &mut browser);
+        let headers = &answer.forwarded.as_ref().unwrap().request.headers;
+        assert_eq!(headers.get("x-user-roles"), Some("user,editor"), "{lease}");
+        let assertion = headers.get("x-vestibule-assertion").expect("an assertion");
+        let payload = vestibule_core::jose::jws::decode_unverified(assertion);
+        assert_eq!(payload["email"], "alice@example.com", "{lease}");
+        assert_eq!(sealed(&world, &browser)["roles"], json!(["user", "editor"]), "{lease}");
+    }
+}
+
+#[test]
+fn claims_of_a_refresh_reach_every_follower() {
+    for lease in LEASES {
+        let (world, browser) = signed_in(lease, EXPIRED);
+        userinfo(&world, |claims| claims["roles"] = json!(["editor"]));
+        let cookies = browser.cookie_header();
+        let roles = |answer: &Answer| {
+            let headers = &answer.forwarded.as_ref().unwrap().request.headers;
+            headers.get("x-user-roles").map(str::to_owned)
+        };
+        let answers = world.all((0..10).map(|i| sent(&world, &cookies, Duration::from_millis(i * 3))));
+        for answer in &answers {
+            assert_eq!(roles(answer).as_deref(), Some("editor"), "{lease}");
+        }
+        assert_eq!((given(&world), world.fetches(USERINFO)), (1, 2), "{lease}: one at the sign-in, one now");
+        if lease == "none" {
+            continue;
+        }
+        // Another process, and a browser that comes back with the old cookie after two days.
+        let other = world.isolate(with_lease(lease), "here");
+        let late = world.all([sent(&other, &cookies, Duration::from_secs(1))]);
+        assert_eq!(roles(&late[0]).as_deref(), Some("editor"), "{lease}");
+        world.provider.goes_down("userinfo");
+        world.pass(2 * DAY);
+        let other = world.isolate(with_lease(lease), "here");
+        let late = world.all([sent(&other, &cookies, Duration::from_secs(1))]);
+        assert_eq!(roles(&late[0]).as_deref(), Some("editor"), "{lease}");
+        assert!(!format!("{:?}", world.store.contents()).contains("editor"), "{lease}: they are sealed");
+    }
+}
+
+#[test]
+fn a_claim_that_is_gone_is_removed_and_nothing_else_of_the_session_changes() {
+    let mut settings = with_lease("none");
+    settings["claims"]["department"] = json!("profile.department");
+    settings["session"]["updatable"] = json!(["theme", "nickname"]);
+    settings["claims"]["nickname"] = json!("profile.nickname");
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    userinfo(&world, |claims| {
+        claims["picture"] = json!("https://idp.example/bob.png");
+        claims["department"] = json!("sales");
+        claims["nickname"] = json!("bobby");
+        claims["email_verified"] = json!(true);
+    });
+    browser.sign_in(&world, "bob", "/");
+    let csrf = browser.csrf(&world);
+    let update = json!({ "csrfToken": csrf, "data": { "theme": "dark", "nickname": "rob" } }).to_string();
+    let json = [("content-type", "application/json")];
+    browser.send(&world, "POST", &format!("{APP}/auth/session"), &json, update.as_bytes());
+    let before = sealed(&world, &browser);
+    assert_eq!((&before["department"], &before["email_verified"]), (&json!("sales"), &json!(true)));
+
+    userinfo(&world, |claims| {
+        claims["email"] = json!("bob@new.example");
+        claims["nickname"] = json!("bobby");
+    });
+    world.pass(EXPIRED);
+    fetch(&world, &mut browser);
+    let after = sealed(&world, &browser);
+    for gone in ["picture", "department", "email_verified"] {
+        assert_eq!(after.get(gone), None, "{gone}");
+    }
+    assert_eq!(after["email"], "bob@new.example");
+    for stays in ["sub", "sid", "provider", "auth_time", "name", "roles"] {
+        assert_eq!(after[stays], before[stays], "{stays}");
+    }
+    assert_eq!((&after["theme"], &after["nickname"]), (&json!("dark"), &json!("rob")), "a page changed them");
+    assert_eq!(after["revalidated_at"], world.now().seconds());
+}
+
+#[test]
+fn a_new_id_token_is_enough_where_nothing_is_missing_in_it() {
+    let mut settings = with_lease("none");
+    settings["providers"][0]["userinfo"] = json!({ "fetch": "never" });
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    world.provider.alters_answer_at("id_token", |claims| {
+        claims["roles"] = json!(["admin"]);
+        claims["name"] = json!("Bob");
+    });
+    browser.sign_in(&world, "bob", "/");
+    world.provider.alters_answer_at("refreshed_id_token", |claims| claims["roles"] = json!(["user"]));
+    world.pass(EXPIRED);
+    fetch(&world, &mut browser);
+    let claims = sealed(&world, &browser);
+    assert_eq!((&claims["roles"], claims.get("name")), (&json!(["user"]), None));
+    assert_eq!(world.fetches(USERINFO), 0);
+}
+
+#[test]
+fn without_a_new_id_token_userinfo_is_asked_and_nothing_is_removed_that_the_token_may_have_had() {
+    let mut settings = with_lease("none");
+    settings["claims"]["level"] = json!("id_token.level");
+    settings["claims"]["department"] = json!("profile.department");
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    world.provider.alters_answer_at("id_token", |claims| {
+        claims["level"] = json!(7);
+        claims["department"] = json!("sales");
+    });
+    browser.sign_in(&world, "alice", "/");
+    world.provider.alters_answer_at("token", |answer| {
+        answer.as_object_mut().unwrap().remove("id_token");
+    });
+    userinfo(&world, |claims| claims["roles"] = json!(["user"]));
+    world.pass(EXPIRED);
+    assert_eq!(bearer(&fetch(&world, &mut browser)), Some("access-alice~1"));
+    let claims = sealed(&world, &browser);
+    assert_eq!(claims["roles"], json!(["user"]));
+    assert_eq!((&claims["level"], &claims["department"]), (&json!(7), &json!("sales")));
+
+    // Nor by the claims of an ID token that the provider sends again although it has expired.
+    world.provider.answers_correctly();
+    world.provider.alters_answer_at("refreshed_id_token", |claims| claims["exp"] = json!(1_700_000_000));
+    world.pass(EXPIRED);
+    assert_eq!(bearer(&fetch(&world, &mut browser)), Some("access-alice~2"));
+    assert_eq!(sealed(&world, &browser)["level"], 7);
+}
+
+#[test]
+fn how_the_user_authenticated_stays_where_a_new_id_token_does_not_say_it() {
+    let mut settings = with_lease("none");
+    settings["claims"] = json!({ "amr": "id_token.amr", "acr": "profile.acr", "level": "id_token.level" });
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    world.provider.alters_answer_at("id_token", |claims| {
+        claims["amr"] = json!(["mfa"]);
+        claims["acr"] = json!("2");
+        claims["level"] = json!(7);
+    });
+    browser.sign_in(&world, "bob", "/");
+    world.pass(EXPIRED);
+    fetch(&world, &mut browser);
+    let claims = sealed(&world, &browser);
+    assert_eq!((&claims["amr"], &claims["acr"]), (&json!(["mfa"]), &json!("2")));
+    assert_eq!(claims.get("level"), None);
+}
+
+#[test]
+fn userinfo_that_fails_changes_no_claim_and_fails_no_refresh() {
+    type Trouble = fn(&TestEnv);
+    let troubles: [(&str, Trouble); 6] = [
+        ("no connection", |world| world.provider.goes_down("userinfo")),
+        ("500", |world| world.provider.answers_raw("userinfo", 500, "text/html", b"<h1>busy</h1>")),
+        ("401", |world| world.provider.answers_raw("userinfo", 401, "application/json", b"{}")),
+        ("not JSON", |world| world.provider.answers_raw("userinfo", 200, "text/html", b"hello")),
+        ("another sub", |world| userinfo(world, |claims| claims["sub"] = json!("mallory-1"))),
+        ("no answer", |world| world.http.hanging.borrow_mut().push(USERINFO)),
+    ];
+    for lease in LEASES {
+        for (what, trouble) in troubles {
+            let (world, mut browser) = signed_in(lease, EXPIRED);
+            let before = sealed(&world, &browser);
+            userinfo(&world, |claims| claims["roles"] = json!([]));
+            trouble(&world);
+            let begun = world.clock.now();
+            let answer = fetch(&world, &mut browser);
+            assert_eq!((answer.status, bearer(&answer)), (200, Some("access-bob~1")), "{lease}, {what}");
+            assert!(world.clock.now() - begun <= 2700, "{lease}, {what}: {}", world.clock.now() - begun);
+            let after = sealed(&world, &browser);
+            for stays in ["name", "email", "roles", "sub"] {
+                assert_eq!(after[stays], before[stays], "{lease}, {what}");
+            }
+            assert_eq!(world.logged(LogEvent::ClaimsNotRefreshed).len(), 1, "{lease}, {what}");
+        }
+    }
+}
+
+#[test]
+fn a_person_whom_allow_no_longer_lets_in_loses_the_session() {
+    for lease in LEASES {
+        let mut settings = with_lease(lease);
+        settings["providers"][0]["allow"] = json!({ "user.roles": ["admin"] });
+        let (world, mut browser) = (TestEnv::with(settings.clone()), Browser::new());
+        browser.sign_in(&world, "alice", "/");
+        let cookies = browser.cookie_header();
+        userinfo(&world, |claims| claims["roles"] = json!(["user"]));
+        world.pass(EXPIRED);
+        let answer = browser.open(&world, &format!("{APP}/page"));
+        assert!(answer.location().contains("/auth/signin?"), "{lease}");
+        assert_eq!(fetch(&world, &mut browser).status, 401, "{lease}");
+        assert_eq!(browser.session(&world)["error"], "RefreshTokenError", "{lease}");
+        assert_eq!(sealed(&world, &browser).get("access_token"), None, "{lease}");
+        assert_eq!(world.logged(LogEvent::SessionNoLongerAllowed).len(), 1, "{lease}");
+        assert!(world.logged(LogEvent::RefreshTokenInvalid).is_empty(), "{lease}");
+
+        // A copy of the old cookie, at another process.
+        let other = world.isolate(settings, "here");
+        let answers = world.all([sent(&other, &cookies, Duration::from_secs(1))]);
+        assert_eq!(answers[0].status, 401, "{lease}");
+    }
+}
+
+#[test]
+fn a_session_of_another_user_by_user_id_ends() {
+    let mut settings = with_lease("none");
+    settings["providers"][0]["user"] = json!({ "id": "profile.employee" });
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    userinfo(&world, |claims| claims["employee"] = json!("e-1"));
+    browser.sign_in(&world, "bob", "/");
+    world.pass(EXPIRED);
+    assert_eq!(fetch(&world, &mut browser).status, 200);
+    userinfo(&world, |claims| claims["employee"] = json!("e-2"));
+    world.pass(EXPIRED);
+    assert_eq!(fetch(&world, &mut browser).status, 401);
+    assert_eq!(world.logged(LogEvent::SessionNoLongerAllowed).len(), 1);
+}
+
+#[test]
+fn an_id_token_whose_keys_are_unavailable_counts_because_it_came_over_tls() {
+    let mut settings = with_lease("kv");
+    settings["providers"][0]["userinfo"] = json!({ "fetch": "never" });
+    settings["claims"] = json!({ "roles": "id_token.roles" });
+    let (world, mut browser) = (TestEnv::with(settings.clone()), Browser::new());
+    world.provider.alters_answer_at("id_token", |claims| claims["roles"] = json!(["admin"]));
+    browser.sign_in(&world, "bob", "/");
+    world.provider.alters_answer_at("refreshed_id_token", |claims| claims["roles"] = json!(["user"]));
+    world.provider.goes_down("jwks");
+    world.pass(EXPIRED);
+    let other = world.isolate(settings, "here");
+    fetch(&other, &mut browser);
+    assert_eq!(other.logged(LogEvent::IdTokenNotVerified).len(), 1);
+    assert_eq!(sealed(&world, &browser)["roles"], json!(["user"]));
+}
+
+/// An app whose hooks are asked at a refresh, too.
+struct Strict;
+
+#[derive(serde::Deserialize)]
+struct Profile {
+    roles: Vec<String>,
+}
+
+impl Hooks for Strict {
+    type Profile = Profile;
+    type Session = DefaultSession;
+
+    async fn sign_in(&self, attempt: &SignIn<'_, Profile>) -> SignInAnswer {
+        match attempt.profile.roles.first().map(String::as_str) {
+            Some("banned") => SignInAnswer::Denied,
+            Some("welcome") => SignInAnswer::Redirect("/welcome".to_owned()),
+            _ => SignInAnswer::Granted,
+        }
+    }
+
+    async fn token(&self, claims: &mut Map<String, Value>, occasion: TokenOccasion<'_, Profile>) {
+        match occasion {
+            TokenOccasion::SignIn(attempt) => {
+                claims.insert("level".to_owned(), json!(attempt.profile.roles.len()));
+                claims.insert("first".to_owned(), json!(true));
+            }
+            TokenOccasion::Refresh(attempt) => {
+                assert_eq!(claims["roles"], json!(attempt.profile.roles));
+                claims.insert("level".to_owned(), json!(attempt.profile.roles.len()));
+                claims.remove("first");
+                claims.insert("sub".to_owned(), json!("mallory"));
+                claims.insert("access_token".to_owned(), json!("mine"));
+            }
+            TokenOccasion::Update(_) => {}
+        }
+    }
+}
+
+#[test]
+fn the_hooks_are_asked_at_a_refresh() {
+    let after = |roles: Value| {
+        let (world, mut browser) = (TestEnv::with_hooks(with_lease("none"), Strict), Browser::new());
+        browser.sign_in(&world, "bob", "/");
+        userinfo(&world, move |claims| claims["roles"] = roles.clone());
+        world.pass(EXPIRED);
+        let answer = fetch(&world, &mut browser);
+        (world, browser, answer)
+    };
+    let (world, browser, answer) = after(json!(["user", "editor"]));
+    assert_eq!(bearer(&answer), Some("access-bob~1"));
+    let claims = sealed(&world, &browser);
+    assert_eq!((&claims["level"], claims.get("first"), &claims["sub"]), (&json!(2), None, &json!("bob-1")));
+
+    let (world, _, answer) = after(json!(["banned"]));
+    assert_eq!((answer.status, world.logged(LogEvent::SessionNoLongerAllowed).len()), (401, 1));
+
+    // Neither a redirect nor a profile of another type is a reason to end a session.
+    let (world, browser, answer) = after(json!(["welcome"]));
+    assert_eq!((answer.status, &sealed(&world, &browser)["roles"]), (200, &json!(["user"])));
+    let (world, browser, answer) = after(json!("a text"));
+    assert_eq!((answer.status, &sealed(&world, &browser)["roles"]), (200, &json!(["user"])));
+    assert_eq!(world.logged(LogEvent::ClaimsNotRefreshed).len(), 1);
+}
+
+#[test]
+fn the_profile_of_an_api_is_asked_again() {
+    let mut settings = json_api();
+    settings["refresh"] = json!({ "lease": "none" });
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    sign_in_as_ada(&world, &mut browser);
+    let before = sealed(&world, &browser);
+    assert_eq!((&before["roles"], &before["city"]), (&json!(["admin", "user"]), &json!("London")));
+
+    // A profile that fails, also with status 200, changes nothing.
+    let errors = json!({ "errors": [{ "message": "the database is down" }], "data": null });
+    for (status, body) in [(500, json!({})), (401, json!({})), (200, errors), (200, json!([1]))] {
+        world.api.answers_json("/me", status, &body);
+        world.pass(EXPIRED);
+        assert_eq!(fetch(&world, &mut browser).status, 200, "{body}");
+        let after = sealed(&world, &browser);
+        assert_eq!((&after["roles"], &after["name"]), (&before["roles"], &before["name"]), "{body}");
+    }
+    world.api.fails("/me", FetchError::Timeout(Duration::from_secs(10)));
+    world.pass(EXPIRED);
+    assert_eq!(fetch(&world, &mut browser).status, 200);
+    assert_eq!(world.logged(LogEvent::ClaimsNotRefreshed).len(), 5);
+
+    let profile = json!({ "id": 17, "firstName": "Ada", "lastName": "King", "roles": ["user"] });
+    world.api.answers_json("/me", 200, &profile);
+    world.pass(EXPIRED);
+    assert_eq!(fetch(&world, &mut browser).status, 200);
+    let after = sealed(&world, &browser);
+    assert_eq!((&after["name"], &after["roles"]), (&json!("Ada King"), &json!(["user"])));
+    assert_eq!((after.get("city"), after.get("email")), (None, None));
+    // The response to the login said it, and nobody signed in again.
+    assert_eq!(
+        (&after["plan"], &after["sub"], &after["sid"]),
+        (&json!("pro"), &before["sub"], &before["sid"])
+    );
+
+    let other = json!({ "id": 18, "firstName": "Eve", "lastName": "X", "roles": ["admin"] });
+    world.api.answers_json("/me", 200, &other);
+    world.pass(EXPIRED);
+    assert_eq!(fetch(&world, &mut browser).status, 401, "another user");
+}
+
+#[test]
+fn claims_in_an_apis_token_follow_the_token() {
+    let mut settings = token_api();
+    settings["refresh"] = json!({ "lease": "none" });
+    settings["upstreams"] = json!([{ "to": "https://upstream.example", "authorization": "access_token" }]);
+    settings["claims"]["groups"] = json!("access_token.user.groups");
+    settings["providers"][0]["refresh"] = json!({
+        "url": "https://api.example/v2/refresh",
+        "body": { "variables": { "token": "{refresh_token}" } },
+        "access_token": "body.data.renewed.token",
+        "refresh_token": "body.data.renewed.next",
+    });
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    sign_in_as_ada(&world, &mut browser);
+    assert_eq!(sealed(&world, &browser)["groups"], json!(["a"]));
+    world.pass(Duration::from_mins(16));
+    assert_eq!(fetch(&world, &mut browser).status, 200);
+    assert_eq!(sealed(&world, &browser).get("groups"), None, "the new token has none");
+}
