@@ -1,6 +1,6 @@
 //! Advice for configurations that are valid but probably not what the operator wants.
 
-use super::{Config, Runtime};
+use super::{Config, Provider, ProviderKind, Runtime};
 use crate::guard::rules::{Requirement, Rule};
 use vestibule_oidc::data::DataPath;
 
@@ -10,6 +10,25 @@ impl Config {
         let mut advice = self.lease_advice(runtime);
         advice.extend(self.subject_advice());
         advice.extend(self.email_advice());
+        advice.extend(self.refresh_token_advice());
+        advice
+    }
+
+    /// Without a refresh token, users sign in again whenever the access token expires.
+    fn refresh_token_advice(&self) -> Vec<String> {
+        if !self.uses_tokens() {
+            return Vec::new();
+        }
+        let mut advice = Vec::new();
+        for Provider { id, kind, .. } in &self.providers {
+            let ProviderKind::OAuth(oauth) = kind else { continue };
+            if let Some(missing) = oauth.missing_for_refresh_token() {
+                advice.push(format!(
+                    "provider {id}: the site uses the access token, and a refresh token comes only with {missing}; \
+                     without one, users sign in again whenever the access token expires"
+                ));
+            }
+        }
         advice
     }
 

@@ -66,7 +66,7 @@ impl Config {
     }
 
     /// Whether the site uses access tokens: shows them in the session, or forwards them or their expiry.
-    fn uses_tokens(&self) -> bool {
+    pub(crate) fn uses_tokens(&self) -> bool {
         self.session.exposes_token()
             || self.upstreams.iter().any(|upstream| upstream.forward_session)
             || forwarded_paths(&self.upstreams, self.rules.rules()).into_iter().any(is_access_token_claim)

@@ -131,7 +131,10 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             Principal::CrossOrigin(_) => return Ok(access.without_identity(self.request)),
             // The cookies that a browser added are of another identity, or of another page's user.
             Principal::Bearer(session) => return Ok(access.without_cookies(self.request, session)),
-            principal => return Ok(access.admitted(self.request, principal.into_session(), Vec::new())),
+            principal => {
+                let session = principal.into_session().map(|session| self.without_expired_token(session));
+                return Ok(access.admitted(self.request, session, Vec::new()));
+            }
         };
         let wants_token = access.route.needs_access_token();
         let fresh = if wants_token {
@@ -140,10 +143,16 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             Ok(FreshSession::unchanged(session))
         };
         let (anonymous, cookies) = match fresh {
-            Ok(fresh) => {
+            Ok(fresh) | Err(RefreshError::Expired(fresh)) => {
+                let is_dead = self.has_dead_token(&fresh.session);
+                if is_dead && access.route.sends_access_token(&fresh.session) {
+                    let session = Some(fresh.session);
+                    return Err(Denied { session, ..Denied::new(DenialReason::TokenExpired) });
+                }
                 let mut cookies = fresh.cookies(self);
-                cookies.extend(self.clear_refresh_marker().filter(|_| wants_token));
-                return Ok(access.admitted(self.request, Some(fresh.session), cookies));
+                cookies.extend(self.clear_renewal_marker().filter(|_| wants_token && !is_dead));
+                let session = self.without_expired_token(fresh.session);
+                return Ok(access.admitted(self.request, Some(session), cookies));
             }
             Err(RefreshError::Unavailable(retry)) => {
                 return Err(Denied::new(DenialReason::Token(TokenDenied::Unavailable(retry))));
@@ -160,6 +169,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             Ok(_) => Ok(access.admitted(self.request, None, cookies)),
             Err(denied) => Err(Denied { cookies, ..denied }),
         }
+    }
+
+    /// The session without its access token if that has expired: nothing forwards such a token.
+    fn without_expired_token(&self, session: Session) -> Session {
+        if self.has_expired_token(&session) { session.without_access_token() } else { session }
     }
 
     /// The session in the request's cookies, unless its refresh token is no longer valid.
@@ -379,6 +393,8 @@ pub(crate) enum DenialReason {
     PathTooLong,
     /// The session's access token has expired, and only this login host can refresh it.
     RefreshAtLoginHost(Origin),
+    /// The session's access token has expired for good, and the upstream needs it.
+    TokenExpired,
     /// The access token, of the session or of the client, does not allow this.
     Token(TokenDenied),
 }

@@ -122,7 +122,9 @@ impl<P: Platform> RequestContext<'_, P> {
             Ok(admitted) => self.allowed_response(admitted, None).await,
             Err(denied) => {
                 let answer = match denied.reason {
-                    DenialReason::SignIn | DenialReason::RefreshAtLoginHost(_) => {
+                    DenialReason::SignIn
+                    | DenialReason::RefreshAtLoginHost(_)
+                    | DenialReason::TokenExpired => {
                         responses::unauthorized(&self.login_route("signin"))
                     }
                     DenialReason::CrossOrigin => responses::cross_origin(),

@@ -13,9 +13,15 @@ use vestibule_oidc::http::response::Response;
 impl<P: Platform> RequestContext<'_, P> {
     /// Forwards the request, or answers why it may not pass.
     pub(crate) async fn protect(&self, path: &CanonicalPath, body: P::Body) -> Outcome<P::UpstreamResponse> {
-        self.run_guard(path, body)
-            .await
-            .unwrap_or_else(|denied| Outcome::Response(self.denied_response(denied)))
+        match self.run_guard(path, body).await {
+            Ok(outcome) => outcome,
+            Err(Denied { reason: DenialReason::TokenExpired, session, .. }) => {
+                // Boxed: otherwise the future of every guarded request would have its size.
+                let response = Box::pin(self.sign_in_again(session.as_ref())).await;
+                Outcome::Response(self.readable_denial(response))
+            }
+            Err(denied) => Outcome::Response(self.denied_response(denied)),
+        }
     }
 
     /// The four steps: identify, authorize, ensure a token, forward.
@@ -44,6 +50,7 @@ impl<P: Platform> RequestContext<'_, P> {
             (DenialReason::ServerFunction, _) => responses::server_function(&self.sign_in_url()),
             (DenialReason::PathTooLong, _) => responses::uri_too_long(),
             (DenialReason::RefreshAtLoginHost(login), _) => self.redirect_to_refresh(&login),
+            (DenialReason::TokenExpired, _) => self.sign_in_again_response(),
             (DenialReason::Token(denied), _) => responses::token_denied(denied),
         };
         self.readable_denial(with_cookies(answer, denied.cookies))

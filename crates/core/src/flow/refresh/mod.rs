@@ -17,6 +17,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use crate::config::Provider;
+use crate::config::refresh::RenewalTime;
 use crate::flow::RequestContext;
 use crate::flow::host_role::HostRole;
 use crate::flow::refresh::attempt::{BACKOFF, RefreshAttempt};
@@ -37,6 +38,10 @@ const MAX_WAIT: Duration = Duration::from_secs(20);
 /// How long the leader waits for its own refresh while the current access token is still valid.
 const MAX_WAIT_WITH_VALID_TOKEN: Duration = Duration::from_secs(3);
 
+/// At a provider that ends the old access token when it gives a new one: how long before its end a token is no longer
+/// used. Requests that are on their way get that much time, and the clocks of two processes may differ by as much.
+const END_MARGIN: Duration = Duration::from_secs(1);
+
 /// How often a request checks whether the leader of its process is done.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -48,10 +53,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     /// The session with a valid access token: refreshes the token if it expires soon.
     pub(crate) async fn fresh_session(&self, session: Session) -> Result<FreshSession, RefreshError> {
         let Some((provider, mut name, mut token_is_valid)) = self.needs_refresh(&session) else {
-            return match self.login_host_to_refresh_at(&session) {
-                Some(login) => Err(RefreshError::OnlyAtLoginHost(login.clone())),
-                None => Ok(FreshSession::unchanged(session)),
-            };
+            return self.without_refresh_here(FreshSession::unchanged(session));
         };
         let without_refresh = |session, token_is_valid, cookie_update, retry| {
             if token_is_valid {
@@ -70,6 +72,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             if self.vestibule.refreshes.is_signed_out(&name.sid) {
                 return Err(RefreshError::SignedOut);
             }
+            self.wait_for_end(provider, &session).await;
             match self.refresh_outcome(provider, &session, &name, token_is_valid, deadline).await {
                 RefreshOutcome::Renewed(tokens) => {
                     session = session.with_refreshed_tokens(&tokens, self.platform.now());
@@ -91,34 +94,68 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             }
             match self.needs_refresh(&session) {
                 Some((_, next, is_valid)) => (name, token_is_valid) = (next, is_valid),
-                None => return Ok(FreshSession { session, cookie_update }),
+                None => return self.without_refresh_here(FreshSession { session, cookie_update }),
             }
         }
         without_refresh(session, token_is_valid, cookie_update, BACKOFF)
     }
 
+    /// The session whose access token this deployment cannot refresh: an error if the token has expired.
+    fn without_refresh_here(&self, fresh: FreshSession) -> Result<FreshSession, RefreshError> {
+        if let Some(login) = self.login_host_to_refresh_at(&fresh.session) {
+            return Err(RefreshError::OnlyAtLoginHost(login.clone()));
+        }
+        if self.has_expired_token(&fresh.session) { Err(RefreshError::Expired(fresh)) } else { Ok(fresh) }
+    }
+
     /// Whether the session's access token expires soon or has expired: the provider, the name of the refresh, and whether
-    /// the token is still valid. `None` also if this deployment cannot refresh it.
+    /// the token may still be used. `None` also if this deployment cannot refresh it.
     fn needs_refresh(&self, session: &Session) -> Option<(&'a Provider, RefreshId, bool)> {
         let expires_at = session.token_expires_at()?;
-        // Otherwise a token whose lifetime is shorter than the leeway would be refreshed with every request.
-        let lifetime = expires_at.since(session.issued_at().unwrap_or(Timestamp::from_millis(0)));
-        let leeway = self.config().refresh.leeway.min(lifetime / 2);
+        let leeway = self.config().refresh.leeway;
         let now = self.platform.now();
-        if now < expires_at.minus(leeway) {
+        if now < expires_at.minus(leeway.max(END_MARGIN)) {
             return None;
         }
         let provider = self.provider(session.provider()?)?;
-        if !grant::can_refresh(provider, session) {
+        // Otherwise a token whose lifetime is shorter than the leeway would be refreshed with every request.
+        let lifetime = expires_at.since(session.issued_at().unwrap_or(Timestamp::from_millis(0)));
+        let limited = |leeway: Duration| expires_at.minus(leeway.min(lifetime / 2));
+        let (is_due, is_usable) = match provider.renewal {
+            RenewalTime::Early => (now >= limited(leeway), now < expires_at),
+            RenewalTime::AtEnd => (now >= limited(END_MARGIN), false),
+        };
+        if !is_due || !grant::can_refresh(provider, session) {
             return None;
         }
-        Some((provider, RefreshId::of(session)?, now < expires_at))
+        Some((provider, RefreshId::of(session)?, is_usable))
+    }
+
+    /// At a provider that ends the old access token when it gives a new one, waits for the old one's end. A request that
+    /// another process forwarded with it a moment ago gets as far as the provider meanwhile.
+    async fn wait_for_end(&self, provider: &Provider, session: &Session) {
+        let left = session.token_expires_at().map(|end| end.since(self.platform.now())).unwrap_or_default();
+        if provider.renewal == RenewalTime::AtEnd && !left.is_zero() {
+            self.platform.sleep(left.min(END_MARGIN)).await;
+        }
+    }
+
+    /// Whether the session's access token has expired. A token without a known expiry has not.
+    pub(crate) fn has_expired_token(&self, session: &Session) -> bool {
+        session.token_expires_at().is_some_and(|end| end <= self.platform.now())
+    }
+
+    /// Whether the session's access token has expired for good: neither this deployment nor its login host can renew it.
+    pub(crate) fn has_dead_token(&self, session: &Session) -> bool {
+        self.has_expired_token(session)
+            && self.needs_refresh(session).is_none()
+            && self.login_host_to_refresh_at(session).is_none()
     }
 
     /// The login host, if the session's access token has expired and only that host can refresh it.
     fn login_host_to_refresh_at(&self, session: &Session) -> Option<&'a Origin> {
         let HostRole::Member(login) = self.host_role else { return None };
-        let has_expired = session.token_expires_at().is_some_and(|at| at <= self.now);
+        let has_expired = self.has_expired_token(session);
         let is_configured_here = session.provider().is_none_or(|id| self.provider(id).is_some());
         let has_grant = session.refresh_token().is_some() || !session.api_cookies().is_empty();
         (has_expired && !is_configured_here && has_grant).then_some(login)
@@ -261,4 +298,6 @@ pub(crate) enum RefreshError {
     Unavailable(Duration),
     /// The access token has expired, and only this login host can refresh it.
     OnlyAtLoginHost(Origin),
+    /// The access token has expired for good: no one can refresh it. Holds the session with the token.
+    Expired(FreshSession),
 }

@@ -6,4 +6,6 @@ pub(crate) mod create_session;
 pub(crate) mod credentials;
 pub(crate) mod handoff;
 pub(crate) mod identity;
+mod refresh_token;
 pub(crate) mod sign_in;
+mod silent;
