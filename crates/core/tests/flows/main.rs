@@ -11,6 +11,7 @@
 
 mod answers;
 mod api_refresh;
+mod api_refusals;
 mod assertion;
 mod bearer;
 mod bearer_identity;
