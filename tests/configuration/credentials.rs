@@ -117,7 +117,7 @@ fn a_refresh_may_have_other_paths_to_its_tokens_than_the_login() {
     assert_eq!(refresh.tokens.access_token, path("body.data.token"));
     assert_eq!(refresh.tokens.refresh_token, Some(path("body.refreshToken")), "the path of the login");
     assert!(matches!(&refresh.tokens.expires, Some(Expiry::At(at)) if *at == path("body.data.end")));
-    assert_eq!(refresh.error, Some(path("body.errors.0")));
+    assert_eq!(refresh.refusals.error, Some(path("body.errors.0")));
 }
 
 #[test]

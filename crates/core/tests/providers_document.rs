@@ -86,6 +86,9 @@ fn section(id: &str, preset: &Map<String, Value>, notes: &Value, text: &mut Stri
         None if kind == "OpenID Connect" => writeln!(text, "Scope: `openid profile email`.").unwrap(),
         None => writeln!(text, "No scope unless you write one.").unwrap(),
     }
+    for line in refresh_lines(preset, kind) {
+        writeln!(text, "{line}").unwrap();
+    }
     if let Some(line) = email_line(preset) {
         writeln!(text, "{line}").unwrap();
     }
@@ -93,6 +96,48 @@ fn section(id: &str, preset: &Map<String, Value>, notes: &Value, text: &mut Stri
         writeln!(text, "{note}").unwrap();
     }
     writeln!(text, "[Its documentation]({}).\n", notes["documentation"].as_str().unwrap()).unwrap();
+}
+
+/// What brings a refresh token, and when access tokens are renewed; nothing where that is as usual.
+fn refresh_lines(preset: &Map<String, Value>, kind: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(needs) = preset.get("refresh_token_needs") {
+        let usual = if kind == "OpenID Connect" { "openid profile email" } else { "" };
+        let scope = preset.get("scope").and_then(Value::as_str).unwrap_or(usual);
+        let names: Vec<&str> = match needs.get("scope") {
+            Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+            name => name.and_then(Value::as_str).into_iter().collect(),
+        };
+        let mut missing = Vec::new();
+        if !names.is_empty() && !scope.split(' ').any(|scope| names.contains(&scope)) {
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            missing.push(format!("{} in the scope", names.join(" or ")));
+        }
+        let sent = preset.get("authorization_params");
+        let params = needs.get("authorization_params").and_then(Value::as_object);
+        let is_sent = |name: &str, value: &Value| sent.and_then(|sent| sent.get(name)) == Some(value);
+        let params: Vec<String> = params
+            .into_iter()
+            .flatten()
+            .filter(|(name, value)| !is_sent(name, value))
+            .map(|(name, value)| format!("{name} = {value}"))
+            .collect();
+        if !params.is_empty() {
+            missing.push(format!("`authorization_params = {{ {} }}`", params.join(", ")));
+        }
+        if missing.is_empty() {
+            lines.push("The preset asks for a refresh token.".to_owned());
+        } else {
+            lines.push(format!("For a refresh token, write {}.", missing.join(" and ")));
+        }
+    }
+    if preset.get("renew").is_some_and(|renew| renew == "at-end") {
+        lines.push(
+            "It ends the old access token when it gives a new one, so tokens are renewed at their end."
+                .to_owned(),
+        );
+    }
+    lines
 }
 
 /// What is known about whether an e-mail address belongs to the user; nothing where the provider gives none.

@@ -112,6 +112,15 @@ impl FakeProvider {
         )
     }
 
+    /// The provider does not let the user in without a question, or at all. Returns the address of the callback, with the
+    /// error response.
+    pub fn refuse(request: &AuthorizationRequest, error: &str) -> String {
+        format!(
+            "{}?error={error}&state={}&iss={}",
+            request.params["redirect_uri"], request.params["state"], "https%3A%2F%2Fidp.example"
+        )
+    }
+
     /// A token with exactly this header, signed with the provider's key.
     pub fn signed(&self, header: &Value, claims: &Value) -> String {
         Self::signed_with(&self.key, header, claims)

@@ -1,7 +1,8 @@
 //! Advice for configurations that are valid but probably not what the operator wants.
 
-use super::{Config, Runtime};
+use super::{Config, Provider, ProviderKind, Runtime};
 use crate::guard::rules::{Requirement, Rule};
+use vestibule_oidc::credentials::refusal::{GRAPHQL_REFUSALS, Refusals};
 use vestibule_oidc::data::DataPath;
 
 impl Config {
@@ -11,6 +12,53 @@ impl Config {
         advice.extend(self.revocation_advice(runtime));
         advice.extend(self.subject_advice());
         advice.extend(self.email_advice());
+        advice.extend(self.refresh_token_advice());
+        advice.extend(self.refusal_advice());
+        advice
+    }
+
+    /// Which errors of a GraphQL API refuse, only its operator knows.
+    fn refusal_advice(&self) -> Vec<String> {
+        let mut advice = Vec::new();
+        for Provider { id, kind, .. } in &self.providers {
+            let ProviderKind::Credentials(api) = kind else { continue };
+            let requests = [
+                ("login", Some(&api.login.refusals)),
+                ("refresh", api.refresh.as_ref().map(|r| &r.refusals)),
+            ];
+            let usual = |refusals: &Refusals| {
+                refusals.error.as_ref().is_some_and(Refusals::is_of_graphql)
+                    && refusals.errors.as_ref().is_some_and(|errors| errors.iter().eq(GRAPHQL_REFUSALS))
+            };
+            let names: Vec<&str> =
+                requests.iter().filter(|(_, r)| r.is_some_and(usual)).map(|(name, _)| *name).collect();
+            if !names.is_empty() {
+                advice.push(format!(
+                    "provider {id}: of the errors that its GraphQL API sends, only {} refuse ({}): write those that do \
+                     into refused_errors; any other is taken for a failure that passes",
+                    GRAPHQL_REFUSALS.join(", "),
+                    names.join(", "),
+                ));
+            }
+        }
+        advice
+    }
+
+    /// Without a refresh token, users sign in again whenever the access token expires.
+    fn refresh_token_advice(&self) -> Vec<String> {
+        if !self.uses_tokens() {
+            return Vec::new();
+        }
+        let mut advice = Vec::new();
+        for Provider { id, kind, .. } in &self.providers {
+            let ProviderKind::OAuth(oauth) = kind else { continue };
+            if let Some(missing) = oauth.missing_for_refresh_token() {
+                advice.push(format!(
+                    "provider {id}: the site uses the access token, and a refresh token comes only with {missing}; \
+                     without one, users sign in again whenever the access token expires"
+                ));
+            }
+        }
         advice
     }
 

@@ -1,7 +1,7 @@
 //! [`Config`]: the checked configuration, in the types that the flows use.
 
 use crate::config::email::EmailPolicy;
-use crate::config::refresh::RefreshConfig;
+use crate::config::refresh::{RefreshConfig, RenewalTime};
 use crate::config::verify::VerifyConfig;
 use crate::guard::cross_origin::TrustedOrigin;
 use crate::guard::decision::DefaultAccess;
@@ -118,6 +118,8 @@ pub struct Provider {
     pub email: EmailPolicy,
     /// `style`: the colors of its button on the sign-in page.
     pub brand: Option<Brand>,
+    /// `renew`: when its access tokens are renewed.
+    pub renewal: RenewalTime,
     /// The protocol, and what that protocol needs.
     pub kind: ProviderKind,
 }

@@ -27,7 +27,7 @@ impl Config {
             self.refresh.lease = LeaseKind::None;
             return Ok(self);
         }
-        let Some(lease) = runtime.lease(kind).filter(|_| self.uses_tokens()) else {
+        let Some(lease) = runtime.lease(kind).filter(|_| self.refreshes_often()) else {
             self.refresh.lease = LeaseKind::None;
             return Ok(self);
         };
@@ -48,7 +48,7 @@ impl Config {
         let strict = self.providers.iter().filter(is_strict);
         let names: Vec<&str> = strict.map(|provider| provider.id.as_str()).collect();
         let mut advice = Vec::new();
-        if !self.uses_tokens() || self.providers.is_empty() {
+        if !self.refreshes_often() || self.providers.is_empty() {
             return advice;
         }
         let wanted = runtime.lease(runtime.default_lease());
@@ -68,11 +68,14 @@ impl Config {
         advice
     }
 
-    /// Whether the site refreshes tokens at short intervals: it shows access tokens in the session, or forwards them or
-    /// their expiry, or has the provider confirm its users.
-    fn uses_tokens(&self) -> bool {
-        self.session.revalidate.is_some()
-            || self.session.exposes_token()
+    /// Whether the site refreshes tokens at short intervals: it uses access tokens, or has the provider confirm its users.
+    fn refreshes_often(&self) -> bool {
+        self.session.revalidate.is_some() || self.uses_tokens()
+    }
+
+    /// Whether the site uses access tokens: shows them in the session, or forwards them or their expiry.
+    pub(crate) fn uses_tokens(&self) -> bool {
+        self.session.exposes_token()
             || self.upstreams.iter().any(|upstream| upstream.forward_session)
             || forwarded_paths(&self.upstreams, self.rules.rules()).into_iter().any(is_access_token_claim)
     }

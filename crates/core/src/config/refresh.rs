@@ -15,3 +15,14 @@ pub struct RefreshConfig {
     /// loads in less, and most access tokens are valid for an hour.
     pub leeway: Duration,
 }
+
+/// When an access token is renewed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RenewalTime {
+    /// [`RefreshConfig::leeway`] before its end, while other requests go on with the token that is still valid.
+    #[default]
+    Early,
+    /// At its end. This is for a provider that ends the old access token when it gives a new one: a request that carries
+    /// the old one would be refused.
+    AtEnd,
+}

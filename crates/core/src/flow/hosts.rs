@@ -13,6 +13,11 @@ impl<P: Platform> RequestContext<'_, P> {
         }
     }
 
+    /// Whether the request's host is one that signs users in.
+    pub(crate) fn signs_users_in(&self) -> bool {
+        matches!(self.host_role, HostRole::Login)
+    }
+
     /// The absolute URL of an auth route on the login host: `login_route("signin")`.
     pub(crate) fn login_route(&self, route: &str) -> String {
         format!("{}{}/{route}", self.login_origin(), self.config().base_path)

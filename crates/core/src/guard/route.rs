@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::guard::headers::{EdgeFields, GuardedNames, Outgoing, SessionCookies};
 use crate::guard::rules::{Rule, RuleSet};
-use crate::session::claims::is_access_token_claim;
+use crate::session::claims::{Session, holds_text, is_access_token_claim};
 use crate::session::proven::ProvenClaims;
 use crate::upstream::header_value::{HeaderEncoding, HeaderValue, HeaderValueError};
 use crate::upstream::path_prefix::PathPrefix;
@@ -111,6 +111,17 @@ impl<'a> Route<'a> {
     pub fn needs_access_token(&self) -> bool {
         let named = self.headers.iter().map(|(_, from)| from);
         self.forward_session || self.authorization.into_iter().chain(named).any(is_access_token_claim)
+    }
+
+    /// Whether a header of the request carries the session's access token: the token itself, its expiry, or a claim that
+    /// holds a copy of it.
+    pub fn sends_access_token(&self, session: &Session) -> bool {
+        let token = session.access_token().filter(|token| !token.is_empty());
+        let is_copy = |from: &DataPath| {
+            token.zip(from.lookup(session.claims())).is_some_and(|(token, value)| holds_text(value, token))
+        };
+        let named = self.headers.iter().map(|(_, from)| from);
+        self.authorization.into_iter().chain(named).any(|from| is_access_token_claim(from) || is_copy(from))
     }
 
     /// The headers that identify the user, from the session's claims.

@@ -109,9 +109,12 @@ events! {
         name: "refresh_token_missing",
         cases: [Provider => Warn],
         fields: [Provider, Request],
-        meaning: "The response to a login with credentials has no refresh token at the configured path. The user is \
-            signed in, and has to sign in again when the access token expires.",
-        action: "Correct the path `login.refresh_token`, or remove it if the API has no refresh tokens.",
+        meaning: "A sign-in brought no refresh token, although the site forwards or shows the access token, or the login \
+            of `credentials` has a path for it. The user is signed in, and has to sign in again when the access token \
+            expires: silently, if an OpenID provider allows it.",
+        action: "Ask for what the message says: usually the scope `offline_access`, at some providers also \
+            `authorization_params = { prompt = \"consent\" }`. With credentials, correct the path \
+            `login.refresh_token`, or remove it if the API has no refresh tokens.",
     }
     SignInHandoffFailed {
         name: "sign_in_handoff_failed",

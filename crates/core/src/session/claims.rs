@@ -47,6 +47,9 @@ const OWN_CLAIMS: [&str; 22] = [
 pub(crate) fn is_own_claim(name: &str) -> bool {
     OWN_CLAIMS.contains(&name)
 }
+/// The value of `error` where a page sees a session whose access token has expired for good. It is never in the browser's
+/// cookie.
+pub const ACCESS_TOKEN_EXPIRED: &str = "AccessTokenExpired";
 
 /// An opened session, or one about to be sealed.
 ///
@@ -198,7 +201,8 @@ impl Session {
         self.claims.get("expires_at").and_then(Value::as_u64).map(Timestamp::from_seconds)
     }
 
-    /// Why the session has ended although its cookie opens: [`REFRESH_TOKEN_ERROR`].
+    /// Why the session has ended although its cookie opens: [`REFRESH_TOKEN_ERROR`]. An app that seals the session that it
+    /// was forwarded may have left [`ACCESS_TOKEN_EXPIRED`] there.
     pub fn error(&self) -> Option<&str> {
         self.text("error")
     }
@@ -248,12 +252,22 @@ impl Session {
         Self { claims: claims.into(), ..*self }
     }
 
-    /// The same session without its access token, which has expired.
+    /// The same session without its access token, which has expired, and without every claim that holds a copy of it.
     #[must_use]
     pub fn without_access_token(&self) -> Self {
-        let mut claims = Map::clone(&self.claims);
-        claims.remove("access_token");
-        Self { claims: claims.into(), ..*self }
+        let token = self.access_token().filter(|token| !token.is_empty());
+        self.retaining(|name, value| {
+            name != "access_token" && !token.is_some_and(|token| holds_text(value, token))
+        })
+    }
+
+    /// The same session as an app sees it after its access token has expired for good: without the token, and with the
+    /// claim `error`.
+    #[must_use]
+    pub fn with_token_expired(&self) -> Self {
+        let mut session = self.without_access_token();
+        Rc::make_mut(&mut session.claims).insert("error".to_owned(), ACCESS_TOKEN_EXPIRED.into());
+        session
     }
 
     /// Whether the cookie must be sealed again: `update_age` has passed since it was sealed, or it is in the other
@@ -268,6 +282,16 @@ impl Session {
 
     fn time(&self, name: &str) -> Option<Timestamp> {
         self.claims.get(name)?.as_u64().map(Timestamp::from_seconds)
+    }
+}
+
+/// Whether a value has this text somewhere in it.
+pub(crate) fn holds_text(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(value) => value.contains(text),
+        Value::Array(values) => values.iter().any(|value| holds_text(value, text)),
+        Value::Object(members) => members.values().any(|value| holds_text(value, text)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

@@ -55,6 +55,8 @@ pub struct Transaction {
     pub max_age: Option<Duration>,
     /// Where the browser goes after the sign-in: a checked, absolute URL.
     pub return_to: String,
+    /// The subject of the session that a silent sign-in renews (`prompt=none`). `None` for a sign-in that the user began.
+    pub silent_for: Option<String>,
 }
 
 /// Why a callback does not belong to an open attempt of this browser.
@@ -104,7 +106,15 @@ impl Transaction {
             verifier: Verifier::generate(random),
             max_age,
             return_to: return_to.as_str().to_owned(),
+            silent_for: None,
         }
+    }
+
+    /// The same attempt, as a silent sign-in that renews the session of this subject.
+    #[must_use]
+    pub fn silently_for(mut self, subject: &str) -> Self {
+        self.silent_for = Some(subject.to_owned());
+        self
     }
 
     /// The name of the attempt's cookie.
@@ -127,6 +137,7 @@ impl Transaction {
             ("verifier", self.verifier.expose().into()),
             ("max_age", self.max_age.map(|age| age.as_secs()).into()),
             ("return_to", self.return_to.as_str().into()),
+            ("silent_for", self.silent_for.as_deref().into()),
         ]);
         seal::seal(keys, Dialect::AuthJsV5, names.transaction_prefix(), &claims, LIFETIME, now, random)
     }
@@ -184,6 +195,7 @@ impl Transaction {
             verifier: Verifier::restore(&verifier).ok_or(TransactionError::Invalid)?,
             max_age: json::number(&claims, "max_age").map(Duration::from_secs),
             return_to,
+            silent_for: json::string(&claims, "silent_for"),
         })
     }
 }

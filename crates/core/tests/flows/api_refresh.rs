@@ -387,19 +387,28 @@ fn a_cookie_that_the_session_lacks_is_not_sent_and_no_value_can_add_a_cookie() {
 }
 
 #[test]
-fn no_refresh_is_attempted_without_a_refresh_token() {
+fn without_a_refresh_token_no_refresh_is_attempted_and_an_expired_token_is_not_forwarded() {
     // No `[refresh]`, and no refresh token.
     let mut without = Shape::json();
     without.settings["providers"][0].as_object_mut().unwrap().remove("refresh");
     let (world, mut browser) = without.signed_in("kv", without.over());
-    assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("access-ada"));
+    let answer = fetch(&world, &mut browser);
+    assert_eq!((answer.status, answer.forwarded.is_some()), (401, false));
+    assert!(answer.body.contains("\"token_expired\""), "{}", answer.body);
     assert_eq!((world.api.count(), world.store.reads.get()), (2, 0));
 
     let (world, mut browser) = (TestEnv::with(Shape::json().with_lease("kv")), Browser::new());
     world.api.answers_json("/sign-in", 200, &json!({ "accessToken": "access-ada", "expiresIn": 60 }));
     sign_in_as_ada(&world, &mut browser);
-    world.pass(Duration::from_mins(5));
     assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("access-ada"));
+    world.pass(Duration::from_mins(5));
+    assert_eq!(fetch(&world, &mut browser).status, 401);
+    // An API cannot confirm a user silently: a navigation goes to the sign-in page.
+    let page = browser.open(&world, &format!("{APP}/page"));
+    assert_eq!(
+        page.location(),
+        format!("{APP}/auth/signin?callbackUrl=https%3A%2F%2Fapp.example.com%2Fpage")
+    );
     assert_eq!((world.api.count(), world.store.reads.get()), (2, 0));
 }
 

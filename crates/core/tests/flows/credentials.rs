@@ -71,6 +71,7 @@ pub fn token_api() -> Value {
                 "refresh_token": "body.data.refreshToken",
                 "refresh_expires_at": "body.data.refreshTokenExpires",
                 "error": "body.errors.0.code",
+                "refused_errors": ["E_LOGIN.1", "E_REUSED"],
             },
             "user": { "id": "access_token.user.uuid", "name": "access_token.user.displayName" },
         }],

@@ -11,6 +11,7 @@
 
 mod answers;
 mod api_refresh;
+mod api_refusals;
 mod assertion;
 mod bearer;
 mod bearer_identity;
@@ -21,6 +22,7 @@ mod cors;
 mod credentials;
 mod cross_origin;
 mod dialect;
+mod expired_token;
 mod forward_auth;
 mod hooks;
 mod identity;
@@ -31,9 +33,11 @@ mod protect;
 mod provider_outage;
 mod refresh;
 mod refresh_trouble;
+mod renewal_at_end;
 mod revalidation;
 mod session;
 mod shadowing_cookies;
 mod sign_in;
 mod sign_out;
+mod silent_sign_in;
 mod upstreams;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::ApiError;
 use super::jar::Jar;
-use super::login::is_error;
+use super::refusal::is_error;
 use crate::data::{DataPath, Source};
 use crate::http::client::FetchResponse;
 use crate::http::headers::Headers;

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::ApiError;
 use super::answers::{Answers, json, unsuccessful};
+use super::refusal::Verdict;
 use crate::credentials::provider::{Expiry, Login, TokenPaths};
 use crate::data::{DataPath, scalar_text};
 use crate::http::client::FetchResponse;
@@ -15,6 +16,8 @@ use crate::outbound::is_field_value;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
+/// The name of this request in errors.
+const ENDPOINT: &str = "login";
 /// The error code of Auth.js, for an API that does not send its own.
 pub const DEFAULT_CODE: &str = "credentials";
 /// The error code for status 429, for an API that does not send its own.
@@ -24,33 +27,37 @@ const MIN_MILLIS: u64 = 100_000_000_000;
 
 /// Reads the response to the login request only so far as to decide whether the login succeeded.
 ///
-/// The API rejects a login by status 400, 401, 403, 422 or 429, or by any other response below 500 with a value at
-/// `login.error`: some APIs send 200 for that, some 404 or 423. Every other unsuccessful response is a failure of the
-/// API, so that no user is told that the password is wrong.
+/// The API rejects a login by status 429, and by what [`Refusals`](super::refusal::Refusals) says of any other response
+/// below 500: some APIs send 200 for that, some 404 or 423. Every other unsuccessful response is a failure of the API, so
+/// that no user is told that the password is wrong.
 pub fn parse(login: &Login, response: &FetchResponse, now: Timestamp) -> Result<Answers, LoginError> {
-    let broken = |cause| LoginError::Api(ApiError::Response { endpoint: "login", cause });
+    let broken = |cause| LoginError::Api(ApiError::Response { endpoint: ENDPOINT, cause });
     let body = json(response);
     let answers =
         Answers::from_response(&login.request.url, response, body.as_ref().cloned().unwrap_or_default(), now);
-    let stated = login.error.as_ref().and_then(|path| answers.find(path)).filter(is_error);
-    let refused = |default: &str| {
-        let own = stated.as_ref().and_then(scalar_text).filter(|code| is_code(code));
-        let code = own.unwrap_or_else(|| default.to_owned());
-        Err(LoginError::Rejected(LoginRejectedError { status: response.status, code }))
+    let status = response.status;
+    if matches!(status, 408 | 425) || !matches!(status, 200..=299 | 400..=499) {
+        return Err(broken(unsuccessful(status)));
+    }
+    let verdict = login.refusals.verdict(status, &answers);
+    let refused = |code: Option<String>, default: &str| {
+        let code = code.unwrap_or_else(|| default.to_owned());
+        Err(LoginError::Rejected(LoginRejectedError { status, code }))
     };
-    match response.status {
-        429 => refused(RATE_LIMITED),
-        400 | 401 | 403 | 422 => refused(DEFAULT_CODE),
-        200..=299 | 404..=499 if stated.is_some() && !matches!(response.status, 408 | 425) => {
-            refused(DEFAULT_CODE)
+    match (status, verdict) {
+        (429, Verdict::Refused(code) | Verdict::OtherError(code)) => refused(code, RATE_LIMITED),
+        (429, Verdict::NoError) => refused(None, RATE_LIMITED),
+        (_, Verdict::Refused(code)) => refused(code, DEFAULT_CODE),
+        (_, Verdict::OtherError(code)) => {
+            Err(LoginError::Api(ApiError::Unlisted { endpoint: ENDPOINT, status, code }))
         }
-        200..=299 => match body {
+        (200..=299, Verdict::NoError) => match body {
             Ok(_) => Ok(answers),
             // An API that sends its tokens in cookies or header fields may send no JSON body.
             Err(_) if login.tokens.access_token.root() != "body" => Ok(answers),
             Err(cause) => Err(broken(cause)),
         },
-        status => Err(broken(unsuccessful(status))),
+        (status, Verdict::NoError) => Err(broken(unsuccessful(status))),
     }
 }
 
@@ -161,25 +168,6 @@ fn whole(value: &Value) -> Option<i64> {
     fraction.bytes().all(|b| b.is_ascii_digit()).then(|| whole.parse().ok())?
 }
 
-/// Whether the value at an error's path is an error: many APIs always send the member and leave it empty.
-pub(super) fn is_error(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(flag) => *flag,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(members) => !members.is_empty(),
-    }
-}
-
-/// Whether a text may be put into a URL and a log as an error code. Sentences, and texts as long as a token, may not.
-fn is_code(text: &str) -> bool {
-    const MAX_LEN: usize = 64;
-    (1..=MAX_LEN).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
-}
-
 /// The API rejected the login.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the API rejected the login with status {status}, code {code}")]
@@ -207,6 +195,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::credentials::refusal::is_code;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_795_290_000);
 

@@ -13,6 +13,7 @@ pub mod jar;
 pub mod login;
 pub mod provider;
 pub mod refresh;
+pub mod refusal;
 
 pub use answers::Answers;
 
@@ -24,7 +25,8 @@ use crate::oauth::exchange::HttpResponseError;
 use crate::outbound;
 use crate::outbound::HeaderValueError;
 
-/// An error of the API. No variant quotes a response, because it could contain a token.
+/// An error of the API. No variant quotes a response, because it could contain a token; a short code is the exception, and
+/// whoever sent a secret checks that the code does not repeat it ([`ApiError::without_code_in`]).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ApiError {
     /// Its response cannot be read.
@@ -34,6 +36,19 @@ pub enum ApiError {
         endpoint: &'static str,
         /// What is wrong with the response.
         cause: HttpResponseError,
+    },
+    /// The response states an error that is not in the list of refusals: the API may recover.
+    #[error(
+        "{endpoint}: status {status} with {}, which is not in refused_errors",
+        code.as_ref().map_or("an error".to_owned(), |code| format!("the error {code}"))
+    )]
+    Unlisted {
+        /// The request.
+        endpoint: &'static str,
+        /// The status of the response.
+        status: u16,
+        /// The error, if it is a short and harmless code.
+        code: Option<String>,
     },
     /// The response has no access token at the configured path.
     #[error("{endpoint}: the response has no access token at {path}")]
@@ -62,4 +77,17 @@ pub enum ApiError {
     /// The response to the profile request is not a profile.
     #[error("profile: the response is not an object, or says that there is an error")]
     NoProfile,
+}
+
+impl ApiError {
+    /// The same error without its code, if `is_secret` says that the code repeats a secret.
+    #[must_use]
+    pub fn without_code_in(mut self, is_secret: impl Fn(&str) -> bool) -> Self {
+        if let Self::Unlisted { code, .. } = &mut self
+            && code.as_deref().is_some_and(is_secret)
+        {
+            *code = None;
+        }
+        self
+    }
 }

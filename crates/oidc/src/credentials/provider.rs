@@ -1,6 +1,7 @@
 //! A login API of the operator's own, as the checked configuration describes it: the fields of the sign-in form, the
 //! requests that send their values, and the paths of the values in the responses.
 
+use crate::credentials::refusal::Refusals;
 use crate::data::{DataPath, Source, Template};
 use crate::outbound::ApiRequest;
 
@@ -31,8 +32,8 @@ pub struct ApiRefresh {
     pub cookies: Vec<(String, Template)>,
     /// The paths of the tokens in the response.
     pub tokens: TokenPaths,
-    /// The path that has a value if the API rejects the request.
-    pub error: Option<DataPath>,
+    /// Which responses end the session.
+    pub refusals: Refusals,
     /// Whether a template uses the refresh token.
     pub needs_refresh_token: bool,
     /// The names of the API's cookies that the templates use and the session therefore stores.
@@ -63,8 +64,8 @@ pub struct Login {
     pub request: ApiRequest,
     /// The paths of the tokens in the response.
     pub tokens: TokenPaths,
-    /// The path that has a value if the API rejects the request.
-    pub error: Option<DataPath>,
+    /// Which responses reject the user's input.
+    pub refusals: Refusals,
 }
 
 /// The paths of the tokens in a response.

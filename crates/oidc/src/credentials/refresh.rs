@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::ApiError;
 use super::answers::{Answers, json, unsuccessful};
-use super::login::is_error;
+use super::refusal::Verdict;
 use crate::credentials::provider::ApiRefresh;
 use crate::data::DataPath;
 use crate::http::client::{FetchRequest, FetchResponse};
@@ -45,9 +45,8 @@ pub fn request(
 
 /// Reads the response only so far as to decide whether the request succeeded.
 ///
-/// The API rejects the request by status 400, 401 or 403, or by any other response below 500 with a value at `error`. A
-/// rejection signs the user out. So 408, 425, 429 and all statuses from 500, which may be temporary, never count as
-/// one.
+/// [`Refusals`](super::refusal::Refusals) says which responses below 500 reject the request. A rejection signs the user
+/// out. So 408, 425, 429 and all statuses from 500, which may be temporary, never count as one.
 pub fn parse(
     refresh: &ApiRefresh,
     response: &FetchResponse,
@@ -57,18 +56,21 @@ pub fn parse(
     let body = json(response);
     let url = &refresh.request.url;
     let answers = Answers::from_response(url, response, body.as_ref().cloned().unwrap_or_default(), now);
-    let has_error =
-        || refresh.error.as_ref().and_then(|path| answers.find(path)).as_ref().is_some_and(is_error);
-    match response.status {
-        status @ (408 | 425 | 429) => Err(broken(unsuccessful(status))),
-        status @ (400 | 401 | 403) => Err(RefreshError::Rejected { status }),
-        status @ (200..=299 | 404..=499) if has_error() => Err(RefreshError::Rejected { status }),
-        200..=299 => match body {
+    let status = response.status;
+    if matches!(status, 408 | 425 | 429) || !matches!(status, 200..=299 | 400..=499) {
+        return Err(broken(unsuccessful(status)));
+    }
+    match (status, refresh.refusals.verdict(status, &answers)) {
+        (_, Verdict::Refused(_)) => Err(RefreshError::Rejected { status }),
+        (_, Verdict::OtherError(code)) => {
+            Err(RefreshError::Api(ApiError::Unlisted { endpoint: ENDPOINT, status, code }))
+        }
+        (200..=299, Verdict::NoError) => match body {
             Ok(_) => Ok(answers),
             Err(_) if refresh.tokens.access_token.root() != "body" => Ok(answers),
             Err(cause) => Err(broken(cause)),
         },
-        status => Err(broken(unsuccessful(status))),
+        (status, Verdict::NoError) => Err(broken(unsuccessful(status))),
     }
 }
 

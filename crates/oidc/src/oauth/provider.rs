@@ -39,6 +39,41 @@ pub struct OAuthProvider {
     pub logout: Option<LogoutConfig>,
     /// Whether using a refresh token twice ends the grant.
     pub strict_rotation: bool,
+    /// What brings a refresh token, if that is known.
+    pub refresh_token_needs: RefreshTokenNeeds,
+}
+
+impl OAuthProvider {
+    /// What the authorization request lacks so that the provider gives a refresh token, as a configuration writes it; `None` if
+    /// it lacks nothing that is known.
+    pub fn missing_for_refresh_token(&self) -> Option<String> {
+        let RefreshTokenNeeds { scopes, params } = &self.refresh_token_needs;
+        let scope = self.scope.as_deref().unwrap_or_default();
+        let has_scope = scopes.is_empty() || scope.split(' ').any(|scope| scopes.iter().any(|s| s == scope));
+        let mut missing = Vec::new();
+        if let Some(scope) = scopes.first().filter(|_| !has_scope) {
+            missing.push(format!("the scope {scope}"));
+        }
+        let is_sent = |param: &&(String, String)| self.authorization.params.contains(param);
+        let lacking: Vec<String> = params
+            .iter()
+            .filter(|param| !is_sent(param))
+            .map(|(name, value)| format!("{name} = {value:?}"))
+            .collect();
+        if !lacking.is_empty() {
+            missing.push(format!("authorization_params = {{ {} }}", lacking.join(", ")));
+        }
+        (!missing.is_empty()).then(|| missing.join(" and "))
+    }
+}
+
+/// What the authorization request must have so that a provider gives a refresh token.
+#[derive(Clone, Debug, Default)]
+pub struct RefreshTokenNeeds {
+    /// Scopes, of which one is enough. Empty if no scope is needed.
+    pub scopes: Vec<String>,
+    /// Parameters, all of which are needed.
+    pub params: Vec<(String, String)>,
 }
 
 /// The settings of OpenID Connect.

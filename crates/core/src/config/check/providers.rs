@@ -18,7 +18,7 @@ use crate::config::place::{Env, refuse};
 use crate::config::schema::Group;
 use crate::config::schema::providers::credentials::CREDENTIALS;
 use crate::config::schema::providers::oauth::{OAUTH, OPENID};
-use crate::config::schema::providers::{ProviderType, TYPES};
+use crate::config::schema::providers::{ProviderType, RENEWAL_TIMES, TYPES};
 use crate::config::table::{Table, Text};
 use crate::config::{Provider, ProviderKind, is_like_provider_id};
 use crate::guard::rules::ClaimRequirement;
@@ -96,7 +96,8 @@ fn provider(id: &str, provider: &Table<'_>) -> Option<Provider> {
         ProviderType::Credentials => ProviderKind::Credentials(credentials::credentials(provider)?),
     };
     let email = email::email(provider, &kind);
-    Some(Provider { id: id.to_owned(), name: name.text.to_owned(), allow, email, brand, kind })
+    let renewal = provider.chosen("renew", &RENEWAL_TIMES).unwrap_or_default();
+    Some(Provider { id: id.to_owned(), name: name.text.to_owned(), allow, email, brand, renewal, kind })
 }
 
 /// Whether the preset exists and has the written type; a mistake is noted. Its keys were merged into the table before the

@@ -5,6 +5,7 @@ pub(in crate::config) mod oauth;
 
 use super::Kind::{Bool, BoolOrTextOrList, ClaimTest, Map, Table, Text, TextOrList};
 use super::{Group, Keys, keys};
+use crate::config::refresh::RenewalTime;
 use credentials::CREDENTIALS;
 use oauth::{OAUTH, OPENID};
 
@@ -27,6 +28,10 @@ pub(in crate::config) const TYPES: [(&str, ProviderType); 4] = [
 
 /// Whether rules and upstreams see an e-mail address that is not verified.
 pub(in crate::config) const UNVERIFIED_EMAIL: [(&str, bool); 2] = [("withhold", false), ("accept", true)];
+
+/// When access tokens are renewed.
+pub(in crate::config) const RENEWAL_TIMES: [(&str, RenewalTime); 2] =
+    [("early", RenewalTime::Early), ("at-end", RenewalTime::AtEnd)];
 
 /// The names of the presets.
 #[cfg(feature = "reference")]
@@ -72,6 +77,10 @@ const COMMON: Group = keys! {
     /// Whether using a refresh token twice ends the sign-in at this provider. It changes nothing by itself: the log then advises a
     /// strict lease at the start.
     strict_rotation: Bool, default = false, example = true;
+    /// When access tokens are renewed. `"early"`: `refresh.leeway` before their end, while other requests go on with the old token.
+    /// `"at-end"`: at their end, and requests wait for the new token: for a provider that ends the old access token when it gives
+    /// a new one.
+    renew: Text, values = RENEWAL_TIMES, default = "early", example = "at-end";
 };
 
 const STYLE: Keys = &[keys! {

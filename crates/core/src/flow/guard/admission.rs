@@ -25,6 +25,7 @@ use crate::upstream::{Framework, Upstream};
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::origin::Origin;
 use vestibule_oidc::http::request::{Method, Request};
+use vestibule_oidc::http::response::Response;
 
 impl<'a, P: Platform> RequestContext<'a, P> {
     /// What the request needs to pass, by the first rule that matches it.
@@ -59,9 +60,13 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     }
 
     /// All steps before the last one, which forwards the request or answers about it.
-    pub(super) async fn admit<'r>(&self, access: Access<'r>) -> Result<Admitted<'r>, Denied> {
+    pub(super) async fn admit<'r>(
+        &self,
+        access: Access<'r>,
+        browser: Browser,
+    ) -> Result<Admitted<'r>, Denied> {
         let principal = self.identify(&access).await;
-        let principal = self.confirm(&access, principal).await?;
+        let principal = self.confirm(&access, principal, browser).await?;
         let permitted = self.authorize(&access, principal)?;
         self.ensure_token(access, permitted).await
     }
@@ -112,11 +117,23 @@ impl<'a, P: Platform> RequestContext<'a, P> {
 
     /// The second step: asks the provider to confirm the session's user, if that is due, so that the rules decide by what
     /// it says now. Nothing is asked on public paths.
-    async fn confirm(&self, access: &Access<'_>, principal: Principal) -> Result<Principal, Denied> {
+    async fn confirm(
+        &self,
+        access: &Access<'_>,
+        principal: Principal,
+        browser: Browser,
+    ) -> Result<Principal, Denied> {
         match principal {
             Principal::SignedIn(known) if !access.is_public() => {
+                if browser == Browser::Direct && self.only_browser_can_confirm(&known.session) {
+                    // Boxed: otherwise the future of every guarded request would have its size.
+                    let page = self.return_address();
+                    if let Some(redirect) = Box::pin(self.sign_in_silently(&known.session, &page)).await {
+                        return Err(Denied::new(DenialReason::AskProvider(redirect)));
+                    }
+                }
                 match self.fresh_session(known.session, Need::User).await {
-                    Ok(fresh) => Ok(Principal::SignedIn(fresh)),
+                    Ok(fresh) | Err(RefreshError::Expired(fresh)) => Ok(Principal::SignedIn(fresh)),
                     Err(error) => self.without_session(error),
                 }
             }
@@ -137,6 +154,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 DenialReason::Token(TokenDenied::Unavailable(retry))
             }
             RefreshError::NotConfirmed(_) => DenialReason::SignIn,
+            RefreshError::Expired(_) => DenialReason::TokenExpired,
         };
         Err(Denied::new(reason))
     }
@@ -187,17 +205,20 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             Principal::Ended(ended) => {
                 return Ok(access.admitted(self.request, None, ended.cookies(self)));
             }
-            principal => return Ok(access.admitted(self.request, principal.into_session(), Vec::new())),
+            principal => {
+                let session = principal.into_session().map(|session| self.without_expired_token(session));
+                return Ok(access.admitted(self.request, session, Vec::new()));
+            }
         };
         let wants_token = access.route.needs_access_token();
         let principal = if wants_token {
             match self.fresh_session(known.session.clone(), Need::AccessToken).await {
-                Ok(fresh) if fresh.has_changed() => {
+                Ok(fresh) | Err(RefreshError::Expired(fresh)) if fresh.has_changed() => {
                     let refreshed = Principal::SignedIn(known.then(fresh));
                     let Authorized(principal) = self.authorize(&access, refreshed)?;
                     principal
                 }
-                Ok(fresh) => Principal::SignedIn(known.then(fresh)),
+                Ok(fresh) | Err(RefreshError::Expired(fresh)) => Principal::SignedIn(known.then(fresh)),
                 Err(error) => {
                     let Authorized(principal) = self.authorize(&access, self.without_session(error)?)?;
                     principal
@@ -208,13 +229,24 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         };
         Ok(match principal {
             Principal::SignedIn(fresh) => {
+                let is_dead = self.has_dead_token(&fresh.session);
+                if is_dead && access.route.sends_access_token(&fresh.session) {
+                    let session = Some(fresh.session);
+                    return Err(Denied { session, ..Denied::new(DenialReason::TokenExpired) });
+                }
                 let mut cookies = fresh.cookies(self);
-                cookies.extend(self.clear_refresh_marker().filter(|_| wants_token));
-                access.admitted(self.request, Some(fresh.session), cookies)
+                cookies.extend(self.clear_renewal_marker().filter(|_| wants_token && !is_dead));
+                let session = self.without_expired_token(fresh.session);
+                access.admitted(self.request, Some(session), cookies)
             }
             Principal::Ended(ended) => access.admitted(self.request, None, ended.cookies(self)),
             _ => access.admitted(self.request, None, Vec::new()),
         })
+    }
+
+    /// The session without its access token if that has expired: nothing forwards such a token.
+    fn without_expired_token(&self, session: Session) -> Session {
+        if self.has_expired_token(&session) { session.without_access_token() } else { session }
     }
 
     /// The session in the request's cookies, unless it was revoked or its refresh token is no longer valid.
@@ -256,6 +288,15 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         };
         self.vestibule.hooks.authorized(self.request, session, decision)
     }
+}
+
+/// How an answer reaches the browser.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Browser {
+    /// It gets the answer as it is.
+    Direct,
+    /// Another proxy acts on the answer, and may drop its cookies.
+    BehindProxy,
 }
 
 /// What a request needs to pass: the route to its upstream, and the policy that decides.
@@ -427,7 +468,7 @@ impl Denied {
 }
 
 /// Why a request may not pass.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum DenialReason {
     /// No one is signed in.
     SignIn,
@@ -443,6 +484,10 @@ pub(crate) enum DenialReason {
     PathTooLong,
     /// The session's access token has expired, and only this login host can refresh it.
     RefreshAtLoginHost(Origin),
+    /// The session's access token has expired for good, and the upstream needs it.
+    TokenExpired,
+    /// The provider has to confirm the user, and this redirect sends the browser there, without a question to the user.
+    AskProvider(Response),
     /// The access token, of the session or of the client, does not allow this.
     Token(TokenDenied),
 }

@@ -5,8 +5,12 @@ use crate::flow::guard::admission::Admitted;
 use crate::flow::responses::with_cookies;
 use crate::guard::headers::SessionCookies;
 use crate::guard::route::Route;
+use crate::log::{LogEvent, Record};
 use crate::outcome::Outcome;
 use crate::platform::{Forward, Platform};
+use crate::session::claims::Session;
+use crate::session::cookie::SessionCookie;
+use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> RequestContext<'_, P> {
@@ -31,7 +35,9 @@ impl<P: Platform> RequestContext<'_, P> {
         };
         let (config, guarded) = (self.config(), &self.vestibule.guarded);
         let positions = if route.forward_session { self.session_positions() } else { Vec::new() };
-        let cookies = SessionCookies { positions: &positions, renewed: &renewed };
+        let replaced = if route.forward_session { self.session_without_dead_token(session) } else { None };
+        let cookies =
+            SessionCookies { positions: &positions, renewed: replaced.as_deref().unwrap_or(&renewed) };
         let changes = route.changes(&config.rules, guarded, self.request, &identity, cookies);
         let forward = Forward {
             target: route.target,
@@ -58,6 +64,25 @@ impl<P: Platform> RequestContext<'_, P> {
                 Outcome::Response(with_cookies(error.answer(), cookies))
             }
         }
+    }
+
+    /// The cookies of the session as the upstream gets them in place of the browser's, if its access token has expired for
+    /// good: the upstream opens a session without the token, and reads the reason in `error`. The browser's own cookie
+    /// stays as it is.
+    fn session_without_dead_token(&self, session: Option<&Session>) -> Option<Vec<SetCookie>> {
+        // A request that needed no session here carries one all the same.
+        let session = match (session, self.session()) {
+            (Some(session), _) => session.clone(),
+            (None, SessionCookie::Valid(session)) => session,
+            (None, _) => return None,
+        };
+        if !self.has_dead_token(&session) {
+            return None;
+        }
+        Some(self.session_cookies(&session.with_token_expired()).unwrap_or_else(|too_large| {
+            self.log(Record::new(LogEvent::SessionTooLarge, too_large));
+            self.erased_session()
+        }))
     }
 
     /// Forwards a preflight (Fetch Standard, "CORS-preflight request") for a path that is not public.

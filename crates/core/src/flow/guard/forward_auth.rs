@@ -11,7 +11,7 @@
 
 use crate::config::Config;
 use crate::flow::RequestContext;
-use crate::flow::guard::admission::{Access, Admitted, DenialReason};
+use crate::flow::guard::admission::{Access, Admitted, Browser, DenialReason};
 use crate::flow::responses::{self, with_cookies};
 use crate::guard::forward_auth::{self, ForwardAuthHeaders};
 use crate::guard::headers::VERIFY_SECRET;
@@ -84,7 +84,7 @@ impl<P: Platform> RequestContext<'_, P> {
             );
         }
         let admitted = match original.access(&path) {
-            Ok(access) => original.admit(access).await,
+            Ok(access) => original.admit(access, Browser::BehindProxy).await,
             Err(denied) => Err(denied),
         };
         match admitted {
@@ -111,13 +111,14 @@ impl<P: Platform> RequestContext<'_, P> {
             // An assertion proves the user's identity to an upstream. A page's script must not get one.
             route.assertion = &Assertion::None;
         }
-        match self.admit(Access::signed_in(route, &self.config().cookie_naming)).await {
+        match self.admit(Access::signed_in(route, &self.config().cookie_naming), Browser::BehindProxy).await {
             Ok(admitted) => self.allowed_response(admitted, None).await,
             Err(denied) => {
                 let answer = match denied.reason {
-                    DenialReason::SignIn | DenialReason::RefreshAtLoginHost(_) => {
-                        responses::unauthorized(&self.login_route("signin"))
-                    }
+                    DenialReason::SignIn
+                    | DenialReason::RefreshAtLoginHost(_)
+                    | DenialReason::TokenExpired
+                    | DenialReason::AskProvider(_) => responses::unauthorized(&self.login_route("signin")),
                     DenialReason::CrossOrigin => responses::cross_origin(),
                     DenialReason::Forbidden
                     | DenialReason::NotFound

@@ -1,7 +1,7 @@
 //! The guard: every request whose path is not an auth route passes its steps, or is denied.
 
 use crate::flow::RequestContext;
-use crate::flow::guard::admission::{DenialReason, Denied};
+use crate::flow::guard::admission::{Browser, DenialReason, Denied};
 use crate::flow::host_role::HostRole;
 use crate::flow::responses::{self, with_cookies};
 use crate::guard::path::CanonicalPath;
@@ -13,9 +13,15 @@ use vestibule_oidc::http::response::Response;
 impl<P: Platform> RequestContext<'_, P> {
     /// Forwards the request, or answers why it may not pass.
     pub(crate) async fn protect(&self, path: &CanonicalPath, body: P::Body) -> Outcome<P::UpstreamResponse> {
-        self.run_guard(path, body)
-            .await
-            .unwrap_or_else(|denied| Outcome::Response(self.denied_response(denied)))
+        match self.run_guard(path, body).await {
+            Ok(outcome) => outcome,
+            Err(Denied { reason: DenialReason::TokenExpired, session, .. }) => {
+                // Boxed: otherwise the future of every guarded request would have its size.
+                let response = Box::pin(self.sign_in_again(session.as_ref())).await;
+                Outcome::Response(self.readable_denial(response))
+            }
+            Err(denied) => Outcome::Response(self.denied_response(denied)),
+        }
     }
 
     /// The steps: identify, confirm, authorize, ensure a token, forward.
@@ -25,7 +31,7 @@ impl<P: Platform> RequestContext<'_, P> {
         body: P::Body,
     ) -> Result<Outcome<P::UpstreamResponse>, Denied> {
         let access = self.access(path)?;
-        let admitted = self.admit(access).await?;
+        let admitted = self.admit(access, Browser::Direct).await?;
         Ok(self.forward(admitted, body).await)
     }
 
@@ -42,6 +48,8 @@ impl<P: Platform> RequestContext<'_, P> {
             (DenialReason::ServerFunction, _) => responses::server_function(&self.sign_in_url()),
             (DenialReason::PathTooLong, _) => responses::uri_too_long(),
             (DenialReason::RefreshAtLoginHost(login), _) => self.redirect_to_refresh(&login),
+            (DenialReason::TokenExpired, _) => self.sign_in_again_response(),
+            (DenialReason::AskProvider(redirect), _) => redirect,
             (DenialReason::Token(denied), _) => responses::token_denied(denied),
         };
         self.readable_denial(with_cookies(answer, denied.cookies))

@@ -79,6 +79,8 @@ impl<P: Platform> RequestContext<'_, P> {
         let grant = token::Grant::Refresh { refresh_token: &refresh_token, redirect_uri: &redirect_uri };
         let endpoint = oauth.token.refresh_endpoint.as_ref().unwrap_or(metadata.token_endpoint());
         let request = token::request(endpoint, &client, &oauth.token, grant);
+        // The token's time begins at the provider, somewhere between the request and its answer.
+        let sent = self.platform.now();
         let response = self.ask(provider, "token", request).await.map_err(|error| temporary(&error))?;
         let tokens = token::parse(&response, provider::reading(oauth)).map_err(|error| match error {
             TokenError::InvalidGrant(_) => GrantError::InvalidGrant(error.to_string()),
@@ -101,7 +103,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let asked = self.claims_of_provider(&source, id_token.as_ref(), session);
         let claims = self.refreshed_claims(provider, deadline, pin!(asked)).await?;
         Ok(GrantedTokens {
-            expires_at: tokens.expires_at(self.platform.now()),
+            expires_at: tokens.expires_at(sent),
             access_token: tokens.access_token,
             refresh_token: Some(tokens.refresh_token.unwrap_or(refresh_token)),
             refresh_expires_at: None,

@@ -21,6 +21,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use crate::config::Provider;
+use crate::config::refresh::RenewalTime;
 use crate::flow::RequestContext;
 use crate::flow::host_role::HostRole;
 use crate::flow::refresh::attempt::{BACKOFF, RefreshAttempt};
@@ -37,6 +38,10 @@ use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::origin::Origin;
 use vestibule_oidc::time::Timestamp;
+
+/// At a provider that ends the old access token when it gives a new one: how long before its end a token is no longer
+/// used. Requests that are on their way get that much time, and the clocks of two processes may differ by as much.
+const END_MARGIN: Duration = Duration::from_secs(1);
 
 /// How often a request checks whether the leader of its process is done.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -61,13 +66,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         need: Need,
     ) -> Result<FreshSession, RefreshError> {
         let Some(mut due) = self.needs_refresh(&session, need) else {
-            return match self.login_host_to_refresh_at(&session, need) {
-                Some(login) => Err(RefreshError::OnlyAtLoginHost(login.clone())),
-                None if self.revalidation(&session, need) == Some(Reason::RevalidationOverdue) => {
-                    Err(RefreshError::NotConfirmed(None))
-                }
-                None => Ok(FreshSession::unchanged(session)),
-            };
+            return self.without_refresh_here(FreshSession::unchanged(session), need);
         };
         match self.standing(&session).await {
             Standing::Accepted => {}
@@ -87,6 +86,9 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         for _ in 0..MAX_GENERATIONS {
             if self.vestibule.refreshes.is_signed_out(&due.name.sid) {
                 return Err(RefreshError::SignedOut);
+            }
+            if due.reason == Reason::TokenExpired {
+                self.wait_for_end(due.provider, &session).await;
             }
             let deadline = begun.plus(due.reason.max_wait());
             match self.refresh_outcome(&session, &due, deadline).await {
@@ -116,37 +118,79 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             }
             match self.needs_refresh(&session, need) {
                 Some(next) => due = next,
-                None => return Ok(FreshSession { session, cookie_update }),
+                None => return self.without_refresh_here(FreshSession { session, cookie_update }, need),
             }
         }
         without_refresh(session, due.reason, cookie_update, BACKOFF)
     }
 
+    /// The session that this deployment cannot refresh: an error if it lacks what the request needs.
+    fn without_refresh_here(&self, fresh: FreshSession, need: Need) -> Result<FreshSession, RefreshError> {
+        if let Some(login) = self.login_host_to_refresh_at(&fresh.session, need) {
+            return Err(RefreshError::OnlyAtLoginHost(login.clone()));
+        }
+        if self.revalidation(&fresh.session, need) == Some(Reason::RevalidationOverdue) {
+            return Err(RefreshError::NotConfirmed(None));
+        }
+        if need != Need::User && self.has_expired_token(&fresh.session) {
+            return Err(RefreshError::Expired(fresh));
+        }
+        Ok(fresh)
+    }
+
     /// The refresh that the session needs. `None` also if this deployment cannot refresh it.
     fn needs_refresh(&self, session: &Session, need: Need) -> Option<Refresh<'a>> {
-        let of_token = if need == Need::User { None } else { self.token_expiry(session) };
-        let reason = of_token.max(self.revalidation(session, need))?;
         let provider = self.provider(session.provider()?)?;
+        let of_token = if need == Need::User { None } else { self.token_expiry(provider, session) };
+        let reason = of_token.max(self.revalidation(session, need))?;
         if !grant::can_refresh(provider, session) {
             return None;
         }
-        if reason == Reason::Renewal && !self.may_revalidate_unasked(provider) {
+        if reason == Reason::Renewal && !self.may_revalidate_unasked(provider, session) {
             return None;
         }
         Some(Refresh { provider, name: RefreshId::of(session)?, reason })
     }
 
     /// Whether the session's access token expires soon, or has expired.
-    fn token_expiry(&self, session: &Session) -> Option<Reason> {
+    fn token_expiry(&self, provider: &Provider, session: &Session) -> Option<Reason> {
         let expires_at = session.token_expires_at()?;
-        // Otherwise a token whose lifetime is shorter than the leeway would be refreshed with every request.
-        let lifetime = expires_at.since(session.issued_at().unwrap_or(Timestamp::from_millis(0)));
-        let leeway = self.config().refresh.leeway.min(lifetime / 2);
+        let leeway = self.config().refresh.leeway;
         let now = self.platform.now();
-        if now < expires_at.minus(leeway) {
+        if now < expires_at.minus(leeway.max(END_MARGIN)) {
             return None;
         }
-        Some(if now < expires_at { Reason::TokenExpires } else { Reason::TokenExpired })
+        // Otherwise a token whose lifetime is shorter than the leeway would be refreshed with every request.
+        let lifetime = expires_at.since(session.issued_at().unwrap_or(Timestamp::from_millis(0)));
+        let is_due = |leeway: Duration| now >= expires_at.minus(leeway.min(lifetime / 2));
+        match provider.renewal {
+            RenewalTime::Early if is_due(leeway) => {
+                Some(if now < expires_at { Reason::TokenExpires } else { Reason::TokenExpired })
+            }
+            RenewalTime::AtEnd if is_due(END_MARGIN) => Some(Reason::TokenExpired),
+            RenewalTime::Early | RenewalTime::AtEnd => None,
+        }
+    }
+
+    /// At a provider that ends the old access token when it gives a new one, waits for the old one's end. A request that
+    /// another process forwarded with it a moment ago gets as far as the provider meanwhile.
+    async fn wait_for_end(&self, provider: &Provider, session: &Session) {
+        let left = session.token_expires_at().map(|end| end.since(self.platform.now())).unwrap_or_default();
+        if provider.renewal == RenewalTime::AtEnd && !left.is_zero() {
+            self.platform.sleep(left.min(END_MARGIN)).await;
+        }
+    }
+
+    /// Whether the session's access token has expired. A token without a known expiry has not.
+    pub(crate) fn has_expired_token(&self, session: &Session) -> bool {
+        session.token_expires_at().is_some_and(|end| end <= self.platform.now())
+    }
+
+    /// Whether the session's access token has expired for good: neither this deployment nor its login host can renew it.
+    pub(crate) fn has_dead_token(&self, session: &Session) -> bool {
+        self.has_expired_token(session)
+            && self.needs_refresh(session, Need::AccessToken).is_none()
+            && self.login_host_to_refresh_at(session, Need::AccessToken).is_none()
     }
 
     /// Whether the session is to be refreshed now, if the request needs its access token.
@@ -158,7 +202,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     /// that host can refresh it.
     fn login_host_to_refresh_at(&self, session: &Session, need: Need) -> Option<&'a Origin> {
         let HostRole::Member(login) = self.host_role else { return None };
-        let has_expired = need != Need::User && session.token_expires_at().is_some_and(|at| at <= self.now)
+        let has_expired = need != Need::User && self.has_expired_token(session)
             || self.revalidation(session, need) == Some(Reason::RevalidationOverdue);
         let is_configured_here = session.provider().is_none_or(|id| self.provider(id).is_some());
         let has_grant = session.refresh_token().is_some() || !session.api_cookies().is_empty();
@@ -356,4 +400,6 @@ pub(crate) enum RefreshError {
     /// The provider has not confirmed the user for twice `session.revalidate`. Holds how long to wait if it does not
     /// answer at the moment; `None` if it cannot be asked, so that only a new sign-in helps.
     NotConfirmed(Option<Duration>),
+    /// The access token has expired for good: no one can refresh it. Holds the session with the token.
+    Expired(FreshSession),
 }

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use crate::config::refresh::RenewalTime;
 use crate::config::{Provider, ProviderKind};
 use crate::flow::RequestContext;
 use crate::flow::refresh::grant;
@@ -45,6 +46,14 @@ impl<P: Platform> RequestContext<'_, P> {
         }
     }
 
+    /// Whether the provider has to confirm the session's user, and only the browser can ask it: there is no refresh token.
+    pub(crate) fn only_browser_can_confirm(&self, session: &Session) -> bool {
+        self.request.is_navigation()
+            && self.config().session.revalidate.is_some()
+            && self.revalidation(session, Need::User).is_some()
+            && self.needs_refresh(session, Need::User).is_none()
+    }
+
     /// Whether the provider's last word about the user is recent enough to renew the session: it is not if the provider
     /// could have confirmed the user since, and has not for long.
     pub(crate) fn was_confirmed(&self, session: &Session) -> bool {
@@ -57,7 +66,7 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(Some(provider)) => {
                 grant::can_refresh(provider, session)
                     && RefreshId::of(session).is_some()
-                    && self.may_revalidate_unasked(provider)
+                    && self.may_revalidate_unasked(provider, session)
             }
         };
         !can_be_asked || self.platform.now() < confirmed.plus(self.interval() + MAX_OUTAGE)
@@ -65,13 +74,16 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// Whether sessions of this provider are refreshed at their renewal, although nothing needs the tokens. Without a
     /// lease, that could end sessions of a provider that revokes them when a refresh token is used twice.
-    pub(super) fn may_revalidate_unasked(&self, provider: &Provider) -> bool {
+    pub(super) fn may_revalidate_unasked(&self, provider: &Provider, session: &Session) -> bool {
         let config = self.config();
         let is_strict = match &provider.kind {
             ProviderKind::OAuth(oauth) => oauth.strict_rotation,
             ProviderKind::Credentials(api) => api.strict_rotation,
         };
-        config.session.revalidate.is_some() || !is_strict || config.refresh.lease != LeaseKind::None
+        // The requests that are on their way would lose their token.
+        let ends_token = provider.renewal == RenewalTime::AtEnd && !self.has_expired_token(session);
+        config.session.revalidate.is_some()
+            || !ends_token && (!is_strict || config.refresh.lease != LeaseKind::None)
     }
 
     fn interval(&self) -> Duration {

@@ -26,7 +26,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let Ok(cookie) = self.live_session().await else { return Ok(revocation_unavailable()) };
         let answer = match cookie {
             SessionCookie::Valid(session) => match self.current_session(session.clone()).await {
-                Ok(fresh) | Err(RefreshError::Ended(fresh)) => {
+                Ok(fresh) | Err(RefreshError::Ended(fresh) | RefreshError::Expired(fresh)) => {
                     let cookies = fresh.cookies(self);
                     self.shown(&fresh.session, cookies).await?
                 }
@@ -46,11 +46,15 @@ impl<P: Platform> RequestContext<'_, P> {
     /// The session, confirmed by its provider if that is due. If the page sees the access token, an expired one is
     /// refreshed first.
     pub(super) async fn current_session(&self, session: Session) -> Result<FreshSession, RefreshError> {
-        let shows_token = self.config().session.exposes_token() && self.may_see_tokens();
         if session.error().is_some() {
             return Ok(FreshSession::unchanged(session));
         }
-        self.fresh_session(session, if shows_token { Need::AccessToken } else { Need::User }).await
+        self.fresh_session(session, if self.shows_token() { Need::AccessToken } else { Need::User }).await
+    }
+
+    /// Whether the page sees the access token, or its expiry.
+    fn shows_token(&self) -> bool {
+        self.config().session.exposes_token() && self.may_see_tokens()
     }
 
     async fn shown(&self, session: &Session, cookies: Vec<SetCookie>) -> Result<Response, Error> {
@@ -91,8 +95,13 @@ impl<P: Platform> RequestContext<'_, P> {
                     Err(RefreshError::Unavailable(retry)) => {
                         (responses::token_unavailable(retry), Vec::new())
                     }
-                    Err(RefreshError::OnlyAtLoginHost(login)) => {
-                        (self.token_expired(&login, &self.token_return_address()), Vec::new())
+                    Err(RefreshError::OnlyAtLoginHost(_)) => {
+                        (self.token_expired(&self.token_return_address()), Vec::new())
+                    }
+                    Err(RefreshError::Expired(fresh)) => {
+                        let cookies = fresh.cookies(self);
+                        let cookies = self.cookies_still_valid(Some(&fresh.session), cookies).await;
+                        (self.token_expired(&self.token_return_address()), cookies)
                     }
                     Err(RefreshError::NotConfirmed(_)) => {
                         let sign_in = self.sign_in_page(&self.token_return_address());
@@ -127,9 +136,15 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     /// The session as the page sees it: name, e-mail address, image, expiry and the values of `session.expose`. The hooks
-    /// may change it. Where the page may not see tokens, the hooks do not see them either.
+    /// may change it. Where the page may not see tokens, the hooks do not see them either. Nobody sees a token that has
+    /// expired for good; a page that would see it learns so from `error`.
     pub(super) fn view(&self, session: &Session, expires: Timestamp) -> Result<Value, Error> {
         let config = self.config();
+        let session = match (self.has_dead_token(session), self.shows_token()) {
+            (true, true) => &session.with_token_expired(),
+            (true, false) => &session.without_access_token(),
+            (false, _) => session,
+        };
         let hides_tokens = !self.may_see_tokens();
         let session = if hides_tokens { &without_tokens(session, config) } else { session };
         let mut user = Map::new();

@@ -1,10 +1,8 @@
 //! What a page sees of a session if it may see the session, but no token: a trusted origin that is not in
 //! `token_origins`.
 
-use serde_json::Value;
-
 use crate::config::Config;
-use crate::session::claims::{Session, is_access_token_claim};
+use crate::session::claims::{Session, holds_text, is_access_token_claim};
 use vestibule_oidc::data::DataPath;
 
 /// The session without the claims that hold a token: by their names, by what the configuration takes them from, and by
@@ -15,7 +13,7 @@ pub(super) fn without_tokens(session: &Session, config: &Config) -> Session {
         let source = config.claims.iter().find(|(claim, _)| claim == name).map(|(_, source)| source);
         !is_token(name)
             && !source.is_some_and(|source| source.rest().any(is_token))
-            && !token.is_some_and(|token| contains(value, token))
+            && !token.is_some_and(|token| holds_text(value, token))
     })
 }
 
@@ -27,14 +25,4 @@ pub(super) fn is_from_token(from: &DataPath) -> bool {
 fn is_token(name: &str) -> bool {
     matches!(name, "expires_at" | "refresh_expires_at" | "api_cookies")
         || name.to_ascii_lowercase().contains("token")
-}
-
-/// Whether `value` has `token` somewhere in it.
-fn contains(value: &Value, token: &str) -> bool {
-    match value {
-        Value::String(text) => text.contains(token),
-        Value::Array(values) => values.iter().any(|value| contains(value, token)),
-        Value::Object(members) => members.values().any(|value| contains(value, token)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }

@@ -28,7 +28,7 @@ impl<P: Platform> RequestContext<'_, P> {
             SessionCookie::Valid(session) => {
                 // The newest tokens first: otherwise the new cookie would replace them with older ones.
                 let (session, has_token) = match self.current_session(session.clone()).await {
-                    Ok(fresh) => (fresh.session, true),
+                    Ok(fresh) | Err(RefreshError::Expired(fresh)) => (fresh.session, true),
                     Err(RefreshError::Ended(ended)) if ended.has_changed() => (ended.session, true),
                     Err(
                         RefreshError::Ended(_)

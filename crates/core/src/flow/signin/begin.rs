@@ -1,7 +1,7 @@
 //! The start of a sign-in: a redirect to the provider with an authorization request, and a cookie with the
 //! [`Transaction`], which binds the provider's response to this browser.
 
-use crate::config::ProviderKind;
+use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, Error};
 use crate::flow::responses::with_cookies;
 use crate::flow::{FormContext, RequestContext};
@@ -12,7 +12,9 @@ use crate::session::transaction::{self, Transaction};
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
+use vestibule_oidc::http::return_to::TrustedUrl;
 use vestibule_oidc::oauth::authorize::{self, AuthorizationRequest};
+use vestibule_oidc::oauth::provider::OAuthProvider;
 
 impl<P: Platform> RequestContext<'_, P> {
     /// Redirects to the provider with an authorization request, and sets the transaction's cookie.
@@ -33,12 +35,30 @@ impl<P: Platform> RequestContext<'_, P> {
             return Ok(with_cookies(Response::redirect(self.route("signin")), form.cookies));
         };
 
-        let metadata = self.metadata(provider, oauth).await?;
         let parameters =
             authorize::parameters(&oauth.authorization.params, query).map_err(ClientError::from)?;
+        let purpose = Purpose::SignIn;
+        let response = self.authorization_redirect(provider, oauth, &parameters, &form.return_to, purpose);
+        Ok(with_cookies(response.await?, form.cookies))
+    }
+
+    /// The redirect to the provider, with the cookie of a new transaction. `parameters` are further parameters of the
+    /// authorization request.
+    pub(super) async fn authorization_redirect(
+        &self,
+        provider: &Provider,
+        oauth: &OAuthProvider,
+        parameters: &[(String, String)],
+        return_to: &TrustedUrl,
+        purpose: Purpose<'_>,
+    ) -> Result<Response, Error> {
+        let metadata = self.metadata(provider, oauth).await?;
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
-        let max_age = authorize::max_age(&parameters);
-        let transaction = Transaction::begin(&provider.id, &form.return_to, max_age, self.now, random);
+        let max_age = authorize::max_age(parameters);
+        let mut transaction = Transaction::begin(&provider.id, return_to, max_age, self.now, random);
+        if let Purpose::Silent { subject } = purpose {
+            transaction = transaction.silently_for(subject);
+        }
         let request = AuthorizationRequest {
             endpoint: metadata.authorization_endpoint(),
             client_id: &oauth.client.id,
@@ -47,7 +67,7 @@ impl<P: Platform> RequestContext<'_, P> {
             form_post: oauth.authorization.form_post,
             fragment: oauth.authorization.fragment.as_deref(),
             redirect_uri: &self.redirect_uri(&provider.id),
-            parameters: &parameters,
+            parameters,
             scope: oauth.scope.as_deref(),
             verifier: oauth.authorization.pkce.then_some(&transaction.verifier),
             state: &transaction.state,
@@ -64,13 +84,24 @@ impl<P: Platform> RequestContext<'_, P> {
             // The provider's site posts the response, and browsers send only `SameSite=None` cookies with it.
             cookie = cookie.cross_site();
         }
-        let mut cookies = form.cookies;
+        let mut cookies = Vec::new();
         for name in surplus {
             cookies.push(SetCookie::expired(name));
         }
         cookies.push(cookie);
         Ok(with_cookies(Response::redirect(request.url()), cookies))
     }
+}
+
+/// Why the browser is sent to the provider.
+pub(super) enum Purpose<'a> {
+    /// The user signs in.
+    SignIn,
+    /// The provider confirms the user of a session without asking.
+    Silent {
+        /// The session's subject.
+        subject: &'a str,
+    },
 }
 
 /// The proof that the user wants to sign in, and that no page of another site began it (login CSRF).

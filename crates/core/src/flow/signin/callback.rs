@@ -57,7 +57,13 @@ impl<P: Platform> RequestContext<'_, P> {
         let finished = SetCookie::expired(transaction.cookie_name(&self.names));
         // A failed sign-in keeps its cookie: after a temporary error the user can reload the callback.
         let callback = CallbackContext { context: self, provider, oauth, transaction: &transaction };
-        let response = callback.finish(params).await?;
+        let response = match callback.finish(params).await {
+            // The user did not begin it, and sees no error of it.
+            Err(error) if transaction.silent_for.is_some() => {
+                self.sign_in_visibly(&transaction, Some(&error))
+            }
+            finished => finished?,
+        };
         Ok(with_cookies(response, vec![finished]))
     }
 
@@ -83,6 +89,9 @@ impl<P: Platform> CallbackContext<'_, P> {
         let code = authorize::parse_response(params, &self.transaction.state, &metadata)
             .map_err(|cause| provider::provider_error(self.provider, cause))?;
         let tokens = self.exchange_code(&metadata, &code).await?;
+        if self.transaction.silent_for.is_none() {
+            context.check_refresh_token(self.provider, self.oauth, &tokens);
+        }
         let id_token = self.verify_id_token(&metadata, &tokens).await?;
         let (source, subject) =
             (self.source(&metadata, &tokens), id_token.as_ref().map(VerifiedIdToken::subject));
@@ -98,7 +107,17 @@ impl<P: Platform> CallbackContext<'_, P> {
             };
             provider::provider_error(self.provider, cause)
         })?;
-        Ok(match context.create_session(identity).await? {
+        let created = match &self.transaction.silent_for {
+            None => context.create_session(identity).await?,
+            Some(subject) if identity.subject == *subject => {
+                let Some(session) = context.session_to_confirm(self.provider, subject).await else {
+                    return Ok(context.sign_in_visibly(self.transaction, None));
+                };
+                context.confirm_session(identity, &session).await?
+            }
+            Some(_) => return Ok(context.sign_in_visibly(self.transaction, None)),
+        };
+        Ok(match created {
             CreatedSession::Session(cookies) => {
                 let response = Response::redirect(&self.transaction.return_to);
                 // The browser sends no session cookies with another site's form, so older chunks are unknown here.

@@ -24,15 +24,34 @@ use vestibule_oidc::time::Timestamp;
 impl<P: Platform> RequestContext<'_, P> {
     /// Creates the session of a user who may sign in. An error if `allow` or a hook denies it.
     pub(crate) async fn create_session(&self, identity: Identity<'_>) -> Result<CreatedSession, Error> {
+        self.session_of(identity, None).await
+    }
+
+    /// The same session with new claims and tokens, after a silent sign-in confirmed its user. It stays the session that it
+    /// was: what ends it, or revokes it, does not begin anew.
+    pub(crate) async fn confirm_session(
+        &self,
+        identity: Identity<'_>,
+        session: &Session,
+    ) -> Result<CreatedSession, Error> {
+        self.session_of(identity, Some(session)).await
+    }
+
+    async fn session_of(
+        &self,
+        identity: Identity<'_>,
+        confirmed: Option<&Session>,
+    ) -> Result<CreatedSession, Error> {
         let provider = identity.provider;
-        let claims = match self.authorize_sign_in(identity, SignInKind::SignIn).await? {
+        let mut claims = match self.authorize_sign_in(identity, SignInKind::SignIn).await? {
             SignInDecision::Claims(claims) => claims,
             SignInDecision::Redirect(to) => {
                 return Ok(CreatedSession::Redirect(self.return_policy().resolve_or_default(&to)));
             }
         };
-        let mut claims = claims;
-        if let Some(sub) = claims.get("sub").and_then(Value::as_str) {
+        if let Some(session) = confirmed {
+            self.keep_session(&mut claims, session);
+        } else if let Some(sub) = claims.get("sub").and_then(Value::as_str) {
             let begins = self.sign_in_time(&provider.id, sub).await;
             claims.insert("signed_in_at".to_owned(), begins.seconds().into());
         }
@@ -44,6 +63,28 @@ impl<P: Platform> RequestContext<'_, P> {
         let mut all = self.erased_conflict(&cookies);
         all.extend(cookies);
         Ok(CreatedSession::Session(all))
+    }
+
+    /// Keeps what is the session's own, and what a page may have changed since it began.
+    fn keep_session(&self, claims: &mut Map<String, Value>, session: &Session) {
+        let session = session.clone().with_sign_in_time();
+        let updatable = self.config().session.updatable.iter().map(String::as_str);
+        let of_session = ["sid", "auth_time", "signed_in_at", "ends_at", "persistent"];
+        for name in of_session.into_iter().chain(updatable.clone()) {
+            if let Some(value) = session.claims().get(name) {
+                claims.insert(name.to_owned(), value.clone());
+            }
+        }
+        if updatable.into_iter().any(|claim| claim == "email") {
+            // The provider did not verify what a page wrote as the address.
+            match session.claims().get("email_verified") {
+                Some(verified) => claims.insert("email_verified".to_owned(), verified.clone()),
+                None => claims.remove("email_verified"),
+            };
+        }
+        claims.insert("revalidated_at".to_owned(), self.now.seconds().into());
+        // A response that is still on its way with the old tokens does not replace these.
+        claims.insert("generation".to_owned(), session.generation().saturating_add(1).into());
     }
 
     /// The session of a user whom a bearer token identifies, authorized like a sign-in. It is for one request and is not

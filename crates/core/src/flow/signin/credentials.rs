@@ -85,7 +85,9 @@ impl<P: Platform> RequestContext<'_, P> {
             .map_err(|cause| rejected(provider, CredentialsError::Header(cause)))?;
         let response = self.ask(provider, "login", request).await?;
         login::parse(login, &response, self.now).map_err(|cause| match cause {
-            LoginError::Api(cause) => provider_error(provider, cause),
+            LoginError::Api(cause) => {
+                provider_error(provider, cause.without_code_in(|code| values.holds(code)))
+            }
             LoginError::Rejected(mut answer) => {
                 // An API may repeat the rejected value as its error code. That value must not get into a URL.
                 if values.holds(&answer.code) {

@@ -7,5 +7,7 @@ pub(crate) mod credentials;
 pub(crate) mod handoff;
 pub(crate) mod identity;
 pub(crate) mod profile;
+mod refresh_token;
 pub(crate) mod refreshed_user;
 pub(crate) mod sign_in;
+mod silent;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vestibule_testing::{Answer, TestEnv};
+use vestibule_testing::provider::FakeProvider;
+use vestibule_testing::{Answer, AuthorizationRequest, TestEnv};
 
 use super::visitor::{Site, Visitor};
 use super::{APP, AUTH, DOCS, of_the_docs, signed_in, site};
@@ -164,8 +165,8 @@ fn without_a_session_at_the_login_host_the_user_signs_in_there() {
     }
 }
 
-#[test]
-fn a_session_without_a_refresh_token_stays_as_it_is() {
+/// Bob, signed in without a refresh token, after his access token expired.
+fn ended_for_good() -> (Site, Visitor) {
     let site = site();
     let mut visitor = Visitor::new();
     site.login.provider.alters_answer_at("token", |answer| {
@@ -174,14 +175,59 @@ fn a_session_without_a_refresh_token_stays_as_it_is() {
     let answer = visitor.ask(&site, APP, "/");
     visitor.follow_on(&site, APP, answer);
     site.login.pass(OVER);
+    (site, visitor)
+}
+
+#[test]
+fn without_a_refresh_token_a_navigation_signs_in_silently_through_the_login_host() {
     for page in [PAGE, "https://app.example.com/page"] {
-        let answer = visitor.open(&site, page);
+        let (site, mut visitor) = ended_for_good();
+        let arrived = visitor.follow(&site, page);
+        assert_eq!((arrived.url.as_str(), bearer(&arrived.answer)), (page, Some("access-bob")));
+        let [_, renew, provider, callback, back] = arrived.trail.as_slice() else {
+            panic!("{:?}", arrived.trail)
+        };
+        assert!(renew.starts_with(&format!("{AUTH}/auth/renew?callbackUrl=")), "{renew}");
+        assert!(provider.contains("&prompt=none&"), "{provider}");
+        assert!(callback.starts_with(&format!("{AUTH}/auth/callback/acme?")), "{callback}");
+        assert_eq!(back, page);
+        assert_eq!(visitor.session(&site, DOCS)["access_token"], "access-bob");
+    }
+}
+
+#[test]
+fn without_a_refresh_token_a_script_gets_the_login_hosts_address() {
+    let (site, mut visitor) = ended_for_good();
+    for origin in [DOCS, APP] {
+        let answer = visitor.fetch(&site, &format!("{origin}/api"));
+        let host = origin.strip_prefix("https://").unwrap();
+        let there = format!("{AUTH}/auth/renew?callbackUrl=https%3A%2F%2F{host}%2Fapi");
+        let body: Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!((answer.status, body), (401, json!({ "error": "token_expired", "signInUrl": there })));
+        let session = visitor.session(&site, origin);
         assert_eq!(
-            (answer.status, bearer(&answer)),
-            (200, Some("access-bob")),
-            "as on a host of the login host's"
+            (session.get("access_token"), &session["error"]),
+            (None, &json!("AccessTokenExpired")),
+            "{origin}"
         );
     }
+}
+
+#[test]
+fn no_silent_sign_in_on_another_host_causes_a_redirect_loop() {
+    // The login host sends the browser back without a change, or the provider needs the user.
+    let (site, mut visitor) = ended_for_good();
+    let there = visitor.open(&site, PAGE).location().to_owned();
+    assert!(there.starts_with(&format!("{AUTH}/auth/renew?")));
+    let sign_in = format!("{AUTH}/auth/signin?callbackUrl=");
+    assert!(visitor.open(&site, PAGE).location().starts_with(&sign_in));
+    let provider = visitor.open(&site, &there).location().to_owned();
+    let request = AuthorizationRequest::read(&provider);
+    let refused = FakeProvider::refuse(&request, "login_required");
+    let back = visitor.open(&site, &refused).location().to_owned();
+    assert_eq!(back, format!("{sign_in}https%3A%2F%2Fdocs.example.com%2Fpage%3Fx%3D1%26y%3D%252F"));
+    assert_eq!(visitor.open(&site, &back).status, 200);
+    assert!(visitor.open(&site, &there).location().starts_with(&sign_in), "once a minute");
 }
 
 #[test]

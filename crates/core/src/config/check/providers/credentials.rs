@@ -1,6 +1,7 @@
 //! A provider of `type = "credentials"`: its sign-in form, its requests, and the paths into its responses.
 
 mod refresh;
+mod refusals;
 pub(super) mod request;
 mod tokens;
 
@@ -169,7 +170,7 @@ fn login(login: &Table<'_>, fields: &[Field]) -> Option<Login> {
     let body = login.value("body").unwrap_or(&all);
     let request = request::request(login, Some(body), POST_OR_PUT, &Known::names(&names));
     let tokens = tokens::tokens(login);
-    let error = tokens::error(login);
+    let refusals = refusals::refusals(login, &refusals::OF_LOGIN, None);
     if !login.has("access_token") {
         refuse!(
             login.at("access_token"),
@@ -183,7 +184,7 @@ fn login(login: &Table<'_>, fields: &[Field]) -> Option<Login> {
         expires: tokens.expires,
         refresh_expires: tokens.refresh_expires,
     };
-    Some(Login { request: request?, tokens, error })
+    Some(Login { request: request?, tokens, refusals })
 }
 
 /// Refuses a field that no template sends: a template most likely has a typing mistake.

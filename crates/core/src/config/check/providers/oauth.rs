@@ -22,7 +22,8 @@ use vestibule_oidc::data::Source;
 use vestibule_oidc::http::origin::endpoint;
 use vestibule_oidc::oauth::authorize;
 use vestibule_oidc::oauth::provider::{
-    AuthorizationConfig, DerivedImage, IdTokenAlgorithm, LogoutConfig, OAuthProvider, OpenId, UserSources,
+    AuthorizationConfig, DerivedImage, IdTokenAlgorithm, LogoutConfig, OAuthProvider, OpenId,
+    RefreshTokenNeeds, UserSources,
 };
 use vestibule_oidc::presets::{ids, preset};
 
@@ -71,7 +72,18 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         user,
         logout,
         strict_rotation: provider.flag("strict_rotation").unwrap_or(false),
+        refresh_token_needs: refresh_token_needs(provider),
     })
+}
+
+fn refresh_token_needs(provider: &Table<'_>) -> RefreshTokenNeeds {
+    let needs = provider.table("refresh_token_needs");
+    let params = needs.table("authorization_params");
+    let params = params.entries();
+    RefreshTokenNeeds {
+        scopes: needs.strings("scope"),
+        params: params.iter().map(|text| (text.name().to_owned(), text.text.to_owned())).collect(),
+    }
 }
 
 /// The issuer identifier: `https`, without query and fragment ([OpenID Connect Discovery 1.0 section

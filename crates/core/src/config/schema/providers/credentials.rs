@@ -1,6 +1,6 @@
 //! Keys of `type = "credentials"`: an API of the site's own that takes a password and issues tokens.
 
-use super::super::Kind::{Any, Bool, Map, Table, TableList, Text};
+use super::super::Kind::{Any, Bool, Map, ScalarOrList, Table, TableList, Text};
 use super::super::{Group, Keys, keys};
 
 /// The `type` of an HTML input.
@@ -104,6 +104,15 @@ const RESPONSE: Group = keys! {
     refresh_expires_in: Text, example = "body.refreshExpiresIn", needs = "not together with `refresh_expires_at`";
     /// Where the response says at what time the refresh token ends, as for `expires_at`.
     refresh_expires_at: Text, example = "body.refreshExpiresAt", needs = "not together with `refresh_expires_in`";
-    /// Where a response below 500 has an error. Anything there but null, false, 0 and empty values is a refusal.
+    /// Where a response below 500 has an error: anything there but null, false, 0 and empty values.
     error: Text, example = "body.error", needs = "a path that begins with `body` or `header`";
+    /// The errors that are a refusal: what is at `error`, or a member of it. Any other error is a failure of the API, which may pass:
+    /// nobody is told that the password is wrong, and no session ends.
+    refused_errors: ScalarOrList, unset = "`login`: every error, or for an `error` in GraphQL's `errors` the codes `UNAUTHENTICATED`, `UNAUTHORIZED`, `FORBIDDEN` and `INVALID_CREDENTIALS`; `refresh`: as in `login`",
+        example = ["INVALID_CREDENTIALS", "Refresh token is expired"], needs = "`error`";
+    /// The statuses that are a refusal whatever is at `error`.
+    refused_statuses: ScalarOrList, unset = "`login`: 400, 401, 403 and 422, or with a list of errors 401 and 403; `refresh`: the same without 422",
+        example = [401, 403], needs = "statuses from 400 to 499, without 408, 425 and 429";
+    /// The values at `error` that are no error.
+    success: ScalarOrList, unset = "`login`: null, false, 0 and empty values; `refresh`: as in `login`", example = ["ok", 200], needs = "`error`";
 };

@@ -89,6 +89,9 @@ pub(in crate::config) const OAUTH: Group = keys! {
     /// The scopes to ask for: one string with spaces between them, or an array. A refresh token often needs `offline_access`.
     scope: TextOrList, unset = "the preset's; OpenID Connect: `openid profile email`; OAuth 2: none",
         example = "openid profile email offline_access", needs = "OpenID Connect: `openid` among them";
+    /// What the authorization request must have so that this provider gives a refresh token. It changes nothing by itself: where a
+    /// token is needed and the request lacks it, the log says so at the start.
+    refresh_token_needs: Table(REFRESH_TOKEN_NEEDS), unset = "the preset's; otherwise the log says nothing at the start";
     /// The authorization endpoint: a URL or a table.
     authorization: UrlOrTable(AUTHORIZATION), unset = "what the provider's metadata says", example = "https://idp.example/authorize",
         needs = "required with `type = \"oauth2\"`";
@@ -146,6 +149,13 @@ pub(in crate::config) const OPENID: Group = keys! {
     accept_bearer: Table(ACCEPT_BEARER), unset = "access tokens are not accepted",
         needs = "`allow`, `user` and `claims` that an access token can show (docs/bearer.md)";
 };
+
+const REFRESH_TOKEN_NEEDS: Keys = &[keys! {
+    /// The scope that brings a refresh token, or several of which one is enough.
+    scope: TextOrList, unset = "no scope", example = "offline_access";
+    /// Authorization parameters that bring a refresh token.
+    authorization_params: Map(&Text), default = {}, example = { "access_type": "offline", "prompt": "consent" };
+}];
 
 const SECRET_FROM_KEY: Keys = &[keys! {
     /// The audience of the token.

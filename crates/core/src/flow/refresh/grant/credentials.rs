@@ -53,7 +53,7 @@ impl<P: Platform> RequestContext<'_, P> {
             |error: ApiError| GrantError::Unavailable(error.to_string(), retry_after(&response, now));
         let mut answers = refresh::parse(refresh, &response, now).map_err(|error| match error {
             RefreshError::Rejected { .. } => GrantError::InvalidGrant(error.to_string()),
-            RefreshError::Api(error) => broken(error),
+            RefreshError::Api(error) => broken(error.without_code_in(|code| is_secret(session, code))),
         })?;
         let read = |answers: &_| login::tokens(refresh::ENDPOINT, &refresh.tokens, answers, now);
         let tokens = read(&answers).map_err(broken)?;
@@ -125,4 +125,11 @@ pub(super) fn can_refresh(refresh: &ApiRefresh, session: &Session) -> bool {
     }
     let kept = session.api_cookies();
     refresh.kept_cookies.iter().any(|name| kept.contains_key(name))
+}
+
+/// Whether a text is one of the session's tokens or cookies.
+fn is_secret(session: &Session, text: &str) -> bool {
+    session.access_token() == Some(text)
+        || session.refresh_token().is_some_and(|token| token.expose() == text)
+        || session.api_cookies().values().any(|cookie| cookie.expose() == text)
 }

@@ -1,7 +1,7 @@
 //! `refresh` of a `credentials` provider: the request for new tokens, and the paths into its response.
 
 use super::request::{self, Known, POST_OR_PUT};
-use super::tokens;
+use super::{refusals, tokens};
 use crate::config::place::refuse;
 use crate::config::table::Table;
 use vestibule_oidc::credentials::provider::{ApiRefresh, Login, TokenPaths};
@@ -18,7 +18,7 @@ pub(super) fn refresh(
     let request = request::request(refresh, refresh.value("body"), POST_OR_PUT, &known);
     let cookies = cookies(&refresh.table("cookies"), &known);
     let written = tokens::tokens(refresh);
-    let error = tokens::error(refresh);
+    let refusals = refusals::refusals(refresh, &refusals::OF_REFRESH, login.map(|login| &login.refusals));
 
     let (request, login) = (request?, login?);
     let of_login = &login.tokens;
@@ -55,8 +55,7 @@ pub(super) fn refresh(
             "write where the login's response has it"
         );
     }
-    let error = error.or_else(|| login.error.clone());
-    Some(ApiRefresh { request, cookies, tokens, error, needs_refresh_token, kept_cookies })
+    Some(ApiRefresh { request, cookies, tokens, refusals, needs_refresh_token, kept_cookies })
 }
 
 fn cookies(table: &Table<'_>, known: &Known<'_>) -> Vec<(String, Template)> {

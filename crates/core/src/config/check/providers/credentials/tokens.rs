@@ -32,8 +32,3 @@ pub(super) fn tokens(response: &Table<'_>) -> WrittenTokens {
         refresh_expires: expiry("refresh_expires_in", "refresh_expires_at"),
     }
 }
-
-/// The path of the error in a response, where one is written.
-pub(super) fn error(response: &Table<'_>) -> Option<DataPath> {
-    response_path(&response.text("error")?, &["body", "header"])
-}
