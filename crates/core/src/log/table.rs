@@ -113,6 +113,14 @@ events! {
             signed in, and has to sign in again when the access token expires.",
         action: "Correct the path `login.refresh_token`, or remove it if the API has no refresh tokens.",
     }
+    SessionExpiryIgnored {
+        name: "session_expiry_ignored",
+        cases: [Provider => Warn],
+        fields: [Provider, Request],
+        meaning: "The ID token has a claim `session_expiry` that is not a time, or not one within the next ten years. \
+            The session ends by `max_age` and `absolute_max_age` only.",
+        action: "Correct at the provider what it writes into this claim: whole seconds since 1970.",
+    }
     SignInHandoffFailed {
         name: "sign_in_handoff_failed",
         cases: [Client => Info],

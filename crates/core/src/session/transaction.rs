@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::session::dialect::Dialect;
@@ -55,6 +56,8 @@ pub struct Transaction {
     pub max_age: Option<Duration>,
     /// Where the browser goes after the sign-in: a checked, absolute URL.
     pub return_to: String,
+    /// Whether the person wants the session's cookie to stay when the browser closes.
+    pub is_persistent: bool,
 }
 
 /// Why a callback does not belong to an open attempt of this browser.
@@ -104,7 +107,14 @@ impl Transaction {
             verifier: Verifier::generate(random),
             max_age,
             return_to: return_to.as_str().to_owned(),
+            is_persistent: true,
         }
+    }
+
+    /// The same attempt, for a session whose cookie stays when the browser closes, or does not.
+    #[must_use]
+    pub fn with_persistence(self, is_persistent: bool) -> Self {
+        Self { is_persistent, ..self }
     }
 
     /// The name of the attempt's cookie.
@@ -127,6 +137,7 @@ impl Transaction {
             ("verifier", self.verifier.expose().into()),
             ("max_age", self.max_age.map(|age| age.as_secs()).into()),
             ("return_to", self.return_to.as_str().into()),
+            ("persistent", self.is_persistent.into()),
         ]);
         seal::seal(keys, Dialect::AuthJsV5, names.transaction_prefix(), &claims, LIFETIME, now, random)
     }
@@ -184,6 +195,7 @@ impl Transaction {
             verifier: Verifier::restore(&verifier).ok_or(TransactionError::Invalid)?,
             max_age: json::number(&claims, "max_age").map(Duration::from_secs),
             return_to,
+            is_persistent: claims.get("persistent") != Some(&Value::Bool(false)),
         })
     }
 }

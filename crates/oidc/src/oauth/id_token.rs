@@ -21,6 +21,9 @@ const SUBJECT_LIMIT: usize = 255;
 /// A token with more audiences is rejected: it is not meant for this client.
 pub(super) const AUDIENCE_LIMIT: usize = 32;
 
+/// No session lasts longer than ten years. A later `session_expiry` is most likely in milliseconds.
+const MAX_SESSION_SECONDS: u64 = 10 * 366 * 24 * 60 * 60;
+
 /// The values that the ID token of one sign-in must match.
 #[derive(Debug)]
 pub struct Expected<'a> {
@@ -65,6 +68,18 @@ pub fn verify_refreshed(
         }
         _ => Ok(()),
     }
+}
+
+/// When a session that an ID token with these claims creates must end: `session_expiry`, in seconds since 1970 (OpenID
+/// Connect Enterprise Extensions 1.0; IPSIE SL1 OpenID Connect Profile section 3.2). `None` if the token does not say
+/// it. It may be in the past.
+pub fn session_expiry(claims: &Map<String, Value>, now: Timestamp) -> Result<Option<Timestamp>, ClaimError> {
+    let Some(value) = claims.get("session_expiry").filter(|value| !value.is_null()) else { return Ok(None) };
+    let time =
+        value.as_u64().filter(|seconds| *seconds > 0 && *seconds <= now.seconds() + MAX_SESSION_SECONDS);
+    let time = time
+        .ok_or(ClaimError::Malformed("a whole number of seconds since 1970, at most ten years from now"))?;
+    Ok(Some(Timestamp::from_seconds(time)))
 }
 
 /// Verifies that the claims of a token repeat a parameter of the authorization request: one of `names` must be `value`.
@@ -159,6 +174,17 @@ pub enum IdTokenError {
     /// `at_hash`
     #[error("id_token: \"at_hash\" {0}")]
     AccessTokenHash(ClaimError),
+    /// `session_expiry` has passed: the provider says that a session that this token creates is over. Both times are in
+    /// seconds since 1970.
+    #[error(
+        "id_token: \"session_expiry\" is {found}, and it is {now}: the provider says that the session is over"
+    )]
+    SessionOver {
+        /// Its value.
+        found: u64,
+        /// The time of our clock.
+        now: u64,
+    },
     /// A claim that must repeat a parameter of the authorization request.
     #[error("id_token: {0}")]
     ParamClaim(#[from] ParamClaimError),

@@ -18,12 +18,13 @@ impl<P: Platform> RequestContext<'_, P> {
     /// Redirects to the provider with an authorization request, and sets the transaction's cookie.
     ///
     /// Without a provider, or with one that is unknown or has its form on the sign-in page, it redirects to the sign-in
-    /// page.
+    /// page. `is_kept` says whether the person wants the session to stay when the browser closes.
     pub(crate) async fn begin_sign_in(
         &self,
         provider_id: Option<&str>,
         query: &Params,
         form: FormContext,
+        is_kept: bool,
         _: Intent,
     ) -> Result<Response, Error> {
         let provider = provider_id.and_then(|id| self.provider(id));
@@ -38,7 +39,8 @@ impl<P: Platform> RequestContext<'_, P> {
             authorize::parameters(&oauth.authorization.params, query).map_err(ClientError::from)?;
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
         let max_age = authorize::max_age(&parameters);
-        let transaction = Transaction::begin(&provider.id, &form.return_to, max_age, self.now, random);
+        let transaction = Transaction::begin(&provider.id, &form.return_to, max_age, self.now, random)
+            .with_persistence(is_kept);
         let request = AuthorizationRequest {
             endpoint: metadata.authorization_endpoint(),
             client_id: &oauth.client.id,

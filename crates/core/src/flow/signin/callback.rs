@@ -33,6 +33,7 @@ use vestibule_oidc::oauth::id_token::{self, IdTokenError, VerifiedIdToken};
 use vestibule_oidc::oauth::provider::{EmailsConfig, FetchUserinfo, ListedEmail, OAuthProvider};
 use vestibule_oidc::oauth::token::{self, Grant, TokenResponse};
 use vestibule_oidc::oauth::userinfo::{self, UserinfoError};
+use vestibule_oidc::time::Timestamp;
 
 impl<P: Platform> RequestContext<'_, P> {
     /// Finishes a sign-in. `params` are the parameters of the authorization response: the query, or the body of a form
@@ -86,16 +87,20 @@ impl<P: Platform> CallbackContext<'_, P> {
             .map_err(|cause| provider::provider_error(self.provider, cause))?;
         let tokens = self.exchange_code(&metadata, &code).await?;
         let id_token = self.verify_id_token(&metadata, &tokens).await?;
+        let ends_at = self.session_end(id_token.as_ref())?;
         let (mut profile, complaint) = self.profile(&metadata, &tokens, id_token.as_ref()).await?;
         let listed_email = self.complete_profile(&mut profile, params, &tokens).await?;
 
-        let identity = self.identity(tokens, id_token.as_ref(), profile, listed_email).map_err(|error| {
-            let cause = match error {
-                IdentityError::ParamClaim(error) => ProviderError::from(IdTokenError::from(error)),
-                IdentityError::NoId => UserinfoError::NoId(complaint).into(),
-            };
-            provider::provider_error(self.provider, cause)
-        })?;
+        let mut identity =
+            self.identity(tokens, id_token.as_ref(), profile, listed_email).map_err(|error| {
+                let cause = match error {
+                    IdentityError::ParamClaim(error) => ProviderError::from(IdTokenError::from(error)),
+                    IdentityError::NoId => UserinfoError::NoId(complaint).into(),
+                };
+                provider::provider_error(self.provider, cause)
+            })?;
+        identity.extra_claims.extend(ends_at.map(|end| ("ends_at", Value::from(end.seconds()))));
+        identity.extra_claims.extend(context.persistence_claim(self.transaction.is_persistent));
         Ok(match context.create_session(identity).await? {
             CreatedSession::Session(cookies) => {
                 let response = Response::redirect(&self.transaction.return_to);
@@ -152,6 +157,21 @@ impl<P: Platform> CallbackContext<'_, P> {
         let verified = id_token::verify(payload, &expected, context.now)
             .map_err(|cause| provider::provider_error(provider, cause))?;
         Ok(Some(verified))
+    }
+
+    /// When the provider ends the session (`session_expiry` of the ID token). A session that would be over already is an
+    /// error.
+    fn session_end(&self, id_token: Option<&VerifiedIdToken>) -> Result<Option<Timestamp>, Error> {
+        let (context, provider) = (self.context, self.provider);
+        let Some(id_token) = id_token else { return Ok(None) };
+        let end = context.session_expiry(provider, id_token.claims());
+        match end.filter(|end| *end <= context.now) {
+            Some(end) => {
+                let cause = IdTokenError::SessionOver { found: end.seconds(), now: context.now.seconds() };
+                Err(provider::provider_error(provider, cause))
+            }
+            None => Ok(end),
+        }
     }
 
     /// The user's profile: the ID token's claims, completed by the userinfo endpoint if something is missing. A provider

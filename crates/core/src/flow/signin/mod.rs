@@ -6,4 +6,5 @@ pub(crate) mod create_session;
 pub(crate) mod credentials;
 pub(crate) mod handoff;
 pub(crate) mod identity;
+pub(crate) mod persistence;
 pub(crate) mod sign_in;
