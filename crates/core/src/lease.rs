@@ -137,6 +137,7 @@ impl RefreshedTokens {
             expires_at: session.token_expires_at()?,
             refresh_expires_at: session.refresh_expires_at(),
             api_cookies: session.api_cookies(),
+            ends_at: session.ends_at(),
         };
         (session.sid() == Some(id.sid.as_str()) && tokens.generation > id.generation).then(|| Rc::new(tokens))
     }

@@ -19,6 +19,8 @@ pub struct RefreshedTokens {
     pub(crate) refresh_expires_at: Option<Timestamp>,
     /// The cookies that the next refresh sends to the API of a credentials provider.
     pub(crate) api_cookies: BTreeMap<String, Secret>,
+    /// When the provider ends the session, if the refresh said so.
+    pub(crate) ends_at: Option<Timestamp>,
 }
 
 impl RefreshedTokens {
@@ -33,6 +35,9 @@ impl RefreshedTokens {
         claims.insert("expires_at".to_owned(), self.expires_at.seconds().into());
         if let Some(end) = self.refresh_expires_at {
             claims.insert("refresh_expires_at".to_owned(), end.seconds().into());
+        }
+        if let Some(end) = self.ends_at {
+            claims.insert("ends_at".to_owned(), end.seconds().into());
         }
         if !self.api_cookies.is_empty() {
             let mut cookies = Map::new();

@@ -708,6 +708,32 @@ mod tests {
     const AT_HASH_512: &str = "q7nS86GgvvFaZkzALLWqJYaJIKw2wCDAVfCAsm5CrBM";
 
     #[test]
+    fn session_expiry_is_a_whole_number_of_seconds_since_1970() {
+        let read = |value: Value| session_expiry(with("session_expiry", value).as_object().unwrap(), NOW);
+        assert_eq!(session_expiry(good().as_object().unwrap(), NOW), Ok(None));
+        assert_eq!(read(Value::Null), Ok(None));
+        let now = NOW.seconds();
+        for time in [1, now - 1, now, now + 1, now + MAX_SESSION_SECONDS] {
+            assert_eq!(read(json!(time)), Ok(Some(Timestamp::from_seconds(time))));
+        }
+        for wrong in [
+            json!(0),
+            json!(-1),
+            json!(1.5),
+            json!(now.to_string()),
+            json!("2026-11-29T00:00:00Z"),
+            json!(true),
+            json!([now]),
+            json!({}),
+            json!(now * 1000),
+            json!(u64::MAX),
+            json!(1e300),
+        ] {
+            assert!(matches!(read(wrong.clone()), Err(ClaimError::Malformed(_))), "{wrong}");
+        }
+    }
+
+    #[test]
     fn a_claim_must_repeat_the_requested_value() {
         let names = ["org_id".to_owned(), "org_name".to_owned()];
         for (claims, value, is_good) in [

@@ -250,6 +250,7 @@ impl<P: Platform> RefreshAttempt<P> {
             expires_at: granted.expires_at,
             refresh_expires_at: granted.refresh_expires_at,
             api_cookies: granted.api_cookies,
+            ends_at: granted.ends_at,
         });
         let owner = slot.owner.clone();
         // The slot first: the requests of this process need not wait for the store.

@@ -22,6 +22,7 @@ use vestibule_oidc::oauth::id_token;
 use vestibule_oidc::oauth::provider::{OAuthProvider, OpenId};
 use vestibule_oidc::oauth::token::{self, TokenError};
 use vestibule_oidc::secret::Secret;
+use vestibule_oidc::time::Timestamp;
 
 /// How long fetching the provider's keys may take. At that point the refresh token is redeemed, and other requests wait
 /// for the new tokens.
@@ -83,12 +84,15 @@ impl<P: Platform> RequestContext<'_, P> {
             TokenError::InvalidClient(_) => GrantError::Misconfigured(error.to_string()),
             _ => GrantError::Unavailable(error.to_string(), retry_after(&response, self.platform.now())),
         })?;
+        let mut ends_at = None;
         if let (Some(id_token), Some(openid)) = (&tokens.id_token, &oauth.openid) {
             // With `user.id`, the session's subject is another identifier than the ID token's `sub`.
             let subject = session.subject().filter(|_| oauth.user.id.is_none());
-            self.verify_refreshed_id_token(provider, (oauth, openid), metadata, id_token, subject)
+            let id_token = self
+                .verify_refreshed_id_token(provider, (oauth, openid), metadata, id_token, subject)
                 .await
                 .map_err(|error| temporary(&error))?;
+            ends_at = self.refreshed_session_end(provider, &id_token, session)?;
         }
         Ok(GrantedTokens {
             expires_at: tokens.expires_at(self.platform.now()),
@@ -96,7 +100,28 @@ impl<P: Platform> RequestContext<'_, P> {
             refresh_token: Some(tokens.refresh_token.unwrap_or(refresh_token)),
             refresh_expires_at: None,
             api_cookies: BTreeMap::default(),
+            ends_at,
         })
+    }
+
+    /// When the provider ends the session, as its new ID token says: the newest signed token counts, also if it is later
+    /// than the one before, because the provider has just confirmed the session (IPSIE SL1 section 3.2.2). `None` if the
+    /// token does not say it: then the end stays as it was.
+    fn refreshed_session_end(
+        &self,
+        provider: &Provider,
+        id_token: &RefreshedIdToken,
+        session: &Session,
+    ) -> Result<Option<Timestamp>, GrantError> {
+        let Some(end) = self.session_expiry(provider, &id_token.claims) else { return Ok(None) };
+        if end <= self.platform.now() {
+            let message = "the provider's new ID token says that the session is over (session_expiry)";
+            return Err(GrantError::InvalidGrant(message.to_owned()));
+        }
+        Ok(Some(match session.ends_at() {
+            Some(before) if !id_token.is_signature_verified => end.min(before),
+            _ => end,
+        }))
     }
 
     /// Verifies that the tokens belong to the same user (OpenID Connect Core 1.0 section 12.2).
@@ -110,10 +135,11 @@ impl<P: Platform> RequestContext<'_, P> {
         metadata: &ProviderMetadata,
         id_token: &Secret,
         subject: Option<&str>,
-    ) -> Result<(), Error> {
+    ) -> Result<RefreshedIdToken, Error> {
         let verified = self.verify_signature(provider, oauth, metadata, id_token.expose());
-        let claims = match within(self.platform, MAX_KEYS_WAIT, pin!(verified)).await {
-            Some(Ok(payload)) => payload.into_claims(),
+        let (claims, is_signature_verified) = match within(self.platform, MAX_KEYS_WAIT, pin!(verified)).await
+        {
+            Some(Ok(payload)) => (payload.into_claims(), true),
             None
             | Some(Err(Error::Provider {
                 cause:
@@ -126,16 +152,24 @@ impl<P: Platform> RequestContext<'_, P> {
                 let message = format_args!("provider {id}: its keys are unavailable");
                 self.log(Record::new(LogEvent::IdTokenNotVerified, message).provider(id));
                 match jws::decode_unverified(id_token.expose()) {
-                    Value::Object(claims) => claims,
-                    _ => Map::new(),
+                    Value::Object(claims) => (claims, false),
+                    _ => (Map::new(), false),
                 }
             }
             Some(Err(error)) => return Err(error),
         };
         provider::issuer_of_token(openid, metadata, &claims)
             .and_then(|issuer| id_token::verify_refreshed(&claims, &issuer, &oauth.client.id, subject))
-            .map_err(|cause| provider::provider_error(provider, cause))
+            .map_err(|cause| provider::provider_error(provider, cause))?;
+        Ok(RefreshedIdToken { claims, is_signature_verified })
     }
+}
+
+/// The ID token that came with refreshed tokens. It is the same user's.
+struct RefreshedIdToken {
+    claims: Map<String, Value>,
+    /// `false` where the provider's keys were unavailable.
+    is_signature_verified: bool,
 }
 
 /// Whether [`RequestContext::redeem_refresh_token`] can refresh this session at this provider.

@@ -18,6 +18,8 @@ pub(super) struct GrantedTokens {
     pub(super) refresh_expires_at: Option<Timestamp>,
     /// The cookies that the next refresh at your own API must send.
     pub(super) api_cookies: BTreeMap<String, Secret>,
+    /// When the provider ends the session, if its new ID token says so.
+    pub(super) ends_at: Option<Timestamp>,
 }
 
 /// Why there are no new tokens.

@@ -69,6 +69,7 @@ impl<P: Platform> RequestContext<'_, P> {
                 .unwrap_or_else(|| now.plus(UNKNOWN_LIFETIME)),
             refresh_expires_at: tokens.refresh_expires_at.or(old_expiry),
             api_cookies,
+            ends_at: None,
         })
     }
 }
