@@ -103,6 +103,12 @@ impl Store for Workers {
         read.await.map_err(store_error)
     }
 
+    async fn read_store_many(&self, keys: &[&str]) -> Result<Vec<Option<String>>, StoreError> {
+        let read = async { Ok(self.env.kv(runtime::KV)?.get_bulk(keys).text().await?) };
+        let mut values = read.await.map_err(store_error)?;
+        Ok(keys.iter().map(|key| values.remove(*key).flatten()).collect())
+    }
+
     async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
         let seconds = lifetime.as_secs().max(MIN_KV_LIFETIME);
         let write =
@@ -203,6 +209,10 @@ impl Background for Workers {
             // The job threw an exception or panicked. The runtime fails a request whose future never completes.
             None => std::future::pending().await,
         }
+    }
+
+    fn spawn(&self, job: impl Future<Output = ()> + 'static) {
+        self.context.wait_until(job);
     }
 }
 

@@ -135,7 +135,7 @@ fn attributes(attributes: &str) -> String {
 
 /// The claims of a session, with random values hidden and times as durations from now.
 fn claims(mut claims: Value) -> String {
-    for claim in ["iat", "exp", "auth_time", "expires_at"] {
+    for claim in ["iat", "exp", "signed_in_at", "auth_time", "provider_iat", "expires_at"] {
         if let Some(at) = claims.get(claim).and_then(Value::as_u64) {
             claims[claim] = json!(span(&at.to_string(), |at| at.seconds().to_string(), usize::MAX));
         }

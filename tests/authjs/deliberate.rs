@@ -169,7 +169,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     },
     Deliberate {
         title: "A new session has more claims",
-        reason: "In addition to what Auth.js puts into it there are `sid`, `provider`, `auth_time`, `email_verified` if \
+        reason: "In addition to what Auth.js puts into it there are `sid`, `provider`, `signed_in_at`, `email_verified` if \
                  the provider says it, and the provider's tokens; `sub` is the provider's subject, where Auth.js 5 \
                  invents one at each sign-in.",
         explains: |d| d.aspect == "session" && says_more(d),
@@ -263,7 +263,7 @@ fn says_more(d: &Difference<'_>) -> bool {
     };
     let is_subject = |claim: &str| d.site.dialect == Dialect::AuthJsV5 && claim == "sub";
     authjs.iter().all(|(claim, value)| is_subject(claim) || vestibule.get(claim) == Some(value))
-        && ["sid", "provider", "auth_time", "access_token"]
+        && ["sid", "provider", "signed_in_at", "access_token"]
             .iter()
             .all(|claim| vestibule.get(*claim).is_some())
 }

@@ -80,6 +80,9 @@ pub trait Store {
     /// Reads a value. `None` if there is none, or if its lifetime has ended.
     async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError>;
 
+    /// Reads several values at once: one for each key, in the order of the keys. At most 100 keys.
+    async fn read_store_many(&self, keys: &[&str]) -> Result<Vec<Option<String>>, StoreError>;
+
     /// Writes a value that expires after `lifetime`, which is at least a minute and in whole seconds. It may fail with
     /// [`StoreError::Busy`] if the same key was written less than about a second ago.
     ///
@@ -152,6 +155,9 @@ pub trait Background {
     /// Runs `job` to completion, even if the client of this request disconnects meanwhile, and returns its result. If
     /// the future is dropped, the job continues and its result is lost.
     async fn run_to_completion<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T;
+
+    /// Starts `job`, which runs to completion after the response was sent. No one waits for it.
+    fn spawn(&self, job: impl Future<Output = ()> + 'static);
 }
 
 /// An unguessable identifier: 128 random bits in base64url.

@@ -138,6 +138,10 @@ impl Store for FakePlatform {
         self.store.read(&self.location, key).await
     }
 
+    async fn read_store_many(&self, keys: &[&str]) -> Result<Vec<Option<String>>, StoreError> {
+        self.store.read_many(&self.location, keys).await
+    }
+
     async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
         self.store.write(&self.location, key, value, lifetime).await
     }
@@ -170,5 +174,10 @@ impl Forwarder for FakePlatform {
 impl Background for FakePlatform {
     async fn run_to_completion<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T {
         self.jobs.run_to_completion(job).await
+    }
+
+    fn spawn(&self, job: impl Future<Output = ()> + 'static) {
+        // Its result is lost, but the job continues.
+        drop(self.clock.spawn(job));
     }
 }

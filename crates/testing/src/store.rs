@@ -136,6 +136,28 @@ impl FakeStore {
         Ok(value)
     }
 
+    /// [`Store::read_store_many`](vestibule_core::platform::Store::read_store_many) in this location. It takes as long as
+    /// the slowest read, and counts as one read for each key.
+    pub async fn read_many(&self, location: &str, keys: &[&str]) -> Result<Vec<Option<String>>, StoreError> {
+        let mut reads: Vec<_> = keys.iter().map(|key| Box::pin(self.read(location, key))).collect();
+        let mut values: Vec<Option<Result<Option<String>, StoreError>>> = vec![None; reads.len()];
+        std::future::poll_fn(|context| {
+            for (read, value) in reads.iter_mut().zip(&mut values) {
+                if value.is_none()
+                    && let std::task::Poll::Ready(result) = read.as_mut().poll(context)
+                {
+                    *value = Some(result);
+                }
+            }
+            if values.iter().all(Option::is_some) {
+                return std::task::Poll::Ready(());
+            }
+            std::task::Poll::Pending
+        })
+        .await;
+        values.into_iter().flatten().collect()
+    }
+
     /// [`Store::write_store`](vestibule_core::platform::Store::write_store) in this location.
     pub async fn write(
         &self,

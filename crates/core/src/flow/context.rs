@@ -129,10 +129,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
 
     /// The cookies that store `session` in the browser. An error if it does not fit into cookies.
     pub(crate) fn session_cookies(&self, session: &Session) -> Result<Vec<SetCookie>, SessionTooLargeError> {
-        let session = match self.config().session.absolute_max_age {
-            Some(_) => &session.clone().with_sign_in_time(),
-            None => session,
-        };
+        let session = &session.clone().with_sign_in_time();
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
         let domain = self.cookie_domain();
         cookie::write(self.config().sealing(), domain, &self.names, &self.cookies, session, self.now, random)

@@ -36,7 +36,7 @@ struct Entry {
 }
 
 impl SessionCache {
-    /// Like [`seal::open`], but a token that was opened before is not decrypted again.
+    /// Like [`seal::open_session`], but a token that was opened before is not decrypted again.
     pub fn open(
         &self,
         keys: &Keyring,
@@ -46,7 +46,7 @@ impl SessionCache {
         now: Timestamp,
     ) -> Result<Rc<Map<String, Value>>, OpenError> {
         let Some(fingerprint) = fingerprint(token) else {
-            return Ok(Rc::new(seal::open(keys, dialect, salt, token, now)?));
+            return Ok(Rc::new(seal::open_session(keys, dialect, salt, token, now)?));
         };
         let mut entries = self.0.borrow_mut();
         let position = entries.iter().position(|entry| {
@@ -66,7 +66,7 @@ impl SessionCache {
             }
             return Ok(claims);
         }
-        let claims = Rc::new(seal::open(keys, dialect, salt, token, now)?);
+        let claims = Rc::new(seal::open_session(keys, dialect, salt, token, now)?);
         let (token, salt) = (Zeroizing::new(token.to_owned()), salt.to_owned());
         entries.insert(0, Entry { fingerprint, token, dialect, salt, claims: Rc::clone(&claims) });
         let mut characters = 0;

@@ -41,12 +41,14 @@ impl Session {
         self
     }
 
-    /// The same session with the claim `auth_time`, the time at which the user signed in. Auth.js does not set it.
-    /// Without it, every renewal would restart the time of `session.absolute_max_age`.
+    /// The same session with the claim `signed_in_at`. Auth.js does not set it. Without it, every renewal would restart
+    /// the time of `session.absolute_max_age`, and a renewed copy of a session would escape its revocation.
     #[must_use]
     pub fn with_sign_in_time(mut self) -> Self {
-        if let Some(signed_in) = self.signed_in_at() {
-            Rc::make_mut(&mut self.claims).insert("auth_time".to_owned(), signed_in.seconds().into());
+        if !self.claims.contains_key("signed_in_at")
+            && let Some(signed_in) = self.signed_in_at()
+        {
+            Rc::make_mut(&mut self.claims).insert("signed_in_at".to_owned(), signed_in.seconds().into());
         }
         self
     }
@@ -86,11 +88,24 @@ impl Session {
         self.claims.get("iat")?.as_u64().map(Timestamp::from_seconds)
     }
 
-    /// When the user signed in (`auth_time`). A session that Auth.js made has no such claim; then it is the time at
+    /// When this session began (`signed_in_at`). A session that Auth.js made has no such claim; then it is the time at
     /// which the cookie was sealed.
+    ///
+    /// It is not the provider's `auth_time`: with single sign-on the provider may have authenticated the user hours
+    /// before the session began.
     pub fn signed_in_at(&self) -> Option<Timestamp> {
-        let signed_in = self.claims.get("auth_time").and_then(Value::as_u64).map(Timestamp::from_seconds);
-        signed_in.or_else(|| self.issued_at())
+        self.time("signed_in_at").or_else(|| self.issued_at())
+    }
+
+    /// When the provider issued the ID token of the sign-in (`provider_iat`), by the provider's clock.
+    pub fn provider_issued_at(&self) -> Option<Timestamp> {
+        self.time("provider_iat")
+    }
+
+    /// The provider's identifier of its own session (`provider_sid`, the ID token's `sid`: OpenID Connect Back-Channel
+    /// Logout 1.0 section 2.1).
+    pub fn provider_session(&self) -> Option<&str> {
+        self.text("provider_sid").filter(|sid| !sid.is_empty())
     }
 
     /// The end of the session that no renewal passes (`ends_at`), if its provider set one.
@@ -109,7 +124,8 @@ impl Session {
         self.claims.get("exp")?.as_u64().map(Timestamp::from_seconds)
     }
 
-    /// The identifier of the session (`sid`). Every sign-in has a new one.
+    /// The identifier of the session (`sid`). Every sign-in has a new one. For a session that Auth.js made,
+    /// [`seal::open_session`](super::seal::open_session) derives it.
     pub fn sid(&self) -> Option<&str> {
         self.text("sid")
     }
@@ -205,6 +221,10 @@ impl Session {
 
     fn text(&self, name: &str) -> Option<&str> {
         self.claims.get(name)?.as_str()
+    }
+
+    fn time(&self, name: &str) -> Option<Timestamp> {
+        self.claims.get(name)?.as_u64().map(Timestamp::from_seconds)
     }
 }
 

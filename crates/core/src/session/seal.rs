@@ -3,6 +3,7 @@
 //! The key depends on the salt, which is the cookie's name, so a token that was sealed for one cookie never opens as
 //! another. In next-auth 4 the session's salt is empty.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -10,7 +11,7 @@ use thiserror::Error;
 
 use crate::session::dialect::Dialect;
 use vestibule_oidc::jose::jwe::{self, ContentEncryption, JweError, SealedJwe};
-use vestibule_oidc::jose::kdf::{Keyring, Purpose};
+use vestibule_oidc::jose::kdf::{DerivedKey, Keyring, Purpose};
 use vestibule_oidc::json;
 use vestibule_oidc::time::Timestamp;
 
@@ -63,35 +64,67 @@ pub fn open(
     token: &str,
     now: Timestamp,
 ) -> Result<Map<String, Value>, OpenError> {
+    open_with_key(keys, dialect, salt, token, now).map(|(claims, _)| claims)
+}
+
+/// Like [`open`], for a session. A session that Auth.js made has no `sid`: it gets one that is derived from its `jti`, or
+/// else from the whole token, and from the key that opened it. So it is the same for every copy of the token, stays the
+/// same when the secret is replaced, and only a holder of the secret can compute it.
+pub fn open_session(
+    keys: &Keyring,
+    dialect: Dialect,
+    salt: &str,
+    token: &str,
+    now: Timestamp,
+) -> Result<Map<String, Value>, OpenError> {
+    let (mut claims, key) = open_with_key(keys, dialect, salt, token, now)?;
+    if claims.get("sid").and_then(Value::as_str).is_none_or(str::is_empty) {
+        let jti = claims.get("jti").and_then(Value::as_str).filter(|jti| !jti.is_empty());
+        let sid = key.derive_id("Vestibule session id", jti.unwrap_or(token));
+        claims.insert("sid".to_owned(), sid.into());
+    }
+    Ok(claims)
+}
+
+fn open_with_key(
+    keys: &Keyring,
+    dialect: Dialect,
+    salt: &str,
+    token: &str,
+    now: Timestamp,
+) -> Result<(Map<String, Value>, Rc<DerivedKey>), OpenError> {
     let sealed = SealedJwe::parse(token)?;
     if dialect == Dialect::NextAuthV4 && sealed.encryption() != encryption_of(dialect) {
         return Err(OpenError::OtherDialect);
     }
-    let plaintext = decrypt(keys, dialect, salt, &sealed)?;
+    let (plaintext, key) = decrypt(keys, dialect, salt, &sealed)?;
     let claims = json::object(&plaintext).ok_or(OpenError::NotAnObject)?;
     check_times(&claims, now)?;
-    Ok(claims)
+    Ok((claims, key))
 }
 
+/// The plaintext, and the key that opened it.
 fn decrypt(
     keys: &Keyring,
     dialect: Dialect,
     salt: &str,
     sealed: &SealedJwe<'_>,
-) -> Result<Vec<u8>, OpenError> {
+) -> Result<(Vec<u8>, Rc<DerivedKey>), OpenError> {
     let info = info(dialect, salt);
     let purpose = Purpose { encryption: sealed.encryption(), salt, info: &info };
-    match (sealed.kid(), dialect) {
+    let key = match (sealed.kid(), dialect) {
         (Some(kid), _) => {
-            let named = keys.keys(&purpose).find(|derived| derived.kid == kid);
-            Ok(sealed.open(&named.ok_or(OpenError::UnknownKey)?.key)?)
+            keys.keys(&purpose).find(|derived| derived.kid == kid).ok_or(OpenError::UnknownKey)?
         }
-        (None, Dialect::AuthJsV5) => Ok(sealed.open(&keys.newest(&purpose).key)?),
-        (None, Dialect::NextAuthV4) => keys
-            .keys(&purpose)
-            .find_map(|derived| sealed.open(&derived.key).ok())
-            .ok_or(OpenError::Jwe(JweError::Unauthentic)),
-    }
+        (None, Dialect::AuthJsV5) => keys.newest(&purpose),
+        (None, Dialect::NextAuthV4) => {
+            return keys
+                .keys(&purpose)
+                .find_map(|derived| Some((sealed.open(&derived.key).ok()?, derived)))
+                .ok_or(OpenError::Jwe(JweError::Unauthentic));
+        }
+    };
+    Ok((sealed.open(&key.key)?, key))
 }
 
 /// Checks `exp`, `nbf` and `iat` (RFC 7519 sections 4.1.4 to 4.1.6) as Auth.js does.
@@ -250,6 +283,30 @@ mod tests {
             }
             assert_eq!(info(dialect(&vector), text("salt")), text("info"));
         }
+    }
+
+    #[test]
+    fn a_session_without_a_sid_has_the_same_one_in_every_copy_and_after_a_change_of_the_secret() {
+        let token = sealed("old", Dialect::AuthJsV5, "s", &json!({ "sub": "alice" }));
+        let sid = |secrets: &[&str], token: &str| {
+            let claims = open_session(&keyring(secrets), Dialect::AuthJsV5, "s", token, NOW).unwrap();
+            claims["sid"].as_str().unwrap().to_owned()
+        };
+        let derived = sid(&["old"], &token);
+        assert_eq!(derived.len(), 22);
+        assert_eq!(derived, sid(&["new", "old"], &token));
+        // The `jti` decides, not the token; without one the token does.
+        let other = sealed("old", Dialect::AuthJsV5, "t", &json!({ "sub": "alice" }));
+        assert_ne!(
+            derived,
+            open_session(&keyring(&["old"]), Dialect::AuthJsV5, "t", &other, NOW).unwrap()["sid"]
+        );
+        let without = |name: &str| raw(Dialect::AuthJsV5, &format!(r#"{{"exp":1800000099,"n":"{name}"}}"#));
+        assert_eq!(sid(&[SECRET], &without("a")), sid(&[SECRET], &without("a")));
+        assert_ne!(sid(&[SECRET], &without("a")), sid(&[SECRET], &without("b")));
+        // Its own `sid` stays.
+        let own = sealed("old", Dialect::AuthJsV5, "s", &json!({ "sid": "mine" }));
+        assert_eq!(sid(&["old"], &own), "mine");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::iter;
 use std::rc::Rc;
 
 use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroizing;
 
@@ -117,6 +118,29 @@ impl DerivedKey {
     }
 }
 
+impl DerivedKey {
+    /// An identifier for `value` that only a holder of this key can compute: 128 bits in base64url. `purpose` separates
+    /// the identifiers of different kinds.
+    pub fn derive_id(&self, purpose: &str, value: &str) -> String {
+        keyed_id(&expand::<32>(self.key.expose(), "", purpose), value.as_bytes())
+    }
+}
+
+/// An identifier for `value` that only a holder of `secret` can compute: 128 bits in base64url. `purpose` separates the
+/// identifiers of different kinds.
+pub fn derive_id(secret: &Secret, purpose: &str, value: &[u8]) -> String {
+    keyed_id(&derive::<32>(secret, "", purpose), value)
+}
+
+/// The first half of HMAC-SHA-256 (RFC 2104) with a derived key.
+fn keyed_id(key: &[u8; 32], value: &[u8]) -> String {
+    #[allow(clippy::expect_used, reason = "HMAC accepts keys of any length (RFC 2104 section 2)")]
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key");
+    mac.update(value);
+    let digest = mac.finalize().into_bytes();
+    base64url::encode(digest.first_chunk::<16>().map_or(&digest[..], |half| &half[..]))
+}
+
 /// The thumbprint of a symmetric key (RFC 7638 section 3.2). jwt-compact could compute it, but would leave copies of
 /// the key in memory.
 fn thumbprint<D: Digest>(key: &ContentKey) -> String {
@@ -142,12 +166,16 @@ pub fn p256_key(secret: &Secret, purpose: &str) -> PrivateKey {
 }
 
 fn derive<const N: usize>(secret: &Secret, salt: &str, info: &str) -> Zeroizing<[u8; N]> {
+    expand(secret.expose().as_bytes(), salt, info)
+}
+
+fn expand<const N: usize>(secret: &[u8], salt: &str, info: &str) -> Zeroizing<[u8; N]> {
     let mut key = Zeroizing::new([0; N]);
     #[allow(
         clippy::expect_used,
         reason = "at most 64 bytes are requested, and HKDF-SHA-256 gives up to 8160"
     )]
-    Hkdf::<Sha256>::new(Some(salt.as_bytes()), secret.expose().as_bytes())
+    Hkdf::<Sha256>::new(Some(salt.as_bytes()), secret)
         .expand(info.as_bytes(), &mut key[..])
         .expect("HKDF-SHA-256 gives at least 64 bytes");
     key

@@ -709,10 +709,11 @@ mod tests {
 
     #[test]
     fn session_expiry_is_a_whole_number_of_seconds_since_1970() {
-        let read = |value: Value| session_expiry(with("session_expiry", value).as_object().unwrap(), NOW);
-        assert_eq!(session_expiry(good().as_object().unwrap(), NOW), Ok(None));
+        let at = Timestamp::from_seconds;
+        let read = |value: Value| session_expiry(with("session_expiry", value).as_object().unwrap(), at(NOW));
+        assert_eq!(session_expiry(good().as_object().unwrap(), at(NOW)), Ok(None));
         assert_eq!(read(Value::Null), Ok(None));
-        let now = NOW.seconds();
+        let now = NOW;
         for time in [1, now - 1, now, now + 1, now + MAX_SESSION_SECONDS] {
             assert_eq!(read(json!(time)), Ok(Some(Timestamp::from_seconds(time))));
         }

@@ -27,7 +27,21 @@ const MAX_SESSION_AGE: Duration = days(3650);
 const RESERVED_CLAIMS: [(&[&str], &str); 3] = [
     (&["iat", "nbf", "exp", "jti"], "it is set when the session is sealed"),
     (
-        &["sub", "sid", "provider", "account", "auth_time", "generation", "error", "ends_at", "persistent"],
+        &[
+            "sub",
+            "sid",
+            "provider",
+            "account",
+            "signed_in_at",
+            "auth_time",
+            "provider_sid",
+            "provider_iat",
+            "revalidated_at",
+            "ends_at",
+            "persistent",
+            "generation",
+            "error",
+        ],
         "it says whose session this is, and its state",
     ),
     (

@@ -40,11 +40,11 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     /// The session of a user whom a bearer token identifies, authorized like a sign-in. It is for one request and is not
-    /// stored, so it has neither `sid` nor `auth_time`.
+    /// stored, so it has neither `sid` nor `signed_in_at`.
     pub(crate) async fn session_from_token(&self, identity: Identity<'_>) -> Result<Session, Error> {
         match self.authorize_sign_in(identity, SignInKind::BearerToken).await? {
             SignInDecision::Claims(mut claims) => {
-                claims.retain(|name, _| !matches!(name.as_str(), "sid" | "auth_time"));
+                claims.retain(|name, _| !matches!(name.as_str(), "sid" | "signed_in_at" | "provider_iat"));
                 Ok(Session::new(claims))
             }
             // A client with a bearer token is not a browser that could follow the redirect.
@@ -183,7 +183,13 @@ impl<P: Platform> RequestContext<'_, P> {
         set("sub", Some(json!(identity.subject)));
         set("provider", Some(json!(identity.provider.id)));
         set("sid", Some(json!(random_id(self.platform))));
-        set("auth_time", Some(json!(self.now.seconds())));
+        set("signed_in_at", Some(json!(self.now.seconds())));
+        let id_token = |claim: &str| {
+            let claims = identity.sources.iter().find(|(root, _)| *root == "id_token");
+            claims.and_then(|(_, claims)| claims.get(claim)).filter(|value| value.is_u64()).cloned()
+        };
+        set("auth_time", id_token("auth_time"));
+        set("provider_iat", id_token("iat"));
         set("access_token", identity.access_token.map(|token| json!(token.expose())));
         set("refresh_token", identity.refresh_token.map(|token| json!(token.expose())));
         set("expires_at", identity.expires_at.map(|at| json!(at.seconds())));
