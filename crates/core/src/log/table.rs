@@ -139,6 +139,16 @@ events! {
         action: "With error source `configuration` set `logout` to the URL of the provider's logout endpoint. \
             Otherwise see why the provider does not answer.",
     }
+    TokenRevocationFailed {
+        name: "token_revocation_failed",
+        cases: [Provider => Warn, Configuration => Warn],
+        fields: [Provider, Request],
+        meaning: "A user signed out, and the provider did not revoke the refresh token (RFC 7009), also at the second \
+            attempt where one could help. The user is signed out here; the refresh token is valid until the provider \
+            ends it.",
+        action: "With error source `configuration`, and if the provider supports no revocation of refresh tokens, \
+            correct `token_revocation`. Otherwise see why the provider does not answer.",
+    }
     ClientErrorReported {
         name: "client_error_reported",
         cases: [Client => Info],

@@ -3,6 +3,7 @@
 
 pub(crate) mod cache;
 mod client;
+mod token_revocation;
 
 use std::pin::pin;
 use std::rc::Rc;

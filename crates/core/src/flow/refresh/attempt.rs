@@ -240,6 +240,10 @@ impl<P: Platform> RefreshAttempt<P> {
                 false
             });
         if is_signed_out {
+            // The sign-out knew the old refresh token only.
+            if let Some(token) = granted.refresh_token {
+                context.revoke_refresh_token(&self.provider, token);
+            }
             slot.complete(RefreshOutcome::SignedOut, self.platform.now());
             return RefreshOutcome::SignedOut;
         }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
-use crate::flow::refresh::granted::{GrantError, GrantedTokens, retry_after, temporary};
+use crate::flow::refresh::granted::{GrantError, GrantedTokens, temporary};
 use crate::flow::{RequestContext, provider};
 use crate::log::{LogEvent, Record};
 use crate::platform::{Platform, within};
@@ -82,7 +82,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let tokens = token::parse(&response, provider::reading(oauth)).map_err(|error| match error {
             TokenError::InvalidGrant(_) => GrantError::InvalidGrant(error.to_string()),
             TokenError::InvalidClient(_) => GrantError::Misconfigured(error.to_string()),
-            _ => GrantError::Unavailable(error.to_string(), retry_after(&response, self.platform.now())),
+            _ => GrantError::Unavailable(error.to_string(), response.retry_after(self.platform.now())),
         })?;
         let mut ends_at = None;
         if let (Some(id_token), Some(openid)) = (&tokens.id_token, &oauth.openid) {

@@ -25,6 +25,9 @@ impl<P: Platform> RequestContext<'_, P> {
                 next = url;
             }
             self.record_sign_out(&session).await;
+            if let (Some(provider), Some(token)) = (session.provider(), session.refresh_token()) {
+                self.revoke_refresh_token(provider, token);
+            }
             self.vestibule.hooks.event(&Event::SignedOut { session: &session });
         }
         let erased = self.erased_session();

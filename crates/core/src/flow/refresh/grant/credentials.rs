@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::config::Provider;
 use crate::flow::RequestContext;
-use crate::flow::refresh::granted::{GrantError, GrantedTokens, retry_after, temporary};
+use crate::flow::refresh::granted::{GrantError, GrantedTokens, temporary};
 use crate::platform::Platform;
 use crate::session::claims::Session;
 use vestibule_oidc::credentials::provider::ApiRefresh;
@@ -40,8 +40,7 @@ impl<P: Platform> RequestContext<'_, P> {
             self.ask(provider, refresh::ENDPOINT, request).await.map_err(|error| temporary(&error))?;
 
         let now = self.platform.now();
-        let broken =
-            |error: ApiError| GrantError::Unavailable(error.to_string(), retry_after(&response, now));
+        let broken = |error: ApiError| GrantError::Unavailable(error.to_string(), response.retry_after(now));
         let answers = refresh::parse(refresh, &response, now).map_err(|error| match error {
             RefreshError::Rejected { .. } => GrantError::InvalidGrant(error.to_string()),
             RefreshError::Api(error) => broken(error),
