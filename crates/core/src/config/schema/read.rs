@@ -75,11 +75,12 @@ fn read_value(value: &mut Value, kind: &Kind, place: &Place<'_>) {
         (Kind::Duration | Kind::DurationOrNone, Value::String(_)) => {
             let is_duration = duration(value).is_some();
             if !is_duration {
+                let or_none = if let Kind::DurationOrNone = kind { ", or \"none\"" } else { "" };
                 let text = crate::config::error::quoted(value.as_str().unwrap_or_default());
                 refuse!(
                     place,
                     "{text} is not a duration",
-                    "write it like \"30d\", \"12h\", \"15m\" or \"60s\", or as a number of seconds",
+                    "write it like \"30d\", \"12h\", \"15m\" or \"60s\", or as a number of seconds{or_none}",
                 );
             }
             is_duration
