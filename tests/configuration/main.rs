@@ -33,6 +33,7 @@ use vestibule_core::lease::kind::LeaseKind;
 use vestibule_core::oauth::provider::{ClientAuthMethod, OAuthProvider};
 use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
+use vestibule_core::session::policy::Persistence;
 use vestibule_core::upstream::Target;
 
 /// The secrets and variables that are set, unless a test sets others.
@@ -217,7 +218,8 @@ fn a_configuration_needs_only_a_provider_and_everything_else_has_a_default() {
     assert!(!decided(&config, "/").is_public());
     assert_eq!(config.session.max_age, Duration::from_hours(30 * 24));
     assert_eq!(config.session.update_age, Duration::from_hours(24));
-    assert_eq!(config.session.absolute_max_age, None);
+    assert_eq!(config.session.absolute_max_age, Some(Duration::from_hours(90 * 24)));
+    assert_eq!(config.session.persistence, Persistence::Persistent);
     assert_eq!(
         config.providers.first().map(|p| oauth(p).issuer.as_deref().unwrap()),
         Some("https://accounts.google.com")
@@ -287,6 +289,36 @@ fn the_newest_session_secret_comes_first() {
 fn the_default_update_age_is_at_most_max_age() {
     let config = load_with_okta(json!({ "session": { "max_age": 3600 } }), &json!({})).unwrap();
     assert_eq!(config.session.update_age, Duration::from_hours(1));
+}
+
+#[test]
+fn the_absolute_limit_is_ninety_days_or_max_age_or_what_is_written_or_none() {
+    let day = Duration::from_hours(24);
+    for (session, limit) in [
+        (json!({}), Some(day * 90)),
+        (json!({ "max_age": "12h" }), Some(day * 90)),
+        (json!({ "max_age": "400d" }), Some(day * 400)),
+        (json!({ "absolute_max_age": "none" }), None),
+        (json!({ "absolute_max_age": "none", "max_age": "400d" }), None),
+        (json!({ "absolute_max_age": "7d" }), Some(day * 7)),
+        (json!({ "absolute_max_age": 604_800 }), Some(day * 7)),
+        (json!({ "absolute_max_age": "30d", "max_age": "30d" }), Some(day * 30)),
+    ] {
+        let config = load_with_okta(json!({ "session": session }), &json!({})).unwrap();
+        assert_eq!(config.session.absolute_max_age, limit, "{session}");
+    }
+}
+
+#[test]
+fn a_session_is_persistent_or_not_or_the_user_is_asked() {
+    for (written, persistence) in [
+        (json!(true), Persistence::Persistent),
+        (json!(false), Persistence::UntilBrowserCloses),
+        (json!("ask"), Persistence::Asked),
+    ] {
+        let settings = json!({ "session": { "persistent": written } });
+        assert_eq!(load_with_okta(settings, &json!({})).unwrap().session.persistence, persistence);
+    }
 }
 
 #[test]

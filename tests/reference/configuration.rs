@@ -127,7 +127,8 @@ fn type_name(key: &KeyReference) -> String {
     }
     if !key.values.is_empty() {
         let values: Vec<String> = key.values.iter().map(|value| format!("`\"{value}\"`")).collect();
-        return format!("type: one of {}", values.join(", "));
+        let flag = if matches!(key.value, ValueType::BoolOrText) { "`true`, `false`, " } else { "" };
+        return format!("type: one of {flag}{}", values.join(", "));
     }
     let name = match &key.value {
         ValueType::TableList(_) => "array of tables, see below".to_owned(),
@@ -146,6 +147,7 @@ fn value_name(value: &ValueType) -> String {
         ValueType::Scalar => "string, number, `true` or `false`".to_owned(),
         ValueType::ScalarOrTable => "string, number, `true`, `false` or table".to_owned(),
         ValueType::Duration => "duration".to_owned(),
+        ValueType::DurationOrNone => "duration, or `\"none\"`".to_owned(),
         ValueType::TextOrList => "string, or array of strings".to_owned(),
         ValueType::ClaimTest(_) => "claim test".to_owned(),
         ValueType::ScalarOrList => "string, number, `true`, `false`, or an array of them".to_owned(),

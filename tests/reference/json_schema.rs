@@ -175,6 +175,7 @@ fn property(key: &KeyReference) -> Value {
         let word = json!({ "type": "string", "enum": key.values });
         match key.value {
             ValueType::TextOrList => json!({ "anyOf": [word, { "type": "array", "items": word }] }),
+            ValueType::BoolOrText => json!({ "anyOf": [{ "type": "boolean" }, word] }),
             _ => word,
         }
     };
@@ -201,6 +202,12 @@ fn value_schema(value: &ValueType) -> Value {
         ValueType::ScalarOrTable => json!({ "type": ["string", "number", "boolean", "object"] }),
         ValueType::Duration => json!({
             "anyOf": [{ "type": "string", "pattern": "^[0-9]+[smhd]$" }, { "type": "integer", "minimum": 0 }],
+        }),
+        ValueType::DurationOrNone => json!({
+            "anyOf": [
+                { "type": "string", "pattern": "^([0-9]+[smhd]|none)$" },
+                { "type": "integer", "minimum": 0 },
+            ],
         }),
         ValueType::TextOrList => {
             json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] })

@@ -19,6 +19,7 @@ use vestibule_oidc::oauth::authorize::{AuthorizationResponseError, ParameterErro
 use vestibule_oidc::oauth::discovery::DiscoveryError;
 use vestibule_oidc::oauth::id_token::IdTokenError;
 use vestibule_oidc::oauth::jwks::JwksError;
+use vestibule_oidc::oauth::revocation::RevocationError;
 use vestibule_oidc::oauth::token::TokenError;
 use vestibule_oidc::oauth::userinfo::UserinfoError;
 use vestibule_oidc::outbound::HeaderValueError;
@@ -159,6 +160,9 @@ pub enum ProviderError {
     /// The userinfo response is invalid.
     #[error(transparent)]
     Userinfo(#[from] UserinfoError),
+    /// The provider did not revoke a token.
+    #[error(transparent)]
+    Revocation(#[from] RevocationError),
     /// The response of a credentials provider's API is invalid.
     #[error(transparent)]
     Api(#[from] ApiError),

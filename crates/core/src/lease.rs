@@ -145,6 +145,7 @@ impl RefreshedTokens {
             issued_at: session.revalidated_at().unwrap_or(now),
             // Without those of another version the tokens are good, too.
             claims: session.claims().get(CLAIM_CHANGES).and_then(|it| ClaimChanges::deserialize(it).ok()),
+            ends_at: session.ends_at(),
         };
         (session.sid() == Some(id.sid.as_str()) && tokens.generation > id.generation).then(|| Rc::new(tokens))
     }

@@ -32,6 +32,9 @@ pub struct FakeProvider {
     down: RefCell<Vec<&'static str>>,
     raw: RefCell<BTreeMap<&'static str, FetchResponse>>,
     lies: RefCell<BTreeMap<&'static str, Alteration>>,
+    once: RefCell<Vec<(&'static str, FetchResponse)>>,
+    /// The bodies of the requests that revoke a token.
+    pub revocations: RefCell<Vec<String>>,
     /// The grants behind its refresh tokens.
     pub grants: Grants,
 }
@@ -53,6 +56,8 @@ impl FakeProvider {
             down: RefCell::default(),
             raw: RefCell::default(),
             lies: RefCell::default(),
+            once: RefCell::default(),
+            revocations: RefCell::default(),
             grants: Grants::new(Rotation::Strict),
         }
     }
@@ -84,6 +89,13 @@ impl FakeProvider {
         let headers = [("content-type", "application/json"), field].into_iter().collect();
         let body = serde_json::to_vec(body).unwrap();
         self.raw.borrow_mut().insert(place, FetchResponse { status, headers, body });
+    }
+
+    /// The next request to this endpoint gets this answer, with this header field. It goes before all other answers.
+    pub fn answers_once(&self, place: &'static str, status: u16, field: (&str, &str), body: &Value) {
+        let headers = [("content-type", "application/json"), field].into_iter().collect();
+        let body = serde_json::to_vec(body).unwrap();
+        self.once.borrow_mut().push((place, FetchResponse { status, headers, body }));
     }
 
     /// From now on all answers are correct again.
@@ -153,10 +165,18 @@ impl Server for FakeProvider {
             "/jwks" => "jwks",
             "/token" => "token",
             "/userinfo" => "userinfo",
+            "/revoke" => "revocation",
             other => panic!("unexpected request to {other}"),
         };
         if self.is_down(place) {
             return Err(FetchError::Connection("connection refused".to_owned()));
+        }
+        if place == "revocation" {
+            self.revocations.borrow_mut().push(String::from_utf8(request.body.clone()).unwrap());
+        }
+        let once = self.once.borrow().iter().position(|(named, _)| *named == place);
+        if let Some(at) = once {
+            return Ok(self.once.borrow_mut().remove(at).1);
         }
         if let Some(raw) = self.raw.borrow().get(place) {
             return Ok(raw.clone());
@@ -165,6 +185,7 @@ impl Server for FakeProvider {
             "discovery" => (200, discovery()),
             "jwks" => (200, json!({ "keys": [self.public_key()] })),
             "token" => self.token(request, now),
+            "revocation" => self.revoke(request),
             _ => Self::userinfo(request),
         };
         self.alter(place, &mut answer);
@@ -179,8 +200,7 @@ impl FakeProvider {
     }
 
     fn token(&self, request: &FetchRequest, now: Timestamp) -> (u16, Value) {
-        let basic = format!("Basic {}", STANDARD.encode("vestibule:acme-secret"));
-        if request.headers.get("authorization") != Some(basic.as_str()) {
+        if request.headers.get("authorization") != Some(basic().as_str()) {
             return (401, json!({ "error": "invalid_client" }));
         }
         let params = Params::from_urlencoded(&request.body);
@@ -240,6 +260,17 @@ impl FakeProvider {
         (200, answer)
     }
 
+    /// RFC 7009: the grant of a refresh token ends.
+    fn revoke(&self, request: &FetchRequest) -> (u16, Value) {
+        if request.headers.get("authorization") != Some(basic().as_str()) {
+            return (401, json!({ "error": "invalid_client" }));
+        }
+        let params = Params::from_urlencoded(&request.body);
+        assert_eq!(params.one("token_type_hint").unwrap(), Some("refresh_token"));
+        self.grants.revoke_token(params.one("token").unwrap().unwrap());
+        (200, json!({}))
+    }
+
     fn userinfo(request: &FetchRequest) -> (u16, Value) {
         let token = request.headers.get("authorization").unwrap_or_default();
         let user = token.strip_prefix("Bearer access-").and_then(|grant| grant.split('~').next());
@@ -278,6 +309,11 @@ impl FakeProvider {
             lie(value);
         }
     }
+}
+
+/// How the client authenticates.
+fn basic() -> String {
+    format!("Basic {}", STANDARD.encode("vestibule:acme-secret"))
 }
 
 /// A key that is the same in every run.

@@ -59,6 +59,14 @@ impl Grants {
         self.revoked.borrow_mut().insert(grant.to_owned());
     }
 
+    /// Revokes the grant of a refresh token. An unknown token changes nothing.
+    pub fn revoke_token(&self, token: &str) {
+        let grant = self.tokens.borrow().get(token).map(|issued| issued.grant.clone());
+        if let Some(grant) = grant {
+            self.revoke(&grant);
+        }
+    }
+
     /// Whether a grant is not revoked.
     pub fn is_valid(&self, grant: &str) -> bool {
         !self.revoked.borrow().contains(grant)

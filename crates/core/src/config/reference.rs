@@ -51,6 +51,8 @@ pub enum ValueType {
     ScalarOrTable,
     /// A string such as `"30d"`, or whole seconds.
     Duration,
+    /// A duration, or `"none"`.
+    DurationOrNone,
     /// One string, or an array of them.
     TextOrList,
     /// A scalar, an array of scalars, or a table with these keys.
@@ -116,6 +118,7 @@ fn value_type(kind: &Kind, runtime: &Runtime) -> Option<ValueType> {
         Kind::Scalar => ValueType::Scalar,
         Kind::ScalarOrTable => ValueType::ScalarOrTable,
         Kind::Duration => ValueType::Duration,
+        Kind::DurationOrNone => ValueType::DurationOrNone,
         Kind::TextOrList => ValueType::TextOrList,
         Kind::ClaimTest => ValueType::ClaimTest(table(CLAIM_TEST, runtime)),
         Kind::ScalarOrList => ValueType::ScalarOrList,

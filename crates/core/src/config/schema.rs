@@ -21,7 +21,7 @@ pub(super) use read::{read, scalars};
 pub(super) use refresh::REFRESH;
 pub(super) use revocation::{ON_UNAVAILABLE, REVOCATION};
 pub(super) use rules::ACCESS;
-pub(super) use session::SESSION;
+pub(super) use session::{ASK, SESSION};
 pub(super) use site::{AUTH, DIALECTS};
 pub(super) use upstreams::{EXACT_PATHS, FRAMEWORKS, HEADER_ENCODINGS, UPSTREAM};
 pub(super) use verify::{HEADERS, VERIFY};
@@ -59,6 +59,8 @@ pub(super) enum Kind {
     ScalarOrTable,
     /// A duration, e.g. `"30d"`.
     Duration,
+    /// A duration, or `"none"` for none.
+    DurationOrNone,
     /// One string, or an array of them.
     TextOrList,
     /// What a claim must be.

@@ -116,6 +116,14 @@ events! {
             `authorization_params = { prompt = \"consent\" }`. With credentials, correct the path \
             `login.refresh_token`, or remove it if the API has no refresh tokens.",
     }
+    SessionExpiryIgnored {
+        name: "session_expiry_ignored",
+        cases: [Provider => Warn],
+        fields: [Provider, Request],
+        meaning: "The ID token has a claim `session_expiry` that is not a time, or not one within the next ten years. \
+            The session ends by `max_age` and `absolute_max_age` only.",
+        action: "Correct at the provider what it writes into this claim: whole seconds since 1970.",
+    }
     SignInHandoffFailed {
         name: "sign_in_handoff_failed",
         cases: [Client => Info],
@@ -133,6 +141,16 @@ events! {
             unavailable, or has no `end_session_endpoint`.",
         action: "With error source `configuration` set `logout` to the URL of the provider's logout endpoint. \
             Otherwise see why the provider does not answer.",
+    }
+    TokenRevocationFailed {
+        name: "token_revocation_failed",
+        cases: [Provider => Warn, Configuration => Warn],
+        fields: [Provider, Request],
+        meaning: "A user signed out, and the provider did not revoke the refresh token (RFC 7009), also at the second \
+            attempt where one could help. The user is signed out here; the refresh token is valid until the provider \
+            ends it.",
+        action: "With error source `configuration`, and if the provider supports no revocation of refresh tokens, \
+            correct `token_revocation`. Otherwise see why the provider does not answer.",
     }
     ClientErrorReported {
         name: "client_error_reported",

@@ -149,6 +149,17 @@ impl Session {
         confirmed.map(Timestamp::from_seconds).or_else(|| self.signed_in_at())
     }
 
+    /// The end of the session that no renewal passes (`ends_at`), if its provider set one.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        self.time("ends_at")
+    }
+
+    /// Whether the cookie may stay in the browser when it closes: `false` if the user, or the configuration at sign-in,
+    /// said otherwise (`persistent`).
+    pub fn is_persistent(&self) -> bool {
+        self.claims.get("persistent") != Some(&Value::Bool(false))
+    }
+
     /// When the session expires unless it is renewed (`exp`).
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.claims.get("exp")?.as_u64().map(Timestamp::from_seconds)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::session::claims::Session;
 use crate::session::dialect::Dialect;
 use crate::session::names::CookieNames;
-use crate::session::policy::{Sealing, SessionConfig};
+use crate::session::policy::{Persistence, Sealing, SessionConfig};
 use crate::session::{chunk, seal};
 use vestibule_oidc::http::cookie::{Cookies, SetCookie};
 use vestibule_oidc::http::origin::CookieDomain;
@@ -59,8 +59,11 @@ pub fn write(
     }
     let chunks = chunk::split(names.session(), &sealed, sealing.dialect);
     let mut written = expired(domain, names, cookies, &chunks);
+    let is_persistent =
+        sealing.session.persistence != Persistence::UntilBrowserCloses && session.is_persistent();
     for (name, value) in &chunks {
-        written.push(SetCookie::new(name, value).domain(domain).expires(now.plus(lifetime)));
+        let cookie = SetCookie::new(name, value).domain(domain);
+        written.push(if is_persistent { cookie.expires(now.plus(lifetime)) } else { cookie });
     }
     Ok(written)
 }
@@ -147,11 +150,16 @@ fn is_shareable(name: &str) -> bool {
     !name.starts_with("__Host-")
 }
 
-/// The lifetime of a session that is sealed now: `max_age`, but not beyond `absolute_max_age` after sign-in.
+/// The lifetime of a session that is sealed now: `max_age`, but not beyond `absolute_max_age` after sign-in, nor beyond
+/// the end that the provider set.
 pub fn lifetime(config: &SessionConfig, session: &Session, now: Timestamp) -> Duration {
-    let end = config.absolute_max_age.zip(session.signed_in_at());
-    let left = end.map(|(max_age, signed_in)| signed_in.plus(max_age).since(now));
-    left.map_or(config.max_age, |left| left.min(config.max_age))
+    let left = absolute_end(config, session).into_iter().chain(session.ends_at()).map(|end| end.since(now));
+    left.fold(config.max_age, Duration::min)
+}
+
+/// When the session ends by `absolute_max_age`, however often it is renewed.
+pub(super) fn absolute_end(config: &SessionConfig, session: &Session) -> Option<Timestamp> {
+    Some(session.signed_in_at()?.plus(config.absolute_max_age?))
 }
 
 /// The cookies that expire every session cookie of the request, in either dialect, except those that `written`

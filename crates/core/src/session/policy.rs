@@ -17,13 +17,27 @@ pub struct SessionConfig {
     /// How long a session may go on without the provider's confirmation. `None`: the provider is asked when the session is
     /// renewed.
     pub revalidate: Option<Duration>,
-    /// The maximum time from sign-in to the session's end, however often it is renewed.
+    /// The maximum time from sign-in to the session's end, however often it is renewed. Default 90 days; `None` if
+    /// there is no such limit.
     pub absolute_max_age: Option<Duration>,
+    /// Whether the cookie stays in the browser when it closes.
+    pub persistence: Persistence,
     /// What `GET /session` shows in addition to the user's name, e-mail address and image: the path in the response,
     /// and the path in the sealed session.
     pub expose: Vec<(DataPath, DataPath)>,
     /// The claims that a page may change (`update()` of Auth.js's client), under their names in the session.
     pub updatable: Vec<String>,
+}
+
+/// Whether a session's cookie stays in the browser when it closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// It stays until the session ends, as in Auth.js.
+    Persistent,
+    /// It ends with the browser.
+    UntilBrowserCloses,
+    /// The person who signs in chooses. A sign-in that does not ask is persistent.
+    Asked,
 }
 
 impl SessionConfig {

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use crate::session::cache::SessionCache;
 use crate::session::chunk::{self, Candidate};
 use crate::session::claims::Session;
-use crate::session::cookie::{SessionCookie, salt};
+use crate::session::cookie::{SessionCookie, absolute_end, salt};
 use crate::session::dialect::Dialect;
 use crate::session::names::CookieNames;
 use crate::session::policy::Sealing;
@@ -116,10 +116,12 @@ fn open(
         .open(sealing.keys, dialect, salt(dialect, name), value, now)
         .map_err(|error| error.to_string())?;
     let session = Session::new(claims);
-    if let (Some(max_age), Some(signed_in)) = (sealing.session.absolute_max_age, session.signed_in_at())
-        && now >= signed_in.plus(max_age)
-    {
+    let is_over = |end: Option<Timestamp>| end.is_some_and(|end| now >= end);
+    if is_over(absolute_end(sealing.session, &session)) {
         return Err("the user signed in longer ago than session.absolute_max_age allows".to_owned());
+    }
+    if is_over(session.ends_at()) {
+        return Err("the session has ended at the time that the provider set (session_expiry)".to_owned());
     }
     Ok(if dialect == sealing.dialect { session } else { session.in_other_dialect() })
 }

@@ -25,6 +25,8 @@ pub struct RefreshedTokens {
     pub(crate) issued_at: Timestamp,
     /// What the provider now says about the user. `None` if it says nothing: the claims of the session stay.
     pub(crate) claims: Option<ClaimChanges>,
+    /// When the provider ends the session, if the refresh said so.
+    pub(crate) ends_at: Option<Timestamp>,
 }
 
 /// What a refresh changes of the claims about the user. It is complete: claims that are neither set nor removed have
@@ -62,6 +64,9 @@ impl RefreshedTokens {
         claims.insert("expires_at".to_owned(), self.expires_at.seconds().into());
         if let Some(end) = self.refresh_expires_at {
             claims.insert("refresh_expires_at".to_owned(), end.seconds().into());
+        }
+        if let Some(end) = self.ends_at {
+            claims.insert("ends_at".to_owned(), end.seconds().into());
         }
         if !self.api_cookies.is_empty() {
             let mut cookies = Map::new();

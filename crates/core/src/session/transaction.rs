@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::session::dialect::Dialect;
@@ -57,6 +58,8 @@ pub struct Transaction {
     pub return_to: String,
     /// The subject of the session that a silent sign-in renews (`prompt=none`). `None` for a sign-in that the user began.
     pub silent_for: Option<String>,
+    /// Whether the person wants the session's cookie to stay when the browser closes.
+    pub is_persistent: bool,
 }
 
 /// Why a callback does not belong to an open attempt of this browser.
@@ -107,6 +110,7 @@ impl Transaction {
             max_age,
             return_to: return_to.as_str().to_owned(),
             silent_for: None,
+            is_persistent: true,
         }
     }
 
@@ -115,6 +119,12 @@ impl Transaction {
     pub fn silently_for(mut self, subject: &str) -> Self {
         self.silent_for = Some(subject.to_owned());
         self
+    }
+
+    /// The same attempt, for a session whose cookie stays when the browser closes, or does not.
+    #[must_use]
+    pub fn with_persistence(self, is_persistent: bool) -> Self {
+        Self { is_persistent, ..self }
     }
 
     /// The name of the attempt's cookie.
@@ -138,6 +148,7 @@ impl Transaction {
             ("max_age", self.max_age.map(|age| age.as_secs()).into()),
             ("return_to", self.return_to.as_str().into()),
             ("silent_for", self.silent_for.as_deref().into()),
+            ("persistent", self.is_persistent.into()),
         ]);
         seal::seal(keys, Dialect::AuthJsV5, names.transaction_prefix(), &claims, LIFETIME, now, random)
     }
@@ -196,6 +207,7 @@ impl Transaction {
             max_age: json::number(&claims, "max_age").map(Duration::from_secs),
             return_to,
             silent_for: json::string(&claims, "silent_for"),
+            is_persistent: claims.get("persistent") != Some(&Value::Bool(false)),
         })
     }
 }

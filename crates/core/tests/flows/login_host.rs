@@ -5,6 +5,8 @@ mod outside;
 mod renewal;
 mod visitor;
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use vestibule_testing::{AuthorizationRequest, TestEnv, settings};
 
@@ -78,6 +80,52 @@ fn a_navigation_is_redirected_to_the_login_host_and_comes_back_to_the_same_page(
             arrived.answer.forwarded.unwrap().request.headers.get("x-user-email"),
             Some("bob@example.com")
         );
+    }
+}
+
+#[test]
+fn the_choice_whether_the_session_stays_goes_with_the_sign_in_to_the_login_host() {
+    for (persistent, fields, stays) in [
+        (json!("ask"), &[("persistent", "false")][..], false),
+        (json!("ask"), &[("persistent", "true")], true),
+        (json!("ask"), &[], true),
+        (json!(true), &[("persistent", "false")], true),
+        (json!(false), &[("persistent", "true")], false),
+    ] {
+        let mut settings = of_the_login_host();
+        settings["session"]["persistent"] = persistent.clone();
+        // The docs have no key of their own for it.
+        let site = with(settings);
+        // A token that does not expire, so that the docs can renew the session.
+        site.login.provider.alters_answer_at("token", |answer| {
+            answer
+                .as_object_mut()
+                .unwrap()
+                .retain(|name, _| !matches!(&**name, "expires_in" | "refresh_token"));
+        });
+        let mut visitor = Visitor::new();
+        let csrf = visitor.csrf(&site, DOCS);
+        let mut all = vec![("csrfToken", csrf.as_str()), ("callbackUrl", "/page")];
+        all.extend_from_slice(fields);
+        let form = [("sec-fetch-mode", "navigate")];
+        let answer = visitor.post(&site, &format!("{DOCS}/auth/signin/acme"), &all, &form);
+        let arrived = visitor.follow_on(&site, DOCS, answer);
+        assert_eq!(arrived.url, format!("{DOCS}/page"), "{:?}", arrived.trail);
+        assert!(
+            arrived.trail.iter().all(|url| !url.starts_with("https://idp.") || !url.contains("persistent"))
+        );
+        site.login.pass(Duration::from_hours(25));
+        for origin in [DOCS, APP] {
+            let mut copy = visitor.clone();
+            let answer = copy.fetch(&site, &format!("{origin}/auth/session"));
+            let renewed: Vec<&str> = answer
+                .headers
+                .get_all("set-cookie")
+                .filter(|cookie| cookie.starts_with(SESSION) && !cookie.contains("Max-Age=0"))
+                .collect();
+            assert!(!renewed.is_empty(), "{origin}: {answer:?}");
+            assert!(renewed.iter().all(|cookie| cookie.contains("Expires=") == stays), "{renewed:?}");
+        }
     }
 }
 

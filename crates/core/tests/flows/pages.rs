@@ -409,6 +409,13 @@ fn every_page() -> Vec<(&'static str, Answer)> {
     pages.push(("sign-in-form", Browser::new().open(&TestEnv::with(only_form()), &url("signin", &refused))));
     pages.push(("sign-in-form-too", Browser::new().open(&TestEnv::with(with_form()), &url("signin", &[]))));
 
+    let asking = |mut settings: Value| {
+        settings["session"] = json!({ "persistent": "ask" });
+        TestEnv::with(settings)
+    };
+    pages.push(("sign-in-ask", Browser::new().open(&asking(only_form()), &url("signin", &refused))));
+    pages.push(("sign-in-ask-too", Browser::new().open(&asking(with_form()), &url("signin", &[]))));
+
     let (world, mut bob) = (TestEnv::new(), Browser::new());
     bob.sign_in(&world, "bob", "/");
     pages.push(("sign-out", bob.open(&world, &url("signout", &[]))));

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::http::headers::Headers;
 use crate::http::request::Method;
+use crate::time::Timestamp;
 
 /// A request to a provider.
 pub struct FetchRequest {
@@ -33,6 +34,18 @@ pub struct FetchResponse {
     pub headers: Headers,
     /// Body.
     pub body: Vec<u8>,
+}
+
+impl FetchResponse {
+    /// How long to wait before the next request: `Retry-After`, in seconds or as a date (RFC 9110 section 10.2.3).
+    pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
+        let value = self.headers.get("retry-after")?.trim();
+        if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
+            // A number that does not fit is limited by the caller.
+            return Some(value.parse().map_or(Duration::MAX, Duration::from_secs));
+        }
+        Timestamp::parse_cookie_date(value).map(|at| at.since(now))
+    }
 }
 
 impl fmt::Debug for FetchRequest {

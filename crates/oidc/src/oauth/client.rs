@@ -49,9 +49,33 @@ pub fn method(configured: Option<ClientAuthMethod>, supported: &[String]) -> Cli
     }
 }
 
+impl Client<'_> {
+    /// Authenticates the client in a request with a form (RFC 6749 section 2.3): adds its parameters to `form`, or
+    /// returns the value of `Authorization`.
+    pub(super) fn authenticate<'c>(&'c self, form: &mut Vec<(&'c str, Cow<'c, str>)>) -> Option<String> {
+        match &self.authentication {
+            ClientAuthentication::Basic(secret) => return Some(basic(self.id, secret)),
+            ClientAuthentication::Post(secret) => {
+                form.push((self.id_param, self.id.into()));
+                form.push((self.secret_param, secret.expose().into()));
+            }
+            ClientAuthentication::Assertion(assertion) => {
+                form.push((self.id_param, self.id.into()));
+                form.push(("client_assertion_type", ASSERTION_TYPE.into()));
+                form.push(("client_assertion", assertion.expose().into()));
+            }
+            ClientAuthentication::None => form.push((self.id_param, self.id.into())),
+        }
+        None
+    }
+}
+
+/// The type of a JWT that authenticates a client (RFC 7523 section 2.2).
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
 /// The value of `Authorization`. Both parts are form-encoded before they are joined, so a colon inside a part is not a
 /// separator (RFC 6749 section 2.3.1).
-pub(super) fn basic(id: &str, secret: &Secret) -> String {
+fn basic(id: &str, secret: &Secret) -> String {
     let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     format!("Basic {}", STANDARD.encode(format!("{}:{}", encode(id), encode(secret.expose()))))
 }

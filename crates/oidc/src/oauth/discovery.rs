@@ -126,6 +126,8 @@ pub fn parse(issuer: &Issuer<'_>, response: &FetchResponse) -> Result<ProviderMe
         jwks_uri: Some(required("jwks_uri")?),
         userinfo_endpoint: optional("userinfo_endpoint")?,
         end_session_endpoint: optional("end_session_endpoint")?,
+        // A document with an endpoint that is not accepted remains usable for all else.
+        revocation_endpoint: optional("revocation_endpoint").unwrap_or_default(),
         token_endpoint_auth_methods_supported: document.list("token_endpoint_auth_methods_supported")?,
         id_token_signing_alg_values_supported: document.list("id_token_signing_alg_values_supported")?,
         code_challenge_methods_supported: document.list("code_challenge_methods_supported")?,
@@ -144,6 +146,7 @@ pub struct ProviderMetadata {
     jwks_uri: Option<Url>,
     userinfo_endpoint: Option<Url>,
     end_session_endpoint: Option<Url>,
+    revocation_endpoint: Option<Url>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
     id_token_signing_alg_values_supported: Option<Vec<String>>,
     code_challenge_methods_supported: Option<Vec<String>>,
@@ -165,6 +168,7 @@ impl ProviderMetadata {
             jwks_uri,
             userinfo_endpoint: None,
             end_session_endpoint: None,
+            revocation_endpoint: None,
             token_endpoint_auth_methods_supported: None,
             id_token_signing_alg_values_supported: None,
             code_challenge_methods_supported: None,
@@ -216,6 +220,11 @@ impl ProviderMetadata {
     /// `end_session_endpoint` (OpenID Connect RP-Initiated Logout 1.0 section 2.1).
     pub fn end_session_endpoint(&self) -> Option<&Url> {
         self.end_session_endpoint.as_ref()
+    }
+
+    /// `revocation_endpoint` (RFC 8414 section 2).
+    pub fn revocation_endpoint(&self) -> Option<&Url> {
+        self.revocation_endpoint.as_ref()
     }
 
     /// `token_endpoint_auth_methods_supported`. If it is empty, the provider supports `client_secret_basic` (OpenID
@@ -381,6 +390,7 @@ mod tests {
             "jwks_uri": "https://keys.idp.example/jwks",
             "userinfo_endpoint": "https://idp.example/me",
             "end_session_endpoint": "https://idp.example/logout",
+            "revocation_endpoint": "https://idp.example/revoke",
             "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
             "id_token_signing_alg_values_supported": ["none", "HS256", "ES256", "RS256"],
             "code_challenge_methods_supported": ["plain", "S256"],
@@ -420,6 +430,7 @@ mod tests {
         assert_eq!(metadata.jwks_uri().unwrap().as_str(), "https://keys.idp.example/jwks");
         assert_eq!(metadata.userinfo_endpoint().unwrap().as_str(), "https://idp.example/me");
         assert_eq!(metadata.end_session_endpoint().unwrap().as_str(), "https://idp.example/logout");
+        assert_eq!(metadata.revocation_endpoint().unwrap().as_str(), "https://idp.example/revoke");
         assert_eq!(
             metadata.token_endpoint_auth_methods_supported(),
             ["client_secret_post", "private_key_jwt"]
@@ -431,9 +442,10 @@ mod tests {
 
     #[test]
     fn optional_members_may_be_missing_or_null() {
-        const OPTIONAL: [&str; 6] = [
+        const OPTIONAL: [&str; 7] = [
             "userinfo_endpoint",
             "end_session_endpoint",
+            "revocation_endpoint",
             "token_endpoint_auth_methods_supported",
             "id_token_signing_alg_values_supported",
             "code_challenge_methods_supported",
@@ -449,6 +461,7 @@ mod tests {
             let metadata = parse(&Issuer::plain(ISSUER), &json_response(200, &document)).unwrap();
             assert_eq!(metadata.userinfo_endpoint(), None);
             assert_eq!(metadata.end_session_endpoint(), None);
+            assert_eq!(metadata.revocation_endpoint(), None);
             assert!(metadata.token_endpoint_auth_methods_supported().is_empty());
             assert_eq!(metadata.id_token_algorithms(), [Algorithm::Rs256]);
             assert_eq!(metadata.supports_pkce(), None);
@@ -572,6 +585,24 @@ mod tests {
                     "{member} {url}: {error}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn server_side_request_forgery_by_discovery_a_bad_revocation_endpoint_is_not_used_and_prevents_no_sign_in()
+     {
+        for url in [
+            json!("http://idp.example/revoke"),
+            json!("https://127.0.0.1/revoke"),
+            json!("https://localhost/revoke"),
+            json!("/revoke"),
+            json!(""),
+            json!(1),
+            json!("https://idp.example/".to_owned() + &"a".repeat(2048)),
+        ] {
+            let document = with("revocation_endpoint", url.clone());
+            let metadata = parse(&Issuer::plain(ISSUER), &json_response(200, &document)).unwrap();
+            assert_eq!(metadata.revocation_endpoint(), None, "{url}");
         }
     }
 

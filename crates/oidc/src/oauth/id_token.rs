@@ -21,6 +21,9 @@ const SUBJECT_LIMIT: usize = 255;
 /// A token with more audiences is rejected: it is not meant for this client.
 pub(super) const AUDIENCE_LIMIT: usize = 32;
 
+/// No session lasts longer than ten years. A later `session_expiry` is most likely in milliseconds.
+const MAX_SESSION_SECONDS: u64 = 10 * 366 * 24 * 60 * 60;
+
 /// The values that the ID token of one sign-in must match.
 #[derive(Debug)]
 pub struct Expected<'a> {
@@ -74,6 +77,18 @@ pub fn verify_refreshed(
         && check_not_before(claims.get("nbf"), now).is_ok();
     let subject = self::subject(claims.get("sub")).ok().filter(|_| is_current);
     Ok(subject.map(|subject| VerifiedIdToken { subject, claims }))
+}
+
+/// When a session that an ID token with these claims creates must end: `session_expiry`, in seconds since 1970 (OpenID
+/// Connect Enterprise Extensions 1.0; IPSIE SL1 OpenID Connect Profile section 3.2). `None` if the token does not say
+/// it. It may be in the past.
+pub fn session_expiry(claims: &Map<String, Value>, now: Timestamp) -> Result<Option<Timestamp>, ClaimError> {
+    let Some(value) = claims.get("session_expiry").filter(|value| !value.is_null()) else { return Ok(None) };
+    let time =
+        value.as_u64().filter(|seconds| *seconds > 0 && *seconds <= now.seconds() + MAX_SESSION_SECONDS);
+    let time = time
+        .ok_or(ClaimError::Malformed("a whole number of seconds since 1970, at most ten years from now"))?;
+    Ok(Some(Timestamp::from_seconds(time)))
 }
 
 /// Verifies that the claims of a token repeat a parameter of the authorization request: one of `names` must be `value`.
@@ -169,6 +184,17 @@ pub enum IdTokenError {
     /// `at_hash`
     #[error("id_token: \"at_hash\" {0}")]
     AccessTokenHash(ClaimError),
+    /// `session_expiry` has passed: the provider says that a session that this token creates is over. Both times are in
+    /// seconds since 1970.
+    #[error(
+        "id_token: \"session_expiry\" is {found}, and it is {now}: the provider says that the session is over"
+    )]
+    SessionOver {
+        /// Its value.
+        found: u64,
+        /// The time of our clock.
+        now: u64,
+    },
     /// A claim that must repeat a parameter of the authorization request.
     #[error("id_token: {0}")]
     ParamClaim(#[from] ParamClaimError),
@@ -684,6 +710,33 @@ mod tests {
 
     const AT_HASH_384: &str = "jtAeDp945y1dDqU3nkIVGNZP1HjH_MFs";
     const AT_HASH_512: &str = "q7nS86GgvvFaZkzALLWqJYaJIKw2wCDAVfCAsm5CrBM";
+
+    #[test]
+    fn session_expiry_is_a_whole_number_of_seconds_since_1970() {
+        let at = Timestamp::from_seconds;
+        let read = |value: Value| session_expiry(with("session_expiry", value).as_object().unwrap(), at(NOW));
+        assert_eq!(session_expiry(good().as_object().unwrap(), at(NOW)), Ok(None));
+        assert_eq!(read(Value::Null), Ok(None));
+        let now = NOW;
+        for time in [1, now - 1, now, now + 1, now + MAX_SESSION_SECONDS] {
+            assert_eq!(read(json!(time)), Ok(Some(Timestamp::from_seconds(time))));
+        }
+        for wrong in [
+            json!(0),
+            json!(-1),
+            json!(1.5),
+            json!(now.to_string()),
+            json!("2026-11-29T00:00:00Z"),
+            json!(true),
+            json!([now]),
+            json!({}),
+            json!(now * 1000),
+            json!(u64::MAX),
+            json!(1e300),
+        ] {
+            assert!(matches!(read(wrong.clone()), Err(ClaimError::Malformed(_))), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_claim_must_repeat_the_requested_value() {

@@ -11,6 +11,7 @@
 //! | [`jwks`], then [`id_token`] | OpenID Connect Core 1.0 section 3.1.3.7 |
 //! | [`userinfo`] | OpenID Connect Core 1.0 section 5.3 |
 //! | [`logout`], only a request | OpenID Connect RP-Initiated Logout 1.0 |
+//! | [`revocation`] | RFC 7009 |
 //!
 //! Each step requires the result of the step before it: a token request needs an
 //! [`AuthorizationCode`](authorize::AuthorizationCode), which only a checked response gives, and a userinfo response
@@ -28,6 +29,7 @@ pub mod jwks;
 pub mod logout;
 pub mod pkce;
 pub mod provider;
+pub mod revocation;
 pub mod token;
 pub mod userinfo;
 

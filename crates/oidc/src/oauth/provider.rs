@@ -37,6 +37,8 @@ pub struct OAuthProvider {
     pub user: UserSources,
     /// How the user also signs out at the provider, if that is configured.
     pub logout: Option<LogoutConfig>,
+    /// How a sign-out revokes the refresh token; `None` if it does not.
+    pub token_revocation: Option<RevocationConfig>,
     /// Whether using a refresh token twice ends the grant.
     pub strict_rotation: bool,
     /// What brings a refresh token, if that is known.
@@ -280,6 +282,15 @@ pub struct LogoutConfig {
     pub endpoint: Option<Url>,
     /// The name of the parameter for the return address.
     pub redirect_param: String,
+}
+
+/// How a refresh token is revoked (RFC 7009).
+#[derive(Clone, Debug)]
+pub struct RevocationConfig {
+    /// The endpoint; `None` if it comes from the metadata.
+    pub endpoint: Option<Url>,
+    /// Whether it is an error that the metadata have no endpoint.
+    pub is_required: bool,
 }
 
 /// How to select an e-mail address from a list.

@@ -14,7 +14,7 @@ use crate::http::request::Method;
 use crate::http::url::Url;
 use crate::jose::jws;
 use crate::oauth::authorize::AuthorizationCode;
-use crate::oauth::client::{Client, ClientAuthentication, basic};
+use crate::oauth::client::Client;
 use crate::oauth::error_body;
 use crate::oauth::exchange::{self, ErrorResponse, HttpResponseError};
 use crate::oauth::pkce::Verifier;
@@ -72,20 +72,7 @@ pub fn request(endpoint: &Url, client: &Client<'_>, config: &TokenConfig, grant:
         }
     };
     let before_client = pairs.len();
-    let mut authorization = None;
-    match &client.authentication {
-        ClientAuthentication::Basic(secret) => authorization = Some(basic(client.id, secret)),
-        ClientAuthentication::Post(secret) => {
-            pairs.push((client.id_param, client.id.into()));
-            pairs.push((client.secret_param, secret.expose().into()));
-        }
-        ClientAuthentication::Assertion(assertion) => {
-            pairs.push((client.id_param, client.id.into()));
-            pairs.push(("client_assertion_type", ASSERTION_TYPE.into()));
-            pairs.push(("client_assertion", assertion.expose().into()));
-        }
-        ClientAuthentication::None => pairs.push((client.id_param, client.id.into())),
-    }
+    let authorization = client.authenticate(&mut pairs);
     let find = |path: &DataPath| match path.root() {
         "grant" => Some(Value::from(grant_value)),
         "code" if matches!(grant, Grant::Code { .. }) => Some(Value::from(grant_value)),
@@ -133,9 +120,6 @@ pub fn request(endpoint: &Url, client: &Client<'_>, config: &TokenConfig, grant:
     }
     request
 }
-
-/// The type of a JWT that authenticates a client (RFC 7523 section 2.2).
-const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// The tokens of a successful response (RFC 6749 section 5.1).
 pub struct TokenResponse {
@@ -401,6 +385,7 @@ mod tests {
 
     use super::*;
     use crate::data::Template;
+    use crate::oauth::client::ClientAuthentication;
     use crate::oauth::testing::{any_json, json_response, response};
 
     fn client(authentication: ClientAuthentication<'_>) -> Client<'_> {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::config::error::suggestion;
 use crate::config::place::refuse;
+use crate::config::schema::ASK;
 use crate::config::table::{Table, Text};
-use crate::session::policy::SessionConfig;
+use crate::session::policy::{Persistence, SessionConfig};
 use vestibule_oidc::data::DataPath;
 
 pub(super) const MINUTE: Duration = Duration::from_mins(1);
@@ -17,6 +18,8 @@ const MAX_AGE: Duration = days(30);
 const UPDATE_AGE: Duration = days(1);
 /// Browsers limit the age of a cookie to 400 days (RFC 6265bis, "The Max-Age Attribute").
 const MAX_COOKIE_AGE: Duration = days(400);
+/// Long enough that people who use a site every day rarely notice, and short enough that every session ends.
+const ABSOLUTE_MAX_AGE: Duration = days(90);
 /// Ten years. A longer time is most likely a typing mistake.
 const MAX_SESSION_AGE: Duration = days(3650);
 
@@ -56,7 +59,7 @@ pub(in crate::config) const CLAIM_ROOTS: [&str; 6] =
 pub(super) fn session(session: &Table<'_>, updatable: Vec<String>) -> SessionConfig {
     let max_age = duration(session, "max_age", MINUTE, MAX_COOKIE_AGE).unwrap_or(MAX_AGE);
     let update_age = duration(session, "update_age", Duration::ZERO, MAX_COOKIE_AGE);
-    let absolute_max_age = duration(session, "absolute_max_age", MINUTE, MAX_SESSION_AGE);
+    let absolute_max_age = absolute_max_age(session, max_age);
     if update_age.is_some_and(|age| age > max_age) {
         let max_age = written(max_age);
         refuse!(
@@ -79,8 +82,38 @@ pub(super) fn session(session: &Table<'_>, updatable: Vec<String>) -> SessionCon
         update_age: update_age.unwrap_or(UPDATE_AGE.min(max_age)),
         revalidate,
         absolute_max_age,
+        persistence: persistence(session),
         expose: expose(&session.table("expose")),
         updatable,
+    }
+}
+
+/// The limit that no renewal passes; `None` if there is none.
+fn absolute_max_age(session: &Table<'_>, max_age: Duration) -> Option<Duration> {
+    if session.str("absolute_max_age") == Some("none") {
+        return None;
+    }
+    let written = duration(session, "absolute_max_age", MINUTE, MAX_SESSION_AGE);
+    if session.has("max_age") && written.is_some_and(|limit| max_age > limit) {
+        let max_age = self::written(max_age);
+        refuse!(
+            session.at("absolute_max_age"),
+            "absolute_max_age is shorter than max_age, which is {max_age}",
+            "write a shorter max_age: no session could last that long",
+        );
+    }
+    Some(written.unwrap_or(ABSOLUTE_MAX_AGE.max(max_age)))
+}
+
+fn persistence(session: &Table<'_>) -> Persistence {
+    match session.text("persistent") {
+        Some(text) if ASK.contains(&text.text) => return Persistence::Asked,
+        Some(text) => refuse!(text, "{text} is not a known value", "write true, false or \"ask\""),
+        None => {}
+    }
+    match session.flag("persistent") {
+        Some(false) => Persistence::UntilBrowserCloses,
+        _ => Persistence::Persistent,
     }
 }
 

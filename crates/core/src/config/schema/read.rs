@@ -71,14 +71,16 @@ fn read_value(value: &mut Value, kind: &Kind, place: &Place<'_>) {
             read(table, CLAIM_TEST, place);
             place.loading.problems.count() == before
         }
-        (Kind::Duration, Value::String(_)) => {
+        (Kind::DurationOrNone, Value::String(text)) if text == "none" => return,
+        (Kind::Duration | Kind::DurationOrNone, Value::String(_)) => {
             let is_duration = duration(value).is_some();
             if !is_duration {
+                let or_none = if let Kind::DurationOrNone = kind { ", or \"none\"" } else { "" };
                 let text = crate::config::error::quoted(value.as_str().unwrap_or_default());
                 refuse!(
                     place,
                     "{text} is not a duration",
-                    "write it like \"30d\", \"12h\", \"15m\" or \"60s\", or as a number of seconds",
+                    "write it like \"30d\", \"12h\", \"15m\" or \"60s\", or as a number of seconds{or_none}",
                 );
             }
             is_duration
@@ -104,6 +106,9 @@ fn is_simple(value: &Value, kind: &Kind, place: &Place<'_>) -> bool {
             value.is_u64(),
             "a duration like \"30d\", \"12h\", \"15m\" or \"60s\", or a whole number of seconds",
         ),
+        Kind::DurationOrNone => {
+            (value.is_u64(), "a duration like \"30d\", \"12h\", \"15m\" or \"60s\", or \"none\"")
+        }
         Kind::TextOrList => (value.is_string(), "a string or an array of strings"),
         Kind::ClaimTest if value.is_null() => (
             false,

@@ -2,12 +2,15 @@
 
 use maud::{Markup, html};
 
+use crate::flow::signin::persistence::PERSISTENT;
 use vestibule_oidc::credentials::provider::{CredentialsProvider, Field};
 
-/// The fields and the button. `error_id` is the id of the element with the error message about them.
+/// The fields, the checkbox "Keep me signed in" if `asks_to_keep`, and the button. `error_id` is the id of the element
+/// with the error message about them.
 pub(super) fn inputs(
     provider_id: &str,
     credentials: &CredentialsProvider,
+    asks_to_keep: bool,
     button: &Markup,
     error_id: Option<&str>,
 ) -> Markup {
@@ -15,7 +18,20 @@ pub(super) fn inputs(
         @for field in &credentials.fields {
             (input(provider_id, field, error_id))
         }
+        @if asks_to_keep { (keep_checkbox(provider_id)) }
         button type="submit" { (button) }
+    }
+}
+
+/// The choice whether the session stays when the browser closes. It is not checked at first: a computer may be shared.
+fn keep_checkbox(provider_id: &str) -> Markup {
+    // A configured field cannot have this name, so no other element has this id.
+    let id = format!("{provider_id}-{PERSISTENT}");
+    html! {
+        div.check {
+            input id=(id) name=(PERSISTENT) type="checkbox" value="true";
+            label for=(id) { "Keep me signed in" }
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::flow::hosts::with_parameters;
 use crate::flow::responses::with_cookies;
 use crate::flow::{FormContext, RequestContext};
 use crate::platform::Platform;
+use crate::session::policy::Persistence;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::http::url::Url;
@@ -74,7 +75,8 @@ impl<P: Platform> RequestContext<'_, P> {
                 let is_only = providers.iter().filter(|provider| is_form(provider)).count() == 1;
                 let label = html! { "Sign in" @if !is_only { " with " bdi { (provider.name) } } };
                 let error_id = error.filter(|error| *error == "CredentialsSignin").map(|_| ERROR_ID);
-                ("callback", credentials::inputs(&provider.id, credentials, &label, error_id))
+                let asks = self.config().session.persistence == Persistence::Asked;
+                ("callback", credentials::inputs(&provider.id, credentials, asks, &label, error_id))
             }
             ProviderKind::OAuth(_) => ("signin", button(provider, providers.len() == 1)),
         };

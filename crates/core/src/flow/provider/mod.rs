@@ -3,6 +3,7 @@
 
 pub(crate) mod cache;
 mod client;
+mod token_revocation;
 
 use std::pin::pin;
 use std::rc::Rc;
@@ -17,13 +18,13 @@ use crate::flow::provider::cache::{
     CachedProvider, DocumentKind, FetchDecision, MAX_ATTEMPT, Published, Slot,
 };
 use crate::flow::vestibule::Vestibule;
-use crate::log::{LogEvent, RequestDetails};
+use crate::log::{LogEvent, Record, RequestDetails};
 use crate::platform::{Platform, within};
 use vestibule_oidc::http::client::{FetchRequest, FetchResponse};
 use vestibule_oidc::jose::jwk::JwkSet;
 use vestibule_oidc::jose::jws::{self, Algorithm, JwsError, UnverifiedJws, VerifiedPayload};
 use vestibule_oidc::oauth::discovery::{self, Issuer, ProviderMetadata};
-use vestibule_oidc::oauth::id_token::{ClaimError, IdTokenError};
+use vestibule_oidc::oauth::id_token::{self, ClaimError, IdTokenError};
 use vestibule_oidc::oauth::jwks;
 use vestibule_oidc::oauth::provider::{IdTokenAlgorithm, OAuthProvider, OpenId};
 use vestibule_oidc::oauth::token::ParseOptions;
@@ -217,6 +218,21 @@ impl<P: Platform> RequestContext<'_, P> {
             None => return copy.ok_or_else(recently_failed),
         }
         cache.with(&provider.id, |cached| slot(cached).newest()).ok_or_else(recently_failed)
+    }
+
+    /// `session_expiry` of an ID token with these claims: when a session that it creates must end. A value that is no
+    /// such time is logged and ignored.
+    pub(crate) fn session_expiry(
+        &self,
+        provider: &Provider,
+        claims: &Map<String, Value>,
+    ) -> Option<Timestamp> {
+        id_token::session_expiry(claims, self.now).unwrap_or_else(|error| {
+            let id = &provider.id;
+            let message = format_args!("provider {id}: id_token: \"session_expiry\" {error}");
+            self.log(Record::new(LogEvent::SessionExpiryIgnored, message).provider(id));
+            None
+        })
     }
 
     /// Sends a request to one of the provider's endpoints.

@@ -225,8 +225,16 @@ impl<P: Platform> RefreshAttempt<P> {
     ) -> RefreshOutcome {
         let platform = &self.platform;
         let refreshes = &self.vestibule.refreshes;
+        // A sign-out meanwhile knew the old refresh token only.
+        let newest = granted.refresh_token.clone();
+        let drop_tokens = || {
+            if let Some(token) = newest {
+                context.revoke_refresh_token(&self.provider, token);
+            }
+        };
         let was_revoked = context.standing(&self.session).await == Standing::Revoked;
         if was_revoked || refreshes.is_signed_out(&self.name.sid) {
+            drop_tokens();
             slot.complete(RefreshOutcome::SignedOut, platform.now());
             return RefreshOutcome::SignedOut;
         }
@@ -239,6 +247,7 @@ impl<P: Platform> RefreshAttempt<P> {
             api_cookies: granted.api_cookies,
             issued_at: granted.issued_at,
             claims: granted.claims,
+            ends_at: granted.ends_at,
         });
         let renewed = RefreshOutcome::Renewed(Rc::clone(&tokens));
         let owner = slot.owner.clone();
@@ -267,7 +276,10 @@ impl<P: Platform> RefreshAttempt<P> {
                 self.log(context, LogEvent::SignOutCheckFailed, message);
                 renewed
             }
-            Ok(Publication::SignedOut) => self.signed_out(),
+            Ok(Publication::SignedOut) => {
+                drop_tokens();
+                self.signed_out()
+            }
             Err(error) => {
                 let message =
                     format_args!("the refreshed tokens could not be stored for other requests: {error}");

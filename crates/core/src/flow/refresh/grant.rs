@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
-use crate::flow::refresh::granted::{GrantError, GrantedTokens, retry_after, temporary};
+use crate::flow::refresh::granted::{GrantError, GrantedTokens, temporary};
 use crate::flow::signin::profile::TokenSource;
 use crate::flow::{RequestContext, provider};
 use crate::log::{LogEvent, Record};
@@ -24,6 +24,7 @@ use vestibule_oidc::oauth::id_token::{self, VerifiedIdToken};
 use vestibule_oidc::oauth::provider::{OAuthProvider, OpenId};
 use vestibule_oidc::oauth::token::{self, TokenError};
 use vestibule_oidc::secret::Secret;
+use vestibule_oidc::time::Timestamp;
 
 /// How long everything may take that follows the token response: fetching the provider's keys, and asking what it says
 /// about the user. At that point the refresh token is redeemed, and other requests wait for the new tokens.
@@ -85,7 +86,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let tokens = token::parse(&response, provider::reading(oauth)).map_err(|error| match error {
             TokenError::InvalidGrant(_) => GrantError::InvalidGrant(error.to_string()),
             TokenError::InvalidClient(_) => GrantError::Misconfigured(error.to_string()),
-            _ => GrantError::Unavailable(error.to_string(), retry_after(&response, self.platform.now())),
+            _ => GrantError::Unavailable(error.to_string(), response.retry_after(self.platform.now())),
         })?;
         let issued_at = self.platform.now();
         let deadline = issued_at.plus(MAX_CLAIMS_WAIT);
@@ -100,6 +101,11 @@ impl<P: Platform> RequestContext<'_, P> {
             }
             _ => None,
         };
+        let ends_at = match &id_token {
+            Some(id_token) => self.refreshed_session_end(provider, id_token, session)?,
+            None => None,
+        };
+        let id_token = id_token.map(|id_token| id_token.verified);
         let asked = self.claims_of_provider(&source, id_token.as_ref(), session);
         let claims = self.refreshed_claims(provider, deadline, pin!(asked)).await?;
         Ok(GrantedTokens {
@@ -110,7 +116,28 @@ impl<P: Platform> RequestContext<'_, P> {
             api_cookies: BTreeMap::default(),
             issued_at,
             claims,
+            ends_at,
         })
+    }
+
+    /// When the provider ends the session, as its new ID token says: the newest signed token counts, also if it is later
+    /// than the one before, because the provider has just confirmed the session (IPSIE SL1 section 3.2.2). `None` if the
+    /// token does not say it: then the end stays as it was.
+    fn refreshed_session_end(
+        &self,
+        provider: &Provider,
+        id_token: &RefreshedIdToken,
+        session: &Session,
+    ) -> Result<Option<Timestamp>, GrantError> {
+        let Some(end) = self.session_expiry(provider, id_token.verified.claims()) else { return Ok(None) };
+        if end <= self.platform.now() {
+            let message = "the provider's new ID token says that the session is over (session_expiry)";
+            return Err(GrantError::InvalidGrant(message.to_owned()));
+        }
+        Ok(Some(match session.ends_at() {
+            Some(before) if !id_token.is_signature_verified => end.min(before),
+            _ => end,
+        }))
     }
 
     /// Verifies that the tokens belong to the same user (OpenID Connect Core 1.0 section 12.2).
@@ -124,36 +151,48 @@ impl<P: Platform> RequestContext<'_, P> {
         endpoint: &Url,
         id_token: &Secret,
         subject: Option<&str>,
-    ) -> Result<Option<VerifiedIdToken>, Error> {
+    ) -> Result<Option<RefreshedIdToken>, Error> {
         let TokenSource { provider, oauth, metadata, .. } = *source;
         let verified = self.verify_signature(provider, oauth, metadata, id_token.expose());
-        let (claims, is_authentic) = match within(self.platform, MAX_CLAIMS_WAIT, pin!(verified)).await {
-            Some(Ok(payload)) => (payload.into_claims(), true),
-            None
-            | Some(Err(Error::Provider {
-                cause:
-                    ProviderError::Unreachable { .. }
-                    | ProviderError::RecentlyFailed { .. }
-                    | ProviderError::Jwks(_),
-                ..
-            })) => {
-                let id = &provider.id;
-                let message = format_args!("provider {id}: its keys are unavailable");
-                self.log(Record::new(LogEvent::IdTokenNotVerified, message).provider(id));
-                let claims = match jws::decode_unverified(id_token.expose()) {
-                    Value::Object(claims) => claims,
-                    _ => Map::new(),
-                };
-                (claims, endpoint.as_str().starts_with("https://"))
-            }
-            Some(Err(error)) => return Err(error),
-        };
+        let (claims, is_signature_verified) =
+            match within(self.platform, MAX_CLAIMS_WAIT, pin!(verified)).await {
+                Some(Ok(payload)) => (payload.into_claims(), true),
+                None
+                | Some(Err(Error::Provider {
+                    cause:
+                        ProviderError::Unreachable { .. }
+                        | ProviderError::RecentlyFailed { .. }
+                        | ProviderError::Jwks(_),
+                    ..
+                })) => {
+                    let id = &provider.id;
+                    let message = format_args!("provider {id}: its keys are unavailable");
+                    self.log(Record::new(LogEvent::IdTokenNotVerified, message).provider(id));
+                    let claims = match jws::decode_unverified(id_token.expose()) {
+                        Value::Object(claims) => claims,
+                        _ => Map::new(),
+                    };
+                    (claims, false)
+                }
+                Some(Err(error)) => return Err(error),
+            };
         let (client_id, now) = (&oauth.client.id, self.platform.now());
         provider::issuer_of_token(openid, metadata, &claims)
             .and_then(|issuer| id_token::verify_refreshed(claims, &issuer, client_id, subject, now))
-            .map(|verified| verified.filter(|_| is_authentic))
+            .map(|verified| {
+                let is_authentic = is_signature_verified || endpoint.as_str().starts_with("https://");
+                let verified = verified.filter(|_| is_authentic)?;
+                Some(RefreshedIdToken { verified, is_signature_verified })
+            })
             .map_err(|cause| provider::provider_error(provider, cause))
     }
+}
+
+/// The ID token that came with refreshed tokens. It is the same user's.
+struct RefreshedIdToken {
+    verified: VerifiedIdToken,
+    /// `false` where the provider's keys were unavailable.
+    is_signature_verified: bool,
 }
 
 /// Whether [`RequestContext::redeem_refresh_token`] can refresh this session at this provider.

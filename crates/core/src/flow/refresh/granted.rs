@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::session::refreshed_tokens::ClaimChanges;
-use vestibule_oidc::http::client::FetchResponse;
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 
@@ -23,6 +22,8 @@ pub(super) struct GrantedTokens {
     pub(super) issued_at: Timestamp,
     /// What came with them about the user.
     pub(super) claims: Option<ClaimChanges>,
+    /// When the provider ends the session, if its new ID token says so.
+    pub(super) ends_at: Option<Timestamp>,
 }
 
 /// Why there are no new tokens.
@@ -40,14 +41,4 @@ pub(super) enum GrantError {
 /// A temporary failure, without a `Retry-After`.
 pub(super) fn temporary(error: &Error) -> GrantError {
     GrantError::Unavailable(error.to_string(), None)
-}
-
-/// `Retry-After`, in seconds or as a date (RFC 9110 section 10.2.3).
-pub(super) fn retry_after(response: &FetchResponse, now: Timestamp) -> Option<Duration> {
-    let value = response.headers.get("retry-after")?.trim();
-    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
-        // A number that does not fit is limited by the caller.
-        return Some(value.parse().map_or(Duration::MAX, Duration::from_secs));
-    }
-    Timestamp::parse_cookie_date(value).map(|at| at.since(now))
 }

@@ -95,6 +95,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 RefreshOutcome::Renewed(tokens) => {
                     session = session.with_refreshed_tokens(&tokens, self.platform.now());
                     cookie_update = CookieUpdate::Write;
+                    if session.ends_at().is_some_and(|end| end <= self.platform.now()) {
+                        // The provider set an earlier end while this browser was away.
+                        let session = session.without_tokens();
+                        return Err(RefreshError::Ended(FreshSession { session, cookie_update }));
+                    }
                 }
                 RefreshOutcome::InvalidGrant { is_final } => {
                     // If another process may have redeemed the token, the browser may have a newer cookie already.

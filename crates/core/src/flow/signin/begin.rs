@@ -20,12 +20,13 @@ impl<P: Platform> RequestContext<'_, P> {
     /// Redirects to the provider with an authorization request, and sets the transaction's cookie.
     ///
     /// Without a provider, or with one that is unknown or has its form on the sign-in page, it redirects to the sign-in
-    /// page.
+    /// page. `is_kept` says whether the person wants the session to stay when the browser closes.
     pub(crate) async fn begin_sign_in(
         &self,
         provider_id: Option<&str>,
         query: &Params,
         form: FormContext,
+        is_kept: bool,
         _: Intent,
     ) -> Result<Response, Error> {
         let provider = provider_id.and_then(|id| self.provider(id));
@@ -37,7 +38,7 @@ impl<P: Platform> RequestContext<'_, P> {
 
         let parameters =
             authorize::parameters(&oauth.authorization.params, query).map_err(ClientError::from)?;
-        let purpose = Purpose::SignIn;
+        let purpose = Purpose::SignIn { is_kept };
         let response = self.authorization_redirect(provider, oauth, &parameters, &form.return_to, purpose);
         Ok(with_cookies(response.await?, form.cookies))
     }
@@ -55,10 +56,11 @@ impl<P: Platform> RequestContext<'_, P> {
         let metadata = self.metadata(provider, oauth).await?;
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
         let max_age = authorize::max_age(parameters);
-        let mut transaction = Transaction::begin(&provider.id, return_to, max_age, self.now, random);
-        if let Purpose::Silent { subject } = purpose {
-            transaction = transaction.silently_for(subject);
-        }
+        let transaction = Transaction::begin(&provider.id, return_to, max_age, self.now, random);
+        let transaction = match purpose {
+            Purpose::SignIn { is_kept } => transaction.with_persistence(is_kept),
+            Purpose::Silent { subject } => transaction.silently_for(subject),
+        };
         let request = AuthorizationRequest {
             endpoint: metadata.authorization_endpoint(),
             client_id: &oauth.client.id,
@@ -96,7 +98,10 @@ impl<P: Platform> RequestContext<'_, P> {
 /// Why the browser is sent to the provider.
 pub(super) enum Purpose<'a> {
     /// The user signs in.
-    SignIn,
+    SignIn {
+        /// Whether the user wants the session to stay when the browser closes.
+        is_kept: bool,
+    },
     /// The provider confirms the user of a session without asking.
     Silent {
         /// The session's subject.

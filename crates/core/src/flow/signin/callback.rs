@@ -31,6 +31,7 @@ use vestibule_oidc::oauth::id_token::{self, IdTokenError, VerifiedIdToken};
 use vestibule_oidc::oauth::provider::OAuthProvider;
 use vestibule_oidc::oauth::token::{self, Grant, TokenResponse};
 use vestibule_oidc::oauth::userinfo::UserinfoError;
+use vestibule_oidc::time::Timestamp;
 
 impl<P: Platform> RequestContext<'_, P> {
     /// Finishes a sign-in. `params` are the parameters of the authorization response: the query, or the body of a form
@@ -93,6 +94,7 @@ impl<P: Platform> CallbackContext<'_, P> {
             context.check_refresh_token(self.provider, self.oauth, &tokens);
         }
         let id_token = self.verify_id_token(&metadata, &tokens).await?;
+        let ends_at = self.session_end(id_token.as_ref())?;
         let (source, subject) =
             (self.source(&metadata, &tokens), id_token.as_ref().map(VerifiedIdToken::subject));
         let (mut profile, complaint) = context.profile(&source, id_token.as_ref(), subject).await?;
@@ -100,13 +102,16 @@ impl<P: Platform> CallbackContext<'_, P> {
 
         let claims = source.claims(id_token.as_ref(), profile, listed_email);
         let tokens = source.tokens(context.now);
-        let identity = Identity::from_claims(self.provider, self.oauth, claims, tokens).map_err(|error| {
+        let identity = Identity::from_claims(self.provider, self.oauth, claims, tokens);
+        let mut identity = identity.map_err(|error| {
             let cause = match error {
                 IdentityError::ParamClaim(error) => ProviderError::from(IdTokenError::from(error)),
                 IdentityError::NoId => UserinfoError::NoId(complaint).into(),
             };
             provider::provider_error(self.provider, cause)
         })?;
+        identity.extra_claims.extend(ends_at.map(|end| ("ends_at", Value::from(end.seconds()))));
+        identity.extra_claims.extend(context.persistence_claim(self.transaction.is_persistent));
         let created = match &self.transaction.silent_for {
             None => context.create_session(identity).await?,
             Some(subject) if identity.subject == *subject => {
@@ -173,6 +178,21 @@ impl<P: Platform> CallbackContext<'_, P> {
         let verified = id_token::verify(payload, &expected, context.now)
             .map_err(|cause| provider::provider_error(provider, cause))?;
         Ok(Some(verified))
+    }
+
+    /// When the provider ends the session (`session_expiry` of the ID token). A session that would be over already is an
+    /// error.
+    fn session_end(&self, id_token: Option<&VerifiedIdToken>) -> Result<Option<Timestamp>, Error> {
+        let (context, provider) = (self.context, self.provider);
+        let Some(id_token) = id_token else { return Ok(None) };
+        let end = context.session_expiry(provider, id_token.claims());
+        match end.filter(|end| *end <= context.now) {
+            Some(end) => {
+                let cause = IdTokenError::SessionOver { found: end.seconds(), now: context.now.seconds() };
+                Err(provider::provider_error(provider, cause))
+            }
+            None => Ok(end),
+        }
     }
 
     /// Adds to the profile what other places say about the user: the authorization response and the list of e-mail

@@ -69,7 +69,13 @@ impl<P: Platform> RequestContext<'_, P> {
     fn keep_session(&self, claims: &mut Map<String, Value>, session: &Session) {
         let session = session.clone().with_sign_in_time();
         let updatable = self.config().session.updatable.iter().map(String::as_str);
-        let of_session = ["sid", "auth_time", "signed_in_at", "ends_at", "persistent"];
+        // The provider's newest word counts, if it says it again.
+        for name in ["auth_time", "ends_at"] {
+            if let Some(value) = session.claims().get(name).filter(|_| !claims.contains_key(name)) {
+                claims.insert(name.to_owned(), value.clone());
+            }
+        }
+        let of_session = ["sid", "signed_in_at", "persistent"];
         for name in of_session.into_iter().chain(updatable.clone()) {
             if let Some(value) = session.claims().get(name) {
                 claims.insert(name.to_owned(), value.clone());

@@ -13,6 +13,7 @@ use crate::flow::provider::provider_error;
 use crate::flow::responses::with_cookies;
 use crate::flow::signin::create_session::CreatedSession;
 use crate::flow::signin::identity::Identity;
+use crate::flow::signin::persistence;
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use vestibule_oidc::credentials::form::{FormError, FormValues};
@@ -61,7 +62,9 @@ impl<P: Platform> RequestContext<'_, P> {
             self.log(Record::new(LogEvent::RefreshTokenMissing, message).provider(id));
         }
 
-        let identity = described_identity(provider, credentials, tokens, &answers, None)?;
+        let mut identity = described_identity(provider, credentials, tokens, &answers, None)?;
+        let is_kept = persistence::chosen(body).map_err(ClientError::from)?.unwrap_or(false);
+        identity.extra_claims.extend(self.persistence_claim(is_kept));
         let response = match self.create_session(identity).await? {
             CreatedSession::Session(cookies) => {
                 with_cookies(Response::redirect(form.return_to.as_str()), cookies)

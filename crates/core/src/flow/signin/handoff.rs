@@ -6,6 +6,7 @@ use crate::error::{ClientError, Error};
 use crate::flow::hosts::with_parameters;
 use crate::flow::responses::with_cookies;
 use crate::flow::signin::begin::Intent;
+use crate::flow::signin::persistence;
 use crate::flow::{FormContext, RequestContext};
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
@@ -22,6 +23,7 @@ impl<P: Platform> RequestContext<'_, P> {
         &self,
         provider_id: Option<&str>,
         query: &Params,
+        body: &Params,
         form: FormContext,
         _: CsrfVerified,
     ) -> Result<Response, Error> {
@@ -34,6 +36,10 @@ impl<P: Platform> RequestContext<'_, P> {
         let parameters = authorize::parameters(&[], query).map_err(ClientError::from)?;
         let mut all = vec![("callbackUrl", return_to)];
         all.extend(parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        // Whether the person has this choice is for the login host to say.
+        if let Some(is_kept) = persistence::chosen(body).map_err(ClientError::from)? {
+            all.push((persistence::PERSISTENT, if is_kept { "true" } else { "false" }));
+        }
         let address = with_parameters(&self.login_route(&format!("signin/{id}")), &all);
 
         let config = self.config();
@@ -59,7 +65,10 @@ impl<P: Platform> RequestContext<'_, P> {
         let used = self.cookies.get(names.ticket());
         let used = used.map(|_| SetCookie::expired(names.ticket()).domain(self.cookie_domain()));
         let response = match ticket {
-            Ok(ticket) => self.begin_sign_in(Some(provider_id), query, form, Intent::Ticket(ticket)).await?,
+            Ok(ticket) => {
+                let is_kept = persistence::chosen(query).map_err(ClientError::from)?.unwrap_or(true);
+                self.begin_sign_in(Some(provider_id), query, form, is_kept, Intent::Ticket(ticket)).await?
+            }
             Err(error) => {
                 self.log(Record::new(LogEvent::SignInHandoffFailed, error));
                 let page = self.sign_in_page(form.return_to.as_str());

@@ -1,10 +1,11 @@
 //! `POST /signin/:provider`: a sign-in [begins](super::begin) on this host, or is [handed off](super::handoff) to the
 //! login host.
 
-use crate::error::Error;
+use crate::error::{ClientError, Error};
 use crate::flow::RequestContext;
 use crate::flow::host_role::HostRole;
 use crate::flow::signin::begin::Intent;
+use crate::flow::signin::persistence;
 use crate::platform::Platform;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
@@ -20,8 +21,9 @@ impl<P: Platform> RequestContext<'_, P> {
         let form = self.form_context(query, Some(body))?;
         let verified = form.verify_csrf(body)?;
         if let HostRole::Member(_) = self.host_role {
-            return self.handoff(provider_id, query, form, verified);
+            return self.handoff(provider_id, query, body, form, verified);
         }
-        self.begin_sign_in(provider_id, query, form, Intent::Form(verified)).await
+        let is_kept = persistence::chosen(body).map_err(ClientError::from)?.unwrap_or(true);
+        self.begin_sign_in(provider_id, query, form, is_kept, Intent::Form(verified)).await
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::session::names::CookieNaming;
-use crate::session::policy::SessionConfig;
+use crate::session::policy::{Persistence, SessionConfig};
 use crate::session::seal;
 use vestibule_oidc::jose::kdf::Keyring;
 use vestibule_oidc::secret::Secret;
@@ -47,6 +47,7 @@ fn read_as(naming: &CookieNaming, dialect: Dialect, header: &str) -> SessionRead
         update_age: Duration::from_hours(24),
         absolute_max_age: None,
         revalidate: None,
+        persistence: Persistence::Persistent,
         expose: Vec::new(),
         updatable: Vec::new(),
     };

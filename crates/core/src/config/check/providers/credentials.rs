@@ -22,7 +22,7 @@ use vestibule_oidc::data::{DataPath, Source, Template};
 /// A sign-in form has no more.
 const MAX_FIELDS: usize = 20;
 /// Names that the sign-in form or Auth.js's client uses for its own parameters.
-const RESERVED_NAMES: [&str; 4] = ["csrfToken", "callbackUrl", "json", "redirect"];
+const RESERVED_NAMES: [&str; 5] = ["csrfToken", "callbackUrl", "json", "redirect", "persistent"];
 
 pub(super) fn credentials(provider: &Table<'_>) -> Option<Box<CredentialsProvider>> {
     let fields = fields(provider);

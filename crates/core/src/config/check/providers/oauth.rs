@@ -23,7 +23,7 @@ use vestibule_oidc::http::origin::endpoint;
 use vestibule_oidc::oauth::authorize;
 use vestibule_oidc::oauth::provider::{
     AuthorizationConfig, DerivedImage, IdTokenAlgorithm, LogoutConfig, OAuthProvider, OpenId,
-    RefreshTokenNeeds, UserSources,
+    RefreshTokenNeeds, RevocationConfig, UserSources,
 };
 use vestibule_oidc::presets::{ids, preset};
 
@@ -46,6 +46,7 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
     let emails = endpoints::emails(parameters);
     let derived_image = derived_image(provider);
     let logout = logout(is_openid, parameters);
+    let token_revocation = token_revocation(is_openid, parameters);
     if !is_openid && !provider.table("authorization").has("url") {
         refuse!(provider.at("authorization"), "the authorization endpoint is missing; write its URL");
     }
@@ -71,6 +72,7 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         derived_image,
         user,
         logout,
+        token_revocation,
         strict_rotation: provider.flag("strict_rotation").unwrap_or(false),
         refresh_token_needs: refresh_token_needs(provider),
     })
@@ -274,6 +276,25 @@ fn logout(is_openid: bool, parameters: &Parameters<'_>) -> Option<LogoutConfig> 
     let redirect_param =
         provider.str("logout_redirect_param").unwrap_or("post_logout_redirect_uri").to_owned();
     Some(LogoutConfig { endpoint, redirect_param })
+}
+
+/// Whether a sign-out revokes the refresh token, and at which URL.
+fn token_revocation(is_openid: bool, parameters: &Parameters<'_>) -> Option<RevocationConfig> {
+    let provider = parameters.provider;
+    let endpoint = parameters.url(provider, "token_revocation");
+    match provider.value("token_revocation") {
+        None => is_openid.then_some(RevocationConfig { endpoint: None, is_required: false }),
+        Some(Value::Bool(false)) => None,
+        Some(Value::Bool(true)) if !is_openid => {
+            refuse!(
+                provider.at("token_revocation"),
+                "an OAuth 2 provider publishes no revocation endpoint",
+                "write its URL instead of true, if it has one"
+            );
+            None
+        }
+        Some(value) => Some(RevocationConfig { endpoint, is_required: value.is_boolean() }),
+    }
 }
 
 /// Where the user's id, name, email address and image come from. The defaults are the standard claims of [OpenID Connect

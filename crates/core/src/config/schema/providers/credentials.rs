@@ -33,7 +33,7 @@ pub(in crate::config) const CREDENTIALS: Group = keys! {
 
 const FIELD: Keys = &[keys! {
     /// The field's name in the form and in templates: at most 64 letters, digits, `-` and `_`, with a letter or `_` first.
-    name: Text, example = "email", needs = "required; not `csrfToken`, `callbackUrl`, `json` or `redirect`";
+    name: Text, example = "email", needs = "required; not `csrfToken`, `callbackUrl`, `json`, `redirect` or `persistent`";
     /// The label on the sign-in page, 1 to 100 characters.
     label: Text, unset = "the field's name", example = "Email";
     /// The type of the HTML input.

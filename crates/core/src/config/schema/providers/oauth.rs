@@ -124,6 +124,11 @@ pub(in crate::config) const OAUTH: Group = keys! {
         needs = "OAuth 2: a URL. Register the address to return to at the provider";
     /// The name of the logout request's parameter with the address to return to.
     logout_redirect_param: Text, default = "post_logout_redirect_uri", example = "returnTo", needs = "`logout`";
+    /// Whether signing out here also revokes the refresh token at the provider (RFC 7009), in the background: `true` for the
+    /// `revocation_endpoint` of its metadata, or the URL of that endpoint. Write `false` for a provider that ends all of the user's
+    /// sessions at this site with it.
+    token_revocation: BoolOrUrl, unset = "the preset's; OpenID Connect: `true` if the metadata have that endpoint; OAuth 2: `false`",
+        example = "https://idp.example/revoke", needs = "OAuth 2: a URL";
 };
 
 /// The keys that only `type = "oidc"` has.

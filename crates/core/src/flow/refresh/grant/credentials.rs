@@ -10,7 +10,7 @@ use crate::flow::RequestContext;
 use crate::flow::provider::provider_error;
 use crate::flow::refresh::claims::UserAfterRefresh;
 use crate::flow::refresh::grant::MAX_CLAIMS_WAIT;
-use crate::flow::refresh::granted::{GrantError, GrantedTokens, retry_after, temporary};
+use crate::flow::refresh::granted::{GrantError, GrantedTokens, temporary};
 use crate::flow::signin::credentials::described_identity;
 use crate::flow::signin::refreshed_user::RefreshedUser;
 use crate::platform::Platform;
@@ -49,8 +49,7 @@ impl<P: Platform> RequestContext<'_, P> {
             self.ask(provider, refresh::ENDPOINT, request).await.map_err(|error| temporary(&error))?;
 
         let now = self.platform.now();
-        let broken =
-            |error: ApiError| GrantError::Unavailable(error.to_string(), retry_after(&response, now));
+        let broken = |error: ApiError| GrantError::Unavailable(error.to_string(), response.retry_after(now));
         let mut answers = refresh::parse(refresh, &response, now).map_err(|error| match error {
             RefreshError::Rejected { .. } => GrantError::InvalidGrant(error.to_string()),
             RefreshError::Api(error) => broken(error.without_code_in(|code| is_secret(session, code))),
@@ -87,6 +86,7 @@ impl<P: Platform> RequestContext<'_, P> {
             api_cookies,
             issued_at: now,
             claims,
+            ends_at: None,
         })
     }
 
