@@ -152,21 +152,34 @@ fn retention(sealing: Sealing<'_>) -> Duration {
 pub(crate) enum Acquisition {
     /// This request may use the refresh token.
     Acquired,
-    /// Another process may use the refresh token.
-    HeldByOther(HeldByOther),
+    /// Another process may use the refresh token until this time, if it does not release the lease before.
+    HeldByOther { until: Timestamp },
     /// The refresh token was used, and these are the refreshed tokens.
     AlreadyRefreshed(Rc<RefreshedTokens>),
     /// The session was signed out.
     SignedOut,
 }
 
-/// A lease that another process holds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct HeldByOther {
-    /// When the lease ends.
-    pub(crate) until: Timestamp,
-    /// When to first look for the refreshed tokens. `None` where they do not reach this location in time.
-    pub(crate) poll_at: Option<Timestamp>,
+/// The result of [`Lease::find_after_invalid_grant`].
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// Another process used the refresh token, and these are the refreshed tokens.
+    Tokens(Rc<RefreshedTokens>),
+    /// No process has published refreshed tokens, as far as this one can see.
+    Nothing,
+    /// The session was signed out.
+    SignedOut,
+}
+
+/// The result of [`Lease::publish`].
+#[derive(Debug)]
+pub(crate) enum Publication {
+    /// The other requests find the tokens.
+    Published,
+    /// The other requests find the tokens, but the store did not say whether the session was signed out.
+    Unchecked(StoreError),
+    /// The session was signed out while it was refreshed: the tokens must not be used.
+    SignedOut,
 }
 
 /// Keeps two processes from using one refresh token.
@@ -174,21 +187,28 @@ pub(crate) trait Lease {
     /// Requests the right to use the refresh token. `owner` is an unguessable identifier of this process. Within a
     /// process, one request at a time calls this for one refresh. So a lease that this owner holds already belongs to a
     /// request that failed, and is granted again.
-    async fn acquire(&self, id: &RefreshId, owner: &str) -> Result<Acquisition, StoreError>;
-
-    /// Looks for the refreshed tokens while another process holds the lease.
-    async fn find(&self, id: &RefreshId) -> Result<Option<Rc<RefreshedTokens>>, StoreError>;
+    ///
+    /// If another process holds the lease, waits for its tokens or for the lease, at most `max_wait`, and then answers
+    /// `HeldByOther`. It answers `HeldByOther` much sooner if waiting does not help.
+    async fn acquire(
+        &self,
+        id: &RefreshId,
+        owner: &str,
+        max_wait: Duration,
+    ) -> Result<Acquisition, StoreError>;
 
     /// Looks for the refreshed tokens after the provider answered `invalid_grant`: another process used the refresh
     /// token, or it was revoked. Waits where the refreshed tokens may still be on their way.
-    async fn find_after_invalid_grant(
+    async fn find_after_invalid_grant(&self, id: &RefreshId) -> Result<Found, StoreError>;
+
+    /// Publishes the refreshed tokens for requests that hold the old ones, unless the session was signed out meanwhile.
+    /// Tokens of a lower generation never replace those of a higher one.
+    async fn publish(
         &self,
         id: &RefreshId,
-    ) -> Result<Option<Rc<RefreshedTokens>>, StoreError>;
-
-    /// Publishes the refreshed tokens for requests that hold the old ones. Tokens of a lower generation never replace
-    /// those of a higher one.
-    async fn publish(&self, id: &RefreshId, owner: &str, tokens: &RefreshedTokens) -> Result<(), StoreError>;
+        owner: &str,
+        tokens: &RefreshedTokens,
+    ) -> Result<Publication, StoreError>;
 
     /// Releases the lease after a refresh that failed.
     async fn release(&self, id: &RefreshId, owner: &str) -> Result<(), StoreError>;

@@ -1,9 +1,9 @@
 //! The lease that the configuration selects.
 
-use std::rc::Rc;
+use std::time::Duration;
 
 use super::kind::LeaseKind;
-use super::{Acquisition, Lease, RefreshId, lock, store};
+use super::{Acquisition, Found, Lease, Publication, RefreshId, lock, store};
 use crate::platform::{Platform, StoreError};
 use crate::session::policy::Sealing;
 use crate::session::refreshed_tokens::RefreshedTokens;
@@ -26,36 +26,35 @@ impl<'a, P: Platform> AnyLease<'a, P> {
 }
 
 impl<P: Platform> Lease for AnyLease<'_, P> {
-    async fn acquire(&self, id: &RefreshId, owner: &str) -> Result<Acquisition, StoreError> {
-        match self {
-            Self::Unshared => Ok(Acquisition::Acquired),
-            Self::Store(lease) => lease.acquire(id, owner).await,
-            Self::Lock(lease) => lease.acquire(id, owner).await,
-        }
-    }
-
-    async fn find(&self, id: &RefreshId) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
-        match self {
-            Self::Unshared => Ok(None),
-            Self::Store(lease) => lease.find(id).await,
-            Self::Lock(lease) => lease.find(id).await,
-        }
-    }
-
-    async fn find_after_invalid_grant(
+    async fn acquire(
         &self,
         id: &RefreshId,
-    ) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
+        owner: &str,
+        max_wait: Duration,
+    ) -> Result<Acquisition, StoreError> {
         match self {
-            Self::Unshared => Ok(None),
+            Self::Unshared => Ok(Acquisition::Acquired),
+            Self::Store(lease) => lease.acquire(id, owner, max_wait).await,
+            Self::Lock(lease) => lease.acquire(id, owner, max_wait).await,
+        }
+    }
+
+    async fn find_after_invalid_grant(&self, id: &RefreshId) -> Result<Found, StoreError> {
+        match self {
+            Self::Unshared => Ok(Found::Nothing),
             Self::Store(lease) => lease.find_after_invalid_grant(id).await,
             Self::Lock(lease) => lease.find_after_invalid_grant(id).await,
         }
     }
 
-    async fn publish(&self, id: &RefreshId, owner: &str, tokens: &RefreshedTokens) -> Result<(), StoreError> {
+    async fn publish(
+        &self,
+        id: &RefreshId,
+        owner: &str,
+        tokens: &RefreshedTokens,
+    ) -> Result<Publication, StoreError> {
         match self {
-            Self::Unshared => Ok(()),
+            Self::Unshared => Ok(Publication::Published),
             Self::Store(lease) => lease.publish(id, owner, tokens).await,
             Self::Lock(lease) => lease.publish(id, owner, tokens).await,
         }

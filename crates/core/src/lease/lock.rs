@@ -10,16 +10,16 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{
-    Acquisition, HeldByOther, LEASE_DURATION, Lease, RefreshId, SIGN_OUT_RETENTION, retention, session_key,
-    to_json, with_timeout,
+    Acquisition, Found, LEASE_DURATION, Lease, Publication, RefreshId, SIGN_OUT_RETENTION, retention,
+    session_key, to_json, with_timeout,
 };
 use crate::platform::{Platform, StoreError};
 use crate::session::policy::Sealing;
 use crate::session::refreshed_tokens::RefreshedTokens;
 use vestibule_oidc::time::Timestamp;
 
-/// How long a request that finds the lease held waits before it first looks for the refreshed tokens.
-const FIRST_POLL: Duration = Duration::from_millis(100);
+/// The pause before a request that finds the lease held asks for it again.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The pauses before a failed call is repeated.
 const RETRY_DELAYS: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(500)];
@@ -182,45 +182,58 @@ pub(crate) struct LockLease<'a, P: Platform> {
 }
 
 impl<P: Platform> Lease for LockLease<'_, P> {
-    async fn acquire(&self, id: &RefreshId, owner: &str) -> Result<Acquisition, StoreError> {
-        let held_for = millis(LEASE_DURATION);
-        let call = Call::Acquire { generation: id.generation, owner: owner.to_owned(), held_for };
-        match self.call(&id.sid, &call).await? {
-            Answer::Acquired => Ok(Acquisition::Acquired),
-            Answer::HeldByOther { until } => {
-                let poll_at = Some(self.platform.now().plus(FIRST_POLL));
-                Ok(Acquisition::HeldByOther(HeldByOther { until: Timestamp::from_millis(until), poll_at }))
-            }
-            // Tokens that do not open were sealed with a secret that is no longer configured. Then the provider decides
-            // whether the refresh token is still valid.
-            Answer::Refreshed { sealed } => {
-                Ok(self.open(&sealed, id).map_or(Acquisition::Acquired, Acquisition::AlreadyRefreshed))
-            }
-            Answer::SignedOut => Ok(Acquisition::SignedOut),
-            Answer::Done | Answer::NotFound => Err(unexpected("acquire")),
-        }
-    }
-
-    async fn find(&self, id: &RefreshId) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
-        match self.call(&id.sid, &Call::Find { generation: id.generation }).await? {
-            Answer::Refreshed { sealed } => Ok(self.open(&sealed, id)),
-            _ => Ok(None),
-        }
-    }
-
-    async fn find_after_invalid_grant(
+    async fn acquire(
         &self,
         id: &RefreshId,
-    ) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
-        self.find(id).await
+        owner: &str,
+        max_wait: Duration,
+    ) -> Result<Acquisition, StoreError> {
+        let held_for = millis(LEASE_DURATION);
+        let call = Call::Acquire { generation: id.generation, owner: owner.to_owned(), held_for };
+        let deadline = self.platform.now().plus(max_wait);
+        loop {
+            match self.call(&id.sid, &call).await? {
+                Answer::Acquired => return Ok(Acquisition::Acquired),
+                Answer::HeldByOther { .. } if self.platform.now() < deadline => {
+                    self.platform.sleep(POLL_INTERVAL).await;
+                }
+                Answer::HeldByOther { until } => {
+                    return Ok(Acquisition::HeldByOther { until: Timestamp::from_millis(until) });
+                }
+                // Tokens that do not open were sealed with a secret that is no longer configured. Then the provider
+                // decides whether the refresh token is still valid.
+                Answer::Refreshed { sealed } => {
+                    let tokens = self.open(&sealed, id);
+                    return Ok(tokens.map_or(Acquisition::Acquired, Acquisition::AlreadyRefreshed));
+                }
+                Answer::SignedOut => return Ok(Acquisition::SignedOut),
+                Answer::Done | Answer::NotFound => return Err(unexpected("acquire")),
+            }
+        }
     }
 
-    async fn publish(&self, id: &RefreshId, owner: &str, tokens: &RefreshedTokens) -> Result<(), StoreError> {
+    async fn find_after_invalid_grant(&self, id: &RefreshId) -> Result<Found, StoreError> {
+        match self.call(&id.sid, &Call::Find { generation: id.generation }).await? {
+            Answer::Refreshed { sealed } => Ok(self.open(&sealed, id).map_or(Found::Nothing, Found::Tokens)),
+            Answer::SignedOut => Ok(Found::SignedOut),
+            _ => Ok(Found::Nothing),
+        }
+    }
+
+    async fn publish(
+        &self,
+        id: &RefreshId,
+        owner: &str,
+        tokens: &RefreshedTokens,
+    ) -> Result<Publication, StoreError> {
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
         let sealed = tokens.seal(id, self.sealing, self.platform.now(), random);
         let kept_for = millis(retention(self.sealing));
         let (generation, owner) = (tokens.generation, owner.to_owned());
-        self.call(&id.sid, &Call::Publish { generation, owner, sealed, kept_for }).await.map(drop)
+        match self.call(&id.sid, &Call::Publish { generation, owner, sealed, kept_for }).await? {
+            Answer::SignedOut => Ok(Publication::SignedOut),
+            _ => Ok(Publication::Published),
+        }
     }
 
     async fn release(&self, id: &RefreshId, owner: &str) -> Result<(), StoreError> {

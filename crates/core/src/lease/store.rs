@@ -12,8 +12,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Acquisition, HeldByOther, LEASE_DURATION, Lease, RefreshId, SIGN_OUT_RETENTION, retention, session_key,
-    to_json, with_timeout,
+    Acquisition, Found, LEASE_DURATION, Lease, Publication, RefreshId, SIGN_OUT_RETENTION, retention,
+    session_key, to_json, with_timeout,
 };
 use crate::platform::{Platform, StoreError};
 use crate::session::policy::Sealing;
@@ -36,6 +36,15 @@ const FIRST_POLL: Duration = Duration::from_millis(300);
 
 /// The minimum pause after a lookup that found no refreshed tokens.
 const MIN_PAUSE: Duration = Duration::from_millis(100);
+
+/// The first pause between two lookups.
+const FIRST_PAUSE: Duration = Duration::from_millis(40);
+
+/// The longest pause between two lookups; each pause is half as long again as the one before.
+const MAX_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long to look for another process's tokens before asking for the lease again: its holder may have failed.
+const MAX_POLLING: Duration = Duration::from_secs(2);
 
 /// The pauses before each look for refreshed tokens after `invalid_grant`: the process that used the refresh token may
 /// be writing them now.
@@ -64,60 +73,72 @@ struct Held {
     location: String,
 }
 
+/// A lease that another process holds.
+struct Holder {
+    /// When the lease ends.
+    until: Timestamp,
+    /// When to first look for the refreshed tokens. `None` where they do not reach this location in time.
+    poll_at: Option<Timestamp>,
+}
+
+/// The result of one attempt to acquire the lease.
+enum Attempt {
+    Acquired,
+    AlreadyRefreshed(Rc<RefreshedTokens>),
+    HeldByOther(Holder),
+}
+
 impl<P: Platform> Lease for StoreLease<'_, P> {
-    async fn acquire(&self, id: &RefreshId, owner: &str) -> Result<Acquisition, StoreError> {
-        let key = lease_key(id);
-        let now = self.platform.now();
-        if let Some(held) = self.held(&key).await? {
-            if let Some(tokens) = self.find(id).await? {
-                return Ok(Acquisition::AlreadyRefreshed(tokens));
-            }
-            let holder = self.held_by_other(&held, now);
-            if now < holder.until && held.owner != owner {
-                return Ok(Acquisition::HeldByOther(holder));
-            }
-        }
-        let until = now.plus(LEASE_DURATION);
-        let held =
-            Held { owner: owner.to_owned(), until: until.millis(), location: self.platform.location() };
-        match self.write(&key, &to_json(&held), retention(self.sealing)).await {
-            Ok(()) => self.acquired_at.set(Some(self.platform.now())),
-            // Another process wrote the lease a moment ago.
-            Err(StoreError::Busy) => {
-                let poll_at = Some(self.platform.now().plus(FIRST_POLL));
-                return Ok(Acquisition::HeldByOther(HeldByOther { until, poll_at }));
-            }
-            Err(error) => return Err(error),
-        }
-        // Of several processes that write at once, the last one holds the lease.
-        self.platform.sleep(SETTLE_TIME).await;
-        match self.held(&key).await? {
-            Some(held) if held.owner != owner => Ok(Acquisition::HeldByOther(self.held_by_other(&held, now))),
-            _ => Ok(Acquisition::Acquired),
-        }
-    }
-
-    async fn find(&self, id: &RefreshId) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
-        let sealed = self.read(&refreshed_tokens_key(id)).await?;
-        let now = self.platform.now();
-        Ok(sealed.and_then(|sealed| RefreshedTokens::open(&sealed, id, self.sealing.keys, now)))
-    }
-
-    async fn find_after_invalid_grant(
+    async fn acquire(
         &self,
         id: &RefreshId,
-    ) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
+        owner: &str,
+        max_wait: Duration,
+    ) -> Result<Acquisition, StoreError> {
+        let deadline = self.platform.now().plus(max_wait);
+        loop {
+            let holder = match self.try_acquire(id, owner).await? {
+                Attempt::Acquired => return Ok(Acquisition::Acquired),
+                Attempt::AlreadyRefreshed(tokens) => return Ok(self.adopted(id, tokens).await),
+                Attempt::HeldByOther(holder) => holder,
+            };
+            let held = Ok(Acquisition::HeldByOther { until: holder.until });
+            let Some(poll_at) = holder.poll_at.filter(|_| self.platform.now() < deadline) else {
+                return held;
+            };
+            if let Some(tokens) = self.wait_for_tokens(id, poll_at, holder.until.min(deadline)).await? {
+                return Ok(self.adopted(id, tokens).await);
+            }
+            if self.platform.now() >= deadline {
+                return held;
+            }
+        }
+    }
+
+    async fn find_after_invalid_grant(&self, id: &RefreshId) -> Result<Found, StoreError> {
         for pause in FIND_DELAYS {
             self.platform.sleep(pause).await;
             if let Some(tokens) = self.find(id).await? {
-                return Ok(Some(tokens));
+                let is_signed_out = self.is_signed_out(&id.sid).await.unwrap_or(false);
+                return Ok(if is_signed_out { Found::SignedOut } else { Found::Tokens(tokens) });
             }
         }
-        Ok(None)
+        Ok(Found::Nothing)
     }
 
     /// The key contains the generation, so a write can only replace other tokens that followed the same old ones.
-    async fn publish(&self, id: &RefreshId, _: &str, tokens: &RefreshedTokens) -> Result<(), StoreError> {
+    async fn publish(
+        &self,
+        id: &RefreshId,
+        _: &str,
+        tokens: &RefreshedTokens,
+    ) -> Result<Publication, StoreError> {
+        let publication = match self.is_signed_out(&id.sid).await {
+            Ok(true) => return Ok(Publication::SignedOut),
+            Ok(false) => Publication::Published,
+            // The tokens are kept: they are the only copy.
+            Err(error) => Publication::Unchecked(error),
+        };
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
         let sealed = tokens.seal(id, self.sealing, self.platform.now(), random);
         let mut attempts = 0;
@@ -125,7 +146,7 @@ impl<P: Platform> Lease for StoreLease<'_, P> {
             attempts += 1;
             match self.write(&refreshed_tokens_key(id), &sealed, retention(self.sealing)).await {
                 Err(_) if attempts < MAX_ATTEMPTS => self.platform.sleep(WRITE_INTERVAL).await,
-                written => return written,
+                written => return written.map(|()| publication),
             }
         }
     }
@@ -160,6 +181,72 @@ impl<'a, P: Platform> StoreLease<'a, P> {
         Self { sealing, platform, acquired_at: Cell::new(None) }
     }
 
+    async fn try_acquire(&self, id: &RefreshId, owner: &str) -> Result<Attempt, StoreError> {
+        let key = lease_key(id);
+        let now = self.platform.now();
+        if let Some(held) = self.held(&key).await? {
+            if let Some(tokens) = self.find(id).await? {
+                return Ok(Attempt::AlreadyRefreshed(tokens));
+            }
+            let holder = self.held_by_other(&held, now);
+            if now < holder.until && held.owner != owner {
+                return Ok(Attempt::HeldByOther(holder));
+            }
+        }
+        let until = now.plus(LEASE_DURATION);
+        let held =
+            Held { owner: owner.to_owned(), until: until.millis(), location: self.platform.location() };
+        match self.write(&key, &to_json(&held), retention(self.sealing)).await {
+            Ok(()) => self.acquired_at.set(Some(self.platform.now())),
+            // Another process wrote the lease a moment ago.
+            Err(StoreError::Busy) => {
+                let poll_at = Some(self.platform.now().plus(FIRST_POLL));
+                return Ok(Attempt::HeldByOther(Holder { until, poll_at }));
+            }
+            Err(error) => return Err(error),
+        }
+        // Of several processes that write at once, the last one holds the lease.
+        self.platform.sleep(SETTLE_TIME).await;
+        match self.held(&key).await? {
+            Some(held) if held.owner != owner => Ok(Attempt::HeldByOther(self.held_by_other(&held, now))),
+            _ => Ok(Attempt::Acquired),
+        }
+    }
+
+    /// Looks for the tokens of another process from `poll_at` on: for [`MAX_POLLING`], or until `until`.
+    async fn wait_for_tokens(
+        &self,
+        id: &RefreshId,
+        poll_at: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
+        self.platform.sleep(poll_at.since(self.platform.now()).min(MAX_POLLING)).await;
+        let until = until.min(self.platform.now().plus(MAX_POLLING));
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let found = self.find(id).await?;
+            if found.is_some() || self.platform.now() >= until {
+                return Ok(found);
+            }
+            self.platform.sleep(pause).await;
+            pause = (pause * 3 / 2).min(MAX_PAUSE);
+        }
+    }
+
+    async fn find(&self, id: &RefreshId) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
+        let sealed = self.read(&refreshed_tokens_key(id)).await?;
+        let now = self.platform.now();
+        Ok(sealed.and_then(|sealed| RefreshedTokens::open(&sealed, id, self.sealing.keys, now)))
+    }
+
+    /// The result with the tokens of another process, unless the session was signed out meanwhile.
+    async fn adopted(&self, id: &RefreshId, tokens: Rc<RefreshedTokens>) -> Acquisition {
+        match self.is_signed_out(&id.sid).await {
+            Ok(true) => Acquisition::SignedOut,
+            Ok(false) | Err(_) => Acquisition::AlreadyRefreshed(tokens),
+        }
+    }
+
     async fn held(&self, key: &str) -> Result<Option<Held>, StoreError> {
         // A lease that does not parse was written by another version, and one that ends too late by a wrong clock.
         // Both are ignored.
@@ -168,13 +255,13 @@ impl<'a, P: Platform> StoreLease<'a, P> {
         Ok(held.filter(|held| held.until <= latest.millis()))
     }
 
-    fn held_by_other(&self, held: &Held, now: Timestamp) -> HeldByOther {
+    fn held_by_other(&self, held: &Held, now: Timestamp) -> Holder {
         let until = Timestamp::from_millis(held.until);
         if held.location == self.platform.location() {
             let first = until.minus(LEASE_DURATION).plus(FIRST_POLL);
-            return HeldByOther { until, poll_at: Some(first.max(now.plus(MIN_PAUSE))) };
+            return Holder { until, poll_at: Some(first.max(now.plus(MIN_PAUSE))) };
         }
-        HeldByOther { until: until.plus(PROPAGATION_DELAY), poll_at: None }
+        Holder { until: until.plus(PROPAGATION_DELAY), poll_at: None }
     }
 
     async fn read(&self, key: &str) -> Result<Option<String>, StoreError> {

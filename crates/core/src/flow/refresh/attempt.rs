@@ -2,6 +2,7 @@
 //! tokens for all requests that have the old ones.
 
 use std::fmt::Display;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,9 +12,9 @@ use crate::flow::refresh::grant::PreparedRefresh;
 use crate::flow::refresh::granted::{GrantError, GrantedTokens};
 use crate::flow::vestibule::Vestibule;
 use crate::lease::in_flight::{RefreshOutcome, Slot};
-use crate::lease::{Acquisition, HeldByOther, Lease, RefreshId};
+use crate::lease::{Acquisition, Found, Lease, Publication, RefreshId};
 use crate::log::{LogEvent, Record};
-use crate::platform::Platform;
+use crate::platform::{Platform, within};
 use crate::session::claims::Session;
 use crate::session::refreshed_tokens::RefreshedTokens;
 use vestibule_oidc::http::request::Request;
@@ -24,14 +25,15 @@ use vestibule_oidc::time::Timestamp;
 /// tokens are published before the lease ends.
 const MAX_PREPARATION: Duration = Duration::from_secs(1);
 
-/// The first pause between two polls for another process's tokens; each pause is half as long again.
-const FIRST_PAUSE: Duration = Duration::from_millis(40);
+/// How long one call waits for another process's lease. It is shorter than what a slot of this process is valid for,
+/// so that the attempt can show in between that it is alive.
+const MAX_LEASE_WAIT: Duration = Duration::from_secs(10);
 
-/// The longest pause between two such polls.
-const MAX_PAUSE: Duration = Duration::from_millis(500);
+/// The shortest remaining time that is worth another wait.
+const MIN_LEASE_WAIT: Duration = Duration::from_secs(1);
 
-/// How long to poll for another process's tokens before asking for the lease again: its holder may have failed.
-const MAX_POLLING: Duration = Duration::from_secs(2);
+/// How long the other requests of this process wait until the new tokens are published.
+const MAX_PUBLISHING: Duration = Duration::from_secs(1);
 
 /// How long to wait after a provider or a store failed and gave no `Retry-After`.
 pub(super) const BACKOFF: Duration = Duration::from_secs(5);
@@ -124,67 +126,33 @@ impl<P: Platform> RefreshAttempt<P> {
                     until: platform.now().plus(Duration::from_secs(1)),
                 });
             }
-            let holder = match lease.acquire(&self.name, &slot.owner).await {
+            let asked_at = platform.now();
+            let max_wait = if self.token_is_valid {
+                Duration::ZERO
+            } else {
+                self.deadline.since(asked_at).min(MAX_LEASE_WAIT)
+            };
+            let until = match lease.acquire(&self.name, &slot.owner, max_wait).await {
                 Ok(Acquisition::Acquired) if slot.extend(platform.now()) => return Ok(()),
                 Ok(Acquisition::Acquired) => continue,
-                Ok(Acquisition::AlreadyRefreshed(tokens)) => {
-                    return Err(self.adopt(lease, tokens).await);
-                }
+                Ok(Acquisition::AlreadyRefreshed(tokens)) => return Err(RefreshOutcome::Renewed(tokens)),
                 Ok(Acquisition::SignedOut) => return Err(RefreshOutcome::SignedOut),
-                Ok(Acquisition::HeldByOther(holder)) => holder,
+                Ok(Acquisition::HeldByOther { until }) => until,
                 Err(error) => {
                     let message = format_args!("the lease is unavailable: {error}");
                     self.log(context, LogEvent::LeaseUnavailable, message);
                     return Err(self.unavailable(BACKOFF));
                 }
             };
+            let now = platform.now();
             if self.token_is_valid {
-                return Err(RefreshOutcome::HeldElsewhere {
-                    until: platform.now().plus(Duration::from_secs(1)),
-                });
+                return Err(RefreshOutcome::HeldElsewhere { until: now.plus(Duration::from_secs(1)) });
             }
-            if let Some(tokens) = self.wait_for_other(lease, holder).await? {
-                return Err(self.adopt(lease, tokens).await);
+            // A lease that answers much sooner says that waiting does not help.
+            let has_waited = now.since(asked_at) >= max_wait / 2;
+            if !has_waited || self.deadline.since(now) < MIN_LEASE_WAIT {
+                return Err(self.unavailable(until.since(now).min(BACKOFF)));
             }
-            if platform.now() >= self.deadline {
-                return Err(self.unavailable(BACKOFF));
-            }
-        }
-    }
-
-    /// Waits for the tokens of another process: for [`MAX_POLLING`], or until its lease or the deadline ends. `None` if
-    /// there are none.
-    async fn wait_for_other(
-        &self,
-        lease: &impl Lease,
-        holder: HeldByOther,
-    ) -> Result<Option<Rc<RefreshedTokens>>, RefreshOutcome> {
-        let platform = &self.platform;
-        let Some(poll_at) = holder.poll_at else {
-            return Err(self.unavailable(holder.until.since(platform.now()).min(BACKOFF)));
-        };
-        platform.sleep(poll_at.since(platform.now()).min(MAX_POLLING)).await;
-        let until = holder.until.min(platform.now().plus(MAX_POLLING)).min(self.deadline);
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match lease.find(&self.name).await {
-                Ok(Some(tokens)) => return Ok(Some(tokens)),
-                Ok(None) => {}
-                Err(_) => return Err(self.unavailable(BACKOFF)),
-            }
-            if platform.now() >= until {
-                return Ok(None);
-            }
-            platform.sleep(pause).await;
-            pause = (pause * 3 / 2).min(MAX_PAUSE);
-        }
-    }
-
-    /// The outcome with the tokens that another process got, unless the session was signed out meanwhile.
-    async fn adopt(&self, lease: &impl Lease, tokens: Rc<RefreshedTokens>) -> RefreshOutcome {
-        match lease.is_signed_out(&self.name.sid).await {
-            Ok(true) => RefreshOutcome::SignedOut,
-            Ok(false) | Err(_) => RefreshOutcome::Renewed(tokens),
         }
     }
 
@@ -199,8 +167,9 @@ impl<P: Platform> RefreshAttempt<P> {
     ) -> RefreshOutcome {
         let outcome = match error {
             GrantError::InvalidGrant(error) => match lease.find_after_invalid_grant(&self.name).await {
-                Ok(Some(tokens)) => self.adopt(lease, tokens).await,
-                Ok(None) => {
+                Ok(Found::Tokens(tokens)) => RefreshOutcome::Renewed(tokens),
+                Ok(Found::SignedOut) => RefreshOutcome::SignedOut,
+                Ok(Found::Nothing) => {
                     self.log(context, LogEvent::RefreshTokenInvalid, &error);
                     RefreshOutcome::InvalidGrant { is_final: lease.sees_all_writes() || slot.was_invalid }
                 }
@@ -223,7 +192,7 @@ impl<P: Platform> RefreshAttempt<P> {
         outcome
     }
 
-    /// The outcome of a successful refresh: completes the slot, and stores the new tokens for the other processes. If the
+    /// The outcome of a successful refresh: stores the new tokens for the other processes, and completes the slot. If the
     /// session was signed out meanwhile, the tokens are dropped.
     async fn publish(
         &self,
@@ -232,15 +201,10 @@ impl<P: Platform> RefreshAttempt<P> {
         granted: GrantedTokens,
         slot: Slot,
     ) -> RefreshOutcome {
-        let sid = &self.name.sid;
-        let is_signed_out = self.vestibule.refreshes.is_signed_out(sid)
-            || lease.is_signed_out(sid).await.unwrap_or_else(|error| {
-                let message = format_args!("it is unknown whether the user signed out meanwhile: {error}");
-                self.log(context, LogEvent::SignOutCheckFailed, message);
-                false
-            });
-        if is_signed_out {
-            slot.complete(RefreshOutcome::SignedOut, self.platform.now());
+        let platform = &self.platform;
+        let refreshes = &self.vestibule.refreshes;
+        if refreshes.is_signed_out(&self.name.sid) {
+            slot.complete(RefreshOutcome::SignedOut, platform.now());
             return RefreshOutcome::SignedOut;
         }
         let tokens = Rc::new(RefreshedTokens {
@@ -251,15 +215,43 @@ impl<P: Platform> RefreshAttempt<P> {
             refresh_expires_at: granted.refresh_expires_at,
             api_cookies: granted.api_cookies,
         });
+        let renewed = RefreshOutcome::Renewed(Rc::clone(&tokens));
         let owner = slot.owner.clone();
-        // The slot first: the requests of this process need not wait for the store.
-        slot.complete(RefreshOutcome::Renewed(Rc::clone(&tokens)), self.platform.now());
-        if let Err(error) = lease.publish(&self.name, &owner, &tokens).await {
-            let message =
-                format_args!("the refreshed tokens could not be stored for other requests: {error}");
-            self.log(context, LogEvent::RefreshedTokensNotStored, message);
-        }
-        RefreshOutcome::Renewed(tokens)
+        let mut slot = Some(slot);
+        let mut complete = |outcome: &RefreshOutcome| {
+            if let Some(slot) = slot.take() {
+                slot.complete(outcome.clone(), platform.now());
+            }
+        };
+        let mut publishing = pin!(lease.publish(&self.name, &owner, &tokens));
+        let published = match within(platform, MAX_PUBLISHING, publishing.as_mut()).await {
+            Some(published) => published,
+            None => {
+                // The requests of this process need not wait for a slow store.
+                complete(&renewed);
+                publishing.await
+            }
+        };
+        let outcome = match published {
+            Ok(Publication::Published) => renewed,
+            Ok(Publication::Unchecked(error)) => {
+                let message = format_args!("it is unknown whether the user signed out meanwhile: {error}");
+                self.log(context, LogEvent::SignOutCheckFailed, message);
+                renewed
+            }
+            Ok(Publication::SignedOut) => {
+                refreshes.sign_out(&self.name.sid, platform.now());
+                RefreshOutcome::SignedOut
+            }
+            Err(error) => {
+                let message =
+                    format_args!("the refreshed tokens could not be stored for other requests: {error}");
+                self.log(context, LogEvent::RefreshedTokensNotStored, message);
+                renewed
+            }
+        };
+        complete(&outcome);
+        outcome
     }
 
     fn unavailable(&self, after: Duration) -> RefreshOutcome {
