@@ -29,6 +29,7 @@ mod pages;
 mod protect;
 mod provider_outage;
 mod refresh;
+mod refresh_locations;
 mod refresh_trouble;
 mod session;
 mod shadowing_cookies;
