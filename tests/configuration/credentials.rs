@@ -60,7 +60,7 @@ fn the_first_example_of_the_documentation_loads_with_its_values() {
     assert_eq!(api.login.tokens.refresh_token, Some(path("body.refreshToken")));
     assert!(matches!(&api.login.tokens.expires, Some(Expiry::In(at)) if *at == path("body.expiresIn")));
     assert!(api.login.tokens.refresh_expires.is_none());
-    assert_eq!(api.login.error, Some(path("body.error")));
+    assert_eq!(api.login.refusals.error, Some(path("body.error")));
     let profile = api.profile.unwrap();
     assert_eq!((profile.method, profile.url.as_str()), (Method::Get, "https://api.example.com/me"));
     assert!(profile.body.is_none());
@@ -70,7 +70,7 @@ fn the_first_example_of_the_documentation_loads_with_its_values() {
     let refresh = api.refresh.unwrap();
     assert!(refresh.needs_refresh_token && refresh.kept_cookies.is_empty());
     assert_eq!(refresh.tokens.access_token, path("body.accessToken"));
-    assert_eq!(refresh.error, Some(path("body.error")));
+    assert_eq!(refresh.refusals.error, Some(path("body.error")));
 }
 
 #[test]

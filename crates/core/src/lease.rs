@@ -5,7 +5,7 @@
 //! guarantee depends on where it is kept:
 //!
 //! - Nowhere: two processes can use one refresh token.
-//! - `store`: the lease is advisory. The shared store has no compare-and-swap, and a write takes up to a minute to
+//! - `store`: the lease is advisory. The shared store has no compare-and-swap, and a write may take up to a minute to
 //!   reach other locations, so two processes can use one refresh token. This is harmless where the provider accepts a
 //!   used token for some more seconds.
 //! - [`lock`]: each session has a lock, and one process refreshes at a time.
@@ -17,6 +17,7 @@ mod any;
 pub(crate) mod in_flight;
 pub mod kind;
 pub mod lock;
+mod slots;
 pub(crate) mod store;
 
 use std::pin::pin;
@@ -93,6 +94,12 @@ impl RefreshId {
         let generation = self.generation.to_be_bytes();
         hash(&[b"vestibule refresh", self.sid.as_bytes(), &generation, &self.token])
     }
+
+    /// The key of a slot for this refresh's tokens in the store, of which the same holds.
+    fn slot_key(&self, slot: usize) -> String {
+        let (generation, slot) = (self.generation.to_be_bytes(), (slot as u64).to_be_bytes());
+        hash(&[b"vestibule refresh", self.sid.as_bytes(), &generation, &self.token, &slot])
+    }
 }
 
 /// The key of a session, across its generations.
@@ -161,6 +168,8 @@ fn retention(sealing: Sealing<'_>) -> Duration {
 pub(crate) enum Acquisition {
     /// This request may use the refresh token.
     Acquired,
+    /// There is no lease, for this reason. This request may use the refresh token: the provider accepts a second use.
+    Unprotected(StoreError),
     /// Another process may use the refresh token until this time, if it does not release the lease before.
     HeldByOther { until: Timestamp },
     /// The refresh token was used, and these are the refreshed tokens.

@@ -106,7 +106,8 @@ pub trait Store {
     async fn read_store_many(&self, keys: &[&str]) -> Result<Vec<Option<String>>, StoreError>;
 
     /// Writes a value that expires after `lifetime`, which is at least a minute and in whole seconds. It may fail with
-    /// [`StoreError::Busy`] if the same key was written less than about a second ago.
+    /// [`StoreError::Busy`] if the same key was written less than about a second ago, or if there are too many writes in
+    /// total.
     ///
     /// If the future is dropped, the value may have been written or not.
     async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError>;
@@ -323,8 +324,8 @@ pub enum StoreError {
     /// The runtime has no such store or lock; the runtime's description of it.
     #[error("there is no {0}")]
     Missing(&'static str),
-    /// The same key was written a moment ago.
-    #[error("the key was written a moment ago")]
+    /// The store refuses the write for now: the same key was written a moment ago, or there are too many writes in total.
+    #[error("the store refuses the write: too many of this key, or in total")]
     Busy,
     /// Any other failure; the error message.
     #[error("{0}")]

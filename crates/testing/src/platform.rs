@@ -50,6 +50,8 @@ pub struct FakePlatform {
     /// The operator's log.
     pub log: Rc<FakeLog>,
     location: Rc<str>,
+    /// How far this location's clock is ahead.
+    ahead: Duration,
 }
 
 impl FakePlatform {
@@ -65,6 +67,7 @@ impl FakePlatform {
             jobs: Rc::new(FakeJobs::new(Rc::clone(&clock))),
             log: Rc::default(),
             location: "here".into(),
+            ahead: Duration::ZERO,
             clock,
         }
     }
@@ -73,6 +76,12 @@ impl FakePlatform {
     #[must_use]
     pub fn at(&self, location: &str) -> Self {
         Self { location: location.into(), ..self.clone() }
+    }
+
+    /// The same runtime, whose clock is ahead of the others by so much.
+    #[must_use]
+    pub fn ahead_by(&self, time: Duration) -> Self {
+        Self { ahead: time, ..self.clone() }
     }
 }
 
@@ -103,7 +112,7 @@ impl Crypto for FakePlatform {
 
 impl Clock for FakePlatform {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.clock.now())
+        Timestamp::from_millis(self.clock.now()).plus(self.ahead)
     }
 
     async fn sleep(&self, time: Duration) {

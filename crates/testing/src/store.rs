@@ -1,8 +1,8 @@
 //! The shared store and the locks, with the weaknesses of Workers KV and Durable Objects.
 //!
-//! KV: a write is visible at once in its own location, and up to a minute later elsewhere. A location caches each read
-//! for a minute, also a read that found nothing. A key can be written once a second. A lock is what
-//! [`WaitingCalls`] makes of its record, one call at a time.
+//! KV: a write is visible at once in its own location. When it is visible elsewhere depends on the [`KvReading`]. A
+//! location caches each read for a minute, also a read that found nothing. A lock is what [`WaitingCalls`] makes of its
+//! record, one call at a time.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -20,6 +20,29 @@ use crate::clock::FakeClock;
 use crate::random::FakeRandom;
 
 const MINUTE: u64 = 60_000;
+
+/// What Workers KV's documentation promises about a write in one location and a read in another. It can be read in two
+/// ways; the code must hold in both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KvReading {
+    /// Every write is visible elsewhere up to a minute later, by chance.
+    Delayed,
+    /// A first read goes up to the central store, and sees the newest write that has arrived there, in 50 to 300 ms. If the
+    /// location has read the key before, or the regional tier above it, its cached copy counts. Locations whose names
+    /// have the same beginning before a `/` share a tier.
+    FreshFirstReads,
+}
+
+/// Which second write of a key within a second is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteLimit {
+    /// None: Workers KV does not promise its limit for two writes at the very same time.
+    Off,
+    /// One in the same location.
+    InLocation,
+    /// One in any location.
+    Everywhere,
+}
 
 /// The store and the locks that all processes share.
 pub struct FakeStore {
@@ -44,11 +67,15 @@ pub struct FakeStore {
     pub fails: Cell<(&'static str, u32)>,
     /// How many calls to locks fail after they had their effect.
     pub loses_answers: Cell<u32>,
-    /// Whether a second write of a key within a second is refused.
-    pub limits_writes: Cell<bool>,
     /// How often a key may be used; `None` if the operator set no limit.
     pub rate_limit: Cell<Option<u32>>,
     uses: RefCell<BTreeMap<String, u32>>,
+    /// How the documentation of Workers KV is read.
+    pub reading: Cell<KvReading>,
+    /// Which second write of a key within a second is refused.
+    pub write_limit: Cell<WriteLimit>,
+    /// How many writes are refused because of another limit: the next ones whose key contains this text.
+    pub refuses_writes: Cell<(&'static str, u32)>,
     /// How long a cached read, an uncached read, a write and a call to a lock take, in milliseconds.
     pub latency: Cell<[u64; 4]>,
 }
@@ -57,6 +84,7 @@ struct Version {
     value: String,
     location: String,
     written: u64,
+    /// When other locations see it, unless they have cached an earlier read.
     seen_elsewhere: u64,
     expires: u64,
 }
@@ -131,9 +159,11 @@ impl FakeStore {
             hangs: Cell::new(false),
             fails: Cell::new(("", 0)),
             loses_answers: Cell::new(0),
-            limits_writes: Cell::new(true),
             rate_limit: Cell::new(None),
             uses: RefCell::default(),
+            reading: Cell::new(KvReading::Delayed),
+            write_limit: Cell::new(WriteLimit::InLocation),
+            refuses_writes: Cell::new(("", 0)),
             latency: Cell::new([2, 30, 40, 40]),
         }
     }
@@ -153,6 +183,16 @@ impl FakeStore {
         self.cached_reads.borrow_mut().clear();
     }
 
+    /// Replaces the values of all keys in KV that begin with this text, as if something else had written them.
+    pub fn garbles(&self, prefix: &str, value: &str) {
+        let mut versions = self.versions.borrow_mut();
+        for version in versions.iter_mut().filter(|(key, _)| key.starts_with(prefix)).flat_map(|(_, all)| all)
+        {
+            value.clone_into(&mut version.value);
+        }
+        self.cached_reads.borrow_mut().clear();
+    }
+
     /// Extends every lease in KV by so many milliseconds.
     pub fn leases_end_later(&self, by: u64) {
         let leases = |key: &str| key.starts_with("lease/");
@@ -169,10 +209,15 @@ impl FakeStore {
     pub async fn read(&self, location: &str, key: &str) -> Result<Option<String>, StoreError> {
         self.reads.set(self.reads.get() + 1);
         self.answer_or_fail(&format!("read {key}")).await?;
-        let place = (location.to_owned(), key.to_owned());
         let cached_read = |now| {
             let cached = self.cached_reads.borrow();
-            cached.get(&place).filter(|read| now < read.until).map(|read| read.value.clone())
+            let at =
+                |place: &str| cached.get(&(place.to_owned(), key.to_owned())).filter(|read| now < read.until);
+            at(location).or_else(|| at(tier(location)?)).map(|read| read.value.clone())
+        };
+        let cache = |place: &str, value: &Option<String>, now| {
+            let read = CachedRead { value: value.clone(), until: now + MINUTE };
+            self.cached_reads.borrow_mut().insert((place.to_owned(), key.to_owned()), read);
         };
         let [cached, uncached, ..] = self.latency.get();
         if let Some(value) = cached_read(self.clock.now()) {
@@ -186,12 +231,16 @@ impl FakeStore {
             return Ok(value);
         }
         let versions = self.versions.borrow();
+        let is_delayed = self.reading.get() == KvReading::Delayed;
         let visible = versions.get(key).into_iter().flatten().rev().find(|version| {
-            now < version.expires && (version.location == location || version.seen_elsewhere <= now)
+            let is_own = is_delayed && version.location == location;
+            now < version.expires && (is_own || version.seen_elsewhere <= now)
         });
         let value = visible.map(|version| version.value.clone());
-        let cached = CachedRead { value: value.clone(), until: now + MINUTE };
-        self.cached_reads.borrow_mut().insert(place, cached);
+        cache(location, &value, now);
+        if let (Some(tier), false) = (tier(location), is_delayed) {
+            cache(tier, &value, now);
+        }
         Ok(value)
     }
 
@@ -216,8 +265,17 @@ impl FakeStore {
         let now = self.clock.now();
         let mut versions = self.versions.borrow_mut();
         let versions = versions.entry(key.to_owned()).or_default();
-        let is_too_soon = |version: &Version| version.location == location && now < version.written + 1000;
-        if self.limits_writes.get() && versions.iter().any(is_too_soon) {
+        let is_limited = |version: &Version| match self.write_limit.get() {
+            WriteLimit::Off => false,
+            WriteLimit::InLocation => version.location == location,
+            WriteLimit::Everywhere => true,
+        };
+        if versions.iter().any(|version| now < version.written + 1000 && is_limited(version)) {
+            return Err(StoreError::Busy);
+        }
+        let (part, count) = self.refuses_writes.get();
+        if count > 0 && key.contains(part) {
+            self.refuses_writes.set((part, count - 1));
             return Err(StoreError::Busy);
         }
         self.writes.set(self.writes.get() + 1);
@@ -226,7 +284,11 @@ impl FakeStore {
             value: value.to_owned(),
             location: location.to_owned(),
             written: now,
-            seen_elsewhere: now + self.random.below(MINUTE),
+            seen_elsewhere: now
+                + match self.reading.get() {
+                    KvReading::Delayed => self.random.below(MINUTE),
+                    KvReading::FreshFirstReads => self.random.between(50, 300),
+                },
             expires,
         });
         let cached = CachedRead { value: Some(value.to_owned()), until: now + MINUTE };
@@ -327,6 +389,11 @@ impl FakeStore {
     }
 }
 
+/// The regional tier that a location reads through.
+fn tier(location: &str) -> Option<&str> {
+    location.split_once('/').map(|(tier, _)| tier)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,6 +426,25 @@ mod tests {
         assert_eq!(clock.run(store.read("there", "key")), Ok(None));
         clock.pass(Duration::from_mins(1));
         assert_eq!(clock.run(store.read("there", "key")), Ok(Some("value".to_owned())));
+    }
+
+    #[test]
+    fn with_fresh_first_reads_a_location_sees_a_write_unless_it_or_its_tier_has_read_the_key() {
+        let (clock, store) = store();
+        store.reading.set(KvReading::FreshFirstReads);
+        let read = |location| clock.run(store.read(location, "key")).unwrap();
+        assert_eq!(read("west/one"), None);
+        clock.run(store.write("here", "key", "value", HOUR)).unwrap();
+        assert_eq!(read("here").as_deref(), Some("value"), "its own location at once");
+        clock.pass(Duration::from_millis(300));
+        assert_eq!(
+            (read("there").as_deref(), read("west/one"), read("west/two")),
+            (Some("value"), None, None)
+        );
+        clock.run(store.write("west/two", "key", "newer", HOUR)).unwrap();
+        assert_eq!((read("west/one"), read("west/two").as_deref()), (None, Some("newer")));
+        clock.pass(Duration::from_mins(2));
+        assert_eq!((read("west/one").as_deref(), read("there").as_deref()), (Some("newer"), Some("newer")));
     }
 
     #[test]

@@ -119,6 +119,14 @@ impl Kv {
         state.cached.clear();
     }
 
+    /// From now on each location ([`HarnessBuilder::isolates`](crate::HarnessBuilder::isolates)) sees its own writes
+    /// immediately, and those of other locations ([`lag_writes`](Kv::lag_writes) later) unless it has read the key before:
+    /// then what it read counts for this time, also that there was nothing (60 s in production).
+    pub fn remember_reads(&self, time: Duration) {
+        self.cache_reads(time, time);
+        self.state.lock().caches_own_writes = true;
+    }
+
     /// From now on the locations ([`HarnessBuilder::isolates`](crate::HarnessBuilder::isolates)) are partitioned: each sees
     /// its own writes immediately, and no writes of other locations. It also caches everything that it has read, including
     /// missing keys. This is the worst behaviour that the real service may have.
@@ -264,6 +272,8 @@ struct State {
     /// Whether the locations do not see each other's writes.
     partitioned: bool,
     cache_times: (Duration, Duration),
+    /// Whether a location sees its own writes in its cache.
+    caches_own_writes: bool,
     lag: Duration,
     write_interval: Duration,
     read_faults: (usize, KvFault),
@@ -289,6 +299,7 @@ impl Default for State {
             cached: BTreeMap::new(),
             partitioned: false,
             cache_times: (Duration::ZERO, Duration::ZERO),
+            caches_own_writes: false,
             lag: Duration::ZERO,
             write_interval: Duration::ZERO,
             read_faults: (0, KvFault::Close),
@@ -351,6 +362,9 @@ impl State {
         if self.partitioned {
             from = Duration::MAX;
             self.cached.insert((location.to_owned(), key.to_owned()), (from, entry.clone()));
+        } else if self.caches_own_writes {
+            let until = now + self.cache_times.0;
+            self.cached.insert((location.to_owned(), key.to_owned()), (until, entry.clone()));
         }
         let version = Version { location: location.to_owned(), from, entry };
         self.entries.entry(key.to_owned()).or_default().push(version);
@@ -436,6 +450,24 @@ mod tests {
         assert_eq!(write(&kv, "b"), Err(KvFault::Status(429)));
         kv.advance(HOUR);
         assert_eq!(write(&kv, "c"), Ok(()));
+    }
+
+    #[test]
+    fn a_location_that_remembers_reads_sees_a_first_read_and_its_own_writes() {
+        let kv = Kv::default();
+        kv.remember_reads(HOUR);
+        kv.lag_writes(HOUR / 4);
+        let write = |location, value: &str| kv.at(location).write("k", Some((value.into(), None, None)));
+        let read = |location| {
+            kv.at(location).read("k").unwrap().map(|entry| String::from_utf8(entry.value).unwrap())
+        };
+        assert_eq!((read("here"), read("there")), (None, None));
+        write("here", "a").unwrap();
+        assert_eq!((read("here").as_deref(), read("there")), (Some("a"), None));
+        kv.advance(HOUR / 2);
+        assert_eq!((read("there"), read("elsewhere").as_deref()), (None, Some("a")));
+        kv.advance(HOUR);
+        assert_eq!(read("there").as_deref(), Some("a"));
     }
 
     #[test]

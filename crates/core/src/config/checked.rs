@@ -124,6 +124,16 @@ pub struct Provider {
     pub kind: ProviderKind,
 }
 
+impl Provider {
+    /// Whether the provider is known to end the sign-in when a refresh token is used twice.
+    pub(crate) fn is_strict(&self) -> bool {
+        match &self.kind {
+            ProviderKind::OAuth(oauth) => oauth.strict_rotation,
+            ProviderKind::Credentials(api) => api.refresh.is_some() && api.strict_rotation,
+        }
+    }
+}
+
 /// The protocol of a provider.
 #[derive(Clone, Debug)]
 pub enum ProviderKind {

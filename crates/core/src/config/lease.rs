@@ -3,7 +3,7 @@
 use super::error::{ConfigErrors, Problems};
 use super::place::{Loading, Place, refuse};
 use super::runtime::Runtime;
-use super::{Config, Provider, ProviderKind, forwarded_paths};
+use super::{Config, forwarded_paths};
 use crate::lease::kind::LeaseKind;
 use crate::session::claims::is_access_token_claim;
 
@@ -41,11 +41,7 @@ impl Config {
 
     /// Advice about the lease.
     pub(super) fn lease_advice(&self, runtime: &Runtime) -> Vec<String> {
-        let is_strict = |provider: &&Provider| match &provider.kind {
-            ProviderKind::OAuth(oauth) => oauth.strict_rotation,
-            ProviderKind::Credentials(api) => api.refresh.is_some() && api.strict_rotation,
-        };
-        let strict = self.providers.iter().filter(is_strict);
+        let strict = self.providers.iter().filter(|provider| provider.is_strict());
         let names: Vec<&str> = strict.map(|provider| provider.id.as_str()).collect();
         let mut advice = Vec::new();
         if !self.refreshes_often() || self.providers.is_empty() {

@@ -67,9 +67,15 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     }
 
     /// The lease that keeps other processes from using a session's refresh token at the same time.
+    pub(crate) fn refresh_lease(&self, provider: &Provider) -> AnyLease<'a, P> {
+        let config = self.config();
+        AnyLease::new(config.refresh.lease, config.sealing(), self.platform, !provider.is_strict())
+    }
+
+    /// The lease where no refresh token is used: it knows who signed out.
     pub(crate) fn lease(&self) -> AnyLease<'a, P> {
         let config = self.config();
-        AnyLease::new(config.refresh.lease, config.sealing(), self.platform)
+        AnyLease::new(config.refresh.lease, config.sealing(), self.platform, false)
     }
 
     pub(crate) fn provider(&self, id: &str) -> Option<&'a Provider> {

@@ -16,10 +16,12 @@ pub(crate) enum AnyLease<'a, P: Platform> {
 }
 
 impl<'a, P: Platform> AnyLease<'a, P> {
-    pub(crate) fn new(kind: LeaseKind, sealing: Sealing<'a>, platform: &'a P) -> Self {
+    /// A lease for a session's provider. `accepts_reuse` says whether it accepts a used refresh token, for some seconds at
+    /// least.
+    pub(crate) fn new(kind: LeaseKind, sealing: Sealing<'a>, platform: &'a P, accepts_reuse: bool) -> Self {
         match kind {
             LeaseKind::None => Self::Unshared,
-            LeaseKind::Store => Self::Store(store::StoreLease::new(sealing, platform)),
+            LeaseKind::Store => Self::Store(store::StoreLease::new(sealing, platform, accepts_reuse)),
             LeaseKind::Lock => Self::Lock(lock::LockLease { sealing, platform }),
         }
     }

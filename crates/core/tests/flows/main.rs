@@ -33,6 +33,7 @@ mod pages;
 mod protect;
 mod provider_outage;
 mod refresh;
+mod refresh_locations;
 mod refresh_trouble;
 mod renewal_at_end;
 mod revalidation;

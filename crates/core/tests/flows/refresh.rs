@@ -24,9 +24,25 @@ pub fn with_lease(lease: &str) -> Value {
     settings
 }
 
+/// With a provider that is known to end the sign-in when a refresh token is used twice.
+pub fn with_strict(lease: &str) -> Value {
+    let mut settings = with_lease(lease);
+    settings["providers"][0]["strict_rotation"] = json!(true);
+    settings
+}
+
 /// A user who signed in so long ago.
 pub fn signed_in(lease: &str, ago: Duration) -> (TestEnv, Browser) {
-    let (world, mut browser) = (TestEnv::with(with_lease(lease)), Browser::new());
+    signed_in_with(with_lease(lease), ago)
+}
+
+/// A user who signed in so long ago at a provider that is known to be strict.
+pub fn signed_in_at_strict(lease: &str, ago: Duration) -> (TestEnv, Browser) {
+    signed_in_with(with_strict(lease), ago)
+}
+
+fn signed_in_with(settings: Value, ago: Duration) -> (TestEnv, Browser) {
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
     browser.sign_in(&world, "bob", "/");
     world.pass(ago);
     world.http.token_time.set(Duration::from_millis(200));

@@ -8,10 +8,13 @@ use serde_json::{Value, json};
 use vestibule_testing::rotation::Rotation;
 use vestibule_testing::{APP, Browser, TestEnv};
 
-use crate::refresh::{EXPIRED, EXPIRING, LEASES, SECOND, Sent, bearer, given, sent, signed_in, with_lease};
+use crate::refresh::{
+    EXPIRED, EXPIRING, LEASES, SECOND, Sent, bearer, given, sent, signed_in, signed_in_at_strict, with_lease,
+    with_strict,
+};
 
 /// Sends a request whose process is killed after so long.
-fn cut_off(world: &TestEnv, cookies: &str, after: Duration) {
+pub fn cut_off(world: &TestEnv, cookies: &str, after: Duration) {
     world.jobs.dies_after.set(Some(after));
     let mut dead = sent(world, cookies, Duration::ZERO);
     world.clock.run(async {
@@ -26,7 +29,7 @@ fn cut_off(world: &TestEnv, cookies: &str, after: Duration) {
 }
 
 /// How many refreshes were granted, and how many were refused.
-fn grants(world: &TestEnv) -> (u32, u32) {
+pub fn grants(world: &TestEnv) -> (u32, u32) {
     (given(world), world.provider.grants.refused.get())
 }
 
@@ -55,16 +58,16 @@ fn with_a_valid_token_no_request_waits_long_for_a_slow_provider() {
 #[test]
 fn a_leader_that_waits_for_another_processes_lease_keeps_its_slot() {
     for lease in ["kv", "durable-object"] {
-        let (world, browser) = signed_in(lease, EXPIRED);
+        let (world, browser) = signed_in_at_strict(lease, EXPIRED);
         let cookies = browser.cookie_header();
         // One process acquires the lease, and is killed before it reaches the provider.
         world.http.token_time.set(Duration::from_hours(1));
-        let evicted = world.isolate(with_lease(lease), "here");
+        let evicted = world.isolate(with_strict(lease), "here");
         cut_off(&evicted, &cookies, Duration::from_millis(200));
         assert_eq!(given(&world), 0, "{lease}");
         // Another process waits for the end of that lease, while further requests arrive.
         world.http.token_time.set(Duration::from_secs(5));
-        let waiting = world.isolate(with_lease(lease), "here");
+        let waiting = world.isolate(with_strict(lease), "here");
         let times = [0, 14_900, 15_100, 15_300, 15_600, 16_500, 17_500].map(Duration::from_millis);
         let answers = waiting.all(times.map(|after| sent(&waiting, &cookies, after)));
         assert_eq!(grants(&world), (1, 0), "{lease}: one of them went");
@@ -79,12 +82,12 @@ fn a_leader_that_waits_for_another_processes_lease_keeps_its_slot() {
 #[test]
 fn a_provider_that_takes_ten_seconds_for_everything_gets_one_refresh() {
     for lease in ["kv", "durable-object"] {
-        let (world, browser) = signed_in(lease, EXPIRED);
+        let (world, browser) = signed_in_at_strict(lease, EXPIRED);
         let cookies = browser.cookie_header();
         // New processes: metadata, keys and the grant take nine seconds each.
         world.http.document_time.set(Duration::from_secs(9));
         world.http.token_time.set(Duration::from_secs(9));
-        let others: Vec<TestEnv> = (0..4).map(|_| world.isolate(with_lease(lease), "here")).collect();
+        let others: Vec<TestEnv> = (0..4).map(|_| world.isolate(with_strict(lease), "here")).collect();
         let times = [0, 4_000, 16_000, 24_000].map(Duration::from_millis);
         let answers = world.all(others.iter().zip(times).map(|(other, after)| sent(other, &cookies, after)));
         assert_eq!(grants(&world), (1, 0), "{lease}");

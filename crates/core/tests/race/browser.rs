@@ -116,7 +116,7 @@ impl Browser {
                 scene.platform.random.between(ISOLATES, all)
             }
             Spread::One | Spread::Stray => scene.platform.random.between(0, ISOLATES),
-            Spread::Even => scene.platform.random.between(0, all),
+            Spread::Even | Spread::Four => scene.platform.random.between(0, all),
         };
         let (vestibule, platform) = &self.isolates[usize::try_from(isolate).unwrap()];
         let cookie = format!("{COOKIE}={}", self.cookie.borrow());

@@ -7,7 +7,7 @@ use vestibule_core::Vestibule;
 use vestibule_core::config::Config;
 use vestibule_core::http::client::{FetchRequest, FetchResponse};
 use vestibule_core::http::form::Params;
-use vestibule_testing::rotation::Grants;
+use vestibule_testing::rotation::{Grants, Rotation};
 use vestibule_testing::{FakeClock, FakePlatform, FakeRandom};
 
 use crate::{Setting, Spread};
@@ -24,7 +24,8 @@ pub struct RaceEnv {
 impl RaceEnv {
     pub fn new(setting: Setting, seed: u64) -> Self {
         let platform = FakePlatform::new(seed);
-        platform.store.limits_writes.set(setting.limits_writes);
+        platform.store.reading.set(setting.reading);
+        platform.store.write_limit.set(setting.write_limit);
         let grants = Rc::new(Grants::new(setting.rotation));
         let provider = Rc::new(Provider {
             clock: Rc::clone(&platform.clock),
@@ -42,7 +43,12 @@ impl RaceEnv {
 /// The processes of every location.
 pub fn isolates(scene: &RaceEnv, setting: Setting) -> Vec<(Vestibule, FakePlatform)> {
     let auth = json!({
-        "providers": [{ "id": "acme", "type": "oidc", "issuer": "https://idp.example" }],
+        "providers": [{
+            "id": "acme",
+            "type": "oidc",
+            "issuer": "https://idp.example",
+            "strict_rotation": setting.rotation == Rotation::Strict,
+        }],
         "upstreams": [{ "to": "https://upstream.example", "authorization": "access_token" }],
         "refresh": { "lease": setting.lease },
     });
@@ -55,11 +61,15 @@ pub fn isolates(scene: &RaceEnv, setting: Setting) -> Vec<(Vestibule, FakePlatfo
         Spread::One => 1,
         Spread::Stray => 2,
         Spread::Even => 3,
+        Spread::Four => 4,
     };
     (0..locations * ISOLATES)
         .map(|number| {
             let config = Config::load(auth.clone(), &environment, &vestibule_testing::RUNTIME).unwrap();
-            let location = format!("location {}", number / ISOLATES);
+            let location = match number / ISOLATES {
+                near @ 0..2 => format!("location {near}"),
+                far => format!("region/location {far}"),
+            };
             (Vestibule::new(config), scene.platform.at(&location))
         })
         .collect()

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use vestibule_testing::rotation::Rotation;
+use vestibule_testing::store::{KvReading, WriteLimit};
 
 use crate::browser::BrowserReport;
 use crate::{Setting, Spread};
@@ -13,7 +14,7 @@ pub struct Row {
     pub lost_seeds: Vec<u64>,
     grants: u64,
     refused: u64,
-    turned_away: u64,
+    pub turned_away: u64,
     p50: u32,
     p99: u32,
     reads: u64,
@@ -45,7 +46,7 @@ impl Row {
         }
     }
 
-    /// Whether the promise for this setting held: no lost session with KV if the provider has a grace period of
+    /// Whether the promise for this setting held: no lost session and no 503 with KV if the provider has a grace period of
     /// ten seconds or does not rotate, and none at all with a Durable Object.
     pub fn holds(&self) -> bool {
         let is_promised = match (self.setting.lease, self.setting.rotation) {
@@ -53,18 +54,28 @@ impl Row {
             ("kv", Rotation::Grace(grace)) => grace >= 10_000,
             _ => false,
         };
-        !is_promised || self.lost_seeds.is_empty()
+        !is_promised || self.lost_seeds.is_empty() && self.turned_away == 0
     }
 
     pub fn name(&self) -> String {
-        let Setting { lease, spread, parallel, limits_writes, .. } = self.setting;
-        let lease = if limits_writes { lease.to_owned() } else { format!("{lease}, write limit off") };
+        let Setting { lease, spread, parallel, reading, write_limit, .. } = self.setting;
+        let lease = match write_limit {
+            WriteLimit::InLocation => lease.to_owned(),
+            WriteLimit::Off => format!("{lease}, write limit off"),
+            WriteLimit::Everywhere => format!("{lease}, one write limit for all"),
+        };
+        let reading = match reading {
+            _ if self.setting.lease != "kv" => "–",
+            KvReading::Delayed => "delayed writes",
+            KvReading::FreshFirstReads => "fresh first reads",
+        };
         let locations = match spread {
             Spread::One => "1",
             Spread::Stray => "2, one in 20",
             Spread::Even => "3, evenly",
+            Spread::Four => "4, evenly",
         };
-        format!("{lease} | {} | {locations} | {parallel}", rotation(self.setting.rotation))
+        format!("{lease} | {reading} | {} | {locations} | {parallel}", rotation(self.setting.rotation))
     }
 }
 
@@ -81,9 +92,9 @@ pub fn render(rows: &[Row], each: u64, seed: u64) -> String {
     let races: u64 = rows.iter().map(|row| row.races).sum();
     let mut text = format!(
         "{races} races, {each} for each line, seeds {seed} to {}; each race has two refreshes.\n\n\
-         | lease | provider | locations | requests at once | lost sessions | grants a refresh | refused a refresh \
+         | lease | reading of KV | provider | locations | requests at once | lost sessions | grants a refresh | refused a refresh \
          | 503 a race | added p50 | added p99 | KV reads | KV writes | object calls |\n\
-         |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+         |---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
         seed + each - 1,
     );
     for row in rows {

@@ -14,7 +14,7 @@ use crate::flow::vestibule::Vestibule;
 use crate::lease::in_flight::{RefreshOutcome, Slot};
 use crate::lease::{Acquisition, Found, Lease, Publication, RefreshId};
 use crate::log::{LogEvent, Record};
-use crate::platform::{Platform, within};
+use crate::platform::{Platform, StoreError, within};
 use crate::revocation::standing::Standing;
 use crate::session::claims::Session;
 use crate::session::refreshed_tokens::RefreshedTokens;
@@ -72,7 +72,7 @@ impl<P: Platform> RefreshAttempt<P> {
         let Some(provider) = context.provider(&self.provider) else {
             return RefreshOutcome::Unavailable { until: now.plus(BACKOFF) };
         };
-        let lease = context.lease();
+        let lease = context.refresh_lease(provider);
         let granted = match self.prepare(&context, &lease, provider, &slot).await {
             Ok(Ok(prepared)) => context.redeem_refresh_token(provider, prepared, &self.session).await,
             Ok(Err(error)) => Err(error),
@@ -136,12 +136,18 @@ impl<P: Platform> RefreshAttempt<P> {
             let until = match lease.acquire(&self.name, &slot.owner, max_wait).await {
                 Ok(Acquisition::Acquired) if slot.extend(platform.now()) => return Ok(()),
                 Ok(Acquisition::Acquired) => continue,
+                Ok(Acquisition::Unprotected(error)) => {
+                    self.log_unavailable(context, &error);
+                    if slot.extend(platform.now()) {
+                        return Ok(());
+                    }
+                    continue;
+                }
                 Ok(Acquisition::AlreadyRefreshed(tokens)) => return Err(self.adopt(tokens)),
                 Ok(Acquisition::SignedOut) => return Err(self.signed_out()),
                 Ok(Acquisition::HeldByOther { until }) => until,
                 Err(error) => {
-                    let message = format_args!("the lease is unavailable: {error}");
-                    self.log(context, LogEvent::LeaseUnavailable, message);
+                    self.log_unavailable(context, &error);
                     return Err(self.unavailable(BACKOFF));
                 }
             };
@@ -186,7 +192,10 @@ impl<P: Platform> RefreshAttempt<P> {
                     self.log(context, LogEvent::RefreshTokenInvalid, &error);
                     RefreshOutcome::InvalidGrant { is_final: lease.sees_all_writes() || slot.was_invalid }
                 }
-                Err(_) => self.unavailable(BACKOFF),
+                Err(error) => {
+                    self.log_unavailable(context, &error);
+                    self.unavailable(BACKOFF)
+                }
             },
             GrantError::Unavailable(error, retry_after) => {
                 self.log(context, LogEvent::RefreshFailed, &error);
@@ -293,6 +302,11 @@ impl<P: Platform> RefreshAttempt<P> {
 
     fn unavailable(&self, after: Duration) -> RefreshOutcome {
         RefreshOutcome::Unavailable { until: self.platform.now().plus(after) }
+    }
+
+    fn log_unavailable(&self, context: &RequestContext<'_, P>, error: &StoreError) {
+        let message = format_args!("the lease is unavailable: {error}");
+        self.log(context, LogEvent::LeaseUnavailable, message);
     }
 
     fn log(&self, context: &RequestContext<'_, P>, event: LogEvent, message: impl Display) {
