@@ -21,6 +21,8 @@ mod idp;
 mod node;
 #[path = "../support/repository.rs"]
 mod repository;
+#[path = "../support/server.rs"]
+mod server;
 #[path = "../worker/signer.rs"]
 mod signer;
 #[path = "../worker/test_env.rs"]

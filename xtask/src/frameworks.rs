@@ -1,15 +1,13 @@
 //! Runs the built Worker in front of real frameworks: the tests in tests/frameworks/, with what they need from npm, PyPI and
 //! Debian.
 
-use std::fs;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 
 use crate::build::{self, Effort};
 use crate::project::Project;
 use crate::step::{run, run_quietly, step};
-use crate::tools::{self, fingerprint};
+use crate::tools;
 
 /// The directory of the tests, which has the package-lock.json of the frameworks.
 const DIRECTORY: &str = "tests/frameworks";
@@ -36,7 +34,7 @@ pub(crate) fn frameworks(project: &Project, options: &Options) -> Result<()> {
 pub(crate) fn run_tests(project: &Project, only: Option<&str>) -> Result<()> {
     tools::ensure_npm_of(project, DIRECTORY)?;
     tools::ensure_php(project)?;
-    ensure_python(project)?;
+    tools::ensure_python_of(project, DIRECTORY)?;
     step("react-router build", || {
         let mut command = project.command(tools::node(project)?);
         command.current_dir(project.path(DIRECTORY).join("apps/react-router"));
@@ -53,28 +51,6 @@ pub(crate) fn run_tests(project: &Project, only: Option<&str>) -> Result<()> {
     let mut command = project.cargo();
     command.args(["test", "--package", "vestibule", "--test", "frameworks"]).args(only);
     run(&mut command)
-}
-
-/// Makes a virtual environment with the packages of requirements.txt, unless there is one with exactly these.
-fn ensure_python(project: &Project) -> Result<()> {
-    let directory = project.path(DIRECTORY);
-    let requirements = directory.join("requirements.txt");
-    let wanted = fs::read(&requirements)
-        .with_context(|| format!("cannot read {}", requirements.display()))
-        .map(|text| fingerprint([text.as_slice()]))?;
-    let stamp = directory.join(".venv/.installed");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(());
-    }
-    step("pip install -r tests/frameworks/requirements.txt, once", || {
-        let mut command = project.command("python3");
-        run_quietly(command.args(["-m", "venv", "--clear"]).arg(directory.join(".venv")))
-            .context("install Python 3.10 or newer, with its module venv (Debian: python3-venv)")?;
-        let mut command = project.command(directory.join(".venv/bin/python"));
-        command.args(["-m", "pip", "install", "--quiet", "--require-hashes", "--requirement"]);
-        run_quietly(command.arg(&requirements))?;
-        fs::write(&stamp, &wanted).with_context(|| format!("cannot write {}", stamp.display()))
-    })
 }
 
 #[cfg(test)]
