@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::{apps, bench, browser, dev, explain, frameworks, layers, providers, race, test};
+use crate::{apps, bench, browser, dev, explain, frameworks, interop, layers, providers, race, test};
 
 /// The commands for developers and CI in this repository.
 #[derive(Debug, Parser)]
@@ -55,6 +55,12 @@ pub(crate) enum Command {
     /// Each page that a rule guards has to be refused under every name that the framework has for it.
     Frameworks(frameworks::Options),
 
+    /// Run the Worker with real providers and a real API: oidc-provider, django-oauth-toolkit, django-graphql-jwt
+    ///
+    /// Each walk signs somebody in, and follows the session through expiry, rotation, revocation and sign-out. Prints a
+    /// table of the results.
+    Interop(interop::Options),
+
     Bench(bench::Arguments),
 
     /// Simulate many requests that use one refresh token at the same time, and print how their sessions end
@@ -77,7 +83,7 @@ pub(crate) enum Command {
 /// The groups of the list. Every command belongs to exactly one group.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Build and run", &["build", "dev"]),
-    ("Test", &["test", "browser", "apps", "frameworks", "providers"]),
+    ("Test", &["test", "browser", "apps", "frameworks", "interop", "providers"]),
     ("Measure", &["bench", "race"]),
     ("Inspect", &["explain", "layers", "vocabulary", "size"]),
     ("Renew", &["suffixes"]),

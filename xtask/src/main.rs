@@ -8,6 +8,7 @@ mod cli;
 mod dev;
 mod explain;
 mod frameworks;
+mod interop;
 mod layers;
 mod project;
 mod providers;
@@ -57,6 +58,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Browser(options) => browser::browser(&project, options),
         Command::Apps(options) => apps::apps(&project, *options),
         Command::Frameworks(options) => frameworks::frameworks(&project, options),
+        Command::Interop(options) => interop::interop(&project, options),
         Command::Bench(_) => bench::bench(&project, rest),
         Command::Race(options) => race::race(&project, *options),
         Command::Layers(options) => layers::layers(&project, *options),

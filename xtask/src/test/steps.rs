@@ -6,6 +6,7 @@ use crate::apps;
 use crate::browser;
 use crate::build;
 use crate::frameworks;
+use crate::interop;
 use crate::layers;
 use crate::project::Project;
 use crate::step::run;
@@ -55,6 +56,7 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         // Before the tests, because some of them start the built Worker.
         Step::new("build", || build::build_and_check(project)),
         Step::new("tests", || cargo(project, &["test", "--workspace", "--no-fail-fast"])),
+        Step::new("interop, oidc-provider", || interop::run_everywhere(project)),
     ];
     if !quick {
         let in_browser = browser::STEPS

@@ -1,0 +1,79 @@
+// oidc-provider with its own login and consent pages, tokens that live for seconds, and all data in memory.
+//
+//   node oidc-provider.mjs '{ "redirect_uri": …, "post_logout_redirect_uri": …, "access_token_ttl": SECONDS }'
+//
+// It prints `http://localhost:PORT`. Beside the provider's own routes:
+// GET  /whoami              its userinfo endpoint, after `?wait=MILLISECONDS`
+// GET  /control/counts      how many refresh tokens it has accepted and refused, and how many tokens were revoked
+// POST /control/disable     it no longer knows the account with the id `user`
+import { randomBytes } from "node:crypto";
+import { createServer } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
+
+import Provider from "oidc-provider";
+
+const options = JSON.parse(process.argv[2]);
+const counts = { refreshed: 0, refused: 0, revoked: 0 };
+const disabled = new Set();
+
+const server = createServer((request, response) => answer(request, response));
+await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+const issuer = `http://localhost:${server.address().port}`;
+
+const provider = new Provider(issuer, {
+  clients: [
+    {
+      client_id: "vestibule",
+      client_secret: "of-a-test-and-of-nothing-else",
+      redirect_uris: [options.redirect_uri],
+      post_logout_redirect_uris: [options.post_logout_redirect_uri],
+      grant_types: ["authorization_code", "refresh_token"],
+      response_types: ["code"],
+    },
+  ],
+  claims: { openid: ["sub"], email: ["email"], profile: ["name"] },
+  clockTolerance: 0, // a token is refused at its end, and not up to fifteen seconds later
+  conformIdTokenClaims: false, // the ID token has the claims of the scopes
+  cookies: { keys: [randomBytes(32).toString("base64url")] },
+  expiresWithSession: () => false,
+  features: { revocation: { enabled: true }, rpInitiatedLogout: { enabled: true } },
+  findAccount: (_context, id) => {
+    if (disabled.has(id)) return undefined;
+    return { accountId: id, claims: () => ({ sub: id, name: `${id} of a test`, email: `${id}@example.com` }) };
+  },
+  rotateRefreshToken: true, // a refresh token works once; its reuse revokes the whole grant
+  ttl: {
+    AccessToken: options.access_token_ttl,
+    AuthorizationCode: 60,
+    Grant: 3600,
+    IdToken: 600,
+    Interaction: 600,
+    RefreshToken: 3600,
+    Session: 3600,
+  },
+});
+provider.on("grant.success", (context) => {
+  if (context.oidc.params.grant_type === "refresh_token") counts.refreshed++;
+});
+provider.on("grant.error", (context) => {
+  if (context.oidc?.params?.grant_type === "refresh_token") counts.refused++;
+});
+provider.on("refresh_token.destroyed", () => counts.revoked++);
+provider.on("server_error", (_context, error) => console.error(error));
+const callback = provider.callback();
+
+async function answer(request, response) {
+  const url = new URL(request.url, issuer);
+  if (url.pathname === "/whoami") {
+    await pause(Number(url.searchParams.get("wait") ?? 0));
+    request.url = "/me";
+  } else if (url.pathname === "/control/counts") {
+    return response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(counts));
+  } else if (url.pathname === "/control/disable") {
+    disabled.add(url.searchParams.get("user"));
+    return response.writeHead(204).end();
+  }
+  return callback(request, response);
+}
+
+console.log(`oidc-provider at ${issuer}`);

@@ -1,0 +1,54 @@
+//! What a person does in the browser.
+
+use miniflare_test_harness::{Client, ClientResponse};
+
+use crate::form::Form;
+use crate::program::APP;
+
+/// The most pages of a provider in one sign-in.
+const MAX_PAGES: usize = 5;
+
+/// Signs somebody in at the provider `real`, whose forms are filled in. The password is the name. Gives the last page.
+pub fn sign_in(browser: &Client, name: &str) -> ClientResponse {
+    let form = [("csrfToken", &*csrf(browser)), ("callbackUrl", "/whoami")];
+    let begin = browser.post(&format!("{APP}/auth/signin/real")).navigation().form(&form);
+    let mut page = begin.follow().send();
+    for _ in 0..MAX_PAGES {
+        if page.url.starts_with(APP) {
+            return page;
+        }
+        let form = Form::of(&page).unwrap_or_else(|| panic!("no form on {}\n{}", page.url, page.text()));
+        page = fill_in(form, name).submit(browser).follow().send();
+    }
+    panic!("the provider does not return: {}\n{}", page.url, page.text());
+}
+
+/// A login form gets the name and the password; any other is sent as it is.
+fn fill_in(mut form: Form, name: &str) -> Form {
+    for field in ["login", "username", "password"] {
+        if form.has(field) {
+            form = form.with(field, name);
+        }
+    }
+    form
+}
+
+/// Signs in with the form of the API `real`. Gives the response to the form.
+pub fn sign_in_with_password(browser: &Client, name: &str, password: &str) -> ClientResponse {
+    let csrf = csrf(browser);
+    let form =
+        [("csrfToken", &*csrf), ("callbackUrl", "/whoami"), ("username", name), ("password", password)];
+    browser.post(&format!("{APP}/auth/callback/real")).navigation().form(&form).send()
+}
+
+/// A page that somebody without a session may not see: they are sent to sign in.
+pub fn expect_signed_out(browser: &Client) {
+    browser.get(&format!("{APP}/whoami")).send().expect_status(401);
+    let page = browser.get(&format!("{APP}/whoami")).navigation().send().expect_status(302);
+    assert!(page.location().contains("/auth/signin"), "{}", page.location());
+}
+
+fn csrf(browser: &Client) -> String {
+    let reply = browser.get(&format!("{APP}/auth/csrf")).send().expect_status(200);
+    reply.json()["csrfToken"].as_str().expect("a token").to_owned()
+}

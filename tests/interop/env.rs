@@ -1,0 +1,182 @@
+//! The built Worker in front of a program, and what walks do with the two.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use miniflare_test_harness::{Client, ClientResponse, Harness};
+use serde_json::{Map, Value, json};
+use vestibule_core::jose::kdf::Keyring;
+use vestibule_core::secret::Secret;
+use vestibule_core::session::dialect::Dialect;
+use vestibule_core::session::seal;
+use vestibule_core::time::Timestamp;
+
+use crate::program::APP;
+use crate::repository::root;
+use crate::server::Server;
+
+/// The client that every provider knows.
+pub const CLIENT_ID: &str = "vestibule";
+pub const CLIENT_SECRET: &str = "of-a-test-and-of-nothing-else";
+
+/// Isolates in one location, and in several.
+pub const NEAR: [&str; 4] = ["FRA"; 4];
+pub const FAR: [&str; 4] = ["FRA", "FRA", "IAD", "SIN"];
+
+const COOKIE: &str = "__Secure-authjs.session-token";
+const SECRET: &str = "a-secret-for-sessions-that-no-log-may-hold";
+
+/// How long a walk waits for what happens in the background.
+const MAX_WAIT: Duration = Duration::from_secs(20);
+
+/// The Worker with the program as its provider and as its upstream: who asks for `/whoami` gets what the program says
+/// about the access token.
+pub struct Env {
+    harness: Harness,
+    server: Server,
+}
+
+impl Drop for Env {
+    fn drop(&mut self) {
+        let log = self.harness.logs().text();
+        if std::thread::panicking() {
+            let output = self.server.output.clone() + &self.server.later_output();
+            eprintln!("the Worker's log:\n{log}\nthe program's output:\n{output}");
+            return;
+        }
+        for word in [SECRET, CLIENT_SECRET, "eyJ"] {
+            assert!(!log.contains(word), "the log contains {word:?}:\n{log}");
+        }
+    }
+}
+
+/// What the program has counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Refresh tokens that it accepted.
+    pub refreshed: u64,
+    /// Refresh tokens that it refused.
+    pub refused: u64,
+    /// Tokens that were revoked.
+    pub revoked: u64,
+}
+
+impl Env {
+    /// Starts the Worker. `refresh` is its table `[vars.AUTH.refresh]`.
+    pub fn start(server: Server, provider: &Value, refresh: &Value, isolates: &[&str]) -> Self {
+        let built = root().join("build/index.js");
+        assert!(built.exists(), "{} does not exist: run `cargo xtask build` first", built.display());
+        let lease = refresh["lease"].as_str().expect("a lease");
+        let auth = json!({
+            "providers": [provider],
+            "refresh": refresh,
+            "session": { "expose": { "access_token": "access_token" } },
+            "upstreams": [{ "to": "service:APP", "authorization": "access_token" }],
+        });
+        let mut builder = Harness::from_wrangler(root().join("wrangler.toml"))
+            .var("AUTH", auth)
+            .secret("AUTH_SECRET", SECRET)
+            .secret("AUTH_REAL_ID", CLIENT_ID)
+            .secret("AUTH_REAL_SECRET", CLIENT_SECRET)
+            .service_at("APP", server.address)
+            .isolates(isolates);
+        if lease == "durable-object" {
+            builder = builder.durable_object("AUTH_LEASE", "RefreshLease");
+        }
+        let harness = builder.start().expect("the Worker starts");
+        Self { harness, server }
+    }
+
+    pub fn client(&self) -> Client {
+        self.harness.client()
+    }
+
+    /// What the program says about the session's access token.
+    pub fn whoami(&self, browser: &Client) -> ClientResponse {
+        self.ask(browser, "/whoami")
+    }
+
+    /// A script's request. On a busy machine a request to the store may exceed its timeout; the browser then gets 503
+    /// and tries again.
+    pub fn ask(&self, browser: &Client, path: &str) -> ClientResponse {
+        let deadline = Instant::now() + MAX_WAIT;
+        loop {
+            let reply = browser.get(&format!("{APP}{path}")).send();
+            let is_slow = reply.status == 503 && self.harness.logs().contains("no answer within 3s");
+            if !is_slow || Instant::now() > deadline {
+                return reply;
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+
+    /// What the program says about a token itself, past the Worker: 200 if it is good.
+    pub fn whoami_directly(&self, access_token: &str) -> u16 {
+        let request = self.client().get(&self.server.direct("/whoami"));
+        request.header("authorization", &format!("Bearer {access_token}")).send().status
+    }
+
+    /// One request from each browser at the same time. Gives the responses in the order of the browsers.
+    pub fn whoami_in_parallel(&self, browsers: &[Client]) -> Vec<ClientResponse> {
+        std::thread::scope(|scope| {
+            let requests: Vec<_> =
+                browsers.iter().map(|browser| scope.spawn(|| self.whoami(browser))).collect();
+            requests.into_iter().map(|request| request.join().unwrap()).collect()
+        })
+    }
+
+    /// What the program has counted until now.
+    pub fn counts(&self) -> Counts {
+        let counts = self.client().get(&self.server.direct("/control/counts")).send().json();
+        let count = |name: &str| counts[name].as_u64().unwrap();
+        Counts { refreshed: count("refreshed"), refused: count("refused"), revoked: count("revoked") }
+    }
+
+    /// Changes something at the program, as its administrator would.
+    pub fn control(&self, what: &str) {
+        self.client().post(&self.server.direct(&format!("/control/{what}"))).send().expect_status(204);
+    }
+
+    /// Sends a form to the program, as Vestibule's client.
+    pub fn post_as_client(&self, path: &str, fields: &[(&str, &str)]) -> ClientResponse {
+        let own = [("client_id", CLIENT_ID), ("client_secret", CLIENT_SECRET)];
+        self.client().post(&self.server.direct(path)).form(&[&own, fields].concat()).send()
+    }
+}
+
+/// Waits until `is_so`, for what happens after a response.
+pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + MAX_WAIT;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}: not so after {MAX_WAIT:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The claims in a browser's session cookie.
+pub fn session(browser: &Client) -> Map<String, Value> {
+    let sealed = browser.cookie(APP, COOKIE).expect("somebody is signed in");
+    let keys = Keyring::new(vec![Secret::new(SECRET)]).unwrap();
+    let now = Timestamp::from_seconds(since_1970().as_secs());
+    seal::open(&keys, Dialect::AuthJsV5, COOKIE, &sealed, now).unwrap()
+}
+
+/// One of these claims that is a text.
+pub fn text_in_session(browser: &Client, claim: &str) -> String {
+    session(browser)[claim].as_str().unwrap_or_default().to_owned()
+}
+
+/// Sleeps until the session's access token has ended.
+pub fn wait_for_the_end_of_the_token(browser: &Client) {
+    let end = Duration::from_secs(session(browser)["expires_at"].as_u64().expect("it ends"));
+    std::thread::sleep(end.saturating_sub(since_1970()));
+}
+
+/// The time, by the clock that the Worker and the program use, too.
+pub fn since_1970() -> Duration {
+    SystemTime::UNIX_EPOCH.elapsed().unwrap()
+}
+
+/// `count` tabs with copies of the browser's cookies, distributed over four isolates.
+pub fn tabs(browser: &Client, count: usize) -> Vec<Client> {
+    (0..count).map(|tab| browser.fork().at(tab % 4)).collect()
+}

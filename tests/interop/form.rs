@@ -1,0 +1,59 @@
+//! The forms on a provider's pages, filled in by code.
+
+use miniflare_test_harness::{Client, ClientResponse, RequestBuilder};
+use url::Url;
+
+/// A form with the fields that a browser would send if nobody changed anything.
+#[derive(Debug)]
+pub struct Form {
+    action: String,
+    fields: Vec<(String, String)>,
+}
+
+impl Form {
+    /// The first form of a page; `None` if it has none. Of several buttons with a name, the last one is pressed.
+    pub fn of(page: &ClientResponse) -> Option<Self> {
+        let html = page.text();
+        let (_, from) = html.split_once("<form")?;
+        let inside = from.split("</form>").next()?;
+        let action = attribute(inside.split('>').next()?, "action").unwrap_or_default();
+        let action = Url::parse(&page.url).ok()?.join(&action).ok()?.into();
+        let mut fields: Vec<(String, String)> = Vec::new();
+        for tag in inside.split("<input").skip(1).filter_map(|rest| rest.split('>').next()) {
+            if let Some(name) = attribute(tag, "name") {
+                fields.push((name, attribute(tag, "value").unwrap_or_default()));
+            }
+        }
+        Some(Self { action, fields })
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.fields.iter().any(|(known, _)| known == name)
+    }
+
+    /// Fills a field in. A field that the page does not have is sent, too: a button outside the form.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.fields.retain(|(known, _)| known != name);
+        self.fields.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The request that the form sends.
+    pub fn submit(&self, browser: &Client) -> RequestBuilder {
+        let fields: Vec<_> =
+            self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        browser.post(&self.action).navigation().form(&fields)
+    }
+}
+
+/// The value of an attribute in the text of a tag.
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let begin = tag.find(&format!(" {name}=")).map(|at| at + name.len() + 2)?;
+    let rest = tag.get(begin..)?;
+    let value = match rest.chars().next()? {
+        quote @ ('"' | '\'') => rest.get(1..)?.split(quote).next()?,
+        _ => rest.split_whitespace().next()?.trim_end_matches('/'),
+    };
+    Some(value.replace("&quot;", "\"").replace("&#x27;", "'").replace("&amp;", "&"))
+}

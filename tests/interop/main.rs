@@ -1,0 +1,131 @@
+//! The built Worker with real providers and a real API: each walk signs somebody in, and follows the session through
+//! expiry, rotation and revocation. The programs run in their own processes, and check the tokens themselves.
+//!
+//! `cargo xtask interop` installs and builds what this needs, and runs it. `cargo test --test interop -- NAME` runs the
+//! walks with this text in `program: name`.
+
+#![allow(unreachable_pub, reason = "a test has no API: pub is for its other files")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is wrong, and runs where std's clock works"
+)]
+
+mod browser;
+mod django_oauth;
+mod env;
+mod form;
+mod graphql;
+mod oidc_provider;
+mod program;
+mod renewals;
+#[path = "../support/repository.rs"]
+mod repository;
+#[path = "../support/server.rs"]
+mod server;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::sync::{Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::program::{Program, Walk};
+
+const PROGRAMS: [Program; 3] = [oidc_provider::PROGRAM, django_oauth::PROGRAM, graphql::PROGRAM];
+
+/// How many walks run at the same time. Most of a walk is waiting for a token's end.
+const AT_ONCE: usize = 4;
+
+/// How long to wait for the next walk to end. Each takes some seconds.
+const MAX_WALK: Duration = Duration::from_mins(3);
+
+fn main() -> ExitCode {
+    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    let all = PROGRAMS.iter().flat_map(|program| program.walks.iter().map(move |walk| (program, walk)));
+    let walks: Vec<_> = all.filter(|(program, walk)| name(program, walk).contains(&only)).collect();
+    if walks.is_empty() {
+        eprintln!("no walk has `{only}` in its name; the walks are:");
+        for program in &PROGRAMS {
+            program.walks.iter().for_each(|walk| eprintln!("  {}", name(program, walk)));
+        }
+        return ExitCode::from(2);
+    }
+    let Some(results) = run(&walks) else { return ExitCode::FAILURE };
+    println!("\n{}", table(&walks, &results));
+    if results.iter().all(|result| result.passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn name(program: &Program, walk: &Walk) -> String {
+    format!("{}: {}", program.name, walk.name)
+}
+
+#[derive(Clone, Copy)]
+struct WalkResult {
+    passed: bool,
+    took: Duration,
+}
+
+/// Runs the walks, some at a time. A failure's message goes to standard error when it happens. `None` if a walk hangs.
+fn run(walks: &[(&Program, &Walk)]) -> Option<Vec<WalkResult>> {
+    let queue: Mutex<Vec<_>> = Mutex::new(walks.iter().copied().enumerate().rev().map(owned).collect());
+    let queue: &'static Mutex<_> = Box::leak(Box::new(queue));
+    let (sender, ended) = mpsc::channel();
+    for _ in 0..AT_ONCE.min(walks.len()) {
+        let sender = sender.clone();
+        thread::spawn(move || {
+            while let Some((index, name, run)) = { queue.lock().unwrap().pop() } {
+                let begun = Instant::now();
+                // A thread of its own, whose name is in the message of a panic.
+                let walk = thread::Builder::new().name(name.clone()).spawn(run).expect("a thread");
+                let passed = walk.join().is_ok();
+                let took = begun.elapsed();
+                println!("{name} … {} ({:.1} s)", said(passed), took.as_secs_f64());
+                sender.send((index, WalkResult { passed, took })).ok();
+            }
+        });
+    }
+    drop(sender);
+    let mut results = vec![None; walks.len()];
+    while results.iter().any(Option::is_none) {
+        let Ok((index, result)) = ended.recv_timeout(MAX_WALK) else {
+            let open = results.iter().zip(walks).filter(|(result, _)| result.is_none());
+            let names: BTreeSet<_> = open.map(|(_, (program, walk))| name(program, walk)).collect();
+            eprintln!("no walk has ended for {MAX_WALK:?}; open are {names:#?}");
+            return None;
+        };
+        results[index] = Some(result);
+    }
+    results.into_iter().collect()
+}
+
+/// What a thread needs to know about a walk.
+fn owned((index, (program, walk)): (usize, (&Program, &Walk))) -> (usize, String, fn()) {
+    (index, name(program, walk), walk.run)
+}
+
+fn said(passed: bool) -> &'static str {
+    if passed { "passed" } else { "failed" }
+}
+
+/// A line for each walk: the program and its version, the name and the result.
+fn table(walks: &[(&Program, &Walk)], results: &[WalkResult]) -> String {
+    let mut rows = vec![["program", "version", "walk", "result"].map(str::to_owned)];
+    for ((program, walk), result) in walks.iter().zip(results) {
+        let result = format!("{}, {:.1} s", said(result.passed), result.took.as_secs_f64());
+        rows.push([program.name.to_owned(), (program.version)(), walk.name.to_owned(), result]);
+    }
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or_default();
+    let [program, version, walk] = [width(0), width(1), width(2)];
+    let mut table = String::new();
+    for row in &rows {
+        let _ = writeln!(table, "{:program$}  {:version$}  {:walk$}  {}", row[0], row[1], row[2], row[3]);
+    }
+    let passed = results.iter().filter(|result| result.passed).count();
+    let _ = write!(table, "{passed} of {} walks passed", results.len());
+    table
+}

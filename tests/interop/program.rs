@@ -1,0 +1,59 @@
+//! The programs that the Worker meets: how they are started, and which versions they have.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::repository::{node, root};
+use crate::server::Server;
+
+/// The application's origin.
+pub const APP: &str = "https://app.example.com";
+
+/// A program with its walks.
+pub struct Program {
+    pub name: &'static str,
+    /// The version that is installed.
+    pub version: fn() -> String,
+    pub walks: &'static [Walk],
+}
+
+/// One walk. It panics if something is wrong.
+pub struct Walk {
+    /// What holds.
+    pub name: &'static str,
+    pub run: fn(),
+}
+
+/// Starts a script of tests/interop/apps in Node.js.
+pub fn start_node(script: &str, options: &Value) -> Server {
+    Server::start(root(), node(), &[&format!("tests/interop/apps/{script}"), &options.to_string()])
+}
+
+/// Starts a script of tests/interop/apps in Python, with the packages of requirements.txt.
+pub fn start_python(script: &str, options: &Value) -> Server {
+    Server::start(root(), python(), &[&format!("tests/interop/apps/{script}"), &options.to_string()])
+}
+
+/// The version of an npm package.
+pub fn npm_version(package: &str) -> String {
+    let manifest = root().join("node_modules").join(package).join("package.json");
+    let manifest = std::fs::read_to_string(manifest).expect("a package.json");
+    let manifest: Value = serde_json::from_str(&manifest).expect("JSON");
+    manifest["version"].as_str().expect("a version").to_owned()
+}
+
+/// The version of a Python package.
+pub fn python_version(package: &str) -> String {
+    let code = format!("import importlib.metadata as m; print(m.version('{package}'))");
+    let output = Command::new(python()).args(["-c", &code]).output().expect("Python");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+fn python() -> PathBuf {
+    let python = std::env::var_os("INTEROP_PYTHON")
+        .map_or_else(|| root().join("tests/interop/.venv/bin/python"), PathBuf::from);
+    assert!(python.exists(), "{} does not exist: run `cargo xtask interop`", python.display());
+    python
+}

@@ -1,0 +1,82 @@
+//! Walks that are the same at every program, from a browser in which somebody has signed in.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use miniflare_test_harness::Client;
+
+use crate::browser::expect_signed_out;
+use crate::env::{Env, session, tabs, text_in_session, wait_for_the_end_of_the_token, wait_until};
+
+/// After the end of an access token, the next request passes with another one; and so again.
+pub fn an_ended_token_is_renewed(env: &Env, browser: &Client) {
+    for round in 1..=2 {
+        let before = (text_in_session(browser, "access_token"), text_in_session(browser, "refresh_token"));
+        wait_for_the_end_of_the_token(browser);
+        // The session rounds it down to a second, so that the program may still accept the token.
+        wait_until("the program refuses the ended token", || env.whoami_directly(&before.0) == 401);
+        env.whoami(browser).expect_status(200);
+        let after = (text_in_session(browser, "access_token"), text_in_session(browser, "refresh_token"));
+        assert!(before.0 != after.0 && before.1 != after.1, "both tokens are new");
+        assert_eq!(session(browser)["generation"], round);
+        assert_eq!((env.counts().refreshed, env.counts().refused), (round, 0));
+    }
+}
+
+/// Of a burst of twenty requests over four isolates with an ended token, each gets the page; one of them renews the
+/// token, and the session goes on. `ttl` is how long access tokens live.
+pub fn a_burst_renews_once(env: &Env, browser: &Client, ttl: Duration) {
+    for _ in 0..2 {
+        wait_for_the_end_of_the_token(browser);
+        let (before, begun) = (env.counts(), Instant::now());
+        let tabs = tabs(browser, 20);
+        for answer in env.whoami_in_parallel(&tabs) {
+            assert_eq!(answer.status, 200, "{}", answer.text());
+        }
+        // On a machine so busy that the new token ends, too, before the last request has come, it is renewed again.
+        let tokens = 1 + begun.elapsed().as_secs() / ttl.as_secs();
+        let after = env.counts();
+        let refreshed = after.refreshed - before.refreshed;
+        assert!((1..=tokens).contains(&refreshed), "{refreshed} refreshes, {:?}", begun.elapsed());
+        assert_eq!(after.refused, before.refused);
+        // Who still has the old cookie goes on, too, in every isolate.
+        for isolate in 0..4 {
+            env.whoami(&browser.fork().at(isolate)).expect_status(200);
+        }
+        env.whoami(browser).expect_status(200);
+    }
+    assert_eq!(env.counts().refused, 0);
+}
+
+/// The refresh token is no longer good at the program: the session passes until its access token ends, and then no more.
+pub fn the_next_refresh_ends_the_session(env: &Env, browser: &Client) {
+    wait_for_the_end_of_the_token(browser);
+    let before = env.counts();
+    expect_signed_out(browser);
+    let after = env.counts();
+    assert_eq!((after.refreshed, after.refused), (before.refreshed, before.refused + 1), "asked once");
+}
+
+/// Tabs that send one request after the other, each of which takes `wait` on its way, while the token is renewed twice. Gives
+/// the number of requests, and how many of them the program refused.
+pub fn requests_during_renewals(env: &Env, browser: &Client, wait: Duration) -> (usize, usize) {
+    let before = env.counts().refreshed;
+    let is_done = AtomicBool::new(false);
+    let path = format!("/whoami?wait={}", wait.as_millis());
+    let tab = &|isolate: usize| {
+        // The tabs of one browser share its cookies.
+        let (tab, mut statuses) = (browser.clone().at(isolate), Vec::new());
+        while !is_done.load(Ordering::Relaxed) {
+            statuses.push(env.ask(&tab, &path).status);
+        }
+        statuses
+    };
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let tabs: Vec<_> = (0..4).map(|isolate| scope.spawn(move || tab(isolate))).collect();
+        wait_until("two renewals", || env.counts().refreshed >= before + 2);
+        is_done.store(true, Ordering::Relaxed);
+        tabs.into_iter().flat_map(|tab| tab.join().unwrap()).collect()
+    });
+    let refused = statuses.iter().filter(|status| **status != 200).count();
+    (statuses.len(), refused)
+}
