@@ -10,9 +10,7 @@ const MAX_PAGES: usize = 5;
 
 /// Signs somebody in at the provider `real`, whose forms are filled in. The password is the name. Gives the last page.
 pub fn sign_in(browser: &Client, name: &str) -> ClientResponse {
-    let form = [("csrfToken", &*csrf(browser)), ("callbackUrl", "/whoami")];
-    let begin = browser.post(&format!("{APP}/auth/signin/real")).navigation().form(&form);
-    let mut page = begin.follow().send();
+    let mut page = begin_sign_in(browser);
     for _ in 0..MAX_PAGES {
         if page.url.starts_with(APP) {
             return page;
@@ -21,6 +19,12 @@ pub fn sign_in(browser: &Client, name: &str) -> ClientResponse {
         page = fill_in(form, name).submit(browser).follow().send();
     }
     panic!("the provider does not return: {}\n{}", page.url, page.text());
+}
+
+/// Begins to sign in at the provider `real`, up to its first page.
+pub fn begin_sign_in(browser: &Client) -> ClientResponse {
+    let form = [("csrfToken", &*csrf(browser)), ("callbackUrl", "/whoami")];
+    browser.post(&format!("{APP}/auth/signin/real")).navigation().form(&form).follow().send()
 }
 
 /// A login form gets the name and the password; any other is sent as it is.
@@ -39,6 +43,12 @@ pub fn sign_in_with_password(browser: &Client, name: &str, password: &str) -> Cl
     let form =
         [("csrfToken", &*csrf), ("callbackUrl", "/whoami"), ("username", name), ("password", password)];
     browser.post(&format!("{APP}/auth/callback/real")).navigation().form(&form).send()
+}
+
+/// Signs out. Gives the response to the form.
+pub fn sign_out(browser: &Client) -> ClientResponse {
+    let form = [("csrfToken", &*csrf(browser)), ("callbackUrl", "/")];
+    browser.post(&format!("{APP}/auth/signout")).navigation().form(&form).send()
 }
 
 /// A page that somebody without a session may not see: they are sent to sign in.

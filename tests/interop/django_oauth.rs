@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::browser::sign_in;
 use crate::env::{Env, FAR, NEAR, text_in_session};
 use crate::program::{APP, Program, Walk, python_version, start_python};
-use crate::renewals;
+use crate::{renewals, sign_out};
 
 pub const PROGRAM: Program = Program {
     name: "django-oauth-toolkit",
@@ -18,12 +18,15 @@ pub const PROGRAM: Program = Program {
         Walk { name: "an ended access token is renewed, and again", run: expiry },
         Walk { name: "twenty requests renew once, Durable Object", run: burst_with_a_durable_object },
         Walk { name: "twenty requests renew once, KV in one location", run: burst_with_kv },
+        Walk { name: "twenty requests pass, KV in three locations", run: burst_with_kv_far_away },
         Walk { name: "no request in flight gets a dead token", run: in_flight },
         Walk { name: "a revoked refresh token ends the session", run: revocation },
         Walk {
             name: "the administrator's revocation ends the session",
             run: revocation_by_the_administrator,
         },
+        Walk { name: "a disabled person's session ends", run: disabled },
+        Walk { name: "a sign-out ends the provider's own session", run: signed_out_at_the_provider },
     ],
 };
 
@@ -42,7 +45,7 @@ fn start(grace: u32, refresh: &Value, isolates: &[&str]) -> (Env, Client) {
     );
     let provider = json!({
         "id": "real", "type": "oidc", "issuer": server.direct("/o"), "scope": "openid profile email",
-        "strict_rotation": grace == 0,
+        "strict_rotation": grace == 0, "renew": "at-end", "logout": true,
     });
     let env = Env::start(server, &provider, refresh, isolates);
     let browser = env.client();
@@ -71,6 +74,12 @@ fn burst_with_kv() {
     renewals::a_burst_renews_once(&env, &browser, TTL);
 }
 
+fn burst_with_kv_far_away() {
+    let (env, browser) = start(20, &refresh("kv"), &FAR);
+    env.kv().partition_locations();
+    renewals::a_burst_renews_once_in_each_location(&env, &browser, TTL);
+}
+
 fn revocation() {
     let (env, browser) = start(0, &refresh("durable-object"), &["FRA"]);
     let refresh_token = text_in_session(&browser, "refresh_token");
@@ -86,6 +95,18 @@ fn revocation_by_the_administrator() {
 
 fn in_flight() {
     let (env, browser) = start(0, &refresh("durable-object"), &FAR);
-    let (requests, refused) = renewals::requests_during_renewals(&env, &browser, Duration::ZERO);
+    // As far away as an upstream in another country.
+    let (requests, refused) = renewals::requests_during_renewals(&env, &browser, Duration::from_millis(150));
     assert_eq!(refused, 0, "of {requests} requests");
+}
+
+fn signed_out_at_the_provider() {
+    let (_env, browser) = start(0, &refresh("durable-object"), &FAR);
+    sign_out::it_ends_the_providers_session(&browser, ("allow", "Logout"));
+}
+
+fn disabled() {
+    let (env, browser) = start(0, &refresh("durable-object"), &["FRA"]);
+    env.control("disable?user=ada");
+    renewals::the_next_refresh_ends_the_session(&env, &browser);
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use miniflare_test_harness::{Client, ClientResponse, Harness};
+use miniflare_test_harness::{Client, ClientResponse, Harness, Kv};
 use serde_json::{Map, Value, json};
 use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
@@ -84,6 +84,11 @@ impl Env {
         }
         let harness = builder.start().expect("the Worker starts");
         Self { harness, server }
+    }
+
+    /// The store of refreshed tokens and revocations.
+    pub fn kv(&self) -> Kv {
+        self.harness.kv("AUTH_KV")
     }
 
     pub fn client(&self) -> Client {

@@ -18,6 +18,7 @@ pub const PROGRAM: Program = Program {
         Walk { name: "twenty requests renew once, Durable Object", run: burst_with_a_durable_object },
         Walk { name: "twenty requests renew once, KV in one location", run: burst_with_kv },
         Walk { name: "a revoked refresh token ends the session", run: revocation },
+        Walk { name: "a disabled person's session ends", run: disabled },
         Walk { name: "a wrong password is CredentialsSignin", run: wrong_password },
     ],
 };
@@ -97,4 +98,11 @@ fn wrong_password() {
     let reply = sign_in_with_password(&env.client(), "ada", "bob").expect_status(302);
     assert!(reply.location().contains("error=CredentialsSignin"), "{}", reply.location());
     signed_in(&env);
+}
+
+fn disabled() {
+    let env = start(&refresh("durable-object"), &["FRA"]);
+    let browser = signed_in(&env);
+    env.control("disable?user=ada");
+    renewals::the_next_refresh_ends_the_session(&env, &browser);
 }

@@ -26,6 +26,7 @@ mod renewals;
 mod repository;
 #[path = "../support/server.rs"]
 mod server;
+mod sign_out;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::browser::sign_in;
 use crate::env::{Env, FAR, NEAR, text_in_session};
 use crate::program::{APP, Program, Walk, npm_version, start_node};
-use crate::renewals;
+use crate::{renewals, sign_out};
 
 pub const PROGRAM: Program = Program {
     name: "oidc-provider",
@@ -19,6 +19,7 @@ pub const PROGRAM: Program = Program {
         Walk { name: "twenty requests renew once, KV in one location", run: burst_with_kv },
         Walk { name: "a revoked refresh token ends the session", run: revocation },
         Walk { name: "a disabled person's session ends", run: disabled },
+        Walk { name: "a sign-out ends the provider's own session", run: signed_out_at_the_provider },
     ],
 };
 
@@ -38,7 +39,7 @@ fn start(refresh: &Value, isolates: &[&str]) -> (Env, Client) {
         "id": "real", "type": "oidc", "issuer": format!("http://localhost:{}", server.address.port()),
         // It gives a refresh token only to whom it has asked for consent.
         "scope": "openid profile email offline_access", "authorization_params": { "prompt": "consent" },
-        "strict_rotation": true,
+        "strict_rotation": true, "logout": true,
     });
     let env = Env::start(server, &provider, refresh, isolates);
     let browser = env.client();
@@ -77,4 +78,9 @@ fn disabled() {
     let (env, browser) = start(&refresh("durable-object"), &["FRA"]);
     env.control("disable?user=ada");
     renewals::the_next_refresh_ends_the_session(&env, &browser);
+}
+
+fn signed_out_at_the_provider() {
+    let (_env, browser) = start(&refresh("durable-object"), &FAR);
+    sign_out::it_ends_the_providers_session(&browser, ("logout", "yes"));
 }

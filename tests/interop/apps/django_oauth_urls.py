@@ -31,6 +31,11 @@ class Validator(OAuth2Validator):
             "email": lambda request: request.user.email,
         }
 
+    def validate_refresh_token(self, refresh_token, client, request, *args, **kwargs):
+        """django-oauth-toolkit itself gives a user who is not active new tokens for ever."""
+        is_valid = super().validate_refresh_token(refresh_token, client, request, *args, **kwargs)
+        return is_valid and request.user.is_active
+
 
 @csrf_exempt
 def token(request):

@@ -20,6 +20,7 @@ configure(
     GRAPHQL_JWT={
         "JWT_AUTH_HEADER_PREFIX": "Bearer",
         "JWT_EXPIRATION_DELTA": timedelta(seconds=options["access_token_ttl"]),
+        "JWT_GET_REFRESH_TOKEN_HANDLER": "graphql_api_urls.active_users_refresh_token",
         "JWT_LONG_RUNNING_REFRESH_TOKEN": True,
         "JWT_VERIFY_EXPIRATION": True,
     },

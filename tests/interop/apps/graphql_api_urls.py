@@ -30,6 +30,11 @@ counts = Counts()
 database = {"is_down": False}
 
 
+def active_users_refresh_token(refresh_token_model, token, context=None):
+    """django-graphql-jwt itself gives a user who is not active new tokens, which the API then refuses."""
+    return refresh_token_model.objects.get(token=token, revoked=None, user__is_active=True)
+
+
 @receiver(refresh_token_rotated)
 def end_the_old_one(sender, request, refresh_token, **kwargs):
     """As its documentation advises: a refresh token works once."""
