@@ -26,6 +26,7 @@ pub const PROGRAM: Program = Program {
             run: revocation_by_the_administrator,
         },
         Walk { name: "a disabled person's session ends", run: disabled },
+        Walk { name: "a sign-out reaches the provider and every copy", run: signed_out },
         Walk { name: "a sign-out ends the provider's own session", run: signed_out_at_the_provider },
     ],
 };
@@ -98,6 +99,11 @@ fn in_flight() {
     // As far away as an upstream in another country.
     let (requests, refused) = renewals::requests_during_renewals(&env, &browser, Duration::from_millis(150));
     assert_eq!(refused, 0, "of {requests} requests");
+}
+
+fn signed_out() {
+    let (env, browser) = start(0, &refresh("durable-object"), &FAR);
+    sign_out::it_reaches_the_provider_and_every_copy(&env, &browser, "/o/token/");
 }
 
 fn signed_out_at_the_provider() {

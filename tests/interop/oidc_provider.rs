@@ -19,6 +19,7 @@ pub const PROGRAM: Program = Program {
         Walk { name: "twenty requests renew once, KV in one location", run: burst_with_kv },
         Walk { name: "a revoked refresh token ends the session", run: revocation },
         Walk { name: "a disabled person's session ends", run: disabled },
+        Walk { name: "a sign-out reaches the provider and every copy", run: signed_out },
         Walk { name: "a sign-out ends the provider's own session", run: signed_out_at_the_provider },
     ],
 };
@@ -78,6 +79,11 @@ fn disabled() {
     let (env, browser) = start(&refresh("durable-object"), &["FRA"]);
     env.control("disable?user=ada");
     renewals::the_next_refresh_ends_the_session(&env, &browser);
+}
+
+fn signed_out() {
+    let (env, browser) = start(&refresh("durable-object"), &FAR);
+    sign_out::it_reaches_the_provider_and_every_copy(&env, &browser, "/token");
 }
 
 fn signed_out_at_the_provider() {
