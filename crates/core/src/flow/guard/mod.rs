@@ -8,3 +8,4 @@ pub(crate) mod bearer;
 pub(crate) mod forward;
 pub(crate) mod forward_auth;
 pub(crate) mod protect;
+mod upstream_cookies;

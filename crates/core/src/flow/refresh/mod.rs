@@ -16,6 +16,7 @@ mod grant;
 mod granted;
 mod reason;
 mod revalidation;
+mod upstream;
 
 use std::pin::pin;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use crate::flow::host_role::HostRole;
 use crate::flow::refresh::attempt::{BACKOFF, RefreshAttempt};
 pub(crate) use crate::flow::refresh::reason::Need;
 use crate::flow::refresh::reason::Reason;
+pub(crate) use crate::flow::refresh::upstream::{DroppedCookies, UpstreamChange};
 use crate::lease::in_flight::{Joined, RefreshOutcome};
 use crate::lease::{Lease, RefreshId};
 use crate::log::{LogEvent, Record};
