@@ -43,4 +43,5 @@ mod sign_in;
 mod sign_out;
 mod silent_sign_in;
 mod token_revocation;
+mod upstream_cookies;
 mod upstreams;
