@@ -254,7 +254,7 @@ fn explain_forwarding<'a>(
         }
     }
     let mut guarded: Vec<String> = guarded.names().map(str::to_owned).collect();
-    guarded.extend(route.authorization.map(|_| "authorization".to_owned()));
+    guarded.extend(route.sets_authorization().then(|| "authorization".to_owned()));
     let audience = route.audience(request).filter(|_| claims.is_some());
     let IdentityHeaders { fields: set, cookies: set_cookies, .. } = identity;
     ForwardedRequest { route, set, set_cookies, audience, has_subject, changed, guarded }

@@ -123,6 +123,11 @@ impl<'a> Route<'a> {
         }
     }
 
+    /// Whether the request carries `Authorization` from the session, if there is a value for it.
+    pub fn sets_authorization(&self) -> bool {
+        self.authorization.is_some() || sets_authorization(self.headers)
+    }
+
     /// The values of all headers and cookies.
     fn values(&self) -> impl Iterator<Item = &'a UpstreamValue> + use<'a> {
         self.headers.iter().chain(self.cookies).map(|(_, value)| value)
@@ -204,7 +209,7 @@ impl<'a> Route<'a> {
     ) -> Changes {
         let outgoing = Outgoing {
             guarded,
-            sets_authorization: self.authorization.is_some() || sets_authorization(self.headers),
+            sets_authorization: self.sets_authorization(),
             forward_session: self.forward_session,
             // A preflight passes without authorization because it has no effect. It must not turn into another method
             // at the upstream.

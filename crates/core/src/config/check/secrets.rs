@@ -99,7 +99,7 @@ fn template_secret(path: &DataPath, place: &Place<'_>) -> Secret {
             Some(value) => check_credential(&Text { text: value, place: at }),
         }
     }
-    value.map(Secret::new).unwrap_or_default()
+    value.filter(|_| !at.is_refused()).map(Secret::new).unwrap_or_default()
 }
 
 /// Refuses secrets in a text that becomes a part of a URL: URLs are in logs, histories and `Referer`.

@@ -238,9 +238,9 @@ pub(super) fn headers(table: &Table<'_>, has_authorization: bool) -> Vec<(String
             || edge.prefix.is_some_and(|prefix| dashed.starts_with(prefix))
         {
             let hint = if dashed == "cookie" {
-                "write cookies = {{ NAME = {source} }} in the table that has headers"
+                format!("write cookies = {{ NAME = {source} }} in the table that has headers")
             } else {
-                "choose a name like \"X-User-Email\""
+                "choose a name like \"X-User-Email\"".to_owned()
             };
             refuse!(
                 source,

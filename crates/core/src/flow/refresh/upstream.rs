@@ -73,7 +73,9 @@ pub(crate) enum DroppedCookies {
     UserNotShown(String),
     #[error(transparent)]
     Token(#[from] ApiError),
-    #[error("the answer took too long to read")]
+    #[error(
+        "it takes too long to see whose they are, or to store them; if they are good, a later request finds them"
+    )]
     TooSlow,
 }
 
