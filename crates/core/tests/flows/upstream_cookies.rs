@@ -83,8 +83,8 @@ fn carried(answer: &Answer) -> Option<String> {
     answer.forwarded.as_ref()?.request.headers.get("cookie").map(str::to_owned)
 }
 
-fn carried_token(n: u32) -> Option<String> {
-    Some(format!("access_token={}", token(n)))
+fn cookie_with(n: u32) -> String {
+    format!("access_token={}", token(n))
 }
 
 fn dropped(world: &TestEnv) -> Vec<String> {
@@ -103,7 +103,7 @@ fn a_backend_that_reads_cookies_gets_the_session_s_tokens_and_the_browser_never_
     let (world, mut browser) = signed_in(backend());
     upstream_sets(&world, &["access_token=; Path=/x; Max-Age=60", "theme=dark; Path=/", "Refresh_Token=r"]);
     let answer = fetch(&world, &mut browser);
-    assert_eq!(carried(&answer), carried_token(1));
+    assert_eq!(carried(&answer), Some(cookie_with(1)));
     let to_browser: Vec<_> = answer.headers.get_all("set-cookie").collect();
     assert_eq!(to_browser, ["theme=dark; Path=/"]);
     // Nobody is signed in: the upstream gets no cookie, and sets none of these either.
@@ -152,7 +152,7 @@ fn header_smuggling_no_client_brings_a_cookie_that_the_upstream_gets_from_the_se
     // `Connection` removes the client's cookies, and not the session's.
     let headers = [("cookie", session.as_str()), ("connection", "cookie, close"), ("sec-fetch-mode", "cors")];
     let answer = world.send("GET", &format!("{APP}/api"), &headers, b"");
-    assert_eq!(carried(&answer), carried_token(1));
+    assert_eq!(carried(&answer), Some(cookie_with(1)));
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn new_tokens_of_the_same_user_become_the_session_s_and_every_process_finds_them
         let old = browser.cookie_header();
         upstream_sets(&world, &[&set_access(2), &set_refresh(2)]);
         let answer = fetch(&world, &mut browser);
-        assert_eq!(carried(&answer), carried_token(1));
+        assert_eq!(carried(&answer), Some(cookie_with(1)));
         let to_browser: Vec<_> = answer.headers.get_all("set-cookie").collect();
         assert!(to_browser.iter().all(|it| !it.contains("eyJhbGciOiJIUzI1NiJ9") && !it.contains("refresh")));
         let session = sealed(&world, &browser);
@@ -255,7 +255,7 @@ fn new_tokens_of_the_same_user_become_the_session_s_and_every_process_finds_them
         );
         assert_eq!((&session["generation"], &session["sub"]), (&json!(1), &json!("c-1")), "{lease}");
         upstream_sets(&world, &[]);
-        assert_eq!(carried(&fetch(&world, &mut browser)), carried_token(2));
+        assert_eq!(carried(&fetch(&world, &mut browser)), Some(cookie_with(2)));
         assert_eq!(world.logged(LogEvent::UpstreamRefreshed).len(), 1, "{lease}");
         // A browser that missed the answer: its old token has expired, and the new one is found.
         world.pass(Duration::from_secs(890));
@@ -263,7 +263,7 @@ fn new_tokens_of_the_same_user_become_the_session_s_and_every_process_finds_them
             let other = world.isolate(settings, "here");
             let headers = [("cookie", old.as_str()), ("sec-fetch-mode", "cors")];
             let answer = other.send("GET", &format!("{APP}/api"), &headers, b"");
-            assert_eq!(carried(&answer), carried_token(2), "{lease}");
+            assert_eq!(carried(&answer), Some(cookie_with(2)), "{lease}");
             assert_eq!(world.api.requests("/auth/refresh").len(), 0, "{lease}");
         }
         assert_eq!(dropped(&world), Vec::<String>::new());
@@ -289,7 +289,7 @@ fn another_users_tokens_are_those_of_no_session() {
         let answer = fetch(&world, &mut browser);
         assert_eq!(answer.headers.get_all("set-cookie").count(), 0, "{fields:?}");
         upstream_sets(&world, &[]);
-        assert_eq!(carried(&fetch(&world, &mut browser)), carried_token(1), "{fields:?}");
+        assert_eq!(carried(&fetch(&world, &mut browser)), Some(cookie_with(1)), "{fields:?}");
         let reasons = dropped(&world);
         assert!(reasons.len() == 1 && reasons[0].contains(why), "{fields:?}: {reasons:?}");
         no_token_in(&world);
@@ -345,14 +345,14 @@ fn another_users_tokens_an_answer_to_older_tokens_changes_nothing() {
             {
                 let headers = [("cookie", old.as_str()), ("sec-fetch-mode", "cors")];
                 let answer = process.send("GET", &format!("{APP}/api"), &headers, b"");
-                assert_eq!(carried(&answer), carried_token(1));
+                assert_eq!(carried(&answer), Some(cookie_with(1)));
                 assert_eq!(answer.headers.get_all("set-cookie").count(), 0, "{lease}");
             }
         }
         let reasons = dropped(&world);
         assert!(reasons.len() == 4 && reasons.iter().all(|it| it.contains("newest")), "{lease}: {reasons:?}");
         upstream_sets(&world, &[]);
-        assert_eq!(carried(&fetch(&world, &mut browser)), carried_token(2), "{lease}");
+        assert_eq!(carried(&fetch(&world, &mut browser)), Some(cookie_with(2)), "{lease}");
     }
 }
 
@@ -447,7 +447,7 @@ fn no_session_is_lost_where_an_upstream_and_a_refresh_race() {
                 race(lease, in_same_process, &[&access, &refresh], (401, &[]));
             assert_eq!(world.api.requests("/auth/refresh").len(), 1, "{what}");
             assert!(answers.iter().all(|answer| answer.status == 200), "{what}: {answers:?}");
-            assert_eq!(carried(&fetch(&world, &mut browser)), carried_token(2), "{what}");
+            assert_eq!(carried(&fetch(&world, &mut browser)), Some(cookie_with(2)), "{what}");
             assert_eq!(sealed(&world, &browser)["refresh_token"], "refresh-2", "{what}");
             no_token_in(&world);
         }
@@ -467,7 +467,7 @@ fn an_upstream_that_knows_only_the_old_tokens_undoes_no_refresh() {
                 let cookies = [("set-cookie", access.as_str()), ("set-cookie", refresh.as_str())];
                 let (world, _, mut browser) = race(lease, in_same_process, &[&field], (204, &cookies));
                 assert_eq!(dropped(&world).len(), 1, "{what}");
-                assert_eq!(carried(&fetch(&world, &mut browser)), carried_token(2), "{what}");
+                assert_eq!(carried(&fetch(&world, &mut browser)), Some(cookie_with(2)), "{what}");
                 assert_eq!(sealed(&world, &browser)["refresh_token"], "refresh-2", "{what}");
             }
         }

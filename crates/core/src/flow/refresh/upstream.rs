@@ -91,6 +91,9 @@ impl<P: Platform> RequestContext<'_, P> {
         let provider = session.provider().and_then(|id| self.provider(id)).ok_or(DroppedCookies::NotOfApi)?;
         let ProviderKind::Credentials(api) = &provider.kind else { return Err(DroppedCookies::NotOfApi) };
         let name = RefreshId::of_tokens(session).ok_or(DroppedCookies::NoTokens)?;
+        if self.vestibule.refreshes.is_outdated(&name.sid, session.generation()) {
+            return Err(DroppedCookies::NotNewest);
+        }
         let (url, now) = (&api.login.request.url, self.platform.now());
         let answers = Answers::of_cookies(url, fields.iter().map(String::as_str), now);
         let has_token = answers.jar.find(token_cookie).is_some_and(|cookie| !cookie.value.is_empty());
@@ -259,11 +262,10 @@ impl<P: Platform> UpstreamRefresh<P> {
                 return Err(DroppedCookies::NotNewest);
             }
             Ok(Acquisition::SignedOut) => return Err(DroppedCookies::SignedOut),
-            // The other process's refresh token was used up by this answer: it will look for these tokens.
-            Ok(Acquisition::HeldByOther { .. }) if self.replaces_refresh_token => {}
+            // The other process's refresh token was used up by this answer, and it will look for these tokens: they are the
+            // only copy.
+            Ok(Acquisition::HeldByOther { .. }) | Err(_) if self.replaces_refresh_token => {}
             Ok(Acquisition::HeldByOther { .. }) => return Err(DroppedCookies::RefreshUnderWay),
-            // The tokens are the only copy.
-            Err(_) if self.replaces_refresh_token => {}
             Err(_) => return Err(DroppedCookies::Unknown),
         }
         let id = provider.id.clone();
