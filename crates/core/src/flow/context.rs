@@ -69,13 +69,15 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     /// The lease that keeps other processes from using a session's refresh token at the same time.
     pub(crate) fn refresh_lease(&self, provider: &Provider) -> AnyLease<'a, P> {
         let config = self.config();
-        AnyLease::new(config.refresh.lease, config.sealing(), self.platform, !provider.is_strict())
+        let learns = config.lease_learns_of_sign_outs();
+        AnyLease::new(config.refresh.lease, config.sealing(), self.platform, !provider.is_strict(), learns)
     }
 
     /// The lease where no refresh token is used: it knows who signed out.
     pub(crate) fn lease(&self) -> AnyLease<'a, P> {
         let config = self.config();
-        AnyLease::new(config.refresh.lease, config.sealing(), self.platform, false)
+        let learns = config.lease_learns_of_sign_outs();
+        AnyLease::new(config.refresh.lease, config.sealing(), self.platform, false, learns)
     }
 
     pub(crate) fn provider(&self, id: &str) -> Option<&'a Provider> {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::flow::RequestContext;
 use crate::flow::vestibule::Vestibule;
 use crate::guard::cross_origin;
-use crate::lease::kind::LeaseKind;
 use crate::lease::{Lease, RefreshId};
 use crate::log::{LogEvent, Record};
 use crate::platform::{Platform, StoreError, join_all, within};
@@ -56,6 +55,16 @@ impl<P: Platform> RequestContext<'_, P> {
             self.log(Record::new(LogEvent::SessionRevoked, message));
         }
         standing
+    }
+
+    /// Whether the session was revoked, by a read of now: what the process remembers may be older than a sign-out elsewhere.
+    pub(crate) async fn was_revoked_meanwhile(&self, session: &Session) -> Result<bool, StoreError> {
+        let memory = &self.vestibule.revocations;
+        if memory.is_revoked(session) || self.config().revocation.store == RevocationStore::None {
+            return Ok(memory.is_revoked(session));
+        }
+        self.try_to_read_facts(&Subject::all_of(session), User::of(session).as_ref()).await?;
+        Ok(memory.is_revoked(session))
     }
 
     /// What is known of the user of a bearer token: whether all sessions of the user that began before it was issued were
@@ -109,28 +118,35 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// Reads facts into the process's memory. Returns whether the store answered.
     async fn read_facts(&self, subjects: &[Subject], user: Option<&User>) -> bool {
+        self.try_to_read_facts(subjects, user).await.is_ok()
+    }
+
+    async fn try_to_read_facts(&self, subjects: &[Subject], user: Option<&User>) -> Result<(), StoreError> {
         let memory = &self.vestibule.revocations;
         // What was true when the read began may have changed since.
         let began = self.platform.now();
         let facts = self.facts();
         let late = || Err(StoreError::Failed(format!("no answer within {}s", MAX_READ.as_secs())));
-        match within(self.platform, MAX_READ, pin!(facts.read(subjects, user))).await.unwrap_or_else(late) {
-            Ok(read) => {
-                if read.has_unreadable {
-                    let message = "the store has a value for a revocation that is none; it is ignored";
-                    self.log(Record::new(LogEvent::RevocationUnreadable, message));
-                }
-                memory.remember(subjects.iter().cloned().zip(read.revoked_at).collect(), began);
-                true
+        let read = pin!(async {
+            match facts.read(subjects, user).await {
+                // A lock moves, a store stumbles: the second attempt usually succeeds.
+                Err(StoreError::Failed(_)) => facts.read(subjects, user).await,
+                read => read,
             }
-            Err(error) => {
-                if memory.fail(subjects, self.platform.now()) {
-                    let message = format_args!("it is unknown which sessions were revoked: {error}");
-                    self.log(Record::new(LogEvent::RevocationUnavailable, message));
-                }
-                false
+        });
+        let read = within(self.platform, MAX_READ, read).await;
+        let read = read.unwrap_or_else(late).inspect_err(|error| {
+            if memory.fail(subjects, self.platform.now()) {
+                let message = format_args!("it is unknown which sessions were revoked: {error}");
+                self.log(Record::new(LogEvent::RevocationUnavailable, message));
             }
+        })?;
+        if read.has_unreadable {
+            let message = "the store has a value for a revocation that is none; it is ignored";
+            self.log(Record::new(LogEvent::RevocationUnreadable, message));
         }
+        memory.remember(subjects.iter().cloned().zip(read.revoked_at).collect(), began);
+        Ok(())
     }
 
     /// When a session begins that is created now: later than every revocation that would end it.
@@ -216,10 +232,8 @@ impl<P: Platform> RequestContext<'_, P> {
     /// Lets the lease know that the session ended, so that a refresh that is under way does not publish its tokens. Where a
     /// store of revocations does it, only a lock needs to know.
     async fn tell_lease(&self, session: &Session) {
-        let config = self.config();
-        let is_told_by_facts =
-            config.revocation.store != RevocationStore::None && config.refresh.lease != LeaseKind::Lock;
-        let Some(id) = RefreshId::of(session).filter(|_| !is_told_by_facts) else { return };
+        let learns = self.config().lease_learns_of_sign_outs();
+        let Some(id) = RefreshId::of(session).filter(|_| learns) else { return };
         if let Err(error) = self.lease().sign_out(&id.sid).await {
             let message = format_args!("the sign-out could not be stored: {error}");
             self.log(Record::new(LogEvent::SignOutNotStored, message));
