@@ -114,8 +114,8 @@ fn a_claim_that_is_gone_is_removed_and_nothing_else_of_the_session_changes() {
     world.pass(EXPIRED);
     fetch(&world, &mut browser);
     let after = sealed(&world, &browser);
-    for gone in ["picture", "department", "email_verified"] {
-        assert_eq!(after.get(gone), None, "{gone}");
+    for lost in ["picture", "department", "email_verified"] {
+        assert_eq!(after.get(lost), None, "{lost}");
     }
     assert_eq!(after["email"], "bob@new.example");
     for stays in ["sub", "sid", "provider", "auth_time", "name", "roles"] {

@@ -32,7 +32,7 @@ use crate::lease::{Lease, RefreshId};
 use crate::log::{LogEvent, Record};
 use crate::platform::{Platform, StoreError, within};
 use crate::revocation::kind::RevocationStore;
-use crate::revocation::standing::{RevocationUnavailable, Standing};
+use crate::revocation::status::{RevocationStatus, RevocationUnavailable};
 use crate::session::claims::Session;
 use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::cookie::SetCookie;
@@ -68,11 +68,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         let Some(mut due) = self.needs_refresh(&session, need) else {
             return self.without_refresh_here(FreshSession::unchanged(session), need);
         };
-        match self.standing(&session).await {
-            Standing::Accepted => {}
-            Standing::Revoked => return Err(RefreshError::SignedOut),
+        match self.revocation_status(&session).await {
+            RevocationStatus::Accepted => {}
+            RevocationStatus::Revoked => return Err(RefreshError::SignedOut),
             // A refresh also renews the session.
-            Standing::Unconfirmed | Standing::Unavailable => {
+            RevocationStatus::Unconfirmed | RevocationStatus::Unavailable => {
                 let retry = RevocationUnavailable::RETRY_AFTER;
                 return without_refresh(session, due.reason, CookieUpdate::Skip, retry);
             }
