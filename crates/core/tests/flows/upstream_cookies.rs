@@ -106,7 +106,7 @@ fn a_backend_that_reads_cookies_gets_the_session_s_tokens_and_the_browser_never_
     assert_eq!(carried(&answer), Some(cookie_with(1)));
     let to_browser: Vec<_> = answer.headers.get_all("set-cookie").collect();
     assert_eq!(to_browser, ["theme=dark; Path=/"]);
-    // Nobody is signed in: the upstream gets no cookie, and sets none of these either.
+    // No one is signed in: the upstream gets no cookie, and sets none of these either.
     let answer = Browser::new().fetch(&world, &format!("{APP}/about"));
     assert_eq!(carried(&answer), None);
     assert_eq!(answer.headers.get_all("set-cookie").collect::<Vec<_>>(), ["theme=dark; Path=/"]);
