@@ -329,6 +329,47 @@ fn where_the_token_says_nothing_the_profile_shows_the_user() {
 }
 
 #[test]
+fn without_an_answer_from_the_profile_the_token_alone_says_whose_it_is() {
+    let mut settings = backend();
+    settings["providers"][0]["profile"] = json!({ "url": "https://api.example/users/me" });
+    settings["claims"] = json!({ "roles": "profile.roles" });
+    let world = TestEnv::in_environment(settings, &with_key);
+    let mut browser = Browser::new();
+    let access = set_access(1);
+    world.api.answers("/auth/login", 204, &[("set-cookie", &access), ("set-cookie", &set_refresh(1))], "");
+    world.api.answers_json("/users/me", 200, &json!({ "roles": ["a"] }));
+    sign_in_as_ada(&world, &mut browser);
+    world.api.answers_json("/users/me", 500, &json!({}));
+    upstream_sets(&world, &[&format!("access_token={}; Path=/", token_of("c-2", 2))]);
+    fetch(&world, &mut browser);
+    assert_eq!((dropped(&world).len(), &sealed(&world, &browser)["generation"]), (1, &Value::Null));
+    upstream_sets(&world, &[&set_access(2)]);
+    fetch(&world, &mut browser);
+    let session = sealed(&world, &browser);
+    assert_eq!((&session["access_token"], &session["roles"]), (&json!(token(2)), &json!(["a"])));
+    assert_eq!(world.logged(LogEvent::ClaimsNotRefreshed).len(), 1);
+}
+
+#[test]
+fn an_upstream_that_refuses_a_token_at_its_end_ends_no_session() {
+    let (world, mut browser) = signed_in(backend());
+    // The token ends while the upstream works. Nothing refreshes it meanwhile.
+    world.pass(Duration::from_secs(830));
+    world.forwarder.upstream_time.set(Duration::from_secs(75));
+    upstream_sets(&world, &["access_token=; Max-Age=0; Path=/"]);
+    fetch(&world, &mut browser);
+    assert_eq!(world.logged(LogEvent::UpstreamSignedOut).len(), 0);
+    assert!(dropped(&world)[0].contains("expired when the answer came"));
+    // A token that has ended is no renewal.
+    let (world, mut browser) = signed_in(backend());
+    let ended = jwt(&json!({ "sub": "c-1", "exp": world.now().seconds() - 1 }));
+    upstream_sets(&world, &[&format!("access_token={ended}; Path=/")]);
+    fetch(&world, &mut browser);
+    assert!(dropped(&world)[0].contains("expired already"));
+    assert_eq!(sealed(&world, &browser)["access_token"], token(1));
+}
+
+#[test]
 fn another_users_tokens_an_answer_to_older_tokens_changes_nothing() {
     for lease in ["kv", "durable-object"] {
         let mut settings = backend();
