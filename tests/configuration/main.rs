@@ -159,6 +159,39 @@ fn a_value_for_an_upstream_is_a_path_or_a_text_with_a_brace() {
 }
 
 #[test]
+fn a_secret_can_be_in_the_header_fields_and_bodies_of_a_providers_requests() {
+    let provider = json!({
+        "id": "acme",
+        "type": "oauth2",
+        "authorization": "https://acme.example/a",
+        "token": {
+            "url": "https://acme.example/t",
+            "headers": { "X-Key": "v1 {secret.KEY} {other}" },
+            "params": { "key": "{secret.KEY}", "code": "{code}" },
+        },
+        "userinfo": {
+            "url": "https://acme.example/u",
+            "method": "POST",
+            "headers": { "X-Key": "{secret.KEY}" },
+            "body": { "key": "{secret.KEY}", "token": "{access_token}", "query": "{ viewer { id } }" },
+        },
+    });
+    let mut env = acme();
+    env["AUTH_TEMPLATE_KEY"] = json!("hunter2 {code}");
+    let config = load(json!({ "providers": [provider] }), &env).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let acme = oauth(&config.providers[0]);
+    let (name, value) = &acme.token.headers[0];
+    assert_eq!((name.as_str(), value.expose()), ("x-key", "v1 hunter2 {code} {other}"));
+    let of_code = |_: &DataPath| Some(json!("the code"));
+    let params: Vec<String> = acme.token.params.iter().map(|(_, value)| value.text(&of_code)).collect();
+    assert_eq!(params, ["the code", "hunter2 {code}"]);
+    let userinfo = &acme.userinfo.request.as_ref().unwrap().rest;
+    let texts: Vec<String> = userinfo.templates().map(|template| template.text(&of_code)).collect();
+    assert_eq!(texts, ["hunter2 {code}", "hunter2 {code}", "{ viewer { id } }", "the code"]);
+}
+
+#[test]
 fn cookies_are_named_by_default_and_by_every_prefix_of_letters_digits_and_dashes() {
     let naming = |cookies: Value| {
         let config = load_with_okta(json!({ "cookies": cookies }), &json!({})).unwrap();
