@@ -77,6 +77,13 @@ impl Template {
         self.0.iter().any(|part| matches!(part, Part::Secret(_)))
     }
 
+    /// Whether `text` is one of its secrets, ignoring ASCII case.
+    pub fn is_secret(&self, text: &str) -> bool {
+        self.0
+            .iter()
+            .any(|part| matches!(part, Part::Secret(secret) if secret.expose().eq_ignore_ascii_case(text)))
+    }
+
     /// The path of a template that is exactly one placeholder.
     pub fn as_path(&self) -> Option<&DataPath> {
         match self.0.as_slice() {

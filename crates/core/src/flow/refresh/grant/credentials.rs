@@ -53,7 +53,9 @@ impl<P: Platform> RequestContext<'_, P> {
         let broken = |error: ApiError| GrantError::Unavailable(error.to_string(), response.retry_after(now));
         let mut answers = refresh::parse(refresh, &response, now).map_err(|error| match error {
             RefreshError::Rejected { .. } => GrantError::InvalidGrant(error.to_string()),
-            RefreshError::Api(error) => broken(error.without_code_in(|code| is_secret(session, code))),
+            RefreshError::Api(error) => {
+                broken(error.without_code_in(|code| is_secret(refresh, session, code)))
+            }
         })?;
         let read = |answers: &_| login::tokens(refresh::ENDPOINT, &refresh.tokens, answers, now);
         let tokens = read(&answers).map_err(broken)?;
@@ -138,9 +140,11 @@ pub(super) fn can_refresh(refresh: &ApiRefresh, session: &Session) -> bool {
     refresh.kept_cookies.iter().any(|name| kept.contains_key(name))
 }
 
-/// Whether a text is one of the session's tokens or cookies.
-fn is_secret(session: &Session, text: &str) -> bool {
-    session.access_token() == Some(text)
+/// Whether a text is one of the session's tokens or cookies, or a secret that the request sends.
+fn is_secret(refresh: &ApiRefresh, session: &Session, text: &str) -> bool {
+    let cookies = refresh.cookies.iter().map(|(_, template)| template);
+    refresh.request.templates().chain(cookies).any(|sent| sent.is_secret(text))
+        || session.access_token() == Some(text)
         || session.refresh_token().is_some_and(|token| token.expose() == text)
         || session.api_cookies().values().any(|cookie| cookie.expose() == text)
 }
