@@ -10,6 +10,7 @@ mod explain;
 mod frameworks;
 mod interop;
 mod layers;
+mod marked;
 mod project;
 mod providers;
 mod public_suffixes;

@@ -3,9 +3,10 @@
 
 use std::fs;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 
+use crate::marked::between;
 use crate::project::Project;
 use crate::step::{run_quietly, step};
 
@@ -40,8 +41,8 @@ pub(crate) fn race(project: &Project, options: Options) -> Result<()> {
     if options.write {
         let path = project.path(DOCUMENT);
         let document = fs::read_to_string(&path).with_context(|| format!("cannot read {DOCUMENT}"))?;
-        fs::write(&path, with_table(&document, table)?)
-            .with_context(|| format!("cannot write {DOCUMENT}"))?;
+        let document = between(BEGIN, END, &document, table).with_context(|| DOCUMENT)?;
+        fs::write(&path, document).with_context(|| format!("cannot write {DOCUMENT}"))?;
     }
     Ok(())
 }
@@ -54,14 +55,6 @@ fn table(output: &str) -> Option<&str> {
     let last = text.rfind("\n| ")? + 1;
     let end = text.get(last..)?.find('\n').map_or(text.len(), |length| last + length);
     text.get(..end)
-}
-
-/// The document with `table` between the two markers.
-fn with_table(document: &str, table: &str) -> Result<String> {
-    let parts = document.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    ensure!(parts.is_some(), "{DOCUMENT} has no markers {BEGIN} … {END}");
-    let (before, after) = parts.unwrap_or_default();
-    Ok(format!("{before}{BEGIN}\n{table}\n{END}{after}"))
 }
 
 #[cfg(test)]
@@ -79,13 +72,9 @@ mod tests {
     }
 
     #[test]
-    fn the_new_table_replaces_the_old_one() {
+    fn the_table_is_found_in_the_output() {
         let output = "   Compiling x\n5 races, 1 for each line\n\n| a |\n|---|\n| 1 |\n\nwarning: y\n";
         let table = table(output).unwrap();
         assert_eq!(table, "5 races, 1 for each line\n\n| a |\n|---|\n| 1 |");
-        let document = format!("before\n{BEGIN}\nold\n{END}\nafter\n");
-        let expected = format!("before\n{BEGIN}\n{table}\n{END}\nafter\n");
-        assert_eq!(with_table(&document, table).unwrap(), expected);
-        assert!(with_table("nothing", table).is_err());
     }
 }
