@@ -200,6 +200,12 @@ pub fn text_in_session(browser: &Client, claim: &str) -> String {
     session(browser).get(claim).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
+/// Gives another browser a copy of this one's session cookie, and nothing else.
+pub fn copy_session(from: &Client, to: &Client) {
+    let sealed = from.cookie(APP, COOKIE).expect("somebody is signed in");
+    to.set_cookie(APP, &format!("{COOKIE}={sealed}; Path=/; Secure; HttpOnly"));
+}
+
 /// Sleeps until the session's access token has ended.
 pub fn wait_for_the_end_of_the_token(browser: &Client) {
     let end = Duration::from_secs(session(browser)["expires_at"].as_u64().expect("it ends"));

@@ -6,7 +6,9 @@ use miniflare_test_harness::Client;
 use serde_json::{Value, json};
 
 use crate::browser::sign_in;
-use crate::env::{Env, FAR, NEAR, stores, text_in_session, wait_for_the_end_of_the_token, with};
+use crate::env::{
+    Env, FAR, NEAR, copy_session, stores, text_in_session, wait_for_the_end_of_the_token, with,
+};
 use crate::program::Run::{Checks, Counts};
 use crate::program::{APP, Program, Walk, npm_version, start_node};
 use crate::{renewals, sign_out};
@@ -106,11 +108,12 @@ fn silent() {
     let page = browser.get(&format!("{APP}/whoami")).navigation().follow().send().expect_status(200);
     assert_eq!((&*page.url, &page.json()["sub"]), (&*format!("{APP}/whoami"), &json!("ada")));
     assert_ne!(text_in_session(&browser, "access_token"), ended);
-    // Whom the provider no longer knows is asked to sign in.
-    env.control("disable?user=ada");
-    wait_for_the_end_of_the_token(&browser);
-    let page = browser.get(&format!("{APP}/whoami")).navigation().follow().send();
-    assert!(page.url.contains("/auth/signin"), "{}", page.url);
+    // Whose browser has no session at the provider is asked to sign in.
+    let elsewhere = env.client();
+    copy_session(&browser, &elsewhere);
+    wait_for_the_end_of_the_token(&elsewhere);
+    let page = elsewhere.get(&format!("{APP}/whoami")).navigation().follow().send();
+    assert!(page.url.starts_with(&format!("{APP}/auth/signin?")), "{}", page.url);
 }
 
 fn revocation() {
