@@ -134,7 +134,7 @@ impl Env {
         }
     }
 
-    /// What `/auth/session` shows: null if nobody is signed in.
+    /// What `/auth/session` shows: null if no one is signed in.
     pub fn shown(&self, browser: &Client) -> Value {
         self.ask(browser, "/auth/session").expect_status(200).json()
     }
