@@ -323,9 +323,9 @@ impl FakeStore {
     pub fn is_within_limit(&self, key: &str) -> Result<bool, StoreError> {
         let Some(limit) = self.rate_limit.get() else { return Err(StoreError::Missing("rate limit")) };
         let mut uses = self.uses.borrow_mut();
-        let used = uses.entry(key.to_owned()).or_insert(0);
-        *used += 1;
-        Ok(*used <= limit)
+        let count = uses.entry(key.to_owned()).or_insert(0);
+        *count += 1;
+        Ok(*count <= limit)
     }
 
     /// The answer of a lock, at once or when the call has waited.

@@ -93,7 +93,7 @@ struct Session {
     is_stolen: Cell<bool>,
 }
 
-struct Scene {
+struct SignOutRace {
     setting: SignOutSetting,
     world: TestEnv,
     isolates: Vec<TestEnv>,
@@ -104,50 +104,55 @@ struct Scene {
 
 /// Runs the race with this seed.
 pub fn race(setting: SignOutSetting, seed: u64) -> SignOutReport {
-    let scene = Rc::new(Scene::new(setting, seed.wrapping_mul(0x2545_f491_4f6c_dd1d)));
-    let clock = Rc::clone(&scene.world.clock);
+    let race = Rc::new(SignOutRace::new(setting, seed.wrapping_mul(0x2545_f491_4f6c_dd1d)));
+    let clock = Rc::clone(&race.world.clock);
     let sign_out_at = clock.now() + 25 * MINUTE;
-    let everywhere = scene.random.one_in(2);
-    scene.sessions[LAPTOP].is_stolen.set(true);
-    scene.sessions[PHONE].is_stolen.set(everywhere);
+    let everywhere = race.random.one_in(2);
+    race.sessions[LAPTOP].is_stolen.set(true);
+    race.sessions[PHONE].is_stolen.set(everywhere);
     let own: Vec<Rc<Holder>> = [(LAPTOP, "alice.laptop"), (PHONE, "alice.phone"), (BOB, "bob")]
-        .map(|(session, grant)| Rc::new(scene.holder(session, grant, sign_out_at)))
+        .map(|(session, grant)| Rc::new(race.holder(session, grant, sign_out_at)))
         .into();
     let stolen: Vec<Rc<Holder>> = own
         .iter()
-        .filter(|holder| scene.sessions[holder.session].is_stolen.get())
+        .filter(|holder| race.sessions[holder.session].is_stolen.get())
         .map(|holder| Rc::new(holder.stolen()))
         .collect();
 
-    let before = scene.counts();
+    let before = race.counts();
     let visits = |holder: &Rc<Holder>, times| {
         for _ in 0..times {
-            let at = scene.random.between(sign_out_at - 24 * MINUTE, sign_out_at - 2 * MINUTE);
-            scene.comes(holder, at);
+            let at = race.random.between(sign_out_at - 24 * MINUTE, sign_out_at - 2 * MINUTE);
+            race.comes(holder, at);
         }
     };
-    own.iter().for_each(|holder| visits(holder, 8));
-    stolen.iter().for_each(|holder| visits(holder, 2 + scene.isolates.len() / 2));
+    let (times, copied_times) = (8, 2 + race.isolates.len() / 2);
+    for holder in &own {
+        visits(holder, times);
+    }
+    for holder in &stolen {
+        visits(holder, copied_times);
+    }
     clock.run(clock.sleep(Duration::ZERO));
-    let visits = own.len() * 8 + stolen.len() * (2 + scene.isolates.len() / 2);
-    scene.report.borrow_mut().per_request = scene.since(before, visits);
+    let visits = own.len() * times + stolen.len() * copied_times;
+    race.report.borrow_mut().per_request = race.since(before, visits);
 
-    scene.schedule(&own, &stolen, sign_out_at);
-    clock.run(Rc::clone(&scene).alice_signs_out(Rc::clone(&own[LAPTOP]), sign_out_at, everywhere));
+    race.schedule(&own, &stolen, sign_out_at);
+    clock.run(Rc::clone(&race).alice_signs_out(Rc::clone(&own[LAPTOP]), sign_out_at, everywhere));
 
     // Days later.
     let later = sign_out_at + 2 * DAY;
     for holder in own.iter().chain(&stolen) {
         for _ in 0..2 {
-            scene.comes(holder, later + scene.random.below(MINUTE));
+            race.comes(holder, later + race.random.below(MINUTE));
         }
     }
     clock.run(clock.sleep(Duration::ZERO));
-    scene.count_refresh_and_sign_out(&own[BOB]);
-    scene.report.take()
+    race.count_refresh_and_sign_out(&own[BOB]);
+    race.report.take()
 }
 
-impl Scene {
+impl SignOutRace {
     fn new(setting: SignOutSetting, seed: u64) -> Self {
         let strict = setting.store == "durable-object";
         let mut settings = settings();
@@ -363,7 +368,8 @@ impl Scene {
 
     fn counts(&self) -> [u64; 3] {
         let store = &self.world.store;
-        [store.reads.get(), store.writes.get(), store.calls.get()]
+        let reads = store.reads.get() + store.revocation_reads.get();
+        [reads, store.writes.get(), store.calls.get()]
     }
 
     fn since(&self, before: [u64; 3], times: usize) -> Cost {
