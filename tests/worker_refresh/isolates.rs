@@ -105,6 +105,42 @@ fn partitioned_locations_do_not_end_sessions_if_the_provider_accepts_a_used_toke
     }
 }
 
+/// The four locations of a burst.
+const EVERYWHERE: [&str; 4] = ["FRA", "IAD", "SIN", "SYD"];
+
+#[test]
+fn twenty_requests_over_four_locations_all_get_new_tokens_under_both_readings_of_kv() {
+    // How late a write is visible in another location that has not read the key before: never during the burst, or soon.
+    let delays = [Duration::from_hours(1), Duration::from_millis(200)];
+    for rotation in [Rotation::None, Rotation::Grace(10_000)] {
+        for delay in delays {
+            for write_interval in [Duration::ZERO, Duration::from_secs(1)] {
+                let what = format!("{rotation:?}, {delay:?}, {write_interval:?}");
+                let grants = Arc::new(Mutex::new(Grants::new(rotation)));
+                let first = grants.lock().unwrap().begin("ada");
+                let behind = Arc::clone(&grants);
+                let harness = crate::setup::provider(worker("https://idp.example", "kv"), move |request| {
+                    refresh_response(&behind.lock().unwrap(), request)
+                });
+                let harness = harness.isolates(&EVERYWHERE).start().unwrap();
+                let kv = harness.kv("AUTH_KV");
+                kv.remember_reads(Duration::from_hours(1));
+                kv.lag_writes(delay);
+                kv.limit_writes(write_interval);
+                let browser = harness.client();
+                plant(&browser, &a_session("the-session", &first, -1));
+                let answers = fetch_in_parallel(&harness, tabs(&browser, 20, 4));
+                for answer in &answers {
+                    assert_eq!(answer.status, 200, "{what}\n{}", harness.logs().text());
+                    assert!(answer.text().starts_with("Bearer access-ada~"), "{what}: {}", answer.text());
+                }
+                let grants = grants.lock().unwrap();
+                assert_eq!((answers.len(), grants.refused.get()), (20, 0), "{what}");
+            }
+        }
+    }
+}
+
 /// The response of a provider's token endpoint, whose clock stands still.
 fn refresh_response(grants: &Grants, request: &Request) -> Response {
     let token = request.form("refresh_token").unwrap_or_default();

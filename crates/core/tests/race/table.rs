@@ -118,7 +118,7 @@ pub fn render(rows: &[Row], each: u64, seed: u64) -> String {
 }
 
 /// A quotient with two decimal places.
-fn hundredths(part: u64, whole: u64) -> String {
+pub fn hundredths(part: u64, whole: u64) -> String {
     let hundredths = (part * 100 + whole / 2) / whole.max(1);
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
