@@ -40,7 +40,7 @@ pub(crate) fn race(project: &Project, options: Options) -> Result<()> {
     if options.write {
         let path = project.path(DOCUMENT);
         let document = fs::read_to_string(&path).with_context(|| format!("cannot read {DOCUMENT}"))?;
-        fs::write(&path, with_table(&document, table)?)
+        fs::write(&path, with_table(&document, DOCUMENT, (BEGIN, END), table)?)
             .with_context(|| format!("cannot write {DOCUMENT}"))?;
     }
     Ok(())
@@ -56,12 +56,17 @@ fn table(output: &str) -> Option<&str> {
     text.get(..end)
 }
 
-/// The document with `table` between the two markers.
-fn with_table(document: &str, table: &str) -> Result<String> {
-    let parts = document.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    ensure!(parts.is_some(), "{DOCUMENT} has no markers {BEGIN} … {END}");
+/// The document of that name with `table` between the two markers.
+pub(crate) fn with_table(
+    document: &str,
+    name: &str,
+    (begin, end): (&str, &str),
+    table: &str,
+) -> Result<String> {
+    let parts = document.split_once(begin).and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
+    ensure!(parts.is_some(), "{name} has no markers {begin} … {end}");
     let (before, after) = parts.unwrap_or_default();
-    Ok(format!("{before}{BEGIN}\n{table}\n{END}{after}"))
+    Ok(format!("{before}{begin}\n{table}\n{end}{after}"))
 }
 
 #[cfg(test)]
@@ -85,7 +90,7 @@ mod tests {
         assert_eq!(table, "5 races, 1 for each line\n\n| a |\n|---|\n| 1 |");
         let document = format!("before\n{BEGIN}\nold\n{END}\nafter\n");
         let expected = format!("before\n{BEGIN}\n{table}\n{END}\nafter\n");
-        assert_eq!(with_table(&document, table).unwrap(), expected);
-        assert!(with_table("nothing", table).is_err());
+        assert_eq!(with_table(&document, DOCUMENT, (BEGIN, END), table).unwrap(), expected);
+        assert!(with_table("nothing", DOCUMENT, (BEGIN, END), table).is_err());
     }
 }

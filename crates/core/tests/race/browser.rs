@@ -1,10 +1,11 @@
 //! One race: the requests of a browser, its answers, and the state of its cookie jar.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use vestibule_core::Vestibule;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
 use vestibule_core::jose::kdf::Keyring;
@@ -37,6 +38,8 @@ pub struct BrowserReport {
     pub reads: u64,
     pub writes: u64,
     pub calls: u64,
+    /// Whether a refresh took more calls to locks than the processes that wait for it and two.
+    pub has_many_calls: bool,
 }
 
 struct Browser {
@@ -47,6 +50,7 @@ struct Browser {
     lost: Cell<bool>,
     turned_away: Cell<u32>,
     added: RefCell<Vec<u32>>,
+    has_many_calls: Cell<bool>,
 }
 
 /// Runs the race with this seed.
@@ -60,6 +64,7 @@ pub fn race(setting: Setting, seed: u64) -> BrowserReport {
         lost: Cell::new(false),
         turned_away: Cell::new(0),
         added: RefCell::default(),
+        has_many_calls: Cell::new(false),
     });
     let scene = &browser.scene;
     let FakePlatform { clock, store, crypto, .. } = &scene.platform;
@@ -77,6 +82,7 @@ pub fn race(setting: Setting, seed: u64) -> BrowserReport {
         reads: store.reads.get(),
         writes: store.writes.get(),
         calls: store.calls.get(),
+        has_many_calls: browser.has_many_calls.get(),
     }
 }
 
@@ -103,6 +109,11 @@ impl Browser {
             for request in burst {
                 request.await;
             }
+            let calls = scene.platform.store.call_texts.take();
+            let asked: BTreeSet<String> = calls.iter().filter_map(|call| owner_who_asks(call)).collect();
+            // One of those that ask refreshes; the others wait.
+            let most = asked.len().saturating_sub(1) + 2;
+            self.has_many_calls.set(self.has_many_calls.get() || calls.len() > most);
         }
     }
 
@@ -160,6 +171,12 @@ impl Browser {
             Outcome::Response(_) => self.lost.set(true),
         }
     }
+}
+
+/// The process that asks for the lease with this call.
+fn owner_who_asks(call: &str) -> Option<String> {
+    let call: Value = serde_json::from_str(call).ok()?;
+    (call["call"] == "acquire").then(|| call["owner"].as_str().map(str::to_owned))?
 }
 
 /// The cookie of a user who has just signed in.

@@ -93,13 +93,14 @@ fn main() {
     let broken: Vec<&Row> = rows.iter().filter(|row| !row.holds()).collect();
     for row in &broken {
         let seeds: Vec<String> = row.lost_seeds.iter().take(5).map(u64::to_string).collect();
-        let (name, turned_away) = (row.name(), row.turned_away);
+        let (name, turned_away, many_calls) = (row.name(), row.turned_away, row.many_calls);
         println!(
-            "not what is promised: {name}: lost with seeds [{}], {turned_away} times 503",
+            "not what is promised: {name}: lost with seeds [{}], {turned_away} times 503, {many_calls} races with too many \
+             calls",
             seeds.join(", ")
         );
     }
-    assert!(broken.is_empty(), "sessions were lost, or requests were turned away");
+    assert!(broken.is_empty(), "sessions were lost, requests were turned away, or calls were too many");
 }
 
 /// All races of one setting, distributed over the machine's cores.

@@ -50,12 +50,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// several times, and whose new tokens have expired, too.
 const MAX_GENERATIONS: usize = 8;
 
-/// How long a response may rely on the lease's answer that the session is not signed out. The upstream may take longer.
+/// How long the requests of this process rely on the lease's answer that a session is not signed out. So a response whose
+/// upstream is fast needs no further call.
 const CONFIRMATION_VALIDITY: Duration = Duration::from_secs(1);
-
-/// How long after a refresh a request that comes with the old cookie leaves the new one to the requests that waited. With
-/// the next request after that the browser gets it, if it has missed those responses.
-const OTHERS_SET_COOKIE: Duration = Duration::from_secs(5);
 
 impl<'a, P: Platform> RequestContext<'a, P> {
     /// The session with what the request needs: refreshes it if the access token expires soon, or if the provider has to
@@ -252,26 +249,8 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     }
 
     /// Those of the cookies that may still be sent with the response: none if the session was signed out meanwhile, or
-    /// has newer tokens. None either if the request came after a refresh, but with the old cookie: the responses to the
-    /// requests that waited for the refresh set the new one, and to ask the lock for each late request is not worth it.
+    /// has newer tokens.
     pub(crate) async fn cookies_still_valid(
-        &self,
-        session: Option<&Session>,
-        cookies: Vec<SetCookie>,
-    ) -> Vec<SetCookie> {
-        let is_late = session.and_then(Session::sid).is_some_and(|sid| {
-            let confirmed = self.vestibule.refreshes.confirmed_at(sid);
-            let is_recent = |at: Timestamp| at < self.now && self.platform.now() < at.plus(OTHERS_SET_COOKIE);
-            self.lease().sees_all_writes() && confirmed.is_some_and(is_recent)
-        });
-        if is_late && session.is_some_and(|session| self.has_new_tokens(session)) {
-            return Vec::new();
-        }
-        self.cookies_unless_signed_out(session, cookies).await
-    }
-
-    /// Like [`cookies_still_valid`](Self::cookies_still_valid), for a response whose only purpose is the cookie.
-    pub(crate) async fn cookies_unless_signed_out(
         &self,
         session: Option<&Session>,
         cookies: Vec<SetCookie>,
@@ -291,9 +270,9 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             // A cookie that is written too late opens no door: every process learns that the session was revoked.
             return cookies;
         }
-        // The lease has just answered while this request waited for the tokens.
-        let is_confirmed = |at: Timestamp| at >= self.now && now < at.plus(CONFIRMATION_VALIDITY);
-        if !self.has_new_tokens(session) || refreshes.confirmed_at(sid).is_some_and(is_confirmed) {
+        // Usually the lease has just given the tokens, or taken them.
+        let is_recent = |at: Timestamp| now < at.plus(CONFIRMATION_VALIDITY);
+        if !self.has_new_tokens(session) || refreshes.confirmed_at(sid).is_some_and(is_recent) {
             return cookies;
         }
         match self.lease().is_signed_out(sid).await {
