@@ -16,17 +16,21 @@ const BEGIN: &str = "<!-- model: begin -->";
 const END: &str = "<!-- model: end -->";
 
 /// The options on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(crate) struct Options {
+    /// Only the models whose names contain this text
+    #[arg(long, value_name = "TEXT", conflicts_with = "write")]
+    only: Option<String>,
     /// Write the table into docs/refresh.md
     #[arg(long)]
     write: bool,
 }
 
 /// Checks the models and prints the table. With `--write` also writes it into the document.
-pub(crate) fn model(project: &Project, options: Options) -> Result<()> {
+pub(crate) fn model(project: &Project, options: &Options) -> Result<()> {
     let mut command = project.cargo();
-    command.args(["run", "--profile", "race", "--package", "vestibule-model"]);
+    command.args(["run", "--profile", "race", "--package", "vestibule-model", "--"]);
+    command.args(&options.only);
     let output = step("model", || run_quietly(&mut command))?;
     let lines: Vec<&str> = output.lines().filter(|line| line.starts_with('|')).collect();
     let table = lines.join("\n");

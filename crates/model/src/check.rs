@@ -31,25 +31,25 @@ pub enum Extent {
     Whole,
 }
 
-/// The names of the checks, each with the check.
-pub fn checks(extent: Extent) -> Vec<Box<dyn Fn() -> Checked>> {
-    let mut checks: Vec<Box<dyn Fn() -> Checked>> = Vec::new();
+/// A check, by its name.
+pub type Check = (String, Box<dyn Fn(String) -> Checked>);
+
+/// The checks in their order.
+pub fn checks(extent: Extent) -> Vec<Check> {
+    let mut checks: Vec<Check> = Vec::new();
     let locks: &[LockModel] = match extent {
         Extent::Slice => &[
             LockModel { faults: 0, attempts: 1, steps: 4, with_sign_out: true },
             LockModel { faults: 1, attempts: 1, steps: 3, with_sign_out: false },
         ],
         Extent::Whole => &[
-            LockModel { faults: 2, attempts: 1, steps: 4, with_sign_out: true },
+            LockModel { faults: 2, attempts: 1, steps: 4, with_sign_out: false },
+            LockModel { faults: 1, attempts: 1, steps: 5, with_sign_out: true },
             LockModel { faults: 0, attempts: 2, steps: 5, with_sign_out: true },
         ],
     };
     for model in locks.iter().copied() {
-        checks.push(Box::new(move || {
-            let LockModel { faults, attempts, .. } = model;
-            let end = if model.with_sign_out { ", a sign-out" } else { "" };
-            check(format!("calls at a lock, {faults} faults, {attempts} refreshes each{end}"), model)
-        }));
+        checks.push((model.name(), Box::new(move |name| check(name, model))));
     }
     for kept in [Kept::Object, Kept::KvDelayed, Kept::KvFresh] {
         for provider in [Provider::KeepsIt, Provider::Grace, Provider::Strict] {
@@ -64,13 +64,13 @@ pub fn checks(extent: Extent) -> Vec<Box<dyn Fn() -> Checked>> {
                     Extent::Slice => continue,
                 };
                 let model = RefreshModel { kept, provider, faults, arrivals, with_sign_out };
-                checks.push(Box::new(move || check(model.name(), model)));
+                checks.push((model.name(), Box::new(move |name| check(name, model))));
             }
         }
         for with_tokens in [false, true] {
             let events = if extent == Extent::Whole { 4 } else { 2 };
             let model = RevocationModel { kept, with_tokens, events };
-            checks.push(Box::new(move || check(model.name(), model)));
+            checks.push((model.name(), Box::new(move |name| check(name, model))));
         }
     }
     checks

@@ -7,8 +7,8 @@ use vestibule_model::check::{Checked, Extent, checks};
 #[test]
 fn no_property_of_the_leases_and_revocations_is_broken() {
     let mut lines = Vec::new();
-    for check in checks(Extent::Slice) {
-        let checked: Checked = check();
+    for (name, check) in checks(Extent::Slice) {
+        let checked: Checked = check(name);
         assert!(checked.broken.is_empty(), "{}\n{}", checked.line(), checked.broken.join("\n"));
         lines.push(checked.line());
     }
