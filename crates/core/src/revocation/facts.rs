@@ -23,6 +23,10 @@ const PURPOSE: &str = "Vestibule revocation";
 /// A fact that is later than this from now was not written by a clock that is a little wrong.
 const MAX_AHEAD: Duration = Duration::from_mins(10);
 
+/// How much earlier a fact may be that says the same: less than [`CLOCK_TOLERANCE`](super::CLOCK_TOLERANCE), so that it
+/// ends the same sessions.
+const SAME_FACT: Duration = Duration::from_secs(5);
+
 /// The facts in the store.
 pub(crate) struct Facts<'a, P: Platform> {
     pub(crate) store: RevocationStore,
@@ -74,9 +78,9 @@ impl<P: Platform> Facts<'_, P> {
             RevocationStore::None => Ok(()),
             RevocationStore::Store => {
                 let fact = to_json(&Fact { at: at.millis() });
-                match self.platform.write_store(&key(secret, subject), &fact, lifetime).await {
-                    // The same fact was written a moment ago.
-                    Err(StoreError::Busy) => Ok(()),
+                let key = key(secret, subject);
+                match self.platform.write_store(&key, &fact, lifetime).await {
+                    Err(StoreError::Busy) if self.has_fact(&key, subject, at).await => Ok(()),
                     written => written,
                 }
             }
@@ -87,6 +91,14 @@ impl<P: Platform> Facts<'_, P> {
                 self.platform.call_lock(&name, &to_json(&call)).await.map(drop)
             }
         }
+    }
+
+    /// Whether the store has the same fact, which was written a moment ago. If not, it refuses a write for another reason:
+    /// there are too many in total.
+    async fn has_fact(&self, key: &str, subject: &Subject, at: Timestamp) -> bool {
+        let Ok(Some(value)) = self.platform.read_store(key).await else { return false };
+        let Ok(fact) = serde_json::from_str::<Fact>(&value) else { return false };
+        matches!(subject, Subject::Session(_)) || at <= Timestamp::from_millis(fact.at).plus(SAME_FACT)
     }
 
     async fn read_store(&self, subjects: &[Subject]) -> Result<FactsRead, StoreError> {
