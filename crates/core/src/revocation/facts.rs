@@ -23,10 +23,6 @@ const PURPOSE: &str = "Vestibule revocation";
 /// A fact that is later than this from now was not written by a clock that is a little wrong.
 const MAX_AHEAD: Duration = Duration::from_mins(10);
 
-/// How much earlier a fact may be that says the same: less than [`CLOCK_TOLERANCE`](super::CLOCK_TOLERANCE), so that it
-/// ends the same sessions.
-const SAME_FACT: Duration = Duration::from_secs(5);
-
 /// The facts in the store.
 pub(crate) struct Facts<'a, P: Platform> {
     pub(crate) store: RevocationStore,
@@ -77,12 +73,9 @@ impl<P: Platform> Facts<'_, P> {
         match self.store {
             RevocationStore::None => Ok(()),
             RevocationStore::Store => {
+                let at = self.latest_in_store(subject, at).await;
                 let fact = to_json(&Fact { at: at.millis() });
-                let key = key(secret, subject);
-                match self.platform.write_store(&key, &fact, lifetime).await {
-                    Err(StoreError::Busy) if self.has_fact(&key, subject, at).await => Ok(()),
-                    written => written,
-                }
+                self.platform.write_store(&key(secret, subject), &fact, lifetime).await
             }
             RevocationStore::Lock => {
                 let kept_for = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
@@ -93,12 +86,19 @@ impl<P: Platform> Facts<'_, P> {
         }
     }
 
-    /// Whether the store has the same fact, which was written a moment ago. If not, it refuses a write for another reason:
-    /// there are too many in total.
-    async fn has_fact(&self, key: &str, subject: &Subject, at: Timestamp) -> bool {
-        let Ok(Some(value)) = self.platform.read_store(key).await else { return false };
-        let Ok(fact) = serde_json::from_str::<Fact>(&value) else { return false };
-        matches!(subject, Subject::Session(_)) || at <= Timestamp::from_millis(fact.at).plus(SAME_FACT)
+    /// `at`, or the later time at which the subject was revoked already: a write replaces what is there, and an operator may
+    /// give an earlier time, or an attempt may be late. A session ends whatever the time is.
+    async fn latest_in_store(&self, subject: &Subject, at: Timestamp) -> Timestamp {
+        if matches!(subject, Subject::Session(_)) {
+            return at;
+        }
+        let known = self.read_store(std::slice::from_ref(subject)).await.map(|read| read.revoked_at);
+        known.unwrap_or_default().into_iter().flatten().fold(at, Timestamp::max)
+    }
+
+    /// The name of a subject that says nothing about it to those who do not have the secret: 43 characters.
+    pub(crate) fn id(&self, subject: &Subject) -> String {
+        derive_id(self.sealing.keys.newest_secret(), PURPOSE, &subject.bytes())
     }
 
     async fn read_store(&self, subjects: &[Subject]) -> Result<FactsRead, StoreError> {

@@ -75,7 +75,7 @@ impl<P: Platform> RequestContext<'_, P> {
                 let is_only = providers.iter().filter(|provider| is_form(provider)).count() == 1;
                 let label = html! { "Sign in" @if !is_only { " with " bdi { (provider.name) } } };
                 let error_id = error.filter(|error| *error == "CredentialsSignin").map(|_| ERROR_ID);
-                let asks = self.config().session.persistence == Persistence::Asked;
+                let asks = self.config().session.persistence == Persistence::ByUser;
                 ("callback", credentials::inputs(&provider.id, credentials, asks, &label, error_id))
             }
             ProviderKind::OAuth(_) => ("signin", button(provider, providers.len() == 1)),

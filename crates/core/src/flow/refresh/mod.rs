@@ -30,9 +30,9 @@ use crate::flow::refresh::reason::Reason;
 use crate::lease::in_flight::{Joined, RefreshOutcome};
 use crate::lease::{Lease, RefreshId};
 use crate::log::{LogEvent, Record};
-use crate::platform::{Platform, within};
+use crate::platform::{Platform, StoreError, within};
 use crate::revocation::kind::RevocationStore;
-use crate::revocation::standing::{RevocationUnavailable, Standing};
+use crate::revocation::status::{RevocationStatus, RevocationUnavailable};
 use crate::session::claims::Session;
 use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::cookie::SetCookie;
@@ -50,9 +50,12 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// several times, and whose new tokens have expired, too.
 const MAX_GENERATIONS: usize = 8;
 
-/// How long the requests of this process rely on the lease's answer that a session is not signed out. So a response whose
-/// upstream is fast needs no further call.
+/// How long a response may rely on the lease's answer that the session is not signed out. The upstream may take longer.
 const CONFIRMATION_VALIDITY: Duration = Duration::from_secs(1);
+
+/// How long after a refresh a request that comes with the old cookie leaves the new one to the requests that waited. With
+/// the next request after that the browser gets it, if it has missed those responses.
+const OTHERS_SET_COOKIE: Duration = Duration::from_secs(5);
 
 impl<'a, P: Platform> RequestContext<'a, P> {
     /// The session with what the request needs: refreshes it if the access token expires soon, or if the provider has to
@@ -65,11 +68,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         let Some(mut due) = self.needs_refresh(&session, need) else {
             return self.without_refresh_here(FreshSession::unchanged(session), need);
         };
-        match self.standing(&session).await {
-            Standing::Accepted => {}
-            Standing::Revoked => return Err(RefreshError::SignedOut),
+        match self.revocation_status(&session).await {
+            RevocationStatus::Accepted => {}
+            RevocationStatus::Revoked => return Err(RefreshError::SignedOut),
             // A refresh also renews the session.
-            Standing::Unconfirmed | Standing::Unavailable => {
+            RevocationStatus::Unconfirmed | RevocationStatus::Unavailable => {
                 let retry = RevocationUnavailable::RETRY_AFTER;
                 return without_refresh(session, due.reason, CookieUpdate::Skip, retry);
             }
@@ -249,8 +252,26 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     }
 
     /// Those of the cookies that may still be sent with the response: none if the session was signed out meanwhile, or
-    /// has newer tokens.
+    /// has newer tokens. None either if the request came after a refresh, but with the old cookie: the responses to the
+    /// requests that waited for the refresh set the new one, and to ask the lock for each late request is not worth it.
     pub(crate) async fn cookies_still_valid(
+        &self,
+        session: Option<&Session>,
+        cookies: Vec<SetCookie>,
+    ) -> Vec<SetCookie> {
+        let is_late = session.and_then(Session::sid).is_some_and(|sid| {
+            let confirmed = self.vestibule.refreshes.confirmed_at(sid);
+            let is_recent = |at: Timestamp| at < self.now && self.platform.now() < at.plus(OTHERS_SET_COOKIE);
+            self.lease().sees_all_writes() && confirmed.is_some_and(is_recent)
+        });
+        if is_late && session.is_some_and(|session| self.has_new_tokens(session)) {
+            return Vec::new();
+        }
+        self.cookies_unless_signed_out(session, cookies).await
+    }
+
+    /// Like [`cookies_still_valid`](Self::cookies_still_valid), for a response whose only purpose is the cookie.
+    pub(crate) async fn cookies_unless_signed_out(
         &self,
         session: Option<&Session>,
         cookies: Vec<SetCookie>,
@@ -266,16 +287,12 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         {
             return Vec::new();
         }
-        if self.config().revocation.store != RevocationStore::None {
-            // A cookie that is written too late opens no door: every process learns that the session was revoked.
+        // The lease has just answered while this request waited for the tokens.
+        let is_confirmed = |at: Timestamp| at >= self.now && now < at.plus(CONFIRMATION_VALIDITY);
+        if !self.has_new_tokens(session) || refreshes.confirmed_at(sid).is_some_and(is_confirmed) {
             return cookies;
         }
-        // Usually the lease has just given the tokens, or taken them.
-        let is_recent = |at: Timestamp| now < at.plus(CONFIRMATION_VALIDITY);
-        if !self.has_new_tokens(session) || refreshes.confirmed_at(sid).is_some_and(is_recent) {
-            return cookies;
-        }
-        match self.lease().is_signed_out(sid).await {
+        match self.was_signed_out_meanwhile(session, sid).await {
             Ok(true) => {
                 refreshes.sign_out(sid, now);
                 Vec::new()
@@ -287,6 +304,15 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             // A lost refresh token is worse than a sign-out that is missed.
             Err(_) => cookies,
         }
+    }
+
+    /// Whether the session has ended since this request began, in another process too, as far as the stores show it.
+    async fn was_signed_out_meanwhile(&self, session: &Session, sid: &str) -> Result<bool, StoreError> {
+        let lease = self.lease();
+        if lease.sees_all_writes() || self.config().revocation.store == RevocationStore::None {
+            return lease.is_signed_out(sid).await;
+        }
+        self.was_revoked_meanwhile(session).await
     }
 
     /// Whether the session has other tokens than the one in the request's cookies.

@@ -65,7 +65,7 @@ impl<P: Platform> RequestContext<'_, P> {
                 match self.fresh_session(session.clone(), Need::Confirmation).await {
                     Ok(fresh) if self.has_valid_token(&fresh.session) => {
                         let cookies = fresh.cookies(self);
-                        let cookies = self.cookies_still_valid(Some(&fresh.session), cookies).await;
+                        let cookies = self.cookies_unless_signed_out(Some(&fresh.session), cookies).await;
                         (Response::redirect(form.return_to.as_str()), cookies)
                     }
                     Err(RefreshError::Unavailable(retry) | RefreshError::NotConfirmed(Some(retry))) => {
