@@ -110,10 +110,11 @@ impl Browser {
                 request.await;
             }
             let calls = scene.platform.store.call_texts.take();
-            let asked: BTreeSet<String> = calls.iter().filter_map(|call| owner_who_asks(call)).collect();
-            // One of those that ask refreshes; the others wait.
+            let asked: BTreeSet<(u64, String)> = calls.iter().filter_map(|call| asks(call)).collect();
+            // One of those that ask refreshes; the others wait. A late response asks whether the user has signed out, too.
             let most = asked.len().saturating_sub(1) + 2;
-            self.has_many_calls.set(self.has_many_calls.get() || calls.len() > most);
+            let of_refresh = calls.iter().filter(|call| !call.contains("is_signed_out")).count();
+            self.has_many_calls.set(self.has_many_calls.get() || of_refresh > most);
         }
     }
 
@@ -173,10 +174,12 @@ impl Browser {
     }
 }
 
-/// The process that asks for the lease with this call.
-fn owner_who_asks(call: &str) -> Option<String> {
+/// The generation and the process, if this call asks for the lease. With a cookie that is two refreshes old, a process asks
+/// for both.
+fn asks(call: &str) -> Option<(u64, String)> {
     let call: Value = serde_json::from_str(call).ok()?;
-    (call["call"] == "acquire").then(|| call["owner"].as_str().map(str::to_owned))?
+    let is_asking = call["call"] == "acquire";
+    is_asking.then(|| Some((call["generation"].as_u64()?, call["owner"].as_str()?.to_owned())))?
 }
 
 /// The cookie of a user who has just signed in.
