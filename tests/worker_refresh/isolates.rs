@@ -9,7 +9,8 @@ use vestibule_testing::rotation::{Grants, Rotation};
 
 use crate::provider::{self, Provider};
 use crate::setup::{
-    API, APP, COOKIE, a_session, expire, fetch, fetch_in_parallel, plant, session, tabs, worker,
+    API, APP, COOKIE, a_session, calls, counting_calls, expire, fetch, fetch_in_parallel, plant, session,
+    tabs, worker,
 };
 
 const FAR: [&str; 4] = ["FRA", "FRA", "IAD", "SIN"];
@@ -23,7 +24,8 @@ fn limit_writes(harness: &Harness) {
 
 fn fifty_over_four_isolates(lease: &str, locations: &[&str; 4]) {
     let provider = Provider::start(APP);
-    let harness = worker(provider.issuer(), lease).isolates(locations).start().unwrap();
+    let (worker, _folder) = counting_calls(worker(provider.issuer(), lease));
+    let harness = worker.isolates(locations).start().unwrap();
     if lease == "kv" {
         limit_writes(&harness);
         harness.kv("AUTH_KV").partition_locations();
@@ -33,7 +35,15 @@ fn fifty_over_four_isolates(lease: &str, locations: &[&str; 4]) {
     for round in 1..=2 {
         expire(&browser);
         let before = browser.fork();
+        let calls_before = calls(&harness);
         let answers = fetch_in_parallel(&harness, tabs(&browser, 50, 4));
+        let made = calls(&harness) - calls_before;
+        if lease == "durable-object" {
+            // One isolate refreshes, three wait at most.
+            assert!((2..=3 + 2).contains(&made), "{made} calls");
+        } else {
+            assert_eq!(made, 0);
+        }
         let new = answers[0].text();
         for answer in &answers {
             assert_eq!((answer.status, answer.text()), (200, new.clone()), "{}", harness.logs().text());

@@ -74,6 +74,8 @@ pub struct FakeStore {
     uses: RefCell<BTreeMap<String, u32>>,
     /// How the documentation of Workers KV is read.
     pub reading: Cell<KvReading>,
+    /// After how many milliseconds a write is visible elsewhere; `None` leaves it to chance.
+    pub visible_after: Cell<Option<u64>>,
     /// Which second write of a key within a second is refused.
     pub write_limit: Cell<WriteLimit>,
     /// How many writes are refused because of another limit: the next ones whose key contains this text.
@@ -167,6 +169,7 @@ impl FakeStore {
             rate_limit: Cell::new(None),
             uses: RefCell::default(),
             reading: Cell::new(KvReading::Delayed),
+            visible_after: Cell::new(None),
             write_limit: Cell::new(WriteLimit::InLocation),
             refuses_writes: Cell::new(("", 0)),
             cache_time: Cell::new(MINUTE),
@@ -292,9 +295,10 @@ impl FakeStore {
             location: location.to_owned(),
             written: now,
             seen_elsewhere: now
-                + match self.reading.get() {
-                    KvReading::Delayed => self.random.below(MINUTE),
-                    KvReading::FreshFirstReads => self.random.between(50, 300),
+                + match (self.visible_after.get(), self.reading.get()) {
+                    (Some(time), _) => time,
+                    (None, KvReading::Delayed) => self.random.below(MINUTE),
+                    (None, KvReading::FreshFirstReads) => self.random.between(50, 300),
                 },
             expires,
         });

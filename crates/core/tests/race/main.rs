@@ -125,8 +125,11 @@ fn refreshes(options: &Options) -> Vec<String> {
     let broken = rows.iter().filter(|row| !row.holds());
     broken
         .map(|row| {
-            let (name, lost, turned_away) = (row.name(), some(&row.lost_seeds), row.turned_away);
-            format!("{name}: lost with seeds [{lost}], {turned_away} times 503")
+            let (name, lost) = (row.name(), some(&row.lost_seeds));
+            let (turned_away, many_calls) = (row.turned_away, row.many_calls);
+            format!(
+                "{name}: lost with seeds [{lost}], {turned_away} times 503, {many_calls} races with too many calls"
+            )
         })
         .collect()
 }
