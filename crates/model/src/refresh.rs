@@ -12,7 +12,7 @@ use stateright::{Model, Property};
 use vestibule_testing::rotation::Rotation;
 
 use crate::isolate::{Fault, Operation, Script};
-use crate::world::{Kept, Reply, World};
+use crate::world::{CallOutcome, Kept, World};
 
 /// How long after the first request the others arrive, in milliseconds: while the lease is written, while the provider is
 /// asked, when the tokens have just been published, later, and after a provider's grace.
@@ -220,10 +220,10 @@ impl RefreshModel {
             async move {
                 world.base.clock.sleep(Duration::from_millis(after)).await;
                 match world.get(isolate, &old).await {
-                    Reply::Passed(cookie) => cookies.borrow_mut().extend(cookie),
-                    Reply::TurnedAway => report.borrow_mut().turned_away = true,
-                    Reply::Refused(_) => report.borrow_mut().is_lost = true,
-                    Reply::Nothing => {}
+                    CallOutcome::Passed(cookie) => cookies.borrow_mut().extend(cookie),
+                    CallOutcome::TurnedAway => report.borrow_mut().turned_away = true,
+                    CallOutcome::Refused(_) => report.borrow_mut().is_lost = true,
+                    CallOutcome::Nothing => {}
                 }
             }
         };
@@ -250,10 +250,10 @@ impl RefreshModel {
         for isolate in (0..3).filter(|isolate| !world.has_crashed(*isolate)) {
             for copy in &copies {
                 match clock.run(world.get(isolate, copy)) {
-                    Reply::Passed(_) => is_back = true,
-                    Reply::TurnedAway => report.borrow_mut().turned_away = true,
-                    Reply::Refused(_) => report.borrow_mut().is_lost = true,
-                    Reply::Nothing => {}
+                    CallOutcome::Passed(_) => is_back = true,
+                    CallOutcome::TurnedAway => report.borrow_mut().turned_away = true,
+                    CallOutcome::Refused(_) => report.borrow_mut().is_lost = true,
+                    CallOutcome::Nothing => {}
                 }
             }
         }

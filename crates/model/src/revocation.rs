@@ -11,7 +11,7 @@ use stateright::{Model, Property};
 use vestibule_testing::rotation::Rotation;
 
 use crate::isolate::Script;
-use crate::world::{Kept, Reply, World};
+use crate::world::{CallOutcome, Kept, World};
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -220,24 +220,25 @@ impl RevocationModel {
         for event in events {
             match event {
                 Event::User(isolate) => {
-                    let reply = clock.run(world.get(*isolate, &user.cookie));
+                    let outcome = clock.run(world.get(*isolate, &user.cookie));
                     // Renewals follow within `update_age`, so a session that was used lately is valid.
                     let is_recent = world.now() < user.passed_at + MAX_AGE - UPDATE_AGE;
-                    report.ended_early |= matches!(reply, Reply::Refused(_)) && is_recent && !has_failed;
-                    report.turned_away |= reply == Reply::TurnedAway && !has_failed;
-                    user.take(reply, world.now());
+                    report.ended_early |=
+                        matches!(outcome, CallOutcome::Refused(_)) && is_recent && !has_failed;
+                    report.turned_away |= outcome == CallOutcome::TurnedAway && !has_failed;
+                    user.take(outcome, world.now());
                 }
                 Event::Thief(isolate) => {
                     let at_revoker = ended_at_isolate[*isolate];
-                    let reply = clock.run(world.get(*isolate, &thief.cookie));
-                    self.judge(&mut report, &reply, world.now(), ended, false, has_failed, at_revoker);
-                    thief.take(reply, world.now());
+                    let outcome = clock.run(world.get(*isolate, &thief.cookie));
+                    self.judge(&mut report, &outcome, world.now(), ended, false, has_failed, at_revoker);
+                    thief.take(outcome, world.now());
                 }
                 Event::ThiefPosts(isolate) => {
                     let at_revoker = ended_at_isolate[*isolate];
-                    let reply = clock.run(world.post(*isolate, &thief.cookie));
-                    self.judge(&mut report, &reply, world.now(), ended, true, has_failed, at_revoker);
-                    thief.take(reply, world.now());
+                    let outcome = clock.run(world.post(*isolate, &thief.cookie));
+                    self.judge(&mut report, &outcome, world.now(), ended, true, has_failed, at_revoker);
+                    thief.take(outcome, world.now());
                 }
                 Event::ThiefPersists => {
                     let until = world.now() + RETENTION + MAX_AGE;
@@ -246,10 +247,10 @@ impl RevocationModel {
                         clock.pass(Duration::from_millis(30 * MINUTE));
                         // The store fails every other hour: what was read is old whenever it is needed.
                         world.base.store.is_down.set(fails || round % 4 >= 2);
-                        let reply = clock.run(world.get(round % 3, &thief.cookie));
-                        let is_out = matches!(reply, Reply::Refused(_));
-                        self.judge(&mut report, &reply, world.now(), ended, false, true, false);
-                        thief.take(reply, world.now());
+                        let outcome = clock.run(world.get(round % 3, &thief.cookie));
+                        let is_out = matches!(outcome, CallOutcome::Refused(_));
+                        self.judge(&mut report, &outcome, world.now(), ended, false, true, false);
+                        thief.take(outcome, world.now());
                         round += 1;
                         if is_out && round > 6 {
                             break;
@@ -281,20 +282,20 @@ impl RevocationModel {
     #[allow(
         clippy::too_many_arguments,
         clippy::fn_params_excessive_bools,
-        reason = "what a reply is judged by"
+        reason = "what a outcome is judged by"
     )]
     fn judge(
         &self,
         report: &mut Report,
-        reply: &Reply,
+        outcome: &CallOutcome,
         now: u64,
         ended: Option<u64>,
         may_change: bool,
         has_failed: bool,
         at_revoker: bool,
     ) {
-        report.turned_away |= *reply == Reply::TurnedAway && !has_failed;
-        if !matches!(reply, Reply::Passed(_)) {
+        report.turned_away |= *outcome == CallOutcome::TurnedAway && !has_failed;
+        if !matches!(outcome, CallOutcome::Passed(_)) {
             return;
         }
         report.passed_at_once |= at_revoker;
@@ -307,8 +308,8 @@ impl RevocationModel {
 }
 
 impl Holder {
-    fn take(&mut self, reply: Reply, now: u64) {
-        if let Reply::Passed(cookie) = reply {
+    fn take(&mut self, outcome: CallOutcome, now: u64) {
+        if let CallOutcome::Passed(cookie) = outcome {
             self.passed_at = now;
             if let Some(cookie) = cookie {
                 self.cookie = cookie;

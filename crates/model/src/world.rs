@@ -71,7 +71,7 @@ pub(crate) struct World {
 
 /// What a request got.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Reply {
+pub(crate) enum CallOutcome {
     /// The upstream's answer, and the session's cookie if it was set.
     Passed(Option<String>),
     /// 503.
@@ -163,12 +163,12 @@ impl World {
     }
 
     /// A script's request to the upstream with this session.
-    pub(crate) async fn get(&self, isolate: usize, session: &str) -> Reply {
+    pub(crate) async fn get(&self, isolate: usize, session: &str) -> CallOutcome {
         self.ask(isolate, Method::Get, "/api", &[(COOKIE, session)], Vec::new()).await.0
     }
 
     /// The same, of a request that may change something.
-    pub(crate) async fn post(&self, isolate: usize, session: &str) -> Reply {
+    pub(crate) async fn post(&self, isolate: usize, session: &str) -> CallOutcome {
         self.ask(isolate, Method::Post, "/api", &[(COOKIE, session)], Vec::new()).await.0
     }
 
@@ -182,8 +182,9 @@ impl World {
         let csrf = set.split(';').next().unwrap().split_once('=').unwrap().1;
         let cookies = [(COOKIE, session), (CSRF, csrf)];
         let form = format!("csrfToken={token}");
-        let (reply, _) = self.ask(isolate, Method::Post, "/auth/signout", &cookies, form.into_bytes()).await;
-        reply == Reply::Refused(302)
+        let (outcome, _) =
+            self.ask(isolate, Method::Post, "/auth/signout", &cookies, form.into_bytes()).await;
+        outcome == CallOutcome::Refused(302)
     }
 
     async fn ask(
@@ -193,7 +194,7 @@ impl World {
         path: &str,
         cookies: &[(&str, &str)],
         body: Vec<u8>,
-    ) -> (Reply, Option<(String, Headers)>) {
+    ) -> (CallOutcome, Option<(String, Headers)>) {
         let (vestibule, platform) = self.isolates.borrow()[isolate].clone();
         let cookies: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let cookies = cookies.join("; ");
@@ -210,16 +211,19 @@ impl World {
             headers: headers.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
         };
         match platform.until_crash(vestibule.handle(&platform, request, body)).await {
-            None => (Reply::Nothing, None),
+            None => (CallOutcome::Nothing, None),
             Some(Outcome::Forwarded { cookies, .. }) => {
                 let value = |pair: &str| Some(pair.strip_prefix(COOKIE)?.strip_prefix('=')?.to_owned());
                 let set = cookies.iter().find_map(|cookie| value(&cookie.pair()?));
-                (Reply::Passed(set), None)
+                (CallOutcome::Passed(set), None)
             }
             Some(Outcome::Response(response)) => {
-                let reply =
-                    if response.status == 503 { Reply::TurnedAway } else { Reply::Refused(response.status) };
-                (reply, Some((response.body, response.headers)))
+                let outcome = if response.status == 503 {
+                    CallOutcome::TurnedAway
+                } else {
+                    CallOutcome::Refused(response.status)
+                };
+                (outcome, Some((response.body, response.headers)))
             }
         }
     }
