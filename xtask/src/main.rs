@@ -10,6 +10,8 @@ mod explain;
 mod frameworks;
 mod interop;
 mod layers;
+mod marked;
+mod model;
 mod project;
 mod providers;
 mod public_suffixes;
@@ -61,6 +63,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Interop(options) => interop::interop(&project, options),
         Command::Bench(_) => bench::bench(&project, rest),
         Command::Race(options) => race::race(&project, *options),
+        Command::Model(options) => model::model(&project, options),
         Command::Layers(options) => layers::layers(&project, *options),
         Command::Vocabulary => vocabulary::check(&project),
         Command::Suffixes => public_suffixes::renew(&project),
