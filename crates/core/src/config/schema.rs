@@ -10,6 +10,7 @@ mod refresh;
 mod revocation;
 mod session;
 mod site;
+mod theme;
 mod upstreams;
 mod verify;
 
@@ -23,6 +24,7 @@ pub(super) use revocation::{ON_UNAVAILABLE, REVOCATION};
 pub(super) use rules::ACCESS;
 pub(super) use session::{ASK, SESSION};
 pub(super) use site::{AUTH, DIALECTS};
+pub(super) use theme::THEME;
 pub(super) use upstreams::{EXACT_PATHS, FRAMEWORKS, HEADER_ENCODINGS, UPSTREAM};
 pub(super) use verify::{HEADERS, VERIFY};
 

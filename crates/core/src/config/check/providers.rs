@@ -3,7 +3,6 @@
 mod credentials;
 mod email;
 mod oauth;
-mod shown;
 mod user;
 
 use serde_json::{Map, Value};
@@ -11,9 +10,9 @@ use serde_json::{Map, Value};
 pub(super) use credentials::refuse_refresh_tokens;
 
 use self::oauth::variable_prefix;
-use self::shown::check_shown;
 use super::rules::claims;
 use super::session::{CLAIM_ROOTS, refuse_root};
+use super::shown::check_shown;
 use crate::config::place::{Env, refuse};
 use crate::config::schema::Group;
 use crate::config::schema::providers::credentials::CREDENTIALS;

@@ -7,11 +7,11 @@ mod tokens;
 
 use serde_json::{Map, Value};
 
-use super::shown::check_shown;
 use super::user;
 use crate::config::Provider;
 use crate::config::ProviderKind;
 use crate::config::check::names::{API_PROFILE, API_USER_ROOTS};
+use crate::config::check::shown::check_shown;
 use crate::config::place::refuse;
 use crate::config::schema::providers::credentials::FIELD_TYPES;
 use crate::config::table::Table;
