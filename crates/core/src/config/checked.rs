@@ -124,6 +124,8 @@ pub struct Provider {
     pub email: EmailPolicy,
     /// `style`: the colors of its button on the sign-in page.
     pub brand: Option<Brand>,
+    /// The path of its preset's icon (SVG 2), on 24 by 24.
+    pub icon: Option<&'static str>,
     /// `renew`: when its access tokens are renewed.
     pub renewal: RenewalTime,
     /// The protocol, and what that protocol needs.

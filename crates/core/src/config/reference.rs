@@ -55,6 +55,8 @@ pub enum ValueType {
     DurationOrNone,
     /// One string, or an array of them.
     TextOrList,
+    /// A string, or a table of strings with any names.
+    TextOrMap,
     /// A scalar, an array of scalars, or a table with these keys.
     ClaimTest(Vec<KeyReference>),
     /// One scalar, or an array of them.
@@ -120,6 +122,7 @@ fn value_type(kind: &Kind, runtime: &Runtime) -> Option<ValueType> {
         Kind::Duration => ValueType::Duration,
         Kind::DurationOrNone => ValueType::DurationOrNone,
         Kind::TextOrList => ValueType::TextOrList,
+        Kind::TextOrMap => ValueType::TextOrMap,
         Kind::ClaimTest => ValueType::ClaimTest(table(CLAIM_TEST, runtime)),
         Kind::ScalarOrList => ValueType::ScalarOrList,
         Kind::BoolOrText | Kind::BoolOrUrl => ValueType::BoolOrText,

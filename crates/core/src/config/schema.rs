@@ -65,6 +65,8 @@ pub(super) enum Kind {
     DurationOrNone,
     /// One string, or an array of them.
     TextOrList,
+    /// A string, or a table with any names, whose values are strings.
+    TextOrMap,
     /// What a claim must be.
     ClaimTest,
     /// One scalar, or an array of them.

@@ -9,12 +9,14 @@
 //! the providers' documentation, and notes. It is not part of the binary.
 
 mod brand;
+mod icon;
 
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
 pub use brand::{Brand, Rgb};
+pub use icon::icon;
 
 use crate::json;
 
