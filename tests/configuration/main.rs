@@ -314,7 +314,7 @@ fn a_session_is_persistent_or_not_or_the_user_is_asked() {
     for (written, persistence) in [
         (json!(true), Persistence::Persistent),
         (json!(false), Persistence::UntilBrowserCloses),
-        (json!("ask"), Persistence::Asked),
+        (json!("ask"), Persistence::ByUser),
     ] {
         let settings = json!({ "session": { "persistent": written } });
         assert_eq!(load_with_okta(settings, &json!({})).unwrap().session.persistence, persistence);

@@ -1,6 +1,6 @@
 //! Revocation: facts that end sealed sessions before they expire, in every browser that has a copy.
 //!
-//! A sealed cookie is valid until its `exp`, whoever has it. A *fact* says that a session, all sessions of a user, a
+//! A sealed cookie is valid until its `exp`, no matter who has it. A *fact* says that a session, all sessions of a user, a
 //! session of the provider, or everything was revoked, and when. Facts are kept in a store that all processes share,
 //! under keys that only a holder of the session's secret can compute, for as long as a session that they end could still
 //! be valid.
@@ -14,7 +14,7 @@ pub mod kind;
 pub(crate) mod memory;
 pub mod object;
 pub mod policy;
-pub(crate) mod standing;
+pub(crate) mod status;
 pub(crate) mod subject;
 
 use std::time::Duration;

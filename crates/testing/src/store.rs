@@ -53,8 +53,10 @@ pub struct FakeStore {
     locks: RefCell<BTreeMap<String, FakeLock>>,
     /// Successful writes so far.
     pub writes: Cell<u64>,
-    /// Reads so far.
+    /// Reads so far, without those of facts about revoked sessions.
     pub reads: Cell<u64>,
+    /// Reads of facts about revoked sessions so far.
+    pub revocation_reads: Cell<u64>,
     /// Calls to locks so far.
     pub calls: Cell<u64>,
     /// The text of each call to a lock so far.
@@ -153,6 +155,7 @@ impl FakeStore {
             locks: RefCell::default(),
             writes: Cell::new(0),
             reads: Cell::new(0),
+            revocation_reads: Cell::new(0),
             calls: Cell::new(0),
             call_texts: RefCell::default(),
             is_down: Cell::new(false),
@@ -207,7 +210,8 @@ impl FakeStore {
 
     /// [`Store::read_store`](vestibule_core::platform::Store::read_store) in this location.
     pub async fn read(&self, location: &str, key: &str) -> Result<Option<String>, StoreError> {
-        self.reads.set(self.reads.get() + 1);
+        let counter = if key.starts_with("revoked/") { &self.revocation_reads } else { &self.reads };
+        counter.set(counter.get() + 1);
         self.answer_or_fail(&format!("read {key}")).await?;
         let cached_read = |now| {
             let cached = self.cached_reads.borrow();

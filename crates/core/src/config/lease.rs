@@ -5,6 +5,7 @@ use super::place::{Loading, Place, refuse};
 use super::runtime::Runtime;
 use super::{Config, forwarded_paths};
 use crate::lease::kind::LeaseKind;
+use crate::revocation::kind::RevocationStore;
 use crate::session::claims::is_access_token_claim;
 
 impl Config {
@@ -67,6 +68,12 @@ impl Config {
     /// Whether the site refreshes tokens at short intervals: it uses access tokens, or has the provider confirm its users.
     fn refreshes_often(&self) -> bool {
         self.session.revalidate.is_some() || self.uses_tokens()
+    }
+
+    /// Whether a sign-out is told to the lease. The facts about revoked sessions say it, too; but a lock answers at once, and
+    /// without facts no one else says it.
+    pub(crate) fn lease_learns_of_sign_outs(&self) -> bool {
+        self.revocation.store == RevocationStore::None || self.refresh.lease == LeaseKind::Lock
     }
 
     /// Whether the site uses access tokens: shows them in the session, or forwards them or their expiry.

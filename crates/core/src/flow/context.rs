@@ -12,7 +12,7 @@ use crate::guard::cross_origin::RequestSource;
 use crate::lease::AnyLease;
 use crate::log::{LogEvent, Record, RequestDetails};
 use crate::platform::Platform;
-use crate::revocation::standing::Standing;
+use crate::revocation::status::RevocationStatus;
 use crate::session::claims::Session;
 use crate::session::cookie::{self, SessionCookie, SessionTooLargeError};
 use crate::session::names::CookieNames;
@@ -39,7 +39,7 @@ pub(crate) struct RequestContext<'a, P: Platform> {
     /// The session in the cookies, once it was read.
     reading: OnceCell<SessionReading>,
     /// Whether that session was revoked, once it was looked up.
-    pub(super) standing: Cell<Option<Standing>>,
+    pub(super) revocation_status: Cell<Option<RevocationStatus>>,
 }
 
 impl<'a, P: Platform> RequestContext<'a, P> {
@@ -58,7 +58,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             cookies: Cookies::parse(request.headers.get_all("cookie")),
             now: platform.now(),
             reading: OnceCell::new(),
-            standing: Cell::new(None),
+            revocation_status: Cell::new(None),
         })
     }
 
@@ -69,13 +69,15 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     /// The lease that keeps other processes from using a session's refresh token at the same time.
     pub(crate) fn refresh_lease(&self, provider: &Provider) -> AnyLease<'a, P> {
         let config = self.config();
-        AnyLease::new(config.refresh.lease, config.sealing(), self.platform, !provider.is_strict())
+        let learns = config.lease_learns_of_sign_outs();
+        AnyLease::new(config.refresh.lease, config.sealing(), self.platform, !provider.is_strict(), learns)
     }
 
     /// The lease where no refresh token is used: it knows who signed out.
     pub(crate) fn lease(&self) -> AnyLease<'a, P> {
         let config = self.config();
-        AnyLease::new(config.refresh.lease, config.sealing(), self.platform, false)
+        let learns = config.lease_learns_of_sign_outs();
+        AnyLease::new(config.refresh.lease, config.sealing(), self.platform, false, learns)
     }
 
     pub(crate) fn provider(&self, id: &str) -> Option<&'a Provider> {

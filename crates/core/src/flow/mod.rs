@@ -2,6 +2,7 @@
 //! flows answer auth routes.
 
 pub(crate) mod answer;
+mod attempts;
 pub(crate) mod client_log;
 pub(crate) mod context;
 pub(crate) mod cors;

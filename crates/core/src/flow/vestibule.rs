@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use crate::config::Config;
+use crate::flow::attempts::Attempts;
 use crate::flow::guard::assertion_keys::AssertionKeys;
 use crate::flow::provider::cache::ProviderCache;
-use crate::flow::session::revoke::Attempts;
 use crate::flow::site_cache::SiteCache;
 use crate::guard::headers::GuardedNames;
 use crate::hooks::{Configured, ErasedHooks, Hooks, Typed};

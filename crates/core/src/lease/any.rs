@@ -17,11 +17,19 @@ pub(crate) enum AnyLease<'a, P: Platform> {
 
 impl<'a, P: Platform> AnyLease<'a, P> {
     /// A lease for a session's provider. `accepts_reuse` says whether it accepts a used refresh token, for some seconds at
-    /// least.
-    pub(crate) fn new(kind: LeaseKind, sealing: Sealing<'a>, platform: &'a P, accepts_reuse: bool) -> Self {
+    /// least; `learns_of_sign_outs`, whether [`Lease::sign_out`] tells it of them.
+    pub(crate) fn new(
+        kind: LeaseKind,
+        sealing: Sealing<'a>,
+        platform: &'a P,
+        accepts_reuse: bool,
+        learns_of_sign_outs: bool,
+    ) -> Self {
         match kind {
             LeaseKind::None => Self::Unshared,
-            LeaseKind::Store => Self::Store(store::StoreLease::new(sealing, platform, accepts_reuse)),
+            LeaseKind::Store => {
+                Self::Store(store::StoreLease::new(sealing, platform, accepts_reuse, learns_of_sign_outs))
+            }
             LeaseKind::Lock => Self::Lock(lock::LockLease { sealing, platform }),
         }
     }

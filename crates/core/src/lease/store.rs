@@ -50,6 +50,8 @@ pub(crate) struct StoreLease<'a, P: Platform> {
     /// Whether the provider accepts a used refresh token, for some seconds at least. Then a process whose patience is
     /// at its end uses it, too.
     accepts_reuse: bool,
+    /// Whether sign-outs are told to the lease: nothing else keeps them.
+    learns_of_sign_outs: bool,
     /// When this request first asked for the lease.
     asked_at: Cell<Option<Timestamp>>,
     /// When this request wrote the lease.
@@ -194,7 +196,7 @@ impl<P: Platform> Lease for StoreLease<'_, P> {
     }
 
     async fn is_signed_out(&self, sid: &str) -> Result<bool, StoreError> {
-        Ok(self.read(&sign_out_key(sid)).await?.is_some())
+        Ok(self.learns_of_sign_outs && self.read(&sign_out_key(sid)).await?.is_some())
     }
 
     fn sees_all_writes(&self) -> bool {
@@ -203,11 +205,17 @@ impl<P: Platform> Lease for StoreLease<'_, P> {
 }
 
 impl<'a, P: Platform> StoreLease<'a, P> {
-    pub(super) fn new(sealing: Sealing<'a>, platform: &'a P, accepts_reuse: bool) -> Self {
+    pub(super) fn new(
+        sealing: Sealing<'a>,
+        platform: &'a P,
+        accepts_reuse: bool,
+        learns_of_sign_outs: bool,
+    ) -> Self {
         Self {
             sealing,
             platform,
             accepts_reuse,
+            learns_of_sign_outs,
             asked_at: Cell::new(None),
             acquired_at: Cell::new(None),
             begin: Cell::new(None),

@@ -73,12 +73,9 @@ impl<P: Platform> Facts<'_, P> {
         match self.store {
             RevocationStore::None => Ok(()),
             RevocationStore::Store => {
+                let at = self.latest_in_store(subject, at).await;
                 let fact = to_json(&Fact { at: at.millis() });
-                match self.platform.write_store(&key(secret, subject), &fact, lifetime).await {
-                    // The same fact was written a moment ago.
-                    Err(StoreError::Busy) => Ok(()),
-                    written => written,
-                }
+                self.platform.write_store(&key(secret, subject), &fact, lifetime).await
             }
             RevocationStore::Lock => {
                 let kept_for = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
@@ -87,6 +84,21 @@ impl<P: Platform> Facts<'_, P> {
                 self.platform.call_lock(&name, &to_json(&call)).await.map(drop)
             }
         }
+    }
+
+    /// `at`, or the later time at which the subject was revoked already: a write replaces what is there, and an operator may
+    /// give an earlier time, or an attempt may be late. A session ends whatever the time is.
+    async fn latest_in_store(&self, subject: &Subject, at: Timestamp) -> Timestamp {
+        if matches!(subject, Subject::Session(_)) {
+            return at;
+        }
+        let known = self.read_store(std::slice::from_ref(subject)).await.map(|read| read.revoked_at);
+        known.unwrap_or_default().into_iter().flatten().fold(at, Timestamp::max)
+    }
+
+    /// The name of a subject that says nothing about it to those who do not have the secret: 43 characters.
+    pub(crate) fn id(&self, subject: &Subject) -> String {
+        derive_id(self.sealing.keys.newest_secret(), PURPOSE, &subject.bytes())
     }
 
     async fn read_store(&self, subjects: &[Subject]) -> Result<FactsRead, StoreError> {

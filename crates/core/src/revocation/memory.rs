@@ -241,12 +241,12 @@ mod tests {
     #[test]
     fn the_memory_is_bounded_and_keeps_what_was_revoked() {
         let memory = Memory::default();
-        memory.revoke(Subject::session(&session("gone")).unwrap(), at(1));
+        memory.revoke(Subject::session(&session("revoked")).unwrap(), at(1));
         for number in 0..MAX_ENTRIES + 5000 {
             let subject = Subject::session(&session(&number.to_string())).unwrap();
             memory.remember(vec![(subject, None)], at(2000));
         }
         assert!(memory.0.borrow().subjects.len() <= MAX_ENTRIES);
-        assert!(memory.is_revoked(&session("gone")));
+        assert!(memory.is_revoked(&session("revoked")));
     }
 }

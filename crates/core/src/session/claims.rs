@@ -16,37 +16,6 @@ use vestibule_oidc::time::Timestamp;
 /// Auth.js uses.
 pub const REFRESH_TOKEN_ERROR: &str = "RefreshTokenError";
 
-/// The claims that are about the session itself and its tokens, and not about what the provider says of the user. A
-/// refresh does not let the provider's data change them.
-const OWN_CLAIMS: [&str; 22] = [
-    "sub",
-    "sid",
-    "provider",
-    "account",
-    "provider_sid",
-    "provider_iat",
-    "signed_in_at",
-    "auth_time",
-    "revalidated_at",
-    "ends_at",
-    "persistent",
-    "generation",
-    "error",
-    "iat",
-    "nbf",
-    "exp",
-    "jti",
-    "access_token",
-    "refresh_token",
-    "expires_at",
-    "refresh_expires_at",
-    "api_cookies",
-];
-
-/// Whether a claim of this name is about the session itself.
-pub(crate) fn is_own_claim(name: &str) -> bool {
-    OWN_CLAIMS.contains(&name)
-}
 /// The value of `error` where a page sees a session whose access token has expired for good. It is never in the browser's
 /// cookie.
 pub const ACCESS_TOKEN_EXPIRED: &str = "AccessTokenExpired";

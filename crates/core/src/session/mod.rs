@@ -7,6 +7,7 @@ pub mod cookie;
 pub mod csrf;
 pub mod dialect;
 pub mod names;
+pub(crate) mod own_claims;
 pub mod policy;
 pub mod proven;
 pub mod read;

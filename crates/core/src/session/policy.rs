@@ -37,7 +37,7 @@ pub enum Persistence {
     /// It ends with the browser.
     UntilBrowserCloses,
     /// The person who signs in chooses. A sign-in that does not ask is persistent.
-    Asked,
+    ByUser,
 }
 
 impl SessionConfig {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::session::claims::is_own_claim;
+use crate::session::own_claims::is_own_claim;
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 

@@ -37,7 +37,7 @@ pub fn seal(
 ) -> String {
     let mut claims = claims.clone();
     claims.insert("iat".to_owned(), now.seconds().into());
-    claims.insert("exp".to_owned(), now.seconds().saturating_add(lifetime.as_secs()).into());
+    claims.insert("exp".to_owned(), now.plus(lifetime).seconds().into());
     claims.insert("jti".to_owned(), uuid_v4(random).into());
     let plaintext = Value::Object(claims).to_string();
 

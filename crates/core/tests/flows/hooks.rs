@@ -193,6 +193,7 @@ fn an_update_changes_only_the_claims_in_updatable() {
     let mut open = settings();
     open["session"]["updatable"] = json!(["name", "image", "theme"]);
     open["session"]["expose"]["theme"] = json!("theme");
+    open["revocation"] = json!({ "store": "none" });
     let (world, mut browser) = (TestEnv::with(open), Browser::new());
     browser.sign_in(&world, "bob", "/");
     let csrf = browser.csrf(&world);

@@ -165,9 +165,10 @@ fn no_token_of_a_refresh_is_in_the_log_whatever_the_provider_and_the_store_do() 
             bob.assert_log(&world, &[event]);
         }
     }
-    for (part, times, event) in
-        [("", 1000, LogEvent::LeaseUnavailable), ("write next/", 1000, LogEvent::RefreshedTokensNotStored)]
-    {
+    for (part, times, event) in [
+        ("lease/", 1000, LogEvent::LeaseUnavailable),
+        ("write next/", 1000, LogEvent::RefreshedTokensNotStored),
+    ] {
         let (world, browser) = signed_in("kv", EXPIRED);
         let mut bob = Watched::of(browser);
         world.store.fails.set((part, times));

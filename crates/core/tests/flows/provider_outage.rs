@@ -58,6 +58,8 @@ fn come_back(world: &TestEnv) {
 fn world() -> TestEnv {
     let mut settings = settings();
     settings["providers"][0]["accept_bearer"] = json!({ "audience": AUDIENCE });
+    // The answers of a store take time.
+    settings["revocation"] = json!({ "store": "none" });
     TestEnv::with(settings)
 }
 

@@ -470,7 +470,7 @@ fn a_sign_out_during_a_refresh_stays_signed_out() {
 }
 
 #[test]
-fn a_sign_out_without_a_refresh_token_writes_nothing_to_the_store() {
+fn a_sign_out_without_a_refresh_token_writes_only_that_the_session_was_revoked() {
     for lease in LEASES {
         let world = TestEnv::with(with_lease(lease));
         world.provider.alters_answer_at("token", |answer| {
@@ -480,7 +480,7 @@ fn a_sign_out_without_a_refresh_token_writes_nothing_to_the_store() {
         browser.sign_in(&world, "bob", "/");
         let csrf = browser.csrf(&world);
         browser.post(&world, &format!("{APP}/auth/signout"), &[("csrfToken", &csrf)]);
-        assert_eq!((world.store.writes.get(), world.store.calls.get()), (0, 0), "{lease}");
+        assert_eq!((world.store.writes.get(), world.store.calls.get()), (1, 0), "{lease}");
     }
 }
 

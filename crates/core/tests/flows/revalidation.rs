@@ -159,7 +159,7 @@ fn a_provider_outage_at_revalidation_signs_no_one_out() {
             world.pass(Duration::from_mins(13));
             assert_eq!(fetch(&world, &mut browser).status, 200, "{lease}, {what}");
 
-            // After twice the time nothing passes, and nobody is signed out.
+            // After twice the time nothing passes, and no one is signed out.
             world.pass(Duration::from_mins(3));
             let script = fetch(&world, &mut browser);
             assert_eq!(script.status, 401, "{lease}, {what}");

@@ -82,7 +82,9 @@ fn absolute_max_age_ends_a_session_however_often_it_is_resealed() {
 
 #[test]
 fn expires_is_the_time_at_which_the_browsers_cookie_expires() {
-    let (world, mut browser) = (TestEnv::with(without_token()), Browser::new());
+    let mut settings = without_token();
+    settings["revocation"] = json!({ "store": "none" });
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
     browser.sign_in(&world, "bob", "/");
     world.pass(DAY / 2);
     assert_eq!(browser.session(&world)["expires"], "2026-12-21T19:40:00.000Z", "not renewed yet");

@@ -67,7 +67,8 @@ fn the_user_gets_a_new_token_without_a_question_and_comes_back_to_the_page() {
     // It is the same session: what ends it does not begin anew.
     let after = claims(&world, &browser);
     assert_eq!(after["sid"], before["sid"]);
-    assert_eq!(after["auth_time"], before["auth_time"]);
+    assert_eq!(after["signed_in_at"], before["signed_in_at"]);
+    assert!(after["revalidated_at"].as_u64() > before["signed_in_at"].as_u64());
     assert_eq!(after["generation"], json!(1));
     assert!(after["expires_at"].as_u64() > before["expires_at"].as_u64());
     world.pass(EXPIRED);

@@ -23,7 +23,7 @@ fn config() -> Config {
             "headers": { "X-User-Email": "email", "X-User-Roles": "roles" },
         }],
     });
-    Config::load(auth, &|name| Some(format!("a long enough value for {name}")), &vestibule_testing::RUNTIME)
+    Config::load(auth, &|name| Some(format!("a-long-enough-value-for-{name}")), &vestibule_testing::RUNTIME)
         .unwrap_or_else(|errors| panic!("{errors}"))
 }
 
@@ -34,7 +34,7 @@ fn config_of_a_domain() -> Config {
         "cookies": { "domain": "example.com" },
         "rules": [{ "match": "/about", "access": "public" }],
     });
-    Config::load(auth, &|name| Some(format!("a long enough value for {name}")), &vestibule_testing::RUNTIME)
+    Config::load(auth, &|name| Some(format!("a-long-enough-value-for-{name}")), &vestibule_testing::RUNTIME)
         .unwrap_or_else(|errors| panic!("{errors}"))
 }
 

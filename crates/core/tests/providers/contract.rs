@@ -49,6 +49,12 @@ pub struct Contract {
     pub errors: Vec<Failure>,
     /// Where the browser goes at sign-out; absent if it stays at the app.
     pub logout: Option<Logout>,
+    /// The request that revokes the refresh token at sign-out; if absent, the usual one where the metadata document has an
+    /// endpoint for it.
+    pub revocation: Option<BackChannelRequest>,
+    /// Whether the refresh token must not be revoked at sign-out: it would end other sessions.
+    #[serde(default)]
+    pub keeps_refresh_token: bool,
 }
 
 #[derive(Deserialize)]
@@ -62,6 +68,10 @@ pub struct Discovery {
 impl Discovery {
     pub fn text(&self, member: &str) -> &str {
         self.document.get(member).and_then(Value::as_str).unwrap_or_else(|| panic!("discovery: no {member}"))
+    }
+
+    fn has_revocation(&self) -> bool {
+        self.document.contains_key("revocation_endpoint")
     }
 
     pub fn url(&self) -> String {
@@ -130,6 +140,21 @@ pub struct BackChannelRequest {
     pub response: ProviderResponse,
 }
 
+impl BackChannelRequest {
+    /// The request of a client that authenticates as in this one (RFC 7009 section 2.1).
+    fn usual_revocation(&self) -> Self {
+        Self {
+            url: None,
+            method: None,
+            auth: self.auth,
+            headers: BTreeMap::new(),
+            omit: BTreeSet::new(),
+            body: None,
+            response: ProviderResponse::empty(),
+        }
+    }
+}
+
 /// How the client authenticates.
 #[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
@@ -165,6 +190,12 @@ pub struct ProviderResponse {
     pub signed: Option<String>,
     /// A text is sent unchanged, any other value as JSON.
     pub body: Value,
+}
+
+impl ProviderResponse {
+    pub fn empty() -> Self {
+        Self { status: 200, headers: BTreeMap::new(), signed: None, body: Value::String(String::new()) }
+    }
 }
 
 #[derive(Deserialize)]
@@ -245,7 +276,13 @@ impl Contract {
     pub fn bent(name: &str, bend: &Value) -> Self {
         let mut value = merged(name);
         patch(&mut value, bend.clone());
-        serde_json::from_value(value).unwrap_or_else(|why| panic!("contracts/{name}.json: {why}"))
+        let mut contract: Self =
+            serde_json::from_value(value).unwrap_or_else(|why| panic!("contracts/{name}.json: {why}"));
+        let has_endpoint = contract.discovery.as_ref().is_some_and(Discovery::has_revocation);
+        if contract.revocation.is_none() && has_endpoint && !contract.keeps_refresh_token {
+            contract.revocation = Some(contract.token.usual_revocation());
+        }
+        contract
     }
 
     pub fn id<'a>(&'a self, name: &'a str) -> &'a str {

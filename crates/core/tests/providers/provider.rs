@@ -44,6 +44,7 @@ pub enum Phase {
     #[default]
     SignIn,
     Refresh,
+    SignOut,
 }
 
 impl Provider {
@@ -151,23 +152,36 @@ impl Server for Provider {
                 return Ok(self.response(&ProviderResponse::json(signer::public_keys()), now));
             }
         }
+        let is_about_user = discovered(&contract, "userinfo_endpoint") == Some(&request.url);
+        if is_about_user && self.phase.get() == Phase::Refresh && contract.userinfo.is_none() {
+            // The sign-in's ID token says everything; the response to a refresh may have none.
+            return Ok(self.response(&ProviderResponse { status: 403, ..ProviderResponse::empty() }, now));
+        }
         let Some((name, column, exchange)) = self.find(&contract, request) else {
             let problem = format!(
                 "{} {} was requested, which the contract does not have",
                 request.method.as_str(),
                 request.url
             );
-            self.findings.add(
-                if self.phase.get() == Phase::Refresh { Column::Refresh } else { Column::Userinfo },
-                problem,
-            );
+            let column = match self.phase.get() {
+                Phase::SignIn => Column::Userinfo,
+                Phase::Refresh => Column::Refresh,
+                Phase::SignOut => Column::Logout,
+            };
+            self.findings.add(column, problem);
             return Err(FetchError::Connection("connection refused".to_owned()));
         };
         self.requests.borrow_mut().push(name.clone());
         self.check(&contract, (&name, column, exchange), request, now);
         let place = name.split(' ').next().unwrap_or_default();
         let instead = self.instead.borrow().get(place).cloned();
-        Ok(self.response(instead.as_ref().unwrap_or(&exchange.response), now))
+        let response = instead.as_ref().unwrap_or(&exchange.response);
+        if name == "refresh" {
+            let named = contract.refresh.as_ref().and_then(|refresh| refresh.access_token.as_deref());
+            let renewed = named.or_else(|| response.body["access_token"].as_str());
+            self.values.borrow_mut().extend(renewed.map(|token| ("access_token", token.to_owned())));
+        }
+        Ok(self.response(response, now))
     }
 }
 
@@ -180,16 +194,28 @@ impl Provider {
     ) -> Option<(String, Column, &'a BackChannelRequest)> {
         let refresh = contract.refresh.as_ref().map(|refresh| &refresh.exchange);
         let mut exchanges = Vec::new();
-        if self.phase.get() == Phase::Refresh {
-            exchanges.extend(refresh.map(|exchange| ("refresh".to_owned(), Column::Refresh, exchange)));
-        } else {
-            exchanges.push(("token".to_owned(), Column::Token, &contract.token));
-            exchanges.extend(
-                contract.userinfo.iter().map(|exchange| ("userinfo".to_owned(), Column::Userinfo, exchange)),
-            );
+        // A refresh asks about the user as a sign-in does.
+        let of_user = match self.phase.get() {
+            Phase::Refresh => {
+                exchanges.extend(refresh.map(|exchange| ("refresh".to_owned(), Column::Refresh, exchange)));
+                refresh.map(|_| Column::Refresh)
+            }
+            Phase::SignIn => {
+                exchanges.push(("token".to_owned(), Column::Token, &contract.token));
+                Some(Column::Userinfo)
+            }
+            Phase::SignOut => {
+                let revocation = contract.revocation.iter();
+                exchanges
+                    .extend(revocation.map(|exchange| ("revocation".to_owned(), Column::Logout, exchange)));
+                None
+            }
+        };
+        if let Some(column) = of_user {
+            let userinfo = contract.userinfo.iter().map(|exchange| ("userinfo".to_owned(), column, exchange));
+            exchanges.extend(userinfo);
             let further = contract.further.iter().enumerate();
-            exchanges
-                .extend(further.map(|(i, exchange)| (format!("further {i}"), Column::Userinfo, exchange)));
+            exchanges.extend(further.map(|(i, exchange)| (format!("further {i}"), column, exchange)));
         }
         let path = |url: &str| url.split('?').next().unwrap_or_default().to_owned();
         let url =
@@ -201,7 +227,11 @@ impl Provider {
     }
 
     fn url(&self, contract: &Contract, name: &str, exchange: &BackChannelRequest) -> String {
-        let member = if name == "userinfo" { "userinfo_endpoint" } else { "token_endpoint" };
+        let member = match name {
+            "userinfo" => "userinfo_endpoint",
+            "revocation" => "revocation_endpoint",
+            _ => "token_endpoint",
+        };
         let tokens = contract.token.url.as_deref().filter(|_| name == "refresh");
         let url = exchange.url.as_deref().or(tokens).or_else(|| discovered(contract, member));
         self.fill(url.unwrap_or_else(|| panic!("{name} has no url")), Write::Form)
@@ -218,7 +248,7 @@ impl Provider {
         if let Some(assertion) = &contract.assertion {
             proof::keep_assertion(self, assertion, column, request, now);
         }
-        let is_token = matches!(name, "token" | "refresh");
+        let is_token = matches!(name, "token" | "refresh" | "revocation");
         let compare = |what: &str, expected: &str, got: &str| {
             self.findings.compare(column, &format!("{name} request, {what}"), expected, got);
         };
@@ -323,6 +353,7 @@ fn discovered<'a>(contract: &'a Contract, member: &str) -> Option<&'a str> {
 fn usual_body(contract: &Contract, name: &str, auth: Auth) -> String {
     let mut body = match name {
         "refresh" => "grant_type=refresh_token&refresh_token={refresh_token}".to_owned(),
+        "revocation" => "token={refresh_token}&token_type_hint=refresh_token".to_owned(),
         _ => "grant_type=authorization_code&code={code}&redirect_uri={redirect_uri}".to_owned(),
     };
     if name == "token" && contract.authorization.pkce {

@@ -192,12 +192,10 @@ impl<'a> Walk<'a> {
             self.pass(refresh, if round == 1 { &self.contract.token.response.body } else { body });
             let session = browser.session(&self.world);
             let what = format!("round {round}, the requests");
-            self.findings().compare(
-                Column::Refresh,
-                &what,
-                &vec!["refresh".to_owned()],
-                &provider.requests(),
-            );
+            // A refresh asks about the user as the sign-in did, unless its response says it.
+            let mut requests = provider.requests();
+            requests.retain(|name| name != "userinfo" && !name.starts_with("further"));
+            self.findings().compare(Column::Refresh, &what, &vec!["refresh".to_owned()], &requests);
             let got = &session["access_token"];
             self.findings().compare(Column::Refresh, "the new access token", &json!(renewed), got);
             if let Some(next) = body["refresh_token"].as_str() {
@@ -227,7 +225,7 @@ impl<'a> Walk<'a> {
         self.world.provider.begin(Phase::Refresh);
         self.world.pass(Duration::from_hours(48));
         let session = browser.session(&self.world);
-        if session["error"] != Value::Null {
+        if session["error"] != Value::Null && session["error"] != "AccessTokenExpired" {
             self.findings().add(
                 Column::Refresh,
                 format!("session.error is {}, and there is no refresh", session["error"]),
@@ -235,16 +233,23 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// With `logout = true` the provider's session ends, too.
+    /// The refresh token is revoked where the provider offers it, and with `logout = true` its session ends, too.
     fn signs_out(&self) {
-        let Some(logout) = &self.contract.logout else { return };
         let provider = &self.world.provider;
+        // The tokens of a new sign-in.
+        provider.plays(self.id, self.contract);
         provider.begin(Phase::SignIn);
         let mut browser = Browser::new();
         let callback = self.begin(&mut browser);
         self.come_back(&mut browser, &callback, &usual_params(self.contract));
         let csrf = browser.csrf(&self.world);
+        provider.begin(Phase::SignOut);
         let answer = browser.post(&self.world, &format!("{APP}/auth/signout"), &[("csrfToken", &csrf)]);
+        let has_token = self.contract.token.response.body["refresh_token"].is_string();
+        let revoked = self.contract.revocation.iter().filter(|_| has_token).map(|_| "revocation".to_owned());
+        let revoked: Vec<String> = revoked.collect();
+        self.findings().compare(Column::Logout, "the requests", &revoked, &provider.requests());
+        let Some(logout) = &self.contract.logout else { return };
         let (endpoint, query) = answer.location().split_once('?').unwrap_or((answer.location(), ""));
         let published = || self.contract.discovery.as_ref().map(|d| d.text("end_session_endpoint"));
         let url = logout.url.as_deref().or_else(published).expect("where the provider's session ends");
@@ -329,7 +334,7 @@ fn settings(id: &str, contract: &Contract) -> Value {
     json!({
         "providers": [provider],
         // Some providers' tokens are valid for a year.
-        "session": { "max_age": "400d", "expose": { "access_token": "access_token" } },
+        "session": { "max_age": "400d", "absolute_max_age": "none", "expose": { "access_token": "access_token" } },
     })
 }
 

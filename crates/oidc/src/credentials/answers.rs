@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use super::ApiError;
 use super::jar::Jar;
-use super::refusal::is_error;
 use crate::data::{DataPath, Source};
 use crate::http::client::FetchResponse;
 use crate::http::headers::Headers;
@@ -106,6 +105,18 @@ impl fmt::Debug for Answers {
     /// Prints no content: all of it is personal data or a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answers").finish_non_exhaustive()
+    }
+}
+
+/// Whether the value at an error's path is an error: many APIs always send the member and leave it empty.
+pub(super) fn is_error(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(flag) => *flag,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
     }
 }
 

@@ -45,9 +45,9 @@ pub fn parse(login: &Login, response: &FetchResponse, now: Timestamp) -> Result<
         Err(LoginError::Rejected(LoginRejectedError { status, code }))
     };
     match (status, verdict) {
-        (429, Verdict::Refused(code) | Verdict::OtherError(code)) => refused(code, RATE_LIMITED),
+        (429, Verdict::Rejected(code) | Verdict::OtherError(code)) => refused(code, RATE_LIMITED),
         (429, Verdict::NoError) => refused(None, RATE_LIMITED),
-        (_, Verdict::Refused(code)) => refused(code, DEFAULT_CODE),
+        (_, Verdict::Rejected(code)) => refused(code, DEFAULT_CODE),
         (_, Verdict::OtherError(code)) => {
             Err(LoginError::Api(ApiError::Unlisted { endpoint: ENDPOINT, status, code }))
         }

@@ -26,7 +26,7 @@ use crate::outbound;
 use crate::outbound::HeaderValueError;
 
 /// An error of the API. No variant quotes a response, because it could contain a token; a short code is the exception, and
-/// whoever sent a secret checks that the code does not repeat it ([`ApiError::without_code_in`]).
+/// the sender of a secret checks that the code does not repeat it ([`ApiError::without_code_in`]).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ApiError {
     /// Its response cannot be read.

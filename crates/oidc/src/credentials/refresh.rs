@@ -61,7 +61,7 @@ pub fn parse(
         return Err(broken(unsuccessful(status)));
     }
     match (status, refresh.refusals.verdict(status, &answers)) {
-        (_, Verdict::Refused(_)) => Err(RefreshError::Rejected { status }),
+        (_, Verdict::Rejected(_)) => Err(RefreshError::Rejected { status }),
         (_, Verdict::OtherError(code)) => {
             Err(RefreshError::Api(ApiError::Unlisted { endpoint: ENDPOINT, status, code }))
         }

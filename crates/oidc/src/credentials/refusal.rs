@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::answers::Answers;
+use super::answers::{Answers, is_error};
 use crate::data::{DataPath, scalar_text};
 
 /// Codes of GraphQL servers that refuse, where the configuration has no list. Any other error of GraphQL may be a failure
@@ -29,7 +29,7 @@ pub(super) enum Verdict {
     /// It states no error.
     NoError,
     /// A refusal, with the error's code if it is one that may be shown.
-    Refused(Option<String>),
+    Rejected(Option<String>),
     /// An error that is not in the list of refusals, with its code if it is one that may be shown.
     OtherError(Option<String>),
 }
@@ -50,7 +50,7 @@ impl Refusals {
         };
         let code = error.as_ref().and_then(scalar_text).filter(|text| is_code(text));
         if is_refused || self.statuses.contains(&status) {
-            Verdict::Refused(code)
+            Verdict::Rejected(code)
         } else if error.is_some() {
             Verdict::OtherError(code)
         } else {
@@ -63,18 +63,6 @@ impl Refusals {
         let value = answers.find(self.error.as_ref()?)?;
         let is_success = scalar_text(&value).is_some_and(|text| self.success.contains(&text));
         (is_error(&value) && !is_success).then_some(value)
-    }
-}
-
-/// Whether the value at an error's path is an error: many APIs always send the member and leave it empty.
-pub(super) fn is_error(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(flag) => *flag,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(members) => !members.is_empty(),
     }
 }
 

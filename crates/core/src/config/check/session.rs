@@ -107,7 +107,7 @@ fn absolute_max_age(session: &Table<'_>, max_age: Duration) -> Option<Duration> 
 
 fn persistence(session: &Table<'_>) -> Persistence {
     match session.text("persistent") {
-        Some(text) if ASK.contains(&text.text) => return Persistence::Asked,
+        Some(text) if ASK.contains(&text.text) => return Persistence::ByUser,
         Some(text) => refuse!(text, "{text} is not a known value", "write true, false or \"ask\""),
         None => {}
     }

@@ -16,7 +16,7 @@ use crate::guard::rules::{RuleDecisions, TooMuchWorkError};
 use crate::guard::server_function;
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
-use crate::revocation::standing::RevocationUnavailable;
+use crate::revocation::status::RevocationUnavailable;
 use crate::session::claims::{REFRESH_TOKEN_ERROR, Session};
 use crate::session::cookie::SessionCookie;
 use crate::session::names::CookieNaming;

@@ -17,7 +17,7 @@ use crate::flow::responses::TokenDenied;
 use crate::flow::signin::identity::{Identity, IdentityError, ProviderClaims, Tokens, VerifiedClaims};
 use crate::log::{ErrorSource, LogEvent};
 use crate::platform::Platform;
-use crate::revocation::standing::Standing;
+use crate::revocation::status::RevocationStatus;
 use crate::session::claims::Session;
 use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::jose::jws::{self, UnverifiedJws};
@@ -130,10 +130,12 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             // A hook removed `sub`.
             return Err(provider_error(provider, AccessTokenError::NoUserId));
         }
-        match self.bearer_standing(&session).await {
-            Standing::Accepted | Standing::Unconfirmed => Ok(session),
-            Standing::Revoked => Err(provider_error(provider, AccessTokenError::Revoked)),
-            Standing::Unavailable => Err(provider_error(provider, AccessTokenError::RevocationUnknown)),
+        match self.bearer_revocation(&session).await {
+            RevocationStatus::Accepted | RevocationStatus::Unconfirmed => Ok(session),
+            RevocationStatus::Revoked => Err(provider_error(provider, AccessTokenError::Revoked)),
+            RevocationStatus::Unavailable => {
+                Err(provider_error(provider, AccessTokenError::RevocationUnknown))
+            }
         }
     }
 }

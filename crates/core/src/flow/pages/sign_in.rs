@@ -106,7 +106,7 @@ impl<P: Platform> RequestContext<'_, P> {
                     fields: &credentials.fields,
                     typed: typed.filter(|typed| typed.provider == provider.id),
                     has_cursor,
-                    asks_to_keep: self.config().session.persistence == Persistence::Asked,
+                    asks_to_keep: self.config().session.persistence == Persistence::ByUser,
                     forgot: forgot.map(|to| self.link(language, Text::ForgotPassword, to)),
                     button: label,
                     error_id: refused.map(|_| ERROR_ID),

@@ -23,11 +23,11 @@ impl<P: Platform> RequestContext<'_, P> {
     /// Shows the confirmation, or redirects to the sign-out page that the configuration names.
     pub(crate) async fn show_sign_out(&self, query: &Params) -> Result<Response, Error> {
         let form = self.form_context(query, None)?;
-        if let Some(page) = &self.config().pages.sign_out {
-            return Ok(with_cookies(Response::redirect(self.page_location(page)), form.cookies));
-        }
         if query.one("error") == Ok(Some(INCOMPLETE)) {
             return Ok(with_cookies(self.sign_out_incomplete_page(form.return_to.as_str()), form.cookies));
+        }
+        if let Some(page) = &self.config().pages.sign_out {
+            return Ok(with_cookies(Response::redirect(self.page_location(page)), form.cookies));
         }
         let session = self.live_session().await;
         let language = self.language();

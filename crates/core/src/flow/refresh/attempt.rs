@@ -15,7 +15,6 @@ use crate::lease::in_flight::{RefreshOutcome, Slot};
 use crate::lease::{Acquisition, Found, Lease, Publication, RefreshId};
 use crate::log::{LogEvent, Record};
 use crate::platform::{Platform, StoreError, within};
-use crate::revocation::standing::Standing;
 use crate::session::claims::Session;
 use crate::session::refreshed_tokens::RefreshedTokens;
 use vestibule_oidc::http::request::Request;
@@ -204,10 +203,7 @@ impl<P: Platform> RefreshAttempt<P> {
             GrantError::NotAllowed(reason) => {
                 self.log(context, LogEvent::SessionNoLongerAllowed, &reason);
                 // The refresh token is used up: nobody else may try with it.
-                if let Err(error) = lease.sign_out(&self.name.sid).await {
-                    let message = format_args!("the end of the session could not be stored: {error}");
-                    self.log(context, LogEvent::SignOutNotStored, message);
-                }
+                context.end_session(&self.session, false).await;
                 RefreshOutcome::InvalidGrant { is_final: true }
             }
             GrantError::Misconfigured(error) => {
@@ -241,8 +237,7 @@ impl<P: Platform> RefreshAttempt<P> {
                 context.revoke_refresh_token(&self.provider, token);
             }
         };
-        let was_revoked = context.standing(&self.session).await == Standing::Revoked;
-        if was_revoked || refreshes.is_signed_out(&self.name.sid) {
+        if self.was_signed_out(context, lease).await {
             drop_tokens();
             slot.complete(RefreshOutcome::SignedOut, platform.now());
             return RefreshOutcome::SignedOut;
@@ -298,6 +293,21 @@ impl<P: Platform> RefreshAttempt<P> {
         };
         complete(&outcome);
         outcome
+    }
+
+    /// Whether the session ended while the provider was asked. A lock answers that when the tokens are published.
+    async fn was_signed_out(&self, context: &RequestContext<'_, P>, lease: &impl Lease) -> bool {
+        if self.vestibule.refreshes.is_signed_out(&self.name.sid) {
+            return true;
+        }
+        if lease.sees_all_writes() {
+            return self.vestibule.revocations.is_revoked(&self.session);
+        }
+        context.was_revoked_meanwhile(&self.session).await.unwrap_or_else(|error| {
+            let message = format_args!("it is unknown whether the user signed out meanwhile: {error}");
+            self.log(context, LogEvent::SignOutCheckFailed, message);
+            false
+        })
     }
 
     fn unavailable(&self, after: Duration) -> RefreshOutcome {

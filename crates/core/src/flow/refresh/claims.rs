@@ -1,6 +1,6 @@
 //! What a provider or an API says about a session's user at a refresh: the claims that follow the user.
 //!
-//! The tokens come first. A profile that is not to be had, or cannot be read, changes nothing and does not fail the
+//! The tokens come first. A profile that is unavailable, or cannot be read, changes nothing and does not fail the
 //! refresh; only an answer that no longer lets the user in ends the session.
 
 use std::pin::Pin;

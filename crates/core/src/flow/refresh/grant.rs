@@ -5,13 +5,12 @@ mod credentials;
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
-use crate::flow::refresh::granted::{GrantError, GrantedTokens, temporary};
+use crate::flow::refresh::granted::{GrantError, GrantedTokens, MAX_CLAIMS_WAIT, temporary};
 use crate::flow::signin::profile::TokenSource;
 use crate::flow::{RequestContext, provider};
 use crate::log::{LogEvent, Record};
@@ -25,10 +24,6 @@ use vestibule_oidc::oauth::provider::{OAuthProvider, OpenId};
 use vestibule_oidc::oauth::token::{self, TokenError};
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
-
-/// How long everything may take that follows the token response: fetching the provider's keys, and asking what it says
-/// about the user. At that point the refresh token is redeemed, and other requests wait for the new tokens.
-pub(super) const MAX_CLAIMS_WAIT: Duration = Duration::from_secs(2);
 
 /// What a refresh needs before it redeems the refresh token: the metadata of an OAuth provider.
 pub(super) struct PreparedRefresh(Option<Rc<ProviderMetadata>>);

@@ -8,6 +8,10 @@ use crate::session::refreshed_tokens::ClaimChanges;
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 
+/// How long everything may take that follows the token response: fetching the provider's keys, and asking what it says
+/// about the user. At that point the refresh token is redeemed, and other requests wait for the new tokens.
+pub(super) const MAX_CLAIMS_WAIT: Duration = Duration::from_secs(2);
+
 /// The tokens that a refresh returns.
 pub(super) struct GrantedTokens {
     pub(super) access_token: Secret,

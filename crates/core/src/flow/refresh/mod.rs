@@ -30,9 +30,9 @@ use crate::flow::refresh::reason::Reason;
 use crate::lease::in_flight::{Joined, RefreshOutcome};
 use crate::lease::{Lease, RefreshId};
 use crate::log::{LogEvent, Record};
-use crate::platform::{Platform, within};
+use crate::platform::{Platform, StoreError, within};
 use crate::revocation::kind::RevocationStore;
-use crate::revocation::standing::{RevocationUnavailable, Standing};
+use crate::revocation::status::{RevocationStatus, RevocationUnavailable};
 use crate::session::claims::Session;
 use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::cookie::SetCookie;
@@ -68,11 +68,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         let Some(mut due) = self.needs_refresh(&session, need) else {
             return self.without_refresh_here(FreshSession::unchanged(session), need);
         };
-        match self.standing(&session).await {
-            Standing::Accepted => {}
-            Standing::Revoked => return Err(RefreshError::SignedOut),
+        match self.revocation_status(&session).await {
+            RevocationStatus::Accepted => {}
+            RevocationStatus::Revoked => return Err(RefreshError::SignedOut),
             // A refresh also renews the session.
-            Standing::Unconfirmed | Standing::Unavailable => {
+            RevocationStatus::Unconfirmed | RevocationStatus::Unavailable => {
                 let retry = RevocationUnavailable::RETRY_AFTER;
                 return without_refresh(session, due.reason, CookieUpdate::Skip, retry);
             }
@@ -287,16 +287,12 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         {
             return Vec::new();
         }
-        if self.config().revocation.store != RevocationStore::None {
-            // A cookie that is written too late opens no door: every process learns that the session was revoked.
-            return cookies;
-        }
         // The lease has just answered while this request waited for the tokens.
         let is_confirmed = |at: Timestamp| at >= self.now && now < at.plus(CONFIRMATION_VALIDITY);
         if !self.has_new_tokens(session) || refreshes.confirmed_at(sid).is_some_and(is_confirmed) {
             return cookies;
         }
-        match self.lease().is_signed_out(sid).await {
+        match self.was_signed_out_meanwhile(session, sid).await {
             Ok(true) => {
                 refreshes.sign_out(sid, now);
                 Vec::new()
@@ -308,6 +304,15 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             // A lost refresh token is worse than a sign-out that is missed.
             Err(_) => cookies,
         }
+    }
+
+    /// Whether the session has ended since this request began, in another process too, as far as the stores show it.
+    async fn was_signed_out_meanwhile(&self, session: &Session, sid: &str) -> Result<bool, StoreError> {
+        let lease = self.lease();
+        if lease.sees_all_writes() || self.config().revocation.store == RevocationStore::None {
+            return lease.is_signed_out(sid).await;
+        }
+        self.was_revoked_meanwhile(session).await
     }
 
     /// Whether the session has other tokens than the one in the request's cookies.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::flow::RequestContext;
 use crate::flow::vestibule::Vestibule;
 use crate::guard::cross_origin;
-use crate::lease::kind::LeaseKind;
 use crate::lease::{Lease, RefreshId};
 use crate::log::{LogEvent, Record};
 use crate::platform::{Platform, StoreError, join_all, within};
@@ -14,7 +13,7 @@ use crate::revocation::facts::Facts;
 use crate::revocation::kind::RevocationStore;
 use crate::revocation::memory::{Knowledge, MAX_READ};
 use crate::revocation::policy::OnUnavailable;
-use crate::revocation::standing::{RevocationUnavailable, Standing};
+use crate::revocation::status::{RevocationStatus, RevocationUnavailable};
 use crate::revocation::subject::{Subject, User, begins_after};
 use crate::session::claims::Session;
 use crate::session::cookie::SessionCookie;
@@ -29,6 +28,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The pauses before a failed write is repeated: once while the user waits, then after the response.
 const RETRY_DELAY: Duration = Duration::from_millis(300);
+/// A store that accepts one write of a key in a second accepts the next one after this time.
+const BUSY_DELAY: Duration = Duration::from_millis(1100);
 const LATE_RETRY_DELAYS: [Duration; 3] =
     [Duration::from_secs(2), Duration::from_secs(6), Duration::from_secs(15)];
 
@@ -37,52 +38,69 @@ impl<P: Platform> RequestContext<'_, P> {
     pub(crate) async fn live_session(&self) -> Result<SessionCookie, RevocationUnavailable> {
         let cookie = self.session();
         let SessionCookie::Valid(session) = &cookie else { return Ok(cookie) };
-        match self.standing(session).await {
-            Standing::Accepted | Standing::Unconfirmed => Ok(cookie),
-            Standing::Revoked => Ok(SessionCookie::Revoked),
-            Standing::Unavailable => Err(RevocationUnavailable),
+        match self.revocation_status(session).await {
+            RevocationStatus::Accepted | RevocationStatus::Unconfirmed => Ok(cookie),
+            RevocationStatus::Revoked => Ok(SessionCookie::Revoked),
+            RevocationStatus::Unavailable => Err(RevocationUnavailable),
         }
     }
 
     /// What is known of a session. One request asks once.
-    pub(crate) async fn standing(&self, session: &Session) -> Standing {
-        if let Some(known) = self.standing.get() {
+    pub(crate) async fn revocation_status(&self, session: &Session) -> RevocationStatus {
+        if let Some(known) = self.revocation_status.get() {
             return known;
         }
-        let standing = self.look_up(session).await;
-        self.standing.set(Some(standing));
-        if standing == Standing::Revoked {
+        let revocation_status = self.look_up(session).await;
+        self.revocation_status.set(Some(revocation_status));
+        if revocation_status == RevocationStatus::Revoked {
             let message = "the session was revoked, so no one is signed in";
             self.log(Record::new(LogEvent::SessionRevoked, message));
         }
-        standing
+        revocation_status
+    }
+
+    /// Whether the session was revoked, by a read of now: what the process remembers may be older than a sign-out elsewhere.
+    pub(crate) async fn was_revoked_meanwhile(&self, session: &Session) -> Result<bool, StoreError> {
+        let memory = &self.vestibule.revocations;
+        if memory.is_revoked(session) || self.config().revocation.store == RevocationStore::None {
+            return Ok(memory.is_revoked(session));
+        }
+        self.try_to_read_facts(&Subject::all_of(session), User::of(session).as_ref()).await?;
+        Ok(memory.is_revoked(session))
     }
 
     /// What is known of the user of a bearer token: whether all sessions of the user that began before it was issued were
     /// revoked.
-    pub(crate) async fn bearer_standing(&self, session: &Session) -> Standing {
+    pub(crate) async fn bearer_revocation(&self, session: &Session) -> RevocationStatus {
         self.look_up(session).await
     }
 
     /// Whether the request's cookies may reach a server that opens the session itself.
     pub(crate) fn may_forward_session(&self) -> bool {
-        !matches!(self.standing.get(), Some(Standing::Revoked | Standing::Unavailable))
+        !matches!(
+            self.revocation_status.get(),
+            Some(RevocationStatus::Revoked | RevocationStatus::Unavailable)
+        )
     }
 
     /// Whether the session may be renewed: only a lookup that succeeded shows that it was not revoked. Otherwise a session
     /// that is renewed while the store is down could outlive the fact that ended it.
     pub(crate) fn may_renew(&self) -> bool {
-        self.standing.get() == Some(Standing::Accepted)
+        self.revocation_status.get() == Some(RevocationStatus::Accepted)
     }
 
-    async fn look_up(&self, session: &Session) -> Standing {
+    async fn look_up(&self, session: &Session) -> RevocationStatus {
         let (config, memory) = (&self.config().revocation, &self.vestibule.revocations);
         if config.store == RevocationStore::None {
-            return if memory.is_revoked(session) { Standing::Revoked } else { Standing::Accepted };
+            return if memory.is_revoked(session) {
+                RevocationStatus::Revoked
+            } else {
+                RevocationStatus::Accepted
+            };
         }
         let unconfirmed = match config.on_unavailable {
-            OnUnavailable::Accept => Standing::Unconfirmed,
-            OnUnavailable::Refuse => Standing::Unavailable,
+            OnUnavailable::Accept => RevocationStatus::Unconfirmed,
+            OnUnavailable::Refuse => RevocationStatus::Unavailable,
         };
         let renews = cross_origin::may_act(self.request)
             || session.needs_update(self.config().session.update_age, self.now)
@@ -91,17 +109,25 @@ impl<P: Platform> RequestContext<'_, P> {
         loop {
             let now = self.platform.now();
             match memory.look_up(session, max_age, config.interval, now) {
-                Knowledge::Revoked => return Standing::Revoked,
-                Knowledge::Accepted => return Standing::Accepted,
+                Knowledge::Revoked => return RevocationStatus::Revoked,
+                Knowledge::Accepted => return RevocationStatus::Accepted,
                 Knowledge::Unavailable => return unconfirmed,
                 Knowledge::Reading => self.platform.sleep(POLL_INTERVAL).await,
                 Knowledge::Stale(subjects) => {
                     if !self.read_facts(&subjects, User::of(session).as_ref()).await {
                         // What is known counts all the same: that the session was revoked, above all.
-                        return if memory.is_revoked(session) { Standing::Revoked } else { unconfirmed };
+                        return if memory.is_revoked(session) {
+                            RevocationStatus::Revoked
+                        } else {
+                            unconfirmed
+                        };
                     }
                     // Otherwise a slow store and a short interval would never agree.
-                    return if memory.is_revoked(session) { Standing::Revoked } else { Standing::Accepted };
+                    return if memory.is_revoked(session) {
+                        RevocationStatus::Revoked
+                    } else {
+                        RevocationStatus::Accepted
+                    };
                 }
             }
         }
@@ -109,28 +135,35 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// Reads facts into the process's memory. Returns whether the store answered.
     async fn read_facts(&self, subjects: &[Subject], user: Option<&User>) -> bool {
+        self.try_to_read_facts(subjects, user).await.is_ok()
+    }
+
+    async fn try_to_read_facts(&self, subjects: &[Subject], user: Option<&User>) -> Result<(), StoreError> {
         let memory = &self.vestibule.revocations;
         // What was true when the read began may have changed since.
         let began = self.platform.now();
         let facts = self.facts();
         let late = || Err(StoreError::Failed(format!("no answer within {}s", MAX_READ.as_secs())));
-        match within(self.platform, MAX_READ, pin!(facts.read(subjects, user))).await.unwrap_or_else(late) {
-            Ok(read) => {
-                if read.has_unreadable {
-                    let message = "the store has a value for a revocation that is none; it is ignored";
-                    self.log(Record::new(LogEvent::RevocationUnreadable, message));
-                }
-                memory.remember(subjects.iter().cloned().zip(read.revoked_at).collect(), began);
-                true
+        let read = pin!(async {
+            match facts.read(subjects, user).await {
+                // A lock moves, a store stumbles: the second attempt usually succeeds.
+                Err(StoreError::Failed(_)) => facts.read(subjects, user).await,
+                read => read,
             }
-            Err(error) => {
-                if memory.fail(subjects, self.platform.now()) {
-                    let message = format_args!("it is unknown which sessions were revoked: {error}");
-                    self.log(Record::new(LogEvent::RevocationUnavailable, message));
-                }
-                false
+        });
+        let read = within(self.platform, MAX_READ, read).await;
+        let read = read.unwrap_or_else(late).inspect_err(|error| {
+            if memory.fail(subjects, self.platform.now()) {
+                let message = format_args!("it is unknown which sessions were revoked: {error}");
+                self.log(Record::new(LogEvent::RevocationUnavailable, message));
             }
+        })?;
+        if read.has_unreadable {
+            let message = "the store has a value for a revocation that is none; it is ignored";
+            self.log(Record::new(LogEvent::RevocationUnreadable, message));
         }
+        memory.remember(subjects.iter().cloned().zip(read.revoked_at).collect(), began);
+        Ok(())
     }
 
     /// When a session begins that is created now: later than every revocation that would end it.
@@ -193,10 +226,12 @@ impl<P: Platform> RequestContext<'_, P> {
         user: Option<&User>,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        if write(facts, subject, user, at).await.is_ok() {
-            return Ok(());
+        match write(facts, subject, user, at).await {
+            Ok(()) => return Ok(()),
+            // Something else about the same subject was written a moment ago.
+            Err(StoreError::Busy) => self.platform.sleep(BUSY_DELAY).await,
+            Err(_) => self.platform.sleep(RETRY_DELAY).await,
         }
-        self.platform.sleep(RETRY_DELAY).await;
         write(facts, subject, user, at).await
     }
 
@@ -216,14 +251,17 @@ impl<P: Platform> RequestContext<'_, P> {
     /// Lets the lease know that the session ended, so that a refresh that is under way does not publish its tokens. Where a
     /// store of revocations does it, only a lock needs to know.
     async fn tell_lease(&self, session: &Session) {
-        let config = self.config();
-        let is_told_by_facts =
-            config.revocation.store != RevocationStore::None && config.refresh.lease != LeaseKind::Lock;
-        let Some(id) = RefreshId::of(session).filter(|_| !is_told_by_facts) else { return };
+        let learns = self.config().lease_learns_of_sign_outs();
+        let Some(id) = RefreshId::of(session).filter(|_| learns) else { return };
         if let Err(error) = self.lease().sign_out(&id.sid).await {
             let message = format_args!("the sign-out could not be stored: {error}");
             self.log(Record::new(LogEvent::SignOutNotStored, message));
         }
+    }
+
+    /// The name of a subject in the log.
+    pub(super) fn fact_id(&self, subject: &Subject) -> String {
+        self.facts().id(subject)
     }
 
     fn facts(&self) -> Facts<'_, P> {

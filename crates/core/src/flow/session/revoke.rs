@@ -3,16 +3,14 @@
 //! It exists only where its secret is set. The secret is sent in `Authorization`, which no browser adds by itself, so
 //! neither a cookie nor a page of another site can use it. An answer never says whether a session or a user exists.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::flow::RequestContext;
+use crate::flow::attempts;
 use crate::log::{LogEvent, Record};
 use crate::platform::{BodyError, Platform};
+use crate::revocation::kind::RevocationStore;
 use crate::revocation::subject::{Subject, User};
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::json;
@@ -24,13 +22,6 @@ const MAX_BODY: usize = 4 * 1024;
 
 /// The longest identifier, in bytes: that of a subject in OpenID Connect, with room for other providers'.
 const MAX_ID: usize = 512;
-
-/// How many requests one address may send in [`WINDOW`], where the runtime does not count them.
-const MAX_ATTEMPTS: u32 = 60;
-const WINDOW: Duration = Duration::from_mins(1);
-
-/// How many addresses are counted.
-const MAX_ADDRESSES: usize = 1000;
 
 /// What `confirm` must say to revoke everything.
 const CONFIRM: &str = "everything";
@@ -100,7 +91,7 @@ impl<P: Platform> RequestContext<'_, P> {
                 let answer = Response::json(rejected.status, &json!({ "error": rejected.code }));
                 match rejected.status {
                     401 => answer.with("www-authenticate", "Bearer"),
-                    429 => answer.with("retry-after", WINDOW.as_secs().to_string()),
+                    429 => answer.with("retry-after", attempts::WINDOW.as_secs().to_string()),
                     _ => answer,
                 }
             }
@@ -173,6 +164,10 @@ impl<P: Platform> RequestContext<'_, P> {
                     (Some(provider), Some(sub)) => {
                         Some(User { provider: id("provider", provider)?, sub: id("sub", sub)? })
                     }
+                    (None, None) if self.config().revocation.store == RevocationStore::Lock => {
+                        let reason = "with revocation.store = \"durable-object\" a session needs its provider and sub, too";
+                        return Err(invalid(reason));
+                    }
                     (None, None) => None,
                     _ => return Err(invalid("a session needs both provider and sub, if it has them")),
                 };
@@ -206,12 +201,14 @@ impl<P: Platform> RequestContext<'_, P> {
             Subject::ProviderSession { .. } => "the sessions of a provider's session",
             Subject::Everything => "everything",
         };
+        // The log and the answer have the same name for it, and neither is personal data.
+        let id = self.fact_id(&subject);
         let is_stored = self.revoke(&[subject], user, at).await;
         let outcome = if is_stored { "and it was stored" } else { "but it could not be stored" };
-        let message = format_args!("an operator revoked {kind}, {outcome}");
+        let message = format_args!("an operator revoked {kind} ({id}), {outcome}");
         self.log(Record::new(LogEvent::SessionsRevokedByOperator, message));
         if is_stored {
-            return Response::json(200, &json!({ "revoked": true }));
+            return Response::json(200, &json!({ "revoked": true, "id": id }));
         }
         Response::json(503, &json!({ "error": "temporarily_unavailable" })).with("retry-after", "5")
     }
@@ -238,24 +235,5 @@ fn contains(secrets: &[Secret], sent: &str) -> bool {
 impl RejectedError {
     fn new(status: u16, code: &'static str, reason: &str) -> Self {
         Self { status, code, reason: reason.to_owned() }
-    }
-}
-
-/// How many requests each address has sent lately, in this process.
-#[derive(Default)]
-pub(crate) struct Attempts(RefCell<BTreeMap<String, (Timestamp, u32)>>);
-
-impl Attempts {
-    /// Counts one more, and says whether it is within the limit.
-    fn count(&self, client: &str, now: Timestamp) -> bool {
-        let mut attempts = self.0.borrow_mut();
-        let is_current = |began: Timestamp| began <= now && now < began.plus(WINDOW);
-        attempts.retain(|_, (began, _)| is_current(*began));
-        if attempts.len() >= MAX_ADDRESSES && !attempts.contains_key(client) {
-            return false;
-        }
-        let (_, count) = attempts.entry(client.to_owned()).or_insert((now, 0));
-        *count += 1;
-        *count <= MAX_ATTEMPTS
     }
 }

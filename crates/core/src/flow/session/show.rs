@@ -10,7 +10,7 @@ use crate::flow::session::tokens_hidden::{is_from_token, without_tokens};
 use crate::hooks::DefaultSession;
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
-use crate::revocation::standing::RevocationUnavailable;
+use crate::revocation::status::RevocationUnavailable;
 use crate::session::claims::Session;
 use crate::session::cookie::{self, SessionCookie};
 use crate::session::dialect::Dialect;

@@ -8,6 +8,7 @@ use crate::flow::responses::with_cookies;
 use crate::hooks::Event;
 use crate::log::{ErrorSource, LogEvent, Record};
 use crate::platform::Platform;
+use crate::revocation::status::RevocationStatus;
 use crate::session::claims::Session;
 use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::form::Params;
@@ -23,7 +24,8 @@ impl<P: Platform> RequestContext<'_, P> {
         form.verify_csrf(body)?;
         let mut next = form.return_to.as_str().to_owned();
         let mut is_complete = true;
-        if let SessionCookie::Valid(session) = self.session() {
+        // A copy of a session that has ended may not end others, and its end need not be stored again.
+        if let Some(session) = self.session_to_end().await {
             if let Some(url) = self.provider_logout_url(&session, &form.return_to).await {
                 next = url;
             }
@@ -37,6 +39,12 @@ impl<P: Platform> RequestContext<'_, P> {
         let answer =
             if is_complete { Response::redirect(next) } else { self.sign_out_incomplete(body, &next) };
         Ok(with_cookies(with_cookies(answer, form.cookies), self.erased_session()))
+    }
+
+    /// The session of the request, unless it is known to have ended.
+    async fn session_to_end(&self) -> Option<Session> {
+        let SessionCookie::Valid(session) = self.session() else { return None };
+        (self.revocation_status(&session).await != RevocationStatus::Revoked).then_some(session)
     }
 
     /// The URL that ends the provider's own session (OpenID Connect RP-Initiated Logout 1.0); `None` if the configuration

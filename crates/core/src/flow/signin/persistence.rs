@@ -24,7 +24,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let is_persistent = match self.config().session.persistence {
             Persistence::Persistent => true,
             Persistence::UntilBrowserCloses => false,
-            Persistence::Asked => chosen,
+            Persistence::ByUser => chosen,
         };
         (!is_persistent).then_some((PERSISTENT, Value::Bool(false)))
     }

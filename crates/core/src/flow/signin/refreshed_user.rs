@@ -6,7 +6,8 @@
 use serde_json::{Map, Value};
 
 use crate::config::Config;
-use crate::session::claims::{Session, is_own_claim};
+use crate::session::claims::Session;
+use crate::session::own_claims::is_own_claim;
 use crate::session::refreshed_tokens::ClaimChanges;
 use vestibule_oidc::data::{DataPath, Source};
 use vestibule_oidc::oauth::email::EmailVerification;
@@ -96,8 +97,8 @@ impl<'a> RefreshedUser<'a> {
     /// The session's claims, with `new` ones in place of those that follow the user.
     pub(crate) fn session_claims(&self, new: Map<String, Value>, config: &Config) -> Map<String, Value> {
         let mut claims = self.session.claims().clone();
-        for gone in self.gone(&new, config) {
-            claims.remove(&gone);
+        for lost in self.lost(&new, config) {
+            claims.remove(&lost);
         }
         for (claim, value) in new {
             let is_token = matches!(claim.as_str(), "access_token" | "refresh_token" | "expires_at");
@@ -122,26 +123,26 @@ impl<'a> RefreshedUser<'a> {
     }
 
     /// The claims that the user no longer has.
-    fn gone(&self, new: &Map<String, Value>, config: &Config) -> Vec<String> {
-        let mut gone: Vec<String> = Vec::new();
+    fn lost(&self, new: &Map<String, Value>, config: &Config) -> Vec<String> {
+        let mut lost: Vec<String> = Vec::new();
         for (claim, _) in STANDARD {
             if !self.unknown.contains(&claim) && !is_configured(claim, config) {
-                gone.push(claim.to_owned());
+                lost.push(claim.to_owned());
             }
         }
         for (claim, from) in &config.claims {
             if self.is_known(from) {
-                gone.push(claim.clone());
+                lost.push(claim.clone());
             }
         }
         // What is known about an address is about that address only.
         let old = self.session.email();
         let is_other_email = new.get("email").is_some_and(|email| Some(email) != old);
-        if is_other_email || gone.iter().any(|claim| claim == "email") {
-            gone.push("email_verified".to_owned());
+        if is_other_email || lost.iter().any(|claim| claim == "email") {
+            lost.push("email_verified".to_owned());
         }
-        gone.retain(|claim| !new.contains_key(claim) && !stays(claim, config));
-        gone
+        lost.retain(|claim| !new.contains_key(claim) && !stays(claim, config));
+        lost
     }
 }
 

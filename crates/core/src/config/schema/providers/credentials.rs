@@ -108,7 +108,7 @@ const RESPONSE: Group = keys! {
     /// Where a response below 500 has an error: anything there but null, false, 0 and empty values.
     error: Text, example = "body.error", needs = "a path that begins with `body` or `header`";
     /// The errors that are a refusal: what is at `error`, or a member of it. Any other error is a failure of the API, which may pass:
-    /// nobody is told that the password is wrong, and no session ends.
+    /// no one is told that the password is wrong, and no session ends.
     refused_errors: ScalarOrList, unset = "`login`: every error, or for an `error` in GraphQL's `errors` the codes `UNAUTHENTICATED`, `UNAUTHORIZED`, `FORBIDDEN` and `INVALID_CREDENTIALS`; `refresh`: as in `login`",
         example = ["INVALID_CREDENTIALS", "Refresh token is expired"], needs = "`error`";
     /// The statuses that are a refusal whatever is at `error`.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// What is known of the request's session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum RevocationStatus {
     /// It was not revoked, as of a read that is new enough for what the request may do.
     Accepted,
     /// The store does not answer. The session passes, but is neither renewed nor refreshed.
