@@ -284,7 +284,8 @@ fn a_credentials_provider_has_its_fields_in_a_form_that_posts_to_its_callback() 
     let mut by_name = only_form();
     by_name["providers"][0]["fields"][0] = json!({ "name": "user" });
     let answer = browser.open(&TestEnv::with(by_name), &url("signin", &[]));
-    let field = "name=\"user\" type=\"text\" autocomplete=\"username\" autocapitalize=\"none\" required autofocus>";
+    let field =
+        "name=\"user\" type=\"text\" autocomplete=\"username\" autocapitalize=\"none\" required autofocus>";
     assert!(answer.body.contains(field), "{}", answer.body);
 }
 
