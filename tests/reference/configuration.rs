@@ -149,6 +149,7 @@ fn value_name(value: &ValueType) -> String {
         ValueType::Duration => "duration".to_owned(),
         ValueType::DurationOrNone => "duration, or `\"none\"`".to_owned(),
         ValueType::TextOrList => "string, or array of strings".to_owned(),
+        ValueType::TextOrMap => "string, or table of strings by language".to_owned(),
         ValueType::ClaimTest(_) => "claim test".to_owned(),
         ValueType::ScalarOrList => "string, number, `true`, `false`, or an array of them".to_owned(),
         ValueType::BoolOrText => "`true`, `false` or string".to_owned(),

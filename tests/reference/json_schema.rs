@@ -212,6 +212,9 @@ fn value_schema(value: &ValueType) -> Value {
         ValueType::TextOrList => {
             json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] })
         }
+        ValueType::TextOrMap => json!({
+            "anyOf": [{ "type": "string" }, { "type": "object", "additionalProperties": { "type": "string" } }],
+        }),
         ValueType::ClaimTest(keys) => {
             json!({ "anyOf": [scalar, { "type": "array", "items": scalar }, table(keys)] })
         }

@@ -268,11 +268,11 @@ fn a_credentials_provider_has_its_fields_in_a_form_that_posts_to_its_callback() 
     let answer = browser.open(&world, &url("signin", &[]));
     assert_eq!(fields(&answer.body, "/auth/callback/shop").len(), 2);
     for field in [
-        "<label for=\"shop-email\">Email address</label><input id=\"shop-email\" name=\"email\" type=\"email\" \
+        "<label for=\"shop-email\"><bdi>Email address</bdi></label><input id=\"shop-email\" name=\"email\" type=\"email\" \
          autocomplete=\"username\" required>",
-        "<label for=\"shop-password\">Password</label><input id=\"shop-password\" name=\"password\" \
+        "<label for=\"shop-password\"><bdi>Password</bdi></label><input id=\"shop-password\" name=\"password\" \
          type=\"password\" placeholder=\"&quot;&gt;&lt;b&gt;\" autocomplete=\"current-password\" required>",
-        "<label for=\"shop-otp\">&lt;b&gt;Code&lt;/b&gt;<span class=\"soft\"> (optional)</span></label>\
+        "<label for=\"shop-otp\"><bdi>&lt;b&gt;Code&lt;/b&gt;</bdi><span class=\"soft\"> (optional)</span></label>\
          <input id=\"shop-otp\" name=\"otp\" type=\"text\" autocomplete=\"one-time-code\">",
     ] {
         assert!(answer.body.contains(field), "{field}: {}", answer.body);

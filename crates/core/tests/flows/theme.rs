@@ -116,7 +116,7 @@ fn browsers_and_crawlers_get_the_icon_and_the_robots_file_without_signing_in() {
         let answer = fetch(&world, "GET", path);
         assert!(answer.forwarded.is_some(), "{path}: {answer:?}");
     }
-    for path in ["/Favicon.ico", "/x/favicon.ico", "/favicon.ico;x", "/robots.txt.bak", "/favicon%2eico"] {
+    for path in ["/Favicon.ico", "/x/favicon.ico", "/favicon.ico;x", "/robots.txt.bak", "/favicon%2Fico"] {
         assert!(fetch(&world, "GET", path).forwarded.is_none(), "{path}");
     }
 }

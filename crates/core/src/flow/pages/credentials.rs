@@ -64,7 +64,7 @@ impl Inputs<'_> {
         let placeholder = field.placeholder.as_ref().map(|text| text.in_language(&language.tag));
         html! {
             label for=(id) {
-                (label(language, field))
+                bdi { (label(language, field)) }
                 @if !field.required { span.soft { " " (language.text(Text::Optional)) } }
             }
             input id=(id) name=(field.name) type=(field.kind) value=[self.value(field)] placeholder=[placeholder]
