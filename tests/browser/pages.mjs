@@ -95,6 +95,10 @@ async function visit(shown, act) {
     return route.fulfill({ status: shown.status, headers: Object.fromEntries(shown.headers), body: shown.body });
   });
   await page.goto(`${ORIGIN}/page`);
+  await check(`${shown.name}: the cursor is where the page puts it`, async () => {
+    const [has, wanted] = await page.evaluate(() => [document.activeElement.outerHTML, document.querySelector("[autofocus]")?.outerHTML]);
+    if (wanted) assert.equal(has, wanted);
+  });
   await act(page);
   await check(`${shown.name}: the browser reports no problem and requests nothing else`, () => {
     assert.deepEqual(complaints, []);

@@ -156,6 +156,7 @@ fn value_name(value: &ValueType) -> String {
         ValueType::BoolOrTextOrList => "`true`, `false`, string, or array of these".to_owned(),
         ValueType::Table(_) | ValueType::UrlOrTable(_) => "table".to_owned(),
         ValueType::TableList(_) => "array of tables".to_owned(),
+        ValueType::Texts(_) => "table of strings".to_owned(),
         ValueType::Map(value) => {
             format!("table with names of your choice; each value: {}", value_name(value))
         }

@@ -229,6 +229,11 @@ fn value_schema(value: &ValueType) -> Value {
         ValueType::Table(keys) => table(keys),
         ValueType::UrlOrTable(keys) => json!({ "anyOf": [{ "type": "string" }, table(keys)] }),
         ValueType::TableList(keys) => json!({ "type": "array", "items": table(keys) }),
+        ValueType::Texts(names) => json!({
+            "type": "object",
+            "propertyNames": { "enum": names },
+            "additionalProperties": { "type": "string" },
+        }),
         ValueType::Map(value) => json!({ "type": "object", "additionalProperties": value_schema(value) }),
     }
 }

@@ -12,6 +12,7 @@ use super::schema::providers::PROVIDER;
 use super::schema::providers::credentials::CREDENTIALS;
 use super::schema::providers::oauth::{OAUTH, OPENID};
 use super::schema::{AUTH, CLAIM_TEST, Keys, Kind};
+use crate::texts::Text;
 
 /// A key of the configuration.
 #[derive(Clone, Debug)]
@@ -71,6 +72,8 @@ pub enum ValueType {
     UrlOrTable(Vec<KeyReference>),
     /// An array of tables with these keys.
     TableList(Vec<KeyReference>),
+    /// A table of strings with these names.
+    Texts(Vec<&'static str>),
     /// A table with any names.
     Map(Box<ValueType>),
 }
@@ -130,6 +133,7 @@ fn value_type(kind: &Kind, runtime: &Runtime) -> Option<ValueType> {
         Kind::Table(keys) => ValueType::Table(table(keys, runtime)),
         Kind::UrlOrTable(keys) => ValueType::UrlOrTable(table(keys, runtime)),
         Kind::TableList(keys) | Kind::TopLevelTables(keys) => ValueType::TableList(table(keys, runtime)),
+        Kind::Texts => ValueType::Texts(Text::ALL.iter().map(|text| text.key()).collect()),
         Kind::Map(kind) => ValueType::Map(Box::new(value_type(kind, runtime)?)),
     })
 }

@@ -85,6 +85,8 @@ pub(super) enum Kind {
     TableList(Keys),
     /// An array of tables directly below `AUTH`: `[[vars.AUTH.…]]`.
     TopLevelTables(Keys),
+    /// The texts of one language: a table of strings, whose names are the keys of [`Text`](crate::texts::Text).
+    Texts,
     /// A table with any names, whose values are all of one kind.
     Map(&'static Kind),
 }

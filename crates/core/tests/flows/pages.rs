@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use vestibule_core::http::headers::Headers;
 use vestibule_core::presets;
 
+use crate::credentials::json_api;
 use crate::theme::themed;
 use vestibule_core::http::request::RequestUrl;
 use vestibule_core::texts::languages::BUILT_IN;
@@ -486,6 +487,13 @@ fn pages_in_english() -> Vec<(&'static str, Answer)> {
     };
     pages.push(("sign-in-ask", Browser::new().open(&asking(only_form()), &url("signin", &refused))));
     pages.push(("sign-in-ask-too", Browser::new().open(&asking(with_form()), &url("signin", &[]))));
+
+    let (world, mut typing) = (TestEnv::with(json_api()), Browser::new());
+    pages.push(("sign-in-api", typing.open(&world, &url("signin", &[]))));
+    let csrf = typing.csrf(&world);
+    let fields = [("csrfToken", csrf.as_str()), ("email", "bob@example.com"), ("password", "wrong")];
+    let refused = typing.post(&world, &format!("{APP}/auth/callback/credentials"), &fields);
+    pages.push(("sign-in-typed", typing.open(&world, refused.location())));
 
     let (world, mut bob) = (TestEnv::new(), Browser::new());
     bob.sign_in(&world, "bob", "/");

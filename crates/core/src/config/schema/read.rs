@@ -62,7 +62,7 @@ fn read_value(value: &mut Value, kind: &Kind, place: &Place<'_>) {
             }
             return;
         }
-        (Kind::TextOrMap, Value::Object(members)) => {
+        (Kind::TextOrMap | Kind::Texts, Value::Object(members)) => {
             for (name, value) in members {
                 read_value(value, &Kind::Text, &place.key(name));
             }
@@ -138,7 +138,7 @@ fn is_simple(value: &Value, kind: &Kind, place: &Place<'_>) -> bool {
             refuse!(place, "expected an array of tables; write [[vars.AUTH.{key}]]");
             return false;
         }
-        Kind::Table(_) | Kind::Map(_) | Kind::Any | Kind::Hidden => (false, "a table"),
+        Kind::Table(_) | Kind::Map(_) | Kind::Texts | Kind::Any | Kind::Hidden => (false, "a table"),
     };
     if !is_good {
         let got = Type(got);

@@ -1,6 +1,6 @@
 //! `[vars.AUTH]`: the whole site, and the tables in it.
 
-use super::Kind::{Bool, Hidden, Map, Table, Text, TextOrList, TopLevelTables};
+use super::Kind::{Bool, Hidden, Map, Table, Text, TextOrList, Texts, TopLevelTables};
 use super::providers::PROVIDER;
 use super::rules::RULE;
 use super::{Keys, PAGES, REFRESH, REVOCATION, SESSION, THEME, UPSTREAM, VERIFY, keys};
@@ -74,7 +74,7 @@ pub(in crate::config) const AUTH: Keys = &[keys! {
         needs = "tags of built-in languages, or of those in `texts`";
     /// Texts of Vestibule's pages in place of the built-in ones, by language and key; docs/pages.md lists the keys. A language
     /// that is not built in has the English text where it has none.
-    texts: Map(&Map(&Text)), default = {}, example = { "en": { "support": "Call 555-0100" }, "it": { "sign_in": "Accedi" } },
+    texts: Map(&Texts), default = {}, example = { "en": { "support": "Call 555-0100" }, "it": { "sign_in": "Accedi" } },
         needs = "the placeholder of the built-in text, for example `{provider}`";
     /// What `GET BASE_PATH/verify` accepts from another proxy that asks it about requests (forward-auth).
     verify: Table(VERIFY);
