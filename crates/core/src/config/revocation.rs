@@ -34,17 +34,20 @@ impl Config {
         loading.problems.unless_any(None)
     }
 
-    /// What it means that there is no store, unless the configuration says that it is wanted.
+    /// What it means that there is no store, and where the configuration does not choose that, what to do about it.
     pub(super) fn revocation_advice(&self, runtime: &Runtime) -> Vec<String> {
-        if self.revocation.store != RevocationStore::None || self.revocation.store_is_chosen {
+        if self.revocation.store != RevocationStore::None {
             return Vec::new();
         }
-        let Some(wanted) = runtime.revocation(runtime.default_revocation()) else { return Vec::new() };
         let signs_out_elsewhere = if self.providers.is_empty() {
             "a sign-out at another host of the site does not end copies of the session here"
         } else {
             "a sign-out only removes the cookie, and a copy of it stays valid until it expires"
         };
-        vec![format!("AUTH.revocation.store: {signs_out_elsewhere}: {}", wanted.advice)]
+        let wanted = runtime.revocation(runtime.default_revocation());
+        match wanted.filter(|_| !self.revocation.store_is_chosen) {
+            Some(wanted) => vec![format!("AUTH.revocation.store: {signs_out_elsewhere}: {}", wanted.advice)],
+            None => vec![format!("AUTH.revocation.store = \"none\": {signs_out_elsewhere}")],
+        }
     }
 }

@@ -38,6 +38,8 @@ mod refresh_locations;
 mod refresh_trouble;
 mod renewal_at_end;
 mod revalidation;
+mod revocation;
+mod revoke;
 mod session;
 mod shadowing_cookies;
 mod sign_in;
