@@ -192,6 +192,31 @@ fn injected_text_an_unknown_code_is_not_repeated() {
 }
 
 #[test]
+fn injected_text_no_parameter_turns_the_text_around_or_fills_the_page() {
+    let hostile =
+        ["\u{202e}moc.elpmaxe", "\u{2066}\u{200f}x", "\0\u{7f}", "\u{feff}\u{fffe}", &"x".repeat(30_000)];
+    for page in ["signin", "signout", "error"] {
+        for parameter in ["error", "code", "callbackUrl", "ui_locales", "csrfToken"] {
+            let (world, mut browser) = (TestEnv::new(), Browser::new());
+            let usual = browser.open(&world, &url(page, &[])).body.len();
+            for value in hostile {
+                let answer = browser.open(&world, &url(page, &[(parameter, value)]));
+                let is_foul = |c: char| {
+                    matches!(c, '\0' | '\u{7f}' | '\u{200f}' | '\u{202e}' | '\u{2066}' | '\u{feff}')
+                };
+                assert!(!answer.body.contains(is_foul), "{page} {parameter}: {}", answer.body);
+                assert!(answer.body.len() < usual + 2000, "{page} {parameter} {}", value.len());
+            }
+            let twice = browser.open(&world, &url(page, &[(parameter, "de"), (parameter, "fr")]));
+            assert!(
+                [200, 400, 500].contains(&twice.status) && twice.body.len() < usual + 2000,
+                "{page} {parameter}"
+            );
+        }
+    }
+}
+
+#[test]
 fn injected_text_an_invalid_host_gets_no_page() {
     for host in ["app.example.com\"><script>", "<b>", "a b"] {
         assert_eq!(RequestUrl::parse(&format!("https://{host}/auth/signin")), None, "{host}");
