@@ -76,8 +76,8 @@ impl Typed {
         names: &CookieNames,
         now: Timestamp,
     ) -> Option<Self> {
-        let sealed = cookies.into_iter().filter(|sealed| !sealed.is_empty()).take(MAX_DUPLICATES);
-        sealed.filter_map(|sealed| Self::open_one(sealed, keys, names, now)).next()
+        let mut sealed = cookies.into_iter().filter(|sealed| !sealed.is_empty()).take(MAX_DUPLICATES);
+        sealed.find_map(|sealed| Self::open_one(sealed, keys, names, now))
     }
 
     fn open_one(sealed: &str, keys: &Keyring, names: &CookieNames, now: Timestamp) -> Option<Self> {
