@@ -105,7 +105,7 @@ fn the_apps_own_403_page_gets_the_address() {
     assert!(bob.open(&world, &format!("{APP}{}", answer.location())).forwarded.is_some());
     let script = bob.fetch(&world, &format!("{APP}/admin"));
     assert_eq!((script.status, script.body.as_str()), (403, r#"{"error":"forbidden"}"#));
-    // Nobody is signed in: the page is public, and no redirect leads to it without end.
+    // No one is signed in: the page is public, and no redirect leads to it without end.
     assert!(fetch(&world, "GET", "/no-access").forwarded.is_some());
 }
 

@@ -16,7 +16,7 @@ pub(in crate::config) const THEME: Keys = &[keys! {
         needs = "a contrast of 3:1 with the light pages, and with the dark pages unless there is `accent_dark` (WCAG 2.2, criterion 1.4.11)";
     /// The same on dark pages.
     accent_dark: Text, unset = "`accent`", example = "#7aa7ff", needs = "`accent`; a contrast of 3:1 with the dark pages";
-    /// Where people find what Vestibule does not do.
+    /// Where people find what these pages do not have.
     links: Table(LINKS);
 }];
 
