@@ -3,6 +3,8 @@
 //! The package is pinned in package.json. Each preset gets the icon whose slug or title is its id or name, or the one in
 //! [`OTHER_SLUGS`]. A brand that the package does not have has no icon; its owner may have asked for that.
 
+mod path;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -35,13 +37,13 @@ pub(crate) fn renew(project: &Project) -> Result<()> {
     let slugs = slugs(&json(&format!("{PACKAGE}/data/simple-icons.json"))?)?;
     let presets = json(PRESETS)?;
     let mut table = format!(
-        "# Icons of the presets, from simple-icons {version} (https://simpleicons.org, CC0 1.0): paths on 24 by 24.\n\
+        "# Icons of the presets, from simple-icons {version} (https://simpleicons.org, CC0 1.0): paths on 24 by 24, rounded.\n\
          # The trademarks are their owners'. Written by `cargo xtask icons`.\n"
     );
     for (id, preset) in presets.as_object().context("the presets are no table")? {
         let Some(slug) = slug(id, preset["name"].as_str().unwrap_or_default(), &slugs) else { continue };
         let svg = read(&format!("{PACKAGE}/icons/{slug}.svg"))?;
-        let path = path(&svg).with_context(|| format!("{slug}.svg"))?;
+        let path = path(&svg).and_then(path::rounded).with_context(|| format!("{slug}.svg"))?;
         let _ = writeln!(table, "{id} {path}");
     }
     fs::write(project.path(TABLE), &table).with_context(|| format!("cannot write {TABLE}"))?;
