@@ -181,6 +181,12 @@ pub const DELIBERATE: &[Deliberate] = &[
         explains: |d| d.aspect == "session" && says_more(d),
     },
     Deliberate {
+        title: "A session of Auth.js can be revoked",
+        reason: "When such a session is renewed it gets `sid`, derived from its `jti`, and `signed_in_at`, which is its \
+                 `iat`. A sign-out ends every copy of it by them.",
+        explains: |d| d.aspect == "session" && has_more(d, &["sid", "signed_in_at"]),
+    },
+    Deliberate {
         title: "The callback is a GET",
         reason: "Auth.js reads the query of a POST, too. No provider sends one unless it is asked to \
                  (`response_mode=form_post`).",
@@ -261,15 +267,18 @@ impl Difference<'_> {
     }
 }
 
-/// Whether Vestibule's session has all claims of Auth.js's, and additional ones.
+/// Whether Vestibule's new session has all claims of Auth.js's, and additional ones.
 fn says_more(d: &Difference<'_>) -> bool {
+    has_more(d, &["sid", "provider", "signed_in_at", "access_token"])
+}
+
+/// Whether Vestibule's session has all claims of Auth.js's, and these.
+fn has_more(d: &Difference<'_>, more: &[&str]) -> bool {
     let claims = |text: Option<&str>| serde_json::from_str::<Value>(text?).ok();
     let (Some(Value::Object(authjs)), Some(vestibule)) = (claims(d.authjs), claims(d.vestibule)) else {
         return false;
     };
     let is_subject = |claim: &str| d.site.dialect == Dialect::AuthJsV5 && claim == "sub";
     authjs.iter().all(|(claim, value)| is_subject(claim) || vestibule.get(claim) == Some(value))
-        && ["sid", "provider", "signed_in_at", "access_token"]
-            .iter()
-            .all(|claim| vestibule.get(*claim).is_some())
+        && more.iter().all(|claim| vestibule.get(*claim).is_some())
 }

@@ -1,5 +1,6 @@
 //! The sites that are compared, and the cookies that a browser may send to them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -58,7 +59,8 @@ impl Site {
     pub fn sealed(self, claims: &Value, secret: &str, ago: Duration) -> String {
         let claims = claims.as_object().expect("an object").clone();
         let keys = keyring(secret);
-        let random = FakeRandom::new(1);
+        // Each session has its own `jti`, so that no case signs out another one's.
+        let random = FakeRandom::new(SEALED.fetch_add(1, Ordering::Relaxed));
         seal::seal(&keys, self.dialect, &self.salt(), &claims, DAY * 30, now().minus(ago), &mut |bytes| {
             random.fill(bytes);
         })
@@ -89,6 +91,9 @@ impl Site {
         (self.names().csrf().to_owned(), format!("{TOKEN}%7C{}", csrf_hash(TOKEN, secret)))
     }
 }
+
+/// How many sessions were sealed.
+static SEALED: AtomicU64 = AtomicU64::new(1);
 
 /// A CSRF token.
 pub const TOKEN: &str = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";

@@ -47,7 +47,17 @@ pub fn sign_in_with_password(browser: &Client, name: &str, password: &str) -> Cl
 
 /// Signs out. Gives the response to the form.
 pub fn sign_out(browser: &Client) -> ClientResponse {
-    let form = [("csrfToken", &*csrf(browser)), ("callbackUrl", "/")];
+    send_sign_out(browser, &[])
+}
+
+/// Signs out in every browser.
+pub fn sign_out_everywhere(browser: &Client) -> ClientResponse {
+    send_sign_out(browser, &[("everywhere", "true")])
+}
+
+fn send_sign_out(browser: &Client, more: &[(&str, &str)]) -> ClientResponse {
+    let csrf = csrf(browser);
+    let form = [&[("csrfToken", &*csrf), ("callbackUrl", "/")], more].concat();
     browser.post(&format!("{APP}/auth/signout")).navigation().form(&form).send()
 }
 

@@ -22,11 +22,31 @@ pub const CLIENT_SECRET: &str = "of-a-test-and-of-nothing-else";
 pub const NEAR: [&str; 4] = ["FRA"; 4];
 pub const FAR: [&str; 4] = ["FRA", "FRA", "IAD", "SIN"];
 
+/// What an operator revokes sessions with.
+pub const OPERATOR_SECRET: &str = "of-an-operator-and-of-no-one-else-at-all";
+
 const COOKIE: &str = "__Secure-authjs.session-token";
 const SECRET: &str = "a-secret-for-sessions-that-no-log-may-hold";
 
 /// How long a walk waits for what happens in the background.
 const MAX_WAIT: Duration = Duration::from_secs(20);
+
+/// Tables of the configuration: leases and revocations are in `store`, which is `kv` or `durable-object`.
+pub fn stores(store: &str) -> Value {
+    // With KV a sign-out would reach another isolate after five minutes, without this.
+    let interval = if store == "kv" { "2s" } else { "10s" };
+    json!({
+        "refresh": { "lease": store, "leeway": "0s" },
+        "revocation": { "store": store, "interval": interval },
+    })
+}
+
+/// The object with the members of `other`.
+pub fn with(object: &Value, other: &Value) -> Value {
+    let mut members = object.as_object().expect("an object").clone();
+    members.extend(other.as_object().expect("an object").clone());
+    members.into()
+}
 
 /// The Worker with the program as its provider and as its upstream: who asks for `/whoami` gets what the program says
 /// about the access token.
@@ -43,7 +63,7 @@ impl Drop for Env {
             eprintln!("the Worker's log:\n{log}\nthe program's output:\n{output}");
             return;
         }
-        for word in [SECRET, CLIENT_SECRET, "eyJ"] {
+        for word in [SECRET, CLIENT_SECRET, OPERATOR_SECRET, "eyJ"] {
             assert!(!log.contains(word), "the log contains {word:?}:\n{log}");
         }
     }
@@ -61,25 +81,25 @@ pub struct Counts {
 }
 
 impl Env {
-    /// Starts the Worker. `refresh` is its table `[vars.AUTH.refresh]`.
-    pub fn start(server: Server, provider: &Value, refresh: &Value, isolates: &[&str]) -> Self {
+    /// Starts the Worker. `settings` are tables of its configuration, for example [`stores`].
+    pub fn start(server: Server, provider: &Value, settings: &Value, isolates: &[&str]) -> Self {
         let built = root().join("build/index.js");
         assert!(built.exists(), "{} does not exist: run `cargo xtask build` first", built.display());
-        let lease = refresh["lease"].as_str().expect("a lease");
         let auth = json!({
             "providers": [provider],
-            "refresh": refresh,
             "session": { "expose": { "access_token": "access_token" } },
             "upstreams": [{ "to": "service:APP", "authorization": "access_token" }],
         });
+        let auth = with(&auth, settings);
         let mut builder = Harness::from_wrangler(root().join("wrangler.toml"))
-            .var("AUTH", auth)
+            .var("AUTH", auth.clone())
             .secret("AUTH_SECRET", SECRET)
             .secret("AUTH_REAL_ID", CLIENT_ID)
             .secret("AUTH_REAL_SECRET", CLIENT_SECRET)
+            .secret("AUTH_REVOKE_SECRET", OPERATOR_SECRET)
             .service_at("APP", server.address)
             .isolates(isolates);
-        if lease == "durable-object" {
+        if auth["refresh"]["lease"] == "durable-object" {
             builder = builder.durable_object("AUTH_LEASE", "RefreshLease");
         }
         let harness = builder.start().expect("the Worker starts");
@@ -112,6 +132,11 @@ impl Env {
             }
             std::thread::sleep(Duration::from_millis(500));
         }
+    }
+
+    /// What `/auth/session` shows: null if no one is signed in.
+    pub fn shown(&self, browser: &Client) -> Value {
+        self.ask(browser, "/auth/session").expect_status(200).json()
     }
 
     /// What the program says about a token itself, past the Worker: 200 if it is good.
@@ -150,9 +175,14 @@ impl Env {
 
 /// Waits until `is_so`, for what happens after a response.
 pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + MAX_WAIT;
+    wait_at_most(MAX_WAIT, what, is_so);
+}
+
+/// The same with another limit.
+pub fn wait_at_most(max_wait: Duration, what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + max_wait;
     while !is_so() {
-        assert!(Instant::now() < deadline, "{what}: not so after {MAX_WAIT:?}");
+        assert!(Instant::now() < deadline, "{what}: not so after {max_wait:?}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -165,9 +195,15 @@ pub fn session(browser: &Client) -> Map<String, Value> {
     seal::open(&keys, Dialect::AuthJsV5, COOKIE, &sealed, now).unwrap()
 }
 
-/// One of these claims that is a text.
+/// One of these claims that is a text; empty if it is missing.
 pub fn text_in_session(browser: &Client, claim: &str) -> String {
-    session(browser)[claim].as_str().unwrap_or_default().to_owned()
+    session(browser).get(claim).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// Gives another browser a copy of this one's session cookie, and nothing else.
+pub fn copy_session(from: &Client, to: &Client) {
+    let sealed = from.cookie(APP, COOKIE).expect("somebody is signed in");
+    to.set_cookie(APP, &format!("{COOKIE}={sealed}; Path=/; Secure; HttpOnly"));
 }
 
 /// Sleeps until the session's access token has ended.

@@ -2,7 +2,8 @@
 //! expiry, rotation and revocation. The programs run in their own processes, and check the tokens themselves.
 //!
 //! `cargo xtask interop` installs and builds what this needs, and runs it. `cargo test --test interop -- NAME` runs the
-//! walks with this text in `program: name`.
+//! walks with this text in `program: name`. With the environment variable `INTEROP_TABLE` it also writes their table, as
+//! Markdown, to that file.
 
 #![allow(unreachable_pub, reason = "a test has no API: pub is for its other files")]
 #![allow(
@@ -35,7 +36,7 @@ use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::program::{Program, Walk};
+use crate::program::{Program, Run, Walk};
 
 const PROGRAMS: [Program; 3] = [oidc_provider::PROGRAM, django_oauth::PROGRAM, graphql::PROGRAM];
 
@@ -58,6 +59,9 @@ fn main() -> ExitCode {
     }
     let Some(results) = run(&walks) else { return ExitCode::FAILURE };
     println!("\n{}", table(&walks, &results));
+    if let Some(path) = std::env::var_os("INTEROP_TABLE") {
+        std::fs::write(path, markdown(&walks, &results)).expect("the table's file");
+    }
     if results.iter().all(|result| result.passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -65,10 +69,21 @@ fn name(program: &Program, walk: &Walk) -> String {
     format!("{}: {}", program.name, walk.name)
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct WalkResult {
     passed: bool,
+    /// What was counted, in words, or nothing.
+    counted: String,
     took: Duration,
+}
+
+impl WalkResult {
+    /// In words.
+    fn said(&self) -> String {
+        let result = if self.passed { "passed" } else { "failed" };
+        let link = if self.counted.is_empty() { "" } else { ": " };
+        format!("{result}{link}{}", self.counted)
+    }
 }
 
 /// Runs the walks, some at a time. A failure's message goes to standard error when it happens. `None` if a walk hangs.
@@ -82,11 +97,12 @@ fn run(walks: &[(&Program, &Walk)]) -> Option<Vec<WalkResult>> {
             while let Some((index, name, run)) = { queue.lock().unwrap().pop() } {
                 let begun = Instant::now();
                 // A thread of its own, whose name is in the message of a panic.
-                let walk = thread::Builder::new().name(name.clone()).spawn(run).expect("a thread");
-                let passed = walk.join().is_ok();
-                let took = begun.elapsed();
-                println!("{name} … {} ({:.1} s)", said(passed), took.as_secs_f64());
-                sender.send((index, WalkResult { passed, took })).ok();
+                let walk = thread::Builder::new().name(name.clone());
+                let ended = walk.spawn(move || done(run)).expect("a thread").join();
+                let (passed, counted) = (ended.is_ok(), ended.unwrap_or_default());
+                let result = WalkResult { passed, counted, took: begun.elapsed() };
+                println!("{name} … {} ({:.1} s)", result.said(), result.took.as_secs_f64());
+                sender.send((index, result)).ok();
             }
         });
     }
@@ -105,19 +121,26 @@ fn run(walks: &[(&Program, &Walk)]) -> Option<Vec<WalkResult>> {
 }
 
 /// What a thread needs to know about a walk.
-fn owned((index, (program, walk)): (usize, (&Program, &Walk))) -> (usize, String, fn()) {
+fn owned((index, (program, walk)): (usize, (&Program, &Walk))) -> (usize, String, Run) {
     (index, name(program, walk), walk.run)
 }
 
-fn said(passed: bool) -> &'static str {
-    if passed { "passed" } else { "failed" }
+/// Does a walk, and gives what it has counted.
+fn done(run: Run) -> String {
+    match run {
+        Run::Checks(checks) => {
+            checks();
+            String::new()
+        }
+        Run::Counts(counts) => counts(),
+    }
 }
 
 /// A line for each walk: the program and its version, the name and the result.
 fn table(walks: &[(&Program, &Walk)], results: &[WalkResult]) -> String {
     let mut rows = vec![["program", "version", "walk", "result"].map(str::to_owned)];
     for ((program, walk), result) in walks.iter().zip(results) {
-        let result = format!("{}, {:.1} s", said(result.passed), result.took.as_secs_f64());
+        let result = format!("{}, {:.1} s", result.said(), result.took.as_secs_f64());
         rows.push([program.name.to_owned(), (program.version)(), walk.name.to_owned(), result]);
     }
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or_default();
@@ -128,5 +151,15 @@ fn table(walks: &[(&Program, &Walk)], results: &[WalkResult]) -> String {
     }
     let passed = results.iter().filter(|result| result.passed).count();
     let _ = write!(table, "{passed} of {} walks passed", results.len());
+    table
+}
+
+/// The table for a document: without times, which differ from machine to machine.
+fn markdown(walks: &[(&Program, &Walk)], results: &[WalkResult]) -> String {
+    let mut table = "| program | version | walk | result |\n|---|---|---|---|\n".to_owned();
+    for ((program, walk), result) in walks.iter().zip(results) {
+        let version = (program.version)();
+        let _ = writeln!(table, "| {} | {version} | {} | {} |", program.name, walk.name, result.said());
+    }
     table
 }

@@ -6,7 +6,10 @@ use miniflare_test_harness::Client;
 use serde_json::{Value, json};
 
 use crate::browser::sign_in;
-use crate::env::{Env, FAR, NEAR, text_in_session};
+use crate::env::{
+    Env, FAR, NEAR, copy_session, stores, text_in_session, wait_for_the_end_of_the_token, with,
+};
+use crate::program::Run::{Checks, Counts};
 use crate::program::{APP, Program, Walk, npm_version, start_node};
 use crate::{renewals, sign_out};
 
@@ -14,20 +17,37 @@ pub const PROGRAM: Program = Program {
     name: "oidc-provider",
     version: || npm_version("oidc-provider"),
     walks: &[
-        Walk { name: "an ended access token is renewed, and again", run: expiry },
-        Walk { name: "twenty requests renew once, Durable Object", run: burst_with_a_durable_object },
-        Walk { name: "twenty requests renew once, KV in one location", run: burst_with_kv },
-        Walk { name: "a revoked refresh token ends the session", run: revocation },
-        Walk { name: "a disabled person's session ends", run: disabled },
-        Walk { name: "a sign-out reaches the provider and every copy", run: signed_out },
-        Walk { name: "a sign-out ends the provider's own session", run: signed_out_at_the_provider },
+        Walk { name: "an ended access token is renewed, and again", run: Checks(expiry) },
+        Walk { name: "twenty requests renew once, Durable Object", run: Checks(burst_with_a_durable_object) },
+        Walk { name: "twenty requests renew once, KV in one location", run: Checks(burst_with_kv) },
+        Walk { name: "no request in flight gets a dead token", run: Counts(in_flight) },
+        Walk { name: "a changed address is in the session after a renewal", run: Checks(changed) },
+        Walk { name: "without a refresh token a page signs in silently", run: Checks(silent) },
+        Walk { name: "a revoked refresh token ends the session", run: Checks(revocation) },
+        Walk { name: "a disabled person's session ends", run: Checks(disabled) },
+        Walk {
+            name: "a sign-out reaches the provider and every copy, Durable Object",
+            run: Checks(signed_out),
+        },
+        Walk { name: "a sign-out reaches the provider and every copy, KV", run: Checks(signed_out_with_kv) },
+        Walk { name: "a sign-out everywhere reaches the other browser", run: Checks(signed_out_everywhere) },
+        Walk { name: "an operator ends the sessions of a person", run: Checks(ended_by_an_operator) },
+        Walk { name: "a sign-out ends the provider's own session", run: Checks(signed_out_at_the_provider) },
     ],
 };
 
 /// How long its access tokens live.
 const TTL: Duration = Duration::from_secs(5);
 
-fn start(refresh: &Value, isolates: &[&str]) -> (Env, Client) {
+fn start(settings: &Value, isolates: &[&str]) -> (Env, Client) {
+    // It gives a refresh token only to whom it has asked for consent.
+    let asks = json!({
+        "scope": "openid profile email offline_access", "authorization_params": { "prompt": "consent" },
+    });
+    start_with(&asks, settings, isolates)
+}
+
+fn start_with(more: &Value, settings: &Value, isolates: &[&str]) -> (Env, Client) {
     let server = start_node(
         "oidc-provider.mjs",
         &json!({
@@ -38,55 +58,98 @@ fn start(refresh: &Value, isolates: &[&str]) -> (Env, Client) {
     );
     let provider = json!({
         "id": "real", "type": "oidc", "issuer": format!("http://localhost:{}", server.address.port()),
-        // It gives a refresh token only to whom it has asked for consent.
-        "scope": "openid profile email offline_access", "authorization_params": { "prompt": "consent" },
         "strict_rotation": true, "logout": true,
     });
-    let env = Env::start(server, &provider, refresh, isolates);
-    let browser = env.client();
-    let page = sign_in(&browser, "ada").expect_status(200).json();
-    assert_eq!((&page["sub"], &page["email"]), (&json!("ada"), &json!("ada@example.com")));
+    let env = Env::start(server, &with(&provider, more), settings, isolates);
+    let browser = signed_in(&env);
     (env, browser)
 }
 
-fn refresh(lease: &str) -> Value {
-    json!({ "lease": lease, "leeway": "0s" })
+fn signed_in(env: &Env) -> Client {
+    let browser = env.client();
+    let page = sign_in(&browser, "ada").expect_status(200).json();
+    assert_eq!((&page["sub"], &page["email"]), (&json!("ada"), &json!("ada@example.com")));
+    browser
 }
 
 fn expiry() {
-    let (env, browser) = start(&refresh("kv"), &["FRA"]);
+    let (env, browser) = start(&stores("kv"), &["FRA"]);
     renewals::an_ended_token_is_renewed(&env, &browser);
 }
 
 fn burst_with_a_durable_object() {
-    let (env, browser) = start(&refresh("durable-object"), &FAR);
+    let (env, browser) = start(&stores("durable-object"), &FAR);
     renewals::a_burst_renews_once(&env, &browser, TTL);
 }
 
 fn burst_with_kv() {
-    let (env, browser) = start(&refresh("kv"), &NEAR);
+    let (env, browser) = start(&stores("kv"), &NEAR);
     renewals::a_burst_renews_once(&env, &browser, TTL);
 }
 
+fn in_flight() -> String {
+    // The old token goes on until its end, and requests that have it arrive before.
+    let early = json!({ "refresh": { "lease": "durable-object", "leeway": "2s" } });
+    let (env, browser) = start(&early, &FAR);
+    renewals::no_request_in_flight_is_refused(&env, &browser)
+}
+
+fn changed() {
+    let (env, browser) = start(&stores("kv"), &["FRA"]);
+    renewals::a_changed_address_follows(&env, &browser);
+}
+
+fn silent() {
+    let (env, browser) = start_with(&json!({ "scope": "openid profile email" }), &stores("kv"), &["FRA"]);
+    let ended = text_in_session(&browser, "access_token");
+    assert_eq!(text_in_session(&browser, "refresh_token"), "");
+    wait_for_the_end_of_the_token(&browser);
+    env.whoami(&browser).expect_status(401);
+    let page = browser.get(&format!("{APP}/whoami")).navigation().follow().send().expect_status(200);
+    assert_eq!((&*page.url, &page.json()["sub"]), (&*format!("{APP}/whoami"), &json!("ada")));
+    assert_ne!(text_in_session(&browser, "access_token"), ended);
+    // Whose browser has no session at the provider is asked to sign in.
+    let elsewhere = env.client();
+    copy_session(&browser, &elsewhere);
+    wait_for_the_end_of_the_token(&elsewhere);
+    let page = elsewhere.get(&format!("{APP}/whoami")).navigation().follow().send();
+    assert!(page.url.starts_with(&format!("{APP}/auth/signin?")), "{}", page.url);
+}
+
 fn revocation() {
-    let (env, browser) = start(&refresh("durable-object"), &["FRA"]);
+    let (env, browser) = start(&stores("durable-object"), &["FRA"]);
     let refresh_token = text_in_session(&browser, "refresh_token");
     env.post_as_client("/token/revocation", &[("token", &refresh_token)]).expect_status(200);
     renewals::the_next_refresh_ends_the_session(&env, &browser);
 }
 
 fn disabled() {
-    let (env, browser) = start(&refresh("durable-object"), &["FRA"]);
+    let (env, browser) = start(&stores("durable-object"), &["FRA"]);
     env.control("disable?user=ada");
     renewals::the_next_refresh_ends_the_session(&env, &browser);
 }
 
 fn signed_out() {
-    let (env, browser) = start(&refresh("durable-object"), &FAR);
+    let (env, browser) = start(&stores("durable-object"), &FAR);
     sign_out::it_reaches_the_provider_and_every_copy(&env, &browser, "/token");
 }
 
+fn signed_out_with_kv() {
+    let (env, browser) = start(&stores("kv"), &FAR);
+    sign_out::it_reaches_the_provider_and_every_copy(&env, &browser, "/token");
+}
+
+fn signed_out_everywhere() {
+    let (env, browser) = start(&stores("durable-object"), &FAR);
+    sign_out::it_reaches_the_other_browser(&env, &browser, &signed_in(&env));
+}
+
+fn ended_by_an_operator() {
+    let (env, browser) = start(&stores("durable-object"), &FAR);
+    sign_out::an_operator_ends_them(&env, &browser, &signed_in(&env));
+}
+
 fn signed_out_at_the_provider() {
-    let (_env, browser) = start(&refresh("durable-object"), &FAR);
+    let (_env, browser) = start(&stores("durable-object"), &FAR);
     sign_out::it_ends_the_providers_session(&browser, ("logout", "yes"));
 }

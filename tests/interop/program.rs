@@ -19,11 +19,19 @@ pub struct Program {
     pub walks: &'static [Walk],
 }
 
-/// One walk. It panics if something is wrong.
+/// One walk.
 pub struct Walk {
     /// What holds.
     pub name: &'static str,
-    pub run: fn(),
+    pub run: Run,
+}
+
+/// What a walk does. It panics if something is wrong.
+#[derive(Clone, Copy)]
+pub enum Run {
+    Checks(fn()),
+    /// Gives what it has counted, in words.
+    Counts(fn() -> String),
 }
 
 /// Starts a script of tests/interop/apps in Node.js.
@@ -52,8 +60,7 @@ pub fn python_version(package: &str) -> String {
 }
 
 fn python() -> PathBuf {
-    let python = std::env::var_os("INTEROP_PYTHON")
-        .map_or_else(|| root().join("tests/interop/.venv/bin/python"), PathBuf::from);
+    let python = root().join("target/interop/python/bin/python");
     assert!(python.exists(), "{} does not exist: run `cargo xtask interop`", python.display());
     python
 }

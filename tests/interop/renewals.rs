@@ -6,7 +6,13 @@ use std::time::{Duration, Instant};
 use miniflare_test_harness::Client;
 
 use crate::browser::expect_signed_out;
-use crate::env::{Env, session, tabs, text_in_session, wait_for_the_end_of_the_token, wait_until};
+use crate::env::{
+    Env, session, tabs, text_in_session, wait_at_most, wait_for_the_end_of_the_token, wait_until,
+};
+use crate::program::APP;
+
+/// How long a request is on its way: as to an upstream in another country.
+const WAIT: Duration = Duration::from_millis(150);
 
 /// After the end of an access token, the next request passes with another one; and so again.
 pub fn an_ended_token_is_renewed(env: &Env, browser: &Client) {
@@ -58,6 +64,16 @@ fn burst(env: &Env, browser: &Client, ttl: Duration, locations: u64) {
     assert_eq!(env.counts().refused, 0);
 }
 
+/// What the program says of the user since the sign-in is in the session after the next renewal.
+pub fn a_changed_address_follows(env: &Env, browser: &Client) {
+    assert_eq!(env.shown(browser)["user"]["email"], "ada@example.com");
+    env.control("address?user=ada&email=ada@example.org");
+    wait_for_the_end_of_the_token(browser);
+    env.whoami(browser).expect_status(200);
+    assert_eq!(env.shown(browser)["user"]["email"], "ada@example.org");
+    assert_eq!(session(browser)["email"], "ada@example.org");
+}
+
 /// The refresh token is no longer good at the program: the session passes until its access token ends, and then no more.
 pub fn the_next_refresh_ends_the_session(env: &Env, browser: &Client) {
     wait_for_the_end_of_the_token(browser);
@@ -67,12 +83,12 @@ pub fn the_next_refresh_ends_the_session(env: &Env, browser: &Client) {
     assert_eq!((after.refreshed, after.refused), (before.refreshed, before.refused + 1), "asked once");
 }
 
-/// Tabs that send one request after the other, each of which takes `wait` on its way, while the token is renewed twice. Gives
-/// the number of requests, and how many of them the program refused.
-pub fn requests_during_renewals(env: &Env, browser: &Client, wait: Duration) -> (usize, usize) {
+/// Tabs in four isolates send one request after the other while the token is renewed twice, and the program refuses none of
+/// them. Gives their number in words.
+pub fn no_request_in_flight_is_refused(env: &Env, browser: &Client) -> String {
     let before = env.counts().refreshed;
     let is_done = AtomicBool::new(false);
-    let path = format!("/whoami?wait={}", wait.as_millis());
+    let path = format!("/whoami?wait={}", WAIT.as_millis());
     let tab = &|isolate: usize| {
         // The tabs of one browser share its cookies.
         let (tab, mut statuses) = (browser.clone().at(isolate), Vec::new());
@@ -88,5 +104,19 @@ pub fn requests_during_renewals(env: &Env, browser: &Client, wait: Duration) -> 
         tabs.into_iter().flat_map(|tab| tab.join().unwrap()).collect()
     });
     let refused = statuses.iter().filter(|status| **status != 200).count();
-    (statuses.len(), refused)
+    assert_eq!(refused, 0, "of {} requests", statuses.len());
+    format!("{refused} of {} requests were refused", statuses.len())
+}
+
+/// Where nothing needs an access token the provider is asked every minute (`session.revalidate`): who is disabled there is
+/// signed out, though no token was ever looked at.
+pub fn who_is_disabled_is_noticed_without_a_token(env: &Env, browser: &Client) {
+    // The program answers this without looking at a token.
+    env.ask(browser, "/control/counts").expect_status(200);
+    env.control("disable?user=ada");
+    let is_refused = || env.ask(browser, "/control/counts").status == 401;
+    wait_at_most(Duration::from_mins(2), "the session has ended", is_refused);
+    assert_eq!(env.counts().refused, 1, "asked once");
+    let page = browser.get(&format!("{APP}/control/counts")).navigation().send().expect_status(302);
+    assert!(page.location().contains("/auth/signin"), "{}", page.location());
 }

@@ -1,35 +1,68 @@
-//! Walks through the sign-out, from a browser in which somebody has signed in.
+//! Walks that end sessions here: by a sign-out, or by an operator.
 
 use miniflare_test_harness::Client;
+use serde_json::{Value, json};
 
-use crate::browser::{begin_sign_in, expect_signed_out, sign_out};
-use crate::env::{Env, text_in_session, wait_until};
+use crate::browser::{begin_sign_in, expect_signed_out, sign_out, sign_out_everywhere};
+use crate::env::{Env, OPERATOR_SECRET, session, tabs, text_in_session, wait_until};
 use crate::form::Form;
 use crate::program::APP;
 
-/// The sign-out ends the session here and in every copy of its cookie, and its refresh token at the provider, whose
-/// token endpoint is at `token_endpoint`.
+/// The sign-out ends the session here, in every copy of its cookie, and its refresh token at the provider, whose token
+/// endpoint is at `token_endpoint`.
 pub fn it_reaches_the_provider_and_every_copy(env: &Env, browser: &Client, token_endpoint: &str) {
     let refresh_token = text_in_session(browser, "refresh_token");
-    let copies: Vec<Client> = (0..4).map(|isolate| browser.fork().at(isolate)).collect();
-    for copy in &copies {
-        env.whoami(copy).expect_status(200);
-    }
     let begun = env.counts();
-    sign_out(browser).expect_status(302);
-    expect_signed_out(browser);
-
+    it_reaches_every_copy(env, browser);
     wait_until("the provider has revoked the refresh token", || env.counts().revoked > begun.revoked);
     let grant = [("grant_type", "refresh_token"), ("refresh_token", &refresh_token)];
     let refused = env.post_as_client(token_endpoint, &grant).expect_status(400).json();
     assert_eq!(refused["error"], "invalid_grant");
+}
 
-    wait_until("every copy is refused", || copies.iter().all(|copy| env.whoami(copy).status == 401));
+/// The sign-out ends the session here, and in every copy of its cookie.
+pub fn it_reaches_every_copy(env: &Env, browser: &Client) {
+    let copies = tabs(browser, 4);
     for copy in &copies {
-        let shown = copy.get(&format!("{APP}/auth/session")).send().expect_status(200).text();
-        assert!(!shown.contains("access_token"), "{shown}");
+        env.whoami(copy).expect_status(200);
     }
-    assert_eq!(env.counts().refreshed, begun.refreshed, "no copy was renewed");
+    sign_out(browser).expect_status(302);
+    expect_signed_out(browser);
+    expect_to_end(env, &copies);
+}
+
+/// Somebody who has signed in with two browsers, and signs out everywhere in one of them.
+pub fn it_reaches_the_other_browser(env: &Env, browser: &Client, other: &Client) {
+    assert_ne!(session(browser)["sid"], session(other)["sid"]);
+    let copies = tabs(other, 4);
+    for copy in &copies {
+        env.whoami(copy).expect_status(200);
+    }
+    sign_out_everywhere(browser).expect_status(302);
+    expect_signed_out(browser);
+    expect_to_end(env, &copies);
+}
+
+/// An operator ends the sessions of somebody who has signed in with two browsers.
+pub fn an_operator_ends_them(env: &Env, browser: &Client, other: &Client) {
+    let copies = [tabs(browser, 4), tabs(other, 4)].concat();
+    for copy in &copies {
+        env.whoami(copy).expect_status(200);
+    }
+    let sub = text_in_session(browser, "sub");
+    let request = env.client().post(&format!("{APP}/auth/revoke"));
+    let request = request.header("authorization", &format!("Bearer {OPERATOR_SECRET}"));
+    let body = json!({ "user": { "provider": "real", "sub": sub } });
+    request.json(&body).send().expect_status(200);
+    expect_to_end(env, &copies);
+}
+
+/// No isolate knows who the copies are any more, once it has read what was revoked; nor does it renew their tokens.
+fn expect_to_end(env: &Env, copies: &[Client]) {
+    wait_until("every copy has ended", || copies.iter().all(|copy| env.shown(copy) == Value::Null));
+    let ended = env.counts();
+    copies.iter().for_each(expect_signed_out);
+    assert_eq!(env.counts(), ended, "nothing was renewed");
 }
 
 /// With `logout = true` the sign-out goes on to the provider, which asks and comes back. `button` is what is pressed there.

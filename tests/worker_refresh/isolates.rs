@@ -9,7 +9,8 @@ use vestibule_testing::rotation::{Grants, Rotation};
 
 use crate::provider::{self, Provider};
 use crate::setup::{
-    API, APP, COOKIE, a_session, expire, fetch, fetch_in_parallel, plant, session, tabs, worker,
+    API, APP, COOKIE, a_session, calls, counting_calls, expire, fetch, fetch_in_parallel, plant, session,
+    tabs, worker,
 };
 
 const FAR: [&str; 4] = ["FRA", "FRA", "IAD", "SIN"];
@@ -23,7 +24,8 @@ fn limit_writes(harness: &Harness) {
 
 fn fifty_over_four_isolates(lease: &str, locations: &[&str; 4]) {
     let provider = Provider::start(APP);
-    let harness = worker(provider.issuer(), lease).isolates(locations).start().unwrap();
+    let (worker, _folder) = counting_calls(worker(provider.issuer(), lease));
+    let harness = worker.isolates(locations).start().unwrap();
     if lease == "kv" {
         limit_writes(&harness);
         harness.kv("AUTH_KV").partition_locations();
@@ -33,7 +35,15 @@ fn fifty_over_four_isolates(lease: &str, locations: &[&str; 4]) {
     for round in 1..=2 {
         expire(&browser);
         let before = browser.fork();
+        let calls_before = calls(&harness);
         let answers = fetch_in_parallel(&harness, tabs(&browser, 50, 4));
+        let made = calls(&harness) - calls_before;
+        if lease == "durable-object" {
+            // One isolate refreshes, three wait at most.
+            assert!((2..=3 + 2).contains(&made), "{made} calls");
+        } else {
+            assert_eq!(made, 0);
+        }
         let new = answers[0].text();
         for answer in &answers {
             assert_eq!((answer.status, answer.text()), (200, new.clone()), "{}", harness.logs().text());
@@ -102,6 +112,42 @@ fn partitioned_locations_do_not_end_sessions_if_the_provider_accepts_a_used_toke
             fetch(&harness, &browser.fork().at(isolate)).expect_status(200);
         }
         assert_eq!(given().1, 0, "{rotation:?}");
+    }
+}
+
+/// The four locations of a burst.
+const EVERYWHERE: [&str; 4] = ["FRA", "IAD", "SIN", "SYD"];
+
+#[test]
+fn twenty_requests_over_four_locations_all_get_new_tokens_under_both_readings_of_kv() {
+    // How late a write is visible in another location that has not read the key before: never during the burst, or soon.
+    let delays = [Duration::from_hours(1), Duration::from_millis(200)];
+    for rotation in [Rotation::None, Rotation::Grace(10_000)] {
+        for delay in delays {
+            for write_interval in [Duration::ZERO, Duration::from_secs(1)] {
+                let what = format!("{rotation:?}, {delay:?}, {write_interval:?}");
+                let grants = Arc::new(Mutex::new(Grants::new(rotation)));
+                let first = grants.lock().unwrap().begin("ada");
+                let behind = Arc::clone(&grants);
+                let harness = crate::setup::provider(worker("https://idp.example", "kv"), move |request| {
+                    refresh_response(&behind.lock().unwrap(), request)
+                });
+                let harness = harness.isolates(&EVERYWHERE).start().unwrap();
+                let kv = harness.kv("AUTH_KV");
+                kv.remember_reads(Duration::from_hours(1));
+                kv.lag_writes(delay);
+                kv.limit_writes(write_interval);
+                let browser = harness.client();
+                plant(&browser, &a_session("the-session", &first, -1));
+                let answers = fetch_in_parallel(&harness, tabs(&browser, 20, 4));
+                for answer in &answers {
+                    assert_eq!(answer.status, 200, "{what}\n{}", harness.logs().text());
+                    assert!(answer.text().starts_with("Bearer access-ada~"), "{what}: {}", answer.text());
+                }
+                let grants = grants.lock().unwrap();
+                assert_eq!((answers.len(), grants.refused.get()), (20, 0), "{what}");
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use miniflare_test_harness::{Client, ClientResponse, Harness, HarnessBuilder, Request, Response};
 use serde_json::{Map, Value, json};
+use tempfile::TempDir;
 use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
@@ -40,6 +41,40 @@ pub fn worker_of(provider: &Value, lease: &str) -> HarnessBuilder {
             Response::text(request.header("authorization").unwrap_or("nothing"))
         });
     if lease == "durable-object" { worker.durable_object("AUTH_LEASE", "RefreshLease") } else { worker }
+}
+
+/// What the log says for each call to the object of a lease, with [`counting_calls`].
+const CALL: &str = "a call to the object of a lease";
+
+/// The Worker with a log line for each call to the objects of its leases that a refresh makes. Responses whose upstream
+/// takes longer than a second also ask whether the session was signed out meanwhile; on a busy machine many do, and they are
+/// not counted. The folder must exist until the Worker has started.
+pub fn counting_calls(builder: HarnessBuilder) -> (HarnessBuilder, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["index.js", "index_bg.wasm"] {
+        std::fs::copy(root().join("build").join(name), folder.path().join(name)).unwrap();
+    }
+    let main = folder.path().join("counting.js");
+    let source = format!(
+        "import worker, {{ RefreshLease as Lease }} from './index.js';\n\
+         export default worker;\n\
+         export class RefreshLease {{\n\
+         constructor(state, env) {{ this.lease = new Lease(state, env); }}\n\
+         async fetch(request) {{\n\
+         const call = await request.clone().text();\n\
+         if (!call.includes('is_signed_out')) console.log('{CALL}');\n\
+         return this.lease.fetch(request);\n\
+         }}\n\
+         alarm() {{ return this.lease.alarm(); }}\n\
+         }}\n"
+    );
+    std::fs::write(&main, source).unwrap();
+    (builder.main(main), folder)
+}
+
+/// How many calls the objects of leases got so far.
+pub fn calls(harness: &Harness) -> usize {
+    harness.logs().text().matches(CALL).count()
 }
 
 /// The Worker with an OpenID provider.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::{apps, bench, browser, dev, explain, frameworks, interop, layers, providers, race, test};
+use crate::{apps, bench, browser, dev, explain, frameworks, interop, layers, model, providers, race, test};
 
 /// The commands for developers and CI in this repository.
 #[derive(Debug, Parser)]
@@ -66,6 +66,9 @@ pub(crate) enum Command {
     /// Simulate many requests that use one refresh token at the same time, and print how their sessions end
     Race(race::Options),
 
+    /// Explore every order of calls and every fault in the leases and revocations, and print what holds
+    Model(model::Options),
+
     Explain(explain::Arguments),
 
     /// Print which rooms of a crate import each other, and every import that breaks the order of the rooms
@@ -89,7 +92,7 @@ pub(crate) enum Command {
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Build and run", &["build", "dev"]),
     ("Test", &["test", "browser", "apps", "frameworks", "interop", "providers"]),
-    ("Measure", &["bench", "race"]),
+    ("Measure", &["bench", "race", "model"]),
     ("Inspect", &["explain", "layers", "vocabulary", "size"]),
     ("Renew", &["suffixes", "icons"]),
 ];

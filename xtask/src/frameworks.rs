@@ -34,7 +34,7 @@ pub(crate) fn frameworks(project: &Project, options: &Options) -> Result<()> {
 pub(crate) fn run_tests(project: &Project, only: Option<&str>) -> Result<()> {
     tools::ensure_npm_of(project, DIRECTORY)?;
     tools::ensure_php(project)?;
-    tools::ensure_python_of(project, DIRECTORY)?;
+    tools::ensure_python_of(project, DIRECTORY, "tests/frameworks/.venv")?;
     step("react-router build", || {
         let mut command = project.command(tools::node(project)?);
         command.current_dir(project.path(DIRECTORY).join("apps/react-router"));

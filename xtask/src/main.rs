@@ -11,6 +11,8 @@ mod frameworks;
 mod icons;
 mod interop;
 mod layers;
+mod marked;
+mod model;
 mod project;
 mod providers;
 mod public_suffixes;
@@ -62,6 +64,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Interop(options) => interop::interop(&project, options),
         Command::Bench(_) => bench::bench(&project, rest),
         Command::Race(options) => race::race(&project, *options),
+        Command::Model(options) => model::model(&project, options),
         Command::Layers(options) => layers::layers(&project, *options),
         Command::Vocabulary => vocabulary::check(&project),
         Command::Suffixes => public_suffixes::renew(&project),

@@ -1,67 +1,72 @@
-//! `cargo xtask race`: measures what happens to sessions when many requests use one refresh token at the same time. The
-//! simulation is `crates/core/tests/race`; this module runs it optimized, and writes its table into the documentation.
+//! `cargo xtask race`: measures what happens to sessions when many requests use one refresh token at the same time, and
+//! when a user signs out meanwhile. The simulation is `crates/core/tests/race`; this module runs it optimized, and writes
+//! its tables into the documentation.
 
 use std::fs;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 
+use crate::marked::between;
 use crate::project::Project;
 use crate::step::{run_quietly, step};
 
-/// The document that contains the table, between the two markers.
-const DOCUMENT: &str = "docs/refresh.md";
-const BEGIN: &str = "<!-- race: begin -->";
-const END: &str = "<!-- race: end -->";
+/// The tables: their names in the markers that begin and end them, in the output and in a document.
+const TABLES: [(&str, &str); 2] = [("race", "docs/refresh.md"), ("sign-outs", "docs/sessions.md")];
 
 /// The options on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
 pub(crate) struct Options {
-    /// How many races to run
+    /// How many races for a refresh token to run, all lines of the table together; 0 for none
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     races: u64,
+    /// How many races with a sign-out to run, for each line of the table; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    sign_outs: u64,
     /// The random seed of the first race; each further race uses the next number
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Write the table into docs/refresh.md
+    /// Write the tables into docs/refresh.md and docs/sessions.md
     #[arg(long)]
     write: bool,
 }
 
-/// Runs the races and prints the table. With `--write` also writes it into the document.
+/// Runs the races and prints the tables. With `--write` also writes them into the documents.
 pub(crate) fn race(project: &Project, options: Options) -> Result<()> {
-    let (races, seed) = (options.races.to_string(), options.seed.to_string());
+    let [races, sign_outs, seed] =
+        [options.races, options.sign_outs, options.seed].map(|number| number.to_string());
     let mut command = project.cargo();
     command.args(["test", "--profile", "race", "--package", "vestibule-core", "--test", "race", "--"]);
-    command.args(["--races", &races, "--seed", &seed]);
+    command.args(["--races", &races, "--sign-outs", &sign_outs, "--seed", &seed]);
     let output = step("race", || run_quietly(&mut command))?;
-    let table = table(&output).context("the simulation printed no table")?;
-    println!("{table}");
-    if options.write {
-        let path = project.path(DOCUMENT);
-        let document = fs::read_to_string(&path).with_context(|| format!("cannot read {DOCUMENT}"))?;
-        fs::write(&path, with_table(&document, table)?)
-            .with_context(|| format!("cannot write {DOCUMENT}"))?;
+    let wanted = [options.races, options.sign_outs];
+    for ((name, document), _) in TABLES.iter().zip(wanted).filter(|(_, races)| *races > 0) {
+        let table =
+            table(&output, name).with_context(|| format!("the simulation printed no table {name}"))?;
+        println!("{table}");
+        if options.write {
+            let path = project.path(document);
+            let text = fs::read_to_string(&path).with_context(|| format!("cannot read {document}"))?;
+            let text =
+                between(&begin(name), &end(name), &text, table).with_context(|| document.to_owned())?;
+            fs::write(&path, text).with_context(|| format!("cannot write {document}"))?;
+        }
     }
     Ok(())
 }
 
-/// The part of the output from the line with the number of races to the end of the table.
-fn table(output: &str) -> Option<&str> {
-    let count = output.find(" races, ")?;
-    let begin = output.get(..count)?.rfind('\n').map_or(0, |line| line + 1);
-    let text = output.get(begin..)?;
-    let last = text.rfind("\n| ")? + 1;
-    let end = text.get(last..)?.find('\n').map_or(text.len(), |length| last + length);
-    text.get(..end)
+fn begin(name: &str) -> String {
+    format!("<!-- {name}: begin -->")
 }
 
-/// The document with `table` between the two markers.
-fn with_table(document: &str, table: &str) -> Result<String> {
-    let parts = document.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    ensure!(parts.is_some(), "{DOCUMENT} has no markers {BEGIN} … {END}");
-    let (before, after) = parts.unwrap_or_default();
-    Ok(format!("{before}{BEGIN}\n{table}\n{END}{after}"))
+fn end(name: &str) -> String {
+    format!("<!-- {name}: end -->")
+}
+
+/// What is between the markers of this name.
+fn table<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(&begin(name))?;
+    Some(rest.split_once(&end(name))?.0.trim())
 }
 
 #[cfg(test)]
@@ -71,21 +76,19 @@ mod tests {
 
     #[test]
     fn options_are_read_and_a_misspelt_one_is_rejected() {
-        let options = read::<Options>(&["--races", "5", "--seed", "7", "--write"]).unwrap();
-        assert_eq!(options, Options { races: 5, seed: 7, write: true });
+        let options =
+            read::<Options>(&["--races", "5", "--sign-outs", "3", "--seed", "7", "--write"]).unwrap();
+        assert_eq!(options, Options { races: 5, sign_outs: 3, seed: 7, write: true });
         assert!(read::<Options>(&["--race", "5"]).is_err());
         assert!(read::<Options>(&["--races"]).is_err());
         assert!(read::<Options>(&["--races", "many"]).is_err());
     }
 
     #[test]
-    fn the_new_table_replaces_the_old_one() {
-        let output = "   Compiling x\n5 races, 1 for each line\n\n| a |\n|---|\n| 1 |\n\nwarning: y\n";
-        let table = table(output).unwrap();
-        assert_eq!(table, "5 races, 1 for each line\n\n| a |\n|---|\n| 1 |");
-        let document = format!("before\n{BEGIN}\nold\n{END}\nafter\n");
-        let expected = format!("before\n{BEGIN}\n{table}\n{END}\nafter\n");
-        assert_eq!(with_table(&document, table).unwrap(), expected);
-        assert!(with_table("nothing", table).is_err());
+    fn the_table_of_each_name_is_found_in_the_output() {
+        let output = "   Compiling x\n<!-- race: begin -->\n5 races\n\n| 1 |\n<!-- race: end -->\n\
+                      <!-- sign-outs: begin -->\n| 2 |\n<!-- sign-outs: end -->\nwarning: y\n";
+        assert_eq!(table(output, "race"), Some("5 races\n\n| 1 |"));
+        assert_eq!((table(output, "sign-outs"), table(output, "other")), (Some("| 2 |"), None));
     }
 }

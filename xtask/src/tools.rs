@@ -59,24 +59,24 @@ fn install(project: &Project, directory: &str, name: &str) -> Result<()> {
     })
 }
 
-/// Makes a virtual environment in the directory's `.venv`, with the packages of its requirements.txt, unless there is one
+/// Makes the virtual environment `environment` with the packages of the directory's requirements.txt, unless it is one
 /// with exactly these.
-pub(crate) fn ensure_python_of(project: &Project, directory: &str) -> Result<()> {
+pub(crate) fn ensure_python_of(project: &Project, directory: &str, environment: &str) -> Result<()> {
     let name = format!("pip install -r {directory}/requirements.txt, once");
-    let directory = project.path(directory);
-    let requirements = directory.join("requirements.txt");
+    let requirements = project.path(directory).join("requirements.txt");
+    let environment = project.path(environment);
     let wanted = fs::read(&requirements)
         .with_context(|| format!("cannot read {}", requirements.display()))
         .map(|text| fingerprint([text.as_slice()]))?;
-    let stamp = directory.join(".venv/.installed");
+    let stamp = environment.join(".installed");
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
     step(&name, || {
         let mut command = project.command("python3");
-        run_quietly(command.args(["-m", "venv", "--clear"]).arg(directory.join(".venv")))
+        run_quietly(command.args(["-m", "venv", "--clear"]).arg(&environment))
             .context("install Python 3.10 or newer, with its module venv (Debian: python3-venv)")?;
-        let mut command = project.command(directory.join(".venv/bin/python"));
+        let mut command = project.command(environment.join("bin/python"));
         command.args(["-m", "pip", "install", "--quiet", "--require-hashes", "--requirement"]);
         run_quietly(command.arg(&requirements))?;
         fs::write(&stamp, &wanted).with_context(|| format!("cannot write {}", stamp.display()))

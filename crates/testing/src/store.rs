@@ -1,7 +1,7 @@
 //! The shared store and the locks, with the weaknesses of Workers KV and Durable Objects.
 //!
 //! KV: a write is visible at once in its own location. When it is visible elsewhere depends on the [`KvReading`]. A
-//! location caches each read for a minute, also a read that found nothing. A lock is what [`WaitingCalls`] makes of its
+//! location caches each read for a minute, or for as long as a test says, also a read that found nothing. A lock is what [`WaitingCalls`] makes of its
 //! record, one call at a time.
 
 use std::cell::{Cell, RefCell};
@@ -74,10 +74,14 @@ pub struct FakeStore {
     uses: RefCell<BTreeMap<String, u32>>,
     /// How the documentation of Workers KV is read.
     pub reading: Cell<KvReading>,
+    /// After how many milliseconds a write is visible elsewhere; `None` leaves it to chance.
+    pub visible_after: Cell<Option<u64>>,
     /// Which second write of a key within a second is refused.
     pub write_limit: Cell<WriteLimit>,
     /// How many writes are refused because of another limit: the next ones whose key contains this text.
     pub refuses_writes: Cell<(&'static str, u32)>,
+    /// How long a read is cached, in milliseconds: Workers KV's `cacheTtl`.
+    pub cache_time: Cell<u64>,
     /// How long a cached read, an uncached read, a write and a call to a lock take, in milliseconds.
     pub latency: Cell<[u64; 4]>,
 }
@@ -165,8 +169,10 @@ impl FakeStore {
             rate_limit: Cell::new(None),
             uses: RefCell::default(),
             reading: Cell::new(KvReading::Delayed),
+            visible_after: Cell::new(None),
             write_limit: Cell::new(WriteLimit::InLocation),
             refuses_writes: Cell::new(("", 0)),
+            cache_time: Cell::new(MINUTE),
             latency: Cell::new([2, 30, 40, 40]),
         }
     }
@@ -220,7 +226,7 @@ impl FakeStore {
             at(location).or_else(|| at(tier(location)?)).map(|read| read.value.clone())
         };
         let cache = |place: &str, value: &Option<String>, now| {
-            let read = CachedRead { value: value.clone(), until: now + MINUTE };
+            let read = CachedRead { value: value.clone(), until: now + self.cache_time.get() };
             self.cached_reads.borrow_mut().insert((place.to_owned(), key.to_owned()), read);
         };
         let [cached, uncached, ..] = self.latency.get();
@@ -289,13 +295,14 @@ impl FakeStore {
             location: location.to_owned(),
             written: now,
             seen_elsewhere: now
-                + match self.reading.get() {
-                    KvReading::Delayed => self.random.below(MINUTE),
-                    KvReading::FreshFirstReads => self.random.between(50, 300),
+                + match (self.visible_after.get(), self.reading.get()) {
+                    (Some(time), _) => time,
+                    (None, KvReading::Delayed) => self.random.below(MINUTE),
+                    (None, KvReading::FreshFirstReads) => self.random.between(50, 300),
                 },
             expires,
         });
-        let cached = CachedRead { value: Some(value.to_owned()), until: now + MINUTE };
+        let cached = CachedRead { value: Some(value.to_owned()), until: now + self.cache_time.get() };
         self.cached_reads.borrow_mut().insert((location.to_owned(), key.to_owned()), cached);
         Ok(())
     }
@@ -320,9 +327,9 @@ impl FakeStore {
     pub fn is_within_limit(&self, key: &str) -> Result<bool, StoreError> {
         let Some(limit) = self.rate_limit.get() else { return Err(StoreError::Missing("rate limit")) };
         let mut uses = self.uses.borrow_mut();
-        let used = uses.entry(key.to_owned()).or_insert(0);
-        *used += 1;
-        Ok(*used <= limit)
+        let count = uses.entry(key.to_owned()).or_insert(0);
+        *count += 1;
+        Ok(*count <= limit)
     }
 
     /// The answer of a lock, at once or when the call has waited.

@@ -63,6 +63,11 @@ impl TestEnv {
         Self::in_environment(settings, &environment)
     }
 
+    /// An environment with these settings, whose random numbers come from `seed`.
+    pub fn seeded(settings: Value, seed: u64) -> Self {
+        Self::on(FakePlatform::new(seed), FakeProvider::new(), settings, &environment, Configured)
+    }
+
     /// An environment with the hooks of an app.
     pub fn with_hooks(settings: Value, hooks: impl Hooks + 'static) -> Self {
         Self::around(FakeProvider::new(), settings, &environment, hooks)
@@ -88,8 +93,17 @@ impl<P: Server + 'static> TestEnv<P> {
         environment: &dyn Fn(&str) -> Option<String>,
         hooks: impl Hooks + 'static,
     ) -> Self {
+        Self::on(FakePlatform::new(SEED), provider, settings, environment, hooks)
+    }
+
+    fn on(
+        platform: FakePlatform,
+        provider: P,
+        settings: Value,
+        environment: &dyn Fn(&str) -> Option<String>,
+        hooks: impl Hooks + 'static,
+    ) -> Self {
         let (provider, api) = (Rc::new(provider), Rc::new(FakeApi::new()));
-        let platform = FakePlatform::new(SEED);
         let (clock, servers) = (Rc::clone(&platform.clock), (Rc::clone(&provider), Rc::clone(&api)));
         platform.http.answer_with(move |request| {
             let (provider, api) = &servers;

@@ -10,8 +10,9 @@ use crate::{
     kv::{At, KvFault},
 };
 
-/// The limits of the production service: seconds, bytes, bytes, keys.
+/// The limits of the production service: seconds, seconds, bytes, bytes, keys.
 const MIN_TTL: u64 = 60;
+const MIN_CACHE_TTL: u64 = 30;
 const MAX_KEY: usize = 512;
 const MAX_VALUE: usize = 25 << 20;
 const LIST_LIMIT: usize = 1000;
@@ -22,7 +23,7 @@ pub(crate) fn answer(kv: Option<&At<'_>>, request: &Request) -> Response {
     let key = percent_decode_str(encoded).decode_utf8_lossy().into_owned();
     let done = match request.method.as_str() {
         "GET" if key.is_empty() => list(kv, request),
-        "GET" => get(kv, &key),
+        "GET" => get(kv, &key, request),
         "POST" if key == "bulk/get" => bulk_get(kv, request),
         "PUT" => put(kv, &key, request),
         "DELETE" => kv.write(&key, None).map(|()| Response::status(200)),
@@ -35,7 +36,10 @@ pub(crate) fn answer(kv: Option<&At<'_>>, request: &Request) -> Response {
     })
 }
 
-fn get(kv: &At<'_>, key: &str) -> Result<Response, KvFault> {
+fn get(kv: &At<'_>, key: &str, request: &Request) -> Result<Response, KvFault> {
+    if request.query("cache_ttl").is_some_and(|text| !is_cache_ttl(&text)) {
+        return Ok(error_response(400, CACHE_TTL_TOO_SHORT));
+    }
     let Some(entry) = kv.read(key)? else { return Ok(error_response(404, "Not Found")) };
     let response = Response::bytes(entry.value);
     Ok(match entry.metadata {
@@ -66,6 +70,12 @@ fn bulk_get(kv: &At<'_>, request: &Request) -> Result<Response, KvFault> {
     let Ok(Value::Object(asked)) = serde_json::from_slice(&request.body) else {
         return Ok(error_response(400, "the body is not an object"));
     };
+    // The runtime sends it as text.
+    let cache_ttl =
+        asked.get("cacheTtl").map(|ttl| ttl.as_str().map_or_else(|| ttl.to_string(), str::to_owned));
+    if cache_ttl.is_some_and(|text| !is_cache_ttl(&text)) {
+        return Ok(error_response(400, CACHE_TTL_TOO_SHORT));
+    }
     let parse = asked.get("type").and_then(Value::as_str) == Some("json");
     let with_metadata = asked.get("withMetadata").and_then(Value::as_bool) == Some(true);
     let mut found = Map::new();
@@ -105,6 +115,12 @@ fn list(kv: &At<'_>, request: &Request) -> Result<Response, KvFault> {
         answer.insert("cursor".to_owned(), Value::String(cursor));
     }
     Ok(Response::json(&answer))
+}
+
+const CACHE_TTL_TOO_SHORT: &str = "cacheTtl is at least 30 seconds";
+
+fn is_cache_ttl(text: &str) -> bool {
+    text.parse().is_ok_and(|seconds: u64| seconds >= MIN_CACHE_TTL)
 }
 
 fn error_response(status: u16, why: &str) -> Response {

@@ -260,6 +260,21 @@ fn kv_delays_and_rejects_operations_on_request() {
 }
 
 #[test]
+fn kv_accepts_a_cache_time_of_thirty_seconds_and_no_shorter_one() {
+    let harness = worker().start().unwrap();
+    harness.kv("KV").put("k", "v");
+    let get = |key: Value, seconds: u64| {
+        kv(&harness, &json!({ "op": "get", "key": key, "options": { "cacheTtl": seconds } }))
+    };
+    assert_eq!(get(json!("k"), 30), json!({ "ok": "v" }));
+    assert_eq!(get(json!(["k"]), 30), json!({ "ok": { "k": "v" } }));
+    for key in [json!("k"), json!(["k"])] {
+        let short = get(key, 29);
+        assert!(short["error"].as_str().is_some_and(|error| error.contains("400")), "{short}");
+    }
+}
+
+#[test]
 fn a_test_can_wait_for_work_that_continues_after_the_response() {
     let harness = worker().host("idp.example", |_| Response::status(200)).start().unwrap();
     harness.client().get("https://a.example/later").send().expect_status(200);

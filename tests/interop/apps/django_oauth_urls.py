@@ -2,6 +2,7 @@
 
 GET  /whoami              its userinfo endpoint, after `?wait=MILLISECONDS`
 GET  /control/counts      how many refresh tokens it has accepted and refused, and how many tokens were revoked
+POST /control/address     the user `user` has the address `email`
 POST /control/disable     the user `user` is no longer active
 POST /control/revoke      every token of the user `user` is revoked
 """
@@ -63,6 +64,12 @@ def show_counts(request):
 
 
 @csrf_exempt
+def change_address(request):
+    User.objects.filter(username=request.GET["user"]).update(email=request.GET["email"])
+    return HttpResponse(status=204)
+
+
+@csrf_exempt
 def disable(request):
     User.objects.filter(username=request.GET["user"]).update(is_active=False)
     return HttpResponse(status=204)
@@ -77,6 +84,7 @@ def revoke(request):
 
 urlpatterns = [
     path("accounts/login/", LoginView.as_view()),
+    path("control/address", change_address),
     path("control/counts", show_counts),
     path("control/disable", disable),
     path("control/revoke", revoke),

@@ -2,6 +2,7 @@
 
 GET  /whoami              the answer of the query `viewer`, after `?wait=MILLISECONDS`; 401 if the API gives an error
 GET  /control/counts      how many refresh tokens it has accepted and refused, and how many were revoked
+POST /control/address     the user `user` has the address `email`
 POST /control/disable     the user `user` is no longer active
 POST /control/revoke      every refresh token of the user `user` is revoked
 POST /control/database    the database is `down`, or `up` again
@@ -107,6 +108,12 @@ def show_counts(request):
 
 
 @csrf_exempt
+def change_address(request):
+    User.objects.filter(username=request.GET["user"]).update(email=request.GET["email"])
+    return HttpResponse(status=204)
+
+
+@csrf_exempt
 def disable(request):
     User.objects.filter(username=request.GET["user"]).update(is_active=False)
     return HttpResponse(status=204)
@@ -126,6 +133,7 @@ def set_database(request):
 
 
 urlpatterns = [
+    path("control/address", change_address),
     path("control/counts", show_counts),
     path("control/database", set_database),
     path("control/disable", disable),

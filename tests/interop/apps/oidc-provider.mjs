@@ -5,6 +5,7 @@
 // It prints `http://localhost:PORT`. Beside the provider's own routes:
 // GET  /whoami              its userinfo endpoint, after `?wait=MILLISECONDS`
 // GET  /control/counts      how many refresh tokens it has accepted and refused, and how many tokens were revoked
+// POST /control/address     the account with the id `user` has the address `email`
 // POST /control/disable     it no longer knows the account with the id `user`
 import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
@@ -14,6 +15,7 @@ import Provider from "oidc-provider";
 
 const options = JSON.parse(process.argv[2]);
 const counts = { refreshed: 0, refused: 0, revoked: 0 };
+const addresses = new Map();
 const disabled = new Set();
 
 const server = createServer((request, response) => answer(request, response));
@@ -39,7 +41,8 @@ const provider = new Provider(issuer, {
   features: { revocation: { enabled: true }, rpInitiatedLogout: { enabled: true } },
   findAccount: (_context, id) => {
     if (disabled.has(id)) return undefined;
-    return { accountId: id, claims: () => ({ sub: id, name: `${id} of a test`, email: `${id}@example.com` }) };
+    const email = () => addresses.get(id) ?? `${id}@example.com`;
+    return { accountId: id, claims: () => ({ sub: id, name: `${id} of a test`, email: email() }) };
   },
   rotateRefreshToken: true, // a refresh token works once; its reuse revokes the whole grant
   ttl: {
@@ -69,6 +72,9 @@ async function answer(request, response) {
     request.url = "/me";
   } else if (url.pathname === "/control/counts") {
     return response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(counts));
+  } else if (url.pathname === "/control/address") {
+    addresses.set(url.searchParams.get("user"), url.searchParams.get("email"));
+    return response.writeHead(204).end();
   } else if (url.pathname === "/control/disable") {
     disabled.add(url.searchParams.get("user"));
     return response.writeHead(204).end();

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use self::record::{Answer, Call};
-pub use self::record::{Reply, Served, UnknownCallError, remembered_until, serve};
+pub use self::record::{CallOutcome, Served, UnknownCallError, remembered_until, serve};
 pub use self::waiting::{Answers, WaitingCalls};
 use super::{
     Acquisition, Found, LEASE_DURATION, Lease, Publication, RefreshId, SIGN_OUT_RETENTION, STORE_TIMEOUT,

@@ -17,11 +17,11 @@ const TIMES: [Duration; 14] = [
     Duration::from_millis(1100),
     Duration::from_millis(1300),
     Duration::from_millis(1600),
-    Duration::from_millis(2000),
+    Duration::from_secs(2),
     Duration::from_millis(2500),
     Duration::from_millis(3100),
     Duration::from_millis(3800),
-    PATIENCE,
+    MAX_WAIT,
     Duration::from_secs(7),
     Duration::from_secs(10),
     Duration::from_secs(15),
@@ -31,7 +31,7 @@ const TIMES: [Duration; 14] = [
 /// How long after the beginning of a lease the others wait for the tokens if the provider accepts a used refresh token
 /// for some more seconds: less than half of the ten seconds that most of them allow, so that the token still works if
 /// its first user crashed.
-pub(super) const PATIENCE: Duration = Duration::from_millis(4500);
+pub(super) const MAX_WAIT: Duration = Duration::from_millis(4500);
 
 /// How long before a slot's time its key is written at the latest: as long as the write may take to where other
 /// locations read, and as their clocks may be ahead.
@@ -45,7 +45,7 @@ pub(super) fn to_write(since_begin: Duration) -> usize {
 }
 
 /// How many slots' times have come, so long after the beginning of the lease.
-pub(super) fn due(since_begin: Duration) -> usize {
+pub(super) fn reached(since_begin: Duration) -> usize {
     TIMES.iter().filter(|time| **time <= since_begin).count()
 }
 
@@ -67,15 +67,15 @@ mod tests {
             let now = Duration::from_millis(millis);
             let slot = to_write(now);
             assert!(slot + 1 == TIMES.len() || next(slot).unwrap() >= now + MARGIN, "{now:?}");
-            assert!(due(now) <= slot || slot + 1 == TIMES.len(), "{now:?}");
+            assert!(reached(now) <= slot || slot + 1 == TIMES.len(), "{now:?}");
         }
     }
 
     #[test]
     fn patience_ends_with_a_slot_and_before_half_of_a_grace_period_of_ten_seconds() {
-        assert!(TIMES.contains(&PATIENCE) && PATIENCE < Duration::from_secs(5));
+        assert!(TIMES.contains(&MAX_WAIT) && MAX_WAIT < Duration::from_secs(5));
         assert!(TIMES.is_sorted());
-        assert_eq!((due(Duration::ZERO), to_write(Duration::ZERO)), (0, 0));
-        assert_eq!(due(PATIENCE), 10);
+        assert_eq!((reached(Duration::ZERO), to_write(Duration::ZERO)), (0, 0));
+        assert_eq!(reached(MAX_WAIT), 10);
     }
 }

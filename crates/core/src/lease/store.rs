@@ -171,7 +171,7 @@ impl<P: Platform> Lease for StoreLease<'_, P> {
             let written = self.write(&tokens_key(id, slot), &sealed, retention(self.sealing)).await;
             // After a slow write, the others may have looked for the tokens too early.
             let is_late =
-                slots::due(self.since_begin()) > slot && slot != slots::to_write(self.since_begin());
+                slots::reached(self.since_begin()) > slot && slot != slots::to_write(self.since_begin());
             match written {
                 Ok(()) if is_late && attempts < MAX_ATTEMPTS => {}
                 Err(_) if attempts < MAX_ATTEMPTS => self.platform.sleep(WRITE_INTERVAL).await,
@@ -237,15 +237,15 @@ impl<'a, P: Platform> StoreLease<'a, P> {
         self.begin.set(Some(begin));
         let ends_at = self.ends_at(held);
         // One process's lease may follow another's.
-        let patience_ends_at = self.asked_at.get().map_or(begin, |at| at.min(begin)).plus(slots::PATIENCE);
+        let patience_ends_at = self.asked_at.get().map_or(begin, |at| at.min(begin)).plus(slots::MAX_WAIT);
         let mut read = 0;
         loop {
-            let due = slots::due(self.since_begin());
-            if due > read {
-                if let Some(tokens) = self.find(id, read..due).await? {
+            let reached = slots::reached(self.since_begin());
+            if reached > read {
+                if let Some(tokens) = self.find(id, read..reached).await? {
                     return Ok(Followed::Answer(self.adopted(id, tokens).await));
                 }
-                read = due;
+                read = reached;
             }
             let now = self.platform.now();
             if now >= ends_at || held.owner == owner {
@@ -265,7 +265,7 @@ impl<'a, P: Platform> StoreLease<'a, P> {
             }
             self.platform.sleep(wakes_at.since(now)).await;
             if !self.accepts_reuse
-                && self.since_begin() > slots::PATIENCE
+                && self.since_begin() > slots::MAX_WAIT
                 && let Some(newer) = self.held(id).await?.filter(|newer| newer.is_other_than(held))
             {
                 return Ok(Followed::Changed(newer));

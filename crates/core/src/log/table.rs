@@ -152,6 +152,15 @@ events! {
         action: "With error source `configuration`, and if the provider supports no revocation of refresh tokens, \
             correct `token_revocation`. Otherwise see why the provider does not answer.",
     }
+    TokenRevocationUnknown {
+        name: "token_revocation_unknown",
+        cases: [Provider => Info],
+        fields: [Provider, Request],
+        meaning: "A user signed out, and the provider's metadata name no endpoint that revokes refresh tokens (RFC 7009). \
+            The user is signed out here; the refresh token is valid until the provider ends it.",
+        action: "If the provider has such an endpoint, write its URL into `token_revocation`; if it has none, write \
+            `false`.",
+    }
     ClientErrorReported {
         name: "client_error_reported",
         cases: [Client => Info],

@@ -77,8 +77,8 @@ impl Memory {
             // A clock that was set back makes a read seem to be in the future.
             known(subject).read_at.is_none_or(|read| now >= read.plus(max_age) || now < read)
         };
-        let stale: Vec<Subject> = subjects.into_iter().filter(is_stale).collect();
-        if stale.is_empty() {
+        let to_read: Vec<Subject> = subjects.into_iter().filter(is_stale).collect();
+        if to_read.is_empty() {
             return Knowledge::Accepted;
         }
         if state.unavailable_until.is_some_and(|until| now < until && until <= now.plus(BACKOFF)) {
@@ -87,15 +87,15 @@ impl Memory {
         let is_being_read = |subject: &Subject| {
             known(subject).reading_until.is_some_and(|until| now < until && until <= now.plus(MAX_READ))
         };
-        if stale.iter().all(is_being_read) {
+        if to_read.iter().all(is_being_read) {
             return Knowledge::Reading;
         }
-        state.make_room(stale.len());
-        for subject in &stale {
+        state.make_room(to_read.len());
+        for subject in &to_read {
             let known = state.subjects.entry(subject.clone()).or_default();
             known.reading_until = Some(now.plus(MAX_READ));
         }
-        Knowledge::Stale(stale)
+        Knowledge::Stale(to_read)
     }
 
     /// Remembers what was read at `now`. A revocation that this process made stays, even if the read did not find it yet.

@@ -174,6 +174,8 @@ fn a_client_that_hangs_up_frees_the_slot_and_no_token_is_lost() {
         assert_eq!(given(&world), 1, "{lease}: what was begun was ended");
         let late = world.all([sent(&world, &cookies, SECOND)]);
         assert_eq!((bearer(&late[0]), given(&world)), (Some("access-bob~1"), 1), "{lease}");
+        // No other response brings the browser its new cookie.
+        assert!(late[0].headers.contains("set-cookie"), "{lease}");
         if lease != "none" {
             let other = world.isolate(with_lease(lease), "here");
             let late = world.all([sent(&other, &cookies, SECOND)]);

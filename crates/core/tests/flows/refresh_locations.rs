@@ -124,6 +124,8 @@ fn a_process_that_crashes_before_it_publishes_its_tokens_delays_the_others_and_t
             let (world, browser) = expired(setting);
             let what = format!("{setting:?}, {crashes_after} ms");
             let cookies = browser.cookie_header();
+            // Its first attempt to write the tokens fails, and it does not live to make another.
+            world.store.fails.set(("write next/", used));
             cut_off(
                 &world.isolate(with_lease("kv"), "there"),
                 &cookies,

@@ -140,3 +140,19 @@ fn a_sign_out_erases_all_chunks_and_host_only_cookies_of_an_earlier_configuratio
         assert_eq!(expired.iter().filter(|cookie| !cookie.contains("Domain=")).count(), 1);
     }
 }
+
+#[test]
+fn a_sign_out_whose_write_the_store_refuses_says_so_and_is_stored_later() {
+    let mut settings = settings();
+    settings["revocation"] = json!({ "store": "kv" });
+    let (world, mut browser) = (TestEnv::with(settings.clone()), Browser::new());
+    let elsewhere = world.isolate(settings, "here");
+    browser.sign_in(&world, "bob", "/");
+    let (mut copy, csrf) = (browser.clone(), browser.csrf(&world));
+    // The write, and its repetition while the user waits. The store has no such fact: its limit is another one.
+    world.store.refuses_writes.set(("revoked/", 2));
+    let answer = browser.post(&world, &format!("{APP}/auth/signout"), &[("csrfToken", csrf.as_str())]);
+    assert_eq!(answer.status, 200);
+    assert!(answer.body.contains("could not be ended"), "{}", answer.body);
+    assert_eq!(copy.session(&elsewhere), Value::Null, "it was stored after the response");
+}

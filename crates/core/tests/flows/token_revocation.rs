@@ -70,12 +70,15 @@ fn the_endpoint_may_be_configured_and_revocation_may_be_switched_off() {
 
 #[test]
 fn a_provider_without_the_endpoint_is_an_error_only_where_the_configuration_wants_it() {
-    for (settings, lines) in [(settings(), 0), (with_key(&json!(true)), 1)] {
+    for (settings, failed, unknown) in
+        [(settings(), 0, 1), (with_key(&json!(true)), 1, 0), (with_key(&json!(false)), 0, 0)]
+    {
         let (world, mut browser) = (TestEnv::with(settings), Browser::new());
         browser.sign_in(&world, "bob", "/");
         sign_out(&world, &mut browser);
-        assert_eq!(world.logged(LogEvent::TokenRevocationFailed).len(), lines);
-        assert_eq!(world.log_text().contains("publishes no revocation_endpoint"), lines == 1);
+        assert_eq!(world.logged(LogEvent::TokenRevocationFailed).len(), failed);
+        assert_eq!(world.logged(LogEvent::TokenRevocationUnknown).len(), unknown);
+        assert_eq!(world.log_text().contains("publishes no revocation_endpoint"), failed + unknown == 1);
     }
 }
 

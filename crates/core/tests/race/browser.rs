@@ -1,10 +1,11 @@
 //! One race: the requests of a browser, its answers, and the state of its cookie jar.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use vestibule_core::Vestibule;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
 use vestibule_core::jose::kdf::Keyring;
@@ -37,6 +38,8 @@ pub struct BrowserReport {
     pub reads: u64,
     pub writes: u64,
     pub calls: u64,
+    /// Whether a refresh took more calls to locks than the processes that wait for it and two.
+    pub has_many_calls: bool,
 }
 
 struct Browser {
@@ -47,6 +50,7 @@ struct Browser {
     lost: Cell<bool>,
     turned_away: Cell<u32>,
     added: RefCell<Vec<u32>>,
+    has_many_calls: Cell<bool>,
 }
 
 /// Runs the race with this seed.
@@ -60,6 +64,7 @@ pub fn race(setting: Setting, seed: u64) -> BrowserReport {
         lost: Cell::new(false),
         turned_away: Cell::new(0),
         added: RefCell::default(),
+        has_many_calls: Cell::new(false),
     });
     let scene = &browser.scene;
     let FakePlatform { clock, store, crypto, .. } = &scene.platform;
@@ -77,6 +82,7 @@ pub fn race(setting: Setting, seed: u64) -> BrowserReport {
         reads: store.reads.get(),
         writes: store.writes.get(),
         calls: store.calls.get(),
+        has_many_calls: browser.has_many_calls.get(),
     }
 }
 
@@ -103,6 +109,12 @@ impl Browser {
             for request in burst {
                 request.await;
             }
+            let calls = scene.platform.store.call_texts.take();
+            let asked: BTreeSet<(u64, String)> = calls.iter().filter_map(|call| asks(call)).collect();
+            // One of those that ask refreshes; the others wait. A late response asks whether the user has signed out, too.
+            let most = asked.len().saturating_sub(1) + 2;
+            let of_refresh = calls.iter().filter(|call| !call.contains("is_signed_out")).count();
+            self.has_many_calls.set(self.has_many_calls.get() || of_refresh > most);
         }
     }
 
@@ -160,6 +172,14 @@ impl Browser {
             Outcome::Response(_) => self.lost.set(true),
         }
     }
+}
+
+/// The generation and the process, if this call asks for the lease. With a cookie that is two refreshes old, a process asks
+/// for both.
+fn asks(call: &str) -> Option<(u64, String)> {
+    let call: Value = serde_json::from_str(call).ok()?;
+    let is_asking = call["call"] == "acquire";
+    is_asking.then(|| Some((call["generation"].as_u64()?, call["owner"].as_str()?.to_owned())))?
 }
 
 /// The cookie of a user who has just signed in.

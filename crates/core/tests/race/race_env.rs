@@ -51,6 +51,8 @@ pub fn isolates(scene: &RaceEnv, setting: Setting) -> Vec<(Vestibule, FakePlatfo
         }],
         "upstreams": [{ "to": "https://upstream.example", "authorization": "access_token" }],
         "refresh": { "lease": setting.lease },
+        // So that the store's reads are the lease's. `sign_out` has the revocations.
+        "revocation": { "store": "none" },
     });
     let environment = |name: &str| match name {
         "AUTH_SECRET" => Some(SECRET.to_owned()),

@@ -54,10 +54,12 @@ impl<P: Platform> RequestContext<'_, P> {
         let Some(config) = &oauth.token_revocation else { return Ok(()) };
         let metadata = self.metadata(provider, oauth).await?;
         let Some(endpoint) = config.endpoint.as_ref().or_else(|| metadata.revocation_endpoint()) else {
+            let id = &provider.id;
             if !config.is_required {
+                let message = format_args!("provider {id} publishes no revocation_endpoint");
+                self.log(Record::new(LogEvent::TokenRevocationUnknown, message).provider(id));
                 return Ok(());
             }
-            let id = &provider.id;
             return Err(Error::Configuration(format!(
                 "provider {id} publishes no revocation_endpoint: set token_revocation to the URL of its endpoint, or \
                  to false"

@@ -262,13 +262,13 @@ impl<P: Platform> RefreshAttempt<P> {
             }
         };
         let mut publishing = pin!(lease.publish(&self.name, &owner, &tokens));
-        let published = match within(platform, MAX_PUBLISHING, publishing.as_mut()).await {
-            Some(published) => published,
-            None => {
-                // The requests of this process need not wait for a slow store.
-                complete(&renewed);
-                publishing.await
-            }
+        let within_time = within(platform, MAX_PUBLISHING, publishing.as_mut()).await;
+        let published = if let Some(published) = within_time {
+            published
+        } else {
+            // The requests of this process need not wait for a slow store.
+            complete(&renewed);
+            publishing.await
         };
         let outcome = match published {
             Ok(Publication::Published) => {

@@ -252,18 +252,23 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     }
 
     /// Those of the cookies that may still be sent with the response: none if the session was signed out meanwhile, or
-    /// has newer tokens. None either if the request came after a refresh, but with the old cookie: the responses to the
-    /// requests that waited for the refresh set the new one, and to ask the lock for each late request is not worth it.
+    /// has newer tokens. None either if only the lock could say that, and the request came after a refresh, but with the
+    /// old cookie: the responses to the requests that waited for the refresh set the new one, and to ask the lock for each
+    /// late request is not worth it.
     pub(crate) async fn cookies_still_valid(
         &self,
         session: Option<&Session>,
         cookies: Vec<SetCookie>,
     ) -> Vec<SetCookie> {
-        let is_late = session.and_then(Session::sid).is_some_and(|sid| {
-            let confirmed = self.vestibule.refreshes.confirmed_at(sid);
-            let is_recent = |at: Timestamp| at < self.now && self.platform.now() < at.plus(OTHERS_SET_COOKIE);
-            self.lease().sees_all_writes() && confirmed.is_some_and(is_recent)
-        });
+        let asks_the_lock =
+            self.config().revocation.store == RevocationStore::None && self.lease().sees_all_writes();
+        let is_late = asks_the_lock
+            && session.and_then(Session::sid).is_some_and(|sid| {
+                let confirmed = self.vestibule.refreshes.confirmed_at(sid);
+                let is_recent =
+                    |at: Timestamp| at < self.now && self.platform.now() < at.plus(OTHERS_SET_COOKIE);
+                confirmed.is_some_and(is_recent)
+            });
         if is_late && session.is_some_and(|session| self.has_new_tokens(session)) {
             return Vec::new();
         }

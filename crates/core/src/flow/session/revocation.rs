@@ -204,7 +204,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let written =
             join_all(subjects.iter().map(|subject| self.store_fact(&facts, subject, user.as_ref(), at)));
         let results = written.await;
-        let failed = results.iter().filter_map(|result| result.as_ref().err()).next();
+        let failed = results.iter().find_map(|result| result.as_ref().err());
         let Some(error) = failed else { return true };
         let message = format_args!("the end of a session could not be stored: {error}");
         self.log(Record::new(LogEvent::RevocationNotStored, message));

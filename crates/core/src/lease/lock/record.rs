@@ -13,14 +13,14 @@ use vestibule_oidc::time::Timestamp;
 #[derive(Debug)]
 pub struct Served {
     /// What the caller gets.
-    pub reply: Reply,
+    pub outcome: CallOutcome,
     /// The record to store in place of the old one, and when it expires. `None` where it has not changed.
     pub remember: Option<(String, Timestamp)>,
 }
 
 /// What the caller of a lock gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
+pub enum CallOutcome {
     /// This answer, at once.
     Answer(String),
     /// Nothing yet: the call is to be served again when another call has changed the record, and at the latest at `until`.
@@ -46,14 +46,14 @@ pub fn serve(
     // A record that does not parse was written by another version: the lock begins with an empty one.
     let read = |remembered: &str| serde_json::from_str::<Record>(remembered).ok();
     let mut record = remembered.and_then(read).unwrap_or_default();
-    let (reply, changed) = match call {
+    let (outcome, changed) = match call {
         AnyCall::Lease(call) => record.serve(call, arrived, now),
         AnyCall::Revocation(call) => {
             let (answer, changed) = record.revocations.answer(call, now);
-            (Reply::Answer(to_json(&answer)), changed)
+            (CallOutcome::Answer(to_json(&answer)), changed)
         }
     };
-    Ok(Served { reply, remember: changed.then(|| (to_json(&record), record.until(now))) })
+    Ok(Served { outcome, remember: changed.then(|| (to_json(&record), record.until(now))) })
 }
 
 /// A call that this version of the lock does not know.
@@ -69,21 +69,21 @@ pub fn remembered_until(remembered: &str, now: Timestamp) -> Option<Timestamp> {
 
 impl Record {
     /// Serves a call, and says whether the record has changed.
-    fn serve(&mut self, call: Call, arrived: Timestamp, now: Timestamp) -> (Reply, bool) {
+    fn serve(&mut self, call: Call, arrived: Timestamp, now: Timestamp) -> (CallOutcome, bool) {
         if let Call::Acquire { generation, owner, wait_for, .. } = &call
             && let Some(until) = self.held_by_other(*generation, owner, now)
         {
             let otherwise = to_json(&Answer::HeldByOther { until: until.millis() });
             let wait_until = arrived.plus(Duration::from_millis(*wait_for)).min(until);
-            let reply = if now < wait_until {
-                Reply::Wait { until: wait_until, otherwise }
+            let outcome = if now < wait_until {
+                CallOutcome::Wait { until: wait_until, otherwise }
             } else {
-                Reply::Answer(otherwise)
+                CallOutcome::Answer(otherwise)
             };
-            return (reply, false);
+            return (outcome, false);
         }
         let (answer, changed) = self.answer(call, now);
-        (Reply::Answer(to_json(&answer)), changed)
+        (CallOutcome::Answer(to_json(&answer)), changed)
     }
 
     /// When the lease ends that another process holds and that keeps this one from refreshing. `None` also if there are
@@ -110,13 +110,13 @@ impl Record {
             Call::Acquire { .. } | Call::Find { .. } | Call::Publish { .. } if self.is_signed_out(now) => {
                 (Answer::SignedOut, false)
             }
-            Call::Acquire { generation, owner, held_for, .. } => match self.newer_than(generation, now) {
-                Some(sealed) => (Answer::Refreshed { sealed }, false),
-                None => {
-                    self.held = Some(Held { generation, owner, until: after(held_for) });
-                    (Answer::Acquired, true)
+            Call::Acquire { generation, owner, held_for, .. } => {
+                if let Some(sealed) = self.newer_than(generation, now) {
+                    return (Answer::Refreshed { sealed }, false);
                 }
-            },
+                self.held = Some(Held { generation, owner, until: after(held_for) });
+                (Answer::Acquired, true)
+            }
             Call::Find { generation } => match self.newer_than(generation, now) {
                 Some(sealed) => (Answer::Refreshed { sealed }, false),
                 None => (Answer::NotFound, false),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::record::{Reply, UnknownCallError, serve};
+use super::record::{CallOutcome, UnknownCallError, serve};
 use vestibule_oidc::time::Timestamp;
 
 /// How many calls may wait at one lock. It has one for each process that a browser's requests reach; more are answered
@@ -51,11 +51,11 @@ impl<C> WaitingCalls<C> {
             Err(error) => return Answers { remember: None, answers: vec![(caller, Err(error))] },
         };
         let mut result = Answers { remember: served.remember, answers: Vec::new() };
-        match served.reply {
-            Reply::Wait { until, .. } if self.0.len() < MAX_WAITING => {
+        match served.outcome {
+            CallOutcome::Wait { until, .. } if self.0.len() < MAX_WAITING => {
                 self.0.push_back(WaitingCall { caller, call: call.to_owned(), arrived: now, until });
             }
-            Reply::Answer(answer) | Reply::Wait { otherwise: answer, .. } => {
+            CallOutcome::Answer(answer) | CallOutcome::Wait { otherwise: answer, .. } => {
                 result.answers.push((caller, Ok(answer)));
             }
         }
@@ -121,9 +121,11 @@ impl<C> WaitingCalls<C> {
                     Ok(served) => {
                         has_changed |= served.remember.is_some();
                         result.remember = served.remember.or(result.remember.take());
-                        match served.reply {
-                            Reply::Wait { until, .. } => self.0.push_back(WaitingCall { until, ..waiting }),
-                            Reply::Answer(answer) => result.answers.push((waiting.caller, Ok(answer))),
+                        match served.outcome {
+                            CallOutcome::Wait { until, .. } => {
+                                self.0.push_back(WaitingCall { until, ..waiting });
+                            }
+                            CallOutcome::Answer(answer) => result.answers.push((waiting.caller, Ok(answer))),
                         }
                     }
                     Err(error) => result.answers.push((waiting.caller, Err(error))),

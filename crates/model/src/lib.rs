@@ -1,0 +1,20 @@
+//! Exhaustive models of the protocols that several isolates take part in: the leases of refreshes, and revocations.
+//!
+//! [`lock`] explores every order in which calls arrive at the real lock. [`refresh`] and [`revocation`] run all of the
+//! Worker's code that is not the runtime's, with every fault at every operation, and every history of so many events.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a model may panic: that is how it fails"
+)]
+
+pub mod check;
+mod isolate;
+mod lock;
+mod refresh;
+mod revocation;
+mod world;
