@@ -29,7 +29,11 @@ pub const DELIBERATE: &[Deliberate] = &[
         title: "A refused form keeps the account's name",
         reason: "After a wrong password, Vestibule's own sign-in page shows the typed address again: it is in a sealed \
                  cookie (`typed`) of the host for five minutes. In Auth.js the form is empty.",
-        explains: |d| d.aspect.starts_with("cookie ") && d.aspect.ends_with(".typed") && d.authjs.is_none(),
+        explains: |d| {
+            d.aspect.starts_with("cookie ")
+                && d.aspect.rsplit('.').next() == Some("typed")
+                && d.authjs.is_none()
+        },
     },
     Deliberate {
         title: "No cache keeps a response that sets a cookie",

@@ -33,7 +33,7 @@ pub(crate) fn renew(project: &Project) -> Result<()> {
         serde_json::from_str(&read(name)?).with_context(|| format!("{name} is not JSON"))
     };
     let version = json(&format!("{PACKAGE}/package.json"))?;
-    let version = version["version"].as_str().context("the package has no version")?.to_owned();
+    let version = text(&version, "version").context("the package has no version")?.to_owned();
     let slugs = slugs(&json(&format!("{PACKAGE}/data/simple-icons.json"))?)?;
     let presets = json(PRESETS)?;
     let mut table = format!(
@@ -41,7 +41,7 @@ pub(crate) fn renew(project: &Project) -> Result<()> {
          # The trademarks are their owners'. Written by `cargo xtask icons`.\n"
     );
     for (id, preset) in presets.as_object().context("the presets are no table")? {
-        let Some(slug) = slug(id, preset["name"].as_str().unwrap_or_default(), &slugs) else { continue };
+        let Some(slug) = slug(id, text(preset, "name").unwrap_or_default(), &slugs) else { continue };
         let svg = read(&format!("{PACKAGE}/icons/{slug}.svg"))?;
         let path = path(&svg).and_then(path::rounded).with_context(|| format!("{slug}.svg"))?;
         let _ = writeln!(table, "{id} {path}");
@@ -53,11 +53,11 @@ pub(crate) fn renew(project: &Project) -> Result<()> {
 
 /// The slugs, by slug and by title, both reduced to letters and digits.
 fn slugs(data: &Value) -> Result<BTreeMap<String, String>> {
-    let icons = data.as_array().or_else(|| data["icons"].as_array()).context("the data has no icons")?;
+    let icons = data.as_array().or_else(|| data.get("icons")?.as_array()).context("the data has no icons")?;
     let mut slugs = BTreeMap::new();
     for icon in icons {
-        let title = icon["title"].as_str().context("an icon has no title")?;
-        let slug = icon["slug"].as_str().map_or_else(|| slug_of_title(title), str::to_owned);
+        let title = text(icon, "title").context("an icon has no title")?;
+        let slug = text(icon, "slug").map_or_else(|| slug_of_title(title), str::to_owned);
         slugs.insert(reduced(title), slug.clone());
         slugs.insert(slug.clone(), slug);
     }
@@ -70,6 +70,10 @@ fn slug<'a>(id: &str, name: &str, slugs: &'a BTreeMap<String, String>) -> Option
         Some(slug) => slugs.get(slug),
         None => slugs.get(&reduced(name)).or_else(|| slugs.get(&reduced(id))),
     }
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+    value.get(key)?.as_str()
 }
 
 /// As the package makes slugs of ASCII titles.
