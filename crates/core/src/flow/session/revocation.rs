@@ -23,6 +23,9 @@ use vestibule_oidc::time::Timestamp;
 /// How often a request looks whether another request of its process has read the facts.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
+/// How long a read of facts may take where the request cannot go on without it.
+const MAX_READ_OF_REFRESH: Duration = Duration::from_secs(5);
+
 /// How long a write of a fact may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -65,7 +68,8 @@ impl<P: Platform> RequestContext<'_, P> {
         if memory.is_revoked(session) || self.config().revocation.store == RevocationStore::None {
             return Ok(memory.is_revoked(session));
         }
-        self.try_to_read_facts(&Subject::all_of(session), User::of(session).as_ref()).await?;
+        let subjects = Subject::all_of(session);
+        self.try_to_read_facts(&subjects, User::of(session).as_ref(), MAX_READ).await?;
         Ok(memory.is_revoked(session))
     }
 
@@ -106,6 +110,10 @@ impl<P: Platform> RequestContext<'_, P> {
             || session.needs_update(self.config().session.update_age, self.now)
             || self.is_refresh_due(session);
         let max_age = config.max_age(renews);
+        // Without an answer, such a request would only get 503.
+        let has_to_wait = config.on_unavailable == OnUnavailable::Refuse
+            || self.has_expired_token(session) && self.is_refresh_due(session);
+        let max_read = if has_to_wait { MAX_READ_OF_REFRESH } else { MAX_READ };
         loop {
             let now = self.platform.now();
             match memory.look_up(session, max_age, config.interval, now) {
@@ -114,7 +122,7 @@ impl<P: Platform> RequestContext<'_, P> {
                 Knowledge::Unavailable => return unconfirmed,
                 Knowledge::Reading => self.platform.sleep(POLL_INTERVAL).await,
                 Knowledge::Stale(subjects) => {
-                    if !self.read_facts(&subjects, User::of(session).as_ref()).await {
+                    if !self.read_facts(&subjects, User::of(session).as_ref(), max_read).await {
                         // What is known counts all the same: that the session was revoked, above all.
                         return if memory.is_revoked(session) {
                             RevocationStatus::Revoked
@@ -134,16 +142,21 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     /// Reads facts into the process's memory. Returns whether the store answered.
-    async fn read_facts(&self, subjects: &[Subject], user: Option<&User>) -> bool {
-        self.try_to_read_facts(subjects, user).await.is_ok()
+    async fn read_facts(&self, subjects: &[Subject], user: Option<&User>, max_read: Duration) -> bool {
+        self.try_to_read_facts(subjects, user, max_read).await.is_ok()
     }
 
-    async fn try_to_read_facts(&self, subjects: &[Subject], user: Option<&User>) -> Result<(), StoreError> {
+    async fn try_to_read_facts(
+        &self,
+        subjects: &[Subject],
+        user: Option<&User>,
+        max_read: Duration,
+    ) -> Result<(), StoreError> {
         let memory = &self.vestibule.revocations;
         // What was true when the read began may have changed since.
         let began = self.platform.now();
         let facts = self.facts();
-        let late = || Err(StoreError::Failed(format!("no answer within {}s", MAX_READ.as_secs())));
+        let late = || Err(StoreError::Failed(format!("no answer within {}s", max_read.as_secs())));
         let read = pin!(async {
             match facts.read(subjects, user).await {
                 // A lock moves, a store stumbles: the second attempt usually succeeds.
@@ -151,7 +164,7 @@ impl<P: Platform> RequestContext<'_, P> {
                 read => read,
             }
         });
-        let read = within(self.platform, MAX_READ, read).await;
+        let read = within(self.platform, max_read, read).await;
         let read = read.unwrap_or_else(late).inspect_err(|error| {
             if memory.fail(subjects, self.platform.now()) {
                 let message = format_args!("it is unknown which sessions were revoked: {error}");
@@ -174,7 +187,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let user = User { provider: provider.to_owned(), sub: sub.to_owned() };
         let subjects = [Subject::User(user), Subject::Everything];
         // If the store does not answer, the log says so, and the user signs in.
-        self.read_facts(&subjects, None).await;
+        self.read_facts(&subjects, None, MAX_READ).await;
         let memory = &self.vestibule.revocations;
         begins_after(subjects.iter().filter_map(|subject| memory.revoked_at(subject)).max(), self.now)
     }
