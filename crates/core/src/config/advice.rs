@@ -2,6 +2,7 @@
 
 use super::{Config, Provider, ProviderKind, Runtime};
 use crate::guard::rules::{Requirement, Rule};
+use crate::session::own_claims::is_own_claim;
 use vestibule_oidc::credentials::refusal::{GRAPHQL_REFUSALS, Refusals};
 use vestibule_oidc::data::DataPath;
 
@@ -10,11 +11,56 @@ impl Config {
     pub fn advice(&self, runtime: &Runtime) -> Vec<String> {
         let mut advice = self.lease_advice(runtime);
         advice.extend(self.revocation_advice(runtime));
+        advice.extend(self.claim_advice());
         advice.extend(self.subject_advice());
         advice.extend(self.email_advice());
         advice.extend(self.refresh_token_advice());
         advice.extend(self.refusal_advice());
         advice
+    }
+
+    /// A claim that no sign-in collects is in no session, so a rule that requires it refuses everyone.
+    fn claim_advice(&self) -> Vec<String> {
+        // Without a provider, another deployment signs users in, and its configuration says which claims there are.
+        if self.providers.is_empty() {
+            return Vec::new();
+        }
+        let mut advice = Vec::new();
+        let mut check = |place: &str, path: &DataPath, effect: &str| {
+            let claim = path.root();
+            if !self.is_collected(claim) {
+                advice.push(format!(
+                    "{place}: no sign-in puts the claim {claim:?} into the session, so {effect}: add it to claims, for \
+                     example {claim} = \"profile.{claim}\"; or use one that is there"
+                ));
+            }
+        };
+        for rule in self.rules.rules() {
+            for asked in rule.access.requirements().iter().filter_map(claim) {
+                check(&format!("{}.require", rule.place), asked, "the rule finds nothing there");
+            }
+            for (name, from) in rule.forwarding.headers.iter().flatten() {
+                check(&format!("{}.headers", rule.place), from, &format!("{name} is never sent"));
+            }
+        }
+        for (i, upstream) in self.upstreams.iter().enumerate() {
+            for (name, from) in &upstream.headers {
+                check(&format!("AUTH.upstreams[{i}].headers"), from, &format!("{name} is never sent"));
+            }
+        }
+        for (to, from) in &self.session.expose {
+            check("AUTH.session.expose", from, &format!("{to} is never shown"));
+        }
+        advice
+    }
+
+    /// Whether a session can have a claim of this name. What a hook adds is not known here.
+    fn is_collected(&self, claim: &str) -> bool {
+        const OF_EVERY_SIGN_IN: [&str; 4] = ["name", "email", "picture", "email_verified"];
+        OF_EVERY_SIGN_IN.contains(&claim)
+            || is_own_claim(claim)
+            || self.has_claim(claim)
+            || self.session.updatable.iter().any(|updatable| updatable == claim)
     }
 
     /// Which errors of a GraphQL API refuse, only its operator knows.
