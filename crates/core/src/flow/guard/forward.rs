@@ -4,6 +4,7 @@ use crate::flow::RequestContext;
 use crate::flow::guard::admission::Admitted;
 use crate::flow::responses::with_cookies;
 use crate::guard::headers::SessionCookies;
+use crate::guard::hops;
 use crate::guard::route::Route;
 use crate::log::{LogEvent, Record};
 use crate::outcome::Outcome;
@@ -25,8 +26,11 @@ impl<P: Platform> RequestContext<'_, P> {
         >,
         body: P::Body,
     ) -> Outcome<P::UpstreamResponse> {
+        let Some(hops) = hops::next(self.request) else {
+            return Outcome::Response(with_cookies(self.forwarding_loop(route.target), renewed));
+        };
         if is_guarded_preflight {
-            return Outcome::Response(self.forward_preflight(&route).await);
+            return Outcome::Response(self.forward_preflight(&route, hops).await);
         }
         let session = session.as_ref();
         let identity = match self.identity(&route, session).await {
@@ -38,7 +42,8 @@ impl<P: Platform> RequestContext<'_, P> {
         let replaced = if route.forward_session { self.session_without_dead_token(session) } else { None };
         let cookies =
             SessionCookies { positions: &positions, renewed: replaced.as_deref().unwrap_or(&renewed) };
-        let changes = route.changes(&config.rules, guarded, self.request, &identity, cookies);
+        let mut changes = route.changes(&config.rules, guarded, self.request, &identity, cookies);
+        changes.set(hops::HEADER, hops);
         let forward = Forward {
             target: route.target,
             strip_prefix: route.strip_prefix,
@@ -89,11 +94,12 @@ impl<P: Platform> RequestContext<'_, P> {
     ///
     /// In many frameworks an OPTIONS request runs the handler of the path. So the upstream gets no body, no query and no
     /// cookies, and the client gets only the CORS headers of its response.
-    async fn forward_preflight(&self, route: &Route<'_>) -> Response {
+    async fn forward_preflight(&self, route: &Route<'_>, hops: String) -> Response {
         let (config, guarded) = (self.config(), &self.vestibule.guarded);
         let mut changes = route.changes(&config.rules, guarded, self.request, &[], SessionCookies::default());
         changes.remove("cookie");
         changes.remove("authorization");
+        changes.set(hops::HEADER, hops);
         let forward = Forward {
             target: route.target,
             strip_prefix: route.strip_prefix,
