@@ -27,6 +27,9 @@ pub(crate) struct Options {
     /// Start everything, request two pages, and stop
     #[arg(long)]
     once: bool,
+    /// Test this command: run the README's configuration, break it, repair it, and stop
+    #[arg(long, exclusive = true)]
+    walk: bool,
     /// Run the application of an example instead of the demo's
     #[arg(long, value_name = "NAME")]
     example: Option<Example>,
@@ -85,6 +88,10 @@ impl Options {
 
 /// Builds and starts everything, prints the URLs, and runs until Ctrl-C.
 pub(crate) fn dev(project: &Project, options: &Options) -> Result<()> {
+    if options.walk {
+        build::build(project, Effort::from_environment())?;
+        return step("a site of one's own", || walk(project));
+    }
     let watch = Stopwatch::start();
     let (demo, ports) = (options.demo(), options.ports());
     ports.check_free()?;

@@ -38,7 +38,7 @@ const HERE: [(&str, &str); 1] = [("https://dev-123456.okta.com/oauth2/default", 
 
 /// `cargo xtask migrate`: builds the Worker and the applications, and walks through them before and after.
 pub(crate) fn migrate(project: &Project, options: Options) -> Result<()> {
-    build::build(project, Effort::Optimized)?;
+    build::build(project, Effort::from_environment())?;
     let chromium = tools::ensure_chromium(project)?;
     let guide =
         fs::read_to_string(project.path("docs/migrating.md")).context("cannot read docs/migrating.md")?;

@@ -1,16 +1,18 @@
 //! Runs the README's own configuration as `cargo xtask dev` does, breaks it in the ways of a first day, and repairs it.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::project::Project;
 use crate::stack::{Demo, Local, Ports, Setup, Stack, Storage, fetch};
 use crate::time::Stopwatch;
 
-/// How long a change may take until the Worker has it, in seconds: wrangler may have to start again.
-const PATIENCE: u64 = 60;
+/// How long a change may take until the Worker has it: wrangler may have to start again.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Two secrets that the README says to set. The third, `AUTH_SECRET`, has a value from the demo.
 const SECRETS: &str = "AUTH_OKTA_ID=\"client\"\nAUTH_OKTA_SECRET=\"not a real secret\"\n";
@@ -45,18 +47,31 @@ pub(crate) fn walk(project: &Project) -> Result<()> {
     write(&secrets, "AUTH_OKTA_ID=\"client\"\n")?;
     wait(&mut stack, "the missing secret is shown", || {
         let page = fetch(&format!("{root}/"))?;
-        Ok(page.status == 500 && page.body.contains("AUTH_OKTA_SECRET") && page.body.contains(".dev.vars"))
+        let is_shown = page.body.contains("AUTH_OKTA_SECRET") && page.body.contains(".dev.vars");
+        ensure!(page.status == 500 && is_shown, "/ answered {page:?}");
+        Ok(())
     })?;
     write(&secrets, SECRETS)?;
     write(&config, &site.replace("to = \"origin\"", &format!("to = \"{root}\"")))?;
     wait(&mut stack, "the loop is named", || {
         let page = fetch(&format!("{root}/"))?;
-        Ok(page.status == 508 && page.body.contains(&format!("to = &quot;{root}&quot;")))
+        let is_named = page.body.contains(&format!("to = &quot;{root}&quot;"));
+        ensure!(page.status == 508 && is_named, "/ answered {page:?}");
+        Ok(())
     })?;
     write(&config, "[vars.AUTH\n")?;
+    let looks = Cell::new(0);
+    stack.watch(&|| looks.replace(looks.get() + 1) > 3)?;
+    let kept = fetch(&format!("{root}/"))?;
+    ensure!(kept.status == 508, "a file that is no TOML changes nothing, but / answered {kept:?}");
     write(&config, &site.replace("\"/about\"", "\"/public\""))?;
     wait(&mut stack, "the corrected configuration is in use", || {
-        Ok(fetch(&format!("{root}/public"))?.status == 404 && fetch(&format!("{root}/about"))?.status == 302)
+        let (public, guarded) = (fetch(&format!("{root}/public"))?, fetch(&format!("{root}/about"))?);
+        ensure!(
+            guarded.status == 302 && public.status != 302,
+            "/public answered {public:?}, /about {guarded:?}"
+        );
+        Ok(())
     })?;
     stack.stop();
     Ok(())
@@ -77,14 +92,11 @@ fn site_of_readme(project: &Project) -> Result<String> {
     Ok(format!("{routes}\n{common}\n[vars.AUTH]\n\n[{tables}"))
 }
 
-/// Follows the changes until `is_there`.
-fn wait(stack: &mut Stack, what: &str, is_there: impl Fn() -> Result<bool>) -> Result<()> {
+/// Follows the changes until `check` finds what it looks for.
+fn wait(stack: &mut Stack, what: &str, check: impl Fn() -> Result<()>) -> Result<()> {
     let watch = Stopwatch::start();
-    let is_over = || watch.elapsed().as_secs() > PATIENCE;
-    stack.watch(&|| is_over() || is_there().unwrap_or_default())?;
-    if is_over() && !is_there()? {
-        bail!("not within {PATIENCE} s: {what}");
-    }
+    stack.watch(&|| watch.elapsed() > PATIENCE || check().is_ok())?;
+    check().with_context(|| format!("not within {} s: {what}", PATIENCE.as_secs()))?;
     println!("   {what}");
     Ok(())
 }

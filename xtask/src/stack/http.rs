@@ -28,7 +28,7 @@ pub(crate) fn fetch(url: &str) -> Result<Response> {
     write!(
         stream,
         "GET /{path} HTTP/1.1\r\nHost: {authority}\r\nAccept: text/html\r\nSec-Fetch-Mode: navigate\r\n\
-         Connection: close\r\n\r\n"
+         Accept-Encoding: identity\r\nConnection: close\r\n\r\n"
     )?;
     let mut head = Vec::new();
     stream.take(MAX_RESPONSE).read_to_end(&mut head)?;
