@@ -36,6 +36,7 @@ mod proxies;
 mod signatures;
 mod streaming;
 mod subdomains;
+mod upstream_cookies;
 mod upstreams;
 mod websockets;
 mod whole_way;

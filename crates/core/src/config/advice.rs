@@ -3,6 +3,8 @@
 use super::{Config, Provider, ProviderKind, Runtime};
 use crate::guard::rules::{Requirement, Rule};
 use crate::session::own_claims::is_own_claim;
+use crate::texts::Text;
+use crate::upstream::value::UpstreamValue;
 use vestibule_oidc::credentials::refusal::{GRAPHQL_REFUSALS, Refusals};
 use vestibule_oidc::data::DataPath;
 
@@ -16,6 +18,22 @@ impl Config {
         advice.extend(self.email_advice());
         advice.extend(self.refresh_token_advice());
         advice.extend(self.refusal_advice());
+        advice.extend(self.texts_advice());
+        advice
+    }
+
+    /// A page in two languages is hard to read.
+    fn texts_advice(&self) -> Vec<String> {
+        let mut advice = Vec::new();
+        for language in self.languages.iter() {
+            let missing: Vec<&str> = language.missing().map(Text::key).collect();
+            if !missing.is_empty() {
+                let (tag, count, names) = (&language.tag, missing.len(), missing.join(", "));
+                advice.push(format!(
+                    "AUTH.texts.{tag}: {count} texts are missing, and in English there: {names}"
+                ));
+            }
+        }
         advice
     }
 
@@ -39,13 +57,12 @@ impl Config {
             for asked in rule.access.requirements().iter().filter_map(claim) {
                 check(&format!("{}.require", rule.place), asked, "the rule finds nothing there");
             }
-            for (name, from) in rule.forwarding.headers.iter().flatten() {
-                check(&format!("{}.headers", rule.place), from, &format!("{name} is never sent"));
-            }
         }
-        for (i, upstream) in self.upstreams.iter().enumerate() {
-            for (name, from) in &upstream.headers {
-                check(&format!("AUTH.upstreams[{i}].headers"), from, &format!("{name} is never sent"));
+        for (place, values) in self.forwarded_values() {
+            for (name, value) in values {
+                for from in value.paths() {
+                    check(&place, from, &format!("{name} is never sent"));
+                }
             }
         }
         for (to, from) in &self.session.expose {
@@ -120,13 +137,9 @@ impl Config {
                 places.push(format!("{}.require", rule.place));
             }
         }
-        let upstreams = self.upstreams.iter().enumerate();
-        let upstreams = upstreams.map(|(i, upstream)| (format!("AUTH.upstreams[{i}]"), &upstream.headers));
-        let of_rule = |rule: &'_ Rule| Some((rule.place.clone(), rule.forwarding.headers.as_ref()?.clone()));
-        let rules = self.rules.rules().iter().filter_map(of_rule);
-        for (place, headers) in upstreams.map(|(place, headers)| (place, headers.clone())).chain(rules) {
-            if is_ambiguous(&headers.iter().map(|(_, from)| from).collect::<Vec<_>>()) {
-                places.push(format!("{place}.headers"));
+        for (place, values) in self.forwarded_values() {
+            if is_ambiguous(&values.iter().flat_map(|(_, value)| value.paths()).collect::<Vec<_>>()) {
+                places.push(place);
             }
         }
         let advise = |place| {
@@ -136,6 +149,22 @@ impl Config {
             )
         };
         places.into_iter().map(advise).collect()
+    }
+
+    /// What upstreams get of sessions, each with its place in the configuration.
+    fn forwarded_values(&self) -> Vec<(String, &Vec<(String, UpstreamValue)>)> {
+        let mut forwarded = Vec::new();
+        for (i, upstream) in self.upstreams.iter().enumerate() {
+            let place = format!("AUTH.upstreams[{i}]");
+            forwarded.push((format!("{place}.headers"), &upstream.headers));
+            forwarded.push((format!("{place}.cookies"), &upstream.cookies));
+        }
+        for rule in self.rules.rules() {
+            let (place, forwarding) = (&rule.place, &rule.forwarding);
+            forwarded.extend(forwarding.headers.iter().map(|it| (format!("{place}.headers"), it)));
+            forwarded.extend(forwarding.cookies.iter().map(|it| (format!("{place}.cookies"), it)));
+        }
+        forwarded
     }
 
     /// Users of a provider that never verifies addresses cannot meet `email_domain`.

@@ -28,7 +28,7 @@ fn a_request_that_comes_back_is_refused_and_the_log_names_the_upstream() {
         let passed = hops(&browser.send(&world, "GET", &url, &[], b""));
         let page = browser.send(&world, "GET", &url, &[(HOPS, &passed), ("sec-fetch-mode", "navigate")], b"");
         assert!(page.status == 508 && page.forwarded.is_none());
-        assert!(page.body.contains("calls itself") && !page.body.contains("upstream"), "{}", page.body);
+        assert!(page.body.contains("leads in a circle") && !page.body.contains("upstream"), "{}", page.body);
         let script = browser.send(&world, "GET", &url, &[(HOPS, &passed), ("sec-fetch-mode", "cors")], b"");
         assert_eq!((script.status, script.body.as_str()), (508, r#"{"error":"forwarding_loop"}"#));
         let lines = world.logged(LogEvent::ForwardingLoop);

@@ -7,6 +7,7 @@ use super::layout::{Icon, Page};
 use crate::flow::RequestContext;
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
+use crate::texts::Text;
 use crate::upstream::Target;
 use vestibule_oidc::http::origin::is_loopback;
 use vestibule_oidc::http::response::Response;
@@ -33,14 +34,12 @@ impl<P: Platform> RequestContext<'_, P> {
                 .with("cache-control", "private, no-store");
         }
         let content = html! {
-            p { "The server behind this address is this address itself, so your request would never arrive." }
+            p { (self.language().text(Text::ForwardingLoop)) }
             @if is_development {
                 p { (problem) ": " (fix) "." }
-            } @else {
-                p { "Those who run the site have to correct this. You can do nothing about it." }
             }
         };
-        let title = "This site calls itself";
+        let title = Text::OurFaultTitle;
         Page { status: 508, title, icon: Icon::Trouble, content, rules: String::new() }.respond(self)
     }
 }

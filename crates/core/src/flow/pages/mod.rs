@@ -5,11 +5,14 @@ pub(crate) mod configuration;
 mod credentials;
 mod error;
 mod forbidden;
+mod language;
 mod layout;
 mod looped;
 mod outside;
 mod sign_in;
 mod sign_out;
+mod theme;
+mod typed;
 
 use maud::{Markup, html};
 use serde::{Serialize, Serializer};
