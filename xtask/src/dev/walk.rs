@@ -12,7 +12,7 @@ use crate::stack::{Demo, Local, Ports, Setup, Stack, Storage, fetch};
 use crate::time::Stopwatch;
 
 /// How long a change may take until the Worker has it: wrangler may have to start again.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Two secrets that the README says to set. The third, `AUTH_SECRET`, has a value from the demo.
 const SECRETS: &str = "AUTH_OKTA_ID=\"client\"\nAUTH_OKTA_SECRET=\"not a real secret\"\n";

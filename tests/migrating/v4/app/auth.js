@@ -6,6 +6,7 @@ export const authOptions = {
       clientId: process.env.OKTA_CLIENT_ID,
       clientSecret: process.env.OKTA_CLIENT_SECRET,
       issuer: process.env.OKTA_ISSUER,
+      checks: ["pkce", "state"],
     }),
   ],
   callbacks: {

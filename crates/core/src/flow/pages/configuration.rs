@@ -16,8 +16,8 @@ const STYLE: &str = include_str!("style.css");
 /// What of the layout does not suit a list of mistakes.
 const RULES: &str = "main{max-width:48rem;text-align:left}code{overflow-wrap:anywhere}li{margin:.75em 0}ol{padding-left:1.25em}";
 
-/// 500. The mistakes are shown only to a browser on the machine that the Worker runs on; anyone else is told to look into
-/// the log.
+/// The answer with the status 500. The mistakes are shown only to a browser on the machine that the Worker runs on; anyone
+/// else is told to look into the log.
 pub fn broken_configuration(request: &Request, errors: &ConfigErrors, runtime: &Runtime) -> Response {
     let response = Response::empty(500).with("cache-control", "no-store");
     if !request.is_navigation() || !is_development(request, runtime) {
