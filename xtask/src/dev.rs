@@ -90,7 +90,7 @@ impl Options {
 pub(crate) fn dev(project: &Project, options: &Options) -> Result<()> {
     if options.walk {
         build::build(project, Effort::from_environment())?;
-        return step("a site of one's own", || walk(project));
+        return step("a site of your own", || walk(project));
     }
     let watch = Stopwatch::start();
     let (demo, ports) = (options.demo(), options.ports());

@@ -12,7 +12,7 @@ use crate::stack::{Demo, Local, Ports, Setup, Stack, Storage, fetch};
 use crate::time::Stopwatch;
 
 /// How long a change may take until the Worker has it: wrangler may have to start again.
-const PATIENCE: Duration = Duration::from_mins(1);
+const MAX_WAIT: Duration = Duration::from_mins(1);
 
 /// Two secrets that the README says to set. The third, `AUTH_SECRET`, has a value from the demo.
 const SECRETS: &str = "AUTH_OKTA_ID=\"client\"\nAUTH_OKTA_SECRET=\"not a real secret\"\n";
@@ -95,8 +95,8 @@ fn site_of_readme(project: &Project) -> Result<String> {
 /// Follows the changes until `check` finds what it looks for.
 fn wait(stack: &mut Stack, what: &str, check: impl Fn() -> Result<()>) -> Result<()> {
     let watch = Stopwatch::start();
-    stack.watch(&|| watch.elapsed() > PATIENCE || check().is_ok())?;
-    check().with_context(|| format!("not within {} s: {what}", PATIENCE.as_secs()))?;
+    stack.watch(&|| watch.elapsed() > MAX_WAIT || check().is_ok())?;
+    check().with_context(|| format!("not within {} s: {what}", MAX_WAIT.as_secs()))?;
     println!("   {what}");
     Ok(())
 }

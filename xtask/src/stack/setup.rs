@@ -83,7 +83,7 @@ impl Contents {
     }
 }
 
-/// Writes a file in one step, so that whoever watches it never reads a part of it.
+/// Writes a file in one step, so that no one who watches it reads a part of it.
 pub(super) fn write_whole(path: &Path, text: &str) -> Result<()> {
     let made = path.with_extension("new");
     fs::write(&made, text)
