@@ -7,6 +7,7 @@
 // DEMO_ISSUER            its issuer (http://localhost:PORT); different if it runs behind a proxy
 // DEMO_BASE_URLS         the origins of Vestibule, separated by commas (http://localhost:8787)
 // DEMO_BASE_PATH         Vestibule's base_path (/auth)
+// DEMO_PROVIDER_ID       the id of this provider in Vestibule's configuration (demo)
 // DEMO_CLIENTS           clients as JSON, in oidc-provider's format, instead of the one that the variables above describe
 // DEMO_ACCESS_TOKEN_TTL  lifetime of access tokens in seconds (600)
 //
@@ -78,10 +79,11 @@ await serve("provider", PORT, (request, response) => {
 function client() {
   const bases = (process.env.DEMO_BASE_URLS ?? "http://localhost:8787").split(",").map((base) => base.trim());
   const path = process.env.DEMO_BASE_PATH ?? "/auth";
+  const id = process.env.DEMO_PROVIDER_ID ?? "demo";
   return {
     client_id: process.env.AUTH_DEMO_ID,
     client_secret: process.env.AUTH_DEMO_SECRET,
-    redirect_uris: bases.map((base) => `${base}${path}/callback/demo`),
+    redirect_uris: bases.map((base) => `${base}${path}/callback/${id}`),
     post_logout_redirect_uris: bases.flatMap((base) => [base, `${base}/`]),
     grant_types: ["authorization_code", "refresh_token"],
     response_types: ["code"],

@@ -13,11 +13,11 @@ use worker::wasm_bindgen_futures::JsFuture;
 use worker::worker_sys;
 use worker::{Context, Env, web_sys};
 
-use vestibule_core::Vestibule;
 use vestibule_core::config::Config;
 use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::hooks::Hooks;
 use vestibule_core::log::{LogEvent, Record};
+use vestibule_core::{Vestibule, broken_configuration};
 
 use crate::console;
 use crate::convert;
@@ -77,8 +77,11 @@ async fn respond(
                 let record = Record::new(LogEvent::ConfigurationInvalid, error);
                 console::write(&convert::line(record, &request));
             }
-            let text = "The site's sign-in is not configured correctly. The log says where.";
-            return convert::plain(500, text).map(JsValue::from);
+            let Some(head) = convert::head(&request) else {
+                return convert::plain(400, "Bad request.").map(JsValue::from);
+            };
+            let response = broken_configuration(&head, &errors, &RUNTIME);
+            return convert::to_js_response(&response).map(JsValue::from);
         }
     };
     let Some(head) = convert::head(&request) else {

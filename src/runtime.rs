@@ -83,6 +83,7 @@ pub const RUNTIME: Runtime = Runtime {
         request_id: Some("cf-ray"),
     },
     set_secret: "wrangler secret put",
+    local_secrets: ".dev.vars",
 };
 
 /// The name of the binding that a lease of this kind needs; `None` if it needs none.

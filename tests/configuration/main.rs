@@ -520,6 +520,36 @@ fn a_lease_needs_its_binding_only_where_access_tokens_are_used() {
 }
 
 #[test]
+fn a_claim_that_no_sign_in_collects_is_named_where_something_needs_it() {
+    let advice = |auth: Value| load_with_okta(auth, &json!({})).unwrap().advice(&RUNTIME);
+    let about = |auth: Value| -> Vec<String> {
+        advice(auth).into_iter().filter(|advice| advice.contains("no sign-in puts the claim")).collect()
+    };
+    let rule = json!([{ "match": "/admin", "require": { "roles": ["admin"], "email": "a@example.com" } }]);
+    for (auth, place) in [
+        (json!({ "rules": rule }), "AUTH.rules[0].require"),
+        (
+            json!({ "upstreams": [{ "to": "origin", "headers": { "X-R": "roles.0", "X-E": "email" } }] }),
+            "AUTH.upstreams[0].headers",
+        ),
+        (json!({ "session": { "expose": { "user.roles": "roles", "id": "sub" } } }), "AUTH.session.expose"),
+    ] {
+        let found = about(auth.clone());
+        assert_eq!(found.len(), 1, "{auth}: {found:?}");
+        assert!(found[0].starts_with(place) && found[0].contains("\"profile.roles\""), "{found:?}");
+        for collected in [json!({ "claims": { "roles": "profile.roles" } }), json!({ "providers": [] })] {
+            let mut auth = auth.clone();
+            if collected.get("providers").is_some() {
+                auth["login_url"] = json!("https://login.example.com");
+                auth["cookies"] = json!({ "domain": "example.com" });
+            }
+            auth.as_object_mut().unwrap().extend(collected.as_object().unwrap().clone());
+            assert_eq!(about(auth), Vec::<String>::new());
+        }
+    }
+}
+
+#[test]
 fn a_strict_provider_with_a_lease_that_is_not_strict_gives_one_piece_of_advice() {
     let advice = |lease: &str, provider: Value| {
         let auth = json!({

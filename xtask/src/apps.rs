@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::build::{self, Effort};
 use crate::project::Project;
-use crate::stack::{Client, Demo, NEXT_JS, Ports, Stack, Storage};
+use crate::stack::{Client, Demo, NEXT_JS, Ports, Setup, Stack, Storage};
 use crate::step::{run, run_quietly, step};
 use crate::tools;
 
@@ -72,7 +72,13 @@ impl AppWalk {
     /// target/screenshots/.
     fn run_script(&self, project: &Project, chromium: &Path) -> Result<()> {
         let ports = Ports::free()?;
-        let stack = Stack::start(project, self.demo, ports, &Storage::fresh(project, ports)?, &|| false)?;
+        let stack = Stack::start(
+            project,
+            Setup::of(project, self.demo),
+            ports,
+            Storage::fresh(project, ports)?,
+            &|| false,
+        )?;
         let mut command = project.command(tools::node(project)?);
         command.arg(format!("tests/browser/{}", self.script));
         command.env("WALK_URL", stack.url()).env("WALK_APP_URL", ports.app_url());

@@ -10,7 +10,7 @@ use clap::builder::PossibleValuesParser;
 
 use crate::build::{self, Effort};
 use crate::project::Project;
-use crate::stack::{Demo, Ports, Stack, Storage};
+use crate::stack::{Demo, Ports, Setup, Stack, Storage};
 use crate::step::{run, run_quietly, step};
 use crate::tools;
 
@@ -42,7 +42,13 @@ const SCREENSHOTS: &str = "target/screenshots";
 /// target/screenshots/.
 fn walk(project: &Project, chromium: &Path) -> Result<()> {
     let ports = Ports::free()?;
-    let stack = Stack::start(project, Demo::Bare, ports, &Storage::fresh(project, ports)?, &|| false)?;
+    let stack = Stack::start(
+        project,
+        Setup::of(project, Demo::Bare),
+        ports,
+        Storage::fresh(project, ports)?,
+        &|| false,
+    )?;
     let mut command = project.command(tools::node(project)?);
     command.arg("tests/browser/walk.mjs");
     command.env("WALK_URL", stack.url()).env("WALK_CHROMIUM", chromium);
@@ -55,10 +61,16 @@ fn walk(project: &Project, chromium: &Path) -> Result<()> {
 /// Starts the two Workers of one domain, and walks through its hosts.
 fn hosts(project: &Project, chromium: &Path) -> Result<()> {
     let site = Ports::free()?;
-    let stack = Stack::start(project, Demo::Site, site, &Storage::fresh(project, site)?, &|| false)?;
+    let stack =
+        Stack::start(project, Setup::of(project, Demo::Site), site, Storage::fresh(project, site)?, &|| {
+            false
+        })?;
     // The second application calls the provider of the first: its userinfo endpoint serves as an API.
     let docs = Ports { provider: site.provider, ..Ports::free()? };
-    let other = Stack::start(project, Demo::Docs, docs, &Storage::fresh(project, docs)?, &|| false)?;
+    let other =
+        Stack::start(project, Setup::of(project, Demo::Docs), docs, Storage::fresh(project, docs)?, &|| {
+            false
+        })?;
     let mut command = project.command(tools::node(project)?);
     command.arg("tests/browser/hosts.mjs");
     command.env("HOSTS_SITE", site.worker.to_string()).env("HOSTS_DOCS", docs.worker.to_string());

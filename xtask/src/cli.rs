@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::{apps, bench, browser, dev, explain, frameworks, interop, layers, model, providers, race, test};
+use crate::{
+    apps, bench, browser, dev, explain, frameworks, interop, layers, migrate, model, providers, race, test,
+};
 
 /// The commands for developers and CI in this repository.
 #[derive(Debug, Parser)]
@@ -55,6 +57,11 @@ pub(crate) enum Command {
     /// Each page that a rule guards has to be refused under every name that the framework has for it.
     Frameworks(frameworks::Options),
 
+    /// Move two real applications behind the Worker by the steps of docs/migrating.md: next-auth 5 and 4
+    ///
+    /// Each is walked through in a browser, as it was and with every step done.
+    Migrate(migrate::Options),
+
     /// Run the Worker with real providers and a real API: oidc-provider, django-oauth-toolkit, django-graphql-jwt
     ///
     /// Each walk signs somebody in, and follows the session through expiry, rotation, revocation and sign-out. Prints a
@@ -91,7 +98,7 @@ pub(crate) enum Command {
 /// The groups of the list. Every command belongs to exactly one group.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Build and run", &["build", "dev"]),
-    ("Test", &["test", "browser", "apps", "frameworks", "interop", "providers"]),
+    ("Test", &["test", "browser", "apps", "frameworks", "migrate", "interop", "providers"]),
     ("Measure", &["bench", "race", "model"]),
     ("Inspect", &["explain", "layers", "vocabulary", "size"]),
     ("Renew", &["suffixes", "icons"]),

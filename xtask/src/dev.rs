@@ -1,5 +1,9 @@
-//! `cargo xtask dev`: runs the Worker, a provider and an application on this machine, for use in a browser.
+//! `cargo xtask dev`: runs the Worker on this machine, with the demo's provider and application where the configuration
+//! names them, for use in a browser.
 
+mod walk;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,10 +14,12 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::build::{self, Effort};
 use crate::project::Project;
-use crate::stack::{Demo, NEXT_JS, Ports, Stack, Storage, fetch};
+use crate::stack::{Demo, Local, NEXT_JS, Ports, Setup, Stack, Storage, fetch, origin};
 use crate::step::step;
 use crate::time::Stopwatch;
 use crate::tools;
+
+pub(crate) use walk::walk;
 
 /// The options on the command line.
 #[derive(Debug, PartialEq, Eq, Args)]
@@ -21,9 +27,21 @@ pub(crate) struct Options {
     /// Start everything, request two pages, and stop
     #[arg(long)]
     once: bool,
+    /// Test this command: run the README's configuration, break it, repair it, and stop
+    #[arg(long, exclusive = true)]
+    walk: bool,
     /// Run the application of an example instead of the demo's
     #[arg(long, value_name = "NAME")]
     example: Option<Example>,
+    /// The configuration to run, in place of the root's wrangler.toml
+    #[arg(long, value_name = "FILE", conflicts_with = "example")]
+    config: Option<PathBuf>,
+    /// Your own application, in place of the demo's where the configuration says `to = "origin"`
+    #[arg(long, value_name = "URL", value_parser = origin)]
+    app: Option<String>,
+    /// The address at which browsers reach the Worker through a tunnel
+    #[arg(long, value_name = "URL", value_parser = origin)]
+    origin: Option<String>,
     /// The Worker's port
     #[arg(long, value_name = "N", default_value_t = Ports::USUAL.worker, value_parser = port())]
     port: u16,
@@ -54,6 +72,15 @@ impl Options {
         }
     }
 
+    fn setup(&self, project: &Project) -> Result<Setup> {
+        let mut setup = Setup::of(project, self.demo());
+        if let Some(config) = &self.config {
+            setup.config = std::path::absolute(config)?;
+        }
+        setup.local = Some(Local { app: self.app.clone(), origin: self.origin.clone() });
+        Ok(setup)
+    }
+
     fn ports(&self) -> Ports {
         Ports { worker: self.port, provider: self.provider_port, app: self.app_port }
     }
@@ -61,6 +88,10 @@ impl Options {
 
 /// Builds and starts everything, prints the URLs, and runs until Ctrl-C.
 pub(crate) fn dev(project: &Project, options: &Options) -> Result<()> {
+    if options.walk {
+        build::build(project, Effort::from_environment())?;
+        return step("a site of your own", || walk(project));
+    }
     let watch = Stopwatch::start();
     let (demo, ports) = (options.demo(), options.ports());
     ports.check_free()?;
@@ -71,7 +102,8 @@ pub(crate) fn dev(project: &Project, options: &Options) -> Result<()> {
 
     let interrupted = interruption()?;
     let is_interrupted = || interrupted.load(Ordering::Relaxed);
-    let mut stack = match Stack::start(project, demo, ports, &Storage::Kept, &is_interrupted) {
+    let setup = options.setup(project)?;
+    let mut stack = match Stack::start(project, setup, ports, Storage::Kept, &is_interrupted) {
         Err(_) if is_interrupted() => return Ok(()),
         started => started?,
     };
@@ -100,6 +132,17 @@ fn interruption() -> Result<Arc<AtomicBool>> {
 }
 
 fn check(stack: &Stack, demo: Demo) -> Result<()> {
+    if !stack.is_demo() {
+        // Nothing is known about the pages of another site, except about the Worker's own.
+        let sign_in = fetch(&stack.own_page("signin"))?;
+        let location = sign_in.location.as_deref().unwrap_or_default();
+        ensure!(
+            sign_in.status == 200 || (sign_in.status == 302 && !location.contains("error")),
+            "the sign-in page answered {}{location}: see the log above",
+            sign_in.status
+        );
+        return Ok(());
+    }
     let home = fetch(&format!("{}/", stack.url()))?;
     ensure!(home.status == 200, "the public home page answered {home:?}; expected status 200");
     let path = demo.protected();
@@ -114,18 +157,24 @@ fn check(stack: &Stack, demo: Demo) -> Result<()> {
 
 fn instructions(stack: &Stack, demo: Demo, watch: Stopwatch) -> String {
     let url = stack.url();
-    let users = if stack.has_provider {
+    let users = if stack.has_provider() {
         "  Sign in as  alice@example.com, password alice (role admin)\n  \
          or          bob@example.com, password bob (role user)\n"
     } else {
         ""
     };
     let line = |(path, what): &(&str, &str)| format!("  {url}{path:<12} {what}");
-    let pages: Vec<String> = demo.pages().iter().map(line).collect();
+    let pages: Vec<String> = if stack.is_demo() {
+        demo.pages().iter().map(line).collect()
+    } else {
+        vec![format!("  {:<12} the sign-in page", stack.own_page("signin"))]
+    };
     let pages = pages.join("\n");
+    let notes: Vec<String> = stack.notes().iter().map(|note| format!("  {note}\n")).collect();
+    let notes = if notes.is_empty() { String::new() } else { format!("\n{}", notes.concat()) };
     format!(
-        "\n  Ready after {watch}:  {url}\n\n{users}\n{pages}\n\n  \
-         Changes in src/, crates/ and wrangler.toml take effect while this runs. Ctrl-C stops everything.\n"
+        "\n  Ready after {watch}:  {url}\n\n{users}\n{pages}\n{notes}\n  \
+         Changes in src/, crates/, the configuration and .dev.vars take effect while this runs. Ctrl-C stops everything.\n"
     )
 }
 
@@ -154,6 +203,10 @@ mod tests {
             (&["--ports"], "--ports"),
             (&["--example", "remix"], "--example"),
             (&["--example"], "--example"),
+            (&["--app", "localhost:3000"], "--app"),
+            (&["--origin", "https://a.example/path"], "--origin"),
+            (&["--config"], "--config"),
+            (&["--example", "nextjs", "--config", "a.toml"], "--config"),
         ] {
             let message = read::<Options>(arguments).unwrap_err().to_string();
             assert!(message.contains(named), "{message}");

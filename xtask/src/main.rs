@@ -12,6 +12,7 @@ mod icons;
 mod interop;
 mod layers;
 mod marked;
+mod migrate;
 mod model;
 mod project;
 mod providers;
@@ -60,6 +61,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Providers(options) => providers::providers(&project, *options),
         Command::Browser(options) => browser::browser(&project, options),
         Command::Apps(options) => apps::apps(&project, *options),
+        Command::Migrate(options) => migrate::migrate(&project, *options),
         Command::Frameworks(options) => frameworks::frameworks(&project, options),
         Command::Interop(options) => interop::interop(&project, options),
         Command::Bench(_) => bench::bench(&project, rest),

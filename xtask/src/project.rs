@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 /// The repository, by its root directory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Project {
     root: PathBuf,
 }

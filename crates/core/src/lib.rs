@@ -34,6 +34,7 @@ pub mod upstream;
 
 pub use vestibule_oidc::{credentials, data, http, jose, json, oauth, outbound, presets, secret, time};
 
+pub use crate::flow::pages::configuration::broken_configuration;
 pub use crate::flow::vestibule::Vestibule;
 #[cfg(feature = "reference")]
 pub use crate::handle::routes;

@@ -27,7 +27,7 @@ const MAX_SEGMENTS: usize = 16;
 impl DataPath {
     /// Parses a path. The text is neither trimmed nor repaired.
     pub fn parse(text: &str) -> Result<Self, DataPathError> {
-        let mut segments = Segments { rest: text, at: 0 };
+        let mut segments = Segments { whole: text, rest: text, at: 0 };
         let root = segments.next_segment()?;
         let mut rest = Vec::new();
         while segments.skip_dot()? {
@@ -124,7 +124,11 @@ impl DataPath {
 impl fmt::Display for DataPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |f: &mut fmt::Formatter<'_>, name: &str| {
-            if name.contains(is_special) { write!(f, "\"{name}\"") } else { f.write_str(name) }
+            if name.contains(is_special) || is_url(name) {
+                write!(f, "\"{name}\"")
+            } else {
+                f.write_str(name)
+            }
         };
         name(f, &self.root)?;
         for segment in &self.rest {
@@ -136,7 +140,7 @@ impl fmt::Display for DataPath {
 }
 
 /// Why a text is not a path. Positions count characters from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum DataPathError {
     /// A name is missing before, between or after the dots.
     #[error("a name is missing at position {0}")]
@@ -149,6 +153,9 @@ pub enum DataPathError {
         /// Its position.
         at: usize,
     },
+    /// A name that is a URL and has no quotes, so that its dots would separate names; the path as it is probably meant.
+    #[error("a name with dots needs double quotes: write '{0}'")]
+    Unquoted(String),
     /// A quote without its closing quote.
     #[error("the quote at position {0} is not closed")]
     UnclosedQuote(usize),
@@ -158,6 +165,7 @@ pub enum DataPathError {
 }
 
 struct Segments<'a> {
+    whole: &'a str,
     rest: &'a str,
     at: usize,
 }
@@ -185,6 +193,12 @@ impl Segments<'_> {
         } else {
             let end = self.rest.find('.').unwrap_or(self.rest.len());
             let name = self.rest.get(..end).unwrap_or_default().to_owned();
+            if is_url(&name) {
+                return Err(DataPathError::Unquoted(quoted_from(
+                    self.whole,
+                    self.whole.len() - self.rest.len(),
+                )));
+            }
             if let Some((before, character)) = name.chars().enumerate().find(|(_, c)| is_special(*c)) {
                 return Err(DataPathError::Character { character, at: start + before });
             }
@@ -203,6 +217,17 @@ impl Segments<'_> {
 /// Whether an unquoted name must not contain `c`: separators, the syntax of other path notations, invisible characters.
 fn is_special(c: char) -> bool {
     matches!(c, '.' | '"' | '\'' | '[' | ']' | '{' | '}' | '$' | '*') || c.is_whitespace() || c.is_control()
+}
+
+/// Whether a name is the beginning of a URL, as in a namespaced claim (`https://example.com/roles`).
+fn is_url(name: &str) -> bool {
+    name.contains("://")
+}
+
+/// The path with quotes around everything from a byte on.
+fn quoted_from(path: &str, start: usize) -> String {
+    let (before, name) = path.split_at_checked(start).unwrap_or((path, ""));
+    format!("{before}\"{}\"", name.replace('"', ""))
 }
 
 /// A member by name, or an item by index. An index has digits only: `usize::from_str` would accept `+1` too.
@@ -274,6 +299,11 @@ mod tests {
             ("a.\"b\"c", DataPathError::Character { character: 'c', at: 5 }),
             ("a.b\"c\"", DataPathError::Character { character: '"', at: 3 }),
             ("a.\"b.c", DataPathError::UnclosedQuote(2)),
+            (
+                "profile.https://example.com/roles",
+                DataPathError::Unquoted("profile.\"https://example.com/roles\"".to_owned()),
+            ),
+            ("http://localhost", DataPathError::Unquoted("\"http://localhost\"".to_owned())),
             ("a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a", DataPathError::TooDeep),
         ] {
             assert_eq!(DataPath::parse(text), Err(error), "{text}");

@@ -1,5 +1,6 @@
 //! Generates the JavaScript between the runtime and the WebAssembly, with wasm-bindgen as a library.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -41,8 +42,20 @@ pub(super) fn generate(wasm: &Path, staging: &Path) -> Result<()> {
 
 /// wasm-bindgen's module without the keyword `source` (source phase imports), which neither esbuild nor the Workers
 /// runtime supports. Workers import WebAssembly as a compiled module anyway.
+///
+/// wasm-bindgen also imports a crate's snippet once for each block of declarations, and lists it as often under one key in
+/// the object of imports. Only the first is kept: they are the same module, and wrangler warns of a key that comes twice.
 fn rewritten(text: &str) -> String {
-    text.replace("import source ", "import ")
+    let mut snippets = BTreeSet::new();
+    let mut kept = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let snippet =
+            line.trim().strip_prefix("\"./snippets/").and_then(|rest| rest.split_once("\": import"));
+        if snippet.is_none_or(|(path, _)| snippets.insert(path)) {
+            kept.push_str(line);
+        }
+    }
+    kept.replace("import source ", "import ")
 }
 
 /// The version of a package in a parsed Cargo.lock.
@@ -59,6 +72,15 @@ mod tests {
     fn source_phase_imports_become_ordinary_imports() {
         let made = "import source wasm from './index_bg.wasm';\nexport class A {\n}\n";
         let rewritten = "import wasm from './index_bg.wasm';\nexport class A {\n}\n";
+        assert_eq!(super::rewritten(made), rewritten);
+    }
+
+    #[test]
+    fn a_snippet_is_passed_to_the_module_once() {
+        let made = "import * as import1 from \"./snippets/a/b.js\"\nimport * as import2 from \"./snippets/a/b.js\"\n\
+            return {\n  \"./index_bg.js\": import0,\n  \"./snippets/a/b.js\": import1,\n  \"./snippets/a/b.js\": import2,\n\
+            \x20 \"./snippets/c.js\": import3,\n};\n";
+        let rewritten = made.replace("  \"./snippets/a/b.js\": import2,\n", "");
         assert_eq!(super::rewritten(made), rewritten);
     }
 }

@@ -98,7 +98,7 @@ mod tests {
     fn a_worker_above_the_limit_is_rejected() {
         assert!(check_limit(LIMIT).is_ok());
         let message = check_limit(LIMIT + 1024).unwrap_err().to_string();
-        assert!(message.contains("601.0 KiB") && message.contains("600.0 KiB"), "{message}");
+        assert!(message.contains("801.0 KiB") && message.contains("800.0 KiB"), "{message}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The stacks that can run: the demo, or another application behind the Worker.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Ports, settings, supervised};
@@ -17,6 +17,9 @@ pub(crate) enum Demo {
     NextJs,
     /// The same application, rebuilt when its source changes.
     NextJsDev,
+    /// An application of tests/migrating/, before or after the steps of docs/migrating.md. Its configuration is made of the
+    /// guide.
+    Migrating(Client, Migration),
     /// A site with several hosts and one login host, over https, in front of the page of `React`.
     Site,
     /// Another host of `Site`, in front of the demo's application: a Worker without a provider.
@@ -30,6 +33,31 @@ pub(crate) enum Client {
     V5,
 }
 
+/// How far an application of tests/migrating/ is moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Migration {
+    /// The application is as it was.
+    Before,
+    /// All steps are done.
+    Moved,
+}
+
+impl Migration {
+    /// Its name for the script that walks through it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Migration::Before => "before",
+            Migration::Moved => "moved",
+        }
+    }
+
+    /// The directory of the application, whose packages are in the directory above.
+    pub(crate) fn directory(self, project: &Project, client: Client) -> PathBuf {
+        let name = if self == Migration::Before { "app" } else { "moved" };
+        project.path(client.migration_directory()).join(name)
+    }
+}
+
 /// The directory of the Next.js application.
 pub(crate) const NEXT_JS: &str = "examples/nextjs";
 
@@ -37,7 +65,7 @@ impl Demo {
     /// The path of the Worker's configuration, relative to the root.
     pub(super) fn config(self) -> &'static str {
         match self {
-            Demo::Bare => settings::ROOT,
+            Demo::Bare | Demo::Migrating(..) => settings::ROOT,
             Demo::React(Client::V4) => "tests/browser/react/v4.toml",
             Demo::React(Client::V5) => "tests/browser/react/v5.toml",
             Demo::NextJs | Demo::NextJsDev => "examples/nextjs/wrangler.toml",
@@ -71,6 +99,7 @@ impl Demo {
                 ("/admin", "requires the role admin"),
             ],
             Demo::React(_) => &[("/", "public"), ("/required", "requires sign-in by its script")],
+            Demo::Migrating(..) => &[("/", "public"), ("/account", "requires sign-in")],
             Demo::Site => &[("/", "public"), ("/private", "requires sign-in")],
             Demo::Docs => &[("/about", "public"), ("/dashboard", "requires sign-in")],
         }
@@ -80,7 +109,7 @@ impl Demo {
     pub(crate) fn protected(self) -> &'static str {
         match self {
             Demo::Bare | Demo::Docs => "/dashboard",
-            Demo::NextJs | Demo::NextJsDev => "/account",
+            Demo::NextJs | Demo::NextJsDev | Demo::Migrating(..) => "/account",
             Demo::React(_) => "/required",
             Demo::Site => "/private",
         }
@@ -98,6 +127,7 @@ impl Demo {
             }
             Demo::React(client) => react(project, node, &port, base_path, client),
             Demo::Site => react(project, node, &port, base_path, Client::V5),
+            Demo::Migrating(client, stage) => migrating(project, node, ports, client, stage),
             Demo::NextJs => next(project, node, &["start", "--hostname", "localhost", "--port", &port]),
             Demo::NextJsDev => next(project, node, &["dev", "--hostname", "localhost", "--port", &port]),
         }
@@ -105,6 +135,14 @@ impl Demo {
 }
 
 impl Client {
+    /// The directory of the application that is moved behind the Worker, and of its packages.
+    pub(crate) fn migration_directory(self) -> &'static str {
+        match self {
+            Client::V4 => "tests/migrating/v4",
+            Client::V5 => "tests/migrating/v5",
+        }
+    }
+
     /// The name of its package in package.json.
     pub(crate) fn package(self) -> &'static str {
         match self {
@@ -118,6 +156,34 @@ fn react(project: &Project, node: &Path, port: &str, base_path: &str, client: Cl
     let mut command = project.command(node);
     command.args(["tests/browser/react/app.mjs", port]).env("REACT_BASE_PATH", base_path);
     command.env("REACT_CLIENT", client.package());
+    command
+}
+
+/// The command that starts an application of tests/migrating/, with the variables of next-auth.
+fn migrating(project: &Project, node: &Path, ports: Ports, client: Client, stage: Migration) -> Command {
+    let mut command = supervised(project, node);
+    command.current_dir(stage.directory(project, client)).arg("../node_modules/next/dist/bin/next");
+    command.args(["start", "--hostname", "localhost", "--port", &ports.app.to_string()]);
+    command.env("NEXT_TELEMETRY_DISABLED", "1");
+    let demo = std::fs::read_to_string(project.path("demo/dev.vars")).unwrap_or_default();
+    let of_demo = |name: &str| {
+        let value = demo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("=\""));
+        value.and_then(|value| value.strip_suffix('"')).unwrap_or_default()
+    };
+    let (secret, okta) = match client {
+        Client::V4 => ("NEXTAUTH_SECRET", ["OKTA_CLIENT_ID", "OKTA_CLIENT_SECRET", "OKTA_ISSUER"]),
+        Client::V5 => ("AUTH_SECRET", ["AUTH_OKTA_ID", "AUTH_OKTA_SECRET", "AUTH_OKTA_ISSUER"]),
+    };
+    command.env(secret, of_demo("AUTH_SECRET"));
+    let issuer = ports.provider_url();
+    for (name, value) in okta.into_iter().zip([of_demo("AUTH_DEMO_ID"), of_demo("AUTH_DEMO_SECRET"), &issuer])
+    {
+        command.env(name, value);
+    }
+    match client {
+        Client::V4 => command.env("NEXTAUTH_URL", ports.app_url()),
+        Client::V5 => command.env("AUTH_TRUST_HOST", "true"),
+    };
     command
 }
 

@@ -10,11 +10,13 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The maximum number of response bytes that are read. No status line and headers of these servers are larger.
 const MAX_RESPONSE: u64 = 64 * 1024;
 
-/// The status and the `Location` of a response.
+/// The status, the `Location` and the body of a response. The body is not decoded, so with `Transfer-Encoding: chunked` it
+/// contains the sizes of its chunks.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) location: Option<String>,
+    pub(crate) body: String,
 }
 
 /// Sends a GET request to `http://HOST:PORT/PATH`, with the headers of a browser's navigation.
@@ -26,7 +28,7 @@ pub(crate) fn fetch(url: &str) -> Result<Response> {
     write!(
         stream,
         "GET /{path} HTTP/1.1\r\nHost: {authority}\r\nAccept: text/html\r\nSec-Fetch-Mode: navigate\r\n\
-         Connection: close\r\n\r\n"
+         Accept-Encoding: identity\r\nConnection: close\r\n\r\n"
     )?;
     let mut head = Vec::new();
     stream.take(MAX_RESPONSE).read_to_end(&mut head)?;
@@ -44,6 +46,7 @@ pub(crate) fn answers(url: &str) -> bool {
 
 impl Response {
     fn parse(text: &str) -> Option<Response> {
+        let (text, body) = text.split_once("\r\n\r\n")?;
         let mut lines = text.split("\r\n");
         let status = lines.next()?.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
         let headers = lines.take_while(|line| !line.is_empty()).filter_map(|line| line.split_once(':'));
@@ -51,7 +54,7 @@ impl Response {
             .filter(|(name, _)| name.eq_ignore_ascii_case("location"))
             .map(|(_, value)| value.trim().to_owned())
             .next();
-        Some(Response { status, location })
+        Some(Response { status, location, body: body.to_owned() })
     }
 }
 
@@ -69,12 +72,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn status_and_location_are_read_and_the_body_is_not() {
+    fn status_location_and_body_are_read_and_the_body_has_no_location() {
         let redirect = "HTTP/1.1 302 Found\r\nlocation: /auth/signin\r\n\r\nLocation: elsewhere";
-        let expected = Response { status: 302, location: Some("/auth/signin".to_owned()) };
+        let body = "Location: elsewhere".to_owned();
+        let location = Some("/auth/signin".to_owned());
+        let expected = Response { status: 302, location, body: body.clone() };
         assert_eq!(Response::parse(redirect), Some(expected));
         let page = "HTTP/1.1 200 OK\r\n\r\nLocation: elsewhere";
-        assert_eq!(Response::parse(page), Some(Response { status: 200, location: None }));
+        assert_eq!(Response::parse(page), Some(Response { status: 200, location: None, body }));
         for broken in ["", "SSH-2.0-OpenSSH", "HTTP/1.1 OK\r\n\r\n"] {
             assert_eq!(Response::parse(broken), None, "{broken}");
         }

@@ -5,6 +5,7 @@ mod demo;
 mod http;
 mod ports;
 mod settings;
+mod setup;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,11 +21,12 @@ use crate::time::Stopwatch;
 use crate::tools;
 
 use child::Child;
-pub(crate) use demo::{Client, Demo, NEXT_JS};
+pub(crate) use demo::{Client, Demo, Migration, NEXT_JS};
 use http::answers;
 pub(crate) use http::fetch;
 pub(crate) use ports::Ports;
-use settings::Settings;
+use setup::Contents;
+pub(crate) use setup::{Local, Setup, origin};
 
 /// How long each of the three processes may take until it answers.
 const START_LIMIT: Duration = Duration::from_mins(1);
@@ -35,47 +37,142 @@ const POLL: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Stack {
     children: Vec<Child>,
+    project: Project,
+    node: PathBuf,
+    setup: Setup,
     ports: Ports,
-    /// Whether the demo's provider runs, because the configuration names it.
-    pub(crate) has_provider: bool,
+    storage: Storage,
+    /// The configuration as the Worker has it, to notice a change.
+    config: Contents,
+    /// The developer's secrets as the Worker has them.
+    secrets: Contents,
 }
 
 impl Stack {
-    /// Starts the processes that the demo's configuration needs, and waits until each answers. The Worker has to be in
-    /// `build/`. Fails as soon as `interrupted` returns true.
+    /// Starts the processes that the configuration needs, and waits until each answers. The Worker has to be in `build/`.
+    /// Fails as soon as `interrupted` returns true.
     pub(crate) fn start(
         project: &Project,
-        demo: Demo,
+        setup: Setup,
         ports: Ports,
-        storage: &Storage,
+        storage: Storage,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<Stack> {
-        let node = tools::node(project)?;
-        let settings = Settings::read(project, demo.config())?;
-        let mut stack = Stack { children: Vec::new(), ports, has_provider: settings.has_provider() };
+        let mut stack = Stack {
+            children: Vec::new(),
+            project: project.clone(),
+            node: tools::node(project)?,
+            setup,
+            ports,
+            storage,
+            config: Contents::default(),
+            secrets: Contents::default(),
+        };
+        let config = stack.configure(interrupted)?;
+        stack.start_worker(&config, interrupted)?;
+        Ok(stack)
+    }
 
-        if settings.has_provider() {
-            let mut command = project.command(&node);
+    /// Starts the provider and the application if the configuration needs them and they do not run yet, and writes the
+    /// configuration for wrangler. Gives its path.
+    fn configure(&mut self, interrupted: &dyn Fn() -> bool) -> Result<PathBuf> {
+        self.config = Contents::of([&self.setup.config]);
+        let (ports, demo) = (self.ports, self.setup.demo);
+        let settings = self.setup.settings(ports)?;
+        let runs = |name: &str, children: &[Child]| children.iter().any(|child| child.name == name);
+        if settings.has_provider() && !runs("provider", &self.children) {
+            let mut command = self.project.command(&self.node);
             command.arg("demo/provider.mjs").arg(ports.provider.to_string());
-            let origin = demo.origin().map_or_else(|| stack.url(), str::to_owned);
-            command.env("DEMO_BASE_URLS", origin).env("DEMO_BASE_PATH", settings.base_path());
+            let mut origins = vec![demo.origin().map_or_else(|| self.url(), str::to_owned)];
+            origins.extend(self.setup.local.iter().filter_map(|local| local.origin.clone()));
+            if let Demo::Migrating(..) = demo {
+                // Until it is moved, the application signs in by itself.
+                origins.push(ports.app_url());
+            }
+            command.env("DEMO_PROVIDER_ID", settings.provider_id().unwrap_or("demo"));
+            command.env("DEMO_BASE_URLS", origins.join(",")).env("DEMO_BASE_PATH", settings.base_path());
             let ready = format!("{}/.well-known/openid-configuration", ports.provider_url());
-            stack.launch("provider", command, &ready, interrupted)?;
+            self.launch("provider", command, &ready, interrupted)?;
         }
-        if settings.has_app() {
-            let command = demo.app(project, &node, ports, settings.base_path());
-            stack.launch("app", command, &ports.app_url(), interrupted)?;
+        if settings.has_app(&ports.app_url()) && !runs("app", &self.children) {
+            let command = demo.app(&self.project, &self.node, ports, settings.base_path());
+            self.launch("app", command, &ports.app_url(), interrupted)?;
         }
+        settings.write_for(&self.project, ports, self.storage.rebuilds())
+    }
 
-        let config = settings.write_for(project, demo.config(), ports, storage.rebuilds())?;
-        let mut command = worker(project, &node, &config, ports, storage);
-        let mut ready = format!("{}/", stack.url());
-        if demo.is_https() {
+    fn start_worker(&mut self, config: &Path, interrupted: &dyn Fn() -> bool) -> Result<()> {
+        let files = self.setup.secrets(&self.project, self.storage.rebuilds());
+        self.secrets = Contents::of(&files);
+        let mut command = worker(&self.project, &self.node, config, self.ports, &self.storage);
+        for file in files.iter().filter(|file| file.is_file()) {
+            // The values of a later file win, so the developer's file overrides the demo's.
+            command.arg("--env-file").arg(file);
+        }
+        let mut ready = format!("{}/", self.url());
+        if self.setup.demo.is_https() {
             command.args(["--local-protocol", "https"]);
             ready = ready.replacen("http:", "https:", 1);
         }
-        stack.launch("worker", command, &ready, interrupted)?;
-        Ok(stack)
+        self.launch("worker", command, &ready, interrupted)
+    }
+
+    /// Takes up a change of the configuration or of the developer's secrets.
+    fn take_up_changes(&mut self, interrupted: &dyn Fn() -> bool) -> Result<()> {
+        if self.setup.local.is_none() {
+            return Ok(());
+        }
+        let files = self.setup.secrets(&self.project, self.storage.rebuilds());
+        let has_new_secrets = self.secrets != Contents::of(&files);
+        if self.config == Contents::of([&self.setup.config]) && !has_new_secrets {
+            return Ok(());
+        }
+        match self.configure(interrupted) {
+            // wrangler reads secrets only when it starts.
+            Ok(config) if has_new_secrets => {
+                if let Some(at) = self.children.iter().position(|child| child.name == "worker") {
+                    self.children.remove(at).end();
+                }
+                self.start_worker(&config, interrupted)
+            }
+            Ok(_) => Ok(()),
+            Err(error) => {
+                eprintln!("{error:#}\nthe Worker keeps the last configuration that could be read");
+                self.secrets = Contents::of(&files);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the demo's provider runs, because the configuration names it.
+    pub(crate) fn has_provider(&self) -> bool {
+        self.children.iter().any(|child| child.name == "provider")
+    }
+
+    /// What a developer should know about the configuration: what differs from the file, and the redirect URIs to register.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let Ok(settings) = self.setup.settings(self.ports) else { return Vec::new() };
+        let origin =
+            self.setup.local.as_ref().and_then(|local| local.origin.clone()).unwrap_or_else(|| self.url());
+        let register = |id: &String| {
+            format!(
+                "register {origin}{}/callback/{id} at {id} as a further redirect URI",
+                settings.base_path()
+            )
+        };
+        settings.notes().iter().cloned().chain(settings.other_providers().iter().map(register)).collect()
+    }
+
+    /// Whether the configuration is that of a demo, whose pages are known.
+    pub(crate) fn is_demo(&self) -> bool {
+        self.setup.settings(self.ports).is_ok_and(|settings| settings.other_providers().is_empty())
+            && self.has_provider()
+    }
+
+    /// The address of a page of the Worker's own.
+    pub(crate) fn own_page(&self, name: &str) -> String {
+        let settings = self.setup.settings(self.ports);
+        format!("{}{}/{name}", self.url(), settings.as_ref().map_or("/auth", |settings| settings.base_path()))
     }
 
     /// The Worker's origin, without a trailing slash.
@@ -87,6 +184,10 @@ impl Stack {
     pub(crate) fn watch(&mut self, until: &dyn Fn() -> bool) -> Result<()> {
         while !until() {
             self.check()?;
+            match self.take_up_changes(until) {
+                Err(_) if until() => return Ok(()),
+                taken_up => taken_up?,
+            }
             thread::sleep(POLL);
         }
         Ok(())
@@ -147,11 +248,6 @@ fn worker(project: &Project, node: &Path, config: &Path, ports: Ports, storage: 
     command.args(["--infer-origin-from-routes=false", "--show-interactive-dev-session=false"]);
     // An absolute path, because wrangler resolves a relative one against the directory of its configuration.
     command.arg("--env-file").arg(project.path("demo/dev.vars"));
-    let own = project.path(".dev.vars");
-    if matches!(storage, Storage::Kept) && own.is_file() {
-        // The values of a later file win, so the developer's file overrides the demo's.
-        command.arg("--env-file").arg(own);
-    }
     command.env("WRANGLER_SEND_METRICS", "false").env("CLOUDFLARE_CF_FETCH_ENABLED", "false");
     command.env(build::FAST, "1");
     command

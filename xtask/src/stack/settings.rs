@@ -1,12 +1,13 @@
 //! Reads from the Worker's configuration which processes it needs, and writes a configuration with other ports.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::Ports;
+use super::setup::{Local, write_whole};
 use crate::project::Project;
 
 /// The configuration in the root directory.
@@ -14,63 +15,128 @@ pub(super) const ROOT: &str = "wrangler.toml";
 
 /// The configuration as JSON. wrangler reads JSON and TOML.
 #[derive(Debug)]
-pub(super) struct Settings(Value);
+pub(super) struct Settings {
+    config: Value,
+    /// What differs from the file, for the developer.
+    notes: Vec<String>,
+}
 
 impl Settings {
-    /// Reads a configuration; `file` is relative to the root.
-    pub(super) fn read(project: &Project, file: &str) -> Result<Settings> {
-        let text = fs::read_to_string(project.path(file)).with_context(|| format!("cannot read {file}"))?;
-        Settings::parse(&text).with_context(|| format!("{file} is not valid TOML"))
+    /// Reads a configuration.
+    pub(super) fn read(file: &Path) -> Result<Settings> {
+        let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        Settings::parse(&text).with_context(|| format!("{} is not valid TOML", file.display()))
     }
 
     fn parse(text: &str) -> Result<Settings> {
-        Ok(Settings(serde_json::to_value(toml::from_str::<toml::Table>(text)?)?))
+        let config = serde_json::to_value(toml::from_str::<toml::Table>(text)?)?;
+        Ok(Settings { config, notes: Vec::new() })
+    }
+
+    /// The same site on this machine: at the address that the browser uses, and with an application at `usual_app` or at
+    /// the developer's own address where the deployed site has its origin server.
+    pub(super) fn on_this_machine(mut self, local: &Local, usual_app: &str) -> Settings {
+        if let Some(config) = self.config.as_object_mut() {
+            // wrangler tells the Worker that it is at the host of the first route.
+            config.remove("routes");
+            config.remove("route");
+        }
+        let Some(auth) = self.config.pointer_mut("/vars/AUTH").and_then(Value::as_object_mut) else {
+            return self;
+        };
+        let written = auth.remove("origin");
+        if let Some(origin) = &local.origin {
+            auth.insert("origin".to_owned(), json!(origin));
+        } else if written.is_some() {
+            self.notes.push("`origin` is left out here; `--origin URL` sets that of a tunnel".to_owned());
+        }
+        let app = local.app.as_deref().unwrap_or(usual_app);
+        let mut is_used = false;
+        for list in ["upstreams", "rules"] {
+            for item in auth.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                if let Some(to) = item.get_mut("to").filter(|to| *to == "origin") {
+                    *to = json!(app);
+                    is_used = true;
+                }
+            }
+        }
+        let upstreams = auth.entry("upstreams").or_insert_with(|| json!([]));
+        // What no upstream is for goes to the origin server, too.
+        if let Some(upstreams) = upstreams.as_array_mut()
+            && upstreams.iter().all(|upstream| upstream.get("host").is_some())
+        {
+            upstreams.push(json!({ "to": app }));
+            is_used = true;
+        }
+        if is_used {
+            self.notes.push(match &local.app {
+                Some(app) => format!("{app} stands in for `to = \"origin\"`"),
+                None => format!(
+                    "the demo's app at {app} stands in for `to = \"origin\"`; `--app http://localhost:3000` puts yours there"
+                ),
+            });
+        }
+        self
+    }
+
+    /// What differs from the file, for the developer.
+    pub(super) fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The ids of the providers that are not the demo's.
+    pub(super) fn other_providers(&self) -> Vec<String> {
+        let is_other = |provider: &&Value| text(provider, "issuer") != Some(&Ports::USUAL.provider_url());
+        self.list("providers")
+            .filter(is_other)
+            .filter_map(|provider| text(provider, "id"))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Whether a provider has the issuer of the demo's provider.
     pub(super) fn has_provider(&self) -> bool {
-        self.list("providers").any(|provider| text(provider, "issuer") == Some(&Ports::USUAL.provider_url()))
+        self.provider_id().is_some()
     }
 
-    /// Whether an upstream is the demo's application.
-    pub(super) fn has_app(&self) -> bool {
-        self.list("upstreams").any(|upstream| text(upstream, "to") == Some(&Ports::USUAL.app_url()))
+    /// The id of the provider with the issuer of the demo's provider.
+    pub(super) fn provider_id(&self) -> Option<&str> {
+        let usual = Ports::USUAL.provider_url();
+        self.list("providers")
+            .find(|provider| text(provider, "issuer") == Some(&usual))
+            .and_then(|provider| text(provider, "id"))
+    }
+
+    /// Whether an upstream, or a rule, is for the demo's application, which is at `app`.
+    pub(super) fn has_app(&self, app: &str) -> bool {
+        let is_app =
+            |item: &Value| text(item, "to").is_some_and(|to| to == app || to == Ports::USUAL.app_url());
+        self.list("upstreams").chain(self.list("rules")).any(is_app)
     }
 
     /// The path of the Worker's own pages.
     pub(super) fn base_path(&self) -> &str {
-        self.0.pointer("/vars/AUTH/base_path").and_then(Value::as_str).unwrap_or("/auth")
+        self.config.pointer("/vars/AUTH/base_path").and_then(Value::as_str).unwrap_or("/auth")
     }
 
-    /// The path of a configuration for these ports. This is the file in the root if the ports are the usual ones and the
-    /// Worker is rebuilt when its source changes, and otherwise a generated file.
-    pub(super) fn write_for(
-        self,
-        project: &Project,
-        file: &str,
-        ports: Ports,
-        rebuilds: bool,
-    ) -> Result<PathBuf> {
-        if file == ROOT && ports == Ports::USUAL && rebuilds {
-            return Ok(project.path(ROOT));
-        }
+    /// Writes a configuration for these ports, and gives its path. wrangler notices when it changes.
+    pub(super) fn write_for(self, project: &Project, ports: Ports, rebuilds: bool) -> Result<PathBuf> {
         let directory = project.path(&format!(".wrangler/xtask/{}", ports.worker));
         fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
         let path = directory.join("wrangler.json");
         let root = project.path("");
         let config = self.moved_to(ports, rebuilds, &root.to_string_lossy());
-        fs::write(&path, serde_json::to_string_pretty(&config)?)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        write_whole(&path, &serde_json::to_string_pretty(&config)?)?;
         Ok(path)
     }
 
     /// The configuration with other ports, for a file three directories below the root.
     fn moved_to(mut self, ports: Ports, rebuilds: bool, root: &str) -> Value {
-        if let Some(auth) = self.0.pointer_mut("/vars/AUTH") {
+        if let Some(auth) = self.config.pointer_mut("/vars/AUTH") {
             move_urls(auth, &Ports::USUAL.provider_url(), &ports.provider_url());
             move_urls(auth, &Ports::USUAL.app_url(), &ports.app_url());
         }
-        let mut config = self.0;
+        let mut config = self.config;
         if let Some(config) = config.as_object_mut() {
             config.insert("main".to_owned(), json!("../../../build/index.js"));
             match config.get_mut("build").and_then(Value::as_object_mut) {
@@ -80,12 +146,17 @@ impl Settings {
                 }
                 _ => drop(config.remove("build")),
             }
+            if let Some(directory) = config.get_mut("assets").and_then(|assets| assets.get_mut("directory"))
+                && let Some(relative) = directory.as_str()
+            {
+                *directory = json!(Path::new(root).join(relative));
+            }
         }
         config
     }
 
     fn list(&self, name: &str) -> impl Iterator<Item = &Value> {
-        self.0
+        self.config
             .pointer("/vars/AUTH")
             .and_then(|auth| auth.get(name))
             .and_then(Value::as_array)
@@ -123,7 +194,7 @@ mod tests {
     #[test]
     fn the_configuration_in_the_root_is_that_of_the_demo() {
         let settings = Settings::parse(DEMO).unwrap();
-        assert!(settings.has_provider() && settings.has_app());
+        assert!(settings.has_provider() && settings.has_app(&Ports::USUAL.app_url()));
         assert_eq!(settings.base_path(), "/auth");
     }
 
@@ -134,7 +205,7 @@ mod tests {
         assert_eq!(moved.pointer("/vars/AUTH/providers/0/issuer"), Some(&json!("http://localhost:2")));
         assert_eq!(moved.pointer("/vars/AUTH/upstreams/0/to"), Some(&json!("http://localhost:3")));
         assert_eq!(moved.get("build"), None);
-        let mut original = Settings::parse(DEMO).unwrap().0;
+        let mut original = Settings::parse(DEMO).unwrap().config;
         assert_eq!(moved.pointer("/vars/AUTH/rules"), original.pointer("/vars/AUTH/rules"));
         assert_eq!(
             moved.get("kv_namespaces"),
@@ -160,8 +231,39 @@ mod tests {
         let text =
             "[[vars.AUTH.providers]]\nid = 'okta'\n[[vars.AUTH.upstreams]]\nto = 'https://app.example.com'\n";
         let settings = Settings::parse(text).unwrap();
-        assert!(!settings.has_provider() && !settings.has_app());
+        assert!(!settings.has_provider() && !settings.has_app(&Ports::USUAL.app_url()));
+        assert_eq!(settings.other_providers(), ["okta"]);
         let moved = settings.moved_to(Ports { worker: 1, provider: 2, app: 3 }, true, "/root");
         assert_eq!(moved.pointer("/vars/AUTH/upstreams/0/to"), Some(&json!("https://app.example.com")));
+    }
+
+    #[test]
+    fn a_deployed_site_runs_on_this_machine_at_the_browser_s_address_and_in_front_of_an_application_here() {
+        let text = "routes = [{ pattern = 'app.example.com/*', zone_name = 'example.com' }]\n\
+             [vars.AUTH]\norigin = 'https://app.example.com'\n\
+             [[vars.AUTH.rules]]\nmatch = '/old'\nto = 'origin'\n\
+             [[vars.AUTH.upstreams]]\nhost = 'api.example.com'\nto = 'https://api.internal.example'\n";
+        let here =
+            |local: &Local| Settings::parse(text).unwrap().on_this_machine(local, "http://localhost:3");
+        let (demo, own) = (
+            here(&Local::default()),
+            Local {
+                app: Some("http://localhost:3000".to_owned()),
+                origin: Some("https://tunnel.example".to_owned()),
+            },
+        );
+        assert!(demo.has_app("http://localhost:3") && !here(&own).has_app("http://localhost:3"));
+        for (settings, app, origin, notes) in [
+            (demo, "http://localhost:3", Value::Null, 2),
+            (here(&own), "http://localhost:3000", json!("https://tunnel.example"), 1),
+        ] {
+            assert_eq!(settings.notes().len(), notes, "{:?}", settings.notes());
+            let at = |path: &str| settings.config.pointer(path).cloned().unwrap_or_default();
+            assert_eq!(at("/routes"), Value::Null);
+            assert_eq!(at("/vars/AUTH/origin"), origin);
+            assert_eq!(at("/vars/AUTH/rules/0/to"), json!(app));
+            assert_eq!(at("/vars/AUTH/upstreams/0/to"), json!("https://api.internal.example"));
+            assert_eq!(at("/vars/AUTH/upstreams/1"), json!({ "to": app }));
+        }
     }
 }

@@ -5,6 +5,7 @@ use anyhow::Result;
 use crate::apps;
 use crate::browser;
 use crate::build;
+use crate::dev;
 use crate::frameworks;
 use crate::interop;
 use crate::layers;
@@ -56,6 +57,7 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         // Before the tests, because some of them start the built Worker.
         Step::new("build", || build::build_and_check(project)),
         Step::new("tests", || cargo(project, &["test", "--workspace", "--no-fail-fast"])),
+        Step::new("dev, a site of your own", || dev::walk(project)),
         Step::new("interop, oidc-provider", || interop::run_everywhere(project)),
     ];
     if !quick {

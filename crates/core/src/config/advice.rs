@@ -2,7 +2,9 @@
 
 use super::{Config, Provider, ProviderKind, Runtime};
 use crate::guard::rules::{Requirement, Rule};
+use crate::session::own_claims::is_own_claim;
 use crate::texts::Text;
+use crate::upstream::value::UpstreamValue;
 use vestibule_oidc::credentials::refusal::{GRAPHQL_REFUSALS, Refusals};
 use vestibule_oidc::data::DataPath;
 
@@ -11,6 +13,7 @@ impl Config {
     pub fn advice(&self, runtime: &Runtime) -> Vec<String> {
         let mut advice = self.lease_advice(runtime);
         advice.extend(self.revocation_advice(runtime));
+        advice.extend(self.claim_advice());
         advice.extend(self.subject_advice());
         advice.extend(self.email_advice());
         advice.extend(self.refresh_token_advice());
@@ -32,6 +35,49 @@ impl Config {
             }
         }
         advice
+    }
+
+    /// A claim that no sign-in collects is in no session, so a rule that requires it refuses everyone.
+    fn claim_advice(&self) -> Vec<String> {
+        // Without a provider, another deployment signs users in, and its configuration says which claims there are.
+        if self.providers.is_empty() {
+            return Vec::new();
+        }
+        let mut advice = Vec::new();
+        let mut check = |place: &str, path: &DataPath, effect: &str| {
+            let claim = path.root();
+            if !self.is_collected(claim) {
+                advice.push(format!(
+                    "{place}: no sign-in puts the claim {claim:?} into the session, so {effect}: add it to claims, for \
+                     example {claim} = \"profile.{claim}\"; or use one that is there"
+                ));
+            }
+        };
+        for rule in self.rules.rules() {
+            for asked in rule.access.requirements().iter().filter_map(claim) {
+                check(&format!("{}.require", rule.place), asked, "the rule finds nothing there");
+            }
+        }
+        for (place, values) in self.forwarded_values() {
+            for (name, value) in values {
+                for from in value.paths() {
+                    check(&place, from, &format!("{name} is never sent"));
+                }
+            }
+        }
+        for (to, from) in &self.session.expose {
+            check("AUTH.session.expose", from, &format!("{to} is never shown"));
+        }
+        advice
+    }
+
+    /// Whether a session can have a claim of this name. What a hook adds is not known here.
+    fn is_collected(&self, claim: &str) -> bool {
+        const OF_EVERY_SIGN_IN: [&str; 4] = ["name", "email", "picture", "email_verified"];
+        OF_EVERY_SIGN_IN.contains(&claim)
+            || is_own_claim(claim)
+            || self.has_claim(claim)
+            || self.session.updatable.iter().any(|updatable| updatable == claim)
     }
 
     /// Which errors of a GraphQL API refuse, only its operator knows.
@@ -91,18 +137,7 @@ impl Config {
                 places.push(format!("{}.require", rule.place));
             }
         }
-        let mut forwarded = Vec::new();
-        for (i, upstream) in self.upstreams.iter().enumerate() {
-            let place = format!("AUTH.upstreams[{i}]");
-            forwarded.push((format!("{place}.headers"), &upstream.headers));
-            forwarded.push((format!("{place}.cookies"), &upstream.cookies));
-        }
-        for rule in self.rules.rules() {
-            let (place, forwarding) = (&rule.place, &rule.forwarding);
-            forwarded.extend(forwarding.headers.iter().map(|it| (format!("{place}.headers"), it)));
-            forwarded.extend(forwarding.cookies.iter().map(|it| (format!("{place}.cookies"), it)));
-        }
-        for (place, values) in forwarded {
+        for (place, values) in self.forwarded_values() {
             if is_ambiguous(&values.iter().flat_map(|(_, value)| value.paths()).collect::<Vec<_>>()) {
                 places.push(place);
             }
@@ -114,6 +149,22 @@ impl Config {
             )
         };
         places.into_iter().map(advise).collect()
+    }
+
+    /// What upstreams get of sessions, each with its place in the configuration.
+    fn forwarded_values(&self) -> Vec<(String, &Vec<(String, UpstreamValue)>)> {
+        let mut forwarded = Vec::new();
+        for (i, upstream) in self.upstreams.iter().enumerate() {
+            let place = format!("AUTH.upstreams[{i}]");
+            forwarded.push((format!("{place}.headers"), &upstream.headers));
+            forwarded.push((format!("{place}.cookies"), &upstream.cookies));
+        }
+        for rule in self.rules.rules() {
+            let (place, forwarding) = (&rule.place, &rule.forwarding);
+            forwarded.extend(forwarding.headers.iter().map(|it| (format!("{place}.headers"), it)));
+            forwarded.extend(forwarding.cookies.iter().map(|it| (format!("{place}.cookies"), it)));
+        }
+        forwarded
     }
 
     /// Users of a provider that never verifies addresses cannot meet `email_domain`.

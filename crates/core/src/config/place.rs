@@ -63,9 +63,12 @@ impl<'a> Place<'a> {
         Place { loading: self.loading, above: Some(self), key: Some(key), index: Some(index) }
     }
 
-    /// The command that sets the secret of that name, in backticks.
-    pub(super) fn set_secret<'b>(&self, name: &'b str) -> SetSecret<'b> {
-        SetSecret { command: self.loading.runtime.set_secret, name }
+    /// The command that sets the secret of that name, in backticks, and where it is set on a developer's machine.
+    pub(super) fn set_secret<'b>(&self, name: &'b str) -> SetSecret<'b>
+    where
+        'a: 'b,
+    {
+        SetSecret { runtime: self.loading.runtime, name }
     }
 
     /// The last key on the way here.
@@ -86,13 +89,14 @@ impl<'a> Place<'a> {
 
 /// See [`Place::set_secret`].
 pub(super) struct SetSecret<'a> {
-    command: &'static str,
+    runtime: &'a Runtime,
     name: &'a str,
 }
 
 impl fmt::Display for SetSecret<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{} {}`", self.command, self.name)
+        let Runtime { set_secret, local_secrets, .. } = self.runtime;
+        write!(f, "`{set_secret} {}` (on your own machine: in {local_secrets})", self.name)
     }
 }
 
@@ -138,6 +142,7 @@ mod tests {
             request_id: None,
         },
         set_secret: "set",
+        local_secrets: "a file",
     };
 
     #[test]

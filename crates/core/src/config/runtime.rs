@@ -33,6 +33,8 @@ pub struct Runtime {
     pub edge: EdgeFields,
     /// The command that sets a secret; the name of the secret follows it.
     pub set_secret: &'static str,
+    /// The file that holds the secrets while a developer runs the site.
+    pub local_secrets: &'static str,
 }
 
 /// A lease: a way to keep two requests from using the same refresh token.

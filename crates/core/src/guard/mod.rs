@@ -11,6 +11,7 @@ pub mod cross_origin;
 pub mod decision;
 pub mod forward_auth;
 pub mod headers;
+pub mod hops;
 pub mod matcher;
 pub mod path;
 pub mod readings;

@@ -252,6 +252,15 @@ events! {
             client got 500.",
         action: "See whether the upstream runs and is reachable; or bind the service, or correct `to` of the upstream.",
     }
+    ForwardingLoop {
+        name: "forwarding_loop",
+        cases: [Configuration => Error],
+        fields: [Request],
+        meaning: "A request that Vestibule forwarded came back to it: the address of an upstream leads to this deployment. \
+            The client got 508. The header field `Vestibule-Hops` of a forwarded request says where it was already.",
+        action: "Correct `to` of the upstream. On a developer's machine `\"origin\"` is the Worker itself: write the address \
+            of the app there (docs/develop.md).",
+    }
     CacheControlNotSet {
         name: "cache_control_not_set",
         cases: [Platform => Warn],

@@ -153,4 +153,6 @@ texts! {
     foreign_host_title = ForeignHostTitle;
     /// What it says.
     foreign_host = ForeignHost;
+    /// What the page says where the site forwards requests to itself.
+    forwarding_loop = ForwardingLoop;
 }

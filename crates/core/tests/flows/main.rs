@@ -24,6 +24,7 @@ mod cross_origin;
 mod dialect;
 mod expired_token;
 mod forward_auth;
+mod forwarding_loop;
 mod hooks;
 mod identity;
 mod languages;

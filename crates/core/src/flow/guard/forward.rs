@@ -5,6 +5,7 @@ use crate::flow::guard::admission::Admitted;
 use crate::flow::refresh::UpstreamChange;
 use crate::flow::responses::with_cookies;
 use crate::guard::headers::SessionCookies;
+use crate::guard::hops;
 use crate::guard::route::{IdentityHeaders, Route};
 use crate::log::{LogEvent, Record};
 use crate::outcome::Outcome;
@@ -26,8 +27,11 @@ impl<P: Platform> RequestContext<'_, P> {
         >,
         body: P::Body,
     ) -> Outcome<P::UpstreamResponse> {
+        let Some(hops) = hops::next(self.request) else {
+            return Outcome::Response(with_cookies(self.forwarding_loop(route.target), renewed));
+        };
         if is_guarded_preflight {
-            return Outcome::Response(self.forward_preflight(&route).await);
+            return Outcome::Response(self.forward_preflight(&route, hops).await);
         }
         let session = session.as_ref();
         let identity = match self.identity(&route, session).await {
@@ -39,7 +43,8 @@ impl<P: Platform> RequestContext<'_, P> {
         let replaced = if route.forward_session { self.session_without_dead_token(session) } else { None };
         let cookies =
             SessionCookies { positions: &positions, renewed: replaced.as_deref().unwrap_or(&renewed) };
-        let changes = route.changes(&config.rules, guarded, self.request, &identity, cookies);
+        let mut changes = route.changes(&config.rules, guarded, self.request, &identity, cookies);
+        changes.set(hops::HEADER, hops);
         let forward = Forward {
             target: route.target,
             strip_prefix: route.strip_prefix,
@@ -125,7 +130,7 @@ impl<P: Platform> RequestContext<'_, P> {
     ///
     /// In many frameworks an OPTIONS request runs the handler of the path. So the upstream gets no body, no query and no
     /// cookies, and the client gets only the CORS headers of its response.
-    async fn forward_preflight(&self, route: &Route<'_>) -> Response {
+    async fn forward_preflight(&self, route: &Route<'_>, hops: String) -> Response {
         let (config, guarded) = (self.config(), &self.vestibule.guarded);
         let mut changes = route.changes(
             &config.rules,
@@ -136,6 +141,7 @@ impl<P: Platform> RequestContext<'_, P> {
         );
         changes.remove("cookie");
         changes.remove("authorization");
+        changes.set(hops::HEADER, hops);
         let forward = Forward {
             target: route.target,
             strip_prefix: route.strip_prefix,

@@ -1,11 +1,13 @@
 //! Vestibule's own pages, one file each, and two JSON answers that Auth.js's client needs to sign in.
 
 mod account;
+pub(crate) mod configuration;
 mod credentials;
 mod error;
 mod forbidden;
 mod language;
 mod layout;
+mod looped;
 mod outside;
 mod sign_in;
 mod sign_out;

@@ -66,4 +66,5 @@ pub(super) const TEXTS: Texts = Texts {
     other_account: "Mit einem anderen Konto anmelden",
     foreign_host_title: "Keine Anmeldung hier",
     foreign_host: "Unter dieser Adresse können Sie sich nicht anmelden. Bitte gehen Sie zur üblichen Adresse der Website.",
+    forwarding_loop: "Diese Website ist nicht richtig eingerichtet: Ihre Anfrage führt im Kreis. Bitte sagen Sie den Betreibern Bescheid.",
 };

@@ -60,4 +60,5 @@ pub(super) const TEXTS: Texts = Texts {
     other_account: "Sign in with a different account",
     foreign_host_title: "No sign-in here",
     foreign_host: "You cannot sign in at this address. Please go to the site’s usual address.",
+    forwarding_loop: "This site is not set up correctly: your request leads in a circle. Please tell the people who run it.",
 };

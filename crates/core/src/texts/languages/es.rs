@@ -61,4 +61,5 @@ pub(super) const TEXTS: Texts = Texts {
     other_account: "Iniciar sesión con otra cuenta",
     foreign_host_title: "Aquí no se puede iniciar sesión",
     foreign_host: "No puede iniciar sesión en esta dirección. Vaya a la dirección habitual del sitio.",
+    forwarding_loop: "Este sitio no está bien configurado: su solicitud da vueltas en círculo. Avise a los responsables.",
 };

@@ -62,4 +62,5 @@ pub(super) const TEXTS: Texts = Texts {
     other_account: "Se connecter avec un autre compte",
     foreign_host_title: "Pas de connexion ici",
     foreign_host: "Vous ne pouvez pas vous connecter à cette adresse. Veuillez aller à l’adresse habituelle du site.",
+    forwarding_loop: "Ce site n’est pas bien configuré : votre demande tourne en rond. Veuillez prévenir ses responsables.",
 };

@@ -59,4 +59,5 @@ pub(super) const TEXTS: Texts = Texts {
     other_account: "別のアカウントでサインイン",
     foreign_host_title: "ここではサインインできません",
     foreign_host: "このアドレスではサインインできません。サイトの通常のアドレスをご利用ください。",
+    forwarding_loop: "このサイトの設定に誤りがあり、リクエストが循環しています。サイトの運営者にお知らせください。",
 };

@@ -61,4 +61,5 @@ pub(super) const TEXTS: Texts = Texts {
     other_account: "Entrar com outra conta",
     foreign_host_title: "Não é possível entrar aqui",
     foreign_host: "Não é possível entrar neste endereço. Vá para o endereço habitual do site.",
+    forwarding_loop: "Este site não está bem configurado: o seu pedido anda em círculos. Avise os responsáveis.",
 };
