@@ -29,6 +29,7 @@ mod identity;
 mod lifetime;
 mod log;
 mod login_host;
+mod login_limit;
 mod pages;
 mod protect;
 mod provider_outage;

@@ -8,6 +8,7 @@ mod layout;
 mod outside;
 mod sign_in;
 mod sign_out;
+mod too_many_attempts;
 
 use maud::{Markup, html};
 use serde::{Serialize, Serializer};
