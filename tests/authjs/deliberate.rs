@@ -26,6 +26,12 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
+        title: "A cookie says whose session the browser had last",
+        reason: "`last-user` is a keyed hash of the user, and stays until the browser closes or the user signs out. So a form \
+                 that is sent after the session has ended is shown again to its own user only.",
+        explains: |d| d.aspect.starts_with("cookie ") && d.aspect.ends_with("last-user"),
+    },
+    Deliberate {
         title: "No cache keeps a response that sets a cookie",
         reason: "`Cache-Control: private, no-store` is on every response that sets a cookie and on every page, so \
                  that nobody gets another user's cookie from a cache.",

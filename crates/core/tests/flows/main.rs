@@ -26,6 +26,7 @@ mod expired_token;
 mod forward_auth;
 mod hooks;
 mod identity;
+mod kept_form;
 mod lifetime;
 mod log;
 mod login_host;

@@ -35,15 +35,26 @@ pub(super) enum Icon {
 impl Page<'_> {
     /// The page as the answer to a request.
     pub(super) fn respond<P: Platform>(self, context: &RequestContext<'_, P>) -> Response {
+        self.respond_with_script(context, "")
+    }
+
+    /// The same with a script at the end of the page, unless it is empty. It is not escaped, so it must not contain
+    /// anything from a request. The policy allows this script by its hash, and no other.
+    pub(super) fn respond_with_script<P: Platform>(
+        self,
+        context: &RequestContext<'_, P>,
+        script: &'static str,
+    ) -> Response {
         let url = &context.request.url;
         let style = format!("{STYLE}{}", self.rules);
         // A form posts to Vestibule, which redirects to a provider. Browsers apply `form-action` to the redirect, too.
         let is_http = !url.secure || context.config().providers.iter().any(uses_http);
         let form_action = if is_http { "'self' https: http:" } else { "'self' https:" };
         let policy = format!(
-            "default-src 'none'; style-src 'sha256-{}'; form-action {form_action}; \
+            "default-src 'none'; style-src 'sha256-{}'; {}form-action {form_action}; \
              base-uri 'none'; frame-ancestors 'none'",
-            STANDARD.encode(Sha256::digest(&style))
+            STANDARD.encode(Sha256::digest(&style)),
+            script_policy(script),
         );
         Response::empty(self.status)
             .with("content-type", "text/html; charset=utf-8")
@@ -52,10 +63,10 @@ impl Page<'_> {
             .with("x-content-type-options", "nosniff")
             .with("referrer-policy", "same-origin")
             .with("cache-control", "private, no-store")
-            .with_body(self.document(&url.authority, &style).into_string())
+            .with_body(self.document(&url.authority, &style, script).into_string())
     }
 
-    fn document(&self, host: &str, style: &str) -> Markup {
+    fn document(&self, host: &str, style: &str, script: &str) -> Markup {
         html! {
             (DOCTYPE)
             html lang="en" {
@@ -76,10 +87,19 @@ impl Page<'_> {
                         (self.content)
                     }
                     footer { (host) }
+                    @if !script.is_empty() { script { (PreEscaped(script)) } }
                 }
             }
         }
     }
+}
+
+/// The part of the policy that allows this script.
+fn script_policy(script: &str) -> String {
+    if script.is_empty() {
+        return String::new();
+    }
+    format!("script-src 'sha256-{}'; ", STANDARD.encode(Sha256::digest(script)))
 }
 
 /// Whether the provider's login page is reached without `https`. Only a provider on a developer's machine can be

@@ -4,6 +4,7 @@ mod account;
 mod credentials;
 mod error;
 mod forbidden;
+mod kept_form;
 mod layout;
 mod outside;
 mod sign_in;

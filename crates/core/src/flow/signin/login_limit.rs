@@ -100,14 +100,15 @@ impl<P: Platform> RequestContext<'_, P> {
     /// 429 to a form that was stopped: the address of the sign-in page in the form that a script reads, or a page. An app
     /// with its own sign-in page gets the user back there, with `code=rate_limited`. `answer` is what a refused form gets.
     pub(crate) fn too_many_attempts(&self, params: &RouteParams, answer: Response) -> Response {
-        let answer = if self.is_sent_by_script(&params.form) {
+        let mut answer = if self.is_sent_by_script(&params.form) {
             Response { status: 429, ..answer }
         } else if self.config().pages.sign_in.is_none() {
             self.too_many_attempts_page(params)
         } else {
             answer
         };
-        answer.with("retry-after", WINDOW.as_secs().to_string()).uncached()
+        answer.headers.set("cache-control", "private, no-store");
+        answer.with("retry-after", WINDOW.as_secs().to_string())
     }
 }
 
