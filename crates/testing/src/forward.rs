@@ -22,6 +22,7 @@ pub struct FakeForwarder {
     pub head: RefCell<Response>,
     requests: RefCell<Vec<Forwarded>>,
     heads: RefCell<Vec<usize>>,
+    missing: RefCell<Vec<String>>,
 }
 
 /// A request that reached the upstream.
@@ -48,12 +49,24 @@ impl FakeForwarder {
             head,
             requests: RefCell::default(),
             heads: RefCell::default(),
+            missing: RefCell::default(),
         }
     }
 
     /// The request with this number, counted from 0.
     pub fn request(&self, number: usize) -> Option<Forwarded> {
         self.requests.borrow().get(number).cloned()
+    }
+
+    /// From now on, the upstream answers 404 at this path.
+    pub fn has_nothing_at(&self, path: &str) {
+        self.missing.borrow_mut().push(path.to_owned());
+    }
+
+    /// Whether the answer to the request with this number was 404.
+    pub fn is_missing(&self, number: usize) -> bool {
+        let path = self.request(number).map(|forwarded| forwarded.request.url.path);
+        path.is_some_and(|path| self.missing.borrow().contains(&path))
     }
 
     /// The requests of which only the head was sent on.

@@ -47,6 +47,9 @@ impl<P: Platform> RequestContext<'_, P> {
             personal: is_personal,
             edge: config.edge,
         };
+        if renewed.is_empty() && !no_store && self.asks_for_icon() {
+            return self.forward_icon(forward, body).await;
+        }
         if renewed.is_empty() && !no_store {
             return self.platform.forward_streaming(forward, body).await;
         }

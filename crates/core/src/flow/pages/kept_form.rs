@@ -6,6 +6,7 @@ use super::layout::{Icon, Page};
 use crate::flow::RequestContext;
 use crate::flow::session::kept_form::{FIELD, ROUTE};
 use crate::platform::Platform;
+use crate::texts::Text;
 use vestibule_oidc::http::response::Response;
 
 /// Keeps the form in the tab, and says so. Without scripts, or where the browser keeps nothing, the page stays as it is.
@@ -26,34 +27,43 @@ const RULES: &str = ".kept dt{font-weight:600;overflow-wrap:anywhere}\
 impl<P: Platform> RequestContext<'_, P> {
     /// 401: the session has ended. `sign_in` leads to a session, and from there to the form.
     pub(crate) fn session_ended_page(&self, sealed: &str, sign_in: &str) -> Response {
+        let language = self.language();
         let content = html! {
-            p { "Your session has ended, so what you sent was not accepted. Please sign in again." }
+            p { (language.text(Text::LateForm)) }
             p #kept hidden data-form=(sealed) data-then=(sign_in) {
-                "What you entered is kept in this tab for 15 minutes. You can look at it and send it after you have signed in."
+                (language.text(Text::LateFormKept))
             }
-            a.button #sign-in href=(self.sign_in_url()) { "Sign in" }
+            a.button #sign-in href=(self.sign_in_url()) { (language.text(Text::SignIn)) }
         };
-        let title = "Your session has ended";
+        let title = Text::LateFormTitle;
         let page = Page { status: 401, title, icon: Icon::Lock, content, rules: String::new() };
         page.respond_with_script(self, KEEP).with("www-authenticate", "Bearer")
     }
 
     /// The page whose script finds the form in the tab.
     pub(crate) fn find_kept_form_page(&self) -> Response {
+        let language = self.language();
         let content = html! {
             p #kept data-to=(self.route(ROUTE)) data-field=(FIELD) {
-                "This tab keeps no form. A form is kept for 15 minutes, in the tab in which you sent it."
+                (language.text(Text::NoKeptForm))
             }
-            a.button href={ (self.request.url.origin()) "/" } { "Go to the home page" }
+            a.button href={ (self.request.url.origin()) "/" } { (language.text(Text::Home)) }
         };
-        let page = Page { status: 200, title: "Your form", icon: Icon::Enter, content, rules: String::new() };
+        let page = Page {
+            status: 200,
+            title: Text::KeptFormTitle,
+            icon: Icon::Enter,
+            content,
+            rules: String::new(),
+        };
         page.respond_with_script(self, FIND)
     }
 
     /// The form, to be sent by a click.
     pub(crate) fn kept_form_page(&self, address: &str, fields: &[(String, String)]) -> Response {
+        let language = self.language();
         let content = html! {
-            p { "You sent this form after your session had ended. It has not been accepted yet." }
+            p { (language.text(Text::KeptForm)) }
             dl.kept {
                 @for (name, value) in fields {
                     dt { bdi { (name) } }
@@ -64,32 +74,39 @@ impl<P: Platform> RequestContext<'_, P> {
                 @for (name, value) in fields {
                     input type="hidden" name=(name) value=(value);
                 }
-                button type="submit" { "Send it now" }
+                button type="submit" { (language.text(Text::SendForm)) }
             }
-            a.button.quiet href={ (self.request.url.origin()) "/" } { "Do not send it" }
+            a.button.quiet href={ (self.request.url.origin()) "/" } { (language.text(Text::DiscardForm)) }
         };
-        let page =
-            Page { status: 200, title: "Your form", icon: Icon::Enter, content, rules: RULES.to_owned() };
+        let page = Page {
+            status: 200,
+            title: Text::KeptFormTitle,
+            icon: Icon::Enter,
+            content,
+            rules: RULES.to_owned(),
+        };
         page.respond(self)
     }
 
     /// 403: the form is another user's, and is neither shown nor kept any longer.
     pub(crate) fn form_of_another_user_page(&self) -> Response {
+        let language = self.language();
         let content = html! {
-            p { "Someone with another account filled it in on this device, so it is not shown to you." }
-            a.button href={ (self.request.url.origin()) "/" } { "Go to the home page" }
+            p { (language.text(Text::ForeignForm)) }
+            a.button href={ (self.request.url.origin()) "/" } { (language.text(Text::Home)) }
         };
-        let title = "This form is not yours";
+        let title = Text::ForeignFormTitle;
         Page { status: 403, title, icon: Icon::Lock, content, rules: String::new() }.respond(self)
     }
 
     /// 410: what the browser sent is no form, or no longer.
     pub(crate) fn no_kept_form_page(&self) -> Response {
+        let language = self.language();
         let content = html! {
-            p { "A form is kept for 15 minutes. Please fill it in again." }
-            a.button href={ (self.request.url.origin()) "/" } { "Go to the home page" }
+            p { (language.text(Text::ForgottenForm)) }
+            a.button href={ (self.request.url.origin()) "/" } { (language.text(Text::Home)) }
         };
-        let title = "The form is no longer kept";
+        let title = Text::ForgottenFormTitle;
         Page { status: 410, title, icon: Icon::Trouble, content, rules: String::new() }.respond(self)
     }
 }

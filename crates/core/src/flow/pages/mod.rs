@@ -5,11 +5,14 @@ mod credentials;
 mod error;
 mod forbidden;
 mod kept_form;
+mod language;
 mod layout;
 mod outside;
 mod sign_in;
 mod sign_out;
+mod theme;
 mod too_many_attempts;
+mod typed;
 
 use maud::{Markup, html};
 use serde::{Serialize, Serializer};

@@ -6,6 +6,7 @@ use super::layout::{Icon, Page};
 use crate::flow::responses::with_cookies;
 use crate::flow::{RequestContext, RouteParams};
 use crate::platform::Platform;
+use crate::texts::Text;
 use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> RequestContext<'_, P> {
@@ -16,12 +17,13 @@ impl<P: Platform> RequestContext<'_, P> {
             Ok(form) => (form.cookies, self.sign_in_page(form.return_to.as_str())),
             Err(_) => (Vec::new(), self.route("signin")),
         };
+        let language = self.language();
         let content = html! {
-            p role="alert" { "There were too many attempts to sign in. Please wait a minute, then try again." }
-            a.button href=(sign_in) { "Sign in again" }
-            a.button.quiet href={ (self.request.url.origin()) "/" } { "Go to the home page" }
+            p role="alert" { (language.text(Text::TooManyAttempts)) }
+            a.button href=(sign_in) { (language.text(Text::SignInAgain)) }
+            a.button.quiet href={ (self.request.url.origin()) "/" } { (language.text(Text::Home)) }
         };
-        let title = "Too many attempts";
+        let title = Text::TooManyAttemptsTitle;
         let page = Page { status: 429, title, icon: Icon::Trouble, content, rules: String::new() };
         with_cookies(page.respond(self), cookies)
     }
