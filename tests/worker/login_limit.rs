@@ -37,7 +37,8 @@ fn the_bound_limiters_count_accounts_and_addresses_and_the_log_does_not_advise_t
     let env = env(true);
     let browser = env.client();
     let token = csrf(&browser, APP);
-    let spellings = ["ada@example.com", "ADA@example.com", "\u{ff41}da@example.com", "a\u{301}da@example.com"];
+    let spellings =
+        ["ada@example.com", "ADA@example.com", "\u{ff41}da@example.com", "a\u{301}da@example.com"];
     let mut statuses = Vec::new();
     for n in 0..12 {
         statuses.push(guess(&browser, &token, "203.0.113.7", spellings[n % spellings.len()]).status);
