@@ -9,7 +9,7 @@ impl Config {
         let provider = self.providers.iter().find(|provider| is_form(&provider.kind))?;
         (!are_bound).then(|| {
             format!(
-                "provider {}: each process counts attempts to guess a password by itself, so whoever reaches several \
+                "provider {}: each process counts attempts to guess a password by itself, so anyone who reaches several \
                  processes has as many times more: {}",
                 provider.id, runtime.login_limits
             )

@@ -1,7 +1,7 @@
 //! How often something was tried lately, where the runtime does not count it: requests to the operators' route by one
 //! address, and sign-in forms for one account.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -16,6 +16,25 @@ const MAX_KEYS: usize = 10_000;
 /// How often each key was used lately, in this process.
 #[derive(Default)]
 pub(crate) struct Attempts(RefCell<BTreeMap<String, Count>>);
+
+/// What this process knows of attempts to sign in.
+#[derive(Default)]
+pub(crate) struct LoginAttempts {
+    pub(crate) counts: Attempts,
+    /// When the log last said that the runtime's limiter fails.
+    logged_at: Cell<Option<Timestamp>>,
+}
+
+impl LoginAttempts {
+    /// Whether the log should say that the limiter fails: it does so once in [`WINDOW`].
+    pub(crate) fn should_log(&self, now: Timestamp) -> bool {
+        let is_due = self.logged_at.get().is_none_or(|at| now >= at.plus(WINDOW) || now < at);
+        if is_due {
+            self.logged_at.set(Some(now));
+        }
+        is_due
+    }
+}
 
 /// The attempts since a time.
 struct Count {

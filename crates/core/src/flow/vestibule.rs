@@ -3,10 +3,9 @@
 use std::rc::Rc;
 
 use crate::config::Config;
-use crate::flow::attempts::Attempts;
+use crate::flow::attempts::{Attempts, LoginAttempts};
 use crate::flow::guard::assertion_keys::AssertionKeys;
 use crate::flow::provider::cache::ProviderCache;
-use crate::flow::signin::login_limit::LoginAttempts;
 use crate::flow::site_cache::SiteCache;
 use crate::guard::headers::GuardedNames;
 use crate::hooks::{Configured, ErasedHooks, Hooks, Typed};

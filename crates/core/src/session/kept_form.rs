@@ -134,7 +134,7 @@ mod tests {
             assert!(seal::open(&keys(), Dialect::AuthJsV5, salt, &sealed, NOW).is_err(), "{salt}");
             let claims = json::of(&[("form", "a=1".into()), ("address", "/".into()), ("user", "bob".into())]);
             let other = seal::seal(&keys(), Dialect::AuthJsV5, salt, &claims, LIFETIME, NOW, &mut |bytes| {
-                bytes.fill(7)
+                bytes.fill(7);
             });
             assert!(KeptForm::open(&other, &keys(), NOW).is_err(), "{salt}");
         }

@@ -286,9 +286,9 @@ fn a_form_is_forgotten_after_15_minutes() {
     let world = world();
     let sealed = kept(&send(&world, &mut ended(&world), &FIELDS)).unwrap();
     let mut bob = signed_in(&world, "bob");
-    world.pass(Duration::from_secs(14 * 60));
+    world.pass(Duration::from_mins(14));
     assert_eq!(show(&world, &mut bob, &sealed).status, 200);
-    world.pass(Duration::from_secs(60));
+    world.pass(Duration::from_mins(1));
     let answer = show(&world, &mut bob, &sealed);
     assert_eq!((answer.status, hidden(&answer)), (410, vec![]));
     for sealed in ["", "x", "a.b.c.d.e", &"x".repeat(200_000)] {

@@ -137,8 +137,8 @@ impl<P: Platform> RequestContext<'_, P> {
     fn sign_in_for_form(&self, reason: &DenialReason) -> String {
         let form = self.route(ROUTE);
         match (reason, self.host_role) {
-            (DenialReason::RefreshAtLoginHost(login), _) => self.renewal_url(login, &form),
-            (DenialReason::TokenExpired, HostRole::Member(login)) => self.renewal_url(login, &form),
+            (DenialReason::RefreshAtLoginHost(login), _)
+            | (DenialReason::TokenExpired, HostRole::Member(login)) => self.renewal_url(login, &form),
             _ => self.sign_in_page(&form),
         }
     }

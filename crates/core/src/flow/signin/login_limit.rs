@@ -5,7 +5,6 @@
 //! address, which tries many accounts, and for one account, which many addresses try. A form that one of them stops is not
 //! counted by the next: one address that guesses at one account does not use up the loose limits.
 
-use std::cell::Cell;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::time::Duration;
@@ -13,13 +12,12 @@ use std::time::Duration;
 use crate::config::Provider;
 use crate::error::TooManyAttemptsError;
 use crate::flow::RequestContext;
-use crate::flow::attempts::{Attempts, WINDOW};
+use crate::flow::attempts::WINDOW;
 use crate::flow::form_context::RouteParams;
 use crate::log::{LogEvent, Record};
 use crate::platform::{Limit, Platform, StoreError, Unicode, within};
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::jose::kdf::derive_id;
-use vestibule_oidc::time::Timestamp;
 
 /// How many forms for one account one address may send in [`WINDOW`], where the runtime does not count them.
 const MAX_OF_ACCOUNT_AT_ADDRESS: u32 = 10;
@@ -33,14 +31,6 @@ const LIMITER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What is hashed, so that no key is one of another purpose.
 const PURPOSE: &str = "Vestibule login limit";
-
-/// What a process knows of attempts to sign in.
-#[derive(Default)]
-pub(crate) struct LoginAttempts {
-    counts: Attempts,
-    /// When the log last said that the limiter fails.
-    logged_at: Cell<Option<Timestamp>>,
-}
 
 impl<P: Platform> RequestContext<'_, P> {
     /// Counts one more form for this account, and stops it if there are too many. `account` is the name that the user typed,
@@ -109,17 +99,6 @@ impl<P: Platform> RequestContext<'_, P> {
         };
         answer.headers.set("cache-control", "private, no-store");
         answer.with("retry-after", WINDOW.as_secs().to_string())
-    }
-}
-
-impl LoginAttempts {
-    /// Whether the log should say that the limiter fails: it does so once a minute.
-    fn should_log(&self, now: Timestamp) -> bool {
-        let is_due = self.logged_at.get().is_none_or(|at| now >= at.plus(WINDOW) || now < at);
-        if is_due {
-            self.logged_at.set(Some(now));
-        }
-        is_due
     }
 }
 
