@@ -53,8 +53,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     providers::refuse_none(auth);
     providers::refuse_refresh_tokens(auth, &claims, &providers);
     let refresh = refresh::refresh(&auth.table("refresh"));
-    let mut rules = rules::rules(auth);
-    let upstreams = upstreams::upstreams(auth);
+    let mut rules = rules::rules(auth, &cookie_naming);
+    let upstreams = upstreams::upstreams(auth, &cookie_naming);
     updatable::refuse_updatable(auth);
     bearer::refuse_unshown(auth, &claims, &providers, &rules);
 

@@ -13,6 +13,7 @@ use crate::session::dialect::Dialect;
 use crate::session::names::CookieNaming;
 use crate::session::policy::{Sealing, SessionConfig};
 use crate::texts::offered::Languages;
+use crate::upstream::value::UpstreamValue;
 use crate::upstream::{Assertion, Upstream};
 use vestibule_oidc::credentials::provider::CredentialsProvider;
 use vestibule_oidc::data::DataPath;
@@ -177,20 +178,21 @@ pub struct Pages {
     pub forbidden: Option<String>,
 }
 
-/// The paths of all session data that upstreams and rules forward: as an access token or in header fields.
+/// The paths of all session data that upstreams and rules forward: as an access token, in header fields or in cookies.
 pub(crate) fn forwarded_paths<'a>(upstreams: &'a [Upstream], rules: &'a [Rule]) -> Vec<&'a DataPath> {
     let mut paths = Vec::new();
-    let mut add = |authorization: Option<&'a DataPath>, headers: &'a [(String, DataPath)]| {
+    let mut add = |authorization: Option<&'a DataPath>, values: &[&'a [(String, UpstreamValue)]]| {
         paths.extend(authorization);
-        for (_, from) in headers {
-            paths.push(from);
+        for (_, value) in values.iter().copied().flatten() {
+            paths.extend(value.paths());
         }
     };
     for upstream in upstreams {
-        add(upstream.authorization.as_ref(), &upstream.headers);
+        add(upstream.authorization.as_ref(), &[&upstream.headers, &upstream.cookies]);
     }
     for Rule { forwarding, .. } in rules {
-        add(forwarding.authorization.as_ref(), forwarding.headers.as_deref().unwrap_or_default());
+        let values = [&forwarding.headers, &forwarding.cookies].map(|it| it.as_deref().unwrap_or_default());
+        add(forwarding.authorization.as_ref(), &values);
     }
     paths
 }

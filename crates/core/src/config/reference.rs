@@ -168,6 +168,11 @@ pub fn variables() -> Vec<Described> {
         about: "Shared with a proxy that asks `GET BASE_PATH/verify`, which sends it as `X-Vestibule-Verify`. Required where \
                 `verify.headers` is written; at least 16 visible ASCII characters, and not a session secret.",
     });
+    all.push(Described {
+        name: format!("{}<NAME>", secrets::TEMPLATE_SECRET),
+        about: "A secret that a template names as `{secret.NAME}`: in capitals, digits and `_`. Required where one does; \
+                visible ASCII, without white space around it.",
+    });
     for key in names::PROVIDER_VARIABLES {
         let about = match key {
             "id" => "The client id of the provider. In place of `client_id`.",
@@ -217,6 +222,12 @@ pub fn placeholders() -> Vec<Names> {
                 "origin" => "the origin of the issuer: scheme, host and port",
                 _ => "",
             },
+        ),
+        described(
+            "`login`, `profile` and `refresh` of a `credentials` provider; `token` and `userinfo` of an `oidc` or `oauth2` \
+             provider; `headers` and `cookies` of upstreams and rules; never what becomes a part of a URL",
+            &["secret"],
+            |_| "a secret of the operator: `{secret.API_KEY}` is the secret `AUTH_TEMPLATE_API_KEY`",
         ),
         described("`token.params` and `token.refresh_params`", &names::TOKEN, |name| match name {
             "grant" => "the code, or the refresh token",

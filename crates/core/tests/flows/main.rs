@@ -49,4 +49,5 @@ mod sign_out;
 mod silent_sign_in;
 mod theme;
 mod token_revocation;
+mod upstream_cookies;
 mod upstreams;

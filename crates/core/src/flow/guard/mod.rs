@@ -9,3 +9,4 @@ pub(crate) mod forward;
 pub(crate) mod forward_auth;
 pub(crate) mod icon;
 pub(crate) mod protect;
+mod upstream_cookies;

@@ -17,6 +17,7 @@ mod grant;
 mod granted;
 mod reason;
 mod revalidation;
+mod upstream;
 
 use std::pin::pin;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use crate::flow::refresh::fresh_session::CookieUpdate;
 pub(crate) use crate::flow::refresh::fresh_session::{FreshSession, RefreshError};
 pub(crate) use crate::flow::refresh::reason::Need;
 use crate::flow::refresh::reason::Reason;
+pub(crate) use crate::flow::refresh::upstream::{DroppedCookies, UpstreamChange};
 use crate::lease::in_flight::{Joined, RefreshOutcome};
 use crate::lease::{Lease, RefreshId};
 use crate::platform::{Platform, StoreError, within};
