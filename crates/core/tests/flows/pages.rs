@@ -634,7 +634,7 @@ fn script_policy(answer: &Answer) -> String {
 }
 
 /// The page without its own script, which is the last element and which the policy allows by its hash.
-fn without_script(answer: &Answer) -> String {
+pub fn without_script(answer: &Answer) -> String {
     let policy = script_policy(answer);
     let sent = answer.headers.get("content-security-policy").unwrap_or_default();
     if policy.is_empty() || !sent.contains(&policy) {
