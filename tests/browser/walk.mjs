@@ -191,7 +191,7 @@ function signInButton(page) {
 
 // Waits for the response: an immediate navigation would cancel the request.
 async function confirmSignOut(page) {
-  await page.locator("form").getByRole("button").click();
+  await page.locator("form").getByRole("button", { name: "Sign out", exact: true }).click();
   await page.waitForURL((url) => url.origin === ROOT && url.pathname !== "/auth/signout");
 }
 
