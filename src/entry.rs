@@ -24,7 +24,7 @@ use crate::convert;
 #[cfg(feature = "entry")]
 use crate::executor;
 use crate::platform::{Incoming, Workers};
-use crate::runtime::{RUNTIME, binding, revocation_binding};
+use crate::runtime::{LOGIN_LIMIT, LOGIN_LIMIT_LOOSE, RUNTIME, binding, revocation_binding};
 
 thread_local! {
     /// Loaded once: the configuration of an isolate does not change.
@@ -107,7 +107,9 @@ fn vestibule(env: &Env, create: impl FnOnce(Config) -> Vestibule) -> Result<Rc<V
                 let config = Config::load(auth, &text, &RUNTIME)?
                     .check_lease(&RUNTIME, &|kind| binding(kind).is_none_or(is_bound))?
                     .check_revocation(&RUNTIME, &|kind| revocation_binding(kind).is_none_or(is_bound))?;
-                for advice in config.advice(&RUNTIME) {
+                let limits_are_bound = is_bound(LOGIN_LIMIT) && is_bound(LOGIN_LIMIT_LOOSE);
+                let advice = config.advice(&RUNTIME).into_iter();
+                for advice in advice.chain(config.login_limit_advice(&RUNTIME, limits_are_bound)) {
                     console::write(&Record::new(LogEvent::ConfigurationAdvice, advice).outside_requests());
                 }
                 Ok(Rc::new(create(config)))

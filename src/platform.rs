@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::Duration;
 
-use worker::js_sys::{Promise, Reflect, Uint8Array};
+use worker::js_sys::{JsString, Promise, Reflect, Uint8Array};
 use worker::wasm_bindgen::closure::Closure;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
@@ -19,8 +19,8 @@ use vestibule_core::http::response::Response;
 use vestibule_core::log::Line;
 use vestibule_core::outcome::Outcome;
 use vestibule_core::platform::{
-    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Lock, Log, Random, RateLimit,
-    Store, StoreError,
+    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Limit, Lock, Log, Random,
+    RateLimit, Store, StoreError, Unicode,
 };
 use vestibule_core::time::Timestamp;
 use vestibule_core::upstream::Target;
@@ -128,12 +128,23 @@ impl Lock for Workers {
 }
 
 impl RateLimit for Workers {
-    async fn is_within_limit(&self, key: &str) -> Result<bool, StoreError> {
-        let Ok(limiter) = self.env.rate_limiter(runtime::RATE_LIMIT) else {
-            return Err(StoreError::Missing("binding named AUTH_RATE_LIMIT"));
+    async fn is_within_limit(&self, limit: Limit, key: &str) -> Result<bool, StoreError> {
+        let (name, missing) = match limit {
+            Limit::Revoke => (runtime::RATE_LIMIT, "binding named AUTH_RATE_LIMIT"),
+            Limit::Login => (runtime::LOGIN_LIMIT, "binding named AUTH_LOGIN_LIMIT"),
+            Limit::LoginLoose => (runtime::LOGIN_LIMIT_LOOSE, "binding named AUTH_LOGIN_LIMIT_LOOSE"),
+        };
+        let Ok(limiter) = self.env.rate_limiter(name) else {
+            return Err(StoreError::Missing(missing));
         };
         let outcome = limiter.limit(key.to_owned()).await;
         outcome.map(|outcome| outcome.success).map_err(store_error)
+    }
+}
+
+impl Unicode for Workers {
+    fn nfkd(&self, text: &str) -> String {
+        JsString::from(text).normalize("NFKD").into()
     }
 }
 

@@ -16,6 +16,12 @@ pub const LEASE_OBJECTS: &str = "AUTH_LEASE";
 /// The name of the rate limiting binding of `POST BASE_PATH/revoke`. Without it, each isolate counts by itself.
 pub const RATE_LIMIT: &str = "AUTH_RATE_LIMIT";
 
+/// The name of the tight rate limiting binding of sign-in forms: for one account from one address.
+pub const LOGIN_LIMIT: &str = "AUTH_LOGIN_LIMIT";
+
+/// The name of the loose rate limiting binding of sign-in forms: from one address, and for one account.
+pub const LOGIN_LIMIT_LOOSE: &str = "AUTH_LOGIN_LIMIT_LOOSE";
+
 /// The values that the configuration accepts on Workers, and the messages about them.
 pub const RUNTIME: Runtime = Runtime {
     leases: &[
@@ -61,6 +67,7 @@ pub const RUNTIME: Runtime = Runtime {
             advice: "write store = \"durable-object\" (docs/sessions.md)",
         },
     ],
+    login_limits: "bind two rate limiters as AUTH_LOGIN_LIMIT and AUTH_LOGIN_LIMIT_LOOSE (docs/credentials.md)",
     services: &["service:", "assets:"],
     targets: "write \"origin\", \"service:BINDING\", \"assets:BINDING\" or \"https://app.example.com\"",
     service_name: "write the name in `binding = …` of wrangler.toml",

@@ -26,6 +26,12 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
+        title: "A cookie says whose session the browser had last",
+        reason: "`last-user` is a keyed hash of the user, and stays until the browser closes or the user signs out. So a form \
+                 that is sent after the session has ended is shown again to its own user only.",
+        explains: |d| d.aspect.starts_with("cookie ") && d.aspect.ends_with("last-user"),
+    },
+    Deliberate {
         title: "A refused form keeps the account's name",
         reason: "After a wrong password, Vestibule's own sign-in page shows the typed address again: it is in a sealed \
                  cookie (`typed`) of the host for five minutes. In Auth.js the form is empty.",

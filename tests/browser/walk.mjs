@@ -10,6 +10,7 @@ await make("browser", [
   ["bob, who is no admin", bobsVisit],
   ["alice, who is an admin, without scripts", alicesVisit, { javaScriptEnabled: false }],
   ["somebody who changes their mind", cancelledVisit],
+  ["bob, whose session ends while he fills in a form", lateVisit],
 ]);
 
 async function bobsVisit(page, check) {
@@ -106,13 +107,91 @@ async function cancelledVisit(page, check) {
   });
 }
 
+async function lateVisit(page, check) {
+  const fields = [["title", `"><img src=x onerror="alert(1)">`], ["text", "two\nlines & a +"], ["submit", "x"], ["new_password", "hunter2"]];
+  const dialogs = [];
+  page.on("dialog", (dialog) => dialogs.push(dialog.message()) && dialog.dismiss());
+  await check("the part of the address after # survives the sign-in", async () => {
+    await page.goto(`${ROOT}/dashboard?a=1#details`);
+    await signInButton(page).click();
+    await signInAtProvider(page, "bob@example.com", "bob");
+    await page.waitForURL(`${ROOT}/dashboard?a=1#details`);
+  });
+  await check("a form that comes after the session's end is kept in the tab", async () => {
+    await sendForm(page, fields);
+    await see(page, "h1", "Your session has ended");
+    assert.ok(await page.locator("#kept").isVisible());
+    const kept = await page.evaluate(() => Object.values(sessionStorage));
+    assert.ok(kept.length === 1 && !kept[0].includes("hunter2"), "the tab keeps it, and it is sealed");
+    await pictures(page, "session-ended");
+  });
+  await check("after signing in it is shown, and not sent", async () => {
+    await page.getByRole("link", { name: "Sign in" }).click();
+    await signInButton(page).click();
+    await page.waitForURL(`${ROOT}/auth/form`);
+    await see(page, "h1", "Your form");
+    await see(page, "dd", fields[0][1]);
+    assert.equal(await page.getByText("hunter2").count(), 0);
+    assert.deepEqual(await page.evaluate(() => Object.values(sessionStorage)), [], "the tab has forgotten it");
+    await pictures(page, "form");
+  });
+  await check("a click sends it as it was", async () => {
+    await page.getByRole("button", { name: "Send it now" }).click();
+    await page.waitForURL(`${ROOT}/api/echo?draft=1`);
+    const { method, url, body_length } = JSON.parse(await page.textContent("body"));
+    const sent = new URLSearchParams(fields.map(([name, value]) => [name, value.replace("\n", "\r\n")]));
+    assert.deepEqual([method, url, body_length], ["POST", "/api/echo?draft=1", String(sent).length]);
+  });
+  await check("after that there is no form, and no script of a field ran", async () => {
+    await page.goto(`${ROOT}/auth/form`);
+    await see(page, "p", "This tab keeps no form");
+    assert.deepEqual(dialogs, []);
+  });
+  await check("another user does not see it", async () => {
+    await page.goto(`${ROOT}/dashboard`);
+    await sendForm(page, fields);
+    const kept = await page.evaluate(() => sessionStorage.getItem("vestibule.form"));
+    await page.context().clearCookies();
+    await page.goto(`${ROOT}/dashboard`);
+    await signInButton(page).click();
+    await signInAtProvider(page, "alice@example.com", "alice");
+    await page.waitForURL(`${ROOT}/dashboard`);
+    await page.evaluate((kept) => sessionStorage.setItem("vestibule.form", kept), kept);
+    await page.goto(`${ROOT}/auth/form`);
+    await see(page, "h1", "This form is not yours");
+    assert.equal(await page.getByText("two").count(), 0);
+  });
+}
+
+// Fills in a form of the application, whose session is over when it is sent.
+async function sendForm(page, fields) {
+  await page.evaluate((fields) => {
+    const form = document.createElement("form");
+    form.method = "post";
+    form.action = "/api/echo?draft=1";
+    for (const [name, value] of fields) {
+      const field = document.createElement("textarea");
+      field.name = name;
+      field.value = value;
+      form.append(field);
+    }
+    const button = document.createElement("button");
+    button.textContent = "Save";
+    form.append(button);
+    document.body.append(form);
+  }, fields);
+  await page.context().clearCookies({ name: /session-token/ });
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.waitForURL(`${ROOT}/api/echo?draft=1`);
+}
+
 function signInButton(page) {
   return page.locator('form[action*="/auth/signin/demo"]').getByRole("button");
 }
 
 // Waits for the response: an immediate navigation would cancel the request.
 async function confirmSignOut(page) {
-  await page.locator("form").getByRole("button").click();
+  await page.locator("form").getByRole("button", { name: "Sign out", exact: true }).click();
   await page.waitForURL((url) => url.origin === ROOT && url.pathname !== "/auth/signout");
 }
 

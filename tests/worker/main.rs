@@ -29,6 +29,7 @@ mod cors;
 mod cross_origin;
 mod forwarding;
 mod hostile_provider;
+mod login_limit;
 #[cfg(target_os = "linux")]
 mod memory;
 mod parity;

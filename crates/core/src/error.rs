@@ -10,7 +10,7 @@ use crate::session::csrf::CsrfError;
 use crate::session::transaction::TransactionError;
 use vestibule_oidc::credentials::ApiError;
 use vestibule_oidc::credentials::form::FormError;
-use vestibule_oidc::credentials::login::{DEFAULT_CODE, LoginRejectedError};
+use vestibule_oidc::credentials::login::{DEFAULT_CODE, LoginRejectedError, RATE_LIMITED};
 use vestibule_oidc::http::client::FetchError;
 use vestibule_oidc::http::form::DuplicateParameterError;
 use vestibule_oidc::jose::jws::JwsError;
@@ -114,6 +114,23 @@ pub enum CredentialsError {
     /// The API rejected them.
     #[error(transparent)]
     Api(#[from] LoginRejectedError),
+    /// There were too many attempts; nothing was sent to the API.
+    #[error(transparent)]
+    TooManyAttempts(#[from] TooManyAttemptsError),
+}
+
+/// What there were too many sign-in forms of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum TooManyAttemptsError {
+    /// For one account, from one address.
+    #[error("too many attempts to sign in to one account from one address; nothing was sent to the API")]
+    OfAccountAtAddress,
+    /// From one address.
+    #[error("too many attempts to sign in from one address; nothing was sent to the API")]
+    OfAddress,
+    /// For one account.
+    #[error("too many attempts to sign in to one account, from many addresses; nothing was sent to the API")]
+    OfAccount,
 }
 
 /// What went wrong at a provider.
@@ -199,6 +216,7 @@ impl Error {
             let code = match cause {
                 CredentialsError::Api(rejected) => &rejected.code,
                 CredentialsError::Form(_) | CredentialsError::Header(_) => DEFAULT_CODE,
+                CredentialsError::TooManyAttempts(_) => RATE_LIMITED,
             };
             parameters.push(("code", code));
         }
@@ -225,6 +243,14 @@ impl Error {
                     | ClientError::MalformedBody
                     | ClientError::UpdateTooLarge
             )
+        )
+    }
+
+    /// Whether there were too many attempts to sign in.
+    pub fn is_rate_limited(&self) -> bool {
+        matches!(
+            self,
+            Self::Client(ClientError::Credentials { cause: CredentialsError::TooManyAttempts(_), .. })
         )
     }
 
@@ -255,6 +281,7 @@ impl Error {
                 cause: ProviderError::Authorization(AuthorizationResponseError::Error(_)),
                 ..
             } => LogEvent::AuthorizationErrorResponse,
+            _ if self.is_rate_limited() => LogEvent::LoginLimited,
             _ => LogEvent::AuthError,
         };
         self.record_as(event).code(self.code())

@@ -152,6 +152,8 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(Route::Token) => self.show_token().await,
             Some(Route::Renew) => self.refresh_at_login_host(&params.query).await,
             Some(Route::ErrorPage) => self.show_error(&params.query),
+            Some(Route::FindKeptForm) => Ok(self.find_kept_form().await),
+            Some(Route::ShowKeptForm) => Ok(self.show_kept_form(body).await),
             Some(Route::Keys) => Ok(self.jwks().await),
             Some(Route::ClientLog) => Ok(self.log_client_error(body).await),
             Some(Route::Verify | Route::Revoke) | None => Err(unsupported(self.request, path).into()),

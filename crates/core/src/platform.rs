@@ -38,6 +38,7 @@ pub trait Platform:
     + Store
     + Lock
     + RateLimit
+    + Unicode
     + Forwarder
     + Background
     + Clone
@@ -54,6 +55,7 @@ impl<T> Platform for T where
         + Store
         + Lock
         + RateLimit
+        + Unicode
         + Forwarder
         + Background
         + Clone
@@ -135,11 +137,29 @@ pub trait Lock {
 /// Limits how often something is done.
 #[allow(async_fn_in_trait, reason = "the core's futures stay on one thread")]
 pub trait RateLimit {
-    /// Counts one more use by `key`, and says whether it is within the limit that the operator set. The count may be that
-    /// of one location. [`StoreError::Missing`] if the operator set none: then the caller counts by itself.
+    /// Counts one more use by `key`, and says whether it is within this limit, which the operator set. The count may be
+    /// that of one location, and approximate. [`StoreError::Missing`] if the operator set none: then the caller counts by
+    /// itself.
     ///
     /// If the future is dropped, the use may have been counted or not.
-    async fn is_within_limit(&self, key: &str) -> Result<bool, StoreError>;
+    async fn is_within_limit(&self, limit: Limit, key: &str) -> Result<bool, StoreError>;
+}
+
+/// A limit that the operator sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Of requests to the operators' route, by address.
+    Revoke,
+    /// Of sign-in forms for one account from one address: tight.
+    Login,
+    /// Of sign-in forms from one address, and of those for one account: loose.
+    LoginLoose,
+}
+
+/// Unicode's forms of a text, whose tables a runtime has already.
+pub trait Unicode {
+    /// The compatibility decomposition of a text (NFKD, Unicode Standard Annex 15).
+    fn nfkd(&self, text: &str) -> String;
 }
 
 /// Forwards the client's requests to upstreams.

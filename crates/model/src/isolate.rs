@@ -14,8 +14,8 @@ use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
 use vestibule_core::log::Line;
 use vestibule_core::platform::{
-    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Lock, Log, Random, RateLimit,
-    Store, StoreError,
+    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Limit, Lock, Log, Random,
+    RateLimit, Store, StoreError, Unicode,
 };
 use vestibule_core::time::Timestamp;
 use vestibule_testing::FakePlatform;
@@ -262,8 +262,14 @@ impl Log for IsolatePlatform {
 }
 
 impl RateLimit for IsolatePlatform {
-    async fn is_within_limit(&self, key: &str) -> Result<bool, StoreError> {
-        self.inner.is_within_limit(key).await
+    async fn is_within_limit(&self, limit: Limit, key: &str) -> Result<bool, StoreError> {
+        self.inner.is_within_limit(limit, key).await
+    }
+}
+
+impl Unicode for IsolatePlatform {
+    fn nfkd(&self, text: &str) -> String {
+        self.inner.nfkd(text)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use unicode_normalization::UnicodeNormalization;
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::response::Response;
 use vestibule_core::jose::crypto::{Crypto, KeyError};
@@ -11,8 +12,8 @@ use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
 use vestibule_core::log::Line;
 use vestibule_core::platform::{
-    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Lock, Log, Random, RateLimit,
-    Store, StoreError,
+    Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Limit, Lock, Log, Random,
+    RateLimit, Store, StoreError, Unicode,
 };
 use vestibule_core::time::Timestamp;
 
@@ -163,8 +164,14 @@ impl Lock for FakePlatform {
 }
 
 impl RateLimit for FakePlatform {
-    async fn is_within_limit(&self, key: &str) -> Result<bool, StoreError> {
-        self.store.is_within_limit(key)
+    async fn is_within_limit(&self, limit: Limit, key: &str) -> Result<bool, StoreError> {
+        self.store.is_within_limit(limit, key)
+    }
+}
+
+impl Unicode for FakePlatform {
+    fn nfkd(&self, text: &str) -> String {
+        text.nfkd().collect()
     }
 }
 

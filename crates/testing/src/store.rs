@@ -13,7 +13,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use vestibule_core::lease::lock::{Answers, WaitingCalls};
-use vestibule_core::platform::{StoreError, join_all};
+use vestibule_core::platform::{Limit, StoreError, join_all};
 use vestibule_core::time::Timestamp;
 
 use crate::clock::FakeClock;
@@ -69,8 +69,12 @@ pub struct FakeStore {
     pub fails: Cell<(&'static str, u32)>,
     /// How many calls to locks fail after they had their effect.
     pub loses_answers: Cell<u32>,
-    /// How often a key may be used; `None` if the operator set no limit.
+    /// How often an address may use the operators' route; `None` if the operator set no limit.
     pub rate_limit: Cell<Option<u32>>,
+    /// How often sign-in forms may be sent: the tight limit and the loose one; `None` if the operator set none.
+    pub login_limits: Cell<Option<(u32, u32)>>,
+    /// Whether every limiter fails.
+    pub limiters_fail: Cell<bool>,
     uses: RefCell<BTreeMap<String, u32>>,
     /// How the documentation of Workers KV is read.
     pub reading: Cell<KvReading>,
@@ -167,6 +171,8 @@ impl FakeStore {
             fails: Cell::new(("", 0)),
             loses_answers: Cell::new(0),
             rate_limit: Cell::new(None),
+            login_limits: Cell::new(None),
+            limiters_fail: Cell::new(false),
             uses: RefCell::default(),
             reading: Cell::new(KvReading::Delayed),
             visible_after: Cell::new(None),
@@ -324,12 +330,25 @@ impl FakeStore {
     }
 
     /// [`RateLimit::is_within_limit`](vestibule_core::platform::RateLimit::is_within_limit).
-    pub fn is_within_limit(&self, key: &str) -> Result<bool, StoreError> {
-        let Some(limit) = self.rate_limit.get() else { return Err(StoreError::Missing("rate limit")) };
+    pub fn is_within_limit(&self, limit: Limit, key: &str) -> Result<bool, StoreError> {
+        if self.limiters_fail.get() {
+            return Err(StoreError::Failed("the limiter is down".to_owned()));
+        }
+        let max = match limit {
+            Limit::Revoke => self.rate_limit.get(),
+            Limit::Login => self.login_limits.get().map(|(tight, _)| tight),
+            Limit::LoginLoose => self.login_limits.get().map(|(_, loose)| loose),
+        };
+        let Some(max) = max else { return Err(StoreError::Missing("rate limit")) };
         let mut uses = self.uses.borrow_mut();
-        let count = uses.entry(key.to_owned()).or_insert(0);
+        let count = uses.entry(format!("{limit:?} {key}")).or_insert(0);
         *count += 1;
-        Ok(*count <= limit)
+        Ok(*count <= max)
+    }
+
+    /// The keys of all limits so far.
+    pub fn limited_keys(&self) -> Vec<String> {
+        self.uses.borrow().keys().cloned().collect()
     }
 
     /// The answer of a lock, at once or when the call has waited.

@@ -7,6 +7,7 @@ mod checked;
 pub mod email;
 pub mod error;
 mod lease;
+mod login_limit;
 mod place;
 mod proven;
 #[cfg(feature = "reference")]

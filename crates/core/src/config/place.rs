@@ -130,6 +130,7 @@ mod tests {
     const RUNTIME: Runtime = Runtime {
         revocations: &[],
         leases: &[],
+        login_limits: "",
         services: &[],
         targets: "",
         service_name: "",

@@ -18,6 +18,8 @@ pub struct Runtime {
     /// The values of `AUTH.revocation.store` in addition to `none`. The first one is the default, where what it needs is
     /// available.
     pub revocations: &'static [Revocation],
+    /// The advice where the runtime does not count attempts to sign in.
+    pub login_limits: &'static str,
     /// The prefixes of an upstream's `to` that select a service of the runtime, for example `service:`. What follows the
     /// prefix is the name of the service.
     pub services: &'static [&'static str],

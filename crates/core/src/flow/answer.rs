@@ -20,10 +20,11 @@ impl<P: Platform> RequestContext<'_, P> {
         if let Error::Client(ClientError::CrossOrigin(_)) = error {
             return responses::cross_origin();
         }
-        match self.config().dialect {
+        let answer = match self.config().dialect {
             Dialect::AuthJsV5 => self.failure_v5(route, params, error),
             Dialect::NextAuthV4 => self.failure_v4(route, params, error),
-        }
+        };
+        if error.is_rate_limited() { self.too_many_attempts(params, answer) } else { answer }
     }
 
     fn failure_v5(&self, route: &[&str], params: &RouteParams, error: &Error) -> Response {

@@ -147,7 +147,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         let session = &session.clone().with_sign_in_time();
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
         let domain = self.cookie_domain();
-        cookie::write(self.config().sealing(), domain, &self.names, &self.cookies, session, self.now, random)
+        let sealing = self.config().sealing();
+        let mut cookies =
+            cookie::write(sealing, domain, &self.names, &self.cookies, session, self.now, random)?;
+        cookies.extend(self.last_user_cookie(session));
+        Ok(cookies)
     }
 
     /// The cookies that remove every piece of a session from the browser. A session that does not open is removed for the

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::config::Config;
-use crate::flow::attempts::Attempts;
+use crate::flow::attempts::{Attempts, LoginAttempts};
 use crate::flow::guard::assertion_keys::AssertionKeys;
 use crate::flow::provider::cache::ProviderCache;
 use crate::flow::site_cache::SiteCache;
@@ -27,6 +27,8 @@ pub struct Vestibule {
     pub(crate) revocations: Rc<Memory>,
     /// How often operators' clients were here, where the runtime does not count it.
     pub(crate) revoke_attempts: Rc<Attempts>,
+    /// How often sign-in forms were sent, where the runtime does not count it.
+    pub(crate) login_attempts: Rc<LoginAttempts>,
     pub(crate) assertion_keys: Rc<AssertionKeys>,
     pub(crate) session_cache: Rc<SessionCache>,
     pub(crate) site_cache: Rc<SiteCache>,
@@ -54,6 +56,7 @@ impl Vestibule {
             refreshes: Rc::default(),
             revocations: Rc::default(),
             revoke_attempts: Rc::default(),
+            login_attempts: Rc::default(),
             assertion_keys: Rc::default(),
             session_cache: Rc::default(),
             site_cache: Rc::default(),

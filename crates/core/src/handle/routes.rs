@@ -19,6 +19,8 @@ pub(super) enum Route {
     Token,
     Renew,
     ErrorPage,
+    FindKeptForm,
+    ShowKeptForm,
     Verify,
     Revoke,
     Keys,
@@ -142,6 +144,12 @@ const ROUTES: &[Entry] = routes! {
     /// Shows what went wrong, or sends the browser to `pages.error`.
     Get "/error" => ErrorPage, Everywhere,
         answers = "200, 403 or 500, a page; 302", authjs = "the same";
+    /// Finds the form that this tab keeps, because it was sent after the session had ended.
+    Get "/form" => FindKeptForm, Everywhere,
+        answers = "200, a page; 302 to the sign-in page", authjs = "none";
+    /// Shows that form to the user whose session it was, with a button that sends it. Form: `form`, what the tab keeps.
+    Post "/form" => ShowKeptForm, Everywhere,
+        answers = "200, 401, 403 or 410, a page", authjs = "none";
     /// Says to another proxy whether a request may pass, and as whom (docs/proxies.md).
     Any "/verify" => Verify, Everywhere,
         answers = "204 with header fields for the app; 302, 401, 403, 404 or 503", authjs = "none";

@@ -124,6 +124,24 @@ events! {
             The session ends by `max_age` and `absolute_max_age` only.",
         action: "Correct at the provider what it writes into this claim: whole seconds since 1970.",
     }
+    LoginLimited {
+        name: "login_limited",
+        cases: [Client => Warn],
+        fields: [Provider, Code, Request],
+        meaning: "There were too many attempts to sign in with a form: for one account from one address, from one address, \
+            or for one account from many addresses; the message says which. The form was not sent to the API, and the \
+            answer is 429.",
+        action: "If there are many, someone guesses passwords: look whose requests they are, and block them in front of \
+            the Worker. If users are in their way, bind other limits (docs/credentials.md).",
+    }
+    LoginLimitFailed {
+        name: "login_limit_failed",
+        cases: [Platform => Warn],
+        fields: [Provider, Request],
+        meaning: "The runtime's rate limiter did not answer, so this process counts attempts to sign in by itself. Logged \
+            once a minute in each process.",
+        action: "See the status of the runtime, and whether the two bindings are rate limiters.",
+    }
     SignInHandoffFailed {
         name: "sign_in_handoff_failed",
         cases: [Client => Info],

@@ -6,6 +6,7 @@ pub mod claims;
 pub mod cookie;
 pub mod csrf;
 pub mod dialect;
+pub mod kept_form;
 pub mod names;
 pub(crate) mod own_claims;
 pub mod policy;

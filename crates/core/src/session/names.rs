@@ -19,7 +19,7 @@ impl CookieNaming {
         let Some(name) = self.base_name(name) else { return false };
         let is_own = name.starts_with("session-token")
             || name.starts_with("transaction.")
-            || matches!(name, "callback-url" | "csrf-token" | "ticket" | "renewal" | "typed");
+            || matches!(name, "callback-url" | "csrf-token" | "ticket" | "renewal" | "typed" | "last-user");
         let is_of_auth_js = matches!(name, "pkce.code_verifier" | "state" | "nonce" | "challenge");
         is_own || (is_of_auth_js && self.prefix.is_none())
     }
@@ -66,6 +66,7 @@ pub struct CookieNames {
     transaction_prefix: String,
     ticket: String,
     renewal: String,
+    last_user: String,
     typed: String,
 }
 
@@ -96,6 +97,7 @@ impl CookieNames {
             transaction_prefix: format!("{host}{base}.transaction."),
             ticket: format!("{shared}{base}.ticket"),
             renewal: format!("{host}{base}.renewal"),
+            last_user: format!("{session}{base}.last-user"),
             typed: format!("{host}{base}.typed"),
         }
     }
@@ -151,6 +153,11 @@ impl CookieNames {
     pub fn typed(&self) -> &str {
         &self.typed
     }
+
+    /// The cookie that says whose session this browser had last, so that a form that comes after it is shown to no one else.
+    pub fn last_user(&self) -> &str {
+        &self.last_user
+    }
 }
 
 #[cfg(test)]
@@ -169,7 +176,14 @@ mod tests {
     fn all(names: &CookieNames) -> Vec<String> {
         let mut all = vec![names.session().to_owned(), format!("{}.12", names.session())];
         all.extend(names.all_sessions().map(str::to_owned));
-        for name in [names.callback_url(), names.csrf(), names.ticket(), names.renewal(), names.typed()] {
+        for name in [
+            names.callback_url(),
+            names.csrf(),
+            names.ticket(),
+            names.renewal(),
+            names.typed(),
+            names.last_user(),
+        ] {
             all.push(name.to_owned());
         }
         all.push(format!("{}abc", names.transaction_prefix()));

@@ -13,6 +13,7 @@ use crate::session::cookie::{SessionCookie, absolute_end, salt};
 use crate::session::dialect::Dialect;
 use crate::session::names::CookieNames;
 use crate::session::policy::Sealing;
+use crate::session::seal;
 use vestibule_oidc::http::cookie::Cookies;
 use vestibule_oidc::time::Timestamp;
 
@@ -74,6 +75,37 @@ pub fn read(
         (None, Some(reason)) => none(SessionCookie::Invalid(reason)),
         (None, None) => none(SessionCookie::Absent),
     }
+}
+
+/// Whose session a request has or had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LastUser {
+    /// No cookie opens as a session.
+    Unknown,
+    /// The provider and the subject.
+    One(String, String),
+    /// The cookies are of different users, or one of them does not name its user.
+    Ambiguous,
+}
+
+/// The user of the request's session, which may have ended: it expired, was revoked, or cannot be refreshed. It is no proof
+/// that anyone is signed in.
+pub fn last_user(sealing: Sealing<'_>, names: &CookieNames, cookies: &Cookies) -> LastUser {
+    let mut user = LastUser::Unknown;
+    for Attempt { dialect, name, candidate } in attempts(sealing.dialect, names, cookies) {
+        let opened = seal::open_ended(sealing.keys, dialect, salt(dialect, name), &candidate.value);
+        let Some(session) = opened.ok().map(Session::new) else { continue };
+        let subject = session.subject().filter(|subject| !subject.is_empty());
+        let (Some(provider), Some(subject)) = (session.provider(), subject) else {
+            return LastUser::Ambiguous;
+        };
+        let found = LastUser::One(provider.to_owned(), subject.to_owned());
+        if user != LastUser::Unknown && user != found {
+            return LastUser::Ambiguous;
+        }
+        user = found;
+    }
+    user
 }
 
 /// The positions of the request's only session cookies, whether they open or not. `None` if the request has several

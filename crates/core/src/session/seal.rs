@@ -86,6 +86,33 @@ pub fn open_session(
     Ok(claims)
 }
 
+/// Like [`open`], for a token of at most `max` characters.
+pub fn open_up_to(
+    max: usize,
+    keys: &Keyring,
+    salt: &str,
+    token: &str,
+    now: Timestamp,
+) -> Result<Map<String, Value>, OpenError> {
+    let sealed = SealedJwe::parse_up_to(token, max)?;
+    let (plaintext, _) = decrypt(keys, Dialect::AuthJsV5, salt, &sealed)?;
+    let claims = json::object(&plaintext).ok_or(OpenError::NotAnObject)?;
+    check_times(&claims, now)?;
+    Ok(claims)
+}
+
+/// The claims of a token that may have expired. They say whose it was, and are no session.
+pub(super) fn open_ended(
+    keys: &Keyring,
+    dialect: Dialect,
+    salt: &str,
+    token: &str,
+) -> Result<Map<String, Value>, OpenError> {
+    let sealed = SealedJwe::parse(token)?;
+    let (plaintext, _) = decrypt(keys, dialect, salt, &sealed)?;
+    json::object(&plaintext).ok_or(OpenError::NotAnObject)
+}
+
 fn open_with_key(
     keys: &Keyring,
     dialect: Dialect,

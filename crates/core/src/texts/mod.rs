@@ -155,4 +155,31 @@ texts! {
     foreign_host = ForeignHost;
     /// What the page says where the site forwards requests to itself.
     forwarding_loop = ForwardingLoop;
+    /// The heading after too many attempts to sign in.
+    too_many_attempts_title = TooManyAttemptsTitle;
+
+    /// The heading of the page for a form that came after the session's end.
+    late_form_title = LateFormTitle;
+    /// What it says.
+    late_form = LateForm;
+    /// What it says if the browser keeps the form.
+    late_form_kept = LateFormKept;
+    /// The heading of the pages for a form that was kept.
+    kept_form_title = KeptFormTitle;
+    /// The tab keeps no form.
+    no_kept_form = NoKeptForm;
+    /// Above the form.
+    kept_form = KeptForm;
+    /// Its button.
+    send_form = SendForm;
+    /// The link that leaves it.
+    discard_form = DiscardForm;
+    /// The heading of the page for another person's form.
+    foreign_form_title = ForeignFormTitle;
+    /// What it says.
+    foreign_form = ForeignForm;
+    /// The heading of the page for a form that is no longer kept.
+    forgotten_form_title = ForgottenFormTitle;
+    /// What it says.
+    forgotten_form = ForgottenForm;
 }

@@ -49,7 +49,12 @@ fn the_cookies_of_v4_have_next_auths_names() {
     browser.sign_in(&world, "bob", "/dashboard");
     assert_eq!(
         browser.cookie_names(),
-        ["__Host-next-auth.csrf-token", "__Secure-next-auth.callback-url", V4]
+        [
+            "__Host-next-auth.csrf-token",
+            "__Secure-next-auth.callback-url",
+            "__Secure-next-auth.last-user",
+            V4
+        ]
     );
     assert!(browser.cookie(V4).unwrap().starts_with("eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0.."));
     assert_eq!(browser.session(&world)["user"]["name"], "bob");

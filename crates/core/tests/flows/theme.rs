@@ -64,7 +64,7 @@ fn the_pages_say_whose_site_it_is() {
 fn a_name_alone_is_above_the_heading() {
     let mut settings = settings();
     settings["theme"] = json!({ "name": "</title><script>" });
-    let page = Browser::new().open(&TestEnv::with(settings), SIGN_IN).body;
+    let page = crate::pages::without_script(&Browser::new().open(&TestEnv::with(settings), SIGN_IN));
     assert!(page.contains("<p class=\"name\"><bdi>&lt;/title&gt;&lt;script&gt;</bdi></p>"), "{page}");
     assert!(!page.contains("<script") && !page.contains("<img"));
 }

@@ -38,6 +38,36 @@ impl<'a> FormValues<'a> {
         self.0.iter().any(|(_, value)| value.expose().eq_ignore_ascii_case(text))
     }
 
+    /// The name of the account that the user signs in to, as they typed it: what is in the fields with the `autocomplete`
+    /// of a user name and of an organization; without a user name, the first other value that is neither a password nor a
+    /// one-time code. Empty if there is none.
+    pub fn account_name(&self, fields: &[Field]) -> Vec<&str> {
+        let is_filled_with = |field: &Field, what: &[&str]| {
+            let autocomplete = field.autocomplete.as_deref().unwrap_or_default();
+            autocomplete
+                .split_ascii_whitespace()
+                .any(|token| what.contains(&token.to_ascii_lowercase().as_str()))
+        };
+        let value = |field: &Field| {
+            self.0.iter().find(|(name, _)| *name == field.name).map(|(_, value)| value.expose())
+        };
+        let of = |what: &'static [&'static str]| {
+            fields.iter().filter(move |field| is_filled_with(field, what)).filter_map(value)
+        };
+        let mut names: Vec<&str> = of(&["username"]).collect();
+        if names.is_empty() {
+            let is_secret = |field: &&Field| {
+                field.kind == "password"
+                    || is_filled_with(field, &["one-time-code", "current-password", "organization"])
+            };
+            names.extend(fields.iter().filter(|field| !is_secret(field)).find_map(value));
+        }
+        if !names.is_empty() {
+            names.extend(of(&["organization"]));
+        }
+        names
+    }
+
     /// The value of a placeholder in the login request.
     pub fn find(&self, path: &DataPath) -> Option<Value> {
         let (_, value) = self.0.iter().find(|(name, _)| *name == path.root())?;

@@ -21,7 +21,7 @@ const ENDPOINT: &str = "login";
 /// The error code of Auth.js, for an API that does not send its own.
 pub const DEFAULT_CODE: &str = "credentials";
 /// The error code for status 429, for an API that does not send its own.
-const RATE_LIMITED: &str = "rate_limited";
+pub const RATE_LIMITED: &str = "rate_limited";
 /// Numbers from this one are milliseconds. As seconds it is in the year 5138, as milliseconds in 1973.
 const MIN_MILLIS: u64 = 100_000_000_000;
 

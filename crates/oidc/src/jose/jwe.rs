@@ -63,7 +63,12 @@ impl<'a> SealedJwe<'a> {
     /// Rejects every `alg` except `dir`, every `enc` except the two that are supported, `zip` (a small token must not
     /// expand to a large one), every `crit`, and overlong parts.
     pub fn parse(token: &'a str) -> Result<Self, JweError> {
-        if token.len() > MAX_TOKEN {
+        Self::parse_up_to(token, MAX_TOKEN)
+    }
+
+    /// The same for a token of at most `max` characters, which is not in a cookie.
+    pub fn parse_up_to(token: &'a str, max: usize) -> Result<Self, JweError> {
+        if token.len() > max {
             return Err(JweError::TokenTooLong);
         }
         let mut parts = token.split('.');
@@ -113,7 +118,7 @@ impl<'a> SealedJwe<'a> {
 /// Why a token cannot be opened. Either the client sent a wrong token, or a secret was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum JweError {
-    /// Longer than [`MAX_TOKEN`].
+    /// Longer than [`MAX_TOKEN`], or than the caller allows.
     #[error("the token has more than {MAX_TOKEN} characters")]
     TokenTooLong,
     /// Not five parts.

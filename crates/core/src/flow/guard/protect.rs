@@ -1,38 +1,43 @@
 //! The guard: every request whose path is not an auth route passes its steps, or is denied.
 
 use crate::flow::RequestContext;
-use crate::flow::guard::admission::{Browser, DenialReason, Denied};
+use crate::flow::guard::admission::{Admitted, Browser, DenialReason, Denied};
 use crate::flow::host_role::HostRole;
 use crate::flow::responses::{self, with_cookies};
 use crate::guard::path::CanonicalPath;
 use crate::outcome::Outcome;
 use crate::platform::Platform;
 use crate::session::claims::Session;
+use vestibule_oidc::http::request::Method;
 use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> RequestContext<'_, P> {
     /// Forwards the request, or answers why it may not pass.
     pub(crate) async fn protect(&self, path: &CanonicalPath, body: P::Body) -> Outcome<P::UpstreamResponse> {
-        match self.run_guard(path, body).await {
-            Ok(outcome) => outcome,
-            Err(Denied { reason: DenialReason::TokenExpired, session, .. }) => {
+        let denied = match self.run_guard(path).await {
+            Ok(admitted) => return self.forward(admitted, body).await,
+            Err(denied) => denied,
+        };
+        // Boxed: otherwise the future of every guarded request would have its size.
+        if self.request.method == Method::Post
+            && let Some(page) = Box::pin(self.keep_form(&denied.reason, body)).await
+        {
+            return Outcome::Response(with_cookies(page, denied.cookies));
+        }
+        match denied {
+            Denied { reason: DenialReason::TokenExpired, session, .. } => {
                 // Boxed: otherwise the future of every guarded request would have its size.
                 let response = Box::pin(self.sign_in_again(session.as_ref())).await;
                 Outcome::Response(self.readable_denial(response))
             }
-            Err(denied) => Outcome::Response(self.denied_response(denied)),
+            denied => Outcome::Response(self.denied_response(denied)),
         }
     }
 
-    /// The steps: identify, confirm, authorize, ensure a token, forward.
-    async fn run_guard(
-        &self,
-        path: &CanonicalPath,
-        body: P::Body,
-    ) -> Result<Outcome<P::UpstreamResponse>, Denied> {
+    /// The steps before the last one, which forwards: identify, confirm, authorize, ensure a token.
+    async fn run_guard(&self, path: &CanonicalPath) -> Result<Admitted<'_>, Denied> {
         let access = self.access(path)?;
-        let admitted = self.admit(access, Browser::Direct).await?;
-        Ok(self.forward(admitted, body).await)
+        self.admit(access, Browser::Direct).await
     }
 
     /// The response to a request that may not pass.

@@ -37,6 +37,16 @@ pub(super) enum Icon {
 impl Page {
     /// The page as the answer to a request.
     pub(super) fn respond<P: Platform>(self, context: &RequestContext<'_, P>) -> Response {
+        self.respond_with_script(context, "")
+    }
+
+    /// The same with a script at the end of the page, unless it is empty. It is not escaped, so it must not contain
+    /// anything from a request. The policy allows this script by its hash, and no other.
+    pub(super) fn respond_with_script<P: Platform>(
+        self,
+        context: &RequestContext<'_, P>,
+        script: &'static str,
+    ) -> Response {
         let url = &context.request.url;
         let language = context.language();
         let style = format!("{STYLE}{}{}", context.theme_rules(), self.rules);
@@ -44,9 +54,10 @@ impl Page {
         let is_http = !url.secure || context.config().providers.iter().any(uses_http);
         let form_action = if is_http { "'self' https: http:" } else { "'self' https:" };
         let policy = format!(
-            "default-src 'none'; style-src 'sha256-{}'; img-src {}; form-action {form_action}; \
+            "default-src 'none'; style-src 'sha256-{}'; {}img-src {}; form-action {form_action}; \
              base-uri 'none'; frame-ancestors 'none'",
             STANDARD.encode(Sha256::digest(&style)),
+            script_policy(script),
             context.picture_sources()
         );
         Response::empty(self.status)
@@ -57,7 +68,7 @@ impl Page {
             .with("x-content-type-options", "nosniff")
             .with("referrer-policy", "same-origin")
             .with("cache-control", "private, no-store")
-            .with_body(self.document(context, language, &style).into_string())
+            .with_body(self.document(context, language, &style, script).into_string())
     }
 
     fn document<P: Platform>(
@@ -65,6 +76,7 @@ impl Page {
         context: &RequestContext<'_, P>,
         language: &Language,
         style: &str,
+        script: &str,
     ) -> Markup {
         let (title, host) = (language.text(self.title), &context.request.url.authority);
         html! {
@@ -93,10 +105,19 @@ impl Page {
                         (context.foot_links(language))
                         (host)
                     }
+                    @if !script.is_empty() { script { (PreEscaped(script)) } }
                 }
             }
         }
     }
+}
+
+/// The part of the policy that allows this script.
+fn script_policy(script: &str) -> String {
+    if script.is_empty() {
+        return String::new();
+    }
+    format!("script-src 'sha256-{}'; ", STANDARD.encode(Sha256::digest(script)))
 }
 
 /// Whether the provider's login page is reached without `https`. Only a provider on a developer's machine can be

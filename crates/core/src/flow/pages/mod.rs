@@ -5,6 +5,7 @@ pub(crate) mod configuration;
 mod credentials;
 mod error;
 mod forbidden;
+mod kept_form;
 mod language;
 mod layout;
 mod looped;
@@ -12,6 +13,7 @@ mod outside;
 mod sign_in;
 mod sign_out;
 mod theme;
+mod too_many_attempts;
 mod typed;
 
 use maud::{Markup, html};

@@ -21,6 +21,10 @@ use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::http::url::Url;
 
+/// Adds the fragment of the address, which browsers keep over redirects and never send, to the return address. Without
+/// scripts the user comes back without it.
+const KEEP_FRAGMENT: &str = include_str!("sign_in.js");
+
 /// The id of the element with the error message.
 const ERROR_ID: &str = "error";
 
@@ -70,7 +74,7 @@ impl<P: Platform> RequestContext<'_, P> {
         };
         let rules = brand_rules(&config.providers);
         let page = Page { status: 200, title: Text::SignInTitle, icon: Icon::Enter, content, rules };
-        Ok(with_cookies(page.respond(self), form.cookies))
+        Ok(with_cookies(page.respond_with_script(self, KEEP_FRAGMENT), form.cookies))
     }
 
     /// The form of one provider: a button that redirects to it, or the fields for your own API.

@@ -1,6 +1,7 @@
 //! Routes for an existing session: show it, update it, refresh its access token, sign out.
 
 pub(crate) mod expired_token;
+pub(crate) mod kept_form;
 pub(crate) mod refresh_at_login_host;
 pub(crate) mod renewal_marker;
 pub(crate) mod revocation;

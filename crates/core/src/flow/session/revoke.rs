@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::flow::RequestContext;
 use crate::flow::attempts;
 use crate::log::{LogEvent, Record};
-use crate::platform::{BodyError, Platform};
+use crate::platform::{BodyError, Limit, Platform};
 use crate::revocation::kind::RevocationStore;
 use crate::revocation::subject::{Subject, User};
 use vestibule_oidc::http::response::Response;
@@ -22,6 +22,9 @@ const MAX_BODY: usize = 4 * 1024;
 
 /// The longest identifier, in bytes: that of a subject in OpenID Connect, with room for other providers'.
 const MAX_ID: usize = 512;
+
+/// How many requests one address may send in [`attempts::WINDOW`], where the runtime does not count them.
+const MAX_REQUESTS: u32 = 60;
 
 /// What `confirm` must say to revoke everything.
 const CONFIRM: &str = "everything";
@@ -214,9 +217,11 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     async fn is_within_limit(&self, client: &str) -> bool {
-        let within = self.platform.is_within_limit(&format!("revoke {client}")).await;
+        let within = self.platform.is_within_limit(Limit::Revoke, &format!("revoke {client}")).await;
         // A limiter that fails lets the request pass: the secret still protects the route.
-        within.unwrap_or_else(|_| self.vestibule.revoke_attempts.count(client, self.platform.now()))
+        within.unwrap_or_else(|_| {
+            self.vestibule.revoke_attempts.count(client, MAX_REQUESTS, self.platform.now())
+        })
     }
 
     /// The secret in `Authorization: Bearer`, if the request has exactly one such field.

@@ -38,7 +38,9 @@ impl<P: Platform> RequestContext<'_, P> {
         }
         let answer =
             if is_complete { Response::redirect(next) } else { self.sign_out_incomplete(body, &next) };
-        Ok(with_cookies(with_cookies(answer, form.cookies), self.erased_session()))
+        let mut erased = self.erased_session();
+        erased.extend(self.forget_last_user());
+        Ok(with_cookies(with_cookies(answer, form.cookies), erased))
     }
 
     /// The session of the request, unless it is known to have ended.

@@ -48,6 +48,9 @@ impl<P: Platform> RequestContext<'_, P> {
             FormError::Duplicate(duplicate) => ClientError::from(duplicate),
             cause => rejected(provider, cause),
         })?;
+        self.check_login_limit(provider, &values.account_name(&credentials.fields))
+            .await
+            .map_err(|cause| rejected(provider, cause))?;
         let mut answers = self.log_in(provider, credentials, &values).await?;
         let mut tokens = self.login_tokens(provider, credentials, &mut answers)?;
         if let Some(profile) = &credentials.profile {

@@ -6,6 +6,7 @@ pub(crate) mod create_session;
 pub(crate) mod credentials;
 pub(crate) mod handoff;
 pub(crate) mod identity;
+mod login_limit;
 pub(crate) mod persistence;
 pub(crate) mod profile;
 mod refresh_token;

@@ -67,4 +67,23 @@ pub(super) const TEXTS: Texts = Texts {
     foreign_host_title: "Keine Anmeldung hier",
     foreign_host: "Unter dieser Adresse können Sie sich nicht anmelden. Bitte gehen Sie zur üblichen Adresse der Website.",
     forwarding_loop: "Diese Website ist nicht richtig eingerichtet: Ihre Anfrage führt im Kreis. Bitte sagen Sie den Betreibern Bescheid.",
+    too_many_attempts_title: "Zu viele Versuche",
+
+    late_form_title: "Ihre Sitzung ist beendet",
+    late_form: "Was Sie gesendet haben, wurde nicht angenommen, weil Ihre Sitzung beendet ist. Bitte melden Sie \
+                sich noch einmal an.",
+    late_form_kept: "Ihre Eingaben bleiben 15 Minuten lang in diesem Tab erhalten. Nach der Anmeldung können \
+                     Sie sie ansehen und senden.",
+    kept_form_title: "Ihr Formular",
+    no_kept_form: "In diesem Tab ist kein Formular aufbewahrt. Ein Formular bleibt 15 Minuten lang in dem Tab \
+                   erhalten, in dem Sie es gesendet haben.",
+    kept_form: "Sie haben dieses Formular gesendet, nachdem Ihre Sitzung beendet war. Es wurde noch nicht \
+                angenommen.",
+    send_form: "Jetzt senden",
+    discard_form: "Nicht senden",
+    foreign_form_title: "Dieses Formular ist nicht Ihres",
+    foreign_form: "Jemand mit einem anderen Konto hat es auf diesem Gerät ausgefüllt. Deshalb wird es Ihnen \
+                   nicht gezeigt.",
+    forgotten_form_title: "Das Formular ist nicht mehr da",
+    forgotten_form: "Ein Formular wird 15 Minuten lang aufbewahrt. Bitte füllen Sie es noch einmal aus.",
 };

@@ -61,4 +61,19 @@ pub(super) const TEXTS: Texts = Texts {
     foreign_host_title: "No sign-in here",
     foreign_host: "You cannot sign in at this address. Please go to the site’s usual address.",
     forwarding_loop: "This site is not set up correctly: your request leads in a circle. Please tell the people who run it.",
+    too_many_attempts_title: "Too many attempts",
+
+    late_form_title: "Your session has ended",
+    late_form: "What you sent was not accepted, because your session has ended. Please sign in again.",
+    late_form_kept: "What you entered is kept in this tab for 15 minutes. You can look at it and send it after \
+                     you have signed in.",
+    kept_form_title: "Your form",
+    no_kept_form: "This tab keeps no form. A form is kept for 15 minutes, in the tab in which you sent it.",
+    kept_form: "You sent this form after your session had ended. It has not been accepted yet.",
+    send_form: "Send it now",
+    discard_form: "Do not send it",
+    foreign_form_title: "This form is not yours",
+    foreign_form: "Someone with another account filled it in on this device, so it is not shown to you.",
+    forgotten_form_title: "The form is no longer kept",
+    forgotten_form: "A form is kept for 15 minutes. Please fill it in again.",
 };

@@ -62,4 +62,20 @@ pub(super) const TEXTS: Texts = Texts {
     foreign_host_title: "Aquí no se puede iniciar sesión",
     foreign_host: "No puede iniciar sesión en esta dirección. Vaya a la dirección habitual del sitio.",
     forwarding_loop: "Este sitio no está bien configurado: su solicitud da vueltas en círculo. Avise a los responsables.",
+    too_many_attempts_title: "Demasiados intentos",
+
+    late_form_title: "Su sesión ha terminado",
+    late_form: "Lo que envió no se aceptó porque su sesión ha terminado. Inicie sesión de nuevo.",
+    late_form_kept: "Lo que escribió se conserva en esta pestaña durante 15 minutos. Podrá verlo y enviarlo \
+                     después de iniciar sesión.",
+    kept_form_title: "Su formulario",
+    no_kept_form: "Esta pestaña no conserva ningún formulario. Un formulario se conserva durante 15 minutos, en \
+                   la pestaña en la que lo envió.",
+    kept_form: "Envió este formulario después de que terminara su sesión. Todavía no se ha aceptado.",
+    send_form: "Enviarlo ahora",
+    discard_form: "No enviarlo",
+    foreign_form_title: "Este formulario no es suyo",
+    foreign_form: "Alguien con otra cuenta lo rellenó en este dispositivo, así que no se le muestra.",
+    forgotten_form_title: "El formulario ya no se conserva",
+    forgotten_form: "Un formulario se conserva durante 15 minutos. Rellénelo de nuevo.",
 };

@@ -63,4 +63,20 @@ pub(super) const TEXTS: Texts = Texts {
     foreign_host_title: "Pas de connexion ici",
     foreign_host: "Vous ne pouvez pas vous connecter à cette adresse. Veuillez aller à l’adresse habituelle du site.",
     forwarding_loop: "Ce site n’est pas bien configuré : votre demande tourne en rond. Veuillez prévenir ses responsables.",
+    too_many_attempts_title: "Trop de tentatives",
+
+    late_form_title: "Votre session est terminée",
+    late_form: "Votre envoi n’a pas été accepté, car votre session est terminée. Veuillez vous reconnecter.",
+    late_form_kept: "Votre saisie est conservée dans cet onglet pendant 15 minutes. Vous pourrez la relire et \
+                     l’envoyer après vous être connecté.",
+    kept_form_title: "Votre formulaire",
+    no_kept_form: "Cet onglet ne conserve aucun formulaire. Un formulaire est conservé pendant 15 minutes, dans \
+                   l’onglet où vous l’avez envoyé.",
+    kept_form: "Vous avez envoyé ce formulaire après la fin de votre session. Il n’a pas encore été accepté.",
+    send_form: "Envoyer maintenant",
+    discard_form: "Ne pas envoyer",
+    foreign_form_title: "Ce formulaire n’est pas le vôtre",
+    foreign_form: "Une personne l’a rempli avec un autre compte sur cet appareil. Il ne vous est donc pas montré.",
+    forgotten_form_title: "Le formulaire n’est plus conservé",
+    forgotten_form: "Un formulaire est conservé pendant 15 minutes. Veuillez le remplir de nouveau.",
 };

@@ -62,4 +62,20 @@ pub(super) const TEXTS: Texts = Texts {
     foreign_host_title: "Não é possível entrar aqui",
     foreign_host: "Não é possível entrar neste endereço. Vá para o endereço habitual do site.",
     forwarding_loop: "Este site não está bem configurado: o seu pedido anda em círculos. Avise os responsáveis.",
+    too_many_attempts_title: "Muitas tentativas",
+
+    late_form_title: "Sua sessão terminou",
+    late_form: "O que você enviou não foi aceito, porque sua sessão terminou. Entre novamente.",
+    late_form_kept: "O que você preencheu fica guardado nesta aba por 15 minutos. Depois de entrar, você pode \
+                     rever e enviar.",
+    kept_form_title: "Seu formulário",
+    no_kept_form: "Esta aba não guarda nenhum formulário. Um formulário fica guardado por 15 minutos, na aba em \
+                   que você o enviou.",
+    kept_form: "Você enviou este formulário depois que sua sessão terminou. Ele ainda não foi aceito.",
+    send_form: "Enviar agora",
+    discard_form: "Não enviar",
+    foreign_form_title: "Este formulário não é seu",
+    foreign_form: "Alguém com outra conta o preencheu neste dispositivo, por isso ele não é mostrado a você.",
+    forgotten_form_title: "O formulário não está mais guardado",
+    forgotten_form: "Um formulário fica guardado por 15 minutos. Preencha-o novamente.",
 };
