@@ -149,6 +149,11 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(Route::Csrf) => self.csrf_token(&params.query),
             Some(Route::Providers) => Ok(self.list_providers()),
             Some(Route::Token) => self.show_token().await,
+            Some(Route::GivePreviewSession | Route::TakePreviewSession) if self.request.is_prefetch() => {
+                Ok(responses::token_unavailable(Duration::from_secs(1)))
+            }
+            Some(Route::GivePreviewSession) => self.give_preview_session(&params.query).await,
+            Some(Route::TakePreviewSession) => self.take_preview_session(&params.query).await,
             Some(Route::Renew) => self.refresh_at_login_host(&params.query).await,
             Some(Route::ErrorPage) => self.show_error(&params.query),
             Some(Route::Keys) => Ok(self.jwks().await),
@@ -176,6 +181,7 @@ impl<P: Platform> RequestContext<'_, P> {
         routes::find(method, path, |only| match only {
             Only::Everywhere => true,
             Only::LoginHost => self.is_login_host(),
+            Only::PreviewHost => self.is_preview_host(),
             Only::NextAuthV4 => self.config().dialect == Dialect::NextAuthV4,
             Only::Operator => self.config().revocation.operator.are_set(),
         })

@@ -10,6 +10,7 @@ impl Config {
     pub fn advice(&self, runtime: &Runtime) -> Vec<String> {
         let mut advice = self.lease_advice(runtime);
         advice.extend(self.revocation_advice(runtime));
+        advice.extend(self.preview_advice(runtime));
         advice.extend(self.subject_advice());
         advice.extend(self.email_advice());
         advice.extend(self.refresh_token_advice());

@@ -8,6 +8,7 @@ pub mod email;
 pub mod error;
 mod lease;
 mod place;
+mod previews;
 mod proven;
 #[cfg(feature = "reference")]
 pub mod reference;

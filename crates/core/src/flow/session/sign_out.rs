@@ -26,7 +26,10 @@ impl<P: Platform> RequestContext<'_, P> {
         let mut is_complete = true;
         // A copy of a session that has ended may not end others, and its end need not be stored again.
         if let Some(session) = self.session_to_end().await {
-            if let Some(url) = self.provider_logout_url(&session, &form.return_to).await {
+            // Providers know addresses of the site's own hosts, and not each preview.
+            let home = TrustedUrl::clone(&form.return_to);
+            let home = if self.is_preview_host() { self.login_home() } else { home };
+            if let Some(url) = self.provider_logout_url(&session, &home).await {
                 next = url;
             }
             let everywhere = body.one("everywhere")? == Some("true");

@@ -7,6 +7,7 @@ pub(crate) mod credentials;
 pub(crate) mod handoff;
 pub(crate) mod identity;
 pub(crate) mod persistence;
+pub(crate) mod preview;
 pub(crate) mod profile;
 mod refresh_token;
 pub(crate) mod refreshed_user;
