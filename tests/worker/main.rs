@@ -32,6 +32,7 @@ mod hostile_provider;
 #[cfg(target_os = "linux")]
 mod memory;
 mod parity;
+mod previews;
 mod proxies;
 mod signatures;
 mod streaming;

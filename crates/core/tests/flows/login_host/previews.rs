@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use url::Url;
 use vestibule_core::time::Timestamp;
+use vestibule_testing::credentials_api::{EMAIL, PASSWORD};
 use vestibule_testing::{Answer, AuthorizationRequest, TestEnv};
 
 use super::visitor::{Arrived, Site, Visitor};
@@ -160,7 +161,7 @@ fn passwords_are_typed_on_the_login_host_only() {
     let site = with(settings);
     let mut visitor = Visitor::new();
     let csrf = visitor.csrf(&site, PREVIEW);
-    let fields = [("csrfToken", csrf.as_str()), ("email", "ada@example.com"), ("password", "correct")];
+    let fields = [("csrfToken", csrf.as_str()), ("email", EMAIL), ("password", PASSWORD)];
     let answer = visitor.post(&site, &format!("{PREVIEW}/auth/callback/credentials"), &fields, &[]);
     assert_eq!(answer.location(), format!("{PREVIEW}/auth/error?error=Configuration"));
     assert_eq!(site.login.api.count(), 0, "the password went nowhere");
@@ -173,8 +174,8 @@ fn passwords_are_typed_on_the_login_host_only() {
     let fields = [
         ("csrfToken", csrf.as_str()),
         ("callbackUrl", return_to.as_str()),
-        ("email", "ada@example.com"),
-        ("password", "correct"),
+        ("email", EMAIL),
+        ("password", PASSWORD),
     ];
     let answer = visitor.post(&site, &format!("{AUTH}/auth/callback/credentials"), &fields, &[]);
     let arrived = visitor.follow_on(&site, AUTH, answer);
@@ -208,7 +209,7 @@ fn a_sign_out_on_a_preview_host_ends_the_session_on_all_hosts_and_the_other_way_
 #[test]
 fn a_sign_out_at_the_provider_leads_to_a_page_that_the_provider_knows() {
     let mut settings = of_the_login_host();
-    settings["providers"][0]["logout"] = json!(true);
+    settings["providers"][0]["logout"] = json!("https://idp.example/bye");
     let site = with(settings);
     let mut visitor = signed_in(&site);
     let csrf = visitor.csrf(&site, PREVIEW);

@@ -247,7 +247,7 @@ fn session_confusion_a_preview_hosts_session_opens_on_that_host_only() {
         settings["dialect"] = json!(dialect);
         settings["upstreams"][0]["forward_session"] = json!(true);
         let site = with(settings);
-        let mut visitor = signed_in(&site);
+        let visitor = signed_in(&site);
         let (own, shared) = match dialect {
             "authjs-v5" => (OWN_SESSION, SESSION),
             _ => ("__Host-next-auth.session-token", "__Secure-next-auth.session-token"),
