@@ -149,10 +149,13 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(Route::Csrf) => self.csrf_token(&params.query),
             Some(Route::Providers) => Ok(self.list_providers()),
             Some(Route::Token) => self.show_token().await,
-            Some(Route::GivePreviewSession | Route::TakePreviewSession) if self.request.is_prefetch() => {
+            Some(Route::GivePreviewSession | Route::TakePreviewSession | Route::EndPreviewSession)
+                if self.request.is_prefetch() =>
+            {
                 Ok(responses::token_unavailable(Duration::from_secs(1)))
             }
             Some(Route::GivePreviewSession) => self.give_preview_session(&params.query).await,
+            Some(Route::EndPreviewSession) => self.end_preview_session(&params.query),
             Some(Route::TakePreviewSession) => self.take_preview_session(&params.query).await,
             Some(Route::Renew) => self.refresh_at_login_host(&params.query).await,
             Some(Route::ErrorPage) => self.show_error(&params.query),

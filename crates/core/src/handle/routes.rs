@@ -20,6 +20,7 @@ pub(super) enum Route {
     Renew,
     GivePreviewSession,
     TakePreviewSession,
+    EndPreviewSession,
     ErrorPage,
     Verify,
     Revoke,
@@ -150,6 +151,10 @@ const ROUTES: &[Entry] = routes! {
     /// Takes the code that the login host gave this browser, and makes it a session of this host. A prefetch gets 503.
     GetWithoutHead "/preview/callback" => TakePreviewSession, PreviewHost,
         answers = "302 to the return address, with the session; without a valid code, to the error page", authjs = "none";
+    /// Ends the session of a user who has signed out on a host of `preview_hosts`, with the code of that host for this session. A
+    /// prefetch gets 503.
+    GetWithoutHead "/preview/signout" => EndPreviewSession, LoginHost,
+        answers = "302 to where the sign-out leads; without a valid code, to the start page", authjs = "none";
     /// Shows what went wrong, or sends the browser to `pages.error`.
     Get "/error" => ErrorPage, Everywhere,
         answers = "200, 403 or 500, a page; 302", authjs = "the same";

@@ -49,6 +49,9 @@ pub const MAX_CODE: usize = 12 * 1024;
 /// The salt that codes are sealed with. No cookie has this name.
 const SALT: &str = "vestibule.preview";
 
+/// The salt of codes that sign out.
+const SIGN_OUT_SALT: &str = "vestibule.preview-sign-out";
+
 /// How many attempts one browser may have open at one host: it may open all its tabs at once.
 const MAX_OPEN: usize = 8;
 
@@ -218,6 +221,34 @@ impl PreviewCode {
         // Without `https` another app on the host can plant a cookie of that name.
         let has_nonce = cookies.get_all(&name).take(MAX_DUPLICATES).any(is_it);
         if has_nonce { Ok(name) } else { Err(PreviewCodeError::OtherBrowser) }
+    }
+}
+
+/// A sign-out on a preview host, on its way to the login host, whose cookie the preview host cannot remove. The form of the
+/// sign-out had its CSRF token, and the code ends that session only: it is of no use in another browser.
+#[derive(Clone, Debug)]
+pub struct PreviewSignOut {
+    /// The session's `sid`.
+    pub sid: String,
+    /// Where the browser goes then.
+    pub next: String,
+}
+
+impl PreviewSignOut {
+    /// The sealed code.
+    pub fn seal(&self, keys: &Keyring, now: Timestamp, random: &mut dyn FnMut(&mut [u8])) -> String {
+        let claims = json::of(&[("sid", self.sid.as_str().into()), ("next", self.next.as_str().into())]);
+        seal::seal(keys, Dialect::AuthJsV5, SIGN_OUT_SALT, &claims, CODE_LIFETIME, now, random)
+    }
+
+    /// Opens a code.
+    pub fn open(code: &str, keys: &Keyring, now: Timestamp) -> Result<Self, PreviewCodeError> {
+        if code.is_empty() {
+            return Err(PreviewCodeError::Missing);
+        }
+        let claims = seal::open(keys, Dialect::AuthJsV5, SIGN_OUT_SALT, code, now)?;
+        let text = |name| json::string(&claims, name).ok_or(PreviewCodeError::Malformed);
+        Ok(Self { sid: text("sid")?, next: text("next")? })
     }
 }
 

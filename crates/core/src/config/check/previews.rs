@@ -23,8 +23,16 @@ pub(super) fn preview_hosts(auth: &Table<'_>, domain: Option<&CookieDomain>) -> 
 
 fn preview_host(text: &Text<'_>, domain: Option<&CookieDomain>) -> Option<HostPattern> {
     let pattern = match HostPattern::parse(text.text) {
-        Ok(pattern) if is_too_wide(&pattern) => {
+        Ok(pattern) if pattern.covers_several_sites() => {
             text.refuse_because(&HostPatternError::TooWide);
+            return None;
+        }
+        Ok(pattern) if pattern.exact().is_some_and(is_public_suffix) => {
+            refuse!(
+                text,
+                "{text} is a public suffix: unrelated sites share this name",
+                "write a host of your own below it"
+            );
             return None;
         }
         Ok(pattern) => pattern,
@@ -45,10 +53,6 @@ fn preview_host(text: &Text<'_>, domain: Option<&CookieDomain>) -> Option<HostPa
     Some(pattern)
 }
 
-/// Whether the pattern covers hosts of other people: a wildcard above several sites, or a name that sites of several people
-/// share.
-fn is_too_wide(pattern: &HostPattern) -> bool {
-    let is_shared =
-        |name: &str| !is_loopback(name) && CookieDomain::parse(name) == Err(CookieDomainError::Shared);
-    pattern.covers_several_sites() || pattern.exact().is_some_and(is_shared)
+fn is_public_suffix(name: &str) -> bool {
+    !is_loopback(name) && CookieDomain::parse(name) == Err(CookieDomainError::Shared)
 }

@@ -32,6 +32,9 @@ impl<P: Platform> RequestContext<'_, P> {
             if let Some(url) = self.provider_logout_url(&session, &home).await {
                 next = url;
             }
+            if self.is_preview_host() {
+                next = self.sign_out_at_login_host(&session, next);
+            }
             let everywhere = body.one("everywhere")? == Some("true");
             is_complete = self.end_session(&session, everywhere).await;
             if let (Some(provider), Some(token)) = (session.provider(), session.refresh_token()) {

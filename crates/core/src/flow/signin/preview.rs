@@ -16,8 +16,9 @@ use crate::flow::{FormContext, RequestContext};
 use crate::lease::lock::use_once;
 use crate::log::{LogEvent, Record};
 use crate::platform::{Platform, StoreError};
+use crate::session::claims::Session;
 use crate::session::cookie::SessionCookie;
-use crate::session::preview::{self, PreviewCode, PreviewCodeError, PreviewNonce};
+use crate::session::preview::{self, PreviewCode, PreviewCodeError, PreviewNonce, PreviewSignOut};
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::origin::Origin;
@@ -120,6 +121,11 @@ impl<P: Platform> RequestContext<'_, P> {
                 return Ok(with_cookies(response, cookies).uncached());
             }
         };
+        if matches!(self.was_revoked_meanwhile(&fresh.session).await, Ok(true)) {
+            // Who signed out a moment ago, on a preview host, is not signed in again by the next click there.
+            let answer = Response::redirect(self.sign_in_page(&here));
+            return Ok(with_cookies(answer, self.erased_session()).uncached());
+        }
         let code = self.preview_code(&fresh, &host, challenge, &address)?;
         let callback = format!("{}{}/preview/callback", host.as_str(), self.config().base_path);
         let response = Response::redirect(with_parameters(&callback, &[("code", &code)]));
@@ -225,6 +231,38 @@ impl<P: Platform> RequestContext<'_, P> {
             None => self.route("error"),
         };
         Response::redirect(with_parameters(&page, &[("error", "Verification")]))
+    }
+
+    /// The address on the login host that ends the session there, too, and then leads to `next`.
+    pub(crate) fn sign_out_at_login_host(&self, session: &Session, next: String) -> String {
+        let Some(sid) = session.sid().map(str::to_owned) else { return next };
+        let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
+        let code = PreviewSignOut { sid, next }.seal(&self.config().keys, self.now, random);
+        with_parameters(&self.login_route("preview/signout"), &[("code", &code)])
+    }
+
+    /// `GET /preview/signout` on the login host: removes the session that was signed out on a preview host, and revokes the
+    /// refresh token, which only this host has. The session has ended already; another one stays.
+    pub(crate) fn end_preview_session(&self, query: &Params) -> Result<Response, Error> {
+        let code = query.one("code").map_err(ClientError::from)?.unwrap_or_default();
+        let signed_out = match PreviewSignOut::open(code, &self.config().keys, self.now) {
+            Ok(signed_out) => signed_out,
+            Err(error) => {
+                self.log(Record::new(LogEvent::PreviewCodeRejected, error));
+                return Ok(Response::redirect(self.return_policy().default().as_str()).uncached());
+            }
+        };
+        let mut cookies = Vec::new();
+        if let SessionCookie::Valid(session) = self.session()
+            && session.sid() == Some(signed_out.sid.as_str())
+        {
+            if let (Some(provider), Some(token)) = (session.provider(), session.refresh_token()) {
+                self.revoke_refresh_token(provider, token);
+            }
+            cookies = self.erased_session();
+        }
+        let response = Response::redirect(signed_out.next).with("referrer-policy", "no-referrer");
+        Ok(with_cookies(response, cookies).uncached())
     }
 
     fn own_address(&self, code: &PreviewCode) -> TrustedUrl {

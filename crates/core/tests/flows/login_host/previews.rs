@@ -189,12 +189,27 @@ fn a_sign_out_on_a_preview_host_ends_the_session_on_all_hosts_and_the_other_way_
             let mut settings = of_the_login_host();
             settings["revocation"] = json!({ "store": store, "interval": "1s" });
             let site = with(settings);
+            site.login.provider.alters_answer_at("discovery", |document| {
+                document["revocation_endpoint"] = json!("https://idp.example/revoke");
+            });
             let mut visitor = signed_in(&site);
             visit(&site, &mut visitor, &format!("{OTHER}/page"));
             let csrf = visitor.csrf(&site, out_on);
             let fields = [("csrfToken", csrf.as_str()), ("callbackUrl", "/about")];
             let answer = visitor.post(&site, &format!("{out_on}/auth/signout"), &fields, &[]);
-            assert_eq!(answer.location(), format!("{out_on}/about"));
+            // A preview host's sign-out goes on to the login host, whose cookie it cannot remove.
+            let is_preview = out_on == PREVIEW || out_on == OTHER;
+            assert_eq!(
+                answer.location().starts_with(&format!("{AUTH}/auth/preview/signout?code=")),
+                is_preview
+            );
+            let arrived = visitor.follow_on(&site, out_on, answer);
+            assert_eq!(arrived.url, format!("{out_on}/about"), "{:#?}", arrived.trail);
+            if is_preview {
+                assert_eq!(visitor.cookie(&site, AUTH, SESSION), None);
+                let revoked = site.login.provider.revocations.borrow().len();
+                assert_eq!(revoked, 1, "the refresh token is revoked");
+            }
             site.login.pass(Duration::from_mins(7));
             for host in [PREVIEW, OTHER, APP, AUTH] {
                 assert_eq!(visitor.session(&site, host), Value::Null, "{store}, out on {out_on}: {host}");
@@ -207,6 +222,27 @@ fn a_sign_out_on_a_preview_host_ends_the_session_on_all_hosts_and_the_other_way_
 }
 
 #[test]
+fn who_signed_out_on_a_preview_host_is_not_signed_in_again_by_another_process() {
+    let mut settings = of_the_login_host();
+    settings["revocation"] = json!({ "store": "kv", "interval": "5m" });
+    let mut site = with(settings.clone());
+    let mut visitor = signed_in(&site);
+    // The login host's process has just read that the session is good.
+    let elsewhere = site.login.isolate(with_previews(settings), "here");
+    let first = std::mem::replace(&mut site.login, elsewhere);
+    visitor.open(&site, &format!("{AUTH}/private"));
+    let elsewhere = std::mem::replace(&mut site.login, first);
+    let csrf = visitor.csrf(&site, PREVIEW);
+    visitor.post(&site, &format!("{PREVIEW}/auth/signout"), &[("csrfToken", &csrf)], &[]);
+    assert!(visitor.cookie(&site, AUTH, SESSION).is_some(), "the script did not follow the redirect");
+    site.login.pass(Duration::from_secs(2));
+    site.login = elsewhere;
+    let arrived = visitor.follow(&site, &format!("{PREVIEW}/page"));
+    assert!(arrived.url.starts_with(&format!("{AUTH}/auth/signin")), "{:#?}", arrived.trail);
+    assert_eq!(visitor.cookie(&site, AUTH, SESSION), None);
+}
+
+#[test]
 fn a_sign_out_at_the_provider_leads_to_a_page_that_the_provider_knows() {
     let mut settings = of_the_login_host();
     settings["providers"][0]["logout"] = json!("https://idp.example/bye");
@@ -214,6 +250,7 @@ fn a_sign_out_at_the_provider_leads_to_a_page_that_the_provider_knows() {
     let mut visitor = signed_in(&site);
     let csrf = visitor.csrf(&site, PREVIEW);
     let answer = visitor.post(&site, &format!("{PREVIEW}/auth/signout"), &[("csrfToken", &csrf)], &[]);
+    let answer = visitor.open(&site, &answer.location().to_owned());
     let back = query(answer.location(), "post_logout_redirect_uri");
     assert_eq!(back, AUTH, "{}", answer.location());
 }

@@ -411,6 +411,36 @@ fn a_downgrade_to_http_signs_no_one_in() {
 }
 
 #[test]
+fn logout_that_can_be_forged_a_link_to_the_login_host_ends_no_other_session() {
+    let site = site();
+    let mut attacker = signed_in(&site);
+    let mut victim = signed_in(&site);
+    // The attacker's own sign-out, in the victim's browser.
+    let csrf = attacker.csrf(&site, PREVIEW);
+    let answer = attacker.post(&site, &format!("{PREVIEW}/auth/signout"), &[("csrfToken", &csrf)], &[]);
+    let link = answer.location().to_owned();
+    assert!(link.starts_with(&format!("{AUTH}/auth/preview/signout?code=")), "{link}");
+    let answer = victim.open(&site, &link);
+    assert!(
+        !answer.headers.get_all("set-cookie").any(|cookie| cookie.contains("session-token")),
+        "{answer:?}"
+    );
+    assert_eq!(victim.session(&site, AUTH)["user"]["name"], "bob");
+    // Garbage, a code for a session, and one that has expired lead to the start page and end nothing.
+    let code = query(&link, "code");
+    let for_session = query(&code_for(&site, &mut victim, OTHER), "code");
+    site.login.pass(Duration::from_mins(1));
+    for code in ["", "x", for_session.as_str(), code.as_str()] {
+        let answer = victim.open(&site, &format!("{AUTH}/auth/preview/signout?code={code}"));
+        assert_eq!(answer.location(), AUTH);
+        assert_eq!(victim.session(&site, AUTH)["user"]["name"], "bob");
+    }
+    // Without the csrf token there is no code.
+    let forged = victim.post(&site, &format!("{PREVIEW}/auth/signout"), &[("csrfToken", "x")], &[]);
+    assert_eq!(forged.location(), format!("{PREVIEW}/auth/signin?error=MissingCSRF"));
+}
+
+#[test]
 fn unlimited_state_cookies_a_browser_holds_eight_nonces_at_most() {
     let site = site();
     let mut visitor = Visitor::new();
