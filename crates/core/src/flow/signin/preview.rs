@@ -27,6 +27,12 @@ use vestibule_oidc::http::response::Response;
 use vestibule_oidc::http::return_to::{ReturnPolicy, TrustedUrl};
 use vestibule_oidc::http::url::Url;
 
+/// The longest address, in bytes, that goes through the login host: a sign-in there keeps it in a cookie, encoded and sealed.
+const MAX_ADDRESS: usize = 2048;
+
+/// How many cookies with a return address are read.
+const MAX_DUPLICATES: usize = 8;
+
 /// How long a session of a preview host is valid at least.
 const MIN_SESSION: Duration = Duration::from_hours(1);
 
@@ -76,8 +82,8 @@ impl<P: Platform> RequestContext<'_, P> {
         let on_this_host = self.own_policy().resolve(form.return_to.as_str());
         let return_to = on_this_host.unwrap_or_else(|| self.own_policy().default());
         let mut address = self.preview_request(return_to.as_str(), nonce.challenge());
-        if self.return_policy().resolve(&address).is_none() {
-            // Too long to be the return address of a sign-in on the login host.
+        if address.len() > MAX_ADDRESS {
+            // It stays in this host's cookie.
             address = self.preview_request(self.origin.as_str(), nonce.challenge());
         }
         let mut cookies: Vec<SetCookie> =
@@ -265,8 +271,15 @@ impl<P: Platform> RequestContext<'_, P> {
         Ok(with_cookies(response, cookies).uncached())
     }
 
+    /// The return address: that in the code. If it was too long for its way, it is in the cookie that every form has.
     fn own_address(&self, code: &PreviewCode) -> TrustedUrl {
-        self.own_policy().resolve_or_default(&code.address)
+        let policy = self.own_policy();
+        let address = policy.resolve_or_default(&code.address);
+        if address != policy.default() {
+            return address;
+        }
+        let mut kept = self.cookies.get_all(self.names.callback_url()).take(MAX_DUPLICATES);
+        kept.find_map(|kept| policy.resolve(kept)).unwrap_or(address)
     }
 }
 

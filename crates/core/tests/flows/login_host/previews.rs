@@ -400,13 +400,18 @@ fn the_configured_pages_are_on_the_login_host() {
 }
 
 #[test]
-fn an_address_that_is_too_long_to_travel_leads_to_the_start_page() {
+fn a_long_address_comes_back_exactly_and_one_that_no_return_address_may_have_leads_to_the_start_page() {
     let site = site();
-    let mut visitor = super::signed_in(&site);
-    let fits = format!("{PREVIEW}/page?x={}", "a".repeat(2000));
-    assert_eq!(visitor.follow(&site, &fits).url, fits);
+    for length in [10, 1500, 2100, 3500] {
+        let mut visitor = Visitor::new();
+        let page = format!("{PREVIEW}/page?x={}&y=%2F", "a".repeat(length));
+        let arrived = visit(&site, &mut visitor, &page);
+        assert_eq!(arrived.url, page);
+        let longest = arrived.trail.iter().filter(|url| url.starts_with(AUTH)).map(String::len).max();
+        assert!(longest.unwrap() < 3000, "what goes through the login host stays short: {longest:?}");
+    }
     let long = format!("{OTHER}/page?x={}", "a".repeat(9000));
-    assert_eq!(visitor.follow(&site, &long).url, format!("{OTHER}/"));
+    assert_eq!(visit(&site, &mut Visitor::new(), &long).url, format!("{OTHER}/"));
 }
 
 #[test]
