@@ -64,8 +64,8 @@ fn a_visitor_of_a_preview_signs_in_at_the_login_host_and_out_on_the_preview() {
         assert_eq!(browser.cookie(AUTH, "__Secure-authjs.session-token"), None);
         // In this test the other Worker has a store of its own, so its facts reach no other preview.
         let hosts = [host, AUTH, "https://pr-2.preview.example.dev"];
-        for gone in hosts.iter().take(if host == PREVIEW { 3 } else { 2 }) {
-            assert_eq!(session(&browser, gone), Value::Null, "out on {host}: {gone}");
+        for host in hosts.iter().take(if host == PREVIEW { 3 } else { 2 }) {
+            assert_eq!(session(&browser, host), Value::Null, "{host}");
         }
     }
     site.assert_logs();

@@ -353,7 +353,7 @@ mod tests {
         for second in 0..30 {
             let nonce =
                 PreviewNonce::generate(NOW.plus(Duration::from_secs(second)), &mut |bytes| bytes.fill(3));
-            field.push_str(&format!("{}=x; ", nonce.cookie_name(&names())));
+            field = format!("{field}{}=x; ", nonce.cookie_name(&names()));
         }
         let surplus = surplus(&Cookies::parse([field.as_str()].into_iter()), &names());
         assert_eq!(surplus.len(), MAX_EXPIRED);

@@ -26,7 +26,7 @@ use vestibule_oidc::http::response::Response;
 /// What another host's request for a session comes to.
 pub(crate) enum SessionForHost {
     /// The session, and the cookies that update it on this host.
-    Ready(FreshSession, Vec<SetCookie>),
+    Found(FreshSession, Vec<SetCookie>),
     /// The answer to the browser, with these cookies.
     Answer(Response, Vec<SetCookie>),
 }
@@ -69,7 +69,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let form = self.form_context(query, None)?;
         let return_to = form.return_to.as_str();
         let (response, cookies) = match self.session_for_host(Need::Confirmation, return_to).await {
-            SessionForHost::Ready(_, cookies) => (Response::redirect(return_to), cookies),
+            SessionForHost::Found(_, cookies) => (Response::redirect(return_to), cookies),
             SessionForHost::Answer(response, cookies) => (response, cookies),
         };
         Ok(with_cookies(with_cookies(response, cookies), form.cookies).uncached())
@@ -89,7 +89,7 @@ impl<P: Platform> RequestContext<'_, P> {
             Ok(fresh) if need == Need::User || self.has_valid_token(&fresh.session) => {
                 let cookies = fresh.cookies(self);
                 let cookies = self.cookies_unless_signed_out(Some(&fresh.session), cookies).await;
-                SessionForHost::Ready(fresh, cookies)
+                SessionForHost::Found(fresh, cookies)
             }
             Err(RefreshError::Unavailable(retry) | RefreshError::NotConfirmed(Some(retry))) => {
                 answer(responses::token_unavailable(retry), Vec::new())

@@ -122,7 +122,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let here = self.preview_request(address.as_str(), challenge);
         let need = if self.config().uses_tokens() { Need::AccessToken } else { Need::User };
         let (fresh, cookies) = match Box::pin(self.session_for_host(need, &here)).await {
-            SessionForHost::Ready(fresh, cookies) => (fresh, cookies),
+            SessionForHost::Found(fresh, cookies) => (fresh, cookies),
             SessionForHost::Answer(response, cookies) => {
                 return Ok(with_cookies(response, cookies).uncached());
             }

@@ -10,7 +10,7 @@ use crate::session::policy::Sealing;
 
 /// Whether this is the first use of `id`. It is remembered for that long, which is longer than it can be used.
 ///
-/// The use is a lease that no one releases: whoever comes later finds it held.
+/// The use is a lease that no one releases: anyone who comes later finds it held.
 pub(crate) async fn use_once<P: Platform>(
     platform: &P,
     sealing: Sealing<'_>,

@@ -40,7 +40,7 @@ fn site() -> Site {
 }
 
 /// Opens a page of a preview host, and signs in on the login host's page if it comes to that.
-fn visit(site: &Site, visitor: &mut Visitor, page: &str) -> Arrived {
+fn open_and_sign_in(site: &Site, visitor: &mut Visitor, page: &str) -> Arrived {
     let mut arrived = visitor.follow(site, page);
     if arrived.url.starts_with(&format!("{AUTH}/auth/signin")) {
         let return_to = AuthorizationRequest::read(&arrived.url).params["callbackUrl"].clone();
@@ -54,7 +54,7 @@ fn visit(site: &Site, visitor: &mut Visitor, page: &str) -> Arrived {
 
 fn signed_in(site: &Site) -> Visitor {
     let mut visitor = Visitor::new();
-    let arrived = visit(site, &mut visitor, &format!("{PREVIEW}/page"));
+    let arrived = open_and_sign_in(site, &mut visitor, &format!("{PREVIEW}/page"));
     assert_eq!((arrived.url.as_str(), arrived.answer.status), ("https://pr-1.preview.example.dev/page", 200));
     visitor
 }
@@ -76,7 +76,7 @@ fn a_visitor_signs_in_on_the_login_host_and_comes_back_to_the_same_page() {
         let mut visitor = Visitor::new();
         let page = format!("{host}/a%20b/%C3%A4?x=1&y=%2F%3F&&z=a+b&callbackUrl=%2F#part");
         let without_fragment = page.trim_end_matches("#part");
-        let arrived = visit(&site, &mut visitor, without_fragment);
+        let arrived = open_and_sign_in(&site, &mut visitor, without_fragment);
         assert_eq!(
             (arrived.url.as_str(), arrived.answer.status),
             (without_fragment, 200),
@@ -146,7 +146,7 @@ fn a_script_and_a_form_get_the_own_sign_in_address() {
     );
     let location = answer.location().to_owned();
     assert_eq!(answer.headers.get("referrer-policy"), Some("no-referrer"));
-    let arrived = visit(&site, &mut visitor, &location);
+    let arrived = open_and_sign_in(&site, &mut visitor, &location);
     assert_eq!(arrived.url, format!("{PREVIEW}/from?x=1"));
     // Without the csrf token the form does nothing.
     let answer = other.post(&site, &format!("{PREVIEW}/auth/signin/acme"), &[("csrfToken", "x")], &[]);
@@ -193,7 +193,7 @@ fn a_sign_out_on_a_preview_host_ends_the_session_on_all_hosts_and_the_other_way_
                 document["revocation_endpoint"] = json!("https://idp.example/revoke");
             });
             let mut visitor = signed_in(&site);
-            visit(&site, &mut visitor, &format!("{OTHER}/page"));
+            open_and_sign_in(&site, &mut visitor, &format!("{OTHER}/page"));
             let csrf = visitor.csrf(&site, out_on);
             let fields = [("csrfToken", csrf.as_str()), ("callbackUrl", "/about")];
             let answer = visitor.post(&site, &format!("{out_on}/auth/signout"), &fields, &[]);
@@ -214,7 +214,7 @@ fn a_sign_out_on_a_preview_host_ends_the_session_on_all_hosts_and_the_other_way_
             for host in [PREVIEW, OTHER, APP, AUTH] {
                 assert_eq!(visitor.session(&site, host), Value::Null, "{store}, out on {out_on}: {host}");
             }
-            // Nobody is signed in again without a page.
+            // No one is signed in again without a page.
             let arrived = visitor.follow(&site, &format!("{PREVIEW}/page"));
             assert!(arrived.url.starts_with(&format!("{AUTH}/auth/signin")), "{}", arrived.url);
         }
@@ -250,7 +250,7 @@ fn a_sign_out_at_the_provider_leads_to_a_page_that_the_provider_knows() {
     let mut visitor = signed_in(&site);
     let csrf = visitor.csrf(&site, PREVIEW);
     let answer = visitor.post(&site, &format!("{PREVIEW}/auth/signout"), &[("csrfToken", &csrf)], &[]);
-    let answer = visitor.open(&site, &answer.location().to_owned());
+    let answer = visitor.open(&site, answer.location());
     let back = query(answer.location(), "post_logout_redirect_uri");
     assert_eq!(back, AUTH, "{}", answer.location());
 }
@@ -260,7 +260,7 @@ fn an_expired_token_is_renewed_by_a_redirect_through_the_login_host_and_back() {
     for host in [PREVIEW, OF_DOCS] {
         let site = site();
         let mut visitor = Visitor::new();
-        visit(&site, &mut visitor, &format!("{host}/page"));
+        open_and_sign_in(&site, &mut visitor, &format!("{host}/page"));
         site.login.pass(OVER);
         let script = visitor.fetch(&site, &format!("{host}/api"));
         let body: Value = serde_json::from_str(&script.body).unwrap();
@@ -285,7 +285,7 @@ fn a_token_that_cannot_be_renewed_causes_no_redirect_loop() {
         answer.as_object_mut().unwrap().remove("refresh_token");
     });
     let mut visitor = Visitor::new();
-    visit(&site, &mut visitor, &format!("{PREVIEW}/page"));
+    open_and_sign_in(&site, &mut visitor, &format!("{PREVIEW}/page"));
     site.login.pass(Duration::from_secs(30));
     let mut statuses = Vec::new();
     for _ in 0..6 {
@@ -305,7 +305,7 @@ fn a_session_ends_after_update_age_and_the_login_host_says_again_who_the_user_is
         settings["session"].as_object_mut().unwrap().remove("expose");
         let site = with(settings);
         let mut visitor = signed_in(&site);
-        site.login.pass(after - Duration::from_secs(60));
+        site.login.pass(after.saturating_sub(Duration::from_mins(1)));
         assert_eq!(visitor.open(&site, &format!("{PREVIEW}/page")).status, 200, "{update_age}");
         site.login.pass(Duration::from_secs(61));
         let arrived = visitor.follow(&site, &format!("{PREVIEW}/page"));
@@ -343,7 +343,7 @@ fn several_tabs_at_once_all_arrive() {
 fn a_code_that_is_opened_twice_in_a_signed_in_browser_leads_to_the_page() {
     let site = site();
     let mut visitor = Visitor::new();
-    let arrived = visit(&site, &mut visitor, &format!("{PREVIEW}/page?x=1"));
+    let arrived = open_and_sign_in(&site, &mut visitor, &format!("{PREVIEW}/page?x=1"));
     let callback = arrived.trail[arrived.trail.len() - 2].clone();
     let again = visitor.open(&site, &callback);
     assert_eq!(again.location(), format!("{PREVIEW}/page?x=1"));
@@ -405,13 +405,13 @@ fn a_long_address_comes_back_exactly_and_one_that_no_return_address_may_have_lea
     for length in [10, 1500, 2100, 3500] {
         let mut visitor = Visitor::new();
         let page = format!("{PREVIEW}/page?x={}&y=%2F", "a".repeat(length));
-        let arrived = visit(&site, &mut visitor, &page);
+        let arrived = open_and_sign_in(&site, &mut visitor, &page);
         assert_eq!(arrived.url, page);
         let longest = arrived.trail.iter().filter(|url| url.starts_with(AUTH)).map(String::len).max();
         assert!(longest.unwrap() < 3000, "what goes through the login host stays short: {longest:?}");
     }
     let long = format!("{OTHER}/page?x={}", "a".repeat(9000));
-    assert_eq!(visit(&site, &mut Visitor::new(), &long).url, format!("{OTHER}/"));
+    assert_eq!(open_and_sign_in(&site, &mut Visitor::new(), &long).url, format!("{OTHER}/"));
 }
 
 #[test]

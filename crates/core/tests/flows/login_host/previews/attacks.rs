@@ -11,7 +11,7 @@ use vestibule_testing::{Answer, SECRET, TestEnv};
 
 use super::{
     APP, AUTH, NONCE, OF_DOCS, OTHER, OWN_SESSION, PREVIEW, SESSION, Site, Visitor, now, of_the_docs,
-    of_the_login_host, query, signed_in, site, visit, with, with_previews,
+    of_the_login_host, open_and_sign_in, query, signed_in, site, with, with_previews,
 };
 
 /// The address with a code that the login host gives this browser, which is signed in there; the code is not used yet.
@@ -208,7 +208,7 @@ fn login_csrf_a_link_with_the_attackers_code_signs_no_visitor_in() {
     visitor.open(&site, &format!("{PREVIEW}/auth/signin"));
     let answer = visitor.open(&site, &callback);
     assert_no_session(&site, &mut visitor, PREVIEW, &answer);
-    visit(&site, &mut visitor, &format!("{PREVIEW}/page"));
+    open_and_sign_in(&site, &mut visitor, &format!("{PREVIEW}/page"));
     let own = visitor.cookie(&site, PREVIEW, OWN_SESSION).unwrap();
     let answer = visitor.open(&site, &callback);
     assert_eq!(answer.location(), format!("{PREVIEW}/page"), "with the own session");
