@@ -106,6 +106,25 @@ fn not_stored(response: &web_sys::Response, cookies: &[SetCookie]) -> Result<web
     Ok(changed)
 }
 
+/// The response without those `Set-Cookie` fields for whose values `is_taken` is true, and these values.
+pub(crate) fn without_set_cookies(
+    response: web_sys::Response,
+    is_taken: &dyn Fn(&str) -> bool,
+) -> Result<(web_sys::Response, Vec<String>), JsValue> {
+    let all = headers(&response.headers());
+    let (taken, kept): (Vec<&str>, Vec<&str>) = all.get_all("set-cookie").partition(|value| is_taken(value));
+    if taken.is_empty() {
+        return Ok((response, Vec::new()));
+    }
+    let init: &web_sys::ResponseInit = response.unchecked_ref();
+    let changed = web_sys::Response::new_with_opt_readable_stream_and_init(response.body().as_ref(), init)?;
+    changed.headers().delete("set-cookie")?;
+    for value in kept {
+        changed.headers().append("set-cookie", value)?;
+    }
+    Ok((changed, taken.into_iter().map(str::to_owned).collect()))
+}
+
 /// The response with the `Location` that `change` returns. The response stays the same if it has no `Location`, if
 /// `change` returns `None`, or if the runtime cannot copy it.
 pub(crate) fn with_location(

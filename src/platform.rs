@@ -173,6 +173,16 @@ impl Forwarder for Workers {
         Ok(Response { headers: convert::headers(&response.headers()), ..Response::empty(response.status()) })
     }
 
+    fn take_set_cookies(
+        &self,
+        response: JsValue,
+        is_taken: &dyn Fn(&str) -> bool,
+    ) -> Result<(JsValue, Vec<String>), ForwardError> {
+        convert::without_set_cookies(response.unchecked_into(), is_taken)
+            .map(|(response, taken)| (response.into(), taken))
+            .map_err(|error| ForwardError::Cookies(convert::error_message(&error)))
+    }
+
     async fn forward(&self, forward: Forward<'_>, body: Incoming) -> Result<JsValue, ForwardError> {
         let sent = self.send(&forward, &body)?;
         let response = executor::settled(sent).await.map_err(|error| unreachable(&error))?;
@@ -180,6 +190,17 @@ impl Forwarder for Workers {
             return Ok(response);
         }
         Ok(convert::with_location(response.unchecked_into(), |location| forward.location(location)).into())
+    }
+
+    fn unless_missing(&self, response: JsValue) -> Option<JsValue> {
+        let response: web_sys::Response = response.unchecked_into();
+        if !matches!(response.status(), 404 | 410) {
+            return Some(response.into());
+        }
+        if let Some(body) = response.body() {
+            let _ = body.cancel();
+        }
+        None
     }
 
     async fn forward_streaming(&self, forward: Forward<'_>, body: Incoming) -> Outcome<JsValue> {

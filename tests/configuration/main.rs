@@ -35,6 +35,7 @@ use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::policy::Persistence;
 use vestibule_core::upstream::Target;
+use vestibule_core::upstream::value::UpstreamValue;
 
 /// The secrets and variables that are set, unless a test sets others.
 const SECRETS: [(&str, &str); 4] = [
@@ -125,6 +126,72 @@ fn decided_on<'a>(config: &'a Config, host: &str, path: &str) -> RuleDecisions<'
 }
 
 #[test]
+fn a_value_for_an_upstream_is_a_path_or_a_text_with_a_brace() {
+    let value = |written: &str| {
+        let upstream = json!({ "to": "origin", "headers": { "X-A": written }, "cookies": { "a": written } });
+        let env = json!({ "AUTH_TEMPLATE_KEY_2": "hunter2", "KEY_2": "other" });
+        let config = load_with_okta(json!({ "upstreams": [upstream] }), &env).unwrap();
+        let upstream = &config.upstreams[0];
+        assert_eq!(upstream.headers[0].1, upstream.cookies[0].1);
+        assert!(!format!("{config:?}").contains("hunter2"));
+        upstream.headers[0].1.clone()
+    };
+    for (written, of) in [
+        ("sub", "sub"),
+        ("profile.\"a.b\".0", "profile.\"a.b\".0"),
+        ("\"{sub}\"", "\"{sub}\""),
+        ("secret.KEY_2", "secret.KEY_2"),
+        ("{profile.\"a.b\"}", "profile.\"a.b\""),
+    ] {
+        assert_eq!(value(written), UpstreamValue::Claim(path(of)), "{written}");
+    }
+    for (written, paths) in [
+        ("JWT {access_token}", &["access_token"][..]),
+        ("{sub}:{provider}", &["sub", "provider"]),
+        (" {sub}", &["sub"]),
+    ] {
+        let value = value(written);
+        assert_eq!(value.paths().iter().map(ToString::to_string).collect::<Vec<_>>(), paths, "{written}");
+        assert!(value.as_claim().is_none() && !value.has_secret());
+    }
+    let secret = value("{secret.KEY_2}");
+    assert!(secret.has_secret() && !secret.is_of_session());
+}
+
+#[test]
+fn a_secret_can_be_in_the_header_fields_and_bodies_of_a_providers_requests() {
+    let provider = json!({
+        "id": "acme",
+        "type": "oauth2",
+        "authorization": "https://acme.example/a",
+        "token": {
+            "url": "https://acme.example/t",
+            "headers": { "X-Key": "v1 {secret.KEY} {other}" },
+            "params": { "key": "{secret.KEY}", "code": "{code}" },
+        },
+        "userinfo": {
+            "url": "https://acme.example/u",
+            "method": "POST",
+            "headers": { "X-Key": "{secret.KEY}" },
+            "body": { "key": "{secret.KEY}", "token": "{access_token}", "query": "{ viewer { id } }" },
+        },
+    });
+    let mut env = acme();
+    env["AUTH_TEMPLATE_KEY"] = json!("hunter2 {code}");
+    let config = load(json!({ "providers": [provider] }), &env).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let acme = oauth(&config.providers[0]);
+    let (name, value) = &acme.token.headers[0];
+    assert_eq!((name.as_str(), value.expose()), ("x-key", "v1 hunter2 {code} {other}"));
+    let of_code = |_: &DataPath| Some(json!("the code"));
+    let params: Vec<String> = acme.token.params.iter().map(|(_, value)| value.text(&of_code)).collect();
+    assert_eq!(params, ["the code", "hunter2 {code}"]);
+    let userinfo = &acme.userinfo.request.as_ref().unwrap().rest;
+    let texts: Vec<String> = userinfo.templates().map(|template| template.text(&of_code)).collect();
+    assert_eq!(texts, ["hunter2 {code}", "hunter2 {code}", "{ viewer { id } }", "the code"]);
+}
+
+#[test]
 fn cookies_are_named_by_default_and_by_every_prefix_of_letters_digits_and_dashes() {
     let naming = |cookies: Value| {
         let config = load_with_okta(json!({ "cookies": cookies }), &json!({})).unwrap();
@@ -172,8 +239,8 @@ fn a_configuration_with_every_table_loads_with_its_values() {
     assert!(upstream.host.as_ref().is_some_and(|host| host.matches("app.example.com")));
     assert_eq!(upstream.target, Target::Service("APP".to_owned()));
     assert_eq!(upstream.authorization, Some(path("access_token")));
-    let headers = [("x-user-email".to_owned(), path("email")), ("x-user-roles".to_owned(), path("roles"))];
-    assert_eq!(upstream.headers, headers);
+    let claim = |name: &str, of: &str| (name.to_owned(), UpstreamValue::Claim(path(of)));
+    assert_eq!(upstream.headers, [claim("x-user-email", "email"), claim("x-user-roles", "roles")]);
     assert!(!upstream.forward_session);
 
     assert_eq!(config.pages.sign_in.as_deref(), Some("/login"));

@@ -37,6 +37,7 @@ mod proxies;
 mod signatures;
 mod streaming;
 mod subdomains;
+mod upstream_cookies;
 mod upstreams;
 mod websockets;
 mod whole_way;

@@ -8,6 +8,7 @@ mod cli;
 mod dev;
 mod explain;
 mod frameworks;
+mod icons;
 mod interop;
 mod layers;
 mod marked;
@@ -67,6 +68,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Layers(options) => layers::layers(&project, *options),
         Command::Vocabulary => vocabulary::check(&project),
         Command::Suffixes => public_suffixes::renew(&project),
+        Command::Icons => icons::renew(&project),
         Command::Explain(_) => explain::explain(&project, rest),
     }
 }

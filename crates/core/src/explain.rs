@@ -16,13 +16,15 @@ use crate::guard::headers::{GuardedNames, SessionCookies};
 use crate::guard::matcher::{Case, Reading};
 use crate::guard::path::PathError;
 use crate::guard::readings::PathReadings;
-use crate::guard::route::Route;
+use crate::guard::route::{IdentityHeaders, Route};
 use crate::guard::rules::{
     DecidedReading, Matched, Mismatch, Readers, ReadingDecision, RuleDecisions, TooMuchWorkError,
 };
+use crate::session::claims::is_access_token_claim;
 use crate::session::names::CookieNames;
 use crate::session::proven::ProvenClaims;
 use crate::session::read;
+use crate::upstream::value::UpstreamValue;
 use crate::upstream::{Target, Upstream};
 use vestibule_oidc::http::cookie::Cookies;
 use vestibule_oidc::http::headers::Headers;
@@ -169,6 +171,8 @@ pub struct ForwardedRequest<'a> {
     pub route: Route<'a>,
     /// The header fields that identify the user.
     pub set: Vec<(String, String)>,
+    /// The cookies that are made of the session.
+    pub set_cookies: Vec<(String, String)>,
     /// The audience of the assertion, if the upstream gets assertions and a user is signed in.
     pub audience: Option<String>,
     /// Whether the session has a subject. Without one there is no assertion.
@@ -237,8 +241,9 @@ fn explain_forwarding<'a>(
     let cookies = Cookies::parse(request.headers.get_all("cookie"));
     let positions = read::only_positions(config.dialect, &names, &cookies).unwrap_or_default();
     let session = SessionCookies { positions: &positions, renewed: &[] };
-    let set = route.identity(claims).fields;
-    let out = route.changes(&config.rules, &guarded, request, &set, session).applied_to(&request.headers);
+    let identity = route.identity(claims);
+    let out =
+        route.changes(&config.rules, &guarded, request, &identity, session).applied_to(&request.headers);
     let values =
         |headers: &Headers, name: &str| -> Vec<String> { headers.get_all(name).map(str::to_owned).collect() };
     let mut changed: Vec<String> = Vec::new();
@@ -250,9 +255,10 @@ fn explain_forwarding<'a>(
         }
     }
     let mut guarded: Vec<String> = guarded.names().map(str::to_owned).collect();
-    guarded.extend(route.authorization.map(|_| "authorization".to_owned()));
+    guarded.extend(route.sets_authorization().then(|| "authorization".to_owned()));
     let audience = route.audience(request).filter(|_| claims.is_some());
-    ForwardedRequest { route, set, audience, has_subject, changed, guarded }
+    let IdentityHeaders { fields: set, cookies: set_cookies, .. } = identity;
+    ForwardedRequest { route, set, set_cookies, audience, has_subject, changed, guarded }
 }
 
 impl fmt::Display for Explanation<'_> {
@@ -378,13 +384,28 @@ impl fmt::Display for ForwardedRequest<'_> {
         writeln!(f, "goes to    {target}")?;
         for (name, value) in &self.set {
             // A token must not appear on a screen.
-            let value = if name == "authorization" { "Bearer ..." } else { value };
+            let value = match name.as_str() {
+                "authorization" if self.route.authorization.is_some() => "Bearer ...",
+                "authorization" => "...",
+                name if is_hidden(self.route.headers, name) => "...",
+                _ => value,
+            };
             writeln!(f, "sets       {name}: {value}")?;
         }
-        let configured = self.route.headers.iter().map(|(name, from)| (name.as_str(), from));
-        let configured = configured.chain(self.route.authorization.map(|from| ("authorization", from)));
-        for (name, from) in configured.filter(|(name, _)| !self.set.iter().any(|(set, _)| set == name)) {
+        for (name, value) in &self.set_cookies {
+            let value = if is_hidden(self.route.cookies, name) { "..." } else { value };
+            writeln!(f, "sets       cookie {name}={value}")?;
+        }
+        let configured = self.route.authorization.map(|from| ("authorization".to_owned(), from.to_string()));
+        let values = self.route.headers.iter().map(|(name, from)| (name.clone(), from.to_string()));
+        for (name, from) in
+            configured.into_iter().chain(values).filter(|(name, _)| !is_listed(&self.set, name))
+        {
             writeln!(f, "omits      {name}: the session has no {from}")?;
+        }
+        for (name, from) in self.route.cookies.iter().filter(|(name, _)| !is_listed(&self.set_cookies, name))
+        {
+            writeln!(f, "omits      cookie {name}: the session has no {from}")?;
         }
         match &self.audience {
             Some(audience) if self.has_subject => {
@@ -408,4 +429,15 @@ impl fmt::Display for ForwardedRequest<'_> {
         }
         Ok(())
     }
+}
+
+fn is_listed(set: &[(String, String)], name: &str) -> bool {
+    set.iter().any(|(listed, _)| listed == name)
+}
+
+/// Whether a value has a secret or the access token in it.
+fn is_hidden(values: &[(String, UpstreamValue)], name: &str) -> bool {
+    values.iter().any(|(of, value)| {
+        of == name && (value.has_secret() || value.paths().into_iter().any(is_access_token_claim))
+    })
 }

@@ -88,6 +88,15 @@ impl RefreshId {
         Some(Self { sid, generation: session.generation(), token })
     }
 
+    /// The same for a session that only its upstream can refresh: it may have no refresh token.
+    pub(crate) fn of_tokens(session: &Session) -> Option<Self> {
+        Self::of(session).or_else(|| {
+            let sid = session.sid().filter(|sid| !sid.is_empty())?.to_owned();
+            let token = Sha256::digest(session.access_token()?.as_bytes()).into();
+            Some(Self { sid, generation: session.generation(), token })
+        })
+    }
+
     /// The key of this refresh in the store. Only a holder of this generation's tokens can compute it, and it reveals
     /// nothing about them.
     fn key(&self) -> String {

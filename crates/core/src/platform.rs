@@ -164,6 +164,18 @@ pub trait Forwarder: Log {
         body: Self::Body,
     ) -> Result<Self::UpstreamResponse, ForwardError>;
 
+    /// Takes those `Set-Cookie` fields out of an upstream's response for whose values `is_taken` is true, and returns them.
+    /// The rest of the response stays as it is, with its other cookies. An error if the runtime cannot change the response,
+    /// which the client then does not get.
+    fn take_set_cookies(
+        &self,
+        response: Self::UpstreamResponse,
+        is_taken: &dyn Fn(&str) -> bool,
+    ) -> Result<(Self::UpstreamResponse, Vec<String>), ForwardError>;
+
+    /// The response, unless the upstream says that there is nothing at the address (404, 410): its body is then discarded.
+    fn unless_missing(&self, response: Self::UpstreamResponse) -> Option<Self::UpstreamResponse>;
+
     /// Sends the head of a request without its body and its query, and returns the head of the response: its status and its
     /// header fields. The body of the response is not read.
     ///
@@ -290,6 +302,10 @@ pub enum ForwardError {
         "an upstream names a service that does not exist: there is no {0}; add it, or correct the upstream's `to`"
     )]
     NoService(String),
+    /// The upstream's response has cookies that the client must not get, and they cannot be taken out; the runtime's error
+    /// message.
+    #[error("the upstream's cookies could not be taken out of its response: {0}")]
+    Cookies(String),
     /// The upstream did not respond; the runtime's error message.
     #[error("the upstream did not respond: {0}")]
     Unreachable(String),
@@ -300,7 +316,7 @@ impl ForwardError {
     pub fn record(&self) -> Record {
         let error_source = match self {
             Self::NoService(_) => ErrorSource::Configuration,
-            Self::Unreachable(_) => ErrorSource::Platform,
+            Self::Unreachable(_) | Self::Cookies(_) => ErrorSource::Platform,
         };
         Record::new(LogEvent::ForwardFailed, self).caused_by(error_source)
     }
@@ -309,7 +325,7 @@ impl ForwardError {
     pub fn answer(&self) -> Response {
         let status = match self {
             Self::NoService(_) => 500,
-            Self::Unreachable(_) => 502,
+            Self::Unreachable(_) | Self::Cookies(_) => 502,
         };
         Response::json(status, &json!({ "error": "upstream_unavailable" }))
             .with("cache-control", "private, no-store")

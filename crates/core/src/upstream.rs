@@ -1,10 +1,13 @@
 //! Upstreams: the servers that requests are forwarded to, and what they get from the session.
 
+pub mod cookie_name;
 pub mod header_value;
 pub mod path_prefix;
+pub mod value;
 
 use crate::upstream::header_value::HeaderEncoding;
 use crate::upstream::path_prefix::PathPrefix;
+use crate::upstream::value::UpstreamValue;
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::origin::HostPattern;
 use vestibule_oidc::http::request::RequestUrl;
@@ -19,8 +22,10 @@ pub struct Upstream {
     pub target: Target,
     /// The path in the session of the token for `Authorization: Bearer`.
     pub authorization: Option<DataPath>,
-    /// For each header, its name in lower case and the path of its value in the session.
-    pub headers: Vec<(String, DataPath)>,
+    /// For each header, its name in lower case and its value.
+    pub headers: Vec<(String, UpstreamValue)>,
+    /// For each cookie, its name and its value.
+    pub cookies: Vec<(String, UpstreamValue)>,
     /// How characters outside ASCII are written in `headers`.
     pub header_encoding: HeaderEncoding,
     /// Whether the upstream gets the sealed session cookie.

@@ -20,8 +20,13 @@ pub struct FakeForwarder {
     pub is_down: Cell<bool>,
     /// What it answers where only the head of a request is sent on.
     pub head: RefCell<Response>,
+    /// The `Set-Cookie` fields of its answers from now on.
+    pub set_cookies: RefCell<Vec<String>>,
+    /// Those of the answer to each request, as far as Vestibule has not taken them out.
+    answered_cookies: RefCell<Vec<Vec<String>>>,
     requests: RefCell<Vec<Forwarded>>,
     heads: RefCell<Vec<usize>>,
+    missing: RefCell<Vec<String>>,
 }
 
 /// A request that reached the upstream.
@@ -46,14 +51,42 @@ impl FakeForwarder {
             upstream_time: Cell::default(),
             is_down: Cell::default(),
             head,
+            set_cookies: RefCell::default(),
+            answered_cookies: RefCell::default(),
             requests: RefCell::default(),
             heads: RefCell::default(),
+            missing: RefCell::default(),
         }
     }
 
     /// The request with this number, counted from 0.
     pub fn request(&self, number: usize) -> Option<Forwarded> {
         self.requests.borrow().get(number).cloned()
+    }
+
+    /// The `Set-Cookie` fields of the answer to the request with this number, as the client gets them.
+    pub fn cookies_for_client(&self, number: usize) -> Vec<String> {
+        self.answered_cookies.borrow().get(number).cloned().unwrap_or_default()
+    }
+
+    /// [`Forwarder::take_set_cookies`](vestibule_core::platform::Forwarder::take_set_cookies).
+    pub fn take_set_cookies(&self, number: usize, is_taken: &dyn Fn(&str) -> bool) -> Vec<String> {
+        let mut answered = self.answered_cookies.borrow_mut();
+        let Some(cookies) = answered.get_mut(number) else { return Vec::new() };
+        let (taken, kept) = std::mem::take(cookies).into_iter().partition(|cookie| is_taken(cookie));
+        *cookies = kept;
+        taken
+    }
+
+    /// From now on, the upstream answers 404 at this path.
+    pub fn has_nothing_at(&self, path: &str) {
+        self.missing.borrow_mut().push(path.to_owned());
+    }
+
+    /// Whether the answer to the request with this number was 404.
+    pub fn is_missing(&self, number: usize) -> bool {
+        let path = self.request(number).map(|forwarded| forwarded.request.url.path);
+        path.is_some_and(|path| self.missing.borrow().contains(&path))
     }
 
     /// The requests of which only the head was sent on.
@@ -81,6 +114,7 @@ impl FakeForwarder {
         let mut request = Request { headers: changes.applied_to(&request.headers), ..request.clone() };
         request.url.path = path;
         self.requests.borrow_mut().push(Forwarded { target: target.clone(), request, body, personal });
+        self.answered_cookies.borrow_mut().push(self.set_cookies.borrow().clone());
         self.clock.sleep(self.upstream_time.get()).await;
         Ok(number)
     }

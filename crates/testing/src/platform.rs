@@ -181,8 +181,20 @@ impl Forwarder for FakePlatform {
         self.forwarder.forward_head(forward).await
     }
 
+    fn take_set_cookies(
+        &self,
+        response: usize,
+        is_taken: &dyn Fn(&str) -> bool,
+    ) -> Result<(usize, Vec<String>), ForwardError> {
+        Ok((response, self.forwarder.take_set_cookies(response, is_taken)))
+    }
+
     async fn forward(&self, forward: Forward<'_>, body: Vec<u8>) -> Result<usize, ForwardError> {
         self.forwarder.forward(forward, body).await
+    }
+
+    fn unless_missing(&self, response: usize) -> Option<usize> {
+        (!self.forwarder.is_missing(response)).then_some(response)
     }
 }
 

@@ -44,7 +44,7 @@ pub struct TestEnv<P = FakeProvider> {
 pub struct Answer {
     /// The status code.
     pub status: u16,
-    /// The header fields. For a forwarded request: only the cookies that Vestibule adds.
+    /// The header fields. For a forwarded request: the upstream's cookies and those that Vestibule adds.
     pub headers: Headers,
     /// The body.
     pub body: String,
@@ -200,9 +200,12 @@ impl<P> TestEnv<P> {
             },
             Outcome::Forwarded { response, cookies, no_store } => Answer {
                 status: 200,
-                headers: cookies
-                    .iter()
-                    .map(|cookie| ("set-cookie", cookie.to_string()))
+                headers: self
+                    .forwarder
+                    .cookies_for_client(response)
+                    .into_iter()
+                    .chain(cookies.iter().map(ToString::to_string))
+                    .map(|cookie| ("set-cookie", cookie))
                     .chain(no_store.then(|| ("cache-control", "private, no-store".to_owned())))
                     .collect(),
                 body: "from the upstream".to_owned(),

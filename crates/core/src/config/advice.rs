@@ -2,6 +2,7 @@
 
 use super::{Config, Provider, ProviderKind, Runtime};
 use crate::guard::rules::{Requirement, Rule};
+use crate::texts::Text;
 use vestibule_oidc::credentials::refusal::{GRAPHQL_REFUSALS, Refusals};
 use vestibule_oidc::data::DataPath;
 
@@ -15,6 +16,22 @@ impl Config {
         advice.extend(self.email_advice());
         advice.extend(self.refresh_token_advice());
         advice.extend(self.refusal_advice());
+        advice.extend(self.texts_advice());
+        advice
+    }
+
+    /// A page in two languages is hard to read.
+    fn texts_advice(&self) -> Vec<String> {
+        let mut advice = Vec::new();
+        for language in self.languages.iter() {
+            let missing: Vec<&str> = language.missing().map(Text::key).collect();
+            if !missing.is_empty() {
+                let (tag, count, names) = (&language.tag, missing.len(), missing.join(", "));
+                advice.push(format!(
+                    "AUTH.texts.{tag}: {count} texts are missing, and in English there: {names}"
+                ));
+            }
+        }
         advice
     }
 
@@ -75,13 +92,20 @@ impl Config {
                 places.push(format!("{}.require", rule.place));
             }
         }
-        let upstreams = self.upstreams.iter().enumerate();
-        let upstreams = upstreams.map(|(i, upstream)| (format!("AUTH.upstreams[{i}]"), &upstream.headers));
-        let of_rule = |rule: &'_ Rule| Some((rule.place.clone(), rule.forwarding.headers.as_ref()?.clone()));
-        let rules = self.rules.rules().iter().filter_map(of_rule);
-        for (place, headers) in upstreams.map(|(place, headers)| (place, headers.clone())).chain(rules) {
-            if is_ambiguous(&headers.iter().map(|(_, from)| from).collect::<Vec<_>>()) {
-                places.push(format!("{place}.headers"));
+        let mut forwarded = Vec::new();
+        for (i, upstream) in self.upstreams.iter().enumerate() {
+            let place = format!("AUTH.upstreams[{i}]");
+            forwarded.push((format!("{place}.headers"), &upstream.headers));
+            forwarded.push((format!("{place}.cookies"), &upstream.cookies));
+        }
+        for rule in self.rules.rules() {
+            let (place, forwarding) = (&rule.place, &rule.forwarding);
+            forwarded.extend(forwarding.headers.iter().map(|it| (format!("{place}.headers"), it)));
+            forwarded.extend(forwarding.cookies.iter().map(|it| (format!("{place}.cookies"), it)));
+        }
+        for (place, values) in forwarded {
+            if is_ambiguous(&values.iter().flat_map(|(_, value)| value.paths()).collect::<Vec<_>>()) {
+                places.push(place);
             }
         }
         let advise = |place| {

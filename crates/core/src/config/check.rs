@@ -13,7 +13,10 @@ mod revocation;
 mod rules;
 pub(super) mod secrets;
 pub(super) mod session;
+mod shown;
 mod site;
+mod texts;
+mod theme;
 mod updatable;
 mod upstreams;
 mod verify;
@@ -52,8 +55,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     providers::refuse_none(auth);
     providers::refuse_refresh_tokens(auth, &claims, &providers);
     let refresh = refresh::refresh(&auth.table("refresh"));
-    let mut rules = rules::rules(auth);
-    let upstreams = upstreams::upstreams(auth);
+    let mut rules = rules::rules(auth, &cookie_naming);
+    let upstreams = upstreams::upstreams(auth, &cookie_naming);
     updatable::refuse_updatable(auth);
     bearer::refuse_unshown(auth, &claims, &providers, &rules);
 
@@ -64,9 +67,11 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         login_url: login_url.as_ref(),
     };
     let pages = pages::pages(&auth.table("pages"), &site);
-    pages::open(auth, &pages, &site, &mut rules);
+    let theme = theme::theme(&auth.table("theme"), &site);
+    let languages = texts::languages(auth);
+    pages::open(auth, &site, &mut rules);
     let rules = RuleSet::new(rules, default_access);
-    pages::refuse_guarded(auth, &pages, &site, &rules);
+    pages::refuse_guarded(auth, &site, &rules);
 
     let secrets = secrets::session_secrets(auth);
     let verify = verify::verify(&auth.table("verify"), &secrets);
@@ -101,6 +106,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         rules,
         upstreams,
         pages,
+        theme,
+        languages,
         verify,
         edge: auth.place.loading.runtime.edge,
         edge_headers,

@@ -2,6 +2,7 @@
 
 use crate::config::email::EmailPolicy;
 use crate::config::refresh::{RefreshConfig, RenewalTime};
+use crate::config::theme::Theme;
 use crate::config::verify::VerifyConfig;
 use crate::guard::cross_origin::TrustedOrigin;
 use crate::guard::decision::DefaultAccess;
@@ -11,6 +12,8 @@ use crate::revocation::policy::RevocationConfig;
 use crate::session::dialect::Dialect;
 use crate::session::names::CookieNaming;
 use crate::session::policy::{Sealing, SessionConfig};
+use crate::texts::offered::Languages;
+use crate::upstream::value::UpstreamValue;
 use crate::upstream::{Assertion, Upstream};
 use vestibule_oidc::credentials::provider::CredentialsProvider;
 use vestibule_oidc::data::DataPath;
@@ -69,6 +72,10 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// The app's own pages in place of Vestibule's.
     pub pages: Pages,
+    /// How Vestibule's own pages show whose site it is.
+    pub theme: Theme,
+    /// `languages` and `texts`: what Vestibule's own pages say.
+    pub languages: Languages,
     /// What `GET BASE_PATH/verify` accepts from a proxy (forward-auth).
     pub verify: VerifyConfig,
     /// The header fields that the network in front of the runtime sets. The runtime defines them; no key does.
@@ -120,6 +127,8 @@ pub struct Provider {
     pub email: EmailPolicy,
     /// `style`: the colors of its button on the sign-in page.
     pub brand: Option<Brand>,
+    /// The path of its preset's icon (SVG 2), on 24 by 24.
+    pub icon: Option<&'static str>,
     /// `renew`: when its access tokens are renewed.
     pub renewal: RenewalTime,
     /// The protocol, and what that protocol needs.
@@ -167,22 +176,25 @@ pub struct Pages {
     pub sign_out: Option<String>,
     /// In place of the error page.
     pub error: Option<String>,
+    /// In place of the 403 page.
+    pub forbidden: Option<String>,
 }
 
-/// The paths of all session data that upstreams and rules forward: as an access token or in header fields.
+/// The paths of all session data that upstreams and rules forward: as an access token, in header fields or in cookies.
 pub(crate) fn forwarded_paths<'a>(upstreams: &'a [Upstream], rules: &'a [Rule]) -> Vec<&'a DataPath> {
     let mut paths = Vec::new();
-    let mut add = |authorization: Option<&'a DataPath>, headers: &'a [(String, DataPath)]| {
+    let mut add = |authorization: Option<&'a DataPath>, values: &[&'a [(String, UpstreamValue)]]| {
         paths.extend(authorization);
-        for (_, from) in headers {
-            paths.push(from);
+        for (_, value) in values.iter().copied().flatten() {
+            paths.extend(value.paths());
         }
     };
     for upstream in upstreams {
-        add(upstream.authorization.as_ref(), &upstream.headers);
+        add(upstream.authorization.as_ref(), &[&upstream.headers, &upstream.cookies]);
     }
     for Rule { forwarding, .. } in rules {
-        add(forwarding.authorization.as_ref(), forwarding.headers.as_deref().unwrap_or_default());
+        let values = [&forwarding.headers, &forwarding.cookies].map(|it| it.as_deref().unwrap_or_default());
+        add(forwarding.authorization.as_ref(), &values);
     }
     paths
 }

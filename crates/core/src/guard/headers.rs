@@ -10,6 +10,7 @@ use std::net::IpAddr;
 
 use crate::guard::client_headers::family;
 use crate::session::names::CookieNaming;
+use crate::upstream::cookie_name::CookieReading;
 use crate::upstream::header_value::has_control;
 use vestibule_oidc::http::changes::Changes;
 use vestibule_oidc::http::cookie::{self, SetCookie};
@@ -42,6 +43,8 @@ pub struct GuardedNames {
     /// Further fields that the network in front is configured to set.
     passed: BTreeSet<String>,
     cookies: CookieNaming,
+    /// The cookies that some upstream or rule sets.
+    upstream_cookies: BTreeSet<CookieReading>,
 }
 
 impl GuardedNames {
@@ -49,7 +52,7 @@ impl GuardedNames {
     /// upstream sets it ([`Outgoing::sets_authorization`]), and the client's own elsewhere.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, edge: EdgeFields) -> Self {
         let names = names.into_iter().map(|name| normalized(name).into_owned()).collect();
-        Self { names, edge, passed: BTreeSet::new(), cookies: CookieNaming::default() }
+        Self { names, edge, ..Self::default() }
     }
 
     /// The same where the network in front is configured to set these fields, too, whatever the client sends. They are in
@@ -63,6 +66,19 @@ impl GuardedNames {
     #[must_use]
     pub fn with_cookies(self, cookies: CookieNaming) -> Self {
         Self { cookies, ..self }
+    }
+
+    /// With cookies that some upstream or rule sets.
+    #[must_use]
+    pub fn with_upstream_cookies(self, cookies: impl IntoIterator<Item = CookieReading>) -> Self {
+        Self { upstream_cookies: cookies.into_iter().collect(), ..self }
+    }
+
+    /// Whether a text between semicolons of a `Cookie` or `Set-Cookie` field is, for some server, a cookie that only
+    /// Vestibule sends to upstreams.
+    pub fn is_upstream_cookie(&self, pair: &str) -> bool {
+        !self.upstream_cookies.is_empty()
+            && CookieReading::all_in_pair(pair).any(|reading| self.upstream_cookies.contains(&reading))
     }
 
     /// Whether the network in front sets the field of this name, in lower case, so that no client's copy arrives.
@@ -166,6 +182,8 @@ pub struct Outgoing<'a> {
     /// The names and values to set. A value with control characters, which no header may contain (RFC 9110 section
     /// 5.5), is left out. Other characters outside ASCII are sent as UTF-8.
     pub set: &'a [(String, String)],
+    /// The names and values of the cookies to add. The values are cookie-octets (RFC 6265 section 4.1.1).
+    pub cookies: &'a [(String, String)],
 }
 
 /// The cookies of the session that is forwarded: of one session only, the one that was decided about.
@@ -197,7 +215,9 @@ impl Outgoing<'_> {
         for (name, _) in incoming.iter().filter(|(name, _)| is_dropped(name)) {
             changes.remove(name);
         }
-        if !is_dropped("cookie") {
+        if is_dropped("cookie") {
+            self.change_cookies(&Headers::new(), &mut changes);
+        } else {
             self.change_cookies(incoming, &mut changes);
         }
         if incoming.get("upgrade").is_some_and(|value| value.trim().eq_ignore_ascii_case("websocket")) {
@@ -212,12 +232,15 @@ impl Outgoing<'_> {
         changes
     }
 
-    /// Removes the reserved cookies, except the session if this upstream gets it.
+    /// Removes the reserved cookies, except the session if this upstream gets it, and a client's own copies of those that are
+    /// added.
     fn change_cookies(&self, incoming: &Headers, changes: &mut Changes) {
         let sent: Vec<&str> = incoming.get_all("cookie").collect();
-        let mut kept =
-            cookie::without(sent.iter().copied(), |position, name| self.is_withheld(position, name));
+        let mut kept = cookie::without_pairs(sent.iter().copied(), |position, pair| {
+            self.is_withheld(position, cookie::pair_name(pair)) || self.guarded.is_upstream_cookie(pair)
+        });
         kept.extend(self.session.renewed.iter().filter_map(SetCookie::pair));
+        kept.extend(self.cookies.iter().map(|(name, value)| format!("{name}={value}")));
         if kept.is_empty() {
             changes.remove("cookie");
         } else if kept != sent {
@@ -303,6 +326,7 @@ mod tests {
             methods_matter: false,
             session: SessionCookies::default(),
             set: &set,
+            cookies: &[],
         };
         change(&mut outgoing);
         let request = request(fields);
@@ -442,6 +466,7 @@ mod tests {
             methods_matter: false,
             session: SessionCookies::default(),
             set: &[],
+            cookies: &[],
         };
         let fields = [
             ("cf-ipcity", "Bern"),
@@ -538,6 +563,7 @@ mod tests {
             methods_matter: false,
             session: SessionCookies::default(),
             set: &[],
+            cookies: &[],
         };
         let app_cookies = "__Secure-authjs.session-token.0=x; next-auth.csrf-token=y; authjs.state=%7C";
         let all =

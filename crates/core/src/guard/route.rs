@@ -1,13 +1,17 @@
 //! Where a request that may pass goes, and what it carries from the session.
 
+use std::fmt;
+
 use thiserror::Error;
 
 use crate::guard::headers::{EdgeFields, GuardedNames, Outgoing, SessionCookies};
 use crate::guard::rules::{Rule, RuleSet};
 use crate::session::claims::{Session, holds_text, is_access_token_claim};
 use crate::session::proven::ProvenClaims;
+use crate::upstream::cookie_name::CookieReading;
 use crate::upstream::header_value::{HeaderEncoding, HeaderValue, HeaderValueError};
 use crate::upstream::path_prefix::PathPrefix;
+use crate::upstream::value::UpstreamValue;
 use crate::upstream::{Assertion, Target, Upstream};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::changes::Changes;
@@ -22,8 +26,10 @@ pub struct Route<'a> {
     pub strip_prefix: Option<&'a PathPrefix>,
     /// The path in the session of the token for `Authorization: Bearer`.
     pub authorization: Option<&'a DataPath>,
-    /// For each header, its name in lower case and the path of its value in the session.
-    pub headers: &'a [(String, DataPath)],
+    /// For each header, its name in lower case and its value.
+    pub headers: &'a [(String, UpstreamValue)],
+    /// For each cookie, its name and its value.
+    pub cookies: &'a [(String, UpstreamValue)],
     /// How characters outside ASCII are written in `headers`.
     pub header_encoding: HeaderEncoding,
     /// Whether the request carries the sealed session cookie.
@@ -50,6 +56,12 @@ impl<'a> Route<'a> {
         }
         if let Some(headers) = &rule.forwarding.headers {
             route.headers = headers;
+            if rule.forwarding.authorization.is_none() && sets_authorization(headers) {
+                route.authorization = None;
+            }
+        }
+        if let Some(cookies) = &rule.forwarding.cookies {
+            route.cookies = cookies;
         }
         if let Some(encoding) = rule.forwarding.header_encoding {
             route.header_encoding = encoding;
@@ -66,6 +78,7 @@ impl<'a> Route<'a> {
             strip_prefix: None,
             authorization: None,
             headers: &[],
+            cookies: &[],
             header_encoding: HeaderEncoding::default(),
             forward_session: false,
             assertion: &Assertion::None,
@@ -78,6 +91,7 @@ impl<'a> Route<'a> {
             strip_prefix: upstream.strip_prefix.as_ref(),
             authorization: upstream.authorization.as_ref(),
             headers: &upstream.headers,
+            cookies: &upstream.cookies,
             header_encoding: upstream.header_encoding,
             forward_session: upstream.forward_session,
             assertion: &upstream.assertion,
@@ -86,7 +100,9 @@ impl<'a> Route<'a> {
 
     /// Whether the request carries anything from the opened session.
     pub fn needs_session(&self) -> bool {
-        self.authorization.is_some() || !self.headers.is_empty() || *self.assertion != Assertion::None
+        self.authorization.is_some()
+            || self.values().any(UpstreamValue::is_of_session)
+            || *self.assertion != Assertion::None
     }
 
     /// Whether the upstream learns who the user is, from the request's headers or by opening the session itself.
@@ -107,97 +123,174 @@ impl<'a> Route<'a> {
         }
     }
 
-    /// Whether the request carries the access token, in a header or in the sealed session.
-    pub fn needs_access_token(&self) -> bool {
-        let named = self.headers.iter().map(|(_, from)| from);
-        self.forward_session || self.authorization.into_iter().chain(named).any(is_access_token_claim)
+    /// Whether the request carries `Authorization` from the session, if there is a value for it.
+    pub fn sets_authorization(&self) -> bool {
+        self.authorization.is_some() || sets_authorization(self.headers)
     }
 
-    /// Whether a header of the request carries the session's access token: the token itself, its expiry, or a claim that
+    /// The values of all headers and cookies.
+    fn values(&self) -> impl Iterator<Item = &'a UpstreamValue> + use<'a> {
+        self.headers.iter().chain(self.cookies).map(|(_, value)| value)
+    }
+
+    /// The paths of all claims that are sent.
+    fn paths(&self) -> impl Iterator<Item = &'a DataPath> + use<'a> {
+        self.authorization.into_iter().chain(self.values().flat_map(UpstreamValue::paths))
+    }
+
+    /// The name of the cookie that is the access token itself.
+    pub fn access_token_cookie(&self) -> Option<&'a str> {
+        let is_token = |value: &UpstreamValue| {
+            value.as_claim().is_some_and(|path| path.root() == "access_token" && path.rest().len() == 0)
+        };
+        self.cookies.iter().find(|(_, value)| is_token(value)).map(|(name, _)| name.as_str())
+    }
+
+    /// Whether the request carries the access token, in a header, in a cookie or in the sealed session.
+    pub fn needs_access_token(&self) -> bool {
+        self.forward_session || self.paths().any(is_access_token_claim)
+    }
+
+    /// Whether a header or a cookie of the request carries the session's access token: the token itself, its expiry, or a claim that
     /// holds a copy of it.
     pub fn sends_access_token(&self, session: &Session) -> bool {
         let token = session.access_token().filter(|token| !token.is_empty());
         let is_copy = |from: &DataPath| {
             token.zip(from.lookup(session.claims())).is_some_and(|(token, value)| holds_text(value, token))
         };
-        let named = self.headers.iter().map(|(_, from)| from);
-        self.authorization.into_iter().chain(named).any(|from| is_access_token_claim(from) || is_copy(from))
+        self.paths().any(|from| is_access_token_claim(from) || is_copy(from))
     }
 
-    /// The headers that identify the user, from the session's claims.
+    /// The headers and cookies that identify the user, from the session's claims, and those that have secrets only.
     pub fn identity(&self, claims: Option<&ProvenClaims<'_>>) -> IdentityHeaders {
         let mut identity = IdentityHeaders::default();
-        let Some(claims) = claims else { return identity };
-        let mut add = |name: &str, prefix: &str, from: &DataPath, encoding: HeaderEncoding| {
-            let HeaderValue { text, left_out } =
-                claims.lookup(from).map(|claim| encoding.value(claim)).unwrap_or_default();
-            identity.fields.extend(text.map(|text| (name.to_owned(), format!("{prefix}{text}"))));
-            identity.left_out.extend(left_out.map(|error| LeftOut {
+        let find = |path: &DataPath| claims?.lookup(path);
+        let mut left_out = Vec::new();
+        let mut sent = |field: SentIn, name: &str, from: &dyn fmt::Display, value: HeaderValue| {
+            left_out.extend(value.left_out.map(|error| LeftOut {
+                field,
                 name: name.to_owned(),
                 claim: from.to_string(),
                 error,
             }));
+            value.text
         };
         if let Some(from) = self.authorization {
-            add("authorization", "Bearer ", from, HeaderEncoding::Utf8);
+            let value = find(from).map(|claim| HeaderEncoding::Utf8.value(claim)).unwrap_or_default();
+            let text = sent(SentIn::Header, AUTHORIZATION, from, value);
+            identity.fields.extend(text.map(|text| (AUTHORIZATION.to_owned(), format!("Bearer {text}"))));
         }
         for (name, from) in self.headers {
-            add(name, "", from, self.header_encoding);
+            if name == AUTHORIZATION && self.authorization.is_some() {
+                continue;
+            }
+            let is_encoded = name != AUTHORIZATION;
+            let encoding = if is_encoded { self.header_encoding } else { HeaderEncoding::Utf8 };
+            let text = sent(SentIn::Header, name, from, from.header(encoding, &find));
+            identity.fields.extend(text.map(|text| (name.clone(), text)));
         }
+        for (name, from) in self.cookies {
+            let text = sent(SentIn::Cookie, name, from, from.cookie(&find));
+            identity.cookies.extend(text.map(|text| (name.clone(), text)));
+        }
+        identity.left_out = left_out;
         identity
     }
 
-    /// The changes to the headers of `request`: they include the `identity` headers, and the cookies of `session` if this
-    /// upstream gets the session.
+    /// The changes to the headers of `request`: they include the headers and cookies of `identity`, and the cookies of
+    /// `session` if this upstream gets the session.
     pub fn changes(
         &self,
         rules: &RuleSet,
         guarded: &GuardedNames,
         request: &Request,
-        identity: &[(String, String)],
+        identity: &IdentityHeaders,
         session: SessionCookies<'_>,
     ) -> Changes {
         let outgoing = Outgoing {
             guarded,
-            sets_authorization: self.authorization.is_some(),
+            sets_authorization: self.sets_authorization(),
             forward_session: self.forward_session,
             // A preflight passes without authorization because it has no effect. It must not turn into another method
             // at the upstream.
             methods_matter: request.method == Method::Options || rules.distinguishes_methods(),
             session: if self.forward_session { session } else { SessionCookies::default() },
-            set: identity,
+            set: &identity.fields,
+            cookies: &identity.cookies,
         };
         outgoing.changes(request)
     }
 }
 
+/// The name of the field that has a key of its own.
+const AUTHORIZATION: &str = "authorization";
+
+fn sets_authorization(headers: &[(String, UpstreamValue)]) -> bool {
+    headers.iter().any(|(name, _)| name == AUTHORIZATION)
+}
+
 impl GuardedNames {
-    /// Guards the headers that some upstream or rule sets.
+    /// Guards the headers and cookies that some upstream or rule sets.
     pub fn of(upstreams: &[Upstream], rules: &RuleSet, edge: EdgeFields, passed: &[String]) -> Self {
-        let upstreams = upstreams.iter().flat_map(|upstream| &upstream.headers);
-        let rules = rules.rules().iter().flat_map(|rule| rule.forwarding.headers.iter().flatten());
-        Self::new(upstreams.chain(rules).map(|(name, _)| name.as_str()), edge).passing(passed)
+        let rules = || rules.rules().iter().map(|rule| &rule.forwarding);
+        let headers = upstreams.iter().flat_map(|upstream| &upstream.headers);
+        let headers = headers.chain(rules().flat_map(|rule| rule.headers.iter().flatten()));
+        let headers = headers.map(|(name, _)| name.as_str()).filter(|name| *name != AUTHORIZATION);
+        let cookies = upstreams.iter().flat_map(|upstream| &upstream.cookies);
+        let cookies = cookies.chain(rules().flat_map(|rule| rule.cookies.iter().flatten()));
+        let cookies = cookies.map(|(name, _)| CookieReading::of(name));
+        Self::new(headers, edge).passing(passed).with_upstream_cookies(cookies)
     }
 }
 
-/// The headers that identify the user.
-#[derive(Clone, Debug, Default)]
+/// The headers and cookies that identify the user.
+#[derive(Clone, Default)]
 pub struct IdentityHeaders {
-    /// Their names and values.
+    /// The headers' names and values.
     pub fields: Vec<(String, String)>,
+    /// The cookies' names and values.
+    pub cookies: Vec<(String, String)>,
     /// What of the claims is not sent.
     pub left_out: Vec<LeftOut>,
 }
 
+impl fmt::Debug for IdentityHeaders {
+    /// Prints names only: the values are tokens and secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.fields.iter().chain(&self.cookies).map(|(name, _)| name);
+        f.debug_list().entries(names).finish()
+    }
+}
+
 /// A claim that is not sent, or not all of it.
 #[derive(Clone, Debug, Error)]
-#[error("the header {name} for the claim {claim}: {error}")]
+#[error("the {field} {name} for the claim {claim}: {error}")]
 pub struct LeftOut {
-    /// The header's name.
+    /// Where it would be sent.
+    pub field: SentIn,
+    /// The header's or cookie's name.
     pub name: String,
     /// The claim's path in the session.
     pub claim: String,
     /// Why.
     #[source]
     pub error: HeaderValueError,
+}
+
+/// Where a claim is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SentIn {
+    /// In a header field of its own.
+    Header,
+    /// In a cookie.
+    Cookie,
+}
+
+impl fmt::Display for SentIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Header => "header",
+            Self::Cookie => "cookie",
+        })
+    }
 }

@@ -16,6 +16,7 @@ pub use crate::guard::requirements::{Access, ClaimRequirement, ClaimTest, Requir
 use crate::session::proven::ProvenClaims;
 use crate::upstream::header_value::HeaderEncoding;
 use crate::upstream::path_prefix::PathPrefix;
+use crate::upstream::value::UpstreamValue;
 use crate::upstream::{Assertion, ServerReading, Target};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::origin::HostPattern;
@@ -62,7 +63,9 @@ pub struct Forwarding {
     /// Replaces the upstream's `authorization`.
     pub authorization: Option<DataPath>,
     /// Replaces the upstream's `headers`.
-    pub headers: Option<Vec<(String, DataPath)>>,
+    pub headers: Option<Vec<(String, UpstreamValue)>>,
+    /// Replaces the upstream's `cookies`.
+    pub cookies: Option<Vec<(String, UpstreamValue)>>,
     /// Replaces the upstream's `header_encoding`.
     pub header_encoding: Option<HeaderEncoding>,
     /// Replaces the upstream's `assertion`.

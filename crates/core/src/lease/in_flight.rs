@@ -104,7 +104,7 @@ impl InFlightRefreshes {
         platform: &P,
     ) -> Joined {
         let now = platform.now();
-        let mut state = self.0.borrow_mut();
+        let state = self.0.borrow();
         let mut was_invalid = false;
         match state.refreshes.get(id) {
             Some(Progress::InFlight { deadline, .. }) if now < *deadline => return Joined::InFlight,
@@ -117,6 +117,17 @@ impl InFlightRefreshes {
             }
             _ => {}
         }
+        drop(state);
+        let mut slot = self.take_over(id, platform);
+        slot.was_invalid = was_invalid;
+        Joined::Leader(slot)
+    }
+
+    /// Makes this request the leader of the refresh `id`, whichever request is. That one can then complete it only with new
+    /// tokens.
+    pub(crate) fn take_over<P: Platform>(self: &Rc<Self>, id: &RefreshId, platform: &P) -> Slot {
+        let now = platform.now();
+        let mut state = self.0.borrow_mut();
         let owner = state.owner.get_or_insert_with(|| random_id(platform)).clone();
         state.slots += 1;
         let number = state.slots;
@@ -124,7 +135,15 @@ impl InFlightRefreshes {
         state
             .refreshes
             .insert(id.clone(), Progress::InFlight { slot: number, deadline: now.plus(LEASE_DURATION) });
-        Joined::Leader(Slot { refreshes: Rc::clone(self), id: id.clone(), number, was_invalid, owner })
+        Slot { refreshes: Rc::clone(self), id: id.clone(), number, was_invalid: false, owner }
+    }
+
+    /// The tokens of the refresh `id`, if another request of this process has completed it.
+    pub(crate) fn renewed(&self, id: &RefreshId) -> Option<Rc<RefreshedTokens>> {
+        match self.0.borrow().refreshes.get(id)? {
+            Progress::Completed { outcome: RefreshOutcome::Renewed(tokens), .. } => Some(Rc::clone(tokens)),
+            Progress::Completed { .. } | Progress::InFlight { .. } => None,
+        }
     }
 
     /// Remembers that a session was signed out in this process.

@@ -253,10 +253,20 @@ events! {
         name: "header_not_sent",
         cases: [Configuration => Warn],
         fields: [Request],
-        meaning: "A claim of the session cannot be the value of the header that the configuration gives it, or not all of \
-            it. The request was forwarded without the header, or with the rest of the list.",
+        meaning: "A claim of the session cannot be the value of the header or cookie that the configuration gives it, or not \
+            all of it. The request was forwarded without the header or cookie, or with the rest of the list.",
         action: "Do what the message says: name a value in place of an object, set `header_encoding` to `percent`, or use \
             `assertion`.",
+    }
+    UpstreamCookieDropped {
+        name: "upstream_cookie_dropped",
+        cases: [Platform => Warn],
+        fields: [Provider, Request],
+        meaning: "An upstream that gets `cookies` from the session set one of them, or one of the API's own token cookies, \
+            and it changed nothing: the browser did not get it, and the session stays as it is. The message says why. \
+            Usual reasons are a login by the app's own form, and an answer that came after a refresh.",
+        action: "Nothing after a refresh. If the app still has its own login or refresh, let it use Vestibule's \
+            (docs/stories/nestjs.md).",
     }
     ForwardFailed {
         name: "forward_failed",
@@ -389,6 +399,22 @@ events! {
             is configured. The session stays; it is tried again after a minute.",
         action: "Check the client's id and secret, its authentication method, and whether the provider allows it the \
             refresh token grant.",
+    }
+    UpstreamRefreshed {
+        name: "upstream_refreshed",
+        cases: [Platform => Info],
+        fields: [Provider, Request],
+        meaning: "An upstream that gets `cookies` from the session answered with new tokens of the same user, and the \
+            session has them now.",
+        action: "Nothing.",
+    }
+    UpstreamSignedOut {
+        name: "upstream_signed_out",
+        cases: [Platform => Info],
+        fields: [Provider, Request],
+        meaning: "An upstream that gets `cookies` from the session removed the cookie with the access token. The session \
+            has ended.",
+        action: "Nothing, if the user signed out in the app. Otherwise see why the upstream removes the cookie.",
     }
     RefreshTokenInvalid {
         name: "refresh_token_invalid",

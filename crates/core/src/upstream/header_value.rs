@@ -38,6 +38,9 @@ pub enum HeaderValueError {
         "the text has control characters, which no header field may contain: write header_encoding = \"percent\""
     )]
     Control,
+    /// The text has characters that the value of a cookie may not have (RFC 6265 section 4.1.1).
+    #[error("the value has a space, a comma or another character that no cookie may have")]
+    NotCookie,
 }
 
 impl HeaderEncoding {

@@ -40,6 +40,13 @@ impl Answers {
         Self { login: body, headers: response.headers.clone(), jar, ..Self::default() }
     }
 
+    /// The data in a response of which only the cookies count: the values of its `Set-Cookie` fields.
+    pub fn of_cookies<'a>(url: &Url, fields: impl Iterator<Item = &'a str>, now: Timestamp) -> Self {
+        let mut answers = Self::default();
+        answers.jar.store_fields(url, fields, now);
+        answers
+    }
+
     /// Stores the access token.
     pub fn set_access_token(&mut self, access_token: &Secret) {
         self.access_token_payload = jws::decode_unverified(access_token.expose());

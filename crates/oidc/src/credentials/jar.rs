@@ -37,7 +37,12 @@ pub struct ApiCookie {
 impl Jar {
     /// Stores, replaces and removes cookies as a response from `url` demands.
     pub fn store(&mut self, url: &Url, headers: &Headers, now: Timestamp) {
-        for field in headers.get_all("set-cookie") {
+        self.store_fields(url, headers.get_all("set-cookie"), now);
+    }
+
+    /// The same for the values of `Set-Cookie` fields.
+    pub fn store_fields<'a>(&mut self, url: &Url, fields: impl Iterator<Item = &'a str>, now: Timestamp) {
+        for field in fields {
             let Some(cookie) = parse(field, url, now) else { continue };
             self.0.retain(|other| {
                 (&other.name, &other.host, &other.path) != (&cookie.name, &cookie.host, &cookie.path)
@@ -72,6 +77,12 @@ impl Jar {
         }
         (!field.is_empty()).then_some(field)
     }
+}
+
+/// The name of the cookie that a `Set-Cookie` field removes: it has expired already.
+pub fn removed_name(field: &str, url: &Url, now: Timestamp) -> Option<String> {
+    let cookie = parse(field, url, now)?;
+    cookie.expires.is_some_and(|end| end <= now).then_some(cookie.name)
 }
 
 impl ApiCookie {

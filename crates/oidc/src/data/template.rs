@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::DataPath;
+use crate::secret::Secret;
 
 /// A text in which `{known.path}` is a placeholder for a value.
 ///
@@ -15,6 +16,7 @@ pub struct Template(Vec<Part>);
 enum Part {
     Text(String),
     Path(DataPath),
+    Secret(Secret),
 }
 
 impl Template {
@@ -51,12 +53,56 @@ impl Template {
         (Self(parts), unknown)
     }
 
+    /// The same template with a secret in the place of each placeholder for which `secret` returns one. A secret is never
+    /// searched for placeholders.
+    #[must_use]
+    pub fn with_secrets(self, secret: &mut dyn FnMut(&DataPath) -> Option<Secret>) -> Self {
+        let bound = |part| match part {
+            Part::Path(path) => secret(&path).map_or(Part::Path(path), Part::Secret),
+            part => part,
+        };
+        Self(self.0.into_iter().map(bound).collect())
+    }
+
     /// The paths of the placeholders.
     pub fn paths(&self) -> impl Iterator<Item = &DataPath> {
         self.0.iter().filter_map(|part| match part {
             Part::Path(path) => Some(path),
-            Part::Text(_) => None,
+            Part::Text(_) | Part::Secret(_) => None,
         })
+    }
+
+    /// Whether the text has a secret in it.
+    pub fn has_secret(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Secret(_)))
+    }
+
+    /// Whether `text` is one of its secrets, ignoring ASCII case.
+    pub fn is_secret(&self, text: &str) -> bool {
+        self.0
+            .iter()
+            .any(|part| matches!(part, Part::Secret(secret) if secret.expose().eq_ignore_ascii_case(text)))
+    }
+
+    /// The path of a template that is exactly one placeholder.
+    pub fn as_path(&self) -> Option<&DataPath> {
+        match self.0.as_slice() {
+            [Part::Path(path)] => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The text with each placeholder replaced by the text that `find` returns; `None` if one has none.
+    pub fn whole(&self, find: &mut dyn FnMut(&DataPath) -> Option<String>) -> Option<String> {
+        let mut text = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Text(literal) => text.push_str(literal),
+                Part::Secret(secret) => text.push_str(secret.expose()),
+                Part::Path(path) => text.push_str(&find(path)?),
+            }
+        }
+        Some(text)
     }
 
     /// The text with each placeholder replaced by the value that `find` returns. A missing value, and one that is not a
@@ -66,6 +112,7 @@ impl Template {
         for part in &self.0 {
             match part {
                 Part::Text(literal) => text.push_str(literal),
+                Part::Secret(secret) => text.push_str(secret.expose()),
                 Part::Path(path) => {
                     text.push_str(&find(path).as_ref().and_then(scalar_text).unwrap_or_default());
                 }
@@ -156,6 +203,22 @@ mod tests {
         ] {
             assert_eq!(template(text).value(&|path| path.lookup(&data()).cloned()), value, "{text}");
         }
+    }
+
+    #[test]
+    fn a_secret_is_replaced_in_one_pass_and_printed_nowhere() {
+        let known = |path: &DataPath| ["email", "password", "secret"].contains(&path.root());
+        let (template, _) = Template::parse("{secret.KEY}/{password}/{email}", &known);
+        let template = template.with_secrets(&mut |path| {
+            (path.root() == "secret").then(|| Secret::new("k-{email}{secret.KEY}"))
+        });
+        let text = template.text(&|path| path.lookup(&data()).cloned());
+        assert_eq!(text, "k-{email}{secret.KEY}/{email}\"}{/a@b.c");
+        let paths: Vec<String> = template.paths().map(ToString::to_string).collect();
+        assert_eq!((paths, template.has_secret()), (vec!["password".to_owned(), "email".to_owned()], true));
+        assert!(!format!("{template:?}").contains("k-"));
+        let whole = |value: Option<&str>| template.whole(&mut |_| value.map(str::to_owned));
+        assert_eq!((whole(Some("x")).unwrap(), whole(None)), ("k-{email}{secret.KEY}/x/x".to_owned(), None));
     }
 
     #[test]

@@ -79,17 +79,30 @@ pub fn values<'a>(fields: impl Iterator<Item = &'a str>, name: &'a str) -> impl 
     })
 }
 
-/// The values of the `Cookie` fields without the cookies for which `drop(position, name)` is true. What is left stays
-/// byte for byte; a field of which no cookie is left is dropped. Positions count from 0 through all fields, and a text
-/// between semicolons that is not a cookie has a position, too.
+/// The values of the `Cookie` fields without the cookies for which `drop(position, name)` is true: see
+/// [`without_pairs`].
 pub fn without<'a>(fields: impl Iterator<Item = &'a str>, drop: impl Fn(usize, &str) -> bool) -> Vec<String> {
+    without_pairs(fields, |position, pair| drop(position, pair_name(pair)))
+}
+
+/// The name of a cookie in a `Cookie` or `Set-Cookie` field: the text before the first equals sign, or the whole text.
+pub fn pair_name(pair: &str) -> &str {
+    trimmed(pair.split_once('=').map_or(pair, |(name, _)| name))
+}
+
+/// The values of the `Cookie` fields without the texts between semicolons for which `drop(position, text)` is true. What
+/// is left stays byte for byte; a field of which no cookie is left is dropped. Positions count from 0 through all fields,
+/// and a text between semicolons that is not a cookie has a position, too.
+pub fn without_pairs<'a>(
+    fields: impl Iterator<Item = &'a str>,
+    drop: impl Fn(usize, &str) -> bool,
+) -> Vec<String> {
     let mut position = 0;
     let mut remaining = Vec::new();
     for field in fields {
         let mut left = String::with_capacity(field.len());
         for pair in field.split(';') {
-            let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-            let is_dropped = drop(position, trimmed(name));
+            let is_dropped = drop(position, pair);
             position += 1;
             if is_dropped {
                 continue;

@@ -211,8 +211,8 @@ pub struct TokenConfig {
     pub params: Vec<(String, Template)>,
     /// The same for refresh tokens only; they are applied after `params`.
     pub refresh_params: Vec<(String, Template)>,
-    /// Further header fields; names in lower case.
-    pub headers: Vec<(String, String)>,
+    /// Further header fields; names in lower case. A value may have a secret in it.
+    pub headers: Vec<(String, Secret)>,
     /// The path of the tokens in the JSON response; `None` for the whole response.
     pub response_path: Option<DataPath>,
     /// Error codes, or whole descriptions, that this provider uses for `invalid_grant`.

@@ -113,7 +113,7 @@ pub fn request(endpoint: &Url, client: &Client<'_>, config: &TokenConfig, grant:
         _ => exchange::post_form(endpoint, body.to_string(), TIMEOUT, LIMIT),
     };
     for (name, value) in &config.headers {
-        request.headers.set(name, value.as_str());
+        request.headers.set(name, value.expose());
     }
     if let Some(authorization) = authorization {
         request.headers.set("authorization", authorization);
@@ -473,7 +473,7 @@ mod tests {
                 ("redirect_uri".to_owned(), template("x{redirect_uri}")),
                 ("state".to_owned(), template("{state}")),
             ],
-            headers: vec![("user-agent".to_owned(), "app:1.0".to_owned())],
+            headers: vec![("user-agent".to_owned(), Secret::new("app:1.0"))],
             ..TokenConfig::default()
         };
         let (request, body) = code_request_of(&odd, &config);

@@ -13,12 +13,13 @@ use crate::config::schema::rules::{CACHE, CROSS_ORIGIN, DENY, SERVER_FUNCTIONS};
 use crate::config::table::Table;
 use crate::guard::matcher::Pattern;
 use crate::guard::rules::{Access, Deny, Forwarding, Rule};
+use crate::session::names::CookieNaming;
 use reach::Reach;
 pub(super) use requirements::claims;
 use vestibule_oidc::http::origin::HostPattern;
 use vestibule_oidc::http::request::Method;
 
-pub(super) fn rules(auth: &Table<'_>) -> Vec<Rule> {
+pub(super) fn rules(auth: &Table<'_>, naming: &CookieNaming) -> Vec<Rule> {
     let tables = auth.tables("rules");
     let mut rules = Vec::new();
     let mut earlier: Vec<Reach<'_>> = Vec::new();
@@ -30,7 +31,7 @@ pub(super) fn rules(auth: &Table<'_>) -> Vec<Rule> {
         let missing = conditions::conditions(table, "missing");
         let access = requirements::access(table);
         let deny = deny(table);
-        let forwarding = forwarding(table);
+        let forwarding = forwarding(table, naming);
         // A rule with a mistake shadows no other rule here: what it matches is not known, and the configuration is refused
         // anyway.
         if access.is_some() && host.is_some() == table.has("host") {
@@ -113,11 +114,13 @@ fn server_functions(rule: &Table<'_>) -> bool {
     rule.chosen("server_functions", &SERVER_FUNCTIONS).unwrap_or_default()
 }
 
-fn forwarding(rule: &Table<'_>) -> Forwarding {
+fn forwarding(rule: &Table<'_>, naming: &CookieNaming) -> Forwarding {
     let target = rule.text("to").and_then(|text| upstreams::target(&text));
     let authorization = rule.text("authorization").and_then(|text| session_source(&text));
     let headers = rule.table("headers");
-    let headers = headers.is_written().then(|| upstreams::headers(&headers));
+    let headers = headers.is_written().then(|| upstreams::headers(&headers, rule.has("authorization")));
+    let cookies = rule.table("cookies");
+    let cookies = cookies.is_written().then(|| upstreams::cookies(&cookies, naming));
     let header_encoding = rule.chosen("header_encoding", &HEADER_ENCODINGS);
     let strip_prefix = upstreams::strip_prefix(rule);
     if strip_prefix.is_some() && !rule.has("to") {
@@ -132,6 +135,7 @@ fn forwarding(rule: &Table<'_>) -> Forwarding {
         strip_prefix,
         authorization,
         headers,
+        cookies,
         header_encoding,
         assertion: upstreams::assertion(rule),
     }

@@ -1,9 +1,10 @@
 //! The claims that a page may change. Nothing may depend on them, because any signed-in user can send any value.
 
+use super::secrets;
 use super::session::check_claim_name;
 use crate::config::place::{Place, refuse};
 use crate::config::table::{Table, Text};
-use vestibule_oidc::data::DataPath;
+use vestibule_oidc::data::{DataPath, Template};
 
 /// The claims that a page may change, under their names in the session.
 pub(super) fn updatable(session: &Table<'_>) -> Vec<String> {
@@ -65,9 +66,11 @@ pub(super) fn refuse_updatable(auth: &Table<'_>) {
 
 /// The claims that a rule or an upstream forwards.
 fn forwarded(table: &Table<'_>, refuse: &dyn Fn(&str, Place<'_>)) {
-    let headers = table.table("headers");
+    let (headers, cookies) = (table.table("headers"), table.table("cookies"));
     let authorization: Option<Text<'_>> = table.text("authorization");
-    for from in headers.entries().into_iter().chain(authorization) {
+    for from in headers.entries().into_iter().chain(cookies.entries()).chain(authorization) {
+        let (template, _) = Template::parse(from.text, &|path| !secrets::is_template_secret(path));
+        template.paths().for_each(|path| refuse(path.root(), from.place));
         with_root(from.text, |root| refuse(root, from.place));
     }
 }

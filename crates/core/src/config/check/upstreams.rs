@@ -2,14 +2,18 @@
 
 use serde_json::Value;
 
+use super::secrets;
 use super::session::session_source;
 use crate::config::Runtime;
 use crate::config::place::refuse;
 use crate::config::schema::{EXACT_PATHS, FRAMEWORKS, HEADER_ENCODINGS};
 use crate::config::table::{Table, Text};
+use crate::session::names::CookieNaming;
+use crate::upstream::cookie_name::CookieReading;
 use crate::upstream::path_prefix::PathPrefix;
+use crate::upstream::value::UpstreamValue;
 use crate::upstream::{Assertion, ServerReading, Target, Upstream};
-use vestibule_oidc::data::DataPath;
+use vestibule_oidc::data::{DataPath, Template};
 use vestibule_oidc::http::origin::{HostPattern, endpoint};
 
 /// Header fields that control the connection, describe the request, or are set by the platform. A claim in one of them
@@ -46,7 +50,7 @@ const FORBIDDEN_HEADERS: [&str; 24] = [
 const FORBIDDEN_PREFIXES: [&str; 6] =
     ["proxy-", "sec-", "access-control-", "x-forwarded-", "x-middleware-", "x-vestibule-"];
 
-pub(super) fn upstreams(auth: &Table<'_>) -> Vec<Upstream> {
+pub(super) fn upstreams(auth: &Table<'_>, naming: &CookieNaming) -> Vec<Upstream> {
     let tables = auth.tables("upstreams");
     let mut upstreams: Vec<Upstream> = Vec::new();
     let mut earlier: Vec<(&Table<'_>, Option<HostPattern>)> = Vec::new();
@@ -62,7 +66,8 @@ pub(super) fn upstreams(auth: &Table<'_>) -> Vec<Upstream> {
         }
         let target = upstream.text("to").and_then(|text| target(&text));
         let authorization = upstream.text("authorization").and_then(|text| session_source(&text));
-        let headers = headers(&upstream.table("headers"));
+        let headers = headers(&upstream.table("headers"), upstream.has("authorization"));
+        let cookies = cookies(&upstream.table("cookies"), naming);
         let assertion = assertion(upstream).unwrap_or_default();
         let forward_session = upstream.flag("forward_session").unwrap_or(false);
         // A placeholder: without a target, the whole configuration is refused.
@@ -74,6 +79,7 @@ pub(super) fn upstreams(auth: &Table<'_>) -> Vec<Upstream> {
             strip_prefix: strip_prefix(upstream),
             authorization,
             headers,
+            cookies,
             header_encoding: upstream.chosen("header_encoding", &HEADER_ENCODINGS).unwrap_or_default(),
             forward_session,
             assertion,
@@ -207,9 +213,10 @@ fn is_audience(text: &str) -> bool {
     (1..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && !b"\"\\,".contains(&b))
 }
 
-/// The header fields for an upstream, in lower case, and the paths of their values in the session.
-pub(super) fn headers(table: &Table<'_>) -> Vec<(String, DataPath)> {
-    let mut headers: Vec<(String, DataPath)> = Vec::new();
+/// The header fields for an upstream, in lower case, and their values. `has_authorization`: the table around them has the
+/// key `authorization`.
+pub(super) fn headers(table: &Table<'_>, has_authorization: bool) -> Vec<(String, UpstreamValue)> {
+    let mut headers: Vec<(String, UpstreamValue)> = Vec::new();
     let mut dashed_names: Vec<String> = Vec::new();
     let edge = table.place.loading.runtime.edge;
     for source in table.entries() {
@@ -218,20 +225,27 @@ pub(super) fn headers(table: &Table<'_>) -> Vec<(String, DataPath)> {
         let dashed = name.replace('_', "-");
         if !is_token(&name) {
             refuse!(source, "this cannot be the name of a header field");
-        } else if dashed == "authorization" {
+        } else if dashed == "authorization" && (name != dashed || !is_template(source.text)) {
             refuse!(
                 source,
                 "Authorization has its own key, which adds \"Bearer\"",
-                "write authorization = {source} in the table that has headers"
+                "write authorization = {source} in the table that has headers, or a text like \"JWT {{access_token}}\""
             );
+        } else if dashed == "authorization" && has_authorization {
+            refuse!(source, "the key authorization sets this header field, too", "remove one of the two");
         } else if FORBIDDEN_HEADERS.contains(&dashed.as_str())
             || FORBIDDEN_PREFIXES.iter().any(|prefix| dashed.starts_with(prefix))
             || edge.prefix.is_some_and(|prefix| dashed.starts_with(prefix))
         {
+            let hint = if dashed == "cookie" {
+                format!("write cookies = {{ NAME = {source} }} in the table that has headers")
+            } else {
+                "choose a name like \"X-User-Email\"".to_owned()
+            };
             refuse!(
                 source,
                 "this header field describes the request itself and cannot carry a claim",
-                "choose a name like \"X-User-Email\""
+                "{hint}"
             );
         } else if dashed_names.contains(&dashed) {
             refuse!(
@@ -240,9 +254,59 @@ pub(super) fn headers(table: &Table<'_>) -> Vec<(String, DataPath)> {
             );
         }
         dashed_names.push(dashed);
-        headers.extend(session_source(&source).map(|source| (name, source)));
+        headers.extend(value(&source).map(|value| (name, value)));
     }
     headers
+}
+
+/// The cookies for an upstream, and their values.
+pub(super) fn cookies(table: &Table<'_>, naming: &CookieNaming) -> Vec<(String, UpstreamValue)> {
+    let mut cookies: Vec<(String, UpstreamValue)> = Vec::new();
+    for source in table.entries() {
+        let name = source.name();
+        let reading = CookieReading::of(name);
+        if !is_token(name) {
+            refuse!(source, "this cannot be the name of a cookie");
+        } else if naming.is_reserved(name) {
+            refuse!(
+                source,
+                "Vestibule has cookies of such names itself",
+                "choose another name, or write forward_session = true for the sealed session"
+            );
+        } else if cookies.iter().any(|(other, _)| CookieReading::of(other) == reading) {
+            refuse!(source, "some servers read another one of these names as the same cookie");
+        }
+        cookies.extend(value(&source).map(|value| (name.to_owned(), value)));
+    }
+    cookies
+}
+
+/// Whether a text is a template: it is no path, and has a brace.
+fn is_template(text: &str) -> bool {
+    text.contains('{') && DataPath::parse(text).is_err()
+}
+
+/// A value for an upstream: the path of a claim, or a text with placeholders for claims and secrets.
+fn value(source: &Text<'_>) -> Option<UpstreamValue> {
+    if !is_template(source.text) {
+        return session_source(source).map(UpstreamValue::Claim);
+    }
+    // A claim may have any name, so that every path in braces is a placeholder.
+    let (template, _) = Template::parse(source.text, &|_| true);
+    let template = secrets::with_template_secrets(template, &source.place);
+    for path in template.paths() {
+        if let Some(hint) = secrets::template_secret_hint(path) {
+            refuse!(source, "{{{path}}} does not name a secret", "{hint}");
+        }
+        session_source(&source.with(&path.to_string()))?;
+    }
+    let literal = template.text(&|_| None);
+    if literal.contains(['{', '}']) {
+        refuse!(source, "{source} has a brace that belongs to no placeholder", "write {{NAME}} for a claim");
+    } else if !literal.bytes().all(|b| matches!(b, b' '..=b'~')) {
+        refuse!(source, "{source} has characters that a header field cannot carry");
+    }
+    Some(UpstreamValue::of_template(template))
 }
 
 /// Whether a text is a token: [RFC 9110 section 5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2).

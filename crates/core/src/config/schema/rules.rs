@@ -80,7 +80,7 @@ pub(in crate::config) const RULE: Keys = &[keys! {
     /// Conditions on the request, none of which may hold.
     missing: TableList(CONDITION), default = [], example = [{ "type": "cookie", "key": "draft" }];
     /// Where this rule's requests go, as `to` of an upstream. Such a rule takes nothing over from an upstream: no token, no
-    /// headers, no assertion.
+    /// headers, no cookies, no assertion.
     to: Text, unset = "the upstream of the host", example = "service:API", needs = "`service:` and `assets:`: that binding in wrangler.toml";
     /// As `strip_prefix` of an upstream, for the server in `to`.
     strip_prefix: Text, unset = "the server gets the whole path", example = "/api", needs = "`to` in the same rule";
@@ -88,6 +88,8 @@ pub(in crate::config) const RULE: Keys = &[keys! {
     authorization: Text, unset = "the upstream's", example = "access_token";
     /// As `headers` of an upstream, in their place. An empty table sends none.
     headers: Map(&Text), unset = "the upstream's", example = { "X-User-Id": "sub" };
+    /// As `cookies` of an upstream, in their place. An empty table sends none.
+    cookies: Map(&Text), unset = "the upstream's; with `to`: none", example = { "access_token": "access_token" };
     /// As `header_encoding` of an upstream, in its place.
     header_encoding: Text, values = super::HEADER_ENCODINGS, unset = "the upstream's; with `to`: `utf-8`", example = "percent";
     /// As `assertion` of an upstream, in its place. `false` sends none.

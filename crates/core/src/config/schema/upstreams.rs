@@ -35,9 +35,14 @@ pub(in crate::config) const UPSTREAM: Keys = &[keys! {
     /// forwarded without it.
     authorization: Text, unset = "no token is sent", example = "access_token",
         needs = "a sign-in that gives tokens; never a refresh token";
-    /// Header fields for the upstream: each key is a field's name, each value is the path of a claim in the sealed session. A
-    /// client's own copies of these fields are removed.
-    headers: Map(&Text), default = {}, example = { "X-User-Email": "email", "X-User-Roles": "roles" },
+    /// Header fields for the upstream: each key is a field's name, each value is the path of a claim in the sealed session, or
+    /// a text with such paths and secrets in braces: `"JWT {access_token}"`, `"{secret.API_KEY}"`. A text of which a claim is
+    /// missing is not sent. A client's own copies of these fields are removed.
+    headers: Map(&Text), default = {}, example = { "X-User-Email": "email", "Authorization": "JWT {access_token}" },
+        needs = "claims that `claims` puts into the session; `{secret.NAME}`: the secret `AUTH_TEMPLATE_NAME`";
+    /// Cookies for the upstream, with values as in `headers`. A client's own copies of these cookies are removed, and the
+    /// upstream's own answers do not set them in the browser: new tokens in them refresh the session.
+    cookies: Map(&Text), default = {}, example = { "access_token": "access_token" },
         needs = "claims that `claims` puts into the session";
     /// How characters outside ASCII are written in `headers`: as bytes of UTF-8, or percent-encoded, so that
     /// `decodeURIComponent` reads them. In a list, commas in members are percent-encoded with both.

@@ -336,6 +336,11 @@ impl<'a> Access<'a> {
         Self { route, policy: Policy::SignedIn, framework: None, naming }
     }
 
+    /// Whether the upstream gets cookies that are made of the session.
+    pub(super) fn sets_cookies(&self) -> bool {
+        !self.route.cookies.is_empty()
+    }
+
     /// Whether everyone may pass.
     fn is_public(&self) -> bool {
         match &self.policy {

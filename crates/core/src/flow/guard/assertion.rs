@@ -28,22 +28,22 @@ pub(crate) const HEADER: &str = "x-vestibule-assertion";
 const LIFETIME: Duration = Duration::from_mins(1);
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// The header fields that identify the user to the upstream: the session's claims that the route forwards, and the
-    /// assertion if the route wants one. An error is the response for the case that the assertion cannot be signed.
+    /// The header fields and cookies that identify the user to the upstream: the session's claims that the route forwards, and
+    /// the assertion if the route wants one. An error is the response for the case that the assertion cannot be signed.
     pub(crate) async fn identity(
         &self,
         route: &Route<'_>,
         session: Option<&Session>,
-    ) -> Result<Vec<(String, String)>, Response> {
+    ) -> Result<IdentityHeaders, Response> {
         let proven = self.proven(session);
-        let IdentityHeaders { fields: mut identity, left_out } = route.identity(proven.as_ref());
-        for left_out in left_out {
+        let mut identity = route.identity(proven.as_ref());
+        for left_out in std::mem::take(&mut identity.left_out) {
             self.log(Record::new(LogEvent::HeaderNotSent, left_out));
         }
         let assertion = self.assertion(route, proven.as_ref());
         let assertion = assertion.await.map_err(|error| self.assertion_not_signed(&error))?;
         if let Some(token) = assertion {
-            identity.push((HEADER.to_owned(), token));
+            identity.fields.push((HEADER.to_owned(), token));
         }
         Ok(identity)
     }
@@ -98,7 +98,8 @@ impl<P: Platform> RequestContext<'_, P> {
                 profile.insert(name.to_owned(), value.clone());
             }
         }
-        for (_, from) in route.headers.iter().filter(|(_, from)| !is_access_token_claim(from)) {
+        let claims = route.headers.iter().filter_map(|(_, value)| value.as_claim());
+        for from in claims.filter(|from| !is_access_token_claim(from)) {
             if let Some(value) = proven.lookup(from) {
                 from.place(&mut profile, value.clone());
             }

@@ -2,9 +2,10 @@
 
 use crate::flow::RequestContext;
 use crate::flow::guard::admission::Admitted;
+use crate::flow::refresh::UpstreamChange;
 use crate::flow::responses::with_cookies;
 use crate::guard::headers::SessionCookies;
-use crate::guard::route::Route;
+use crate::guard::route::{IdentityHeaders, Route};
 use crate::log::{LogEvent, Record};
 use crate::outcome::Outcome;
 use crate::platform::{Forward, Platform};
@@ -47,14 +48,28 @@ impl<P: Platform> RequestContext<'_, P> {
             personal: is_personal,
             edge: config.edge,
         };
-        if renewed.is_empty() && !no_store {
+        if renewed.is_empty() && !no_store && route.cookies.is_empty() {
+            if self.asks_for_icon() {
+                return self.forward_icon(forward, body).await;
+            }
             return self.platform.forward_streaming(forward, body).await;
         }
         match self.platform.forward(forward, body).await {
-            Ok(response) => {
+            Ok(response) if route.cookies.is_empty() => {
                 let cookies = self.cookies_still_valid(session, renewed).await;
                 Outcome::Forwarded { response, cookies, no_store }
             }
+            Ok(response) => match self.take_upstream_cookies(&route, session, &identity, response).await {
+                Ok((response, change)) => {
+                    let cookies = self.cookies_after(change, session, renewed).await;
+                    Outcome::Forwarded { response, cookies, no_store }
+                }
+                Err(error) => {
+                    self.log(error.record());
+                    let cookies = self.cookies_still_valid(session, renewed).await;
+                    Outcome::Response(with_cookies(error.answer(), cookies))
+                }
+            },
             Err(error) => {
                 self.log(error.record());
                 // Without new tokens nothing is lost: the next request renews the cookie.
@@ -63,6 +78,27 @@ impl<P: Platform> RequestContext<'_, P> {
                 let cookies = self.cookies_still_valid(session, cookies).await;
                 Outcome::Response(with_cookies(error.answer(), cookies))
             }
+        }
+    }
+
+    /// The cookies for the browser after what an upstream's answer did to the session.
+    async fn cookies_after(
+        &self,
+        change: UpstreamChange,
+        session: Option<&Session>,
+        renewed: Vec<SetCookie>,
+    ) -> Vec<SetCookie> {
+        match change {
+            UpstreamChange::None => self.cookies_still_valid(session, renewed).await,
+            UpstreamChange::Ended => self.erased_session(),
+            UpstreamChange::Renewed(session) => match self.session_cookies(&session) {
+                Ok(cookies) => self.cookies_unless_signed_out(Some(&session), cookies).await,
+                Err(too_large) => {
+                    // The browser keeps the old tokens, by which a later request finds the new ones.
+                    self.log(Record::new(LogEvent::SessionTooLarge, too_large));
+                    Vec::new()
+                }
+            },
         }
     }
 
@@ -91,7 +127,13 @@ impl<P: Platform> RequestContext<'_, P> {
     /// cookies, and the client gets only the CORS headers of its response.
     async fn forward_preflight(&self, route: &Route<'_>) -> Response {
         let (config, guarded) = (self.config(), &self.vestibule.guarded);
-        let mut changes = route.changes(&config.rules, guarded, self.request, &[], SessionCookies::default());
+        let mut changes = route.changes(
+            &config.rules,
+            guarded,
+            self.request,
+            &IdentityHeaders::default(),
+            SessionCookies::default(),
+        );
         changes.remove("cookie");
         changes.remove("authorization");
         let forward = Forward {

@@ -84,6 +84,12 @@ impl<P: Platform> RequestContext<'_, P> {
             );
         }
         let admitted = match original.access(&path) {
+            Ok(access) if access.sets_cookies() => {
+                return self.rejected(
+                    "the upstream gets cookies, and another proxy would forward a client's own: let Vestibule forward \
+                     these requests, or remove `cookies` from the upstream and its rules",
+                );
+            }
             Ok(access) => original.admit(access, Browser::BehindProxy).await,
             Err(denied) => Err(denied),
         };
@@ -101,10 +107,17 @@ impl<P: Platform> RequestContext<'_, P> {
         }
         let config = self.config();
         let mut route = Route::new(&config.upstreams, &self.request.url.authority, None);
+        // The proxy forwards the browser's own cookies.
+        route.cookies = &[];
         let mut exposed;
         if secret != ProxySecret::Valid {
             exposed = route.headers.to_vec();
-            exposed.retain(|(_, from)| is_exposed(config, from));
+            // A secret is for the upstream alone.
+            exposed.retain(|(_, value)| {
+                value.is_of_session()
+                    && !value.has_secret()
+                    && value.paths().into_iter().all(|from| is_exposed(config, from))
+            });
             route.headers = &exposed;
             route.authorization = route.authorization.filter(|from| is_exposed(config, from));
             route.forward_session = false;
@@ -143,7 +156,7 @@ impl<P: Platform> RequestContext<'_, P> {
             Ok(identity) => identity,
             Err(failed) => return failed,
         };
-        for (name, value) in identity {
+        for (name, value) in identity.fields {
             if !value.contains(char::is_control) {
                 answer.headers.set(&name, value);
             }

@@ -184,6 +184,13 @@ impl<P: Platform> RefreshAttempt<P> {
         slot: Slot,
     ) -> RefreshOutcome {
         let outcome = match error {
+            // An upstream has replaced the tokens meanwhile, or is about to.
+            GrantError::InvalidGrant(_) if !slot.extend(self.platform.now()) => {
+                match self.vestibule.refreshes.renewed(&self.name) {
+                    Some(tokens) => self.adopt(tokens),
+                    None => self.unavailable(Duration::from_secs(1)),
+                }
+            }
             GrantError::InvalidGrant(error) => match lease.find_after_invalid_grant(&self.name).await {
                 Ok(Found::Tokens(tokens)) => self.adopt(tokens),
                 Ok(Found::SignedOut) => self.signed_out(),
@@ -221,7 +228,7 @@ impl<P: Platform> RefreshAttempt<P> {
 
     /// The outcome of a successful refresh: stores the new tokens for the other processes, and completes the slot. If the
     /// session was signed out meanwhile, the tokens are dropped.
-    async fn publish(
+    pub(super) async fn publish(
         &self,
         context: &RequestContext<'_, P>,
         lease: &impl Lease,

@@ -2,6 +2,8 @@
 
 mod credentials;
 
+pub(super) use self::credentials::granted_by_api;
+
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::rc::Rc;

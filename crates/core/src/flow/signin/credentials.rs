@@ -72,7 +72,8 @@ impl<P: Platform> RequestContext<'_, P> {
         let is_kept = persistence::chosen(body).map_err(ClientError::from)?.unwrap_or(false);
         identity.extra_claims.extend(self.persistence_claim(is_kept));
         let response = match self.create_session(identity).await? {
-            CreatedSession::Session(cookies) => {
+            CreatedSession::Session(mut cookies) => {
+                cookies.extend(self.forgotten_form());
                 with_cookies(Response::redirect(form.return_to.as_str()), cookies)
             }
             CreatedSession::Redirect(to) => Response::redirect(to.as_str()),
@@ -93,13 +94,13 @@ impl<P: Platform> RequestContext<'_, P> {
         let request = outbound::build("login", &login.request, self.client_address(), &find)
             .map_err(|cause| rejected(provider, CredentialsError::Header(cause)))?;
         let response = self.ask(provider, "login", request).await?;
+        let is_secret =
+            |code: &str| values.holds(code) || login.request.templates().any(|sent| sent.is_secret(code));
         login::parse(login, &response, self.now).map_err(|cause| match cause {
-            LoginError::Api(cause) => {
-                provider_error(provider, cause.without_code_in(|code| values.holds(code)))
-            }
+            LoginError::Api(cause) => provider_error(provider, cause.without_code_in(is_secret)),
             LoginError::Rejected(mut answer) => {
                 // An API may repeat the rejected value as its error code. That value must not get into a URL.
-                if values.holds(&answer.code) {
+                if is_secret(&answer.code) {
                     DEFAULT_CODE.clone_into(&mut answer.code);
                 }
                 rejected(provider, answer).into()

@@ -302,7 +302,7 @@ fn token_revocation(is_openid: bool, parameters: &Parameters<'_>) -> Option<Revo
 fn user(is_openid: bool, parameters: &Parameters<'_>) -> UserSources {
     let table = parameters.provider.table("user");
     let source = |key: &str, usual: &[&str]| {
-        user::source(&table, key, usual, &OAUTH_USER_ROOTS, &mut |text| parameters.fill(text))
+        user::source(&table, key, usual, &OAUTH_USER_ROOTS, &mut |text| parameters.fill_template(text))
     };
     let is_subject = is_openid && !table.has("id");
     UserSources {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::config::check::names::API_REFRESH;
-use crate::config::check::upstreams;
+use crate::config::check::{secrets, upstreams};
 use crate::config::error::suggestion;
 use crate::config::place::{Place, refuse};
 use crate::config::schema::providers::credentials::CONTENT_TYPES;
@@ -58,7 +58,7 @@ impl<'a> Known<'a> {
     }
 
     fn has(&self, path: &DataPath) -> bool {
-        self.names.contains(&path.root()) && (self.is_known)(path)
+        secrets::is_template_secret(path) || self.names.contains(&path.root()) && (self.is_known)(path)
     }
 }
 
@@ -69,7 +69,10 @@ pub(super) fn request(
     methods: &[&str],
     known: &Known<'_>,
 ) -> Option<ApiRequest> {
-    let url = table.text("url").and_then(|text| text.parsed(endpoint));
+    let url = table.text("url").and_then(|text| {
+        secrets::refuse_in_url(&text);
+        text.parsed(endpoint)
+    });
     if !table.has("url") {
         refuse!(table.at("url"), "the URL of the request is missing");
     }
@@ -129,7 +132,7 @@ fn template(raw: &Value, known: &Known<'_>, place: &Place<'_>) -> BodyTemplate {
             if let Some(path) = unknown.first().filter(|path| *text == format!("{{{path}}}")) {
                 refuse_unknown(path, known, place);
             }
-            BodyTemplate::Text(template)
+            BodyTemplate::Text(secrets::with_template_secrets(template, place))
         }
         Value::Array(items) => {
             let mut list = Vec::new();
@@ -193,6 +196,7 @@ pub(super) fn strict_template(text: &Text<'_>, known: &Known<'_>) -> Option<Temp
         refuse_unknown(path, known, &text.place);
         return None;
     }
+    let template = secrets::with_template_secrets(template, &text.place);
     check_field_value(&template.text(&|_| None), text);
     Some(template)
 }
@@ -201,6 +205,9 @@ fn refuse_unknown(path: &DataPath, known: &Known<'_>, place: &Place<'_>) {
     let hint = match path.root() {
         "cookie" if known.names.contains(&"cookie") => "write {cookie.NAME}".to_owned(),
         root if known.names.contains(&root) => format!("write {{{root}}}"),
+        _ if secrets::template_secret_hint(path).is_some() => {
+            secrets::template_secret_hint(path).unwrap_or_default().to_owned()
+        }
         _ if known.names.is_empty() => "no name is known here".to_owned(),
         root => suggestion(root, known.names),
     };

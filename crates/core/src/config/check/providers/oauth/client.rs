@@ -2,7 +2,7 @@
 
 use super::parameter::{algorithm, check_own_parameter};
 use super::parameters::Parameters;
-use crate::config::check::secrets::IN_A_FILE;
+use crate::config::check::secrets::{IN_A_FILE, check_credential};
 use crate::config::place::refuse;
 use crate::config::schema::providers::oauth::CLIENT_AUTH_METHODS;
 use crate::config::table::{Table, Text};
@@ -155,18 +155,4 @@ fn param(provider: &Table<'_>, key: &str, usual: &str) -> String {
         check_own_parameter(&name, &authorize::RESERVED);
     }
     provider.str(key).unwrap_or(usual).to_owned()
-}
-
-/// Checks a client id or secret: visible ASCII and spaces, [RFC 6749 appendix A.1 and
-/// A.2](https://www.rfc-editor.org/rfc/rfc6749#appendix-A.1). A pasted line break is found here, and not later in an
-/// `invalid_client` of the provider.
-pub(super) fn check_credential(text: &Text<'_>) {
-    let value = text.text;
-    if value.trim() != value || value.is_empty() || !value.bytes().all(|b| matches!(b, b' '..=b'~')) {
-        refuse!(
-            text,
-            "the value has white space around it, or characters that are not visible ASCII",
-            "set it again without a line break"
-        );
-    }
 }

@@ -4,13 +4,14 @@ use serde_json::Value;
 
 use super::parameter::check_parameter;
 use super::parameters::Parameters;
-use crate::config::check::names;
 use crate::config::check::providers::credentials::request::{self, GET_OR_POST, Known};
+use crate::config::check::{names, secrets};
 use crate::config::place::refuse;
 use crate::config::schema::providers::oauth::FETCH;
 use crate::config::table::{Table, Text};
 use vestibule_oidc::data::{DataPath, Template};
 use vestibule_oidc::http::origin::endpoint;
+use vestibule_oidc::http::request::Method;
 use vestibule_oidc::http::url::Url;
 use vestibule_oidc::oauth::provider::{
     EmailsConfig, FetchUserinfo, TokenConfig, UserinfoConfig, UserinfoRequest,
@@ -25,14 +26,19 @@ pub(super) fn token(is_openid: bool, parameters: &Parameters<'_>) -> TokenConfig
     let endpoint = parameters.url(&table, "url");
     let refresh_endpoint = parameters.url(&table, "refresh_url");
     let method = request::method(&table, &["POST", "GET"]);
-    let params = templates(&table.table("params"), &names::TOKEN, parameters);
-    let refresh_params = templates(&table.table("refresh_params"), &names::TOKEN, parameters);
+    // With GET the parameters are the query of the URL.
+    let place = if method == Method::Get { ParamsIn::Url } else { ParamsIn::Body };
+    let params = templates(&table.table("params"), &names::TOKEN, place, parameters);
+    let refresh_params = templates(&table.table("refresh_params"), &names::TOKEN, place, parameters);
     let mut headers = Vec::new();
     for text in table.table("headers").entries() {
-        let Some(value) = parameters.fill(&text) else { continue };
+        let Some(filled) = parameters.fill_template(&text) else { continue };
         request::check_header(text.name(), &text);
-        request::check_field_value(&value, &text.with(&value));
-        headers.push((text.name().to_ascii_lowercase(), value));
+        // Other braces are literal.
+        let (template, _) = Template::parse(&filled, &secrets::is_template_secret);
+        let value = secrets::with_template_secrets(template, &text.place).text(&|_| None);
+        request::check_field_value(&value, &text);
+        headers.push((text.name().to_ascii_lowercase(), Secret::new(value)));
     }
     TokenConfig {
         endpoint,
@@ -69,12 +75,12 @@ pub(super) fn userinfo(is_needed: bool, parameters: &Parameters<'_>) -> Userinfo
 
 fn userinfo_request(table: &Table<'_>, parameters: &Parameters<'_>) -> Option<UserinfoRequest> {
     let url = table.text("url").and_then(|text| url_template(&text, parameters));
-    let params = templates(&table.table("params"), &names::USERINFO, parameters);
+    let params = templates(&table.table("params"), &names::USERINFO, ParamsIn::Url, parameters);
     let headers = table.table("headers");
     let written = headers.entries();
     let mut filled = Vec::new();
     for text in &written {
-        filled.push(parameters.fill(text)?);
+        filled.push(parameters.fill_template(text)?);
     }
     let mut headers = Vec::new();
     for (text, filled) in written.iter().zip(&filled) {
@@ -97,7 +103,7 @@ fn userinfo_request(table: &Table<'_>, parameters: &Parameters<'_>) -> Option<Us
 fn url_template(text: &Text<'_>, parameters: &Parameters<'_>) -> Option<Template> {
     let filled = parameters.fill(text)?;
     let text = text.with(&filled);
-    let template = template(&text, &names::USERINFO)?;
+    let template = template(&text, &names::USERINFO, ParamsIn::Url)?;
     let host = filled.split_once("://").map_or("", |(_, behind)| behind);
     if host.split(['/', '?']).next().is_some_and(|host| host.contains('{')) {
         refuse!(text, "the host of the URL cannot contain a template");
@@ -115,7 +121,7 @@ fn api_key(parameters: &Parameters<'_>) -> Option<Secret> {
     let at = parameters.provider.place.variable(&name);
     let set = at.set_secret(&name);
     match &value {
-        Some(key) => super::client::check_credential(&Text { text: key, place: at }),
+        Some(key) => secrets::check_credential(&Text { text: key, place: at }),
         None => refuse!(at, "the API key is missing", "set it with {set}"),
     }
     value.map(Secret::new)
@@ -147,25 +153,45 @@ fn path(table: &Table<'_>, key: &str) -> Option<DataPath> {
     table.text(key)?.parsed(DataPath::parse)
 }
 
-fn templates(params: &Table<'_>, names: &[&str], parameters: &Parameters<'_>) -> Vec<(String, Template)> {
+/// Where a request has its parameters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ParamsIn {
+    Url,
+    Body,
+}
+
+fn templates(
+    params: &Table<'_>,
+    names: &[&str],
+    place: ParamsIn,
+    parameters: &Parameters<'_>,
+) -> Vec<(String, Template)> {
     let mut templates = Vec::new();
     for text in params.entries() {
         check_parameter(&text);
-        let Some(filled) = parameters.fill(&text) else { continue };
-        let template = template(&text.with(&filled), names);
+        let filled = match place {
+            ParamsIn::Url => parameters.fill(&text),
+            ParamsIn::Body => parameters.fill_template(&text),
+        };
+        let Some(filled) = filled else { continue };
+        let template = template(&text.with(&filled), names, place);
         templates.extend(template.map(|template| (text.name().to_owned(), template)));
     }
     templates
 }
 
-fn template(text: &Text<'_>, names: &[&str]) -> Option<Template> {
+fn template(text: &Text<'_>, names: &[&str], place: ParamsIn) -> Option<Template> {
     let (template, unknown) = Template::parse(text.text, &|path| {
-        names.contains(&path.root()) && (path.root() == "account") == (path.rest().len() > 0)
+        place == ParamsIn::Body && secrets::is_template_secret(path)
+            || names.contains(&path.root()) && (path.root() == "account") == (path.rest().len() > 0)
     });
     if let Some(path) = unknown.first() {
-        let known = names.join(", ");
-        refuse!(text, "{{{path}}} is unknown; known here: {known}");
+        if !secrets::is_template_secret(path) {
+            let known = names.join(", ");
+            let hint = secrets::template_secret_hint(path).unwrap_or_default();
+            refuse!(text, "{{{path}}} is unknown; known here: {known}", "{hint}");
+        }
         return None;
     }
-    Some(template)
+    Some(secrets::with_template_secrets(template, &text.place))
 }

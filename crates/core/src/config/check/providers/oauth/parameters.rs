@@ -112,8 +112,16 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// A text with its parameters replaced. Other braces stay.
+    /// A text with its parameters replaced. Other braces stay; those of a secret are a mistake: the text is, or may be, a
+    /// part of a URL.
     pub(super) fn fill(&self, text: &Text<'_>) -> Option<String> {
+        secrets::refuse_in_url(text);
+        self.fill_template(text)
+    }
+
+    /// A text that is a template with its parameters replaced. No parameter's value has braces, so the template has
+    /// placeholders only where the text has them.
+    pub(super) fn fill_template(&self, text: &Text<'_>) -> Option<String> {
         let mut filled = String::with_capacity(text.text.len());
         let mut rest = text.text;
         while let Some((before, behind)) = rest.split_once('{') {
@@ -121,7 +129,11 @@ impl<'a> Parameters<'a> {
             rest = behind;
             match behind.split_once('}') {
                 Some((name, behind)) if names::PARAMETERS.contains(&name) => {
-                    filled.push_str(&self.value(name, text)?);
+                    let value = self.value(name, text)?;
+                    if value.contains(['{', '}']) {
+                        refuse!(text, "the value of {{{name}}} has a brace");
+                    }
+                    filled.push_str(&value);
                     rest = behind;
                 }
                 _ => filled.push('{'),
