@@ -130,6 +130,9 @@ impl<P: Platform> RequestContext<'_, P> {
     fn other_host(&self, form: &FormContext) -> Option<String> {
         let return_to = Url::parse(form.return_to.as_str()).ok()?;
         let host = return_to.host();
+        if let Some(preview) = self.preview_of(&return_to) {
+            return Some(preview);
+        }
         (host != self.request.url.host()).then(|| host.to_owned())
     }
 }

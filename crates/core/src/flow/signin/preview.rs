@@ -138,6 +138,20 @@ impl<P: Platform> RequestContext<'_, P> {
         Ok(with_cookies(response.with("referrer-policy", "no-referrer"), cookies).uncached())
     }
 
+    /// The preview host that an address of this host's `GET /preview` is for.
+    pub(crate) fn preview_of(&self, address: &Url) -> Option<String> {
+        if address.origin() != self.origin.as_str() || address.path() != self.path_of_preview() {
+            return None;
+        }
+        let query = Params::from_urlencoded(address.query()?.as_bytes());
+        let (host, _) = self.preview_address(query.one("callbackUrl").ok()??)?;
+        Some(host.host().to_owned())
+    }
+
+    fn path_of_preview(&self) -> String {
+        format!("{}/preview", self.config().base_path)
+    }
+
     /// An address on a preview host, as a browser parses it, and its origin.
     fn preview_address(&self, requested: &str) -> Option<(Origin, TrustedUrl)> {
         let host = Origin::of(&Url::parse(requested).ok()?);

@@ -102,6 +102,23 @@ fn a_visitor_signs_in_on_the_login_host_and_comes_back_to_the_same_page() {
 }
 
 #[test]
+fn the_sign_in_page_says_for_which_preview_it_is() {
+    let site = site();
+    let shown = Visitor::new().follow(&site, &format!("{PREVIEW}/page"));
+    assert!(shown.answer.body.contains("<strong>pr-1.preview.example.dev</strong>"), "{}", shown.answer.body);
+    for other in ["https://evil.example/", "https://app.example.com/", ""] {
+        let preview =
+            url::form_urlencoded::Serializer::new(String::new()).append_pair("callbackUrl", other).finish();
+        let return_to = format!("/auth/preview?{preview}");
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("callbackUrl", &return_to)
+            .finish();
+        let shown = Visitor::new().open(&site, &format!("{AUTH}/auth/signin?{query}"));
+        assert!(shown.status == 200 && !shown.body.contains("<strong>"), "{other}: {}", shown.body);
+    }
+}
+
+#[test]
 fn who_is_signed_in_at_the_login_host_sees_no_page_on_the_way() {
     let site = site();
     let mut visitor = super::signed_in(&site);
