@@ -666,6 +666,44 @@ fn no_provider_is_needed_where_login_url_names_another_host() {
 }
 
 #[test]
+fn preview_hosts_are_names_of_ones_own_outside_the_cookie_domain() {
+    let with = |hosts: Value, more: Value| {
+        let mut auth = json!({
+            "login_url": "https://app.example.com",
+            "cookies": { "domain": "app.example.com" },
+            "preview_hosts": hosts,
+        });
+        auth.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        load(auth, &json!({})).unwrap()
+    };
+    let config = with(
+        json!([
+            "*.preview.example.dev",
+            "*.site.pages.dev",
+            "*.acme.workers.dev",
+            "one.pages.dev",
+            "*.localhost",
+            "localhost"
+        ]),
+        json!({}),
+    );
+    assert_eq!(config.preview_hosts.len(), 6);
+    // A host of the same registrable domain is another host, too, if the session is not shared with it.
+    assert_eq!(with(json!(["*.preview.example.com", "*.example.com"]), json!({})).preview_hosts.len(), 2);
+    assert!(load_with_okta(json!({}), &json!({})).unwrap().preview_hosts.is_empty());
+
+    let advises = |config: Config| {
+        config.advice(&RUNTIME).iter().any(|advice| advice.starts_with("AUTH.preview_hosts: for a minute"))
+    };
+    let hosts = || json!(["*.preview.example.dev"]);
+    assert!(advises(with(hosts(), json!({}))), "nothing remembers that a code was used");
+    assert!(!advises(with(hosts(), json!({ "refresh": { "lease": "kv" } }))), "the operator chose it");
+    assert!(!advises(with(hosts(), json!({ "refresh": { "lease": "durable-object" } }))));
+    assert!(!advises(with(hosts(), json!({ "revocation": { "store": "durable-object" } }))));
+    assert!(!advises(with(json!([]), json!({}))));
+}
+
+#[test]
 fn a_redirect_to_the_origin_of_the_target_is_rewritten_to_the_origin_of_the_request() {
     let target = Target::Url("https://backend.example.net:8443".parse().unwrap());
     let requested = RequestUrl::parse("https://app.example.com/x?y").unwrap();

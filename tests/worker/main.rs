@@ -33,6 +33,7 @@ mod login_limit;
 #[cfg(target_os = "linux")]
 mod memory;
 mod parity;
+mod previews;
 mod proxies;
 mod signatures;
 mod streaming;

@@ -244,7 +244,7 @@ impl Site {
 }
 
 /// A handler that forwards to the other Worker, as a host in the first one's harness.
-fn behind(worker: Client) -> impl Fn(&Request) -> Response + Send + Sync + 'static {
+pub fn behind(worker: Client) -> impl Fn(&Request) -> Response + Send + Sync + 'static {
     let is_of_the_connection = |name: &str| {
         ["connection", "content-length", "transfer-encoding"].contains(&name.to_ascii_lowercase().as_str())
     };

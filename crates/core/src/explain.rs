@@ -45,7 +45,7 @@ pub fn explain<'a>(
     let host_role = origin.map_or(HostRole::Login, |origin| HostRole::of(config, &origin));
     let outside_of = match host_role {
         HostRole::Outside(domain) => Some(domain.as_str()),
-        HostRole::Login | HostRole::Member(_) => None,
+        HostRole::Login | HostRole::Member(_) | HostRole::Preview(_) => None,
     };
     if path.below(&config.base_path).is_some() {
         return outside_of.map_or(Explanation::AuthRoute, Explanation::AuthRouteOutside);
@@ -94,6 +94,7 @@ pub fn explain<'a>(
 fn sign_in_page(config: &Config, host_role: HostRole<'_>) -> String {
     let page = config.pages.sign_in.clone().unwrap_or_else(|| format!("{}/signin", config.base_path));
     match host_role {
+        HostRole::Preview(_) => format!("{}/signin", config.base_path),
         HostRole::Member(login) if page.starts_with('/') => format!("{}{page}", login.as_str()),
         _ => page,
     }

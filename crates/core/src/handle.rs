@@ -121,10 +121,13 @@ impl<P: Platform> RequestContext<'_, P> {
         let provider = path.get(1).copied();
         match route {
             Some(Route::SignInPage) => self.show_sign_in(&params.query),
-            // A prefetch must not use up the ticket, and no browser may keep its answer: the real request follows.
-            Some(Route::ReceiveSignIn) if self.request.is_prefetch() => {
-                Ok(responses::token_unavailable(Duration::from_secs(1)))
-            }
+            // A prefetch must not use up the ticket or the code, and no browser may keep its answer: the real request follows.
+            Some(
+                Route::ReceiveSignIn
+                | Route::GivePreviewSession
+                | Route::TakePreviewSession
+                | Route::EndPreviewSession,
+            ) if self.request.is_prefetch() => Ok(responses::token_unavailable(Duration::from_secs(1))),
             Some(Route::ReceiveSignIn) => {
                 self.receive_sign_in(provider.unwrap_or_default(), &params.query).await
             }
@@ -150,6 +153,9 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(Route::Csrf) => self.csrf_token(&params.query),
             Some(Route::Providers) => Ok(self.list_providers()),
             Some(Route::Token) => self.show_token().await,
+            Some(Route::GivePreviewSession) => self.give_preview_session(&params.query).await,
+            Some(Route::EndPreviewSession) => self.end_preview_session(&params.query),
+            Some(Route::TakePreviewSession) => self.take_preview_session(&params.query).await,
             Some(Route::Renew) => self.refresh_at_login_host(&params.query).await,
             Some(Route::ErrorPage) => self.show_error(&params.query),
             Some(Route::FindKeptForm) => Ok(self.find_kept_form().await),
@@ -179,6 +185,7 @@ impl<P: Platform> RequestContext<'_, P> {
         routes::find(method, path, |only| match only {
             Only::Everywhere => true,
             Only::LoginHost => self.is_login_host(),
+            Only::PreviewHost => self.is_preview_host(),
             Only::NextAuthV4 => self.config().dialect == Dialect::NextAuthV4,
             Only::Operator => self.config().revocation.operator.are_set(),
         })

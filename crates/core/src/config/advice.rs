@@ -14,6 +14,7 @@ impl Config {
         let mut advice = self.lease_advice(runtime);
         advice.extend(self.revocation_advice(runtime));
         advice.extend(self.claim_advice());
+        advice.extend(self.preview_advice(runtime));
         advice.extend(self.subject_advice());
         advice.extend(self.email_advice());
         advice.extend(self.refresh_token_advice());

@@ -6,6 +6,7 @@ mod cookies;
 pub(super) mod names;
 mod origins;
 mod pages;
+mod previews;
 mod providers;
 mod refresh;
 mod revocation;
@@ -45,6 +46,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let own_host = own_host.or(login_url.as_ref().or(origin.as_ref()).map(Origin::host));
     let trusted_origins = origins::trusted_origins(auth, own_host);
     site::refuse_login_url_out_of_reach(auth, login_url.as_ref(), cookie_domain.as_ref());
+    let preview_hosts = previews::preview_hosts(auth, cookie_domain.as_ref());
     let updatable = updatable::updatable(&auth.table("session"));
     let session = session::session(&auth.table("session"), updatable);
     let token_origins = origins::token_origins(auth, &trusted_origins, &session);
@@ -90,6 +92,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         default_access,
         login_url,
         trusted_hosts,
+        preview_hosts,
         trusted_origins,
         token_origins,
         origin,

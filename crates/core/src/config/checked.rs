@@ -41,6 +41,8 @@ pub struct Config {
     /// Hosts that a return address may name, in addition to the host of the request and the hosts of
     /// [`cookie_domain`](Self::cookie_domain).
     pub trusted_hosts: Vec<HostPattern>,
+    /// Hosts of other domains that get sessions of their own from the login host.
+    pub preview_hosts: Vec<HostPattern>,
     /// Origins whose pages may send requests with a session, besides the request's own origin.
     pub trusted_origins: Vec<TrustedOrigin>,
     /// The trusted origins whose pages may read the access token.

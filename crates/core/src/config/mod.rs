@@ -9,6 +9,7 @@ pub mod error;
 mod lease;
 mod login_limit;
 mod place;
+mod previews;
 mod proven;
 #[cfg(feature = "reference")]
 pub mod reference;

@@ -15,7 +15,7 @@ use crate::platform::Platform;
 use crate::revocation::status::RevocationStatus;
 use crate::session::claims::Session;
 use crate::session::cookie::{self, SessionCookie, SessionTooLargeError};
-use crate::session::names::CookieNames;
+use crate::session::names::{CookieNames, CookieNaming};
 use crate::session::read::{self, SessionReading};
 use vestibule_oidc::http::cookie::{Cookies, SetCookie};
 use vestibule_oidc::http::origin::{CookieDomain, Origin};
@@ -46,13 +46,19 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     /// `None` if no browser can send the request's host, because it is not a valid host in a URL.
     pub(crate) fn new(vestibule: &'a Vestibule, platform: &'a P, request: &'a Request) -> Option<Self> {
         let config = &vestibule.config;
-        let Site { origin, names } =
+        let Site { origin, mut names } =
             vestibule.site_cache.site(&config.cookie_naming, config.dialect, &request.url)?;
+        let host_role = HostRole::of(config, &origin);
+        if let HostRole::Preview(_) = host_role {
+            // Another preview of the same domain must not set this one's session.
+            let naming = CookieNaming { host_prefix: true, ..config.cookie_naming.clone() };
+            names = Rc::new(CookieNames::new(&naming, config.dialect, request.url.secure));
+        }
         Some(Self {
             vestibule,
             platform,
             request,
-            host_role: HostRole::of(&vestibule.config, &origin),
+            host_role,
             origin,
             names,
             cookies: Cookies::parse(request.headers.get_all("cookie")),
@@ -105,8 +111,12 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             if let HostRole::Outside(_) = self.host_role {
                 return SessionReading { session: SessionCookie::Absent, positions: Vec::new() };
             }
+            let preview_host = match self.host_role {
+                HostRole::Preview(_) => Some(self.origin.as_str()),
+                HostRole::Login | HostRole::Member(_) | HostRole::Outside(_) => None,
+            };
             let (sealing, cache) = (self.config().sealing(), &self.vestibule.session_cache);
-            let reading = read::read(sealing, cache, &self.names, &self.cookies, self.now);
+            let reading = read::read(sealing, cache, &self.names, &self.cookies, preview_host, self.now);
             if let SessionCookie::Conflict = reading.session {
                 let message = "the request has session cookies of different users, so no one is signed in, and all \
                                of them are removed. Either cookies.domain was changed, or another host of the domain \
@@ -123,7 +133,10 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         if !self.may_forward_session() {
             return Vec::new();
         }
-        let only = read::only_positions(self.config().dialect, &self.names, &self.cookies);
+        // An upstream that opens a session does not see that it belongs to a preview host.
+        let has_previews = !self.config().preview_hosts.is_empty();
+        let only = || read::only_positions(self.config().dialect, &self.names, &self.cookies);
+        let only = if has_previews { None } else { only() };
         only.unwrap_or_else(|| self.reading().positions.clone())
     }
 

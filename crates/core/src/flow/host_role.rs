@@ -1,5 +1,5 @@
 //! A site may have several hosts that share one session. [`HostRole`] says which host signs users in, which hosts send
-//! them there, and which hosts are outside the cookie's domain.
+//! them there, which get sessions of their own from it, and which hosts are outside the cookie's domain.
 
 use crate::config::Config;
 use vestibule_oidc::http::origin::{CookieDomain, Origin, is_loopback};
@@ -11,6 +11,8 @@ pub(crate) enum HostRole<'a> {
     Login,
     /// The host shares the session of this login host, and sends users there to sign in.
     Member(&'a Origin),
+    /// The host is outside the cookie's domain and gets sessions of its own from this login host.
+    Preview(&'a Origin),
     /// The host is outside this domain: browsers neither accept the session's cookie from it nor send the cookie to it.
     Outside(&'a CookieDomain),
 }
@@ -18,7 +20,12 @@ pub(crate) enum HostRole<'a> {
 impl<'a> HostRole<'a> {
     pub(crate) fn of(config: &'a Config, origin: &Origin) -> Self {
         match (&config.cookie_domain, &config.login_url) {
-            (Some(domain), _) if !domain.covers(origin.host()) => {
+            (Some(domain), login) if !domain.covers(origin.host()) => {
+                if let Some(login) = login
+                    && config.is_preview_host(origin)
+                {
+                    return Self::Preview(login);
+                }
                 // A developer runs the site's configuration on their own machine: that host does everything itself.
                 let is_development = is_loopback(origin.host()) && !config.providers.is_empty();
                 if is_development { Self::Login } else { Self::Outside(domain) }

@@ -8,7 +8,7 @@ impl<P: Platform> RequestContext<'_, P> {
     /// The origin of the login host.
     pub(crate) fn login_origin(&self) -> String {
         match self.host_role {
-            HostRole::Member(login) => login.as_str().to_owned(),
+            HostRole::Member(login) | HostRole::Preview(login) => login.as_str().to_owned(),
             HostRole::Login | HostRole::Outside(_) => self.request.url.origin(),
         }
     }
@@ -30,6 +30,9 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// The address of the sign-in page, with `return_to` as the return address.
     pub(crate) fn sign_in_page(&self, return_to: &str) -> String {
+        if let HostRole::Preview(login) = self.host_role {
+            return self.preview_sign_in_page(login, return_to);
+        }
         let page = match &self.config().pages.sign_in {
             Some(page) => self.page_url(page),
             None => self.login_route("signin"),
@@ -42,7 +45,9 @@ impl<P: Platform> RequestContext<'_, P> {
     pub(crate) fn address(&self) -> String {
         let url = &self.request.url;
         match self.host_role {
-            HostRole::Member(login) if login.secure() && url.authority == url.host() => {
+            HostRole::Member(login) | HostRole::Preview(login)
+                if login.secure() && url.authority == url.host() =>
+            {
                 format!("https://{}{}", url.authority, url.path_and_query())
             }
             _ => format!("{}{}", url.origin(), url.path_and_query()),
@@ -62,7 +67,7 @@ impl<P: Platform> RequestContext<'_, P> {
     /// The same as a redirect's `Location`. Like Auth.js, it leaves a path on the request's own host as it is written.
     pub(crate) fn page_location(&self, page: &str) -> String {
         match self.host_role {
-            HostRole::Member(_) => self.page_url(page),
+            HostRole::Member(_) | HostRole::Preview(_) => self.page_url(page),
             HostRole::Login | HostRole::Outside(_) => page.to_owned(),
         }
     }

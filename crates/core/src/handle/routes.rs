@@ -18,6 +18,9 @@ pub(super) enum Route {
     Providers,
     Token,
     Renew,
+    GivePreviewSession,
+    TakePreviewSession,
+    EndPreviewSession,
     ErrorPage,
     FindKeptForm,
     ShowKeptForm,
@@ -34,6 +37,8 @@ pub(super) enum Only {
     Everywhere,
     /// On the host that `login_url` names.
     LoginHost,
+    /// On a host that `preview_hosts` names.
+    PreviewHost,
     /// With `dialect = "next-auth-v4"`.
     NextAuthV4,
     /// Where an operator has a secret.
@@ -52,7 +57,7 @@ enum Methods {
 }
 
 use Methods::{Any, Get, GetWithoutHead, Post};
-use Only::{Everywhere, LoginHost, NextAuthV4, Operator};
+use Only::{Everywhere, LoginHost, NextAuthV4, Operator, PreviewHost};
 
 /// A row of the table.
 struct Entry {
@@ -141,6 +146,17 @@ const ROUTES: &[Entry] = routes! {
     /// Refreshes the access token for another host of the site and sends the browser back there.
     Get "/renew" => Renew, LoginHost,
         answers = "302 to the return address, or to the sign-in page; 503 with `Retry-After`", authjs = "none";
+    /// Signs the user in where necessary, and sends the browser back to a host of `preview_hosts` with a code for that host and
+    /// this browser. A prefetch gets 503.
+    GetWithoutHead "/preview" => GivePreviewSession, LoginHost,
+        answers = "302 to `/preview/callback` of that host, or to the sign-in page; 403, a page, for any other host; 503 with `Retry-After`", authjs = "none";
+    /// Takes the code that the login host gave this browser, and makes it a session of this host. A prefetch gets 503.
+    GetWithoutHead "/preview/callback" => TakePreviewSession, PreviewHost,
+        answers = "302 to the return address, with the session; without a valid code, to the error page", authjs = "none";
+    /// Ends the session of a user who has signed out on a host of `preview_hosts`, with the code of that host for this session. A
+    /// prefetch gets 503.
+    GetWithoutHead "/preview/signout" => EndPreviewSession, LoginHost,
+        answers = "302 to where the sign-out leads; without a valid code, to the start page", authjs = "none";
     /// Shows what went wrong, or sends the browser to `pages.error`.
     Get "/error" => ErrorPage, Everywhere,
         answers = "200, 403 or 500, a page; 302", authjs = "the same";
@@ -229,6 +245,7 @@ pub fn reference() -> Vec<RouteReference> {
             only: match entry.only {
                 Everywhere => None,
                 LoginHost => Some("on the host of `login_url`"),
+                PreviewHost => Some("on a host of `preview_hosts`"),
                 NextAuthV4 => Some("with `dialect = \"next-auth-v4\"`"),
                 Operator => Some("with the secret `AUTH_REVOKE_SECRET`"),
             },

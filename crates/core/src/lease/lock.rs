@@ -5,6 +5,7 @@
 //! [`serve`] and [`WaitingCalls`] are the lock's side, without its runtime; `LockLease` is the request's side.
 
 mod record;
+mod single_use;
 mod waiting;
 
 use std::rc::Rc;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use self::record::{Answer, Call};
 pub use self::record::{CallOutcome, Served, UnknownCallError, remembered_until, serve};
+pub(crate) use self::single_use::use_once;
 pub use self::waiting::{Answers, WaitingCalls};
 use super::{
     Acquisition, Found, LEASE_DURATION, Lease, Publication, RefreshId, SIGN_OUT_RETENTION, STORE_TIMEOUT,

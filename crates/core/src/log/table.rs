@@ -151,6 +151,31 @@ events! {
         action: "Nothing if it is rare: somebody opened an old link, or waited too long. If it happens with every \
             sign-in, give both hosts the same `AUTH_SECRET` and `cookies.domain`.",
     }
+    PreviewHostRejected {
+        name: "preview_host_rejected",
+        cases: [Client => Info],
+        fields: [Request],
+        meaning: "A browser came to the login host for a session of another domain, and the address is not one of \
+            `preview_hosts`, or was not sent by a preview host. It got a page with 403 and no code.",
+        action: "If the host is one of your previews, add it to `preview_hosts` of the login host, as `https`.",
+    }
+    PreviewCodeRejected {
+        name: "preview_code_rejected",
+        cases: [Client => Info],
+        fields: [Request],
+        meaning: "A browser came to a preview host with a code that is not valid there: it is another browser's or another \
+            host's, or was used before, or has expired. No one was signed in by it.",
+        action: "Nothing if it is rare: somebody went back in their history, or waited too long. If it happens with every \
+            sign-in, give both deployments the same `AUTH_SECRET`.",
+    }
+    PreviewCodeNotChecked {
+        name: "preview_code_not_checked",
+        cases: [Platform => Warn],
+        fields: [Request],
+        meaning: "The lock did not say whether a code for a preview host was used before, so it was not accepted. The \
+            user can try again.",
+        action: "See why the runtime's lock does not answer.",
+    }
     ProviderLogoutFailed {
         name: "provider_logout_failed",
         cases: [Provider => Warn, Configuration => Warn],

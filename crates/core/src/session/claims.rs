@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use vestibule_oidc::data::DataPath;
 
 use crate::session::refreshed_tokens::RefreshedTokens;
+use vestibule_oidc::http::origin::Origin;
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 
@@ -140,6 +141,12 @@ impl Session {
         self.text("sid")
     }
 
+    /// The origin of the preview host that the session belongs to (`preview_host`). A session of the site's own hosts has
+    /// none, and opens on those only.
+    pub fn preview_host(&self) -> Option<&str> {
+        self.text("preview_host")
+    }
+
     /// The id of the provider that the user signed in with.
     pub fn provider(&self) -> Option<&str> {
         self.text("provider")
@@ -239,6 +246,22 @@ impl Session {
         self.retaining(|name, value| {
             name != "access_token" && !token.is_some_and(|token| holds_text(value, token))
         })
+    }
+
+    /// The same session for this preview host, until then: without what could get new tokens, and without every claim that
+    /// holds a copy of the refresh token.
+    #[must_use]
+    pub fn for_preview_host(&self, host: &Origin, until: Timestamp) -> Self {
+        let token = self.refresh_token();
+        let grants = ["refresh_token", "refresh_expires_at", "api_cookies"];
+        let mut session = self.retaining(|name, value| {
+            !grants.contains(&name) && !token.as_ref().is_some_and(|token| holds_text(value, token.expose()))
+        });
+        let ends_at = session.ends_at().map_or(until, |end| end.min(until));
+        let claims = Rc::make_mut(&mut session.claims);
+        claims.insert("preview_host".to_owned(), host.as_str().into());
+        claims.insert("ends_at".to_owned(), ends_at.seconds().into());
+        session
     }
 
     /// The same session as an app sees it after its access token has expired for good: without the token, and with the

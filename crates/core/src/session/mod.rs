@@ -1,4 +1,4 @@
-//! Sealed cookies: the session, the sign-in transaction, the ticket and the CSRF token.
+//! Sealed cookies: the session, the sign-in transaction, the ticket, the preview code and the CSRF token.
 
 pub mod cache;
 pub mod chunk;
@@ -10,6 +10,7 @@ pub mod kept_form;
 pub mod names;
 pub(crate) mod own_claims;
 pub mod policy;
+pub mod preview;
 pub mod proven;
 pub mod read;
 pub mod refreshed_tokens;

@@ -19,6 +19,7 @@ impl CookieNaming {
         let Some(name) = self.base_name(name) else { return false };
         let is_own = name.starts_with("session-token")
             || name.starts_with("transaction.")
+            || name.starts_with("preview.")
             || matches!(name, "callback-url" | "csrf-token" | "ticket" | "renewal" | "typed" | "last-user");
         let is_of_auth_js = matches!(name, "pkce.code_verifier" | "state" | "nonce" | "challenge");
         is_own || (is_of_auth_js && self.prefix.is_none())
@@ -65,6 +66,7 @@ pub struct CookieNames {
     csrf: String,
     transaction_prefix: String,
     ticket: String,
+    preview_prefix: String,
     renewal: String,
     last_user: String,
     typed: String,
@@ -96,6 +98,7 @@ impl CookieNames {
             csrf: format!("{host}{base}.csrf-token"),
             transaction_prefix: format!("{host}{base}.transaction."),
             ticket: format!("{shared}{base}.ticket"),
+            preview_prefix: format!("{host}{base}.preview."),
             renewal: format!("{host}{base}.renewal"),
             last_user: format!("{session}{base}.last-user"),
             typed: format!("{host}{base}.typed"),
@@ -144,6 +147,12 @@ impl CookieNames {
         &self.ticket
     }
 
+    /// The beginning of the name of the cookie that binds a preview host's code to this browser, including the dot. It is
+    /// bound to the host, so no other host of its domain can set it.
+    pub fn preview_prefix(&self) -> &str {
+        &self.preview_prefix
+    }
+
     /// The cookie that lists the pages for which this host sent the browser to the login host for a new access token.
     pub fn renewal(&self) -> &str {
         &self.renewal
@@ -187,6 +196,7 @@ mod tests {
             all.push(name.to_owned());
         }
         all.push(format!("{}abc", names.transaction_prefix()));
+        all.push(format!("{}abc", names.preview_prefix()));
         all
     }
 

@@ -2,7 +2,7 @@
 
 /// The claims that are about the session itself and its tokens, and not about what the provider says of the user. A
 /// refresh does not let the provider's data change them.
-const OWN_CLAIMS: [&str; 22] = [
+const OWN_CLAIMS: [&str; 23] = [
     "sub",
     "sid",
     "provider",
@@ -14,6 +14,7 @@ const OWN_CLAIMS: [&str; 22] = [
     "revalidated_at",
     "ends_at",
     "persistent",
+    "preview_host",
     "generation",
     "error",
     "iat",

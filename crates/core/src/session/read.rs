@@ -30,7 +30,8 @@ pub struct SessionReading {
     pub positions: Vec<usize>,
 }
 
-/// Reads the session from a request's cookies, in either dialect. `cache` saves opening a session again.
+/// Reads the session from a request's cookies, in either dialect. `cache` saves opening a session again. A session counts
+/// only where it belongs: `preview_host` is the origin of the request's host if that is a preview host.
 ///
 /// The cookie in the configured dialect counts, and if none of that name opens, the one in the other dialect. Of several
 /// sessions of one name that open, those of one sign-in (`sid`) are versions of it, and the highest generation counts.
@@ -41,6 +42,7 @@ pub fn read(
     cache: &SessionCache,
     names: &CookieNames,
     cookies: &Cookies,
+    preview_host: Option<&str>,
     now: Timestamp,
 ) -> SessionReading {
     let mut opened: Vec<(Session, Vec<usize>)> = Vec::new();
@@ -55,6 +57,10 @@ pub fn read(
             continue;
         }
         match open(sealing, cache, dialect, name, &candidate.value, now) {
+            Ok(session) if session.preview_host() != preview_host => {
+                reason
+                    .get_or_insert_with(|| "the session belongs to another host (preview_hosts)".to_owned());
+            }
             Ok(session) => {
                 opened.push((session, candidate.positions));
                 opened_name = Some(name);

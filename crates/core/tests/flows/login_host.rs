@@ -2,6 +2,7 @@
 
 mod attacks;
 mod outside;
+mod previews;
 mod renewal;
 mod visitor;
 

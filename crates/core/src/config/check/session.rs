@@ -39,6 +39,7 @@ const RESERVED_CLAIMS: [(&[&str], &str); 3] = [
             "revalidated_at",
             "ends_at",
             "persistent",
+            "preview_host",
             "generation",
             "error",
         ],

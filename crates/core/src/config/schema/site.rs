@@ -27,6 +27,11 @@ pub(in crate::config) const AUTH: Keys = &[keys! {
     /// The hosts that a return address may name, besides the host of the request and the hosts that `cookies.domain`
     /// covers. `*.example.com` is every name below `example.com`, but not `example.com` itself.
     trusted_hosts: TextOrList, default = [], example = ["app.example.com", "*.example.org"];
+    /// Hosts of other domains, such as deployments of pull requests, that this site signs users in for: each of them gets a
+    /// session of its own from the host of `login_url`. `*.preview.example.dev` is every name below `preview.example.dev`. Anyone
+    /// who can put an app there gets what its visitors' sessions give an upstream (see docs/previews.md).
+    preview_hosts: TextOrList, default = [], example = ["*.preview.example.dev"],
+        needs = "`login_url`; hosts outside of `cookies.domain`; a wildcard below a domain of your own, not below a public suffix such as `pages.dev`";
     /// The origins whose pages may send requests with a session to this site's hosts: forms, scripts and WebSockets of a
     /// sibling subdomain. Without it, only pages of the same origin may (see "Requests from other origins" in docs/guard.md).
     /// `https://*.example.com` is every origin below `example.com`. Pages of an origin that is written in full may also read

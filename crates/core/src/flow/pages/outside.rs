@@ -21,6 +21,11 @@ impl<P: Platform> RequestContext<'_, P> {
              may see there"
         );
         self.log(Record::new(LogEvent::HostOutsideSite, message));
+        self.no_sign_in_here()
+    }
+
+    /// 403: this request's address is not one to sign in at. The log says why.
+    pub(crate) fn no_sign_in_here(&self) -> Response {
         if self.request.is_navigation() {
             return self.host_outside_site_page();
         }

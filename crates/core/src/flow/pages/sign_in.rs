@@ -32,6 +32,9 @@ impl<P: Platform> RequestContext<'_, P> {
     /// Shows the providers, or redirects to the sign-in page that the configuration names.
     pub(crate) fn show_sign_in(&self, query: &Params) -> Result<Response, Error> {
         let form = self.form_context(query, None)?;
+        if let HostRole::Preview(login) = self.host_role {
+            return Ok(self.request_preview_session(login, form));
+        }
         let error = query.one("error").map_err(ClientError::from)?;
         let code = query.one("code").map_err(ClientError::from)?;
         let config = self.config();
@@ -131,6 +134,9 @@ impl<P: Platform> RequestContext<'_, P> {
     fn other_host(&self, form: &FormContext) -> Option<String> {
         let return_to = Url::parse(form.return_to.as_str()).ok()?;
         let host = return_to.host();
+        if let Some(preview) = self.preview_of(&return_to) {
+            return Some(preview);
+        }
         (host != self.request.url.host()).then(|| host.to_owned())
     }
 }

@@ -210,12 +210,17 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     /// The login host, if the session's access token has expired, or its user was not confirmed for too long, and only
     /// that host can refresh it.
     fn login_host_to_refresh_at(&self, session: &Session, need: Need) -> Option<&'a Origin> {
-        let HostRole::Member(login) = self.host_role else { return None };
+        let (login, is_preview) = match self.host_role {
+            HostRole::Member(login) => (login, false),
+            HostRole::Preview(login) => (login, true),
+            HostRole::Login | HostRole::Outside(_) => return None,
+        };
         let has_expired = need != Need::User && self.has_expired_token(session)
             || self.revalidation(session, need) == Some(Reason::RevalidationOverdue);
         let is_configured_here = session.provider().is_none_or(|id| self.provider(id).is_some());
         let has_grant = session.refresh_token().is_some() || !session.api_cookies().is_empty();
-        (has_expired && !is_configured_here && has_grant).then_some(login)
+        // A preview host's session has no grant, whether or not the login host's has one.
+        (has_expired && (is_preview || !is_configured_here && has_grant)).then_some(login)
     }
 
     /// The outcome of the refresh, whichever request of this process runs it.

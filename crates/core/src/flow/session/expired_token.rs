@@ -7,6 +7,7 @@ use crate::flow::RequestContext;
 use crate::flow::host_role::HostRole;
 use crate::flow::hosts::with_parameters;
 use crate::flow::responses::{self, with_cookies};
+use crate::flow::session::renewal_marker::RETRY_AFTER;
 use crate::platform::Platform;
 use crate::session::claims::Session;
 use std::time::Duration;
@@ -35,10 +36,14 @@ impl<P: Platform> RequestContext<'_, P> {
         if !self.request.is_navigation() {
             return self.token_expired(&return_to);
         }
-        if let HostRole::Member(login) = self.host_role
+        if let HostRole::Member(login) | HostRole::Preview(login) = self.host_role
             && let Some(marker) = self.mark_renewal(&return_to)
         {
             return with_cookies(Response::redirect(self.renewal_url(login, &return_to)), vec![marker]);
+        }
+        if let HostRole::Preview(_) = self.host_role {
+            // The sign-in page would send the browser back with the same session.
+            return responses::token_unavailable(RETRY_AFTER);
         }
         Response::redirect(self.sign_in_page(&return_to)).with("cache-control", "private, no-store")
     }
@@ -46,7 +51,7 @@ impl<P: Platform> RequestContext<'_, P> {
     /// 401 for a script: a user who opens `signInUrl` gets a token and comes back to `return_to`.
     pub(crate) fn token_expired(&self, return_to: &str) -> Response {
         let there = match self.host_role {
-            HostRole::Member(login) => self.renewal_url(login, return_to),
+            HostRole::Member(login) | HostRole::Preview(login) => self.renewal_url(login, return_to),
             HostRole::Login | HostRole::Outside(_) => self.sign_in_page(return_to),
         };
         Response::json(401, &json!({ "error": "token_expired", "signInUrl": there }))
@@ -54,8 +59,11 @@ impl<P: Platform> RequestContext<'_, P> {
             .with("cache-control", "private, no-store")
     }
 
-    /// The address of `GET /renew` on the login host, with the return address.
+    /// The address of `GET /renew` on the login host, with the return address. A preview host gets a new session instead.
     pub(crate) fn renewal_url(&self, login: &Origin, return_to: &str) -> String {
+        if let HostRole::Preview(_) = self.host_role {
+            return self.preview_sign_in_page(login, return_to);
+        }
         let route = format!("{}{}/renew", login.as_str(), self.config().base_path);
         with_parameters(&route, &[("callbackUrl", return_to)])
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::flow::RequestContext;
-use crate::flow::refresh::{Need, RefreshError};
+use crate::flow::refresh::{FreshSession, Need, RefreshError};
 use crate::flow::responses::{self, with_cookies};
 use crate::flow::session::renewal_marker::RETRY_AFTER;
 use crate::flow::session::show::revocation_unavailable;
@@ -17,10 +17,19 @@ use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use crate::session::claims::Session;
 use crate::session::cookie::SessionCookie;
+use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::origin::Origin;
 use vestibule_oidc::http::request::Method;
 use vestibule_oidc::http::response::Response;
+
+/// What another host's request for a session comes to.
+pub(crate) enum SessionForHost {
+    /// The session, and the cookies that update it on this host.
+    Found(FreshSession, Vec<SetCookie>),
+    /// The answer to the browser, with these cookies.
+    Answer(Response, Vec<SetCookie>),
+}
 
 impl<P: Platform> RequestContext<'_, P> {
     /// The response to a request that needs a token from the login host.
@@ -58,36 +67,46 @@ impl<P: Platform> RequestContext<'_, P> {
     /// minute.
     pub(crate) async fn refresh_at_login_host(&self, query: &Params) -> Result<Response, Error> {
         let form = self.form_context(query, None)?;
-        let sign_in = || Response::redirect(self.sign_in_page(form.return_to.as_str()));
-        let Ok(cookie) = self.live_session().await else { return Ok(revocation_unavailable()) };
-        let (response, cookies) = match cookie {
-            SessionCookie::Valid(session) if session.error().is_none() => {
-                match self.fresh_session(session.clone(), Need::Confirmation).await {
-                    Ok(fresh) if self.has_valid_token(&fresh.session) => {
-                        let cookies = fresh.cookies(self);
-                        let cookies = self.cookies_unless_signed_out(Some(&fresh.session), cookies).await;
-                        (Response::redirect(form.return_to.as_str()), cookies)
-                    }
-                    Err(RefreshError::Unavailable(retry) | RefreshError::NotConfirmed(Some(retry))) => {
-                        (responses::token_unavailable(retry), Vec::new())
-                    }
-                    Err(RefreshError::Ended(ended)) => (sign_in(), ended.cookies(self)),
-                    Err(RefreshError::Expired(fresh)) => {
-                        let silently = self.sign_in_silently(&fresh.session, form.return_to.as_str());
-                        (Box::pin(silently).await.unwrap_or_else(sign_in), fresh.cookies(self))
-                    }
-                    Err(RefreshError::NotConfirmed(None)) => {
-                        let silently = self.sign_in_silently(&session, form.return_to.as_str());
-                        (Box::pin(silently).await.unwrap_or_else(sign_in), Vec::new())
-                    }
-                    Ok(_) | Err(RefreshError::SignedOut | RefreshError::OnlyAtLoginHost(_)) => {
-                        (sign_in(), Vec::new())
-                    }
-                }
-            }
-            _ => (sign_in(), Vec::new()),
+        let return_to = form.return_to.as_str();
+        let (response, cookies) = match self.session_for_host(Need::Confirmation, return_to).await {
+            SessionForHost::Found(_, cookies) => (Response::redirect(return_to), cookies),
+            SessionForHost::Answer(response, cookies) => (response, cookies),
         };
         Ok(with_cookies(with_cookies(response, cookies), form.cookies).uncached())
+    }
+
+    /// The session for another host, with what that host needs of it; or the answer to the browser, from which it comes to
+    /// `return_to` with such a session, if it can.
+    pub(crate) async fn session_for_host(&self, need: Need, return_to: &str) -> SessionForHost {
+        let sign_in = || Response::redirect(self.sign_in_page(return_to));
+        let answer = SessionForHost::Answer;
+        let session = match self.live_session().await {
+            Ok(SessionCookie::Valid(session)) if session.error().is_none() && session.names_user() => session,
+            Ok(_) => return answer(sign_in(), Vec::new()),
+            Err(_) => return answer(revocation_unavailable(), Vec::new()),
+        };
+        match self.fresh_session(session.clone(), need).await {
+            Ok(fresh) if need == Need::User || self.has_valid_token(&fresh.session) => {
+                let cookies = fresh.cookies(self);
+                let cookies = self.cookies_unless_signed_out(Some(&fresh.session), cookies).await;
+                SessionForHost::Found(fresh, cookies)
+            }
+            Err(RefreshError::Unavailable(retry) | RefreshError::NotConfirmed(Some(retry))) => {
+                answer(responses::token_unavailable(retry), Vec::new())
+            }
+            Err(RefreshError::Ended(ended)) => answer(sign_in(), ended.cookies(self)),
+            Err(RefreshError::Expired(fresh)) => {
+                let silently = self.sign_in_silently(&fresh.session, return_to);
+                answer(Box::pin(silently).await.unwrap_or_else(sign_in), fresh.cookies(self))
+            }
+            Err(RefreshError::NotConfirmed(None)) => {
+                let silently = self.sign_in_silently(&session, return_to);
+                answer(Box::pin(silently).await.unwrap_or_else(sign_in), Vec::new())
+            }
+            Ok(_) | Err(RefreshError::SignedOut | RefreshError::OnlyAtLoginHost(_)) => {
+                answer(sign_in(), Vec::new())
+            }
+        }
     }
 
     fn has_valid_token(&self, session: &Session) -> bool {

@@ -26,8 +26,14 @@ impl<P: Platform> RequestContext<'_, P> {
         let mut is_complete = true;
         // A copy of a session that has ended may not end others, and its end need not be stored again.
         if let Some(session) = self.session_to_end().await {
-            if let Some(url) = self.provider_logout_url(&session, &form.return_to).await {
+            // Providers know addresses of the site's own hosts, and not each preview.
+            let home = TrustedUrl::clone(&form.return_to);
+            let home = if self.is_preview_host() { self.login_home() } else { home };
+            if let Some(url) = self.provider_logout_url(&session, &home).await {
                 next = url;
+            }
+            if self.is_preview_host() {
+                next = self.sign_out_at_login_host(&session, next);
             }
             let everywhere = body.one("everywhere")? == Some("true");
             is_complete = self.end_session(&session, everywhere).await;

@@ -38,7 +38,7 @@ impl<P: Platform> RequestContext<'_, P> {
     /// post.
     pub(crate) async fn callback(&self, provider_id: &str, params: &Params) -> Result<Response, Error> {
         // Only the login host sends authorization requests.
-        if let HostRole::Member(_) = self.host_role {
+        if let HostRole::Member(_) | HostRole::Preview(_) = self.host_role {
             let expected = self.redirect_uri(provider_id);
             return Err(ClientError::NotTheLoginHost { expected }.into());
         }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, CredentialsError, Error};
 use crate::flow::RequestContext;
+use crate::flow::host_role::HostRole;
 use crate::flow::provider::provider_error;
 use crate::flow::responses::with_cookies;
 use crate::flow::signin::create_session::CreatedSession;
@@ -33,6 +34,11 @@ impl<P: Platform> RequestContext<'_, P> {
         query: &Params,
         body: &Params,
     ) -> Result<Response, Error> {
+        if let HostRole::Preview(_) = self.host_role {
+            // A preview host's page is not where people should type their passwords.
+            let expected = self.redirect_uri(provider_id);
+            return Err(ClientError::NotTheLoginHost { expected }.into());
+        }
         let Some(provider) = self.provider(provider_id) else {
             return Err(ClientError::UnsupportedAction("the callback names no configured provider").into());
         };

@@ -8,6 +8,7 @@ pub(crate) mod handoff;
 pub(crate) mod identity;
 mod login_limit;
 pub(crate) mod persistence;
+pub(crate) mod preview;
 pub(crate) mod profile;
 mod refresh_token;
 pub(crate) mod refreshed_user;

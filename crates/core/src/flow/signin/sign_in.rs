@@ -20,8 +20,10 @@ impl<P: Platform> RequestContext<'_, P> {
     ) -> Result<Response, Error> {
         let form = self.form_context(query, Some(body))?;
         let verified = form.verify_csrf(body)?;
-        if let HostRole::Member(_) = self.host_role {
-            return self.handoff(provider_id, query, body, form, verified);
+        match self.host_role {
+            HostRole::Member(_) => return self.handoff(provider_id, query, body, form, verified),
+            HostRole::Preview(login) => return Ok(self.request_preview_session(login, form)),
+            HostRole::Login | HostRole::Outside(_) => {}
         }
         let is_kept = persistence::chosen(body).map_err(ClientError::from)?.unwrap_or(true);
         self.begin_sign_in(provider_id, query, form, is_kept, Intent::Form(verified)).await

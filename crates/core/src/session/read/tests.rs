@@ -54,7 +54,7 @@ fn read_as(naming: &CookieNaming, dialect: Dialect, header: &str) -> SessionRead
     let keys = keys();
     let sealing = Sealing { keys: &keys, dialect, session: &session };
     let names = CookieNames::new(naming, dialect, true);
-    read(sealing, &SessionCache::default(), &names, &Cookies::parse([header].into_iter()), NOW)
+    read(sealing, &SessionCache::default(), &names, &Cookies::parse([header].into_iter()), None, NOW)
 }
 
 /// Whose session counts, as `SUB SID GENERATION`, and where its cookies are.

@@ -16,7 +16,9 @@ pub struct Site {
 impl Site {
     /// The Worker that answers this URL.
     pub fn at(&self, url: &str) -> &TestEnv {
-        if url.starts_with("https://docs.example.com") { &self.docs } else { &self.login }
+        let is_of_docs =
+            ["https://docs.example.com", "https://docs-"].iter().any(|start| url.starts_with(start));
+        if is_of_docs { &self.docs } else { &self.login }
     }
 }
 
@@ -29,8 +31,8 @@ pub struct Visitor {
 pub struct Stored {
     pub name: String,
     pub value: String,
-    domain: String,
-    host_only: bool,
+    pub domain: String,
+    pub host_only: bool,
     until: Option<Timestamp>,
 }
 
