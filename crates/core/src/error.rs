@@ -13,6 +13,7 @@ use vestibule_oidc::credentials::form::FormError;
 use vestibule_oidc::credentials::login::{DEFAULT_CODE, LoginRejectedError};
 use vestibule_oidc::http::client::FetchError;
 use vestibule_oidc::http::form::DuplicateParameterError;
+use vestibule_oidc::http::return_to::MAX_LENGTH;
 use vestibule_oidc::jose::jws::JwsError;
 use vestibule_oidc::oauth::access_token::AccessTokenError;
 use vestibule_oidc::oauth::authorize::{AuthorizationResponseError, ParameterError};
@@ -63,6 +64,9 @@ pub enum ClientError {
     /// The CSRF token is missing, or differs from the one in the cookie.
     #[error(transparent)]
     MissingCsrf(#[from] CsrfError),
+    /// The page that the browser came from has too long an address to come back to.
+    #[error("the return address has more than {MAX_LENGTH} bytes without its origin")]
+    ReturnAddressTooLong,
     /// A parameter is repeated.
     #[error(transparent)]
     Duplicate(#[from] DuplicateParameterError),
@@ -168,6 +172,9 @@ pub enum ProviderError {
     Api(#[from] ApiError),
 }
 
+/// The code of a return address that is too long.
+pub(crate) const ADDRESS_TOO_LONG: &str = "ReturnAddressTooLong";
+
 /// The page that shows an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorPage {
@@ -183,6 +190,7 @@ impl Error {
         match self {
             Self::Client(ClientError::MissingCsrf(_)) => "MissingCSRF",
             Self::Client(ClientError::AccessDenied) => "AccessDenied",
+            Self::Client(ClientError::ReturnAddressTooLong) => ADDRESS_TOO_LONG,
             Self::Provider {
                 cause: ProviderError::Authorization(AuthorizationResponseError::Error(_)),
                 ..
@@ -208,7 +216,7 @@ impl Error {
     /// The page that shows the error.
     pub fn page(&self) -> ErrorPage {
         match self.code() {
-            "Configuration" | "AccessDenied" => ErrorPage::Error,
+            "Configuration" | "AccessDenied" | ADDRESS_TOO_LONG => ErrorPage::Error,
             _ => ErrorPage::SignIn,
         }
     }

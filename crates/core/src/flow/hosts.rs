@@ -1,5 +1,6 @@
 //! Addresses on the site's hosts: auth routes and pages, on the request's host or on the login host.
 
+use crate::error::ADDRESS_TOO_LONG;
 use crate::flow::RequestContext;
 use crate::flow::host_role::HostRole;
 use crate::platform::Platform;
@@ -28,8 +29,15 @@ impl<P: Platform> RequestContext<'_, P> {
         self.login_route(&format!("callback/{provider_id}"))
     }
 
-    /// The address of the sign-in page, with `return_to` as the return address.
+    /// The address of the sign-in page, with `return_to` as the return address. If that is too long, the address of the
+    /// page that says so: nobody should sign in and then be somewhere else.
     pub(crate) fn sign_in_page(&self, return_to: &str) -> String {
+        if self.return_policy().is_too_long(return_to) {
+            let pages = &self.config().pages;
+            let page =
+                pages.error.as_ref().map_or_else(|| self.login_route("error"), |page| self.page_url(page));
+            return with_parameters(&page, &[("error", ADDRESS_TOO_LONG)]);
+        }
         let page = match &self.config().pages.sign_in {
             Some(page) => self.page_url(page),
             None => self.login_route("signin"),

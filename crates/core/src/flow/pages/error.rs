@@ -4,7 +4,7 @@ use maud::html;
 
 use super::layout::{Icon, Page};
 use super::sign_in::error_text;
-use crate::error::{ClientError, Error};
+use crate::error::{ADDRESS_TOO_LONG, ClientError, Error};
 use crate::flow::RequestContext;
 use crate::flow::hosts::with_parameters;
 use crate::flow::responses::with_cookies;
@@ -60,6 +60,11 @@ impl<P: Platform> RequestContext<'_, P> {
                 403,
                 "This link no longer works",
                 "It has expired, or it was used already. Please sign in again to get a new one.",
+            ),
+            ADDRESS_TOO_LONG => (
+                200,
+                "This link is too long",
+                "We cannot bring you back to it after signing in. Please sign in first, then open the link again.",
             ),
             other => (200, "Something went wrong", error_text(other, None)),
         };

@@ -25,6 +25,7 @@ impl<P: Platform> RequestContext<'_, P> {
     /// Shows the providers, or redirects to the sign-in page that the configuration names.
     pub(crate) fn show_sign_in(&self, query: &Params) -> Result<Response, Error> {
         let form = self.form_context(query, None)?;
+        form.refuse_long_address()?;
         let error = query.one("error").map_err(ClientError::from)?;
         let code = query.one("code").map_err(ClientError::from)?;
         let config = self.config();

@@ -29,6 +29,7 @@ impl<P: Platform> RequestContext<'_, P> {
         is_kept: bool,
         _: Intent,
     ) -> Result<Response, Error> {
+        form.refuse_long_address()?;
         let provider = provider_id.and_then(|id| self.provider(id));
         let Some((provider, ProviderKind::OAuth(oauth))) =
             provider.map(|provider| (provider, &provider.kind))
@@ -78,19 +79,14 @@ impl<P: Platform> RequestContext<'_, P> {
 
         let config = self.config();
         let names = &self.names;
-        let surplus = transaction::surplus(&self.cookies, names);
         let sealed = transaction.seal(&config.keys, names, self.now, random);
-        let mut cookie =
-            SetCookie::new(transaction.cookie_name(names), &sealed).max_age(transaction::LIFETIME);
-        if oauth.authorization.form_post {
+        let surplus = transaction::surplus(&self.cookies, names, &sealed);
+        let mut cookies: Vec<SetCookie> = surplus.into_iter().map(SetCookie::expired).collect();
+        for (name, value) in sealed {
+            let cookie = SetCookie::new(name, &value).max_age(transaction::LIFETIME);
             // The provider's site posts the response, and browsers send only `SameSite=None` cookies with it.
-            cookie = cookie.cross_site();
+            cookies.push(if oauth.authorization.form_post { cookie.cross_site() } else { cookie });
         }
-        let mut cookies = Vec::new();
-        for name in surplus {
-            cookies.push(SetCookie::expired(name));
-        }
-        cookies.push(cookie);
         Ok(with_cookies(Response::redirect(request.url()), cookies))
     }
 }

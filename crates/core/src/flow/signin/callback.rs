@@ -55,7 +55,8 @@ impl<P: Platform> RequestContext<'_, P> {
             Transaction::open(state, &provider.id, &self.cookies, &self.config().keys, &self.names, self.now)
                 .map_err(ClientError::from)?;
 
-        let finished = SetCookie::expired(transaction.cookie_name(&self.names));
+        let finished = transaction.cookie_names(&self.cookies, &self.names);
+        let finished = finished.into_iter().map(SetCookie::expired).collect();
         // A failed sign-in keeps its cookie: after a temporary error the user can reload the callback.
         let callback = CallbackContext { context: self, provider, oauth, transaction: &transaction };
         let response = match callback.finish(params).await {
@@ -63,9 +64,9 @@ impl<P: Platform> RequestContext<'_, P> {
             Err(error) if transaction.silent_for.is_some() => {
                 self.sign_in_visibly(&transaction, Some(&error))
             }
-            finished => finished?,
+            answer => answer?,
         };
-        Ok(with_cookies(response, vec![finished]))
+        Ok(with_cookies(response, finished))
     }
 
     /// Whether this provider posts its authorization response as a form (OAuth 2.0 Form Post Response Mode).

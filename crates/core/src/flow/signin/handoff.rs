@@ -27,6 +27,7 @@ impl<P: Platform> RequestContext<'_, P> {
         form: FormContext,
         _: CsrfVerified,
     ) -> Result<Response, Error> {
+        form.refuse_long_address()?;
         let return_to = form.return_to.as_str();
         let Some(id) = provider_id.filter(|id| self.redirects_to_provider(id)) else {
             let page = self.sign_in_page(return_to);
