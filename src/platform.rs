@@ -24,6 +24,7 @@ use vestibule_core::platform::{
 };
 use vestibule_core::time::Timestamp;
 use vestibule_core::upstream::Target;
+use vestibule_core::upstream_failure;
 
 /// The runtime around one request.
 #[derive(Clone)]
@@ -253,7 +254,8 @@ thread_local! {
     static ON_FORWARD_ERROR: Closure<OnForwardError> = Closure::new(|error: JsValue, request: web_sys::Request| {
         let error = unreachable(&error);
         console::write(&convert::line(error.record(), &request));
-        convert::to_js_response(&error.answer()).map_or_else(|error| error, JsValue::from)
+        let answer = convert::head(&request).map_or_else(|| error.answer(), |head| upstream_failure(&head, &error));
+        convert::to_js_response(&answer).map_or_else(|error| error, JsValue::from)
     });
 }
 

@@ -58,6 +58,9 @@ pub enum ClientError {
     /// The route exists, but does not support this.
     #[error("{0}")]
     UnsupportedAction(&'static str),
+    /// A link leads to the address where a sign-in with a provider begins with a form.
+    #[error("a sign-in with a provider must begin with POST")]
+    PlainLink,
     /// The provider authenticated the user, but `allow` or a hook does not let them sign in.
     #[error("this user is not allowed to sign in")]
     AccessDenied,
@@ -172,6 +175,9 @@ pub enum ProviderError {
     Api(#[from] ApiError),
 }
 
+/// The code of a sign-in that cannot end any more: it took too long, or was finished before.
+pub(crate) const SIGN_IN_EXPIRED: &str = "SignInExpired";
+
 /// The code of a return address that is too long.
 pub(crate) const ADDRESS_TOO_LONG: &str = "ReturnAddressTooLong";
 
@@ -211,6 +217,16 @@ impl Error {
             parameters.push(("code", code));
         }
         parameters
+    }
+
+    /// The API's own code, if it rejected the credentials with one.
+    pub fn api_code(&self) -> Option<&str> {
+        match self {
+            Self::Client(ClientError::Credentials { cause: CredentialsError::Api(rejected), .. }) => {
+                Some(rejected.code.as_str()).filter(|code| *code != DEFAULT_CODE)
+            }
+            _ => None,
+        }
     }
 
     /// The page that shows the error.

@@ -33,6 +33,7 @@ pub mod upstream;
 
 pub use vestibule_oidc::{credentials, data, http, jose, json, oauth, outbound, presets, secret, time};
 
+pub use crate::flow::pages::trouble::upstream_failure;
 pub use crate::flow::vestibule::Vestibule;
 #[cfg(feature = "reference")]
 pub use crate::handle::routes;

@@ -165,6 +165,8 @@ pub struct Pages {
     pub sign_out: Option<String>,
     /// In place of the error page.
     pub error: Option<String>,
+    /// Whether people go to the only provider without seeing the sign-in page, except after a sign-out.
+    pub straight_to_provider: bool,
 }
 
 /// The paths of all session data that upstreams and rules forward: as an access token or in header fields.

@@ -41,6 +41,13 @@ pub(crate) struct FormContext {
     is_too_long: bool,
 }
 
+/// The cookie with the return address; `None` if browsers would drop it.
+pub(crate) fn callback_url_cookie(name: &str, return_to: &str) -> Option<SetCookie> {
+    let cookie = SetCookie::new(name, return_to);
+    let fits = cookie.pair().is_some_and(|pair| pair.len() <= MAX_COOKIE);
+    fits.then_some(cookie)
+}
+
 /// The most bytes of a cookie's name and value. Browsers keep 4,096.
 const MAX_COOKIE: usize = 4000;
 
@@ -81,8 +88,7 @@ impl<P: Platform> RequestContext<'_, P> {
             cookies.push(SetCookie::new(names.csrf(), &value));
         }
         if in_cookie != Some(return_to.as_str()) {
-            let cookie = SetCookie::new(names.callback_url(), return_to.as_str());
-            if cookie.pair().is_some_and(|pair| pair.len() <= MAX_COOKIE) {
+            if let Some(cookie) = callback_url_cookie(names.callback_url(), return_to.as_str()) {
                 cookies.push(cookie);
             } else if in_cookie.is_some() {
                 // A browser would drop it and keep the address of another page.

@@ -10,6 +10,7 @@ pub(crate) mod form_context;
 pub(crate) mod guard;
 pub(crate) mod host_role;
 pub(crate) mod hosts;
+pub(crate) mod https;
 pub(crate) mod pages;
 pub(crate) mod provider;
 pub(crate) mod refresh;

@@ -19,7 +19,7 @@ impl CookieNaming {
         let Some(name) = self.base_name(name) else { return false };
         let is_own = name.starts_with("session-token")
             || name.starts_with("transaction.")
-            || matches!(name, "callback-url" | "csrf-token" | "ticket" | "renewal");
+            || matches!(name, "callback-url" | "csrf-token" | "ticket" | "renewal" | "signed-out" | "https");
         let is_of_auth_js = matches!(name, "pkce.code_verifier" | "state" | "nonce" | "challenge");
         is_own || (is_of_auth_js && self.prefix.is_none())
     }
@@ -66,6 +66,7 @@ pub struct CookieNames {
     transaction_prefix: String,
     ticket: String,
     renewal: String,
+    signed_out: String,
 }
 
 impl CookieNames {
@@ -95,7 +96,13 @@ impl CookieNames {
             transaction_prefix: format!("{host}{base}.transaction."),
             ticket: format!("{shared}{base}.ticket"),
             renewal: format!("{host}{base}.renewal"),
+            signed_out: format!("{shared}{base}.signed-out"),
         }
+    }
+
+    /// The cookie that only a browser on https keeps.
+    pub fn https(naming: &CookieNaming, dialect: Dialect) -> String {
+        format!("{HOST}{}.https", naming.base(dialect))
     }
 
     /// The session cookie. The names of its chunks end in `.0`, `.1`, …
@@ -138,6 +145,11 @@ impl CookieNames {
     /// so it is not bound to the host.
     pub fn ticket(&self) -> &str {
         &self.ticket
+    }
+
+    /// The cookie that says that someone has signed out. The login host and the host of the sign-out share it.
+    pub fn signed_out(&self) -> &str {
+        &self.signed_out
     }
 
     /// The cookie that lists the pages for which this host sent the browser to the login host for a new access token.

@@ -9,6 +9,7 @@
     reason = "a test stops at the first thing that is wrong"
 )]
 
+mod accidents;
 mod answers;
 mod api_refresh;
 mod api_refusals;
@@ -24,11 +25,14 @@ mod cross_origin;
 mod dialect;
 mod expired_token;
 mod forward_auth;
+mod groups;
 mod hooks;
+mod https;
 mod identity;
 mod lifetime;
 mod log;
 mod login_host;
+mod long_links;
 mod pages;
 mod protect;
 mod provider_outage;
@@ -44,5 +48,7 @@ mod shadowing_cookies;
 mod sign_in;
 mod sign_out;
 mod silent_sign_in;
+mod straight;
+mod switch_account;
 mod token_revocation;
 mod upstreams;

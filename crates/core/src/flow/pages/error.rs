@@ -36,7 +36,11 @@ impl<P: Platform> RequestContext<'_, P> {
         if dialect == Dialect::NextAuthV4
             && let Some(code) = code.filter(|code| SIGN_IN_ERRORS_V4.contains(code))
         {
-            let location = with_parameters(&self.route("signin"), &[("error", code)]);
+            let mut parameters = vec![("error", code)];
+            for name in ["code", "callbackUrl"] {
+                parameters.extend(query.one(name).map_err(ClientError::from)?.map(|value| (name, value)));
+            }
+            let location = with_parameters(&self.route("signin"), &parameters);
             return Ok(with_cookies(Response::redirect(location), form.cookies));
         }
         if let Some(page) = &self.config().pages.error {
@@ -68,9 +72,15 @@ impl<P: Platform> RequestContext<'_, P> {
             ),
             other => (200, "Something went wrong", error_text(other, None)),
         };
+        let return_to = form.return_to.as_str();
+        let (sign_in, label) = match code {
+            Some(ADDRESS_TOO_LONG) => (self.sign_in_page(return_to), "Sign in"),
+            // The provider's single sign-on would bring back the same account.
+            _ => (self.switch_account_page(return_to), "Sign in again"),
+        };
         let content = html! {
             p role="alert" { (text) }
-            a.button href=(self.route("signin")) { "Sign in again" }
+            a.button href=(sign_in) { (label) }
             a.button.quiet href={ (self.request.url.origin()) "/" } { "Go to the home page" }
         };
         let page = Page { status, title, icon: Icon::Trouble, content, rules: String::new() };

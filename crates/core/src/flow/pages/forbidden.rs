@@ -7,7 +7,9 @@ use super::account::signed_in_as;
 use super::hidden_fields;
 use super::layout::{Icon, Page};
 use crate::flow::RequestContext;
+use crate::flow::hosts::with_parameters;
 use crate::flow::responses::with_cookies;
+use crate::flow::signin::switch_account::PROMPT;
 use crate::platform::Platform;
 use crate::session::claims::Session;
 use crate::session::csrf::Csrf;
@@ -33,7 +35,7 @@ impl<P: Platform> RequestContext<'_, P> {
             (signed_in_as(session))
             p { "You are signed in, but your account does not have access to this page." }
             form method="post" action=(self.route("signout")) {
-                (hidden_fields(csrf.token(), &self.sign_in_and_return()))
+                (hidden_fields(csrf.token(), &with_parameters(&self.sign_in_and_return(), &[PROMPT])))
                 button type="submit" { "Sign in with a different account" }
             }
             a.button.quiet href={ (self.request.url.origin()) "/" } { "Go to the home page" }

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::config::{Provider, ProviderKind};
 use crate::flow::RequestContext;
 use crate::platform::Platform;
+use vestibule_oidc::http::request::RequestUrl;
 use vestibule_oidc::http::response::Response;
 
 const STYLE: &str = include_str!("style.css");
@@ -36,10 +37,14 @@ impl Page<'_> {
     /// The page as the answer to a request.
     pub(super) fn respond<P: Platform>(self, context: &RequestContext<'_, P>) -> Response {
         let url = &context.request.url;
-        let style = format!("{STYLE}{}", self.rules);
         // A form posts to Vestibule, which redirects to a provider. Browsers apply `form-action` to the redirect, too.
         let is_http = !url.secure || context.config().providers.iter().any(uses_http);
-        let form_action = if is_http { "'self' https: http:" } else { "'self' https:" };
+        self.response(url, if is_http { "'self' https: http:" } else { "'self' https:" })
+    }
+
+    /// The page for a request to `url`. `form_action` is where its forms may lead.
+    pub(super) fn response(self, url: &RequestUrl, form_action: &str) -> Response {
+        let style = format!("{STYLE}{}", self.rules);
         let policy = format!(
             "default-src 'none'; style-src 'sha256-{}'; form-action {form_action}; \
              base-uri 'none'; frame-ancestors 'none'",

@@ -8,6 +8,7 @@ mod layout;
 mod outside;
 mod sign_in;
 mod sign_out;
+pub(crate) mod trouble;
 
 use maud::{Markup, html};
 use serde::{Serialize, Serializer};

@@ -5,6 +5,7 @@ use maud::html;
 use super::account::signed_in_as;
 use super::hidden_fields;
 use super::layout::{Icon, Page};
+use super::sign_in::error_text;
 use crate::error::Error;
 use crate::flow::RequestContext;
 use crate::flow::hosts::with_parameters;
@@ -28,8 +29,11 @@ impl<P: Platform> RequestContext<'_, P> {
         if let Some(page) = &self.config().pages.sign_out {
             return Ok(with_cookies(Response::redirect(self.page_location(page)), form.cookies));
         }
+        let has_old_form =
+            query.one("error") == Ok(Some("MissingCSRF")) || query.one("csrf") == Ok(Some("true"));
         let session = self.live_session().await;
         let content = html! {
+            @if has_old_form { p.alert role="alert" { (error_text("MissingCSRF", None)) } }
             @if let Ok(SessionCookie::Valid(session)) = &session { (signed_in_as(session)) }
             p { "Are you sure you want to sign out?" }
             form method="post" action=(self.route("signout")) {

@@ -1,9 +1,12 @@
 //! The start of a sign-in: a redirect to the provider with an authorization request, and a cookie with the
 //! [`Transaction`], which binds the provider's response to this browser.
 
+use std::borrow::Cow;
+
 use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, Error};
 use crate::flow::responses::with_cookies;
+use crate::flow::signin::switch_account;
 use crate::flow::{FormContext, RequestContext};
 use crate::platform::Platform;
 use crate::session::csrf::CsrfVerified;
@@ -20,13 +23,13 @@ impl<P: Platform> RequestContext<'_, P> {
     /// Redirects to the provider with an authorization request, and sets the transaction's cookie.
     ///
     /// Without a provider, or with one that is unknown or has its form on the sign-in page, it redirects to the sign-in
-    /// page. `is_kept` says whether the person wants the session to stay when the browser closes.
+    /// page.
     pub(crate) async fn begin_sign_in(
         &self,
         provider_id: Option<&str>,
         query: &Params,
         form: FormContext,
-        is_kept: bool,
+        wishes: Wishes,
         _: Intent,
     ) -> Result<Response, Error> {
         form.refuse_long_address()?;
@@ -37,9 +40,13 @@ impl<P: Platform> RequestContext<'_, P> {
             return Ok(with_cookies(Response::redirect(self.route("signin")), form.cookies));
         };
 
-        let parameters =
-            authorize::parameters(&oauth.authorization.params, query).map_err(ClientError::from)?;
-        let purpose = Purpose::SignIn { is_kept };
+        let configured = if wishes.other_account {
+            Cow::Owned(switch_account::parameters(oauth))
+        } else {
+            Cow::Borrowed(&oauth.authorization.params)
+        };
+        let parameters = authorize::parameters(&configured, query).map_err(ClientError::from)?;
+        let purpose = Purpose::SignIn { is_kept: wishes.is_kept };
         let response = self.authorization_redirect(provider, oauth, &parameters, &form.return_to, purpose);
         Ok(with_cookies(response.await?, form.cookies))
     }
@@ -54,6 +61,7 @@ impl<P: Platform> RequestContext<'_, P> {
         return_to: &TrustedUrl,
         purpose: Purpose<'_>,
     ) -> Result<Response, Error> {
+        self.check_scheme();
         let metadata = self.metadata(provider, oauth).await?;
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
         let max_age = authorize::max_age(parameters);
@@ -89,6 +97,15 @@ impl<P: Platform> RequestContext<'_, P> {
         }
         Ok(with_cookies(Response::redirect(request.url()), cookies))
     }
+}
+
+/// What the person chose on the sign-in page.
+#[derive(Clone, Copy)]
+pub(crate) struct Wishes {
+    /// Whether the session stays when the browser closes.
+    pub(crate) is_kept: bool,
+    /// Whether the provider asks for the account, although the browser is signed in there.
+    pub(crate) other_account: bool,
 }
 
 /// Why the browser is sent to the provider.

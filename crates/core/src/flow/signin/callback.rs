@@ -13,6 +13,7 @@ use crate::error::{ClientError, Error, ProviderError};
 use crate::flow::host_role::HostRole;
 use crate::flow::responses::with_cookies;
 use crate::flow::signin::create_session::CreatedSession;
+use crate::flow::signin::groups::GroupsFor;
 use crate::flow::signin::identity::{Identity, IdentityError};
 use crate::flow::signin::profile::TokenSource;
 use crate::flow::{RequestContext, provider};
@@ -100,6 +101,7 @@ impl<P: Platform> CallbackContext<'_, P> {
             (self.source(&metadata, &tokens), id_token.as_ref().map(VerifiedIdToken::subject));
         let (mut profile, complaint) = context.profile(&source, id_token.as_ref(), subject).await?;
         let listed_email = self.complete_profile(&mut profile, params, (&metadata, &tokens)).await?;
+        context.complete_groups(&source, id_token.as_ref(), &mut profile, GroupsFor::SignIn).await?;
 
         let claims = source.claims(id_token.as_ref(), profile, listed_email);
         let tokens = source.tokens(context.now);
