@@ -5,9 +5,9 @@
 //! under keys that only a holder of the session's secret can compute, for as long as a session that they end could still
 //! be valid.
 //!
-//! A process does not read them for each request. It remembers what it read for an interval ([`memory`]), and what it
+//! A process does not read them for each request. It remembers what it read for an interval (`memory`), and what it
 //! revoked itself. Requests that may change something, renewals and refreshes need a read that is at most
-//! [`MAX_AGE_TO_RENEW`] old. So no session outlives its fact: a session that was not looked up is not renewed.
+//! `MAX_AGE_TO_RENEW` old. So no session outlives its fact: a session that was not looked up is not renewed.
 
 pub(crate) mod facts;
 pub mod kind;

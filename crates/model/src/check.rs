@@ -87,7 +87,7 @@ where
     let checker = model.checker().threads(threads).spawn_dfs().join();
     let mut discoveries = checker.discoveries();
     let properties: Vec<Property<M>> = checker.model().properties();
-    let mut checked = Checked {
+    let mut result = Checked {
         name,
         states: checker.unique_state_count(),
         properties: 0,
@@ -98,10 +98,10 @@ where
         let found = discoveries.remove(property.name);
         match (property.expectation, found) {
             (Expectation::Sometimes, Some(path)) if property.name.starts_with(LIMIT) => {
-                checked.limits.push(format!("{}: {:?}", property.name, path.last_state()));
+                result.limits.push(format!("{}: {:?}", property.name, path.last_state()));
             }
             (Expectation::Sometimes, None) => {
-                checked.broken.push(format!("never happens: {}", property.name))
+                result.broken.push(format!("never happens: {}", property.name));
             }
             (Expectation::Always | Expectation::Eventually, Some(path)) => {
                 let mut text = format!("does not hold: {}", property.name);
@@ -110,14 +110,14 @@ where
                     let _ = write!(text, "\n    {action:?}");
                 }
                 let _ = write!(text, "\n    {last}");
-                checked.broken.push(text);
+                result.broken.push(text);
             }
             (Expectation::Always | Expectation::Eventually, None) | (Expectation::Sometimes, Some(_)) => {
-                checked.properties += 1;
+                result.properties += 1;
             }
         }
     }
-    checked
+    result
 }
 
 /// How the properties are called that say what cannot be prevented. They must happen: otherwise the documents are wrong.

@@ -28,7 +28,7 @@ pub(crate) enum Fault {
     /// It has its effect, and its answer is lost.
     AnswerLost,
     /// The store refuses the write.
-    Refused,
+    Rejected,
     /// It takes almost as long as it may.
     Slow,
     /// The isolate crashes before it.
@@ -55,7 +55,7 @@ impl Operation {
             Self::Write => &[
                 Fault::Lost,
                 Fault::AnswerLost,
-                Fault::Refused,
+                Fault::Rejected,
                 Fault::Slow,
                 Fault::Crash,
                 Fault::CrashAfter,
@@ -122,7 +122,7 @@ impl IsolatePlatform {
     ) -> Result<T, E> {
         let Some(fault) = self.script.begin(self.number, operation) else { return work.await };
         match fault {
-            Fault::Lost | Fault::Refused => Err(error(fault)),
+            Fault::Lost | Fault::Rejected => Err(error(fault)),
             Fault::AnswerLost => {
                 drop(work.await);
                 Err(error(fault))
@@ -165,7 +165,7 @@ impl IsolatePlatform {
 }
 
 fn store_error(fault: Fault) -> StoreError {
-    if fault == Fault::Refused { StoreError::Busy } else { StoreError::Failed("lost".to_owned()) }
+    if fault == Fault::Rejected { StoreError::Busy } else { StoreError::Failed("lost".to_owned()) }
 }
 
 impl Store for IsolatePlatform {

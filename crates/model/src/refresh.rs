@@ -12,7 +12,7 @@ use stateright::{Model, Property};
 use vestibule_testing::rotation::Rotation;
 
 use crate::isolate::{Fault, Operation, Script};
-use crate::world::{CallOutcome, Kept, World};
+use crate::world::{CallOutcome, Deployment, Kept};
 
 /// How long after the first request the others arrive, in milliseconds: while the lease is written, while the provider is
 /// asked, when the tokens have just been published, later, and after a provider's grace.
@@ -209,12 +209,12 @@ impl RefreshModel {
             Provider::Strict => Rotation::Strict,
         };
         let script = Script { faults: run.faults.clone(), ..Script::default() };
-        let world = World::new(self.settings(), self.kept, rotation, script);
+        let world = Deployment::new(self.settings(), self.kept, rotation, script);
         let old = world.session(if run.is_early { 20 } else { -1 }, HOUR * 24 * 30);
         let clock = Rc::clone(&world.base.clock);
         let report = Rc::new(RefCell::new(Report::default()));
         let cookies = Rc::new(RefCell::new(vec![old.clone()]));
-        let begin = |world: &Rc<World>, isolate: usize, after: u64| {
+        let begin = |world: &Rc<Deployment>, isolate: usize, after: u64| {
             let (world, report, cookies) = (Rc::clone(world), Rc::clone(&report), Rc::clone(&cookies));
             let old = old.clone();
             async move {
@@ -222,7 +222,7 @@ impl RefreshModel {
                 match world.get(isolate, &old).await {
                     CallOutcome::Passed(cookie) => cookies.borrow_mut().extend(cookie),
                     CallOutcome::TurnedAway => report.borrow_mut().turned_away = true,
-                    CallOutcome::Refused(_) => report.borrow_mut().is_lost = true,
+                    CallOutcome::Rejected(_) => report.borrow_mut().is_lost = true,
                     CallOutcome::Nothing => {}
                 }
             }
@@ -252,7 +252,7 @@ impl RefreshModel {
                 match clock.run(world.get(isolate, copy)) {
                     CallOutcome::Passed(_) => is_back = true,
                     CallOutcome::TurnedAway => report.borrow_mut().turned_away = true,
-                    CallOutcome::Refused(_) => report.borrow_mut().is_lost = true,
+                    CallOutcome::Rejected(_) => report.borrow_mut().is_lost = true,
                     CallOutcome::Nothing => {}
                 }
             }

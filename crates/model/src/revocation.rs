@@ -11,7 +11,7 @@ use stateright::{Model, Property};
 use vestibule_testing::rotation::Rotation;
 
 use crate::isolate::Script;
-use crate::world::{CallOutcome, Kept, World};
+use crate::world::{CallOutcome, Deployment, Kept};
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -207,7 +207,7 @@ impl RevocationModel {
     /// Runs the events.
     fn report(&self, events: &[Event]) -> Report {
         let mut report = Report::default();
-        let world = World::new(self.settings(), self.kept, Rotation::None, Script::default());
+        let world = Deployment::new(self.settings(), self.kept, Rotation::None, Script::default());
         let clock = Rc::clone(&world.base.clock);
         let valid_for = i64::try_from(TOKEN / SECOND).unwrap();
         let first = world.session(valid_for, Duration::from_millis(MAX_AGE));
@@ -224,7 +224,7 @@ impl RevocationModel {
                     // Renewals follow within `update_age`, so a session that was used lately is valid.
                     let is_recent = world.now() < user.passed_at + MAX_AGE - UPDATE_AGE;
                     report.ended_early |=
-                        matches!(outcome, CallOutcome::Refused(_)) && is_recent && !has_failed;
+                        matches!(outcome, CallOutcome::Rejected(_)) && is_recent && !has_failed;
                     report.turned_away |= outcome == CallOutcome::TurnedAway && !has_failed;
                     user.take(outcome, world.now());
                 }
@@ -248,7 +248,7 @@ impl RevocationModel {
                         // The store fails every other hour: what was read is old whenever it is needed.
                         world.base.store.is_down.set(fails || round % 4 >= 2);
                         let outcome = clock.run(world.get(round % 3, &thief.cookie));
-                        let is_out = matches!(outcome, CallOutcome::Refused(_));
+                        let is_out = matches!(outcome, CallOutcome::Rejected(_));
                         self.judge(&mut report, &outcome, world.now(), ended, false, true, false);
                         thief.take(outcome, world.now());
                         round += 1;

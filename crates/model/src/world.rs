@@ -61,7 +61,7 @@ impl Kept {
 }
 
 /// The isolates and everything around them.
-pub(crate) struct World {
+pub(crate) struct Deployment {
     pub(crate) base: FakePlatform,
     pub(crate) script: Rc<Script>,
     pub(crate) grants: Rc<Grants>,
@@ -77,12 +77,12 @@ pub(crate) enum CallOutcome {
     /// 503.
     TurnedAway,
     /// Anything else of ours, with its status.
-    Refused(u16),
+    Rejected(u16),
     /// Nothing: the isolate crashed.
     Nothing,
 }
 
-impl World {
+impl Deployment {
     /// A world with these settings, in which the script's faults happen.
     pub(crate) fn new(settings: Value, kept: Kept, rotation: Rotation, script: Script) -> Rc<Self> {
         let base = FakePlatform::new(7);
@@ -184,7 +184,7 @@ impl World {
         let form = format!("csrfToken={token}");
         let (outcome, _) =
             self.ask(isolate, Method::Post, "/auth/signout", &cookies, form.into_bytes()).await;
-        outcome == CallOutcome::Refused(302)
+        outcome == CallOutcome::Rejected(302)
     }
 
     async fn ask(
@@ -221,7 +221,7 @@ impl World {
                 let outcome = if response.status == 503 {
                     CallOutcome::TurnedAway
                 } else {
-                    CallOutcome::Refused(response.status)
+                    CallOutcome::Rejected(response.status)
                 };
                 (outcome, Some((response.body, response.headers)))
             }

@@ -270,7 +270,8 @@ impl Case {
             Worker::Vestibule { rules } => configured(builder, settings(rules)),
             Worker::WithoutRevocation => {
                 let mut settings = settings(0);
-                settings["revocation"] = json!({ "store": "none" });
+                let none = json!({ "store": "none" });
+                settings.as_object_mut().and_then(|table| table.insert("revocation".to_owned(), none));
                 configured(builder, settings)
             }
             Worker::Expressions => configured(builder, settings_with_expressions()),

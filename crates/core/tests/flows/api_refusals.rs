@@ -91,7 +91,7 @@ fn a_graphql_error_with_status_200_because_a_database_is_down_ends_no_session() 
     let (world, mut browser) = signed_in(django(), 200, &down);
     world.pass(Duration::from_secs(870));
     assert_eq!(fetch(&world, &mut browser).status, 200, "with the valid token");
-    world.pass(Duration::from_secs(60));
+    world.pass(Duration::from_mins(1));
     let answer = fetch(&world, &mut browser);
     assert_eq!((answer.status, answer.headers.contains("retry-after")), (503, true));
     let session = browser.session(&world);

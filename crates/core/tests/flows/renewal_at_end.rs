@@ -99,7 +99,7 @@ fn a_provider_that_ends_the_old_access_token_counts_its_time_from_the_request() 
     world.http.token_time.set(Duration::from_secs(8));
     assert_eq!(bearer(&browser.fetch(&world, &format!("{APP}/api"))), Some("access-bob~1"));
     world.http.token_time.set(Duration::ZERO);
-    world.pass(LIFETIME - Duration::from_secs(9));
+    world.pass(LIFETIME.checked_sub(Duration::from_secs(9)).unwrap());
     let answer = browser.fetch(&world, &format!("{APP}/api"));
     assert_eq!((bearer(&answer), given(&world)), (Some("access-bob~2"), 2));
 }

@@ -172,9 +172,9 @@ impl State {
         let mut others = Vec::new();
         for (to, answer) in answers.answers {
             if to == caller && own.is_none() {
-                own = Some(answer.ok())
+                own = Some(answer.ok());
             } else {
-                others.push((to, answer.ok()))
+                others.push((to, answer.ok()));
             }
         }
         let hands_out = |text: &Option<String>| {

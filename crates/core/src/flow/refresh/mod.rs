@@ -1,5 +1,5 @@
-//! Refreshing a session: its access token before it expires, and what the provider says of its user. Of many requests with the same session one refreshes it, and a
-//! temporary failure logs no user out.
+//! Refreshing a session: its access token before it expires, and what the provider says of its user. Of many requests
+//! with the same session one refreshes it, and a temporary failure logs no user out.
 //!
 //! The steps:
 //! 1. Whether the token expires soon, or the provider has to confirm the user ([`revalidation`]), and this deployment can
@@ -12,6 +12,7 @@
 
 mod attempt;
 mod claims;
+mod fresh_session;
 mod grant;
 mod granted;
 mod reason;
@@ -25,11 +26,12 @@ use crate::config::refresh::RenewalTime;
 use crate::flow::RequestContext;
 use crate::flow::host_role::HostRole;
 use crate::flow::refresh::attempt::{BACKOFF, RefreshAttempt};
+use crate::flow::refresh::fresh_session::CookieUpdate;
+pub(crate) use crate::flow::refresh::fresh_session::{FreshSession, RefreshError};
 pub(crate) use crate::flow::refresh::reason::Need;
 use crate::flow::refresh::reason::Reason;
 use crate::lease::in_flight::{Joined, RefreshOutcome};
 use crate::lease::{Lease, RefreshId};
-use crate::log::{LogEvent, Record};
 use crate::platform::{Platform, StoreError, within};
 use crate::revocation::kind::RevocationStore;
 use crate::revocation::status::{RevocationStatus, RevocationUnavailable};
@@ -351,70 +353,4 @@ struct Refresh<'a> {
     provider: &'a Provider,
     name: RefreshId,
     reason: Reason,
-}
-
-/// A session that can be used, and what to do about the browser's cookie.
-pub(crate) struct FreshSession {
-    pub(crate) session: Session,
-    cookie_update: CookieUpdate,
-}
-
-impl FreshSession {
-    /// The session as the browser sent it.
-    pub(crate) fn unchanged(session: Session) -> Self {
-        Self { session, cookie_update: CookieUpdate::IfStale }
-    }
-
-    /// Whether the session differs from the browser's cookie, which must be written.
-    pub(crate) fn has_changed(&self) -> bool {
-        self.cookie_update == CookieUpdate::Write
-    }
-
-    /// The same session after a `later` refresh.
-    pub(crate) fn then(self, later: Self) -> Self {
-        Self { session: later.session, cookie_update: self.cookie_update.max(later.cookie_update) }
-    }
-
-    /// The cookies that store it in the browser.
-    pub(crate) fn cookies<P: Platform>(&self, context: &RequestContext<'_, P>) -> Vec<SetCookie> {
-        match self.cookie_update {
-            CookieUpdate::IfStale => context.renewal_cookies(&self.session),
-            CookieUpdate::Skip => Vec::new(),
-            CookieUpdate::Write => context.session_cookies(&self.session).unwrap_or_else(|too_large| {
-                // The browser keeps the old tokens, by which the next request finds the new ones.
-                context.log(Record::new(LogEvent::SessionTooLarge, too_large));
-                Vec::new()
-            }),
-        }
-    }
-}
-
-/// What to do about the browser's session cookie. Of two updates, the later one in this order counts.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum CookieUpdate {
-    /// The session is unchanged: reseal the cookie only if `update_age` has passed.
-    IfStale,
-    /// Write no cookie: another request may be about to write a newer one.
-    Skip,
-    /// Write the cookie: the session has new tokens, or has lost its grant.
-    Write,
-}
-
-/// Why a session does not have what the request needs.
-pub(crate) enum RefreshError {
-    /// The refresh token is no longer valid, or its user is no longer allowed, so the session has ended. Holds the session
-    /// without its tokens.
-    Ended(FreshSession),
-    /// The user signed out while the request was in progress.
-    SignedOut,
-    /// The access token has expired, and there is no new one at the moment. Holds how long to wait.
-    Unavailable(Duration),
-    /// The access token has expired, or the user was not confirmed for too long, and only this login host can refresh the
-    /// session.
-    OnlyAtLoginHost(Origin),
-    /// The provider has not confirmed the user for twice `session.revalidate`. Holds how long to wait if it does not
-    /// answer at the moment; `None` if it cannot be asked, so that only a new sign-in helps.
-    NotConfirmed(Option<Duration>),
-    /// The access token has expired for good: no one can refresh it. Holds the session with the token.
-    Expired(FreshSession),
 }
