@@ -19,7 +19,10 @@ impl CookieNaming {
         let Some(name) = self.base_name(name) else { return false };
         let is_own = name.starts_with("session-token")
             || name.starts_with("transaction.")
-            || matches!(name, "callback-url" | "csrf-token" | "ticket" | "renewal" | "typed");
+            || matches!(
+                name,
+                "callback-url" | "csrf-token" | "ticket" | "renewal" | "typed" | "signed-out" | "https"
+            );
         let is_of_auth_js = matches!(name, "pkce.code_verifier" | "state" | "nonce" | "challenge");
         is_own || (is_of_auth_js && self.prefix.is_none())
     }
@@ -67,6 +70,7 @@ pub struct CookieNames {
     ticket: String,
     renewal: String,
     typed: String,
+    signed_out: String,
 }
 
 impl CookieNames {
@@ -97,7 +101,13 @@ impl CookieNames {
             ticket: format!("{shared}{base}.ticket"),
             renewal: format!("{host}{base}.renewal"),
             typed: format!("{host}{base}.typed"),
+            signed_out: format!("{shared}{base}.signed-out"),
         }
+    }
+
+    /// The cookie that only a browser on https keeps.
+    pub fn https(naming: &CookieNaming, dialect: Dialect) -> String {
+        format!("{HOST}{}.https", naming.base(dialect))
     }
 
     /// The session cookie. The names of its chunks end in `.0`, `.1`, …
@@ -140,6 +150,11 @@ impl CookieNames {
     /// so it is not bound to the host.
     pub fn ticket(&self) -> &str {
         &self.ticket
+    }
+
+    /// The cookie that says that someone has signed out. The login host and the host of the sign-out share it.
+    pub fn signed_out(&self) -> &str {
+        &self.signed_out
     }
 
     /// The cookie that lists the pages for which this host sent the browser to the login host for a new access token.

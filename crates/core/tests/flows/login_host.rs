@@ -3,7 +3,7 @@
 mod attacks;
 mod outside;
 mod renewal;
-mod visitor;
+pub mod visitor;
 
 use std::time::Duration;
 

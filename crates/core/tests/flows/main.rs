@@ -9,6 +9,7 @@
     reason = "a test stops at the first thing that is wrong"
 )]
 
+mod accidents;
 mod answers;
 mod api_refresh;
 mod api_refusals;
@@ -24,12 +25,15 @@ mod cross_origin;
 mod dialect;
 mod expired_token;
 mod forward_auth;
+mod groups;
 mod hooks;
+mod https;
 mod identity;
 mod languages;
 mod lifetime;
 mod log;
 mod login_host;
+mod long_links;
 mod pages;
 mod protect;
 mod provider_outage;
@@ -45,6 +49,8 @@ mod shadowing_cookies;
 mod sign_in;
 mod sign_out;
 mod silent_sign_in;
+mod straight;
+mod switch_account;
 mod theme;
 mod token_revocation;
 mod upstream_cookies;

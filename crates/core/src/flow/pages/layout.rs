@@ -6,8 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
-use crate::config::{Provider, ProviderKind};
+use crate::config::{Config, Provider, ProviderKind};
 use crate::flow::RequestContext;
+use crate::flow::view::View;
 use crate::platform::Platform;
 use crate::texts::Text;
 use crate::texts::offered::Language;
@@ -35,19 +36,25 @@ pub(super) enum Icon {
 }
 
 impl Page {
-    /// The page as the answer to a request.
+    /// The page as the answer to a request. Its forms post to Vestibule.
     pub(super) fn respond<P: Platform>(self, context: &RequestContext<'_, P>) -> Response {
-        let url = &context.request.url;
-        let language = context.language();
-        let style = format!("{STYLE}{}{}", context.theme_rules(), self.rules);
-        // A form posts to Vestibule, which redirects to a provider. Browsers apply `form-action` to the redirect, too.
-        let is_http = !url.secure || context.config().providers.iter().any(uses_http);
-        let form_action = if is_http { "'self' https: http:" } else { "'self' https:" };
+        self.response(&context.page_view(), form_action(context.config(), context.request.url.secure))
+    }
+
+    /// The page without a form.
+    pub(super) fn respond_without_form(self, view: &View<'_>) -> Response {
+        self.response(view, "'none'")
+    }
+
+    /// `form_action` is where the page's forms may lead.
+    fn response(self, view: &View<'_>, form_action: &str) -> Response {
+        let language = view.language();
+        let style = format!("{STYLE}{}{}", view.theme_rules(), self.rules);
         let policy = format!(
             "default-src 'none'; style-src 'sha256-{}'; img-src {}; form-action {form_action}; \
              base-uri 'none'; frame-ancestors 'none'",
             STANDARD.encode(Sha256::digest(&style)),
-            context.picture_sources()
+            view.picture_sources()
         );
         Response::empty(self.status)
             .with("content-type", "text/html; charset=utf-8")
@@ -57,16 +64,11 @@ impl Page {
             .with("x-content-type-options", "nosniff")
             .with("referrer-policy", "same-origin")
             .with("cache-control", "private, no-store")
-            .with_body(self.document(context, language, &style).into_string())
+            .with_body(self.document(view, language, &style).into_string())
     }
 
-    fn document<P: Platform>(
-        &self,
-        context: &RequestContext<'_, P>,
-        language: &Language,
-        style: &str,
-    ) -> Markup {
-        let (title, host) = (language.text(self.title), &context.request.url.authority);
+    fn document(&self, view: &View<'_>, language: &Language, style: &str) -> Markup {
+        let (title, host) = (language.text(self.title), &view.request.url.authority);
         html! {
             (DOCTYPE)
             html lang=(language.tag) dir=[language.dir()] {
@@ -75,13 +77,13 @@ impl Page {
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
                     meta name="robots" content="noindex";
-                    title { (title) " · " (context.config().theme.name.as_ref().unwrap_or(host)) }
+                    title { (title) " · " (view.config.theme.name.as_ref().unwrap_or(host)) }
                     style { (PreEscaped(style)) }
                 }
                 body {
                     main {
-                        (context.brand())
-                        @if self.icon.is_warning() || !context.has_brand() {
+                        (view.brand())
+                        @if self.icon.is_warning() || !view.has_brand() {
                             svg class=(self.icon.class()) viewBox="0 0 24 24" aria-hidden="true" {
                                 path d=(self.icon.path()) {}
                             }
@@ -90,13 +92,19 @@ impl Page {
                         (self.content)
                     }
                     footer {
-                        (context.foot_links(language))
+                        (view.foot_links(language))
                         (host)
                     }
                 }
             }
         }
     }
+}
+
+/// Where forms may lead. Browsers apply `form-action` to the redirect to a provider, too.
+fn form_action(config: &Config, is_secure: bool) -> &'static str {
+    let is_http = !is_secure || config.providers.iter().any(uses_http);
+    if is_http { "'self' https: http:" } else { "'self' https:" }
 }
 
 /// Whether the provider's login page is reached without `https`. Only a provider on a developer's machine can be

@@ -10,6 +10,7 @@ mod outside;
 mod sign_in;
 mod sign_out;
 mod theme;
+pub(crate) mod trouble;
 mod typed;
 
 use maud::{Markup, html};
