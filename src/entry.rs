@@ -16,7 +16,9 @@ use worker::{Context, Env, web_sys};
 use vestibule_core::config::Config;
 use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::hooks::Hooks;
+use vestibule_core::http::response::Response;
 use vestibule_core::log::{LogEvent, Record};
+use vestibule_core::platform::ForwardError;
 use vestibule_core::{Vestibule, broken_configuration};
 
 use crate::console;
@@ -115,6 +117,14 @@ fn vestibule(env: &Env, create: impl FnOnce(Config) -> Vestibule) -> Result<Rc<V
                 Ok(Rc::new(create(config)))
             })
             .clone()
+    })
+}
+
+/// The answer to a request whose upstream cannot be reached, once the flow is over.
+pub(crate) fn upstream_failure(request: &web_sys::Request, error: &ForwardError) -> Response {
+    VESTIBULE.with(|vestibule| match (vestibule.get(), convert::head(request)) {
+        (Some(Ok(vestibule)), Some(head)) => vestibule.upstream_failure(head, error),
+        _ => error.answer(),
     })
 }
 

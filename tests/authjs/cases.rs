@@ -44,6 +44,7 @@ pub fn cases(site: Site) -> Vec<Case> {
     errors(&mut list);
     client_log(&mut list);
     routes(&mut list);
+    people(&mut list);
     list.cases
 }
 
@@ -547,6 +548,30 @@ fn routes(list: &mut List) {
     if list.site.dialect == Dialect::AuthJsV5 {
         // Next.js itself does not pass this path to next-auth 4.
         list.case("a path that begins like the base path").absolute("/authcsrf");
+    }
+}
+
+/// The requests of people who navigate, where the other cases are those of scripts.
+fn people(list: &mut List) {
+    let site = list.site;
+    let navigation = [("sec-fetch-mode", "navigate"), ("accept", "text/html")];
+    for (what, path) in [
+        ("a callback of no sign-in", "/callback/acme?code=1&state=x"),
+        ("a callback without a provider", "/callback"),
+        ("a plain link to a provider", "/signin/acme?callbackUrl=/x"),
+        ("the base path", ""),
+        ("no route", "/nope"),
+        ("a parameter twice", "/csrf?callbackUrl=/a&callbackUrl=/b"),
+        ("the sign-in page, signed in", "/signin?callbackUrl=/x"),
+        ("the sign-in page of another account", "/signin?callbackUrl=/x&prompt=select_account"),
+    ] {
+        let writer = list.case(&format!("person: {what}"));
+        let writer = if what.ends_with("signed in") { writer.has(site.session(&ada())) } else { writer };
+        writer.send("GET", path, &navigation, None);
+    }
+    for (what, path) in [("to sign in", "/signin/acme"), ("to sign out", "/signout")] {
+        let form = [("csrfToken", "old"), ("callbackUrl", "/x")];
+        list.case(&format!("person: an old form {what}")).has_csrf().post_with(path, &form, &navigation);
     }
 }
 

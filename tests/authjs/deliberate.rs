@@ -251,6 +251,14 @@ pub const DELIBERATE: &[Deliberate] = &[
         explains: |d| d.is_case(&["HEAD /"]),
     },
     Deliberate {
+        title: "People who navigate come to a page, or go on",
+        reason: "A callback that is opened again or too late, a plain link to a provider, a form of yesterday and an address \
+                 that does not exist are no fault of the site: people get the sign-in page with what happened \
+                 (`SignInExpired`), a page, or where they wanted to go if they are signed in; the address that they wanted \
+                 is kept. Scripts get the answers of Auth.js. next-auth 4's page also gets the API's own `code`.",
+        explains: |d| d.is_case(&["person: "]),
+    },
+    Deliberate {
         title: "An empty session cookie is removed",
         reason: "Auth.js leaves an empty one in the browser, and Next.js hides one that does not decode from \
                  next-auth 4.",

@@ -13,6 +13,7 @@ use vestibule_oidc::credentials::form::FormError;
 use vestibule_oidc::credentials::login::{DEFAULT_CODE, LoginRejectedError, RATE_LIMITED};
 use vestibule_oidc::http::client::FetchError;
 use vestibule_oidc::http::form::DuplicateParameterError;
+use vestibule_oidc::http::return_to::MAX_LENGTH;
 use vestibule_oidc::jose::jws::JwsError;
 use vestibule_oidc::oauth::access_token::AccessTokenError;
 use vestibule_oidc::oauth::authorize::{AuthorizationResponseError, ParameterError};
@@ -57,12 +58,18 @@ pub enum ClientError {
     /// The route exists, but does not support this.
     #[error("{0}")]
     UnsupportedAction(&'static str),
+    /// A link leads to the address where a sign-in with a provider begins with a form.
+    #[error("a sign-in with a provider must begin with POST")]
+    PlainLink,
     /// The provider authenticated the user, but `allow` or a hook does not let them sign in.
     #[error("this user is not allowed to sign in")]
     AccessDenied,
     /// The CSRF token is missing, or differs from the one in the cookie.
     #[error(transparent)]
     MissingCsrf(#[from] CsrfError),
+    /// The page that the browser came from has too long an address to come back to.
+    #[error("the return address has more than {MAX_LENGTH} bytes without its origin")]
+    ReturnAddressTooLong,
     /// A parameter is repeated.
     #[error(transparent)]
     Duplicate(#[from] DuplicateParameterError),
@@ -185,6 +192,12 @@ pub enum ProviderError {
     Api(#[from] ApiError),
 }
 
+/// The code of a sign-in that cannot end any more: it took too long, or was finished before.
+pub(crate) const SIGN_IN_EXPIRED: &str = "SignInExpired";
+
+/// The code of a return address that is too long.
+pub(crate) const ADDRESS_TOO_LONG: &str = "ReturnAddressTooLong";
+
 /// The page that shows an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorPage {
@@ -200,6 +213,7 @@ impl Error {
         match self {
             Self::Client(ClientError::MissingCsrf(_)) => "MissingCSRF",
             Self::Client(ClientError::AccessDenied) => "AccessDenied",
+            Self::Client(ClientError::ReturnAddressTooLong) => ADDRESS_TOO_LONG,
             Self::Provider {
                 cause: ProviderError::Authorization(AuthorizationResponseError::Error(_)),
                 ..
@@ -223,10 +237,20 @@ impl Error {
         parameters
     }
 
+    /// The API's own code, if it rejected the credentials with one.
+    pub fn api_code(&self) -> Option<&str> {
+        match self {
+            Self::Client(ClientError::Credentials { cause: CredentialsError::Api(rejected), .. }) => {
+                Some(rejected.code.as_str()).filter(|code| *code != DEFAULT_CODE)
+            }
+            _ => None,
+        }
+    }
+
     /// The page that shows the error.
     pub fn page(&self) -> ErrorPage {
         match self.code() {
-            "Configuration" | "AccessDenied" => ErrorPage::Error,
+            "Configuration" | "AccessDenied" | ADDRESS_TOO_LONG => ErrorPage::Error,
             _ => ErrorPage::SignIn,
         }
     }

@@ -40,7 +40,8 @@ impl Vestibule {
         request: Request,
         body: P::Body,
     ) -> Outcome<P::UpstreamResponse> {
-        let request = self.at_configured_origin(request);
+        let to_https = self.to_https(&request);
+        let request = self.as_sent(request);
         let Some(context) = RequestContext::new(self, platform, &request) else {
             return Outcome::Response(bad_request());
         };
@@ -48,17 +49,23 @@ impl Vestibule {
             Ok(path) => path,
             Err(refused) => {
                 context.log(Record::new(LogEvent::PathRejected, refused));
-                return Outcome::Response(bad_request());
+                return Outcome::Response(self.for_person(&request, bad_request()));
             }
         };
-        match path.below(&self.config.base_path) {
-            Some(path) => Outcome::Response(match context.find_route(&request.method, &path) {
-                // Another proxy acts on this answer, so nothing that a client sends may change its form.
-                Some(Route::Verify) => context.forward_auth().await,
-                // An operator's request is no browser's: it has neither a host of the site nor an origin.
-                Some(Route::Revoke) => context.revoke_for_operator(body).await,
-                route => context.auth_route(route, &path, body).await,
-            }),
+        let own = path.below(&self.config.base_path);
+        let route = own.as_deref().and_then(|path| context.find_route(&request.method, path));
+        match route {
+            // Another proxy acts on this answer, so nothing that a client sends may change its form.
+            Some(Route::Verify) => return Outcome::Response(context.forward_auth().await),
+            // An operator's request is no browser's: it has neither a host of the site nor an origin.
+            Some(Route::Revoke) => return Outcome::Response(context.revoke_for_operator(body).await),
+            _ => {}
+        }
+        if let Some(redirect) = to_https {
+            return Outcome::Response(redirect);
+        }
+        let outcome = match own {
+            Some(path) => Outcome::Response(context.auth_route(route, &path, body).await),
             None => match context.redirect_v4_sign_in(&path) {
                 Some(redirect) => Outcome::Response(redirect),
                 // An upstream could take the path for one of Vestibule's own.
@@ -67,18 +74,14 @@ impl Vestibule {
                 }
                 None => context.protect(&path, body).await,
             },
+        };
+        match outcome {
+            // Only scripts update a session, and they read why it failed.
+            Outcome::Response(response) if route != Some(Route::UpdateSession) => {
+                Outcome::Response(self.for_person(&request, response))
+            }
+            outcome => outcome,
         }
-    }
-}
-
-impl Vestibule {
-    /// The request as the browser sent it, if the deployment is behind a proxy: at the origin of the configuration.
-    fn at_configured_origin(&self, mut request: Request) -> Request {
-        if let Some(origin) = &self.config.origin {
-            request.url.secure = origin.secure();
-            origin.authority().clone_into(&mut request.url.authority);
-        }
-        request
     }
 }
 
@@ -99,8 +102,13 @@ impl<P: Platform> RequestContext<'_, P> {
             Ok(response) => self.as_client_wants(&params, response),
             Err(error) => {
                 self.log(error.record());
-                let kept = self.kept_form(&params, &error).into_iter().collect();
-                responses::with_cookies(self.failure(path, &params, &error), kept)
+                // Boxed: few requests fail, and the future of every other would have its size.
+                if let Some(response) = Box::pin(self.accident(path, &params, &error)).await {
+                    response
+                } else {
+                    let kept = self.kept_form(&params, &error).into_iter().collect();
+                    responses::with_cookies(self.failure(path, &params, &error), kept)
+                }
             }
         };
         match readable(route) {
@@ -120,7 +128,7 @@ impl<P: Platform> RequestContext<'_, P> {
         self.reject_cross_origin(route, path)?;
         let provider = path.get(1).copied();
         match route {
-            Some(Route::SignInPage) => self.show_sign_in(&params.query),
+            Some(Route::SignInPage) => self.show_sign_in(&params.query).await,
             // A prefetch must not use up the ticket or the code, and no browser may keep its answer: the real request follows.
             Some(
                 Route::ReceiveSignIn
@@ -243,9 +251,7 @@ fn readable(route: Option<Route>) -> Option<ReadableRoute> {
 /// Why no flow answers the request.
 fn unsupported(request: &Request, path: &[&str]) -> ClientError {
     match (&request.method, path) {
-        (Method::Get, ["signin", _]) => {
-            ClientError::UnsupportedAction("a sign-in with a provider must begin with POST")
-        }
+        (Method::Get, ["signin", _]) => ClientError::PlainLink,
         (Method::Get | Method::Head | Method::Post, ["callback"]) => {
             ClientError::UnsupportedAction("the callback path has no provider id")
         }

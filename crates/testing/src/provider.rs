@@ -166,6 +166,7 @@ impl Server for FakeProvider {
             "/token" => "token",
             "/userinfo" => "userinfo",
             "/revoke" => "revocation",
+            "/groups" => "groups",
             other => panic!("unexpected request to {other}"),
         };
         if self.is_down(place) {
@@ -186,6 +187,7 @@ impl Server for FakeProvider {
             "jwks" => (200, json!({ "keys": [self.public_key()] })),
             "token" => self.token(request, now),
             "revocation" => self.revoke(request),
+            "groups" => Self::groups(request),
             _ => Self::userinfo(request),
         };
         self.alter(place, &mut answer);
@@ -269,6 +271,15 @@ impl FakeProvider {
         assert_eq!(params.one("token_type_hint").unwrap(), Some("refresh_token"));
         self.grants.revoke_token(params.one("token").unwrap().unwrap());
         (200, json!({}))
+    }
+
+    /// The groups that are too many for an ID token.
+    fn groups(request: &FetchRequest) -> (u16, Value) {
+        let token = request.headers.get("authorization").unwrap_or_default();
+        if !token.starts_with("Bearer access-") || request.body != br#"{"securityEnabledOnly":true}"# {
+            return (401, json!({ "error": { "code": "InvalidAuthenticationToken" } }));
+        }
+        (200, json!({ "value": ["group-a", "group-b", "group-c"] }))
     }
 
     fn userinfo(request: &FetchRequest) -> (u16, Value) {

@@ -72,6 +72,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     pages::open(auth, &site, &mut rules);
     let rules = RuleSet::new(rules, default_access);
     pages::refuse_guarded(auth, &site, &rules);
+    pages::refuse_no_straight_way(auth, &pages, &providers);
 
     let secrets = secrets::session_secrets(auth);
     let verify = verify::verify(&auth.table("verify"), &secrets);

@@ -178,6 +178,8 @@ pub struct Pages {
     pub error: Option<String>,
     /// In place of the 403 page.
     pub forbidden: Option<String>,
+    /// Whether people go to the only provider without seeing the sign-in page, except after a sign-out.
+    pub straight_to_provider: bool,
 }
 
 /// The paths of all session data that upstreams and rules forward: as an access token, in header fields or in cookies.

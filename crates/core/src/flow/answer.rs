@@ -41,9 +41,10 @@ impl<P: Platform> RequestContext<'_, P> {
         };
         let page =
             own.as_ref().map_or_else(|| self.in_language(self.route(default)), |page| self.page_url(page));
-        let url = with_parameters(&page, &error.parameters());
+        let page = with_parameters(&page, &error.parameters());
+        let (url, cookies) = self.keep_wanted(page, route, params, error, Vec::new());
         match self.redirect_format(&params.form) {
-            RedirectFormat::Redirect => Response::redirect(url),
+            RedirectFormat::Redirect => with_cookies(Response::redirect(url), cookies),
             RedirectFormat::JsonByHeader => Response::json(200, &json!({ "url": url })),
             RedirectFormat::JsonByField => {
                 Response::json(self.status_v4(route, error), &json!({ "url": url }))
@@ -52,7 +53,10 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     fn failure_v4(&self, route: &[&str], params: &RouteParams, error: &Error) -> Response {
-        if let Error::Client(ClientError::UnknownAction { .. } | ClientError::UnsupportedAction(_)) = error {
+        if let Error::Client(
+            ClientError::UnknownAction { .. } | ClientError::UnsupportedAction(_) | ClientError::PlainLink,
+        ) = error
+        {
             let method = self.request.method.as_str();
             let text = format!("Error: This action with HTTP {method} is not supported by NextAuth.js");
             return Response::empty(400).with("content-type", "text/plain;charset=UTF-8").with_body(text);
@@ -74,7 +78,9 @@ impl<P: Platform> RequestContext<'_, P> {
                 with_parameters(&self.in_language(self.route("signin")), &[("csrf", "true")])
             }
             (Error::Client(ClientError::Credentials { provider, .. }), _) => {
-                let parameters = [("error", error.code()), ("provider", provider.as_str())];
+                let mut parameters = vec![("error", error.code()), ("provider", provider.as_str())];
+                // next-auth 4 has no such code, and a page that knows none ignores it.
+                parameters.extend(error.api_code().map(|code| ("code", code)));
                 with_parameters(&self.in_language(self.route("error")), &parameters)
             }
             (_, route) if self.is_login(route) => {
@@ -83,6 +89,7 @@ impl<P: Platform> RequestContext<'_, P> {
             // The error page redirects to the sign-in page where the user can try again.
             _ => with_parameters(&self.in_language(self.route("error")), &[("error", code_v4(route, error))]),
         };
+        let (url, cookies) = self.keep_wanted(url, route, params, error, cookies);
         let mut answer = self.as_client_wants(params, with_cookies(Response::redirect(url), cookies));
         if self.redirect_format(&params.form) == RedirectFormat::JsonByField {
             answer.status = self.status_v4(route, error);

@@ -37,7 +37,19 @@ pub(crate) struct FormContext {
     pub(crate) return_to: TrustedUrl,
     /// The cookies that the browser does not have yet.
     pub(crate) cookies: Vec<SetCookie>,
+    /// Whether the browser asked for an address that is too long to come back to, so that `return_to` is another one.
+    is_too_long: bool,
 }
+
+/// The cookie with the return address; `None` if browsers would drop it.
+pub(crate) fn callback_url_cookie(name: &str, return_to: &str) -> Option<SetCookie> {
+    let cookie = SetCookie::new(name, return_to);
+    let fits = cookie.pair().is_some_and(|pair| pair.len() <= MAX_COOKIE);
+    fits.then_some(cookie)
+}
+
+/// The most bytes of a cookie's name and value. Browsers keep 4,096.
+const MAX_COOKIE: usize = 4000;
 
 impl<P: Platform> RequestContext<'_, P> {
     /// `form` is the body of a POST. The return address is taken from the body, the query or the cookie, in this order.
@@ -69,19 +81,31 @@ impl<P: Platform> RequestContext<'_, P> {
         };
         let requested = requested.filter(|address| !address.is_empty()).or(in_cookie).unwrap_or_default();
         let return_to = self.vestibule.hooks.redirect(requested, &policy);
+        let is_too_long = return_to == policy.default() && policy.is_too_long(requested);
 
         let mut cookies = Vec::new();
         if let Some(value) = csrf.new_cookie(&config.keys) {
             cookies.push(SetCookie::new(names.csrf(), &value));
         }
         if in_cookie != Some(return_to.as_str()) {
-            cookies.push(SetCookie::new(names.callback_url(), return_to.as_str()));
+            if let Some(cookie) = callback_url_cookie(names.callback_url(), return_to.as_str()) {
+                cookies.push(cookie);
+            } else if in_cookie.is_some() {
+                // A browser would drop it and keep the address of another page.
+                cookies.push(SetCookie::expired(names.callback_url()));
+            }
         }
-        Ok(FormContext { csrf, return_to, cookies })
+        Ok(FormContext { csrf, return_to, cookies, is_too_long })
     }
 }
 
 impl FormContext {
+    /// An error if the browser asked for a return address that is too long: at the end of the sign-in it would be
+    /// somewhere else.
+    pub(crate) fn refuse_long_address(&self) -> Result<(), ClientError> {
+        if self.is_too_long { Err(ClientError::ReturnAddressTooLong) } else { Ok(()) }
+    }
+
     /// Verifies that a form comes from a page that Vestibule gave to this browser.
     pub(crate) fn verify_csrf(&self, form: &Params) -> Result<CsrfVerified, ClientError> {
         Ok(self.csrf.verify(form.one("csrfToken")?)?)

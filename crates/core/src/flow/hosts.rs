@@ -1,5 +1,6 @@
 //! Addresses on the site's hosts: auth routes and pages, on the request's host or on the login host.
 
+use crate::error::ADDRESS_TOO_LONG;
 use crate::flow::RequestContext;
 use crate::flow::host_role::HostRole;
 use crate::platform::Platform;
@@ -7,10 +8,7 @@ use crate::platform::Platform;
 impl<P: Platform> RequestContext<'_, P> {
     /// The origin of the login host.
     pub(crate) fn login_origin(&self) -> String {
-        match self.host_role {
-            HostRole::Member(login) | HostRole::Preview(login) => login.as_str().to_owned(),
-            HostRole::Login | HostRole::Outside(_) => self.request.url.origin(),
-        }
+        self.page_view().login_origin()
     }
 
     /// Whether the request's host is one that signs users in.
@@ -28,16 +26,28 @@ impl<P: Platform> RequestContext<'_, P> {
         self.login_route(&format!("callback/{provider_id}"))
     }
 
-    /// The address of the sign-in page, with `return_to` as the return address.
+    /// The address of the sign-in page, with `return_to` as the return address. If that is too long, the address of the
+    /// page that says so: nobody should sign in and then be somewhere else.
     pub(crate) fn sign_in_page(&self, return_to: &str) -> String {
         if let HostRole::Preview(login) = self.host_role {
             return self.preview_sign_in_page(login, return_to);
         }
+        if self.return_policy().is_too_long(return_to) {
+            let pages = &self.config().pages;
+            let page =
+                pages.error.as_ref().map_or_else(|| self.login_page("error"), |page| self.page_url(page));
+            return with_parameters(&page, &[("error", ADDRESS_TOO_LONG)]);
+        }
         let page = match &self.config().pages.sign_in {
             Some(page) => self.page_url(page),
-            None => self.login_route("signin"),
+            None => self.login_page("signin"),
         };
         with_parameters(&page, &[("callbackUrl", return_to)])
+    }
+
+    /// The address of one of Vestibule's pages on the login host, in the language that this page's address asks for.
+    fn login_page(&self, route: &str) -> String {
+        self.in_language(self.login_route(route))
     }
 
     /// The request's own address, as a return address. If the login host uses `https`, so does this address, because the
@@ -61,7 +71,7 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// The URL of a page that the configuration names by a path or a URL. A path is on the login host.
     pub(crate) fn page_url(&self, page: &str) -> String {
-        if page.starts_with('/') { format!("{}{page}", self.login_origin()) } else { page.to_owned() }
+        self.page_view().page_url(page)
     }
 
     /// The same as a redirect's `Location`. Like Auth.js, it leaves a path on the request's own host as it is written.

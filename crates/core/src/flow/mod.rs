@@ -10,6 +10,7 @@ pub(crate) mod form_context;
 pub(crate) mod guard;
 pub(crate) mod host_role;
 pub(crate) mod hosts;
+pub(crate) mod https;
 pub(crate) mod pages;
 pub(crate) mod provider;
 pub(crate) mod refresh;
@@ -19,6 +20,7 @@ pub(crate) mod session;
 pub(crate) mod signin;
 pub(crate) mod site_cache;
 pub(crate) mod vestibule;
+pub(crate) mod view;
 
 pub(crate) use context::RequestContext;
 pub(crate) use form_context::{FormContext, RouteParams};

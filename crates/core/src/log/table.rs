@@ -88,6 +88,14 @@ events! {
         action: "Nothing for `access_denied`. For `invalid_scope`, `unauthorized_client` or `invalid_request` correct \
             the provider's configuration or the registration of this client.",
     }
+    TlsEndsInFront {
+        name: "tls_ends_in_front",
+        cases: [Configuration => Warn],
+        fields: [Request],
+        meaning: "A sign-in begins over plain http, although the browser uses https: a proxy in front of this deployment \
+            ends TLS. The redirect URI of the sign-in and the names of the cookies are those of http.",
+        action: "Write `origin = \"https://HOST\"` with the host that browsers see (docs/proxies.md).",
+    }
     ClaimMissing {
         name: "claim_missing",
         cases: [Provider => Info],
@@ -96,6 +104,15 @@ events! {
             `claims`. The session does not have this claim.",
         action: "If all users of the provider should have the claim, correct its path, or request the scope that it \
             needs.",
+    }
+    GroupsLeftOut {
+        name: "groups_left_out",
+        cases: [Provider => Warn],
+        fields: [Provider, Request],
+        meaning: "The ID token does not contain the groups of the user, because there are too many (Microsoft Entra ID: \
+            over 200), and they were not fetched, or not given. The user is signed in without the claim `groups`.",
+        action: "At the provider, emit only the groups that are assigned to the application, or use app roles. Or fetch \
+            the groups from Microsoft Graph: `groups_overage` (docs/providers.md).",
     }
     EmailsRequestFailed {
         name: "emails_request_failed",

@@ -20,7 +20,17 @@ impl CookieNaming {
         let is_own = name.starts_with("session-token")
             || name.starts_with("transaction.")
             || name.starts_with("preview.")
-            || matches!(name, "callback-url" | "csrf-token" | "ticket" | "renewal" | "typed" | "last-user");
+            || matches!(
+                name,
+                "callback-url"
+                    | "csrf-token"
+                    | "ticket"
+                    | "renewal"
+                    | "typed"
+                    | "last-user"
+                    | "signed-out"
+                    | "https"
+            );
         let is_of_auth_js = matches!(name, "pkce.code_verifier" | "state" | "nonce" | "challenge");
         is_own || (is_of_auth_js && self.prefix.is_none())
     }
@@ -70,6 +80,7 @@ pub struct CookieNames {
     renewal: String,
     last_user: String,
     typed: String,
+    signed_out: String,
 }
 
 impl CookieNames {
@@ -102,7 +113,13 @@ impl CookieNames {
             renewal: format!("{host}{base}.renewal"),
             last_user: format!("{session}{base}.last-user"),
             typed: format!("{host}{base}.typed"),
+            signed_out: format!("{shared}{base}.signed-out"),
         }
+    }
+
+    /// The cookie that only a browser on https keeps.
+    pub fn https(naming: &CookieNaming, dialect: Dialect) -> String {
+        format!("{HOST}{}.https", naming.base(dialect))
     }
 
     /// The session cookie. The names of its chunks end in `.0`, `.1`, …
@@ -151,6 +168,11 @@ impl CookieNames {
     /// bound to the host, so no other host of its domain can set it.
     pub fn preview_prefix(&self) -> &str {
         &self.preview_prefix
+    }
+
+    /// The cookie that says that someone has signed out. The login host and the host of the sign-out share it.
+    pub fn signed_out(&self) -> &str {
+        &self.signed_out
     }
 
     /// The cookie that lists the pages for which this host sent the browser to the login host for a new access token.

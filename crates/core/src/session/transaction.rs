@@ -3,13 +3,15 @@
 //!
 //! Every attempt has its own sealed cookie, so that two tabs do not disturb each other. The cookie's name ends in an
 //! identifier, and `state` begins with the same identifier. So the response names its cookie, and only the browser that
-//! began the attempt has that cookie.
+//! began the attempt has that cookie. With a long return address it is two cookies, numbered as those of a session.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::session::chunk;
 use crate::session::dialect::Dialect;
 use crate::session::names::CookieNames;
 use crate::session::seal;
@@ -26,9 +28,12 @@ use vestibule_oidc::time::Timestamp;
 /// second factor, and too little for a forgotten tab to be useful to an attacker.
 pub const LIFETIME: Duration = Duration::from_mins(15);
 
-/// How many attempts one browser may have open. Users rarely sign in from more tabs at once. Each cookie has about 700
-/// bytes, so this many stay below the limit that servers set for a request's headers.
+/// How many attempts one browser may have open. Users rarely sign in from more tabs at once.
 const MAX_OPEN: usize = 5;
+
+/// How many bytes the cookies of all open attempts have together, names included, so that they stay below the limit that
+/// servers set for a request's headers. Each attempt has about 800, and four thirds of its return address.
+const MAX_BYTES: usize = 8 * 1024;
 
 /// How many surplus cookies one response expires. If a sibling subdomain fills a browser with such cookies, each
 /// request does bounded work, and a few requests remove them all.
@@ -127,19 +132,23 @@ impl Transaction {
         Self { is_persistent, ..self }
     }
 
-    /// The name of the attempt's cookie.
-    pub fn cookie_name(&self, names: &CookieNames) -> String {
+    /// The names of the request's cookies of this attempt.
+    pub fn cookie_names(&self, cookies: &Cookies, names: &CookieNames) -> Vec<String> {
+        chunk::stale(cookies, &self.cookie_name(names), &[])
+    }
+
+    fn cookie_name(&self, names: &CookieNames) -> String {
         format!("{}{}", names.transaction_prefix(), self.id)
     }
 
-    /// The sealed value of the attempt's cookie.
+    /// The names and sealed values of the attempt's cookies.
     pub fn seal(
         &self,
         keys: &Keyring,
         names: &CookieNames,
         now: Timestamp,
         random: &mut dyn FnMut(&mut [u8]),
-    ) -> String {
+    ) -> Vec<(String, String)> {
         let claims = json::of(&[
             ("provider", self.provider.as_str().into()),
             ("state", self.state.expose().into()),
@@ -150,7 +159,9 @@ impl Transaction {
             ("silent_for", self.silent_for.as_deref().into()),
             ("persistent", self.is_persistent.into()),
         ]);
-        seal::seal(keys, Dialect::AuthJsV5, names.transaction_prefix(), &claims, LIFETIME, now, random)
+        let dialect = Dialect::AuthJsV5;
+        let sealed = seal::seal(keys, dialect, names.transaction_prefix(), &claims, LIFETIME, now, random);
+        chunk::split(&self.cookie_name(names), &sealed, dialect)
     }
 
     /// Opens the attempt that `state` names, and checks that it was started with `provider`.
@@ -167,8 +178,8 @@ impl Transaction {
         let name = format!("{}{id}", names.transaction_prefix());
         let mut error = None;
         // Without `https` another app on the host can plant a cookie of that name.
-        for cookie in cookies.get_all(&name).take(MAX_DUPLICATES) {
-            match Self::open_cookie(cookie, id, state, provider, keys, names, now) {
+        for cookie in chunk::candidates(cookies, &name, MAX_DUPLICATES) {
+            match Self::open_cookie(&cookie.value, id, state, provider, keys, names, now) {
                 Ok(transaction) => return Ok(transaction),
                 Err(why) => {
                     error.get_or_insert(why);
@@ -212,18 +223,42 @@ impl Transaction {
     }
 }
 
-/// The names of the attempts' cookies to expire, oldest first, so that one more attempt makes `MAX_OPEN`.
-pub fn surplus(cookies: &Cookies, names: &CookieNames) -> Vec<String> {
+/// The names of the attempts' cookies to expire, oldest first, so that with one more attempt, whose cookies are `added`,
+/// there are at most `MAX_OPEN`, and at most `MAX_BYTES` of them.
+pub fn surplus(cookies: &Cookies, names: &CookieNames, added: &[(String, String)]) -> Vec<String> {
     let prefix = names.transaction_prefix();
-    // The names are sorted.
-    let mut open = Vec::new();
+    let mut open: BTreeMap<&str, Attempt<'_>> = BTreeMap::new();
     for name in cookies.names() {
-        if name.strip_prefix(prefix).is_some_and(is_id) {
-            open.push(name.to_owned());
+        let Some(id) = name.strip_prefix(prefix).and_then(|rest| rest.get(..ID_LENGTH)) else { continue };
+        if is_id(id) && chunk::is_of_session(name, &format!("{prefix}{id}")) {
+            let attempt = open.entry(id).or_default();
+            attempt.names.push(name);
+            attempt.bytes += cookies.get_all(name).map(|value| bytes(name, value)).sum::<usize>();
         }
     }
-    open.truncate(open.len().saturating_sub(MAX_OPEN - 1).min(MAX_EXPIRED));
-    open
+    let mut total: usize = added.iter().map(|(name, value)| bytes(name, value)).sum();
+    total += open.values().map(|attempt| attempt.bytes).sum::<usize>();
+    let mut surplus = Vec::new();
+    // The identifiers are sorted by their time.
+    while open.len() >= MAX_OPEN || total > MAX_BYTES {
+        let Some((_, oldest)) = open.pop_first() else { break };
+        total = total.saturating_sub(oldest.bytes);
+        surplus.extend(oldest.names.into_iter().map(str::to_owned));
+    }
+    surplus.truncate(MAX_EXPIRED);
+    surplus
+}
+
+/// The cookies of an attempt in a request.
+#[derive(Default)]
+struct Attempt<'a> {
+    names: Vec<&'a str>,
+    bytes: usize,
+}
+
+/// The bytes of a cookie in a `Cookie` field, with the signs around it.
+fn bytes(name: &str, value: &str) -> usize {
+    name.len() + value.len() + "=; ".len()
 }
 
 fn is_id(text: &str) -> bool {

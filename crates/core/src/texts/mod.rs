@@ -86,6 +86,8 @@ texts! {
     session_required = SessionRequired;
     /// The session has ended.
     session_ended = SessionEnded;
+    /// The sign-in took too long, or was finished before.
+    sign_in_expired = SignInExpired;
     /// The form's proof of origin has expired.
     page_too_old = PageTooOld;
     /// Any other failure of a sign-in.
@@ -182,4 +184,35 @@ texts! {
     forgotten_form_title = ForgottenFormTitle;
     /// What it says.
     forgotten_form = ForgottenForm;
+
+    /// The heading of the page for an address that is too long.
+    link_too_long_title = LinkTooLongTitle;
+    /// What it says before a sign-in, which could not lead back there.
+    return_address_too_long = ReturnAddressTooLong;
+    /// What it says of the page's own address.
+    address_too_long = AddressTooLong;
+    /// The heading of the page for an address with a mistake in it.
+    bad_link_title = BadLinkTitle;
+    /// What it says.
+    bad_link = BadLink;
+    /// The heading of the page for a form of another site.
+    not_accepted_title = NotAcceptedTitle;
+    /// What it says.
+    not_accepted = NotAccepted;
+    /// The heading where there is no page.
+    no_page_title = NoPageTitle;
+    /// What it says.
+    no_page = NoPage;
+    /// The heading of the page for a failure that passes.
+    moment_title = MomentTitle;
+    /// What it says of a form.
+    not_arrived = NotArrived;
+    /// What it says of a page whose server does not answer.
+    unreachable = Unreachable;
+    /// What it says if the session cannot be checked.
+    unchecked = Unchecked;
+    /// What the page for a failure on this side says of any other page than the sign-in.
+    page_failed = PageFailed;
+    /// The button that opens the same page again.
+    try_again = TryAgain;
 }

@@ -10,6 +10,8 @@ type Bend = fn(&AuthorizationRequest, String) -> String;
 
 const SESSION: &str = "__Secure-authjs.session-token";
 const ERROR: &str = "https://app.example.com/auth/error?error=Configuration";
+const EXPIRED: &str =
+    "https://app.example.com/auth/signin?callbackUrl=https%3A%2F%2Fapp.example.com&error=SignInExpired";
 
 #[test]
 fn after_the_callback_the_user_is_signed_in_and_back_at_the_return_address() {
@@ -47,7 +49,9 @@ fn a_callback_works_once() {
     let callback = world.provider.authorize(&request, "bob");
     browser.open(&world, &callback);
     let session = browser.cookie(SESSION).unwrap().to_owned();
-    assert_eq!(browser.open(&world, &callback).location(), ERROR);
+    let codes = world.fetches("https://idp.example/token");
+    assert_eq!(browser.open(&world, &callback).location(), format!("{APP}/"), "the person is signed in");
+    assert_eq!(world.fetches("https://idp.example/token"), codes);
     assert_eq!(browser.cookie(SESSION), Some(session.as_str()), "what was good stays");
 }
 
@@ -56,7 +60,7 @@ fn login_csrf_missing_browser_binding_a_callback_of_another_browser_is_rejected(
     let (world, mut attacker, mut victim) = (TestEnv::new(), Browser::new(), Browser::new());
     let request = attacker.begin(&world, "/");
     let callback = world.provider.authorize(&request, "mallory");
-    assert_eq!(victim.open(&world, &callback).location(), ERROR);
+    assert_eq!(victim.open(&world, &callback).location(), EXPIRED);
     assert_eq!(victim.cookie(SESSION), None);
     assert!(world.log_text().contains("this browser has no open sign-in for the callback"));
 }
@@ -90,7 +94,8 @@ fn provider_mix_up_a_transaction_is_valid_for_its_own_provider_only() {
     let mut browser = Browser::new();
     let request = browser.begin(&world, "/");
     let callback = world.provider.authorize(&request, "bob").replace("/callback/acme", "/callback/other");
-    assert_eq!(browser.open(&world, &callback).location(), ERROR);
+    assert!(browser.open(&world, &callback).location().contains("error=SignInExpired"));
+    assert_eq!(browser.cookie(SESSION), None);
     assert!(
         world
             .log_text()
@@ -117,7 +122,8 @@ fn skipped_checks_a_response_with_a_malformed_parameter_is_rejected() {
         let request = browser.begin(&world, "/");
         let callback = bend(&request, world.provider.authorize(&request, "bob"));
         let answer = browser.open(&world, &callback);
-        assert!(answer.status == 400 || answer.location() == ERROR, "{name}: {answer:?}");
+        let is_refused = |to: &str| to == ERROR || to.contains("error=SignInExpired");
+        assert!(answer.status == 400 || is_refused(answer.location()), "{name}: {answer:?}");
         assert_eq!(browser.cookie(SESSION), None, "{name}");
     }
     assert_eq!(world.fetches("https://idp.example/token"), 0);

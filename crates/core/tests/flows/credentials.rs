@@ -103,7 +103,7 @@ pub fn cookie_api() -> Value {
     })
 }
 
-fn sign_in(world: &TestEnv, browser: &mut Browser, fields: &[(&str, &str)]) -> Answer {
+pub fn sign_in(world: &TestEnv, browser: &mut Browser, fields: &[(&str, &str)]) -> Answer {
     let csrf = browser.csrf(world);
     let mut all = vec![("csrfToken", csrf.as_str()), ("callbackUrl", "/dashboard")];
     all.extend_from_slice(fields);
@@ -604,12 +604,15 @@ fn no_password_appears_in_a_log_a_session_or_an_answer() {
 fn only_a_post_to_its_own_callback_reaches_the_api() {
     let (world, mut browser) = (TestEnv::with(json_api()), Browser::new());
     let csrf = browser.csrf(&world);
-    let get = browser.open(&world, &format!("{CALLBACK}?csrfToken={csrf}&email=a&password=b"));
+    let get = browser.fetch(&world, &format!("{CALLBACK}?csrfToken={csrf}&email=a&password=b"));
     assert_eq!((get.status, get.location()), (302, ERROR));
     let fields = [("csrfToken", csrf.as_str()), ("email", EMAIL), ("password", PASSWORD)];
     let sign_in = browser.post(&world, &format!("{APP}/auth/signin/credentials"), &fields);
     assert_eq!((sign_in.status, sign_in.location()), (302, "https://app.example.com/auth/signin"));
-    let unknown = browser.post(&world, &format!("{APP}/auth/callback/nobody"), &fields);
+    let script = [("sec-fetch-mode", "cors"), ("content-type", "application/x-www-form-urlencoded")];
+    let body = format!("csrfToken={csrf}&email=a&password=b");
+    let unknown =
+        browser.send(&world, "POST", &format!("{APP}/auth/callback/nobody"), &script, body.as_bytes());
     assert_eq!((unknown.status, unknown.location()), (302, ERROR));
     // Parameters of the query are not fields.
     let in_query = format!("{CALLBACK}?email={EMAIL}&password=b");
@@ -699,7 +702,9 @@ fn next_auth_4_s_client_recognizes_a_rejection_by_its_status() {
         ("authjs-v5", refused("invalid_credentials")),
         (
             "next-auth-v4",
-            "https://app.example.com/auth/error?error=CredentialsSignin&provider=credentials".to_owned(),
+            "https://app.example.com/auth/error?error=CredentialsSignin&provider=credentials\
+             &code=invalid_credentials"
+                .to_owned(),
         ),
     ] {
         let mut settings = json_api();

@@ -230,7 +230,7 @@ fn provider_errors_have_v4_s_codes() {
     let answer = browser.open(&world, answer.location());
     assert_eq!(answer.location(), format!("{APP}/auth/signin?error=Callback"), "one may try again");
 
-    let answer = browser.open(&world, &format!("{APP}/auth/callback/acme?code=1"));
+    let answer = browser.fetch(&world, &format!("{APP}/auth/callback/acme?code=1"));
     assert_eq!(answer.location(), error("OAuthCallback"));
 
     let request = browser.begin(&world, "/");

@@ -45,6 +45,14 @@ fn every_page_speaks_the_browsers_language() {
             ("/auth/error?error=AccessDenied", &[Text::DeniedTitle, Text::Denied]),
             ("/auth/error?error=Verification", &[Text::DeadLinkTitle, Text::DeadLink]),
             ("/auth/error?error=nothing-known", &[Text::ErrorTitle, Text::SignInFailed]),
+            (
+                "/auth/error?error=ReturnAddressTooLong",
+                &[Text::LinkTooLongTitle, Text::ReturnAddressTooLong, Text::SignIn],
+            ),
+            ("/auth/signin?error=SignInExpired", &[Text::SignInExpired]),
+            ("/auth/signin?error=MissingCSRF", &[Text::PageTooOld]),
+            ("/auth/signout?error=MissingCSRF", &[Text::PageTooOld, Text::SignOutQuestion]),
+            ("/auth/nowhere", &[Text::BadLinkTitle, Text::BadLink, Text::Home]),
         ] {
             let answer = open(&world, page, tag);
             assert_eq!(language_of(&answer), tag, "{page}");
@@ -75,6 +83,56 @@ fn the_403_page_speaks_the_browsers_language() {
             assert!(says(&answer, tag, text), "{tag} {}", text.key());
         }
     }
+}
+
+#[test]
+fn a_page_about_trouble_speaks_the_browsers_language() {
+    let world = TestEnv::new();
+    world.forwarder.is_down.set(true);
+    let send = |method: &str, address: &str, tag: &str| {
+        let headers = [
+            ("accept", "text/html"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-site", "same-origin"),
+            ("accept-language", tag),
+        ];
+        world.send(method, address, &headers, b"")
+    };
+    for (tag, _) in BUILT_IN {
+        for (method, texts) in [
+            ("GET", &[Text::MomentTitle, Text::Unreachable, Text::TryAgain, Text::Home][..]),
+            ("POST", &[Text::MomentTitle, Text::NotArrived, Text::Home]),
+        ] {
+            let answer = send(method, &format!("{APP}/about"), tag);
+            assert_eq!((answer.status, language_of(&answer).as_str()), (502, tag), "{method}");
+            for text in texts {
+                assert!(says(&answer, tag, *text), "{tag} {method} {}: {}", text.key(), answer.body);
+            }
+        }
+    }
+}
+
+#[test]
+fn ui_locales_stay_through_an_accident() {
+    let world = TestEnv::new();
+    for (page, expected) in [
+        ("/auth/signin/acme?ui_locales=fr", "/auth/signin?ui_locales=fr&callbackUrl="),
+        ("/auth/callback/acme?ui_locales=fr&state=x&code=y", "/auth/signin?ui_locales=fr&callbackUrl="),
+    ] {
+        let answer = open(&world, page, "de");
+        assert!(answer.location().starts_with(&format!("{APP}{expected}")), "{page}: {}", answer.location());
+        assert_eq!(language_of(&Browser::new().open(&world, answer.location())), "fr", "{page}");
+    }
+    let old = Browser::new().post(&world, &format!("{APP}/auth/signout?ui_locales=fr"), &[]);
+    assert!(
+        old.location().starts_with(&format!("{APP}/auth/signout?ui_locales=fr&error=MissingCSRF")),
+        "{old:?}"
+    );
+
+    let mut settings = settings();
+    settings["pages"] = json!({ "straight_to_provider": true });
+    let straight = open(&TestEnv::with(settings), "/auth/signin?ui_locales=fr-CA", "de");
+    assert_eq!(AuthorizationRequest::read(straight.location()).params["ui_locales"], "fr-CA");
 }
 
 #[test]

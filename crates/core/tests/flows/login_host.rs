@@ -4,7 +4,7 @@ mod attacks;
 mod outside;
 mod previews;
 mod renewal;
-mod visitor;
+pub mod visitor;
 
 use std::time::Duration;
 

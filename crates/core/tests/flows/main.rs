@@ -9,6 +9,7 @@
     reason = "a test stops at the first thing that is wrong"
 )]
 
+mod accidents;
 mod answers;
 mod api_refresh;
 mod api_refusals;
@@ -25,7 +26,9 @@ mod dialect;
 mod expired_token;
 mod forward_auth;
 mod forwarding_loop;
+mod groups;
 mod hooks;
+mod https;
 mod identity;
 mod kept_form;
 mod languages;
@@ -33,6 +36,7 @@ mod lifetime;
 mod log;
 mod login_host;
 mod login_limit;
+mod long_links;
 mod pages;
 mod protect;
 mod provider_outage;
@@ -48,6 +52,8 @@ mod shadowing_cookies;
 mod sign_in;
 mod sign_out;
 mod silent_sign_in;
+mod straight;
+mod switch_account;
 mod theme;
 mod token_revocation;
 mod upstream_cookies;

@@ -43,10 +43,12 @@ fn every_pages_csp_allows_only_its_own_style_and_its_forms() {
 
         let style = between(&answer.body, "<style>", "</style>");
         let hash = STANDARD.encode(Sha256::digest(style));
+        let has_form = answer.body.contains("<form");
+        let form_action = if name.contains("trouble") && !has_form { "'none'" } else { "'self' https:" };
         assert_eq!(
             only("content-security-policy"),
             format!(
-                "default-src 'none'; style-src 'sha256-{hash}'; {}img-src {}; form-action 'self' https:; base-uri 'none'; \
+                "default-src 'none'; style-src 'sha256-{hash}'; {}img-src {}; form-action {form_action}; base-uri 'none'; \
                  frame-ancestors 'none'",
                 script_policy(&answer),
                 if name.starts_with("theme") {
@@ -122,6 +124,36 @@ fn cross_site_scripting_every_parameter_of_every_page_is_escaped() {
                 assert!(!without_script(&answer).contains("<script"), "{page} {parameter}: {}", answer.body);
                 assert!(!answer.body.contains("<b "), "{page} {parameter}: {}", answer.body);
                 assert!(!answer.body.contains(" x=\""), "{page} {parameter}: {}", answer.body);
+            }
+        }
+    }
+}
+
+#[test]
+fn injected_text_no_page_shows_a_parameter_whatever_its_length_direction_or_number() {
+    let long = "x".repeat(20_000);
+    for page in ["signin", "signout", "error", "nowhere", "signin/acme", "callback/acme", "csrf"] {
+        for parameter in
+            ["error", "code", "prompt", "csrf", "callbackUrl", "csrfToken", "state", "provider", "theme"]
+        {
+            for value in
+                ["\u{202e}moc.elpmaxe\u{2066}", "\u{0}\r\nSet-Cookie: a=b", "\u{feff}\u{200b}", &long]
+            {
+                for query in [&[(parameter, value)][..], &[(parameter, value), (parameter, value)]] {
+                    let (world, mut browser) = (TestEnv::new(), Browser::new());
+                    let answer = browser.open(&world, &url(page, query));
+                    assert!(matches!(answer.status, 200 | 302 | 400), "{page} {parameter}: {answer:?}");
+                    let shown: String = answer.headers.iter().map(|(_, value)| value).collect();
+                    for text in [&answer.body, &shown] {
+                        let is_plain = |c: char| !c.is_control() || c == '\n';
+                        let is_directed = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}' | '\u{feff}');
+                        assert!(
+                            text.chars().all(|c| is_plain(c) && !is_directed(c)),
+                            "{page} {parameter}: {text}"
+                        );
+                        assert!(!text.contains(&long[..5000]), "{page} {parameter}");
+                    }
+                }
             }
         }
     }
@@ -263,7 +295,9 @@ fn the_error_page_has_a_status_by_the_errors_source_and_links_onward() {
     ] {
         let answer = browser.open(&world, &url("error", &[("error", code)]));
         assert_eq!(answer.status, status, "{code}");
-        assert!(answer.body.contains(&format!("href=\"{APP}/auth/signin\"")), "{code}");
+        let again =
+            format!("{APP}/auth/signin?callbackUrl=https%3A%2F%2Fapp.example.com&amp;prompt=select_account");
+        assert!(answer.body.contains(&format!("href=\"{again}\"")), "{code}: {}", answer.body);
         assert!(answer.body.contains(&format!("href=\"{APP}/\"")), "{code}");
     }
 }
@@ -369,6 +403,8 @@ fn a_sign_in_with_a_different_account_leads_back_to_the_forbidden_page() {
     let answer =
         browser.post(&world, &format!("{APP}/auth/signin/acme"), &as_strs(&fields(&page.body, "acme")));
     let request = vestibule_testing::AuthorizationRequest::read(answer.location());
+    // Otherwise the provider's single sign-on would bring back the same account.
+    assert_eq!(request.params["prompt"], "select_account");
     let answer = browser.open(&world, &world.provider.authorize(&request, "alice"));
     assert_eq!(answer.location(), wanted);
     assert!(browser.open(&world, &wanted).forwarded.is_some());
@@ -396,7 +432,8 @@ fn the_address_of_a_post_is_not_a_return_address() {
     browser.sign_in(&world, "bob", "/");
     let answer = browser.post(&world, &format!("{APP}/admin/delete"), &[("id", "1")]);
     assert_eq!(answer.status, 403);
-    assert_eq!(fields(&answer.body, "/auth/signout")[1].1, format!("{APP}/auth/signin"));
+    let page = format!("{APP}/auth/signin?prompt=select_account");
+    assert_eq!(fields(&answer.body, "/auth/signout")[1].1, page);
 }
 
 #[test]
@@ -442,7 +479,18 @@ fn every_page() -> Vec<(String, Answer)> {
         let of_bob = |page: &str| open(&world, &bob.cookie_header(), &format!("{APP}{page}"), tag);
         let refused = [("error", "CredentialsSignin"), ("code", "email_unverified")];
         for (name, answer) in [
-            ("theme-sign-in", of_bob("/auth/signin?callbackUrl=https%3A%2F%2Fshop.example.com%2F")),
+            (
+                "theme-sign-in",
+                open(
+                    &world,
+                    "",
+                    &format!("{APP}/auth/signin?callbackUrl=https%3A%2F%2Fshop.example.com%2F"),
+                    tag,
+                ),
+            ),
+            ("theme-sign-in-again", of_bob("/auth/signin?prompt=select_account")),
+            ("theme-expired", open(&world, "", &url("signin", &[("error", "SignInExpired")]), tag)),
+            ("theme-trouble-400", of_bob("/auth/nowhere")),
             ("theme-form", open(&form, "", &url("signin", &refused), tag)),
             ("theme-sign-out", of_bob("/auth/signout")),
             ("theme-incomplete", of_bob("/auth/signout?error=SignOutIncomplete")),
@@ -496,6 +544,8 @@ fn pages_in_english() -> Vec<(&'static str, Answer)> {
     open("error-denied", "error", &[("error", "AccessDenied")]);
     open("error-verification", "error", &[("error", "Verification")]);
     open("error-unknown", "error", &[("error", MARKUP)]);
+    open("error-long-link", "error", &[("error", "ReturnAddressTooLong")]);
+    open("sign-in-expired", "signin", &[("error", "SignInExpired")]);
 
     let world = TestEnv::in_environment(json!({ "providers": [{ "id": "google" }] }), &any_secrets);
     pages.push(("sign-in-google", Browser::new().open(&world, &url("signin", &[]))));
@@ -525,6 +575,18 @@ fn pages_in_english() -> Vec<(&'static str, Answer)> {
     bob.sign_in(&world, "bob", "/");
     pages.push(("sign-out", bob.open(&world, &url("signout", &[]))));
     pages.push(("forbidden", bob.open(&world, &format!("{APP}/admin"))));
+
+    pages.push(("sign-in-again", bob.open(&world, &url("signin", &[("prompt", "select_account")]))));
+    bob.open(&world, &url("signin", &[("callbackUrl", "/about")]));
+    pages.push(("sign-in-signed-in", bob.open(&world, &url("signin", &[("callbackUrl", "/about")]))));
+    pages.push(("sign-out-again", bob.open(&world, &url("signout", &[("error", "MissingCSRF")]))));
+    pages.push(("trouble-400", bob.open(&world, &url("typo", &[]))));
+    world.forwarder.is_down.set(true);
+    pages.push(("trouble-502", bob.open(&world, &format!("{APP}/about"))));
+    pages.push(("trouble-502-form", bob.post(&world, &format!("{APP}/dashboard"), &[])));
+    world.pass(std::time::Duration::from_secs(3601));
+    world.provider.goes_down("token");
+    pages.push(("trouble-503", bob.open(&world, &format!("{APP}/dashboard"))));
 
     let (world, mut long) = (TestEnv::with(named("Acme")), Browser::new());
     world.provider.alters_answer_at("userinfo", |userinfo| {

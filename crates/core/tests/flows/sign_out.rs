@@ -26,9 +26,12 @@ fn logout_that_can_be_forged_without_the_csrf_token_the_session_stays() {
     browser.sign_in(&world, "bob", "/");
     browser.csrf(&world);
     let answer = browser.post(&world, &format!("{APP}/auth/signout"), &[]);
-    assert_eq!(answer.location(), format!("{APP}/auth/signin?error=MissingCSRF"));
-    let answer = browser.open(&world, &format!("{APP}/auth/signout"));
+    let asked_again =
+        format!("{APP}/auth/signout?error=MissingCSRF&callbackUrl=https%3A%2F%2Fapp.example.com%2F");
+    assert_eq!(answer.location(), asked_again);
+    let answer = browser.open(&world, &asked_again);
     assert_eq!(answer.status, 200, "GET only asks");
+    assert!(answer.body.contains("open for too long"), "{}", answer.body);
     assert_eq!(browser.session(&world)["user"]["name"], "bob");
 }
 

@@ -272,6 +272,23 @@ pub fn is_loopback(host: &str) -> bool {
     Host::parse(without_trailing_dot(host)).is_some_and(|host| host.is_loopback())
 }
 
+/// The ends of names that no public DNS has (RFC 6761, RFC 6762, RFC 8375 and what ICANN keeps free for private use).
+const PRIVATE_ENDS: [&str; 9] =
+    ["localhost", "local", "internal", "test", "invalid", "lan", "home", "corp", "home.arpa"];
+
+/// Whether `host`, without its port, is known in a network of its own only: this machine, an IP address, a name without a
+/// dot, or a name that public DNS does not have. No certificate is expected there.
+pub fn is_private(host: &str) -> bool {
+    let host = without_trailing_dot(host);
+    let is_address = host.starts_with('[') || host.rsplit('.').next().is_some_and(is_number);
+    let has_end = |end: &&str| host.strip_suffix(*end).is_some_and(|rest| rest.ends_with('.'));
+    is_loopback(host) || is_address || !host.contains('.') || PRIVATE_ENDS.iter().any(has_end)
+}
+
+fn is_number(label: &str) -> bool {
+    !label.is_empty() && label.bytes().all(|b| b.is_ascii_digit())
+}
+
 /// Parses an absolute `http` or `https` URL that needs no repair. A browser would also accept `https:host`,
 /// `https:\\\\host` and text that contains tabs or spaces.
 fn strict_url(text: &str) -> Result<Url, OriginError> {
@@ -331,6 +348,32 @@ fn is_below(host: &str, suffix: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_private_host_is_one_that_public_dns_does_not_have() {
+        for host in [
+            "localhost",
+            "app.localhost",
+            "127.0.0.1",
+            "10.0.0.7",
+            "[fd00::1]",
+            "app",
+            "nas.local",
+            "a.home.arpa",
+        ] {
+            assert!(is_private(host), "{host}");
+        }
+        for host in [
+            "app.example.com",
+            "example.com.",
+            "x.ngrok.app",
+            "localhost.example.com",
+            "home.example",
+            "a1.io",
+        ] {
+            assert!(!is_private(host), "{host}");
+        }
+    }
 
     #[test]
     fn an_origin_is_scheme_host_and_port_without_the_default_port() {

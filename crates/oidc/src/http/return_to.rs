@@ -13,8 +13,12 @@ use std::fmt;
 use crate::http::origin::{CookieDomain, HostPattern, Origin};
 use crate::http::url::Url;
 
-/// Longer candidates are rejected: they would not fit into a cookie.
-const MAX_LENGTH: usize = 4096;
+/// The most bytes that path, query and fragment of an accepted address have, as it is emitted. The address travels in a
+/// sealed cookie while the user is at the provider.
+pub const MAX_LENGTH: usize = 4096;
+
+/// Longer candidates are not even parsed. No browser's address has so many bytes on its way through a network.
+const MAX_CANDIDATE: usize = 64 * 1024;
 
 /// An absolute URL to which a browser may be redirected. Only [`ReturnPolicy`] creates one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,11 +51,22 @@ pub struct ReturnPolicy<'a> {
 impl ReturnPolicy<'_> {
     /// Checks a candidate. `None` if it is not accepted.
     pub fn resolve(&self, candidate: &str) -> Option<TrustedUrl> {
+        self.resolve_any_length(candidate).filter(|url| length(url) <= MAX_LENGTH)
+    }
+
+    /// Whether a candidate would be accepted if it were shorter.
+    pub fn is_too_long(&self, candidate: &str) -> bool {
+        // Most candidates are short, and nothing that is emitted is longer than three times the candidate.
+        candidate.len() > MAX_LENGTH / 3
+            && self.resolve_any_length(candidate).is_some_and(|url| length(&url) > MAX_LENGTH)
+    }
+
+    fn resolve_any_length(&self, candidate: &str) -> Option<TrustedUrl> {
         // Browsers drop tabs and newlines, trim spaces, and read `\` as `/`: a candidate with any of these is an
         // attack.
         let is_suspicious = |c: char| c.is_control() || c == '\\';
-        if candidate.len() > MAX_LENGTH || candidate.contains(is_suspicious) || candidate.trim() != candidate
-        {
+        let is_too_much = candidate.len() > MAX_CANDIDATE;
+        if is_too_much || candidate.contains(is_suspicious) || candidate.trim() != candidate {
             return None;
         }
         if candidate.starts_with('/') {
@@ -105,6 +120,13 @@ impl ReturnPolicy<'_> {
             && (self.trusted_hosts.iter().any(|pattern| pattern.matches(&authority))
                 || self.cookie_domain.is_some_and(|domain| domain.covers(origin.host())))
     }
+}
+
+/// The bytes of an address without its origin.
+fn length(url: &TrustedUrl) -> usize {
+    let authority = url.0.find("://").map_or(0, |at| at + 3);
+    let rest = url.0.get(authority..).unwrap_or_default();
+    rest.find(['/', '?', '#']).map_or(0, |at| rest.len() - at)
 }
 
 #[cfg(test)]
@@ -298,6 +320,27 @@ mod tests {
         }
         assert_eq!(site.resolve(&format!("/{}", "a".repeat(MAX_LENGTH))), None);
         assert!(site.resolve(&format!("/{}", "a".repeat(MAX_LENGTH - 1))).is_some());
+    }
+
+    #[test]
+    fn the_length_of_a_return_address_counts_as_it_is_emitted_and_without_its_origin() {
+        let site = Site::new("https://app.example.com");
+        for (candidate, is_accepted, is_too_long) in [
+            ("/x".to_owned(), true, false),
+            (format!("https://app.example.com/{}", "a".repeat(MAX_LENGTH - 1)), true, false),
+            (format!("https://app.example.com/{}", "a".repeat(MAX_LENGTH)), false, true),
+            // Each of them is six bytes in the address.
+            (format!("/{}", "\u{e9}".repeat((MAX_LENGTH - 1) / 6)), true, false),
+            (format!("/{}", "\u{e9}".repeat(MAX_LENGTH / 6 + 1)), false, true),
+            (format!("/{}", "./".repeat(MAX_LENGTH)), true, false),
+            (format!("https://evil.example/{}", "a".repeat(MAX_LENGTH)), false, false),
+            (format!("//evil.example/{}", "a".repeat(MAX_LENGTH)), false, false),
+            (format!("/{}", "a".repeat(64 * 1024)), false, false),
+        ] {
+            let name: String = candidate.chars().take(24).collect();
+            assert_eq!(site.resolve(&candidate).is_some(), is_accepted, "{name}");
+            assert_eq!(site.policy().is_too_long(&candidate), is_too_long, "{name}");
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub mod discovery;
 pub mod email;
 mod error_body;
 pub mod exchange;
+pub mod groups;
 pub mod id_token;
 pub mod jwks;
 pub mod logout;

@@ -100,6 +100,17 @@ pub struct OpenId {
     /// Parameters of the authorization request that the ID token must repeat: the configured value, and the claims of
     /// which one must have that value.
     pub param_claims: Vec<(String, Vec<String>)>,
+    /// Where the groups are that ID tokens leave out; `None` if they are not fetched.
+    pub groups_overage: Option<GroupsOverage>,
+}
+
+/// Where the groups of a user are whose ID token leaves them out.
+#[derive(Clone, Debug)]
+pub struct GroupsOverage {
+    /// The endpoint: Microsoft Graph's `getMemberGroups`.
+    pub url: Url,
+    /// The identifiers of the groups that a session needs; empty for all.
+    pub keep: Vec<String>,
 }
 
 impl OpenId {
@@ -185,6 +196,8 @@ pub struct AuthorizationConfig {
     pub fragment: Option<String>,
     /// Further parameters; never one that Vestibule sets itself.
     pub params: Vec<(String, String)>,
+    /// Parameters with which the provider asks for the account, although the browser is signed in there.
+    pub switch_account_params: Vec<(String, String)>,
     /// `response_type`
     pub response_type: String,
     /// Whether the provider sends the response by POST (OAuth 2.0 Form Post Response Mode).

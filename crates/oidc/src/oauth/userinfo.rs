@@ -80,7 +80,7 @@ fn configured_request(
     Ok(Some(request))
 }
 
-fn bearer(access_token: &Secret) -> String {
+pub(super) fn bearer(access_token: &Secret) -> String {
     format!("Bearer {}", access_token.expose())
 }
 
@@ -164,7 +164,7 @@ fn within(body: Value, root: Option<&DataPath>) -> Map<String, Value> {
     }
 }
 
-fn rejection(cause: HttpResponseError, body: Option<&Map<String, Value>>) -> UserinfoError {
+pub(super) fn rejection(cause: HttpResponseError, body: Option<&Map<String, Value>>) -> UserinfoError {
     match (cause, body.and_then(error_body::of)) {
         (HttpResponseError::Status(status), Some(error)) => UserinfoError::Rejected { status, error },
         (cause, _) => UserinfoError::Response(cause),
@@ -211,6 +211,9 @@ pub enum UserinfoError {
     /// The claims are about another user.
     #[error("userinfo: \"sub\" is not that of the id_token: the claims are about another user")]
     SubjectMismatch,
+    /// The response about the user's groups has no list of them.
+    #[error("groups: the response has no array \"value\"")]
+    NoGroups,
     /// The profile does not identify the user.
     #[error("the profile has no id (AUTH.providers, user.id){}", .0.as_ref().map(|e| format!("; the provider's error is {e}")).unwrap_or_default())]
     NoId(Option<ErrorResponse>),

@@ -2,9 +2,9 @@
 //! those.
 
 use super::site::is_plain_path;
-use crate::config::Pages;
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
+use crate::config::{Pages, Provider, ProviderKind};
 use crate::guard::matcher::Pattern;
 use crate::guard::path::CanonicalPath;
 use crate::guard::readings::PathReadings;
@@ -42,6 +42,32 @@ pub(super) fn pages(pages: &Table<'_>, site: &Site<'_>) -> Pages {
         sign_out: page("sign_out"),
         error: page("error"),
         forbidden: page("forbidden"),
+        straight_to_provider: pages.flag("straight_to_provider").unwrap_or(false),
+    }
+}
+
+/// Refuses to send people straight to the provider where there is not exactly one to send them to, or where the app has a
+/// page of its own to show first.
+pub(super) fn refuse_no_straight_way(auth: &Table<'_>, pages: &Pages, providers: &[Provider]) {
+    let table = auth.table("pages");
+    let place = table.at("straight_to_provider");
+    if !pages.straight_to_provider || auth.at("providers").is_refused() {
+        return;
+    }
+    if pages.sign_in.is_some() {
+        refuse!(place, "people go to pages.sign_in first, and that page decides", "remove one of the two");
+    }
+    match providers {
+        [Provider { kind: ProviderKind::OAuth(_), .. }] => {}
+        [Provider { id, .. }] => {
+            refuse!(
+                place,
+                "{id} is a form on the sign-in page; there is no other place to go to",
+                "remove it"
+            );
+        }
+        [] => refuse!(place, "the host of login_url sends people to the provider", "write it there"),
+        _ => refuse!(place, "there are several providers, and only the person knows which one", "remove it"),
     }
 }
 

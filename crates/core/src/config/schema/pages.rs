@@ -1,11 +1,11 @@
 //! `[vars.AUTH.pages]`
 
-use super::Kind::Text;
+use super::Kind::{Bool, Text};
 use super::{Keys, keys};
 
 pub(in crate::config) const PAGES: Keys = &[keys! {
-    /// Your sign-in page: a path, which is on the host of `login_url` where there is one, or a URL. It gets `callbackUrl`, and
-    /// `error` after a sign-in that failed.
+    /// Your sign-in page: a path, which is on the host of `login_url` where there is one, or a URL. It gets `callbackUrl`,
+    /// `error` after a sign-in that failed, and `prompt=select_account` if the person wants another account.
     sign_in: Text, unset = "Vestibule's own page", example = "/login",
         needs = "a path outside of `base_path` that no rule guards; the host of a URL must be in `trusted_hosts` or covered by `cookies.domain`";
     /// Your sign-out page, as above. It gets `callbackUrl`.
@@ -15,4 +15,8 @@ pub(in crate::config) const PAGES: Keys = &[keys! {
     /// Your page for a person who may not see what they asked for, as above: they are redirected to it, with the address in
     /// `callbackUrl`. Scripts get 403 all the same.
     forbidden: Text, unset = "Vestibule's own page, with the status 403", example = "/no-access", needs = "as `pages.sign_in`";
+    /// Whether people who have to sign in go to the provider at once, without the sign-in page. They see that page after a
+    /// sign-out, after an error, and if they want another account.
+    straight_to_provider: Bool, default = false, example = true,
+        needs = "exactly one provider, not of type `credentials`; not with `pages.sign_in`";
 }];

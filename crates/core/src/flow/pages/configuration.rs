@@ -107,6 +107,7 @@ mod tests {
             client_address: Some("cf-connecting-ip"),
             request_id: Some("cf-ray"),
         },
+        login_limits: "",
         set_secret: "set",
         local_secrets: "a-file",
     };

@@ -4,7 +4,7 @@ use maud::html;
 
 use super::layout::{Icon, Page};
 use super::sign_in::error_text;
-use crate::error::{ClientError, Error};
+use crate::error::{ADDRESS_TOO_LONG, ClientError, Error};
 use crate::flow::RequestContext;
 use crate::flow::hosts::with_parameters;
 use crate::flow::responses::with_cookies;
@@ -37,7 +37,11 @@ impl<P: Platform> RequestContext<'_, P> {
         if dialect == Dialect::NextAuthV4
             && let Some(code) = code.filter(|code| SIGN_IN_ERRORS_V4.contains(code))
         {
-            let location = self.in_language(with_parameters(&self.route("signin"), &[("error", code)]));
+            let mut parameters = vec![("error", code)];
+            for name in ["code", "callbackUrl"] {
+                parameters.extend(query.one(name).map_err(ClientError::from)?.map(|value| (name, value)));
+            }
+            let location = with_parameters(&self.route_in_language("signin"), &parameters);
             return Ok(with_cookies(Response::redirect(location), form.cookies));
         }
         if let Some(page) = &self.config().pages.error {
@@ -50,12 +54,19 @@ impl<P: Platform> RequestContext<'_, P> {
             "Configuration" => (500, Text::OurFaultTitle, Text::OurFault),
             "AccessDenied" => (403, Text::DeniedTitle, Text::Denied),
             "Verification" => (403, Text::DeadLinkTitle, Text::DeadLink),
+            ADDRESS_TOO_LONG => (200, Text::LinkTooLongTitle, Text::ReturnAddressTooLong),
             other => (200, Text::ErrorTitle, error_text(other, None)),
+        };
+        let return_to = form.return_to.as_str();
+        let (sign_in, label) = match code {
+            Some(ADDRESS_TOO_LONG) => (self.sign_in_page(return_to), Text::SignIn),
+            // The provider's single sign-on would bring back the same account.
+            _ => (self.switch_account_page(return_to), Text::SignInAgain),
         };
         let language = self.language();
         let content = html! {
             p role="alert" { (language.text(text)) }
-            a.button href=(self.route_in_language("signin")) { (language.text(Text::SignInAgain)) }
+            a.button href=(sign_in) { (language.text(label)) }
             a.button.quiet href={ (self.request.url.origin()) "/" } { (language.text(Text::Home)) }
         };
         let page = Page { status, title, icon: Icon::Trouble, content, rules: String::new() };

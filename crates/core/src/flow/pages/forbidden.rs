@@ -9,6 +9,7 @@ use super::layout::{Icon, Page};
 use crate::flow::RequestContext;
 use crate::flow::hosts::with_parameters;
 use crate::flow::responses::with_cookies;
+use crate::flow::signin::switch_account::PROMPT;
 use crate::platform::Platform;
 use crate::session::claims::Session;
 use crate::session::csrf::Csrf;
@@ -41,7 +42,7 @@ impl<P: Platform> RequestContext<'_, P> {
             (signed_in_as(language, session))
             p { (language.text(Text::Forbidden)) }
             form method="post" action=(self.route("signout")) {
-                (hidden_fields(csrf.token(), &self.sign_in_and_return()))
+                (hidden_fields(csrf.token(), &with_parameters(&self.sign_in_and_return(), &[PROMPT])))
                 button type="submit" { (language.text(Text::OtherAccount)) }
             }
             a.button.quiet href={ (self.request.url.origin()) "/" } { (language.text(Text::Home)) }

@@ -6,8 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
-use crate::config::{Provider, ProviderKind};
+use crate::config::{Config, Provider, ProviderKind};
 use crate::flow::RequestContext;
+use crate::flow::view::View;
 use crate::platform::Platform;
 use crate::texts::Text;
 use crate::texts::offered::Language;
@@ -35,7 +36,7 @@ pub(super) enum Icon {
 }
 
 impl Page {
-    /// The page as the answer to a request.
+    /// The page as the answer to a request. Its forms post to Vestibule.
     pub(super) fn respond<P: Platform>(self, context: &RequestContext<'_, P>) -> Response {
         self.respond_with_script(context, "")
     }
@@ -47,18 +48,25 @@ impl Page {
         context: &RequestContext<'_, P>,
         script: &'static str,
     ) -> Response {
-        let url = &context.request.url;
-        let language = context.language();
-        let style = format!("{STYLE}{}{}", context.theme_rules(), self.rules);
-        // A form posts to Vestibule, which redirects to a provider. Browsers apply `form-action` to the redirect, too.
-        let is_http = !url.secure || context.config().providers.iter().any(uses_http);
-        let form_action = if is_http { "'self' https: http:" } else { "'self' https:" };
+        let form_action = form_action(context.config(), context.request.url.secure);
+        self.response(&context.page_view(), form_action, script)
+    }
+
+    /// The page without a form.
+    pub(super) fn respond_without_form(self, view: &View<'_>) -> Response {
+        self.response(view, "'none'", "")
+    }
+
+    /// `form_action` is where the page's forms may lead.
+    fn response(self, view: &View<'_>, form_action: &str, script: &str) -> Response {
+        let language = view.language();
+        let style = format!("{STYLE}{}{}", view.theme_rules(), self.rules);
         let policy = format!(
             "default-src 'none'; style-src 'sha256-{}'; {}img-src {}; form-action {form_action}; \
              base-uri 'none'; frame-ancestors 'none'",
             STANDARD.encode(Sha256::digest(&style)),
             script_policy(script),
-            context.picture_sources()
+            view.picture_sources()
         );
         Response::empty(self.status)
             .with("content-type", "text/html; charset=utf-8")
@@ -68,17 +76,11 @@ impl Page {
             .with("x-content-type-options", "nosniff")
             .with("referrer-policy", "same-origin")
             .with("cache-control", "private, no-store")
-            .with_body(self.document(context, language, &style, script).into_string())
+            .with_body(self.document(view, language, &style, script).into_string())
     }
 
-    fn document<P: Platform>(
-        &self,
-        context: &RequestContext<'_, P>,
-        language: &Language,
-        style: &str,
-        script: &str,
-    ) -> Markup {
-        let (title, host) = (language.text(self.title), &context.request.url.authority);
+    fn document(&self, view: &View<'_>, language: &Language, style: &str, script: &str) -> Markup {
+        let (title, host) = (language.text(self.title), &view.request.url.authority);
         html! {
             (DOCTYPE)
             html lang=(language.tag) dir=[language.dir()] {
@@ -87,13 +89,13 @@ impl Page {
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
                     meta name="robots" content="noindex";
-                    title { (title) " · " (context.config().theme.name.as_ref().unwrap_or(host)) }
+                    title { (title) " · " (view.config.theme.name.as_ref().unwrap_or(host)) }
                     style { (PreEscaped(style)) }
                 }
                 body {
                     main {
-                        (context.brand())
-                        @if self.icon.is_warning() || !context.has_brand() {
+                        (view.brand())
+                        @if self.icon.is_warning() || !view.has_brand() {
                             svg class=(self.icon.class()) viewBox="0 0 24 24" aria-hidden="true" {
                                 path d=(self.icon.path()) {}
                             }
@@ -102,7 +104,7 @@ impl Page {
                         (self.content)
                     }
                     footer {
-                        (context.foot_links(language))
+                        (view.foot_links(language))
                         (host)
                     }
                     @if !script.is_empty() { script { (PreEscaped(script)) } }
@@ -110,6 +112,12 @@ impl Page {
             }
         }
     }
+}
+
+/// Where forms may lead. Browsers apply `form-action` to the redirect to a provider, too.
+fn form_action(config: &Config, is_secure: bool) -> &'static str {
+    let is_http = !is_secure || config.providers.iter().any(uses_http);
+    if is_http { "'self' https: http:" } else { "'self' https:" }
 }
 
 /// The part of the policy that allows this script.

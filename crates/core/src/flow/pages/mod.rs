@@ -14,6 +14,7 @@ mod sign_in;
 mod sign_out;
 mod theme;
 mod too_many_attempts;
+pub(crate) mod trouble;
 mod typed;
 
 use maud::{Markup, html};

@@ -4,20 +4,24 @@ use std::fmt::Write;
 
 use maud::{Markup, html};
 
+use super::account::signed_in_as;
 use super::credentials::Inputs;
 use super::hidden_fields;
 use super::layout::{Icon, Page};
 use crate::config::{Provider, ProviderKind};
-use crate::error::{ClientError, Error};
+use crate::error::{ClientError, Error, SIGN_IN_EXPIRED};
 use crate::flow::host_role::HostRole;
 use crate::flow::hosts::with_parameters;
+use crate::flow::refresh::FreshSession;
 use crate::flow::responses::with_cookies;
+use crate::flow::signin::switch_account::{self, PROMPT};
 use crate::flow::{FormContext, RequestContext};
 use crate::platform::Platform;
 use crate::session::policy::Persistence;
 use crate::texts::Text;
 use crate::texts::offered::Language;
 use vestibule_oidc::http::form::Params;
+use vestibule_oidc::http::request::Method;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::http::url::Url;
 
@@ -25,18 +29,24 @@ use vestibule_oidc::http::url::Url;
 /// scripts the user comes back without it.
 const KEEP_FRAGMENT: &str = include_str!("sign_in.js");
 
+/// The errors after which the provider may sign in the same account again, which was refused.
+const ACCOUNT_ERRORS: [&str; 5] =
+    ["OAuthCallbackError", "OAuthCallback", "Callback", "OAuthAccountNotLinked", "AccessDenied"];
+
 /// The id of the element with the error message.
 const ERROR_ID: &str = "error";
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// Shows the providers, or redirects to the sign-in page that the configuration names.
-    pub(crate) fn show_sign_in(&self, query: &Params) -> Result<Response, Error> {
+    /// Shows the providers, or redirects to the sign-in page that the configuration names. Who is signed in already goes
+    /// on; who comes back from there at once sees the page, because something sends them here again.
+    pub(crate) async fn show_sign_in(&self, query: &Params) -> Result<Response, Error> {
         let form = self.form_context(query, None)?;
+        form.refuse_long_address()?;
         if let HostRole::Preview(login) = self.host_role {
             return Ok(self.request_preview_session(login, form));
         }
-        let error = query.one("error").map_err(ClientError::from)?;
-        let code = query.one("code").map_err(ClientError::from)?;
+        let one = |name| query.one(name).map_err(ClientError::from);
+        let (error, code, prompt) = (one("error")?, one("code")?, one(PROMPT.0)?);
         let config = self.config();
         let other_page = match (&config.pages.sign_in, self.host_role) {
             (Some(page), _) => Some(self.page_location(page)),
@@ -48,6 +58,7 @@ impl<P: Platform> RequestContext<'_, P> {
             parameters.extend(error.map(|error| ("error", error)));
             // As in Auth.js, a configured page gets only the error. Vestibule's own page also shows the code's text.
             parameters.extend(code.filter(|_| config.pages.sign_in.is_none()).map(|code| ("code", code)));
+            parameters.extend(prompt.map(|_| PROMPT));
             return Ok(with_cookies(Response::redirect(with_parameters(&page, &parameters)), form.cookies));
         }
         if config.providers.is_empty() {
@@ -57,6 +68,18 @@ impl<P: Platform> RequestContext<'_, P> {
                     .to_owned(),
             ));
         }
+        let is_person = self.request.is_navigation() && self.request.method != Method::Post;
+        let session = if is_person { self.signed_in().await } else { None };
+        // next-auth 4 says so of a form without a valid CSRF token.
+        let has_old_form = query.one("csrf") == Ok(Some("true"));
+        let error = error.or(has_old_form.then_some("MissingCSRF"));
+        let may_skip = prompt.is_none() && matches!(error, None | Some(SIGN_IN_EXPIRED | "SessionRequired"));
+        let session = match self.skip_page(session, is_person && may_skip, error, &form).await {
+            Ok(redirect) => return Ok(with_cookies(redirect, form.cookies)),
+            Err(session) => session,
+        };
+        let may_be_refused = error.is_some_and(|error| ACCOUNT_ERRORS.contains(&error));
+        let page = SignInPage { form: &form, error, other_account: prompt.is_some() || may_be_refused };
         let language = self.language();
         let content = html! {
             @if let Some(host) = self.other_host(&form) {
@@ -65,14 +88,21 @@ impl<P: Platform> RequestContext<'_, P> {
             @if let Some(error) = error {
                 p.alert id=(ERROR_ID) role="alert" { (language.text(error_text(error, code))) }
             }
+            @if let Some(session) = &session {
+                (signed_in_as(language, &session.session))
+                @if !page.other_account {
+                    a.button href=(form.return_to) { (language.text(Text::GoOn)) }
+                    p.or { (language.text(Text::Or)) }
+                }
+            }
             @for (i, provider) in config.providers.iter().enumerate() {
                 @if i > 0 && (is_form(provider) || config.providers.get(i - 1).is_some_and(is_form)) {
                     p.or { (language.text(Text::Or)) }
                 }
-                (self.provider_form(language, i, &form, error))
+                (self.provider_form(language, i, &page))
             }
             @if let Some(to) = &config.theme.links.sign_up {
-                p.below { (self.link(language, Text::SignUp, to)) }
+                p.below { (self.page_view().link(language, Text::SignUp, to)) }
             }
         };
         let rules = brand_rules(&config.providers);
@@ -80,14 +110,32 @@ impl<P: Platform> RequestContext<'_, P> {
         Ok(with_cookies(page.respond_with_script(self, KEEP_FRAGMENT), form.cookies))
     }
 
-    /// The form of one provider: a button that redirects to it, or the fields for your own API.
-    fn provider_form(
+    /// Where a person goes without seeing the page; otherwise their session comes back.
+    async fn skip_page(
         &self,
-        language: &Language,
-        at: usize,
-        form: &FormContext,
+        session: Option<FreshSession>,
+        may_skip: bool,
         error: Option<&str>,
-    ) -> Markup {
+        form: &FormContext,
+    ) -> Result<Response, Option<FreshSession>> {
+        if !may_skip {
+            return Err(session);
+        }
+        let Some(session) = session else {
+            // Who has to read something sees the page.
+            let is_seen = error == Some(SIGN_IN_EXPIRED) || self.request.method != Method::Get;
+            return if is_seen { Err(None) } else { self.straight_to_provider(form).await.ok_or(None) };
+        };
+        let return_to = form.return_to.as_str();
+        let Some(marker) = self.mark_renewal(&format!("signed in {return_to}")) else {
+            return Err(Some(session));
+        };
+        Ok(with_cookies(self.go_on_with(session, return_to).await, vec![marker]))
+    }
+
+    /// The form of one provider: a button that redirects to it, or the fields for your own API.
+    fn provider_form(&self, language: &Language, at: usize, page: &SignInPage<'_>) -> Markup {
+        let SignInPage { form, error, other_account } = *page;
         let providers = &self.config().providers;
         let Some(provider) = providers.get(at) else { return Markup::default() };
         let (route, content) = match &provider.kind {
@@ -114,7 +162,7 @@ impl<P: Platform> RequestContext<'_, P> {
                     typed: typed.filter(|typed| typed.provider == provider.id),
                     has_cursor,
                     asks_to_keep: self.config().session.persistence == Persistence::ByUser,
-                    forgot: forgot.map(|to| self.link(language, Text::ForgotPassword, to)),
+                    forgot: forgot.map(|to| self.page_view().link(language, Text::ForgotPassword, to)),
                     button: label,
                     error_id: refused.map(|_| ERROR_ID),
                 };
@@ -125,6 +173,9 @@ impl<P: Platform> RequestContext<'_, P> {
         html! {
             form method="post" action=(self.route_in_language(&format!("{route}/{}", provider.id))) {
                 (hidden_fields(form.csrf.token(), form.return_to.as_str()))
+                @if other_account && !is_form(provider) {
+                    input type="hidden" name=(switch_account::FIELD.0) value=(switch_account::FIELD.1);
+                }
                 (content)
             }
         }
@@ -139,6 +190,14 @@ impl<P: Platform> RequestContext<'_, P> {
         }
         (host != self.request.url.host()).then(|| host.to_owned())
     }
+}
+
+/// What the forms of the page depend on.
+struct SignInPage<'a> {
+    form: &'a FormContext,
+    error: Option<&'a str>,
+    /// Whether people sign in with another account than the provider would choose.
+    other_account: bool,
 }
 
 fn is_form(provider: &Provider) -> bool {
@@ -156,6 +215,7 @@ pub(super) fn error_text(error: &str, code: Option<&str>) -> Text {
         "CredentialsSignin" => credentials_error_text(code.unwrap_or_default()),
         "SessionRequired" => Text::SessionRequired,
         "RefreshTokenError" => Text::SessionEnded,
+        SIGN_IN_EXPIRED => Text::SignInExpired,
         "MissingCSRF" => Text::PageTooOld,
         _ => Text::SignInFailed,
     }

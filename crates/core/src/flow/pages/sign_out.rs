@@ -5,6 +5,7 @@ use maud::html;
 use super::account::signed_in_as;
 use super::hidden_fields;
 use super::layout::{Icon, Page};
+use super::sign_in::error_text;
 use crate::error::Error;
 use crate::flow::RequestContext;
 use crate::flow::hosts::with_parameters;
@@ -29,12 +30,15 @@ impl<P: Platform> RequestContext<'_, P> {
         if let Some(page) = &self.config().pages.sign_out {
             return Ok(with_cookies(Response::redirect(self.page_location(page)), form.cookies));
         }
+        let has_old_form =
+            query.one("error") == Ok(Some("MissingCSRF")) || query.one("csrf") == Ok(Some("true"));
         let session = self.live_session().await;
         let language = self.language();
         let content = html! {
+            @if has_old_form { p.alert role="alert" { (language.text(error_text("MissingCSRF", None))) } }
             @if let Ok(SessionCookie::Valid(session)) = &session { (signed_in_as(language, session)) }
             p { (language.text(Text::SignOutQuestion)) }
-            form method="post" action=(self.route("signout")) {
+            form method="post" action=(self.route_in_language("signout")) {
                 (hidden_fields(form.csrf.token(), form.return_to.as_str()))
                 button type="submit" { (language.text(Text::SignOut)) }
                 @if self.config().revocation.store != RevocationStore::None {
@@ -52,7 +56,7 @@ impl<P: Platform> RequestContext<'_, P> {
     pub(crate) fn sign_out_incomplete(&self, body: &Params, next: &str) -> Response {
         if self.is_sent_by_script(body) {
             let parameters = [("error", INCOMPLETE), ("callbackUrl", next)];
-            return Response::redirect(with_parameters(&self.route("signout"), &parameters));
+            return Response::redirect(with_parameters(&self.route_in_language("signout"), &parameters));
         }
         self.sign_out_incomplete_page(next)
     }

@@ -5,16 +5,15 @@ use std::fmt::Write;
 use maud::{Markup, html};
 
 use crate::config::theme::{Accent, text_on};
-use crate::flow::RequestContext;
-use crate::platform::Platform;
+use crate::flow::view::View;
 use crate::texts::Text;
 use crate::texts::offered::Language;
 use vestibule_oidc::presets::Rgb;
 
-impl<P: Platform> RequestContext<'_, P> {
+impl View<'_> {
     /// Above the heading: the logo, or the name alone.
     pub(super) fn brand(&self) -> Markup {
-        let theme = &self.config().theme;
+        let theme = &self.config.theme;
         let name = theme.name.as_deref();
         html! {
             @if let Some(logo) = &theme.logo {
@@ -32,13 +31,13 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// Whether the site has a logo or a name.
     pub(super) fn has_brand(&self) -> bool {
-        let theme = &self.config().theme;
+        let theme = &self.config.theme;
         theme.logo.is_some() || theme.name.is_some()
     }
 
     /// The links at the foot of the page.
     pub(super) fn foot_links(&self, language: &Language) -> Markup {
-        let links = &self.config().theme.links;
+        let links = &self.config.theme.links;
         let shown = [(Text::Privacy, &links.privacy), (Text::Support, &links.support)];
         html! {
             @if shown.iter().any(|(_, link)| link.is_some()) {
@@ -59,7 +58,7 @@ impl<P: Platform> RequestContext<'_, P> {
     /// The sources of the pictures that a page may load (Content Security Policy Level 3, `img-src`): the logos and the
     /// icon of the site, and nothing else.
     pub(super) fn picture_sources(&self) -> String {
-        let theme = &self.config().theme;
+        let theme = &self.config.theme;
         let mut sources = format!("{}/favicon.ico", self.request.url.origin());
         for logo in [&theme.logo, &theme.logo_dark].into_iter().flatten() {
             let url = self.page_url(logo);
@@ -72,7 +71,7 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// The style rules of the theme.
     pub(super) fn theme_rules(&self) -> String {
-        let Some(Accent { light, dark }) = self.config().theme.accent else { return String::new() };
+        let Some(Accent { light, dark }) = self.config.theme.accent else { return String::new() };
         let root = |color: Rgb| {
             let text = text_on(color);
             // What is under the pointer gets darker, or lighter where the text on it is black.

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::config::Provider;
 use crate::error::{ClientError, Error, ProviderError};
 use crate::flow::refresh::granted::GrantError;
+use crate::flow::signin::groups::GroupsFor;
 use crate::flow::signin::identity::{Identity, IdentityError};
 use crate::flow::signin::profile::TokenSource;
 use crate::flow::signin::refreshed_user::RefreshedUser;
@@ -80,6 +81,7 @@ impl<P: Platform> RequestContext<'_, P> {
             return Err(provider::provider_error(provider, UserinfoError::NoId(Some(complaint))));
         }
         let listed_email = self.listed_email(source, &mut profile).await?;
+        self.complete_groups(source, id_token, &mut profile, GroupsFor::Refresh).await?;
 
         // A token response may leave out what has not changed (RFC 6749 section 5.1), and without a new ID token it is
         // unknown which claims would be in it. A parameter of the callback comes with a sign-in only.

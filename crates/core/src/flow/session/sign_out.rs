@@ -44,9 +44,11 @@ impl<P: Platform> RequestContext<'_, P> {
         }
         let answer =
             if is_complete { Response::redirect(next) } else { self.sign_out_incomplete(body, &next) };
-        let mut erased = self.erased_session();
-        erased.extend(self.forget_last_user());
-        Ok(with_cookies(with_cookies(answer, form.cookies), erased))
+        let mut cookies = form.cookies;
+        cookies.extend(self.erased_session());
+        cookies.extend(self.forget_last_user());
+        cookies.extend(self.mark_signed_out());
+        Ok(with_cookies(answer, cookies))
     }
 
     /// The session of the request, unless it is known to have ended.

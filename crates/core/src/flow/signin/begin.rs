@@ -1,9 +1,12 @@
 //! The start of a sign-in: a redirect to the provider with an authorization request, and a cookie with the
 //! [`Transaction`], which binds the provider's response to this browser.
 
+use std::borrow::Cow;
+
 use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, Error};
 use crate::flow::responses::with_cookies;
+use crate::flow::signin::switch_account;
 use crate::flow::{FormContext, RequestContext};
 use crate::platform::Platform;
 use crate::session::csrf::CsrfVerified;
@@ -20,25 +23,33 @@ impl<P: Platform> RequestContext<'_, P> {
     /// Redirects to the provider with an authorization request, and sets the transaction's cookie.
     ///
     /// Without a provider, or with one that is unknown or has its form on the sign-in page, it redirects to the sign-in
-    /// page. `is_kept` says whether the person wants the session to stay when the browser closes.
+    /// page.
     pub(crate) async fn begin_sign_in(
         &self,
         provider_id: Option<&str>,
         query: &Params,
         form: FormContext,
-        is_kept: bool,
+        wishes: Wishes,
         _: Intent,
     ) -> Result<Response, Error> {
+        form.refuse_long_address()?;
         let provider = provider_id.and_then(|id| self.provider(id));
         let Some((provider, ProviderKind::OAuth(oauth))) =
             provider.map(|provider| (provider, &provider.kind))
         else {
-            return Ok(with_cookies(Response::redirect(self.route("signin")), form.cookies));
+            return Ok(with_cookies(
+                Response::redirect(self.in_language(self.route("signin"))),
+                form.cookies,
+            ));
         };
 
-        let parameters =
-            authorize::parameters(&oauth.authorization.params, query).map_err(ClientError::from)?;
-        let purpose = Purpose::SignIn { is_kept };
+        let configured = if wishes.other_account {
+            Cow::Owned(switch_account::parameters(oauth))
+        } else {
+            Cow::Borrowed(&oauth.authorization.params)
+        };
+        let parameters = authorize::parameters(&configured, query).map_err(ClientError::from)?;
+        let purpose = Purpose::SignIn { is_kept: wishes.is_kept };
         let response = self.authorization_redirect(provider, oauth, &parameters, &form.return_to, purpose);
         Ok(with_cookies(response.await?, form.cookies))
     }
@@ -53,6 +64,7 @@ impl<P: Platform> RequestContext<'_, P> {
         return_to: &TrustedUrl,
         purpose: Purpose<'_>,
     ) -> Result<Response, Error> {
+        self.check_scheme();
         let metadata = self.metadata(provider, oauth).await?;
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
         let max_age = authorize::max_age(parameters);
@@ -78,21 +90,25 @@ impl<P: Platform> RequestContext<'_, P> {
 
         let config = self.config();
         let names = &self.names;
-        let surplus = transaction::surplus(&self.cookies, names);
         let sealed = transaction.seal(&config.keys, names, self.now, random);
-        let mut cookie =
-            SetCookie::new(transaction.cookie_name(names), &sealed).max_age(transaction::LIFETIME);
-        if oauth.authorization.form_post {
+        let surplus = transaction::surplus(&self.cookies, names, &sealed);
+        let mut cookies: Vec<SetCookie> = surplus.into_iter().map(SetCookie::expired).collect();
+        for (name, value) in sealed {
+            let cookie = SetCookie::new(name, &value).max_age(transaction::LIFETIME);
             // The provider's site posts the response, and browsers send only `SameSite=None` cookies with it.
-            cookie = cookie.cross_site();
+            cookies.push(if oauth.authorization.form_post { cookie.cross_site() } else { cookie });
         }
-        let mut cookies = Vec::new();
-        for name in surplus {
-            cookies.push(SetCookie::expired(name));
-        }
-        cookies.push(cookie);
         Ok(with_cookies(Response::redirect(request.url()), cookies))
     }
+}
+
+/// What the person chose on the sign-in page.
+#[derive(Clone, Copy)]
+pub(crate) struct Wishes {
+    /// Whether the session stays when the browser closes.
+    pub(crate) is_kept: bool,
+    /// Whether the provider asks for the account, although the browser is signed in there.
+    pub(crate) other_account: bool,
 }
 
 /// Why the browser is sent to the provider.

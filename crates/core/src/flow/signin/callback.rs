@@ -13,6 +13,7 @@ use crate::error::{ClientError, Error, ProviderError};
 use crate::flow::host_role::HostRole;
 use crate::flow::responses::with_cookies;
 use crate::flow::signin::create_session::CreatedSession;
+use crate::flow::signin::groups::GroupsFor;
 use crate::flow::signin::identity::{Identity, IdentityError};
 use crate::flow::signin::profile::TokenSource;
 use crate::flow::{RequestContext, provider};
@@ -55,7 +56,8 @@ impl<P: Platform> RequestContext<'_, P> {
             Transaction::open(state, &provider.id, &self.cookies, &self.config().keys, &self.names, self.now)
                 .map_err(ClientError::from)?;
 
-        let finished = SetCookie::expired(transaction.cookie_name(&self.names));
+        let finished = transaction.cookie_names(&self.cookies, &self.names);
+        let finished = finished.into_iter().map(SetCookie::expired).collect();
         // A failed sign-in keeps its cookie: after a temporary error the user can reload the callback.
         let callback = CallbackContext { context: self, provider, oauth, transaction: &transaction };
         let response = match callback.finish(params).await {
@@ -63,9 +65,9 @@ impl<P: Platform> RequestContext<'_, P> {
             Err(error) if transaction.silent_for.is_some() => {
                 self.sign_in_visibly(&transaction, Some(&error))
             }
-            finished => finished?,
+            answer => answer?,
         };
-        Ok(with_cookies(response, vec![finished]))
+        Ok(with_cookies(response, finished))
     }
 
     /// Whether this provider posts its authorization response as a form (OAuth 2.0 Form Post Response Mode).
@@ -99,6 +101,7 @@ impl<P: Platform> CallbackContext<'_, P> {
             (self.source(&metadata, &tokens), id_token.as_ref().map(VerifiedIdToken::subject));
         let (mut profile, complaint) = context.profile(&source, id_token.as_ref(), subject).await?;
         let listed_email = self.complete_profile(&mut profile, params, (&metadata, &tokens)).await?;
+        context.complete_groups(&source, id_token.as_ref(), &mut profile, GroupsFor::SignIn).await?;
 
         let claims = source.claims(id_token.as_ref(), profile, listed_email);
         let tokens = source.tokens(context.now);

@@ -62,6 +62,7 @@ impl<P: Platform> RequestContext<'_, P> {
         self.vestibule.hooks.event(&Event::SignedIn { provider: &provider.id, session: &session });
         let mut all = self.erased_conflict(&cookies);
         all.extend(cookies);
+        all.extend(self.clear_signed_out());
         Ok(CreatedSession::Session(all))
     }
 

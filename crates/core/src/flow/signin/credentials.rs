@@ -49,6 +49,7 @@ impl<P: Platform> RequestContext<'_, P> {
         };
         let form = self.form_context(query, Some(body))?;
         form.verify_csrf(body)?;
+        form.refuse_long_address()?;
 
         let values = FormValues::read(&credentials.fields, body).map_err(|cause| match cause {
             FormError::Duplicate(duplicate) => ClientError::from(duplicate),

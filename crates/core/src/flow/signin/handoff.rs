@@ -5,7 +5,7 @@ use crate::config::{ProviderKind, is_like_provider_id};
 use crate::error::{ClientError, Error};
 use crate::flow::hosts::with_parameters;
 use crate::flow::responses::with_cookies;
-use crate::flow::signin::begin::Intent;
+use crate::flow::signin::begin::{Intent, Wishes};
 use crate::flow::signin::persistence;
 use crate::flow::{FormContext, RequestContext};
 use crate::log::{LogEvent, Record};
@@ -27,6 +27,7 @@ impl<P: Platform> RequestContext<'_, P> {
         form: FormContext,
         _: CsrfVerified,
     ) -> Result<Response, Error> {
+        form.refuse_long_address()?;
         let return_to = form.return_to.as_str();
         let Some(id) = provider_id.filter(|id| self.redirects_to_provider(id)) else {
             let page = self.sign_in_page(return_to);
@@ -67,7 +68,8 @@ impl<P: Platform> RequestContext<'_, P> {
         let response = match ticket {
             Ok(ticket) => {
                 let is_kept = persistence::chosen(query).map_err(ClientError::from)?.unwrap_or(true);
-                self.begin_sign_in(Some(provider_id), query, form, is_kept, Intent::Ticket(ticket)).await?
+                let wishes = Wishes { is_kept, other_account: false };
+                self.begin_sign_in(Some(provider_id), query, form, wishes, Intent::Ticket(ticket)).await?
             }
             Err(error) => {
                 self.log(Record::new(LogEvent::SignInHandoffFailed, error));

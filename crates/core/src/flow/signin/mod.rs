@@ -1,9 +1,11 @@
 //! Signing in: from the form, through an OAuth provider or your own API, to a session.
 
+pub(crate) mod accident;
 pub(crate) mod begin;
 pub(crate) mod callback;
 pub(crate) mod create_session;
 pub(crate) mod credentials;
+pub(crate) mod groups;
 pub(crate) mod handoff;
 pub(crate) mod identity;
 mod login_limit;
@@ -14,3 +16,5 @@ mod refresh_token;
 pub(crate) mod refreshed_user;
 pub(crate) mod sign_in;
 mod silent;
+mod straight;
+pub(crate) mod switch_account;

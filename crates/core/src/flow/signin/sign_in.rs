@@ -4,8 +4,8 @@
 use crate::error::{ClientError, Error};
 use crate::flow::RequestContext;
 use crate::flow::host_role::HostRole;
-use crate::flow::signin::begin::Intent;
-use crate::flow::signin::persistence;
+use crate::flow::signin::begin::{Intent, Wishes};
+use crate::flow::signin::{persistence, switch_account};
 use crate::platform::Platform;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
@@ -26,6 +26,7 @@ impl<P: Platform> RequestContext<'_, P> {
             HostRole::Login | HostRole::Outside(_) => {}
         }
         let is_kept = persistence::chosen(body).map_err(ClientError::from)?.unwrap_or(true);
-        self.begin_sign_in(provider_id, query, form, is_kept, Intent::Form(verified)).await
+        let wishes = Wishes { is_kept, other_account: switch_account::is_asked(body) };
+        self.begin_sign_in(provider_id, query, form, wishes, Intent::Form(verified)).await
     }
 }

@@ -25,6 +25,8 @@ pub(super) const TEXTS: Texts = Texts {
     sign_in_denied: "Sie dürfen sich hier nicht anmelden.",
     session_required: "Bitte melden Sie sich an, um diese Seite zu sehen.",
     session_ended: "Ihre Sitzung ist beendet. Bitte melden Sie sich noch einmal an.",
+    sign_in_expired: "Diese Anmeldung hat zu lange gedauert oder war schon abgeschlossen. Bitte melden Sie sich noch \
+                      einmal an. Wenn Sie das wieder sehen, erlauben Sie bitte Cookies für diese Website.",
     page_too_old: "Die Seite war zu lange geöffnet, oder Ihr Browser blockiert Cookies. Bitte versuchen Sie es noch \
                    einmal.",
     sign_in_failed: "Die Anmeldung ist fehlgeschlagen. Bitte versuchen Sie es noch einmal.",
@@ -86,4 +88,26 @@ pub(super) const TEXTS: Texts = Texts {
                    nicht gezeigt.",
     forgotten_form_title: "Das Formular ist nicht mehr da",
     forgotten_form: "Ein Formular wird 15 Minuten lang aufbewahrt. Bitte füllen Sie es noch einmal aus.",
+
+    link_too_long_title: "Dieser Link ist zu lang",
+    return_address_too_long: "Wir können Sie nach der Anmeldung nicht dorthin zurückbringen. Bitte melden Sie sich \
+                              zuerst an, und öffnen Sie den Link dann noch einmal.",
+    address_too_long: "Eine so lange Adresse können wir nicht öffnen.",
+    bad_link_title: "Dieser Link funktioniert nicht",
+    bad_link: "In der Adresse ist etwas falsch, oder es fehlt etwas. Vielleicht wurde sie auf dem Weg zu Ihnen \
+               abgeschnitten.",
+    not_accepted_title: "Diese Anfrage wurde nicht angenommen",
+    not_accepted: "Sie kam nicht von einer Seite dieser Website. Bitte gehen Sie zur Website selbst, und versuchen \
+                   Sie es dort noch einmal.",
+    no_page_title: "Hier ist nichts",
+    no_page: "Vielleicht ist die Adresse falsch, oder die Seite wurde verschoben.",
+    moment_title: "Einen Moment, bitte",
+    not_arrived: "Was Sie gesendet haben, ist nicht angekommen. Bitte warten Sie einen Moment, gehen Sie zurück, und \
+                  senden Sie es noch einmal.",
+    unreachable: "Diese Seite ist nicht erreichbar. Bitte versuchen Sie es gleich noch einmal.",
+    unchecked: "Wir können Ihre Anmeldung gerade nicht prüfen. Sie sind nicht abgemeldet. Bitte versuchen Sie es \
+                gleich noch einmal.",
+    page_failed: "Wir konnten diese Seite nicht anzeigen. Bitte versuchen Sie es noch einmal. Wenn es wieder \
+                  geschieht, sagen Sie bitte den Betreibern dieser Website Bescheid.",
+    try_again: "Noch einmal versuchen",
 };

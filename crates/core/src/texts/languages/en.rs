@@ -24,6 +24,8 @@ pub(super) const TEXTS: Texts = Texts {
     sign_in_denied: "You do not have permission to sign in.",
     session_required: "Please sign in to see this page.",
     session_ended: "Your session has ended. Please sign in again.",
+    sign_in_expired: "This sign-in took too long, or it was finished before. Please sign in again. If you see this \
+                      again, please allow cookies for this site.",
     page_too_old: "The page was open for too long, or your browser blocks cookies. Please try again.",
     sign_in_failed: "We could not sign you in. Please try again.",
     credentials_wrong: "Sign-in failed. Please check that the details you entered are correct.",
@@ -76,4 +78,22 @@ pub(super) const TEXTS: Texts = Texts {
     foreign_form: "Someone with another account filled it in on this device, so it is not shown to you.",
     forgotten_form_title: "The form is no longer kept",
     forgotten_form: "A form is kept for 15 minutes. Please fill it in again.",
+
+    link_too_long_title: "This link is too long",
+    return_address_too_long: "We cannot bring you back to it after signing in. Please sign in first, then open the \
+                              link again.",
+    address_too_long: "We cannot open an address of this length.",
+    bad_link_title: "This link does not work",
+    bad_link: "Something in the address is wrong or missing. It may have been cut off on its way to you.",
+    not_accepted_title: "This request was not accepted",
+    not_accepted: "It did not come from a page of this site. Please go to the site itself, and try again there.",
+    no_page_title: "There is nothing here",
+    no_page: "The address may be wrong, or the page was moved.",
+    moment_title: "One moment, please",
+    not_arrived: "What you sent did not arrive. Please wait a moment, go back and send it again.",
+    unreachable: "This page cannot be reached. Please try again in a moment.",
+    unchecked: "We cannot check your sign-in just now. You are not signed out. Please try again in a moment.",
+    page_failed: "We could not show this page. Please try again. If it happens again, please tell the people who run \
+                  this site.",
+    try_again: "Try again",
 };

@@ -24,6 +24,8 @@ pub(super) const TEXTS: Texts = Texts {
     sign_in_denied: "No tiene permiso para iniciar sesión.",
     session_required: "Inicie sesión para ver esta página.",
     session_ended: "Su sesión ha terminado. Inicie sesión de nuevo.",
+    sign_in_expired: "Este inicio de sesión tardó demasiado o ya se había completado. Inicie sesión de nuevo. Si \
+                      vuelve a ver este mensaje, permita las cookies de este sitio.",
     page_too_old: "La página estuvo abierta demasiado tiempo o su navegador bloquea las cookies. Inténtelo de nuevo.",
     sign_in_failed: "No se ha podido iniciar sesión. Inténtelo de nuevo.",
     credentials_wrong: "No se ha podido iniciar sesión. Compruebe que los datos introducidos son correctos.",
@@ -78,4 +80,22 @@ pub(super) const TEXTS: Texts = Texts {
     foreign_form: "Alguien con otra cuenta lo rellenó en este dispositivo, así que no se le muestra.",
     forgotten_form_title: "El formulario ya no se conserva",
     forgotten_form: "Un formulario se conserva durante 15 minutos. Rellénelo de nuevo.",
+
+    link_too_long_title: "Este enlace es demasiado largo",
+    return_address_too_long: "No podemos llevarle de vuelta a él después de iniciar sesión. Inicie sesión primero y \
+                              abra el enlace de nuevo.",
+    address_too_long: "No podemos abrir una dirección de esta longitud.",
+    bad_link_title: "Este enlace no funciona",
+    bad_link: "Hay algo incorrecto en la dirección o falta una parte. Puede que se haya cortado antes de llegarle.",
+    not_accepted_title: "Esta solicitud no se ha aceptado",
+    not_accepted: "No procedía de una página de este sitio. Vaya al propio sitio e inténtelo de nuevo allí.",
+    no_page_title: "Aquí no hay nada",
+    no_page: "Puede que la dirección sea incorrecta o que la página se haya movido.",
+    moment_title: "Un momento, por favor",
+    not_arrived: "Lo que envió no ha llegado. Espere un momento, vuelva atrás y envíelo de nuevo.",
+    unreachable: "No se puede acceder a esta página. Inténtelo de nuevo en un momento.",
+    unchecked: "Ahora mismo no podemos comprobar su sesión. No se ha cerrado. Inténtelo de nuevo en un momento.",
+    page_failed: "No hemos podido mostrar esta página. Inténtelo de nuevo. Si vuelve a ocurrir, avise a los \
+                  responsables de este sitio.",
+    try_again: "Intentar de nuevo",
 };

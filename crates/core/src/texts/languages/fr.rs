@@ -24,6 +24,8 @@ pub(super) const TEXTS: Texts = Texts {
     sign_in_denied: "Vous n’êtes pas autorisé à vous connecter.",
     session_required: "Veuillez vous connecter pour voir cette page.",
     session_ended: "Votre session est terminée. Veuillez vous reconnecter.",
+    sign_in_expired: "Cette connexion a duré trop longtemps, ou elle était déjà terminée. Veuillez vous reconnecter. \
+                      Si ce message revient, veuillez autoriser les cookies pour ce site.",
     page_too_old: "La page est restée ouverte trop longtemps, ou votre navigateur bloque les cookies. Veuillez réessayer.",
     sign_in_failed: "La connexion a échoué. Veuillez réessayer.",
     credentials_wrong: "La connexion a échoué. Veuillez vérifier les informations saisies.",
@@ -79,4 +81,25 @@ pub(super) const TEXTS: Texts = Texts {
     foreign_form: "Une personne l’a rempli avec un autre compte sur cet appareil. Il ne vous est donc pas montré.",
     forgotten_form_title: "Le formulaire n’est plus conservé",
     forgotten_form: "Un formulaire est conservé pendant 15 minutes. Veuillez le remplir de nouveau.",
+
+    link_too_long_title: "Ce lien est trop long",
+    return_address_too_long: "Nous ne pouvons pas vous y ramener après la connexion. Veuillez d’abord vous \
+                              connecter, puis ouvrir de nouveau le lien.",
+    address_too_long: "Nous ne pouvons pas ouvrir une adresse de cette longueur.",
+    bad_link_title: "Ce lien ne fonctionne pas",
+    bad_link: "L’adresse contient une erreur, ou il en manque une partie. Elle a peut-être été coupée avant de vous \
+               parvenir.",
+    not_accepted_title: "Cette demande n’a pas été acceptée",
+    not_accepted: "Elle ne venait pas d’une page de ce site. Veuillez aller sur le site lui-même et y réessayer.",
+    no_page_title: "Il n’y a rien ici",
+    no_page: "L’adresse est peut-être incorrecte, ou la page a été déplacée.",
+    moment_title: "Un instant, s’il vous plaît",
+    not_arrived: "Ce que vous avez envoyé n’est pas arrivé. Veuillez patienter un instant, revenir en arrière et \
+                  l’envoyer de nouveau.",
+    unreachable: "Cette page n’est pas accessible. Veuillez réessayer dans un instant.",
+    unchecked: "Nous ne pouvons pas vérifier votre connexion pour le moment. Vous n’êtes pas déconnecté. Veuillez \
+                réessayer dans un instant.",
+    page_failed: "Nous n’avons pas pu afficher cette page. Veuillez réessayer. Si cela se reproduit, veuillez \
+                  prévenir les responsables de ce site.",
+    try_again: "Réessayer",
 };

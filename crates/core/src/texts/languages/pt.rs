@@ -24,6 +24,8 @@ pub(super) const TEXTS: Texts = Texts {
     sign_in_denied: "Você não tem permissão para entrar.",
     session_required: "Entre para ver esta página.",
     session_ended: "Sua sessão terminou. Entre novamente.",
+    sign_in_expired: "Esta entrada demorou demais ou já tinha sido concluída. Entre novamente. Se esta mensagem \
+                      aparecer de novo, permita cookies neste site.",
     page_too_old: "A página ficou aberta por muito tempo ou seu navegador bloqueia cookies. Tente novamente.",
     sign_in_failed: "Não foi possível entrar. Tente novamente.",
     credentials_wrong: "Não foi possível entrar. Verifique se os dados digitados estão corretos.",
@@ -78,4 +80,22 @@ pub(super) const TEXTS: Texts = Texts {
     foreign_form: "Alguém com outra conta o preencheu neste dispositivo, por isso ele não é mostrado a você.",
     forgotten_form_title: "O formulário não está mais guardado",
     forgotten_form: "Um formulário fica guardado por 15 minutos. Preencha-o novamente.",
+
+    link_too_long_title: "Este link é longo demais",
+    return_address_too_long: "Não podemos levar você de volta a ele depois da entrada. Entre primeiro e depois abra \
+                              o link novamente.",
+    address_too_long: "Não podemos abrir um endereço deste tamanho.",
+    bad_link_title: "Este link não funciona",
+    bad_link: "Há algo errado no endereço, ou falta uma parte. Talvez ele tenha sido cortado antes de chegar a você.",
+    not_accepted_title: "Esta solicitação não foi aceita",
+    not_accepted: "Ela não veio de uma página deste site. Vá para o próprio site e tente novamente por lá.",
+    no_page_title: "Não há nada aqui",
+    no_page: "O endereço pode estar errado, ou a página mudou de lugar.",
+    moment_title: "Um momento, por favor",
+    not_arrived: "O que você enviou não chegou. Aguarde um momento, volte e envie novamente.",
+    unreachable: "Não é possível acessar esta página. Tente novamente em instantes.",
+    unchecked: "Não conseguimos verificar sua sessão agora. Ela não foi encerrada. Tente novamente em instantes.",
+    page_failed: "Não conseguimos mostrar esta página. Tente novamente. Se acontecer de novo, avise os responsáveis \
+                  por este site.",
+    try_again: "Tentar novamente",
 };

@@ -22,7 +22,7 @@ use vestibule_oidc::data::Source;
 use vestibule_oidc::http::origin::endpoint;
 use vestibule_oidc::oauth::authorize;
 use vestibule_oidc::oauth::provider::{
-    AuthorizationConfig, DerivedImage, IdTokenAlgorithm, LogoutConfig, OAuthProvider, OpenId,
+    AuthorizationConfig, DerivedImage, GroupsOverage, IdTokenAlgorithm, LogoutConfig, OAuthProvider, OpenId,
     RefreshTokenNeeds, RevocationConfig, UserSources,
 };
 use vestibule_oidc::presets::{ids, preset};
@@ -59,6 +59,7 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         nonce: provider.flag("nonce").unwrap_or(true),
         accept_bearer: bearer::accept_bearer(provider),
         param_claims: param_claims(provider, &authorization.params),
+        groups_overage: groups_overage(parameters),
     });
     Box::new(OAuthProvider {
         openid,
@@ -76,6 +77,23 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         strict_rotation: provider.flag("strict_rotation").unwrap_or(false),
         refresh_token_needs: refresh_token_needs(provider),
     })
+}
+
+fn groups_overage(parameters: &Parameters<'_>) -> Option<GroupsOverage> {
+    let table = parameters.provider.table("groups_overage");
+    if !table.is_written() {
+        return None;
+    }
+    let Some(url) = parameters.url(&table, "url") else {
+        if !table.has("url") {
+            refuse!(
+                table.at("url"),
+                "the endpoint is missing; write the URL of Microsoft Graph's getMemberGroups"
+            );
+        }
+        return None;
+    };
+    Some(GroupsOverage { url, keep: table.strings("keep") })
 }
 
 fn refresh_token_needs(provider: &Table<'_>) -> RefreshTokenNeeds {
@@ -199,7 +217,8 @@ fn authorization(parameters: &Parameters<'_>) -> AuthorizationConfig {
     AuthorizationConfig {
         endpoint,
         fragment: table.string("fragment"),
-        params: authorization_params(parameters),
+        params: authorization_params(parameters, "authorization_params"),
+        switch_account_params: switch_account_params(parameters),
         response_type: provider.str("response_type").unwrap_or("code").to_owned(),
         form_post,
         pkce: provider.flag("pkce").unwrap_or(true),
@@ -207,8 +226,16 @@ fn authorization(parameters: &Parameters<'_>) -> AuthorizationConfig {
     }
 }
 
-fn authorization_params(parameters: &Parameters<'_>) -> Vec<(String, String)> {
-    let table = parameters.provider.table("authorization_params");
+/// The parameters with which the provider asks for the account.
+fn switch_account_params(parameters: &Parameters<'_>) -> Vec<(String, String)> {
+    if !parameters.provider.has("switch_account_params") {
+        return vec![("prompt".to_owned(), "select_account".to_owned())];
+    }
+    authorization_params(parameters, "switch_account_params")
+}
+
+fn authorization_params(parameters: &Parameters<'_>, key: &str) -> Vec<(String, String)> {
+    let table = parameters.provider.table(key);
     let mut params = Vec::new();
     for (name, value) in table.names() {
         let json;

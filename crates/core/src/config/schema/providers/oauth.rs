@@ -98,6 +98,11 @@ pub(in crate::config) const OAUTH: Group = keys! {
     /// Additional parameters of the authorization request. A table is sent as JSON; an empty string removes a preset's parameter.
     authorization_params: Map(&ScalarOrTable), default = {}, example = { "audience": "https://api.example.com", "prompt": "login" },
         needs = "parameters that Vestibule does not set itself";
+    /// The parameters with which the provider asks for the account, although the browser is signed in there: for "Sign in with a
+    /// different account" and "Sign in again". `prompt = "login"` is for a provider that does not know `select_account`; an empty
+    /// string removes a parameter.
+    switch_account_params: Map(&Text), unset = "the preset's; otherwise `{ prompt = \"select_account\" }`",
+        example = { "prompt": "login" }, needs = "as `authorization_params`";
     /// How the provider sends the authorization response. With `"form_post"` it is posted, and the cookie of the sign-in is
     /// `SameSite=None`.
     response_mode: Text, values = RESPONSE_MODES, default = "query", example = "form_post";
@@ -150,6 +155,9 @@ pub(in crate::config) const OPENID: Group = keys! {
     /// Authorization parameters that the ID token must repeat: each key is a parameter, each value the claim, or claims of which one must
     /// have the parameter's value.
     authorization_param_claims: Map(&TextOrList), default = {}, example = { "hd": "hd" }, needs = "the same keys in `authorization_params`";
+    /// Where the groups of a user are whose ID token leaves them out, because there are too many (Microsoft Entra ID: over 200). They
+    /// become `profile.groups`.
+    groups_overage: Table(GROUPS_OVERAGE), unset = "the groups are missing, and the log says so";
     /// Clients without a browser may send this provider's access token in place of a session cookie (docs/bearer.md).
     accept_bearer: Table(ACCEPT_BEARER), unset = "access tokens are not accepted",
         needs = "`allow`, `user` and `claims` that an access token can show (docs/bearer.md)";
@@ -160,6 +168,14 @@ const REFRESH_TOKEN_NEEDS: Keys = &[keys! {
     scope: TextOrList, unset = "no scope", example = "offline_access";
     /// Authorization parameters that bring a refresh token.
     authorization_params: Map(&Text), default = {}, example = { "access_type": "offline", "prompt": "consent" };
+}];
+
+const GROUPS_OVERAGE: Keys = &[keys! {
+    /// The endpoint, which is asked with the user's access token: Microsoft Graph's `getMemberGroups`.
+    url: Text, example = "https://graph.microsoft.com/v1.0/me/getMemberGroups",
+        needs = "required; an access token for that API, with the scopes `User.ReadBasic.All` and `GroupMember.Read.All`";
+    /// The ids of the groups that the session needs. Hundreds of ids do not fit into a cookie that servers accept.
+    keep: TextOrList, unset = "all groups", example = ["6f1a2b3c-0000-4000-8000-000000000000"];
 }];
 
 const SECRET_FROM_KEY: Keys = &[keys! {

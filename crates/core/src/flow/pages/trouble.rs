@@ -1,0 +1,78 @@
+//! What a person sees if an answer is no page by itself: the same status and header fields, with a page that says what
+//! happened and a button that works. Scripts keep the JSON.
+
+use maud::html;
+
+use super::layout::{Icon, Page};
+use crate::flow::vestibule::Vestibule;
+use crate::flow::view::View;
+use crate::platform::ForwardError;
+use crate::texts::Text;
+use vestibule_oidc::http::request::{Method, Request};
+use vestibule_oidc::http::response::Response;
+
+impl Vestibule {
+    /// The answer to a request whose upstream cannot be reached, where the runtime learns of it only after the flow.
+    /// `request` is the head as it arrived.
+    pub fn upstream_failure(&self, request: Request, error: &ForwardError) -> Response {
+        self.for_person(&self.as_sent(request), error.answer())
+    }
+
+    /// The answer to a navigation: a page in place of an error that only programs read. Every other answer stays as it is.
+    pub(crate) fn for_person(&self, request: &Request, response: Response) -> Response {
+        if !request.is_navigation() || is_page(&response) {
+            return response;
+        }
+        let Some(trouble) = Trouble::of(request, response.status) else { return response };
+        let mut page = trouble.page(&View::new(&self.config, request), response.status);
+        for (name, value) in response.headers.iter() {
+            if name != "content-type" && (name == "set-cookie" || !page.headers.contains(name)) {
+                page.headers.append(name, value.to_owned());
+            }
+        }
+        page
+    }
+}
+
+fn is_page(response: &Response) -> bool {
+    response.headers.get("content-type").is_some_and(|kind| kind.starts_with("text/html"))
+}
+
+/// What a page says about a status.
+struct Trouble {
+    title: Text,
+    text: Text,
+    /// Whether the same request may succeed in a moment.
+    passes: bool,
+}
+
+impl Trouble {
+    /// `None` for a status that needs no page: everything that is no error, and 401, which programs read.
+    fn of(request: &Request, status: u16) -> Option<Self> {
+        let (title, text, passes) = match status {
+            400 => (Text::BadLinkTitle, Text::BadLink, false),
+            403 => (Text::NotAcceptedTitle, Text::NotAccepted, false),
+            404 => (Text::NoPageTitle, Text::NoPage, false),
+            414 => (Text::LinkTooLongTitle, Text::AddressTooLong, false),
+            // What was sent with a form is not in the address.
+            502 | 503 if request.method == Method::Post => (Text::MomentTitle, Text::NotArrived, false),
+            502 => (Text::MomentTitle, Text::Unreachable, true),
+            503 => (Text::MomentTitle, Text::Unchecked, true),
+            500 => (Text::OurFaultTitle, Text::PageFailed, true),
+            _ => return None,
+        };
+        Some(Self { title, text, passes })
+    }
+
+    fn page(&self, view: &View<'_>, status: u16) -> Response {
+        let language = view.language();
+        let content = html! {
+            p role="alert" { (language.text(self.text)) }
+            // An empty address is the address of the page itself.
+            @if self.passes { a.button href="" { (language.text(Text::TryAgain)) } }
+            a.button.quiet[self.passes] href="/" { (language.text(Text::Home)) }
+        };
+        let page = Page { status, title: self.title, icon: Icon::Trouble, content, rules: String::new() };
+        page.respond_without_form(view)
+    }
+}
