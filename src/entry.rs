@@ -1,7 +1,6 @@
 //! The Worker's `fetch` handler: reads the configuration once, passes each request to [`Vestibule::handle`] and returns
 //! its response.
 
-use std::cell::OnceCell;
 use std::rc::Rc;
 
 use worker::js_sys::{JSON, Promise, Reflect};
@@ -16,22 +15,16 @@ use worker::{Context, Env, web_sys};
 use vestibule_core::config::Config;
 use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::hooks::Hooks;
-use vestibule_core::http::response::Response;
 use vestibule_core::log::{LogEvent, Record};
-use vestibule_core::platform::ForwardError;
 use vestibule_core::{Vestibule, broken_configuration};
 
 use crate::console;
 use crate::convert;
 #[cfg(feature = "entry")]
 use crate::executor;
+use crate::isolate;
 use crate::platform::{Incoming, Workers};
 use crate::runtime::{LOGIN_LIMIT, LOGIN_LIMIT_LOOSE, RUNTIME, binding, revocation_binding};
-
-thread_local! {
-    /// Loaded once: the configuration of an isolate does not change.
-    static VESTIBULE: OnceCell<Result<Rc<Vestibule>, ConfigErrors>> = const { OnceCell::new() };
-}
 
 /// The Worker's `fetch` handler without hooks: the configuration determines everything.
 ///
@@ -97,34 +90,22 @@ async fn respond(
 /// The isolate's [`Vestibule`], which the first request creates from the configuration, or the errors of the
 /// configuration.
 fn vestibule(env: &Env, create: impl FnOnce(Config) -> Vestibule) -> Result<Rc<Vestibule>, ConfigErrors> {
-    VESTIBULE.with(|vestibule| {
-        vestibule
-            .get_or_init(|| {
-                let auth = variable(env, "AUTH")
-                    .and_then(|value| JSON::stringify(&value).ok())
-                    .and_then(|text| serde_json::from_str(&String::from(text)).ok())
-                    .unwrap_or_default();
-                let text = |name: &str| variable(env, name).and_then(|value| value.as_string());
-                let is_bound = |name: &str| variable(env, name).is_some_and(|value| value.is_object());
-                let config = Config::load(auth, &text, &RUNTIME)?
-                    .check_lease(&RUNTIME, &|kind| binding(kind).is_none_or(is_bound))?
-                    .check_revocation(&RUNTIME, &|kind| revocation_binding(kind).is_none_or(is_bound))?;
-                let limits_are_bound = is_bound(LOGIN_LIMIT) && is_bound(LOGIN_LIMIT_LOOSE);
-                let advice = config.advice(&RUNTIME).into_iter();
-                for advice in advice.chain(config.login_limit_advice(&RUNTIME, limits_are_bound)) {
-                    console::write(&Record::new(LogEvent::ConfigurationAdvice, advice).outside_requests());
-                }
-                Ok(Rc::new(create(config)))
-            })
-            .clone()
-    })
-}
-
-/// The answer to a request whose upstream cannot be reached, once the flow is over.
-pub(crate) fn upstream_failure(request: &web_sys::Request, error: &ForwardError) -> Response {
-    VESTIBULE.with(|vestibule| match (vestibule.get(), convert::head(request)) {
-        (Some(Ok(vestibule)), Some(head)) => vestibule.upstream_failure(head, error),
-        _ => error.answer(),
+    isolate::vestibule(|| {
+        let auth = variable(env, "AUTH")
+            .and_then(|value| JSON::stringify(&value).ok())
+            .and_then(|text| serde_json::from_str(&String::from(text)).ok())
+            .unwrap_or_default();
+        let text = |name: &str| variable(env, name).and_then(|value| value.as_string());
+        let is_bound = |name: &str| variable(env, name).is_some_and(|value| value.is_object());
+        let config = Config::load(auth, &text, &RUNTIME)?
+            .check_lease(&RUNTIME, &|kind| binding(kind).is_none_or(is_bound))?
+            .check_revocation(&RUNTIME, &|kind| revocation_binding(kind).is_none_or(is_bound))?;
+        let limits_are_bound = is_bound(LOGIN_LIMIT) && is_bound(LOGIN_LIMIT_LOOSE);
+        let advice = config.advice(&RUNTIME).into_iter();
+        for advice in advice.chain(config.login_limit_advice(&RUNTIME, limits_are_bound)) {
+            console::write(&Record::new(LogEvent::ConfigurationAdvice, advice).outside_requests());
+        }
+        Ok(Rc::new(create(config)))
     })
 }
 

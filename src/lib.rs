@@ -27,6 +27,8 @@ mod entry;
 )]
 mod executor;
 #[cfg(target_arch = "wasm32")]
+mod isolate;
+#[cfg(target_arch = "wasm32")]
 mod lease;
 #[cfg(target_arch = "wasm32")]
 mod platform;

@@ -12,7 +12,7 @@ use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
 use worker::worker_sys::ext::RequestExt;
 use worker::{Context, Delay, Env, Error, KvError, web_sys, worker_sys};
 
-use crate::{bridge, clock, console, convert, entry, executor, lease, runtime};
+use crate::{bridge, clock, console, convert, executor, isolate, lease, runtime};
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::header_wire;
 use vestibule_core::http::response::Response;
@@ -285,7 +285,7 @@ thread_local! {
     static ON_FORWARD_ERROR: Closure<OnForwardError> = Closure::new(|error: JsValue, request: web_sys::Request| {
         let error = unreachable(&error);
         console::write(&convert::line(error.record(), &request));
-        let answer = entry::upstream_failure(&request, &error);
+        let answer = isolate::upstream_failure(&request, &error);
         convert::to_js_response(&answer).map_or_else(|error| error, JsValue::from)
     });
 }
