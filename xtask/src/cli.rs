@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::{apps, bench, browser, dev, explain, frameworks, interop, layers, model, providers, race, test};
+use crate::{
+    apps, bench, browser, dev, examples, explain, frameworks, interop, layers, model, providers, race, test,
+};
 
 /// The commands for developers and CI in this repository.
 #[derive(Debug, Parser)]
@@ -50,6 +52,11 @@ pub(crate) enum Command {
     /// Run applications written for Auth.js in a browser: next-auth's client, and the Next.js example
     Apps(apps::Options),
 
+    /// Run the applications of the stories behind the Worker, in a browser: NestJS, Express, Auth0, Django, Okta
+    ///
+    /// Each is the application in a directory of examples/, which `cargo xtask dev --example NAME` starts for you.
+    Examples(examples::Options),
+
     /// Run the Worker in front of real frameworks: Express, Koa, React Router, Next.js, Django, PHP
     ///
     /// Each page that a rule guards has to be refused under every name that the framework has for it.
@@ -86,7 +93,7 @@ pub(crate) enum Command {
 /// The groups of the list. Every command belongs to exactly one group.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Build and run", &["build", "dev"]),
-    ("Test", &["test", "browser", "apps", "frameworks", "interop", "providers"]),
+    ("Test", &["test", "browser", "apps", "examples", "frameworks", "interop", "providers"]),
     ("Measure", &["bench", "race", "model"]),
     ("Inspect", &["explain", "layers", "vocabulary", "size"]),
     ("Renew", &["suffixes"]),

@@ -6,6 +6,7 @@ mod browser;
 mod build;
 mod cli;
 mod dev;
+mod examples;
 mod explain;
 mod frameworks;
 mod interop;
@@ -59,6 +60,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Providers(options) => providers::providers(&project, *options),
         Command::Browser(options) => browser::browser(&project, options),
         Command::Apps(options) => apps::apps(&project, *options),
+        Command::Examples(options) => examples::examples(&project, *options),
         Command::Frameworks(options) => frameworks::frameworks(&project, options),
         Command::Interop(options) => interop::interop(&project, options),
         Command::Bench(_) => bench::bench(&project, rest),

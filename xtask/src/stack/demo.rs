@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::example::{Example, Purpose};
 use super::{Ports, settings, supervised};
 use crate::project::Project;
 
@@ -21,6 +22,8 @@ pub(crate) enum Demo {
     Site,
     /// Another host of `Site`, in front of the demo's application: a Worker without a provider.
     Docs,
+    /// The application of a story.
+    Example(Example, Purpose),
 }
 
 /// A major version of next-auth.
@@ -43,6 +46,7 @@ impl Demo {
             Demo::NextJs | Demo::NextJsDev => "examples/nextjs/wrangler.toml",
             Demo::Site => "tests/browser/hosts/site.toml",
             Demo::Docs => "tests/browser/hosts/docs.toml",
+            Demo::Example(example, _) => example.config(),
         }
     }
 
@@ -73,6 +77,7 @@ impl Demo {
             Demo::React(_) => &[("/", "public"), ("/required", "requires sign-in by its script")],
             Demo::Site => &[("/", "public"), ("/private", "requires sign-in")],
             Demo::Docs => &[("/about", "public"), ("/dashboard", "requires sign-in")],
+            Demo::Example(example, _) => example.pages(),
         }
     }
 
@@ -83,6 +88,22 @@ impl Demo {
             Demo::NextJs | Demo::NextJsDev => "/account",
             Demo::React(_) => "/required",
             Demo::Site => "/private",
+            Demo::Example(example, _) => example.protected(),
+        }
+    }
+
+    /// Sets what the demo's provider has to know about this demo.
+    pub(super) fn provider(self, command: &mut Command) {
+        if let Demo::Example(example, purpose) = self {
+            example.provider(command, purpose);
+        }
+    }
+
+    /// The file with the secrets of this demo alone, relative to the root.
+    pub(super) fn secrets(self) -> Option<String> {
+        match self {
+            Demo::Example(example, _) => Some(format!("{}/dev.vars", example.directory())),
+            _ => None,
         }
     }
 
@@ -100,6 +121,7 @@ impl Demo {
             Demo::Site => react(project, node, &port, base_path, Client::V5),
             Demo::NextJs => next(project, node, &["start", "--hostname", "localhost", "--port", &port]),
             Demo::NextJsDev => next(project, node, &["dev", "--hostname", "localhost", "--port", &port]),
+            Demo::Example(example, purpose) => example.command(project, node, ports, purpose),
         }
     }
 }
@@ -123,7 +145,7 @@ fn react(project: &Project, node: &Path, port: &str, base_path: &str, client: Cl
 
 /// The command that runs Next.js in the application's directory.
 fn next(project: &Project, node: &Path, arguments: &[&str]) -> Command {
-    let mut command = supervised(project, node);
+    let mut command = supervised(project, node, node);
     command.current_dir(project.path(NEXT_JS)).arg("node_modules/next/dist/bin/next").args(arguments);
     command.env("NEXT_TELEMETRY_DISABLED", "1");
     command

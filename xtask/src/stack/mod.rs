@@ -2,6 +2,7 @@
 
 mod child;
 mod demo;
+mod example;
 mod http;
 mod ports;
 mod settings;
@@ -21,6 +22,7 @@ use crate::tools;
 
 use child::Child;
 pub(crate) use demo::{Client, Demo, NEXT_JS};
+pub(crate) use example::{Example, Purpose};
 use http::answers;
 pub(crate) use http::fetch;
 pub(crate) use ports::Ports;
@@ -59,6 +61,7 @@ impl Stack {
             command.arg("demo/provider.mjs").arg(ports.provider.to_string());
             let origin = demo.origin().map_or_else(|| stack.url(), str::to_owned);
             command.env("DEMO_BASE_URLS", origin).env("DEMO_BASE_PATH", settings.base_path());
+            demo.provider(&mut command);
             let ready = format!("{}/.well-known/openid-configuration", ports.provider_url());
             stack.launch("provider", command, &ready, interrupted)?;
         }
@@ -69,6 +72,12 @@ impl Stack {
 
         let config = settings.write_for(project, demo.config(), ports, storage.rebuilds())?;
         let mut command = worker(project, &node, &config, ports, storage);
+        // The values of a later file win, and those of the developer come last.
+        let secrets = demo.secrets().map(|file| project.path(&file)).filter(|file| file.is_file());
+        let own = Some(project.path(".dev.vars")).filter(|file| file.is_file() && storage.rebuilds());
+        for file in secrets.into_iter().chain(own) {
+            command.arg("--env-file").arg(file);
+        }
         let mut ready = format!("{}/", stack.url());
         if demo.is_https() {
             command.args(["--local-protocol", "https"]);
@@ -139,7 +148,7 @@ impl Stack {
 
 /// The command that runs `wrangler dev` under supervision.
 fn worker(project: &Project, node: &Path, config: &Path, ports: Ports, storage: &Storage) -> Command {
-    let mut command = supervised(project, node);
+    let mut command = supervised(project, node, node);
     command.args(["node_modules/wrangler/bin/wrangler.js", "dev", "--local", "--config"]).arg(config);
     command.args(["--ip", "localhost", "--port", &ports.worker.to_string()]);
     command.arg("--persist-to").arg(storage.directory(project));
@@ -147,21 +156,16 @@ fn worker(project: &Project, node: &Path, config: &Path, ports: Ports, storage: 
     command.args(["--infer-origin-from-routes=false", "--show-interactive-dev-session=false"]);
     // An absolute path, because wrangler resolves a relative one against the directory of its configuration.
     command.arg("--env-file").arg(project.path("demo/dev.vars"));
-    let own = project.path(".dev.vars");
-    if matches!(storage, Storage::Kept) && own.is_file() {
-        // The values of a later file win, so the developer's file overrides the demo's.
-        command.arg("--env-file").arg(own);
-    }
     command.env("WRANGLER_SEND_METRICS", "false").env("CLOUDFLARE_CF_FETCH_ENABLED", "false");
     command.env(build::FAST, "1");
     command
 }
 
-/// A command that runs a Node.js program under supervise.mjs, which ends it when this program ends. The caller adds the
-/// program's path and arguments.
-fn supervised(project: &Project, node: &Path) -> Command {
+/// A command that runs a program under supervise.mjs, which ends it when this program ends. The caller adds the program's
+/// arguments.
+fn supervised(project: &Project, node: &Path, program: &Path) -> Command {
     let mut command = project.command(node);
-    command.arg(project.path("xtask/src/stack/supervise.mjs")).arg(node);
+    command.arg(project.path("xtask/src/stack/supervise.mjs")).arg(program);
     command
 }
 
