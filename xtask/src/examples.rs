@@ -64,6 +64,29 @@ mod tests {
     use super::*;
     use crate::cli::read;
 
+    /// The lines of the code in `replaces/`, without empty ones and comments.
+    fn replaced(project: &Project, example: Example) -> usize {
+        let directory = project.path(&format!("{}/replaces", example.directory()));
+        let files = std::fs::read_dir(directory).unwrap().map(|file| file.unwrap().path());
+        let lines = |file| -> usize {
+            let text = std::fs::read_to_string(file).unwrap();
+            let is_code = |line: &&str| !line.is_empty() && !line.starts_with("//") && !line.starts_with('#');
+            text.lines().map(str::trim).filter(is_code).count()
+        };
+        files.map(lines).sum()
+    }
+
+    #[test]
+    fn each_readme_says_how_many_lines_of_code_the_configuration_replaces() {
+        let project = Project::find().unwrap();
+        for example in Example::value_variants() {
+            let file = format!("{}/README.md", example.directory());
+            let text = std::fs::read_to_string(project.path(&file)).unwrap();
+            let words = format!("replaces [{} lines](replaces)", replaced(&project, *example));
+            assert!(text.split_whitespace().collect::<Vec<_>>().join(" ").contains(&words), "{file}: {words}");
+        }
+    }
+
     #[test]
     fn each_example_has_a_script_and_a_name_on_the_command_line() {
         let project = Project::find().unwrap();

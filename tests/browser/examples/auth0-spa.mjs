@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 
 import { APP, make, picture, ROOT, see, signInAtProvider } from "../visits.mjs";
-import { call, noTokenInThePage, signOut } from "./common.mjs";
+import { call, noTokenInThePage, signedOut, signOut } from "./common.mjs";
 
 await make("auth0-spa", [["alice, who has custom claims", alice]]);
 
@@ -22,9 +22,10 @@ async function alice(page, check) {
   });
   await check("the session has user.id, the roles of a claim under a URL, and isAdmin", () =>
     see(page, "#user", "Alice Example, id user-1, admin and user, isAdmin"));
-  await check("the API gets a token for its audience, and no cookie", async () => {
+  await check("the API gets a token for its audience, and no cookie of Vestibule's", async () => {
     const { body } = await call(page, "/api/orders");
-    assert.deepEqual([body.audience, body.cookie], ["https://api.example.com", undefined]);
+    assert.equal(body.audience, "https://api.example.com");
+    assert.doesNotMatch(body.cookie ?? "", /authjs/); // the provider on this machine has cookies for the same host
   });
   await check("no script of the page has a token", () => noTokenInThePage(page));
   await check("the API itself refuses a request without a token", async () => {
@@ -41,6 +42,6 @@ async function alice(page, check) {
     await signOut(page);
     await page.getByRole("button", { name: "Sign out" }).click(); // the provider asks
     await page.waitForURL(`${ROOT}/`);
-    assert.equal((await call(page, "/api/orders")).status, 401);
+    await signedOut(page, `${ROOT}/api/orders`);
   });
 }

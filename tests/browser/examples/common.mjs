@@ -61,6 +61,11 @@ export async function noTokenInThePage(page) {
   for (const text of [session, known]) assert.ok(!/eyJ|session-token/.test(text), text);
 }
 
+/** The API of the page's origin knows nobody any more. */
+export async function signedOut(page, url) {
+  assert.equal((await page.request.get(url)).status(), 401);
+}
+
 /** Signs out on Vestibule's own page. */
 export async function signOut(page) {
   await page.getByRole("link", { name: "Sign out" }).click();
