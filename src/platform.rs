@@ -192,6 +192,17 @@ impl Forwarder for Workers {
         Ok(convert::with_location(response.unchecked_into(), |location| forward.location(location)).into())
     }
 
+    fn unless_missing(&self, response: JsValue) -> Option<JsValue> {
+        let response: web_sys::Response = response.unchecked_into();
+        if !matches!(response.status(), 404 | 410) {
+            return Some(response.into());
+        }
+        if let Some(body) = response.body() {
+            let _ = body.cancel();
+        }
+        None
+    }
+
     async fn forward_streaming(&self, forward: Forward<'_>, body: Incoming) -> Outcome<JsValue> {
         let response = if may_change_location(&forward) {
             self.forward(forward, body).await

@@ -26,6 +26,16 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
+        title: "A refused form keeps the account's name",
+        reason: "After a wrong password, Vestibule's own sign-in page shows the typed address again: it is in a sealed \
+                 cookie (`typed`) of the host for five minutes. In Auth.js the form is empty.",
+        explains: |d| {
+            d.aspect.starts_with("cookie ")
+                && d.aspect.rsplit('.').next() == Some("typed")
+                && d.authjs.is_none()
+        },
+    },
+    Deliberate {
         title: "No cache keeps a response that sets a cookie",
         reason: "`Cache-Control: private, no-store` is on every response that sets a cookie and on every page, so \
                  that nobody gets another user's cookie from a cache.",

@@ -25,6 +25,12 @@ const NARROW = 320;
 // Enlarged text (WCAG 2.2, criterion 1.4.4).
 const LARGE_TEXT = "200%";
 
+// The logos of the pages with a theme: dark on light pages, and light on dark ones.
+const LOGOS = {
+  [`${ORIGIN}/logo.svg`]: logo("#111827"),
+  "https://cdn.example.net/logo-dark.svg?v=2": logo("#f9fafb"),
+};
+
 const validator = new HtmlValidate({ extends: ["html-validate:recommended", "html-validate:a11y"] });
 
 const browser = await chromium.launch({
@@ -82,16 +88,27 @@ async function visit(shown, act) {
   });
   const asked = [];
   await page.route("**/*", (route) => {
-    asked.push(route.request().url());
+    const url = route.request().url();
+    const picture = LOGOS[url];
+    if (picture && shown.body.includes("<img")) return route.fulfill({ contentType: "image/svg+xml", body: picture });
+    asked.push(url);
     return route.fulfill({ status: shown.status, headers: Object.fromEntries(shown.headers), body: shown.body });
   });
   await page.goto(`${ORIGIN}/page`);
+  await check(`${shown.name}: the cursor is where the page puts it`, async () => {
+    const [has, wanted] = await page.evaluate(() => [document.activeElement.outerHTML, document.querySelector("[autofocus]")?.outerHTML]);
+    if (wanted) assert.equal(has, wanted);
+  });
   await act(page);
   await check(`${shown.name}: the browser reports no problem and requests nothing else`, () => {
     assert.deepEqual(complaints, []);
     assert.deepEqual(asked.filter((url) => url !== `${ORIGIN}/favicon.ico`), [`${ORIGIN}/page`]);
   });
   await page.close();
+}
+
+function logo(color) {
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="160" height="40"><circle cx="20" cy="20" r="16" fill="#7c3aed"/><text x="48" y="28" font-family="sans-serif" font-size="24" font-weight="700" fill="${color}">Acme</text></svg>`;
 }
 
 async function picture(page, name) {
@@ -105,7 +122,8 @@ async function fits(page) {
   });
   assert.ok(content <= screen, `${content} px wide on a screen of ${screen} px`);
   const cut = await page.evaluate(() =>
-    [...document.querySelectorAll("main *:not(svg, svg *)")]
+    // The text in a field scrolls.
+    [...document.querySelectorAll("main *:not(svg, svg *, input)")]
       .filter((element) => element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== "inline")
       .map((element) => element.outerHTML),
   );
@@ -145,6 +163,10 @@ async function keyboard(page, leadsNowhere) {
     [...document.querySelectorAll("a[href], button, input:not([type=hidden])")].map((element) => element.outerHTML),
   );
   assert.equal(wanted.length === 0, leadsNowhere, "a page has controls, except those without a destination");
+  // The page may put the cursor into a field. The walk begins at the top all the same.
+  for (let back = 0; back < wanted.length && (await page.evaluate(() => document.activeElement !== document.body)); back++) {
+    await page.keyboard.press("Shift+Tab");
+  }
   const reached = [];
   for (const _ of wanted) {
     await page.keyboard.press("Tab");

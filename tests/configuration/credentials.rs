@@ -44,13 +44,21 @@ fn the_first_example_of_the_documentation_loads_with_its_values() {
     let fields: Vec<_> = api
         .fields
         .iter()
-        .map(|f| (f.name.as_str(), f.label.as_str(), f.kind, f.autocomplete.as_deref(), f.required))
+        .map(|f| {
+            (
+                f.name.as_str(),
+                f.label.as_ref().map(|label| label.in_language("de")),
+                f.kind,
+                f.autocomplete.as_deref(),
+                f.required,
+            )
+        })
         .collect();
     assert_eq!(
         fields,
         [
-            ("email", "Email", "email", Some("username"), true),
-            ("password", "Password", "password", Some("current-password"), true),
+            ("email", Some("Email"), "email", Some("username"), true),
+            ("password", Some("Password"), "password", Some("current-password"), true),
         ]
     );
     assert_eq!(api.login.request.method, Method::Post);

@@ -149,12 +149,14 @@ fn value_name(value: &ValueType) -> String {
         ValueType::Duration => "duration".to_owned(),
         ValueType::DurationOrNone => "duration, or `\"none\"`".to_owned(),
         ValueType::TextOrList => "string, or array of strings".to_owned(),
+        ValueType::TextOrMap => "string, or table of strings by language".to_owned(),
         ValueType::ClaimTest(_) => "claim test".to_owned(),
         ValueType::ScalarOrList => "string, number, `true`, `false`, or an array of them".to_owned(),
         ValueType::BoolOrText => "`true`, `false` or string".to_owned(),
         ValueType::BoolOrTextOrList => "`true`, `false`, string, or array of these".to_owned(),
         ValueType::Table(_) | ValueType::UrlOrTable(_) => "table".to_owned(),
         ValueType::TableList(_) => "array of tables".to_owned(),
+        ValueType::Texts(_) => "table of strings".to_owned(),
         ValueType::Map(value) => {
             format!("table with names of your choice; each value: {}", value_name(value))
         }

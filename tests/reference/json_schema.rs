@@ -212,6 +212,9 @@ fn value_schema(value: &ValueType) -> Value {
         ValueType::TextOrList => {
             json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] })
         }
+        ValueType::TextOrMap => json!({
+            "anyOf": [{ "type": "string" }, { "type": "object", "additionalProperties": { "type": "string" } }],
+        }),
         ValueType::ClaimTest(keys) => {
             json!({ "anyOf": [scalar, { "type": "array", "items": scalar }, table(keys)] })
         }
@@ -226,6 +229,11 @@ fn value_schema(value: &ValueType) -> Value {
         ValueType::Table(keys) => table(keys),
         ValueType::UrlOrTable(keys) => json!({ "anyOf": [{ "type": "string" }, table(keys)] }),
         ValueType::TableList(keys) => json!({ "type": "array", "items": table(keys) }),
+        ValueType::Texts(names) => json!({
+            "type": "object",
+            "propertyNames": { "enum": names },
+            "additionalProperties": { "type": "string" },
+        }),
         ValueType::Map(value) => json!({ "type": "object", "additionalProperties": value_schema(value) }),
     }
 }

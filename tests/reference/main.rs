@@ -1,6 +1,7 @@
 //! The references in docs/ are up to date with the tables of the code, and the examples in the documents are valid.
 //!
-//! `UPDATE=1 cargo test --test reference` writes docs/configuration.md, docs/configuration.schema.json and docs/routes.md.
+//! `UPDATE=1 cargo test --test reference` writes docs/configuration.md, docs/configuration.schema.json, docs/pages.md and
+//! docs/routes.md.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,6 +14,7 @@
 mod configuration;
 mod json_schema;
 mod markdown;
+mod pages;
 mod routes;
 mod snippets;
 

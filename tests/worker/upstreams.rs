@@ -106,7 +106,7 @@ fn cached_answers_of_a_rule_that_says_so_are_kept_by_nobody_and_still_streamed()
         let env = TestEnv::with(settings, move |builder| {
             let wait = Arc::new(wait);
             let answer = move |request: &Request| {
-                let answer = match request.path() {
+                let answer = match request.target.as_str() {
                     "/account/stream" => {
                         let wait = wait.lock().unwrap().take().expect("one stream");
                         Response::stream(move |body| {
@@ -262,4 +262,28 @@ fn another_worker_knows_what_the_edge_knows_of_a_request_without_its_prefix() {
     let known = json!({ "country": "AQ", "colo": "MCM" });
     let reply = env.client().get(&format!("{APP}/api/x?y")).cf(&known).send().expect_status(200);
     assert_eq!(reply.json(), json!({ "url": format!("{APP}/x?y"), "cf": known }));
+}
+
+/// A server without an icon.
+fn iconless(request: &Request) -> Response {
+    match request.target.as_str() {
+        "/favicon.ico" => Response::text("not here").with_status(404),
+        _ => echo(request),
+    }
+}
+
+#[test]
+fn a_site_gets_an_icon_where_its_server_has_none() {
+    let to_service = with_upstream(|all| {
+        all["upstreams"][0]["to"] = json!("service:APP");
+        all["theme"] = json!({ "name": "Acme" });
+    });
+    let env = TestEnv::with(to_service.clone(), |builder| builder.service("APP", iconless));
+    let icon = env.client().get(&format!("{APP}/favicon.ico")).send().expect_status(200);
+    assert_eq!(icon.header("content-type"), Some("image/svg+xml"));
+    assert!(icon.text().contains(">A</text>"), "{}", icon.text());
+
+    let env = TestEnv::with(to_service, |builder| builder.service("APP", echo));
+    let own = env.client().get(&format!("{APP}/favicon.ico")).send().expect_status(200);
+    assert!(!own.text().contains("<svg"), "{}", own.text());
 }

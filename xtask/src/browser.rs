@@ -70,8 +70,8 @@ fn hosts(project: &Project, chromium: &Path) -> Result<()> {
     result
 }
 
-/// Lets the flow tests write every page to a file, and checks the pages: valid HTML, accessibility, and layout at several
-/// widths. The script writes screenshots to target/screenshots/.
+/// Lets the flow tests write every page to a file, and checks the pages: valid HTML, accessibility, layout at several
+/// widths, and what the browser's password manager fills in. The first script writes screenshots to target/screenshots/.
 fn check_pages(project: &Project, chromium: &Path) -> Result<()> {
     let directory = project.path("target/pages");
     // Otherwise the pages of an earlier run could hide that a page was not written.
@@ -96,6 +96,11 @@ fn check_pages(project: &Project, chromium: &Path) -> Result<()> {
     command.arg("tests/browser/pages.mjs");
     command.env("PAGES_FILE", &pages).env("PAGES_CHROMIUM", chromium);
     command.env("PAGES_SCREENSHOTS", project.path(SCREENSHOTS));
+    run(&mut command)?;
+    let mut command = project.command(tools::node(project)?);
+    command.args(["--no-warnings", "tests/browser/passwords.mjs"]);
+    command.env("PAGES_FILE", &pages).env("PAGES_CHROMIUM", chromium);
+    command.env("PAGES_PROFILE", directory.join("profile"));
     run(&mut command)
 }
 

@@ -88,6 +88,11 @@ pub(crate) enum Command {
     ///
     /// It comes from the package of PyPI that xtask/src/public_suffixes.rs names, with its version and hash. Needs Python.
     Suffixes,
+
+    /// Renew the providers' icons in crates/oidc
+    ///
+    /// They come from the package simple-icons of npm that package.json names. Needs `npm ci`.
+    Icons,
 }
 
 /// The groups of the list. Every command belongs to exactly one group.
@@ -96,7 +101,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Test", &["test", "browser", "apps", "examples", "frameworks", "interop", "providers"]),
     ("Measure", &["bench", "race", "model"]),
     ("Inspect", &["explain", "layers", "vocabulary", "size"]),
-    ("Renew", &["suffixes"]),
+    ("Renew", &["suffixes", "icons"]),
 ];
 
 /// Reads the command line, which begins with the program's name. Prints help or an error if needed, and then exits.

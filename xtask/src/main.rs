@@ -9,6 +9,7 @@ mod dev;
 mod examples;
 mod explain;
 mod frameworks;
+mod icons;
 mod interop;
 mod layers;
 mod marked;
@@ -69,6 +70,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Layers(options) => layers::layers(&project, *options),
         Command::Vocabulary => vocabulary::check(&project),
         Command::Suffixes => public_suffixes::renew(&project),
+        Command::Icons => icons::renew(&project),
         Command::Explain(_) => explain::explain(&project, rest),
     }
 }

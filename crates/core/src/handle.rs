@@ -99,7 +99,8 @@ impl<P: Platform> RequestContext<'_, P> {
             Ok(response) => self.as_client_wants(&params, response),
             Err(error) => {
                 self.log(error.record());
-                self.failure(path, &params, &error)
+                let kept = self.kept_form(&params, &error).into_iter().collect();
+                responses::with_cookies(self.failure(path, &params, &error), kept)
             }
         };
         match readable(route) {

@@ -29,6 +29,7 @@ pub mod outcome;
 pub mod platform;
 pub mod revocation;
 pub mod session;
+pub mod texts;
 pub mod upstream;
 
 pub use vestibule_oidc::{credentials, data, http, jose, json, oauth, outbound, presets, secret, time};

@@ -173,6 +173,9 @@ pub trait Forwarder: Log {
         is_taken: &dyn Fn(&str) -> bool,
     ) -> Result<(Self::UpstreamResponse, Vec<String>), ForwardError>;
 
+    /// The response, unless the upstream says that there is nothing at the address (404, 410): its body is then discarded.
+    fn unless_missing(&self, response: Self::UpstreamResponse) -> Option<Self::UpstreamResponse>;
+
     /// Sends the head of a request without its body and its query, and returns the head of the response: its status and its
     /// header fields. The body of the response is not read.
     ///

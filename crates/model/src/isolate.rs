@@ -307,4 +307,16 @@ impl Forwarder for IsolatePlatform {
     async fn forward(&self, forward: Forward<'_>, body: Vec<u8>) -> Result<usize, ForwardError> {
         self.inner.forward(forward, body).await
     }
+
+    fn take_set_cookies(
+        &self,
+        response: usize,
+        is_taken: &dyn Fn(&str) -> bool,
+    ) -> Result<(usize, Vec<String>), ForwardError> {
+        self.inner.take_set_cookies(response, is_taken)
+    }
+
+    fn unless_missing(&self, response: usize) -> Option<usize> {
+        self.inner.unless_missing(response)
+    }
 }

@@ -26,6 +26,7 @@ pub struct FakeForwarder {
     answered_cookies: RefCell<Vec<Vec<String>>>,
     requests: RefCell<Vec<Forwarded>>,
     heads: RefCell<Vec<usize>>,
+    missing: RefCell<Vec<String>>,
 }
 
 /// A request that reached the upstream.
@@ -54,6 +55,7 @@ impl FakeForwarder {
             answered_cookies: RefCell::default(),
             requests: RefCell::default(),
             heads: RefCell::default(),
+            missing: RefCell::default(),
         }
     }
 
@@ -74,6 +76,17 @@ impl FakeForwarder {
         let (taken, kept) = std::mem::take(cookies).into_iter().partition(|cookie| is_taken(cookie));
         *cookies = kept;
         taken
+    }
+
+    /// From now on, the upstream answers 404 at this path.
+    pub fn has_nothing_at(&self, path: &str) {
+        self.missing.borrow_mut().push(path.to_owned());
+    }
+
+    /// Whether the answer to the request with this number was 404.
+    pub fn is_missing(&self, number: usize) -> bool {
+        let path = self.request(number).map(|forwarded| forwarded.request.url.path);
+        path.is_some_and(|path| self.missing.borrow().contains(&path))
     }
 
     /// The requests of which only the head was sent on.

@@ -192,6 +192,10 @@ impl Forwarder for FakePlatform {
     async fn forward(&self, forward: Forward<'_>, body: Vec<u8>) -> Result<usize, ForwardError> {
         self.forwarder.forward(forward, body).await
     }
+
+    fn unless_missing(&self, response: usize) -> Option<usize> {
+        (!self.forwarder.is_missing(response)).then_some(response)
+    }
 }
 
 impl Background for FakePlatform {

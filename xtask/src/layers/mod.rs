@@ -52,6 +52,7 @@ const CRATES: &[Layers] = &[
         source: "crates/core/src",
         rooms: Some(&[
             "session",
+            "texts",
             "upstream",
             "guard",
             "outcome",

@@ -2,6 +2,7 @@
 
 use super::{Config, Provider, ProviderKind, Runtime};
 use crate::guard::rules::{Requirement, Rule};
+use crate::texts::Text;
 use vestibule_oidc::credentials::refusal::{GRAPHQL_REFUSALS, Refusals};
 use vestibule_oidc::data::DataPath;
 
@@ -14,6 +15,22 @@ impl Config {
         advice.extend(self.email_advice());
         advice.extend(self.refresh_token_advice());
         advice.extend(self.refusal_advice());
+        advice.extend(self.texts_advice());
+        advice
+    }
+
+    /// A page in two languages is hard to read.
+    fn texts_advice(&self) -> Vec<String> {
+        let mut advice = Vec::new();
+        for language in self.languages.iter() {
+            let missing: Vec<&str> = language.missing().map(Text::key).collect();
+            if !missing.is_empty() {
+                let (tag, count, names) = (&language.tag, missing.len(), missing.join(", "));
+                advice.push(format!(
+                    "AUTH.texts.{tag}: {count} texts are missing, and in English there: {names}"
+                ));
+            }
+        }
         advice
     }
 

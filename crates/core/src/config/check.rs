@@ -12,7 +12,10 @@ mod revocation;
 mod rules;
 pub(super) mod secrets;
 pub(super) mod session;
+mod shown;
 mod site;
+mod texts;
+mod theme;
 mod updatable;
 mod upstreams;
 mod verify;
@@ -62,9 +65,11 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         login_url: login_url.as_ref(),
     };
     let pages = pages::pages(&auth.table("pages"), &site);
-    pages::open(auth, &pages, &site, &mut rules);
+    let theme = theme::theme(&auth.table("theme"), &site);
+    let languages = texts::languages(auth);
+    pages::open(auth, &site, &mut rules);
     let rules = RuleSet::new(rules, default_access);
-    pages::refuse_guarded(auth, &pages, &site, &rules);
+    pages::refuse_guarded(auth, &site, &rules);
 
     let secrets = secrets::session_secrets(auth);
     let verify = verify::verify(&auth.table("verify"), &secrets);
@@ -98,6 +103,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         rules,
         upstreams,
         pages,
+        theme,
+        languages,
         verify,
         edge: auth.place.loading.runtime.edge,
         edge_headers,

@@ -2,6 +2,7 @@
 
 use crate::config::email::EmailPolicy;
 use crate::config::refresh::{RefreshConfig, RenewalTime};
+use crate::config::theme::Theme;
 use crate::config::verify::VerifyConfig;
 use crate::guard::cross_origin::TrustedOrigin;
 use crate::guard::decision::DefaultAccess;
@@ -11,6 +12,7 @@ use crate::revocation::policy::RevocationConfig;
 use crate::session::dialect::Dialect;
 use crate::session::names::CookieNaming;
 use crate::session::policy::{Sealing, SessionConfig};
+use crate::texts::offered::Languages;
 use crate::upstream::value::UpstreamValue;
 use crate::upstream::{Assertion, Upstream};
 use vestibule_oidc::credentials::provider::CredentialsProvider;
@@ -68,6 +70,10 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// The app's own pages in place of Vestibule's.
     pub pages: Pages,
+    /// How Vestibule's own pages show whose site it is.
+    pub theme: Theme,
+    /// `languages` and `texts`: what Vestibule's own pages say.
+    pub languages: Languages,
     /// What `GET BASE_PATH/verify` accepts from a proxy (forward-auth).
     pub verify: VerifyConfig,
     /// The header fields that the network in front of the runtime sets. The runtime defines them; no key does.
@@ -119,6 +125,8 @@ pub struct Provider {
     pub email: EmailPolicy,
     /// `style`: the colors of its button on the sign-in page.
     pub brand: Option<Brand>,
+    /// The path of its preset's icon (SVG 2), on 24 by 24.
+    pub icon: Option<&'static str>,
     /// `renew`: when its access tokens are renewed.
     pub renewal: RenewalTime,
     /// The protocol, and what that protocol needs.
@@ -166,6 +174,8 @@ pub struct Pages {
     pub sign_out: Option<String>,
     /// In place of the error page.
     pub error: Option<String>,
+    /// In place of the 403 page.
+    pub forbidden: Option<String>,
 }
 
 /// The paths of all session data that upstreams and rules forward: as an access token, in header fields or in cookies.

@@ -16,6 +16,7 @@ mod revocation;
 mod runtime;
 mod schema;
 mod table;
+pub mod theme;
 pub mod verify;
 
 use serde_json::{Map, Value};

@@ -12,6 +12,7 @@ use super::schema::providers::PROVIDER;
 use super::schema::providers::credentials::CREDENTIALS;
 use super::schema::providers::oauth::{OAUTH, OPENID};
 use super::schema::{AUTH, CLAIM_TEST, Keys, Kind};
+use crate::texts::Text;
 
 /// A key of the configuration.
 #[derive(Clone, Debug)]
@@ -55,6 +56,8 @@ pub enum ValueType {
     DurationOrNone,
     /// One string, or an array of them.
     TextOrList,
+    /// A string, or a table of strings with any names.
+    TextOrMap,
     /// A scalar, an array of scalars, or a table with these keys.
     ClaimTest(Vec<KeyReference>),
     /// One scalar, or an array of them.
@@ -69,6 +72,8 @@ pub enum ValueType {
     UrlOrTable(Vec<KeyReference>),
     /// An array of tables with these keys.
     TableList(Vec<KeyReference>),
+    /// A table of strings with these names.
+    Texts(Vec<&'static str>),
     /// A table with any names.
     Map(Box<ValueType>),
 }
@@ -120,6 +125,7 @@ fn value_type(kind: &Kind, runtime: &Runtime) -> Option<ValueType> {
         Kind::Duration => ValueType::Duration,
         Kind::DurationOrNone => ValueType::DurationOrNone,
         Kind::TextOrList => ValueType::TextOrList,
+        Kind::TextOrMap => ValueType::TextOrMap,
         Kind::ClaimTest => ValueType::ClaimTest(table(CLAIM_TEST, runtime)),
         Kind::ScalarOrList => ValueType::ScalarOrList,
         Kind::BoolOrText | Kind::BoolOrUrl => ValueType::BoolOrText,
@@ -127,6 +133,7 @@ fn value_type(kind: &Kind, runtime: &Runtime) -> Option<ValueType> {
         Kind::Table(keys) => ValueType::Table(table(keys, runtime)),
         Kind::UrlOrTable(keys) => ValueType::UrlOrTable(table(keys, runtime)),
         Kind::TableList(keys) | Kind::TopLevelTables(keys) => ValueType::TableList(table(keys, runtime)),
+        Kind::Texts => ValueType::Texts(Text::ALL.iter().map(|text| text.key()).collect()),
         Kind::Map(kind) => ValueType::Map(Box::new(value_type(kind, runtime)?)),
     })
 }

@@ -10,6 +10,7 @@ mod refresh;
 mod revocation;
 mod session;
 mod site;
+mod theme;
 mod upstreams;
 mod verify;
 
@@ -23,6 +24,7 @@ pub(super) use revocation::{ON_UNAVAILABLE, REVOCATION};
 pub(super) use rules::ACCESS;
 pub(super) use session::{ASK, SESSION};
 pub(super) use site::{AUTH, DIALECTS};
+pub(super) use theme::THEME;
 pub(super) use upstreams::{EXACT_PATHS, FRAMEWORKS, HEADER_ENCODINGS, UPSTREAM};
 pub(super) use verify::{HEADERS, VERIFY};
 
@@ -63,6 +65,8 @@ pub(super) enum Kind {
     DurationOrNone,
     /// One string, or an array of them.
     TextOrList,
+    /// A string, or a table with any names, whose values are strings.
+    TextOrMap,
     /// What a claim must be.
     ClaimTest,
     /// One scalar, or an array of them.
@@ -81,6 +85,8 @@ pub(super) enum Kind {
     TableList(Keys),
     /// An array of tables directly below `AUTH`: `[[vars.AUTH.…]]`.
     TopLevelTables(Keys),
+    /// The texts of one language: a table of strings, whose names are the keys of [`Text`](crate::texts::Text).
+    Texts,
     /// A table with any names, whose values are all of one kind.
     Map(&'static Kind),
 }

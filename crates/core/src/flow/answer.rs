@@ -38,7 +38,8 @@ impl<P: Platform> RequestContext<'_, P> {
             ErrorPage::SignIn => (&pages.sign_in, "signin"),
             ErrorPage::Error => (&pages.error, "error"),
         };
-        let page = own.as_ref().map_or_else(|| self.route(default), |page| self.page_url(page));
+        let page =
+            own.as_ref().map_or_else(|| self.in_language(self.route(default)), |page| self.page_url(page));
         let url = with_parameters(&page, &error.parameters());
         match self.redirect_format(&params.form) {
             RedirectFormat::Redirect => Response::redirect(url),
@@ -66,20 +67,20 @@ impl<P: Platform> RequestContext<'_, P> {
         }
         let url = match (error, route) {
             (Error::Client(ClientError::MissingCsrf(_)), ["signout"]) => {
-                with_parameters(&self.route("signout"), &[("csrf", "true")])
+                with_parameters(&self.in_language(self.route("signout")), &[("csrf", "true")])
             }
             (Error::Client(ClientError::MissingCsrf(_)), _) => {
-                with_parameters(&self.route("signin"), &[("csrf", "true")])
+                with_parameters(&self.in_language(self.route("signin")), &[("csrf", "true")])
             }
             (Error::Client(ClientError::Credentials { provider, .. }), _) => {
                 let parameters = [("error", error.code()), ("provider", provider.as_str())];
-                with_parameters(&self.route("error"), &parameters)
+                with_parameters(&self.in_language(self.route("error")), &parameters)
             }
             (_, route) if self.is_login(route) => {
-                with_parameters(&self.route("error"), &[("error", error.code())])
+                with_parameters(&self.in_language(self.route("error")), &[("error", error.code())])
             }
             // The error page redirects to the sign-in page where the user can try again.
-            _ => with_parameters(&self.route("error"), &[("error", code_v4(route, error))]),
+            _ => with_parameters(&self.in_language(self.route("error")), &[("error", code_v4(route, error))]),
         };
         let mut answer = self.as_client_wants(params, with_cookies(Response::redirect(url), cookies));
         if self.redirect_format(&params.form) == RedirectFormat::JsonByField {

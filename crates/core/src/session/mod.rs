@@ -15,3 +15,4 @@ pub mod refreshed_tokens;
 pub mod seal;
 pub mod ticket;
 pub mod transaction;
+pub mod typed;

@@ -19,7 +19,7 @@ impl CookieNaming {
         let Some(name) = self.base_name(name) else { return false };
         let is_own = name.starts_with("session-token")
             || name.starts_with("transaction.")
-            || matches!(name, "callback-url" | "csrf-token" | "ticket" | "renewal");
+            || matches!(name, "callback-url" | "csrf-token" | "ticket" | "renewal" | "typed");
         let is_of_auth_js = matches!(name, "pkce.code_verifier" | "state" | "nonce" | "challenge");
         is_own || (is_of_auth_js && self.prefix.is_none())
     }
@@ -66,6 +66,7 @@ pub struct CookieNames {
     transaction_prefix: String,
     ticket: String,
     renewal: String,
+    typed: String,
 }
 
 impl CookieNames {
@@ -95,6 +96,7 @@ impl CookieNames {
             transaction_prefix: format!("{host}{base}.transaction."),
             ticket: format!("{shared}{base}.ticket"),
             renewal: format!("{host}{base}.renewal"),
+            typed: format!("{host}{base}.typed"),
         }
     }
 
@@ -144,6 +146,11 @@ impl CookieNames {
     pub fn renewal(&self) -> &str {
         &self.renewal
     }
+
+    /// The cookie with the account's name that was typed into a sign-in form which the API refused.
+    pub fn typed(&self) -> &str {
+        &self.typed
+    }
 }
 
 #[cfg(test)]
@@ -162,7 +169,7 @@ mod tests {
     fn all(names: &CookieNames) -> Vec<String> {
         let mut all = vec![names.session().to_owned(), format!("{}.12", names.session())];
         all.extend(names.all_sessions().map(str::to_owned));
-        for name in [names.callback_url(), names.csrf(), names.ticket(), names.renewal()] {
+        for name in [names.callback_url(), names.csrf(), names.ticket(), names.renewal(), names.typed()] {
             all.push(name.to_owned());
         }
         all.push(format!("{}abc", names.transaction_prefix()));

@@ -10,11 +10,18 @@ use sha2::{Digest, Sha256};
 use vestibule_core::http::headers::Headers;
 use vestibule_core::presets;
 
+use crate::credentials::json_api;
+use crate::theme::themed;
 use vestibule_core::http::request::RequestUrl;
+use vestibule_core::texts::languages::BUILT_IN;
 use vestibule_testing::{APP, Answer, Browser, TestEnv, environment, settings};
 
 /// Text that breaks out of a page without escaping.
 const MARKUP: &str = r#""'><script>alert(1)</script><b x="&amp;"#;
+
+/// The pictures of a page with a theme.
+const THEMED_PICTURES: &str = "https://app.example.com/favicon.ico https://app.example.com/logo.svg \
+                               https://cdn.example.net/logo-dark.svg";
 
 /// A malicious or unusual name.
 const LONG_NAME: &str =
@@ -39,17 +46,23 @@ fn every_pages_csp_allows_only_its_own_style_and_its_forms() {
         assert_eq!(
             only("content-security-policy"),
             format!(
-                "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self' https:; base-uri 'none'; \
-                 frame-ancestors 'none'"
+                "default-src 'none'; style-src 'sha256-{hash}'; img-src {}; form-action 'self' https:; base-uri 'none'; \
+                 frame-ancestors 'none'",
+                if name.starts_with("theme") {
+                    THEMED_PICTURES
+                } else {
+                    "https://app.example.com/favicon.ico"
+                }
             ),
             "{name}"
         );
         // Each configured preset has its brand colours.
         let own = style.len() - 48 * style.matches(".is-").count();
-        assert!(own <= 6 * 1024, "{name}: the style has {} bytes", style.len());
-        for forbidden in ["<script", "style=", "src=", "javascript:", "<link", "<iframe", "@import", "url("] {
+        assert!(own <= 7 * 1024, "{name}: the style has {} bytes", style.len());
+        for forbidden in ["<script", "style=", "javascript:", "<link", "<iframe", "@import", "url("] {
             assert!(!answer.body.contains(forbidden), "{name}: {forbidden}");
         }
+        assert!(name.starts_with("theme") || !answer.body.contains("src="), "{name}");
         let attributes = answer.body.split("=\"").filter_map(|before| before.rsplit(' ').next());
         assert_eq!(attributes.filter(|attribute| attribute.starts_with("on")).count(), 0, "{name}");
     }
@@ -83,13 +96,16 @@ fn a_page_on_https_can_redirect_to_a_provider_on_the_developers_machine() {
 #[test]
 fn every_page_has_a_language_a_title_one_heading_and_its_landmarks() {
     for (name, answer) in every_page() {
-        assert!(answer.body.starts_with("<!DOCTYPE html><html lang=\"en\">"), "{name}");
+        let tag = name.rsplit_once('~').map_or("en", |(_, tag)| tag);
+        let dir = if tag == "ar" { " dir=\"rtl\"" } else { "" };
+        assert!(answer.body.starts_with(&format!("<!DOCTYPE html><html lang=\"{tag}\"{dir}>")), "{name}");
         for once in ["<title>", "<h1>", "<main>", "<footer>", "<style>"] {
             assert_eq!(answer.body.matches(once).count(), 1, "{name}: {once}");
         }
         let heading = between(&answer.body, "<h1>", "</h1>");
         let title = between(&answer.body, "<title>", "</title>");
-        assert_eq!(title, format!("{heading} · app.example.com"), "{name}");
+        let site = if name.starts_with("theme") { "Acme &amp; \u{5d0}\u{5d1}" } else { "app.example.com" };
+        assert_eq!(title, format!("{heading} · {site}"), "{name}");
     }
 }
 
@@ -176,6 +192,31 @@ fn injected_text_an_unknown_code_is_not_repeated() {
 }
 
 #[test]
+fn injected_text_no_parameter_turns_the_text_around_or_fills_the_page() {
+    let hostile =
+        ["\u{202e}moc.elpmaxe", "\u{2066}\u{200f}x", "\0\u{7f}", "\u{feff}\u{fffe}", &"x".repeat(30_000)];
+    for page in ["signin", "signout", "error"] {
+        for parameter in ["error", "code", "callbackUrl", "ui_locales", "csrfToken"] {
+            let (world, mut browser) = (TestEnv::new(), Browser::new());
+            let usual = browser.open(&world, &url(page, &[])).body.len();
+            for value in hostile {
+                let answer = browser.open(&world, &url(page, &[(parameter, value)]));
+                let is_foul = |c: char| {
+                    matches!(c, '\0' | '\u{7f}' | '\u{200f}' | '\u{202e}' | '\u{2066}' | '\u{feff}')
+                };
+                assert!(!answer.body.contains(is_foul), "{page} {parameter}: {}", answer.body);
+                assert!(answer.body.len() < usual + 2000, "{page} {parameter} {}", value.len());
+            }
+            let twice = browser.open(&world, &url(page, &[(parameter, "de"), (parameter, "fr")]));
+            assert!(
+                [200, 400, 500].contains(&twice.status) && twice.body.len() < usual + 2000,
+                "{page} {parameter}"
+            );
+        }
+    }
+}
+
+#[test]
 fn injected_text_an_invalid_host_gets_no_page() {
     for host in ["app.example.com\"><script>", "<b>", "a b"] {
         assert_eq!(RequestUrl::parse(&format!("https://{host}/auth/signin")), None, "{host}");
@@ -253,11 +294,11 @@ fn a_credentials_provider_has_its_fields_in_a_form_that_posts_to_its_callback() 
     let answer = browser.open(&world, &url("signin", &[]));
     assert_eq!(fields(&answer.body, "/auth/callback/shop").len(), 2);
     for field in [
-        "<label for=\"shop-email\">email</label><input id=\"shop-email\" name=\"email\" type=\"email\" \
+        "<label for=\"shop-email\"><bdi>Email address</bdi></label><input id=\"shop-email\" name=\"email\" type=\"email\" \
          autocomplete=\"username\" required>",
-        "<label for=\"shop-password\">Password</label><input id=\"shop-password\" name=\"password\" \
+        "<label for=\"shop-password\"><bdi>Password</bdi></label><input id=\"shop-password\" name=\"password\" \
          type=\"password\" placeholder=\"&quot;&gt;&lt;b&gt;\" autocomplete=\"current-password\" required>",
-        "<label for=\"shop-otp\">&lt;b&gt;Code&lt;/b&gt;<span class=\"soft\"> (optional)</span></label>\
+        "<label for=\"shop-otp\"><bdi>&lt;b&gt;Code&lt;/b&gt;</bdi><span class=\"soft\"> (optional)</span></label>\
          <input id=\"shop-otp\" name=\"otp\" type=\"text\" autocomplete=\"one-time-code\">",
     ] {
         assert!(answer.body.contains(field), "{field}: {}", answer.body);
@@ -269,7 +310,8 @@ fn a_credentials_provider_has_its_fields_in_a_form_that_posts_to_its_callback() 
     let mut by_name = only_form();
     by_name["providers"][0]["fields"][0] = json!({ "name": "user" });
     let answer = browser.open(&TestEnv::with(by_name), &url("signin", &[]));
-    let field = "name=\"user\" type=\"text\" autocomplete=\"username\" autocapitalize=\"none\" required>";
+    let field =
+        "name=\"user\" type=\"text\" autocomplete=\"username\" autocapitalize=\"none\" required autofocus>";
     assert!(answer.body.contains(field), "{}", answer.body);
 }
 
@@ -384,7 +426,62 @@ fn every_page_is_written_for_the_browser_tests() {
 }
 
 /// Every page in each of its variants, with the longest and most unusual content that it may have.
-fn every_page() -> Vec<(&'static str, Answer)> {
+fn every_page() -> Vec<(String, Answer)> {
+    let mut pages: Vec<(String, Answer)> =
+        pages_in_english().into_iter().map(|(name, answer)| (name.to_owned(), answer)).collect();
+    let world = TestEnv::with(with_arabic(themed(with_form())));
+    let form = TestEnv::with(with_arabic(themed(only_form())));
+    let mut bob = Browser::new();
+    bob.sign_in(&world, "bob", "/");
+    let open = |world: &TestEnv, cookies: &str, address: &str, tag: &str| {
+        let headers = [("accept-language", tag), ("sec-fetch-mode", "navigate"), ("cookie", cookies)];
+        world.send("GET", address, &headers, b"")
+    };
+    for tag in BUILT_IN.map(|(tag, _)| tag).into_iter().chain(["ar"]) {
+        let of_bob = |page: &str| open(&world, &bob.cookie_header(), &format!("{APP}{page}"), tag);
+        let refused = [("error", "CredentialsSignin"), ("code", "email_unverified")];
+        for (name, answer) in [
+            ("theme-sign-in", of_bob("/auth/signin?callbackUrl=https%3A%2F%2Fshop.example.com%2F")),
+            ("theme-form", open(&form, "", &url("signin", &refused), tag)),
+            ("theme-sign-out", of_bob("/auth/signout")),
+            ("theme-incomplete", of_bob("/auth/signout?error=SignOutIncomplete")),
+            ("theme-error", of_bob("/auth/error?error=Configuration")),
+            ("theme-forbidden", of_bob("/admin")),
+        ] {
+            pages.push((format!("{name}~{tag}"), answer));
+        }
+    }
+    pages
+}
+
+/// The settings with a language that is written from right to left.
+fn with_arabic(mut settings: Value) -> Value {
+    settings["trusted_hosts"] = json!(["shop.example.com"]);
+    settings["texts"] = json!({ "ar": {
+        "sign_in_title": "تسجيل الدخول",
+        "sign_in": "تسجيل الدخول",
+        "sign_in_with": "تسجيل الدخول باستخدام {provider}",
+        "continue_to": "للمتابعة إلى {host}",
+        "or": "أو",
+        "email_field": "البريد الإلكتروني",
+        "password_field": "كلمة المرور",
+        "forgot_password": "هل نسيت كلمة المرور؟",
+        "sign_up": "إنشاء حساب",
+        "privacy": "الخصوصية",
+        "support": "مساعدة",
+        "sign_out": "تسجيل الخروج",
+        "sign_out_question": "هل تريد تسجيل الخروج؟",
+        "cancel": "إلغاء",
+        "signed_in_as": "الحساب الحالي",
+        "forbidden_title": "لا يمكن الوصول",
+        "forbidden": "لقد سجلت الدخول، لكن حسابك لا يملك حق الوصول إلى هذه الصفحة.",
+        "other_account": "تسجيل الدخول بحساب آخر",
+        "home": "الصفحة الرئيسية",
+    } });
+    settings
+}
+
+fn pages_in_english() -> Vec<(&'static str, Answer)> {
     let mut pages = Vec::new();
 
     let world = TestEnv::new();
@@ -415,6 +512,13 @@ fn every_page() -> Vec<(&'static str, Answer)> {
     };
     pages.push(("sign-in-ask", Browser::new().open(&asking(only_form()), &url("signin", &refused))));
     pages.push(("sign-in-ask-too", Browser::new().open(&asking(with_form()), &url("signin", &[]))));
+
+    let (world, mut typing) = (TestEnv::with(json_api()), Browser::new());
+    pages.push(("sign-in-api", typing.open(&world, &url("signin", &[]))));
+    let csrf = typing.csrf(&world);
+    let fields = [("csrfToken", csrf.as_str()), ("email", "bob@example.com"), ("password", "wrong")];
+    let refused = typing.post(&world, &format!("{APP}/auth/callback/credentials"), &fields);
+    pages.push(("sign-in-typed", typing.open(&world, refused.location())));
 
     let (world, mut bob) = (TestEnv::new(), Browser::new());
     bob.sign_in(&world, "bob", "/");

@@ -1,6 +1,8 @@
 //! A login API of the operator's own, as the checked configuration describes it: the fields of the sign-in form, the
 //! requests that send their values, and the paths of the values in the responses.
 
+use std::collections::BTreeMap;
+
 use crate::credentials::refusal::Refusals;
 use crate::data::{DataPath, Source, Template};
 use crate::outbound::ApiRequest;
@@ -45,16 +47,77 @@ pub struct ApiRefresh {
 pub struct Field {
     /// Its name in the form and in templates.
     pub name: String,
-    /// Its label on the sign-in page.
-    pub label: String,
+    /// Its label on the sign-in page, if the configuration has one.
+    pub label: Option<Localized>,
     /// The `type` of the HTML input.
     pub kind: &'static str,
     /// The `placeholder` of the HTML input.
-    pub placeholder: Option<String>,
+    pub placeholder: Option<Localized>,
     /// The `autocomplete` of the HTML input: the kind of value that a password manager fills in.
     pub autocomplete: Option<String>,
     /// Whether a form without a value for this field is rejected before a request is sent.
     pub required: bool,
+}
+
+/// A text of the configuration for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Localized {
+    /// The same text in every language.
+    Same(String),
+    /// A text for each language, by its tag.
+    ByLanguage(BTreeMap<String, String>),
+}
+
+impl Localized {
+    /// The text in the language of this tag; otherwise that in English, otherwise any.
+    pub fn in_language(&self, tag: &str) -> &str {
+        match self {
+            Self::Same(text) => text,
+            Self::ByLanguage(texts) => {
+                let text = texts.get(tag).or_else(|| texts.get("en")).or_else(|| texts.values().next());
+                text.map_or("", String::as_str)
+            }
+        }
+    }
+}
+
+/// What a field is for, as far as its configuration shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldPurpose {
+    /// An e-mail address.
+    Email,
+    /// A name that the user chose.
+    Username,
+    /// A password.
+    Password,
+    /// A code that is valid once.
+    OneTimeCode,
+    /// Anything else.
+    Other,
+}
+
+impl Field {
+    /// What the field is for.
+    pub fn purpose(&self) -> FieldPurpose {
+        match self.kind {
+            _ if self.is_for("one-time-code") => FieldPurpose::OneTimeCode,
+            "password" => FieldPurpose::Password,
+            "email" => FieldPurpose::Email,
+            _ if self.is_for("email") || self.name == "email" => FieldPurpose::Email,
+            "text" if matches!(self.name.as_str(), "username" | "user" | "login") => FieldPurpose::Username,
+            _ => FieldPurpose::Other,
+        }
+    }
+
+    /// Whether its value names an account and is no secret, so that the form may show it again.
+    pub fn names_account(&self) -> bool {
+        let is_visible = matches!(self.kind, "text" | "email" | "tel");
+        is_visible && ["username", "email", "tel"].iter().any(|kind| self.is_for(kind))
+    }
+
+    fn is_for(&self, kind: &str) -> bool {
+        self.autocomplete.as_ref().is_some_and(|tokens| tokens.split(' ').any(|token| token == kind))
+    }
 }
 
 /// The request that signs the user in, and the paths in its response.

@@ -9,12 +9,14 @@
 //! the providers' documentation, and notes. It is not part of the binary.
 
 mod brand;
+mod icon;
 
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
 pub use brand::{Brand, Rgb};
+pub use icon::icon;
 
 use crate::json;
 
@@ -226,7 +228,8 @@ mod tests {
         for (id, entry) in table() {
             let Some(style) = entry.get("style") else { continue };
             let brand = Brand::of(style["background"].as_str().unwrap(), style["text"].as_str().unwrap());
-            assert!(brand.unwrap().contrast() >= 4.5, "{id}");
+            let Brand { background, text } = brand.unwrap();
+            assert!(background.contrast(text) >= 4.5, "{id}");
         }
     }
 }

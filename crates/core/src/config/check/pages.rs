@@ -21,43 +21,60 @@ pub(super) struct Site<'a> {
     pub(super) login_url: Option<&'a Origin>,
 }
 
+/// The pages to which people are redirected who may not pass.
+const REDIRECTED_TO: [&str; 3] = ["sign_in", "error", "forbidden"];
+
+/// What the pages show or link to: of `theme` and of `theme.links`.
+const SHOWN: [&str; 2] = ["logo", "logo_dark"];
+const LINKED: [&str; 4] = ["forgot_password", "sign_up", "privacy", "support"];
+
+/// What browsers and crawlers ask for on every site, signed in or not.
+const ASKED_OF_EVERY_SITE: [&str; 2] = ["/favicon.ico", "/robots.txt"];
+
 pub(super) fn pages(pages: &Table<'_>, site: &Site<'_>) -> Pages {
     let page = |key| {
         let text = pages.text(key)?;
         site.check_page(&text);
         Some(text.text.to_owned())
     };
-    Pages { sign_in: page("sign_in"), sign_out: page("sign_out"), error: page("error") }
+    Pages {
+        sign_in: page("sign_in"),
+        sign_out: page("sign_out"),
+        error: page("error"),
+        forbidden: page("forbidden"),
+    }
 }
 
-/// Adds rules that make the sign-in and error pages public. They come after all other rules, so a rule of the
-/// configuration that matches such a page decides first.
-pub(super) fn open(auth: &Table<'_>, pages: &Pages, site: &Site<'_>, rules: &mut Vec<Rule>) {
-    let places = auth.table("pages");
-    for (key, page) in must_be_open(pages) {
-        let Page { authority, path } = site.split(page);
-        let Ok(pattern) = Pattern::parse(path) else { continue };
-        let mut rule = Rule::new(places.at(key).to_string(), vec![pattern], Access::Public);
+/// Adds rules that make public what everyone has to see: the pages to which people are redirected, what Vestibule's pages
+/// show and link to, `/favicon.ico` and `/robots.txt`. They come after all other rules, so a rule of the configuration
+/// that matches such a path decides first.
+pub(super) fn open(auth: &Table<'_>, site: &Site<'_>, rules: &mut Vec<Rule>) {
+    must_be_open(auth, |page, _| {
+        let Page { authority, path } = site.split(page.text);
+        let Ok(pattern) = Pattern::parse(path) else { return };
+        let mut rule = Rule::new(page.place.to_string(), vec![pattern], Access::Public);
         if let Some(authority) = authority {
-            let Ok(host) = HostPattern::parse(authority) else { continue };
+            let Ok(host) = HostPattern::parse(authority) else { return };
             rule.host = Some(host);
         }
         rules.push(rule);
+    });
+    for path in ASKED_OF_EVERY_SITE {
+        let Ok(pattern) = Pattern::parse(path) else { continue };
+        rules.push(Rule::new("built in", vec![pattern], Access::Public));
     }
 }
 
-/// Refuses a page that a rule guards: a user who is redirected there would be redirected there again, without end.
-pub(super) fn refuse_guarded(auth: &Table<'_>, pages: &Pages, site: &Site<'_>, rules: &RuleSet) {
+/// Refuses an address that a rule guards, of those that everyone has to see.
+pub(super) fn refuse_guarded(auth: &Table<'_>, site: &Site<'_>, rules: &RuleSet) {
     // With a rule missing, the others could decide differently: the mistake in the rule is enough for now.
-    let places = auth.table("pages");
     if auth.at("rules").is_refused() {
         return;
     }
-    for (key, page) in must_be_open(pages) {
-        let page = Text { text: page, place: places.at(key) };
+    must_be_open(auth, |page, use_| {
         let Page { authority, path } = site.split(page.text);
         // A plain path is canonical; any other page was refused before.
-        let Ok(canonical) = CanonicalPath::new(path) else { continue };
+        let Ok(canonical) = CanonicalPath::new(path) else { return };
         // A path without a login host is on every host: the empty authority matches no rule that names a host.
         let url = RequestUrl {
             secure: true,
@@ -67,20 +84,45 @@ pub(super) fn refuse_guarded(auth: &Table<'_>, pages: &Pages, site: &Site<'_>, r
         };
         let request = Request { method: Method::Get, url, headers: Headers::new() };
         let decided = rules.decide(&request, &canonical, &PathReadings::default());
-        if !decided.is_ok_and(|decided| decided.is_public()) && !page.place.is_refused() {
-            refuse!(
-                page,
-                "a rule guards {page}, so a user who is sent there is sent there again and again",
-                "before that rule, add one with match = \"{path}\" and access = \"public\"",
-            );
+        if decided.is_ok_and(|decided| decided.is_public()) || page.place.is_refused() {
+            return;
         }
-    }
+        let problem = match use_ {
+            Use::Redirect => "a user who is sent there is sent there again and again",
+            Use::Page => "people who are not signed in do not get it",
+        };
+        refuse!(
+            page,
+            "a rule guards {page}, so {problem}",
+            "before that rule, add one with match = \"{path}\" and access = \"public\"",
+        );
+    });
 }
 
-fn must_be_open(pages: &Pages) -> impl Iterator<Item = (&'static str, &str)> {
-    [("sign_in", &pages.sign_in), ("error", &pages.error)]
-        .into_iter()
-        .filter_map(|(key, page)| Some((key, page.as_deref()?)))
+/// What an address is for.
+enum Use {
+    /// People are redirected to it.
+    Redirect,
+    /// Vestibule's pages show it, or link to it.
+    Page,
+}
+
+/// Calls `check` with each address that everyone has to see. What Vestibule's pages show may also be a URL anywhere else,
+/// which no rule decides about.
+fn must_be_open(auth: &Table<'_>, mut check: impl FnMut(&Text<'_>, Use)) {
+    let (pages, theme) = (auth.table("pages"), auth.table("theme"));
+    let links = theme.table("links");
+    for key in REDIRECTED_TO {
+        if let Some(page) = pages.text(key) {
+            check(&page, Use::Redirect);
+        }
+    }
+    let shown = SHOWN.map(|key| (&theme, key)).into_iter().chain(LINKED.map(|key| (&links, key)));
+    for (table, key) in shown {
+        if let Some(address) = table.text(key).filter(|address| address.text.starts_with('/')) {
+            check(&address, Use::Page);
+        }
+    }
 }
 
 impl Site<'_> {

@@ -3,7 +3,6 @@
 mod credentials;
 mod email;
 mod oauth;
-mod shown;
 mod user;
 
 use serde_json::{Map, Value};
@@ -11,9 +10,9 @@ use serde_json::{Map, Value};
 pub(super) use credentials::refuse_refresh_tokens;
 
 use self::oauth::variable_prefix;
-use self::shown::check_shown;
 use super::rules::claims;
 use super::session::{CLAIM_ROOTS, refuse_root};
+use super::shown::check_shown;
 use crate::config::place::{Env, refuse};
 use crate::config::schema::Group;
 use crate::config::schema::providers::credentials::CREDENTIALS;
@@ -22,7 +21,7 @@ use crate::config::schema::providers::{ProviderType, RENEWAL_TIMES, TYPES};
 use crate::config::table::{Table, Text};
 use crate::config::{Provider, ProviderKind, is_like_provider_id};
 use crate::guard::rules::ClaimRequirement;
-use vestibule_oidc::presets::{self, Brand, ids, preset};
+use vestibule_oidc::presets::{self, Brand, icon, ids, preset};
 
 pub(super) fn providers(auth: &Table<'_>) -> Vec<Provider> {
     let mut providers: Vec<Provider> = Vec::new();
@@ -88,6 +87,7 @@ fn provider(id: &str, provider: &Table<'_>) -> Option<Provider> {
     let name = Text { text: provider.str("name").unwrap_or(usual), place: provider.at("name") };
     check_shown(&name);
     let brand = brand(provider);
+    let icon = provider.str("preset").and_then(icon);
     let allow = allow(provider);
     let kind = match kind {
         ProviderType::Oidc | ProviderType::OAuth2 => {
@@ -97,7 +97,7 @@ fn provider(id: &str, provider: &Table<'_>) -> Option<Provider> {
     };
     let email = email::email(provider, &kind);
     let renewal = provider.chosen("renew", &RENEWAL_TIMES).unwrap_or_default();
-    Some(Provider { id: id.to_owned(), name: name.text.to_owned(), allow, email, brand, renewal, kind })
+    Some(Provider { id: id.to_owned(), name: name.text.to_owned(), allow, email, brand, icon, renewal, kind })
 }
 
 /// Whether the preset exists and has the written type; a mistake is noted. Its keys were merged into the table before the

@@ -12,4 +12,7 @@ pub(in crate::config) const PAGES: Keys = &[keys! {
     sign_out: Text, unset = "Vestibule's own page", example = "/logout", needs = "as `pages.sign_in`, but it may be guarded";
     /// Your error page, as above. It gets `error`.
     error: Text, unset = "Vestibule's own page", example = "/login-error", needs = "as `pages.sign_in`";
+    /// Your page for a person who may not see what they asked for, as above: they are redirected to it, with the address in
+    /// `callbackUrl`. Scripts get 403 all the same.
+    forbidden: Text, unset = "Vestibule's own page, with the status 403", example = "/no-access", needs = "as `pages.sign_in`";
 }];

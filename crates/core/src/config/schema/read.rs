@@ -62,6 +62,12 @@ fn read_value(value: &mut Value, kind: &Kind, place: &Place<'_>) {
             }
             return;
         }
+        (Kind::TextOrMap | Kind::Texts, Value::Object(members)) => {
+            for (name, value) in members {
+                read_value(value, &Kind::Text, &place.key(name));
+            }
+            return;
+        }
         (Kind::UrlOrTable(_), Value::String(_)) => return with_url(value),
         (Kind::Table(keys) | Kind::UrlOrTable(keys), Value::Object(table)) => {
             read(table, keys, place);
@@ -110,6 +116,7 @@ fn is_simple(value: &Value, kind: &Kind, place: &Place<'_>) -> bool {
             (value.is_u64(), "a duration like \"30d\", \"12h\", \"15m\" or \"60s\", or \"none\"")
         }
         Kind::TextOrList => (value.is_string(), "a string or an array of strings"),
+        Kind::TextOrMap => (value.is_string(), "a string, or a table of strings"),
         Kind::ClaimTest if value.is_null() => (
             false,
             "a string, a number, true or false, an array of them, or { not = ... } or { exists = ... }",
@@ -131,7 +138,7 @@ fn is_simple(value: &Value, kind: &Kind, place: &Place<'_>) -> bool {
             refuse!(place, "expected an array of tables; write [[vars.AUTH.{key}]]");
             return false;
         }
-        Kind::Table(_) | Kind::Map(_) | Kind::Any | Kind::Hidden => (false, "a table"),
+        Kind::Table(_) | Kind::Map(_) | Kind::Texts | Kind::Any | Kind::Hidden => (false, "a table"),
     };
     if !is_good {
         let got = Type(got);

@@ -1,9 +1,9 @@
 //! `[vars.AUTH]`: the whole site, and the tables in it.
 
-use super::Kind::{Bool, Hidden, Map, Table, Text, TextOrList, TopLevelTables};
+use super::Kind::{Bool, Hidden, Map, Table, Text, TextOrList, Texts, TopLevelTables};
 use super::providers::PROVIDER;
 use super::rules::RULE;
-use super::{Keys, PAGES, REFRESH, REVOCATION, SESSION, UPSTREAM, VERIFY, keys};
+use super::{Keys, PAGES, REFRESH, REVOCATION, SESSION, THEME, UPSTREAM, VERIFY, keys};
 use crate::session::dialect::Dialect;
 
 /// Auth.js 5 and next-auth 4.
@@ -66,6 +66,16 @@ pub(in crate::config) const AUTH: Keys = &[keys! {
     upstreams: TopLevelTables(UPSTREAM);
     /// Your own pages in place of Vestibule's.
     pages: Table(PAGES);
+    /// How Vestibule's pages show whose site it is.
+    theme: Table(THEME);
+    /// The languages of Vestibule's pages. The first one is for people who prefer none of the others. People say what they
+    /// prefer by `ui_locales` in the page's address, or by their browser's `Accept-Language`.
+    languages: TextOrList, unset = "`en`, `de`, `fr`, `es`, `pt` and `ja`, and those of `texts`", example = ["de", "en"],
+        needs = "tags of built-in languages, or of those in `texts`";
+    /// Texts of Vestibule's pages in place of the built-in ones, by language and key; docs/pages.md lists the keys. A language
+    /// that is not built in has the English text where it has none.
+    texts: Map(&Texts), default = {}, example = { "en": { "support": "Call 555-0100" }, "it": { "sign_in": "Accedi" } },
+        needs = "the placeholder of the built-in text, for example `{provider}`";
     /// What `GET BASE_PATH/verify` accepts from another proxy that asks it about requests (forward-auth).
     verify: Table(VERIFY);
     /// Never written here: `AUTH_SECRET` is a secret of the environment.

@@ -49,6 +49,9 @@ impl<P: Platform> RequestContext<'_, P> {
             edge: config.edge,
         };
         if renewed.is_empty() && !no_store && route.cookies.is_empty() {
+            if self.asks_for_icon() {
+                return self.forward_icon(forward, body).await;
+            }
             return self.platform.forward_streaming(forward, body).await;
         }
         match self.platform.forward(forward, body).await {

@@ -7,5 +7,6 @@ pub(crate) mod assertion_keys;
 pub(crate) mod bearer;
 pub(crate) mod forward;
 pub(crate) mod forward_auth;
+pub(crate) mod icon;
 pub(crate) mod protect;
 mod upstream_cookies;

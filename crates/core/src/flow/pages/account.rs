@@ -4,9 +4,11 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use crate::session::claims::Session;
+use crate::texts::Text;
+use crate::texts::offered::Language;
 
 /// "Signed in as", with the session's name and e-mail address; nothing if it has neither.
-pub(super) fn signed_in_as(session: &Session) -> Markup {
+pub(super) fn signed_in_as(language: &Language, session: &Session) -> Markup {
     let (name, email) = (text(session.name()), text(session.email()));
     let Some(first) = name.or(email) else { return Markup::default() };
     let second = email.filter(|email| *email != first);
@@ -16,7 +18,7 @@ pub(super) fn signed_in_as(session: &Session) -> Markup {
                 span.badge aria-hidden="true" { (initial) }
             }
             p {
-                "Signed in as "
+                (language.text(Text::SignedInAs)) " "
                 // A name may be written from right to left, which must not reverse the text around it.
                 strong { bdi { (first) } }
                 @if let Some(second) = second { " " bdi { (second) } }

@@ -10,6 +10,7 @@ use crate::flow::hosts::with_parameters;
 use crate::flow::responses::with_cookies;
 use crate::platform::Platform;
 use crate::session::dialect::Dialect;
+use crate::texts::Text;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 
@@ -36,7 +37,7 @@ impl<P: Platform> RequestContext<'_, P> {
         if dialect == Dialect::NextAuthV4
             && let Some(code) = code.filter(|code| SIGN_IN_ERRORS_V4.contains(code))
         {
-            let location = with_parameters(&self.route("signin"), &[("error", code)]);
+            let location = self.in_language(with_parameters(&self.route("signin"), &[("error", code)]));
             return Ok(with_cookies(Response::redirect(location), form.cookies));
         }
         if let Some(page) = &self.config().pages.error {
@@ -46,27 +47,16 @@ impl<P: Platform> RequestContext<'_, P> {
             return Ok(with_cookies(Response::redirect(location), form.cookies));
         }
         let (status, title, text) = match canonical(dialect, code.unwrap_or_default()) {
-            "Configuration" => (
-                500,
-                "Something is wrong on our side",
-                "We could not sign you in. Please try again. If it happens again, please tell the people who run this site.",
-            ),
-            "AccessDenied" => (
-                403,
-                "Access denied",
-                "You do not have permission to sign in. If you have another account, please try that one.",
-            ),
-            "Verification" => (
-                403,
-                "This link no longer works",
-                "It has expired, or it was used already. Please sign in again to get a new one.",
-            ),
-            other => (200, "Something went wrong", error_text(other, None)),
+            "Configuration" => (500, Text::OurFaultTitle, Text::OurFault),
+            "AccessDenied" => (403, Text::DeniedTitle, Text::Denied),
+            "Verification" => (403, Text::DeadLinkTitle, Text::DeadLink),
+            other => (200, Text::ErrorTitle, error_text(other, None)),
         };
+        let language = self.language();
         let content = html! {
-            p role="alert" { (text) }
-            a.button href=(self.route("signin")) { "Sign in again" }
-            a.button.quiet href={ (self.request.url.origin()) "/" } { "Go to the home page" }
+            p role="alert" { (language.text(text)) }
+            a.button href=(self.route_in_language("signin")) { (language.text(Text::SignInAgain)) }
+            a.button.quiet href={ (self.request.url.origin()) "/" } { (language.text(Text::Home)) }
         };
         let page = Page { status, title, icon: Icon::Trouble, content, rules: String::new() };
         Ok(with_cookies(page.respond(self), form.cookies))

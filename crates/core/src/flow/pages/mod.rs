@@ -4,10 +4,13 @@ mod account;
 mod credentials;
 mod error;
 mod forbidden;
+mod language;
 mod layout;
 mod outside;
 mod sign_in;
 mod sign_out;
+mod theme;
+mod typed;
 
 use maud::{Markup, html};
 use serde::{Serialize, Serializer};

@@ -7,6 +7,7 @@ use super::layout::{Icon, Page};
 use crate::flow::RequestContext;
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
+use crate::texts::Text;
 use vestibule_oidc::http::origin::CookieDomain;
 use vestibule_oidc::http::response::Response;
 
@@ -29,9 +30,9 @@ impl<P: Platform> RequestContext<'_, P> {
     /// The page has no link, because it is unknown which host of the site the user wanted.
     fn host_outside_site_page(&self) -> Response {
         let content = html! {
-            p { "You cannot sign in at this address. Please go to the site’s usual address." }
+            p { (self.language().text(Text::ForeignHost)) }
         };
-        let title = "No sign-in here";
+        let title = Text::ForeignHostTitle;
         Page { status: 403, title, icon: Icon::Lock, content, rules: String::new() }.respond(self)
     }
 }

@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use maud::{Markup, html};
 
+use super::credentials::Inputs;
+use super::hidden_fields;
 use super::layout::{Icon, Page};
-use super::{credentials, hidden_fields};
 use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, Error};
 use crate::flow::host_role::HostRole;
@@ -14,6 +15,8 @@ use crate::flow::responses::with_cookies;
 use crate::flow::{FormContext, RequestContext};
 use crate::platform::Platform;
 use crate::session::policy::Persistence;
+use crate::texts::Text;
+use crate::texts::offered::Language;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::http::url::Url;
@@ -30,7 +33,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let config = self.config();
         let other_page = match (&config.pages.sign_in, self.host_role) {
             (Some(page), _) => Some(self.page_location(page)),
-            (None, HostRole::Member(_)) => Some(self.login_route("signin")),
+            (None, HostRole::Member(_)) => Some(self.in_language(self.login_route("signin"))),
             (None, _) => None,
         };
         if let Some(page) = other_page {
@@ -47,41 +50,73 @@ impl<P: Platform> RequestContext<'_, P> {
                     .to_owned(),
             ));
         }
+        let language = self.language();
         let content = html! {
             @if let Some(host) = self.other_host(&form) {
-                p.lead { "to continue to " strong { (host) } }
+                p.lead { (language.filled(Text::ContinueTo, &html! { strong { (host) } })) }
             }
             @if let Some(error) = error {
-                p.alert id=(ERROR_ID) role="alert" { (error_text(error, code)) }
+                p.alert id=(ERROR_ID) role="alert" { (language.text(error_text(error, code))) }
             }
             @for (i, provider) in config.providers.iter().enumerate() {
                 @if i > 0 && (is_form(provider) || config.providers.get(i - 1).is_some_and(is_form)) {
-                    p.or { "or" }
+                    p.or { (language.text(Text::Or)) }
                 }
-                (self.provider_form(provider, &form, error))
+                (self.provider_form(language, i, &form, error))
+            }
+            @if let Some(to) = &config.theme.links.sign_up {
+                p.below { (self.link(language, Text::SignUp, to)) }
             }
         };
         let rules = brand_rules(&config.providers);
-        let page = Page { status: 200, title: "Sign in", icon: Icon::Enter, content, rules };
+        let page = Page { status: 200, title: Text::SignInTitle, icon: Icon::Enter, content, rules };
         Ok(with_cookies(page.respond(self), form.cookies))
     }
 
     /// The form of one provider: a button that redirects to it, or the fields for your own API.
-    fn provider_form(&self, provider: &Provider, form: &FormContext, error: Option<&str>) -> Markup {
+    fn provider_form(
+        &self,
+        language: &Language,
+        at: usize,
+        form: &FormContext,
+        error: Option<&str>,
+    ) -> Markup {
         let providers = &self.config().providers;
+        let Some(provider) = providers.get(at) else { return Markup::default() };
         let (route, content) = match &provider.kind {
             ProviderKind::Credentials(credentials) => {
                 // The only form on the page needs no name.
                 let is_only = providers.iter().filter(|provider| is_form(provider)).count() == 1;
-                let label = html! { "Sign in" @if !is_only { " with " bdi { (provider.name) } } };
-                let error_id = error.filter(|error| *error == "CredentialsSignin").map(|_| ERROR_ID);
-                let asks = self.config().session.persistence == Persistence::ByUser;
-                ("callback", credentials::inputs(&provider.id, credentials, asks, &label, error_id))
+                let label = if is_only {
+                    html! { (language.text(Text::SignIn)) }
+                } else {
+                    language.filled(Text::SignInWith, &html! { bdi { (provider.name) } })
+                };
+                let refused = error.filter(|error| *error == "CredentialsSignin");
+                let typed = refused.and_then(|_| self.typed());
+                let is_first = !providers.iter().take(at).any(is_form);
+                let has_cursor = match &typed {
+                    Some(typed) => typed.provider == provider.id,
+                    // Where a button comes first, the keyboard begins there.
+                    None => is_first && (at == 0 || refused.is_some()),
+                };
+                let forgot = self.config().theme.links.forgot_password.as_deref();
+                let inputs = Inputs {
+                    provider_id: &provider.id,
+                    fields: &credentials.fields,
+                    typed: typed.filter(|typed| typed.provider == provider.id),
+                    has_cursor,
+                    asks_to_keep: self.config().session.persistence == Persistence::ByUser,
+                    forgot: forgot.map(|to| self.link(language, Text::ForgotPassword, to)),
+                    button: label,
+                    error_id: refused.map(|_| ERROR_ID),
+                };
+                ("callback", inputs.markup(language))
             }
-            ProviderKind::OAuth(_) => ("signin", button(provider, providers.len() == 1)),
+            ProviderKind::OAuth(_) => ("signin", button(language, provider, providers.len() == 1)),
         };
         html! {
-            form method="post" action=(self.route(&format!("{route}/{}", provider.id))) {
+            form method="post" action=(self.route_in_language(&format!("{route}/{}", provider.id))) {
                 (hidden_fields(form.csrf.token(), form.return_to.as_str()))
                 (content)
             }
@@ -103,55 +138,43 @@ fn is_form(provider: &Provider) -> bool {
 /// The text for one of Auth.js's error codes. `code` is the second code of a rejected sign-in with credentials.
 ///
 /// Anyone can put an unknown code into a link, so the page never repeats the code itself.
-pub(super) fn error_text(error: &str, code: Option<&str>) -> &'static str {
+pub(super) fn error_text(error: &str, code: Option<&str>) -> Text {
     match error {
-        "OAuthCallbackError" | "OAuthCallback" | "OAuthSignin" | "Signin" | "Callback" => {
-            "The sign-in was cancelled or refused. Please try again, or use a different account."
-        }
-        "OAuthAccountNotLinked" => {
-            "To confirm your identity, please sign in with the same account that you used originally."
-        }
-        "AccessDenied" => "You do not have permission to sign in.",
+        "OAuthCallbackError" | "OAuthCallback" | "OAuthSignin" | "Signin" | "Callback" => Text::SignInRefused,
+        "OAuthAccountNotLinked" => Text::AccountNotLinked,
+        "AccessDenied" => Text::SignInDenied,
         "CredentialsSignin" => credentials_error_text(code.unwrap_or_default()),
-        "SessionRequired" => "Please sign in to see this page.",
-        "RefreshTokenError" => "Your session has ended. Please sign in again.",
-        "MissingCSRF" => "The page was open for too long, or your browser blocks cookies. Please try again.",
-        _ => "We could not sign you in. Please try again.",
+        "SessionRequired" => Text::SessionRequired,
+        "RefreshTokenError" => Text::SessionEnded,
+        "MissingCSRF" => Text::PageTooOld,
+        _ => Text::SignInFailed,
     }
 }
 
 /// The text for codes that sign-in APIs commonly use, in any spelling: `account_locked`, `ACCOUNT-LOCKED`.
-fn credentials_error_text(code: &str) -> &'static str {
+fn credentials_error_text(code: &str) -> Text {
     match code.to_ascii_lowercase().replace('-', "_").as_str() {
-        "locked" | "account_locked" | "disabled" | "account_disabled" => {
-            "This account is locked. Please contact the people who run this site."
-        }
-        "expired" | "password_expired" | "credentials_expired" => {
-            "Your password has expired. Please set a new one, then sign in again."
-        }
-        "unverified" | "email_not_verified" | "email_unverified" => {
-            "Please confirm your e-mail address first: open the link in the e-mail that you received."
-        }
-        "otp_required" | "mfa_required" => "Please enter your one-time code as well.",
-        "otp_invalid" | "invalid_otp" | "mfa_invalid" => {
-            "The one-time code is wrong or has expired. Please enter a new one."
-        }
-        "rate_limited" | "too_many_attempts" | "too_many_requests" => {
-            "Too many attempts. Please wait a few minutes, then try again."
-        }
-        _ => "Sign-in failed. Please check that the details you entered are correct.",
+        "locked" | "account_locked" | "disabled" | "account_disabled" => Text::AccountLocked,
+        "expired" | "password_expired" | "credentials_expired" => Text::PasswordExpired,
+        "unverified" | "email_not_verified" | "email_unverified" => Text::EmailUnconfirmed,
+        "otp_required" | "mfa_required" => Text::CodeRequired,
+        "otp_invalid" | "invalid_otp" | "mfa_invalid" => Text::CodeWrong,
+        "rate_limited" | "too_many_attempts" | "too_many_requests" => Text::TooManyAttempts,
+        _ => Text::CredentialsWrong,
     }
 }
 
 /// The button of a provider. It is highlighted if it is the only way to sign in.
-fn button(provider: &Provider, is_only: bool) -> Markup {
+fn button(language: &Language, provider: &Provider, is_only: bool) -> Markup {
     let brand = provider.brand.map(|_| format!(" {}", class_of(&provider.id)));
     html! {
         button type="submit" class={ "provider" @if is_only { " only" } (brand.unwrap_or_default()) } {
-            @if let Some(initial) = provider.name.trim_start().chars().next() {
+            @if let Some(icon) = provider.icon {
+                span.badge aria-hidden="true" { svg viewBox="0 0 24 24" { path d=(icon) {} } }
+            } @else if let Some(initial) = provider.name.trim_start().chars().next() {
                 span.badge aria-hidden="true" { (initial) }
             }
-            span { "Sign in with " bdi { (provider.name) } }
+            span { (language.filled(Text::SignInWith, &html! { bdi { (provider.name) } })) }
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::flow::responses::with_cookies;
 use crate::platform::Platform;
 use crate::revocation::kind::RevocationStore;
 use crate::session::cookie::SessionCookie;
+use crate::texts::Text;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 
@@ -29,19 +30,21 @@ impl<P: Platform> RequestContext<'_, P> {
             return Ok(with_cookies(Response::redirect(self.page_location(page)), form.cookies));
         }
         let session = self.live_session().await;
+        let language = self.language();
         let content = html! {
-            @if let Ok(SessionCookie::Valid(session)) = &session { (signed_in_as(session)) }
-            p { "Are you sure you want to sign out?" }
+            @if let Ok(SessionCookie::Valid(session)) = &session { (signed_in_as(language, session)) }
+            p { (language.text(Text::SignOutQuestion)) }
             form method="post" action=(self.route("signout")) {
                 (hidden_fields(form.csrf.token(), form.return_to.as_str()))
-                button type="submit" { "Sign out" }
+                button type="submit" { (language.text(Text::SignOut)) }
                 @if self.config().revocation.store != RevocationStore::None {
-                    button.quiet type="submit" name="everywhere" value="true" { "Sign out everywhere" }
+                    button.quiet type="submit" name="everywhere" value="true" { (language.text(Text::SignOutEverywhere)) }
                 }
             }
-            a.button.quiet href=(form.return_to) { "Cancel" }
+            a.button.quiet href=(form.return_to) { (language.text(Text::Cancel)) }
         };
-        let page = Page { status: 200, title: "Sign out", icon: Icon::Leave, content, rules: String::new() };
+        let page =
+            Page { status: 200, title: Text::SignOut, icon: Icon::Leave, content, rules: String::new() };
         Ok(with_cookies(page.respond(self), form.cookies))
     }
 
@@ -55,13 +58,18 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     fn sign_out_incomplete_page(&self, next: &str) -> Response {
+        let language = self.language();
         let content = html! {
-            p { "You are signed out in this browser. Other copies of your session could not be ended: if you are signed \
-                 in on another device too, sign out there." }
-            a.button href=(next) { "Continue" }
+            p { (language.text(Text::SignOutIncomplete)) }
+            a.button href=(next) { (language.text(Text::GoOn)) }
         };
-        let page =
-            Page { status: 200, title: "Signed out", icon: Icon::Leave, content, rules: String::new() };
+        let page = Page {
+            status: 200,
+            title: Text::SignedOutTitle,
+            icon: Icon::Leave,
+            content,
+            rules: String::new(),
+        };
         page.respond(self)
     }
 }

@@ -66,7 +66,8 @@ impl<P: Platform> RequestContext<'_, P> {
         let is_kept = persistence::chosen(body).map_err(ClientError::from)?.unwrap_or(false);
         identity.extra_claims.extend(self.persistence_claim(is_kept));
         let response = match self.create_session(identity).await? {
-            CreatedSession::Session(cookies) => {
+            CreatedSession::Session(mut cookies) => {
+                cookies.extend(self.forgotten_form());
                 with_cookies(Response::redirect(form.return_to.as_str()), cookies)
             }
             CreatedSession::Redirect(to) => Response::redirect(to.as_str()),

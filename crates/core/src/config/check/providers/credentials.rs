@@ -7,16 +7,20 @@ mod tokens;
 
 use serde_json::{Map, Value};
 
-use super::shown::check_shown;
 use super::user;
 use crate::config::Provider;
 use crate::config::ProviderKind;
 use crate::config::check::names::{API_PROFILE, API_USER_ROOTS};
+use crate::config::check::shown::check_shown;
 use crate::config::place::refuse;
 use crate::config::schema::providers::credentials::FIELD_TYPES;
 use crate::config::table::Table;
+use crate::texts::preferred::is_tag;
 use request::{GET_OR_POST, Known, POST_OR_PUT};
-use vestibule_oidc::credentials::provider::{CredentialsProvider, Field, Login, TokenPaths, UserPaths};
+use vestibule_oidc::credentials::provider::{
+    CredentialsProvider, Field, Localized, Login, TokenPaths, UserPaths,
+};
+
 use vestibule_oidc::data::{DataPath, Source, Template};
 
 /// A sign-in form has no more.
@@ -124,11 +128,6 @@ fn field(table: &Table<'_>) -> Option<Field> {
         return None;
     }
     let kind = table.chosen("type", &FIELD_TYPES).unwrap_or("text");
-    for key in ["label", "placeholder"] {
-        if let Some(text) = table.text(key) {
-            check_shown(&text);
-        }
-    }
     if let Some(text) = table.text("autocomplete") {
         let is_good = (1..=64).contains(&text.text.len())
             && text.text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b' '));
@@ -143,12 +142,33 @@ fn field(table: &Table<'_>) -> Option<Field> {
     let usual = (kind == "password").then_some("current-password");
     Some(Field {
         name: name.to_owned(),
-        label: table.str("label").unwrap_or(name).to_owned(),
+        label: localized(table, "label"),
         kind,
-        placeholder: table.string("placeholder"),
+        placeholder: localized(table, "placeholder"),
         autocomplete: table.str("autocomplete").or(usual).map(str::to_owned),
         required: table.flag("required").unwrap_or(true),
     })
+}
+
+/// A text, or a table with one for each language.
+fn localized(table: &Table<'_>, key: &str) -> Option<Localized> {
+    if let Some(text) = table.text(key) {
+        check_shown(&text);
+        return Some(Localized::Same(text.text.to_owned()));
+    }
+    let by_language = table.table(key);
+    let texts = by_language.entries();
+    for text in &texts {
+        if !is_tag(text.name()) {
+            refuse!(text, "write the tag of a language before the text, for example \"de\"");
+        }
+        check_shown(text);
+    }
+    if texts.is_empty() {
+        return None;
+    }
+    let texts = texts.iter().map(|text| (text.name().to_owned(), text.text.to_owned()));
+    Some(Localized::ByLanguage(texts.collect()))
 }
 
 fn login(login: &Table<'_>, fields: &[Field]) -> Option<Login> {

@@ -1,6 +1,6 @@
 //! Keys of `type = "credentials"`: an API of the site's own that takes a password and issues tokens.
 
-use super::super::Kind::{Any, Bool, Map, ScalarOrList, Table, TableList, Text};
+use super::super::Kind::{Any, Bool, Map, ScalarOrList, Table, TableList, Text, TextOrMap};
 use super::super::{Group, Keys, keys};
 
 /// The `type` of an HTML input.
@@ -34,12 +34,13 @@ pub(in crate::config) const CREDENTIALS: Group = keys! {
 const FIELD: Keys = &[keys! {
     /// The field's name in the form and in templates: at most 64 letters, digits, `-` and `_`, with a letter or `_` first.
     name: Text, example = "email", needs = "required; not `csrfToken`, `callbackUrl`, `json`, `redirect` or `persistent`";
-    /// The label on the sign-in page, 1 to 100 characters.
-    label: Text, unset = "the field's name", example = "Email";
+    /// The label on the sign-in page, 1 to 100 characters; or a table with one for each language.
+    label: TextOrMap, unset = "a text of the pages for an address, a user name, a password or a one-time code; otherwise the field's name",
+        example = { "en": "Staff number", "de": "Personalnummer" };
     /// The type of the HTML input.
     type: Text, values = FIELD_TYPES, default = "text", example = "password";
-    /// The placeholder of the HTML input.
-    placeholder: Text, example = "you@example.com";
+    /// The placeholder of the HTML input; or a table with one for each language.
+    placeholder: TextOrMap, example = "you@example.com";
     /// The `autocomplete` of the HTML input, for password managers.
     autocomplete: Text, unset = "`current-password` for a password, `username` for the first other field", example = "one-time-code";
     /// Whether the login request is sent only when the field is filled in.

@@ -1,0 +1,63 @@
+//! English.
+
+use crate::texts::Texts;
+
+pub(super) const TEXTS: Texts = Texts {
+    sign_in_title: "Sign in",
+    continue_to: "to continue to {host}",
+    sign_in: "Sign in",
+    sign_in_with: "Sign in with {provider}",
+    or: "or",
+    optional: "(optional)",
+    email_field: "Email address",
+    username_field: "Username",
+    password_field: "Password",
+    code_field: "One-time code",
+    keep_signed_in: "Keep me signed in",
+    forgot_password: "Forgot your password?",
+    sign_up: "Create an account",
+    privacy: "Privacy",
+    support: "Help",
+
+    sign_in_refused: "The sign-in was cancelled or refused. Please try again, or use a different account.",
+    account_not_linked: "To confirm your identity, please sign in with the same account that you used originally.",
+    sign_in_denied: "You do not have permission to sign in.",
+    session_required: "Please sign in to see this page.",
+    session_ended: "Your session has ended. Please sign in again.",
+    page_too_old: "The page was open for too long, or your browser blocks cookies. Please try again.",
+    sign_in_failed: "We could not sign you in. Please try again.",
+    credentials_wrong: "Sign-in failed. Please check that the details you entered are correct.",
+    account_locked: "This account is locked. Please contact the people who run this site.",
+    password_expired: "Your password has expired. Please set a new one, then sign in again.",
+    email_unconfirmed: "Please confirm your e-mail address first: open the link in the e-mail that you received.",
+    code_required: "Please enter your one-time code as well.",
+    code_wrong: "The one-time code is wrong or has expired. Please enter a new one.",
+    too_many_attempts: "Too many attempts. Please wait a few minutes, then try again.",
+
+    sign_out: "Sign out",
+    sign_out_question: "Are you sure you want to sign out?",
+    sign_out_everywhere: "Sign out everywhere",
+    cancel: "Cancel",
+    signed_out_title: "Signed out",
+    sign_out_incomplete: "You are signed out in this browser. Other copies of your session could not be ended: if you \
+                          are signed in on another device too, sign out there.",
+    go_on: "Continue",
+    signed_in_as: "Signed in as",
+
+    our_fault_title: "Something is wrong on our side",
+    our_fault: "We could not sign you in. Please try again. If it happens again, please tell the people who run this site.",
+    denied_title: "Access denied",
+    denied: "You do not have permission to sign in. If you have another account, please try that one.",
+    dead_link_title: "This link no longer works",
+    dead_link: "It has expired, or it was used already. Please sign in again to get a new one.",
+    error_title: "Something went wrong",
+    sign_in_again: "Sign in again",
+    home: "Go to the home page",
+
+    forbidden_title: "No access",
+    forbidden: "You are signed in, but your account does not have access to this page.",
+    forbidden_signed_out: "Please sign in with an account that has access to this page.",
+    other_account: "Sign in with a different account",
+    foreign_host_title: "No sign-in here",
+    foreign_host: "You cannot sign in at this address. Please go to the site’s usual address.",
+};
