@@ -52,6 +52,7 @@ export const { handlers, auth, signIn, signOut } = NextAuth({
     session({ session, token }) {
       session.user.id = token.sub;
       session.user.profile = token.profile;
+      session.accessToken = token.accessToken;
       session.error = token.error;
       return session;
     },
