@@ -100,7 +100,7 @@ impl Example {
                 (Example::OktaNextjs, Purpose::Test) => {
                     command.args(["node_modules/next/dist/bin/next", "start"])
                 }
-                _ => command.arg("api.js"),
+                _ => command.arg("server.js"),
             };
             command
         };
