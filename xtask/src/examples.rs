@@ -83,7 +83,10 @@ mod tests {
             let file = format!("{}/README.md", example.directory());
             let text = std::fs::read_to_string(project.path(&file)).unwrap();
             let words = format!("replaces [{} lines](replaces)", replaced(&project, *example));
-            assert!(text.split_whitespace().collect::<Vec<_>>().join(" ").contains(&words), "{file}: {words}");
+            assert!(
+                text.split_whitespace().collect::<Vec<_>>().join(" ").contains(&words),
+                "{file}: {words}"
+            );
         }
     }
 
