@@ -7,7 +7,7 @@
 // DEMO_ISSUER            its issuer (http://localhost:PORT); different if it runs behind a proxy
 // DEMO_BASE_URLS         the origins of Vestibule, separated by commas (http://localhost:8787)
 // DEMO_BASE_PATH         Vestibule's base_path (/auth)
-// DEMO_PROVIDER_ID       the id of this provider in Vestibule's configuration (demo)
+// DEMO_IDS               the ids that the provider has in Vestibule's configuration, separated by commas (demo)
 // DEMO_CLIENTS           clients as JSON, in oidc-provider's format, instead of the one that the variables above describe
 // DEMO_ACCESS_TOKEN_TTL  lifetime of access tokens in seconds (600)
 //
@@ -24,7 +24,11 @@ process.loadEnvFile(fileURLToPath(new URL("dev.vars", import.meta.url)));
 
 const PORT = port("DEMO_PROVIDER_PORT", 9400);
 const ISSUER = process.env.DEMO_ISSUER ?? `http://localhost:${PORT}`;
+const ACCESS_TOKEN_TTL = Number(process.env.DEMO_ACCESS_TOKEN_TTL ?? 600);
 const SCOPE = "openid profile email offline_access";
+
+/** The claims of the scope `profile`. Some providers, such as Auth0, have custom claims under a URL. */
+const PROFILE = ["name", "roles", "groups", "isAdmin", "https://example.com/roles"];
 
 // Carol has so many groups that her session does not fit into one cookie.
 const USERS = new Map([
@@ -35,12 +39,20 @@ const USERS = new Map([
 
 const provider = new Provider(ISSUER, {
   clients: process.env.DEMO_CLIENTS ? JSON.parse(process.env.DEMO_CLIENTS) : [client()],
-  claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name", "roles", "groups"] },
+  claims: { openid: ["sub"], email: ["email", "email_verified"], profile: PROFILE },
   conformIdTokenClaims: false, // the ID token also contains the claims of the scopes, as with most providers
   cookies: { keys: [randomBytes(32).toString("base64url")] },
+  extraParams: ["audience"],
   expiresWithSession: () => false,
   features: {
     devInteractions: { enabled: false },
+    // An audience that is asked for, as Auth0 wants it, makes the access token a JWT for that API.
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: (ctx) => ctx.oidc.params.audience,
+      getResourceServerInfo: (_ctx, audience) => ({ audience, scope: "", accessTokenFormat: "jwt", accessTokenTTL: ACCESS_TOKEN_TTL }),
+      useGrantedResource: () => true,
+    },
     revocation: { enabled: true },
     rpInitiatedLogout: { enabled: true, logoutSource, postLogoutSuccessSource },
   },
@@ -53,7 +65,7 @@ const provider = new Provider(ISSUER, {
   renderError,
   rotateRefreshToken: true, // a refresh token works once; its reuse revokes the whole grant
   ttl: {
-    AccessToken: Number(process.env.DEMO_ACCESS_TOKEN_TTL ?? 600),
+    AccessToken: ACCESS_TOKEN_TTL,
     AuthorizationCode: 60,
     Grant: 30 * 86400,
     IdToken: 3600,
@@ -79,11 +91,11 @@ await serve("provider", PORT, (request, response) => {
 function client() {
   const bases = (process.env.DEMO_BASE_URLS ?? "http://localhost:8787").split(",").map((base) => base.trim());
   const path = process.env.DEMO_BASE_PATH ?? "/auth";
-  const id = process.env.DEMO_PROVIDER_ID ?? "demo";
+  const ids = (process.env.DEMO_IDS ?? "demo").split(",");
   return {
     client_id: process.env.AUTH_DEMO_ID,
     client_secret: process.env.AUTH_DEMO_SECRET,
-    redirect_uris: bases.map((base) => `${base}${path}/callback/${id}`),
+    redirect_uris: bases.flatMap((base) => ids.map((id) => `${base}${path}/callback/${id}`)),
     post_logout_redirect_uris: bases.flatMap((base) => [base, `${base}/`]),
     grant_types: ["authorization_code", "refresh_token"],
     response_types: ["code"],
@@ -98,7 +110,8 @@ function signingKey(type, options, algorithm) {
 function account(id) {
   for (const [email, { id: accountId, name, roles, groups }] of USERS) {
     if (accountId !== id) continue;
-    return { accountId, claims: () => ({ sub: id, name, email, email_verified: true, roles, groups }) };
+    const custom = { isAdmin: roles.includes("admin"), "https://example.com/roles": roles };
+    return { accountId, claims: () => ({ sub: id, name, email, email_verified: true, roles, groups, ...custom }) };
   }
 }
 

@@ -7,7 +7,8 @@ use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    apps, bench, browser, dev, explain, frameworks, interop, layers, migrate, model, providers, race, test,
+    apps, bench, browser, dev, examples, explain, frameworks, interop, layers, migrate, model, providers,
+    race, test,
 };
 
 /// The commands for developers and CI in this repository.
@@ -51,6 +52,11 @@ pub(crate) enum Command {
 
     /// Run applications written for Auth.js in a browser: next-auth's client, and the Next.js example
     Apps(apps::Options),
+
+    /// Run the applications of the stories behind the Worker, in a browser: NestJS, Express, Auth0, Django, Okta
+    ///
+    /// Each is the application in a directory of examples/, which `cargo xtask dev --example NAME` starts for you.
+    Examples(examples::Options),
 
     /// Run the Worker in front of real frameworks: Express, Koa, React Router, Next.js, Django, PHP
     ///
@@ -98,7 +104,7 @@ pub(crate) enum Command {
 /// The groups of the list. Every command belongs to exactly one group.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Build and run", &["build", "dev"]),
-    ("Test", &["test", "browser", "apps", "frameworks", "migrate", "interop", "providers"]),
+    ("Test", &["test", "browser", "apps", "examples", "frameworks", "migrate", "interop", "providers"]),
     ("Measure", &["bench", "race", "model"]),
     ("Inspect", &["explain", "layers", "vocabulary", "size"]),
     ("Renew", &["suffixes", "icons"]),

@@ -14,7 +14,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::build::{self, Effort};
 use crate::project::Project;
-use crate::stack::{Demo, Local, NEXT_JS, Ports, Setup, Stack, Storage, fetch, origin};
+use crate::stack::{self, Demo, Local, NEXT_JS, Ports, Purpose, Setup, Stack, Storage, fetch, origin};
 use crate::step::step;
 use crate::time::Stopwatch;
 use crate::tools;
@@ -58,6 +58,27 @@ pub(crate) struct Options {
 enum Example {
     /// The application in examples/nextjs
     Nextjs,
+    /// The one in examples/nestjs-cookies, and so on
+    NestjsCookies,
+    CredentialsApi,
+    #[value(name = "auth0-spa")]
+    Auth0Spa,
+    DjangoSubdomains,
+    OktaNextjs,
+}
+
+impl Example {
+    fn demo(self) -> Demo {
+        let story = |example| Demo::Example(example, Purpose::Dev);
+        match self {
+            Example::Nextjs => Demo::NextJsDev,
+            Example::NestjsCookies => story(stack::Example::NestjsCookies),
+            Example::CredentialsApi => story(stack::Example::CredentialsApi),
+            Example::Auth0Spa => story(stack::Example::Auth0Spa),
+            Example::DjangoSubdomains => story(stack::Example::DjangoSubdomains),
+            Example::OktaNextjs => story(stack::Example::OktaNextjs),
+        }
+    }
 }
 
 fn port() -> impl TypedValueParser<Value = u16> {
@@ -66,10 +87,7 @@ fn port() -> impl TypedValueParser<Value = u16> {
 
 impl Options {
     fn demo(&self) -> Demo {
-        match self.example {
-            None => Demo::Bare,
-            Some(Example::Nextjs) => Demo::NextJsDev,
-        }
+        self.example.map_or(Demo::Bare, Example::demo)
     }
 
     fn setup(&self, project: &Project) -> Result<Setup> {
@@ -96,8 +114,10 @@ pub(crate) fn dev(project: &Project, options: &Options) -> Result<()> {
     let (demo, ports) = (options.demo(), options.ports());
     ports.check_free()?;
     build::build(project, Effort::Fast)?;
-    if demo == Demo::NextJsDev {
-        tools::ensure_npm_of(project, NEXT_JS)?;
+    match demo {
+        Demo::NextJsDev => tools::ensure_npm_of(project, NEXT_JS)?,
+        Demo::Example(example, purpose) => example.prepare(project, purpose)?,
+        _ => {}
     }
 
     let interrupted = interruption()?;
@@ -157,7 +177,7 @@ fn check(stack: &Stack, demo: Demo) -> Result<()> {
 
 fn instructions(stack: &Stack, demo: Demo, watch: Stopwatch) -> String {
     let url = stack.url();
-    let users = if stack.has_provider() {
+    let users = if stack.has_provider() || matches!(demo, Demo::Example(..)) {
         "  Sign in as  alice@example.com, password alice (role admin)\n  \
          or          bob@example.com, password bob (role user)\n"
     } else {
@@ -190,6 +210,12 @@ mod tests {
         assert!(options.once && options.demo() == Demo::Bare);
         let options: Options = read(&["--example", "nextjs"]).unwrap();
         assert_eq!((options.ports(), options.demo()), (Ports::USUAL, Demo::NextJsDev));
+        for example in stack::Example::value_variants() {
+            let name = example.to_possible_value().unwrap();
+            let options: Options = read(&["--example", name.get_name()]).unwrap();
+            assert_eq!(options.demo(), Demo::Example(*example, Purpose::Dev));
+        }
+        let options: Options = read(&["--example", "nextjs"]).unwrap();
         assert!(!options.once);
     }
 

@@ -6,6 +6,7 @@ mod browser;
 mod build;
 mod cli;
 mod dev;
+mod examples;
 mod explain;
 mod frameworks;
 mod icons;
@@ -62,6 +63,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Browser(options) => browser::browser(&project, options),
         Command::Apps(options) => apps::apps(&project, *options),
         Command::Migrate(options) => migrate::migrate(&project, *options),
+        Command::Examples(options) => examples::examples(&project, *options),
         Command::Frameworks(options) => frameworks::frameworks(&project, options),
         Command::Interop(options) => interop::interop(&project, options),
         Command::Bench(_) => bench::bench(&project, rest),

@@ -101,8 +101,7 @@ pub(crate) fn ensure_chromium(project: &Project) -> Result<PathBuf> {
         return Ok(chromium);
     }
     apt_install(project, "chromium").context(
-        "install Chromium or Chrome; set the environment variable CHROMIUM to its path if it is not on PATH; \
-         or run the tests without a browser: `cargo xtask test --quick`",
+        "install Chromium or Chrome; set the environment variable CHROMIUM to its path if it is not on PATH",
     )?;
     chromium().context("Chromium was installed, but it is not on PATH")
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::example::{Example, Purpose};
 use super::{Ports, settings, supervised};
 use crate::project::Project;
 
@@ -24,6 +25,8 @@ pub(crate) enum Demo {
     Site,
     /// Another host of `Site`, in front of the demo's application: a Worker without a provider.
     Docs,
+    /// The application of a story.
+    Example(Example, Purpose),
 }
 
 /// A major version of next-auth.
@@ -71,6 +74,7 @@ impl Demo {
             Demo::NextJs | Demo::NextJsDev => "examples/nextjs/wrangler.toml",
             Demo::Site => "tests/browser/hosts/site.toml",
             Demo::Docs => "tests/browser/hosts/docs.toml",
+            Demo::Example(example, _) => example.config(),
         }
     }
 
@@ -102,6 +106,7 @@ impl Demo {
             Demo::Migrating(..) => &[("/", "public"), ("/account", "requires sign-in")],
             Demo::Site => &[("/", "public"), ("/private", "requires sign-in")],
             Demo::Docs => &[("/about", "public"), ("/dashboard", "requires sign-in")],
+            Demo::Example(example, _) => example.pages(),
         }
     }
 
@@ -112,6 +117,22 @@ impl Demo {
             Demo::NextJs | Demo::NextJsDev | Demo::Migrating(..) => "/account",
             Demo::React(_) => "/required",
             Demo::Site => "/private",
+            Demo::Example(example, _) => example.protected(),
+        }
+    }
+
+    /// Sets what the demo's provider has to know about this demo.
+    pub(super) fn provider(self, command: &mut Command) {
+        if let Demo::Example(example, purpose) = self {
+            example.provider(command, purpose);
+        }
+    }
+
+    /// The file with the secrets of this demo alone, relative to the root.
+    pub(super) fn secrets(self) -> Option<String> {
+        match self {
+            Demo::Example(example, _) => Some(format!("{}/dev.vars", example.directory())),
+            _ => None,
         }
     }
 
@@ -130,6 +151,7 @@ impl Demo {
             Demo::Migrating(client, stage) => migrating(project, node, ports, client, stage),
             Demo::NextJs => next(project, node, &["start", "--hostname", "localhost", "--port", &port]),
             Demo::NextJsDev => next(project, node, &["dev", "--hostname", "localhost", "--port", &port]),
+            Demo::Example(example, purpose) => example.command(project, node, ports, purpose),
         }
     }
 }
@@ -161,7 +183,7 @@ fn react(project: &Project, node: &Path, port: &str, base_path: &str, client: Cl
 
 /// The command that starts an application of tests/migrating/, with the variables of next-auth.
 fn migrating(project: &Project, node: &Path, ports: Ports, client: Client, stage: Migration) -> Command {
-    let mut command = supervised(project, node);
+    let mut command = supervised(project, node, node);
     command.current_dir(stage.directory(project, client)).arg("../node_modules/next/dist/bin/next");
     command.args(["start", "--hostname", "localhost", "--port", &ports.app.to_string()]);
     command.env("NEXT_TELEMETRY_DISABLED", "1");
@@ -189,7 +211,7 @@ fn migrating(project: &Project, node: &Path, ports: Ports, client: Client, stage
 
 /// The command that runs Next.js in the application's directory.
 fn next(project: &Project, node: &Path, arguments: &[&str]) -> Command {
-    let mut command = supervised(project, node);
+    let mut command = supervised(project, node, node);
     command.current_dir(project.path(NEXT_JS)).arg("node_modules/next/dist/bin/next").args(arguments);
     command.env("NEXT_TELEMETRY_DISABLED", "1");
     command

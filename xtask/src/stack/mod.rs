@@ -2,6 +2,7 @@
 
 mod child;
 mod demo;
+mod example;
 mod http;
 mod ports;
 mod settings;
@@ -22,6 +23,7 @@ use crate::tools;
 
 use child::Child;
 pub(crate) use demo::{Client, Demo, Migration, NEXT_JS};
+pub(crate) use example::{Example, Purpose};
 use http::answers;
 pub(crate) use http::fetch;
 pub(crate) use ports::Ports;
@@ -89,8 +91,9 @@ impl Stack {
                 // Until it is moved, the application signs in by itself.
                 origins.push(ports.app_url());
             }
-            command.env("DEMO_PROVIDER_ID", settings.provider_id().unwrap_or("demo"));
+            command.env("DEMO_IDS", settings.provider_id().unwrap_or("demo"));
             command.env("DEMO_BASE_URLS", origins.join(",")).env("DEMO_BASE_PATH", settings.base_path());
+            demo.provider(&mut command);
             let ready = format!("{}/.well-known/openid-configuration", ports.provider_url());
             self.launch("provider", command, &ready, interrupted)?;
         }
@@ -102,11 +105,13 @@ impl Stack {
     }
 
     fn start_worker(&mut self, config: &Path, interrupted: &dyn Fn() -> bool) -> Result<()> {
-        let files = self.setup.secrets(&self.project, self.storage.rebuilds());
+        let own = self.setup.secrets(&self.project, self.storage.rebuilds());
+        // The values of a later file win, and those of the developer come last.
+        let of_demo = self.setup.demo.secrets().map(|file| self.project.path(&file));
+        let files: Vec<PathBuf> = of_demo.into_iter().chain(own).collect();
         self.secrets = Contents::of(&files);
         let mut command = worker(&self.project, &self.node, config, self.ports, &self.storage);
         for file in files.iter().filter(|file| file.is_file()) {
-            // The values of a later file win, so the developer's file overrides the demo's.
             command.arg("--env-file").arg(file);
         }
         let mut ready = format!("{}/", self.url());
@@ -240,7 +245,7 @@ impl Stack {
 
 /// The command that runs `wrangler dev` under supervision.
 fn worker(project: &Project, node: &Path, config: &Path, ports: Ports, storage: &Storage) -> Command {
-    let mut command = supervised(project, node);
+    let mut command = supervised(project, node, node);
     command.args(["node_modules/wrangler/bin/wrangler.js", "dev", "--local", "--config"]).arg(config);
     command.args(["--ip", "localhost", "--port", &ports.worker.to_string()]);
     command.arg("--persist-to").arg(storage.directory(project));
@@ -253,11 +258,11 @@ fn worker(project: &Project, node: &Path, config: &Path, ports: Ports, storage: 
     command
 }
 
-/// A command that runs a Node.js program under supervise.mjs, which ends it when this program ends. The caller adds the
-/// program's path and arguments.
-fn supervised(project: &Project, node: &Path) -> Command {
+/// A command that runs a program under supervise.mjs, which ends it when this program ends. The caller adds the program's
+/// arguments.
+fn supervised(project: &Project, node: &Path, program: &Path) -> Command {
     let mut command = project.command(node);
-    command.arg(project.path("xtask/src/stack/supervise.mjs")).arg(node);
+    command.arg(project.path("xtask/src/stack/supervise.mjs")).arg(program);
     command
 }
 

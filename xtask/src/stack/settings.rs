@@ -135,6 +135,9 @@ impl Settings {
         if let Some(auth) = self.config.pointer_mut("/vars/AUTH") {
             move_urls(auth, &Ports::USUAL.provider_url(), &ports.provider_url());
             move_urls(auth, &Ports::USUAL.app_url(), &ports.app_url());
+            if let Some(Value::String(url)) = auth.get_mut("login_url") {
+                move_login_url(url, ports);
+            }
         }
         let mut config = self.config;
         if let Some(config) = config.as_object_mut() {
@@ -181,6 +184,14 @@ fn move_urls(value: &mut Value, usual: &str, moved: &str) {
     }
 }
 
+/// Moves a login host below `localhost` to the Worker's port.
+fn move_login_url(url: &mut String, ports: Ports) {
+    let usual = format!(".localhost:{}", Ports::USUAL.worker);
+    if let Some(host) = url.strip_suffix(&usual) {
+        *url = format!("{host}.localhost:{}", ports.worker);
+    }
+}
+
 fn text<'value>(object: &'value Value, key: &str) -> Option<&'value str> {
     object.get(key).and_then(Value::as_str)
 }
@@ -224,6 +235,17 @@ mod tests {
         let url = |of: &str| moved.pointer(&format!("/vars/AUTH/providers/0/{of}/url"));
         assert_eq!(url("login"), Some(&json!("http://localhost:3/api/login")));
         assert_eq!(url("profile"), Some(&json!("http://localhost:94011/me")));
+    }
+
+    #[test]
+    fn a_login_host_on_this_machine_moves_to_the_worker_s_port() {
+        let login_url = |url: &str| {
+            let settings = Settings::parse(&format!("[vars.AUTH]\nlogin_url = '{url}'")).unwrap();
+            let moved = settings.moved_to(Ports { worker: 1, provider: 2, app: 3 }, false, "/");
+            moved.pointer("/vars/AUTH/login_url").unwrap().as_str().unwrap().to_owned()
+        };
+        assert_eq!(login_url("http://auth.example.localhost:8787"), "http://auth.example.localhost:1");
+        assert_eq!(login_url("https://auth.example.com"), "https://auth.example.com");
     }
 
     #[test]

@@ -52,7 +52,8 @@ fn run_all(project: &Project, quick: bool) -> Result<()> {
     });
     println!("\n{}", table(&times, total.elapsed()));
     if result.is_ok() {
-        let skipped = if quick { "; skipped: the steps that need a browser, and the frameworks" } else { "" };
+        let skipped =
+            if quick { "; skipped: the other steps that need a browser, and the frameworks" } else { "" };
         println!("\npassed in {total}{skipped}");
     }
     result

@@ -6,6 +6,7 @@ use crate::apps;
 use crate::browser;
 use crate::build;
 use crate::dev;
+use crate::examples;
 use crate::frameworks;
 use crate::interop;
 use crate::layers;
@@ -29,11 +30,11 @@ impl<'a> Step<'a> {
     }
 }
 
-/// All steps in their order. `quick` leaves out those that need a browser, and the
-/// frameworks of other projects.
+/// All steps in their order. `quick` leaves out those that need a browser, except one example, and the frameworks of
+/// other projects.
 pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
     let mut steps = vec![
-        Step::new("tools", move || install(project, quick)),
+        Step::new("tools", || install(project)),
         Step::new("format", || cargo(project, &["fmt", "--all", "--check"])),
         Step::new("layers", || layers::check(project)),
         Step::new("vocabulary", || vocabulary::check(project)),
@@ -59,6 +60,7 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         Step::new("tests", || cargo(project, &["test", "--workspace", "--no-fail-fast"])),
         Step::new("dev, a site of your own", || dev::walk(project)),
         Step::new("interop, oidc-provider", || interop::run_everywhere(project)),
+        Step::new("an example in a browser", || examples::run_everywhere(project)),
     ];
     if !quick {
         let in_browser = browser::STEPS
@@ -75,16 +77,13 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
 }
 
 /// Installs every tool that the steps need, so that a missing tool is reported before the first step.
-fn install(project: &Project, quick: bool) -> Result<()> {
+fn install(project: &Project) -> Result<()> {
     tools::ensure_components(project)?;
     tools::ensure_target(project, TARGET)?;
     tools::ensure_target(project, WASI)?;
     tools::ensure_npm(project)?;
     tools::ensure_nginx(project)?;
-    if !quick {
-        tools::ensure_chromium(project)?;
-    }
-    Ok(())
+    tools::ensure_chromium(project).map(drop)
 }
 
 fn cargo(project: &Project, arguments: &[&str]) -> Result<()> {

@@ -69,6 +69,23 @@ fn with_logout_configured_the_providers_session_ends_too() {
 }
 
 #[test]
+fn the_provider_gets_a_registered_address_to_come_back_to_and_not_the_page_that_was_left() {
+    let fields_of = |logout: &Value, page: &str| {
+        let (world, mut browser) = (TestEnv::with(with_logout(logout)), Browser::new());
+        browser.sign_in(&world, "bob", "/orders?page=2");
+        browser.open(&world, &format!("{APP}{page}")).body
+    };
+    let end = json!("https://idp.example/bye");
+    let back = |address: &str| format!("name=\"callbackUrl\" value=\"{address}\"");
+    let page = fields_of(&end, "/auth/signout");
+    assert!(page.contains(&back(APP)), "{page}");
+    let page = fields_of(&end, "/auth/signout?callbackUrl=/bye");
+    assert!(page.contains(&back(&format!("{APP}/bye"))), "{page}");
+    let page = fields_of(&json!(false), "/auth/signout");
+    assert!(page.contains(&back(&format!("{APP}/orders?page=2"))), "{page}");
+}
+
+#[test]
 fn without_a_session_a_sign_out_does_not_redirect_to_the_provider() {
     let (world, mut browser) =
         (TestEnv::with(with_logout(&json!("https://idp.example/bye"))), Browser::new());

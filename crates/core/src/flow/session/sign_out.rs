@@ -57,6 +57,12 @@ impl<P: Platform> RequestContext<'_, P> {
         (self.revocation_status(&session).await != RevocationStatus::Revoked).then_some(session)
     }
 
+    /// Whether signing out of this session goes on to the provider's logout.
+    pub(crate) fn has_provider_logout(&self, session: &Session) -> bool {
+        let provider = session.provider().and_then(|id| self.provider(id));
+        provider.is_some_and(|it| matches!(&it.kind, ProviderKind::OAuth(oauth) if oauth.logout.is_some()))
+    }
+
     /// The URL that ends the provider's own session (OpenID Connect RP-Initiated Logout 1.0); `None` if the configuration
     /// has no logout. A provider whose endpoint is unknown does not prevent the sign-out here.
     async fn provider_logout_url(&self, session: &Session, return_to: &TrustedUrl) -> Option<String> {
