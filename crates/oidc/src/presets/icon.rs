@@ -7,7 +7,8 @@ const TABLE: &str = include_str!("icons.txt");
 
 /// The path of a preset's icon. `None` if there is no icon of that brand.
 pub fn icon(preset: &str) -> Option<&'static str> {
-    let lines = TABLE.lines().filter_map(|line| line.split_once(' '));
+    let entries = TABLE.lines().filter(|line| !line.starts_with('#'));
+    let lines = entries.filter_map(|line| line.split_once(' '));
     lines.filter(|(id, _)| *id == preset).map(|(_, path)| path).next()
 }
 
