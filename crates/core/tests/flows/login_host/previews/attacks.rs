@@ -399,7 +399,15 @@ fn a_downgrade_to_http_signs_no_one_in() {
     let other_port = visitor.open(&site, "http://pr-1.preview.example.dev:8080/auth/signin");
     let there = format!("{AUTH}/auth/preview?callbackUrl=https%3A%2F%2Fpr-1.preview.example.dev%3A8080");
     assert!(other_port.location().starts_with(&there), "{}", other_port.location());
-}
+    // A session of the https host, planted under other names.
+    let callback = code_for(&site, &mut visitor, PREVIEW);
+    visitor.open(&site, &callback);
+    let session = visitor.cookie(&site, PREVIEW, OWN_SESSION).unwrap();
+    for name in ["authjs.session-token", SESSION] {
+        let cookie = format!("{name}={session}");
+        let says = site.login.send("GET", &format!("{plain}/auth/session"), &[("cookie", &cookie)], b"");
+        assert_eq!(says.body, "null", "{name}");
+    }
 }
 
 #[test]
