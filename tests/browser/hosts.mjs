@@ -234,7 +234,8 @@ async function sessionCookie(page) {
 async function nothingLeftOfTheWay(page) {
   const cookies = (await page.context().cookies()).filter(({ domain }) => domain.endsWith("example.test"));
   const others = cookies.filter(({ name }) => name !== SESSION).map(({ name, domain }) => `${domain} ${name}`);
-  const known = /^(login|app|shop)\.example\.test __(Host|Secure)-authjs\.(csrf-token|callback-url)$/;
+  const known =
+    /^((login|app|shop)\.example\.test __(Host|Secure)-authjs\.(csrf-token|callback-url)|\.example\.test __Secure-authjs\.last-user)$/;
   assert.deepEqual(others.filter((cookie) => !known.test(cookie)), []);
 }
 
