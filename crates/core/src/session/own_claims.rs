@@ -1,34 +1,35 @@
-//! The claims that the provider cannot change.
+//! The claims that neither the provider nor the configuration can change.
 
-/// The claims that are about the session itself and its tokens, and not about what the provider says of the user. A
-/// refresh does not let the provider's data change them.
-const OWN_CLAIMS: [&str; 23] = [
-    "sub",
-    "sid",
-    "provider",
-    "account",
-    "provider_sid",
-    "provider_iat",
-    "signed_in_at",
-    "auth_time",
-    "revalidated_at",
-    "ends_at",
-    "persistent",
-    "preview_host",
-    "generation",
-    "error",
-    "iat",
-    "nbf",
-    "exp",
-    "jti",
-    "access_token",
-    "refresh_token",
-    "expires_at",
-    "refresh_expires_at",
-    "api_cookies",
+/// The claims that are about the session itself and its tokens, and not about what the provider says of the user, in
+/// groups, each with what it is for.
+pub(crate) const OWN_CLAIMS: [(&[&str], &str); 3] = [
+    (&["iat", "nbf", "exp", "jti"], "it is set when the session is sealed"),
+    (
+        &[
+            "sub",
+            "sid",
+            "provider",
+            "account",
+            "signed_in_at",
+            "auth_time",
+            "provider_sid",
+            "provider_iat",
+            "revalidated_at",
+            "ends_at",
+            "persistent",
+            "preview_host",
+            "generation",
+            "error",
+        ],
+        "it says whose session this is, and its state",
+    ),
+    (
+        &["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies"],
+        "it holds the provider's tokens",
+    ),
 ];
 
 /// Whether a claim of this name is about the session itself.
 pub(crate) fn is_own_claim(name: &str) -> bool {
-    OWN_CLAIMS.contains(&name)
+    OWN_CLAIMS.iter().any(|(claims, _)| claims.contains(&name))
 }

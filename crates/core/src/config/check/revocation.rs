@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::secrets::{IN_A_FILE, MIN_SECRET_LENGTH, REVOKE_ALL_SECRETS, REVOKE_SECRETS, variable};
+use super::secrets::{IN_A_FILE, REVOKE_ALL_SECRETS, REVOKE_SECRETS, check_header_secret, variable};
 use super::session::duration;
 use crate::config::place::refuse;
 use crate::config::schema::ON_UNAVAILABLE;
@@ -14,8 +14,6 @@ use vestibule_oidc::secret::Secret;
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// A session that was revoked must not pass for longer.
 const MAX_INTERVAL: Duration = Duration::from_hours(1);
-
-const FIX: &str = "create one with `openssl rand -hex 32`";
 
 /// Checks the table. `other_secrets` are the session secrets and the proxy's, which an operator's must differ from.
 pub(super) fn revocation(revocation: &Table<'_>, other_secrets: &[Secret]) -> RevocationConfig {
@@ -63,24 +61,9 @@ fn secrets(revocation: &Table<'_>, names: &'static [&'static str], others: &[Sec
     let mut secrets = Vec::new();
     for name in names {
         let Some(secret) = variable(revocation.place.loading.env, name) else { continue };
-        let place = revocation.place.variable(name);
-        if secret.len() < MIN_SECRET_LENGTH {
-            refuse!(place, "the secret is shorter than {MIN_SECRET_LENGTH} characters", "{FIX}");
-        }
-        if !secret.bytes().all(|b| b.is_ascii_graphic()) {
-            refuse!(
-                place,
-                "the secret is sent in a header, and has characters that a header cannot carry",
-                "{FIX}"
-            );
-        }
-        if others.iter().any(|other| other.matches(&secret)) {
-            refuse!(
-                place,
-                "this secret has another purpose too, so anyone who may use it for that could revoke sessions",
-                "{FIX}"
-            );
-        }
+        let other_purpose =
+            "this secret has another purpose too, so anyone who may use it for that could revoke sessions";
+        check_header_secret(&secret, &revocation.place.variable(name), others, other_purpose);
         secrets.push(Secret::new(secret));
     }
     secrets

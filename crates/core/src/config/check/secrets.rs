@@ -58,6 +58,24 @@ pub(super) fn session_secrets(auth: &Table<'_>) -> Vec<Secret> {
     secrets
 }
 
+/// Checks a secret that others send in a header. `others` are secrets that it must differ from, and `other_purpose` says why.
+pub(super) fn check_header_secret(secret: &str, place: &Place<'_>, others: &[Secret], other_purpose: &str) {
+    const FIX: &str = "create one with `openssl rand -hex 32`";
+    if secret.len() < MIN_SECRET_LENGTH {
+        refuse!(place, "the secret is shorter than {MIN_SECRET_LENGTH} characters", "{FIX}");
+    }
+    if !secret.bytes().all(|b| b.is_ascii_graphic()) {
+        refuse!(
+            place,
+            "the secret is sent in a header, and has characters that a header cannot carry",
+            "{FIX}"
+        );
+    }
+    if others.iter().any(|other| other.matches(secret)) {
+        refuse!(place, "{other_purpose}", "{FIX}");
+    }
+}
+
 /// Whether a placeholder is that of a secret: `{secret.NAME}`.
 pub(super) fn is_template_secret(path: &DataPath) -> bool {
     path.root() == SECRET_ROOT && path.rest().len() > 0

@@ -7,6 +7,7 @@ use crate::config::error::suggestion;
 use crate::config::place::refuse;
 use crate::config::schema::ASK;
 use crate::config::table::{Table, Text};
+use crate::session::own_claims::OWN_CLAIMS;
 use crate::session::policy::{Persistence, SessionConfig};
 use vestibule_oidc::data::DataPath;
 
@@ -22,34 +23,6 @@ const MAX_COOKIE_AGE: Duration = days(400);
 const ABSOLUTE_MAX_AGE: Duration = days(90);
 /// Ten years. A longer time is most likely a typing mistake.
 const MAX_SESSION_AGE: Duration = days(3650);
-
-/// The reserved claims of the session in groups, each with the reason why it is reserved.
-const RESERVED_CLAIMS: [(&[&str], &str); 3] = [
-    (&["iat", "nbf", "exp", "jti"], "it is set when the session is sealed"),
-    (
-        &[
-            "sub",
-            "sid",
-            "provider",
-            "account",
-            "signed_in_at",
-            "auth_time",
-            "provider_sid",
-            "provider_iat",
-            "revalidated_at",
-            "ends_at",
-            "persistent",
-            "preview_host",
-            "generation",
-            "error",
-        ],
-        "it says whose session this is, and its state",
-    ),
-    (
-        &["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies"],
-        "it holds the provider's tokens",
-    ),
-];
 
 /// The names that the path of a claim can begin with. They are the data of a sign-in: the token response; userinfo and the
 /// claims of the ID token together; the user that `user` finds in them; the claims of the ID token; the claims of the access
@@ -173,7 +146,7 @@ pub(super) fn check_claim_name(name: &str, at: &Text<'_>) {
             "the name of a claim must not contain dots, quotes, brackets, braces or white space"
         );
     }
-    for (names, why) in RESERVED_CLAIMS {
+    for (names, why) in OWN_CLAIMS {
         if names.contains(&name) {
             refuse!(at, "this name is reserved: {why}", "choose another name");
         }

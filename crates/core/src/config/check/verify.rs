@@ -1,6 +1,6 @@
 //! `[vars.AUTH.verify]`: what `GET BASE_PATH/verify` accepts from a proxy.
 
-use super::secrets::{IN_A_FILE, MIN_SECRET_LENGTH, VERIFY_SECRET, variable};
+use super::secrets::{IN_A_FILE, VERIFY_SECRET, check_header_secret, variable};
 use crate::config::place::refuse;
 use crate::config::schema::HEADERS;
 use crate::config::table::Table;
@@ -24,7 +24,12 @@ pub(super) fn verify(verify: &Table<'_>, sealing: &[Secret]) -> VerifyConfig {
     }
     let secret = variable(verify.place.loading.env, VERIFY_SECRET);
     match &secret {
-        Some(secret) => check_secret(secret, sealing, verify),
+        Some(secret) => check_header_secret(
+            secret,
+            &verify.place.variable(VERIFY_SECRET),
+            sealing,
+            "this secret also seals sessions, so anyone who can read the proxy's configuration could create sessions",
+        ),
         None => refuse!(
             verify.place.variable(VERIFY_SECRET),
             "this secret is missing; without it, anyone could pretend to be the proxy",
@@ -33,26 +38,4 @@ pub(super) fn verify(verify: &Table<'_>, sealing: &[Secret]) -> VerifyConfig {
         ),
     }
     VerifyConfig { headers: headers.flatten(), secret: secret.map(Secret::new) }
-}
-
-fn check_secret(secret: &str, sealing: &[Secret], verify: &Table<'_>) {
-    const FIX: &str = "create one with `openssl rand -hex 32`";
-    let place = verify.place.variable(VERIFY_SECRET);
-    if secret.len() < MIN_SECRET_LENGTH {
-        refuse!(place, "the secret is shorter than {MIN_SECRET_LENGTH} characters", "{FIX}");
-    }
-    if !secret.bytes().all(|b| b.is_ascii_graphic()) {
-        refuse!(
-            place,
-            "the secret is sent in a header, and has characters that a header cannot carry",
-            "{FIX}"
-        );
-    }
-    if sealing.iter().any(|sealing| sealing.matches(secret)) {
-        refuse!(
-            place,
-            "this secret also seals sessions, so anyone who can read the proxy's configuration could create sessions",
-            "{FIX}"
-        );
-    }
 }

@@ -1,7 +1,7 @@
 //! The page for a user who may not see what they asked for: they are signed in without the permission, or a rule denies
 //! everyone who is not signed in.
 
-use maud::html;
+use maud::{Markup, html};
 
 use super::account::signed_in_as;
 use super::hidden_fields;
@@ -47,15 +47,8 @@ impl<P: Platform> RequestContext<'_, P> {
             }
             a.button.quiet href={ (self.request.url.origin()) "/" } { (language.text(Text::Home)) }
         };
-        let page = Page {
-            status: 403,
-            title: Text::ForbiddenTitle,
-            icon: Icon::Lock,
-            content,
-            rules: String::new(),
-        };
         let cookie = csrf.new_cookie(keys).map(|value| SetCookie::new(name, &value));
-        with_cookies(page.respond(self), cookie.into_iter().collect())
+        with_cookies(forbidden_page(content).respond(self), cookie.into_iter().collect())
     }
 
     fn forbidden_signed_out(&self) -> Response {
@@ -65,14 +58,7 @@ impl<P: Platform> RequestContext<'_, P> {
             a.button href=(self.sign_in_and_return()) { (language.text(Text::SignIn)) }
             a.button.quiet href={ (self.request.url.origin()) "/" } { (language.text(Text::Home)) }
         };
-        let page = Page {
-            status: 403,
-            title: Text::ForbiddenTitle,
-            icon: Icon::Lock,
-            content,
-            rules: String::new(),
-        };
-        page.respond(self)
+        forbidden_page(content).respond(self)
     }
 
     /// The address of the sign-in page, from which the user comes back here. A POST has no page to come back to.
@@ -82,4 +68,8 @@ impl<P: Platform> RequestContext<'_, P> {
             _ => self.sign_in_url(),
         }
     }
+}
+
+fn forbidden_page(content: Markup) -> Page {
+    Page { status: 403, title: Text::ForbiddenTitle, icon: Icon::Lock, content, rules: String::new() }
 }

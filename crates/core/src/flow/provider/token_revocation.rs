@@ -9,6 +9,7 @@ use crate::flow::provider::provider_error;
 use crate::flow::vestibule::Vestibule;
 use crate::log::{ErrorSource, LogEvent, Record};
 use crate::platform::Platform;
+use crate::session::claims::Session;
 use vestibule_oidc::http::request::Request;
 use vestibule_oidc::http::url::Url;
 use vestibule_oidc::oauth::discovery::ProviderMetadata;
@@ -25,6 +26,13 @@ const RETRY_DELAY: Duration = Duration::from_secs(2);
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 impl<P: Platform> RequestContext<'_, P> {
+    /// Revokes the session's refresh token at its provider, as [`revoke_refresh_token`](Self::revoke_refresh_token) does.
+    pub(crate) fn revoke_refresh_token_of(&self, session: &Session) {
+        if let (Some(provider), Some(token)) = (session.provider(), session.refresh_token()) {
+            self.revoke_refresh_token(provider, token);
+        }
+    }
+
     /// Revokes a refresh token at the provider with this id, if its configuration says so. Returns at once; a failure is
     /// logged.
     pub(crate) fn revoke_refresh_token(&self, provider_id: &str, token: Secret) {

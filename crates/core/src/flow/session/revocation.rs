@@ -69,7 +69,7 @@ impl<P: Platform> RequestContext<'_, P> {
             return Ok(memory.is_revoked(session));
         }
         let subjects = Subject::all_of(session);
-        self.try_to_read_facts(&subjects, User::of(session).as_ref(), MAX_READ).await?;
+        self.read_facts(&subjects, User::of(session).as_ref(), MAX_READ).await?;
         Ok(memory.is_revoked(session))
     }
 
@@ -95,24 +95,23 @@ impl<P: Platform> RequestContext<'_, P> {
 
     async fn look_up(&self, session: &Session) -> RevocationStatus {
         let (config, memory) = (&self.config().revocation, &self.vestibule.revocations);
+        let unless_revoked =
+            |status| if memory.is_revoked(session) { RevocationStatus::Revoked } else { status };
         if config.store == RevocationStore::None {
-            return if memory.is_revoked(session) {
-                RevocationStatus::Revoked
-            } else {
-                RevocationStatus::Accepted
-            };
+            return unless_revoked(RevocationStatus::Accepted);
         }
         let unconfirmed = match config.on_unavailable {
             OnUnavailable::Accept => RevocationStatus::Unconfirmed,
             OnUnavailable::Refuse => RevocationStatus::Unavailable,
         };
-        let renews = cross_origin::may_act(self.request)
-            || session.needs_update(self.config().session.update_age, self.now)
-            || self.is_refresh_due(session);
+        let is_refresh_due = self.is_refresh_due(session);
+        let renews = is_refresh_due
+            || cross_origin::may_act(self.request)
+            || session.needs_update(self.config().session.update_age, self.now);
         let max_age = config.max_age(renews);
         // Without an answer, such a request would only get 503.
         let has_to_wait = config.on_unavailable == OnUnavailable::Refuse
-            || self.has_expired_token(session) && self.is_refresh_due(session);
+            || is_refresh_due && self.has_expired_token(session);
         let max_read = if has_to_wait { MAX_READ_OF_REFRESH } else { MAX_READ };
         loop {
             let now = self.platform.now();
@@ -122,31 +121,18 @@ impl<P: Platform> RequestContext<'_, P> {
                 Knowledge::Unavailable => return unconfirmed,
                 Knowledge::Reading => self.platform.sleep(POLL_INTERVAL).await,
                 Knowledge::Stale(subjects) => {
-                    if !self.read_facts(&subjects, User::of(session).as_ref(), max_read).await {
-                        // What is known counts all the same: that the session was revoked, above all.
-                        return if memory.is_revoked(session) {
-                            RevocationStatus::Revoked
-                        } else {
-                            unconfirmed
-                        };
-                    }
-                    // Otherwise a slow store and a short interval would never agree.
-                    return if memory.is_revoked(session) {
-                        RevocationStatus::Revoked
-                    } else {
-                        RevocationStatus::Accepted
-                    };
+                    let read = self.read_facts(&subjects, User::of(session).as_ref(), max_read).await;
+                    // What was read counts, however old it is now: otherwise a slow store and a short interval would never
+                    // agree. Without an answer, what is known counts all the same.
+                    let status = if read.is_ok() { RevocationStatus::Accepted } else { unconfirmed };
+                    return unless_revoked(status);
                 }
             }
         }
     }
 
-    /// Reads facts into the process's memory. Returns whether the store answered.
-    async fn read_facts(&self, subjects: &[Subject], user: Option<&User>, max_read: Duration) -> bool {
-        self.try_to_read_facts(subjects, user, max_read).await.is_ok()
-    }
-
-    async fn try_to_read_facts(
+    /// Reads facts into the process's memory. An error, which the log says, if the store does not answer within `max_read`.
+    async fn read_facts(
         &self,
         subjects: &[Subject],
         user: Option<&User>,
@@ -186,8 +172,8 @@ impl<P: Platform> RequestContext<'_, P> {
         }
         let user = User { provider: provider.to_owned(), sub: sub.to_owned() };
         let subjects = [Subject::User(user), Subject::Everything];
-        // If the store does not answer, the log says so, and the user signs in.
-        self.read_facts(&subjects, None, MAX_READ).await;
+        // If the store does not answer, the user signs in.
+        let _ = self.read_facts(&subjects, None, MAX_READ).await;
         let memory = &self.vestibule.revocations;
         begins_after(subjects.iter().filter_map(|subject| memory.revoked_at(subject)).max(), self.now)
     }

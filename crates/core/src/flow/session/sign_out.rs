@@ -37,9 +37,7 @@ impl<P: Platform> RequestContext<'_, P> {
             }
             let everywhere = body.one("everywhere")? == Some("true");
             is_complete = self.end_session(&session, everywhere).await;
-            if let (Some(provider), Some(token)) = (session.provider(), session.refresh_token()) {
-                self.revoke_refresh_token(provider, token);
-            }
+            self.revoke_refresh_token_of(&session);
             self.vestibule.hooks.event(&Event::SignedOut { session: &session });
         }
         let answer =

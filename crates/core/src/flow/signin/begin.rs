@@ -54,6 +54,17 @@ impl<P: Platform> RequestContext<'_, P> {
         Ok(with_cookies(response.await?, form.cookies))
     }
 
+    /// A redirect to the provider that no click began, with the marker of the page that it is for. `None`, and a line in
+    /// the log, if there is none.
+    pub(super) fn marked_redirect(
+        &self,
+        redirect: Result<Response, Error>,
+        marker: SetCookie,
+    ) -> Option<Response> {
+        let redirect = redirect.map_err(|error| self.log(error.record())).ok()?;
+        Some(with_cookies(redirect.with("cache-control", "private, no-store"), vec![marker]))
+    }
+
     /// The redirect to the provider, with the cookie of a new transaction. `parameters` are further parameters of the
     /// authorization request.
     pub(super) async fn authorization_redirect(

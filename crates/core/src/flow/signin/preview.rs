@@ -276,9 +276,7 @@ impl<P: Platform> RequestContext<'_, P> {
         if let SessionCookie::Valid(session) = self.session()
             && session.sid() == Some(signed_out.sid.as_str())
         {
-            if let (Some(provider), Some(token)) = (session.provider(), session.refresh_token()) {
-                self.revoke_refresh_token(provider, token);
-            }
+            self.revoke_refresh_token_of(&session);
             cookies = self.erased_session();
         }
         let response = Response::redirect(signed_out.next).with("referrer-policy", "no-referrer");

@@ -8,7 +8,6 @@
 use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
 use crate::flow::RequestContext;
-use crate::flow::responses::with_cookies;
 use crate::flow::signin::begin::Purpose;
 use crate::platform::Platform;
 use crate::session::claims::Session;
@@ -43,16 +42,8 @@ impl<P: Platform> RequestContext<'_, P> {
         let marker = self.mark_renewal(return_to.as_str())?;
         let parameters = silent_parameters(&oauth.authorization.params, session);
         let purpose = Purpose::Silent { subject };
-        match self.authorization_redirect(provider, oauth, &parameters, &return_to, purpose).await {
-            Ok(redirect) => {
-                let redirect = redirect.with("cache-control", "private, no-store");
-                Some(with_cookies(redirect, vec![marker]))
-            }
-            Err(error) => {
-                self.log(error.record());
-                None
-            }
-        }
+        let redirect = self.authorization_redirect(provider, oauth, &parameters, &return_to, purpose).await;
+        self.marked_redirect(redirect, marker)
     }
 
     /// The session that a silent sign-in renews: the browser still has it, of this provider and this subject. Its user

@@ -5,7 +5,6 @@
 //! page is shown, so that no one is signed in again at once.
 
 use crate::config::ProviderKind;
-use crate::flow::responses::with_cookies;
 use crate::flow::signin::begin::Purpose;
 use crate::flow::{FormContext, RequestContext};
 use crate::platform::Platform;
@@ -32,16 +31,8 @@ impl<P: Platform> RequestContext<'_, P> {
             params.retain(|(other, _)| other != name);
             params.push((name.to_owned(), tags));
         }
-        match self.authorization_redirect(provider, oauth, &params, return_to, purpose).await {
-            Ok(redirect) => {
-                let redirect = redirect.with("cache-control", "private, no-store");
-                Some(with_cookies(redirect, vec![marker]))
-            }
-            Err(error) => {
-                self.log(error.record());
-                None
-            }
-        }
+        let redirect = self.authorization_redirect(provider, oauth, &params, return_to, purpose).await;
+        self.marked_redirect(redirect, marker)
     }
 
     /// Whether someone has signed out in this browser since the last sign-in.
