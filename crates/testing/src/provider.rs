@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use jwt_compact::Algorithm as _;
-use jwt_compact::alg::{Es256, SigningKey};
+use jwt_compact::alg::{Es256, Hs256, Hs256Key, SigningKey};
+use jwt_compact::{Algorithm as _, AlgorithmSignature as _};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
@@ -26,6 +26,7 @@ type Alteration = Box<dyn Fn(&mut Value)>;
 /// One issuer, one client, two users: `alice` is an admin, `bob` is not.
 pub struct FakeProvider {
     key: <Es256 as jwt_compact::Algorithm>::SigningKey,
+    signs_with_secret: Cell<bool>,
     key_id: RefCell<String>,
     codes: RefCell<BTreeMap<String, (AuthorizationRequest, String)>>,
     issued: Cell<u32>,
@@ -50,6 +51,7 @@ impl FakeProvider {
     pub fn new() -> Self {
         Self {
             key: key(7),
+            signs_with_secret: Cell::new(false),
             key_id: RefCell::new("key-1".to_owned()),
             codes: RefCell::default(),
             issued: Cell::new(0),
@@ -107,6 +109,11 @@ impl FakeProvider {
     /// From now on the key has another `kid`, in tokens and in the key set.
     pub fn rotates_its_key_to(&self, key_id: &str) {
         key_id.clone_into(&mut self.key_id.borrow_mut());
+    }
+
+    /// From now on ID tokens are signed with the client secret (HS256), which costs a test of many sign-ins much less time.
+    pub fn signs_with_the_client_secret(&self) {
+        self.signs_with_secret.set(true);
     }
 
     /// The user logs in and consents. Returns the address of the callback, with the authorization response.
@@ -299,6 +306,11 @@ impl FakeProvider {
     }
 
     fn sign(&self, claims: &Value) -> String {
+        if self.signs_with_secret.get() {
+            let input = signing_input(&json!({ "alg": "HS256" }), claims);
+            let signature = Hs256.sign(&Hs256Key::new(CLIENT_SECRET), input.as_bytes());
+            return format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.as_bytes()));
+        }
         let mut header = json!({ "alg": "ES256", "kid": *self.key_id.borrow() });
         self.alter("id_token_header", &mut header);
         self.signed(&header, claims)
@@ -309,8 +321,7 @@ impl FakeProvider {
         header: &Value,
         claims: &Value,
     ) -> String {
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).unwrap());
-        let input = format!("{}.{}", part(header), part(claims));
+        let input = signing_input(header, claims);
         let signature = Es256.sign(key, input.as_bytes());
         format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
     }
@@ -322,9 +333,17 @@ impl FakeProvider {
     }
 }
 
+const CLIENT_SECRET: &str = "acme-secret";
+
 /// How the client authenticates.
 fn basic() -> String {
-    format!("Basic {}", STANDARD.encode("vestibule:acme-secret"))
+    format!("Basic {}", STANDARD.encode(format!("vestibule:{CLIENT_SECRET}")))
+}
+
+/// What a JWS with this header and these claims is computed over (RFC 7515, section 5.1).
+fn signing_input(header: &Value, claims: &Value) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).unwrap());
+    format!("{}.{}", part(header), part(claims))
 }
 
 /// A key that is the same in every run.

@@ -159,8 +159,10 @@ impl SignOutRace {
         settings["revocation"] = json!({ "store": setting.store });
         settings["refresh"] = json!({ "lease": setting.store });
         settings["providers"][0]["strict_rotation"] = json!(strict);
+        settings["providers"][0]["id_token_signed_response_alg"] = json!("HS256");
         let world = TestEnv::seeded(settings.clone(), seed);
         let random = FakeRandom::new(seed ^ 0x0516_0007);
+        world.provider.signs_with_the_client_secret();
         world.store.reading.set(setting.reading);
         world.store.cache_time.set(KV_CACHE);
         world.provider.grants.rotation.set(if strict { Rotation::Strict } else { Rotation::Grace(10_000) });
