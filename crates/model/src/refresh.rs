@@ -23,7 +23,7 @@ const LIMIT_OF_ANY: &str = "limit of the platform: a lost answer of a strict pro
 const LIMIT_OF_DELAY: &str =
     "limit of the platform: where KV's writes arrive after the grace, a second location ends the session";
 const LIMIT_OF_KV: &str =
-    "limit of the platform: with KV and a strict provider a second location ends the session";
+    "limit of the platform: where KV's writes arrive late, a second location ends a strict provider's session";
 
 /// How the provider treats a refresh token that was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -144,7 +144,7 @@ impl Model for RefreshModel {
         if self.provider == Provider::Strict && !self.with_sign_out && self.faults > 0 {
             // Where the tokens are lost with the provider's answer, and where a location cannot see another one's.
             properties.push(Property::sometimes(LIMIT_OF_ANY, |_, run: &Run| run.report.is_lost));
-            if self.kept != Kept::Object {
+            if self.kept == Kept::KvDelayed {
                 let name = LIMIT_OF_KV;
                 properties.push(Property::sometimes(name, |_, run: &Run| {
                     run.faults.is_empty() && run.report.is_lost
@@ -176,7 +176,8 @@ impl RefreshModel {
     fn may_lose(&self, run: &Run) -> bool {
         match (self.provider, self.kept) {
             (Provider::KeepsIt, _) => false,
-            (Provider::Strict, Kept::KvDelayed | Kept::KvFresh) => true,
+            (Provider::Strict, Kept::KvDelayed) => true,
+            (Provider::Strict, Kept::KvFresh) => !run.faults.is_empty(),
             // A location that does not see another one's tokens yet may use the refresh token after the grace.
             (Provider::Grace, Kept::KvDelayed) => run.report.lost_tokens || run.report.refused > 0,
             _ => run.report.lost_tokens,
