@@ -1,0 +1,23 @@
+//! The plans, each in a file with the plan's modules. What the modules do is in `scenarios/`.
+
+use crate::table::Plan;
+
+mod all;
+mod basic;
+mod config;
+mod outside;
+mod refresh_token;
+mod rfc10017;
+
+/// All plans, in the order of the document.
+pub const PLANS: &[Plan] = &[
+    basic::query::PLAN,
+    basic::form_post::PLAN,
+    all::PLAN,
+    config::PLAN,
+    config::dynamic::PLAN,
+    refresh_token::PLAN,
+    outside::HYBRID,
+    outside::IMPLICIT,
+    rfc10017::PLAN,
+];
