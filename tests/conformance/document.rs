@@ -81,9 +81,12 @@ fn markdown() -> String {
         if !plan.about.is_empty() {
             write!(text, "{}.\n\n", upper_first(plan.about)).unwrap();
         }
-        text.push_str("| module | the provider | what is expected of the Worker | result |\n|---|---|---|---|\n");
+        text.push_str(
+            "| module | the provider | what is expected of the Worker | result |\n|---|---|---|---|\n",
+        );
         for module in plan.tested {
-            writeln!(text, "| {} | {} | {} | passed |", module.name, module.provider, module.expected).unwrap();
+            writeln!(text, "| {} | {} | {} | passed |", module.name, module.provider, module.expected)
+                .unwrap();
         }
         for module in plan.untested {
             let result = match module.why {

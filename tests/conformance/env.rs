@@ -114,7 +114,10 @@ impl Env {
         let forwarded = self.requests_to_service("APP").len();
         let browser = self.client();
         let page = sign_in(&browser, "");
-        assert_eq!((page.status, page.url.as_str()), (500, "https://app.example.com/auth/error?error=Configuration"));
+        assert_eq!(
+            (page.status, page.url.as_str()),
+            (500, "https://app.example.com/auth/error?error=Configuration")
+        );
         assert_eq!(session(&browser), Value::Null);
         assert_eq!(self.requests_to_service("APP").len(), forwarded);
         self.logged("auth_error", cause);
@@ -125,9 +128,8 @@ impl Env {
         let is_it = |line: &Value| {
             line["event"] == event && line["message"].as_str().is_some_and(|message| message.contains(text))
         };
-        let line = self.logs().wait_until(MAX_WAIT, |lines| {
-            lines.iter().filter_map(|line| line.json()).find(is_it)
-        });
+        let line =
+            self.logs().wait_until(MAX_WAIT, |lines| lines.iter().filter_map(|line| line.json()).find(is_it));
         line.unwrap_or_else(|| panic!("no {event} with {text:?} in\n{}", self.logs().text()))
     }
 
@@ -168,7 +170,8 @@ pub fn come_back(browser: &Client, page: ClientResponse) -> ClientResponse {
     };
     let fields: Vec<(String, String)> =
         inputs.map(|input| (attribute(input, "name"), attribute(input, "value"))).collect();
-    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let fields: Vec<(&str, &str)> =
+        fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     browser.post(CALLBACK).navigation().cross_site().header("origin", ISSUER).form(&fields).follow().send()
 }
 

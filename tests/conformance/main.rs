@@ -17,6 +17,7 @@
 
 mod document;
 mod env;
+#[allow(dead_code, reason = "other tests use the rest of it")]
 #[path = "../worker/node.rs"]
 mod node;
 mod plans;

@@ -7,8 +7,8 @@ use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    apps, bench, browser, conformance, dev, examples, explain, frameworks, interop, layers, migrate, model, providers,
-    race, test,
+    apps, bench, browser, conformance, dev, examples, explain, frameworks, interop, layers, migrate, model,
+    providers, race, test,
 };
 
 /// The commands for developers and CI in this repository.

@@ -72,8 +72,8 @@ impl Provider {
         if let Some(error) = state.refusal {
             response["error"] = json!(error);
         } else {
-            state.count += 1;
-            let code = format!("code-number-{}", state.count);
+            state.codes += 1;
+            let code = format!("code-number-{}", state.codes);
             response["code"] = json!(code);
             let confidential = [code.clone(), params["state"].clone(), params["nonce"].clone()];
             state.confidential.extend(confidential);
@@ -128,9 +128,10 @@ impl Provider {
             other => panic!("grant_type {other}"),
         };
         let mut state = self.state();
-        state.count += 1;
-        let (count, expires_in) = (state.count, state.expires_in);
-        let (access_token, refresh_token) = (format!("access-token-{count}"), format!("refresh-token-{count}"));
+        state.tokens += 1;
+        let (count, expires_in) = (state.tokens, state.expires_in);
+        let (access_token, refresh_token) =
+            (format!("access-token-{count}"), format!("refresh-token-{count}"));
         state.access_tokens.insert(access_token.clone(), (user.clone(), scope.clone()));
         state.refresh_tokens.insert(refresh_token.clone(), (user.clone(), scope));
         state.confidential.extend([access_token.clone(), refresh_token.clone()]);
@@ -166,9 +167,10 @@ impl Provider {
         assert!(!request.target.contains("access_token"), "RFC 6750 section 2.3");
         let bearer = self.state().bearer;
         let token = match bearer {
-            Bearer::Header => {
-                request.header("authorization").and_then(|field| field.strip_prefix("Bearer ")).map(str::to_owned)
-            }
+            Bearer::Header => request
+                .header("authorization")
+                .and_then(|field| field.strip_prefix("Bearer "))
+                .map(str::to_owned),
             Bearer::Body => {
                 assert_eq!(request.header("content-type"), Some("application/x-www-form-urlencoded"));
                 assert_eq!((request.method.as_str(), request.header("authorization")), ("POST", None));
@@ -215,7 +217,8 @@ fn once(encoded: &[u8]) -> BTreeMap<String, String> {
 
 /// The page of OAuth 2.0 Form Post Response Mode, which a browser sends at once.
 fn form(fields: &[(String, String)]) -> String {
-    let mut page = format!("<body onload=\"document.forms[0].submit()\"><form method=\"post\" action=\"{CALLBACK}\">");
+    let mut page =
+        format!("<body onload=\"document.forms[0].submit()\"><form method=\"post\" action=\"{CALLBACK}\">");
     for (name, value) in fields {
         write!(page, "<input type=\"hidden\" name=\"{name}\" value=\"{value}\">").expect("a text");
     }

@@ -34,8 +34,10 @@ struct State {
     access_tokens: BTreeMap<String, (String, String)>,
     /// The user and the scope, by refresh token.
     refresh_tokens: BTreeMap<String, (String, String)>,
-    /// The number of issued codes and tokens, which makes each of them unique.
-    count: usize,
+    /// The number of issued codes, which makes each of them unique.
+    codes: usize,
+    /// The same of tokens.
+    tokens: usize,
     /// Everything that must not appear in a log.
     confidential: Vec<String>,
     signature: Signature,
@@ -69,7 +71,8 @@ impl Provider {
             granted: BTreeMap::new(),
             access_tokens: BTreeMap::new(),
             refresh_tokens: BTreeMap::new(),
-            count: 0,
+            codes: 0,
+            tokens: 0,
             confidential: vec![CLIENT_SECRET.to_owned()],
             signature: Signature::honest("RSA", "RS256"),
             keys: vec![key("RSA")],

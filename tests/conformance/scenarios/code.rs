@@ -48,9 +48,14 @@ pub fn form_post_error() {
     }
     assert_eq!(page.redirects[0].url, format!("{APP}/auth/callback/suite"));
     assert!(page.url.starts_with(APP) && !page.url.starts_with(ISSUER), "{}", page.url);
-    assert!(page.url.contains("error=") && page.text().contains("role=\"alert\""), "{}: {}", page.url, page.text());
+    assert!(
+        page.url.contains("error=") && page.text().contains("role=\"alert\""),
+        "{}: {}",
+        page.url,
+        page.text()
+    );
     assert_eq!((session(&browser), env.count("token")), (json!(null), 1));
-    env.logged("auth_error", "login_required");
+    env.logged("authorization_error_response", "login_required");
 }
 
 fn line(request: &Request) -> String {

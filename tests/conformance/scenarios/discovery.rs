@@ -31,7 +31,12 @@ pub fn jwks_uri_keys() {
 pub fn issuer_mismatch() {
     let control = Env::new(&json!({}));
     control.signs_in();
-    for issuer in ["https://suite.example/", "https://suite.example/another", "https://SUITE.example", "https://evil.example"] {
+    for issuer in [
+        "https://suite.example/",
+        "https://suite.example/another",
+        "https://SUITE.example",
+        "https://evil.example",
+    ] {
         let env = Env::new(&json!({}));
         env.provider.puts("discovery", "issuer", json!(issuer));
         let browser = env.client();

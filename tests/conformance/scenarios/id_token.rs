@@ -6,7 +6,9 @@ use crate::env::Env;
 use crate::provider::Provider;
 
 pub fn invalid_iss(keys: &Value) {
-    refused(keys, "\"iss\"", |provider| provider.puts("id_token", "iss", json!("https://suite.example/another")));
+    refused(keys, "\"iss\"", |provider| {
+        provider.puts("id_token", "iss", json!("https://suite.example/another"))
+    });
 }
 
 pub fn missing_sub(keys: &Value) {

@@ -27,7 +27,10 @@ pub fn refresh_token() {
     assert_eq!((env.count("userinfo"), asked.header("authorization")), (2, new.as_deref()));
     assert!(reply.set_cookie("__Secure-authjs.session-token").is_some());
     let after = claims(&browser);
-    assert_eq!((after["sid"].clone(), &after["access_token"]), (before["sid"].clone(), &json!("access-token-2")));
+    assert_eq!(
+        (after["sid"].clone(), &after["access_token"]),
+        (before["sid"].clone(), &json!("access-token-2"))
+    );
     assert_ne!(after["refresh_token"], before["refresh_token"]);
     // The next request needs no other.
     browser.get(&format!("{APP}/dashboard")).send().expect_status(200);
