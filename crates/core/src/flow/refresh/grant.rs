@@ -80,11 +80,12 @@ impl<P: Platform> RequestContext<'_, P> {
         // The token's time begins at the provider, somewhere between the request and its answer.
         let sent = self.platform.now();
         let response = self.ask(provider, "token", request).await.map_err(|error| temporary(&error))?;
-        let tokens = token::parse(&response, provider::reading(oauth)).map_err(|error| match error {
+        let mut tokens = token::parse(&response, provider::reading(oauth)).map_err(|error| match error {
             TokenError::InvalidGrant(_) => GrantError::InvalidGrant(error.to_string()),
             TokenError::InvalidClient(_) => GrantError::Misconfigured(error.to_string()),
             _ => GrantError::Unavailable(error.to_string(), response.retry_after(self.platform.now())),
         })?;
+        self.check_authorization_details(provider, oauth, &mut tokens);
         let issued_at = self.platform.now();
         let deadline = issued_at.plus(MAX_CLAIMS_WAIT);
         let source = TokenSource { provider, oauth, metadata, tokens: &tokens };
