@@ -14,7 +14,7 @@ use crate::secret::{Secret, constant_time_eq};
 
 /// Parameters of the authorization request that only Vestibule sets. `request` and `request_uri` are among them because
 /// they would replace all others (OpenID Connect Core 1.0 section 6).
-pub const RESERVED: [&str; 10] = [
+pub const RESERVED: [&str; 11] = [
     "response_type",
     "client_id",
     "redirect_uri",
@@ -25,6 +25,7 @@ pub const RESERVED: [&str; 10] = [
     "code_challenge_method",
     "request",
     "request_uri",
+    "dpop_jkt",
 ];
 
 /// Query parameters of `POST /signin/:provider` that are forwarded in the authorization request: those of OpenID
@@ -86,6 +87,8 @@ pub struct AuthorizationRequest<'a> {
     pub state: &'a Secret,
     /// `nonce`, which the ID token must repeat, if one is used.
     pub nonce: Option<&'a Secret>,
+    /// `dpop_jkt`, the thumbprint of the key to which the code is bound (RFC 9449 section 10), if tokens are bound.
+    pub dpop_jkt: Option<&'a str>,
 }
 
 impl AuthorizationRequest<'_> {
@@ -115,6 +118,9 @@ impl AuthorizationRequest<'_> {
         query.append_pair("state", self.state.expose());
         if let Some(nonce) = self.nonce {
             query.append_pair("nonce", nonce.expose());
+        }
+        if let Some(thumbprint) = self.dpop_jkt {
+            query.append_pair("dpop_jkt", thumbprint);
         }
         let url = self.endpoint.with_query(&query.finish());
         self.fragment.map_or(url.as_str().to_owned(), |fragment| format!("{url}#{fragment}"))
@@ -347,6 +353,7 @@ mod tests {
             verifier: pkce::Verifier::restore("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").as_ref(),
             state: &Secret::new("s t&a=te"),
             nonce: Some(&Secret::new("n~é")),
+            dpop_jkt: None,
         }
         .url()
     }

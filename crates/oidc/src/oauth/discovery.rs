@@ -133,6 +133,7 @@ pub fn parse(issuer: &Issuer<'_>, response: &FetchResponse) -> Result<ProviderMe
         code_challenge_methods_supported: document.list("code_challenge_methods_supported")?,
         authorization_response_iss_parameter_supported: document
             .flag("authorization_response_iss_parameter_supported")?,
+        dpop_signing_alg_values_supported: document.list("dpop_signing_alg_values_supported")?,
     })
 }
 
@@ -151,6 +152,7 @@ pub struct ProviderMetadata {
     id_token_signing_alg_values_supported: Option<Vec<String>>,
     code_challenge_methods_supported: Option<Vec<String>>,
     authorization_response_iss_parameter_supported: bool,
+    dpop_signing_alg_values_supported: Option<Vec<String>>,
 }
 
 impl ProviderMetadata {
@@ -173,6 +175,7 @@ impl ProviderMetadata {
             id_token_signing_alg_values_supported: None,
             code_challenge_methods_supported: None,
             authorization_response_iss_parameter_supported: false,
+            dpop_signing_alg_values_supported: None,
         })
     }
 
@@ -258,6 +261,11 @@ impl ProviderMetadata {
     /// without `iss` is not from this provider.
     pub fn authorization_response_iss_parameter_supported(&self) -> bool {
         self.authorization_response_iss_parameter_supported
+    }
+
+    /// `dpop_signing_alg_values_supported` (RFC 9449 section 5.1); `None` if the provider says nothing about it.
+    pub fn dpop_algorithms(&self) -> Option<&[String]> {
+        self.dpop_signing_alg_values_supported.as_deref()
     }
 }
 

@@ -43,6 +43,8 @@ pub struct OAuthProvider {
     pub strict_rotation: bool,
     /// What brings a refresh token, if that is known.
     pub refresh_token_needs: RefreshTokenNeeds,
+    /// Whether tokens are bound to a key of the session (RFC 9449). A token that is not is refused.
+    pub dpop: bool,
 }
 
 impl OAuthProvider {

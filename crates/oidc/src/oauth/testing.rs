@@ -1,10 +1,21 @@
 //! Helpers that the tests of this module share.
 
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::http::client::FetchResponse;
 use crate::oauth::discovery::{self, Issuer, ProviderMetadata};
+
+/// The result of a future that never waits.
+pub(super) fn ready<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("the future waits"),
+    }
+}
 
 /// A response.
 pub(super) fn response(status: u16, content_type: &str, body: &str) -> FetchResponse {

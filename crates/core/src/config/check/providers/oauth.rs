@@ -76,6 +76,7 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         token_revocation,
         strict_rotation: provider.flag("strict_rotation").unwrap_or(false),
         refresh_token_needs: refresh_token_needs(provider),
+        dpop: provider.flag("dpop").unwrap_or(false),
     })
 }
 
