@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::config::Config;
 use crate::flow::attempts::{Attempts, LoginAttempts};
+use crate::flow::dpop::DpopMemory;
 use crate::flow::guard::assertion_keys::AssertionKeys;
 use crate::flow::provider::cache::ProviderCache;
 use crate::flow::provider::client_keys::ClientKeys;
@@ -34,6 +35,8 @@ pub struct Vestibule {
     pub(crate) client_keys: Rc<ClientKeys>,
     pub(crate) session_cache: Rc<SessionCache>,
     pub(crate) site_cache: Rc<SiteCache>,
+    /// The nonces that servers demand in proofs.
+    pub(crate) dpop: Rc<DpopMemory>,
     pub(crate) hooks: Rc<dyn ErasedHooks>,
 }
 
@@ -63,6 +66,7 @@ impl Vestibule {
             client_keys: Rc::default(),
             session_cache: Rc::default(),
             site_cache: Rc::default(),
+            dpop: Rc::default(),
             hooks,
         }
     }

@@ -15,7 +15,7 @@ use crate::secret::{Secret, constant_time_eq};
 
 /// Parameters of the authorization request that only Vestibule sets. `request` and `request_uri` are among them because
 /// they would replace all others (OpenID Connect Core 1.0 section 6).
-pub const RESERVED: [&str; 10] = [
+pub const RESERVED: [&str; 11] = [
     "response_type",
     "client_id",
     "redirect_uri",
@@ -26,6 +26,7 @@ pub const RESERVED: [&str; 10] = [
     "code_challenge_method",
     "request",
     "request_uri",
+    "dpop_jkt",
 ];
 
 /// Query parameters of `POST /signin/:provider` that are forwarded in the authorization request: those of OpenID
@@ -87,6 +88,8 @@ pub struct AuthorizationRequest<'a> {
     pub state: &'a Secret,
     /// `nonce`, which the ID token must repeat, if one is used.
     pub nonce: Option<&'a Secret>,
+    /// `dpop_jkt`, the thumbprint of the key to which the code is bound (RFC 9449 section 10), if tokens are bound.
+    pub dpop_jkt: Option<&'a str>,
 }
 
 impl AuthorizationRequest<'_> {
@@ -130,6 +133,7 @@ impl AuthorizationRequest<'_> {
         parameters.extend(self.scope.map(|scope| ("scope", scope.into())));
         parameters.push(("state", self.state.expose().into()));
         parameters.extend(self.nonce.map(|nonce| ("nonce", nonce.expose().into())));
+        parameters.extend(self.dpop_jkt.map(|thumbprint| ("dpop_jkt", thumbprint.into())));
         parameters
     }
 

@@ -136,6 +136,7 @@ pub fn parse(issuer: &Issuer<'_>, response: &FetchResponse) -> Result<ProviderMe
         code_challenge_methods_supported: document.list("code_challenge_methods_supported")?,
         authorization_response_iss_parameter_supported: document
             .flag("authorization_response_iss_parameter_supported")?,
+        dpop_signing_alg_values_supported: document.list("dpop_signing_alg_values_supported")?,
         // What is malformed counts as absent: a document without these members remains usable.
         requests: RequestMetadata {
             pushed_authorization_request_endpoint: optional("pushed_authorization_request_endpoint")
@@ -147,7 +148,7 @@ pub fn parse(issuer: &Issuer<'_>, response: &FetchResponse) -> Result<ProviderMe
             authorization_signing_algorithms: document
                 .list("authorization_signing_alg_values_supported")
                 .unwrap_or_default()
-                .map(|names| supported(&names)),
+                .map(|names| requests::supported(&names)),
         },
     })
 }
@@ -167,6 +168,7 @@ pub struct ProviderMetadata {
     id_token_signing_alg_values_supported: Option<Vec<String>>,
     code_challenge_methods_supported: Option<Vec<String>>,
     authorization_response_iss_parameter_supported: bool,
+    dpop_signing_alg_values_supported: Option<Vec<String>>,
     requests: RequestMetadata,
 }
 
@@ -190,6 +192,7 @@ impl ProviderMetadata {
             id_token_signing_alg_values_supported: None,
             code_challenge_methods_supported: None,
             authorization_response_iss_parameter_supported: false,
+            dpop_signing_alg_values_supported: None,
             requests: RequestMetadata::default(),
         })
     }
@@ -256,7 +259,7 @@ impl ProviderMetadata {
     /// section 3). Empty if the provider supports only other algorithms: then none of its ID tokens can be verified.
     pub fn id_token_algorithms(&self) -> Vec<Algorithm> {
         let names = self.id_token_signing_alg_values_supported.as_ref();
-        names.map_or_else(|| vec![Algorithm::Rs256], |names| supported(names))
+        names.map_or_else(|| vec![Algorithm::Rs256], |names| requests::supported(names))
     }
 
     /// Whether the provider says that it supports PKCE with S256 (RFC 8414 section 2); `None` if it says nothing. The
@@ -276,11 +279,11 @@ impl ProviderMetadata {
     pub fn requests(&self) -> &RequestMetadata {
         &self.requests
     }
-}
 
-/// The algorithms among these names that are supported here.
-fn supported(names: &[String]) -> Vec<Algorithm> {
-    names.iter().filter_map(|name| Algorithm::from_name(name)).collect()
+    /// `dpop_signing_alg_values_supported` (RFC 9449 section 5.1); `None` if the provider says nothing about it.
+    pub fn dpop_algorithms(&self) -> Option<&[String]> {
+        self.dpop_signing_alg_values_supported.as_deref()
+    }
 }
 
 /// Why a provider's metadata cannot be used.

@@ -14,6 +14,7 @@
 //! | [`userinfo`] | OpenID Connect Core 1.0 section 5.3 |
 //! | [`logout`], only a request | OpenID Connect RP-Initiated Logout 1.0 |
 //! | [`revocation`] | RFC 7009 |
+//! | [`dpop`], at the token endpoint and wherever a token is used | RFC 9449 |
 //!
 //! Each step requires the result of the step before it: a token request needs an
 //! [`AuthorizationCode`](authorize::AuthorizationCode), which only a checked response gives, and a userinfo response
@@ -24,6 +25,7 @@ pub mod authorization_details;
 pub mod authorize;
 pub mod client;
 pub mod discovery;
+pub mod dpop;
 pub mod email;
 mod error_body;
 pub mod exchange;

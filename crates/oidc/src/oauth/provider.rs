@@ -52,6 +52,8 @@ pub struct OAuthProvider {
     pub refresh_token_needs: RefreshTokenNeeds,
     /// The security profile that it follows, if one is configured.
     pub profile: Option<SecurityProfile>,
+    /// Whether tokens are bound to a key of the session (RFC 9449). A token that is not is refused.
+    pub dpop: bool,
 }
 
 impl OAuthProvider {

@@ -1,5 +1,8 @@
 //! Helpers that the tests of this module share.
 
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -9,6 +12,14 @@ use crate::oauth::authorize::AuthorizationRequest;
 use crate::oauth::discovery::{self, Issuer, ProviderMetadata};
 use crate::oauth::pkce::Verifier;
 use crate::secret::Secret;
+
+/// The result of a future that never waits.
+pub(super) fn ready<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("the future waits"),
+    }
+}
 
 /// A response.
 pub(super) fn response(status: u16, content_type: &str, body: &str) -> FetchResponse {
@@ -56,6 +67,7 @@ pub(super) fn with_request<T>(
         verifier: Verifier::restore("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").as_ref(),
         state: &Secret::new("s t&a=te"),
         nonce: Some(&Secret::new("n~é")),
+        dpop_jkt: None,
     })
 }
 

@@ -7,7 +7,7 @@ use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, Error};
 use crate::flow::responses::with_cookies;
 use crate::flow::signin::switch_account;
-use crate::flow::{FormContext, RequestContext};
+use crate::flow::{FormContext, RequestContext, provider};
 use crate::platform::Platform;
 use crate::session::csrf::CsrfVerified;
 use crate::session::ticket::Ticket;
@@ -80,10 +80,17 @@ impl<P: Platform> RequestContext<'_, P> {
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
         let max_age = authorize::max_age(parameters);
         let transaction = Transaction::begin(&provider.id, return_to, max_age, self.now, random);
-        let transaction = match purpose {
+        let mut transaction = match purpose {
             Purpose::SignIn { is_kept } => transaction.with_persistence(is_kept),
             Purpose::Silent { subject } => transaction.silently_for(subject),
         };
+        let mut dpop_jkt = None;
+        if oauth.dpop {
+            provider::check_dpop(provider, &metadata)?;
+            let key = self.new_dpop_key();
+            dpop_jkt = Some(self.dpop_thumbprint(&key).await?);
+            transaction.dpop_key = Some(key);
+        }
         let request = AuthorizationRequest {
             endpoint: metadata.authorization_endpoint(),
             client_id: &oauth.client.id,
@@ -97,6 +104,7 @@ impl<P: Platform> RequestContext<'_, P> {
             verifier: oauth.authorization.pkce.then_some(&transaction.verifier),
             state: &transaction.state,
             nonce: oauth.openid.as_ref().filter(|openid| openid.nonce).map(|_| &transaction.nonce),
+            dpop_jkt: dpop_jkt.as_deref(),
         };
         let address = self.authorization_address(provider, oauth, &metadata, &request).await?;
 

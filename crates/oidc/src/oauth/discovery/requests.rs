@@ -23,3 +23,8 @@ impl RequestMetadata {
         self.authorization_signing_algorithms.clone().unwrap_or_else(|| Algorithm::ALL.to_vec())
     }
 }
+
+/// The algorithms among these names that are supported here.
+pub(super) fn supported(names: &[String]) -> Vec<Algorithm> {
+    names.iter().filter_map(|name| Algorithm::from_name(name)).collect()
+}

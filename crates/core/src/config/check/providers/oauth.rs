@@ -82,6 +82,7 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         strict_rotation: provider.flag("strict_rotation").unwrap_or(false),
         refresh_token_needs: refresh_token_needs(provider),
         profile: provider.chosen("profile", &PROFILES),
+        dpop: provider.flag("dpop").unwrap_or(false),
     })
 }
 

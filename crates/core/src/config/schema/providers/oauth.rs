@@ -141,6 +141,10 @@ pub(in crate::config) const OAUTH: Group = keys! {
     /// sessions at this site with it.
     token_revocation: BoolOrUrl, unset = "the preset's; OpenID Connect: `true` if the metadata have that endpoint; OAuth 2: `false`",
         example = "https://idp.example/revoke", needs = "OAuth 2: a URL";
+    /// Whether tokens are bound to a key of the session (DPoP, RFC 9449): a copy of the access token is then of no use without that
+    /// key. Where an upstream's `authorization` is the access token, it gets `Authorization: DPoP` and a proof for each request
+    /// (docs/upstreams.md). An answer with a token that is not bound is refused.
+    dpop: Bool, default = false, example = true, needs = "a provider that issues DPoP tokens to this client, and proofs with ES256";
 };
 
 /// The keys that only `type = "oidc"` has.
