@@ -322,7 +322,23 @@ impl Forwarder for IsolatePlatform {
         self.inner.take_set_cookies(response, is_taken)
     }
 
-    fn unless_missing(&self, response: usize) -> Option<usize> {
-        self.inner.unless_missing(response)
+    fn status(&self, response: &usize) -> u16 {
+        self.inner.status(response)
+    }
+
+    fn field(&self, response: &usize, name: &str) -> Option<String> {
+        self.inner.field(response, name)
+    }
+
+    fn discard(&self, response: usize) {
+        self.inner.discard(response);
+    }
+
+    fn has_body(&self, body: &Vec<u8>) -> bool {
+        self.inner.has_body(body)
+    }
+
+    fn body_again(&self, bytes: &[u8]) -> Result<Vec<u8>, BodyError> {
+        self.inner.body_again(bytes)
     }
 }

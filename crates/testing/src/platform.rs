@@ -200,8 +200,24 @@ impl Forwarder for FakePlatform {
         self.forwarder.forward(forward, body).await
     }
 
-    fn unless_missing(&self, response: usize) -> Option<usize> {
-        (!self.forwarder.is_missing(response)).then_some(response)
+    fn status(&self, response: &usize) -> u16 {
+        self.forwarder.status(*response)
+    }
+
+    fn field(&self, response: &usize, name: &str) -> Option<String> {
+        self.forwarder.field(*response, name)
+    }
+
+    fn discard(&self, response: usize) {
+        self.forwarder.discarded.borrow_mut().push(response);
+    }
+
+    fn has_body(&self, body: &Vec<u8>) -> bool {
+        !body.is_empty()
+    }
+
+    fn body_again(&self, bytes: &[u8]) -> Result<Vec<u8>, BodyError> {
+        Ok(bytes.to_vec())
     }
 }
 

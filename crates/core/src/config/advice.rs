@@ -20,6 +20,7 @@ impl Config {
         advice.extend(self.refresh_token_advice());
         advice.extend(self.refusal_advice());
         advice.extend(self.texts_advice());
+        advice.extend(self.dpop_advice());
         advice
     }
 
@@ -153,7 +154,7 @@ impl Config {
     }
 
     /// What upstreams get of sessions, each with its place in the configuration.
-    fn forwarded_values(&self) -> Vec<(String, &Vec<(String, UpstreamValue)>)> {
+    pub(super) fn forwarded_values(&self) -> Vec<(String, &Vec<(String, UpstreamValue)>)> {
         let mut forwarded = Vec::new();
         for (i, upstream) in self.upstreams.iter().enumerate() {
             let place = format!("AUTH.upstreams[{i}]");

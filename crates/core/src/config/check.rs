@@ -3,6 +3,7 @@
 
 mod bearer;
 mod cookies;
+mod dpop;
 pub(super) mod names;
 mod origins;
 mod pages;
@@ -58,6 +59,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let mut rules = rules::rules(auth, &cookie_naming);
     let upstreams = upstreams::upstreams(auth, &cookie_naming);
     updatable::refuse_updatable(auth);
+    dpop::refuse_useless_tokens(auth, &session, &providers);
     bearer::refuse_unshown(auth, &claims, &providers, &rules);
 
     let site = pages::Site {
@@ -73,6 +75,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let rules = RuleSet::new(rules, default_access);
     pages::refuse_guarded(auth, &site, &rules);
     pages::refuse_no_straight_way(auth, &pages, &providers);
+    providers::refuse_straight_way(auth);
 
     let secrets = secrets::session_secrets(auth);
     let verify = verify::verify(&auth.table("verify"), &secrets);

@@ -10,6 +10,7 @@ use vestibule_oidc::data::DataPath;
 
 use crate::session::refreshed_tokens::RefreshedTokens;
 use vestibule_oidc::http::origin::Origin;
+use vestibule_oidc::oauth::dpop::DpopKey;
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 
@@ -183,6 +184,11 @@ impl Session {
         self.text("access_token")
     }
 
+    /// The private key to which the tokens are bound (`dpop_key`, RFC 9449), if they are.
+    pub(crate) fn dpop_key(&self) -> Option<DpopKey> {
+        DpopKey::parse(self.text("dpop_key")?)
+    }
+
     /// When the access token expires.
     pub fn token_expires_at(&self) -> Option<Timestamp> {
         self.claims.get("expires_at").and_then(Value::as_u64).map(Timestamp::from_seconds)
@@ -198,9 +204,10 @@ impl Session {
     /// claims stay: a page may have updated them since the refresh.
     #[must_use]
     pub fn with_refreshed_tokens(&self, tokens: &RefreshedTokens, now: Timestamp) -> Self {
-        // This is the old refresh token's expiry; the new one's may be unknown.
+        // This is the old refresh token's expiry, and the key of the old tokens; the new ones may have none.
         let mut claims = Map::clone(&self.claims);
         claims.remove("refresh_expires_at");
+        claims.remove("dpop_key");
         if let Some(changes) = &tokens.claims {
             changes.apply(&mut claims);
         }
@@ -212,7 +219,8 @@ impl Session {
     /// The same session after `invalid_grant`: without tokens, and with the claim `error`.
     #[must_use]
     pub fn without_tokens(&self) -> Self {
-        let tokens = ["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies"];
+        let tokens =
+            ["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies", "dpop_key"];
         let mut claims = Map::clone(&self.claims);
         claims.retain(|name, _| !tokens.contains(&name.as_str()));
         claims.insert("error".to_owned(), REFRESH_TOKEN_ERROR.into());

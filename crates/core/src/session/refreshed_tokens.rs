@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::session::own_claims::is_own_claim;
+use vestibule_oidc::oauth::dpop::DpopKey;
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 
@@ -27,6 +28,8 @@ pub struct RefreshedTokens {
     pub(crate) claims: Option<ClaimChanges>,
     /// When the provider ends the session, if the refresh said so.
     pub(crate) ends_at: Option<Timestamp>,
+    /// The private key to which they are bound, if they are (RFC 9449).
+    pub(crate) dpop_key: Option<DpopKey>,
 }
 
 /// What a refresh changes of the claims about the user. It is complete: claims that are neither set nor removed have
@@ -67,6 +70,9 @@ impl RefreshedTokens {
         }
         if let Some(end) = self.ends_at {
             claims.insert("ends_at".to_owned(), end.seconds().into());
+        }
+        if let Some(key) = &self.dpop_key {
+            claims.insert("dpop_key".to_owned(), key.to_text().expose().into());
         }
         if !self.api_cookies.is_empty() {
             let mut cookies = Map::new();

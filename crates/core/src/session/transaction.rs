@@ -20,6 +20,7 @@ use vestibule_oidc::http::return_to::TrustedUrl;
 use vestibule_oidc::jose::base64url;
 use vestibule_oidc::jose::kdf::Keyring;
 use vestibule_oidc::json;
+use vestibule_oidc::oauth::dpop::DpopKey;
 use vestibule_oidc::oauth::pkce::{self, Verifier};
 use vestibule_oidc::secret::{Secret, constant_time_eq};
 use vestibule_oidc::time::Timestamp;
@@ -65,6 +66,8 @@ pub struct Transaction {
     pub silent_for: Option<String>,
     /// Whether the person wants the session's cookie to stay when the browser closes.
     pub is_persistent: bool,
+    /// The key to which the tokens will be bound (RFC 9449), if they will.
+    pub dpop_key: Option<DpopKey>,
 }
 
 /// Why a callback does not belong to an open attempt of this browser.
@@ -116,6 +119,7 @@ impl Transaction {
             return_to: return_to.as_str().to_owned(),
             silent_for: None,
             is_persistent: true,
+            dpop_key: None,
         }
     }
 
@@ -149,7 +153,7 @@ impl Transaction {
         now: Timestamp,
         random: &mut dyn FnMut(&mut [u8]),
     ) -> Vec<(String, String)> {
-        let claims = json::of(&[
+        let mut claims = json::of(&[
             ("provider", self.provider.as_str().into()),
             ("state", self.state.expose().into()),
             ("nonce", self.nonce.expose().into()),
@@ -159,6 +163,9 @@ impl Transaction {
             ("silent_for", self.silent_for.as_deref().into()),
             ("persistent", self.is_persistent.into()),
         ]);
+        if let Some(key) = &self.dpop_key {
+            claims.insert("dpop_key".to_owned(), key.to_text().expose().into());
+        }
         let dialect = Dialect::AuthJsV5;
         let sealed = seal::seal(keys, dialect, names.transaction_prefix(), &claims, LIFETIME, now, random);
         chunk::split(&self.cookie_name(names), &sealed, dialect)
@@ -219,6 +226,7 @@ impl Transaction {
             return_to,
             silent_for: json::string(&claims, "silent_for"),
             is_persistent: claims.get("persistent") != Some(&Value::Bool(false)),
+            dpop_key: json::string(&claims, "dpop_key").and_then(|key| DpopKey::parse(&key)),
         })
     }
 }

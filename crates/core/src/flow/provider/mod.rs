@@ -3,6 +3,7 @@
 
 pub(crate) mod cache;
 mod client;
+pub(crate) mod client_keys;
 mod token_revocation;
 
 use std::pin::pin;
@@ -24,6 +25,7 @@ use vestibule_oidc::http::client::{FetchRequest, FetchResponse};
 use vestibule_oidc::jose::jwk::JwkSet;
 use vestibule_oidc::jose::jws::{self, Algorithm, JwsError, UnverifiedJws, VerifiedPayload};
 use vestibule_oidc::oauth::discovery::{self, Issuer, ProviderMetadata};
+use vestibule_oidc::oauth::dpop;
 use vestibule_oidc::oauth::id_token::{self, ClaimError, IdTokenError};
 use vestibule_oidc::oauth::jwks;
 use vestibule_oidc::oauth::provider::{IdTokenAlgorithm, OAuthProvider, OpenId};
@@ -105,8 +107,20 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(IdTokenAlgorithm::Of(algorithm)) => vec![algorithm],
             None => metadata.id_token_algorithms(),
         };
-        let jws = UnverifiedJws::parse(token).map_err(rejected)?;
+        let (jws, accepted) = (UnverifiedJws::parse(token).map_err(rejected)?, oauth.accepted(accepted));
         self.verify_by_keys(provider, metadata, &jws, &accepted, Requester::User).await
+    }
+
+    /// Verifies the signature of an authorization response, with the algorithms that the metadata have for it.
+    pub(crate) async fn verify_response_signature(
+        &self,
+        provider: &Provider,
+        oauth: &OAuthProvider,
+        metadata: &ProviderMetadata,
+        jws: &UnverifiedJws<'_>,
+    ) -> Result<VerifiedPayload, Error> {
+        let accepted = oauth.accepted(metadata.requests().authorization_algorithms());
+        self.verify_by_keys(provider, metadata, jws, &accepted, Requester::User).await
     }
 
     /// Verifies the signature of an access token that a client sent. The metadata's algorithms are for ID tokens only, so
@@ -365,12 +379,29 @@ impl DocumentKind {
     }
 }
 
-/// How the provider's token responses are to be read.
-pub(crate) fn reading(oauth: &OAuthProvider) -> ParseOptions<'_> {
+/// How the provider's token responses are to be read. `is_bound`: the request had a proof of possession.
+pub(crate) fn reading(oauth: &OAuthProvider, is_bound: bool) -> ParseOptions<'_> {
     ParseOptions {
         is_strict: oauth.openid.is_some(),
         response_path: oauth.token.response_path.as_ref(),
         invalid_grant_errors: &oauth.token.invalid_grant_errors,
+        is_bound,
+    }
+}
+
+/// Refuses a provider whose metadata say that it takes no proofs with the algorithm that is used here (RFC 9449 section
+/// 5.1): each sign-in would end in an error at its token endpoint.
+pub(crate) fn check_dpop(provider: &Provider, metadata: &ProviderMetadata) -> Result<(), Error> {
+    let wanted = dpop::ALGORITHM.name();
+    match metadata.dpop_algorithms() {
+        Some(algorithms) if !algorithms.iter().any(|name| name == wanted) => {
+            let (id, algorithms) = (&provider.id, algorithms.join(", "));
+            Err(Error::Configuration(format!(
+                "provider {id}: its metadata say that proofs of possession may be signed with {algorithms}, and {wanted} is \
+                 not among them: remove dpop"
+            )))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
+use crate::flow::dpop::TokenAnswer;
 use crate::flow::refresh::granted::{GrantError, GrantedTokens, MAX_CLAIMS_WAIT, temporary};
 use crate::flow::signin::profile::TokenSource;
 use crate::flow::{RequestContext, provider};
@@ -69,25 +70,29 @@ impl<P: Platform> RequestContext<'_, P> {
         let refresh_token = session
             .refresh_token()
             .ok_or_else(|| GrantError::InvalidGrant("the session has no refresh token".to_owned()))?;
-        let client = self
-            .client(oauth, metadata)
-            .await
-            .map_err(|error| GrantError::Misconfigured(error.to_string()))?;
+        // The session may be older than `dpop` in the configuration: then its next tokens are bound to a new key.
+        let dpop_key = oauth.dpop.then(|| session.dpop_key().unwrap_or_else(|| self.new_dpop_key()));
         let redirect_uri = self.redirect_uri(&provider.id);
         let grant = token::Grant::Refresh { refresh_token: &refresh_token, redirect_uri: &redirect_uri };
         let endpoint = oauth.token.refresh_endpoint.as_ref().unwrap_or(metadata.token_endpoint());
-        let request = token::request(endpoint, &client, &oauth.token, grant);
         // The token's time begins at the provider, somewhere between the request and its answer.
-        let sent = self.platform.now();
-        let response = self.ask(provider, "token", request).await.map_err(|error| temporary(&error))?;
-        let tokens = token::parse(&response, provider::reading(oauth)).map_err(|error| match error {
+        let TokenAnswer { response, sent } = self
+            .exchange(provider, (oauth, metadata), endpoint, grant, dpop_key.as_ref())
+            .await
+            .map_err(|error| match error {
+                Error::Configuration(_) => GrantError::Misconfigured(error.to_string()),
+                error => temporary(&error),
+            })?;
+        let reading = provider::reading(oauth, dpop_key.is_some());
+        let mut tokens = token::parse(&response, reading).map_err(|error| match error {
             TokenError::InvalidGrant(_) => GrantError::InvalidGrant(error.to_string()),
             TokenError::InvalidClient(_) => GrantError::Misconfigured(error.to_string()),
             _ => GrantError::Unavailable(error.to_string(), response.retry_after(self.platform.now())),
         })?;
+        self.check_authorization_details(provider, oauth, &mut tokens);
         let issued_at = self.platform.now();
         let deadline = issued_at.plus(MAX_CLAIMS_WAIT);
-        let source = TokenSource { provider, oauth, metadata, tokens: &tokens };
+        let source = TokenSource { provider, oauth, metadata, tokens: &tokens, dpop_key: dpop_key.as_ref() };
         let id_token = match (&tokens.id_token, &oauth.openid) {
             (Some(id_token), Some(openid)) => {
                 // With `user.id`, the session's subject is another identifier than the ID token's `sub`.
@@ -114,6 +119,7 @@ impl<P: Platform> RequestContext<'_, P> {
             issued_at,
             claims,
             ends_at,
+            dpop_key,
         })
     }
 
