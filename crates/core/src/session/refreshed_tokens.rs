@@ -27,6 +27,9 @@ pub struct RefreshedTokens {
     pub(crate) claims: Option<ClaimChanges>,
     /// When the provider ends the session, if the refresh said so.
     pub(crate) ends_at: Option<Timestamp>,
+    /// The new ID token, in the process that refreshed. The other processes leave the hint for the provider's logout as it is,
+    /// so the store need not keep the token.
+    pub(crate) id_token: Option<Secret>,
 }
 
 /// What a refresh changes of the claims about the user. It is complete: claims that are neither set nor removed have

@@ -259,6 +259,7 @@ impl<P: Platform> RefreshAttempt<P> {
             issued_at: granted.issued_at,
             claims: granted.claims,
             ends_at: granted.ends_at,
+            id_token: granted.id_token,
         });
         let renewed = RefreshOutcome::Renewed(Rc::clone(&tokens));
         let owner = slot.owner.clone();

@@ -28,6 +28,8 @@ pub(super) struct GrantedTokens {
     pub(super) claims: Option<ClaimChanges>,
     /// When the provider ends the session, if its new ID token says so.
     pub(super) ends_at: Option<Timestamp>,
+    /// The new ID token, if there is one and it is the provider's.
+    pub(super) id_token: Option<Secret>,
 }
 
 /// Why there are no new tokens.

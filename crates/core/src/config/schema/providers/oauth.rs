@@ -126,14 +126,18 @@ pub(in crate::config) const OAUTH: Group = keys! {
     /// Whether signing out here also ends the session at the provider: `true` for the `end_session_endpoint` of its metadata, or the URL of
     /// that endpoint.
     logout: BoolOrUrl, default = false, example = true,
-        needs = "OAuth 2: a URL. Register the address to return to at the provider";
-    /// The name of the logout request's parameter with the address to return to.
+        needs = "OAuth 2: a URL. Register `https://HOST/auth/signout/callback` at the provider, for the login host";
+    /// The name of the logout request's parameter with the address to return to. With another name than the default the endpoint is
+    /// taken for one of the provider's own kind, which gets neither `id_token_hint` nor `logout_hint` nor `state`.
     logout_redirect_param: Text, default = "post_logout_redirect_uri", example = "returnTo", needs = "`logout`";
     /// Whether signing out here also revokes the refresh token at the provider (RFC 7009), in the background: `true` for the
     /// `revocation_endpoint` of its metadata, or the URL of that endpoint. Write `false` for a provider that ends all of the user's
     /// sessions at this site with it.
     token_revocation: BoolOrUrl, unset = "the preset's; OpenID Connect: `true` if the metadata have that endpoint; OAuth 2: `false`",
         example = "https://idp.example/revoke", needs = "OAuth 2: a URL";
+    /// The session's claim that the logout request has as `logout_hint` where the ID token cannot be its `id_token_hint`: it is larger
+    /// than 4 kB, or of another session. `sub`, `email`, or a claim of `[vars.AUTH.claims]`. A session without it has no hint.
+    logout_hint: Text, default = "sub", example = "email", needs = "`logout`";
 };
 
 /// The keys that only `type = "oidc"` has.

@@ -127,6 +127,7 @@ pub(in crate::flow::refresh) fn granted_by_api(
         issued_at: now,
         claims,
         ends_at: None,
+        id_token: None,
     }
 }
 
