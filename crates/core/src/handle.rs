@@ -134,7 +134,8 @@ impl<P: Platform> RequestContext<'_, P> {
                 Route::ReceiveSignIn
                 | Route::GivePreviewSession
                 | Route::TakePreviewSession
-                | Route::EndPreviewSession,
+                | Route::EndPreviewSession
+                | Route::SignOutCallback,
             ) if self.request.is_prefetch() => Ok(responses::token_unavailable(Duration::from_secs(1))),
             Some(Route::ReceiveSignIn) => {
                 self.receive_sign_in(provider.unwrap_or_default(), &params.query).await
@@ -154,6 +155,7 @@ impl<P: Platform> RequestContext<'_, P> {
                 }
             }
             Some(Route::SignOutPage) => self.show_sign_out(&params.query).await,
+            Some(Route::SignOutCallback) => Ok(self.finish_provider_logout(&params.query)),
             Some(Route::Session) => self.show_session(&params.query).await,
             Some(Route::UpdateSession) => {
                 self.update_session(&params.query, self.read_update(body).await?).await
@@ -162,7 +164,7 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(Route::Providers) => Ok(self.list_providers()),
             Some(Route::Token) => self.show_token().await,
             Some(Route::GivePreviewSession) => self.give_preview_session(&params.query).await,
-            Some(Route::EndPreviewSession) => self.end_preview_session(&params.query),
+            Some(Route::EndPreviewSession) => self.end_preview_session(&params.query).await,
             Some(Route::TakePreviewSession) => self.take_preview_session(&params.query).await,
             Some(Route::Renew) => self.refresh_at_login_host(&params.query).await,
             Some(Route::ErrorPage) => self.show_error(&params.query),

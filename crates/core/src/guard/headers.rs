@@ -239,7 +239,7 @@ impl Outgoing<'_> {
         let mut kept = cookie::without_pairs(sent.iter().copied(), |position, pair| {
             self.is_withheld(position, cookie::pair_name(pair)) || self.guarded.is_upstream_cookie(pair)
         });
-        kept.extend(self.session.renewed.iter().filter_map(SetCookie::pair));
+        kept.extend(self.session.renewed.iter().filter(|it| self.is_of_session(it)).filter_map(SetCookie::pair));
         kept.extend(self.cookies.iter().map(|(name, value)| format!("{name}={value}")));
         if kept.is_empty() {
             changes.remove("cookie");
@@ -262,8 +262,14 @@ impl Outgoing<'_> {
     fn is_withheld(&self, position: usize, cookie_name: &str) -> bool {
         let SessionCookies { positions, renewed } = self.session;
         let is_of_session = positions.contains(&position) && self.guarded.cookies.is_session(cookie_name);
-        let is_forwarded = self.forward_session && renewed.is_empty() && is_of_session;
+        let is_replaced = renewed.iter().any(|it| self.is_of_session(it));
+        let is_forwarded = self.forward_session && !is_replaced && is_of_session;
         self.guarded.cookies.is_reserved(cookie_name) && !is_forwarded
+    }
+
+    /// Whether a cookie that the browser gets is the session's. An upstream gets no other one of Vestibule's.
+    fn is_of_session(&self, cookie: &SetCookie) -> bool {
+        self.guarded.cookies.is_session(cookie.name())
     }
 }
 

@@ -12,6 +12,7 @@ pub(super) enum Route {
     PostedCallback,
     SignOutPage,
     SignOut,
+    SignOutCallback,
     Session,
     UpdateSession,
     Csrf,
@@ -126,7 +127,10 @@ const ROUTES: &[Entry] = routes! {
         answers = "200, a page; 302", authjs = "the same";
     /// Ends the session; with `logout` of the provider, the provider's session too. Form or JSON: `csrfToken`, `callbackUrl`.
     Post "/signout" => SignOut, Everywhere,
-        answers = "302 to the return address; for a script, 200 with `{\"url\":…}`", authjs = "the same";
+        answers = "302 to the return address, or first to the provider; for a script, 200 with `{\"url\":…}`", authjs = "the same";
+    /// Ends a sign-out at the provider (`logout`): the one address to which providers send people back. A prefetch gets 503.
+    GetWithoutHead "/signout/callback" => SignOutCallback, Everywhere,
+        answers = "302 to the return address of the sign-out; without its `state`, to the start page", authjs = "none";
     /// Shows the session: `user`, `expires`, and what `session.expose` adds. Renews it when it is due, and its tokens where they are
     /// shown. Pages of `trusted_origins` can read it, without the access token unless they are in `token_origins`.
     Get "/session" => Session, Everywhere,
@@ -156,8 +160,8 @@ const ROUTES: &[Entry] = routes! {
         answers = "302 to the return address, with the session; without a valid code, to the error page", authjs = "none";
     /// Ends the session of a user who has signed out on a host of `preview_hosts`, with the code of that host for this session. A
     /// prefetch gets 503.
-    GetWithoutHead "/preview/signout" => EndPreviewSession, LoginHost,
-        answers = "302 to where the sign-out leads; without a valid code, to the start page", authjs = "none";
+    GetWithoutHead "/signout/preview" => EndPreviewSession, LoginHost,
+        answers = "302 to where the sign-out leads, or first to the provider; without a valid code, to the start page", authjs = "none";
     /// Shows what went wrong, or sends the browser to `pages.error`.
     Get "/error" => ErrorPage, Everywhere,
         answers = "200, 403 or 500, a page; 302", authjs = "the same";

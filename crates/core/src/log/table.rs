@@ -211,6 +211,15 @@ events! {
         action: "With error source `configuration` set `logout` to the URL of the provider's logout endpoint. \
             Otherwise see why the provider does not answer.",
     }
+    LogoutReturnRejected {
+        name: "logout_return_rejected",
+        cases: [Client => Info],
+        fields: [Request],
+        meaning: "A browser came back from a sign-out at a provider without the `state` that belongs to its own sign-out, so \
+            it went to the start page. No session was ended or changed by it.",
+        action: "Nothing if it is rare: somebody waited too long, went back in their history, or followed a link to this \
+            address. If it happens with every sign-out, the provider does not return `state`: see `logout_redirect_param`.",
+    }
     TokenRevocationFailed {
         name: "token_revocation_failed",
         cases: [Provider => Warn, Configuration => Warn],

@@ -158,6 +158,25 @@ impl Session {
         self.claims.get("generation").and_then(Value::as_u64).unwrap_or(0)
     }
 
+    /// How many cookies have the [hint](crate::session::logout_hint) for a sign-out at the provider (`hint_chunks`). Requests
+    /// elsewhere than to the sign-out route do not show them.
+    pub fn hint_chunks(&self) -> Option<usize> {
+        self.claims.get("hint_chunks")?.as_u64().and_then(|count| usize::try_from(count).ok())
+    }
+
+    /// The same session with another number of such cookies.
+    #[must_use]
+    pub fn with_hint_chunks(mut self, count: Option<usize>) -> Self {
+        if self.hint_chunks() != count {
+            let claims = Rc::make_mut(&mut self.claims);
+            match count {
+                Some(count) => claims.insert("hint_chunks".to_owned(), count.into()),
+                None => claims.remove("hint_chunks"),
+            };
+        }
+        self
+    }
+
     /// The refresh token.
     pub fn refresh_token(&self) -> Option<Secret> {
         self.text("refresh_token").filter(|token| !token.is_empty()).map(Secret::new)
@@ -261,7 +280,8 @@ impl Session {
     #[must_use]
     pub fn for_preview_host(&self, host: &Origin, until: Timestamp) -> Self {
         let token = self.refresh_token();
-        let grants = ["refresh_token", "refresh_expires_at", "api_cookies"];
+        // The hint for the provider is in cookies of the login host.
+        let grants = ["refresh_token", "refresh_expires_at", "api_cookies", "hint_chunks"];
         let mut session = self.retaining(|name, value| {
             !grants.contains(&name) && !token.as_ref().is_some_and(|token| holds_text(value, token.expose()))
         });

@@ -20,6 +20,7 @@ pub(crate) const OWN_CLAIMS: [(&[&str], &str); 3] = [
             "preview_host",
             "generation",
             "error",
+            "hint_chunks",
         ],
         "it says whose session this is, and its state",
     ),

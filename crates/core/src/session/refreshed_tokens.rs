@@ -30,6 +30,9 @@ pub struct RefreshedTokens {
     pub(crate) ends_at: Option<Timestamp>,
     /// The private key to which they are bound, if they are (RFC 9449).
     pub(crate) dpop_key: Option<DpopKey>,
+    /// The new ID token, in the process that refreshed. The other processes leave the hint for the provider's logout as it is,
+    /// so the store need not keep the token.
+    pub(crate) id_token: Option<Secret>,
 }
 
 /// What a refresh changes of the claims about the user. It is complete: claims that are neither set nor removed have

@@ -245,6 +245,19 @@ pub struct LogoutConfig {
     pub endpoint: Option<Url>,
     /// The name of the parameter for the return address.
     pub redirect_param: String,
+    /// The session's claim that says who signs out where no ID token can (`logout_hint`).
+    pub hint_claim: String,
+}
+
+impl LogoutConfig {
+    /// The name of the parameter for the return address in the specification.
+    pub const REDIRECT_PARAM: &str = "post_logout_redirect_uri";
+
+    /// Whether the endpoint is one of the specification, which takes a hint and returns `state`. One that calls the return
+    /// address otherwise has parameters of its own.
+    pub fn is_standard(&self) -> bool {
+        self.redirect_param == Self::REDIRECT_PARAM
+    }
 }
 
 /// How a refresh token is revoked (RFC 7009).

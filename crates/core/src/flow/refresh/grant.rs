@@ -107,6 +107,7 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(id_token) => self.refreshed_session_end(provider, id_token, session)?,
             None => None,
         };
+        let new_id_token = tokens.id_token.clone().filter(|_| id_token.is_some());
         let id_token = id_token.map(|id_token| id_token.verified);
         let asked = self.claims_of_provider(&source, id_token.as_ref(), session);
         let claims = self.refreshed_claims(provider, deadline, pin!(asked)).await?;
@@ -120,6 +121,7 @@ impl<P: Platform> RequestContext<'_, P> {
             claims,
             ends_at,
             dpop_key,
+            id_token: new_id_token,
         })
     }
 

@@ -31,6 +31,8 @@ pub(super) struct GrantedTokens {
     pub(super) ends_at: Option<Timestamp>,
     /// The key to which they are bound, if they are.
     pub(super) dpop_key: Option<DpopKey>,
+    /// The new ID token, if there is one and it is the provider's.
+    pub(super) id_token: Option<Secret>,
 }
 
 /// Why there are no new tokens.

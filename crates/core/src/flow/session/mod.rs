@@ -2,6 +2,7 @@
 
 pub(crate) mod expired_token;
 pub(crate) mod kept_form;
+pub(crate) mod provider_logout;
 pub(crate) mod refresh_at_login_host;
 pub(crate) mod renewal_marker;
 pub(crate) mod revocation;

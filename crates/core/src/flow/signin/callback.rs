@@ -107,6 +107,7 @@ impl<P: Platform> CallbackContext<'_, P> {
         context.complete_groups(&source, id_token.as_ref(), &mut profile, GroupsFor::SignIn).await?;
 
         let claims = source.claims(id_token.as_ref(), profile, listed_email);
+        let verified = tokens.id_token.clone().filter(|_| id_token.is_some());
         let tokens = source.tokens(context.now);
         let identity = Identity::from_claims(self.provider, self.oauth, claims, tokens);
         let mut identity = identity.map_err(|error| {
@@ -116,6 +117,7 @@ impl<P: Platform> CallbackContext<'_, P> {
             };
             provider::provider_error(self.provider, cause)
         })?;
+        identity.id_token = verified;
         identity.extra_claims.extend(ends_at.map(|end| ("ends_at", Value::from(end.seconds()))));
         identity.extra_claims.extend(context.persistence_claim(self.transaction.is_persistent));
         identity.extra_claims.extend(dpop_key.map(|key| ("dpop_key", Value::from(key.to_text().expose()))));

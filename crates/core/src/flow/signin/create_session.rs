@@ -39,10 +39,11 @@ impl<P: Platform> RequestContext<'_, P> {
 
     async fn session_of(
         &self,
-        identity: Identity<'_>,
+        mut identity: Identity<'_>,
         confirmed: Option<&Session>,
     ) -> Result<CreatedSession, Error> {
         let provider = identity.provider;
+        let id_token = identity.id_token.take();
         let mut claims = match self.authorize_sign_in(identity, SignInKind::SignIn).await? {
             SignInDecision::Claims(claims) => claims,
             SignInDecision::Redirect(to) => {
@@ -55,13 +56,14 @@ impl<P: Platform> RequestContext<'_, P> {
             let begins = self.sign_in_time(&provider.id, sub).await;
             claims.insert("signed_in_at".to_owned(), begins.seconds().into());
         }
-        let session = Session::new(claims);
+        let (session, hint) = self.with_logout_hint(Session::new(claims), id_token.as_ref());
         let cookies = self
             .session_cookies(&session)
             .map_err(|too_large| Error::Configuration(too_large.to_string()))?;
         self.vestibule.hooks.event(&Event::SignedIn { provider: &provider.id, session: &session });
         let mut all = self.erased_conflict(&cookies);
         all.extend(cookies);
+        all.extend(hint);
         all.extend(self.clear_signed_out());
         Ok(CreatedSession::Session(all))
     }

@@ -22,6 +22,7 @@ use crate::config::schema::providers::requests::PROFILES;
 use crate::config::table::{Table, Text};
 use parameter::{algorithm, check_own_parameter, check_parameter};
 use parameters::Parameters;
+use crate::session::own_claims::is_own_claim;
 use vestibule_oidc::data::Source;
 use vestibule_oidc::http::origin::endpoint;
 use vestibule_oidc::oauth::provider::{
@@ -301,7 +302,12 @@ fn derived_image(provider: &Table<'_>) -> Option<DerivedImage> {
 fn logout(is_openid: bool, parameters: &Parameters<'_>) -> Option<LogoutConfig> {
     let provider = parameters.provider;
     if let Some(name) = provider.text("logout_redirect_param") {
-        check_own_parameter(&name, &["client_id"]);
+        check_own_parameter(&name, &["client_id", "id_token_hint", "logout_hint", "state"]);
+    }
+    if let Some(claim) = provider.text("logout_hint")
+        && (claim.text.is_empty() || claim.text != "sub" && is_own_claim(claim.text))
+    {
+        refuse!(claim, "{claim} is not a claim about the user", "write \"sub\", \"email\", or a claim of AUTH.claims");
     }
     let endpoint = parameters.url(provider, "logout");
     if matches!(provider.value("logout")?, Value::Bool(false)) {
@@ -315,8 +321,9 @@ fn logout(is_openid: bool, parameters: &Parameters<'_>) -> Option<LogoutConfig> 
         );
     }
     let redirect_param =
-        provider.str("logout_redirect_param").unwrap_or("post_logout_redirect_uri").to_owned();
-    Some(LogoutConfig { endpoint, redirect_param })
+        provider.str("logout_redirect_param").unwrap_or(LogoutConfig::REDIRECT_PARAM).to_owned();
+    let hint_claim = provider.str("logout_hint").unwrap_or("sub").to_owned();
+    Some(LogoutConfig { endpoint, redirect_param, hint_claim })
 }
 
 /// Whether a sign-out revokes the refresh token, and at which URL.

@@ -133,8 +133,9 @@ pub(in crate::config) const OAUTH: Group = keys! {
     /// Whether signing out here also ends the session at the provider: `true` for the `end_session_endpoint` of its metadata, or the URL of
     /// that endpoint.
     logout: BoolOrUrl, default = false, example = true,
-        needs = "OAuth 2: a URL. Register the address to return to at the provider";
-    /// The name of the logout request's parameter with the address to return to.
+        needs = "OAuth 2: a URL. Register `https://HOST/auth/signout/callback` at the provider, for the login host";
+    /// The name of the logout request's parameter with the address to return to. With another name than the default the endpoint is
+    /// taken for one of the provider's own kind, which gets neither `id_token_hint` nor `logout_hint` nor `state`.
     logout_redirect_param: Text, default = "post_logout_redirect_uri", example = "returnTo", needs = "`logout`";
     /// Whether signing out here also revokes the refresh token at the provider (RFC 7009), in the background: `true` for the
     /// `revocation_endpoint` of its metadata, or the URL of that endpoint. Write `false` for a provider that ends all of the user's
@@ -145,6 +146,9 @@ pub(in crate::config) const OAUTH: Group = keys! {
     /// key. Where an upstream's `authorization` is the access token, it gets `Authorization: DPoP` and a proof for each request
     /// (docs/upstreams.md). An answer with a token that is not bound is refused.
     dpop: Bool, default = false, example = true, needs = "a provider that issues DPoP tokens to this client, and proofs with ES256";
+    /// The session's claim that the logout request has as `logout_hint` where the ID token cannot be its `id_token_hint`: it is larger
+    /// than 4 kB, or of another session. `sub`, `email`, or a claim of `[vars.AUTH.claims]`. A session without it has no hint.
+    logout_hint: Text, default = "sub", example = "email", needs = "`logout`";
 };
 
 /// The keys that only `type = "oidc"` has.

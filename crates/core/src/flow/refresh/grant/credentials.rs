@@ -128,6 +128,7 @@ pub(in crate::flow::refresh) fn granted_by_api(
         claims,
         ends_at: None,
         dpop_key: None,
+        id_token: None,
     }
 }
 
