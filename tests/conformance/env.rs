@@ -13,7 +13,9 @@ use vestibule_core::session::seal;
 use vestibule_core::time::Timestamp;
 use vestibule_testing::FakeRandom;
 
-use crate::provider::{self, CALLBACK, CLIENT_ID, CLIENT_SECRET, HOST, ISSUER, Provider, email, now};
+use crate::provider::{
+    self, CALLBACK, CLIENT_ID, CLIENT_SECRET, HOST, ISSUER, Provider, Signature, email, now,
+};
 use crate::repository::root;
 
 pub const APP: &str = "https://app.example.com";
@@ -76,8 +78,39 @@ impl Env {
         Self::with(settings(provider), |builder| builder)
     }
 
+    /// With a provider that follows FAPI 2.0, and an application that checks the proof of each request. The provider has
+    /// these keys, too. With Message Signing requests are signed.
+    pub fn strict(keys: &Value) -> Self {
+        let is_signed = keys["request_object"] == true;
+        let vectors: Value =
+            serde_json::from_str(include_str!("../../crates/oidc/tests/vectors/private-keys.json"))
+                .expect("JSON");
+        let private_key = vectors["P-256"]["pem"].as_str().expect("a key");
+        let env = Self::start(settings(keys), |builder, provider| {
+            builder
+                .without_binding("AUTH_SUITE_SECRET")
+                .secret("AUTH_SUITE_PRIVATE_KEY", private_key)
+                .service("APP", move |request| {
+                    provider.refuses_at_resource(request).unwrap_or_else(|| echo(request))
+                })
+        });
+        let published = env.client().get(&format!("{APP}/auth/client-keys.json")).send().expect_status(200);
+        let keys = published.json()["keys"].as_array().expect("keys").clone();
+        env.provider.becomes_strict(keys, is_signed);
+        env.provider.signs(Signature::honest("P-256", "ES256"));
+        env.provider.publishes(vec![provider::key("P-256")]);
+        env
+    }
+
     /// With this configuration, and what `surround` adds.
     pub fn with(settings: Value, surround: impl FnOnce(HarnessBuilder) -> HarnessBuilder) -> Self {
+        Self::start(settings, |builder, _| surround(builder))
+    }
+
+    fn start(
+        settings: Value,
+        surround: impl FnOnce(HarnessBuilder, Arc<Provider>) -> HarnessBuilder,
+    ) -> Self {
         let built = root().join("build/index.js");
         assert!(built.exists(), "{} does not exist: run `cargo xtask build` first", built.display());
         let provider = Provider::new();
@@ -88,7 +121,7 @@ impl Env {
             .secret("AUTH_SUITE_SECRET", CLIENT_SECRET)
             .host(HOST, move |request| answering.answer(request))
             .service("APP", echo);
-        let harness = surround(builder).start().expect("the Worker starts");
+        let harness = surround(builder, Arc::clone(&provider)).start().expect("the Worker starts");
         Self { harness, provider }
     }
 

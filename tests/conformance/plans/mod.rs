@@ -5,6 +5,8 @@ use crate::table::Plan;
 mod all;
 mod basic;
 mod config;
+mod fapi2;
+mod logout;
 mod outside;
 mod refresh_token;
 mod rfc10017;
@@ -17,6 +19,9 @@ pub const PLANS: &[Plan] = &[
     config::PLAN,
     config::dynamic::PLAN,
     refresh_token::PLAN,
+    logout::rp_initiated::PLAN,
+    fapi2::security_profile::PLAN,
+    fapi2::message_signing::PLAN,
     outside::HYBRID,
     outside::IMPLICIT,
     rfc10017::PLAN,

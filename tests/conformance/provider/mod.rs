@@ -1,7 +1,9 @@
 //! The provider's part of the suite. It is strict about every request, and behaves until a module makes it odd.
 
 mod endpoints;
+mod logout;
 mod signature;
+mod strict;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,12 +13,16 @@ use miniflare_test_harness::{Request, Response};
 use serde_json::{Value, json};
 
 pub use self::signature::{Signature, key, spoiled};
+use self::strict::Strict;
 
 pub const HOST: &str = "suite.example";
 pub const ISSUER: &str = "https://suite.example";
 pub const CLIENT_ID: &str = "the client:1";
 /// With characters that are encoded in a form, and so in HTTP Basic (RFC 6749 section 2.3.1).
 pub const CLIENT_SECRET: &str = "a client+secret/that:no%log may&hold=1";
+
+/// The address to which the browser comes back after a logout.
+pub const AFTER_LOGOUT: &str = "https://app.example.com/auth/signout/callback";
 
 /// The address to which authorization responses go.
 pub const CALLBACK: &str = "https://app.example.com/auth/callback/suite";
@@ -38,6 +44,8 @@ struct State {
     codes: usize,
     /// The same of tokens.
     tokens: usize,
+    /// Every ID token, which is a hint at the logout.
+    id_tokens: Vec<String>,
     /// Everything that must not appear in a log.
     confidential: Vec<String>,
     signature: Signature,
@@ -50,6 +58,8 @@ struct State {
     refusal: Option<&'static str>,
     changes: BTreeMap<&'static str, Change>,
     answers: BTreeMap<&'static str, Answer>,
+    /// What it keeps where it follows FAPI 2.0.
+    strict: Option<Strict>,
 }
 
 /// An authorization request that was granted.
@@ -73,6 +83,7 @@ impl Provider {
             refresh_tokens: BTreeMap::new(),
             codes: 0,
             tokens: 0,
+            id_tokens: Vec::new(),
             confidential: vec![CLIENT_SECRET.to_owned()],
             signature: Signature::honest("RSA", "RS256"),
             keys: vec![key("RSA")],
@@ -83,12 +94,15 @@ impl Provider {
                 ("jwks", "/jwks"),
                 ("userinfo", "/userinfo"),
                 ("revocation", "/revoke"),
+                ("pushed", "/par"),
+                ("end_session", "/end-session"),
             ]),
             bearer: Bearer::Header,
             expires_in: 3600,
             refusal: None,
             changes: BTreeMap::new(),
             answers: BTreeMap::new(),
+            strict: None,
         })))
     }
 
@@ -118,7 +132,8 @@ impl Provider {
     }
 
     /// Changes every response of `discovery`, `jwks`, `token` or `userinfo`, the claims of every `id_token` or
-    /// `refreshed_id_token`, the text of every signed ID token (`id_token_text`), or every `authorization_response`.
+    /// `refreshed_id_token`, the text of every signed ID token (`id_token_text`), every `authorization_response`, or the
+    /// claims (`jarm`) or text (`jarm_text`) of signed ones, or every `logout_response`.
     pub fn changes(&self, place: &'static str, change: impl Fn(&mut Value) + Send + Sync + 'static) {
         self.state().changes.insert(place, Arc::new(change));
     }
@@ -189,6 +204,11 @@ pub fn claims_of(user: &str, scope: &str) -> Value {
 
 pub fn subject(user: &str) -> String {
     format!("subject-of-{user}")
+}
+
+/// The user's session at the provider.
+pub fn sid(user: &str) -> String {
+    format!("session-of-{user}")
 }
 
 pub fn email(user: &str) -> String {

@@ -30,6 +30,15 @@ impl Signature {
         Self::Key(Signing { key, alg, header: json!({ "alg": alg }) })
     }
 
+    /// The same, with this `typ` in the header.
+    #[must_use]
+    pub fn with_type(mut self, typ: &str) -> Self {
+        if let Self::Key(signing) = &mut self {
+            signing.header["typ"] = json!(typ);
+        }
+        self
+    }
+
     /// The compact serialization of a token with these claims.
     pub fn sign(&self, claims: &Value) -> String {
         let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());

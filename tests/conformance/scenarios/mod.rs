@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 pub mod code;
 pub mod discovery;
+pub mod fapi2;
 pub mod id_token;
+pub mod logout;
 pub mod refresh;
 pub mod rfc10017;
 pub mod signatures;
