@@ -23,6 +23,7 @@ mod cors;
 mod credentials;
 mod cross_origin;
 mod dialect;
+mod dpop;
 mod expired_token;
 mod forward_auth;
 mod forwarding_loop;
