@@ -20,6 +20,7 @@ mod browser;
 pub mod clock;
 pub mod credentials_api;
 pub mod crypto;
+pub mod dpop;
 pub mod forward;
 pub mod http;
 pub mod jobs;

@@ -15,6 +15,7 @@ use vestibule_core::http::headers::Headers;
 use vestibule_core::time::Timestamp;
 
 use crate::browser::AuthorizationRequest;
+use crate::dpop::DpopServer;
 use crate::http::Server;
 use crate::requests::RequestServer;
 use crate::rotation::{Grants, Rotation};
@@ -43,6 +44,8 @@ pub struct FakeProvider {
     pub requests: RequestServer,
     /// The time of the last request to it.
     clock: Cell<Timestamp>,
+    /// The keys to which its tokens are bound.
+    pub dpop: DpopServer,
 }
 
 impl Default for FakeProvider {
@@ -68,6 +71,7 @@ impl FakeProvider {
             grants: Grants::new(Rotation::Strict),
             requests: RequestServer::default(),
             clock: Cell::new(Timestamp::from_seconds(0)),
+            dpop: DpopServer::default(),
         }
     }
 
@@ -218,6 +222,9 @@ impl Server for FakeProvider {
         if let Some(raw) = self.raw.borrow().get(place) {
             return Ok(raw.clone());
         }
+        if let Some(refused) = self.dpop.refusal(place, request) {
+            return Ok(refused);
+        }
         let (status, mut answer) = match place {
             "discovery" => (200, discovery()),
             "jwks" => (200, json!({ "keys": [self.public_key()] })),
@@ -229,7 +236,8 @@ impl Server for FakeProvider {
             _ => Self::userinfo(request),
         };
         self.alter(place, &mut answer);
-        let headers = [("content-type", "application/json")].into_iter().collect::<Headers>();
+        let mut headers = [("content-type", "application/json")].into_iter().collect::<Headers>();
+        self.dpop.give_nonce(place, &mut headers);
         Ok(FetchResponse { status, headers, body: serde_json::to_vec(&answer).unwrap() })
     }
 }
@@ -269,10 +277,13 @@ impl FakeProvider {
             "exp": now.seconds() + 300,
             "nonce": begun.params["nonce"],
         });
+        if !self.dpop.bind(&user, begun.params.get("dpop_jkt")) {
+            return (400, json!({ "error": "invalid_dpop_proof" }));
+        }
         self.alter("id_token", &mut claims);
         let answer = json!({
             "access_token": format!("access-{user}"),
-            "token_type": "Bearer",
+            "token_type": if self.dpop.is_on() { "DPoP" } else { "Bearer" },
             "expires_in": 3600,
             "refresh_token": self.grants.begin(&user),
             "id_token": self.sign(&claims),
@@ -285,6 +296,9 @@ impl FakeProvider {
         let Some((user, serial, next)) = self.grants.refresh(token, now.millis()) else {
             return (400, json!({ "error": "invalid_grant" }));
         };
+        if !self.dpop.is_bound_to(&user) {
+            return (400, json!({ "error": "invalid_grant", "error_description": "bound to another key" }));
+        }
         let mut claims = json!({
             "iss": ISSUER,
             "sub": format!("{user}-1"),
@@ -295,7 +309,7 @@ impl FakeProvider {
         self.alter("refreshed_id_token", &mut claims);
         let mut answer = json!({
             "access_token": format!("access-{user}~{serial}"),
-            "token_type": "Bearer",
+            "token_type": if self.dpop.is_on() { "DPoP" } else { "Bearer" },
             "expires_in": 3600,
             "id_token": self.sign(&claims),
         });
@@ -319,7 +333,8 @@ impl FakeProvider {
     /// The groups that are too many for an ID token.
     fn groups(request: &FetchRequest) -> (u16, Value) {
         let token = request.headers.get("authorization").unwrap_or_default();
-        if !token.starts_with("Bearer access-") || request.body != br#"{"securityEnabledOnly":true}"# {
+        let is_token = token.starts_with("Bearer access-") || token.starts_with("DPoP access-");
+        if !is_token || request.body != br#"{"securityEnabledOnly":true}"# {
             return (401, json!({ "error": { "code": "InvalidAuthenticationToken" } }));
         }
         (200, json!({ "value": ["group-a", "group-b", "group-c"] }))
@@ -327,7 +342,8 @@ impl FakeProvider {
 
     fn userinfo(request: &FetchRequest) -> (u16, Value) {
         let token = request.headers.get("authorization").unwrap_or_default();
-        let user = token.strip_prefix("Bearer access-").and_then(|grant| grant.split('~').next());
+        let user = token.strip_prefix("Bearer access-").or_else(|| token.strip_prefix("DPoP access-"));
+        let user = user.and_then(|grant| grant.split('~').next());
         let Some(user) = user else {
             return (401, json!({ "error": "invalid_token" }));
         };

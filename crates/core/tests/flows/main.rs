@@ -25,6 +25,7 @@ mod cors;
 mod credentials;
 mod cross_origin;
 mod dialect;
+mod dpop;
 mod expired_token;
 mod fapi2;
 mod forward_auth;

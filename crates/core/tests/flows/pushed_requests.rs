@@ -109,7 +109,7 @@ fn a_provider_without_the_endpoint_is_a_mistake_of_the_configuration() {
     let env = TestEnv::with(pushing(json!(true)));
     assert_eq!(begun(&env, &mut Browser::new(), "").location(), ERROR);
     let logged = &env.logged(LogEvent::AuthError)[0];
-    assert_eq!(logged.error_source, Some(ErrorSource::Configuration));
+    assert_eq!(logged.error_source(), ErrorSource::Configuration);
     assert!(env.log_text().contains(
         "provider acme publishes no pushed_authorization_request_endpoint: set pushed_authorization_requests"
     ));
@@ -140,7 +140,7 @@ fn an_answer_without_a_reference_or_with_a_foreign_one_sends_the_browser_nowhere
         assert_eq!(begun(&env, &mut browser, "").location(), ERROR, "{status} {body}");
         assert!(!browser.cookie_names().iter().any(|name| name.contains("transaction")), "{status} {body}");
         let logged = &env.logged(LogEvent::AuthError)[0];
-        assert_eq!(logged.error_source, Some(ErrorSource::Provider), "{status} {body}");
+        assert_eq!(logged.error_source(), ErrorSource::Provider, "{status} {body}");
     }
 }
 

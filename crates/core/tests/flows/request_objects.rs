@@ -132,7 +132,7 @@ fn a_provider_that_requires_signed_requests_of_a_client_without_a_key_is_a_mista
     env.provider
         .alters_answer_at("discovery", |document| document["require_signed_request_object"] = json!(true));
     assert_eq!(begun(&env, &mut Browser::new(), "").location(), ERROR);
-    assert_eq!(env.logged(LogEvent::AuthError)[0].error_source, Some(ErrorSource::Configuration));
+    assert_eq!(env.logged(LogEvent::AuthError)[0].error_source(), ErrorSource::Configuration);
     assert!(env.log_text().contains("provider acme wants signed requests (require_signed_request_object)"));
 }
 

@@ -44,7 +44,7 @@ fn is_refused_because(said: &str, change: impl Fn(&mut Value) + 'static) {
     let (env, answer) = with_claims(change);
     assert_eq!(answer.location(), ERROR, "{said}");
     assert!(env.log_text().contains(said), "{said}: {}", env.log_text());
-    assert_eq!(env.logged(LogEvent::AuthError)[0].error_source, Some(ErrorSource::Provider));
+    assert_eq!(env.logged(LogEvent::AuthError)[0].error_source(), ErrorSource::Provider);
     assert_eq!(
         env.fetches("https://idp.example/token"),
         1,
