@@ -39,6 +39,7 @@ mod login_limit;
 mod long_links;
 mod pages;
 mod protect;
+mod provider_logout;
 mod provider_outage;
 mod refresh;
 mod refresh_locations;
