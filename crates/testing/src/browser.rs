@@ -107,7 +107,7 @@ impl Browser {
         for cookie in answer.headers.get_all("set-cookie") {
             let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
             let (name, value) = pair.split_once('=').expect("name=value");
-            let path = attributes.split("; ").find_map(|it| it.strip_prefix("Path=")).unwrap_or("/");
+            let path = attributes.split(';').find_map(|it| it.trim().strip_prefix("Path=")).unwrap_or("/");
             if attributes.contains("Max-Age=0") {
                 // A cookie of another path is another cookie.
                 if self.paths.get(name).map_or("/", String::as_str) == path {
