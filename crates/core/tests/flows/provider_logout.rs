@@ -183,13 +183,20 @@ fn with_logout_as_a_url_its_query_is_kept_and_without_logout_the_browser_stays()
 }
 
 #[test]
-fn the_page_that_asks_leads_to_the_page_that_the_person_came_from() {
-    let world = with_end();
-    let mut browser = Browser::new();
-    browser.sign_in(&world, "bob", "/orders?page=2");
-    let page = browser.open(&world, &format!("{APP}/auth/signout")).body;
-    let back = format!("name=\"callbackUrl\" value=\"{APP}/orders?page=2\"");
-    assert!(page.contains(&back), "{page}");
+fn the_page_that_asks_leads_home_or_to_the_page_that_the_link_names() {
+    let fields_of = |logout: &Value, page: &str| {
+        let (world, mut browser) = (TestEnv::with(with_logout(logout)), Browser::new());
+        browser.sign_in(&world, "bob", "/orders?page=2");
+        browser.open(&world, &format!("{APP}{page}")).body
+    };
+    let back = |address: &str| format!("name=\"callbackUrl\" value=\"{address}\"");
+    // The page that they signed in for would begin to sign them in again.
+    let page = fields_of(&json!(END), "/auth/signout");
+    assert!(page.contains(&back(APP)), "{page}");
+    let page = fields_of(&json!(END), "/auth/signout?callbackUrl=/bye");
+    assert!(page.contains(&back(&format!("{APP}/bye"))), "{page}");
+    let page = fields_of(&json!(false), "/auth/signout");
+    assert!(page.contains(&back(&format!("{APP}/orders?page=2"))), "{page}");
 }
 
 #[test]
