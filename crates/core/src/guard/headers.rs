@@ -560,6 +560,28 @@ mod tests {
     }
 
     #[test]
+    fn of_the_browsers_new_cookies_an_upstream_gets_those_of_the_session_only() {
+        let session = "__Secure-authjs.session-token";
+        let new = |name: &str| SetCookie::new(name, "new");
+        let cookies = |renewed: &[SetCookie]| {
+            let change = |o: &mut Outgoing<'_>| {
+                o.forward_session = true;
+                o.session = SessionCookies { positions: &[0], renewed };
+            };
+            forwarded(&[("cookie", &format!("{session}=old; a=1"))], change, &[]).pop()
+        };
+        let of = |value: &str| Some(("cookie".to_owned(), value.to_owned()));
+        let others = ["__Secure-authjs.logout-hint", "__Secure-authjs.last-user"].map(new);
+        let all = [&[new(session)], others.as_slice()].concat();
+        assert_eq!(cookies(&all), of(&format!("a=1; {session}=new")));
+        // Without a new one the session stays as it is.
+        let marker = SetCookie::expired("__Host-authjs.renewal");
+        let unchanged = of(&format!("{session}=old; a=1"));
+        assert!([None, unchanged].contains(&cookies(&[marker])));
+        assert_eq!(cookies(&[SetCookie::expired(session)]), of("a=1"));
+    }
+
+    #[test]
     fn with_a_prefix_an_app_s_own_auth_js_cookies_are_forwarded() {
         let naming = CookieNaming { prefix: Some("acme".to_owned()), host_prefix: false };
         let guarded = guarded().with_cookies(naming);

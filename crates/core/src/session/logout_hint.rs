@@ -113,6 +113,11 @@ pub fn names_to_erase(names: &CookieNames, cookies: &Cookies, chunks: Option<usi
     erased
 }
 
+/// Whether a cookie of this name has a hint, or a part of one.
+pub fn is_hint(names: &CookieNames, cookie: &str) -> bool {
+    chunk::is_of_session(cookie, names.logout_hint())
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

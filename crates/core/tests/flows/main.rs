@@ -43,6 +43,7 @@ mod login_limit;
 mod long_links;
 mod pages;
 mod protect;
+mod provider_logout;
 mod provider_outage;
 mod pushed_requests;
 mod refresh;

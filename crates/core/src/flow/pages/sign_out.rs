@@ -34,13 +34,21 @@ impl<P: Platform> RequestContext<'_, P> {
         let has_old_form =
             query.one("error") == Ok(Some("MissingCSRF")) || query.one("csrf") == Ok(Some("true"));
         let session = self.live_session().await;
+        // The page that they signed in for would send them to the provider at once to sign in again.
+        let is_asked_for = query.one("callbackUrl").is_ok_and(|asked| asked.is_some_and(|it| !it.is_empty()));
+        let return_to = match &session {
+            Ok(SessionCookie::Valid(session)) if !is_asked_for && self.has_provider_logout(session) => {
+                self.return_policy().default()
+            }
+            _ => form.return_to.clone(),
+        };
         let language = self.language();
         let content = html! {
             @if has_old_form { p.alert role="alert" { (language.text(error_text("MissingCSRF", None))) } }
             @if let Ok(SessionCookie::Valid(session)) = &session { (signed_in_as(language, session)) }
             p { (language.text(Text::SignOutQuestion)) }
             form method="post" action=(self.route_in_language("signout")) {
-                (hidden_fields(form.csrf.token(), form.return_to.as_str()))
+                (hidden_fields(form.csrf.token(), return_to.as_str()))
                 button type="submit" { (language.text(Text::SignOut)) }
                 @if self.config().revocation.store != RevocationStore::None {
                     button.quiet type="submit" name="everywhere" value="true" { (language.text(Text::SignOutEverywhere)) }

@@ -131,6 +131,11 @@ impl<P: Platform> RequestContext<'_, P> {
         erased.into_iter().map(|name| self.at_sign_out(SetCookie::expired(name))).collect()
     }
 
+    /// Whether signing out of this session goes on to the provider's logout.
+    pub(crate) fn has_provider_logout(&self, session: &Session) -> bool {
+        session.provider().is_some_and(|provider| self.logout_of(provider).is_some())
+    }
+
     /// The provider with this id, if the configuration has a logout for it.
     fn logout_of(&self, provider_id: &str) -> Option<(&Provider, &OAuthProvider, &LogoutConfig)> {
         let provider = self.provider(provider_id)?;

@@ -305,9 +305,9 @@ fn logout(is_openid: bool, parameters: &Parameters<'_>) -> Option<LogoutConfig> 
         check_own_parameter(&name, &["client_id", "id_token_hint", "logout_hint", "state"]);
     }
     if let Some(claim) = provider.text("logout_hint")
-        && (claim.text.is_empty() || claim.text != "sub" && is_own_claim(claim.text))
+        && (claim.text.is_empty() || !["sub", "provider_sid"].contains(&claim.text) && is_own_claim(claim.text))
     {
-        refuse!(claim, "{claim} is not a claim about the user", "write \"sub\", \"email\", or a claim of AUTH.claims");
+        refuse!(claim, "{claim} is not a claim about the user", "write \"sub\", \"email\", \"provider_sid\", or a claim of AUTH.claims");
     }
     let endpoint = parameters.url(provider, "logout");
     if matches!(provider.value("logout")?, Value::Bool(false)) {

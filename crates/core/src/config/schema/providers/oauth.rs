@@ -147,8 +147,9 @@ pub(in crate::config) const OAUTH: Group = keys! {
     /// (docs/upstreams.md). An answer with a token that is not bound is refused.
     dpop: Bool, default = false, example = true, needs = "a provider that issues DPoP tokens to this client, and proofs with ES256";
     /// The session's claim that the logout request has as `logout_hint` where the ID token cannot be its `id_token_hint`: it is larger
-    /// than 4 kB, or of another session. `sub`, `email`, or a claim of `[vars.AUTH.claims]`. A session without it has no hint.
-    logout_hint: Text, default = "sub", example = "email", needs = "`logout`";
+    /// than 4 kB, or of another session. `sub`, `email`, `provider_sid`, or a claim of `[vars.AUTH.claims]`. A session without the claim
+    /// sends none.
+    logout_hint: Text, unset = "the preset's; otherwise `sub`", example = "email", needs = "`logout`";
 };
 
 /// The keys that only `type = "oidc"` has.
