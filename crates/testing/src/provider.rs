@@ -145,6 +145,14 @@ impl FakeProvider {
         Self::signed_with(&self.key, header, claims)
     }
 
+    /// A token with these claims, signed with the client secret (HS256).
+    #[allow(clippy::unused_self, reason = "it is this provider's client")]
+    pub fn signed_with_client_secret(&self, claims: &Value) -> String {
+        let input = signing_input(&json!({ "alg": "HS256" }), claims);
+        let signature = Hs256.sign(&Hs256Key::new(CLIENT_SECRET), input.as_bytes());
+        format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.as_bytes()))
+    }
+
     /// The same, signed with another key.
     pub fn forged(header: &Value, claims: &Value) -> String {
         Self::signed_with(&key(9), header, claims)
@@ -174,6 +182,7 @@ impl Server for FakeProvider {
             "/userinfo" => "userinfo",
             "/revoke" => "revocation",
             "/groups" => "groups",
+            "/.well-known/ssf-configuration/events" => "transmitter",
             other => panic!("unexpected request to {other}"),
         };
         if self.is_down(place) {
@@ -195,6 +204,7 @@ impl Server for FakeProvider {
             "token" => self.token(request, now),
             "revocation" => self.revoke(request),
             "groups" => Self::groups(request),
+            "transmitter" => (200, transmitter()),
             _ => Self::userinfo(request),
         };
         self.alter(place, &mut answer);
@@ -307,9 +317,7 @@ impl FakeProvider {
 
     fn sign(&self, claims: &Value) -> String {
         if self.signs_with_secret.get() {
-            let input = signing_input(&json!({ "alg": "HS256" }), claims);
-            let signature = Hs256.sign(&Hs256Key::new(CLIENT_SECRET), input.as_bytes());
-            return format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.as_bytes()));
+            return self.signed_with_client_secret(claims);
         }
         let mut header = json!({ "alg": "ES256", "kid": *self.key_id.borrow() });
         self.alter("id_token_header", &mut header);
@@ -349,6 +357,11 @@ fn signing_input(header: &Value, claims: &Value) -> String {
 /// A key that is the same in every run.
 fn key(seed: u8) -> <Es256 as jwt_compact::Algorithm>::SigningKey {
     SigningKey::from_slice(&[seed; 32]).unwrap()
+}
+
+/// The metadata of the transmitter of security events at `ISSUER/events`, which has the same keys.
+fn transmitter() -> Value {
+    json!({ "spec_version": "1_0", "issuer": format!("{ISSUER}/events"), "jwks_uri": format!("{ISSUER}/jwks") })
 }
 
 fn discovery() -> Value {

@@ -17,6 +17,7 @@ mod shown;
 mod site;
 mod texts;
 mod theme;
+mod transmitters;
 mod updatable;
 mod upstreams;
 mod verify;
@@ -78,6 +79,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let verify = verify::verify(&auth.table("verify"), &secrets);
     let others: Vec<Secret> = secrets.iter().chain(&verify.secret).cloned().collect();
     let revocation = revocation::revocation(&auth.table("revocation"), &others);
+    let event_transmitters = transmitters::transmitters(auth, &providers, &others);
     let keys = Keyring::new(secrets);
     if keys.is_none() {
         let set = auth.place.set_secret("AUTH_SECRET");
@@ -102,6 +104,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         session,
         refresh,
         revocation,
+        event_transmitters,
         claims,
         providers,
         rules,

@@ -60,6 +60,8 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         accept_bearer: bearer::accept_bearer(provider),
         param_claims: param_claims(provider, &authorization.params),
         groups_overage: groups_overage(parameters),
+        backchannel_logout: backchannel_logout(provider),
+        frontchannel_logout: provider.flag("frontchannel_logout").unwrap_or(false),
     });
     Box::new(OAuthProvider {
         openid,
@@ -303,6 +305,19 @@ fn logout(is_openid: bool, parameters: &Parameters<'_>) -> Option<LogoutConfig> 
     let redirect_param =
         provider.str("logout_redirect_param").unwrap_or("post_logout_redirect_uri").to_owned();
     Some(LogoutConfig { endpoint, redirect_param })
+}
+
+/// Whether the provider's logout tokens end sessions. They are found by their issuer, so there must be one.
+fn backchannel_logout(provider: &Table<'_>) -> bool {
+    let is_on = provider.flag("backchannel_logout").unwrap_or(false);
+    if is_on && provider.has("token_issuer") {
+        refuse!(
+            provider.at("backchannel_logout"),
+            "the tokens of this provider have many issuers (token_issuer), and it sends no logout tokens",
+            "write frontchannel_logout = true instead"
+        );
+    }
+    is_on
 }
 
 /// Whether a sign-out revokes the refresh token, and at which URL.
