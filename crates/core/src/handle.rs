@@ -59,6 +59,19 @@ impl Vestibule {
             Some(Route::Verify) => return Outcome::Response(context.forward_auth().await),
             // An operator's request is no browser's: it has neither a host of the site nor an origin.
             Some(Route::Revoke) => return Outcome::Response(context.revoke_for_operator(body).await),
+            // Nor is a provider's. Boxed: the future of every other request would have the size of these.
+            Some(Route::BackchannelLogout) => {
+                return Outcome::Response(Box::pin(context.backchannel_logout(body)).await);
+            }
+            Some(Route::SecurityEvents) => {
+                return Outcome::Response(Box::pin(context.receive_security_event(body)).await);
+            }
+            Some(Route::GlobalTokenRevocation) => {
+                return Outcome::Response(Box::pin(context.revoke_globally(body)).await);
+            }
+            None if own.as_deref().is_some_and(routes::is_of_providers) => {
+                return Outcome::Response(responses::not_found());
+            }
             _ => {}
         }
         if let Some(redirect) = to_https {
@@ -173,7 +186,15 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(Route::Keys) => Ok(self.jwks().await),
             Some(Route::ClientKeys) => Ok(self.client_keys().await),
             Some(Route::ClientLog) => Ok(self.log_client_error(body).await),
-            Some(Route::Verify | Route::Revoke) | None => Err(unsupported(self.request, path).into()),
+            Some(Route::FrontchannelLogout) => Ok(Box::pin(self.frontchannel_logout(&params.query)).await),
+            Some(
+                Route::Verify
+                | Route::Revoke
+                | Route::BackchannelLogout
+                | Route::SecurityEvents
+                | Route::GlobalTokenRevocation,
+            )
+            | None => Err(unsupported(self.request, path).into()),
         }
     }
 
@@ -199,6 +220,10 @@ impl<P: Platform> RequestContext<'_, P> {
             Only::PreviewHost => self.is_preview_host(),
             Only::NextAuthV4 => self.config().dialect == Dialect::NextAuthV4,
             Only::Operator => self.config().revocation.operator.are_set(),
+            Only::Backchannel => self.config().backchannel_providers().next().is_some(),
+            Only::Frontchannel => self.config().frontchannel_providers().next().is_some(),
+            Only::Transmitter => self.config().transmitters().next().is_some(),
+            Only::GlobalRevocation => self.config().transmitters().any(|transmitter| transmitter.may_revoke),
         })
     }
 

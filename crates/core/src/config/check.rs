@@ -18,6 +18,7 @@ mod shown;
 mod site;
 mod texts;
 mod theme;
+mod transmitters;
 mod updatable;
 mod upstreams;
 mod verify;
@@ -81,6 +82,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let verify = verify::verify(&auth.table("verify"), &secrets);
     let others: Vec<Secret> = secrets.iter().chain(&verify.secret).cloned().collect();
     let revocation = revocation::revocation(&auth.table("revocation"), &others);
+    let event_transmitters = transmitters::transmitters(auth, &providers, &others);
     let keys = Keyring::new(secrets);
     if keys.is_none() {
         let set = auth.place.set_secret("AUTH_SECRET");
@@ -105,6 +107,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         session,
         refresh,
         revocation,
+        event_transmitters,
         claims,
         providers,
         rules,

@@ -9,6 +9,7 @@ pub mod email;
 pub mod error;
 mod lease;
 mod login_limit;
+mod logout;
 mod place;
 mod previews;
 mod proven;

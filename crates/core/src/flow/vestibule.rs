@@ -29,6 +29,8 @@ pub struct Vestibule {
     pub(crate) revocations: Rc<Memory>,
     /// How often operators' clients were here, where the runtime does not count it.
     pub(crate) revoke_attempts: Rc<Attempts>,
+    /// How often forged tokens and unproven logouts were sent, by address.
+    pub(crate) stranger_attempts: Rc<Attempts>,
     /// How often sign-in forms were sent, where the runtime does not count it.
     pub(crate) login_attempts: Rc<LoginAttempts>,
     pub(crate) assertion_keys: Rc<AssertionKeys>,
@@ -61,6 +63,7 @@ impl Vestibule {
             refreshes: Rc::default(),
             revocations: Rc::default(),
             revoke_attempts: Rc::default(),
+            stranger_attempts: Rc::default(),
             login_attempts: Rc::default(),
             assertion_keys: Rc::default(),
             client_keys: Rc::default(),

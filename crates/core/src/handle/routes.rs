@@ -27,6 +27,10 @@ pub(super) enum Route {
     ShowKeptForm,
     Verify,
     Revoke,
+    BackchannelLogout,
+    FrontchannelLogout,
+    SecurityEvents,
+    GlobalTokenRevocation,
     Keys,
     ClientKeys,
     ClientLog,
@@ -45,6 +49,14 @@ pub(super) enum Only {
     NextAuthV4,
     /// Where an operator has a secret.
     Operator,
+    /// Where a provider's logout tokens end sessions.
+    Backchannel,
+    /// Where a provider's logout page ends sessions by a frame.
+    Frontchannel,
+    /// Where someone may send security events.
+    Transmitter,
+    /// Where someone may revoke everything that a user has.
+    GlobalRevocation,
 }
 
 /// The methods of a route.
@@ -59,7 +71,10 @@ enum Methods {
 }
 
 use Methods::{Any, Get, GetWithoutHead, Post};
-use Only::{Everywhere, LoginHost, NextAuthV4, Operator, PreviewHost};
+use Only::{
+    Backchannel, Everywhere, Frontchannel, GlobalRevocation, LoginHost, NextAuthV4, Operator, PreviewHost,
+    Transmitter,
+};
 
 /// A row of the table.
 struct Entry {
@@ -178,6 +193,19 @@ const ROUTES: &[Entry] = routes! {
     /// `Authorization: Bearer` with `AUTH_REVOKE_SECRET` (docs/sessions.md). JSON.
     Post "/revoke" => Revoke, Operator,
         answers = "200, `{\"revoked\":true}`, whether or not there is such a session; 400, 401, 413, 429; 503 if it could not be stored", authjs = "none";
+    /// Ends the sessions that a provider's logout token names (docs/logout.md). Form: `logout_token`.
+    Post "/backchannel-logout" => BackchannelLogout, Backchannel,
+        answers = "200; 400 `{\"error\":\"invalid_request\",…}`; 429; 503 if it could not be stored, or the provider's keys are unavailable", authjs = "none";
+    /// Ends the sessions that belong to the provider's session of the parameters `iss` and `sid`. For a frame of the provider's
+    /// logout page (docs/logout.md).
+    GetWithoutHead "/frontchannel-logout" => FrontchannelLogout, Frontchannel,
+        answers = "200, an empty page; 400, 429, 503", authjs = "none";
+    /// Receives a security event token (RFC 8935), and ends the sessions that it names (docs/logout.md).
+    Post "/security-events" => SecurityEvents, Transmitter,
+        answers = "202; 400 `{\"err\":…,\"description\":…}`; 429; 503 if it could not be stored, or the transmitter's keys are unavailable", authjs = "none";
+    /// Revokes everything that a user has here, for a caller who sends a JWT of its own (docs/logout.md). JSON: `sub_id`.
+    Post "/global-token-revocation" => GlobalTokenRevocation, GlobalRevocation,
+        answers = "204; 400, 401, 404, 429; 503 if it could not be stored", authjs = "none";
     /// Publishes the keys that `X-Vestibule-Assertion` is checked with.
     Get "/jwks.json" => Keys, Everywhere,
         answers = "200, a JWK Set; 404 where no upstream receives assertions", authjs = "none";
@@ -193,6 +221,12 @@ const ROUTES: &[Entry] = routes! {
 pub(super) fn find(method: &Method, path: &[&str], exists: impl Fn(Only) -> bool) -> Option<Route> {
     let is_it = |entry: &&Entry| entry.methods.have(method) && fits(entry.path, path) && exists(entry.only);
     ROUTES.iter().find(is_it).map(|entry| entry.route)
+}
+
+/// Whether a path is one that only providers call. It is nothing where that is off.
+pub(super) fn is_of_providers(path: &[&str]) -> bool {
+    let only = [Backchannel, Frontchannel, Transmitter, GlobalRevocation];
+    ROUTES.iter().any(|entry| only.contains(&entry.only) && fits(entry.path, path))
 }
 
 impl Methods {
@@ -256,6 +290,12 @@ pub fn reference() -> Vec<RouteReference> {
                 PreviewHost => Some("on a host of `preview_hosts`"),
                 NextAuthV4 => Some("with `dialect = \"next-auth-v4\"`"),
                 Operator => Some("with the secret `AUTH_REVOKE_SECRET`"),
+                Backchannel => Some("with `backchannel_logout` of a provider and a store of revocations"),
+                Frontchannel => Some("with `frontchannel_logout` of a provider and a store of revocations"),
+                Transmitter => Some("with `event_transmitters` and a store of revocations"),
+                GlobalRevocation => {
+                    Some("with `global_token_revocation` of a transmitter and a store of revocations")
+                }
             },
         }
     };

@@ -407,6 +407,64 @@ events! {
             (`POST /revoke`). The message says which kind, and whether it was stored: the audit line.",
         action: "If it was not you, replace `AUTH_REVOKE_SECRET`, and find out who has it.",
     }
+    SessionsEndedByProvider {
+        name: "sessions_ended_by_provider",
+        cases: [Provider => Info],
+        fields: [Provider, Request],
+        meaning: "A provider ended sessions: by a logout token, by a frame of its logout page, by a security event, or by a \
+            global token revocation. The message says which, with the name of the fact in the store.",
+        action: "Nothing, unless the message says that it could not be stored: the provider got 503 and may try again.",
+    }
+    LogoutTokenRejected {
+        name: "logout_token_rejected",
+        cases: [Client => Warn, Provider => Warn],
+        fields: [Provider, Request],
+        meaning: "A request to `/backchannel-logout` was rejected: its logout token has a flaw or is not the provider's, or the \
+            provider's keys were unavailable (error source `provider`). It ended nothing.",
+        action: "If the provider sent it, compare what the message names with the registration of this client there \
+            (docs/logout.md). Otherwise somebody is trying, in vain.",
+    }
+    FrontchannelLogoutRejected {
+        name: "frontchannel_logout_rejected",
+        cases: [Client => Warn],
+        fields: [Provider, Request],
+        meaning: "A request to `/frontchannel-logout` was rejected: not from a frame, without `iss` and `sid` of a provider, or \
+            too often. It ended nothing.",
+        action: "If the provider's logout page sent it, let it send `iss` and `sid` (docs/logout.md).",
+    }
+    SecurityEventReceived {
+        name: "security_event_received",
+        cases: [Provider => Info],
+        fields: [Provider, Request],
+        meaning: "A transmitter sent an event that ends no session: it verified the stream, the stream changed, or the event is \
+            of a kind that means nothing here. It was acknowledged.",
+        action: "Nothing. After a verification that you asked for, compare the state. A stream that is `paused` or `disabled` \
+            sends no events: see why at the transmitter.",
+    }
+    SecurityEventNotApplied {
+        name: "security_event_not_applied",
+        cases: [Provider => Warn],
+        fields: [Provider, Request],
+        meaning: "A transmitter says that a session was revoked or a credential changed, and names someone in a way that finds \
+            no session here, for example by an e-mail address. It was acknowledged and ended nothing.",
+        action: "Let the transmitter name users by `iss_sub`, with the provider's `sub` (docs/logout.md).",
+    }
+    SecurityEventRejected {
+        name: "security_event_rejected",
+        cases: [Client => Warn, Provider => Warn],
+        fields: [Provider, Code, Request],
+        meaning: "A request to `/security-events` was rejected: the token has a flaw or is not a transmitter's, or the \
+            transmitter's keys were unavailable (error source `provider`). It ended nothing. `code` is what the sender got.",
+        action: "If the transmitter sent it, compare what the message names with `event_transmitters` (docs/logout.md).",
+    }
+    GlobalRevocationRejected {
+        name: "global_revocation_rejected",
+        cases: [Client => Warn, Provider => Warn],
+        fields: [Provider, Request],
+        meaning: "A request to `/global-token-revocation` was rejected: the caller did not prove itself, the body names nobody \
+            clearly, or the caller's keys were unavailable (error source `provider`). It ended nothing.",
+        action: "If the provider sent it, compare what the message names with `event_transmitters` (docs/logout.md).",
+    }
     RevokeRejected {
         name: "revoke_rejected",
         cases: [Client => Warn],

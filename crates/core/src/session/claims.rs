@@ -114,6 +114,12 @@ impl Session {
         self.text("provider_sid").filter(|sid| !sid.is_empty())
     }
 
+    /// The provider's identifier of the user (`provider_sub`, the ID token's `sub`), where its logout reaches this site. It
+    /// is not [`subject`](Self::subject) where `user.id` or a hook says otherwise.
+    pub fn provider_user(&self) -> Option<&str> {
+        self.text("provider_sub").filter(|sub| !sub.is_empty())
+    }
+
     /// When the provider last confirmed the user and the claims (`revalidated_at`): at a refresh, or else at the sign-in.
     pub fn revalidated_at(&self) -> Option<Timestamp> {
         let confirmed = self.claims.get("revalidated_at").and_then(Value::as_u64);

@@ -14,6 +14,7 @@ pub(crate) const OWN_CLAIMS: [(&[&str], &str); 3] = [
             "auth_time",
             "provider_sid",
             "provider_iat",
+            "provider_sub",
             "revalidated_at",
             "ends_at",
             "persistent",

@@ -17,9 +17,9 @@ use crate::oauth::provider::OAuthProvider;
 
 /// A user waits, and so do all requests that wait for the same fetch. A healthy provider serves this static document in
 /// well under a second, and after a cold start in a few seconds.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 /// In bytes. The largest documents of known providers have about 10 kB.
-const LIMIT: usize = 128 * 1024;
+pub(super) const LIMIT: usize = 128 * 1024;
 /// In bytes. Servers and proxies do not reliably support longer URLs.
 const URL_LIMIT: usize = 2048;
 /// Longer lists are cut, so that the stored metadata stays small. No registry has as many entries.
@@ -50,7 +50,7 @@ impl<'a> Issuer<'a> {
     /// A provider with many tenants differs. If the tenant was configured by its domain or by a word for several
     /// tenants, the document names the tenant's id, or the template itself. If it was configured by its id, only that
     /// id is accepted.
-    fn accepts(&self, found: &str) -> bool {
+    pub fn accepts(&self, found: &str) -> bool {
         let Some(template) = self.template else { return found == self.identifier };
         found == self.identifier
             || (tenant_of(template, self.identifier).is_none()
@@ -151,6 +151,22 @@ pub fn parse(issuer: &Issuer<'_>, response: &FetchResponse) -> Result<ProviderMe
                 .map(|names| requests::supported(&names)),
         },
     })
+}
+
+/// Parses a document of `issuer` of which only the address of its keys is wanted, with the same checks.
+pub(super) fn parse_jwks_uri(issuer: &str, response: &FetchResponse) -> Result<Url, DiscoveryError> {
+    let document = Document(exchange::successful_object(response)?);
+    let found = document.text("issuer")?.ok_or(DiscoveryError::Missing("issuer"))?;
+    if found != issuer {
+        return Err(DiscoveryError::IssuerMismatch {
+            configured: excerpt(issuer, URL_LIMIT),
+            found: excerpt(found, URL_LIMIT),
+        });
+    }
+    let issuer_url =
+        endpoint(issuer).map_err(|cause| DiscoveryError::Endpoint { member: "issuer", cause })?;
+    let jwks_uri = document.endpoint("jwks_uri", is_address_or_localhost(&issuer_url))?;
+    jwks_uri.ok_or(DiscoveryError::Missing("jwks_uri"))
 }
 
 /// The supported part of a provider's metadata (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2). Only

@@ -119,6 +119,10 @@ pub struct OpenId {
     pub param_claims: Vec<(String, Vec<String>)>,
     /// Where the groups are that ID tokens leave out; `None` if they are not fetched.
     pub groups_overage: Option<GroupsOverage>,
+    /// Whether its logout tokens end sessions (OpenID Connect Back-Channel Logout 1.0).
+    pub backchannel_logout: bool,
+    /// Whether its logout page ends sessions by a frame (OpenID Connect Front-Channel Logout 1.0).
+    pub frontchannel_logout: bool,
 }
 
 /// Where the groups of a user are whose ID token leaves them out.

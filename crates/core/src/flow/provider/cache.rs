@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use vestibule_oidc::http::url::Url;
 use vestibule_oidc::jose::jwk::JwkSet;
 use vestibule_oidc::oauth::discovery::ProviderMetadata;
 use vestibule_oidc::time::Timestamp;
@@ -19,7 +20,7 @@ const PAUSE: Duration = Duration::from_mins(1);
 /// is cut off never reports that it ended.
 pub(super) const MAX_ATTEMPT: Duration = Duration::from_secs(5);
 
-/// The documents of all providers, by the provider's id.
+/// The documents of all providers, by the provider's id, and of transmitters of security events.
 #[derive(Default)]
 pub(crate) struct ProviderCache(RefCell<BTreeMap<String, CachedProvider>>);
 
@@ -35,12 +36,15 @@ impl ProviderCache {
 pub(super) struct CachedProvider {
     pub(super) metadata: Slot<ProviderMetadata>,
     pub(super) keys: Slot<JwkSet>,
+    /// Where the keys of a transmitter of security events are.
+    pub(super) jwks_uri: Slot<Url>,
 }
 
 /// A document that was fetched.
 pub(super) enum Published {
     Metadata(Rc<ProviderMetadata>),
     Keys(Rc<JwkSet>),
+    JwksUri(Rc<Url>),
 }
 
 /// Which document.
@@ -48,6 +52,7 @@ pub(super) enum Published {
 pub(super) enum DocumentKind {
     Metadata,
     Keys,
+    JwksUri,
 }
 
 /// A document's place in the cache.
@@ -124,6 +129,7 @@ impl CachedProvider {
         match published {
             Published::Metadata(metadata) => self.metadata.store(metadata, begun, now),
             Published::Keys(keys) => self.keys.store(keys, begun, now),
+            Published::JwksUri(url) => self.jwks_uri.store(url, begun, now),
         }
     }
 
@@ -132,6 +138,7 @@ impl CachedProvider {
         match kind {
             DocumentKind::Metadata => self.metadata.within(age, now).is_some(),
             DocumentKind::Keys => self.keys.within(age, now).is_some(),
+            DocumentKind::JwksUri => self.jwks_uri.within(age, now).is_some(),
         }
     }
 
@@ -139,6 +146,7 @@ impl CachedProvider {
         match kind {
             DocumentKind::Metadata => &mut self.metadata.attempt,
             DocumentKind::Keys => &mut self.keys.attempt,
+            DocumentKind::JwksUri => &mut self.jwks_uri.attempt,
         }
     }
 }

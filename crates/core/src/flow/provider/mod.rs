@@ -4,6 +4,7 @@
 pub(crate) mod cache;
 mod client;
 pub(crate) mod client_keys;
+mod sent_tokens;
 mod token_revocation;
 
 use std::pin::pin;
@@ -30,6 +31,7 @@ use vestibule_oidc::oauth::id_token::{self, ClaimError, IdTokenError};
 use vestibule_oidc::oauth::jwks;
 use vestibule_oidc::oauth::provider::{IdTokenAlgorithm, OAuthProvider, OpenId};
 use vestibule_oidc::oauth::token::ParseOptions;
+use vestibule_oidc::oauth::transmitter;
 use vestibule_oidc::time::Timestamp;
 
 /// How long a copy is used without fetching the document again. Providers' cache lifetimes range from hours to a day; one
@@ -86,7 +88,7 @@ impl<P: Platform> RequestContext<'_, P> {
             request: discovery::request(&issuer(openid)),
             slot: |cached| &mut cached.metadata,
         };
-        self.current_document(provider, Wanted::Current, requester, document).await
+        self.current_document(&provider.id, Wanted::Current, requester, document).await
     }
 
     /// Verifies the signature of an ID token: with the client secret if HS256 is configured, otherwise with the
@@ -170,7 +172,7 @@ impl<P: Platform> RequestContext<'_, P> {
             return Err(provider_error(provider, JwsError::UnknownKey));
         };
         let document = Document { kind: DocumentKind::Keys, request, slot: |cached| &mut cached.keys };
-        self.current_document(provider, wanted, requester, document).await
+        self.current_document(&provider.id, wanted, requester, document).await
     }
 
     /// A document: the cached copy if it is young enough, otherwise the fetched document. While the provider does not
@@ -180,16 +182,18 @@ impl<P: Platform> RequestContext<'_, P> {
     /// failed.
     async fn current_document<T>(
         &self,
-        provider: &Provider,
+        provider: &str,
         wanted: Wanted,
         requester: Requester,
         document: Document<T>,
     ) -> Result<Rc<T>, Error> {
         let (platform, cache) = (self.platform, &self.vestibule.providers);
         let Document { kind, request, slot } = document;
-        let cached_copy = |age| cache.with(&provider.id, |cached| slot(cached).within(age, platform.now()));
-        let recently_failed =
-            || provider_error(provider, ProviderError::RecentlyFailed { endpoint: kind.name() });
+        let cached_copy = |age| cache.with(provider, |cached| slot(cached).within(age, platform.now()));
+        let recently_failed = || Error::Provider {
+            provider: provider.to_owned(),
+            cause: ProviderError::RecentlyFailed { endpoint: kind.name() },
+        };
         let (age, max_wait) = match (wanted, requester) {
             (Wanted::Current, _) => (FRESH_FOR, MAX_ATTEMPT),
             (Wanted::Newer, Requester::Anyone) => (UNKNOWN_KEY_THROTTLE, MAX_ATTEMPT),
@@ -203,7 +207,7 @@ impl<P: Platform> RequestContext<'_, P> {
             }
             let copy = if wanted == Wanted::Current { cached_copy(USABLE_FOR) } else { None };
             let now = platform.now();
-            match (cache.with(&provider.id, |cached| cached.decide_fetch(kind, copy.is_some(), now)), copy) {
+            match (cache.with(provider, |cached| cached.decide_fetch(kind, copy.is_some(), now)), copy) {
                 (FetchDecision::Fetch, copy) => break copy,
                 (_, Some(copy)) => return Ok(copy),
                 // Without a copy the user's sign-in would fail, so it does not depend on another request's fetch.
@@ -213,12 +217,12 @@ impl<P: Platform> RequestContext<'_, P> {
             }
         };
         let begun = platform.now();
-        cache.with(&provider.id, |cached| cached.begin_attempt(kind, begun));
+        cache.with(provider, |cached| cached.begin_attempt(kind, begun));
         let fetch = DocumentFetch {
             vestibule: self.vestibule.clone(),
             platform: platform.clone(),
             details: self.details(),
-            provider: provider.id.clone(),
+            provider: provider.to_owned(),
             kind,
             request,
             begun,
@@ -231,7 +235,7 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(Err(error)) => return copy.ok_or(error),
             None => return copy.ok_or_else(recently_failed),
         }
-        cache.with(&provider.id, |cached| slot(cached).newest()).ok_or_else(recently_failed)
+        cache.with(provider, |cached| slot(cached).newest()).ok_or_else(recently_failed)
     }
 
     /// `session_expiry` of an ID token with these claims: when a session that it creates must end. A value that is no
@@ -279,6 +283,11 @@ enum Wanted {
     Current,
     /// A newer one than the copy, which lacks a key.
     Newer,
+}
+
+/// Whether this text is the provider's issuer, also where the issuers of a provider have a template.
+pub(crate) fn is_issuer(openid: &OpenId, text: &str) -> bool {
+    issuer(openid).accepts(text)
 }
 
 fn issuer(openid: &OpenId) -> Issuer<'_> {
@@ -354,6 +363,7 @@ impl DocumentKind {
         match self {
             Self::Metadata => "discovery",
             Self::Keys => "jwks",
+            Self::JwksUri => "transmitter metadata",
         }
     }
 
@@ -366,6 +376,10 @@ impl DocumentKind {
     ) -> Result<Published, ProviderError> {
         if let Self::Keys = self {
             return Ok(Published::Keys(Rc::new(jwks::parse(response)?)));
+        }
+        if let Self::JwksUri = self {
+            let issuer = sent_tokens::transmitter_of_cache(provider);
+            return Ok(Published::JwksUri(Rc::new(transmitter::parse_metadata(issuer, response)?)));
         }
         let providers = &vestibule.config.providers;
         let found = providers.iter().find(|found| found.id == provider).and_then(|found| match &found.kind {

@@ -53,7 +53,7 @@ impl<P: Platform> RequestContext<'_, P> {
         if let Some(session) = confirmed {
             self.keep_session(&mut claims, session);
         } else if let Some(sub) = claims.get("sub").and_then(Value::as_str) {
-            let begins = self.sign_in_time(&provider.id, sub).await;
+            let begins = self.sign_in_time(&provider.id, sub, &claims).await;
             claims.insert("signed_in_at".to_owned(), begins.seconds().into());
         }
         let (session, hint) = self.with_logout_hint(Session::new(claims), id_token.as_ref());
@@ -279,13 +279,16 @@ impl<P: Platform> RequestContext<'_, P> {
         };
         set("auth_time", id_token("auth_time"));
         set("provider_iat", id_token("iat"));
-        if self.config().revocation.operator.are_set() {
-            // Every process that opens the session reads this session's fact, so it is only there where one can be written.
+        // Every process that opens the session reads these facts, so they are only there where one can be written.
+        let of_provider = |claim: &str| {
             let claims = identity.sources.iter().find(|(root, _)| *root == "id_token");
-            set(
-                "provider_sid",
-                claims.and_then(|(_, claims)| claims.get("sid")).filter(|sid| sid.is_string()).cloned(),
-            );
+            claims.and_then(|(_, claims)| claims.get(claim)).filter(|id| id.is_string()).cloned()
+        };
+        if self.config().keeps_provider_session(&identity.provider.id) {
+            set("provider_sid", of_provider("sid"));
+        }
+        if self.config().keeps_provider_user(&identity.provider.id) {
+            set("provider_sub", of_provider("sub"));
         }
         set("access_token", identity.access_token.map(|token| json!(token.expose())));
         set("refresh_token", identity.refresh_token.map(|token| json!(token.expose())));

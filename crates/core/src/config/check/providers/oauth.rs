@@ -66,6 +66,8 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         accept_bearer: bearer::accept_bearer(provider),
         param_claims: param_claims(provider, &authorization.params),
         groups_overage: groups_overage(parameters),
+        backchannel_logout: backchannel_logout(provider),
+        frontchannel_logout: provider.flag("frontchannel_logout").unwrap_or(false),
     });
     Box::new(OAuthProvider {
         openid,
@@ -324,6 +326,19 @@ fn logout(is_openid: bool, parameters: &Parameters<'_>) -> Option<LogoutConfig> 
         provider.str("logout_redirect_param").unwrap_or(LogoutConfig::REDIRECT_PARAM).to_owned();
     let hint_claim = provider.str("logout_hint").unwrap_or("sub").to_owned();
     Some(LogoutConfig { endpoint, redirect_param, hint_claim })
+}
+
+/// Whether the provider's logout tokens end sessions. They are found by their issuer, so there must be one.
+fn backchannel_logout(provider: &Table<'_>) -> bool {
+    let is_on = provider.flag("backchannel_logout").unwrap_or(false);
+    if is_on && provider.has("token_issuer") {
+        refuse!(
+            provider.at("backchannel_logout"),
+            "the tokens of this provider have many issuers (token_issuer), and it sends no logout tokens",
+            "write frontchannel_logout = true instead"
+        );
+    }
+    is_on
 }
 
 /// Whether a sign-out revokes the refresh token, and at which URL.

@@ -177,6 +177,13 @@ pub(in crate::config) const OPENID: Group = keys! {
     /// Clients without a browser may send this provider's access token in place of a session cookie (docs/bearer.md).
     accept_bearer: Table(ACCEPT_BEARER), unset = "access tokens are not accepted",
         needs = "`allow`, `user` and `claims` that an access token can show (docs/bearer.md)";
+    /// Whether the provider's logout tokens end sessions: it sends them to `BASE_PATH/backchannel-logout` (docs/logout.md).
+    backchannel_logout: Bool, default = false, example = true,
+        needs = "`revocation.store`; that address registered at the provider; one issuer (no `token_issuer`)";
+    /// Whether the provider's logout page ends sessions: it loads `BASE_PATH/frontchannel-logout` in a frame (docs/logout.md). Anyone
+    /// who knows the provider's `sid` of a session can do that, so prefer `backchannel_logout`.
+    frontchannel_logout: Bool, default = false, example = true,
+        needs = "`revocation.store`; that address registered at the provider, with `iss` and `sid`; ID tokens with `sid`";
 };
 
 const REFRESH_TOKEN_NEEDS: Keys = &[keys! {
