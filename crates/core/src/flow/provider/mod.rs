@@ -3,6 +3,7 @@
 
 pub(crate) mod cache;
 mod client;
+mod newer_keys;
 mod token_revocation;
 
 use std::pin::pin;
@@ -15,7 +16,7 @@ use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
 use crate::flow::RequestContext;
 use crate::flow::provider::cache::{
-    CachedProvider, DocumentKind, FetchDecision, MAX_ATTEMPT, Published, Slot,
+    CachedProvider, DocumentKind, Fetch, FetchDecision, MAX_ATTEMPT, Published, Slot,
 };
 use crate::flow::vestibule::Vestibule;
 use crate::log::{LogEvent, Record, RequestDetails};
@@ -38,8 +39,8 @@ const FRESH_FOR: Duration = Duration::from_hours(1);
 /// from the provider's login page.
 const USABLE_FOR: Duration = Duration::from_hours(24);
 
-/// How often an unknown `kid` may cause the key set to be fetched again. Anyone can send a token with an invented `kid`,
-/// which must not cost one request to the provider each.
+/// How often an unknown `kid` of a token that a client sent may cause the key set to be fetched again. Anyone can send one
+/// with an invented `kid`, which must not cost one request to the provider each.
 const UNKNOWN_KEY_THROTTLE: Duration = Duration::from_mins(1);
 
 /// How long a request waits for a document if it has a usable copy; a healthy provider answers faster. A later answer is
@@ -87,8 +88,8 @@ impl<P: Platform> RequestContext<'_, P> {
         self.current_document(provider, Wanted::Current, requester, document).await
     }
 
-    /// Verifies the signature of an ID token: with the client secret if HS256 is configured, otherwise with the
-    /// provider's keys. A token with an unknown key causes the key set to be fetched again, at most once a minute.
+    /// Verifies the signature of an ID token from the token endpoint: with the client secret if HS256 is configured,
+    /// otherwise with the provider's keys. For an unknown key the key set is [fetched again](newer_keys) at once.
     pub(crate) async fn verify_signature(
         &self,
         provider: &Provider,
@@ -106,40 +107,27 @@ impl<P: Platform> RequestContext<'_, P> {
             None => metadata.id_token_algorithms(),
         };
         let jws = UnverifiedJws::parse(token).map_err(rejected)?;
-        self.verify_by_keys(provider, metadata, &jws, &accepted, Requester::User).await
+        self.verify_given(provider, metadata, &jws, &accepted).await
     }
 
     /// Verifies the signature of an access token that a client sent. The metadata's algorithms are for ID tokens only, so
-    /// each key decides which algorithm it is for.
+    /// each key decides which algorithm it is for. An unknown key causes the key set to be fetched again, at most once a
+    /// minute.
     pub(crate) async fn verify_client_token(
         &self,
         provider: &Provider,
         oauth: &OAuthProvider,
         jws: &UnverifiedJws<'_>,
     ) -> Result<VerifiedPayload, Error> {
-        let metadata = self.metadata_for(provider, oauth, Requester::Anyone).await?;
-        self.verify_by_keys(provider, &metadata, jws, &Algorithm::ALL, Requester::Anyone).await
-    }
-
-    async fn verify_by_keys(
-        &self,
-        provider: &Provider,
-        metadata: &ProviderMetadata,
-        jws: &UnverifiedJws<'_>,
-        accepted: &[Algorithm],
-        requester: Requester,
-    ) -> Result<VerifiedPayload, Error> {
         let rejected = |cause: JwsError| provider_error(provider, cause);
-        let keys = self.provider_keys(provider, metadata, Wanted::Current, requester).await?;
-        let error = match jws::verify(self.platform, jws, &keys, accepted).await {
-            // A token without a `kid` may be signed with a new key, too.
-            Err(error) if error == JwsError::UnknownKey || jws.kid().is_none() => error,
+        let metadata = self.metadata_for(provider, oauth, Requester::Anyone).await?;
+        let keys = self.provider_keys(provider, &metadata, Wanted::Current, Requester::Anyone).await?;
+        let error = match jws::verify(self.platform, jws, &keys, &Algorithm::ALL).await {
+            Err(error) if may_have_new_key(jws, &error) => error,
             verified => return verified.map_err(rejected),
         };
-        match self.provider_keys(provider, metadata, Wanted::Newer, requester).await {
-            Ok(newer) => jws::verify(self.platform, jws, &newer, accepted).await.map_err(rejected),
-            // The provider itself gave this token to us, so the error is that its keys are unavailable.
-            Err(unavailable) if requester == Requester::User => Err(unavailable),
+        match self.provider_keys(provider, &metadata, Wanted::Newer, Requester::Anyone).await {
+            Ok(newer) => jws::verify(self.platform, jws, &newer, &Algorithm::ALL).await.map_err(rejected),
             Err(_) => Err(rejected(error)),
         }
     }
@@ -176,13 +164,11 @@ impl<P: Platform> RequestContext<'_, P> {
         let cached_copy = |age| cache.with(&provider.id, |cached| slot(cached).within(age, platform.now()));
         let recently_failed =
             || provider_error(provider, ProviderError::RecentlyFailed { endpoint: kind.name() });
-        let (age, max_wait) = match (wanted, requester) {
-            (Wanted::Current, _) => (FRESH_FOR, MAX_ATTEMPT),
-            (Wanted::Newer, Requester::Anyone) => (UNKNOWN_KEY_THROTTLE, MAX_ATTEMPT),
-            // As long as a fetch of its own would take.
-            (Wanted::Newer, Requester::User) => (UNKNOWN_KEY_THROTTLE, request.timeout),
+        let age = match wanted {
+            Wanted::Current => FRESH_FOR,
+            Wanted::Newer => UNKNOWN_KEY_THROTTLE,
         };
-        let deadline = platform.now().plus(max_wait);
+        let deadline = platform.now().plus(MAX_ATTEMPT);
         let copy = loop {
             if let Some(value) = cached_copy(age) {
                 return Ok(value);
@@ -198,8 +184,24 @@ impl<P: Platform> RequestContext<'_, P> {
                 (FetchDecision::Wait | FetchDecision::Later, None) => return Err(recently_failed()),
             }
         };
+        let max_wait = if copy.is_some() { MAX_WAIT_WITH_COPY } else { MAX_WAIT };
+        match self.fetch_document(provider, kind, request, max_wait).await {
+            Ok(()) => cache.with(&provider.id, |cached| slot(cached).newest()).ok_or_else(recently_failed),
+            Err(error) => copy.ok_or(error),
+        }
+    }
+
+    /// Fetches a document into the cache, and waits for it so long. The answer is stored also if this request ends first, or
+    /// goes on without it.
+    async fn fetch_document(
+        &self,
+        provider: &Provider,
+        kind: DocumentKind,
+        request: FetchRequest,
+        max_wait: Duration,
+    ) -> Result<(), Error> {
+        let (platform, cache) = (self.platform, &self.vestibule.providers);
         let begun = platform.now();
-        cache.with(&provider.id, |cached| cached.begin_attempt(kind, begun));
         let fetch = DocumentFetch {
             vestibule: self.vestibule.clone(),
             platform: platform.clone(),
@@ -207,17 +209,12 @@ impl<P: Platform> RequestContext<'_, P> {
             provider: provider.id.clone(),
             kind,
             request,
-            begun,
+            fetch: cache.with(&provider.id, |cached| cached.begin_attempt(kind, begun)),
         };
-        // The answer is stored also if this request ends first, or goes on with its copy.
         let stored = pin!(platform.run_to_completion(fetch.run()));
-        let max_wait = if copy.is_some() { MAX_WAIT_WITH_COPY } else { MAX_WAIT };
-        match within(platform, max_wait, stored).await {
-            Some(Ok(())) => {}
-            Some(Err(error)) => return copy.ok_or(error),
-            None => return copy.ok_or_else(recently_failed),
-        }
-        cache.with(&provider.id, |cached| slot(cached).newest()).ok_or_else(recently_failed)
+        let recently_failed =
+            || Err(provider_error(provider, ProviderError::RecentlyFailed { endpoint: kind.name() }));
+        within(platform, max_wait, stored).await.unwrap_or_else(recently_failed)
     }
 
     /// `session_expiry` of an ID token with these claims: when a session that it creates must end. A value that is no
@@ -267,6 +264,11 @@ enum Wanted {
     Newer,
 }
 
+/// Whether a token may be signed with a key that is not known yet. One without a `kid` may, too.
+fn may_have_new_key(jws: &UnverifiedJws<'_>, error: &JwsError) -> bool {
+    *error == JwsError::UnknownKey || jws.kid().is_none()
+}
+
 fn issuer(openid: &OpenId) -> Issuer<'_> {
     Issuer {
         identifier: &openid.issuer,
@@ -304,13 +306,13 @@ struct DocumentFetch<P: Platform> {
     provider: String,
     kind: DocumentKind,
     request: FetchRequest,
-    begun: Timestamp,
+    fetch: Fetch,
 }
 
 impl<P: Platform> DocumentFetch<P> {
     /// Fetches the document and stores it in the cache.
     async fn run(self) -> Result<(), Error> {
-        let Self { vestibule, platform, details, provider, kind, request, begun } = self;
+        let Self { vestibule, platform, details, provider, kind, request, fetch } = self;
         let answer = platform.fetch(request).await;
         let now = platform.now();
         let read = answer
@@ -318,13 +320,13 @@ impl<P: Platform> DocumentFetch<P> {
             .and_then(|response| kind.read(&vestibule, &provider, &response));
         let error = match read {
             Ok(published) => {
-                vestibule.providers.with(&provider, |cached| cached.store(published, begun, now));
+                vestibule.providers.with(&provider, |cached| cached.store(published, fetch));
                 return Ok(());
             }
             Err(cause) => Error::Provider { provider: provider.clone(), cause },
         };
         let has_copy = vestibule.providers.with(&provider, |cached| {
-            cached.attempt_failed(kind, now);
+            cached.attempt_failed(kind, fetch, now);
             cached.has(kind, USABLE_FOR, now)
         });
         if has_copy {
