@@ -134,7 +134,9 @@ impl<P: Platform> RequestContext<'_, P> {
                 Route::ReceiveSignIn
                 | Route::GivePreviewSession
                 | Route::TakePreviewSession
-                | Route::EndPreviewSession,
+                | Route::EndPreviewSession
+                | Route::StepUp
+                | Route::InitiateLogin,
             ) if self.request.is_prefetch() => Ok(responses::token_unavailable(Duration::from_secs(1))),
             Some(Route::ReceiveSignIn) => {
                 self.receive_sign_in(provider.unwrap_or_default(), &params.query).await
@@ -165,6 +167,12 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(Route::EndPreviewSession) => self.end_preview_session(&params.query),
             Some(Route::TakePreviewSession) => self.take_preview_session(&params.query).await,
             Some(Route::Renew) => self.refresh_at_login_host(&params.query).await,
+            Some(Route::StepUp) => self.receive_step_up(&params.query).await,
+            Some(Route::InitiateLogin) if self.request.method == Method::Post => {
+                let (_, form) = params.with_form(self.read_form(body).await?);
+                self.initiate_login(form).await
+            }
+            Some(Route::InitiateLogin) => self.initiate_login(&params.query).await,
             Some(Route::ErrorPage) => self.show_error(&params.query),
             Some(Route::FindKeptForm) => Ok(self.find_kept_form().await),
             Some(Route::ShowKeptForm) => Ok(self.show_kept_form(body).await),
@@ -179,7 +187,9 @@ impl<P: Platform> RequestContext<'_, P> {
     fn reject_cross_origin(&self, route: Option<Route>, path: &[&str]) -> Result<(), ClientError> {
         let is_form_post = route == Some(Route::PostedCallback)
             && path.get(1).is_some_and(|provider| self.posts_its_response(provider));
-        if is_form_post || !cross_origin::may_act(self.request) {
+        // Every site may begin a sign-in there.
+        let is_initiated = route == Some(Route::InitiateLogin);
+        if is_form_post || is_initiated || !cross_origin::may_act(self.request) {
             return Ok(());
         }
         match self.source() {
@@ -196,6 +206,7 @@ impl<P: Platform> RequestContext<'_, P> {
             Only::PreviewHost => self.is_preview_host(),
             Only::NextAuthV4 => self.config().dialect == Dialect::NextAuthV4,
             Only::Operator => self.config().revocation.operator.are_set(),
+            Only::InitiatedLogin => self.config().has_initiated_login(),
         })
     }
 

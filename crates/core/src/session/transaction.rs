@@ -15,6 +15,7 @@ use crate::session::chunk;
 use crate::session::dialect::Dialect;
 use crate::session::names::CookieNames;
 use crate::session::seal;
+use crate::session::step_up::StepUpAttempt;
 use vestibule_oidc::http::cookie::Cookies;
 use vestibule_oidc::http::return_to::TrustedUrl;
 use vestibule_oidc::jose::base64url;
@@ -65,6 +66,8 @@ pub struct Transaction {
     pub silent_for: Option<String>,
     /// Whether the person wants the session's cookie to stay when the browser closes.
     pub is_persistent: bool,
+    /// What a user who is signed in has to prove in addition. `None` for a sign-in.
+    pub step_up: Option<StepUpAttempt>,
 }
 
 /// Why a callback does not belong to an open attempt of this browser.
@@ -116,6 +119,7 @@ impl Transaction {
             return_to: return_to.as_str().to_owned(),
             silent_for: None,
             is_persistent: true,
+            step_up: None,
         }
     }
 
@@ -130,6 +134,12 @@ impl Transaction {
     #[must_use]
     pub fn with_persistence(self, is_persistent: bool) -> Self {
         Self { is_persistent, ..self }
+    }
+
+    /// The same attempt, in which the user of a session proves more.
+    #[must_use]
+    pub fn stepping_up(self, attempt: StepUpAttempt) -> Self {
+        Self { step_up: Some(attempt), ..self }
     }
 
     /// The names of the request's cookies of this attempt.
@@ -158,6 +168,7 @@ impl Transaction {
             ("return_to", self.return_to.as_str().into()),
             ("silent_for", self.silent_for.as_deref().into()),
             ("persistent", self.is_persistent.into()),
+            ("step_up", self.step_up.as_ref().map_or(Value::Null, StepUpAttempt::to_value)),
         ]);
         let dialect = Dialect::AuthJsV5;
         let sealed = seal::seal(keys, dialect, names.transaction_prefix(), &claims, LIFETIME, now, random);
@@ -219,6 +230,11 @@ impl Transaction {
             return_to,
             silent_for: json::string(&claims, "silent_for"),
             is_persistent: claims.get("persistent") != Some(&Value::Bool(false)),
+            step_up: match claims.get("step_up") {
+                // Anything else would be a sign-in that no one began.
+                Some(attempt) => Some(StepUpAttempt::from_value(attempt).ok_or(TransactionError::Invalid)?),
+                None => None,
+            },
         })
     }
 }

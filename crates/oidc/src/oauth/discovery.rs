@@ -133,6 +133,7 @@ pub fn parse(issuer: &Issuer<'_>, response: &FetchResponse) -> Result<ProviderMe
         code_challenge_methods_supported: document.list("code_challenge_methods_supported")?,
         authorization_response_iss_parameter_supported: document
             .flag("authorization_response_iss_parameter_supported")?,
+        claims_parameter_supported: document.flag("claims_parameter_supported")?,
     })
 }
 
@@ -151,6 +152,7 @@ pub struct ProviderMetadata {
     id_token_signing_alg_values_supported: Option<Vec<String>>,
     code_challenge_methods_supported: Option<Vec<String>>,
     authorization_response_iss_parameter_supported: bool,
+    claims_parameter_supported: bool,
 }
 
 impl ProviderMetadata {
@@ -173,6 +175,7 @@ impl ProviderMetadata {
             id_token_signing_alg_values_supported: None,
             code_challenge_methods_supported: None,
             authorization_response_iss_parameter_supported: false,
+            claims_parameter_supported: false,
         })
     }
 
@@ -258,6 +261,12 @@ impl ProviderMetadata {
     /// without `iss` is not from this provider.
     pub fn authorization_response_iss_parameter_supported(&self) -> bool {
         self.authorization_response_iss_parameter_supported
+    }
+
+    /// `claims_parameter_supported`: whether an authorization request may name the claims that it needs (OpenID Connect
+    /// Core 1.0 section 5.5).
+    pub fn claims_parameter_supported(&self) -> bool {
+        self.claims_parameter_supported
     }
 }
 
@@ -395,6 +404,7 @@ mod tests {
             "id_token_signing_alg_values_supported": ["none", "HS256", "ES256", "RS256"],
             "code_challenge_methods_supported": ["plain", "S256"],
             "authorization_response_iss_parameter_supported": true,
+            "claims_parameter_supported": true,
             "scopes_supported": ["openid"],
         })
     }
@@ -438,11 +448,12 @@ mod tests {
         assert_eq!(metadata.id_token_algorithms(), [Algorithm::Es256, Algorithm::Rs256]);
         assert_eq!(metadata.supports_pkce(), Some(true));
         assert!(metadata.authorization_response_iss_parameter_supported());
+        assert!(metadata.claims_parameter_supported());
     }
 
     #[test]
     fn optional_members_may_be_missing_or_null() {
-        const OPTIONAL: [&str; 7] = [
+        const OPTIONAL: [&str; 8] = [
             "userinfo_endpoint",
             "end_session_endpoint",
             "revocation_endpoint",
@@ -450,6 +461,7 @@ mod tests {
             "id_token_signing_alg_values_supported",
             "code_challenge_methods_supported",
             "authorization_response_iss_parameter_supported",
+            "claims_parameter_supported",
         ];
         let mut absent = document();
         let mut null = document();
@@ -466,6 +478,7 @@ mod tests {
             assert_eq!(metadata.id_token_algorithms(), [Algorithm::Rs256]);
             assert_eq!(metadata.supports_pkce(), None);
             assert!(!metadata.authorization_response_iss_parameter_supported());
+            assert!(!metadata.claims_parameter_supported());
         }
     }
 
@@ -492,6 +505,7 @@ mod tests {
             ("code_challenge_methods_supported", json!("S256")),
             ("authorization_response_iss_parameter_supported", json!("true")),
             ("authorization_response_iss_parameter_supported", json!(1)),
+            ("claims_parameter_supported", json!("true")),
         ] {
             let error = refused(&with(member, wrong));
             assert!(matches!(error, DiscoveryError::Malformed(named, _) if named == member), "{error}");

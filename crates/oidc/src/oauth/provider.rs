@@ -102,6 +102,8 @@ pub struct OpenId {
     pub param_claims: Vec<(String, Vec<String>)>,
     /// Where the groups are that ID tokens leave out; `None` if they are not fetched.
     pub groups_overage: Option<GroupsOverage>,
+    /// Whether other sites may send people here to sign in with this provider (OpenID Connect Core 1.0 section 4).
+    pub initiate_login: bool,
 }
 
 /// Where the groups of a user are whose ID token leaves them out.

@@ -60,6 +60,7 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         accept_bearer: bearer::accept_bearer(provider),
         param_claims: param_claims(provider, &authorization.params),
         groups_overage: groups_overage(parameters),
+        initiate_login: provider.flag("initiate_login").unwrap_or(false),
     });
     Box::new(OAuthProvider {
         openid,
