@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::config::Config;
+use crate::config::{Config, Provider};
 use crate::flow::guard::assertion;
 use crate::flow::host_role::HostRole;
 use crate::guard::budget::Budget;
@@ -30,12 +30,14 @@ use vestibule_oidc::http::cookie::Cookies;
 use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::http::origin::Origin;
 use vestibule_oidc::http::request::{Method, Request};
+use vestibule_oidc::time::Timestamp;
 
-/// Explains what happens to `request` if the session has these claims. `None`: no one is signed in.
+/// Explains what happens to `request` at the time `now` if the session has these claims. `None`: no one is signed in.
 pub fn explain<'a>(
     config: &'a Config,
     request: &Request,
     claims: Option<&Map<String, Value>>,
+    now: Timestamp,
 ) -> Explanation<'a> {
     let path = match config.rules.canonical_path(&request.url) {
         Ok(path) => path,
@@ -71,10 +73,16 @@ pub fn explain<'a>(
         return Explanation::OutsidePrefix(prefix.as_str());
     }
     let is_preflight = request.is_preflight();
-    let decision = if is_preflight { Decision::Pass } else { decided.decision(claims) };
+    let decision = match decided.decision(claims) {
+        _ if is_preflight => Decision::Pass,
+        Decision::Pass if claims.is_some_and(|claims| decided.step_up(claims, now).is_some()) => {
+            Decision::StepUp
+        }
+        decision => decision,
+    };
     let readings = config.rules.readings(request, &path, &upstream, &Budget::new());
     let readings = readings.into_iter().filter(DecidedReading::asks);
-    let readings = readings.map(|reading| explain_reading(config, request, reading, claims)).collect();
+    let readings = readings.map(|reading| explain_reading(config, request, reading, claims, now)).collect();
     // A preflight carries no credentials, so its user is unknown.
     let forwarded = (decision == Decision::Pass).then(|| {
         explain_forwarding(config, request, &decided, claims.filter(|_| !is_preflight), has_subject)
@@ -83,11 +91,19 @@ pub fn explain<'a>(
         readings,
         is_preflight,
         decision,
+        can_step_up: can_step_up(config, claims),
         is_navigation_method: matches!(request.method, Method::Get | Method::Head | Method::Post),
         sign_in: sign_in_page(config, host_role),
         outside_of,
         forwarded,
     }))
+}
+
+/// Whether the user's provider can be asked for more. One that is not configured here may be elsewhere.
+fn can_step_up(config: &Config, claims: Option<&ProvenClaims<'_>>) -> bool {
+    let id = claims.and_then(|claims| claims.get("provider")).and_then(Value::as_str);
+    let provider = config.providers.iter().find(|provider| Some(provider.id.as_str()) == id);
+    provider.is_none_or(Provider::gives_id_tokens)
 }
 
 /// The address of the sign-in page: a path if it is on the request's host, otherwise a URL.
@@ -126,6 +142,8 @@ pub struct Explained<'a> {
     pub is_preflight: bool,
     /// The decision: the strictest one of all readings.
     pub decision: Decision,
+    /// Whether the user's provider can be asked for more.
+    can_step_up: bool,
     /// Whether a browser can navigate with this method.
     is_navigation_method: bool,
     /// The address of the sign-in page.
@@ -188,6 +206,7 @@ fn explain_reading<'a>(
     request: &Request,
     reading: DecidedReading<'a>,
     claims: Option<&ProvenClaims<'_>>,
+    now: Timestamp,
 ) -> ExplainedReading<'a> {
     let DecidedReading { segments, readers, decision: applied } = reading;
     let requirements = applied.access.requirements().iter();
@@ -196,12 +215,24 @@ fn explain_reading<'a>(
         is_met: claims.is_some_and(|claims| requirement.is_met(claims)),
         found: claims.map(|claims| requirement.found(claims)),
     });
+    let asked = applied.matched.map(|matched| &matched.rule.step_up);
+    let checks = asked.map(|asked| asked.checks(|name| claims?.get(name), now)).unwrap_or_default();
+    let must_step_up = claims.is_some() && checks.iter().any(|check| !check.is_met);
+    let requirements = requirements.chain(checks.into_iter().map(|check| ExplainedRequirement {
+        requirement: check.asked,
+        is_met: check.is_met,
+        found: claims.map(|_| check.found),
+    }));
+    let decision = match applied.decision(claims) {
+        Decision::Pass if must_step_up => Decision::StepUp,
+        decision => decision,
+    };
     ExplainedReading {
         path: format!("/{}", segments.join("/")),
         skipped: skipped_rules(config, request, &segments, applied.matched),
         readers,
         requirements: requirements.collect(),
-        decision: applied.decision(claims),
+        decision,
         applied,
     }
 }
@@ -306,6 +337,8 @@ impl fmt::Display for Explained<'_> {
             Decision::Pass => ("passes".to_owned(), "passes"),
             Decision::SignIn if self.outside_of.is_some() => ("403, with a page".to_owned(), "403"),
             Decision::SignIn => (format!("302 to {}, and back after signing in", self.sign_in), "401"),
+            Decision::StepUp if !self.can_step_up => ("403, with a page".to_owned(), "403"),
+            Decision::StepUp => ("302 to the provider, and back after proving more".to_owned(), "401"),
             Decision::Forbidden => ("403, with a page".to_owned(), "403"),
             Decision::NotFound => ("404".to_owned(), "404"),
         };
@@ -367,6 +400,7 @@ impl fmt::Display for ExplainedReading<'_> {
         let result = match self.decision {
             Decision::Pass => "pass",
             Decision::SignIn => "sign in first",
+            Decision::StepUp => "prove more first",
             Decision::Forbidden => "forbidden",
             Decision::NotFound => "not found",
         };

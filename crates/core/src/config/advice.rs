@@ -22,6 +22,7 @@ impl Config {
         advice.extend(self.refusal_advice());
         advice.extend(self.texts_advice());
         advice.extend(self.dpop_advice());
+        advice.extend(self.step_up_advice());
         advice
     }
 

@@ -19,6 +19,7 @@ pub mod refresh;
 mod revocation;
 mod runtime;
 mod schema;
+mod step_up;
 mod table;
 pub mod theme;
 pub mod verify;

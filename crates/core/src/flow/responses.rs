@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::session::step_up::StepUp;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::response::Response;
 
@@ -75,6 +76,54 @@ pub(crate) fn token_denied(denied: TokenDenied) -> Response {
         .with("www-authenticate", challenge)
         .with("cache-control", "private, no-store")
 }
+
+/// 401: the user has to authenticate again, or in another way
+/// ([RFC 9470 section 3](https://www.rfc-editor.org/rfc/rfc9470#section-3)). `there` is where a browser does that.
+pub(crate) fn insufficient_user_authentication(asked: &StepUp, there: Option<&str>) -> Response {
+    let mut body = json!({ "error": INSUFFICIENT_USER_AUTHENTICATION });
+    if let Some(acr_values) = asked.acr_values() {
+        body["acr_values"] = acr_values.into();
+    }
+    if !asked.amr.is_empty() {
+        body["amr"] = json!(asked.amr);
+    }
+    if let Some(max_age) = asked.max_age {
+        body["max_age"] = max_age.as_secs().into();
+    }
+    if let Some(there) = there {
+        body["signInUrl"] = there.into();
+    }
+    Response::json(401, &body)
+        .with("www-authenticate", step_up_challenge(asked))
+        .with("cache-control", "private, no-store")
+}
+
+/// The challenge of that answer.
+pub(crate) fn step_up_challenge(asked: &StepUp) -> String {
+    let mut challenge = format!(
+        "Bearer error=\"{INSUFFICIENT_USER_AUTHENTICATION}\", \
+         error_description=\"a different or a more recent authentication is required\""
+    );
+    if let Some(acr_values) = asked.acr_values() {
+        challenge.push_str(&format!(", acr_values=\"{acr_values}\""));
+    }
+    if let Some(max_age) = asked.max_age {
+        challenge.push_str(&format!(", max_age=\"{}\"", max_age.as_secs()));
+    }
+    challenge
+}
+
+/// 403: the same is required, and the provider of this session never shows it.
+pub(crate) fn no_step_up() -> Response {
+    let body = json!({
+        "error": INSUFFICIENT_USER_AUTHENTICATION,
+        "message": "The provider of this session does not say how and when it authenticated the user.",
+    });
+    Response::json(403, &body).with("cache-control", "private, no-store")
+}
+
+/// The error code of RFC 9470 section 3.
+const INSUFFICIENT_USER_AUTHENTICATION: &str = "insufficient_user_authentication";
 
 /// 503: there is no valid access token at the moment. `retry` becomes `Retry-After`, at least one second.
 pub(crate) fn token_unavailable(retry: Duration) -> Response {

@@ -22,6 +22,8 @@ pub(super) enum Route {
     GivePreviewSession,
     TakePreviewSession,
     EndPreviewSession,
+    StepUp,
+    InitiateLogin,
     ErrorPage,
     FindKeptForm,
     ShowKeptForm,
@@ -57,6 +59,8 @@ pub(super) enum Only {
     Transmitter,
     /// Where someone may revoke everything that a user has.
     GlobalRevocation,
+    /// Where a provider has `initiate_login = true`.
+    InitiatedLogin,
 }
 
 /// The methods of a route.
@@ -72,8 +76,8 @@ enum Methods {
 
 use Methods::{Any, Get, GetWithoutHead, Post};
 use Only::{
-    Backchannel, Everywhere, Frontchannel, GlobalRevocation, LoginHost, NextAuthV4, Operator, PreviewHost,
-    Transmitter,
+    Backchannel, Everywhere, Frontchannel, GlobalRevocation, InitiatedLogin, LoginHost, NextAuthV4, Operator,
+    PreviewHost, Transmitter,
 };
 
 /// A row of the table.
@@ -177,6 +181,17 @@ const ROUTES: &[Entry] = routes! {
     /// prefetch gets 503.
     GetWithoutHead "/signout/preview" => EndPreviewSession, LoginHost,
         answers = "302 to where the sign-out leads, or first to the provider; without a valid code, to the start page", authjs = "none";
+    /// Begins a step-up that a rule asks for (docs/guard.md), with the sealed request of a host of the site. A prefetch gets 503.
+    GetWithoutHead "/step-up" => StepUp, Everywhere,
+        answers = "302 to the session's provider; 302 to the sign-in page without a session; 403, a page; 503 with `Retry-After`",
+        authjs = "none";
+    /// Begins a sign-in that another site asks for, or goes on with the session that there is: `iss`, `login_hint`,
+    /// `target_link_uri` (OpenID Connect Core 1.0 section 4; docs/providers.md). A prefetch gets 503.
+    GetWithoutHead "/initiate-login" => InitiateLogin, InitiatedLogin,
+        answers = "302 to the provider, or to `target_link_uri` with a session; 400 for another issuer; 403 in a frame", authjs = "none";
+    /// The same with a form.
+    Post "/initiate-login" => InitiateLogin, InitiatedLogin,
+        answers = "302 to the same address with the form's fields in its query; 400, 403", authjs = "none";
     /// Shows what went wrong, or sends the browser to `pages.error`.
     Get "/error" => ErrorPage, Everywhere,
         answers = "200, 403 or 500, a page; 302", authjs = "the same";
@@ -296,6 +311,7 @@ pub fn reference() -> Vec<RouteReference> {
                 GlobalRevocation => {
                     Some("with `global_token_revocation` of a transmitter and a store of revocations")
                 }
+                InitiatedLogin => Some("where a provider has `initiate_login = true`"),
             },
         }
     };

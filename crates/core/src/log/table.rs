@@ -177,6 +177,27 @@ events! {
         action: "Nothing if it is rare: somebody opened an old link, or waited too long. If it happens with every \
             sign-in, give both hosts the same `AUTH_SECRET` and `cookies.domain`.",
     }
+    StepUpFailed {
+        name: "step_up_failed",
+        cases: [Provider => Info, Client => Info],
+        fields: [Provider, Request],
+        meaning: "A rule asked a user who is signed in for a stronger or a more recent authentication (`acr`, `amr`, \
+            `max_age`), and the provider did not confirm it: the user cancelled, or signed in there as somebody else, or \
+            the ID token has less than was asked. The user got a page with 403, and the session stays as it was. With \
+            error source `client` the address at which it begins had expired.",
+        action: "Nothing if it is rare. If it happens with every user, compare the rule with what the provider says of \
+            itself (`acr_values_supported`), and with how it authenticates this client's users.",
+    }
+    InitiatedLoginInvalid {
+        name: "initiated_login_invalid",
+        cases: [Client => Info],
+        fields: [Request],
+        meaning: "Another site sent a browser to `initiate-login`, and not as OpenID Connect says: for an issuer that no \
+            provider with `initiate_login = true` has (answered with 400), in a frame (403), or to an address that is not \
+            of this site: then the person signs in, and comes to the start page.",
+        action: "If it is your provider's portal, compare what it sends with the provider's `issuer`, and add the host of \
+            `target_link_uri` to `trusted_hosts` if it is yours. Otherwise nothing.",
+    }
     PreviewHostRejected {
         name: "preview_host_rejected",
         cases: [Client => Info],

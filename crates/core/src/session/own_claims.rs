@@ -12,6 +12,8 @@ pub(crate) const OWN_CLAIMS: [(&[&str], &str); 3] = [
             "account",
             "signed_in_at",
             "auth_time",
+            "acr",
+            "amr",
             "provider_sid",
             "provider_iat",
             "provider_sub",

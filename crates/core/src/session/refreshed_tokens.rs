@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::session::own_claims::is_own_claim;
+use crate::session::step_up::AUTHENTICATION;
 use vestibule_oidc::oauth::dpop::DpopKey;
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
@@ -48,10 +49,11 @@ pub struct ClaimChanges {
 impl ClaimChanges {
     /// Makes the changes. The claims that say whose session it is stay in any case.
     pub(crate) fn apply(&self, claims: &mut Map<String, Value>) {
-        for claim in self.removed.iter().filter(|claim| !is_own_claim(claim)) {
+        let may_change = |claim: &str| !is_own_claim(claim) || AUTHENTICATION.contains(&claim);
+        for claim in self.removed.iter().filter(|claim| may_change(claim)) {
             claims.remove(claim);
         }
-        for (claim, value) in self.set.iter().filter(|(claim, _)| !is_own_claim(claim)) {
+        for (claim, value) in self.set.iter().filter(|(claim, _)| may_change(claim)) {
             claims.insert(claim.clone(), value.clone());
         }
     }

@@ -5,6 +5,9 @@ use vestibule_core::config::Config;
 use vestibule_core::explain::explain;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
+use vestibule_core::time::Timestamp;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
 fn config() -> Config {
     let auth = json!({
@@ -44,7 +47,7 @@ fn the_output_names_the_login_host_and_hosts_outside_the_domain() {
     let explained = |url: &str, claims: &Value| {
         let url = RequestUrl::parse(url).unwrap();
         let request = Request { method: Method::Get, url, headers: Headers::new() };
-        explain(&config, &request, claims.as_object()).to_string()
+        explain(&config, &request, claims.as_object(), NOW).to_string()
     };
     let signed_out = explained("https://app.example.com/x", &Value::Null);
     let person = "browser    302 to https://auth.example.com/auth/signin, and back after signing in\n";
@@ -65,7 +68,7 @@ fn explained(method: &str, url: &str, headers: &[(&str, &str)], claims: &Value) 
         url: RequestUrl::parse(url).unwrap(),
         headers: headers.iter().copied().collect(),
     };
-    explain(&config(), &request, claims.as_object()).to_string()
+    explain(&config(), &request, claims.as_object(), NOW).to_string()
 }
 
 #[test]

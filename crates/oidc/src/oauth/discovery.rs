@@ -150,6 +150,7 @@ pub fn parse(issuer: &Issuer<'_>, response: &FetchResponse) -> Result<ProviderMe
                 .unwrap_or_default()
                 .map(|names| requests::supported(&names)),
         },
+        claims_parameter_supported: document.flag("claims_parameter_supported")?,
     })
 }
 
@@ -186,6 +187,7 @@ pub struct ProviderMetadata {
     authorization_response_iss_parameter_supported: bool,
     dpop_signing_alg_values_supported: Option<Vec<String>>,
     requests: RequestMetadata,
+    claims_parameter_supported: bool,
 }
 
 impl ProviderMetadata {
@@ -210,6 +212,7 @@ impl ProviderMetadata {
             authorization_response_iss_parameter_supported: false,
             dpop_signing_alg_values_supported: None,
             requests: RequestMetadata::default(),
+            claims_parameter_supported: false,
         })
     }
 
@@ -299,6 +302,12 @@ impl ProviderMetadata {
     /// `dpop_signing_alg_values_supported` (RFC 9449 section 5.1); `None` if the provider says nothing about it.
     pub fn dpop_algorithms(&self) -> Option<&[String]> {
         self.dpop_signing_alg_values_supported.as_deref()
+    }
+
+    /// `claims_parameter_supported`: whether an authorization request may name the claims that it needs (OpenID Connect
+    /// Core 1.0 section 5.5).
+    pub fn claims_parameter_supported(&self) -> bool {
+        self.claims_parameter_supported
     }
 }
 
@@ -436,6 +445,7 @@ mod tests {
             "id_token_signing_alg_values_supported": ["none", "HS256", "ES256", "RS256"],
             "code_challenge_methods_supported": ["plain", "S256"],
             "authorization_response_iss_parameter_supported": true,
+            "claims_parameter_supported": true,
             "scopes_supported": ["openid"],
         })
     }
@@ -479,11 +489,12 @@ mod tests {
         assert_eq!(metadata.id_token_algorithms(), [Algorithm::Es256, Algorithm::Rs256]);
         assert_eq!(metadata.supports_pkce(), Some(true));
         assert!(metadata.authorization_response_iss_parameter_supported());
+        assert!(metadata.claims_parameter_supported());
     }
 
     #[test]
     fn optional_members_may_be_missing_or_null() {
-        const OPTIONAL: [&str; 7] = [
+        const OPTIONAL: [&str; 8] = [
             "userinfo_endpoint",
             "end_session_endpoint",
             "revocation_endpoint",
@@ -491,6 +502,7 @@ mod tests {
             "id_token_signing_alg_values_supported",
             "code_challenge_methods_supported",
             "authorization_response_iss_parameter_supported",
+            "claims_parameter_supported",
         ];
         let mut absent = document();
         let mut null = document();
@@ -507,6 +519,7 @@ mod tests {
             assert_eq!(metadata.id_token_algorithms(), [Algorithm::Rs256]);
             assert_eq!(metadata.supports_pkce(), None);
             assert!(!metadata.authorization_response_iss_parameter_supported());
+            assert!(!metadata.claims_parameter_supported());
         }
     }
 
@@ -533,6 +546,7 @@ mod tests {
             ("code_challenge_methods_supported", json!("S256")),
             ("authorization_response_iss_parameter_supported", json!("true")),
             ("authorization_response_iss_parameter_supported", json!(1)),
+            ("claims_parameter_supported", json!("true")),
         ] {
             let error = refused(&with(member, wrong));
             assert!(matches!(error, DiscoveryError::Malformed(named, _) if named == member), "{error}");

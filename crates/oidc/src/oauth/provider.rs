@@ -123,6 +123,8 @@ pub struct OpenId {
     pub backchannel_logout: bool,
     /// Whether its logout page ends sessions by a frame (OpenID Connect Front-Channel Logout 1.0).
     pub frontchannel_logout: bool,
+    /// Whether other sites may send people here to sign in with this provider (OpenID Connect Core 1.0 section 4).
+    pub initiate_login: bool,
 }
 
 /// Where the groups of a user are whose ID token leaves them out.

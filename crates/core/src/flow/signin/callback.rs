@@ -17,6 +17,7 @@ use crate::flow::signin::create_session::CreatedSession;
 use crate::flow::signin::groups::GroupsFor;
 use crate::flow::signin::identity::{Identity, IdentityError};
 use crate::flow::signin::profile::TokenSource;
+use crate::flow::signin::step_up::SteppedUp;
 use crate::flow::{RequestContext, provider};
 use crate::platform::Platform;
 use crate::session::cookie;
@@ -64,7 +65,8 @@ impl<P: Platform> RequestContext<'_, P> {
         let response = match callback.finish(&response).await {
             // The user did not begin it, and sees no error of it.
             Err(error) if transaction.silent_for.is_some() => self.sign_in_visibly(transaction, Some(&error)),
-            answer => answer?,
+            Err(error) => self.step_up_failed(provider, transaction, error)?,
+            Ok(answer) => answer,
         };
         Ok(with_cookies(response, finished))
     }
@@ -95,7 +97,7 @@ impl<P: Platform> CallbackContext<'_, P> {
         let dpop_key = self.dpop_key();
         let mut tokens = self.exchange_code(&metadata, &code, dpop_key.as_ref()).await?;
         context.check_authorization_details(self.provider, self.oauth, &mut tokens);
-        if self.transaction.silent_for.is_none() {
+        if self.transaction.silent_for.is_none() && self.transaction.step_up.is_none() {
             context.check_refresh_token(self.provider, self.oauth, &tokens);
         }
         let id_token = self.verify_id_token(&metadata, &tokens).await?;
@@ -121,15 +123,21 @@ impl<P: Platform> CallbackContext<'_, P> {
         identity.extra_claims.extend(ends_at.map(|end| ("ends_at", Value::from(end.seconds()))));
         identity.extra_claims.extend(context.persistence_claim(self.transaction.is_persistent));
         identity.extra_claims.extend(dpop_key.map(|key| ("dpop_key", Value::from(key.to_text().expose()))));
-        let created = match &self.transaction.silent_for {
-            None => context.create_session(identity).await?,
-            Some(subject) if identity.subject == *subject => {
+        let created = match (&self.transaction.silent_for, &self.transaction.step_up) {
+            (None, Some(attempt)) => {
+                match context.finish_step_up(identity, attempt, &self.transaction.return_to).await? {
+                    SteppedUp::Session(created) => created,
+                    SteppedUp::Answer(answer) => return Ok(answer),
+                }
+            }
+            (None, None) => context.create_session(identity).await?,
+            (Some(subject), _) if identity.subject == *subject => {
                 let Some(session) = context.session_to_confirm(self.provider, subject).await else {
                     return Ok(context.sign_in_visibly(self.transaction, None));
                 };
                 context.confirm_session(identity, &session).await?
             }
-            Some(_) => return Ok(context.sign_in_visibly(self.transaction, None)),
+            (Some(_), _) => return Ok(context.sign_in_visibly(self.transaction, None)),
         };
         Ok(match created {
             CreatedSession::Session(cookies) => {

@@ -184,6 +184,10 @@ pub(in crate::config) const OPENID: Group = keys! {
     /// who knows the provider's `sid` of a session can do that, so prefer `backchannel_logout`.
     frontchannel_logout: Bool, default = false, example = true,
         needs = "`revocation.store`; that address registered at the provider, with `iss` and `sid`; ID tokens with `sid`";
+    /// Whether another site, such as the provider's own portal, may send people to `BASE_PATH/initiate-login` to sign in with this
+    /// provider (docs/providers.md). Who is signed in already goes on with their session.
+    initiate_login: Bool, default = false, example = true,
+        needs = "that address at the provider, as the client's `initiate_login_uri`";
 };
 
 const REFRESH_TOKEN_NEEDS: Keys = &[keys! {
