@@ -127,10 +127,15 @@ impl Env {
 
     /// Alice signs in, in a new browser: she comes to where she was going, and it is her session.
     pub fn signs_in(&self) -> Client {
+        self.signs_in_as("alice")
+    }
+
+    /// The same for another user.
+    pub fn signs_in_as(&self, user: &str) -> Client {
         let browser = self.client();
-        let page = sign_in(&browser, "");
+        let page = sign_in(&browser, &format!("?login_hint={user}"));
         assert_eq!((page.status, page.url.as_str()), (200, "https://app.example.com/dashboard"));
-        assert_eq!(session(&browser)["user"]["email"], json!(email("alice")));
+        assert_eq!(session(&browser)["user"]["email"], json!(email(user)));
         browser
     }
 

@@ -6,10 +6,12 @@ mod all;
 mod basic;
 mod config;
 mod fapi2;
+mod initiated;
 mod logout;
 mod outside;
 mod refresh_token;
 mod rfc10017;
+mod shared_signals;
 
 /// All plans, in the order of the document.
 pub const PLANS: &[Plan] = &[
@@ -19,7 +21,12 @@ pub const PLANS: &[Plan] = &[
     config::PLAN,
     config::dynamic::PLAN,
     refresh_token::PLAN,
+    initiated::PLAN,
     logout::rp_initiated::PLAN,
+    logout::back_channel::PLAN,
+    logout::back_channel_more::PLAN,
+    logout::front_channel::PLAN,
+    shared_signals::PLAN,
     fapi2::security_profile::PLAN,
     fapi2::message_signing::PLAN,
     outside::HYBRID,

@@ -32,6 +32,7 @@ impl Provider {
             "userinfo" => return self.userinfo(request),
             "discovery" => (200, self.metadata()),
             "jwks" => (200, json!({ "keys": self.state().keys })),
+            "transmitter_keys" => (200, json!({ "keys": [super::key("stranger")] })),
             _ => self.revoke(request),
         };
         self.change(place, &mut answer);

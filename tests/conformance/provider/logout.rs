@@ -12,7 +12,13 @@ use super::{AFTER_LOGOUT, CLIENT_ID, ISSUER, Provider, Signature, now, sid, subj
 /// The event of a logout token (OpenID Connect Back-Channel Logout 1.0 section 2.4).
 pub const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
-/// The number of logout tokens, which makes each of them unique.
+/// The transmitter of security events, which has keys of its own.
+pub const TRANSMITTER: &str = "https://events.suite.example";
+
+/// The address that receives them, which is their audience.
+pub const EVENTS_URL: &str = "https://app.example.com/auth/security-events";
+
+/// The number of tokens, which makes each of them unique.
 static TOKENS: AtomicUsize = AtomicUsize::new(1);
 
 impl Provider {
@@ -35,22 +41,27 @@ impl Provider {
         Response::redirect(back)
     }
 
-    /// A logout token about alice's session, with claims that `change` has changed.
-    pub fn logout_token(&self, change: impl FnOnce(&mut Value)) -> String {
+    /// A logout token about the user's session, with claims that `change` has changed.
+    pub fn logout_token(&self, user: &str, change: impl FnOnce(&mut Value)) -> String {
         let signature = self.state().signature.clone();
-        self.logout_token_signed(signature.with_type("logout+jwt"), change)
+        self.logout_token_signed(signature.with_type("logout+jwt"), user, change)
     }
 
     /// The same, signed so.
-    pub fn logout_token_signed(&self, signature: Signature, change: impl FnOnce(&mut Value)) -> String {
+    pub fn logout_token_signed(
+        &self,
+        signature: Signature,
+        user: &str,
+        change: impl FnOnce(&mut Value),
+    ) -> String {
         let mut claims = json!({
             "iss": ISSUER,
             "aud": CLIENT_ID,
             "iat": now(),
             "exp": now() + 120,
-            "jti": format!("logout-{}", TOKENS.fetch_add(1, Ordering::Relaxed)),
-            "sub": subject("alice"),
-            "sid": sid("alice"),
+            "jti": unused_id(),
+            "sub": subject(user),
+            "sid": sid(user),
             "events": { LOGOUT_EVENT: {} },
         });
         change(&mut claims);
@@ -58,4 +69,25 @@ impl Provider {
         self.state().confidential.push(token.clone());
         token
     }
+
+    /// A security event token of the transmitter, with claims that `change` has changed (RFC 8417).
+    pub fn event_token(&self, event: &str, members: &Value, change: impl FnOnce(&mut Value)) -> String {
+        let mut claims = json!({
+            "iss": TRANSMITTER,
+            "aud": EVENTS_URL,
+            // Events are kept for a receiver that is away.
+            "iat": now() - 30,
+            "jti": unused_id(),
+            "sub_id": { "format": "iss_sub", "iss": ISSUER, "sub": subject("alice") },
+            "events": { event: members },
+        });
+        change(&mut claims);
+        let token = Signature::honest("stranger", "RS256").with_type("secevent+jwt").sign(&claims);
+        self.state().confidential.push(token.clone());
+        token
+    }
+}
+
+fn unused_id() -> String {
+    format!("token-{}", TOKENS.fetch_add(1, Ordering::Relaxed))
 }

@@ -12,6 +12,7 @@ use std::time::SystemTime;
 use miniflare_test_harness::{Request, Response};
 use serde_json::{Value, json};
 
+pub use self::logout::{EVENTS_URL, LOGOUT_EVENT, TRANSMITTER};
 pub use self::signature::{Signature, key, spoiled};
 use self::strict::Strict;
 
@@ -96,6 +97,7 @@ impl Provider {
                 ("revocation", "/revoke"),
                 ("pushed", "/par"),
                 ("end_session", "/end-session"),
+                ("transmitter_keys", "/transmitter-keys"),
             ]),
             bearer: Bearer::Header,
             expires_in: 3600,

@@ -59,3 +59,18 @@ pub fn rotation_just_before_signing() {
     env.signs_in();
     assert_eq!(env.count("jwks"), 1);
 }
+
+pub fn rotation() {
+    let env = Env::new(&json!({}));
+    env.signs_in();
+    for (round, name) in ["stranger", "RSA", "stranger"].into_iter().enumerate() {
+        env.provider.publishes(vec![key(name)]);
+        env.provider.signs(Signature::honest(name, "RS256"));
+        env.signs_in();
+        assert_eq!(env.count("jwks"), round + 2);
+    }
+    // A key that is not published any more is asked for, and refused.
+    env.provider.publishes(vec![key("P-256")]);
+    env.provider.signs(Signature::honest("RSA", "RS256"));
+    env.refuses("id_token");
+}

@@ -52,7 +52,7 @@ fn leads_home_only(flaw: impl FnOnce(&Provider)) {
 }
 
 /// Signs out: the session has ended before the browser leaves.
-fn leaves(browser: &Client) -> ClientResponse {
+pub(super) fn leaves(browser: &Client) -> ClientResponse {
     let copy = browser.fork();
     let left = sign_out(browser).expect_status(302);
     assert!(left.location().starts_with(&format!("{ISSUER}/end-session?")), "{}", left.location());
@@ -63,7 +63,7 @@ fn leaves(browser: &Client) -> ClientResponse {
 }
 
 /// Goes to the provider, and comes back.
-fn arrives(browser: &Client, left: &ClientResponse) -> ClientResponse {
+pub(super) fn arrives(browser: &Client, left: &ClientResponse) -> ClientResponse {
     let at_provider = browser.get(left.location()).navigation().send().expect_status(302);
     let page = browser
         .get(at_provider.location())

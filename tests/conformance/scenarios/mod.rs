@@ -3,13 +3,16 @@
 
 use serde_json::{Value, json};
 
+pub mod channels;
 pub mod code;
 pub mod discovery;
 pub mod fapi2;
 pub mod id_token;
+pub mod initiated;
 pub mod logout;
 pub mod refresh;
 pub mod rfc10017;
+pub mod shared_signals;
 pub mod signatures;
 pub mod userinfo;
 
