@@ -190,6 +190,10 @@ pub fn variables() -> Vec<Described> {
             "domain" => "In place of `domain`.",
             "team_id" => "In place of `team_id`.",
             "key_id" => "In place of `key_id`.",
+            "decryption_key" => {
+                "The private key for which the provider encrypts ID tokens or userinfo: PKCS #8 in PEM, a JSON Web Key, or up to \
+                 four of them, the newest first."
+            }
             _ => "",
         };
         all.push(Described { name: format!("AUTH_<ID>_{}", key.to_ascii_uppercase()), about });

@@ -183,7 +183,10 @@ impl Header {
         if alg != "dir" {
             return Err(JweError::Algorithm);
         }
-        let encryption = ContentEncryption::from_name(enc).ok_or(JweError::Encryption)?;
+        // Those of the two versions of Auth.js.
+        let encryption = ContentEncryption::from_name(enc)
+            .filter(|enc| matches!(enc, ContentEncryption::A256CbcHs512 | ContentEncryption::A256Gcm))
+            .ok_or(JweError::Encryption)?;
         Ok(Self { encryption, kid })
     }
 }

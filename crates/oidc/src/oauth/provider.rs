@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::data::{DataPath, Source, Template};
 use crate::http::request::Method;
 use crate::http::url::Url;
+use crate::jose::encrypted::{DecryptionKey, Encryption};
 use crate::jose::jws::Algorithm;
 use crate::jose::sign::PrivateKey;
 use crate::oauth::email::EmailVerification;
@@ -43,6 +44,8 @@ pub struct OAuthProvider {
     pub strict_rotation: bool,
     /// What brings a refresh token, if that is known.
     pub refresh_token_needs: RefreshTokenNeeds,
+    /// Which responses are encrypted for this client, and its keys.
+    pub response_encryption: ResponseEncryption,
     /// Whether tokens are bound to a key of the session (RFC 9449). A token that is not is refused.
     pub dpop: bool,
 }
@@ -78,6 +81,17 @@ pub struct RefreshTokenNeeds {
     pub scopes: Vec<String>,
     /// Parameters, all of which are needed.
     pub params: Vec<(String, String)>,
+}
+
+/// The responses that a provider encrypts for this client (OpenID Connect Core 1.0 sections 2 and 5.3.2).
+#[derive(Clone, Debug, Default)]
+pub struct ResponseEncryption {
+    /// How ID tokens are encrypted; `None` if they are not.
+    pub id_token: Option<Encryption>,
+    /// How the responses of userinfo are encrypted; `None` if they are not.
+    pub userinfo: Option<Encryption>,
+    /// The private keys. The provider encrypts for the first one; the others are those before it.
+    pub keys: Vec<DecryptionKey>,
 }
 
 /// The settings of OpenID Connect.

@@ -3,6 +3,7 @@
 
 pub(crate) mod cache;
 mod client;
+mod encrypted;
 mod token_revocation;
 
 use std::pin::pin;
