@@ -24,6 +24,7 @@ mod credentials;
 mod cross_origin;
 mod dialect;
 mod dpop;
+mod encrypted_responses;
 mod expired_token;
 mod forward_auth;
 mod forwarding_loop;

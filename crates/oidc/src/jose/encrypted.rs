@@ -307,3 +307,252 @@ impl fmt::Display for KeyManagement {
         f.write_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::jose::jws::UnverifiedJws;
+    use crate::jose::software::{self, SoftwareCrypto};
+    use crate::secret::Secret;
+
+    /// Tokens that the npm package `jose` encrypted, and the key.
+    fn vectors() -> Value {
+        serde_json::from_str(include_str!("../../tests/vectors/encrypted-tokens.json")).unwrap()
+    }
+
+    fn keys(text: &str) -> Vec<DecryptionKey> {
+        DecryptionKey::parse_all(&Secret::new(text)).unwrap()
+    }
+
+    fn of_names(alg: &str, enc: &str) -> Encryption {
+        let management = KeyManagement::ALL.into_iter().find(|it| it.name() == alg).unwrap();
+        Encryption { management, content: ContentEncryption::from_name(enc).unwrap() }
+    }
+
+    fn opened(token: &str, encryption: Encryption, keys: &[DecryptionKey]) -> Result<String, EncryptedTokenError> {
+        let opening = pin!(decrypt(&SoftwareCrypto, token, encryption, keys));
+        let Poll::Ready(opened) = opening.poll(&mut Context::from_waker(Waker::noop())) else { panic!("it waits") };
+        opened
+    }
+
+    fn vector(alg: &str, enc: &str) -> (String, Encryption, Vec<DecryptionKey>) {
+        let vectors = vectors();
+        let found = vectors["tokens"].as_array().unwrap().iter().find(|it| it["alg"] == alg && it["enc"] == enc);
+        let token = found.unwrap()["token"].as_str().unwrap().to_owned();
+        (token, of_names(alg, enc), keys(&vectors["jwk"].to_string()))
+    }
+
+    /// The token with another header, whose other parts are well-formed.
+    fn with_header(token: &str, change: impl FnOnce(&mut Value)) -> String {
+        let (header, rest) = token.split_once('.').unwrap();
+        let mut header: Value = serde_json::from_slice(&base64url::decode(header).unwrap()).unwrap();
+        change(&mut header);
+        format!("{}.{rest}", base64url::encode(header.to_string().as_bytes()))
+    }
+
+    #[test]
+    fn tokens_that_jose_encrypted_are_opened() {
+        let vectors = vectors();
+        let (jwk, pem) = (vectors["jwk"].to_string(), vectors["pem"].as_str().unwrap());
+        let tokens = vectors["tokens"].as_array().unwrap();
+        assert_eq!(tokens.len(), 12);
+        for vector in tokens {
+            let text = |name: &str| vector[name].as_str().unwrap();
+            for key in [jwk.as_str(), pem] {
+                let plaintext = opened(text("token"), of_names(text("alg"), text("enc")), &keys(key)).unwrap();
+                assert_eq!(plaintext, vectors["payload"].as_str().unwrap(), "{} {}", text("source"), text("alg"));
+            }
+        }
+    }
+
+    /// RFC 7518 appendix C.
+    #[test]
+    fn the_derived_key_equals_that_of_rfc_7518() {
+        let bob = r#"{"kty":"EC","crv":"P-256","d":"VEmDZpDXXK8p8N0Cndsxs924q6nS1RXFASRl6BfUqdw"}"#;
+        let epk = json!({
+            "kty": "EC",
+            "crv": "P-256",
+            "x": "gI0GAILBdu7T53akrFmMyGcsF3n5dO7MmwNBHKW5SV0",
+            "y": "SLW_xSffzlPWrHEVI30DHM_4egVwt3NQqeUD7nMFpps",
+        });
+        let shared = software::agree(keys(bob)[0].private(), &Jwk::parse(&epk).unwrap()).unwrap();
+        assert_eq!(shared[..4], [158, 86, 217, 29]);
+        let token = Parts {
+            kid: None,
+            protected: "",
+            encrypted_key: Vec::new(),
+            ephemeral: None,
+            parties: [b"Alice".to_vec(), b"Bob".to_vec()],
+            iv: Vec::new(),
+            ciphertext: Vec::new(),
+            tag: Vec::new(),
+        };
+        assert_eq!(base64url::encode(&token.derived(&shared, "A128GCM", 16)), "VqqN6vgjbSBcIijNcacQGg");
+    }
+
+    #[test]
+    fn a_token_with_another_algorithm_than_the_configured_one_is_refused() {
+        for (alg, enc) in [("ECDH-ES", "A256GCM"), ("ECDH-ES+A256KW", "A128CBC-HS256")] {
+            let (token, encryption, keys) = vector(alg, enc);
+            for other in KeyManagement::ALL.into_iter().filter(|other| *other != encryption.management) {
+                let refused = opened(&token, Encryption { management: other, ..encryption }, &keys).unwrap_err();
+                assert_eq!(refused, EncryptedTokenError::Other { name: "alg", expected: other.name() });
+            }
+            for other in ContentEncryption::ALL.into_iter().filter(|other| *other != encryption.content) {
+                let refused = opened(&token, Encryption { content: other, ..encryption }, &keys).unwrap_err();
+                assert_eq!(refused, EncryptedTokenError::Other { name: "enc", expected: other.name() });
+            }
+            for name in ["RSA1_5", "RSA-OAEP", "dir", "A256KW", "none", "ecdh-es"] {
+                let token = with_header(&token, |header| header["alg"] = name.into());
+                let refused = opened(&token, encryption, &keys).unwrap_err();
+                assert!(matches!(refused, EncryptedTokenError::Other { name: "alg", .. }), "{name}: {refused}");
+            }
+        }
+    }
+
+    #[test]
+    fn algorithm_and_key_confusion_crooked_headers_are_refused() {
+        use EncryptedTokenError as Error;
+        let (token, encryption, keys) = vector("ECDH-ES", "A256GCM");
+        let refused = |change: &dyn Fn(&mut Value)| opened(&with_header(&token, change), encryption, &keys).unwrap_err();
+        for (name, value) in [("zip", json!("DEF")), ("zip", json!(null)), ("crit", json!(["x"])), ("b64", json!(true))] {
+            assert_eq!(refused(&|header| header[name] = value.clone()), Error::Unsupported(name));
+        }
+        for (name, value) in [("kid", json!(1)), ("alg", json!(null)), ("enc", json!(["A256GCM"])), ("apu", json!(7))] {
+            assert_eq!(refused(&|header| header[name] = value.clone()), Error::Header, "{name}");
+        }
+        for epk in [
+            json!(null),
+            json!("x"),
+            json!({}),
+            json!({ "kty": "EC", "crv": "P-384", "x": "AA", "y": "AA" }),
+            json!({ "kty": "OKP", "crv": "X25519", "x": "AA" }),
+            json!({ "kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA" }),
+            json!({ "kty": "EC", "crv": "P-256", "x": "AAAA" }),
+        ] {
+            assert_eq!(refused(&|header| header["epk"] = epk.clone()), Error::EphemeralKey, "{epk}");
+        }
+        // Not on the curve: the key would leak bit by bit.
+        let off = refused(&|header| header["epk"]["y"] = header["epk"]["x"].clone());
+        assert!(matches!(off, Error::Key(_)), "{off}");
+        assert_eq!(refused(&|header| header["apu"] = "#".into()), Error::Encoding("apu"));
+        assert_eq!(refused(&|header| header["apv"] = "A".repeat(1024).into()), Error::Length("apv"));
+        assert_eq!(refused(&|header| header["x"] = "a".repeat(MAX_HEADER).into()), Error::HeaderTooLong);
+        let twice = r#"{"alg":"ECDH-ES","alg":"ECDH-ES","enc":"A256GCM"}"#;
+        let rest = token.split_once('.').unwrap().1;
+        let twice = format!("{}.{rest}", base64url::encode(twice.as_bytes()));
+        assert_eq!(opened(&twice, encryption, &keys), Err(Error::Header));
+        // What the header says is authenticated.
+        let changed = refused(&|header| header["kid"] = "enc-2".into());
+        assert_eq!(changed, Error::Unauthentic);
+    }
+
+    #[test]
+    fn missing_and_shortened_parts_are_refused() {
+        use EncryptedTokenError as Error;
+        for (alg, enc) in [("ECDH-ES", "A256GCM"), ("ECDH-ES", "A128CBC-HS256"), ("ECDH-ES+A256KW", "A256CBC-HS512")] {
+            let (token, encryption, keys) = vector(alg, enc);
+            let with = |at: usize, part: &str| {
+                let mut parts: Vec<&str> = token.split('.').collect();
+                parts[at] = part;
+                opened(&parts.join("."), encryption, &keys).unwrap_err()
+            };
+            let part = |at: usize| token.split('.').nth(at).unwrap();
+            assert_eq!(with(4, ""), Error::Length("authentication tag"));
+            assert_eq!(with(4, &part(4)[..part(4).len() - 4]), Error::Length("authentication tag"));
+            assert_eq!(with(2, ""), Error::Length("initialization vector"));
+            assert_eq!(with(3, ""), Error::Unauthentic);
+            assert_eq!(with(1, "AAAA"), Error::Length("encrypted key"));
+            assert_eq!(with(3, "#"), Error::Encoding("ciphertext"));
+            for at in [2, 3, 4] {
+                let other = if part(at).starts_with('A') { "B" } else { "A" };
+                assert_eq!(with(at, &format!("{other}{}", &part(at)[1..])), Error::Unauthentic, "{at}");
+            }
+        }
+        let (token, encryption, keys) = vector("ECDH-ES", "A256GCM");
+        assert_eq!(opened("a.b.c", encryption, &keys), Err(Error::NotEncrypted));
+        for text in ["", "a", "a.b.c.d", &format!("{token}.x"), &format!("{token}."), &token.replace('.', "")] {
+            assert_eq!(opened(text, encryption, &keys), Err(Error::NotCompact), "{text}");
+        }
+        assert_eq!(opened(&"A".repeat(MAX_TOKEN + 1), encryption, &keys), Err(Error::TokenTooLong));
+    }
+
+    #[test]
+    fn an_encrypted_token_inside_an_encrypted_one_is_no_signed_token() {
+        let (token, _, _) = vector("ECDH-ES", "A256GCM");
+        assert!(UnverifiedJws::parse(&token).is_err());
+    }
+
+    #[test]
+    fn a_token_opens_with_the_key_that_it_names_and_else_with_any_that_fits() {
+        let (token, encryption, right) = vector("ECDH-ES", "A256GCM");
+        let other = |kid: &str| {
+            let d = base64url::encode(&[7; 32]);
+            keys(&json!({ "kty": "EC", "crv": "P-256", "d": d, "kid": kid }).to_string()).remove(0)
+        };
+        let right = right[0].clone();
+        assert!(opened(&token, encryption, &[other("a"), right.clone()]).is_ok());
+        assert_eq!(opened(&token, encryption, &[other("a")]), Err(EncryptedTokenError::Unauthentic));
+        // The token names a key: no other one is tried.
+        assert!(opened(&token, encryption, &[other("enc-1")]).is_err());
+        assert!(opened(&token, encryption, &[other("enc-1"), right]).is_ok());
+        let rsa = Encryption { management: KeyManagement::RsaOaep256, ..encryption };
+        let for_rsa = with_header(&token, |header| header["alg"] = "RSA-OAEP-256".into());
+        let (head, rest) = for_rsa.split_once("..").unwrap();
+        let for_rsa = format!("{head}.{}.{rest}", "A".repeat(344));
+        assert_eq!(opened(&for_rsa, rsa, &[other("a")]), Err(EncryptedTokenError::NoKey));
+    }
+
+    #[test]
+    fn a_secret_that_is_no_decryption_key_is_refused_with_the_reason() {
+        let vectors = vectors();
+        let (jwk, pem) = (vectors["jwk"].clone(), vectors["pem"].as_str().unwrap());
+        let refused = |text: &str| DecryptionKey::parse_all(&Secret::new(text)).unwrap_err();
+        let with = |name: &str, value: Value| {
+            let mut jwk = jwk.clone();
+            jwk[name] = value;
+            jwk.to_string()
+        };
+        use DecryptionKeyError as Error;
+        for (text, error) in [
+            (String::new(), Error::None),
+            ("{}".to_owned(), Error::Json),
+            ("{".to_owned(), Error::Json),
+            (r#"{"keys":[]}"#.to_owned(), Error::None),
+            (r#"{"keys":1}"#.to_owned(), Error::Json),
+            (r#"{"keys":[1]}"#.to_owned(), Error::Json),
+            (json!({ "keys": vec![jwk.clone(); MAX_KEYS + 1] }).to_string(), Error::TooMany),
+            (vec![pem; MAX_KEYS + 1].join("\n"), Error::TooMany),
+            (with("d", Value::Null), Error::NoScalar),
+            (with("d", "AAAA".into()), Error::NoScalar),
+            (with("use", "sig".into()), Error::OtherUse),
+            (with("crv", "P-384".into()), Error::OtherKind),
+            (with("kty", "RSA".into()), Error::RsaAsJson),
+            (with("kty", "OKP".into()), Error::OtherKind),
+        ] {
+            assert_eq!(refused(&text), error, "{text}");
+        }
+        assert!(matches!(refused("secret"), Error::Pem(_)));
+        assert!(matches!(refused(&format!("{pem} secret")), Error::Pem(_)));
+        for joined in ["\n", "\\n", " ", ""] {
+            assert_eq!(keys(&[pem, pem].join(joined)).len(), 2, "{joined:?}");
+        }
+        assert_eq!(keys(&json!({ "keys": [jwk.clone(), jwk] }).to_string())[1].kid(), Some("enc-1"));
+        assert!(!format!("{:?}", keys(pem)).contains("B83f"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text: String, parts in prop::collection::vec("[A-Za-z0-9_-]{0,24}", 0..7)) {
+            let (_, encryption, keys) = vector("ECDH-ES", "A256GCM");
+            prop_assert!(opened(&text, encryption, &keys).is_err());
+            prop_assert!(opened(&parts.join("."), encryption, &keys).is_err());
+            let _ = DecryptionKey::parse_all(&Secret::new(text));
+        }
+    }
+}
