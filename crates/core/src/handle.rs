@@ -169,6 +169,7 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(Route::FindKeptForm) => Ok(self.find_kept_form().await),
             Some(Route::ShowKeptForm) => Ok(self.show_kept_form(body).await),
             Some(Route::Keys) => Ok(self.jwks().await),
+            Some(Route::ClientKeys) => Ok(self.client_keys().await),
             Some(Route::ClientLog) => Ok(self.log_client_error(body).await),
             Some(Route::Verify | Route::Revoke) | None => Err(unsupported(self.request, path).into()),
         }

@@ -27,6 +27,8 @@ the `id` (`AUTH_OKTA_STAFF_ID` for `okta-staff`).
 [guard.md](guard.md#claims) says which e-mail addresses rules and upstreams see. `email_domain` accepts a verified address
 only if the provider says so with the boolean `true`; Apple, Cognito and LinkedIn also write the text `\"true\"`.
 
+[strict-profiles.md](strict-profiles.md) says how to reach FAPI 2.0 with a provider, and how to push and sign requests.
+
 ";
 
 #[test]

@@ -29,6 +29,7 @@ pub mod log;
 mod platform;
 pub mod provider;
 pub mod random;
+pub mod requests;
 pub mod rotation;
 mod settings;
 pub mod store;

@@ -17,6 +17,7 @@ use vestibule_core::time::Timestamp;
 use crate::browser::AuthorizationRequest;
 use crate::dpop::DpopServer;
 use crate::http::Server;
+use crate::requests::RequestServer;
 use crate::rotation::{Grants, Rotation};
 
 /// Its issuer. The URLs of all its endpoints begin with it.
@@ -39,6 +40,10 @@ pub struct FakeProvider {
     pub revocations: RefCell<Vec<String>>,
     /// The grants behind its refresh tokens.
     pub grants: Grants,
+    /// What it knows of the client's keys and requests.
+    pub requests: RequestServer,
+    /// The time of the last request to it.
+    clock: Cell<Timestamp>,
     /// The keys to which its tokens are bound.
     pub dpop: DpopServer,
 }
@@ -64,6 +69,8 @@ impl FakeProvider {
             once: RefCell::default(),
             revocations: RefCell::default(),
             grants: Grants::new(Rotation::Strict),
+            requests: RequestServer::default(),
+            clock: Cell::new(Timestamp::from_seconds(0)),
             dpop: DpopServer::default(),
         }
     }
@@ -123,16 +130,36 @@ impl FakeProvider {
     /// The user logs in and consents. Returns the address of the callback, with the authorization response.
     pub fn authorize(&self, request: &AuthorizationRequest, user: &str) -> String {
         assert_eq!(request.endpoint, format!("{ISSUER}/authorize"));
+        let request = &self.requests.resolve(request);
         assert_eq!(request.params["response_type"], "code");
         assert_eq!(request.params["client_id"], "vestibule");
         assert_eq!(request.params["code_challenge_method"], "S256");
         self.issued.set(self.issued.get() + 1);
         let code = format!("code-{}", self.issued.get());
         self.codes.borrow_mut().insert(code.clone(), (request.clone(), user.to_owned()));
+        if request.params.get("response_mode").is_some_and(|mode| mode.ends_with("jwt")) {
+            return self.signed_response(request, json!({ "code": code }));
+        }
         format!(
             "{}?code={code}&state={}&iss={}",
             request.params["redirect_uri"], request.params["state"], "https%3A%2F%2Fidp.example"
         )
+    }
+
+    /// The address of the callback with a signed response (JARM) that has these claims, and those that each response has.
+    /// `response` and `response_header` are places.
+    pub fn signed_response(&self, request: &AuthorizationRequest, mut claims: Value) -> String {
+        let registered = json!({
+            "iss": ISSUER,
+            "aud": "vestibule",
+            "exp": self.clock.get().seconds() + 600,
+            "state": request.params["state"],
+        });
+        claims.as_object_mut().unwrap().extend(registered.as_object().unwrap().clone());
+        let mut header = json!({ "alg": "ES256", "kid": *self.key_id.borrow() });
+        self.alter("response", &mut claims);
+        self.alter("response_header", &mut header);
+        format!("{}?response={}", request.params["redirect_uri"], self.signed(&header, &claims))
     }
 
     /// The provider does not let the user in without a question, or at all. Returns the address of the callback, with the
@@ -178,8 +205,10 @@ impl Server for FakeProvider {
             "/userinfo" => "userinfo",
             "/revoke" => "revocation",
             "/groups" => "groups",
+            "/par" => "par",
             other => panic!("unexpected request to {other}"),
         };
+        self.clock.set(now);
         if self.is_down(place) {
             return Err(FetchError::Connection("connection refused".to_owned()));
         }
@@ -202,6 +231,8 @@ impl Server for FakeProvider {
             "token" => self.token(request, now),
             "revocation" => self.revoke(request),
             "groups" => Self::groups(request),
+            "par" if !self.is_from_client(request) => (401, json!({ "error": "invalid_client" })),
+            "par" => self.requests.push(request),
             _ => Self::userinfo(request),
         };
         self.alter(place, &mut answer);
@@ -216,8 +247,13 @@ impl FakeProvider {
         self.down.borrow().contains(&place)
     }
 
+    fn is_from_client(&self, request: &FetchRequest) -> bool {
+        let has_secret = || request.headers.get("authorization") == Some(basic().as_str());
+        self.requests.authenticates(request).unwrap_or_else(has_secret)
+    }
+
     fn token(&self, request: &FetchRequest, now: Timestamp) -> (u16, Value) {
-        if request.headers.get("authorization") != Some(basic().as_str()) {
+        if !self.is_from_client(request) {
             return (401, json!({ "error": "invalid_client" }));
         }
         let params = Params::from_urlencoded(&request.body);
@@ -285,7 +321,7 @@ impl FakeProvider {
 
     /// RFC 7009: the grant of a refresh token ends.
     fn revoke(&self, request: &FetchRequest) -> (u16, Value) {
-        if request.headers.get("authorization") != Some(basic().as_str()) {
+        if !self.is_from_client(request) {
             return (401, json!({ "error": "invalid_client" }));
         }
         let params = Params::from_urlencoded(&request.body);

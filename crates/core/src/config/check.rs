@@ -75,6 +75,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let rules = RuleSet::new(rules, default_access);
     pages::refuse_guarded(auth, &site, &rules);
     pages::refuse_no_straight_way(auth, &pages, &providers);
+    providers::refuse_straight_way(auth);
 
     let secrets = secrets::session_secrets(auth);
     let verify = verify::verify(&auth.table("verify"), &secrets);

@@ -24,7 +24,9 @@ impl Config {
         for (place, values) in self.forwarded_values() {
             for (name, value) in values {
                 let is_token = |path: &&DataPath| path.root() == "access_token";
-                if value.paths().iter().any(is_token) && !(name == "authorization" && place.ends_with(".headers")) {
+                if value.paths().iter().any(is_token)
+                    && !(name == "authorization" && place.ends_with(".headers"))
+                {
                     advise(&place, &format!("{name} has"));
                 }
             }
@@ -35,7 +37,8 @@ impl Config {
             }
         }
         let is_sent = self.upstreams.iter().any(|upstream| {
-            upstream.authorization.is_some() || upstream.headers.iter().any(|(name, _)| name == "authorization")
+            upstream.authorization.is_some()
+                || upstream.headers.iter().any(|(name, _)| name == "authorization")
         });
         if is_sent && self.verify.secret.is_some() {
             advise("AUTH.verify", "a proxy's answer may have");

@@ -6,7 +6,9 @@ use crate::config::Config;
 use crate::flow::attempts::{Attempts, LoginAttempts};
 use crate::flow::dpop::DpopMemory;
 use crate::flow::guard::assertion_keys::AssertionKeys;
+use crate::flow::provider::encrypted::EncryptionKeys;
 use crate::flow::provider::cache::ProviderCache;
+use crate::flow::provider::client_keys::ClientKeys;
 use crate::flow::site_cache::SiteCache;
 use crate::guard::headers::GuardedNames;
 use crate::hooks::{Configured, ErasedHooks, Hooks, Typed};
@@ -31,8 +33,11 @@ pub struct Vestibule {
     /// How often sign-in forms were sent, where the runtime does not count it.
     pub(crate) login_attempts: Rc<LoginAttempts>,
     pub(crate) assertion_keys: Rc<AssertionKeys>,
+    pub(crate) client_keys: Rc<ClientKeys>,
     pub(crate) session_cache: Rc<SessionCache>,
     pub(crate) site_cache: Rc<SiteCache>,
+    /// The public half of the keys for which providers encrypt.
+    pub(crate) encryption_keys: Rc<EncryptionKeys>,
     /// The nonces that servers demand in proofs.
     pub(crate) dpop: Rc<DpopMemory>,
     pub(crate) hooks: Rc<dyn ErasedHooks>,
@@ -61,8 +66,10 @@ impl Vestibule {
             revoke_attempts: Rc::default(),
             login_attempts: Rc::default(),
             assertion_keys: Rc::default(),
+            client_keys: Rc::default(),
             session_cache: Rc::default(),
             site_cache: Rc::default(),
+            encryption_keys: Rc::default(),
             dpop: Rc::default(),
             hooks,
         }

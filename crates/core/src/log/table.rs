@@ -133,6 +133,15 @@ events! {
             `authorization_params = { prompt = \"consent\" }`. With credentials, correct the path \
             `login.refresh_token`, or remove it if the API has no refresh tokens.",
     }
+    AuthorizationDetailsUnexpected {
+        name: "authorization_details_unexpected",
+        cases: [Provider => Warn],
+        fields: [Provider, Request],
+        meaning: "The token response has `authorization_details` (RFC 9396) that grant more than the configuration asks for, \
+            which the session still has; or such that are malformed, or longer than 8 kB, which it does not have.",
+        action: "Compare what the provider grants with `authorization_details` of its configuration. If a user may choose \
+            more, write that there.",
+    }
     SessionExpiryIgnored {
         name: "session_expiry_ignored",
         cases: [Provider => Warn],

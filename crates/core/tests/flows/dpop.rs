@@ -76,7 +76,11 @@ fn a_sign_in_binds_code_token_and_userinfo_to_one_key_of_the_session() {
     }
     let mut another = Browser::new();
     another.sign_in(&env, "bob", "/");
-    assert_ne!(proofs_at(&env, "token")[1].thumbprint, proofs[0].1.thumbprint, "each session has its own key");
+    assert_ne!(
+        proofs_at(&env, "token")[1].thumbprint,
+        proofs[0].1.thumbprint,
+        "each session has its own key"
+    );
 }
 
 #[test]
@@ -84,9 +88,11 @@ fn an_upstream_gets_the_bound_token_and_a_proof_for_exactly_its_request() {
     let (env, mut browser) = signed_in();
     let key = proofs_at(&env, "token")[0].thumbprint.clone();
     let mut ids = Vec::new();
-    for (method, path, body) in
-        [("GET", "/api/orders?page=2", &b""[..]), ("POST", "/api/orders", b"{}"), ("DELETE", "/api/orders/1", b"")]
-    {
+    for (method, path, body) in [
+        ("GET", "/api/orders?page=2", &b""[..]),
+        ("POST", "/api/orders", b"{}"),
+        ("DELETE", "/api/orders/1", b""),
+    ] {
         let headers = [("dpop", "forged"), ("authorization", "Bearer forged"), ("origin", APP)];
         let answer = browser.send(&env, method, &format!("{APP}{path}"), &headers, body);
         let forwarded = answer.forwarded.unwrap();
@@ -190,7 +196,10 @@ fn a_nonce_that_the_resource_demands_is_sent_with_one_more_request_in_any_spelli
         wants_nonce(&env, challenge);
         let answer = browser.fetch(&env, &format!("{APP}/api"));
         assert_eq!(answer.status, 200, "{challenge}");
-        assert_eq!((env.forwarder.requests().len(), env.forwarder.discarded.borrow().as_slice()), (2, &[0][..]));
+        assert_eq!(
+            (env.forwarder.requests().len(), env.forwarder.discarded.borrow().as_slice()),
+            (2, &[0][..])
+        );
         assert_eq!(browser.fetch(&env, &format!("{APP}/api")).status, 200);
         assert_eq!(env.forwarder.requests().len(), 3, "the nonce is known");
     }
@@ -277,7 +286,11 @@ fn a_refresh_is_bound_to_the_same_key_and_so_are_its_tokens() {
     }
     let proofs = env.provider.dpop.proofs();
     assert!(proofs.iter().all(|(_, proof)| proof.thumbprint == key));
-    assert_eq!(env.fetches(TOKEN_ENDPOINT), 5, "one sign-in, and three refreshes, of which the first is sent twice");
+    assert_eq!(
+        env.fetches(TOKEN_ENDPOINT),
+        5,
+        "one sign-in, and three refreshes, of which the first is sent twice"
+    );
 }
 
 #[test]
@@ -303,7 +316,11 @@ fn a_session_from_before_dpop_gets_a_key_with_its_next_tokens() {
     env.provider.dpop.binds_tokens();
     let env = TestEnv { vestibule: env.isolate(bound_settings(), "here").vestibule, ..env };
     let answer = browser.fetch(&env, &format!("{APP}/api")).forwarded.unwrap();
-    assert_eq!(answer.request.headers.get("authorization"), Some("Bearer access-alice"), "it is a bearer token");
+    assert_eq!(
+        answer.request.headers.get("authorization"),
+        Some("Bearer access-alice"),
+        "it is a bearer token"
+    );
     assert!(!answer.request.headers.contains("dpop"));
     env.pass(EXPIRING);
     let key = proof_of(&browser.fetch(&env, &format!("{APP}/api")).forwarded.unwrap()).thumbprint;
@@ -348,7 +365,9 @@ fn a_refresh_without_a_bound_token_logs_no_one_out() {
 
 #[test]
 fn a_provider_without_proofs_in_es256_is_a_mistake_in_the_configuration() {
-    for (algorithms, begins) in [(json!(["ES256", "PS256"]), true), (json!(["PS256"]), false), (json!([]), false)] {
+    for (algorithms, begins) in
+        [(json!(["ES256", "PS256"]), true), (json!(["PS256"]), false), (json!([]), false)]
+    {
         let (env, mut browser) = bound();
         env.provider.alters_answer_at("discovery", move |document| {
             document["dpop_signing_alg_values_supported"] = algorithms.clone();
@@ -374,7 +393,9 @@ fn pages_are_not_promised_a_token_that_they_cannot_use() {
     settings["upstreams"][0]["headers"]["x-token"] = json!("access_token");
     let config = Config::load(settings.clone(), &environment, &RUNTIME).unwrap();
     let advice = config.advice(&RUNTIME);
-    for place in ["AUTH.session.expose: ", "AUTH.upstreams[0].forward_session: ", "AUTH.upstreams[0].headers: x-token"] {
+    for place in
+        ["AUTH.session.expose: ", "AUTH.upstreams[0].forward_session: ", "AUTH.upstreams[0].headers: x-token"]
+    {
         let of_place: Vec<_> = advice.iter().filter(|line| line.starts_with(place)).collect();
         assert_eq!(of_place.len(), 1, "{place} {advice:?}");
         assert!(of_place[0].contains("the access token of acme, which is bound"), "{of_place:?}");
@@ -393,7 +414,8 @@ fn pages_are_not_promised_a_token_that_they_cannot_use() {
 fn a_bound_token_is_sent_as_a_bearer_token_by_no_template() {
     for written in ["Bearer {access_token}", "bearer {access_token}", "DPoP {access_token}"] {
         let mut settings = bound_settings();
-        settings["upstreams"][0] = json!({ "to": "https://upstream.example", "headers": { "authorization": written } });
+        settings["upstreams"][0] =
+            json!({ "to": "https://upstream.example", "headers": { "authorization": written } });
         let env = TestEnv::with(settings);
         env.provider.dpop.binds_tokens();
         let mut browser = Browser::new();

@@ -163,3 +163,34 @@ fn no_message_quotes_a_decryption_key() {
     let secret = serde_json::from_str::<Value>(&decryption_key()).unwrap()["d"].as_str().unwrap().to_owned();
     assert!(!env.log_text().contains(&secret));
 }
+
+#[test]
+fn the_public_half_of_the_newest_decryption_key_is_published_for_encryption() {
+    let published = |env: &TestEnv| -> Value {
+        let answer = env.send("GET", &format!("{APP}/auth/client-keys.json"), &[], b"");
+        serde_json::from_str(&answer.body).unwrap()
+    };
+    let env = world("id_token", "A256GCM");
+    let keys = published(&env);
+    assert_eq!(keys["keys"].as_array().unwrap().len(), 1);
+    let key = &keys["keys"][0];
+    let names: Vec<&String> = key.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["alg", "crv", "kid", "kty", "use", "x", "y"], "only public members");
+    assert_eq!((&key["use"], &key["alg"], &key["kid"]), (&json!("enc"), &json!("ECDH-ES"), &json!("enc-1")));
+    assert_eq!(published(&env), keys);
+    assert_eq!(published(&TestEnv::new())["error"], "not_found");
+
+    // The older key still decrypts.
+    let newest = json!({ "kty": "EC", "crv": "P-256", "d": "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc" });
+    let both = json!({ "keys": [newest, serde_json::from_str::<Value>(&decryption_key()).unwrap()] }).to_string();
+    let mut settings = settings();
+    settings["providers"][0]["id_token_encrypted_response_alg"] = json!("ECDH-ES");
+    let env = TestEnv::in_environment(settings, &move |name| {
+        if name == "AUTH_ACME_DECRYPTION_KEY" { Some(both.clone()) } else { environment(name) }
+    });
+    let keys = published(&env);
+    assert_eq!(keys["keys"].as_array().unwrap().len(), 1);
+    assert_eq!(keys["keys"][0]["kid"].as_str().unwrap().len(), 43, "without a name of its own, its thumbprint");
+    id_tokens(&env, |token| encrypted("A128CBC-HS256", token));
+    assert!(signs_in(&env), "{}", env.log_text());
+}

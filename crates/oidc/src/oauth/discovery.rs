@@ -1,5 +1,7 @@
 //! The metadata that a provider publishes (OpenID Connect Discovery 1.0 section 4).
 
+mod requests;
+
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -9,6 +11,7 @@ use crate::http::client::{FetchRequest, FetchResponse};
 use crate::http::origin::{EndpointError, endpoint, is_address};
 use crate::http::url::Url;
 use crate::jose::jws::Algorithm;
+pub use crate::oauth::discovery::requests::RequestMetadata;
 use crate::oauth::exchange::{self, HttpResponseError, excerpt};
 use crate::oauth::provider::OAuthProvider;
 
@@ -134,6 +137,19 @@ pub fn parse(issuer: &Issuer<'_>, response: &FetchResponse) -> Result<ProviderMe
         authorization_response_iss_parameter_supported: document
             .flag("authorization_response_iss_parameter_supported")?,
         dpop_signing_alg_values_supported: document.list("dpop_signing_alg_values_supported")?,
+        // What is malformed counts as absent: a document without these members remains usable.
+        requests: RequestMetadata {
+            pushed_authorization_request_endpoint: optional("pushed_authorization_request_endpoint")
+                .unwrap_or_default(),
+            require_pushed_authorization_requests: document
+                .flag("require_pushed_authorization_requests")
+                .unwrap_or_default(),
+            require_signed_request_object: document.flag("require_signed_request_object").unwrap_or_default(),
+            authorization_signing_algorithms: document
+                .list("authorization_signing_alg_values_supported")
+                .unwrap_or_default()
+                .map(|names| requests::supported(&names)),
+        },
     })
 }
 
@@ -153,6 +169,7 @@ pub struct ProviderMetadata {
     code_challenge_methods_supported: Option<Vec<String>>,
     authorization_response_iss_parameter_supported: bool,
     dpop_signing_alg_values_supported: Option<Vec<String>>,
+    requests: RequestMetadata,
 }
 
 impl ProviderMetadata {
@@ -176,6 +193,7 @@ impl ProviderMetadata {
             code_challenge_methods_supported: None,
             authorization_response_iss_parameter_supported: false,
             dpop_signing_alg_values_supported: None,
+            requests: RequestMetadata::default(),
         })
     }
 
@@ -240,14 +258,8 @@ impl ProviderMetadata {
     /// signed with. RS256, which every provider must support, if the provider lists none (OpenID Connect Discovery 1.0
     /// section 3). Empty if the provider supports only other algorithms: then none of its ID tokens can be verified.
     pub fn id_token_algorithms(&self) -> Vec<Algorithm> {
-        let Some(names) = &self.id_token_signing_alg_values_supported else { return vec![Algorithm::Rs256] };
-        let mut known = Vec::new();
-        for name in names {
-            if let Some(algorithm) = Algorithm::from_name(name) {
-                known.push(algorithm);
-            }
-        }
-        known
+        let names = self.id_token_signing_alg_values_supported.as_ref();
+        names.map_or_else(|| vec![Algorithm::Rs256], |names| requests::supported(names))
     }
 
     /// Whether the provider says that it supports PKCE with S256 (RFC 8414 section 2); `None` if it says nothing. The
@@ -261,6 +273,11 @@ impl ProviderMetadata {
     /// without `iss` is not from this provider.
     pub fn authorization_response_iss_parameter_supported(&self) -> bool {
         self.authorization_response_iss_parameter_supported
+    }
+
+    /// What it says of authorization requests and responses.
+    pub fn requests(&self) -> &RequestMetadata {
+        &self.requests
     }
 
     /// `dpop_signing_alg_values_supported` (RFC 9449 section 5.1); `None` if the provider says nothing about it.

@@ -157,7 +157,9 @@ pub fn token_endpoint_demands_nonce(response: &FetchResponse) -> bool {
 /// Whether a resource demands a proof with its nonce: status 401, and the `WWW-Authenticate` of a response (RFC 9449
 /// section 9). Several challenges may stand in one field.
 pub fn resource_demands_nonce(status: u16, challenges: &str) -> bool {
-    status == 401 && challenges.len() <= MAX_CHALLENGE && dpop_errors(challenges).any(|error| error == USE_NONCE)
+    status == 401
+        && challenges.len() <= MAX_CHALLENGE
+        && dpop_errors(challenges).any(|error| error == USE_NONCE)
 }
 
 /// The values of `error` of the challenges with the scheme DPoP (RFC 9110 section 11.6.1). Schemes and names of

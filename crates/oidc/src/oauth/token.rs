@@ -254,7 +254,9 @@ fn tokens(raw: Map<String, Value>, options: ParseOptions<'_>) -> Result<TokenRes
     let ParseOptions { is_strict, is_bound, .. } = options;
     match text(&raw, "token_type")? {
         Some(kind) if is_bound && kind.eq_ignore_ascii_case("dpop") => {}
-        found if is_bound => return Err(TokenError::NotBound(found.map(|kind| exchange::excerpt(kind, 100)))),
+        found if is_bound => {
+            return Err(TokenError::NotBound(found.map(|kind| exchange::excerpt(kind, 100))));
+        }
         Some(kind) if kind.eq_ignore_ascii_case("bearer") => {}
         // Some providers send the name of the grant instead of the token's type.
         Some("jwt-bearer") if !is_strict => {}

@@ -7,8 +7,7 @@ use crate::session::policy::SessionConfig;
 
 /// Refuses to show pages an access token that none of them can use: they do not have the key.
 pub(super) fn refuse_useless_tokens(auth: &Table<'_>, session: &SessionConfig, providers: &[Provider]) {
-    let is_bound =
-        |provider: &Provider| matches!(&provider.kind, ProviderKind::OAuth(oauth) if oauth.dpop);
+    let is_bound = |provider: &Provider| matches!(&provider.kind, ProviderKind::OAuth(oauth) if oauth.dpop);
     if providers.is_empty() || !providers.iter().all(is_bound) {
         return;
     }

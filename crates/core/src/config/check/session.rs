@@ -125,7 +125,10 @@ pub(super) fn session_source(text: &Text<'_>) -> Option<DataPath> {
             "a refresh token must stay in the sealed session: anyone who has it can act as this user for months, and using it ends the session",
         );
     } else if path.root() == "dpop_key" {
-        refuse!(text, "the private key must stay in the sealed session: with it, anyone can use the session's tokens");
+        refuse!(
+            text,
+            "the private key must stay in the sealed session: with it, anyone can use the session's tokens"
+        );
     }
     Some(path)
 }

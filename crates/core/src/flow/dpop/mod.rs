@@ -35,7 +35,8 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// The thumbprint of the key, to which the provider binds the code (RFC 9449 section 10).
     pub(crate) async fn dpop_thumbprint(&self, key: &DpopKey) -> Result<String, Error> {
-        let public = self.vestibule.dpop.public_key(self.platform, key).await.map_err(|error| unusable(&error))?;
+        let public =
+            self.vestibule.dpop.public_key(self.platform, key).await.map_err(|error| unusable(&error))?;
         Ok(public.thumbprint())
     }
 

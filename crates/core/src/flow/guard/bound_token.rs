@@ -1,12 +1,12 @@
 //! An upstream that gets an access token that is bound to a key (DPoP, RFC 9449 section 7): each request carries a proof for
 //! exactly that request.
 
+use crate::config::ProviderKind;
 use crate::flow::RequestContext;
 use crate::flow::dpop::{ProofFor, Server};
 use crate::guard::route::IdentityHeaders;
 use crate::platform::{BodyError, Forward, ForwardError, Platform};
 use crate::session::claims::Session;
-use crate::config::ProviderKind;
 use vestibule_oidc::http::request::Method;
 use vestibule_oidc::oauth::dpop::{self, DpopKey};
 
@@ -115,7 +115,8 @@ impl<P: Platform> RequestContext<'_, P> {
             return Ok(KeptBody::Kept(Vec::new()));
         }
         let request = forward.request;
-        let length = request.headers.get("content-length").and_then(|length| length.trim().parse::<usize>().ok());
+        let length =
+            request.headers.get("content-length").and_then(|length| length.trim().parse::<usize>().ok());
         // A GET request with a body cannot be made once more.
         let may_be_kept = !matches!(request.method, Method::Get | Method::Head);
         if !(may_be_kept && length.is_some_and(|length| length <= MAX_KEPT_BODY)) {

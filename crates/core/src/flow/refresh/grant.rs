@@ -84,11 +84,12 @@ impl<P: Platform> RequestContext<'_, P> {
                 error => temporary(&error),
             })?;
         let reading = provider::reading(oauth, dpop_key.is_some());
-        let tokens = token::parse(&response, reading).map_err(|error| match error {
+        let mut tokens = token::parse(&response, reading).map_err(|error| match error {
             TokenError::InvalidGrant(_) => GrantError::InvalidGrant(error.to_string()),
             TokenError::InvalidClient(_) => GrantError::Misconfigured(error.to_string()),
             _ => GrantError::Unavailable(error.to_string(), response.retry_after(self.platform.now())),
         })?;
+        self.check_authorization_details(provider, oauth, &mut tokens);
         let issued_at = self.platform.now();
         let deadline = issued_at.plus(MAX_CLAIMS_WAIT);
         let source = TokenSource { provider, oauth, metadata, tokens: &tokens, dpop_key: dpop_key.as_ref() };

@@ -96,7 +96,7 @@ impl<P: Platform> RequestContext<'_, P> {
             client_id: &oauth.client.id,
             client_id_param: &oauth.client.id_param,
             response_type: &oauth.authorization.response_type,
-            form_post: oauth.authorization.form_post,
+            response_mode: oauth.authorization.response_mode.name(),
             fragment: oauth.authorization.fragment.as_deref(),
             redirect_uri: &self.redirect_uri(&provider.id),
             parameters,
@@ -106,6 +106,7 @@ impl<P: Platform> RequestContext<'_, P> {
             nonce: oauth.openid.as_ref().filter(|openid| openid.nonce).map(|_| &transaction.nonce),
             dpop_jkt: dpop_jkt.as_deref(),
         };
+        let address = self.authorization_address(provider, oauth, &metadata, &request).await?;
 
         let config = self.config();
         let names = &self.names;
@@ -115,9 +116,13 @@ impl<P: Platform> RequestContext<'_, P> {
         for (name, value) in sealed {
             let cookie = SetCookie::new(name, &value).max_age(transaction::LIFETIME);
             // The provider's site posts the response, and browsers send only `SameSite=None` cookies with it.
-            cookies.push(if oauth.authorization.form_post { cookie.cross_site() } else { cookie });
+            cookies.push(if oauth.authorization.response_mode.is_posted() {
+                cookie.cross_site()
+            } else {
+                cookie
+            });
         }
-        Ok(with_cookies(Response::redirect(request.url()), cookies))
+        Ok(with_cookies(Response::redirect(address), cookies))
     }
 }
 

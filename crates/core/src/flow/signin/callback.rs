@@ -12,6 +12,7 @@ use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, Error, ProviderError};
 use crate::flow::host_role::HostRole;
 use crate::flow::responses::with_cookies;
+use crate::flow::signin::authorization_response::AuthorizationResponse;
 use crate::flow::signin::create_session::CreatedSession;
 use crate::flow::signin::groups::GroupsFor;
 use crate::flow::signin::identity::{Identity, IdentityError};
@@ -30,6 +31,7 @@ use vestibule_oidc::oauth::discovery::ProviderMetadata;
 use vestibule_oidc::oauth::dpop::DpopKey;
 use vestibule_oidc::oauth::email::EmailVerification;
 use vestibule_oidc::oauth::id_token::{self, IdTokenError, VerifiedIdToken};
+use vestibule_oidc::oauth::profile::SecurityProfile;
 use vestibule_oidc::oauth::provider::OAuthProvider;
 use vestibule_oidc::oauth::token::{self, Grant, TokenResponse};
 use vestibule_oidc::oauth::userinfo::UserinfoError;
@@ -52,20 +54,16 @@ impl<P: Platform> RequestContext<'_, P> {
                 ClientError::UnsupportedAction("this provider's callback is a POST, not a GET").into()
             );
         };
-        let state = params.one("state").map_err(ClientError::from)?;
-        let transaction =
-            Transaction::open(state, &provider.id, &self.cookies, &self.config().keys, &self.names, self.now)
-                .map_err(ClientError::from)?;
+        let response = self.authorization_response(provider, oauth, params)?;
+        let transaction = &response.transaction;
 
         let finished = transaction.cookie_names(&self.cookies, &self.names);
         let finished = finished.into_iter().map(SetCookie::expired).collect();
         // A failed sign-in keeps its cookie: after a temporary error the user can reload the callback.
-        let callback = CallbackContext { context: self, provider, oauth, transaction: &transaction };
-        let response = match callback.finish(params).await {
+        let callback = CallbackContext { context: self, provider, oauth, transaction };
+        let response = match callback.finish(&response).await {
             // The user did not begin it, and sees no error of it.
-            Err(error) if transaction.silent_for.is_some() => {
-                self.sign_in_visibly(&transaction, Some(&error))
-            }
+            Err(error) if transaction.silent_for.is_some() => self.sign_in_visibly(transaction, Some(&error)),
             answer => answer?,
         };
         Ok(with_cookies(response, finished))
@@ -74,7 +72,7 @@ impl<P: Platform> RequestContext<'_, P> {
     /// Whether this provider posts its authorization response as a form (OAuth 2.0 Form Post Response Mode).
     pub(crate) fn posts_its_response(&self, provider_id: &str) -> bool {
         let kind = self.provider(provider_id).map(|provider| &provider.kind);
-        matches!(kind, Some(ProviderKind::OAuth(oauth)) if oauth.authorization.form_post)
+        matches!(kind, Some(ProviderKind::OAuth(oauth)) if oauth.authorization.response_mode.is_posted())
     }
 }
 
@@ -87,13 +85,16 @@ struct CallbackContext<'a, P: Platform> {
 }
 
 impl<P: Platform> CallbackContext<'_, P> {
-    async fn finish(&self, params: &Params) -> Result<Response, Error> {
+    async fn finish(&self, response: &AuthorizationResponse<'_>) -> Result<Response, Error> {
         let context = self.context;
         let metadata = context.metadata(self.provider, self.oauth).await?;
-        let code = authorize::parse_response(params, &self.transaction.state, &metadata)
+        let params = &*response.parameters(context, self.provider, self.oauth, &metadata).await?;
+        let requires_issuer = self.oauth.profile.is_some_and(SecurityProfile::requires_response_issuer);
+        let code = authorize::parse_response(params, &self.transaction.state, &metadata, requires_issuer)
             .map_err(|cause| provider::provider_error(self.provider, cause))?;
         let dpop_key = self.dpop_key();
-        let tokens = self.exchange_code(&metadata, &code, dpop_key.as_ref()).await?;
+        let mut tokens = self.exchange_code(&metadata, &code, dpop_key.as_ref()).await?;
+        context.check_authorization_details(self.provider, self.oauth, &mut tokens);
         if self.transaction.silent_for.is_none() {
             context.check_refresh_token(self.provider, self.oauth, &tokens);
         }

@@ -1,6 +1,9 @@
 //! Signing in: from the form, through an OAuth provider or your own API, to a session.
 
 pub(crate) mod accident;
+mod address;
+pub(crate) mod authorization_details;
+mod authorization_response;
 pub(crate) mod begin;
 pub(crate) mod callback;
 pub(crate) mod create_session;

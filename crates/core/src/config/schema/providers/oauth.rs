@@ -7,7 +7,7 @@ use super::super::Kind::{
 use super::super::{Group, Keys, keys};
 use vestibule_oidc::jose::encrypted::KeyManagement;
 use vestibule_oidc::jose::jwe::ContentEncryption;
-use vestibule_oidc::oauth::provider::{ClientAuthMethod, DerivedImage, FetchUserinfo};
+use vestibule_oidc::oauth::provider::{ClientAuthMethod, DerivedImage, FetchUserinfo, ResponseMode};
 
 /// How a client authenticates at the token endpoint.
 pub(in crate::config) const CLIENT_AUTH_METHODS: [(&str, ClientAuthMethod); 5] = [
@@ -18,8 +18,14 @@ pub(in crate::config) const CLIENT_AUTH_METHODS: [(&str, ClientAuthMethod); 5] =
     ("none", ClientAuthMethod::None),
 ];
 
-/// How the provider sends the authorization response; the flag is true where it is posted.
-pub(in crate::config) const RESPONSE_MODES: [(&str, bool); 2] = [("query", false), ("form_post", true)];
+/// How the provider sends the authorization response.
+pub(in crate::config) const RESPONSE_MODES: [(&str, ResponseMode); 5] = [
+    ("query", ResponseMode::Query),
+    ("form_post", ResponseMode::FormPost),
+    ("query.jwt", ResponseMode::QueryJwt),
+    ("form_post.jwt", ResponseMode::FormPostJwt),
+    ("jwt", ResponseMode::Jwt),
+];
 
 /// How the key of an encrypted response is transported.
 pub(in crate::config) const KEY_MANAGEMENTS: [(&str, KeyManagement); 3] = [
@@ -82,8 +88,8 @@ pub(in crate::config) const OAUTH: Group = keys! {
     /// The team that a signed client secret is for (Apple).
     team_id: Text, unset = "`AUTH_<ID>_TEAM_ID`", example = "ABCDE12345", needs = "`client_secret_from_key`";
     /// The `kid` of the client's private key.
-    key_id: Text, unset = "`AUTH_<ID>_KEY_ID`, otherwise signatures have no `kid`", example = "key-1",
-        needs = "`AUTH_<ID>_PRIVATE_KEY`; required with `client_secret_from_key`";
+    key_id: Text, unset = "`AUTH_<ID>_KEY_ID`; otherwise a single key's signatures have no `kid`, and of several keys, or with `profile`, it is the key's thumbprint",
+        example = "key-1", needs = "`AUTH_<ID>_PRIVATE_KEY`, and no key with a number; required with `client_secret_from_key`";
     /// The client id that the provider gave to this site.
     client_id: Text, unset = "`AUTH_<ID>_ID`", example = "0oa1b2c3", needs = "required, here or as `AUTH_<ID>_ID`";
     /// Never written here: `AUTH_<ID>_SECRET` is a secret of the environment.
@@ -120,8 +126,9 @@ pub(in crate::config) const OAUTH: Group = keys! {
     switch_account_params: Map(&Text), unset = "the preset's; otherwise `{ prompt = \"select_account\" }`",
         example = { "prompt": "login" }, needs = "as `authorization_params`";
     /// How the provider sends the authorization response. With `"form_post"` it is posted, and the cookie of the sign-in is
-    /// `SameSite=None`.
-    response_mode: Text, values = RESPONSE_MODES, default = "query", example = "form_post";
+    /// `SameSite=None`. With `"query.jwt"`, `"form_post.jwt"` and `"jwt"` (which is `"query.jwt"` in other words) it is a JWT that the
+    /// provider signs (JARM), and any other response is refused.
+    response_mode: Text, values = RESPONSE_MODES, default = "query", example = "form_post", needs = "signed: `type = \"oidc\"`";
     /// The `response_type` of the authorization request, for a provider that calls the code flow differently.
     response_type: Text, default = "code", example = "code", needs = "a response with a code; never `token`, `id_token` or `none`";
     /// Whether the authorization request uses PKCE. `false` is for a provider that rejects it; `state` is always sent.
