@@ -118,7 +118,8 @@ impl DpopServer {
             return None;
         }
         let authorization = request.headers.get("authorization").unwrap_or_default();
-        let token = if place == "token" { None } else { Some(authorization.strip_prefix("DPoP ").unwrap_or("")) };
+        let token =
+            if place == "token" { None } else { Some(authorization.strip_prefix("DPoP ").unwrap_or("")) };
         let proof = match Proof::read(&request.headers, request.method.as_str(), &request.url, token) {
             Ok(proof) => proof,
             Err(why) => return Some(self.error(place, "invalid_dpop_proof", &why)),
@@ -160,7 +161,8 @@ impl DpopServer {
         if !self.keys.borrow().contains_key(user) {
             return self.bind(user, None);
         }
-        !self.is_on() || self.last.borrow().as_ref().is_some_and(|proof| self.is_key_of(user, &proof.thumbprint))
+        !self.is_on()
+            || self.last.borrow().as_ref().is_some_and(|proof| self.is_key_of(user, &proof.thumbprint))
     }
 
     fn is_key_of(&self, user: &str, thumbprint: &str) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use unicode_normalization::UnicodeNormalization;
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::response::Response;
-use vestibule_core::jose::crypto::{Crypto, KeyError};
+use vestibule_core::jose::crypto::{Crypto, KeyError, Zeroizing};
 use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
@@ -108,6 +108,18 @@ impl Crypto for FakePlatform {
 
     async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
         self.crypto.public_key(key, algorithm).await
+    }
+
+    async fn agree(&self, key: &PrivateKey, public: &Jwk) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        self.crypto.agree(key, public).await
+    }
+
+    async fn decrypt_oaep(
+        &self,
+        key: &PrivateKey,
+        ciphertext: &[u8],
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
+        self.crypto.decrypt_oaep(key, ciphertext).await
     }
 }
 

@@ -21,6 +21,7 @@ impl Config {
         advice.extend(self.refresh_token_advice());
         advice.extend(self.refusal_advice());
         advice.extend(self.texts_advice());
+        advice.extend(self.client_key_advice());
         advice.extend(self.dpop_advice());
         advice.extend(self.step_up_advice());
         advice

@@ -4,6 +4,7 @@
 mod advice;
 mod check;
 mod checked;
+mod client_keys;
 mod dpop;
 pub mod email;
 pub mod error;

@@ -199,6 +199,10 @@ pub fn variables() -> Vec<Described> {
                 "What a transmitter of `event_transmitters` for this provider's users has to send as `Authorization: Bearer`, where \
                  it is set."
             }
+            "decryption_key" => {
+                "The private key for which the provider encrypts ID tokens or userinfo: PKCS #8 in PEM, a JSON Web Key, or up to \
+                 four of them, the newest first."
+            }
             _ => "",
         };
         all.push(Described { name: format!("AUTH_<ID>_{}", key.to_ascii_uppercase()), about });

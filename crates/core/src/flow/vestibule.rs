@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::flow::attempts::{Attempts, LoginAttempts};
 use crate::flow::dpop::DpopMemory;
 use crate::flow::guard::assertion_keys::AssertionKeys;
+use crate::flow::provider::encrypted::EncryptionKeys;
 use crate::flow::provider::cache::ProviderCache;
 use crate::flow::provider::client_keys::ClientKeys;
 use crate::flow::site_cache::SiteCache;
@@ -37,6 +38,8 @@ pub struct Vestibule {
     pub(crate) client_keys: Rc<ClientKeys>,
     pub(crate) session_cache: Rc<SessionCache>,
     pub(crate) site_cache: Rc<SiteCache>,
+    /// The public half of the keys for which providers encrypt.
+    pub(crate) encryption_keys: Rc<EncryptionKeys>,
     /// The nonces that servers demand in proofs.
     pub(crate) dpop: Rc<DpopMemory>,
     pub(crate) hooks: Rc<dyn ErasedHooks>,
@@ -69,6 +72,7 @@ impl Vestibule {
             client_keys: Rc::default(),
             session_cache: Rc::default(),
             site_cache: Rc::default(),
+            encryption_keys: Rc::default(),
             dpop: Rc::default(),
             hooks,
         }

@@ -1,8 +1,9 @@
 //! The client's keys: several, of which the newest signs, and `GET /client-keys.json`.
 
 use serde_json::{Value, json};
+use vestibule_core::config::Config;
 use vestibule_testing::requests::{client_jwk, client_pem};
-use vestibule_testing::{APP, Answer, Browser, TestEnv, environment, settings};
+use vestibule_testing::{APP, Answer, Browser, RUNTIME, TestEnv, environment, settings};
 
 fn with_keys(more: &[(&str, Value)], keys: &'static [(&'static str, u8)]) -> TestEnv {
     let mut settings = settings();
@@ -94,5 +95,28 @@ fn the_audience_of_an_assertion_is_the_token_endpoint_or_as_configured_the_issue
         let assertion = &env.provider.requests.assertions()[0];
         assert_eq!(assertion.claims["aud"], audience, "one audience, as a string");
         assert!(assertion.claims["exp"].as_u64().unwrap() <= env.now().seconds() + 60);
+    }
+}
+
+#[test]
+fn two_keys_of_one_name_are_advised_against_and_one_key_of_two_providers_is_not() {
+    for (seed, warns) in [(6, true), (5, false)] {
+        let mut settings = settings();
+        let other = json!({ "id": "other", "issuer": "https://other.example", "key_id": "key-a", "request_object": true });
+        settings["providers"][0]["key_id"] = json!("key-a");
+        settings["providers"].as_array_mut().unwrap().push(other);
+        let config = Config::load(
+            settings,
+            &|name| match name {
+                "AUTH_ACME_PRIVATE_KEY" => Some(client_pem(5)),
+                "AUTH_OTHER_PRIVATE_KEY" => Some(client_pem(seed)),
+                "AUTH_OTHER_ID" | "AUTH_OTHER_SECRET" => Some("other".to_owned()),
+                other => environment(other),
+            },
+            &RUNTIME,
+        )
+        .unwrap();
+        let advice = config.advice(&RUNTIME).join("\n");
+        assert_eq!(advice.contains("two keys have the key_id"), warns, "{advice}");
     }
 }

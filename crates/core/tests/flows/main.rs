@@ -27,6 +27,7 @@ mod credentials;
 mod cross_origin;
 mod dialect;
 mod dpop;
+mod encrypted_responses;
 mod expired_token;
 mod fapi2;
 mod forward_auth;

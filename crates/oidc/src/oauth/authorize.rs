@@ -370,7 +370,7 @@ mod tests {
     const STATE: &str = "af0ifjsldkj";
 
     fn url_of(endpoint: &str, parameters: &[(&str, &str)]) -> String {
-        with_request(endpoint, parameters, AuthorizationRequest::url)
+        with_request(endpoint, parameters, |request| request.url())
     }
 
     fn params(query: &str) -> Params {

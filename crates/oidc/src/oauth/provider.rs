@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::data::{DataPath, Source, Template};
 use crate::http::request::Method;
 use crate::http::url::Url;
+use crate::jose::encrypted::{DecryptionKey, Encryption};
 use crate::jose::jws::Algorithm;
 use crate::oauth::email::EmailVerification;
 use crate::oauth::profile::SecurityProfile;
@@ -50,6 +51,8 @@ pub struct OAuthProvider {
     pub strict_rotation: bool,
     /// What brings a refresh token, if that is known.
     pub refresh_token_needs: RefreshTokenNeeds,
+    /// Which responses are encrypted for this client, and its keys.
+    pub response_encryption: ResponseEncryption,
     /// The security profile that it follows, if one is configured.
     pub profile: Option<SecurityProfile>,
     /// Whether tokens are bound to a key of the session (RFC 9449). A token that is not is refused.
@@ -93,6 +96,17 @@ pub struct RefreshTokenNeeds {
     pub scopes: Vec<String>,
     /// Parameters, all of which are needed.
     pub params: Vec<(String, String)>,
+}
+
+/// The responses that a provider encrypts for this client (OpenID Connect Core 1.0 sections 2 and 5.3.2).
+#[derive(Clone, Debug, Default)]
+pub struct ResponseEncryption {
+    /// How ID tokens are encrypted; `None` if they are not.
+    pub id_token: Option<Encryption>,
+    /// How the responses of userinfo are encrypted; `None` if they are not.
+    pub userinfo: Option<Encryption>,
+    /// The private keys. The provider encrypts for the first one; the others are those before it.
+    pub keys: Vec<DecryptionKey>,
 }
 
 /// The settings of OpenID Connect.

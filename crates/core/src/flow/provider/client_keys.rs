@@ -1,4 +1,4 @@
-//! `GET /client-keys.json`: the public half of the keys with which clients authenticate and sign requests, for the
+//! `GET /client-keys.json`: the public half of the keys with which clients authenticate, sign requests and decrypt, for the
 //! providers at which they are registered (`jwks_uri`, RFC 7591 section 2). The keys of assertions are another set.
 
 use std::cell::RefCell;
@@ -91,6 +91,7 @@ impl<P: Platform> RequestContext<'_, P> {
                 }
             }
         }
-        Ok(keys.iter().map(|key| key.public.clone()).collect())
+        let encryption = self.encryption_keys().await?;
+        Ok(keys.iter().map(|key| key.public.clone()).chain(encryption.iter().cloned()).collect())
     }
 }

@@ -6,6 +6,7 @@ mod client;
 pub(crate) mod client_keys;
 mod newer_keys;
 mod sent_tokens;
+pub(crate) mod encrypted;
 mod token_revocation;
 
 use std::pin::pin;

@@ -158,7 +158,8 @@ impl<P: Platform> RequestContext<'_, P> {
         subject: Option<&str>,
     ) -> Result<Option<RefreshedIdToken>, Error> {
         let TokenSource { provider, oauth, metadata, .. } = *source;
-        let verified = self.verify_signature(provider, oauth, metadata, id_token.expose());
+        let id_token = self.decrypted_id_token(provider, oauth, id_token.expose()).await?;
+        let verified = self.verify_signature(provider, oauth, metadata, &id_token);
         let (claims, is_signature_verified) =
             match within(self.platform, MAX_CLAIMS_WAIT, pin!(verified)).await {
                 Some(Ok(payload)) => (payload.into_claims(), true),
@@ -173,7 +174,7 @@ impl<P: Platform> RequestContext<'_, P> {
                     let id = &provider.id;
                     let message = format_args!("provider {id}: its keys are unavailable");
                     self.log(Record::new(LogEvent::IdTokenNotVerified, message).provider(id));
-                    let claims = match jws::decode_unverified(id_token.expose()) {
+                    let claims = match jws::decode_unverified(&id_token) {
                         Value::Object(claims) => claims,
                         _ => Map::new(),
                     };

@@ -190,7 +190,8 @@ impl<P: Platform> CallbackContext<'_, P> {
         let Some(openid) = &oauth.openid else { return Ok(None) };
         let id_token =
             tokens.require_id_token().map_err(|cause| provider::provider_error(provider, cause))?;
-        let payload = context.verify_signature(provider, oauth, metadata, id_token.expose()).await?;
+        let id_token = context.decrypted_id_token(provider, oauth, id_token.expose()).await?;
+        let payload = context.verify_signature(provider, oauth, metadata, &id_token).await?;
         let issuer = provider::issuer_of_token(openid, metadata, payload.claims())
             .map_err(|cause| provider::provider_error(provider, cause))?;
         let expected = id_token::Expected {

@@ -2,6 +2,7 @@
 
 mod bearer;
 mod client;
+mod encryption;
 mod endpoints;
 pub(super) mod fapi2;
 mod keys;
@@ -85,6 +86,7 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         token_revocation,
         strict_rotation: provider.flag("strict_rotation").unwrap_or(false),
         refresh_token_needs: refresh_token_needs(provider),
+        response_encryption: encryption::response_encryption(is_openid, parameters),
         profile: provider.chosen("profile", &PROFILES),
         dpop: provider.flag("dpop").unwrap_or(false),
     })

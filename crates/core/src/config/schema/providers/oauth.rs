@@ -5,6 +5,8 @@ use super::super::Kind::{
     UrlOrTable,
 };
 use super::super::{Group, Keys, keys};
+use vestibule_oidc::jose::encrypted::KeyManagement;
+use vestibule_oidc::jose::jwe::ContentEncryption;
 use vestibule_oidc::oauth::provider::{ClientAuthMethod, DerivedImage, FetchUserinfo, ResponseMode};
 
 /// How a client authenticates at the token endpoint.
@@ -23,6 +25,20 @@ pub(in crate::config) const RESPONSE_MODES: [(&str, ResponseMode); 5] = [
     ("query.jwt", ResponseMode::QueryJwt),
     ("form_post.jwt", ResponseMode::FormPostJwt),
     ("jwt", ResponseMode::Jwt),
+];
+
+/// How the key of an encrypted response is transported.
+pub(in crate::config) const KEY_MANAGEMENTS: [(&str, KeyManagement); 3] = [
+    ("ECDH-ES", KeyManagement::EcdhEs),
+    ("ECDH-ES+A256KW", KeyManagement::EcdhEsA256Kw),
+    ("RSA-OAEP-256", KeyManagement::RsaOaep256),
+];
+
+/// How the content of an encrypted response is encrypted.
+pub(in crate::config) const CONTENT_ENCRYPTIONS: [(&str, ContentEncryption); 3] = [
+    ("A128CBC-HS256", ContentEncryption::A128CbcHs256),
+    ("A256CBC-HS512", ContentEncryption::A256CbcHs512),
+    ("A256GCM", ContentEncryption::A256Gcm),
 ];
 
 /// When userinfo is requested.
@@ -188,6 +204,19 @@ pub(in crate::config) const OPENID: Group = keys! {
     /// provider (docs/providers.md). Who is signed in already goes on with their session.
     initiate_login: Bool, default = false, example = true,
         needs = "that address at the provider, as the client's `initiate_login_uri`";
+    /// How ID tokens are encrypted, as it is registered at the provider. What is inside must be signed as without encryption; an ID token
+    /// that is not encrypted is refused.
+    id_token_encrypted_response_alg: Text, values = KEY_MANAGEMENTS, unset = "ID tokens are not encrypted", example = "ECDH-ES",
+        needs = "the secret `AUTH_<ID>_DECRYPTION_KEY`: a key on P-256, or for `RSA-OAEP-256` an RSA key";
+    /// How the content of ID tokens is encrypted.
+    id_token_encrypted_response_enc: Text, values = CONTENT_ENCRYPTIONS, default = "A128CBC-HS256", example = "A256GCM",
+        needs = "`id_token_encrypted_response_alg`";
+    /// How the responses of userinfo are encrypted. With `userinfo.signed_response` a signed token must be inside, otherwise the claims.
+    userinfo_encrypted_response_alg: Text, values = KEY_MANAGEMENTS, unset = "responses of userinfo are not encrypted", example = "ECDH-ES",
+        needs = "the secret `AUTH_<ID>_DECRYPTION_KEY`, as for ID tokens";
+    /// How the content of these responses is encrypted.
+    userinfo_encrypted_response_enc: Text, values = CONTENT_ENCRYPTIONS, default = "A128CBC-HS256", example = "A256GCM",
+        needs = "`userinfo_encrypted_response_alg`";
 };
 
 const REFRESH_TOKEN_NEEDS: Keys = &[keys! {
