@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule_core::log::LogEvent;
-use vestibule_testing::{APP, Answer, FakeProvider, TestEnv, environment};
+use vestibule_testing::{Answer, FakeProvider, TestEnv, environment};
 
 use crate::backchannel_logout::{ISSUER, STORES, is_in, signed_in};
 use crate::credentials::sealed;
