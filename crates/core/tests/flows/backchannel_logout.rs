@@ -77,7 +77,7 @@ fn flaw_is_rejected(flawed: impl Fn(&TestEnv) -> String) {
     assert_eq!((answer.status, &body["error"]), (400, &json!("invalid_request")), "{answer:?}");
     assert!(body["error_description"].is_string(), "{answer:?}");
     assert_eq!(answer.headers.get("cache-control"), Some("no-store"));
-    assert!(is_in(&world, &browser) && is_in(&world.isolate(listening("kv"), "there"), &browser));
+    assert!(is_in(&world, &browser) && is_in(&world.isolate(listening("kv"), "here"), &browser));
     assert_eq!(world.logged(LogEvent::LogoutTokenRejected).len(), 1, "{}", world.log_text());
     assert!(!world.log_text().contains("bob"), "{}", world.log_text());
     assert_eq!(log_out(&world, &signed(&world, &claims(&world))).status, 200);
@@ -96,7 +96,7 @@ fn with_claims(change: impl Fn(&mut Value)) -> impl Fn(&TestEnv) -> String {
 fn a_logout_token_ends_the_session_everywhere_oidcc_client_test_rp_backchannel_rpinitlogout() {
     for store in STORES {
         let world = world(store);
-        let (bob, other) = (signed_in(&world, "bob"), world.isolate(listening(store), "there"));
+        let (bob, other) = (signed_in(&world, "bob"), world.isolate(listening(store), "here"));
         let answer = log_out(&world, &signed(&world, &claims(&world)));
         assert_eq!((answer.status, answer.body.as_str()), (200, ""), "{store}");
         assert_eq!(answer.headers.get("cache-control"), Some("no-store"), "{store}");
@@ -118,7 +118,7 @@ fn by_sid_alone_that_session_ends_and_by_sub_alone_all_of_the_user() {
             let mut claims = claims(&world);
             claims.as_object_mut().unwrap().remove(left_out);
             assert_eq!(log_out(&world, &signed(&world, &claims)).status, 200);
-            let other = world.isolate(listening(store), "there");
+            let other = world.isolate(listening(store), "here");
             for place in [&world, &other] {
                 let in_now = [&one, &two, &alice].map(|browser| is_in(place, browser));
                 assert_eq!(in_now, [false, !ends_other, true], "{store}, without {left_out}");
@@ -447,7 +447,7 @@ fn a_logout_that_cannot_be_stored_gets_503_and_can_be_repeated() {
         world.store.is_down.set(false);
         world.pass(SECOND * 6);
         assert_eq!(log_out(&world, &token).status, 200, "{store}");
-        assert!(!is_in(&world.isolate(listening(store), "there"), &bob), "{store}");
+        assert!(!is_in(&world.isolate(listening(store), "here"), &bob), "{store}");
     }
 }
 
@@ -455,7 +455,7 @@ fn a_logout_that_cannot_be_stored_gets_503_and_can_be_repeated() {
 fn a_logout_that_cannot_be_verified_gets_503_and_ends_nothing() {
     let world = world("kv");
     let bob = signed_in(&world, "bob");
-    let (fresh, token) = (world.isolate(listening("kv"), "there"), signed(&world, &claims(&world)));
+    let (fresh, token) = (world.isolate(listening("kv"), "here"), signed(&world, &claims(&world)));
     world.provider.goes_down("discovery");
     assert_eq!(log_out(&fresh, &token).status, 503);
     assert!(is_in(&world, &bob));
@@ -494,7 +494,7 @@ fn what_a_provider_can_end_is_read_only_where_it_is_turned_on() {
         let bob = signed_in(&world, "bob");
         let claims = sealed(&world, &bob);
         let before = world.store.revocation_reads.get();
-        is_in(&world.isolate(site("kv"), "there"), &bob);
+        is_in(&world.isolate(site("kv"), "here"), &bob);
         let names = ["provider_sid", "provider_sub"].map(|name| claims.get(name).is_some());
         (names, world.store.revocation_reads.get() - before)
     };
@@ -514,7 +514,7 @@ fn with_objects_a_session_costs_one_call_more_for_the_providers_session_and_none
         world.provider.alters_answer_at("id_token", |claims| claims["sid"] = json!("at-the-provider"));
         let bob = signed_in(&world, "bob");
         let before = world.store.calls.get();
-        is_in(&world.isolate(site("durable-object"), "there"), &bob);
+        is_in(&world.isolate(site("durable-object"), "here"), &bob);
         world.store.calls.get() - before
     };
     assert_eq!((calls(site("durable-object")), calls(listening("durable-object"))), (2, 3));
@@ -553,5 +553,5 @@ fn an_operators_revocation_of_a_user_is_not_undone_by_an_older_logout_token() {
     let headers = [("authorization", &*format!("Bearer {}", crate::revocation::OPERATOR))];
     assert_eq!(world.send("POST", &format!("{APP}/auth/revoke"), &headers, body.as_bytes()).status, 200);
     assert_eq!(log_out(&world, &old).status, 200);
-    assert!(!is_in(&world.isolate(listening("durable-object"), "there"), &bob));
+    assert!(!is_in(&world.isolate(listening("durable-object"), "here"), &bob));
 }

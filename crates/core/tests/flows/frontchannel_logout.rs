@@ -42,7 +42,7 @@ fn framed(world: &TestEnv, query: &str) -> Answer {
 fn a_frame_without_a_cookie_ends_the_session_everywhere_oidcc_client_test_rp_frontchannel_rpinitlogout() {
     for store in STORES {
         let world = world(store);
-        let (bob, other) = (signed_in(&world, "bob"), world.isolate(listening(store), "there"));
+        let (bob, other) = (signed_in(&world, "bob"), world.isolate(listening(store), "here"));
         world.provider.alters_answer_at("id_token", |claims| claims["sid"] = json!("another-session"));
         let elsewhere = signed_in(&world, "bob");
         let answer = framed(&world, GOOD);
@@ -153,7 +153,7 @@ fn a_logout_that_cannot_be_stored_gets_503() {
         world.store.is_down.set(false);
         world.pass(Duration::from_secs(6));
         assert_eq!(framed(&world, GOOD).status, 200, "{store}");
-        assert!(!is_in(&world.isolate(listening(store), "there"), &bob), "{store}");
+        assert!(!is_in(&world.isolate(listening(store), "here"), &bob), "{store}");
     }
 }
 

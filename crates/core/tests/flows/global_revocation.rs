@@ -45,7 +45,7 @@ fn a_caller_that_proves_itself_ends_all_sessions_of_the_user() {
             (signed_in(&world, "bob"), signed_in(&world, "bob"), signed_in(&world, "alice"));
         let answer = revoke(&world, &signed(&world, &caller(&world)), &bob());
         assert_eq!((answer.status, answer.body.as_str()), (204, ""), "{store}");
-        let other = world.isolate(listening(store), "there");
+        let other = world.isolate(listening(store), "here");
         for place in [&world, &other] {
             let in_now = [&one, &two, &alice].map(|browser| is_in(place, browser));
             assert_eq!(in_now, [false, false, true], "{store}");
@@ -162,6 +162,6 @@ fn a_revocation_that_cannot_be_stored_gets_503() {
         world.store.is_down.set(false);
         world.pass(Duration::from_secs(6));
         assert_eq!(revoke(&world, &token, &bob()).status, 204, "{store}");
-        assert!(!is_in(&world.isolate(listening(store), "there"), &browser), "{store}");
+        assert!(!is_in(&world.isolate(listening(store), "here"), &browser), "{store}");
     }
 }

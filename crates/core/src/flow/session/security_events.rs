@@ -16,7 +16,7 @@ use crate::platform::Platform;
 use crate::revocation::CLOCK_TOLERANCE;
 use crate::revocation::subject::Subject;
 use vestibule_oidc::http::response::Response;
-use vestibule_oidc::jose::jws;
+use vestibule_oidc::jose::jws::{self, JwsError};
 use vestibule_oidc::oauth::security_event::{
     self, Expected, SecurityEvent, SecurityEventError, VerifiedSecurityEvent,
 };
@@ -201,7 +201,15 @@ impl RejectedError {
         };
         match error {
             UnprovenError::Rejected(error) => {
-                let rejected = Self::new("invalid_key", "the signature is not accepted");
+                let code = match error {
+                    JwsError::Signature
+                    | JwsError::UnknownKey
+                    | JwsError::KeyMismatch(_)
+                    | JwsError::TooManyCandidates(_)
+                    | JwsError::Key(_) => "invalid_key",
+                    _ => "invalid_request",
+                };
+                let rejected = Self::new(code, "the signature is not accepted");
                 Self { record: record(&error).code(rejected.code), ..rejected }
             }
             UnprovenError::Unavailable(error) => Self {
