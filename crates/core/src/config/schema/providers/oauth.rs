@@ -162,7 +162,7 @@ pub(in crate::config) const OPENID: Group = keys! {
     accept_bearer: Table(ACCEPT_BEARER), unset = "access tokens are not accepted",
         needs = "`allow`, `user` and `claims` that an access token can show (docs/bearer.md)";
     /// Whether another site, such as the provider's own portal, may send people to `BASE_PATH/initiate-login` to sign in with this
-    /// provider (docs/providers.md). Who is signed in already goes on with their session.
+    /// provider (docs/sessions.md). Who is signed in already goes on with their session.
     initiate_login: Bool, default = false, example = true,
         needs = "that address at the provider, as the client's `initiate_login_uri`";
 };
