@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::session::step_up::StepUp;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::response::Response;
+use vestibule_oidc::json;
 
 /// 401: no one is signed in. The body has the address of the sign-in page.
 pub(crate) fn unauthorized(sign_in: &str) -> Response {
@@ -80,19 +81,14 @@ pub(crate) fn token_denied(denied: TokenDenied) -> Response {
 /// 401: the user has to authenticate again, or in another way
 /// ([RFC 9470 section 3](https://www.rfc-editor.org/rfc/rfc9470#section-3)). `there` is where a browser does that.
 pub(crate) fn insufficient_user_authentication(asked: &StepUp, there: Option<&str>) -> Response {
-    let mut body = json!({ "error": INSUFFICIENT_USER_AUTHENTICATION });
-    if let Some(acr_values) = asked.acr_values() {
-        body["acr_values"] = acr_values.into();
-    }
-    if !asked.amr.is_empty() {
-        body["amr"] = json!(asked.amr);
-    }
-    if let Some(max_age) = asked.max_age {
-        body["max_age"] = max_age.as_secs().into();
-    }
-    if let Some(there) = there {
-        body["signInUrl"] = there.into();
-    }
+    let amr = Some(&asked.amr).filter(|amr| !amr.is_empty());
+    let body = json::of(&[
+        ("error", INSUFFICIENT_USER_AUTHENTICATION.into()),
+        ("acr_values", asked.acr_values().into()),
+        ("amr", amr.map_or(Value::Null, |amr| json!(amr))),
+        ("max_age", asked.max_age.map(|age| age.as_secs()).into()),
+        ("signInUrl", there.into()),
+    ]);
     Response::json(401, &body)
         .with("www-authenticate", step_up_challenge(asked))
         .with("cache-control", "private, no-store")
@@ -100,17 +96,14 @@ pub(crate) fn insufficient_user_authentication(asked: &StepUp, there: Option<&st
 
 /// The challenge of that answer.
 pub(crate) fn step_up_challenge(asked: &StepUp) -> String {
-    let mut challenge = format!(
+    let acr_values = asked.acr_values().map(|values| format!(", acr_values=\"{values}\""));
+    let max_age = asked.max_age.map(|age| format!(", max_age=\"{}\"", age.as_secs()));
+    format!(
         "Bearer error=\"{INSUFFICIENT_USER_AUTHENTICATION}\", \
-         error_description=\"a different or a more recent authentication is required\""
-    );
-    if let Some(acr_values) = asked.acr_values() {
-        challenge.push_str(&format!(", acr_values=\"{acr_values}\""));
-    }
-    if let Some(max_age) = asked.max_age {
-        challenge.push_str(&format!(", max_age=\"{}\"", max_age.as_secs()));
-    }
-    challenge
+         error_description=\"a different or a more recent authentication is required\"{}{}",
+        acr_values.unwrap_or_default(),
+        max_age.unwrap_or_default()
+    )
 }
 
 /// 403: the same is required, and the provider of this session never shows it.

@@ -15,6 +15,6 @@ impl RuleDecisions<'_> {
             .map(|matched| &matched.rule.step_up)
             .filter(|asked| !asked.is_met(|name| claims.get(name), now));
         let first = unmet.next()?.clone();
-        Some(unmet.fold(first, |all, asked| all.and(asked)))
+        Some(unmet.fold(first, StepUp::and))
     }
 }

@@ -186,7 +186,7 @@ const ROUTES: &[Entry] = routes! {
         answers = "302 to the session's provider; 302 to the sign-in page without a session; 403, a page; 503 with `Retry-After`",
         authjs = "none";
     /// Begins a sign-in that another site asks for, or goes on with the session that there is: `iss`, `login_hint`,
-    /// `target_link_uri` (OpenID Connect Core 1.0 section 4; docs/providers.md). A prefetch gets 503.
+    /// `target_link_uri` (OpenID Connect Core 1.0 section 4; docs/sessions.md). A prefetch gets 503.
     GetWithoutHead "/initiate-login" => InitiateLogin, InitiatedLogin,
         answers = "302 to the provider, or to `target_link_uri` with a session; 400 for another issuer; 403 in a frame", authjs = "none";
     /// The same with a form.

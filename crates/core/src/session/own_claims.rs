@@ -2,7 +2,7 @@
 
 /// The claims that are about the session itself and its tokens, and not about what the provider says of the user, in
 /// groups, each with what it is for.
-pub(crate) const OWN_CLAIMS: [(&[&str], &str); 3] = [
+pub(crate) const OWN_CLAIMS: [(&[&str], &str); 4] = [
     (&["iat", "nbf", "exp", "jti"], "it is set when the session is sealed"),
     (
         &[
@@ -12,8 +12,6 @@ pub(crate) const OWN_CLAIMS: [(&[&str], &str); 3] = [
             "account",
             "signed_in_at",
             "auth_time",
-            "acr",
-            "amr",
             "provider_sid",
             "provider_iat",
             "provider_sub",
@@ -27,6 +25,7 @@ pub(crate) const OWN_CLAIMS: [(&[&str], &str); 3] = [
         ],
         "it says whose session this is, and its state",
     ),
+    (&["acr", "amr"], "every session has it from the ID token"),
     (
         &["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies", "dpop_key"],
         "it holds the provider's tokens",

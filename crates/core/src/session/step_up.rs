@@ -14,7 +14,7 @@ use vestibule_oidc::json;
 use vestibule_oidc::time::Timestamp;
 
 /// By how much the provider's clock and ours may differ, as where an ID token is verified.
-const CLOCK_SKEW: Duration = Duration::from_secs(60);
+const CLOCK_SKEW: Duration = Duration::from_mins(1);
 
 /// How long a [`StepUpRequest`] is valid. An app may keep the address that one of its scripts was answered.
 const REQUEST_LIFETIME: Duration = Duration::from_hours(1);

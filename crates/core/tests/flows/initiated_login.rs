@@ -127,10 +127,10 @@ fn open_redirects_only_an_address_of_the_site_is_a_target() {
             sent(&world, &mut browser, &[("iss", ISSUER), ("target_link_uri", target)]).location(),
         );
         let callback = world.provider.authorize(&request, "bob");
-        assert_eq!(browser.open(&world, &callback).location(), format!("{APP}/"), "{target}");
+        assert_eq!(browser.open(&world, &callback).location(), APP, "{target}");
         // The same for who is signed in, and for a form.
         let answer = sent(&world, &mut browser, &[("iss", ISSUER), ("target_link_uri", target)]);
-        assert_eq!(answer.location(), format!("{APP}/"));
+        assert_eq!(answer.location(), APP);
         let form = [("iss", ISSUER), ("target_link_uri", target)];
         let answer = Browser::new().post_with(&world, ROUTE, &form, &FOREIGN);
         assert!(!answer.location().contains("evil"), "{}", answer.location());
@@ -139,7 +139,7 @@ fn open_redirects_only_an_address_of_the_site_is_a_target() {
     let mut browser = Browser::new();
     let request = AuthorizationRequest::read(sent(&world, &mut browser, &[("iss", ISSUER)]).location());
     let callback = world.provider.authorize(&request, "bob");
-    assert_eq!(browser.open(&world, &callback).location(), format!("{APP}/"), "no target");
+    assert_eq!(browser.open(&world, &callback).location(), APP, "no target");
     assert_eq!(world.logged(LogEvent::InitiatedLoginInvalid).len(), 18);
 }
 

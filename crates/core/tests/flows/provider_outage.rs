@@ -307,17 +307,6 @@ fn oidcc_client_test_signing_key_rotation() {
 }
 
 #[test]
-fn a_token_of_the_provider_with_an_unknown_key_costs_one_fetch_each_time() {
-    let (world, mut browser) = (world(), Browser::new());
-    world.provider.alters_answer_at("id_token_header", |header| header["kid"] = json!("nowhere"));
-    for n in 1..=4 {
-        let answer = browser.sign_in(&world, "bob", "/");
-        assert!(answer.location().starts_with(&format!("{APP}/auth/error?")), "{answer:?}");
-        assert_eq!(world.fetches(JWKS), n);
-    }
-}
-
-#[test]
 fn work_bombs_unknown_keys_while_the_provider_hangs_cause_few_fetches() {
     let (world, mut browser) = an_hour_later();
     hang(&world, "jwks");

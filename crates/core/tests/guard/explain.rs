@@ -19,6 +19,7 @@ fn config() -> Config {
             { "match": "/admin/:path*", "require": { "roles": ["admin", "owner"], "banned": { "not": true } }, "deny": "not-found" },
             { "match": "/api/:id(\\d+)", "email_domain": "example.com", "to": "service:API", "headers": { "X-Mail": "email" }, "assertion": true },
             { "match": "/((?!api).*)\\.css", "access": "public" },
+            { "match": "/billing", "acr": ["gold", "platinum"], "amr": "otp", "max_age": "15m" },
         ],
         "upstreams": [{
             "to": "https://upstream.example",
@@ -88,6 +89,30 @@ browser    404
 script     404
 "
     );
+}
+
+#[test]
+fn what_a_rule_asks_of_the_authentication_is_shown_with_what_the_session_has() {
+    let ago = |seconds: u64| json!({ "acr": "gold", "amr": ["pwd"], "auth_time": NOW.seconds() - seconds });
+    assert_eq!(
+        explained("GET", "https://h/billing", &[], &ago(1200)),
+        "\
+path       /billing
+rule       AUTH.rules[5] /billing
+requires   acr is one of \"gold\", \"platinum\": yes, it is \"gold\"
+requires   amr has \"otp\": no, it is [\"pwd\"]
+requires   auth_time is at most 900 s ago: no, it is 1200 s ago
+result     prove more first
+
+browser    302 to the provider, and back after proving more
+script     401
+"
+    );
+    let enough = json!({ "acr": "gold", "amr": ["pwd", "otp"], "auth_time": NOW.seconds() - 60 });
+    assert!(explained("GET", "https://h/billing", &[], &enough).contains("browser    passes\n"));
+    let signed_out = explained("GET", "https://h/billing", &[], &Value::Null);
+    assert!(signed_out.contains("amr has \"otp\": no, no one is signed in\n"), "{signed_out}");
+    assert!(signed_out.contains("/signin, and back after signing in\n"), "{signed_out}");
 }
 
 #[test]

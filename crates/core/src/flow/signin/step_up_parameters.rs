@@ -47,18 +47,19 @@ pub(super) fn parameters(
 /// The parameter `claims`, in which what is asked is essential: a provider that cannot give an `acr` must answer with an error.
 fn essential(configured: Option<&str>, asked: &StepUp) -> String {
     let mut claims = configured.and_then(|text| json::object(text.as_bytes())).unwrap_or_default();
-    let id_token = claims.entry("id_token").or_insert_with(|| Value::Object(Map::new()));
-    if !id_token.is_object() {
-        *id_token = json!({});
-    }
+    let mut id_token = match claims.remove("id_token") {
+        Some(Value::Object(claims)) => claims,
+        _ => Map::new(),
+    };
     if !asked.acr.is_empty() {
-        id_token["acr"] = json!({ "essential": true, "values": asked.acr });
+        id_token.insert("acr".to_owned(), json!({ "essential": true, "values": asked.acr }));
     }
     if !asked.amr.is_empty() {
-        id_token["amr"] = json!({ "essential": true });
+        id_token.insert("amr".to_owned(), json!({ "essential": true }));
     }
     if asked.max_age.is_some() {
-        id_token["auth_time"] = json!({ "essential": true });
+        id_token.insert("auth_time".to_owned(), json!({ "essential": true }));
     }
+    claims.insert("id_token".to_owned(), Value::Object(id_token));
     Value::Object(claims).to_string()
 }

@@ -201,7 +201,7 @@ pub(in crate::config) const OPENID: Group = keys! {
     frontchannel_logout: Bool, default = false, example = true,
         needs = "`revocation.store`; that address registered at the provider, with `iss` and `sid`; ID tokens with `sid`";
     /// Whether another site, such as the provider's own portal, may send people to `BASE_PATH/initiate-login` to sign in with this
-    /// provider (docs/providers.md). Who is signed in already goes on with their session.
+    /// provider (docs/sessions.md). Who is signed in already goes on with their session.
     initiate_login: Bool, default = false, example = true,
         needs = "that address at the provider, as the client's `initiate_login_uri`";
     /// How ID tokens are encrypted, as it is registered at the provider. What is inside must be signed as without encryption; an ID token
