@@ -162,6 +162,8 @@ impl RefreshedTokens {
             // Without those of another version the tokens are good, too.
             claims: session.claims().get(CLAIM_CHANGES).and_then(|it| ClaimChanges::deserialize(it).ok()),
             ends_at: session.ends_at(),
+            dpop_key: session.dpop_key(),
+            id_token: None,
         };
         (session.sid() == Some(id.sid.as_str()) && tokens.generation > id.generation).then(|| Rc::new(tokens))
     }

@@ -11,6 +11,7 @@ mod revocation;
 mod session;
 mod site;
 mod theme;
+mod transmitters;
 mod upstreams;
 mod verify;
 
@@ -25,6 +26,7 @@ pub(super) use rules::ACCESS;
 pub(super) use session::{ASK, SESSION};
 pub(super) use site::{AUTH, DIALECTS};
 pub(super) use theme::THEME;
+pub(super) use transmitters::TRANSMITTER;
 pub(super) use upstreams::{EXACT_PATHS, FRAMEWORKS, HEADER_ENCODINGS, UPSTREAM};
 pub(super) use verify::{HEADERS, VERIFY};
 

@@ -171,14 +171,16 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     /// configured domain only: it may belong to another site, on a parent domain of this one.
     pub(crate) fn erased_session(&self) -> Vec<SetCookie> {
         let domain = self.cookie_domain();
-        match self.session() {
+        let mut erased = match self.session() {
             SessionCookie::Valid(_) | SessionCookie::Conflict => {
                 cookie::erase_everywhere(self.origin.host(), domain, &self.names, &self.cookies)
             }
             SessionCookie::Absent | SessionCookie::Revoked | SessionCookie::Invalid(_) => {
                 cookie::erase(domain, &self.names, &self.cookies)
             }
-        }
+        };
+        erased.extend(self.erased_logout_hint());
+        erased
     }
 
     /// The domain whose hosts share the session. `None` on a developer's own machine, which is outside the configured

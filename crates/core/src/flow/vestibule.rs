@@ -4,8 +4,11 @@ use std::rc::Rc;
 
 use crate::config::Config;
 use crate::flow::attempts::{Attempts, LoginAttempts};
+use crate::flow::dpop::DpopMemory;
 use crate::flow::guard::assertion_keys::AssertionKeys;
+use crate::flow::provider::encrypted::EncryptionKeys;
 use crate::flow::provider::cache::ProviderCache;
+use crate::flow::provider::client_keys::ClientKeys;
 use crate::flow::site_cache::SiteCache;
 use crate::guard::headers::GuardedNames;
 use crate::hooks::{Configured, ErasedHooks, Hooks, Typed};
@@ -27,11 +30,18 @@ pub struct Vestibule {
     pub(crate) revocations: Rc<Memory>,
     /// How often operators' clients were here, where the runtime does not count it.
     pub(crate) revoke_attempts: Rc<Attempts>,
+    /// How often forged tokens and unproven logouts were sent, by address.
+    pub(crate) stranger_attempts: Rc<Attempts>,
     /// How often sign-in forms were sent, where the runtime does not count it.
     pub(crate) login_attempts: Rc<LoginAttempts>,
     pub(crate) assertion_keys: Rc<AssertionKeys>,
+    pub(crate) client_keys: Rc<ClientKeys>,
     pub(crate) session_cache: Rc<SessionCache>,
     pub(crate) site_cache: Rc<SiteCache>,
+    /// The public half of the keys for which providers encrypt.
+    pub(crate) encryption_keys: Rc<EncryptionKeys>,
+    /// The nonces that servers demand in proofs.
+    pub(crate) dpop: Rc<DpopMemory>,
     pub(crate) hooks: Rc<dyn ErasedHooks>,
 }
 
@@ -56,10 +66,14 @@ impl Vestibule {
             refreshes: Rc::default(),
             revocations: Rc::default(),
             revoke_attempts: Rc::default(),
+            stranger_attempts: Rc::default(),
             login_attempts: Rc::default(),
             assertion_keys: Rc::default(),
+            client_keys: Rc::default(),
             session_cache: Rc::default(),
             site_cache: Rc::default(),
+            encryption_keys: Rc::default(),
+            dpop: Rc::default(),
             hooks,
         }
     }

@@ -14,6 +14,7 @@ use crate::guard::readings::PathReadings;
 use crate::guard::regexp::fold;
 pub use crate::guard::requirements::{Access, ClaimRequirement, ClaimTest, Requirement};
 use crate::session::proven::ProvenClaims;
+use crate::session::step_up::StepUp;
 use crate::upstream::header_value::HeaderEncoding;
 use crate::upstream::path_prefix::PathPrefix;
 use crate::upstream::value::UpstreamValue;
@@ -39,6 +40,8 @@ pub struct Rule {
     pub missing: Vec<Condition>,
     /// Who may pass.
     pub access: Access,
+    /// What is asked of how and when those who may pass authenticated.
+    pub step_up: StepUp,
     /// The response to a request that may not pass.
     pub deny: Deny,
     /// Whether pages of other origins may send requests with a session.
@@ -96,6 +99,7 @@ impl Rule {
             has: Vec::new(),
             missing: Vec::new(),
             access,
+            step_up: StepUp::default(),
             deny: Deny::default(),
             allows_cross_origin: false,
             has_public_server_functions: false,
@@ -480,7 +484,7 @@ impl<'a> RuleDecisions<'a> {
     pub fn decision(&self, claims: Option<&ProvenClaims<'_>>) -> Decision {
         let strictness = |decision: &Decision| match decision {
             Decision::Pass => 0,
-            Decision::SignIn => 1,
+            Decision::SignIn | Decision::StepUp => 1,
             Decision::Forbidden => 2,
             Decision::NotFound => 3,
         };
@@ -500,7 +504,7 @@ impl<'a> RuleDecisions<'a> {
         self.written.matched.map(|matched| matched.rule)
     }
 
-    fn readings(&self) -> impl Iterator<Item = &ReadingDecision<'a>> {
+    pub(super) fn readings(&self) -> impl Iterator<Item = &ReadingDecision<'a>> {
         std::iter::once(&self.written).chain(&self.others)
     }
 }

@@ -10,6 +10,7 @@ use vestibule_oidc::data::DataPath;
 
 use crate::session::refreshed_tokens::RefreshedTokens;
 use vestibule_oidc::http::origin::Origin;
+use vestibule_oidc::oauth::dpop::DpopKey;
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 
@@ -113,6 +114,12 @@ impl Session {
         self.text("provider_sid").filter(|sid| !sid.is_empty())
     }
 
+    /// The provider's identifier of the user (`provider_sub`, the ID token's `sub`), where its logout reaches this site. It
+    /// is not [`subject`](Self::subject) where `user.id` or a hook says otherwise.
+    pub fn provider_user(&self) -> Option<&str> {
+        self.text("provider_sub").filter(|sub| !sub.is_empty())
+    }
+
     /// When the provider last confirmed the user and the claims (`revalidated_at`): at a refresh, or else at the sign-in.
     pub fn revalidated_at(&self) -> Option<Timestamp> {
         let confirmed = self.claims.get("revalidated_at").and_then(Value::as_u64);
@@ -157,6 +164,25 @@ impl Session {
         self.claims.get("generation").and_then(Value::as_u64).unwrap_or(0)
     }
 
+    /// How many cookies have the [hint](crate::session::logout_hint) for a sign-out at the provider (`hint_chunks`). Requests
+    /// elsewhere than to the sign-out route do not show them.
+    pub fn hint_chunks(&self) -> Option<usize> {
+        self.claims.get("hint_chunks")?.as_u64().and_then(|count| usize::try_from(count).ok())
+    }
+
+    /// The same session with another number of such cookies.
+    #[must_use]
+    pub fn with_hint_chunks(mut self, count: Option<usize>) -> Self {
+        if self.hint_chunks() != count {
+            let claims = Rc::make_mut(&mut self.claims);
+            match count {
+                Some(count) => claims.insert("hint_chunks".to_owned(), count.into()),
+                None => claims.remove("hint_chunks"),
+            };
+        }
+        self
+    }
+
     /// The refresh token.
     pub fn refresh_token(&self) -> Option<Secret> {
         self.text("refresh_token").filter(|token| !token.is_empty()).map(Secret::new)
@@ -183,6 +209,11 @@ impl Session {
         self.text("access_token")
     }
 
+    /// The private key to which the tokens are bound (`dpop_key`, RFC 9449), if they are.
+    pub(crate) fn dpop_key(&self) -> Option<DpopKey> {
+        DpopKey::parse(self.text("dpop_key")?)
+    }
+
     /// When the access token expires.
     pub fn token_expires_at(&self) -> Option<Timestamp> {
         self.claims.get("expires_at").and_then(Value::as_u64).map(Timestamp::from_seconds)
@@ -198,9 +229,10 @@ impl Session {
     /// claims stay: a page may have updated them since the refresh.
     #[must_use]
     pub fn with_refreshed_tokens(&self, tokens: &RefreshedTokens, now: Timestamp) -> Self {
-        // This is the old refresh token's expiry; the new one's may be unknown.
+        // This is the old refresh token's expiry, and the key of the old tokens; the new ones may have none.
         let mut claims = Map::clone(&self.claims);
         claims.remove("refresh_expires_at");
+        claims.remove("dpop_key");
         if let Some(changes) = &tokens.claims {
             changes.apply(&mut claims);
         }
@@ -212,7 +244,8 @@ impl Session {
     /// The same session after `invalid_grant`: without tokens, and with the claim `error`.
     #[must_use]
     pub fn without_tokens(&self) -> Self {
-        let tokens = ["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies"];
+        let tokens =
+            ["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies", "dpop_key"];
         let mut claims = Map::clone(&self.claims);
         claims.retain(|name, _| !tokens.contains(&name.as_str()));
         claims.insert("error".to_owned(), REFRESH_TOKEN_ERROR.into());
@@ -253,7 +286,8 @@ impl Session {
     #[must_use]
     pub fn for_preview_host(&self, host: &Origin, until: Timestamp) -> Self {
         let token = self.refresh_token();
-        let grants = ["refresh_token", "refresh_expires_at", "api_cookies"];
+        // The hint for the provider is in cookies of the login host.
+        let grants = ["refresh_token", "refresh_expires_at", "api_cookies", "hint_chunks"];
         let mut session = self.retaining(|name, value| {
             !grants.contains(&name) && !token.as_ref().is_some_and(|token| holds_text(value, token.expose()))
         });

@@ -8,6 +8,7 @@ mod user;
 use serde_json::{Map, Value};
 
 pub(super) use credentials::refuse_refresh_tokens;
+pub(super) use oauth::fapi2::refuse_straight_way;
 
 use self::oauth::variable_prefix;
 use super::rules::claims;
@@ -17,6 +18,7 @@ use crate::config::place::{Env, refuse};
 use crate::config::schema::Group;
 use crate::config::schema::providers::credentials::CREDENTIALS;
 use crate::config::schema::providers::oauth::{OAUTH, OPENID};
+use crate::config::schema::providers::requests::REQUESTS;
 use crate::config::schema::providers::{ProviderType, RENEWAL_TIMES, TYPES};
 use crate::config::table::{Table, Text};
 use crate::config::{Provider, ProviderKind, is_like_provider_id};
@@ -53,6 +55,11 @@ pub(super) fn refuse_none(auth: &Table<'_>) {
              signs users in",
         );
     }
+}
+
+/// The name of a provider's variable, and its value where it is set.
+pub(super) fn provider_variable(id: &str, key: &str, env: Env<'_>) -> (String, Option<String>) {
+    oauth::variable(id, key, env)
 }
 
 fn id<'a>(provider: &'a Table<'_>) -> Option<&'a str> {
@@ -154,6 +161,7 @@ fn refuse_foreign_keys(kind: ProviderType, provider: &Table<'_>) {
         }
         ProviderType::Credentials => {
             refuse(OAUTH, "\"oidc\" or \"oauth2\"");
+            refuse(REQUESTS, "\"oidc\" or \"oauth2\"");
             refuse(OPENID, "\"oidc\"");
         }
     }
@@ -176,6 +184,7 @@ pub(in crate::config) fn with_preset_defaults(auth: &mut Map<String, Value>, env
     for provider in written {
         if let Value::Object(provider) = provider {
             presets::with_preset_defaults(provider, &|id, key| oauth::variable(id, key, env).1.is_some());
+            oauth::fapi2::with_defaults(provider);
         }
     }
 }

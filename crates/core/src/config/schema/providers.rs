@@ -2,12 +2,14 @@
 
 pub(in crate::config) mod credentials;
 pub(in crate::config) mod oauth;
+pub(in crate::config) mod requests;
 
 use super::Kind::{Bool, BoolOrTextOrList, ClaimTest, Map, Table, Text, TextOrList};
 use super::{Group, Keys, keys};
 use crate::config::refresh::RenewalTime;
 use credentials::CREDENTIALS;
 use oauth::{OAUTH, OPENID};
+use requests::REQUESTS;
 
 /// The types of providers.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,7 +46,7 @@ impl super::Values for Presets {
     }
 }
 
-pub(in crate::config) const PROVIDER: Keys = &[COMMON, OAUTH, OPENID, CREDENTIALS];
+pub(in crate::config) const PROVIDER: Keys = &[COMMON, OAUTH, OPENID, REQUESTS, CREDENTIALS];
 
 /// The keys of every type.
 const COMMON: Group = keys! {

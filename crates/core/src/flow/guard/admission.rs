@@ -7,6 +7,7 @@
 use crate::flow::RequestContext;
 use crate::flow::refresh::{FreshSession, Need, RefreshError};
 use crate::flow::responses::TokenDenied;
+use crate::flow::signin::step_up::StepUpDenial;
 use crate::guard::cross_origin::{self, CrossOriginError, RequestSource};
 use crate::guard::decision::Decision;
 use crate::guard::path::CanonicalPath;
@@ -21,11 +22,13 @@ use crate::session::claims::{REFRESH_TOKEN_ERROR, Session};
 use crate::session::cookie::SessionCookie;
 use crate::session::names::CookieNaming;
 use crate::session::proven::ProvenClaims;
+use crate::session::step_up::StepUp;
 use crate::upstream::{Framework, Upstream};
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::origin::Origin;
 use vestibule_oidc::http::request::{Method, Request};
 use vestibule_oidc::http::response::Response;
+use vestibule_oidc::time::Timestamp;
 
 impl<'a, P: Platform> RequestContext<'a, P> {
     /// What the request needs to pass, by the first rule that matches it.
@@ -174,6 +177,15 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             }
             (Decision::SignIn, Principal::Invalid(denied)) => DenialReason::Token(*denied),
             (Decision::SignIn, _) => DenialReason::SignIn,
+            (Decision::StepUp, principal) => match access.step_up(self.proven(principal.session()), self.now)
+            {
+                Some(asked) => {
+                    let is_bearer = matches!(principal, Principal::Bearer(_));
+                    DenialReason::StepUp(Box::new(StepUpDenial { asked, is_bearer }))
+                }
+                // A hook asks for what no rule says.
+                None => DenialReason::Forbidden,
+            },
             (Decision::Forbidden, Principal::Bearer(_)) => DenialReason::Token(TokenDenied::Insufficient),
             (Decision::Forbidden, _) => DenialReason::Forbidden,
             (Decision::NotFound, _) => DenialReason::NotFound,
@@ -282,7 +294,13 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     fn decision(&self, access: &Access<'_>, session: Option<&Session>) -> Decision {
         let decision = match &access.policy {
             Policy::Preflight { .. } => return Decision::Pass,
-            Policy::Rules(decided) => decided.decision(self.proven(session).as_ref()),
+            Policy::Rules(decided) => {
+                let claims = self.proven(session);
+                match decided.decision(claims.as_ref()) {
+                    Decision::Pass if access.step_up(claims, self.now).is_some() => Decision::StepUp,
+                    decision => decision,
+                }
+            }
             Policy::SignedIn if session.is_some() => Decision::Pass,
             Policy::SignedIn => Decision::SignIn,
         };
@@ -348,6 +366,12 @@ impl<'a> Access<'a> {
             Policy::Rules(decided) => decided.is_public(),
             Policy::SignedIn => false,
         }
+    }
+
+    /// What the rules ask of the user's authentication, in addition to who the user is.
+    fn step_up(&self, claims: Option<ProvenClaims<'_>>, now: Timestamp) -> Option<StepUp> {
+        let (Policy::Rules(decided), Some(claims)) = (&self.policy, claims) else { return None };
+        decided.step_up(&claims, now)
     }
 
     /// Whether pages of other origins may send the request with a session.
@@ -495,4 +519,6 @@ pub(crate) enum DenialReason {
     AskProvider(Response),
     /// The access token, of the session or of the client, does not allow this.
     Token(TokenDenied),
+    /// The user may pass, and has to prove more, or again.
+    StepUp(Box<StepUpDenial>),
 }

@@ -259,6 +259,8 @@ impl<P: Platform> RefreshAttempt<P> {
             issued_at: granted.issued_at,
             claims: granted.claims,
             ends_at: granted.ends_at,
+            dpop_key: granted.dpop_key,
+            id_token: granted.id_token,
         });
         let renewed = RefreshOutcome::Renewed(Rc::clone(&tokens));
         let owner = slot.owner.clone();

@@ -90,7 +90,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             return without_refresh(session, due.reason, CookieUpdate::Skip, Duration::from_secs(1));
         }
         let begun = self.platform.now();
-        let (mut session, mut cookie_update) = (session, CookieUpdate::Skip);
+        let (mut session, mut cookie_update, mut id_token) = (session, CookieUpdate::Skip, None);
         for _ in 0..MAX_GENERATIONS {
             if self.vestibule.refreshes.is_signed_out(&due.name.sid) {
                 return Err(RefreshError::SignedOut);
@@ -103,19 +103,18 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 RefreshOutcome::Renewed(tokens) => {
                     session = session.with_refreshed_tokens(&tokens, self.platform.now());
                     cookie_update = CookieUpdate::Write;
+                    id_token = tokens.id_token.clone().or(id_token);
                     if session.ends_at().is_some_and(|end| end <= self.platform.now()) {
                         // The provider set an earlier end while this browser was away.
                         let session = session.without_tokens();
-                        return Err(RefreshError::Ended(FreshSession { session, cookie_update }));
+                        return Err(RefreshError::Ended(FreshSession::new(session, cookie_update)));
                     }
                 }
                 RefreshOutcome::InvalidGrant { is_final } => {
                     // If another process may have redeemed the token, the browser may have a newer cookie already.
                     let cookie_update = if is_final { CookieUpdate::Write } else { CookieUpdate::Skip };
-                    return Err(RefreshError::Ended(FreshSession {
-                        session: session.without_tokens(),
-                        cookie_update,
-                    }));
+                    let session = session.without_tokens();
+                    return Err(RefreshError::Ended(FreshSession::new(session, cookie_update)));
                 }
                 RefreshOutcome::SignedOut => return Err(RefreshError::SignedOut),
                 outcome @ (RefreshOutcome::Unavailable { until }
@@ -131,7 +130,10 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             }
             match self.needs_refresh(&session, need) {
                 Some(next) => due = next,
-                None => return self.without_refresh_here(FreshSession { session, cookie_update }, need),
+                None => {
+                    let fresh = FreshSession { session, cookie_update, id_token };
+                    return self.without_refresh_here(fresh, need);
+                }
             }
         }
         without_refresh(session, due.reason, cookie_update, BACKOFF)
@@ -356,7 +358,7 @@ fn without_refresh(
     retry: Duration,
 ) -> Result<FreshSession, RefreshError> {
     match reason {
-        reason if reason.is_optional() => Ok(FreshSession { session, cookie_update }),
+        reason if reason.is_optional() => Ok(FreshSession::new(session, cookie_update)),
         Reason::RevalidationOverdue => Err(RefreshError::NotConfirmed(Some(retry))),
         _ => Err(RefreshError::Unavailable(retry)),
     }

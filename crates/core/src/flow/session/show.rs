@@ -85,10 +85,14 @@ impl<P: Platform> RequestContext<'_, P> {
                 match self.fresh_session(session, Need::AccessToken).await {
                     Ok(fresh) => {
                         let (session, cookies) = (&fresh.session, fresh.cookies(self));
-                        let token = json!({
+                        let mut token = json!({
                             "access_token": session.access_token(),
                             "expires_at": session.token_expires_at().map(Timestamp::seconds),
                         });
+                        if self.bound_token(session).is_some() {
+                            // The page does not have the key, and is to know why the token does not work.
+                            token["token_type"] = "DPoP".into();
+                        }
                         let cookies = self.cookies_still_valid(Some(session), cookies).await;
                         (Response::json(200, &token), cookies)
                     }

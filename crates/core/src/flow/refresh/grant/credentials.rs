@@ -127,6 +127,8 @@ pub(in crate::flow::refresh) fn granted_by_api(
         issued_at: now,
         claims,
         ends_at: None,
+        dpop_key: None,
+        id_token: None,
     }
 }
 
