@@ -36,7 +36,10 @@ pub const PROGRAM: Program = Program {
         },
         Walk { name: "a sign-out reaches the provider and every copy, KV", run: Checks(signed_out_with_kv) },
         Walk { name: "a sign-out everywhere reaches the other browser", run: Checks(signed_out_everywhere) },
-        Walk { name: "a sign-out ends the provider's own session, unasked, and comes back", run: Checks(signed_out_at_the_provider) },
+        Walk {
+            name: "a sign-out ends the provider's own session, unasked, and comes back",
+            run: Checks(signed_out_at_the_provider),
+        },
     ],
 };
 

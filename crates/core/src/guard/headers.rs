@@ -239,7 +239,9 @@ impl Outgoing<'_> {
         let mut kept = cookie::without_pairs(sent.iter().copied(), |position, pair| {
             self.is_withheld(position, cookie::pair_name(pair)) || self.guarded.is_upstream_cookie(pair)
         });
-        kept.extend(self.session.renewed.iter().filter(|it| self.is_of_session(it)).filter_map(SetCookie::pair));
+        kept.extend(
+            self.session.renewed.iter().filter(|it| self.is_of_session(it)).filter_map(SetCookie::pair),
+        );
         kept.extend(self.cookies.iter().map(|(name, value)| format!("{name}={value}")));
         if kept.is_empty() {
             changes.remove("cookie");

@@ -192,7 +192,8 @@ mod tests {
             for dialect in [Dialect::AuthJsV5, Dialect::NextAuthV4] {
                 assert!(seal::open_session(&keys(), dialect, salt, &hint, NOW).is_err(), "{salt}");
                 let random = &mut |bytes: &mut [u8]| bytes.fill(7);
-                let other = seal::seal(&keys(), dialect, salt, claims.as_object().unwrap(), HOUR, NOW, random);
+                let other =
+                    seal::seal(&keys(), dialect, salt, claims.as_object().unwrap(), HOUR, NOW, random);
                 let planted = format!("{}={other}", names.logout_hint());
                 assert_eq!(found(&planted, "s-1", NOW), None, "{salt}");
             }

@@ -96,7 +96,7 @@ fn oidcc_client_rp_init_logout_ends_the_session_here_and_at_the_provider_and_com
 
     let back = browser.open(&world, &back(logout));
     assert_eq!((back.status, back.location()), (302, "https://app.example.com/orders?page=2#last"));
-    assert_eq!(back.headers.get("cache-control"), Some("private, no-store"));
+    assert_eq!(back.headers.get("cache-control"), Some("private, no-cache, no-store"));
     assert_eq!(browser.cookie(STATE), None);
     assert_eq!(world.logged(LogEvent::LogoutReturnRejected).len(), 0);
 }
@@ -247,7 +247,10 @@ fn the_hint_is_sealed_for_the_sign_out_route_only_and_reaches_no_upstream() {
         (browser, answer)
     };
     let [cookie] = cookies_in(&signed_in, HINT)[..] else { panic!("{signed_in:?}") };
-    assert!(cookie.contains("; Path=/auth/signout; Expires=") && cookie.contains("; HttpOnly; Secure;"), "{cookie}");
+    assert!(
+        cookie.contains("; Path=/auth/signout; Expires=") && cookie.contains("; HttpOnly; Secure;"),
+        "{cookie}"
+    );
     assert!(!cookie.contains("Domain="), "{cookie}");
     assert_eq!(session_of(&world, &browser)["hint_chunks"], 1);
     assert!(!browser.cookies_for(&format!("{APP}/auth/session")).contains("logout-hint"));
@@ -297,7 +300,8 @@ fn the_hint_of_another_session_is_not_used() {
 
 #[test]
 fn an_id_token_beyond_4_kb_is_named_by_logout_hint() {
-    for (claim, said) in [(None, "bob-1"), (Some("email"), "bob@example.com"), (Some("login_hint"), "opaque")] {
+    for (claim, said) in [(None, "bob-1"), (Some("email"), "bob@example.com"), (Some("login_hint"), "opaque")]
+    {
         let mut settings = with_logout(&json!(END));
         settings["claims"]["login_hint"] = json!("id_token.login_hint");
         if let Some(claim) = claim {
@@ -319,7 +323,8 @@ fn an_id_token_beyond_4_kb_is_named_by_logout_hint() {
 #[test]
 fn a_hint_in_two_cookies_is_sent_and_erased_wherever_the_session_ends() {
     let world = with_end();
-    let groups = |count: usize| move |claims: &mut Value| claims["groups"] = json!(vec!["a".repeat(36); count]);
+    let groups =
+        |count: usize| move |claims: &mut Value| claims["groups"] = json!(vec!["a".repeat(36); count]);
     world.provider.alters_answer_at("id_token", groups(60));
     let mut browser = signed_in(&world, "bob");
     let names = [format!("{HINT}.0"), format!("{HINT}.1")];
@@ -352,8 +357,10 @@ fn a_form_post_leaves_nothing_of_an_earlier_hint() {
     let callback = world.provider.authorize(&request, "bob");
     let (callback, response) = callback.split_once('?').unwrap();
     // The browser sends no `Lax` cookies with it.
-    let names: Vec<_> = browser.cookie_names().into_iter().filter(|name| name.contains("transaction")).collect();
-    let cookies: Vec<_> = names.iter().map(|name| format!("{name}={}", browser.cookie(name).unwrap())).collect();
+    let names: Vec<_> =
+        browser.cookie_names().into_iter().filter(|name| name.contains("transaction")).collect();
+    let cookies: Vec<_> =
+        names.iter().map(|name| format!("{name}={}", browser.cookie(name).unwrap())).collect();
     let cookies = cookies.join("; ");
     let headers = [
         ("cookie", cookies.as_str()),
@@ -415,7 +422,9 @@ fn a_sign_out_that_is_not_stored_shows_no_id_token_in_an_address_of_ours() {
     let fields = [("csrfToken", csrf.as_str()), ("json", "true"), ("callbackUrl", "/about")];
     let answer = browser.post(&world, &format!("{APP}/auth/signout"), &fields);
     let body: Value = serde_json::from_str(&answer.body).unwrap();
-    let expected = format!("{APP}/auth/signout?error=SignOutIncomplete&callbackUrl=https%3A%2F%2Fapp.example.com%2Fabout");
+    let expected = format!(
+        "{APP}/auth/signout?error=SignOutIncomplete&callbackUrl=https%3A%2F%2Fapp.example.com%2Fabout"
+    );
     assert_eq!(body["url"], expected);
 }
 
@@ -477,4 +486,3 @@ fn an_invalid_logout_endpoint_is_rejected() {
         assert!(errors.contains(said), "{provider}: {errors}");
     }
 }
-

@@ -49,8 +49,7 @@ impl FreshSession {
             CookieUpdate::IfStale => context.renewal_cookies(&self.session),
             CookieUpdate::Skip => Vec::new(),
             CookieUpdate::Write => {
-                let (session, hint) =
-                    context.with_logout_hint(self.session.clone(), self.id_token.as_ref());
+                let (session, hint) = context.with_logout_hint(self.session.clone(), self.id_token.as_ref());
                 match context.session_cookies(&session) {
                     Ok(cookies) => cookies.into_iter().chain(hint).collect(),
                     Err(too_large) => {

@@ -44,9 +44,10 @@ impl<P: Platform> RequestContext<'_, P> {
         let endpoint = self.logout_endpoint(provider, oauth, logout).await?;
         let begun = LogoutState::begin(return_to, &mut |bytes| self.platform.fill_random(bytes));
         let begun = if logout.is_standard() { begun } else { begun.without_state() };
-        let id_token = session.and_then(Session::sid).filter(|_| logout.is_standard()).and_then(|sid| {
-            LogoutHint::find(&self.cookies, sid, &self.config().keys, &self.names, self.now)
-        });
+        let id_token = session
+            .and_then(Session::sid)
+            .filter(|_| logout.is_standard())
+            .and_then(|sid| LogoutHint::find(&self.cookies, sid, &self.config().keys, &self.names, self.now));
         let hint = match &id_token {
             Some(id_token) => Some(logout::LogoutHint::IdToken(id_token)),
             None if logout.is_standard() => session

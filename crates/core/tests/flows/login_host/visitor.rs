@@ -59,7 +59,8 @@ impl Visitor {
             let below = host.ends_with(&format!(".{}", stored.domain));
             secure
                 && (host == stored.domain || (below && !stored.host_only))
-                && (stored.path == "/" || format!("{}/", url.path()).starts_with(&format!("{}/", stored.path)))
+                && (stored.path == "/"
+                    || format!("{}/", url.path()).starts_with(&format!("{}/", stored.path)))
                 && stored.until.is_none_or(|t| t > now)
         };
         let pairs: Vec<_> = self.jar.iter().filter(goes).map(|s| format!("{}={}", s.name, s.value)).collect();

@@ -16,9 +16,9 @@ use crate::config::error::suggestion;
 use crate::config::place::refuse;
 use crate::config::schema::providers::oauth::{DERIVED_IMAGES, RESPONSE_MODES};
 use crate::config::table::{Table, Text};
+use crate::session::own_claims::is_own_claim;
 use parameter::{algorithm, check_own_parameter, check_parameter};
 use parameters::Parameters;
-use crate::session::own_claims::is_own_claim;
 use vestibule_oidc::data::Source;
 use vestibule_oidc::http::origin::endpoint;
 use vestibule_oidc::oauth::authorize;
@@ -291,9 +291,14 @@ fn logout(is_openid: bool, parameters: &Parameters<'_>) -> Option<LogoutConfig> 
         check_own_parameter(&name, &["client_id", "id_token_hint", "logout_hint", "state"]);
     }
     if let Some(claim) = provider.text("logout_hint")
-        && (claim.text.is_empty() || !["sub", "provider_sid"].contains(&claim.text) && is_own_claim(claim.text))
+        && (claim.text.is_empty()
+            || !["sub", "provider_sid"].contains(&claim.text) && is_own_claim(claim.text))
     {
-        refuse!(claim, "{claim} is not a claim about the user", "write \"sub\", \"email\", \"provider_sid\", or a claim of AUTH.claims");
+        refuse!(
+            claim,
+            "{claim} is not a claim about the user",
+            "write \"sub\", \"email\", \"provider_sid\", or a claim of AUTH.claims"
+        );
     }
     let endpoint = parameters.url(provider, "logout");
     if matches!(provider.value("logout")?, Value::Bool(false)) {
